@@ -142,8 +142,8 @@ def test_enclosure(race: Callable[..., Any]) -> None:
     from rivalry.core import oracles
     from rivalry.core.enclosure import enclose
     from rivalry.core.intervals import Interval
-    from rivalry.core.jax import compiled, jax, jnp
     from rivalry.core.shifts import shifted
+    from rivalry.runtime.jax import compiled, jax, jnp
 
     game = rv.games.influencer(reach=[REACH] * 3, resource="bimodal")
 

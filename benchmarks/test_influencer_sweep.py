@@ -38,8 +38,8 @@ class Ours:
 
     def __init__(self, count: int, make: Callable[[float], Any] = built_in) -> None:
         from rivalry import solving
-        from rivalry.core.jax import jax, jnp, stack_trees
         from rivalry.methods.dynamics.gradient_ascent import GradientAscent
+        from rivalry.runtime.jax import jax, jnp, stack_trees
 
         self.jax, self.run, self.count = jax, solving, count
         games = [solving.as_arrays(make(float(reach))) for reach in reaches(count)]

@@ -13,9 +13,9 @@ import pytest
 
 import rivalry as rv
 from benchmarks.conftest import size
-from rivalry.core.jax import jax, jnp, put
 from rivalry.population import action_values, push
 from rivalry.population.oracles import first_distribution
+from rivalry.runtime.jax import jax, jnp, put
 from rivalry.solving.steps import advance, as_arrays, begin
 
 GAMMA, BETA, FIRST, FACTOR = 0.98, size(1000, 10) * 1.0, 5.0, 1.3

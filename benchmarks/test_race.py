@@ -52,7 +52,7 @@ def in_numpy(rows: np.ndarray, gamma: np.ndarray) -> np.ndarray:
 def test_race_gradient(race: Callable[..., Any], shape: tuple[int, int]) -> None:
     import equinox as eqx
 
-    from rivalry.core.jax import jax
+    from rivalry.runtime.jax import jax
     from rivalry.solving import as_arrays
 
     game = as_arrays(made(shape[0], size(shape[1], 2), invest=True))

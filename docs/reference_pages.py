@@ -134,8 +134,8 @@ def _anchor(kind: str) -> str:
 
 def methods(package: str) -> str:
     """Return the entries of the methods whose first class is in a subpackage."""
-    from rivalry.core.registry import load
     from rivalry.methods import METHODS
+    from rivalry.schema.registry import load
 
     found = []
     for kind, row in METHODS.items():

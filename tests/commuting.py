@@ -15,11 +15,11 @@ from annotated_types import Gt
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import PopulationGame
-from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseMethod
 from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Certificate, Record
 from rivalry.core.space import Simplex
+from rivalry.runtime.jax import jax, jnp
 
 
 class Commute(eqx.Module):

@@ -46,8 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Load every class of methods: then all check their options, whichever test comes first."""
-    from rivalry.core.registry import load
     from rivalry.methods import METHODS
+    from rivalry.schema.registry import load
 
     for entry in METHODS.values():
         for target in entry.targets:
@@ -61,7 +61,7 @@ def _programs() -> Iterator[None]:
     """One process runs all tests: it may not keep every program that any of them compiled."""
     yield
     if "jax" in sys.modules:
-        from rivalry.core.jax import forget_programs
+        from rivalry.runtime.jax import forget_programs
 
         forget_programs(6_000)  # some 2 GB
 

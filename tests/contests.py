@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.forms import Contest, contest
-from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Box
+from rivalry.runtime.jax import jax, jnp
 
 
 class Shared(eqx.Module):

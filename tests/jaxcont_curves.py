@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.game import Game, own_gradients, with_
-from rivalry.core.jax import jnp, put
 from rivalry.methods.continuation.groups import System
 from rivalry.methods.continuation.pseudo_arclength import ROUNDS, CurvePoint
+from rivalry.runtime.jax import jnp, put
 
 LEFT = 1e-13  # what jaxcont may leave of the system, in units of the payoff scale
 

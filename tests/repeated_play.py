@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.forms import FiniteGame
-from rivalry.core.jax import jnp
 from rivalry.core.oracles import discount_factors, to_repeated
 from rivalry.core.space import Box
+from rivalry.runtime.jax import jnp
 from tests.plain_q_learning import Words
 
 

@@ -9,8 +9,8 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.jax import jnp
 from rivalry.core.space import Simplex
+from rivalry.runtime.jax import jnp
 
 
 class Ring(eqx.Module):

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from rivalry.core.jax import jnp
 from rivalry.core.space import Box
+from rivalry.runtime.jax import jnp
 
 
 class Ruled(eqx.Module):

@@ -9,9 +9,9 @@ configuration, with a warning where JAX has computed before.
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
-from rivalry.core.precision import configure as _configure
-from rivalry.core.register import OPTIONAL as _OPTIONAL
-from rivalry.core.register import is_there as _is_there
+from rivalry.runtime.precision import configure as _configure
+from rivalry.schema.register import OPTIONAL as _OPTIONAL
+from rivalry.schema.register import is_there as _is_there
 
 _NAMES = {
     "check": ("check_game", "check_method"),
@@ -54,7 +54,7 @@ def __getattr__(name: str) -> _Any:
         return version("rivalry")
     if name.startswith("_"):
         raise AttributeError(f"module 'rivalry' has no attribute {name!r}")
-    from rivalry.core.registry import near
+    from rivalry.schema.registry import near
 
     known = (*_MODULES, *_SUBPACKAGES)
     raise AttributeError(f"module 'rivalry' has no attribute {name!r}; {near(name, known)}")

@@ -1,7 +1,7 @@
 """Game families: name, factory and summary of each. A factory's signature is its schema."""
 
-from rivalry.core.register import Entry, collect
-from rivalry.core.registry import lazy_package
+from rivalry.schema.register import Entry, collect
+from rivalry.schema.registry import lazy_package
 
 
 def _beside(names: str, *others: str) -> dict[str, tuple[str, ...]]:

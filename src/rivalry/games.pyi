@@ -1,6 +1,5 @@
 """Game families: name, factory and summary of each. A factory's signature is its schema."""
 
-from rivalry.core.register import Entry
 from rivalry.economies.city import city as city
 from rivalry.economies.karma import karma as karma
 from rivalry.families.auction import auction as auction
@@ -10,5 +9,6 @@ from rivalry.families.market import market as market
 from rivalry.families.matrix import matrix as matrix
 from rivalry.families.precipice import precipice as precipice
 from rivalry.families.race import race as race
+from rivalry.schema.register import Entry
 
 GAMES: dict[str, Entry]

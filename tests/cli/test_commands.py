@@ -18,14 +18,14 @@ import rivalry as rv
 from rivalry.cli import interrupt, output, values
 from rivalry.cli.show import describe
 from rivalry.core.files import DiskFull
-from rivalry.core.installation import remedy
 from rivalry.core.needs import fits
-from rivalry.core.registry import load
 from rivalry.games import GAMES
 from rivalry.lab.executor import RunEvent
 from rivalry.lab.study import load_study, studies
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
+from rivalry.schema.installation import remedy
+from rivalry.schema.registry import load
 from tests.cli.conftest import Command
 from tests.selection import slow_except
 
@@ -121,7 +121,7 @@ def test_doctor_reports_the_state_of_the_cache(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.delenv("RIVALRY_NO_CACHE")
     folder = tmp_path / "programs"
     options = {"jax_compilation_cache_dir": str(folder)}
-    monkeypatch.setattr("rivalry.core.jax.jax", SimpleNamespace(config=SimpleNamespace(values=options)))
+    monkeypatch.setattr("rivalry.runtime.jax.jax", SimpleNamespace(config=SimpleNamespace(values=options)))
     assert show._cache() == {"name": "cache", "version": str(folder), "state": "ok", "remedy": None}
     monkeypatch.setattr(show.os, "access", lambda path, mode: False)
     assert show._cache()["remedy"] == f"chmod u+w {folder}"

@@ -9,15 +9,15 @@ import sys
 import jax
 import pytest
 
-from rivalry.core.jax import choose_device
 from rivalry.core.results import provenance
+from rivalry.runtime.jax import choose_device
 from tests.cli.conftest import Command
 
 ASK = """
 import os, sys
 from types import SimpleNamespace
 import jax
-from rivalry.core.jax import choose_device
+from rivalry.runtime.jax import choose_device
 jax.devices = lambda name=None: [SimpleNamespace(platform="gpu")]
 choose_device("gpu")
 print(os.environ["JAX_PLATFORMS"], jax.config.jax_platforms)

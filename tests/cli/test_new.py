@@ -79,7 +79,7 @@ def test_a_study_of_every_family_runs_and_is_certified(family: str, rivalry: Com
 
 
 def test_the_template_of_a_learner_passes_the_check_and_learns(rivalry: Command, tmp_path: Path) -> None:
-    from rivalry.core.registry import from_file
+    from rivalry.schema.registry import from_file
 
     rivalry("new", "learner", "mine")
     learner = from_file("mine.py:Mine", tmp_path)
@@ -89,7 +89,7 @@ def test_the_template_of_a_learner_passes_the_check_and_learns(rivalry: Command,
 
 
 def test_the_template_of_a_plot_draws(rivalry: Command, tmp_path: Path) -> None:
-    from rivalry.core.registry import from_file
+    from rivalry.schema.registry import from_file
 
     rivalry("new", "plot", "mine")
     draw, game = from_file("mine.py:mine", tmp_path), rv.games.market()
@@ -103,7 +103,7 @@ def test_the_template_of_a_plot_draws(rivalry: Command, tmp_path: Path) -> None:
 
 
 def test_the_template_of_a_method_passes_the_check_of_methods(rivalry: Command, tmp_path: Path) -> None:
-    from rivalry.core.registry import from_file
+    from rivalry.schema.registry import from_file
 
     rivalry("new", "method", "mine")
     method = from_file("mine.py:Mine", tmp_path)()

@@ -283,7 +283,7 @@ def test_time_left_is_estimated_at_the_pace_so_far() -> None:
 
 
 def test_a_device_that_jax_lacks_is_reported_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rivalry.core.jax import jax
+    from rivalry.runtime.jax import jax
 
     def devices() -> list[object]:
         raise RuntimeError("Unable to initialize backend 'tpu'\n")

@@ -11,8 +11,8 @@ import pytest
 import rivalry as rv
 from rivalry.cli import warm
 from rivalry.cli.values import OptionError
-from rivalry.core.validate import check
 from rivalry.games import GAMES
+from rivalry.schema.validate import check
 from tests.unit.test_house import differences
 
 from .conftest import Command

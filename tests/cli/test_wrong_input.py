@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
-from rivalry.core.registry import from_file
 from rivalry.lab.study import StudyError, load_study
+from rivalry.schema.registry import from_file
 from tests.cli.conftest import Command
 
 GOOD = """

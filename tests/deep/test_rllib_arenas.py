@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import jax, put
 from rivalry.core.oracles import normalized_observation
 from rivalry.economies.envs import city_policy, policy_table
 from rivalry.envs import single_agent_env
@@ -18,6 +17,7 @@ from rivalry.integrations.rllib.networks import PolicyNetwork
 from rivalry.integrations.rllib.training import Against
 from rivalry.methods import CitySimulation, Simulation
 from rivalry.methods.continuous.mixtures import mixture_record
+from rivalry.runtime.jax import jax, put
 from rivalry.tables import tabulate
 from rivalry.transforms import in_stages, repeat
 from rivalry.transforms.walk import Walking

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import put
 from rivalry.integrations.rllib import DQN, PPO, SAC, training
 from rivalry.integrations.rllib.algorithms import DeepLearner
 from rivalry.integrations.rllib.networks import PolicyNetwork, clip_to_masks
+from rivalry.runtime.jax import put
 from rivalry.transforms.units import strategies
 
 pytest.importorskip("ray")

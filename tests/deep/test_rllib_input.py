@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import put
 from rivalry.core.space import Box
 from rivalry.integrations.rllib import DQN, PPO, SAC
+from rivalry.runtime.jax import put
 
 pytest.importorskip("ray")
 pytest.importorskip("torch")

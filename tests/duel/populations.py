@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
-from rivalry.core.jax import compiled, jax, jnp
 from rivalry.population.oracles import state_types, type_shares
+from rivalry.runtime.jax import compiled, jax, jnp
 from tests.duel.draws import ALIKE, Rng, Setting, maybe, pick
 from tests.duel.judge import SECONDS, Duel, Fault, tried
 from tests.referee.draws import wide

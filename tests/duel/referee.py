@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.assumed_range import FACTORS
-from rivalry.core.jax import compiled, jax, jnp
 from rivalry.core.space import Simplex
+from rivalry.runtime.jax import compiled, jax, jnp
 from tests.referee.models import Payoff
 
 ROUNDING = 1e-10  # of a payoff's size: two ways of adding up the same numbers

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.jax import jnp
 from rivalry.core.space import Box
+from rivalry.runtime.jax import jnp
 
 
 class Wording(NamedTuple):

@@ -15,8 +15,8 @@ import pytest
 
 import rivalry as rv
 from rivalry import methods
-from rivalry.core.jax import jnp
 from rivalry.core.space import Box
+from rivalry.runtime.jax import jnp
 from tests.invariance.games import WITHOUT
 from tests.invariance.rewritten import Rewritten, Wording
 

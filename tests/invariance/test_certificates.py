@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import jnp
 from rivalry.core.space import Box
+from rivalry.runtime.jax import jnp
 from tests.invariance.rewritten import Rewritten, Wording
 
 WORDINGS = {

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import jnp
 from rivalry.core.space import Simplex
 from rivalry.families.extensive import Decision, Extensive
+from rivalry.runtime.jax import jnp
 
 CLASSICS = ("prisoners_dilemma", "matching_pennies", "battle_of_the_sexes", "stag_hunt", "chicken")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rivalry.core.display import typeset
 from rivalry.plots.style import PALETTE
+from rivalry.text.display import typeset
 from tests.living.javascript import MODULES, STATIC, run_module
 
 SOURCES = sorted(STATIC.rglob("*.js"))

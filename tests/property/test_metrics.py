@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import rivalry as rv
-from rivalry.core.jax import jnp
 from rivalry.core.profiles import basins, nearest
 from rivalry.families.matrix import Matrix, matrix
+from rivalry.runtime.jax import jnp
 
 TABLES = arrays(np.float64, (2, 3, 3), elements=st.integers(-5, 5).map(float))
 WEIGHTS = arrays(np.float64, (2, 3), elements=st.floats(0.01, 1.0))

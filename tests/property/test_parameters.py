@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.annotations import keys_notes, signature_of
 from rivalry.core.game import arrays
-from rivalry.core.validate import fault_of
 from rivalry.methods.continuation.parameters import entries_of, move_along
+from rivalry.schema.annotations import keys_notes, signature_of
+from rivalry.schema.validate import fault_of
 from rivalry.solving.batches import _vary
 
 GAMES = rv.games

@@ -10,7 +10,7 @@ import pytest
 from scipy.special import expit
 
 import rivalry as rv
-from rivalry.core.jax import put
+from rivalry.runtime.jax import put
 from tests.race_keys import race
 from tests.random_races import random_keys, solved_races
 from tests.selection import slow_except

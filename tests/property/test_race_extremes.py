@@ -10,9 +10,9 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.jax import put
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.families.race.schedule_response import compiled_response
+from rivalry.runtime.jax import put
 from tests.race_keys import race
 from tests.selection import slow_except
 

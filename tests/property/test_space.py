@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Box, Simplex, lattice
+from rivalry.runtime.jax import jax, jnp
 
 numbers = st.floats(-5, 5, width=64)
 SIZES = (4, 2, 3)

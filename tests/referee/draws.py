@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
-from rivalry.core.jax import jnp
+from rivalry.runtime.jax import jnp
 from tests.race_keys import KEYS, race
 from tests.referee import models
 from tests.referee.models import Case, Payoff

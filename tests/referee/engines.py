@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core import search
-from rivalry.core.jax import put
 from rivalry.core.payoffs import concrete_profile
 from rivalry.core.search import ENCLOSED_CELLS, PROVED
 from rivalry.core.stake import stake_at
 from rivalry.core.tolerances import ROUNDING
+from rivalry.runtime.jax import put
 from tests.referee.models import Case
 
 CLOSE = 1e-9  # relative rounding of payoffs written out: sums of exponentials in another order

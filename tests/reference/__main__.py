@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from rivalry.core.jax import jax
+from rivalry.runtime.jax import jax
 from tests.reference.compare import disagreements, names_all
 
 COSTS = ("test", "nightly", "full")

@@ -10,9 +10,9 @@ import equinox as eqx
 import numpy as np
 
 import rivalry as rv
-from rivalry.core.jax import jax, put
 from rivalry.economies.karma.transitions import redistribution_level
 from rivalry.population import best_response, policy_values, push
+from rivalry.runtime.jax import jax, put
 from rivalry.studies import karma_theory
 from rivalry.studies.karma_theory import constants, exact_baseline, lasry_lions_sum, scaling_gap
 from tests.reference import city

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.needs import fits
 from rivalry.families.matrix import matrix
 from rivalry.methods import ActorCritic
 from rivalry.methods.continuous import rollouts
+from rivalry.runtime.jax import jax, jnp, put
 from tests.small_games import cournot
 
 SEED = np.random.SeedSequence(6)

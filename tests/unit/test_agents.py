@@ -10,10 +10,10 @@ import pytest
 from scipy import stats
 
 import rivalry as rv
-from rivalry.core.jax import jax, jnp, put
 from rivalry.population import stationary_population
 from rivalry.population.agents import AgentEvaluations, Paid, evaluate_agents, places_of
 from rivalry.population.oracles import measured_environment, state_types
+from rivalry.runtime.jax import jax, jnp, put
 from tests.commuting import commute
 
 TYPES = [

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 import rivalry as rv
-from rivalry.core import validate
+from rivalry.schema import validate
 
 SLIPS = {
     "rv.solve(game, rv.methods.GradientAscent, start)": "is a class; write GradientAscent()",

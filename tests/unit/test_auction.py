@@ -7,8 +7,8 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.jax import jnp
 from rivalry.families.auction import equilibrium_slope
+from rivalry.runtime.jax import jnp
 from rivalry.tables.discretize import tabulate
 
 SIGNALS = np.random.default_rng(5).uniform(size=(400_000, 3))

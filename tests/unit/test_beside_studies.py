@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from rivalry.core.needs import fits
-from rivalry.core.register import is_beside_studies
-from rivalry.core.registry import trusting
 from rivalry.lab.study import Study, StudyError, build_game, build_method, load_study, studies
+from rivalry.schema.register import is_beside_studies
+from rivalry.schema.registry import trusting
 from tests.cli.conftest import Command, rivalry
 
 __all__ = ["rivalry"]

@@ -11,10 +11,10 @@ from jaxtyping import Array
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Box
 from rivalry.methods.continuous.double_oracle import DoubleOracle
 from rivalry.methods.dynamics.best_response import BestResponse, nearest_best_response
+from rivalry.runtime.jax import jax, jnp
 from tests.small_games import Linear, cournot, linear
 
 KEY = jax.random.key(0)

@@ -15,9 +15,9 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import rivalry as rv
-from rivalry.core.blas import one_blas_thread
 from rivalry.core.method import BaseLearner
 from rivalry.methods.q_learning.threads import threads
+from rivalry.runtime.blas import one_blas_thread
 from tests import typed
 
 
@@ -73,7 +73,7 @@ def test_a_sweep_uses_one_linear_algebra_thread() -> None:
 LOADED_MEANWHILE = """
 import numpy
 from threadpoolctl import threadpool_info, threadpool_limits
-from rivalry.core.blas import one_blas_thread
+from rivalry.runtime.blas import one_blas_thread
 
 def threads():
     return sorted(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")

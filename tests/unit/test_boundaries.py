@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Box, Simplex
 from rivalry.methods.dynamics import boundaries
+from rivalry.runtime.jax import jax, jnp
 
 LINE = Box.interval(0.0, 1.0, players=2)
 X = jnp.array([[0.9], [0.5]])

@@ -11,8 +11,8 @@ import pytest
 import rivalry as rv
 from rivalry.core.certify import certificate
 from rivalry.core.game import jacobian, with_
-from rivalry.core.jax import put
 from rivalry.methods.continuation import pseudo_arclength
+from rivalry.runtime.jax import put
 from tests import jaxcont_curves
 
 if TYPE_CHECKING:

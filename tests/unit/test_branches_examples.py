@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.registry import from_file
+from rivalry.schema.registry import from_file
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "tutorial" / "examples"
 

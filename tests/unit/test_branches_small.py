@@ -12,7 +12,6 @@ from jaxtyping import Array, Float
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.jax import jnp
 from rivalry.core.needs import fits
 from rivalry.core.space import Box, Simplex
 from rivalry.methods.continuation import pseudo_arclength, session
@@ -21,6 +20,7 @@ from rivalry.methods.continuation.events import cuts
 from rivalry.methods.continuation.groups import GroupSpectrum, System, group_players, relabel
 from rivalry.methods.continuation.parameters import entries_of
 from rivalry.methods.continuation.proved_events import bracket
+from rivalry.runtime.jax import jnp
 from tests import jaxcont_curves
 from tests.small_games import cournot, turning
 

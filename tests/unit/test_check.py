@@ -14,11 +14,11 @@ from rivalry.check import Unfit, check_game, check_method, rules
 from rivalry.core import oracles
 from rivalry.core.forms import contest
 from rivalry.core.game import AgentGame, PopulationGame
-from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Response
-from rivalry.core.registry import load
 from rivalry.games import GAMES
 from rivalry.methods import METHODS
+from rivalry.runtime.jax import jax, jnp
+from rivalry.schema.registry import load
 from tests.selection import slow_except
 from tests.unit.test_linear_quadratic import Firms
 from tests.unit.test_periods import selling

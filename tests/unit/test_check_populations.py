@@ -10,13 +10,13 @@ import pytest
 import rivalry as rv
 from rivalry.check import Unfit, check_game, check_method, check_population
 from rivalry.core.game import BrokenInvariant
-from rivalry.core.jax import jnp
 from rivalry.core.method import Learner
 from rivalry.core.needs import fits
 from rivalry.core.oracles import to_agents
-from rivalry.core.registry import load
 from rivalry.methods import METHODS
 from rivalry.population import oracles
+from rivalry.runtime.jax import jnp
+from rivalry.schema.registry import load
 from tests.commuting import Commute, commute
 
 

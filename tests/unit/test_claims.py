@@ -10,11 +10,11 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.certify import certificate
-from rivalry.core.jax import jnp
 from rivalry.core.results import CERTIFIED, CLAIMS, Certificate, gain_in_words
 from rivalry.core.space import Box
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.population import population_certificate
+from rivalry.runtime.jax import jnp
 from rivalry.studies.road_networks import road_network
 
 

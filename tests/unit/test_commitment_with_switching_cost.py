@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.registry import load
 from rivalry.families.market.tables import AdjustmentTables
+from rivalry.schema.registry import load
 from rivalry.studies.commitment_dial import CommitmentWithSwitchingCost, plan_gains, with_plans
 from tests.adjustment import adjustment_tables
 

@@ -11,11 +11,11 @@ from jaxtyping import Array, Float
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.jax import jnp
 from rivalry.core.space import Box
 from rivalry.methods import ComparativeStatics
 from rivalry.methods.continuation import comparative_statics
 from rivalry.methods.limit_sets import nearby_equilibria
+from rivalry.runtime.jax import jnp
 
 
 class Contest(eqx.Module):

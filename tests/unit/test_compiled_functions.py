@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from rivalry.core.jax import compiled, jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp
 
 SAME = (
     *("arctan", "sin", "cos", "tan", "tanh", "exp", "log", "log1p", "expm1", "sinh", "cosh", "cbrt", "sqrt"),

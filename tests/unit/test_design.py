@@ -13,12 +13,12 @@ from jaxtyping import Array, Float
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.jax import jnp
 from rivalry.core.results import CLAIMS
 from rivalry.core.space import Box
 from rivalry.lab.worker import recertify, run_cell
 from rivalry.methods.design.design import Design
 from rivalry.methods.design.rule_choices import bound_of, choices_of
+from rivalry.runtime.jax import jnp
 from tests.duel_study import study
 
 

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.registry import load
 from rivalry.core.results import CLAIMS
 from rivalry.lab.study import parameters
 from rivalry.methods import METHODS
+from rivalry.schema.registry import load
 from tests.unit.test_house import differences
 
 DOCS = Path(__file__).parents[2] / "docs"

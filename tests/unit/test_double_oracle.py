@@ -11,12 +11,12 @@ from jaxtyping import Array, Float
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.jax import jnp
 from rivalry.core.space import Box
 from rivalry.methods.continuous import double_oracle
 from rivalry.methods.continuous.double_oracle import DoubleOracle
 from rivalry.methods.continuous.mixtures import best_response_to_mixtures
 from rivalry.methods.finite.mixed_equilibria import one_mixed
+from rivalry.runtime.jax import jnp
 
 
 class Quadratic(eqx.Module):

@@ -12,8 +12,8 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
-from rivalry.core.jax import compiled, jax, jnp
 from rivalry.core.shifts import shifted
+from rivalry.runtime.jax import compiled, jax, jnp
 from tests.unit.test_interval_arithmetic import outside, samples
 
 flint = pytest.importorskip("flint")

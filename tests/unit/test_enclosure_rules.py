@@ -13,8 +13,8 @@ from rivalry.core import concave, proof, search
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
-from rivalry.core.jax import jax, jnp
 from rivalry.core.ranges import value_range
+from rivalry.runtime.jax import jax, jnp
 
 LOW, HIGH = np.array([0.2, 0.4]), np.array([0.5, 0.9])
 

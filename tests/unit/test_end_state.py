@@ -7,12 +7,12 @@ import pytest
 
 import rivalry as rv
 from rivalry import oracles
-from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Box
 from rivalry.methods.dynamics.gradient_ascent import GradientAscent
 from rivalry.methods.dynamics.gradient_flow import GradientFlow
 from rivalry.methods.dynamics.integrate import closed_orbit
 from rivalry.methods.limit_sets import end_state
+from rivalry.runtime.jax import jax, jnp
 from tests.small_games import Ruled, linear, repelling, turning
 
 KEY = jax.random.key(0)

@@ -9,13 +9,13 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.results import CERTIFIED, UNREFUTED, Certificate
-from rivalry.core.statistics import half_width, jackknife_error
 from rivalry.economies.learning import few_agents
 from rivalry.economies.learning.simulation import Simulation
 from rivalry.lab.answer.points import points_of
 from rivalry.methods import PopulationQLearning
 from rivalry.population import population_certificate
 from rivalry.population.certificate import stake_of
+from rivalry.text.statistics import half_width, jackknife_error
 from tests.unit.test_answer_trends import said, study, swept
 
 SMALL: dict[str, Any] = {"max_karma": 4, "mean_karma": 2.0, "gamma": 0.9, "urgencies": [1.0, 4.0]}

@@ -327,7 +327,7 @@ def test_environment_variables_and_main_module_are_restored(monkeypatch: pytest.
 
 
 def test_a_truncated_entry_of_the_compilation_cache_is_removed(tmp_path: Path) -> None:
-    from rivalry.core.jax import jax, mend_cache
+    from rivalry.runtime.jax import jax, mend_cache
 
     (entry, *_) = Path(jax.config.jax_compilation_cache_dir).glob("jit_*-cache")
     good, bad = tmp_path / entry.name, tmp_path / f"jit_cut-{entry.name}"

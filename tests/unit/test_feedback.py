@@ -8,10 +8,10 @@ from scipy.interpolate import BSpline
 from scipy.optimize import minimize
 
 import rivalry as rv
-from rivalry.core.jax import jax, jnp
 from rivalry.core.needs import fits
 from rivalry.methods.dynamic_games import feedback
 from rivalry.methods.dynamic_games.feedback import Feedback
+from rivalry.runtime.jax import jax, jnp
 
 THETA, GAMMA, PRICE, INVEST = 0.75, np.array([0.9, 0.95]), 0.1, 0.02
 

@@ -22,10 +22,10 @@ from typing import Annotated
 from annotated_types import Gt, Interval
 from jaxtyping import Array, Float
 
-from rivalry.core.jax import jnp
+from rivalry.runtime.jax import jnp
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import Tree, hashable_method, static
-from rivalry.core.validate import checked
+from rivalry.schema.validate import checked
 
 
 class Commons(Tree):

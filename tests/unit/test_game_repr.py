@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.display import LINE
 from rivalry.core.results import NO_CERTIFICATE, Certificate, Solution
 from rivalry.lab.store import Run
+from rivalry.text.display import LINE
 from tests.duel_study import study
 
 

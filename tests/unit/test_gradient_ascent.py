@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import jax, jnp
 from rivalry.methods import GradientAscent
 from rivalry.methods.dynamics.gradient_ascent import local_regret
+from rivalry.runtime.jax import jax, jnp
 from tests.small_games import Linear, cournot, linear
 
 # iteration limits are small here on purpose; the warning is tested separately

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from rivalry.core.register import collect
 from rivalry.games import GAMES
 from rivalry.methods import METHODS
+from rivalry.schema.register import collect
 from tests.unit.test_house import MODULES, imports, in_circles, in_files
 
 RECORD = Path(__file__).with_name("guards.json")

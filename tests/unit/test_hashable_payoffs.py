@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import eqx, jax, jnp
-from rivalry.core.registry import from_file
+from rivalry.runtime.jax import eqx, jax, jnp
+from rivalry.schema.registry import from_file
 from rivalry.transforms import freeze
 from tests.unit.test_plain_games import KINDS
 

@@ -17,8 +17,8 @@ from typing import NamedTuple
 import pytest
 
 import rivalry
-from rivalry.core.register import OPTIONAL
-from rivalry.core.registry import load
+from rivalry.schema.register import OPTIONAL
+from rivalry.schema.registry import load
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "rivalry"
@@ -41,7 +41,7 @@ HOMES = {
     "rich": {"cli", "solving"},
     "jinja2": {"lab.report"},
     "sqlite3": {"lab.store"},
-    "threadpoolctl": {"core.blas"},
+    "threadpoolctl": {"runtime.blas"},
     "pettingzoo": {"envs", "interop"},
     "gymnasium": {"envs", "integrations", "interop"},
     "ray": {"integrations"},
@@ -55,22 +55,11 @@ HOMES = {
 
 # Layers of subpackages from the lowest: one may import only from lower layers.
 LAYERS: list[set[str]] = [
-    {
-        "core.annotations",
-        "core.forms",
-        "core.imports",
-        "core.installation",
-        "core.register",
-        "core.remember",
-        "core.roots",
-        "core.tolerances",
-    },
-    {"core.blas", "core.validate"},
-    {"core.display", "core.precision"},
-    {"core.registry", "core.intervals", "core.jax", "tables.kernels"},
+    {"runtime", "schema", "text", "core.forms", "core.roots", "core.tolerances"},
+    {"core.intervals", "tables.kernels"},
     {"core.dispatch", "core.eager", "core.quadrature", "core.together", "core.tree"},
     {"core.outside", "economies.kernels"},
-    {"core.space", "core.results", "core.profiles", "core.statistics", "core.plain", "core.construction"},
+    {"core.space", "core.results", "core.profiles", "core.plain"},
     {"core.boxes"},
     {"core.interval_rules", "core.oracles"},
     {"core.compare", "core.enclosure", "core.files", "core.game", "plots"},
@@ -319,12 +308,20 @@ def test_numbers_that_decide_have_one_name_and_one_home() -> None:
     assert not lines, "\n".join(lines)
 
 
-def test_core_imports_nothing_but_core() -> None:
+BELOW = {  # of a package, the only others that it imports
+    "runtime": set(),
+    "schema": set(),
+    "text": set(),
+    "core": {"runtime", "schema", "text"},
+}
+
+
+def test_the_lowest_packages_import_only_those_below() -> None:
     lines = [
-        f"{where}: move what is needed to rivalry.core"
+        f"{where}: move what is needed to rivalry.{package[0]} or below"
         for module, where, entry in every_import()
-        if module.startswith("rivalry.core")
-        if entry.module.startswith("rivalry.") and not entry.module.startswith("rivalry.core")
+        if (package := module.split(".")[1:2]) and package[0] in BELOW and entry.module.startswith("rivalry.")
+        if entry.module.split(".")[1] not in {package[0], *BELOW[package[0]]}
     ]
     assert not lines, "\n".join(lines)
 
@@ -349,7 +346,7 @@ def test_optional_subpackages_are_reached_through_tables_only() -> None:
         for name, line in found:
             match = PLACE.fullmatch(name)
             if match and match[1] != first and (first, match[1]) not in TOGETHER:
-                table = "a table of its register (rivalry.core.register.collect)"
+                table = "a table of its register (rivalry.schema.register.collect)"
                 lines.append(f"{place(module, line)} names {name}: reach it through {table}")
     assert not lines, "\n".join(lines)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rivalry.core.imports import pause_collection, when_imported
+from rivalry.runtime.imports import pause_collection, when_imported
 
 
 def test_actions_run_once_at_the_end_of_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

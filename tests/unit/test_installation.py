@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rivalry.core import installation
+from rivalry.schema import installation
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from rivalry.core import intervals
 from rivalry.core.enclosure import enclose
 from rivalry.core.interval_rules import RULES, Comparisons
 from rivalry.core.intervals import Interval
-from rivalry.core.jax import compiled, jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp
 
 flint = pytest.importorskip("flint")
 Real = Any  # a ball of flint

@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rivalry as rv
-from rivalry.core.annotations import keys_notes, signature_of
 from rivalry.core.game import is_agents
-from rivalry.core.register import OPTIONAL
-from rivalry.core.registry import load
 from rivalry.core.space import Box
-from rivalry.core.validate import fault_of
 from rivalry.games import GAMES
 from rivalry.lab.study import Study, StudyError, check
 from rivalry.lab.study.build import build_game
 from rivalry.lab.study.check import LARGEST
 from rivalry.lab.study.points import apply_changes
+from rivalry.schema.annotations import keys_notes, signature_of
+from rivalry.schema.register import OPTIONAL
+from rivalry.schema.registry import load
+from rivalry.schema.validate import fault_of
 from tests.unit.test_house import differences
 
 CHICKEN = [[[0.0, 7.0], [2.0, 6.0]], [[0.0, 2.0], [7.0, 6.0]]]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import sem, t
 
-from rivalry.core.statistics import half_width, half_width_of, share_interval
 from rivalry.plots.select import band
+from rivalry.text.statistics import half_width, half_width_of, share_interval
 
 
 @pytest.mark.parametrize("count", [2, 3, 30])

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.core import jax as configured
-from rivalry.core.jax import forget_programs, jax, jnp
+from rivalry.runtime import jax as configured
+from rivalry.runtime.jax import forget_programs, jax, jnp
 
 MAPS = Path("/proc/self/maps")
 
@@ -108,7 +108,7 @@ print(rv.games.race().payoffs(jax.numpy.ones((2, 2))).shape)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("first", "level"), [("jax", None), ("rivalry.core.jax", None), ("jax", "0")])
+@pytest.mark.parametrize(("first", "level"), [("jax", None), ("rivalry.runtime.jax", None), ("jax", "0")])
 def test_no_message_of_xla_reaches_a_user_that_did_not_ask_for_them(first: str, level: str | None) -> None:
     """XLA complains of each program that it cannot write to a folder that cannot be made."""
     asked = {} if level is None else {"TF_CPP_MIN_LOG_LEVEL": level}

@@ -10,7 +10,6 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.game import with_
-from rivalry.core.jax import jnp
 from rivalry.core.oracles import to_agents
 from rivalry.economies.karma.agents import cumulative as cumulative_rows
 from rivalry.economies.karma.agents import equal_karma
@@ -21,6 +20,7 @@ from rivalry.economies.kernels.choices import cumulative, probabilities
 from rivalry.economies.kernels.economy import fresh
 from rivalry.population import best_response, evaluate_policy, policy_values, push
 from rivalry.population.oracles import first_distribution, mean_field_refusal
+from rivalry.runtime.jax import jnp
 
 
 def absorbed(law: np.ndarray, level: float) -> float:

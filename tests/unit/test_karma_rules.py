@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import to_agents
 from rivalry.economies.karma import transitions
 from rivalry.economies.kernels.economy import act, fresh, tallies
 from rivalry.economies.kernels.shapes import BURN, BURNT, OVERFLOW, PAID, SHARED, SURPLUS, TAXED
 from rivalry.population import push
 from rivalry.population.oracles import transition_matrix
+from rivalry.runtime.jax import jax, jnp
 
 MOST, AGENTS, REPEATS = 3, 20_000, 8
 SURE = 5.0  # standard errors

@@ -12,7 +12,6 @@ from matplotlib import pyplot as plt
 
 import rivalry as rv
 from rivalry.cli.summary import claims
-from rivalry.core.display import count_in_words, equilibrium_lines, undecided_in_words
 from rivalry.core.results import NO_CERTIFICATE, Certificate, Record, Solution, collect, dataset
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.checks import certificates, unproved
@@ -20,6 +19,7 @@ from rivalry.lab.answer.details import equilibria
 from rivalry.methods.continuous.all_equilibria import REASONS
 from rivalry.plots.charts.enumeration import DERIVATIVES, KINDS, UNDECIDED
 from rivalry.plots.families import default_figures
+from rivalry.text.display import count_in_words, equilibrium_lines, undecided_in_words
 from tests.figure_elements import labels, lines
 
 STUDY = {"game": {"family": "influencer"}, "method": [{"name": "all", "kind": "all_equilibria"}]}

@@ -22,7 +22,6 @@ import pytest
 from rivalry.cli import output
 from rivalry.core import files
 from rivalry.core.method import BaseLearner, BaseMethod
-from rivalry.core.registry import load
 from rivalry.lab import answer
 from rivalry.lab.executor import RunEvent, carry_out, pool, run_study
 from rivalry.lab.report.page import build
@@ -32,6 +31,7 @@ from rivalry.lab.study import Study, StudyError, names
 from rivalry.lab.study.points import values
 from rivalry.lab.worker import Job
 from rivalry.methods import METHODS, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
+from rivalry.schema.registry import load
 from tests import duel_study
 from tests.cli.conftest import Command, rivalry
 from tests.many_cells import stored, study

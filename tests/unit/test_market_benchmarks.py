@@ -9,7 +9,6 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.game import view
-from rivalry.core.jax import jnp
 from rivalry.core.oracles import closed_form
 from rivalry.core.payoffs import payoffs
 from rivalry.families.market.benchmarks import (
@@ -23,6 +22,7 @@ from rivalry.families.market.benchmarks import (
     on_grid,
     stackelberg_on_grid,
 )
+from rivalry.runtime.jax import jnp
 
 
 def test_the_four_textbook_benchmarks() -> None:

@@ -11,8 +11,8 @@ import pytest
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.game import own_gradients
-from rivalry.core.jax import jnp
 from rivalry.families.market import leadership
+from rivalry.runtime.jax import jnp
 from rivalry.transforms import Followers, hierarchy
 
 

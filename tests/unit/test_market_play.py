@@ -9,9 +9,9 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import to_markov
 from rivalry.families.market.native_play import market_play, simulate
+from rivalry.runtime.jax import jax, jnp
 
 WHOLE: dict[str, dict[str, Any]] = {
     "simultaneous": {"players": 3, "shock": {"kind": "ar1", "rho": 0.5, "sd": 3.0, "count": 3}},

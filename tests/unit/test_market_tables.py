@@ -11,7 +11,6 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.jax import jax, jnp
 from rivalry.families.market.native_play import simulate
 from rivalry.families.market.tables import (
     Channels,
@@ -22,6 +21,7 @@ from rivalry.families.market.tables import (
     memory_pairs,
     repeated_tables,
 )
+from rivalry.runtime.jax import jax, jnp
 from rivalry.tables.repeated import repeated_form as remembering
 from tests.adjustment import adjustment_tables as by_formula
 

@@ -11,14 +11,14 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.construction import variant
 from rivalry.core.forms import FiniteGame, one_state, stateless_tables
 from rivalry.core.game import own_gradients
-from rivalry.core.jax import jax, jnp
-from rivalry.core.validate import LONGEST
 from rivalry.families.matrix import CLASSICS, Matrix, matrix
 from rivalry.lab.answer import Answer
 from rivalry.lab.study import parameters
+from rivalry.runtime.jax import jax, jnp
+from rivalry.schema.construction import variant
+from rivalry.schema.validate import LONGEST
 
 RAGGED = np.random.default_rng(3).normal(size=(3, 2, 3, 4))
 THIRD = 1 / 3

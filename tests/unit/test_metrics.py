@@ -12,10 +12,10 @@ from rivalry.check import Unfit
 from rivalry.core import interval_rules, intervals, oracles
 from rivalry.core.certify import certificate
 from rivalry.core.game import BrokenInvariant, Game
-from rivalry.core.jax import jax, jnp
 from rivalry.core.profiles import distance
 from rivalry.core.search import best_response
 from rivalry.core.space import Box, Strategy
+from rivalry.runtime.jax import jax, jnp
 
 
 class Cournot(eqx.Module):

@@ -6,8 +6,8 @@ import pytest
 from jaxtyping import Array
 
 from rivalry import Box
-from rivalry.core.jax import jnp
 from rivalry.methods.limit_sets.nearby_equilibria import ends_from
+from rivalry.runtime.jax import jnp
 
 LOW, HIGH = np.log(0.1), np.log(0.5)
 

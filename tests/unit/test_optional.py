@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from rivalry.core.register import OPTIONAL
+from rivalry.schema.register import OPTIONAL
 from tests.unit.test_house import SOURCE
 
 PARTS = (("economies",), ("web", "living"), ("integrations",), ("interop",))  # what is removed together
 
 REGISTER = """
-from rivalry.core.register import Entry, FamilyDefaults, PlotEntry
+from rivalry.schema.register import Entry, FamilyDefaults, PlotEntry
 
 GAMES = {"raffle": Entry(("raffle:first_price",), "sealed bids"), "matrix": Entry(("raffle:no",), "other")}
 METHODS = {"q_learning": Entry(("raffle:Bidder",), "")}

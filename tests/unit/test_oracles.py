@@ -20,9 +20,9 @@ from rivalry.check import check_game
 from rivalry.core import oracles
 from rivalry.core.certify import certificate
 from rivalry.core.game import is_agents, is_markov, is_population
-from rivalry.core.jax import jnp
 from rivalry.core.oracles import Oracle
 from rivalry.core.space import Box
+from rivalry.runtime.jax import jnp
 from tests.unit.test_metrics import HERE, REGRETS
 
 ALL = [known for known in vars(oracles).values() if isinstance(known, Oracle)]

@@ -14,9 +14,9 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.jax import jax, jnp
 from rivalry.core.outside import forget_changed
 from rivalry.core.payoffs import concrete_profile, payoffs
+from rivalry.runtime.jax import jax, jnp
 
 SPACE = rv.Box.interval(0.0, 1.0, players=1)
 TARGET = 0.25

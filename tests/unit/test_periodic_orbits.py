@@ -13,9 +13,9 @@ from jaxtyping import Array
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.game import with_
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.space import Box, Simplex, Space
 from rivalry.methods.limit_sets import periodic_orbits
+from rivalry.runtime.jax import jax, jnp, put
 
 HOPF, DISTANCE = 0.15818468164430274, 0.15036106100538038
 FREQUENCY = 62.28242444425924

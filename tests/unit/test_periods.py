@@ -9,10 +9,10 @@ from jaxtyping import Array, Float
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.jax import jnp
 from rivalry.core.needs import fits
 from rivalry.core.space import Box
 from rivalry.methods.dynamic_games.periods import Periods
+from rivalry.runtime.jax import jnp
 from tests.small_games import cournot
 
 

@@ -13,10 +13,10 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import plain
-from rivalry.core.jax import eqx, jax, jnp
 from rivalry.lab.executor import certify, run_study
 from rivalry.methods import Branches, GradientAscent, Hedge, PopulationNewton
 from rivalry.population import population_certificate
+from rivalry.runtime.jax import eqx, jax, jnp
 from rivalry.solving import solve_batch
 from rivalry.transforms import open_loop
 

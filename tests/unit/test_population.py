@@ -12,7 +12,6 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.game import BrokenInvariant
-from rivalry.core.jax import jax, jnp
 from rivalry.core.results import UNREFUTED
 from rivalry.economies.karma import KarmaEconomy
 from rivalry.population import (
@@ -30,6 +29,7 @@ from rivalry.population import (
 )
 from rivalry.population.consistent import StationaryPopulation
 from rivalry.population.oracles import conservation_error, first_distribution
+from rivalry.runtime.jax import jax, jnp
 from tests.commuting import commute
 
 KMAX, GAMMA = 4, 0.8

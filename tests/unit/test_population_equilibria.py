@@ -12,9 +12,9 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 import rivalry as rv
-from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Simplex
 from rivalry.methods.populations.population_equilibria import PopulationEquilibria, _deflation
+from rivalry.runtime.jax import jax, jnp
 
 BETA, GAMMA, MOST, KBAR = 1000.0, 0.98, 20, 10.0
 STAKES = np.array([1.0, 5.0])

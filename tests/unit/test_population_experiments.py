@@ -10,13 +10,12 @@ import pytest
 from scipy import stats
 
 import rivalry as rv
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.needs import fits
-from rivalry.core.registry import load
-from rivalry.core.statistics import share_interval
 from rivalry.methods.populations import logit_equilibrium as continuation
 from rivalry.population import flow
 from rivalry.population.oracles import first_distribution
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.schema.registry import load
 from rivalry.solving import solve
 from rivalry.studies import karma_theory
 from rivalry.studies.karma_theory import (
@@ -28,6 +27,7 @@ from rivalry.studies.karma_theory import (
     Sublinearity,
     draw_policies,
 )
+from rivalry.text.statistics import share_interval
 
 LEVELS = 5
 PAYMENTS = ["PBP", pytest.param("PBS", marks=pytest.mark.nightly)]  # each compiles a program of its own

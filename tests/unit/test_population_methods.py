@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import jax, jnp
 from rivalry.core.needs import fits
 from rivalry.lab.study import build_method
 from rivalry.methods.populations.newton import MeanFieldPoint, direction, equations, slopes_at
@@ -21,6 +20,7 @@ from rivalry.population.distances import entropies
 from rivalry.population.operators import by_type, type_shares
 from rivalry.population.oracles import first_distribution
 from rivalry.population.values import policy_values
+from rivalry.runtime.jax import jax, jnp
 from tests.commuting import commute
 from tests.ring_population import ring
 from tests.small_games import cournot

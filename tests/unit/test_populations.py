@@ -10,12 +10,12 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.game import PopulationGame
-from rivalry.core.register import Entry
 from rivalry.core.results import Certificate, Record
 from rivalry.games import GAMES
 from rivalry.lab.executor import certify, run_study
 from rivalry.lab.study import StudyError, build_method
 from rivalry.methods import METHODS
+from rivalry.schema.register import Entry
 from rivalry.solving import solve_batch
 from tests.commuting import Commute, Drift, commute
 from tests.small_games import cournot

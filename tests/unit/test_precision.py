@@ -13,8 +13,8 @@ import pytest
 
 import rivalry as rv
 from rivalry.check import Unfit, check_game
-from rivalry.core.jax import jnp
-from rivalry.core.precision import imprecise
+from rivalry.runtime.jax import jnp
+from rivalry.runtime.precision import imprecise
 
 GAME = """
 import jax.numpy as jnp
@@ -72,7 +72,7 @@ print("--xla_cpu_enable_fast_math=false" in os.environ["XLA_FLAGS"].split())
 
 BATCHES = """
 import numpy as np
-from rivalry.core.jax import jax, jnp
+from rivalry.runtime.jax import jax, jnp
 def inverses(_, x):
     return jnp.stack([jax.vmap(jnp.linalg.inv)(each) for each in x])
 a = jnp.asarray(np.random.default_rng(0).normal(size=(2, 60, 42, 42)))

@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import brentq
 
 from rivalry.core import oracles
-from rivalry.core.jax import jax, jnp
+from rivalry.runtime.jax import jax, jnp
 from rivalry.studies.pricing_games import income_logit, platform_sellers, responsible_duopoly
 from rivalry.tables.repeated import repeated_form
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import jax, jnp
 from rivalry.families.race.closed_forms import symmetric_equilibria
 from rivalry.lab.study.points import apply_changes
+from rivalry.runtime.jax import jax, jnp
 
 CAUTIOUS = [{"safety_productivity": 5.0}, {}]
 

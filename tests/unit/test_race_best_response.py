@@ -13,7 +13,6 @@ from scipy.special import expit
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.jax import jax, jnp, put
 from rivalry.families.race.proved_response import (
     Problem,
     _payoff,
@@ -25,6 +24,7 @@ from rivalry.families.race.proved_response import (
 )
 from rivalry.families.race.schedule_response import STOCK_NODES, _best_from, compiled_response
 from rivalry.families.race.static_response import at_performance, best_safety, own_problem, response_details
+from rivalry.runtime.jax import jax, jnp, put
 from tests.race_keys import KEYS, race
 
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "race.json").read_text())["cases"]

@@ -11,8 +11,8 @@ from scipy.optimize import root
 from scipy.special import expit
 
 from rivalry.core.game import own_gradients
-from rivalry.core.jax import jax, jnp
 from rivalry.families.race.closed_forms import Point, symmetric_equilibria
+from rivalry.runtime.jax import jax, jnp
 from tests.race_keys import race
 
 RISKS = ("winner_only", "multiplicative", "additive")

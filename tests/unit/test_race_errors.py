@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import jnp
+from rivalry.runtime.jax import jnp
 
 WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"players": 1}, ["players", "1", "at least 2"]),

@@ -11,9 +11,9 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.game import own_gradients
-from rivalry.core.jax import jax, jnp
 from rivalry.core.payoffs import payoffs
 from rivalry.families.race.period import best, log, spillover_gain
+from rivalry.runtime.jax import jax, jnp
 from tests.race_keys import race
 
 RNG = np.random.default_rng(7)

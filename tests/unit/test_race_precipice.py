@@ -7,9 +7,9 @@ import pytest
 from scipy.integrate import quad
 
 import rivalry as rv
-from rivalry.core.jax import jnp
 from rivalry.core.payoffs import payoffs
 from rivalry.families.precipice import INFORMATION, solution
+from rivalry.runtime.jax import jnp
 
 
 def simulate(word: str, rules: np.ndarray, mu: float, enmity: float) -> tuple[float, np.ndarray]:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rivalry.core.jax import jnp
 from rivalry.population.distances import DISTANCES, entropies, mean_entropy, policy_distance, transport
+from rivalry.runtime.jax import jnp
 from rivalry.studies.karma_theory import GENERATORS, at_least_as_random, draw_policies
 
 SEED = np.random.SeedSequence(11)

@@ -84,7 +84,7 @@ def test_a_cell_is_returned_as_the_bytes_of_its_file(tmp_path: Path, apart: Path
 
 @pytest.mark.slow
 def test_a_user_file_is_loaded_once_per_process(tmp_path: Path, apart: Path) -> None:
-    from rivalry.core import registry
+    from rivalry.schema import registry
 
     job, other = (
         job_of(study(tmp_path, game={"family": "duel.py:duel", "prize": prize}), tmp_path)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.construction import recipe_of, variant
 from rivalry.core.game import with_
+from rivalry.schema.construction import recipe_of, variant
 
 SMALL: dict[str, Any] = {"max_karma": 3, "mean_karma": 1.0, "agents": 8}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import rivalry as rv
-from rivalry.core.registry import TRUSTED, from_file, lazy, load, near, trusting
+from rivalry.schema.registry import TRUSTED, from_file, lazy, load, near, trusting
 
 
 def test_a_hint_gives_the_nearest_name_or_all_names() -> None:

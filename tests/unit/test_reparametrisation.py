@@ -9,12 +9,12 @@ import pytest
 from rivalry.core import oracles
 from rivalry.core.certify import certificate
 from rivalry.core.game import jacobian, own_gradients
-from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Response
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.search import best_response
 from rivalry.core.space import Box
 from rivalry.families.matrix import matrix
+from rivalry.runtime.jax import jax, jnp
 from rivalry.transforms import Followers, freeze, open_loop, stackelberg
 from tests.small_games import Prize, cournot, prize
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseMethod
 from rivalry.methods.dynamics.best_response import BestResponse
 from rivalry.methods.limit_sets.newton import Newton
+from rivalry.runtime.jax import jax, jnp
 from rivalry.solving import solve_batch
 from rivalry.solving.reparametrised import Reparametrised, reparametrise
 from tests.small_games import cournot, prize

@@ -10,9 +10,9 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import files
-from rivalry.core.remember import Known, remembered
 from rivalry.lab import worker
 from rivalry.lab.study import Cell, Study
+from rivalry.runtime.memo import Known, remembered
 from rivalry.solving import ends
 
 FEW: dict[str, Any] = {"kind": "q_learning", "epochs": 20, "episodes": 5, "action_grid": 5}

@@ -11,10 +11,10 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 import rivalry as rv
-from rivalry.core.jax import jax, jnp
 from rivalry.lab.study import StudyError
 from rivalry.lab.study.build import build_method
 from rivalry.methods.dynamics.replicator import Replicator
+from rivalry.runtime.jax import jax, jnp
 from rivalry.solving import solve_batch
 from tests.small_games import linear
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from rivalry.core.statistics import half_width
 from rivalry.lab.answer.figures import MOST_DEFAULTS, draw
 from rivalry.lab.executor import run_study
 from rivalry.lab.report.page import build
 from rivalry.lab.study import load_study
 from rivalry.plots import PLOTS, scenario
 from rivalry.plots.families import DEFAULTS, OTHER, default_figures
+from rivalry.text.statistics import half_width
 from tests.unit.stored_run import stored, study
 
 EVERY = [(name, figure) for name, one in DEFAULTS.items() for figure in one.figures]

@@ -12,7 +12,6 @@ import xarray as xr
 from matplotlib import pyplot as plt
 
 import rivalry as rv
-from rivalry.core.display import player_rows
 from rivalry.core.results import (
     Certificate,
     Solution,
@@ -27,6 +26,7 @@ from rivalry.core.results import (
 )
 from rivalry.lab.export import tidy, to_csv
 from rivalry.plots.style import picture
+from rivalry.text.display import player_rows
 from tests.duel_study import record
 
 AXES = {"reach": [0.1, 0.2], "algorithm": ["climb", "step"], "replication": [0, 1]}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import diffrax
 import numpy as np
 
-from rivalry.core.jax import jax, jnp
 from rivalry.methods.dynamics.rosenbrock import Rodas5P
+from rivalry.runtime.jax import jax, jnp
 
 
 def _step(y: jax.Array, length: jax.Array, rate: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -11,9 +11,9 @@ import pytest
 
 import rivalry as rv
 from rivalry import solving
-from rivalry.core.jax import compiling_seconds, jax, jnp
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.methods.finite.regret_matching import RegretMatching
+from rivalry.runtime.jax import compiling_seconds, jax, jnp
 from rivalry.solving.path_data import snapshot_rows
 from rivalry.solving.progress import Limited, Progress
 from rivalry.solving.steps import from_leaves, leaves_of
@@ -279,7 +279,7 @@ def test_limits_of_time_stop_a_run_and_pass_events_on(seconds: float | None, sto
 
 
 def test_compiling_does_not_count_for_limits_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rivalry.core.jax._compiling", [])
+    monkeypatch.setattr("rivalry.runtime.jax._compiling", [])
     began, limits = perf_counter(), [Limited(None, seconds) for seconds in (1e-9, 3600.0)]
     jax.jit(lambda x: jnp.sort(jnp.sin(x) + 0.123))(jnp.arange(7.0))
     took = perf_counter() - began

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import jnp
 from rivalry.core.oracles import shared_constraints
+from rivalry.runtime.jax import jnp
 
 CAP_PAYOFFS = ["-(x1 - 1)^2", "-(x2 - 1/2)^2"]
 CAP = rv.games.continuous(payoffs=CAP_PAYOFFS, shared=["x1 + x2 <= 1"])

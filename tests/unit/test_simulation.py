@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import put
 from rivalry.economies import kernels
 from rivalry.economies.learning import crowds, simulation
 from rivalry.lab.study import StudyError, build_method
 from rivalry.methods import METHODS, Simulation
 from rivalry.population import record_of, stationary_population
+from rivalry.runtime.jax import put
 from tests.unit.test_agents import table
 
 SMALL = {"max_karma": 4, "mean_karma": 2, "agents": 10}

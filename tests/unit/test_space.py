@@ -9,8 +9,8 @@ import equinox as eqx
 import numpy as np
 import pytest
 
-from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Box, Choices, Simplex, Space, directions, simplex_lattice
+from rivalry.runtime.jax import jax, jnp
 
 SPACES = [
     Box.of([[0.0, 2.0], [-1.0, 1.0]], players=3),

@@ -10,11 +10,11 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.certify import certificate
-from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Response
 from rivalry.core.space import Box, Simplex
 from rivalry.core.stake import Scales, payoff_units, stake_at
 from rivalry.core.together import Together
+from rivalry.runtime.jax import jax, jnp
 from tests.small_games import Ruled
 
 

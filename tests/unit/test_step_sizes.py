@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.core.jax import jax
 from rivalry.methods.dynamics import step_sizes
+from rivalry.runtime.jax import jax
 
 FALLING = {"kind": "cosine", "min": 0.02, "max": 0.1, "steps": 250}
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.construction import variant
 from rivalry.core.method import Finish
 from rivalry.methods import BestResponse
+from rivalry.schema.construction import variant
 
 
 @pytest.mark.nightly

@@ -9,8 +9,8 @@ from jaxtyping import Array, Float
 
 from rivalry.core import symmetric
 from rivalry.core.game import with_
-from rivalry.core.jax import jnp
 from rivalry.core.space import Box, Simplex, directions
+from rivalry.runtime.jax import jnp
 
 
 class Wells(eqx.Module):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Box, Choices, Simplex, Space, width
 from rivalry.methods.dynamics import tangent_cone
+from rivalry.runtime.jax import jax, jnp
 from tests.small_games import linear
 
 SPACES = [

@@ -16,12 +16,12 @@ from scipy.optimize import brentq
 import rivalry as rv
 from rivalry.core import files, oracles
 from rivalry.core.game import arrays, with_
-from rivalry.core.jax import jnp, put
 from rivalry.core.results import collect, netcdf
 from rivalry.core.space import Box, Simplex, Space
 from rivalry.families.influencer import threshold_reach, threshold_variance
 from rivalry.lab.answer.estimates import estimates
 from rivalry.methods import Thresholds
+from rivalry.runtime.jax import jnp, put
 
 BIMODAL = np.exp(-((np.linspace(0.001, 0.999, 100) - 0.25) ** 2) / 0.02) + np.exp(
     -((np.linspace(0.001, 0.999, 100) - 0.75) ** 2) / 0.02

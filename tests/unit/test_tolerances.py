@@ -19,7 +19,6 @@ from rivalry.core.certify import certificate
 from rivalry.core.forms import one_state
 from rivalry.core.game import BrokenInvariant
 from rivalry.core.intervals import Interval
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.results import Certificate
 from rivalry.core.search import unproved_response
 from rivalry.core.space import Box
@@ -29,6 +28,7 @@ from rivalry.lab.study.expect import _same
 from rivalry.lab.worker import certificate_changes
 from rivalry.methods.finite.mixed_equilibria import _add_verified
 from rivalry.population import certificate as population
+from rivalry.runtime.jax import jax, jnp, put
 from rivalry.tables import deviations, limit_cycles, response_values, static_best_response, tabulate
 from rivalry.tables.extreme_equilibria import equal_within, whole_payoffs
 

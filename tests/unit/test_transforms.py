@@ -12,8 +12,8 @@ import pytest
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.game import MarkovGame, jacobian, own_gradients
-from rivalry.core.jax import jax, jnp
 from rivalry.families.matrix import matrix
+from rivalry.runtime.jax import jax, jnp
 from rivalry.transforms import Followers, freeze, hierarchy, in_stages, open_loop, repeat, stackelberg
 
 KEY = jax.random.key(0)

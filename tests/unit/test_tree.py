@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import compiled, eqx, jax, jnp
 from rivalry.core.space import Box, Simplex
 from rivalry.core.tree import Tree, is_array_tree, static
+from rivalry.runtime.jax import compiled, eqx, jax, jnp
 
 
 class Line(Tree):

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rivalry.core.registry import trusting
 from rivalry.lab import trust
 from rivalry.lab.executor import RunEvent, carry_out
 from rivalry.lab.store import Run, load_run
 from rivalry.lab.study import load_study
 from rivalry.lab.worker import CheckpointFile
+from rivalry.schema.registry import trusting
 from tests.cli.conftest import Command, rivalry
 
 __all__ = ["rivalry"]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.annotations import meaning_of, signature_of
-from rivalry.core.display import DESCRIBED, attributes_of
 from rivalry.core.results import collect, dataset
+from rivalry.schema.annotations import meaning_of, signature_of
+from rivalry.text.display import DESCRIBED, attributes_of
 
 CHICKEN = rv.games.matrix("chicken")
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import jnp
 from rivalry.core.space import Box
+from rivalry.runtime.jax import jnp
 
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "wide.json").read_text(encoding="utf-8"))
 

@@ -12,10 +12,10 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.certify import certificate
 from rivalry.core.game import own_payoff, scale
-from rivalry.core.jax import jax, jnp
 from rivalry.core.payoffs import payoffs
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.space import Box
+from rivalry.runtime.jax import jax, jnp
 from rivalry.transforms import Followers, discretise, freeze, in_stages, open_loop, repeat, stackelberg, walks
 
 COST = 0.1

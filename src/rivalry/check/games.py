@@ -30,11 +30,11 @@ from rivalry.core import oracles
 from rivalry.core.forms import Contest
 from rivalry.core.game import AgentGame, Game, is_agents, is_population, own_gradients, own_payoff
 from rivalry.core.game import scale as scale_of
-from rivalry.core.jax import jax, jnp
 from rivalry.core.plain import register_plain
-from rivalry.core.precision import imprecise
 from rivalry.core.space import Box, Profile
-from rivalry.core.validate import check_keywords
+from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.precision import imprecise
+from rivalry.schema.validate import check_keywords
 
 Strategies = Float[Array, "point axis"]
 

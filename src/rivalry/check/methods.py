@@ -11,10 +11,10 @@ import numpy as np
 from rivalry import solving
 from rivalry.check.rules import TRACED, attempt, attempt_compiled, check_record, inside, require
 from rivalry.core import files
-from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseLearner, Learner, Method, as_learner, as_method
 from rivalry.core.space import Box, Profile
-from rivalry.core.validate import check_keywords
+from rivalry.runtime.jax import jax, jnp
+from rivalry.schema.validate import check_keywords
 
 if TYPE_CHECKING:
     from rivalry.core.game import Game

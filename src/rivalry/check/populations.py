@@ -25,12 +25,12 @@ from rivalry.check.rules import (
     require_shape,
 )
 from rivalry.core.game import PopulationGame, is_population
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import Oracle, payoff_scale, to_agents
 from rivalry.core.plain import register_plain
 from rivalry.population import oracles, stationary_population
 from rivalry.population.operators import by_type
 from rivalry.population.oracles import push, spread_evenly, state_types, type_shares
+from rivalry.runtime.jax import jax, jnp, put
 
 ASKED = ("environment(mu, pi)", "reward(env)", "expect(env)", "balance(env, mu, pi)")
 

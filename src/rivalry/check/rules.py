@@ -8,10 +8,10 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Oracle, payoff_scale
 from rivalry.core.payoffs import TRACED as TRACED
 from rivalry.core.space import Profile, Space
+from rivalry.runtime.jax import jax, jnp
 
 CLOSE = 1e-9  # tolerance for rounding: of probabilities, or times the payoff scale
 

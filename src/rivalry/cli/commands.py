@@ -22,8 +22,8 @@ from rivalry.cli.options import (
     Verbose,
     WorkerCount,
 )
-from rivalry.core.register import absent, collect
-from rivalry.core.registry import load, near
+from rivalry.schema.register import absent, collect
+from rivalry.schema.registry import load, near
 
 UsageError: Any = typer.BadParameter.__base__  # typer's own, or click's
 Abort: Any = typer.Abort
@@ -59,7 +59,7 @@ def carry_out(arguments: list[str]) -> int:
             return output.report_internal_error(error)
         return output.report_mistake(f"{error.filename}: {error.strerror}")
     except SystemExit as error:  # none of the package's: status 0 would hide that nothing was done
-        from rivalry.core.registry import place_of
+        from rivalry.schema.registry import place_of
 
         output.note(f"rivalry: a file of the study called sys.exit({error.code!r}){place_of(error)}")
         return FAILED

@@ -13,12 +13,12 @@ from typing import Any
 
 from rivalry.cli.values import OptionError
 from rivalry.core.files import write
-from rivalry.core.register import absent, entry_of
-from rivalry.core.registry import load, near
 from rivalry.games import GAMES
 from rivalry.lab.report.commands import as_toml
 from rivalry.lab.study import parameters
 from rivalry.methods import METHODS
+from rivalry.schema.register import absent, entry_of
+from rivalry.schema.registry import load, near
 
 ENDINGS = {
     **dict.fromkeys(("game", "method", "learner", "plot"), ("py", "toml")),

@@ -15,15 +15,15 @@ from typing import Any
 
 from rivalry.cli import output
 from rivalry.cli.values import OptionError
-from rivalry.core.installation import remedy
-from rivalry.core.register import PlotEntry, absent, entry_of
-from rivalry.core.registry import load, near
 from rivalry.games import GAMES
 from rivalry.lab import study
 from rivalry.lab.report.commands import as_toml
 from rivalry.lab.study.names import is_file, read_toml
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
+from rivalry.schema.installation import remedy
+from rivalry.schema.register import PlotEntry, absent, entry_of
+from rivalry.schema.registry import load, near
 
 DEVELOPERS = ("test", "dev", "docs")  # extras listed only where installed
 
@@ -342,7 +342,7 @@ def _version(name: str) -> str | None:
 
 def _devices() -> list[dict[str, Any]]:
     try:
-        from rivalry.core.jax import jax
+        from rivalry.runtime.jax import jax
 
         return [_row(f"device {d.id}", d.device_kind, f"ok ({d.platform})") for d in jax.devices()]
     except (ImportError, RuntimeError, AssertionError) as error:  # JAX raises any of these without a backend
@@ -365,7 +365,7 @@ def _cache() -> dict[str, Any]:
     if os.environ.get("RIVALRY_NO_CACHE"):
         return _row("cache", None, "off (RIVALRY_NO_CACHE is set)", "unset RIVALRY_NO_CACHE")
     try:
-        from rivalry.core.jax import jax
+        from rivalry.runtime.jax import jax
 
         folder = str(jax.config.values["jax_compilation_cache_dir"])
         os.makedirs(folder, exist_ok=True)

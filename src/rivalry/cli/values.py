@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from rivalry.core.validate import format_value
+from rivalry.schema.validate import format_value
 
 
 class OptionError(ValueError):

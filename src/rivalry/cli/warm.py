@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from rivalry.cli import output
 from rivalry.cli.values import OptionError
-from rivalry.core.register import absent, collect
-from rivalry.core.registry import near
+from rivalry.schema.register import absent, collect
+from rivalry.schema.registry import near
 
 
 class Part(NamedTuple):

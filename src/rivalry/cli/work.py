@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.cli import output, summary, values
 from rivalry.cli.values import OptionError
-from rivalry.core.annotations import keywords
-from rivalry.core.register import Entry, absent, collect, entry_of
-from rivalry.core.registry import from_file, hook, load, near
-from rivalry.core.validate import SIMILAR
+from rivalry.schema.annotations import keywords
+from rivalry.schema.register import Entry, absent, collect, entry_of
+from rivalry.schema.registry import from_file, hook, load, near
+from rivalry.schema.validate import SIMILAR
 
 if TYPE_CHECKING:
     from rivalry.core.results import Certificate, Record
@@ -51,7 +51,7 @@ def choose_device(name: str | None, executor: str = "local") -> None:
     if name is None:
         os.environ.setdefault("JAX_PLATFORMS", "cpu")  # no device is looked for
         return
-    from rivalry.core.jax import DEVICES, choose_device
+    from rivalry.runtime.jax import DEVICES, choose_device
 
     if name not in DEVICES:
         raise OptionError(f"--device {name}: {near(name, DEVICES)}")

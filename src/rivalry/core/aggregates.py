@@ -25,11 +25,11 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.core.eager import over_rows
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
-from rivalry.core.jax import jax, jnp
 from rivalry.core.operations import Operations, operations
 from rivalry.core.proof import Coordinates
 from rivalry.core.ranges import meet
 from rivalry.core.shifts import shifted
+from rivalry.runtime.jax import jax, jnp
 
 if TYPE_CHECKING:
     from jaxtyping import Array

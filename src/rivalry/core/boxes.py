@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.jax import jnp
 from rivalry.core.space import Box, Simplex
 from rivalry.core.tolerances import SHARES_SLACK
+from rivalry.runtime.jax import jnp
 
 
 def whole_box(space: Box | Simplex, player: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,10 +10,8 @@ import numpy as np
 from rivalry.core.assumed_range import with_rise
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import Game, PopulationGame, is_agents, is_population
-from rivalry.core.jax import put
 from rivalry.core.oracles import Response, separate_periods, shared_constraints
 from rivalry.core.payoffs import concrete_profile, payoffs, payoffs_at
-from rivalry.core.registry import load
 from rivalry.core.results import COVERAGES, Certificate, Rounding
 from rivalry.core.search import (
     best_responses,
@@ -28,7 +26,9 @@ from rivalry.core.space import visibly_apart
 from rivalry.core.stake import Stake, stake_at, stakes_at
 from rivalry.core.together import Together
 from rivalry.core.tolerances import APPROXIMATE, ROUNDING, TOLERANCE, VANISHING
-from rivalry.core.validate import check_keywords
+from rivalry.runtime.jax import put
+from rivalry.schema.registry import load
+from rivalry.schema.validate import check_keywords
 
 
 @check_keywords

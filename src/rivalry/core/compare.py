@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rivalry.core.results import CERTIFIED, CLAIMS, Record, dataset
-from rivalry.core.validate import check_keywords, check_word, near
+from rivalry.schema.validate import check_keywords, check_word, near
 
 if TYPE_CHECKING:
     from xarray import Dataset

@@ -20,7 +20,6 @@ from rivalry.core.boxes import boxes_around
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
-from rivalry.core.jax import compiled, jax, jnp
 from rivalry.core.proof import (
     Coordinates,
     FirstOrderPoint,
@@ -30,6 +29,7 @@ from rivalry.core.proof import (
 )
 from rivalry.core.shifts import shifted
 from rivalry.core.tolerances import DOMINANCE
+from rivalry.runtime.jax import compiled, jax, jnp
 
 if TYPE_CHECKING:
     from jaxtyping import Array

@@ -8,7 +8,7 @@ from importlib import import_module
 from inspect import isdatadescriptor, ismethoddescriptor
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from rivalry.core.jax import drop_programs
+from rivalry.runtime.jax import drop_programs
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.imports import pause_collection
-from rivalry.core.jax import compiled, is_jax_array, jax, jnp, register_program_cache
+from rivalry.runtime.imports import pause_collection
+from rivalry.runtime.jax import compiled, is_jax_array, jax, jnp, register_program_cache
 
 CALLS = {
     "jit": "jaxpr",
@@ -957,7 +957,7 @@ def over_rows(function: Callable[..., Any], shared: int = 2, effort: int | None 
     shared : int
         How many arguments are the same for all rows.
     effort : int or None
-        Of compiling; see `rivalry.core.jax.compiled`.
+        Of compiling; see `rivalry.runtime.jax.compiled`.
 
     Returns
     -------

@@ -29,7 +29,7 @@ from rivalry.core.interval_rules import (
     scatter_add,
 )
 from rivalry.core.intervals import Interval, interval
-from rivalry.core.jax import jax, jnp
+from rivalry.runtime.jax import jax, jnp
 
 STEPS = 1000  # of a loop that is unrolled
 UNKNOWNS = 64  # of a system of linear equations

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_che
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.construction import keyword_of, variant
-from rivalry.core.jax import eqx, jax, jnp
 from rivalry.core.plain import attributes, is_plain, replace_array
 from rivalry.core.results import Record as Record
+from rivalry.runtime.jax import eqx, jax, jnp
+from rivalry.schema.construction import keyword_of, variant
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, PRNGKeyArray
@@ -227,8 +227,8 @@ def view(game: Playable, name: str, x: Profile) -> Dataset:
     ValueError
         For an unknown name, and for a profile outside the space.
     """
-    from rivalry.core.registry import near
     from rivalry.core.results import dataset
+    from rivalry.schema.registry import near
 
     known = oracles.plot_data(game)
     if name not in known:

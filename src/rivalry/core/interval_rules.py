@@ -15,8 +15,8 @@ import numpy as np
 from rivalry.core import intervals
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.intervals import Interval, interval
-from rivalry.core.jax import jax, jnp
 from rivalry.core.tolerances import EPS, TINY
+from rivalry.runtime.jax import jax, jnp
 
 FEW = 8  # terms of a sum whose parts have a rule of their own, which needs the square of operations
 

@@ -17,12 +17,12 @@ from rivalry.core.dispatch import inner_knows, oracle, unknown
 from rivalry.core.game import Playable, kernel_conversion
 from rivalry.core.interval_rules import ENDS
 from rivalry.core.intervals import Interval, exp, log
-from rivalry.core.jax import jnp, put
 from rivalry.core.oracles import forward
 from rivalry.core.results import Record
 from rivalry.core.simplices import InFractions
 from rivalry.core.space import Box, Simplex
 from rivalry.core.tree import Tree, static
+from rivalry.runtime.jax import jnp, put
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float

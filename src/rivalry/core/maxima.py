@@ -13,8 +13,8 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
-from rivalry.core.jax import jnp
 from rivalry.core.proof import Coordinates, FirstOrderPoint, coordinates, judge_player
+from rivalry.runtime.jax import jnp
 
 if TYPE_CHECKING:
     from rivalry.core.game import Game

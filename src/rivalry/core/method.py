@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_c
 import numpy as np
 
 from rivalry.core.game import kernel_arrays
-from rivalry.core.jax import concrete_module, put
 from rivalry.core.results import Record
 from rivalry.core.tree import Tree
+from rivalry.runtime.jax import concrete_module, put
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int, PRNGKeyArray

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from rivalry.core.game import Game, is_agents, is_population, kernel_conversion
 from rivalry.core.oracles import Oracle, shared_constraints
-from rivalry.core.register import Entry
-from rivalry.core.registry import load
 from rivalry.core.space import Box, Simplex
+from rivalry.schema.register import Entry
+from rivalry.schema.registry import load
 
 
 class Need(NamedTuple):

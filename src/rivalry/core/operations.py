@@ -20,8 +20,8 @@ from jax.extend.core import ClosedJaxpr, Literal
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.eager import CALLS, on_numbers
 from rivalry.core.enclosure import DATA, EXACT, MOVES, STEPS, check_kinds, needed
-from rivalry.core.jax import jax, jnp
 from rivalry.core.shifts import shifted
+from rivalry.runtime.jax import jax, jnp
 
 LARGEST = 1_000_000  # operations
 

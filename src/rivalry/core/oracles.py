@@ -44,8 +44,8 @@ from rivalry.core.dispatch import inner_knows as inner_knows
 from rivalry.core.dispatch import oracle as oracle
 from rivalry.core.dispatch import unknown as unknown
 from rivalry.core.forms import Contest, FiniteGame, LinearQuadraticGame, SequenceForm
-from rivalry.core.jax import jax, jnp
 from rivalry.core.results import Coverage, Record, Rounding
+from rivalry.runtime.jax import jax, jnp
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float

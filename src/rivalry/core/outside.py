@@ -19,8 +19,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from rivalry.core.dispatch import registered
-from rivalry.core.jax import drop_programs, is_jax_array, jax
-from rivalry.core.precision import stored
+from rivalry.runtime.jax import drop_programs, is_jax_array, jax
+from rivalry.runtime.precision import stored
 
 FIXED = (bool, int, float, complex, str, bytes, type(None), np.generic)
 VALUES = (*FIXED, np.ndarray, tuple, list, dict)

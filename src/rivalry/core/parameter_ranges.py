@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.construction import keyword_of, parts_of, recipe_of, variant
 from rivalry.core.game import exchangeable_labels, with_
-from rivalry.core.jax import jax, jnp
 from rivalry.core.logarithms import InLogs
 from rivalry.core.plain import register_plain
 from rivalry.core.simplices import InFractions
+from rivalry.runtime.jax import jax, jnp
+from rivalry.schema.construction import keyword_of, parts_of, recipe_of, variant
 
 if TYPE_CHECKING:
     from jaxtyping import Array

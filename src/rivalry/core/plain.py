@@ -15,10 +15,10 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from rivalry.core.jax import jax, jnp
 from rivalry.core.outside import forget_changed
-from rivalry.core.precision import stored
 from rivalry.core.tree import is_array_tree
+from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.precision import stored
 
 G = TypeVar("G")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rivalry.core.validate import check_keywords
+from rivalry.schema.validate import check_keywords
 
 BASIN = 1e-4  # of the width: limit profiles no further apart belong to one basin
 

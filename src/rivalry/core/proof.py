@@ -21,13 +21,13 @@ from rivalry.core.eager import over_rows
 from rivalry.core.enclosure import enclose
 from rivalry.core.game import exchangeable_labels
 from rivalry.core.intervals import Interval
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.logarithms import MOST_SHARES, InLogs, amounts, at_profile, profile_bounds
 from rivalry.core.ranges import meet, value_range
 from rivalry.core.shifts import shifted
 from rivalry.core.simplices import InFractions
 from rivalry.core.space import Box, visibly_apart
 from rivalry.core.tolerances import DOMINANCE, EIGENVALUE_ERROR, LAYER
+from rivalry.runtime.jax import jax, jnp, put
 
 if TYPE_CHECKING:
     from jaxtyping import Array

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.core.jax import jax, jnp
+from rivalry.runtime.jax import jax, jnp
 
 
 def piecewise_integral(integrand: Callable[[Array], Array], kinks: Array, high: Array, degree: int) -> Array:

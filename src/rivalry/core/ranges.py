@@ -10,9 +10,9 @@ from rivalry.core import intervals, oracles
 from rivalry.core.boxes import middle_shares
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
-from rivalry.core.jax import jax, jnp
 from rivalry.core.shifts import shifted
 from rivalry.core.space import Simplex
+from rivalry.runtime.jax import jax, jnp
 
 if TYPE_CHECKING:
     from jaxtyping import Array

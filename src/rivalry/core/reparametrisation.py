@@ -14,11 +14,11 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.game import Game, scale_of
-from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forward, forward_at, inner_knows
 from rivalry.core.results import Coverage
 from rivalry.core.space import Box
 from rivalry.core.tree import Tree
+from rivalry.runtime.jax import jax, jnp
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float

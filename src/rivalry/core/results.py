@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from rivalry.core.display import LISTED as LISTED
-from rivalry.core.display import (
+from rivalry.core.tolerances import APPROXIMATE
+from rivalry.schema.registry import hook
+from rivalry.text.display import LISTED as LISTED
+from rivalry.text.display import (
     PLAYER_COLUMNS,
     asked_rows,
     attributes_of,
@@ -31,14 +33,12 @@ from rivalry.core.display import (
     ranges_lines,
     solution_rows,
 )
-from rivalry.core.display import boxes_in_words as boxes_in_words
-from rivalry.core.display import count_in_words as count_in_words
-from rivalry.core.display import radius_in_words as radius_in_words
-from rivalry.core.display import strategy_by_name as strategy_by_name
-from rivalry.core.display import strategy_in_words as strategy_in_words
-from rivalry.core.display import undecided_in_words as undecided_in_words
-from rivalry.core.registry import hook
-from rivalry.core.tolerances import APPROXIMATE
+from rivalry.text.display import boxes_in_words as boxes_in_words
+from rivalry.text.display import count_in_words as count_in_words
+from rivalry.text.display import radius_in_words as radius_in_words
+from rivalry.text.display import strategy_by_name as strategy_by_name
+from rivalry.text.display import strategy_in_words as strategy_in_words
+from rivalry.text.display import undecided_in_words as undecided_in_words
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset

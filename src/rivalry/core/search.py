@@ -13,7 +13,6 @@ from rivalry.core.boxes import halves, middle_shares, whole_box
 from rivalry.core.dispatch import Unsupported, oracle, unknown
 from rivalry.core.eager import over_rows
 from rivalry.core.game import BrokenInvariant, Game, payoff_against, refuse_shared, scale
-from rivalry.core.jax import compiled, eqx, jax, jnp, put
 from rivalry.core.oracles import (
     Response,
     payoff_bound,
@@ -28,7 +27,8 @@ from rivalry.core.space import Box, Simplex
 from rivalry.core.stake import stake_at
 from rivalry.core.together import Together, per_game
 from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
-from rivalry.core.validate import check_keywords
+from rivalry.runtime.jax import compiled, eqx, jax, jnp, put
+from rivalry.schema.validate import check_keywords
 
 if TYPE_CHECKING:
     from types import ModuleType

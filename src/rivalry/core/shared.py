@@ -20,7 +20,6 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.core.enclosure import enclose
 from rivalry.core.game import Game, own_gradients, payoff_against
 from rivalry.core.intervals import Interval
-from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.oracles import Response, forward, shared_constraints
 from rivalry.core.payoffs import payoffs
 from rivalry.core.ranges import payoff_range
@@ -30,6 +29,7 @@ from rivalry.core.space import Box, width
 from rivalry.core.stake import Stake, stake_at
 from rivalry.core.tolerances import FEASIBLE, ROUNDING
 from rivalry.core.tree import Tree
+from rivalry.runtime.jax import compiled, jax, jnp, put
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float

@@ -19,7 +19,7 @@ from jax.extend.core import ClosedJaxpr, Literal
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.eager import CALLS, LONGEST
 from rivalry.core.enclosure import READ, enclose, needed
-from rivalry.core.jax import jax, jnp
+from rivalry.runtime.jax import jax, jnp
 
 GUIDES = ("stop_gradient", "custom_jvp", "custom_vjp")
 """Operations whose derivatives may be other than those of their values."""

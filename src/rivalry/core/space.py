@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_chec
 
 import numpy as np
 
-from rivalry.core.jax import concrete_module, jax, jnp, put
 from rivalry.core.tolerances import OUTSIDE, SHARES_SUM, TOLERANCE
 from rivalry.core.tree import Tree, static
-from rivalry.core.validate import as_numbers, check_keywords, check_word
+from rivalry.runtime.jax import concrete_module, jax, jnp, put
+from rivalry.schema.validate import as_numbers, check_keywords, check_word
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -25,7 +25,6 @@ import numpy as np
 from rivalry.core.forms import stateless_tables
 from rivalry.core.game import Game, scale, scale_of
 from rivalry.core.game import scales as payoff_scales
-from rivalry.core.jax import jax, put
 from rivalry.core.oracles import Response, payoff_scale, to_finite
 from rivalry.core.payoffs import (
     WithScales,
@@ -39,6 +38,7 @@ from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Simplex
 from rivalry.core.together import Together, per_game
 from rivalry.core.tolerances import CALM, PLAY_SHARE, ROUNDING, RUIN, STEEPER, UNLIKE, USUAL_GROWTH
+from rivalry.runtime.jax import jax, put
 
 WIDTHS = 2.0 ** np.arange(-9, 1)  # as fractions of a simplex: a good part of 1 % has three of them
 FINE_WIDTHS = 2.0 ** np.arange(-40, 1)  # as fractions of a box, which may be far wider than good choices

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core.game import Game, jacobian, own_gradients
-from rivalry.core.jax import compiled, eqx, jax, jnp, put, stack_trees
 from rivalry.core.space import Simplex, width
+from rivalry.runtime.jax import compiled, eqx, jax, jnp, put, stack_trees
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.jax import compiled, eqx, is_key, jax, jnp, put, stack_trees
+from rivalry.runtime.jax import compiled, eqx, is_key, jax, jnp, put, stack_trees
 
 WIDTH = 64
 """Most cells of a run that are computed together."""

@@ -9,9 +9,9 @@ from typing import Any, TypeVar, dataclass_transform
 
 import numpy as np
 
-from rivalry.core.display import OneLineRepr
-from rivalry.core.imports import when_imported
-from rivalry.core.jax import is_jax_array, jax, put
+from rivalry.runtime.imports import when_imported
+from rivalry.runtime.jax import is_jax_array, jax, put
+from rivalry.text.display import OneLineRepr
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -1,6 +1,6 @@
 """What the economies register: families, methods, plots, and what reports show of the families."""
 
-from rivalry.core.register import DefaultFigure, Entry, FamilyDefaults, PlotEntry
+from rivalry.schema.register import DefaultFigure, Entry, FamilyDefaults, PlotEntry
 
 GAMES = {
     "city": Entry(

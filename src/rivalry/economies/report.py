@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rivalry.core.register import ReportSection, ReportTable
 from rivalry.economies.figures.example_agents import MAIN, TABLE, table_of, words_of
 from rivalry.economies.figures.streets import RULES
 from rivalry.plots.select import NoSuchPoint, is_own
 from rivalry.plots.series import series_of
+from rivalry.schema.register import ReportSection, ReportTable
 
 if TYPE_CHECKING:
     from xarray import Dataset

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec as _find_spec
 
-from rivalry.core.installation import remedy as _remedy
+from rivalry.schema.installation import remedy as _remedy
 
 if _missing := [name for name in ("gymnasium", "pettingzoo") if _find_spec(name) is None]:
     raise ImportError(f"rivalry.envs needs {' and '.join(_missing)}: {_remedy('envs')}")

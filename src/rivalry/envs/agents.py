@@ -11,8 +11,8 @@ import numpy as np
 from gymnasium import spaces
 
 from rivalry.core.game import BrokenInvariant
-from rivalry.core.validate import check_word, whole_number
 from rivalry.envs.games import Infos, Results, Seen, SimultaneousEnv, infos_of
+from rivalry.schema.validate import check_word, whole_number
 
 PERIODS = 1000
 Illegal = Literal["warn", "clip", "raise"]  # clip with one warning, clip silently, raise

@@ -10,10 +10,10 @@ import equinox as eqx
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.jax import jax, jnp
 from rivalry.core.plain import Hashed, Same
 from rivalry.core.space import Choices, Simplex
-from rivalry.core.validate import whole_number
+from rivalry.runtime.jax import jax, jnp
+from rivalry.schema.validate import whole_number
 from rivalry.transforms.units import strategies
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ import numpy as np
 
 from rivalry import games
 from rivalry.core.game import kernel_arrays
-from rivalry.core.register import absent, collect
-from rivalry.core.registry import load, near
-from rivalry.core.validate import check_keywords, check_word, number_of, whole_number
 from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal
 from rivalry.envs.games import NO_EPISODE, GameEnv, OnSimplex, info_of
 from rivalry.envs.turns import TurnEnv
 from rivalry.games import GAMES
+from rivalry.schema.register import absent, collect
+from rivalry.schema.registry import load, near
+from rivalry.schema.validate import check_keywords, check_word, number_of, whole_number
 
 ENVIRONMENTS: dict[str, str] = collect("ENVIRONMENTS")
 """Environments of agents by the name of the type of their kernels' arrays."""

@@ -12,11 +12,11 @@ from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
 from rivalry.core import oracles
 from rivalry.core.game import Game, Playable, is_markov, is_population
-from rivalry.core.jax import jnp
 from rivalry.core.plain import register_plain
 from rivalry.core.space import Box, Choices, Simplex
-from rivalry.core.validate import check_word, whole_number
 from rivalry.envs.course import FAR, NORMALIZED_FAR, Course
+from rivalry.runtime.jax import jnp
+from rivalry.schema.validate import check_word, whole_number
 from rivalry.transforms import repeat
 from rivalry.transforms.units import strategies
 

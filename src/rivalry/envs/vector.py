@@ -9,11 +9,11 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from rivalry.core.validate import whole_number
 from rivalry.envs.agents import AgentsEnv
 from rivalry.envs.course import Courses
 from rivalry.envs.factory import EnvOptions, PlayerEnv
 from rivalry.envs.games import MASK, NO_EPISODE
+from rivalry.schema.validate import whole_number
 
 
 class BatchEnv(VectorEnv[Any, Any, np.ndarray]):

@@ -15,14 +15,14 @@ from annotated_types import Ge, Le
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.annotations import Symbol
-from rivalry.core.display import OneLineRepr
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.quadrature import piecewise_integral
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import hashable_method
-from rivalry.core.validate import checked
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.schema.annotations import Symbol
+from rivalry.schema.validate import checked
+from rivalry.text.display import OneLineRepr
 
 SLOPES = (1e-3, 2.0)  # the highest value is 1; a slope of 0 would make ties of positive probability
 """The range of slopes. Below the others' slopes and 1/4 the payoff rises with the slope k: signals s win in

@@ -11,12 +11,12 @@ from annotated_types import MaxLen, MinLen
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.display import OneLineRepr
-from rivalry.core.jax import jnp, put
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import hashable_method
-from rivalry.core.validate import checked
 from rivalry.families.formula import FUNCTIONS, Formula, parse
+from rivalry.runtime.jax import jnp, put
+from rivalry.schema.validate import checked
+from rivalry.text.display import OneLineRepr
 
 NAME = re.compile(r"[A-Za-z_]\w*")
 SIDES = re.compile(r"(<=|>=)")

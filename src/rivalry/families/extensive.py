@@ -11,12 +11,12 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.forms import SequenceForm
-from rivalry.core.jax import array_module, jnp, put
-from rivalry.core.registry import near
 from rivalry.core.results import Record
 from rivalry.core.space import Simplex, as_profile
 from rivalry.core.tolerances import SHARES_SUM
 from rivalry.core.tree import Tree, static
+from rivalry.runtime.jax import array_module, jnp, put
+from rivalry.schema.registry import near
 from rivalry.tables.sequence_form import best_plan
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from rivalry.core.jax import jax, jnp
-from rivalry.core.registry import near
+from rivalry.runtime.jax import jax, jnp
+from rivalry.schema.registry import near
 
 SINGLE = ("exp", "log", "sqrt", "abs", "sin", "cos", "sinh", "cosh", "tanh", "lgamma", "digamma")
 EXTREMES = ("min", "max")  # of two or more arguments

@@ -10,7 +10,7 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.forms import LinearQuadraticGame
 from rivalry.core.tree import Tree
-from rivalry.core.validate import checked
+from rivalry.schema.validate import checked
 
 Rows = list[Any] | np.ndarray
 

@@ -10,14 +10,14 @@ from annotated_types import Ge, Gt, Le
 
 from rivalry.core import oracles
 from rivalry.core.forms import FiniteGame, SequenceForm, one_state
-from rivalry.core.jax import array_module, is_jax_array, jnp, put
 from rivalry.core.payoffs import numpy_payoffs, pure_payoffs, without_constants
-from rivalry.core.registry import near
 from rivalry.core.results import Coverage, Record
 from rivalry.core.search import rounding_error
 from rivalry.core.space import Simplex
 from rivalry.core.tree import Tree, static
-from rivalry.core.validate import checked, format_value, limit
+from rivalry.runtime.jax import array_module, is_jax_array, jnp, put
+from rivalry.schema.registry import near
+from rivalry.schema.validate import checked, format_value, limit
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float

@@ -18,14 +18,14 @@ from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.annotations import Symbol
-from rivalry.core.display import OneLineRepr
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.quadrature import piecewise_integral
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import hashable_method
-from rivalry.core.validate import checked
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.schema.annotations import Symbol
+from rivalry.schema.validate import checked
+from rivalry.text.display import OneLineRepr
 
 INFORMATION = ("none", "private", "public")
 STEEPEST = 0.999  # slope of safety in capability: at 1 all scores of weak teams would be equal

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.space import simplex_lattice
-from rivalry.core.validate import as_numbers, check_word, limit, near, number_of, whole_number
 from rivalry.families.formula import coordinate_values, coordinates, parse
+from rivalry.schema.validate import as_numbers, check_word, limit, near, number_of, whole_number
 
 BIMODAL = {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.1]}
 UNIMODAL = {"kind": "mixture", "means": [0.5], "stds": [0.1]}

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge
 
-from rivalry.core.installation import remedy
 from rivalry.core.method import Session
 from rivalry.methods.design.rule_choices import Choice
 from rivalry.methods.design.rule_design import RuleDesign, RuleProblem, stream_of
+from rivalry.schema.installation import remedy
 
 PROPOSALS = 3  # number of the random stream of proposals
 FIRST = 8  # trials drawn uniformly

@@ -1,6 +1,6 @@
 """What the adapters to optional libraries and to clusters register."""
 
-from rivalry.core.register import Entry
+from rivalry.schema.register import Entry
 
 METHODS = {
     "bayesian_design": Entry(

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from rivalry.core.registry import lazy_package
+from rivalry.schema.registry import lazy_package
 
 if TYPE_CHECKING:
     from rivalry.interop.environments import EnvironmentGame as EnvironmentGame

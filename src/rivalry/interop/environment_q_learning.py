@@ -8,11 +8,9 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.annotations import Keys
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Certificate, Record
-from rivalry.core.statistics import half_width
 from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.interop.environments import EnvironmentGame
 from rivalry.methods.q_learning.exploration import each_player
@@ -25,6 +23,8 @@ from rivalry.methods.q_learning.options import (
     falling,
     step_size_of,
 )
+from rivalry.schema.annotations import Keys
+from rivalry.text.statistics import half_width
 
 SAMPLES = 64  # of the learning curve
 STORED = 10**7  # action values that a record may hold

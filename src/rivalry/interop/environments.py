@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.display import count_text
 from rivalry.core.tolerances import TIE
 from rivalry.core.tree import Tree, static
+from rivalry.text.display import count_text
 
 MASK = "action_mask"
 MOST_ENTRIES = 10**8  # states times actions of all agents together: 800 MB of values, as many of counts

@@ -14,9 +14,9 @@ from typing import NoReturn
 import numpy as np
 
 from rivalry.core.files import write
-from rivalry.core.validate import format_value, one_line
 from rivalry.families.matrix import Matrix
 from rivalry.interop.libraries import as_matrix
+from rivalry.schema.validate import format_value, one_line
 
 ENTRIES = 10_000_000  # most payoffs in a table that is read: 80 MB
 PLAYERS = 25  # as in `rivalry.families.matrix`

@@ -8,8 +8,8 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.forms import stateless_tables
-from rivalry.core.installation import remedy
 from rivalry.families.matrix import Matrix, matrix
+from rivalry.schema.installation import remedy
 from rivalry.tables.kernels.shapes import Tabulated
 
 

@@ -1,5 +1,5 @@
 """What the exchange with other libraries registers: a learner in their environments."""
 
-from rivalry.core.register import Entry
+from rivalry.schema.register import Entry
 
 METHODS = {"q_learning": Entry(("rivalry.interop.environment_q_learning:EnvironmentQLearning",), "")}

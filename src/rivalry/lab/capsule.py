@@ -25,13 +25,13 @@ import numpy as np
 
 from rivalry.core import files
 from rivalry.core.files import DamagedFile, StoreError
-from rivalry.core.register import collect
-from rivalry.core.registry import hook
 from rivalry.core.results import Record, provenance
 from rivalry.lab.citation import bibtex
 from rivalry.lab.executor import batches_of
 from rivalry.lab.store import Run
 from rivalry.lab.worker import certificate_changes, recertify, run_cell, run_cells
+from rivalry.schema.register import collect
+from rivalry.schema.registry import hook
 
 CODE = "code"  # folder of the user's files, with one per part of a study of studies
 CRATE, MANIFEST = "ro-crate-metadata.json", "manifest-sha256.txt"

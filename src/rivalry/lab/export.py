@@ -18,12 +18,12 @@ import numpy as np
 from pandas import DataFrame, Series
 
 from rivalry.core.files import StoreError, folder_for, followed, write
-from rivalry.core.installation import remedy
 from rivalry.core.results import is_truth, netcdf
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.figures import draw
 from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable
 from rivalry.lab.store import LeftOut
+from rivalry.schema.installation import remedy
 
 if TYPE_CHECKING:
     from xarray import Dataset

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from rivalry.core import files
-from rivalry.core.registry import TRUSTED, is_trusted
+from rivalry.schema.registry import TRUSTED, is_trusted
 
 PICKLE = ".pickle"  # ending of the names of arrays that hold pickles
 

@@ -24,10 +24,8 @@ from rivalry import solving
 from rivalry.core import files
 from rivalry.core.certify import certificate
 from rivalry.core.game import Game, is_population
-from rivalry.core.jax import forget_programs, jax, numbers_in_numpy
 from rivalry.core.method import STEPS, Learner, as_learner
 from rivalry.core.oracles import named_start
-from rivalry.core.remember import Known, remembered
 from rivalry.core.results import Certificate, Record, stack_records, unstack_records
 from rivalry.core.space import lattice
 from rivalry.core.together import PART
@@ -36,6 +34,8 @@ from rivalry.lab import trust
 from rivalry.lab.study import batch_points, build_game, build_method
 from rivalry.lab.study.points import Grid, short_names
 from rivalry.methods import SOLVERS
+from rivalry.runtime.jax import forget_programs, jax, numbers_in_numpy
+from rivalry.runtime.memo import Known, remembered
 from rivalry.solving import Progress, ProgressCallback
 from rivalry.solving.batches import of_one_form
 from rivalry.solving.ends import group_basins

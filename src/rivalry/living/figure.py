@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.certify import certificate
-from rivalry.core.construction import variant
-from rivalry.core.display import bound_in_words, typeset
 from rivalry.core.game import Game, is_population
 from rivalry.core.payoffs import concrete_profile, payoffs
-from rivalry.core.register import collect
-from rivalry.core.registry import load
 from rivalry.core.results import WITH_GAIN, Certificate, Record, Solution, gain_in_words
 from rivalry.core.space import Box, Simplex
+from rivalry.schema.construction import variant
+from rivalry.schema.register import collect
+from rivalry.schema.registry import load
+from rivalry.text.display import bound_in_words, typeset
 
 State = Mapping[str, Any]
 Found = tuple[str, str, dict[str, Any]]

@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from rivalry.core.display import typeset, verified_in_words
 from rivalry.core.files import folder_for, followed, write
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name
@@ -24,6 +23,7 @@ from rivalry.lab.study.words import Words
 from rivalry.living.figure import Figure
 from rivalry.living.page import Lead, Section, frozen_page
 from rivalry.living.runs import figures_of_parts, figures_of_points, first_cell
+from rivalry.text.display import typeset, verified_in_words
 
 ROWS = 200  # most rows of a table of checks or certificates
 POINTS = 40  # most points in the table of results, each with its living figure

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.display import typeset
 from rivalry.core.game import is_population
 from rivalry.core.results import Certificate, Record
+from rivalry.text.display import typeset
 
 SNAPSHOTS = 12  # most policies of a path
 DIGITS = 4  # of probabilities
@@ -23,8 +23,8 @@ def view_of(game: object, profile: np.ndarray | None) -> tuple[str, str, dict[st
     """Return title, text and data of a policy ``[state action]`` in its own population; None elsewhere."""
     if not is_population(game) or profile is None:
         return None
-    from rivalry.core.jax import put
     from rivalry.population import record_of  # loads JAX
+    from rivalry.runtime.jax import put
 
     record, proof = record_of(game, put(profile), 1e-6)
     known = record | (proof.record() if proof else {})

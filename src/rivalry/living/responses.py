@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.display import radius_in_words, typeset
 from rivalry.core.game import Game
-from rivalry.core.jax import jax
 from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Simplex
 from rivalry.families.matrix import Matrix
 from rivalry.living.line import Found, is_profile, spread
 from rivalry.living.twins import axis_names, numbers, player_names, sliders, twin_data
+from rivalry.runtime.jax import jax
+from rivalry.text.display import radius_in_words, typeset
 
 GRID = 81  # choices per player behind curves that Python computes
 ROOM = 2.5  # the range drawn of amounts without a usual range, in units of the largest one known

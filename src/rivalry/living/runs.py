@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.display import typeset
 from rivalry.core.files import DamagedFile
 from rivalry.core.results import Record, unstack_records
 from rivalry.lab.answer import Answer, answer_of
@@ -22,6 +21,7 @@ from rivalry.lab.study.points import Grid, batch_points, short_names
 from rivalry.lab.study.words import Words, heading, quantities
 from rivalry.living.figure import Figure, figures_of_record, plain
 from rivalry.living.page import page_parts
+from rivalry.text.display import typeset
 
 if TYPE_CHECKING:
     from rivalry.lab.store import Run

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.construction import recipe_of
+from rivalry.schema.construction import recipe_of
 
 if TYPE_CHECKING:
     from rivalry.families.influencer.model import InfluencerGame

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from rivalry.core.installation import remedy
 from rivalry.core.results import Solution
 from rivalry.living.bundle import style, widget_module
 from rivalry.living.figure import Figure, answer, figure_of, figures_of_solution, no_figure
+from rivalry.schema.installation import remedy
 
 
 def explore(game: object, profile: object = None) -> Any:

@@ -1,7 +1,7 @@
 """Solvers, dynamics and learners: a kind, its class (one per protocol), one sentence."""
 
-from rivalry.core.register import Entry, collect
-from rivalry.core.registry import lazy_package
+from rivalry.schema.register import Entry, collect
+from rivalry.schema.registry import lazy_package
 
 # One algorithm, one file: the module has the name of the kind, and so has the class, `ActorCritic`.
 _TITLES = {

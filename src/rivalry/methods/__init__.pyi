@@ -1,6 +1,5 @@
 """Solvers, dynamics and learners: a kind, its class (one per protocol), one sentence."""
 
-from rivalry.core.register import Entry
 from rivalry.economies.learning.city_q_learning import CityQLearning as CityQLearning
 from rivalry.economies.learning.city_simulation import CitySimulation as CitySimulation
 from rivalry.economies.learning.q_learning import PopulationQLearning as PopulationQLearning
@@ -63,6 +62,7 @@ from rivalry.methods.q_learning.options import Stopping as Stopping
 from rivalry.methods.q_learning.period_q_learning import PeriodQLearning as PeriodQLearning
 from rivalry.methods.q_learning.q_learning import QLearning as QLearning
 from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning as RepeatedQLearning
+from rivalry.schema.register import Entry
 
 METHODS: dict[str, Entry]
 WITHOUT_DRAWS: frozenset[str]

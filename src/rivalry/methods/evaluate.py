@@ -7,10 +7,10 @@ from typing import ClassVar, NamedTuple
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import Game, Playable, is_population
-from rivalry.core.jax import jnp
 from rivalry.core.method import BaseMethod
 from rivalry.core.needs import SHARED, Need
 from rivalry.core.space import Profile
+from rivalry.runtime.jax import jnp
 
 
 class StartState(NamedTuple):

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from rivalry.core.register import PlotEntry, collect, is_beside_studies
-from rivalry.core.registry import lazy
+from rivalry.schema.register import PlotEntry, collect, is_beside_studies
+from rivalry.schema.registry import lazy
 
 PATH_VIEWS = ("path_gradients", "path_moves", "path_payoffs", "snapshots")
 """Plot data computed from a recorded path for games that do not provide them."""

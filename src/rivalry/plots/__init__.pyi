@@ -1,6 +1,5 @@
 """Charts, and the recipes of families that are drawn with them: labelled data in, Matplotlib axes out."""
 
-from rivalry.core.register import PlotEntry
 from rivalry.economies.figures.bidding import bid_distribution as bid_distribution
 from rivalry.economies.figures.bidding import karma_histogram as karma_histogram
 from rivalry.economies.figures.bidding import mean_bids as mean_bids
@@ -53,6 +52,7 @@ from rivalry.plots.charts.strategies import impulse_response as impulse_response
 from rivalry.plots.charts.strategies import policy as policy
 from rivalry.plots.charts.strategies import strategies as strategies
 from rivalry.plots.charts.triangle import ternary as ternary
+from rivalry.schema.register import PlotEntry
 
 PATH_VIEWS: tuple[str, ...]
 PLOTS: dict[str, PlotEntry]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rivalry.core.register import DefaultFigure, FamilyDefaults, collect
 from rivalry.plots.select import is_blank
+from rivalry.schema.register import DefaultFigure, FamilyDefaults, collect
 
 if TYPE_CHECKING:
     from xarray import Dataset

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rivalry.core.display import attributes_of
 from rivalry.plots.select import At, DrawnPoint, check_index, is_own, point
+from rivalry.text.display import attributes_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
-from rivalry.core.display import attributes_of, key_in_words, with_unit
-from rivalry.core.registry import near
 from rivalry.core.results import CERTIFIED, Solution
-from rivalry.core.statistics import half_width_of
+from rivalry.schema.registry import near
+from rivalry.text.display import attributes_of, key_in_words, with_unit
+from rivalry.text.statistics import half_width_of
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset

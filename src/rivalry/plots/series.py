@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.core.display import key_in_words
 from rivalry.plots import select
 from rivalry.plots.select import At, DrawnPoint, Names, NoSuchPoint
+from rivalry.text.display import key_in_words
 
 if TYPE_CHECKING:
     from xarray import Dataset

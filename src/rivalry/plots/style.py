@@ -23,8 +23,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
-from rivalry.core.validate import refuse_unknown
 from rivalry.plots.select import StoredResults, dataset_of
+from rivalry.schema.validate import refuse_unknown
 
 if TYPE_CHECKING:
     from xarray import Dataset

@@ -13,11 +13,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from rivalry.core.game import PopulationGame
-from rivalry.core.jax import jax, jnp, put
 from rivalry.population.distances import entropies
 from rivalry.population.operators import Distribution, Policy, Values, by_type, stationary_distribution
 from rivalry.population.oracles import state_types, type_shares
 from rivalry.population.values import best_response, policy_values
+from rivalry.runtime.jax import jax, jnp, put
 
 TOGETHER = 16  # policies evaluated as one array
 

@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.game import BrokenInvariant, PopulationGame
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.plain import register_plain
 from rivalry.core.results import Certificate, Record
 from rivalry.core.tolerances import CONSERVED, CONSISTENT, ROUNDING, TOLERANCE
@@ -22,6 +21,7 @@ from rivalry.population.consistent import StationaryPopulation, stationary_popul
 from rivalry.population.operators import Distribution, Policy, Values, action_values, by_type, uniform
 from rivalry.population.oracles import conservation_error, population_metrics, type_shares
 from rivalry.population.values import best_response, policy_values
+from rivalry.runtime.jax import jax, jnp, put
 
 FEW_STATES = 16  # up to so many, what is at stake is measured at pure policies too
 

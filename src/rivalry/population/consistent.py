@@ -9,9 +9,9 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float
 
 from rivalry.core.game import PopulationGame
-from rivalry.core.jax import jax, jnp
 from rivalry.population.operators import Distribution, Policy, flow, stationary_distribution
 from rivalry.population.oracles import first_distribution, refuse_mean_field
+from rivalry.runtime.jax import jax, jnp
 
 FLOW, NEWTON, HALVINGS = 64, 40, 12
 ENOUGH = 1e-13

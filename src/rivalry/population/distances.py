@@ -11,8 +11,8 @@ from typing import Literal, get_args
 
 from jaxtyping import Array, Float
 
-from rivalry.core.jax import jnp
-from rivalry.core.validate import check_word
+from rivalry.runtime.jax import jnp
+from rivalry.schema.validate import check_word
 
 Distance = Literal["mean", "sum", "mu_weighted", "l1"]
 DISTANCES: tuple[str, ...] = get_args(Distance)

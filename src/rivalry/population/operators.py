@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.game import PopulationGame
-from rivalry.core.jax import jax, jnp
 from rivalry.population import oracles
 from rivalry.population.oracles import state_types, type_shares
+from rivalry.runtime.jax import jax, jnp
 
 SINGULAR = 1e-12  # smallest over largest pivot, at or below which the stationary distribution is not unique
 REPLACED = 1e-5  # share of agents replaced per step

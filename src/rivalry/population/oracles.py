@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import oracle
 from rivalry.core.results import Record
+from rivalry.runtime.jax import jax, jnp
 
 Distribution = Float[Array, "state"]
 Policy = Float[Array, "state action"]

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from jaxtyping import Array, Bool, Int
 
 from rivalry.core.game import PopulationGame, scale_of
-from rivalry.core.jax import jax, jnp
 from rivalry.core.tolerances import TIE
 from rivalry.population.operators import Policy, Values, action_values
 from rivalry.population.oracles import transition_matrix
+from rivalry.runtime.jax import jax, jnp
 
 ROUNDS = 200  # most rounds of policy iteration
 

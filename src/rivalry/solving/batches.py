@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.core.annotations import meaning_of, signature_of
-from rivalry.core.blas import one_blas_thread
-from rivalry.core.construction import parts_of, recipe_of, replace_entry, variant
 from rivalry.core.game import Game, Playable, arrays, initial_profile, with_
-from rivalry.core.jax import compiled, eqx, jax, jnp, put, stack_trees
 from rivalry.core.method import STEPS, BaseMethod, Finish, Learner, Method, as_method
 from rivalry.core.plain import is_plain, register_plain
 from rivalry.core.results import Record, Solution, collect
 from rivalry.core.together import Together
 from rivalry.core.tolerances import TOLERANCE
-from rivalry.core.validate import check, check_keywords, near, whole_number
 from rivalry.methods.q_learning.options import written_out
+from rivalry.runtime.blas import one_blas_thread
+from rivalry.runtime.jax import compiled, eqx, jax, jnp, put, stack_trees
+from rivalry.schema.annotations import meaning_of, signature_of
+from rivalry.schema.construction import parts_of, recipe_of, replace_entry, variant
+from rivalry.schema.validate import check, check_keywords, near, whole_number
 from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
 from rivalry.solving.randomness import Rng, first_keys, key_of, keys_of, sequence_of

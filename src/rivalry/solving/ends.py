@@ -18,17 +18,17 @@ from rivalry.core.game import (
     measures,
     profile_dims,
 )
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import discounting_channels, exchangeable, labels
 from rivalry.core.payoffs import checked_profile, numpy_payoffs, payoffs, payoffs_at
 from rivalry.core.profiles import basins, most_first
-from rivalry.core.remember import Known, remembered
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.results import NO_CERTIFICATE, Certificate, Record, Solution
 from rivalry.core.space import width
 from rivalry.core.together import Together
 from rivalry.core.tolerances import APPROXIMATE
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.memo import Known, remembered
 from rivalry.solving.path_data import has_answer, record_of_plot
 from rivalry.solving.steps import Carry
 

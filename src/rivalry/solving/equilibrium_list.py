@@ -8,14 +8,14 @@ from typing import Any, overload
 
 import numpy as np
 
-from rivalry.core.display import counts_in_words, equilibrium_lines, html_table, ranges_lines
 from rivalry.core.game import refuse_shared
-from rivalry.core.jax import compiling_seconds
 from rivalry.core.needs import fits, needs_of
-from rivalry.core.registry import load
 from rivalry.core.results import Solution
+from rivalry.runtime.jax import compiling_seconds
+from rivalry.schema.registry import load
 from rivalry.solving.progress import ProgressCallback
 from rivalry.solving.single import solve
+from rivalry.text.display import counts_in_words, equilibrium_lines, html_table, ranges_lines
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from rivalry.core.method import BaseMethod, as_method
 from rivalry.core.needs import SHARED, fits, needs_of, stated_needs
 from rivalry.core.payoffs import check_payoffs
 from rivalry.core.plain import register_plain
-from rivalry.core.precision import imprecise
-from rivalry.core.validate import fault_of, format_value, whole_number
+from rivalry.runtime.precision import imprecise
+from rivalry.schema.validate import fault_of, format_value, whole_number
 
 SOLVER, LEARNER = ("init", "step"), ("begin", "advance", "read")
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.game import Game, is_population, own_gradients
-from rivalry.core.jax import compiled, jax, jnp
 from rivalry.core.results import Record, stack_records
-from rivalry.core.validate import check_word
 from rivalry.plots import PATH_VIEWS, PLOTS
+from rivalry.runtime.jax import compiled, jax, jnp
+from rivalry.schema.validate import check_word
 from rivalry.solving.steps import as_arrays
 
 LENGTH = 64  # paths are padded to 64, 128, 256 … rows: few compilations

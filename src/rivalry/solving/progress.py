@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_ch
 
 import numpy as np
 
-from rivalry.core.jax import compiling_seconds
+from rivalry.runtime.jax import compiling_seconds
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -24,7 +24,6 @@ from rivalry.core.aggregates import (
     totals_of,
 )
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.jax import jax, jnp
 from rivalry.core.logarithms import equilibrium_bounds, searched
 from rivalry.core.maxima import maximum_near
 from rivalry.core.operations import operations
@@ -46,6 +45,7 @@ from rivalry.core.results import Record
 from rivalry.core.simplices import InFractions
 from rivalry.core.space import Simplex
 from rivalry.methods.continuous.all_equilibria import good_strategies
+from rivalry.runtime.jax import jax, jnp
 from rivalry.solving.exact_proofs import Document, write
 
 VERSION = 2

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.core.jax import jax, put
-from rivalry.core.validate import format_value, whole_number
+from rivalry.runtime.jax import jax, put
+from rivalry.schema.validate import format_value, whole_number
 
 if TYPE_CHECKING:
     Rng = int | np.random.SeedSequence | np.random.Generator

@@ -10,7 +10,6 @@ from warnings import warn
 
 import numpy as np
 
-from rivalry.core.blas import one_blas_thread
 from rivalry.core.game import (
     Game,
     Playable,
@@ -20,7 +19,6 @@ from rivalry.core.game import (
     kernel_conversion,
     profile_dims,
 )
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import (
     STEPS,
     BaseLearner,
@@ -35,10 +33,12 @@ from rivalry.core.method import (
 from rivalry.core.oracles import discontinuity
 from rivalry.core.payoffs import check_payoffs
 from rivalry.core.plain import register_plain
-from rivalry.core.remember import Known, remembered
 from rivalry.core.results import Record, Solution, dataset
 from rivalry.core.tolerances import TOLERANCE
-from rivalry.core.validate import check, check_keywords, whole_number
+from rivalry.runtime.blas import one_blas_thread
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.memo import Known, remembered
+from rivalry.schema.validate import check, check_keywords, whole_number
 from rivalry.solving import ends, inputs
 from rivalry.solving.exact_proofs import ExactProof
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core.game import Playable
-from rivalry.core.jax import compiled, concrete_module, eqx, is_key, jax, jnp
 from rivalry.core.method import BaseMethod, take_step
+from rivalry.runtime.jax import compiled, concrete_module, eqx, is_key, jax, jnp
 
 if TYPE_CHECKING:
     from rivalry.core.space import Profile

@@ -7,8 +7,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Lt
 
-from rivalry.core.validate import checked
 from rivalry.families.lq import LQGame, lq
+from rivalry.schema.validate import checked
 
 
 @checked

@@ -51,13 +51,10 @@ from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
 from rivalry.core.game import PopulationGame, scale_of
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import POPULATION, Need, fits
 from rivalry.core.results import Record
-from rivalry.core.statistics import share_interval
 from rivalry.core.tolerances import TIE
-from rivalry.core.validate import check_word, whole_number
 from rivalry.economies.karma import KarmaEconomy
 from rivalry.economies.karma.chains import stationary
 from rivalry.economies.kernels.shapes import COIN, NOBODY, SOCIETY
@@ -68,6 +65,9 @@ from rivalry.methods.populations.response import bonus, mirror_response, rule
 from rivalry.population import policy_values, stationary_population, uniform
 from rivalry.population.distances import entropies, policy_distance
 from rivalry.population.operators import Distribution, Policy
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.schema.validate import check_word, whole_number
+from rivalry.text.statistics import share_interval
 
 # random policies
 

@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from xarray import Dataset
 
-from rivalry.core.statistics import share_interval
 from rivalry.plots.metrics import is_log, set_log_scale
 from rivalry.plots.select import find_sweep, name_of, swept_values
 from rivalry.plots.series import CellSeries, series_of
 from rivalry.plots.style import MARKERS, caption, chart, colours
+from rivalry.text.statistics import share_interval
 
 SHARE = "violation_share"
 ENTROPY = {"mean": "in the mean over states", "every": "in every state"}

@@ -12,9 +12,9 @@ from rivalry.core.needs import Need
 from rivalry.core.results import Certificate, Record
 from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.core.tree import Tree, static
-from rivalry.core.validate import checked
 from rivalry.population import horizon
 from rivalry.population.horizon import HorizonGame
+from rivalry.schema.validate import checked
 
 EMPTY = 1e-25  # added to the mass at a position, of which the logarithm is taken
 

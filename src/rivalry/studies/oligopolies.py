@@ -10,14 +10,14 @@ from annotated_types import Ge, Gt, Le, Lt
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.display import OneLineRepr
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.quadrature import piecewise_integral
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import hashable_method
-from rivalry.core.validate import checked
 from rivalry.families.matrix import Matrix, matrix
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.schema.validate import checked
+from rivalry.text.display import OneLineRepr
 
 DEGREE = 40  # of the quadrature between two firms, where shares are smooth
 HIGHEST = 6.0  # largest price, in units of that in the middle

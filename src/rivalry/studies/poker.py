@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 
-from rivalry.core.validate import checked
 from rivalry.families.extensive import Chance, Decision, Extensive
+from rivalry.schema.validate import checked
 
 ENDS = ("pp", "bp", "bb", "pbp", "pbb")  # of the betting in Kuhn's game: pass, bet
 

@@ -12,14 +12,14 @@ from annotated_types import Ge, Gt, Lt
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.display import OneLineRepr
 from rivalry.core.forms import FiniteGame
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import hashable_method
-from rivalry.core.validate import checked
 from rivalry.families.matrix import Matrix, matrix
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.schema.validate import checked
+from rivalry.text.display import OneLineRepr
 
 Traced = dict[str, tuple[tuple[str, ...], Array]]
 

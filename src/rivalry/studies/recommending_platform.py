@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
+from rivalry.runtime.jax import jax, jnp
 from rivalry.studies.pricing_games import PlatformSellers
 from rivalry.tables.kernels.cache import njit
 from rivalry.tables.kernels.draws import quiet, streams, uniform, uniforms

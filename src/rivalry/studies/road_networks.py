@@ -11,11 +11,11 @@ from annotated_types import Gt
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.jax import jnp, put
 from rivalry.core.results import Record
 from rivalry.core.space import Simplex
-from rivalry.core.validate import checked
 from rivalry.population.oracles import population_metrics
+from rivalry.runtime.jax import jnp, put
+from rivalry.schema.validate import checked
 
 SOURCES = {
     # routes, in links; then time of an empty link, and time per unit of its flow

@@ -1,6 +1,6 @@
 """Finite tables of any game, and exact computations on them. Names are imported on first use."""
 
-from rivalry.core.registry import lazy_package as _lazy_package
+from rivalry.schema.registry import lazy_package as _lazy_package
 
 _NAMES = {
     "policy_response": (

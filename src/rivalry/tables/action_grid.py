@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.space import Box, Choices, Simplex, simplex_lattice
-from rivalry.core.validate import check_word, whole_number
+from rivalry.schema.validate import check_word, whole_number
 
 KINDS = {"linear": ("from", "to", "count"), "log": ("from", "to", "count"), "levels": ("levels",)}
 """Kinds of levels of an axis, and the keys that each takes."""

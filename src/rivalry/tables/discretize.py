@@ -10,9 +10,9 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.forms import NO_CONTEST, Contest, FiniteGame
 from rivalry.core.game import Game, exchangeable_labels, refuse_shared
-from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.plain import register_plain
-from rivalry.core.validate import check_keywords, check_word
+from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.schema.validate import check_keywords, check_word
 from rivalry.tables.action_grid import ActionGrid, action_counts, grid_points, moves_between
 from rivalry.tables.kernels.shapes import Tabulated
 

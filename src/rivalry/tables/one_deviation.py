@@ -8,7 +8,7 @@ import numpy as np
 
 from rivalry.core.forms import FiniteGame
 from rivalry.core.tolerances import PROFITABLE, TIE
-from rivalry.core.validate import number_of, whole_number
+from rivalry.schema.validate import number_of, whole_number
 from rivalry.tables.greedy_play import checked_policies
 from rivalry.tables.history import Cycles, by_chance, check_cycles, whole_states
 from rivalry.tables.response_gaps import response_values

@@ -8,8 +8,8 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.forms import FiniteGame
-from rivalry.core.jax import put
 from rivalry.core.tree import Tree
+from rivalry.runtime.jax import put
 from rivalry.tables.action_grid import ActionGrid, action_counts, are_levels, grid_points
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, values_at
 from rivalry.tables.greedy_play import checked_policies

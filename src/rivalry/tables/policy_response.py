@@ -12,7 +12,7 @@ import numpy as np
 from rivalry.core.forms import FiniteGame
 from rivalry.core.results import Certificate
 from rivalry.core.tolerances import TIE, TOLERANCE
-from rivalry.core.validate import number_of
+from rivalry.schema.validate import number_of
 from rivalry.tables.greedy_play import checked_policies, choices, refuse_slots, slots_of, states
 from rivalry.tables.kernels.shapes import Tabulated
 from rivalry.tables.repeated import RepeatedWorld

@@ -10,9 +10,9 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.forms import FiniteGame
-from rivalry.core.remember import Known
 from rivalry.core.space import Choices
-from rivalry.core.validate import check_word, whole_number
+from rivalry.runtime.memo import Known
+from rivalry.schema.validate import check_word, whole_number
 from rivalry.tables.action_grid import ActionGrid, action_counts, check_rising, grid_points
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, tabulate
 from rivalry.tables.greedy_play import slots_of, states

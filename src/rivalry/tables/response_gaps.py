@@ -8,7 +8,7 @@ import numpy as np
 
 from rivalry.core.forms import FiniteGame
 from rivalry.core.tolerances import IMPROVEMENT
-from rivalry.core.validate import number_of
+from rivalry.schema.validate import number_of
 from rivalry.tables.greedy_play import checked_policies
 from rivalry.tables.history import Cycles, Whole, check_cycles, seen_slots, whole_states
 

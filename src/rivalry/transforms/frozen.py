@@ -10,16 +10,16 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry.core import oracles
-from rivalry.core.display import OneLineRepr
 from rivalry.core.forms import FiniteGame, one_state, stateless_tables
 from rivalry.core.game import Game, Record, scales_of
 from rivalry.core.game import measures as measures_of
-from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forward, inner_knows
 from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Choices, Profile, Simplex, Space, as_profile
 from rivalry.core.tree import hashable_method
-from rivalry.core.validate import as_numbers, check_keywords, number_of
+from rivalry.runtime.jax import jax, jnp
+from rivalry.schema.validate import as_numbers, check_keywords, number_of
+from rivalry.text.display import OneLineRepr
 
 
 @check_keywords

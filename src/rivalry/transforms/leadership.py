@@ -12,12 +12,12 @@ from jaxtyping import Array, Bool, Float
 
 from rivalry.core import oracles
 from rivalry.core.game import Game, own_gradients, refuse_shared
-from rivalry.core.jax import jax, jnp
 from rivalry.core.reparametrisation import is_reparametrised, unconstrain, unconstrained_game
 from rivalry.core.search import search, traceable_best_response
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import static
-from rivalry.core.validate import check_keywords
+from rivalry.runtime.jax import jax, jnp
+from rivalry.schema.validate import check_keywords
 from rivalry.tables.stages import check_stages
 from rivalry.transforms.frozen import Restricted, interior_profile, player_indices
 

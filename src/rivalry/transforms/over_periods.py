@@ -12,15 +12,15 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core import oracles
-from rivalry.core.display import OneLineRepr, count_text
 from rivalry.core.game import Game, MarkovGame, refuse_shared
-from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forward
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Space, as_profile
 from rivalry.core.tree import hashable_method
-from rivalry.core.validate import check_keywords, whole_number
+from rivalry.runtime.jax import jax, jnp
+from rivalry.schema.validate import check_keywords, whole_number
 from rivalry.tables.stages import check_stages
+from rivalry.text.display import OneLineRepr, count_text
 from rivalry.transforms.units import numbers_for_each, units
 
 

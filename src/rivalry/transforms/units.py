@@ -9,14 +9,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.display import OneLineRepr
 from rivalry.core.game import Game
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import forward, forward_at
 from rivalry.core.space import Box, Choices, Profile, Simplex
 from rivalry.core.tree import hashable_method
+from rivalry.runtime.jax import jax, jnp, put
 from rivalry.tables.action_grid import ActionGrid, grid_points
 from rivalry.tables.discretize import own_levels
+from rivalry.text.display import OneLineRepr
 
 
 def strategies(space: object, actions: Float[Array, "player column"]) -> Profile:

@@ -9,14 +9,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core import oracles
-from rivalry.core.display import OneLineRepr, count_text
 from rivalry.core.game import Game, Playable, initial_profile, refuse_shared
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import forward
 from rivalry.core.reparametrisation import unconstrain
 from rivalry.core.space import Box, Choices, Profile, Simplex
-from rivalry.core.validate import check_keywords, check_word, whole_number
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.schema.validate import check_keywords, check_word, whole_number
 from rivalry.tables.action_grid import box_moves, simplex_moves
+from rivalry.text.display import OneLineRepr, count_text
 from rivalry.transforms.units import numbers_for_each, units
 
 MOVES = ("discrete", "continuous")

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from rivalry.core.register import absent
-from rivalry.core.registry import load, near
 from rivalry.games import GAMES
 from rivalry.living.figure import answer, figures_of, plain
+from rivalry.schema.register import absent
+from rivalry.schema.registry import load, near
 from rivalry.web.safety import Refused
 from rivalry.web.studies import keys_of
 

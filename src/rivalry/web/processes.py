@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from rivalry.core.files import DamagedFile, read_bytes
-from rivalry.core.registry import trusting
 from rivalry.lab.executor.pool import end_with_parent, worker_environment
+from rivalry.schema.registry import trusting
 from rivalry.web.safety import Refused
 
 MOST = 4  # runs at a time

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.core.display import attributes_of, typeset
 from rivalry.core.files import read_bytes, write
 from rivalry.core.results import Certificate
-from rivalry.core.statistics import format_interval, half_width
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import failures_of, lines, warnings_of
 from rivalry.lab.answer.estimates import VISIBLE
@@ -32,6 +30,8 @@ from rivalry.lab.study.words import Words, heading, quantities
 from rivalry.living.figure import Figure, plain
 from rivalry.living.freeze import freeze
 from rivalry.living.runs import figures_of_run, place_in_words, reference_figure, sweep_figure
+from rivalry.text.display import attributes_of, typeset
+from rivalry.text.statistics import format_interval, half_width
 from rivalry.web.explore import proved
 from rivalry.web.safety import Refused
 

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rivalry.core.installation import remedy
+from rivalry.schema.installation import remedy
 
 if TYPE_CHECKING:
     from rivalry.web.processes import Jobs
@@ -133,8 +133,8 @@ def page_of(target: str | None, home: Path) -> tuple[str, Path | None]:
     >>> page_of(None, Path("."))[0], page_of("tour", Path("."))[0]
     ('/', '/study?name=tour')
     """
-    from rivalry.core.registry import near
     from rivalry.lab.study import studies
+    from rivalry.schema.registry import near
 
     if target is None:
         return "/", None

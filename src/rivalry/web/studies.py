@@ -21,8 +21,6 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from rivalry.core.files import write
-from rivalry.core.register import absent, entry_of
-from rivalry.core.registry import load, trusting
 from rivalry.games import GAMES
 from rivalry.lab.study import Study, StudyError, json_schema, parameters, studies
 from rivalry.lab.study.document import CertificateTable, Document, Replications, RunKeys, read
@@ -31,6 +29,8 @@ from rivalry.lab.study.expect import applicable, differences, is_fixed
 from rivalry.lab.study.names import defaults, is_file, read_toml
 from rivalry.lab.study.points import split_key
 from rivalry.methods import METHODS
+from rivalry.schema.register import absent, entry_of
+from rivalry.schema.registry import load, trusting
 from rivalry.web.safety import Refused
 
 LONGEST = 200_000  # characters of a study

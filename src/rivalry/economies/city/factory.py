@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Le, Lt
 
-from rivalry.core.validate import checked, limit, whole_number
 from rivalry.economies.city.classes import centre_of, classes_of, unavoidable
 from rivalry.economies.city.free_flow import of_agents, of_distribution
 from rivalry.economies.city.model import INDEPENDENT, City
@@ -25,6 +24,7 @@ from rivalry.economies.city.travellers import (
 from rivalry.economies.karma.agents import agents_per_type, initial_amounts
 from rivalry.economies.karma.checks import check_keys, numbers
 from rivalry.economies.kernels import shapes
+from rivalry.schema.validate import checked, limit, whole_number
 
 PRICES = {
     "PBS": shapes.OWN_BID,

@@ -11,7 +11,6 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from rivalry.core.display import OneLineRepr, count_text
 from rivalry.core.oracles import at_home
 from rivalry.core.results import Record
 from rivalry.economies.city.classes import CLASSES, centre_of, classes_of, examples_of, unavoidable
@@ -20,6 +19,7 @@ from rivalry.economies.city.journeys import Journeys
 from rivalry.economies.city.networks import KINDS, Network
 from rivalry.economies.karma.agents import cumulative
 from rivalry.economies.kernels import shapes
+from rivalry.text.display import OneLineRepr, count_text
 
 INDEPENDENT = -1
 """Transfer rule of a coalition whose members are only marked, as a control, and act independently."""

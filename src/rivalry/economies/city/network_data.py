@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.registry import near
 from rivalry.economies.city.networks import CORE, ENTRY, EXIT, Network, network_of_lists, plain, stubs
 from rivalry.economies.city.shortest_paths import distances, pairs_of
 from rivalry.economies.karma.checks import check_keys
+from rivalry.schema.registry import near
 
 KEYS = ("nodes", "lanes", "terminals", "origins", "destinations", "name", "kind", "path")
 FORMS = {"stubs": stubs, "plain": plain}

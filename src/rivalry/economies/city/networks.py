@@ -51,7 +51,7 @@ class Network(eqx.Module):
 
     def lane_of(self, name: str, parameter: str) -> int:
         """Return the number of the lane ``from>to``. Raises `ValueError` that begins with ``parameter``."""
-        from rivalry.core.registry import near
+        from rivalry.schema.registry import near
 
         known = self.lane_names
         if name not in known:

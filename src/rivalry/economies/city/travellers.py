@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.registry import near
-from rivalry.core.validate import check_word, limit, whole_number
 from rivalry.economies.city.classes import CLASSES
 from rivalry.economies.city.journeys import Journeys, at_nodes, at_start, fixed_journeys
 from rivalry.economies.city.networks import Network
 from rivalry.economies.city.shortest_paths import Paths, between, distances, pad, shortest
 from rivalry.economies.karma.chains import stationary
 from rivalry.economies.karma.checks import check_keys, numbers, tables_of_types
+from rivalry.schema.registry import near
+from rivalry.schema.validate import check_word, limit, whole_number
 
 AGENTS = 1000
 OWN = ("urgencies", "urgency_distribution", "p_dormant", "trip_distribution", "gamma")

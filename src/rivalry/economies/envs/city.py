@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.game import kernel_arrays
-from rivalry.core.validate import check_word
 from rivalry.economies.kernels.city import bid, buffers_of, fresh, no_tallies, ready, rows, take, trips
 from rivalry.economies.kernels.city_learning import entry_counts
 from rivalry.economies.kernels.shapes import CityArrays
 from rivalry.envs.agents import AgentsEnv, Learned, Views, draw
+from rivalry.schema.validate import check_word
 
 COORDINATES = ("from x", "from y", "to x", "to y", "goal x", "goal y")
 FEATURES = ("urgency", "karma", "type", "trip", "spot", "lane", *COORDINATES)

@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
-from rivalry.core.statistics import format_interval
 from rivalry.economies.figures.streets import WORDS as LANES
 from rivalry.economies.figures.streets import lane_means
 from rivalry.plots.select import At, Names, band
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
 from rivalry.plots.style import INK, PALETTE, caption, chart, colours, panels
+from rivalry.text.statistics import format_interval
 
 LOAD, EXPECTED = "lane_free_flow", "lane_free_flow_expected"
 KINDS = {"entry": PALETTE[4], "core": PALETTE[0], "exit": PALETTE[2]}

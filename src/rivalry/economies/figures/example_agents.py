@@ -13,11 +13,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
-from rivalry.core.statistics import format_interval, half_width
 from rivalry.economies.figures.streets import RULES, SCALE, example_labels, rules
 from rivalry.plots.select import At, Names, band
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
 from rivalry.plots.style import DASHES, INK, add_grid, caption, chart, colours, draw_band, name_colours
+from rivalry.text.statistics import format_interval, half_width
 
 BIDS = "example_mean_bid"
 OVER = {"karma": "karma k", "place": "position along the path"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.jax import jnp
+from rivalry.runtime.jax import jnp
 
 SHARES_ROUNDING = 1e-8  # tolerance of sums and products of shares: they come from files with few digits
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.registry import near
-from rivalry.core.validate import as_numbers, whole_number
 from rivalry.economies.karma.chains import SHARES_ROUNDING, stationary
+from rivalry.schema.registry import near
+from rivalry.schema.validate import as_numbers, whole_number
 
 AGENTS = 100
 OWN = ("urgencies", "chain", "private_names", "gamma")  # keys of the game that a type may have of its own

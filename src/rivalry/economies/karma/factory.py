@@ -9,12 +9,12 @@ from warnings import warn
 import numpy as np
 from annotated_types import Ge, Le, Lt
 
-from rivalry.core.jax import put
-from rivalry.core.validate import check_word, checked, limit, whole_number
 from rivalry.economies.karma.agents import agents_per_type, equal_karma, initial_amounts
 from rivalry.economies.karma.checks import AGENTS, Types, numbers, tax_of, types_of
 from rivalry.economies.karma.model import KarmaEconomy
 from rivalry.economies.kernels import shapes
+from rivalry.runtime.jax import put
+from rivalry.schema.validate import check_word, checked, limit, whole_number
 
 TIES = {
     "coin": shapes.COIN,

@@ -12,14 +12,14 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from rivalry.core.display import OneLineRepr, count_text
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Profile, Simplex
 from rivalry.economies.karma import transitions
 from rivalry.economies.karma.chains import SHARES_ROUNDING
 from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
 from rivalry.economies.kernels import shapes
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.text.display import OneLineRepr, count_text
 
 
 class Policies(Simplex):

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from rivalry.core import oracles
-from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Labels
 from rivalry.core.results import Record
 from rivalry.economies.karma.agents import world
@@ -18,6 +17,7 @@ from rivalry.economies.karma.transitions import expect_after, level_of, randomly
 from rivalry.economies.kernels.shapes import BURN, PEER, ROOM
 from rivalry.population import oracles as populations
 from rivalry.population.distances import entropies
+from rivalry.runtime.jax import jax, jnp
 
 BESIDE = 0.1  # how far below 0 a level of 0 may be during the search
 STARTS = ("uniform", "all_in", "zero")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from rivalry.core.jax import jax, jnp
+from rivalry.runtime.jax import jax, jnp
 
 KarmaDistribution = Float[Array, "karma"]
 

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.core.results import Certificate, Record
-from rivalry.core.statistics import jackknife_error
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import COIN, NO_TRANSFER, OWN_BID, CityArrays
 from rivalry.economies.learning.city_drivers import Streets, policy_of_all, with_sums
 from rivalry.population.certificate import tolerance_of
+from rivalry.text.statistics import jackknife_error
 
 HOW = "dynamic programming against the admission odds and the sharing out that were measured"
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
-from rivalry.core.validate import limit
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import CityArrays
 from rivalry.economies.learning import city_drivers
@@ -18,6 +17,7 @@ from rivalry.economies.learning.city_drivers import CITY, Streets
 from rivalry.economies.learning.city_gains import gains, gains_record, refusal
 from rivalry.economies.learning.epoch_learner import CHANGES, DIMENSIONS, EpochLearner
 from rivalry.economies.learning.sessions import Session, parts, sequence_of
+from rivalry.schema.validate import limit
 
 SOCIAL = (
     "efficiency",

@@ -10,16 +10,16 @@ import equinox as eqx
 import numpy as np
 
 from rivalry.core.game import PopulationGame, is_population
-from rivalry.core.jax import put
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_agents
 from rivalry.core.results import Certificate, Record
-from rivalry.core.statistics import jackknife_error
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy, views_of
 from rivalry.economies.learning.sessions import check_balance
 from rivalry.population import best_response, oracles, uniform
 from rivalry.population.certificate import spread, stake_of, tolerance_of
+from rivalry.runtime.jax import put
+from rivalry.text.statistics import jackknife_error
 
 BATCHES = 20  # batches of steps for the standard error of the mean reward
 FAR = 4.0 * 2**0.5  # difference of two estimates beyond noise, in standard errors of one

@@ -9,9 +9,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from annotated_types import Gt, Le
 
-from rivalry.core.annotations import Keys
 from rivalry.core.files import read
-from rivalry.core.registry import load
 from rivalry.core.results import Record, Solution
 from rivalry.economies.learning.sessions import Session
 from rivalry.methods.q_learning import annealing
@@ -24,6 +22,8 @@ from rivalry.methods.q_learning.options import (
     exploration_of,
     step_size_of,
 )
+from rivalry.schema.annotations import Keys
+from rivalry.schema.registry import load
 
 LAST = "last_"  # prefix in records of arrays that a run is resumed from
 STAGES = 40  # stages of a geometric schedule

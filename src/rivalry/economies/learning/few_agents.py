@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.jax import jax, jnp
-from rivalry.core.statistics import jackknife_error
 from rivalry.core.tolerances import TIE
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import COIN, HIGHEST_STAKE, LOWEST_INDEX, PEER, ROOM, Economy
 from rivalry.economies.learning.crowds import POOLED, AgentGains, Crowd, widest_of
 from rivalry.economies.learning.sessions import check_balance
 from rivalry.population.agents import NOTHING, Paid
+from rivalry.runtime.jax import jax, jnp
+from rivalry.text.statistics import jackknife_error
 
 if TYPE_CHECKING:
     from rivalry.core.game import PopulationGame

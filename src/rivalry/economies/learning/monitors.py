@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.jax import put
-from rivalry.core.validate import refuse
 from rivalry.economies import kernels
 from rivalry.economies.learning import crowds, few_agents
 from rivalry.economies.learning.crowds import AgentGains, Crowd, Measured
@@ -22,6 +20,8 @@ from rivalry.methods.q_learning.exploration import Table, check_numbers, check_w
 from rivalry.methods.q_learning.options import StepSize
 from rivalry.population.agents import NOTHING, Paid, evaluate_agents
 from rivalry.population.distances import entropies, policy_distance
+from rivalry.runtime.jax import put
+from rivalry.schema.validate import refuse
 
 Numbers = dict[str, np.ndarray]
 

@@ -11,7 +11,6 @@ from annotated_types import Ge
 
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
-from rivalry.core.validate import limit
 from rivalry.economies import kernels
 from rivalry.economies.learning import crowds, monitors
 from rivalry.economies.learning.crowds import PLAYED_BY_AGENTS, Crowd
@@ -30,6 +29,7 @@ from rivalry.methods.populations.newton import ENOUGH
 from rivalry.methods.q_learning.exploration import Table
 from rivalry.population.agents import NOTHING, Paid
 from rivalry.population.distances import Distance
+from rivalry.schema.validate import limit
 
 PAID_CHANGE = f"payoff_change{REGULARISED}"
 PAYOFF_STEPS = 1000  # over which monitors estimate payoffs from tables

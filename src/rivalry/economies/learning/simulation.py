@@ -10,7 +10,6 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from rivalry.core.jax import put
 from rivalry.core.needs import Need
 from rivalry.core.oracles import named_start
 from rivalry.core.results import Record
@@ -25,6 +24,7 @@ from rivalry.methods.populations.newton import ENOUGH
 from rivalry.methods.q_learning.exploration import check_numbers
 from rivalry.population import best_response, policy_values
 from rivalry.population.operators import Policy, Values
+from rivalry.runtime.jax import put
 
 
 class Simulation(FixedPolicies):

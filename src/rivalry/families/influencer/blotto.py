@@ -14,7 +14,6 @@ from typing import NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.jax import jnp, put
 from rivalry.core.oracles import Response
 from rivalry.core.payoffs import payoffs
 from rivalry.core.search import PROVED, unproved_response
@@ -24,6 +23,7 @@ from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
 from rivalry.families.influencer.deviations import rival_influence
 from rivalry.families.influencer.kernels import Blotto
 from rivalry.families.influencer.model import InfluencerGame
+from rivalry.runtime.jax import jnp, put
 
 BOXES, TOGETHER = 1_000, 32  # boxes of the branch and bound, in all and per round
 FIELDS = 11  # largest number of battlefields for which all faces of the simplex are tried

@@ -15,9 +15,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.space import Box
-from rivalry.core.validate import as_numbers, whole_number
 from rivalry.families.influencer.deviations import own_gradients
 from rivalry.families.influencer.inputs import Domain
 from rivalry.families.influencer.model import InfluencerGame
@@ -29,6 +27,8 @@ from rivalry.families.resources import (
     optional,
     resource_weights,
 )
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.schema.validate import as_numbers, whole_number
 
 Ends = tuple[float, float]
 

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.search import faces
 from rivalry.core.space import Box, Profile, Simplex, Strategy
 from rivalry.families.influencer.kernels import (
@@ -34,6 +33,7 @@ from rivalry.families.influencer.kernels import (
     squared_distance,
 )
 from rivalry.families.influencer.model import InfluencerGame
+from rivalry.runtime.jax import jax, jnp, put
 
 MIN_AXES = 3  # with fewer, interval arithmetic proves the same
 MAX_AXES = 4  # for the second bound: the corners of a box double with every axis

@@ -9,10 +9,7 @@ from warnings import warn
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from rivalry.core.annotations import Symbol
-from rivalry.core.jax import put
 from rivalry.core.space import Box, Simplex
-from rivalry.core.validate import checked, limit
 from rivalry.families.influencer.continuous import GaussRule, nodes_off_edges, refine_rule
 from rivalry.families.influencer.inputs import EDGE, Domain, domain_of, kernel_of, per_player, players_of
 from rivalry.families.influencer.inputs import abstention as abstention_of
@@ -20,6 +17,9 @@ from rivalry.families.influencer.inputs import third_party as third_party_of
 from rivalry.families.influencer.model import InfluencerGame
 from rivalry.families.resources import resource_points as points_of
 from rivalry.families.resources import resource_weights as weights_of
+from rivalry.runtime.jax import put
+from rivalry.schema.annotations import Symbol
+from rivalry.schema.validate import checked, limit
 
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]

@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.jax import jax, jnp, put
-from rivalry.core.validate import as_numbers, number_of, whole_number
 from rivalry.families.formula import Formula, coordinate_values, coordinates, parse
 from rivalry.families.influencer.kernels import (
     Beta,
@@ -30,6 +28,8 @@ from rivalry.families.resources import (
     require,
     validate_weights,
 )
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.schema.validate import as_numbers, number_of, whole_number
 
 EDGE = 1e-9  # smallest coordinate for kernels without influence at 0
 

@@ -27,8 +27,8 @@ from typing import Any, TypeVar
 import equinox as eqx
 from jaxtyping import Array, Float, Int
 
-from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Profile, Strategy
+from rivalry.runtime.jax import jax, jnp
 
 K = TypeVar("K")
 

@@ -12,12 +12,12 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.display import OneLineRepr
-from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile, Simplex
 from rivalry.core.tree import hashable_method
 from rivalry.families.influencer.kernels import ChosenReach, Kernel, squared_distance
+from rivalry.runtime.jax import jax, jnp
+from rivalry.text.display import OneLineRepr
 
 
 class InfluencerGame(OneLineRepr, eqx.Module):

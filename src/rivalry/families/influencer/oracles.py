@@ -12,12 +12,10 @@ from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.forms import Contest, contest
-from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.results import Record
 from rivalry.core.search import best_response
 from rivalry.core.simplices import slopes_in_shares, terms_in_fractions
 from rivalry.core.space import Box, Profile
-from rivalry.core.validate import near
 from rivalry.families.influencer import blotto, deviations
 from rivalry.families.influencer.closed_forms import group_levels, known_threshold
 from rivalry.families.influencer.deviations import (
@@ -30,6 +28,8 @@ from rivalry.families.influencer.deviations import (
 )
 from rivalry.families.influencer.kernels import Blotto, Custom, Gaussian
 from rivalry.families.influencer.model import InfluencerGame
+from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.schema.validate import near
 
 # Starts on [0, 1] of Lovett, Fu and McAvoy, by the number of players.
 STARTS = {

@@ -13,15 +13,15 @@ import equinox as eqx
 import numpy as np
 
 from rivalry.core import search
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import best_response, discontinuity, metrics, payoff_scale
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Record
-from rivalry.core.validate import check_word
 from rivalry.families.market import closed_forms
 from rivalry.families.market.equilibria import closure_sets
 from rivalry.families.market.leadership import StagedMarket, StageResponses, all_choices, whole_market
 from rivalry.families.market.model import Market
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.schema.validate import check_word
 from rivalry.tables import SubgamePerfect, equilibria, regrets, staged_values, tabulate
 from rivalry.tables import payoffs as table_payoffs
 from rivalry.transforms import hierarchy

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import Response
 from rivalry.families.market import equilibria, leadership
 from rivalry.families.market.model import INTERCEPT, Market, Shock, plain_numbers
+from rivalry.runtime.jax import jax, jnp, put
 
 SLACK = 1e-12  # tolerance of choices beyond a bound, relative to the largest bound
 HALVINGS = 200  # of a bracket, down to neighbouring floats

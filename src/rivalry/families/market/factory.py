@@ -8,10 +8,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.annotations import Symbol
-from rivalry.core.jax import put_all
 from rivalry.core.space import Box
-from rivalry.core.validate import checked, limit, whole_number
 from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.equilibria import check_interior
 from rivalry.families.market.leadership import StagedMarket, staged_market
@@ -26,6 +23,9 @@ from rivalry.families.market.model import (
     shock_of,
 )
 from rivalry.families.market.valuation import check_rates
+from rivalry.runtime.jax import put_all
+from rivalry.schema.annotations import Symbol
+from rivalry.schema.validate import checked, limit, whole_number
 from rivalry.tables.stages import check_stages
 
 Numbers = float | list[float] | np.ndarray

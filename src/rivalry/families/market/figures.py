@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
-from rivalry.core.display import key_in_words
 from rivalry.plots import select, style
 from rivalry.plots.charts.scenario import family
 from rivalry.plots.select import At, DrawnPoint, NoSuchPoint
 from rivalry.plots.style import INK, PALE, PALETTE, chart
+from rivalry.text.display import key_in_words
 
 PATH = "cash_flow_path"
 PERIODS = 40  # periods drawn of a recurring cash flow

@@ -17,13 +17,13 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import Response, discontinuity, payoff_scale
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile
 from rivalry.families.market.equilibria import aggregate, broadcast_parameters
 from rivalry.families.market.model import Market, plain_numbers
+from rivalry.runtime.jax import jax, jnp, put
 from rivalry.transforms import Followers, Leadership, stackelberg
 from rivalry.transforms.leadership import leaders_of_stages
 

@@ -10,12 +10,12 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from rivalry.core.display import OneLineRepr
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import hashable_method
-from rivalry.core.validate import check_word, limit, whole_number
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.schema.validate import check_word, limit, whole_number
+from rivalry.text.display import OneLineRepr
 
 Numbers = dict[str, Array]
 

@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core import oracles
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.space import Box, Profile
-from rivalry.core.validate import check_word, whole_number
 from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.leadership import StagedMarket, whole_market
 from rivalry.families.market.model import INTERCEPT, Market, clear
 from rivalry.families.market.valuation import Valuation, valuation
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.schema.validate import check_word, whole_number
 
 ABSENT = 1e9  # in intercepts: the price of a firm that has exited, at which it sells nothing
 

@@ -13,7 +13,6 @@ from jaxtyping import Array
 
 from rivalry.core import oracles
 from rivalry.core.dispatch import forward
-from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile
@@ -32,6 +31,7 @@ from rivalry.families.market.leadership import (
 from rivalry.families.market.model import Market, consumer_surplus
 from rivalry.families.market.native_play import market_play
 from rivalry.families.market.valuation import recurring_value, sensitivity
+from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.transforms import Leadership
 
 Traced = dict[str, tuple[tuple[str, ...], Array]]

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.forms import FiniteGame, LinearQuadraticGame
-from rivalry.core.jax import jax, put
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import Profile
 from rivalry.families.market.benchmarks import benchmark
 from rivalry.families.market.leadership import StagedMarket, whole_market
 from rivalry.families.market.model import Market
 from rivalry.families.market.native_play import initial_state, settle
+from rivalry.runtime.jax import jax, put
 from rivalry.tables.discretize import TABLE_BYTES, values_at
 
 SAME_PRICE = 1e-9  # prices that differ by less, relatively, are one level

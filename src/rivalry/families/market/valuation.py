@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rivalry.core.validate import check_word
+from rivalry.schema.validate import check_word
 
 SHIFT = {"period0": 0.0, "mid": 0.5, "end": 1.0}
 """The time of a cash flow within its period."""

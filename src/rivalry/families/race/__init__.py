@@ -15,7 +15,7 @@ Modules, each importing only from those above it:
 
 from typing import TYPE_CHECKING
 
-from rivalry.core.registry import lazy_package
+from rivalry.schema.registry import lazy_package
 
 if TYPE_CHECKING:
     from rivalry.families.race.factory import race as race

@@ -12,12 +12,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.display import OneLineRepr
-from rivalry.core.jax import jax, jnp
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Strategy
 from rivalry.core.tree import hashable_method
 from rivalry.families.race.model import Race
+from rivalry.runtime.jax import jax, jnp
+from rivalry.text.display import OneLineRepr
 
 FIXED = (
     *("players", "horizon", "technology.invest", "technology.share", "technology.sharing_unit"),

@@ -13,12 +13,12 @@ from jaxtyping import Array
 
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
-from rivalry.core.jax import compiled, jax, jnp
 from rivalry.core.logarithms import BoundsOfEquilibria, amounts
 from rivalry.core.space import Profile
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
 from rivalry.families.race.period import BUILT_IN, Numbers, log
+from rivalry.runtime.jax import compiled, jax, jnp
 
 TRIALS, SMALLEST_TRIAL, SIZES = 40, 1e-8, 96  # of deviations, and of performance inputs that they beat
 

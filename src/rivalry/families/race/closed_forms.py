@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.registry import near
 from rivalry.core.roots import zero
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
+from rivalry.schema.registry import near
 
 TRACES = -690.0  # ln xp below which no root is searched
 FINE, COARSE = 0.03, 0.3  # steps of a scan in ln xp

@@ -10,10 +10,7 @@ from warnings import warn
 import numpy as np
 from annotated_types import Ge, Le
 
-from rivalry.core.annotations import Keys, Symbol
-from rivalry.core.jax import jnp, put
 from rivalry.core.space import Box
-from rivalry.core.validate import check, checked, limit
 from rivalry.families.race import keys
 from rivalry.families.race.beliefs import FIXED, Believing, SubjectiveRace
 from rivalry.families.race.keys import (
@@ -35,6 +32,9 @@ from rivalry.families.race.keys import (
 )
 from rivalry.families.race.model import COLUMNS, COMMON, Race
 from rivalry.families.race.period import KINDS, Rules
+from rivalry.runtime.jax import jnp, put
+from rivalry.schema.annotations import Keys, Symbol
+from rivalry.schema.validate import check, checked, limit
 
 RARE = 1e-4  # of the largest input that could pay: starts are drawn above it
 SMALLEST_INPUT = 1e-25  # the smallest input above 0

@@ -12,12 +12,12 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
-from rivalry.core.registry import near
 from rivalry.plots import select, style
 from rivalry.plots.charts.scenario import draw_family, family, family_legend
 from rivalry.plots.metrics import is_certified, metric_label, per_player, set_log_scale
 from rivalry.plots.select import At, DrawnPoint, Names, check_index, check_variable, own_rank, point
 from rivalry.plots.style import INK, PALETTE, caption, chart, end_marker, explain_hollow, player_lines
+from rivalry.schema.registry import near
 
 LEVELS = 15  # of colours
 DEPTH = 4.0  # times the distance from the median to the top: payoffs further down have one colour

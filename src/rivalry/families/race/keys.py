@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from rivalry.core.annotations import Symbol, keywords
-from rivalry.core.jax import jax, jnp, put
-from rivalry.core.validate import as_numbers
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
 from rivalry.families.race.period import BUILT_IN, rule_name
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.schema.annotations import Symbol, keywords
+from rivalry.schema.validate import as_numbers
 
 Numbers = float | list[float] | list[list[float]] | np.ndarray
 NotNegative = Annotated[float, Ge(0)]

@@ -10,13 +10,13 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.display import OneLineRepr, count_text
-from rivalry.core.jax import concrete_module, jax, jnp, put
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import hashable_method
 from rivalry.families.race import period
 from rivalry.families.race.period import Numbers, Outcome, PerPlayer, Row, Rules, Stocks
+from rivalry.runtime.jax import concrete_module, jax, jnp, put
+from rivalry.text.display import OneLineRepr, count_text
 
 COLUMNS = (
     *("safety_input", "performance_input", "safety_investment", "performance_investment"),

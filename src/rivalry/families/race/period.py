@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Array, Float
 
-from rivalry.core.jax import jax, jnp
+from rivalry.runtime.jax import jax, jnp
 
 TRACE = 1e-150  # its square has a reciprocal
 Numbers = Mapping[str, Array]

@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.oracles import Response, payoff_scale
 from rivalry.core.payoffs import payoffs
 from rivalry.core.space import Profile
@@ -38,6 +37,7 @@ from rivalry.families.race.static_response import (
     required_safety,
     safety_sensitivity,
 )
+from rivalry.runtime.jax import compiled, jax, jnp, put
 
 FIRST_BOXES, MAX_BOXES, ROUNDS = 96, 200_000, 80
 ENOUGH = 1e-11  # times the scale: intervals that cannot gain more are discarded

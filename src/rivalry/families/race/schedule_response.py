@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from rivalry.core.jax import compiled, jax, jnp
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.results import Coverage
 from rivalry.core.space import EDGE, Profile, Strategy
@@ -35,6 +34,7 @@ from rivalry.families.race.static_response import (
     spoil_of,
     static_response,
 )
+from rivalry.runtime.jax import compiled, jax, jnp
 
 STOCK_NODES, PERFORMANCE_LEVELS = 22, 97
 REACH = 9.0  # in logs: how far from the rivals' performance levels are tried

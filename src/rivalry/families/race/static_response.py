@@ -16,12 +16,12 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import Profile
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
 from rivalry.families.race.period import BUILT_IN, Numbers, Rules, log
+from rivalry.runtime.jax import jax, jnp, put
 
 THRESHOLDS = (period.certification, period.relative_certification, period.penalty)
 LEAST = 1e-200

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rivalry.core import files
-from rivalry.core.installation import remedy
 from rivalry.lab.executor import cores
 from rivalry.lab.executor.pool import CellOutcome, Executor, ProgressOutcome, retry_or_fail, spawn
 from rivalry.lab.trust import cell_key
+from rivalry.schema.installation import remedy
 
 if TYPE_CHECKING:
     from rivalry.integrations.ray.cell import Message

@@ -13,7 +13,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
-from rivalry.core.installation import remedy
+from rivalry.schema.installation import remedy
 
 NEEDED = ("ray", "torch", "gymnasium", "pettingzoo")
 PREFIX = "rivalry-rllib-"  # of the folders that Ray has while it runs

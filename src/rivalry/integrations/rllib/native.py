@@ -11,9 +11,7 @@ import numpy as np
 from rivalry.core.game import exchangeable_labels, is_markov
 from rivalry.core.needs import fits
 from rivalry.core.oracles import move_order, to_markov
-from rivalry.core.registry import load
 from rivalry.core.results import Certificate, Record
-from rivalry.core.statistics import half_width
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.envs import parallel_env
 from rivalry.envs.agents import AgentsEnv, Learned
@@ -22,7 +20,9 @@ from rivalry.integrations.rllib.networks import clip_to_masks
 from rivalry.integrations.rllib.one_shot import discount, one_for_all
 from rivalry.integrations.rllib.options import LearnerOptions
 from rivalry.methods import METHODS
+from rivalry.schema.registry import load
 from rivalry.solving import solve
+from rivalry.text.statistics import half_width
 from rivalry.transforms.over_periods import Staged
 
 HOW = "best responses trained against the others' policies"

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.game import Playable, exchangeable_labels, scale
-from rivalry.core.jax import put
 from rivalry.core.oracles import discount_factors, to_finite, to_markov, to_stages
 from rivalry.core.results import Record
 from rivalry.core.space import Box, width
@@ -24,6 +23,7 @@ from rivalry.methods.continuous.actor_critic import best_response_distance
 from rivalry.methods.continuous.mixtures import action_payoffs, mixture_record, tables_of
 from rivalry.methods.q_learning.policies import greedy_end, spread
 from rivalry.methods.q_learning.seating import USUAL_GAMMA, Seating, seating
+from rivalry.runtime.jax import put
 from rivalry.tables import joint_count, policy_regrets, rollout, tabulate
 from rivalry.tables.greedy_play import choices, states
 from rivalry.tables.kernels.shapes import Tabulated

@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 import equinox as eqx
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.annotations import signature_of
 from rivalry.core.method import BaseLearner
-from rivalry.core.validate import refuse
 from rivalry.methods.continuous.mixtures import check_action_grid
 from rivalry.methods.q_learning.exploration import check_numbers, check_whole
+from rivalry.schema.annotations import signature_of
+from rivalry.schema.validate import refuse
 
 Table = dict[str, Any]
 

@@ -13,8 +13,6 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from rivalry.core.display import html_table
-from rivalry.core.registry import near
 from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.answer.claims import on_claims, on_lists
@@ -24,13 +22,15 @@ from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable, answer_table
 from rivalry.lab.answer.trends import Sentence, on_quantities, positions
 from rivalry.plots.families import default_figures
 from rivalry.plots.select import filled_variables, own_rank
+from rivalry.schema.registry import near
+from rivalry.text.display import html_table
 
 if TYPE_CHECKING:
     import numpy as np
     from xarray import Dataset
 
-    from rivalry.core.register import ReportSection
     from rivalry.lab.store import Run
+    from rivalry.schema.register import ReportSection
 
 MOST = 3  # sentences
 

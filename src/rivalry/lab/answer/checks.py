@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.imports import pause_collection
-from rivalry.core.registry import near
 from rivalry.core.results import CLAIMS, COVERAGES, gains_left_open, is_truth, split_method
 from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.study.expect import applicable, differences, is_fixed, is_reduced
 from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
+from rivalry.runtime.imports import pause_collection
+from rivalry.schema.registry import near
 
 if TYPE_CHECKING:
     from xarray import Dataset

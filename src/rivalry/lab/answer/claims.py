@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.display import bound_in_words, verified_in_words
 from rivalry.core.results import (
     CLAIMS,
     WITH_GAIN,
@@ -22,6 +21,7 @@ from rivalry.lab.answer.estimates import number_in_words
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.answer.trends import Sentence, at_point, joined, points_asked
 from rivalry.lab.study.words import LIST, ROLES, Words
+from rivalry.text.display import bound_in_words, verified_in_words
 
 WAY = 40  # characters of the longest description of a search
 MOST = 5  # different lists of equilibria that are told one by one

@@ -17,7 +17,7 @@ from rivalry.core.results import (
     strategy_in_words,
     undecided_in_words,
 )
-from rivalry.core.statistics import format_interval, half_width, share_interval
+from rivalry.text.statistics import format_interval, half_width, share_interval
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset

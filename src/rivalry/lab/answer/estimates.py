@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from rivalry.core.results import is_truth
-from rivalry.core.statistics import format_interval, half_width, share_interval
+from rivalry.text.statistics import format_interval, half_width, share_interval
 
 if TYPE_CHECKING:
     from xarray import DataArray

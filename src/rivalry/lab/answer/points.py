@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.core.display import ranges_lines
-from rivalry.core.imports import pause_collection
 from rivalry.core.results import (
     WITH_GAIN,
     count_in_words,
@@ -21,11 +19,13 @@ from rivalry.core.results import (
     strategy_in_words,
     undecided_in_words,
 )
-from rivalry.core.statistics import format_interval, half_width
 from rivalry.lab.answer.details import PROOFS
 from rivalry.lab.answer.estimates import Estimate, counted, estimates, number_in_words
 from rivalry.lab.study.names import has_noise, with_controls
 from rivalry.lab.study.words import REPLACED, Words, quantities
+from rivalry.runtime.imports import pause_collection
+from rivalry.text.display import ranges_lines
+from rivalry.text.statistics import format_interval, half_width
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset

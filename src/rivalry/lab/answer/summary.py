@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.register import ReportSection, ReportTable
 from rivalry.core.results import CLAIMS
 from rivalry.lab.answer.checks import JudgedCell
 from rivalry.lab.answer.estimates import entries_of, number_in_words
 from rivalry.lab.answer.points import REPEATED, split
 from rivalry.lab.study.words import Words, heading, quantities
 from rivalry.plots.select import is_own
+from rivalry.schema.register import ReportSection, ReportTable
 
 if TYPE_CHECKING:
     from xarray import Dataset

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.statistics import format_interval, half_width
 from rivalry.lab.answer.estimates import VISIBLE, Draws, Estimate, differ, number_in_words, paired_margin
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.words import CONTROLS, ROLES, Words
+from rivalry.text.statistics import format_interval, half_width
 
 TOGETHER = 3  # most numbers of one sentence on several quantities
 MOST = 2  # sentences on quantities

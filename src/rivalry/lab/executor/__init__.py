@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rivalry.core.files import DiskFull, StoreError, folder_for, write
 from rivalry.core.together import WIDTH
-from rivalry.core.validate import check_keywords
 from rivalry.lab.executor.pool import CellOutcome, Executor, Here, Hire, Workers, one_thread
 from rivalry.lab.store import Run, RunStatus, finished_cells
+from rivalry.schema.validate import check_keywords
 
 if TYPE_CHECKING:
     from rivalry.lab.study import Study

@@ -22,8 +22,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
-from rivalry.core.blas import one_blas_thread
 from rivalry.core.files import DiskFull
+from rivalry.runtime.blas import one_blas_thread
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -324,7 +324,7 @@ def work(job: Job, report: Callable[[CellOutcome], object], carry: Carry | None 
     notes = dict.fromkeys(f"{warning.category.__name__}: {warning.message}" for warning in caught)
     own = tuple(note for note in notes if "persistent compilation cache" not in note)
     if len(own) < len(notes):
-        from rivalry.core.jax import mend_cache
+        from rivalry.runtime.jax import mend_cache
 
         mend_cache()
     return outcome._replace(notes=own)

@@ -12,10 +12,7 @@ from pathlib import Path
 from typing import Any
 from unicodedata import lookup
 
-from rivalry.core.display import typeset, verified_in_words
 from rivalry.core.files import folder_for, followed, write
-from rivalry.core.register import collect, entry_of
-from rivalry.core.registry import hook, load
 from rivalry.core.results import CLAIMS, WITH_GAIN, gain_in_words, radius_in_words
 from rivalry.games import GAMES
 from rivalry.lab.answer import Answer, answer_of
@@ -31,6 +28,9 @@ from rivalry.lab.study.expect import differences, is_reduced
 from rivalry.lab.study.schema import parameters
 from rivalry.methods import METHODS
 from rivalry.plots import entry_of as plot_entry_of
+from rivalry.schema.register import collect, entry_of
+from rivalry.schema.registry import hook, load
+from rivalry.text.display import typeset, verified_in_words
 
 RUN_KEYS = ("name", "kind")
 LIVING = "figures_of_report"  # the hook of living figures

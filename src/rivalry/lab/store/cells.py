@@ -18,7 +18,6 @@ import numpy as np
 
 from rivalry.core import files
 from rivalry.core.files import DamagedFile
-from rivalry.core.imports import pause_collection
 from rivalry.core.profiles import nearest
 from rivalry.core.results import CLAIMS, COVERAGES, UNREFUTED, Column, Columns, Record, columns_of
 from rivalry.lab.store.blocks import (
@@ -33,6 +32,7 @@ from rivalry.lab.store.blocks import (
     write_block,
 )
 from rivalry.lab.study.points import flat, short_names
+from rivalry.runtime.imports import pause_collection
 
 if TYPE_CHECKING:
     from xarray import Dataset

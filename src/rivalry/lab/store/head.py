@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from rivalry.core import files
 from rivalry.core.files import DamagedFile, StoreError
-from rivalry.core.imports import pause_collection
 from rivalry.core.results import SCHEMA, place_key, provenance
 from rivalry.lab.store.bookkeeping import SUMS
 from rivalry.lab.study.document import check_stored
 from rivalry.lab.study.errors import StudyError
 from rivalry.methods import METHODS
+from rivalry.runtime.imports import pause_collection
 
 if TYPE_CHECKING:
     from rivalry.lab.study import Study

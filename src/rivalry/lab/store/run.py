@@ -13,10 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rivalry.core import files
-from rivalry.core.display import html_table
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
-from rivalry.core.imports import pause_collection
-from rivalry.core.registry import hook, load
 from rivalry.core.results import SCHEMA, Record, netcdf, provenance
 from rivalry.lab.store import blocks
 from rivalry.lab.store.bookkeeping import (
@@ -43,6 +40,9 @@ from rivalry.lab.store.head import (
     read_head,
     write_text,
 )
+from rivalry.runtime.imports import pause_collection
+from rivalry.schema.registry import hook, load
+from rivalry.text.display import html_table
 
 if TYPE_CHECKING:
     from xarray import Dataset

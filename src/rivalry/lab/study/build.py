@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
-from rivalry.core.registry import line_of
 from rivalry.games import GAMES
 from rivalry.lab.study import names
 from rivalry.lab.study.document import RUN_KEYS
@@ -16,6 +15,7 @@ from rivalry.lab.study.errors import StudyError, dotted_key, format_value
 from rivalry.lab.study.schema import check_table, keys_of
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
+from rivalry.schema.registry import line_of
 
 LEADERS = "leaders"  # a key of every family's table: the players that move first
 

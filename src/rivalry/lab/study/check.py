@@ -14,11 +14,9 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.game import Game, is_agents
-from rivalry.core.jax import eqx, jax
 from rivalry.core.method import Learner, Method, as_learner, as_method
 from rivalry.core.oracles import named_start, plot_data, to_linear_quadratic
 from rivalry.core.plain import is_plain
-from rivalry.core.registry import near
 from rivalry.games import GAMES
 from rivalry.lab.study import names
 from rivalry.lab.study.build import LEADERS, build_game, build_method, build_plot, in_study
@@ -27,6 +25,8 @@ from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.identity import canonical
 from rivalry.lab.study.points import Cell, Grid, apply_changes, batch_points, is_number, split_key
 from rivalry.plots import PLOTS
+from rivalry.runtime.jax import eqx, jax
+from rivalry.schema.registry import near
 
 Table = Mapping[str, Any]
 LARGEST = 1e300  # beyond it every value is checked in a game

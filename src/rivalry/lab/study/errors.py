@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rivalry.core.registry import near
-from rivalry.core.validate import format_value as format_value
+from rivalry.schema.registry import near
+from rivalry.schema.validate import format_value as format_value
 
 
 class StudyError(ValueError):

@@ -10,14 +10,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rivalry.core.display import html_table
-from rivalry.core.imports import pause_collection
-from rivalry.core.registry import load
 from rivalry.lab.study import document, expect, names
 from rivalry.lab.study.errors import StudyError, unknown
 from rivalry.lab.study.expect import Axes
 from rivalry.lab.study.identity import canonical, digest, join, plain, words
 from rivalry.lab.study.points import MOST, Cell, Grid, apply_changes, flat, short_names, split_key
+from rivalry.runtime.imports import pause_collection
+from rivalry.schema.registry import load
+from rivalry.text.display import html_table
 
 SCHEMA = 1  # of a resolved study and of a cell's task
 LARGE, TOGETHER = 5_000, 64  # from so many points on, so many cells are computed together by default

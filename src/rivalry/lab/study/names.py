@@ -16,13 +16,13 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from rivalry.core.register import Entry, PlotEntry, absent, collect, entry_of, is_beside_studies
-from rivalry.core.registry import from_file, load, near
 from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.methods import METHODS, SOLVERS, TOGETHER, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
 from rivalry.plots import PLOTS
 from rivalry.plots import entry_of as plot_entry_of
+from rivalry.schema.register import Entry, PlotEntry, absent, collect, entry_of, is_beside_studies
+from rivalry.schema.registry import from_file, load, near
 
 _FILE = re.compile(r"[^\s:]+\.py:[A-Za-z_]\w*")
 LONGEST = 2**24  # bytes of a study file

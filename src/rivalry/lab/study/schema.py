@@ -28,7 +28,8 @@ from typing import (
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.annotations import (
+from rivalry.lab.study.errors import StudyError, dotted_key, format_value
+from rivalry.schema.annotations import (
     Keys,
     bounds_of,
     keys_with_symbol,
@@ -37,8 +38,7 @@ from rivalry.core.annotations import (
     symbol_of,
     type_name,
 )
-from rivalry.core.validate import convert, fault_of, near
-from rivalry.lab.study.errors import StudyError, dotted_key, format_value
+from rivalry.schema.validate import convert, fault_of, near
 
 _SIGNS = {Gt: ">", Ge: ">=", Lt: "<", Le: "<="}
 

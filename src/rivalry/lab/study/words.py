@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rivalry.core.display import ENTRY, KEYS, attributes_of, key_in_words, with_unit
-from rivalry.core.register import FamilyDefaults
 from rivalry.plots.families import DEFAULTS
 from rivalry.plots.select import format_value
+from rivalry.schema.register import FamilyDefaults
+from rivalry.text.display import ENTRY, KEYS, attributes_of, key_in_words, with_unit
 
 if TYPE_CHECKING:
     from xarray import Dataset

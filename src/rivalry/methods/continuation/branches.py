@@ -12,7 +12,6 @@ from annotated_types import Ge, Gt, Le
 
 from rivalry.core.certify import certificate
 from rivalry.core.game import refuse_jumps
-from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
@@ -34,6 +33,7 @@ from rivalry.methods.continuation.pseudo_arclength import (
 from rivalry.methods.continuation.session import NONE, add, curve, empty, record
 from rivalry.methods.continuation.switching import cycles_near_hopf, lies_on, new_branches
 from rivalry.methods.limit_sets.periodic_orbits import hopf_coefficient
+from rivalry.runtime.jax import put
 
 FIRST = 0.3  # first step, as a share of the longest
 SWITCHING = tuple(KINDS.index(kind) for kind in ("symmetric_loss", "split"))

@@ -12,7 +12,6 @@ from jaxtyping import Array
 
 from rivalry.core import reparametrisation
 from rivalry.core.game import Game, Playable, Record, jacobian, measures, own_gradients, refuse_jumps
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.oracles import traced_metrics
@@ -22,6 +21,7 @@ from rivalry.methods.continuation.parameters import VariedEntries, entries_of, m
 from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, projector
 from rivalry.methods.limit_sets.end_state import at_rest
 from rivalry.methods.limit_sets.nearby_equilibria import equilibrium_from, root_near
+from rivalry.runtime.jax import jax, jnp, put
 
 DIFFERENCE = 1e-4  # step of the check, relative to the parameter; absolute where that is 0
 HALVES = (1.0, 0.5)  # of the check's step: differences that shrink with the step are systematic

@@ -10,10 +10,10 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.core.construction import recipe_of
 from rivalry.core.game import with_
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import validate_parameter
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.schema.construction import recipe_of
 
 ArrayEntry = tuple[str, tuple[int, ...]]
 DIFFERENCE_STEP = 1e-5  # of a parameter: step of the differences of what follows from it

@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients, with_
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import exchangeable, validate_parameter
 from rivalry.core.search import search
 from rivalry.core.space import Box, Profile, Simplex, directions, width
 from rivalry.core.stake import scales_around
 from rivalry.methods.continuation.parameters import VariedEntries, move_along, precise, real_array
+from rivalry.runtime.jax import jax, jnp, put
 
 APART = 1e-6  # of the parameter's range: step of finite differences where the parameter is a function
 PROBES = 9  # values at which it is tested whether other arrays follow from the parameter

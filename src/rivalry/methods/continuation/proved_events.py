@@ -19,11 +19,11 @@ from rivalry.core import intervals
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
-from rivalry.core.jax import jax, jnp
 from rivalry.core.parameter_ranges import on_ranges
 from rivalry.core.proof import coordinates
 from rivalry.core.shifts import shifted
 from rivalry.core.space import Box
+from rivalry.runtime.jax import jax, jnp
 
 if TYPE_CHECKING:
     from jaxtyping import Array

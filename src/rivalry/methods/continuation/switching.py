@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.core.jax import put
 from rivalry.methods.continuation.groups import TOGETHER, System, relabel
 from rivalry.methods.continuation.parametrised_game import ParametrisedGame
 from rivalry.methods.continuation.pseudo_arclength import CurvePoint, correct
 from rivalry.methods.limit_sets.periodic_orbits import PeriodicOrbit, orbits_beyond
+from rivalry.runtime.jax import put
 
 OFFSETS = (1e-3, 3e-3, 1e-2)  # distances from an event at which new branches are searched, in widths
 BRANCH_WITHIN = 20.0  # offsets: a more distant point belongs to another branch

@@ -11,12 +11,12 @@ from annotated_types import Ge, Le
 
 from rivalry.core import symmetric
 from rivalry.core.game import Playable, arrays, measures
-from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
 from rivalry.core.roots import NoZeroError, zero
 from rivalry.methods.continuation.parametrised_game import ParametrisedGame
+from rivalry.runtime.jax import put
 
 EXACT = 1e-12  # tolerance of Brent's method, relative to the parameter
 EQUAL = 1e-6  # of the largest eigenvalue: closer eigenvalues are the same

@@ -10,19 +10,19 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.jax import jax, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
-from rivalry.core.registry import near
 from rivalry.core.results import Record
 from rivalry.core.search import best_response
 from rivalry.core.stake import scales_around
-from rivalry.core.validate import limit
 from rivalry.methods.continuous import rollouts
 from rivalry.methods.continuous.rollouts import PERIODS, LearningState, Networks, Play, RolloutPlan
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers
 from rivalry.methods.q_learning.seating import Seating, discounts, seating
+from rivalry.runtime.jax import jax, put
+from rivalry.schema.registry import near
+from rivalry.schema.validate import limit
 
 Role = Literal["learns", "oracle", "random"] | Table
 

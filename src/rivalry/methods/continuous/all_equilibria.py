@@ -18,10 +18,8 @@ from rivalry.core.aggregates import Sums, boxes_of_totals, payoff_sum, sums_of
 from rivalry.core.assumed_range import gain_beyond
 from rivalry.core.certify import certificate
 from rivalry.core.concave import equilibrium_near
-from rivalry.core.display import count_text, strategy_in_words
 from rivalry.core.eager import over_rows
 from rivalry.core.game import Game, has_closed_form, refuse_jumps
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.logarithms import (
     InLogs,
     amounts,
@@ -56,6 +54,8 @@ from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.results import Record
 from rivalry.core.search import REGISTERED, best_response, unproved_response
 from rivalry.methods.continuous.parameter_search import begin_on_ranges, record_on_ranges, search_on_ranges
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.text.display import count_text, strategy_in_words
 
 CHOICES = 32  # more take minutes for a step
 FACES = 0.25  # relative width of a box below which its open choices are at a bound or not

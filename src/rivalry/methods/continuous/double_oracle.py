@@ -11,7 +11,6 @@ from jaxtyping import Array, Float
 
 from rivalry.core.forms import one_state
 from rivalry.core.game import Game, Playable
-from rivalry.core.jax import jax, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
@@ -26,6 +25,7 @@ from rivalry.methods.continuous.mixtures import (
     mixture_record,
 )
 from rivalry.methods.finite.mixed_equilibria import one_mixed
+from rivalry.runtime.jax import jax, put
 
 GAIN = 1e-7  # of the payoff scale: smaller gains count as none
 BATCH = 64  # joint atoms whose payoffs are computed by one call of a compiled program

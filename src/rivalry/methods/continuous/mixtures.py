@@ -23,7 +23,6 @@ from rivalry.core.game import (
     own_payoff,
     scale_of,
 )
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.oracles import Response
@@ -34,6 +33,7 @@ from rivalry.core.space import Box, Profile, Space, Strategy
 from rivalry.core.stake import stake_at
 from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.methods.q_learning.exploration import Table, check_whole
+from rivalry.runtime.jax import jax, jnp, put
 from rivalry.tables import tabulate
 from rivalry.tables.action_grid import ActionGrid, are_levels, check_levels
 from rivalry.tables.discretize import TABLE_BYTES, values_at

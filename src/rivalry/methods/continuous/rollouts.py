@@ -9,8 +9,8 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Box, Profile
+from rivalry.runtime.jax import jax, jnp
 from rivalry.transforms import Followers
 
 DECAYS = 0.9, 0.999  # of Adam's moments, per update

@@ -9,13 +9,13 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from rivalry.core.game import Game, refuse_jumps
-from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, SHARED, Need, fits
 from rivalry.core.oracles import shared_constraints
 from rivalry.core.results import Record
 from rivalry.core.shared import NEAR, SharedSlopes, slopes_at
 from rivalry.core.space import width
+from rivalry.runtime.jax import compiled, jax, jnp, put
 
 DAMPING = (0.0, 1e-10, 1e-7, 1e-5, 1e-3, 1e-1, 1e1)  # times the largest squared length of a column
 LENGTHS = 0.5 ** np.arange(0.0, 24.0, 2.0)  # of steps that are tried

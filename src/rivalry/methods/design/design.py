@@ -13,7 +13,6 @@ from annotated_types import Ge, Le
 
 from rivalry.core.certify import certificate
 from rivalry.core.game import Record, measures
-from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.payoffs import payoffs
@@ -21,6 +20,7 @@ from rivalry.core.results import CLAIMS, UNREFUTED
 from rivalry.methods.continuation.parameters import VariedEntries, entries_of, precise
 from rivalry.methods.design.rule_choices import bound_of, check_weights, choices_of
 from rivalry.methods.limit_sets.nearby_equilibria import ends_from, random_starts
+from rivalry.runtime.jax import put
 
 FINE = 1e-6  # tolerance of the refinement, relative to the range between two grid values
 WELFARE = "welfare"

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from annotated_types import Ge
 
-from rivalry.core.construction import variant
 from rivalry.core.results import Record
-from rivalry.core.validate import fault_of, limit
+from rivalry.schema.construction import variant
+from rivalry.schema.validate import fault_of, limit
 
 SCALES = ("linear", "log")
 AT_END = 1e-6  # of the range of values tried: an optimum this near an end is at the end

@@ -12,13 +12,10 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 import numpy as np
 from annotated_types import Ge, Le
 
-from rivalry.core.construction import recipe_of, variant
 from rivalry.core.game import is_agents, is_population
 from rivalry.core.method import ENDINGS, BaseLearner, Learner, Session, as_learner, read_session, run_session
 from rivalry.core.needs import Need, fits
-from rivalry.core.registry import load, near
 from rivalry.core.results import Record
-from rivalry.core.statistics import half_width
 from rivalry.methods import METHODS
 from rivalry.methods.design.rule_choices import (
     Choice,
@@ -36,6 +33,9 @@ from rivalry.methods.populations.newton import ENOUGH, PopulationNewton
 from rivalry.methods.q_learning.exploration import Table
 from rivalry.population import record_of, uniform
 from rivalry.population.oracles import mean_field_refusal, refuse_mean_field
+from rivalry.schema.construction import recipe_of, variant
+from rivalry.schema.registry import load, near
+from rivalry.text.statistics import half_width
 
 SEEDS = 3
 # the worst of a trial counts

@@ -14,7 +14,6 @@ from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
 from rivalry.core.game import Playable, Record, scale
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need, knows
 from rivalry.core.oracles import (
@@ -30,6 +29,7 @@ from rivalry.core.space import Profile, width
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.dynamics.tangent_cone import SLACK
 from rivalry.methods.limit_sets.nearby_equilibria import random_starts
+from rivalry.runtime.jax import jax, jnp, put
 
 CHUNK = 64  # nodes per call of the compiled program
 NODES = 20_000  # most nodes of a period

@@ -9,13 +9,13 @@ from annotated_types import Ge, Le
 
 from rivalry.core.certify import certificate
 from rivalry.core.game import Game, Playable, Record, scale
-from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need, knows
 from rivalry.core.oracles import discount_factors, stage_game, to_stages
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import UNREFUTED
 from rivalry.methods.limit_sets.nearby_equilibria import ends_from, random_starts
+from rivalry.runtime.jax import put
 
 REST = 1e-12  # of the payoff scale: values that change less are at rest
 ITERATIONS = 200  # most passes over an infinite horizon

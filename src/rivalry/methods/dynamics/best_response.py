@@ -10,7 +10,6 @@ from annotated_types import Gt, Interval, Le
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import Game, Record, kernel_conversion, own_payoff, scales, scales_of
-from rivalry.core.jax import concrete_module, jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import compiled_response
 from rivalry.core.payoffs import payoffs
@@ -20,6 +19,7 @@ from rivalry.core.together import Together
 from rivalry.core.tolerances import SEARCH_TIE
 from rivalry.core.tree import static
 from rivalry.methods.limit_sets import end_state
+from rivalry.runtime.jax import concrete_module, jax, jnp, put
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rivalry.core.jax import jnp
 from rivalry.core.space import Box, Profile, Simplex, Space
+from rivalry.runtime.jax import jnp
 
 Boundary = Literal["project", "reject", "reflect", "mirror"]
 

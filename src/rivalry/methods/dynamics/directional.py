@@ -12,16 +12,16 @@ from annotated_types import Ge, Gt, Le, Lt
 from jaxtyping import Array, Float, UInt32
 
 from rivalry.core.game import arrays, with_
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.results import Record
 from rivalry.core.space import Box
-from rivalry.core.statistics import half_width
-from rivalry.core.validate import limit
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers, each_player
 from rivalry.methods.q_learning.seating import Seating, discounts, seating
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.schema.validate import limit
+from rivalry.text.statistics import half_width
 
 SAMPLES = 64  # of histories, evenly spaced
 BATCH = 8  # runs per call of the compiled program: fixed, so that no run depends on the number of runs

@@ -8,11 +8,11 @@ from annotated_types import Gt
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import Game, own_gradients, refuse_jumps
-from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics.tangent_cone import SLACK, project_gradient, relative
 from rivalry.methods.limit_sets import end_state
+from rivalry.runtime.jax import jax, jnp
 
 FIRST = 0.1  # of the width: length of the first extrapolation
 STEEP = 0.9  # largest product of rate and the gradients' slope that an extrapolation may have

@@ -11,7 +11,6 @@ from annotated_types import Ge
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import Game, Record, own_gradients, own_payoff, refuse_jumps, scales_of
-from rivalry.core.jax import jax, jnp
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.space import Profile, width
 from rivalry.core.tree import static
@@ -20,6 +19,7 @@ from rivalry.methods.dynamics.boundaries import Boundary
 from rivalry.methods.dynamics.step_sizes import Rate
 from rivalry.methods.dynamics.tangent_cone import relative
 from rivalry.methods.limit_sets import end_state
+from rivalry.runtime.jax import jax, jnp
 
 Rule = Literal["gradient", "step", "certificate", "displacement"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import Game, refuse_jumps
-from rivalry.core.jax import jnp
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.space import Profile
 from rivalry.methods.dynamics import integrate
 from rivalry.methods.dynamics.tangent_cone import largest_gradient
 from rivalry.methods.limit_sets import end_state
+from rivalry.runtime.jax import jnp
 
 
 class GradientFlow(BaseMethod):

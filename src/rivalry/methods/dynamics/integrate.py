@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.game import Game, scales_of
-from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics.rosenbrock import Rodas5P
 from rivalry.methods.dynamics.tangent_cone import CLIMB, Motion, relative
+from rivalry.runtime.jax import jax, jnp
 
 RTOL, ATOL = 1e-9, 1e-11
 ORDER = 5  # of both solvers' error estimates

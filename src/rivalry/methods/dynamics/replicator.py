@@ -12,7 +12,6 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from rivalry.core import oracles
 from rivalry.core.forms import stateless_tables
 from rivalry.core.game import Game, own_gradients, scale_of, scales_of
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.needs import PAYOFFS, SIMPLEX, Need, fits
 from rivalry.core.space import Profile, Simplex, Space
@@ -22,6 +21,7 @@ from rivalry.methods.dynamics.step_sizes import Rate
 from rivalry.methods.dynamics.tangent_cone import Motion, relative
 from rivalry.methods.limit_sets import end_state
 from rivalry.methods.limit_sets.end_state import END_WITHIN
+from rivalry.runtime.jax import jax, jnp, put
 
 ROW_SUM = 1e-9  # largest error of the sum of a row of mutation chances
 

@@ -13,8 +13,8 @@ import diffrax
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Profile
+from rivalry.runtime.jax import jax, jnp
 
 STAGES, GAMMA = 8, 0.21193756319429014
 _LAST = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.core.jax import jnp
+from rivalry.runtime.jax import jnp
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float

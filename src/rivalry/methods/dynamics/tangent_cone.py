@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from rivalry.core.game import Game, jacobian, own_gradients, scales_of
-from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Box, Profile, Simplex, Space, directions, width
+from rivalry.runtime.jax import jax, jnp
 
 SLACK = 1e-9  # of the width: when an end is classified, closer points count as on the bound
 

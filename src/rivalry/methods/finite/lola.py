@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Certificate, Record
-from rivalry.core.statistics import half_width
 from rivalry.core.tolerances import TOLERANCE
+from rivalry.runtime.jax import jax, jnp
 from rivalry.tables.greedy_play import slots_of
 from rivalry.tables.policy_response import mix_exploration, responses_to
 from rivalry.tables.repeated import RepeatedWorld, repeated_form
+from rivalry.text.statistics import half_width
 
 if TYPE_CHECKING:
     from jaxtyping import Array

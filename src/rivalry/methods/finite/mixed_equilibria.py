@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from rivalry.core.forms import stateless_tables
-from rivalry.core.installation import remedy
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.core.tolerances import LISTED_REGRET
@@ -20,6 +19,7 @@ from rivalry.methods.finite.pure_equilibria import (
     support_order,
 )
 from rivalry.methods.finite.support_enumeration import candidates
+from rivalry.schema.installation import remedy
 from rivalry.tables.exact import best_responses
 from rivalry.tables.extreme_equilibria import Strategy, TooMany, extreme_equilibria, lemke_howson
 

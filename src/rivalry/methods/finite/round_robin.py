@@ -9,8 +9,8 @@ from annotated_types import Ge
 
 from rivalry.core.forms import stateless_tables
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.registry import near
 from rivalry.core.results import Record
+from rivalry.schema.registry import near
 
 
 class Automaton(NamedTuple):

@@ -14,7 +14,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.core.jax import jax, jnp, put
+from rivalry.runtime.jax import jax, jnp, put
 
 STAGES = 4
 BLOCK = 32  # intervals per call of the compiled program

@@ -17,7 +17,6 @@ import numpy as np
 from jaxtyping import Array
 
 from rivalry.core.game import Game, Record, jacobian, own_gradients
-from rivalry.core.jax import jax, jnp
 from rivalry.core.method import Finish
 from rivalry.core.space import Box, Profile, Simplex, Space, width
 from rivalry.core.stake import payoff_units
@@ -33,6 +32,7 @@ from rivalry.methods.dynamics.tangent_cone import (
     projector,
     relative,
 )
+from rivalry.runtime.jax import jax, jnp
 
 if TYPE_CHECKING:
     from rivalry.methods.dynamics.integrate import Orbit

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Array
 
 from rivalry.core.game import Game
-from rivalry.core.jax import jax, put
 from rivalry.core.method import ENDINGS, BaseMethod, take_step
 from rivalry.core.reparametrisation import constrain, unconstrain, unconstrained_game
 from rivalry.core.space import Profile, Space, width
 from rivalry.methods.dynamics.best_response import BestResponse
 from rivalry.methods.limit_sets import end_state
+from rivalry.runtime.jax import jax, put
 
 GAIN = 1e-8  # of the payoff scale: best responses that gain no more are at rest
 ROUNDS = 200  # most rounds of best responses

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import Game, own_gradients, refuse_jumps
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics.tangent_cone import (
@@ -20,6 +19,7 @@ from rivalry.methods.dynamics.tangent_cone import (
     relative,
 )
 from rivalry.methods.limit_sets import end_state
+from rivalry.runtime.jax import jax, jnp, put
 
 HALVINGS = 30
 STEPS = 20  # of Newton's method, undamped

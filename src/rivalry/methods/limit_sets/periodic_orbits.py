@@ -15,11 +15,11 @@ import numpy as np
 from jaxtyping import Array
 
 from rivalry.core.game import Game, jacobian, own_gradients
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics.tangent_cone import all_directions
 from rivalry.methods.limit_sets.collocation import Loop, solve
 from rivalry.methods.limit_sets.newton import rest_point
+from rivalry.runtime.jax import jax, jnp, put
 
 AMPLITUDES = (1.0, 1.3, 0.7, 1.7)  # times that of the normal form: starts of Newton's method
 SMALL = 0.1  # of the starting amplitude: a smaller orbit is the rest point itself

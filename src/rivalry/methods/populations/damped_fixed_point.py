@@ -9,7 +9,6 @@ from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
 from rivalry.core.game import PopulationGame
-from rivalry.core.jax import jax, jnp
 from rivalry.methods.populations import response
 from rivalry.methods.populations.response import LogitRule, PolicyResponse
 from rivalry.methods.populations.rounds import ResponseIteration, Round, RoundResult
@@ -18,6 +17,7 @@ from rivalry.methods.q_learning.annealing import Annealed
 from rivalry.population import flow
 from rivalry.population.operators import Distribution, Policy
 from rivalry.population.oracles import first_distribution, refuse_mean_field
+from rivalry.runtime.jax import jax, jnp
 
 
 class DampedFixedPoint(ResponseIteration):

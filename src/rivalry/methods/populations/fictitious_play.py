@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 from jaxtyping import Array
 
 from rivalry.core.game import PopulationGame
-from rivalry.core.jax import jnp
 from rivalry.methods.populations.response import LogitRule, greedy_response, loss
 from rivalry.methods.populations.rounds import ResponseIteration, Round, RoundResult
 from rivalry.population import stationary_population, transition_matrix
 from rivalry.population.operators import Distribution, Policy
+from rivalry.runtime.jax import jnp
 
 
 class PopulationFictitiousPlay(ResponseIteration):

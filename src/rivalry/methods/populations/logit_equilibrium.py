@@ -8,9 +8,9 @@ import equinox as eqx
 import numpy as np
 
 from rivalry.core.game import PopulationGame
-from rivalry.core.jax import jax, jnp
 from rivalry.methods.populations.newton import ENOUGH, PopulationNewton, PopulationNewtonState
 from rivalry.population import uniform
+from rivalry.runtime.jax import jax, jnp
 
 STAGES = 200  # most stages of the inverse temperature
 

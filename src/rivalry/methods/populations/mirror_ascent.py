@@ -8,13 +8,13 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core.game import PopulationGame
-from rivalry.core.jax import jnp
 from rivalry.methods.populations.response import LogitRule, greedy_response, loss, mirror_response
 from rivalry.methods.populations.rounds import ResponseIteration, Round, RoundResult
 from rivalry.methods.q_learning import annealing
 from rivalry.methods.q_learning.annealing import Annealed
 from rivalry.population import softmax, stationary_population
 from rivalry.population.operators import Distribution, Policy
+from rivalry.runtime.jax import jnp
 
 
 class MirrorAscent(ResponseIteration):

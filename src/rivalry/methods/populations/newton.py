@@ -12,13 +12,13 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import PopulationGame, scale_of
-from rivalry.core.jax import jax, jnp
 from rivalry.core.method import ENDINGS, BaseMethod
 from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Record
 from rivalry.methods.populations.response import LogitRule, bonus, rule, rule_record
 from rivalry.population import operators, oracles, policy_values, stationary_population
 from rivalry.population.operators import Distribution, Policy, Values, uniform
+from rivalry.runtime.jax import jax, jnp
 
 ITERATIONS, SHORTEST = 60, 2.0**-10
 REUSED = 0.2  # derivatives are reused while a step reduces the residual below this part

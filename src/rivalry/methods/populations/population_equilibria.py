@@ -11,7 +11,6 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
 from rivalry.core.game import PopulationGame, scale_of
-from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Record
@@ -29,6 +28,7 @@ from rivalry.methods.populations.response import LogitRule, rule
 from rivalry.population import operators, uniform
 from rivalry.population.certificate import certificate_of, evaluate_policy
 from rivalry.population.oracles import type_shares
+from rivalry.runtime.jax import jax, jnp, put
 
 FIRST, SHORTEST, LONGEST = 0.01, 1e-7, 0.05  # steps along a branch; the range of ln beta has length 1
 SAME_POINT = 1e-6  # closer points are one point

@@ -10,12 +10,12 @@ from jaxtyping import Array, Float
 
 from rivalry import population
 from rivalry.core.game import PopulationGame, scale_of
-from rivalry.core.jax import jax, jnp
 from rivalry.core.results import Record
 from rivalry.population import action_values, best_response, policy_values, stationary_population
 from rivalry.population.distances import entropies
 from rivalry.population.operators import Distribution, Policy, Values, by_type
 from rivalry.population.oracles import type_shares
+from rivalry.runtime.jax import jax, jnp
 
 
 class LogitRule(NamedTuple):

@@ -9,13 +9,13 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core.game import PopulationGame
-from rivalry.core.jax import jnp
 from rivalry.core.method import ENDINGS, BaseMethod
 from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Record
 from rivalry.methods.populations.response import LogitRule, PolicyResponse, rule, rule_record
 from rivalry.methods.q_learning import annealing
 from rivalry.population.operators import Distribution, Policy
+from rivalry.runtime.jax import jnp
 
 RETURNED, AWAY = 1e-9, 1e-6  # a cycle returns to within the first after having been away by the second
 NEARER = 0.9  # part of the earlier residual below which an iteration makes progress

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from rivalry.core.jax import jnp
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import check_whole
+from rivalry.runtime.jax import jnp
 
 Annealed = float | dict[str, Any]
 

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, NamedTuple, TypedDict, cast
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-from rivalry.core.annotations import Keys
 from rivalry.methods.q_learning.exploration import each_player
+from rivalry.schema.annotations import Keys
 
 Numbers = float | list[float]
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from rivalry.core.profiles import distances
 from rivalry.core.results import Record
-from rivalry.core.statistics import half_width, half_width_of
 from rivalry.tables import MOST_JOINT, equilibria, in_turn, joint_count, regrets, rollout
 from rivalry.tables.greedy_play import Rollout, choices, distinct, observed_sizes, slots_of, states
 from rivalry.tables.kernels.shapes import LearningRule, Tabulated
 from rivalry.tables.policy_response import mix_exploration, responses_to
 from rivalry.tables.repeated import RepeatedWorld
+from rivalry.text.statistics import half_width, half_width_of
 
 SMALL = 100_000  # entries of tables up to which probabilities are stored
 REPLIED = 2_000  # joint states up to which best responses to policies are computed

@@ -11,7 +11,6 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, Le, Lt
 
-from rivalry.core.annotations import Keys
 from rivalry.core.forms import FiniteGame
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
@@ -36,6 +35,7 @@ from rivalry.methods.q_learning.options import (
     step_size_of,
 )
 from rivalry.methods.q_learning.threads import map_in_threads
+from rivalry.schema.annotations import Keys
 from rivalry.tables import largest_payoff, over_periods, tabulate
 from rivalry.tables.action_grid import grid_points
 from rivalry.tables.greedy_play import choices, refuse_slots, states

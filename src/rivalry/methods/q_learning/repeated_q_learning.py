@@ -9,7 +9,6 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.annotations import Keys
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_repeated, to_stages
@@ -38,6 +37,7 @@ from rivalry.methods.q_learning.session_metrics import (
     note,
     outcomes,
 )
+from rivalry.schema.annotations import Keys
 from rivalry.tables.discretize import TABLE_BYTES
 from rivalry.tables.greedy_play import slots_of, states
 from rivalry.tables.kernels.shapes import CONVERGED, RUNNING, STOPPED, TARGETS, SessionRule

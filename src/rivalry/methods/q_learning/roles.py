@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.forms import FiniteGame
-from rivalry.core.registry import near
 from rivalry.core.tolerances import TIE
 from rivalry.methods.dynamics.step_sizes import check_keys
+from rivalry.schema.registry import near
 from rivalry.tables.greedy_play import observed_sizes, slots_of, states
 
 LEARNS, RANDOM, FIXED = "learns", "random", "fixed"

@@ -12,12 +12,11 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.forms import FiniteGame
 from rivalry.core.oracles import traced_metrics
-from rivalry.core.remember import remembered
 from rivalry.core.results import Certificate, Record
-from rivalry.core.statistics import half_width
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.q_learning.roles import FIXED, RANDOM, Role, nature_at_random
 from rivalry.methods.q_learning.sessions import Session, policies
+from rivalry.runtime.memo import remembered
 from rivalry.tables.discretize import values_at
 from rivalry.tables.greedy_play import observed_sizes, slots_of
 from rivalry.tables.history import Cycles, Whole, by_chance, limit_cycles, whole_states
@@ -25,6 +24,7 @@ from rivalry.tables.one_deviation import deviations
 from rivalry.tables.repeated import RepeatedWorld
 from rivalry.tables.response_gaps import gaps
 from rivalry.tables.stages import followers_gap, leader_regret, staged_values
+from rivalry.text.statistics import half_width
 
 MOST_JOINT = 200_000  # most joint actions whose outcomes are computed
 HORIZON = 25  # periods simulated after a deviation

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
-from rivalry.core.statistics import format_interval as format_interval
 from rivalry.plots.select import (
     At,
     Names,
@@ -24,6 +23,7 @@ from rivalry.plots.select import (
     value_of,
 )
 from rivalry.plots.style import DASHES, INK, PALETTE, caption, chart, colours, draw_levels, legend
+from rivalry.text.statistics import format_interval as format_interval
 
 CONTROLS = {
     "gamma_zero": "discount factor 0",

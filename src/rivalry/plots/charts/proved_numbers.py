@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from xarray import Dataset
 
-from rivalry.core.display import key_in_words
 from rivalry.plots import style
 from rivalry.plots.select import At, NoSuchPoint, point
 from rivalry.plots.style import chart
+from rivalry.text.display import key_in_words
 
 BOXES = ("equilibrium_piece", "piece_range", "where_count", "where_decided", "where_name", "where")
 UNDECIDED = "#E4E4E4"

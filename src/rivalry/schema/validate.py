@@ -34,7 +34,7 @@ from typing import (
 
 from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen
 
-from rivalry.core.annotations import (
+from rivalry.schema.annotations import (
     NAMES,
     Keys,
     bounds_of,
@@ -66,7 +66,7 @@ _RULES: dict[type, tuple[str, Callable[[Any, Any], bool]]] = {
 
 
 class GameRecipe(NamedTuple):
-    """The factory of a game, and its keywords with their values; see `rivalry.core.construction`."""
+    """The factory of a game, and its keywords with their values; see `rivalry.schema.construction`."""
 
     make: Callable[..., Any]
     given: Mapping[str, Any]

@@ -1,7 +1,7 @@
 """Schema of a factory's keywords, read from the annotations of its signature.
 
 ``reach: Annotated[float, Symbol("sigma"), Gt(0), "standard deviation, units of space"]`` has the type, the
-symbol of the sources, a bound and the meaning. `rivalry.core.validate` checks values against annotations.
+symbol of the sources, a bound and the meaning. `rivalry.schema.validate` checks values against annotations.
 """
 
 from __future__ import annotations

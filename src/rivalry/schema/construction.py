@@ -1,6 +1,6 @@
 """Recipes of games: their factory and its arguments, to construct variants of a game.
 
-A factory that `rivalry.core.validate.checked` decorates attaches a recipe to its games. The recipe is not a
+A factory that `rivalry.schema.validate.checked` decorates attaches a recipe to its games. The recipe is not a
 field: compiled programs serve all games with equal static fields and arrays of equal shape. A pickled copy
 has none if an argument is or holds a function.
 """
@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from rivalry.core.annotations import keys_notes, keywords, signature_of
-from rivalry.core.registry import near
-from rivalry.core.validate import HELD, GameRecipe
+from rivalry.schema.annotations import keys_notes, keywords, signature_of
+from rivalry.schema.registry import near
+from rivalry.schema.validate import HELD, GameRecipe
 
 G = TypeVar("G")
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeGuard, TypeVar
 
 import numpy as np
 
-from rivalry.core.imports import pause_collection, when_imported
+from rivalry.runtime.imports import pause_collection, when_imported
 
 P = ParamSpec("P")
 R = TypeVar("R")

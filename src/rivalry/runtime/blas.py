@@ -8,7 +8,7 @@ from functools import cache
 from threading import Lock
 from typing import Any
 
-from rivalry.core.imports import when_imported
+from rivalry.runtime.imports import when_imported
 
 
 @cache

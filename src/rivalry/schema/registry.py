@@ -13,9 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from rivalry.core.register import absent, collect
-from rivalry.core.validate import check_options
-from rivalry.core.validate import near as near
+from rivalry.schema.register import absent, collect
+from rivalry.schema.validate import check_options
+from rivalry.schema.validate import near as near
 
 
 def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:

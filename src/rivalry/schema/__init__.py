@@ -1,0 +1,1 @@
+"""Arguments: annotations, validation, and the registry of families, methods and plots."""
