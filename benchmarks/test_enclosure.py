@@ -140,9 +140,9 @@ def boxes(count: int) -> tuple[np.ndarray, np.ndarray]:
 def test_enclosure(race: Callable[..., Any]) -> None:
     import rivalry as rv
     from rivalry.core import oracles
-    from rivalry.core.enclosure import enclose
-    from rivalry.core.intervals import Interval
-    from rivalry.core.shifts import shifted
+    from rivalry.proofs.arithmetic.enclosure import enclose
+    from rivalry.proofs.arithmetic.intervals import Interval
+    from rivalry.proofs.arithmetic.stop_gradients import shifted
     from rivalry.runtime.jax import compiled, jax, jnp
 
     game = rv.games.influencer(reach=[REACH] * 3, resource="bimodal")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.conftest import size
-from rivalry.core.forms import FiniteGame, one_state
+from rivalry.core.array_games import FiniteGame, one_state
 from rivalry.tables import gaps, limit_cycles, response_values
 
 PRICES, GAMMA, SESSIONS = 15, 0.95, size(100, 3)

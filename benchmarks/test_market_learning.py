@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from benchmarks.conftest import size
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.methods.q_learning.options import Exploration
 from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning
 from rivalry.tables.repeated import RepeatedWorld

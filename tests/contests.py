@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.forms import Contest, contest
+from rivalry.core.array_games import Contest, contest
 from rivalry.core.space import Box
 from rivalry.runtime.jax import jax, jnp
 

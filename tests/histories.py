@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.tables.greedy_play import states
 
 DEPTH = 4  # rounds of the past that are kept

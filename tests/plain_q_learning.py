@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 
 MASK = 2**64 - 1
 

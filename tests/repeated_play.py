@@ -11,7 +11,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.core.oracles import discount_factors, to_repeated
 from rivalry.core.space import Box
 from rivalry.runtime.jax import jnp

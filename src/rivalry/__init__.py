@@ -15,11 +15,11 @@ from rivalry.schema.register import is_there as _is_there
 
 _NAMES = {
     "check": ("check_game", "check_method"),
-    "core.certify": ("certificate",),
-    "core.compare": ("compare",),
+    "certificates.certify": ("certificate",),
+    "solving.compare": ("compare",),
     "core.game": ("Game", "view", "with_"),
     "core.results": ("Certificate", "Solution"),
-    "core.search": ("best_response",),
+    "certificates.deviations": ("best_response",),
     "core.space": ("Box", "Choices", "Simplex"),
     "interop": ("read_nfg",),
     "lab.executor": ("run_study",),

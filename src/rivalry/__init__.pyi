@@ -8,17 +8,16 @@ from rivalry import methods as methods
 from rivalry import plots as plots
 from rivalry import tables as tables
 from rivalry import transforms as transforms
+from rivalry.certificates.certify import certificate as certificate
+from rivalry.certificates.deviations import best_response as best_response
 from rivalry.check import check_game as check_game
 from rivalry.check import check_method as check_method
 from rivalry.core import oracles as oracles
-from rivalry.core.certify import certificate as certificate
-from rivalry.core.compare import compare as compare
 from rivalry.core.game import Game as Game
 from rivalry.core.game import view as view
 from rivalry.core.game import with_ as with_
 from rivalry.core.results import Certificate as Certificate
 from rivalry.core.results import Solution as Solution
-from rivalry.core.search import best_response as best_response
 from rivalry.core.space import Box as Box
 from rivalry.core.space import Choices as Choices
 from rivalry.core.space import Simplex as Simplex
@@ -32,5 +31,6 @@ from rivalry.solving import all_equilibria as all_equilibria
 from rivalry.solving import solve as solve
 from rivalry.solving import sweep as sweep
 from rivalry.solving import trace as trace
+from rivalry.solving.compare import compare as compare
 
 __version__: str

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rivalry.core.enclosure import enclose
-from rivalry.core.intervals import Interval
-from rivalry.core.shifts import shifted
+from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.stop_gradients import shifted
 
 ONE: list[Callable[[Any], Any]] = [
     jnp.negative,

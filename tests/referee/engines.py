@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core import search
+from rivalry.certificates import deviations
+from rivalry.certificates.deviations import ENCLOSED_CELLS, PROVED
+from rivalry.certificates.stake import stake_at
 from rivalry.core.payoffs import concrete_profile
-from rivalry.core.search import ENCLOSED_CELLS, PROVED
-from rivalry.core.stake import stake_at
 from rivalry.core.tolerances import ROUNDING
 from rivalry.runtime.jax import put
 from tests.referee.models import Case
@@ -50,15 +50,15 @@ def bounds(case: Case, player: int, cells: int = ENCLOSED_CELLS) -> Bounds:
     """Return the bounds of both engines on the payoffs of one player of a case."""
     game = case.make()
     x = concrete_profile(game, case.place(game, case.profile))
-    own = search.best_response(game, x, player) if search.source_of_bound(game) else None
+    own = deviations.best_response(game, x, player) if deviations.source_of_bound(game) else None
     candidates = case.candidates(np.random.default_rng(0), player)
     with np.errstate(all="ignore"):
         values = case.payoff(case.profile, player, candidates)
     sampled = float(np.max(values[np.isfinite(values)], initial=-np.inf))
-    begin = own or search.unproved_response(game, x, player, 201)
+    begin = own or deviations.unproved_response(game, x, player, 201)
     stake = stake_at(game, x, player, begin).unit
     found: Any = begin._replace(rounding="floating point", bound=np.inf)
-    found = search._outward(game, put(np.asarray(x)), player, found, stake, cells)
+    found = deviations._outward(game, put(np.asarray(x)), player, found, stake, cells)
     known = own is not None and np.isfinite(own.bound)
     return Bounds(
         own.bound if own is not None and known else np.nan,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.core.ranges import payoff_range
+from rivalry.proofs.payoff_ranges import payoff_range
 from rivalry.runtime.jax import compiled, jax, jnp
 from tests.referee.draws import FAMILIES, Bumps, cases
 from tests.referee.engines import Bounds, bounds

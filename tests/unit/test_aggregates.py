@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core import aggregates
-from rivalry.core.aggregates import boxes_of_totals, sums_of
-from rivalry.core.proof import coordinates
+from rivalry.proofs import payoff_sums
+from rivalry.proofs.payoff_sums import boxes_of_totals, sums_of
+from rivalry.proofs.points import coordinates
 from tests.unit.test_lists_of_games import Custom, from_many_starts, same_rows
 
 COSTS = np.array([0.1, 0.15, 0.2])
@@ -61,7 +61,7 @@ def by_weights(x: jax.Array) -> jax.Array:
     ],
 )
 def test_sums_are_read_from_operations(rule: Any, count: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aggregates, "SUMS", 2)
+    monkeypatch.setattr(payoff_sums, "SUMS", 2)
     game = Custom(rule, 0.0, 1.0, 3)
     at = coordinates(game)
     sums = sums_of(game, at)
@@ -86,7 +86,7 @@ def test_a_sum_over_some_of_the_others_is_a_sum_of_its_own(monkeypatch: pytest.M
         price = 1 - own[0] - own[1] - own[2] - own[3]
         return own * jnp.stack([price, 1 - own[1] - own[2], price, price])
 
-    monkeypatch.setattr(aggregates, "SUMS", 2)
+    monkeypatch.setattr(payoff_sums, "SUMS", 2)
     game = Custom(rule, 0.0, 1.0, 4)
     sums = sums_of(game, coordinates(game))
     assert sums is not None
@@ -150,13 +150,13 @@ def test_no_first_order_point_is_lost(seed: int) -> None:
 
 @pytest.mark.slow
 def test_a_wrong_bound_on_what_others_add_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = aggregates._all_totals
+    whole = payoff_sums._all_totals
 
     def tampered(*given: Any, **options: Any) -> Any:
         found = whole(*given, **options)
         return found._replace(high=found.low / 2 + found.high / 2)
 
-    monkeypatch.setattr(aggregates, "_all_totals", tampered)
+    monkeypatch.setattr(payoff_sums, "_all_totals", tampered)
     lost = []
     for seed in range(6):
         game = random_game(seed)

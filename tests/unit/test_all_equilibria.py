@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.proof import coordinates, first_order_points
 from rivalry.methods.continuous.all_equilibria import REASONS, AllEquilibria
+from rivalry.proofs.points import coordinates, first_order_points
 from tests.small_games import Ruled
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.certify import certificate
-from rivalry.core.search import best_response
+from rivalry.certificates.certify import certificate
+from rivalry.certificates.deviations import best_response
 from rivalry.core.space import simplex_lattice
 from rivalry.families.influencer import blotto
 

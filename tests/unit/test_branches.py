@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.certify import certificate
+from rivalry.certificates.certify import certificate
 from rivalry.core.game import jacobian, with_
 from rivalry.methods.continuation import pseudo_arclength
 from rivalry.runtime.jax import put

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rivalry.core import files
-from rivalry.core.together import PART, Together
+from rivalry.core.batched_games import PART, Together
 from rivalry.lab import worker
 from rivalry.lab.array import Shard, merge, work
 from rivalry.lab.executor import CellOutcome, Here, carry_out, run_study

@@ -12,7 +12,7 @@ import pytest
 import rivalry as rv
 from rivalry.check import Unfit, check_game, check_method, rules
 from rivalry.core import oracles
-from rivalry.core.forms import contest
+from rivalry.core.array_games import contest
 from rivalry.core.game import AgentGame, PopulationGame
 from rivalry.core.oracles import Response
 from rivalry.games import GAMES

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.certify import certificate
+from rivalry.certificates.certify import certificate
 from rivalry.core.results import CERTIFIED, CLAIMS, Certificate, gain_in_words
 from rivalry.core.space import Box
 from rivalry.core.tolerances import TOLERANCE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rivalry.core.forms import contest
+from rivalry.core.array_games import contest
 from rivalry.tables.kernels import contests
 from tests.contests import every, shared
 

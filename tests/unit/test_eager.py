@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rivalry.core.eager import Program, Unknown, over_rows
-from rivalry.core.enclosure import enclose
-from rivalry.core.intervals import Interval
-from rivalry.core.ranges import value_range
+from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.numpy_programs import Program, Unknown, over_rows
+from rivalry.proofs.payoff_ranges import value_range
 
 flint = pytest.importorskip("flint")
 

@@ -10,9 +10,9 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.enclosure import enclose
-from rivalry.core.intervals import Interval
-from rivalry.core.shifts import shifted
+from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.runtime.jax import compiled, jax, jnp
 from tests.unit.test_interval_arithmetic import outside, samples
 

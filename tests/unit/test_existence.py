@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core import proof, search
-from rivalry.core.concave import bends, equilibrium_near, is_concave, is_unique
-from rivalry.core.proof import OPEN, alone, coordinates, first_order
+from rivalry.certificates import deviations
 from rivalry.methods.continuous.all_equilibria import _jump
+from rivalry.proofs import points
+from rivalry.proofs.existence import bends, equilibrium_near, is_concave, is_unique
+from rivalry.proofs.points import OPEN, alone, coordinates, first_order
 from tests.unit.test_all_equilibria import Duopoly, kinked
 
 NONE = (np.zeros((0, 2)), np.zeros((0, 2)))
@@ -66,8 +67,8 @@ def test_a_payoff_with_two_peaks_has_more_than_one_best_response() -> None:
 
 def test_the_lower_of_two_peaks_is_no_equilibrium() -> None:
     game = Duopoly(two_peaks)
-    assert proof.equilibrium_near(game, np.full((2, 1), 0.275))[1]
-    radius, _ = proof.equilibrium_near(game, np.full((2, 1), 0.775))
+    assert points.equilibrium_near(game, np.full((2, 1), 0.275))[1]
+    radius, _ = points.equilibrium_near(game, np.full((2, 1), 0.775))
     assert radius is not None
     assert radius < 1e-12
 
@@ -75,9 +76,9 @@ def test_the_lower_of_two_peaks_is_no_equilibrium() -> None:
 def test_a_tangent_at_the_lower_of_two_peaks_bounds_nothing() -> None:
     """The tangent at 0.2 is level, at 0; at 0.8 the payoff is 0.1."""
     game: Any = Duopoly(lambda own, other: jnp.maximum(-jnp.square(own - 0.2), 0.1 - jnp.square(own - 0.8)))
-    assert search._concave_bound(game, jnp.full((2, 1), 0.2), 0, np.array([0.2])) >= 0.1
+    assert deviations._concave_bound(game, jnp.full((2, 1), 0.2), 0, np.array([0.2])) >= 0.1
     smooth: Any = Duopoly(flat_at_the_bound)
-    assert search._concave_bound(smooth, jnp.full((2, 1), 0.2), 0, np.array([0.5])) == pytest.approx(0.25)
+    assert deviations._concave_bound(smooth, jnp.full((2, 1), 0.2), 0, np.array([0.5])) == pytest.approx(0.25)
 
 
 @pytest.mark.nightly
@@ -284,4 +285,4 @@ def check_list(seed: int) -> str:
 def test_a_tangent_bounds_no_payoff_of_equal_bends_on_both_sides_of_a_kink() -> None:
     """At 0.275 it is level, at 0.15125; at 0.775 the payoff is 0.20125."""
     game: Any = Duopoly(two_peaks)
-    assert search._concave_bound(game, jnp.full((2, 1), 0.2), 0, np.array([0.275])) >= 0.20125
+    assert deviations._concave_bound(game, jnp.full((2, 1), 0.2), 0, np.array([0.275])) >= 0.20125

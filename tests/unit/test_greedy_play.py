@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.families.matrix import matrix
 from rivalry.tables import best_response, in_turn, payoffs, rollout, tabulate
 from tests.contests import shared

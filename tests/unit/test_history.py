@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.tables import tabulate
 from rivalry.tables.history import limit_cycles, whole_states
 from tests.histories import CERTAIN, GAMES, a_past, drawn_policies, one_round, past_of

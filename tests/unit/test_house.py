@@ -55,21 +55,11 @@ HOMES = {
 
 # Layers of subpackages from the lowest: one may import only from lower layers.
 LAYERS: list[set[str]] = [
-    {"runtime", "schema", "text", "core.forms", "core.roots", "core.tolerances"},
-    {"core.intervals", "tables.kernels"},
-    {"core.dispatch", "core.eager", "core.quadrature", "core.together", "core.tree"},
-    {"core.outside", "economies.kernels"},
-    {"core.space", "core.results", "core.profiles", "core.plain"},
-    {"core.boxes"},
-    {"core.interval_rules", "core.oracles"},
-    {"core.compare", "core.enclosure", "core.files", "core.game", "plots"},
-    {"core.method", "core.reparametrisation", "core.shifts", "core.simplices"},
-    {"core.logarithms", "core.payoffs", "core.ranges"},
-    {"core.assumed_range", "core.parameter_ranges"},
-    {"core.needs", "core.operations", "core.proof", "core.stake", "economies.figures", "families.figures"},
-    {"core.aggregates", "core.concave", "core.maxima", "core.search"},
-    {"core.shared"},
-    {"core.certify", "core.symmetric", "population", "tables"},
+    {"runtime", "schema", "text"},
+    {"core"},
+    {"proofs", "tables.kernels"},
+    {"certificates", "economies.kernels", "plots"},
+    {"economies.figures", "families.figures", "population", "tables"},
     {"transforms"},
     {"families", "games", "methods"},
     {"extend"},
@@ -85,7 +75,7 @@ LAYERS: list[set[str]] = [
     {"web"},
     {"__main__"},
 ]
-APART = ("core", "lab", "tables.kernels", "economies.kernels", "economies.figures")
+APART = ("lab", "tables.kernels", "economies.kernels", "economies.figures")
 LAYER = {subpackage: layer for layer, subpackages in enumerate(LAYERS) for subpackage in subpackages}
 
 MOST_ANY = 0.054  # share of parameters
@@ -313,6 +303,8 @@ BELOW = {  # of a package, the only others that it imports
     "schema": set(),
     "text": set(),
     "core": {"runtime", "schema", "text"},
+    "proofs": {"runtime", "schema", "text", "core"},
+    "certificates": {"runtime", "schema", "text", "core", "proofs"},
 }
 
 

@@ -13,13 +13,13 @@ import pytest
 
 import rivalry as rv
 from rivalry import oracles
-from rivalry.core import search
-from rivalry.core.certify import certificate
-from rivalry.core.enclosure import enclose
-from rivalry.core.intervals import Interval
-from rivalry.core.shifts import shifted
+from rivalry.certificates import deviations
+from rivalry.certificates.certify import certificate
 from rivalry.families.influencer import kernels
 from rivalry.families.influencer.kernels import ChosenReach
+from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.stop_gradients import shifted
 
 SQUARE: dict[str, Any] = {
     "space": "box",
@@ -168,8 +168,8 @@ def test_only_arrays_with_one_entry_per_player_are_parameters_of_a_kernel() -> N
 
 def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, int]:
     """A certificate with tolerance 1e-8, and the largest number of boxes in the proof for one player."""
-    cells, most = search._cells, [0]
-    branch_and_bound = search._branch_and_bound
+    cells, most = deviations._cells, [0]
+    branch_and_bound = deviations._branch_and_bound
 
     def counting(game: Any, x: Any, player: Any, enclosed: bool, low: Any, high: Any, **options: Any) -> Any:
         most[-1] += len(np.unique(np.concatenate([np.asarray(low), np.asarray(high)], axis=1), axis=0))
@@ -179,8 +179,8 @@ def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, in
         most.append(0)
         return branch_and_bound(*args, **options)
 
-    monkeypatch.setattr(search, "_cells", counting)
-    monkeypatch.setattr(search, "_branch_and_bound", starting)
+    monkeypatch.setattr(deviations, "_cells", counting)
+    monkeypatch.setattr(deviations, "_branch_and_bound", starting)
     return certificate(game, game.space.check(x), tolerance=1e-8), max(most)
 
 

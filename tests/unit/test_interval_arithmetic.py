@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.core import intervals
-from rivalry.core.enclosure import enclose
-from rivalry.core.interval_rules import RULES, Comparisons
-from rivalry.core.intervals import Interval
+from rivalry.proofs.arithmetic import intervals
+from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.rules import RULES, Comparisons
 from rivalry.runtime.jax import compiled, jax, jnp
 
 flint = pytest.importorskip("flint")

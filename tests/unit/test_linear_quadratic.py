@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rivalry as rv
-from rivalry.core.forms import LinearQuadraticGame
+from rivalry.core.array_games import LinearQuadraticGame
 from rivalry.core.needs import fits
 from rivalry.core.oracles import to_linear_quadratic
 from rivalry.methods.dynamic_games import linear_quadratic

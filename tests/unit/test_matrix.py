@@ -11,7 +11,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.forms import FiniteGame, one_state, stateless_tables
+from rivalry.core.array_games import FiniteGame, one_state, stateless_tables
 from rivalry.core.game import own_gradients
 from rivalry.families.matrix import CLASSICS, Matrix, matrix
 from rivalry.lab.answer import Answer

@@ -8,13 +8,14 @@ import pytest
 from jaxtyping import Array, Float
 
 import rivalry as rv
+from rivalry.certificates.certify import certificate
+from rivalry.certificates.deviations import best_response
 from rivalry.check import Unfit
-from rivalry.core import interval_rules, intervals, oracles
-from rivalry.core.certify import certificate
+from rivalry.core import oracles
 from rivalry.core.game import BrokenInvariant, Game
 from rivalry.core.profiles import distance
-from rivalry.core.search import best_response
 from rivalry.core.space import Box, Strategy
+from rivalry.proofs.arithmetic import intervals, rules
 from rivalry.runtime.jax import jax, jnp
 
 
@@ -382,7 +383,7 @@ def test_a_payoff_above_an_outward_bound_stops_the_proof(monkeypatch: pytest.Mon
         found = intervals.sine(a)
         return intervals.Interval(0.9 * found.low, 0.9 * found.high)
 
-    monkeypatch.setitem(interval_rules.RULES, "sin", too_low)
+    monkeypatch.setitem(rules.RULES, "sin", too_low)
     with pytest.raises(BrokenInvariant, match="interval arithmetic of Sine: payoff 1 of player 0 is above"):
         certificate(Sine(), [[0.5], [0.5]], proof=True)
 

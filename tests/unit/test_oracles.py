@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.certificates.certify import certificate
 from rivalry.check import check_game
 from rivalry.core import oracles
-from rivalry.core.certify import certificate
 from rivalry.core.game import is_agents, is_markov, is_population
 from rivalry.core.oracles import Oracle
 from rivalry.core.space import Box

@@ -14,7 +14,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.outside import forget_changed
+from rivalry.core.captured_variables import forget_changed
 from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.runtime.jax import jax, jnp
 
@@ -196,9 +196,9 @@ def test_a_look_at_variables_takes_microseconds() -> None:
 
 def test_variables_of_installed_libraries_are_not_followed() -> None:
     assert "jax" in sys.modules
-    from rivalry.core import outside
+    from rivalry.core import captured_variables
 
     game = Plain(lambda game, x: jnp.exp(away(x, np.pi)))
     forget_changed(game)
-    names = {one.name for rows in outside._SEEN.values() for one, _, _ in rows}
+    names = {one.name for rows in captured_variables._SEEN.values() for one, _, _ in rows}
     assert {"np", "jnp"} & names == set()

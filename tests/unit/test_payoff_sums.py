@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.aggregates import payoff_sum
-from rivalry.core.logarithms import searched
-from rivalry.core.proof import coordinates, refutation_together
+from rivalry.proofs.payoff_sums import payoff_sum
+from rivalry.proofs.points import coordinates, refutation_together
+from rivalry.proofs.spaces.logarithms import searched
 
 
 def blotto(prizes: list[float], exponent: Any = 1.0, **more: Any) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.methods.q_learning import policies
 from rivalry.methods.q_learning.q_learning import QLearning
 from rivalry.tables import regrets

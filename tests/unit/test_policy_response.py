@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.families.matrix import matrix
 from rivalry.tables import best_response, in_turn, mix_exploration, policy_regrets, policy_response, tabulate
 from tests.contests import every, shared

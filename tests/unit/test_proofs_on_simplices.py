@@ -13,10 +13,10 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.boxes import halves, tight_boxes, whole_box
-from rivalry.core.ranges import value_range
-from rivalry.core.simplices import InFractions
 from rivalry.core.space import Simplex, simplex_lattice
+from rivalry.proofs.payoff_ranges import value_range
+from rivalry.proofs.spaces.boxes import halves, tight_boxes, whole_box
+from rivalry.proofs.spaces.simplices import InFractions
 
 PRIZES = [1.0, 2.0, 3.0]
 

@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.boxes import boxes_around, widths_and_middles
-from rivalry.core.enclosure import enclose
-from rivalry.core.intervals import Interval
-from rivalry.core.logarithms import (
+from rivalry.families.race import period
+from rivalry.families.race.closed_forms import symmetric_equilibria
+from rivalry.methods.continuous.all_equilibria import AllEquilibria
+from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.points import negative_definite
+from rivalry.proofs.spaces.boxes import boxes_around, widths_and_middles
+from rivalry.proofs.spaces.logarithms import (
     BoundsOfEquilibria,
     InLogs,
     amounts,
@@ -25,10 +29,6 @@ from rivalry.core.logarithms import (
     searched,
     slopes_in_logs,
 )
-from rivalry.core.proof import negative_definite
-from rivalry.families.race import period
-from rivalry.families.race.closed_forms import symmetric_equilibria
-from rivalry.methods.continuous.all_equilibria import AllEquilibria
 from tests.race_keys import race
 from tests.unit.test_reference_values import compared
 

@@ -6,12 +6,12 @@ import equinox as eqx
 import numpy as np
 import pytest
 
+from rivalry.certificates.certify import certificate
+from rivalry.certificates.deviations import best_response
 from rivalry.core import oracles
-from rivalry.core.certify import certificate
 from rivalry.core.game import jacobian, own_gradients
 from rivalry.core.oracles import Response
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
-from rivalry.core.search import best_response
 from rivalry.core.space import Box
 from rivalry.families.matrix import matrix
 from rivalry.runtime.jax import jax, jnp

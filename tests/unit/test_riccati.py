@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_discrete_lyapunov
 
-from rivalry.core.forms import LinearQuadraticGame
+from rivalry.core.array_games import LinearQuadraticGame
 from rivalry.methods.dynamic_games import riccati
 from rivalry.methods.dynamic_games.riccati import commitment, implementability
 

@@ -161,11 +161,11 @@ def test_a_skipped_test_tells_what_it_lacks() -> None:
 # -- tests near a change -------------------------------------------------------------------------------
 
 TEXTS = {
-    "src/rivalry/__init__.py": "_NAMES = {'core.search': ('best_response',)}",
-    "src/rivalry/core/search.py": "import numpy\n",
-    "src/rivalry/core/proof.py": "def f():\n    from rivalry.core import search\n",
+    "src/rivalry/__init__.py": "_NAMES = {'certificates.deviations': ('best_response',)}",
+    "src/rivalry/certificates/deviations.py": "import numpy\n",
+    "src/rivalry/proofs/points.py": "def f():\n    from rivalry.core import search\n",
     "src/rivalry/core/types.py": "if TYPE_CHECKING:\n    from rivalry.core import search\n",
-    "src/rivalry/methods/dynamics/newton.py": "from rivalry.core.proof import f\n",
+    "src/rivalry/methods/dynamics/newton.py": "from rivalry.proofs.points import f\n",
     "src/rivalry/studies/tour.toml": 'kind = "newton"',
     "src/rivalry/cli/work.py": 'NAMES = "rivalry.core.types:T"',
     "tests/test_a.py": "import rivalry as rv\nrv.methods.Newton()\n",
@@ -179,7 +179,7 @@ def test_distances_count_imports_and_names_of_lazily_loaded_files() -> None:
     graph = edges(TEXTS)
     assert graph["src/rivalry/core/types.py"] == set()
     assert graph["tests/test_d.py"] == {"src/rivalry/cli/work.py"}
-    distance = distances(graph, ["src/rivalry/core/search.py"])
+    distance = distances(graph, ["src/rivalry/certificates/deviations.py"])
     tests = {file[-4]: steps for file, steps in distance.items() if file.startswith("tests")}
     assert tests == {"a": 3, "b": 4, "c": 1}
     assert distances(graph, ["src/rivalry/core/types.py"])["tests/test_d.py"] == 2

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.methods.q_learning import sessions
 from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning
 from rivalry.tables.kernels import draws

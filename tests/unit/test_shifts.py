@@ -11,8 +11,8 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.intervals import Interval
-from rivalry.core.shifts import shifted
+from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.stop_gradients import shifted
 
 X = jnp.array([[0.1, 0.2], [0.3, 0.5], [1.0, 2.0]])
 stop = jax.lax.stop_gradient

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core import proof
-from rivalry.core.proof import OPEN, FirstOrder, alone, coordinates, excluded, first_order
 from rivalry.methods.continuous import all_equilibria
+from rivalry.proofs import points
+from rivalry.proofs.points import OPEN, FirstOrder, alone, coordinates, excluded, first_order
 from tests.unit.test_aggregates import first_order_points, random_game
 from tests.unit.test_lists_of_games import Custom, same_rows
 
@@ -55,7 +55,7 @@ def test_many_firms_with_strategic_substitutes_have_one_point() -> None:
     bend = -(np.ones((1, 6, 6)) + np.eye(6))
     side = np.full((1, 6), OPEN)
     assert alone(known(bend, bend), side)
-    assert not proof._dominant(-bend, -bend, np.eye(6, dtype=bool))
+    assert not points._dominant(-bend, -bend, np.eye(6, dtype=bool))
 
 
 @pytest.mark.slow
@@ -101,5 +101,5 @@ def test_a_wrong_claim_of_one_point_is_caught(monkeypatch: pytest.MonkeyPatch) -
     def everything(low: Any, high: Any, *more: Any) -> np.ndarray:
         return np.ones(len(low), dtype=bool)
 
-    monkeypatch.setattr(proof, "_dominant", everything)
+    monkeypatch.setattr(points, "_dominant", everything)
     assert not same_rows(listed(), expected, 1e-9)

@@ -20,11 +20,11 @@ import pytest
 import rivalry as rv
 from benchmarks.lists import GAMES
 from rivalry.cli import main as command
-from rivalry.core.aggregates import APPLY
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.operations import operations
 from rivalry.core.space import Simplex
 from rivalry.lab.worker import check_independently
+from rivalry.proofs.arithmetic.operations import operations
+from rivalry.proofs.payoff_sums import APPLY
 from rivalry.runtime.jax import jax, jnp
 from rivalry.solving import proof_files
 from rivalry.solving.proof_files import SmoothProof

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.core.forms import one_state
+from rivalry.core.array_games import one_state
 from rivalry.tables.history import whole_states
 from rivalry.tables.stages import followers_gap, leader_regret, staged_values
 from tests.histories import GAMES, drawn_policies, one_round, past_of

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.certify import certificate
+from rivalry.certificates.certify import certificate
+from rivalry.certificates.stake import Scales, payoff_units, stake_at
+from rivalry.core.batched_games import Together
 from rivalry.core.oracles import Response
 from rivalry.core.space import Box, Simplex
-from rivalry.core.stake import Scales, payoff_units, stake_at
-from rivalry.core.together import Together
 from rivalry.runtime.jax import jax, jnp
 from tests.small_games import Ruled
 

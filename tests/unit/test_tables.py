@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.core.oracles import to_finite
 from rivalry.core.space import Choices
 from rivalry.families.matrix import matrix

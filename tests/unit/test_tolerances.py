@@ -14,20 +14,23 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core import boxes, concave, intervals, proof, tolerances
-from rivalry.core.certify import certificate
-from rivalry.core.forms import one_state
+from rivalry.certificates.certify import certificate
+from rivalry.certificates.deviations import unproved_response
+from rivalry.certificates.stake import _milder, _of_ranks, _steady, stake_at
+from rivalry.core import tolerances
+from rivalry.core.array_games import one_state
 from rivalry.core.game import BrokenInvariant
-from rivalry.core.intervals import Interval
 from rivalry.core.results import Certificate
-from rivalry.core.search import unproved_response
 from rivalry.core.space import Box
-from rivalry.core.stake import _milder, _of_ranks, _steady, stake_at
 from rivalry.lab.answer.checks import _verdict
 from rivalry.lab.study.expect import _same
 from rivalry.lab.worker import certificate_changes
 from rivalry.methods.finite.mixed_equilibria import _add_verified
 from rivalry.population import certificate as population
+from rivalry.proofs import existence, points
+from rivalry.proofs.arithmetic import intervals
+from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.spaces import boxes
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.tables import deviations, limit_cycles, response_values, static_best_response, tabulate
 from rivalry.tables.extreme_equilibria import equal_within, whole_payoffs
@@ -278,8 +281,8 @@ def test_a_kink_that_rounding_moved_inside_a_bound_is_seen_there(
     bound = float(side > 0)
     # as at 0.1 + 0.2 where the bound is 0.3: from there on the payoff rises inside, and not at the bound
     game = Alone(lambda x: jnp.where(side * (x - bound) < -inside, -side * x, side * x))
-    at, y = proof.coordinates(game), np.full((1, 1), bound)
-    found = proof.first_order(game, at, y, y, np.full((1, 1), side))
+    at, y = points.coordinates(game), np.full((1, 1), bound)
+    found = points.first_order(game, at, y, y, np.full((1, 1), side))
     outward = found.slope_low[0, 0] > 0 if side > 0 else found.slope_high[0, 0] < 0
     assert (found.smooth[0] and outward) != seen
 
@@ -290,9 +293,9 @@ def test_no_matrix_with_an_eigenvalue_of_zero_is_negative_definite(size: int) ->
     for _ in range(200):
         part = rng.integers(-999, 1000, (size, size - 1)).astype(float)
         singular = -part @ part.T  # whole numbers, exact
-        assert not proof.negative_definite(singular, singular)
+        assert not points.negative_definite(singular, singular)
         shifted = singular - 1e-9 * np.abs(singular).sum() * np.eye(size)
-        assert proof.negative_definite(shifted, shifted)
+        assert points.negative_definite(shifted, shifted)
 
 
 @pytest.mark.parametrize(("own", "good"), [(1 + EPS, False), (1 + 4 * EPS, True), (1 + 1e-9, True)])
@@ -303,8 +306,8 @@ def test_a_derivative_below_the_sum_of_the_others_does_not_dominate(own: float, 
     bend[-1] = [1.0, *[small] * 5, -own]
     assert (Fraction(own) > sum(map(Fraction, bend[-1, :-1]))) == good
     flat = np.zeros((1, 7))
-    found = concave.Bends(flat, flat, bend[None], bend[None], None, [True], [True])
-    unique = concave.is_unique(found, 0)
+    found = existence.Bends(flat, flat, bend[None], bend[None], None, [True], [True])
+    unique = existence.is_unique(found, 0)
     assert good or not unique
     assert unique or own < 1 + 1e-11
 

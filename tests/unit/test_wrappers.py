@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.certificates.certify import certificate
 from rivalry.core import oracles
-from rivalry.core.certify import certificate
 from rivalry.core.game import own_payoff, scale
 from rivalry.core.payoffs import payoffs
 from rivalry.core.reparametrisation import unconstrained_game

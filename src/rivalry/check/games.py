@@ -27,7 +27,7 @@ from rivalry.check.rules import (
     require_shape,
 )
 from rivalry.core import oracles
-from rivalry.core.forms import Contest
+from rivalry.core.array_games import Contest
 from rivalry.core.game import AgentGame, Game, is_agents, is_population, own_gradients, own_payoff
 from rivalry.core.game import scale as scale_of
 from rivalry.core.plain import register_plain

@@ -352,7 +352,7 @@ def _policy_certificate(
     """
     import numpy as np
 
-    from rivalry.core.certify import certificate
+    from rivalry.certificates.certify import certificate
     from rivalry.core.game import Game, is_population
     from rivalry.lab.study import build_game, build_method
     from rivalry.methods import RepeatedQLearning

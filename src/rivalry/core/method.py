@@ -17,8 +17,8 @@ from rivalry.runtime.jax import concrete_module, put
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+    from rivalry.core.batched_games import Together
     from rivalry.core.space import Profile
-    from rivalry.core.together import Together
 
     State = Any
 

@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core.array_games import Contest, FiniteGame, LinearQuadraticGame, SequenceForm
 from rivalry.core.dispatch import Oracle as Oracle
 from rivalry.core.dispatch import Unsupported as Unsupported
 from rivalry.core.dispatch import at_home as at_home
@@ -43,7 +44,6 @@ from rivalry.core.dispatch import forward as forward
 from rivalry.core.dispatch import inner_knows as inner_knows
 from rivalry.core.dispatch import oracle as oracle
 from rivalry.core.dispatch import unknown as unknown
-from rivalry.core.forms import Contest, FiniteGame, LinearQuadraticGame, SequenceForm
 from rivalry.core.results import Coverage, Record, Rounding
 from rivalry.runtime.jax import jax, jnp
 

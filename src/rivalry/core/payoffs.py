@@ -9,13 +9,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from rivalry.core import oracles
+from rivalry.core.batched_games import Together, per_game
 from rivalry.core.dispatch import Oracle, forward, oracle, unknown
 from rivalry.core.game import Game, own_payoff
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.plain import attributes, register_plain
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Simplex, Space
-from rivalry.core.together import Together, per_game
 from rivalry.core.tolerances import OUTSIDE, SHARES_SUM
 from rivalry.core.tree import Tree
 from rivalry.runtime.jax import compiled, is_jax_array, jax, put

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from rivalry.core.outside import forget_changed
+from rivalry.core.captured_variables import forget_changed
 from rivalry.core.tree import is_array_tree
 from rivalry.runtime.jax import jax, jnp
 from rivalry.runtime.precision import stored

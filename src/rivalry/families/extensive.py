@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.forms import SequenceForm
+from rivalry.core.array_games import SequenceForm
 from rivalry.core.results import Record
 from rivalry.core.space import Simplex, as_profile
 from rivalry.core.tolerances import SHARES_SUM
@@ -150,7 +150,7 @@ class Extensive(Tree):
     Parameters
     ----------
     before, moves, paid
-        As in `rivalry.core.forms.SequenceForm`.
+        As in `rivalry.core.array_games.SequenceForm`.
     sizes, unit
         Likewise.
     depth : int

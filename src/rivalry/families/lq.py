@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.forms import LinearQuadraticGame
+from rivalry.core.array_games import LinearQuadraticGame
 from rivalry.core.tree import Tree
 from rivalry.schema.validate import checked
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from rivalry.certificates.deviations import rounding_error
 from rivalry.core import oracles
-from rivalry.core.forms import FiniteGame, SequenceForm, one_state
+from rivalry.core.array_games import FiniteGame, SequenceForm, one_state
 from rivalry.core.payoffs import numpy_payoffs, pure_payoffs, without_constants
 from rivalry.core.results import Coverage, Record
-from rivalry.core.search import rounding_error
 from rivalry.core.space import Simplex
 from rivalry.core.tree import Tree, static
 from rivalry.runtime.jax import array_module, is_jax_array, jnp, put

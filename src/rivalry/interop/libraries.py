@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.forms import stateless_tables
+from rivalry.core.array_games import stateless_tables
 from rivalry.families.matrix import Matrix, matrix
 from rivalry.schema.installation import remedy
 from rivalry.tables.kernels.shapes import Tabulated

@@ -21,14 +21,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry import solving
+from rivalry.certificates.certify import certificate
 from rivalry.core import files
-from rivalry.core.certify import certificate
+from rivalry.core.batched_games import PART
 from rivalry.core.game import Game, is_population
 from rivalry.core.method import STEPS, Learner, as_learner
 from rivalry.core.oracles import named_start
 from rivalry.core.results import Certificate, Record, stack_records, unstack_records
 from rivalry.core.space import lattice
-from rivalry.core.together import PART
 from rivalry.core.tolerances import ROUNDING, SAME_NUMBER
 from rivalry.lab import trust
 from rivalry.lab.study import batch_points, build_game, build_method

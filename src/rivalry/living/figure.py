@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.certify import certificate
+from rivalry.certificates.certify import certificate
 from rivalry.core.game import Game, is_population
 from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.results import WITH_GAIN, Certificate, Record, Solution, gain_in_words

@@ -31,7 +31,7 @@ def view_of_record(
     """Return title, text and data of learned policies; None for other records, and where chance moves.
 
     Data: ``players``; ``levels [player action]`` of the choice ``label``; ``sizes``, ``order``, ``slots``,
-    ``signal`` and ``payoff [player joint]`` as in `rivalry.core.forms.FiniteGame`; ``discount
+    ``signal`` and ``payoff [player joint]`` as in `rivalry.core.array_games.FiniteGame`; ``discount
     [player]``; ``sessions``, each with its ``number``, its ``policy [player state]``, the ``recent`` rounds
     ``[ago player]`` and the ``round`` of the order from which it starts, ``cycle``, the length of its limit
     cycle, and ``gap [player]``, the loss against a best response; ``proof``, the certificate of all policies.

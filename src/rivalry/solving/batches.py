@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rivalry.core.batched_games import Together
 from rivalry.core.game import Game, Playable, arrays, initial_profile, with_
 from rivalry.core.method import STEPS, BaseMethod, Finish, Learner, Method, as_method
 from rivalry.core.plain import is_plain, register_plain
 from rivalry.core.results import Record, Solution, collect
-from rivalry.core.together import Together
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.q_learning.options import written_out
 from rivalry.runtime.blas import one_blas_thread

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rivalry.core.certify import certificate, certificates
+from rivalry.certificates.certify import certificate, certificates
+from rivalry.core.batched_games import Together
 from rivalry.core.game import (
     Game,
     Playable,
@@ -25,7 +26,6 @@ from rivalry.core.profiles import basins, most_first
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.results import NO_CERTIFICATE, Certificate, Record, Solution
 from rivalry.core.space import width
-from rivalry.core.together import Together
 from rivalry.core.tolerances import APPROXIMATE
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.runtime.memo import Known, remembered

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core import files, oracles
-from rivalry.core.forms import FiniteGame, SequenceForm, stateless_tables
+from rivalry.core.array_games import FiniteGame, SequenceForm, stateless_tables
 from rivalry.core.game import kernel_arrays
 from rivalry.core.results import Record
 from rivalry.core.tolerances import EPS

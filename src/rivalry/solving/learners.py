@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core.batched_games import PART, Together
 from rivalry.core.files import StoreError
 from rivalry.core.game import Game
 from rivalry.core.payoffs import numpy_payoffs
 from rivalry.core.results import Record, Solution
-from rivalry.core.together import PART, Together
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.solving import ends
 from rivalry.solving.batches import of_one_form

@@ -13,7 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.aggregates import (
+from rivalry.core.dispatch import Unsupported
+from rivalry.core.oracles import separate_periods
+from rivalry.core.results import Record
+from rivalry.core.space import Simplex
+from rivalry.methods.continuous.all_equilibria import good_strategies
+from rivalry.proofs.arithmetic.operations import operations
+from rivalry.proofs.maxima import maximum_near
+from rivalry.proofs.payoff_sums import (
     PIECES,
     Sums,
     middle_of,
@@ -23,13 +30,7 @@ from rivalry.core.aggregates import (
     sums_of,
     totals_of,
 )
-from rivalry.core.dispatch import Unsupported
-from rivalry.core.logarithms import equilibrium_bounds, searched
-from rivalry.core.maxima import maximum_near
-from rivalry.core.operations import operations
-from rivalry.core.oracles import separate_periods
-from rivalry.core.parameter_ranges import on_ranges
-from rivalry.core.proof import (
+from rivalry.proofs.points import (
     BATCH,
     OPEN,
     Coordinates,
@@ -41,10 +42,9 @@ from rivalry.core.proof import (
     newton,
     refutation,
 )
-from rivalry.core.results import Record
-from rivalry.core.simplices import InFractions
-from rivalry.core.space import Simplex
-from rivalry.methods.continuous.all_equilibria import good_strategies
+from rivalry.proofs.spaces.logarithms import equilibrium_bounds, searched
+from rivalry.proofs.spaces.parameter_ranges import on_ranges
+from rivalry.proofs.spaces.simplices import InFractions
 from rivalry.runtime.jax import jax, jnp
 from rivalry.solving.exact_proofs import Document, write
 

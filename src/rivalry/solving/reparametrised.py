@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rivalry.certificates.stake import measured
 from rivalry.core.game import Game, Playable, Record
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.payoffs import without_constants
 from rivalry.core.reparametrisation import constrain, is_reparametrised, unconstrain, unconstrained_game
-from rivalry.core.stake import measured
 from rivalry.runtime.jax import put
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Lt
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import hashable_method

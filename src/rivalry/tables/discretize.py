@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.forms import NO_CONTEST, Contest, FiniteGame
+from rivalry.core.array_games import NO_CONTEST, Contest, FiniteGame
 from rivalry.core.game import Game, exchangeable_labels, refuse_shared
 from rivalry.core.plain import register_plain
 from rivalry.runtime.jax import compiled, jax, jnp, put

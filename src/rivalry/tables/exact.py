@@ -10,7 +10,7 @@ from math import comb, prod
 
 import numpy as np
 
-from rivalry.core.forms import FiniteGame, stateless_tables
+from rivalry.core.array_games import FiniteGame, stateless_tables
 from rivalry.core.tolerances import TIE
 from rivalry.tables.extreme_equilibria import equal_within
 from rivalry.tables.kernels.shapes import Tabulated

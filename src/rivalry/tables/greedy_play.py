@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.schema.validate import check_keywords, number_of
 from rivalry.tables.exact import joint_actions, one_nature, payoffs
 from rivalry.tables.kernels.shapes import Tabulated

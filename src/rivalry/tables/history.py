@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.tables.greedy_play import checked_policies, observed_sizes, slots_of
 
 MOST_STATES = 4_000_000

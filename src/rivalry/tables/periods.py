@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.core.tree import Tree
 from rivalry.runtime.jax import put
 from rivalry.tables.action_grid import ActionGrid, action_counts, are_levels, grid_points

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.core.results import Certificate
 from rivalry.core.tolerances import TIE, TOLERANCE
 from rivalry.schema.validate import number_of

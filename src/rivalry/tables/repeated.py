@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.core.space import Choices
 from rivalry.runtime.memo import Known
 from rivalry.schema.validate import check_word, whole_number

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.core.tolerances import IMPROVEMENT
 from rivalry.schema.validate import number_of
 from rivalry.tables.greedy_play import checked_policies

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rivalry.core.forms import SequenceForm
+from rivalry.core.array_games import SequenceForm
 from rivalry.tables.extreme_equilibria import exact_payoff
 
 DENOMINATOR = 100_000  # largest one of a probability that is read as a fraction

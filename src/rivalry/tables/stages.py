@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.core.tolerances import TIE
 from rivalry.tables.greedy_play import checked_policies
 from rivalry.tables.history import whole_states

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry.core import oracles
-from rivalry.core.forms import FiniteGame, one_state, stateless_tables
+from rivalry.core.array_games import FiniteGame, one_state, stateless_tables
 from rivalry.core.game import Game, Record, scales_of
 from rivalry.core.game import measures as measures_of
 from rivalry.core.oracles import forward, inner_knows

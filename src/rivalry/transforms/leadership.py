@@ -10,10 +10,10 @@ import numpy as np
 from annotated_types import Ge
 from jaxtyping import Array, Bool, Float
 
+from rivalry.certificates.deviations import search, traceable_best_response
 from rivalry.core import oracles
 from rivalry.core.game import Game, own_gradients, refuse_shared
 from rivalry.core.reparametrisation import is_reparametrised, unconstrain, unconstrained_game
-from rivalry.core.search import search, traceable_best_response
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import static
 from rivalry.runtime.jax import jax, jnp

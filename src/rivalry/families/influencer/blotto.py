@@ -14,11 +14,11 @@ from typing import NamedTuple
 import equinox as eqx
 import numpy as np
 
+from rivalry.certificates.deviations import PROVED, unproved_response
+from rivalry.certificates.stake import stake_at
 from rivalry.core.oracles import Response
 from rivalry.core.payoffs import payoffs
-from rivalry.core.search import PROVED, unproved_response
 from rivalry.core.space import Profile, Simplex
-from rivalry.core.stake import stake_at
 from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
 from rivalry.families.influencer.deviations import rival_influence
 from rivalry.families.influencer.kernels import Blotto

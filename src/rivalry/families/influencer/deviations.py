@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.search import faces
+from rivalry.certificates.deviations import faces
 from rivalry.core.space import Box, Profile, Simplex, Strategy
 from rivalry.families.influencer.kernels import (
     ChosenReach,

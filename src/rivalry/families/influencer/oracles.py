@@ -10,11 +10,10 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from rivalry.certificates.deviations import best_response
 from rivalry.core import oracles
-from rivalry.core.forms import Contest, contest
+from rivalry.core.array_games import Contest, contest
 from rivalry.core.results import Record
-from rivalry.core.search import best_response
-from rivalry.core.simplices import slopes_in_shares, terms_in_fractions
 from rivalry.core.space import Box, Profile
 from rivalry.families.influencer import blotto, deviations
 from rivalry.families.influencer.closed_forms import group_levels, known_threshold
@@ -28,6 +27,7 @@ from rivalry.families.influencer.deviations import (
 )
 from rivalry.families.influencer.kernels import Blotto, Custom, Gaussian
 from rivalry.families.influencer.model import InfluencerGame
+from rivalry.proofs.spaces.simplices import slopes_in_shares, terms_in_fractions
 from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.validate import near
 

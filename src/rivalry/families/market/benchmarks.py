@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry.core import search
+from rivalry.certificates import deviations
 from rivalry.core.oracles import best_response, discontinuity, metrics, payoff_scale
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Record
@@ -370,7 +370,7 @@ def critical_discount(game: Market | StagedMarket) -> Critical:
     market = whole_market(game)
     nash, joint = benchmark(market, "nash").payoff, benchmark(market, "cartel")
     x = put(joint.choice[:, None])
-    best = np.array([search.best_response(market, x, firm).payoff for firm in range(market.players)])
+    best = np.array([deviations.best_response(market, x, firm).payoff for firm in range(market.players)])
     delta = _critical(best, joint.payoff, nash, float(payoff_scale(market)))
     return Critical(delta, nash, joint.payoff, best)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.forms import FiniteGame, LinearQuadraticGame
+from rivalry.core.array_games import FiniteGame, LinearQuadraticGame
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import Profile
 from rivalry.families.market.benchmarks import benchmark

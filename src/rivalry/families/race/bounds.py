@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.core.enclosure import enclose
-from rivalry.core.intervals import Interval
-from rivalry.core.logarithms import BoundsOfEquilibria, amounts
 from rivalry.core.space import Profile
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
 from rivalry.families.race.period import BUILT_IN, Numbers, log
+from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.spaces.logarithms import BoundsOfEquilibria, amounts
 from rivalry.runtime.jax import compiled, jax, jnp
 
 TRIALS, SMALLEST_TRIAL, SIZES = 40, 1e-8, 96  # of deviations, and of performance inputs that they beat

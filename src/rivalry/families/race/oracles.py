@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core import oracles
-from rivalry.core.logarithms import equilibrium_bounds, slopes_in_logs
 from rivalry.core.oracles import Labels, Stages, labels
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import Coverage, Record
@@ -28,6 +27,7 @@ from rivalry.families.race.period import BUILT_IN, Outcome
 from rivalry.families.race.proved_response import proved_response
 from rivalry.families.race.schedule_response import best_response, compiled_response, with_best_inputs
 from rivalry.families.race.static_response import THRESHOLDS, has_built_in_parts
+from rivalry.proofs.spaces.logarithms import equilibrium_bounds, slopes_in_logs
 from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
 from rivalry.schema.registry import near
 

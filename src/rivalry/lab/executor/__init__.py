@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from rivalry.core.batched_games import WIDTH
 from rivalry.core.files import DiskFull, StoreError, folder_for, write
-from rivalry.core.together import WIDTH
 from rivalry.lab.executor.pool import CellOutcome, Executor, Here, Hire, Workers, one_thread
 from rivalry.lab.store import Run, RunStatus, finished_cells
 from rivalry.schema.validate import check_keywords
@@ -341,7 +341,7 @@ class _Work:
 def batches_of(cells: Sequence[tuple[str, dict[str, Any]]]) -> list[list[tuple[str, dict[str, Any]]]]:
     """Return the cells that are computed together, of every method in the order of the sweep.
 
-    Of larger batches `rivalry.core.together.WIDTH` cells are computed at a time: each of these is kept.
+    Of larger batches `rivalry.core.batched_games.WIDTH` cells are computed at a time: each of these is kept.
 
     >>> tasks = [{"method": {"name": name}, "cells_per_batch": 2} for name in "abaa"]
     >>> [[id for id, _ in batch] for batch in batches_of(list(zip("1234", tasks, strict=True)))]

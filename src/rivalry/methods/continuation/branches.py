@@ -10,7 +10,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from rivalry.core.certify import certificate
+from rivalry.certificates.certify import certificate
 from rivalry.core.game import refuse_jumps
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need

@@ -9,11 +9,11 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from rivalry.certificates.deviations import search
+from rivalry.certificates.stake import scales_around
 from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients, with_
 from rivalry.core.oracles import exchangeable, validate_parameter
-from rivalry.core.search import search
 from rivalry.core.space import Box, Profile, Simplex, directions, width
-from rivalry.core.stake import scales_around
 from rivalry.methods.continuation.parameters import VariedEntries, move_along, precise, real_array
 from rivalry.runtime.jax import jax, jnp, put
 

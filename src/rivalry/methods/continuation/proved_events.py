@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.core import intervals
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.enclosure import enclose
-from rivalry.core.intervals import Interval
-from rivalry.core.parameter_ranges import on_ranges
-from rivalry.core.proof import coordinates
-from rivalry.core.shifts import shifted
 from rivalry.core.space import Box
+from rivalry.proofs.arithmetic import intervals
+from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.stop_gradients import shifted
+from rivalry.proofs.points import coordinates
+from rivalry.proofs.spaces.parameter_ranges import on_ranges
 from rivalry.runtime.jax import jax, jnp
 
 if TYPE_CHECKING:

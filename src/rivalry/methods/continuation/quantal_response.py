@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from annotated_types import Gt, Le, Lt
 
-from rivalry.core.forms import stateless_tables
+from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.core.tolerances import LISTED_REGRET

@@ -10,11 +10,11 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from rivalry.certificates.deviations import best_response
+from rivalry.certificates.stake import scales_around
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.results import Record
-from rivalry.core.search import best_response
-from rivalry.core.stake import scales_around
 from rivalry.methods.continuous import rollouts
 from rivalry.methods.continuous.rollouts import PERIODS, LearningState, Networks, Play, RolloutPlan
 from rivalry.methods.dynamics.step_sizes import check_keys

@@ -13,27 +13,22 @@ import numpy as np
 from annotated_types import Ge
 from jaxtyping import Array
 
+from rivalry.certificates.certify import certificate
+from rivalry.certificates.deviations import REGISTERED, best_response, unproved_response
 from rivalry.core import oracles
-from rivalry.core.aggregates import Sums, boxes_of_totals, payoff_sum, sums_of
 from rivalry.core.assumed_range import gain_beyond
-from rivalry.core.certify import certificate
-from rivalry.core.concave import equilibrium_near
-from rivalry.core.eager import over_rows
 from rivalry.core.game import Game, has_closed_form, refuse_jumps
-from rivalry.core.logarithms import (
-    InLogs,
-    amounts,
-    equilibrium_bounds,
-    original_profile,
-    original_record,
-    searched,
-)
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, SHARES, Need
 from rivalry.core.oracles import deviation_payoff, separate_periods
-from rivalry.core.parameter_ranges import GameOnRanges, on_ranges
 from rivalry.core.payoffs import TRACED, payoffs
-from rivalry.core.proof import (
+from rivalry.core.reparametrisation import is_reparametrised
+from rivalry.core.results import Record
+from rivalry.methods.continuous.parameter_search import begin_on_ranges, record_on_ranges, search_on_ranges
+from rivalry.proofs.arithmetic.numpy_programs import over_rows
+from rivalry.proofs.existence import equilibrium_near
+from rivalry.proofs.payoff_sums import Sums, boxes_of_totals, payoff_sum, sums_of
+from rivalry.proofs.points import (
     BATCH,
     OPEN,
     Coordinates,
@@ -50,10 +45,15 @@ from rivalry.core.proof import (
     refutation,
     refutation_together,
 )
-from rivalry.core.reparametrisation import is_reparametrised
-from rivalry.core.results import Record
-from rivalry.core.search import REGISTERED, best_response, unproved_response
-from rivalry.methods.continuous.parameter_search import begin_on_ranges, record_on_ranges, search_on_ranges
+from rivalry.proofs.spaces.logarithms import (
+    InLogs,
+    amounts,
+    equilibrium_bounds,
+    original_profile,
+    original_record,
+    searched,
+)
+from rivalry.proofs.spaces.parameter_ranges import GameOnRanges, on_ranges
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.text.display import count_text, strategy_in_words
 

@@ -9,12 +9,12 @@ import numpy as np
 from annotated_types import Ge, Le
 from jaxtyping import Array, Float
 
-from rivalry.core.forms import one_state
+from rivalry.certificates.stake import scales_around
+from rivalry.core.array_games import one_state
 from rivalry.core.game import Game, Playable
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
-from rivalry.core.stake import scales_around
 from rivalry.methods.continuation.parameters import precise
 from rivalry.methods.continuous.mixtures import (
     ATOM,

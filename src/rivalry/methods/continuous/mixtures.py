@@ -11,8 +11,10 @@ import numpy as np
 from annotated_types import Ge, Le
 from jaxtyping import Array, Float
 
+from rivalry.certificates.deviations import best_response, search
+from rivalry.certificates.stake import stake_at
 from rivalry.core import oracles
-from rivalry.core.forms import FiniteGame, stateless_tables
+from rivalry.core.array_games import FiniteGame, stateless_tables
 from rivalry.core.game import (
     Game,
     is_agents,
@@ -28,9 +30,7 @@ from rivalry.core.needs import Need
 from rivalry.core.oracles import Response
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import Certificate, Coverage, Record, Rounding
-from rivalry.core.search import best_response, search
 from rivalry.core.space import Box, Profile, Space, Strategy
-from rivalry.core.stake import stake_at
 from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.methods.q_learning.exploration import Table, check_whole
 from rivalry.runtime.jax import jax, jnp, put

@@ -12,11 +12,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from rivalry.core.game import Game
-from rivalry.core.logarithms import profile_bounds
 from rivalry.core.method import Session
-from rivalry.core.parameter_ranges import GameOnRanges, Ranges
-from rivalry.core.proof import Coordinates, FirstOrderPoint, coordinates, first_order, newton
 from rivalry.core.results import Record
+from rivalry.proofs.points import Coordinates, FirstOrderPoint, coordinates, first_order, newton
+from rivalry.proofs.spaces.logarithms import profile_bounds
+from rivalry.proofs.spaces.parameter_ranges import GameOnRanges, Ranges
 
 NARROWEST = 2.0**-13  # of the whole: ranges that are not split
 BOXES = 2000  # of profiles for a range, before it is split

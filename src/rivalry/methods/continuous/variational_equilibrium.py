@@ -8,12 +8,12 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 import numpy as np
 from annotated_types import Ge, Le
 
+from rivalry.certificates.shared import NEAR, SharedSlopes, slopes_at
 from rivalry.core.game import Game, refuse_jumps
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, SHARED, Need, fits
 from rivalry.core.oracles import shared_constraints
 from rivalry.core.results import Record
-from rivalry.core.shared import NEAR, SharedSlopes, slopes_at
 from rivalry.core.space import width
 from rivalry.runtime.jax import compiled, jax, jnp, put
 

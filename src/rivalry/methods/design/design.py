@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from annotated_types import Ge, Le
 
-from rivalry.core.certify import certificate
+from rivalry.certificates.certify import certificate
 from rivalry.core.game import Record, measures
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 import numpy as np
 from annotated_types import Ge, Le
 
-from rivalry.core.forms import LinearQuadraticGame
+from rivalry.core.array_games import LinearQuadraticGame
 from rivalry.core.game import scale
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need, knows
@@ -43,7 +43,7 @@ class LinearQuadraticWorld(NamedTuple):
 class LinearQuadratic(BaseLearner):
     """Linear strategies of infinite-horizon games with linear motion and quadratic costs.
 
-    For games with `rivalry.oracles.to_linear_quadratic`, a `core.forms.LinearQuadraticGame`: ``x'
+    For games with `rivalry.oracles.to_linear_quadratic`, a `core.array_games.LinearQuadraticGame`: ``x'
     = A x + sum_i B_i u_i``, and player ``i`` receives ``-(x'R_i x + u_i'Q_i u_i)`` per period, less cross
     terms of state and moves, discounted by its own ``gamma_i``. `rivalry.families.lq.lq` makes such games
     from matrices. A strategy is ``u_i = -F_i x``. The ``solution`` is

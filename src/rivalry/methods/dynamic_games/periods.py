@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from annotated_types import Ge, Le
 
-from rivalry.core.certify import certificate
+from rivalry.certificates.certify import certificate
 from rivalry.core.game import Game, Playable, Record, scale
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need, knows

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.core.forms import LinearQuadraticGame
+from rivalry.core.array_games import LinearQuadraticGame
 
 DOUBLINGS = 60  # 2 to this power steps are enough for any discounting
 NEGLIGIBLE = np.finfo(float).eps ** 2  # of a sum: what is added later is lost to rounding

@@ -9,13 +9,13 @@ import numpy as np
 from annotated_types import Gt, Interval, Le
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from rivalry.certificates.deviations import search, search_grid, traceable_best_response
+from rivalry.core.batched_games import Together
 from rivalry.core.game import Game, Record, kernel_conversion, own_payoff, scales, scales_of
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import compiled_response
 from rivalry.core.payoffs import payoffs
-from rivalry.core.search import search, search_grid, traceable_best_response
 from rivalry.core.space import Profile, Strategy, width
-from rivalry.core.together import Together
 from rivalry.core.tolerances import SEARCH_TIE
 from rivalry.core.tree import static
 from rivalry.methods.limit_sets import end_state

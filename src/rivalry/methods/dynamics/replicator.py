@@ -10,7 +10,7 @@ from annotated_types import Gt
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry.core import oracles
-from rivalry.core.forms import stateless_tables
+from rivalry.core.array_games import stateless_tables
 from rivalry.core.game import Game, own_gradients, scale_of, scales_of
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.needs import PAYOFFS, SIMPLEX, Need, fits

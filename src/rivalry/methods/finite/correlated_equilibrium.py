@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from rivalry.core.forms import SequenceForm, stateless_tables
+from rivalry.core.array_games import SequenceForm, stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.tables.extreme_equilibria import exact_payoff, whole_payoffs

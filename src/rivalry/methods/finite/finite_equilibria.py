@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt
 
-from rivalry.core.forms import stateless_tables
+from rivalry.core.array_games import stateless_tables
 from rivalry.core.game import kernel_arrays
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.results import Record

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.forms import SequenceForm
+from rivalry.core.array_games import SequenceForm
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Record

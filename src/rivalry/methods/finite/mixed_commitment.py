@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
-from rivalry.core.forms import stateless_tables
+from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.methods.finite.correlated_equilibrium import best_distribution

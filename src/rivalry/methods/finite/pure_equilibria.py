@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rivalry.core.forms import stateless_tables
+from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.tables.exact import best_responses, pure_equilibria

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from rivalry.core.forms import stateless_tables
+from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import Session
 from rivalry.core.results import Record
 from rivalry.methods.continuous import mixtures

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from annotated_types import Ge
 
-from rivalry.core.forms import stateless_tables
+from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.schema.registry import near

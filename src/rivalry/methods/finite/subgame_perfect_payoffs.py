@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt, Lt
 
-from rivalry.core.forms import stateless_tables
+from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.core.tolerances import EPS, ULPS

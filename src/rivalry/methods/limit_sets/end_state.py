@@ -16,11 +16,11 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
+from rivalry.certificates.stake import payoff_units
+from rivalry.core.batched_games import Together, per_game
 from rivalry.core.game import Game, Record, jacobian, own_gradients
 from rivalry.core.method import Finish
 from rivalry.core.space import Box, Profile, Simplex, Space, width
-from rivalry.core.stake import payoff_units
-from rivalry.core.together import Together, per_game
 from rivalry.methods.dynamics.tangent_cone import (
     CLIMB,
     SLACK,

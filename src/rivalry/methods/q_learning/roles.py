@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.core.tolerances import TIE
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.schema.registry import near

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.core.oracles import traced_metrics
 from rivalry.core.results import Certificate, Record
 from rivalry.core.tolerances import TOLERANCE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.methods.q_learning.roles import LEARNS, Role, observed_payoff
 from rivalry.methods.q_learning.threads import map_in_threads
 from rivalry.tables.greedy_play import observed_sizes, slots_of, states

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.core.forms import FiniteGame
+from rivalry.core.array_games import FiniteGame
 from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.draws import uniform, unit, word
 from rivalry.tables.kernels.learn import choose, expected_value

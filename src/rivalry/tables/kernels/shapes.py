@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.core.forms import NO_CONTEST, Contest, FiniteGame
+from rivalry.core.array_games import NO_CONTEST, Contest, FiniteGame
 
 
 class Tabulated(NamedTuple):

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rivalry.certificates.deviations import best_response, search_grid
+from rivalry.certificates.stake import Stake, stake_at
 from rivalry.core import oracles
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.enclosure import enclose
 from rivalry.core.game import Game, own_gradients, payoff_against
-from rivalry.core.intervals import Interval
 from rivalry.core.oracles import Response, forward, shared_constraints
 from rivalry.core.payoffs import payoffs
-from rivalry.core.ranges import payoff_range
 from rivalry.core.results import COVERAGES, Certificate
-from rivalry.core.search import best_response, search_grid
 from rivalry.core.space import Box, width
-from rivalry.core.stake import Stake, stake_at
 from rivalry.core.tolerances import FEASIBLE, ROUNDING
 from rivalry.core.tree import Tree
+from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.payoff_ranges import payoff_range
 from rivalry.runtime.jax import compiled, jax, jnp, put
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def _bounds(game: Game, x: Any, multipliers: np.ndarray, points: int) -> PricedB
 
 
 def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Certificate:
-    """Return the certificate of a game with shared constraints; see `rivalry.core.certify.certificate`.
+    """Return the certificate of a game with shared constraints; see `rivalry.certificates.certify`.
 
     A profile that violates a constraint has infinite regrets. The certificate's ``residual`` is the largest
     violation; ``FEASIBLE`` times the size of the constraint's terms counts as none. Where one list of

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rivalry.core import intervals, oracles
-from rivalry.core.boxes import middle_shares
-from rivalry.core.enclosure import enclose
-from rivalry.core.intervals import Interval
-from rivalry.core.shifts import shifted
+from rivalry.core import oracles
 from rivalry.core.space import Simplex
+from rivalry.proofs.arithmetic import intervals
+from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.stop_gradients import shifted
+from rivalry.proofs.spaces.boxes import middle_shares
 from rivalry.runtime.jax import jax, jnp
 
 if TYPE_CHECKING:

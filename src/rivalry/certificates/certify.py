@@ -7,13 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.assumed_range import with_rise
-from rivalry.core.dispatch import Unsupported
-from rivalry.core.game import Game, PopulationGame, is_agents, is_population
-from rivalry.core.oracles import Response, separate_periods, shared_constraints
-from rivalry.core.payoffs import concrete_profile, payoffs, payoffs_at
-from rivalry.core.results import COVERAGES, Certificate, Rounding
-from rivalry.core.search import (
+from rivalry.certificates.deviations import (
     best_responses,
     few_axes,
     outward_response,
@@ -22,9 +16,15 @@ from rivalry.core.search import (
     rounding_error,
     source_of_bound,
 )
+from rivalry.certificates.stake import Stake, stake_at, stakes_at
+from rivalry.core.assumed_range import with_rise
+from rivalry.core.batched_games import Together
+from rivalry.core.dispatch import Unsupported
+from rivalry.core.game import Game, PopulationGame, is_agents, is_population
+from rivalry.core.oracles import Response, separate_periods, shared_constraints
+from rivalry.core.payoffs import concrete_profile, payoffs, payoffs_at
+from rivalry.core.results import COVERAGES, Certificate, Rounding
 from rivalry.core.space import visibly_apart
-from rivalry.core.stake import Stake, stake_at, stakes_at
-from rivalry.core.together import Together
 from rivalry.core.tolerances import APPROXIMATE, ROUNDING, TOLERANCE, VANISHING
 from rivalry.runtime.jax import put
 from rivalry.schema.registry import load
@@ -49,8 +49,8 @@ def certificate(
     x : array_like
         Profile ``[player axis]``; of a population its policy, ``[state action]``.
     tolerance : float
-        Relative to what is at stake for each player (`rivalry.core.stake`); `ROUNDING` times the size of its
-        payoffs is added.
+        Relative to what is at stake for each player (`rivalry.certificates.stake`); `ROUNDING` times
+        the size of its payoffs is added.
     points : int
         Number of points of the search grid where a strategy has one axis.
     proof : bool
@@ -88,7 +88,7 @@ def certificate(
         raise ValueError(f"game: {type(game).__name__} has no payoffs of profiles{use}")
     x = concrete_profile(game, x)
     if shared_constraints.knows(game):
-        from rivalry.core.shared import shared_certificate  # loads JAX
+        from rivalry.certificates.shared import shared_certificate  # loads JAX
 
         return shared_certificate(game, x, tolerance, points)
     responses = [response_at(game, x, player, points) for player in range(x.shape[0])]
@@ -179,8 +179,8 @@ def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:
 
     A gain within the tolerance is not enough where the proved equilibrium is visibly apart.
     """
-    from rivalry.core.maxima import maximum_near  # loads JAX
-    from rivalry.core.proof import equilibrium_near
+    from rivalry.proofs.maxima import maximum_near  # loads JAX
+    from rivalry.proofs.points import equilibrium_near
 
     # of more axes no bound is computed with outward rounding, and a proof would search just as many boxes
     few = separate_periods(game) or all(few_axes(game, player) for player in range(len(x)))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.enclosure import enclose
-from rivalry.core.intervals import Interval
-from rivalry.core.proof import Coordinates, FirstOrderPoint, coordinates, judge_player
+from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.points import Coordinates, FirstOrderPoint, coordinates, judge_player
 from rivalry.runtime.jax import jnp
 
 if TYPE_CHECKING:

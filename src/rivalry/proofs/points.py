@@ -1,8 +1,8 @@
 """Proofs about profiles of games whose payoffs JAX can trace: first-order points and exact equilibria.
 
-All bounds are computed in interval arithmetic (`rivalry.core.intervals`). A *first-order point* is a profile
-at which every player's gradient is zero in the axes where its choice is inside its bounds, and does not point
-inwards at a bound.
+All bounds are computed in interval arithmetic (`rivalry.proofs.arithmetic.intervals`). A *first-order point*
+is a profile at which every player's gradient is zero in the axes where its choice is inside its bounds, and
+does not point inwards at a bound.
 """
 
 from __future__ import annotations
@@ -14,26 +14,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core import intervals, oracles
-from rivalry.core.boxes import boxes_around, halves, widths_and_middles
+from rivalry.core import oracles
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.eager import over_rows
-from rivalry.core.enclosure import enclose
 from rivalry.core.game import exchangeable_labels
-from rivalry.core.intervals import Interval
-from rivalry.core.logarithms import MOST_SHARES, InLogs, amounts, at_profile, profile_bounds
-from rivalry.core.ranges import meet, value_range
-from rivalry.core.shifts import shifted
-from rivalry.core.simplices import InFractions
 from rivalry.core.space import Box, visibly_apart
 from rivalry.core.tolerances import DOMINANCE, EIGENVALUE_ERROR, LAYER
+from rivalry.proofs.arithmetic import intervals
+from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.numpy_programs import over_rows
+from rivalry.proofs.arithmetic.stop_gradients import shifted
+from rivalry.proofs.payoff_ranges import meet, value_range
+from rivalry.proofs.spaces.boxes import boxes_around, halves, widths_and_middles
+from rivalry.proofs.spaces.logarithms import MOST_SHARES, InLogs, amounts, at_profile, profile_bounds
+from rivalry.proofs.spaces.simplices import InFractions
 from rivalry.runtime.jax import jax, jnp, put
 
 if TYPE_CHECKING:
     from jaxtyping import Array
 
     from rivalry.core.game import Game
-    from rivalry.core.parameter_ranges import Ranges
+    from rivalry.proofs.spaces.parameter_ranges import Ranges
 
 BATCH = 256  # boxes per call of a compiled program
 ORDERS = 5040  # of exchangeable players, of which one is searched and all are listed

@@ -1,8 +1,9 @@
 """Bounds on traced functions: a function written in JAX, evaluated in interval arithmetic.
 
 `enclose` reads the operations of a function and repeats them on intervals. Operations that move or select
-numbers are applied to both endpoints; others have rules in `rivalry.core.interval_rules`. A comparison that
-the intervals leave undecided gives the hull of both branches and is reported: derivatives may then jump.
+numbers are applied to both endpoints; others have rules in `rivalry.proofs.arithmetic.rules`. A
+comparison that the intervals leave undecided gives the hull of both branches and is reported: derivatives
+may then jump.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
-from rivalry.core import intervals
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.eager import CALLS, on_numbers
-from rivalry.core.interval_rules import (
+from rivalry.proofs.arithmetic import intervals
+from rivalry.proofs.arithmetic.intervals import Interval, interval
+from rivalry.proofs.arithmetic.numpy_programs import CALLS, on_numbers
+from rivalry.proofs.arithmetic.rules import (
     ENDS,
     FEW,
     FINITE,
@@ -28,7 +30,6 @@ from rivalry.core.interval_rules import (
     is_repeated,
     scatter_add,
 )
-from rivalry.core.intervals import Interval, interval
 from rivalry.runtime.jax import jax, jnp
 
 STEPS = 1000  # of a loop that is unrolled

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core import intervals
-from rivalry.core.boxes import boxes_around
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.enclosure import enclose
-from rivalry.core.intervals import Interval
-from rivalry.core.proof import (
+from rivalry.core.tolerances import DOMINANCE
+from rivalry.proofs.arithmetic import intervals
+from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.stop_gradients import shifted
+from rivalry.proofs.points import (
     Coordinates,
     FirstOrderPoint,
     in_batches,
     judge_player,
     negative_definite,
 )
-from rivalry.core.shifts import shifted
-from rivalry.core.tolerances import DOMINANCE
+from rivalry.proofs.spaces.boxes import boxes_around
 from rivalry.runtime.jax import compiled, jax, jnp
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Interval forms of the operations of traced functions, by their names in JAX.
 
 A rule ``(run, *operands, **params)`` takes and returns intervals of float64 or truth values. Arithmetic is
-in `rivalry.core.intervals`. Operations that may hide a jump or a kink note whether they are decided:
-functions with steps, and what uses comparisons.
+in `rivalry.proofs.arithmetic.intervals`. Operations that may hide a jump or a kink note whether they are
+decided: functions with steps, and what uses comparisons.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from rivalry.core import intervals
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.intervals import Interval, interval
 from rivalry.core.tolerances import EPS, TINY
+from rivalry.proofs.arithmetic import intervals
+from rivalry.proofs.arithmetic.intervals import Interval, interval
 from rivalry.runtime.jax import jax, jnp
 
 FEW = 8  # terms of a sum whose parts have a rule of their own, which needs the square of operations

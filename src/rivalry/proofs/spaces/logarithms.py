@@ -15,13 +15,13 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.dispatch import inner_knows, oracle, unknown
 from rivalry.core.game import Playable, kernel_conversion
-from rivalry.core.interval_rules import ENDS
-from rivalry.core.intervals import Interval, exp, log
 from rivalry.core.oracles import forward
 from rivalry.core.results import Record
-from rivalry.core.simplices import InFractions
 from rivalry.core.space import Box, Simplex
 from rivalry.core.tree import Tree, static
+from rivalry.proofs.arithmetic.intervals import Interval, exp, log
+from rivalry.proofs.arithmetic.rules import ENDS
+from rivalry.proofs.spaces.simplices import InFractions
 from rivalry.runtime.jax import jnp, put
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.dispatch import inner_knows, oracle, unknown
-from rivalry.core.enclosure import enclose
-from rivalry.core.intervals import Interval
 from rivalry.core.oracles import forward
 from rivalry.core.space import Box, Simplex
 from rivalry.core.tree import Tree
+from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.runtime.jax import jax, jnp, put
 
 if TYPE_CHECKING:

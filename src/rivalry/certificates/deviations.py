@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rivalry.certificates.stake import stake_at
 from rivalry.core import oracles
-from rivalry.core.boxes import halves, middle_shares, whole_box
+from rivalry.core.batched_games import Together, per_game
 from rivalry.core.dispatch import Unsupported, oracle, unknown
-from rivalry.core.eager import over_rows
 from rivalry.core.game import BrokenInvariant, Game, payoff_against, refuse_shared, scale
 from rivalry.core.oracles import (
     Response,
@@ -24,9 +24,9 @@ from rivalry.core.oracles import (
 from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.reparametrisation import Unconstrained, is_reparametrised, unconstrained_game
 from rivalry.core.space import Box, Simplex
-from rivalry.core.stake import stake_at
-from rivalry.core.together import Together, per_game
 from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
+from rivalry.proofs.arithmetic.numpy_programs import over_rows
+from rivalry.proofs.spaces.boxes import halves, middle_shares, whole_box
 from rivalry.runtime.jax import compiled, eqx, jax, jnp, put
 from rivalry.schema.validate import check_keywords
 
@@ -185,7 +185,7 @@ def _outward(
 
 @partial(compiled, effort=1)
 def _tangent(game: Game, x: Any, player: Any, strategy: Any, low: Any, high: Any) -> Any:
-    from rivalry.core.ranges import payoff_tangent
+    from rivalry.proofs.payoff_ranges import payoff_tangent
 
     return payoff_tangent(game, x, player, strategy, low, high)
 
@@ -200,7 +200,7 @@ def _concave_bound(game: Game, x: Any, player: int, strategy: np.ndarray) -> flo
         found = _tangent(game, x, put(player), put(strategy), put(low), put(high))
     except Unsupported:  # second derivatives have an operation without an interval form
         return float("inf")
-    from rivalry.core.proof import negative_definite  # it imports JAX, which finite games need not
+    from rivalry.proofs.points import negative_definite  # it imports JAX, which finite games need not
 
     found = jax.tree.map(np.asarray, found)
     free = low < high
@@ -450,7 +450,7 @@ def _cell(game: Game, x: Profile, player: Array, enclosed: bool, low: Array, hig
         above = payoff_bound(game, x, player, low, high)
         floor = jnp.full_like(above, -jnp.inf)
     else:
-        from rivalry.core.ranges import payoff_range
+        from rivalry.proofs.payoff_ranges import payoff_range
 
         middle = middle_shares(low, high) if isinstance(game.space, Simplex) else middle
         floor, above = payoff_range(game, x, player, low, high)

@@ -17,8 +17,8 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.eager import CALLS, LONGEST
-from rivalry.core.enclosure import READ, enclose, needed
+from rivalry.proofs.arithmetic.enclosure import READ, enclose, needed
+from rivalry.proofs.arithmetic.numpy_programs import CALLS, LONGEST
 from rivalry.runtime.jax import jax, jnp
 
 GUIDES = ("stop_gradient", "custom_jvp", "custom_vjp")

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core.game import exchangeable_labels, with_
-from rivalry.core.logarithms import InLogs
 from rivalry.core.plain import register_plain
-from rivalry.core.simplices import InFractions
+from rivalry.proofs.spaces.logarithms import InLogs
+from rivalry.proofs.spaces.simplices import InFractions
 from rivalry.runtime.jax import jax, jnp
 from rivalry.schema.construction import keyword_of, parts_of, recipe_of, variant
 

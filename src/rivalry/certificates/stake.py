@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.forms import stateless_tables
+from rivalry.core.array_games import stateless_tables
+from rivalry.core.batched_games import Together, per_game
 from rivalry.core.game import Game, scale, scale_of
 from rivalry.core.game import scales as payoff_scales
 from rivalry.core.oracles import Response, payoff_scale, to_finite
@@ -36,7 +37,6 @@ from rivalry.core.payoffs import (
 )
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Simplex
-from rivalry.core.together import Together, per_game
 from rivalry.core.tolerances import CALM, PLAY_SHARE, ROUNDING, RUIN, STEEPER, UNLIKE, USUAL_GROWTH
 from rivalry.runtime.jax import jax, put
 

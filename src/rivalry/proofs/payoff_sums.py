@@ -5,7 +5,8 @@ player adds to it, which depends on that player alone. For a given total the fir
 conditions of a player have its own choices alone, so boxes of totals are split in place of boxes of profiles:
 to each belong choices that can be best for it, and totals that these choices do not add up to are discarded.
 
-Whether a game is of this form is read from the operations of its payoffs (`rivalry.core.operations`).
+Whether a game is of this form is read from the operations of its payoffs
+(`rivalry.proofs.arithmetic.operations`).
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core import intervals
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.eager import over_rows
-from rivalry.core.enclosure import enclose
-from rivalry.core.intervals import Interval
-from rivalry.core.operations import Operations, operations
-from rivalry.core.proof import Coordinates
-from rivalry.core.ranges import meet
-from rivalry.core.shifts import shifted
+from rivalry.proofs.arithmetic import intervals
+from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.numpy_programs import over_rows
+from rivalry.proofs.arithmetic.operations import Operations, operations
+from rivalry.proofs.arithmetic.stop_gradients import shifted
+from rivalry.proofs.payoff_ranges import meet
+from rivalry.proofs.points import Coordinates
 from rivalry.runtime.jax import jax, jnp
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Sums:
     Attributes
     ----------
     nodes
-        Operations on single numbers; see `rivalry.core.operations`.
+        Operations on single numbers; see `rivalry.proofs.arithmetic.operations`.
     results
         The place of every player's payoff.
     cuts
@@ -155,7 +156,7 @@ APPLY: dict[str, Callable[..., Any]] = {
     "share": _share,
     "if": lambda p, q, a, b: jnp.where(p < q, a, b),
 }
-"""Operations of `rivalry.core.operations` in JAX, which is loaded when they are called."""
+"""Operations of `rivalry.proofs.arithmetic.operations` in JAX, which is loaded when they are called."""
 
 
 def sums_of(game: Game, at: Coordinates) -> Sums | None:

@@ -1,0 +1,1 @@
+"""Certificates: best deviations and their bounds, what is at stake, shared constraints."""

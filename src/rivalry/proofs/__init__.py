@@ -1,0 +1,1 @@
+"""Proofs by interval arithmetic: first-order points, gains, payoff ranges and lists of equilibria."""

@@ -1,0 +1,1 @@
+"""Coordinates in which proofs are computed: boxes, simplices, logarithms, ranges of parameters."""
