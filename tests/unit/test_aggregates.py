@@ -12,7 +12,7 @@ import pytest
 import rivalry as rv
 from rivalry.proofs import payoff_sums
 from rivalry.proofs.payoff_sums import boxes_of_totals, sums_of
-from rivalry.proofs.points import coordinates
+from rivalry.proofs.spaces.coordinates import coordinates
 from tests.unit.test_lists_of_games import Custom, from_many_starts, same_rows
 
 COSTS = np.array([0.1, 0.15, 0.2])

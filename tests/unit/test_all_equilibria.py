@@ -16,7 +16,8 @@ import pytest
 
 import rivalry as rv
 from rivalry.methods.continuous.all_equilibria import REASONS, AllEquilibria
-from rivalry.proofs.points import coordinates, first_order_points
+from rivalry.proofs.points import first_order_points
+from rivalry.proofs.spaces.coordinates import coordinates
 from tests.small_games import Ruled
 
 

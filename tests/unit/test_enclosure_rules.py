@@ -11,10 +11,12 @@ import pytest
 import rivalry as rv
 from rivalry.certificates import deviations
 from rivalry.core.dispatch import Unsupported
-from rivalry.proofs import existence, points
+from rivalry.proofs import existence
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.first_order import first_order
 from rivalry.proofs.payoff_ranges import value_range
+from rivalry.proofs.spaces.coordinates import coordinates
 from rivalry.runtime.jax import jax, jnp
 
 LOW, HIGH = np.array([0.2, 0.4]), np.array([0.5, 0.9])
@@ -92,8 +94,8 @@ class Alone:
 @pytest.mark.parametrize("name", AT_A_POINT)
 def test_a_payoff_is_not_smooth_at_a_kink_where_the_box_is_the_point_itself(name: str) -> None:
     game: Any = Alone(AT_A_POINT[name])
-    at, y = points.coordinates(game), np.array([[0.5, 0.1], [0.6, 0.1]])
-    assert points.first_order(game, at, y, y, np.zeros((2, 2))).smooth.tolist() == [False, True]
+    at, y = coordinates(game), np.array([[0.5, 0.1], [0.6, 0.1]])
+    assert first_order(game, at, y, y, np.zeros((2, 2))).smooth.tolist() == [False, True]
     found = existence.bends(game, at, y, y)
     assert (found.known & found.smooth).tolist() == [False, True]
 
@@ -118,8 +120,8 @@ def test_what_is_smooth_at_a_point_has_one_slope(seed: int) -> None:
     smooth = 0
     for _ in range(4):
         game: Any = Alone(pieces(rng))
-        at, y = points.coordinates(game), rng.integers(1, 4, size=(8, 2)) / 4
-        found = points.first_order(game, at, y, y, np.zeros((8, 2))).smooth
+        at, y = coordinates(game), rng.integers(1, 4, size=(8, 2)) / 4
+        found = first_order(game, at, y, y, np.zeros((8, 2))).smooth
         step = 2.0**-20 * np.concatenate([np.zeros((1, 2)), np.eye(2), -np.eye(2)])
         values = np.asarray(jax.vmap(game.rule)(jnp.asarray((y[:, None] + step).reshape(-1, 2))))
         here, right, left = np.split(values.reshape(8, 5), [1, 3], axis=1)

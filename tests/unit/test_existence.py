@@ -14,9 +14,10 @@ import pytest
 import rivalry as rv
 from rivalry.certificates import deviations
 from rivalry.methods.continuous.all_equilibria import _jump
-from rivalry.proofs import points
-from rivalry.proofs.existence import bends, equilibrium_near, is_concave, is_unique
-from rivalry.proofs.points import OPEN, alone, coordinates, first_order
+from rivalry.proofs.existence import bends, existence_and_uniqueness, is_concave, is_unique
+from rivalry.proofs.first_order import at_most_one_point, first_order
+from rivalry.proofs.points import equilibrium_near
+from rivalry.proofs.spaces.coordinates import OPEN, coordinates
 from tests.unit.test_all_equilibria import Duopoly, kinked
 
 NONE = (np.zeros((0, 2)), np.zeros((0, 2)))
@@ -55,7 +56,7 @@ def test_a_payoff_with_two_peaks_has_more_than_one_first_order_point() -> None:
     game = Duopoly(two_peaks)
     at, side = coordinates(game), np.full((2, 2), OPEN)
     low, high = np.array([[0.0, 0.0], [0.6, 0.6]]), np.ones((2, 2))
-    assert alone(first_order(game, at, low, high, side), side).tolist() == [False, True]
+    assert at_most_one_point(first_order(game, at, low, high, side), side).tolist() == [False, True]
 
 
 def test_a_payoff_with_two_peaks_has_more_than_one_best_response() -> None:
@@ -67,8 +68,8 @@ def test_a_payoff_with_two_peaks_has_more_than_one_best_response() -> None:
 
 def test_the_lower_of_two_peaks_is_no_equilibrium() -> None:
     game = Duopoly(two_peaks)
-    assert points.equilibrium_near(game, np.full((2, 1), 0.275))[1]
-    radius, _ = points.equilibrium_near(game, np.full((2, 1), 0.775))
+    assert equilibrium_near(game, np.full((2, 1), 0.275))[1]
+    radius, _ = equilibrium_near(game, np.full((2, 1), 0.775))
     assert radius is not None
     assert radius < 1e-12
 
@@ -185,15 +186,15 @@ def test_no_existence_is_claimed_where_there_is_no_equilibrium() -> None:
         return jnp.array([-1.0, 1.0]) * jnp.abs(own - other)
 
     low, high = np.array([0.4, 0.4]), np.array([0.6, 0.6])
-    assert equilibrium_near(Duopoly(pursuit), coordinates(Duopoly(pursuit)), low, high, NONE) == (
+    assert existence_and_uniqueness(Duopoly(pursuit), coordinates(Duopoly(pursuit)), low, high, NONE) == (
         False,
         False,
     )
     # a better strategy far away, at 0.9
     far = Duopoly(lambda own, other: jnp.maximum(-jnp.abs(own - 0.3), 0.1 - 5 * jnp.abs(own - 0.9)))
-    assert equilibrium_near(far, coordinates(far), low * 0.7, high * 0.55, NONE) == (False, False)
+    assert existence_and_uniqueness(far, coordinates(far), low * 0.7, high * 0.55, NONE) == (False, False)
     near = Duopoly(lambda own, other: jnp.maximum(-jnp.abs(own - 0.3), -0.1 - 5 * jnp.abs(own - 0.9)))
-    assert equilibrium_near(near, coordinates(near), low * 0.7, high * 0.55, NONE) == (True, False)
+    assert existence_and_uniqueness(near, coordinates(near), low * 0.7, high * 0.55, NONE) == (True, False)
 
 
 def test_payoffs_of_numpy_are_refused_in_one_line() -> None:

@@ -18,8 +18,9 @@ from rivalry.lab.answer import answer_of
 from rivalry.lab.executor import run_study
 from rivalry.lab.study import Study
 from rivalry.methods.continuous import parameter_search
-from rivalry.proofs import points
+from rivalry.proofs.first_order import first_order
 from rivalry.proofs.spaces import parameter_ranges as core
+from rivalry.proofs.spaces.coordinates import coordinates
 
 SAMPLES = {4: pytest.mark.slow, 50: pytest.mark.nightly}  # values for which lists are compared
 LINE = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
@@ -142,9 +143,9 @@ def test_players_with_a_range_each_are_not_exchangeable() -> None:
 
 def test_derivatives_for_all_values_contain_those_for_each() -> None:
     world = core.on_ranges(partners(0.2), {"parameters.a": (0.1, 0.3)})
-    at = points.coordinates(world.game)._replace(ranges=world.ranges)
+    at = coordinates(world.game)._replace(ranges=world.ranges)
     low, high = np.array([[0.2, 0.3]]), np.array([[0.6, 0.5]])
-    whole = points.first_order(world.game, at, low, high, np.zeros((1, 2)))
+    whole = first_order(world.game, at, low, high, np.zeros((1, 2)))
     rng = np.random.default_rng(0)
     for _ in range(50):
         a, x = rng.uniform(0.1, 0.3), rng.uniform(low[0], high[0])

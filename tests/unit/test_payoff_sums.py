@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.proofs.gains import refutation_together
 from rivalry.proofs.payoff_sums import payoff_sum
-from rivalry.proofs.points import coordinates, refutation_together
+from rivalry.proofs.spaces.coordinates import coordinates
 from rivalry.proofs.spaces.logarithms import searched
 
 

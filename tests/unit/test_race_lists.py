@@ -16,7 +16,7 @@ from rivalry.families.race.closed_forms import symmetric_equilibria
 from rivalry.methods.continuous.all_equilibria import AllEquilibria
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
-from rivalry.proofs.points import negative_definite
+from rivalry.proofs.arithmetic.matrices import negative_definite
 from rivalry.proofs.spaces.boxes import boxes_around, widths_and_middles
 from rivalry.proofs.spaces.logarithms import (
     BoundsOfEquilibria,

@@ -12,8 +12,9 @@ import pytest
 
 import rivalry as rv
 from rivalry.methods.continuous import all_equilibria
-from rivalry.proofs import points
-from rivalry.proofs.points import OPEN, FirstOrder, alone, coordinates, excluded, first_order
+from rivalry.proofs.arithmetic.matrices import diagonally_dominant
+from rivalry.proofs.first_order import FirstOrder, at_most_one_point, excluded, first_order
+from rivalry.proofs.spaces.coordinates import OPEN, coordinates
 from tests.unit.test_aggregates import first_order_points, random_game
 from tests.unit.test_lists_of_games import Custom, same_rows
 
@@ -36,7 +37,7 @@ def test_matrices_of_boxes_with_one_point_are_p_matrices() -> None:
     rng = np.random.default_rng(0)
     middle = rng.normal(size=(3000, 4, 4)) - 2 * np.eye(4) * rng.random((3000, 1, 1))
     radius = rng.random((3000, 4, 4)) * rng.choice([0.01, 0.1, 0.5], (3000, 1, 1))
-    single = alone(known(middle - radius, middle + radius), np.full((3000, 4), OPEN))
+    single = at_most_one_point(known(middle - radius, middle + radius), np.full((3000, 4), OPEN))
     assert 20 < single.sum() < 2900
     for m, r in zip(middle[single], radius[single], strict=True):
         for _ in range(5):
@@ -45,17 +46,17 @@ def test_matrices_of_boxes_with_one_point_are_p_matrices() -> None:
 
 def test_choices_held_at_a_bound_do_not_count() -> None:
     bend = np.array([[[-1.0, 5.0], [5.0, -1.0]]])
-    assert not alone(known(bend, bend), np.full((1, 2), OPEN))
-    assert alone(known(bend, bend), np.array([[OPEN, 1.0]]))
-    assert alone(known(bend, bend), np.array([[0.0, -1.0]]))
+    assert not at_most_one_point(known(bend, bend), np.full((1, 2), OPEN))
+    assert at_most_one_point(known(bend, bend), np.array([[OPEN, 1.0]]))
+    assert at_most_one_point(known(bend, bend), np.array([[0.0, -1.0]]))
 
 
 def test_many_firms_with_strategic_substitutes_have_one_point() -> None:
     """The derivatives -(1 + 1 on the diagonal) are definite, and dominant in no units."""
     bend = -(np.ones((1, 6, 6)) + np.eye(6))
     side = np.full((1, 6), OPEN)
-    assert alone(known(bend, bend), side)
-    assert not points._dominant(-bend, -bend, np.eye(6, dtype=bool))
+    assert at_most_one_point(known(bend, bend), side)
+    assert not diagonally_dominant(-bend, -bend, np.eye(6, dtype=bool))
 
 
 @pytest.mark.slow
@@ -72,7 +73,7 @@ def test_no_box_with_one_point_holds_two(seed: int) -> None:
     inside = np.all((points >= low[:, None]) & (points <= high[:, None]), axis=2)
     # between bounds alone where the box touches none
     count = inside.sum(axis=1)
-    assert np.all(count[alone(found, side)] <= 1)
+    assert np.all(count[at_most_one_point(found, side)] <= 1)
     assert not np.any(inside[excluded(found, side)])
     smaller = np.all((points >= found.low[:, None] - 1e-9) & (points <= found.high[:, None] + 1e-9), axis=2)
     assert np.array_equal(smaller & inside, inside)
@@ -101,5 +102,5 @@ def test_a_wrong_claim_of_one_point_is_caught(monkeypatch: pytest.MonkeyPatch) -
     def everything(low: Any, high: Any, *more: Any) -> np.ndarray:
         return np.ones(len(low), dtype=bool)
 
-    monkeypatch.setattr(points, "_dominant", everything)
+    monkeypatch.setattr("rivalry.proofs.first_order.diagonally_dominant", everything)
     assert not same_rows(listed(), expected, 1e-9)

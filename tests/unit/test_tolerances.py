@@ -27,10 +27,13 @@ from rivalry.lab.study.expect import _same
 from rivalry.lab.worker import certificate_changes
 from rivalry.methods.finite.mixed_equilibria import _add_verified
 from rivalry.population import certificate as population
-from rivalry.proofs import existence, points
+from rivalry.proofs import existence
 from rivalry.proofs.arithmetic import intervals
 from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.matrices import negative_definite
+from rivalry.proofs.first_order import first_order
 from rivalry.proofs.spaces import boxes
+from rivalry.proofs.spaces.coordinates import coordinates
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.tables import deviations, limit_cycles, response_values, static_best_response, tabulate
 from rivalry.tables.extreme_equilibria import equal_within, whole_payoffs
@@ -281,8 +284,8 @@ def test_a_kink_that_rounding_moved_inside_a_bound_is_seen_there(
     bound = float(side > 0)
     # as at 0.1 + 0.2 where the bound is 0.3: from there on the payoff rises inside, and not at the bound
     game = Alone(lambda x: jnp.where(side * (x - bound) < -inside, -side * x, side * x))
-    at, y = points.coordinates(game), np.full((1, 1), bound)
-    found = points.first_order(game, at, y, y, np.full((1, 1), side))
+    at, y = coordinates(game), np.full((1, 1), bound)
+    found = first_order(game, at, y, y, np.full((1, 1), side))
     outward = found.slope_low[0, 0] > 0 if side > 0 else found.slope_high[0, 0] < 0
     assert (found.smooth[0] and outward) != seen
 
@@ -293,9 +296,9 @@ def test_no_matrix_with_an_eigenvalue_of_zero_is_negative_definite(size: int) ->
     for _ in range(200):
         part = rng.integers(-999, 1000, (size, size - 1)).astype(float)
         singular = -part @ part.T  # whole numbers, exact
-        assert not points.negative_definite(singular, singular)
+        assert not negative_definite(singular, singular)
         shifted = singular - 1e-9 * np.abs(singular).sum() * np.eye(size)
-        assert points.negative_definite(shifted, shifted)
+        assert negative_definite(shifted, shifted)
 
 
 @pytest.mark.parametrize(("own", "good"), [(1 + EPS, False), (1 + 4 * EPS, True), (1 + 1e-9, True)])

@@ -25,6 +25,7 @@ from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.reparametrisation import Unconstrained, is_reparametrised, unconstrained_game
 from rivalry.core.space import Box, Simplex
 from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
+from rivalry.proofs.arithmetic.matrices import negative_definite
 from rivalry.proofs.arithmetic.numpy_programs import over_rows
 from rivalry.proofs.spaces.boxes import halves, middle_shares, whole_box
 from rivalry.runtime.jax import compiled, eqx, jax, jnp, put
@@ -200,8 +201,6 @@ def _concave_bound(game: Game, x: Any, player: int, strategy: np.ndarray) -> flo
         found = _tangent(game, x, put(player), put(strategy), put(low), put(high))
     except Unsupported:  # second derivatives have an operation without an interval form
         return float("inf")
-    from rivalry.proofs.points import negative_definite  # it imports JAX, which finite games need not
-
     found = jax.tree.map(np.asarray, found)
     free = low < high
     bend = found.bend

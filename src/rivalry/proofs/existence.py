@@ -20,15 +20,11 @@ from rivalry.core.tolerances import DOMINANCE
 from rivalry.proofs.arithmetic import intervals
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.matrices import negative_definite
 from rivalry.proofs.arithmetic.stop_gradients import shifted
-from rivalry.proofs.points import (
-    Coordinates,
-    FirstOrderPoint,
-    in_batches,
-    judge_player,
-    negative_definite,
-)
+from rivalry.proofs.points import FirstOrderPoint, judge_player
 from rivalry.proofs.spaces.boxes import boxes_around
+from rivalry.proofs.spaces.coordinates import Coordinates, in_batches
 from rivalry.runtime.jax import compiled, jax, jnp
 
 if TYPE_CHECKING:
@@ -157,7 +153,7 @@ def is_unique(found: Bends, k: int) -> bool:
     return bool(found.known[k] and found.smooth[k] and np.all(own > rest))
 
 
-def equilibrium_near(
+def existence_and_uniqueness(
     game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, others: tuple[np.ndarray, np.ndarray]
 ) -> tuple[bool, bool]:
     """Return whether a box around the given one is proved to hold an equilibrium, and whether just one.

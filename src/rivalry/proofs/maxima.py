@@ -13,7 +13,8 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
-from rivalry.proofs.points import Coordinates, FirstOrderPoint, coordinates, judge_player
+from rivalry.proofs.points import FirstOrderPoint, judge_player
+from rivalry.proofs.spaces.coordinates import Coordinates, coordinates
 from rivalry.runtime.jax import jnp
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from rivalry.proofs.arithmetic.numpy_programs import over_rows
 from rivalry.proofs.arithmetic.operations import Operations, operations
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.proofs.payoff_ranges import meet
-from rivalry.proofs.points import Coordinates
+from rivalry.proofs.spaces.coordinates import Coordinates
 from rivalry.runtime.jax import jax, jnp
 
 if TYPE_CHECKING:

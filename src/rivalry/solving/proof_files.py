@@ -19,6 +19,8 @@ from rivalry.core.results import Record
 from rivalry.core.space import Simplex
 from rivalry.methods.continuous.all_equilibria import good_strategies
 from rivalry.proofs.arithmetic.operations import operations
+from rivalry.proofs.first_order import first_order, newton
+from rivalry.proofs.gains import refutation
 from rivalry.proofs.maxima import maximum_near
 from rivalry.proofs.payoff_sums import (
     PIECES,
@@ -30,18 +32,8 @@ from rivalry.proofs.payoff_sums import (
     sums_of,
     totals_of,
 )
-from rivalry.proofs.points import (
-    BATCH,
-    OPEN,
-    Coordinates,
-    FirstOrderPoint,
-    coordinates,
-    equilibrium_near,
-    first_order,
-    first_order_points,
-    newton,
-    refutation,
-)
+from rivalry.proofs.points import FirstOrderPoint, equilibrium_near, first_order_points
+from rivalry.proofs.spaces.coordinates import BATCH, OPEN, Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import equilibrium_bounds, searched
 from rivalry.proofs.spaces.parameter_ranges import on_ranges
 from rivalry.proofs.spaces.simplices import InFractions

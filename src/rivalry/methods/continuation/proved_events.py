@@ -21,7 +21,7 @@ from rivalry.proofs.arithmetic import intervals
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.stop_gradients import shifted
-from rivalry.proofs.points import coordinates
+from rivalry.proofs.spaces.coordinates import coordinates
 from rivalry.proofs.spaces.parameter_ranges import on_ranges
 from rivalry.runtime.jax import jax, jnp
 

@@ -26,25 +26,12 @@ from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.results import Record
 from rivalry.methods.continuous.parameter_search import begin_on_ranges, record_on_ranges, search_on_ranges
 from rivalry.proofs.arithmetic.numpy_programs import over_rows
-from rivalry.proofs.existence import equilibrium_near
+from rivalry.proofs.existence import existence_and_uniqueness
+from rivalry.proofs.first_order import at_most_one_point, excluded, first_order, newton, without_open_sides
+from rivalry.proofs.gains import refutation, refutation_together
 from rivalry.proofs.payoff_sums import Sums, boxes_of_totals, payoff_sum, sums_of
-from rivalry.proofs.points import (
-    BATCH,
-    OPEN,
-    Coordinates,
-    FirstOrderPoint,
-    alone,
-    closed,
-    coordinates,
-    enlarged,
-    excluded,
-    first_order,
-    first_order_points,
-    judge,
-    newton,
-    refutation,
-    refutation_together,
-)
+from rivalry.proofs.points import FirstOrderPoint, enlarged, first_order_points, judge
+from rivalry.proofs.spaces.coordinates import BATCH, OPEN, Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import (
     InLogs,
     amounts,
@@ -350,8 +337,8 @@ class AllEquilibria(BaseLearner):
             return
         found = first_order(game, at, low[left], high[left], side[left], int(session["boxes"][0]))
         gone = excluded(found, side[left])
-        new_low, new_high, sides, beyond = closed(at, found, side[left])
-        single = alone(found, side[left])
+        new_low, new_high, sides, beyond = without_open_sides(at, found, side[left])
+        single = at_most_one_point(found, side[left])
         found = found._replace(low=new_low, high=new_high)
         for point in _points(session):  # of at most one first-order point it is the one
             holds = np.all((new_low <= point.low) & (point.high <= new_high), axis=1)
@@ -506,7 +493,7 @@ class AllEquilibria(BaseLearner):
             np.concatenate([end[apart], np.reshape([point[k] for point in points], (-1, len(low)))])
             for k, end in enumerate(every)
         )
-        holds, unique = equilibrium_near(game, at, low, high, (first, last))
+        holds, unique = existence_and_uniqueness(game, at, low, high, (first, last))
         narrow = bool(np.all(high - low <= NARROW * (at.high - at.low)))
         if holds and narrow:
             point = FirstOrderPoint(low, high, low, high, *np.zeros((2, len(low))))

@@ -14,7 +14,9 @@ import numpy as np
 from rivalry.core.game import Game
 from rivalry.core.method import Session
 from rivalry.core.results import Record
-from rivalry.proofs.points import Coordinates, FirstOrderPoint, coordinates, first_order, newton
+from rivalry.proofs.first_order import first_order, newton
+from rivalry.proofs.points import FirstOrderPoint
+from rivalry.proofs.spaces.coordinates import Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import profile_bounds
 from rivalry.proofs.spaces.parameter_ranges import GameOnRanges, Ranges
 

@@ -1,0 +1,49 @@
+"""Intervals of matrices: which are certainly diagonally dominant or definite."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rivalry.core.tolerances import DOMINANCE, EIGENVALUE_ERROR
+
+UNITS = 20  # steps of the power method for units of choices
+
+
+def diagonally_dominant(low: np.ndarray, high: np.ndarray, one: np.ndarray) -> np.ndarray:
+    """Return which intervals of matrices are diagonally dominant in some units, with positive entries."""
+    own = np.diagonal(low, axis1=1, axis2=2)
+    size = np.where(one, 0.0, np.maximum(np.abs(low), np.abs(high)))
+    unit = np.ones(own.shape)
+    for _ in range(UNITS):  # towards the units in which all rows are equally dominant
+        unit = np.einsum("bij,bj->bi", size, unit) / own + 0.1 * unit
+        unit = np.maximum(unit / np.max(unit, axis=1, keepdims=True), 1e-6)
+    return np.asarray(np.all(own * unit > np.einsum("bij,bj->bi", size, unit) * (1 + DOMINANCE), axis=1))
+
+
+def positive_definite(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return which intervals of matrices have positive definite symmetric parts."""
+    middle, radius = (low + high) / 2, (high - low) / 2
+    middle, radius = (part / 2 + np.swapaxes(part, 1, 2) / 2 for part in (middle, radius))
+    room = EIGENVALUE_ERROR * low.shape[1] * (np.abs(middle) + radius).sum(axis=(1, 2))
+    return np.asarray(np.linalg.eigvalsh(middle)[:, 0] - radius.sum(axis=2).max(axis=1, initial=0.0) > room)
+
+
+def negative_definite(low: np.ndarray, high: np.ndarray) -> bool:
+    """Return whether every symmetric matrix between ``low`` and ``high`` is certainly negative definite.
+
+    The largest eigenvalue of the middle, with room for rounding, and the norm of the radius sum to less than
+    zero.
+    """
+    if not len(low):
+        return True
+    if not np.all(np.isfinite(low)) or not np.all(np.isfinite(high)):
+        return False
+    # definite in any units of the axes: here by powers of two, which round nothing
+    unit = np.exp2(-np.round(np.log2(np.maximum(np.abs(np.diag(low + high)), 1e-300)) / 2))
+    low, high = low * unit * unit[:, None], high * unit * unit[:, None]
+    middle, radius = (low + high) / 2, (high - low) / 2
+    middle = (middle + middle.T) / 2
+    size = np.abs(middle).sum() + radius.sum()
+    largest = np.linalg.eigvalsh(middle)[-1] + np.abs(radius).sum(axis=1).max()
+    # eigenvalues of a symmetric matrix are computed to a small multiple of its norm times the rounding unit
+    return bool(largest + EIGENVALUE_ERROR * size * len(low) < 0)
