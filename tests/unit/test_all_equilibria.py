@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.methods.continuous.all_equilibria import REASONS, AllEquilibria
+from rivalry.methods.continuous.all_equilibria import AllEquilibria
+from rivalry.proofs.box_search import REASONS
 from rivalry.proofs.points import first_order_points
 from rivalry.proofs.spaces.coordinates import coordinates
 from tests.small_games import Ruled

@@ -342,7 +342,7 @@ def test_gains_of_no_session_are_no_proof():
 def test_files_are_plain_or_packed(tmp_path: Path, monkeypatch):
     proof = solved("policy").proof
     proof.save(tmp_path / "plain.json")
-    monkeypatch.setattr("rivalry.solving.exact_proofs.PLAIN", 100)
+    monkeypatch.setattr("rivalry.proofs.document.PLAIN", 100)
     proof.save(tmp_path / "packed.json.gz")
     plain = (tmp_path / "plain.json").read_bytes()
     assert gzip.decompress((tmp_path / "packed.json.gz").read_bytes()) == plain

@@ -16,9 +16,9 @@ from rivalry.core.results import NO_CERTIFICATE, Certificate, Record, Solution, 
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.checks import certificates, unproved
 from rivalry.lab.answer.details import equilibria
-from rivalry.methods.continuous.all_equilibria import REASONS
 from rivalry.plots.charts.enumeration import DERIVATIVES, KINDS, UNDECIDED
 from rivalry.plots.families import default_figures
+from rivalry.proofs.box_search import REASONS
 from rivalry.text.display import count_in_words, equilibrium_lines, undecided_in_words
 from tests.figure_elements import labels, lines
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.methods.continuous import all_equilibria
+from rivalry.proofs import box_search
 from rivalry.proofs.arithmetic.matrices import diagonally_dominant
 from rivalry.proofs.first_order import FirstOrder, at_most_one_point, excluded, first_order
 from rivalry.proofs.spaces.coordinates import OPEN, coordinates
@@ -96,7 +96,7 @@ def test_a_wrong_claim_of_one_point_is_caught(monkeypatch: pytest.MonkeyPatch) -
         return np.asarray(found.equilibria[:, :, 0])
 
     # one start: the others must be found by the search
-    monkeypatch.setattr(all_equilibria, "STARTS", 1)
+    monkeypatch.setattr(box_search, "STARTS", 1)
     assert same_rows(listed(), expected, 1e-9)
 
     def everything(low: Any, high: Any, *more: Any) -> np.ndarray:

@@ -23,11 +23,11 @@ from rivalry.cli import main as command
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.space import Simplex
 from rivalry.lab.worker import check_independently
+from rivalry.proofs import files
 from rivalry.proofs.arithmetic.operations import operations
+from rivalry.proofs.files import SmoothProof
 from rivalry.proofs.payoff_sums import APPLY
 from rivalry.runtime.jax import jax, jnp
-from rivalry.solving import proof_files
-from rivalry.solving.proof_files import SmoothProof
 
 pytest.importorskip("flint")
 
@@ -100,7 +100,7 @@ def test_a_list_that_bounds_of_a_family_complete_is_no_complete_list_of_boxes(
     def complete(game: Any, at: Any, profiles: Any, complete: bool, **_: Any) -> dict[str, Any]:
         return {"complete": complete}
 
-    monkeypatch.setattr(proof_files, "_part", complete)
+    monkeypatch.setattr(files, "_part", complete)
     race, duopoly = rv.games.race(), rv.games.market(demand="linear")
     for game, x, expected in ((race, [[1.0, 2.0]] * 2, False), (duopoly, [[30.0]] * 2, True)):
         assert SmoothProof(game, np.array([x]), True, True).document()["complete"] == expected
@@ -390,13 +390,13 @@ def test_broken_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_the_status_is_that_of_the_worst_file(tmp_path: Path) -> None:
     moved = document(STEP)
     moved["equilibria"][0]["point"][0] = (0.9).hex()
-    files = {name: tmp_path / f"{name}.json" for name in ("good", "false", "broken")}
-    files["good"].write_text(text(STEP))
-    files["false"].write_text(json.dumps(moved))
-    files["broken"].write_text("{")
+    proofs = {name: tmp_path / f"{name}.json" for name in ("good", "false", "broken")}
+    proofs["good"].write_text(text(STEP))
+    proofs["false"].write_text(json.dumps(moved))
+    proofs["broken"].write_text("{")
     worst = {"good": 0, "false": 1, "broken": 2}
     for one, other in product(worst, repeat=2):
-        assert main([str(files[one]), str(files[other])]) == max(worst[one], worst[other])
+        assert main([str(proofs[one]), str(proofs[other])]) == max(worst[one], worst[other])
 
 
 def test_sums_products_and_quotients_hold_exact_numbers() -> None:

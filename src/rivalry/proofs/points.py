@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from rivalry.core.game import Game
 
 INFLATE = 0.1  # of the range: the first box in which uniqueness is tried
-
-
 SAME_PLACE = 1e-3  # of the range: a longer step of Newton's method leads to another place
 
 

@@ -6,8 +6,6 @@ doubles in hexadecimal. What is not computed exactly, or in policies with a boun
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core import files, oracles
+from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame, SequenceForm, stateless_tables
 from rivalry.core.game import kernel_arrays
 from rivalry.core.results import Record
 from rivalry.core.tolerances import EPS
+from rivalry.proofs.document import Document, write
 from rivalry.tables.exact import pure_equilibria
 from rivalry.tables.extreme_equilibria import (
     decimal_of,
@@ -36,10 +35,9 @@ from rivalry.tables.repeated import RepeatedWorld
 from rivalry.tables.response_gaps import response_values
 from rivalry.tables.sequence_form import information_sets, move_values
 
-Document = dict[str, Any]
-
-PLAIN = 200_000  # characters: a longer file is packed
 MOST_NUMBERS = 20_000_000  # in a document: about 200 MB
+
+
 ROUNDINGS = 64  # more than rounding errors, in units of the last place, of a step of a policy's values
 
 
@@ -93,13 +91,6 @@ class ExactProof:
     def save(self, file: str | Path) -> None:
         """Write a proof file. Raises `ValueError` for a result without an exact proof."""
         write(self.document(), file)
-
-
-def write(document: Document, file: str | Path) -> None:
-    """Write a document as a proof file; a large one is packed by gzip."""
-    text = (json.dumps(document, separators=(",", ":")) + "\n").encode()
-    # packed without a name or a time: equal proofs are equal files
-    files.write(Path(file), gzip.compress(text, mtime=0) if len(text) > PLAIN else text)
 
 
 def _tables(game: object) -> np.ndarray:

@@ -490,7 +490,7 @@ def proof_of(game: Any, world: Any, record: Record) -> Any:
     smooth = isinstance(game, Game) and kernel_conversion(game) is None
     if exact.claim or not (about_profile or in_ranges) or not smooth:
         return exact
-    from rivalry.solving.proof_files import RangesProof, SmoothProof  # loads JAX
+    from rivalry.proofs.files import RangesProof, SmoothProof  # loads JAX
 
     if in_ranges:
         return RangesProof(game, record)

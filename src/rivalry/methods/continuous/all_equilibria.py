@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
-from itertools import permutations, product
+from itertools import product
 from math import prod
 from time import perf_counter
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 from annotated_types import Ge
-from jaxtyping import Array
 
 from rivalry.certificates.certify import certificate
 from rivalry.certificates.deviations import REGISTERED, best_response, unproved_response
@@ -20,18 +18,24 @@ from rivalry.core.assumed_range import gain_beyond
 from rivalry.core.game import Game, has_closed_form, refuse_jumps
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, SHARES, Need
-from rivalry.core.oracles import deviation_payoff, separate_periods
+from rivalry.core.oracles import separate_periods
 from rivalry.core.payoffs import TRACED, payoffs
 from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.results import Record
-from rivalry.methods.continuous.parameter_search import begin_on_ranges, record_on_ranges, search_on_ranges
-from rivalry.proofs.arithmetic.numpy_programs import over_rows
-from rivalry.proofs.existence import existence_and_uniqueness
-from rivalry.proofs.first_order import at_most_one_point, excluded, first_order, newton, without_open_sides
-from rivalry.proofs.gains import refutation, refutation_together
-from rivalry.proofs.payoff_sums import Sums, boxes_of_totals, payoff_sum, sums_of
-from rivalry.proofs.points import FirstOrderPoint, enlarged, first_order_points, judge
-from rivalry.proofs.spaces.coordinates import BATCH, OPEN, Coordinates, coordinates
+from rivalry.proofs.box_search import (
+    VERDICTS,
+    BoxSearch,
+    in_every_order,
+    orders,
+    points_of,
+    profile_of,
+    profiles_of,
+    relative_width,
+    undecided_places,
+)
+from rivalry.proofs.parameter_search import begin_on_ranges, record_on_ranges, search_on_ranges
+from rivalry.proofs.points import FirstOrderPoint
+from rivalry.proofs.spaces.coordinates import BATCH, Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import (
     InLogs,
     amounts,
@@ -41,37 +45,15 @@ from rivalry.proofs.spaces.logarithms import (
     searched,
 )
 from rivalry.proofs.spaces.parameter_ranges import GameOnRanges, on_ranges
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import jax, put
 from rivalry.text.display import count_text, strategy_in_words
 
-CHOICES = 32  # more take minutes for a step
-FACES = 0.25  # relative width of a box below which its open choices are at a bound or not
-CANDIDATES = 9  # strategies per axis of which one may be better for every profile in a box
-CLOSER = 16  # halvings of the distance of further strategies around the best of them
-FLAT_BOX = 0.01  # relative width below which a better strategy is looked for also where derivatives are known
-STEEP = 2  # times the most that payoffs add up to: a change beyond says that derivatives have no close bound
-SLIVER = 0.02  # of the widest coordinate: narrower ones are not split
-CROWD = 256  # undecided boxes after which those that remain undecided are twice as wide
-NARROWEST, WIDEST = (
-    1e-6,
-    1 / 32,
-)  # relative width below which boxes stay undecided; it rises with their number
-STARTS = 128  # of Newton's method, for the points that are looked for first
-REASONS = ("kept", "derivatives", "a better strategy", "order of players", "around a point", "undecided")
-"""Why a box is no longer searched; the first have been split."""
-VERDICTS = ("undecided", "equilibrium", "not an equilibrium")
-COMPARED = 10_000  # undecided boxes that are joined where they touch
 SAMPLED = 64  # undecided boxes at which payoffs are computed, to say why
-PLACES = 32  # undecided places at which existence is asked for, at most
-NARROW = 1e-3  # of the range: a place that holds an equilibrium is one of the list up to this width
 LONG = 1024  # boxes after which a list without an equilibrium asks for certificates
-ON_RANGES = 400  # boxes of strategies for the verdict on a point for all values of parameters
-SENSITIVE = 0.5  # of the change of derivatives with parameters: that with choices below which boxes wait
 ROUNDS = 30  # of best responses, for the profiles that certificates are asked about
 APART = 1e-6  # of the range: profiles that are closer in every choice are listed once
 JUMP = 0.1  # of the difference of payoffs over a box: as much between two adjacent numbers is a jump
 COMBINED = 5040  # equilibria of several periods that are listed
-DRAWN = 20_000  # boxes kept for a picture
 
 
 class SeparatePeriods(NamedTuple):
@@ -179,7 +161,7 @@ class AllEquilibria(BaseLearner):
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         """Return a session with a box for every combination of bounds; the stream is not used."""
         if isinstance(world, GameOnRanges):
-            return begin_on_ranges(world, self._begin(world.game))
+            return begin_on_ranges(world, self._search.begin(world.game))
         if isinstance(world, SeparatePeriods):
             return {
                 f"{t} {name}": part
@@ -188,268 +170,41 @@ class AllEquilibria(BaseLearner):
             }
         return self._begin(world)
 
-    def _begin(self, world: Any) -> Session:
-        at = coordinates(world)
-        count = len(at.player)
-        inside = isinstance(world, InLogs)  # between bounds that no choice attains
-        first, last = (-np.inf, np.inf) if self.within is None or inside else self.within
-        low, high = np.maximum(at.low, first), np.minimum(at.high, last)
-        if np.any(low >= high):
-            raise ValueError(f"within: [{first:g}, {last:g}] must overlap the range of every choice")
-        if not inside and count > CHOICES:
-            raise ValueError(f"game: {count} choices; boxes are searched of at most {CHOICES}")
-        # a bound of the game that is searched may be where a choice is
-        sides = np.full((1, count), 0.0 if inside else OPEN)
-        sides[0, (low > at.low) & (high < at.high)] = 0.0
-        none = np.zeros((0, count))
-        return {
-            "low": low[None],
-            "high": high[None],
-            "side": sides,
-            "points": np.zeros((0, 6, count)),  # rows of a `FirstOrderPoint`
-            "verdict": np.zeros(0, dtype=np.int64),
-            "undecided_low": none,
-            "undecided_high": none,
-            "undecided_side": none,
-            "discarded": np.zeros(len(REASONS), dtype=np.int64),
-            "boxes": np.zeros(1, dtype=np.int64),
-            "drawn": np.zeros((0, 2, count)),
-            "drawn_reason": np.zeros(0, dtype=np.int64),
-            "started": np.zeros(1, dtype=bool),
-            "places": np.zeros((0, 2, count)),  # hulls of undecided boxes in which existence is asked for
-            "placed": np.zeros(1, dtype=bool),
+    @property
+    def _search(self) -> BoxSearch:
+        return BoxSearch(self.max_boxes, self.within, self.first_order)
+
+    def _begin(self, game: Any) -> Session:
+        shape = coordinates(game).start.shape
+        session: Session = self._search.begin(game)
+        return session | {
             "responded": np.zeros(1, dtype=bool),
-            "certified": np.zeros((0, *at.start.shape)),
+            "certified": np.zeros((0, *shape)),
             "certified_bound": np.zeros(0),
-            "sets": np.zeros((0, 2, count)),
-            "largest_sum": np.full(1, np.inf),
-            "constant_sum": np.zeros(1, dtype=bool),  # of two players
-            "interchangeable": np.zeros(1, dtype=bool),  # whether an equilibrium is known to be the only one
         }
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
         """Run up to ``steps`` steps, as many as begin within a quarter of a second."""
         taken, began = 0, perf_counter()
         if isinstance(world, GameOnRanges):
-            step = partial(search_on_ranges, world, session, self, _equilibria)
+            step = partial(search_on_ranges, world, session, self._search)
         elif isinstance(world, SeparatePeriods):
             step = partial(self._step_of_periods, world, session)
         else:
-            step = partial(self.step, world, coordinates(world), session)
+            step = partial(self._search.step, world, coordinates(world), session, self._certify)
         # the time of a step varies too much to be known from those before
         while taken < steps and (not taken or perf_counter() - began < PACE) and step():
             taken += 1
         return taken
 
-    def step(self, game: Game, at: Coordinates, session: Session) -> bool:
-        """Take one step; return False once there is none left."""
-        if not session["started"][0]:
-            self._start(game, at, session)
-        # points first: a limit of time shall not leave the equilibria that are known without a proof
-        elif not (self._judge(game, at, session) or self._certify(game, at, session)):
-            if session["boxes"][0] >= self.max_boxes and len(session["low"]):
-                return False
-            if not len(session["low"]):
-                return self._exist(game, at, session)
-            self._search(game, at, session)
-        return True
-
     def _step_of_periods(self, world: SeparatePeriods, session: Session) -> bool:
         """Take a step for the first period that is not searched; return False once there is none left."""
         for t, game in enumerate(world.parts):
             mine = _of_period(session, t)
-            if self.step(game, coordinates(game), mine):
+            if self._search.step(game, coordinates(game), mine, self._certify):
                 session.update({f"{t} {name}": part for name, part in mine.items()})
                 return True
         return False
-
-    def _narrow(self, session: Session) -> float:
-        """Return the relative width below which boxes stay undecided: twice as much for every `CROWD`."""
-        doublings = min(len(session["undecided_low"]) // CROWD, 64)
-        return min(NARROWEST * 2.0**doublings, WIDEST)
-
-    def _start(self, game: Game, at: Coordinates, session: Session) -> None:
-        """Add the first-order points inside all bounds that Newton's method finds from spread starts."""
-        session["started"] = np.ones(1, dtype=bool)
-        if at.ranges is None and not self.first_order:
-            added = payoff_sum(lambda y: game.payoffs(at.profile(y)), at.low, at.high)
-            session["largest_sum"] = np.array([added.most])
-            session["constant_sum"] = np.array([added.constant and len(at.start) == 2])
-        golden = 2.0
-        for _ in range(64):
-            golden = (1 + golden) ** (1 / (len(at.low) + 1))
-        spread = (0.5 + np.arange(STARTS)[:, None] * golden ** -np.arange(1.0, len(at.low) + 1)) % 1
-        starts = at.low + (at.high - at.low) * spread
-        # the boxes of the beginning have one side
-        sides = np.repeat(session["side"][:1], STARTS, axis=0)
-        self.add(game, at, session, *newton(game, at, starts, sides))
-        if at.ranges is None and (sums := sums_of(game, at)) is not None:
-            self._search_totals(sums, at, session)
-
-    def _search_totals(self, sums: Sums, at: Coordinates, session: Session) -> None:
-        """Replace the first box by smaller ones, where payoffs depend on sums over the others."""
-
-        def sides(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-            bounds = (low == at.low) | (high == at.high)
-            return np.where(bounds, session["side"][0], 0.0)
-
-        def is_known(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-            known = np.zeros(len(low), dtype=bool)
-            for point in _points(session):
-                known |= _inside(low, high, sides(low, high), point)
-            return known
-
-        low, high, seen = boxes_of_totals(sums, at, session["low"][0], session["high"][0], is_known)
-        session["boxes"] = session["boxes"] + seen
-        session["side"] = sides(low, high)
-        session["low"], session["high"] = low, high
-
-    def add(self, game: Game, at: Coordinates, session: Session, y: np.ndarray, side: np.ndarray) -> None:
-        """Add the first-order points near ``y [candidate coordinate]`` that are proved and new."""
-        y, side = _sorted(at, at.labels, y, side)
-        good = np.all(np.isfinite(y), axis=1) & np.all((y >= at.low) & (y <= at.high), axis=1)
-        rows = np.round((y[good] - at.low) / (at.high - at.low), 7) + 0.0
-        _, first = np.unique(np.concatenate([rows, side[good]], axis=1), axis=0, return_index=True)
-        y, side = y[good][first], side[good][first]
-        known = np.zeros(len(y), dtype=bool)
-        for point in _points(session):
-            known |= _inside(y, y, side, point)
-        proved = [one for one in first_order_points(game, at, y[~known], side[~known]) if one is not None]
-        for found in enlarged(game, at, proved):
-            # a box where two candidates are one is known by its own zero
-            if not any(_overlap(found, other) for other in _points(session)):
-                session["points"] = np.concatenate([session["points"], np.stack(found)[None]])
-                session["verdict"] = np.append(session["verdict"], -1)
-
-    def _search(self, game: Game, at: Coordinates, session: Session) -> None:
-        """Decide on the last boxes of the list, or split them."""
-        low, high, side = (session[name][-BATCH:] for name in ("low", "high", "side"))
-        for name in ("low", "high", "side"):
-            session[name] = session[name][:-BATCH]
-        session["boxes"] = session["boxes"] + len(low)
-        reason = np.zeros(len(low), dtype=np.int64)
-        reason[_out_of_order(at, at.labels, low, high)] = REASONS.index("order of players")
-        for point in _points(session):
-            reason[(reason == 0) & _inside(low, high, side, point)] = REASONS.index("around a point")
-        left = np.flatnonzero(reason == 0)
-        if not len(left):
-            self._note(session, low, high, reason)
-            return
-        found = first_order(game, at, low[left], high[left], side[left], int(session["boxes"][0]))
-        gone = excluded(found, side[left])
-        new_low, new_high, sides, beyond = without_open_sides(at, found, side[left])
-        single = at_most_one_point(found, side[left])
-        found = found._replace(low=new_low, high=new_high)
-        for point in _points(session):  # of at most one first-order point it is the one
-            holds = np.all((new_low <= point.low) & (point.high <= new_high), axis=1)
-            holds &= np.all((sides == OPEN) | (sides == point.side), axis=1)
-            reason[left[holds & single]] = REASONS.index("around a point")
-        reason[left[gone | beyond]] = REASONS.index("derivatives")
-        if not self.first_order:
-            # derivatives say nothing of kinks, and little of payoffs that are flat
-            flat = max(FLAT_BOX, 2 * self._narrow(session))
-            narrow = _width(game, at, found.low, found.high).max(axis=1, initial=0.0) < flat
-            most, wide = session["largest_sum"][0], (high - low)[left]
-            with np.errstate(invalid="ignore"):  # of an infinite slope in a box without width
-                steep = np.any((found.slope_high - found.slope_low) * wide > STEEP * most, axis=1)
-            doubtful = left[(reason[left] == 0) & (~found.smooth | narrow | steep)]
-            if len(doubtful):
-                better = _better(game, at, low[doubtful], high[doubtful], most, int(session["boxes"][0]))
-                reason[doubtful[better]] = REASONS.index("a better strategy")
-        self._split(game, at, session, (low, high, side), left, found, sides, reason)
-
-    def _split(
-        self,
-        game: Game,
-        at: Coordinates,
-        session: Session,
-        boxes: Any,
-        left: np.ndarray,
-        found: Any,
-        sides: np.ndarray,
-        reason: Any,
-    ) -> None:
-        low, high, _ = boxes
-        keep = reason[left] == 0
-        new_low, new_high, sides = found.low[keep], found.high[keep], sides[keep]
-        # a zero on the edge of two boxes is inside neither: look for it around Newton's point
-        width = _width(game, at, new_low, new_high)
-        y = found.newton[keep]
-        near = np.all(np.abs(y - (new_low + new_high) / 2) <= 0.6 * (new_high - new_low) + 1e-300, axis=1)
-        promising = found.unique[keep] | (near & (width.max(axis=1, initial=0.0) < 0.05))
-        for point in _points(session):
-            promising &= ~_inside(y, y, sides, point)
-        if promising.any():
-            self.add(game, at, session, *newton(game, at, y[promising], sides[promising], 2))
-        around = np.zeros(len(new_low), dtype=bool)
-        for point in _points(session):
-            around |= _inside(new_low, new_high, sides, point)
-        turned = _out_of_order(at, at.labels, new_low, new_high)
-        limit = self._narrow(session)
-        narrow = width.max(axis=1, initial=0.0) <= limit
-        # a box that Newton's method made narrow is asked once more
-        was = _width(game, at, low[left[keep]], high[left[keep]]).max(axis=1, initial=0.0) <= limit
-        # smaller boxes decide little where derivatives change most with parameters: their ranges are split
-        wait = found.influence[keep].max(axis=1, initial=0.0) < SENSITIVE * found.of_parameters[keep]
-        lost = (narrow & was | wait) & ~around & ~turned
-        session["undecided_low"] = np.concatenate([session["undecided_low"], new_low[lost]])
-        session["undecided_high"] = np.concatenate([session["undecided_high"], new_high[lost]])
-        session["undecided_side"] = np.concatenate([session["undecided_side"], sides[lost]])
-        open_boxes = left[keep]
-        reason[open_boxes[turned]] = REASONS.index("order of players")
-        reason[open_boxes[around]], reason[open_boxes[lost]] = (
-            REASONS.index("around a point"),
-            REASONS.index("undecided"),
-        )
-        self._note(session, low, high, reason)
-        again = narrow & ~was & ~wait & ~around & ~turned
-        wide = ~narrow & ~wait & ~around & ~turned
-        open_ = sides == OPEN
-        faces = wide & open_.any(axis=1) & (width.max(axis=1, initial=0.0) < FACES)
-        influence = np.where(found.smooth[:, None], found.influence, 0.0)[keep]
-        some = wide & ~faces
-        parts = [_halves(game, at, new_low[some], new_high[some], sides[some], influence[some])]
-        parts += [(new_low[again], new_high[again], sides[again])]
-        which = np.argmax(np.where(open_, influence, -1.0), axis=1)
-        parts += _faces(at, new_low[faces], new_high[faces], sides[faces], which[faces])
-        for name, each in zip(("low", "high", "side"), zip(*parts, strict=True), strict=True):
-            session[name] = np.concatenate([session[name], *each])
-
-    def _note(self, session: Session, low: np.ndarray, high: np.ndarray, reason: np.ndarray) -> None:
-        """Count reasons, and keep the boxes for a picture of two coordinates."""
-        session["discarded"] = session["discarded"] + np.bincount(reason, minlength=len(REASONS))
-        if low.shape[1] <= 2 and len(session["drawn"]) < DRAWN:
-            over = reason > 0
-            session["drawn"] = np.concatenate([session["drawn"], np.stack([low[over], high[over]], axis=1)])
-            session["drawn_reason"] = np.concatenate([session["drawn_reason"], reason[over]])
-
-    def _judge(self, game: Game, at: Coordinates, session: Session) -> bool:
-        """Judge one point; return False once there is none left."""
-        waiting = np.flatnonzero(session["verdict"] < 0)
-        if not len(waiting):
-            return False
-        limit = {} if at.ranges is None else {"limit": ON_RANGES}  # beyond which smaller ranges are better
-        word = judge(game, at, _points(session)[waiting[0]], **limit)
-        session["verdict"] = session["verdict"].copy()
-        session["verdict"][waiting[0]] = VERDICTS.index(word)
-        if word == "equilibrium" and session["constant_sum"][0]:
-            self._end(session, int(waiting[0]))
-        return True
-
-    def _end(self, session: Session, only: int) -> None:
-        """End the search with the only equilibrium, of two players whose payoffs have a constant sum.
-
-        Equilibria are interchangeable then: in another one each strategy would be a best response to one of
-        this equilibrium, which has no other best responses than its own.
-        """
-        session["interchangeable"] = np.ones(1, dtype=bool)
-        low, high = session["low"], session["high"]
-        session["boxes"] = session["boxes"] + len(low)
-        self._note(session, low, high, np.full(len(low), REASONS.index("around a point")))
-        session["verdict"] = np.full_like(session["verdict"], VERDICTS.index("not an equilibrium"))
-        session["verdict"][only] = VERDICTS.index("equilibrium")
-        for name in ("low", "high", "side", *(f"undecided_{part}" for part in ("low", "high", "side"))):
-            session[name] = session[name][:0]
 
     def _certify(self, game: Game, at: Coordinates, session: Session) -> bool:
         """Ask for certificates of rest points of best responses; return False if not now, or not again."""
@@ -461,7 +216,7 @@ class AllEquilibria(BaseLearner):
         session["responded"] = np.ones(1, dtype=bool)
         ends = (at.low / 2 + at.high / 2, at.low, at.high)
         found = [] if not has_closed_form(game) else list(map(np.asarray, oracles.closed_form(game)))
-        found += [rest for y in ends if (rest := _rest(game, _profile(at, y), at)) is not None]
+        found += [rest for y in ends if (rest := _rest(game, profile_of(at, y), at)) is not None]
         for x in found:
             y = x[at.place]
             apart = np.abs(session["certified"][:, *at.place] - y) > APART * (at.high - at.low)
@@ -470,44 +225,6 @@ class AllEquilibria(BaseLearner):
                 if claimed.claim == "equilibrium":
                     session["certified"] = np.concatenate([session["certified"], x[None]])
                     session["certified_bound"] = np.append(session["certified_bound"], np.max(claimed.bound))
-        return True
-
-    def _exist(self, game: Game, at: Coordinates, session: Session) -> bool:
-        """Ask whether an undecided place holds an equilibrium; return False once there is none left."""
-        labels = at.labels
-        if at.ranges is not None:
-            return False
-        if not session["placed"][0]:
-            session["placed"] = np.ones(1, dtype=bool)
-            places = np.stack(_places(at, labels, session), axis=1)
-            known = isinstance(game, InLogs) or self.within is not None or len(places) > PLACES
-            # of places that an exchange of players makes of one another, one
-            session["places"] = places[~_out_of_order(at, labels, *[places.mean(axis=1)] * 2) & (not known)]
-        if not len(session["places"]):
-            return False
-        (low, high), session["places"] = session["places"][0], session["places"][1:]
-        every = _places(at, labels, session)
-        apart = np.any((every[0] > high) | (every[1] < low), axis=1)
-        points, _ = _all_orders(at, labels, _points(session), session["verdict"])
-        first, last = (
-            np.concatenate([end[apart], np.reshape([point[k] for point in points], (-1, len(low)))])
-            for k, end in enumerate(every)
-        )
-        holds, unique = existence_and_uniqueness(game, at, low, high, (first, last))
-        narrow = bool(np.all(high - low <= NARROW * (at.high - at.low)))
-        if holds and narrow:
-            point = FirstOrderPoint(low, high, low, high, *np.zeros((2, len(low))))
-            session["points"] = np.concatenate([session["points"], np.stack(point)[None]])
-            session["verdict"] = np.append(session["verdict"], VERDICTS.index("equilibrium"))
-        elif holds:
-            session["sets"] = np.concatenate([session["sets"], np.stack([low, high])[None]])
-        if unique and narrow:
-            ends = session["undecided_low"], session["undecided_high"]
-            gone = np.zeros(len(ends[0]), dtype=bool)
-            for index in _orders(at, labels):
-                gone |= np.all((ends[0][:, index] >= low) & (ends[1][:, index] <= high), axis=1)
-            for name in ("undecided_low", "undecided_high", "undecided_side"):
-                session[name] = session[name][~gone]
         return True
 
     def read(self, world: Any, session: Session) -> Record:
@@ -520,16 +237,16 @@ class AllEquilibria(BaseLearner):
             )
         at = coordinates(world)
         labels = at.labels
-        points, verdicts = _all_orders(at, labels, _points(session), session["verdict"])
+        points, verdicts = in_every_order(at, labels, points_of(session), session["verdict"])
         chosen = [point for point, verdict in zip(points, verdicts, strict=True) if verdict == 1]
         chosen, beyond = _within_range(world, at, chosen)
         unjudged = [point for point, verdict in zip(points, verdicts, strict=True) if verdict < 1]
         searched = not len(session["low"])
-        places, boxes = _undecided(at, labels, session, unjudged)
+        places, boxes = undecided_places(at, labels, session, unjudged)
         complete = searched and not len(boxes[0]) and not self._unsearched(world) and not beyond
-        turned = [session["sets"][:, :, index] for index in _orders(at, labels)]
+        turned = [session["sets"][:, :, index] for index in orders(at, labels)]
         sets = np.unique(np.concatenate(turned), axis=0)
-        found = np.array([_profile(at, point.centre) for point in chosen])
+        found = np.array([profile_of(at, point.centre) for point in chosen])
         profiles = np.reshape(found, (len(chosen), *at.start.shape))
         # what is around an entry of the list is that entry
         slack = APART * (at.high - at.low)
@@ -549,18 +266,18 @@ class AllEquilibria(BaseLearner):
             "discarded": (("reason",), session["discarded"][1:].copy()),
             "undecided": (
                 ("place", "player", "axis", "end"),
-                np.stack([_profiles(at, end) for end in boxes], axis=-1),
+                np.stack([profiles_of(at, end) for end in boxes], axis=-1),
             ),
             "equilibrium_set": (
                 ("set", "player", "axis", "end"),
-                np.stack([_profiles(at, sets[:, k]) for k in range(2)], axis=-1),
+                np.stack([profiles_of(at, sets[:, k]) for k in range(2)], axis=-1),
             ),
             "certified": (("certified_profile", "player", "axis"), certified),
             "certified_bound": (("certified_profile",), session["certified_bound"][new]),
             "status": ((), np.asarray(self._status(session, searched, len(chosen) + len(certified)))),
         }
         if self.first_order:
-            every = np.array([_profile(at, point.centre) for point in points]).reshape(-1, *at.start.shape)
+            every = np.array([profile_of(at, point.centre) for point in points]).reshape(-1, *at.start.shape)
             words = np.array([VERDICTS[max(verdict, 0)] for verdict in verdicts], dtype=str)
             record |= {
                 "first_order": (("first_order_point", "player", "axis"), every),
@@ -606,7 +323,7 @@ class AllEquilibria(BaseLearner):
         low, high = session["undecided_low"], session["undecided_high"]
         if places:
             at = coordinates(game)
-            wide = np.max(_width(game, at, low, high))
+            wide = np.max(relative_width(game, at, low, high))
             boxes, where = count_text(len(low), "box", "boxes"), count_text(places, "place")
             parts.append(f"undecided: {boxes} in {where}, up to {wide:.2g} of the range wide")
             if (undefined := _undefined(game, at, low, high)) is not None:
@@ -632,7 +349,7 @@ def _within_range(
 
     Payoffs beyond are also asked for where all choices are at their upper ends.
     """
-    profiles = [_profile(at, y) for y in (*(point.centre for point in points), at.high)]
+    profiles = [profile_of(at, y) for y in (*(point.centre for point in points), at.high)]
     each = [gain_beyond(game, x) for x in profiles]
     inside = [point for point, words in zip(points, each, strict=False) if not words]
     return inside, next(filter(None, each), "")
@@ -711,249 +428,11 @@ def _together(world: SeparatePeriods, every: list[Record]) -> Record:
     return record
 
 
-def _points(session: Session) -> list[FirstOrderPoint]:
-    return [FirstOrderPoint(*rows) for rows in session["points"]]
-
-
-def _inside(low: np.ndarray, high: np.ndarray, side: np.ndarray, point: FirstOrderPoint) -> np.ndarray:
-    """Return which boxes lie where a point is the only one."""
-    within = (low >= point.alone_low) & (high <= point.alone_high)
-    within &= (side == point.alone_side) | (point.alone_side == OPEN)
-    return np.asarray(np.all(within, axis=1))
-
-
-def _overlap(one: FirstOrderPoint, other: FirstOrderPoint) -> bool:
-    """Return whether two enclosures may have a point in common."""
-    return bool(np.all((one.low <= other.high) & (other.low <= one.high)))
-
-
-def _groups(at: Coordinates, labels: np.ndarray) -> list[np.ndarray]:
-    """Return the coordinates ``[player axis]`` of every group of exchangeable players."""
-    found = []
-    for label in np.unique(labels):
-        players = np.flatnonzero(labels == label)
-        rows = [np.flatnonzero(at.player == player) for player in players]
-        if len(players) > 1 and len(rows[0]):
-            found.append(np.array(rows))
-    return found
-
-
-def _out_of_order(at: Coordinates, labels: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Return the boxes in which some player's first choice is above that of the next exchangeable player."""
-    out = np.zeros(len(low), dtype=bool)
-    for group in _groups(at, labels):
-        first = group[:, 0]
-        out |= np.any(low[:, first[:-1]] > high[:, first[1:]], axis=1)
-    return out
-
-
-def _sorted(
-    at: Coordinates, labels: np.ndarray, y: np.ndarray, side: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows of choices with exchangeable players in order of their first choice."""
-    y, side = y.copy(), side.copy()
-    for group in _groups(at, labels):
-        order = np.argsort(y[:, group[:, 0]], axis=1, kind="stable")
-        for part in (y, side):
-            part[:, group] = np.take_along_axis(part[:, group], order[:, :, None], axis=1)
-    return y, side
-
-
-def _orders(at: Coordinates, labels: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the coordinates in every order of exchangeable players."""
-    groups = _groups(at, labels)
-    for orders in product(*(permutations(group) for group in groups)):
-        index = np.arange(len(at.player))
-        for group, others in zip(groups, orders, strict=True):
-            index[group] = np.array(others)
-        yield index
-
-
-def _all_orders(
-    at: Coordinates, labels: np.ndarray, points: list[FirstOrderPoint], verdicts: np.ndarray
-) -> tuple[list[FirstOrderPoint], list[int]]:
-    """Return the points of every order of exchangeable players, and their verdicts."""
-    every: list[FirstOrderPoint] = []
-    words: list[int] = []
-    for point, verdict in zip(points, verdicts, strict=True):
-        for index in _orders(at, labels):
-            other = FirstOrderPoint(*(part[index] for part in point))
-            # a point that the exchange leaves within the box where it is alone is the same
-            if not any(_overlap(other, known) for known in every):
-                every.append(other)
-                words.append(int(verdict))
-    order = sorted(range(len(every)), key=lambda k: every[k].centre.tolist())
-    return [every[k] for k in order], [words[k] for k in order]
-
-
-def _equilibria(at: Coordinates, session: Session) -> list[FirstOrderPoint] | None:
-    """Return the equilibria in every order of exchangeable players; None if some may be the same or not.
-
-    For all values of parameters two points are the same where one is within the box in which the other is
-    alone, and differ where their boxes have nothing in common.
-    """
-    every: list[FirstOrderPoint] = []
-    for point, verdict in zip(_points(session), session["verdict"], strict=True):
-        for index in _orders(at, at.labels) if verdict == 1 else ():
-            other = FirstOrderPoint(*(part[index] for part in point))
-            near = [known for known in every if _overlap(other, known)]
-            if not all(_inside(other.low[None], other.high[None], other.side[None], one)[0] for one in near):
-                return None
-            if not near:
-                every.append(other)
-    return every
-
-
-def _search_coordinates(game: Any, at: Coordinates, rows: np.ndarray) -> np.ndarray:
-    """Return choices ``[box coordinate]`` in the coordinates in which the game's box is searched."""
-    if not is_reparametrised(game):
-        return rows
-    return np.asarray(game.space.unconstrain(_profiles(at, rows)))[:, at.player, at.axis]
-
-
-def _width(game: object, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Return widths relative to the range, or to the size of far smaller numbers that are not near zero."""
-    ends = np.stack([at.low, at.high])
-    if is_reparametrised(game):
-        first, last = _search_coordinates(game, at, ends)
-        wide = _search_coordinates(game, at, high) - _search_coordinates(game, at, low)
-        return np.asarray(wide / (last - first))
-    far, near = np.maximum(np.abs(low), np.abs(high)), np.minimum(np.abs(low), np.abs(high))
-    apart, span = (low * high > 0) & (near > 0.5 * far), np.ptp(ends, axis=0)
-    return np.asarray((high - low) / np.where(apart, np.minimum(span, 10 * far), span))
-
-
-def _halves(
-    game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, influence: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return both halves of boxes, split where it changes derivatives most."""
-    width = np.where((side == 0) | (side == OPEN), _width(game, at, low, high), -1.0)
-    widest = width.max(axis=1, keepdims=True)
-    # no slivers: where derivatives are not known, or constant, the widest coordinate is split
-    known = np.all(np.isfinite(influence), axis=1, keepdims=True) & (influence.max(axis=1, keepdims=True) > 0)
-    axis = np.argmax(np.where(known, np.where(width > SLIVER * widest, influence, -1.0), width), axis=1)
-    row = np.arange(len(low))
-    middle = (low + high) / 2
-    if is_reparametrised(game):
-        there = (_search_coordinates(game, at, low) + _search_coordinates(game, at, high)) / 2
-        profiles = at.start + np.zeros((len(low), *at.start.shape))
-        profiles[:, at.player, at.axis] = there
-        amounts = np.asarray(game.space.constrain(profiles))[:, at.player, at.axis]
-        middle = np.where((amounts > low) & (amounts < high), amounts, middle)
-    left, right = high.copy(), low.copy()
-    left[row, axis] = right[row, axis] = middle[row, axis]
-    return np.concatenate([low, right]), np.concatenate([left, high]), np.concatenate([side, side])
-
-
-def _faces(
-    at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, which: np.ndarray
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return boxes with an open choice each at the bounds that they touch, and between these."""
-    row = np.arange(len(low))
-    between = side.copy()
-    between[row, which] = 0.0
-    parts = [(low, high, between)]
-    for bound, end, sign in ((at.low, low, -1.0), (at.high, high, 1.0)):
-        touches = end[row, which] == bound[which]
-        at_bound = [part[touches].copy() for part in (low, high, side)]
-        some, k = np.arange(int(touches.sum())), which[touches]
-        for part, value in zip(at_bound, (bound[k], bound[k], sign), strict=True):
-            part[some, k] = value
-        parts.append((at_bound[0], at_bound[1], at_bound[2]))
-    return parts
-
-
-def _better(
-    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, most: float, seen: int
-) -> np.ndarray:
-    """Return the boxes in which some player has a better strategy at every profile.
-
-    It is one strategy of one player; or where payoffs add up to at most a number, ``most``, one of each.
-    """
-    gain, strategy = good_strategies(game, at, (low + high) / 2, seen)
-    found = np.zeros(len(low), dtype=bool)
-    # every player: where one gains most by leaving a jump, another may gain throughout
-    for player in range(len(at.start)):
-        left = np.flatnonzero(~found & (gain[:, player] > 0))
-        if len(left):
-            found[left] = refutation(game, at, player, low[left], high[left], strategy[left, player], seen)
-    left = np.flatnonzero(~found & (np.sum(gain, axis=1) > 0) & (most < np.inf))
-    if len(left):
-        found[left] = refutation_together(game, at, low[left], high[left], strategy[left], most, seen)
-    return found
-
-
-def good_strategies(game: Game, at: Coordinates, y: np.ndarray, seen: int) -> tuple[Any, Any]:
-    """Return each player's gain ``[box player]`` at profiles by a good strategy ``[box player axis]``."""
-    axes = game.space.shape[1]
-    size = CANDIDATES**axes if axes < 3 else 4 * CANDIDATES**2
-    grids = np.stack([np.asarray(game.space.grid(player, size)) for player in range(len(at.start))])
-    found: tuple[Any, Any] = _gains_at(game, at, put(grids), y, batch=BATCH, seen=seen)
-    return found
-
-
-def _gain_at(game: Game, at: Coordinates, grids: Any, y: Array) -> tuple[Any, Any]:
-    """Return each player's gain ``[player]`` at a profile by a good strategy, in floating point."""
-    axes = grids.shape[2]
-    unit = np.concatenate([np.zeros((1, axes)), np.eye(axes), -np.eye(axes)])
-
-    def best(pay: Any, candidates: Any) -> tuple[Any, Any]:
-        payoffs = jax.vmap(pay)(candidates)
-        k = jnp.nanargmax(payoffs)
-        return candidates[k], payoffs[k]
-
-    y = at.middle(y, y)
-    x, game = at.profile(y), at.game(game, y)
-    gains, strategies = [], []
-    for player, grid in enumerate(grids):
-        pay = deviation_payoff(game, x, player)
-        low, high = jnp.min(grid, axis=0), jnp.max(grid, axis=0)
-
-        def closer(k: Any, found: Any, pay: Any = pay, low: Any = low, high: Any = high) -> Any:
-            step = (high - low) / CANDIDATES * 0.5**k
-            return best(pay, jnp.clip(found[0] + step * unit, low, high))
-
-        strategy, payoff = jax.lax.fori_loop(0, CLOSER, closer, best(pay, grid))
-        gains.append(payoff - pay(x[player]))
-        strategies.append(strategy)
-    return jnp.stack(gains), jnp.stack(strategies)
-
-
-_gains_at = over_rows(_gain_at, shared=3)
-
-
-def _places(at: Coordinates, labels: np.ndarray, session: Session) -> tuple[np.ndarray, np.ndarray]:
-    """Return hulls of undecided boxes that touch, in every order of exchangeable players."""
-    places = _clusters(session["undecided_low"], session["undecided_high"])
-    low, high = (np.concatenate([end[:, index] for index in _orders(at, labels)]) for end in places)
-    return _clusters(low, high)
-
-
-def _undecided(
-    at: Coordinates, labels: np.ndarray, session: Session, unjudged: list[FirstOrderPoint]
-) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
-    """Return the number of places undecided by the search, and boxes with all equilibria that are not listed.
-
-    These are such places in every order of exchangeable players, points that are not judged, and one box
-    around all that is not searched.
-    """
-    places = _clusters(session["undecided_low"], session["undecided_high"])
-    low, high = (
-        np.concatenate([end, *(point[k][None] for point in unjudged)])
-        for k, end in enumerate(_places(at, labels, session))
-    )
-    if len(session["low"]):
-        turned = [session[name][:, index] for index in _orders(at, labels) for name in ("low", "high")]
-        low = np.concatenate([low, np.min([end.min(axis=0) for end in turned], axis=0)[None]])
-        high = np.concatenate([high, np.max([end.max(axis=0) for end in turned], axis=0)[None]])
-    return len(places[0]), (low, high)
-
-
 def _undefined(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
     """Return a profile in some of the boxes at which payoffs are not finite, ``[choice]``; None if unseen."""
     some = np.unique(np.linspace(0, len(low) - 1, SAMPLED).astype(int))
     for y in np.concatenate([low[some], low[some] / 2 + high[some] / 2, high[some]]):
-        x = _profile(at, y)
+        x = profile_of(at, y)
         if not np.all(np.isfinite(payoffs(game, put(x)))):
             return original_profile(game, x).ravel()
     return None
@@ -963,7 +442,7 @@ def _jump(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.
     """Return a profile in some boxes at which payoffs jump in a choice, ``[choice]``; None if unseen."""
 
     def pay(y: np.ndarray) -> np.ndarray:
-        return np.asarray(payoffs(game, put(_profile(at, y))))
+        return np.asarray(payoffs(game, put(profile_of(at, y))))
 
     some = np.unique(np.linspace(0, len(low) - 1, SAMPLED // 4).astype(int))
     edges = []
@@ -985,7 +464,7 @@ def _jump(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.
         near = np.max(np.abs(at_middle - at_a)) >= np.max(np.abs(at_b - at_middle))
         a, b = (a, middle) if near else (middle, b)
     discontinuous = whole > 0 and np.max(np.abs(pay(b) - pay(a))) > JUMP * whole
-    return original_profile(game, _profile(at, b)).ravel() if discontinuous else None
+    return original_profile(game, profile_of(at, b)).ravel() if discontinuous else None
 
 
 def _rest(game: Game, x: np.ndarray, at: Coordinates) -> np.ndarray | None:
@@ -1001,34 +480,6 @@ def _rest(game: Game, x: np.ndarray, at: Coordinates) -> np.ndarray | None:
         if np.all(np.abs(x - before)[at.place] <= 1e-3 * APART * (at.high - at.low)):
             return x
     return None
-
-
-def _clusters(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the hulls of undecided boxes that touch; one hull of very many, which are not compared."""
-    if len(low) > COMPARED:
-        return low.min(axis=0, keepdims=True), high.max(axis=0, keepdims=True)
-    a, b = low[:0], high[:0]
-    for first, last in zip(low, high, strict=True):
-        while True:
-            slack = (last - first) + 1e-300
-            near = np.all((a <= last + slack) & (b >= first - slack), axis=1)
-            if not near.any():
-                break
-            first = np.minimum(first, a[near].min(axis=0))
-            last = np.maximum(last, b[near].max(axis=0))
-            a, b = a[~near], b[~near]
-        a, b = np.concatenate([a, first[None]]), np.concatenate([b, last[None]])
-    return a, b
-
-
-def _profile(at: Coordinates, y: np.ndarray) -> np.ndarray:
-    profile = at.start.copy()
-    profile[at.place] = y
-    return profile
-
-
-def _profiles(at: Coordinates, rows: np.ndarray) -> np.ndarray:
-    return np.reshape([_profile(at, y) for y in rows], (len(rows), *at.start.shape))
 
 
 def _radius(point: FirstOrderPoint) -> float:

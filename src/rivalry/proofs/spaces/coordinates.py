@@ -21,11 +21,7 @@ if TYPE_CHECKING:
     from rivalry.proofs.spaces.parameter_ranges import Ranges
 
 BATCH = 256  # boxes per call of a compiled program
-
-
 ORDERS = 5040  # of exchangeable players, of which one is searched and all are listed
-
-
 OPEN = 2.0
 """Side of a choice that may be at every bound of the game that its box touches, or between them."""
 

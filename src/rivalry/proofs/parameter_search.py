@@ -6,14 +6,13 @@ with the box in which it is the only one, and the boxes in which nothing is prov
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
-from rivalry.core.game import Game
 from rivalry.core.method import Session
 from rivalry.core.results import Record
+from rivalry.proofs.box_search import BoxSearch, distinct_equilibria
 from rivalry.proofs.first_order import first_order, newton
 from rivalry.proofs.points import FirstOrderPoint
 from rivalry.proofs.spaces.coordinates import Coordinates, coordinates
@@ -24,24 +23,6 @@ NARROWEST = 2.0**-13  # of the whole: ranges that are not split
 BOXES = 2000  # of profiles for a range, before it is split
 SEEDS = 32  # boxes from the middle of which Newton's method looks for points
 BOX_ENDS = ("low", "high", "side")
-
-
-@runtime_checkable
-class SearchOfBoxes(Protocol):
-    """A search for all equilibria of a game; see `rivalry.methods.AllEquilibria`."""
-
-    @property
-    def max_boxes(self) -> int:
-        """The largest number of boxes."""
-
-    def step(self, game: Game, at: Coordinates, session: Session) -> bool:
-        """Take one step; return False once there is none left."""
-
-    def add(self, game: Game, at: Coordinates, session: Session, y: np.ndarray, side: np.ndarray) -> None:
-        """Add the first-order points near profiles that are proved and new."""
-
-
-Points = Callable[[Coordinates, Session], list[FirstOrderPoint] | None]
 
 
 def begin_on_ranges(world: GameOnRanges, session: Session) -> Session:
@@ -72,12 +53,8 @@ def begin_on_ranges(world: GameOnRanges, session: Session) -> Session:
     )
 
 
-def search_on_ranges(world: GameOnRanges, session: Session, search: SearchOfBoxes, points: Points) -> bool:
-    """Take one step of the search; return False once there is none left.
-
-    ``points`` returns the equilibria of a session in all orders of exchangeable players, or None if it is not
-    known which of them are the same.
-    """
+def search_on_ranges(world: GameOnRanges, session: Session, search: BoxSearch) -> bool:
+    """Take one step of the search; return False once there is none left."""
     if not len(session["here"]):
         if not len(session["waiting"]):
             return False
@@ -88,7 +65,7 @@ def search_on_ranges(world: GameOnRanges, session: Session, search: SearchOfBoxe
         return True
     if session["boxes"][0] >= search.max_boxes:
         return False
-    _close(world, session, points(at, session))
+    _close(world, session, distinct_equilibria(at, session))
     return True
 
 
@@ -102,7 +79,7 @@ def _widths(world: GameOnRanges, ranges: np.ndarray) -> np.ndarray:
     return np.asarray((ranges[:, 1] - ranges[:, 0]) / (world.ranges.high - world.ranges.low))
 
 
-def _open(world: GameOnRanges, session: Session, search: SearchOfBoxes) -> None:
+def _open(world: GameOnRanges, session: Session, search: BoxSearch) -> None:
     """Begin with the widest range that waits."""
     width = _widths(world, session["waiting"]).max(axis=1)
     k = int(np.argmax(width))

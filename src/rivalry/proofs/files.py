@@ -17,8 +17,9 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.core.oracles import separate_periods
 from rivalry.core.results import Record
 from rivalry.core.space import Simplex
-from rivalry.methods.continuous.all_equilibria import good_strategies
 from rivalry.proofs.arithmetic.operations import operations
+from rivalry.proofs.box_search import good_strategies
+from rivalry.proofs.document import Document, write
 from rivalry.proofs.first_order import first_order, newton
 from rivalry.proofs.gains import refutation
 from rivalry.proofs.maxima import maximum_near
@@ -38,7 +39,6 @@ from rivalry.proofs.spaces.logarithms import equilibrium_bounds, searched
 from rivalry.proofs.spaces.parameter_ranges import on_ranges
 from rivalry.proofs.spaces.simplices import InFractions
 from rivalry.runtime.jax import jax, jnp
-from rivalry.solving.exact_proofs import Document, write
 
 VERSION = 2
 BOXES = 1_000_000
