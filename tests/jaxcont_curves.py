@@ -46,7 +46,7 @@ def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> C
 
 def _frame(system: System) -> _Frame:
     zero = np.zeros(system.unknowns + 1)
-    reduce = system._basis.T[system._rows] * (system.lengths / system.family.scale)[:, None]
+    reduce = system._basis.T[system._rows] * (system.lengths / system._scales)[:, None]
     low, high = system.family.low, system.family.high
     expand = system._basis @ system._expand * system.lengths
     return _Frame(*map(put, (system.profile(zero), expand, reduce, low, high - low)))
