@@ -476,7 +476,7 @@ def test_a_file_that_ends_the_program_while_it_certifies_is_named(
     Path("mine.toml").write_text('[game]\nfamily = "quits.py:contest"\n[[method]]\nkind = "best_response"\n')
     assert rivalry("run", "mine.toml", "--workers", "1").status == 0
     leaves = from_file("quits.py:ends", Path.cwd())
-    monkeypatch.setattr("rivalry.lab.worker.recertify", lambda *_: leaves(None))
+    monkeypatch.setattr("rivalry.lab.proofs.recertify", lambda *_: leaves(None))
     answer = rivalry("certify", "runs/mine")
     assert answer.status == 1
     last = QUITS.rstrip().count("\n") + 1

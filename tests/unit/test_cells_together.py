@@ -14,6 +14,7 @@ from rivalry.core import files
 from rivalry.core.batched_games import PART, Together
 from rivalry.lab import worker
 from rivalry.lab.array import Shard, merge, work
+from rivalry.lab.checkpoints import CheckpointFile, Stopped
 from rivalry.lab.executor import CellOutcome, Here, carry_out, run_study
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study, build_game
@@ -154,7 +155,7 @@ def test_sessions_go_on_after_an_interruption(tmp_path: Path, monkeypatch: pytes
     worker.carry_out(job)
     run, job = learners(tmp_path / "run")
     events: list[Any] = []
-    with pytest.raises(worker.Stopped):  # in the third session
+    with pytest.raises(Stopped):  # in the third session
         worker.carry_out(job, lambda event: events.append(event) or event.done > 2.5 * event.total / 4)
     assert not contents(run)
     assert job.checkpoint_path.exists()
@@ -358,7 +359,7 @@ def test_a_batch_goes_on_where_it_was_killed(
     # ends that are left for others, in several calls of the program
     one = study(6, POSITIONS, REACH, kind="gradient_ascent", start=[0.3, 0.3, 0.3], max_steps=2000, tol=1e-13)
     whole = run_study(one, tmp_path / "whole")
-    saves, save = 0, worker.CheckpointFile.save
+    saves, save = 0, CheckpointFile.save
     written, write = 0, files.write
 
     def save_some(self: Any, arrays: Any) -> None:
@@ -375,7 +376,7 @@ def test_a_batch_goes_on_where_it_was_killed(
             raise Killed
         write(path, data, **options)
 
-    monkeypatch.setattr(worker.CheckpointFile, "save", save_some)
+    monkeypatch.setattr(CheckpointFile, "save", save_some)
     monkeypatch.setattr(files, "write", write_some)
     run = Run.create_or_open(tmp_path / "run", one)
     with pytest.raises(Killed):

@@ -15,7 +15,8 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.results import CLAIMS
 from rivalry.core.space import Box
-from rivalry.lab.worker import recertify, run_cell
+from rivalry.lab.proofs import recertify
+from rivalry.lab.worker import run_cell
 from rivalry.methods.design.design import Design
 from rivalry.methods.design.rule_choices import bound_of, choices_of
 from rivalry.runtime.jax import jnp

@@ -25,9 +25,10 @@ from rivalry.core.files import pack, write, write_json
 from rivalry.core.game import BrokenInvariant
 from rivalry.lab import executor
 from rivalry.lab.answer.caveats import warnings_of
+from rivalry.lab.checkpoints import Stopped
 from rivalry.lab.executor import RunEvent, carry_out, certify, pool, run_study
 from rivalry.lab.store import DiskFull, Run, StoreError, load_run
-from rivalry.lab.worker import Job, Stopped
+from rivalry.lab.worker import Job
 from rivalry.solving import Progress
 from tests.duel_study import study
 

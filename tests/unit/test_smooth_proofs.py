@@ -22,7 +22,7 @@ from benchmarks.lists import GAMES
 from rivalry.cli import main as command
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.space import Simplex
-from rivalry.lab.worker import check_independently
+from rivalry.lab.proofs import check_independently
 from rivalry.proofs import files
 from rivalry.proofs.arithmetic.operations import operations
 from rivalry.proofs.files import SmoothProof

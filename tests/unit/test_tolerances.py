@@ -23,8 +23,8 @@ from rivalry.core.game import BrokenInvariant
 from rivalry.core.results import Certificate
 from rivalry.core.space import Box
 from rivalry.lab.answer.checks import _verdict
+from rivalry.lab.proofs import certificate_changes
 from rivalry.lab.study.expect import _same
-from rivalry.lab.worker import certificate_changes
 from rivalry.methods.finite.mixed_equilibria import _add_verified
 from rivalry.population import certificate as population
 from rivalry.proofs import existence

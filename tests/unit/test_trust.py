@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from rivalry.lab import trust
+from rivalry.lab.checkpoints import CheckpointFile
 from rivalry.lab.executor import RunEvent, carry_out
 from rivalry.lab.store import Run, load_run
 from rivalry.lab.study import load_study
-from rivalry.lab.worker import CheckpointFile
 from rivalry.schema.registry import trusting
 from tests.cli.conftest import Command, rivalry
 

@@ -13,16 +13,10 @@ import rivalry as rv
 from rivalry import solving
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.results import Certificate, Record
+from rivalry.lab.checkpoints import CheckpointFile, Stopped
+from rivalry.lab.proofs import certificate_changes, recertify
 from rivalry.lab.study import Cell, build_game
-from rivalry.lab.worker import (
-    CheckpointFile,
-    Job,
-    Stopped,
-    carry_out,
-    certificate_changes,
-    recertify,
-    run_cell,
-)
+from rivalry.lab.worker import Job, carry_out, run_cell
 from tests.duel_study import study
 
 # step limits are deliberately small; the warning is tested separately

@@ -337,7 +337,7 @@ def certify_policy(policy: str, game: str, export: Path | None = None) -> tuple[
     if export is None:
         return {"certificates": [row]}, "\n".join(lines)
     from rivalry.core.files import folder_for
-    from rivalry.lab.worker import saved_and_checked
+    from rivalry.lab.proofs import saved_and_checked
 
     _, line = saved_and_checked(save, folder_for(export) / f"{name}.json")
     return {"certificates": [row], "proofs": [line]}, "\n".join([*lines, line])

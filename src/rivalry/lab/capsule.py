@@ -28,8 +28,9 @@ from rivalry.core.files import DamagedFile, StoreError
 from rivalry.core.results import Record, provenance
 from rivalry.lab.citation import bibtex
 from rivalry.lab.executor import batches_of
+from rivalry.lab.proofs import certificate_changes, recertify
 from rivalry.lab.store import Run
-from rivalry.lab.worker import certificate_changes, recertify, run_cell, run_cells
+from rivalry.lab.worker import run_cell, run_cells
 from rivalry.schema.register import collect
 from rivalry.schema.registry import hook
 

@@ -104,6 +104,7 @@ def compute(data: bytes, files: Mapping[str, bytes], mailbox: Any) -> Message:
 def _execute(order: Order, job: Job, mailbox: Any) -> CellOutcome:
     """Execute the job; send its progress and checkpoints to the mailbox."""
     from rivalry.lab import worker
+    from rivalry.lab.checkpoints import CheckpointFile
 
     spoke = time.monotonic()
 
@@ -113,7 +114,7 @@ def _execute(order: Order, job: Job, mailbox: Any) -> CellOutcome:
             spoke = time.monotonic()
             mailbox.put.remote((order.ticket, outcome, None))
 
-    class Sent(worker.CheckpointFile):
+    class Sent(CheckpointFile):
         """Checkpoints that are also sent to the run's folder."""
 
         def save(self, arrays: dict[str, np.ndarray]) -> None:

@@ -13,13 +13,15 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from rivalry.lab.answer.cases import Sentence
 from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.answer.claims import on_claims, on_lists
 from rivalry.lab.answer.points import REPEATED, PointResults, points_of, thinned
+from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.answer.summary import summarise, tiled
 from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable, answer_table
-from rivalry.lab.answer.trends import Sentence, on_quantities, positions
+from rivalry.lab.answer.trends import on_quantities
 from rivalry.plots.families import default_figures
 from rivalry.plots.select import filled_variables, own_rank
 from rivalry.schema.registry import near
@@ -78,7 +80,7 @@ class Answer:
         if not self.points:
             return []
         few = self.points if self.sampled is self.data else points_of(self.study, self.sampled)
-        lead = on_quantities(self.study, few) or positions(self.study, few)
+        lead = on_quantities(self.study, few) or position_sentences(self.study, few)
         lists = on_lists(self.study, self.points)
         lists = lists[: MOST - 1]
         lead = lead[: MOST - 1 - len(lists)]

@@ -17,9 +17,10 @@ from rivalry.core.results import (
     radius_in_words,
     small_gain_in_words,
 )
+from rivalry.lab.answer.cases import Sentence, at_point, points_asked
 from rivalry.lab.answer.estimates import number_in_words
+from rivalry.lab.answer.grammar import joined
 from rivalry.lab.answer.points import PointResults
-from rivalry.lab.answer.trends import Sentence, at_point, joined, points_asked
 from rivalry.lab.study.words import LIST, ROLES, Words
 from rivalry.text.display import bound_in_words, verified_in_words
 
@@ -270,7 +271,7 @@ def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Se
         if text.startswith("exactly") and len(rows) == 1:
             said += "; there is no other"
         return [Sentence(f"{said[:1].upper()}{said[1:]}.", basis), *names]
-    parts = [f"{_places(own, found, words)}: {text}" for text, own in list(texts.items())[:MOST]]
+    parts = [f"{format_points(own, found, words)}: {text}" for text, own in list(texts.items())[:MOST]]
     said = "; ".join(parts)
     left = len(rows) - sum(len(own) for own in list(texts.values())[:MOST])
     said += f"; {left} other points have other numbers" if left > 1 else "; one has another" * left
@@ -284,14 +285,14 @@ def _names(
     if LIST not in ((study.get("answer") or {}).get("quantities") or ()):
         return []
     parts = [
-        f"{_places([one], found, words)}, " * (len(rows) > 1) + one.equilibria_by_name
+        f"{format_points([one], found, words)}, " * (len(rows) > 1) + one.equilibria_by_name
         for one in rows
         if one.equilibria_by_name
     ]
     return [f"Equilibria listed: {'; '.join(parts)}."] if parts else []
 
 
-def _places(own: Sequence[PointResults], found: Sequence[PointResults], words: Words) -> str:
+def format_points(own: Sequence[PointResults], found: Sequence[PointResults], words: Words) -> str:
     """Return the points that have the same list: ranges of one key, or a list of places."""
     several = len({one.algorithm for one in found}) > 1
     keys = {name for one in own for name in one.at}

@@ -224,7 +224,8 @@ class _Work:
         self.run.log(f"carried on by rivalry {present} after {other}")
 
     def _compute(self, left: list[str]) -> None:
-        from rivalry.lab.worker import CHECKPOINT, Job
+        from rivalry.lab.checkpoints import CHECKPOINT
+        from rivalry.lab.worker import Job
 
         tasks, every = self.run.tasks(), CHECKPOINT if self.every is None else self.every
         folder, out = str(self.run.head["folder"]), str(self.run.folder)
@@ -386,7 +387,7 @@ def certify(
     DiskFull
         If there is no space for a certificate.
     """
-    from rivalry.lab.worker import certificate_changes, export_proofs, recertify
+    from rivalry.lab.proofs import certificate_changes, export_proofs, recertify
 
     with run.locking():
         if parts := run.parts():

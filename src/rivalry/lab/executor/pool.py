@@ -295,6 +295,7 @@ def end_with_parent() -> None:
 def work(job: Job, report: Callable[[CellOutcome], object], carry: Carry | None = None) -> CellOutcome:
     """Run a job, by ``carry`` if given, and return its outcome; an exception is an outcome too."""
     from rivalry.lab import worker
+    from rivalry.lab.checkpoints import Stopped
 
     reported = 0.0  # time of the last report
 
@@ -310,7 +311,7 @@ def work(job: Job, report: Callable[[CellOutcome], object], carry: Carry | None 
         warnings.simplefilter("default")
         try:
             outcome = CellOutcome("done", job.id, (carry or worker.carry_out)(job, progress))
-        except worker.Stopped:
+        except Stopped:
             outcome = CellOutcome("slow", job.id)
         except DiskFull as error:
             outcome = CellOutcome("full", job.id, message=str(error))

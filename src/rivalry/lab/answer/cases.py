@@ -1,0 +1,277 @@
+"""The points of a study by case: which numbers are reported, along which key, and with which others."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value
+from rivalry.lab.answer.estimates import Draws, Estimate
+from rivalry.lab.answer.grammar import joined
+from rivalry.lab.answer.points import PointResults
+from rivalry.lab.study.words import ROLES, Words
+from rivalry.text.statistics import format_interval, half_width
+
+TOGETHER = 3  # most numbers of one sentence on several quantities
+CASES = 7  # most cases that a sentence without a sweep lists
+_NUMBERED = re.compile(r"\w+ \d+")
+WHOSE = ("player", "firm", "type", "agent", "team", *ROLES)  # beginnings of entries that sentences name
+LEFT_OUT = "Leaving out points that are not equilibria"
+DRAWS = ("allocation",)  # keys that number random draws of the game
+
+
+class Sentence(NamedTuple):
+    """A sentence and what it rests on."""
+
+    text: str
+    basis: str
+
+
+class Row(NamedTuple):
+    """A quantity at one point."""
+
+    method: str
+    at: Mapping[str, Any]
+    estimates: tuple[Estimate, ...]
+    refuted: bool  # whether the point is no equilibrium
+    bound: str = ""  # of the search for a best choice
+
+
+class Trend(NamedTuple):
+    """What is told of a quantity: its values by case along a key, or without one."""
+
+    name: str
+    key: str
+    cases: dict[str, list[list[Value]]]  # per entry; a case without a name is the only one
+    by: tuple[str, ...]  # what cases differ in
+    fixed: str = ""  # the key along which nothing moves, if any
+    averaged: str = ""  # the key over whose values numbers are means
+    where: str = ""  # the only point at which it is known
+    in_step: tuple[str, ...] = ()  # the keys that change with the key, as in a zip
+    left_out: bool = False  # whether points that are no equilibria are left out
+
+
+def points_asked(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[PointResults]:
+    """Return the results of the study's answer: of its methods, at its point; all if there are none."""
+    own = study.get("answer") or {}
+    rows = [one for one in found if one.algorithm in own.get("methods", ())] or list(found)
+    at = own.get("at", {}).items()
+    return [one for one in rows if all(one.at.get(k, v) == v for k, v in at)] or rows
+
+
+def at_point(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words, text: str) -> str:
+    """Return a sentence that begins with the point of the study's answer, if it has one."""
+    at = (study.get("answer") or {}).get("at", {})
+    own = {k: v for k, v in at.items() if {one.at.get(k) for one in rows} == {v}}
+    return f"At {words.place(own)}, {text[0].lower()}{text[1:]}" if own else text
+
+
+def basis_of(found: Sequence[PointResults]) -> str:
+    """Return how many points, replications or sessions the numbers rest on."""
+    points = f"{len(found)} point{'s' * (len(found) != 1)}"
+    repeats = {(one.repeats, one.results) for one in found if one.repeats}
+    if len(repeats) == 1:
+        (what, count) = repeats.pop()
+        points += f", {count} {what} each" + (", 95 % intervals" if what == "replications" else "")
+    elif any(one.text.count("±") for each in found[:1] for row in each.quantities.values() for one in row):
+        points += ", 95 % intervals over sessions"
+    return points
+
+
+def swept_key(study: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    """Return the key along which numbers are told: the study's, or the numeric one with most values.
+
+    There is none where some cases of a method have a single value along it, as in a zip of two keys.
+    """
+    values: dict[str, set[Any]] = {}
+    for row in rows:
+        for name, value in row.at.items():
+            if isinstance(value, int | float) and not isinstance(value, bool) and name not in DRAWS:
+                values.setdefault(name, set()).add(value)
+    counts = {name: len(each) for name, each in values.items() if len(each) > 1}
+    wanted = (study.get("answer") or {}).get("along", "")
+    key = wanted if wanted in counts else max(reversed(counts), key=lambda name: counts[name], default="")
+    by = differing_keys(rows, key)
+    for method in {row.method for row in rows}:
+        places = Counter(tuple(str(row.at.get(k)) for k in by) for row in rows if row.method == method)
+        if len(places) > 1 and min(places.values()) == 1 < max(places.values()):
+            return ""
+    return key
+
+
+def trend_of(
+    study: Mapping[str, Any], name: str, found: Sequence[PointResults], words: Words
+) -> Trend | None:
+    """Return the trend of a quantity over a sweep; along another key if it is constant along the first."""
+    rows = [
+        Row(one.algorithm, one.at, one.quantities[name], is_refuted(one), one.bound_of_search)
+        for one in found
+        # over starts, numbers have a range and no interval
+        if is_reported(one.quantities.get(name, ()))
+        and (one.repeats != "starts" or all(each.low == each.high for each in one.quantities[name]))
+    ]
+    if not rows:
+        return None
+    rows, averaged = _over_draws(rows, words)
+    key = swept_key(study, rows)
+    known = len(rows)
+    rows, key = _without_refuted(rows, key)
+    fixed, where = "", ""
+    if len(rows) == 1 and not averaged:  # of several points or methods, one has the quantity
+        (row,) = rows
+        others = [one for one in found if one.algorithm == row.method and str(one.at) != str(row.at)]
+        where = f" at {words.place(row.at)}" * bool(row.at and others)
+        where += f" for {words.method(row.method)}" * (len({one.algorithm for one in found}) > 1)
+    elif len(rows) < known and not key and len({str(row.at) for row in rows}) == 1:
+        where = f" at {words.place(rows[0].at)}"
+    cases, by = _cases(rows, name, key, words)
+    if key and all(len({one.estimate.text for one in each}) == 1 for case in cases.values() for each in case):
+        firsts: dict[Any, Row] = {}
+        for row in rows:
+            firsts.setdefault((row.method, *((k, str(v)) for k, v in row.at.items() if k != key)), row)
+        if len(firsts) < len(rows):
+            known -= len(rows) - len(firsts)
+            rows, fixed = list(firsts.values()), key
+            rows = [row._replace(at={k: v for k, v in row.at.items() if k != fixed}) for row in rows]
+            rows, key = _without_refuted(rows, swept_key(study, rows))
+            cases, by = _cases(rows, name, key, words)
+    in_step = tuple(k for k in _varying(rows) if key and k != key and _in_step(rows, k, key))
+    left_out = len(rows) < known
+    return Trend(name, key, cases, by, fixed, averaged, where, in_step, left_out) if cases else None
+
+
+def _without_refuted(rows: list[Row], key: str) -> tuple[list[Row], str]:
+    """Return the rows used for a trend along a key, and the key; no key if one point is left.
+
+    A trend uses only points that are not refuted, where a case has any: the other points are where play
+    happened to stop. A case without any keeps its points, which are marked.
+    """
+    by, cases = differing_keys(rows, key), dict[Any, list[Row]]()
+    for row in rows:
+        place = tuple(str(row.at.get(k)) for k in by)
+        cases.setdefault((row.method, place), []).append(row)
+    if not key or not any(len({row.refuted for row in own}) > 1 for own in cases.values()):
+        return rows, key
+    left = [[row for row in own if not row.refuted] or own for own in cases.values()]
+    rows = [row for own in left for row in own]
+    return rows, key * (len({row.at.get(key) for row in rows}) > 1)
+
+
+def is_refuted(one: PointResults) -> bool:
+    """Return whether a point is no Nash equilibrium, beyond what sampling could explain."""
+    return NOT_AN_EQUILIBRIUM in one.claims and not one.concept and not one.estimated
+
+
+def _over_draws(rows: Sequence[Row], words: Words) -> tuple[list[Row], str]:
+    """Return means over a key that numbers random draws of the game, and that key."""
+    key = next((k for row in rows for k in row.at if k in DRAWS), "")
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.method, *((k, str(v)) for k, v in row.at.items() if k != key)), []).append(row)
+    if not key or any(
+        len(own) < 2 or len({len(row.estimates) for row in own}) > 1 for own in groups.values()
+    ):
+        return list(rows), ""
+    found = []
+    for own in groups.values():
+        each = []
+        for column in zip(*(row.estimates for row in own), strict=True):
+            means = np.array([one.mean for one in column])
+            mean, half = float(means.mean()), float(half_width(means))
+            text, entry = format_interval(mean, half), column[0].entry
+            draws = Draws(f"{words.key(key)}s", np.array([str(row.at[key]) for row in own]), means)
+            each.append(Estimate(text, mean, mean - half, mean + half, entry, draws))
+        at = {k: v for k, v in own[0].at.items() if k != key}
+        bound = "; ".join(dict.fromkeys(row.bound for row in own if row.bound))
+        found.append(Row(own[0].method, at, tuple(each), any(row.refuted for row in own), bound))
+    return found, key
+
+
+def _cases(
+    rows: Sequence[Row], name: str, key: str, words: Words
+) -> tuple[dict[str, list[list[Value]]], tuple[str, ...]]:
+    """Return the values of every case by its name, per entry; methods with equal numbers are one."""
+    series: dict[tuple[str, tuple[tuple[str, Any], ...]], list[Row]] = {}
+    by = differing_keys(rows, key)
+    for row in rows:
+        place = tuple((k, row.at[k]) for k in by if k in row.at)
+        series.setdefault((row.method, place), []).append(row)
+    # if all are refuted, the sentence on claims says it
+    mixed = len({row.refuted for row in rows}) > 1
+    values: dict[tuple[str, Any], list[list[Value]]] = {}
+    for case, own in series.items():
+        own.sort(key=lambda row: row.at.get(key, 0.0))
+        widest = max((row.estimates for row in own), key=len)
+        values[case] = [
+            [
+                Value(
+                    float(row.at.get(key, 0.0)),
+                    own_value._replace(entry=first.entry),
+                    mixed and row.refuted and own_value.text != NOT_AN_EQUILIBRIUM,  # said once
+                    row.bound,
+                )
+                for row in own
+                if len(row.estimates) in (1, len(widest))
+                and (own_value := row.estimates[k if len(row.estimates) > 1 else 0]).text
+            ]
+            for k, first in enumerate(widest)
+        ]
+    texts = {
+        # of the same draws, a difference may be significant that is smaller than what intervals show
+        case: [
+            [(v.at, v.text, f"{v.estimate.mean:.4g}" * bool(v.estimate.draws)) for v in each] for each in own
+        ]
+        for case, own in values.items()
+    }
+    equal: dict[str, list[str]] = {}
+    for method in dict.fromkeys(method for method, _ in values):
+        own_texts = {place: text for (other, place), text in texts.items() if other == method}
+        same = (m for m in equal if {p: t for (o, p), t in texts.items() if o == m} == own_texts)
+        equal.setdefault(next(same, method), []).append(method)
+    cases = {}
+    for (method, place), columns in values.items():
+        if method in equal and any(columns):
+            own_name = joined([words.method(name) for name in equal[method]]) if len(equal) > 1 else ""
+            label = ", ".join(filter(None, [own_name, words.place(dict(place))]))
+            cases[label] = [column for column in columns if column]
+    return cases, (*("method",) * (len(equal) > 1), *(words.key(k) for k in by))
+
+
+def differing_keys(rows: Sequence[Row], key: str) -> list[str]:
+    """Return the keys in which rows differ, one of those that vary together, as in a zip."""
+    selected: list[str] = []
+    for name in (k for k in _varying(rows) if k != key):
+        if not any(_in_step(rows, name, other) for other in filter(None, (key, *selected))):
+            selected.append(name)
+    return selected
+
+
+def _varying(rows: Sequence[Row]) -> list[str]:
+    """Return the keys with several values."""
+    keys = dict.fromkeys(k for row in rows for k in row.at)
+    return [k for k in keys if len({str(row.at[k]) for row in rows if k in row.at}) > 1]
+
+
+def is_reported(row: Sequence[Estimate]) -> bool:
+    """Return whether a sentence may tell a quantity: of all, of few players or of what has a name."""
+    if not row:
+        return False
+    known = bool(np.isfinite(row[0].mean)) or row[0].text[:1].isalpha()
+    numbered = any(_NUMBERED.fullmatch(one.entry) for one in row)
+    few = len(row) <= (TOGETHER if numbered else CASES)
+    return known and bool(row[0].text) and (len(row) == 1 or (few and all(map(_is_named, row))))
+
+
+def _is_named(one: Estimate) -> bool:
+    return "," not in one.entry and (one.entry.split(" ")[0] in WHOSE or not _NUMBERED.fullmatch(one.entry))
+
+
+def _in_step(rows: Sequence[Row], name: str, key: str) -> bool:
+    """Return whether a coordinate is fixed by another, as in a zip."""
+    pairs = {(str(row.at.get(key)), str(row.at.get(name))) for row in rows if key in row.at}
+    values = {value for _, value in pairs}
+    return len(values) > 1 and len(pairs) == len({at for at, _ in pairs})

@@ -1,0 +1,206 @@
+"""The course of a number along a swept key: where it rises, falls or stays, in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby, takewhile
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.lab.answer.estimates import VISIBLE, Estimate, differ, paired_margin
+from rivalry.lab.answer.grammar import joined
+from rivalry.lab.study.words import Words
+from rivalry.text.statistics import half_width
+
+STRETCHES = 4  # most groupings of positions along a key, and most profiles
+TURNS = 3  # most rises and falls that are told one by one
+NOT_AN_EQUILIBRIUM = "not an equilibrium"
+WITH_ARTICLE = {"stable point": "a stable point", "unstable point": "an unstable point", "cycle": "a cycle"}
+
+
+class Value(NamedTuple):
+    """A number at a value of the swept key, and whether it is that of a profile that is no equilibrium."""
+
+    at: float
+    estimate: Estimate
+    refuted: bool = False
+    bound: str = ""  # of the search for a best choice, where that is an end of the values tried
+
+    @property
+    def text(self) -> str:
+        """The number, or the word with its article, with what must stand beside it."""
+        return (
+            WITH_ARTICLE.get(self.estimate.text, self.estimate.text)
+            + f" ({NOT_AN_EQUILIBRIUM})" * self.refuted
+            + f" (at {self.bound})" * bool(self.bound)
+        )
+
+
+class Stretch(NamedTuple):
+    """A stretch on which a number rises, falls or stays, with its ends."""
+
+    direction: int  # 1, -1 or 0
+    start: Value
+    end: Value
+
+
+def turns(series: Sequence[Value]) -> list[Stretch]:
+    """Return the rises and falls of a number, each beyond the intervals of its ends; none if they overlap.
+
+    Between the ends of a rise no two numbers fall beyond their intervals, and so for a fall.
+
+    >>> rows = [Value(x, Estimate("", y, y, y)) for x, y in enumerate([1.0, 2.0, 5.0, 4.0])]
+    >>> [(turn.direction, turn.start.at, turn.end.at) for turn in turns(rows)]
+    [(1, 0, 2), (-1, 2, 3)]
+    """
+    found: list[Stretch] = []
+    start = low = high = series[0]
+    direction = 0
+    for row in series[1:]:
+        if direction >= 0 and row.estimate.mean > high.estimate.mean:
+            high = row
+        if direction <= 0 and row.estimate.mean < low.estimate.mean:
+            low = row
+        up = row.estimate.mean > low.estimate.mean and differ(low.estimate, row.estimate)
+        down = row.estimate.mean < high.estimate.mean and differ(high.estimate, row.estimate)
+        if direction == 0 and up:
+            direction, high, start = 1, row, low
+        elif direction == 0 and down:
+            direction, low, start = -1, row, high
+        elif direction > 0 and down:
+            found.append(Stretch(1, start, high))
+            start, low, direction = high, row, -1
+        elif direction < 0 and up:
+            found.append(Stretch(-1, start, low))
+            start, high, direction = low, row, 1
+    if direction == 0:
+        found = [Stretch(0, series[0], series[-1])]
+    else:
+        found.append(Stretch(direction, start, high if direction > 0 else low))
+    return found if all(_holds(turn, series) for turn in found) else []
+
+
+def _holds(turn: Stretch, series: Sequence[Value]) -> bool:
+    """Return whether no two numbers of a stretch move against it, nor at all where it stays."""
+    if turn.direction and not differ(turn.start.estimate, turn.end.estimate):
+        return False
+    own = [row.estimate for row in series if turn.start.at <= row.at <= turn.end.at]
+    mean, low, high = (np.array([getattr(one, name) for one in own]) for name in ("mean", "low", "high"))
+    paired = all(paired_margin(own[0], one) is not None for one in own)
+    by_draw = np.array([one.draws.values for one in own if one.draws]) if paired else None
+    # as `differ`, for one number and all later ones at a time: pairs are many
+    for k in range(len(own) - 1):
+        gap, later = mean[k + 1 :] - mean[k], slice(k + 1, None)
+        up, down = (
+            np.hypot((mean - low)[later], high[k] - mean[k]),
+            np.hypot(mean[k] - low[k], (high - mean)[later]),
+        )
+        if by_draw is not None:
+            up = down = half_width((by_draw[later] - by_draw[k]).T)
+        visible = np.maximum(np.abs(mean[later]), abs(mean[k])) * VISIBLE
+        apart = (np.abs(gap) > np.where(gap >= 0, up, down)) & (np.abs(gap) > visible)
+        if np.any(apart & ((gap * turn.direction < 0) | (turn.direction == 0))):
+            return False
+    return True
+
+
+def course(series: Sequence[Value], key: str, words: Words) -> str:
+    """Return how a number moves along a key, in words."""
+    first, last = series[0], series[-1]
+    numbers = [bool(np.isfinite(row.estimate.mean)) for row in series]
+    if not any(numbers):
+        return kinds_of_points(series, key, words)
+    if not all(numbers):
+        return _in_stretches(series, key, words)
+    if len({row.estimate.text for row in series}) == 1:
+        return f"stays at {first.text}"
+    if is_single(series):  # single draws: no difference is more than noise
+        return f"is {first.text} at {words.place({key: first.at})} and {last.text} at {words.value(last.at)}"
+    lowest, most = (end(series, key=lambda row: row.estimate.mean) for end in (min, max))
+    found = turns(series)
+    if found and found[0].direction == 0:
+        return f"stays between {lowest.text} and {most.text}"
+    if not found or len(found) > TURNS:
+        places = [f"{row.text} (at {words.place({key: row.at})})" for row in (lowest, most)]
+        return f"varies between {places[0]} and {places[1]}"
+    parts = []
+    before, after = _plateau(series), _plateau(series[::-1])
+    for k, turn in enumerate(found):
+        start = "" if turn.start.at == first.at else f"at {words.place({key: turn.start.at})} "
+        end = "" if turn.end.at == last.at else f" at {words.place({key: turn.end.at})}"
+        verb = "rises" if turn.direction > 0 else "falls"
+        origin = f"from {turn.start.text} {start}" * (not k)
+        if not k and turn.start.at <= before.at and first.at < before.at:
+            parts.append(f"stays at {first.text} up to {words.place({key: before.at})}")
+            origin = ""
+        if turn is found[-1] and after.at <= turn.end.at and after.at < last.at:
+            end = f" at {words.place({key: after.at})}, and stays there"
+        parts.append(f"{'then ' * bool(parts)}{verb} {origin}to {turn.end.text}{end}")
+    return ", ".join(parts)
+
+
+def _plateau(series: Sequence[Value]) -> Value:
+    """Return the last of the numbers that equal the first one, without a gap.
+
+    >>> rows = [Value(x, Estimate(str(y), y, y, y)) for x, y in enumerate([0.8, 0.8, 0.9, 0.8])]
+    >>> _plateau(rows).at, _plateau(rows[::-1]).at
+    (1, 3)
+    """
+    first = series[0]
+    *_, last = takewhile(
+        lambda row: row.text == first.text and not differ(first.estimate, row.estimate), series
+    )
+    return last
+
+
+def _in_stretches(series: Sequence[Value], key: str, words: Words) -> str:
+    """Return how a number moves along a key where some of it is beyond what was tried."""
+    stretches = [
+        list(each)
+        for _, each in groupby(series, key=lambda row: row.text * bool(np.isnan(row.estimate.mean)))
+    ]
+    if len(stretches) > STRETCHES:
+        return kinds_of_points(series, key, words)
+    parts = []
+    for rows in stretches:
+        place = f"at {words.place({key: rows[0].at})}"
+        if len(rows) > 1:
+            place = f"from {words.place({key: rows[0].at})} to {words.value(rows[-1].at)}"
+        same = len({row.text for row in rows}) == 1
+        parts.append(f"{f'is {rows[0].text},' if same else course(rows, key, words)} {place}")
+    return joined(parts)
+
+
+def kinds_of_points(series: Sequence[Value], key: str, words: Words) -> str:
+    """Return the words that a quantity takes along a key, with the stretches on which it does."""
+    parts = []
+    for text, each in groupby(series, key=lambda row: row.text):
+        rows = list(each)
+        ends = f"at {words.place({key: rows[0].at})}"
+        if len(rows) > 1:
+            ends = f"from {words.place({key: rows[0].at})} to {words.value(rows[-1].at)}"
+        parts.append(f"{text} {ends}")
+    if len(parts) == 1:
+        return f"is {series[0].text} throughout"
+    if len(parts) > STRETCHES:
+        counts = Counter(row.text for row in series)
+        return "is " + joined([f"{text} at {n} of {len(series)} points" for text, n in counts.most_common()])
+    return f"is {joined(parts)}"
+
+
+def is_single(series: Iterable[Value]) -> bool:
+    """Return whether the noise of a number is unknown."""
+    return any(np.isfinite(row.estimate.mean) and np.isnan(row.estimate.low) for row in series)
+
+
+def direction(series: Sequence[Value]) -> str:
+    if is_single(series):
+        return "has one value per setting"
+    if not np.isfinite(series[0].estimate.mean):
+        return "changes" if len({row.estimate.text for row in series}) > 1 else "does not change"
+    found = turns(series)
+    if len(found) != 1:
+        return "rises and falls"
+    return {1: "rises", -1: "falls", 0: "does not move"}[found[0].direction]

@@ -1,0 +1,22 @@
+"""Parts of sentences: lists, capitals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def joined(parts: Sequence[str], last: str = "and") -> str:
+    """Return parts as a list in words.
+
+    >>> joined(["a", "b", "c"]), joined(["a", "b"])
+    ('a, b, and c', 'a and b')
+    """
+    if any("," in part for part in parts) and len(parts) > 1:
+        return f"{'; '.join(parts[:-1])}; {last} {parts[-1]}"
+    if len(parts) < 3:
+        return f" {last} ".join(parts)
+    return f"{', '.join(parts[:-1])}, {last} {parts[-1]}"
+
+
+def capitalised(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"

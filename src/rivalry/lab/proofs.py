@@ -1,0 +1,183 @@
+"""Certificates and proof files of stored cells, computed again or checked by the independent program."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from hashlib import sha256
+from importlib.util import find_spec
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rivalry import solving
+from rivalry.certificates.certify import certificate
+from rivalry.core.game import Game, is_population
+from rivalry.core.method import Learner, as_learner
+from rivalry.core.results import Certificate, Record, stack_records, unstack_records
+from rivalry.core.tolerances import ROUNDING, SAME_NUMBER
+from rivalry.lab.checkpoints import Task
+from rivalry.lab.worker import played_game, points_of
+
+
+def recertify(task: Task, folder: Path, record: Record, proof: bool = False) -> Record:
+    """Return a recomputed certificate of a stored cell's profiles; empty for a cell without one.
+
+    A method certifies claims that are not about a profile from more data than are stored: these are not
+    recomputed. With ``proof``, their ``certificate_method`` says what they are about.
+    """
+    if "regret" not in record:
+        return {}
+    points = points_of(task, folder)
+    lead = tuple(points.shape.values())
+    dims, stored = record.get("profile", ((), np.zeros(0)))
+    if dims[len(lead) :] != ("player", "axis") or not isinstance(points.games[0], Game):
+        return _without_profile(points.games[0], record) if proof else {}
+    profiles = stored.reshape(prod(lead), *stored.shape[len(lead) :])
+    proofs = []
+    for game, method, one, profile in zip(
+        points.games, points.methods, unstack_records(record, len(lead)), profiles, strict=True
+    ):
+        found, known = Record(), Certificate.from_record(one)
+        if np.all(np.isfinite(profile)):  # else a batch index without a solution
+            played = played_game(game, method, one)
+            new = certificate(played, profile, tolerance=task["tolerance"], proof=proof)
+            if known is not None:  # only the method knows its concept, and the residual of its equations
+                new = new._replace(concept=known.concept, residual=known.residual)
+            found = new.record()
+        proofs.append(found)
+    if not any(proofs):
+        return {}
+    return stack_records(proofs, points.shape) if points.shape else proofs[0]
+
+
+def export_proofs(
+    task: Task, folder: Path, record: Record, cell: str, into: Path
+) -> tuple[Record, list[str]]:
+    """Write a proof file per proved claim of a cell into a folder, and have each checked.
+
+    Returns
+    -------
+    Record
+        ``verified_proof``, the SHA-256 of every file that was verified.
+    list of str
+        A line per claim: the file, its size and what the checker says, or why there is no file.
+    """
+    points = points_of(task, folder)
+    lead = tuple(points.shape)
+    digests, lines = [], []
+    for k, one in enumerate(unstack_records(record, len(lead)) if lead else [record]):
+        digest, name = "", f"{cell}-{k}" if lead else cell
+        in_list = "equilibria" in one and len(one["equilibria"][1]) > 0
+        is_claim = "claim" in one and str(one["claim"][1]) == "equilibrium"
+        if in_list or is_claim or solving.ExactProof(None, None, one).claim:
+            save = partial(_save, points.games[k], points.methods[k], one, in_list)
+            digest, line = saved_and_checked(save, into / f"{name}.json")
+            lines.append(line)
+        digests.append(digest)
+    array = np.array(digests).reshape(tuple(points.shape.values()))
+    return ({"verified_proof": (lead, array)} if any(digests) else {}), lines
+
+
+def saved_and_checked(save: Callable[[Path], None], file: Path) -> tuple[str, str]:
+    """Write a proof file and have it checked.
+
+    Returns the SHA-256 of a verified file, else an empty text; and a line: the file, its size and what the
+    checker says, or why there is no file.
+    """
+    try:
+        save(file)
+    except ValueError as error:
+        return "", f"{file.stem}: no file: {error}"
+    data = file.read_bytes()
+    status, said = check_independently(file)
+    digest = sha256(data).hexdigest() if status == 0 else ""
+    return digest, f"{file.name}: {len(data)} bytes; {said}{f'; SHA-256 {digest}' * bool(digest)}"
+
+
+def _save(game: Any, method: Any, record: Record, in_list: bool, file: Path) -> None:
+    """Write the proof of one result. Raises `ValueError` where none was made."""
+    learner = as_learner(method) if isinstance(method, Learner) else None
+    played = played_game(game, method, record)
+    found = solving.proof_of(played, learner.world(game) if learner else None, record)
+    about_profile = record.get("profile", ((), None))[0] == ("player", "axis")
+    about_profile = about_profile and not isinstance(found, solving.ExactProof)
+    if about_profile and not in_list and not np.isfinite(record.get("certificate_radius", ((), np.nan))[1]):
+        raise ValueError("no exact equilibrium is proved near the profile")
+    found.save(file)
+
+
+def check_independently(file: Path) -> tuple[int | None, str]:
+    """Return the status of `rivalry-check` for a file, None where it is not installed, and what it says."""
+    found = find_spec("rivalry_check")
+    if found is None or found.origin is None:
+        return None, "not checked: rivalry-check is not installed"
+    # a process of its own, with nothing of this package in it
+    home = str(Path(found.origin).parents[1])
+    done = subprocess.run(
+        # -P: a file of the present folder must not pass for a library
+        [sys.executable, "-P", "-m", "rivalry_check", str(file)],
+        env={**os.environ, "PYTHONPATH": home},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.strip().removeprefix(f"{file}: ") or done.stderr.strip()[-200:]
+
+
+def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
+    """Return in one line what a recomputed certificate says differently; empty if nothing.
+
+    With ``proof`` bounds are expected to change, and are left out.
+    """
+    said = []
+    for name in ("claim", "coverage", "concept", "rounding", "tolerance", "regret", "bound"):
+        if name not in stored or name not in new or (proof and name in ("bound", "rounding")):
+            continue
+        (_, old), (_, now) = stored[name], new[name]
+        if old.shape != now.shape:
+            said.append(f"{name} had the shape {old.shape}, has {now.shape}")
+            continue
+        text = old.dtype.kind == "U"
+        # gains near 0 are differences of payoffs, which other programs round differently
+        sizes = [np.abs(stored[size][1]) for size in ("payoff", "at_stake") if size in stored]
+        sizes = [np.where(np.isfinite(size), size, 0.0) for size in sizes if size.shape == old.shape]
+        rounded: Any = 0.0 if text else ROUNDING * sum(sizes)
+        with np.errstate(invalid="ignore"):
+            close = partial(np.isclose, rtol=SAME_NUMBER, atol=rounded, equal_nan=True)
+            same = old == now if text else close(old, now)
+        if not np.all(same):
+            first = tuple(np.argwhere(np.atleast_1d(~same))[0][: old.ndim])
+            words = [repr(str(one[first])) if text else f"{float(one[first]):.6g}" for one in (old, now)]
+            more = int(np.sum(~same)) - 1
+            said.append(f"{name} was {words[0]}, is {words[1]}" + f" (and {more} more)" * (more > 0))
+    return "; ".join(said)
+
+
+COMPUTED = {
+    "exact": "best responses are exact up to floating point",
+    "bounded": "gains are bounded in floating point",
+}
+"""How the gains of a claim without a profile are computed, by coverage; others are estimates."""
+
+
+def _without_profile(game: object, record: Record) -> Record:
+    """Return the methods of certificates, with why a claim that is not about a profile has no proof."""
+    about = "mixed strategies" if "mixture" in record else "policies over periods"
+    about = "a policy of a population" if is_population(game) else about
+    dims, methods = record["certificate_method"]
+    coverage, claim = (record[name][1] for name in ("coverage", "claim"))
+
+    def reason(method: str, coverage: str, claim: str) -> str:
+        if claim in ("", "not an equilibrium"):
+            return method
+        how = COMPUTED.get(coverage, "gains are estimates")
+        return f"{method}; no profile to enclose: the claim is about {about}, whose {how}"
+
+    found = [reason(*map(str, row)) for row in zip(methods.flat, coverage.flat, claim.flat, strict=True)]
+    return {"certificate_method": (dims, np.array(found).reshape(methods.shape))}
