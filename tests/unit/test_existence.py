@@ -13,7 +13,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.certificates import deviations
-from rivalry.methods.continuous.all_equilibria import _jump
+from rivalry.proofs.box_list import _jump
 from rivalry.proofs.existence import bends, existence_and_uniqueness, is_concave, is_unique
 from rivalry.proofs.first_order import at_most_one_point, first_order
 from rivalry.proofs.points import equilibrium_near

@@ -42,8 +42,8 @@ PLACES = 32  # undecided places at which existence is asked for, at most
 NARROW = 1e-3  # of the range: a place that holds an equilibrium is one of the list up to this width
 ON_RANGES = 400  # boxes of strategies for the verdict on a point for all values of parameters
 SENSITIVE = 0.5  # of the change of derivatives with parameters: that with choices below which boxes wait
+APART = 1e-6  # of the range: profiles that are closer in every choice are listed once
 DRAWN = 20_000  # boxes kept for a picture
-
 CHOICES = 32  # more take minutes for a step
 
 Step = Callable[[Any, Coordinates, Session], bool]

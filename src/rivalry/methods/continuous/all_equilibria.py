@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import product
-from math import prod
 from time import perf_counter
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge
@@ -14,53 +12,32 @@ from annotated_types import Ge
 from rivalry.certificates.certify import certificate
 from rivalry.certificates.deviations import REGISTERED, best_response, unproved_response
 from rivalry.core import oracles
-from rivalry.core.assumed_range import gain_beyond
 from rivalry.core.game import Game, has_closed_form, refuse_jumps
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, SHARES, Need
 from rivalry.core.oracles import separate_periods
-from rivalry.core.payoffs import TRACED, payoffs
+from rivalry.core.payoffs import TRACED
 from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.results import Record
+from rivalry.proofs.box_list import SeparatePeriods, combined_list, list_of_boxes, of_period
 from rivalry.proofs.box_search import (
+    APART,
     VERDICTS,
     BoxSearch,
-    in_every_order,
-    orders,
-    points_of,
     profile_of,
-    profiles_of,
-    relative_width,
-    undecided_places,
 )
 from rivalry.proofs.parameter_search import begin_on_ranges, record_on_ranges, search_on_ranges
-from rivalry.proofs.points import FirstOrderPoint
 from rivalry.proofs.spaces.coordinates import BATCH, Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import (
     InLogs,
-    amounts,
     equilibrium_bounds,
-    original_profile,
-    original_record,
     searched,
 )
 from rivalry.proofs.spaces.parameter_ranges import GameOnRanges, on_ranges
 from rivalry.runtime.jax import jax, put
-from rivalry.text.display import count_text, strategy_in_words
 
-SAMPLED = 64  # undecided boxes at which payoffs are computed, to say why
 LONG = 1024  # boxes after which a list without an equilibrium asks for certificates
 ROUNDS = 30  # of best responses, for the profiles that certificates are asked about
-APART = 1e-6  # of the range: profiles that are closer in every choice are listed once
-JUMP = 0.1  # of the difference of payoffs over a box: as much between two adjacent numbers is a jump
-COMBINED = 5040  # equilibria of several periods that are listed
-
-
-class SeparatePeriods(NamedTuple):
-    """A game whose periods do not depend on each other, and what is searched for each of them."""
-
-    game: Any
-    parts: tuple[Any, ...]
 
 
 class AllEquilibria(BaseLearner):
@@ -200,7 +177,7 @@ class AllEquilibria(BaseLearner):
     def _step_of_periods(self, world: SeparatePeriods, session: Session) -> bool:
         """Take a step for the first period that is not searched; return False once there is none left."""
         for t, game in enumerate(world.parts):
-            mine = _of_period(session, t)
+            mine = of_period(session, t)
             if self._search.step(game, coordinates(game), mine, self._certify):
                 session.update({f"{t} {name}": part for name, part in mine.items()})
                 return True
@@ -232,239 +209,9 @@ class AllEquilibria(BaseLearner):
         if isinstance(world, GameOnRanges):
             return record_on_ranges(world, session)
         if isinstance(world, SeparatePeriods):
-            return _together(
-                world, [self.read(game, _of_period(session, t)) for t, game in enumerate(world.parts)]
-            )
-        at = coordinates(world)
-        labels = at.labels
-        points, verdicts = in_every_order(at, labels, points_of(session), session["verdict"])
-        chosen = [point for point, verdict in zip(points, verdicts, strict=True) if verdict == 1]
-        chosen, beyond = _within_range(world, at, chosen)
-        unjudged = [point for point, verdict in zip(points, verdicts, strict=True) if verdict < 1]
-        searched = not len(session["low"])
-        places, boxes = undecided_places(at, labels, session, unjudged)
-        complete = searched and not len(boxes[0]) and not self._unsearched(world) and not beyond
-        turned = [session["sets"][:, :, index] for index in orders(at, labels)]
-        sets = np.unique(np.concatenate(turned), axis=0)
-        found = np.array([profile_of(at, point.centre) for point in chosen])
-        profiles = np.reshape(found, (len(chosen), *at.start.shape))
-        # what is around an entry of the list is that entry
-        slack = APART * (at.high - at.low)
-        rest = session["certified"][:, *at.place]
-        new = np.ones(len(rest), dtype=bool)
-        for point in chosen:
-            new &= np.any((rest < point.low - slack) | (rest > point.high + slack), axis=1)
-        certified = session["certified"][new]
-        record: Record = {
-            "equilibria": (("equilibrium", "player", "axis"), profiles),
-            "equilibrium_payoff": (("equilibrium", "player"), _payoffs(world, profiles)),
-            "radius": (("equilibrium",), np.array([_radius(point) for point in chosen])),
-            "equilibrium_count": ((), np.asarray(len(chosen))),
-            "complete": ((), np.asarray(complete)),
-            "complete_reason": ((), np.asarray(self._reason(world, session, places, unjudged, beyond))),
-            "boxes": ((), session["boxes"][0].copy()),
-            "discarded": (("reason",), session["discarded"][1:].copy()),
-            "undecided": (
-                ("place", "player", "axis", "end"),
-                np.stack([profiles_of(at, end) for end in boxes], axis=-1),
-            ),
-            "equilibrium_set": (
-                ("set", "player", "axis", "end"),
-                np.stack([profiles_of(at, sets[:, k]) for k in range(2)], axis=-1),
-            ),
-            "certified": (("certified_profile", "player", "axis"), certified),
-            "certified_bound": (("certified_profile",), session["certified_bound"][new]),
-            "status": ((), np.asarray(self._status(session, searched, len(chosen) + len(certified)))),
-        }
-        if self.first_order:
-            every = np.array([profile_of(at, point.centre) for point in points]).reshape(-1, *at.start.shape)
-            words = np.array([VERDICTS[max(verdict, 0)] for verdict in verdicts], dtype=str)
-            record |= {
-                "first_order": (("first_order_point", "player", "axis"), every),
-                "first_order_count": ((), np.asarray(len(points))),
-                "verdict": (("first_order_point",), words),
-            }
-        if len(session["drawn"]):
-            record |= {
-                "drawn_box": (("drawn", "end", "choice"), session["drawn"].copy()),
-                "drawn_reason": (("drawn",), session["drawn_reason"].copy()),
-            }
-        if len(chosen):
-            record["profile"] = (("player", "axis"), profiles[0])
-        elif len(certified):
-            record["profile"] = (("player", "axis"), certified[0])
-        return original_record(world, record)
-
-    def _status(self, session: Session, searched: bool, found: int) -> str:
-        if not searched or np.any(session["verdict"] < 0):
-            return "iteration limit"
-        return "converged" if found or len(session["sets"]) else "not found"
-
-    def _unsearched(self, game: object) -> str:
-        """Return which profiles were not searched; empty where it is proved that they hold no equilibrium."""
-        if self.within is not None:
-            return f"only choices in [{self.within[0]:g}, {self.within[1]:g}] were searched"
-        if not isinstance(game, InLogs):
-            return ""
-        if game.beyond:
-            low, high = amounts(np.min(game.space.low), np.max(game.space.high))
-            return f"only choices in [{low:.3g}, {high:.3g}] were searched: {game.beyond}"
-        return "first-order points beyond the bounds on equilibria were not searched" * self.first_order
-
-    def _reason(
-        self, game: Game, session: Session, places: int, unjudged: list[FirstOrderPoint], beyond: str
-    ) -> str:
-        count, left = int(session["boxes"][0]), len(session["low"])
-        parts = []
-        if left:
-            limit = f": raise max_boxes above {self.max_boxes}" if count >= self.max_boxes else ""
-            done = f", {count_text(count, 'is', 'are')}" * (not limit)  # boxes are halved: more may be left
-            parts.append(f"{count_text(left, 'box is', 'boxes are')} not yet searched{done}{limit}")
-        low, high = session["undecided_low"], session["undecided_high"]
-        if places:
-            at = coordinates(game)
-            wide = np.max(relative_width(game, at, low, high))
-            boxes, where = count_text(len(low), "box", "boxes"), count_text(places, "place")
-            parts.append(f"undecided: {boxes} in {where}, up to {wide:.2g} of the range wide")
-            if (undefined := _undefined(game, at, low, high)) is not None:
-                parts.append(f"payoffs are not finite at {strategy_in_words(undefined)}")
-            elif (jump := _jump(game, at, low, high)) is not None:
-                parts.append(f"payoffs jump at {strategy_in_words(jump)}")
-        if unjudged:
-            parts.append(f"neither proved nor refuted: {count_text(len(unjudged), 'first-order point')}")
-        if unsearched := self._unsearched(game):
-            parts.append(unsearched)
-        parts += filter(None, [beyond])
-        if session["interchangeable"][0] and not parts:
-            return (
-                "equilibria are interchangeable where payoffs have a constant sum, and best responses unique"
-            )
-        return "; ".join(parts) or f"every box is decided: {count_text(count, 'box', 'boxes')}"
-
-
-def _within_range(
-    game: Game, at: Coordinates, points: list[FirstOrderPoint]
-) -> tuple[list[FirstOrderPoint], str]:
-    """Return the points at which no choice beyond the range assumed pays more, and why the range is no bound.
-
-    Payoffs beyond are also asked for where all choices are at their upper ends.
-    """
-    profiles = [profile_of(at, y) for y in (*(point.centre for point in points), at.high)]
-    each = [gain_beyond(game, x) for x in profiles]
-    inside = [point for point, words in zip(points, each, strict=False) if not words]
-    return inside, next(filter(None, each), "")
-
-
-def _of_period(session: Session, t: int) -> Session:
-    """Return the session of one period."""
-    return {name.split(" ", 1)[1]: part for name, part in session.items() if name.split(" ", 1)[0] == str(t)}
-
-
-def _together(world: SeparatePeriods, every: list[Record]) -> Record:
-    """Return the list of a game from those of its periods: an equilibrium is one of every period."""
-    records = [{name: value for name, (_, value) in one.items()} for one in every]
-    counts = [len(one["equilibria"]) for one in records]
-    none = any(one["complete"] and not count for one, count in zip(records, counts, strict=True))
-    few = prod(counts) <= COMBINED
-    rows = list(product(*map(range, counts))) if few else []
-    chosen = np.reshape(np.array(rows, dtype=int), (len(rows), len(records)))
-
-    def combined(name: str, indices: np.ndarray) -> np.ndarray:
-        parts = [one[name][k] for one, k in zip(records, indices.T, strict=True)]
-        return np.concatenate(parts, axis=2)
-
-    space = world.game.space
-    ends = np.split(np.stack([space.low, space.high], axis=-1), len(records), axis=1)
-    undecided = [  # with whatever is played in other periods
-        np.concatenate([*ends[:t], hull, *ends[t + 1 :]], axis=1)
-        for t, one in enumerate(records)
-        for hull in one["undecided"]
-    ]
-    profiles = combined("equilibria", chosen)
-    reasons = [
-        f"period {t + 1}: {one['complete_reason']}" for t, one in enumerate(records) if not one["complete"]
-    ]
-    if not few:
-        reasons.append(f"{prod(counts):,} combinations of the periods' equilibria are not listed")
-    boxes = sum(int(one["boxes"]) for one in records)
-    done = f"every box is decided: {count_text(boxes, 'box', 'boxes')} in {len(records)} periods"
-    radii = [one["radius"][k] for one, k in zip(records, chosen.T, strict=True)]
-    limited = not few or any(one["status"] == "iteration limit" for one in records)
-    record: Record = {
-        "equilibria": (("equilibrium", "player", "axis"), profiles),
-        "equilibrium_payoff": (("equilibrium", "player"), _payoffs(world.game, profiles)),
-        "radius": (("equilibrium",), np.max(radii, axis=0)),
-        "equilibrium_count": ((), np.asarray(len(profiles))),
-        "complete": ((), np.asarray(none or not reasons)),
-        "complete_reason": ((), np.asarray("; ".join(reasons) if reasons and not none else done)),
-        "boxes": ((), np.asarray(boxes)),
-        "discarded": (("reason",), np.sum([one["discarded"] for one in records], axis=0)),
-        "undecided": (
-            ("place", "player", "axis", "end"),
-            np.reshape([] if none else undecided, (-1, *space.shape, 2)),
-        ),
-        "status": (
-            (),
-            np.asarray("iteration limit" if limited else "converged" if len(profiles) else "not found"),
-        ),
-    }
-    if "first_order" in records[0]:
-        counts = [len(one["first_order"]) for one in records]
-        if prod(counts) <= COMBINED:
-            points = np.reshape(list(product(*map(range, counts))), (-1, len(records))).astype(int)
-            words = [one["verdict"][k] for one, k in zip(records, points.T, strict=True)]
-            bad = np.any(np.stack(words) == VERDICTS[2], axis=0)
-            good = np.all(np.stack(words) == VERDICTS[1], axis=0)
-            record |= {
-                "first_order": (("first_order_point", "player", "axis"), combined("first_order", points)),
-                "first_order_count": ((), np.asarray(len(points))),
-                "verdict": (
-                    ("first_order_point",),
-                    np.array(VERDICTS)[np.where(bad, 2, np.where(good, 1, 0))],
-                ),
-            }
-    if len(profiles):
-        record["profile"] = (("player", "axis"), profiles[0])
-    return record
-
-
-def _undefined(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
-    """Return a profile in some of the boxes at which payoffs are not finite, ``[choice]``; None if unseen."""
-    some = np.unique(np.linspace(0, len(low) - 1, SAMPLED).astype(int))
-    for y in np.concatenate([low[some], low[some] / 2 + high[some] / 2, high[some]]):
-        x = profile_of(at, y)
-        if not np.all(np.isfinite(payoffs(game, put(x)))):
-            return original_profile(game, x).ravel()
-    return None
-
-
-def _jump(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
-    """Return a profile in some boxes at which payoffs jump in a choice, ``[choice]``; None if unseen."""
-
-    def pay(y: np.ndarray) -> np.ndarray:
-        return np.asarray(payoffs(game, put(profile_of(at, y))))
-
-    some = np.unique(np.linspace(0, len(low) - 1, SAMPLED // 4).astype(int))
-    edges = []
-    for first, last in zip(low[some], high[some], strict=True):
-        begin, middle = pay(first), first / 2 + last / 2
-        for k in range(len(first)):
-            for start in (first, middle):
-                a, b = start.copy(), start.copy()
-                a[k], b[k] = first[k], last[k]
-                edges.append((float(np.max(np.abs(pay(b) - (begin if start is first else pay(a))))), a, b))
-    whole, a, b = max(edges, key=lambda edge: edge[0])
-    (k,) = np.flatnonzero(a != b)[:1] if np.any(a != b) else (0,)
-    while True:
-        middle = a.copy()
-        middle[k] = a[k] / 2 + b[k] / 2
-        if middle[k] in (a[k], b[k]):
-            break
-        at_a, at_middle, at_b = pay(a), pay(middle), pay(b)
-        near = np.max(np.abs(at_middle - at_a)) >= np.max(np.abs(at_b - at_middle))
-        a, b = (a, middle) if near else (middle, b)
-    discontinuous = whole > 0 and np.max(np.abs(pay(b) - pay(a))) > JUMP * whole
-    return original_profile(game, profile_of(at, b)).ravel() if discontinuous else None
+            parts = [self.read(game, of_period(session, t)) for t, game in enumerate(world.parts)]
+            return combined_list(world, parts)
+        return list_of_boxes(self._search, world, session)
 
 
 def _rest(game: Game, x: np.ndarray, at: Coordinates) -> np.ndarray | None:
@@ -480,15 +227,3 @@ def _rest(game: Game, x: np.ndarray, at: Coordinates) -> np.ndarray | None:
         if np.all(np.abs(x - before)[at.place] <= 1e-3 * APART * (at.high - at.low)):
             return x
     return None
-
-
-def _radius(point: FirstOrderPoint) -> float:
-    """Return the largest distance in a coordinate from the midpoint to the equilibrium."""
-    return float(
-        np.nextafter(np.max(np.maximum(point.high - point.centre, point.centre - point.low)), np.inf)
-    )
-
-
-def _payoffs(game: Game, profiles: np.ndarray) -> np.ndarray:
-    found = [np.asarray(payoffs(game, put(x))) for x in profiles]
-    return np.reshape(found, (len(profiles), profiles.shape[1]))
