@@ -10,6 +10,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.method import BaseMethod
+from rivalry.core.payoffs import WithScales
 from rivalry.methods.dynamics.best_response import BestResponse
 from rivalry.methods.limit_sets.newton import Newton
 from rivalry.runtime.jax import jax, jnp
@@ -91,8 +92,10 @@ class Saved:
 @pytest.mark.nightly
 def test_a_run_resumes_from_its_checkpoint() -> None:
     held, ascent = Saved(), rv.methods.GradientAscent(rate=0.5)
-    first = rv.solve(prize(COSTS), ascent, [0.1, 0.3, 0.0], checkpoint=held)
-    again = rv.solve(prize(COSTS), ascent, [5.0, 5.0, 5.0], checkpoint=held)
+    # scales that are not stated are measured at the start
+    game = WithScales(prize(COSTS), jnp.ones(3))
+    first = rv.solve(game, ascent, [0.1, 0.3, 0.0], checkpoint=held)
+    again = rv.solve(game, ascent, [5.0, 5.0, 5.0], checkpoint=held)
     np.testing.assert_array_equal(first.record["profile"][1], again.record["profile"][1])
     assert first.steps == again.steps
 
