@@ -11,7 +11,7 @@ import numpy as np
 
 from rivalry.certificates import deviations
 from rivalry.certificates.deviations import ENCLOSED_CELLS, PROVED
-from rivalry.certificates.stake import stake_at
+from rivalry.certificates.stake import GameAtProfile, stake_at
 from rivalry.core.payoffs import concrete_profile
 from rivalry.core.tolerances import ROUNDING
 from rivalry.runtime.jax import put
@@ -55,7 +55,7 @@ def bounds(case: Case, player: int, cells: int = ENCLOSED_CELLS) -> Bounds:
     with np.errstate(all="ignore"):
         values = case.payoff(case.profile, player, candidates)
     sampled = float(np.max(values[np.isfinite(values)], initial=-np.inf))
-    begin = own or deviations.unproved_response(game, x, player, 201)
+    begin = own or deviations.unproved_response(GameAtProfile(game, x), player, 201)
     stake = stake_at(game, x, player, begin).unit
     found: Any = begin._replace(rounding="floating point", bound=np.inf)
     found = deviations._outward(game, put(np.asarray(x)), player, found, stake, cells)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.certificates import stake
 from rivalry.certificates.certify import certificate
 from rivalry.certificates.stake import Scales, payoff_units, stake_at
 from rivalry.core.batched_games import Together
@@ -417,3 +418,18 @@ def test_an_exact_equilibrium_that_is_visibly_apart_proves_nothing_of_the_profil
 def test_gains_are_printed_beside_the_payoff_of_the_player_who_gains() -> None:
     game = Shared(jnp.asarray(1e3))
     assert "regret 0.36 of a payoff of 0.28, bound" in repr(certificate(game, jnp.array([[1.4], [1.4]])))
+
+
+def test_a_certificate_measures_each_stake_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search, its bound and the word use one stake per player and best response."""
+    measured = []
+
+    def counting(game: Any, x: Any, player: int, response: Response) -> Any:
+        measured.append((player, response.strategy.tobytes()))
+        return stake_at(game, x, player, response)
+
+    monkeypatch.setattr(stake, "stake_at", counting)
+    game = Ruled(lambda x: -((x[:, 0] - 0.4) ** 2), rv.Box.interval(0.0, 1.0, players=2))
+    certificate(game, np.full((2, 1), 0.3), proof=True)
+    assert {player for player, _ in measured} == {0, 1}
+    assert len(measured) == len(set(measured))

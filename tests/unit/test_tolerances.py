@@ -16,7 +16,7 @@ import pytest
 import rivalry as rv
 from rivalry.certificates.certify import certificate
 from rivalry.certificates.deviations import unproved_response
-from rivalry.certificates.stake import _milder, _of_ranks, _steady, stake_at
+from rivalry.certificates.stake import GameAtProfile, _milder, _of_ranks, _steady, stake_at
 from rivalry.core import tolerances
 from rivalry.core.array_games import one_state
 from rivalry.core.game import BrokenInvariant
@@ -122,8 +122,8 @@ def test_the_nearest_of_peaks_that_a_search_cannot_tell_apart_counts(more: float
     # a loss of .04 at the ends, .09 in the middle
     x = jnp.array([[0.3]])
     level = Alone(lambda x: peaks(x, 0.0))
-    stake = stake_at(level, x, 0, unproved_response(level, x, 0, 201)).own
-    found = unproved_response(Alone(lambda x: peaks(x, more * stake)), x, 0, 201)
+    stake = stake_at(level, x, 0, unproved_response(GameAtProfile(level, x), 0, 201)).own
+    found = unproved_response(GameAtProfile(Alone(lambda x: peaks(x, more * stake)), x), 0, 201)
     assert found.strategy[0] == pytest.approx(best, abs=1e-4)
 
 

@@ -16,7 +16,7 @@ from rivalry.certificates.deviations import (
     rounding_error,
     source_of_bound,
 )
-from rivalry.certificates.stake import Stake, stake_at, stakes_at
+from rivalry.certificates.stake import GameAtProfile, Stake, stakes_at
 from rivalry.core.assumed_range import with_rise
 from rivalry.core.batched_games import Together
 from rivalry.core.dispatch import Unsupported
@@ -91,11 +91,12 @@ def certificate(
         from rivalry.certificates.shared import shared_certificate  # loads JAX
 
         return shared_certificate(game, x, tolerance, points)
-    responses = [response_at(game, x, player, points) for player in range(x.shape[0])]
+    at = GameAtProfile(game, x)
+    responses = [response_at(at, player, points) for player in range(x.shape[0])]
     if proof:
-        responses = [outward_response(game, x, player, one) for player, one in enumerate(responses)]
-    stakes = [stake_at(game, x, player, one) for player, one in enumerate(responses)]
-    result = _judge(game, x, np.asarray(payoffs(game, x)), responses, stakes, tolerance, proof)
+        responses = [outward_response(at, player, one) for player, one in enumerate(responses)]
+    stakes = [at.stake(player, one) for player, one in enumerate(responses)]
+    result = _judge(game, x, at.payoffs, responses, stakes, tolerance, proof)
     return _with_proof(game, x, result) if proof else result
 
 

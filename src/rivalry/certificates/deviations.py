@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.certificates.stake import stake_at
+from rivalry.certificates.stake import GameAtProfile
 from rivalry.core import oracles
 from rivalry.core.batched_games import Together, per_game
 from rivalry.core.dispatch import Unsupported, oracle, unknown
@@ -76,17 +76,18 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
     x = concrete_profile(game, x)
     if isinstance(player, bool | str) or not 0 <= player < len(x):
         raise ValueError(f"player: {player!r} must be a whole number in 0..{len(x) - 1}")
-    return response_at(game, x, player, points)
+    return response_at(GameAtProfile(game, x), player, points)
 
 
-def response_at(game: Game, x: Any, player: int, points: int) -> Response:
+def response_at(at: GameAtProfile, player: int, points: int) -> Response:
     """Return `best_response` at a profile that `concrete_profile` has checked."""
+    game, x = at.game, at.x
     if any(one.knows(game) for one in REGISTERED):
         return proved_response(game, x, player)
     if not is_reparametrised(game):
-        return search_response(game, x, player, points)
+        return search_response(at, player, points)
     flat = unconstrained_game(game)
-    found = search_response(flat, flat.unconstrain(x), player, points)
+    found = search_response(GameAtProfile(flat, flat.unconstrain(x)), player, points)
     there = np.array(flat.unconstrain(x))
     there[player] = found.strategy
     there = flat.constrain(there)
@@ -130,29 +131,31 @@ def traceable_best_response(game: object, x: Profile, player: Array) -> tuple[St
         return None
 
 
-def search_response(game: Game, x: Profile, player: int, points: int) -> Response:
+def search_response(at: GameAtProfile, player: int, points: int) -> Response:
     """Return the best strategy found by search, with a proven bound where there is one for few choices."""
-    return _with_bound(game, x, player, unproved_response(game, x, player, points))
+    return _with_bound(at, player, unproved_response(at, player, points))
 
 
-def unproved_response(game: Game, x: Profile, player: int, points: int) -> Response:
+def unproved_response(at: GameAtProfile, player: int, points: int) -> Response:
     """Return the best strategy found by search, without a bound."""
+    game, x = at.game, at.x
     grid = search_grid(game, player, points)
     strategies, values, tried = (np.asarray(part) for part in _search(game, x, put(player), grid))
     method = f"{len(tried)} grid points, {len(values)} climbs"
     best = Response(
         strategies[np.argmax(values)], float(np.max(values)), np.inf, "lower bound", method, tried
     )
-    tie = SEARCH_TIE * stake_at(game, x, player, best).own
+    tie = SEARCH_TIE * at.stake(player, best).own
     return best._replace(strategy=_nearest_best(strategies, values, np.asarray(x)[player], tie))
 
 
-def _with_bound(game: Game, x: Profile, player: int, found: Response) -> Response:
+def _with_bound(at: GameAtProfile, player: int, found: Response) -> Response:
     """Return a searched response with a bound by branch and bound, where boxes of few choices are bounded."""
     assert found.tried is not None
+    game, x = at.game, at.x
     if not _free_axes(game, player):
         return found._replace(bound=found.payoff, coverage="exact", method="one strategy", rounding="outward")
-    stake = stake_at(game, x, player, found).unit
+    stake = at.stake(player, found).unit
     if payoff_bound.knows(game) and isinstance(game.space, Box | Simplex):
         strategy, payoff, bound = _branch_and_bound(game, x, player, found, stake, enclosed=False)
         method = f"{found.method}, branch and bound"
@@ -213,8 +216,9 @@ def _concave_bound(game: Game, x: Any, player: int, strategy: np.ndarray) -> flo
     return float(found.payoff.high + most.sum() + ROUNDING * (size + abs(found.payoff.high)))
 
 
-def outward_response(game: Game, x: object, player: int, found: Response) -> Response:
+def outward_response(at: GameAtProfile, player: int, found: Response) -> Response:
     """Return a best response with a bound that is computed with outward rounding, where there is one."""
+    game, x = at.game, at.x
     if rounding_error.knows(game):
         bound = found.bound + rounding_error(game, np.asarray(x), player)
         return found._replace(bound=bound, rounding="outward")
@@ -224,7 +228,7 @@ def outward_response(game: Game, x: object, player: int, found: Response) -> Res
         return found._replace(method=f"{found.method}; no outward bound: more than {ENCLOSED_AXES} axes")
     if not source_of_bound(game):
         return found  # the search has tried
-    stake = stake_at(game, x, player, found).unit
+    stake = at.stake(player, found).unit
     begin = found._replace(rounding="floating point")
     if np.isfinite(found.bound):  # from what the strategy pays, whatever the oracle says of it
         there = np.array(x, dtype=float)
@@ -251,7 +255,8 @@ def _outward_over_periods(
     here = float(np.asarray(payoffs(game, put(x)))[player])
     bound, size = here, abs(here)
     for one, part in zip(periods, np.split(x, len(periods), axis=1), strict=True):
-        best = outward_response(one, part, player, best_response(one, put(part), player))
+        at = GameAtProfile(one, put(part))
+        best = outward_response(at, player, best_response(one, at.x, player))
         if best.rounding != "outward":
             return found._replace(method=best.method)
         paid = float(np.asarray(payoffs(one, put(part)))[player])

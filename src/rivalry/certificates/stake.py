@@ -17,7 +17,7 @@ own choice changes next to nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +31,7 @@ from rivalry.core.payoffs import (
     WithScales,
     as_stated,
     numpy_payoffs,
+    payoffs,
     payoffs_at,
     payoffs_of,
     pure_payoffs,
@@ -74,6 +75,26 @@ class Stake(NamedTuple):
     def unit(self) -> float:
         """The unit of the tolerance of an equilibrium."""
         return max(self.own, PLAY_SHARE * self.play)
+
+
+class GameAtProfile:
+    """A game at a profile ``[player axis]``, with what a certificate needs of it more than once."""
+
+    def __init__(self, game: Game, x: Any) -> None:
+        self.game, self.x = game, x
+        self._stakes = dict[Any, Stake]()
+
+    @cached_property
+    def payoffs(self) -> np.ndarray:
+        """Payoffs at the profile, ``[player]``."""
+        return np.asarray(payoffs(self.game, self.x))
+
+    def stake(self, player: int, response: Response) -> Stake:
+        """Return `stake_at`, computed once per player and best response."""
+        key = player, np.asarray(response.strategy).tobytes(), response.payoff > -np.inf
+        if key not in self._stakes:
+            self._stakes[key] = stake_at(self.game, self.x, player, response)
+        return self._stakes[key]
 
 
 def stake_at(game: Game, x: object, player: int, response: Response) -> Stake:

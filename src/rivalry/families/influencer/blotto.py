@@ -15,7 +15,7 @@ import equinox as eqx
 import numpy as np
 
 from rivalry.certificates.deviations import PROVED, unproved_response
-from rivalry.certificates.stake import stake_at
+from rivalry.certificates.stake import GameAtProfile
 from rivalry.core.oracles import Response
 from rivalry.core.payoffs import payoffs
 from rivalry.core.space import Profile, Simplex
@@ -89,11 +89,12 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     """
     assert isinstance(game.space, Simplex)
     floor = game.space.min_share
-    found = unproved_response(game, x, player, points)
+    at = GameAtProfile(game, x)
+    found = unproved_response(at, player, points)
     field, problem, spare = _problem(game, x, player)
     if not len(field):
         return found
-    enough = PROVED * stake_at(game, x, player, found).unit + ROUNDING * abs(found.payoff) / 4
+    enough = PROVED * at.stake(player, found).unit + ROUNDING * abs(found.payoff) / 4
     start = np.maximum(found.strategy[field], floor)
     # bounds leave abstention out, so they stay above what is paid however small the boxes
     rounds = 0 if game.abstention is not None else BOXES // (2 * TOGETHER)

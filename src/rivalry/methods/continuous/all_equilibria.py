@@ -11,6 +11,7 @@ from annotated_types import Ge
 
 from rivalry.certificates.certify import certificate
 from rivalry.certificates.deviations import REGISTERED, best_response, unproved_response
+from rivalry.certificates.stake import GameAtProfile
 from rivalry.core import oracles
 from rivalry.core.game import Game, has_closed_form, refuse_jumps
 from rivalry.core.method import PACE, BaseLearner, Session
@@ -223,7 +224,7 @@ def _rest(game: Game, x: np.ndarray, at: Coordinates) -> np.ndarray | None:
             if known:
                 x[player] = best_response(game, put(x), player).strategy
             else:
-                x[player] = unproved_response(game, put(x), player, 201).strategy
+                x[player] = unproved_response(GameAtProfile(game, put(x)), player, 201).strategy
         if np.all(np.abs(x - before)[at.place] <= 1e-3 * APART * (at.high - at.low)):
             return x
     return None
