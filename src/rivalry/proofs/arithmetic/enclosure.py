@@ -13,12 +13,21 @@ from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Literal
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic import intervals
 from rivalry.proofs.arithmetic.intervals import Interval, interval
-from rivalry.proofs.arithmetic.numpy_programs import CALLS, on_numbers
+from rivalry.proofs.arithmetic.numpy_programs import on_numbers
+from rivalry.proofs.arithmetic.programs import (
+    CALLS,
+    LinearSolve,
+    Scan,
+    called,
+    cases,
+    evaluate,
+    linear_solve,
+    operations_within,
+)
 from rivalry.proofs.arithmetic.rules import (
     ENDS,
     FEW,
@@ -98,10 +107,10 @@ def enclose(function: Callable[..., Any], *examples: Any) -> Callable[..., tuple
     """
     traced = jax.make_jaxpr(function)(*examples)
 
-    def evaluate(*given: Any) -> tuple[list[Interval], Any]:
+    def enclosed(*given: Any) -> tuple[list[Interval], Any]:
         run = Comparisons()
         leaves = jax.tree.leaves(given, is_leaf=lambda one: isinstance(one, Interval))
-        found = _evaluate(run, traced.jaxpr, traced.consts, leaves)
+        found = evaluate(traced, leaves, partial(_operation, run))
         for one in found:
             _refuse(one)
             if isinstance(one, Interval) and one.low.dtype == bool:
@@ -109,7 +118,7 @@ def enclose(function: Callable[..., Any], *examples: Any) -> Callable[..., tuple
                 run.note(one)
         return [_numbers(interval(one)) for one in found], run.decided
 
-    return evaluate
+    return enclosed
 
 
 def _numbers(one: Interval) -> Interval:
@@ -134,38 +143,30 @@ def _refuse(one: object) -> None:
         raise Unsupported(f"no bound: {one.name} has no interval form")
 
 
-def _evaluate(run: Comparisons, jaxpr: Any, consts: Sequence[Any], given: Sequence[Any]) -> list[Any]:
-    values: dict[Any, Any] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *given], strict=True))
-
-    def read(atom: Any) -> Any:
-        return values[atom] if _is_variable(atom) else atom.val
-
-    for equation in needed(jaxpr):
-        operands = [read(atom) for atom in equation.invars]
-        # derivatives repeat the operations of the function: each is evaluated once
-        key = _key(equation, operands)
-        if key in run.results:
-            values.update(zip(equation.outvars, run.results[key][1], strict=True))
-            continue
-        moves = run.moves = any(one.moves for one in operands if isinstance(one, Interval))
-        found = _apply(run, equation, operands)
-        programs = _programs(operands)
-        if equation.primitive.name not in CALLS and programs is not None:
-            whole = cache(partial(_bound, equation, programs))
-            for k, one in enumerate(found):
-                if isinstance(one, Interval):
-                    one.program = partial(_nth, whole, k)
-        infinite = intervals.signs(*(one for one in operands if isinstance(one, Interval)))
-        for one in found:
+def _operation(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
+    """Return the results of an operation, with what is known of all results."""
+    # derivatives repeat the operations of the function: each is evaluated once
+    key = _key(equation, operands)
+    if key in run.results:
+        return run.results[key][1]
+    moves = run.moves = any(one.moves for one in operands if isinstance(one, Interval))
+    found = _apply(run, equation, operands)
+    programs = _programs(operands)
+    if equation.primitive.name not in CALLS and programs is not None:
+        whole = cache(partial(_bound, equation, programs))
+        for k, one in enumerate(found):
             if isinstance(one, Interval):
-                one.moves = moves
-                if one.infinite is None:
-                    finite = not infinite or equation.primitive.name in FINITE
-                    one.infinite = intervals.NONE if finite else intervals.BOTH
-        values.update(zip(equation.outvars, found, strict=True))
-        if key is not None:
-            run.results[key] = operands, found  # operands too: no other may take the place of one in memory
-    return [read(atom) for atom in jaxpr.outvars]
+                one.program = partial(_nth, whole, k)
+    infinite = intervals.signs(*(one for one in operands if isinstance(one, Interval)))
+    for one in found:
+        if isinstance(one, Interval):
+            one.moves = moves
+            if one.infinite is None:
+                finite = not infinite or equation.primitive.name in FINITE
+                one.infinite = intervals.NONE if finite else intervals.BOTH
+    if key is not None:
+        run.results[key] = operands, found  # operands too: no other may take the place of one in memory
+    return found
 
 
 def _key(equation: Any, operands: list[Any]) -> Any:
@@ -189,33 +190,16 @@ def _identity(operand: object) -> Any:
     return known.dtype.name, known.shape, known.tobytes()
 
 
-def needed(jaxpr: Any) -> list[Any]:
-    """Return the operations on which an output depends, in order."""
-    wanted = set(filter(_is_variable, jaxpr.outvars))
-    needed = []
-    for equation in reversed(jaxpr.eqns):
-        if any(one in wanted for one in equation.outvars):
-            needed.append(equation)
-            wanted.update(filter(_is_variable, equation.invars))
-    return needed[::-1]
-
-
-def _is_variable(atom: object) -> bool:
-    return not isinstance(atom, Literal)
-
-
 def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
     """Return the values of one operation."""
     primitive, params = equation.primitive, equation.params
     name = primitive.name
-    if name in CALLS:
-        called = params[CALLS[name]]
-        closed = isinstance(called, ClosedJaxpr)
-        return _evaluate(run, called.jaxpr if closed else called, called.consts if closed else (), operands)
+    if (program := called(equation)) is not None:
+        return evaluate(program, operands, partial(_operation, run))
     if name == "stop_gradient":
         return operands  # the same numbers, by which factors are known to be those of a matrix
     if name == "custom_linear_solve":
-        return [_solve(run, operands, params)]
+        return [_solve(linear_solve(params, operands))]
     known = not any(isinstance(one, Interval | _Rough) for one in operands)
     if known and (name in MOVES or not _rounds(equation)):
         traced = any(isinstance(one, jax.core.Tracer) for one in operands)
@@ -230,9 +214,9 @@ def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
     for one in operands:
         _refuse(one)
     if name == "scan":
-        return _scan(run, operands, params)
+        return _scan(run, operands, Scan(params))
     if name == "cond":
-        return _cond(run, operands, params)
+        return _cond(run, equation, operands)
     if name not in {*MOVES, *RULES, "scatter-add", "scatter_add", "polygamma"}:
         raise Unsupported(f"no bound: {name} has no interval form")
     check_kinds(equation)
@@ -371,31 +355,23 @@ def _polygamma(order: Any, a: object) -> Interval:
     return intervals.polygamma(order, interval(a))
 
 
-def _multiplies(called: ClosedJaxpr) -> bool:
+def _multiplies(program: Any) -> bool:
     """Return whether operations multiply numbers by the entries of one matrix, as they are."""
-    names = [one.primitive.name for one in called.jaxpr.eqns]
-    products = names.count("dot_general")
-    bodies = [
-        one.params[CALLS[one.primitive.name]] for one in called.jaxpr.eqns if one.primitive.name in CALLS
-    ]
+    names = [equation.primitive.name for equation in operations_within(program)]
     known = {"dot_general", "transpose", "squeeze", "reshape", "broadcast_in_dim", *CALLS}
-    if not set(names) <= known or products + len(bodies) != 1:
-        return False
-    return all(isinstance(one, ClosedJaxpr) and _multiplies(one) for one in bodies)
+    return set(names) <= known and names.count("dot_general") == 1
 
 
-def _is_solved_by_factors(operands: list[Any], params: Any) -> bool:
+def _is_solved_by_factors(system: LinearSolve) -> bool:
     """Return whether the solution is that of `jax.numpy.linalg.solve`, from the factors of the same matrix.
 
     A payoff is what a program computes: the solution of the equations only where the program solves them.
     """
-    counts, (matvec, _, solve, _) = params["const_lengths"], params["jaxprs"]
-    begin = counts.matvec + counts.vecmat
-    factors = operands[begin : begin + counts.solve]
+    matvec, solve, factors = system.product, system.solution, system.factors
     names = [one.params.get("name") for one in solve.jaxpr.eqns]
-    if counts.matvec != 1 or names != ["_lu_solve"] or "transpose_a=True" in str(solve):
+    if len(system.entries) != 1 or names != ["_lu_solve"] or "transpose_a=True" in str(solve):
         return False
-    if not factors or not all(isinstance(one, _Rough) and one.of is operands[0] for one in factors):
+    if not factors or not all(isinstance(one, _Rough) and one.of is system.entries[0] for one in factors):
         return False
     # the products, which may be those of the transposed matrix, with numbers that tell every entry
     entries, places = (one.aval.shape for one in matvec.jaxpr.invars)
@@ -411,20 +387,19 @@ def _is_solved_by_factors(operands: list[Any], params: Any) -> bool:
         return any(np.array_equal(products, one) for one in expected)
 
 
-def _solve(run: Comparisons, operands: list[Any], params: Any) -> Interval:
+def _solve(system: LinearSolve) -> Interval:
     """Return the solution of a few linear equations ``A x = b``, verified.
 
     With an approximate inverse C and an approximate solution ``x``, the error is at most
     ``|C (b - A x)| / (1 - |1 - C A|)`` in the maximum norm, where the denominator is positive.
     """
-    counts, jaxpr = params["const_lengths"], params["jaxprs"].matvec
-    *consts, b = [*operands[: counts.matvec], interval(operands[-1])]
+    jaxpr, consts, b = system.product, system.entries, interval(system.right[-1])
     size = int(np.prod(b.shape))
     if not _multiplies(jaxpr):
         raise Unsupported("no bound: a linear system that is given as a function")
-    if not _is_solved_by_factors(operands, params):
+    if not _is_solved_by_factors(system):
         raise Unsupported("no bound: a linear system that is solved by iteration, or by a rule of its own")
-    if len(operands) != sum(counts) + 1 or size > UNKNOWNS:
+    if len(system.right) != 1 or size > UNKNOWNS:
         raise Unsupported(f"no bound: a system of {size} linear equations; at most {UNKNOWNS} are solved")
     for one in consts:
         _refuse(one)
@@ -458,22 +433,14 @@ def _solve(run: Comparisons, operands: list[Any], params: Any) -> Interval:
     return Interval(found.low.reshape(b.shape), found.high.reshape(b.shape))
 
 
-def _scan(run: Comparisons, operands: list[Any], params: Any) -> list[Any]:
+def _scan(run: Comparisons, operands: list[Any], scan: Scan) -> list[Any]:
     """Return the result of a loop of known length, unrolled."""
-    consts, carried, length = params["num_consts"], params["num_carry"], params["length"]
-    if not 0 < length <= STEPS:
-        raise Unsupported(f"no bound: a loop of {length} steps; must be of 1 to {STEPS}")
-    closed = params["jaxpr"]
-    fixed, carry = operands[:consts], operands[consts : consts + carried]
-    rows: list[list[Any]] = []
-    for k in range(length)[:: -1 if params["reverse"] else 1]:
-        at = [_entry(one, k) for one in operands[consts + carried :]]
-        found = _evaluate(run, closed.jaxpr, closed.consts, [*fixed, *carry, *at])
-        carry = found[:carried]
-        rows.append(found[carried:])
-    rows = rows[:: -1 if params["reverse"] else 1]
+    if not 0 < scan.length <= STEPS:
+        raise Unsupported(f"no bound: a loop of {scan.length} steps; must be of 1 to {STEPS}")
+    step = partial(evaluate, scan.body, rule=partial(_operation, run))
+    carry, columns = scan.unrolled(operands, step, _entry)
     stacked = []
-    for column in zip(*rows, strict=True):
+    for column in columns:
         each = [interval(one) for one in column]
         low, high = (jnp.stack([getattr(one, end) for one in each]) for end in ENDS)
         whole = Interval(low, high, all(one.positive for one in each))
@@ -493,15 +460,14 @@ def _entry(one: Any, k: int) -> Any:
     return one[k] if traced else np.asarray(one)[k]
 
 
-def _cond(run: Comparisons, operands: list[Any], params: Any) -> list[Any]:
-    which, *given = operands
-    branches = params["branches"]
-    if not isinstance(which, Interval | jax.core.Tracer):
-        one = branches[int(np.clip(int(which), 0, len(branches) - 1))]
-        return _evaluate(run, one.jaxpr, one.consts, given)
-    found = [_evaluate(run, one.jaxpr, one.consts, given) for one in branches]
+def _cond(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
+    which = operands[0]
+    known = not isinstance(which, Interval | jax.core.Tracer)
+    found = cases(equation, operands, partial(_operation, run), known)
+    if known:
+        return found[0]
     run.moves = isinstance(which, Interval) and which.moves
     which = interval(which)
     if which.low.dtype == bool:
         which = Interval(which.low.astype(float), which.high.astype(float))
-    return [choose(run, which, [interval(case) for case in cases]) for cases in zip(*found, strict=True)]
+    return [choose(run, which, [interval(case) for case in column]) for column in zip(*found, strict=True)]

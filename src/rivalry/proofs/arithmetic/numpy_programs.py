@@ -15,22 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rivalry.proofs.arithmetic.programs import Scan, branches, called, evaluate, linear_solve, while_loop
 from rivalry.runtime.imports import pause_collection
 from rivalry.runtime.jax import compiled, is_jax_array, jax, jnp, register_program_cache
-
-CALLS = {
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "remat2": "jaxpr",
-    "checkpoint": "jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-    "custom_vjp_call_jaxpr": "fun_jaxpr",
-    "custom_lin": "call_jaxpr",
-}
-"""Operations that call others, and where these are."""
 
 LONGEST = 100_000  # operations of a program: more take longer to trace than users wait
 COMPILING = 1e-3  # seconds that XLA takes per operation, about
@@ -90,7 +77,7 @@ class Program:
         self._steps: list[Operation] = []
         given = [self._add(_kind(one.aval, has)) for one, has in zip(traced.jaxpr.invars, rows, strict=True)]
         self.given = tuple(given)
-        self.found = tuple(self._inline(traced.jaxpr, traced.consts, given))
+        self.found = tuple(self._inlined(traced, given))
         self.rows = tuple(self._kinds[k].rows for k in self.found)
         self._finish()
 
@@ -98,45 +85,28 @@ class Program:
         self._kinds.append(kind)
         return len(self._kinds) - 1
 
-    def _constant(self, value: object) -> int:
+    def _constant(self, value: object, aval: Any) -> int:
         if _is_key(value):
             raise Unknown("a key of random numbers")
-        value = np.asarray(value)
+        value = np.asarray(value, aval.dtype)
         key = (value.dtype.str, value.shape, value.tobytes())
         if key not in self._index:
             self._index[key] = self._add(Kind(value.shape, value.dtype, False))
             self._known[self._index[key]] = value
         return self._index[key]
 
-    def _inline(self, jaxpr: Any, consts: Sequence[Any], given: Sequence[int]) -> list[int]:
+    def _inlined(self, program: Any, operands: Sequence[int]) -> list[int]:
         """Add the operations of a program, and return where its results are."""
-        own = [self._constant(one) for one in consts]
-        at: dict[Any, int] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*own, *given], strict=True))
+        return evaluate(program, operands, self._operation, self._constant)
 
-        def index(atom: Any) -> int:
-            return self._constant(np.asarray(atom.val, atom.aval.dtype)) if _literal(atom) else at[atom]
-
-        for equation in jaxpr.eqns:
-            operands = [index(atom) for atom in equation.invars]
-            name, params = equation.primitive.name, equation.params
-            if name in CALLS:
-                called = params[CALLS[name]]
-                closed = hasattr(called, "consts")
-                found = self._inline(
-                    called.jaxpr if closed else called, called.consts if closed else (), operands
-                )
-            elif name == "custom_linear_solve":
-                counts, solve = params["const_lengths"], params["jaxprs"].solve
-                begin = counts.matvec + counts.vecmat
-                found = self._inline(
-                    solve.jaxpr,
-                    solve.consts,
-                    [*operands[begin : begin + counts.solve], *operands[sum(counts) :]],
-                )
-            else:
-                found = self._apply(name, params, operands, [one.aval for one in equation.outvars])
-            at.update(zip(equation.outvars, found, strict=True))
-        return [index(atom) for atom in jaxpr.outvars]
+    def _operation(self, equation: Any, operands: list[int]) -> list[int]:
+        if (program := called(equation)) is not None:
+            return self._inlined(program, operands)
+        name, params = equation.primitive.name, equation.params
+        if name == "custom_linear_solve":
+            parts = linear_solve(params, operands)
+            return self._inlined(parts.solution, [*parts.factors, *parts.right])
+        return self._apply(name, params, operands, [one.aval for one in equation.outvars])
 
     def _apply(self, name: str, params: dict[str, Any], operands: list[int], avals: list[Any]) -> list[int]:
         if name in SAME:
@@ -204,10 +174,6 @@ class Program:
     def __call__(self, *given: object) -> list[Any]:
         """Return the results for arguments, those of rows ``[row ..]``."""
         return self._run(*given)
-
-
-def _literal(atom: object) -> bool:
-    return hasattr(atom, "val")  # without loading JAX for its class
 
 
 def _kind(aval: Any, rows: bool) -> Kind:
@@ -644,11 +610,11 @@ def _triangular(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Ki
 
 
 def _cond(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    branches = [Program(one, [kind.rows for kind in kinds[1:]]) for one in params["branches"]]
-    most = len(branches) - 1
+    programs = [Program(one, [kind.rows for kind in kinds[1:]]) for one in branches(params)]
+    most = len(programs) - 1
 
     def results(k: int, given: Sequence[Any], count: int) -> list[Any]:
-        each = zip(branches[k](*given), branches[k].rows, outs, strict=True)
+        each = zip(programs[k](*given), programs[k].rows, outs, strict=True)
         return [
             value if rows or not out.rows else np.broadcast_to(value, (count, *out.shape))
             for value, rows, out in each
@@ -669,12 +635,13 @@ def _cond(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -
 def _while(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     if any(kind.rows for kind in kinds):
         raise Unknown("a loop that ends at different times for different rows")
-    first, second = params["cond_nconsts"], params["body_nconsts"]
-    condition = Program(params["cond_jaxpr"], [False] * (first + len(outs)))
-    body = Program(params["body_jaxpr"], [False] * (second + len(outs)))
+    parts = while_loop(params)
+    condition = Program(parts.condition, [False] * (parts.ahead + len(outs)))
+    body = Program(parts.body, [False] * (parts.inside + len(outs)))
 
     def loop(*given: object) -> list[Any]:
-        ahead, inside, carry = given[:first], given[first : first + second], list(given[first + second :])
+        ahead, operands = given[: parts.ahead], given[parts.ahead :]
+        inside, carry = operands[: parts.inside], list(operands[parts.inside :])
         while condition(*ahead, *carry)[0]:
             carry = body(*inside, *carry)
         return carry
@@ -683,13 +650,12 @@ def _while(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) 
 
 
 def _scan(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    fixed, carried, length = params["num_consts"], params["num_carry"], params["length"]
-    rows = outs[0].rows if outs else False
+    scan, has = Scan(params), [kind.rows for kind in kinds]
+    carried, (constants, first, others) = scan.carried, scan.parts(has)
     # what is carried has rows if anything has
-    own = [kind.rows for kind in kinds]
-    has = [*own[:fixed], *(rows,) * carried, *own[fixed + carried :]]
-    body = Program(params["jaxpr"], has)
-    order = range(length)[:: -1 if params["reverse"] else 1]
+    rows = outs[0].rows if outs else False
+    body = Program(scan.body, [*constants, *[rows] * carried, *others])
+    shapes = [out.shape for out in outs[:carried]] + [out.shape[1:] for out in outs[carried:]]
 
     def loop(*given: Any) -> list[Any]:
         count = next((len(one) for one, kind in zip(given, kinds, strict=True) if kind.rows), 0)
@@ -697,26 +663,22 @@ def _scan(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -
         def whole(value: Any, is_rows: bool, shape: Any) -> Any:
             return value if is_rows == rows else np.broadcast_to(value, (count, *shape))
 
-        carry = [
-            whole(one, kind.rows, kind.shape)
-            for one, kind in zip(given[fixed : fixed + carried], kinds[fixed : fixed + carried], strict=True)
-        ]
-        each = list(zip(given[fixed + carried :], kinds[fixed + carried :], strict=True))
-        stacked: list[list[Any]] = []
-        for k in order:
-            at = [one[:, k] if kind.rows else one[k] for one, kind in each]
-            found = body(*given[:fixed], *carry, *at)
-            shapes = [out.shape for out in outs[:carried]] + [out.shape[1:] for out in outs[carried:]]
-            found = list(map(whole, found, body.rows, shapes))
-            carry = found[:carried]
-            stacked.append(found[carried:])
-        stacked = stacked[:: -1 if params["reverse"] else 1]
-        if not length:
-            return [
-                *carry,
-                *(np.zeros((*((count,) * rows), *out.shape), out.dtype) for out in outs[carried:]),
-            ]
-        return [*carry, *(np.stack(column, axis=int(rows)) for column in zip(*stacked, strict=True))]
+        def stacked(column: list[Any], out: Kind) -> Any:
+            if column:
+                return np.stack(column, axis=int(rows))
+            return np.zeros((*(count,) * rows, *out.shape), out.dtype)
+
+        fixed, carry, steps = scan.parts(given)
+        carry, columns = scan.unrolled(
+            [
+                *fixed,
+                *map(whole, carry, first, shapes),
+                *(np.moveaxis(one, 1, 0) if each else one for one, each in zip(steps, others, strict=True)),
+            ],
+            lambda values: list(map(whole, body(*values), body.rows, shapes)),
+            lambda one, k: one[k],
+        )
+        return [*carry, *map(stacked, columns, outs[carried:])]
 
     return loop
 

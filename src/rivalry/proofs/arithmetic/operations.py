@@ -18,8 +18,9 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.proofs.arithmetic.enclosure import DATA, EXACT, MOVES, STEPS, check_kinds, needed
-from rivalry.proofs.arithmetic.numpy_programs import CALLS, on_numbers
+from rivalry.proofs.arithmetic.enclosure import DATA, EXACT, MOVES, STEPS, check_kinds
+from rivalry.proofs.arithmetic.numpy_programs import on_numbers
+from rivalry.proofs.arithmetic.programs import CALLS, needed
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.runtime.jax import jax, jnp
 

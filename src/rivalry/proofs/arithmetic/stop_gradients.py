@@ -17,8 +17,9 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.proofs.arithmetic.enclosure import READ, enclose, needed
-from rivalry.proofs.arithmetic.numpy_programs import CALLS, LONGEST
+from rivalry.proofs.arithmetic.enclosure import READ, enclose
+from rivalry.proofs.arithmetic.numpy_programs import LONGEST
+from rivalry.proofs.arithmetic.programs import CALLS, needed
 from rivalry.runtime.jax import jax, jnp
 
 GUIDES = ("stop_gradient", "custom_jvp", "custom_vjp")

@@ -1,0 +1,179 @@
+"""Programs that JAX traces, read one operation at a time.
+
+`evaluate` walks through a program, and a rule of the reader gives the results of every operation. Which
+operations hold programs, under which parameters, and how their operands reach these is known here only.
+Programs are those of `jax.make_jaxpr` or without constants of their own, as some parameters are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+CALLS = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "custom_vjp_call_jaxpr": "fun_jaxpr",
+    "custom_lin": "call_jaxpr",
+}
+"""Operations that call a program on their operands, and the parameter that holds it."""
+
+Rule = Callable[[Any, list[Any]], Sequence[Any]]
+"""Results of an operation, ``(equation, operands)``."""
+
+
+def evaluate(
+    program: Any, arguments: Sequence[Any], rule: Rule, constant: Callable[[Any, Any], Any] | None = None
+) -> list[Any]:
+    """Return the results of a program for arguments, by the rule of its operations.
+
+    Operations on which no result depends are not read. A ``constant`` function of a number and its abstract
+    value gives what stands for numbers of the program.
+    """
+    jaxpr, numbers = _opened(program)
+
+    def known(number: Any, aval: Any) -> Any:
+        return number if constant is None else constant(number, aval)
+
+    values: dict[Any, Any] = {
+        variable: known(number, variable.aval)
+        for variable, number in zip(jaxpr.constvars, numbers, strict=True)
+    }
+    values.update(zip(jaxpr.invars, arguments, strict=True))
+
+    def read(atom: Any) -> Any:
+        return known(atom.val, atom.aval) if _is_literal(atom) else values[atom]
+
+    for equation in needed(jaxpr):
+        results = rule(equation, [read(atom) for atom in equation.invars])
+        values.update(zip(equation.outvars, results, strict=True))
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def _opened(program: Any) -> tuple[Any, Sequence[Any]]:
+    """Return the operations of a program, and its constants."""
+    return (program.jaxpr, program.consts) if hasattr(program, "consts") else (program, ())
+
+
+def _is_literal(atom: object) -> bool:
+    return hasattr(atom, "val")  # without loading JAX for its class
+
+
+def needed(jaxpr: Any) -> list[Any]:
+    """Return the operations on which a result depends, in order."""
+    wanted = {atom for atom in jaxpr.outvars if not _is_literal(atom)}
+    equations = []
+    for equation in reversed(jaxpr.eqns):
+        if not wanted.isdisjoint(equation.outvars):
+            equations.append(equation)
+            wanted.update(atom for atom in equation.invars if not _is_literal(atom))
+    return equations[::-1]
+
+
+def called(equation: Any) -> Any:
+    """Return the program that an operation calls on its operands; None for other operations."""
+    name = equation.primitive.name
+    return equation.params[CALLS[name]] if name in CALLS else None
+
+
+def operations_within(program: Any) -> Iterator[Any]:
+    """Return all operations of a program, with those of programs that they hold."""
+    for equation in _opened(program)[0].eqns:
+        yield equation
+        yield from operations_held(equation)
+
+
+def operations_held(equation: Any) -> Iterator[Any]:
+    """Return all operations of the programs that an operation holds: calls, bodies, branches."""
+    for parameter in equation.params.values():
+        for part in parameter if isinstance(parameter, tuple | list) else (parameter,):
+            if hasattr(part, "eqns"):
+                yield from operations_within(part)
+
+
+class Scan:
+    """A loop of known length: its body takes constants, what is carried, and one row of other operands."""
+
+    def __init__(self, params: Any) -> None:
+        self.body = params["jaxpr"]
+        self.length: int = params["length"]
+        self.constants: int = params["num_consts"]
+        self.carried: int = params["num_carry"]
+        self.order = range(self.length)[:: -1 if params["reverse"] else 1]
+
+    def parts(self, operands: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+        """Return the constants, what is carried first, and the operands of which each step takes a row."""
+        first, last = self.constants, self.constants + self.carried
+        return list(operands[:first]), list(operands[first:last]), list(operands[last:])
+
+    def unrolled(
+        self,
+        operands: Sequence[Any],
+        step: Callable[[list[Any]], Sequence[Any]],
+        row: Callable[[Any, int], Any],
+    ) -> tuple[list[Any], list[list[Any]]]:
+        """Return what is carried last, and the rows of every other result of the body."""
+        constants, carry, rows = self.parts(operands)
+        results = {}
+        for k in self.order:
+            values = list(step([*constants, *carry, *(row(one, k) for one in rows)]))
+            carry, results[k] = values[: self.carried], values[self.carried :]
+        stacked = range(len(_opened(self.body)[0].outvars) - self.carried)
+        return carry, [[results[k][j] for k in range(self.length)] for j in stacked]
+
+
+def branches(params: Any) -> Sequence[Any]:
+    """Return the programs of which an index, the first operand of a conditional, chooses one."""
+    return params["branches"]  # type: ignore[no-any-return]
+
+
+def cases(equation: Any, operands: Sequence[Any], rule: Rule, known: bool) -> list[list[Any]]:
+    """Return the results of the branches of a conditional: of one if its index is a ``known`` number."""
+    index, *arguments = operands
+    programs = branches(equation.params)
+    if known:
+        programs = [programs[min(max(int(index), 0), len(programs) - 1)]]
+    return [evaluate(program, arguments, rule) for program in programs]
+
+
+class While(NamedTuple):
+    """A loop until a condition fails: both programs take constants of their own, and what is carried."""
+
+    condition: Any
+    body: Any
+    ahead: int  # constants of the condition, the first operands
+    inside: int  # constants of the body, behind them
+
+
+def while_loop(params: Any) -> While:
+    """Return the parts of a loop."""
+    return While(params["cond_jaxpr"], params["body_jaxpr"], params["cond_nconsts"], params["body_nconsts"])
+
+
+class LinearSolve(NamedTuple):
+    """A system of linear equations, the programs of its products and of its solution, and their operands."""
+
+    product: Any
+    entries: list[Any]  # of the matrix, for the product
+    solution: Any
+    factors: list[Any]  # of the matrix, for the solution
+    right: list[Any]
+
+
+def linear_solve(params: Any, operands: Sequence[Any]) -> LinearSolve:
+    """Return the parts of `jax.lax.custom_linear_solve`."""
+    counts, programs = params["const_lengths"], params["jaxprs"]
+    begin = counts.matvec + counts.vecmat
+    return LinearSolve(
+        programs.matvec,
+        list(operands[: counts.matvec]),
+        programs.solve,
+        list(operands[begin : begin + counts.solve]),
+        list(operands[sum(counts) :]),
+    )
