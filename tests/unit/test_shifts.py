@@ -121,6 +121,21 @@ def test_numbers_that_matter_are_differentiated(name: str) -> None:
     np.testing.assert_allclose(slope, rise, atol=1e-6)
 
 
+def test_shifts_in_branches_that_choices_do_not_choose_are_held() -> None:
+    """Such branches are all read, with the numbers that stand in them."""
+
+    def function(x: Any, index: Any) -> Any:
+        return jax.lax.switch(
+            index, [lambda y: 2.0 * jax.nn.softmax(y - 0.5, axis=1), lambda y: norm(y - 0.5) + 0 * y], x
+        )
+
+    found = shifted(function, X, 1)
+    assert len(found.shifts(X, 1)) == 2
+    for index in (0, 1):
+        shifts = [one + 0.7 for one in found.shifts(X, index)]
+        np.testing.assert_allclose(found.call(shifts, X, index)[0], function(X, index), rtol=1e-12)
+
+
 def test_loops_without_an_interval_form_are_refused_before_they_are_unrolled() -> None:
     """Those of many steps, and those of a search, whose comparisons no interval decides."""
     long = in_loop(lambda row: jax.lax.fori_loop(0, 10**6, lambda _, at: at - stop(at) / 2, row))

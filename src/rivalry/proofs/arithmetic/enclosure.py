@@ -110,7 +110,7 @@ def enclose(function: Callable[..., Any], *examples: Any) -> Callable[..., tuple
     def enclosed(*given: Any) -> tuple[list[Interval], Any]:
         run = Comparisons()
         leaves = jax.tree.leaves(given, is_leaf=lambda one: isinstance(one, Interval))
-        found = evaluate(traced, leaves, partial(_operation, run))
+        found = _evaluate(run, traced, leaves)
         for one in found:
             _refuse(one)
             if isinstance(one, Interval) and one.low.dtype == bool:
@@ -141,6 +141,10 @@ class _Rough(NamedTuple):
 def _refuse(one: object) -> None:
     if isinstance(one, _Rough):
         raise Unsupported(f"no bound: {one.name} has no interval form")
+
+
+def _evaluate(run: Comparisons, program: Any, operands: Sequence[Any]) -> list[Any]:
+    return evaluate(program, operands, partial(_operation, run))
 
 
 def _operation(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
@@ -195,16 +199,14 @@ def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
     primitive, params = equation.primitive, equation.params
     name = primitive.name
     if (program := called(equation)) is not None:
-        return evaluate(program, operands, partial(_operation, run))
+        return _evaluate(run, program, operands)
     if name == "stop_gradient":
         return operands  # the same numbers, by which factors are known to be those of a matrix
     if name == "custom_linear_solve":
         return [_solve(linear_solve(params, operands))]
     known = not any(isinstance(one, Interval | _Rough) for one in operands)
-    if known and (name in MOVES or not _rounds(equation)):
-        traced = any(isinstance(one, jax.core.Tracer) for one in operands)
-        found = None if traced else on_numbers(equation, operands)  # to compile each takes longer
-        return _bind(primitive, operands, params) if found is None else found
+    if known and (name in MOVES or not rounds(equation)):
+        return results_of_known(equation, operands)
     # without a rule numbers that no choice changes, such as draws under a fixed key, are those of the program
     if not _is_ruled(equation) and (programs := _programs(operands)) is not None:
         return _bound(equation, programs)
@@ -214,7 +216,7 @@ def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
     for one in operands:
         _refuse(one)
     if name == "scan":
-        return _scan(run, operands, Scan(params))
+        return _scan(run, equation, operands)
     if name == "cond":
         return _cond(run, equation, operands)
     if name not in {*MOVES, *RULES, "scatter-add", "scatter_add", "polygamma"}:
@@ -234,6 +236,13 @@ def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
     found = RULES[name](run, *operands, **params)
     each = found if isinstance(found, list) else [found]
     return [_wrapped(one, of.aval.dtype) for one, of in zip(each, equation.outvars, strict=True)]
+
+
+def results_of_known(equation: Any, operands: Sequence[Any]) -> list[Any]:
+    """Return the results of an operation on numbers, by NumPy if it can: to compile each takes longer."""
+    traced = any(isinstance(one, jax.core.Tracer) for one in operands)
+    results = None if traced else on_numbers(equation, operands)
+    return _bind(equation.primitive, operands, equation.params) if results is None else results
 
 
 def _is_ruled(equation: Any) -> bool:
@@ -287,7 +296,7 @@ def _bind(primitive: Any, operands: Sequence[Any], params: Any) -> list[Any]:
     return list(found) if primitive.multiple_results else [found]
 
 
-def _rounds(equation: Any) -> bool:
+def rounds(equation: Any) -> bool:
     """Return whether an operation on numbers may round."""
     floating = any(jnp.issubdtype(one.aval.dtype, jnp.inexact) for one in equation.outvars)
     return floating and equation.primitive.name not in EXACT
@@ -433,16 +442,18 @@ def _solve(system: LinearSolve) -> Interval:
     return Interval(found.low.reshape(b.shape), found.high.reshape(b.shape))
 
 
-def _scan(run: Comparisons, operands: list[Any], scan: Scan) -> list[Any]:
+def _scan(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
     """Return the result of a loop of known length, unrolled."""
-    if not 0 < scan.length <= STEPS:
-        raise Unsupported(f"no bound: a loop of {scan.length} steps; must be of 1 to {STEPS}")
-    step = partial(evaluate, scan.body, rule=partial(_operation, run))
-    carry, columns = scan.unrolled(operands, step, _entry)
+    scan = Scan(equation.params)
+    if scan.length > STEPS:
+        raise Unsupported(f"no bound: a loop of {scan.length} steps; must be of at most {STEPS}")
+    carry, columns = scan.unrolled(operands, partial(_evaluate, run, scan.body), _entry)
     stacked = []
-    for column in columns:
+    for column, of in zip(columns, equation.outvars[scan.carried :], strict=True):
         each = [interval(one) for one in column]
-        low, high = (jnp.stack([getattr(one, end) for one in each]) for end in ENDS)
+        empty = [interval(jnp.zeros(of.aval.shape))]
+        join = jnp.stack if each else jnp.concatenate
+        low, high = (join([getattr(one, end) for one in each or empty]) for end in ENDS)
         whole = Interval(low, high, all(one.positive for one in each))
         whole.infinite = intervals.signs(*each)
         stacked.append(whole)
@@ -463,7 +474,7 @@ def _entry(one: Any, k: int) -> Any:
 def _cond(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
     which = operands[0]
     known = not isinstance(which, Interval | jax.core.Tracer)
-    found = cases(equation, operands, partial(_operation, run), known)
+    found = cases(equation, operands, partial(_evaluate, run), known)
     if known:
         return found[0]
     run.moves = isinstance(which, Interval) and which.moves

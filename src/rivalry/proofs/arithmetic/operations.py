@@ -15,12 +15,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Literal
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.proofs.arithmetic.enclosure import DATA, EXACT, MOVES, STEPS, check_kinds
-from rivalry.proofs.arithmetic.numpy_programs import on_numbers
-from rivalry.proofs.arithmetic.programs import CALLS, needed
+from rivalry.proofs.arithmetic.enclosure import DATA, MOVES, STEPS, check_kinds, results_of_known, rounds
+from rivalry.proofs.arithmetic.programs import Scan, branches, called, cases, evaluate
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.runtime.jax import jax, jnp
 
@@ -205,7 +203,7 @@ def operations(
     whole = jax.make_jaxpr(lambda y: traced.call(shifts, y)[0])(example)
     made = Operations(largest, ends)
     given = np.array([made.node("x", k) for k in range(len(example))], dtype=object)
-    (found,) = _read(made, whole.jaxpr, whole.consts, [_Places(given)])
+    (found,) = _read(made, whole, [_Places(given)])
     return _needed(made.nodes, [int(one) for one in _places(made, found).ravel()])
 
 
@@ -253,41 +251,25 @@ def _needed(nodes: list[tuple[Any, ...]], results: list[int]) -> tuple[list[tupl
     return found, [place[one] for one in results]
 
 
-def _read(made: Operations, jaxpr: Any, consts: Sequence[Any], given: Sequence[Any]) -> list[Any]:
-    values: dict[Any, Any] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *given], strict=True))
-
-    def read(atom: Any) -> Any:
-        return atom.val if isinstance(atom, Literal) else values[atom]
-
-    for equation in needed(jaxpr):
-        found = _apply(made, equation, [read(atom) for atom in equation.invars])
-        values.update(zip(equation.outvars, found, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
+def _read(made: Operations, program: Any, operands: Sequence[Any]) -> list[Any]:
+    return evaluate(program, operands, partial(_apply, made))
 
 
 def _apply(made: Operations, equation: Any, operands: list[Any]) -> list[Any]:
     """Return the values of one operation on arrays."""
     name, params = equation.primitive.name, equation.params
     known = not any(isinstance(one, _Places | _Tests) for one in operands)
-    if name in CALLS:
-        called = params[CALLS[name]]
-        closed = isinstance(called, ClosedJaxpr)
-        return _read(made, called.jaxpr if closed else called, called.consts if closed else (), operands)
-    floating = any(jnp.issubdtype(one.aval.dtype, jnp.inexact) for one in equation.outvars)
+    if (program := called(equation)) is not None:
+        return _read(made, program, operands)
     written = {*UNARY, *BINARY, *SUMS, *RUNS, "square", "integer_pow", "pow", "dot_general", "scan"}
-    if known and (
-        name in MOVES - set(SUMS) - set(RUNS) or not floating or name in EXACT or name not in written
-    ):
-        with jax.ensure_compile_time_eval():
-            done = on_numbers(equation, operands)
-            done = equation.primitive.bind(*map(jnp.asarray, operands), **params) if done is None else done
-        return list(done) if isinstance(done, list | tuple) else [done]
+    if known and (name in MOVES - set(SUMS) - set(RUNS) or not rounds(equation) or name not in written):
+        return results_of_known(equation, operands)
     if name in ("reduce_or", "reduce_and"):
         return [_Tests(_fold(operands[0].at, params["axes"], LOGIC[name[7:]], name == "reduce_and"))]
     if name == "scan":
-        return _scan(made, operands, params)
+        return _scan(made, equation, operands)
     if name == "cond":
-        return _cond(made, operands, params)
+        return _cond(made, equation, operands)
     if name in SUMS:
         empty = made.number({"add": 0.0, "mul": 1.0, "max": -np.inf, "min": np.inf}[SUMS[name]])
         join = partial(made.apply, SUMS[name])
@@ -539,38 +521,34 @@ def _scatter_add(made: Operations, equation: Any, operands: list[Any]) -> _Place
     return _Places(target)
 
 
-def _scan(made: Operations, operands: list[Any], params: Any) -> list[Any]:
-    consts, carried, length = params["num_consts"], params["num_carry"], params["length"]
-    if length > STEPS:
-        raise Unsupported(f"proof file: a loop of {length} steps; must be of at most {STEPS}")
-    fixed, carry = operands[:consts], operands[consts : consts + carried]
-    rows = operands[consts + carried :]
-    order = range(length)[:: -1 if params["reverse"] else 1]
-    outputs: dict[int, list[Any]] = {}
-    for k in order:
-        at = [
-            type(one)(one.at[k]) if isinstance(one, _Places | _Tests) else np.asarray(one)[k] for one in rows
-        ]
-        at = [
-            type(one)(np.asarray(one.at, dtype=object)) if isinstance(one, _Places | _Tests) else one
-            for one in at
-        ]
-        found = _read(made, params["jaxpr"].jaxpr, params["jaxpr"].consts, [*fixed, *carry, *at])
-        carry, outputs[k] = found[:carried], found[carried:]
-    columns = zip(*(outputs[k] for k in range(length)), strict=True)
-    return [*carry, *(_Places(np.stack([_places(made, one) for one in column])) for column in columns)]
+def _scan(made: Operations, equation: Any, operands: list[Any]) -> list[Any]:
+    scan = Scan(equation.params)
+    if scan.length > STEPS:
+        raise Unsupported(f"proof file: a loop of {scan.length} steps; must be of at most {STEPS}")
+    carry, columns = scan.unrolled(operands, partial(_read, made, scan.body), _row)
+    shapes = [one.aval.shape for one in equation.outvars[scan.carried :]]
+    stacked = [
+        np.array([_places(made, one) for one in column], dtype=object).reshape(shape)
+        for column, shape in zip(columns, shapes, strict=True)
+    ]
+    return [*carry, *map(_Places, stacked)]
 
 
-def _cond(made: Operations, operands: list[Any], params: Any) -> list[Any]:
-    which, *given = operands
-    branches = params["branches"]
-    if not isinstance(which, _Places | _Tests):
-        one = branches[int(np.clip(int(which), 0, len(branches) - 1))]
-        return _read(made, one.jaxpr, one.consts, given)
-    if isinstance(which, _Places) or len(branches) != 2:
+def _row(one: Any, k: int) -> Any:
+    if not isinstance(one, _Places | _Tests):
+        return np.asarray(one)[k]
+    return type(one)(np.asarray(one.at[k], dtype=object))
+
+
+def _cond(made: Operations, equation: Any, operands: list[Any]) -> list[Any]:
+    which = operands[0]
+    known = not isinstance(which, _Places | _Tests)
+    if isinstance(which, _Places) or (not known and len(branches(equation.params)) != 2):
         raise Unsupported("proof file: a choice among several functions that depends on choices of players")
-    found = [_read(made, one.jaxpr, one.consts, given) for one in branches]
+    found = cases(equation, operands, partial(_read, made), known)
+    if known:
+        return found[0]
     return [
-        _select(made, [which, *cases], np.shape(_places(made, cases[0])))
-        for cases in zip(*found, strict=True)
+        _select(made, [which, *column], np.shape(_places(made, column[0])))
+        for column in zip(*found, strict=True)
     ]

@@ -21,6 +21,7 @@ CALLS = {
     "custom_vjp_call": "call_jaxpr",
     "custom_vjp_call_jaxpr": "fun_jaxpr",
     "custom_lin": "call_jaxpr",
+    "composite": "jaxpr",
 }
 """Operations that call a program on their operands, and the parameter that holds it."""
 
@@ -133,13 +134,18 @@ def branches(params: Any) -> Sequence[Any]:
     return params["branches"]  # type: ignore[no-any-return]
 
 
-def cases(equation: Any, operands: Sequence[Any], rule: Rule, known: bool) -> list[list[Any]]:
-    """Return the results of the branches of a conditional: of one if its index is a ``known`` number."""
+def cases(
+    equation: Any, operands: Sequence[Any], read: Callable[[Any, list[Any]], list[Any]], known: bool
+) -> list[list[Any]]:
+    """Return the results of the branches of a conditional, ``read(program, arguments)``.
+
+    They are those of one branch if the index, the first operand, is a ``known`` number.
+    """
     index, *arguments = operands
     programs = branches(equation.params)
     if known:
         programs = [programs[min(max(int(index), 0), len(programs) - 1)]]
-    return [evaluate(program, arguments, rule) for program in programs]
+    return [read(program, arguments) for program in programs]
 
 
 class While(NamedTuple):

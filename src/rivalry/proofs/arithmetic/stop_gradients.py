@@ -10,16 +10,23 @@ depends on choices.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Literal
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic.enclosure import READ, enclose
 from rivalry.proofs.arithmetic.numpy_programs import LONGEST
-from rivalry.proofs.arithmetic.programs import CALLS, needed
+from rivalry.proofs.arithmetic.programs import (
+    Scan,
+    branches,
+    called,
+    cases,
+    evaluate,
+    operations_held,
+    operations_within,
+)
 from rivalry.runtime.jax import jax, jnp
 
 GUIDES = ("stop_gradient", "custom_jvp", "custom_vjp")
@@ -57,14 +64,14 @@ def shifted(function: Callable[..., Any], *examples: object, about: int = 0) -> 
     """
     traced = jax.make_jaxpr(function)(*examples)
     moving = [k == about for k in range(len(examples))]
-    loops = _loops(traced.jaxpr, moving)
+    loops = _loops(traced, moving)
     if loops.guided and loops.unread:  # now, since what is unrolled takes long to read
         raise Unsupported(f"no bound: payoffs depend on a search, whose {loops.unread} has no interval form")
     if loops.guided and loops.operations > LONGEST:
         raise Unsupported(f"no bound: loops of {loops.operations} operations; at most {LONGEST} are read")
 
     def run(marked: _Marked, *given: object) -> list[Any]:
-        return _replay(traced.jaxpr, traced.consts, given, moving, marked)
+        return [value for value, _ in _replay(marked, traced, list(map(_Number, given, moving)))]
 
     def holding(fixed: list[int] | None) -> Shifted:
         def shifts(*given: object) -> list[Any]:
@@ -136,81 +143,79 @@ class _Marked:
         return value if self.given is None else self.given[len(self.values) - 1]
 
 
-def _replay(jaxpr: Any, consts: Any, given: Any, moving: Any, marked: _Marked) -> list[Any]:
-    """Evaluate operations with every custom derivative replaced by the function's own.
+class _Number(NamedTuple):
+    """Numbers, and whether they depend on the argument in which derivatives are taken."""
 
-    A maximum of numbers that are ``moving`` is a choice by a comparison: where the comparison is decided, the
+    value: Any
+    moves: bool
+
+
+def _replay(marked: _Marked, program: Any, operands: Sequence[_Number]) -> list[_Number]:
+    """Evaluate a program with every custom derivative replaced by the function's own.
+
+    A maximum of numbers that move is a choice by a comparison: where the comparison is decided, the
     derivative is that of one side.
     """
-    values: dict[Any, Any] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *given], strict=True))
-    depends = {one for one, moves in zip(jaxpr.invars, moving, strict=True) if moves}
-
-    def read(atom: object) -> Any:
-        return atom.val if isinstance(atom, Literal) else values[atom]
-
-    for equation in jaxpr.eqns:
-        operands = [read(atom) for atom in equation.invars]
-        name, params = equation.primitive.name, equation.params
-        each = [not isinstance(atom, Literal) and atom in depends for atom in equation.invars]
-        if any(each):
-            depends.update(equation.outvars)
-        if name in CALLS:
-            body, own = _called(equation)
-            if name == "custom_jvp_call" and _is_logaddexp(body, own):
-                # smooth, unlike the larger of the two that JAX takes out of it
-                top = marked.meet(jnp.maximum(*operands))
-                found = [top + jnp.log(jnp.exp(operands[0] - top) + jnp.exp(operands[1] - top))]
-            else:
-                found = _replay(body, own, operands, each, marked)
-        elif name == "stop_gradient":
-            found = [marked.meet(operands[0])]
-        elif name in ("max", "min") and any(each):
-            a, b = jnp.broadcast_arrays(*operands)  # what is chosen must be exactly what is compared
-            found = [marked.larger(a, b) if name == "max" else marked.smaller(a, b)]
-        elif name in ("reduce_max", "reduce_min") and any(each):
-            found = [
-                _fold(operands[0], params["axes"], marked.larger if name == "reduce_max" else marked.smaller)
-            ]
-        elif name == "abs" and any(each) and marked.kinks is not None:
-            found = [marked.larger(operands[0], -operands[0])]
-        elif name == "clamp" and any(each) and marked.kinks is not None:
-            low, a, high = jnp.broadcast_arrays(*operands)
-            found = [marked.smaller(marked.larger(a, low), high)]
-        elif name == "cond" and not each[0] and any(word in str(params) for word in GUIDES):
-            # every branch, of which the index takes one
-            branches = [
-                _replay(one.jaxpr, one.consts, operands[1:], each[1:], marked) for one in params["branches"]
-            ]
-            found = [jax.lax.select_n(operands[0], *cases) for cases in zip(*branches, strict=True)]
-        elif name == "scan" and any(word in str(params) for word in GUIDES):
-            found = _unrolled(params, operands, each, marked)
-        elif name in FOREIGN:
-            raise Unsupported(f"no bound: {name} has no interval form")
-        else:
-            if name in ("cond", "while"):
-                for word in (word for word in GUIDES if word in str(params)):
-                    raise Unsupported(f"no bound: {word} within {name}")
-            result = equation.primitive.bind(*operands, **params)
-            found = list(result) if equation.primitive.multiple_results else [result]
-        values.update(zip(equation.outvars, found, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
+    return evaluate(program, operands, partial(_operation, marked), lambda value, _: _Number(value, False))
 
 
-def _unrolled(params: Any, operands: Sequence[Any], each: Sequence[bool], marked: _Marked) -> list[Any]:
+def _operation(marked: _Marked, equation: Any, operands: list[_Number]) -> list[_Number]:
+    moves = any(one.moves for one in operands)
+    return [_Number(value, moves) for value in _results(marked, equation, operands, moves)]
+
+
+def _results(marked: _Marked, equation: Any, operands: list[_Number], moves: bool) -> list[Any]:
+    name, params, values = equation.primitive.name, equation.params, [one.value for one in operands]
+    if (body := called(equation)) is not None:
+        if name == "custom_jvp_call" and _is_logaddexp(body):
+            # smooth, unlike the larger of the two that JAX takes out of it
+            top = marked.meet(jnp.maximum(*values))
+            return [top + jnp.log(jnp.exp(values[0] - top) + jnp.exp(values[1] - top))]
+        return [value for value, _ in _replay(marked, body, operands)]
+    if name == "stop_gradient":
+        return [marked.meet(values[0])]
+    if name in ("max", "min") and moves:
+        a, b = jnp.broadcast_arrays(*values)  # what is chosen must be exactly what is compared
+        return [marked.larger(a, b) if name == "max" else marked.smaller(a, b)]
+    if name in ("reduce_max", "reduce_min") and moves:
+        return [_fold(values[0], params["axes"], marked.larger if name == "reduce_max" else marked.smaller)]
+    if name == "abs" and moves and marked.kinks is not None:
+        return [marked.larger(values[0], -values[0])]
+    if name == "clamp" and moves and marked.kinks is not None:
+        low, a, high = jnp.broadcast_arrays(*values)
+        return [marked.smaller(marked.larger(a, low), high)]
+    guides = _guides(equation) if name in ("scan", "cond", "while") else []
+    if name == "cond" and not operands[0].moves and guides:
+        # every branch, of which the index takes one
+        each = cases(equation, operands, partial(_replay, marked), known=False)
+        return [
+            jax.lax.select_n(values[0], *(one.value for one in column)) for column in zip(*each, strict=True)
+        ]
+    if name == "scan" and guides:
+        return _unrolled(marked, equation, operands, moves)
+    if name in FOREIGN:
+        raise Unsupported(f"no bound: {name} has no interval form")
+    if name in ("cond", "while") and guides:
+        raise Unsupported(f"no bound: {guides[0]} within {name}")
+    result = equation.primitive.bind(*values, **params)
+    return list(result) if equation.primitive.multiple_results else [result]
+
+
+def _unrolled(marked: _Marked, equation: Any, operands: list[_Number], moves: bool) -> list[Any]:
     """Return the result of a loop of known length, every step of which is replayed."""
-    consts, carried, closed = params["num_consts"], params["num_carry"], params["jaxpr"]
-    fixed, carry, rows = operands[:consts], operands[consts : consts + carried], operands[consts + carried :]
-    moving = [*each[:consts], *[any(each)] * carried, *each[consts + carried :]]
-    stacked, order = [], range(params["length"])[:: -1 if params["reverse"] else 1]
-    for k in order:
-        own = [*fixed, *carry, *(row[k] for row in rows)]
-        found = _replay(closed.jaxpr, closed.consts, own, moving, marked)
-        carry = found[:carried]
-        stacked.append(found[carried:])
-    if not stacked and len(closed.jaxpr.outvars) > carried:
-        raise Unsupported("no bound: a loop of no steps has no interval form")
-    columns = zip(*(stacked[order.index(k)] for k in sorted(order)), strict=True)
-    return [*carry, *map(jnp.stack, columns)]
+    scan = Scan(equation.params)
+
+    def step(arguments: list[_Number]) -> list[_Number]:
+        constants, carry, rows = scan.parts(arguments)
+        carry = [_Number(value, moves) for value, _ in carry]
+        return _replay(marked, scan.body, [*constants, *carry, *rows])
+
+    carry, columns = scan.unrolled(operands, step, lambda one, k: _Number(one.value[k], one.moves))
+    stacked = [
+        jnp.stack([value for value, _ in column]) if column else jnp.zeros(of.aval.shape, of.aval.dtype)
+        for column, of in zip(columns, equation.outvars[scan.carried :], strict=True)
+    ]
+    return [*(value for value, _ in carry), *stacked]
 
 
 class _Loops(NamedTuple):
@@ -221,50 +226,51 @@ class _Loops(NamedTuple):
     unread: str  # an operation on choices without an interval form
 
 
-def _loops(jaxpr: Any, moving: Sequence[bool]) -> _Loops:
+def _loops(program: Any, moving: Sequence[bool]) -> _Loops:
     """Return what unrolling takes where the arguments of a program are ``moving`` or not."""
-    depends = {one for one, moves in zip(jaxpr.invars, moving, strict=True) if moves}
     count, guided, unread = 0, False, ""
-    for equation in needed(jaxpr):
-        each = [not isinstance(atom, Literal) and atom in depends for atom in equation.invars]
-        name, params = equation.primitive.name, equation.params
-        bodies, steps = [], 1
-        if any(each):
-            depends.update(equation.outvars)
+
+    def rule(equation: Any, operands: list[bool]) -> list[bool]:
+        nonlocal count, guided, unread
+        name, moves, bodies, steps = equation.primitive.name, any(operands), [], 1
+        if moves:
             unread = unread or ("" if name in READ else name)
-        if name in CALLS:
-            bodies = [(_called(equation)[0], each)]
+        if (body := called(equation)) is not None:
+            bodies = [(body, operands)]
         elif name == "scan":
-            steps, fixed = params["length"], params["num_consts"]
-            carried = [any(each)] * params["num_carry"]
-            bodies = [(params["jaxpr"].jaxpr, [*each[:fixed], *carried, *each[fixed + len(carried) :]])]
-            guided = guided or (any(each) and any(word in str(params) for word in GUIDES))
+            scan = Scan(equation.params)
+            constants, carry, rows = scan.parts(operands)
+            bodies, steps = [(scan.body, [*constants, *[moves] * len(carry), *rows])], scan.length
+            guided = guided or (moves and bool(_guides(equation)))
         elif name == "cond":
-            bodies = [(one.jaxpr, each[1:]) for one in params["branches"]]
+            bodies = [(branch, operands[1:]) for branch in branches(equation.params)]
         parts = [_loops(*body) for body in bodies]
         count += 1 + steps * sum(one.operations for one in parts)
         guided = guided or any(one.guided for one in parts)
         unread = unread or next((one.unread for one in parts if one.unread), "")
+        return [moves] * len(equation.outvars)
+
+    evaluate(program, moving, rule, lambda *_: False)
     return _Loops(count, guided, unread)
 
 
-def _called(equation: Any) -> tuple[Any, Any]:
-    """Return the operations that an operation calls, and their constants."""
-    called = equation.params[CALLS[equation.primitive.name]]
-    return (called.jaxpr, called.consts) if isinstance(called, ClosedJaxpr) else (called, ())
+def _guides(equation: Any) -> list[str]:
+    """Return the kinds of operations within an operation whose derivatives may be others."""
+    names = {one.primitive.name for one in operations_held(equation)}
+    return [word for word in GUIDES if any(name.startswith(word) for name in names)]
 
 
-def _is_logaddexp(body: Any, consts: Any) -> bool:
+def _is_logaddexp(program: Any) -> bool:
     """Return whether operations are those of `jax.numpy.logaddexp`, whoever wrote them."""
-    shapes = tuple((one.aval.shape, one.aval.dtype) for one in body.invars)
-    return len(shapes) == 2 and not len(consts) and str(body) == _logaddexp(shapes)
+    shapes = tuple((one.shape, one.dtype) for one in program.in_avals)
+    return len(shapes) == 2 and not program.consts and str(program) == _logaddexp(shapes)
 
 
 @lru_cache(maxsize=256)
 def _logaddexp(shapes: Any) -> str:
     whole = jax.make_jaxpr(jnp.logaddexp)(*(jax.ShapeDtypeStruct(*one) for one in shapes))
-    calls = [one for one in whole.jaxpr.eqns if one.primitive.name == "custom_jvp_call"]
-    return str(_called(calls[0])[0]) if len(calls) == 1 else ""
+    bodies = [called(one) for one in operations_within(whole) if one.primitive.name == "custom_jvp_call"]
+    return str(bodies[0]) if len(bodies) == 1 else ""
 
 
 def _fold(a: Any, axes: tuple[SupportsIndex, ...], choose: Callable[[Any, Any], Any]) -> Any:
@@ -294,48 +300,41 @@ class _Formless(Exception):
     """Numbers depend on a shift in another way."""
 
 
-def _cancels(whole: ClosedJaxpr, position: int) -> bool:
+def _cancels(whole: Any, position: int) -> bool:
     """Return whether no result of a function depends on the argument at a position."""
     variable = whole.jaxpr.invars[position]
     shape = variable.aval.shape
     form = _Form(False, np.ones(shape), np.arange(np.prod(shape, dtype=int)).reshape(shape))
     given = [form if one is variable else None for one in whole.jaxpr.invars]
     try:
-        return not any(isinstance(one, _Form) for one in _forms(whole.jaxpr, whole.consts, given))
+        return not any(isinstance(one, _Form) for one in _forms(whole, given))
     except _Formless:
         return False
 
 
-def _forms(jaxpr: Any, consts: Any, given: Sequence[Any]) -> list[Any]:
+def _forms(program: Any, operands: Sequence[Any]) -> list[Any]:
     """Return the forms of the results: a form, the number that all entries are, or None for others."""
-    own = [None if isinstance(one, jax.core.Tracer) else _number(one) for one in consts]
-    values: dict[Any, Any] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*own, *given], strict=True))
+    return evaluate(program, operands, _form, lambda value, _: _number(value))
 
-    def read(atom: object) -> Any:
-        return _number(atom.val) if isinstance(atom, Literal) else values[atom]
 
-    for equation in jaxpr.eqns:
-        operands = [read(atom) for atom in equation.invars]
-        name = equation.primitive.name
-        atoms = (*equation.invars, *equation.outvars)
-        real = [jnp.issubdtype(one.aval.dtype, jnp.floating) for one in atoms]
-        if not any(isinstance(one, _Form) for one in operands):
-            repeated = name in ("broadcast_in_dim", "reshape", "convert_element_type") and real[-1]
-            found = [operands[0] if repeated else None] * len(equation.outvars)
-        elif name in CALLS:
-            found = _forms(*_called(equation), operands)
-        elif name in _RULES and (all(real) or name != "convert_element_type"):
-            one = _RULES[name](operands, equation.params, equation.outvars[0].aval.shape)
-            found = [one if isinstance(one, _Form) and np.any(one.degree) else None]
-        else:
-            raise _Formless
-        values.update(zip(equation.outvars, found, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
+def _form(equation: Any, operands: list[Any]) -> list[Any]:
+    name = equation.primitive.name
+    real = [jnp.issubdtype(one.aval.dtype, jnp.floating) for one in (*equation.invars, *equation.outvars)]
+    if not any(isinstance(one, _Form) for one in operands):
+        repeated = name in ("broadcast_in_dim", "reshape", "convert_element_type") and real[-1]
+        return [operands[0] if repeated else None] * len(equation.outvars)
+    if (body := called(equation)) is not None:
+        return _forms(body, operands)
+    if name in _RULES and (all(real) or name != "convert_element_type"):
+        one = _RULES[name](operands, equation.params, equation.outvars[0].aval.shape)
+        return [one if isinstance(one, _Form) and np.any(one.degree) else None]
+    raise _Formless
 
 
 def _number(value: Any) -> float | None:
-    """Return a number; None for an array of several."""
-    return float(value) if np.ndim(value) == 0 else None
+    """Return a number; None for an array of several, or one that is not known."""
+    known = np.ndim(value) == 0 and not isinstance(value, jax.core.Tracer)
+    return float(value) if known else None
 
 
 def _combined(a: object, b: object, sign: int, product: bool, shape: Any) -> _Form:
