@@ -218,7 +218,7 @@ def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
     if name == "scan":
         return _scan(run, equation, operands)
     if name == "cond":
-        return _cond(run, equation, operands)
+        return _cond(run, operands, params)
     if name not in {*MOVES, *RULES, "scatter-add", "scatter_add", "polygamma"}:
         raise Unsupported(f"no bound: {name} has no interval form")
     check_kinds(equation)
@@ -471,10 +471,10 @@ def _entry(one: Any, k: int) -> Any:
     return one[k] if traced else np.asarray(one)[k]
 
 
-def _cond(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
+def _cond(run: Comparisons, operands: list[Any], params: Any) -> list[Any]:
     which = operands[0]
     known = not isinstance(which, Interval | jax.core.Tracer)
-    found = cases(equation, operands, partial(_evaluate, run), known)
+    found: list[list[Any]] = cases(params, operands, partial(_evaluate, run), known)
     if known:
         return found[0]
     run.moves = isinstance(which, Interval) and which.moves

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.proofs.arithmetic.programs import Scan, branches, called, evaluate, linear_solve, while_loop
+from rivalry.proofs.arithmetic.programs import Scan, called, cases, evaluate, linear_solve
 from rivalry.runtime.imports import pause_collection
 from rivalry.runtime.jax import compiled, is_jax_array, jax, jnp, register_program_cache
 
@@ -610,7 +610,7 @@ def _triangular(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Ki
 
 
 def _cond(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    programs = [Program(one, [kind.rows for kind in kinds[1:]]) for one in branches(params)]
+    programs = cases(params, [kind.rows for kind in kinds], Program)
     most = len(programs) - 1
 
     def results(k: int, given: Sequence[Any], count: int) -> list[Any]:
@@ -635,13 +635,12 @@ def _cond(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -
 def _while(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     if any(kind.rows for kind in kinds):
         raise Unknown("a loop that ends at different times for different rows")
-    parts = while_loop(params)
-    condition = Program(parts.condition, [False] * (parts.ahead + len(outs)))
-    body = Program(parts.body, [False] * (parts.inside + len(outs)))
+    first, second = params["cond_nconsts"], params["body_nconsts"]
+    condition = Program(params["cond_jaxpr"], [False] * (first + len(outs)))
+    body = Program(params["body_jaxpr"], [False] * (second + len(outs)))
 
     def loop(*given: object) -> list[Any]:
-        ahead, operands = given[: parts.ahead], given[parts.ahead :]
-        inside, carry = operands[: parts.inside], list(operands[parts.inside :])
+        ahead, inside, carry = given[:first], given[first : first + second], list(given[first + second :])
         while condition(*ahead, *carry)[0]:
             carry = body(*inside, *carry)
         return carry

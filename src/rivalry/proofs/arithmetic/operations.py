@@ -18,7 +18,7 @@ import numpy as np
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic.enclosure import DATA, MOVES, STEPS, check_kinds, results_of_known, rounds
-from rivalry.proofs.arithmetic.programs import Scan, branches, called, cases, evaluate
+from rivalry.proofs.arithmetic.programs import Scan, called, cases, evaluate
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.runtime.jax import jax, jnp
 
@@ -481,24 +481,17 @@ def _move(made: Operations, equation: Any, operands: list[Any]) -> list[Any]:
         if k not in data:
             if isinstance(one, _Places | _Tests):
                 raise Unsupported(f"proof file: an index of {name} depends on choices of players")
-            positions.append(jnp.asarray(one))
+            positions.append(np.asarray(one))
             continue
-        at = (
-            _truths(one, np.shape(one.at if isinstance(one, _Tests) else one))
-            if tests
-            else _places(made, one)
-        )
-        positions.append(jnp.arange(len(every), len(every) + at.size).reshape(at.shape))
-        every += list(np.asarray(at, dtype=object).ravel()) if at.size else []
-    params = dict(params)
+        shape = np.shape(one.at if isinstance(one, _Tests) else one)
+        at = _truths(one, shape) if tests else _places(made, one)
+        positions.append(np.arange(len(every), len(every) + at.size).reshape(at.shape))
+        every += list(at.ravel())
     if "fill_value" in params and params["fill_value"] is None and name == "gather":
         every.append(False if tests else made.number(0.0))  # beyond the array
-        params["fill_value"] = len(every) - 1
-    with jax.ensure_compile_time_eval():
-        done = equation.primitive.bind(*positions, **params)
+        equation = equation.replace(params=params | {"fill_value": len(every) - 1})
     found = []
-    for one in done if equation.primitive.multiple_results else [done]:
-        index = np.asarray(one)
+    for index in results_of_known(equation, positions):
         at = _array(index.shape, lambda k, index=index: every[int(index[k])])
         found.append(_Tests(at) if tests else _Places(at))
     return found
@@ -543,11 +536,11 @@ def _row(one: Any, k: int) -> Any:
 def _cond(made: Operations, equation: Any, operands: list[Any]) -> list[Any]:
     which = operands[0]
     known = not isinstance(which, _Places | _Tests)
-    if isinstance(which, _Places) or (not known and len(branches(equation.params)) != 2):
-        raise Unsupported("proof file: a choice among several functions that depends on choices of players")
-    found = cases(equation, operands, partial(_read, made), known)
+    found: list[list[Any]] = cases(equation.params, operands, partial(_read, made), known)
     if known:
         return found[0]
+    if isinstance(which, _Places) or len(found) != 2:
+        raise Unsupported("proof file: a choice among several functions that depends on choices of players")
     return [
         _select(made, [which, *column], np.shape(_places(made, column[0])))
         for column in zip(*found, strict=True)

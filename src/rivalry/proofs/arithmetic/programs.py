@@ -129,37 +129,18 @@ class Scan:
         return carry, [[results[k][j] for k in range(self.length)] for j in stacked]
 
 
-def branches(params: Any) -> Sequence[Any]:
-    """Return the programs of which an index, the first operand of a conditional, chooses one."""
-    return params["branches"]  # type: ignore[no-any-return]
-
-
 def cases(
-    equation: Any, operands: Sequence[Any], read: Callable[[Any, list[Any]], list[Any]], known: bool
-) -> list[list[Any]]:
+    params: Any, operands: Sequence[Any], read: Callable[[Any, list[Any]], Any], known: bool = False
+) -> list[Any]:
     """Return the results of the branches of a conditional, ``read(program, arguments)``.
 
     They are those of one branch if the index, the first operand, is a ``known`` number.
     """
     index, *arguments = operands
-    programs = branches(equation.params)
+    programs = params["branches"]
     if known:
         programs = [programs[min(max(int(index), 0), len(programs) - 1)]]
     return [read(program, arguments) for program in programs]
-
-
-class While(NamedTuple):
-    """A loop until a condition fails: both programs take constants of their own, and what is carried."""
-
-    condition: Any
-    body: Any
-    ahead: int  # constants of the condition, the first operands
-    inside: int  # constants of the body, behind them
-
-
-def while_loop(params: Any) -> While:
-    """Return the parts of a loop."""
-    return While(params["cond_jaxpr"], params["body_jaxpr"], params["cond_nconsts"], params["body_nconsts"])
 
 
 class LinearSolve(NamedTuple):

@@ -16,11 +16,10 @@ from typing import Any, NamedTuple, SupportsIndex
 import numpy as np
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.proofs.arithmetic.enclosure import READ, enclose
+from rivalry.proofs.arithmetic.enclosure import READ, enclose, results_of_known
 from rivalry.proofs.arithmetic.numpy_programs import LONGEST
 from rivalry.proofs.arithmetic.programs import (
     Scan,
-    branches,
     called,
     cases,
     evaluate,
@@ -187,7 +186,7 @@ def _results(marked: _Marked, equation: Any, operands: list[_Number], moves: boo
     guides = _guides(equation) if name in ("scan", "cond", "while") else []
     if name == "cond" and not operands[0].moves and guides:
         # every branch, of which the index takes one
-        each = cases(equation, operands, partial(_replay, marked), known=False)
+        each = cases(params, operands, partial(_replay, marked))
         return [
             jax.lax.select_n(values[0], *(one.value for one in column)) for column in zip(*each, strict=True)
         ]
@@ -232,19 +231,18 @@ def _loops(program: Any, moving: Sequence[bool]) -> _Loops:
 
     def rule(equation: Any, operands: list[bool]) -> list[bool]:
         nonlocal count, guided, unread
-        name, moves, bodies, steps = equation.primitive.name, any(operands), [], 1
+        name, moves, steps, parts = equation.primitive.name, any(operands), 1, list[_Loops]()
         if moves:
             unread = unread or ("" if name in READ else name)
         if (body := called(equation)) is not None:
-            bodies = [(body, operands)]
+            parts = [_loops(body, operands)]
         elif name == "scan":
             scan = Scan(equation.params)
             constants, carry, rows = scan.parts(operands)
-            bodies, steps = [(scan.body, [*constants, *[moves] * len(carry), *rows])], scan.length
+            steps, parts = scan.length, [_loops(scan.body, [*constants, *[moves] * len(carry), *rows])]
             guided = guided or (moves and bool(_guides(equation)))
         elif name == "cond":
-            bodies = [(branch, operands[1:]) for branch in branches(equation.params)]
-        parts = [_loops(*body) for body in bodies]
+            parts = cases(equation.params, operands, _loops)
         count += 1 + steps * sum(one.operations for one in parts)
         guided = guided or any(one.guided for one in parts)
         unread = unread or next((one.unread for one in parts if one.unread), "")
@@ -325,10 +323,16 @@ def _form(equation: Any, operands: list[Any]) -> list[Any]:
         return [operands[0] if repeated else None] * len(equation.outvars)
     if (body := called(equation)) is not None:
         return _forms(body, operands)
-    if name in _RULES and (all(real) or name != "convert_element_type"):
+    if name == "convert_element_type" and all(real):
+        return operands
+    if name in _MOVES:
+        form = operands[0]
+        one: Any = _Form(form.product, *(results_of_known(equation, [part])[0] for part in form[1:]))
+    elif name in _RULES:
         one = _RULES[name](operands, equation.params, equation.outvars[0].aval.shape)
-        return [one if isinstance(one, _Form) and np.any(one.degree) else None]
-    raise _Formless
+    else:
+        raise _Formless
+    return [one if isinstance(one, _Form) and np.any(one.degree) else None]
 
 
 def _number(value: Any) -> float | None:
@@ -398,28 +402,6 @@ def _of(form: _Form, product: bool, becomes: bool, factor: float = 1.0) -> _Form
     return _Form(becomes, factor * form.degree, form.entry)
 
 
-def _rearranged(move: Callable[..., np.ndarray]) -> Callable[..., _Form]:
-    """Return the rule of an operation that moves entries."""
-
-    def rule(operands: Sequence[Any], params: object, shape: object) -> _Form:
-        (form,) = operands
-        return _Form(form.product, move(form.degree, params, shape), move(form.entry, params, shape))
-
-    return rule
-
-
-def _repeat(a: np.ndarray, params: Any, shape: Any) -> np.ndarray:
-    sizes = [1] * len(shape)
-    for k, at in enumerate(params["broadcast_dimensions"]):
-        sizes[at] = a.shape[k]
-    return np.broadcast_to(a.reshape(sizes), shape)
-
-
-def _slice(a: np.ndarray, params: Any, shape: object) -> np.ndarray:
-    steps = params["strides"] or [None] * a.ndim
-    return a[tuple(map(slice, params["start_indices"], params["limit_indices"], steps))]
-
-
 def _select(operands: Sequence[Any], params: object, shape: object) -> _Form:
     which, *cases = operands
     if isinstance(which, _Form):
@@ -427,7 +409,8 @@ def _select(operands: Sequence[Any], params: object, shape: object) -> _Form:
     return _same(cases, shape)
 
 
-_reshaped = _rearranged(lambda a, params, shape: a.reshape(shape))
+_MOVES = ("reshape", "squeeze", "expand_dims", "copy", "broadcast_in_dim", "slice", "transpose")
+"""Operations that move the entries of one array."""
 
 _RULES: dict[str, Callable[[Sequence[Any], Any, Any], _Form | None]] = {
     "add": lambda operands, params, shape: _sum(operands, shape),
@@ -455,9 +438,5 @@ _RULES: dict[str, Callable[[Sequence[Any], Any, Any], _Form | None]] = {
     **dict.fromkeys(
         ("reduce_max", "reduce_min"), lambda operands, params, shape: _reduced(operands, params, False)
     ),
-    **dict.fromkeys(("reshape", "squeeze", "expand_dims", "copy", "convert_element_type"), _reshaped),
-    "broadcast_in_dim": _rearranged(_repeat),
-    "slice": _rearranged(_slice),
-    "transpose": _rearranged(lambda a, params, shape: a.transpose(params["permutation"])),
 }
 """Forms of the results of operations on forms, ``(operands, params, shape)``."""
