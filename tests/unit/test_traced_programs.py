@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.numpy_programs import Program
@@ -130,3 +131,20 @@ def test_operations_on_which_no_result_depends_are_not_read() -> None:
     assert enclose(function, X)(Interval(X, X + 0.1))[1]
     assert "sort" not in str(jax.make_jaxpr(shifted(function, X).call)([], X))
     assert not {"floor", "sort"} & {name for name, *_ in operations(function, X)[0]}
+
+
+def test_entries_beyond_an_array_are_what_a_program_puts_there() -> None:
+    """Numbers, or none that could be written out."""
+
+    def function(x: Any, **fill: Any) -> Any:
+        return jnp.take(x, jnp.array([1, 5]), **fill) + 1.0
+
+    nodes, results = operations(lambda x: function(x, fill_value=1.5), X)
+    assert [value(nodes, place, X) for place in results] == [1.75, 2.5]
+    nodes, results = operations(lambda x: jnp.take(x, jnp.array([1, 0])), X)
+    assert [value(nodes, place, X) for place in results] == [0.75, 0.25]
+    with pytest.raises(Unsupported, match="an entry beyond the end of an array"):
+        operations(function, X)
+    # of truth values
+    nodes, results = operations(lambda x: 1.0 * jnp.take(x > 0.5, jnp.array([1, 0, 5]), fill_value=True), X)
+    assert [value(nodes, place, X) for place in results] == [1.0, 0.0, 1.0]

@@ -487,11 +487,15 @@ def _move(made: Operations, equation: Any, operands: list[Any]) -> list[Any]:
         at = _truths(one, shape) if tests else _places(made, one)
         positions.append(np.arange(len(every), len(every) + at.size).reshape(at.shape))
         every += list(at.ravel())
-    if "fill_value" in params and params["fill_value"] is None and name == "gather":
-        every.append(False if tests else made.number(0.0))  # beyond the array
-        equation = equation.replace(params=params | {"fill_value": len(every) - 1})
+    beyond, fill = len(every), params.get("fill_value")  # of an array
+    has = fill is not None and bool(np.isfinite(fill))
+    if name == "gather":
+        every.append(bool(fill) if tests else made.number(fill if has else 0.0))
+        equation = equation.replace(params=params | {"fill_value": beyond})
     found = []
     for index in results_of_known(equation, positions):
+        if not has and np.any(index == beyond):
+            raise Unsupported("proof file: an entry beyond the end of an array")
         at = _array(index.shape, lambda k, index=index: every[int(index[k])])
         found.append(_Tests(at) if tests else _Places(at))
     return found
