@@ -148,3 +148,17 @@ def test_entries_beyond_an_array_are_what_a_program_puts_there() -> None:
     # of truth values
     nodes, results = operations(lambda x: 1.0 * jnp.take(x > 0.5, jnp.array([1, 0, 5]), fill_value=True), X)
     assert [value(nodes, place, X) for place in results] == [1.0, 0.0, 1.0]
+
+
+def test_a_branch_that_choices_choose_is_written_out() -> None:
+    """As a choice between the results of both branches; one among three functions is not."""
+
+    def function(x: Any) -> Any:
+        return jax.lax.cond(x[0] > 0.25, lambda y: 2.0 * y, lambda y: y * y[::-1], x)
+
+    nodes, results = operations(function, X)
+    for x in ([0.25, 0.5], [0.75, 0.5]):
+        expected = [0.125, 0.125] if x[0] == 0.25 else [1.5, 1.0]
+        assert [value(nodes, place, np.array(x)) for place in results] == expected
+    with pytest.raises(Unsupported, match="a choice among several functions"):
+        operations(lambda x: jax.lax.switch(jnp.sum(x > 0.25), [jnp.sin, jnp.cos, jnp.exp], x), X)

@@ -208,10 +208,10 @@ def operations(
 
 
 class _Places:
-    """An array of places of numbers that depend on choices."""
+    """Places of numbers that depend on choices, in an array; of truth values with their ``tests``."""
 
-    def __init__(self, at: np.ndarray) -> None:
-        self.at = at
+    def __init__(self, at: np.ndarray, tests: np.ndarray | None = None) -> None:
+        self.at, self.tests = at, tests
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -294,7 +294,8 @@ def _apply(made: Operations, equation: Any, operands: list[Any]) -> list[Any]:
     shape = equation.outvars[0].aval.shape
     if isinstance(operands[0], _Tests) and name == "convert_element_type":
         one, zero = made.number(1.0), made.number(0.0)
-        return [_Places(_array(shape, lambda k: _choice(made, operands[0].at[k], one, zero)))]
+        numbers = _array(shape, lambda k: _choice(made, operands[0].at[k], one, zero))
+        return [_Places(numbers, operands[0].at)]
     if name in LOGIC:
         truths = [_truths(one, shape) for one in operands]
         return [_Tests(_array(shape, lambda k: LOGIC[name](*(one[k] for one in truths))))]
@@ -539,13 +540,13 @@ def _row(one: Any, k: int) -> Any:
 
 def _cond(made: Operations, equation: Any, operands: list[Any]) -> list[Any]:
     which = operands[0]
-    known = not isinstance(which, _Places | _Tests)
+    known = not isinstance(which, _Places)
     found: list[list[Any]] = cases(equation.params, operands, partial(_read, made), known)
     if known:
         return found[0]
-    if isinstance(which, _Places) or len(found) != 2:
+    if which.tests is None or len(found) != 2:
         raise Unsupported("proof file: a choice among several functions that depends on choices of players")
-    return [
-        _select(made, [which, *column], np.shape(_places(made, column[0])))
-        for column in zip(*found, strict=True)
-    ]
+    shapes = [one.aval.shape for one in equation.outvars]
+    columns = zip(*found, strict=True)
+    test = _Tests(which.tests)
+    return [_select(made, [test, *column], shape) for column, shape in zip(columns, shapes, strict=True)]
