@@ -27,6 +27,7 @@ from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.numpy_programs import over_rows
 from rivalry.proofs.arithmetic.operations import Operations, operations
+from rivalry.proofs.arithmetic.programs import operations_within
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.proofs.payoff_ranges import meet
 from rivalry.proofs.spaces.coordinates import Coordinates
@@ -653,7 +654,7 @@ def payoff_sum(payoffs: Callable[..., Any], low: np.ndarray, high: np.ndarray) -
     made = Operations(OPERATIONS_ADDED, ends)
     unknown = PayoffSum(inf, False)
     # without a quotient there is no share, and reading operations compiles small programs
-    if "div" not in str(jax.make_jaxpr(payoffs)(low)):
+    if all(one.primitive.name != "div" for one in operations_within(jax.make_jaxpr(payoffs)(low))):
         return unknown
     try:
         made.nodes, results = operations(payoffs, low / 2 + high / 2, OPERATIONS_ADDED, ends)
