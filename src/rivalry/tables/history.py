@@ -136,6 +136,27 @@ def whole_states(tables: FiniteGame) -> Whole:
     )
 
 
+class FixedPlay(NamedTuple):
+    """Play by fixed policies in several sessions: the first arguments of all kernels that follow it."""
+
+    tables: FiniteGame
+    whole: Whole
+    policies: np.ndarray  # [session player state]
+
+
+def fixed_play(tables: FiniteGame, policies: object, cycles: Cycles | None = None) -> FixedPlay:
+    """Return play by ``policies [session player state]``, with the full states of the game.
+
+    Raises `ValueError` for invalid policies, for games without full states (`whole_states`), and for
+    ``cycles`` of another number of sessions.
+    """
+    found = FixedPlay(tables, whole_states(tables), checked_policies(tables, policies, sessions=True))
+    if cycles is not None and len(cycles.state) != len(found.policies):
+        sessions = f"must be of {len(found.policies)}, as policies"
+        raise ValueError(f"cycles: of {len(cycles.state)} sessions; {sessions}")
+    return found
+
+
 class Cycles(NamedTuple):
     """The limit cycles of fixed policies per session; turns are rounds.
 
@@ -197,28 +218,21 @@ def limit_cycles(tables: FiniteGame, policies: object, start: object) -> Cycles:
     """
     from rivalry.tables.kernels import history
 
-    whole = whole_states(tables)
-    given = checked_policies(tables, policies, sessions=True)
+    play = fixed_play(tables, policies)
     begin = np.asarray(start)
-    if begin.shape != given.shape[:1] or begin.dtype.kind not in "iu":
+    if begin.shape != play.policies.shape[:1] or begin.dtype.kind not in "iu":
         raise ValueError(f"start: {begin.dtype} of shape {begin.shape} must be whole numbers, one a session")
-    if np.any((begin < 0) | (begin >= whole.size)):
-        raise ValueError(f"start: must be in 0..{whole.size - 1}")
+    if np.any((begin < 0) | (begin >= play.whole.size)):
+        raise ValueError(f"start: must be in 0..{play.whole.size - 1}")
     begin = np.array(begin, dtype=np.int64)
     if by_chance(tables):
-        return _long_runs(tables, whole, given, begin)
+        return _long_runs(play, begin)
     onset, length = np.zeros_like(begin), np.zeros_like(begin)
-    history.cycles(tables, whole, given, begin, onset, length)
+    history.cycles(*play, begin, onset, length)
     state, joint = np.full((2, len(begin), int(length.max(initial=0))), -1, dtype=np.int64)
-    history.walk(tables, whole, given, begin, onset, length, state, joint)
+    history.walk(*play, begin, onset, length, state, joint)
     weight = (state >= 0) / np.maximum(length, 1)[:, None]
-    return Cycles(onset, length, _mean_payoff(tables, whole, state, joint, weight), joint, state, weight)
-
-
-def check_cycles(cycles: Cycles, policies: np.ndarray) -> None:
-    """Raise `ValueError` unless there is one cycle per session of ``policies [session player state]``."""
-    if len(cycles.state) != len(policies):
-        raise ValueError(f"cycles: of {len(cycles.state)} sessions; must be of {len(policies)}, as policies")
+    return Cycles(onset, length, _mean_payoff(play, state, joint, weight), joint, state, weight)
 
 
 def by_chance(tables: FiniteGame) -> bool:
@@ -299,17 +313,16 @@ def _strides_of(sizes: np.ndarray) -> np.ndarray:
     return np.array([int(np.prod(sizes[k + 1 :])) for k in range(len(sizes))], dtype=np.int64)
 
 
-def _mean_payoff(
-    tables: FiniteGame, whole: Whole, state: np.ndarray, joint: np.ndarray, weight: np.ndarray
-) -> np.ndarray:
+def _mean_payoff(play: FixedPlay, state: np.ndarray, joint: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return the mean payoff ``[session player]``, weighted over turns; padded turns have weight 0."""
-    paid = tables.payoff[state // whole.histories % whole.natures, :, joint]
+    paid = play.tables.payoff[state // play.whole.histories % play.whole.natures, :, joint]
     return np.asarray((paid * weight[..., None]).sum(axis=1))
 
 
-def _long_runs(tables: FiniteGame, whole: Whole, policies: np.ndarray, start: np.ndarray) -> Cycles:
+def _long_runs(play: FixedPlay, start: np.ndarray) -> Cycles:
     """Return `Cycles` of a stochastic nature."""
-    chains = [_long_run(tables, whole, *given) for given in zip(policies, start.tolist(), strict=True)]
+    sessions = zip(play.policies, start.tolist(), strict=True)
+    chains = [_long_run(play.tables, play.whole, *session) for session in sessions]
     length = np.array([len(state) for state, _, _ in chains], dtype=np.int64)
     most = int(length.max(initial=0))
     state, joint = np.full((2, len(chains), most), -1, dtype=np.int64)
@@ -318,7 +331,7 @@ def _long_runs(tables: FiniteGame, whole: Whole, policies: np.ndarray, start: np
         for row, values in zip((state, joint, weight), found, strict=True):
             row[session, : len(values)] = values
     onset = np.full(len(chains), -1, dtype=np.int64)
-    return Cycles(onset, length, _mean_payoff(tables, whole, state, joint, weight), joint, state, weight)
+    return Cycles(onset, length, _mean_payoff(play, state, joint, weight), joint, state, weight)
 
 
 def _long_run(

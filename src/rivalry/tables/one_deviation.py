@@ -9,9 +9,8 @@ import numpy as np
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.tolerances import PROFITABLE, TIE
 from rivalry.schema.validate import number_of, whole_number
-from rivalry.tables.greedy_play import checked_policies
-from rivalry.tables.history import Cycles, by_chance, check_cycles, whole_states
-from rivalry.tables.response_gaps import response_values
+from rivalry.tables.history import Cycles, FixedPlay, by_chance, fixed_play
+from rivalry.tables.response_gaps import values_in
 
 
 class Deviation(NamedTuple):
@@ -44,13 +43,16 @@ def static_best_response(tables: FiniteGame, policies: object, player: int) -> n
     >>> static_best_response(game, [[[0, 1, 0, 1], [0, 0, 1, 1]]], 0).tolist()
     [[1, 1, 0, 0]]
     """
+    return _static_best(fixed_play(tables, policies), player)
+
+
+def _static_best(play: FixedPlay, player: int) -> np.ndarray:
     from rivalry.tables.kernels import departures
 
-    whole, given = whole_states(tables), checked_policies(tables, policies, sessions=True)
-    number_of("player", player, len(tables.sizes))
-    chosen = np.zeros((len(given), whole.size), dtype=np.int64)
-    tie = TIE * float(np.abs(tables.payoff[:, player]).max())
-    departures.static_best(tables, whole, given, player, tie, chosen)
+    number_of("player", player, len(play.tables.sizes))
+    chosen = np.zeros((len(play.policies), play.whole.size), dtype=np.int64)
+    tie = TIE * float(np.abs(play.tables.payoff[:, player]).max())
+    departures.static_best(*play, player, tie, chosen)
     return chosen
 
 
@@ -73,10 +75,8 @@ def deviations(
 
     Parameters
     ----------
-    tables : FiniteGame
-        The game.
-    policies : array_like
-        Actions ``[session player state]``.
+    tables, policies
+        As in `limit_cycles`.
     cycles : Cycles
         The limit cycles of ``policies``.
     player : int
@@ -120,26 +120,24 @@ def deviations(
 
     if by_chance(tables):
         raise ValueError("game: nature moves at random; a deviation test needs a cycle to depart from")
-    whole, given = whole_states(tables), checked_policies(tables, policies, sessions=True)
-    number_of("player", player, len(tables.sizes))
-    check_cycles(cycles, given)
+    play = fixed_play(tables, policies, cycles)
     whole_number("periods", periods, 1)
     whole_number("horizon", horizon, 1)
     values = _levels(tables, levels)
-    value = response_values(tables, given, player, gamma).own
+    value = values_in(play, player, gamma).own
     if action == "static_best":
-        forced = static_best_response(tables, given, player)
+        forced = _static_best(play, player)
     elif isinstance(action, str | bool) or not 0 <= action < tables.sizes[player]:
         most = tables.sizes[player] - 1
         raise ValueError(f"action: {action!r} must be 'static_best' or a whole number in 0..{most}")
     else:
-        forced = np.full((len(given), whole.size), action, dtype=np.int64)
+        forced = np.full(value.shape, action, dtype=np.int64)
     found = []
     for count in (periods, 0):
         plan = departures.Departure(player, forced, count, float(gamma), value, cycles.state)
-        paths, pays = np.zeros((2, len(given), horizon, len(tables.sizes)))
+        paths, pays = np.zeros((2, len(value), horizon, len(tables.sizes)))
         gain, back = np.full(cycles.state.shape, np.nan), np.full(cycles.state.shape, -1, dtype=np.int64)
-        departures.deviate(tables, whole, given, plan, values, departures.Followed(paths, pays, gain, back))
+        departures.deviate(*play, plan, values, departures.Followed(paths, pays, gain, back))
         found.append((paths, pays, gain, back))
     (paths, pays, gain, back), (base_paths, base_pays, _, _) = found
     stays = np.abs(np.take_along_axis(value, np.maximum(cycles.state, 0), axis=1))

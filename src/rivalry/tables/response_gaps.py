@@ -9,8 +9,7 @@ import numpy as np
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.tolerances import IMPROVEMENT
 from rivalry.schema.validate import number_of
-from rivalry.tables.greedy_play import checked_policies
-from rivalry.tables.history import Cycles, Whole, check_cycles, seen_slots, whole_states
+from rivalry.tables.history import Cycles, FixedPlay, Whole, fixed_play, seen_slots
 
 MOST_DECISIONS = 40_000_000  # whole states times actions times nature's branches
 
@@ -58,10 +57,8 @@ def response_values(tables: FiniteGame, policies: object, player: int, gamma: fl
 
     Parameters
     ----------
-    tables : FiniteGame
-        The game.
-    policies : array_like
-        Actions ``[session player state]``.
+    tables, policies
+        As in `limit_cycles`.
     player : int
         The player that responds.
     gamma : float
@@ -69,7 +66,7 @@ def response_values(tables: FiniteGame, policies: object, player: int, gamma: fl
 
     Returns
     -------
-    Replies
+    ResponseValues
         Exact values per session.
 
     Raises
@@ -87,8 +84,7 @@ def response_values(tables: FiniteGame, policies: object, player: int, gamma: fl
     >>> (found.own[0, 0], found.best[0, 0]) == (found.once[0, 0], found.once[0, 0])
     True
     """
-    whole, given = whole_states(tables), checked_policies(tables, policies, sessions=True)
-    return _response_values(tables, whole, given, player, gamma)
+    return values_in(fixed_play(tables, policies), player, gamma)
 
 
 def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | None = None) -> Gaps:
@@ -96,10 +92,8 @@ def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | N
 
     Parameters
     ----------
-    tables : FiniteGame
-        The game.
-    policies : array_like
-        Actions ``[session player state]``.
+    tables, policies
+        As in `limit_cycles`.
     gamma : float or array_like
         Discount factor, one for all players or one per player.
     cycles : Cycles, optional
@@ -127,13 +121,11 @@ def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | N
     >>> found.full_gain.round(6).tolist()  # 4 + 1/3 for 4 / (1 - 1/4), not 3 / (1 - 1/4) = 4
     [[0.333333, 0.333333]]
     """
-    whole, given = whole_states(tables), checked_policies(tables, policies, sessions=True)
-    if cycles is not None:
-        check_cycles(cycles, given)
+    play = fixed_play(tables, policies, cycles)
     players = len(tables.sizes)
     rates = np.broadcast_to(np.asarray(gamma, dtype=float), (players,))
     found = [
-        _player_gaps(whole, _response_values(tables, whole, given, who, float(rates[who])), who, cycles)
+        _player_gaps(play.whole, values_in(play, who, float(rates[who])), who, cycles)
         for who in range(players)
     ]
     columns = [np.stack(each, axis=1) for each in zip(*found, strict=True)]
@@ -165,21 +157,21 @@ def observes_enough(tables: FiniteGame, player: int) -> bool:
     return sum(moves) == 1 and all(matters[k] <= seen[k] for k in range(rounds) if moves[k])
 
 
-def _response_values(
-    tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int, gamma: float
-) -> ResponseValues:
+def values_in(play: FixedPlay, player: int, gamma: float) -> ResponseValues:
+    """Return `response_values` in play by fixed policies."""
     from rivalry.tables.kernels import history
 
+    tables, size = play.tables, play.whole.size
     number_of("player", player, len(tables.sizes))
     if not 0 <= gamma < 1:
         raise ValueError(f"gamma[{player}]: {gamma!r} must be in [0, 1)")
-    need = whole.size * int(tables.sizes[player]) * tables.next_nature.shape[2]
+    need = size * int(tables.sizes[player]) * tables.next_nature.shape[2]
     if need > MOST_DECISIONS:
         raise ValueError(f"game: {need} decisions to go through; must be at most {MOST_DECISIONS}")
     tie = IMPROVEMENT * float(np.abs(tables.payoff[:, player]).max()) / (1 - gamma)
-    own, once, best = np.zeros((3, len(policies), whole.size))
-    action = np.zeros((len(policies), whole.size), dtype=np.int64)
-    history.best_responses(tables, whole, policies, player, gamma, tie, own, once, best, action)
+    own, once, best = np.zeros((3, len(play.policies), size))
+    action = np.zeros(own.shape, dtype=np.int64)
+    history.best_responses(*play, player, gamma, tie, own, once, best, action)
     return ResponseValues(own, once, best, action)
 
 

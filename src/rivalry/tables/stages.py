@@ -9,8 +9,7 @@ import numpy as np
 
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.tolerances import TIE
-from rivalry.tables.greedy_play import checked_policies
-from rivalry.tables.history import whole_states
+from rivalry.tables.history import fixed_play
 
 
 class SubgamePerfect(NamedTuple):
@@ -149,7 +148,8 @@ def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
     """
     from rivalry.tables.kernels import departures
 
-    whole, given = whole_states(tables), checked_policies(tables, policies, sessions=True)
+    play = fixed_play(tables, policies)
+    whole = play.whole
     if whole.rounds > 1:
         raise ValueError(f"order: {whole.rounds} rounds; must be one, with all players in it")
     follows = whole.now[0].any(axis=1)
@@ -159,10 +159,10 @@ def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
         )
     followers, leaders = np.flatnonzero(follows), np.flatnonzero(~follows)
     count = int(np.prod(tables.sizes[leaders]))
-    total, worst, none = np.zeros((3, len(given), len(followers), count))
+    total, worst, none = np.zeros((3, len(play.policies), len(followers), count))
     tie = TIE * float(np.abs(tables.payoff).max())
     found = departures.Losses(total, worst, none)
-    departures.losses(tables, whole, given, leaders, followers, tie, found)
+    departures.losses(*play, leaders, followers, tie, found)
     by_action = total / whole.size
     return FollowerGaps(
         followers=followers,
