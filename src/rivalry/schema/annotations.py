@@ -39,11 +39,11 @@ class Symbol(str):
 
 
 class Keys(NamedTuple):
-    """The permitted keys of a table, given by the keywords of a function, as a note in an annotation.
+    """The permitted keys of a table, given by the fields of a class, as a note in an annotation.
 
-    ``cost: Annotated[str | dict[str, Any], Keys(cost_keys), "cost of inputs"]``, where ``cost_keys`` is a
-    function whose keywords are annotated like a factory's, or a typed dictionary. Of several tables of one
-    kind each may permit other keys: ``names``, all if empty.
+    ``cost: Annotated[str | dict[str, Any], Keys(CostKeys), "cost of inputs"]``, where ``CostKeys`` is a named
+    tuple whose fields are annotated like a factory's keywords, or a typed dictionary. Of several tables of
+    one kind each may permit other keys: ``names``, all if empty.
     """
 
     target: Callable[..., Any]

@@ -65,15 +65,15 @@ def race(
     contest: Annotated[
         Literal["ratio", "logit", "best"] | Table | Callable[..., Any],
         Symbol("csf"),
-        Keys(keys.contest),
+        Keys(keys.ContestKeys),
         "who wins: a kind, or a table with a kind and its keys",
     ] = "ratio",
     risk: Annotated[
         Literal["winner_only", "multiplicative", "additive", "mixed"] | Table | Callable[..., Any],
-        Keys(keys.risk),
+        Keys(keys.RiskKeys),
         "whose safety counts: a kind, or a table with a kind and its keys",
     ] = "winner_only",
-    reward: Annotated[Table | None, Keys(keys.reward), "payoffs of winning and losing"] = None,
+    reward: Annotated[Table | None, Keys(keys.RewardKeys), "payoffs of winning and losing"] = None,
     disaster_cost: Annotated[
         Numbers | list[list[list[float]]],
         Symbol("d"),
@@ -89,7 +89,7 @@ def race(
         Literal["linear", "quadratic", "certification", "relative_certification", "penalty"]
         | Table
         | Callable[..., Any],
-        Keys(keys.cost),
+        Keys(keys.CostKeys),
         "cost of inputs: a kind, or a table with a kind and its keys",
     ] = "linear",
     horizon: Annotated[
@@ -109,7 +109,7 @@ def race(
     ] = "none",
     technology: Annotated[
         Table | None,
-        Keys(keys.technology),
+        Keys(keys.TechnologyKeys),
         "investment in productivity and sharing of it, over several periods",
     ] = None,
     transition: Annotated[

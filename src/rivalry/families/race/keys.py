@@ -1,14 +1,14 @@
 """The keys of a race, and the checks of their values.
 
-The functions `contest`, `risk`, `reward`, `cost` and `technology` declare the keys of the parts of a race;
-they are never called. Checks return arrays per player and period, or raise `ValueError` that names the key.
+Parts of a race are tables with keys of their own. Checks return arrays per player and period, or raise
+`ValueError` that names the key.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
@@ -17,7 +17,7 @@ from rivalry.families.race import period
 from rivalry.families.race.model import Race
 from rivalry.families.race.period import BUILT_IN, rule_name
 from rivalry.runtime.jax import jax, jnp, put
-from rivalry.schema.annotations import Symbol, keywords
+from rivalry.schema.annotations import Symbol
 from rivalry.schema.validate import as_numbers
 
 Numbers = float | list[float] | list[list[float]] | np.ndarray
@@ -30,152 +30,151 @@ Shares = Share | list[Share] | list[list[Share]] | np.ndarray
 Table = dict[str, Any]
 
 
-def contest(
-    *,
+class ContestKeys(NamedTuple):
+    """Keys of ``contest``."""
+
     kind: Annotated[
         Literal["ratio", "logit", "best"] | Callable[..., Any],
         "who wins: ratio or logit of performance, best, or a function (ln p, p, numbers) -> probabilities",
-    ] = "ratio",
+    ] = "ratio"
     decisiveness: Annotated[
         Positive | list[Positive], Symbol("m"), "exponent (ratio) or slope (logit) of performance"
-    ] = 1.0,
+    ] = 1.0
     ease_of_winning: Annotated[
         Positive | list[Positive] | None,
         Symbol("kappa"),
         "1/kappa is the weight of the no-winner outcome (default: somebody wins)",
-    ] = None,
-) -> None:
-    """Declare the keys of ``contest``."""
+    ] = None
 
 
-def risk(
-    *,
+class RiskKeys(NamedTuple):
+    """Keys of ``risk``."""
+
     kind: Annotated[
         Literal["winner_only", "multiplicative", "additive", "mixed"] | Callable[..., Any],
         "whose safety counts: a word, or a function (z, sigma, numbers) -> probabilities by winner",
-    ] = "winner_only",
+    ] = "winner_only"
     safety_weight: Annotated[
         Amounts, Symbol("w"), "multiplicative, additive: weight of each player's safety"
-    ] = 1.0,
+    ] = 1.0
     loser_weight: Annotated[
         Share | list[Share], Symbol("lam"), "mixed: weight of the losers' mean safety"
-    ] = 0.0,
-) -> None:
-    """Declare the keys of ``risk``."""
+    ] = 0.0
 
 
-def reward(
-    *,
-    prize: Annotated[Numbers, Symbol("win_a"), "payoff of winning, the unit of payoffs"] = 1.0,
+class RewardKeys(NamedTuple):
+    """Keys of ``reward``."""
+
+    prize: Annotated[Numbers, Symbol("win_a"), "payoff of winning, the unit of payoffs"] = 1.0
     prize_per_performance: Annotated[
         Numbers, Symbol("win_b"), "added to the prize per unit of own performance"
-    ] = 0.0,
-    loser_prize: Annotated[Numbers, Symbol("lose_a"), "payoff of losing"] = 0.0,
+    ] = 0.0
+    loser_prize: Annotated[Numbers, Symbol("lose_a"), "payoff of losing"] = 0.0
     loser_prize_per_performance: Annotated[
         Numbers, Symbol("lose_b"), "added to the loser's prize per unit of performance"
-    ] = 0.0,
+    ] = 0.0
     loser_prize_basis: Annotated[
         Literal["own", "winner"],
         Symbol("lose_index"),
         "whose parameters and performance determine a loser's prize",
-    ] = "own",
+    ] = "own"
     prize_survives: Annotated[
         bool | list[bool] | np.ndarray, Symbol("keep_prize"), "prizes are kept after a disaster"
-    ] = False,
-) -> None:
-    """Declare the keys of ``reward``."""
+    ] = False
 
 
-def cost(
-    *,
+class CostKeys(NamedTuple):
+    """Keys of ``cost``."""
+
     kind: Annotated[
         Literal["linear", "quadratic", "certification", "relative_certification", "penalty"]
         | Callable[..., Any],
         "cost of inputs: a word, or a function (xs, xp, ln of safety, numbers) -> costs",
-    ] = "linear",
-    safety_price: Annotated[Amounts, Symbol("r_s"), "price per unit of safety input"] = 0.1,
-    performance_price: Annotated[Amounts, Symbol("r_p"), "price per unit of performance input"] = 0.1,
+    ] = "linear"
+    safety_price: Annotated[Amounts, Symbol("r_s"), "price per unit of safety input"] = 0.1
+    performance_price: Annotated[Amounts, Symbol("r_p"), "price per unit of performance input"] = 0.1
     price: Annotated[
         Amounts | None,
         Symbol("r"),
         "price per unit of either input, in place of both (certification, penalty: default 0.1)",
-    ] = None,
+    ] = None
     safety_price_slope: Annotated[
         Amounts, Symbol("r2_s"), "quadratic: rise of that price per unit of safety input"
-    ] = 0.0,
+    ] = 0.0
     performance_price_slope: Annotated[
         Amounts, Symbol("r2_p"), "quadratic: rise of that price per unit of performance input"
-    ] = 0.0,
+    ] = 0.0
     certified_price: Annotated[
         Amounts, Symbol("r_certified"), "certification: the price for players that are safe enough"
-    ] = 0.05,
+    ] = 0.05
     minimum: Annotated[
         Amounts, Symbol("s_min"), "certification, penalty: the safety required, in the unit of measured_by"
-    ] = 1.0,
+    ] = 1.0
     margin: Annotated[
         Numbers, "relative_certification: by how much to exceed the mean safety of the others"
-    ] = 0.0,
-    fine: Annotated[Amounts, "penalty: paid by players below the minimum"] = 0.0,
+    ] = 0.0
+    fine: Annotated[Amounts, "penalty: paid by players below the minimum"] = 0.0
     measured_by: Annotated[
         Literal["odds", "effort"],
         Symbol("on"),
         "what the minimum applies to: the odds of safety, or s itself",
-    ] = "odds",
+    ] = "odds"
     performance_tax: Annotated[
         Amounts, Symbol("tax"), "per unit of performance input (linear and quadratic cost)"
-    ] = 0.0,
+    ] = 0.0
     safety_subsidy: Annotated[
         Amounts, Symbol("subsidy"), "per unit of safety input (linear and quadratic cost)"
-    ] = 0.0,
-) -> None:
-    """Declare the keys of ``cost``."""
+    ] = 0.0
 
 
-def technology(
-    *,
-    invest: Annotated[bool, "players may invest in their productivities"] = False,
-    share: Annotated[bool, "players may give away part of their lead; implies invest"] = False,
+class TechnologyKeys(NamedTuple):
+    """Keys of ``technology``."""
+
+    invest: Annotated[bool, "players may invest in their productivities"] = False
+    share: Annotated[bool, "players may give away part of their lead; implies invest"] = False
     safety_investment_price: Annotated[
         Amounts, Symbol("r_inv_s"), "price per unit of productivity in safety"
-    ] = 0.01,
+    ] = 0.01
     performance_investment_price: Annotated[
         Amounts, Symbol("r_inv_p"), "price per unit of productivity in performance"
-    ] = 0.01,
+    ] = 0.01
     safety_sharing_price: Annotated[
         Amounts, Symbol("r_share_s"), "price per unit of sharing of safety productivity"
-    ] = 0.0,
+    ] = 0.0
     performance_sharing_price: Annotated[
         Amounts, Symbol("r_share_p"), "price per unit of sharing of performance productivity"
-    ] = 0.0,
+    ] = 0.0
     safety_depreciation: Annotated[
         Shares, Symbol("dep_s"), "fraction of safety productivity lost per period"
-    ] = 0.0,
+    ] = 0.0
     performance_depreciation: Annotated[
         Shares, Symbol("dep_p"), "fraction of performance productivity lost per period"
-    ] = 0.0,
+    ] = 0.0
     spillover: Annotated[
         Literal["sum", "max", "union"], Symbol("spill"), "how leads that several players share add up"
-    ] = "sum",
+    ] = "sum"
     sharing_unit: Annotated[
         Literal["fraction", "rate"],
         Symbol("share_units"),
         "sharing is a fraction, or a rate x that shares the fraction 1-exp(-x)",
-    ] = "fraction",
-) -> None:
-    """Declare the keys of ``technology``."""
+    ] = "fraction"
 
 
-PARTS: dict[str, Callable[..., Any]] = {
-    keys.__name__: keys for keys in (contest, risk, reward, cost, technology)
+PARTS: dict[str, type[Any]] = {
+    "contest": ContestKeys,
+    "risk": RiskKeys,
+    "reward": RewardKeys,
+    "cost": CostKeys,
+    "technology": TechnologyKeys,
 }
-PATHS = {key: f"{part}.{key}" for part, keys in PARTS.items() for key in keywords(keys) if key != "kind"}
+PATHS = {key: f"{part}.{key}" for part, keys in PARTS.items() for key in keys._fields if key != "kind"}
 """The place of every key of a part."""
 NAMES = (
     *("safety_productivity", "performance_productivity", "safety_exponent", "performance_exponent"),
     *("scale_penalty", "liability", "safety_weight"),
-    *(key for key in keywords(reward) if key != "loser_prize_basis"),
-    *(key for key in keywords(cost) if key not in ("kind", "measured_by")),
-    *(key for key in keywords(technology) if key.endswith(("price", "depreciation"))),
+    *(key for key in RewardKeys._fields if key != "loser_prize_basis"),
+    *(key for key in CostKeys._fields if key not in ("kind", "measured_by")),
+    *(key for key in TechnologyKeys._fields if key.endswith(("price", "depreciation"))),
 )
 """Parameters with a number per player."""
 
@@ -191,7 +190,7 @@ def flatten_parts(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = dict(given)
     for part, keys in PARTS.items():
-        table = {key: one.default for key, one in keywords(keys).items()}
+        table = dict(keys._field_defaults)
         # popped first: a part and its kind have the same name
         value = found.pop(part, None)
         if value is not None:
@@ -210,7 +209,7 @@ def locate_key(message: str) -> str:
 
 POSITIVE = ("safety_exponent", "performance_exponent", "decisiveness", "ease_of_winning")
 SHARES = ("loser_weight", "safety_depreciation", "performance_depreciation", "gamma")
-OF_ANY_SIGN = ("margin", "no_winner", "period_weights", *keywords(reward))  # all others: at least 0
+OF_ANY_SIGN = ("margin", "no_winner", "period_weights", *RewardKeys._fields)  # all others: at least 0
 SHARE_SLACK = 1e-6
 
 
