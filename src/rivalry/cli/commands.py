@@ -18,9 +18,11 @@ from rivalry.cli.options import (
     ExecutorName,
     Json,
     RunFolder,
+    StudyName,
     Trust,
     Verbose,
     WorkerCount,
+    output_option,
 )
 from rivalry.schema.register import absent, collect
 from rivalry.schema.registry import load, near
@@ -204,7 +206,7 @@ def new(
 
 @app.command()
 def run(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="A bundled study's name, or a TOML file.")],
+    study: StudyName,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study.")
     ] = None,
@@ -219,9 +221,7 @@ def run(
     quick: Annotated[
         bool, typer.Option("--quick", help="Run the reduced form of the study, in seconds.")
     ] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run; default runs/NAME.")
-    ] = None,
+    out: Annotated[Path | None, output_option("Folder of the run; default runs/NAME.")] = None,
     executor: ExecutorName = "local",
     address: Address = None,
     device: Device = None,
@@ -231,13 +231,11 @@ def run(
     json: Json = False,
 ) -> int:
     """Run a study, or continue its run."""
-    hire = work.executor(executor, address)
-    work.choose_device(device, executor)
-    count = values.whole(workers, "--workers", most=1024)
+    computing = work.computing(workers, executor, address, device, accept_version, trust)
     repeated = values.whole(replications, "--replications", most=10**6)
     with output.reserve_stdout():
         chosen = work.study(study, set_ or [], sweep or [], repeated, quick)
-        done = work.run(chosen, out, count, hire, accept_version=accept_version, trusted=trust)
+        done = work.run(chosen, out, computing)
     return _print_run(json, done, verbose)
 
 
@@ -254,11 +252,9 @@ def resume(
     json: Json = False,
 ) -> int:
     """Continue a run where it stopped, to the same bits."""
-    hire = work.executor(executor, address)
-    work.choose_device(device, executor)
-    count = values.whole(workers, "--workers", most=1024)
+    computing = work.computing(workers, executor, address, device, accept_version, trust)
     with output.reserve_stdout():
-        done = work.resume(run, count, hire, accept_version=accept_version, trusted=trust)
+        done = work.resume(run, computing)
     return _print_run(json, done, verbose)
 
 
@@ -268,10 +264,7 @@ def work_(
     shard: Annotated[
         str, typer.Option("--shard", metavar="K/N", help="Which of N shards to compute; K counts from 1.")
     ],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Folder of the shard; default RUN/array/K-of-N."),
-    ] = None,
+    out: Annotated[Path | None, output_option("Folder of the shard; default RUN/array/K-of-N.")] = None,
     workers: WorkerCount = None,
     device: Device = None,
     trust: Trust = False,
@@ -317,9 +310,7 @@ def status(run: RunFolder, json: Json = False) -> int:
 @app.command()
 def report(
     run: RunFolder,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Output folder; default RUN.")
-    ] = None,
+    out: Annotated[Path | None, output_option("Output folder; default RUN.")] = None,
     verbose: Verbose = False,
     json: Json = False,
 ) -> int:
@@ -338,9 +329,7 @@ def export(
         str,
         typer.Option("--to", metavar="csv|xlsx|latex|markdown|parquet|netcdf|png|svg|pdf", help="Format."),
     ],
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Output folder; default RUN/export.")
-    ] = None,
+    out: Annotated[Path | None, output_option("Output folder; default RUN/export.")] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Write all that is stored, not the table of the answer.")
     ] = False,
@@ -354,9 +343,7 @@ def export(
 @app.command()
 def pack(
     run: RunFolder,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="The file; default RUN.zip.")
-    ] = None,
+    out: Annotated[Path | None, output_option("The file; default RUN.zip.", "FILE")] = None,
     license: Annotated[
         str | None,
         typer.Option("--license", metavar="SPDX", help="Licence of the results, such as CC-BY-4.0."),

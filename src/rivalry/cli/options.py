@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON value on stdout.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A bundled study's name, or a TOML file.")]
 WorkerCount = Annotated[
     str | None,
     typer.Option("--workers", metavar="N", help="Cells computed at a time; default: one per processor."),
@@ -35,3 +36,8 @@ Trust = Annotated[
 AcceptVersion = Annotated[
     bool, typer.Option("--accept-version", help="Continue with cells computed by another version.")
 ]
+
+
+def output_option(words: str, metavar: str = "DIR") -> Any:
+    """Return the option ``--out``, with its help."""
+    return typer.Option("--out", metavar=metavar, help=words)

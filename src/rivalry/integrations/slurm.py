@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from rivalry.cli import output, values, work
-from rivalry.cli.options import Json
+from rivalry.cli.options import Json, StudyName, output_option
 
 NOTICE = 60  # seconds before the time limit at which a task stops, and asks to be queued again
 KILLED = 3  # times that a task which was killed is queued again
@@ -66,11 +66,9 @@ def script(folder: Path, count: int, cpus: int, time: str | None, partition: str
 
 
 def slurm(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="A bundled study's name, or a TOML file.")],
+    study: StudyName,
     shards: Annotated[str, typer.Option("--shards", metavar="N", help="Tasks of the array job.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run; default runs/NAME.")
-    ] = None,
+    out: Annotated[Path | None, output_option("Folder of the run; default runs/NAME.")] = None,
     time: Annotated[
         str | None, typer.Option("--time", metavar="TIME", help="Time limit per task, as sbatch takes it.")
     ] = None,
