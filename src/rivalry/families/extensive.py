@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from math import lcm
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -59,6 +59,22 @@ class ExtensiveForm(NamedTuple):
     sets: tuple[dict[Any, InformationSet], ...]  # by player, in the order in which they occur
     entries: tuple[dict[Any, set[History]], ...]  # by player and information set: histories of its nodes
     payoffs: dict[tuple[History, ...], tuple[Fraction, ...]]  # expected over chance, at the nodes they end in
+
+    @classmethod
+    def without_nodes(cls, count: int, players: Sequence[str] = ()) -> ExtensiveForm:
+        """Return a form of ``count`` players to which nodes are added."""
+        return cls(list(players), tuple({} for _ in range(count)), tuple({} for _ in range(count)), {})
+
+    def decide(self, ways: tuple[History, ...], player: int, key: Any) -> Iterator[tuple[History, ...]]:
+        """Add a node of an information set, and return the histories after each action."""
+        self.entries[player].setdefault(key, set()).add(ways[player])
+        for action in range(len(self.sets[player][key].actions)):
+            yield (*ways[:player], (*ways[player], (key, action)), *ways[player + 1 :])
+
+    def pay(self, ways: tuple[History, ...], reach: Fraction, paid: Iterable[Any]) -> None:
+        """Add payoffs at a node that chance reaches with probability ``reach``."""
+        before = self.payoffs.get(ways, (Fraction(0),) * len(ways))
+        self.payoffs[ways] = tuple(b + reach * p for b, p in zip(before, paid, strict=True))
 
 
 class BehaviourSpace(Tree):
@@ -260,7 +276,7 @@ class Extensive(Tree):
         >>> game.payoffs(np.array([[1.0, 0.0], [0.25, 0.75]])).tolist()
         [-0.5, 0.5]
         """
-        form = ExtensiveForm([], tuple({} for _ in range(players)), tuple({} for _ in range(players)), {})
+        form = ExtensiveForm.without_nodes(players)
         todo: list[tuple[tuple[Any, ...], Fraction, tuple[History, ...]]] = [
             ((), Fraction(1), ((),) * players)
         ]
@@ -279,13 +295,10 @@ class Extensive(Tree):
                 info = InformationSet(tuple(map(str, node.actions)))
                 if form.sets[player].setdefault(key, info) != info:
                     raise ValueError(f"rules: information set {key} of player {player} has different actions")
-                form.entries[player].setdefault(key, set()).add(ways[player])
-                for number, action in reversed(list(enumerate(node.actions))):
-                    longer = (*ways[:player], (*ways[player], (key, number)), *ways[player + 1 :])
-                    todo.append(((*history, action), reach, longer))
+                after = zip(node.actions, form.decide(ways, player, key), strict=True)
+                todo.extend(reversed([((*history, action), reach, longer) for action, longer in after]))
             else:
-                old = form.payoffs.get(ways, (Fraction(0),) * players)
-                form.payoffs[ways] = tuple(o + reach * p for o, p in zip(old, node, strict=True))
+                form.pay(ways, reach, node)
         return cls.from_form(form)
 
 

@@ -139,12 +139,9 @@ def _tree(file: Scanner) -> ExtensiveForm:
     names = file.header("EFG", "2")
     if file.is_text:
         file.text("the comment")
-    players = range(len(names))
-    sets: tuple[dict[int, InformationSet], ...] = tuple({} for _ in names)
+    form = ExtensiveForm.without_nodes(len(names), names)
     chance: dict[int, InformationSet] = {}
-    entries: tuple[dict[int, set[History]], ...] = tuple({} for _ in names)
     outcomes = {0: (Fraction(0),) * len(names)}
-    payoffs: dict[tuple[History, ...], tuple[Fraction, ...]] = {}
     todo = [_Node(Fraction(1), ((),) * len(names))]
     while todo:
         node = todo.pop()
@@ -158,19 +155,14 @@ def _tree(file: Scanner) -> ExtensiveForm:
             todo.extend(reversed(moves))
         elif kind == "p":
             player = file.whole("the player", 1, len(names)) - 1
-            number, info = _information_set(file, sets[player], f"player {player + 1}", False)
-            own = node.histories[player]
-            entries[player].setdefault(number, set()).add(own)
-            for action in reversed(range(len(info.actions))):
-                longer = (*own, (number, action))
-                after = tuple(longer if p == player else node.histories[p] for p in players)
-                todo.append(node._replace(histories=after))
+            number, _ = _information_set(file, form.sets[player], f"player {player + 1}", False)
+            after = form.decide(node.histories, player, number)
+            todo.extend(reversed([node._replace(histories=longer) for longer in after]))
         paid = _outcome(file, outcomes, len(names))
         if any(paid):
-            before = payoffs.get(node.histories, outcomes[0])
-            payoffs[node.histories] = tuple(b + node.reach * p for b, p in zip(before, paid, strict=True))
+            form.pay(node.histories, node.reach, paid)
     file.end("the tree is complete")
-    return ExtensiveForm(names, sets, entries, payoffs)
+    return form
 
 
 def _information_set(
