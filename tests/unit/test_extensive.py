@@ -121,6 +121,14 @@ def differs(history: tuple[Any, ...]) -> Any:
     return (1, -1) if len(history) == 2 else Decision(0, "same", (0, 1) if history else (0, 1, 2))
 
 
+def test_payoffs_may_all_be_zero(tmp_path: Path) -> None:
+    path = tmp_path / "zero.efg"
+    path.write_text('EFG 2 R "" { "a" "b" } p "" 1 1 "" { "left" "right" } 0 t "" 0 t "" 0', encoding="utf-8")
+    game = rv.interop.read_extensive(path)
+    assert np.asarray(game.payoffs(game.space.uniform())).tolist() == [0.0, 0.0]
+    assert rv.interop.read_efg(path).table.tolist() == [[[0.0], [0.0]]] * 2
+
+
 def test_wrong_rules_are_refused_in_one_line() -> None:
     with pytest.raises(ValueError, match="player 0 forgets own moves at information set again; must have"):
         Extensive.from_rules(forgets)

@@ -233,12 +233,15 @@ class Extensive(Tree):
             axes.append(own)
             before.append(previous)
             names.append(tuple(labels))
-        unit = lcm(*(paid.denominator for row in form.payoffs.values() for paid in row))
+        count = len(form.sets)
+        # a file may have no payoff but 0
+        payoffs = form.payoffs or {((),) * count: (Fraction(0),) * count}
+        unit = lcm(*(paid.denominator for row in payoffs.values() for paid in row))
         most = max(1, *map(len, names))
         return cls(
             np.array([[*own, *[-1] * (most - len(own))] for own in before]),
-            np.array([[own[way] for own, way in zip(axes, ways, strict=True)] for ways in form.payoffs]),
-            np.array([[float(paid * unit) for paid in row] for row in form.payoffs.values()]),
+            np.array([[own[way] for own, way in zip(axes, ways, strict=True)] for ways in payoffs]),
+            np.array([[float(paid * unit) for paid in row] for row in payoffs.values()]),
             tuple(tuple(len(info.actions) for info in sets.values()) for sets in form.sets),
             float(unit),
             depth,
