@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from rivalry import solving
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.methods.finite.regret_matching import RegretMatching
 from rivalry.runtime.jax import compiling_seconds, jax, jnp
+from rivalry.solving.inputs import Settings
 from rivalry.solving.path_data import snapshot_rows
 from rivalry.solving.progress import Limited, Progress
 from rivalry.solving.steps import from_leaves, leaves_of
@@ -416,3 +418,8 @@ def test_optional_members_require_a_base_class() -> None:
     for kind, member in ((PlainEnds, "ending"), (LongDraw, "length")):
         with pytest.raises(ValueError, match=rf"{kind.__name__} has {member}; .* from rivalry\.extend"):
             rv.solve(GOAL, kind(), START if kind is PlainEnds else None)
+
+
+def test_settings_are_the_keywords_of_solve_with_their_defaults() -> None:
+    keywords = {k: v.default for k, v in signature(rv.solve).parameters.items() if v.kind is v.KEYWORD_ONLY}
+    assert keywords == Settings()._asdict()

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,10 +22,11 @@ from rivalry.runtime.blas import one_blas_thread
 from rivalry.runtime.jax import compiled, eqx, jax, jnp, put, stack_trees
 from rivalry.schema.annotations import meaning_of, signature_of
 from rivalry.schema.construction import parts_of, recipe_of, replace_entry, variant
-from rivalry.schema.validate import check, check_keywords, near, whole_number
+from rivalry.schema.validate import check, check_keywords, near
 from rivalry.solving import ends, inputs
+from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
-from rivalry.solving.randomness import Rng, first_keys, key_of, keys_of, sequence_of
+from rivalry.solving.randomness import Rng, first_keys, key_of, keys_of
 from rivalry.solving.reparametrised import as_read, reparametrise
 from rivalry.solving.single import Path, solve
 from rivalry.solving.steps import (
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
     from rivalry.core.space import Profile
-
-
-Settings = dict[str, Any]  # of a run: start, tol and max_steps
 
 MOST = 100_000  # points of a sweep, each of which is a game
 OTHER_METHOD = "batch: game {} has a method of another form; only numbers may differ within a batch"
@@ -95,25 +93,25 @@ def solve_batch(
     ValueError
         If runs differ in more than numbers, or for an argument that `solve` refuses.
     """
-    watch = Limited(progress, inputs.check_seconds(max_seconds))
+    settings = Settings(0, None, tol, max_steps, max_seconds, progress, tolerance, path, checkpoint)
+    watch = settings.watch()
     games = [register_plain(game) for game in games]
     stepwise = [as_method(method) for method in methods]
     for game, method in zip(games, stepwise, strict=True):
         inputs.check_fit(method, game)
     stepwise = [reparametrise(game, method) for game, method in zip(games, stepwise, strict=True)]
     if isinstance(seed, int | np.random.SeedSequence):
-        keys = jax.random.split(key_of(sequence_of(seed)), len(games))
+        keys = jax.random.split(key_of(settings._replace(seed=seed).sequence()), len(games))
     else:
         keys = first_keys(seed)
     if any(is_plain(game) for game in games) and len({jax.tree.structure(game) for game in games}) > 1:
         # numbers of plain classes are constants of a program: each run needs its own
+        alone, each = settings._replace(checkpoint=None), zip(games, stepwise, starts, keys, strict=True)
         return [
-            _solve([game], [method], [start], key[None], tol, max_steps, watch, tolerance, path, None, None)[
-                0
-            ]
-            for game, method, start, key in zip(games, stepwise, starts, keys, strict=True)
+            _solve([game], [method], [start], key[None], alone, watch, None)[0]
+            for game, method, start, key in each
         ]
-    return _solve(games, stepwise, starts, keys, tol, max_steps, watch, tolerance, path, checkpoint, part)
+    return _solve(games, stepwise, starts, keys, settings, watch, part)
 
 
 def _solve(
@@ -121,15 +119,13 @@ def _solve(
     methods: Sequence[BaseMethod],
     starts: Sequence[Profile],
     keys: jax.Array,
-    tol: float,
-    max_steps: int,
+    settings: Settings,
     watch: Limited,
-    tolerance: float | None,
-    path: bool,
-    checkpoint: Checkpoint | None,
     part: int | None,
 ) -> list[Solution]:
     """Return `solve_batch` of games that differ in numbers only."""
+    tol, tolerance, max_steps = settings.tol, settings.tolerance, settings.step_limit
+    path, checkpoint = settings.path, settings.checkpoint
     read = [as_arrays(game) for game in as_read(games, methods, starts)]
     together = Together(read, part)
     batch = together.stacked, stack_trees([as_arrays(method) for method in methods], OTHER_METHOD)
@@ -302,12 +298,12 @@ def sweep(
     inputs.check_game(game)
     learns = isinstance(method, Learner) and not isinstance(method, type)
     inputs.check_method(method, inputs.LEARNER if learns else inputs.SOLVER)
-    inputs.check_settings(seed, tol, progress)
+    settings = Settings(seed, rng, tol, max_steps, progress=progress, tolerance=tolerance)
+    settings.check()
     points = _points(over, zip)
-    given: Settings = {"start": start, "tol": tol, "max_steps": max_steps}
-    members = [_vary(game, method, given, point) for point in points]
-    found = _run(members, sequence_of(seed, rng), learns, Limited(progress, None), tolerance)
-    names = [ends.names_of(one) for one, _, _ in members]
+    members = [_vary(Member(game, method, start, settings), point) for point in points]
+    found = _run(members, settings.sequence(), learns, settings.watch())
+    names = [ends.names_of(member.game) for member in members]
     shared = names[0] if all(one == names[0] for one in names) else {}
     if zip:
         rows: list[Any] = [({"point": k}, found[k]) for k in range(len(points))]
@@ -336,12 +332,17 @@ def _meanings(game: object, method: object, over: Iterable[str]) -> Iterator[tup
             yield name, meaning
 
 
+class Member(NamedTuple):
+    """A point of a sweep: what is solved there."""
+
+    game: Any
+    method: Any
+    start: object
+    settings: Settings
+
+
 def _run(
-    members: Sequence[tuple[Any, Any, Settings]],
-    sequence: np.random.SeedSequence,
-    learns: bool,
-    watch: Limited,
-    tolerance: float | None,
+    members: Sequence[Member], sequence: np.random.SeedSequence, learns: bool, watch: Limited
 ) -> dict[int, Record]:
     """Return the records of all points: learners one after the other, other methods in batches."""
     found: dict[int, Record] = {}
@@ -352,22 +353,18 @@ def _run(
         return lambda one: watch(Progress(before + members * one.done // max(one.total, 1), total))
 
     total = len(members)
-    for k, (game, method, settings) in enumerate(members):
-        if settings["max_steps"] is not None:
-            settings["max_steps"] = whole_number("max_steps", settings["max_steps"])
-        elif not learns:
-            settings["max_steps"] = STEPS
-        if learns:
-            # by number, so that a stream does not depend on how many were made before
-            own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, k))
-            found[k] = solve(game, method, seed=own, progress=part(1), tolerance=tolerance, **settings).record
-    every = [(own["tol"], own["max_steps"]) for _, _, own in members]
-    for group in [] if learns else of_one_form([one[:2] for one in members], every):
-        games, methods, limits = zip(*(members[k] for k in group), strict=True)
-        fixed = {name: limits[0][name] for name in ("tol", "max_steps")}
-        starts = [_start(game, own["start"], sequence) for game, own in zip(games, limits, strict=True)]
-        fixed |= {"seed": sequence, "progress": part(len(group)), "tolerance": tolerance}
-        solutions = solve_batch(games, methods, starts, **fixed)
+    for k, (game, method, start, settings) in enumerate(members if learns else ()):
+        # by number, so that a stream does not depend on how many were made before
+        own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, k))
+        options = settings._replace(seed=own, rng=None, progress=part(1))
+        found[k] = solve(game, method, start, **options._asdict()).record
+    limits = [(member.settings.tol, member.settings.step_limit) for member in members]
+    for group in [] if learns else of_one_form([member[:2] for member in members], limits):
+        games, methods, given, (settings, *_) = zip(*(members[k] for k in group), strict=True)
+        starts = [_start(game, start, sequence) for game, start in zip(games, given, strict=True)]
+        tol, max_steps = limits[group[0]]
+        fixed = {"seed": sequence, "progress": part(len(group)), "tolerance": settings.tolerance}
+        solutions = solve_batch(games, methods, starts, tol=tol, max_steps=max_steps, **fixed)
         found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
     return found
 
@@ -394,17 +391,19 @@ def _start(game: Playable, start: object, sequence: np.random.SeedSequence) -> P
     return first
 
 
-def _vary(game: Any, method: Any, settings: Settings, point: Mapping[str, Any]) -> tuple[Any, Any, Settings]:
-    """Return game, method and settings at a point; raise `ValueError` for an unknown name."""
+def _vary(base: Member, point: Mapping[str, Any]) -> Member:
+    """Return what is solved at a point; raise `ValueError` for an unknown name."""
+    game, method, start, settings = base
+    limits = ("start", "tol", "max_steps")
     plain = {name.removeprefix("game."): value for name, value in point.items()}
     options = {name.removeprefix("method."): v for name, v in plain.items() if name.startswith("method.")}
-    own = {name: options.pop(name) for name in settings if name in options}
+    own = {name: options.pop(name) for name in limits if name in options}
     known = [field.name for field in fields(method)] if is_dataclass(method) else []
     changed: dict[str, Any] = {}
     for name, value in options.items():
         head, *rest = parts_of(name)
         if head not in known:
-            hint = near(name, [*known, *settings])
+            hint = near(name, [*known, *limits])
             raise ValueError(f"over: method.{name} is no option of {type(method).__name__}; {hint}")
         old = changed.get(head, getattr(method, head))
         if rest and isinstance(rest[0], str):
@@ -417,7 +416,9 @@ def _vary(game: Any, method: Any, settings: Settings, point: Mapping[str, Any]) 
             with_(game, **others)
         game = variant(game, **others)
     game = with_(game, **direct) if direct else game
-    return game, replace(method, **changed) if changed else method, {**settings, **own}
+    start = own.pop("start", start)
+    method = replace(method, **changed) if changed else method
+    return Member(game, method, start, settings._replace(**own))
 
 
 def of_one_form(members: Sequence[object], apart: Sequence[object] | None = None) -> list[list[int]]:

@@ -4,30 +4,74 @@ from __future__ import annotations
 
 from functools import lru_cache
 from numbers import Real
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from rivalry.core.game import is_population, refuse_shared
-from rivalry.core.method import BaseMethod, as_method
+from rivalry.core.method import STEPS, BaseMethod, as_method
 from rivalry.core.needs import SHARED, fits, needs_of, stated_needs
 from rivalry.core.payoffs import check_payoffs
 from rivalry.core.plain import register_plain
+from rivalry.core.tolerances import TOLERANCE
 from rivalry.runtime.precision import imprecise
 from rivalry.schema.validate import fault_of, format_value, whole_number
+from rivalry.solving.progress import Checkpoint, Limited, ProgressCallback
+from rivalry.solving.randomness import Rng, sequence_of
 
 SOLVER, LEARNER = ("init", "step"), ("begin", "advance", "read")
 
 
-def check_run(
-    game: object, method: Any, seed: object, tol: object, progress: object = None, checkpoint: object = None
-) -> BaseMethod:
+class Settings(NamedTuple):
+    """Settings of a run, by the keywords of `rivalry.solve`, which explains them."""
+
+    seed: int | np.random.SeedSequence = 0
+    rng: Rng | None = None  # in place of the seed
+    tol: float = 1e-8  # residual of a solver that has converged
+    max_steps: int | None = None
+    max_seconds: float | None = None
+    progress: ProgressCallback | bool | None = None
+    tolerance: float | None = TOLERANCE  # of the certificate; None: no certificate
+    path: bool = True  # whether it is recorded
+    checkpoint: Checkpoint | None = None
+
+    def check(self) -> None:
+        """Raise `ValueError` for an invalid seed, tolerance, callback or checkpoint."""
+        store = self.checkpoint
+        if store is not None and not all(hasattr(store, name) for name in ("load", "save", "due")):
+            raise ValueError(f"checkpoint: {format_value(store)} must have load, save and due")
+        if not isinstance(self.seed, np.random.SeedSequence):
+            whole_number("seed", self.seed)
+        if isinstance(self.tol, bool) or not isinstance(self.tol, Real) or np.isnan(float(self.tol)):
+            raise ValueError(f"tol: {format_value(self.tol)} must be a number")
+        if self.progress is not None and not isinstance(self.progress, bool) and not callable(self.progress):
+            raise ValueError(f"progress: {format_value(self.progress)} must be a function of an event")
+
+    @property
+    def step_limit(self) -> int:
+        """The most steps of a solver or a dynamic. Raises `ValueError`."""
+        return STEPS if self.max_steps is None else whole_number("max_steps", self.max_steps)
+
+    def sequence(self) -> np.random.SeedSequence:
+        """Return the seed sequence; a generator is advanced. Raises `ValueError`."""
+        return sequence_of(self.seed, self.rng)
+
+    def watch(self) -> Limited:
+        """Return a callback that also stops at the limit of time, which begins now. Raises `ValueError`."""
+        value = self.max_seconds
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        if value is not None and not (number and float(value) > 0):
+            raise ValueError(f"max_seconds: {format_value(value)} must be a number above 0")
+        return Limited(self.progress, value)
+
+
+def check_run(game: object, method: Any, settings: Settings) -> BaseMethod:
     """Return a solver with all defaults; raise `ValueError` for arguments that do not make a run."""
     check_game(game)
     check_method(method)
     solver = as_method(method)
     check_fit(solver, game)
-    check_settings(seed, tol, progress, checkpoint)
+    settings.check()
     return solver
 
 
@@ -103,25 +147,6 @@ def check_game(game: object) -> None:
     if why := imprecise(game):
         raise ValueError(why)
     check_payoffs(register_plain(game))
-
-
-def check_seconds(value: object) -> float | None:
-    """Return a time limit in seconds, or None; raise `ValueError` for anything else."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, Real) or not float(value) > 0):
-        raise ValueError(f"max_seconds: {format_value(value)} must be a number above 0")
-    return value  # type: ignore[return-value]
-
-
-def check_settings(seed: object, tol: object, progress: object, checkpoint: object = None) -> None:
-    """Raise `ValueError` for an invalid seed, tolerance, callback or checkpoint."""
-    if checkpoint is not None and not all(hasattr(checkpoint, name) for name in ("load", "save", "due")):
-        raise ValueError(f"checkpoint: {format_value(checkpoint)} must have load, save and due")
-    if not isinstance(seed, np.random.SeedSequence):
-        whole_number("seed", seed)
-    if isinstance(tol, bool) or not isinstance(tol, Real) or np.isnan(float(tol)):
-        raise ValueError(f"tol: {format_value(tol)} must be a number")
-    if progress is not None and not isinstance(progress, bool) and not callable(progress):
-        raise ValueError(f"progress: {format_value(progress)} must be a function of an event")
 
 
 def _type_name(value: object) -> str:

@@ -20,7 +20,6 @@ from rivalry.core.game import (
     profile_dims,
 )
 from rivalry.core.method import (
-    STEPS,
     BaseLearner,
     BaseMethod,
     Learner,
@@ -41,8 +40,9 @@ from rivalry.runtime.memo import Known, remembered
 from rivalry.schema.validate import check, check_keywords, whole_number
 from rivalry.solving import ends, inputs
 from rivalry.solving.exact_proofs import ExactProof
+from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
-from rivalry.solving.randomness import Rng, keys_of, sequence_of
+from rivalry.solving.randomness import Rng, keys_of
 from rivalry.solving.reparametrised import as_read, reparametrise
 from rivalry.solving.steps import (
     ROWS,
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 PATH = 512  # most rows of a recorded path; beyond, every second row is dropped and the stride doubles
 HISTORY = 256  # the same for populations: policies are large, and each is evaluated
 SERIES = ("rows", "steps", "times", "residuals")  # of a recorded path, as `path_row` returns them
-CALLER = 7  # level of the caller of `solve`, both with their decorators, in the stack of warnings
+CALLER = 6  # level of the caller of `solve`, both with their decorators, in the stack of warnings
 DONE = "_done"  # steps taken by a learner, in a checkpoint beside the session's own arrays
 
 
@@ -148,53 +148,42 @@ def solve(
     >>> found.status, found.claim
     ('converged', 'equilibrium')
     """
-    options = dict(locals())
-    check(solve, (), options)
-    return replicate(InCommon(), **options)
+    arguments = dict(locals())
+    check(solve, (), arguments)
+    return _solve(InCommon(), game, method, start, Settings(**{k: arguments[k] for k in Settings._fields}))
 
 
 @one_blas_thread
 def replicate(
-    shared: InCommon,
-    game: Any,
-    method: Method | Learner,
-    start: object = None,
-    *,
-    seed: int | np.random.SeedSequence = 0,
-    rng: Rng | None = None,
-    tol: float = 1e-8,
-    max_steps: int | None = None,
-    max_seconds: float | None = None,
-    progress: ProgressCallback | bool | None = None,
-    tolerance: float | None = TOLERANCE,
-    path: bool = True,
-    checkpoint: Checkpoint | None = None,
+    shared: InCommon, game: Any, method: Method | Learner, start: object = None, **settings: Any
 ) -> Solution:
     """Return `solve` of one of several replications, which the game and the method have in common."""
+    return _solve(shared, game, method, start, Settings(**settings))
+
+
+def _solve(
+    shared: InCommon, game: Any, method: Method | Learner, start: object, settings: Settings
+) -> Solution:
     if isinstance(method, type):
         inputs.check_method(method)
     if isinstance(method, Learner):
-        inputs.check_settings(seed, 0.0, progress, checkpoint)
-        sequence = sequence_of(seed, rng)
-        return _run_learner(
-            shared, game, method, start, sequence, max_steps, max_seconds, progress, tolerance, checkpoint
-        )
-    method = inputs.check_run(game, method, seed, tol, progress, checkpoint)
-    max_steps = STEPS if max_steps is None else whole_number("max_steps", max_steps)
-    sequence = sequence_of(seed, rng)
+        settings.check()
+        return _run_learner(shared, game, method, start, settings)
+    method = inputs.check_run(game, method, settings)
+    limit = settings.step_limit
     # the steps take the first key, whether a start is sampled or given
-    key, start_key = keys_of(sequence, 2)
+    key, start_key = keys_of(settings.sequence(), 2)
     first = game.space.sample(start_key) if start is None else initial_profile(game, start)
     game = as_arrays(game)
-    watch = Limited(progress, inputs.check_seconds(max_seconds))
-    record = _solve_record(game, method, first, key, tol, max_steps, path, watch, checkpoint)
-    if path and tolerance is not None and is_population(game):
+    watch, tolerance = settings.watch(), settings.tolerance
+    record = _solve_record(game, method, first, key, settings, watch)
+    if settings.path and tolerance is not None and is_population(game):
         from rivalry.population.certificate import exploitability_along  # loads JAX
 
         gains = exploitability_along(game, record["path"][1])
         record["path_exploitability"] = (("step", "player"), gains)
     found = ends.certify(game, record | ends.out_of_time(record, watch.over), tolerance, shared.certified)
-    if why := not_converged(game, found, max_steps, max_seconds if watch.over else None):
+    if why := not_converged(game, found, limit, settings.max_seconds if watch.over else None):
         warn(why, stacklevel=CALLER)
     return found
 
@@ -232,28 +221,26 @@ def _solve_record(
     method: BaseMethod,
     first: Profile,
     key: jax.Array,
-    tol: float,
-    max_steps: int,
-    path: bool,
+    settings: Settings,
     progress: ProgressCallback,
-    checkpoint: Checkpoint | None,
 ) -> Record:
+    limit, checkpoint = settings.step_limit, settings.checkpoint
     method = reparametrise(game, method)
     whole, (game,) = game, as_read([game], [method], [first])
-    run = _Run(game, as_arrays(method), first, key, tol, max_steps)
+    run = _Run(game, as_arrays(method), first, key, settings.tol, limit)
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         run.restore(saved)
     # checkpoints store departures by their profile: the analysis of an end is repeated with the same result
     left = [end for profile in run.left if (end := ends.analyse(game, method, profile, key)) is not None]
     onward: Profile | None = first
     while onward is not None:
-        final = run.forward(progress, checkpoint) or run.done >= max_steps
+        final = run.forward(progress, checkpoint) or run.done >= limit
         time = elapsed_time(run.method, run.carry)
         end = ends.analyse(game, method, run.profile, key)
         end, onward = ends.examine(game, method, end, key, left, time, final)
         if onward is not None:
             run.go_on_from(onward)
-    record = run.record(path)
+    record = run.record(settings.path)
     if end is not None:
         record |= ends.end_record(game, end, left, record)
     return record | ends.departures(whole, left)
@@ -462,25 +449,17 @@ class SessionRun:
 
 
 def _run_learner(
-    shared: InCommon,
-    game: object,
-    learner: Learner,
-    start: object,
-    sequence: np.random.SeedSequence,
-    max_steps: int | None,
-    max_seconds: float | None,
-    progress: ProgressCallback | bool | None,
-    tolerance: float | None,
-    checkpoint: Checkpoint | None,
+    shared: InCommon, game: object, learner: Learner, start: object, settings: Settings
 ) -> Solution:
     """Run a learner, and certify the profile that it plays."""
+    sequence, checkpoint = settings.sequence(), settings.checkpoint
     saved = None if checkpoint is None else checkpoint.load()
-    run = SessionRun.begin(shared, game, learner, start, sequence, max_steps, saved)
-    stopped = run.forward(Limited(progress, inputs.check_seconds(max_seconds)), checkpoint, shared.pace)
+    run = SessionRun.begin(shared, game, learner, start, sequence, settings.max_steps, saved)
+    stopped = run.forward(settings.watch(), checkpoint, shared.pace)
     record = run.record()
     if "remedy" in record and not stopped:
         warn(f"not converged: {record['remedy'][1]}", stacklevel=CALLER + 1)
-    return run.solution(record, tolerance, shared.certified)
+    return run.solution(record, settings.tolerance, shared.certified)
 
 
 def proof_of(game: Any, world: Any, record: Record) -> Any:
@@ -534,10 +513,11 @@ def trace(
         For an argument that `solve` refuses.
     """
     check(trace, (), dict(locals()))
-    stepwise = inputs.check_run(game, method, seed, 0.0)
+    settings = Settings(seed=seed, rng=rng)
+    stepwise = inputs.check_run(game, method, settings)
     whole_number("steps", steps)
     whole_number("every", every, 1)
-    key, start_key = keys_of(sequence_of(seed, rng), 2)
+    key, start_key = keys_of(settings.sequence(), 2)
     first = game.space.sample(start_key) if start is None else initial_profile(game, start)
     (game,), stepwise = (
         as_read([as_arrays(game)], [stepwise], [first]),
