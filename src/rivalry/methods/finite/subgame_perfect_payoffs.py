@@ -28,7 +28,8 @@ class SubgamePerfectPayoffs(BaseLearner):
     The operator takes the convex hull of ``(1 - discount) g(a) + discount v`` over ``v = g(a)`` where these
     payoffs enforce ``a`` themselves, and otherwise over the extreme points of the enforcing part of ``W``
     where a constraint binds. It begins with all feasible payoffs and the pure minmax payoffs. No iterate
-    loses a payoff of the set, up to rounding; it converges when no vertex moves by more than ``accuracy``.
+    loses a payoff of the set, up to rounding; it converges when no vertex moves by more than
+    1e-12 of each player's range of payoffs, or by more than rounding.
 
     The record holds ``payoff_vertices`` (vertex, player), counter-clockwise from the leftmost, of these the
     lowest; ``threat`` (player), the least payoffs; ``vertex_count``. Without an equilibrium in pure
@@ -49,7 +50,6 @@ class SubgamePerfectPayoffs(BaseLearner):
     """
 
     discount: Annotated[float, Gt(0), Lt(1), "discount factor of both players"] = 0.9
-    accuracy: Annotated[float, Gt(0), "of vertices, relative to each player's range of payoffs"] = 1e-12
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         tables = stateless_tables(world)
@@ -77,7 +77,7 @@ class SubgamePerfectPayoffs(BaseLearner):
             if len(new):
                 session["threat"] = np.maximum(session["threat"], new.min(axis=0))
             moves = np.abs(new - old).max(initial=0.0) if new.shape == old.shape else np.inf
-            session["over"] = np.array([moves <= max(self.accuracy, near) or not len(new)])
+            session["over"] = np.array([moves <= max(SAME, near) or not len(new)])
             taken += 1
         return taken
 
