@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
@@ -158,8 +158,7 @@ class PPO(DeepLearner):
     """Proximal policy optimisation by RLlib: stochastic policies on discrete actions or on a box.
 
     An iteration plays ``batch`` steps in ``envs`` copies of the game and makes ``epochs`` passes through them
-    in minibatches of ``minibatch``. ``entropy`` is the coefficient of the entropy bonus. The other options
-    are those of `DeepLearner`.
+    in minibatches of ``minibatch``. The other options are those of `DeepLearner`.
 
     Needs the extra ``deep``. Raises `ValueError` as `DeepLearner` does.
 
@@ -175,18 +174,13 @@ class PPO(DeepLearner):
     rate: Annotated[float, Gt(0), "step size of Adam"] = 1e-3
     epochs: Annotated[int, Ge(1), "passes through the steps of an iteration"] = 10
     minibatch: Annotated[int, Ge(1), "steps per minibatch"] = 128
-    clip: Annotated[float, Gt(0), "clip range of the probability ratio"] = 0.2
-    trace: Annotated[float, Ge(0), Le(1), "lambda of generalised advantage estimation"] = 0.95
-    entropy: Annotated[float, Ge(0), "coefficient of the entropy bonus"] = 0.0
     deviation: Annotated[float, Gt(0), "initial standard deviation, in units of half the box"] = 0.5
 
     def __check_init__(self) -> None:
         for name in ("epochs", "minibatch"):
             check_whole(name, getattr(self, name))
-        for name in ("rate", "clip", "deviation"):
+        for name in ("rate", "deviation"):
             check_numbers(name, getattr(self, name), "above 0", lambda v: v > 0)
-        check_numbers("trace", self.trace, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
-        check_numbers("entropy", self.entropy, "at least 0", lambda v: v >= 0)
 
     def family(self, space: object) -> str:
         """Return the kind of the networks' outputs."""
@@ -199,9 +193,9 @@ class PPO(DeepLearner):
             "num_epochs": self.epochs,
             "minibatch_size": min(self.minibatch, self.batch),
             "train_batch_size_per_learner": self.batch,
-            "clip_param": self.clip,
-            "lambda_": self.trace,
-            "entropy_coeff": self.entropy,
+            "clip_param": 0.2,
+            "lambda_": 0.95,
+            "entropy_coeff": 0.0,
             "vf_clip_param": float("inf"),
             "use_kl_loss": False,
             "grad_clip": 1.0,
@@ -264,10 +258,8 @@ class DQN(_OffPolicy):
     exploration: Annotated[float, Gt(0), Le(1), "fraction of the iterations over which epsilon decreases"] = (
         0.5
     )
-    target_every: Annotated[int, Ge(1), "steps between updates of the target network"] = 500
 
     def __check_init__(self) -> None:
-        check_whole("target_every", self.target_every)
         check_numbers("epsilon", self.epsilon, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
         check_numbers("exploration", self.exploration, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
 
@@ -285,7 +277,7 @@ class DQN(_OffPolicy):
         return self.memory_settings() | {
             "lr": self.rate,
             "epsilon": [(0, 1.0), (until, self.epsilon)],
-            "target_network_update_freq": self.target_every,
+            "target_network_update_freq": 500,
         }
 
     def random_share(self) -> float:
@@ -310,14 +302,9 @@ class SAC(_OffPolicy):
     kind: ClassVar[str] = "rllib.sac"
 
     temperature: Annotated[float, Gt(0), "initial weight of the entropy"] = 0.1
-    target_entropy: Annotated[float | Literal["auto"], "target entropy; auto: minus the number of axes"] = (
-        "auto"
-    )
 
     def __check_init__(self) -> None:
         check_numbers("temperature", self.temperature, "above 0", lambda v: v > 0)
-        if self.target_entropy != "auto":
-            check_numbers("target_entropy", self.target_entropy, "a number, or auto", np.isfinite)
 
     def family(self, space: object) -> str:
         """Return ``squashed``. Raises `ValueError` for discrete actions."""
@@ -334,5 +321,5 @@ class SAC(_OffPolicy):
             # SAC has a rate for each network, and RLlib refuses one for all
             "lr": None,
             "initial_alpha": self.temperature,
-            "target_entropy": self.target_entropy,
+            "target_entropy": "auto",  # minus the number of axes
         }
