@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.check import Unfit, check_game, check_method, check_population
+from rivalry.check import Unfit, check_game, check_method
 from rivalry.core.game import BrokenInvariant
 from rivalry.core.method import Learner
 from rivalry.core.needs import fits
@@ -21,9 +21,8 @@ from tests.commuting import Commute, commute
 
 
 @pytest.mark.slow
-def test_a_congestion_population_passes_both_checks() -> None:
-    done = check_population(commute([1.0, 2.0, 6.0]))
-    assert done == check_game(commute([1.0, 2.0, 6.0]))
+def test_a_congestion_population_passes_the_checks() -> None:
+    done = check_game(commute([1.0, 2.0, 6.0]))
     assert "stationary population" in done
     assert "to_agents" not in done
 
@@ -32,7 +31,7 @@ def test_a_congestion_population_passes_both_checks() -> None:
 def test_an_economy_without_a_mean_field_is_checked_partially() -> None:
     with pytest.warns(UserWarning, match="does not conserve"):
         game = rv.games.karma(max_karma=2, mean_karma=1.0, overflow="burn")
-    done = check_population(game)
+    done = check_game(game)
     assert "stationary population" not in done
     assert {"transition_matrix", "balance", "to_agents"} <= set(done)
 
@@ -152,7 +151,7 @@ BREACHES = [
 @pytest.mark.parametrize(("kind", "message"), BREACHES, ids=[kind.__name__ for kind, _ in BREACHES])
 def test_violations_of_population_games_are_named(kind: Any, message: str) -> None:
     with pytest.raises(Unfit, match=message):
-        check_population(kind(jnp.array([1.0, 3.0])))
+        check_game(kind(jnp.array([1.0, 3.0])))
 
 
 @pytest.mark.nightly
@@ -196,5 +195,5 @@ def test_every_population_method_conforms(name: str) -> None:
 
 
 def test_an_object_that_is_not_a_population_game_is_refused() -> None:
-    with pytest.raises(Unfit, match="game: needs `space`, `discount`, `legal`, `environment"):
-        check_population(object())
+    with pytest.raises(Unfit, match="or as a population `space`, `discount`, `legal`, `environment"):
+        check_game(object())

@@ -5,7 +5,6 @@ All checks return the names of what was tested, and raise `Unfit` with one line 
 
 from rivalry.check.games import check_game
 from rivalry.check.methods import check_method
-from rivalry.check.populations import check_population
 from rivalry.check.rules import Unfit
 
-__all__ = ["Unfit", "check_game", "check_method", "check_population"]
+__all__ = ["Unfit", "check_game", "check_method"]

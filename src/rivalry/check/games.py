@@ -9,7 +9,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.check.populations import check_population
+from rivalry.check.populations import MEMBERS, population_checks
 from rivalry.check.rules import (
     CLOSE,
     GRID,
@@ -43,7 +43,7 @@ Strategies = Float[Array, "point axis"]
 def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     """Check all members of a game that solvers and certificates rely on, at random profiles.
 
-    A `PopulationGame` is checked by `check_population`. For an `AgentGame` the world and metrics are checked.
+    A `PopulationGame` is checked at a random policy. For an `AgentGame` the world and metrics are checked.
 
     Parameters
     ----------
@@ -70,13 +70,15 @@ def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     """
     register_plain(game)
     require(not (why := imprecise(game)), why)
-    if is_population(game):
-        return check_population(game, seed=seed)
     if is_agents(game):
         return _check_agents(game)
-    require(isinstance(game, Game), "game: needs a property `space` and a method `payoffs(x)`")
-    if oracles.payoff_scale.knows(game):  # first: the other checks compare relative to it
+    population, scaled = is_population(game), oracles.payoff_scale.knows(game)
+    rule = f"needs a property `space` and a method `payoffs(x)`, or as a population {', '.join(MEMBERS)}"
+    require(population or isinstance(game, Game), f"game: {rule}")
+    if scaled:  # first: the other checks compare relative to it
         check_scale(game)
+    if population:
+        return ("protocol", *["payoff_scale"] * scaled, *population_checks(game, seed))
     profiles = check_space(game.space, seed)
     _check_payoffs(game, profiles)
     _check_gradients(game, profiles[0])

@@ -17,69 +17,40 @@ from rivalry.check.rules import (
     attempt_compiled,
     attempt_record,
     check_oracles,
-    check_scale,
     check_space,
     check_tables,
     require,
     require_close,
     require_shape,
 )
-from rivalry.core.game import PopulationGame, is_population
-from rivalry.core.oracles import Oracle, payoff_scale, to_agents
-from rivalry.core.plain import register_plain
+from rivalry.core.game import PopulationGame
+from rivalry.core.oracles import Oracle, to_agents
 from rivalry.population import oracles, stationary_population
 from rivalry.population.operators import by_type
 from rivalry.population.oracles import push, spread_evenly, state_types, type_shares
 from rivalry.runtime.jax import jax, jnp, put
 
-ASKED = ("environment(mu, pi)", "reward(env)", "expect(env)", "balance(env, mu, pi)")
+MEMBERS = (
+    *("`space`", "`discount`", "`legal`", "`environment(mu, pi)`", "`reward(env)`", "`expect(env)`"),
+    "`balance(env, mu, pi)`",
+)
 
 Distribution = Float[Array, "state"]
 Policy = Float[Array, "state action"]
 
 
-def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
+def population_checks(game: Any, seed: int) -> list[str]:
     """Check all members of a game that methods for populations rely on, at a random policy.
 
-    Parameters
-    ----------
-    game : PopulationGame
-        The game.
-    seed : int
-        Seed of the policies.
-
-    Returns
-    -------
-    tuple of str
-        Names of the members that were checked, and of the oracles registered for the game.
-
-    Raises
-    ------
-    Unfit
-        If a check fails. The message is one line: the call, what it returned, and what is required.
-
-    Examples
-    --------
-    >>> import rivalry as rv
-    >>> check_population(rv.games.karma(mean_karma=1.0, max_karma=2))[:5]
-    ('protocol', 'payoff_scale', 'space', 'shapes', 'first_distribution')
+    Returns their names. Raises `Unfit`.
     """
-    require(
-        is_population(game),
-        f"game: needs `space`, `discount`, `legal`, {', '.join(f'`{name}`' for name in ASKED)}",
-    )
-    done = ["protocol"]
-    register_plain(game)
-    if payoff_scale.knows(game):  # first: the other checks compare relative to it
-        check_scale(game)
-        done.append("payoff_scale")
     pi = check_space(game.space, seed)[0]
     _check_shapes(game)
     mu = _check_first_distribution(game)
     env = _check_environment(game, mu, pi)
     _check_reward(game, env)
     _check_expect(game, env, seed)
-    done += ["space", "shapes", "first_distribution", "environment", "reward", "expect", "jit"]
+    done = ["space", "shapes", "first_distribution", "environment", "reward", "expect", "jit"]
     if oracles.transition_matrix.knows(game):
         _check_transitions(game, env, pi)
         done.append("transition_matrix")
@@ -88,7 +59,7 @@ def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     if not oracles.mean_field_refusal(game):
         mu, env = _check_stationary(game, pi)
         done.append("stationary population")
-    return (*done, *check_oracles(_OPTIONAL, game, env, mu, pi))
+    return [*done, *check_oracles(_OPTIONAL, game, env, mu, pi)]
 
 
 def _check_shapes(game: PopulationGame) -> None:
