@@ -45,7 +45,7 @@ def partners(a: float) -> Any:
         ({"reach": (0.3, 0.2)}, "where: reach: [0.3, 0.2] must be from a number to a larger one"),
         ({"reach": 0.2}, "where"),
         ({"reach": (-0.1, 0.2)}, "where: reach[0]: -0.1 must be above 0"),
-        ({"reach[2]": (0.1, 0.2)}, "where: reach[2]: there is no 2 in [0.25, 0.25]"),
+        ({"reach[2]": (0.1, 0.2)}, "where: reach[2]: [2] must be in 0..1"),
         ({"reach": (0.1, 0.2), "game.reach": (0.1, 0.3)}, "where: game.reach: another parameter sets"),
         ({"players": (2, 3)}, "where: players"),
     ],

@@ -34,7 +34,7 @@ def test_dotted_keywords_change_entries_of_tables_and_lists() -> None:
     game = variant(rv.games.karma(**SMALL, types=types), **{"types[1].gamma": 0.75})
     assert game.gamma.tolist() == [0.98, 0.75]
     assert types[1]["gamma"] == 0.5
-    with pytest.raises(ValueError, match=r"^types\[2\].gamma: there is no 2 in "):
+    with pytest.raises(ValueError, match=r"^types\[2\].gamma: \[2\] must be in 0\.\.1"):
         variant(game, **{"types[2].gamma": 0.5})
 
 

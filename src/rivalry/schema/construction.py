@@ -8,14 +8,14 @@ has none if an argument is or holds a function.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from rivalry.schema.annotations import keys_notes, keywords, signature_of
 from rivalry.schema.registry import near
-from rivalry.schema.validate import HELD, GameRecipe
+from rivalry.schema.validate import HELD, GameRecipe, format_value
 
 G = TypeVar("G")
 
@@ -89,27 +89,40 @@ def parts_of(key: str) -> list[str | int]:
     return [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", key)]
 
 
-def replace_entry(old: Any, path: list[str | int], value: Any, key: str, players: int | None) -> Any:
-    """Return a copy of nested tables and lists with one entry changed, as in a study."""
+def replace_entry(
+    old: Any, path: Sequence[str | int], value: Any, key: str, players: int | None, *, words: bool = True
+) -> Any:
+    """Return a copy of nested tables and lists with one entry changed, as in a study.
+
+    A number replaces all of a list of numbers. With ``words`` a word in place of a table is its kind. Raises
+    `ValueError` that begins with ``key``.
+    """
     if not path:
-        numbers = isinstance(old, list | tuple) and bool(old) and all(map(_is_number, old))
-        return [value] * len(old) if numbers and _is_number(value) else value
+        numbers = isinstance(old, list | tuple) and bool(old) and all(map(is_number, old))
+        return [value] * len(old) if numbers and is_number(value) else value
     step, *rest = path
-    if isinstance(step, int) and _is_number(old) and players:  # one number for all players
+    if isinstance(step, int) and is_number(old) and players:  # one number for all players
         old = [old] * players
     if isinstance(old, np.ndarray):
         old = old.tolist()
-    if isinstance(step, str) and (old is None or isinstance(old, str)):
-        old = {} if old is None else {"kind": old}  # a word instead of a table is its kind
-    if isinstance(step, str) and isinstance(old, Mapping):
-        return {**old, step: replace_entry(old.get(step), rest, value, key, players)}
-    if isinstance(step, int) and isinstance(old, list | tuple) and step < len(old):
-        # of the type that it had: in a payoff table tuples are cells, lists are rows
-        return type(old)(
-            replace_entry(one, rest, value, key, players) if k == step else one for k, one in enumerate(old)
-        )
-    raise ValueError(f"{key}: there is no {step!r} in {old!r}")
+    present = "nothing" if old is None else format_value(old)
+    if isinstance(step, str):
+        table = {"kind": old} if words and isinstance(old, str) else {} if old is None else old
+        if not isinstance(table, Mapping):
+            raise ValueError(f"{key}: needs a table with a key {step!r}, but {present} is there")
+        return {**table, step: replace_entry(table.get(step), rest, value, key, players, words=words)}
+    if not isinstance(old, list | tuple):
+        rule = f"needs a list to reach into, but {present} is there; write one number per player"
+        raise ValueError(f"{key}: {rule}")
+    if step >= len(old):
+        raise ValueError(f"{key}: [{step}] must be in 0..{len(old) - 1}")
+    # of the type that it had: in a payoff table tuples are cells, lists are rows
+    return type(old)(
+        replace_entry(one, rest, value, key, players, words=words) if k == step else one
+        for k, one in enumerate(old)
+    )
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Return whether a value is a number, not a truth value."""
     return isinstance(value, int | float) and not isinstance(value, bool)

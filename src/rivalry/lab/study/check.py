@@ -23,9 +23,10 @@ from rivalry.lab.study.build import LEADERS, build_game, build_method, build_plo
 from rivalry.lab.study.document import MANY, run_keys
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.identity import canonical
-from rivalry.lab.study.points import Cell, Grid, apply_changes, batch_points, is_number, split_key
+from rivalry.lab.study.points import Cell, Grid, apply_changes, batch_points, split_key
 from rivalry.plots import PLOTS
 from rivalry.runtime.jax import eqx, jax
+from rivalry.schema.construction import is_number
 from rivalry.schema.registry import near
 
 Table = Mapping[str, Any]

@@ -12,8 +12,9 @@ from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
 
 from rivalry.lab.study.errors import StudyError, dotted_key, format_value
 from rivalry.lab.study.names import plain_kind
-from rivalry.lab.study.points import Grid, is_number
+from rivalry.lab.study.points import Grid
 from rivalry.lab.study.schema import check_table, keys_of
+from rivalry.schema.construction import is_number
 
 Number = int | float
 MANY = ("random", "grid")  # starts that may mean several profiles

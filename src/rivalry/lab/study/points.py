@@ -16,6 +16,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.schema import check_table
 from rivalry.methods.q_learning.options import written_out
+from rivalry.schema.construction import replace_entry
 
 # dimensions and variables of every dataset; a swept key of the same name keeps its full name
 _NAMES = (
@@ -222,36 +223,13 @@ def batch_points(task: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[str
 
 
 def change_entry(old: Any, path: Sequence[str | int], value: Any, key: str, players: int | None) -> Any:
-    """Return a copy of a table with one entry changed; a number replaces all of a list of numbers."""
-    if not path:
-        return [value] * len(old) if _is_numbers(old) and is_number(value) else value
-    step, *rest = path
-    if isinstance(step, int):
-        if is_number(old) and players:  # one number for all players becomes one per player
-            old = [old] * players
-        if not isinstance(old, list):
-            stands = "nothing" if old is None else format_value(old)
-            rule = f"needs a list to reach into, but {stands} is there; write one number per player"
-            raise StudyError(rule, key=key)
-        if step >= len(old):
-            raise StudyError(f"[{step}] must be in 0..{len(old) - 1}", key=key)
-        new = list(old)
-        new[step] = change_entry(old[step], rest, value, key, players)
-        return new
-    if old is not None and not isinstance(old, Mapping):
-        raise StudyError(f"needs a table with a key {step!r}, but {format_value(old)} is there", key=key)
-    return {**(old or {}), step: change_entry((old or {}).get(step), rest, value, key, players)}
+    """Return a copy of a table with one entry changed. Raises `StudyError`."""
+    try:
+        return replace_entry(old, path, value, key, players, words=False)
+    except ValueError as error:
+        raise StudyError(str(error).removeprefix(f"{key}: "), key=key) from None
 
 
 def _players(game: Mapping[str, Any]) -> int | None:
     players = game.get("players")
     return players if isinstance(players, int) and players > 0 else None
-
-
-def is_number(value: object) -> bool:
-    """Return whether a value is a number, not a truth value."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_numbers(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(is_number, value))
