@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import inf
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -17,11 +16,10 @@ from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.results import Record
 from rivalry.methods.continuous import rollouts
 from rivalry.methods.continuous.rollouts import PERIODS, LearningState, Networks, Play, RolloutPlan
-from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers
+from rivalry.methods.q_learning.roles import role_table
 from rivalry.methods.q_learning.seating import Seating, discounts, seating
 from rivalry.runtime.jax import jax, put
-from rivalry.schema.registry import near
 from rivalry.schema.validate import limit
 
 Role = Literal["learns", "oracle", "random"] | Table
@@ -234,11 +232,11 @@ class ActorCritic(BaseLearner):
     def _tables(self, players: int) -> list[dict[str, Any]]:
         """Return every player's role as a table. Raise `ValueError` for the wrong number of roles."""
         if not isinstance(self.roles, list | tuple):
-            return [_table("roles", self.roles)] * players
+            return [role_table("roles", self.roles, KEYS)] * players
         if len(self.roles) != players:
             rule = f"must be one for all, or {players}, one per player"
             raise ValueError(f"roles: {len(self.roles)} given; {rule}")
-        return [_table(f"roles[{number}]", role) for number, role in enumerate(self.roles)]
+        return [role_table(f"roles[{number}]", role, KEYS) for number, role in enumerate(self.roles)]
 
     def _plan(self, move_order: Seating, tables: list[dict[str, Any]], axes: int) -> RolloutPlan:
         zero = rollouts.zero_networks(2 * move_order.players * axes, self.hidden, axes)
@@ -249,16 +247,6 @@ class ActorCritic(BaseLearner):
 
     def _samples(self) -> int:
         return min(SAMPLES, self.updates)
-
-
-def _table(name: str, value: object) -> dict[str, Any]:
-    """Return a role as a table. Raise `ValueError` for an unknown role."""
-    table = dict(value) if isinstance(value, Mapping) else {"kind": value}
-    kind = table.get("kind")
-    if not isinstance(kind, str) or kind not in KEYS:
-        raise ValueError(f"{name}: {kind!r} is unknown; {near(str(kind), KEYS)}")
-    check_keys(name, table, KEYS[kind])
-    return table
 
 
 def _fixed_choices(space: Any, tables: list[dict[str, Any]]) -> np.ndarray:

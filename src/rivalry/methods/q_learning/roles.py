@@ -38,7 +38,7 @@ def check_roles(value: Any) -> list[tuple[str, dict[str, Any]]]:
     found = []
     for number, one in enumerate(value if several else [value]):
         name = f"roles[{number}]" if several else "roles"
-        table = _table(name, one)
+        table = role_table(name, one, KEYS, ties="optimistic")
         if table["kind"] == "oracle" and table["ties"] not in TIES:
             raise ValueError(f"{name}.ties: {table['ties']!r} is unknown; {near(str(table['ties']), TIES)}")
         found.append((name, table))
@@ -58,14 +58,16 @@ def roles_of(tables: FiniteGame, value: object) -> list[Role]:
     return [_role(tables, player, *one) for player, one in enumerate(named)]
 
 
-def _table(name: str, value: object) -> dict[str, Any]:
+def role_table(
+    name: str, value: object, keys: Mapping[str, tuple[str, ...]], **defaults: object
+) -> dict[str, Any]:
+    """Return a role as a table; ``keys`` are those of every kind. Raise `ValueError` for an unknown role."""
     table = dict(value) if isinstance(value, Mapping) else {"kind": value}
     kind = table.get("kind")
-    if not isinstance(kind, str) or kind not in KEYS:
-        raise ValueError(f"{name}: {kind!r} is unknown; {near(str(kind), KEYS)}")
-    if kind == "oracle":
-        table.setdefault("ties", "optimistic")
-    check_keys(name, table, KEYS[kind])
+    if not isinstance(kind, str) or kind not in keys:
+        raise ValueError(f"{name}: {kind!r} is unknown; {near(str(kind), keys)}")
+    table = {key: value for key, value in defaults.items() if key in keys[kind]} | table
+    check_keys(name, table, keys[kind])
     return table
 
 
