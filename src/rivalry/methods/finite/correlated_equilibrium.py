@@ -90,19 +90,12 @@ class CorrelatedEquilibrium(BaseLearner):
     def read(self, world: object, session: Session) -> Record:
         if not session["over"][0]:
             return {"status": ((), np.asarray("iteration limit"))}
-        value, bound, violation = map(Fraction, session["bound"].tolist())
-        low = -np.inf if violation else rounded(value, -1)
         record: Record = {
-            "status": ((), np.asarray("converged")),
             "joint_distribution": (("joint",), np.array([float(Fraction(p)) for p in session["shares"]])),
             "exact_distribution": (("joint",), session["shares"]),
             "correlated_payoff": (("player",), session["payoff"]),
-            "value_bound": (("end",), np.array([low, rounded(bound, 1)])),
-            "exact_bound": (("end",), session["bound"][:2]),
             "exact_multipliers": (("incentive",), session["multipliers"]),
-            "concept": ((), np.asarray("correlated")),
-            "concept_residual": ((), np.asarray(float(violation))),
-        }
+        } | bound_record(session["bound"], "correlated")
         if self.polytope:
             rays = session["vertices"]
             record |= {
@@ -111,6 +104,19 @@ class CorrelatedEquilibrium(BaseLearner):
                 "dimension": ((), session["dimension"]),
             }
         return record
+
+
+def bound_record(bound: np.ndarray, concept: str) -> Record:
+    """Return the record of a solved programme; ``bound`` is its value, a bound and the largest violation."""
+    value, top, violation = map(Fraction, bound.tolist())
+    low = -np.inf if violation else rounded(value, -1)
+    return {
+        "status": ((), np.asarray("converged")),
+        "value_bound": (("end",), np.array([low, rounded(top, 1)])),
+        "exact_bound": (("end",), bound[:2]),
+        "concept": ((), np.asarray(concept)),
+        "concept_residual": ((), np.asarray(float(violation))),
+    }
 
 
 def best_distribution(value: np.ndarray, gains: np.ndarray) -> BestDistribution:

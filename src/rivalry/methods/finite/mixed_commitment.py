@@ -11,9 +11,8 @@ from annotated_types import Ge, Le
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
-from rivalry.methods.finite.correlated_equilibrium import best_distribution
+from rivalry.methods.finite.correlated_equilibrium import best_distribution, bound_record
 from rivalry.tables.extreme_equilibria import exact_payoff
-from rivalry.tables.sequence_form import rounded
 
 
 class MixedCommitment(BaseLearner):
@@ -88,17 +87,10 @@ class MixedCommitment(BaseLearner):
     def read(self, world: object, session: Session) -> Record:
         if not session["over"][0]:
             return {"status": ((), np.asarray("iteration limit"))}
-        value, bound, violation = map(Fraction, session["bound"].tolist())
-        low = -np.inf if violation else rounded(value, -1)
         strategies = [[float(Fraction(p)) for p in row] for row in session["profile"].tolist()]
         return {
-            "status": ((), np.asarray("converged")),
             "commitment": (("player", "axis"), np.array(strategies)),
             "commitment_payoff": (("player",), session["payoff"]),
-            "value_bound": (("end",), np.array([low, rounded(bound, 1)])),
-            "exact_bound": (("end",), session["bound"][:2]),
             "exact_profile": (("player", "axis"), session["profile"]),
             "exact_multipliers": (("response", "other"), session["multipliers"]),
-            "concept": ((), np.asarray("commitment")),
-            "concept_residual": ((), np.asarray(float(violation))),
-        }
+        } | bound_record(session["bound"], "commitment")
