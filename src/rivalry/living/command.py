@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from rivalry.cli import output, work
-from rivalry.cli.options import Json, RunFolder, output_option
+from rivalry.cli.options import Json, RunFolder
 from rivalry.cli.values import OptionError
 
 
 def freeze(
     run: RunFolder,
-    out: Annotated[Path | None, output_option("The file; default RUN/export/page.html.", "FILE")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The file; default RUN/export/page.html.")
+    ] = None,
     json: Json = False,
 ) -> int:
     """Write a run as one offline page with living figures."""
