@@ -36,7 +36,7 @@ COMBINED = 5040  # equilibria of several periods that are listed
 JUMP = 0.1  # of the difference of payoffs over a box: as much between two adjacent numbers is a jump
 
 
-def list_of_boxes(search: BoxSearch, game: Any, session: Session) -> Record:
+def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
     """Return the record of a search: equilibria, what is undecided, and why the list is complete or not.
 
     Profiles of the session's ``certified`` that are not in the list are in it too, as profiles of which a

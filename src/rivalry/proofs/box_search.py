@@ -70,7 +70,7 @@ class BoxSearch:
     within: tuple[float, float] | None = None
     first_order: bool = False
 
-    def begin(self, game: Any) -> Session:
+    def begin(self, game: Game) -> Session:
         """Return a session with the whole box, and no points."""
         at = coordinates(game)
         count = len(at.player)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from rivalry.proofs.arithmetic.programs import (
     CALLS,
     LinearSolve,
     Scan,
+    array_type,
     called,
     cases,
     evaluate,
@@ -40,6 +41,9 @@ from rivalry.proofs.arithmetic.rules import (
     scatter_add,
 )
 from rivalry.runtime.jax import jax, jnp
+
+if TYPE_CHECKING:
+    from jax.extend.core import JaxprEqn
 
 STEPS = 1000  # of a loop that is unrolled
 UNKNOWNS = 64  # of a system of linear equations
@@ -147,7 +151,7 @@ def _evaluate(run: Comparisons, program: Any, operands: Sequence[Any]) -> list[A
     return evaluate(program, operands, partial(_operation, run))
 
 
-def _operation(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
+def _operation(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> list[Any]:
     """Return the results of an operation, with what is known of all results."""
     # derivatives repeat the operations of the function: each is evaluated once
     key = _key(equation, operands)
@@ -173,7 +177,7 @@ def _operation(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any
     return found
 
 
-def _key(equation: Any, operands: list[Any]) -> Any:
+def _key(equation: JaxprEqn, operands: list[Any]) -> Any:
     """Return what identifies an operation on the same operands; None for one that calls others."""
     if equation.primitive.name in CALLS:
         return None
@@ -194,7 +198,7 @@ def _identity(operand: object) -> Any:
     return known.dtype.name, known.shape, known.tobytes()
 
 
-def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
+def _apply(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> list[Any]:
     """Return the values of one operation."""
     primitive, params = equation.primitive, equation.params
     name = primitive.name
@@ -235,22 +239,22 @@ def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
         operands = [operands[0]] * 2 if same else operands
     found = RULES[name](run, *operands, **params)
     each = found if isinstance(found, list) else [found]
-    return [_wrapped(one, of.aval.dtype) for one, of in zip(each, equation.outvars, strict=True)]
+    return [_wrapped(one, array_type(of).dtype) for one, of in zip(each, equation.outvars, strict=True)]
 
 
-def results_of_known(equation: Any, operands: Sequence[Any]) -> list[Any]:
+def results_of_known(equation: JaxprEqn, operands: Sequence[Any]) -> list[Any]:
     """Return the results of an operation on numbers, by NumPy if it can: to compile each takes longer."""
     traced = any(isinstance(one, jax.core.Tracer) for one in operands)
     results = None if traced else on_numbers(equation, operands)
     return _bind(equation.primitive, operands, equation.params) if results is None else results
 
 
-def _is_ruled(equation: Any) -> bool:
+def _is_ruled(equation: JaxprEqn) -> bool:
     """Return whether an operation has a rule, for numbers of the precision of all rules."""
     floats = [
-        one.aval.dtype
+        array_type(one).dtype
         for one in (*equation.invars, *equation.outvars)
-        if jnp.issubdtype(one.aval.dtype, jnp.inexact)
+        if jnp.issubdtype(array_type(one).dtype, jnp.inexact)
     ]
     name = equation.primitive.name
     return name in READ and all(dtype == jnp.float64 for dtype in floats)
@@ -267,7 +271,7 @@ def _programs(operands: Sequence[Any]) -> list[Callable[[], Any]] | None:
     return found
 
 
-def _bound(equation: Any, operands: Sequence[Callable[[], Any]]) -> list[Any]:
+def _bound(equation: JaxprEqn, operands: Sequence[Callable[[], Any]]) -> list[Any]:
     return _bind(equation.primitive, [one() for one in operands], equation.params)
 
 
@@ -296,21 +300,21 @@ def _bind(primitive: Any, operands: Sequence[Any], params: Any) -> list[Any]:
     return list(found) if primitive.multiple_results else [found]
 
 
-def rounds(equation: Any) -> bool:
+def rounds(equation: JaxprEqn) -> bool:
     """Return whether an operation on numbers may round."""
-    floating = any(jnp.issubdtype(one.aval.dtype, jnp.inexact) for one in equation.outvars)
+    floating = any(jnp.issubdtype(array_type(one).dtype, jnp.inexact) for one in equation.outvars)
     return floating and equation.primitive.name not in EXACT
 
 
-def check_kinds(equation: Any) -> None:
+def check_kinds(equation: JaxprEqn) -> None:
     """Refuse rounding of another precision, and integers where their rules differ."""
     name = equation.primitive.name
     for one in [*equation.invars, *equation.outvars]:
-        dtype = one.aval.dtype
+        dtype = array_type(one).dtype
         if jnp.issubdtype(dtype, jnp.inexact) and dtype != jnp.float64:
             raise Unsupported(f"no bound: {name} of {dtype}; must be of float64")
     for one in equation.outvars:
-        if jnp.issubdtype(one.aval.dtype, jnp.integer) and name not in INTEGER | MOVES:
+        if jnp.issubdtype(array_type(one).dtype, jnp.integer) and name not in INTEGER | MOVES:
             raise Unsupported(f"no bound: {name} of integers that depend on choices of players")
 
 
@@ -383,7 +387,7 @@ def _is_solved_by_factors(system: LinearSolve) -> bool:
     if not factors or not all(isinstance(one, _Rough) and one.of is system.entries[0] for one in factors):
         return False
     # the products, which may be those of the transposed matrix, with numbers that tell every entry
-    entries, places = (one.aval.shape for one in matvec.jaxpr.invars)
+    entries, places = (array_type(one).shape for one in matvec.jaxpr.invars)
     matrix = np.arange(1.0, 1 + np.prod(entries)).reshape(entries)
     numbers = np.arange(1.0, 1 + np.prod(places)).reshape(places) ** 2
     with jax.ensure_compile_time_eval():
@@ -442,7 +446,7 @@ def _solve(system: LinearSolve) -> Interval:
     return Interval(found.low.reshape(b.shape), found.high.reshape(b.shape))
 
 
-def _scan(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
+def _scan(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> list[Any]:
     """Return the result of a loop of known length, unrolled."""
     scan = Scan(equation.params)
     if scan.length > STEPS:
@@ -451,7 +455,7 @@ def _scan(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
     stacked = []
     for column, of in zip(columns, equation.outvars[scan.carried :], strict=True):
         each = [interval(one) for one in column]
-        empty = [interval(jnp.zeros(of.aval.shape))]
+        empty = [interval(jnp.zeros(array_type(of).shape))]
         join = jnp.stack if each else jnp.concatenate
         low, high = (join([getattr(one, end) for one in each or empty]) for end in ENDS)
         whole = Interval(low, high, all(one.positive for one in each))

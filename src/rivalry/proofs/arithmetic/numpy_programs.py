@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from math import prod
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from rivalry.proofs.arithmetic.programs import Scan, called, cases, evaluate, linear_solve
 from rivalry.runtime.imports import pause_collection
 from rivalry.runtime.jax import compiled, is_jax_array, jax, jnp, register_program_cache
+
+if TYPE_CHECKING:
+    from jax.extend.core import JaxprEqn
 
 LONGEST = 100_000  # operations of a program: more take longer to trace than users wait
 COMPILING = 1e-3  # seconds that XLA takes per operation, about
@@ -99,7 +102,7 @@ class Program:
         """Add the operations of a program, and return where its results are."""
         return evaluate(program, operands, self._operation, self._constant)
 
-    def _operation(self, equation: Any, operands: list[int]) -> list[int]:
+    def _operation(self, equation: JaxprEqn, operands: list[int]) -> list[int]:
         if (program := called(equation)) is not None:
             return self._inlined(program, operands)
         name, params = equation.primitive.name, equation.params
@@ -830,7 +833,7 @@ LISTED = frozenset(("split", "unstack", "sort", "top_k", "lu", "cond", "while", 
 """Operations whose functions return lists of results."""
 
 
-def on_numbers(equation: Any, operands: Sequence[Any]) -> list[Any] | None:
+def on_numbers(equation: JaxprEqn, operands: Sequence[Any]) -> list[Any] | None:
     """Return the results of one operation on numbers that are known; None where NumPy has no rule."""
     if any(map(_is_key, operands)):
         return None

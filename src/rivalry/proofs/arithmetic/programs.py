@@ -8,7 +8,13 @@ Programs are those of `jax.make_jaxpr` or without constants of their own, as som
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+if TYPE_CHECKING:
+    import jax
+    from jax.extend.core import JaxprEqn, Literal, Var
+
+    Atom = Var | Literal
 
 CALLS = {
     "jit": "jaxpr",
@@ -27,6 +33,11 @@ CALLS = {
 
 Rule = Callable[[Any, list[Any]], Sequence[Any]]
 """Results of an operation, ``(equation, operands)``."""
+
+
+def array_type(variable: Atom) -> jax.core.ShapedArray:
+    """Return the shape and type of a variable of a program."""
+    return cast("jax.core.ShapedArray", variable.aval)
 
 
 def evaluate(
@@ -77,7 +88,7 @@ def needed(jaxpr: Any) -> list[Any]:
     return equations[::-1]
 
 
-def called(equation: Any) -> Any:
+def called(equation: JaxprEqn) -> Any:
     """Return the program that an operation calls on its operands; None for other operations."""
     name = equation.primitive.name
     return equation.params[CALLS[name]] if name in CALLS else None
@@ -90,7 +101,7 @@ def operations_within(program: Any) -> Iterator[Any]:
         yield from operations_held(equation)
 
 
-def operations_held(equation: Any) -> Iterator[Any]:
+def operations_held(equation: JaxprEqn) -> Iterator[Any]:
     """Return all operations of the programs that an operation holds: calls, bodies, branches."""
     for parameter in equation.params.values():
         for part in parameter if isinstance(parameter, tuple | list) else (parameter,):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import Any, NamedTuple, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from rivalry.proofs.arithmetic.enclosure import READ, enclose, results_of_known
 from rivalry.proofs.arithmetic.numpy_programs import LONGEST
 from rivalry.proofs.arithmetic.programs import (
     Scan,
+    array_type,
     called,
     cases,
     evaluate,
@@ -27,6 +28,9 @@ from rivalry.proofs.arithmetic.programs import (
     operations_within,
 )
 from rivalry.runtime.jax import jax, jnp
+
+if TYPE_CHECKING:
+    from jax.extend.core import JaxprEqn
 
 GUIDES = ("stop_gradient", "custom_jvp", "custom_vjp")
 """Operations whose derivatives may be other than those of their values."""
@@ -158,12 +162,12 @@ def _replay(marked: _Marked, program: Any, operands: Sequence[_Number]) -> list[
     return evaluate(program, operands, partial(_operation, marked), lambda value, _: _Number(value, False))
 
 
-def _operation(marked: _Marked, equation: Any, operands: list[_Number]) -> list[_Number]:
+def _operation(marked: _Marked, equation: JaxprEqn, operands: list[_Number]) -> list[_Number]:
     moves = any(one.moves for one in operands)
     return [_Number(value, moves) for value in _results(marked, equation, operands, moves)]
 
 
-def _results(marked: _Marked, equation: Any, operands: list[_Number], moves: bool) -> list[Any]:
+def _results(marked: _Marked, equation: JaxprEqn, operands: list[_Number], moves: bool) -> list[Any]:
     name, params, values = equation.primitive.name, equation.params, [one.value for one in operands]
     if (body := called(equation)) is not None:
         if name == "custom_jvp_call" and _is_logaddexp(body):
@@ -200,7 +204,7 @@ def _results(marked: _Marked, equation: Any, operands: list[_Number], moves: boo
     return list(result) if equation.primitive.multiple_results else [result]
 
 
-def _unrolled(marked: _Marked, equation: Any, operands: list[_Number], moves: bool) -> list[Any]:
+def _unrolled(marked: _Marked, equation: JaxprEqn, operands: list[_Number], moves: bool) -> list[Any]:
     """Return the result of a loop of known length, every step of which is replayed."""
     scan = Scan(equation.params)
 
@@ -211,7 +215,9 @@ def _unrolled(marked: _Marked, equation: Any, operands: list[_Number], moves: bo
 
     carry, columns = scan.unrolled(operands, step, lambda one, k: _Number(one.value[k], one.moves))
     stacked = [
-        jnp.stack([value for value, _ in column]) if column else jnp.zeros(of.aval.shape, of.aval.dtype)
+        jnp.stack([value for value, _ in column])
+        if column
+        else jnp.zeros(array_type(of).shape, array_type(of).dtype)
         for column, of in zip(columns, equation.outvars[scan.carried :], strict=True)
     ]
     return [*(value for value, _ in carry), *stacked]
@@ -229,7 +235,7 @@ def _loops(program: Any, moving: Sequence[bool]) -> _Loops:
     """Return what unrolling takes where the arguments of a program are ``moving`` or not."""
     count, guided, unread = 0, False, ""
 
-    def rule(equation: Any, operands: list[bool]) -> list[bool]:
+    def rule(equation: JaxprEqn, operands: list[bool]) -> list[bool]:
         nonlocal count, guided, unread
         name, moves, steps, parts = equation.primitive.name, any(operands), 1, list[_Loops]()
         if moves:
@@ -252,7 +258,7 @@ def _loops(program: Any, moving: Sequence[bool]) -> _Loops:
     return _Loops(count, guided, unread)
 
 
-def _guides(equation: Any) -> list[str]:
+def _guides(equation: JaxprEqn) -> list[str]:
     """Return the kinds of operations within an operation whose derivatives may be others."""
     names = {one.primitive.name for one in operations_held(equation)}
     return [word for word in GUIDES if any(name.startswith(word) for name in names)]
@@ -315,9 +321,11 @@ def _forms(program: Any, operands: Sequence[Any]) -> list[Any]:
     return evaluate(program, operands, _form, lambda value, _: _number(value))
 
 
-def _form(equation: Any, operands: list[Any]) -> list[Any]:
+def _form(equation: JaxprEqn, operands: list[Any]) -> list[Any]:
     name = equation.primitive.name
-    real = [jnp.issubdtype(one.aval.dtype, jnp.floating) for one in (*equation.invars, *equation.outvars)]
+    real = [
+        jnp.issubdtype(array_type(one).dtype, jnp.floating) for one in (*equation.invars, *equation.outvars)
+    ]
     if not any(isinstance(one, _Form) for one in operands):
         repeated = name in ("broadcast_in_dim", "reshape", "convert_element_type") and real[-1]
         return [operands[0] if repeated else None] * len(equation.outvars)
@@ -329,7 +337,7 @@ def _form(equation: Any, operands: list[Any]) -> list[Any]:
         form = operands[0]
         one: Any = _Form(form.product, *(results_of_known(equation, [part])[0] for part in form[1:]))
     elif name in _RULES:
-        one = _RULES[name](operands, equation.params, equation.outvars[0].aval.shape)
+        one = _RULES[name](operands, equation.params, array_type(equation.outvars[0]).shape)
     else:
         raise _Formless
     return [one if isinstance(one, _Form) and np.any(one.degree) else None]
