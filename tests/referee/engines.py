@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.certificates import deviations
-from rivalry.certificates.deviations import ENCLOSED_CELLS, PROVED
+from rivalry.certificates.deviations import MAX_ENCLOSED_BOXES, PROVED
 from rivalry.certificates.stake import GameAtProfile, stake_at
 from rivalry.core.payoffs import concrete_profile
 from rivalry.core.tolerances import ROUNDING
@@ -46,7 +46,7 @@ class Bounds(NamedTuple):
         return ""
 
 
-def bounds(case: Case, player: int, cells: int = ENCLOSED_CELLS) -> Bounds:
+def bounds(case: Case, player: int, cells: int = MAX_ENCLOSED_BOXES) -> Bounds:
     """Return the bounds of both engines on the payoffs of one player of a case."""
     game = case.make()
     x = concrete_profile(game, case.place(game, case.profile))

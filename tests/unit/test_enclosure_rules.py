@@ -138,7 +138,7 @@ def test_payoffs_with_kinks_are_within_their_range(seed: int) -> None:
     for _ in range(4):
         game: Any = Alone(pieces(rng))
         low, high = np.sort(rng.integers(0, 5, size=(2, 8, 2)) / 4, axis=0)
-        ceiling, floor, *_ = deviations._cells_of(game, jnp.zeros((1, 2)), 0, low, high, enclosed=True)
+        ceiling, floor, *_ = deviations._bounds_of_boxes(game, jnp.zeros((1, 2)), 0, low, high, enclosed=True)
         parts = np.concatenate([rng.random((30, 2)), np.array([[0, 0], [0, 1], [1, 0], [1, 1], [0.5, 0.5]])])
         inside = low[:, None] + parts * (high - low)[:, None]
         values = np.asarray(jax.vmap(jax.vmap(game.rule))(jnp.asarray(inside)))

@@ -168,7 +168,7 @@ def test_only_arrays_with_one_entry_per_player_are_parameters_of_a_kernel() -> N
 
 def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, int]:
     """A certificate with tolerance 1e-8, and the largest number of boxes in the proof for one player."""
-    cells, most = deviations._cells, [0]
+    cells, most = deviations._bounds_of_rows, [0]
     branch_and_bound = deviations._branch_and_bound
 
     def counting(game: Any, x: Any, player: Any, enclosed: bool, low: Any, high: Any, **options: Any) -> Any:
@@ -179,7 +179,7 @@ def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, in
         most.append(0)
         return branch_and_bound(*args, **options)
 
-    monkeypatch.setattr(deviations, "_cells", counting)
+    monkeypatch.setattr(deviations, "_bounds_of_rows", counting)
     monkeypatch.setattr(deviations, "_branch_and_bound", starting)
     return certificate(game, game.space.check(x), tolerance=1e-8), max(most)
 

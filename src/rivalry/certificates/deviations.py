@@ -42,10 +42,10 @@ CLIMBS, CLIMB_STEPS = 8, 200
 GROWTH = 20  # with several axes, at most this many times the grid points of one axis
 PAIRS = 12  # up to this many corners, a search drops every pair of them
 SHORT = 1e-12  # of a climb's first step: a shorter step ends the climb
-BATCH, CELLS = 64, 40_000
+BATCH, MAX_BOXES = 64, 40_000
 HOPELESS = 500  # boxes after which a bound that is still infinite is given up
-ENCLOSED_CELLS = 6000  # in interval arithmetic, unless a proof is asked for
-ENCLOSED_AXES = 3  # of a player: boxes of more axes are not searched where the game has no bound of its own
+MAX_ENCLOSED_BOXES = 6000  # in interval arithmetic, unless a proof is asked for
+MAX_ENCLOSED_AXES = 3  # of a player with more axes, boxes are not searched unless the game bounds payoffs
 PROVED = 1e-8  # times the payoff at stake: a bound this close to the best payoff is not refined further
 
 
@@ -82,17 +82,17 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
 def response_at(at: GameAtProfile, player: int, points: int) -> Response:
     """Return `best_response` at a profile that `concrete_profile` has checked."""
     game, x = at.game, at.x
-    if any(one.knows(game) for one in REGISTERED):
+    if any(source.knows(game) for source in REGISTERED):
         return proved_response(game, x, player)
     if not is_reparametrised(game):
         return search_response(at, player, points)
     flat = unconstrained_game(game)
-    found = search_response(GameAtProfile(flat, flat.unconstrain(x)), player, points)
-    there = np.array(flat.unconstrain(x))
-    there[player] = found.strategy
-    there = flat.constrain(there)
+    response = search_response(GameAtProfile(flat, flat.unconstrain(x)), player, points)
+    profile = np.array(flat.unconstrain(x))
+    profile[player] = response.strategy
+    profile = flat.constrain(profile)
     # projected: amounts may leave the box by rounding of the coordinate change
-    return found._replace(strategy=np.asarray(game.space.project(there)[player]))
+    return response._replace(strategy=np.asarray(game.space.project(profile)[player]))
 
 
 def best_responses(games: Together, profiles: np.ndarray) -> list[list[Response]]:
@@ -108,11 +108,11 @@ def best_responses(games: Together, profiles: np.ndarray) -> list[list[Response]
         else:
             coverage: Any = str(np.ravel(coverages)[0])
             return [
-                [registered_response(*each, coverage) for each in zip(*own, strict=True)]
-                for own in zip(strategies, pays, strict=True)
+                [registered_response(*row, coverage) for row in zip(*rows, strict=True)]
+                for rows in zip(strategies, pays, strict=True)
             ]
-    both = zip(games.games, profiles, strict=True)
-    return [[best_response(game, x, player) for player in range(len(x))] for game, x in both]
+    pairs = zip(games.games, profiles, strict=True)
+    return [[best_response(game, x, player) for player in range(len(x))] for game, x in pairs]
 
 
 @partial(per_game, effort=1)
@@ -149,42 +149,50 @@ def unproved_response(at: GameAtProfile, player: int, points: int) -> Response:
     return best._replace(strategy=_nearest_best(strategies, values, np.asarray(x)[player], tie))
 
 
-def _with_bound(at: GameAtProfile, player: int, found: Response) -> Response:
-    """Return a searched response with a bound by branch and bound, where boxes of few choices are bounded."""
-    assert found.tried is not None
+def _with_bound(at: GameAtProfile, player: int, response: Response) -> Response:
+    """Return the response with a bound by branch and bound, where boxes of few choices are bounded."""
+    assert response.tried is not None
     game, x = at.game, at.x
     if not _free_axes(game, player):
-        return found._replace(bound=found.payoff, coverage="exact", method="one strategy", rounding="outward")
-    stake = at.stake(player, found).unit
+        return response._replace(
+            bound=response.payoff, coverage="exact", method="one strategy", rounding="outward"
+        )
+    stake = at.stake(player, response).unit
     if payoff_bound.knows(game) and isinstance(game.space, Box | Simplex):
-        strategy, payoff, bound = _branch_and_bound(game, x, player, found, stake, enclosed=False)
-        method = f"{found.method}, branch and bound"
-        return Response(strategy, payoff, bound, "bounded", method, found.tried)
-    return _outward(game, x, player, found, stake) if few_axes(game, player) else found
+        strategy, payoff, bound = _branch_and_bound(game, x, player, response, stake, enclosed=False)
+        method = f"{response.method}, branch and bound"
+        return Response(strategy, payoff, bound, "bounded", method, response.tried)
+    return _outward(game, x, player, response, stake) if few_axes(game, player) else response
 
 
 def _outward(
-    game: Game, x: Profile, player: int, found: Response, stake: float, most: int = ENCLOSED_CELLS
+    game: Game, x: Profile, player: int, response: Response, stake: float, max_boxes: int = MAX_ENCLOSED_BOXES
 ) -> Response:
-    """Return a response with a bound from interval arithmetic, or with why there is none."""
+    """Return the response with a bound from interval arithmetic, or with the reason why there is none."""
     try:
-        strategy, payoff, bound = _branch_and_bound(game, x, player, found, stake, enclosed=True, most=most)
+        strategy, payoff, bound = _branch_and_bound(
+            game, x, player, response, stake, enclosed=True, max_boxes=max_boxes
+        )
     except Unsupported as reason:
-        return found._replace(method=f"{found.method}; {reason}")
-    found = found._replace(strategy=strategy, payoff=payoff)
+        return response._replace(method=f"{response.method}; {reason}")
+    response = response._replace(strategy=strategy, payoff=payoff)
     if bound > payoff + PROVED * stake and isinstance(game.space, Box):
-        own = [strategy, np.asarray(x)[player]]
-        bound = min(bound, *(_concave_bound(game, x, player, one) for one in own))
+        candidates = [strategy, np.asarray(x)[player]]
+        bound = min(bound, *(_concave_bound(game, x, player, candidate) for candidate in candidates))
     if not np.isfinite(bound):
-        undefined = found.tried is not None and not np.all(np.isfinite(found.tried))
-        why = ": some payoffs are not finite" if undefined else ""
-        return found._replace(method=f"{found.method}; no finite bound was found{why}")
-    here = np.asarray(x)[player][None]
-    floor, value = (float(part[0]) for part in _cells_of(game, x, player, here, here, enclosed=True)[1::2])
+        undefined = response.tried is not None and not np.all(np.isfinite(response.tried))
+        cause = ": some payoffs are not finite" if undefined else ""
+        return response._replace(method=f"{response.method}; no finite bound was found{cause}")
+    row = np.asarray(x)[player][None]
+    floor, value = (
+        float(part[0]) for part in _bounds_of_boxes(game, x, player, row, row, enclosed=True)[1::2]
+    )
     # gains are differences to the payoff at x, which was rounded: the bound is raised by as much
     bound = float(np.nextafter(bound + 2 * max(value - floor, 0.0), np.inf))
-    method = found.method if "branch and bound" in found.method else f"{found.method}, branch and bound"
-    return found._replace(bound=bound, coverage="bounded", method=method, rounding="outward")
+    method = (
+        response.method if "branch and bound" in response.method else f"{response.method}, branch and bound"
+    )
+    return response._replace(bound=bound, coverage="bounded", method=method, rounding="outward")
 
 
 @partial(compiled, effort=1)
@@ -195,73 +203,78 @@ def _tangent(game: Game, x: Any, player: Any, strategy: Any, low: Any, high: Any
 
 
 def _concave_bound(game: Game, x: Any, player: int, strategy: np.ndarray) -> float:
-    """Return an upper bound on payoffs from the slopes at a strategy; infinity unless the payoff is concave.
+    """Return an upper bound on payoffs from the tangent at a strategy; infinity unless the payoff is concave.
 
     A concave function is nowhere above its tangent.
     """
     low, high = whole_box(game.space, player)  # type: ignore[arg-type]
     try:
-        found = _tangent(game, x, put(player), put(strategy), put(low), put(high))
+        tangent = _tangent(game, x, put(player), put(strategy), put(low), put(high))
     except Unsupported:  # second derivatives have an operation without an interval form
         return float("inf")
-    found = jax.tree.map(np.asarray, found)
+    tangent = jax.tree.map(np.asarray, tangent)
     free = low < high
-    bend = found.bend
-    if not found.known or not negative_definite(bend.low[np.ix_(free, free)], bend.high[np.ix_(free, free)]):
+    bend = tangent.bend
+    if not tangent.known or not negative_definite(
+        bend.low[np.ix_(free, free)], bend.high[np.ix_(free, free)]
+    ):
         return float("inf")
     ends = np.stack([low - strategy, high - strategy])[:, free]
-    most = np.max([ends * edge[free] for edge in (found.slope.low, found.slope.high)], axis=(0, 1))
+    rise = np.max([ends * edge[free] for edge in (tangent.slope.low, tangent.slope.high)], axis=(0, 1))
     # differences, products and sums round: by less than `ROUNDING` of their sizes
-    size = np.abs(ends).max(axis=0) @ np.maximum(np.abs(found.slope.low), np.abs(found.slope.high))[free]
-    return float(found.payoff.high + most.sum() + ROUNDING * (size + abs(found.payoff.high)))
+    size = np.abs(ends).max(axis=0) @ np.maximum(np.abs(tangent.slope.low), np.abs(tangent.slope.high))[free]
+    return float(tangent.payoff.high + rise.sum() + ROUNDING * (size + abs(tangent.payoff.high)))
 
 
-def outward_response(at: GameAtProfile, player: int, found: Response) -> Response:
-    """Return a best response with a bound that is computed with outward rounding, where there is one."""
+def outward_response(at: GameAtProfile, player: int, response: Response) -> Response:
+    """Return a best response with a bound computed with outward rounding, where there is one."""
     game, x = at.game, at.x
     if rounding_error.knows(game):
-        bound = found.bound + rounding_error(game, np.asarray(x), player)
-        return found._replace(bound=bound, rounding="outward")
+        bound = response.bound + rounding_error(game, np.asarray(x), player)
+        return response._replace(bound=bound, rounding="outward")
     if periods := oracles.separate_periods(game):
-        return _outward_over_periods(game, periods, np.asarray(x), player, found)
+        return _outward_over_periods(game, periods, np.asarray(x), player, response)
     if not few_axes(game, player):
-        return found._replace(method=f"{found.method}; no outward bound: more than {ENCLOSED_AXES} axes")
+        return response._replace(
+            method=f"{response.method}; no outward bound: more than {MAX_ENCLOSED_AXES} axes"
+        )
     if not source_of_bound(game):
-        return found  # the search has tried
-    stake = at.stake(player, found).unit
-    begin = found._replace(rounding="floating point")
-    if np.isfinite(found.bound):  # from what the strategy pays, whatever the oracle says of it
-        there = np.array(x, dtype=float)
-        there[player] = found.strategy
-        paid = float(np.asarray(payoffs(game, put(there)))[player])
-        begin = begin._replace(payoff=paid) if np.isfinite(paid) else begin
-    enclosed = _outward(game, put(np.asarray(x)), player, begin, stake, CELLS)
+        return response  # the search has tried
+    stake = at.stake(player, response).unit
+    start = response._replace(rounding="floating point")
+    if np.isfinite(response.bound):  # from what the strategy pays, whatever the oracle says of it
+        profile = np.array(x, dtype=float)
+        profile[player] = response.strategy
+        paid = float(np.asarray(payoffs(game, put(profile)))[player])
+        start = start._replace(payoff=paid) if np.isfinite(paid) else start
+    enclosed = _outward(game, put(np.asarray(x)), player, start, stake, MAX_BOXES)
     refuse = partial(refuse_above, game, x, player)
-    refuse(enclosed.payoff, enclosed.strategy, found.bound, source_of_bound(game))
+    refuse(enclosed.payoff, enclosed.strategy, response.bound, source_of_bound(game))
     if enclosed.rounding != "outward":
-        return found._replace(method=enclosed.method)
-    if np.isfinite(found.bound):
-        refuse(found.payoff, found.strategy, enclosed.bound, source_of_bound(game))
+        return response._replace(method=enclosed.method)
+    if np.isfinite(response.bound):
+        refuse(response.payoff, response.strategy, enclosed.bound, source_of_bound(game))
     return enclosed
 
 
 def _outward_over_periods(
-    game: Game, periods: list[Any], x: np.ndarray, player: int, found: Response
+    game: Game, periods: list[Any], x: np.ndarray, player: int, response: Response
 ) -> Response:
-    """Return a best response whose bound is what is paid at ``x``, and at most gained in each period.
+    """Return a best response whose bound is the payoff at ``x`` plus the largest gain of every period.
 
-    Periods do not depend on each other; what is paid beside them, whatever is played, is in the former.
+    Periods do not depend on each other. A payoff beside them does not depend on play: it is in the payoff at
+    ``x``.
     """
-    here = float(np.asarray(payoffs(game, put(x)))[player])
-    bound, size = here, abs(here)
-    for one, part in zip(periods, np.split(x, len(periods), axis=1), strict=True):
-        at = GameAtProfile(one, put(part))
-        best = outward_response(at, player, best_response(one, at.x, player))
+    current_payoff = float(np.asarray(payoffs(game, put(x)))[player])
+    bound, size = current_payoff, abs(current_payoff)
+    for period, part in zip(periods, np.split(x, len(periods), axis=1), strict=True):
+        at = GameAtProfile(period, put(part))
+        best = outward_response(at, player, best_response(period, at.x, player))
         if best.rounding != "outward":
-            return found._replace(method=best.method)
-        paid = float(np.asarray(payoffs(one, put(part)))[player])
+            return response._replace(method=best.method)
+        paid = float(np.asarray(payoffs(period, put(part)))[player])
         bound, size = bound + (best.bound - paid), size + abs(best.bound) + abs(paid)
-    return found._replace(bound=float(bound + ROUNDING * size), rounding="outward")
+    return response._replace(bound=float(bound + ROUNDING * size), rounding="outward")
 
 
 REGISTERED = (proved_response, oracles.best_response)
@@ -269,7 +282,7 @@ REGISTERED = (proved_response, oracles.best_response)
 
 def source_of_bound(game: Game) -> str:
     """Return the name of the oracle that bounds payoffs; empty where interval arithmetic does."""
-    return next((one.__name__ for one in (*REGISTERED, payoff_bound) if one.knows(game)), "")
+    return next((source.__name__ for source in (*REGISTERED, payoff_bound) if source.knows(game)), "")
 
 
 def refuse_above(
@@ -291,7 +304,9 @@ def refuse_above(
     elif isinstance(game.space, Box | Simplex):
         points = np.stack([np.asarray(strategy), np.asarray(x)[player]])
         try:
-            highest, lowest, *_ = _cells_of(game, put(np.asarray(x)), player, points, points, enclosed=True)
+            highest, lowest, *_ = _bounds_of_boxes(
+                game, put(np.asarray(x)), player, points, points, enclosed=True
+            )
             slack += 2 * float(np.max(highest - lowest))
         except Unsupported:
             pass  # payoffs without an interval form
@@ -304,7 +319,7 @@ def refuse_above(
 
 
 def _free_axes(game: Game, player: int) -> int:
-    """Return on how many axes a player chooses; the last share is what the others leave."""
+    """Return the number of axes on which a player chooses; the last share follows from the others."""
     space: Any = game.space
     if isinstance(space, Simplex):
         return space.sizes[player] - 1
@@ -316,7 +331,7 @@ def _free_axes(game: Game, player: int) -> int:
 
 def few_axes(game: Game, player: int) -> bool:
     """Return whether a player has so few choices that boxes of them can be searched."""
-    return _free_axes(game, player) <= ENCLOSED_AXES
+    return _free_axes(game, player) <= MAX_ENCLOSED_AXES
 
 
 def search_grid(game: Game, player: int, points: int) -> Array:
@@ -332,12 +347,14 @@ def search_grid(game: Game, player: int, points: int) -> Array:
     return jnp.concatenate([grid, search_points(game, player)]) if search_points.knows(game) else grid
 
 
-def _nearest_best(strategies: np.ndarray, payoffs: np.ndarray, here: np.ndarray, tie: float) -> np.ndarray:
-    """Return the best strategy nearest to ``here``; among equally near ones, the lexicographically first."""
+def _nearest_best(
+    strategies: np.ndarray, payoffs: np.ndarray, strategy: np.ndarray, tie: float
+) -> np.ndarray:
+    """Return the best strategy nearest to ``strategy``; of equally near ones, the lexicographically first."""
     good = strategies[~(payoffs < np.max(payoffs) - tie)]  # all strategies where a payoff is NaN
-    apart = np.max(np.abs(good - here), axis=1)
+    distances = np.max(np.abs(good - strategy), axis=1)
     # up to rounding: the last bit must not choose between mirror images
-    near = good[~(apart > np.min(apart) + 1e-6 * np.max(apart))]
+    near = good[~(distances > np.min(distances) + 1e-6 * np.max(distances))]
     first: np.ndarray = near[np.lexsort(near.T[::-1])[0]]
     return first
 
@@ -366,7 +383,7 @@ def search(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, A
 
 
 def _searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array, Array]:
-    """Return the answer of `search` and the payoffs of all starting points."""
+    """Return the strategies and payoffs of `search`, and the payoffs of all starting points."""
     payoff = payoff_against(game, x, player)
 
     def project(strategy: Strategy) -> Strategy:
@@ -386,28 +403,28 @@ def _searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Arra
         regional = jnp.argmax(padded.reshape(CLIMBS, parts), axis=1) + parts * jnp.arange(CLIMBS)
         # the best of a part that is all padding may lie beyond the grid
         best = jnp.concatenate([best, jnp.minimum(regional, len(grid) - 1)])
-    begin = jnp.concatenate([grid[best], x[player][None]])
-    strategies, found = jax.vmap(partial(_climb, payoff, project, first))(begin)
-    return strategies, found, values
+    starts = jnp.concatenate([grid[best], x[player][None]])
+    strategies, end_payoffs = jax.vmap(partial(_climb, payoff, project, first))(starts)
+    return strategies, end_payoffs, values
 
 
-def faces(own: Any, xp: ModuleType = jnp) -> Any:
-    """Return ``own`` with some entries set to 0 and the rest rescaled, ``[face corner]``.
+def faces(strategy: Any, xp: ModuleType = jnp) -> Any:
+    """Return the mixed strategies with some entries set to 0 and the others rescaled, ``[face corner]``.
 
     Dropped are every single entry, every pair where there are at most `PAIRS` entries, and all but the
     ``k`` largest for every ``k``.
     """
-    size = own.shape[0]
-    rank = xp.argsort(xp.argsort(-own))
-    gone = [np.eye(size, dtype=bool)]
+    size = strategy.shape[0]
+    rank = xp.argsort(xp.argsort(-strategy))
+    dropped = [np.eye(size, dtype=bool)]
     if size <= PAIRS:
-        gone.append(np.array([np.isin(np.arange(size), pair) for pair in combinations(range(size), 2)]))
-    present = xp.concatenate([~np.concatenate(gone), rank[None] < xp.arange(1, size)[:, None]])
-    rest = xp.where(present, own, 0.0)
-    total = xp.sum(rest, axis=1, keepdims=True)
+        dropped.append(np.array([np.isin(np.arange(size), pair) for pair in combinations(range(size), 2)]))
+    present = xp.concatenate([~np.concatenate(dropped), rank[None] < xp.arange(1, size)[:, None]])
+    remaining = xp.where(present, strategy, 0.0)
+    total = xp.sum(remaining, axis=1, keepdims=True)
     # where no share is left to rescale, the centre of the face
     even = present / xp.maximum(xp.sum(present, axis=1, keepdims=True), 1)
-    return xp.where(total > 0, rest / xp.where(total > 0, total, 1.0), even)
+    return xp.where(total > 0, remaining / xp.where(total > 0, total, 1.0), even)
 
 
 _search = compiled(_searching, effort=1)
@@ -417,111 +434,115 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
     """Run projected gradient ascent; the step length grows by half on success and halves on failure."""
     slope = jax.value_and_grad(payoff)
 
-    def going(carry):  # type: ignore[no-untyped-def]
+    def unfinished(carry):  # type: ignore[no-untyped-def]
         number, _, _, _, length = carry
         return (number <= CLIMB_STEPS) & (length > SHORT * first)
 
     def step(carry):  # type: ignore[no-untyped-def]
-        number, here, value, gradient, length = carry
+        number, current, value, gradient, length = carry
         size = jnp.max(jnp.abs(gradient))
         # normalised: step lengths are in units of strategy, whatever the unit of payoffs
-        there = project(here + length * gradient / jnp.where(size > 0, size, 1.0))
-        new, new_gradient = slope(there)
+        candidate = project(current + length * gradient / jnp.where(size > 0, size, 1.0))
+        new, new_gradient = slope(candidate)
         # step 0 only evaluates: a single call of the payoff in the program halves the compilation
         # a payoff that is NaN compares as no improvement, so the step is taken back
         better = (new > value) | (number == 0)
         pick = partial(jnp.where, better)
         length = jnp.where(number == 0, length, length * pick(1.5, 0.5))
-        return number + 1, pick(there, here), pick(new, value), pick(new_gradient, gradient), length
+        return number + 1, pick(candidate, current), pick(new, value), pick(new_gradient, gradient), length
 
-    begin = (jnp.asarray(0), strategy, jnp.asarray(-jnp.inf), jnp.zeros_like(strategy), first)
-    _, strategy, value, _, _ = jax.lax.while_loop(going, step, begin)
+    start = (jnp.asarray(0), strategy, jnp.asarray(-jnp.inf), jnp.zeros_like(strategy), first)
+    _, strategy, value, _, _ = jax.lax.while_loop(unfinished, step, start)
     return strategy, value
 
 
-class _Cell(NamedTuple):
+class _BoxBounds(NamedTuple):
     """Bounds on payoffs in a box of strategies, its midpoint, and the payoff there."""
 
-    above: Any
-    floor: Any
+    upper: Any
+    lower: Any
     middle: Any
     payoff: Any
 
 
-def _cell(game: Game, x: Profile, player: Array, enclosed: bool, low: Array, high: Array) -> _Cell:
+def _bounds_of_box(
+    game: Game, x: Profile, player: Array, enclosed: bool, low: Array, high: Array
+) -> _BoxBounds:
     middle = jnp.divide(low + high, 2)
     if not enclosed:
-        above = payoff_bound(game, x, player, low, high)
-        floor = jnp.full_like(above, -jnp.inf)
+        upper = payoff_bound(game, x, player, low, high)
+        lower = jnp.full_like(upper, -jnp.inf)
     else:
         from rivalry.proofs.payoff_ranges import payoff_range
 
         middle = middle_shares(low, high) if isinstance(game.space, Simplex) else middle
-        floor, above = payoff_range(game, x, player, low, high)
-    return _Cell(above, floor, middle, payoff_against(game, x, player)(middle))
+        lower, upper = payoff_range(game, x, player, low, high)
+    return _BoxBounds(upper, lower, middle, payoff_against(game, x, player)(middle))
 
 
-_cells = over_rows(_cell, shared=4, effort=1)
+_bounds_of_rows = over_rows(_bounds_of_box, shared=4, effort=1)
 
 
-def _cells_of(
+def _bounds_of_boxes(
     game: Game, x: Profile, player: int, low: np.ndarray, high: np.ndarray, *, enclosed: bool, seen: int = 0
-) -> _Cell:
-    """Return what is known of boxes ``[box axis]`` of strategies, after ``seen`` others."""
+) -> _BoxBounds:
+    """Return the bounds on payoffs in boxes ``[box axis]`` of strategies, after ``seen`` other boxes."""
     # with one axis few boxes are undecided at a time
     batch = BATCH if game.space.shape[1] > 1 else BATCH // 4
-    found: _Cell = _cells(game, x, put(player), enclosed, low, high, batch=batch, seen=seen)
-    return found
+    bounds: _BoxBounds = _bounds_of_rows(game, x, put(player), enclosed, low, high, batch=batch, seen=seen)
+    return bounds
 
 
 def _branch_and_bound(
     game: Game,
     x: Profile,
     player: int,
-    found: Response,
+    response: Response,
     stake: float,
     *,
     enclosed: bool,
-    most: int = CELLS,
+    max_boxes: int = MAX_BOXES,
 ) -> tuple[np.ndarray, float, float]:
     """Split the boxes of largest bound until no payoff can exceed the best by `PROVED` times the stake."""
-    space, strategy, payoff = game.space, found.strategy, found.payoff
+    space, strategy, payoff = game.space, response.strategy, response.payoff
     if not isinstance(space, Box | Simplex):
         raise Unsupported(f"no bound: strategies are in a {type(space).__name__}, not a Box or a Simplex")
     # below what `certificate` allows, so that a finished search certifies; not below rounding errors
-    enough = PROVED * stake + ROUNDING * abs(payoff) / 4
+    gap = PROVED * stake + ROUNDING * abs(payoff) / 4
     batch = BATCH if space.shape[1] > 1 else BATCH // 4
     low, high = (end[None] for end in whole_box(space, player))
-    ceilings = np.array([np.inf])
+    bounds = np.array([np.inf])
     paid = payoff - SEARCH_TIE * stake  # at the strategy, which may be one of several that tie
     seen = 0
-    while ceilings.max() > payoff + enough and seen < most:
-        if seen > HOPELESS and np.isposinf(ceilings).any():
+    while bounds.max() > payoff + gap and seen < max_boxes:
+        if seen > HOPELESS and np.isposinf(bounds).any():
             break  # where payoffs are infinite or have no bound, smaller boxes have none either
         # stable, since the order of ties in NumPy's default sort depends on the processor
-        worst = np.argsort(-ceilings, kind="stable")[: batch // 2]
-        worst = worst[ceilings[worst] > payoff + enough]
-        new_low, new_high, of = halves(space, player, low[worst], high[worst])
-        fresh, _, points, values = _cells_of(game, x, player, new_low, new_high, enclosed=enclosed, seen=seen)
+        worst = np.argsort(-bounds, kind="stable")[: batch // 2]
+        worst = worst[bounds[worst] > payoff + gap]
+        new_low, new_high, parents = halves(space, player, low[worst], high[worst])
+        fresh, _, points, values = _bounds_of_boxes(
+            game, x, player, new_low, new_high, enclosed=enclosed, seen=seen
+        )
         if np.any(np.isnan(values)):
             return strategy, float("nan"), np.inf  # without a payoff there is no best response
         fresh = np.where(np.isnan(fresh), np.inf, fresh)  # nothing is proved there
         # an upper bound of a box also holds for its parts
-        fresh = np.minimum(fresh, ceilings[worst][of])
+        fresh = np.minimum(fresh, bounds[worst][parents])
         inside = np.all((new_low <= strategy) & (strategy <= new_high), axis=1)
-        seen_there = np.where(inside, np.maximum(values, paid), values)
-        k = np.argmax(np.where(seen_there > fresh, seen_there - fresh, 0.0))
+        known = np.where(inside, np.maximum(values, paid), values)
+        k = np.argmax(np.where(known > fresh, known - fresh, 0.0))
         source = "" if enclosed else source_of_bound(game)
-        refuse_above(game, x, player, float(seen_there[k]), points[k], float(fresh[k]), source)
+        refuse_above(game, x, player, float(known[k]), points[k], float(fresh[k]), source)
         if values.max() > payoff + SEARCH_TIE * stake:  # a rounding difference is no better response
             strategy, paid = points[np.argmax(values)], float(values.max())
         payoff = max(payoff, float(values.max()))
-        keep = np.setdiff1d(np.arange(len(ceilings)), worst)
+        keep = np.setdiff1d(np.arange(len(bounds)), worst)
         low, high = np.concatenate([low[keep], new_low]), np.concatenate([high[keep], new_high])
-        ceilings = np.concatenate([ceilings[keep], fresh])
-        alive = ceilings > payoff
-        low, high, ceilings = low[alive], high[alive], ceilings[alive]
+        bounds = np.concatenate([bounds[keep], fresh])
+        alive = bounds > payoff
+        low, high, bounds = low[alive], high[alive], bounds[alive]
         seen += len(fresh)
-        if not len(ceilings):
+        if not len(bounds):
             break
-    return strategy, payoff, float(ceilings.max(initial=payoff))
+    return strategy, payoff, float(bounds.max(initial=payoff))
