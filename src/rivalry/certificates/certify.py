@@ -1,4 +1,4 @@
-"""Certificates of equilibrium: what the best deviations, their bounds and what is at stake prove."""
+"""Certificates of equilibrium from best deviations, bounds on their gains, and stakes."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ def certificate(
     at = GameAtProfile(game, x)
     responses = [response_at(at, player, points) for player in range(x.shape[0])]
     if proof:
-        responses = [outward_response(at, player, one) for player, one in enumerate(responses)]
-    stakes = [at.stake(player, one) for player, one in enumerate(responses)]
+        responses = [outward_response(at, player, response) for player, response in enumerate(responses)]
+    stakes = [at.stake(player, response) for player, response in enumerate(responses)]
     result = _judge(game, x, at.payoffs, responses, stakes, tolerance, proof)
     return _with_proof(game, x, result) if proof else result
 
@@ -103,50 +103,52 @@ def certificate(
 def certificates(games: Together, profiles: np.ndarray, tolerance: float) -> list[Certificate]:
     """Return `certificate` of several games, each at its profile ``[game player axis]`` of its space."""
     if len(games) == 1 or shared_constraints.knows(games.games[0]):
-        each = zip(games.games, profiles, strict=True)
-        return [certificate(game, x, tolerance=tolerance) for game, x in each]
+        pairs = zip(games.games, profiles, strict=True)
+        return [certificate(game, x, tolerance=tolerance) for game, x in pairs]
     responses = best_responses(games, profiles)
     players = list(zip(*responses, strict=True))
-    stakes = zip(*(stakes_at(games, profiles, p, own) for p, own in enumerate(players)), strict=True)
-    here = payoffs_at(games, profiles)
-    rows = zip(games.games, profiles, here, responses, stakes, strict=True)
+    stakes = zip(*(stakes_at(games, profiles, p, answers) for p, answers in enumerate(players)), strict=True)
+    current_payoffs = payoffs_at(games, profiles)
+    rows = zip(games.games, profiles, current_payoffs, responses, stakes, strict=True)
     return [_judge(*row, tolerance, proof=False) for row in rows]
 
 
 def _judge(
     game: Game,
     x: Any,
-    here: np.ndarray,
+    current_payoffs: np.ndarray,
     responses: Sequence[Response],
     stakes: Sequence[Stake],
     tolerance: float,
     proof: bool,
 ) -> Certificate:
-    """Return the certificate that follows from payoffs at ``x``, best responses and what is at stake."""
+    """Return the certificate that payoffs at ``x``, best responses and stakes prove."""
     # strategies moved to for the stake may pay more than the response: they are deviations too
-    found = np.maximum([one.best for one in stakes], [one.payoff for one in responses])
-    for player, one in enumerate(responses):
-        top = found[player]
+    best_payoffs = np.maximum([stake.best for stake in stakes], [response.payoff for response in responses])
+    for player, response in enumerate(responses):
+        highest = best_payoffs[player]
         # a profile that is outside the space by rounding contradicts no bound
-        if here[player] > one.bound + ROUNDING * abs(one.bound):
+        if current_payoffs[player] > response.bound + ROUNDING * abs(response.bound):
             inside = concrete_profile(game, np.asarray(game.space.project(put(np.asarray(x)))))
-            top = max(top, np.asarray(payoffs(game, inside))[player])
-        source = "" if proof and one.rounding == "outward" else source_of_bound(game)
-        refuse_above(game, x, player, top, one.strategy, one.bound, source)
+            highest = max(highest, np.asarray(payoffs(game, inside))[player])
+        source = "" if proof and response.rounding == "outward" else source_of_bound(game)
+        refuse_above(game, x, player, highest, response.strategy, response.bound, source)
     with np.errstate(invalid="ignore"):  # infinite payoffs, whose differences are replaced below
-        regret = np.maximum(found - here, 0.0)
+        regret = np.maximum(best_payoffs - current_payoffs, 0.0)
         # fmax: where no payoff was found (NaN) an infinite bound remains infinite
-        bound = np.maximum(np.fmax([one.bound for one in responses], found) - here, 0.0)
-    at_stake, play = (np.array([getattr(one, name) for one in stakes]) for name in ("own", "play"))
-    rounded = ROUNDING * (np.maximum(np.abs(found), np.abs(here)) + at_stake + play)
+        bound = np.maximum(
+            np.fmax([response.bound for response in responses], best_payoffs) - current_payoffs, 0.0
+        )
+    at_stake, play = (np.array([getattr(stake, name) for stake in stakes]) for name in ("own", "play"))
+    rounded = ROUNDING * (np.maximum(np.abs(best_payoffs), np.abs(current_payoffs)) + at_stake + play)
     rounded = np.where(np.isfinite(rounded), np.maximum(rounded, VANISHING), 0.0)
     if rounding_error.knows(game):
         rounded = np.array([rounding_error(game, np.asarray(x), player) for player in range(len(x))])
-    units = np.array([one.unit for one in stakes])
+    units = np.array([stake.unit for stake in stakes])
     allowed = tolerance * units + rounded
     # without payoffs at x no gain is defined, and none is excluded
-    if not np.all(np.isfinite(here)):
-        regret, bound = np.full_like(here, np.nan), np.full_like(here, np.inf)
+    if not np.all(np.isfinite(current_payoffs)):
+        regret, bound = np.full_like(current_payoffs, np.nan), np.full_like(current_payoffs, np.inf)
     method = ""
     # of payoffs whose digits are lost to a constant nothing is known but large gains
     if np.any(lost := (at_stake > 0) & (rounded > APPROXIMATE * units) & ~(regret > allowed)):
@@ -155,28 +157,28 @@ def _judge(
             f"; payoffs are rounded to {np.max(rounded[lost]):.2g}, with {np.max(units[lost]):.2g} at stake"
         )
     # a certificate covers no more than its weakest response
-    weak = min(responses, key=lambda one: COVERAGES.index(one.coverage))
+    weak = min(responses, key=lambda response: COVERAGES.index(response.coverage))
     weakest = weak.coverage
     if weakest in ("exact", "bounded"):
         # a gap within the tolerance between regret and bound leaves nothing undecided
         weakest = "exact" if np.all(bound - regret <= allowed) else "bounded"
-    every = {one.rounding for one in responses}
+    roundings = {response.rounding for response in responses}
     rounding: Rounding = (
-        (every.pop() if len(every) == 1 else "floating point") if np.isfinite(bound).any() else ""
+        (roundings.pop() if len(roundings) == 1 else "floating point") if np.isfinite(bound).any() else ""
     )
     if rounding == "outward":  # the difference is rounded too
         bound = np.where(bound > 0, np.nextafter(bound, np.inf), bound)
     # where both ends of a range are far any gain is small beside the stake, but not beside the choices
-    best = np.array([one.strategy for one in responses])
-    apart = np.any(visibly_apart(game.space, np.asarray(x), best, tolerance), axis=1)
-    allowed = np.where(apart & (regret > rounded), np.minimum(rounded, allowed), allowed)
+    best = np.array([response.strategy for response in responses])
+    distant = np.any(visibly_apart(game.space, np.asarray(x), best, tolerance), axis=1)
+    allowed = np.where(distant & (regret > rounded), np.minimum(rounded, allowed), allowed)
     how = weak.method + method
-    result = Certificate(regret, bound, weakest, how, allowed, at_stake, rounding, payoff=here)
-    return with_rise(game, np.asarray(x), [one.strategy for one in responses], result)
+    result = Certificate(regret, bound, weakest, how, allowed, at_stake, rounding, payoff=current_payoffs)
+    return with_rise(game, np.asarray(x), [response.strategy for response in responses], result)
 
 
-def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:
-    """Return a certificate with the distance to an exact equilibrium, or the reason why none is proved.
+def _with_proof(game: Game, x: Any, result: Certificate) -> Certificate:
+    """Return the certificate with the distance to an exact equilibrium, or the reason why none is proved.
 
     A gain within the tolerance is not enough where the proved equilibrium is visibly apart.
     """
@@ -184,9 +186,9 @@ def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:
     from rivalry.proofs.points import equilibrium_near
 
     # of more axes no bound is computed with outward rounding, and a proof would search just as many boxes
-    few = separate_periods(game) or all(few_axes(game, player) for player in range(len(x)))
-    if found.claim == "not an equilibrium" or not few:
-        return found
+    searchable = separate_periods(game) or all(few_axes(game, player) for player in range(len(x)))
+    if result.claim == "not an equilibrium" or not searchable:
+        return result
     try:
         radius, reason = equilibrium_near(game, np.asarray(x))
         if radius is None and len(x) == 1:
@@ -194,11 +196,11 @@ def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:
     except Unsupported as error:
         radius, reason = None, str(error)
     if radius is not None and reason:
-        assert found.payoff is not None
-        rounded = ROUNDING * (2 * np.abs(found.payoff) + np.asarray(found.at_stake))
-        allowed = np.where(found.regret > rounded, np.minimum(rounded, found.tolerance), found.tolerance)
-        radius, found = None, found._replace(tolerance=allowed)
+        assert result.payoff is not None
+        rounded = ROUNDING * (2 * np.abs(result.payoff) + np.asarray(result.at_stake))
+        allowed = np.where(result.regret > rounded, np.minimum(rounded, result.tolerance), result.tolerance)
+        radius, result = None, result._replace(tolerance=allowed)
     if radius is None:
-        return found if reason in found.method else found._replace(method=f"{found.method}; {reason}")
-    proved = found.rounding == "outward" and found.claim == "equilibrium"
-    return found._replace(radius=radius, coverage="proved" if proved else found.coverage)
+        return result if reason in result.method else result._replace(method=f"{result.method}; {reason}")
+    proved = result.rounding == "outward" and result.claim == "equilibrium"
+    return result._replace(radius=radius, coverage="proved" if proved else result.coverage)
