@@ -1,4 +1,4 @@
-"""Certificates of games with shared constraints: gains over the choices that the others leave a player.
+"""Certificates of games with shared constraints: gains over the choices that the others allow a player.
 
 Player i may choose every y in its box with ``g(y, x_-i) <= 0``. For multipliers ``l >= 0`` such a choice
 pays at most ``u_i(y, x_-i) - l g(y, x_-i)``, whose largest value on the whole box is therefore an upper
@@ -60,17 +60,17 @@ forward(Lagrangian, oracles.payoff_scale, oracles.discontinuity, oracles.labels)
 
 
 class SharedSlopes(NamedTuple):
-    """First derivatives at a profile, and the constraints there."""
+    """First derivatives of payoffs and constraints at a profile, and the values of the constraints."""
 
-    own: Float[Array, "player axis"]  # of own payoffs
+    payoffs: Float[Array, "player axis"]  # of each payoff in the strategy of its player
     shared: Float[Array, "constraint player axis"]
     values: Float[Array, "constraint"]
 
     def sizes(self, x: Any) -> Any:
         """Return the sizes ``[constraint]`` of the terms of the constraints, to first order."""
         terms = self.shared * x
-        rest = self.values - terms.sum(axis=(1, 2))
-        return abs(terms).sum(axis=(1, 2)) + abs(rest)
+        constants = self.values - terms.sum(axis=(1, 2))
+        return abs(terms).sum(axis=(1, 2)) + abs(constants)
 
 
 def slopes_at(game: Game, x: Profile) -> SharedSlopes:
@@ -89,8 +89,8 @@ _slopes = compiled(slopes_at, effort=1)
 def _highest(game: Game, x: Profile) -> Array:
     """Return upper bounds on the constraints at a profile, by interval arithmetic."""
     (values,), _ = enclose(lambda y: shared_constraints(game, y), x)(Interval(x, x))
-    found: Array = values.high if isinstance(values, Interval) else values  # a constant is none
-    return found
+    upper: Array = values.high if isinstance(values, Interval) else values  # a constant is none
+    return upper
 
 
 @partial(compiled, effort=1)
@@ -100,32 +100,32 @@ def _floor(game: Game, x: Profile, player: Array) -> Array:
 
 
 @partial(compiled, effort=1)
-def _move(game: Game, x: Profile, player: Array, rows: Array) -> tuple[Array, Array]:
+def _allowed_strategies(game: Game, x: Profile, player: Array, rows: Array) -> tuple[Array, Array]:
     """Return the strategies towards ``rows [point axis]`` as far as constraints allow, and their payoffs."""
-    own, payoff = x[player], payoff_against(game, x, player)
-    most = jnp.maximum(shared_constraints(game, x), 0.0)
+    start, payoff = x[player], payoff_against(game, x, player)
+    limits = jnp.maximum(shared_constraints(game, x), 0.0)
 
     def allowed(strategy: Strategy) -> Array:
-        return jnp.all(shared_constraints(game, x.at[player].set(strategy)) <= most)
+        return jnp.all(shared_constraints(game, x.at[player].set(strategy)) <= limits)
 
     def towards(row: Strategy) -> tuple[Strategy, Array]:
         def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
             middle = (ends[0] + ends[1]) / 2
-            inside = allowed(own + middle * (row - own))
+            inside = allowed(start + middle * (row - start))
             return jnp.where(inside, middle, ends[0]), jnp.where(inside, ends[1], middle)
 
-        far, _ = jax.lax.fori_loop(0, HALVINGS, halve, (jnp.asarray(0.0), jnp.asarray(1.0)))
-        there = jnp.where(allowed(row), row, own + far * (row - own))
-        return there, payoff(there)
+        share, _ = jax.lax.fori_loop(0, HALVINGS, halve, (jnp.asarray(0.0), jnp.asarray(1.0)))
+        nearest = jnp.where(allowed(row), row, start + share * (row - start))
+        return nearest, payoff(nearest)
 
-    found: tuple[Array, Array] = jax.lax.map(towards, rows, batch_size=256)
-    return found
+    result: tuple[Array, Array] = jax.lax.map(towards, rows, batch_size=256)
+    return result
 
 
 @partial(compiled, effort=1)
 def _at_strategy(game: Game, x: Profile, player: Array, strategy: Strategy) -> tuple[Array, ...]:
-    def constraints(own: Strategy) -> Array:
-        return shared_constraints(game, x.at[player].set(own))
+    def constraints(choice: Strategy) -> Array:
+        return shared_constraints(game, x.at[player].set(choice))
 
     paid, slope = jax.value_and_grad(payoff_against(game, x, player))(strategy)
     return paid, slope, constraints(strategy), jax.jacrev(constraints)(strategy)
@@ -140,7 +140,9 @@ def allowed_response(game: Game, x: np.ndarray, player: int, priced: Response, p
     from scipy.optimize import minimize  # takes a tenth of a second to import
 
     def best_of(rows: np.ndarray) -> tuple[np.ndarray, float]:
-        strategies, paid = (np.asarray(part) for part in _move(game, put(x), put(player), put(rows)))
+        strategies, paid = (
+            np.asarray(part) for part in _allowed_strategies(game, put(x), put(player), put(rows))
+        )
         k = int(np.argmax(np.where(np.isnan(paid), -np.inf, paid)))
         return strategies[k], float(paid[k])
 
@@ -151,15 +153,15 @@ def allowed_response(game: Game, x: np.ndarray, player: int, priced: Response, p
     unit = max(abs(paid), abs(priced.payoff), 1e-300)
 
     def at(share: np.ndarray) -> list[np.ndarray]:
-        own = np.array(x[player])
-        own[free] = low[free] + share * (high - low)[free]
-        return [np.asarray(part) for part in _at_strategy(game, put(x), put(player), put(own))]
+        choice = np.array(x[player])
+        choice[free] = low[free] + share * (high - low)[free]
+        return [np.asarray(part) for part in _at_strategy(game, put(x), put(player), put(choice))]
 
     ends = []
-    for begin in (strategy, x[player]):
-        found = minimize(
+    for start in (strategy, x[player]):
+        optimum = minimize(
             lambda share: -float(at(share)[0]) / unit,
-            ((begin - low)[free] / (high - low)[free]),
+            ((start - low)[free] / (high - low)[free]),
             jac=lambda share: -at(share)[1][free] * (high - low)[free] / unit,
             bounds=[(0.0, 1.0)] * int(free.sum()),
             constraints={
@@ -170,14 +172,14 @@ def allowed_response(game: Game, x: np.ndarray, player: int, priced: Response, p
             method="SLSQP",
             options={"ftol": 1e-15},
         )
-        own = np.array(x[player])
-        own[free] = np.clip(low[free] + found.x * (high - low)[free], low[free], high[free])
-        ends.append(np.where(np.isfinite(own), own, x[player]))
-    polished, more = best_of(np.stack(ends))
-    if more > paid:
-        strategy, paid = polished, more
-    words = f"{len(grid)} grid points and local searches among allowed choices"
-    return Response(strategy, paid, np.inf, "lower bound", words)
+        choice = np.array(x[player])
+        choice[free] = np.clip(low[free] + optimum.x * (high - low)[free], low[free], high[free])
+        ends.append(np.where(np.isfinite(choice), choice, x[player]))
+    polished, polished_payoff = best_of(np.stack(ends))
+    if polished_payoff > paid:
+        strategy, paid = polished, polished_payoff
+    method = f"{len(grid)} grid points and local searches among allowed choices"
+    return Response(strategy, paid, np.inf, "lower bound", method)
 
 
 def multipliers_at(
@@ -189,16 +191,16 @@ def multipliers_at(
     -------
     tuple of np.ndarray and float
         The multipliers, in units of payoff per unit of constraint, 0 for constraints that do not bind, and
-        what is left of the own gradients, as a fraction of them.
+        the residual of the fit, as a fraction of the payoff gradients.
     """
     from scipy.optimize import nnls
 
     low, high, wide = (np.asarray(end) for end in (space.low, space.high, width(space)))
-    own, shared, values = (np.asarray(part) for part in slopes)
+    gradients, shared, values = (np.asarray(part) for part in slopes)
     binding = np.flatnonzero(values >= -NEAR * slopes.sizes(x))
-    size = np.max(np.abs(own) * wide, axis=1, keepdims=True)
+    size = np.max(np.abs(gradients) * wide, axis=1, keepdims=True)
     scaled = wide / np.where(size > 0, size, 1.0)
-    rows = np.zeros(own.shape, dtype=bool)
+    rows = np.zeros(gradients.shape, dtype=bool)
     rows[players] = (wide > 0)[players]
     ends = [
         np.diag(sign * near[rows])
@@ -207,14 +209,14 @@ def multipliers_at(
     matrix = np.concatenate([(shared * scaled)[binding][:, rows].T, *ends], axis=1)
     lengths = np.linalg.norm(matrix, axis=0)
     lengths = np.where(lengths > 0, lengths, 1.0)
-    solution, left = nnls(matrix / lengths, (own * scaled)[rows])
-    found = np.zeros(len(values))
-    found[binding] = (solution / lengths)[: len(binding)]
-    return found, float(left)
+    solution, residual = nnls(matrix / lengths, (gradients * scaled)[rows])
+    multipliers = np.zeros(len(values))
+    multipliers[binding] = (solution / lengths)[: len(binding)]
+    return multipliers, float(residual)
 
 
 class PricedBounds(NamedTuple):
-    """What deviations pay at most at given multipliers, and what is at stake, per player."""
+    """Best responses, bounds on gains and stakes at multipliers, per player."""
 
     responses: list[Response]
     gain: np.ndarray
@@ -224,15 +226,15 @@ class PricedBounds(NamedTuple):
 def _bounds(game: Game, x: Any, multipliers: np.ndarray, points: int) -> PricedBounds:
     priced = Lagrangian(game, put(multipliers))
     responses = [best_response(priced, x, player, points=points) for player in range(len(x))]
-    stakes = [stake_at(priced, x, player, one) for player, one in enumerate(responses)]
+    stakes = [stake_at(priced, x, player, response) for player, response in enumerate(responses)]
     gains = []
-    for player, one in enumerate(responses):
+    for player, response in enumerate(responses):
         try:
-            floor = float(_floor(game, x, put(player))) if np.isfinite(one.bound) else -np.inf
+            floor = float(_floor(game, x, put(player))) if np.isfinite(response.bound) else -np.inf
         except Unsupported:
             floor = -np.inf
         gains.append(
-            max(float(np.nextafter(one.bound - floor, np.inf)), 0.0) if np.isfinite(floor) else np.inf
+            max(float(np.nextafter(response.bound - floor, np.inf)), 0.0) if np.isfinite(floor) else np.inf
         )
     return PricedBounds(responses, np.array(gains), stakes)
 
@@ -242,14 +244,14 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
 
     A profile that violates a constraint has infinite regrets. The certificate's ``residual`` is the largest
     violation; ``FEASIBLE`` times the size of the constraint's terms counts as none. Where one list of
-    multipliers for all players proves the bounds, or fits first-order conditions as well as lists of their
-    own, it is the one that is reported.
+    multipliers for all players proves the bounds, or fits first-order conditions as well as a list per
+    player, the certificate reports it.
     """
     if not isinstance(game.space, Box):
         raise ValueError(
             f"game: strategies are in a {type(game.space).__name__}; shared constraints need a Box"
         )
-    here, slopes = np.asarray(payoffs(game, x)), _slopes(game, x)
+    current_payoffs, slopes = np.asarray(payoffs(game, x)), _slopes(game, x)
     profile = np.asarray(x)
     values = np.asarray(slopes.values)
     with suppress(Unsupported):  # without an interval form: as rounded
@@ -257,53 +259,53 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
     excess = values - FEASIBLE * slopes.sizes(profile)
     violation = float(np.max(values, initial=0.0))
     everyone = list(range(len(profile)))
-    one, left = multipliers_at(slopes, profile, game.space, everyone)
-    common = np.tile(one, (len(profile), 1))
+    vector, residual = multipliers_at(slopes, profile, game.space, everyone)
+    common = np.tile(vector, (len(profile), 1))
     if not np.all(excess <= 0):
         k = int(np.argmax(np.where(np.isnan(excess), np.inf, excess)))
-        none = np.full(len(profile), np.inf)
-        words = f"shared constraint {k} is violated by {values[k]:.3g}"
+        infinite = np.full(len(profile), np.inf)
+        reason = f"shared constraint {k} is violated by {values[k]:.3g}"
         return Certificate(
-            none, none, "lower bound", words, 0.0, concept="generalised Nash", residual=violation
+            infinite, infinite, "lower bound", reason, 0.0, concept="generalised Nash", residual=violation
         )
 
     bounds = _bounds(game, x, common, points)
-    found = [allowed_response(game, profile, p, bounds.responses[p], points) for p in everyone]
-    paid = np.array([one.payoff for one in found])
+    responses = [allowed_response(game, profile, p, bounds.responses[p], points) for p in everyone]
+    paid = np.array([response.payoff for response in responses])
 
     def allowed_gains(stakes: list[Stake]) -> np.ndarray:
-        own, play = (np.array([getattr(one, name) for one in stakes]) for name in ("own", "play"))
-        rounded = ROUNDING * (np.maximum(np.abs(paid), np.abs(here)) + own + play)
-        units = np.array([one.unit for one in stakes])
+        at_stake, play = (np.array([getattr(stake, name) for stake in stakes]) for name in ("own", "play"))
+        rounded = ROUNDING * (np.maximum(np.abs(paid), np.abs(current_payoffs)) + at_stake + play)
+        units = np.array([stake.unit for stake in stakes])
         return tolerance * units + np.where(np.isfinite(rounded), rounded, 0.0)
 
     multipliers = common
     if not np.all(bounds.gain <= allowed_gains(bounds.stakes)):
-        each = [multipliers_at(slopes, profile, game.space, [player]) for player in everyone]
-        if left > np.linalg.norm([one[1] for one in each]) + NEAR:
-            multipliers = np.stack([one[0] for one in each])
+        fits = [multipliers_at(slopes, profile, game.space, [player]) for player in everyone]
+        if residual > np.linalg.norm([fit[1] for fit in fits]) + NEAR:
+            multipliers = np.stack([fit[0] for fit in fits])
             bounds = _bounds(game, x, multipliers, points)
     allowed = allowed_gains(bounds.stakes)
-    regret = np.maximum(paid - here, 0.0)
+    regret = np.maximum(paid - current_payoffs, 0.0)
     bound = np.maximum(bounds.gain, regret)
-    if not np.all(np.isfinite(here)):
-        regret, bound = np.full_like(here, np.nan), np.full_like(here, np.inf)
-    weak = min(bounds.responses, key=lambda one: COVERAGES.index(one.coverage))
+    if not np.all(np.isfinite(current_payoffs)):
+        regret, bound = np.full_like(current_payoffs, np.nan), np.full_like(current_payoffs, np.inf)
+    weak = min(bounds.responses, key=lambda response: COVERAGES.index(response.coverage))
     coverage = weak.coverage
     if np.all(np.isfinite(bound)):
         coverage = "exact" if np.all(bound - regret <= allowed) else "bounded"
     reasons = "; ".join(weak.method.split("; ")[1:])
-    how = f"{found[0].method}, bounds by multipliers" + (f"; {reasons}" if reasons else "")
+    method = f"{responses[0].method}, bounds by multipliers" + (f"; {reasons}" if reasons else "")
     return Certificate(
         regret,
         bound,
         coverage,
-        how,
+        method,
         allowed,
-        np.array([one.own for one in bounds.stakes]),
+        np.array([stake.own for stake in bounds.stakes]),
         "outward" if np.isfinite(bound).any() else "",
         "generalised Nash",
         violation,
         multipliers=multipliers,
-        payoff=here,
+        payoff=current_payoffs,
     )

@@ -129,7 +129,7 @@ class Linearised(NamedTuple):
 def _linearised(game: Game, x: Any, multipliers: Any) -> Linearised:
     def rise(y: Any) -> Any:
         slopes = slopes_at(game, y)
-        return slopes.own - jnp.tensordot(multipliers, slopes.shared, axes=1), slopes
+        return slopes.payoffs - jnp.tensordot(multipliers, slopes.shared, axes=1), slopes
 
     bend, slopes = jax.jacfwd(rise, has_aux=True)(x)
     return Linearised(slopes, bend)
@@ -145,7 +145,7 @@ def _first(game: Game, start: np.ndarray) -> Session:
     count = len(np.asarray(shared_constraints(game, put(start))))
     at = jax.tree.map(np.asarray, _linearised(game, put(start), put(np.zeros(count))))
     bends = np.abs(wide[..., None, None] * at.bend * wide).sum(axis=(2, 3))
-    unit = np.max(np.abs(at.slopes.own * wide) + bends, axis=1, keepdims=True)
+    unit = np.max(np.abs(at.slopes.payoffs * wide) + bends, axis=1, keepdims=True)
     size = np.abs(at.slopes.values) + np.abs(at.slopes.shared * wide).sum(axis=(1, 2))
     return {
         "profile": np.array(start),
@@ -184,7 +184,7 @@ def _step(game: Any, session: Session) -> None:
 
     def conditions(z: np.ndarray, slopes: Any) -> np.ndarray:
         """Return the slope down of own payoffs less priced constraints, then the slack of constraints."""
-        rise = slopes.own - np.einsum("...k,...kpa->...pa", z[..., count:] * most, slopes.shared)
+        rise = slopes.payoffs - np.einsum("...k,...kpa->...pa", z[..., count:] * most, slopes.shared)
         fall = (-rise * rows).reshape(*z.shape[:-1], count)
         return np.concatenate([fall, -slopes.values / session["constraint_unit"]], axis=-1)
 
