@@ -371,7 +371,7 @@ def test_the_effect_of_play_counts_for_a_hundredth() -> None:
     stated = stake_at(
         game, np.full((2, 1), 0.5), 0, Response(np.array([0.5]), 10.0, 10.0, "exact", "closed form")
     )
-    assert 0.01 * stated.play < stated.own < stated.play
+    assert 0.01 * stated.play < stated.choice < stated.play
     near = certificate(game, np.array([[0.5], [0.5 + 2e-6**0.5]]))
     assert near.regret[1] == pytest.approx(2e-6, rel=1e-3)
 

@@ -122,7 +122,7 @@ def test_the_nearest_of_peaks_that_a_search_cannot_tell_apart_counts(more: float
     # a loss of .04 at the ends, .09 in the middle
     x = jnp.array([[0.3]])
     level = Alone(lambda x: peaks(x, 0.0))
-    stake = stake_at(level, x, 0, unproved_response(GameAtProfile(level, x), 0, 201)).own
+    stake = stake_at(level, x, 0, unproved_response(GameAtProfile(level, x), 0, 201)).choice
     found = unproved_response(GameAtProfile(Alone(lambda x: peaks(x, more * stake)), x), 0, 201)
     assert found.strategy[0] == pytest.approx(best, abs=1e-4)
 

@@ -139,7 +139,7 @@ def _judge(
         bound = np.maximum(
             np.fmax([response.bound for response in responses], best_payoffs) - current_payoffs, 0.0
         )
-    at_stake, play = (np.array([getattr(stake, name) for stake in stakes]) for name in ("own", "play"))
+    at_stake, play = (np.array([getattr(stake, name) for stake in stakes]) for name in ("choice", "play"))
     rounded = ROUNDING * (np.maximum(np.abs(best_payoffs), np.abs(current_payoffs)) + at_stake + play)
     rounded = np.where(np.isfinite(rounded), np.maximum(rounded, VANISHING), 0.0)
     if rounding_error.knows(game):

@@ -145,7 +145,7 @@ def unproved_response(at: GameAtProfile, player: int, points: int) -> Response:
     best = Response(
         strategies[np.argmax(values)], float(np.max(values)), np.inf, "lower bound", method, tried
     )
-    tie = SEARCH_TIE * at.stake(player, best).own
+    tie = SEARCH_TIE * at.stake(player, best).choice
     return best._replace(strategy=_nearest_best(strategies, values, np.asarray(x)[player], tie))
 
 

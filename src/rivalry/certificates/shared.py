@@ -274,7 +274,7 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
     paid = np.array([response.payoff for response in responses])
 
     def allowed_gains(stakes: list[Stake]) -> np.ndarray:
-        at_stake, play = (np.array([getattr(stake, name) for stake in stakes]) for name in ("own", "play"))
+        at_stake, play = (np.array([getattr(stake, name) for stake in stakes]) for name in ("choice", "play"))
         rounded = ROUNDING * (np.maximum(np.abs(paid), np.abs(current_payoffs)) + at_stake + play)
         units = np.array([stake.unit for stake in stakes])
         return tolerance * units + np.where(np.isfinite(rounded), rounded, 0.0)
@@ -302,7 +302,7 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
         coverage,
         method,
         allowed,
-        np.array([stake.own for stake in bounds.stakes]),
+        np.array([stake.choice for stake in bounds.stakes]),
         "outward" if np.isfinite(bound).any() else "",
         "generalised Nash",
         violation,

@@ -59,26 +59,26 @@ class Stake(NamedTuple):
 
     Attributes
     ----------
-    own
-        What the player can win or lose by its own choice.
+    choice
+        Payoff that the player can win or lose by its choice.
     play
-        What all players together can do to its payoff.
+        Change of its payoff that all players together can cause.
     best
-        The best payoff met while these were measured.
+        Best payoff met while these were measured.
     """
 
-    own: float
+    choice: float
     play: float
     best: float
 
     @property
     def unit(self) -> float:
         """The unit of the tolerance of an equilibrium."""
-        return max(self.own, PLAY_SHARE * self.play)
+        return max(self.choice, PLAY_SHARE * self.play)
 
 
 class GameAtProfile:
-    """A game at a profile ``[player axis]``, with what a certificate needs of it more than once."""
+    """A game at a profile ``[player axis]``, with its payoffs and stakes, computed once."""
 
     def __init__(self, game: Game, x: Any) -> None:
         self.game, self.x = game, x
@@ -98,56 +98,64 @@ class GameAtProfile:
 
 
 def stake_at(game: Game, x: object, player: int, response: Response) -> Stake:
-    """Return what is at stake for ``player`` around its best response to the others at ``x``."""
-    (found,) = stakes_at(Together([game]), np.asarray(x, dtype=float)[None], player, [response])
-    return found
+    """Return the stake of ``player`` around its best response to the others at ``x``."""
+    (stake,) = stakes_at(Together([game]), np.asarray(x, dtype=float)[None], player, [response])
+    return stake
 
 
 def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[Response]) -> list[Stake]:
     """Return `stake_at` of several games at ``x [game player axis]``."""
-    kind, there = games.games[0], np.array(x)
-    there[:, player] = [one.strategy for one in responses]
+    kind, best_profiles = games.games[0], np.array(x)
+    best_profiles[:, player] = [response.strategy for response in responses]
     if isinstance(kind, Unconstrained):  # logarithms would stretch the neighbourhood of zero
-        x, there = (
+        x, best_profiles = (
             np.stack(
-                [np.asarray(game.constrain(put(own))) for game, own in zip(games.games, each, strict=True)]
+                [
+                    np.asarray(game.constrain(put(profile)))
+                    for game, profile in zip(games.games, batch, strict=True)
+                ]
             )
-            for each in (x, there)
+            for batch in (x, best_profiles)
         )
-        inside = [one._replace(strategy=own[player]) for one, own in zip(responses, there, strict=True)]
+        inside = [
+            response._replace(strategy=profile[player])
+            for response, profile in zip(responses, best_profiles, strict=True)
+        ]
         return stakes_at(Together([game.game for game in games.games], games.part), x, player, inside)
     if pure_payoffs.knows(kind):
-        return [_pure_stake(*each, player) for each in zip(games.games, x, responses, strict=True)]
+        return [_pure_stake(*arguments, player) for arguments in zip(games.games, x, responses, strict=True)]
     spaces = [game.space for game in games.games]
     if isinstance(kind.space, Box) and len({_free(space, player).tobytes() for space in spaces}) > 1:
         singly = zip(games.games, x, responses, strict=True)  # bounds leave different choices
-        return [stake_at(game, own, player, one) for game, own, one in singly]
+        return [stake_at(game, profile, player, response) for game, profile, response in singly]
     if isinstance(kind.space, Box):
-        best = all(one.payoff > -np.inf for one in responses)
-        return _box_stakes(games, x, there, player, best)
-    (rows, moving), around = _own_moves(spaces, player, there), _around(spaces, x)
-    profiles = np.repeat(there[:, None], 1 + rows.shape[1], axis=1)
+        best = all(response.payoff > -np.inf for response in responses)
+        return _box_stakes(games, x, best_profiles, player, best)
+    (rows, moving), around = _strategy_moves(spaces, player, best_profiles), _around(spaces, x)
+    profiles = np.repeat(best_profiles[:, None], 1 + rows.shape[1], axis=1)
     profiles[:, 1:, player] = rows
     widths = around.shape[1]
     around = around.reshape(len(x), -1, *x.shape[1:])
     pays = payoffs_of(games, np.concatenate([profiles, x[:, None], around], axis=1), player)
-    own, play = np.split(pays, [profiles.shape[1]], axis=1)
-    best = np.max(np.where(np.isfinite(own), own, -np.inf), axis=1)
-    losses, changes = (_changes(each[:, 1:], each[:, :1]) for each in (own, play))
-    steady = partial(_steady, part=QUANTILE, most=1.0)
-    effects = steady(changes.reshape(len(x), widths, -1), 2 * ROUNDING * np.abs(play[:, 0]))[0][:, -1]
+    choice_pays, play_pays = np.split(pays, [profiles.shape[1]], axis=1)
+    best = np.max(np.where(np.isfinite(choice_pays), choice_pays, -np.inf), axis=1)
+    losses, changes = (_changes(part[:, 1:], part[:, :1]) for part in (choice_pays, play_pays))
+    steady = partial(_steady, part=QUANTILE, factor=1.0)
+    effects = steady(changes.reshape(len(x), widths, -1), 2 * ROUNDING * np.abs(play_pays[:, 0]))[0][:, -1]
     rows = np.concatenate([profiles, around], axis=1)
     usual = (
         _usual_stakes(games, player)
         if moving is None
-        else _linear_stakes(games, rows, np.concatenate([own, play[:, 1:]], axis=1), player)
+        else _linear_stakes(games, rows, np.concatenate([choice_pays, play_pays[:, 1:]], axis=1), player)
     )
-    stakes = np.maximum(_own_stakes(losses, np.abs(own[:, 0]), moving), usual)
-    return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
+    stakes = np.maximum(_choice_stakes(losses, np.abs(choice_pays[:, 0]), moving), usual)
+    return [Stake(*map(float, row)) for row in zip(stakes, effects, best, strict=True)]
 
 
-def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int, optimal: bool) -> list[Stake]:
-    """Return `stakes_at` in boxes, where the player plays its best response in the profiles ``there``.
+def _box_stakes(
+    games: Together, x: np.ndarray, best_profiles: np.ndarray, player: int, optimal: bool
+) -> list[Stake]:
+    """Return `stakes_at` in boxes; in ``best_profiles`` the player plays its best response.
 
     Where that is not ``optimal``, all changes count, gains too.
 
@@ -160,28 +168,36 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int, 
     axes = [(player, int(axis)) for axis in _free(games.games[0].space, player)]
     others = [(other, int(axis)) for other in rivals for axis in _free(games.games[0].space, other)]
     axes, others = (pairs[:: -(-len(pairs) // CHOICES) or 1] for pairs in (axes, others))
-    deviations = [_deviations(scales, there, *pair, FEW_POINTS) for pair in axes]
-    deviations += [_deviations(scales, there, *pair, 1) for pair in others]
-    deviations.append(_joint_deviations(scales, there, player) if len(axes) > 1 else there[:, None])
-    pays = payoffs_of(games, np.concatenate([there[:, None], *deviations], axis=1), player)
+    deviations = [_deviations(scales, best_profiles, *pair, FEW_POINTS) for pair in axes]
+    deviations += [_deviations(scales, best_profiles, *pair, 1) for pair in others]
+    deviations.append(
+        _joint_deviations(scales, best_profiles, player) if len(axes) > 1 else best_profiles[:, None]
+    )
+    pays = payoffs_of(games, np.concatenate([best_profiles[:, None], *deviations], axis=1), player)
     first, *parts = np.split(pays, 1 + np.cumsum([0, *(part.shape[1] for part in deviations)])[:-1], axis=1)
-    own_pays = np.concatenate([first, *parts[: len(axes)], parts[-1]], axis=1)
-    best = np.max(np.where(np.isfinite(own_pays), own_pays, -np.inf), axis=1)
+    choice_pays = np.concatenate([first, *parts[: len(axes)], parts[-1]], axis=1)
+    best = np.max(np.where(np.isfinite(choice_pays), choice_pays, -np.inf), axis=1)
     # losses up to a gain that the search of the best response has missed are none
     noise = 2 * ROUNDING * np.abs(pays[:, 0]) + (np.maximum(best - pays[:, 0], 0.0) if optimal else 0.0)
     changes = [_changes(part, first) for part in parts]
     parts = [np.where(part > noise[:, None], part, 0.0) for part in changes]
     ends = [_ends(part, noise) for part in parts[:-1]]  # [game side]
-    own, play = np.stack(ends[: len(axes)] or [np.zeros((len(x), 2))], axis=1), ends[len(axes) :]
-    milder = np.where(own.min(axis=-1) > 0, own.min(axis=-1), 0.0) if optimal else own.max(axis=-1)
-    only = (own.max(axis=-1) > 0) & (milder == 0)
+    choice_ends, play_ends = np.stack(ends[: len(axes)] or [np.zeros((len(x), 2))], axis=1), ends[len(axes) :]
+    milder = (
+        np.where(choice_ends.min(axis=-1) > 0, choice_ends.min(axis=-1), 0.0)
+        if optimal
+        else choice_ends.max(axis=-1)
+    )
+    only = (choice_ends.max(axis=-1) > 0) & (milder == 0)
     smallest = np.zeros(len(x))
     if only.any():
-        corners = [np.where(np.arange(x.shape[1])[:, None] == player, there, end) for end in scales.corners()]
-        apart = [part[:, ::3] for part in deviations[len(axes) : -1]] + [
+        corners = [
+            np.where(np.arange(x.shape[1])[:, None] == player, best_profiles, end) for end in scales.corners()
+        ]
+        rival_rows = [part[:, ::3] for part in deviations[len(axes) : -1]] + [
             corner[:, None] for corner in corners
         ]
-        rows = np.concatenate([there[:, None], *apart], axis=1)
+        rows = np.concatenate([best_profiles[:, None], *rival_rows], axis=1)
         for number, part in enumerate(deviations[: len(axes)]):
             undominated = np.where(_undominated(games, rows, part, player), parts[number], 0.0)
             end = _ends(undominated, noise).max(axis=-1)
@@ -192,19 +208,19 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int, 
     if len(axes) > 1:  # where changes of single choices cost nothing, all choices change together
         together = _steady(parts[-1].reshape(len(x), len(WIDTHS), -1), noise)[0][:, -1]
         stakes = [stake or end for stake, end in zip(stakes, together, strict=True)]
-    effects = [_of_ranks(np.array([end[game].min() for end in play])) for game in range(len(x))]
+    effects = [_of_ranks(np.array([end[game].min() for end in play_ends])) for game in range(len(x))]
     effects = np.maximum(effects, smallest / PLAY_SHARE).tolist()
     for game in np.flatnonzero(~(np.array(stakes) + effects > 0) & np.isfinite(first[:, 0])):
         # no single choice matters, as at the middle of matching pennies: all players move
-        effects[game] = _effect_of_all(games, there, player)[game]
+        effects[game] = _effect_of_all(games, best_profiles, player)[game]
         # payoffs that vary less than they are rounded have lost their digits: that little is at stake
-        varied = np.ptp(own_pays[game][np.isfinite(own_pays[game])])
+        varied = np.ptp(choice_pays[game][np.isfinite(choice_pays[game])])
         stakes[game] = 0.0 if effects[game] else varied
-    return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
+    return [Stake(*map(float, numbers)) for numbers in zip(stakes, effects, best, strict=True)]
 
 
 def _effect_of_all(games: Together, x: np.ndarray, player: int) -> np.ndarray:
-    """Return what all players together do to a payoff per game, by moves in boxes of all `WIDTHS`."""
+    """Return the effects ``[game]`` of all players together on a payoff, in boxes of all `WIDTHS`."""
     scales, share = _scales([game.space for game in games.games]), np.random.default_rng(1).random
     first, last = (np.moveaxis(end, 2, 1)[:, :, None] for end in scales.boxes(x))
     profiles = scales.amounts(first + (last - first) * share((DRAWN, *x.shape[1:])))
@@ -212,7 +228,7 @@ def _effect_of_all(games: Together, x: np.ndarray, player: int) -> np.ndarray:
     pays = payoffs_of(games, profiles, player)
     changes = _changes(pays[:, 1:], pays[:, :1]).reshape(len(x), len(WIDTHS), DRAWN)
     noise = 2 * ROUNDING * np.abs(pays[:, 0])
-    effects: np.ndarray = _steady(changes, noise, part=QUANTILE, most=1.0)[0][:, -1]
+    effects: np.ndarray = _steady(changes, noise, part=QUANTILE, factor=1.0)[0][:, -1]
     return effects
 
 
@@ -240,18 +256,18 @@ def _joint_deviations(scales: Scales, x: np.ndarray, player: int) -> np.ndarray:
     return profiles
 
 
-def _ends(losses: np.ndarray, noise: np.ndarray, most: int = len(FINE_WIDTHS)) -> np.ndarray:
-    """Return where losses end that grow steadily down and up, ``[game side]``, from those of `_deviations`.
+def _ends(losses: np.ndarray, noise: np.ndarray, count: int = len(FINE_WIDTHS)) -> np.ndarray:
+    """Return the last steady losses down and up, ``[game side]``, from the losses of `_deviations`.
 
-    Moves count at the first ``most`` widths.
+    Moves count at the first ``count`` widths.
     """
-    sides = losses.reshape(len(losses), 2, len(FINE_WIDTHS), -1)[:, :, :most]
+    sides = losses.reshape(len(losses), 2, len(FINE_WIDTHS), -1)[:, :, :count]
     ends: np.ndarray = _steady(sides, noise[:, None])[0][..., -1]
     return ends
 
 
 def _undominated(games: Together, rivals: np.ndarray, deviations: np.ndarray, player: int) -> np.ndarray:
-    """Return which moves ``[game move]`` no other of them strictly dominates, over rivals' profiles."""
+    """Return a mask ``[game move]`` of moves that no other move strictly dominates, over rivals' profiles."""
     profiles = np.repeat(rivals[:, :, None], 1 + deviations.shape[1], axis=2)
     profiles[:, :, 1:, player] = deviations[:, None, :, player]
     pays = payoffs_of(games, profiles.reshape(len(deviations), -1, *deviations.shape[2:]), player)
@@ -268,7 +284,7 @@ def _usual_stakes(games: Together, player: int) -> list[float]:
     for space in (game.space for game in games.games):
         rows = [np.asarray(space.grid(other, DRAWN)) for other in range(space.shape[0])]
         actions = _rivals_actions(tuple(map(len, rows)), player)
-        rivals = np.stack([row[own] for row, own in zip(rows, actions.T, strict=True)], axis=1)
+        rivals = np.stack([row[action] for row, action in zip(rows, actions.T, strict=True)], axis=1)
         profiles.append(np.repeat(rivals[:, None], len(rows[player]), axis=1))
         profiles[-1][:, :, player] = rows[player]
     several = np.stack(profiles)
@@ -286,17 +302,17 @@ def _linear_stakes(games: Together, rows: np.ndarray, pays: np.ndarray, player: 
     if space.min_share > 0 or np.prod(space.sizes, dtype=float) > FEW_CELLS:
         return stakes
     actions = np.indices(space.sizes).reshape(len(space.sizes), -1)
-    corners = np.stack([np.eye(space.shape[1])[own] for own in actions], axis=1)
+    corners = np.stack([np.eye(space.shape[1])[indices] for indices in actions], axis=1)
     weights = np.random.default_rng(2).dirichlet(np.ones(len(corners)), DRAWN)
     tested = np.concatenate([corners, np.tensordot(weights, corners, axes=1)])
     for game in range(len(rows)):
-        alone = Together([games.games[game]], games.part)
-        values = np.concatenate([payoffs_of(alone, tested[None], p) for p in range(len(actions))])
+        single = Together([games.games[game]], games.part)
+        values = np.concatenate([payoffs_of(single, tested[None], p) for p in range(len(actions))])
         tables = values[:, : len(corners)]
         linear = all(
-            _is_linear(space.sizes, *each)
-            for each in (
-                *((tested, own, table) for own, table in zip(values, tables, strict=True)),
+            _is_linear(space.sizes, *case)
+            for case in (
+                *((tested, value, table) for value, table in zip(values, tables, strict=True)),
                 (rows[game], pays[game], tables[player]),
             )
         )
@@ -315,8 +331,8 @@ def _is_linear(sizes: tuple[int, ...], rows: np.ndarray, pays: np.ndarray, table
     return bool(np.all(error <= 0))
 
 
-def _own_stakes(losses: np.ndarray, size: np.ndarray, moving: np.ndarray | None) -> list[float]:
-    """Return what is at stake by own choice per game, from losses ``[game move]`` at payoffs of this size."""
+def _choice_stakes(losses: np.ndarray, size: np.ndarray, moving: np.ndarray | None) -> list[float]:
+    """Return the stakes of choices ``[game]``, from losses ``[game move]`` at payoffs of this size."""
     if moving is None:
         return [_of_ranks(row) for row in losses]
     noise = 2 * ROUNDING * size
@@ -324,23 +340,23 @@ def _own_stakes(losses: np.ndarray, size: np.ndarray, moving: np.ndarray | None)
     sides, lengths = _steady(single.reshape(*moving.shape, POINTS), noise[:, None, None])
     lengths = np.minimum(lengths, 1 + moving.sum(axis=-1))
     all_together = _steady(together.reshape(len(losses), len(WIDTHS), -1), noise)[0][:, -1]
-    found = []
+    stakes = []
     for game, pairs in enumerate(sides):
         choices = [
-            _milder(*(side[:length] for side, length in zip(*each, strict=True)))
-            for each in zip(pairs, lengths[game], strict=True)
+            _milder(*(side[:length] for side, length in zip(*pair, strict=True)))
+            for pair in zip(pairs, lengths[game], strict=True)
         ]
         # where changes of single choices cost nothing, all choices change together
-        found.append(_of_ranks(np.array(choices)) or all_together[game])
-    return found
+        stakes.append(_of_ranks(np.array(choices)) or all_together[game])
+    return stakes
 
 
 def _pure_stake(game: Game, x: np.ndarray, response: Response, player: int) -> Stake:
     assert response.tried is not None
     losses = _changes(response.tried, response.payoff)
-    own = max(_of_ranks(losses), _usual_pure_stake(game, player))
-    mild = np.flatnonzero(losses <= own)
-    return Stake(own, _effect_of_pure_play(game, x, player, mild), response.payoff)
+    choice = max(_of_ranks(losses), _usual_pure_stake(game, player))
+    mild = np.flatnonzero(losses <= choice)
+    return Stake(choice, _effect_of_pure_play(game, x, player, mild), response.payoff)
 
 
 def payoff_units(games: Together, x: np.ndarray) -> np.ndarray:
@@ -348,27 +364,29 @@ def payoff_units(games: Together, x: np.ndarray) -> np.ndarray:
 
     The unit is the payoff scale. For a player whose payoff range is below a hundredth of the scale, it is
     that range, but at least 1e-4 of its payoff, below which gradients may be rounding errors. In a finite
-    game it is what own choice changes at most, whatever the profile and a constant of payoffs.
+    game it is the largest payoff range of the player's actions, independent of the profile and of a constant.
     """
     games = Together([as_stated(game) for game in games.games], games.part)
-    whole = scales(games)[:, None]
+    largest_scales = scales(games)[:, None]
     if pure_payoffs.knows(games.games[0]):
         tables = [stateless_tables(to_finite(game)) for game in games.games]
-        found = np.array([[np.ptp(own, axis=p).max() for p, own in enumerate(table)] for table in tables])
-        return np.where(found > 0, found, whole)
-    here, ranges = np.abs(payoffs_at(games, x)), _own_ranges(games, x)
+        units = np.array(
+            [[np.ptp(payoff_array, axis=p).max() for p, payoff_array in enumerate(table)] for table in tables]
+        )
+        return np.where(units > 0, units, largest_scales)
+    sizes, ranges = np.abs(payoffs_at(games, x)), _choice_ranges(games, x)
     stated = payoff_scale.knows(games.games[0])
-    small = np.maximum(ranges, 1e-4 * here)
-    found = np.where(ranges >= SMALL * whole, whole, small) if stated else small
-    return np.where(found > 0, found, whole)
+    small = np.maximum(ranges, 1e-4 * sizes)
+    units = np.where(ranges >= SMALL * largest_scales, largest_scales, small) if stated else small
+    return np.where(units > 0, units, largest_scales)
 
 
-def _own_ranges(games: Together, x: np.ndarray) -> np.ndarray:
-    """Return what own choice changes at profiles ``[game player axis]``, ``[game player]``."""
+def _choice_ranges(games: Together, x: np.ndarray) -> np.ndarray:
+    """Return the payoff ranges of choices ``[game player]`` at profiles ``[game player axis]``."""
     ranges = np.zeros(x.shape[:2])
     for player in range(x.shape[1]):
-        own = [Response(at[player], -np.inf, np.inf, "lower bound", "") for at in x]
-        ranges[:, player] = [one.own for one in stakes_at(games, x, player, own)]
+        responses = [Response(at[player], -np.inf, np.inf, "lower bound", "") for at in x]
+        ranges[:, player] = [stake.choice for stake in stakes_at(games, x, player, responses)]
     return ranges
 
 
@@ -389,30 +407,30 @@ def scales_around(game: Any) -> np.ndarray:
 def measured(games: Sequence[Any], starts: np.ndarray) -> list[Any]:
     """Return games of one form with the scales of their payoffs, measured at ``starts [game player axis]``.
 
-    A scale is what own choice changes there, 1 where it changes nothing.
+    A scale is the payoff range of the player's choice at its start, 1 where the choice changes nothing.
     """
-    ranges = _own_ranges(Together(games), starts)
-    found = np.where(np.isfinite(ranges) & (ranges > 0), ranges, 1.0)
-    return [WithScales(game, put(own)) for game, own in zip(games, found, strict=True)]
+    ranges = _choice_ranges(Together(games), starts)
+    units = np.where(np.isfinite(ranges) & (ranges > 0), ranges, 1.0)
+    return [WithScales(game, put(unit)) for game, unit in zip(games, units, strict=True)]
 
 
 def scales(games: Together) -> np.ndarray:
     """Return the largest payoff scale of every game, ``[game]``."""
     if len(games) == 1 or not payoff_scale.knows(games.games[0]):
         return np.array([scale(game) for game in games.games])
-    found: np.ndarray = _scales_together(games)
-    return found
+    largest: np.ndarray = _scales_together(games)
+    return largest
 
 
 _scales_together = per_game(scale_of, effort=0)
 
 
-def _changes(pays: np.ndarray, here: float | np.ndarray) -> np.ndarray:
-    """Return how far payoffs are from ``here``; 0 within rounding, infinite where one is not finite."""
+def _changes(pays: np.ndarray, reference: float | np.ndarray) -> np.ndarray:
+    """Return the distances of payoffs from a reference; 0 within rounding, infinite where not finite."""
     with np.errstate(invalid="ignore"):
-        apart = np.abs(pays - here)
-        apart = np.where(apart > ROUNDING * (np.abs(pays) + np.abs(here)), apart, 0.0)
-    return np.where(np.isfinite(pays), apart, np.inf)
+        distances = np.abs(pays - reference)
+        distances = np.where(distances > ROUNDING * (np.abs(pays) + np.abs(reference)), distances, 0.0)
+    return np.where(np.isfinite(pays), distances, np.inf)
 
 
 def _free(space: Box, player: int) -> np.ndarray:
@@ -421,31 +439,33 @@ def _free(space: Box, player: int) -> np.ndarray:
     return np.flatnonzero(low < high)
 
 
-def _own_moves(spaces: Sequence[Any], player: int, there: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return a player's strategies ``[game move axis]``, and which moves there are.
+def _strategy_moves(
+    spaces: Sequence[Any], player: int, best_profiles: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return a player's strategies ``[game move axis]``, and a mask of moves that the space allows.
 
-    The second array is ``[game choice side width]``. There are `POINTS` strategies per move; the last ones
+    The mask is ``[game choice side width]``. There are `POINTS` strategies per move; the last ones
     move all choices together. Finitely many choices have no distances.
     """
-    kind, own = spaces[0], there[:, player]
+    kind, strategies = spaces[0], best_profiles[:, player]
     if not isinstance(kind, Simplex):
         return np.stack([np.asarray(space.grid(player, DRAWN)) for space in spaces]), None
     draws = np.random.default_rng(0)
-    count, axes = own.shape
-    found, moves = [], []
+    count, axes = strategies.shape
+    blocks, moves = [], []
     size, smallest = kind.sizes[player], np.array([[float(space.min_share)] for space in spaces])
     for corner in range(size):
         towards = np.where(np.arange(axes) == corner, 1.0 - smallest * (size - 1), smallest)
         towards[:, size:] = 0.0
         # away from the corner too, until its share is the smallest
-        gap = np.maximum(towards[:, corner] - own[:, corner], 1e-300)
-        moves.append(_moves(np.minimum((own[:, corner] - smallest[:, 0]) / gap, 1.0), np.ones(count)))
-        found.append(_wide(own) + moves[-1][..., None] * _wide(towards - own))
+        gap = np.maximum(towards[:, corner] - strategies[:, corner], 1e-300)
+        moves.append(_moves(np.minimum((strategies[:, corner] - smallest[:, 0]) / gap, 1.0), np.ones(count)))
+        blocks.append(_wide(strategies) + moves[-1][..., None] * _wide(towards - strategies))
     shares = draws.dirichlet(np.ones(size), 2 * POINTS) * (1.0 - smallest[:, None] * size)
     shares = np.pad(shares + smallest[:, None], ((0, 0), (0, 0), (0, axes - size)))
-    found.append(own[:, None, None] + WIDTHS[:, None, None] * (shares - own[:, None])[:, None])
+    blocks.append(strategies[:, None, None] + WIDTHS[:, None, None] * (shares - strategies[:, None])[:, None])
     moving = np.stack(moves, axis=1).reshape(count, -1, 2, len(WIDTHS), POINTS)[..., 0] != 0
-    return np.concatenate([rows.reshape(count, -1, axes) for rows in found], axis=1), moving
+    return np.concatenate([rows.reshape(count, -1, axes) for rows in blocks], axis=1), moving
 
 
 def _wide(rows: np.ndarray) -> np.ndarray:
@@ -454,15 +474,15 @@ def _wide(rows: np.ndarray) -> np.ndarray:
 
 
 def _moves(down: np.ndarray, up: np.ndarray, widths: np.ndarray = WIDTHS, points: int = POINTS) -> np.ndarray:
-    """Return moves ``[game side width point]`` from half a width to a whole one, up to the ends of the space.
+    """Return moves ``[game side width point]`` from half a width to a full one, up to the ends of the space.
 
     Where the space ends before half a width the move is 0, which loses nothing.
     """
     ends = np.minimum(widths, np.stack([down, up], axis=1)[..., None])[..., None]
     half = widths[:, None] / 2
     moves = half + (ends - half) * np.linspace(0.0, 1.0, points + 1)[1:]
-    found: np.ndarray = np.where(ends > half, moves, 0.0) * np.array([-1.0, 1.0])[:, None, None]
-    return found
+    result: np.ndarray = np.where(ends > half, moves, 0.0) * np.array([-1.0, 1.0])[:, None, None]
+    return result
 
 
 class Scales(NamedTuple):
@@ -533,16 +553,18 @@ def _around(spaces: Sequence[Any], x: np.ndarray) -> np.ndarray:
     if isinstance(space, Simplex):
         weight = np.where(space.entries, draws.exponential(size=(DRAWN, *x.shape[1:])), 0.0)
         share = weight / weight.sum(axis=-1, keepdims=True)
-        share = np.stack([np.where(one.entries, one.min_share + one.spare * share, 0.0) for one in spaces])
+        share = np.stack(
+            [np.where(simplex.entries, simplex.min_share + simplex.spare * share, 0.0) for simplex in spaces]
+        )
         around = x[:, None, None] + WIDTHS[:, None, None, None] * (share - x[:, None])[:, None]
         return around
-    rows = [np.asarray(space.grid(one, DRAWN)) for one in range(x.shape[1])]
+    rows = [np.asarray(space.grid(player, DRAWN)) for player in range(x.shape[1])]
     profiles = np.stack([row[draws.integers(len(row), size=DRAWN)] for row in rows], axis=1)
     return np.repeat(profiles[None, None], len(x), axis=0)
 
 
 def _usual_pure_stake(game: Any, player: int) -> float:
-    """Return a low quantile of what own pure actions can win or lose, over pure actions of the rivals.
+    """Return a low quantile of the stakes of pure actions, over pure actions of the rivals.
 
     Near a mixed equilibrium all actions in the support pay nearly the same, whatever is at stake in the game.
     """
@@ -584,23 +606,23 @@ def _without_dominated(table: np.ndarray) -> np.ndarray:
 
 
 def _usual(pays: np.ndarray) -> float:
-    """Return a low quantile over rows of what is at stake between the payoffs of a row."""
+    """Return a low quantile, over rows, of the stake between the payoffs of a row."""
     losses = _changes(pays, pays.max(axis=1, keepdims=True))
     ranked = np.sort([stake for row in losses if (stake := _of_ranks(row))])
     return float(ranked[int(QUANTILE * len(ranked))]) if len(ranked) else 0.0
 
 
-def _effect_of_pure_play(game: Any, x: np.ndarray, player: int, own: np.ndarray) -> float:
-    """Return what random pure actions can do to a payoff; those of the player are among ``own``."""
-    random, chosen = _pure_actions(tuple(game.space.sizes), len(own))
+def _effect_of_pure_play(game: Any, x: np.ndarray, player: int, choices: np.ndarray) -> float:
+    """Return the effect of random pure actions on a payoff; the player's actions are in ``choices``."""
+    random, chosen = _pure_actions(tuple(game.space.sizes), len(choices))
     actions = random.copy()
-    actions[:, player] = own[chosen]
-    here = float(numpy_payoffs(game, x)[player])
-    changes = _changes(pure_payoffs(game, actions)[:, player], here)
+    actions[:, player] = choices[chosen]
+    current_payoff = float(numpy_payoffs(game, x)[player])
+    changes = _changes(pure_payoffs(game, actions)[:, player], current_payoff)
     ranked = np.sort(changes[changes > 0])
     # a low quantile, as where all play moves in boxes
-    found = float(ranked[int(QUANTILE * len(ranked))]) if len(ranked) else 0.0
-    return found if np.isfinite(found) else 0.0
+    effect = float(ranked[int(QUANTILE * len(ranked))]) if len(ranked) else 0.0
+    return effect if np.isfinite(effect) else 0.0
 
 
 @lru_cache(maxsize=256)
@@ -618,18 +640,18 @@ def _of_ranks(losses: np.ndarray) -> float:
     (3.0, 1.0)
     """
     ranked = np.sort(losses[losses > 0])
-    found = float(ranked[0]) if len(ranked) and np.isfinite(ranked[0]) else 0.0
+    largest = float(ranked[0]) if len(ranked) and np.isfinite(ranked[0]) else 0.0
     for rank in (*(2**k - 1 for k in range(1, len(ranked).bit_length())), len(ranked) - 1):
-        if not ranked[rank : rank + 1].max(initial=0.0) <= RUIN * found:
+        if not ranked[rank : rank + 1].max(initial=0.0) <= RUIN * largest:
             break
-        found = float(ranked[rank]) if rank >= 0 else found
-    return found
+        largest = float(ranked[rank]) if rank >= 0 else largest
+    return largest
 
 
 def _steady(
-    losses: np.ndarray, noise: float | np.ndarray, part: float = 0.5, most: float = CALM
+    losses: np.ndarray, noise: float | np.ndarray, part: float = 0.5, factor: float = CALM
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the largest loss per width up to ``most`` times a quantile, while it grows steadily.
+    """Return the largest loss per width up to ``factor`` times a quantile, while it grows steadily.
 
     ``losses`` is ``[.. width point]``, known up to ``noise``; zeros do not count. The result ``[.. width]``
     starts with 0 and never falls. Losses are steady up to the lengths that are returned too; later entries
@@ -640,21 +662,21 @@ def _steady(
     ranked = np.sort(np.where(losses > 0, losses, np.nan), axis=-1)  # NaN last
     middle = np.take_along_axis(ranked, (part * counts).astype(int)[..., None], axis=-1)
     with np.errstate(invalid="ignore"):
-        largest = np.max(np.where(ranked <= most * middle, ranked, 0.0), axis=-1)
-    found, allowed = np.zeros((*lead, widths + 1)), np.full(lead, np.inf)
+        largest = np.max(np.where(ranked <= factor * middle, ranked, 0.0), axis=-1)
+    result, allowed = np.zeros((*lead, widths + 1)), np.full(lead, np.inf)
     steady, length = np.ones(lead, dtype=bool), np.full(lead, widths + 1)
     for k in range(widths):
-        last, loss = found[..., k], largest[..., k]
+        last, loss = result[..., k], largest[..., k]
         with np.errstate(invalid="ignore"):
             ruinous = (counts[..., k] > 0) & (~np.isfinite(loss) | ((last > 0) & (loss > allowed * last)))
         length = np.where(steady & ruinous, k + 1, length)
         steady &= ~ruinous
-        counts_here = steady & (counts[..., k] > 0)
-        now = found[..., k + 1] = np.where(counts_here, np.maximum(loss, last), last)
+        counted = steady & (counts[..., k] > 0)
+        next_loss = result[..., k + 1] = np.where(counted, np.maximum(loss, last), last)
         with np.errstate(divide="ignore", invalid="ignore"):
-            growth = (now + noise) / np.maximum(last - noise, 1e-3 * last)
-        allowed = np.where(counts_here & (last > 0), STEEPER * np.clip(growth, *USUAL_GROWTH), allowed)
-    return found, length
+            growth = (next_loss + noise) / np.maximum(last - noise, 1e-3 * last)
+        allowed = np.where(counted & (last > 0), STEEPER * np.clip(growth, *USUAL_GROWTH), allowed)
+    return result, length
 
 
 def _milder(down: np.ndarray, up: np.ndarray) -> float:
