@@ -25,24 +25,24 @@ if TYPE_CHECKING:
 
 
 class DeviationBounds(NamedTuple):
-    """What is known of a player's strategies in a box, the others in a box of profiles.
+    """Bounds on a player's deviations to a box of strategies, over a box of profiles.
 
     Attributes
     ----------
-    lower, most
-        Of the player's gain from one strategy, the midpoint, and from any strategy.
+    lower, upper
+        Lower bound on the gain from the midpoint, and upper bound on the gain from any strategy.
     slope_low, slope_high
-        Derivatives of the own payoff in the own strategy, ``[axis]``.
+        Derivatives of the player's payoff in its strategy, ``[axis]``.
     rises, falls
-        Whether they are certainly above zero, or below it, perhaps but where nothing is left to divide.
+        Whether they are certainly above zero, or below it, except perhaps where no share is left to divide.
     bend_low, bend_high
         Second derivatives, ``[axis axis]``.
     smooth
-        Whether the own payoff has two derivatives there; if not, they are not known.
+        Whether the payoff has two derivatives on the boxes; if not, nothing is known of derivatives.
     """
 
     lower: Any
-    most: Any
+    upper: Any
     slope_low: Any
     slope_high: Any
     rises: Any
@@ -53,10 +53,19 @@ class DeviationBounds(NamedTuple):
 
 
 def _gain(
-    game: Game, at: Coordinates, player: Array, low: Array, high: Array, own_low: Array, own_high: Array
+    game: Game,
+    at: Coordinates,
+    player: Array,
+    low: Array,
+    high: Array,
+    strategy_low: Array,
+    strategy_high: Array,
 ) -> DeviationBounds:
-    """Bound the gains of strategies from ``own_low`` to ``own_high`` over the play in a box of profiles."""
-    middle, mid = at.middle(low, high), jnp.clip(own_low / 2 + own_high / 2, own_low, own_high)
+    """Bound the gains of strategies between two ends, over a box of profiles."""
+    middle, mid = (
+        at.middle(low, high),
+        jnp.clip(strategy_low / 2 + strategy_high / 2, strategy_low, strategy_high),
+    )
 
     def pay(y: Array, strategy: Array) -> Array:
         return oracles.deviation_payoff(at.game(game, y), at.profile(y), player)(strategy)
@@ -65,44 +74,48 @@ def _gain(
     shifts = traced.shifts(middle, mid)
 
     def value(shifts: object, y: Array, strategy: Array) -> Array:
-        found: Array = traced.call(shifts, y, strategy)[0]
-        return found
+        payoff: Array = traced.call(shifts, y, strategy)[0]
+        return payoff
 
-    def every(shifts: object, y: Array, strategy: Array) -> tuple[Array, Array, Array]:
+    def derivatives(shifts: object, y: Array, strategy: Array) -> tuple[Array, Array, Array]:
         slope = jax.jacfwd(partial(value, shifts, y))
         return value(shifts, y, strategy), slope(strategy), jax.jacfwd(slope)(strategy)
 
-    others, own = Interval(*at.with_parameters(low, high)), Interval(own_low, own_high)
+    others, strategies = Interval(*at.with_parameters(low, high)), Interval(strategy_low, strategy_high)
     others.moves = False  # derivatives are taken in the own strategy
-    one = enclose(value, shifts, middle, mid)
-    (pays, slope, bend), decided = enclose(every, shifts, middle, mid)(shifts, others, own)
-    (at_mid,), _ = one(shifts, others, Interval(mid, mid))
+    enclosed = enclose(value, shifts, middle, mid)
+    (pays, slope, bend), decided = enclose(derivatives, shifts, middle, mid)(shifts, others, strategies)
+    (at_mid,), _ = enclosed(shifts, others, Interval(mid, mid))
     profile = [at.profile(end)[player] for end in (low, high)]
-    (here,), _ = one(shifts, others, Interval(*profile))
+    (current_payoff,), _ = enclosed(shifts, others, Interval(*profile))
     row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
-    linear = intervals.add(at_mid, row(slope, intervals.subtract(own, Interval(mid, mid))))
-    known = traced.are_finite(others, own) & traced.are_finite(others, Interval(*profile))
+    linear = intervals.add(at_mid, row(slope, intervals.subtract(strategies, Interval(mid, mid))))
+    known = traced.are_finite(others, strategies) & traced.are_finite(others, Interval(*profile))
     decided = decided & known & ~jnp.isnan(pays.low)
-    upper = jnp.where(decided, jnp.fmin(pays.high, linear.high), pays.high)
-    most = jnp.where(known, intervals.subtract(Interval(upper, upper), here).high, jnp.inf)
-    lower = jnp.where(known, intervals.subtract(at_mid, here).low, -jnp.inf)
+    upper_payoff = jnp.where(decided, jnp.fmin(pays.high, linear.high), pays.high)
+    upper_gain = jnp.where(
+        known, intervals.subtract(Interval(upper_payoff, upper_payoff), current_payoff).high, jnp.inf
+    )
+    lower_gain = jnp.where(known, intervals.subtract(at_mid, current_payoff).low, -jnp.inf)
     if at.ranges is not None:  # both payoffs of a gain change with parameters: bound their difference
         ends = at.with_parameters(low, high)
         gain = partial(_gain_of, game, at, player, len(middle))
-        rows = [jnp.concatenate(pair) for pair in zip(ends, (own_low, own_high), strict=True)]
+        rows = [jnp.concatenate(pair) for pair in zip(ends, (strategy_low, strategy_high), strict=True)]
         smallest, largest = value_range(gain, rows[0], rows[1])
-        most, lower = jnp.fmin(most, largest), jnp.fmax(lower, smallest)
+        upper_gain, lower_gain = jnp.fmin(upper_gain, largest), jnp.fmax(lower_gain, smallest)
     rises, falls = slope.low > 0, slope.high < 0
     if isinstance(game, InFractions) and game.has_terms:  # of one sign, as in `_first_order`
 
         def terms_of(y: Array, strategy: Array) -> Array:
             x = at.profile(y).at[player].set(strategy)
-            found: Array = at.game(game, y).terms(x)[1][player]
-            return found
+            player_terms: Array = at.game(game, y).terms(x)[1][player]
+            return player_terms
 
-        (terms,), _ = enclose(terms_of, middle, mid)(others, own)
+        (terms,), _ = enclose(terms_of, middle, mid)(others, strategies)
         rises, falls = rises | jnp.all(terms.low > 0, axis=1), falls | jnp.all(terms.high < 0, axis=1)
-    return DeviationBounds(lower, most, slope.low, slope.high, rises, falls, bend.low, bend.high, decided)
+    return DeviationBounds(
+        lower_gain, upper_gain, slope.low, slope.high, rises, falls, bend.low, bend.high, decided
+    )
 
 
 def _gain_of(game: Game, at: Coordinates, player: Array, count: int, z: Array) -> Array:
@@ -121,39 +134,43 @@ def gains(
     player: int,
     low: np.ndarray,
     high: np.ndarray,
-    own_low: np.ndarray,
-    own_high: np.ndarray,
+    strategy_low: np.ndarray,
+    strategy_high: np.ndarray,
     seen: int = 0,
 ) -> DeviationBounds:
-    """Return what is known of gains in boxes, after ``seen`` others; see `DeviationBounds`.
+    """Return the bounds on gains in boxes, after ``seen`` other boxes; see `DeviationBounds`.
 
     Parameters
     ----------
     player
-        Who deviates.
+        Player that deviates.
     low, high
         Boxes of profiles, ``[box coordinate]``.
-    own_low, own_high
+    strategy_low, strategy_high
         Boxes of its strategies, ``[box axis]``.
     """
-    found: DeviationBounds = _gains(game, at, put(player), low, high, own_low, own_high, batch=64, seen=seen)
-    return found
+    bounds: DeviationBounds = _gains(
+        game, at, put(player), low, high, strategy_low, strategy_high, batch=64, seen=seen
+    )
+    return bounds
 
 
 class _Refutation(NamedTuple):
     lower: Any  # gain over a box of profiles
 
 
-def _refuted(game: Game, at: Coordinates, player: Array, low: Array, high: Array, own: Array) -> _Refutation:
+def _lower_gain(
+    game: Game, at: Coordinates, player: Array, low: Array, high: Array, strategy: Array
+) -> _Refutation:
     def gain(y: Array) -> Array:
         x = at.profile(y)
         pay = oracles.deviation_payoff(at.game(game, y), x, player)
-        return pay(own) - pay(x[player])
+        return pay(strategy) - pay(x[player])
 
     return _Refutation(value_range(gain, *at.with_parameters(low, high))[0])
 
 
-_refutations = over_rows(_refuted, shared=3)
+_refutations = over_rows(_lower_gain, shared=3)
 
 
 def refutation(
@@ -165,26 +182,29 @@ def refutation(
     strategy: np.ndarray,
     seen: int = 0,
 ) -> np.ndarray:
-    """Return for which boxes ``[box coordinate]`` a player gains by one strategy at every profile in them."""
-    found = _refutations(game, at, put(player), low, high, strategy, batch=BATCH, seen=seen)
-    return np.asarray(found.lower > 0)
+    """Return a mask of boxes ``[box coordinate]`` in which a player gains by ``strategy`` everywhere."""
+    bounds = _refutations(game, at, put(player), low, high, strategy, batch=BATCH, seen=seen)
+    return np.asarray(bounds.lower > 0)
 
 
-def _better_together(
-    game: Game, at: Coordinates, low: Array, high: Array, own: Array, largest: Array
+def _joint_gain(
+    game: Game, at: Coordinates, low: Array, high: Array, strategies: Array, largest: Array
 ) -> _Refutation:
     def deviations(y: Array) -> Array:
-        x, here = at.profile(y), at.game(game, y)
-        pays = [oracles.deviation_payoff(here, x, player)(one) for player, one in enumerate(own)]
+        x, local_game = at.profile(y), at.game(game, y)
+        pays = [
+            oracles.deviation_payoff(local_game, x, player)(strategy)
+            for player, strategy in enumerate(strategies)
+        ]
         return jnp.sum(jnp.stack(pays))
 
     ends = at.with_parameters(low, high)
-    _, most = value_range(lambda y: jnp.sum(at.game(game, y).payoffs(at.profile(y))), *ends)
-    sure = value_range(deviations, *ends)[0]
-    return _Refutation(jnp.where(most < jnp.inf, sure - jnp.minimum(most, largest), -jnp.inf))
+    _, upper_sum = value_range(lambda y: jnp.sum(at.game(game, y).payoffs(at.profile(y))), *ends)
+    lower_sum = value_range(deviations, *ends)[0]
+    return _Refutation(jnp.where(upper_sum < jnp.inf, lower_sum - jnp.minimum(upper_sum, largest), -jnp.inf))
 
 
-_refutations_together = over_rows(_better_together, shared=2)
+_refutations_together = over_rows(_joint_gain, shared=2)
 
 
 def refutation_together(
@@ -196,11 +216,12 @@ def refutation_together(
     largest: float,
     seen: int = 0,
 ) -> np.ndarray:
-    """Return for which boxes ``[box coordinate]`` players gain together by ``strategies [box player axis]``.
+    """Return a mask of boxes ``[box coordinate]``: some of ``strategies [box player axis]`` raise a payoff.
 
-    Each takes its strategy while the others stay. If what they are paid adds up to more than all payoffs do,
-    of which ``largest`` is a bound, some player gains at every profile in the box: not always the same one.
+    Every player deviates alone. If the payoffs of these deviations add up to more than the payoffs of the
+    profile, whose sum is at most ``largest``, then at every profile in the box a player gains, not always the
+    same player.
     """
     bounds = np.full(len(low), largest)
-    found = _refutations_together(game, at, low, high, strategies, bounds, batch=BATCH, seen=seen)
-    return np.asarray(found.lower > 0)
+    gain = _refutations_together(game, at, low, high, strategies, bounds, batch=BATCH, seen=seen)
+    return np.asarray(gain.lower > 0)

@@ -219,7 +219,7 @@ def judge_player(
         leads = found.smooth[:, None] & (
             (found.rises & (high < space_high)) | (found.falls & (low > space_low))
         )
-        open_ = ~(found.most < 0) & ~inside & ~leads.any(axis=1)
+        open_ = ~(found.upper < 0) & ~inside & ~leads.any(axis=1)
         low, high = low[open_], high[open_]
         narrow = np.all(parts(low, high)[0] <= 1e-9 * span, axis=1)
         if seen > limit or narrow.any():
