@@ -30,9 +30,9 @@ SAME_PLACE = 1e-3  # of the range: a longer step of Newton's method leads to ano
 
 
 class FirstOrderPoint(NamedTuple):
-    """A first-order point that exists: where, and where it is the only one, ``[coordinate]``.
+    """A box that contains a first-order point, and a box in which no other exists, ``[coordinate]``.
 
-    In that box it is the only one of the sides ``alone_side``, its own or open ones.
+    The second box contains no other point of the sides ``alone_side``, which are its sides or open.
     """
 
     low: np.ndarray
@@ -51,9 +51,9 @@ class FirstOrderPoint(NamedTuple):
 def first_order_points(
     game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray
 ) -> list[FirstOrderPoint | None]:
-    """Return the first-order point near each of ``y [candidate coordinate]``, with a proof that it exists.
+    """Return a proved first-order point per candidate ``y [candidate coordinate]``; None without a proof.
 
-    None stands for a candidate without a proof.
+    A point is in a box around its candidate.
     """
     span, free = at.high - at.low, side == 0
     radii = INFLATE * 4.0 ** -np.arange(20.0)[:, None, None] * span  # [radius 1 coordinate]
@@ -62,18 +62,18 @@ def first_order_points(
         for sign in (-1, 1)
     )
     sides = np.tile(side, (len(radii), 1))
-    found: list[FirstOrderPoint | None] = [None] * len(y)
+    points: list[FirstOrderPoint | None] = [None] * len(y)
     if not len(y):
-        return found
-    every = first_order(game, at, low, high, sides)
-    unique = every.unique.reshape(len(radii), len(y))
+        return points
+    enclosures = first_order(game, at, low, high, sides)
+    unique = enclosures.unique.reshape(len(radii), len(y))
     proved = np.flatnonzero(unique.any(axis=0))
     if not len(proved):
-        return found
+        return points
     # the largest box, since others within it need not be searched, and the smallest
     largest = unique.argmax(axis=0)[proved] * len(y) + proved
     smallest = (len(radii) - 1 - unique[::-1].argmax(axis=0)[proved]) * len(y) + proved
-    near_low, near_high = every.low[smallest], every.high[smallest]
+    near_low, near_high = enclosures.low[smallest], enclosures.high[smallest]
     for _ in range(5):
         again = first_order(game, at, near_low, near_high, side[proved])
         near_low, near_high = again.low, again.high
@@ -82,12 +82,12 @@ def first_order_points(
     falls = np.where(s < 0, again.slope_high < 0, True) & np.where(s > 0, again.slope_low > 0, True)
     for k in np.flatnonzero(falls.all(axis=1)):
         only = low[largest[k]], high[largest[k]]
-        found[proved[k]] = FirstOrderPoint(near_low[k], near_high[k], *only, s[k], s[k])
-    return found
+        points[proved[k]] = FirstOrderPoint(near_low[k], near_high[k], *only, s[k], s[k])
+    return points
 
 
 def enlarged(game: Game, at: Coordinates, points: list[FirstOrderPoint]) -> list[FirstOrderPoint]:
-    """Return points with larger boxes in which they are the only ones of all sides, where that is proved."""
+    """Return the points with larger boxes without any other first-order point, where that is proved."""
     if not points:
         return points
     middle, radii = np.array([point.centre for point in points]), 2.0 ** -np.arange(14.0)
@@ -96,7 +96,7 @@ def enlarged(game: Game, at: Coordinates, points: list[FirstOrderPoint]) -> list
     ends = [end.reshape(-1, middle.shape[1]) for end in (low, high)]
     side = np.full((len(radii) * len(points), middle.shape[1]), OPEN)
     single = at_most_one_point(first_order(game, at, ends[0], ends[1], side), side).reshape(len(radii), -1)
-    found = []
+    results = []
     for k, point in enumerate(points):
         wide = np.flatnonzero(
             single[:, k] & np.all((low[:, k] <= point.low) & (high[:, k] >= point.high), axis=1)
@@ -105,8 +105,8 @@ def enlarged(game: Game, at: Coordinates, points: list[FirstOrderPoint]) -> list
             (low[wide[0], k] <= point.alone_low) & (high[wide[0], k] >= point.alone_high)
         ):
             point = point._replace(alone_low=low[wide[0], k], alone_high=high[wide[0], k], alone_side=side[0])
-        found.append(point)
-    return found
+        results.append(point)
+    return results
 
 
 def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
@@ -120,17 +120,19 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     Unsupported
         For a game whose choices or payoffs have no interval form.
     """
-    here = np.asarray(x, dtype=float)
+    profile = np.asarray(x, dtype=float)
     if periods := oracles.separate_periods(game):
         radii = []
-        for t, (one, part) in enumerate(zip(periods, np.split(here, len(periods), axis=1), strict=True)):
-            radius, reason = equilibrium_near(one, part)
+        for t, (period, part) in enumerate(
+            zip(periods, np.split(profile, len(periods), axis=1), strict=True)
+        ):
+            radius, reason = equilibrium_near(period, part)
             if reason:
                 return radius, f"{reason}, in period {t + 1}"
             assert radius is not None
             radii.append(radius)
         return max(radii), ""
-    space, (game, y) = game.space, at_profile(game, here)
+    space, (game, y) = game.space, at_profile(game, profile)
     at = coordinates(game)
     y = y[at.place]
     close = 1e-9 * (at.high - at.low)
@@ -139,41 +141,41 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     (point,) = first_order_points(game, at, newton(game, at, start, side, 4)[0], side)
     if point is None:
         return None, f"no exact equilibrium is proved: {_missing(game, at, start, side)}"
-    word = judge(game, at, point, 100_000)  # of one profile a proof may take longer than in a list
-    if word != "equilibrium":
-        what = "neither proved nor refuted" if word == "undecided" else word
-        return None, f"no exact equilibrium is proved: the nearest first-order point is {what}"
+    outcome = judge(game, at, point, 100_000)  # of one profile a proof may take longer than in a list
+    if outcome != "equilibrium":
+        verdict = "neither proved nor refuted" if outcome == "undecided" else outcome
+        return None, f"no exact equilibrium is proved: the nearest first-order point is {verdict}"
     ends = np.array([at.start, at.start])
     ends[:, *at.place] = point[:2]
     low, high = profile_bounds(game, *ends)
-    apart = np.maximum(np.abs(here - low), np.abs(here - high))
-    radius, middle = float(np.nextafter(apart.max(initial=0.0), np.inf)), low / 2 + high / 2
+    distances = np.maximum(np.abs(profile - low), np.abs(profile - high))
+    radius, middle = float(np.nextafter(distances.max(initial=0.0), np.inf)), low / 2 + high / 2
     step = np.abs(point[0] / 2 + point[1] / 2 - y)
-    visible = np.any(step > close) and np.any(visibly_apart(space, here, middle))
+    visible = np.any(step > close) and np.any(visibly_apart(space, profile, middle))
     if visible or np.any(step > SAME_PLACE * (at.high - at.low)):
-        there = [[float(f"{amount:.6g}") for amount in row] for row in middle.tolist()]
-        words = f"a proved one is at {there}, {radius:.3g} away"
-        return radius, f"no exact equilibrium is proved here: {words}"
+        position = [[float(f"{amount:.6g}") for amount in row] for row in middle.tolist()]
+        place = f"a proved one is at {position}, {radius:.3g} away"
+        return radius, f"no exact equilibrium is proved here: {place}"
     return radius, ""
 
 
 def _missing(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray) -> str:
-    """Return what the proof of a first-order point lacks at one of them in floating point."""
-    found = first_order(game, at, y, y, side)
+    """Return the reason why a first-order point in floating point has no proof."""
+    enclosures = first_order(game, at, y, y, side)
     # a jump at the point itself shows beside it
     room = np.where(side == 0, 1e-9 * (at.high - at.low), 0.0)
-    around = first_order(game, at, np.maximum(y - room, at.low), np.minimum(y + room, at.high), side)
-    if not found.smooth[0] or not around.smooth[0]:
+    wider = first_order(game, at, np.maximum(y - room, at.low), np.minimum(y + room, at.high), side)
+    if not enclosures.smooth[0] or not wider.smooth[0]:
         return "payoffs have a kink or a jump there, or no finite derivatives"
-    if np.any((side < 0) & (found.slope_high >= 0) | (side > 0) & (found.slope_low <= 0)):
+    if np.any((side < 0) & (enclosures.slope_high >= 0) | (side > 0) & (enclosures.slope_low <= 0)):
         return "the derivative at a bound is zero or points inside"
-    if np.any((side == 0) & (np.abs(found.newton - y) > SAME_PLACE * (at.high - at.low))):
+    if np.any((side == 0) & (np.abs(enclosures.newton - y) > SAME_PLACE * (at.high - at.low))):
         return "no first-order point is near"
     return "the first-order conditions are degenerate there"
 
 
 def judge(game: Game, at: Coordinates, point: FirstOrderPoint, limit: int = 20_000) -> str:
-    """Return what is proved of a first-order point.
+    """Return the verdict on a first-order point.
 
     ``equilibrium``: no player gains by any strategy. ``not an equilibrium``: some player gains.
     ``undecided``: neither is proved.
@@ -181,28 +183,28 @@ def judge(game: Game, at: Coordinates, point: FirstOrderPoint, limit: int = 20_0
     if isinstance(game, InLogs):  # better strategies may have amounts of zero
         game, point = game.game, FirstOrderPoint(*amounts(*point[:2]), *amounts(*point[2:4]), *point[4:])
         at = coordinates(game)._replace(ranges=at.ranges)
-    word = "equilibrium"
+    overall = "equilibrium"
     for player in range(len(at.start)):
-        found = judge_player(game, at, point, player, limit)
-        if found == "not an equilibrium":
-            return found
-        word = word if found == "equilibrium" else found
-    return word
+        verdict = judge_player(game, at, point, player, limit)
+        if verdict == "not an equilibrium":
+            return verdict
+        overall = overall if verdict == "equilibrium" else verdict
+    return overall
 
 
 def judge_player(
     game: Game, at: Coordinates, point: FirstOrderPoint, player: int, limit: int, near: Any = None
 ) -> str:
-    """Return what `judge` says of one player; with ``near`` of its strategies outside a box ``[axis]``."""
-    mine = np.flatnonzero(at.player == player)
-    if not len(mine):
+    """Return the verdict of `judge` on one player; with ``near`` on strategies outside a box ``[axis]``."""
+    indices = np.flatnonzero(at.player == player)
+    if not len(indices):
         return "equilibrium"
-    rows = at.axis[mine]
+    rows = at.axis[indices]
     space_low, space_high = at.start[player].copy(), at.start[player].copy()
-    space_low[rows], space_high[rows] = at.low[mine], at.high[mine]
-    ask = partial(_ask, game, at, point, player)
-    grow = partial(boxes_around, game.space, player)  # type: ignore[arg-type]
-    near = near or _nearby(ask, grow, point, mine, rows, np.stack([space_low, space_high]))
+    space_low[rows], space_high[rows] = at.low[indices], at.high[indices]
+    bounds_in = partial(_bounds_at_point, game, at, point, player)
+    boxes_of = partial(boxes_around, game.space, player)  # type: ignore[arg-type]
+    near = near or _dominant_box(bounds_in, boxes_of, point, indices, rows, np.stack([space_low, space_high]))
     near = near or (space_low + np.nan, space_low + np.nan)
     low, high = space_low[None], space_high[None]
     parts = partial(widths_and_middles, game.space, player)  # type: ignore[arg-type]
@@ -210,16 +212,16 @@ def judge_player(
     seen = 0
     while len(low):
         low, high, _ = halves(game.space, player, low, high, span)  # type: ignore[arg-type]
-        found = ask(low, high, seen)
+        bounds = bounds_in(low, high, seen)
         seen += len(low)
         inside = np.all((low >= near[0]) & (high <= near[1]), axis=1)
-        if np.any((found.lower > 0) & ~inside):
+        if np.any((bounds.lower > 0) & ~inside):
             return "not an equilibrium"
         # the best strategy is not where payoffs rise or fall towards other strategies
-        leads = found.smooth[:, None] & (
-            (found.rises & (high < space_high)) | (found.falls & (low > space_low))
+        leads = bounds.smooth[:, None] & (
+            (bounds.rises & (high < space_high)) | (bounds.falls & (low > space_low))
         )
-        open_ = ~(found.upper < 0) & ~inside & ~leads.any(axis=1)
+        open_ = ~(bounds.upper < 0) & ~inside & ~leads.any(axis=1)
         low, high = low[open_], high[open_]
         narrow = np.all(parts(low, high)[0] <= 1e-9 * span, axis=1)
         if seen > limit or narrow.any():
@@ -227,7 +229,7 @@ def judge_player(
     return "equilibrium"
 
 
-def _ask(
+def _bounds_at_point(
     game: Game,
     at: Coordinates,
     point: FirstOrderPoint,
@@ -241,33 +243,33 @@ def _ask(
     return gains(game, at, player, at_low, at_high, low, high, seen)
 
 
-def _nearby(
-    ask: Callable[..., DeviationBounds],
-    grow: Callable[..., tuple[np.ndarray, np.ndarray]],
+def _dominant_box(
+    bounds_in: Callable[..., DeviationBounds],
+    boxes_of: Callable[..., tuple[np.ndarray, np.ndarray]],
     point: FirstOrderPoint,
-    mine: np.ndarray,
+    indices: np.ndarray,
     rows: np.ndarray,
-    whole: np.ndarray,
+    space: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return a box of own strategies around the point in which none is better, as large as can be proved.
+    """Return the largest box of strategies around the point that is proved to contain no better strategy.
 
-    There the payoff falls away from every bound at which the point lies, and is strictly concave in the other
+    In it the payoff falls away from every bound at which the point lies, and is strictly concave in the other
     axes, in which its derivative at the point is zero.
     """
     sizes = 4.0 ** -np.arange(0.0, 12.0)[:, None]
-    here = whole.copy()
-    here[:, rows] = point.low[mine], point.high[mine]
-    low, high = grow(here, whole, sizes)
-    found = ask(low, high)
-    side = point.side[mine]
+    ends = space.copy()
+    ends[:, rows] = point.low[indices], point.high[indices]
+    low, high = boxes_of(ends, space, sizes)
+    bounds = bounds_in(low, high)
+    side = point.side[indices]
     for k in range(len(sizes)):
-        if not found.smooth[k]:
+        if not bounds.smooth[k]:
             continue
-        slope_low, slope_high = found.slope_low[k][rows], found.slope_high[k][rows]
+        slope_low, slope_high = bounds.slope_low[k][rows], bounds.slope_high[k][rows]
         falls = np.all(np.where(side < 0, slope_high < 0, True) & np.where(side > 0, slope_low > 0, True))
         free = rows[side == 0]
         if falls and negative_definite(
-            found.bend_low[k][np.ix_(free, free)], found.bend_high[k][np.ix_(free, free)]
+            bounds.bend_low[k][np.ix_(free, free)], bounds.bend_high[k][np.ix_(free, free)]
         ):
             return low[k], high[k]
     return None
