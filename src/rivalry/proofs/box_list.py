@@ -14,11 +14,11 @@ from rivalry.core.method import Session
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Record
 from rivalry.proofs.box_search import (
-    APART,
+    MERGE_DISTANCE,
     VERDICTS,
     BoxSearch,
-    in_every_order,
     orders,
+    points_in_all_orders,
     points_of,
     profile_of,
     profiles_of,
@@ -44,7 +44,7 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
     """
     at = coordinates(game)
     labels = at.labels
-    points, verdicts = in_every_order(at, labels, points_of(session), session["verdict"])
+    points, verdicts = points_in_all_orders(at, labels, points_of(session), session["verdict"])
     chosen = [point for point, verdict in zip(points, verdicts, strict=True) if verdict == 1]
     chosen, beyond = _within_range(game, at, chosen)
     unjudged = [point for point, verdict in zip(points, verdicts, strict=True) if verdict < 1]
@@ -56,7 +56,7 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
     found = np.array([profile_of(at, point.centre) for point in chosen])
     profiles = np.reshape(found, (len(chosen), *at.start.shape))
     # what is around an entry of the list is that entry
-    slack = APART * (at.high - at.low)
+    slack = MERGE_DISTANCE * (at.high - at.low)
     rest = session["certified"][:, *at.place]
     new = np.ones(len(rest), dtype=bool)
     for point in chosen:

@@ -42,8 +42,8 @@ PLACES = 32  # undecided places at which existence is asked for, at most
 NARROW = 1e-3  # of the range: a place that holds an equilibrium is one of the list up to this width
 ON_RANGES = 400  # boxes of strategies for the verdict on a point for all values of parameters
 SENSITIVE = 0.5  # of the change of derivatives with parameters: that with choices below which boxes wait
-APART = 1e-6  # of the range: profiles that are closer in every choice are listed once
-DRAWN = 20_000  # boxes kept for a picture
+MERGE_DISTANCE = 1e-6  # of the range: profiles that are closer in every choice are listed once
+DRAWN = 20_000  # boxes stored for a picture
 CHOICES = 32  # more take minutes for a step
 
 Step = Callable[[Any, Coordinates, Session], bool]
@@ -71,7 +71,7 @@ class BoxSearch:
     first_order: bool = False
 
     def begin(self, game: Game) -> Session:
-        """Return a session with the whole box, and no points."""
+        """Return a session with the box of all profiles, and no points."""
         at = coordinates(game)
         count = len(at.player)
         in_logs = isinstance(game, InLogs)  # between bounds that no choice attains
@@ -108,10 +108,10 @@ class BoxSearch:
         }
 
     def step(self, game: Game, at: Coordinates, session: Session, certify: Step | None = None) -> bool:
-        """Take one step; return False once there is none left.
+        """Take one step; return False when the search has ended.
 
-        ``certify`` takes one of another kind, after points are judged and before boxes are searched; it
-        returns False if there is none now.
+        ``certify`` takes a step of another kind, after points are judged and before boxes are searched; it
+        returns False if it has no work.
         """
         if not session["started"][0]:
             self._start(game, at, session)
@@ -175,11 +175,15 @@ class BoxSearch:
         known = np.zeros(len(y), dtype=bool)
         for point in points_of(session):
             known |= inside(y, y, side, point)
-        proved = [one for one in first_order_points(game, at, y[~known], side[~known]) if one is not None]
-        for found in enlarged(game, at, proved):
+        proved = [
+            candidate
+            for candidate in first_order_points(game, at, y[~known], side[~known])
+            if candidate is not None
+        ]
+        for enclosure in enlarged(game, at, proved):
             # a box where two candidates are one is known by its own zero
-            if not any(overlap(found, other) for other in points_of(session)):
-                session["points"] = np.concatenate([session["points"], np.stack(found)[None]])
+            if not any(overlap(enclosure, other) for other in points_of(session)):
+                session["points"] = np.concatenate([session["points"], np.stack(enclosure)[None]])
                 session["verdict"] = np.append(session["verdict"], -1)
 
     def _search(self, game: Game, at: Coordinates, session: Session) -> None:
@@ -192,32 +196,38 @@ class BoxSearch:
         reason[_out_of_order(at, at.labels, low, high)] = REASONS.index("order of players")
         for point in points_of(session):
             reason[(reason == 0) & inside(low, high, side, point)] = REASONS.index("around a point")
-        left = np.flatnonzero(reason == 0)
-        if not len(left):
+        undecided = np.flatnonzero(reason == 0)
+        if not len(undecided):
             self._note(session, low, high, reason)
             return
-        found = first_order(game, at, low[left], high[left], side[left], int(session["boxes"][0]))
-        gone = excluded(found, side[left])
-        new_low, new_high, sides, beyond = without_open_sides(at, found, side[left])
-        single = at_most_one_point(found, side[left])
-        found = found._replace(low=new_low, high=new_high)
+        enclosures = first_order(
+            game, at, low[undecided], high[undecided], side[undecided], int(session["boxes"][0])
+        )
+        empty = excluded(enclosures, side[undecided])
+        new_low, new_high, sides, beyond = without_open_sides(at, enclosures, side[undecided])
+        single = at_most_one_point(enclosures, side[undecided])
+        enclosures = enclosures._replace(low=new_low, high=new_high)
         for point in points_of(session):  # of at most one first-order point it is the one
             holds = np.all((new_low <= point.low) & (point.high <= new_high), axis=1)
             holds &= np.all((sides == OPEN) | (sides == point.side), axis=1)
-            reason[left[holds & single]] = REASONS.index("around a point")
-        reason[left[gone | beyond]] = REASONS.index("derivatives")
+            reason[undecided[holds & single]] = REASONS.index("around a point")
+        reason[undecided[empty | beyond]] = REASONS.index("derivatives")
         if not self.first_order:
             # derivatives say nothing of kinks, and little of payoffs that are flat
             flat = max(FLAT_BOX, 2 * self._narrow(session))
-            narrow = relative_width(game, at, found.low, found.high).max(axis=1, initial=0.0) < flat
-            most, wide = session["largest_sum"][0], (high - low)[left]
+            narrow = relative_width(game, at, enclosures.low, enclosures.high).max(axis=1, initial=0.0) < flat
+            largest_sum, wide = session["largest_sum"][0], (high - low)[undecided]
             with np.errstate(invalid="ignore"):  # of an infinite slope in a box without width
-                steep = np.any((found.slope_high - found.slope_low) * wide > STEEP * most, axis=1)
-            doubtful = left[(reason[left] == 0) & (~found.smooth | narrow | steep)]
+                steep = np.any(
+                    (enclosures.slope_high - enclosures.slope_low) * wide > STEEP * largest_sum, axis=1
+                )
+            doubtful = undecided[(reason[undecided] == 0) & (~enclosures.smooth | narrow | steep)]
             if len(doubtful):
-                better = _better(game, at, low[doubtful], high[doubtful], most, int(session["boxes"][0]))
+                better = _refuted_boxes(
+                    game, at, low[doubtful], high[doubtful], largest_sum, int(session["boxes"][0])
+                )
                 reason[doubtful[better]] = REASONS.index("a better strategy")
-        self._split(game, at, session, (low, high, side), left, found, sides, reason)
+        self._split(game, at, session, (low, high, side), undecided, enclosures, sides, reason)
 
     def _split(
         self,
@@ -225,75 +235,82 @@ class BoxSearch:
         at: Coordinates,
         session: Session,
         boxes: Any,
-        left: np.ndarray,
-        found: Any,
+        undecided: np.ndarray,
+        enclosures: Any,
         sides: np.ndarray,
         reason: Any,
     ) -> None:
         low, high, _ = boxes
-        keep = reason[left] == 0
-        new_low, new_high, sides = found.low[keep], found.high[keep], sides[keep]
+        keep = reason[undecided] == 0
+        new_low, new_high, sides = enclosures.low[keep], enclosures.high[keep], sides[keep]
         # a zero on the edge of two boxes is inside neither: look for it around Newton's point
         width = relative_width(game, at, new_low, new_high)
-        y = found.newton[keep]
+        y = enclosures.newton[keep]
         near = np.all(np.abs(y - (new_low + new_high) / 2) <= 0.6 * (new_high - new_low) + 1e-300, axis=1)
-        promising = found.unique[keep] | (near & (width.max(axis=1, initial=0.0) < 0.05))
+        promising = enclosures.unique[keep] | (near & (width.max(axis=1, initial=0.0) < 0.05))
         for point in points_of(session):
             promising &= ~inside(y, y, sides, point)
         if promising.any():
             self.add(game, at, session, *newton(game, at, y[promising], sides[promising], 2))
-        around = np.zeros(len(new_low), dtype=bool)
+        near_point = np.zeros(len(new_low), dtype=bool)
         for point in points_of(session):
-            around |= inside(new_low, new_high, sides, point)
-        turned = _out_of_order(at, at.labels, new_low, new_high)
+            near_point |= inside(new_low, new_high, sides, point)
+        misordered = _out_of_order(at, at.labels, new_low, new_high)
         limit = self._narrow(session)
         narrow = width.max(axis=1, initial=0.0) <= limit
-        # a box that Newton's method made narrow is asked once more
-        was = relative_width(game, at, low[left[keep]], high[left[keep]]).max(axis=1, initial=0.0) <= limit
+        # a box that Newton's method made narrow is tried once more
+        narrow_before = (
+            relative_width(game, at, low[undecided[keep]], high[undecided[keep]]).max(axis=1, initial=0.0)
+            <= limit
+        )
         # smaller boxes decide little where derivatives change most with parameters: their ranges are split
-        wait = found.influence[keep].max(axis=1, initial=0.0) < SENSITIVE * found.of_parameters[keep]
-        lost = (narrow & was | wait) & ~around & ~turned
-        session["undecided_low"] = np.concatenate([session["undecided_low"], new_low[lost]])
-        session["undecided_high"] = np.concatenate([session["undecided_high"], new_high[lost]])
-        session["undecided_side"] = np.concatenate([session["undecided_side"], sides[lost]])
-        open_boxes = left[keep]
-        reason[open_boxes[turned]] = REASONS.index("order of players")
-        reason[open_boxes[around]], reason[open_boxes[lost]] = (
+        wait = (
+            enclosures.influence[keep].max(axis=1, initial=0.0) < SENSITIVE * enclosures.of_parameters[keep]
+        )
+        unresolved = (narrow & narrow_before | wait) & ~near_point & ~misordered
+        session["undecided_low"] = np.concatenate([session["undecided_low"], new_low[unresolved]])
+        session["undecided_high"] = np.concatenate([session["undecided_high"], new_high[unresolved]])
+        session["undecided_side"] = np.concatenate([session["undecided_side"], sides[unresolved]])
+        open_boxes = undecided[keep]
+        reason[open_boxes[misordered]] = REASONS.index("order of players")
+        reason[open_boxes[near_point]], reason[open_boxes[unresolved]] = (
             REASONS.index("around a point"),
             REASONS.index("undecided"),
         )
         self._note(session, low, high, reason)
-        again = narrow & ~was & ~wait & ~around & ~turned
-        wide = ~narrow & ~wait & ~around & ~turned
+        repeated = narrow & ~narrow_before & ~wait & ~near_point & ~misordered
+        wide = ~narrow & ~wait & ~near_point & ~misordered
         open_ = sides == OPEN
         faces = wide & open_.any(axis=1) & (width.max(axis=1, initial=0.0) < FACES)
-        influence = np.where(found.smooth[:, None], found.influence, 0.0)[keep]
-        some = wide & ~faces
-        parts = [_halves(game, at, new_low[some], new_high[some], sides[some], influence[some])]
-        parts += [(new_low[again], new_high[again], sides[again])]
-        which = np.argmax(np.where(open_, influence, -1.0), axis=1)
-        parts += _faces(at, new_low[faces], new_high[faces], sides[faces], which[faces])
-        for name, each in zip(("low", "high", "side"), zip(*parts, strict=True), strict=True):
-            session[name] = np.concatenate([session[name], *each])
+        influence = np.where(enclosures.smooth[:, None], enclosures.influence, 0.0)[keep]
+        halved = wide & ~faces
+        parts = [_halves(game, at, new_low[halved], new_high[halved], sides[halved], influence[halved])]
+        parts += [(new_low[repeated], new_high[repeated], sides[repeated])]
+        axes = np.argmax(np.where(open_, influence, -1.0), axis=1)
+        parts += _faces(at, new_low[faces], new_high[faces], sides[faces], axes[faces])
+        for name, arrays in zip(("low", "high", "side"), zip(*parts, strict=True), strict=True):
+            session[name] = np.concatenate([session[name], *arrays])
 
     def _note(self, session: Session, low: np.ndarray, high: np.ndarray, reason: np.ndarray) -> None:
-        """Count reasons, and keep the boxes for a picture of two coordinates."""
+        """Count reasons, and store the boxes for a picture of two coordinates."""
         session["discarded"] = session["discarded"] + np.bincount(reason, minlength=len(REASONS))
         if low.shape[1] <= 2 and len(session["drawn"]) < DRAWN:
-            over = reason > 0
-            session["drawn"] = np.concatenate([session["drawn"], np.stack([low[over], high[over]], axis=1)])
-            session["drawn_reason"] = np.concatenate([session["drawn_reason"], reason[over]])
+            decided = reason > 0
+            session["drawn"] = np.concatenate(
+                [session["drawn"], np.stack([low[decided], high[decided]], axis=1)]
+            )
+            session["drawn_reason"] = np.concatenate([session["drawn_reason"], reason[decided]])
 
     def _judge(self, game: Game, at: Coordinates, session: Session) -> bool:
-        """Judge one point; return False once there is none left."""
+        """Judge one point; return False if all points are judged."""
         waiting = np.flatnonzero(session["verdict"] < 0)
         if not len(waiting):
             return False
         limit = {} if at.ranges is None else {"limit": ON_RANGES}  # beyond which smaller ranges are better
-        word = judge(game, at, points_of(session)[waiting[0]], **limit)
+        verdict = judge(game, at, points_of(session)[waiting[0]], **limit)
         session["verdict"] = session["verdict"].copy()
-        session["verdict"][waiting[0]] = VERDICTS.index(word)
-        if word == "equilibrium" and session["constant_sum"][0]:
+        session["verdict"][waiting[0]] = VERDICTS.index(verdict)
+        if verdict == "equilibrium" and session["constant_sum"][0]:
             self._end(session, int(waiting[0]))
         return True
 
@@ -313,7 +330,7 @@ class BoxSearch:
             session[name] = session[name][:0]
 
     def _exist(self, game: Game, at: Coordinates, session: Session) -> bool:
-        """Ask whether an undecided place holds an equilibrium; return False once there is none left."""
+        """Try to prove an equilibrium in an undecided place; return False if all places are tried."""
         labels = at.labels
         if at.ranges is not None:
             return False
@@ -321,17 +338,17 @@ class BoxSearch:
             session["placed"] = np.ones(1, dtype=bool)
             places = np.stack(_places(at, labels, session), axis=1)
             known = isinstance(game, InLogs) or self.within is not None or len(places) > PLACES
-            # of places that an exchange of players makes of one another, one
+            # one of the places that an exchange of players turns into one another
             session["places"] = places[~_out_of_order(at, labels, *[places.mean(axis=1)] * 2) & (not known)]
         if not len(session["places"]):
             return False
         (low, high), session["places"] = session["places"][0], session["places"][1:]
-        every = _places(at, labels, session)
-        apart = np.any((every[0] > high) | (every[1] < low), axis=1)
-        points, _ = in_every_order(at, labels, points_of(session), session["verdict"])
+        all_places = _places(at, labels, session)
+        separate = np.any((all_places[0] > high) | (all_places[1] < low), axis=1)
+        points, _ = points_in_all_orders(at, labels, points_of(session), session["verdict"])
         first, last = (
-            np.concatenate([end[apart], np.reshape([point[k] for point in points], (-1, len(low)))])
-            for k, end in enumerate(every)
+            np.concatenate([end[separate], np.reshape([point[k] for point in points], (-1, len(low)))])
+            for k, end in enumerate(all_places)
         )
         holds, unique = existence_and_uniqueness(game, at, low, high, (first, last))
         narrow = bool(np.all(high - low <= NARROW * (at.high - at.low)))
@@ -343,11 +360,11 @@ class BoxSearch:
             session["sets"] = np.concatenate([session["sets"], np.stack([low, high])[None]])
         if unique and narrow:
             ends = session["undecided_low"], session["undecided_high"]
-            gone = np.zeros(len(ends[0]), dtype=bool)
+            resolved = np.zeros(len(ends[0]), dtype=bool)
             for index in orders(at, labels):
-                gone |= np.all((ends[0][:, index] >= low) & (ends[1][:, index] <= high), axis=1)
+                resolved |= np.all((ends[0][:, index] >= low) & (ends[1][:, index] <= high), axis=1)
             for name in ("undecided_low", "undecided_high", "undecided_side"):
-                session[name] = session[name][~gone]
+                session[name] = session[name][~resolved]
         return True
 
 
@@ -356,26 +373,26 @@ def points_of(session: Session) -> list[FirstOrderPoint]:
 
 
 def inside(low: np.ndarray, high: np.ndarray, side: np.ndarray, point: FirstOrderPoint) -> np.ndarray:
-    """Return which boxes lie where a point is the only one."""
+    """Return a mask of boxes that lie in the box in which a point is the only one."""
     within = (low >= point.alone_low) & (high <= point.alone_high)
     within &= (side == point.alone_side) | (point.alone_side == OPEN)
     return np.asarray(np.all(within, axis=1))
 
 
-def overlap(one: FirstOrderPoint, other: FirstOrderPoint) -> bool:
+def overlap(first: FirstOrderPoint, second: FirstOrderPoint) -> bool:
     """Return whether two enclosures may have a point in common."""
-    return bool(np.all((one.low <= other.high) & (other.low <= one.high)))
+    return bool(np.all((first.low <= second.high) & (second.low <= first.high)))
 
 
 def _groups(at: Coordinates, labels: np.ndarray) -> list[np.ndarray]:
     """Return the coordinates ``[player axis]`` of every group of exchangeable players."""
-    found = []
+    groups = []
     for label in np.unique(labels):
         players = np.flatnonzero(labels == label)
         rows = [np.flatnonzero(at.player == player) for player in players]
         if len(players) > 1 and len(rows[0]):
-            found.append(np.array(rows))
-    return found
+            groups.append(np.array(rows))
+    return groups
 
 
 def _out_of_order(at: Coordinates, labels: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -409,39 +426,42 @@ def orders(at: Coordinates, labels: np.ndarray) -> Iterator[np.ndarray]:
         yield index
 
 
-def in_every_order(
+def points_in_all_orders(
     at: Coordinates, labels: np.ndarray, points: list[FirstOrderPoint], verdicts: np.ndarray
 ) -> tuple[list[FirstOrderPoint], list[int]]:
     """Return the points of every order of exchangeable players, and their verdicts."""
-    every: list[FirstOrderPoint] = []
-    words: list[int] = []
+    all_points: list[FirstOrderPoint] = []
+    all_verdicts: list[int] = []
     for point, verdict in zip(points, verdicts, strict=True):
         for index in orders(at, labels):
             other = FirstOrderPoint(*(part[index] for part in point))
             # a point that the exchange leaves within the box where it is alone is the same
-            if not any(overlap(other, known) for known in every):
-                every.append(other)
-                words.append(int(verdict))
-    order = sorted(range(len(every)), key=lambda k: every[k].centre.tolist())
-    return [every[k] for k in order], [words[k] for k in order]
+            if not any(overlap(other, known) for known in all_points):
+                all_points.append(other)
+                all_verdicts.append(int(verdict))
+    order = sorted(range(len(all_points)), key=lambda k: all_points[k].centre.tolist())
+    return [all_points[k] for k in order], [all_verdicts[k] for k in order]
 
 
 def distinct_equilibria(at: Coordinates, session: Session) -> list[FirstOrderPoint] | None:
-    """Return the equilibria in every order of exchangeable players; None if some may be the same or not.
+    """Return the equilibria in every order of exchangeable players; None if two may be the same or not.
 
     For all values of parameters two points are the same where one is within the box in which the other is
     alone, and differ where their boxes have nothing in common.
     """
-    every: list[FirstOrderPoint] = []
+    equilibria: list[FirstOrderPoint] = []
     for point, verdict in zip(points_of(session), session["verdict"], strict=True):
         for index in orders(at, at.labels) if verdict == 1 else ():
             other = FirstOrderPoint(*(part[index] for part in point))
-            near = [known for known in every if overlap(other, known)]
-            if not all(inside(other.low[None], other.high[None], other.side[None], one)[0] for one in near):
+            near = [known for known in equilibria if overlap(other, known)]
+            if not all(
+                inside(other.low[None], other.high[None], other.side[None], neighbour)[0]
+                for neighbour in near
+            ):
                 return None
             if not near:
-                every.append(other)
-    return every
+                equilibria.append(other)
+    return equilibria
 
 
 def _search_coordinates(game: Any, at: Coordinates, rows: np.ndarray) -> np.ndarray:
@@ -459,14 +479,14 @@ def relative_width(game: object, at: Coordinates, low: np.ndarray, high: np.ndar
         wide = _search_coordinates(game, at, high) - _search_coordinates(game, at, low)
         return np.asarray(wide / (last - first))
     far, near = np.maximum(np.abs(low), np.abs(high)), np.minimum(np.abs(low), np.abs(high))
-    apart, span = (low * high > 0) & (near > 0.5 * far), np.ptp(ends, axis=0)
-    return np.asarray((high - low) / np.where(apart, np.minimum(span, 10 * far), span))
+    far_from_zero, span = (low * high > 0) & (near > 0.5 * far), np.ptp(ends, axis=0)
+    return np.asarray((high - low) / np.where(far_from_zero, np.minimum(span, 10 * far), span))
 
 
 def _halves(
     game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, influence: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return both halves of boxes, split where it changes derivatives most."""
+    """Return both halves of boxes, split in the coordinate with the largest effect on derivatives."""
     width = np.where((side == 0) | (side == OPEN), relative_width(game, at, low, high), -1.0)
     widest = width.max(axis=1, keepdims=True)
     # no slivers: where derivatives are not known, or constant, the widest coordinate is split
@@ -475,65 +495,70 @@ def _halves(
     row = np.arange(len(low))
     middle = (low + high) / 2
     if is_reparametrised(game):
-        there = (_search_coordinates(game, at, low) + _search_coordinates(game, at, high)) / 2
+        midpoints = (_search_coordinates(game, at, low) + _search_coordinates(game, at, high)) / 2
         profiles = at.start + np.zeros((len(low), *at.start.shape))
-        profiles[:, at.player, at.axis] = there
+        profiles[:, at.player, at.axis] = midpoints
         amounts = np.asarray(game.space.constrain(profiles))[:, at.player, at.axis]
         middle = np.where((amounts > low) & (amounts < high), amounts, middle)
-    left, right = high.copy(), low.copy()
-    left[row, axis] = right[row, axis] = middle[row, axis]
-    return np.concatenate([low, right]), np.concatenate([left, high]), np.concatenate([side, side])
+    upper_ends, lower_ends = high.copy(), low.copy()
+    upper_ends[row, axis] = lower_ends[row, axis] = middle[row, axis]
+    return np.concatenate([low, lower_ends]), np.concatenate([upper_ends, high]), np.concatenate([side, side])
 
 
 def _faces(
-    at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, which: np.ndarray
+    at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, axes: np.ndarray
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return boxes with an open choice each at the bounds that they touch, and between these."""
+    """Return boxes in which one open choice is at a bound that they touch, or between the bounds."""
     row = np.arange(len(low))
     between = side.copy()
-    between[row, which] = 0.0
+    between[row, axes] = 0.0
     parts = [(low, high, between)]
     for bound, end, sign in ((at.low, low, -1.0), (at.high, high, 1.0)):
-        touches = end[row, which] == bound[which]
+        touches = end[row, axes] == bound[axes]
         at_bound = [part[touches].copy() for part in (low, high, side)]
-        some, k = np.arange(int(touches.sum())), which[touches]
+        rows, k = np.arange(int(touches.sum())), axes[touches]
         for part, value in zip(at_bound, (bound[k], bound[k], sign), strict=True):
-            part[some, k] = value
+            part[rows, k] = value
         parts.append((at_bound[0], at_bound[1], at_bound[2]))
     return parts
 
 
-def _better(
-    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, most: float, seen: int
+def _refuted_boxes(
+    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, largest_sum: float, seen: int
 ) -> np.ndarray:
-    """Return the boxes in which some player has a better strategy at every profile.
+    """Return a mask of boxes without an equilibrium, by a better strategy at every profile.
 
-    It is one strategy of one player; or where payoffs add up to at most a number, ``most``, one of each.
+    It is one strategy of one player. Where the payoffs add up to at most ``largest_sum``, it may also be one
+    strategy per player.
     """
     gain, strategy = good_strategies(game, at, (low + high) / 2, seen)
-    found = np.zeros(len(low), dtype=bool)
+    refuted = np.zeros(len(low), dtype=bool)
     # every player: where one gains most by leaving a jump, another may gain throughout
     for player in range(len(at.start)):
-        left = np.flatnonzero(~found & (gain[:, player] > 0))
-        if len(left):
-            found[left] = refutation(game, at, player, low[left], high[left], strategy[left, player], seen)
-    left = np.flatnonzero(~found & (np.sum(gain, axis=1) > 0) & (most < np.inf))
-    if len(left):
-        found[left] = refutation_together(game, at, low[left], high[left], strategy[left], most, seen)
-    return found
+        undecided = np.flatnonzero(~refuted & (gain[:, player] > 0))
+        if len(undecided):
+            refuted[undecided] = refutation(
+                game, at, player, low[undecided], high[undecided], strategy[undecided, player], seen
+            )
+    undecided = np.flatnonzero(~refuted & (np.sum(gain, axis=1) > 0) & (largest_sum < np.inf))
+    if len(undecided):
+        refuted[undecided] = refutation_together(
+            game, at, low[undecided], high[undecided], strategy[undecided], largest_sum, seen
+        )
+    return refuted
 
 
 def good_strategies(game: Game, at: Coordinates, y: np.ndarray, seen: int) -> tuple[Any, Any]:
-    """Return each player's gain ``[box player]`` at profiles by a good strategy ``[box player axis]``."""
+    """Return gains ``[box player]`` of good strategies ``[box player axis]`` at profiles."""
     axes = game.space.shape[1]
     size = CANDIDATES**axes if axes < 3 else 4 * CANDIDATES**2
     grids = np.stack([np.asarray(game.space.grid(player, size)) for player in range(len(at.start))])
-    found: tuple[Any, Any] = _gains_at(game, at, put(grids), y, batch=BATCH, seen=seen)
-    return found
+    result: tuple[Any, Any] = _gains_at(game, at, put(grids), y, batch=BATCH, seen=seen)
+    return result
 
 
 def _gain_at(game: Game, at: Coordinates, grids: Any, y: Array) -> tuple[Any, Any]:
-    """Return each player's gain ``[player]`` at a profile by a good strategy, in floating point."""
+    """Return the gain ``[player]`` of a good strategy per player at a profile, in floating point."""
     axes = grids.shape[2]
     unit = np.concatenate([np.zeros((1, axes)), np.eye(axes), -np.eye(axes)])
 
@@ -549,9 +574,9 @@ def _gain_at(game: Game, at: Coordinates, grids: Any, y: Array) -> tuple[Any, An
         pay = deviation_payoff(game, x, player)
         low, high = jnp.min(grid, axis=0), jnp.max(grid, axis=0)
 
-        def closer(k: Any, found: Any, pay: Any = pay, low: Any = low, high: Any = high) -> Any:
+        def closer(k: Any, incumbent: Any, pay: Any = pay, low: Any = low, high: Any = high) -> Any:
             step = (high - low) / CANDIDATES * 0.5**k
-            return best(pay, jnp.clip(found[0] + step * unit, low, high))
+            return best(pay, jnp.clip(incumbent[0] + step * unit, low, high))
 
         strategy, payoff = jax.lax.fori_loop(0, CLOSER, closer, best(pay, grid))
         gains.append(payoff - pay(x[player]))
@@ -574,8 +599,8 @@ def undecided_places(
 ) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
     """Return the number of places undecided by the search, and boxes with all equilibria that are not listed.
 
-    These are such places in every order of exchangeable players, points that are not judged, and one box
-    around all that is not searched.
+    The boxes are these places in every order of exchangeable players, points that are not judged, and one
+    box around all boxes that are not searched.
     """
     places = hulls_of_clusters(session["undecided_low"], session["undecided_high"])
     low, high = (
@@ -583,9 +608,9 @@ def undecided_places(
         for k, end in enumerate(_places(at, labels, session))
     )
     if len(session["low"]):
-        turned = [session[name][:, index] for index in orders(at, labels) for name in ("low", "high")]
-        low = np.concatenate([low, np.min([end.min(axis=0) for end in turned], axis=0)[None]])
-        high = np.concatenate([high, np.max([end.max(axis=0) for end in turned], axis=0)[None]])
+        permuted = [session[name][:, index] for index in orders(at, labels) for name in ("low", "high")]
+        low = np.concatenate([low, np.min([end.min(axis=0) for end in permuted], axis=0)[None]])
+        high = np.concatenate([high, np.max([end.max(axis=0) for end in permuted], axis=0)[None]])
     return len(places[0]), (low, high)
 
 

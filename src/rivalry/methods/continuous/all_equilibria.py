@@ -22,7 +22,7 @@ from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.results import Record
 from rivalry.proofs.box_list import SeparatePeriods, combined_list, list_of_boxes, of_period
 from rivalry.proofs.box_search import (
-    APART,
+    MERGE_DISTANCE,
     VERDICTS,
     BoxSearch,
     profile_of,
@@ -197,7 +197,7 @@ class AllEquilibria(BaseLearner):
         found += [rest for y in ends if (rest := _rest(game, profile_of(at, y), at)) is not None]
         for x in found:
             y = x[at.place]
-            apart = np.abs(session["certified"][:, *at.place] - y) > APART * (at.high - at.low)
+            apart = np.abs(session["certified"][:, *at.place] - y) > MERGE_DISTANCE * (at.high - at.low)
             if np.all((at.low <= y) & (y <= at.high)) and np.all(apart.any(axis=1)):
                 claimed = certificate(game, x)
                 if claimed.claim == "equilibrium":
@@ -225,6 +225,6 @@ def _rest(game: Game, x: np.ndarray, at: Coordinates) -> np.ndarray | None:
                 x[player] = best_response(game, put(x), player).strategy
             else:
                 x[player] = unproved_response(GameAtProfile(game, put(x)), player, 201).strategy
-        if np.all(np.abs(x - before)[at.place] <= 1e-3 * APART * (at.high - at.low)):
+        if np.all(np.abs(x - before)[at.place] <= 1e-3 * MERGE_DISTANCE * (at.high - at.low)):
             return x
     return None
