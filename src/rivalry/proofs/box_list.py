@@ -1,4 +1,4 @@
-"""Lists of equilibria that a search of boxes proves, of one period or several, and what stays undecided."""
+"""Lists of equilibria from a search of boxes, for one period or several, with the undecided boxes."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from rivalry.proofs.spaces.logarithms import InLogs, amounts, original_profile, 
 from rivalry.runtime.jax import put
 from rivalry.text.display import count_text, strategy_in_words
 
-SAMPLED = 64  # undecided boxes at which payoffs are computed, to say why
+SAMPLE_SIZE = 64  # undecided boxes at which payoffs are computed, to find the reason
 COMBINED = 5040  # equilibria of several periods that are listed
 JUMP = 0.1  # of the difference of payoffs over a box: as much between two adjacent numbers is a jump
 
 
 def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
-    """Return the record of a search: equilibria, what is undecided, and why the list is complete or not.
+    """Return the record of a search: equilibria, undecided boxes, and why the list is complete or not.
 
-    Profiles of the session's ``certified`` that are not in the list are in it too, as profiles of which a
-    certificate says that they are equilibria.
+    The record also has the profiles of the session's ``certified`` that no proved equilibrium accounts for:
+    a certificate shows that they are equilibria.
     """
     at = coordinates(game)
     labels = at.labels
@@ -51,16 +51,16 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
     searched = not len(session["low"])
     places, boxes = undecided_places(at, labels, session, unjudged)
     complete = searched and not len(boxes[0]) and not _unsearched(search, game) and not beyond
-    turned = [session["sets"][:, :, index] for index in orders(at, labels)]
-    sets = np.unique(np.concatenate(turned), axis=0)
-    found = np.array([profile_of(at, point.centre) for point in chosen])
-    profiles = np.reshape(found, (len(chosen), *at.start.shape))
+    permuted = [session["sets"][:, :, index] for index in orders(at, labels)]
+    sets = np.unique(np.concatenate(permuted), axis=0)
+    rows = np.array([profile_of(at, point.centre) for point in chosen])
+    profiles = np.reshape(rows, (len(chosen), *at.start.shape))
     # what is around an entry of the list is that entry
     slack = MERGE_DISTANCE * (at.high - at.low)
-    rest = session["certified"][:, *at.place]
-    new = np.ones(len(rest), dtype=bool)
+    candidates = session["certified"][:, *at.place]
+    new = np.ones(len(candidates), dtype=bool)
     for point in chosen:
-        new &= np.any((rest < point.low - slack) | (rest > point.high + slack), axis=1)
+        new &= np.any((candidates < point.low - slack) | (candidates > point.high + slack), axis=1)
     certified = session["certified"][new]
     record: Record = {
         "equilibria": (("equilibrium", "player", "axis"), profiles),
@@ -84,12 +84,14 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
         "status": ((), np.asarray(_status(session, searched, len(chosen) + len(certified)))),
     }
     if search.first_order:
-        every = np.array([profile_of(at, point.centre) for point in points]).reshape(-1, *at.start.shape)
-        words = np.array([VERDICTS[max(verdict, 0)] for verdict in verdicts], dtype=str)
+        first_order_profiles = np.array([profile_of(at, point.centre) for point in points]).reshape(
+            -1, *at.start.shape
+        )
+        labels_of_verdicts = np.array([VERDICTS[max(verdict, 0)] for verdict in verdicts], dtype=str)
         record |= {
-            "first_order": (("first_order_point", "player", "axis"), every),
+            "first_order": (("first_order_point", "player", "axis"), first_order_profiles),
             "first_order_count": ((), np.asarray(len(points))),
-            "verdict": (("first_order_point",), words),
+            "verdict": (("first_order_point",), labels_of_verdicts),
         }
     if len(session["drawn"]):
         record |= {
@@ -103,14 +105,14 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
     return original_record(game, record)
 
 
-def _status(session: Session, searched: bool, found: int) -> str:
+def _status(session: Session, searched: bool, count: int) -> str:
     if not searched or np.any(session["verdict"] < 0):
         return "iteration limit"
-    return "converged" if found or len(session["sets"]) else "not found"
+    return "converged" if count or len(session["sets"]) else "not found"
 
 
 def _unsearched(search: BoxSearch, game: object) -> str:
-    """Return which profiles were not searched; empty where it is proved that they hold no equilibrium."""
+    """Return a note on profiles that were not searched; empty if none of them can be an equilibrium."""
     if search.within is not None:
         return f"only choices in [{search.within[0]:g}, {search.within[1]:g}] were searched"
     if not isinstance(game, InLogs):
@@ -124,18 +126,18 @@ def _unsearched(search: BoxSearch, game: object) -> str:
 def _reason(
     search: BoxSearch, game: Game, session: Session, places: int, unjudged: list[FirstOrderPoint], beyond: str
 ) -> str:
-    count, left = int(session["boxes"][0]), len(session["low"])
+    searched, waiting = int(session["boxes"][0]), len(session["low"])
     parts = []
-    if left:
-        limit = f": raise max_boxes above {search.max_boxes}" if count >= search.max_boxes else ""
-        done = f", {count_text(count, 'is', 'are')}" * (not limit)  # boxes are halved: more may be left
-        parts.append(f"{count_text(left, 'box is', 'boxes are')} not yet searched{done}{limit}")
+    if waiting:
+        limit = f": raise max_boxes above {search.max_boxes}" if searched >= search.max_boxes else ""
+        done = f", {count_text(searched, 'is', 'are')}" * (not limit)  # boxes are halved: more may be left
+        parts.append(f"{count_text(waiting, 'box is', 'boxes are')} not yet searched{done}{limit}")
     low, high = session["undecided_low"], session["undecided_high"]
     if places:
         at = coordinates(game)
         wide = np.max(relative_width(game, at, low, high))
-        boxes, where = count_text(len(low), "box", "boxes"), count_text(places, "place")
-        parts.append(f"undecided: {boxes} in {where}, up to {wide:.2g} of the range wide")
+        boxes, place_count = count_text(len(low), "box", "boxes"), count_text(places, "place")
+        parts.append(f"undecided: {boxes} in {place_count}, up to {wide:.2g} of the range wide")
         if (undefined := _undefined(game, at, low, high)) is not None:
             parts.append(f"payoffs are not finite at {strategy_in_words(undefined)}")
         elif (jump := _jump(game, at, low, high)) is not None:
@@ -147,26 +149,26 @@ def _reason(
     parts += filter(None, [beyond])
     if session["interchangeable"][0] and not parts:
         return "equilibria are interchangeable where payoffs have a constant sum, and best responses unique"
-    return "; ".join(parts) or f"every box is decided: {count_text(count, 'box', 'boxes')}"
+    return "; ".join(parts) or f"every box is decided: {count_text(searched, 'box', 'boxes')}"
 
 
 def _within_range(
     game: Game, at: Coordinates, points: list[FirstOrderPoint]
 ) -> tuple[list[FirstOrderPoint], str]:
-    """Return the points at which no choice beyond the range assumed pays more, and why the range is no bound.
+    """Return the points at which no choice beyond the assumed range pays more, and why the range is no bound.
 
-    Payoffs beyond are also asked for where all choices are at their upper ends.
+    Payoffs beyond the range are also evaluated where all choices are at their upper ends.
     """
     profiles = [profile_of(at, y) for y in (*(point.centre for point in points), at.high)]
-    each = [gain_beyond(game, x) for x in profiles]
-    inside = [point for point, words in zip(points, each, strict=False) if not words]
-    return inside, next(filter(None, each), "")
+    reasons = [gain_beyond(game, x) for x in profiles]
+    inside = [point for point, reason in zip(points, reasons, strict=False) if not reason]
+    return inside, next(filter(None, reasons), "")
 
 
 def _undefined(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
     """Return a profile in some of the boxes at which payoffs are not finite, ``[choice]``; None if unseen."""
-    some = np.unique(np.linspace(0, len(low) - 1, SAMPLED).astype(int))
-    for y in np.concatenate([low[some], low[some] / 2 + high[some] / 2, high[some]]):
+    sample = np.unique(np.linspace(0, len(low) - 1, SAMPLE_SIZE).astype(int))
+    for y in np.concatenate([low[sample], low[sample] / 2 + high[sample] / 2, high[sample]]):
         x = profile_of(at, y)
         if not np.all(np.isfinite(payoffs(game, put(x)))):
             return original_profile(game, x).ravel()
@@ -179,16 +181,18 @@ def _jump(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.
     def pay(y: np.ndarray) -> np.ndarray:
         return np.asarray(payoffs(game, put(profile_of(at, y))))
 
-    some = np.unique(np.linspace(0, len(low) - 1, SAMPLED // 4).astype(int))
+    sample = np.unique(np.linspace(0, len(low) - 1, SAMPLE_SIZE // 4).astype(int))
     edges = []
-    for first, last in zip(low[some], high[some], strict=True):
-        begin, middle = pay(first), first / 2 + last / 2
+    for first, last in zip(low[sample], high[sample], strict=True):
+        first_payoffs, middle = pay(first), first / 2 + last / 2
         for k in range(len(first)):
             for start in (first, middle):
                 a, b = start.copy(), start.copy()
                 a[k], b[k] = first[k], last[k]
-                edges.append((float(np.max(np.abs(pay(b) - (begin if start is first else pay(a))))), a, b))
-    whole, a, b = max(edges, key=lambda edge: edge[0])
+                edges.append(
+                    (float(np.max(np.abs(pay(b) - (first_payoffs if start is first else pay(a))))), a, b)
+                )
+    largest_change, a, b = max(edges, key=lambda edge: edge[0])
     (k,) = np.flatnonzero(a != b)[:1] if np.any(a != b) else (0,)
     while True:
         middle = a.copy()
@@ -198,7 +202,7 @@ def _jump(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.
         at_a, at_middle, at_b = pay(a), pay(middle), pay(b)
         near = np.max(np.abs(at_middle - at_a)) >= np.max(np.abs(at_b - at_middle))
         a, b = (a, middle) if near else (middle, b)
-    discontinuous = whole > 0 and np.max(np.abs(pay(b) - pay(a))) > JUMP * whole
+    discontinuous = largest_change > 0 and np.max(np.abs(pay(b) - pay(a))) > JUMP * largest_change
     return original_profile(game, profile_of(at, b)).ravel() if discontinuous else None
 
 
@@ -210,12 +214,12 @@ def _radius(point: FirstOrderPoint) -> float:
 
 
 def profile_payoffs(game: Game, profiles: np.ndarray) -> np.ndarray:
-    found = [np.asarray(payoffs(game, put(x))) for x in profiles]
-    return np.reshape(found, (len(profiles), profiles.shape[1]))
+    rows = [np.asarray(payoffs(game, put(x))) for x in profiles]
+    return np.reshape(rows, (len(profiles), profiles.shape[1]))
 
 
 class SeparatePeriods(NamedTuple):
-    """A game whose periods do not depend on each other, and what is searched for each of them."""
+    """A game whose periods do not depend on each other, and the search of each period."""
 
     game: Any
     parts: tuple[Any, ...]
@@ -226,48 +230,50 @@ def of_period(session: Session, t: int) -> Session:
     return {name.split(" ", 1)[1]: part for name, part in session.items() if name.split(" ", 1)[0] == str(t)}
 
 
-def combined_list(world: SeparatePeriods, every: list[Record]) -> Record:
-    """Return the list of a game from those of its periods: an equilibrium is one of every period."""
-    records = [{name: value for name, (_, value) in one.items()} for one in every]
-    counts = [len(one["equilibria"]) for one in records]
-    none = any(one["complete"] and not count for one, count in zip(records, counts, strict=True))
-    few = prod(counts) <= COMBINED
-    rows = list(product(*map(range, counts))) if few else []
+def combined_list(world: SeparatePeriods, periods: list[Record]) -> Record:
+    """Return the list of a game from the lists of its periods: combinations of an equilibrium per period."""
+    records = [{name: value for name, (_, value) in entry.items()} for entry in periods]
+    counts = [len(entry["equilibria"]) for entry in records]
+    empty = any(entry["complete"] and not count for entry, count in zip(records, counts, strict=True))
+    listable = prod(counts) <= COMBINED
+    rows = list(product(*map(range, counts))) if listable else []
     chosen = np.reshape(np.array(rows, dtype=int), (len(rows), len(records)))
 
     def combined(name: str, indices: np.ndarray) -> np.ndarray:
-        parts = [one[name][k] for one, k in zip(records, indices.T, strict=True)]
+        parts = [entry[name][k] for entry, k in zip(records, indices.T, strict=True)]
         return np.concatenate(parts, axis=2)
 
     space = world.game.space
     ends = np.split(np.stack([space.low, space.high], axis=-1), len(records), axis=1)
     undecided = [  # with whatever is played in other periods
         np.concatenate([*ends[:t], hull, *ends[t + 1 :]], axis=1)
-        for t, one in enumerate(records)
-        for hull in one["undecided"]
+        for t, entry in enumerate(records)
+        for hull in entry["undecided"]
     ]
     profiles = combined("equilibria", chosen)
     reasons = [
-        f"period {t + 1}: {one['complete_reason']}" for t, one in enumerate(records) if not one["complete"]
+        f"period {t + 1}: {entry['complete_reason']}"
+        for t, entry in enumerate(records)
+        if not entry["complete"]
     ]
-    if not few:
+    if not listable:
         reasons.append(f"{prod(counts):,} combinations of the periods' equilibria are not listed")
-    boxes = sum(int(one["boxes"]) for one in records)
+    boxes = sum(int(entry["boxes"]) for entry in records)
     done = f"every box is decided: {count_text(boxes, 'box', 'boxes')} in {len(records)} periods"
-    radii = [one["radius"][k] for one, k in zip(records, chosen.T, strict=True)]
-    limited = not few or any(one["status"] == "iteration limit" for one in records)
+    radii = [entry["radius"][k] for entry, k in zip(records, chosen.T, strict=True)]
+    limited = not listable or any(entry["status"] == "iteration limit" for entry in records)
     record: Record = {
         "equilibria": (("equilibrium", "player", "axis"), profiles),
         "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(world.game, profiles)),
         "radius": (("equilibrium",), np.max(radii, axis=0)),
         "equilibrium_count": ((), np.asarray(len(profiles))),
-        "complete": ((), np.asarray(none or not reasons)),
-        "complete_reason": ((), np.asarray("; ".join(reasons) if reasons and not none else done)),
+        "complete": ((), np.asarray(empty or not reasons)),
+        "complete_reason": ((), np.asarray("; ".join(reasons) if reasons and not empty else done)),
         "boxes": ((), np.asarray(boxes)),
-        "discarded": (("reason",), np.sum([one["discarded"] for one in records], axis=0)),
+        "discarded": (("reason",), np.sum([entry["discarded"] for entry in records], axis=0)),
         "undecided": (
             ("place", "player", "axis", "end"),
-            np.reshape([] if none else undecided, (-1, *space.shape, 2)),
+            np.reshape([] if empty else undecided, (-1, *space.shape, 2)),
         ),
         "status": (
             (),
@@ -275,18 +281,18 @@ def combined_list(world: SeparatePeriods, every: list[Record]) -> Record:
         ),
     }
     if "first_order" in records[0]:
-        counts = [len(one["first_order"]) for one in records]
+        counts = [len(entry["first_order"]) for entry in records]
         if prod(counts) <= COMBINED:
             points = np.reshape(list(product(*map(range, counts))), (-1, len(records))).astype(int)
-            words = [one["verdict"][k] for one, k in zip(records, points.T, strict=True)]
-            bad = np.any(np.stack(words) == VERDICTS[2], axis=0)
-            good = np.all(np.stack(words) == VERDICTS[1], axis=0)
+            verdicts = [entry["verdict"][k] for entry, k in zip(records, points.T, strict=True)]
+            refuted = np.any(np.stack(verdicts) == VERDICTS[2], axis=0)
+            proved = np.all(np.stack(verdicts) == VERDICTS[1], axis=0)
             record |= {
                 "first_order": (("first_order_point", "player", "axis"), combined("first_order", points)),
                 "first_order_count": ((), np.asarray(len(points))),
                 "verdict": (
                     ("first_order_point",),
-                    np.array(VERDICTS)[np.where(bad, 2, np.where(good, 1, 0))],
+                    np.array(VERDICTS)[np.where(refuted, 2, np.where(proved, 1, 0))],
                 ),
             }
     if len(profiles):
