@@ -45,10 +45,10 @@ BOXES = 1_000_000
 CHOICES = 12  # of a list without totals: the number of boxes of more is soon too large
 BOXES_ON_RANGES = 20_000  # beyond which ranges of parameters are halved
 BOXES_OF_TOTALS = 20_000
-ROOM = 0.02  # of the width of a range: what is left beside choices that can be best
-ENOUGH = 0.05  # of the width of a range: less is not cut off
+ROOM = 0.02  # of the width of a range: margin beside choices that can be best
+ENOUGH = 0.05  # of the width of a range: smaller parts are not cut off
 ROOM_OF_TOTALS, ENOUGH_OF_TOTALS = 1e-6, 1e-3
-NARROWEST = 2.0**-13  # of a range: what is not halved
+NARROWEST = 2.0**-13  # of a range: narrower parts are not halved
 SMALLER = (
     0.25  # of the boxes in which an equilibrium is proved to be the only one, so that others can prove it too
 )
@@ -58,7 +58,7 @@ FLAT_BOX = 0.05  # of the range: boxes in which a better strategy is looked for
 
 @dataclass(frozen=True)
 class SmoothProof:
-    """What is proved of equilibria of a game on intervals or simplices.
+    """Proof about the equilibria of a game on intervals or simplices.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class SmoothProof:
     proved: bool
 
     def document(self) -> Document:
-        """Return what the file holds.
+        """Return the contents of the proof file.
 
         Raises
         ------
@@ -124,21 +124,21 @@ class SmoothProof:
 
 @dataclass(frozen=True)
 class RangesProof:
-    """What is proved of numbers of equilibria for all values of parameters in ranges.
+    """Proof about numbers of equilibria for all values of parameters in ranges.
 
     Attributes
     ----------
     game
         The game.
     record
-        What the search for these ranges found (`rivalry.methods.AllEquilibria`).
+        Result of the search for these ranges (`rivalry.methods.AllEquilibria`).
     """
 
     game: Any
     record: Record
 
     def document(self) -> Document:
-        """Return what the file holds. Raises `ValueError` for a proof that cannot be written as a file."""
+        """Return the contents of the proof file; raise `ValueError` if the proof cannot be written."""
         try:
             return self._document()
         except Unsupported as error:
@@ -161,46 +161,46 @@ class RangesProof:
         return _document(game, at) | {"parameters": parameters, "parts": parts}
 
     def _parts(self, game: Any, at: Coordinates) -> list[Any]:
-        """Return how ranges are cut, and what is proved of the parts.
+        """Return the cuts of ranges and the proofs of the parts, in order.
 
-        Cuts are those of the search, and further ones where boxes alone do not prove as much as contraction.
+        Cuts are those of the search, and further cuts where boxes alone prove less than contraction.
         """
-        record, whole = self.record, at.ranges
-        if whole is None:
+        record, ranges = self.record, at.ranges
+        if ranges is None:
             raise Unsupported("proof file: no parameter has a range")
-        places, first = record["piece_range"][1], len(at.player)
+        pieces, first = record["piece_range"][1], len(at.player)
         decided = record["where_range"][1][record["where_decided"][1]]
         profiles = _in_coordinates(game, record["equilibrium_piece"][1].mean(axis=-1))
-        left, found = [(whole.low, whole.high)], list[Any]()
-        while left:
-            low, high = left.pop()
-            known = np.all((places[:, :, 0] <= low) & (places[:, :, 1] >= high), axis=1)
-            cut_here = np.any(np.all((places[:, :, 0] < high) & (places[:, :, 1] > low), axis=1) & ~known)
-            inside = np.any(np.all((decided[:, :, 0] <= low) & (decided[:, :, 1] >= high), axis=1))
-            if inside and not cut_here:
-                here = at._replace(ranges=whole._replace(low=low, high=high))
+        waiting, parts = [(ranges.low, ranges.high)], list[Any]()
+        while waiting:
+            low, high = waiting.pop()
+            covering = np.all((pieces[:, :, 0] <= low) & (pieces[:, :, 1] >= high), axis=1)
+            has_cut = np.any(np.all((pieces[:, :, 0] < high) & (pieces[:, :, 1] > low), axis=1) & ~covering)
+            is_decided = np.any(np.all((decided[:, :, 0] <= low) & (decided[:, :, 1] >= high), axis=1))
+            if is_decided and not has_cut:
+                part_coordinates = at._replace(ranges=ranges._replace(low=low, high=high))
                 try:
-                    found.append(_part(game, here, profiles[known], True, BOXES_ON_RANGES))
+                    parts.append(_part(game, part_coordinates, profiles[covering], True, BOXES_ON_RANGES))
                     continue
                 except Unsupported:  # narrower ranges are easier
                     pass
-            width = (high - low) / (whole.high - whole.low)
+            width = (high - low) / (ranges.high - ranges.low)
             k = int(np.argmax(width))
             if width[k] <= NARROWEST:
-                found.append(["undecided"])
+                parts.append(["undecided"])
                 continue
             lower, upper = high.copy(), low.copy()
             lower[k] = upper[k] = low[k] / 2 + high[k] / 2
-            found.append(["cut", first + k, float(upper[k]).hex()])
-            left += [(upper, high), (low, lower)]
-        return found
+            parts.append(["cut", first + k, float(upper[k]).hex()])
+            waiting += [(upper, high), (low, lower)]
+        return parts
 
 
 def _in_coordinates(game: Any, profiles: np.ndarray) -> np.ndarray:
     if not isinstance(game, InFractions):
         return profiles
-    found = [game.fractions(x) for x in profiles]
-    return np.reshape(found, (len(profiles), *game.space.shape))
+    rows = [game.fractions(x) for x in profiles]
+    return np.reshape(rows, (len(profiles), *game.space.shape))
 
 
 def _document(game: Any, at: Coordinates, sums: Sums | None = None) -> Document:
@@ -243,10 +243,10 @@ def _part(
     at: Coordinates,
     equilibria: np.ndarray,
     complete: bool,
-    most: int = BOXES,
+    max_boxes: int = BOXES,
     sums: Sums | None = None,
 ) -> Document:
-    """Return equilibria, ``[equilibrium player axis]``, and if they are all the boxes without others."""
+    """Return the entries of equilibria; if ``complete``, also the boxes without other equilibria."""
     rows = [x[at.place] for x in equilibria]
     points = [_point(game, at, y) for y in rows]
     entries = [
@@ -258,20 +258,20 @@ def _part(
         raise Unsupported("proof file: an equilibrium of a complete list is at a kink, or degenerate")
     if not complete:
         return {"equilibria": entries}
-    one_of_two = len(at.start) == 2 and len(known) == 1 and at.ranges is None
-    if one_of_two and payoff_sum(lambda y: game.payoffs(at.profile(y)), at.low, at.high).constant:
+    is_single_of_two = len(at.start) == 2 and len(known) == 1 and at.ranges is None
+    if is_single_of_two and payoff_sum(lambda y: game.payoffs(at.profile(y)), at.low, at.high).constant:
         return {"equilibria": entries, "constant_sum": True}  # best responses are proved to be unique
-    boxes = _boxes(game, at, known, most) if sums is None else _boxes_of_totals(sums, at, known)
+    boxes = _boxes(game, at, known, max_boxes) if sums is None else _boxes_of_totals(sums, at, known)
     return {"equilibria": entries, "boxes": boxes}
 
 
 def _hexadecimal(row: Any) -> list[str]:
-    return [float(one).hex() for one in row]
+    return [float(number).hex() for number in row]
 
 
 def _node(node: tuple[Any, ...]) -> list[Any]:
-    name, *rest = node
-    return [name, rest[0].hex()] if name == "c" else [name, *rest]
+    name, *arguments = node
+    return [name, arguments[0].hex()] if name == "c" else [name, *arguments]
 
 
 def _point(game: Any, at: Coordinates, y: np.ndarray) -> FirstOrderPoint | None:
@@ -291,16 +291,16 @@ def _point(game: Any, at: Coordinates, y: np.ndarray) -> FirstOrderPoint | None:
 
 
 def _entry(y: np.ndarray, point: FirstOrderPoint) -> Document:
-    apart = np.maximum(np.abs(point.high - y), np.abs(y - point.low)).max(initial=0.0)
+    distance = np.maximum(np.abs(point.high - y), np.abs(y - point.low)).max(initial=0.0)
     # room for bounds of the checker that are a little wider
-    radius = float(apart * (1 + 1e-6) + 1e-9 * np.max(np.abs(y)) + 1e-300)
+    radius = float(distance * (1 + 1e-6) + 1e-9 * np.max(np.abs(y)) + 1e-300)
     return _entry_of(y, radius, point.alone_low, point.alone_high)
 
 
 def _largest(game: Any, at: Coordinates, y: np.ndarray) -> Document:
     """Return the entry of a largest payoff of a game of one player, which may be at a kink."""
-    one = len(at.start) == 1 and at.ranges is None
-    radius = maximum_near(game, np.asarray(at.profile(jnp.asarray(y)))) if one else None
+    single_player = len(at.start) == 1 and at.ranges is None
+    radius = maximum_near(game, np.asarray(at.profile(jnp.asarray(y)))) if single_player else None
     if radius is None:
         raise Unsupported("proof file: an equilibrium is at a kink, or first-order conditions are degenerate")
     ends = np.maximum(y - radius, at.low), np.minimum(y + radius, at.high)
@@ -317,58 +317,58 @@ def _entry_of(y: np.ndarray, radius: float, low: np.ndarray, high: np.ndarray) -
 
 
 class _Tree:
-    """Boxes that are left to decide on, as rows of arrays, and the entries of the others.
+    """Boxes that wait for a decision, as rows of arrays, and the entries of decided boxes.
 
-    Entries of a box have the numbers of other boxes in place of their entries.
+    An entry refers to another box by its number.
     """
 
     def __init__(self, *row: np.ndarray) -> None:
         self.entries: dict[int, list[Any]] = {}
-        self.left, self.count = list[tuple[int, tuple[np.ndarray, ...]]](), 0
+        self.waiting, self.count = list[tuple[int, tuple[np.ndarray, ...]]](), 0
         self.add(*row)
 
     def add(self, *row: np.ndarray) -> int:
         """Add a box and return its number."""
-        self.left.append((self.count, row))
+        self.waiting.append((self.count, row))
         self.count += 1
         return self.count - 1
 
-    def take(self, most: int) -> tuple[list[int], list[np.ndarray]]:
-        """Return numbers of some boxes that are left, and their rows, ``[array][box ..]``."""
-        if len(self.entries) > most:
-            raise Unsupported(f"proof file: more than {most} boxes would be needed")
-        numbers, rows = zip(*self.left[-BATCH:], strict=True)
-        del self.left[-BATCH:]
+    def take(self, max_boxes: int) -> tuple[list[int], list[np.ndarray]]:
+        """Return numbers of some waiting boxes, and their rows, ``[array][box ..]``."""
+        if len(self.entries) > max_boxes:
+            raise Unsupported(f"proof file: more than {max_boxes} boxes would be needed")
+        numbers, rows = zip(*self.waiting[-BATCH:], strict=True)
+        del self.waiting[-BATCH:]
         return list(numbers), [np.stack(part) for part in zip(*rows, strict=True)]
 
     def in_order(self) -> list[list[Any]]:
         """Return the entries of all boxes."""
-        ordered, left = list[list[Any]](), [0]
-        while left:
-            one = left.pop()
-            if isinstance(one, int):
-                left += self.entries[one][::-1]
+        ordered, waiting = list[list[Any]](), [0]
+        while waiting:
+            entry = waiting.pop()
+            if isinstance(entry, int):
+                waiting += self.entries[entry][::-1]
             else:
-                ordered.append(one)
+                ordered.append(entry)
         return ordered
 
 
-def _boxes(game: Any, at: Coordinates, points: list[FirstOrderPoint], most: int) -> list[list[Any]]:
-    """Return how the space is cut into boxes, and for each the reason why it has no further equilibrium."""
+def _boxes(game: Any, at: Coordinates, points: list[FirstOrderPoint], max_boxes: int) -> list[list[Any]]:
+    """Return the cuts of the space into boxes, and the reason why a box has no further equilibrium."""
     if len(at.low) > CHOICES:
         raise Unsupported(
             f"proof file: a complete list of {len(at.low)} choices; must be at most {CHOICES} without totals"
         )
     tree = _Tree(at.low, at.high, np.full(len(at.low), OPEN))
-    while tree.left:
-        numbers, rows = tree.take(most)
+    while tree.waiting:
+        numbers, rows = tree.take(max_boxes)
         low, high, sides = rows
         sides = np.where((low > at.low) & (high < at.high), 0.0, sides)
         reasons = _reasons(game, at, points, low, high, sides, len(tree.entries))
-        for number, why, a, b, side in zip(numbers, reasons, low, high, sides, strict=True):
-            if why:
-                face = _face(at, a, b, side, *why) if why[0] in SIGNS else None
-                tree.entries[number] = [why] if face is None else [why, tree.add(*face)]
+        for number, reason, a, b, side in zip(numbers, reasons, low, high, sides, strict=True):
+            if reason:
+                face = _face(at, a, b, side, *reason) if reason[0] in SIGNS else None
+                tree.entries[number] = [reason] if face is None else [reason, tree.add(*face)]
                 continue
             k = int(np.argmax((b - a) / (at.high - at.low)))
             if b[k] - a[k] < 1e-9 * (at.high - at.low)[k]:
@@ -383,32 +383,34 @@ def _boxes(game: Any, at: Coordinates, points: list[FirstOrderPoint], most: int)
 def _around(
     at: Coordinates, points: list[FirstOrderPoint], low: np.ndarray, high: np.ndarray
 ) -> list[list[Any]]:
-    """Return the reason of a box in which a point is the only one; empty if there is none such."""
+    """Return the reason of a box in which a point is the only one; empty if no point is."""
     inside = (low > at.low) & (high < at.high)  # of choices that are not at bounds, as those of the point
-    for j, one in enumerate(points):
-        if np.all((low >= one.alone_low) & (high <= one.alone_high) & ((one.side != 0) | inside)):
+    for j, point in enumerate(points):
+        if np.all((low >= point.alone_low) & (high <= point.alone_high) & ((point.side != 0) | inside)):
             return [["around", j]]
     return []
 
 
 def _boxes_of_totals(sums: Sums, at: Coordinates, points: list[FirstOrderPoint]) -> list[list[Any]]:
-    """Return how boxes of choices and totals are cut, and why each has no further equilibrium.
+    """Return the cuts of boxes of choices and totals, and the reasons why they have no further equilibrium.
 
-    What is cut off has choices that are not best, or totals to which choices do not add up.
+    A part that is cut off has choices that are not best, or totals to which choices do not add up.
     """
     count, pieces = len(at.low), PIECES[at.start.shape[1]][1]
     tree = _Tree(at.low, at.high, *totals_of(sums, at))
     slopes = jax.jit(partial(slopes_of, sums, at))
-    while tree.left:
+    while tree.waiting:
         numbers, rows = tree.take(BOXES_OF_TOTALS)
         best = narrowed_once(sums, at, rows[0], rows[1], rows[2], rows[3], pieces, len(tree.entries))
-        for number, good, a, b, s, t in zip(numbers, zip(*best, strict=True), *rows, strict=True):
-            empty = good[0] > good[1]
-            parts = ((a, np.where(empty, b, good[0])), (np.where(empty, a, good[1]), b))
-            signs = np.array([_rises(slopes, a, b, *part, good[2], good[3]) for part in parts])
-            if np.any(empty) or np.any(good[2] > good[3]):
+        for number, narrowed, a, b, s, t in zip(numbers, zip(*best, strict=True), *rows, strict=True):
+            empty = narrowed[0] > narrowed[1]
+            parts = ((a, np.where(empty, b, narrowed[0])), (np.where(empty, a, narrowed[1]), b))
+            signs = np.array(
+                [_rising_choices(slopes, a, b, *part, narrowed[2], narrowed[3]) for part in parts]
+            )
+            if np.any(empty) or np.any(narrowed[2] > narrowed[3]):
                 wide = np.flatnonzero(empty & (b > a))
-                if np.any(good[2] > good[3]) or not len(wide):
+                if np.any(narrowed[2] > narrowed[3]) or not len(wide):
                     tree.entries[number] = [["krawczyk"]]
                     continue
                 k = int(wide[0])
@@ -417,23 +419,23 @@ def _boxes_of_totals(sums: Sums, at: Coordinates, points: list[FirstOrderPoint])
                 tree.entries[number] = [[name, k]] + ([tree.add(*face[:2], s, t)] if face else [])
                 continue
             ends = np.concatenate([a, s]), np.concatenate([b, t])
-            smaller = np.concatenate([good[0], good[2]]), np.concatenate([good[1], good[3]])
+            smaller = np.concatenate([narrowed[0], narrowed[2]]), np.concatenate([narrowed[1], narrowed[3]])
             before, after = _cut_off(ends, smaller, signs)
             (a, s), (b, t) = ((end[:count], end[count:]) for end in ends)
-            rest: list[Any] = _around(at, points, a, b)
-            if not rest and before:
-                rest = [tree.add(a, b, s, t)]
-            elif not rest:
+            remaining: list[Any] = _around(at, points, a, b)
+            if not remaining and before:
+                remaining = [tree.add(a, b, s, t)]
+            elif not remaining:
                 k = int(np.argmax(t - s))
                 lower, upper = t.copy(), s.copy()
                 lower[k] = upper[k] = middle_of(s, t)[k]
                 cut = ["cut", count + k, float(lower[k]).hex()]
-                rest = [cut, tree.add(a, b, s, lower), tree.add(a, b, upper, t)]
-            tree.entries[number] = [*before, *rest, *after]
+                remaining = [cut, tree.add(a, b, s, lower), tree.add(a, b, upper, t)]
+            tree.entries[number] = [*before, *remaining, *after]
     return tree.in_order()
 
 
-def _rises(
+def _rising_choices(
     slopes: Callable[..., Any],
     low: np.ndarray,
     high: np.ndarray,
@@ -442,13 +444,15 @@ def _rises(
     total_low: np.ndarray,
     total_high: np.ndarray,
 ) -> np.ndarray:
-    """Return where payoffs rise between two ends, ``[choice]``, seen at the most possible of some totals."""
+    """Return a mask of choices in which payoffs rise, at the most plausible of sampled totals."""
     share = np.linspace(ROOM, 1 - ROOM, 5)
-    at = [
+    samples = [
         (first + p * (last - first), total_low + q * (total_high - total_low)) for p in share for q in share
     ]
-    found, apart = (np.array(part) for part in zip(*(slopes(y, low, high, t) for y, t in at), strict=True))
-    return np.asarray(np.take_along_axis(found, apart.argmin(axis=0)[None], axis=0)[0] > 0)
+    slopes_at, distances = (
+        np.array(part) for part in zip(*(slopes(y, low, high, t) for y, t in samples), strict=True)
+    )
+    return np.asarray(np.take_along_axis(slopes_at, distances.argmin(axis=0)[None], axis=0)[0] > 0)
 
 
 def _cut_off(
@@ -456,30 +460,32 @@ def _cut_off(
 ) -> tuple[list[Any], list[Any]]:
     """Cut a box of choices and totals to nearly a smaller one, in place.
 
-    Returns the entries before and after what is left. ``rises [end choice]`` tells whether payoffs rise in
-    what is cut off.
+    Returns the entries before and after the smaller box. ``rises [end choice]`` is a mask of ends: whether
+    payoffs rise in the part that is cut off there.
     """
     before, after = list[Any](), list[Any]()
     count = rises.shape[1]
-    # totals first: what is cut off of choices is not best for what is left of them
+    # totals first: choices that are cut off are not best for the remaining totals
     for k in [*range(count, len(ends[0])), *range(count)]:
         low, high, first, last = (end[k] for end in (*ends, *smaller))
         width = high - low
         if width <= 0 or first > last:
             continue
-        room, enough = (ROOM, ENOUGH) if k < count else (ROOM_OF_TOTALS, ENOUGH_OF_TOTALS)
-        why = [["rises" if one else "falls", k] for one in rises[:, k]] if k < count else [["krawczyk"]] * 2
+        room, minimum = (ROOM, ENOUGH) if k < count else (ROOM_OF_TOTALS, ENOUGH_OF_TOTALS)
+        reasons = (
+            [["rises" if rise else "falls", k] for rise in rises[:, k]] if k < count else [["krawczyk"]] * 2
+        )
         if k < count and first == last in (low, high):
             before.append(["falls" if first == low else "rises", k])
             ends[0][k] = ends[1][k] = first
             continue
         first, last = first - room * width, last + room * width
-        if first > low + enough * width:
-            before += [["cut", k, float(first).hex()], why[0]]
+        if first > low + minimum * width:
+            before += [["cut", k, float(first).hex()], reasons[0]]
             ends[0][k] = first
-        if last < high - enough * width:
+        if last < high - minimum * width:
             before.append(["cut", k, float(last).hex()])
-            after.insert(0, why[1])
+            after.insert(0, reasons[1])
             ends[1][k] = last
     return before, after
 
@@ -508,38 +514,38 @@ def _reasons(
     seen: int,
 ) -> list[list[Any]]:
     """Return the reasons of boxes, empty where none is found."""
-    found: list[list[Any]] = [[] for _ in low]
-    known = first_order(game, at, low, high, side, seen)
-    rises = (known.slope_low > 0) & known.smooth[:, None]
-    falls = (known.slope_high < 0) & known.smooth[:, None]
-    size = np.maximum(np.where(rises, known.slope_low, 0), np.where(falls, -known.slope_high, 0))
+    reasons: list[list[Any]] = [[] for _ in low]
+    enclosures = first_order(game, at, low, high, side, seen)
+    rises = (enclosures.slope_low > 0) & enclosures.smooth[:, None]
+    falls = (enclosures.slope_high < 0) & enclosures.smooth[:, None]
+    size = np.maximum(np.where(rises, enclosures.slope_low, 0), np.where(falls, -enclosures.slope_high, 0))
     # at the bound to which a payoff rises a choice can stay
     stays = (rises & (high == at.high)) | (falls & (low == at.low))
-    gone = known.smooth & np.any((known.low > known.high) & (side == 0), axis=1)
+    empty = enclosures.smooth & np.any((enclosures.low > enclosures.high) & (side == 0), axis=1)
     wide = ((high - low) / (at.high - at.low)).max(axis=1)
     for k in range(len(low)):
         names = np.where(rises[k], "rises", "falls")
-        found[k] = next(iter(_around(at, points, low[k], high[k])), [])
+        reasons[k] = next(iter(_around(at, points, low[k], high[k])), [])
         outside = ((rises | falls) & ~stays)[k]
         faces = stays[k] & (low[k] < high[k])
-        if not found[k] and outside.any():
+        if not reasons[k] and outside.any():
             j = int(np.where(outside, size[k], 0.0).argmax())
-            found[k] = [str(names[j]), j]
-        elif not found[k] and gone[k]:
-            found[k] = ["krawczyk"]
-        elif not found[k] and faces.any():
+            reasons[k] = [str(names[j]), j]
+        elif not reasons[k] and empty[k]:
+            reasons[k] = ["krawczyk"]
+        elif not reasons[k] and faces.any():
             j = int(np.where(faces, size[k], 0.0).argmax())
-            found[k] = [str(names[j]), j]
-    undecided = np.array([not why for why in found])
-    left = np.flatnonzero(undecided & ((wide < FLAT_BOX) | ~np.asarray(known.smooth)))
-    if len(left):
-        gain, strategy = good_strategies(game, at, (low[left] + high[left]) / 2, seen)
+            reasons[k] = [str(names[j]), j]
+    undecided = np.array([not reason for reason in reasons])
+    flat = np.flatnonzero(undecided & ((wide < FLAT_BOX) | ~np.asarray(enclosures.smooth)))
+    if len(flat):
+        gain, strategy = good_strategies(game, at, (low[flat] + high[flat]) / 2, seen)
         for player in range(len(at.start)):
-            mine = np.flatnonzero(at.player == player)
-            some = np.flatnonzero([not found[k] for k in left] & (gain[:, player] > 0))
-            if len(some) and len(mine):
-                rows = left[some]
-                better = refutation(game, at, player, low[rows], high[rows], strategy[some, player], seen)
-                for k, row in zip(some[better], rows[better], strict=True):
-                    found[row] = ["better", player, _hexadecimal(strategy[k, player][at.axis[mine]])]
-    return found
+            indices = np.flatnonzero(at.player == player)
+            gaining = np.flatnonzero([not reasons[k] for k in flat] & (gain[:, player] > 0))
+            if len(gaining) and len(indices):
+                rows = flat[gaining]
+                better = refutation(game, at, player, low[rows], high[rows], strategy[gaining, player], seen)
+                for k, row in zip(gaining[better], rows[better], strict=True):
+                    reasons[row] = ["better", player, _hexadecimal(strategy[k, player][at.axis[indices]])]
+    return reasons
