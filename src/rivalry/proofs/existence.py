@@ -3,8 +3,8 @@
 A maximum of two numbers is the largest of their means with weights between 0 and 1. A payoff that falls as
 the maximum rises is therefore the smallest of functions without a kink, one for each weight, and concave if
 all of them are. Where every player's payoff is continuous and concave in its own strategy, the game on a box
-has an equilibrium (Debreu, Glicksberg, Fan: by Kakutani's theorem). It is one of the whole game if it is not
-at an end of the box inside the space, and if no strategy outside pays more.
+has an equilibrium (Debreu, Glicksberg, Fan: by Kakutani's theorem). That point is an equilibrium
+of the game if it is not at an end of the box inside the space, and if no strategy outside pays more.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LIMIT = 1000  # boxes of strategies outside
 
 
 class Bends(NamedTuple):
-    """What is known of own payoffs in a box of profiles, whichever side of a kink is taken.
+    """Enclosures of derivatives of payoffs in a box of profiles, on all sides of kinks.
 
     Attributes
     ----------
@@ -69,26 +69,26 @@ class Bends(NamedTuple):
 def _bend(game: Game, at: Coordinates, low: Array, high: Array) -> Bends:
     mid = jnp.clip(low / 2 + high / 2, low, high)
     payoffs = shifted(lambda y: game.payoffs(at.profile(y)), mid)
-    shapes = [one.shape for one in jax.eval_shape(payoffs.sides, mid)]
+    shapes = [side.shape for side in jax.eval_shape(payoffs.sides, mid)]
     ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
 
     def parts(flat: Array) -> list[Array]:
-        each = zip(ends[:-1], ends[1:], shapes, strict=True)
-        return [flat[a:b].reshape(shape) for a, b, shape in each]
+        pieces = zip(ends[:-1], ends[1:], shapes, strict=True)
+        return [flat[a:b].reshape(shape) for a, b, shape in pieces]
 
     count = int(ends[-1])
     if count > KINKS:
         raise Unsupported(f"proofs: payoffs have {count} maxima; must be at most {KINKS}")
 
     def pay(shifts: object, weights: Array, raised: Array, y: Array) -> Array:
-        found: Array = payoffs.weighted(shifts, parts(weights), parts(raised), y)[0]
-        return found
+        payoff: Array = payoffs.weighted(shifts, parts(weights), parts(raised), y)[0]
+        return payoff
 
     def slopes(shifts: object, weights: Array, raised: Array, y: Array) -> Array:
-        every: Array = jax.jacfwd(lambda z: pay(shifts, weights, raised, z))(y)
-        return every[at.player, np.arange(len(y))]
+        jacobian: Array = jax.jacfwd(lambda z: pay(shifts, weights, raised, z))(y)
+        return jacobian[at.player, np.arange(len(y))]
 
-    def every(shifts: object, weights: Array, y: Array) -> tuple[Array, ...]:
+    def derivatives(shifts: object, weights: Array, y: Array) -> tuple[Array, ...]:
         level = jnp.zeros(count)
         bend = jax.jacfwd(partial(slopes, shifts, weights, level))(y)
         raises = jax.jacfwd(lambda raised: pay(shifts, weights, raised, y))(level)
@@ -96,14 +96,14 @@ def _bend(game: Game, at: Coordinates, low: Array, high: Array) -> Bends:
 
     box, shifts = intervals.around(low, high), payoffs.shifts(mid)
     sides, compared = enclose(payoffs.sides, mid)(box)
-    smallest, most = (
-        jnp.concatenate([jnp.ravel(getattr(one, end)) for one in sides]) if sides else jnp.zeros(0)
+    smallest, largest = (
+        jnp.concatenate([jnp.ravel(getattr(side, end)) for side in sides]) if sides else jnp.zeros(0)
         for end in ("low", "high")
     )
-    first, second = smallest > 0, most < 0
+    first, second = smallest > 0, largest < 0
     weights = Interval(jnp.where(first, 1.0, 0.0), jnp.where(second, 0.0, 1.0))
     half = jnp.full(count, 0.5)
-    (slope, bend, raises, pays), decided = enclose(every, shifts, half, mid)(shifts, weights, box)
+    (slope, bend, raises, pays), decided = enclose(derivatives, shifts, half, mid)(shifts, weights, box)
     # a payoff in which a maximum does not occur has a derivative also where that of the maximum is none
     occurs = jax.vmap(
         lambda row: jnp.isnan(
@@ -125,59 +125,63 @@ def _bends(game: Game, at: Coordinates, low: Array, high: Array) -> Bends:
 
 
 def bends(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> Bends:
-    """Return what is known of boxes ``[box coordinate]``; see `Bends`."""
-    found: Bends = in_batches(partial(_bends, game, at), BATCH, low, high)
-    return found
+    """Return the enclosures `Bends` of boxes ``[box coordinate]``."""
+    result: Bends = in_batches(partial(_bends, game, at), BATCH, low, high)
+    return result
 
 
-def is_concave(at: Coordinates, found: Bends, k: int) -> bool:
+def is_concave(at: Coordinates, enclosures: Bends, k: int) -> bool:
     """Return whether in box k every player's payoff is certainly continuous, and concave in its strategy."""
-    if not (found.known[k] and found.falls[k].all()):
+    if not (enclosures.known[k] and enclosures.falls[k].all()):
         return False
-    return all(_bends_down(found.bend_low[k], found.bend_high[k], at.player == p) for p in set(at.player))
+    return all(
+        _bends_down(enclosures.bend_low[k], enclosures.bend_high[k], at.player == p) for p in set(at.player)
+    )
 
 
-def _bends_down(low: np.ndarray, high: np.ndarray, own: np.ndarray) -> bool:
-    low, high = low[np.ix_(own, own)], high[np.ix_(own, own)]
+def _bends_down(low: np.ndarray, high: np.ndarray, entries: np.ndarray) -> bool:
+    low, high = low[np.ix_(entries, entries)], high[np.ix_(entries, entries)]
     return bool(high[0, 0] <= 0) if len(high) == 1 else negative_definite(low, high)
 
 
-def is_unique(found: Bends, k: int) -> bool:
-    """Return whether box k has at most one equilibrium: derivatives of slopes are dominated by own ones.
+def is_unique(enclosures: Bends, k: int) -> bool:
+    """Return whether box k has at most one equilibrium: derivatives of slopes are diagonally dominant.
 
     Then slopes are a one-to-one function in the sense of variational inequalities on a box (a P-function).
     """
-    size = np.maximum(np.abs(found.bend_low[k]), np.abs(found.bend_high[k]))
-    own = -np.diag(found.bend_high[k])
-    rest = (size.sum(axis=1) - np.diag(size)) * (1 + DOMINANCE)
-    return bool(found.known[k] and found.smooth[k] and np.all(own > rest))
+    size = np.maximum(np.abs(enclosures.bend_low[k]), np.abs(enclosures.bend_high[k]))
+    diagonal = -np.diag(enclosures.bend_high[k])
+    off_diagonal = (size.sum(axis=1) - np.diag(size)) * (1 + DOMINANCE)
+    return bool(enclosures.known[k] and enclosures.smooth[k] and np.all(diagonal > off_diagonal))
 
 
 def existence_and_uniqueness(
     game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, others: tuple[np.ndarray, np.ndarray]
 ) -> tuple[bool, bool]:
-    """Return whether a box around the given one is proved to hold an equilibrium, and whether just one.
+    """Return whether a larger box is proved to contain an equilibrium, and whether only one.
 
     Parameters
     ----------
     low, high
         The box, ``[coordinate]``.
     others
-        Ends of boxes that the box around it must not overlap, ``[box coordinate]``.
+        Ends of boxes that the larger box must not overlap, ``[box coordinate]``.
     """
     reach = SIZES[:, None] * (at.high - at.low)
     lower, upper = np.maximum(low - reach, at.low), np.minimum(high + reach, at.high)
     try:
-        found = bends(game, at, lower, upper)
+        enclosures = bends(game, at, lower, upper)
     except Unsupported:
         return False, False
     best = partial(_is_best, game, at)
     for k, (first, last) in enumerate(zip(lower, upper, strict=True)):
-        if np.any(np.all((others[0] <= last) & (others[1] >= first), axis=1)) or not is_concave(at, found, k):
+        if np.any(np.all((others[0] <= last) & (others[1] >= first), axis=1)) or not is_concave(
+            at, enclosures, k
+        ):
             continue
         if _is_decided(game, at, (first, last), *_inner_ends(at, first, last), lambda a, b: False):
             holds = _is_decided(game, at, (first, last), first[None], last[None], best)
-            return holds, holds and any(is_unique(found, j) for j in range(k, len(SIZES)))
+            return holds, holds and any(is_unique(enclosures, j) for j in range(k, len(SIZES)))
     return False, False
 
 
@@ -187,31 +191,31 @@ def _inner_ends(at: Coordinates, first: np.ndarray, last: np.ndarray) -> tuple[n
     for k in range(len(first)):
         for end, bound in ((first, at.low), (last, at.high)):
             if end[k] != bound[k]:
-                for ends, whole in ((low, first), (high, last)):
-                    ends.append(np.where(np.arange(len(first)) == k, end, whole)[None])
+                for ends, corner in ((low, first), (high, last)):
+                    ends.append(np.where(np.arange(len(first)) == k, end, corner)[None])
     return np.concatenate(low), np.concatenate(high)
 
 
 def _is_decided(
     game: Game,
     at: Coordinates,
-    whole: tuple[np.ndarray, np.ndarray],
+    box: tuple[np.ndarray, np.ndarray],
     low: np.ndarray,
     high: np.ndarray,
-    settles: Callable[[np.ndarray, np.ndarray], bool],
+    decides: Callable[[np.ndarray, np.ndarray], bool],
 ) -> bool:
-    """Return whether each equilibrium of the game on a box in the parts ``[part coordinate]`` is settled."""
+    """Return whether all equilibria on ``box`` in the parts ``[part coordinate]`` are decided."""
     seen = 0
     while len(low):
         seen += len(low)
-        found = bends(game, at, low, high)
-        rises = (found.slope_low > 0) & found.known[:, None]
-        falls = (found.slope_high < 0) & found.known[:, None]
-        some = ~np.any((rises & (high < whole[1])) | (falls & (low > whole[0])), axis=1)
+        enclosures = bends(game, at, low, high)
+        rises = (enclosures.slope_low > 0) & enclosures.known[:, None]
+        falls = (enclosures.slope_high < 0) & enclosures.known[:, None]
+        possible = ~np.any((rises & (high < box[1])) | (falls & (low > box[0])), axis=1)
         # whose payoff rises is at the upper end
-        low, high = np.where(rises, high, low)[some], np.where(falls, low, high)[some]
-        left = [not settles(a, b) for a, b in zip(low, high, strict=True)]
-        low, high = low[left], high[left]
+        low, high = np.where(rises, high, low)[possible], np.where(falls, low, high)[possible]
+        open_ = [not decides(a, b) for a, b in zip(low, high, strict=True)]
+        low, high = low[open_], high[open_]
         wide = (high - low) / (at.high - at.low)
         if len(low) and (seen > BOXES or wide.max(axis=1).min() < NARROW):
             return False
@@ -223,25 +227,25 @@ def _is_decided(
 
 
 def _is_best(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> bool:
-    """Return whether a best strategy near every profile of a box pays more than all others.
+    """Return whether near every profile of a box a best strategy pays more than all others.
 
-    Near it payoffs are concave, the others' strategies being in the box; farther away they are bounded.
+    Near it payoffs are concave while the others play in the box; farther away they are bounded.
     """
     point = FirstOrderPoint(low, high, low, high, *np.zeros((2, len(low))))
     for player in sorted(set(at.player)):
-        mine = at.player == player
-        rows = at.axis[mine]
+        coordinates = at.player == player
+        rows = at.axis[coordinates]
         space = np.stack([at.start[player]] * 2)
-        here = space.copy()
-        space[:, rows] = at.low[mine], at.high[mine]
-        here[:, rows] = low[mine], high[mine]
-        near_low, near_high = boxes_around(game.space, player, here, space, SIZES[:, None])  # type: ignore[arg-type]
-        whole = [np.repeat(end[None], len(SIZES), axis=0) for end in (low, high)]
-        whole[0][:, mine], whole[1][:, mine] = near_low[:, rows], near_high[:, rows]
-        found = bends(game, at, *whole)
+        player_box = space.copy()
+        space[:, rows] = at.low[coordinates], at.high[coordinates]
+        player_box[:, rows] = low[coordinates], high[coordinates]
+        near_low, near_high = boxes_around(game.space, player, player_box, space, SIZES[:, None])  # type: ignore[arg-type]
+        boxes = [np.repeat(end[None], len(SIZES), axis=0) for end in (low, high)]
+        boxes[0][:, coordinates], boxes[1][:, coordinates] = near_low[:, rows], near_high[:, rows]
+        enclosures = bends(game, at, *boxes)
         for k in range(len(SIZES)):
-            bent = _bends_down(found.bend_low[k], found.bend_high[k], mine)
-            if found.known[k] and found.falls[k, player] and bent:
+            concave = _bends_down(enclosures.bend_low[k], enclosures.bend_high[k], coordinates)
+            if enclosures.known[k] and enclosures.falls[k, player] and concave:
                 break
         else:
             return False
