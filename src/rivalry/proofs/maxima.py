@@ -25,7 +25,7 @@ LIMIT = 4000  # boxes of strategies outside
 
 
 def maximum_near(game: Game, x: np.ndarray) -> float | None:
-    """Return a distance from ``x [1 axis]`` within which a strategy pays most; None without proof.
+    """Return a distance from ``x [1 axis]`` within which the payoff is largest; None without a proof.
 
     Raises
     ------
@@ -36,19 +36,19 @@ def maximum_near(game: Game, x: np.ndarray) -> float | None:
     y = np.asarray(x, dtype=float)[at.place]
     point = FirstOrderPoint(y, y, y, y, *np.zeros((2, len(y))))
     for radius in RADII:
-        away = radius * (at.high - at.low)
-        low, high = (np.asarray(at.profile(np.clip(y + d, at.low, at.high)))[0] for d in (-away, away))
+        reach = radius * (at.high - at.low)
+        low, high = (np.asarray(at.profile(np.clip(y + d, at.low, at.high)))[0] for d in (-reach, reach))
         if judge_player(game, at, point, 0, LIMIT, (low, high)) == "equilibrium":
-            apart = np.nextafter(np.max(np.maximum(high - x[0], x[0] - low)), np.inf)
-            return float(apart) if _is_continuous(game, at, low, high) else None
+            distance = np.nextafter(np.max(np.maximum(high - x[0], x[0] - low)), np.inf)
+            return float(distance) if _is_continuous(game, at, low, high) else None
     return None
 
 
 def _is_continuous(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> bool:
     """Return whether the payoff is certainly continuous between two strategies ``[axis]``.
 
-    It is where it is finite and no comparison is undecided: maxima and the like are none.
+    It is if it is finite and every comparison is decided; maxima are no comparisons.
     """
     pay = oracles.deviation_payoff(game, jnp.asarray(at.start), 0)
-    (found,), decided = enclose(pay, jnp.asarray(low))(Interval(jnp.asarray(low), jnp.asarray(high)))
-    return bool(decided & jnp.isfinite(found.low) & jnp.isfinite(found.high))
+    (payoff,), decided = enclose(pay, jnp.asarray(low))(Interval(jnp.asarray(low), jnp.asarray(high)))
+    return bool(decided & jnp.isfinite(payoff.low) & jnp.isfinite(payoff.high))
