@@ -31,56 +31,58 @@ def value_range(
 ) -> tuple[Array, Array]:
     """Return bounds on a function of numbers from ``low [axis]`` to ``high [axis]``, while JAX traces.
 
-    They are the closer of two: of the function on the box, and of its value at one point with the derivatives
-    on the box. Of ``shares`` only those that sum to one count.
+    They are the tighter of two: bounds on the function on the box, and bounds from its value at one point and
+    the derivatives on the box. With ``shares`` only numbers that sum to one count.
     """
     mid = middle_shares(low, high) if shares else jnp.clip(low / 2 + high / 2, low, high)
     traced = shifted(function, mid)
     shifts = traced.shifts(mid)
 
     def value(shifts: object, y: Array) -> Array:
-        found: Array = traced.call(shifts, y)[0]
-        return found
+        result: Array = traced.call(shifts, y)[0]
+        return result
 
-    def every(shifts: object, y: Array) -> tuple[Array, Array]:
+    def value_and_slope(shifts: object, y: Array) -> tuple[Array, Array]:
         return value(shifts, y), jax.jacfwd(partial(value, shifts))(y)
 
     box, centre = Interval(low, high), Interval(mid, mid)
-    (whole, slope), decided = enclose(every, shifts, mid)(shifts, box)
+    (value_on_box, slope), decided = enclose(value_and_slope, shifts, mid)(shifts, box)
     (at_mid,), _ = enclose(value, shifts, mid)(shifts, centre)
     change = (_change_of_shares if shares else _change)(slope, box, centre)
-    linear = meet(whole, intervals.add(at_mid, change))
-    known = traced.are_finite(box) & ~jnp.isnan(whole.low)
+    linear = meet(value_on_box, intervals.add(at_mid, change))
+    known = traced.are_finite(box) & ~jnp.isnan(value_on_box.low)
     return (
-        jnp.where(known, jnp.where(decided, linear.low, whole.low), -jnp.inf),
-        jnp.where(known, jnp.where(decided, linear.high, whole.high), jnp.inf),
+        jnp.where(known, jnp.where(decided, linear.low, value_on_box.low), -jnp.inf),
+        jnp.where(known, jnp.where(decided, linear.high, value_on_box.high), jnp.inf),
     )
 
 
 def _change(slope: Interval, box: Interval, centre: Interval) -> Interval:
     """Return bounds on the change of a function with slopes ``[.. axis]`` from the centre into the box."""
-    away = intervals.subtract(box, centre)
-    return intervals.contract(slope, away, jnp.matmul, centre.shape[0])
+    offset = intervals.subtract(box, centre)
+    return intervals.contract(slope, offset, jnp.matmul, centre.shape[0])
 
 
 def _change_of_shares(slope: Interval, box: Interval, centre: Interval) -> Interval:
-    """Return the same of numbers that sum to one, of which a number times the sum may be subtracted.
+    """Return the bounds of `_change` for numbers that sum to one: a price times the sum may be subtracted.
 
-    Every such price gives bounds; those of one axis each contain the best.
+    Every price gives bounds; the best price is the slope of one of the axes.
     """
     price = slope.low / 2 + slope.high / 2
     price = jnp.where(jnp.isfinite(price), price, 0.0)[:, None]
-    less = intervals.subtract(Interval(slope.low[None], slope.high[None]), Interval(price, price))
+    priced = intervals.subtract(Interval(slope.low[None], slope.high[None]), Interval(price, price))
     # the centre sums to one up to rounding; zero, so that the centre itself is within the bounds
-    rest = intervals.subtract(intervals.ONE, intervals.total(centre, (0,)))
-    rest = Interval(jnp.minimum(rest.low, 0.0), jnp.maximum(rest.high, 0.0))
+    remainder = intervals.subtract(intervals.ONE, intervals.total(centre, (0,)))
+    remainder = Interval(jnp.minimum(remainder.low, 0.0), jnp.maximum(remainder.high, 0.0))
     price = price[:, 0]
-    every = intervals.add(_change(less, box, centre), intervals.multiply(Interval(price, price), rest))
-    return Interval(jnp.nanmax(every.low), jnp.nanmin(every.high))
+    changes = intervals.add(
+        _change(priced, box, centre), intervals.multiply(Interval(price, price), remainder)
+    )
+    return Interval(jnp.nanmax(changes.low), jnp.nanmin(changes.high))
 
 
 class Tangent(NamedTuple):
-    """Bounds on a payoff and its slopes at one own strategy, and on its second derivatives in a box."""
+    """Bounds on a payoff and its slopes at a strategy, and on its second derivatives in a box."""
 
     payoff: Interval
     slope: Interval  # [axis]
@@ -97,8 +99,8 @@ def payoff_tangent(game: Game, x: Any, player: Array, strategy: Array, low: Any,
     shifts = traced.shifts(strategy)
 
     def value(shifts: object, y: Array) -> Array:
-        found: Array = traced.call(shifts, y)[0]
-        return found
+        result: Array = traced.call(shifts, y)[0]
+        return result
 
     def first(shifts: object, y: Array) -> tuple[Array, Array]:
         return value(shifts, y), jax.jacfwd(partial(value, shifts))(y)
@@ -110,16 +112,16 @@ def payoff_tangent(game: Game, x: Any, player: Array, strategy: Array, low: Any,
 
     box = Interval(low, high)
     (payoff, slope), smooth = enclose(first, shifts, strategy)(shifts, Interval(strategy, strategy))
-    (whole, _, bend), decided = enclose(second, shifts, strategy)(shifts, box)
+    (payoff_on_box, _, bend), decided = enclose(second, shifts, strategy)(shifts, box)
     payoff, slope, bend = (
-        one if isinstance(one, Interval) else Interval(one, one) for one in (payoff, slope, bend)
+        bound if isinstance(bound, Interval) else Interval(bound, bound) for bound in (payoff, slope, bend)
     )
-    known = smooth & decided & ~jnp.isnan(whole.low) & traced.are_finite(box)
+    known = smooth & decided & ~jnp.isnan(payoff_on_box.low) & traced.are_finite(box)
     return Tangent(payoff, slope, bend, known)
 
 
 def payoff_range(game: Game, x: Any, player: Array, low: object, high: object) -> tuple[Array, Array]:
-    """Return bounds on payoffs of own strategies from ``low [axis]`` to ``high [axis]``, the others at ``x``.
+    """Return bounds on payoffs of strategies from ``low [axis]`` to ``high [axis]``, the others at ``x``.
 
     For use while JAX traces. On a simplex they hold for strategies that sum to one.
     """
