@@ -1,7 +1,7 @@
 """The search for all equilibria for all values of parameters: ranges are split where boxes are undecided.
 
-What is proved for a range holds for its parts. So a part inherits the first-order points of the whole, each
-with the box in which it is the only one, and the boxes in which nothing is proved; no other box is searched.
+A proof for a range holds for its parts. So a part inherits the first-order points of the range, with the
+boxes in which they are the only ones, and the undecided boxes; no other box is searched.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from rivalry.proofs.spaces.coordinates import Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import profile_bounds
 from rivalry.proofs.spaces.parameter_ranges import GameOnRanges, Ranges
 
-NARROWEST = 2.0**-13  # of the whole: ranges that are not split
+NARROWEST = 2.0**-13  # of the full range: narrower ranges are not split
 BOXES = 2000  # of profiles for a range, before it is split
-SEEDS = 32  # boxes from the middle of which Newton's method looks for points
+SEEDS = 32  # boxes from whose midpoints Newton's method starts
 BOX_ENDS = ("low", "high", "side")
 
 
 def begin_on_ranges(world: GameOnRanges, session: Session) -> Session:
-    """Return a session in which the whole of the ranges waits, with the boxes of a session of one game."""
-    whole = np.stack([world.ranges.low, world.ranges.high])
+    """Return a session in which the full ranges wait, with the boxes of a session of one game."""
+    ends = np.stack([world.ranges.low, world.ranges.high])
     choices = session["low"].shape[1]
     boxes = {f"waiting_{name}": session[name] for name in BOX_ENDS}
     return (
@@ -35,16 +35,16 @@ def begin_on_ranges(world: GameOnRanges, session: Session) -> Session:
         | {name: session[name][:0] for name in BOX_ENDS}
         | boxes
         | {
-            "here": whole[None][:0],  # the range that is searched, if any
+            "here": ends[None][:0],  # the range that is searched, if any
             "before": np.zeros(1, dtype=np.int64),  # boxes searched for other ranges
-            "waiting": whole[None],
+            "waiting": ends[None],
             "waiting_id": np.zeros(1, dtype=np.int64),
             "waiting_box_of": np.zeros(len(session["low"]), dtype=np.int64),
             "waiting_points": session["points"],
             "waiting_verdict": session["verdict"],
             "waiting_point_of": np.zeros(0, dtype=np.int64),
             "next_id": np.ones(1, dtype=np.int64),
-            "range": whole[None][:0],
+            "range": ends[None][:0],
             "range_decided": np.zeros(0, dtype=bool),
             "range_count": np.zeros(0, dtype=np.int64),
             "piece": np.zeros((0, 2, choices)),
@@ -54,7 +54,7 @@ def begin_on_ranges(world: GameOnRanges, session: Session) -> Session:
 
 
 def search_on_ranges(world: GameOnRanges, session: Session, search: BoxSearch) -> bool:
-    """Take one step of the search; return False once there is none left."""
+    """Take one step of the search; return False when the search has ended."""
     if not len(session["here"]):
         if not len(session["waiting"]):
             return False
@@ -75,7 +75,7 @@ def _coordinates(world: GameOnRanges, ends: np.ndarray) -> Coordinates:
 
 
 def _widths(world: GameOnRanges, ranges: np.ndarray) -> np.ndarray:
-    """Return widths ``[range parameter]`` of ranges ``[range end parameter]`` relative to the whole."""
+    """Return widths ``[range parameter]`` of ranges ``[range end parameter]`` relative to the full ranges."""
     return np.asarray((ranges[:, 1] - ranges[:, 0]) / (world.ranges.high - world.ranges.low))
 
 
@@ -87,34 +87,34 @@ def _open(world: GameOnRanges, session: Session, search: BoxSearch) -> None:
     session["here"] = session["waiting"][k : k + 1]
     for name in ("waiting", "waiting_id"):
         session[name] = np.delete(session[name], k, axis=0)
-    for of, names in (("waiting_box_of", BOX_ENDS), ("waiting_point_of", ("points", "verdict"))):
-        own = session[of] == number
+    for owner, names in (("waiting_box_of", BOX_ENDS), ("waiting_point_of", ("points", "verdict"))):
+        selected = session[owner] == number
         for name in names:
-            session[name] = session[f"waiting_{name}"][own]
-            session[f"waiting_{name}"] = session[f"waiting_{name}"][~own]
-        session[of] = session[of][~own]
+            session[name] = session[f"waiting_{name}"][selected]
+            session[f"waiting_{name}"] = session[f"waiting_{name}"][~selected]
+        session[owner] = session[owner][~selected]
     for name in BOX_ENDS:
         session[f"undecided_{name}"] = session[name][:0]
     session["before"] = session["boxes"].copy()
-    if number == 0:  # the whole: points are looked for everywhere
+    if number == 0:  # the full ranges: points are searched everywhere
         return
     at = _coordinates(world, session["here"][0])
     if len(session["points"]):
         rows = session["points"].copy()
         for _ in range(3):
-            found = first_order(world.game, at, rows[:, 0], rows[:, 1], rows[:, 4])
-            rows[:, 0], rows[:, 1] = found.low, found.high
+            enclosures = first_order(world.game, at, rows[:, 0], rows[:, 1], rows[:, 4])
+            rows[:, 0], rows[:, 1] = enclosures.low, enclosures.high
         session["points"] = rows
     if len(session["low"]):
-        some = np.unique(np.linspace(0, len(session["low"]) - 1, SEEDS).astype(int))
-        middle, side = (session["low"][some] + session["high"][some]) / 2, session["side"][some]
+        seeds = np.unique(np.linspace(0, len(session["low"]) - 1, SEEDS).astype(int))
+        middle, side = (session["low"][seeds] + session["high"][seeds]) / 2, session["side"][seeds]
         search.add(world.game, at, session, *newton(world.game, at, middle, side, 5))
 
 
 def _close(world: GameOnRanges, session: Session, chosen: list[FirstOrderPoint] | None) -> None:
-    """Record what is proved for the range, or split it."""
+    """Record the result for the range, or split it."""
     boxes = {name: np.concatenate([session[name], session[f"undecided_{name}"]]) for name in BOX_ENDS}
-    here = session["here"][0]
+    current = session["here"][0]
     width = _widths(world, session["here"])[0]
     decided = chosen is not None and not len(boxes["low"]) and bool(np.all(session["verdict"] > 0))
     if decided or width.max() <= NARROWEST:
@@ -123,50 +123,52 @@ def _close(world: GameOnRanges, session: Session, chosen: list[FirstOrderPoint] 
         ends = np.reshape([[point.low, point.high] for point in chosen], (-1, 2, boxes["low"].shape[1]))
         session["piece"] = np.concatenate([session["piece"], ends])
         session["piece_of"] = np.append(session["piece_of"], np.full(len(ends), len(session["range"])))
-        session["range"] = np.concatenate([session["range"], here[None]])
+        session["range"] = np.concatenate([session["range"], current[None]])
         session["range_decided"] = np.append(session["range_decided"], decided)
         session["range_count"] = np.append(session["range_count"], len(chosen))
     else:
         k = int(np.argmax(width))
-        parts = np.stack([here, here])
-        parts[0, 1, k] = parts[1, 0, k] = here[0, k] / 2 + here[1, k] / 2
+        parts = np.stack([current, current])
+        parts[0, 1, k] = parts[1, 0, k] = current[0, k] / 2 + current[1, k] / 2
         for part in parts:
             number = session["next_id"]
             session["next_id"] = number + 1
             session["waiting"] = np.concatenate([session["waiting"], part[None]])
             session["waiting_id"] = np.append(session["waiting_id"], number)
-            # what is neither proved nor refuted is judged again
+            # points that are neither proved nor refuted are judged again
             verdict = np.where(session["verdict"] == 0, -1, session["verdict"])
-            given = {"points": session["points"], "verdict": verdict, **boxes}
-            for name, rows in given.items():
+            inherited = {"points": session["points"], "verdict": verdict, **boxes}
+            for name, rows in inherited.items():
                 session[f"waiting_{name}"] = np.concatenate([session[f"waiting_{name}"], rows])
-            for of, rows in (("waiting_box_of", boxes["low"]), ("waiting_point_of", verdict)):
-                session[of] = np.append(session[of], np.repeat(number, len(rows)))
+            for owner, rows in (("waiting_box_of", boxes["low"]), ("waiting_point_of", verdict)):
+                session[owner] = np.append(session[owner], np.repeat(number, len(rows)))
     session["here"] = session["here"][:0]
 
 
 def record_on_ranges(world: GameOnRanges, session: Session) -> Record:
-    """Return ranges of the parameters with the number of equilibria in each, and where these are."""
+    """Return the record of a search: ranges of the parameters with their equilibria and their numbers."""
     open_ = [session["points"]] * len(session["here"])
-    found = [(session["verdict"] == 1).sum()] * len(open_)
+    counts = [(session["verdict"] == 1).sum()] * len(open_)
     waiting = session["waiting_verdict"] == 1
-    found += [int(np.sum(waiting[session["waiting_point_of"] == number])) for number in session["waiting_id"]]
+    counts += [
+        int(np.sum(waiting[session["waiting_point_of"] == number])) for number in session["waiting_id"]
+    ]
     ranges = np.concatenate([session["range"], session["here"], session["waiting"]])
-    decided = np.append(session["range_decided"], np.zeros(len(found), dtype=bool))
-    count = np.append(session["range_count"], found).astype(np.int64)
+    decided = np.append(session["range_decided"], np.zeros(len(counts), dtype=bool))
+    count = np.append(session["range_count"], counts).astype(np.int64)
     at = coordinates(world.game)
     ends = np.stack([at.start + np.zeros((len(session["piece"]), *at.start.shape))] * 2)
     ends[:, :, *at.place] = session["piece"].swapaxes(0, 1)
     low, high = profile_bounds(world.game, *ends)
     pieces = session["range"][session["piece_of"]]
-    whole = bool(decided.all())
-    left = len(found)
+    complete = bool(decided.all())
+    pending = len(counts)
     ranges, decided, count = _joined(ranges, decided, count)
     unknown = np.sum(~decided)
     boxes = int(session["boxes"][0])
     reason = f"every range is decided: {boxes:,} boxes"
-    if not whole:
-        reason = f"undecided: {unknown} ranges" + f"; {left} ranges are not yet searched" * bool(left)
+    if not complete:
+        reason = f"undecided: {unknown} ranges" + f"; {pending} ranges are not yet searched" * bool(pending)
     return {
         "where_name": (("parameter",), np.asarray(world.names, dtype=str)),
         "where": (("parameter", "end"), np.stack([world.ranges.low, world.ranges.high], axis=1)),
@@ -174,20 +176,20 @@ def record_on_ranges(world: GameOnRanges, session: Session) -> Record:
         "where_count": (("range",), count),
         "where_decided": (("range",), decided),
         "fewest_equilibria": ((), np.asarray(count.min())),
-        "most_equilibria": ((), np.asarray(count.max() if whole else -1)),
+        "most_equilibria": ((), np.asarray(count.max() if complete else -1)),
         "equilibrium_piece": (("piece", "player", "axis", "end"), np.stack([low, high], axis=-1)),
         "piece_range": (("piece", "parameter", "end"), pieces.swapaxes(1, 2)),
-        "complete": ((), np.asarray(whole)),
+        "complete": ((), np.asarray(complete)),
         "complete_reason": ((), np.asarray(reason)),
         "boxes": ((), session["boxes"][0].copy()),
-        "status": ((), np.asarray("iteration limit" if left else "converged")),
+        "status": ((), np.asarray("iteration limit" if pending else "converged")),
     }
 
 
 def _joined(ranges: np.ndarray, decided: np.ndarray, count: np.ndarray) -> tuple[Any, Any, Any]:
-    """Return ranges ``[range end parameter]`` with those joined that touch and of which the same is proved.
+    """Return ranges ``[range end parameter]``; those that touch and have the same result are joined.
 
-    Ranges of several parameters are joined only if the same is proved of all.
+    Ranges of several parameters are joined only if all have the same result.
     """
     same = np.all(decided == decided[0]) and np.all(count == count[0])
     if ranges.shape[2] > 1 and not same:
@@ -196,7 +198,7 @@ def _joined(ranges: np.ndarray, decided: np.ndarray, count: np.ndarray) -> tuple
     ranges, decided, count = ranges[order], decided[order], count[order]
     if same:
         return np.stack([ranges[:, 0].min(axis=0), ranges[:, 1].max(axis=0)])[None], decided[:1], count[:1]
-    # undecided ones are joined whatever is proved: the smallest number holds throughout
+    # undecided ranges are always joined: the smallest number holds throughout
     first = np.append(
         True, (decided[1:] != decided[:-1]) | (decided[1:] & (count[1:] != count[:-1]))
     ).nonzero()[0]
