@@ -15,7 +15,7 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.space import Simplex, simplex_lattice
 from rivalry.proofs.payoff_ranges import value_range
-from rivalry.proofs.spaces.boxes import halves, tight_boxes, whole_box
+from rivalry.proofs.spaces.boxes import bounding_box, halves, tight_boxes
 from rivalry.proofs.spaces.simplices import InFractions
 
 PRIZES = [1.0, 2.0, 3.0]
@@ -64,7 +64,7 @@ def test_tight_boxes_lose_no_shares_and_empty_ones_have_none() -> None:
 def test_halves_of_a_simplex_cover_it() -> None:
     space = Simplex((3, 2), 1e-3)
     for player in range(2):
-        low, high = (end[None] for end in whole_box(space, player))
+        low, high = (end[None] for end in bounding_box(space, player))
         for _ in range(6):
             low, high, of = halves(space, player, low, high)
             assert of.max() < len(low)

@@ -27,7 +27,7 @@ from rivalry.core.space import Box, Simplex
 from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
 from rivalry.proofs.arithmetic.matrices import negative_definite
 from rivalry.proofs.arithmetic.numpy_programs import over_rows
-from rivalry.proofs.spaces.boxes import halves, middle_shares, whole_box
+from rivalry.proofs.spaces.boxes import bounding_box, halves, middle_shares
 from rivalry.runtime.jax import compiled, eqx, jax, jnp, put
 from rivalry.schema.validate import check_keywords
 
@@ -207,7 +207,7 @@ def _concave_bound(game: Game, x: Any, player: int, strategy: np.ndarray) -> flo
 
     A concave function is nowhere above its tangent.
     """
-    low, high = whole_box(game.space, player)  # type: ignore[arg-type]
+    low, high = bounding_box(game.space, player)  # type: ignore[arg-type]
     try:
         tangent = _tangent(game, x, put(player), put(strategy), put(low), put(high))
     except Unsupported:  # second derivatives have an operation without an interval form
@@ -510,7 +510,7 @@ def _branch_and_bound(
     # below what `certificate` allows, so that a finished search certifies; not below rounding errors
     gap = PROVED * stake + ROUNDING * abs(payoff) / 4
     batch = BATCH if space.shape[1] > 1 else BATCH // 4
-    low, high = (end[None] for end in whole_box(space, player))
+    low, high = (end[None] for end in bounding_box(space, player))
     bounds = np.array([np.inf])
     paid = payoff - SEARCH_TIE * stake  # at the strategy, which may be one of several that tie
     seen = 0

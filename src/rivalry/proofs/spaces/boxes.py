@@ -1,4 +1,4 @@
-"""Boxes of one player's strategies, for branch and bound: on a simplex only shares that sum to one count."""
+"""Boxes of a player's strategies, for branch and bound; on a simplex only shares that sum to one count."""
 
 from __future__ import annotations
 
@@ -11,40 +11,44 @@ from rivalry.core.tolerances import SHARES_SLACK
 from rivalry.runtime.jax import jnp
 
 
-def whole_box(space: Box | Simplex, player: int) -> tuple[np.ndarray, np.ndarray]:
+def bounding_box(space: Box | Simplex, player: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the smallest box ``[axis]`` around a player's strategies."""
     if isinstance(space, Box):
         return np.asarray(space.low)[player], np.asarray(space.high)[player]
-    own = space.entries[player]
+    entries = space.entries[player]
     top = 1.0 - space.min_share * (space.sizes[player] - 1)
-    return np.where(own, space.min_share, 0.0), np.where(own, np.nextafter(top, 2.0), 0.0)
+    return np.where(entries, space.min_share, 0.0), np.where(entries, np.nextafter(top, 2.0), 0.0)
 
 
 def halves(
     space: Box | Simplex, player: int, low: np.ndarray, high: np.ndarray, unit: object = 1.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the halves of boxes ``[box axis]`` that are not empty, and of which box each is one.
+    """Return the halves of boxes ``[box axis]`` that are not empty, and the indices of their boxes.
 
     Boxes are split in half where they are widest in search coordinates, in units ``[axis]``.
     """
     width, middle = widths_and_middles(space, player, low, high)
     row, axis = np.arange(len(low)), np.argmax(width / unit, axis=1)
-    left, right = high.copy(), low.copy()
-    left[row, axis] = right[row, axis] = middle[row, axis]
-    low, high, of = np.concatenate([low, right]), np.concatenate([left, high]), np.tile(row, 2)
+    upper_ends, lower_ends = high.copy(), low.copy()
+    upper_ends[row, axis] = lower_ends[row, axis] = middle[row, axis]
+    low, high, parents = (
+        np.concatenate([low, lower_ends]),
+        np.concatenate([upper_ends, high]),
+        np.tile(row, 2),
+    )
     if isinstance(space, Box):
-        return low, high, of
+        return low, high, parents
     low, high = tight_boxes(low, high)
-    some = np.all(low <= high, axis=1)
-    return low[some], high[some], of[some]
+    nonempty = np.all(low <= high, axis=1)
+    return low[nonempty], high[nonempty], parents[nonempty]
 
 
 def widths_and_middles(
     space: Box | Simplex, player: int, low: np.ndarray, high: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return widths of boxes of a player's strategies in search coordinates, and the amounts halfway.
+    """Return widths of boxes of a player's strategies in search coordinates, and their midpoints.
 
-    All are ``[box axis]``.
+    Both are ``[box axis]``.
     """
     if isinstance(space, Simplex) or not space.reparametrised:
         return high - low, (low + high) / 2
@@ -58,27 +62,27 @@ def widths_and_middles(
 
 
 def boxes_around(
-    space: Box, player: int, inside: np.ndarray, whole: np.ndarray, shares: np.ndarray
+    space: Box, player: int, inside: np.ndarray, limits: np.ndarray, shares: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return boxes that reach beyond ``inside`` by shares of the width of ``whole`` in search coordinates.
+    """Return boxes that reach beyond ``inside`` by shares of the width of ``limits`` in search coordinates.
 
-    The boxes ``inside`` and ``whole`` are ``[end axis]``, ``shares`` is ``[box 1]``, lower and upper ends are
-    ``[box axis]``; none leaves ``whole``.
+    The boxes ``inside`` and ``limits`` are ``[end axis]``, ``shares`` is ``[box 1]``, the ends are
+    ``[box axis]``; no box leaves ``limits``.
     """
     if not space.reparametrised:
-        reach = shares * (whole[1] - whole[0])
-        return np.maximum(whole[0], inside[0] - reach), np.minimum(whole[1], inside[1] + reach)
-    ends = np.repeat(np.concatenate([inside, whole])[:, None], space.shape[0], axis=1)
+        reach = shares * (limits[1] - limits[0])
+        return np.maximum(limits[0], inside[0] - reach), np.minimum(limits[1], inside[1] + reach)
+    ends = np.repeat(np.concatenate([inside, limits])[:, None], space.shape[0], axis=1)
     low, high, first, last = np.asarray(space.unconstrain(ends))[:, player]
     below, above = (
         np.asarray(space.constrain(end[:, None], player))[:, 0]
         for end in (low - shares * (last - first), high + shares * (last - first))
     )
-    return np.clip(below, whole[0], inside[0]), np.clip(above, inside[1], whole[1])
+    return np.clip(below, limits[0], inside[0]), np.clip(above, inside[1], limits[1])
 
 
 def tight_boxes(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the smallest boxes ``[box axis]`` around the shares in boxes; ``low > high`` where none are."""
+    """Return the smallest boxes ``[box axis]`` around the shares in boxes; ``low > high`` if none exist."""
     smallest, largest = low.sum(axis=1, keepdims=True), high.sum(axis=1, keepdims=True)
     return (
         np.maximum(low, 1.0 - (largest - high) - SHARES_SLACK),
@@ -87,7 +91,7 @@ def tight_boxes(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def middle_shares(low: Any, high: Any) -> Any:
-    """Return shares ``[.. axis]`` inside boxes that hold some; the box itself where it is a point."""
+    """Return shares ``[.. axis]`` inside boxes that contain shares; the box itself where it is a point."""
     room = jnp.sum(high - low, axis=-1, keepdims=True)
     part = (1.0 - jnp.sum(low, axis=-1, keepdims=True)) / jnp.where(room > 0, room, 1.0)
     return jnp.clip(low + jnp.clip(part, 0.0, 1.0) * (high - low), low, high)
