@@ -11,7 +11,7 @@ import numpy as np
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import exchangeable_labels
 from rivalry.core.space import Box
-from rivalry.proofs.spaces.logarithms import MOST_SHARES
+from rivalry.proofs.spaces.logarithms import MAX_SHARES
 from rivalry.runtime.jax import jnp
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rivalry.proofs.spaces.parameter_ranges import Ranges
 
 BATCH = 256  # boxes per call of a compiled program
-ORDERS = 5040  # of exchangeable players, of which one is searched and all are listed
+ORDERS = 5040  # of exchangeable players: one order is searched and all are listed
 OPEN = 2.0
 """Side of a choice that may be at every bound of the game that its box touches, or between them."""
 
@@ -32,15 +32,15 @@ class Coordinates(NamedTuple):
     Attributes
     ----------
     player, axis
-        Where each entry is.
+        Indices of the entries.
     low, high
-        Its bounds.
+        Bounds of the entries.
     start
-        A profile with the entries that nobody chooses.
+        A profile with the fixed entries.
     labels
-        Of exchangeable players, ``[player]``.
+        Labels of exchangeable players, ``[player]``.
     ranges
-        Parameters of the game for all values of which something is to be proved, or None.
+        Ranges of parameters of the game, for all values of which a proof is to hold, or None.
     """
 
     player: np.ndarray
@@ -59,8 +59,8 @@ class Coordinates(NamedTuple):
     def profile(self, y: Array) -> Any:
         """Return the profile ``[player axis]`` of a row of choices, and of parameters if there are any."""
         # unique: derivatives move the entries, where they would add them up and round
-        own = y[: len(self.player)]
-        return jnp.asarray(self.start).at[self.place].set(own, unique_indices=True)
+        choices = y[: len(self.player)]
+        return jnp.asarray(self.start).at[self.place].set(choices, unique_indices=True)
 
     def game(self, game: Game, y: Array) -> Any:
         """Return the game with the parameters of such a row."""
@@ -89,7 +89,7 @@ def coordinates(game: Game) -> Coordinates:
     space = game.space
     if not isinstance(space, Box):
         raise Unsupported(
-            f"proofs: choices are a {type(space).__name__}; must be intervals, or up to {MOST_SHARES} shares"
+            f"proofs: choices are a {type(space).__name__}; must be intervals, or up to {MAX_SHARES} shares"
         )
     low, high = np.asarray(space.low, dtype=float), np.asarray(space.high, dtype=float)
     player, axis = np.nonzero(np.asarray(space.mask) & (high > low))
@@ -97,17 +97,19 @@ def coordinates(game: Game) -> Coordinates:
         raise Unsupported("proofs: no player has a choice; must be at least one")
     labels = exchangeable_labels(game)
     orders = np.prod([float(factorial(int(n))) for n in np.unique(labels, return_counts=True)[1]])
-    if orders > ORDERS:  # a search of all of them takes less time than to list them
+    if orders > ORDERS:  # searching all orders takes less time than listing them
         labels = np.arange(len(labels))
     return Coordinates(player, axis, low[player, axis], high[player, axis], low, labels)
 
 
 def in_batches(function: Callable[..., Any], batch: int, *rows: np.ndarray) -> Any:
-    """Call a function of rows ``[box ..]`` on one number of rows at a time, so that it is compiled once."""
+    """Call a function of rows ``[box ..]`` in batches of one size, so that it is compiled once."""
     parts = []
-    for begin in range(0, len(rows[0]), batch):
-        some = [part[begin : begin + batch] for part in rows]
-        missing = batch - len(some[0])
-        found = function(*(np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) for part in some))
-        parts.append([np.asarray(part)[: batch - missing] for part in found])
-    return type(found)(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    for start in range(0, len(rows[0]), batch):
+        batch_rows = [part[start : start + batch] for part in rows]
+        missing = batch - len(batch_rows[0])
+        result = function(
+            *(np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) for part in batch_rows)
+        )
+        parts.append([np.asarray(part)[: batch - missing] for part in result])
+    return type(result)(*(np.concatenate(column) for column in zip(*parts, strict=True)))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rivalry.core.space import Profile, Strategy
 
 
-MOST_SHARES = 4  # of a player whose strategies near a profile are all bounded
+MAX_SHARES = 4  # of a player whose strategies near a profile are all bounded
 
 
 class BoundsOfEquilibria(NamedTuple):
@@ -112,7 +112,7 @@ def at_profile(game: Playable, x: np.ndarray) -> tuple[Any, np.ndarray]:
     fractions on simplices; else the game and the profile are returned as they are.
     """
     space = game.space
-    if isinstance(space, Simplex) and space.shape[1] <= MOST_SHARES and kernel_conversion(game) is None:
+    if isinstance(space, Simplex) and space.shape[1] <= MAX_SHARES and kernel_conversion(game) is None:
         transformed = InFractions(game)
         return transformed, transformed.fractions(x)
     if not (isinstance(space, Box) and set(space.kinds) == {"log"} and space.zero_threshold is not None):
