@@ -41,7 +41,7 @@ class BoundsOfEquilibria(NamedTuple):
     low, high
         The bounds, above 0.
     beyond
-        Why equilibria beyond them are not excluded; empty where it is proved that there are none.
+        Reason why equilibria beyond them are not excluded; empty if a proof excludes them.
     """
 
     low: np.ndarray
@@ -67,7 +67,7 @@ def slopes_in_logs(game: object, y: Profile) -> Profile:
 class InLogs(Tree):
     """A game with positive amounts whose strategies are their logarithms, between bounds.
 
-    ``beyond`` says why equilibria beyond the bounds are not excluded.
+    ``beyond`` is the reason why equilibria beyond the bounds are not excluded.
     """
 
     game: Any
@@ -83,8 +83,8 @@ class InLogs(Tree):
         return amounts(low, high)
 
     def payoffs(self, y: Profile) -> Float[Array, "player"]:
-        found: Array = self.game.payoffs(jnp.exp(y))
-        return found
+        result: Array = self.game.payoffs(jnp.exp(y))
+        return result
 
 
 forward(
@@ -125,8 +125,8 @@ def at_profile(game: Playable, x: np.ndarray) -> tuple[Any, np.ndarray]:
 
 def in_logs(game: object, bounds: BoundsOfEquilibria) -> InLogs:
     """Return a game in logarithms of the amounts between bounds, or a little more."""
-    found = log(Interval(jnp.asarray(bounds.low), jnp.asarray(bounds.high)))
-    return InLogs(game, Box(put(found.low), put(found.high)), bounds.beyond)
+    bounds_of_logs = log(Interval(jnp.asarray(bounds.low), jnp.asarray(bounds.high)))
+    return InLogs(game, Box(put(bounds_of_logs.low), put(bounds_of_logs.high)), bounds.beyond)
 
 
 def searched(game: Playable, within: tuple[float, float] | None) -> Any:
@@ -143,14 +143,14 @@ def searched(game: Playable, within: tuple[float, float] | None) -> Any:
     bounds = equilibrium_bounds(game)
     first, last = (-np.inf, np.inf) if within is None else within
     low, high = np.maximum(bounds.low, first), np.minimum(bounds.high, last)
-    # nothing is left where no equilibrium can be: a point stands for it
+    # where no equilibrium can be, a point stands for the empty range
     return in_logs(game, BoundsOfEquilibria(np.minimum(low, high), high, bounds.beyond))
 
 
 def amounts(low: object, high: object) -> tuple[np.ndarray, np.ndarray]:
     """Return bounds on the amounts whose logarithms are between ``low`` and ``high``."""
-    found = exp(Interval(jnp.asarray(low), jnp.asarray(high)))
-    below, above = (np.asarray(getattr(found, end)) for end in ENDS)
+    bounds = exp(Interval(jnp.asarray(low), jnp.asarray(high)))
+    below, above = (np.asarray(getattr(bounds, end)) for end in ENDS)
     return below, above
 
 
@@ -168,22 +168,22 @@ def original_record(game: object, record: Record) -> Record:
     """Return a list of equilibria in a game's coordinates as one of profiles; radii are rounded up."""
     if not isinstance(game, InLogs | InFractions):
         return record
-    found = dict(record)
+    result = dict(record)
     for name in ("equilibria", "first_order", "profile"):
         if name in record:
             dims, y = record[name]
-            found[name] = dims, original_profile(game, y)
+            result[name] = dims, original_profile(game, y)
     dims, hulls = record["undecided"]
-    found["undecided"] = dims, np.stack(profile_bounds(game, hulls[..., 0], hulls[..., 1]), axis=-1)
+    result["undecided"] = dims, np.stack(profile_bounds(game, hulls[..., 0], hulls[..., 1]), axis=-1)
     if "drawn_box" in record and isinstance(game, InLogs):
         dims, ends = record["drawn_box"]
-        found["drawn_box"] = dims, np.exp(ends)
+        result["drawn_box"] = dims, np.exp(ends)
     elif "drawn_box" in record:  # choices are no shares: a picture of boxes would lack the equilibria
-        del found["drawn_box"], found["drawn_reason"]
+        del result["drawn_box"], result["drawn_reason"]
     dims, radius = record["radius"]
-    y, x = record["equilibria"][1], found["equilibria"][1]
-    away = radius[:, None, None]
-    low, high = profile_bounds(game, np.nextafter(y - away, -np.inf), np.nextafter(y + away, np.inf))
-    apart = np.nextafter(np.maximum(high - x, x - low), np.inf)
-    found["radius"] = dims, np.max(apart, axis=(1, 2), initial=0.0)
-    return found
+    y, x = record["equilibria"][1], result["equilibria"][1]
+    reach = radius[:, None, None]
+    low, high = profile_bounds(game, np.nextafter(y - reach, -np.inf), np.nextafter(y + reach, np.inf))
+    distances = np.nextafter(np.maximum(high - x, x - low), np.inf)
+    result["radius"] = dims, np.max(distances, axis=(1, 2), initial=0.0)
+    return result
