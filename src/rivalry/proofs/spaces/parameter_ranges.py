@@ -1,8 +1,8 @@
-"""Parameters of a game that are intervals: what is proved of a box holds for all of their values.
+"""Parameters of a game that are intervals: a proof on a box holds for all of their values.
 
-A parameter is an array of the game, an entry of one, or a keyword of the factory that gives one. The game
-with other values is the game with these entries replaced; that nothing else follows from a parameter is
-compared at a few values with games made anew.
+A parameter is an array of the game, an entry of an array, or a keyword of the factory that returns the game.
+The game with other values is the game with these entries replaced. At a few values it is compared with games
+made anew, to see that no other array depends on the parameter.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ GENERIC = (0.3819, 0.5573, 0.7236)  # parts of ranges at which no two parameters
 
 @dataclass(frozen=True)
 class ParameterPlaces:
-    """Where the parameters are: of each one pairs of an array's position in the game and its entries."""
+    """Positions of parameters: per parameter, pairs of the index of an array in the game and its entries."""
 
-    every: tuple[tuple[tuple[int, tuple[int, ...]], ...], ...]
+    positions: tuple[tuple[tuple[int, tuple[int, ...]], ...], ...]
 
     def replaced(self, game: object, values: Iterable[Array]) -> Any:
         """Return the game with the parameters ``values [parameter]``, also in other coordinates."""
         if isinstance(game, InLogs | InFractions):
             return replace(game, game=self.replaced(game.game, values))
         leaves, form = jax.tree.flatten(game)
-        for value, places in zip(values, self.every, strict=True):
+        for value, places in zip(values, self.positions, strict=True):
             for k, entries in places:
                 old = jnp.asarray(leaves[k])
                 if len(entries) == old.size:
@@ -51,7 +51,7 @@ class ParameterPlaces:
 
 
 class Ranges(NamedTuple):
-    """Values of parameters from ``low`` to ``high``, ``[parameter]``, and where these are."""
+    """Ranges of parameters from ``low`` to ``high``, ``[parameter]``, with their positions in the game."""
 
     low: np.ndarray
     high: np.ndarray
@@ -83,22 +83,22 @@ def on_ranges(game: object, where: Mapping[str, Iterable[float]]) -> GameOnRange
     """
     if not where:
         raise ValueError("where: names no parameter; must be as in {'reach': (0.24, 0.26)}")
-    whole, places, ends = register_plain(game), list[Any](), list[tuple[float, float]]()
-    for name, given in where.items():
-        low, high = _ends(name, given)
-        whole, found = _places(whole, name, low, high)
+    variable_game, places, ends = register_plain(game), list[Any](), list[tuple[float, float]]()
+    for name, interval in where.items():
+        low, high = _ends(name, interval)
+        variable_game, parameter_places = _places(variable_game, name, low, high)
         taken = {(k, entry) for known in places for k, entries in known for entry in entries}
-        if taken & {(k, entry) for k, entries in found for entry in entries}:
+        if taken & {(k, entry) for k, entries in parameter_places for entry in entries}:
             raise ValueError(f"where: {name}: another parameter sets the same numbers")
-        places.append(found)
+        places.append(parameter_places)
         ends.append((low, high))
     edges = np.array(ends)
     ranges = Ranges(edges[:, 0], edges[:, 1], ParameterPlaces(tuple(places)))
-    plain = GameOnRanges(whole, tuple(where), ranges, np.zeros(0, dtype=int))
-    several = [_generic(len(ends), k) for k in range(len(GENERIC))]
-    every = np.stack([exchangeable_labels(plain.at(parts)) for parts in several])
+    plain = GameOnRanges(variable_game, tuple(where), ranges, np.zeros(0, dtype=int))
+    samples = [_generic(len(ends), k) for k in range(len(GENERIC))]
+    labels_at_samples = np.stack([exchangeable_labels(plain.at(parts)) for parts in samples])
     # exchangeable at all of these values
-    labels = np.unique(every, axis=1, return_inverse=True)[1].ravel()
+    labels = np.unique(labels_at_samples, axis=1, return_inverse=True)[1].ravel()
     return plain._replace(labels=labels)
 
 
@@ -106,48 +106,54 @@ def _generic(count: int, k: int) -> np.ndarray:
     return np.asarray((GENERIC[k] + np.arange(count) * 0.6180339887498949) % 1.0)
 
 
-def _ends(name: str, given: Iterable[float]) -> tuple[float, float]:
+def _ends(name: str, interval: Iterable[float]) -> tuple[float, float]:
     try:
-        low, high = (float(value) for value in given)
+        low, high = (float(value) for value in interval)
     except (TypeError, ValueError):
-        raise ValueError(f"where: {name}: {given!r} must be two numbers, (low, high)") from None
+        raise ValueError(f"where: {name}: {interval!r} must be two numbers, (low, high)") from None
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise ValueError(f"where: {name}: [{low:g}, {high:g}] must be from a number to a larger one")
     return low, high
 
 
 def _places(game: object, name: str, low: float, high: float) -> tuple[Any, tuple[Any, ...]]:
-    """Return the game with the parameter as an array, in the middle of its range, and where it is."""
+    """Return the game with the parameter as an array, at the midpoint of its range, and its positions."""
     try:
         base, at = _varied(game, name.removeprefix("game."))
         values = np.linspace(low, high, PROBES)
         games: list[Any] = [at(float(value)) for value in values]
     except ValueError as error:
         raise ValueError(f"where: {error}") from None
-    flat: list[tuple[Any, Any]] = [jax.tree.flatten(one) for one in games]
-    own, form = jax.tree.flatten(base)
+    flat: list[tuple[Any, Any]] = [jax.tree.flatten(sample) for sample in games]
+    base_leaves, form = jax.tree.flatten(base)
     same = all(other == form for _, other in flat)
-    same &= all([np.shape(leaf) for leaf in leaves] == [np.shape(leaf) for leaf in own] for leaves, _ in flat)
-    found, exact = [], same
-    for k in range(len(own) if same else 0):
+    same &= all(
+        [np.shape(leaf) for leaf in leaves] == [np.shape(leaf) for leaf in base_leaves] for leaves, _ in flat
+    )
+    positions, exact = [], same
+    for k in range(len(base_leaves) if same else 0):
         numbers = np.stack([np.asarray(leaves[k]).ravel() for leaves, _ in flat])
         entries = np.flatnonzero(np.any(numbers != numbers[0], axis=0))
         if len(entries):
             exact &= bool(np.all(numbers[:, entries] == values[:, None]))
-            found.append((k, tuple(map(int, entries))))
-            before = np.asarray(own[k]).ravel()[entries]
+            positions.append((k, tuple(map(int, entries))))
+            before = np.asarray(base_leaves[k]).ravel()[entries]
             if np.any(before != before[0]):
-                words = ", ".join(f"{value:g}" for value in before)
-                raise ValueError(f"where: {name}: its entries differ: {words}; name one, as in '{name}[0]'")
+                entry_texts = ", ".join(f"{value:g}" for value in before)
+                raise ValueError(
+                    f"where: {name}: its entries differ: {entry_texts}; name one, as in '{name}[0]'"
+                )
     first = jax.tree.leaves(games[0].space)  # choices must be the same for all values
     exact = exact and all(
-        np.array_equal(a, b) for one in games for a, b in zip(first, jax.tree.leaves(one.space), strict=True)
+        np.array_equal(a, b)
+        for sample in games
+        for a, b in zip(first, jax.tree.leaves(sample.space), strict=True)
     )
     if not exact:
         raise ValueError(f"where: {name}: other numbers of the game follow from it; it cannot have a range")
-    if not found:
+    if not positions:
         raise ValueError(f"where: {name}: no array of the game changes with it")
-    return games[PROBES // 2], tuple(found)
+    return games[PROBES // 2], tuple(positions)
 
 
 def _varied(game: object, name: str) -> tuple[Any, Callable[[float], Any]]:
@@ -157,10 +163,10 @@ def _varied(game: object, name: str) -> tuple[Any, Callable[[float], Any]]:
     key = keyword_of(game, str(first))
     recipe = recipe_of(game)
     if recipe is not None and (key or first in recipe.given):
-        rest = name[len(str(first)) :] if key else name
-        return game, lambda value: variant(game, **{f"{key}{rest}" if key else name: value})
+        suffix = name[len(str(first)) :] if key else name
+        return game, lambda value: variant(game, **{f"{key}{suffix}" if key else name: value})
     array = np.asarray(getattr(game, str(first), 0.0), dtype=float)
-    whole = with_(game, **{str(first): array})  # raises for what is no array of the game
+    variable_game = with_(game, **{str(first): array})  # raises for what is no array of the game
     if len(index) > array.ndim or not all(
         isinstance(k, int) and k < size for k, size in zip(index, array.shape, strict=False)
     ):
@@ -169,6 +175,6 @@ def _varied(game: object, name: str) -> tuple[Any, Callable[[float], Any]]:
     def at(value: float) -> Any:
         changed = array.copy()
         changed[tuple(index)] = value
-        return with_(whole, **{str(first): changed})
+        return with_(variable_game, **{str(first): changed})
 
-    return whole, at
+    return variable_game, at
