@@ -1,7 +1,8 @@
 """Coordinates of proofs on simplices: fractions.
 
-Krawczyk's operator needs free coordinates, which shares that sum to one are not. Each entry takes a fraction
-of what the entries before it leave (*stick breaking*); that is one to one except where nothing is left.
+The Krawczyk operator needs free coordinates, which shares that sum to one are not. An entry takes a fraction
+of the remainder of the entries before it (*stick breaking*). That is one to one except where the remainder is
+zero.
 """
 
 from __future__ import annotations
@@ -39,15 +40,15 @@ def slopes_in_shares(game: object, x: Profile) -> Profile:
 def terms_in_fractions(game: object, t: Profile, x: Profile) -> tuple[Array, Array]:
     """Return weights ``[player term]`` and terms ``[player axis term]`` at shares ``x``.
 
-    Weighted sums of the terms are derivatives of own payoffs in fractions ``t``, or positive multiples of
-    them, wherever something is left to divide. No weight is below zero, and not all are zero: where all terms
+    Weighted sums of the terms are derivatives of the payoffs in fractions ``t``, or positive multiples of
+    them, wherever the remainder is not zero. No weight is below zero, and not all are zero: where all terms
     have one sign the derivative has it too. The generic answer raises `Unsupported`.
     """
     raise unknown(game, "terms of derivatives")
 
 
 class InFractions(Tree):
-    """A game on simplices whose strategies are fractions: of what is left, entry k takes the k-th."""
+    """A game on simplices whose strategies are fractions: entry k takes fraction k of the remainder."""
 
     game: Any
 
@@ -55,30 +56,30 @@ class InFractions(Tree):
     def space(self) -> Box:
         simplices: Simplex = self.game.space
         axis = np.arange(simplices.shape[1] - 1)
-        # a player with fewer entries takes all that is left with its last one
+        # a player with fewer entries takes the full remainder with its last one
         last = axis[None] >= np.asarray(simplices.sizes)[:, None] - 1
         return Box(put(last.astype(float)), put(np.ones(last.shape)))
 
     def shares(self, t: Any, player: object = slice(None)) -> Any:
         """Return the shares of fractions ``[.. player axis]``, or of those of one player, ``[axis]``."""
-        left, parts = jnp.ones_like(t[..., 0]), []
+        remaining, parts = jnp.ones_like(t[..., 0]), []
         for axis in range(t.shape[-1]):
-            parts.append(t[..., axis] * left)
-            left = left * (1.0 - t[..., axis])
-        share = jnp.stack([*parts, left], axis=-1)
+            parts.append(t[..., axis] * remaining)
+            remaining = remaining * (1.0 - t[..., axis])
+        share = jnp.stack([*parts, remaining], axis=-1)
         space: Simplex = self.game.space
         if not space.min_share:
             return share
-        spare, own = jnp.asarray(space.spare)[player], jnp.asarray(space.entries)[player]
-        return jnp.where(own, space.min_share + spare * share, 0.0)
+        spare, entries = jnp.asarray(space.spare)[player], jnp.asarray(space.entries)[player]
+        return jnp.where(entries, space.min_share + spare * share, 0.0)
 
     def fractions(self, x: np.ndarray) -> np.ndarray:
-        """Return the fractions of a profile of shares; 0 where nothing is left."""
+        """Return the fractions of a profile of shares; 0 where the remainder is zero."""
         space: Simplex = self.game.space
         share = (x - space.min_share * space.entries) / space.spare
-        left = 1.0 - np.cumsum(share, axis=1)[:, :-1] + share[:, :-1]
-        found = np.divide(share[:, :-1], left, out=np.zeros_like(left), where=left > 0)
-        return np.asarray(np.clip(found, self.space.low, 1.0))
+        remaining = 1.0 - np.cumsum(share, axis=1)[:, :-1] + share[:, :-1]
+        ratios = np.divide(share[:, :-1], remaining, out=np.zeros_like(remaining), where=remaining > 0)
+        return np.asarray(np.clip(ratios, self.space.low, 1.0))
 
     def original(self, t: object) -> np.ndarray:
         """Return the profiles of shares at fractions ``[.. player axis]``."""
@@ -87,8 +88,8 @@ class InFractions(Tree):
     def bounds(self, low: Any, high: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return bounds on the shares of fractions between ``low`` and ``high``, ``[.. player axis]``."""
         ends = jnp.asarray(low), jnp.asarray(high)
-        (found,), _ = enclose(self.shares, ends[0])(Interval(*ends))
-        return np.clip(found.low, 0.0, 1.0), np.clip(found.high, 0.0, 1.0)
+        (shares,), _ = enclose(self.shares, ends[0])(Interval(*ends))
+        return np.clip(shares.low, 0.0, 1.0), np.clip(shares.high, 0.0, 1.0)
 
     @property
     def has_terms(self) -> bool:
@@ -100,8 +101,8 @@ class InFractions(Tree):
         return terms_in_fractions(self.game, t, self.shares(t))
 
     def payoffs(self, t: Profile) -> Float[Array, "player"]:
-        found: Array = self.game.payoffs(self.shares(t))
-        return found
+        result: Array = self.game.payoffs(self.shares(t))
+        return result
 
 
 forward(
@@ -125,5 +126,5 @@ def _(game: InFractions, x: Profile) -> Profile:
         weights, terms = game.terms(x)
         return jnp.sum(weights[:, None] * terms, axis=-1)
     shares, back = jax.vjp(game.shares, x)
-    found: Array = back(slopes_in_shares(game.game, shares))[0]
-    return found
+    slopes: Array = back(slopes_in_shares(game.game, shares))[0]
+    return slopes
