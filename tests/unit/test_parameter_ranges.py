@@ -17,7 +17,7 @@ import rivalry as rv
 from rivalry.lab.answer import answer_of
 from rivalry.lab.executor import run_study
 from rivalry.lab.study import Study
-from rivalry.methods.continuous import parameter_search
+from rivalry.proofs import parameter_search
 from rivalry.proofs.first_order import first_order
 from rivalry.proofs.spaces import parameter_ranges as core
 from rivalry.proofs.spaces.coordinates import coordinates
