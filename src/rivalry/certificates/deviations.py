@@ -1,4 +1,4 @@
-"""Search of the best deviation of a player, and proven upper bounds on what deviations pay."""
+"""Search of a player's best deviation, and proven upper bounds on the payoffs of all deviations."""
 
 from __future__ import annotations
 

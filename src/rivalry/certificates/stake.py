@@ -1,17 +1,17 @@
-"""What players can win or lose: the units in which certificates measure gains.
+"""Stakes: the payoffs that players can win or lose near a profile, the units of gains in certificates.
 
 A tolerance needs a unit. The range of payoffs is none: one ruinous strategy, a penalty that states a budget
 or a forbidden action would stretch it until any gain is small beside it. Two units are measured instead.
 Adding a constant to payoffs does not change them, and both are proportional to the unit of payoffs.
 
-What is at stake for a player by its own choice is measured away from its best response, one choice at a
+The stake of a player's choice is measured away from its best response, one choice at a
 time, down and up, at distances that double, by the largest ordinary loss at each: at most `CALM` times the
 median. Moves go on while that loss grows steadily: by at most `STEEPER` times its last growth. Where good
 choices end it leaps, and the largest before the leap counts. In a box the side counts that ends with less:
 a wide range stretches the other. On simplices that is so only of sides with unlike losses. Near a mixed
-equilibrium all choices pay nearly the same; where there are pure choices, a low quantile of what is at stake
+equilibrium all choices pay nearly the same; where there are pure choices, a low quantile of the stakes
 against those of the rivals counts if it is larger. The effect of play is measured likewise. It matters where
-own choice changes next to nothing.
+the player's choice changes its payoff by next to nothing.
 """
 
 from __future__ import annotations
@@ -279,7 +279,7 @@ def _undominated(games: Together, rivals: np.ndarray, deviations: np.ndarray, pl
 
 
 def _usual_stakes(games: Together, player: int) -> list[float]:
-    """Return the usual stake of own choice per game: a low quantile over rivals' pure choices."""
+    """Return the usual stakes ``[game]`` of a player's choice: a low quantile over rivals' pure choices."""
     profiles = []
     for space in (game.space for game in games.games):
         rows = [np.asarray(space.grid(other, DRAWN)) for other in range(space.shape[0])]
@@ -515,7 +515,7 @@ class Scales(NamedTuple):
         return self.amounts(self.low), self.amounts(self.high)
 
     def places(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the numbers of amounts on these scales, and where moves down from them end."""
+        """Return the numbers of amounts on these scales, and the lower ends of moves from them."""
         y = np.where(self.logs, np.log(np.where(x > 0, x, 1e-300)), x)
         zero = self.logs & (y <= self.low)
         # zero is infinitely far from all other amounts: moves from there begin at the least usual one
