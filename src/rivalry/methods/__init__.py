@@ -67,9 +67,6 @@ _TITLES = {
         "damped_fixed_point": (
             "populations: a step of the population flow and a partial step to the softmax of values"
         ),
-        "mirror_ascent": (
-            "populations: the softmax of values in the policy's own stationary population, iterated"
-        ),
     },
 }
 _OWN = {
@@ -103,12 +100,16 @@ _OWN |= {
         ),
         "best responses to the empirical play of the others; in populations, to the average policy",
     ),
+    "mirror_ascent": Entry(
+        ("rivalry.methods.populations.online_mirror_descent:MirrorAscent",),
+        "populations: the softmax of values in the policy's own stationary population, iterated",
+    ),
     "newton": Entry(
         ("rivalry.methods.limit_sets.newton:Newton", "rivalry.methods.populations.newton:PopulationNewton"),
         "a nearby root of all own gradients; in populations, the logit equilibrium",
     ),
     "online_mirror_descent": Entry(
-        ("rivalry.methods.populations.mirror_ascent:OnlineMirrorDescent",),
+        ("rivalry.methods.populations.online_mirror_descent:OnlineMirrorDescent",),
         "populations: the softmax of cumulative values",
     ),
     "q_learning": Entry(
