@@ -49,7 +49,9 @@ def of_family(family: str, key: str, low: float, high: float) -> Callable[[int],
     """Return a function that makes studies, which sweep one number of a family, at random starts."""
 
     def made(cells: int) -> Any:
-        kind = {"karma": {"kind": "damped_fixed_point"}}.get(family, {"kind": "evaluate", "start": "random"})
+        kind = {"kind": "evaluate", "start": "random"}
+        if family == "karma":
+            kind = {"kind": "online_mirror_descent", "beta": 5.0, "rate": 0.3, "regularised": True}
         sweep = {f"game.{key}": {"from": low, "to": high, "count": cells}}
         return many_cells.study(cells, game={"family": family}, method=kind, sweep=sweep, folder=Path("/"))
 

@@ -191,11 +191,9 @@ POPULATION = "populations: units of payoffs and of the environment are changed i
 WITHOUT: dict[str, str] = {
     "bayesian_design": "searches a design with draws; no row yet",
     "closed_form": "needs a family with a closed form; no row yet",
-    "damped_fixed_point": POPULATION,
     "design": "needs a designer; no row yet",
     "feedback": "needs a game over periods; no row yet",
     "linear_quadratic": "needs a linear-quadratic game; no row yet",
-    "mirror_ascent": POPULATION,
     "online_mirror_descent": POPULATION,
     "periods": "needs a game over periods; no row yet",
     "rllib.dqn": "an optional library learns from draws",

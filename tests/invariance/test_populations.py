@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.methods import DampedFixedPoint, MirrorAscent, OnlineMirrorDescent, PopulationNewton
+from rivalry.methods import OnlineMirrorDescent, PopulationNewton
 from rivalry.methods.populations.population_equilibria import PopulationEquilibria
 from rivalry.population import population_certificate
 from rivalry.studies.road_networks import RoadNetwork
@@ -39,8 +39,6 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 METHODS: dict[str, Callable[[float], Any]] = {
     "newton": lambda unit: PopulationNewton(beta=BETA / unit, begin=0.1 / unit),
-    "damped_fixed_point": lambda unit: DampedFixedPoint(beta=0.1 / unit),
-    "mirror_ascent": lambda unit: MirrorAscent(beta=0.1 / unit),
     "online_mirror_descent": lambda unit: OnlineMirrorDescent(beta=0.1 / unit),
     "all_equilibria": lambda unit: PopulationEquilibria(
         beta=BETA / unit, lowest_beta=0.1 / unit, levels=2, starts=1

@@ -179,7 +179,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 # the others take long to compile and have separate tests
-QUICK = ("MirrorAscent", "Simulation", "DampedFixedPoint")
+QUICK = ("OnlineMirrorDescent", "Simulation")
 EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.nightly) for name in CLASSES]
 
 

@@ -1,4 +1,4 @@
-"""Fixed points, mirror ascent and descent, and fictitious play of populations, against Newton's method."""
+"""Mirror descent and fictitious play of populations, against Newton's method and damped fixed points."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import rivalry as rv
 from rivalry.core.needs import fits
 from rivalry.lab.study import build_method
 from rivalry.methods.populations.newton import MeanFieldPoint, direction, equations, slopes_at
-from rivalry.methods.populations.response import mirror_response, rule
+from rivalry.methods.populations.response import greedy_response, mirror_response, rule
 from rivalry.population import action_values, evaluate_policy, flow, softmax
 from rivalry.population.distances import entropies
 from rivalry.population.operators import by_type, type_shares
@@ -22,6 +22,7 @@ from rivalry.population.oracles import first_distribution
 from rivalry.population.values import policy_values
 from rivalry.runtime.jax import jax, jnp
 from tests.commuting import commute
+from tests.fixed_points import damped_fixed_point
 from tests.ring_population import ring
 from tests.small_games import cournot
 
@@ -57,31 +58,29 @@ OPTIONS = {
     "exploration": 0.1,
     "regularised": True,
 }  # shared where the values do not matter, to reuse compiled programs
-METHODS = {
-    "damped_fixed_point": lambda beta, more: M.DampedFixedPoint(beta=beta, rate=0.2, **more),
-    "mirror_ascent": lambda beta, more: M.MirrorAscent(beta=beta, rate=0.3, **more),
-}
 
 
 @pytest.mark.parametrize(
-    ("name", "more"),
-    [
-        (name, more)
-        for name in METHODS
-        for more in (
-            {},
-            {"exploration": 0.1},
-            {"regularised": True},
-            {"exploration": 0.1, "regularised": True},
-        )
-    ],
+    "more",
+    [{}, {"exploration": 0.1}, {"regularised": True}, {"exploration": 0.1, "regularised": True}],
     ids=str,
 )
 @pytest.mark.nightly  # many programs to compile
-def test_methods_converge_to_the_equilibrium_of_newton(economy: Any, name: str, more: Any) -> None:
-    found = rv.solve(economy, METHODS[name](20.0, more), start="uniform")
+def test_damped_fixed_points_are_the_equilibrium_of_newton(economy: Any, more: Any) -> None:
+    there = newton(economy, beta=20.0, **more)
+    policy = damped_fixed_point(economy, 20.0, **more)
+    np.testing.assert_allclose(policy, there.profile, atol=1e-6)
+    paid = evaluate_policy(economy, jnp.asarray(policy)).payoff
+    np.testing.assert_allclose(paid, there.payoff, rtol=1e-6)
+
+
+@pytest.mark.parametrize("more", [{}, {"exploration": 0.1}], ids=str)
+@pytest.mark.nightly  # many programs to compile
+def test_regularised_descent_converges_to_the_equilibrium_of_newton(economy: Any, more: Any) -> None:
+    options = {"beta": 20.0, "regularised": True, **more}
+    found = rv.solve(economy, M.OnlineMirrorDescent(**options, rate=0.3), start="uniform")
     assert found.status == "converged"
-    near(found, newton(economy, beta=20.0, **more), 1e-6)
+    near(found, newton(economy, **options), 1e-6)
     assert float(found.data.beta) == 20.0
     what_is_told_agrees(found)
 
@@ -95,15 +94,6 @@ def what_is_told_agrees(found: Any) -> None:
     assert record["path_exploitability"].shape == (len(record["path_step"]), len(record["exploitability"]))
     assert len(record["path_step"]) <= 257
     np.testing.assert_allclose(record["path_exploitability"][-1], record["exploitability"], atol=1e-12)
-
-
-@pytest.mark.nightly
-def test_online_mirror_descent_is_regularised_mirror_ascent(economy: Any) -> None:
-    options = {"beta": 20.0, "rate": 0.3, "regularised": True}
-    one = rv.solve(economy, M.OnlineMirrorDescent(**options), start="uniform")
-    assert one.status == "converged"
-    near(one, newton(economy, beta=20.0, regularised=True), 1e-6)
-    near(one, rv.solve(economy, M.MirrorAscent(**options), start="uniform"), 0.0)
 
 
 @pytest.mark.nightly
@@ -122,7 +112,7 @@ def two_types(*gammas: float) -> Any:
 @pytest.mark.nightly
 def test_types_with_different_discount_factors() -> None:
     game = two_types(0.5, 0.9)
-    found = rv.solve(game, M.DampedFixedPoint(beta=10.0, rate=0.2, **OPTIONS), start="uniform")
+    found = rv.solve(game, M.OnlineMirrorDescent(beta=10.0, rate=0.2, **OPTIONS), start="uniform")
     assert found.status == "converged"
     same = newton(game, beta=10.0, **OPTIONS)
     near(found, same, 1e-6)
@@ -139,9 +129,8 @@ def test_types_with_different_discount_factors() -> None:
 @pytest.mark.nightly
 def test_all_methods_solve_a_crowd_on_a_ring() -> None:
     game, start = ring(), even(ring())
-    there = newton(game, beta=20.0)
-    for method in (M.DampedFixedPoint(beta=20.0), M.MirrorAscent(beta=20.0, rate=0.02)):
-        near(rv.solve(game, method, start=start, path=False), there, 1e-5)
+    policy = damped_fixed_point(game, 20.0, rate=0.02)
+    np.testing.assert_allclose(policy, newton(game, beta=20.0).profile, atol=1e-5)
     # these converge to the unique Nash equilibrium; the logit equilibrium at large beta is close to it
     hard = newton(game, beta=3000.0)
     for method, tol in ((M.OnlineMirrorDescent(beta=100.0), 1e-4), (M.PopulationFictitiousPlay(), 3e-3)):
@@ -163,14 +152,8 @@ def test_fictitious_play_exploitability_decays_like_one_over_steps() -> None:
     assert not found.data.converged
 
 
-@pytest.mark.nightly
-def test_infinite_beta_is_a_damped_best_response(economy: Any) -> None:
-    method = M.DampedFixedPoint(beta=math.inf, rate=0.002)
-    found = rv.solve(ring(), method, start=even(ring()), tol=1e-3, path=False)
-    assert found.status == "converged"
-    there = evaluate_policy(ring(), jnp.asarray(found.profile.values))
-    assert float(there.regret[0]) < 1e-2
-    for kind in (M.PopulationNewton, M.MirrorAscent, M.OnlineMirrorDescent):
+def test_an_infinite_beta_is_refused() -> None:
+    for kind in (M.PopulationNewton, M.OnlineMirrorDescent):
         with pytest.raises(ValueError, match=r"^beta: inf must be above 0 and finite$"):
             kind(beta=math.inf)
 
@@ -188,47 +171,26 @@ def test_the_continuation_in_beta_leaps_over_a_fold() -> None:
 
 
 @pytest.mark.nightly
-def test_undamped_mirror_ascent_does_not_converge() -> None:
-    game = rv.games.karma()
-    with pytest.warns(UserWarning, match=r"at beta=20: mirror ascent (cycles here|goes round)"):
-        found = rv.solve(game, M.MirrorAscent(beta=20.0), start="uniform", max_steps=600, path=False)
+def test_undamped_descent_does_not_converge() -> None:
+    game, options = rv.games.karma(), {"rate": 1.0, "regularised": True}
+    end = r"online mirror descent (cycles here|goes round)"
+    words = rf"not converged: residual 0\.\d+ after \d+ steps at beta=20: {end}"
+    method = M.OnlineMirrorDescent(beta=20.0, **options)
+    with pytest.warns(UserWarning, match=words):
+        found = rv.solve(game, method, start="uniform", max_steps=600, path=False)
     assert found.status in ("cycling", "iteration limit")
     assert float(found.data.residual) > 0.1
     assert not found.data.converged
-    assert rv.solve(game, M.MirrorAscent(beta=5.0), start="uniform", path=False).status == "converged"
+    assert str(found.data.remedy.values).endswith("use newton")
+    mild = M.OnlineMirrorDescent(beta=5.0, **options)
+    assert rv.solve(game, mild, start="uniform", path=False).status == "converged"
 
 
-@pytest.mark.nightly
-@pytest.mark.parametrize(("payment", "most", "fails"), [("PBP", 100.0, 1000.0), ("PBS", 100.0, 300.0)])
-def test_damped_fixed_point_converges_at_low_beta_and_cycles_at_high(
-    payment: str, most: float, fails: float
-) -> None:
-    game = rv.games.karma(payment=payment)
-    for beta in (5.0, 20.0, most):
-        found = rv.solve(game, M.DampedFixedPoint(beta=beta), start="uniform", path=False)
-        assert found.status == "converged"
-        near(found, newton(game, beta=beta), 1e-6)
-        assert abs(float(found.data.karma_drift)) < 1e-9
-    end = "the damped fixed point (cycles here|goes round)"
-    words = rf"not converged: residual 0\.\d+ after \d+ steps at beta={fails:g}: {end}"
-    with pytest.warns(UserWarning, match=words):
-        lost = rv.solve(game, M.DampedFixedPoint(beta=fails), start="uniform", max_steps=4000, path=False)
-    assert lost.status in ("cycling", "iteration limit")
-    assert float(lost.data.residual) > 0.1
-    assert str(lost.data.remedy.values).endswith("use newton")
-
-
-CYCLES = [
-    pytest.param(lambda: rv.games.karma(payment="PBS"), 1000.0, 0.2, id="karma", marks=pytest.mark.nightly),
-    pytest.param(lambda: commute([1.0, 2.0, 6.0]), 5.0, 1.0, id="roads"),
-]
-
-
-@pytest.mark.parametrize(("make", "beta", "rate"), CYCLES)
 @pytest.mark.slow
-def test_cycles_are_detected_with_their_period(make: Any, beta: float, rate: float) -> None:
-    game, method = make(), M.DampedFixedPoint(beta=beta, rate=rate)
-    with pytest.warns(UserWarning, match="the damped fixed point cycles here"):
+def test_cycles_are_detected_with_their_period() -> None:
+    game = commute([1.0, 2.0, 6.0])
+    method = M.OnlineMirrorDescent(beta=5.0, rate=1.0, regularised=True)
+    with pytest.warns(UserWarning, match="online mirror descent cycles here"):
         found = rv.solve(game, method, start=even(game), path=False)
     assert found.status == "cycling"
     period, last = int(found.data.cycle_period), found.profile.values
@@ -252,15 +214,15 @@ def test_cycles_are_detected_with_their_period(make: Any, beta: float, rate: flo
 def test_stages_of_beta_end_at_the_last_one() -> None:
     game = rv.games.karma()
     rising = {"kind": "stages", "stages": [[300, 20.0], [1, 100.0]]}
-    method = M.DampedFixedPoint(beta=rising, rate=0.2)
+    method = M.OnlineMirrorDescent(beta=rising, rate=0.2, regularised=True)
     assert np.isinf(
         method.residual(game, method.init(game, rv.oracles.named_start(game, "uniform"), jax.random.key(0)))
     )
     found = rv.solve(game, method, start="uniform", path=False)
     assert found.status == "converged"
     assert float(found.data.beta) == 100.0
-    near(found, newton(game, beta=100.0), 1e-6)
-    with pytest.warns(UserWarning, match="after 200 steps at beta=20: the damped fixed point"):
+    near(found, newton(game, beta=100.0, regularised=True), 1e-6)
+    with pytest.warns(UserWarning, match="after 200 steps at beta=20: online mirror descent"):
         short = rv.solve(game, method, start="uniform", max_steps=200, path=False)
     assert short.status == "iteration limit"
     assert float(short.data.beta) == 20.0
@@ -270,20 +232,13 @@ def test_stages_of_beta_end_at_the_last_one() -> None:
 # options
 
 
-def test_method_kinds_and_options(economy: Any) -> None:
-    for kind, name in {
-        "damped_fixed_point": "DampedFixedPoint",
-        "mirror_ascent": "MirrorAscent",
-        "online_mirror_descent": "OnlineMirrorDescent",
-    }.items():
-        made = build_method(
-            {"kind": kind, "beta": {"kind": "power", "first": 1.0, "last": 9.0, "power": 0.5}}
-        )
-        assert type(made).__name__ == name
-        assert not fits(type(made), cournot(2))
+def test_method_kinds_and_options() -> None:
+    rising = {"kind": "power", "first": 1.0, "last": 9.0, "power": 0.5}
+    made = build_method({"kind": "online_mirror_descent", "beta": rising})
+    assert type(made) is M.OnlineMirrorDescent
+    assert not fits(type(made), cournot(2))
     made = build_method({"kind": "fictitious_play"}, game=commute())
     assert isinstance(made, M.PopulationFictitiousPlay)
-    assert math.isinf(build_method({"kind": "damped_fixed_point", "beta": math.inf}, game=economy).beta)
     for options, words in (
         ({"rate": 0.0}, "^rate: 0 must be above 0$"),
         ({"exploration": 1.5}, "^exploration: 1.5 must be at most 1$"),
@@ -294,13 +249,13 @@ def test_method_kinds_and_options(economy: Any) -> None:
         ),
     ):
         with pytest.raises(ValueError, match=words):
-            M.DampedFixedPoint(**options)
+            M.OnlineMirrorDescent(**options)
 
 
 def test_populations_without_a_mean_field_are_refused() -> None:
     game = rv.games.karma(**SMALL, redistribute_every=2)
     with pytest.raises(ValueError, match="redistribute_every"):
-        rv.solve(game, M.DampedFixedPoint(beta=5.0), start="uniform")
+        rv.solve(game, M.OnlineMirrorDescent(beta=5.0), start="uniform")
 
 
 # numerical edge cases
@@ -322,22 +277,20 @@ def test_mass_is_normalised_at_every_step(economy: Any) -> None:
 @pytest.mark.nightly
 def test_payoffs_agree_with_newton_for_gamma_zero() -> None:
     game = two_types(0.0, 0.0)
-    found = rv.solve(game, M.DampedFixedPoint(beta=10.0, rate=0.2, **OPTIONS), start="uniform")
+    found = rv.solve(game, M.OnlineMirrorDescent(beta=10.0, rate=0.2, **OPTIONS), start="uniform")
     np.testing.assert_allclose(found.payoff, newton(game, beta=10.0, **OPTIONS).payoff, atol=1e-7)
 
 
 @pytest.mark.nightly
 def test_ties_keep_the_current_action() -> None:
     game = rv.games.karma(**SMALL | {"gamma": 0.0})
-    method = M.DampedFixedPoint(beta=math.inf, rate=1.0)
     start = rv.oracles.named_start(game, "all_in")  # with gamma = 0 nobody gains by bidding less
-    state = eqx.filter_jit(method.init)(game, start, jax.random.key(0))
-    after = eqx.filter_jit(method.step)(game, state, jax.random.key(0)).profile
-    kept = np.asarray(after) == np.asarray(start)
-    best = np.where(np.asarray(game.legal), np.asarray(state.result.now.q), -np.inf)
+    mu = first_distribution(game)
+    answer = eqx.filter_jit(greedy_response)(game, start, mu, game.environment(mu, start), rule(1.0))
+    best = np.where(np.asarray(game.legal), np.asarray(answer.q), -np.inf)
     tied = (best >= best.max(axis=1, keepdims=True) - 1e-12).sum(axis=1)
     assert tied.max() > 1
-    assert kept.all()
+    np.testing.assert_array_equal(answer.answer, start)
 
 
 @pytest.mark.slow
@@ -363,8 +316,9 @@ def test_softmax_is_finite_at_large_beta_and_zero_on_illegal_actions(economy: An
     assert (pi[~np.asarray(economy.legal)] == 0).all()
     np.testing.assert_allclose(pi.sum(axis=1), 1.0, atol=1e-15)
     assert set(np.unique(pi.max(axis=1).round(12))) == {1.0}
+    sharp = M.OnlineMirrorDescent(beta=1e12)
     with pytest.warns(UserWarning, match="not converged"):
-        found = rv.solve(economy, M.DampedFixedPoint(beta=1e12), start="uniform", max_steps=200, path=False)
+        found = rv.solve(economy, sharp, start="uniform", tol=1e-9, max_steps=200, path=False)
     assert (found.profile.values[~np.asarray(economy.legal)] == 0).all()
 
 

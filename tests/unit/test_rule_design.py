@@ -317,8 +317,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     ({"response_method": {"kind": "hedge"}}, "response_method: 'hedge' does not fit this game"),
     (
-        {"response_method": {"kind": "mirror_ascent"}},
-        "response_method: MirrorAscent must be newton, or a learner, as q_learning is",
+        {"response_method": {"kind": "online_mirror_descent"}},
+        "response_method: OnlineMirrorDescent must be newton, or a learner, as q_learning is",
     ),
     (
         {"response_method": {"kind": "newton", "bета": 1.0}},

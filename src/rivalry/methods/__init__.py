@@ -64,9 +64,7 @@ _TITLES = {
         ),
     },
     "rivalry.methods.populations": {
-        "damped_fixed_point": (
-            "populations: a step of the population flow and a partial step to the softmax of values"
-        ),
+        "online_mirror_descent": "populations: the softmax of cumulative values",
     },
 }
 _OWN = {
@@ -100,17 +98,9 @@ _OWN |= {
         ),
         "best responses to the empirical play of the others; in populations, to the average policy",
     ),
-    "mirror_ascent": Entry(
-        ("rivalry.methods.populations.online_mirror_descent:MirrorAscent",),
-        "populations: the softmax of values in the policy's own stationary population, iterated",
-    ),
     "newton": Entry(
         ("rivalry.methods.limit_sets.newton:Newton", "rivalry.methods.populations.newton:PopulationNewton"),
         "a nearby root of all own gradients; in populations, the logit equilibrium",
-    ),
-    "online_mirror_descent": Entry(
-        ("rivalry.methods.populations.online_mirror_descent:OnlineMirrorDescent",),
-        "populations: the softmax of cumulative values",
     ),
     "q_learning": Entry(
         (
@@ -135,9 +125,7 @@ WITHOUT_DRAWS = frozenset(
     )
 )
 """Kinds whose results depend on no random draws, as long as no start is given."""
-WITHOUT_DRAWS_FROM_A_START = frozenset(
-    ("best_response", "damped_fixed_point", "evaluate", "mirror_ascent", "online_mirror_descent")
-)
+WITHOUT_DRAWS_FROM_A_START = frozenset(("best_response", "evaluate", "online_mirror_descent"))
 """Kinds whose results depend on no random draws from a given start, unless ``order = "random"``."""
 SOLVERS = (
     WITHOUT_DRAWS

@@ -50,11 +50,9 @@ from rivalry.methods.finite.subgame_perfect_payoffs import SubgamePerfectPayoffs
 from rivalry.methods.limit_sets.eigenvalues import spectra as spectra
 from rivalry.methods.limit_sets.end_state import spectrum as spectrum
 from rivalry.methods.limit_sets.newton import Newton as Newton
-from rivalry.methods.populations.damped_fixed_point import DampedFixedPoint as DampedFixedPoint
 from rivalry.methods.populations.fictitious_play import PopulationFictitiousPlay as PopulationFictitiousPlay
-from rivalry.methods.populations.online_mirror_descent import MirrorAscent as MirrorAscent
-from rivalry.methods.populations.online_mirror_descent import OnlineMirrorDescent as OnlineMirrorDescent
 from rivalry.methods.populations.newton import PopulationNewton as PopulationNewton
+from rivalry.methods.populations.online_mirror_descent import OnlineMirrorDescent as OnlineMirrorDescent
 from rivalry.methods.populations.population_equilibria import PopulationEquilibria as PopulationEquilibria
 from rivalry.methods.q_learning.options import Exploration as Exploration
 from rivalry.methods.q_learning.options import StepSize as StepSize

@@ -105,7 +105,7 @@ def check_fit(method: BaseMethod, game: object) -> None:
     >>> check_fit(rv.methods.Newton(), rv.games.karma())
     Traceback (most recent call last):
     ...
-    ValueError: method: Newton is for games with payoffs; populations take PopulationNewton, MirrorAscent ..
+    ValueError: method: Newton is for games with payoffs; populations take PopulationNewton, ...
     """
     check_shared(method, game)
     method.check_game(game)
@@ -115,9 +115,7 @@ def check_fit(method: BaseMethod, game: object) -> None:
     declared = stated_needs(type(method)) is not None or type(method).__module__.split(".")[0] == "rivalry"
     if declared and not fits(type(method), game):
         name = type(method).__name__
-        raise ValueError(
-            f"method: {name} is for games with payoffs; populations take PopulationNewton, MirrorAscent .."
-        )
+        raise ValueError(f"method: {name} is for games with payoffs; populations take PopulationNewton, ...")
 
 
 def _options(method: object) -> None:

@@ -1,4 +1,4 @@
-"""Policy mirror ascent and online mirror descent in populations."""
+"""Online mirror descent in populations: the softmax of cumulative values."""
 
 from __future__ import annotations
 
@@ -17,80 +17,19 @@ from rivalry.population.operators import Distribution, Policy
 from rivalry.runtime.jax import jnp
 
 
-class MirrorAscent(ResponseIteration):
-    """Policy mirror ascent: ``pi <- (1-ε) softmax(beta y) + ε u``, where ``y <- (1-rate) y + rate Q^pi``.
-
-    ``Q^pi`` is the action value of pi in its own stationary population, which is computed at every step, and
-    ``u`` is uniform play. With ``rate`` 1 it is the map whose contraction the theory requires; smaller rates
-    are steps of mirror ascent with the entropy as mirror map. A ``beta`` that is a table changes step by step
-    (`rivalry.methods.q_learning.annealing`).
-
-    The residual is the distance of pi from ``(1-ε) softmax(beta Q^pi) + ε u`` in the supremum norm. Without
-    damping the method cycles at moderate beta and reports the status ``cycling``.
-
-    Raises
-    ------
-    ValueError
-        For options out of range.
-
-    References
-    ----------
-    Vaishampayan (ETH Zurich 2024), chapter 5.
-
-    Examples
-    --------
-    >>> import rivalry as rv
-    >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
-    >>> found = rv.solve(game, MirrorAscent(beta=5.0), start="uniform")
-    >>> found.status, round(float(found.data.efficiency), 6)
-    ('converged', -1.20906)
-    """
-
-    beta: Annotated[Annealed, Gt(0), "inverse temperature, per unit of payoff; or a schedule"] = 5.0
-    exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
-    rate: Annotated[float, Gt(0), Le(1), "weight of the values in a step"] = 1.0
-    regularised: Annotated[bool, "whether payoffs include an entropy bonus, entropy/beta, at every step"] = (
-        False
-    )
-
-    def __check_init__(self) -> None:
-        annealing.check(self.beta)
-
-    @property
-    def _options(self) -> tuple[Any, Any, Any]:
-        return self.beta, self.exploration, self.regularised
-
-    _name: ClassVar[str] = "mirror ascent"
-
-    def _start(self, game: PopulationGame, start: Policy, by: LogitRule) -> RoundResult:
-        return self._respond(game, start, stationary_population(game, start).mu, scores_of(start, by), by)
-
-    def _next(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
-        by = self._rule(state.taken)
-        scores = self._update_scores(state.result.auxiliary, state.result.now.q)
-        return softmax(game, scores, by.beta, by.exploration), state.result.now.mu, scores
-
-    def _update_scores(self, scores: Policy, q: Policy) -> Policy:
-        return scores + self.rate * (q - scores)
-
-    def _respond(
-        self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: object, by: LogitRule
-    ) -> RoundResult:
-        """Return the response; ``auxiliary`` are the scores ``y``."""
-        now, off = mirror_response(game, pi, mu, by)
-        return RoundResult(now, auxiliary, jnp.maximum(jnp.max(jnp.abs(now.answer - pi)), off))
-
-
-class OnlineMirrorDescent(MirrorAscent):
+class OnlineMirrorDescent(ResponseIteration):
     """Online mirror descent: ``pi = (1-ε) softmax(beta y) + ε u``, where ``y <- y + rate Q^pi``.
 
-    ``Q^pi`` is the action value of pi in its own stationary population, and ``u`` is uniform play. Values are
-    summed without discounting, so after n steps the softmax is as sharp as at the inverse temperature
-    ``beta rate n``. At a rest point no agent gains by deviating: the residual is the exploitability over the
-    payoff scale.
+    ``Q^pi`` is the action value of pi in its own stationary population, which is computed at every step, and
+    ``u`` is uniform play. Values are summed without discounting, so after n steps the softmax is as sharp as
+    at the inverse temperature ``beta rate n``. At a rest point no agent gains by deviating: the residual is
+    the exploitability over the payoff scale.
 
     With ``regularised`` the gradient of the entropy term discounts the sum, ``y <- (1-rate) y + rate Q^pi``.
-    The steps are then those of `MirrorAscent`, and the rest point is the regularised equilibrium.
+    The rest point is then the regularised equilibrium, and the residual is the distance of pi from
+    ``(1-ε) softmax(beta Q^pi) + ε u`` in the supremum norm. With ``rate`` 1 a step is policy mirror ascent,
+    the map whose contraction the theory of karma economies requires; it cycles at moderate beta, which the
+    status ``cycling`` reports.
 
     A ``beta`` that is a table changes step by step (`rivalry.methods.q_learning.annealing`).
 
@@ -101,7 +40,8 @@ class OnlineMirrorDescent(MirrorAscent):
 
     References
     ----------
-    Perolat et al., Scaling Mean Field Games by Online Mirror Descent, AAMAS 2022.
+    Perolat et al., Scaling Mean Field Games by Online Mirror Descent, AAMAS 2022. Vaishampayan (ETH Zurich
+    2024), chapter 5, for policy mirror ascent.
 
     Examples
     --------
@@ -113,22 +53,38 @@ class OnlineMirrorDescent(MirrorAscent):
     """
 
     beta: Annotated[Annealed, Gt(0), "inverse temperature, per unit of summed payoff; or a schedule"] = 100.0
+    exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
     rate: Annotated[float, Gt(0), Le(1), "weight of the values in a step"] = 0.01
+    regularised: Annotated[bool, "whether payoffs include an entropy bonus, entropy/beta, at every step"] = (
+        False
+    )
+
+    def __check_init__(self) -> None:
+        annealing.check(self.beta)
+
+    @property
+    def _options(self) -> tuple[Any, Any, Any]:
+        return self.beta, self.exploration, self.regularised
 
     _name: ClassVar[str] = "online mirror descent"
 
-    def _update_scores(self, scores: Policy, q: Policy) -> Policy:
-        return super()._update_scores(scores, q) if self.regularised else scores + self.rate * q
+    def _start(self, game: PopulationGame, start: Policy, by: LogitRule) -> RoundResult:
+        return self._respond(game, start, stationary_population(game, start).mu, scores_of(start, by), by)
+
+    def _next(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
+        by, q, scores = self._rule(state.taken), state.result.now.q, state.result.auxiliary
+        scores = scores + self.rate * (q - scores if self.regularised else q)
+        return softmax(game, scores, by.beta, by.exploration), state.result.now.mu, scores
 
     def _respond(
         self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: object, by: LogitRule
     ) -> RoundResult:
-        result = super()._respond(game, pi, mu, auxiliary, by)
-        # the rest point is the regularised equilibrium, at which unregularised gains remain
+        """Return the response; ``auxiliary`` are the scores ``y``."""
+        now, off = mirror_response(game, pi, mu, by)
         if self.regularised:
-            return result
-        best = greedy_response(game, pi, result.now.mu, result.now.env, by)
-        return result._replace(residual=loss(game, best))
+            return RoundResult(now, auxiliary, jnp.maximum(jnp.max(jnp.abs(now.answer - pi)), off))
+        best = greedy_response(game, pi, now.mu, now.env, by)
+        return RoundResult(now, auxiliary, loss(game, best))
 
 
 def scores_of(pi: Policy, by: LogitRule) -> Policy:

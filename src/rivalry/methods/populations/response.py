@@ -49,24 +49,18 @@ def bonus(pi: Policy, by: LogitRule) -> Values:
     return by.entropy * entropies(pi) / by.beta
 
 
-def soft_response(
-    game: PopulationGame, pi: Policy, mu: Distribution, env: object, by: LogitRule
-) -> PolicyResponse:
-    """Return the logit response to a policy in a fixed population."""
-    values = policy_values(game, env, pi, bonus(pi, by))
-    q = action_values(game, env, values)
-    return PolicyResponse(mu, env, values, q, population.softmax(game, q, by.beta, by.exploration))
-
-
 def mirror_response(
     game: PopulationGame, pi: Policy, mu: Distribution | None, by: LogitRule
 ) -> tuple[PolicyResponse, Float[Array, ""]]:
-    """Return the soft response in the policy's own stationary population, and the residual of the latter.
+    """Return the logit response in the policy's own stationary population, and the residual of the latter.
 
     The map ``pi -> answer`` is policy mirror ascent (Vaishampayan, ETH Zurich 2024, chapter 5).
     """
     there = stationary_population(game, pi, mu)
-    return soft_response(game, pi, there.mu, there.env, by), there.residual
+    values = policy_values(game, there.env, pi, bonus(pi, by))
+    q = action_values(game, there.env, values)
+    answer = population.softmax(game, q, by.beta, by.exploration)
+    return PolicyResponse(there.mu, there.env, values, q, answer), there.residual
 
 
 def greedy_response(
