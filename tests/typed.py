@@ -22,7 +22,7 @@ from typing import Any
 from beartype import BeartypeConf, beartype
 
 PACKAGE = "rivalry"
-COMPILED = ("kernels", "commitment_dial.py")
+COMPILED = ("kernels",)
 AT_WORK = os.environ.get("RIVALRY_TYPED", "") != ""
 
 # A whole number is welcome where a number is, as it is for type checkers.

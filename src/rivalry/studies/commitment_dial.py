@@ -2,7 +2,7 @@
 
 Of two firms the leader is the first (`Duel`). A *node* is a plan in force and both levels of output, ``[plan
 level_L level_F]``. An aim between two levels is a lottery over them with the aim as its mean, so that
-continuation values are interpolated linearly. The compiled loops stand at the end.
+continuation values are interpolated linearly.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from rivalry.core.results import Certificate, Coverage, Record
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.families.market.model import Market
 from rivalry.families.market.tables import AdjustmentTables, adjustment_tables
-from rivalry.tables.kernels.cache import njit
 
 FIRST, LATER = 64, 1.5  # sweeps before the first look at regrets, and how much later every further look is
 SETTLED = 1e-10  # of the scale: negligible regrets; values change to first order with the other's play
@@ -163,14 +162,14 @@ class CommitmentWithSwitchingCost(BaseLearner):
         return taken
 
     def _sweep(self, world: Announced, session: Session) -> float:
-        worth, follower, switch = session["worth"], session["follower"], session["in_force"]
-        choose_plans(worth, self.delta, switch)
-        after = continuation(world.duel, follower, switch, 0.0)
-        change = best_aims(world.duel, after, session["aim"], follower)
-        after = continuation(world.duel, worth, switch, self.delta)
-        change = max(change, back_up(world.duel, 0, after, session["aim"], worth))
+        duel, before = world.duel, (session["worth"], session["follower"])
+        switch = choose_plans(before[0], self.delta)
+        aim, follower = best_aims(duel, continuation(duel, before[1], switch, 0.0))
+        after = continuation(duel, before[0], switch, self.delta)
+        worth = back_up(duel, 0, after, adjustment_of(duel, aim))
+        session |= {"worth": worth, "follower": follower, "in_force": switch, "aim": aim}
         session["clock"][0] += 1
-        return float(change)
+        return max(_largest_change(worth, before[0]), _largest_change(follower, before[1]))
 
     def _test_end(self, world: Announced, session: Session, change: float) -> None:
         """Test whether the run is over: no firm gains, or values recur."""
@@ -242,7 +241,7 @@ def _remedy(session: Session, proof: Certificate, at_start: np.ndarray, noise: f
 
 def _output_paths(world: Announced, switch: np.ndarray, aim: np.ndarray, first: int, periods: int) -> Record:
     """Return the exact distribution over time of outputs and plans from the start."""
-    mass, fresh, room = np.zeros(world.shape), np.zeros(world.shape), np.zeros(world.shape[1:])
+    mass, follower = np.zeros(world.shape), adjustment_of(world.duel, aim)
     mass[(first, *world.begin)] = 1.0
     outputs = (world.tables.levels[world.leader], world.tables.levels[1 - world.leader])
     means, spreads = np.zeros((periods, 2)), np.zeros((periods, 2))
@@ -253,9 +252,7 @@ def _output_paths(world: Announced, switch: np.ndarray, aim: np.ndarray, first: 
             means[t, firm] = mean = float(chance @ outputs[firm])
             spreads[t, firm] = np.sqrt(chance @ (outputs[firm] - mean) ** 2)
         plan[t] = np.argmax(mass.sum(axis=(1, 2)))
-        changes[t] = go_on(world.duel, aim, switch, room, mass, fresh)
-        # arrays are swapped, not copied; the kernel overwrites `fresh`
-        mass, fresh = fresh, mass
+        mass, changes[t] = go_on(world.duel, follower, switch, mass)
     turn = [world.leader, 1 - world.leader]
     return {
         "output_path": (("period", "player"), means[:, turn]),
@@ -311,32 +308,36 @@ def plan_gains(
     duel, zero = world.duel, np.zeros(world.shape)
     close = EXACT * np.abs(duel.flow).max(axis=(1, 2)) / (1 - duel.gamma)
 
-    def evaluating(firm: int, cost: float, aim: np.ndarray = aim) -> Callable[[np.ndarray], float]:
+    follower = adjustment_of(duel, aim)
+
+    def evaluating(firm: int, cost: float) -> Sweep:
         """Back up a firm's values under both policies; a change of plan costs ``cost``."""
-        return lambda value: back_up(duel, firm, continuation(duel, value, switch, cost), aim, value)
+        return lambda value: back_up(duel, firm, continuation(duel, value, switch, cost), follower)
 
-    def best_switching(cost: float) -> Callable[[np.ndarray], float]:
+    def best_switching(cost: float) -> Sweep:
         """Back up the leader's values under its best rule against the follower's policy."""
-        choice = switch.copy()
+        return lambda value: back_up(
+            duel, 0, continuation(duel, value, choose_plans(value, cost), cost), follower
+        )
 
-        def sweep(value: np.ndarray) -> float:
-            choose_plans(value, cost, choice)
-            return float(back_up(duel, 0, continuation(duel, value, choice, cost), aim, value))
+    best = [follower]
 
-        return sweep
-
-    best_aim = aim.copy()
-
-    def best_following(value: np.ndarray) -> float:
+    def best_following(value: np.ndarray) -> np.ndarray:
         """Back up the follower's values under its best policy against the leader's rule."""
-        return float(best_aims(duel, continuation(duel, value, switch, 0.0), best_aim, value))
+        aims, value = best_aims(duel, continuation(duel, value, switch, 0.0))
+        best[0] = adjustment_of(duel, aims)
+        return value
+
+    def evaluating_best(value: np.ndarray) -> np.ndarray:
+        """Back up the follower's values under the policy of the last improvement."""
+        return back_up(duel, 1, continuation(duel, value, switch, 0.0), best[0])
 
     decision, off_led = _iterate(duel, 0, evaluating(0, delta), zero, close)
     # without a charge, delta decides on changes but is not paid
     paid = decision if charge else _iterate(duel, 0, evaluating(0, 0.0), decision, close)[0]
     followed, off_followed = _iterate(duel, 1, evaluating(1, 0.0), zero, close)
     led, off_led_best = _iterate(duel, 0, best_switching(delta), decision, close)
-    replied, off_replied = _iterate(duel, 1, best_following, followed, close, evaluating(1, 0.0, best_aim))
+    replied, off_replied = _iterate(duel, 1, best_following, followed, close, evaluating_best)
     free, _ = _iterate(duel, 0, best_switching(0.0), paid, close)
     # before the choice of plan: to keep the one in force, or to change to the best at its cost
     gains = np.maximum(led, led.max(axis=0) - delta) - _before_choice(decision, switch, delta)
@@ -357,8 +358,9 @@ def plan_gains(
 
 def continuation(duel: Duel, worth: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
     """Return continuation values, including disturbances and the choice of the next plan."""
-    after = np.empty_like(worth)
-    arrive(duel, worth, switch, charge, np.zeros(worth.shape[1:]), after)
+    after = _before_choice(worth, switch, charge)
+    if duel.spread_leader.size:
+        after = duel.spread_leader @ after @ duel.spread_follower.T
     return after
 
 
@@ -369,29 +371,34 @@ def _before_choice(worth: np.ndarray, switch: np.ndarray, charge: float) -> np.n
     return np.where(switch == in_force, chosen, chosen - charge)
 
 
+def _largest_change(value: np.ndarray, before: np.ndarray) -> float:
+    return float(np.abs(value - before).max())
+
+
 def _iterate(
     duel: Duel,
     firm: int,
-    sweep: Callable[[np.ndarray], float],
+    sweep: Sweep,
     begin: np.ndarray,
     close: np.ndarray,
-    between: Callable[[np.ndarray], float] | None = None,
+    between: Sweep | None = None,
 ) -> tuple[np.ndarray, float]:
-    """Return a firm's values where sweeps, in place, no longer change them, and an error bound.
+    """Return a firm's values where sweeps no longer change them, and an error bound.
 
     Sweeps that improve a policy are followed by `MORE` sweeps ``between``, which only evaluate it.
     """
-    value, gamma = begin.copy(), float(duel.gamma[firm])
+    value, gamma, change = begin, float(duel.gamma[firm]), np.inf
     # after so many sweeps the start contributes less than `EXACT`, twice over
-    for _ in range(2 + int(2 * np.log(EXACT) / np.log(gamma)) if gamma > 0 else 2):
-        change = sweep(value)
-        if change * gamma <= close[firm] * (1 - gamma):
+    most = 2 + int(2 * np.log(EXACT) / np.log(gamma)) if gamma > 0 else 2
+    for number in range(most + 1):
+        before, value = value, sweep(value)
+        change = _largest_change(value, before)
+        # the bound is that of a sweep, so the last one has no evaluations after it
+        if change * gamma <= close[firm] * (1 - gamma) or number == most:
             break
         if between is not None:
             for _ in range(MORE):
-                between(value)
-    else:  # the bound is that of a sweep, so evaluations after the last one need another
-        change = sweep(value)
+                value = between(value)
     # the distance from the fixed point of a contraction by gamma
     return value, change * gamma / (1 - gamma)
 
@@ -408,6 +415,17 @@ class Duel(NamedTuple):
     cost: np.ndarray  # [plan level_L]
     spread_leader: np.ndarray  # [level_L level_L]: transition probabilities of a disturbance; absent: none
     spread_follower: np.ndarray  # [level_F level_F]
+
+
+class Adjustment(NamedTuple):
+    """The follower's adjustment of its output, per node ``[plan level_L level_F]``."""
+
+    low: np.ndarray  # the level below the aim
+    part: np.ndarray  # the probability of the level above
+    cost: np.ndarray
+
+
+Sweep = Callable[[np.ndarray], np.ndarray]  # of the values of nodes
 
 
 def with_plans(
@@ -484,168 +502,77 @@ def _spread(levels: np.ndarray, noise: float) -> np.ndarray:
     return spread
 
 
-@njit(cache=True, nogil=True)
-def choose_plans(worth, delta, switch):  # type: ignore[no-untyped-def]
-    """Write the plan in force from now on to ``switch [plan level_L level_F]``.
+def choose_plans(worth: np.ndarray, delta: float) -> np.ndarray:
+    """Return the plan in force from now on, ``[plan level_L level_F]``.
 
     The plan in force changes only where the value of the best plan (the lowest of the best) exceeds its value
     by more than ``delta``.
     """
-    for i in range(worth.shape[1]):
-        for j in range(worth.shape[2]):
-            best = 0
-            for plan in range(1, worth.shape[0]):
-                if worth[plan, i, j] > worth[best, i, j]:
-                    best = plan
-            for plan in range(worth.shape[0]):
-                leaves = worth[best, i, j] - delta > worth[plan, i, j]
-                switch[plan, i, j] = best if leaves else plan
+    leaves = worth.max(axis=0) - delta > worth
+    chosen: np.ndarray = np.where(leaves, worth.argmax(axis=0), np.arange(len(worth))[:, None, None])
+    return chosen
 
 
-@njit(cache=True, nogil=True)
-def arrive(duel, worth, switch, charge, room, after):  # type: ignore[no-untyped-def]
-    """Write the value of arriving at a node to ``after``.
+def _after_leader(duel: Duel, after: np.ndarray) -> np.ndarray:
+    """Return the mean over the leader's lottery of values of arriving at a node."""
+    low = duel.low[:, :, None]
+    below = np.take_along_axis(after, low, axis=1)
+    # without a share of the level above, the level may be the highest
+    above = np.take_along_axis(after, np.minimum(low + 1, after.shape[1] - 1), axis=1)
+    mean: np.ndarray = below + duel.part[:, :, None] * (above - below)
+    return mean
 
-    It is taken before disturbances and the leader's choice of a plan. ``worth`` are the values of nodes with
-    the plan in force; ``charge`` is subtracted where the plan changes.
+
+def best_aims(duel: Duel, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the follower's optimal aims and its values, ``[plan level_L level_F]``.
+
+    ``after`` is the follower's value of arriving at a node. The result is exact: between two levels it is
+    linear and the objective a parabola, whose best point is compared with those of other intervals. Among
+    equals the present level is the best.
     """
-    for plan in range(worth.shape[0]):
-        for i in range(worth.shape[1]):
-            for j in range(worth.shape[2]):
-                now = switch[plan, i, j]
-                after[plan, i, j] = worth[now, i, j] - (0.0 if now == plan else charge)
-        if duel.spread_leader.shape[0] > 0:
-            _mean(duel.spread_leader, duel.spread_follower, room, after[plan])
+    rows, levels = _after_leader(duel, after), duel.levels
+    gamma, phi = float(duel.gamma[1]), float(duel.phi[1])
+    aim, best = np.broadcast_to(levels, rows.shape).copy(), gamma * rows
+    slopes = gamma * np.diff(rows) / np.diff(levels)
+    for k in range(len(levels) - 1):
+        left, right = levels[k] - levels, levels[k + 1] - levels
+        slope = slopes[:, :, k, None]
+        # the vertex of the parabola or, without a cost, the better end of the interval
+        u = np.clip(slope / (2 * phi), left, right) if phi > 0 else np.where(slope > 0, right, left)
+        pays = gamma * rows[:, :, k, None] + slope * (u - left) - phi * u * u
+        better = pays > best
+        np.copyto(aim, levels + u, where=better)
+        np.copyto(best, pays, where=better)
+    return aim, best + duel.flow[1]
 
 
-@njit(cache=True, nogil=True)
-def _mean(first, second, room, after):  # type: ignore[no-untyped-def]
-    """Compute ``first @ after @ second.T`` in place, in an order independent of any library."""
-    room[:] = 0.0
-    for i in range(room.shape[0]):
-        for k in range(room.shape[0]):
-            if first[i, k] > 0.0:
-                for j in range(room.shape[1]):
-                    room[i, j] += first[i, k] * after[k, j]
-    for i in range(room.shape[0]):
-        for j in range(room.shape[1]):
-            total = 0.0
-            for k in range(room.shape[1]):
-                total += second[j, k] * room[i, k]
-            after[i, j] = total
+def adjustment_of(duel: Duel, aim: np.ndarray) -> Adjustment:
+    """Return the follower's adjustment to ``aim [plan level_L level_F]``."""
+    levels = duel.levels
+    low = np.clip(np.searchsorted(levels, aim, side="right") - 1, 0, len(levels) - 2)
+    part = (aim - levels[low]) / (levels[low + 1] - levels[low])
+    return Adjustment(low, part, duel.phi[1] * (aim - levels) ** 2)
 
 
-@njit(cache=True, nogil=True)
-def _write_expected(after, low, part, row):  # type: ignore[no-untyped-def]
-    """Write the value per level of the follower: the leader's lottery over ``after [level_L level_F]``."""
-    for j in range(row.shape[0]):
-        row[j] = after[low, j]
-        if part > 0.0:
-            row[j] += part * (after[low + 1, j] - after[low, j])
+def back_up(duel: Duel, firm: int, after: np.ndarray, follower: Adjustment) -> np.ndarray:
+    """Return a firm's value of every node under an adjustment of the follower."""
+    rows = _after_leader(duel, after)
+    below = np.take_along_axis(rows, follower.low, axis=2)
+    above = np.take_along_axis(rows, follower.low + 1, axis=2)
+    cost = duel.cost[:, :, None] if firm == 0 else follower.cost
+    value: np.ndarray = duel.gamma[firm] * (below + follower.part * (above - below)) + duel.flow[firm] - cost
+    return value
 
 
-@njit(cache=True, nogil=True)
-def _best_aim(row, levels, gamma, phi, at):  # type: ignore[no-untyped-def]
-    """Return the aim that maximises ``gamma row - phi u**2`` from level ``at``, and the maximum.
-
-    The result is exact: between two levels the row is linear and the objective a parabola. Intervals whose
-    cost alone exceeds the largest possible gain are skipped.
-    """
-    here = levels[at]
-    aim, best, top = here, gamma * row[at], gamma * row.max()
-    for way in (1, -1):
-        k = at if way == 1 else at - 1
-        while 0 <= k < row.shape[0] - 1:
-            left, right = levels[k] - here, levels[k + 1] - here
-            near = left if way == 1 else right
-            if top - phi * near * near <= best:
-                break
-            slope = gamma * (row[k + 1] - row[k]) / (right - left)
-            # the vertex of the parabola or, without a cost, the better end of the interval
-            u = slope / (2.0 * phi) if phi > 0.0 else (right if slope > 0.0 else left)
-            u = min(max(u, left), right)
-            pays = gamma * row[k] + slope * (u - left) - phi * u * u
-            if pays > best:
-                aim, best = here + u, pays
-            k += way
-    return aim, best
-
-
-@njit(cache=True, nogil=True)
-def best_aims(duel, after, aim, value):  # type: ignore[no-untyped-def]
-    """Write the follower's optimal ``aim`` and its ``value`` at every node; return the largest change.
-
-    ``after`` is the follower's value of arriving at a node.
-    """
-    row = np.zeros(after.shape[2])
-    change = 0.0
-    for plan in range(after.shape[0]):
-        for i in range(after.shape[1]):
-            _write_expected(after[plan], duel.low[plan, i], duel.part[plan, i], row)
-            for j in range(after.shape[2]):
-                chosen, best = _best_aim(row, duel.levels, duel.gamma[1], duel.phi[1], j)
-                best += duel.flow[1, i, j]
-                change = max(change, abs(best - value[plan, i, j]))
-                aim[plan, i, j], value[plan, i, j] = chosen, best
-    return change
-
-
-@njit(cache=True, nogil=True)
-def _between(levels, at, aim):  # type: ignore[no-untyped-def]
-    """Return the level below ``aim``, searched from level ``at``, and the probability of the one above."""
-    # an aim at the highest level is the upper end of the last interval
-    k = min(at, levels.shape[0] - 2)
-    while k < levels.shape[0] - 2 and levels[k + 1] <= aim:
-        k += 1
-    while k > 0 and levels[k] > aim:
-        k -= 1
-    return k, (aim - levels[k]) / (levels[k + 1] - levels[k])
-
-
-@njit(cache=True, nogil=True)
-def back_up(duel, firm, after, aim, value):  # type: ignore[no-untyped-def]
-    """Write a firm's value of every node while the follower aims at ``aim``; return the largest change."""
-    row = np.zeros(after.shape[2])
-    change = 0.0
-    for plan in range(after.shape[0]):
-        for i in range(after.shape[1]):
-            _write_expected(after[plan], duel.low[plan, i], duel.part[plan, i], row)
-            for j in range(after.shape[2]):
-                k, part = _between(duel.levels, j, aim[plan, i, j])
-                fresh = duel.gamma[firm] * (row[k] + part * (row[k + 1] - row[k])) + duel.flow[firm, i, j]
-                u = aim[plan, i, j] - duel.levels[j]
-                fresh -= duel.cost[plan, i] if firm == 0 else duel.phi[1] * u * u
-                change = max(change, abs(fresh - value[plan, i, j]))
-                value[plan, i, j] = fresh
-    return change
-
-
-@njit(cache=True, nogil=True)
-def go_on(duel, aim, switch, room, mass, fresh):  # type: ignore[no-untyped-def]
-    """Write the next period's distribution over nodes to ``fresh``.
-
-    Returns the probability of a change of plan.
-    """
-    fresh[:] = 0.0
-    changes = 0.0
-    there = np.zeros(room.shape)
-    for plan in range(mass.shape[0]):
-        there[:] = 0.0
-        for i in range(mass.shape[1]):
-            low, part = duel.low[plan, i], duel.part[plan, i]
-            for j in range(mass.shape[2]):
-                if mass[plan, i, j] > 0.0:
-                    k, upper = _between(duel.levels, j, aim[plan, i, j])
-                    # without a share of the level above, the level may be the highest
-                    for step in range(2 if part > 0.0 else 1):
-                        chance = mass[plan, i, j] * (part if step else 1.0 - part)
-                        there[low + step, k] += chance * (1.0 - upper)
-                        there[low + step, k + 1] += chance * upper
-        if duel.spread_leader.shape[0] > 0:
-            _mean(duel.spread_leader.T, duel.spread_follower.T, room, there)
-        for i in range(mass.shape[1]):
-            for j in range(mass.shape[2]):
-                now = switch[plan, i, j]
-                fresh[now, i, j] += there[i, j]
-                changes += there[i, j] if now != plan else 0.0
-    return changes
+def go_on(duel: Duel, follower: Adjustment, switch: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the next period's distribution over nodes, and the probability of a change of plan."""
+    plan, leader, other = np.ogrid[tuple(map(slice, mass.shape))]
+    low, part = duel.low[:, :, None], duel.part[:, :, None]
+    arrived, fresh = np.zeros(mass.shape), np.zeros(mass.shape)
+    for level, chance in ((low, 1 - part), (np.minimum(low + 1, mass.shape[1] - 1), part)):
+        for to, share in ((follower.low, 1 - follower.part), (follower.low + 1, follower.part)):
+            np.add.at(arrived, (plan, level, to), mass * chance * share)
+    if duel.spread_leader.size:
+        arrived = duel.spread_leader.T @ arrived @ duel.spread_follower
+    np.add.at(fresh, (switch, leader, other), arrived)
+    return fresh, float(arrived[switch != plan].sum())
