@@ -14,7 +14,8 @@ from rivalry.economies.karma.transitions import redistribution_level
 from rivalry.population import best_response, policy_values, push
 from rivalry.runtime.jax import jax, put
 from rivalry.studies import karma_theory
-from rivalry.studies.karma_theory import constants, exact_baseline, lasry_lions_sum, scaling_gap
+from rivalry.studies.karma_constants import change_matrix, constants, exact_baseline, kernel_constant
+from rivalry.studies.karma_scaling import scaling_gap
 from tests.reference import city
 
 Inputs = Mapping[str, Any]
@@ -172,11 +173,12 @@ def _level(inputs: Inputs) -> dict[str, Any]:
 
 
 def _lipschitz(inputs: Inputs) -> dict[str, Any]:
+    bids = np.arange(inputs["kmax"] + 1)[:, None]
+    charge = np.broadcast_to(bids, (len(bids), len(bids)))
     found = constants(
         float(inputs["u_max"]),
         inputs["discount"],
-        inputs["payment"],
-        max_karma=inputs["kmax"],
+        kernel_constant(charge, society=inputs["payment"] == "PBS"),
         L_pop=float(inputs["L_pop"]),
         dh=float(inputs["dh"]),
     )
@@ -184,8 +186,9 @@ def _lipschitz(inputs: Inputs) -> dict[str, Any]:
 
 
 def _lasry_lions(inputs: Inputs) -> dict[str, Any]:
-    names = ("urgencies", "law", "bids", "bids_prime")
-    return {"S": float(lasry_lions_sum(*(inputs[name] for name in names), tie=inputs["tie"]))}
+    table = change_matrix(inputs["bids"], inputs["bids_prime"], inputs["tie"])
+    u, p = np.asarray(inputs["urgencies"]), np.asarray(inputs["law"])
+    return {"S": float((u * p) @ table @ p)}
 
 
 def _baseline(inputs: Inputs) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tests.cli.conftest import Command, rivalry
 
 __all__ = ["rivalry"]
 
-CONSTANTS = "rivalry.studies.karma_theory:AnalyticConstants"
+CONSTANTS = "rivalry.studies.karma_constants:AnalyticConstants"
 
 
 def named() -> Iterator[tuple[str, Study, dict[str, Any]]]:

@@ -18,15 +18,9 @@ from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.registry import load
 from rivalry.solving import solve
 from rivalry.studies import karma_theory
-from rivalry.studies.karma_theory import (
-    MAP_STEPS,
-    AnalyticConstants,
-    Contractivity,
-    Monotonicity,
-    ScalingLaw,
-    Sublinearity,
-    draw_policies,
-)
+from rivalry.studies.karma_constants import AnalyticConstants
+from rivalry.studies.karma_scaling import ScalingLaw, Sublinearity
+from rivalry.studies.karma_theory import MAP_STEPS, Contractivity, Monotonicity, draw_policies
 from rivalry.text.statistics import share_interval
 
 LEVELS = 5

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.studies import karma_theory
-from rivalry.studies.karma_theory import ScalingLaw, Sublinearity
+from rivalry.studies import karma_scaling
+from rivalry.studies.karma_scaling import ScalingLaw, Sublinearity
 from tests.fixed_points import damped_fixed_point
 
 SMALL = {"max_karma": 4, "mean_karma": 2.0, "gamma": 0.9}
@@ -24,7 +24,7 @@ def mean_bids(**changes: float) -> np.ndarray:
 
 @pytest.mark.nightly  # compiles three equilibria
 def test_sublinearity_matches_damped_fixed_points(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(karma_theory, "FILL", (0.25, 0.5))
+    monkeypatch.setattr(karma_scaling, "FILL", (0.25, 0.5))
     found = rv.solve(rv.games.karma(**SMALL), Sublinearity(beta=10.0)).data
     poor, rich = mean_bids(mean_karma=1.0), mean_bids(mean_karma=2.0)
     assert found.mean_karma.values.tolist() == [1.0, 2.0]
@@ -65,12 +65,12 @@ def replace_equilibria(monkeypatch: pytest.MonkeyPatch, residual: float = 0.0) -
         policy[np.arange(len(policy)), np.resize(bids, len(policy))] = 1.0
         return policy, np.full(len(policy), 1 / len(policy)), residual
 
-    monkeypatch.setattr(karma_theory, "equilibrium", equilibrium)
+    monkeypatch.setattr(karma_scaling, "equilibrium", equilibrium)
 
 
 def test_economies_are_compared_once_all_equilibria_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     replace_equilibria(monkeypatch)
-    monkeypatch.setattr(karma_theory, "FILL", (0.25, 0.5, 0.75))
+    monkeypatch.setattr(karma_scaling, "FILL", (0.25, 0.5, 0.75))
     game, method = rv.games.karma(**SMALL), Sublinearity()
     session = method.begin(game, np.random.SeedSequence(1))
     assert method.length(game) == 3

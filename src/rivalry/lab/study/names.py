@@ -215,7 +215,7 @@ def _unknown(name: object, known: Iterable[str], what: str, key: str) -> StudyEr
 def plain_kind(kind: str) -> str:
     """Return a kind of methods as it is where the class is registered, also of a class beside the studies.
 
-    >>> plain_kind("rivalry.studies.karma_theory:ScalingLaw"), plain_kind("newton")
+    >>> plain_kind("rivalry.studies.karma_scaling:ScalingLaw"), plain_kind("newton")
     ('scaling_law', 'newton')
     """
     if not is_beside_studies(kind):
@@ -242,7 +242,7 @@ def has_noise(table: Mapping[str, Any]) -> bool:
 
     >>> has_noise({"kind": "best_response"}), has_noise({"kind": "repeated_q_learning"})
     (False, True)
-    >>> has_noise({"kind": "rivalry.studies.karma_theory:ScalingLaw"})
+    >>> has_noise({"kind": "rivalry.studies.karma_scaling:ScalingLaw"})
     False
     >>> alone = {"kind": "rivalry.studies.mean_field_games:FiniteHorizonPlay"}
     >>> has_noise(alone), has_noise(alone | {"agents": 1000})  # the agents draw their actions
