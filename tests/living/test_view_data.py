@@ -58,8 +58,30 @@ def test_a_game_without_a_twin_sends_its_payoffs() -> None:
     assert curve["here"] == pytest.approx(float(game.payoffs(game.space.check(x))[1]))
     plane = responses.view_of(game, x)
     assert plane is not None
-    own, best = plane[2]["curves"][0], rv.best_response(game, game.space.check([[0.2], [0.5]]), 0)
+    own, best = plane[2]["curves"][0][0], rv.best_response(game, game.space.check([[0.2], [0.5]]), 0)
     assert own["found"][own["rival"].index(0.5)] == pytest.approx(float(best.strategy[0]), abs=1 / 80)
+
+
+@pytest.mark.slow
+def test_a_race_without_a_twin_sends_best_responses_in_each_choice() -> None:
+    """The other choices are those of the profile; on a finer grid no choice pays more, within a step."""
+    game = rv.games.race(risk="additive")
+    x = np.array([[1.0, 2.0], [0.5, 1.5]])
+    found = responses.view_of(game, x)
+    assert found is not None
+    curves, axes = found[2]["curves"], found[2]["axes"]
+    assert (len(curves), len(curves[0])) == (2, 2)
+    for axis, player in ((0, 0), (1, 1)):
+        at = x.copy()
+        curve = curves[axis][player]
+        at[1 - player, axis] = curve["rival"][30]
+        step = axes[axis]["high"] / (responses.GRID - 1)
+        tried = np.linspace(0.0, axes[axis]["high"], 4001)
+        paid = []
+        for s in tried:
+            at[player, axis] = s
+            paid.append(float(game.payoffs(at)[player]))
+        assert curve["found"][30] == pytest.approx(tried[int(np.argmax(paid))], abs=step)
 
 
 def test_the_path_of_a_record_is_thinned_but_keeps_its_ends() -> None:

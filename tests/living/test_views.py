@@ -239,6 +239,22 @@ def test_a_game_without_a_twin_shows_its_curves(open_view: Any) -> None:
     assert "No certificate" in page.locator(".rv-claim").inner_text()
 
 
+def test_a_race_without_a_twin_shows_stored_best_responses(open_view: Any) -> None:
+    game = rv.games.race(risk="additive")
+    page = open_view("responses", responses.view_of(game, np.array([[1.0, 2.0], [0.5, 1.5]])))
+    lines = page.locator("path.rv-line:not(.rv-web):not(.rv-faint)")
+    assert (
+        "Best responses are stored, and gains only at certified points."
+        in page.locator(".rv-lead").inner_text()
+    )
+    assert lines.first.get_attribute("d")
+    page.locator(".rv-handle").focus()
+    page.keyboard.press("ArrowRight")
+    assert "No certificate" in page.locator(".rv-claim").inner_text()
+    page.get_by_label("Choice shown").select_option("performance")
+    assert not lines.first.get_attribute("d")  # the safety chosen is no longer that of the curves
+
+
 def test_responses_in_turn_end_at_the_cournot_equilibrium(open_view: Any) -> None:
     page = open_view("responses", still=True)
     page.get_by_role("button", name="Respond in turn").click()

@@ -1,7 +1,7 @@
 """Living figures of games and of results: data for a view, and certificates of what a person sets.
 
-A view is a module of JavaScript (`static/views`) that draws a figure and changes its *state*. Payoffs are
-also implemented in JavaScript (*twins*); everything with a proof is an *answer*, computed here.
+A view is a module of JavaScript (`static/views`) that draws a figure and changes its *state*. Some payoffs
+are also implemented in JavaScript (*twins*); everything with a proof is an *answer*, computed here.
 """
 
 from __future__ import annotations

@@ -115,7 +115,8 @@ def frozen_page(
     begin = "\n".join(_lead(one, parts.rooms, len(answers) > 1) for one in answers)
     note = (
         "Figures can be changed by mouse, touch and keyboard. Certificates are those stored in the run; of "
-        "any other profile a figure shows the largest gain on a grid, which is not a certificate."
+        "any other profile a figure shows the largest gain on a grid, which is not a certificate, or that no "
+        "gain is known."
     )
     rooms = [room for k, room in enumerate(parts.rooms) if k not in selected]
     living = "\n".join(rooms)

@@ -4,7 +4,7 @@ It takes games of two players on a box with one or two axes each (of a race, its
 finite games with two actions each, and records of them with ``equilibria`` or a profile. Its data:
 
 - ``game``: the data of the twin (`rivalry.living.twins`), or None; then ``curves`` has best responses on a
-  grid per player, ``{rival, found}``;
+  grid per axis and player, ``{rival, found}``, to the other choices of ``profile``;
 - ``axes``, a choice each: ``label``, ``short``, and the range ``low`` to ``high`` that is drawn; ``low`` and
   ``high [player axis]`` are the bounds of the space; ``mixture``, whether a choice is a probability;
 - ``equilibria``: ``{profile, claim, coverage, radius, sentence}``; ``complete`` and ``reason`` of their list;
@@ -80,7 +80,7 @@ def _view(game: object, profile: np.ndarray | None, known_equilibria: list[dict[
     twin = twin_data(game)
     if mixture and (not isinstance(game, Matrix) or game.sizes != (2, 2) or twin is None):
         return None
-    if not mixture and (game.space.shape[1] > 2 or (twin is None and game.space.shape[1] > 1)):
+    if not mixture and game.space.shape[1] > 2:
         return None
     x = _first(game) if profile is None else np.asarray(profile, dtype=float)
     if not is_profile(game, x):
@@ -88,8 +88,10 @@ def _view(game: object, profile: np.ndarray | None, known_equilibria: list[dict[
     low, high = _edges(game.space)
     names = player_names(game)
     axes = _axes(game, x, known_equilibria, low, high)
-    curves = None if twin else _curves(game, axes[0], low[:, 0], high[:, 0])
-    if (twin is None and curves is None) or not np.all(np.isfinite(high)):
+    if not np.all(np.isfinite(high)):
+        return None
+    curves = None if twin else [_curves(game, x, a, axes[a]["high"], low, high) for a in range(len(axes))]
+    if curves and None in curves:
         return None
     paid = np.asarray(payoffs(game, concrete_profile(game, x)))
     data = {
@@ -176,14 +178,25 @@ def _equilibria(record: Record) -> list[dict[str, Any]]:
 
 
 def _curves(
-    game: Any, axis: Mapping[str, Any], low: np.ndarray, high: np.ndarray
+    game: Any, x: np.ndarray, axis: int, top: float, low: np.ndarray, high: np.ndarray
 ) -> list[dict[str, Any]] | None:
-    """Return each player's best responses on a grid; None where JAX cannot trace the payoffs."""
-    rows = [np.linspace(low[k], high[k], GRID) for k in range(2)]
-    plane = np.stack(np.meshgrid(*rows, indexing="ij"), axis=-1).reshape(-1, 2, 1)
-    try:
-        paid = np.asarray(jax.jit(jax.vmap(game.payoffs))(plane)).reshape(GRID, GRID, 2)
-    except (jax.errors.JAXTypeError, TypeError):
-        return None
-    best = np.argmax(paid[..., 0], axis=0), np.argmax(paid[..., 1], axis=1)
-    return [{"rival": numbers(rows[1 - k]), "found": numbers(rows[k][best[k]])} for k in range(2)]
+    """Return each player's best responses in one choice, the other choices as in a profile, on grids.
+
+    None where JAX cannot trace the payoffs. ``top`` is the end of the range in the picture; responses beyond
+    it are searched as well.
+    """
+    ranges = [np.linspace(low[k, axis], min(top, high[k, axis]), GRID) for k in range(2)]
+    curves = []
+    for k in range(2):
+        choices, rival = ranges[k], ranges[1 - k]
+        if high[k, axis] > top > 0:
+            choices = np.concatenate([choices, np.geomspace(top, high[k, axis], GRID)[1:]])
+        plane = np.tile(x, (len(rival), len(choices), 1, 1))
+        plane[..., 1 - k, axis], plane[..., k, axis] = rival[:, None], choices
+        try:
+            paid = np.asarray(jax.jit(jax.vmap(game.payoffs))(plane.reshape(-1, *x.shape)))[:, k]
+        except (jax.errors.JAXTypeError, TypeError):
+            return None
+        best = np.argmax(paid.reshape(len(rival), len(choices)), axis=1)
+        curves.append({"rival": numbers(rival), "found": numbers(choices[best])})
+    return curves

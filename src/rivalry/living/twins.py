@@ -1,7 +1,8 @@
 """The data from which JavaScript computes payoffs of a game, and the parameters that a person may change.
 
-`static/twins` has the same payoffs in JavaScript: influencer games with built-in kernels, markets, races of
-one period with built-in rules, and finite games.
+`static/twins` has the same payoffs in JavaScript where bundled studies have figures that are lost without
+them (docs/notes/plots.md): influencer games, markets and races in their usual forms, and finite games. Other
+forms send payoffs that Python computed.
 """
 
 from __future__ import annotations
@@ -25,9 +26,7 @@ MOST_ENTRIES = 20_000  # of a payoff table that is sent to a page
 HOME = "rivalry.families.influencer.kernels"
 KERNELS = {
     "Gaussian": "gaussian",
-    "GaussianMatrix": "gaussian_matrix",
     "PowerLaw": "power_law",
-    "Exponential": "exponential",
     "Dirichlet": "dirichlet",
     "Blotto": "blotto",
 }
@@ -36,9 +35,8 @@ KERNELS = {
 SLIDERS: dict[str, tuple[tuple[str, str], ...]] = {
     "influencer": (("reach", "reach"), ("exponent", "exponent"), ("alpha", "concentration")),
     "market": (
-        *(("intercept", "demand intercept"), ("market_size", "market size"), ("elasticity", "elasticity")),
-        *(("substitution", "substitution"), ("taste_spread", "taste spread"), ("quality", "quality")),
-        ("unit_cost", "unit cost"),
+        *(("intercept", "demand intercept"), ("substitution", "substitution")),
+        *(("taste_spread", "taste spread"), ("quality", "quality"), ("unit_cost", "unit cost")),
     ),
     "race": (
         *(("scale_penalty", "scale penalty"), ("disaster_cost", "cost of a disaster")),
@@ -90,8 +88,7 @@ def twin_data(game: object) -> dict[str, Any] | None:
 
     if type(game) is InfluencerGame:
         return _influencer(game)
-    # the script's shock moves the intercept
-    if type(game) is Market and (game.shock is None or game.shock.on == "intercept"):
+    if type(game) is Market:
         return _market(game)
     if type(game) is Race:
         return _race(game)
@@ -102,17 +99,13 @@ def twin_data(game: object) -> dict[str, Any] | None:
 
 
 def _influencer(game: InfluencerGame) -> dict[str, Any] | None:
-    from rivalry.families.influencer.kernels import Dirichlet, Gaussian, GaussianMatrix, PowerLaw
+    from rivalry.families.influencer.kernels import Dirichlet, Gaussian, PowerLaw
 
     kernel = game.kernel
     kind = KERNELS.get(type(kernel).__name__) if type(kernel).__module__ == HOME else None
     if kind is None or game.reach_cost is not None:
         return None
-    own: dict[str, Any] = {"kind": kind}
-    if isinstance(kernel, GaussianMatrix):
-        own |= {"precision": numbers(kernel.precision), "prefactor": numbers(kernel._prefactor())}
-    else:
-        own |= {name: numbers(value) for name, value in kernel.parameters.items()}
+    own = {"kind": kind} | {name: numbers(value) for name, value in kernel.parameters.items()}
     if isinstance(kernel, Gaussian):
         own["normalised"] = kernel.normalised
     if isinstance(kernel, PowerLaw):
@@ -131,40 +124,28 @@ def _influencer(game: InfluencerGame) -> dict[str, Any] | None:
     }
 
 
-def _market(game: Market) -> dict[str, Any]:
-    shock = game.shock
-    return {
-        "family": "market",
-        "demand": game.rule.demand,
-        "choice": game.rule.choice,
-        "numbers": {name: numbers(value) for name, value in game.numbers.items()},
-        "tax_losses": game.accounts.tax_losses,
-        "shock": None
-        if shock is None
-        else {"levels": numbers(shock.levels), "probabilities": numbers(shock.probabilities)},
-    }
+def _market(game: Market) -> dict[str, Any] | None:
+    rule = game.rule
+    plain = game.shock is None and game.accounts.tax_losses == "refunded" and rule.demand != "isoelastic"
+    if not plain or (rule.demand, rule.choice) == ("differentiated", "price"):
+        return None
+    amounts = {name: numbers(value) for name, value in game.numbers.items()}
+    return {"family": "market", "demand": rule.demand, "choice": rule.choice, "numbers": amounts}
 
 
 def _race(game: Race) -> dict[str, Any] | None:
-    from rivalry.families.race.period import BUILT_IN
+    from rivalry.families.race.period import linear, power, ratio, winner_only
 
     rules = game.rules
-    parts = {name: getattr(rules, name) for name in ("production", "contest", "risk", "cost")}
-    plain = all(part in BUILT_IN for part in parts.values()) and game.transition is None
-    if not plain or game.periods > 1 or len(game.columns) != 2 or np.any(np.asarray(game.ahead)):
+    usual = (rules.production, rules.contest, rules.risk, rules.cost) == (power, ratio, winner_only, linear)
+    usual &= (rules.loser_prize_basis, rules.no_winner) == ("own", "value")
+    once = game.periods == 1 and game.gamma is None and game.transition is None
+    if not (usual and once) or len(game.columns) != 2 or np.any(np.asarray(game.ahead)):
         return None
     return {
         "family": "race",
         "numbers": {name: numbers(value) for name, value in game.numbers_at(0).items()},
-        "rules": {name: part.__name__ for name, part in parts.items()}
-        | {
-            "loser_prize_basis": rules.loser_prize_basis,
-            "no_winner": rules.no_winner,
-            "measured_by": rules.measured_by,
-        },
         "weights": numbers(game.weights[0]),
-        "gamma": None if game.gamma is None else numbers(game.gamma),
-        "end_on": game.end_on,
         "damage": game.damage,
     }
 

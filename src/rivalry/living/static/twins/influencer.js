@@ -39,30 +39,11 @@ function logInfluence(game) {
       }
     };
   }
-  if (kernel.kind === "gaussian_matrix") {
-    return (player, position, out) => {
-      const precision = kernel.precision[player];
-      for (let k = 0; k < out.length; k++) {
-        let form = 0;
-        for (let a = 0; a < axes; a++) {
-          for (let b = 0; b < axes; b++) {
-            form += (points[k][a] - position[a]) * precision[a][b] * (points[k][b] - position[b]);
-          }
-        }
-        out[k] = -0.5 * form + kernel.prefactor[player];
-      }
-    };
-  }
   if (kernel.kind === "power_law") {
     return (player, position, out) => {
       for (let k = 0; k < out.length; k++) {
         out[k] = -kernel.exponent[player] * Math.log(Math.max(Math.abs(points[k][0] - position[0]), kernel.floor));
       }
-    };
-  }
-  if (kernel.kind === "exponential") {
-    return (_, position, out) => {
-      for (let k = 0; k < out.length; k++) out[k] = -points[k][0] / position[0] - Math.log(position[0]);
     };
   }
   if (kernel.kind === "blotto") {

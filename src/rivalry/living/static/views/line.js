@@ -223,7 +223,8 @@ function render({ model, el: root }) {
   const claim = profileClaim(model);
   const { main, side, begin } = layout(model, root, { claim: claim.node,
     lead: "Drag a player, or select one and press the arrow keys; Enter types a number."
-      + (data.game ? " Click a free place to start the nearest player there." : "") });
+      + (data.game ? " Click a free place to start the nearest player there."
+        : " Payoffs are stored for the first profile: after a move they are faint, and gains are not known.") });
   const table = playersTable(players, [axis.name, "payoff"]);
   const controls = parameterSliders(model);
   const resource = data.resource && data.game ? resourcePicture(main, data) : null;

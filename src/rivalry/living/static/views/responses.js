@@ -85,6 +85,13 @@ function curveOf(data, twin, x, axis, player, count) {
   return { rival, found: rival.map((other) => respond(data, twin, against(other), player, axis, own).at) };
 }
 
+/** Best responses that Python sent: those to the other choices of the first profile, none at others.
+ * @param {any} data @param {number[][]} x @param {number} axis @param {number} player */
+function storedCurve(data, x, axis, player) {
+  const others = (/** @type {number[][]} */ at) => at.map((row) => row.filter((_, k) => k !== axis));
+  return same(others(x), others(data.profile)) ? data.curves[axis][player] : { rival: [], found: [] };
+}
+
 /** Responses in turn from a profile: the first player moves, then the second, and so on.
  * @param {any} data @param {any} twin @param {number[][]} x @param {number} axis @param {number} count */
 function staircase(data, twin, x, axis, count) {
@@ -114,7 +121,8 @@ function render({ model, el: root }) {
   const claim = profileClaim(model);
   const { main, side, begin } = layout(model, root, { claim: claim.node,
     lead: "Drag the point, or select it and press the arrow keys; Enter types both numbers."
-      + (data.game ? " The staircase shows the players respond in turn." : "") });
+      + (data.game ? " The staircase shows the players respond in turn."
+        : " Best responses are stored, and gains only at certified points.") });
   const which = () => Math.min(stateOf(model).cursor?.choice ?? 0, data.axes.length - 1);
   const labels = () => players.map((/** @type {string} */ name) => `${data.axes[which()].label} of ${name}`);
   const span = () => ({ low: data.axes[which()].low, high: data.axes[which()].high });
@@ -160,7 +168,7 @@ function render({ model, el: root }) {
     plane.domain({ ...span(), label: labels()[0] }, { ...span(), label: labels()[1] });
     const jump = 0.15 * (span().high - span().low);
     curves.forEach((curve, player) => {
-      const { rival, found } = twin ? curveOf(data, twin, stateOf(model).profile, axis, player, count) : data.curves[player];
+      const { rival, found } = twin ? curveOf(data, twin, stateOf(model).profile, axis, player, count) : storedCurve(data, stateOf(model).profile, axis, player);
       const [xs, ys] = [/** @type {number[]} */ ([]), /** @type {number[]} */ ([])];
       found.forEach((/** @type {number} */ own, /** @type {number} */ k) => {
         // a jump is no part of the curve, except where every mixture is a best response
