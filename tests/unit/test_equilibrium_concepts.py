@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import rivalry as rv
+from tests.commuting import commute
 
 
 @pytest.mark.nightly
@@ -39,3 +42,23 @@ def test_learners_of_correlated_equilibria_report_the_concept(
     found = rv.solve(rv.games.matrix("chicken"), method, max_steps=500, path=False)  # type: ignore[arg-type]
     assert found.certificate.concept == concept
     assert found.certificate.residual == pytest.approx(float(found.data[metric].max()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "concept"),
+    [
+        (rv.methods.PopulationFictitiousPlay(), "mean field"),
+        (rv.methods.OnlineMirrorDescent(), "mean field"),
+        (rv.methods.OnlineMirrorDescent(beta=1.0, rate=0.3, regularised=True), "logit at beta 1"),
+    ],
+    ids=["fictitious play", "descent", "regularised"],
+)
+def test_only_softened_rest_points_of_populations_are_logit_equilibria(method: Any, concept: str) -> None:
+    """Shares in inverse proportion to the slopes of roads are the equilibrium, which no softmax is."""
+    game = commute([1.0, 2.0, 6.0])
+    found = rv.solve(game, method, start=[[1 / 3, 1 / 3, 1 / 3]], tol=1e-2, path=False)
+    assert found.status == "converged"
+    assert found.certificate.concept == concept
+    exact = np.array([6.0, 3.0, 1.0]) / 10
+    assert (np.abs(found.profile.values[0] - exact).max() < 0.05) == (concept == "mean field")

@@ -191,7 +191,8 @@ class PopulationNewton(BaseMethod):
 
     def report(self, game: PopulationGame, state: PopulationNewtonState, status: str) -> Record:
         """Return residual, beta and number of Newton steps, and a remedy if it did not converge."""
-        found = rule_record(game, state.profile, rule(state.beta, self.exploration, self.regularised))
+        by = rule(state.beta, self.exploration, self.regularised)
+        found = rule_record(game, state.profile, by, logit=True)
         numbers = {
             "newton_steps": state.newton_steps,
             "restarted": state.restarted,

@@ -85,10 +85,13 @@ def loss(game: PopulationGame, found: PolicyResponse) -> Float[Array, ""]:
     return jnp.maximum(found.mu @ (best - found.values), 0.0) / scale_of(game)
 
 
-def rule_record(game: PopulationGame, pi: Policy, by: LogitRule) -> Record:
-    """Return the rule of a policy; for regularised payoffs also the payoff per agent of each type."""
+def rule_record(game: PopulationGame, pi: Policy, by: LogitRule, *, logit: bool) -> Record:
+    """Return the rule of a policy, and the concept of a logit equilibrium.
+
+    For regularised payoffs the record has the payoff per agent of each type, too.
+    """
     found: Record = {"beta": ((), np.asarray(by.beta)), "exploration": ((), np.asarray(by.exploration))}
-    if np.isfinite(float(by.beta)):
+    if logit:
         found["concept"] = ((), np.asarray(f"logit at beta {float(by.beta):.6g}"))
     if float(by.entropy):
         found["payoff_regularised"] = (("player",), np.asarray(_regularised_payoff(game, pi, by)))

@@ -103,7 +103,8 @@ class ResponseIteration(BaseMethod):
         """
         now, period = state.result.now, int(state.memory.period)
         off = ravel_pytree(game.balance(now.env, now.mu, state.profile))[0]
-        found = rule_record(game, state.profile, self._rule(state.taken))
+        # without regularised payoffs these methods rest where no agent gains, not at a logit equilibrium
+        found = rule_record(game, state.profile, self._rule(state.taken), logit=self._options[2])
         found["residual"] = ((), np.asarray(state.result.residual))
         found["population_drift"] = ((), np.asarray(jnp.max(jnp.abs(off))))
         if period:
