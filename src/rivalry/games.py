@@ -1,21 +1,14 @@
 """Game families: name, factory and summary of each. A factory's signature is its schema."""
 
-from rivalry.schema.register import Entry, collect
+from rivalry.schema.register import FamilyEntry, collect
 from rivalry.schema.registry import lazy_package
 
-
-def _beside(names: str, *others: str) -> dict[str, tuple[str, ...]]:
-    """Return for each name the parameters beside which it is not an interval."""
-    return dict.fromkeys(names.split(), others)
-
-
 _OWN = {
-    "auction": Entry(
-        ("rivalry.families.auction:auction",),
+    "auction": FamilyEntry(
+        "rivalry.families.auction:auction",
         "bidders with private or interdependent values bid for one object, at the first or the second price",
         "uᵢ = E[(vᵢ - t) 1(kᵢ sᵢ is the highest bid)], where t is that bid or the second-highest, signals s "
         "are uniform on [0, 1] and vᵢ = (1 - η/2) sᵢ + η/2 · mean of the others' signals; kᵢ is chosen",
-        intervals=_beside("affiliation"),
         first={
             "game": {"price": "first"},
             "method": {"kind": "closed_form"},
@@ -23,8 +16,8 @@ _OWN = {
         },
         begin=("auction_revenue",),
     ),
-    "continuous": Entry(
-        ("rivalry.families.continuous:continuous",),
+    "continuous": FamilyEntry(
+        "rivalry.families.continuous:continuous",
         "players choose numbers; payoffs and shared constraints are formulas",
         "uᵢ(x), a formula of all choices; g(x) <= 0, formulas that several players must satisfy together",
         first={
@@ -38,15 +31,11 @@ _OWN = {
         },
         begin=("joint_cap", "river_basin", "harker1991"),
     ),
-    "influencer": Entry(
-        ("rivalry.families.influencer:influencer",),
+    "influencer": FamilyEntry(
+        "rivalry.families.influencer:influencer",
         "players choose positions; the resource at every point is shared in proportion to influence",
         "uᵢ(x) = Σₖ Bₖ fᵢ(xᵢ, bₖ) / Σᵣ fᵣ(xᵣ, bₖ), where Bₖ is the resource at the point bₖ and fᵢ(xᵢ, bₖ) "
         "the influence of player i there from position xᵢ; r runs over all players and outside rows",
-        # adaptive resource points depend on every number
-        intervals=_beside(
-            "alpha budgets choose_reach distance_floor exponent reach reach_cost variance", "resource_points"
-        ),
         first={
             "game": {"players": 3, "resource": "bimodal"},
             "method": {"kind": "gradient_ascent", "start": [0.1, 0.4, 0.9]},
@@ -54,21 +43,12 @@ _OWN = {
         },
         begin=("lovett_fig6", "attention", "market_makers"),
     ),
-    "market": Entry(
-        ("rivalry.families.market:market",),
+    "market": FamilyEntry(
+        "rivalry.families.market:market",
         "competition in quantities or prices, simultaneous, in stages or in turns; firms valued by cash flow",
         "πᵢ = (1-τᵢ)[pᵢ qᵢ - Fᵢ 1(qᵢ > 0) - cᵢ qᵢ - dᵢ qᵢ²/2] with linear demand P = max(a - b Q, 0), "
         "isoelastic P = A Q^(-1/η), differentiated pᵢ = A - b qᵢ - gₛ Σⱼ qⱼ, or logit shares "
         "qᵢ = exp((aᵢ-pᵢ)/μ) / (Σⱼ exp((aⱼ-pⱼ)/μ) + exp(a₀/μ)); over periods Vᵢ = Σₜ γᵢᵗ CFᵢₜ",
-        intervals=_beside(
-            "adjustment_cost capacity capex capex_convex cash cash_min convex_cost depreciation elasticity "
-            "fixed_cost gamma grid_margin growth high initial intercept low market_size multiple "
-            "outside_option price_flat_below quality slope sticky substitution survival tax terminal_growth "
-            "unit_cost wacc",
-            "stages",
-        )
-        # the joint price of unlike firms may fall and rise with it
-        | {"taste_spread": ("convex_cost", "quality", "stages", "unit_cost")},
         first={
             "game": {"choice": "quantity", "players": 2},
             "method": {"kind": "best_response"},
@@ -76,13 +56,12 @@ _OWN = {
         },
         begin=("market_textbook", "calvano2020", "market_leadership"),
     ),
-    "matrix": Entry(
-        ("rivalry.families.matrix:matrix",),
+    "matrix": FamilyEntry(
+        "rivalry.families.matrix:matrix",
         "finite games given by payoff tables, in mixed strategies; named classics",
         "uᵢ(x) = Σₐ Tᵢ(a) Πⱼ xⱼ(aⱼ), where Tᵢ(a) is the payoff of player i at the joint action a and "
         "xⱼ(aⱼ) the probability that player j plays its part of a",
         example={"name": "prisoners_dilemma"},
-        intervals=_beside("cost multiplier payoffs win"),
         first={
             "game": {"name": "chicken"},
             "method": {"kind": "replicator", "start": [[0.8, 0.2], [0.7, 0.3]]},
@@ -90,12 +69,11 @@ _OWN = {
         },
         begin=("matrix_classics", "shapley_learning", "logit_branch"),
     ),
-    "precipice": Entry(
-        ("rivalry.families.precipice:precipice",),
+    "precipice": FamilyEntry(
+        "rivalry.families.precipice:precipice",
         "unequal teams race; the team that spends least on safety wins but may cause a disaster",
         "uᵢ = E[s_w (1 if w = i else 1 - e)], where w is the team of highest capability less safety, c - s, "
         "with c uniform on [0, μ], s the chosen safety and e the enmity",
-        intervals=_beside("enmity max_capability"),
         first={
             "game": {"players": 2},
             "method": {"kind": "closed_form"},
@@ -103,25 +81,13 @@ _OWN = {
         },
         begin=("race_precipice",),
     ),
-    "race": Entry(
-        ("rivalry.families.race:race",),
+    "race": FamilyEntry(
+        "rivalry.families.race:race",
         "players invest in performance, which wins, and in safety, which prevents a disaster",
         "uᵢ = Σⱼ qⱼ [Sⱼ ρᵢⱼ + (1-Sⱼ)(keepᵢ ρᵢⱼ - dᵢⱼ)] + q₀ vᵢ - cᵢ, where qⱼ is the probability that j wins "
         "with performance pⱼ = Bⱼ xpⱼ^βⱼ, Sⱼ the probability of no disaster if j wins, from the odds "
         "Aⱼ xsⱼ^αⱼ pⱼ^-θⱼ, ρ the rewards, d the cost of a disaster and q₀ the probability that nobody wins; "
         "over periods Uᵢ = Σₜ γᵢᵗ Wₜ uᵢ(t), where Wₜ is the probability that period t is reached",
-        intervals=_beside(
-            "contest.decisiveness contest.ease_of_winning cost.certified_price cost.fine cost.margin "
-            "cost.minimum cost.performance_price cost.performance_price_slope cost.performance_tax "
-            "cost.price cost.safety_price cost.safety_price_slope cost.safety_subsidy disaster_cost gamma "
-            "liability no_winner performance_exponent performance_productivity reward.loser_prize "
-            "reward.loser_prize_per_performance reward.prize reward.prize_per_performance "
-            "risk.loser_weight risk.safety_weight safety_exponent safety_productivity scale_penalty "
-            "technology.performance_depreciation technology.performance_investment_price "
-            "technology.performance_sharing_price technology.safety_depreciation "
-            "technology.safety_investment_price technology.safety_sharing_price",
-            "beliefs",
-        ),
         first={
             "game": {"players": 2},
             "method": {"kind": "best_response", "start": "moderate"},

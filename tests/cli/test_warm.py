@@ -8,28 +8,24 @@ from typing import Any
 
 import pytest
 
-import rivalry as rv
 from rivalry.cli import warm
 from rivalry.cli.values import OptionError
 from rivalry.games import GAMES
-from rivalry.schema.validate import check
-from tests.unit.test_house import differences
+from rivalry.lab.study.build import build_game, build_method
 
 from .conftest import Command
 
 
-def test_every_family_has_a_part() -> None:
-    families = {part.family for part in warm.PARTS}
-    absent = 'src/rivalry/cli/warm.py, PARTS: add a Part("{}", ...), or a row in WARM of its register'
-    extra = "src/rivalry/cli/warm.py, PARTS: remove the Part of {}, which is no family"
-    lines = differences(GAMES, families, absent, extra)
-    assert not lines, "\n".join(lines)
+def test_the_first_study_of_every_family_is_a_part() -> None:
+    for family, entry in GAMES.items():
+        first, *_ = warm.chosen([family])
+        assert (first.game, first.method) == (entry.first.get("game", {}), entry.first["method"])
+    assert {part.family for part in warm.MORE} <= set(GAMES)
 
 
-@pytest.mark.parametrize("part", warm.PARTS, ids=lambda part: f"{part.family} {part.method}")
+@pytest.mark.parametrize("part", warm.PARTS, ids=lambda part: f"{part.family} {part.method['kind']}")
 def test_parts_name_valid_parameters(part: warm.Part) -> None:
-    check(getattr(rv.games, part.family), (), dict(part.game))
-    check(getattr(rv.methods, part.method), (), dict(part.options or {}))
+    build_method(part.method, game=build_game({"family": part.family, **part.game}))
 
 
 def test_an_unknown_family_is_refused_with_the_nearest(rivalry: Command) -> None:
@@ -52,13 +48,13 @@ def test_one_line_per_part_and_a_table(
     monkeypatch.setattr("rivalry.solving.solve", lambda *given: asked.append(given) or SimpleNamespace())
     rows = rivalry("warm", "matrix", "influencer", "--json")
     families = [row["family"] for row in rows.value]
-    assert families == ["matrix", "matrix", "influencer", "influencer"]
+    assert families == ["influencer", "influencer", "matrix", "matrix"]
     assert len(asked) == 4
-    assert [type(method).__name__ for _, method, _ in asked][2:] == ["GradientAscent", "BestResponse"]
-    assert "4/4 influencer: programs of best responses, 3 players, " in rows.err
+    assert [type(method).__name__ for _, method, _ in asked][:2] == ["GradientAscent", "BestResponse"]
+    assert "2/4 influencer: programs of best responses, 3 players, " in rows.err
     heading, *lines = rivalry("warm", "precipice").out.splitlines()
     assert heading.split() == ["family", "fills", "seconds"]
-    assert lines[-1].startswith("precipice  programs of best responses")
+    assert lines[-1].startswith("precipice  first study: closed_form")
 
 
 @pytest.mark.nightly

@@ -20,11 +20,12 @@ from rivalry.lab.study import Study, StudyError, check
 from rivalry.lab.study.build import build_game
 from rivalry.lab.study.check import LARGEST
 from rivalry.lab.study.points import apply_changes
-from rivalry.schema.annotations import keys_notes, signature_of
-from rivalry.schema.register import OPTIONAL
+from rivalry.schema.annotations import accepted_intervals, keys_notes, signature_of
 from rivalry.schema.registry import load
 from rivalry.schema.validate import fault_of
-from tests.unit.test_house import differences
+from tests.unit.test_house import differences, place
+
+HERE = "tests/unit/test_interval_keys.py"
 
 CHICKEN = [[[0.0, 7.0], [2.0, 6.0]], [[0.0, 2.0], [7.0, 6.0]]]
 MESH = {"space": "simplex"}
@@ -102,7 +103,8 @@ NOT_LISTED = {
 }
 """Parameters that may be numbers and are checked one by one."""
 
-NAMES = [(family, name) for family, entry in GAMES.items() for name in entry.intervals]
+INTERVALS = {family: accepted_intervals(load(entry.target)) for family, entry in GAMES.items()}
+NAMES = [(family, name) for family, keys in INTERVALS.items() for name in keys]
 
 
 def numeric(target: Any, prefix: str = "") -> Iterator[str]:
@@ -117,20 +119,19 @@ def numeric(target: Any, prefix: str = "") -> Iterator[str]:
 
 
 # a family that claims no intervals has every number of a sweep tried
-@pytest.mark.parametrize("family", [name for name in GAMES if name in NOT_LISTED or GAMES[name].intervals])
+@pytest.mark.parametrize("family", [name for name in GAMES if name in NOT_LISTED or INTERVALS[name]])
 def test_every_number_of_a_family_is_an_interval_or_known_not_to_be(family: str) -> None:
-    listed = {*GAMES[family].intervals, *NOT_LISTED.get(family, "").split()}
-    absent = f"{intervals_of(family)}: add {{}}, or add it to NOT_LISTED in tests/unit/test_interval_keys.py"
-    extra = f"{intervals_of(family)}, or NOT_LISTED: remove {{}}, which takes no number"
-    lines = differences(numeric(load(GAMES[family].targets[0])), listed, absent, extra)
+    listed = {*INTERVALS[family], *NOT_LISTED.get(family, "").split()}
+    note = "an AcceptedInterval"
+    absent = f"{annotations_of(family)}: add {note} to {{}}, or {{}} to NOT_LISTED in {HERE}"
+    extra = f"{annotations_of(family)}: remove {note} from {{}}, or it from NOT_LISTED: it takes no number"
+    lines = differences(numeric(load(GAMES[family].target)), listed, absent, extra)
     assert not lines, "\n".join(lines)
 
 
-def intervals_of(family: str) -> str:
-    """File and section of the intervals of a family."""
-    optional = [name for name in OPTIONAL if GAMES[family].targets[0].startswith(f"rivalry.{name}.")]
-    file = f"{optional[0]}/register.py" if optional else "games.py"
-    return f"src/rivalry/{file}, intervals of {family}"
+def annotations_of(family: str) -> str:
+    """File and function that declare the keys of a family."""
+    return f"{place(load(GAMES[family].target).__module__)}, annotations of {family}"
 
 
 def edges(game: Any) -> list[float]:
@@ -169,7 +170,7 @@ SIZES = st.one_of(
 @settings(max_examples=4)
 @given(data=st.data())
 def test_accepted_numbers_are_intervals_with_monotone_bounds(family: str, name: str, data: Any) -> None:
-    beside = GAMES[family].intervals[name]
+    beside = INTERVALS[family][name]
     tables = [table for table in VARIANTS[family] if not {*beside} & {*table}]
     table = {"family": family, **data.draw(st.sampled_from(tables))}
     entry = "[0][1][0]" if name == "payoffs" else data.draw(st.sampled_from(["", "", "[0]", "[1]"]))
@@ -178,7 +179,7 @@ def test_accepted_numbers_are_intervals_with_monotone_bounds(family: str, name: 
     games = [game_or_none(table, {f"game.{name}{entry}": value}) for value in values]
     accepted = [game is not None for game in games]
     changes = sum(a != b for a, b in pairwise([False, *accepted, False]))
-    remove = f"{intervals_of(family)}: remove {name} (NOT_LISTED in tests/unit/test_interval_keys.py): "
+    remove = f"{annotations_of(family)}: {name} has no AcceptedInterval (NOT_LISTED in {HERE}): "
     assert changes in (0, 2), f"{remove}accepted are, in {table}, {values}: {accepted}"
     found = [game for game in games if game is not None]
     assert len({type(game) for game in found}) <= 1, f"{remove}types of games differ in {table}, {values}"
@@ -194,7 +195,7 @@ def test_some_game_accepts_two_values_of_every_interval(family: str, name: str) 
     assert any(
         sum(game_or_none({"family": family, **table}, {key: value}) is not None for value in (0.25, 0.3)) == 2
         for table, key in tries
-    ), f"tests/unit/test_interval_keys.py, VARIANTS: add a game of {family} that takes 0.25 and 0.3 as {name}"
+    ), f"{HERE}, VARIANTS: add a game of {family} that takes 0.25 and 0.3 as {name}"
 
 
 def built(study: Study, monkeypatch: pytest.MonkeyPatch) -> list[Any]:

@@ -15,7 +15,7 @@ from rivalry.games import GAMES
 from rivalry.lab.executor import certify, run_study
 from rivalry.lab.study import StudyError, build_method
 from rivalry.methods import METHODS
-from rivalry.schema.register import Entry
+from rivalry.schema.register import FamilyEntry
 from rivalry.solving import solve_batch
 from tests.commuting import Commute, Drift, commute
 from tests.small_games import cournot
@@ -27,7 +27,7 @@ SLOPES = [1.0, 2.0, 6.0]
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Register a family of populations, and a method kind with one class per type of game."""
-    monkeypatch.setitem(GAMES, "commute", Entry(("tests.commuting:commute",), "roads"))
+    monkeypatch.setitem(GAMES, "commute", FamilyEntry("tests.commuting:commute", "roads", "", {}))
     newton = METHODS["newton"]
     monkeypatch.setitem(
         METHODS, "newton", newton._replace(targets=(newton.targets[0], "tests.commuting:Drift"))

@@ -13,7 +13,6 @@ import pytest
 
 import rivalry as rv
 from tests import declarations
-from tests.cli import test_warm as warm
 from tests.unit import test_declarations as stubs
 from tests.unit import test_docs as docs
 from tests.unit import test_guards as guards
@@ -102,15 +101,11 @@ def test_a_key_that_no_page_explains(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     )
 
 
-def test_a_family_without_a_section_or_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_family_without_a_section(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rv.games, "GAMES", {"commons": None})
     assert message(docs.test_every_key_of_a_family_is_in_its_table, {"games": ""}) == (
         'docs/reference/games.md: no section "## commons": add one with the line '
         '"% family commons textbook/commons"'
-    )
-    monkeypatch.setattr(warm, "GAMES", {"commons": None, **warm.GAMES})
-    assert message(warm.test_every_family_has_a_part).startswith(
-        'src/rivalry/cli/warm.py, PARTS: add a Part("commons", ...)'
     )
 
 

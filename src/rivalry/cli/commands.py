@@ -24,8 +24,8 @@ from rivalry.cli.options import (
     WorkerCount,
     output_option,
 )
-from rivalry.schema.register import absent, collect
-from rivalry.schema.registry import load, near
+from rivalry.schema.register import collect
+from rivalry.schema.registry import load, near, suggestion
 
 UsageError: Any = typer.BadParameter.__base__  # typer's own, or click's
 Abort: Any = typer.Abort
@@ -115,7 +115,7 @@ def _command_meant(wrong: str) -> str:
     if wrong in studies() or wrong.endswith(".toml"):
         return f"a study is run by `rivalry run {wrong}`"
     known = [command.callback.__name__ for command in app.registered_commands if command.callback]
-    return near(wrong, [name.strip("_") for name in known]) + absent()
+    return suggestion(wrong, [name.strip("_") for name in known])
 
 
 def _print_version(wanted: bool) -> bool:

@@ -17,8 +17,8 @@ from rivalry.games import GAMES
 from rivalry.lab.report.commands import as_toml
 from rivalry.lab.study import parameters
 from rivalry.methods import METHODS
-from rivalry.schema.register import absent, entry_of
-from rivalry.schema.registry import load, near
+from rivalry.schema.register import entry_of
+from rivalry.schema.registry import load, near, suggestion
 
 ENDINGS = {
     **dict.fromkeys(("game", "method", "learner", "plot"), ("py", "toml")),
@@ -55,13 +55,8 @@ def new(what: str, name: str, family: str | None) -> list[Path]:
 def _first_study(family: str) -> dict[str, str]:
     """Return the parts of a family's first study, which its registration states. Raises `OptionError`."""
     if family not in GAMES:
-        raise OptionError(f"--family {family}: {near(family, GAMES)}{absent()}")
-    first: Mapping[str, Mapping[str, Any]] = {
-        "game": GAMES[family].example,
-        "method": {"kind": "best_response"},
-        "sweep": {},
-        **GAMES[family].first,
-    }
+        raise OptionError(f"--family {family}: {suggestion(family, GAMES)}")
+    first: Mapping[str, Mapping[str, Any]] = {"game": {}, "sweep": {}, **GAMES[family].first}
     method, sweep = first["method"], dict(first["sweep"])
     setting = next(((key, values[-1]) for key, values in sweep.items()), ("replications.seed", 1))
     entry = entry_of(method["kind"], METHODS)

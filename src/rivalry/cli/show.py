@@ -22,8 +22,8 @@ from rivalry.lab.study.names import is_file, read_toml
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
 from rivalry.schema.installation import remedy
-from rivalry.schema.register import PlotEntry, absent, entry_of
-from rivalry.schema.registry import load, near
+from rivalry.schema.register import PlotEntry, entry_of, missing_home
+from rivalry.schema.registry import load, near, suggestion
 
 DEVELOPERS = ("test", "dev", "docs")  # extras listed only where installed
 
@@ -34,7 +34,8 @@ def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
         every = [study.summary(name, path) for name, path in study.studies().items()]
         found = [row for row in every if _is_here(row["family"])]
         if absent_families := sorted({row["family"] for row in every} - {row["family"] for row in found}):
-            output.note(f"studies of {', '.join(absent_families)} are left out{absent()}")
+            why = "; ".join(filter(None, map(missing_home, absent_families)))
+            output.note(f"studies of {', '.join(absent_families)} are left out{why and ': '}{why}")
     else:
         tables: dict[str, Mapping[str, Any]] = {"games": GAMES, "methods": METHODS, "plots": PLOTS}
         found = [
@@ -65,7 +66,7 @@ def rows_of_family(kind: str, found: list[dict[str, Any]], family: str) -> list[
         if about and "did you mean" not in near(family, GAMES):
             return [row for row in found if row["name"] in about]
     if family not in GAMES:
-        raise OptionError(f"list {kind} {family}: is no family of games; {near(family, GAMES)}{absent()}")
+        raise OptionError(f"list {kind} {family}: is no family of games; {suggestion(family, GAMES)}")
     if kind == "methods":
         names = _fitting(GAMES[family])
         return [row for row in found if row["name"] in names]
@@ -146,7 +147,7 @@ def describe(name: str) -> tuple[Any, str]:
     close = near(name, known)
     hint = close if "did you mean" in close else "see `rivalry list`"
     raise study.StudyError(
-        f"no study, game, method or plot of that name; {hint}{absent()}",
+        missing_home(name) or f"no study, game, method or plot of that name; {hint}",
         where=name,
     )
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rivalry.cli import output, summary, values
 from rivalry.cli.values import OptionError
 from rivalry.schema.annotations import keywords
-from rivalry.schema.register import Entry, absent, collect, entry_of
-from rivalry.schema.registry import from_file, hook, load, near
+from rivalry.schema.register import Entry, FamilyEntry, collect, entry_of
+from rivalry.schema.registry import from_file, hook, load, near, suggestion
 from rivalry.schema.validate import SIMILAR
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def executor(name: str, address: str | None) -> Hire | None:
         return None
     registered: dict[str, str] = collect("EXECUTORS")
     if name not in registered:
-        raise OptionError(f"--executor {name}: {near(name, ('local', *registered))}{absent()}")
+        raise OptionError(f"--executor {name}: {suggestion(name, ('local', *registered))}")
     try:
         found: Hire = load(registered[name])(address)
     except ValueError as error:  # its library is missing
@@ -134,7 +134,7 @@ def _check_table(parts: Sequence[Study], key: str) -> None:
         raise OptionError(f"{option} {plain}: needs its table; did you mean {' or '.join(full)}?")
 
 
-def _keys(table: Mapping[str, Any], key: str, known: Mapping[str, Entry]) -> set[str]:
+def _keys(table: Mapping[str, Any], key: str, known: Mapping[str, Entry | FamilyEntry]) -> set[str]:
     """Return the keys of a family's or a method's table; of a user's file, which is not run, those given."""
     entry = entry_of(str(table.get(key)), known)
     own = {name for target in entry.targets for name in keywords(load(target))} if entry else set()

@@ -1,19 +1,14 @@
 """What the economies register: families, methods, plots, and what reports show of the families."""
 
-from rivalry.schema.register import DefaultFigure, Entry, FamilyDefaults, PlotEntry
+from rivalry.schema.register import DefaultFigure, Entry, FamilyDefaults, FamilyEntry, PlotEntry
 
 GAMES = {
-    "city": Entry(
-        ("rivalry.economies.city:city",),
+    "city": FamilyEntry(
+        "rivalry.economies.city:city",
         "agents travel through a city and bid karma for admission to its lanes",
         "reward -u per step in which an agent is refused, 0 otherwise: of the agents that request lane l the "
         "W(l) highest bidders are admitted, pay their bids, and continue along their path, where u is the "
         "urgency of the trip; payments are redistributed among all agents",
-        # mean_karma is none of them: times the agents it must be a whole number
-        intervals={
-            **dict.fromkeys(("gamma", "local", "subsidy", "toll", "urgencies"), ()),
-            "p_dormant": ("coalition", "subsidy", "toll"),
-        },
         first={
             "game": {"network": "stubs_2x2", "agents": 40, "max_karma": 8, "mean_karma": 4},
             "method": {"kind": "simulation", "plays": "uniform", "evaluation": 100},
@@ -21,15 +16,13 @@ GAMES = {
         },
         begin=("city_free_flow", "city_mechanisms", "city_rules"),
     ),
-    "karma": Entry(
-        ("rivalry.economies.karma:karma",),
+    "karma": FamilyEntry(
+        "rivalry.economies.karma:karma",
         "agents bid repeatedly for a resource with a currency that has no other use",
         "reward -u for losing, 0 for winning: of two randomly matched agents the higher bidder wins, with "
         "probability θ(b) = Σ_{c<b} ν(c) + ν(b)/2 against the bid distribution ν; V(u,k) = Σ_b π(b|u,k) "
         "[-u (1-θ(b)) + γ E V(u',k')], summed over bids b, where karma k' follows from the payment and the "
         "redistribution of the surplus at level s",
-        intervals=dict.fromkeys(("gamma", "tax", "urgencies"), ())
-        | {"mean_karma": ("agents", "initial_karma", "types")},
         first={
             "game": {"max_karma": 8, "mean_karma": 4.0},
             "method": {"kind": "newton", "beta": 100.0, "start": "uniform"},
@@ -127,14 +120,5 @@ ENVIRONMENTS = {
 }
 
 VIEWS = {"streets": "rivalry.economies.streets"}
-
-# sizes are those of the documentation: a program serves all numbers of one size
-_SMALL = {"max_karma": 8, "mean_karma": 4.0}
-_STREETS = {"network": "stubs_2x2", "agents": 40, "max_karma": 8, "mean_karma": 4}
-_PLAY = {"plays": "uniform", "evaluation": 100}
-WARM = {
-    "karma": [("programs of equilibria", _SMALL, "PopulationNewton", {"beta": 100.0}, "uniform")],
-    "city": [("kernels of a simulation", _STREETS, "CitySimulation", _PLAY, None)],
-}
 
 HOOKS = {"policy_table": "rivalry.economies.envs.karma:policy_table"}

@@ -14,8 +14,8 @@ from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal
 from rivalry.envs.games import NO_EPISODE, GameEnv, OnSimplex, info_of
 from rivalry.envs.turns import TurnEnv
 from rivalry.games import GAMES
-from rivalry.schema.register import absent, collect
-from rivalry.schema.registry import load, near
+from rivalry.schema.register import collect
+from rivalry.schema.registry import load, suggestion
 from rivalry.schema.validate import check_keywords, check_word, number_of, whole_number
 
 ENVIRONMENTS: dict[str, str] = collect("ENVIRONMENTS")
@@ -112,7 +112,7 @@ def game_of(game: object) -> Any:
     if not isinstance(game, str):
         return game
     if game not in GAMES:
-        raise ValueError(f"game: {game!r} is not a family; {near(game, GAMES)}{absent()}")
+        raise ValueError(f"game: {game!r} is not a family; {suggestion(game, GAMES)}")
     try:
         return getattr(games, game)()
     except ValueError as error:

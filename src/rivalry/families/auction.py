@@ -20,7 +20,7 @@ from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import hashable_method
 from rivalry.runtime.jax import jax, jnp, put
-from rivalry.schema.annotations import Symbol
+from rivalry.schema.annotations import AcceptedInterval, Symbol
 from rivalry.schema.validate import checked
 from rivalry.text.display import OneLineRepr
 
@@ -142,7 +142,12 @@ def auction(
     *,
     players: Annotated[int, Ge(2), Le(100), Symbol("n"), "number of bidders"] = 2,
     affiliation: Annotated[
-        float, Ge(0), Le(1), Symbol("eta"), "dependence of values on others' signals; 0: private values"
+        float,
+        Ge(0),
+        Le(1),
+        AcceptedInterval(),
+        Symbol("eta"),
+        "dependence of values on others' signals; 0: private values",
     ] = 0.0,
     price: Annotated[
         Literal["first", "second"], "what the winner pays: its own bid, or the second"

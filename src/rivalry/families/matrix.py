@@ -16,6 +16,7 @@ from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Simplex
 from rivalry.core.tree import Tree, static
 from rivalry.runtime.jax import array_module, is_jax_array, jnp, put
+from rivalry.schema.annotations import AcceptedInterval
 from rivalry.schema.registry import near
 from rivalry.schema.validate import checked, format_value, limit
 
@@ -38,6 +39,8 @@ Classic = Literal[
     "stag_hunt",
     "volunteers_dilemma",
 ]
+
+Positive = Annotated[float, Gt(0), AcceptedInterval()]
 
 SUPPORT = 1e-9  # actions with a probability above this are in the support
 
@@ -278,6 +281,7 @@ def matrix(
     name: Annotated[Classic | None, "a classic; this or payoffs"] = None,
     payoffs: Annotated[
         list[Any] | np.ndarray | None,
+        AcceptedInterval(),
         "one table per player: [player][action of 0][action of 1].., in units of payoff",
     ] = None,
     actions: Annotated[
@@ -287,9 +291,9 @@ def matrix(
     players: Annotated[int, Ge(2), Le(25), "number of players, where the classic takes any"] | None = None,
     size: Annotated[int, Ge(2), Le(5_000), "actions of each player, where the classic takes any"]
     | None = None,
-    win: Annotated[float, Gt(0), "payoff of winning in rock_paper_scissors; losing costs 1"] | None = None,
-    multiplier: Annotated[float, Gt(0), "total return of a contribution of 1 in public_goods"] | None = None,
-    cost: Annotated[float, Gt(0), "of volunteering, or of a unit of effort"] | None = None,
+    win: Annotated[Positive, "payoff of winning in rock_paper_scissors; losing costs 1"] | None = None,
+    multiplier: Annotated[Positive, "total return of a contribution of 1 in public_goods"] | None = None,
+    cost: Annotated[Positive, "of volunteering, or of a unit of effort"] | None = None,
 ) -> Matrix:
     """Return a finite game from its payoff tables, or a classic by name.
 

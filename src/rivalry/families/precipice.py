@@ -23,7 +23,7 @@ from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import hashable_method
 from rivalry.runtime.jax import jax, jnp, put
-from rivalry.schema.annotations import Symbol
+from rivalry.schema.annotations import AcceptedInterval, Symbol
 from rivalry.schema.validate import checked
 from rivalry.text.display import OneLineRepr
 
@@ -300,9 +300,16 @@ def solution(players: int, mu: float, enmity: float, information: str) -> tuple[
 def precipice(
     *,
     players: Annotated[int, Ge(2), Le(100), Symbol("n"), "number of teams"] = 2,
-    max_capability: Annotated[float, Gt(0), Symbol("mu"), "largest capability, in units of safety"] = 1.0,
+    max_capability: Annotated[
+        float, Gt(0), AcceptedInterval(), Symbol("mu"), "largest capability, in units of safety"
+    ] = 1.0,
     enmity: Annotated[
-        float, Gt(0), Le(1), Symbol("e"), "fraction of the prize lost if another team wins safely"
+        float,
+        Gt(0),
+        Le(1),
+        AcceptedInterval(),
+        Symbol("e"),
+        "fraction of the prize lost if another team wins safely",
     ] = 0.5,
     information: Annotated[
         Literal["none", "private", "public"],

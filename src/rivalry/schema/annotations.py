@@ -38,6 +38,17 @@ class Symbol(str):
     __slots__ = ()
 
 
+class AcceptedInterval(str):
+    """A note of a number, or of the entries of a list, of which a study need try only the ends.
+
+    Where the other parameters are fixed, the accepted values below 0 form an interval, so do those from 0 on,
+    and in each the type of the game is the same and the bounds of its strategies are monotone. The text names
+    the parameters beside which this is not claimed: ``AcceptedInterval("stages unit_cost")``.
+    """
+
+    __slots__ = ()
+
+
 class Keys(NamedTuple):
     """The permitted keys of a table, given by the fields of a class, as a note in an annotation.
 
@@ -123,6 +134,33 @@ def meaning_of(hint: object) -> str:
     own = [note for note in notes if type(note) is str]  # a `Symbol` is text too
     union = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else ()
     return "; ".join(own) or next(filter(None, map(meaning_of, union)), "")
+
+
+def accepted_intervals(target: Callable[..., Any]) -> dict[str, tuple[str, ...]]:
+    """Return the dotted keys with an `AcceptedInterval`, each with the keys beside which it is not claimed.
+
+    >>> def family(reach: Annotated[float, AcceptedInterval("points")] | None = None, players: int = 2): ...
+    >>> accepted_intervals(family)
+    {'reach': ('points',)}
+    """
+    intervals: dict[str, tuple[str, ...]] = {}
+    for name, hint in signature_of(target)[1].items():
+        for interval in _interval_notes(hint):
+            intervals[name] = tuple(interval.split())
+        for note in keys_notes(hint):
+            of_table = accepted_intervals(note.target)
+            intervals |= {f"{name}.{key}": beside for key, beside in of_table.items()}
+    return intervals
+
+
+def _interval_notes(hint: object) -> Iterator[AcceptedInterval]:
+    """Yield the notes of a number or a list as a whole; those of a union are its members'."""
+    if get_origin(hint) is Annotated:
+        yield from (note for note in get_args(hint)[1:] if isinstance(note, AcceptedInterval))
+        yield from _interval_notes(get_args(hint)[0])
+    elif get_origin(hint) in (Union, types.UnionType):
+        for member in get_args(hint):
+            yield from _interval_notes(member)
 
 
 def length_of(notes: Iterable[Any]) -> tuple[int, int | None]:

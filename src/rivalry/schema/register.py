@@ -5,7 +5,7 @@ that another distribution names in the entry-point group ``rivalry.register``. I
 has any of these tables:
 
 ==================  ====================================================================================
-``GAMES``           families: an `Entry` by name
+``GAMES``           families: a `FamilyEntry` by name
 ``METHODS``         kinds of methods: an `Entry` by name; of a kind that is there, its classes are added
 ``PLOTS``           a `PlotEntry` by name
 ``DEFAULTS``        what a report shows of a family where a study names nothing: `FamilyDefaults`
@@ -16,8 +16,6 @@ has any of these tables:
 ``VIEWS``           modules that make data of living figures, by the name of the view that draws them
 ``COMMANDS``        functions of the command line by name, with annotations as Typer reads them
 ``EXECUTORS``       executors of cells by their names on the command line, made from an address
-``WARM``            first results by family that ``rivalry warm`` computes: what each fills, keywords of the
-                    game, the class of the method, its options, the start
 ``HOOKS``           functions that the package calls where they are there
 ==================  ====================================================================================
 
@@ -36,49 +34,76 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-OPTIONAL = ("economies", "integrations", "interop", "living", "web")
+OPTIONAL = {
+    "economies": (
+        "CityQLearning CitySimulation PopulationQLearning Simulation agent_histogram bid_congestion "
+        "bid_distribution city class_table design_search example_bids example_routes exploitability_curve "
+        "fairness_plane karma karma_histogram lane_load mean_bids policy_map policy_table scaling_check "
+        "simulation social_traces street_map"
+    ),
+    "integrations": "BayesianDesign DQN PPO SAC bayesian_design ray rllib.dqn rllib.ppo rllib.sac slurm",
+    "interop": "EnvironmentQLearning",
+    "living": "Run.explore Solution.explore figures_of_report freeze",
+    "web": "open",
+}
+"""Optional subpackages, each with the names that it alone registers: a message on one names its home."""
 GROUP = "rivalry.register"
 
 T = TypeVar("T")
 
 
 class Entry(NamedTuple):
-    """A registered name.
+    """A registered kind of method.
 
     Parameters
     ----------
     targets
-        ``module:attribute`` of each class or factory.
+        ``module:attribute`` of each class.
     title
         One sentence.
-    symbols
-        Payoffs of a family, as a formula in plain text for reports.
     controls
-        Negative controls of a method: values of its option ``control``.
+        Negative controls: values of the option ``control``.
     uses
-        Packages whose versions are stored with a method's results, besides those of every run.
-    example
-        Arguments that make an example game of a family, where its defaults do not.
-    intervals
-        Numbers of a family, or entries of lists, of which a study need try only the ends: where the others
-        are fixed, the accepted values below 0 form an interval, so do those from 0 on, and in each the type
-        of the game is the same and the bounds of its strategies are monotone. Each as a dotted key with the
-        parameters beside which this is not claimed.
-    first
-        Tables ``game``, ``method`` and ``sweep`` of a first study of a family, which ``rivalry new`` writes.
-    begin
-        Three studies of a family to begin with, which ``rivalry list`` names.
+        Packages whose versions are stored with results, besides those of every run.
     """
 
     targets: tuple[str, ...]
     title: str
-    symbols: str = ""
     controls: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+
+
+class FamilyEntry(NamedTuple):
+    """A registered family of games; its keys are read from the annotations of its factory.
+
+    Parameters
+    ----------
+    target
+        ``module:attribute`` of the factory.
+    title
+        One sentence.
+    symbols
+        Payoffs as a formula in plain text for reports.
+    first
+        Tables of a first study, which ``rivalry new`` writes and ``rivalry warm`` solves: ``method``, and
+        ``game`` and ``sweep`` if it has any.
+    example
+        Arguments that make an example game, where the defaults do not.
+    begin
+        Up to three studies to begin with, which ``rivalry list`` names.
+    """
+
+    target: str
+    title: str
+    symbols: str
+    first: Mapping[str, Mapping[str, Any]]
     example: Mapping[str, Any] = MappingProxyType({})
-    intervals: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    first: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     begin: tuple[str, ...] = ()
+
+    @property
+    def targets(self) -> tuple[str]:
+        """The factory, as the targets of other registered names are written."""
+        return (self.target,)
 
 
 class PlotEntry(NamedTuple):
@@ -158,7 +183,7 @@ class ReportSection(NamedTuple):
     meaning: str
 
 
-E = TypeVar("E", bound=Entry | PlotEntry)
+E = TypeVar("E", bound=Entry | FamilyEntry | PlotEntry)
 _BESIDE_STUDIES = re.compile(r"rivalry\.studies\.\w+:[A-Za-z]\w*")
 
 
@@ -212,11 +237,13 @@ def collect(
     return dict(sorted(found.items()))
 
 
-def absent() -> str:
-    """Return which optional subpackages are missing, to end a message on an unknown name.
+def missing_home(name: object) -> str:
+    """Return the message on a name of an optional subpackage that is not installed; empty for any other.
 
-    >>> absent()  # where all are there
+    >>> missing_home("karma")  # where the economies are installed
     ''
     """
-    missing = ", ".join(f"rivalry.{name}" for name in OPTIONAL if not is_there(name))
-    return f"; not installed here: {missing}" if missing else ""
+    for home, names in OPTIONAL.items():
+        if str(name) in names.split() and not is_there(home):
+            return f"{name} needs rivalry.{home}, which is not installed"
+    return ""

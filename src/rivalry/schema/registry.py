@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from functools import partial
 from hashlib import sha256
@@ -13,15 +13,20 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from rivalry.schema.register import absent, collect
+from rivalry.schema.register import collect, missing_home
 from rivalry.schema.validate import check_options
 from rivalry.schema.validate import near as near
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return a hint for an unknown name: the subpackage that it needs, or the nearest known name."""
+    return missing_home(name) or near(name, known)
 
 
 def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:
     """Return the object registered as ``name``; for a module's ``__getattr__``."""
     if name not in targets:
-        hint = "" if name.startswith("_") else f"; {near(name, targets)}{absent()}"
+        hint = "" if name.startswith("_") else f"; {suggestion(name, targets)}"
         raise AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
     return load(targets[name])
 
@@ -54,7 +59,7 @@ def hook(name: str) -> Any:
     """
     hooks: dict[str, str] = collect("HOOKS")
     if name not in hooks:
-        raise ValueError(f"{name}: nothing here does this{absent()}")
+        raise ValueError(missing_home(name) or f"{name}: no package registers this function")
     return load(hooks[name])
 
 

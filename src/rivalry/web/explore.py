@@ -8,8 +8,7 @@ from typing import Any
 
 from rivalry.games import GAMES
 from rivalry.living.figure import answer, figures_of, plain
-from rivalry.schema.register import absent
-from rivalry.schema.registry import load, near
+from rivalry.schema.registry import load, suggestion
 from rivalry.web.safety import Refused
 from rivalry.web.studies import keys_of
 
@@ -97,5 +96,5 @@ def _made(name: str, key: str, box: _Box) -> Any:
 
 def _entry(name: str) -> Any:
     if name not in GAMES:
-        raise Refused(404, f"{name[:60]!r} is no family of games; {near(name, GAMES)}{absent()}")
+        raise Refused(404, f"{name[:60]!r} is no family of games; {suggestion(name, GAMES)}")
     return GAMES[name]

@@ -29,7 +29,7 @@ from rivalry.lab.study.expect import applicable, differences, is_fixed
 from rivalry.lab.study.names import defaults, is_file, read_toml
 from rivalry.lab.study.points import split_key
 from rivalry.methods import METHODS
-from rivalry.schema.register import absent, entry_of
+from rivalry.schema.register import entry_of, missing_home
 from rivalry.schema.registry import load, trusting
 from rivalry.web.safety import Refused
 
@@ -288,14 +288,14 @@ def check(
 
 def _check_names(study: Study) -> None:
     """Raise `StudyError` for a family or a kind of method that does not exist; nothing is imported for it."""
-    named = [(study.family, GAMES, "a family", "game.family")]
+    named: list[tuple[Any, Mapping[str, Any], str, str]] = [(study.family, GAMES, "a family", "game.family")]
     named += [
         (table["kind"], METHODS, "a kind of method", f"method[{k}].kind")
         for k, table in enumerate(study.method)
     ]
     for name, entries, what, key in named:
         if entry_of(name, entries) is None and not is_file(name):
-            raise StudyError(unknown(name, entries, what) + absent(), key=key)
+            raise StudyError(missing_home(name) or unknown(name, entries, what), key=key)
 
 
 def _patience(end: float) -> Any:

@@ -24,6 +24,7 @@ from rivalry.economies.city.travellers import (
 from rivalry.economies.karma.agents import agents_per_type, initial_amounts
 from rivalry.economies.karma.checks import check_keys, numbers
 from rivalry.economies.kernels import shapes
+from rivalry.schema.annotations import AcceptedInterval
 from rivalry.schema.validate import checked, limit, whole_number
 
 PRICES = {
@@ -65,19 +66,28 @@ def city(
         list[list[list[str]]] | None, "paths of each agent, as nodes, in place of a random allocation"
     ] = None,
     urgencies: Annotated[
-        list[NotNegative] | np.ndarray, "costs of a refused step; constant during a trip"
+        list[NotNegative] | np.ndarray,
+        AcceptedInterval(),
+        "costs of a refused step; constant during a trip",
     ] = [1.0, 5.0],  # noqa: B006
     urgency_distribution: Annotated[
         list[Chance] | None, "probability of each urgency (default: uniform)"
     ] = None,
-    p_dormant: Annotated[float, Ge(0), Lt(1), "probability that a dormant step follows, and no trip"] = 0.1,
+    p_dormant: Annotated[
+        float,
+        Ge(0),
+        Lt(1),
+        AcceptedInterval("coalition subsidy toll"),
+        "probability that a dormant step follows, and no trip",
+    ] = 0.1,
     trip_distribution: Annotated[
         list[list[Chance]] | list[Chance] | np.ndarray | None,
         "transition matrix of trips, or one distribution; trips are ordered by path, then "
         "urgency, dormancy last (default: from p_dormant, uniform paths and urgency_distribution)",
     ] = None,
-    gamma: Annotated[float, Ge(0), Lt(1), "discount factor per step"] = 0.98,
+    gamma: Annotated[float, Ge(0), Lt(1), AcceptedInterval(), "discount factor per step"] = 0.98,
     max_karma: Annotated[int, Ge(1), Le(2_000), "largest karma that an agent can hold"] = 14,
+    # no interval: times the agents it must be a whole number
     mean_karma: Annotated[float, Ge(0), "mean karma per agent"] = 9.0,
     initial_karma: Annotated[
         list[int] | np.ndarray | None, "initial karma of each agent (default: mean_karma)"
@@ -99,16 +109,22 @@ def city(
     exclude_dormant: Annotated[bool, "whether dormant agents are excluded from redistribution"] = False,
     toll: Annotated[
         NotNegative | list[NotNegative] | dict[str, Any],
+        AcceptedInterval(),
         "karma paid on admission in addition to the bid: a number, one per lane, a table "
         "by lanes, or {kind = 'load', slope, from}: slope times the excess of free-flow "
         "load / capacity over from",
     ] = 0.0,
     subsidy: Annotated[
         NotNegative | list[NotNegative] | dict[str, Any],
+        AcceptedInterval(),
         "karma for each agent that requests the lane, while the surplus lasts; a value as for toll",
     ] = 0.0,
     local: Annotated[
-        float, Ge(0), Le(1), "share of a lane's payments that is paid to the agents that request it"
+        float,
+        Ge(0),
+        Le(1),
+        AcceptedInterval(),
+        "share of a lane's payments that is paid to the agents that request it",
     ] = 0.0,
     planning: Annotated[
         Literal["none", "start", "nodes"],

@@ -14,6 +14,7 @@ from rivalry.economies.karma.checks import AGENTS, Types, numbers, tax_of, types
 from rivalry.economies.karma.model import KarmaEconomy
 from rivalry.economies.kernels import shapes
 from rivalry.runtime.jax import put
+from rivalry.schema.annotations import AcceptedInterval
 from rivalry.schema.validate import check_word, checked, limit, whole_number
 
 TIES = {
@@ -33,7 +34,9 @@ FIXED = {"PBP": "peer", "PBS": "society"}  # rules whose name determines the rec
 @checked
 def karma(
     *,
-    urgencies: Annotated[list[NotNegative] | np.ndarray, "cost of losing in each private state"] = [1.0, 5.0],  # noqa: B006
+    urgencies: Annotated[
+        list[NotNegative] | np.ndarray, AcceptedInterval(), "cost of losing in each private state"
+    ] = [1.0, 5.0],  # noqa: B006
     chain: Annotated[
         list[list[Chance]] | list[Chance] | np.ndarray | None,
         "transition matrix of private states, or one distribution (default: uniform)",
@@ -41,8 +44,10 @@ def karma(
     private_names: Annotated[
         list[str] | None, "labels of private states, which distinguish states of equal urgency"
     ] = None,
-    gamma: Annotated[float, Ge(0), Lt(1), "discount factor per step"] = 0.98,
-    mean_karma: Annotated[float, Ge(0), "mean karma per agent"] = 10.0,
+    gamma: Annotated[float, Ge(0), Lt(1), AcceptedInterval(), "discount factor per step"] = 0.98,
+    mean_karma: Annotated[
+        float, Ge(0), AcceptedInterval("agents initial_karma types"), "mean karma per agent"
+    ] = 10.0,
     max_karma: Annotated[int, Ge(1), Le(2_000), "largest karma that an agent can hold"] = 20,
     payment: Annotated[
         Literal["PBP", "PBS", "difference", "highest_losing_bid", "fixed_price", "table"],
@@ -74,6 +79,7 @@ def karma(
     ] = "surplus",
     tax: Annotated[
         NotNegative | list[NotNegative] | np.ndarray,
+        AcceptedInterval(),
         "share of karma that is taxed and redistributed, or an amount for each of 0..max_karma",
     ] = 0.0,
     redistribute_every: Annotated[int, Ge(1), "steps between redistributions"] = 1,

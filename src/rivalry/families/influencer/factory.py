@@ -18,12 +18,13 @@ from rivalry.families.influencer.model import InfluencerGame
 from rivalry.families.resources import resource_points as points_of
 from rivalry.families.resources import resource_weights as weights_of
 from rivalry.runtime.jax import put
-from rivalry.schema.annotations import Symbol
+from rivalry.schema.annotations import AcceptedInterval, Symbol
 from rivalry.schema.validate import checked, limit
 
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
-PerPlayer = Positive | list[Positive] | np.ndarray
+BY_POINTS = AcceptedInterval("resource_points")  # adaptive resource points depend on every number
+PerPlayer = Annotated[Positive | list[Positive] | np.ndarray, BY_POINTS]
 Matrices = list[list[float]] | list[list[list[float]]] | np.ndarray
 
 
@@ -80,10 +81,12 @@ def influencer(
     ] = False,
     choose_reach: Annotated[
         list[Positive] | np.ndarray | None,
+        BY_POINTS,
         "gaussian: bounds [low, high] of the reach, which the players choose as the last axis of a strategy",
     ] = None,
     reach_cost: Annotated[
         NotNegative | list[NotNegative] | np.ndarray | None,
+        BY_POINTS,
         "cost per unit of a chosen reach, subtracted from the payoff (default 0)",
     ] = None,
     exponent: Annotated[
@@ -101,7 +104,10 @@ def influencer(
         "dirichlet: the corner whose parameter is alpha itself, counted from 0 (default 0)",
     ] = None,
     distance_floor: Annotated[
-        Positive | None, Symbol("epsilon"), "power_law: the smallest distance that counts (default 1e-10)"
+        Positive | None,
+        BY_POINTS,
+        Symbol("epsilon"),
+        "power_law: the smallest distance that counts (default 1e-10)",
     ] = None,
     influence: Annotated[
         str | Callable[..., Any] | None,

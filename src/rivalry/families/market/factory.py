@@ -24,16 +24,18 @@ from rivalry.families.market.model import (
 )
 from rivalry.families.market.valuation import check_rates
 from rivalry.runtime.jax import put_all
-from rivalry.schema.annotations import Symbol
+from rivalry.schema.annotations import AcceptedInterval, Symbol
 from rivalry.schema.validate import checked, limit, whole_number
 from rivalry.tables.stages import check_stages
 
-Numbers = float | list[float] | np.ndarray
+AT_ONCE = AcceptedInterval("stages")
+Number = Annotated[float, AT_ONCE]
+Numbers = Annotated[float | list[float] | np.ndarray, AT_ONCE]
 NotNegative = Annotated[float, Ge(0)]
-Amounts = NotNegative | list[NotNegative] | np.ndarray
+Amounts = Annotated[NotNegative | list[NotNegative] | np.ndarray, AT_ONCE]
 Share = Annotated[float, Ge(0), Le(1)]
-Shares = Share | list[Share] | np.ndarray
-Positive = Annotated[float, Gt(0)]
+Shares = Annotated[Share | list[Share] | np.ndarray, AT_ONCE]
+Positive = Annotated[Number, Gt(0)]
 
 USUAL: dict[str, dict[str, float]] = {
     "linear": {"intercept": 100.0, "slope": 1.0, "unit_cost": 10.0},
@@ -73,7 +75,7 @@ def market(
         Literal["quantity", "price"] | None, "what firms choose (default: quantity; with logit demand: price)"
     ] = None,
     intercept: Annotated[
-        float | None,
+        Number | None,
         Symbol("a A"),
         "linear: price at which nothing is sold (100); differentiated: likewise (10)",
     ] = None,
@@ -81,7 +83,7 @@ def market(
         Positive | None, Symbol("b"), "linear, differentiated: price decrease per unit of output (1)"
     ] = None,
     substitution: Annotated[
-        float | None, Symbol("g_s"), "differentiated: price decrease per unit of the others' output (0.5)"
+        Number | None, Symbol("g_s"), "differentiated: price decrease per unit of the others' output (0.5)"
     ] = None,
     market_size: Annotated[Positive | None, Symbol("A"), "isoelastic: price at an output of 1 (100)"] = None,
     elasticity: Annotated[Positive | None, Symbol("eta"), "isoelastic: elasticity of demand (2)"] = None,
@@ -89,9 +91,14 @@ def market(
         Positive | None, Symbol("Qmin"), "isoelastic: total output below which the price is constant (1e-9)"
     ] = None,
     quality: Annotated[Numbers | None, Symbol("a"), "logit: quality of the goods, one per firm (2)"] = None,
-    outside_option: Annotated[float | None, Symbol("a0"), "logit: quality of buying nothing (0)"] = None,
+    outside_option: Annotated[Number | None, Symbol("a0"), "logit: quality of buying nothing (0)"] = None,
     taste_spread: Annotated[
-        Positive | None, Symbol("mu"), "logit: scale of differences in taste, units of price (0.25)"
+        float | None,
+        Gt(0),
+        # the joint price of unlike firms may fall and rise with it
+        AcceptedInterval("convex_cost quality stages unit_cost"),
+        Symbol("mu"),
+        "logit: scale of differences in taste, units of price (0.25)",
     ] = None,
     unit_cost: Annotated[Amounts | None, Symbol("c"), "cost per unit (linear 10, else 1)"] = None,
     convex_cost: Annotated[
@@ -104,7 +111,7 @@ def market(
         Amounts | None, "largest choice of a firm (default: above it no choice is profitable)"
     ] = None,
     grid_margin: Annotated[
-        float,
+        Number,
         Ge(0),
         Symbol("xi"),
         "action grids extend beyond the Nash and cartel choices by this fraction of their distance",
@@ -123,7 +130,7 @@ def market(
         "probabilities}, {kind = 'ar1', rho, sd, count} or {kind = 'markov', levels, transitions}",
     ] = None,
     shock_observed: Annotated[bool, "firms observe the shock of a period before they choose"] = False,
-    growth: Annotated[float, Gt(-1), "growth rate of the market per period"] = 0.0,
+    growth: Annotated[Number, Gt(-1), "growth rate of the market per period"] = 0.0,
     adjustment: Annotated[
         Literal["none", "spot", "predetermined"],
         "adjustment cost is paid on the change to this period's output (spot) or to the next one's "
@@ -131,7 +138,7 @@ def market(
     ] = "none",
     adjustment_cost: Annotated[Amounts, Symbol("phi"), "cost per squared change of output"] = 0.0,
     initial: Annotated[Amounts | None, "outputs or prices before the first period"] = None,
-    sticky: Annotated[float, Ge(0), Lt(1), "weight of the previous price in the current one"] = 0.0,
+    sticky: Annotated[Number, Ge(0), Lt(1), "weight of the previous price in the current one"] = 0.0,
     cash: Annotated[
         Numbers | None, "initial cash; a firm whose cash falls below cash_min exits for good"
     ] = None,
@@ -160,8 +167,8 @@ def market(
     terminal: Annotated[
         Literal["none", "gordon", "perpetuity", "multiple"], "terminal value, from the last cash flow"
     ] = "none",
-    terminal_growth: Annotated[float, "gordon: growth rate of cash flows after the horizon"] = 0.0,
-    multiple: Annotated[float, Ge(0), "multiple: terminal value in units of the last cash flow"] = 10.0,
+    terminal_growth: Annotated[Number, "gordon: growth rate of cash flows after the horizon"] = 0.0,
+    multiple: Annotated[Number, Ge(0), "multiple: terminal value in units of the last cash flow"] = 10.0,
 ) -> Market | StagedMarket:
     """Return a market in which firms compete in quantities or prices.
 

@@ -26,8 +26,9 @@ from rivalry.lab.study.identity import canonical
 from rivalry.lab.study.points import Cell, Grid, apply_changes, batch_points, split_key
 from rivalry.plots import PLOTS
 from rivalry.runtime.jax import eqx, jax
+from rivalry.schema.annotations import accepted_intervals
 from rivalry.schema.construction import is_number
-from rivalry.schema.registry import near
+from rivalry.schema.registry import load, near
 
 Table = Mapping[str, Any]
 LARGEST = 1e300  # beyond it every value is checked in a game
@@ -175,7 +176,7 @@ class Checker:
 def interval_keys(game: Table, methods: Sequence[Table], sweep: Grid, batch: Grid) -> list[str]:
     """Return the swept keys of which `Checker.first_refused` need try only the smallest and largest values.
 
-    The registry of families states the parameters with this property.
+    An `AcceptedInterval` in the annotation of a parameter states this property.
     """
     entry, paths = GAMES.get(str(game["family"])), {key: split_key(key) for key in sweep.values}
     starts = [row.get("start", "random") for row in methods]
@@ -185,7 +186,7 @@ def interval_keys(game: Table, methods: Sequence[Table], sweep: Grid, batch: Gri
     if entry is None or batch.forms or named or names.files_in([game, sweep.forms]):
         return []
     given = {*game, *(path[1] for path in paths.values() if path[0] == "game")}
-    clashes = {key: {LEADERS, *beside} for key, beside in entry.intervals.items()}
+    clashes = {key: {LEADERS, *beside} for key, beside in accepted_intervals(load(entry.targets[0])).items()}
     found = {
         key: path
         for key, path in paths.items()

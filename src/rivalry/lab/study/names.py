@@ -21,12 +21,21 @@ from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.methods import METHODS, SOLVERS, TOGETHER, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
 from rivalry.plots import PLOTS
 from rivalry.plots import entry_of as plot_entry_of
-from rivalry.schema.register import Entry, PlotEntry, absent, collect, entry_of, is_beside_studies
+from rivalry.schema.register import (
+    Entry,
+    FamilyEntry,
+    PlotEntry,
+    collect,
+    entry_of,
+    is_beside_studies,
+    missing_home,
+)
 from rivalry.schema.registry import from_file, load, near
 
 _FILE = re.compile(r"[^\s:]+\.py:[A-Za-z_]\w*")
 LONGEST = 2**24  # bytes of a study file
 CONTROLS = "negative_controls"  # a key of a method's table
+Registered = Entry | FamilyEntry | PlotEntry
 
 
 def defaults(family: str, changes: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,9 +195,7 @@ def objects(value: Any, folder: Path) -> Any:
     return from_file(value, folder) if is_file(value) else value
 
 
-def targets(
-    name: Any, known: Mapping[str, Entry | PlotEntry], what: str, key: str, folder: Path
-) -> list[Any]:
+def targets(name: Any, known: Mapping[str, Registered], what: str, key: str, folder: Path) -> list[Any]:
     """Return the factories or classes of a name; run a user's file. Raises `StudyError`."""
     if is_file(name):
         try:
@@ -201,7 +208,7 @@ def targets(
         raise StudyError(f"{format_value(name)} cannot be loaded: {error}", key=key) from None
 
 
-def _entry(name: object, known: Mapping[str, Entry | PlotEntry], what: str, key: str) -> Entry | PlotEntry:
+def _entry(name: object, known: Mapping[str, Registered], what: str, key: str) -> Registered:
     if (found := entry_of(name, known)) is None:
         raise _unknown(name, known, what, key)
     return found
@@ -209,7 +216,7 @@ def _entry(name: object, known: Mapping[str, Entry | PlotEntry], what: str, key:
 
 def _unknown(name: object, known: Iterable[str], what: str, key: str) -> StudyError:
     hint = "; a file of your own is written my_file.py:name" if ".py" in str(name) else ""
-    return StudyError(unknown(name, known, what) + hint + absent(), key=key)
+    return StudyError(missing_home(name) or unknown(name, known, what) + hint, key=key)
 
 
 def plain_kind(kind: str) -> str:
