@@ -24,29 +24,6 @@ LARGEST = 40_000  # bytes of a picture
 # width in pixels and colours; the first that fits
 SIZES = ((920, 128), (690, 128), (690, 64), (460, 128), (460, 64))
 
-PURPOSES = {
-    "How an equilibrium moves with a parameter": (
-        "scenario heat bifurcation logit_branch subsidy safety_frontier precipice commitment dcf_sensitivity"
-    ),
-    "Where play goes": "paths cycle snapshots ternary basins end_positions vector_field",
-    "Why nobody deviates": "reaction landscape payoff_landscape deviation",
-    "How many equilibria there are, and which are stable": (
-        "enumeration proved_numbers strategies spectrum stability_window"
-    ),
-    "What learners do": (
-        "learning_curve histogram policy impulse_response policy_map exploitability_curve social_traces "
-        "agent_histogram"
-    ),
-    "Who gets what": (
-        "resource influence shares bid_distribution mean_bids karma_histogram scaling_check "
-        "fairness_plane class_table"
-    ),
-    "Over time and space": (
-        "schedule technology valuation_path street_map lane_load bid_congestion example_routes example_bids"
-    ),
-    "What a designer should set": "design_search",
-}
-"""Kinds of plots by what they are for; each stands once."""
 GRID = re.compile(r"(?<=^% grid, by gallery.py\n).*?(?=^% end of the grid\n)", re.M | re.S)
 
 
@@ -67,13 +44,22 @@ def examples() -> dict[str, Example]:
     return found
 
 
+def purposes() -> dict[str, list[str]]:
+    """Return the kinds of the page by what they are for, the heading above their sections."""
+    parts = re.split(r"^## (.*)\n", PAGE.read_text(encoding="utf-8"), flags=re.M)[1:]
+    return {
+        purpose: re.findall(r"^### `(\w+)`", text, re.M)
+        for purpose, text in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
 def grid() -> str:
     """Return the thumbnails of all kinds by purpose, in MyST."""
     parts = []
-    for purpose, kinds in PURPOSES.items():
+    for purpose, kinds in purposes().items():
         cells = [
             f":::{{container}} thumbnail\n[![](gallery/{kind}.png)](#{kind})\n\n[{kind}](#{kind})\n:::"
-            for kind in kinds.split()
+            for kind in kinds
         ]
         parts.append("\n".join([f"**{purpose}**\n", "::::{container} thumbnails", *cells, "::::\n"]))
     return "\n".join(["", *parts])

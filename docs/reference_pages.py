@@ -4,7 +4,8 @@
 |---|---|
 | `% entries MODULE` | a table name, sentence and the entries of all public names of a module |
 | `% entries MODULE: NAME NAME` | the same of these names |
-| `% family FAMILY PAGE` | a family's factory with the tables of keys of a page of the textbook |
+| `% families` | a table family, sentence of all families, and a section of each with its keys |
+| `% keys FAMILY` | on the family's page of the textbook: a table of the keys that its own tables leave out |
 | `% kinds` | a table kind, sentence of all methods |
 | `% methods MODULE` | the methods of a subpackage with their options |
 | `% commands` | the commands with their arguments and options |
@@ -85,15 +86,71 @@ def entry(module: str, name: str, value: Any) -> str:
     return f".. autofunction:: {target}"
 
 
-def family(name: str, page: str) -> str:
-    """Return the entry of a family's factory, and the tables of its keys from the textbook."""
-    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
-    tables = re.findall(r"^\| symbol \| key .*?(?=^[^|]|\Z)", text, re.M | re.S)
-    if name == "precipice":  # its page has no other family's table
-        tables = tables[-1:]
-    anchor = f"[{page.rpartition('/')[2].replace('_', ' ')}](../{page}.md)"
+def page_of(family: str) -> Path | None:
+    """Return the page of the textbook with the line ``% keys FAMILY``; None if there is none."""
+    line = re.compile(rf"^% keys {family}$", re.M)
+    pages = sorted((DOCS / "textbook").glob("*.md"))
+    return next((page for page in pages if line.search(page.read_text(encoding="utf-8"))), None)
+
+
+def tables_of_keys(page: Path) -> list[str]:
+    """Return the tables of keys that are written on a page."""
+    text = page.read_text(encoding="utf-8")
+    return [rows.rstrip() for rows in re.findall(r"^\| symbol \| key .*?(?=^[^|]|\Z)", text, re.M | re.S)]
+
+
+def keys_in(rows: str) -> set[str]:
+    """Return the keys that a table explains."""
+    return {key for row in rows.splitlines()[2:] for key in re.findall(r"`([\w.]+)`", row.split(" | ")[1])}
+
+
+def keys(family: str) -> str:
+    """Return a table, from their annotations, of the keys that the tables on a family's page leave out."""
+    from rivalry.games import GAMES
+    from rivalry.lab.study import parameters
+    from rivalry.schema.registry import load
+
+    page = page_of(family)
+    written = {key for rows in tables_of_keys(page) for key in keys_in(rows)} if page else set()
+    written |= {key.partition(".")[0] for key in written}  # a part, where its keys are written
+    rows = [row for row in parameters(load(GAMES[family].target)) if row.name not in written]
+    cells = [
+        (_formulas(row.symbol), f"`{row.name}`", cell(row.meaning), cell(row.bounds), _default(row))
+        for row in rows
+    ]
+    return table(("symbol", "key", "meaning", "bounds", "default"), cells) if cells else ""
+
+
+GREEK = "alpha beta gamma delta epsilon eta theta kappa lambda mu nu xi pi rho sigma tau phi psi"
+
+
+def _formulas(symbols: str) -> str:
+    """Return the symbols of a key as formulas, Greek letters by their names."""
+    words = ("\\" * (word.lower() in GREEK.split()) + word for word in symbols.split())
+    return ", ".join(f"${word}$" for word in words)
+
+
+def _default(row: Any) -> str:
+    usual = "required" if row.required else "" if row.default is None else f"`{row.default!r}`"
+    return usual.replace("|", r"\|")
+
+
+def families() -> str:
+    """Return the table of all families, and a section of each: its factory, its keys and its page."""
+    from rivalry.games import GAMES
+
+    rows = [(f"[{name}](#{name})", cell(row.title)) for name, row in GAMES.items()]
+    sections = [f"## {name}\n\n{family(name)}" for name in GAMES]
+    return "\n\n".join([table(("family", "model"), rows), *sections])
+
+
+def family(name: str) -> str:
+    """Return the entry of a family's factory, with the tables of its keys and a link to its page."""
     factory = f"```{{eval-rst}}\n.. autofunction:: rivalry.games::{name}\n```"
-    return "\n\n".join([factory, *(one.rstrip() for one in tables), f"The mathematics: {anchor}."])
+    if (page := page_of(name)) is None:
+        return f"{factory}\n\n{keys(name)}"
+    link = f"The mathematics: [{page.stem.replace('_', ' ')}](../textbook/{page.name})."
+    return "\n\n".join(filter(None, [factory, *tables_of_keys(page), keys(name), link]))
 
 
 def _requirements(kind: type) -> str:
@@ -110,12 +167,8 @@ def options(target: Callable[..., Any]) -> str:
     rows = parameters(target)
     if not rows:
         return "It has no options."
-    usual = (
-        "required" if row.required else "" if row.default is None else f"`{row.default!r}`" for row in rows
-    )
     cells = [
-        (f"`{row.name}`", cell(row.type), default.replace("|", r"\|"), cell(row.bounds), cell(row.meaning))
-        for row, default in zip(rows, usual, strict=True)
+        (f"`{row.name}`", cell(row.type), _default(row), cell(row.bounds), cell(row.meaning)) for row in rows
     ]
     return table(("key", "takes", "default", "bounds", "meaning"), cells)
 
@@ -181,7 +234,8 @@ def _written(option: Any) -> str:
 
 WRITERS: dict[str, Callable[..., str]] = {
     "entries": lambda line: entries(*(part.strip() for part in line.split(":", 1))),
-    "family": lambda line: family(*line.split()),
+    "families": lambda line: families(),
+    "keys": keys,
     "kinds": lambda line: kinds(),
     "methods": methods,
     "commands": lambda line: commands(),
@@ -201,7 +255,7 @@ def expand(text: str) -> str:
 
 
 def _expand(app: Any, page: str, source: list[str]) -> None:
-    if page.startswith("reference/"):
+    if page.startswith(("reference/", "textbook/")):
         source[0] = expand(source[0])
 
 

@@ -53,7 +53,7 @@ def test_a_study_of_every_family_says_what_is_registered(
     family: str, rivalry: Command, tmp_path: Path
 ) -> None:
     assert rivalry("new", "study", "mine", "--family", family).status == 0
-    study, first = rv.load_study(tmp_path / "mine.toml"), GAMES[family].first
+    study, first = rv.load_study(tmp_path / "mine.toml"), {"game": {}, "sweep": {}, **GAMES[family].first}
     assert study.game == {"family": family, **first["game"]}
     assert {key: study.method[0][key] for key in first["method"]} == first["method"]
     assert dict(study.sweep) == first["sweep"]

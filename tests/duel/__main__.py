@@ -10,14 +10,14 @@ import sys
 import time
 from collections import Counter
 
-from tests.duel.draws import KINDS, settings
+from tests.duel.draws import BY_ANNOTATIONS, KINDS, settings
 from tests.duel.judge import duel
 from tests.duel.populations import duel_of_economy, economies
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kind", choices=sorted([*KINDS, "karma"]), required=True)
+    parser.add_argument("--kind", choices=sorted([*KINDS, *BY_ANNOTATIONS, "karma"]), required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=10)

@@ -7,12 +7,18 @@ them; some settings are refused by the factory, which must say so in one line.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
+from zlib import crc32
 
 import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
 
 import rivalry as rv
 from rivalry import methods
+from rivalry.games import GAMES
+from rivalry.schema.annotations import bounds_of, signature_of
+from rivalry.schema.registry import load
 from tests.duel import formulas
 from tests.referee.draws import wide
 from tests.referee.models import Payoff, tables
@@ -56,11 +62,12 @@ def settings(kind: str, seed: int, first: int, count: int) -> Iterator[Setting]:
     What decides how programs are compiled, words and which keys there are, is drawn once for some settings
     that follow each other.
     """
-    place = sorted(KINDS).index(kind)
+    place = sorted(KINDS).index(kind) if kind in KINDS else crc32(kind.encode())
+    draw = KINDS[kind] if kind in KINDS else partial(by_annotations, kind)
     for number in range(first, first + count):
         form = np.random.default_rng([seed, place, number // ALIKE])
         rng = np.random.default_rng([seed, place, number // ALIKE, number])
-        yield KINDS[kind](form, rng)._replace(name=f"{kind}-{seed}-{number}")
+        yield draw(form, rng)._replace(name=f"{kind}-{seed}-{number}")
 
 
 def names_of(keys: Mapping[str, Any], family: str) -> set[str]:
@@ -527,3 +534,42 @@ KINDS: dict[str, Callable[[Rng, Rng], Setting]] = {
         precipice,
     )
 }
+
+NO_DUEL = {
+    "city": "agents are simulated: no profile is called an equilibrium",
+    "karma": "populations have policies, no profiles of players: tests/duel/test_populations.py",
+}
+BY_ANNOTATIONS = sorted(set(GAMES) - set(KINDS) - set(NO_DUEL))
+"""Families without a function here, whose keys are drawn by their annotations."""
+
+
+def by_annotations(family: str, form: Rng, rng: Rng) -> Setting:
+    """Draw the numbers, words and truth values of a family; its other keys keep their defaults."""
+    hints = signature_of(load(GAMES[family].target))[1]
+    # whole numbers and words decide how programs are compiled
+    drawn = {name: _drawn(hint, form, rng) for name, hint in hints.items() if name != "return"}
+    keys = {**GAMES[family].example, **{name: value for name, value in drawn.items() if value is not None}}
+    return Setting("", family, keys, (methods.BestResponse(),))
+
+
+def _drawn(hint: Any, form: Rng, rng: Rng) -> Any:
+    """Return a value that an annotation allows; None for what it describes only in part."""
+    kind, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    if kind is bool:
+        return maybe(form, 0.5)
+    if get_origin(kind) is Literal:
+        return pick(form, *get_args(kind))
+    bounds = dict(bounds_of(tuple(notes)))
+    low, high = bounds.get(Ge, bounds.get(Gt)), bounds.get(Le, bounds.get(Lt))
+    if kind is int:
+        first = (low or 0) + (Gt in bounds)
+        last = first + 2 if high is None else min(first + 2, high - (Lt in bounds))
+        return int(form.integers(first, last + 1))
+    if kind is not float:
+        return None
+    if low is not None and high is not None:
+        return float(rng.uniform(low, high))
+    if low is None and high is None:
+        return float(rng.normal() * wide(rng, 0.01, 100))
+    size = float(wide(rng, 0.01, 100))
+    return low + size if low is not None else high - size

@@ -11,21 +11,29 @@ import rivalry as rv
 from rivalry.games import GAMES
 from rivalry.lab.study import parameters
 from tests.duel import judge, referee
-from tests.duel.draws import ALIKE, KINDS, NOT_DRAWN, Setting, names_of, settings
+from tests.duel.draws import (
+    ALIKE,
+    BY_ANNOTATIONS,
+    KINDS,
+    NO_DUEL,
+    NOT_DRAWN,
+    Setting,
+    by_annotations,
+    names_of,
+    settings,
+)
 from tests.duel.judge import duel
+from tests.unit.test_house import differences
 
 SEED = 1
 DRAWN, NIGHTLY = 200, 40  # settings of each kind; `python -m tests.duel` runs more than the nightly ones
-NO_DUEL = {
-    "city": "agents are simulated: no profile is called an equilibrium",
-    "karma": "populations have policies, no profiles of players: tests/duel/test_populations.py",
-}
 KNOWN: dict[str, str] = {}
 """Settings with wrong words that are not mended yet, each with its reason."""
 
 
 def _kinds(*default: str) -> list[Any]:
-    return [kind if kind in default else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
+    kinds = [*KINDS, *BY_ANNOTATIONS]
+    return [kind if kind in default else pytest.param(kind, marks=pytest.mark.slow) for kind in kinds]
 
 
 def test_every_declared_key_is_drawn() -> None:
@@ -36,12 +44,25 @@ def test_every_declared_key_is_drawn() -> None:
         for name in names_of(one.keys, one.family)
     }
     families = {next(settings(kind, SEED, 0, 1)).family for kind in KINDS}
-    assert families | set(NO_DUEL) == set(GAMES)
+    file = "tests/duel/draws.py"
+    lines = differences(GAMES, {*families, *NO_DUEL, *BY_ANNOTATIONS}, "", file + ": remove {}, no family")
     declared = {
         f"{family}.{row.name}" for family in families for row in parameters(getattr(rv.games, family))
     }
-    assert declared - drawn == set(NOT_DRAWN) - drawn
-    assert drawn <= declared
+    absent = file + ": draw {}, or add it to NOT_DRAWN with the reason"
+    lines += differences(declared, drawn | set(NOT_DRAWN), absent, file + ": remove {}, no key")
+    assert not lines, "\n".join(lines)
+
+
+def test_keys_without_a_function_are_drawn_within_their_bounds() -> None:
+    for family in ("auction", "precipice"):  # factories refuse what is out of bounds
+        form, rng = np.random.default_rng(0), np.random.default_rng(1)
+        drawn = [by_annotations(family, form, rng) for _ in range(50)]
+        games = [setting.make() for setting in drawn]
+        assert {len(game.space.mask) for game in games} == {2, 3, 4}
+        numbers = [value for setting in drawn for value in setting.keys.values() if type(value) is float]
+        assert len(set(numbers)) == len(numbers) > 0
+        assert len({value for setting in drawn for value in setting.keys.values() if type(value) is str}) > 1
 
 
 @pytest.mark.parametrize("kind", _kinds("market"))
@@ -51,7 +72,7 @@ def test_no_word_is_wrong(kind: str) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("first", range(ALIKE, NIGHTLY, ALIKE))
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *BY_ANNOTATIONS])
 def test_no_word_of_many_is_wrong(kind: str, first: int) -> None:
     assert _lines(kind, first, ALIKE) == []
 

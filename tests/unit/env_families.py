@@ -1,4 +1,4 @@
-"""One small game of every kind that environments are made of, and PettingZoo's and Gymnasium's own tests."""
+"""Small games that environments are made of, and PettingZoo's and Gymnasium's own tests."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def city(**more: Any) -> Any:
 
 
 FAMILIES: dict[str, Callable[[], Any]] = {
-    "influencer": rv.games.influencer,
+    **{name: partial(getattr(rv.games, name), **entry.example) for name, entry in rv.games.GAMES.items()},
     "walk": partial(walks, rv.games.influencer(), step=0.1, observation="joint"),
     "walk, continuous": partial(
         walks, rv.games.influencer(), step=0.1, moves="continuous", observation="joint"
@@ -54,7 +54,6 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "simplex": on_simplex,
     "walk in the plane": lambda: walks(in_plane(), step=[0.1, 0.25]),
     "walk on a simplex": lambda: walks(on_simplex(), step=0.1),
-    "race": rv.games.race,
     "race over periods": partial(
         rv.games.race,
         contest={"ease_of_winning": 0.5},
@@ -62,15 +61,11 @@ FAMILIES: dict[str, Callable[[], Any]] = {
         horizon=3,
         technology={"invest": True},
     ),
-    "market": rv.games.market,
     "logit": partial(rv.games.market, demand="logit"),
     "staged": partial(rv.games.market, stages=[[1], [0]]),
     "memory": lambda: repeat(rv.games.market(), memory=3),
     "matrix": partial(rv.games.matrix, "chicken"),
     "own": Congestion,
-    "continuous": rv.games.continuous,
-    "precipice": rv.games.precipice,
-    "auction": rv.games.auction,
     "karma": partial(rv.games.karma, agents=6, max_karma=4, mean_karma=2.0),
     "karma, PBS": partial(
         rv.games.karma,

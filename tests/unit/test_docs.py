@@ -108,31 +108,27 @@ def test_every_public_name_is_on_the_page_of_the_package(reference: dict[str, st
     assert not lines, "\n".join(lines)
 
 
-def test_every_key_of_a_family_is_in_its_table(reference: dict[str, str]) -> None:
-    page, source = "docs/reference/games.md", (DOCS / "reference" / "games.md").read_text(encoding="utf-8")
-    textbook = dict(re.findall(r"^% family (\w+) (\S+)$", source, re.M))
-    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", reference["games"], re.M | re.S))
-    absent = page + ': no section "## {0}": add one with the line "% family {0} textbook/{0}"'
-    extra = page + ', section "## {}": no family has this name: remove it'
-    lines = differences(rv.games.GAMES, sections, absent, extra)
-    for family in set(sections) & set(rv.games.GAMES):
-        rows = [row.split(" | ") for row in sections[family].splitlines() if row.startswith("| ")]
-        keys = {key for row in rows for key in re.findall(r"`([\w.]+)`", row[1])}
-        keys |= {key.partition(".")[0] for key in keys}  # tables of keys, in races
-        file = f"docs/{textbook.get(family, 'reference/games')}.md"
-        lines += [
-            f"{file}: add `{row.name}` of {family} to the table of keys"
-            for row in parameters(getattr(rv.games, family))
-            if row.name not in keys
-        ]
+def test_every_family_has_a_page_with_a_table_of_its_keys(helper: Any) -> None:
+    pages, lines = helper("reference_pages"), []
+    absent = 'docs/textbook/{0}.md: write this page, with a line "% keys {0}" for the table of its keys'
+    for family in rv.games.GAMES:
+        if (page := pages.page_of(family)) is None:
+            lines.append(absent.format(family))
+            continue
+        names = {row.name for row in parameters(getattr(rv.games, family))}
+        written = {key for rows in pages.tables_of_keys(page) for key in pages.keys_in(rows)}
+        place = f"docs/textbook/{page.name}, table of keys: "
+        lines += differences(names, written, "", place + "remove `{}`, no key of " + family)
     assert not lines, "\n".join(lines)
 
 
 def test_options_that_no_study_sets_are_explained() -> None:
+    section = "Options that are rarely needed"
     studies = "".join(path.read_text(encoding="utf-8") for path in STUDIES.glob("*.toml"))
     page = (DOCS / "howto" / "choosing_a_method.md").read_text(encoding="utf-8")
+    place = f'docs/howto/choosing_a_method.md, section "{section}": explain '
     lines = [
-        f"docs/howto/choosing_a_method.md: explain `{option}` of {target}, or set it in a study"
+        f"{place}`{option}` of {kind} in a row there, or set it in a study"
         for kind, entry in METHODS.items()
         for target in (entry.targets if not kind.startswith("rllib.") else ())
         for option in (row.name for row in parameters(load(target)) if "." not in row.name)
@@ -141,20 +137,24 @@ def test_options_that_no_study_sets_are_explained() -> None:
     assert not lines, "\n".join(lines)
 
 
-def test_keys_that_no_study_sets_are_explained() -> None:
-    section = "Keys that are rarely needed"
-    page = (DOCS / "reference" / "games.md").read_text(encoding="utf-8")
-    rows = [row.split(" | ") for row in page.partition(f"## {section}")[2].splitlines()]
+def test_keys_that_no_study_sets_are_explained(helper: Any) -> None:
+    section, pages = "Keys that are rarely needed", helper("reference_pages")
+    text = (DOCS / "reference" / "games.md").read_text(encoding="utf-8").partition(f"## {section}")[2]
+    rows = [row.split(" | ") for row in text.splitlines()]
     texts = [path.read_text(encoding="utf-8") for path in STUDIES.glob("*.toml")]
     lines, place = [], f'docs/reference/games.md, section "{section}"'
     for family in rv.games.GAMES:
         studies = "".join(text for text in texts if re.search(rf'^family = "{family}"', text, re.M))
-        explained = {key for row in rows if row[0] == f"| {family}" for key in re.findall(r"`(\w+)`", row[2])}
+        listed = {key for row in rows if row[0] == f"| {family}" for key in re.findall(r"`(\w+)`", row[2])}
+        page, prose = pages.page_of(family), ""
+        if page is not None:
+            prose = "".join(line for line in page.read_text(encoding="utf-8").splitlines() if line[:1] != "|")
         names = {row.name.rpartition(".")[2] for row in parameters(getattr(rv.games, family))}
         unset = {name for name in names if not re.search(rf"\b{name}\b", studies)}
-        remedy = place + ": explain `{}` of " + family + " in a row there, or set it in a study"
-        lines += differences(unset, explained, remedy)
-        lines += differences(names, explained, "", place + ": remove `{}`, no key of " + family)
+        remedy = f"{place}: explain `{{}}` of {family} in a row there, or in the text of docs/textbook/"
+        remedy += f"{page.name if page else family + '.md'}, or set it in a study"
+        lines += differences(unset, listed | set(re.findall(r"`(\w+)`", prose)), remedy)
+        lines += differences(names, listed, "", place + ": remove `{}`, no key of " + family)
     assert not lines, "\n".join(lines)
 
 
@@ -177,7 +177,7 @@ def test_stored_outputs_are_those_of_the_cells(helper: Any) -> None:
     pages = {path.relative_to(DOCS / "outputs").with_suffix("").as_posix() for path in stored()}
     extra = "docs/outputs/{}.json: remove it, as no page has its cells"
     lines = differences(execute.pages(), pages, "", extra)
-    lines += [f"docs/{page}.md: stale outputs: run python docs/execute.py" for page in execute.stale()]
+    lines += [f"docs/{page}.md: stale outputs: run python docs/execute.py {page}" for page in execute.stale()]
     assert not lines, "\n".join(lines)
 
 
@@ -241,13 +241,14 @@ def test_the_gallery_shows_every_kind_of_plot(helper: Any) -> None:
 
 
 def test_the_gallery_begins_with_a_thumbnail_of_every_kind_by_purpose(helper: Any) -> None:
-    gallery, place = helper("gallery"), "docs/gallery.py, PURPOSES: "
-    kinds = Counter(" ".join(gallery.PURPOSES.values()).split())
-    lines = differences(rv.plots.PLOTS, kinds, place + "add {}", place + "remove {}, which is no plot")
-    lines += [f"{place}keep {kind} once" for kind, count in kinds.items() if count > 1]
+    gallery = helper("gallery")
+    kinds = [kind for row in gallery.purposes().values() for kind in row]
+    remedy = "docs/howto/gallery.md: put section `{}` below the heading, ##, of what it is for"
+    lines = differences(gallery.examples(), kinds, remedy)
     assert not lines, "\n".join(lines)
     grids = gallery.GRID.findall(gallery.PAGE.read_text(encoding="utf-8"))
-    assert grids == [gallery.grid()], "docs/howto/gallery.md: stale grid: run python docs/gallery.py grid"
+    stale = 'docs/howto/gallery.md, above "% end of the grid": stale: run python docs/gallery.py grid'
+    assert grids == [gallery.grid()], stale
 
 
 @pytest.mark.nightly

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,9 +23,9 @@ from typing import Annotated
 from annotated_types import Gt, Interval
 from jaxtyping import Array, Float
 
-from rivalry.runtime.jax import jnp
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import Tree, hashable_method, static
+from rivalry.runtime.jax import jnp
 from rivalry.schema.validate import checked
 
 
@@ -169,15 +170,13 @@ PAGE = """# The commons
 Fishers $i$ choose efforts $x_i$ in $[0, 1]$; a common stock yields
 $u_i = x_i (s - X) - w x_i$, with $X$ the total effort.
 
-| symbol | key | meaning | unit | default |
-|---|---|---|---|---|
-| $n$ | `players` | number of fishers | | 2 |
-| $s$ | `stock` | catch per effort of the first fisher | fish per effort | 1 |
-| $w$ | `wage` | cost per effort | fish per effort | 0.1 |
+% keys commons
 
-In equilibrium $x_i = (s - w)/(n + 1)$.
+In equilibrium $x_i = (s - w)/(n + 1)$. With a `stock` above `wage` $+ n + 1$ all fish as much as they can.
 """
-GALLERY = """### `efforts`
+GALLERY = """## Who gets what
+
+### `efforts`
 
 First choice of every player as a bar.
 
@@ -187,24 +186,31 @@ First choice of every player as a bar.
 ```
 
 ```python
-found = rv.solve(rv.games.market(), rv.methods.BestResponse())
-rv.plots.efforts(found)
+solution = rv.solve(rv.games.market(), rv.methods.BestResponse())
+rv.plots.efforts(solution)
 ```
-
-## Learners"""
+"""
 NEW = {
     "src/rivalry/families/commons.py": FAMILY,
+    "docs/textbook/commons.md": PAGE,
     "src/rivalry/methods/finite/imitation.py": LEARNER,
     "src/rivalry/plots/charts/efforts.py": PLOT,
     "src/rivalry/studies/commons.toml": STUDY,
-    "docs/textbook/commons.md": PAGE,
 }
 # file: a text there, and what takes its place
 LINES = {
     "src/rivalry/games.py": (
-        '    "continuous": Entry(',
-        '    "commons": Entry(("rivalry.families.commons:commons",), "fishers share a stock"),\n'
-        '    "continuous": Entry(',
+        '    "continuous": FamilyEntry(',
+        """    "commons": FamilyEntry(
+        "rivalry.families.commons:commons",
+        "fishers share a stock whose yield falls as it is used",
+        "uᵢ = xᵢ (s - X) - w xᵢ, where X is the effort of all",
+        first={
+            "method": {"kind": "best_response", "start": [0.1, 0.2]},
+            "sweep": {"game.wage": [0.1, 0.2, 0.4]},
+        },
+    ),
+    "continuous": FamilyEntry(""",
     ),
     "src/rivalry/methods/__init__.py": (
         '        "pure_equilibria":',
@@ -215,24 +221,15 @@ LINES = {
         '    "rivalry.plots.charts.efforts": {"efforts": "first choice of every player as a bar"},\n'
         '    "rivalry.plots.charts.ends": {',
     ),
-    "src/rivalry/cli/warm.py": (
-        '    Part("precipice",',
-        '    Part("commons", "programs of best responses", {}, "BestResponse"),\n    Part("precipice",',
-    ),
-    "docs/reference/games.md": (
-        "| [influencer](#influencer)",
-        "| [commons](#commons) | efforts on a common stock |\n| [influencer](#influencer)",
-    ),
-    "docs/howto/gallery.md": ("## Learners", GALLERY),
-    "docs/gallery.py": ('payoff_landscape deviation"', 'payoff_landscape deviation efforts"'),
+    "docs/howto/gallery.md": ("## Who gets what\n", GALLERY),
 }
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Run Python in a copy of the tree to which the four are added."""
+def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Run commands in a copy of the tree to which the four are added."""
     copy = tmp_path_factory.mktemp("first_hour") / "rivalry"
-    left_out = shutil.ignore_patterns(".git", "__pycache__", ".*_cache", "_build", "outputs", "runs")
+    left_out = shutil.ignore_patterns(".git", "__pycache__", ".*_cache", "_build", "runs")
     shutil.copytree(ROOT, copy, ignore=left_out)
     for name, text in NEW.items():
         (copy / name).write_text(text, encoding="utf-8")
@@ -240,47 +237,46 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         text = (copy / name).read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{name}: {old}"
         (copy / name).write_text(text.replace(old, new), encoding="utf-8")
-    with (copy / "docs/reference/games.md").open("a", encoding="utf-8") as page:
-        page.write("\n## commons\n\n% family commons textbook/commons\n")
+    programs = tmp_path_factory.mktemp("programs")
+    for name, words in {"python": "", "pytest": "-m pytest -q -n 0"}.items():
+        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n', encoding="utf-8")
+        (programs / name).chmod(0o755)
 
-    def call(*words: str) -> str:
+    def call(command: str) -> str:
         environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "MPLBACKEND": "agg"}
-        done = subprocess.run(
-            [sys.executable, *words], cwd=copy, env=environment, capture_output=True, text=True
+        environment["PATH"] = os.pathsep.join(
+            [str(programs), str(Path(sys.executable).parent), os.environ["PATH"]]
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        done = subprocess.run(command, shell=True, cwd=copy, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 
-    pytest.importorskip("ruff")  # lays out the stubs
-    call("-m", "tests.declarations")
-    call("docs/gallery.py", "efforts")
     return call
 
 
-PYTHON = [name for name in (*NEW, *LINES) if name.endswith(".py")]
-SUITES = {
-    "house": ("tests/unit/test_house.py", "tests/unit/test_guards.py", "tests/unit/test_declarations.py"),
-    "docs": ("tests/unit/test_docs.py", "-k", "family or gallery or entry"),
-    "numbers": ("tests/unit/test_interval_keys.py", "tests/cli/test_warm.py", "-k", "commons or family"),
-    "conformance": ("tests/unit/test_check.py", "-m", "slow or not slow", "-k", "commons or imitation"),
-}
+def commands() -> list[str]:
+    """The commands of CONTRIBUTING.md for a family, a method, a plot and a study, for the names here."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text.partition("## A family, a method, a plot or a study of the package")[2]
+    (block,) = re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S)
+    lines = [line.partition("#")[0].strip().replace("FAMILY", "commons") for line in block.splitlines()]
+    return [
+        line.replace("NAME", "efforts" if "gallery" in line else "'commons or imitation'") for line in lines
+    ]
 
 
 @pytest.mark.slow
-def test_lint_and_types_of_the_added_files(run: Callable[..., str]) -> None:
-    run("-m", "ruff", "check", *PYTHON)
-    run("-m", "ruff", "format", "--check", *PYTHON)
-    pytest.importorskip("mypy")
-    run("-m", "mypy", *PYTHON)
+def test_no_rule_fails_after_the_commands_of_the_guide(run: Callable[[str], str]) -> None:
+    for program in ("ruff", "mypy"):
+        pytest.importorskip(program)
+    lines = commands()
+    assert len(lines) == 6
+    for line in lines:
+        run(line)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suite", SUITES)
-def test_the_tests_of_the_tree_pass_with_them(suite: str, run: Callable[..., str]) -> None:
-    run("-m", "pytest", "-q", "-n", "0", *SUITES[suite])
-
-
-@pytest.mark.slow
-def test_the_study_runs_and_agrees_with_the_closed_form(run: Callable[..., str]) -> None:
-    told = run("-m", "rivalry", "run", "commons", "--out", "runs/commons")
+def test_the_study_runs_and_agrees_with_the_closed_form(run: Callable[[str], str]) -> None:
+    told = run("python -m rivalry run commons --out runs/commons")
     assert "1 of 1" in told or "agrees" in told, told
+    assert " commons " in run("python -m rivalry list")

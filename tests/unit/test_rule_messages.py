@@ -95,17 +95,30 @@ def test_a_key_that_no_page_explains(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     (tmp_path / "reference" / "games.md").write_text(page.replace(", `distance_floor`", ""), encoding="utf-8")
     monkeypatch.setattr(docs, "DOCS", tmp_path)
     monkeypatch.setattr(rv.games, "GAMES", {"influencer": rv.games.GAMES["influencer"]})
-    assert message(docs.test_keys_that_no_study_sets_are_explained) == (
+    pages = SimpleNamespace(page_of=lambda family: None)
+    assert message(docs.test_keys_that_no_study_sets_are_explained, lambda name: pages) == (
         'docs/reference/games.md, section "Keys that are rarely needed": explain `distance_floor` of '
-        "influencer in a row there, or set it in a study"
+        "influencer in a row there, or in the text of docs/textbook/influencer.md, or set it in a study"
     )
 
 
-def test_a_family_without_a_section(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_option_that_no_page_explains(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(docs, "STUDIES", tmp_path)
+    monkeypatch.setattr(docs, "METHODS", {"hedge": docs.METHODS["hedge"]})
+    (tmp_path / "howto").mkdir()
+    (tmp_path / "howto" / "choosing_a_method.md").write_text("`action_grid` `eta` `play`", encoding="utf-8")
+    monkeypatch.setattr(docs, "DOCS", tmp_path)
+    assert message(docs.test_options_that_no_study_sets_are_explained) == (
+        'docs/howto/choosing_a_method.md, section "Options that are rarely needed": explain `rounds` of '
+        "hedge in a row there, or set it in a study"
+    )
+
+
+def test_a_family_without_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rv.games, "GAMES", {"commons": None})
-    assert message(docs.test_every_key_of_a_family_is_in_its_table, {"games": ""}) == (
-        'docs/reference/games.md: no section "## commons": add one with the line '
-        '"% family commons textbook/commons"'
+    pages = SimpleNamespace(page_of=lambda family: None)
+    assert message(docs.test_every_family_has_a_page_with_a_table_of_its_keys, lambda name: pages) == (
+        'docs/textbook/commons.md: write this page, with a line "% keys commons" for the table of its keys'
     )
 
 

@@ -9,6 +9,7 @@ import platform
 import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
+from itertools import islice
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -102,11 +103,15 @@ def _family(kind: str, name: str) -> str | None:
 
 
 def begin() -> str:
-    """Return three studies per family to begin with, and how to list everything."""
+    """Return up to three studies per family to begin with, and how to list everything."""
     known, lines = study.studies(), []
     for family, entry in GAMES.items():
-        own = [study.summary(name, known[name]) for name in entry.begin if name in known]
-        lines += [[family if k == 0 else "", row["name"], row["title"]] for k, row in enumerate(own)]
+        first = [study.summary(name, known[name]) for name in entry.begin if name in known]
+        if not entry.begin:
+            every = (study.summary(name, path) for name, path in sorted(known.items()))
+            quick = (row for row in every if row["family"] == family and row["cost"] == "seconds")
+            first = list(islice(quick, 3))
+        lines += [[family if k == 0 else "", row["name"], row["title"]] for k, row in enumerate(first)]
     counts = {"games": len(GAMES), "methods": len(METHODS), "studies": len(known), "plots": len(PLOTS)}
     rest = "\n".join(f"rivalry list {kind + ' [FAMILY]':18} all {count}" for kind, count in counts.items())
     head = "To begin with: `rivalry run NAME` runs a study, `rivalry show NAME` prints it"
