@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from subprocess import run
 from types import ModuleType
 
@@ -60,9 +61,18 @@ def declaration(name: str) -> str:
     rest = [*own(module, imports), *(["__version__: str"] if not name else [])]
     text = "\n".join([*lines, *sorted(imports), "", *rest, ""])
     for action in (["check", "--fix-only", "--select=I"], ["format"]):
-        command = [sys.executable, "-m", "ruff", *action, "--quiet", "--stdin-filename=x.pyi", "-"]
+        command = [*ruff(), *action, "--quiet", "--stdin-filename=x.pyi", "-"]
         text = run(command, input=text, capture_output=True, text=True, check=True).stdout
     return text
+
+
+def ruff() -> list[str]:
+    """Return the command that runs ruff, of this environment or on the PATH. Raises `SystemExit`."""
+    if find_spec("ruff") is not None:
+        return [sys.executable, "-m", "ruff"]
+    if program := which("ruff"):
+        return [program]
+    raise SystemExit("tests.declarations: ruff lays out the stubs and is missing: pip install ruff")
 
 
 def stub_of(name: str) -> Path:
@@ -73,7 +83,5 @@ def stub_of(name: str) -> Path:
 NAMES = ("", *REGISTERED, "tables")
 
 if __name__ == "__main__":
-    if find_spec("ruff") is None:
-        raise SystemExit("tests.declarations: ruff lays out the stubs and is missing: pip install ruff")
     for module_name in NAMES:
         stub_of(module_name).write_text(declaration(module_name), encoding="utf-8")

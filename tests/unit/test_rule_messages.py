@@ -137,5 +137,6 @@ def test_a_stale_stub(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_declarations_without_ruff_end_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(SystemExit, match="ruff lays out the stubs and is missing: pip install ruff"):
         runpy.run_path(str(declarations.__file__), run_name="__main__")
