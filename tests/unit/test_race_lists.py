@@ -17,6 +17,7 @@ from rivalry.methods.continuous.all_equilibria import AllEquilibria
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.matrices import negative_definite
+from rivalry.proofs.box_list import _unsearched
 from rivalry.proofs.spaces.boxes import boxes_around, widths_and_middles
 from rivalry.proofs.spaces.logarithms import (
     BoundsOfEquilibria,
@@ -203,8 +204,8 @@ def test_where_nothing_is_proved_the_list_says_why(keys: dict[str, Any], why: st
     np.testing.assert_array_equal(bounds.low, game.space.zero_threshold)
     np.testing.assert_array_equal(bounds.high, game.space.high)
     method = AllEquilibria()
-    assert why in method._unsearched(method.world(game))
-    assert method._unsearched(method.world(game)).startswith("only choices in [1e-25, ")
+    assert why in _unsearched(method.search, method.world(game))
+    assert _unsearched(method.search, method.world(game)).startswith("only choices in [1e-25, ")
 
 
 def test_a_list_within_bounds_is_searched_within_both() -> None:
@@ -214,9 +215,12 @@ def test_a_list_within_bounds_is_searched_within_both() -> None:
     assert isinstance(inner, InLogs)
     low, high = amounts(inner.space.low, inner.space.high)
     assert np.all((low <= 1e-3) & (low > 0.999e-3) & (high >= 1.0) & (high < 1.001))
-    assert AllEquilibria(within=(1e-3, 1.0))._unsearched(inner) == "only choices in [0.001, 1] were searched"
-    assert AllEquilibria()._unsearched(searched(game, None)) == ""
-    assert "first-order points" in AllEquilibria(first_order=True)._unsearched(searched(game, None))
+    assert (
+        _unsearched(AllEquilibria(within=(1e-3, 1.0)).search, inner)
+        == "only choices in [0.001, 1] were searched"
+    )
+    assert _unsearched(AllEquilibria().search, searched(game, None)) == ""
+    assert "first-order points" in _unsearched(AllEquilibria(first_order=True).search, searched(game, None))
     whole_low, whole_high = amounts(searched(game, None).space.low, searched(game, None).space.high)
     assert np.all((whole_low <= bounds.low) & (whole_high >= bounds.high))
 

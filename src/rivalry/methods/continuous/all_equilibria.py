@@ -139,7 +139,7 @@ class AllEquilibria(BaseLearner):
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         """Return a session with a box for every combination of bounds; the stream is not used."""
         if isinstance(world, GameOnRanges):
-            return begin_on_ranges(world, self._search.begin(world.game))
+            return begin_on_ranges(world, self.search.begin(world.game))
         if isinstance(world, SeparatePeriods):
             return {
                 f"{t} {name}": part
@@ -149,12 +149,13 @@ class AllEquilibria(BaseLearner):
         return self._begin(world)
 
     @property
-    def _search(self) -> BoxSearch:
+    def search(self) -> BoxSearch:
+        """The search of boxes with these options."""
         return BoxSearch(self.max_boxes, self.within, self.first_order)
 
     def _begin(self, game: Any) -> Session:
         shape = coordinates(game).start.shape
-        session: Session = self._search.begin(game)
+        session: Session = self.search.begin(game)
         return session | {
             "responded": np.zeros(1, dtype=bool),
             "certified": np.zeros((0, *shape)),
@@ -165,11 +166,11 @@ class AllEquilibria(BaseLearner):
         """Run up to ``steps`` steps, as many as begin within a quarter of a second."""
         taken, began = 0, perf_counter()
         if isinstance(world, GameOnRanges):
-            step = partial(search_on_ranges, world, session, self._search)
+            step = partial(search_on_ranges, world, session, self.search)
         elif isinstance(world, SeparatePeriods):
             step = partial(self._step_of_periods, world, session)
         else:
-            step = partial(self._search.step, world, coordinates(world), session, self._certify)
+            step = partial(self.search.step, world, coordinates(world), session, self._certify)
         # the time of a step varies too much to be known from those before
         while taken < steps and (not taken or perf_counter() - began < PACE) and step():
             taken += 1
@@ -179,7 +180,7 @@ class AllEquilibria(BaseLearner):
         """Take a step for the first period that is not searched; return False once there is none left."""
         for t, game in enumerate(world.parts):
             mine = of_period(session, t)
-            if self._search.step(game, coordinates(game), mine, self._certify):
+            if self.search.step(game, coordinates(game), mine, self._certify):
                 session.update({f"{t} {name}": part for name, part in mine.items()})
                 return True
         return False
@@ -212,7 +213,7 @@ class AllEquilibria(BaseLearner):
         if isinstance(world, SeparatePeriods):
             parts = [self.read(game, of_period(session, t)) for t, game in enumerate(world.parts)]
             return combined_list(world, parts)
-        return list_of_boxes(self._search, world, session)
+        return list_of_boxes(self.search, world, session)
 
 
 def _rest(game: Game, x: np.ndarray, at: Coordinates) -> np.ndarray | None:
