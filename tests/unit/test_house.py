@@ -200,7 +200,7 @@ def test_libraries_are_imported_only_from_allowed_modules() -> None:
         for module, where, entry in every_import()
         if not entry.for_types
         and (library := entry.module.split(".")[0]) in HOMES
-        and subpackage_of(module) not in HOMES[library]
+        and HOMES[library].isdisjoint({subpackage_of(module), module.removeprefix("rivalry.")})
     ]
     assert not lines, "\n".join(lines)
 
@@ -272,6 +272,34 @@ def test_imports_go_to_lower_layers_only() -> None:
         if (other := subpackage_of(entry.module)) != subpackage
         if LAYER.get(other, len(LAYERS)) >= LAYER.get(subpackage, len(LAYERS))
     ]
+    assert not lines, "\n".join(lines)
+
+
+# Names of `rivalry.proofs` that other packages use; families use only the last rows.
+OF_PROOFS = {
+    "certificates": "Interval bounding_box enclose equilibrium_near halves maximum_near middle_shares "
+    "negative_definite over_rows payoff_range payoff_tangent",
+    "methods": "BATCH BoxSearch Coordinates GameOnRanges InLogs Interval MERGE_DISTANCE SeparatePeriods "
+    "VERDICTS begin_on_ranges combined_list coordinates enclose equilibrium_bounds intervals list_of_boxes of_period "
+    "on_ranges profile_of record_on_ranges search_on_ranges searched shifted",
+    "solving": "Document RangesProof SmoothProof write",
+    "families": "BoundsOfEquilibria Interval amounts enclose equilibrium_bounds slopes_in_logs slopes_in_shares "
+    "terms_in_fractions",
+}
+
+
+def test_other_packages_use_the_listed_names_of_proofs_only() -> None:
+    used = set[str]()
+    for module, path in MODULES.items():
+        package = module.split(".")[1:2]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("rivalry.proofs"):
+                used |= {f"{package[0]}: {name.name}" for name in node.names if package != ["proofs"]}
+    listed = {f"{package}: {name}" for package, names in OF_PROOFS.items() for name in names.split()}
+    extra = (
+        "{} is imported from rivalry.proofs: use a name of OF_PROOFS in tests/unit/test_house.py, or list it"
+    )
+    lines = differences(listed, used, "tests/unit/test_house.py, OF_PROOFS: remove {}", extra)
     assert not lines, "\n".join(lines)
 
 
