@@ -280,11 +280,11 @@ OF_PROOFS = {
     "certificates": "Interval bounding_box enclose equilibrium_near halves maximum_near middle_shares "
     "negative_definite over_rows payoff_range payoff_tangent",
     "methods": "BATCH BoxSearch Coordinates GameOnRanges InLogs Interval MERGE_DISTANCE SeparatePeriods "
-    "VERDICTS begin_on_ranges combined_list coordinates enclose equilibrium_bounds intervals list_of_boxes of_period "
-    "on_ranges profile_of record_on_ranges search_on_ranges searched shifted",
+    "VERDICTS begin_on_ranges combined_list coordinates enclose equilibrium_bounds intervals list_of_boxes "
+    "of_period on_ranges profile_of record_on_ranges search_on_ranges searched shifted",
     "solving": "Document RangesProof SmoothProof write",
-    "families": "BoundsOfEquilibria Interval amounts enclose equilibrium_bounds slopes_in_logs slopes_in_shares "
-    "terms_in_fractions",
+    "families": "BoundsOfEquilibria Interval amounts enclose equilibrium_bounds slopes_in_logs "
+    "slopes_in_shares terms_in_fractions",
 }
 
 

@@ -15,7 +15,7 @@ from rivalry.proofs import box_search
 from rivalry.proofs.arithmetic.matrices import diagonally_dominant
 from rivalry.proofs.first_order import FirstOrder, at_most_one_point, excluded, first_order
 from rivalry.proofs.spaces.coordinates import OPEN, coordinates
-from tests.unit.test_aggregates import first_order_points, random_game
+from tests.unit.test_games_of_sums import first_order_points, random_game
 from tests.unit.test_lists_of_games import Custom, same_rows
 
 
