@@ -21,7 +21,8 @@ from rivalry.core.game import arrays
 from rivalry.methods.continuation.parameters import entries_of, move_along
 from rivalry.schema.annotations import keys_notes, signature_of
 from rivalry.schema.validate import fault_of
-from rivalry.solving.batches import _vary
+from rivalry.solving.batches import Member, _vary
+from rivalry.solving.inputs import Settings
 
 GAMES = rv.games
 # several cases per family, since no case takes every key
@@ -118,7 +119,7 @@ def test_every_way_to_change_a_number_gives_the_game_that_the_factory_makes(
         if (found := pair(family, case, key)) is None:
             continue
         base, other, value = found
-        assert eqx.tree_equal(_vary(base, None, {}, {key: value})[0], other), key
+        assert eqx.tree_equal(_vary(Member(base, None, None, Settings()), {key: value}).game, other), key
         name = key.split(".")[-1]
         if name in arrays(base):
             assert eqx.tree_equal(rv.with_(base, **{name: value}), other), key

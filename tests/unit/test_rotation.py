@@ -163,8 +163,8 @@ def test_a_skipped_test_tells_what_it_lacks() -> None:
 TEXTS = {
     "src/rivalry/__init__.py": "_NAMES = {'certificates.deviations': ('best_response',)}",
     "src/rivalry/certificates/deviations.py": "import numpy\n",
-    "src/rivalry/proofs/points.py": "def f():\n    from rivalry.core import search\n",
-    "src/rivalry/core/types.py": "if TYPE_CHECKING:\n    from rivalry.core import search\n",
+    "src/rivalry/proofs/points.py": "def f():\n    from rivalry.certificates import deviations\n",
+    "src/rivalry/core/types.py": "if TYPE_CHECKING:\n    from rivalry.certificates import deviations\n",
     "src/rivalry/methods/dynamics/newton.py": "from rivalry.proofs.points import f\n",
     "src/rivalry/studies/tour.toml": 'kind = "newton"',
     "src/rivalry/cli/work.py": 'NAMES = "rivalry.core.types:T"',

@@ -398,7 +398,7 @@ def certificate(
     for player, response in enumerate(responses):
         against = _opponents(game, action_grid, weights, player)
         stakes.append(stake_at(against, against.profiles[0], player, response))
-    at_stake, play = (np.array([getattr(one, name) for one in stakes]) for name in ("own", "play"))
+    at_stake, play = (np.array([getattr(one, name) for one in stakes]) for name in ("choice", "play"))
     # expectations may cancel to 0: their rounding error is that of the payoffs in the sum
     size = np.maximum(np.abs(found[:, 0]), float(scale_of(game))) + at_stake + play
     allowed = tolerance * np.array([one.unit for one in stakes]) + ROUNDING * size
