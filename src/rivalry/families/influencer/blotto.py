@@ -261,8 +261,11 @@ def _local_best(problem: BudgetProblem, s: np.ndarray, floor: float) -> tuple[np
         every = (np.arange(1, 2**fields)[:, None] >> np.arange(fields)) % 2 == 1
         # on a face every active field gets at least its inflection
         every = every[(every * problem.inflection).sum(axis=1) <= problem.budget]
-        likely = every[np.argsort(-_totals(problem, _on_faces(problem, every, floor, halvings=24)))[:LIKELY]]
-        s, best = _best_of(problem, _on_faces(problem, likely, floor), s, best)
+        likely = every
+        if len(every):  # else the budget reaches no inflection, and payoffs are convex
+            totals = _totals(problem, _on_faces(problem, every, floor, halvings=24))
+            likely = every[np.argsort(-totals)[:LIKELY]]
+            s, best = _best_of(problem, _on_faces(problem, likely, floor), s, best)
     else:
         likely = (s > 4 * floor)[None]
         single = np.eye(fields, dtype=bool)

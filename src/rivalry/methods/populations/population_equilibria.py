@@ -143,7 +143,8 @@ class PopulationEquilibria(BaseLearner):
         if point is not None and not ended:
             ahead = tangent(point.at, along)
             if ahead[-1] * along[-1] < 0:
-                fold = (max if along[-1] > 0 else min)(y[-1], point.y[-1])
+                slopes = np.linalg.norm(point.y - y) * np.array([along[-1], ahead[-1]])
+                fold = _extremum(np.array([y[-1], point.y[-1]]), slopes)
                 session["folds"] = np.append(session["folds"], curve.beta_at(fold))
             ended = self._cross_levels(curve, session, y, point.y, branch)
             ended |= not 0 <= point.y[-1] <= 1 + np.log(BEYOND) / curve.span
@@ -385,3 +386,17 @@ def _largest(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Arra
 
 _solved = eqx.filter_jit(newton)
 _population = eqx.filter_jit(point_of)
+
+
+def _extremum(ends: np.ndarray, slopes: np.ndarray) -> float:
+    """Return the extreme value of the cubic on [0, 1] with these ends, and slopes of unlike signs there.
+
+    >>> _extremum(np.array([0.0, 0.0]), np.array([1.0, -1.0]))
+    0.25
+    """
+    (first, last), (rise, fall) = ends, slopes
+    cubic = np.polynomial.Polynomial(
+        [first, rise, 3 * (last - first) - 2 * rise - fall, 2 * (first - last) + rise + fall]
+    )
+    roots = cubic.deriv().trim().roots().real
+    return float(cubic(min(roots, key=lambda root: abs(root - 0.5))))
