@@ -58,6 +58,9 @@ HELD: dict[str, Function] = {
     "loop of no steps with shifts": lambda x: (
         jnp.sum(jax.lax.scan(lambda y, _: (y, jax.nn.softmax(y)), x, jnp.ones((0, 2)))[1]) + body(x)
     ),
+    "loop of no steps with comparisons": lambda x: jnp.where(
+        jnp.all(~jax.lax.scan(lambda y, _: (y, y > 0.5), x, None, length=0)[1]), body(x), x
+    ),
     "branch": lambda x: jax.lax.switch(jnp.argmax(jnp.array([1.0, 3.0, 2.0])), [jnp.sin, body, jnp.cos], x),
     "branch beyond the last": lambda x: jax.lax.switch(7 + jnp.argmax(jnp.ones(2)), [jnp.sin, body], x),
 }

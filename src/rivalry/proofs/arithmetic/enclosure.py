@@ -455,7 +455,7 @@ def _scan(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> list[Any
     stacked = []
     for column, of in zip(columns, equation.outvars[scan.carried :], strict=True):
         each = [interval(one) for one in column]
-        empty = [interval(jnp.zeros(array_type(of).shape))]
+        empty = [interval(jnp.zeros(array_type(of).shape, array_type(of).dtype))]
         join = jnp.stack if each else jnp.concatenate
         low, high = (join([getattr(one, end) for one in each or empty]) for end in ENDS)
         whole = Interval(low, high, all(one.positive for one in each))
