@@ -52,6 +52,7 @@ HELD: dict[str, Function] = {
     "rows of a loop, the last first": lambda x: jax.lax.scan(
         lambda total, row: (total + row, total * row), 1.0, x, reverse=True
     )[1],
+    "numbers from a loop": lambda x: x * jax.lax.scan(lambda c, y: (c, c * y), 1.0, x)[1][::-1] + 2.0,
     "loop of no steps": lambda x: (
         jnp.sum(jax.lax.scan(lambda y, row: (y, y * row), x, jnp.ones((0, 2)))[1]) + body(x)
     ),
@@ -61,6 +62,9 @@ HELD: dict[str, Function] = {
     "loop of no steps with comparisons": lambda x: jnp.where(
         jnp.all(~jax.lax.scan(lambda y, _: (y, y > 0.5), x, None, length=0)[1]), body(x), x
     ),
+    "comparisons in a loop": lambda x: jax.lax.scan(
+        lambda y, above: (jnp.where(above, y, body(x)), None), x, x > 0.5
+    )[0],
     "branch": lambda x: jax.lax.switch(jnp.argmax(jnp.array([1.0, 3.0, 2.0])), [jnp.sin, body, jnp.cos], x),
     "branch beyond the last": lambda x: jax.lax.switch(7 + jnp.argmax(jnp.ones(2)), [jnp.sin, body], x),
 }

@@ -526,16 +526,15 @@ def _scan(made: Operations, equation: Any, operands: list[Any]) -> list[Any]:
     carry, columns = scan.unrolled(operands, partial(_read, made, scan.body), _row)
     shapes = [one.aval.shape for one in equation.outvars[scan.carried :]]
     stacked = [
-        np.array([_places(made, one) for one in column], dtype=object).reshape(shape)
+        np.array([place for one in column for place in _places(made, one).flat], dtype=object).reshape(shape)
         for column, shape in zip(columns, shapes, strict=True)
     ]
     return [*carry, *map(_Places, stacked)]
 
 
 def _row(one: Any, k: int) -> Any:
-    if not isinstance(one, _Places | _Tests):
-        return np.asarray(one)[k]
-    return type(one)(np.asarray(one.at[k], dtype=object))
+    # with the ellipsis one comparison is an array too, not the tuple that states it
+    return type(one)(one.at[k, ...]) if isinstance(one, _Places | _Tests) else np.asarray(one)[k]
 
 
 def _cond(made: Operations, equation: Any, operands: list[Any]) -> list[Any]:
