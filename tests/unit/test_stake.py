@@ -197,6 +197,20 @@ def test_worse_penalties_change_no_word() -> None:
                 assert len(words) == 1, (width, kind, words)
 
 
+@pytest.mark.parametrize("penalty", [5.0, 50.0, 200.0, 1e6])
+def test_steep_losses_on_both_sides_do_not_stretch_the_tolerance(penalty: float) -> None:
+    """Choices within a tenth of the best one lose up to 0.01, others far more."""
+
+    def payoffs(x: jax.Array) -> jax.Array:
+        away = jnp.abs(x[:, 0] - 0.5)
+        return -(away**2) - penalty * jnp.maximum(away - 0.1, 0.0)
+
+    found = certificate(Ruled(payoffs, Box.interval(0.0, 1.0, players=1)), np.array([[0.52]]))
+    np.testing.assert_allclose(found.regret, 4e-4, rtol=1e-6)
+    assert found.claim == "not an equilibrium"
+    assert 1e-3 <= found.at_stake[0] <= 0.01
+
+
 class Shared(eqx.Module):
     """Cournot's game with a penalty on outputs that exceed a cap together."""
 
