@@ -12,7 +12,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.game import with_
-from rivalry.schema.construction import recipe_of, variant
+from rivalry.schema.construction import recipe_of, replace_entry, variant
 
 SMALL: dict[str, Any] = {"max_karma": 3, "mean_karma": 1.0, "agents": 8}
 
@@ -87,3 +87,9 @@ def test_variants_report_the_errors_of_the_factory() -> None:
         variant(game, mean_carma=2.0)
     with pytest.raises(ValueError, match=r"^mean_karma: 9 must be in \[0, max_karma = 3\]$"):
         variant(game, mean_karma=9.0)
+
+
+@pytest.mark.parametrize("index", [-1, 2])
+def test_an_index_outside_a_list_is_refused(index: int) -> None:
+    with pytest.raises(ValueError, match=rf"^unit_cost: \[{index}\] must be in 0..1$"):
+        replace_entry([0.1, 0.2], [index], 0.5, "unit_cost", None)

@@ -114,7 +114,7 @@ def replace_entry(
     if not isinstance(old, list | tuple):
         rule = f"needs a list to reach into, but {present} is there; write one number per player"
         raise ValueError(f"{key}: {rule}")
-    if step >= len(old):
+    if not 0 <= step < len(old):
         raise ValueError(f"{key}: [{step}] must be in 0..{len(old) - 1}")
     # of the type that it had: in a payoff table tuples are cells, lists are rows
     return type(old)(
