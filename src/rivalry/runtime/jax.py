@@ -304,7 +304,7 @@ _program_caches: list[Callable[[], None]] = []
 
 
 def register_program_cache(clear: Callable[[], None]) -> None:
-    """Have ``clear`` called whenever all programs are dropped; for caches beside those of JAX."""
+    """Have `drop_programs` call ``clear`` too; for caches beside those of JAX."""
     _program_caches.append(clear)
 
 

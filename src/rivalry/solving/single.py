@@ -113,7 +113,8 @@ def solve(
         `numpy.random.SeedSequence` or a `numpy.random.Generator`. A generator is advanced; a fresh one gives
         the results of the seed that it was made from.
     tol
-        A solver or a dynamic has converged if its residual is at most this.
+        A solver or a dynamic has converged if its residual is at most this. NaN is refused, also for
+        learners, which do not use it.
     max_steps
         Limit of steps. By default 10 000, or the length that a learner's options determine.
     max_seconds

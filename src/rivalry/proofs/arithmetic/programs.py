@@ -1,8 +1,10 @@
 """Programs that JAX traces, read one operation at a time.
 
 `evaluate` walks through a program, and a rule of the reader gives the results of every operation. Which
-operations hold programs, under which parameters, and how their operands reach these is known here only.
-Programs are those of `jax.make_jaxpr` or without constants of their own, as some parameters are.
+operations call programs, under which parameters, and how operands reach these, loops of known length,
+branches and linear systems is known here only. Loops with a condition are read in
+`rivalry.proofs.arithmetic.numpy_programs`. Programs are those of `jax.make_jaxpr` or without constants of
+their own, as some parameters are.
 """
 
 from __future__ import annotations
