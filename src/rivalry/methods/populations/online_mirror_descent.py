@@ -27,9 +27,10 @@ class OnlineMirrorDescent(ResponseIteration):
 
     With ``regularised`` the gradient of the entropy term discounts the sum, ``y <- (1-rate) y + rate Q^pi``.
     The rest point is then the regularised equilibrium, and the residual is the distance of pi from
-    ``(1-ε) softmax(beta Q^pi) + ε u`` in the supremum norm. With ``rate`` 1 a step is policy mirror ascent,
-    the map whose contraction the theory of karma economies requires; it cycles at moderate beta, which the
-    status ``cycling`` reports.
+    ``(1-ε) softmax(beta Q^pi) + ε u`` in the supremum norm. With ``rate`` 1 a step maps pi to that
+    softmax, as policy mirror ascent does, but with the entropy bonus in ``Q^pi``; contraction is counted
+    without it by the study ``karma_contractivity``. The step cycles at moderate beta, which the status
+    ``cycling`` reports.
 
     A ``beta`` that is a table changes step by step (`rivalry.methods.q_learning.annealing`).
 

@@ -54,7 +54,8 @@ def mirror_response(
 ) -> tuple[PolicyResponse, Float[Array, ""]]:
     """Return the logit response in the policy's own stationary population, and the residual of the latter.
 
-    The map ``pi -> answer`` is policy mirror ascent (Vaishampayan, ETH Zurich 2024, chapter 5).
+    Without entropy and exploration the map ``pi -> answer`` is policy mirror ascent (Vaishampayan, ETH Zurich
+    2024, chapter 5).
     """
     there = stationary_population(game, pi, mu)
     values = policy_values(game, there.env, pi, bonus(pi, by))
