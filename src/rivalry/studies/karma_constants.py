@@ -474,7 +474,21 @@ def _own(game: KarmaEconomy, k: int) -> tuple[np.ndarray, np.ndarray]:
     return stakes[:size], chain[:size, :size]
 
 
-class AnalyticConstants(BaseLearner):
+class EconomyComputation(BaseLearner):
+    """Base class of computations on karma economies."""
+
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need("a karma economy", lambda game: isinstance(game, KarmaEconomy)),
+    )
+
+    def world(self, game: object) -> Any:
+        """Return the game. Raises `ValueError` for other games."""
+        if not isinstance(game, KarmaEconomy):
+            raise ValueError(f"game: {type(game).__name__} must be a karma economy")
+        return game
+
+
+class AnalyticConstants(EconomyComputation):
     """Report what is known of a game without a search: constants, exact benchmarks, counterexamples.
 
     For karma economies; there is no certificate.
@@ -486,16 +500,6 @@ class AnalyticConstants(BaseLearner):
     >>> round(float(found.data.temperature_needed[0]))
     126
     """
-
-    needs: ClassVar[tuple[Need, ...]] = (
-        Need("a karma economy", lambda game: isinstance(game, KarmaEconomy)),
-    )
-
-    def world(self, game: object) -> Any:
-        """Return the game. Raises `ValueError` for other games."""
-        if not isinstance(game, KarmaEconomy):
-            raise ValueError(f"game: {type(game).__name__} must be a karma economy")
-        return game
 
     def length(self, world: object) -> int:
         """Return 1: a single step, in which nothing happens."""

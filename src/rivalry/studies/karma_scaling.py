@@ -11,18 +11,15 @@ Source: Vaishampayan (ETH Zurich 2024), appendix B.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Gt
 
-from rivalry.core.method import BaseLearner
-from rivalry.core.needs import Need
 from rivalry.core.results import Record
-from rivalry.economies.karma import KarmaEconomy
 from rivalry.methods.populations.logit_equilibrium import equilibrium
+from rivalry.studies.karma_constants import EconomyComputation
 
-ECONOMY = Need("a karma economy", lambda game: isinstance(game, KarmaEconomy))
 BID = ("player", "private", "karma")
 SLACK = 0.5  # the largest deviation of integer bids from those of continuous karma
 FACTOR = 2  # ratio of karma between the two economies of the scaling law
@@ -98,12 +95,10 @@ def _bids(name: str, given: object) -> np.ndarray:
     return table
 
 
-class EquilibriumComparison(BaseLearner):
+class EquilibriumComparison(EconomyComputation):
     """Base class that compares mean bids at the logit equilibria of several variants of an economy."""
 
     beta: Annotated[float, Gt(0), "inverse temperature of the equilibria, per unit of payoff"] = 100.0
-
-    needs: ClassVar[tuple[Need, ...]] = (ECONOMY,)
 
     def economies(self, game: object) -> list[Any]:
         """Return the economies to compare."""
@@ -112,12 +107,6 @@ class EquilibriumComparison(BaseLearner):
     def comparison(self, game: object, bids: list[np.ndarray]) -> Record:
         """Return the record of their mean bids, each ``[player private karma]``."""
         raise NotImplementedError
-
-    def world(self, game: object) -> Any:
-        """Return the game. Raises `ValueError` for other games."""
-        if not isinstance(game, KarmaEconomy):
-            raise ValueError(f"game: {type(game).__name__} must be a karma economy")
-        return game
 
     def length(self, world: object) -> int:
         """Return the number of economies; one step is one equilibrium."""
