@@ -88,7 +88,7 @@ def resume(study: Any, folder: Path) -> None:
     """Run a finished study again, on the command line but for its start."""
     from rivalry.cli import work
 
-    work.run(study, folder, work.Computing(1, None, accept_version=False, trusted=False))
+    work.run(study, folder, work.ExecutionOptions(1, None, accept_version=False, trusted=False))
 
 
 def status(study: Any, folder: Path) -> None:

@@ -20,7 +20,7 @@ def test_the_first_study_of_every_family_is_a_part() -> None:
     for family, entry in GAMES.items():
         first, *_ = warm.chosen([family])
         assert (first.game, first.method) == (entry.first.get("game", {}), entry.first["method"])
-    assert {part.family for part in warm.MORE} <= set(GAMES)
+    assert {part.family for part in warm.EXTRA_PARTS} <= set(GAMES)
 
 
 @pytest.mark.parametrize("part", warm.PARTS, ids=lambda part: f"{part.family} {part.method['kind']}")

@@ -231,11 +231,11 @@ def run(
     json: Json = False,
 ) -> int:
     """Run a study, or continue its run."""
-    computing = work.computing(workers, executor, address, device, accept_version, trust)
+    options = work.execution_options(workers, executor, address, device, accept_version, trust)
     repeated = values.whole(replications, "--replications", most=10**6)
     with output.reserve_stdout():
         chosen = work.study(study, set_ or [], sweep or [], repeated, quick)
-        done = work.run(chosen, out, computing)
+        done = work.run(chosen, out, options)
     return _print_run(json, done, verbose)
 
 
@@ -252,9 +252,9 @@ def resume(
     json: Json = False,
 ) -> int:
     """Continue a run where it stopped, to the same bits."""
-    computing = work.computing(workers, executor, address, device, accept_version, trust)
+    options = work.execution_options(workers, executor, address, device, accept_version, trust)
     with output.reserve_stdout():
-        done = work.resume(run, computing)
+        done = work.resume(run, options)
     return _print_run(json, done, verbose)
 
 

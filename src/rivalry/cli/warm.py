@@ -25,7 +25,7 @@ class Part(NamedTuple):
 
 
 # sizes are those of the documentation: a program serves all numbers of one size
-MORE = (
+EXTRA_PARTS = (
     Part(
         "matrix",
         "kernels of regret matching",
@@ -72,7 +72,7 @@ def _first(family: str, entry: FamilyEntry) -> Part:
 PARTS = tuple(
     part
     for family, entry in GAMES.items()
-    for part in (_first(family, entry), *(more for more in MORE if more.family == family))
+    for part in (_first(family, entry), *(part for part in EXTRA_PARTS if part.family == family))
 )
 
 

@@ -63,7 +63,7 @@ def choose_device(name: str | None, executor: str = "local") -> None:
         raise OptionError(f"--device {error}") from None
 
 
-class Computing(NamedTuple):
+class ExecutionOptions(NamedTuple):
     """How and with what rights cells are computed: arguments of `rivalry.lab.executor.carry_out`."""
 
     workers: int | None
@@ -72,19 +72,19 @@ class Computing(NamedTuple):
     trusted: bool
 
 
-def computing(
+def execution_options(
     workers: str | None,
     name: str,
     address: str | None,
     device: str | None,
     accept_version: bool,
     trusted: bool,
-) -> Computing:
+) -> ExecutionOptions:
     """Return how cells are computed, from options of the command line. Raises `OptionError`."""
     hire = executor(name, address)
     choose_device(device, name)
     count = values.whole(workers, "--workers", most=1024)
-    return Computing(count, hire, accept_version, trusted)
+    return ExecutionOptions(count, hire, accept_version, trusted)
 
 
 def study(
@@ -167,7 +167,7 @@ class Reported(NamedTuple):
     path: Path
 
 
-def run(chosen: Study, out: Path | None, computing: Computing) -> Reported:
+def run(chosen: Study, out: Path | None, options: ExecutionOptions) -> Reported:
     """Run a study, or continue its run."""
     from rivalry.lab.store import Run, finished_cells
 
@@ -179,7 +179,7 @@ def run(chosen: Study, out: Path | None, computing: Computing) -> Reported:
     def open_run() -> Run:
         return Run.create_or_open(folder, chosen, same_name=True)
 
-    return _carry_out(studies, studies, done, open_run, computing)
+    return _carry_out(studies, studies, done, open_run, options)
 
 
 def prepare(name: str, out: Path | None) -> Run:
@@ -193,7 +193,7 @@ def prepare(name: str, out: Path | None) -> Run:
     return Run.create_or_open(folder, chosen, same_name=True)
 
 
-def resume(folder: Path, computing: Computing) -> Reported:
+def resume(folder: Path, options: ExecutionOptions) -> Reported:
     """Continue a run, with the cells of its shards."""
     from rivalry.lab.array import gather
     from rivalry.lab.store import Run, finished_cells
@@ -206,7 +206,7 @@ def resume(folder: Path, computing: Computing) -> Reported:
     studies = [part.study for part in parts]
     # a stored study was checked before its first cell ran: without cells to compute there is nothing to check
     left = [one for one, part in zip(studies, parts, strict=True) if not done >= {c.id for c in part.cells}]
-    return _carry_out(studies, left, done, lambda: there, computing)
+    return _carry_out(studies, left, done, lambda: there, options)
 
 
 def _note_files(studies: Sequence[Study], *, plots: bool = False) -> None:
@@ -225,19 +225,19 @@ def _carry_out(
     unchecked: Sequence[Study],
     done: Collection[str],
     open_run: Callable[[], Run],
-    computing: Computing,
+    options: ExecutionOptions,
 ) -> Reported:
     """Check the studies that may need it, compute the remaining cells, and build figures and report."""
     from rivalry.lab.answer import answer_of
     from rivalry.lab.executor import as_context, carry_out
 
     _note_files(studies, plots=True)
-    with as_context(computing.executor):
+    with as_context(options.executor):
         for one in unchecked:
             one.check(output.check_progress(), done)
         run = open_run()
         with output.progress(str(run.folder)) as receive:
-            carry_out(run, progress=receive, **computing._asdict())
+            carry_out(run, progress=receive, **options._asdict())
     answer = answer_of(run)
     if not any(part.plot_files for part in studies) and run.is_reported():
         _note_texts(run) if run.status == "done" else note_left_out(run)

@@ -214,6 +214,7 @@ def _radius(point: FirstOrderPoint) -> float:
 
 
 def profile_payoffs(game: Game, profiles: np.ndarray) -> np.ndarray:
+    """Return payoffs ``[profile player]`` of profiles ``[profile player axis]``."""
     rows = [np.asarray(payoffs(game, put(x))) for x in profiles]
     return np.reshape(rows, (len(profiles), profiles.shape[1]))
 

@@ -369,6 +369,7 @@ class BoxSearch:
 
 
 def points_of(session: Session) -> list[FirstOrderPoint]:
+    """Return the proved first-order points of a session."""
     return [FirstOrderPoint(*rows) for rows in session["points"]]
 
 
@@ -633,10 +634,12 @@ def hulls_of_clusters(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np
 
 
 def profile_of(at: Coordinates, y: np.ndarray) -> np.ndarray:
+    """Return the profile ``[player axis]`` with coordinates ``y``."""
     profile = at.start.copy()
     profile[at.place] = y
     return profile
 
 
 def profiles_of(at: Coordinates, rows: np.ndarray) -> np.ndarray:
+    """Return the profiles ``[row player axis]`` with coordinates ``rows``."""
     return np.reshape([profile_of(at, y) for y in rows], (len(rows), *at.start.shape))

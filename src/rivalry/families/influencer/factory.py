@@ -23,8 +23,8 @@ from rivalry.schema.validate import checked, limit
 
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
-BY_POINTS = AcceptedInterval("resource_points")  # adaptive resource points depend on every number
-PerPlayer = Annotated[Positive | list[Positive] | np.ndarray, BY_POINTS]
+INTERVAL = AcceptedInterval("resource_points")  # adaptive resource points depend on every number
+PerPlayer = Annotated[Positive | list[Positive] | np.ndarray, INTERVAL]
 Matrices = list[list[float]] | list[list[list[float]]] | np.ndarray
 
 
@@ -81,12 +81,12 @@ def influencer(
     ] = False,
     choose_reach: Annotated[
         list[Positive] | np.ndarray | None,
-        BY_POINTS,
+        INTERVAL,
         "gaussian: bounds [low, high] of the reach, which the players choose as the last axis of a strategy",
     ] = None,
     reach_cost: Annotated[
         NotNegative | list[NotNegative] | np.ndarray | None,
-        BY_POINTS,
+        INTERVAL,
         "cost per unit of a chosen reach, subtracted from the payoff (default 0)",
     ] = None,
     exponent: Annotated[
@@ -105,7 +105,7 @@ def influencer(
     ] = None,
     distance_floor: Annotated[
         Positive | None,
-        BY_POINTS,
+        INTERVAL,
         Symbol("epsilon"),
         "power_law: the smallest distance that counts (default 1e-10)",
     ] = None,

@@ -28,13 +28,13 @@ from rivalry.schema.annotations import AcceptedInterval, Symbol
 from rivalry.schema.validate import checked, limit, whole_number
 from rivalry.tables.stages import check_stages
 
-AT_ONCE = AcceptedInterval("stages")
-Number = Annotated[float, AT_ONCE]
-Numbers = Annotated[float | list[float] | np.ndarray, AT_ONCE]
+INTERVAL = AcceptedInterval("stages")
+Number = Annotated[float, INTERVAL]
+Numbers = Annotated[float | list[float] | np.ndarray, INTERVAL]
 NotNegative = Annotated[float, Ge(0)]
-Amounts = Annotated[NotNegative | list[NotNegative] | np.ndarray, AT_ONCE]
+Amounts = Annotated[NotNegative | list[NotNegative] | np.ndarray, INTERVAL]
 Share = Annotated[float, Ge(0), Le(1)]
-Shares = Annotated[Share | list[Share] | np.ndarray, AT_ONCE]
+Shares = Annotated[Share | list[Share] | np.ndarray, INTERVAL]
 Positive = Annotated[Number, Gt(0)]
 
 USUAL: dict[str, dict[str, float]] = {

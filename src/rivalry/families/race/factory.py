@@ -14,7 +14,7 @@ from rivalry.core.space import Box
 from rivalry.families.race import keys
 from rivalry.families.race.beliefs import FIXED, Believing, SubjectiveRace
 from rivalry.families.race.keys import (
-    AS_IT_IS,
+    INTERVAL,
     NAMES,
     Amounts,
     Numbers,
@@ -83,7 +83,7 @@ def race(
     liability: Annotated[Amounts, "paid by the winner of an unsafe win, beside the disaster's cost"] = 0.0,
     no_winner: Annotated[
         Literal["harmless", "disaster"] | float | list[float] | np.ndarray,
-        AS_IT_IS,
+        INTERVAL,
         Symbol("no_win"),
         "payoff if nobody wins: 0, minus the cost of a disaster, or a number",
     ] = "harmless",

@@ -20,14 +20,14 @@ from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.annotations import AcceptedInterval, Symbol
 from rivalry.schema.validate import as_numbers
 
-AS_IT_IS = AcceptedInterval("beliefs")
-Numbers = Annotated[float | list[float] | list[list[float]] | np.ndarray, AS_IT_IS]
+INTERVAL = AcceptedInterval("beliefs")
+Numbers = Annotated[float | list[float] | list[list[float]] | np.ndarray, INTERVAL]
 NotNegative = Annotated[float, Ge(0)]
-Amounts = Annotated[NotNegative | list[NotNegative] | list[list[NotNegative]] | np.ndarray, AS_IT_IS]
+Amounts = Annotated[NotNegative | list[NotNegative] | list[list[NotNegative]] | np.ndarray, INTERVAL]
 Positive = Annotated[float, Gt(0)]
-Positives = Annotated[Positive | list[Positive] | list[list[Positive]] | np.ndarray, AS_IT_IS]
+Positives = Annotated[Positive | list[Positive] | list[list[Positive]] | np.ndarray, INTERVAL]
 Share = Annotated[float, Ge(0), Le(1)]
-Shares = Annotated[Share | list[Share] | list[list[Share]] | np.ndarray, AS_IT_IS]
+Shares = Annotated[Share | list[Share] | list[list[Share]] | np.ndarray, INTERVAL]
 Table = dict[str, Any]
 
 
@@ -39,11 +39,11 @@ class ContestKeys(NamedTuple):
         "who wins: ratio or logit of performance, best, or a function (ln p, p, numbers) -> probabilities",
     ] = "ratio"
     decisiveness: Annotated[
-        Positive | list[Positive], AS_IT_IS, Symbol("m"), "exponent (ratio) or slope (logit) of performance"
+        Positive | list[Positive], INTERVAL, Symbol("m"), "exponent (ratio) or slope (logit) of performance"
     ] = 1.0
     ease_of_winning: Annotated[
         Positive | list[Positive] | None,
-        AS_IT_IS,
+        INTERVAL,
         Symbol("kappa"),
         "1/kappa is the weight of the no-winner outcome (default: somebody wins)",
     ] = None
@@ -60,7 +60,7 @@ class RiskKeys(NamedTuple):
         Amounts, Symbol("w"), "multiplicative, additive: weight of each player's safety"
     ] = 1.0
     loser_weight: Annotated[
-        Share | list[Share], AS_IT_IS, Symbol("lam"), "mixed: weight of the losers' mean safety"
+        Share | list[Share], INTERVAL, Symbol("lam"), "mixed: weight of the losers' mean safety"
     ] = 0.0
 
 

@@ -196,6 +196,7 @@ def is_single(series: Iterable[Value]) -> bool:
 
 
 def direction(series: Sequence[Value]) -> str:
+    """Return the verb phrase for the course of a quantity without places: ``rises``, ``does not move``, .."""
     if is_single(series):
         return "has one value per setting"
     if not np.isfinite(series[0].estimate.mean):

@@ -19,4 +19,5 @@ def joined(parts: Sequence[str], last: str = "and") -> str:
 
 
 def capitalised(text: str) -> str:
+    """Return a text with its first letter in upper case."""
     return f"{text[:1].upper()}{text[1:]}"

@@ -23,7 +23,7 @@ from rivalry.proofs.arithmetic.programs import (
     LinearSolve,
     Scan,
     array_type,
-    called,
+    called_program,
     cases,
     evaluate,
     linear_solve,
@@ -202,7 +202,7 @@ def _apply(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> list[An
     """Return the values of one operation."""
     primitive, params = equation.primitive, equation.params
     name = primitive.name
-    if (program := called(equation)) is not None:
+    if (program := called_program(equation)) is not None:
         return _evaluate(run, program, operands)
     if name == "stop_gradient":
         return operands  # the same numbers, by which factors are known to be those of a matrix

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.proofs.arithmetic.programs import Scan, called, cases, evaluate, linear_solve
+from rivalry.proofs.arithmetic.programs import Scan, called_program, cases, evaluate, linear_solve
 from rivalry.runtime.imports import pause_collection
 from rivalry.runtime.jax import compiled, is_jax_array, jax, jnp, register_program_cache
 
@@ -103,7 +103,7 @@ class Program:
         return evaluate(program, operands, self._operation, self._constant)
 
     def _operation(self, equation: JaxprEqn, operands: list[int]) -> list[int]:
-        if (program := called(equation)) is not None:
+        if (program := called_program(equation)) is not None:
             return self._inlined(program, operands)
         name, params = equation.primitive.name, equation.params
         if name == "custom_linear_solve":

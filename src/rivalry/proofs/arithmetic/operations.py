@@ -18,7 +18,7 @@ import numpy as np
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic.enclosure import DATA, MOVES, STEPS, check_kinds, results_of_known, rounds
-from rivalry.proofs.arithmetic.programs import Scan, called, cases, evaluate
+from rivalry.proofs.arithmetic.programs import Scan, called_program, cases, evaluate
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.runtime.jax import jax, jnp
 
@@ -259,7 +259,7 @@ def _apply(made: Operations, equation: Any, operands: list[Any]) -> list[Any]:
     """Return the values of one operation on arrays."""
     name, params = equation.primitive.name, equation.params
     known = not any(isinstance(one, _Places | _Tests) for one in operands)
-    if (program := called(equation)) is not None:
+    if (program := called_program(equation)) is not None:
         return _read(made, program, operands)
     written = {*UNARY, *BINARY, *SUMS, *RUNS, "square", "integer_pow", "pow", "dot_general", "scan"}
     if known and (name in MOVES - set(SUMS) - set(RUNS) or not rounds(equation) or name not in written):

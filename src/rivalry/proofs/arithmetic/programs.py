@@ -50,7 +50,7 @@ def evaluate(
     Operations on which no result depends are not read. A ``constant`` function of a number and its abstract
     value gives what stands for numbers of the program.
     """
-    jaxpr, numbers = _opened(program)
+    jaxpr, numbers = _jaxpr_and_constants(program)
 
     def known(number: Any, aval: Any) -> Any:
         return number if constant is None else constant(number, aval)
@@ -64,13 +64,13 @@ def evaluate(
     def read(atom: Any) -> Any:
         return known(atom.val, atom.aval) if _is_literal(atom) else values[atom]
 
-    for equation in needed(jaxpr):
+    for equation in live_operations(jaxpr):
         results = rule(equation, [read(atom) for atom in equation.invars])
         values.update(zip(equation.outvars, results, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def _opened(program: Any) -> tuple[Any, Sequence[Any]]:
+def _jaxpr_and_constants(program: Any) -> tuple[Any, Sequence[Any]]:
     """Return the operations of a program, and its constants."""
     return (program.jaxpr, program.consts) if hasattr(program, "consts") else (program, ())
 
@@ -79,7 +79,7 @@ def _is_literal(atom: object) -> bool:
     return hasattr(atom, "val")  # without loading JAX for its class
 
 
-def needed(jaxpr: Any) -> list[Any]:
+def live_operations(jaxpr: Any) -> list[Any]:
     """Return the operations on which a result depends, in order."""
     wanted = {atom for atom in jaxpr.outvars if not _is_literal(atom)}
     equations = []
@@ -90,7 +90,7 @@ def needed(jaxpr: Any) -> list[Any]:
     return equations[::-1]
 
 
-def called(equation: JaxprEqn) -> Any:
+def called_program(equation: JaxprEqn) -> Any:
     """Return the program that an operation calls on its operands; None for other operations."""
     name = equation.primitive.name
     return equation.params[CALLS[name]] if name in CALLS else None
@@ -98,7 +98,7 @@ def called(equation: JaxprEqn) -> Any:
 
 def operations_within(program: Any) -> Iterator[Any]:
     """Return all operations of a program, with those of programs that they hold."""
-    for equation in _opened(program)[0].eqns:
+    for equation in _jaxpr_and_constants(program)[0].eqns:
         yield equation
         yield from operations_held(equation)
 
@@ -138,7 +138,7 @@ class Scan:
         for k in self.order:
             values = list(step([*constants, *carry, *(row(one, k) for one in rows)]))
             carry, results[k] = values[: self.carried], values[self.carried :]
-        stacked = range(len(_opened(self.body)[0].outvars) - self.carried)
+        stacked = range(len(_jaxpr_and_constants(self.body)[0].outvars) - self.carried)
         return carry, [[results[k][j] for k in range(self.length)] for j in stacked]
 
 

@@ -21,7 +21,7 @@ from rivalry.proofs.arithmetic.numpy_programs import LONGEST
 from rivalry.proofs.arithmetic.programs import (
     Scan,
     array_type,
-    called,
+    called_program,
     cases,
     evaluate,
     operations_held,
@@ -169,7 +169,7 @@ def _operation(marked: _Marked, equation: JaxprEqn, operands: list[_Number]) -> 
 
 def _results(marked: _Marked, equation: JaxprEqn, operands: list[_Number], moves: bool) -> list[Any]:
     name, params, values = equation.primitive.name, equation.params, [one.value for one in operands]
-    if (body := called(equation)) is not None:
+    if (body := called_program(equation)) is not None:
         if name == "custom_jvp_call" and _is_logaddexp(body):
             # smooth, unlike the larger of the two that JAX takes out of it
             top = marked.meet(jnp.maximum(*values))
@@ -240,7 +240,7 @@ def _loops(program: Any, moving: Sequence[bool]) -> _Loops:
         name, moves, steps, parts = equation.primitive.name, any(operands), 1, list[_Loops]()
         if moves:
             unread = unread or ("" if name in READ else name)
-        if (body := called(equation)) is not None:
+        if (body := called_program(equation)) is not None:
             parts = [_loops(body, operands)]
         elif name == "scan":
             scan = Scan(equation.params)
@@ -273,7 +273,9 @@ def _is_logaddexp(program: Any) -> bool:
 @lru_cache(maxsize=256)
 def _logaddexp(shapes: Any) -> str:
     whole = jax.make_jaxpr(jnp.logaddexp)(*(jax.ShapeDtypeStruct(*one) for one in shapes))
-    bodies = [called(one) for one in operations_within(whole) if one.primitive.name == "custom_jvp_call"]
+    bodies = [
+        called_program(one) for one in operations_within(whole) if one.primitive.name == "custom_jvp_call"
+    ]
     return str(bodies[0]) if len(bodies) == 1 else ""
 
 
@@ -329,7 +331,7 @@ def _form(equation: JaxprEqn, operands: list[Any]) -> list[Any]:
     if not any(isinstance(one, _Form) for one in operands):
         repeated = name in ("broadcast_in_dim", "reshape", "convert_element_type") and real[-1]
         return [operands[0] if repeated else None] * len(equation.outvars)
-    if (body := called(equation)) is not None:
+    if (body := called_program(equation)) is not None:
         return _forms(body, operands)
     if name == "convert_element_type" and all(real):
         return operands
