@@ -59,7 +59,7 @@ class OfOthers(NamedTuple):
     """An operation of a player's payoff that depends on the others: own terms and a multiple of their sum."""
 
     place: int
-    own: tuple[Term, ...]
+    own_terms: tuple[Term, ...]
     sum: int
     factor: float
 
@@ -91,14 +91,16 @@ class Sums:
         for player, root in enumerate(self.results):
             known: dict[int, Any] = {}
             for cut in self.cuts[player]:
-                own = self._sum(known, y, cut.own)
-                known[cut.place] = own + cut.factor * others[cut.sum, player]
+                own_sum = self._sum(known, y, cut.own_terms)
+                known[cut.place] = own_sum + cut.factor * others[cut.sum, player]
             pays.append(self._value(known, y, root))
         return jnp.stack(pays)
 
     def added(self, y: Array) -> Array:
         """Return what players with choices ``y [coordinate]`` add to the sums, ``[sum player]``."""
-        return jnp.stack([jnp.stack([self._sum({}, y, own) for own in each]) for each in self.terms])
+        return jnp.stack(
+            [jnp.stack([self._sum({}, y, terms) for terms in sum_terms]) for sum_terms in self.terms]
+        )
 
     def _sum(self, known: dict[int, Any], y: Array, terms: Iterable[Term]) -> Any:
         parts = [
@@ -124,16 +126,16 @@ class Sums:
                     )
                 else:
                     waiting.append(rest[0])
-            elif missing := [one for one in rest if one not in known]:
+            elif missing := [operand for operand in rest if operand not in known]:
                 waiting += missing
             else:
-                known[place] = APPLY[name](*(known[one] for one in rest))
+                known[place] = APPLY[name](*(known[operand] for operand in rest))
         return known[root]
 
 
 def _share(a: Any, b: Any) -> Any:
-    both = jnp.stack([a, b])
-    return (both / jnp.sum(both, axis=0, keepdims=True))[0]
+    pair = jnp.stack([a, b])
+    return (pair / jnp.sum(pair, axis=0, keepdims=True))[0]
 
 
 APPLY: dict[str, Callable[..., Any]] = {
@@ -183,28 +185,28 @@ class _Reader:
         self.linear: list[dict[int, Fraction] | None] = []  # it as a sum of operations of one player each
         for place, (name, *rest) in enumerate(nodes):
             if name in ("x", "c"):
-                own = frozenset([player[rest[0]]] if name == "x" else [])
+                owners = frozenset([player[rest[0]]] if name == "x" else [])
             else:
-                own = frozenset().union(*(self.of[one] for one in rest))
-            self.of.append(own)
-            self.linear.append(self._terms(place, name, rest) if len(own) > 1 else {place: Fraction(1)})
+                owners = frozenset().union(*(self.of[operand] for operand in rest))
+            self.of.append(owners)
+            self.linear.append(self._terms(place, name, rest) if len(owners) > 1 else {place: Fraction(1)})
 
     def _terms(self, place: int, name: str, rest: list[int]) -> dict[int, Fraction] | None:
-        parts = [self.linear[one] for one in rest]
+        parts = [self.linear[operand] for operand in rest]
         if name in ("add", "sub", "neg") and None not in parts:
             signs = [-1] if name == "neg" else [1, -1 if name == "sub" else 1]
-            found: dict[int, Fraction] = {}
+            combined: dict[int, Fraction] = {}
             for sign, part in zip(signs, parts, strict=True):
-                for one, factor in part.items():  # type: ignore[union-attr]
-                    found[one] = found.get(one, Fraction(0)) + sign * factor
-            return {one: factor for one, factor in found.items() if factor}
+                for term, factor in part.items():  # type: ignore[union-attr]
+                    combined[term] = combined.get(term, Fraction(0)) + sign * factor
+            return {term: factor for term, factor in combined.items() if factor}
         if name in ("mul", "div"):
             for k in (0, 1) if name == "mul" else (1,):
                 number, other = self._number(rest[k]), parts[1 - k]
                 if number and other is not None:
                     return {
-                        one: factor / number if name == "div" else factor * number
-                        for one, factor in other.items()
+                        term: factor / number if name == "div" else factor * number
+                        for term, factor in other.items()
                     }
         return None
 
@@ -214,28 +216,30 @@ class _Reader:
 
     def sums(self) -> Sums | None:
         """Return the sums, None if payoffs have another form, or more sums than are searched."""
-        every: list[dict[int, dict[int, Fraction]]] = []  # [sum][player]: what it adds
+        known_sums: list[dict[int, dict[int, Fraction]]] = []  # [sum][player]: what it adds
         used: list[tuple[int, int, set[int]]] = []  # by whom, which sum, and of whom
         cuts = []
         for player, root in enumerate(self.results):
-            own = self._cuts(every, player, root)
-            if own is None or len(every) > SUMS:
+            player_cuts = self._cuts(known_sums, player, root)
+            if player_cuts is None or len(known_sums) > SUMS:
                 return None
-            cuts.append(tuple(cut for cut, _ in own))
-            used += [(player, cut.sum, others) for cut, others in own]
+            cuts.append(tuple(cut for cut, _ in player_cuts))
+            used += [(player, cut.sum, others) for cut, others in player_cuts]
         # later players may have added to a sum what an earlier payoff does not have
-        if not every or any(every[number].keys() - {who} != others for who, number, others in used):
+        if not known_sums or any(
+            known_sums[number].keys() - {contributor} != others for contributor, number, others in used
+        ):
             return None
         try:
             terms = tuple(
-                tuple(_exact(each.get(player, {})) for player in range(self.players)) for each in every
+                tuple(_exact(added.get(player, {})) for player in range(self.players)) for added in known_sums
             )
         except ValueError:
             return None
         return Sums(tuple(self.nodes), tuple(self.results), tuple(cuts), terms)
 
-    def _cuts(self, every: list[Any], player: int, root: int) -> list[tuple[OfOthers, set[int]]] | None:
-        found, waiting, seen = [], [root], set[int]()
+    def _cuts(self, known_sums: list[Any], player: int, root: int) -> list[tuple[OfOthers, set[int]]] | None:
+        cuts, waiting, seen = [], [root], set[int]()
         while waiting:
             place = waiting.pop()
             if place in seen or self.of[place] <= {player}:
@@ -246,50 +250,50 @@ class _Reader:
                 waiting += self.nodes[place][1:]
                 continue
             others: dict[int, dict[int, Fraction]] = {}
-            for one, factor in terms.items():
-                for who in self.of[one] - {player}:
-                    others.setdefault(who, {})[one] = factor
-            mine = {one: factor for one, factor in terms.items() if self.of[one] <= {player}}
-            number, ratio = _same(every, player, others)
-            if number == len(every):
-                every.append({})
-            for who, part in others.items():
-                every[number].setdefault(who, {one: factor / ratio for one, factor in part.items()})
+            for term, factor in terms.items():
+                for rival in self.of[term] - {player}:
+                    others.setdefault(rival, {})[term] = factor
+            own_terms = {term: factor for term, factor in terms.items() if self.of[term] <= {player}}
+            number, ratio = _matching_sum(known_sums, player, others)
+            if number == len(known_sums):
+                known_sums.append({})
+            for rival, part in others.items():
+                known_sums[number].setdefault(rival, {term: factor / ratio for term, factor in part.items()})
             try:
-                found.append((OfOthers(place, _exact(mine), number, _float(ratio)), set(others)))
+                cuts.append((OfOthers(place, _exact(own_terms), number, _float(ratio)), set(others)))
             except ValueError:
                 return None
-        return found
+        return cuts
 
 
-def _same(
-    every: list[dict[int, dict[int, Fraction]]], player: int, others: dict[int, dict[int, Fraction]]
+def _matching_sum(
+    known_sums: list[dict[int, dict[int, Fraction]]], player: int, others: dict[int, dict[int, Fraction]]
 ) -> tuple[int, Fraction]:
     """Return which sum a part of a payoff is a multiple of, and the multiple; a new one if there is none."""
-    for number, each in enumerate(every):
-        both = [who for who in others if who in each]
+    for number, added in enumerate(known_sums):
+        common = [rival for rival in others if rival in added]
         # whom the sum does not have yet is the one player that may be missing
-        if not both or any(who not in others for who in each if who != player):
+        if not common or any(rival not in others for rival in added if rival != player):
             continue
-        one = next(iter(each[both[0]]))
-        if one not in others[both[0]]:
+        term = next(iter(added[common[0]]))
+        if term not in others[common[0]]:
             continue
-        ratio = others[both[0]][one] / each[both[0]][one]
-        if all(others[who] == {k: ratio * f for k, f in each[who].items()} for who in both):
+        ratio = others[common[0]][term] / added[common[0]][term]
+        if all(others[rival] == {k: ratio * f for k, f in added[rival].items()} for rival in common):
             return number, ratio
-    return len(every), Fraction(1)
+    return len(known_sums), Fraction(1)
 
 
 def _float(number: Fraction) -> float:
     """Return a fraction as the double that it is; `ValueError` for others."""
-    found = float(number)
-    if Fraction(found) != number:
+    value = float(number)
+    if Fraction(value) != number:
         raise ValueError("no double")
-    return found
+    return value
 
 
 def _exact(terms: dict[int, Fraction]) -> tuple[Term, ...]:
-    return tuple((_float(factor), one) for one, factor in sorted(terms.items()))
+    return tuple((_float(factor), place) for place, factor in sorted(terms.items()))
 
 
 class _Totals(NamedTuple):
@@ -302,10 +306,10 @@ class _Totals(NamedTuple):
 def _totals(sums: Sums, at: Coordinates, low: Array, high: Array) -> _Totals:
     """Return bounds on the sums of choices in a box."""
     added = _added(sums, low, high)[0]
-    whole = intervals.total(added, (1,))
+    total = intervals.total(added, (1,))
     others = jnp.ones(2 * (len(sums.results),)) - jnp.eye(len(sums.results))
     rest = intervals.contract(added, Interval(others, others, True), jnp.matmul, len(others))
-    return _Totals(whole.low, whole.high, rest.low, rest.high)
+    return _Totals(total.low, total.high, rest.low, rest.high)
 
 
 def _added(sums: Sums, low: Array, high: Array) -> tuple[Interval, Interval, Any]:
@@ -314,19 +318,19 @@ def _added(sums: Sums, low: Array, high: Array) -> tuple[Interval, Interval, Any
     traced = shifted(sums.added, middle)
 
     def value(y: Array) -> Array:
-        found: Array = traced.call([], y)[0]
-        return found
+        result: Array = traced.call([], y)[0]
+        return result
 
-    def every(y: Array) -> tuple[Array, Array]:
+    def value_and_slopes(y: Array) -> tuple[Array, Array]:
         return value(y), jax.jacfwd(value)(y)
 
-    (whole, slope), decided = enclose(every, middle)(Interval(low, high))
-    (there,), _ = enclose(value, middle)(Interval(middle, middle))
-    away = intervals.subtract(Interval(low, high), Interval(middle, middle))
-    linear = intervals.add(there, intervals.contract(slope, away, jnp.matmul, len(middle)))
-    close = meet(whole, linear)
+    (bounds, slope), decided = enclose(value_and_slopes, middle)(Interval(low, high))
+    (centre_value,), _ = enclose(value, middle)(Interval(middle, middle))
+    offset = intervals.subtract(Interval(low, high), Interval(middle, middle))
+    linear = intervals.add(centre_value, intervals.contract(slope, offset, jnp.matmul, len(middle)))
+    close = meet(bounds, linear)
     return (
-        Interval(jnp.where(decided, close.low, whole.low), jnp.where(decided, close.high, whole.high)),
+        Interval(jnp.where(decided, close.low, bounds.low), jnp.where(decided, close.high, bounds.high)),
         slope,
         decided,
     )
@@ -343,10 +347,10 @@ class _Responses(NamedTuple):
 class _Slopes(NamedTuple):
     """Derivatives of own payoffs, each in its coordinate, as functions of choices and the others' sums."""
 
-    every: Callable[..., Any]  # slopes, their derivatives in choices of every axis and in every sum, payoffs
+    full: Callable[..., Any]  # slopes, their derivatives in choices of every axis and in every sum, payoffs
     slopes: Callable[..., Any]
     axis: np.ndarray  # [axis coordinate]: whether it is that of the coordinate
-    same: np.ndarray  # [coordinate coordinate]: whether they are of one player
+    same_player: np.ndarray  # [coordinate coordinate]
 
 
 def _derivatives(sums: Sums, at: Coordinates, y: Array, others: Array) -> _Slopes:
@@ -359,25 +363,25 @@ def _derivatives(sums: Sums, at: Coordinates, y: Array, others: Array) -> _Slope
     traced = shifted(lambda z: sums.payoffs(z[: len(y)], z[len(y) :].reshape(-1, players)), joined(y, others))
 
     def pays(y: Array, others: Array) -> Array:
-        found: Array = traced.call([], joined(y, others))[0]
-        return found
+        result: Array = traced.call([], joined(y, others))[0]
+        return result
 
     def along(function: Callable[..., Array], y: Array, others: Array) -> Array:
         # a payoff depends on own choices alone: those of all players on one axis move together
-        each = [jax.jvp(lambda z: function(z, others), (y,), (row,))[1] for row in of_axis.astype(float)]
-        return jnp.stack(each)
+        rows = [jax.jvp(lambda z: function(z, others), (y,), (row,))[1] for row in of_axis.astype(float)]
+        return jnp.stack(rows)
 
     def slopes(y: Array, others: Array) -> Array:
         return along(pays, y, others)[at.axis, at.player]
 
-    def every(y: Array, others: Array) -> tuple[Array, Array, Array, Array]:
+    def full(y: Array, others: Array) -> tuple[Array, Array, Array, Array]:
         shift = [
             jax.jvp(lambda z: slopes(y, z), (others,), (jnp.zeros_like(others).at[k].set(1.0),))[1]
             for k in range(len(others))
         ]
         return slopes(y, others), along(slopes, y, others), jnp.stack(shift), pays(y, others)
 
-    return _Slopes(every, slopes, of_axis, at.player[:, None] == at.player)
+    return _Slopes(full, slopes, of_axis, at.player[:, None] == at.player)
 
 
 def _responses(
@@ -402,13 +406,13 @@ def _responses(
     empty = jnp.any(others.low > others.high, axis=0)  # [player]
     # any numbers where there are none
     others = Interval(jnp.where(empty, rest.low, others.low), jnp.where(empty, rest.high, others.high))
-    known = _derivatives(sums, at, mid, rest_low)
+    derivatives = _derivatives(sums, at, mid, rest_low)
     # slopes as functions of own choices and the others' sums
     centre = jnp.clip(others.low / 2 + others.high / 2, others.low, others.high)
     middle = Interval(centre, centre)
     moves = intervals.subtract(others, middle)
     moves = Interval(moves.low[:, at.player], moves.high[:, at.player])
-    respond = partial(_response, at, known, low, high)
+    respond = partial(_response, at, derivatives, low, high)
     bounds = [respond(others, middle, moves, None, True)]
     # and of own choices and totals: the others' sums fall as the own part rises
     centre = jnp.clip(total.low / 2 + total.high / 2, total.low, total.high)
@@ -423,13 +427,13 @@ def _responses(
         first = jnp.where(good & falls, jnp.fmax(first, jnp.clip(best.low, at.low, at.high)), first)
         last = jnp.where(good & falls, jnp.fmin(last, jnp.clip(best.high, at.low, at.high)), last)
     # a choice that no coordinate of a player allows is none of the player
-    gone = jnp.any(known.same & (first > last), axis=1) | empty[at.player]
+    gone = jnp.any(derivatives.same_player & (first > last), axis=1) | empty[at.player]
     return _Responses(jnp.where(gone, jnp.inf, first), jnp.where(gone, -jnp.inf, last))
 
 
 def _response(
     at: Coordinates,
-    known: _Slopes,
+    derivatives: _Slopes,
     low: Array,
     high: Array,
     others: Interval,
@@ -445,38 +449,40 @@ def _response(
     the total.
     """
     mid, count = jnp.clip(low / 2 + high / 2, low, high), len(at.player)
-    (slope, bend, shift, pays), decided = enclose(known.every, mid, others.low)(
+    (slope, bend, shift, pays), decided = enclose(derivatives.full, mid, others.low)(
         intervals.around(low, high), others
     )
-    (change,), _ = enclose(known.slopes, mid, others.low)(Interval(mid, mid), middle)
+    (change,), _ = enclose(derivatives.slopes, mid, others.low)(Interval(mid, mid), middle)
     products = intervals.multiply(shift, moves)
     for k in range(len(others.low)):
         change = intervals.add(change, Interval(products.low[k], products.high[k]))
-    away = intervals.subtract(Interval(low, high), Interval(mid, mid))
-    linear, side, own = change, change, []
+    offset = intervals.subtract(Interval(low, high), Interval(mid, mid))
+    linear, side, bends = change, change, []
 
-    def masked(mask: Any, one: Interval) -> Interval:
-        return Interval(jnp.where(mask, one.low, 0.0), jnp.where(mask, one.high, 0.0))
+    def masked(mask: Any, a: Interval) -> Interval:
+        return Interval(jnp.where(mask, a.low, 0.0), jnp.where(mask, a.high, 0.0))
 
     def picked(mask: Any, low: Array, high: Array) -> Interval:  # of every row the only entry
         ends = [jnp.sum(jnp.where(mask, end, 0.0), axis=1) for end in (low, high)]
         return Interval(ends[0], ends[1])
 
-    for axis, mine in enumerate(known.axis):
+    for axis, on_axis in enumerate(derivatives.axis):
         along = Interval(bend.low[axis], bend.high[axis])
-        there = known.same & mine  # [coordinate coordinate]: of which coordinate that axis of its player is
+        # [coordinate coordinate]: of which coordinate that axis of its player is
+        at_axis = derivatives.same_player & on_axis
         for k in range(0 if grows is None else len(others.low)):
             assert grows is not None
-            column = picked(there, grows.low[k][at.player], grows.high[k][at.player])
+            column = picked(at_axis, grows.low[k][at.player], grows.high[k][at.player])
             part = intervals.multiply(Interval(shift.low[k], shift.high[k]), column)
             along = intervals.subtract(along, part)
-        own.append(along)
-        term = intervals.multiply(along, picked(there, away.low, away.high))
-        term = masked(there.any(axis=1), term)
-        linear, side = intervals.add(linear, term), intervals.add(side, masked(~mine, term))
+        bends.append(along)
+        term = intervals.multiply(along, picked(at_axis, offset.low, offset.high))
+        term = masked(at_axis.any(axis=1), term)
+        linear, side = intervals.add(linear, term), intervals.add(side, masked(~on_axis, term))
     row = np.arange(count)
     diagonal = Interval(
-        jnp.stack([one.low for one in own])[at.axis, row], jnp.stack([one.high for one in own])[at.axis, row]
+        jnp.stack([bound.low for bound in bends])[at.axis, row],
+        jnp.stack([bound.high for bound in bends])[at.axis, row],
     )
     best = intervals.subtract(Interval(mid, mid), intervals.divide(side, diagonal))
     good = decided & certain & ~jnp.any(jnp.isnan(pays.low))
@@ -495,24 +501,24 @@ def boxes_of_totals(
     """
     span = at.high - at.low
     lows, highs = low[None], high[None]
-    found = _all_totals(sums, at, lows, highs, batch=BATCH)
-    total_low, total_high = found.low, found.high
+    totals = _all_totals(sums, at, lows, highs, batch=BATCH)
+    total_low, total_high = totals.low, totals.high
     if not np.all(np.isfinite(total_low) & np.isfinite(total_high)):
         return lows, highs, 0
     unit = np.maximum((total_high - total_low)[0], 1e-300)
-    done: list[tuple[np.ndarray, np.ndarray]] = []
+    finished: list[tuple[np.ndarray, np.ndarray]] = []
     seen = 0
     while len(lows) and seen < BOXES:
-        some = [part[-BATCH:] for part in (lows, highs, total_low, total_high)]
+        batch = [part[-BATCH:] for part in (lows, highs, total_low, total_high)]
         lows, highs, total_low, total_high = (part[:-BATCH] for part in (lows, highs, total_low, total_high))
-        seen += len(some[0])
-        a, b, s, t = _narrowed(sums, at, some[0], some[1], some[2], some[3], seen)
+        seen += len(batch[0])
+        a, b, s, t = _narrowed(sums, at, batch[0], batch[1], batch[2], batch[3], seen)
         width = ((b - a) / span).max(axis=1, initial=0.0)
         wide = (t - s) / np.minimum(unit, 4 * np.maximum(np.abs(s), np.abs(t)))
-        known = is_done(a, b)
-        end = ~known & ((width < NARROW) | (wide.max(axis=1, initial=0.0) < 1e-6))
-        done += list(zip(a[end], b[end], strict=True))
-        split = ~known & ~end
+        is_finished = is_done(a, b)
+        end = ~is_finished & ((width < NARROW) | (wide.max(axis=1, initial=0.0) < 1e-6))
+        finished += list(zip(a[end], b[end], strict=True))
+        split = ~is_finished & ~end
         a, b, s, t = a[split], b[split], s[split], t[split]
         k, row = np.argmax(wide[split], axis=1), np.arange(len(a))
         left, right = t.copy(), s.copy()
@@ -522,8 +528,8 @@ def boxes_of_totals(
             np.concatenate([total_low, s, right]),
             np.concatenate([total_high, left, t]),
         )
-    lows = np.concatenate([lows, np.reshape([a for a, _ in done], (-1, len(span)))])
-    highs = np.concatenate([highs, np.reshape([b for _, b in done], (-1, len(span)))])
+    lows = np.concatenate([lows, np.reshape([a for a, _ in finished], (-1, len(span)))])
+    highs = np.concatenate([highs, np.reshape([b for _, b in finished], (-1, len(span)))])
     return *_merged(lows, highs, span), seen
 
 
@@ -541,9 +547,9 @@ def _merged(low: np.ndarray, high: np.ndarray, span: np.ndarray) -> tuple[np.nda
     for first, last in zip(low[order], high[order], strict=True):
         while len(a):
             hull = np.minimum(a, first), np.maximum(b, last)
-            more = size(*hull) - size(a, b) - size(first[None], last[None])
-            k = int(np.argmin(more))
-            if more[k] > 0:
+            growth = size(*hull) - size(a, b) - size(first[None], last[None])
+            k = int(np.argmin(growth))
+            if growth[k] > 0:
                 break
             first, last = hull[0][k], hull[1][k]
             a, b = np.delete(a, k, axis=0), np.delete(b, k, axis=0)
@@ -553,9 +559,11 @@ def _merged(low: np.ndarray, high: np.ndarray, span: np.ndarray) -> tuple[np.nda
 
 def middle_of(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Return where totals are split: at their geometric mean if they differ by orders of magnitude."""
-    far = (low > 0) & (high > 4 * low)
+    is_wide = (low > 0) & (high > 4 * low)
     return np.where(
-        far, np.sqrt(np.where(far, low, 1.0)) * np.sqrt(np.where(far, high, 1.0)), low / 2 + high / 2
+        is_wide,
+        np.sqrt(np.where(is_wide, low, 1.0)) * np.sqrt(np.where(is_wide, high, 1.0)),
+        low / 2 + high / 2,
     )
 
 
@@ -568,13 +576,13 @@ def _narrowed(
     pieces = few
     for _ in range(ROUNDS):
         before = ((high - low) / span).max(axis=1)
-        found = narrowed_once(sums, at, low, high, total_low, total_high, pieces, seen)
-        keep = np.all(found[0] <= found[1], axis=1) & np.all(found[2] <= found[3], axis=1)
-        low, high, total_low, total_high = (part[keep] for part in found)
+        narrowed = narrowed_once(sums, at, low, high, total_low, total_high, pieces, seen)
+        possible = np.all(narrowed[0] <= narrowed[1], axis=1) & np.all(narrowed[2] <= narrowed[3], axis=1)
+        low, high, total_low, total_high = (part[possible] for part in narrowed)
         if not len(low):
             break
         width = ((high - low) / span).max(axis=1)
-        if np.all(width > SHRINKS * before[keep]):
+        if np.all(width > SHRINKS * before[possible]):
             if pieces == many or np.all(width < WIDE):
                 break
             pieces = many
@@ -596,9 +604,9 @@ def narrowed_once(
     Totals are those to which the choices add up, and choices those that can be best for the totals.
     """
     axes = at.start.shape[1]
-    found = _all_totals(sums, at, low, high, batch=BATCH)
-    total_low, total_high = np.fmax(total_low, found.low), np.fmin(total_high, found.high)
-    given = [total_low, total_high, found.rest_low, found.rest_high]
+    totals = _all_totals(sums, at, low, high, batch=BATCH)
+    total_low, total_high = np.fmax(total_low, totals.low), np.fmin(total_high, totals.high)
+    arguments = [total_low, total_high, totals.rest_low, totals.rest_high]
     # the same pieces of all players at a time
     place = np.stack(np.unravel_index(np.arange(pieces**axes), (pieces,) * axes))[at.axis].T
     ends = low + (high - low) * np.linspace(0.0, 1.0, pieces + 1)[:, None, None]
@@ -606,16 +614,19 @@ def narrowed_once(
     row, column = np.arange(len(low))[:, None, None], np.arange(len(at.axis))
     first, last = ends[place, row, column], ends[place + 1, row, column]  # [box piece coordinate]
     rows = [part.reshape(-1, len(at.axis)) for part in (first, last)]
-    given = [np.repeat(part, pieces**axes, axis=0) for part in given]
-    each = _all_responses(sums, at, *rows, *given, batch=ROWS, seen=seen * pieces**axes)
-    low, high = each.low.reshape(first.shape).min(axis=1), each.high.reshape(first.shape).max(axis=1)
+    arguments = [np.repeat(part, pieces**axes, axis=0) for part in arguments]
+    responses = _all_responses(sums, at, *rows, *arguments, batch=ROWS, seen=seen * pieces**axes)
+    low, high = (
+        responses.low.reshape(first.shape).min(axis=1),
+        responses.high.reshape(first.shape).max(axis=1),
+    )
     return low, high, total_low, total_high
 
 
 def totals_of(sums: Sums, at: Coordinates) -> tuple[np.ndarray, np.ndarray]:
     """Return bounds on the sums of all choices, ``[sum]``."""
-    found = _all_totals(sums, at, at.low[None], at.high[None], batch=BATCH)
-    return np.asarray(found.low)[0], np.asarray(found.high)[0]
+    totals = _all_totals(sums, at, at.low[None], at.high[None], batch=BATCH)
+    return np.asarray(totals.low)[0], np.asarray(totals.high)[0]
 
 
 def slopes_of(
@@ -630,9 +641,9 @@ def slopes_of(
     lowest, highest = (jnp.sum(end, axis=1, keepdims=True) - end for end in (lowest, highest))
     left = totals[:, None] - sums.added(y)
     others = jnp.clip(left, lowest, highest)
-    every = jax.jacfwd(lambda z: sums.payoffs(z, others))(y)
-    own = np.arange(len(at.player))
-    return every[at.player, own], jnp.max(jnp.abs(left - others), axis=0)[at.player]
+    jacobian = jax.jacfwd(lambda z: sums.payoffs(z, others))(y)
+    row = np.arange(len(at.player))
+    return jacobian[at.player, row], jnp.max(jnp.abs(left - others), axis=0)[at.player]
 
 
 class PayoffSum(NamedTuple):
@@ -651,45 +662,47 @@ def payoff_sum(payoffs: Callable[..., Any], low: np.ndarray, high: np.ndarray) -
     they add up to if the multiples are the same and every term is in a numerator.
     """
     ends = list(zip(low.tolist(), high.tolist(), strict=True))
-    made = Operations(OPERATIONS_ADDED, ends)
+    tape = Operations(OPERATIONS_ADDED, ends)
     unknown = PayoffSum(inf, False)
     # without a quotient there is no share, and reading operations compiles small programs
-    if all(one.primitive.name != "div" for one in operations_within(jax.make_jaxpr(payoffs)(low))):
+    if all(equation.primitive.name != "div" for equation in operations_within(jax.make_jaxpr(payoffs)(low))):
         return unknown
     try:
-        made.nodes, results = operations(payoffs, low / 2 + high / 2, OPERATIONS_ADDED, ends)
+        tape.nodes, results = operations(payoffs, low / 2 + high / 2, OPERATIONS_ADDED, ends)
     except (Unsupported, NotImplementedError):
         return unknown
     total, constant, shares = Fraction(0), True, defaultdict[Any, list[tuple[Counter[int], Fraction]]](list)
-    for place, weight in _weights(made, results).items():
-        name, *rest = made.nodes[place]
+    for place, weight in _weights(tape, results).items():
+        name, *rest = tape.nodes[place]
         if name == "c" and isfinite(rest[0]):
             total += weight * Fraction(rest[0])
         elif name == "share" and weight > 0:
-            own, others = (Counter(made.terms(one)) for one in rest)
-            shares[frozenset((own + others).items())].append((own, weight))
+            numerator, rest_terms = (Counter(tape.terms(operand)) for operand in rest)
+            shares[frozenset((numerator + rest_terms).items())].append((numerator, weight))
         elif weight:
             return unknown
-    for whole, parts in shares.items():
-        taken = sum((own for own, _ in parts), Counter[int]())
-        if not taken <= Counter(dict(whole)) or not all(made.is_positive(one) for one, _ in whole):
+    for denominator, parts in shares.items():
+        used = sum((numerator for numerator, _ in parts), Counter[int]())
+        if not used <= Counter(dict(denominator)) or not all(
+            tape.is_positive(term) for term, _ in denominator
+        ):
             return unknown
         weights = {weight for _, weight in parts}
-        constant = constant and taken == Counter(dict(whole)) and len(weights) == 1
+        constant = constant and used == Counter(dict(denominator)) and len(weights) == 1
         total += max(weights)
     return PayoffSum(nextafter(float(total), inf), constant)
 
 
-def _weights(made: Operations, results: Sequence[int]) -> dict[int, Fraction]:
+def _weights(tape: Operations, results: Sequence[int]) -> dict[int, Fraction]:
     """Return the operations of which a sum of operations is a sum of multiples."""
     weights = defaultdict[int, Fraction](Fraction)
-    for one in results:
-        weights[one] += 1
+    for result in results:
+        weights[result] += 1
     for place in range(max(results), -1, -1):  # operands stand before
-        name, *rest = made.nodes[place]
+        name, *rest = tape.nodes[place]
         weight, factor = weights[place], None
-        if name in ("mul", "div") and made.value(rest[1]) not in (None, 0.0, inf, -inf):
-            number = Fraction(made.value(rest[1]))  # type: ignore[arg-type]
+        if name in ("mul", "div") and tape.value(rest[1]) not in (None, 0.0, inf, -inf):
+            number = Fraction(tape.value(rest[1]))  # type: ignore[arg-type]
             factor = number if name == "mul" else 1 / number
         if name in ("add", "sub", "neg") or factor is not None:
             del weights[place]

@@ -111,27 +111,27 @@ def enclose(function: Callable[..., Any], *examples: Any) -> Callable[..., tuple
     """
     traced = jax.make_jaxpr(function)(*examples)
 
-    def enclosed(*given: Any) -> tuple[list[Interval], Any]:
+    def enclosed(*arguments: Any) -> tuple[list[Interval], Any]:
         run = Comparisons()
-        leaves = jax.tree.leaves(given, is_leaf=lambda one: isinstance(one, Interval))
-        found = _evaluate(run, traced, leaves)
-        for one in found:
-            _refuse(one)
-            if isinstance(one, Interval) and one.low.dtype == bool:
-                run.moves = one.moves
-                run.note(one)
-        return [_numbers(interval(one)) for one in found], run.decided
+        leaves = jax.tree.leaves(arguments, is_leaf=lambda value: isinstance(value, Interval))
+        results = _evaluate(run, traced, leaves)
+        for value in results:
+            _refuse(value)
+            if isinstance(value, Interval) and value.low.dtype == bool:
+                run.moves = value.moves
+                run.note(value)
+        return [_numbers(interval(value)) for value in results], run.decided
 
     return enclosed
 
 
-def _numbers(one: Interval) -> Interval:
+def _numbers(a: Interval) -> Interval:
     """Return an interval of which nothing is known where one end is NaN: it may contain NaN."""
-    if one.low.dtype == bool:
-        return one
-    unknown = jnp.isnan(one.low) | jnp.isnan(one.high)
-    low, high = (jnp.where(unknown, jnp.nan, end) for end in (one.low, one.high))
-    return Interval(low, high, one.positive)
+    if a.low.dtype == bool:
+        return a
+    unknown = jnp.isnan(a.low) | jnp.isnan(a.high)
+    low, high = (jnp.where(unknown, jnp.nan, end) for end in (a.low, a.high))
+    return Interval(low, high, a.positive)
 
 
 class _Rough(NamedTuple):
@@ -142,9 +142,9 @@ class _Rough(NamedTuple):
     of: Any
 
 
-def _refuse(one: object) -> None:
-    if isinstance(one, _Rough):
-        raise Unsupported(f"no bound: {one.name} has no interval form")
+def _refuse(operand: object) -> None:
+    if isinstance(operand, _Rough):
+        raise Unsupported(f"no bound: {operand.name} has no interval form")
 
 
 def _evaluate(run: Comparisons, program: Any, operands: Sequence[Any]) -> list[Any]:
@@ -157,33 +157,33 @@ def _operation(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> lis
     key = _key(equation, operands)
     if key in run.results:
         return run.results[key][1]
-    moves = run.moves = any(one.moves for one in operands if isinstance(one, Interval))
-    found = _apply(run, equation, operands)
+    moves = run.moves = any(value.moves for value in operands if isinstance(value, Interval))
+    results = _apply(run, equation, operands)
     programs = _programs(operands)
     if equation.primitive.name not in CALLS and programs is not None:
-        whole = cache(partial(_bound, equation, programs))
-        for k, one in enumerate(found):
-            if isinstance(one, Interval):
-                one.program = partial(_nth, whole, k)
-    infinite = intervals.signs(*(one for one in operands if isinstance(one, Interval)))
-    for one in found:
-        if isinstance(one, Interval):
-            one.moves = moves
-            if one.infinite is None:
+        evaluation = cache(partial(_bound, equation, programs))
+        for k, value in enumerate(results):
+            if isinstance(value, Interval):
+                value.program = partial(_nth, evaluation, k)
+    infinite = intervals.signs(*(value for value in operands if isinstance(value, Interval)))
+    for value in results:
+        if isinstance(value, Interval):
+            value.moves = moves
+            if value.infinite is None:
                 finite = not infinite or equation.primitive.name in FINITE
-                one.infinite = intervals.NONE if finite else intervals.BOTH
+                value.infinite = intervals.NONE if finite else intervals.BOTH
     if key is not None:
-        run.results[key] = operands, found  # operands too: no other may take the place of one in memory
-    return found
+        run.results[key] = operands, results  # operands too: no other may take the place of one in memory
+    return results
 
 
 def _key(equation: JaxprEqn, operands: list[Any]) -> Any:
     """Return what identifies an operation on the same operands; None for one that calls others."""
     if equation.primitive.name in CALLS:
         return None
-    each = map(_identity, operands)
+    identities = map(_identity, operands)
     try:
-        key = (equation.primitive, tuple(sorted(equation.params.items())), tuple(each))
+        key = (equation.primitive, tuple(sorted(equation.params.items())), tuple(identities))
         hash(key)
     except TypeError:
         return None
@@ -208,17 +208,17 @@ def _apply(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> list[An
         return operands  # the same numbers, by which factors are known to be those of a matrix
     if name == "custom_linear_solve":
         return [_solve(linear_solve(params, operands))]
-    known = not any(isinstance(one, Interval | _Rough) for one in operands)
+    known = not any(isinstance(value, Interval | _Rough) for value in operands)
     if known and (name in MOVES or not rounds(equation)):
         return results_of_known(equation, operands)
     # without a rule numbers that no choice changes, such as draws under a fixed key, are those of the program
     if not _is_ruled(equation) and (programs := _programs(operands)) is not None:
         return _bound(equation, programs)
-    if name == "lu" or (name in MOVES and any(isinstance(one, _Rough) for one in operands)):
-        found = _bind(primitive, [_middle(one) for one in operands], params)
-        return [_Rough(one, "lu", operands[0] if name == "lu" else None) for one in found]
-    for one in operands:
-        _refuse(one)
+    if name == "lu" or (name in MOVES and any(isinstance(value, _Rough) for value in operands)):
+        result = _bind(primitive, [_middle(value) for value in operands], params)
+        return [_Rough(value, "lu", operands[0] if name == "lu" else None) for value in result]
+    for value in operands:
+        _refuse(value)
     if name == "scan":
         return _scan(run, equation, operands)
     if name == "cond":
@@ -234,17 +234,19 @@ def _apply(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> list[An
     if name == "polygamma":
         return [_polygamma(*operands)]
     if name not in ("select_n", "sort"):
-        same = len(operands) == 2 and operands[0] is operands[1]
-        operands = [interval(one) for one in operands]
-        operands = [operands[0]] * 2 if same else operands
-    found = RULES[name](run, *operands, **params)
-    each = found if isinstance(found, list) else [found]
-    return [_wrapped(one, array_type(of).dtype) for one, of in zip(each, equation.outvars, strict=True)]
+        is_same = len(operands) == 2 and operands[0] is operands[1]
+        operands = [interval(value) for value in operands]
+        operands = [operands[0]] * 2 if is_same else operands
+    result = RULES[name](run, *operands, **params)
+    results = result if isinstance(result, list) else [result]
+    return [
+        _wrapped(value, array_type(of).dtype) for value, of in zip(results, equation.outvars, strict=True)
+    ]
 
 
 def results_of_known(equation: JaxprEqn, operands: Sequence[Any]) -> list[Any]:
     """Return the results of an operation on numbers, by NumPy if it can: to compile each takes longer."""
-    traced = any(isinstance(one, jax.core.Tracer) for one in operands)
+    traced = any(isinstance(operand, jax.core.Tracer) for operand in operands)
     results = None if traced else on_numbers(equation, operands)
     return _bind(equation.primitive, operands, equation.params) if results is None else results
 
@@ -252,9 +254,9 @@ def results_of_known(equation: JaxprEqn, operands: Sequence[Any]) -> list[Any]:
 def _is_ruled(equation: JaxprEqn) -> bool:
     """Return whether an operation has a rule, for numbers of the precision of all rules."""
     floats = [
-        array_type(one).dtype
-        for one in (*equation.invars, *equation.outvars)
-        if jnp.issubdtype(array_type(one).dtype, jnp.inexact)
+        array_type(variable).dtype
+        for variable in (*equation.invars, *equation.outvars)
+        if jnp.issubdtype(array_type(variable).dtype, jnp.inexact)
     ]
     name = equation.primitive.name
     return name in READ and all(dtype == jnp.float64 for dtype in floats)
@@ -262,59 +264,59 @@ def _is_ruled(equation: JaxprEqn) -> bool:
 
 def _programs(operands: Sequence[Any]) -> list[Callable[[], Any]] | None:
     """Return functions that compute numbers as the program does; None where any depends on choices."""
-    found = []
-    for one in operands:
-        program = one.program if isinstance(one, Interval) else partial(_middle, one)
-        if program is None or isinstance(one, _Rough):
+    programs = []
+    for operand in operands:
+        program = operand.program if isinstance(operand, Interval) else partial(_middle, operand)
+        if program is None or isinstance(operand, _Rough):
             return None
-        found.append(program)
-    return found
+        programs.append(program)
+    return programs
 
 
 def _bound(equation: JaxprEqn, operands: Sequence[Callable[[], Any]]) -> list[Any]:
-    return _bind(equation.primitive, [one() for one in operands], equation.params)
+    return _bind(equation.primitive, [operand() for operand in operands], equation.params)
 
 
-def _nth(whole: Callable[[], list[Any]], k: int) -> Any:
-    return whole()[k]
+def _nth(evaluation: Callable[[], list[Any]], k: int) -> Any:
+    return evaluation()[k]
 
 
-def _wrapped(one: Interval, dtype: Any) -> Interval:
+def _wrapped(a: Interval, dtype: Any) -> Interval:
     """Return integers; where they may exceed the largest of their kind, any of these."""
     if not jnp.issubdtype(dtype, jnp.integer):
-        return one
+        return a
     smallest, largest = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
-    fits = (one.low >= smallest) & (one.high <= largest)
-    found = Interval(jnp.where(fits, one.low, smallest), jnp.where(fits, one.high, largest))
-    found.infinite = intervals.NONE
-    return found
+    fits = (a.low >= smallest) & (a.high <= largest)
+    result = Interval(jnp.where(fits, a.low, smallest), jnp.where(fits, a.high, largest))
+    result.infinite = intervals.NONE
+    return result
 
 
 def _bind(primitive: Any, operands: Sequence[Any], params: Any) -> list[Any]:
     """Return the operation on numbers; at once if they are known before compilation."""
-    if any(isinstance(one, jax.core.Tracer) for one in operands):
-        found = primitive.bind(*operands, **params)
+    if any(isinstance(operand, jax.core.Tracer) for operand in operands):
+        result = primitive.bind(*operands, **params)
     else:
         with jax.ensure_compile_time_eval():
-            found = primitive.bind(*operands, **params)
-    return list(found) if primitive.multiple_results else [found]
+            result = primitive.bind(*operands, **params)
+    return list(result) if primitive.multiple_results else [result]
 
 
 def rounds(equation: JaxprEqn) -> bool:
     """Return whether an operation on numbers may round."""
-    floating = any(jnp.issubdtype(array_type(one).dtype, jnp.inexact) for one in equation.outvars)
+    floating = any(jnp.issubdtype(array_type(variable).dtype, jnp.inexact) for variable in equation.outvars)
     return floating and equation.primitive.name not in EXACT
 
 
 def check_kinds(equation: JaxprEqn) -> None:
     """Refuse rounding of another precision, and integers where their rules differ."""
     name = equation.primitive.name
-    for one in [*equation.invars, *equation.outvars]:
-        dtype = array_type(one).dtype
+    for variable in [*equation.invars, *equation.outvars]:
+        dtype = array_type(variable).dtype
         if jnp.issubdtype(dtype, jnp.inexact) and dtype != jnp.float64:
             raise Unsupported(f"no bound: {name} of {dtype}; must be of float64")
-    for one in equation.outvars:
-        if jnp.issubdtype(array_type(one).dtype, jnp.integer) and name not in INTEGER | MOVES:
+    for variable in equation.outvars:
+        if jnp.issubdtype(array_type(variable).dtype, jnp.integer) and name not in INTEGER | MOVES:
             raise Unsupported(f"no bound: {name} of integers that depend on choices of players")
 
 
@@ -323,42 +325,45 @@ def _check_index(name: str, index: object) -> None:
         raise Unsupported(f"no bound: an index of {name} depends on choices of players")
 
 
-def _middle(one: Any) -> Any:
+def _middle(number: Any) -> Any:
     """Return a number in an interval."""
-    if isinstance(one, Interval):
-        return one.low / 2 + one.high / 2
-    return one.value if isinstance(one, _Rough) else one
+    if isinstance(number, Interval):
+        return number.low / 2 + number.high / 2
+    return number.value if isinstance(number, _Rough) else number
 
 
 def _move(primitive: Any, operands: list[Any], params: Any) -> list[Any]:
     data = DATA.get(primitive.name, range(len(operands)))
     shifted = []
-    for k, one in enumerate(operands):
+    for k, value in enumerate(operands):
         if k not in data:
-            _check_index(primitive.name, one)
-        shifted.append(interval(one) if k in data else one)
+            _check_index(primitive.name, value)
+        shifted.append(interval(value) if k in data else value)
     ends = []
     for end in ENDS:
-        found = primitive.bind(
-            *(jnp.asarray(getattr(one, end)) if isinstance(one, Interval) else one for one in shifted),
+        results = primitive.bind(
+            *(
+                jnp.asarray(getattr(value, end)) if isinstance(value, Interval) else value
+                for value in shifted
+            ),
             **params,
         )
-        ends.append(list(found) if primitive.multiple_results else [found])
-    ranges = [one for one in shifted if isinstance(one, Interval)]
-    positive = all(one.positive for one in ranges)
-    found = [Interval(low, high, positive) for low, high in zip(*ends, strict=True)]
+        ends.append(list(results) if primitive.multiple_results else [results])
+    ranges = [value for value in shifted if isinstance(value, Interval)]
+    positive = all(value.positive for value in ranges)
+    results = [Interval(low, high, positive) for low, high in zip(*ends, strict=True)]
     if len(shifted) == 1 and shifted[0].low is shifted[0].high:
-        found = [Interval(one.low, one.low, positive) for one in found]
-    for one in found:
-        one.infinite = intervals.signs(*ranges)
+        results = [Interval(value.low, value.low, positive) for value in results]
+    for value in results:
+        value.infinite = intervals.signs(*ranges)
     origin = shifted[0].origin
     if primitive.name in ("broadcast_in_dim", "reshape") and origin:
-        found[0].origin = origin if is_repeated(origin, primitive.name, params) else None
+        results[0].origin = origin if is_repeated(origin, primitive.name, params) else None
     if primitive.name in ("reduce_max", "reduce_min") and len(params["axes"]) == 1:
         axis = params["axes"][0]
         if shifted[0].shape[axis] <= FEW:
-            found[0].origin = (primitive.name, shifted[0], axis)
-    return found
+            results[0].origin = (primitive.name, shifted[0], axis)
+    return results
 
 
 def _polygamma(order: Any, a: object) -> Interval:
@@ -381,13 +386,13 @@ def _is_solved_by_factors(system: LinearSolve) -> bool:
     A payoff is what a program computes: the solution of the equations only where the program solves them.
     """
     matvec, solve, factors = system.product, system.solution, system.factors
-    names = [one.params.get("name") for one in solve.jaxpr.eqns]
+    names = [part.params.get("name") for part in solve.jaxpr.eqns]
     if len(system.entries) != 1 or names != ["_lu_solve"] or "transpose_a=True" in str(solve):
         return False
-    if not factors or not all(isinstance(one, _Rough) and one.of is system.entries[0] for one in factors):
+    if not factors or not all(isinstance(part, _Rough) and part.of is system.entries[0] for part in factors):
         return False
     # the products, which may be those of the transposed matrix, with numbers that tell every entry
-    entries, places = (array_type(one).shape for one in matvec.jaxpr.invars)
+    entries, places = (array_type(part).shape for part in matvec.jaxpr.invars)
     matrix = np.arange(1.0, 1 + np.prod(entries)).reshape(entries)
     numbers = np.arange(1.0, 1 + np.prod(places)).reshape(places) ** 2
     with jax.ensure_compile_time_eval():
@@ -397,7 +402,7 @@ def _is_solved_by_factors(system: LinearSolve) -> bool:
         else:  # several right sides, as of an inverse: in columns or in rows
             turned = np.swapaxes(numbers, -1, -2)
             expected = [matrix @ numbers, np.swapaxes(matrix @ turned, -1, -2)]
-        return any(np.array_equal(products, one) for one in expected)
+        return any(np.array_equal(products, part) for part in expected)
 
 
 def _solve(system: LinearSolve) -> Interval:
@@ -414,16 +419,16 @@ def _solve(system: LinearSolve) -> Interval:
         raise Unsupported("no bound: a linear system that is solved by iteration, or by a rule of its own")
     if len(system.right) != 1 or size > UNKNOWNS:
         raise Unsupported(f"no bound: a system of {size} linear equations; at most {UNKNOWNS} are solved")
-    for one in consts:
-        _refuse(one)
+    for entry in consts:
+        _refuse(entry)
     unit = jnp.eye(size)
 
-    def row(*given: object) -> Any:
-        return jax.core.eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *given)[0].ravel()
+    def row(*operands: object) -> Any:
+        return jax.core.eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *operands)[0].ravel()
 
     def matrix(end: str) -> Any:
         # products with ones and zeros: exact
-        ends = [getattr(one, end) if isinstance(one, Interval) else one for one in consts]
+        ends = [getattr(entry, end) if isinstance(entry, Interval) else entry for entry in consts]
         return jax.vmap(lambda e: row(*ends, e.reshape(b.shape)), out_axes=1)(unit)
 
     a = Interval(*(matrix(end) for end in ENDS))
@@ -435,15 +440,15 @@ def _solve(system: LinearSolve) -> Interval:
         return intervals.contract(x, y, jnp.matmul, size)
 
     residual = intervals.subtract(right, product(a, Interval(start, start)))
-    away = intervals.absolute(product(c, residual))
-    rest = intervals.absolute(intervals.subtract(Interval(unit, unit), product(c, a)))
-    norm = jnp.max(intervals.total(rest, (1,)).high)
+    correction = intervals.absolute(product(c, residual))
+    defect = intervals.absolute(intervals.subtract(Interval(unit, unit), product(c, a)))
+    norm = jnp.max(intervals.total(defect, (1,)).high)
     error = intervals.divide(
-        interval(jnp.max(away.high)), intervals.subtract(intervals.ONE, Interval(norm, norm))
+        interval(jnp.max(correction.high)), intervals.subtract(intervals.ONE, Interval(norm, norm))
     ).high
     error = jnp.where(norm < 1, error, jnp.nan)
-    found = intervals.widen(start - error, start + error)
-    return Interval(found.low.reshape(b.shape), found.high.reshape(b.shape))
+    solution = intervals.widen(start - error, start + error)
+    return Interval(solution.low.reshape(b.shape), solution.high.reshape(b.shape))
 
 
 def _scan(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> list[Any]:
@@ -454,35 +459,35 @@ def _scan(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> list[Any
     carry, columns = scan.unrolled(operands, partial(_evaluate, run, scan.body), _entry)
     stacked = []
     for column, of in zip(columns, equation.outvars[scan.carried :], strict=True):
-        each = [interval(one) for one in column]
+        rows = [interval(row) for row in column]
         empty = [interval(jnp.zeros(array_type(of).shape, array_type(of).dtype))]
-        join = jnp.stack if each else jnp.concatenate
-        low, high = (join([getattr(one, end) for one in each or empty]) for end in ENDS)
-        whole = Interval(low, high, all(one.positive for one in each))
-        whole.infinite = intervals.signs(*each)
-        stacked.append(whole)
+        join = jnp.stack if rows else jnp.concatenate
+        low, high = (join([getattr(row, end) for row in rows or empty]) for end in ENDS)
+        result = Interval(low, high, all(row.positive for row in rows))
+        result.infinite = intervals.signs(*rows)
+        stacked.append(result)
     return [*carry, *stacked]
 
 
-def _entry(one: Any, k: int) -> Any:
+def _entry(a: Any, k: int) -> Any:
     """Return row k; a known number stays known."""
-    if isinstance(one, Interval):
-        found = Interval(one.low[k], one.high[k], one.positive)
-        found.moves, found.infinite = one.moves, one.infinite
-        return found
+    if isinstance(a, Interval):
+        row = Interval(a.low[k], a.high[k], a.positive)
+        row.moves, row.infinite = a.moves, a.infinite
+        return row
     # keys of random numbers cannot be NumPy arrays
-    traced = isinstance(one, jax.core.Tracer) or jnp.issubdtype(one.dtype, jax.dtypes.prng_key)
-    return one[k] if traced else np.asarray(one)[k]
+    traced = isinstance(a, jax.core.Tracer) or jnp.issubdtype(a.dtype, jax.dtypes.prng_key)
+    return a[k] if traced else np.asarray(a)[k]
 
 
 def _cond(run: Comparisons, operands: list[Any], params: Any) -> list[Any]:
-    which = operands[0]
-    known = not isinstance(which, Interval | jax.core.Tracer)
-    found: list[list[Any]] = cases(params, operands, partial(_evaluate, run), known)
+    index = operands[0]
+    known = not isinstance(index, Interval | jax.core.Tracer)
+    results: list[list[Any]] = cases(params, operands, partial(_evaluate, run), known)
     if known:
-        return found[0]
-    run.moves = isinstance(which, Interval) and which.moves
-    which = interval(which)
-    if which.low.dtype == bool:
-        which = Interval(which.low.astype(float), which.high.astype(float))
-    return [choose(run, which, [interval(case) for case in column]) for column in zip(*found, strict=True)]
+        return results[0]
+    run.moves = isinstance(index, Interval) and index.moves
+    index = interval(index)
+    if index.low.dtype == bool:
+        index = Interval(index.low.astype(float), index.high.astype(float))
+    return [choose(run, index, [interval(case) for case in column]) for column in zip(*results, strict=True)]

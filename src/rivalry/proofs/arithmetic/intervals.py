@@ -83,10 +83,10 @@ def interval(x: object) -> Interval:
             high = np.where(
                 large, np.where(x > 0, np.inf, -HUGE), np.where(small, np.where(x > 0, TINY, 0), x)
             )
-    found = Interval(low, high, bool(np.all(x >= 0)))
+    result = Interval(low, high, bool(np.all(x >= 0)))
     if np.issubdtype(x.dtype, np.floating):
-        found.infinite = frozenset("+" * bool(np.any(x == np.inf)) + "-" * bool(np.any(x == -np.inf)))
-    return found
+        result.infinite = frozenset("+" * bool(np.any(x == np.inf)) + "-" * bool(np.any(x == -np.inf)))
+    return result
 
 
 def _has_zero(a: Interval) -> Any:
@@ -104,13 +104,13 @@ PLUS, MINUS = frozenset("+"), frozenset("-")
 BOTH = PLUS | MINUS
 
 
-def signs(*given: Interval) -> frozenset[str]:
+def signs(*ranges: Interval) -> frozenset[str]:
     """Return the signs of infinite numbers that may be in any of several intervals."""
-    return NONE.union(*(one.infinite for one in given if one.infinite))
+    return NONE.union(*(part.infinite for part in ranges if part.infinite))
 
 
-def _opposite(some: frozenset[str]) -> frozenset[str]:
-    return BOTH - some if len(some) == 1 else some
+def _opposite(present: frozenset[str]) -> frozenset[str]:
+    return BOTH - present if len(present) == 1 else present
 
 
 ONE = interval(1.0)
@@ -134,27 +134,27 @@ def around(low: Any, high: Any) -> Interval:
 
 def add(a: Interval, b: Interval) -> Interval:
     """Return sums."""
-    found = _rounded_sum(a.low + b.low, a.high + b.high, a.positive and b.positive)
+    result = _rounded_sum(a.low + b.low, a.high + b.high, a.positive and b.positive)
     if signs(a) & _opposite(signs(b)):
-        found = _defined(~jnp.isnan(a.low + b.high) & ~jnp.isnan(a.high + b.low), found)
-    found.infinite = signs(a, b)
-    return found
+        result = _defined(~jnp.isnan(a.low + b.high) & ~jnp.isnan(a.high + b.low), result)
+    result.infinite = signs(a, b)
+    return result
 
 
 def negate(a: Interval) -> Interval:
     """Return negative numbers."""
-    found = Interval(-a.high, -a.low)
-    found.infinite = _opposite(signs(a))
-    return found
+    result = Interval(-a.high, -a.low)
+    result.infinite = _opposite(signs(a))
+    return result
 
 
 def subtract(a: Interval, b: Interval) -> Interval:
     """Return differences."""
-    found = _rounded_sum(a.low - b.high, a.high - b.low, False)
+    result = _rounded_sum(a.low - b.high, a.high - b.low, False)
     if signs(a) & signs(b):
-        found = _defined(~jnp.isnan(a.low - b.low) & ~jnp.isnan(a.high - b.high), found)
-    found.infinite = signs(a) | _opposite(signs(b))
-    return found
+        result = _defined(~jnp.isnan(a.low - b.low) & ~jnp.isnan(a.high - b.high), result)
+    result.infinite = signs(a) | _opposite(signs(b))
+    return result
 
 
 def _rounded_sum(low: Any, high: Any, positive: bool) -> Interval:
@@ -172,21 +172,21 @@ def _rounded_sum(low: Any, high: Any, positive: bool) -> Interval:
 
 def multiply(a: Interval, b: Interval) -> Interval:
     """Return products."""
-    found = _product(a, b)
+    result = _product(a, b)
     for x, y in ((a, b), (b, a)):
         if x.infinite and y.low is not y.high:  # zero times an infinite end is NaN already
-            found = _defined(~(_has_infinity(x) & _has_zero(y)), found)
+            result = _defined(~(_has_infinity(x) & _has_zero(y)), result)
     if signs(a, b):
-        found.infinite = PLUS if a.positive and b.positive else BOTH
+        result.infinite = PLUS if a.positive and b.positive else BOTH
     for number, other in ((a, b), (b, a)):
         if number.low is number.high and not other.positive:
             # an infinite number, such as the logarithm of 0, times another than 0 is infinite
-            whole = number.low * other.low
-            infinite = (other.low == other.high) & jnp.isinf(other.low) & jnp.isinf(whole)
-            found.low, found.high = (jnp.where(infinite, whole, end) for end in (found.low, found.high))
-            found.positive = False
+            product = number.low * other.low
+            infinite = (other.low == other.high) & jnp.isinf(other.low) & jnp.isinf(product)
+            result.low, result.high = (jnp.where(infinite, product, end) for end in (result.low, result.high))
+            result.positive = False
             break
-    return found
+    return result
 
 
 def _product(a: Interval, b: Interval) -> Interval:
@@ -195,15 +195,15 @@ def _product(a: Interval, b: Interval) -> Interval:
     if b.positive:
         a, b = b, a
     if a.positive:
-        found = widen(
+        result = widen(
             jnp.where(b.low >= 0, a.low, a.high) * b.low, jnp.where(b.high >= 0, a.high, a.low) * b.high
         )
-        return _not_below_zero(b.low, found)
+        return _not_below_zero(b.low, result)
     if a.low is a.high:  # one number
         b, a = a, b
     if b.low is b.high:
-        one, other = a.low * b.low, a.high * b.low
-        return widen(jnp.minimum(one, other), jnp.maximum(one, other))
+        first, second = a.low * b.low, a.high * b.low
+        return widen(jnp.minimum(first, second), jnp.maximum(first, second))
     corners = a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high
     return widen(
         jnp.minimum(jnp.minimum(*corners[:2]), jnp.minimum(*corners[2:])),
@@ -230,17 +230,17 @@ def divide(a: Interval, b: Interval) -> Interval:
     near, far = _divisor(b)
     low = a.low / far if a.positive else a.low / jnp.where(a.low >= 0, far, near)
     high = a.high / near if a.positive else a.high / jnp.where(a.high >= 0, near, far)
-    found = widen(low, high, positive=a.positive and b.positive)
-    found = found if a.positive else _not_below_zero(a.low, found)
+    result = widen(low, high, positive=a.positive and b.positive)
+    result = result if a.positive else _not_below_zero(a.low, result)
     if isinstance(unknown, jax.core.Tracer) or np.any(unknown):
-        found = _defined(~unknown, found)
-    found.infinite = infinite
-    return found
+        result = _defined(~unknown, result)
+    result.infinite = infinite
+    return result
 
 
-def _not_below_zero(low: Any, found: Interval) -> Interval:
+def _not_below_zero(low: Any, result: Interval) -> Interval:
     """Return a product with a positive number; with zero it is not below zero, so that it has a root."""
-    return Interval(jnp.where((low >= 0) & (found.low < 0), 0.0, found.low), found.high, found.positive)
+    return Interval(jnp.where((low >= 0) & (result.low < 0), 0.0, result.low), result.high, result.positive)
 
 
 def _divisor(b: Interval) -> tuple[Any, Any]:
@@ -258,8 +258,8 @@ def power(a: Interval, exponent: int) -> Interval:
     if exponent < 0:
         return divide(ONE, power(a, -exponent))
     if exponent == 0:
-        one = jnp.ones_like(a.low)
-        return Interval(one, one, True)
+        unit = jnp.ones_like(a.low)
+        return Interval(unit, unit, True)
     if exponent % 2 == 0 and not a.positive:
         a = absolute(a)
     return widen(_raised(a.low, exponent), _raised(a.high, exponent), exponent * WIDEN, a.positive)
@@ -280,16 +280,16 @@ def absolute(a: Interval) -> Interval:
     return Interval(smallest, jnp.maximum(-a.low, a.high), True)
 
 
-def _defined(good: Any, found: Interval) -> Interval:
+def _defined(good: Any, result: Interval) -> Interval:
     """Return nothing, both ends NaN, where a function may not be defined."""
-    low, high = (jnp.where(good, end, jnp.nan) for end in (found.low, found.high))
-    return Interval(low, high, found.positive)
+    low, high = (jnp.where(good, end, jnp.nan) for end in (result.low, result.high))
+    return Interval(low, high, result.positive)
 
 
 def root(a: Interval) -> Interval:
     """Return square roots."""
-    found = widen(jnp.sqrt(a.low), jnp.sqrt(a.high), positive=True)
-    return found if a.positive else _defined(a.low >= 0, found)
+    result = widen(jnp.sqrt(a.low), jnp.sqrt(a.high), positive=True)
+    return result if a.positive else _defined(a.low >= 0, result)
 
 
 def total(a: Interval, axes: tuple[int, ...]) -> Interval:
@@ -300,18 +300,18 @@ def total(a: Interval, axes: tuple[int, ...]) -> Interval:
         return widen(low, high, (terms + 3) * EPS, positive=True)
     # each end by its own sizes: an infinite lower end, the logarithm of 0, says nothing of the upper one
     below, above = (jnp.sum(jnp.abs(end), axes) * ((terms + 3) * EPS) + TINY for end in (a.low, a.high))
-    found = Interval(low - below, high + above)
+    result = Interval(low - below, high + above)
     if signs(a) == BOTH:
-        found = _defined((low > -jnp.inf) | (high < jnp.inf), found)
-    found.infinite = signs(a)
-    return found
+        result = _defined((low > -jnp.inf) | (high < jnp.inf), result)
+    result.infinite = signs(a)
+    return result
 
 
 def contract(a: Interval, b: Interval, dot: Callable[[Any, Any], Any], terms: int) -> Interval:
     """Return sums of ``terms`` products, ``dot`` of midpoints and radii."""
     finite = not (a.infinite or b.infinite)
     if a.positive and b.positive:
-        found = widen(dot(a.low, b.low), dot(a.high, b.high), (terms + 3) * WIDEN, positive=True)
+        result = widen(dot(a.low, b.low), dot(a.high, b.high), (terms + 3) * WIDEN, positive=True)
     else:
         (mid, radius), (other, wide) = _ball(a), _ball(b)
         middle = dot(mid, other)
@@ -319,8 +319,8 @@ def contract(a: Interval, b: Interval, dot: Callable[[Any, Any], Any], terms: in
         spread = (
             dot(jnp.abs(mid), wide) + dot(radius, jnp.abs(other) + wide) + ((terms + 3) * WIDEN * size + TINY)
         )
-        found = widen(middle - spread, middle + spread)
-    return found if finite else _defined(jnp.isfinite(found.low) & jnp.isfinite(found.high), found)
+        result = widen(middle - spread, middle + spread)
+    return result if finite else _defined(jnp.isfinite(result.low) & jnp.isfinite(result.high), result)
 
 
 def _ball(a: Interval) -> tuple[Any, Any]:
@@ -341,15 +341,15 @@ def share(a: Interval, axis: int, logs: Interval | None = None) -> Interval:
     low, high = (reduce_others(jnp.sum, end, axis, 0.0) for end in (a.low, a.high))
     near, far = _divisor(a)
     # five operations round, besides the sum
-    found = widen(1 / (1 + high / near), 1 / (1 + low / far), (a.shape[axis] + 8) * EPS, True)
-    low, high = jnp.where(a.low > 0, found.low, 0.0), jnp.minimum(found.high, 1.0)
-    found = Interval(low, jnp.where(a.high > 0, high, 0.0), True)
-    some, every = a.low > 0, a.high < jnp.inf
+    result = widen(1 / (1 + high / near), 1 / (1 + low / far), (a.shape[axis] + 8) * EPS, True)
+    low, high = jnp.where(a.low > 0, result.low, 0.0), jnp.minimum(result.high, 1.0)
+    result = Interval(low, jnp.where(a.high > 0, high, 0.0), True)
+    positive, finite = a.low > 0, a.high < jnp.inf
     if logs is not None:
-        some, every = logs.low > -jnp.inf, logs.high < jnp.inf
-    found = _defined(jnp.any(some, axis, keepdims=True) & jnp.all(every, axis, keepdims=True), found)
-    found.infinite = NONE
-    return found
+        positive, finite = logs.low > -jnp.inf, logs.high < jnp.inf
+    result = _defined(jnp.any(positive, axis, keepdims=True) & jnp.all(finite, axis, keepdims=True), result)
+    result.infinite = NONE
+    return result
 
 
 def reduce_others(reduce: Callable[..., Any], end: Any, axis: int, nothing: float) -> Any:
@@ -371,10 +371,10 @@ def _exp_rest(r: Any) -> Any:
     Taylor to the power 13: the rest is below ``0.36**13 / 14!``, 2e-17 of it. The last sum and the last
     product round by half of `EPS` each, and what comes before by less than both.
     """
-    found = jnp.full_like(r, 1 / factorial(13))
+    result = jnp.full_like(r, 1 / factorial(13))
     for power_ in range(12, 0, -1):
-        found = found * r + 1 / factorial(power_)
-    return found * r
+        result = result * r + 1 / factorial(power_)
+    return result * r
 
 
 def _exp(x: Any) -> Any:
@@ -393,11 +393,11 @@ def _exp(x: Any) -> Any:
 def exp(a: Interval) -> Interval:
     """Return exponentials."""
     low, high = _ends(lambda x: _exp(jnp.clip(x, LOW_EXPONENT, HIGH_EXPONENT)), a)
-    found = widen(low, high, 2 * WIDEN, positive=True)
-    found.low = jnp.where(a.low < LOW_EXPONENT, 0.0, found.low)
-    found.high = jnp.where(a.high > HIGH_EXPONENT, jnp.inf, found.high)
-    found.infinite = signs(a) & PLUS
-    return found
+    result = widen(low, high, 2 * WIDEN, positive=True)
+    result.low = jnp.where(a.low < LOW_EXPONENT, 0.0, result.low)
+    result.high = jnp.where(a.high > HIGH_EXPONENT, jnp.inf, result.high)
+    result.infinite = signs(a) & PLUS
+    return result
 
 
 def _ends(function: Callable[[Any], Any], a: Interval) -> tuple[Any, Any]:
@@ -415,10 +415,10 @@ def _expm1(x: Any) -> Any:
 
 def expm1(a: Interval) -> Interval:
     """Return ``exp - 1``."""
-    found = widen(*_ends(_expm1, a), 8 * WIDEN, a.positive)
-    found.low = jnp.maximum(found.low, -1.0)
-    found.high = jnp.where(a.high > HIGH_EXPONENT, jnp.inf, found.high)
-    return found
+    result = widen(*_ends(_expm1, a), 8 * WIDEN, a.positive)
+    result.low = jnp.maximum(result.low, -1.0)
+    result.high = jnp.where(a.high > HIGH_EXPONENT, jnp.inf, result.high)
+    return result
 
 
 def _log_ratio(f: Any) -> Any:
@@ -427,10 +427,10 @@ def _log_ratio(f: Any) -> Any:
     To the power 23: the rest is below ``0.18**24 / 25``, 6e-20 of it.
     """
     s = f * f
-    found = jnp.full_like(f, 1 / 23)
+    result = jnp.full_like(f, 1 / 23)
     for odd in range(21, 0, -2):
-        found = found * s + 1 / odd
-    return 2 * f * found
+        result = result * s + 1 / odd
+    return 2 * f * result
 
 
 def _log(x: Any) -> Any:
@@ -444,18 +444,18 @@ def _log(x: Any) -> Any:
     m = jax.lax.bitcast_convert_type((bits & 0xFFFFFFFFFFFFF) | (1022 << 52), jnp.float64)  # in [.5, 1)
     small = m < ROOT_HALF
     m, e = jnp.where(small, 2 * m, m), (e - small).astype(jnp.float64)
-    found = e * LOG2_HIGH + (e * LOG2_LOW + _log_ratio((m - 1) / (m + 1)))
+    result = e * LOG2_HIGH + (e * LOG2_LOW + _log_ratio((m - 1) / (m + 1)))
     # numbers too small to be normal count as zero
-    return jnp.where(x >= SMALLEST, jnp.where(x == jnp.inf, x, found), jnp.where(x >= 0, -jnp.inf, jnp.nan))
+    return jnp.where(x >= SMALLEST, jnp.where(x == jnp.inf, x, result), jnp.where(x >= 0, -jnp.inf, jnp.nan))
 
 
 def log(a: Interval) -> Interval:
     """Return logarithms."""
-    found = widen(_log(a.low), _log(a.high), 4 * WIDEN)
-    found.high = jnp.where(a.high < SMALLEST, -jnp.inf, found.high)  # of zero: no other end is so small
-    found = found if a.positive else _defined(a.low >= 0, found)
-    found.infinite = MINUS | signs(a)
-    return found
+    result = widen(_log(a.low), _log(a.high), 4 * WIDEN)
+    result.high = jnp.where(a.high < SMALLEST, -jnp.inf, result.high)  # of zero: no other end is so small
+    result = result if a.positive else _defined(a.low >= 0, result)
+    result.infinite = MINUS | signs(a)
+    return result
 
 
 def _log1p(x: Any) -> Any:
@@ -467,10 +467,10 @@ def _log1p(x: Any) -> Any:
 
 def log1p(a: Interval) -> Interval:
     """Return ``log(1 + x)``."""
-    found = widen(_log1p(a.low), _log1p(a.high), 8 * WIDEN, a.positive)
-    found = found if a.positive else _defined(a.low >= -1, found)
-    found.infinite = MINUS | signs(a)
-    return found
+    result = widen(_log1p(a.low), _log1p(a.high), 8 * WIDEN, a.positive)
+    result = result if a.positive else _defined(a.low >= -1, result)
+    result.infinite = MINUS | signs(a)
+    return result
 
 
 def tanh(a: Interval) -> Interval:
@@ -480,9 +480,9 @@ def tanh(a: Interval) -> Interval:
         t = _expm1(2 * jnp.minimum(jnp.abs(x), 20.0))
         return jnp.sign(x) * t / (t + 2)
 
-    found = widen(*_ends(point, a), 16 * WIDEN, a.positive)
+    result = widen(*_ends(point, a), 16 * WIDEN, a.positive)
     # beyond 20 the distance to 1 is below 1e-17, less than what endpoints are moved by
-    return Interval(jnp.maximum(found.low, -1.0), jnp.minimum(found.high, 1.0), a.positive)
+    return Interval(jnp.maximum(result.low, -1.0), jnp.minimum(result.high, 1.0), a.positive)
 
 
 def hyperbolic_cosine(a: Interval) -> Interval:
@@ -493,8 +493,8 @@ def hyperbolic_cosine(a: Interval) -> Interval:
         return 0.5 * e + 0.5 / e
 
     a = absolute(a)
-    found = widen(*_ends(point, a), 4 * WIDEN, positive=True)
-    return Interval(found.low, jnp.where(a.high > HIGH_EXPONENT, jnp.inf, found.high), True)
+    result = widen(*_ends(point, a), 4 * WIDEN, positive=True)
+    return Interval(result.low, jnp.where(a.high > HIGH_EXPONENT, jnp.inf, result.high), True)
 
 
 def hyperbolic_sine(a: Interval) -> Interval:
@@ -504,15 +504,15 @@ def hyperbolic_sine(a: Interval) -> Interval:
         t = _expm1(jnp.abs(x))
         return jnp.sign(x) * (0.5 * t + 0.5 * (t / (t + 1)))
 
-    found = widen(*_ends(point, a), 16 * WIDEN, a.positive)
-    low = jnp.where(a.low < -HIGH_EXPONENT, -jnp.inf, found.low)
-    return Interval(low, jnp.where(a.high > HIGH_EXPONENT, jnp.inf, found.high), a.positive)
+    result = widen(*_ends(point, a), 16 * WIDEN, a.positive)
+    low = jnp.where(a.low < -HIGH_EXPONENT, -jnp.inf, result.low)
+    return Interval(low, jnp.where(a.high > HIGH_EXPONENT, jnp.inf, result.high), a.positive)
 
 
 def logistic(a: Interval) -> Interval:
     """Return ``1 / (1 + exp(-x))``."""
-    found = divide(ONE, add(ONE, exp(negate(a))))
-    return Interval(found.low, jnp.minimum(found.high, 1.0), True)
+    result = divide(ONE, add(ONE, exp(negate(a))))
+    return Interval(result.low, jnp.minimum(result.high, 1.0), True)
 
 
 def real_power(a: Interval, b: Interval) -> Interval:
@@ -524,9 +524,9 @@ def real_power(a: Interval, b: Interval) -> Interval:
                 return power(a, int(exponent))
             if exponent == 0.5:
                 return root(a)
-    found = exp(multiply(b, log(a)))
-    found.positive = a.positive  # whole powers of negative numbers may be negative, and are not known
-    return found
+    result = exp(multiply(b, log(a)))
+    result.positive = a.positive  # whole powers of negative numbers may be negative, and are not known
+    return result
 
 
 def _cosine_like(a: Interval, function: Callable[[Any], Any], shift: float) -> Interval:
@@ -542,8 +542,8 @@ def _cosine_like(a: Interval, function: Callable[[Any], Any], shift: float) -> I
     far = jnp.maximum(jnp.abs(a.low), jnp.abs(a.high)) > 1e4
     known = ~jnp.isnan(a.low + a.high)
     low = jnp.where(known & (bottom | far), -1.0, jnp.maximum(low, -1.0))
-    found = Interval(low, jnp.where(known & (top | far), 1.0, jnp.minimum(high, 1.0)))
-    return _defined(~_has_infinity(a), found) if a.infinite else found
+    result = Interval(low, jnp.where(known & (top | far), 1.0, jnp.minimum(high, 1.0)))
+    return _defined(~_has_infinity(a), result) if a.infinite else result
 
 
 def cosine(a: Interval) -> Interval:
@@ -581,15 +581,17 @@ def log_gamma_excess(a: Interval, axis: int) -> Interval:
     """
 
     def at(end: Any) -> Interval:
-        one = Interval(end, end, a.positive)
-        return subtract(log_gamma(total(one, (axis,))), total(log_gamma(one), (axis,)))
+        point = Interval(end, end, a.positive)
+        return subtract(log_gamma(total(point, (axis,))), total(log_gamma(point), (axis,)))
 
     return Interval(at(a.low).low, at(a.high).high)
 
 
 def digamma_less_log(a: Interval) -> Interval:
     """Return `digamma` of positive numbers, less their logarithms: it increases towards zero."""
-    low, high = (subtract(digamma(one), log(one)) for one in (Interval(end, end) for end in (a.low, a.high)))
+    low, high = (
+        subtract(digamma(point), log(point)) for point in (Interval(end, end) for end in (a.low, a.high))
+    )
     return Interval(low.low, jnp.minimum(high.high, 0.0))
 
 
@@ -600,16 +602,16 @@ def polygamma(order: Any, a: Interval) -> Interval:
     """
     far = a.high > 1e60
     ends = [jax.lax.polygamma(order, jnp.minimum(end, 1e60)) for end in (a.low, a.high)]
-    found = widen(jnp.minimum(*ends), jnp.maximum(*ends), STATED)
-    found.low = jnp.where(far, jnp.minimum(found.low, 0.0), found.low)
-    found.high = jnp.where(far, jnp.maximum(found.high, 0.0), found.high)
-    return _defined(a.low > 0, found)
+    result = widen(jnp.minimum(*ends), jnp.maximum(*ends), STATED)
+    result.low = jnp.where(far, jnp.minimum(result.low, 0.0), result.low)
+    result.high = jnp.where(far, jnp.maximum(result.high, 0.0), result.high)
+    return _defined(a.low > 0, result)
 
 
 def error_function(a: Interval) -> Interval:
     """Return the error function."""
-    found = widen(jax.lax.erf(a.low), jax.lax.erf(a.high), STATED, a.positive)
-    return Interval(jnp.maximum(found.low, -1.0), jnp.minimum(found.high, 1.0), a.positive)
+    result = widen(jax.lax.erf(a.low), jax.lax.erf(a.high), STATED, a.positive)
+    return Interval(jnp.maximum(result.low, -1.0), jnp.minimum(result.high, 1.0), a.positive)
 
 
 def error_complement(a: Interval) -> Interval:
@@ -636,11 +638,11 @@ def _atan(x: Any) -> Any:
     t = jnp.minimum(size, 1 / size)
     for _ in range(2):
         t = t / (1 + jnp.sqrt(1 + t * t))
-    found = jnp.full_like(t, 1 / 25)
+    result = jnp.full_like(t, 1 / 25)
     for odd in range(23, 0, -2):
-        found = 1 / odd - found * (t * t)
-    found = 4 * t * found
-    return jnp.sign(x) * jnp.where(size > 1, np.pi / 2 - found, found)
+        result = 1 / odd - result * (t * t)
+    result = 4 * t * result
+    return jnp.sign(x) * jnp.where(size > 1, np.pi / 2 - result, result)
 
 
 def arc_tangent(a: Interval) -> Interval:
@@ -657,15 +659,15 @@ def arc_tangent_of(y: Interval, x: Interval) -> Interval:
         return jnp.where(steep, jnp.sign(y) * np.pi / 2 - part, part + (x < 0) * jnp.sign(y) * np.pi)
 
     # on a box without the cut the angle is largest and smallest at corners
-    corners = [point(one, other) for one in (y.low, y.high) for other in (x.low, x.high)]
-    found = widen(
+    corners = [point(y_end, x_end) for y_end in (y.low, y.high) for x_end in (x.low, x.high)]
+    result = widen(
         jnp.minimum(jnp.minimum(*corners[:2]), jnp.minimum(*corners[2:])),
         jnp.maximum(jnp.maximum(*corners[:2]), jnp.maximum(*corners[2:])),
         8 * WIDEN,
     )
     cut = is_cut(y, x)
-    most = np.nextafter(np.pi, 4.0)
-    low, high = jnp.where(cut, -most, found.low), jnp.where(cut, most, found.high)
+    limit = np.nextafter(np.pi, 4.0)
+    low, high = jnp.where(cut, -limit, result.low), jnp.where(cut, limit, result.high)
     return _defined(jnp.isfinite(y.low + y.high) & jnp.isfinite(x.low + x.high), Interval(low, high))
 
 
@@ -676,10 +678,10 @@ def is_cut(y: Interval, x: Interval) -> Any:
 
 def arc_sine(a: Interval) -> Interval:
     """Return arc sines, ``2 atan(x / (1 + sqrt((1 - x) (1 + x))))``."""
-    found = widen(
+    result = widen(
         *_ends(lambda x: 2 * _atan(x / (1 + jnp.sqrt((1 - x) * (1 + x)))), a), 8 * WIDEN, a.positive
     )
-    return _defined((a.low >= -1) & (a.high <= 1), found)
+    return _defined((a.low >= -1) & (a.high <= 1), result)
 
 
 def arc_cosine(a: Interval) -> Interval:
@@ -718,18 +720,18 @@ def area_tangent(a: Interval) -> Interval:
         size = jnp.minimum(jnp.abs(x), 1.0)
         return jnp.sign(x) * 0.5 * _log1p(2 * size / (1 - size))
 
-    found = _defined((a.low >= -1) & (a.high <= 1), widen(*_ends(point, a), 16 * WIDEN, a.positive))
-    found.infinite = PLUS if a.positive else BOTH
-    return found
+    result = _defined((a.low >= -1) & (a.high <= 1), widen(*_ends(point, a), 16 * WIDEN, a.positive))
+    result.infinite = PLUS if a.positive else BOTH
+    return result
 
 
 def tangent(a: Interval) -> Interval:
     """Return tangents, which increase between poles; beyond 1e4 radians, or with a pole, nothing is known."""
-    found = widen(*_ends(jnp.tan, a), STATED)
+    result = widen(*_ends(jnp.tan, a), STATED)
     slack = 1e-9
     first, last = (jnp.floor(end / np.pi + 0.5 + room) for end, room in ((a.low, -slack), (a.high, slack)))
     near = jnp.maximum(jnp.abs(a.low), jnp.abs(a.high)) <= 1e4
-    return _defined(near & (first == last), found)
+    return _defined(near & (first == last), result)
 
 
 def bessel_i0e(a: Interval) -> Interval:
@@ -741,14 +743,14 @@ def bessel_i0e(a: Interval) -> Interval:
 
 def bessel_i1e(a: Interval) -> Interval:
     """Return ``exp(-|x|) I_1(x)``, largest at 1.5451."""
-    most, place = 0.219091975, 1.5451
+    limit, place = 0.219091975, 1.5451
     ends = _ends(jax.lax.bessel_i1e, a)
     slack = 1e-3
     low, high = jnp.minimum(*ends), jnp.maximum(*ends)
     above, below = (
         (a.low <= sign * place + slack) & (a.high >= sign * place - slack) for sign in (1.0, -1.0)
     )
-    return widen(jnp.where(below, -most, low), jnp.where(above, most, high), STATED, a.positive)
+    return widen(jnp.where(below, -limit, low), jnp.where(above, limit, high), STATED, a.positive)
 
 
 def cube_root(a: Interval) -> Interval:
@@ -761,6 +763,6 @@ def hull(intervals: list[Interval]) -> Interval:
     low, high = intervals[0].low, intervals[0].high
     for other in intervals[1:]:
         low, high = jnp.minimum(low, other.low), jnp.maximum(high, other.high)
-    found = Interval(low, high, all(other.positive for other in intervals))
-    found.infinite = signs(*intervals)
-    return found
+    result = Interval(low, high, all(other.positive for other in intervals))
+    result.infinite = signs(*intervals)
+    return result

@@ -9,15 +9,15 @@ from rivalry.core.tolerances import DOMINANCE, EIGENVALUE_ERROR
 UNITS = 20  # steps of the power method for units of choices
 
 
-def diagonally_dominant(low: np.ndarray, high: np.ndarray, one: np.ndarray) -> np.ndarray:
+def diagonally_dominant(low: np.ndarray, high: np.ndarray, is_diagonal: np.ndarray) -> np.ndarray:
     """Return which intervals of matrices are diagonally dominant in some units, with positive entries."""
-    own = np.diagonal(low, axis1=1, axis2=2)
-    size = np.where(one, 0.0, np.maximum(np.abs(low), np.abs(high)))
-    unit = np.ones(own.shape)
+    diagonal = np.diagonal(low, axis1=1, axis2=2)
+    size = np.where(is_diagonal, 0.0, np.maximum(np.abs(low), np.abs(high)))
+    unit = np.ones(diagonal.shape)
     for _ in range(UNITS):  # towards the units in which all rows are equally dominant
-        unit = np.einsum("bij,bj->bi", size, unit) / own + 0.1 * unit
+        unit = np.einsum("bij,bj->bi", size, unit) / diagonal + 0.1 * unit
         unit = np.maximum(unit / np.max(unit, axis=1, keepdims=True), 1e-6)
-    return np.asarray(np.all(own * unit > np.einsum("bij,bj->bi", size, unit) * (1 + DOMINANCE), axis=1))
+    return np.asarray(np.all(diagonal * unit > np.einsum("bij,bj->bi", size, unit) * (1 + DOMINANCE), axis=1))
 
 
 def positive_definite(low: np.ndarray, high: np.ndarray) -> np.ndarray:

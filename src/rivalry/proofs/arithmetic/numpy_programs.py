@@ -52,8 +52,8 @@ class Operation(NamedTuple):
     """One operation: a function, the indices of its operands and results, and whether these are a list."""
 
     call: Callable[..., Any]
-    given: tuple[int, ...]
-    found: tuple[int, ...]
+    operands: tuple[int, ...]
+    results: tuple[int, ...]
     several: bool
 
 
@@ -78,10 +78,13 @@ class Program:
         self._known: dict[int, Any] = {}
         self._index: dict[Any, int] = {}  # of known numbers, and of results by operation and operands
         self._steps: list[Operation] = []
-        given = [self._add(_kind(one.aval, has)) for one, has in zip(traced.jaxpr.invars, rows, strict=True)]
-        self.given = tuple(given)
-        self.found = tuple(self._inlined(traced, given))
-        self.rows = tuple(self._kinds[k].rows for k in self.found)
+        arguments = [
+            self._add(_kind(variable.aval, has_rows))
+            for variable, has_rows in zip(traced.jaxpr.invars, rows, strict=True)
+        ]
+        self.operands = tuple(arguments)
+        self.results = tuple(self._inlined(traced, arguments))
+        self.rows = tuple(self._kinds[k].rows for k in self.results)
         self._finish()
 
     def _add(self, kind: Kind) -> int:
@@ -109,12 +112,12 @@ class Program:
         if name == "custom_linear_solve":
             parts = linear_solve(params, operands)
             return self._inlined(parts.solution, [*parts.factors, *parts.right])
-        return self._apply(name, params, operands, [one.aval for one in equation.outvars])
+        return self._apply(name, params, operands, [variable.aval for variable in equation.outvars])
 
     def _apply(self, name: str, params: dict[str, Any], operands: list[int], avals: list[Any]) -> list[int]:
         if name in SAME:
             return operands
-        key: Any = (name, tuple(sorted(params.items(), key=lambda one: one[0])), tuple(operands))
+        key: Any = (name, tuple(sorted(params.items(), key=lambda item: item[0])), tuple(operands))
         try:
             if key in self._index:
                 first = self._index[key]
@@ -126,47 +129,47 @@ class Program:
         kinds = [self._kinds[k] for k in operands]
         outs = [_kind(aval, any(kind.rows for kind in kinds)) for aval in avals]
         call = RULES[name](params, kinds, outs)
-        found = [self._add(kind) for kind in outs]
-        if key is not None and found:
-            self._index[key] = found[0]
+        results = [self._add(kind) for kind in outs]
+        if key is not None and results:
+            self._index[key] = results[0]
         if all(k in self._known for k in operands):
             with np.errstate(all="ignore"):
                 values = call(*(self._known[k] for k in operands))
-            self._known.update(zip(found, values if isinstance(values, list) else [values], strict=True))
+            self._known.update(zip(results, values if isinstance(values, list) else [values], strict=True))
         else:
-            self._steps.append(Operation(call, tuple(operands), tuple(found), name in LISTED))
-        return found
+            self._steps.append(Operation(call, tuple(operands), tuple(results), name in LISTED))
+        return results
 
     def _finish(self) -> None:
         """Write what results need as one function of Python, which calls operations at the least cost."""
-        wanted, steps = set(self.found), []
+        live, steps = set(self.results), []
         for step in reversed(self._steps):
-            if wanted.isdisjoint(step.found):
+            if live.isdisjoint(step.results):
                 continue
-            last = [k for k in {*step.given, *step.found} if k not in wanted]
-            wanted.update(step.given)
+            last = [k for k in {*step.operands, *step.results} if k not in live]
+            live.update(step.operands)
             steps.append((step, last))
-        known = {k: value for k, value in self._known.items() if k in wanted}
-        names = {k: f"a{j}" for j, k in enumerate(self.given)} | {k: f"n{k}" for k in known}
+        known = {k: value for k, value in self._known.items() if k in live}
+        names = {k: f"a{j}" for j, k in enumerate(self.operands)} | {k: f"n{k}" for k in known}
         calls: dict[Callable[..., Any], str] = {}
         free: list[str] = []  # of results that are not used again: memory is given back, too
-        lines = [f"def run({', '.join(names[k] for k in self.given)}):"]
+        lines = [f"def run({', '.join(names[k] for k in self.operands)}):"]
         for step, last in reversed(steps):
             call = calls.setdefault(step.call, f"f{len(calls)}")
-            operands = ", ".join(names[k] for k in step.given)
+            operands = ", ".join(names[k] for k in step.operands)
             free += [names[k] for k in last if k in names and names[k][0] == "v"]
-            for k in step.found:
+            for k in step.results:
                 names[k] = free.pop() if free else f"v{len(names)}"
-            free += [names[k] for k in last if k in step.found]
-            results = ", ".join(names[k] for k in step.found)
+            free += [names[k] for k in last if k in step.results]
+            results = ", ".join(names[k] for k in step.results)
             lines.append(f" {results}{',' * step.several} = {call}({operands})")
-        lines.append(f" return [{', '.join(names[k] for k in self.found)}]")
+        lines.append(f" return [{', '.join(names[k] for k in self.results)}]")
         space: dict[str, Any] = {name: call for call, name in calls.items()}
         space |= {names[k]: value for k, value in known.items()}
         exec(compile("\n".join(lines), "<program>", "exec"), space)
         self._run: Callable[..., list[Any]] = space["run"]
         self._count = len(steps)
-        self._numbers = sum(prod(self._kinds[k].shape) for step, _ in steps for k in step.found)
+        self._numbers = sum(prod(self._kinds[k].shape) for step, _ in steps for k in step.results)
         self._index, self._known, self._steps = {}, {}, []
 
     def is_slow(self, rows: int) -> bool:
@@ -174,9 +177,9 @@ class Program:
         count = self._count
         return bool(rows * (count * CALLING + self._numbers * COUNTING) > count * COMPILING)
 
-    def __call__(self, *given: object) -> list[Any]:
+    def __call__(self, *arguments: object) -> list[Any]:
         """Return the results for arguments, those of rows ``[row ..]``."""
-        return self._run(*given)
+        return self._run(*arguments)
 
 
 def _kind(aval: Any, rows: bool) -> Kind:
@@ -192,7 +195,7 @@ def _lifted(value: Any, kind: Kind, rank: int) -> Any:
     return value.reshape((len(value), *(1,) * (rank - len(kind.shape)), *kind.shape))
 
 
-def _each(function: Callable[..., Any]) -> Rule:
+def _on_entries(function: Callable[..., Any]) -> Rule:
     """Return the rule of an operation on entries."""
 
     def rule(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
@@ -213,7 +216,7 @@ def _displacing(move: Callable[..., Any]) -> Rule:
     return rule
 
 
-def _behind(a: Any, first: int, shape: Sequence[int]) -> Any:
+def _reshaped(a: Any, first: int, shape: Sequence[int]) -> Any:
     return a.reshape((*a.shape[:first], *shape))
 
 
@@ -221,9 +224,9 @@ def _broadcast(a: Any, params: dict[str, Any], first: int, shape: tuple[int, ...
     sizes = [1] * len(shape)
     for k, at in enumerate(params["broadcast_dimensions"]):
         sizes[at] = a.shape[first + k]
-    whole = np.empty((*a.shape[:first], *shape), a.dtype)  # faster than a view, which NumPy makes in Python
-    whole[...] = _behind(a, first, sizes)
-    return whole
+    result = np.empty((*a.shape[:first], *shape), a.dtype)  # faster than a view, which NumPy makes in Python
+    result[...] = _reshaped(a, first, sizes)
+    return result
 
 
 def _transposed(a: Any, params: dict[str, Any], first: int, shape: object) -> Any:
@@ -232,8 +235,8 @@ def _transposed(a: Any, params: dict[str, Any], first: int, shape: object) -> An
 
 def _sliced(a: Any, params: dict[str, Any], first: int, shape: Any) -> Any:
     steps = params["strides"] or [None] * len(shape)
-    each = map(slice, params["start_indices"], params["limit_indices"], steps)
-    return a[(*(slice(None),) * first, *each)]
+    slices = map(slice, params["start_indices"], params["limit_indices"], steps)
+    return a[(*(slice(None),) * first, *slices)]
 
 
 def _reversed(a: Any, params: dict[str, Any], first: int, shape: object) -> Any:
@@ -299,14 +302,14 @@ def _pad(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) ->
     if any(low < 0 or high < 0 for low, high, _ in params["padding_config"]) or kinds[1].rows:
         raise Unknown("pad by rows, or by less than nothing")
     first = kinds[0].first
-    shape, where = outs[0].shape, [slice(None)] * first
+    shape, index = outs[0].shape, [slice(None)] * first
     for (low, _, between), size in zip(params["padding_config"], kinds[0].shape, strict=True):
-        where.append(slice(low, low + (size - 1) * (between + 1) + 1 if size else low, between + 1))
+        index.append(slice(low, low + (size - 1) * (between + 1) + 1 if size else low, between + 1))
 
     def pad(a: Any, value: Any) -> Any:
-        whole = np.full((*a.shape[:first], *shape), value, a.dtype)
-        whole[tuple(where)] = a
-        return whole
+        result = np.full((*a.shape[:first], *shape), value, a.dtype)
+        result[tuple(index)] = a
+        return result
 
     return pad
 
@@ -332,10 +335,10 @@ def _convert(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Cal
 
 def _select(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     if len(kinds) == 3:
-        return _each(lambda which, no, yes: np.where(which, yes, no))(params, kinds, outs)
+        return _on_entries(lambda condition, no, yes: np.where(condition, yes, no))(params, kinds, outs)
     if len(kinds) > 31:  # of `numpy.choose`
         raise Unknown("a choice between many cases")
-    return _each(lambda which, *cases: np.choose(which, cases))(params, kinds, outs)
+    return _on_entries(lambda condition, *cases: np.choose(condition, cases))(params, kinds, outs)
 
 
 def _dot(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
@@ -343,26 +346,26 @@ def _dot(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) ->
     ranks = [len(kind.shape) for kind in kinds[:2]]
     # letters: 0 for rows, then the axes of the first operand, then those of the second
     a, b = list(range(1, 1 + ranks[0])), list(range(1 + ranks[0], 1 + sum(ranks)))
-    for mine, other in (*zip(contract_a, contract_b, strict=True), *zip(batch_a, batch_b, strict=True)):
-        b[other] = a[mine]
+    for axis_a, axis_b in (*zip(contract_a, contract_b, strict=True), *zip(batch_a, batch_b, strict=True)):
+        b[axis_b] = a[axis_a]
     rest_a = [a[k] for k in range(ranks[0]) if k not in (*contract_a, *batch_a)]
     rest_b = [b[k] for k in range(ranks[1]) if k not in (*contract_b, *batch_b)]
-    whole = [a[k] for k in batch_a] + rest_a + rest_b
+    letters = [a[k] for k in batch_a] + rest_a + rest_b
     a, b = [0] * kinds[0].first + a, [0] * kinds[1].first + b
-    whole = [0] * outs[0].first + whole
-    return lambda x, y: np.einsum(x, a, y, b, whole)
+    letters = [0] * outs[0].first + letters
+    return lambda x, y: np.einsum(x, a, y, b, letters)
 
 
 def _iota(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     shape, along = outs[0].shape, params["dimension"]
     sizes = [size if k == along else 1 for k, size in enumerate(shape)]
-    whole = np.broadcast_to(np.arange(shape[along], dtype=outs[0].dtype).reshape(sizes), shape)
-    return lambda *_: whole
+    result = np.broadcast_to(np.arange(shape[along], dtype=outs[0].dtype).reshape(sizes), shape)
+    return lambda *_: result
 
 
 def _empty(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    whole = np.zeros(outs[0].shape, outs[0].dtype)
-    return lambda *_: whole
+    result = np.zeros(outs[0].shape, outs[0].dtype)
+    return lambda *_: result
 
 
 def _bits(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
@@ -387,9 +390,9 @@ def _places(
     rank = len(shape)
 
     def along(array: Any, axis: Any) -> Any:
-        where = [1] * rank
-        where[axis] = len(array)
-        return array.reshape(where)
+        sizes_along = [1] * rank
+        sizes_along[axis] = len(array)
+        return array.reshape(sizes_along)
 
     fixed: list[Any] = [0] * len(sizes)
     for axis, k in zip(in_result, remaining, strict=True):
@@ -401,14 +404,14 @@ def _places(
         widths[axis] = size
 
     def find(indices: Any, clipped: bool) -> tuple[list[Any], Any]:
-        found, inside = list(fixed), np.True_
+        index, inside = list(fixed), np.True_
         for j, k in enumerate(starts):
             start = indices[..., j].astype(np.int64)
             start = start.reshape((*start.shape[: kind.first], *widths))
-            most = sizes[k] - window[k]
-            inside = inside & (start >= 0) & (start <= most)
-            found[k] = found[k] + np.clip(start, 0, most)
-        return found, np.True_ if clipped else inside
+            last_start = sizes[k] - window[k]
+            inside = inside & (start >= 0) & (start <= last_start)
+            index[k] = index[k] + np.clip(start, 0, last_start)
+        return index, np.True_ if clipped else inside
 
     return find
 
@@ -443,13 +446,13 @@ def _gather(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind])
         fill = _outside(out.dtype)
 
     def gather(a: Any, indices: Any) -> Any:
-        where, inside = find(indices, not fills)
+        index, inside = find(indices, not fills)
         if kinds[0].rows:
-            where = [_row_index(len(a), len(out.shape)), *where]
+            index = [_row_index(len(a), len(out.shape)), *index]
         # a new axis for rows of indices, where the operand has none
         count = (len(a),) if kinds[0].rows else (len(indices),) if kinds[1].rows else ()
-        found = np.broadcast_to(a[tuple(where)] if where else a, (*count, *out.shape))
-        return found if np.all(inside) else np.where(inside, found, fill)
+        result = np.broadcast_to(a[tuple(index)] if index else a, (*count, *out.shape))
+        return result if np.all(inside) else np.where(inside, result, fill)
 
     return gather
 
@@ -480,23 +483,23 @@ def _scatter(adds: bool) -> Rule:
         clips = "CLIP" in str(params["mode"])
 
         def scatter(a: Any, indices: object, new: Any) -> Any:
-            where, inside = find(indices, clips)
+            index, inside = find(indices, clips)
             count: tuple[int, ...] = ()
             if out.rows:
                 a, new, _ = _with_rows([a, new, indices], [kinds[0], kinds[2], kinds[1]])
                 count = (len(a),)
-                where = [_row_index(len(a), len(update.shape)), *where]
-            whole = np.array(a)
+                index = [_row_index(len(a), len(update.shape)), *index]
+            result = np.array(a)
             new = np.broadcast_to(new, (*count, *update.shape))
-            place = tuple(np.broadcast_arrays(*where, new)[:-1]) if where else ()
+            place = tuple(np.broadcast_arrays(*index, new)[:-1]) if index else ()
             if not np.all(inside):
                 good = np.broadcast_to(inside, new.shape)
                 place, new = tuple(part[good] for part in place), new[good]
             if adds:
-                np.add.at(whole, place, new)
+                np.add.at(result, place, new)
             else:
-                whole[place] = new
-            return whole
+                result[place] = new
+            return result
 
         return scatter
 
@@ -508,12 +511,12 @@ def _window(sizes: Sequence[int], window: Sequence[int], kinds: Sequence[Kind]) 
     rank = len(sizes)
 
     def find(*starts: Any) -> list[Any]:
-        found = []
+        index = []
         for k, start in enumerate(starts):
             offsets = np.arange(window[k]).reshape([-1 if j == k else 1 for j in range(rank)])
             start = np.clip(start, 0, sizes[k] - window[k])
-            found.append(offsets + (start.reshape((-1, *(1,) * rank)) if kinds[k].rows else start))
-        return found
+            index.append(offsets + (start.reshape((-1, *(1,) * rank)) if kinds[k].rows else start))
+        return index
 
     return find
 
@@ -523,8 +526,8 @@ def _dynamic_slice(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) 
     find = _window(kinds[0].shape, shape, kinds[1:])
 
     def cut(a: Any, *starts: object) -> Any:
-        where = find(*starts)
-        return a[(_row_index(len(a), len(shape)), *where) if kinds[0].rows else tuple(where)]
+        index = find(*starts)
+        return a[(_row_index(len(a), len(shape)), *index) if kinds[0].rows else tuple(index)]
 
     return cut
 
@@ -534,13 +537,13 @@ def _dynamic_update(params: object, kinds: Sequence[Kind], outs: Sequence[Kind])
     rank = len(kinds[0].shape)
 
     def update(a: Any, new: object, *starts: object) -> Any:
-        where = find(*starts)
+        index = find(*starts)
         if outs[0].rows:
             a, new, *_ = _with_rows([a, new, *starts], kinds)
-            where = [_row_index(len(a), rank), *where]
-        whole = np.array(a)
-        whole[tuple(where)] = new
-        return whole
+            index = [_row_index(len(a), rank), *index]
+        result = np.array(a)
+        result[tuple(index)] = new
+        return result
 
     return update
 
@@ -601,10 +604,10 @@ def _triangular(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Ki
         if not left:
             a, b = np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)
         size, x = a.shape[-1], np.array(b)
-        first = lower != (transposed != (not left))  # transposing turns a lower one into an upper one
-        for k in range(size) if first else range(size)[::-1]:
-            done = slice(0, k) if first else slice(k + 1, size)
-            x[..., k, :] -= np.einsum("...j,...jm->...m", a[..., k, done], x[..., done, :])
+        forward = lower != (transposed != (not left))  # transposing turns a lower one into an upper one
+        for k in range(size) if forward else range(size)[::-1]:
+            solved = slice(0, k) if forward else slice(k + 1, size)
+            x[..., k, :] -= np.einsum("...j,...jm->...m", a[..., k, solved], x[..., solved, :])
             if not unit:
                 x[..., k, :] /= a[..., k, k][..., None]
         return x if left else np.swapaxes(x, -1, -2)
@@ -614,23 +617,25 @@ def _triangular(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Ki
 
 def _cond(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     programs = cases(params, [kind.rows for kind in kinds], Program)
-    most = len(programs) - 1
+    last = len(programs) - 1
 
-    def results(k: int, given: Sequence[Any], count: int) -> list[Any]:
-        each = zip(programs[k](*given), programs[k].rows, outs, strict=True)
+    def results(k: int, arguments: Sequence[Any], count: int) -> list[Any]:
+        columns = zip(programs[k](*arguments), programs[k].rows, outs, strict=True)
         return [
             value if rows or not out.rows else np.broadcast_to(value, (count, *out.shape))
-            for value, rows, out in each
+            for value, rows, out in columns
         ]
 
-    def choose(which: Any, *given: Any) -> list[Any]:
-        count = next((len(one) for one, kind in zip((which, *given), kinds, strict=True) if kind.rows), 0)
-        which = np.clip(np.asarray(which).astype(int), 0, most)
+    def choose(index: Any, *arguments: Any) -> list[Any]:
+        count = next(
+            (len(argument) for argument, kind in zip((index, *arguments), kinds, strict=True) if kind.rows), 0
+        )
+        index = np.clip(np.asarray(index).astype(int), 0, last)
         if not kinds[0].rows:
-            return results(int(which), given, count)
-        each = [results(k, given, count) for k in range(most + 1)]
-        shape = [which.reshape((count, *(1,) * len(out.shape))) for out in outs]
-        return [np.choose(at, [np.asarray(one[j]) for one in each]) for j, at in enumerate(shape)]
+            return results(int(index), arguments, count)
+        branches = [results(k, arguments, count) for k in range(last + 1)]
+        shape = [index.reshape((count, *(1,) * len(out.shape))) for out in outs]
+        return [np.choose(at, [np.asarray(branch[j]) for branch in branches]) for j, at in enumerate(shape)]
 
     return choose
 
@@ -642,27 +647,31 @@ def _while(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) 
     condition = Program(params["cond_jaxpr"], [False] * (first + len(outs)))
     body = Program(params["body_jaxpr"], [False] * (second + len(outs)))
 
-    def loop(*given: object) -> list[Any]:
-        ahead, inside, carry = given[:first], given[first : first + second], list(given[first + second :])
-        while condition(*ahead, *carry)[0]:
-            carry = body(*inside, *carry)
+    def loop(*arguments: object) -> list[Any]:
+        of_condition, of_body, carry = (
+            arguments[:first],
+            arguments[first : first + second],
+            list(arguments[first + second :]),
+        )
+        while condition(*of_condition, *carry)[0]:
+            carry = body(*of_body, *carry)
         return carry
 
     return loop
 
 
 def _scan(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    scan, has = Scan(params), [kind.rows for kind in kinds]
-    carried, (constants, first, others) = scan.carried, scan.parts(has)
+    scan, rows_of = Scan(params), [kind.rows for kind in kinds]
+    carried, (constants, first, others) = scan.carried, scan.parts(rows_of)
     # what is carried has rows if anything has
     rows = outs[0].rows if outs else False
     body = Program(scan.body, [*constants, *[rows] * carried, *others])
     shapes = [out.shape for out in outs[:carried]] + [out.shape[1:] for out in outs[carried:]]
 
-    def loop(*given: Any) -> list[Any]:
-        count = next((len(one) for one, kind in zip(given, kinds, strict=True) if kind.rows), 0)
+    def loop(*arguments: Any) -> list[Any]:
+        count = next((len(operand) for operand, kind in zip(arguments, kinds, strict=True) if kind.rows), 0)
 
-        def whole(value: Any, is_rows: bool, shape: Any) -> Any:
+        def with_rows(value: Any, is_rows: bool, shape: Any) -> Any:
             return value if is_rows == rows else np.broadcast_to(value, (count, *shape))
 
         def stacked(column: list[Any], out: Kind) -> Any:
@@ -670,15 +679,18 @@ def _scan(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -
                 return np.stack(column, axis=int(rows))
             return np.zeros((*(count,) * rows, *out.shape), out.dtype)
 
-        fixed, carry, steps = scan.parts(given)
+        fixed, carry, steps = scan.parts(arguments)
         carry, columns = scan.unrolled(
             [
                 *fixed,
-                *map(whole, carry, first, shapes),
-                *(np.moveaxis(one, 1, 0) if each else one for one, each in zip(steps, others, strict=True)),
+                *map(with_rows, carry, first, shapes),
+                *(
+                    np.moveaxis(operand, 1, 0) if has_rows else operand
+                    for operand, has_rows in zip(steps, others, strict=True)
+                ),
             ],
-            lambda values: list(map(whole, body(*values), body.rows, shapes)),
-            lambda one, k: one[k],
+            lambda values: list(map(with_rows, body(*values), body.rows, shapes)),
+            lambda operand, k: operand[k],
         )
         return [*carry, *map(stacked, columns, outs[carried:])]
 
@@ -693,7 +705,7 @@ def _power(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) 
 def _quotient(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     if outs[0].dtype.kind != "f":
         raise Unknown("a quotient of integers")
-    return _each(np.divide)(params, kinds, outs)
+    return _on_entries(np.divide)(params, kinds, outs)
 
 
 def _round(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
@@ -704,7 +716,7 @@ def _round(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) 
 
 def _logical(of_truth: Callable[..., Any], of_bits: Callable[..., Any]) -> Rule:
     def rule(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-        return _each(of_truth if outs[0].dtype == bool else of_bits)(params, kinds, outs)
+        return _on_entries(of_truth if outs[0].dtype == bool else of_bits)(params, kinds, outs)
 
     return rule
 
@@ -715,7 +727,7 @@ def _special(name: str) -> Rule:
     def rule(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
         from scipy import special
 
-        return _each(getattr(special, name))(params, kinds, outs)
+        return _on_entries(getattr(special, name))(params, kinds, outs)
 
     return rule
 
@@ -723,7 +735,7 @@ def _special(name: str) -> Rule:
 SAME = frozenset(("stop_gradient", "optimization_barrier", "copy", "copy_p", "device_put"))
 """Operations whose results are their operands."""
 
-_reshape = _displacing(lambda a, params, first, shape: _behind(a, first, shape))
+_reshape = _displacing(lambda a, params, first, shape: _reshaped(a, first, shape))
 
 ENTRIES: dict[str, Callable[..., Any]] = {
     "add": np.add,
@@ -773,7 +785,7 @@ ENTRIES: dict[str, Callable[..., Any]] = {
 """Operations on entries, by their names in JAX."""
 
 RULES: dict[str, Rule] = {
-    **{name: _each(function) for name, function in ENTRIES.items()},
+    **{name: _on_entries(function) for name, function in ENTRIES.items()},
     "erf": _special("erf"),
     "erfc": _special("erfc"),
     "lgamma": _special("gammaln"),
@@ -838,16 +850,16 @@ def on_numbers(equation: JaxprEqn, operands: Sequence[Any]) -> list[Any] | None:
     if any(map(_is_key, operands)):
         return None
     try:
-        kinds = [Kind(np.shape(one), np.asarray(one).dtype, False) for one in operands]
-        outs = [_kind(one.aval, False) for one in equation.outvars]
+        kinds = [Kind(np.shape(operand), np.asarray(operand).dtype, False) for operand in operands]
+        outs = [_kind(variable.aval, False) for variable in equation.outvars]
         if equation.primitive.name in SAME:
             return list(operands)
         rule = RULES[equation.primitive.name](equation.params, kinds, outs)
     except (KeyError, Unknown):
         return None
     with np.errstate(all="ignore"):
-        found = rule(*map(np.asarray, operands))
-    return found if isinstance(found, list) else [found]
+        results = rule(*map(np.asarray, operands))
+    return results if isinstance(results, list) else [results]
 
 
 class _Traced(NamedTuple):
@@ -869,31 +881,31 @@ def _traced(
     leaves, tree = jax.tree.flatten(shared)
     numbers = [leaf for leaf in leaves if _is_number(leaf)]
     fixed = tuple(None if _is_number(leaf) else _fixed(leaf) for leaf in leaves)
-    every = [*numbers, *(row[0] for row in rows)]
-    key = (function, tree, fixed, tuple((np.shape(one), str(one.dtype)) for one in every))
+    arguments = [*numbers, *(row[0] for row in rows)]
+    key = (function, tree, fixed, tuple((np.shape(argument), str(argument.dtype)) for argument in arguments))
     if key in _programs:
         _programs[key] = _programs.pop(key)  # the one used last is forgotten last
         return _programs[key], numbers
     forms: list[Any] = []
 
-    def flat(*given: object) -> list[Any]:
-        rest = iter(given)
-        whole = [next(rest) if _is_number(leaf) else leaf for leaf in leaves]
-        results, form = jax.tree.flatten(function(*jax.tree.unflatten(tree, whole), *rest))
+    def flat(*values: object) -> list[Any]:
+        rest = iter(values)
+        merged = [next(rest) if _is_number(leaf) else leaf for leaf in leaves]
+        results, form = jax.tree.flatten(function(*jax.tree.unflatten(tree, merged), *rest))
         forms.append(form)
         return results
 
-    shapes = [jax.ShapeDtypeStruct(np.shape(one), one.dtype) for one in every]
-    has = [False] * len(numbers) + [True] * len(rows)
+    shapes = [jax.ShapeDtypeStruct(np.shape(argument), argument.dtype) for argument in arguments]
+    has_rows = [False] * len(numbers) + [True] * len(rows)
     with pause_collection():
-        whole = jax.make_jaxpr(flat)(*shapes)
+        program = jax.make_jaxpr(flat)(*shapes)
         try:
-            found = Program(whole, has)
+            evaluated = Program(program, has_rows)
         except Unknown:
-            found = None
+            evaluated = None
     if len(_programs) >= MOST:
         del _programs[next(iter(_programs))]
-    _programs[key] = _Traced(found, forms[0])
+    _programs[key] = _Traced(evaluated, forms[0])
     return _programs[key], numbers
 
 
@@ -929,35 +941,38 @@ def over_rows(function: Callable[..., Any], shared: int = 2, effort: int | None 
         ``(*shared, *rows, batch, seen)``. It takes at most ``batch`` rows at a time; ``seen`` is how many
         rows the search has asked for so far.
     """
-    whole = compiled(
-        lambda *given: jax.vmap(partial(function, *given[:shared]))(*given[shared:]), effort=effort
+    compiled_function = compiled(
+        lambda *arguments: jax.vmap(partial(function, *arguments[:shared]))(*arguments[shared:]),
+        effort=effort,
     )
 
-    def call(*given: object, batch: int, seen: int = 0) -> Any:
-        rows = [np.asarray(row) for row in given[shared:]]
-        (program, form), numbers = _traced(function, given[:shared], rows)
+    def call(*arguments: object, batch: int, seen: int = 0) -> Any:
+        rows = [np.asarray(row) for row in arguments[shared:]]
+        (program, form), numbers = _traced(function, arguments[:shared], rows)
         if program is not None and program.is_slow(seen):
             program = None
         parts = []
         for begin in range(0, len(rows[0]), batch):
-            some = [row[begin : begin + batch] for row in rows]
+            batch_rows = [row[begin : begin + batch] for row in rows]
             if program is not None:
                 with np.errstate(all="ignore"):
-                    found = program(*map(np.asarray, numbers), *some)
-                found = _with_all_rows(found, program.rows, len(some[0]))
+                    outputs = program(*map(np.asarray, numbers), *batch_rows)
+                outputs = _with_all_rows(outputs, program.rows, len(batch_rows[0]))
             else:
-                missing = batch - len(some[0])  # so that one number of rows is compiled
-                some = [np.concatenate([row, np.repeat(row[-1:], missing, axis=0)]) for row in some]
-                results, form = jax.tree.flatten(whole(*given[:shared], *some))
-                found = [np.asarray(part)[: batch - missing] for part in results]
-            parts.append(found)
+                missing = batch - len(batch_rows[0])  # so that one number of rows is compiled
+                batch_rows = [
+                    np.concatenate([row, np.repeat(row[-1:], missing, axis=0)]) for row in batch_rows
+                ]
+                results, form = jax.tree.flatten(compiled_function(*arguments[:shared], *batch_rows))
+                outputs = [np.asarray(part)[: batch - missing] for part in results]
+            parts.append(outputs)
         return jax.tree.unflatten(form, [np.concatenate(column) for column in zip(*parts, strict=True)])
 
     return wraps(function)(call)
 
 
-def _with_all_rows(found: Sequence[Any], rows: Sequence[bool], count: int) -> list[Any]:
+def _with_all_rows(results: Sequence[Any], rows: Sequence[bool], count: int) -> list[Any]:
     return [
-        one if has else np.broadcast_to(one, (count, *np.shape(one)))
-        for one, has in zip(found, rows, strict=True)
+        result if has_rows else np.broadcast_to(result, (count, *np.shape(result)))
+        for result, has_rows in zip(results, rows, strict=True)
     ]

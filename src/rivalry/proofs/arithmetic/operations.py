@@ -35,7 +35,7 @@ SAME = frozenset(("stop_gradient", "copy", "copy_p", "optimization_barrier", "co
 
 
 class Operations:
-    """The list: ``nodes`` are operations and the places of their operands.
+    """The list, a tape: ``nodes`` are operations and the places of their operands.
 
     ``ends`` are bounds on the first of the numbers ``("x", k)``.
     """
@@ -70,7 +70,7 @@ class Operations:
     def terms(self, place: int) -> list[int]:
         """Return the terms of a sum."""
         name, *rest = self.nodes[place]
-        return [one for part in rest for one in self.terms(part)] if name == "add" else [place]
+        return [operand for part in rest for operand in self.terms(part)] if name == "add" else [place]
 
     def is_positive(self, place: int) -> bool:
         """Return whether a number is certainly at least 0, where it is defined."""
@@ -92,7 +92,7 @@ class Operations:
         if name == "c" or (name == "x" and rest[0] < len(self.ends)):
             low, high = (rest[0], rest[0]) if name == "c" else self.ends[rest[0]]
             return (Fraction(low), Fraction(high)) if np.isfinite(low) and np.isfinite(high) else None
-        parts = [self.range(one) for one in rest] if name in ("add", "sub", "neg", "mul") else [None]
+        parts = [self.range(operand) for operand in rest] if name in ("add", "sub", "neg", "mul") else [None]
         if None in parts:
             return None
         (a, b), (c, d) = parts[0], parts[-1]  # type: ignore[misc]
@@ -116,40 +116,40 @@ class Operations:
 
     def apply(self, name: str, a: int, b: int | None = None) -> int:
         """Return the place of an operation; what needs no rounding is simplified."""
-        one, other = self.value(a), None if b is None else self.value(b)
+        value_a, value_b = self.value(a), None if b is None else self.value(b)
         if name == "min":
             return self.apply("neg", self.apply("max", self.apply("neg", a), self.apply("neg", b)))  # type: ignore[arg-type]
         if name == "neg":
-            if one is not None:
-                return self.number(-one)
+            if value_a is not None:
+                return self.number(-value_a)
             return self.nodes[a][1] if self.nodes[a][0] == "neg" else self.node("neg", a)
-        if name == "log" and one in (0.0, 1.0):
-            return self.number(-np.inf if one == 0.0 else 0.0)
-        if name == "exp" and one == -np.inf:
+        if name == "log" and value_a in (0.0, 1.0):
+            return self.number(-np.inf if value_a == 0.0 else 0.0)
+        if name == "exp" and value_a == -np.inf:
             return self.number(0.0)
         if name == "exp" and (known := self.power_of(a)):
             return _power(self, *known)
         if name == "exp" and self.nodes[a][0] == "add" and any(map(self.power_of, self.nodes[a][1:])):
-            return self.apply("mul", *(self.apply("exp", one) for one in self.nodes[a][1:]))
+            return self.apply("mul", *(self.apply("exp", term) for term in self.nodes[a][1:]))
         if b is None:
             return self.node(name, a)
-        if name == "max" and -np.inf in (one, other):
-            return b if one == -np.inf else a
-        if name in ("add", "mul") and one is not None and other is None:
+        if name == "max" and -np.inf in (value_a, value_b):
+            return b if value_a == -np.inf else a
+        if name in ("add", "mul") and value_a is not None and value_b is None:
             return self.apply(name, b, a)
-        if name == "max" and one is not None and other is not None:
-            return self.number(max(one, other))
-        if (name in ("add", "sub") and other == 0.0) or (name in ("mul", "div") and other == 1.0):
+        if name == "max" and value_a is not None and value_b is not None:
+            return self.number(max(value_a, value_b))
+        if (name in ("add", "sub") and value_b == 0.0) or (name in ("mul", "div") and value_b == 1.0):
             return a
-        if name in ("mul", "div") and 0.0 in ((one,) if name == "div" else (one, other)):
+        if name in ("mul", "div") and 0.0 in ((value_a,) if name == "div" else (value_a, value_b)):
             return self.number(0.0)
-        if name in ("add", "sub", "mul") and other is not None and one is not None:
-            exact = {"add": one + other, "sub": one - other, "mul": one * other}[name]
-            if _is_exact(name, one, other, exact):
+        if name in ("add", "sub", "mul") and value_b is not None and value_a is not None:
+            exact = {"add": value_a + value_b, "sub": value_a - value_b, "mul": value_a * value_b}[name]
+            if _is_exact(name, value_a, value_b, exact):
                 return self.number(exact)
-        if name == "sub" and one == 0.0:
+        if name == "sub" and value_a == 0.0:
             return self.apply("neg", b)
-        if name == "mul" and other == -1.0:
+        if name == "mul" and value_b == -1.0:
             return self.apply("neg", a)
         if name == "sub" and a == b:
             return self.number(0.0)
@@ -170,12 +170,12 @@ class Operations:
         return self.node(name, a, b)
 
 
-def _is_exact(name: str, a: float, b: float, found: float) -> bool:
+def _is_exact(name: str, a: float, b: float, result: float) -> bool:
     """Return whether a sum, difference or product of doubles is one."""
-    if not np.all(np.isfinite([a, b, found])):
+    if not np.all(np.isfinite([a, b, result])):
         return False
     x, y = Fraction(a), Fraction(b)
-    return Fraction(found) == {"add": x + y, "sub": x - y, "mul": x * y}[name]
+    return Fraction(result) == {"add": x + y, "sub": x - y, "mul": x * y}[name]
 
 
 def operations(
@@ -199,12 +199,12 @@ def operations(
     traced = shifted(function, example)
     shapes = traced.shifts(example)
     # shifts cancel: any numbers give the same values
-    shifts = [jnp.zeros(one.shape) for one in shapes]
-    whole = jax.make_jaxpr(lambda y: traced.call(shifts, y)[0])(example)
-    made = Operations(largest, ends)
-    given = np.array([made.node("x", k) for k in range(len(example))], dtype=object)
-    (found,) = _read(made, whole, [_Places(given)])
-    return _needed(made.nodes, [int(one) for one in _places(made, found).ravel()])
+    shifts = [jnp.zeros(part.shape) for part in shapes]
+    program = jax.make_jaxpr(lambda y: traced.call(shifts, y)[0])(example)
+    tape = Operations(largest, ends)
+    places = np.array([tape.node("x", k) for k in range(len(example))], dtype=object)
+    (result,) = _read(tape, program, [_Places(places)])
+    return _live_nodes(tape.nodes, [int(part) for part in _places(tape, result).ravel()])
 
 
 class _Places:
@@ -225,137 +225,137 @@ class _Tests:
         self.at = at
 
 
-def _places(made: Operations, one: Any) -> np.ndarray:
-    if isinstance(one, _Places):
-        return one.at
-    if isinstance(one, _Tests):
+def _places(tape: Operations, a: Any) -> np.ndarray:
+    if isinstance(a, _Places):
+        return a.at
+    if isinstance(a, _Tests):
         raise Unsupported("proof file: a comparison is used as a number")
-    known = np.asarray(one, dtype=float)
-    return _array(known.shape, lambda k: made.number(known[k]))
+    known = np.asarray(a, dtype=float)
+    return _array(known.shape, lambda k: tape.number(known[k]))
 
 
-def _needed(nodes: list[tuple[Any, ...]], results: list[int]) -> tuple[list[tuple[Any, ...]], list[int]]:
+def _live_nodes(nodes: list[tuple[Any, ...]], results: list[int]) -> tuple[list[tuple[Any, ...]], list[int]]:
     """Return the nodes on which results depend, at new places."""
-    wanted, left = set(), list(results)
+    live, left = set(), list(results)
     while left:
-        one = left.pop()
-        if one not in wanted:
-            wanted.add(one)
-            name, *rest = nodes[one]
+        at = left.pop()
+        if at not in live:
+            live.add(at)
+            name, *rest = nodes[at]
             left += [] if name in ("x", "c") else rest
-    place = {old: new for new, old in enumerate(sorted(wanted))}
-    found = []
+    place = {old: new for new, old in enumerate(sorted(live))}
+    renumbered = []
     for old in place:
         name, *rest = nodes[old]
-        found.append((name, *rest) if name in ("x", "c") else (name, *(place[k] for k in rest)))
-    return found, [place[one] for one in results]
+        renumbered.append((name, *rest) if name in ("x", "c") else (name, *(place[k] for k in rest)))
+    return renumbered, [place[at] for at in results]
 
 
-def _read(made: Operations, program: Any, operands: Sequence[Any]) -> list[Any]:
-    return evaluate(program, operands, partial(_apply, made))
+def _read(tape: Operations, program: Any, operands: Sequence[Any]) -> list[Any]:
+    return evaluate(program, operands, partial(_apply, tape))
 
 
-def _apply(made: Operations, equation: Any, operands: list[Any]) -> list[Any]:
+def _apply(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
     """Return the values of one operation on arrays."""
     name, params = equation.primitive.name, equation.params
-    known = not any(isinstance(one, _Places | _Tests) for one in operands)
+    known = not any(isinstance(part, _Places | _Tests) for part in operands)
     if (program := called_program(equation)) is not None:
-        return _read(made, program, operands)
+        return _read(tape, program, operands)
     written = {*UNARY, *BINARY, *SUMS, *RUNS, "square", "integer_pow", "pow", "dot_general", "scan"}
     if known and (name in MOVES - set(SUMS) - set(RUNS) or not rounds(equation) or name not in written):
         return results_of_known(equation, operands)
     if name in ("reduce_or", "reduce_and"):
         return [_Tests(_fold(operands[0].at, params["axes"], LOGIC[name[7:]], name == "reduce_and"))]
     if name == "scan":
-        return _scan(made, equation, operands)
+        return _scan(tape, equation, operands)
     if name == "cond":
-        return _cond(made, equation, operands)
+        return _cond(tape, equation, operands)
     if name in SUMS:
-        empty = made.number({"add": 0.0, "mul": 1.0, "max": -np.inf, "min": np.inf}[SUMS[name]])
-        join = partial(made.apply, SUMS[name])
-        return [_Places(_fold(_places(made, operands[0]), params["axes"], join, empty))]
+        empty = tape.number({"add": 0.0, "mul": 1.0, "max": -np.inf, "min": np.inf}[SUMS[name]])
+        join = partial(tape.apply, SUMS[name])
+        return [_Places(_fold(_places(tape, operands[0]), params["axes"], join, empty))]
     if name in RUNS:
         return [
-            _Places(_run(made, RUNS[name], _places(made, operands[0]), params["axis"], params["reverse"]))
+            _Places(_run(tape, RUNS[name], _places(tape, operands[0]), params["axis"], params["reverse"]))
         ]
     if name in ("scatter-add", "scatter_add"):
-        return [_scatter_add(made, equation, operands)]
+        return [_scatter_add(tape, equation, operands)]
     if name in MOVES:
-        return _move(made, equation, operands)
+        return _move(tape, equation, operands)
     check_kinds(equation)
-    before, after = (one[0].aval.dtype for one in (equation.invars, equation.outvars))
+    before, after = (part[0].aval.dtype for part in (equation.invars, equation.outvars))
     if name in SAME and (after.kind == "b" or isinstance(operands[0], _Places)):
         if jnp.issubdtype(before, jnp.inexact) and not jnp.issubdtype(after, jnp.inexact):
             raise Unsupported("proof file: a number that depends on choices is made whole")
         return [operands[0]]
     if name == "dot_general":
-        a, b = (_places(made, one) for one in operands)
-        return [_Places(_product(made, a, b, params["dimension_numbers"]))]
+        a, b = (_places(tape, part) for part in operands)
+        return [_Places(_product(tape, a, b, params["dimension_numbers"]))]
     shape = equation.outvars[0].aval.shape
     if isinstance(operands[0], _Tests) and name == "convert_element_type":
-        one, zero = made.number(1.0), made.number(0.0)
-        numbers = _array(shape, lambda k: _choice(made, operands[0].at[k], one, zero))
+        yes, no = tape.number(1.0), tape.number(0.0)
+        numbers = _array(shape, lambda k: _choice(tape, operands[0].at[k], yes, no))
         return [_Places(numbers, operands[0].at)]
     if name in LOGIC:
-        truths = [_truths(one, shape) for one in operands]
-        return [_Tests(_array(shape, lambda k: LOGIC[name](*(one[k] for one in truths))))]
+        truths = [_truths(part, shape) for part in operands]
+        return [_Tests(_array(shape, lambda k: LOGIC[name](*(part[k] for part in truths))))]
     if name == "select_n":
-        return [_select(made, operands, shape)]
-    each: list[Any] = [np.broadcast_to(_places(made, one), shape) for one in operands]
+        return [_select(tape, operands, shape)]
+    arrays: list[Any] = [np.broadcast_to(_places(tape, part), shape) for part in operands]
     if name in TESTS:
-        return [_Tests(_array(shape, lambda k: TESTS[name](made, *(one[k] for one in each))))]
+        return [_Tests(_array(shape, lambda k: TESTS[name](tape, *(part[k] for part in arrays))))]
     if name == "is_finite":
-        ends = made.number(-np.inf), made.number(np.inf)
-        finite = lambda k: _both(_less(made, ends[0], each[0][k]), _less(made, each[0][k], ends[1]))  # noqa: E731
+        ends = tape.number(-np.inf), tape.number(np.inf)
+        finite = lambda k: _both(_less(tape, ends[0], arrays[0][k]), _less(tape, arrays[0][k], ends[1]))  # noqa: E731
         return [_Tests(_array(shape, finite))]
-    rule = _rule(made, name, params)
-    return [_Places(_array(shape, lambda k: rule(*(one[k] for one in each))))]
+    rule = _rule(tape, name, params)
+    return [_Places(_array(shape, lambda k: rule(*(part[k] for part in arrays))))]
 
 
-def _rule(made: Operations, name: str, params: Any) -> Callable[..., int]:
+def _rule(tape: Operations, name: str, params: Any) -> Callable[..., int]:
     """Return an operation on places."""
-    apply = made.apply
+    apply = tape.apply
     if name in UNARY:
         return lambda a: apply(UNARY[name], a)
     if name in BINARY or name == "min":
         return lambda a, b: apply(BINARY.get(name, name), a, b)
     if name == "square":
-        return lambda a: made.node("power", a, made.number(2.0))
+        return lambda a: tape.node("power", a, tape.number(2.0))
     if name == "integer_pow":
-        return lambda a: _whole_power(made, a, int(params["y"]))
+        return lambda a: _whole_power(tape, a, int(params["y"]))
     if name == "pow":
-        return lambda a, b: _power(made, a, b)
+        return lambda a, b: _power(tape, a, b)
     if name == "abs":
         return lambda a: apply("max", a, apply("neg", a))
     if name == "clamp":
         return lambda low, a, high: apply("min", apply("max", a, low), high)
     if name == "log1p":
-        return lambda a: apply("log", apply("add", a, made.number(1.0)))
+        return lambda a: apply("log", apply("add", a, tape.number(1.0)))
     if name == "expm1":
-        return lambda a: apply("sub", apply("exp", a), made.number(1.0))
+        return lambda a: apply("sub", apply("exp", a), tape.number(1.0))
     if name == "rsqrt":
-        return lambda a: apply("div", made.number(1.0), apply("sqrt", a))
+        return lambda a: apply("div", tape.number(1.0), apply("sqrt", a))
     if name == "erfc":
-        return lambda a: apply("sub", made.number(1.0), apply("erf", a))
+        return lambda a: apply("sub", tape.number(1.0), apply("erf", a))
     if name in ("sinh", "cosh"):
-        sign, half = "sub" if name == "sinh" else "add", made.number(0.5)
+        sign, half = "sub" if name == "sinh" else "add", tape.number(0.5)
         return lambda a: apply("mul", apply(sign, apply("exp", a), apply("exp", apply("neg", a))), half)
     raise Unsupported(f"proof file: {name} is not written out in single numbers")
 
 
-def _whole_power(made: Operations, a: int, n: int) -> int:
-    return a if n == 1 else made.number(1.0) if n == 0 else made.node("power", a, made.number(n))
+def _whole_power(tape: Operations, a: int, n: int) -> int:
+    return a if n == 1 else tape.number(1.0) if n == 0 else tape.node("power", a, tape.number(n))
 
 
-def _power(made: Operations, a: int, b: int) -> int:
-    exponent = made.value(b)
+def _power(tape: Operations, a: int, b: int) -> int:
+    exponent = tape.value(b)
     if exponent is not None and exponent == int(exponent):
-        return _whole_power(made, a, int(exponent))
+        return _whole_power(tape, a, int(exponent))
     if exponent == 0.5:
-        return made.apply("sqrt", a)
+        return tape.apply("sqrt", a)
     if exponent is not None:
-        return made.node("power", a, b)
-    return made.apply("exp", made.apply("mul", b, made.apply("log", a)))
+        return tape.node("power", a, b)
+    return tape.apply("exp", tape.apply("mul", b, tape.apply("log", a)))
 
 
 def _fold(a: np.ndarray, axes: Any, join: Callable[..., Any], empty: Any) -> np.ndarray:
@@ -364,48 +364,48 @@ def _fold(a: np.ndarray, axes: Any, join: Callable[..., Any], empty: Any) -> np.
     return _array(rows.shape[:-1], lambda k: reduce(join, list(rows[k])) if rows.shape[-1] else empty)
 
 
-def _run(made: Operations, name: str, a: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
+def _run(tape: Operations, name: str, a: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
     rows = np.moveaxis(np.array(a), axis, 0)
     order = range(len(rows))[:: -1 if reverse else 1]
     for before, k in pairwise(order):
         for place in np.ndindex(rows.shape[1:]):
-            rows[(k, *place)] = made.apply(name, rows[(before, *place)], rows[(k, *place)])
+            rows[(k, *place)] = tape.apply(name, rows[(before, *place)], rows[(k, *place)])
     return np.moveaxis(rows, 0, axis)
 
 
-def _product(made: Operations, a: np.ndarray, b: np.ndarray, numbers: Any) -> np.ndarray:
+def _product(tape: Operations, a: np.ndarray, b: np.ndarray, numbers: Any) -> np.ndarray:
     """Return sums of products along axes of two arrays."""
     (sum_a, sum_b), (batch_a, batch_b) = numbers
 
-    def rows(one: np.ndarray, batch: Any, summed: Any) -> tuple[np.ndarray, tuple[int, ...]]:
-        free = [k for k in range(one.ndim) if k not in (*batch, *summed)]
-        shapes = [[one.shape[k] for k in part] for part in (batch, free, summed)]
-        flat = np.transpose(one, [*batch, *free, *summed])
+    def rows(array: np.ndarray, batch: Any, summed: Any) -> tuple[np.ndarray, tuple[int, ...]]:
+        free = [k for k in range(array.ndim) if k not in (*batch, *summed)]
+        shapes = [[array.shape[k] for k in part] for part in (batch, free, summed)]
+        flat = np.transpose(array, [*batch, *free, *summed])
         return flat.reshape([int(np.prod(shape, dtype=int)) for shape in shapes]), (*shapes[0], *shapes[1])
 
     (left, lead), (right, last) = rows(a, batch_a, sum_a), rows(b, batch_b, sum_b)
-    found = np.empty((left.shape[0], left.shape[1], right.shape[1]), dtype=object)
-    for n, i, j in np.ndindex(found.shape):
-        terms = [made.apply("mul", x, y) for x, y in zip(left[n, i], right[n, j], strict=True)]
-        found[n, i, j] = reduce(lambda x, y: made.apply("add", x, y), terms) if terms else made.number(0.0)
-    return found.reshape((*lead, *last[len(batch_b) :]))
+    products = np.empty((left.shape[0], left.shape[1], right.shape[1]), dtype=object)
+    for n, i, j in np.ndindex(products.shape):
+        terms = [tape.apply("mul", x, y) for x, y in zip(left[n, i], right[n, j], strict=True)]
+        products[n, i, j] = reduce(lambda x, y: tape.apply("add", x, y), terms) if terms else tape.number(0.0)
+    return products.reshape((*lead, *last[len(batch_b) :]))
 
 
-def _less(made: Operations, p: int, q: int) -> Any:
+def _less(tape: Operations, p: int, q: int) -> Any:
     """Return whether a number is below another: known, or as a pair."""
-    x, y = made.value(p), made.value(q)
+    x, y = tape.value(p), tape.value(q)
     return (p, q) if x is None or y is None else x < y
 
 
 TESTS: dict[str, Callable[..., Any]] = {
     "lt": _less,
-    "gt": lambda made, p, q: _less(made, q, p),
-    "ge": lambda made, p, q: _not(_less(made, p, q)),
-    "le": lambda made, p, q: _not(_less(made, q, p)),
-    "eq": lambda made, p, q: p == q or _both(_not(_less(made, p, q)), _not(_less(made, q, p))),
-    "ne": lambda made, p, q: p != q and _not(TESTS["eq"](made, p, q)),
+    "gt": lambda tape, p, q: _less(tape, q, p),
+    "ge": lambda tape, p, q: _not(_less(tape, p, q)),
+    "le": lambda tape, p, q: _not(_less(tape, q, p)),
+    "eq": lambda tape, p, q: p == q or _both(_not(_less(tape, p, q)), _not(_less(tape, q, p))),
+    "ne": lambda tape, p, q: p != q and _not(TESTS["eq"](tape, p, q)),
 }
-"""A comparison is True, False, a pair of places, ``("not", one)`` or ``("and", one, other)``."""
+"""A comparison is True, False, a pair of places, ``("not", a)`` or ``("and", a, b)``."""
 
 
 def _not(test: Any) -> Any:
@@ -414,138 +414,138 @@ def _not(test: Any) -> Any:
     return not test
 
 
-def _both(one: Any, other: Any) -> Any:
-    if not isinstance(one, tuple) or one == other:
-        return other if one else False
-    if not isinstance(other, tuple):
-        return one if other else False
-    return "and", one, other
+def _both(a: Any, b: Any) -> Any:
+    if not isinstance(a, tuple) or a == b:
+        return b if a else False
+    if not isinstance(b, tuple):
+        return a if b else False
+    return "and", a, b
 
 
-def _either(one: Any, other: Any) -> Any:
-    return _not(_both(_not(one), _not(other)))
+def _either(a: Any, b: Any) -> Any:
+    return _not(_both(_not(a), _not(b)))
 
 
 LOGIC: dict[str, Callable[..., Any]] = {"and": _both, "or": _either, "not": _not}
 
 
-def _choice(made: Operations, test: Any, yes: int, no: int) -> int:
+def _choice(tape: Operations, test: Any, yes: int, no: int) -> int:
     """Return the place of one number or another."""
     if yes == no or not isinstance(test, tuple):
         return yes if test else no
     if test[0] == "not":
-        return _choice(made, test[1], no, yes)
+        return _choice(tape, test[1], no, yes)
     if test[0] == "and":
-        return _choice(made, test[1], _choice(made, test[2], yes, no), no)
+        return _choice(tape, test[1], _choice(tape, test[2], yes, no), no)
     p, q = test
     if (yes, no) == (q, p):
-        return made.apply("max", p, q)
-    return made.apply("min", p, q) if (yes, no) == (p, q) else made.node("if", p, q, yes, no)
+        return tape.apply("max", p, q)
+    return tape.apply("min", p, q) if (yes, no) == (p, q) else tape.node("if", p, q, yes, no)
 
 
 def _array(shape: Any, entry: Callable[..., Any]) -> np.ndarray:
-    found = np.empty(shape, dtype=object)
-    for k in np.ndindex(found.shape):
-        found[k] = entry(k)
-    return found
+    array = np.empty(shape, dtype=object)
+    for k in np.ndindex(array.shape):
+        array[k] = entry(k)
+    return array
 
 
-def _truths(one: Any, shape: Any) -> np.ndarray:
-    known = one.at if isinstance(one, _Tests) else _array(np.shape(one), lambda k: bool(np.asarray(one)[k]))
-    return np.broadcast_to(known, shape)
+def _truths(a: Any, shape: Any) -> np.ndarray:
+    truths = a.at if isinstance(a, _Tests) else _array(np.shape(a), lambda k: bool(np.asarray(a)[k]))
+    return np.broadcast_to(truths, shape)
 
 
-def _select(made: Operations, operands: list[Any], shape: Any) -> Any:
-    which, *cases = operands
-    if isinstance(which, _Places):
+def _select(tape: Operations, operands: list[Any], shape: Any) -> Any:
+    selector, *cases = operands
+    if isinstance(selector, _Places):
         raise Unsupported("proof file: one of several cases by a number that depends on choices of players")
-    if any(isinstance(one, _Tests) for one in cases):
-        test, no, yes = (_truths(one, shape) for one in operands)
+    if any(isinstance(operand, _Tests) for operand in cases):
+        test, no, yes = (_truths(operand, shape) for operand in operands)
         pick = lambda k: _either(_both(test[k], yes[k]), _both(_not(test[k]), no[k]))  # noqa: E731
         return _Tests(_array(shape, pick))
-    each: list[Any] = [np.broadcast_to(_places(made, one), shape) for one in cases]
-    if not isinstance(which, _Tests):
-        index = np.broadcast_to(np.asarray(which), shape)
-        return _Places(_array(shape, lambda k: each[int(index[k])][k]))
-    test = _truths(which, shape)
-    return _Places(_array(shape, lambda k: _choice(made, test[k], each[1][k], each[0][k])))
+    arrays: list[Any] = [np.broadcast_to(_places(tape, operand), shape) for operand in cases]
+    if not isinstance(selector, _Tests):
+        index = np.broadcast_to(np.asarray(selector), shape)
+        return _Places(_array(shape, lambda k: arrays[int(index[k])][k]))
+    test = _truths(selector, shape)
+    return _Places(_array(shape, lambda k: _choice(tape, test[k], arrays[1][k], arrays[0][k])))
 
 
-def _move(made: Operations, equation: Any, operands: list[Any]) -> list[Any]:
+def _move(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
     """Return moved numbers: the operation is done on their positions in one list."""
     name, params = equation.primitive.name, equation.params
     data = DATA.get(name, range(len(operands)))
-    tests = any(isinstance(one, _Tests) for one in operands)
-    every: list[Any] = []
+    tests = any(isinstance(operand, _Tests) for operand in operands)
+    entries: list[Any] = []
     positions = []
-    for k, one in enumerate(operands):
+    for k, operand in enumerate(operands):
         if k not in data:
-            if isinstance(one, _Places | _Tests):
+            if isinstance(operand, _Places | _Tests):
                 raise Unsupported(f"proof file: an index of {name} depends on choices of players")
-            positions.append(np.asarray(one))
+            positions.append(np.asarray(operand))
             continue
-        shape = np.shape(one.at if isinstance(one, _Tests) else one)
-        at = _truths(one, shape) if tests else _places(made, one)
-        positions.append(np.arange(len(every), len(every) + at.size).reshape(at.shape))
-        every += list(at.ravel())
-    beyond, fill = len(every), params.get("fill_value")  # of an array
-    has = fill is not None and bool(np.isfinite(fill))
+        shape = np.shape(operand.at if isinstance(operand, _Tests) else operand)
+        at = _truths(operand, shape) if tests else _places(tape, operand)
+        positions.append(np.arange(len(entries), len(entries) + at.size).reshape(at.shape))
+        entries += list(at.ravel())
+    beyond, fill = len(entries), params.get("fill_value")  # of an array
+    has_fill = fill is not None and bool(np.isfinite(fill))
     if name == "gather":
-        every.append(bool(fill) if tests else made.number(fill if has else 0.0))
+        entries.append(bool(fill) if tests else tape.number(fill if has_fill else 0.0))
         equation = equation.replace(params=params | {"fill_value": beyond})
-    found = []
+    results = []
     for index in results_of_known(equation, positions):
-        if not has and np.any(index == beyond):
+        if not has_fill and np.any(index == beyond):
             raise Unsupported("proof file: an entry beyond the end of an array")
-        at = _array(index.shape, lambda k, index=index: every[int(index[k])])
-        found.append(_Tests(at) if tests else _Places(at))
-    return found
+        at = _array(index.shape, lambda k, index=index: entries[int(index[k])])
+        results.append(_Tests(at) if tests else _Places(at))
+    return results
 
 
-def _scatter_add(made: Operations, equation: Any, operands: list[Any]) -> _Places:
+def _scatter_add(tape: Operations, equation: Any, operands: list[Any]) -> _Places:
     """Return an array with numbers added to some of its entries, at places that no choice changes."""
     a, index, b = operands
     if isinstance(index, _Places | _Tests):
         raise Unsupported("proof file: an index of scatter-add depends on choices of players")
-    target: Any = _places(made, a).copy()
-    source: Any = _places(made, b)
+    target: Any = _places(tape, a).copy()
+    source: Any = _places(tape, b)
     zero = jnp.zeros(target.shape)
     for k in np.ndindex(source.shape):  # where each lands
         with jax.ensure_compile_time_eval():
             unit = jnp.zeros(source.shape).at[k].set(1.0)
             hit = np.asarray(equation.primitive.bind(zero, jnp.asarray(index), unit, **equation.params))
         for place in zip(*np.nonzero(hit), strict=True):
-            target[place] = made.apply("add", target[place], source[k])
+            target[place] = tape.apply("add", target[place], source[k])
     return _Places(target)
 
 
-def _scan(made: Operations, equation: Any, operands: list[Any]) -> list[Any]:
+def _scan(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
     scan = Scan(equation.params)
     if scan.length > STEPS:
         raise Unsupported(f"proof file: a loop of {scan.length} steps; must be of at most {STEPS}")
-    carry, columns = scan.unrolled(operands, partial(_read, made, scan.body), _row)
-    shapes = [one.aval.shape for one in equation.outvars[scan.carried :]]
+    carry, columns = scan.unrolled(operands, partial(_read, tape, scan.body), _row)
+    shapes = [variable.aval.shape for variable in equation.outvars[scan.carried :]]
     stacked = [
-        np.array([place for one in column for place in _places(made, one).flat], dtype=object).reshape(shape)
+        np.array([place for row in column for place in _places(tape, row).flat], dtype=object).reshape(shape)
         for column, shape in zip(columns, shapes, strict=True)
     ]
     return [*carry, *map(_Places, stacked)]
 
 
-def _row(one: Any, k: int) -> Any:
+def _row(a: Any, k: int) -> Any:
     # with the ellipsis one comparison is an array too, not the tuple that states it
-    return type(one)(one.at[k, ...]) if isinstance(one, _Places | _Tests) else np.asarray(one)[k]
+    return type(a)(a.at[k, ...]) if isinstance(a, _Places | _Tests) else np.asarray(a)[k]
 
 
-def _cond(made: Operations, equation: Any, operands: list[Any]) -> list[Any]:
-    which = operands[0]
-    known = not isinstance(which, _Places)
-    found: list[list[Any]] = cases(equation.params, operands, partial(_read, made), known)
+def _cond(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
+    index = operands[0]
+    known = not isinstance(index, _Places)
+    results: list[list[Any]] = cases(equation.params, operands, partial(_read, tape), known)
     if known:
-        return found[0]
-    if which.tests is None or len(found) != 2:
+        return results[0]
+    if index.tests is None or len(results) != 2:
         raise Unsupported("proof file: a choice among several functions that depends on choices of players")
-    shapes = [one.aval.shape for one in equation.outvars]
-    columns = zip(*found, strict=True)
-    test = _Tests(which.tests)
-    return [_select(made, [test, *column], shape) for column, shape in zip(columns, shapes, strict=True)]
+    shapes = [variable.aval.shape for variable in equation.outvars]
+    columns = zip(*results, strict=True)
+    test = _Tests(index.tests)
+    return [_select(tape, [test, *column], shape) for column, shape in zip(columns, shapes, strict=True)]

@@ -81,12 +81,12 @@ def _is_literal(atom: object) -> bool:
 
 def live_operations(jaxpr: Any) -> list[Any]:
     """Return the operations on which a result depends, in order."""
-    wanted = {atom for atom in jaxpr.outvars if not _is_literal(atom)}
+    live = {atom for atom in jaxpr.outvars if not _is_literal(atom)}
     equations = []
     for equation in reversed(jaxpr.eqns):
-        if not wanted.isdisjoint(equation.outvars):
+        if not live.isdisjoint(equation.outvars):
             equations.append(equation)
-            wanted.update(atom for atom in equation.invars if not _is_literal(atom))
+            live.update(atom for atom in equation.invars if not _is_literal(atom))
     return equations[::-1]
 
 
@@ -136,7 +136,7 @@ class Scan:
         constants, carry, rows = self.parts(operands)
         results = {}
         for k in self.order:
-            values = list(step([*constants, *carry, *(row(one, k) for one in rows)]))
+            values = list(step([*constants, *carry, *(row(operand, k) for operand in rows)]))
             carry, results[k] = values[: self.carried], values[self.carried :]
         stacked = range(len(_jaxpr_and_constants(self.body)[0].outvars) - self.carried)
         return carry, [[results[k][j] for k in range(self.length)] for j in stacked]

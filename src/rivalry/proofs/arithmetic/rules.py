@@ -29,21 +29,21 @@ class Comparisons:
         self.moves = True  # whether the present operation depends on what derivatives are taken in
         self.results: dict[Any, tuple[list[Any], list[Any]]] = {}  # of operations, with their operands
 
-    def note(self, found: Interval, harmless: object = False) -> Interval:
+    def note(self, result: Interval, harmless: object = False) -> Interval:
         """Return steps, or a truth value that is used, and remember whether it is decided: NaN is not.
 
         Where it is ``harmless``, all outcomes are one number.
         """
         if self.moves:
-            self.decided = self.decided & jnp.all((found.low == found.high) | harmless)
-        return found
+            self.decided = self.decided & jnp.all((result.low == result.high) | harmless)
+        return result
 
 
 def _less(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     # negated: a comparison with NaN is possible, never certain
-    found = Interval((a.high < b.low) & _is_known(a.low, b.high), ~(a.low >= b.high))
-    found.origin = ("less", a, b)
-    return found
+    result = Interval((a.high < b.low) & _is_known(a.low, b.high), ~(a.low >= b.high))
+    result.origin = ("less", a, b)
+    return result
 
 
 def _less_equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
@@ -58,30 +58,32 @@ def _is_known(a: object, b: object) -> Any:
 def _equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     if a is b:  # whether it is a number
         return Interval(~jnp.isnan(a.low + a.high), jnp.full(a.shape, True))
-    for one, other in ((a, b), (b, a)):
-        if other.origin and other.origin[0] in ("max", "min"):
+    for first, second in ((a, b), (b, a)):
+        if second.origin and second.origin[0] in ("max", "min"):
             # which of two numbers is chosen: JAX compares the larger one with both for its derivative
-            name, x, y = other.origin
-            if _same(one, x) or _same(one, y):
-                rest = y if _same(one, x) else x
-                low, high = (rest, one) if name == "max" else (one, rest)
+            name, x, y = second.origin
+            if _same(first, x) or _same(first, y):
+                rest = y if _same(first, x) else x
+                low, high = (rest, first) if name == "max" else (first, rest)
                 return Interval(low.high <= high.low, ~(low.low > high.high))
-        if other.origin and other.origin[0] in ("reduce_max", "reduce_min") and other.origin[1] is one:
-            return Interval(*_is_largest(one, other.origin[2], other.origin[0] == "reduce_max"))
-        if other.origin and other.origin[0] == "either":
-            _, which, no, yes = other.origin
-            if one is yes or one is no:
-                certain, possible = _overlap(one, no if one is yes else yes)
-                low, high = (which.low, which.high) if one is yes else (~which.high, ~which.low)
-                number = ~jnp.isnan(one.low + one.high)
+        if second.origin and second.origin[0] in ("reduce_max", "reduce_min") and second.origin[1] is first:
+            return Interval(*_is_largest(first, second.origin[2], second.origin[0] == "reduce_max"))
+        if second.origin and second.origin[0] == "either":
+            _, condition, no, yes = second.origin
+            if first is yes or first is no:
+                certain, possible = _overlap(first, no if first is yes else yes)
+                low, high = (
+                    (condition.low, condition.high) if first is yes else (~condition.high, ~condition.low)
+                )
+                number = ~jnp.isnan(first.low + first.high)
                 return Interval(number & (low | (~high & certain)), high | possible)
     return Interval(*_overlap(a, b))
 
 
 def _is_finite(run: Comparisons, a: Interval) -> Interval:
-    found = Interval(jnp.isfinite(a.low) & jnp.isfinite(a.high), jnp.full(a.shape, True))
-    found.origin = ("finite", a)
-    return found
+    result = Interval(jnp.isfinite(a.low) & jnp.isfinite(a.high), jnp.full(a.shape, True))
+    result.origin = ("finite", a)
+    return result
 
 
 def _is_largest(a: Interval, axis: int, largest: bool) -> tuple[Any, Any]:
@@ -113,7 +115,7 @@ def _unequal(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interva
 
 def _logic(rule: Callable[..., tuple[Any, Any]]) -> Callable[..., Interval]:
     """Return the rule of an operation on truth values."""
-    return lambda run, *given: Interval(*rule(*given))
+    return lambda run, *operands: Interval(*rule(*operands))
 
 
 _not = _logic(lambda a: (~a.high, ~a.low))
@@ -124,43 +126,43 @@ def _stairs(run: Comparisons, a: Interval, step: Callable[[Any], Any]) -> Interv
     return run.note(Interval(step(a.low), step(a.high), a.positive))
 
 
-def _select(run: Comparisons, which: Any, *cases: object, **_: object) -> Any:
-    every = [interval(case) for case in cases]
-    if not isinstance(which, Interval):
-        low, high = (jax.lax.select_n(which, *(getattr(case, end) for case in every)) for end in ENDS)
-        found = Interval(low, high, all(case.positive for case in every))
-        found.infinite = intervals.signs(*every)
-        return found
-    if which.low.dtype != bool:
+def _select(run: Comparisons, condition: Any, *cases: object, **_: object) -> Any:
+    ranges = [interval(case) for case in cases]
+    if not isinstance(condition, Interval):
+        low, high = (jax.lax.select_n(condition, *(getattr(case, end) for case in ranges)) for end in ENDS)
+        result = Interval(low, high, all(case.positive for case in ranges))
+        result.infinite = intervals.signs(*ranges)
+        return result
+    if condition.low.dtype != bool:
         raise Unsupported("no bound: a choice between several cases depends on choices of players")
-    run.moves = which.moves
-    run.note(which, _is_one_number(*every))
-    other, chosen = every
-    if which.origin and which.origin[0] == "less":
-        smaller, larger = which.origin[1:]
-        if _same(smaller, other) and _same(larger, chosen):
-            return _maximum(run, other, chosen)
-        if _same(smaller, chosen) and _same(larger, other):
-            return _minimum(run, other, chosen)
-    chosen = _guarded(which, chosen)
-    both = intervals.hull([other, chosen])
-    both.low, both.high = (
-        jnp.where(which.low, chosen_end, jnp.where(which.high, both_end, other_end))
-        for chosen_end, both_end, other_end in (
-            (chosen.low, both.low, other.low),
-            (chosen.high, both.high, other.high),
+    run.moves = condition.moves
+    run.note(condition, _is_one_number(*ranges))
+    no, yes = ranges
+    if condition.origin and condition.origin[0] == "less":
+        smaller, larger = condition.origin[1:]
+        if _same(smaller, no) and _same(larger, yes):
+            return _maximum(run, no, yes)
+        if _same(smaller, yes) and _same(larger, no):
+            return _minimum(run, no, yes)
+    yes = _guarded(condition, yes)
+    union = intervals.hull([no, yes])
+    union.low, union.high = (
+        jnp.where(condition.low, yes_end, jnp.where(condition.high, union_end, no_end))
+        for yes_end, union_end, no_end in (
+            (yes.low, union.low, no.low),
+            (yes.high, union.high, no.high),
         )
     )
-    both.origin = ("either", which, *every)
-    return both
+    union.origin = ("either", condition, *ranges)
+    return union
 
 
-def _guarded(which: Interval, chosen: Interval) -> Interval:
+def _guarded(condition: Interval, chosen: Interval) -> Interval:
     """Return what is chosen by a comparison: if it is compared itself, the finite numbers for which it holds.
 
     Nothing is known where it may be infinite, as a number above another may be.
     """
-    name, *sides = which.origin or ("",)
+    name, *sides = condition.origin or ("",)
     above, below = (name == "less" and sides[k] is chosen for k in (1, 0))
     if not (above or below or (name == "finite" and sides[0] is chosen)):
         return chosen
@@ -168,15 +170,15 @@ def _guarded(which: Interval, chosen: Interval) -> Interval:
     low = -np.inf if below else jnp.maximum(sides[0].low, -largest) if above else -largest
     high = np.inf if above else jnp.minimum(sides[1].high, largest) if below else largest
     low = jnp.maximum(low, 0.0) if chosen.positive else low
-    found = Interval(jnp.fmax(chosen.low, low), jnp.fmin(chosen.high, high), chosen.positive)
+    result = Interval(jnp.fmax(chosen.low, low), jnp.fmin(chosen.high, high), chosen.positive)
     if above or below:
         unknown = jnp.isnan(chosen.low) | jnp.isnan(chosen.high)
-        sign, end = ("+", found.high) if above else ("-", found.low)
+        sign, end = ("+", result.high) if above else ("-", result.low)
         if sign in intervals.signs(chosen):
             unknown |= jnp.isinf(end)
-        found.low, found.high = (jnp.where(unknown, jnp.nan, end) for end in (found.low, found.high))
-    found.infinite = intervals.NONE
-    return found
+        result.low, result.high = (jnp.where(unknown, jnp.nan, end) for end in (result.low, result.high))
+    result.infinite = intervals.NONE
+    return result
 
 
 def _is_one_number(a: Interval, b: Interval) -> Any:
@@ -184,33 +186,33 @@ def _is_one_number(a: Interval, b: Interval) -> Any:
     return (a.low == a.high) & (b.low == b.high) & (a.low == b.low)
 
 
-def choose(run: Comparisons, which: Interval, cases: list[Interval]) -> Interval:
+def choose(run: Comparisons, index: Interval, cases: list[Interval]) -> Interval:
     """Return the hull of the cases that an interval of indices contains."""
     if any(case.low.dtype == bool for case in cases):
         raise Unsupported("no bound: a choice between truth values")
-    first, last = (jnp.clip(end, 0, len(cases) - 1) for end in (which.low, which.high))
-    found = run.note(Interval(first, last))
+    first, last = (jnp.clip(end, 0, len(cases) - 1) for end in (index.low, index.high))
+    result = run.note(Interval(first, last))
     low, high = cases[0].low * jnp.nan, cases[0].high * jnp.nan
     for k, case in enumerate(cases):
-        inside = (found.low <= k) & (found.high >= k)
-        fresh = ~(found.low < k)
+        inside = (result.low <= k) & (result.high >= k)
+        fresh = ~(result.low < k)
         low = jnp.where(inside, jnp.where(fresh, case.low, jnp.minimum(low, case.low)), low)
         high = jnp.where(inside, jnp.where(fresh, case.high, jnp.maximum(high, case.high)), high)
-    whole = Interval(low, high)
-    whole.infinite = intervals.signs(*cases)
-    return whole
+    union = Interval(low, high)
+    union.infinite = intervals.signs(*cases)
+    return union
 
 
 def _maximum(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
-    found = Interval(jnp.maximum(a.low, b.low), jnp.maximum(a.high, b.high), a.positive or b.positive)
-    found.origin, found.infinite = ("max", a, b), intervals.signs(a, b)
-    return found
+    result = Interval(jnp.maximum(a.low, b.low), jnp.maximum(a.high, b.high), a.positive or b.positive)
+    result.origin, result.infinite = ("max", a, b), intervals.signs(a, b)
+    return result
 
 
 def _minimum(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
-    found = Interval(jnp.minimum(a.low, b.low), jnp.minimum(a.high, b.high), a.positive and b.positive)
-    found.origin, found.infinite = ("min", a, b), intervals.signs(a, b)
-    return found
+    result = Interval(jnp.minimum(a.low, b.low), jnp.minimum(a.high, b.high), a.positive and b.positive)
+    result.origin, result.infinite = ("min", a, b), intervals.signs(a, b)
+    return result
 
 
 def _clamp(run: Comparisons, low: Interval, x: Interval, high: Interval, **_: object) -> Interval:
@@ -226,11 +228,11 @@ def _angle(run: Comparisons, y: Interval, x: Interval) -> Interval:
 def _remainder(run: Comparisons, a: Interval, b: Interval) -> Interval:
     """Return ``a - b trunc(a / b)``, of the sign of a, smaller than b."""
     steps = _stairs(run, intervals.divide(a, b), jnp.trunc)
-    found = intervals.subtract(a, intervals.multiply(b, steps))
-    most = jnp.minimum(intervals.absolute(a).high, intervals.absolute(b).high)
+    result = intervals.subtract(a, intervals.multiply(b, steps))
+    limit = jnp.minimum(intervals.absolute(a).high, intervals.absolute(b).high)
     certain = steps.low == steps.high
-    low = jnp.where(certain, found.low, jnp.where(a.low < 0, -most, 0.0))
-    high = jnp.where(certain, found.high, jnp.where(a.high > 0, most, 0.0))
+    low = jnp.where(certain, result.low, jnp.where(a.low < 0, -limit, 0.0))
+    high = jnp.where(certain, result.high, jnp.where(a.high > 0, limit, 0.0))
     unknown = jnp.isnan(steps.low + steps.high)
     unknown |= ((b.low <= 0) & (b.high >= 0)) | jnp.isinf(a.low) | jnp.isinf(a.high)
     return Interval(jnp.where(unknown, jnp.nan, low), jnp.where(unknown, jnp.nan, high))
@@ -240,39 +242,39 @@ def _multiply(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interv
     if a is b:
         return intervals.square(a)
     shape, special = np.broadcast_shapes(a.shape, b.shape), None
-    for one, other in ((a, b), (b, a)):
-        if other.origin and other.origin[0] == "complement":
-            if other.origin[1] is one:
-                special = intervals.parabola(one)
+    for first, second in ((a, b), (b, a)):
+        if second.origin and second.origin[0] == "complement":
+            if second.origin[1] is first:
+                special = intervals.parabola(first)
             elif (
-                one.origin
-                and one.origin[0] == "product"
-                and any(other.origin[1] is factor for factor in one.origin[1:])
+                first.origin
+                and first.origin[0] == "product"
+                and any(second.origin[1] is factor for factor in first.origin[1:])
             ):
-                rest = one.origin[1] if one.origin[2] is other.origin[1] else one.origin[2]
-                special = intervals.multiply(rest, intervals.parabola(other.origin[1]))
-        elif other.origin and other.origin[0] == "reciprocal" and _is_sum(one, other.origin[1]):
-            special = _share(one, other.origin[1])
+                rest = first.origin[1] if first.origin[2] is second.origin[1] else first.origin[2]
+                special = intervals.multiply(rest, intervals.parabola(second.origin[1]))
+        elif second.origin and second.origin[0] == "reciprocal" and _is_sum(first, second.origin[1]):
+            special = _share(first, second.origin[1])
         if special is not None and special.shape == shape:  # a single entry may stand for several
             return special
-    found = intervals.multiply(a, b)
-    found.origin = ("product", a, b)
-    return found
+    result = intervals.multiply(a, b)
+    result.origin = ("product", a, b)
+    return result
 
 
 def _divide(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interval:
     if _is_sum(a, b) and a.shape == np.broadcast_shapes(a.shape, b.shape):
         return _share(a, b)
-    found = intervals.divide(a, b)
+    result = intervals.divide(a, b)
     if _is_one(a):
-        found.origin = ("reciprocal", b)
-    return found
+        result.origin = ("reciprocal", b)
+    return result
 
 
-def _share(a: Interval, whole: Interval) -> Interval:
+def _share(a: Interval, total: Interval) -> Interval:
     """Return the parts of numbers in their sum."""
     logs = a.origin[1] if a.origin and a.origin[0] == "exp" else None
-    return intervals.share(a, whole.origin[2], logs)  # type: ignore[index]
+    return intervals.share(a, total.origin[2], logs)  # type: ignore[index]
 
 
 def _is_sum(a: Interval, b: Interval) -> bool:
@@ -291,36 +293,36 @@ def _subtract(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interv
             return intervals.digamma_less_log(of)
         if name == "lgamma" and a.shape == b.shape and _is_sum_of(name, of, b):
             return intervals.log_gamma_excess(*of.origin[1:])
-    found = intervals.subtract(a, b)
+    result = intervals.subtract(a, b)
     if _is_one(a):
-        found.origin = ("complement", b)
-    return found
+        result.origin = ("complement", b)
+    return result
 
 
-def _is_sum_of(name: str, whole: Interval, b: Interval) -> bool:
+def _is_sum_of(name: str, total: Interval, b: Interval) -> bool:
     """Return whether b is the sum of a function of the same few numbers of which another is the sum."""
-    if not (b.origin and whole.origin and b.origin[0] == whole.origin[0] == "sum"):
+    if not (b.origin and total.origin and b.origin[0] == total.origin[0] == "sum"):
         return False
-    each = b.origin[1].origin
-    return bool(each and each == (name, whole.origin[1]) and b.origin[2] == whole.origin[2])
+    origin = b.origin[1].origin
+    return bool(origin and origin == (name, total.origin[1]) and b.origin[2] == total.origin[2])
 
 
 def _with_origin(name: str, rule: Callable[[Interval], Interval]) -> Callable[..., Interval]:
     """Return the rule of a function that other rules ask for: in shares, or in differences."""
 
     def with_origin(run: Comparisons, a: Interval, **_: object) -> Interval:
-        found = rule(a)
-        found.origin = (name, a)
-        return found
+        result = rule(a)
+        result.origin = (name, a)
+        return result
 
     return with_origin
 
 
 def _sum(run: Comparisons, a: Interval, axes: tuple[SupportsIndex, ...], **_: object) -> Interval:
-    found = intervals.total(a, tuple(map(int, axes)))
+    result = intervals.total(a, tuple(map(int, axes)))
     if len(axes) == 1 and 1 < a.shape[axes[0]] <= FEW:
-        found.origin = ("sum", a, int(axes[0]))
-    return found
+        result.origin = ("sum", a, int(axes[0]))
+    return result
 
 
 def is_repeated(origin: tuple[Any, ...], name: str, params: Any) -> bool:
@@ -331,10 +333,12 @@ def is_repeated(origin: tuple[Any, ...], name: str, params: Any) -> bool:
         return False
     _, a, axis = origin
     others = tuple(k for k in range(len(a.shape)) if k != axis)
-    whole = params["shape" if name == "broadcast_in_dim" else "new_sizes"]
-    if len(whole) != len(a.shape) or any(whole[k] != a.shape[k] for k in others):
+    new_shape = params["shape" if name == "broadcast_in_dim" else "new_sizes"]
+    if len(new_shape) != len(a.shape) or any(new_shape[k] != a.shape[k] for k in others):
         return False
-    return bool(whole[axis] == 1 if name == "reshape" else tuple(params["broadcast_dimensions"]) == others)
+    return bool(
+        new_shape[axis] == 1 if name == "reshape" else tuple(params["broadcast_dimensions"]) == others
+    )
 
 
 def _convert(run: Comparisons, a: Interval, new_dtype: Any, **_: Any) -> Interval:
@@ -372,9 +376,9 @@ def _along(a: Interval, axis: int) -> list[Interval]:
 
     def entry(k: int) -> Interval:
         low, high = (jax.lax.index_in_dim(end, k, axis, keepdims=False) for end in (a.low, a.high))
-        found = Interval(low, high, a.positive)
-        found.infinite = a.infinite
-        return found
+        result = Interval(low, high, a.positive)
+        result.infinite = a.infinite
+        return result
 
     return [entry(k) for k in range(a.shape[axis])]
 
@@ -407,26 +411,26 @@ def _running_sum(run: Comparisons, a: Interval, **params: Any) -> Interval:
     return _finite(a, Interval(low - error, high + error))
 
 
-def _finite(a: Interval, found: Interval) -> Interval:
+def _finite(a: Interval, result: Interval) -> Interval:
     """Return sums, of which nothing is known where terms of both signs may be infinite."""
     if not a.infinite:
-        return found
-    known = jnp.isfinite(found.low) | jnp.isfinite(found.high)
-    low, high = (jnp.where(known, end, jnp.nan) for end in (found.low, found.high))
-    return Interval(low, high, found.positive)
+        return result
+    known = jnp.isfinite(result.low) | jnp.isfinite(result.high)
+    low, high = (jnp.where(known, end, jnp.nan) for end in (result.low, result.high))
+    return Interval(low, high, result.positive)
 
 
 def scatter_add(primitive: Any, operands: list[Any], params: Any) -> Interval:
     """Return sums of numbers added at indices, in any order."""
-    into, where, added = interval(operands[0]), operands[1], interval(operands[2])
+    into, index, added = interval(operands[0]), operands[1], interval(operands[2])
     low, high = (
-        primitive.bind(a, where, b, **params) for a, b in ((into.low, added.low), (into.high, added.high))
+        primitive.bind(a, index, b, **params) for a, b in ((into.low, added.low), (into.high, added.high))
     )
-    size = primitive.bind(intervals.absolute(into).high, where, intervals.absolute(added).high, **params)
+    size = primitive.bind(intervals.absolute(into).high, index, intervals.absolute(added).high, **params)
     error = size * ((int(np.prod(added.shape)) + 3) * EPS) + TINY
     positive = into.positive and added.positive
-    found = Interval(jnp.maximum(low - error, 0.0) if positive else low - error, high + error, positive)
-    return _finite(added if added.infinite else into, found)
+    result = Interval(jnp.maximum(low - error, 0.0) if positive else low - error, high + error, positive)
+    return _finite(added if added.infinite else into, result)
 
 
 def _sort(run: Comparisons, *operands: Any, num_keys: int, **params: Any) -> list[Interval]:

@@ -73,36 +73,40 @@ def shifted(function: Callable[..., Any], *examples: object, about: int = 0) -> 
     if loops.guided and loops.operations > LONGEST:
         raise Unsupported(f"no bound: loops of {loops.operations} operations; at most {LONGEST} are read")
 
-    def run(marked: _Marked, *given: object) -> list[Any]:
-        return [value for value, _ in _replay(marked, traced, list(map(_Number, given, moving)))]
+    def run(marked: _Marked, *arguments: object) -> list[Any]:
+        return [value for value, _ in _replay(marked, traced, list(map(_Number, arguments, moving)))]
 
     def holding(fixed: list[int] | None) -> Shifted:
-        def shifts(*given: object) -> list[Any]:
+        def shifts(*arguments: object) -> list[Any]:
             marked = _Marked(fixed)
-            run(marked, *given)
+            run(marked, *arguments)
             return marked.values
 
-        def sides(*given: object) -> list[Any]:
+        def sides(*arguments: object) -> list[Any]:
             marked = _Marked(fixed, kinks=[])
-            run(marked, *given)
+            run(marked, *arguments)
             return marked.sides
 
-        def weighted(own: Any, weights: Any, raised: Any, *given: Any) -> list[Any]:
-            return run(_Marked(fixed, own, list(zip(weights, raised, strict=True))), *given)
+        def weighted(shift_values: Any, weights: Any, raised: Any, *arguments: Any) -> list[Any]:
+            return run(_Marked(fixed, shift_values, list(zip(weights, raised, strict=True))), *arguments)
 
         return Shifted(
-            lambda own, *given: run(_Marked(fixed, own), *given), shifts, examples, weighted, sides
+            lambda shift_values, *arguments: run(_Marked(fixed, shift_values), *arguments),
+            shifts,
+            examples,
+            weighted,
+            sides,
         )
 
-    fixed, found = None, holding(None)
-    while shapes := jax.eval_shape(found.shifts, *examples):
-        whole = jax.make_jaxpr(found.call)(shapes, *examples)
-        cancels = [_cancels(whole, k) for k in range(len(shapes))]
+    fixed, candidate = None, holding(None)
+    while shapes := jax.eval_shape(candidate.shifts, *examples):
+        program = jax.make_jaxpr(candidate.call)(shapes, *examples)
+        cancels = [_cancels(program, k) for k in range(len(shapes))]
         if all(cancels):
-            return found
-        fixed = [k for k, does in zip(fixed or range(len(shapes)), cancels, strict=True) if does]
-        found = holding(fixed)
-    return found._replace(shifts=lambda *given: [])
+            return candidate
+        fixed = [k for k, cancelling in zip(fixed or range(len(shapes)), cancels, strict=True) if cancelling]
+        candidate = holding(fixed)
+    return candidate._replace(shifts=lambda *arguments: [])
 
 
 class _Marked:
@@ -115,10 +119,10 @@ class _Marked:
     def __init__(
         self,
         fixed: Sequence[int] | None,
-        given: Sequence[Any] | None = None,
+        replacements: Sequence[Any] | None = None,
         kinks: Sequence[Any] | None = None,
     ) -> None:
-        self.fixed, self.given, self.kinks = fixed, given, kinks
+        self.fixed, self.replacements, self.kinks = fixed, replacements, kinks
         self.count = 0
         self.values: list[Any] = []
         self.sides: list[Any] = []
@@ -138,12 +142,12 @@ class _Marked:
         return jnp.where(a < b, a, b) if self.kinks is None else -self.larger(-a, -b)
 
     def meet(self, value: object) -> Any:
-        """Return the number itself, or the next of the given ones."""
+        """Return the number itself, or its replacement."""
         self.count += 1
         if self.fixed is not None and self.count - 1 not in self.fixed:
             return value
         self.values.append(value)
-        return value if self.given is None else self.given[len(self.values) - 1]
+        return value if self.replacements is None else self.replacements[len(self.values) - 1]
 
 
 class _Number(NamedTuple):
@@ -163,12 +167,12 @@ def _replay(marked: _Marked, program: Any, operands: Sequence[_Number]) -> list[
 
 
 def _operation(marked: _Marked, equation: JaxprEqn, operands: list[_Number]) -> list[_Number]:
-    moves = any(one.moves for one in operands)
+    moves = any(number.moves for number in operands)
     return [_Number(value, moves) for value in _results(marked, equation, operands, moves)]
 
 
 def _results(marked: _Marked, equation: JaxprEqn, operands: list[_Number], moves: bool) -> list[Any]:
-    name, params, values = equation.primitive.name, equation.params, [one.value for one in operands]
+    name, params, values = equation.primitive.name, equation.params, [number.value for number in operands]
     if (body := called_program(equation)) is not None:
         if name == "custom_jvp_call" and _is_logaddexp(body):
             # smooth, unlike the larger of the two that JAX takes out of it
@@ -190,9 +194,10 @@ def _results(marked: _Marked, equation: JaxprEqn, operands: list[_Number], moves
     guides = _guides(equation) if name in ("scan", "cond", "while") else []
     if name == "cond" and not operands[0].moves and guides:
         # every branch, of which the index takes one
-        each = cases(params, operands, partial(_replay, marked))
+        branches = cases(params, operands, partial(_replay, marked))
         return [
-            jax.lax.select_n(values[0], *(one.value for one in column)) for column in zip(*each, strict=True)
+            jax.lax.select_n(values[0], *(number.value for number in column))
+            for column in zip(*branches, strict=True)
         ]
     if name == "scan" and guides:
         return _unrolled(marked, equation, operands, moves)
@@ -213,7 +218,7 @@ def _unrolled(marked: _Marked, equation: JaxprEqn, operands: list[_Number], move
         carry = [_Number(value, moves) for value, _ in carry]
         return _replay(marked, scan.body, [*constants, *carry, *rows])
 
-    carry, columns = scan.unrolled(operands, step, lambda one, k: _Number(one.value[k], one.moves))
+    carry, columns = scan.unrolled(operands, step, lambda number, k: _Number(number.value[k], number.moves))
     stacked = [
         jnp.stack([value for value, _ in column])
         if column
@@ -249,9 +254,9 @@ def _loops(program: Any, moving: Sequence[bool]) -> _Loops:
             guided = guided or (moves and bool(_guides(equation)))
         elif name == "cond":
             parts = cases(equation.params, operands, _loops)
-        count += 1 + steps * sum(one.operations for one in parts)
-        guided = guided or any(one.guided for one in parts)
-        unread = unread or next((one.unread for one in parts if one.unread), "")
+        count += 1 + steps * sum(part.operations for part in parts)
+        guided = guided or any(part.guided for part in parts)
+        unread = unread or next((part.unread for part in parts if part.unread), "")
         return [moves] * len(equation.outvars)
 
     evaluate(program, moving, rule, lambda *_: False)
@@ -260,21 +265,23 @@ def _loops(program: Any, moving: Sequence[bool]) -> _Loops:
 
 def _guides(equation: JaxprEqn) -> list[str]:
     """Return the kinds of operations within an operation whose derivatives may be others."""
-    names = {one.primitive.name for one in operations_held(equation)}
+    names = {operation.primitive.name for operation in operations_held(equation)}
     return [word for word in GUIDES if any(name.startswith(word) for name in names)]
 
 
 def _is_logaddexp(program: Any) -> bool:
     """Return whether operations are those of `jax.numpy.logaddexp`, whoever wrote them."""
-    shapes = tuple((one.shape, one.dtype) for one in program.in_avals)
+    shapes = tuple((variable.shape, variable.dtype) for variable in program.in_avals)
     return len(shapes) == 2 and not program.consts and str(program) == _logaddexp(shapes)
 
 
 @lru_cache(maxsize=256)
 def _logaddexp(shapes: Any) -> str:
-    whole = jax.make_jaxpr(jnp.logaddexp)(*(jax.ShapeDtypeStruct(*one) for one in shapes))
+    program = jax.make_jaxpr(jnp.logaddexp)(*(jax.ShapeDtypeStruct(*shape) for shape in shapes))
     bodies = [
-        called_program(one) for one in operations_within(whole) if one.primitive.name == "custom_jvp_call"
+        called_program(operation)
+        for operation in operations_within(program)
+        if operation.primitive.name == "custom_jvp_call"
     ]
     return str(bodies[0]) if len(bodies) == 1 else ""
 
@@ -284,9 +291,9 @@ def _fold(a: Any, axes: tuple[SupportsIndex, ...], choose: Callable[[Any, Any], 
     for axis in sorted(map(int, axes), reverse=True):
         while a.shape[axis] > 1:
             half = a.shape[axis] // 2
-            one, other = (jax.lax.slice_in_dim(a, k, k + half, axis=axis) for k in (0, half))
+            left, right = (jax.lax.slice_in_dim(a, k, k + half, axis=axis) for k in (0, half))
             rest = jax.lax.slice_in_dim(a, 2 * half, a.shape[axis], axis=axis)
-            a = jnp.concatenate([choose(one, other), rest], axis=axis)
+            a = jnp.concatenate([choose(left, right), rest], axis=axis)
         a = jnp.squeeze(a, axis)
     return a
 
@@ -306,14 +313,14 @@ class _Formless(Exception):
     """Numbers depend on a shift in another way."""
 
 
-def _cancels(whole: Any, position: int) -> bool:
+def _cancels(program: Any, position: int) -> bool:
     """Return whether no result of a function depends on the argument at a position."""
-    variable = whole.jaxpr.invars[position]
+    variable = program.jaxpr.invars[position]
     shape = variable.aval.shape
     form = _Form(False, np.ones(shape), np.arange(np.prod(shape, dtype=int)).reshape(shape))
-    given = [form if one is variable else None for one in whole.jaxpr.invars]
+    operands = [form if part is variable else None for part in program.jaxpr.invars]
     try:
-        return not any(isinstance(one, _Form) for one in _forms(whole, given))
+        return not any(isinstance(part, _Form) for part in _forms(program, operands))
     except _Formless:
         return False
 
@@ -326,9 +333,10 @@ def _forms(program: Any, operands: Sequence[Any]) -> list[Any]:
 def _form(equation: JaxprEqn, operands: list[Any]) -> list[Any]:
     name = equation.primitive.name
     real = [
-        jnp.issubdtype(array_type(one).dtype, jnp.floating) for one in (*equation.invars, *equation.outvars)
+        jnp.issubdtype(array_type(value).dtype, jnp.floating)
+        for value in (*equation.invars, *equation.outvars)
     ]
-    if not any(isinstance(one, _Form) for one in operands):
+    if not any(isinstance(value, _Form) for value in operands):
         repeated = name in ("broadcast_in_dim", "reshape", "convert_element_type") and real[-1]
         return [operands[0] if repeated else None] * len(equation.outvars)
     if (body := called_program(equation)) is not None:
@@ -337,12 +345,12 @@ def _form(equation: JaxprEqn, operands: list[Any]) -> list[Any]:
         return operands
     if name in _MOVES:
         form = operands[0]
-        one: Any = _Form(form.product, *(results_of_known(equation, [part])[0] for part in form[1:]))
+        value: Any = _Form(form.product, *(results_of_known(equation, [part])[0] for part in form[1:]))
     elif name in _RULES:
-        one = _RULES[name](operands, equation.params, array_type(equation.outvars[0]).shape)
+        value = _RULES[name](operands, equation.params, array_type(equation.outvars[0]).shape)
     else:
         raise _Formless
-    return [one if isinstance(one, _Form) and np.any(one.degree) else None]
+    return [value if isinstance(value, _Form) and np.any(value.degree) else None]
 
 
 def _number(value: Any) -> float | None:
@@ -354,8 +362,10 @@ def _number(value: Any) -> float | None:
 def _combined(a: object, b: object, sign: int, product: bool, shape: Any) -> _Form:
     """Return the form of a sum or difference, or of a product or quotient."""
     degrees, entries = [], []
-    for one in (a, b):
-        form = one if isinstance(one, _Form) else _Form(product, np.zeros(()), np.zeros((), dtype=int))
+    for operand in (a, b):
+        form = (
+            operand if isinstance(operand, _Form) else _Form(product, np.zeros(()), np.zeros((), dtype=int))
+        )
         if form.product != product:
             raise _Formless
         degrees.append(np.broadcast_to(form.degree, shape))
@@ -367,19 +377,19 @@ def _combined(a: object, b: object, sign: int, product: bool, shape: Any) -> _Fo
 
 def _same(cases: Sequence[Any], shape: Any) -> _Form:
     """Return the one form of all cases; infinite numbers have every form, and zero any of a product."""
-    forms = [one for one in cases if isinstance(one, _Form)]
+    forms = [case for case in cases if isinstance(case, _Form)]
     first = forms[0]
-    for one in cases:
-        if one is None or isinstance(one, float):
-            if one is None or (np.isfinite(one) and not (first.product and one == 0)):
+    for case in cases:
+        if case is None or isinstance(case, float):
+            if case is None or (np.isfinite(case) and not (first.product and case == 0)):
                 raise _Formless
-        elif one.product != first.product or np.any(_combined(one, first, -1, first.product, shape).degree):
+        elif case.product != first.product or np.any(_combined(case, first, -1, first.product, shape).degree):
             raise _Formless
     return _Form(first.product, np.broadcast_to(first.degree, shape), np.broadcast_to(first.entry, shape))
 
 
 def _sum(operands: Sequence[Any], shape: object, sign: int = 1) -> _Form:
-    if any(isinstance(one, _Form) and one.product for one in operands):
+    if any(isinstance(operand, _Form) and operand.product for operand in operands):
         return _same(operands, shape)
     return _combined(operands[0], operands[1], sign, False, shape)
 
@@ -391,8 +401,8 @@ def _compared(operands: Sequence[Any], shape: object) -> None:
 
 def _along(form: _Form, axes: Sequence[Any]) -> _Form:
     """Return the form of entries that have one form along axes."""
-    first_ones = tuple(slice(0, 1) if k in axes else slice(None) for k in range(form.degree.ndim))
-    first = _Form(form.product, form.degree[first_ones], form.entry[first_ones])
+    first_entries = tuple(slice(0, 1) if k in axes else slice(None) for k in range(form.degree.ndim))
+    first = _Form(form.product, form.degree[first_entries], form.entry[first_entries])
     if not form.degree.size:
         raise _Formless
     _same([form, first], form.degree.shape)
@@ -413,8 +423,8 @@ def _of(form: _Form, product: bool, becomes: bool, factor: float = 1.0) -> _Form
 
 
 def _select(operands: Sequence[Any], params: object, shape: object) -> _Form:
-    which, *cases = operands
-    if isinstance(which, _Form):
+    index, *cases = operands
+    if isinstance(index, _Form):
         raise _Formless
     return _same(cases, shape)
 
