@@ -25,7 +25,7 @@ def blotto(prizes: list[float], exponent: Any = 1.0, **more: Any) -> Any:
 
 
 def bound(rule: Callable[[jax.Array], jax.Array], low: float = 0.0) -> float:
-    return payoff_sum(rule, np.full(2, low), np.ones(2)).most
+    return payoff_sum(rule, np.full(2, low), np.ones(2)).largest
 
 
 def test_what_players_win_from_each_other_cancels() -> None:
@@ -60,7 +60,7 @@ def test_no_profile_pays_more_in_all() -> None:
     ):
         inner = searched(game, None)
         at = coordinates(inner)
-        most = payoff_sum(lambda y, g=inner, at=at: g.payoffs(at.profile(y)), at.low, at.high).most
+        most = payoff_sum(lambda y, g=inner, at=at: g.payoffs(at.profile(y)), at.low, at.high).largest
         profiles = np.clip(random.uniform(-0.2, 1.2, (200, len(at.low))), 0.0, 1.0)
         sums = [float(np.sum(inner.payoffs(at.profile(jnp.asarray(y))))) for y in profiles]
         assert max(sums) <= most * (1 + 1e-12)

@@ -134,7 +134,7 @@ class BoxSearch:
         session["started"] = np.ones(1, dtype=bool)
         if at.ranges is None and not self.first_order:
             added = payoff_sum(lambda y: game.payoffs(at.profile(y)), at.low, at.high)
-            session["largest_sum"] = np.array([added.most])
+            session["largest_sum"] = np.array([added.largest])
             session["constant_sum"] = np.array([added.constant and len(at.start) == 2])
         golden = 2.0
         for _ in range(64):

@@ -649,7 +649,7 @@ def slopes_of(
 class PayoffSum(NamedTuple):
     """What payoffs of choices between bounds add up to: at most a number, or always the same."""
 
-    most: float
+    largest: float
     constant: bool
 
 

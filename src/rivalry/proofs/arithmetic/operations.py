@@ -306,7 +306,7 @@ def _apply(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
         return [_Tests(_array(shape, lambda k: TESTS[name](tape, *(part[k] for part in arrays))))]
     if name == "is_finite":
         ends = tape.number(-np.inf), tape.number(np.inf)
-        finite = lambda k: _both(_less(tape, ends[0], arrays[0][k]), _less(tape, arrays[0][k], ends[1]))  # noqa: E731
+        finite = lambda k: _and(_less(tape, ends[0], arrays[0][k]), _less(tape, arrays[0][k], ends[1]))  # noqa: E731
         return [_Tests(_array(shape, finite))]
     rule = _rule(tape, name, params)
     return [_Places(_array(shape, lambda k: rule(*(part[k] for part in arrays))))]
@@ -402,7 +402,7 @@ TESTS: dict[str, Callable[..., Any]] = {
     "gt": lambda tape, p, q: _less(tape, q, p),
     "ge": lambda tape, p, q: _not(_less(tape, p, q)),
     "le": lambda tape, p, q: _not(_less(tape, q, p)),
-    "eq": lambda tape, p, q: p == q or _both(_not(_less(tape, p, q)), _not(_less(tape, q, p))),
+    "eq": lambda tape, p, q: p == q or _and(_not(_less(tape, p, q)), _not(_less(tape, q, p))),
     "ne": lambda tape, p, q: p != q and _not(TESTS["eq"](tape, p, q)),
 }
 """A comparison is True, False, a pair of places, ``("not", a)`` or ``("and", a, b)``."""
@@ -414,7 +414,7 @@ def _not(test: Any) -> Any:
     return not test
 
 
-def _both(a: Any, b: Any) -> Any:
+def _and(a: Any, b: Any) -> Any:
     if not isinstance(a, tuple) or a == b:
         return b if a else False
     if not isinstance(b, tuple):
@@ -422,11 +422,11 @@ def _both(a: Any, b: Any) -> Any:
     return "and", a, b
 
 
-def _either(a: Any, b: Any) -> Any:
-    return _not(_both(_not(a), _not(b)))
+def _or(a: Any, b: Any) -> Any:
+    return _not(_and(_not(a), _not(b)))
 
 
-LOGIC: dict[str, Callable[..., Any]] = {"and": _both, "or": _either, "not": _not}
+LOGIC: dict[str, Callable[..., Any]] = {"and": _and, "or": _or, "not": _not}
 
 
 def _choice(tape: Operations, test: Any, yes: int, no: int) -> int:
@@ -461,7 +461,7 @@ def _select(tape: Operations, operands: list[Any], shape: Any) -> Any:
         raise Unsupported("proof file: one of several cases by a number that depends on choices of players")
     if any(isinstance(operand, _Tests) for operand in cases):
         test, no, yes = (_truths(operand, shape) for operand in operands)
-        pick = lambda k: _either(_both(test[k], yes[k]), _both(_not(test[k]), no[k]))  # noqa: E731
+        pick = lambda k: _or(_and(test[k], yes[k]), _and(_not(test[k]), no[k]))  # noqa: E731
         return _Tests(_array(shape, pick))
     arrays: list[Any] = [np.broadcast_to(_places(tape, operand), shape) for operand in cases]
     if not isinstance(selector, _Tests):

@@ -62,8 +62,8 @@ def _equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
         if second.origin and second.origin[0] in ("max", "min"):
             # which of two numbers is chosen: JAX compares the larger one with both for its derivative
             name, x, y = second.origin
-            if _same(first, x) or _same(first, y):
-                rest = y if _same(first, x) else x
+            if _is_same(first, x) or _is_same(first, y):
+                rest = y if _is_same(first, x) else x
                 low, high = (rest, first) if name == "max" else (first, rest)
                 return Interval(low.high <= high.low, ~(low.low > high.high))
         if second.origin and second.origin[0] in ("reduce_max", "reduce_min") and second.origin[1] is first:
@@ -98,7 +98,7 @@ def _overlap(a: Interval, b: Interval) -> tuple[Any, Any]:
     return _is_one_number(a, b), ~((a.high < b.low) | (b.high < a.low))
 
 
-def _same(a: Interval, b: Interval) -> bool:
+def _is_same(a: Interval, b: Interval) -> bool:
     """Return whether two intervals stand for one number, by their arrays."""
     if a is b or (a.low is b.low and a.high is b.high):
         return True
@@ -140,9 +140,9 @@ def _select(run: Comparisons, condition: Any, *cases: object, **_: object) -> An
     no, yes = ranges
     if condition.origin and condition.origin[0] == "less":
         smaller, larger = condition.origin[1:]
-        if _same(smaller, no) and _same(larger, yes):
+        if _is_same(smaller, no) and _is_same(larger, yes):
             return _maximum(run, no, yes)
-        if _same(smaller, yes) and _same(larger, no):
+        if _is_same(smaller, yes) and _is_same(larger, no):
             return _minimum(run, no, yes)
     yes = _guarded(condition, yes)
     union = intervals.hull([no, yes])

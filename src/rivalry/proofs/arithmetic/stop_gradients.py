@@ -52,10 +52,10 @@ class Shifted(NamedTuple):
     weighted: Callable[..., Any]  # of the shifts, the weights, what maxima are raised by, and the arguments
     sides: Callable[..., list[Any]]  # of the arguments
 
-    def are_finite(self, *given: Any) -> Any:
+    def are_finite(self, *arguments: Any) -> Any:
         """Return whether the function's own shifts certainly are finite, for arguments in intervals."""
-        found, _ = enclose(self.shifts, *self.examples)(*given)
-        finite = [jnp.all(jnp.isfinite(one.low) & jnp.isfinite(one.high)) for one in found]
+        shifts, _ = enclose(self.shifts, *self.examples)(*arguments)
+        finite = [jnp.all(jnp.isfinite(shift.low) & jnp.isfinite(shift.high)) for shift in shifts]
         return jnp.all(jnp.asarray(finite, dtype=bool))
 
 
@@ -375,7 +375,7 @@ def _combined(a: object, b: object, sign: int, product: bool, shape: Any) -> _Fo
     return _Form(product, degrees[0] + sign * degrees[1], np.where(degrees[0] != 0, *entries))
 
 
-def _same(cases: Sequence[Any], shape: Any) -> _Form:
+def _common_form(cases: Sequence[Any], shape: Any) -> _Form:
     """Return the one form of all cases; infinite numbers have every form, and zero any of a product."""
     forms = [case for case in cases if isinstance(case, _Form)]
     first = forms[0]
@@ -390,13 +390,13 @@ def _same(cases: Sequence[Any], shape: Any) -> _Form:
 
 def _sum(operands: Sequence[Any], shape: object, sign: int = 1) -> _Form:
     if any(isinstance(operand, _Form) and operand.product for operand in operands):
-        return _same(operands, shape)
+        return _common_form(operands, shape)
     return _combined(operands[0], operands[1], sign, False, shape)
 
 
 def _compared(operands: Sequence[Any], shape: object) -> None:
     """Return no form: the same numbers are added to both sides, or multiply both."""
-    _same(operands, shape)
+    _common_form(operands, shape)
 
 
 def _along(form: _Form, axes: Sequence[Any]) -> _Form:
@@ -405,7 +405,7 @@ def _along(form: _Form, axes: Sequence[Any]) -> _Form:
     first = _Form(form.product, form.degree[first_entries], form.entry[first_entries])
     if not form.degree.size:
         raise _Formless
-    _same([form, first], form.degree.shape)
+    _common_form([form, first], form.degree.shape)
     return _Form(form.product, *(np.squeeze(part, tuple(axes)) for part in first[1:]))
 
 
@@ -426,7 +426,7 @@ def _select(operands: Sequence[Any], params: object, shape: object) -> _Form:
     index, *cases = operands
     if isinstance(index, _Form):
         raise _Formless
-    return _same(cases, shape)
+    return _common_form(cases, shape)
 
 
 _MOVES = ("reshape", "squeeze", "expand_dims", "copy", "broadcast_in_dim", "slice", "transpose")
@@ -452,7 +452,7 @@ _RULES: dict[str, Callable[[Sequence[Any], Any, Any], _Form | None]] = {
     **dict.fromkeys(
         ("lt", "le", "gt", "ge", "eq", "ne"), lambda operands, params, shape: _compared(operands, shape)
     ),
-    **dict.fromkeys(("max", "min"), lambda operands, params, shape: _same(operands, shape)),
+    **dict.fromkeys(("max", "min"), lambda operands, params, shape: _common_form(operands, shape)),
     "select_n": _select,
     "reduce_sum": lambda operands, params, shape: _reduced(operands, params, True),
     **dict.fromkeys(
