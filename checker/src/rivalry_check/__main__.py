@@ -4,60 +4,77 @@ import gzip
 import json
 import sys
 import zlib
+from hashlib import sha256
 
-from rivalry_check import Damaged, Refuted, finite, smooth
+from rivalry_check import Damaged, Refuted, finite, grammar, smooth
 
-LARGEST = 2**29  # bytes of a file, once it is unpacked
-UNREAD = (OSError, EOFError, zlib.error, MemoryError, RecursionError)
+UNREAD = (
+    OSError,
+    EOFError,
+    zlib.error,
+    MemoryError,
+    RecursionError,
+    json.JSONDecodeError,
+    UnicodeDecodeError,
+)
 BROKEN = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)
+GAME = {"coordinates", "space", "parameters", "payoffs", "totals", "actions", "sets", "leaves"}
+GAME |= {"rounds", "observes", "memory", "discount", "periods"}  # keys that say what the game is
+SHOWN = 12  # equilibria in a line without --points
 
 
-def check(path):
-    """Return what a file of JSON, packed by gzip or not, proves in words."""
+def check(path, factor=1, shown=SHOWN):
+    """Return what a file of JSON, packed by gzip or not, proves in words, with the digest of its game."""
     with open(path, "rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     with (gzip.open if packed else open)(path, "rb") as file:
-        text = file.read(LARGEST + 1)
-    if len(text) > LARGEST:
-        raise Damaged(f"larger than {LARGEST} bytes")
-    document = json.loads(text)
-    if not isinstance(document, dict) or document.get("format") != "rivalry-proof":
-        raise Damaged("not a proof file: its format must be 'rivalry-proof'")
-    if document.get("version") != 2:
-        raise Damaged(f"version {str(document.get('version'))[:20]}; this program reads version 2")
+        return proved(grammar.load(file.read(factor * grammar.BYTES + 1), factor), shown)
+
+
+def proved(document, shown=SHOWN):
+    """Return what a document proves in words, with the digest of its game."""
     if document["kind"] == "periods":  # payoffs are sums over them: an equilibrium is one of each
-        each = [smooth.check(one) for one in document["periods"]]
-        if not each:
-            raise Damaged("no periods")
-        if len(set(each)) == 1:
-            return f"each of {len(each)} periods: {each[0]}"
-        return "; ".join(f"period {k}: {found}" for k, found in enumerate(each, 1))
-    return {"smooth": smooth, "finite": finite, "policy": finite}[document["kind"]].check(document)
+        games = document["periods"]
+        if not games or any(game["space"]["player"] != games[0]["space"]["player"] for game in games):
+            raise Damaged("periods must be games of the same players, with as many choices")
+        said = "; ".join(f"period {k}: {smooth.check(game, shown)}" for k, game in enumerate(games, 1))
+    else:
+        said = {"smooth": smooth, "finite": finite, "policy": finite}[document["kind"]].check(document, shown)
+    return f"{said}; game {digest(document)}"
 
 
-def main(paths=None):
+def digest(document):
+    """Return the first digits of the SHA-256 of what a document says of its game, whatever it proves."""
+    periods = {"periods": [digest(game) for game in document.get("periods", ())]}
+    game = {name: value for name, value in (document | periods).items() if name in GAME}
+    return sha256(json.dumps(game, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+
+
+def main(words=None):
     """Print a line per file and return the status."""
-    status = 0
-    paths = sys.argv[1:] if paths is None else paths
+    words, status = sys.argv[1:] if words is None else words, 0
+    options = {word for word in words if word in ("--large", "--points")}
+    paths = [word for word in words if word not in options]
     if not paths:
-        print("usage: rivalry-check FILE...")
+        print("usage: rivalry-check [--large] [--points] FILE...")
         return 2
+    factor = grammar.LARGER if "--large" in options else 1
+    shown = None if "--points" in options else SHOWN
     for path in paths:
         try:
-            line, found = f"verified: {check(path)}", 0
+            line, result = f"verified: {check(path, factor, shown)}", 0
         except Refuted as error:
-            line, found = f"not verified: {error}", 1
+            line, result = f"not verified: {error}", 1
         except Damaged as error:
-            line, found = f"damaged: {error}", 2
+            line, result = f"damaged: {error}", 2
         except UNREAD as error:
-            line, found = f"damaged: not a readable file of JSON ({type(error).__name__})", 2
+            line, result = f"damaged: not a readable file of JSON ({type(error).__name__})", 2
         except BROKEN as error:
-            line, found = (
-                f"damaged: an entry is not as specified ({type(error).__name__}: {str(error)[:80]!r})",
-                2,
-            )
-        print(f"{path}: {line}", flush=True)
-        status = max(status, found)
+            what = f"{type(error).__name__}: {str(error)[:80]!r}"
+            line, result = f"damaged: an entry is not as specified ({what})", 2
+        name = path if path.isprintable() else ascii(path)  # a name may hold a line of its own
+        print(f"{name}: {line if line.isprintable() else ascii(line)}", flush=True)
+        status = max(status, result)
     return status
 
 

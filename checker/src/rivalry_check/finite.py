@@ -3,11 +3,8 @@
 from fractions import Fraction
 from itertools import product
 from math import gcd, lcm, prod
-from re import fullmatch
 
-from rivalry_check import Refuted
-
-NUMBER = r"-?((0|[1-9][0-9]*)(/[1-9][0-9]*)?|0x[01]\.[0-9a-f]+p[+-][0-9]{1,4})"
+from rivalry_check import Damaged, Refuted
 
 
 def require(holds, reason):
@@ -17,8 +14,8 @@ def require(holds, reason):
 
 def numbers(texts, count):
     """Return fractions such as ``-3/4``, and doubles in hexadecimal."""
-    if len(texts) != count or not all(fullmatch(NUMBER, text) for text in texts):
-        raise ValueError(f"{count} fractions are needed, not {str(texts)[:40]}")
+    if len(texts) != count:
+        raise Damaged(f"{count} fractions are needed, not {len(texts)}")
     return [Fraction(float.fromhex(text) if "x" in text else text) for text in texts]
 
 
@@ -29,8 +26,8 @@ def shares(texts, count, whose):
 
 
 def place(index, end, begin=0):
-    if type(index) is not int or not begin <= index < end:
-        raise ValueError(f"{index!r} must be a whole number from {begin} to {end - 1}")
+    if not begin <= index < end:
+        raise Damaged(f"{index!r} must be a whole number from {begin} to {end - 1}")
     return index
 
 
@@ -46,15 +43,19 @@ def within(claimed, low, high, what):
     return f"{what} is {low if least == most else f'from {float(least)!r} to {float(most)!r}'}"
 
 
-def counted(count, kind):
-    return f"{count} {kind} {'equilibrium' if count == 1 else 'equilibria'}, complete"
+def counted(kind, equilibria, shown):
+    """Return in words how many equilibria there are, and the first of them, sorted."""
+    count, texts = len(equilibria), sorted(equilibria)[:shown]
+    said = f"{count} {kind} {'equilibrium' if count == 1 else 'equilibria'}, complete"
+    more = f", and {count - len(texts)} more (--points)" if len(texts) < count else ""
+    return f"{said}{': ' * (count > 0)}{', '.join(texts)}{more}"
 
 
 def game(document):
     """Return the numbers of actions, all joint actions, and per player what each of these pays."""
-    sizes, count = document["actions"], len(document["payoffs"][0])
-    if min(sizes) < 1 or prod(sizes) != count or len(sizes) != len(document["payoffs"]):
-        raise ValueError("payoffs are needed for every player and joint action")
+    sizes, count = document["actions"], len((document["payoffs"] or [()])[0])
+    if not sizes or prod(sizes) != count or len(sizes) != len(document["payoffs"]):
+        raise Damaged("payoffs are needed for every player and joint action")
     joint = list(product(*map(range, sizes)))
     return sizes, joint, [dict(zip(joint, numbers(row, count), strict=True)) for row in document["payoffs"]]
 
@@ -63,26 +64,30 @@ def instead(joint, player, action):
     return (*joint[:player], action, *joint[player + 1 :])
 
 
-def pure_equilibria(document):
+def pure_equilibria(document, shown):
     """At every joint action a player gains by another action, or it is in the list."""
     sizes, joint, pays = game(document)
     claimed = {tuple(one) for one in document["equilibria"]}
+    if len(claimed) < len(document["equilibria"]):
+        raise Damaged("an equilibrium occurs twice")
     require(claimed <= set(joint), "the list has a joint action that the game lacks")
     moves = [(player, action) for player, size in enumerate(sizes) for action in range(size)]
     for one in joint:
         gain, player, action = max((pays[p][instead(one, p, a)] - pays[p][one], p, a) for p, a in moves)
         require(gain > 0 or one in claimed, f"{one} is an equilibrium and not in the list")
         require(gain <= 0 or one not in claimed, f"{one}: player {player} gains {gain} by action {action}")
-    return counted(len(claimed), "pure")
+    return counted("pure", [f"({', '.join(map(str, one))})" for one in claimed], shown)
 
 
-def extreme_equilibria(document):
+def extreme_equilibria(document, shown):
     """Equilibria of two players: pairs of vertices of the best-response polyhedra that have all labels.
 
     A label is an action. A vertex has it if it is not played, or a best response of the other player. Actions
     that are strictly dominated are left out one by one.
     """
     sizes, joint, pays = game(document)
+    if len(sizes) != 2:
+        raise Damaged("extreme equilibria are those of two players")
     left = [dict.fromkeys(range(size)) for size in sizes]
     pays = [{one[:: 1 - 2 * k]: pays[k][one] for one in joint} for k in (0, 1)]  # [own action, other's]
     for player, action, by in document["dominated"]:
@@ -97,7 +102,6 @@ def extreme_equilibria(document):
     missing = set()
     for x, labels in firsts.items():
         missing |= {(x, y) for y in set.intersection(*(having[bit] for bit in every if not labels & bit))}
-    count = len(missing)
     for k, equilibrium in enumerate(document["equilibria"]):
         x, y = map(shares, equilibrium, sizes, (f"equilibrium {k}",) * 2)
         for player, own, other in ((0, x, y), (1, y, x)):
@@ -110,7 +114,11 @@ def extreme_equilibria(document):
         raise Refuted(
             f"an equilibrium is not in the list: {' and '.join(' '.join(map(str, x)) for x in pair)}"
         )
-    return counted(count, "extreme")
+    return counted(
+        "extreme",
+        [" and ".join(f"({', '.join(row)})" for row in pair) for pair in document["equilibria"]],
+        shown,
+    )
 
 
 def vertices(pays, own, rivals, size):
@@ -153,7 +161,7 @@ def correlated_equilibrium(document):
     chance, gains = shares(document["distribution"], len(joint), "the distribution"), []
     leader = place(document["leader"], len(sizes)) if document["claim"] == "commitment" else None
     if leader is not None and len(sizes) != 2:
-        raise ValueError("a commitment is one of two players")
+        raise Damaged("a commitment is one of two players")
     for player, size in enumerate(sizes):
         for action, other in product(range(size), repeat=2):
             if action != other and player != leader:
@@ -206,14 +214,14 @@ def policy(document):
     require(min(discounts) >= 0 and max(discounts) < 1, "a discount factor is not from 0 to below 1")
     slots = [(place(who, len(sizes)), place(ago, memory + 1)) for own in observes for who, ago in own]
     if any(len({place(who, len(sizes)) for who in row}) < len(row) for row in rounds):
-        raise ValueError("a player moves twice in a round")
+        raise Damaged("a player moves twice in a round")
 
     def chances(given, mover):
         """Return actions with probabilities."""
         if type(given) is int:
             return [(place(given, sizes[mover]), 1)]
         if not all(ago for _, ago in slots):
-            raise ValueError("where players observe moves of the same round policies must be pure")
+            raise Damaged("where players observe moves of the same round policies must be pure")
         return [(a, p) for a, p in enumerate(shares(given, sizes[mover], f"policy of {mover}")) if p]
 
     def worth(state, player, values, policies, fixed=None):
@@ -235,7 +243,7 @@ def policy(document):
         )
 
     if not document["sessions"]:
-        raise ValueError("sessions: at least one is needed")
+        raise Damaged("sessions: at least one is needed")
     largest = [(0, 0)] * len(sizes)
     for session in document["sessions"]:
         for player, size in enumerate(sizes):
@@ -264,6 +272,7 @@ CLAIMS = {
 }
 
 
-def check(document):
+def check(document, shown=None):
     """Return what a document proves, in words."""
-    return CLAIMS[document["claim"]](document)
+    claim = CLAIMS[document["claim"]]
+    return claim(document, shown) if claim in (pure_equilibria, extreme_equilibria) else claim(document)

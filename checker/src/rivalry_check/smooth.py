@@ -3,39 +3,57 @@
 A box has bounds on the choices of all players, then on parameters of the game, then on totals over players.
 """
 
-from math import inf, isnan
+from math import inf, nextafter
+from typing import NamedTuple
 
-from flint import arb_mat, ctx
+from flint import ctx
 
 from rivalry_check import Damaged, Refuted
-from rivalry_check.graph import OPERATIONS, Graph, add, ball, mul, neg, pair
+from rivalry_check.grammar import CHOICES
+from rivalry_check.graph import Graph, add, ball, mul, neg
 
 PARTS = 4000  # into which a box is split at most, for one reason
+TINY = 1e-300
 STRATEGIES = 20_000  # boxes of one player's strategies
-NODES = 2_000_000
-WRITTEN = set(OPERATIONS) - {"trigamma", "steep", "spread", "side", "jump"}  # others are those of derivatives
+PROFILES = (lambda k: 0.5), (lambda k: (k + 1) / (k + 3))  # at which payoffs are printed: parts of the ranges
 
 
-def check(document):
+class Equilibrium(NamedTuple):
+    """What is proved of an entry: an exact equilibrium is near, or several.
+
+    ``alone`` is a box in which no other profile has the first-order conditions in the choices ``free``, those
+    between bounds; None if that is not known. ``unique`` says whether best responses to it are unique.
+    """
+
+    near: list
+    alone: list | None
+    free: list
+    unique: bool
+
+
+def check(document, shown=None):
     """Return what a document proves, in words. Raises `Refuted`."""
     ctx.prec = 64
-    game, said, total = Game(document), [], 0
-    first = len(game.player)
+    game = Game(document)
     if not game.names:
-        count, boxes = game.part(document, [])
-        found = f"{count} equilibri{'um' if count == 1 else 'a'}"
-        if not boxes:
-            return (
-                f"{found}; others are not excluded" if boxes is None else f"{found}, complete (constant sum)"
-            )
-        return f"{found}, complete ({boxes} boxes)"
+        equilibria, boxes = game.part(document, [])
+        count = len(equilibria)
+        said = f"{count} equilibri{'um' if count == 1 else 'a'}"
+        if boxes is None:
+            said += "; others are not excluded"
+        else:
+            said += f", complete ({f'{boxes} boxes' if boxes else 'constant sum'})"
+        places = [located(entry) for entry in document["equilibria"]]
+        more = "" if shown is None or count <= shown else f", and {count - shown} more (--points)"
+        return f"{said}{': ' * (count > 0)}{', '.join(places[:shown])}{more}; {game.payoffs_in_words()}"
 
+    said, total, first = [], 0, len(game.player)
     for box, part in divided(document["parts"], game.space, range(first, len(game.space))):
         if part == ["undecided"]:
             continue
         values = box[first:]
-        count, boxes = game.part(part, values)
-        total += boxes
+        equilibria, boxes = game.part(part, values)
+        count, total = len(equilibria), total + boxes
         if said and said[-1][0] == count and len(values) == 1 and said[-1][1][0][1] == values[0][0]:
             values = [(said.pop()[1][0][0], values[0][1])]  # the ranges touch
         said.append((count, values))
@@ -43,12 +61,35 @@ def check(document):
         raise Refuted("no range of parameters is decided")
     if len({count for count, _ in said}) == 1 and ["undecided"] not in document["parts"]:
         said = [(said[0][0], game.space[first:])]
-    each = []
+    ranges = []
     for count, values in said:
-        named = zip(game.names, values, strict=True)
-        values = (f"{str(name)[:80]} from {a:.12g} to {b:.12g}" for name, (a, b) in named)
-        each.append(f"exactly {count} for all {' and '.join(values)}")
-    return f"equilibria: {'; '.join(each)} ({total} boxes)"
+        named = " and ".join(
+            f"{name} from {a!r} to {b!r}" for name, (a, b) in zip(game.names, values, strict=True)
+        )
+        ranges.append(f"exactly {count} for all {named}")
+    return f"equilibria: {'; '.join(ranges)} ({total} boxes); {game.payoffs_in_words()}"
+
+
+def located(entry):
+    """Return in words where the equilibrium of an entry is; numbers read back are the same doubles."""
+    (*point,), radius = numbers(entry["point"]), max(numbers(entry["radius"]))
+    return f"({', '.join(map(repr, point))}) within {upward(radius)}"
+
+
+def upward(radius):
+    """Return a number of two digits that is at least as large."""
+    return next(text for text in (f"{radius * more:.2g}" for more in (1, 1.1, 2)) if float(text) >= radius)
+
+
+def digits(bounds):
+    """Return the digits that both of two bounds have."""
+    if max(map(abs, bounds)) < TINY:
+        return "0"
+    for count in range(12, 0, -1):
+        low, high = (f"{end:.{count}g}" for end in bounds)
+        if low == high:
+            return low
+    return f"from {bounds[0]!r} to {bounds[1]!r}"
 
 
 def words(box):
@@ -56,15 +97,25 @@ def words(box):
 
 
 def numbers(texts):
-    """Return finite doubles written in hexadecimal."""
-    found = [float.fromhex(text) for text in texts]
-    if not all(-inf < one < inf for one in found):
-        raise ValueError("a number is not finite")
-    return found
+    return [float.fromhex(text) for text in texts]
 
 
 def pairs(entry):
-    return list(zip(numbers(entry["low"]), numbers(entry["high"]), strict=True))
+    """Return the bounds of an entry, from low to high."""
+    bounds = list(zip(numbers(entry["low"]), numbers(entry["high"]), strict=True))
+    if not all(low <= high for low, high in bounds):
+        raise Damaged("a lower bound is above the upper one")
+    return bounds
+
+
+def weight_of(weight):
+    return float(weight) if isinstance(weight, int) else float.fromhex(weight)
+
+
+def width(bounds):
+    """Return a positive number as bounds, about the width of others."""
+    size = max(bounds[1] - bounds[0], TINY)
+    return size, size
 
 
 def known(x):
@@ -150,13 +201,18 @@ class Game:
 
     def __init__(self, document):
         space, ranges = document["space"], document.get("parameters", {"names": [], "low": [], "high": []})
-        self.player, self.names = [int(one) for one in space["player"]], ranges["names"]
+        self.player, self.names = space["player"], ranges["names"]
         self.space, self.choices = pairs(space) + pairs(ranges), range(len(self.player))
         nodes, results = (document["payoffs"][name] for name in ("nodes", "results"))
         totals, size = document.get("totals", []), len(self.space)
         self.end = size + len(totals) * len(results)
-        if not (0 < len(self.player) == size - len(self.names) <= size <= 64 and len(nodes) <= NODES):
-            raise Damaged("the space or the payoffs are not as specified")
+        places = list(zip(self.player, space["axis"], strict=True))
+        if not 0 < len(places) == len(set(places)) == len(space["low"]) <= size <= CHOICES:
+            raise Damaged("the space has no choices, more than 64, or a choice twice")
+        if len(ranges["low"]) != len(self.names) or len(set(self.names)) < len(self.names):
+            raise Damaged("parameters need bounds, and names that differ")
+        if set(self.player) != set(range(len(results))):
+            raise Damaged(f"choices must be those of players 0 to {len(results) - 1}, who have payoffs")
         self.own = {p: [k for k in self.choices if self.player[k] == p] for p in sorted(set(self.player))}
         self.graph = graph = Graph()
         place, derivative, others = self.read(nodes), graph.derivative, {}
@@ -190,41 +246,64 @@ class Game:
         """Return the places of the nodes of a document."""
         place = []
         for name, *rest in nodes:
-            if name == "x" and 0 <= rest[0] < self.end:
-                node = (int(rest[0]),)
-            elif name == "c" and not isnan(float.fromhex(*rest)):
+            if name == "c":
                 node = ((float.fromhex(*rest),) * 2,)
-            elif name in WRITTEN and len(rest) == OPERATIONS[name][0].__code__.co_argcount and min(rest) >= 0:
-                node = (name, *(place[one] for one in rest))  # operands stand before
+            elif max(rest) >= (self.end if name == "x" else len(place)):
+                raise Damaged(
+                    f"node {len(place)} of the payoffs refers to a choice or node that is not before it"
+                )
             else:
-                raise Damaged(f"node {len(place)} of the payoffs is not as specified")
-            if name == "power" and not -100 <= self.graph.nodes[node[2]][0][0] <= 100:
-                raise Damaged("an exponent is not a number up to 100")
+                node = (*rest,) if name == "x" else (name, *(place[operand] for operand in rest))
+            if name == "power":
+                exponent = self.graph.nodes[node[2]][0]
+                if not isinstance(exponent, tuple) or not -100 <= exponent[0] <= 100:
+                    raise Damaged("an exponent is not a number up to 100")
             place.append(self.graph.add(*node))
         return place
 
     def part(self, part, ranges):
-        """Return the number of equilibria for all parameters in ranges, and of boxes without others."""
-        points = [
-            self.equilibrium(f"equilibrium {k + 1}", e, ranges) for k, e in enumerate(part["equilibria"])
-        ]
-        for k, (near, *_) in enumerate(points):
-            for other, *_ in points[:k]:
-                if all(a <= d and c <= b for (a, b), (c, d) in zip(near, other, strict=True)):
+        """Return the equilibria for all parameters in ranges, and the number of boxes without others.
+
+        The number is None where others are not excluded, and 0 where the payoffs exclude them.
+        """
+        entries = enumerate(part["equilibria"], 1)
+        points = [self.equilibrium(f"equilibrium {k}", entry, ranges) for k, entry in entries]
+        for k, point in enumerate(points):
+            for other in points[:k]:
+                if all(a <= d and c <= b for (a, b), (c, d) in zip(point.near, other.near, strict=True)):
                     raise Refuted(f"equilibrium {k + 1} may be one of those before it")
-        if part.get("constant_sum"):
+        if "boxes" not in part and "constant_sum" not in part:
+            return points, None
+        if "constant_sum" in part:
+            if "boxes" in part:
+                raise Damaged("a list has boxes or a constant sum")
             # each strategy of another equilibrium would be a best response to this one, which has no others
-            if len(points) != 1 or len(self.pay) != 2 or not self.graph.constant(self.pay):
+            if (
+                [point.unique for point in points] != [True]
+                or len(self.pay) != 2
+                or not self.graph.constant(self.pay)
+            ):
                 raise Refuted("it is not one equilibrium of two players whose payoffs have a constant sum")
-            return 1, 0
-        if "boxes" not in part:
-            return len(points), None
+            return points, 0
+        if any(point.alone is None for point in points):
+            raise Refuted("a list is not complete where others may be near one of its equilibria")
         whole = self.space[: len(self.player)] + ranges + self.whole[len(self.space) :]
         axes = [*self.choices, *range(len(self.space), len(whole))]
         boxes = divided(part["boxes"], whole, axes, self.remains)
         for box, why in boxes:
             self.exclude(box, why, points)
-        return len(points), len(boxes)
+        return points, len(boxes)
+
+    def payoffs_in_words(self):
+        """Return payoffs at two fixed profiles, by which a reader knows the game."""
+        said = []
+        for share in PROFILES:
+            ends = enumerate(self.space)
+            at = [min(max(low + share(k) * (high - low), low), high) for k, (low, high) in ends]
+            pay = self.graph.evaluate(tuple(self.pay), [(x, x) for x in at])
+            pay = ", ".join("undefined" if bounds is None else digits(bounds) for bounds in pay)
+            said.append(f"({', '.join(map(repr, at))}) pays {pay}")
+        return "; ".join(said)
 
     def total(self, parts):
         found = (0.0, 0.0)
@@ -263,105 +342,142 @@ class Game:
         return [k for k in self.choices if self.space[k][0] < box[k][0] and box[k][1] < self.space[k][1]]
 
     def remains(self, box, why):
-        """Return the profiles of a box at the bound to which a payoff rises: there a choice can stay."""
-        if why[0] not in ("rises", "falls"):
-            return []
-        k, up = self.choices.index(*why[1:]), why[0] == "rises"
-        bound = self.space[k][up]
-        return [[*box[:k], (bound, bound), *box[k + 1 :]]] if box[k][up] == bound else []
+        """Return the profiles of a box at bounds to which choices are pushed: there they can stay."""
+        faces = []
+        for k, weight in why[1] if why[0] == "sign" else ():
+            if k not in self.choices:
+                raise Damaged(f"choice {k} of a sign is none of the game")
+            bound = self.space[k][weight_of(weight) > 0]
+            if bound in box[k]:
+                faces.append([*box[:k], (bound, bound), *box[k + 1 :]])
+        if box in faces:
+            raise Refuted(f"{words(box)} is at a bound to which a choice is pushed")
+        return faces[::-1]
 
     def exclude(self, box, why, points):
         """Raise `Refuted` unless a box, but for what remains, has no equilibrium, or only a known one."""
         (name, *rest), size, move = why, self.unit, {}
         if name == "around":
-            _, alone, free = points[rest[0]]
-            if not within(box, alone) or not set(free) <= set(self.inside(box)):
+            if rest[0] >= len(points):
+                raise Damaged(f"there is no equilibrium {rest[0] + 1}")
+            point = points[rest[0]]
+            if not within(box, point.alone) or not set(point.free) <= set(self.inside(box)):
                 raise Refuted(f"{words(box)} is not where equilibrium {rest[0] + 1} is the only one")
             return
-        if name in ("rises", "falls"):
-            k = self.choices.index(*rest)
-            node = self.given[k] if name == "rises" else self.graph.add("neg", self.given[k])
-            said = f"the derivative of player {self.player[k] + 1} has no sign"
-            if self.totals:  # stand for the choices of others
+        if name == "sign":  # of choices between bounds derivatives are zero, at a bound they push to it
+            weights = {k: weight_of(weight) for k, weight in rest[0]}
+            if len(weights) < len(rest[0]):
+                raise Damaged("a sign has a choice twice")
+            node, said = (
+                self.combination(weights, self.given),
+                f"the sign of derivatives {sorted(weights)} is not known",
+            )
+            if self.totals and len(weights) == 1:  # totals stand for the choices of others
+                (k,) = weights
                 foreign = set(self.choices) - set(self.own[self.player[k]])
                 size = {j: width for j, width in size.items() if j not in foreign}
-        elif name == "better":
+        else:  # a better strategy
             player, strategy = rest[0], numbers(rest[1])
+            if len(strategy) != len(self.own.get(player, ())):
+                raise Damaged(f"a strategy of player {player + 1} has {len(strategy)} choices")
             node, said = self.gains[player], f"player {player + 1} has no certain gain"
             move = {k: (x, x) for k, x in zip(self.own[player], strategy, strict=True)}
             if not within(move.values(), [self.space[k] for k in move]):
                 raise Refuted(f"{words(move.values())} is no strategy of player {player + 1}")
-        elif name == "krawczyk":
-            node, said = None, "zeros of the derivatives are not excluded"
-        else:
-            raise Damaged(f"reason {str(name)[:20]!r}")
 
         def holds(part):
             row = self.row(part)
-            if row and node is None:
-                image = self.krawczyk(part, self.inside(part)) or part
-                return any(d < a or c > b for (c, d), (a, b) in zip(image, part, strict=True))
             moved = row and row + [move.get(k, part[k]) for k in self.choices]
-            return row is None or any(sign(one) > 0 for one in self.bounds(node, moved, range(len(row))))
+            return row is None or any(sign(value) > 0 for value in self.bounds(node, moved, range(len(row))))
 
-        everywhere(holds, box, lambda one: widest(one, size), PARTS, said)
+        everywhere(holds, box, lambda part: widest(part, size), PARTS, said)
 
-    def krawczyk(self, box, free):
-        """Return bounds on zeros of derivatives in free choices, whatever the others are; None if unknown."""
-        middles = [(middle(one),) * 2 for one in box]
-        moving = [*free, *(k for k in range(len(self.space)) if k not in free and box[k][0] < box[k][1])]
-        here = self.graph.evaluate(tuple(self.slopes[k] for k in free), middles)
-        bends = self.graph.evaluate(tuple(self.bends[k][j] for k in free for j in moving), box)
-        if not free or not all(map(known, (*here, *bends))):
-            return None
-        bend = arb_mat(len(free), len(moving), [ball(one) for one in bends])
-        try:
-            inverse = arb_mat([[one.mid() for one in row[: len(free)]] for row in bend.table()]).inv()
-        except ZeroDivisionError:
-            return None
-        inverse = arb_mat([[one.mid() for one in row] for row in inverse.table()])  # any matrix will do
-        unit = arb_mat([[int(i == j) for j in range(len(moving))] for i in range(len(free))])
-        away = arb_mat([[ball(add(box[k], neg(middles[k])))] for k in moving])
-        image = (unit - inverse * bend) * away - inverse * arb_mat([[ball(one)] for one in here])
-        box = list(box)
-        for k, move in zip(free, image.entries(), strict=True):
-            box[k] = pair(move + middles[k][0])
-        return None if None in box else box
+    def combination(self, weights, slopes):
+        """Return the node of a weighted sum of slopes."""
+        total = None
+        for k, weight in sorted(weights.items()):
+            if slopes[k] is not None and weight:
+                factor = self.graph.add((weight, weight))
+                term = slopes[k] if weight == 1 else self.graph.add("mul", factor, slopes[k])
+                total = term if total is None else self.graph.add("add", total, term)
+        return self.graph.add((0.0, 0.0)) if total is None else total
 
     def equilibrium(self, name, entry, ranges):
-        """Return bounds on an equilibrium, the box where it is alone, and the choices between bounds."""
-        box, point, kink = pairs(entry), numbers(entry["point"]), entry.get("kink")
-        (radius,), here, alone = numbers([entry["radius"]]), [(x, x) for x in point] + ranges, box + ranges
-        if not len(box) == len(point) == len(self.player) or not within(box, self.space):
-            raise Refuted(f"{name}: {words(box)} is not in the space")
-        side = [(one == (b, b)) - (one == (a, a)) for one, (a, b) in zip(box, self.space, strict=False)]
-        free = [k for k in self.choices if not side[k]]
+        """Return what is proved of an entry; raise `Refuted` if it does not prove an equilibrium there."""
+        box, point, radii = pairs(entry), numbers(entry["point"]), numbers(entry["radius"])
+        if not len(box) == len(point) == len(radii) == len(self.player) or min(radii) < 0:
+            raise Damaged(f"{name}: a point, a radius of at least 0 and bounds are needed of every choice")
+        near = [
+            (max(x if r == 0 else nextafter(x - r, inf), a), min(x if r == 0 else nextafter(x + r, -inf), b))
+            for x, r, (a, b) in zip(point, radii, box, strict=True)
+        ]
+        if not within(box, self.space) or not all(a <= x <= b for x, (a, b) in zip(point, near, strict=True)):
+            raise Refuted(f"{name}: {words(near)} is not in {words(box)}, or that not in the space")
+        side = [(end == (b, b)) - (end == (a, a)) for end, (a, b) in zip(box, self.space, strict=False)]
+        free, kink = [k for k in self.choices if not side[k]], "kink" in entry
+        if ("matrix" in entry) == kink or ("peak" in entry) == kink:
+            raise Damaged(f"{name}: a matrix and a peak are needed, or it is at a kink")
         if kink:  # a continuous payoff has a largest value
-            if len(self.own) > 1 or None in self.graph.evaluate((*self.pay, *self.slopes), alone):
-                raise Refuted(f"{name}: its payoff is not that of one player, or not known to be continuous")
-            if not within(here, box):
-                raise Refuted(f"{name}: its point is not in {words(box)}")
-        near = alone if kink else self.enclosed(name, alone, free)
-        if not kink and not self.outward(near, side):
-            raise Refuted(f"{name}: a derivative at a bound does not point outward")
-        for player in self.own:
-            self.best(name, player, here if kink else near, near, side, kink)
-        for (a, b), x in zip(near, point, strict=False):
-            if not add((x, x), (-a, -a))[1] <= radius or not add((b, b), (-x, -x))[1] <= radius:
+            if len(self.own) > 1 or ranges:
                 raise Refuted(
-                    f"{name}: it is between {a:.15g} and {b:.15g}, not within {radius:.3g} of {x:.15g}"
+                    f"{name}: an equilibrium at a kink is of a game of one player without parameters"
                 )
-        return near, [(inf, -inf)] if kink else alone, free  # others may be in the box of a kink
+            if not all(map(known, self.graph.evaluate((*self.pay, *self.slopes), box))):
+                raise Refuted(f"{name}: its payoff is not known to be continuous, with finite slopes")
+            around, near = near, [(x, x) for x in point]
+        else:
+            around = pairs(entry["peak"])
+            if not within(near, around) or not within(around, self.space) or len(around) != len(near):
+                raise Refuted(f"{name}: its peak is not around it")
+            matrix = [numbers(row) for row in entry["matrix"]]
+            if [len(row) for row in matrix] != [len(free)] * len(free):
+                raise Damaged(f"{name}: its matrix is not square, of the choices between bounds")
+            near, box = near + ranges, box + ranges
+            self.first_order(name, matrix, free, near, box)
+            if not self.outward(near, side):
+                raise Refuted(f"{name}: a derivative at a bound does not point outward")
+        for player in self.own:
+            if not kink:
+                self.concave(name, player, near, around, side)
+            self.best(name, player, near, around)
+        return Equilibrium(around, None, free, False) if kink else Equilibrium(near, box, free, True)
 
-    def enclosed(self, name, box, free):
-        """Return bounds on the only zero of the derivatives in free choices; others are at bounds."""
-        near, image = box, self.krawczyk(box, free)
-        if free and (not image or not all(box[k][0] < image[k][0] and image[k][1] < box[k][1] for k in free)):
-            raise Refuted(f"{name}: its existence and uniqueness are not proved in {words(box)}")
-        for _ in range(8 if free else 0):
-            near = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(near, image, strict=True)]
-            image = self.krawczyk(near, free) or near
-        return near
+    def first_order(self, name, matrix, free, near, box):
+        """Raise `Refuted` unless a box has one zero of the derivatives in free choices, and it is near.
+
+        Let f be the derivatives times a matrix. If derivatives of f are diagonally dominant in the box, in
+        units of its widths, two of its points cannot both be zeros. If f changes sign between every two
+        opposite faces of the box near, it has a zero there (Miranda), which is one of the derivatives: the
+        matrix is regular, since its product with others is.
+        """
+        rows = [self.combination(dict(zip(free, row, strict=True)), self.slopes) for row in matrix]
+        moving = [*free, *(k for k in range(len(self.space)) if k not in free and box[k][0] < box[k][1])]
+        derivatives = [[self.graph.derivative(row, k) for k in moving] for row in rows]
+        every = tuple(node for row in derivatives for node in row)
+
+        def jacobian(part):
+            bounds = self.graph.evaluate(every, part)
+            if not all(map(known, bounds)):
+                raise Refuted(f"{name}: derivatives of payoffs are not finite in {words(part)}")
+            return [bounds[i : i + len(moving)] for i in range(0, len(bounds), max(len(moving), 1))]
+
+        for i, row in enumerate(jacobian(box)):
+            rest = (0.0, 0.0)
+            for j, k in enumerate(free):
+                if j != i:
+                    rest = add(rest, mul((0.0, max(-row[j][0], row[j][1])), width(box[k])))
+            if not add(mul(row[i], width(box[free[i]])), neg(rest))[0] > 0:
+                raise Refuted(f"{name}: others are not excluded in {words(box)}")
+        middles = [(middle(bounds),) * 2 for bounds in near]
+        here = self.graph.evaluate(tuple(rows), middles)
+        for i, row in enumerate(jacobian(near)):
+            for end, up in zip(near[free[i]], (-1, 1), strict=True):
+                value = here[i]
+                for bounds, k in zip(row, moving, strict=True):
+                    moved = (end, end) if k == free[i] else near[k]
+                    value = value and add(value, mul(bounds, add(moved, neg(middles[k]))))
+                if sign(value) != up:
+                    raise Refuted(f"{name}: it is not known to be within its radius in {words(near)}")
 
     def outward(self, box, side):
         """Return whether payoffs fall from the bounds at which choices are, by their sides."""
@@ -369,31 +485,26 @@ class Game:
         slopes = self.graph.evaluate(tuple(self.slopes[k] for k in ends), box)
         return all(sign(slope) == side[k] for k, slope in zip(ends, slopes, strict=True))
 
-    def peak(self, name, player, near, side):
-        """Return a box in which no own strategy pays more than those near, as the payoff is concave."""
-        own, around = self.own[player], list(near)
+    def concave(self, name, player, near, around, side):
+        """Raise `Refuted` unless the payoff is concave in own strategies around, so that no other is best."""
+        own, box = self.own[player], list(near)
+        for k in own:
+            box[k] = around[k]
         free, side = [k for k in own if not side[k]], [s * (k in own) for k, s in enumerate(side)]
-        bends = tuple(self.bends[k][j] for k in free for j in free)
-        for shrink in range(32):
-            for k in own:
-                (low, high), room = self.space[k], 2.0 ** (4 - shrink) * self.scale(k, near)
-                around[k] = max(near[k][0] - room, low), min(near[k][1] + room, high)
-            found = iter(self.graph.evaluate(bends, around))
-            if negative_definite([[next(found) for _ in free] for _ in free]) and self.outward(around, side):
-                return around
-        raise Refuted(f"{name}: the payoff of player {player + 1} is not concave around it")
+        bends = iter(self.graph.evaluate(tuple(self.bends[k][j] for k in free for j in free), box))
+        if not negative_definite([[next(bends) for _ in free] for _ in free]) or not self.outward(box, side):
+            raise Refuted(f"{name}: the payoff of player {player + 1} is not concave around it")
 
     def scale(self, k, near):
         """Return how far a choice is from the nearer one of its bounds that it is not at."""
         (low, high), (a, b) = self.space[k], near[k]
         return min(one for one in (a - low, high - b, self.unit[k]) if one > 0)
 
-    def best(self, name, player, here, near, side, kink):
-        """Raise `Refuted` unless no strategy of a player pays more than those near, at any profile near.
+    def best(self, name, player, near, around):
+        """Raise `Refuted` unless all own strategies but those around pay less, at any profile near.
 
-        At a kink some strategy near pays most of those near, so others must pay less than one that is here.
+        At a kink some strategy around pays most of those around, so others must pay less than the one near.
         """
-        around = near if kink else self.peak(name, player, near, side)
         gain, own, graph = self.gains[player], self.own[player], self.graph
         new = {self.end + k: self.space[k] for k in own}
         size = {self.end + k: self.scale(k, near) for k in own}
@@ -424,7 +535,7 @@ class Game:
             ends = {k: [graph.evaluate((gain,), h)[0] for h in halves(box, k, middle(box[k]))] for k in new}
             return min(new, key=lambda k: max(one[1] if one else inf for one in ends[k]))
 
-        whole = here + [(-inf, inf)] * (self.end - len(here))
+        whole = near + [(-inf, inf)] * (self.end - len(near))
         whole += [self.space[k] if k in own else near[k] for k in self.choices]
         try:
             everywhere(worse, whole, lambda box: widest(box, size), STRATEGIES, said)

@@ -10,7 +10,7 @@ from typing import Any
 from rivalry.core import files
 
 Document = dict[str, Any]
-
+VERSION = 3
 
 PLAIN = 200_000  # characters: a longer file is packed
 

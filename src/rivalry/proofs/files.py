@@ -19,8 +19,8 @@ from rivalry.core.results import Record
 from rivalry.core.space import Simplex
 from rivalry.proofs.arithmetic.operations import operations
 from rivalry.proofs.box_search import good_strategies
-from rivalry.proofs.document import Document, write
-from rivalry.proofs.first_order import first_order, newton
+from rivalry.proofs.document import VERSION, Document, write
+from rivalry.proofs.first_order import FirstOrder, first_order, newton
 from rivalry.proofs.gains import refutation
 from rivalry.proofs.maxima import maximum_near
 from rivalry.proofs.payoff_sums import (
@@ -33,14 +33,13 @@ from rivalry.proofs.payoff_sums import (
     sums_of,
     totals_of,
 )
-from rivalry.proofs.points import FirstOrderPoint, equilibrium_near, first_order_points
+from rivalry.proofs.points import FirstOrderPoint, concave_box, equilibrium_near, first_order_points
 from rivalry.proofs.spaces.coordinates import BATCH, OPEN, Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import equilibrium_bounds, searched
 from rivalry.proofs.spaces.parameter_ranges import on_ranges
 from rivalry.proofs.spaces.simplices import InFractions
 from rivalry.runtime.jax import jax, jnp
 
-VERSION = 2
 BOXES = 1_000_000
 CHOICES = 12  # of a list without totals: the number of boxes of more is soon too large
 BOXES_ON_RANGES = 20_000  # beyond which ranges of parameters are halved
@@ -52,7 +51,9 @@ NARROWEST = 2.0**-13  # of a range: narrower parts are not halved
 SMALLER = (
     0.25  # of the boxes in which an equilibrium is proved to be the only one, so that others can prove it too
 )
-SIGNS = {"rises": 1.0, "falls": -1.0}
+SIZES = 2.0 ** np.array([-60.0, -48.0])  # of the range and of a choice: the finest radii that are resolved
+ROUNDINGS, SLACK = 16.0, 1.1  # radii beside those of our bounds: the checker rounds in other places
+EMPTY: list[Any] = ["sign", []]  # no profile has such totals
 FLAT_BOX = 0.05  # of the range: boxes in which a better strategy is looked for
 
 
@@ -250,7 +251,7 @@ def _part(
     rows = [x[at.place] for x in equilibria]
     points = [_point(game, at, y) for y in rows]
     entries = [
-        _largest(game, at, y) if point is None else _entry(y, point)
+        _largest(game, at, y) if point is None else _entry(game, at, y, point)
         for y, point in zip(rows, points, strict=True)
     ]
     known = [point for point in points if point is not None]
@@ -290,11 +291,36 @@ def _point(game: Any, at: Coordinates, y: np.ndarray) -> FirstOrderPoint | None:
     return point._replace(alone_low=np.minimum(low, point.low), alone_high=np.maximum(high, point.high))
 
 
-def _entry(y: np.ndarray, point: FirstOrderPoint) -> Document:
-    distance = np.maximum(np.abs(point.high - y), np.abs(y - point.low)).max(initial=0.0)
-    # room for bounds of the checker that are a little wider
-    radius = float(distance * (1 + 1e-6) + 1e-9 * np.max(np.abs(y)) + 1e-300)
-    return _entry_of(y, radius, point.alone_low, point.alone_high)
+def _entry(game: Any, at: Coordinates, y: np.ndarray, point: FirstOrderPoint) -> Document:
+    """Return the entry of an equilibrium, whose choices at bounds are exact."""
+    free = point.side == 0
+    target = np.where(free & (at.ranges is None), y, point.centre)
+    half = (point.high - point.low) / 2
+    # in ranges of parameters the bounds are those of the equilibria, else those of rounding
+    radius = SLACK * np.abs(point.centre - target) + (ROUNDINGS if at.ranges is None else SLACK) * half
+    resolved = SIZES[0] * (at.high - at.low) + SIZES[1] * np.abs(target)
+    bends = first_order(game, at, point.low[None], point.high[None], point.side[None])
+    jacobian = (bends.bend_low + bends.bend_high)[0][np.ix_(free, free)] / 2
+    return _entry_of(target, np.where(free, radius + resolved, 0.0), point.alone_low, point.alone_high) | {
+        "matrix": [_hexadecimal(row) for row in np.linalg.inv(jacobian)],
+        "peak": _peak(game, at, point, 2 * np.where(free, radius + resolved, 0.0)),
+    }
+
+
+def _peak(game: Any, at: Coordinates, point: FirstOrderPoint, radius: np.ndarray) -> Document:
+    """Return bounds on the choices of all players, within which own payoffs are concave."""
+    low, high = np.maximum(point.low - radius, at.low), np.minimum(point.high + radius, at.high)
+    nearest = low.copy(), high.copy()
+    for player in range(len(at.start)):
+        own = np.flatnonzero(at.player == player)
+        if box := concave_box(game, at, point, player):
+            low[own], high[own] = (end[at.axis[own]] for end in box)
+    # a little smaller: the checker rounds in other places
+    inner = [end + ROOM * (point.centre - end) for end in (low, high)]
+    return {
+        "low": _hexadecimal(np.where(low == at.low, low, np.minimum(inner[0], nearest[0]))),
+        "high": _hexadecimal(np.where(high == at.high, high, np.maximum(inner[1], nearest[1]))),
+    }
 
 
 def _largest(game: Any, at: Coordinates, y: np.ndarray) -> Document:
@@ -304,13 +330,13 @@ def _largest(game: Any, at: Coordinates, y: np.ndarray) -> Document:
     if radius is None:
         raise Unsupported("proof file: an equilibrium is at a kink, or first-order conditions are degenerate")
     ends = np.maximum(y - radius, at.low), np.minimum(y + radius, at.high)
-    return _entry_of(y, radius, *ends) | {"kink": True}
+    return _entry_of(y, np.full(len(y), radius), *ends) | {"kink": True}
 
 
-def _entry_of(y: np.ndarray, radius: float, low: np.ndarray, high: np.ndarray) -> Document:
+def _entry_of(y: np.ndarray, radius: np.ndarray, low: np.ndarray, high: np.ndarray) -> Document:
     return {
         "point": _hexadecimal(y),
-        "radius": radius.hex(),
+        "radius": _hexadecimal(radius),
         "low": _hexadecimal(low),
         "high": _hexadecimal(high),
     }
@@ -367,7 +393,7 @@ def _boxes(game: Any, at: Coordinates, points: list[FirstOrderPoint], max_boxes:
         reasons = _reasons(game, at, points, low, high, sides, len(tree.entries))
         for number, reason, a, b, side in zip(numbers, reasons, low, high, sides, strict=True):
             if reason:
-                face = _face(at, a, b, side, *reason) if reason[0] in SIGNS else None
+                face = _face(at, a, b, side, reason)
                 tree.entries[number] = [reason] if face is None else [reason, tree.add(*face)]
                 continue
             k = int(np.argmax((b - a) / (at.high - at.low)))
@@ -411,12 +437,12 @@ def _boxes_of_totals(sums: Sums, at: Coordinates, points: list[FirstOrderPoint])
             if np.any(empty) or np.any(narrowed[2] > narrowed[3]):
                 wide = np.flatnonzero(empty & (b > a))
                 if np.any(narrowed[2] > narrowed[3]) or not len(wide):
-                    tree.entries[number] = [["krawczyk"]]
+                    tree.entries[number] = [EMPTY]
                     continue
                 k = int(wide[0])
-                name = "rises" if signs[0, k] else "falls"
-                face = _face(at, a, b, np.zeros(count), name, k)
-                tree.entries[number] = [[name, k]] + ([tree.add(*face[:2], s, t)] if face else [])
+                reason = _sign(k, 1 if signs[0, k] else -1)
+                face = _face(at, a, b, np.zeros(count), reason)
+                tree.entries[number] = [reason] + ([tree.add(*face[:2], s, t)] if face else [])
                 continue
             ends = np.concatenate([a, s]), np.concatenate([b, t])
             smaller = np.concatenate([narrowed[0], narrowed[2]]), np.concatenate([narrowed[1], narrowed[3]])
@@ -472,11 +498,9 @@ def _cut_off(
         if width <= 0 or first > last:
             continue
         room, minimum = (ROOM, ENOUGH) if k < count else (ROOM_OF_TOTALS, ENOUGH_OF_TOTALS)
-        reasons = (
-            [["rises" if rise else "falls", k] for rise in rises[:, k]] if k < count else [["krawczyk"]] * 2
-        )
+        reasons = [_sign(k, 1 if rise else -1) for rise in rises[:, k]] if k < count else [EMPTY] * 2
         if k < count and first == last in (low, high):
-            before.append(["falls" if first == low else "rises", k])
+            before.append(_sign(k, -1 if first == low else 1))
             ends[0][k] = ends[1][k] = first
             continue
         first, last = first - room * width, last + room * width
@@ -490,11 +514,18 @@ def _cut_off(
     return before, after
 
 
+def _sign(k: int, weight: int) -> list[Any]:
+    """Return the reason that the payoff of a choice's player rises or falls in it."""
+    return ["sign", [[int(k), weight]]]
+
+
 def _face(
-    at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, name: str, k: int
+    at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, reason: list[Any]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Return the profiles of a box at the bound to which a payoff rises; None if there are none."""
-    sign = SIGNS[name]
+    if reason[0] != "sign" or len(reason[1]) != 1:
+        return None
+    ((k, sign),) = reason[1]
     bound = (at.high if sign > 0 else at.low)[k]
     if bound != (high if sign > 0 else low)[k]:
         return None
@@ -502,6 +533,20 @@ def _face(
     low[k] = high[k] = bound
     side[k] = sign
     return low, high, side
+
+
+def _combination(enclosures: FirstOrder, k: int, side: np.ndarray) -> list[Any]:
+    """Return the reason that one of Newton's equations has no zero in box k; empty if all may have one."""
+    free = side == 0
+    bends = (enclosures.bend_low[k] / 2 + enclosures.bend_high[k] / 2)[np.ix_(free, free)]
+    # how far from zero an equation is, relative to how much it changes
+    low, high = enclosures.equation_low[k][free], enclosures.equation_high[k][free]
+    distance = np.maximum(low, -high) / np.maximum(high - low, np.finfo(float).tiny)
+    if not np.all(np.isfinite(bends)) or not np.any(distance > 0):
+        return []
+    row = int(np.nanargmax(distance))
+    weights = np.linalg.inv(bends)[row] * (1.0 if low[row] > 0 else -1.0)
+    return ["sign", [[int(j), float(w).hex()] for j, w in zip(np.flatnonzero(free), weights, strict=True)]]
 
 
 def _reasons(
@@ -521,21 +566,20 @@ def _reasons(
     size = np.maximum(np.where(rises, enclosures.slope_low, 0), np.where(falls, -enclosures.slope_high, 0))
     # at the bound to which a payoff rises a choice can stay
     stays = (rises & (high == at.high)) | (falls & (low == at.low))
-    empty = enclosures.smooth & np.any((enclosures.low > enclosures.high) & (side == 0), axis=1)
     wide = ((high - low) / (at.high - at.low)).max(axis=1)
     for k in range(len(low)):
-        names = np.where(rises[k], "rises", "falls")
+        signs = np.where(rises[k], 1, -1)
         reasons[k] = next(iter(_around(at, points, low[k], high[k])), [])
         outside = ((rises | falls) & ~stays)[k]
         faces = stays[k] & (low[k] < high[k])
         if not reasons[k] and outside.any():
             j = int(np.where(outside, size[k], 0.0).argmax())
-            reasons[k] = [str(names[j]), j]
-        elif not reasons[k] and empty[k]:
-            reasons[k] = ["krawczyk"]
-        elif not reasons[k] and faces.any():
+            reasons[k] = _sign(j, int(signs[j]))
+        elif not reasons[k] and enclosures.smooth[k]:
+            reasons[k] = _combination(enclosures, k, side[k])
+        if not reasons[k] and faces.any():
             j = int(np.where(faces, size[k], 0.0).argmax())
-            reasons[k] = [str(names[j]), j]
+            reasons[k] = _sign(j, int(signs[j]))
     undecided = np.array([not reason for reason in reasons])
     flat = np.flatnonzero(undecided & ((wide < FLAT_BOX) | ~np.asarray(enclosures.smooth)))
     if len(flat):

@@ -43,6 +43,8 @@ class FirstOrder(NamedTuple):
         Derivatives of these, ``[coordinate coordinate]``.
     newton
         The approximate zero that one step of Newton's method from the midpoint finds.
+    equation_low, equation_high
+        The combinations of derivatives that Newton's method solves for each coordinate; zero where all are.
     influence
         Effects on the derivatives; the coordinate of the largest is split first.
     of_parameters
@@ -62,6 +64,8 @@ class FirstOrder(NamedTuple):
     bend_low: Any
     bend_high: Any
     newton: Any
+    equation_low: Any
+    equation_high: Any
     influence: Any
     of_parameters: Any
     rises: Any
@@ -134,6 +138,7 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     c = Interval(inverse, inverse)
     step, system = row(c, zero), row(c, masked)
     newton = intervals.subtract(Interval(mid[:count], mid[:count]), step)
+    equation = intervals.add(step, row(system, offset))
     image = intervals.add(newton, row(intervals.subtract(Interval(unit, unit), system), offset))
     known = decided & jnp.all(jnp.isfinite(jnp.where(free, image.low + image.high, 0.0)))
     # one equation solved for its own coordinate, as it is and after Newton's method
@@ -160,6 +165,8 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
         jacobian.low[:, :count],
         jacobian.high[:, :count],
         newton.low / 2 + newton.high / 2,
+        jnp.where(free, equation.low, 0.0),
+        jnp.where(free, equation.high, 0.0),
         size[:count],
         jnp.max(size[count:]) if at.ranges is not None else 0.0,
         rises,

@@ -7,7 +7,6 @@ does not point inwards at a bound.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -199,12 +198,9 @@ def judge_player(
     indices = np.flatnonzero(at.player == player)
     if not len(indices):
         return "equilibrium"
-    rows = at.axis[indices]
-    space_low, space_high = at.start[player].copy(), at.start[player].copy()
-    space_low[rows], space_high[rows] = at.low[indices], at.high[indices]
+    space_low, space_high = _strategies(at, player)
     bounds_in = partial(_bounds_at_point, game, at, point, player)
-    boxes_of = partial(boxes_around, game.space, player)  # type: ignore[arg-type]
-    near = near or _dominant_box(bounds_in, boxes_of, point, indices, rows, np.stack([space_low, space_high]))
+    near = near or concave_box(game, at, point, player)
     near = near or (space_low + np.nan, space_low + np.nan)
     low, high = space_low[None], space_high[None]
     parts = partial(widths_and_middles, game.space, player)  # type: ignore[arg-type]
@@ -243,24 +239,29 @@ def _bounds_at_point(
     return gains(game, at, player, at_low, at_high, low, high, seen)
 
 
-def _dominant_box(
-    bounds_in: Callable[..., DeviationBounds],
-    boxes_of: Callable[..., tuple[np.ndarray, np.ndarray]],
-    point: FirstOrderPoint,
-    indices: np.ndarray,
-    rows: np.ndarray,
-    space: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the largest box of strategies around the point that is proved to contain no better strategy.
+def _strategies(at: Coordinates, player: int) -> np.ndarray:
+    """Return bounds on a player's strategies, ``[end axis]``."""
+    space, own = np.stack([at.start[player]] * 2), at.player == player
+    space[:, at.axis[own]] = at.low[own], at.high[own]
+    return space
 
-    In it the payoff falls away from every bound at which the point lies, and is strictly concave in the other
-    axes, in which its derivative at the point is zero.
+
+def concave_box(
+    game: Game, at: Coordinates, point: FirstOrderPoint, player: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return bounds ``[axis]`` on strategies around the point of which none is proved to be better.
+
+    Between them the payoff falls away from every bound at which the point lies, and is strictly concave in
+    the other axes, in which its derivative at the point is zero.
     """
+    indices = np.flatnonzero(at.player == player)
+    rows, space = at.axis[indices], _strategies(at, player)
     sizes = 4.0 ** -np.arange(0.0, 12.0)[:, None]
     ends = space.copy()
     ends[:, rows] = point.low[indices], point.high[indices]
+    boxes_of = partial(boxes_around, game.space, player)  # type: ignore[arg-type]
     low, high = boxes_of(ends, space, sizes)
-    bounds = bounds_in(low, high)
+    bounds = _bounds_at_point(game, at, point, player, low, high)
     side = point.side[indices]
     for k in range(len(sizes)):
         if not bounds.smooth[k]:

@@ -19,7 +19,7 @@ from rivalry.core.array_games import FiniteGame, SequenceForm, stateless_tables
 from rivalry.core.game import kernel_arrays
 from rivalry.core.results import Record
 from rivalry.core.tolerances import EPS
-from rivalry.proofs.document import Document, write
+from rivalry.proofs.document import VERSION, Document, write
 from rivalry.tables.exact import pure_equilibria
 from rivalry.tables.extreme_equilibria import (
     decimal_of,
@@ -111,7 +111,7 @@ def _text(array: np.ndarray) -> Any:
 def _document(kind: str, claim: str, tables: np.ndarray, **entries: Any) -> Document:
     """Return a document of a game, ``tables [player action_0 ..]``."""
     game = {"actions": list(tables.shape[1:]), "payoffs": _text(tables.reshape(len(tables), -1))}
-    return {"format": "rivalry-proof", "version": 2, "kind": kind, "claim": claim, **game, **entries}
+    return {"format": "rivalry-proof", "version": VERSION, "kind": kind, "claim": claim, **game, **entries}
 
 
 def equilibria_proof(tables: np.ndarray, record: Record) -> Document:
@@ -223,7 +223,7 @@ def value_proof(form: SequenceForm, profile: np.ndarray) -> Document:
     paid = [exact_payoff(p) / Fraction(form.unit) for p in own.paid[:, 0].tolist()]
     return {
         "format": "rivalry-proof",
-        "version": 2,
+        "version": VERSION,
         "kind": "finite",
         "claim": "value",
         "sets": [

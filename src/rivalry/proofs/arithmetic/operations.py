@@ -29,8 +29,13 @@ UNARY |= {"sin": "sin", "cos": "cos", "atan": "atan", "erf": "erf", "lgamma": "l
 BINARY = {"add": "add", "add_any": "add", "sub": "sub", "mul": "mul", "div": "div", "max": "max"}
 SUMS = {"reduce_sum": "add", "reduce_prod": "mul", "reduce_max": "max", "reduce_min": "min"}
 RUNS = {"cumsum": "add", "cumprod": "mul", "cummax": "max", "cummin": "min"}
-FROM_ZERO = frozenset(("exp", "sqrt", "power", "logistic"))
+FROM_ZERO = frozenset(("exp", "sqrt", "logistic"))
 """Operations whose results are at least 0."""
+DEFINED = frozenset(
+    ("add", "sub", "mul", "neg", "exp", "tanh", "logistic", "sin", "cos", "atan", "erf", "max", "if")
+)
+"""Operations that are defined for all numbers, as are powers with exponents in `WHOLE`."""
+WHOLE = range(101)
 SAME = frozenset(("stop_gradient", "copy", "copy_p", "optimization_barrier", "convert_element_type"))
 
 
@@ -75,12 +80,24 @@ class Operations:
     def is_positive(self, place: int) -> bool:
         """Return whether a number is certainly at least 0, where it is defined."""
         name, *rest = self.nodes[place]
-        if name in FROM_ZERO or (name == "whole_power" and self.nodes[rest[1]][1] % 2 == 0):
+        if name in FROM_ZERO or (name == "power" and self.value(rest[1]) % 2 != 1):  # type: ignore[operator]
             return True
         if name in ("add", "mul", "div", "max", "share") and all(map(self.is_positive, rest)):
             return True
         known = self.range(place)
         return known is not None and known[0] >= 0
+
+    def is_defined(self, place: int) -> bool:
+        """Return whether an operation is certainly defined for all numbers."""
+        waiting = [place]
+        while waiting:
+            name, *rest = self.nodes[waiting.pop()]
+            if name in ("x", "c"):
+                continue
+            if name not in DEFINED and (name != "power" or self.value(rest[1]) not in WHOLE):
+                return False
+            waiting += rest
+        return True
 
     def range(self, place: int) -> tuple[Fraction, Fraction] | None:
         """Return bounds on a polynomial in numbers with bounds, without rounding; None if unknown."""
@@ -109,7 +126,7 @@ class Operations:
         log, exponent = (
             (place, self.number(1.0)) if name == "log" else rest if name == "mul" else (place, place)
         )
-        if self.nodes[log][0] != "log" or self.value(exponent) is None:
+        if self.nodes[log][0] != "log" or not self.value(exponent):
             return None
         base = self.nodes[log][1]
         return (base, exponent) if self.is_positive(base) else None
@@ -142,7 +159,10 @@ class Operations:
         if (name in ("add", "sub") and value_b == 0.0) or (name in ("mul", "div") and value_b == 1.0):
             return a
         if name in ("mul", "div") and 0.0 in ((value_a,) if name == "div" else (value_a, value_b)):
-            return self.number(0.0)
+            # zero times what is undefined is undefined
+            if self.is_defined(b if value_a == 0.0 else a) and name == "mul":
+                return self.number(0.0)
+            return self.node(name, a, b)
         if name in ("add", "sub", "mul") and value_b is not None and value_a is not None:
             exact = {"add": value_a + value_b, "sub": value_a - value_b, "mul": value_a * value_b}[name]
             if _is_exact(name, value_a, value_b, exact):
@@ -151,7 +171,7 @@ class Operations:
             return self.apply("neg", b)
         if name == "mul" and value_b == -1.0:
             return self.apply("neg", a)
-        if name == "sub" and a == b:
+        if name == "sub" and a == b and self.is_defined(a):
             return self.number(0.0)
         if name == "max" and a == b:
             return a
@@ -305,8 +325,11 @@ def _apply(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
     if name in TESTS:
         return [_Tests(_array(shape, lambda k: TESTS[name](tape, *(part[k] for part in arrays))))]
     if name == "is_finite":
-        ends = tape.number(-np.inf), tape.number(np.inf)
-        finite = lambda k: _and(_less(tape, ends[0], arrays[0][k]), _less(tape, arrays[0][k], ends[1]))  # noqa: E731
+        ends = tape.number(np.finfo(float).min), tape.number(np.finfo(float).max)
+
+        def finite(k: Any) -> Any:
+            return _and(_not(_less(tape, arrays[0][k], ends[0])), _not(_less(tape, ends[1], arrays[0][k])))
+
         return [_Tests(_array(shape, finite))]
     rule = _rule(tape, name, params)
     return [_Places(_array(shape, lambda k: rule(*(part[k] for part in arrays))))]
