@@ -79,7 +79,8 @@ FOUND: dict[str, Callable[[], Any]] = {
     ),
 }
 SAID = {
-    "extreme 2x2": "3 extreme equilibria, complete: (0, 1) and (0, 1), (1, 0) and (1, 0), (3/5, 2/5) and (2/5, 3/5)",
+    "extreme 2x2": "3 extreme equilibria, complete: "
+    "(0, 1) and (0, 1), (1, 0) and (1, 0), (3/5, 2/5) and (2/5, 3/5)",
     "pure": "1 pure equilibrium, complete: (0, 0, 0)",
     "matrix value": "the value for player 0 is 1/7",
     "poker": "the value for player 0 is -1/18",

@@ -136,6 +136,46 @@ def test_a_file_of_periods_has_the_equilibria_of_each(tmp_path: Path) -> None:
         check(tmp_path / "moved.json")
 
 
+def test_a_list_without_equilibria_is_proved(tmp_path: Path) -> None:
+    """One player wants to be where the other is, who wants to be elsewhere."""
+    found = rv.all_equilibria(rv.games.continuous(payoffs=["-(x1 - x2)^2", "(x1 - x2)^2 + 0.1*x2"]))
+    found.proof.save(tmp_path / "none.json")
+    assert check(tmp_path / "none.json").startswith("0 equilibria, complete (")
+    with pytest.raises(ValueError, match="nothing is proved"):
+        SmoothProof(rv.games.continuous(payoffs=["x1"]), np.zeros((0, 1, 1)), False, True).document()
+
+
+def test_an_equilibrium_at_zero_is_located(tmp_path: Path) -> None:
+    """Both play 0, 1 or the upper bound, which is below its square."""
+    payoffs = ["-(x1 - x2^2)^2", "-(x2 - x1^2)^2"]
+    found = rv.all_equilibria(rv.games.continuous(payoffs=payoffs, low=-0.3, high=1.5))
+    found.proof.save(tmp_path / "zero.json")
+    said = check(tmp_path / "zero.json")
+    assert said.startswith("3 equilibria, complete (")
+    assert "(1.5, 1.5) within 0;" in said
+    radii = [float(text) for text in re.findall(r"within ([-.e0-9]+)[,;]", said)]
+    assert max(radii) < 1e-12
+
+
+def test_the_line_names_points_payoffs_and_the_game() -> None:
+    said = verify(document(STEP))
+    # of the game x = 1/2 + 2/5 tanh(4 (y - 1/2)): payoffs at two profiles, the second (1/3, 1/2)
+    response = 0.5 + 0.4 * np.tanh(4 * (1 / 3 - 0.5))
+    assert "; (0.5, 0.5) pays 0, 0; " in said
+    assert (
+        f"(0.3333333333333333, 0.5) pays {-((1 / 3 - 0.5) ** 2):.12g}, {-((0.5 - response) ** 2):.12g}"
+        in said
+    )
+    assert "(0.5, 0.5) within " in said
+    # what is proved is no part of the digest; the payoffs are
+    fewer = document(STEP)
+    del fewer["boxes"], fewer["equilibria"][0]
+    assert verify(fewer).rpartition("; game ")[2] == said.rpartition("; game ")[2]
+    moved = document(STEP)
+    moved["space"]["axis"] = [1, 1]
+    assert verify(moved).rpartition("; game ")[2] != said.rpartition("; game ")[2]
+
+
 def refuted(found: Any) -> str:
     with pytest.raises(Refuted) as error:
         verify(found)
@@ -773,6 +813,24 @@ def test_numbers_that_are_no_choices_are_not_read() -> None:
     found["payoffs"]["nodes"][0] = ["x", 2]
     with pytest.raises(Damaged, match="node 0 of the payoffs"):
         verify(found)
+
+
+def test_zero_times_what_is_undefined_is_undefined() -> None:
+    def payoffs(y: Any) -> Any:
+        root = 0 * jnp.sqrt(y[0] - 0.75)
+        return jnp.stack(
+            [root + y[0], root - root + y[0], jnp.exp(2 * jnp.log(y[0] ** 3 - 0.5)), 0 * y[0] ** 2]
+        )
+
+    nodes, results = operations(payoffs, np.ones(1), ends=[(0.0, 1.0)])
+    graph = Graph()
+    place: list[int] = []
+    for name, *rest in nodes:
+        known = {"x": lambda k: graph.add(k), "c": lambda c: graph.add((c, c))}.get(name)
+        place.append(known(*rest) if known else graph.add(name, *(place[one] for one in rest)))
+    bounds = graph.evaluate(tuple(place[one] for one in results), [(0.5, 0.5)])
+    assert bounds == [None, None, None, (0.0, 0.0)]
+    assert nodes[results[3]] == ("c", 0.0)
 
 
 @pytest.mark.slow

@@ -64,31 +64,31 @@ def export_proofs(
     Returns
     -------
     Record
-        ``verified_proof``, the SHA-256 of every file that was verified.
+        ``verified_proof``, what was verified in every file, and its SHA-256.
     list of str
         A line per claim: the file, its size and what the checker says, or why there is no file.
     """
     points = points_of(task, folder)
     lead = tuple(points.shape)
-    digests, lines = [], []
+    verified, lines = [], []
     for k, one in enumerate(unstack_records(record, len(lead)) if lead else [record]):
-        digest, name = "", f"{cell}-{k}" if lead else cell
-        in_list = "equilibria" in one and len(one["equilibria"][1]) > 0
+        words, name = "", f"{cell}-{k}" if lead else cell
+        in_list = "equilibria" in one and (len(one["equilibria"][1]) > 0 or bool(one["complete"][1]))
         is_claim = "claim" in one and str(one["claim"][1]) == "equilibrium"
         if in_list or is_claim or solving.ExactProof(None, None, one).claim:
             save = partial(_save, points.games[k], points.methods[k], one, in_list)
-            digest, line = saved_and_checked(save, into / f"{name}.json")
+            words, line = saved_and_checked(save, into / f"{name}.json")
             lines.append(line)
-        digests.append(digest)
-    array = np.array(digests).reshape(tuple(points.shape.values()))
-    return ({"verified_proof": (lead, array)} if any(digests) else {}), lines
+        verified.append(words)
+    array = np.array(verified).reshape(tuple(points.shape.values()))
+    return ({"verified_proof": (lead, array)} if any(verified) else {}), lines
 
 
 def saved_and_checked(save: Callable[[Path], None], file: Path) -> tuple[str, str]:
     """Write a proof file and have it checked.
 
-    Returns the SHA-256 of a verified file, else an empty text; and a line: the file, its size and what the
-    checker says, or why there is no file.
+    Returns what was verified with the SHA-256 of the file, else an empty text; and a line: the file, its size
+    and what the checker says, or why there is no file.
     """
     try:
         save(file)
@@ -96,8 +96,10 @@ def saved_and_checked(save: Callable[[Path], None], file: Path) -> tuple[str, st
         return "", f"{file.stem}: no file: {error}"
     data = file.read_bytes()
     status, said = check_independently(file)
-    digest = sha256(data).hexdigest() if status == 0 else ""
-    return digest, f"{file.name}: {len(data)} bytes; {said}{f'; SHA-256 {digest}' * bool(digest)}"
+    if status != 0:
+        return "", f"{file.name}: {len(data)} bytes; {said}"
+    said = f"{said}; SHA-256 {sha256(data).hexdigest()}"
+    return said.removeprefix("verified: "), f"{file.name}: {len(data)} bytes; {said}"
 
 
 def _save(game: Any, method: Any, record: Record, in_list: bool, file: Path) -> None:

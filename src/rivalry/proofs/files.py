@@ -94,6 +94,8 @@ class SmoothProof:
                 )
             ]
             return {"format": "rivalry-proof", "version": VERSION, "kind": "periods", "periods": parts}
+        if not self.complete and not len(self.equilibria):
+            raise ValueError("proof file: nothing is proved: no equilibrium, and not that there is none")
         try:
             for x in () if self.proved else self.equilibria:
                 _, reason = equilibrium_near(self.game, x)

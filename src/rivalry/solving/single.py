@@ -465,8 +465,8 @@ def _run_learner(
 
 def proof_of(game: Any, world: Any, record: Record) -> Any:
     """Return the proof of a method's results: of profiles of a game on intervals, or in exact arithmetic."""
-    exact, about_profile = ExactProof(game, world, record), "axis" in record.get("profile", ((), None))[0]
-    in_ranges = "where_range" in record
+    exact, in_ranges = ExactProof(game, world, record), "where_range" in record
+    about_profile = any("axis" in record.get(name, ((), None))[0] for name in ("profile", "equilibria"))
     smooth = isinstance(game, Game) and kernel_conversion(game) is None
     if exact.claim or not (about_profile or in_ranges) or not smooth:
         return exact

@@ -459,12 +459,18 @@ def _interval_in_words(ends: np.ndarray, width: float | None = None, inside: boo
     return f"[{_rounded(low, digits, first)}, {_rounded(high, digits, last)}]"
 
 
-def verified_in_words(digests: Sequence[str]) -> str:
-    """Return that proofs were verified by the independent checker, and in which files; empty if not all."""
-    if not digests or not all(digests):
+def verified_in_words(lines: Sequence[str], brief: bool = False) -> str:
+    """Return what the independent checker says of all proofs, if brief only in which files; else nothing.
+
+    >>> verified_in_words(["1 equilibrium, complete (42 boxes); SHA-256 75ab"])
+    'verified independently (1 equilibrium, complete (42 boxes); SHA-256 75ab)'
+    >>> verified_in_words(["1 equilibrium, complete (42 boxes); SHA-256 75ab"], brief=True)
+    'verified independently (SHA-256 75ab)'
+    """
+    if not lines or not all(lines):
         return ""
-    files = f"SHA-256 {', '.join(digests)}" if len(digests) <= 3 else f"{len(digests)} files"
-    return f"verified independently ({files})"
+    said = [line.rpartition("; ")[2] if brief else line for line in lines]
+    return f"verified independently ({', '.join(said) if len(said) <= 3 else f'{len(said)} files'})"
 
 
 def radius_in_words(radius: float) -> str:
@@ -744,7 +750,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "variational": (ONE, "whether one list of multipliers supports the choices of all players"),
     "verified_proof": (
         "",
-        "SHA-256 of the file of the proof, which rivalry-check verified; empty without one",
+        "what rivalry-check verified in the file of the proof, and its SHA-256; empty without one",
     ),
     "vertex_count": (ONE, "number of vertices of the set of correlated equilibria, or of payoffs"),
     "vertices": (ONE, "vertices of the set of correlated equilibria, row-major"),

@@ -149,7 +149,7 @@ def _at_most(rows: Sequence[PointResults]) -> str:
     if rows and not any(np.isnan(one.radius) for one in rows):
         radius = radius_in_words(max(one.radius for one in rows))
         said += f", and an exact equilibrium is proved within {radius}"
-        verified = verified_in_words([digest for one in rows for digest in one.verified])
+        verified = verified_in_words([line for one in rows for line in one.verified], brief=True)
         said += f", {verified}" * bool(verified)
     return said
 

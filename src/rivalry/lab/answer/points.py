@@ -303,7 +303,7 @@ class PointResults:
 
     @property
     def verified(self) -> list[str]:
-        """SHA-256 of the files of proofs of the equilibria, which an independent program verified."""
+        """What an independent program verified in the files of proofs of the equilibria."""
         found = self._own.get("verified_proof", np.full(len(self._own["claim"]), ""))
         return [str(one) for one in found[self._own["claim"] == "equilibrium"]]
 

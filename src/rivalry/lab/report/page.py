@@ -293,7 +293,7 @@ def _group(method: str, claim: str, status: str, rows: list[JudgedCell]) -> dict
     elif coverage == "lower bound":
         words = ", ".join(sorted({about["search"] for _, about in rows} - {""})[:3])
     if claim == "equilibrium":
-        verified = verified_in_words([digest for _, about in rows for digest in about["verified"]])
+        verified = verified_in_words([line for _, about in rows for line in about["verified"]])
         words = ", ".join(part for part in (words, verified) if part)
     group = {
         "method": method,
