@@ -96,6 +96,11 @@ def number(value):
         return False
 
 
+def constant(value):
+    """a double in hexadecimal, inf or -inf"""
+    return number(value) or (isinstance(value, str) and value in ("inf", "-inf"))
+
+
 def fraction(value):
     """a fraction or a finite double in hexadecimal"""
     return isinstance(value, str) and (fullmatch(FRACTION, value) is not None or number(value))
@@ -149,7 +154,7 @@ EQUILIBRIUM = BOX | {"point": ROW, "radius": ROW, "matrix?": [ROW], "peak?": BOX
 CUT = (whole(0, 2 * CHOICES), number)
 REASON = Words(cut=CUT, sign=([(choice, weight)],), better=(choice, ROW), around=(place,))
 OPERANDS = {name: (place,) * bounds.__code__.co_argcount for name, (bounds, _) in OPERATIONS.items()}
-NODE = Words(OPERANDS, x=(place,), c=(number,))
+NODE = Words(OPERANDS, x=(place,), c=(constant,))
 for name in OF_DERIVATIVES:
     del NODE[name]
 SMOOTH = HEAD | {
