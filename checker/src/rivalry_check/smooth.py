@@ -211,7 +211,7 @@ class Game:
             raise Damaged("the space has no choices, more than 64, or a choice twice")
         if len(ranges["low"]) != len(self.names) or len(set(self.names)) < len(self.names):
             raise Damaged("parameters need bounds, and names that differ")
-        if set(self.player) != set(range(len(results))):
+        if max(self.player) >= len(results):
             raise Damaged(f"choices must be those of players 0 to {len(results) - 1}, who have payoffs")
         self.own = {p: [k for k in self.choices if self.player[k] == p] for p in sorted(set(self.player))}
         self.graph = graph = Graph()
