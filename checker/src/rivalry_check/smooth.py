@@ -112,6 +112,14 @@ def weight_of(weight):
     return float(weight) if isinstance(weight, int) else float.fromhex(weight)
 
 
+def weighted(weights, values):
+    """Return bounds on a weighted sum; None if one of the values has none."""
+    total = None if None in values else (0.0, 0.0)
+    for weight, value in zip(weights, values, strict=True):
+        total = total and add(total, value if weight == 1 else mul((weight, weight), value))
+    return total
+
+
 def width(bounds):
     """Return a positive number as bounds, about the width of others."""
     size = max(bounds[1] - bounds[0], TINY)
@@ -321,21 +329,27 @@ class Game:
                 row.append((max(a, left[0]), min(b, left[1])) if left else (a, b))
         return row if all(a <= b for a, b in row) else None
 
-    def bounds(self, place, box, moving):
-        """Yield bounds on a node in a box: by the mean value in some directions, then of the operations."""
-        middles, moves = list(box), []
-        moving = [k for k in moving if box[k][0] < box[k][1] and self.graph.derivative(place, k) is not None]
-        slopes = self.graph.evaluate(tuple(self.graph.derivative(place, k) for k in moving), box)
-        for k, slope in zip(moving, slopes, strict=True):
+    def bounds(self, places, weights, box, moving):
+        """Yield bounds on a weighted sum of nodes: by the mean value in some directions, then as it is.
+
+        The sum is no node of its own: the boxes of a list have as many sums as boxes.
+        """
+        derivative, evaluate, middles, moves = self.graph.derivative, self.graph.evaluate, list(box), []
+        moving = [
+            k for k in moving if box[k][0] < box[k][1] and any(derivative(p, k) is not None for p in places)
+        ]
+        slopes = iter(evaluate(tuple(derivative(place, k) for k in moving for place in places), box))
+        for k in moving:
+            slope = weighted(weights, [next(slopes) for _ in places])
             if known(slope):  # in other directions the box stays as it is
                 m = middle(box[k])
                 middles[k] = m, m
                 moves.append(mul(slope, add(box[k], (-m, -m))))
-        (value,) = self.graph.evaluate((place,), middles)
+        value = weighted(weights, evaluate(places, middles))
         for move in moves:
             value = value and add(value, move)
         yield value
-        yield from self.graph.evaluate((place,), box)
+        yield weighted(weights, evaluate(places, box))
 
     def inside(self, box):
         """Return the choices that are at no bound of the space in a box."""
@@ -368,39 +382,31 @@ class Game:
             weights = {k: weight_of(weight) for k, weight in rest[0]}
             if len(weights) < len(rest[0]):
                 raise Damaged("a sign has a choice twice")
-            node, said = (
-                self.combination(weights, self.given),
-                f"the sign of derivatives {sorted(weights)} is not known",
+            places, said = (
+                tuple(self.given[k] for k in weights),
+                f"the sign of derivatives {[*weights]} is not known",
             )
-            if self.totals and len(weights) == 1:  # totals stand for the choices of others
-                (k,) = weights
-                foreign = set(self.choices) - set(self.own[self.player[k]])
+            weights = tuple(weights.values())
+            if self.totals and len(rest[0]) == 1:  # totals stand for the choices of others
+                foreign = set(self.choices) - set(self.own[self.player[rest[0][0][0]]])
                 size = {j: width for j, width in size.items() if j not in foreign}
         else:  # a better strategy
             player, strategy = rest[0], numbers(rest[1])
             if len(strategy) != len(self.own.get(player, ())):
                 raise Damaged(f"a strategy of player {player + 1} has {len(strategy)} choices")
-            node, said = self.gains[player], f"player {player + 1} has no certain gain"
+            places, weights, said = (self.gains[player],), (1.0,), f"player {player + 1} has no certain gain"
             move = {k: (x, x) for k, x in zip(self.own[player], strategy, strict=True)}
             if not within(move.values(), [self.space[k] for k in move]):
                 raise Refuted(f"{words(move.values())} is no strategy of player {player + 1}")
 
         def holds(part):
             row = self.row(part)
-            moved = row and row + [move.get(k, part[k]) for k in self.choices]
-            return row is None or any(sign(value) > 0 for value in self.bounds(node, moved, range(len(row))))
+            if row is None:
+                return True
+            moved = row + [move.get(k, part[k]) for k in self.choices]
+            return any(sign(value) > 0 for value in self.bounds(places, weights, moved, range(len(row))))
 
         everywhere(holds, box, lambda part: widest(part, size), PARTS, said)
-
-    def combination(self, weights, slopes):
-        """Return the node of a weighted sum of slopes."""
-        total = None
-        for k, weight in sorted(weights.items()):
-            if slopes[k] is not None and weight:
-                factor = self.graph.add((weight, weight))
-                term = slopes[k] if weight == 1 else self.graph.add("mul", factor, slopes[k])
-                total = term if total is None else self.graph.add("add", total, term)
-        return self.graph.add((0.0, 0.0)) if total is None else total
 
     def equilibrium(self, name, entry, ranges):
         """Return what is proved of an entry; raise `Refuted` if it does not prove an equilibrium there."""
@@ -450,16 +456,18 @@ class Game:
         opposite faces of the box near, it has a zero there (Miranda), which is one of the derivatives: the
         matrix is regular, since its product with others is.
         """
-        rows = [self.combination(dict(zip(free, row, strict=True)), self.slopes) for row in matrix]
         moving = [*free, *(k for k in range(len(self.space)) if k not in free and box[k][0] < box[k][1])]
-        derivatives = [[self.graph.derivative(row, k) for k in moving] for row in rows]
-        every = tuple(node for row in derivatives for node in row)
+        bends, slopes = (
+            tuple(self.bends[k][j] for j in moving for k in free),
+            tuple(self.slopes[k] for k in free),
+        )
 
         def jacobian(part):
-            bounds = self.graph.evaluate(every, part)
+            bounds = self.graph.evaluate(bends, part)
             if not all(map(known, bounds)):
                 raise Refuted(f"{name}: derivatives of payoffs are not finite in {words(part)}")
-            return [bounds[i : i + len(moving)] for i in range(0, len(bounds), max(len(moving), 1))]
+            columns = [bounds[i : i + len(free)] for i in range(0, len(bounds), max(len(free), 1))]
+            return [[weighted(row, column) for column in columns] for row in matrix]
 
         for i, row in enumerate(jacobian(box)):
             rest = (0.0, 0.0)
@@ -469,10 +477,10 @@ class Game:
             if not add(mul(row[i], width(box[free[i]])), neg(rest))[0] > 0:
                 raise Refuted(f"{name}: others are not excluded in {words(box)}")
         middles = [(middle(bounds),) * 2 for bounds in near]
-        here = self.graph.evaluate(tuple(rows), middles)
+        here = self.graph.evaluate(slopes, middles)
         for i, row in enumerate(jacobian(near)):
             for end, up in zip(near[free[i]], (-1, 1), strict=True):
-                value = here[i]
+                value = weighted(matrix[i], here)
                 for bounds, k in zip(row, moving, strict=True):
                     moved = (end, end) if k == free[i] else near[k]
                     value = value and add(value, mul(bounds, add(moved, neg(middles[k]))))
@@ -521,7 +529,7 @@ class Game:
                     (sign(s) > 0 and box[k][1] < high) or (sign(s) < 0 and box[k][0] > low)
                 ):
                     return True
-            for one in self.bounds(gain, box, new):
+            for one in self.bounds((gain,), (1.0,), box, new):
                 if sign(one) > 0:
                     raise Refuted(f"{said} in {words(box[k] for k in new)}")
                 if sign(one) < 0:
