@@ -102,9 +102,11 @@ def spread(s, rest):
     """Return a share s times 1 - s, the rest; it falls away from s = 1/2 on both sides."""
     if s[0] < 0 or rest[0] < 0:
         return mul(s, rest)
-    ends = [mul((a, a), (b, b)) for a, b in ((s[0], rest[1]), (s[1], rest[0]))]
-    most = 0.25 if s[0] <= 0.5 <= s[1] else max(ends[0][1], ends[1][1])
-    return min(ends[0][0], ends[1][0]), most
+    # of both ends the smaller one of s and 1 - s, which has the smaller rounding; the other is not its rest
+    parts = s[0] if s[0] < 0.5 else rest[1], s[1] if s[1] < 0.5 else rest[0]
+    ends = [mul((a, a), add((1.0, 1.0), (-a, -a))) for a in parts]
+    beside = s[1] < 0.5 or (s[0] >= 0.5 and rest[1] <= 0.5)
+    return min(ends[0][0], ends[1][0]), max(ends[0][1], ends[1][1]) if beside else 0.25
 
 
 def choose(p, q, a, b, at_tie=True, known=False):
