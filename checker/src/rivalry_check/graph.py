@@ -10,6 +10,8 @@ from math import inf, nextafter
 
 from flint import arb
 
+from rivalry_check import Damaged
+
 
 def ball(x):
     """Return Arb's ball around a pair."""
@@ -152,6 +154,7 @@ OPERATIONS = {  # bounds, and derivatives in the operands a and b as formulas; y
     "side": (lambda p, q, a, b: choose(p, q, a, b, at_tie=False), None),
     "jump": (lambda p, q, a, b: choose(p, q, a, b, at_tie=False, known=True), None),
 }
+DERIVATIVES = 2**22  # of all nodes in all choices, each of some hundred bytes
 PATTERNS = 64  # of choices that change, for which it is kept what depends on them
 CASES = ("if", "side", "jump")  # defined also where one of the cases is not
 EVEN = ("spread", "y", ("share", "b", "a"))
@@ -163,6 +166,7 @@ class Graph:
 
     def __init__(self):
         self.nodes, self.places, self.plans, self.derived = [], {}, {}, {}
+        self.count = 0  # of derivatives
 
     def add(self, *node):
         """Return the place of a node, new or known."""
@@ -242,6 +246,9 @@ class Graph:
         found = self.derived.setdefault(k, {})
         for one in self.order((place,)) if place not in found else ():
             if one not in found:
+                self.count += 1
+                if self.count > DERIVATIVES:
+                    raise Damaged(f"more than {DERIVATIVES} derivatives of operations are needed")
                 found[one] = self.rule(one, k, [found[part] for part in self.nodes[one][1:]])
         return found[place]
 
