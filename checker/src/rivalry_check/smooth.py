@@ -498,6 +498,8 @@ class Game:
         own, box = self.own[player], list(near)
         for k in own:
             box[k] = around[k]
+        if not known(*self.graph.evaluate((self.pay[player],), box)):  # derivatives may be, as of log(-1)
+            raise Refuted(f"{name}: payoffs of player {player + 1} are not finite in {words(box)}")
         free, side = [k for k in own if not side[k]], [s * (k in own) for k, s in enumerate(side)]
         bends = iter(self.graph.evaluate(tuple(self.bends[k][j] for k in free for j in free), box))
         if not negative_definite([[next(bends) for _ in free] for _ in free]) or not self.outward(box, side):
