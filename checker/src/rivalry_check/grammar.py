@@ -107,8 +107,8 @@ def fraction(value):
 
 
 def label(value):
-    """a name of 1 to 80 printable characters"""
-    return isinstance(value, str) and 0 < len(value) <= 80 and value.isprintable()
+    """a name of 1 to 80 letters, digits and characters of _.[]-"""  # spaces would make it a sentence
+    return isinstance(value, str) and fullmatch(r"[A-Za-z0-9_.\[\]-]{1,80}", value) is not None
 
 
 def weight(value):
