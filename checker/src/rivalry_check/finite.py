@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 from itertools import product
-from math import gcd, lcm, prod
+from math import gcd, inf, lcm, nextafter, prod
 
 from rivalry_check import Damaged, Refuted
 
@@ -40,7 +40,14 @@ def within(claimed, low, high, what):
     least, most = numbers(claimed, 2)
     require(least <= low, f"{what} is proved to be at least {float(low)!r}, not {float(least)!r}")
     require(most >= high, f"{what} is proved to be at most {float(high)!r}, not {float(most)!r}")
-    return f"{what} is {low if least == most else f'from {float(least)!r} to {float(most)!r}'}"
+    return f"{what} is {low if least == most else f'from {outward(least, -inf)} to {outward(most, inf)}'}"
+
+
+def outward(number, end):
+    """Return the next double towards an end in words."""
+    found = float(number)
+    exact = (found >= number) if end > 0 else (found <= number)
+    return repr(found if exact else nextafter(found, end))
 
 
 def counted(kind, equilibria, shown):
