@@ -85,6 +85,7 @@ SADDLE = 3.0 * X * Y - X**2.0 - Y**2.0  # of one player, on [-1, 1]: (1, 1) and 
 TWO_PEAKS = 0.2 * X - 10.0 * (X - 0.2) ** 2.0 * (X - 0.9) ** 2.0  # the one near 0.9 is higher
 COORDINATION = [4.0 * (X - 0.5) * (Y - 0.5) - (one - 0.5) ** 2.0 for one in (X, Y)]  # 0, 1/2 and 1
 PARTNERS = [one * (Z + other**2.0) - one**2.0 / 2.0 for one, other in ((X, Y), (Y, X))]  # a fold at 1/4
+JUMP = X * (1.0 - of("exp", -(float("inf") * of("max", 0.5 - X, 0.0))))  # x below 1/2, and 0 from there on
 STEEP = of("exp", 1000.0 * X)  # overflows from 0.71 on
 
 
@@ -246,18 +247,13 @@ FALSE: dict[str, tuple[int, str, Callable[[], Document | bytes]]] = {
     ),
     "ten is sixteen": (
         D,
-        "is '10', not a finite double in hexadecimal",
+        "is '10', not a double in hexadecimal",
         lambda: changed(peak(), "payoffs", "nodes", 1, to=["c", "10"]),
     ),
     "a number with leading zeros": (
         D,
-        "is '0x01.8p+0', not a finite double",
+        "is '0x01.8p+0', not a double",
         lambda: changed(peak(), "payoffs", "nodes", 1, to=["c", "0x01.8p+0"]),
-    ),
-    "an infinite constant": (
-        D,
-        "is 'inf', not a finite double",
-        lambda: changed(peak(), "payoffs", "nodes", 1, to=["c", "inf"]),
     ),
     "a choice that is true": (
         D,
@@ -350,9 +346,19 @@ FALSE: dict[str, tuple[int, str, Callable[[], Document | bytes]]] = {
     "a bomb of commas": (D, "entries (see --large)", lambda: b'{"format": [' + b"0," * 5_000_000 + b"0]}"),
     # equilibria
     "seven maxima as one of a constant sum": (
-        D,
-        "choices must be those of players",
+        F,
+        "whose payoffs have a constant sum",
         cosine,
+    ),
+    "a largest value that is not attained": (
+        F,
+        "its payoff is not known to be continuous",
+        lambda: single(JUMP, kink(0.499, 0.001)),
+    ),
+    "a largest value that is not attained, as one at a bound": (
+        F,
+        "a better strategy of player 1 is not excluded",
+        lambda: single(JUMP + 0.4 * X, entry([1.0], [(1.0, 1.0)], peak=[(1.0, 1.0)])),
     ),
     "seven maxima as one": (
         F,
@@ -449,7 +455,7 @@ FALSE: dict[str, tuple[int, str, Callable[[], Document | bytes]]] = {
     ),
     "a matrix scaled to overflow": (
         F,
-        "derivatives of payoffs are not finite",
+        "it is not known to be within its radius",
         lambda: single(-((X - 0.5) ** 2.0), entry([0.7], [(0.6, 0.8)], 0.05, [[-1.7e308]])),
     ),
     "a matrix scaled to underflow": (
