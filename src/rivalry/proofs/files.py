@@ -318,10 +318,10 @@ def _peak(game: Any, at: Coordinates, point: FirstOrderPoint, radius: np.ndarray
         if box := concave_box(game, at, point, player):
             low[own], high[own] = (end[at.axis[own]] for end in box)
     # a little smaller: the checker rounds in other places
-    inner = [end + ROOM * (point.centre - end) for end in (low, high)]
+    nearer = [end + ROOM * (point.centre - end) for end in (low, high)]
     return {
-        "low": _hexadecimal(np.where(low == at.low, low, np.minimum(inner[0], nearest[0]))),
-        "high": _hexadecimal(np.where(high == at.high, high, np.maximum(inner[1], nearest[1]))),
+        "low": _hexadecimal(np.where(low == at.low, low, np.minimum(nearer[0], nearest[0]))),
+        "high": _hexadecimal(np.where(high == at.high, high, np.maximum(nearer[1], nearest[1]))),
     }
 
 
