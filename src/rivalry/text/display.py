@@ -460,17 +460,23 @@ def _interval_in_words(ends: np.ndarray, width: float | None = None, inside: boo
 
 
 def verified_in_words(lines: Sequence[str], brief: bool = False) -> str:
-    """Return what the independent checker says of all proofs, if brief only in which files; else nothing.
+    """Return what the independent checker says of all proofs, if brief how closely and in which files.
 
-    >>> verified_in_words(["1 equilibrium, complete (42 boxes); SHA-256 75ab"])
-    'verified independently (1 equilibrium, complete (42 boxes); SHA-256 75ab)'
-    >>> verified_in_words(["1 equilibrium, complete (42 boxes); SHA-256 75ab"], brief=True)
-    'verified independently (SHA-256 75ab)'
+    Empty unless all were verified.
+
+    >>> verified_in_words(["1 equilibrium: (0.5) within 2e-14; game 91f0; SHA-256 75ab"])
+    'verified independently (1 equilibrium: (0.5) within 2e-14; game 91f0; SHA-256 75ab)'
+    >>> verified_in_words(["1 equilibrium: (0.5) within 2e-14; game 91f0; SHA-256 75ab"], brief=True)
+    'verified independently within 2e-14 (SHA-256 75ab)'
     """
     if not lines or not all(lines):
         return ""
-    said = [line.rpartition("; ")[2] if brief else line for line in lines]
-    return f"verified independently ({', '.join(said) if len(said) <= 3 else f'{len(said)} files'})"
+    radii = [float(text) for line in lines for text in re.findall(r"\) within ([-+.e\d]+)", line)]
+    within = f" within {radius_in_words(max(radii))}" if brief and radii else ""
+    words = [line.rpartition("; ")[2] if brief else line for line in lines]
+    return (
+        f"verified independently{within} ({', '.join(words) if len(words) <= 3 else f'{len(words)} files'})"
+    )
 
 
 def radius_in_words(radius: float) -> str:
