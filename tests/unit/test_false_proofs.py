@@ -30,7 +30,7 @@ from tests.proof_documents import (
 pytest.importorskip("flint")
 
 from rivalry_check import graph
-from rivalry_check.__main__ import main
+from rivalry_check.__main__ import digest, main
 
 UNIT = (0.0, 1.0)
 RISES, FALLS = (["sign", [[0, sign]]] for sign in (1, -1))
@@ -949,3 +949,19 @@ def test_bounds_that_are_printed_are_no_narrower_than_those_proved(tmp_path: Any
     assert status == 0
     assert Fraction(float(low)) <= Fraction(1, 7)
     assert Fraction(float(high)) >= Fraction(2, 3)
+
+
+def test_the_digest_is_that_of_the_game() -> None:
+    true, weaker = peak(), peak()
+    del weaker["boxes"]
+    assert digest(true) == digest(weaker)
+    others = [
+        changed(peak(), "payoffs", "nodes", 1, to=["c", (0.25).hex()]),
+        changed(peak(), "space", "high", to=texts([2.0])),
+        peak() | {"coordinates": "fractions"},
+        play(),
+        play(discount=["1/2", "1/3"]),
+        penny_tree(),
+        penny_tree(leaves=[]),
+    ]
+    assert len({digest(one) for one in (true, *others)}) == 1 + len(others)
