@@ -17,7 +17,7 @@ import struct
 import time
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from hashlib import sha256
@@ -354,6 +354,15 @@ def stamps_in(folder: Path) -> dict[str, Stamp]:
 
 def read_bytes(path: Path, most: int = LARGEST) -> bytes:
     """Return the bytes of a regular file; raise `DamagedFile` where there is none, or one too large."""
+    with open_plain(path, most) as stream:
+        try:
+            return stream.readall()
+        except OSError as error:
+            raise DamagedFile(path, f"cannot be read: {error.strerror}") from None
+
+
+def open_plain(path: Path, most: int = LARGEST) -> io.FileIO:
+    """Return a regular file, opened; raise `DamagedFile` where there is none, or one too large."""
     try:
         file = os.open(path, _READ)
     except FileNotFoundError:
@@ -368,11 +377,7 @@ def read_bytes(path: Path, most: int = LARGEST) -> bytes:
         os.close(file)
         large = f"has {status.st_size} bytes; must be at most {most}"
         raise DamagedFile(path, large if stat.S_ISREG(status.st_mode) else "is no plain file")
-    with open(file, "rb", buffering=0) as stream:
-        try:
-            return stream.readall()
-        except OSError as error:
-            raise DamagedFile(path, f"cannot be read: {error.strerror}") from None
+    return open(file, "rb", buffering=0)
 
 
 def folder_for(path: Path) -> Path:
@@ -394,7 +399,7 @@ def followed(path: Path) -> Path:
         raise StoreError(f"{path}: is a link that leads nowhere; choose another folder") from None
 
 
-def write(path: Path, data: bytes, *, durable: bool = False, mode: int = 0o666) -> None:
+def write(path: Path, data: bytes | Iterable[bytes], *, durable: bool = False, mode: int = 0o666) -> None:
     """Write a file atomically: a reader of ``path`` sees the old file or the new one, never a part.
 
     A link at ``path``, or a file that has other names too, is replaced and never written through.
@@ -403,8 +408,8 @@ def write(path: Path, data: bytes, *, durable: bool = False, mode: int = 0o666) 
     ----------
     path : Path
         The file.
-    data : bytes
-        Its contents.
+    data : bytes or iterable of bytes
+        Its contents, perhaps in pieces.
     durable : bool
         Wait until the data are on disk.
     mode : int
@@ -428,7 +433,7 @@ def write(path: Path, data: bytes, *, durable: bool = False, mode: int = 0o666) 
         number = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, mode)
         try:
             with open(number, "wb") as file:
-                file.write(data)
+                file.writelines([data] if isinstance(data, bytes) else data)
                 if durable:
                     file.flush()
                     os.fsync(file.fileno())

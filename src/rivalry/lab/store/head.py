@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rivalry.core import files
+from rivalry.core.archives import name_fault
 from rivalry.core.files import DamagedFile, StoreError
 from rivalry.core.results import SCHEMA, place_key, provenance
 from rivalry.lab.store.bookkeeping import SUMS
@@ -193,18 +194,12 @@ def _faults(head: Mapping[str, Any], texts: bool) -> Iterator[str]:
 
 
 def is_file_name(name: object) -> bool:
-    """Return whether text names one file or folder inside another, not a path.
+    """Return whether text names one file or folder inside another on every system, not a path.
 
-    >>> is_file_name("duel"), is_file_name("../duel"), is_file_name("/duel"), is_file_name("..")
+    >>> is_file_name("duel"), is_file_name("../duel"), is_file_name("/duel"), is_file_name("con")
     (True, False, False, False)
     """
-    return (
-        isinstance(name, str)
-        and 0 < len(name.encode(errors="replace")) <= 200
-        and name.isprintable()
-        and not set(name) & set("/\\:")
-        and name.strip(". ") != ""
-    )
+    return isinstance(name, str) and "/" not in name and not name_fault(name)
 
 
 def _texts(value: object) -> Iterator[str]:
