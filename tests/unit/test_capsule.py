@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
+import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import xarray
 
 from rivalry.core import files
+from rivalry.core.archives import LARGEST, extract
 from rivalry.core.files import DamagedFile, StoreError
+from rivalry.core.results import netcdf
 from rivalry.lab import capsule
-from rivalry.lab.capsule import MANIFEST, pack, read, verify
-from rivalry.lab.executor import run_study
-from rivalry.lab.report.page import build
+from rivalry.lab.capsule import CRATE, MANIFEST, pack, verify
+from rivalry.lab.executor import carry_out, run_study
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study, load_study
 
@@ -37,27 +41,75 @@ def peak():
 """
 
 
+STUDY = """
+title = "Chicken"
+source = "Rapoport & Chammah 1966"
+
+[game]
+family = "matrix"
+name = "chicken"
+
+[[method]]
+kind = "regret_matching"
+steps = 50
+
+[replications]
+count = 4
+"""
+
+
+FIGURES = ("figures/01-strategies.svg", "figures/02-learning_curve.svg", "figures/03-paths.svg")
+
+
 @pytest.fixture(scope="module")
-def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of four cells."""
     folder = tmp_path_factory.mktemp("capsule")
-    game = {"family": "matrix", "name": "chicken"}
-    learner = [{"kind": "regret_matching", "steps": 50}]
-    run = run_study(Study(name="small", game=game, method=learner, replications={"count": 4}), folder / "run")
-    build(run.folder)
-    return pack(run, folder / "run.zip", licence="CC-BY-4.0")
+    (folder / "small.toml").write_text(STUDY)
+    return run_study(load_study(folder / "small.toml"), folder / "run").folder
 
 
-def rewritten(path: Path, out: Path, change: Callable[[dict[str, bytes]], object]) -> Path:
+@pytest.fixture(scope="module")
+def packed(made: Path) -> Path:
+    return pack(Run.open(made), made.with_name("run.zip"), licence="CC-BY-4.0")
+
+
+@pytest.fixture
+def run(made: Path, tmp_path: Path) -> Run:
+    """A copy of the run, to be forged."""
+    shutil.copytree(made, tmp_path / "run")
+    return Run.open(tmp_path / "run")
+
+
+Members = dict[str, bytes]
+
+
+def read(path: Path) -> Members:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def rewritten(path: Path, out: Path, change: Callable[[Members], object]) -> Path:
     """Return a capsule with other contents and valid digests, as somebody who knows the format makes it."""
     members = read(path)
+    before = {name: sha256(data).hexdigest() for name, data in members.items()}
     change(members)
-    del members[MANIFEST]
+    for name, digest in before.items():
+        if name in members:
+            new = sha256(members[name]).hexdigest()
+            members[CRATE] = members[CRATE].replace(digest.encode(), new.encode())
     members[MANIFEST] = "".join(
-        f"{sha256(data).hexdigest()}  {name}\n" for name, data in members.items()
+        f"{sha256(data).hexdigest()}  {name}\n" for name, data in members.items() if name != MANIFEST
     ).encode()
+    return sealed(members.items(), out)
+
+
+def sealed(members: Iterable[tuple[str, bytes]], out: Path, how: int = zipfile.ZIP_DEFLATED) -> Path:
+    """Return an archive whose last bytes are the digest of those before."""
     body = io.BytesIO()
-    with zipfile.ZipFile(body, "w") as archive:
-        for name, data in members.items():
+    with warnings.catch_warnings(), zipfile.ZipFile(body, "w", how) as archive:
+        warnings.simplefilter("ignore")  # of doubled names
+        for name, data in members:
             archive.writestr(name, data)
         archive.comment = bytes(64)
     data = body.getvalue()[:-64]
@@ -65,14 +117,306 @@ def rewritten(path: Path, out: Path, change: Callable[[dict[str, bytes]], object
     return out
 
 
-def test_what_was_packed_is_verified_to_the_bit(packed: Path) -> None:
+def unpacked(path: Path, folder: Path, most: int = LARGEST) -> dict[str, str]:
+    return extract(path, folder / "unpacked", MANIFEST, most)
+
+
+def test_what_was_packed_is_verified_to_the_bit(made: Path, packed: Path) -> None:
     found = verify(packed, cells=2)
     assert (found.faults, found.others, found.certificates, len(found.cells)) == ([], [], 4, 2)
+    assert (found.done, found.total, found.digest) == (4, 4, Run.open(made).digest())
     names = set(read(packed))
-    assert {"study.json", "dataset.nc", "report.html", "page.html", "packages.txt", MANIFEST} <= names
+    derived = ["README.md", "citation.bib", "dataset.nc", *FIGURES, "page.html", "report.html", CRATE]
+    assert found.derived == derived
+    assert found.same_words == []
+    assert found.unchecked == [
+        "log.txt",
+        "index.sqlite (times, warnings, failures)",
+        "packages.txt, date and licence",
+        "results of 2 of 4 cells beyond their certificates (--cells 4)",
+    ]
+    assert {"study.json", "study.toml", "dataset.nc", "report.html", "packages.txt", MANIFEST} <= names
     assert found.files == len(names)
+    assert found.digest in read(packed)["report.html"].decode()
     with zipfile.ZipFile(packed) as archive:
         assert archive.testzip() is None
+        assert archive.namelist()[0] == MANIFEST
+
+
+# -- forged capsules ----------------------------------------------------------------------------------------
+
+
+def forged(name: str, old: bytes, new: bytes) -> Callable[[Members], None]:
+    def change(members: Members) -> None:
+        assert old in members[name], name
+        members[name] = members[name].replace(old, new)
+
+    return change
+
+
+GIVEN = "is not what study and cells give"
+
+
+def test_files_that_do_not_follow_from_the_cells_are_named(packed: Path, tmp_path: Path) -> None:
+    """All in one capsule; each alone in the slow tests."""
+
+    def change(members: Members) -> None:
+        for name in ("report.html", "page.html", "dataset.nc", "README.md"):
+            forged(name, b"Chicken", b"Rooster")(members)
+        forged("citation.bib", b"Rapoport", b"Somebody")(members)
+        forged(FIGURES[0], b"</svg>", b"<text>1</text></svg>")(members)
+        forged("study.toml", b"steps = 50", b"steps = 51")(members)
+        members["notes.txt"] = b"more"
+
+    found = verify(rewritten(packed, tmp_path / "copy.zip", change), cells=0)
+    names = ["README.md", "citation.bib", "dataset.nc", FIGURES[0], "page.html", "report.html"]
+    assert found.faults == [
+        "study.toml: its method differs from study.json",
+        "notes.txt: is no file of the run",
+        *(f"{name}: {GIVEN}" for name in names),
+        f"{CRATE}: does not describe the run",
+    ]
+    assert found.derived == [*FIGURES[1:]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "faults"),
+    [
+        (forged("report.html", b"Chicken", b"Hen"), [f"report.html: {GIVEN}"]),
+        (forged("page.html", b"Chicken", b"Hen"), [f"page.html: {GIVEN}"]),
+        (forged("dataset.nc", b"Chicken", b"Rooster"), [f"dataset.nc: {GIVEN}"]),
+        (forged("citation.bib", b"Rapoport", b"Somebody"), [f"citation.bib: {GIVEN}"]),
+        (forged("README.md", b"Chicken", b"Hen"), [f"README.md: {GIVEN}"]),
+        (
+            forged("figures/01-strategies.svg", b"</svg>", b"<text>1</text></svg>"),
+            [f"figures/01-strategies.svg: {GIVEN}"],
+        ),
+        (forged(CRATE, b"4 cells", b"9 cells"), [f"{CRATE}: does not describe the run"]),
+        (
+            forged("study.toml", b"steps = 50", b"steps = 51"),
+            [
+                "study.toml: its method differs from study.json",
+                f"page.html: {GIVEN}",
+                f"report.html: {GIVEN}",
+            ],
+        ),
+        (
+            forged("study.toml", b"count = 4", b"count = 4\n[sweep]\nno = 1"),
+            [
+                "study.toml: sweep.no: 1 must be a list of values or { from, to, count }",
+                f"page.html: {GIVEN}",
+                f"report.html: {GIVEN}",
+            ],
+        ),
+        (lambda members: members.pop("page.html"), ["page.html: is missing"]),
+        (lambda members: members.update({"notes.txt": b"more"}), ["notes.txt: is no file of the run"]),
+        (
+            lambda members: members.update({"cells/0123456789abcdef.npz": b"more"}),
+            ["cells/0123456789abcdef.npz: is no file of the run"],
+        ),
+    ],
+    ids=lambda value: "" if callable(value) else value[0].partition(":")[0],
+)
+def test_a_file_that_does_not_follow_from_the_cells_is_named(
+    packed: Path, tmp_path: Path, change: Callable[[Members], object], faults: list[str]
+) -> None:
+    found = verify(rewritten(packed, tmp_path / "copy.zip", change), cells=0)
+    lists = re.search("is missing|notes", faults[0])
+    assert found.faults == faults + [f"{CRATE}: does not describe the run"] * bool(lists)
+
+
+def test_cells_that_are_missing_are_counted(run: Run, tmp_path: Path) -> None:
+    """A run that lacks a cell is packed and verified as what it is; its digest is another one."""
+    before = run.digest()
+    min((run.folder / "cells").iterdir()).unlink()
+    run = Run.open(run.folder)
+    path = pack(run, tmp_path / "part.zip")
+    found = verify(path, cells=0)
+    assert (found.done, found.total, found.faults) == (3, 4, [])
+    assert found.digest == run.digest() != before
+
+
+def test_a_cell_that_was_removed_is_noticed(packed: Path, tmp_path: Path) -> None:
+    def remove(members: Members) -> None:
+        del members[min(name for name in members if name.startswith("cells/"))]
+
+    found = verify(rewritten(packed, tmp_path / "copy.zip", remove), cells=0)
+    assert (found.done, found.total) == (3, 4)
+    names = ["README.md", "dataset.nc", *FIGURES, "page.html", "report.html"]
+    assert found.faults == [*(f"{name}: {GIVEN}" for name in names), f"{CRATE}: does not describe the run"]
+
+
+def test_a_cell_that_was_removed_from_the_list_is_noticed(run: Run, tmp_path: Path) -> None:
+    """All that is made of the others is made again."""
+    id = run.cells[-1].id
+    run.cell_path(id).unlink()
+    head = {**run.head, "cells": run.head["cells"][:-1]}
+    head["axes"] = {**head["axes"], "replication": head["axes"]["replication"][:-1]}
+    files.write_json(run.folder / "study.json", head)
+    found = verify(pack(Run.open(run.folder), tmp_path / "copy.zip"), cells=0)
+    assert found.faults == ["study.json: lists 3 cells; its study has 4"]
+
+
+def changed_cell(run: Run, changes: dict[str, float], folder: str = "cells") -> str:
+    """Multiply variables of the first cell, or of its newer certificate; return the cell."""
+    id = run.cells[0].id
+    path = run.folder / folder / f"{id}.npz"
+    stored = files.unpack(path.read_bytes())
+    new = {name: (stored.record[name][0], stored.record[name][1] * by) for name, by in changes.items()}
+    more = {key: value for key, value in stored.meta.items() if key != "schema"}
+    path.write_bytes(files.pack(stored.record | new, **more))
+    return id
+
+
+def test_a_result_with_all_that_follows_from_it_is_found_where_it_is_computed_again(
+    run: Run, tmp_path: Path
+) -> None:
+    before = run.digest()
+    id = changed_cell(run, {"payoff": 1 + 1e-9})
+    path = pack(Run.open(run.folder), tmp_path / "copy.zip")
+    found = verify(path, cells=4)
+    assert found.faults == [f"cell {id}: computed again, payoff differs by 1e-09 of its size"]
+    assert found.digest != before
+    found = verify(path, cells=0)
+    assert found.faults == []
+    assert "results of 4 of 4 cells beyond their certificates (--cells 4)" in found.unchecked
+
+
+@pytest.mark.slow
+def test_a_certificate_with_all_that_follows_from_it_is_found(run: Run, tmp_path: Path) -> None:
+    id = changed_cell(run, {"regret": 0.0, "bound": 0.0})
+    (fault,) = verify(pack(Run.open(run.folder), tmp_path / "copy.zip"), cells=0).faults
+    assert re.fullmatch(
+        rf"cell {id}: certificate: regret was 0, is [\d.]+.*; bound was 0, is [\d.]+.*", fault
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("proof", [False, True])
+def test_a_newer_certificate_that_was_changed_is_found(run: Run, tmp_path: Path, proof: bool) -> None:
+    """A cell has the certificate that `rivalry certify` stored; it may be one with a proof."""
+    from rivalry.lab.executor import certify
+
+    before = run.digest()
+    certify(run, proof=proof)
+    assert run.digest() != before
+    found = verify(pack(run, tmp_path / "true.zip"), cells=0)
+    assert (found.faults, found.digest) == ([], run.digest())
+    id = changed_cell(run, {"regret": 0.0, "bound": 0.0}, "certificates")
+    (run.folder / "SHA256SUMS").unlink()
+    (fault,) = verify(pack(Run.open(run.folder), tmp_path / "copy.zip"), cells=0).faults
+    assert fault.startswith(f"cell {id}: certificate: regret was 0, is 0.128 ")
+
+
+@pytest.mark.slow
+def test_what_another_environment_made_is_compared_inside(
+    packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words of texts and numbers of the dataset; what could not be compared is said."""
+    there = forged("packages.txt", b"matplotlib==", b"matplotlib==0.")
+    picture = forged("figures/01-strategies.svg", b"</svg>", b" </svg>")
+    style = forged("report.html", b"<style>", b"<style> ")
+
+    def other(members: Members) -> None:
+        there(members), picture(members), style(members)
+
+    found = verify(rewritten(packed, tmp_path / "copy.zip", other), cells=0)
+    assert (found.faults, found.same_words) == ([], ["report.html"])
+    assert found.unchecked[0] == "figures/01-strategies.svg: made with other matplotlib"
+
+    def words(members: Members) -> None:
+        there(members), forged("report.html", b"4 of 4 cells computed", b"9 of 9 cells computed")(members)
+
+    found = verify(rewritten(packed, tmp_path / "copy.zip", words), cells=0)
+    line = "report.html: reads '9 of 9 cells computed Chicken"
+    assert len(found.faults) == 1
+    assert found.faults[0].startswith(line)
+    assert " where '4 of 4 cells computed Chicken" in found.faults[0]
+
+    def numbers(members: Members) -> None:
+        there(members)
+        with xarray.open_dataset(io.BytesIO(members["dataset.nc"]), engine="h5netcdf") as data:
+            members["dataset.nc"] = netcdf(data.load().assign(payoff=data.payoff * 2))
+
+    found = verify(rewritten(packed, tmp_path / "copy.zip", numbers), cells=0)
+    assert found.faults == ["dataset.nc: payoff differs by 0.5 of its size"]
+
+    def compressed(members: Members) -> None:
+        there(members)
+        with xarray.open_dataset(io.BytesIO(members["dataset.nc"]), engine="h5netcdf") as data:
+            packing = {"payoff": {"zlib": True, "complevel": 9}}
+            members["dataset.nc"] = bytes(data.to_netcdf(None, engine="h5netcdf", encoding=packing))
+
+    found = verify(rewritten(packed, tmp_path / "copy.zip", compressed), cells=0)
+    assert found.faults == [f"dataset.nc: ValueError: payoff has {4 * 2 * 8} bytes, or is compressed"]
+    # another version of this package may write other words
+    monkeypatch.setattr(capsule, "_source", lambda: "another")
+    found = verify(rewritten(packed, tmp_path / "copy.zip", words), cells=0)
+    assert found.faults == []
+    assert found.unchecked[0].startswith(line)
+    assert found.unchecked[0].endswith("; made with other source, matplotlib")
+
+
+# -- true capsules ------------------------------------------------------------------------------------------
+
+
+def test_the_digest_is_that_of_any_number_of_workers_and_of_a_run_that_was_resumed(
+    made: Path, tmp_path: Path
+) -> None:
+    study = load_study(made.with_name("small.toml"))
+    known = Run.open(made).digest()
+    assert run_study(study, tmp_path / "three", workers=3).digest() == known
+    part = Run.create_or_open(tmp_path / "resumed", study)
+    carry_out(part, only={part.cells[1].id, part.cells[2].id})
+    assert part.digest() != known
+    run = run_study(study, tmp_path / "resumed")
+    assert run.digest() == known
+    found = verify(pack(run, tmp_path / "run.zip"), cells=1)
+    assert (found.faults, found.digest) == ([], known)
+    unpacked(tmp_path / "run.zip", tmp_path)
+    assert Run.open(tmp_path / "unpacked").digest() == known
+
+
+@pytest.mark.slow
+def test_a_changed_study_and_its_quick_form_agree_with_their_text(tmp_path: Path) -> None:
+    text = STUDY + '\n[quick]\n"replications.count" = 2\n'
+    (tmp_path / "small.toml").write_text(text)
+    study = load_study(tmp_path / "small.toml")
+    changed = study.with_changes({"method.regret_matching.steps": 20, "sweep.game.name": ["chicken"]})
+    for k, one in enumerate((study.quick_form(), changed, changed.quick_form())):
+        run = run_study(one, tmp_path / f"run{k}")
+        assert verify(pack(run, tmp_path / f"{k}.zip"), cells=1).faults == []
+        head = {**run.head, "study": {**run.head["study"], "title": "Hen"}}
+        files.write_json(run.folder / "study.json", head)
+        path = pack(Run.open(run.folder), tmp_path / f"{k}.zip")
+        assert "study.toml" not in read(path)  # the run is not of this text
+
+
+@pytest.mark.slow
+def test_a_study_of_studies_is_verified(made: Path, tmp_path: Path) -> None:
+    shutil.copy(made.with_name("small.toml"), tmp_path)
+    (tmp_path / "other.toml").write_text(STUDY.replace("chicken", "prisoners_dilemma"))
+    (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["small.toml", "other.toml"]\n')
+    run = run_study(load_study(tmp_path / "both.toml"), tmp_path / "run")
+    path = pack(run, tmp_path / "run.zip")
+    found = verify(path, cells=1)
+    assert (found.faults, found.done, found.digest) == ([], 8, run.digest())
+    assert {"small/dataset.nc", "other/dataset.nc", "report.html"} <= set(found.derived)
+    swap = forged("both.toml" if "both.toml" in read(path) else "study.toml", b"other.toml", b"small.toml")
+    found = verify(rewritten(path, tmp_path / "copy.zip", swap), cells=0)
+    assert found.faults[0] == "study.toml: its include, included differs from study.json"
+
+
+@pytest.mark.slow
+def test_files_beside_the_run_are_not_packed(run: Run, tmp_path: Path) -> None:
+    (run.folder / "notes.txt").write_text("mine")
+    (run.folder / "cells" / "0123456789abcdef.npz").write_bytes(b"of a former study")
+    (run.folder / "damaged").mkdir(exist_ok=True)
+    (run.folder / "damaged" / "old.npz").write_bytes(b"x")
+    path = pack(Run.open(run.folder), tmp_path / "run.zip")
+    assert not {"notes.txt", "cells/0123456789abcdef.npz", "damaged/old.npz"} & set(read(path))
+    assert verify(path, cells=0).faults == []
 
 
 @pytest.mark.slow
@@ -89,108 +433,6 @@ def test_cells_that_were_computed_together_are_again(tmp_path: Path) -> None:
     assert len(found.cells) == 6
 
 
-def test_no_flipped_bit_passes(packed: Path, tmp_path: Path) -> None:
-    data, draws = packed.read_bytes(), np.random.default_rng(0)
-    ends = [*range(60), *range(len(data) - 120, len(data))]
-    places = np.unique([*ends[::9], *draws.integers(len(data), size=100)])
-    copy = tmp_path / "copy.zip"
-    named = 0
-    for place in places:
-        flipped = bytearray(data)
-        flipped[place] ^= 1 << int(draws.integers(8))
-        copy.write_bytes(flipped)
-        with pytest.raises(DamagedFile) as caught:
-            read(copy)
-        named += "is not what was packed" in str(caught.value)
-    assert named > 0.8 * len(places)  # nearly all bytes are those of a file
-    copy.write_bytes(data[:-1])
-    with pytest.raises(DamagedFile):
-        read(copy)
-
-
-def test_files_that_are_gone_or_new_are_named(packed: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy.zip"
-    with zipfile.ZipFile(packed) as archive, zipfile.ZipFile(copy, "w") as other:
-        for name in archive.namelist():
-            if name != "dataset.nc":
-                other.writestr(name, archive.read(name))
-    with pytest.raises(DamagedFile, match=r"dataset\.nc is not what was packed"):
-        read(copy)
-    shutil.copy(packed, copy)
-    with zipfile.ZipFile(copy, "a") as archive:
-        archive.writestr("extra.txt", b"more")
-    with pytest.raises(DamagedFile, match=r"extra\.txt is not what was packed"):
-        read(copy)
-
-
-def test_a_file_that_was_exchanged_is_named(packed: Path, tmp_path: Path) -> None:
-    """With sums of the zip file, and its last bytes, that are those of the new content."""
-    body, copy = io.BytesIO(), tmp_path / "copy.zip"
-    with zipfile.ZipFile(packed) as archive, zipfile.ZipFile(body, "w") as other:
-        for name in archive.namelist():
-            other.writestr(name, b"other" if name == "report.html" else archive.read(name))
-        other.comment = bytes(64)
-    data = body.getvalue()[:-64]
-    copy.write_bytes(data + sha256(data).hexdigest().encode())
-    with pytest.raises(DamagedFile, match=r"report\.html is not what was packed\)$"):
-        read(copy)
-
-
-def test_a_certificate_that_claims_less_gain_is_found(packed: Path, tmp_path: Path) -> None:
-    def improve(members: dict[str, bytes]) -> None:
-        name = min(name for name in members if name.startswith("cells/"))
-        stored = files.unpack(members[name])
-        better = {key: stored.record[key] for key in ("regret", "bound")}
-        better = {key: (dims, np.zeros_like(array)) for key, (dims, array) in better.items()}
-        members[name] = files.pack(stored.record | better, kind="cell", name=Path(name).stem)
-
-    found = verify(rewritten(packed, tmp_path / "copy.zip", improve), cells=1)
-    assert any("certificate: " in line and "regret was 0" in line for line in found.faults)
-
-
-@pytest.mark.parametrize(("name", "factor"), [("steps", 2), ("payoff", 1 + 1e-9)])
-def test_a_result_that_was_changed_is_found_where_it_is_computed_again(
-    packed: Path, tmp_path: Path, name: str, factor: float
-) -> None:
-    """On the same processor with the same versions in the last digit, too."""
-
-    def improve(members: dict[str, bytes]) -> None:
-        for cell in [cell for cell in members if cell.startswith("cells/")]:
-            stored = files.unpack(members[cell])
-            dims, values = stored.record[name]
-            changed = stored.record | {name: (dims, values * factor)}
-            members[cell] = files.pack(changed, kind="cell", name=Path(cell).stem)
-
-    found = verify(rewritten(packed, tmp_path / "copy.zip", improve), cells=4)
-    assert len(found.faults) == 4
-    assert all(f"computed again, {name} differs by" in line for line in found.faults)
-
-
-@pytest.mark.parametrize("name", ["../out.txt", "/out.txt", "a/../../out.txt", "c:out.txt"])
-def test_no_file_is_written_outside(packed: Path, tmp_path: Path, name: str) -> None:
-    copy = rewritten(packed, tmp_path / "copy.zip", lambda members: members.update({name: b"x"}))
-    with pytest.raises(DamagedFile, match="is no name of a file in it"):
-        verify(copy)
-
-
-def test_what_is_no_capsule_gives_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "any.zip"
-    with pytest.raises(DamagedFile, match="missing"):
-        verify(path)
-    path.write_bytes(b"any")
-    with pytest.raises(DamagedFile, match="no zip file"):
-        verify(path)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("any.txt", b"any")
-    with pytest.raises(DamagedFile, match=r"any\.txt is not what was packed"):
-        verify(path)
-    monkeypatch.setattr(capsule, "LARGEST", 200)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a", bytes(1000))
-    with pytest.raises(DamagedFile, match="more than 200 bytes"):
-        verify(path)
-
-
 def test_code_in_it_runs_only_where_it_is_trusted(tmp_path: Path) -> None:
     (tmp_path / "peak.py").write_text(GAME)
     (tmp_path / "own.toml").write_text(
@@ -204,6 +446,16 @@ def test_code_in_it_runs_only_where_it_is_trusted(tmp_path: Path) -> None:
     (tmp_path / "peak.py").unlink()
     found = verify(path, trusted=True)
     assert (found.faults, found.certificates, len(found.cells)) == ([], 1, 1)
+    copy = rewritten(path, tmp_path / "copy.zip", forged("code/peak.py", b"0.5", b"0.6"))
+    with pytest.raises(ValueError, match=r"peak\.py: has changed since the study was read"):
+        verify(copy, trusted=True)
+    copy = rewritten(path, tmp_path / "copy.zip", lambda members: members.pop("code/peak.py"))
+    with pytest.raises(DamagedFile, match=r"code/peak\.py is named by its study, and not in it"):
+        verify(copy, trusted=True)
+    # no file of the reader is read, whatever the study names
+    outside = forged("study.json", b'"peak.py"', b'"/dev/zero"')
+    with pytest.raises(DamagedFile):
+        verify(rewritten(path, tmp_path / "copy.zip", outside), trusted=True)
 
 
 def test_another_version_is_named_and_judged_by_a_tolerance(

@@ -366,15 +366,19 @@ def verify(
     trust: Annotated[
         bool, typer.Option("--trust", help="Run the code in it, if its study names any.")
     ] = False,
+    large: Annotated[
+        bool, typer.Option("--large", help="Allow 8 GB of files in it; default 256 MB.")
+    ] = False,
     json: Json = False,
 ) -> int:
-    """Check a packed run: digests, certificates, some cells.
+    """Check a packed run: digests, certificates, some cells, and what follows from them.
 
-    All certificates are recomputed, and some random cells are computed again.
+    All certificates are recomputed, some random cells are computed again, and dataset, figures, report, page
+    and citation are made again and compared.
     """
     count = values.whole(cells, "--cells", most=10**6)
     with output.reserve_stdout():
-        found, text = work.verify(file, 3 if count is None else count, trust)
+        found, text = work.verify(file, 3 if count is None else count, trust, large)
     output.print_result(json, found, text)
     return int(bool(found["faults"]))
 

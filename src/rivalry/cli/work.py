@@ -527,14 +527,16 @@ def pack(folder: Path, out: Path | None, license: str | None) -> tuple[dict[str,
     path = run.folder.with_name(f"{run.folder.name}.zip") if out is None else out
     if path.is_dir() or path.suffix != ".zip":
         raise OptionError(f"--out {path}: must be a file that ends in .zip")
-    if not run.is_reported():
-        report(folder)
     note_left_out(run)
     pack(run, path, licence=license or UNSTATED)
-    return {"run": str(folder), "file": str(path), "bytes": path.stat().st_size}, str(path)
+    found = {"run": str(folder), "file": str(path), "bytes": path.stat().st_size, "digest": run.digest()}
+    return found, f"{path}\n{DIGEST}: {found['digest']}"
 
 
-def verify(path: Path, cells: int, trusted: bool) -> tuple[dict[str, Any], str]:
+DIGEST = "digest of study, cells and certificates"
+
+
+def verify(path: Path, cells: int, trusted: bool, large: bool) -> tuple[dict[str, Any], str]:
     """Check a capsule."""
     from rivalry.lab.capsule import WITHIN, verify
     from rivalry.lab.executor import RunEvent
@@ -544,13 +546,36 @@ def verify(path: Path, cells: int, trusted: bool) -> tuple[dict[str, Any], str]:
             path,
             cells=cells,
             trusted=trusted,
+            large=large,
             progress=lambda k, total: receive(RunEvent("progress", "", k, total)),
         )
-    lines = [f"{done.files} files: every byte is the one that was written"]
-    lines += [f"{done.certificates} certificates recomputed", f"{len(done.cells)} cells computed again"]
+    complete = "complete" if done.done == done.total else "not complete"
     bits = f"within {WITHIN:g}, since here is {'; '.join(done.others)}" if done.others else "to the bit"
-    lines += [f"verified {bits}"] if not done.faults else [*done.faults, f"{len(done.faults)} differences"]
+    lines = [
+        f"{done.files} files: every byte is the one that was packed",
+        f"{done.done} of {done.total} cells, {complete}",
+        f"{done.certificates} certificates recomputed",
+        f"{len(done.cells)} cells computed again, compared {bits}",
+        f"made again, the same bytes: {_in_short(done.derived)}",
+    ]
+    if done.same_words:
+        lines.append(f"made again, the same words and numbers: {_in_short(done.same_words)}")
+    lines += [f"not checked: {'; '.join(done.unchecked)}", f"{DIGEST}: {done.digest}"]
+    differences = f"{len(done.faults)} difference{'s' * (len(done.faults) > 1)}"
+    lines += [*done.faults, differences] if done.faults else ["verified, except what is not checked"]
     return {"file": str(path), **done._asdict()}, "\n".join(lines)
+
+
+def _in_short(names: Sequence[str]) -> str:
+    """Return names of files, with how many figures and datasets there are in place of theirs.
+
+    >>> _in_short(["dataset.nc", "figures/01-a.svg", "figures/02-b.svg"])
+    'dataset.nc, 2 figures'
+    """
+    figures = [name for name in names if name.endswith(".svg")]
+    rest = [name for name in names if name not in figures]
+    counted = [f"{len(figures)} figure{'s' * (len(figures) > 1)}"] * bool(figures)
+    return ", ".join([*rest, *counted]) or "nothing"
 
 
 def certify(folder: Path, proof: bool = False, export: Path | None = None) -> tuple[dict[str, Any], str]:

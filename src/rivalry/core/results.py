@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from math import prod
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
@@ -739,6 +740,35 @@ def netcdf(data: Dataset) -> bytes:
     # in memory: the HDF5 library does not survive a full disk
     written = data.to_netcdf(None, engine="h5netcdf")
     return bytes(written)
+
+
+def read_netcdf(path: Path, most: int | None = None) -> Dataset:
+    """Return the dataset of a file that `netcdf` wrote.
+
+    Raises
+    ------
+    ValueError
+        For a variable of more than ``most`` bytes, or one that is compressed, which none is.
+    """
+    import h5netcdf
+    import xarray
+
+    with h5netcdf.File(path, "r") as file:
+        for name, variable in file.variables.items():
+            size = prod(variable.shape) * variable.dtype.itemsize
+            if variable.chunks is not None or (most is not None and size > most):
+                raise ValueError(f"{name} has {size} bytes, or is compressed")
+    with xarray.open_dataset(path, engine="h5netcdf") as data:
+        return data.load()
+
+
+def record_of(data: Dataset) -> Record:
+    """Return the variables and coordinates of a dataset as a record."""
+    found = Record()
+    for name, one in data.variables.items():
+        array = np.asarray(one.values)
+        found[str(name)] = tuple(map(str, one.dims)), array.astype(str) if array.dtype.kind == "O" else array
+    return found
 
 
 def provenance(also: Iterable[str] = ()) -> dict[str, str]:

@@ -1,48 +1,57 @@
 """Capsules: a run in one zip file that others can read without the package, and check with it.
 
 A capsule is a Workflow Run RO-Crate: the study is its workflow, and the run the action that made the files.
-It holds the run's folder, the user's files that the study names, the frozen page, the versions of all
-packages and the digests of all files. Its comment is the digest of all bytes before it, as in a cell's file.
+It holds study, cells and certificates, the user's files that the study names, what follows from these
+(dataset, figures, report, frozen page, citation), the versions of all packages and the digests of all files.
 """
 
 from __future__ import annotations
 
-import io
 import json
+import re
 import tempfile
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
-from importlib.metadata import distributions
+from functools import cache
+from hashlib import file_digest, sha256
+from importlib import resources
+from importlib.metadata import distributions, requires
 from pathlib import Path, PurePosixPath
 from random import Random
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from rivalry import plots
 from rivalry.core import files
+from rivalry.core.archives import LARGE, LARGEST, archive, extract, name_fault
 from rivalry.core.files import DamagedFile, StoreError
-from rivalry.core.results import Record, provenance
+from rivalry.core.results import Record, netcdf, provenance, read_netcdf, record_of
+from rivalry.lab.answer import figure_file
 from rivalry.lab.citation import bibtex
 from rivalry.lab.executor import batches_of
 from rivalry.lab.proofs import certificate_changes, recertify
+from rivalry.lab.report.page import build
 from rivalry.lab.store import Run
+from rivalry.lab.store.blocks import packed_cells
+from rivalry.lab.store.head import head_of
+from rivalry.lab.study.model import text_fault
 from rivalry.lab.worker import run_cell, run_cells
 from rivalry.schema.register import collect
 from rivalry.schema.registry import hook
 
 CODE = "code"  # folder of the user's files, with one per part of a study of studies
 CRATE, MANIFEST = "ro-crate-metadata.json", "manifest-sha256.txt"
-PACKAGES, PAGE, README = "packages.txt", "page.html", "README.md"
+PACKAGES, PAGE, README, REPORT = "packages.txt", "page.html", "README.md", "report.html"
+CITATION, DATASET = "citation.bib", "dataset.nc"
 FREEZE = "freeze"  # the hook of frozen pages
-LARGEST = 2**33  # bytes of all files
 WITHIN = 1e-6  # relative difference of a recomputed cell where processor or versions are others
 UNSTATED = "not stated"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-_LEFT_OUT = {"checkpoints", "damaged", "array", "export", "lock"}  # of a run's folder
+_HOMES = ("cells", "certificates", "blocks")
+_ALONE = ("study.json", "study.toml", "index.sqlite", "log.txt")
+_UNSEEN = {"script", "style", "svg"}  # elements of a page whose words are not compared
+_SHOWN = 60  # characters of a difference
 _PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
     "https://w3id.org/ro/wfrun/workflow/0.5": "Workflow Run Crate",
@@ -66,7 +75,9 @@ A run of the study {name}, made by rivalry {version}.
 - `study.json` is the study in full, `study.toml` as it was written. `code/` holds the files of its author.
 - `citation.bib` says what to cite, `packages.txt` what was installed.
 - `ro-crate-metadata.json` describes the files for machines, as a Workflow Run RO-Crate.
-- `sha256sum -c manifest-sha256.txt` checks the files; `rivalry verify` also recomputes the certificates.
+- `sha256sum -c manifest-sha256.txt` checks the files; `rivalry verify` also recomputes what is in them.
+
+The digest of study, cells and certificates, to be cited: {digest}
 """
 
 
@@ -87,77 +98,145 @@ def pack(run: Run, out: Path, *, licence: str = UNSTATED) -> Path:
     StoreError
         For a damaged run, and for a user's file that changed or is outside the study's folder.
     """
-    runs = run.parts() or {"": run}
+    runs = _runs(run)
     for part in runs.values():
         if damaged := part.damaged():
             raise damaged[0]
         part.tasks()  # raises for a user's file that changed
-    members = _members(run, runs)
-    if FREEZE in collect("HOOKS"):
-        with tempfile.TemporaryDirectory() as folder:
-            hook(FREEZE)(run, Path(folder) / PAGE)
-            members[PAGE] = (Path(folder) / PAGE).read_bytes()
-    members |= {"citation.bib": bibtex(run.study).encode(), PACKAGES: _packages().encode()}
-    members[README] = _ABOUT.format(title=run.title, name=run.name, version=run.made_by["rivalry"]).encode()
-    members[CRATE] = json.dumps(_crate(run, members, licence), indent=1).encode()
-    lines = [f"{sha256(data).hexdigest()}  {name}\n" for name, data in sorted(members.items())]
-    members[MANIFEST] = "".join(lines).encode()
-    body = io.BytesIO()
-    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
-        folders = {f"{name.rpartition('/')[0]}/": b"" for name in members if "/" in name}
-        for name, content in sorted((folders | members).items()):
-            member = zipfile.ZipInfo(name, _EPOCH)
-            member.compress_type, member.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            archive.writestr(member, content)
-        archive.comment = bytes(64)  # its place: the length is among the bytes of the digest
-    data = body.getvalue()[:-64]
-    files.write(out, data + sha256(data).hexdigest().encode(), durable=True)
+    with tempfile.TemporaryDirectory(prefix="rivalry-") as folder:
+        home = Path(folder, "run")
+        for path in _stored(run):
+            if path.is_file():
+                _write(home / path.relative_to(run.folder), files.read_bytes(path))
+        for name, part in runs.items():
+            for file in _named(part):
+                if name_fault(file):
+                    raise StoreError(
+                        f"{part.name}: {file} is outside the study's folder; move it there, run again"
+                    )
+                data = files.read_bytes(Path(part.head["folder"]) / file)
+                _write(home / PurePosixPath(CODE, name, file), data)
+        staged = _opened(home)
+        for name, part in _runs(staged).items():
+            if text_fault(home / name / "study.toml", part.study):  # it was edited: the run is of study.json
+                (home / name / "study.toml").unlink(missing_ok=True)
+        derived = _derive(staged)
+        _write(home / PACKAGES, _packages().encode())
+        used = {path.relative_to(home).as_posix() for path in (home, *home.rglob("*")) if path.is_file()}
+        digests = {name: _digest(home / name) for name in used - {"lock"}}
+        assert derived <= digests.keys()
+        when = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+        _write(home / CRATE, crate := _crate(staged, digests, licence, when))
+        files.write(out, archive(home, digests | {CRATE: sha256(crate).hexdigest()}, MANIFEST), durable=True)
     return out
 
 
-def _members(run: Run, runs: Mapping[str, Run]) -> dict[str, bytes]:
-    """Return the files of a run's folder, and the user's files of its studies."""
-    found = {
-        path.relative_to(run.folder).as_posix(): files.read_bytes(path)
-        for path in sorted(run.folder.rglob("*"))
-        if path.is_file() and not _LEFT_OUT & set(path.relative_to(run.folder).parts)
-    }
-    for name, part in runs.items():
-        for file in {*(part.head["study"].get("files") or {}), *part.study.plot_files}:
-            if not _is_inside(file):
-                raise StoreError(
-                    f"{part.name}: {file} is outside the study's folder; move it there, run again"
-                )
-            found[str(PurePosixPath(CODE, name, file))] = files.read_bytes(Path(part.head["folder"]) / file)
-    return found
+def _runs(run: Run) -> dict[str, Run]:
+    """Return the runs with cells by the folders that they are in: a run, or its parts."""
+    return run.parts() or {"": run}
 
 
-def _is_inside(name: str) -> bool:
-    """Return whether a name is that of a file in a folder, by whatever system reads it.
+def _opened(folder: Path) -> Run:
+    """Return the run of an unpacked capsule; the files that its study names are in it."""
+    run = Run.open(folder)
+    for name, part in _runs(run).items():
+        part.head = {**part.head, "folder": str(folder / CODE / name)}
+    return run
 
-    >>> [_is_inside(name) for name in ("cells/a.npz", "../a", "/a", "c:a", "a//b", "a\\\\b", "")]
-    [True, False, False, False, False, False, False]
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write(path, data)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _named(run: Run) -> list[str]:
+    """Return the user's files that a study names."""
+    known = run.head["study"].get("files") or {}
+    return sorted({*known, *run.study.own_files, *run.study.plot_files})
+
+
+def _stored(run: Run) -> Iterator[Path]:
+    """Yield the files of a run that do not follow from others: study, cells, certificates, index, log.
+
+    Figures that users' files draw are among them, since no report draws these.
     """
-    parts = name.split("/")
-    return name.isprintable() and not set(name) & set("\\\\:") and all(part.strip(". ") for part in parts)
+    for one in (run, *run.parts().values()):
+        yield from (one.folder / name for name in _ALONE)
+        ids = {place.id for place in one.cells}
+        for path in (path for home in _HOMES for path in sorted((one.folder / home).glob("*.npz"))):
+            packed = "-" in path.stem and packed_cells(path, files.stamp_of(path.stat()))
+            if path.stem in ids or (packed and not ids.isdisjoint(packed)):
+                yield path
+        for k, row in enumerate(one.head["study"]["plots"], start=1):
+            kind = str(row if isinstance(row, str) else row["kind"])
+            if plots.entry_of(kind) is None:
+                yield one.folder / "figures" / figure_file(k, kind)
+
+
+def _derive(run: Run) -> set[str]:
+    """Write what follows from a run's study, cells and certificates into its folder; return the names."""
+    before = set(run.folder.rglob("*"))
+    for part in _runs(run).values():
+        files.write(part.folder / DATASET, netcdf(part.collect().data))
+    build(run)
+    if FREEZE in collect("HOOKS"):
+        hook(FREEZE)(run, run.folder / PAGE)
+    files.write(run.folder / CITATION, bibtex(run.study).encode())
+    about = _ABOUT.format(title=run.title, name=run.name, version=run.made_by["rivalry"], digest=run.digest())
+    files.write(run.folder / README, about.encode())
+    made = (path for path in set(run.folder.rglob("*")) - before if path.is_file())
+    return {path.relative_to(run.folder).as_posix() for path in made} - {"lock"}
 
 
 def _packages() -> str:
-    """Return the installed packages, one a line, with the digest of the list of their files."""
+    """Return this environment: its Python, platform and source, and the installed packages, one a line."""
     found = {(one.name or "").lower(): one for one in distributions()}
     digests = {
         name: sha256((one.read_text("RECORD") or "").encode()).hexdigest() for name, one in found.items()
     }
     rows = [f"{name}=={found[name].version}  # RECORD sha256:{digests[name]}" for name in sorted(found)]
-    return "\n".join([*rows, ""])
+    here = provenance() | {"source": _source()}
+    return "\n".join([*(f"# {key}=={here[key]}" for key in _WRITTEN_BY), *rows, ""])
 
 
-def _crate(run: Run, members: Mapping[str, bytes], licence: str) -> dict[str, Any]:
+_WRITTEN_BY = ("python", "platform", "machine", "source")
+_REQUIRED = {
+    re.split(r"[^\w.-]", one)[0].lower() for one in requires("rivalry") or () if "extra ==" not in one
+}
+
+
+@cache
+def _source() -> str:
+    """Return a digest of the files of this package that write reports and pages."""
+    found = sha256()
+    with resources.as_file(resources.files("rivalry")) as home:
+        for path in sorted(home.rglob("*")):
+            if path.suffix in (".py", ".j2", ".css", ".js"):
+                found.update(path.relative_to(home).as_posix().encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def _elsewhere(text: str) -> list[str]:
+    """Return how the environment in which a capsule was packed differs from this one, source first."""
+    needed = {*_WRITTEN_BY, "rivalry", *_REQUIRED}
+    there, here = (
+        dict(re.findall(r"^(?:# )?([\w.-]+)==(\S*)", one, re.MULTILINE)) for one in (text, _packages())
+    )
+    rest = sorted(needed - {"source"})
+    return [name for name in ("source", *rest) if there.get(name) != here.get(name)]
+
+
+def _crate(run: Run, digests: Mapping[str, str], licence: str, when: str) -> bytes:
     """Return the metadata of a capsule as RO-Crate has them."""
-    workflow = "study.toml" if "study.toml" in members else "study.json"
-    inside = {name.partition("/")[0] for name in members if "/" in name}
-    single = [name for name in members if "/" not in name]
-    made, when = run.made_by, time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+    workflow = "study.toml" if "study.toml" in digests else "study.json"
+    inside = {name.partition("/")[0] for name in digests if "/" in name}
+    single = [name for name in sorted(digests) if "/" not in name]
+    made = run.made_by
     results = [name for name in single if name not in (workflow, "study.json", PACKAGES)]
     engine, language = "#rivalry", "#rivalry-study"
     parts = [{"@id": name} for name in single] + [{"@id": f"{name}/"} for name in sorted(inside)]
@@ -187,7 +266,7 @@ def _crate(run: Run, members: Mapping[str, bytes], licence: str) -> dict[str, An
             "name": run.name,
             "encodingFormat": _TYPES[Path(workflow).suffix],
             "programmingLanguage": {"@id": language},
-            "sha256": sha256(members[workflow]).hexdigest(),
+            "sha256": digests[workflow],
         },
         {"@id": language, "@type": "ComputerLanguage", "name": "study of rivalry", "alternateName": "TOML"},
         {
@@ -215,7 +294,7 @@ def _crate(run: Run, members: Mapping[str, bytes], licence: str) -> dict[str, An
     ]
     for name in single:
         if name not in (workflow, CRATE):
-            row = {"@id": name, "@type": "File", "name": name, "sha256": sha256(members[name]).hexdigest()}
+            row = {"@id": name, "@type": "File", "name": name, "sha256": digests[name]}
             row["encodingFormat"] = _TYPES.get(Path(name).suffix, "application/octet-stream")
             graph.append(row | ({"about": {"@id": "./"}} if name == README else {}))
     named = {"MIT", *([licence] if licence != UNSTATED else [])}
@@ -223,25 +302,40 @@ def _crate(run: Run, members: Mapping[str, bytes], licence: str) -> dict[str, An
         {"@id": f"https://spdx.org/licenses/{one}", "@type": "CreativeWork", "name": one}
         for one in sorted(named)
     ]
-    return {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": graph}
+    return json.dumps(
+        {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": graph}, indent=1
+    ).encode()
 
 
 class Verified(NamedTuple):
-    """What was checked of a capsule: counts, one line per fault, and how this installation differs."""
+    """What was checked of a capsule and what was not, a line per fault, and how this installation differs."""
 
     files: int
+    digest: str  # of study, cells and certificates
+    done: int
+    total: int  # cells of the study
     certificates: int
     cells: list[str]  # computed anew
+    derived: list[str]  # files that were made again with the same bytes
+    same_words: list[str]  # files whose words or numbers, not bytes, are those of files made again
     faults: list[str]
+    unchecked: list[str]
     others: list[str]
 
 
 def verify(
-    path: Path, *, cells: int = 3, trusted: bool = False, progress: Callable[[int, int], object] | None = None
+    path: Path,
+    *,
+    cells: int = 3,
+    trusted: bool = False,
+    large: bool = False,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Verified:
-    """Check the digests of a capsule, recompute all its certificates, and compute some random cells again.
+    """Check a capsule: its digests, certificates, some random cells, and all that follows from them.
 
     Cells must have the same bits, or differ by at most `WITHIN` on another processor or with other versions.
+    What follows from them, from dataset to page, is made again and compared: bytes where the packages that
+    make it are those of the capsule, else numbers of the dataset and words of the texts.
 
     Parameters
     ----------
@@ -251,6 +345,8 @@ def verify(
         Number of cells to compute again, of each study.
     trusted
         Whether the user's files in it are run.
+    large
+        Whether its files may have up to 8 GB.
     progress
         Receives the numbers of cells that are checked, and of all.
 
@@ -261,105 +357,229 @@ def verify(
     StoreError
         Where it needs code that is not trusted.
     """
-    members = read(path)
-    with _extracted(path, members) as run:
-        runs = run.parts() or {"": run}
-        for name, part in runs.items():
-            part.head = {**part.head, "folder": str(run.folder / CODE / name)}
-        code = sorted({file for part in runs.values() for file in part.study.own_files})
-        if code and not trusted:
+    with tempfile.TemporaryDirectory(prefix="rivalry-") as folder, _of_capsule(path):
+        home = Path(folder, "run")
+        digests = extract(path, home, MANIFEST, LARGE if large else LARGEST)
+        run = _opened(home)
+        runs = _runs(run)
+        code = {str(PurePosixPath(CODE, name, file)) for name, part in runs.items() for file in _named(part)}
+        if lacking := sorted(code - digests.keys()):
+            raise DamagedFile(path, f"{lacking[0]} is named by its study, and not in it")
+        run_files = sorted({file for part in runs.values() for file in part.study.own_files})
+        if run_files and not trusted:
             raise StoreError(
-                f"{path}: its cells run {', '.join(code)}, any code; read it, then --trust runs it"
+                f"{path}: its cells run {', '.join(run_files)}, any code; read it, then --trust runs it"
             )
+        if damaged := [error for part in runs.values() for error in part.damaged()]:
+            raise damaged[0]
         others = [
             f"{name} {now}, {part.made_by.get(name)} there"
             for part in runs.values()
             for name, now in provenance(part.made_by).items()
             if part.made_by.get(name) != now
         ]
-        found = [_checked(name, part, cells, bool(others), progress) for name, part in runs.items()]
+        every = {"": run, **run.parts()}
+        faults = [
+            f"{name}{'/' * bool(name)}{line}"
+            for name, one in every.items()
+            for line in _study(name, run, one)
+        ]
+        checked = [_checked(name, part, cells, bool(others), progress) for name, part in runs.items()]
+        stored = {one.relative_to(home).as_posix() for one in _stored(run)} | code | {PACKAGES, CRATE}
+        compared = _compared(run, digests, stored)
+        counts, again = run.counts(), [id for _, again, _ in checked for id in again]
+        certificates = sum(count for count, _, _ in checked)
         return Verified(
-            len(members),
-            sum(count for count, _, _ in found),
-            [id for _, again, _ in found for id in again],
-            [line for _, _, faults in found for line in faults],
+            len(digests) + 1,
+            run.digest(),
+            counts["done"],
+            counts["total"],
+            certificates,
+            again,
+            compared.derived,
+            compared.same_words,
+            faults + [line for _, _, lines in checked for line in lines] + compared.faults,
+            compared.unchecked + _unchecked(run, counts["done"], certificates, len(again)),
             list(dict.fromkeys(others)),
         )
 
 
-def read(path: Path) -> dict[str, bytes]:
-    """Return the files of a capsule by name, if every byte is the one that was written."""
-    data = files.read_bytes(path, most=LARGEST)
-    faults = list[str]()
-    members: dict[str, bytes] = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(one.file_size for one in archive.infolist()) > LARGEST:
-                raise DamagedFile(path, f"more than {LARGEST} bytes")
-            for one in archive.infolist():
-                if one.filename.endswith("/") and not one.file_size:  # a folder
-                    continue
-                if not _is_inside(one.filename) or one.filename in members:
-                    raise DamagedFile(path, f"{one.filename!r} is no name of a file in it")
-                try:
-                    members[one.filename] = archive.read(one)
-                except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, RuntimeError, EOFError):
-                    faults.append(one.filename)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError) as error:
-        raise (
-            error if isinstance(error, DamagedFile) else DamagedFile(path, f"no zip file, {error}")
-        ) from None
-    lines = members.get(MANIFEST, b"").decode(errors="replace").splitlines()
-    known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    faults += [
-        name
-        for name, digest in known.items()
-        if name not in faults and sha256(members.get(name, b"")).hexdigest() != digest
-    ]
-    if faults or set(members) != {*known, MANIFEST}:
-        strange = faults or sorted(set(members) ^ {*known, MANIFEST})
-        raise DamagedFile(path, f"{strange[0]} is not what was packed" + _more(strange))
-    if data[-64:] != sha256(data[:-64]).hexdigest().encode():
-        raise DamagedFile(path, "a byte beside its files is not the one that was written")
-    return members
-
-
-def _more(names: Sequence[str]) -> str:
-    return f", and {len(names) - 1} more" if len(names) > 1 else ""
+def _in_part(name: str, line: str) -> str:
+    return f"{name}/{line}" if name else line
 
 
 @contextmanager
-def _extracted(path: Path, members: Mapping[str, bytes]) -> Iterator[Run]:
-    with tempfile.TemporaryDirectory(prefix="rivalry-") as folder:
-        for name, data in members.items():
-            target = Path(folder, "run", *name.split("/"))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            files.write(target, data)
-        try:
-            yield Run.open(Path(folder, "run"))
-        except DamagedFile as error:
-            raise DamagedFile(path, f"{error.path.name}: {error.why}") from None
+def _of_capsule(path: Path) -> Iterator[None]:
+    """Name the capsule in errors of files in it."""
+    try:
+        yield
+    except DamagedFile as error:
+        if error.path == path:
+            raise
+        raise DamagedFile(path, f"{error.path.name}: {error.why}") from None
+
+
+def _study(name: str, run: Run, part: Run) -> Iterator[str]:
+    """Yield how tables of a study, its text, its cells and the study that includes it disagree."""
+    if name and run.head["study"]["included"][name] != part.head["study"]:
+        yield "study.json: differs from what the study of studies includes"
+    text = part.folder / "study.toml"
+    if text.exists() and (fault := text_fault(text, part.study)):
+        yield fault
+    made = head_of(part.study)
+    if left := len(made["cells"]) - len(part.cells):
+        yield f"study.json: lists {len(part.cells)} cells; its study has {left + len(part.cells)}"
+    elif wrong := [key for key in ("name", "axes", "companions", "cells") if made[key] != part.head[key]]:
+        yield f"study.json: {wrong[0]} are not those of its study"
+
+
+def _unchecked(run: Run, done: int, certificates: int, again: int) -> list[str]:
+    """Return what no verification checks, and what this one left out."""
+    lines = ["log.txt", "index.sqlite (times, warnings, failures)", f"{PACKAGES}, date and licence"]
+    if again < done:
+        lines.append(f"results of {done - again} of {done} cells beyond their certificates (--cells {done})")
+    if certificates < done:
+        lines.append(f"certificates of {done - certificates} of {done} cells, which have no stored profile")
+    if any("verified_proof" in part.collect().data for part in _runs(run).values()):
+        lines.append("which proof files were verified")
+    return lines
+
+
+class _Compared(NamedTuple):
+    """Files of a capsule by how they compare with those that were made again."""
+
+    derived: list[str]
+    same_words: list[str]
+    faults: list[str]
+    unchecked: list[str]
+
+
+def _compared(run: Run, digests: Mapping[str, str], stored: set[str]) -> _Compared:
+    """Make all that follows from study and cells again, and compare it with what a capsule has."""
+    home, found = run.folder, _Compared([], [], [], [])
+    packed = home.with_name("packed")
+    for name in digests.keys() - stored:
+        (packed / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).rename(packed / name)
+    made = _derive(run)
+    if FREEZE not in collect("HOOKS") and PAGE in digests:
+        found.unchecked.append(f"{PAGE}: rivalry.living is not installed here")
+        stored = stored | {PAGE}
+    found.faults.extend(f"{name}: is no file of the run" for name in sorted(digests.keys() - stored - made))
+    there = (home / PACKAGES).read_text(encoding="utf-8", errors="replace") if PACKAGES in digests else ""
+    elsewhere = _elsewhere(there)
+    for name in sorted(made):
+        if name not in digests:
+            found.faults.append(f"{name}: is missing")
+        elif _digest(home / name) == digests[name]:
+            found.derived.append(name)
+        elif not elsewhere:
+            found.faults.append(f"{name}: is not what study and cells give")
+        else:
+            _compare(name, packed / name, home / name, elsewhere, found)
+    crate = files.read_bytes(home / CRATE, 2**24)
+    known = {name: digest for name, digest in digests.items() if name != CRATE}
+    if crate == _crate(run, known, *_licence_and_date(crate)):
+        found.derived.append(CRATE)
+    else:
+        found.faults.append(f"{CRATE}: does not describe the run")
+    return found
+
+
+def _compare(name: str, packed: Path, made: Path, elsewhere: Sequence[str], found: _Compared) -> None:
+    """Compare what is in two files whose bytes differ, one made in another environment."""
+    how = f"made with other {', '.join(elsewhere[:3])}"
+    if name.endswith(".svg"):
+        found.unchecked.append(f"{name}: {how}")
+        return
+    difference = _data_difference(packed, made) if name.endswith(DATASET) else _words_difference(packed, made)
+    if not difference:
+        found.same_words.append(name)
+    elif "source" in elsewhere:  # another version of this package writes other words
+        found.unchecked.append(f"{name}: {difference}; {how}")
+    else:
+        found.faults.append(f"{name}: {difference}")
+
+
+def _data_difference(packed: Path, made: Path) -> str:
+    """Return how the numbers of two datasets differ, in one line; empty if they do not."""
+    new = record_of(read_netcdf(made))
+    most = 2 * max((array.nbytes for _, array in new.values()), default=0)
+    try:
+        with files.foreign_bytes(packed):
+            stored = record_of(read_netcdf(packed, most))
+    except DamagedFile as error:
+        return error.why
+    return differences(stored, new, elsewhere=True)
+
+
+def _words_difference(packed: Path, made: Path) -> str:
+    """Return the first words in which two texts or pages differ; empty if there are none."""
+    if packed.stat().st_size > 4 * made.stat().st_size:
+        return f"has {packed.stat().st_size} bytes; {made.stat().st_size} are made here"
+    one, other = (_words(path.read_text(encoding="utf-8", errors="replace")) for path in (packed, made))
+    if one == other:
+        return ""
+    place = next((k for k, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None)
+    place = min(len(one), len(other)) if place is None else place
+    there, here = (" ".join(words[place : place + 8])[:_SHOWN] for words in (one, other))
+    return f"reads {there!r} where {here!r} follows from its cells"
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a text or a page, without figures, scripts and styles.
+
+    >>> _words("<p>a gain of <b>0.5</b></p><style>p { margin: 0 }</style> at most")
+    ['a', 'gain', 'of', '0.5', 'at', 'most']
+    """
+    found, inside = list[str](), ""
+    for part in re.split(r"(<[^<>]*>)", text):
+        if not part.startswith("<"):
+            found += [] if inside else part.split()
+            continue
+        name = part[1:].split(maxsplit=1)[0].rstrip("/>").lower() if part[1:].strip() else ""
+        if inside:
+            inside = "" if name == f"/{inside}" else inside
+        elif name in _UNSEEN and not part.endswith("/>"):
+            inside = name
+    return found
+
+
+def _licence_and_date(crate: bytes) -> tuple[str, str]:
+    """Return the licence and the date in the metadata of a capsule; empty where they are of another form."""
+    licence = re.search(
+        rb'"license": (?:\{\s*"@id": "https://spdx.org/licenses/([\w.+-]+)"|"not stated")', crate
+    )
+    when = re.search(rb'"datePublished": "([\d:T+-]+)"', crate)
+    if licence is None or when is None:
+        return "", ""
+    return (licence[1] or UNSTATED.encode()).decode(), when[1].decode()
 
 
 def _checked(
     name: str, run: Run, cells: int, elsewhere: bool, progress: Callable[[int, int], object] | None
 ) -> tuple[int, list[str], list[str]]:
     """Return how many certificates were recomputed, which cells were, and a line per difference."""
-    tasks, folder, done = run.tasks(), Path(run.head["folder"]), sorted(run.finished())
+    tasks, folder, newer = run.tasks(), Path(run.head["folder"]), run.certificates()
+    done = [place.id for place in run.cells if place.id in run.finished()]
     again = sorted(Random().sample(done, min(cells, len(done))))
     count, faults, total = 0, list[str](), len(done) + len(again)
     for k, id in enumerate(done):
         stored = run.read_cell(id)
-        if found := recertify(tasks[id], folder, stored):
-            count += 1
-            if said := certificate_changes(stored, found, False):
-                faults.append(f"cell {name}{'/' * bool(name)}{id}: certificate: {said}")
+        # `rivalry certify` may have proved a newer one
+        known = [(stored, (False,)), (newer.get(id), (False, True))]
+        for one, ways in ((one, ways) for one, ways in known if one is not None):
+            found = [recertify(tasks[id], folder, stored, proof) for proof in ways]
+            count += bool(found[0]) and one is stored
+            said = [certificate_changes(one, record, False) for record in found if record]
+            if said and all(said):
+                faults.append(f"cell {_in_part(name, id)}: certificate: {min(said, key=len)}")
         if progress is not None:
             progress(k + 1, total)
     batch_of = {id: batch for batch in batches_of(list(tasks.items())) for id, _ in batch}
     for k, id in enumerate(again):
-        if said := differences(run.read_cell(id), _computed(id, batch_of[id], folder), elsewhere):
-            faults.append(f"cell {name}{'/' * bool(name)}{id}: computed again, {said}")
+        if different := differences(run.read_cell(id), _computed(id, batch_of[id], folder), elsewhere):
+            faults.append(f"cell {_in_part(name, id)}: computed again, {different}")
         if progress is not None:
             progress(len(done) + k + 1, total)
     return count, again, faults

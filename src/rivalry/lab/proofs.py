@@ -138,7 +138,8 @@ def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
     With ``proof`` bounds are expected to change, and are left out.
     """
     said = []
-    for name in ("claim", "coverage", "concept", "rounding", "tolerance", "regret", "bound"):
+    compared = ("claim", "coverage", "concept", "rounding", "tolerance", "regret", "bound")
+    for name in (*compared, "certificate_radius"):
         if name not in stored or name not in new or (proof and name in ("bound", "rounding")):
             continue
         (_, old), (_, now) = stored[name], new[name]

@@ -103,6 +103,7 @@ def build(
         "width": max(len(command) for command, _ in printed),
         "made_by": run.made_by,
         "cite": how_to_cite(run).removeprefix("to cite: ").rsplit("`", 2),
+        "digest": run.digest(),
         "history": run.head["history"],
         "schema": run.head["schema"],
         "labels": _labels([section["study"] for section in sections]),

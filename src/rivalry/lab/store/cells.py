@@ -360,6 +360,7 @@ class CellFiles:
         self._certified: dict[str, Block] = {}  # blocks of packed certificates, as last read
         self._seen: dict[str, files.Stamp] = {}  # blocks whose cells are there
         self.digest = ""  # of all cells and certificates, as last read
+        self.digests: list[tuple[str, str, str]] = []  # of every cell, its file, its newer certificate
 
     def path(self, id: str) -> Path:
         """Return the path of the file that a cell is in: its own, unless only a block has the cell."""
@@ -430,7 +431,9 @@ class CellFiles:
         digests = {
             id: digest for block in blocks for id, digest in zip(block.ids, block.digests, strict=True)
         }
-        self.digest = _digest_of(ids, known, digests, damaged)
+        self.digests = [_digests_of(id, known, digests) for id in ids]
+        read = [row for row in self.digests if row[0] in known or row[0] in digests]
+        self.digest = sha256(repr([read, *map(str, damaged)]).encode()).hexdigest()
         if wrong := misfits(columns):
             gone = np.zeros(len(ids), bool)
             gone[list(wrong)] = True
@@ -646,6 +649,15 @@ class CellFiles:
             raise DamagedFile(path, wrong)
         return stored
 
+    def certificates(self, ids: Iterable[str]) -> dict[str, Record]:
+        """Return the recomputed certificates of some cells. Raises `DamagedFile`."""
+        stamps = files.stamps_in(self.folder / "certificates")
+        packed, damaged = self._packed_certificates(stamps)
+        if damaged:
+            raise damaged[0]
+        found = {id: self._newer_certificate(id, self.read(id)) for id in ids if id in packed or id in stamps}
+        return {id: stored.record for id, stored in found.items() if stored}
+
     def write_certificate(self, id: str, record: Record) -> None:
         """Store a recomputed certificate beside its cell, which stays unchanged. Raises `DiskFull`."""
         path = self._certificate_path(id)
@@ -660,22 +672,12 @@ class CellFiles:
         return files.read(path, **expected)
 
 
-def _digest_of(
-    ids: Iterable[str],
-    known: Mapping[str, ReadCell],
-    packed: Mapping[str, str],
-    damaged: Iterable[DamagedFile],
-) -> str:
-    """Return one digest of all cells and certificates read, packed or not, and of what is damaged."""
-    found = []
-    for id in ids:
-        if id in known:
-            found.append(
-                (id, *(one.digest if one else "" for one in (known[id].cell, known[id].certificate)))
-            )
-        elif id in packed:
-            found.append((id, packed[id], ""))
-    return sha256(repr([found, *map(str, damaged)]).encode()).hexdigest()
+def _digests_of(id: str, known: Mapping[str, ReadCell], packed: Mapping[str, str]) -> tuple[str, str, str]:
+    """Return a cell with the digests of its file, packed or not, and of its newer certificate."""
+    if id not in known:
+        return id, packed.get(id, ""), ""
+    cell, certificate = (one.digest if one else "" for one in (known[id].cell, known[id].certificate))
+    return id, cell or packed.get(id, ""), certificate
 
 
 def _add_columns(columns: Columns, more: Columns, numbers: np.ndarray) -> None:

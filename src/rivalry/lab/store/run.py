@@ -40,6 +40,7 @@ from rivalry.lab.store.head import (
     read_head,
     write_text,
 )
+from rivalry.lab.study.identity import canonical
 from rivalry.runtime.imports import pause_collection
 from rivalry.schema.registry import hook, load
 from rivalry.text.display import html_table
@@ -523,6 +524,11 @@ class Run:
         """Return a cell's record. Raises `DamagedFile`."""
         return self._cell_files.read(id).record
 
+    def certificates(self) -> dict[str, Record]:
+        """Return recomputed certificates of finished cells. Raises `DamagedFile`."""
+        on_disk = self._on_disk()
+        return self._cell_files.certificates(place.id for place in self.cells if place.id in on_disk)
+
     def write_certificate(self, id: str, record: Record) -> None:
         """Store a recomputed certificate beside its cell, which stays unchanged. Raises `DiskFull`."""
         self._cell_files.write_certificate(id, record)
@@ -622,6 +628,18 @@ class Run:
         cells = [sorted(states.items()), self._cell_files.digest, aside]
         seen = {"head": [head, self.text, version("rivalry")], "cells": cells, "parts": parts}
         return files.digest_of(seen)
+
+    def digest(self) -> str:
+        """Return the digest of study, cells and certificates, by which a run is cited.
+
+        It depends on no version, and on nothing that is made from these.
+        """
+        if parts := self.parts():
+            found: list[Any] = [(name, part.digest()) for name, part in parts.items()]
+        else:
+            self.collect()  # reads the cells
+            found = list(self._cell_files.digests)
+        return sha256(canonical([self.head["study"], *found]).encode()).hexdigest()
 
     def is_reported(self) -> bool:
         """Return whether the report, the figures and the dataset are those of the stored cells."""

@@ -616,3 +616,26 @@ def _load(name: str | Path, beside: Path, above: str) -> Study:
     except StudyError as error:
         raise error.inside(where) from None
     return study
+
+
+def text_fault(path: Path, stored: Study) -> str:
+    """Return how a study file differs from the stored study that was read from it; empty if it does not.
+
+    The stored study may be a quick form, and may have changes: its tables before these are compared.
+    """
+    try:
+        data, _ = names.read_toml(path, path.name)
+        document.read(plain(data))
+        own: dict[str, Any] = {"included": stored.included, "folder": stored.folder, "where": path.name}
+        written = Study(name=stored.name, **data, **own)
+        written = written.quick_form() if stored.is_quick else written
+    except StudyError as error:
+        return str(error)
+    before = plain(stored.base or stored._numbers)
+    changed = [f"game.{key}" for key in before["game"] or {}]
+    tables = written._with_defaults(written._numbers, changed) if written.game else {}
+    old = written.resolved() | tables
+    new = stored.resolved() | before
+    old["included"], new["included"] = [Path(one).stem for one in written.include], list(stored.included)
+    wrong = [key for key in old if key not in ("base", "origin", "files") and old[key] != new.get(key)]
+    return f"{path.name}: its {', '.join(wrong)} differs from study.json" if wrong else ""
