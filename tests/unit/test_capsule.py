@@ -453,9 +453,16 @@ def test_code_in_it_runs_only_where_it_is_trusted(tmp_path: Path) -> None:
     with pytest.raises(DamagedFile, match=r"code/peak\.py is named by its study, and not in it"):
         verify(copy, trusted=True)
     # no file of the reader is read, whatever the study names
-    outside = forged("study.json", b'"peak.py"', b'"/dev/zero"')
-    with pytest.raises(DamagedFile):
-        verify(rewritten(path, tmp_path / "copy.zip", outside), trusted=True)
+    family = b'family = "peak.py:peak"'
+    more = forged("study.toml", family, family + b'\ncurve = { kind = "file", path = "/dev/zero" }')
+    found = verify(rewritten(path, tmp_path / "copy.zip", more), trusted=True)
+    assert found.faults[0] == "study.toml: its game differs from study.json"
+    head = {**run.head, "study": {**run.head["study"], "files": {"/dev/zero": ""}}}
+    files.write_json(tmp_path / "study.json", head)
+    other = (tmp_path / "study.json").read_bytes()
+    copy = rewritten(path, tmp_path / "copy.zip", lambda members: members.update({"study.json": other}))
+    with pytest.raises(DamagedFile, match="/dev/zero is named by its study, and not in it"):
+        verify(copy, trusted=True)
 
 
 def test_another_version_is_named_and_judged_by_a_tolerance(

@@ -371,7 +371,7 @@ def verify(
     ] = False,
     json: Json = False,
 ) -> int:
-    """Check a packed run: digests, certificates, some cells, and what follows from them.
+    """Check a packed run, and what follows from its cells.
 
     All certificates are recomputed, some random cells are computed again, and dataset, figures, report, page
     and citation are made again and compared.

@@ -327,6 +327,7 @@ class Study:
         for key in rest:
             if key not in cls.__dataclass_fields__:
                 raise StudyError("unknown key in a stored study", key=key)
+        rest["files"] = rest.get("files") or {}  # no file is read to learn what was stored
         included = {name: cls.from_resolved(part, folder) for name, part in rest.pop("included", {}).items()}
         return cls(**rest, included=included, folder=folder or Path("."), as_written=False)
 
@@ -626,7 +627,8 @@ def text_fault(path: Path, stored: Study) -> str:
     try:
         data, _ = names.read_toml(path, path.name)
         document.read(plain(data))
-        own: dict[str, Any] = {"included": stored.included, "folder": stored.folder, "where": path.name}
+        # no file that the text names is read: those of the stored study are checked with its cells
+        own: dict[str, Any] = {"included": stored.included, "files": {}, "where": path.name}
         written = Study(name=stored.name, **data, **own)
         written = written.quick_form() if stored.is_quick else written
     except StudyError as error:

@@ -16,6 +16,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from rivalry.core.files import StoreError, open_plain
 from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.methods import METHODS, SOLVERS, TOGETHER, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
@@ -166,9 +167,9 @@ def file_digests(names: Iterable[str], folder: Path) -> dict[str, str]:
     for name in names:
         path = folder / name
         try:
-            with path.open("rb") as file:
+            with open_plain(path) as file:
                 found[name] = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError:
+        except (OSError, StoreError):
             raise StudyError(f"no such file beside the study ({path})", key=name) from None
     return found
 
