@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
+import subprocess
+import sys
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable
@@ -143,6 +146,21 @@ def test_what_was_packed_is_verified_to_the_bit(made: Path, packed: Path) -> Non
         assert archive.namelist()[0] == MANIFEST
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_the_answer_is_that_of_every_process(packed: Path, tmp_path: Path, seed: str) -> None:
+    """Whatever the order of sets; and the command says what was checked, and what was not."""
+    command = [sys.executable, "-m", "rivalry", "verify", packed, "--cells", "1"]
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONHASHSEED": seed}, cwd=tmp_path, capture_output=True, text=True
+    )
+    *_, digest, last = done.stdout.splitlines()
+    assert digest.startswith("digest of study, cells and certificates: ")
+    assert (done.returncode, last) == (0, "verified, except what is not checked"), done.stdout + done.stderr
+    assert f"citation.bib, dataset.nc, page.html, report.html, {CRATE}, 3 figures\n" in done.stdout
+    assert "4 of 4 cells, complete\n4 certificates recomputed\n1 cells computed again" in done.stdout
+
+
 # -- forged capsules ----------------------------------------------------------------------------------------
 
 
@@ -256,6 +274,20 @@ def test_a_cell_that_was_removed_from_the_list_is_noticed(run: Run, tmp_path: Pa
     files.write_json(run.folder / "study.json", head)
     found = verify(pack(Run.open(run.folder), tmp_path / "copy.zip"), cells=0)
     assert found.faults == ["study.json: lists 3 cells; its study has 4"]
+    assert (found.done, found.total) == (3, 4)
+
+
+def test_cells_of_another_study_are_refused(packed: Path, tmp_path: Path) -> None:
+    def exchange(members: Members) -> None:
+        (tmp_path / "study.json").write_bytes(members["study.json"])
+        head = files.read_json(tmp_path / "study.json")
+        head["cells"][0][0] = "0123456789abcdef"
+        members["study.json"] = files.json_bytes(head)
+
+    copy = rewritten(packed, tmp_path / "copy.zip", exchange)
+    message = f"{copy}: 0123456789abcdef is not a cell of its study; run the study again"
+    with pytest.raises(StoreError, match=re.escape(message)):
+        verify(copy)
 
 
 def changed_cell(run: Run, changes: dict[str, float], folder: str = "cells") -> str:

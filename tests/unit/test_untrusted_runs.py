@@ -31,6 +31,7 @@ from rivalry.lab.export import export
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import build
 from rivalry.lab.store import Run, load_run
+from rivalry.lab.store.head import head_fault, head_of
 from rivalry.living.freeze import freeze
 from tests.cli.conftest import Command, rivalry
 from tests.duel_study import record, store, study
@@ -785,6 +786,28 @@ def test_parts_must_be_inside_the_run_and_their_files_are_announced(tmp_path: Pa
     assert "duel: no such run folder" in rivalry("status", str(whole.folder)).err
     shutil.copytree(whole.folder, part.folder)  # a part that has parts
     assert "parts: a part has none of its own" in rivalry("status", str(whole.folder)).err
+
+
+@pytest.mark.parametrize("name", ["../duel", "a/b", "CON", "index.sqlite", ".."])
+def test_a_part_that_its_study_includes_must_be_a_folder_inside_the_run(tmp_path: Path, name: str) -> None:
+    from rivalry.lab.study import load_study
+
+    study(tmp_path)
+    (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["duel.toml"]\n')
+    head = head_of(load_study(tmp_path / "both.toml"))
+    assert head_fault(head) == ""
+    head["study"]["included"] = {name: head["study"]["included"]["duel"]}
+    assert head_fault(head | {"parts": [name]}) == (
+        f'parts: "{name}" must be the name of a folder inside the run'
+    )
+
+
+def test_an_edited_line_of_the_sums_is_detected(run: Run) -> None:
+    path = run.folder / "SHA256SUMS"
+    assert run.damaged() == []
+    path.write_bytes(path.read_bytes().replace(b"  log.txt", b"  log.old"))
+    found = [(error.path, error.why) for error in load_run(run.folder).damaged()]
+    assert found == [(path, "its lines do not match its digest")]
 
 
 def test_figures_and_logs_after_a_run_are_not_reported_as_damage(tmp_path: Path, rivalry: Command) -> None:

@@ -238,6 +238,7 @@ def _crate(run: Run, digests: Mapping[str, str], licence: str, when: str) -> byt
     single = [name for name in sorted(digests) if "/" not in name]
     made = run.made_by
     results = [name for name in single if name not in (workflow, "study.json", PACKAGES)]
+    results += [f"{one}/" for one in sorted(inside - {CODE})]
     engine, language = "#rivalry", "#rivalry-study"
     parts = [{"@id": name} for name in single] + [{"@id": f"{name}/"} for name in sorted(inside)]
     profiles = [{"@id": name} for name in _PROFILES]
@@ -279,7 +280,7 @@ def _crate(run: Run, digests: Mapping[str, str], licence: str, when: str) -> byt
             "endTime": when,
             "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
             "object": [{"@id": "study.json"}, *([{"@id": f"{CODE}/"}] if CODE in inside else [])],
-            "result": [{"@id": name} for name in results] + [{"@id": f"{one}/"} for one in inside - {CODE}],
+            "result": [{"@id": name} for name in results],
         },
         {
             "@id": engine,
@@ -357,7 +358,7 @@ def verify(
     StoreError
         Where it needs code that is not trusted.
     """
-    with tempfile.TemporaryDirectory(prefix="rivalry-") as folder, _of_capsule(path):
+    with tempfile.TemporaryDirectory(prefix="rivalry-") as folder, _of_capsule(path, folder):
         home = Path(folder, "run")
         digests = extract(path, home, MANIFEST, LARGE if large else LARGEST)
         run = _opened(home)
@@ -393,7 +394,7 @@ def verify(
             len(digests) + 1,
             run.digest(),
             counts["done"],
-            counts["total"],
+            sum(len(part.study.cells()) for part in runs.values()),
             certificates,
             again,
             compared.derived,
@@ -409,14 +410,16 @@ def _in_part(name: str, line: str) -> str:
 
 
 @contextmanager
-def _of_capsule(path: Path) -> Iterator[None]:
-    """Name the capsule in errors of files in it."""
+def _of_capsule(path: Path, folder: str) -> Iterator[None]:
+    """Name the capsule in errors of files that were extracted from it."""
     try:
         yield
     except DamagedFile as error:
         if error.path == path:
             raise
         raise DamagedFile(path, f"{error.path.name}: {error.why}") from None
+    except StoreError as error:
+        raise StoreError(str(error).replace(str(Path(folder, "run")), str(path))) from None
 
 
 def _study(name: str, run: Run, part: Run) -> Iterator[str]:
