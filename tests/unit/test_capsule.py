@@ -24,6 +24,7 @@ from rivalry.core.archives import LARGEST, extract
 from rivalry.core.files import DamagedFile, StoreError
 from rivalry.core.results import netcdf
 from rivalry.lab import capsule
+from rivalry.lab.answer.figures import draw_own
 from rivalry.lab.capsule import CRATE, MANIFEST, pack, verify
 from rivalry.lab.executor import carry_out, run_study
 from rivalry.lab.store import Run
@@ -355,7 +356,10 @@ def test_what_another_environment_made_is_compared_inside(
 
     found = verify(rewritten(packed, tmp_path / "copy.zip", other), cells=0)
     assert (found.faults, found.same_words) == ([], ["report.html"])
-    assert found.unchecked[0] == "figures/01-strategies.svg: made with other matplotlib"
+    assert found.unchecked[:2] == [
+        "figures/01-strategies.svg: made with other matplotlib",
+        "report.html: its figures, made with other matplotlib",
+    ]
 
     def words(members: Members) -> None:
         there(members), forged("report.html", b"4 of 4 cells computed", b"9 of 9 cells computed")(members)
@@ -438,6 +442,22 @@ def test_a_study_of_studies_is_verified(made: Path, tmp_path: Path) -> None:
     swap = forged("both.toml" if "both.toml" in read(path) else "study.toml", b"other.toml", b"small.toml")
     found = verify(rewritten(path, tmp_path / "copy.zip", swap), cells=0)
     assert found.faults[0] == "study.toml: its include, included differs from study.json"
+
+
+@pytest.mark.slow
+def test_a_figure_of_its_authors_file_is_said_not_to_be_checked(tmp_path: Path) -> None:
+    """Nothing in a capsule is run for its figures; the page shows what the author drew."""
+    (tmp_path / "mine.py").write_text("def line(data, ax=None):\n    ax.plot([0, 1])\n    return ax\n")
+    (tmp_path / "own.toml").write_text(
+        'plots = ["mine.py:line"]\n[game]\nfamily = "matrix"\nname = "chicken"\n'
+        '[[method]]\nkind = "pure_equilibria"\n'
+    )
+    run = run_study(load_study(tmp_path / "own.toml"), tmp_path / "run")
+    draw_own(run)
+    path = pack(run, tmp_path / "run.zip")
+    found = verify(path, cells=1)
+    assert found.faults == []
+    assert found.unchecked[0] == "figures/01-line.svg: drawn by a file of its author"
 
 
 @pytest.mark.slow

@@ -120,11 +120,10 @@ def pack(run: Run, out: Path, *, licence: str = UNSTATED) -> Path:
         for name, part in _runs(staged).items():
             if text_fault(home / name / "study.toml", part.study):  # it was edited: the run is of study.json
                 (home / name / "study.toml").unlink(missing_ok=True)
-        derived = _derive(staged)
+        _derive(staged)
         _write(home / PACKAGES, _packages().encode())
-        used = {path.relative_to(home).as_posix() for path in (home, *home.rglob("*")) if path.is_file()}
+        used = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()}
         digests = {name: _digest(home / name) for name in used - {"lock"}}
-        assert derived <= digests.keys()
         when = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
         _write(home / CRATE, crate := _crate(staged, digests, licence, when))
         files.write(out, archive(home, digests | {CRATE: sha256(crate).hexdigest()}, MANIFEST), durable=True)
@@ -380,11 +379,7 @@ def verify(
             if part.made_by.get(name) != now
         ]
         every = {"": run, **run.parts()}
-        faults = [
-            f"{name}{'/' * bool(name)}{line}"
-            for name, one in every.items()
-            for line in _study(name, run, one)
-        ]
+        faults = [_in_part(name, line) for name, one in every.items() for line in _study(name, run, one)]
         checked = [_checked(name, part, cells, bool(others), progress) for name, part in runs.items()]
         stored = {one.relative_to(home).as_posix() for one in _stored(run)} | code | {PACKAGES, CRATE}
         compared = _compared(run, digests, stored)
@@ -465,6 +460,10 @@ def _compared(run: Run, digests: Mapping[str, str], stored: set[str]) -> _Compar
         (packed / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).rename(packed / name)
     made = _derive(run)
+    pictures = sorted(
+        name for name in stored & digests.keys() if f"/{name}".rpartition("/")[0].endswith("/figures")
+    )
+    found.unchecked.extend(f"{name}: drawn by a file of its author" for name in pictures)
     if FREEZE not in collect("HOOKS") and PAGE in digests:
         found.unchecked.append(f"{PAGE}: rivalry.living is not installed here")
         stored = stored | {PAGE}
@@ -498,6 +497,8 @@ def _compare(name: str, packed: Path, made: Path, elsewhere: Sequence[str], foun
     difference = _data_difference(packed, made) if name.endswith(DATASET) else _words_difference(packed, made)
     if not difference:
         found.same_words.append(name)
+        if name.endswith(".html"):
+            found.unchecked.append(f"{name}: its figures, {how}")
     elif "source" in elsewhere:  # another version of this package writes other words
         found.unchecked.append(f"{name}: {difference}; {how}")
     else:
@@ -564,7 +565,8 @@ def _checked(
 ) -> tuple[int, list[str], list[str]]:
     """Return how many certificates were recomputed, which cells were, and a line per difference."""
     tasks, folder, newer = run.tasks(), Path(run.head["folder"]), run.certificates()
-    done = [place.id for place in run.cells if place.id in run.finished()]
+    finished = run.finished()
+    done = [place.id for place in run.cells if place.id in finished]
     again = sorted(Random().sample(done, min(cells, len(done))))
     count, faults, total = 0, list[str](), len(done) + len(again)
     for k, id in enumerate(done):
