@@ -98,6 +98,36 @@ def test_wrong_input_gives_one_line(rivalry: Command, line: list[str], says: str
     assert answer.err.count("\n") == 1
 
 
+HOSTILE = "a b'c\"d$(touch no)`touch no`#%a;--uid=0"  # a folder's name: words of a shell, and of sbatch
+TRAP = "from pathlib import Path\nPath(__file__).with_name('imported').touch()\n"
+
+
+@pytest.mark.parametrize("name", ["runs/a\n#SBATCH --uid=0", "a\rb", "a\x1b[2Jb", "a\\b"])
+def test_folders_that_a_script_cannot_name_are_refused(rivalry: Command, name: str) -> None:
+    Path("small.toml").write_text(SMALL.replace("STEPS", "50"))
+    answer = rivalry("slurm", "small.toml", "--shards", "2", "--print", "--out", name)
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.startswith("rivalry: --out ")
+    assert answer.err.count("\n") == 1
+    assert sorted(os.listdir()) == ["small.toml"]
+
+
+@pytest.mark.slow
+def test_a_script_imports_nothing_beside_it_and_reads_hostile_names(rivalry: Command, tmp_path: Path) -> None:
+    """As a node runs it: in the folder of submission, with the variables of a task."""
+    Path("small.toml").write_text(SMALL.replace("STEPS", "50"))
+    Path("random.py").write_text(TRAP)
+    script = rivalry("slurm", "small.toml", "--shards", "1", "--print", "--out", f"runs/{HOSTILE}").out
+    Path("job.sh").write_text(script)
+    subprocess.run(["bash", "-n", "job.sh"], check=True)
+    done = subprocess.run(
+        ["bash", "job.sh"], env=os.environ | {"SLURM_ARRAY_TASK_ID": "1"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(contents(Path("runs", HOSTILE, "array", "1-of-1"))) == 5
+    assert not {"imported", "no", "__pycache__"} & set(os.listdir())
+
+
 @pytest.fixture
 def node(one_process: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A cluster of one node, of daemons of its own; needs the packages slurm-wlm and munge, and root.
@@ -168,3 +198,19 @@ def test_a_task_near_its_time_limit_stops_and_is_queued_again(rivalry: Command) 
     assert wait_until(lambda: f"{job}_1" in ask("squeue", "-h", "-t", "PD", "-o", "%i"), 20)
     assert contents(only)
     assert "interrupted; all finished cells are kept" in Path("runs/small/array/1.log").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("node")
+@pytest.mark.parametrize("name", ["plain", HOSTILE])
+def test_a_job_imports_nothing_of_the_folder_where_it_was_submitted(rivalry: Command, name: str) -> None:
+    Path("small.toml").write_text(SMALL.replace("STEPS", "50"))
+    Path("random.py").write_text(TRAP)
+    answer = rivalry("slurm", "small.toml", "--shards", "1", "--out", f"runs/{name}", "--json")
+    assert answer.status == 0, answer.err
+    job = answer.value["job"]
+    assert f"rivalry-{name}" in ask("squeue", "-h", "-o", "%j", "-j", job)
+    assert wait_until(lambda: not ask("squeue", "-h"), 120), ask("squeue")
+    assert len(contents(Path("runs", name, "array", "1-of-1"))) == 5
+    assert Path("runs", name, "array", "1.log").is_file()
+    assert not {"imported", "no", "__pycache__"} & set(os.listdir())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 from shlex import quote
 from shutil import which
@@ -14,6 +13,7 @@ import typer
 
 from rivalry.cli import output, values, work
 from rivalry.cli.options import Json, StudyName, output_option
+from rivalry.runtime.processes import one_line, python_command, shell_line
 
 NOTICE = 60  # seconds before the time limit at which a task stops, and asks to be queued again
 KILLED = 3  # times that a task which was killed is queued again
@@ -22,7 +22,7 @@ SCRIPT = """#!/bin/bash
 #SBATCH --job-name={name}
 #SBATCH --array=1-{count}
 #SBATCH --cpus-per-task={cpus}
-#SBATCH --output="{log}"
+#SBATCH --output={log}
 #SBATCH --open-mode=append
 #SBATCH --requeue
 #SBATCH --signal=B:USR1@{notice}
@@ -30,7 +30,7 @@ SCRIPT = """#!/bin/bash
 # One that was killed is queued again too, at most {killed} times.
 again=
 trap 'again=1; kill -INT $task' USR1
-{python} -m rivalry work {run} --shard "$SLURM_ARRAY_TASK_ID/{count}" --workers {cpus} &
+{work} --shard "$SLURM_ARRAY_TASK_ID/{count}" --workers {cpus} &
 task=$!
 wait $task
 ended=$?
@@ -53,16 +53,20 @@ def script(folder: Path, count: int, cpus: int, time: str | None, partition: str
     """
     given = {"time": time, "partition": partition}
     return SCRIPT.format(
-        name=f"rivalry-{folder.parent.name}",
+        name=_sbatch_word(f"rivalry-{folder.parent.name}"),
         count=count,
         cpus=cpus,
-        log=f"{str(folder).replace('%', '%%')}/%a.log",
+        log=_sbatch_word(f"{str(folder).replace('%', '%%')}/%a.log"),
         notice=NOTICE,
         options="".join(f"#SBATCH --{key}={value}\n" for key, value in given.items() if value),
         killed=KILLED,
-        python=quote(sys.executable),
-        run=quote(str(folder.parent)),
+        work=shell_line(python_command("rivalry", "work", str(folder.parent))),
     )
+
+
+def _sbatch_word(text: str) -> str:
+    """Value of an option as sbatch reads it: a blank ends it outside of quotes, a ``#`` anywhere."""
+    return '"' + re.sub('["#]', r"\\\g<0>", text) + '"'
 
 
 def slurm(
@@ -96,6 +100,12 @@ def slurm(
             raise values.OptionError(f"{option} {value}: must be a value that sbatch takes, without spaces")
     if not print_ and which("sbatch") is None:
         raise values.OptionError("slurm: no sbatch here; --print makes the folder and prints the script")
+    try:
+        place = one_line(str((out or Path()).resolve()))
+    except ValueError as error:
+        raise values.OptionError(f"--out {error}") from None
+    if "\\" in place:  # SLURM would not replace the task's number in the name of its log
+        raise values.OptionError(f"--out {place}: must not have backslashes")
     with output.reserve_stdout():
         run = work.prepare(study, out)
     assert count is not None  # it has no default

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
@@ -23,6 +22,7 @@ from rivalry.core.results import Certificate, Record, stack_records, unstack_rec
 from rivalry.core.tolerances import ROUNDING, SAME_NUMBER
 from rivalry.lab.checkpoints import Task
 from rivalry.lab.worker import played_game, points_of
+from rivalry.runtime.processes import python_command
 
 
 def recertify(task: Task, folder: Path, record: Record, proof: bool = False) -> Record:
@@ -122,8 +122,7 @@ def check_independently(file: Path) -> tuple[int | None, str]:
     # a process of its own, with nothing of this package in it
     home = str(Path(found.origin).parents[1])
     done = subprocess.run(
-        # -P: a file of the present folder must not pass for a library
-        [sys.executable, "-P", "-m", "rivalry_check", str(file)],
+        python_command("rivalry_check", str(file)),
         env={**os.environ, "PYTHONPATH": home},
         capture_output=True,
         text=True,

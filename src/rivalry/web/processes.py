@@ -14,7 +14,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +26,7 @@ from typing import IO, Any, NamedTuple
 
 from rivalry.core.files import DamagedFile, read_bytes
 from rivalry.lab.executor.pool import end_with_parent, worker_environment
+from rivalry.runtime.processes import python_command
 from rivalry.schema.registry import trusting
 from rivalry.web.safety import Refused
 
@@ -61,7 +61,7 @@ class Jobs:
                 raise Refused(409, f"{MOST} runs are being computed; pause one, or wait")
             messages = tempfile.TemporaryFile()  # noqa: SIM115
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "rivalry", *arguments],  # imports nothing from ``home``
+                python_command("rivalry", *arguments),
                 cwd=self.home,
                 env={**os.environ, **trusting(trusted)},
                 stdin=subprocess.DEVNULL,

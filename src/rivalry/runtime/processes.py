@@ -1,0 +1,42 @@
+"""Commands that start Python, and their text in scripts."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Iterable
+
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def python_command(module: str, *words: str) -> list[str]:
+    """Command that runs a module of this installation and imports nothing from the working folder.
+
+    >>> python_command("rivalry", "run", "duel.toml")[1:]
+    ['-P', '-m', 'rivalry', 'run', 'duel.toml']
+    """
+    return [sys.executable, "-P", "-m", module, *words]
+
+
+def shell_line(command: Iterable[str]) -> str:
+    """Command as one line that a shell reads back word by word.
+
+    Raises
+    ------
+    ValueError
+        For a word with control characters or line breaks, which would end a line of a script.
+
+    Examples
+    --------
+    >>> shell_line(["rivalry", "work", "runs/price war"])
+    "rivalry work 'runs/price war'"
+    """
+    return shlex.join(map(one_line, command))
+
+
+def one_line(text: str) -> str:
+    """The text itself. Raises `ValueError` for one with line breaks or control characters."""
+    if _BREAKS.search(text):
+        raise ValueError(f"{text[:200]!r}: must not have control characters or line breaks")
+    return text
