@@ -249,6 +249,13 @@ class BaseLearner(Tree, Learner):
         kind = type(self.learner if isinstance(self, _PlainLearner) else self).__name__
         raise ValueError(f"start: {kind} takes none; leave it out")
 
+    def check_world(self, world: Any) -> None:
+        """Raise `ValueError` for a world on which no session can begin, in milliseconds.
+
+        Default: one begins. A learner that computes something in ``begin`` looks at options only.
+        """
+        self.begin(world, np.random.SeedSequence(0))
+
     def played(self, game: Any, record: Record) -> Any:
         """Return the game that the profile of a record is of. Default: the one that was given."""
         return game

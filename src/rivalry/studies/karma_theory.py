@@ -214,6 +214,9 @@ class RandomPolicyExperiment(BaseLearner):
         """Return the number of policies; one step is one policy."""
         return self.policies
 
+    def check_world(self, world: PopulationGame) -> None:
+        """Accept every population; ``begin`` computes its equilibrium."""
+
     def begin(self, world: PopulationGame, stream: np.random.SeedSequence) -> Session:
         """Return the equilibrium and the random words from which policies are drawn."""
         policy, mu, residual = equilibrium(world, self.beta)

@@ -97,9 +97,12 @@ class CityQLearning(EpochLearner):
         """Return the names of the metrics stored at every monitor."""
         return (*SOCIAL, *CHANGES)
 
-    def _begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
+    def _check(self, world: Streets) -> None:
         city, kernel = world.city, kernels.city
         limit("agents", world.agents, kernel.rows(city), city.most + 1, kernel.stride(city))
+
+    def _begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
+        city, kernel = world.city, kernels.city
         return {
             **kernel.fresh(city, stream)._asdict(),
             **kernels.city_learning.begin(city, self.rule(), float(self.initial_q))._asdict(),

@@ -71,6 +71,11 @@ class CitySimulation(FixedPolicies):
         found = streets_of(game)
         return found if self.bids else found._replace(city=found.city._replace(award=AWARDS[self.plays]))
 
+    def check_world(self, world: Streets) -> None:
+        """Raise `ValueError` for an invalid policy; those with a name are valid."""
+        if self.bids and not (isinstance(self.plays, str) and self.plays in self.policies):
+            policy_of_all(world.city, self.plays)
+
     def begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
         """Return the initial agents and the policy. Raises `ValueError` for an invalid policy."""
         policy = self._rows(world.city)

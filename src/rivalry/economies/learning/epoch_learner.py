@@ -125,6 +125,10 @@ class EpochLearner(BaseLearner):
         """Return the names of the metrics stored at every monitor."""
 
     @abstractmethod
+    def _check(self, world: Any) -> None:
+        """Raise `ValueError` for options that do not fit the agents."""
+
+    @abstractmethod
     def _begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         """Return the initial agents and tables."""
 
@@ -140,6 +144,16 @@ class EpochLearner(BaseLearner):
     def _final_record(self, world: Any, session: Session) -> Record:
         """Return the evaluation of the current policies."""
 
+    def check_world(self, world: Any) -> None:
+        """Raise `ValueError` for options that do not fit the agents, and for another run's tables."""
+        if self.resume_from is not None:
+            self.begin(world, np.random.SeedSequence(0))
+            return
+        if self.stop is not None:
+            self.stop.check_agents(world.agents)
+        self._check(world)
+        limit("training", self.training // self.period if self.period else 0, len(self.monitored(world)))
+
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         """Return the initial or resumed agents and tables, and the state of the monitors.
 
@@ -147,6 +161,7 @@ class EpochLearner(BaseLearner):
         """
         if self.stop is not None:
             self.stop.check_agents(world.agents)
+        self._check(world)
         session = self._begin(world, stream) | {"words": stream.generate_state(4, np.uint32)}
         if self.resume_from is not None:
             session = epochs.restore(self.resume_from, session, self.dimensions)

@@ -192,13 +192,14 @@ class PopulationQLearning(EpochLearner):
             *(f"{how}_{name}" for name in exact + sampled for how in ("mean", "largest")),
         )
 
-    def _begin(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
+    def _check(self, world: Crowd) -> None:
         stop = self.stop
         if stop is not None and world.refusal and stop.metric not in self.monitored(world):
             raise ValueError(f"stopping.metric: {stop.metric!r} has no meaning: {world.refusal}")
-        _, private, levels = world.shape
-        entries = private * levels * (levels + 1) // 2
-        limit("agents", world.agents, entries)
+        limit("agents", world.agents, _entries(world))
+
+    def _begin(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
+        entries, levels = _entries(world), world.shape[2]
         values, by_type = np.full((1, entries), float(self.initial_q)), self.algorithm == "centralised"
         sampled = monitors.sampled_names(len(SAMPLED), bool(self.regularised))
         return {
@@ -399,3 +400,9 @@ def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
     )
     proof = crowds.gain_certificate(world, found.environment, found.measured, largest)
     return reported | proof.record()
+
+
+def _entries(world: Crowd) -> int:
+    """Number of values in an agent's table: bids from 0 to the agent's karma, per state."""
+    _, private, levels = world.shape
+    return private * levels * (levels + 1) // 2

@@ -89,6 +89,13 @@ class Simulation(FixedPolicies):
         """Return the game with its agents."""
         return crowds.crowd_of(game)
 
+    def check_world(self, world: Crowd) -> None:
+        """Raise `ValueError` for an invalid policy; the equilibrium is not computed."""
+        if self.bids and isinstance(self.plays, str) and self.plays == "equilibrium":
+            self._refuse_unknown(world)
+        elif self.bids:
+            self._policy(world)
+
     def begin(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
         """Return the initial agents and the policy. Raises `ValueError` for an invalid policy."""
         policy, kernel = self._policy(world) if self.bids else np.zeros((0, 0)), kernels.economy
@@ -139,12 +146,15 @@ class Simulation(FixedPolicies):
         agents = parts(kernels.economy.Agents, session)
         return (_gains(world, found, agents, steps) if not world.refusal else {}) | record
 
+    def _refuse_unknown(self, world: Crowd) -> None:
+        if world.refusal:
+            raise ValueError(f"plays: 'equilibrium' is not known: {world.refusal}")
+
     def _policy(self, world: Crowd) -> np.ndarray:
         """Return the policy of all agents, ``[state bid]``, repeated for every signal if it has none."""
         game, given = world.game, self.plays
         if isinstance(given, str) and given == "equilibrium":
-            if world.refusal:
-                raise ValueError(f"plays: 'equilibrium' is not known: {world.refusal}")
+            self._refuse_unknown(world)
             policy, _, residual = equilibrium(game, self.beta, self.exploration)
             if not residual <= ENOUGH:
                 what = f"the equilibrium at beta = {self.beta:g} was not found (residual {residual:.1e})"

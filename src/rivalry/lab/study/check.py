@@ -257,12 +257,12 @@ def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, 
     """
     try:
         if isinstance(method, Learner):
-            learner, stream = as_learner(method), np.random.SeedSequence(0)
+            learner = as_learner(method)
             world = learner.world(game)
             if given is None:
-                learner.begin(world, stream)
+                learner.check_world(world)
             else:
-                _begin_at(learner, world, stream, *given)
+                _begin_at(learner, world, np.random.SeedSequence(0), *given)
         else:
             as_method(method).check_game(game)
             start = jax.ShapeDtypeStruct(game.space.shape, float)

@@ -157,6 +157,14 @@ class RuleDesign(BaseLearner):
         """Return the number of runs of the players."""
         return self._trials(world) * self._seeds(world)
 
+    def check_world(self, world: RuleProblem) -> None:
+        """Raise `ValueError` where the players' method does not fit; a run checks names of metrics."""
+        if isinstance(world.method, PopulationNewton):
+            refuse_mean_field(world.game)
+        else:
+            learner = as_learner(world.method)
+            learner.check_world(learner.world(world.game))
+
     def begin(self, world: RuleProblem, stream: np.random.SeedSequence) -> Session:
         """Return a session without trials.
 
