@@ -38,9 +38,37 @@ def fails(seen): return 1 / 0
 def unequal(seen): return [0.5, 0.6]
 def beyond(seen): return 2
 defect = [[0, 1]] * 4
+defect_always = [1] * 4
 short = [[0, 1]] * 3
 holes = [[np.nan, 1]] * 4
 words = "always defect"
+draws = np.random.default_rng(1)
+def random(seen): return int(draws.integers(2))
+asked = []
+def counts(seen):
+    asked.append(seen)
+    return len(asked) % 2
+def remembers(seen):
+    before = asked[-1][0] if asked else 0
+    asked.append(seen)
+    return int(before)
+def complex(seen): return [0.5 + 0.1j, 0.5 - 0.1j]
+def boolean(seen): return bool(seen[0])
+def text(seen): return "1"
+def nothing_at_all(seen): return None
+def ends(seen): raise SystemExit("bye")
+class Mute(Exception):
+    def __str__(self): raise RuntimeError
+def mute(seen): raise Mute
+def lines(seen): raise KeyError("a\\nb\\x1b[2J")
+class Hostile:
+    def __array__(self, *_, **__): raise MemoryError("no")
+    def __repr__(self): raise ValueError("no")
+def hostile(seen): return Hostile()
+def recursive(seen): return recursive(seen)
+complex_table = np.array([[0.5 + 0.1j, 0.5]] * 4)
+boolean_table = np.array([[False, True]] * 4)
+text_table = [["0", "1"]] * 4
 """
 
 
@@ -73,6 +101,7 @@ def test_mixed_play_and_tables(folder: Path, capsys: pytest.CaptureFixture[str])
     found = judged("half", capsys)
     assert found["regret"] == pytest.approx([3 - 2.25] * 2)  # always defecting, against even mixing
     assert judged("defect", capsys)["regret"] == [0.0, 0.0]
+    assert judged("defect_always", capsys)["regret"] == [0.0, 0.0]
 
 
 def test_gains_are_those_of_the_best_policy_of_all() -> None:
@@ -97,10 +126,25 @@ def test_gains_are_those_of_the_best_policy_of_all() -> None:
     [
         ("fails", "at [1.0, 0.0, 1.0, 0.0] it raised ZeroDivisionError"),
         ("unequal", "must be at least 0 and sum to 1"),
-        ("beyond", "2.0 must be an action, 0 to 1"),
+        ("beyond", "2 must be an action, 0 to 1"),
         ("short", "shape (3, 2) must be (4, 2) [state action]"),
         ("holes", "must be at least 0 and sum to 1"),
-        ("words", "could not convert string to float"),
+        ("words", "'always defect' must be actions or probabilities"),
+        ("random", "returns different actions for the same observation; return probabilities"),
+        ("counts", "at [1.0, 0.0, 1.0, 0.0] returns different actions for the same observation"),
+        ("remembers", "returns different actions for the same observation; return probabilities"),
+        ("complex", "[(0.5+0.1j), (0.5-0.1j)] must be actions or probabilities"),
+        ("boolean", "True must be actions or probabilities, not booleans"),
+        ("text", "'1' must be actions or probabilities"),
+        ("nothing_at_all", "at [1.0, 0.0, 1.0, 0.0] nan must be an action"),
+        ("ends", "at [1.0, 0.0, 1.0, 0.0] it raised SystemExit: bye"),
+        ("mute", "at [1.0, 0.0, 1.0, 0.0] it raised Mute"),
+        ("lines", "it raised KeyError: 'a"),
+        ("hostile", "it raised MemoryError: no"),
+        ("recursive", "it raised RecursionError"),
+        ("complex_table", "must be actions or probabilities"),
+        ("boolean_table", "must be actions or probabilities, not booleans"),
+        ("text_table", "must be actions or probabilities"),
         ("nothing", "defines no 'nothing'"),
     ],
 )

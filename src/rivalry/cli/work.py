@@ -319,6 +319,7 @@ def certify_policy(policy: str, game: str, export: Path | None = None) -> tuple[
     import numpy as np
 
     from rivalry.lab.study import StudyError, load_study
+    from rivalry.tables.policy_answers import policy_numbers
 
     one = load_study(game)
     if one.include:
@@ -332,7 +333,7 @@ def certify_policy(policy: str, game: str, export: Path | None = None) -> tuple[
     try:
         given = from_file(f"{Path(file).name}:{name}", Path(file).parent)
         if not callable(given):
-            given = np.asarray(given, dtype=float)
+            given = policy_numbers(given, name)
         found, save = _policy_certificate(one, cell.task["game"], given)
     except (TypeError, ValueError) as error:
         raise OptionError(f"--policy {policy}: {error}") from None
@@ -370,7 +371,7 @@ def _policy_certificate(
     from rivalry.methods import RepeatedQLearning
     from rivalry.solving import ExactProof, proof_of
     from rivalry.solving.exact_proofs import save_policy
-    from rivalry.tables.policy_response import policy_certificate
+    from rivalry.tables.policy_response import policy_certificate, policy_table
 
     game = build_game(table, study.folder)
     if is_population(game):
@@ -382,7 +383,8 @@ def _policy_certificate(
             if isinstance(method, RepeatedQLearning):
                 world = method.world(game)
                 rates = method.discounts(world)
-                return policy_certificate(world, rates, policy), partial(save_policy, world, rates, policy)
+                chances = policy_table(world, policy)  # certificate and proof are of one table
+                return policy_certificate(world, rates, chances), partial(save_policy, world, rates, chances)
     if not isinstance(game, Game):
         raise ValueError(f"{type(game).__name__} has no payoffs by which a policy could be judged")
     if callable(policy):

@@ -368,9 +368,12 @@ def as_numbers(value: object, name: str, rule: str = "numbers") -> np.ndarray:
     import numpy as np  # the command line starts without it
 
     try:
-        return np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {value!r} must be {rule}") from None
+        kind = np.asarray(value).dtype.kind
+        if kind in "biufO":  # NumPy would read texts, drop imaginary parts, and count from an epoch
+            return np.asarray(value, dtype=float)
+    except Exception:  # an object may raise anything
+        pass
+    raise ValueError(f"{name}: {format_value(value)} must be {rule}")
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from rivalry.core.tolerances import TIE, TOLERANCE
 from rivalry.schema.validate import number_of
 from rivalry.tables.greedy_play import checked_policies, choices, refuse_slots, slots_of, states
 from rivalry.tables.kernels.shapes import Tabulated
+from rivalry.tables.policy_answers import answers_asked_twice, policy_numbers
 from rivalry.tables.repeated import RepeatedWorld
 
 DENSE = 1200  # most unknowns of a linear solve; larger systems are solved by sweeps
@@ -215,6 +216,7 @@ def policy_table(world: RepeatedWorld, policy: np.ndarray | Callable[[np.ndarray
     each = {(players, needed, most): "player state action", (players, needed): "player state"}
     if callable(policy):
         return _tabulated(world, policy)
+    policy = policy_numbers(policy)
     if policy.shape in [shape[1:] for shape in each]:
         return np.stack([policy] * players)
     if policy.shape in each:
@@ -229,27 +231,28 @@ def _tabulated(world: RepeatedWorld, policy: Callable[..., Any]) -> np.ndarray:
     players, most = len(tables.sizes), int(tables.sizes.max())
     found = np.zeros((players, int(states(tables).max()), most))
     refuse_slots(tables, nature=False)
+    cells: list[tuple[int, int]] = []
+    seen: list[np.ndarray] = []
     for player, slots in enumerate(slots_of(tables)):
         sizes = [int(tables.sizes[who]) for who, _ in slots]
         # the oldest round first, within a round the player's own action first
         order = sorted(range(len(slots)), key=lambda k: (-slots[k][1], slots[k][0] != player, slots[k][0]))
         for state, actions in enumerate(product(*map(range, sizes))):
-            seen = np.array([grid[slots[k][0], actions[k]] for k in order]).ravel()
-            try:
-                chosen = np.asarray(policy(seen), dtype=float)
-            except Exception as error:
-                words = f"{type(error).__name__}: {error}"
-                raise ValueError(f"policy: at {seen.tolist()} it raised {words}") from None
-            if chosen.shape not in ((), (int(tables.sizes[player]),)):
-                rule = f"must be an action or {int(tables.sizes[player])} probabilities"
-                raise ValueError(f"policy: at {seen.tolist()} shape {chosen.shape} {rule}")
-            if chosen.ndim == 0:
-                if chosen not in range(int(tables.sizes[player])):
-                    rule = f"must be an action, 0 to {int(tables.sizes[player]) - 1}"
-                    raise ValueError(f"policy: at {seen.tolist()} {chosen} {rule}")
-                found[player, state, int(chosen)] = 1.0
-            else:
-                found[player, state, : len(chosen)] = chosen
+            cells.append((player, state))
+            seen.append(np.array([grid[slots[k][0], actions[k]] for k in order]).ravel())
+    places = [f"at {observation.tolist()}" for observation in seen]
+    answers = answers_asked_twice(policy, [(observation,) for observation in seen], places)
+    for (player, state), place, chosen in zip(cells, places, answers, strict=True):
+        size = int(tables.sizes[player])
+        if chosen.shape not in ((), (size,)):
+            rule = f"must be an action or {size} probabilities"
+            raise ValueError(f"policy: {place} shape {chosen.shape} {rule}")
+        if chosen.ndim == 0:
+            if chosen not in range(size):
+                raise ValueError(f"policy: {place} {chosen} must be an action, 0 to {size - 1}")
+            found[player, state, int(chosen)] = 1.0
+        else:
+            found[player, state, :size] = chosen
     return found
 
 

@@ -12,6 +12,7 @@ from rivalry.core.game import Playable, kernel_arrays
 from rivalry.economies.kernels.economy import act, fresh, no_tallies
 from rivalry.economies.kernels.shapes import Economy
 from rivalry.envs.agents import AgentsEnv, Learned, Views, draw
+from rivalry.tables.policy_answers import policy_answer, refuse_different
 
 
 class EconomyEnv(AgentsEnv):
@@ -132,8 +133,11 @@ def policy_table(
     levels = economy.most + 1
     kinds, private, karma = np.indices((*economy.stakes.shape, levels)).reshape(3, -1)
     seen = _views(economy, normalize_spaces).of(_features(economy, kinds, private, karma), karma + 1)
-    chances = game.space.check(policy(*seen), "policy")
-    return np.asarray(chances).reshape(*economy.stakes.shape, levels, levels)
+    chances = policy_answer(policy, seen, "of all states")
+    again = policy_answer(policy, tuple(part[::-1] for part in seen), "of all states")
+    if chances.shape == again.shape == seen[1].shape:
+        refuse_different(list(chances), list(again[::-1]), [f"at {state.tolist()}" for state in seen[0]])
+    return np.asarray(game.space.check(chances, "policy")).reshape(*economy.stakes.shape, levels, levels)
 
 
 def economy_of(game: object) -> Economy:
