@@ -6,7 +6,6 @@ import io
 import json
 import math
 import os
-import re
 import shutil
 import sys
 import time
@@ -20,6 +19,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from rivalry.cli import interrupt
+from rivalry.text.foreign import one_line, printable, printable_json
 
 if TYPE_CHECKING:
     from rivalry.lab.executor import EventCallback, RunEvent
@@ -28,12 +28,11 @@ UNLIMITED = 10_000  # characters, wider than any terminal
 EVERY = 2.0  # seconds between lines of progress
 PHRASE = 30  # characters: longer entries of a table are read as text, over several lines
 _widths: list[int] = []  # width of stdout while `reserve_stdout` redirects it
-_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def print_json(data: object) -> None:
     """Print exactly one JSON value; numbers that are not finite become null."""
-    _print(json.dumps(finite(data), ensure_ascii=False, allow_nan=False, default=str))
+    _print(printable_json(json.dumps(finite(data), ensure_ascii=False, allow_nan=False, default=str)))
 
 
 def finite(data: object) -> Any:
@@ -80,22 +79,13 @@ def reserve_stdout() -> Iterator[None]:
 def print_text(words: str) -> None:
     """Print text on stdout."""
     if words:
-        _print(without_control_characters(words))
+        _print(printable(words))
 
 
 def print_result(json: bool, data: object, words: str) -> int:
     """Print a command's result, as data or as text, and return the exit status."""
     print_json(data) if json else print_text(words)
     return 0
-
-
-def without_control_characters(words: str) -> str:
-    """Return text without terminal control characters: names and messages may come from a foreign run.
-
-    >>> without_control_characters("a title\x1b]0;another\x07")
-    'a title\ufffd]0;another\ufffd'
-    """
-    return _COMMANDS.sub("\ufffd", words)
 
 
 def open_streams() -> None:
@@ -138,7 +128,7 @@ def report_lost_output(error: OSError) -> int:
 def note(line: str) -> None:
     """Print one line on stderr, or nothing if stderr cannot be written."""
     try:
-        print(without_control_characters(" ".join(line.split())), file=sys.stderr, flush=True)
+        print(one_line(line), file=sys.stderr, flush=True)
     except (OSError, ValueError):
         _to_nowhere(sys.stderr)
 
@@ -359,7 +349,7 @@ class _Bar(_Lines):
         from rich.progress import BarColumn, Progress, TextColumn
 
         super().__init__(title)
-        columns = (TextColumn(escape(title)), BarColumn(), TextColumn("{task.fields[words]}"))
+        columns = (TextColumn(escape(one_line(title))), BarColumn(), TextColumn("{task.fields[words]}"))
         self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self.task = self.bar.add_task("", total=None, words="")
         self.bar.start()
@@ -372,7 +362,7 @@ class _Bar(_Lines):
     def say(self, line: str) -> None:
         from rich.markup import escape
 
-        self.bar.console.print(escape(line), highlight=False, soft_wrap=True)
+        self.bar.console.print(escape(one_line(line)), highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         self.bar.stop()

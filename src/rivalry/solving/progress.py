@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_ch
 import numpy as np
 
 from rivalry.runtime.jax import compiling_seconds
+from rivalry.text.foreign import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -111,7 +112,7 @@ class _TerminalBar:
         from rich.markup import escape
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-        columns = TextColumn(escape(title)), BarColumn(), TextColumn("{task.fields[words]}")
+        columns = TextColumn(escape(one_line(title))), BarColumn(), TextColumn("{task.fields[words]}")
         self.bar = Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
         self.task = self.bar.add_task("", total=None, words=COMPILING)
         self.bar.start()

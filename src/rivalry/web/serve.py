@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rivalry.schema.installation import remedy
+from rivalry.text.foreign import one_line
 
 if TYPE_CHECKING:
     from rivalry.web.processes import Jobs
@@ -116,7 +117,7 @@ def _end(jobs: Jobs, note: Callable[[str], None]) -> None:
     names = ", ".join(str(folder) for folder in working)
     stop = False
     if sys.stdin.isatty() and sys.stderr.isatty():
-        sys.stderr.write(f"still being computed: {names}; pause? [y/N] ")
+        sys.stderr.write(one_line(f"still being computed: {names}; pause? [y/N]") + " ")
         sys.stderr.flush()
         try:
             stop = sys.stdin.readline().strip().lower().startswith("y")
