@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import jax
@@ -143,6 +144,17 @@ def learners(folder: Path) -> tuple[Run, worker.Job]:
     batch = tuple((place.id, tasks[place.id]) for place in run.cells)
     ids = tuple(id for id, _ in batch)
     return run, worker.Job(*batch[0], ".", str(folder), 0.0, batch=batch, missing=ids)
+
+
+def test_the_seconds_of_a_job_are_those_of_the_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait(*args: object, **options: object) -> list[Any]:
+        sleep(0.3)  # as while others use the machine
+        return []
+
+    monkeypatch.setattr(worker, "run_cells", wait)
+    assert worker.carry_out(learners(tmp_path)[1]) < 0.2
 
 
 def first_firm(world: Any) -> float:

@@ -436,12 +436,12 @@ class Job(NamedTuple):
 def _carry_out_together(
     job: Job, progress: Callable[[Progress], object] | None, kind: type[CheckpointFile]
 ) -> float:
-    """Compute a batch of cells, write the files that are missing, and return the wall time in seconds.
+    """Compute a batch of cells, write the files that are missing, and return the processor time in seconds.
 
     Files are written as soon as their cells are computed. Warnings begin with the id of their cell. If cells
     fail, the first error is raised after all others are written.
     """
-    began, paths, checkpoint = time.perf_counter(), job.paths, job.checkpoint(kind)
+    began, paths, checkpoint = time.process_time(), job.paths, job.checkpoint(kind)
     wanted, error = [k for k, (id, _) in enumerate(job.batch) if id in paths], None
     for k, one in run_cells(
         job.batch, Path(job.folder), wanted=wanted, progress=progress, checkpoint=checkpoint
@@ -456,7 +456,7 @@ def _carry_out_together(
     checkpoint.drop()
     if error is not None:
         raise error
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def carry_out(
@@ -464,7 +464,7 @@ def carry_out(
     progress: Callable[[Progress], object] | None = None,
     kind: type[CheckpointFile] = CheckpointFile,
 ) -> float:
-    """Compute a cell or a batch of them, write their files, and return the wall time in seconds.
+    """Compute a cell or a batch of them, write their files, and return the processor time in seconds.
 
     Resume from the cell's checkpoint, if there is one.
 
@@ -484,10 +484,11 @@ def carry_out(
     """
     if job.batch:
         return _carry_out_together(job, progress, kind)
-    began = time.perf_counter()
+    # of this process, which has one job at a time: wall time depends on what else the machine does
+    began = time.process_time()
     checkpoint = job.checkpoint(kind)
     record = run_cell(job.task, Path(job.folder), progress=progress, checkpoint=checkpoint)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     # waiting for the disk takes longer than to compute a quick cell again
     files.write(job.paths[job.id], files.pack(record, kind="cell", name=job.id), durable=seconds > 1)
     # after the file is written: a kill in between loses nothing

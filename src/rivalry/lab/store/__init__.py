@@ -2,7 +2,7 @@
 
 ``study.json`` (the resolved study, its cells and their coordinates, versions), ``study.toml`` (as written),
 ``cells/ID.npz``, ``checkpoints/ID.npz``, ``certificates/ID.npz`` (recomputed ones), ``damaged/``,
-``index.sqlite`` (wall times, warnings, failures), ``dataset.nc``, ``log.txt``, ``SHA256SUMS``, ``lock``. A
+``index.sqlite`` (times, warnings, failures), ``dataset.nc``, ``log.txt``, ``SHA256SUMS``, ``lock``. A
 study with ``include`` has a run folder of the same kind inside for every part.
 
 Reading a run writes nothing; writing requires `Run.locking`. A folder may come from an untrusted source: its

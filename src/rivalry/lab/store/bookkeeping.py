@@ -1,6 +1,6 @@
 """The index of a run, and the digests of its files between periods of work.
 
-``index.sqlite`` holds wall times, warnings and failures; it can be rebuilt from the other files.
+``index.sqlite`` holds processor times, warnings and failures; it can be rebuilt from the other files.
 ``SHA256SUMS`` holds the digests of files that do not contain one, and of recomputed certificates, whose
 absence would not show otherwise, in the format of the program
 ``sha256sum``, which checks it with ``-c``. It is written when work on a run ends and removed when work
@@ -31,7 +31,7 @@ _MADE_FROM = re.compile(r"# made from ([0-9a-f]{64})")
 
 
 class Index:
-    """Wall times, warnings and failures in SQLite; never waits for the disk: the files hold the results."""
+    """Times, warnings and failures in SQLite; never waits for the disk: the files hold the results."""
 
     _TABLE = "create table if not exists cells (id text primary key, state text, seconds real, message text)"
     _INSERT = "insert or replace into cells values (?, ?, ?, ?)"
@@ -123,7 +123,7 @@ def read_index(path: Path) -> tuple[dict[str, tuple[str, str]], str]:
 
 
 def read_seconds(path: Path) -> dict[str, float]:
-    """Return the wall time of every finished cell without writing; none where the index cannot be read."""
+    """Return the processor time of every finished cell, without writing; none of a damaged index."""
     try:
         with closing(sqlite3.connect(":memory:")) as db:
             db.deserialize(read_bytes(path))
