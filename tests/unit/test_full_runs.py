@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tomllib
 from datetime import UTC, date, datetime
@@ -23,7 +22,6 @@ from rivalry.lab.report.full_runs import (
     OUTDATED,
     SCHEMA,
     SELECTS,
-    FullRun,
     full_run,
     full_run_of,
     main,
@@ -67,6 +65,64 @@ def test_a_file_holds_the_numbers_of_the_run_and_how_they_came_about(whole: Run,
     assert {row["certificate"] for row in found.values} <= {None, *CLAIMS}
 
 
+def test_a_file_holds_the_answer_of_the_run(whole: Run) -> None:
+    store(whole)
+    found = full_run(NAME)
+    assert found is not None
+    assert found.answer is not None
+    answer, table = whole.answer, whole.answer.table
+    assert found.answer.question == load_study(NAME).resolved()["question"] != ""
+    assert found.answer.sentences == [one.text for one in answer.sentences] != []
+    assert (found.answer.columns, found.answer.rows) == (table.columns, table.texts)
+    assert len(bytes.fromhex(found.answer.cells)) == 32
+    assert not any("published" in line for line in found.answer.caveats)  # verdicts are not stored
+
+
+def test_the_digest_of_the_cells_is_that_of_equal_results(whole: Run, tmp_path: Path) -> None:
+    assert copy(whole, tmp_path / "same").digest == whole.digest
+    other = copy(whole, tmp_path / "other")
+    other.cell_path(other.cells[0].id).unlink()
+    assert other.digest != whole.digest
+
+
+def test_the_data_of_the_first_figure_are_stored(whole: Run) -> None:
+    store(whole)
+    found = full_run(NAME)
+    assert found is not None
+    assert found.answer is not None
+    assert found.answer.caption.startswith("Mixed strategies as bars")
+    marks = [mark for panel in found.answer.figure for mark in panel["marks"]]
+    bars = [mark for mark in marks if mark["kind"] == "area"]
+    heights = [max(bar["y"]) - min(bar["y"]) for bar in bars]
+    assert heights
+    assert all(0 <= height <= 1 for height in heights)  # probabilities
+
+
+def test_data_of_a_large_figure_are_left_out(whole: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(full_runs, "ENTRIES", 3)
+    store(whole)
+    found = full_run(NAME)
+    assert found is not None
+    assert found.answer is not None
+    assert found.answer.figure == []
+    assert found.answer.lines(load_study(NAME).resolved())[-1].endswith("(without its data)")
+
+
+def test_an_answer_to_another_question_is_called_earlier(whole: Run) -> None:
+    store(whole)
+    found, study = full_run(NAME), load_study(NAME).resolved()
+    assert found is not None
+    assert found.answer is not None
+    assert not any("earlier definition" in line for line in found.answer.lines(study))
+    for key, value in (
+        ("question", "Another?"),
+        ("plots", ["strategies"]),
+        ("replications", {"count": 2, "seed": 0}),
+    ):
+        first, *_ = found.answer.lines(study | {key: value})
+        assert first == "The answer is of an earlier definition of the study."
+
+
 def test_show_lists_the_values_of_the_full_run(whole: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")  # rows are cut to the width of the terminal
     assert "full run" not in describe(NAME)[1]
@@ -74,6 +130,11 @@ def test_show_lists_the_values_of_the_full_run(whole: Run, monkeypatch: pytest.M
     words = describe(NAME)[1]
     assert f"# The full run of {datetime.now(UTC).date()} (rivalry " in words
     assert "2 published values: 2 agree; 10 independent checks: 10 agree\n" in words
+    assert "# How many equilibria do textbook games have, and which are they?\n" in words
+    sentences = [one.text for one in whole.answer.sentences]
+    joined = " ".join(words.replace("\n#", " ").split())  # long ones are in several lines
+    assert all(sentence in joined for sentence in sentences)
+    assert describe(NAME)[0]["full_run"]["answer"]["sentences"] == sentences
     line = next(line for line in words.splitlines() if "(battle of the sexes, mixed equilibria)" in line)
     assert line.split()[-6:] == ["3", "-", "-", "3", "agrees", "equilibrium"]
     assert tomllib.loads(words) == {"based_on": NAME} | tomllib.loads(studies()[NAME].read_text("utf-8"))
@@ -181,7 +242,9 @@ STORED = sorted(Path(str(FOLDER)).glob("*"))
 def test_stored_files_have_the_form_that_is_written(path: Path) -> None:
     assert path.suffix == ".json"
     assert path.stem in studies()
-    found = FullRun(**json.loads(path.read_text(encoding="utf-8")))
+    text = path.read_text(encoding="utf-8")
+    assert len(text) < 100_000
+    found = full_runs.parse(text)
     assert (found.schema, found.study) == (SCHEMA, path.stem)
     assert date.fromisoformat(found.date) <= datetime.now(UTC).date()
     assert len(bytes.fromhex(found.tables)) == 32
@@ -192,4 +255,13 @@ def test_stored_files_have_the_form_that_is_written(path: Path) -> None:
         assert set(row) <= {*SELECTS, "ours", "certificate", "reason"}
         assert row["certificate"] in (None, *CLAIMS)
         assert (row["ours"] is None) <= bool(row["reason"])
-    assert found.tally(load_study(path.stem).resolved())
+    study = load_study(path.stem).resolved()
+    assert found.tally(study)
+    if found.answer is not None:
+        assert {len(row) for row in found.answer.rows} <= {len(found.answer.columns)}
+        assert len(bytes.fromhex(found.answer.cells)) == 32
+        current = full_runs._digest(study, full_runs.DEFINITION) == found.answer.definition
+        first = found.answer.lines(study)[0]
+        assert first == (
+            found.answer.question if current else "The answer is of an earlier definition of the study."
+        )

@@ -19,6 +19,7 @@ from rivalry.cli.values import OptionError
 from rivalry.games import GAMES
 from rivalry.lab import study
 from rivalry.lab.report.commands import as_toml
+from rivalry.lab.report.full_runs import FullRun, as_json, full_run
 from rivalry.lab.study.names import is_file, read_toml
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
@@ -139,7 +140,8 @@ def describe(name: str) -> tuple[Any, str]:
         return _own(name)
     if name in study.studies() or name.endswith(".toml") or "/" in name:
         one = study.load_study(name)
-        return one.resolved(), _study_words(one)
+        full = _full_run_of(one)
+        return one.resolved() | ({"full_run": as_json(full)} if full else {}), _study_words(one, full)
     if name in GAMES:
         rows, words = _parameters(name, GAMES[name])
         return rows, words + _methods_for(GAMES[name])
@@ -251,29 +253,35 @@ def _fitting(entry: Any) -> list[str]:
     return fitting(game, METHODS)
 
 
-def _study_words(one: study.Study) -> str:
+def _study_words(one: study.Study, full: FullRun | None) -> str:
     """Return the file of a study after a summary in comments: all of it is TOML."""
     said = [repr(one), *(f"  {name}: {part!r}".replace("\n", "\n    ") for name, part in one.parts().items())]
-    said += _full_run_words(one)
+    said += _full_run_words(full, one.resolved()) if full else []
     comments = [f"# {line}".rstrip() for text in said for line in text.splitlines()]
     # a copy is compared with the values of its original as far as its numbers are the same
     head = [f'based_on = "{one.name}"'] if one.where in study.studies() and not one.include else []
     return "\n".join([*comments, "", *head, one.text.rstrip()]).rstrip()
 
 
-def _full_run_words(one: study.Study) -> list[str]:
-    """Return our values from the stored full run of a bundled study; none for other studies."""
-    from rivalry.cli.summary import reference_table
-    from rivalry.lab.report.full_runs import full_run
-
+def _full_run_of(one: study.Study) -> FullRun | None:
+    """Return the stored full run of a bundled study; None for other studies."""
     bundled = study.studies().get(one.name)
-    full = full_run(one.name) if bundled and bundled.read_text(encoding="utf-8") == one.text else None
-    if full is None:
-        return []
-    resolved = one.resolved()
-    rows = [judged.row for judged in full.judged(resolved)]
-    head = f"The {full.about()}: {full.tally(resolved)}"
-    return [head, reference_table(rows, parts=False)] if rows else [head]
+    return full_run(one.name) if bundled and bundled.read_text(encoding="utf-8") == one.text else None
+
+
+def _full_run_words(full: FullRun, resolved: Mapping[str, Any]) -> list[str]:
+    """Return the answer of a full run, and our values beside the references."""
+    from rivalry.cli.summary import reference_table
+
+    rows, answer = [judged.row for judged in full.judged(resolved)], full.answer
+    said = [f"The {full.about()}: {full.tally(resolved)}"]
+    if answer is None:
+        said += ["Its answer was not stored, only the values below."] * bool(rows)
+    else:
+        said += map(output.paragraph, answer.lines(resolved))
+        said += [output.table(answer.columns, answer.rows)] * bool(answer.rows)
+        said += [output.paragraph(f"in every row: {'; '.join(answer.notes)}")] * bool(answer.notes)
+    return said + [reference_table(rows, parts=False)] * bool(rows)
 
 
 def _parameter_table(parameters: list[study.Parameter]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
     from rivalry.lab.store import Run
+    from rivalry.schema.register import PlotEntry
 
 
 PICTURE = 2**24  # bytes of the largest picture that a page holds
@@ -221,10 +222,17 @@ def _draw(
     except Exception as error:  # a plot may fail on unusual data; the report still needs the others
         return StaticFigure(kind, file, why=f"{type(error).__name__}: {error}")
     write(folder / file, file_bytes)
-    title = what or known.caption_of(options) or str(plot.__doc__).partition(".\n")[0].removeprefix("Draw ")
-    caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".")
+    caption = caption_of(known, plot, options, where, what)
     svg = file_bytes.decode() if form == "svg" else sha256(file_bytes).hexdigest()  # for comparison
     return StaticFigure(kind, file, caption, svg, marked=hollow, lacks=lacks)
+
+
+def caption_of(
+    entry: PlotEntry, plot: Callable[..., Any], options: Mapping[str, Any], where: str, what: str
+) -> str:
+    """Caption of a figure: what is plotted, and in brackets where, as the chart says it or its entry does."""
+    title = what or entry.caption_of(options) or str(plot.__doc__).partition(".\n")[0].removeprefix("Draw ")
+    return f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".")
 
 
 def _nearest(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """Full runs of bundled studies: their results, stored in ``studies/full/NAME.json`` beside the studies.
 
-Full forms take up to days, so their results come with the package. A file holds our value of every
-expectation, how it came about (date, seed, versions, time), and the digest of the tables of the study that
-determine results. Verdicts are not stored: values are compared with the references of the study as it is
-now. A file of a study whose tables have changed since is called outdated and is not compared.
+Full forms take up to days, so their results come with the package. A file holds the answer (question,
+sentences, table and the data of Figure 1), our value of every expectation, how they came about (date, seed,
+versions, time, digest of the cells), and digests of what the study says. Verdicts are not stored: values are
+compared with the references of the study as it is now. A file of a study whose tables have changed since is
+called outdated and is not compared; an answer whose question, quantities or figures have changed too is shown
+as one of an earlier definition.
 
 ``python -m rivalry.lab.report.full_runs RUN`` writes the file from a finished run, for developers.
 """
@@ -11,6 +13,7 @@ now. A file of a study whose tables have changed since is called outdated and is
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,17 +22,48 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rivalry.core.files import StoreError, write
+from rivalry.core.files import StoreError, levels, write
+from rivalry.lab.answer import Answer
 from rivalry.lab.answer.checks import JudgedExpectation, compare, judge, tally
+from rivalry.lab.answer.figures import caption_of
 from rivalry.lab.store import Run, load_run
-from rivalry.lab.study import load_study, studies
+from rivalry.lab.study import build_plot, load_study, studies
 from rivalry.lab.study.expect import TABLES, differences
 from rivalry.lab.study.identity import canonical, digest, plain
+from rivalry.plots import entry_of
+from rivalry.plots.style import panel_data, picture
 
 FOLDER = files("rivalry") / "studies" / "full"
 SCHEMA = 1
 SELECTS = ("quantity", "at", "reduce", "equals")  # keys of an expectation that determine our value
 OUTDATED = "the study has changed since its full run"
+EARLIER = "of an earlier definition of the study"
+DEFINITION = (*TABLES, "question", "answer", "plots")  # tables of a study that determine its answer
+ROWS = 40  # most of an answer's table
+ENTRIES = 4000  # most in the data of a figure
+
+
+class StoredAnswer(NamedTuple):
+    """What the full run of a study says; the fields are the keys of its table."""
+
+    definition: str  # digest of `DEFINITION`
+    cells: str  # digest of all cells
+    question: str
+    sentences: list[str]
+    caveats: list[str]
+    columns: list[str]
+    rows: list[list[str]]
+    notes: list[str]  # on the table
+    caption: str  # of Figure 1
+    figure: list[dict[str, Any]]  # its panels, see `rivalry.plots.style.panel_data`
+
+    def lines(self, study: Mapping[str, Any]) -> list[str]:
+        """Return all but the table as lines, the first of which says if the study was another."""
+        earlier = [f"The answer is {EARLIER}."] if _digest(study, DEFINITION) != self.definition else []
+        marks = [mark for panel in self.figure for mark in panel["marks"]]
+        data = f"data of {len(marks)} marks in the JSON of `rivalry show`" if marks else "without its data"
+        figure = [f"Figure 1: {self.caption} ({data})"] if self.caption else []
+        return [*earlier, *filter(None, [self.question]), *self.sentences, *self.caveats, *figure]
 
 
 class FullRun(NamedTuple):
@@ -41,14 +75,16 @@ class FullRun(NamedTuple):
     date: str  # UTC, of the last cell
     seed: int
     cells: int
-    seconds: float  # wall time of all cells together
+    seconds: float  # processor time of all cells together; wall time in a file without an answer
     made_by: dict[str, str]
     values: list[dict[str, Any]]  # `SELECTS`, and our value, its certificate and why there is none
+    answer: StoredAnswer | None = None  # None in files from before answers were stored
 
     def about(self) -> str:
         """Return date, versions and cost in words."""
         by = f"rivalry {self.made_by['rivalry']}, Python {self.made_by['python']}"
-        cost = f"{self.cells} cell{'s' * (self.cells != 1)}, {self.seconds:,.0f} s in all"
+        spent = "of processor time" if self.answer else "in all"
+        cost = f"{self.cells} cell{'s' * (self.cells != 1)}, {self.seconds:,.0f} s {spent}"
         return f"full run of {self.date} ({by}, seed {self.seed}; {cost})"
 
     def judged(self, study: Mapping[str, Any]) -> list[JudgedExpectation]:
@@ -72,7 +108,18 @@ class FullRun(NamedTuple):
 def full_run(name: str) -> FullRun | None:
     """Return the stored full run of a study, or None."""
     path = FOLDER / f"{name}.json"
-    return FullRun(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    return parse(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def parse(text: str) -> FullRun:
+    """Return the full run that a file holds."""
+    found = FullRun(**json.loads(text))
+    return found._replace(answer=StoredAnswer(**found.answer)) if found.answer else found  # type: ignore[arg-type]
+
+
+def as_json(full: FullRun) -> dict[str, Any]:
+    """Return the table of a full run as its file has it."""
+    return full._asdict() | {"answer": full.answer and full.answer._asdict()}
 
 
 def full_run_of(run: Run) -> tuple[FullRun, dict[str, Any]] | None:
@@ -115,11 +162,48 @@ def store(run: Run) -> Path:
             | {key: one.row[key] for key in ("ours", "certificate", "reason")}
             for row, one in zip(study["expect"], judge(study, data), strict=True)
         ],
+        answer=_answer(study, run),
     )
     path = Path(str(FOLDER)) / f"{run.name}.json"
     path.parent.mkdir(exist_ok=True)
-    write(path, f"{json.dumps(found._asdict(), indent=1, ensure_ascii=False)}\n".encode())
+    text = json.dumps(as_json(found), indent=1, ensure_ascii=False)
+    # lists and tables without further ones in a line each; no text in JSON has a line break of its own
+    for innermost in (r"\[\n[^][{}]*\]", r"\{\n[^{}]*\}"):
+        text = re.sub(innermost, lambda match: re.sub(r"\n *", "", match[0]), text)
+    write(path, f"{text}\n".encode())
     return path
+
+
+def _answer(study: Mapping[str, Any], run: Run) -> StoredAnswer:
+    """Return the answer of a finished run of a resolved study, without verdicts on reference values."""
+    answer = Answer({**study, "expect": []}, run.dataset(), run)
+    table = answer.table_of(ROWS)
+    more = [f"{table.rows_left_out} more rows"] if table and table.rows_left_out else []
+    caption, panels = _first_figure(answer)
+    return StoredAnswer(
+        definition=_digest(study, DEFINITION),
+        cells=run.digest,
+        question=answer.question,
+        sentences=[one.text for one in answer.sentences],
+        caveats=answer.caveats,
+        columns=table.columns if table else [],
+        rows=table.texts if table else [],
+        notes=[*table.notes, *more] if table else [],
+        caption=caption,
+        figure=panels,
+    )
+
+
+def _first_figure(answer: Answer) -> tuple[str, list[dict[str, Any]]]:
+    """Return caption and data of the figure that answers the question; no data where they are many."""
+    figure = answer.figure
+    if figure is None or (entry := entry_of(figure["kind"])) is None:
+        return "", []
+    plot, options = build_plot(figure["kind"]), figure["options"]
+    _, where, _, what = picture(plot, answer.sampled, **options)
+    panels = panel_data(plot, answer.sampled, **options)
+    few = sum(len(row) for row in levels(panels)) <= ENTRIES
+    return caption_of(entry, plot, options, where, what), panels if few else []
 
 
 def refusal(run: Run) -> str:
@@ -140,9 +224,9 @@ def refusal(run: Run) -> str:
     return "is of several versions of the package; run it again" if run.head["history"] else ""
 
 
-def _digest(study: Mapping[str, Any]) -> str:
-    """Return the digest of the tables of a resolved study that determine results."""
-    return digest(canonical({key: plain(study[key]) for key in TABLES})).hex()
+def _digest(study: Mapping[str, Any], keys: Sequence[str] = TABLES) -> str:
+    """Return the digest of tables of a resolved study, by default of those that determine results."""
+    return digest(canonical({key: plain(study[key]) for key in keys})).hex()
 
 
 def _selection(row: Mapping[str, Any]) -> str:

@@ -418,8 +418,14 @@ class Run:
             self._rows = stamp, read_index(path)
         return self._rows[1]
 
+    @property
+    def digest(self) -> str:
+        """Digest of all finished cells and recomputed certificates."""
+        self.collect()  # reads the cells
+        return self._cell_files.digest
+
     def seconds(self) -> dict[str, float]:
-        """Return the wall time of every finished cell that the index has a time of."""
+        """Return the processor time of every finished cell that the index has a time of."""
         return read_seconds(self.folder / "index.sqlite")
 
     def _on_disk(self) -> frozenset[str]:
