@@ -1,9 +1,9 @@
 """Pages of published values that were opened at their source, beside ours.
 
-"Reproduced results" has a section per source, "The thesis" one per table of Vaishampayan (2024). A value
-counts as compared only where the full form of a study was run and its results are stored with the package.
-Values are from ``tests/reference/published.json``; those that no study compares are in
-``published_open.json`` beside it, with the reason.
+"Reproduced results" has a section per source, "The thesis" one per table of Vaishampayan (2024), and
+answers of full runs for its figures. A value counts as compared only where the full form of a study was run
+and its results are stored with the package. Values are from ``tests/reference/published.json``; those that no
+study compares are in ``published_open.json`` beside it, with the reason.
 
 ``python docs/reproduced.py RUN ...`` draws the pictures of the pages from finished runs of full forms.
 """
@@ -43,6 +43,23 @@ CLOSED_FORMS = {
     "evolutionary_branching": "width of niches at which a population splits, by its size",
 }
 """Studies that compare what is computed with closed forms of the literature, and what."""
+FIGURES = {
+    "4.1 to 4.3, A.1 (learning and its metrics)": ("karma_learning", "karma_learning_rates"),
+    "5.1 (contractivity)": ("karma_entropy", "karma_contractivity"),
+    "5.2 (generalised monotonicity)": ("karma_monotonicity",),
+    "6.1 (efficiency and fairness by discount factor)": ("karma_fairness",),
+    "6.2, 6.3 (the city, free flow)": ("city_free_flow",),
+    "6.4 to 6.8 (learning in the city)": ("city_learning",),
+    "A.2 (exploration)": ("karma_exploration",),
+    "A.3, A.4 (number of agents)": ("karma_agents", "karma_learned_agents"),
+    "A.5, A.6 (epochs, algorithms)": ("karma_epochs", "karma_algorithms"),
+    "A.7, A.8 (rare urgency, payment to society)": ("karma_urgency", "karma_robust"),
+    "A.9 to A.12 (types)": (
+        *("karma_types", "karma_types_urgency", "karma_learned_types", "karma_learned_types_urgency"),
+    ),
+    "appendix B (scaling)": ("karma_scaling", "karma_sublinearity"),
+}
+"""Figures of the thesis, which print no numbers, and the studies that draw ours."""
 PICTURES = Path(__file__).parent / "reference" / "reproduced"
 CAPTIONS = PICTURES / "pictures.json"
 SECOND = ("calvano_short_window", "city_free_flow", "platform_fee")  # studies whose second figure is drawn
@@ -110,9 +127,44 @@ def page() -> str:
 
 
 def thesis() -> str:
-    """Return counts, a section per table, and the values that are not compared, of the thesis."""
+    """Return counts, a section per table, the values not compared, and the figures, of the thesis."""
     names = [name for name in published() if name.startswith(THESIS)]
-    return _page(names, lambda value: value["opened"]["table"])
+    return f"{_page(names, lambda value: value['opened']['table'])}\n\n{figures()}"
+
+
+def figures() -> str:
+    """Return the studies of the thesis's figures in a table, and the answers of their full runs."""
+    rows, answers = [], []
+    for figure, names in FIGURES.items():
+        for name in names:
+            run = full_run(name)
+            answer = None if run is None else run.answer
+            rows.append([figure, f"`{name}`", state(name)])
+            if answer is not None:
+                lines = "\n".join(f"- {cell(one)}" for one in [*answer.sentences, *answer.caveats])
+                answers.append(f"### {name}\n\n{cell(answer.question)}\n\n{lines}\n\n{picture(name)}")
+            elif drawn := picture(name):
+                answers.append(f"### {name}\n\n{drawn}")
+            figure = ""
+    return (
+        "## Figures\n\nFigures have no printed numbers. These studies draw ours. All sentences and pictures "
+        "below are of full runs. Of a study without a stored one nothing is shown here: what other pages "
+        "show of it are quick runs, with fewer points and steps, unless they say otherwise.\n\n"
+        f"{table(('figure', 'study', 'full run'), rows)}\n\n" + "\n\n".join(answers)
+    )
+
+
+def state(name: str) -> str:
+    """Return which run of a study stands behind what is shown of it."""
+    run = full_run(name)
+    if run is None:
+        return "not stored: quick runs only"
+    spent = f"{run.cells} cell{'s' * (run.cells != 1)}, {run.seconds:,.0f} s"
+    if run.answer is None:
+        return f"{run.date}, {spent}: values, without an answer"
+    study = load_study(name).resolved()
+    earlier = ", of an earlier definition" * (not run.answer.belongs_to(study))
+    return f"{run.date}, {spent} of processor time{earlier}"
 
 
 def _page(names: list[str], title: Callable[[dict[str, Any]], str]) -> str:
@@ -166,7 +218,8 @@ def section(source: tuple[str, list[str]]) -> str:
         for study in of
         if full_run(study) is None
     )
-    drawn = "\n\n".join(filter(None, map(picture, of)))
+    elsewhere = {name for names in FIGURES.values() for name in names}
+    drawn = "\n\n".join(filter(None, (picture(name) for name in of if name not in elsewhere)))
     columns = ("value", "place", "published", "ours", "verdict", "study")
     opened = f"Opened at `{alone}`, commit {' and '.join(commits)}.\n\n" if alone and commits else ""
     return f"## {cell(title)}\n\n{opened}{table(columns, rows)}\n{notes}\n\n{drawn}"

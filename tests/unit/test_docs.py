@@ -319,3 +319,20 @@ def test_pictures_of_reproduced_results_are_of_the_runs_that_are_stored(helper: 
     lines += differences(listed, drawn, "", folder + "/{}.png: remove it, or list it in pictures.json")
     lines += differences(listed, shown, "docs/reproduced.py: show {}.png", "docs/reproduced.py: omit {}.png")
     assert not lines, "\n".join(lines)
+
+
+def test_the_thesis_shows_answers_of_full_runs_and_names_studies_without_one(
+    helper: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = helper("reproduced")
+    studies = [name for names in pages.FIGURES.values() for name in names]
+    lines = pages.figures().splitlines()
+    for name in studies:
+        (row,) = [line for line in lines if f"| `{name}` |" in line]
+        run = pages.full_run(name)
+        assert ("quick runs only" in row) is (run is None)
+        assert (f"### {name}" in lines) is bool((run and run.answer) or pages.picture(name))
+    stored = next(run for name in studies if (run := pages.full_run(name)) and run.answer)
+    assert pages.cell(stored.answer.sentences[0]) in pages.figures()
+    monkeypatch.setattr(pages, "full_run", lambda name: None)
+    assert "###" not in pages.figures()

@@ -57,9 +57,13 @@ class StoredAnswer(NamedTuple):
     caption: str  # of Figure 1
     figure: list[dict[str, Any]]  # its panels, see `rivalry.plots.style.panel_data`
 
+    def belongs_to(self, study: Mapping[str, Any]) -> bool:
+        """Return whether a resolved study asks and computes what the answer is of."""
+        return _digest(study, DEFINITION) == self.definition
+
     def lines(self, study: Mapping[str, Any]) -> list[str]:
         """Return all but the table as lines, the first of which says if the study was another."""
-        earlier = [f"The answer is {EARLIER}."] if _digest(study, DEFINITION) != self.definition else []
+        earlier = [] if self.belongs_to(study) else [f"The answer is {EARLIER}."]
         marks = [mark for panel in self.figure for mark in panel["marks"]]
         data = f"data of {len(marks)} marks in the JSON of `rivalry show`" if marks else "without its data"
         figure = [f"Figure 1: {self.caption} ({data})"] if self.caption else []
