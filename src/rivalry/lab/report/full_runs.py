@@ -79,7 +79,7 @@ class FullRun(NamedTuple):
     date: str  # UTC, of the last cell
     seed: int
     cells: int
-    seconds: float  # processor time of all cells together; wall time in a file without an answer
+    seconds: float  # processor time of all cells, each since it last began; wall time without an answer
     made_by: dict[str, str]
     values: list[dict[str, Any]]  # `SELECTS`, and our value, its certificate and why there is none
     answer: StoredAnswer | None = None  # None in files from before answers were stored
