@@ -79,10 +79,10 @@ def test_a_file_holds_the_answer_of_the_run(whole: Run) -> None:
 
 
 def test_the_digest_of_the_cells_is_that_of_equal_results(whole: Run, tmp_path: Path) -> None:
-    assert copy(whole, tmp_path / "same").digest == whole.digest
+    assert copy(whole, tmp_path / "same").cells_digest == whole.cells_digest
     other = copy(whole, tmp_path / "other")
     other.cell_path(other.cells[0].id).unlink()
-    assert other.digest != whole.digest
+    assert other.cells_digest != whole.cells_digest
 
 
 def test_the_data_of_the_first_figure_are_stored(whole: Run) -> None:

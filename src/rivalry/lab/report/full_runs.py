@@ -186,7 +186,7 @@ def _answer(study: Mapping[str, Any], run: Run) -> StoredAnswer:
     caption, panels = _first_figure(answer)
     return StoredAnswer(
         definition=_digest(study, DEFINITION),
-        cells=run.digest,
+        cells=run.cells_digest,
         question=answer.question,
         sentences=[one.text for one in answer.sentences],
         caveats=answer.caveats,

@@ -419,7 +419,7 @@ class Run:
         return self._rows[1]
 
     @property
-    def digest(self) -> str:
+    def cells_digest(self) -> str:
         """Digest of all finished cells and recomputed certificates."""
         self.collect()  # reads the cells
         return self._cell_files.digest
