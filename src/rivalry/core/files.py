@@ -442,13 +442,41 @@ def write(path: Path, data: bytes | Iterable[bytes], *, durable: bool = False, m
             with suppress(OSError):
                 aside.unlink()
             raise
-    if durable and os.name == "posix":
-        # the new name is durable only once the folder is
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    if durable:
+        sync_names(path.parent)
+
+
+def sync_names(folder: Path) -> None:
+    """Wait until the names in a folder are on disk: a new or removed file is durable only then."""
+    if os.name == "posix":
+        _sync(folder, os.O_RDONLY)
+
+
+def sync_tree(folder: Path, since: int = 0) -> None:
+    """Wait until files below a folder are on disk, and their names; links are left alone.
+
+    ``since`` is a time in nanoseconds: files that have not changed since are on disk.
+    """
+    for home, _, names in os.walk(folder):
+        for name in names:
+            path = Path(home, name)
+            with suppress(FileNotFoundError, PermissionError):
+                if path.lstat().st_mtime_ns >= since - _TICK:
+                    _sync(path, os.O_RDWR if os.name == "nt" else _PLAIN)
+        sync_names(Path(home))
+
+
+def _sync(path: Path, flags: int) -> None:
+    try:
+        number = os.open(path, flags)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return
+        raise
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def open_own(path: Path) -> IO[str]:
@@ -486,9 +514,9 @@ def room_for(path: Path) -> Iterator[None]:
         ) from None
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
+def write_json(path: Path, value: Mapping[str, Any], *, durable: bool = False) -> None:
     """Write a table atomically as readable JSON with its digest; raise `DiskFull` if no space is left."""
-    write(path, json_bytes(value))
+    write(path, json_bytes(value), durable=durable)
 
 
 def json_bytes(value: Mapping[str, Any]) -> bytes:

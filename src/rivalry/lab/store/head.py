@@ -95,6 +95,7 @@ def make_folder(folder: Path, head: Mapping[str, Any], study: Study) -> files.St
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StoreError(f"{folder}: exists and is not a run folder; choose another")
     with files.room_for(folder):
+        above = [path.parent for path in folder.parents if not path.exists()]
         folder.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{folder.name}.making-"
         for old in folder.parent.glob(f"{prefix}*"):
@@ -114,7 +115,10 @@ def make_folder(folder: Path, head: Mapping[str, Any], study: Study) -> files.St
             if folder.exists():
                 # renaming onto an existing folder fails on some systems
                 folder.rmdir()
+            files.sync_tree(aside)
             aside.rename(folder)
+            for path in (folder.parent, *above):
+                files.sync_names(path)
             return made
         except BaseException as error:
             shutil.rmtree(aside, ignore_errors=True)

@@ -202,7 +202,7 @@ class Run:
 
     def _write_head(self, head: Mapping[str, Any]) -> None:
         """Write ``study.json`` and take its head. Call this only while the folder is locked."""
-        files.write_json(self.folder / NAME, head)
+        files.write_json(self.folder / NAME, head, durable=True)
         self._take_head(head, _head_stamp(self.folder))
 
     def _take(self, head: Mapping[str, Any], study: Study) -> None:
@@ -444,21 +444,30 @@ class Run:
             return
         check_length(self.folder)
         self._lock.acquire()
+        since = 0
         try:
             altered = list(altered_files(self.folder))
             self._made_from = "" if altered else made_from(self.folder)
             for error in altered:  # all of them can be rebuilt
                 warnings.warn(self._set_aside(error), stacklevel=4)
             # files change from here on: after a kill, no digest is better than a wrong one
-            (self.folder / SUMS).unlink(missing_ok=True)
+            if (self.folder / SUMS).exists():
+                # it is written when all else is on disk
+                since = (self.folder / SUMS).stat().st_mtime_ns
+                (self.folder / SUMS).unlink(missing_ok=True)
+                files.sync_names(self.folder)
             yield
         finally:
             if self._index is not None:
                 self._index.close()
                 self._index = None
-            with suppress(DiskFull):  # without sums nothing is checked, and nothing is wrong
-                write_sums(self.folder, self._made_from)
-            self._lock.release()
+            try:
+                # quick cells are not synced one by one; what is reported as finished outlasts a loss of power
+                files.sync_tree(self.folder, since)
+                with suppress(DiskFull):  # without sums nothing is checked, and nothing is wrong
+                    write_sums(self.folder, self._made_from)
+            finally:
+                self._lock.release()
 
     def seal(self, source: str) -> None:
         """Record the report, the figures and their `source` in ``SHA256SUMS``, unless work is in progress."""
