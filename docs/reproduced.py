@@ -159,12 +159,10 @@ def state(name: str) -> str:
     run = full_run(name)
     if run is None:
         return "not stored: quick runs only"
-    spent = f"{run.cells} cell{'s' * (run.cells != 1)}, {run.seconds:,.0f} s"
     if run.answer is None:
-        return f"{run.date}, {spent}: values, without an answer"
-    study = load_study(name).resolved()
-    earlier = ", of an earlier definition" * (not run.answer.belongs_to(study))
-    return f"{run.date}, {spent} of processor time{earlier}"
+        return f"{run.date}, {run.cost}: values, without an answer"
+    earlier = ", of an earlier definition" * (not run.answer.belongs_to(load_study(name).resolved()))
+    return f"{run.date}, {run.cost}{earlier}"
 
 
 def _page(names: list[str], title: Callable[[dict[str, Any]], str]) -> str:

@@ -84,12 +84,17 @@ class FullRun(NamedTuple):
     values: list[dict[str, Any]]  # `SELECTS`, and our value, its certificate and why there is none
     answer: StoredAnswer | None = None  # None in files from before answers were stored
 
+    @property
+    def cost(self) -> str:
+        """Number of cells and their time in words."""
+        time = f"{self.seconds:,.0f}" if self.seconds >= 10 else f"{self.seconds:.1g}"
+        spent = "of processor time" if self.answer else "in all"
+        return f"{self.cells} cell{'s' * (self.cells != 1)}, {time} s {spent}"
+
     def about(self) -> str:
         """Return date, versions and cost in words."""
         by = f"rivalry {self.made_by['rivalry']}, Python {self.made_by['python']}"
-        spent = "of processor time" if self.answer else "in all"
-        cost = f"{self.cells} cell{'s' * (self.cells != 1)}, {self.seconds:,.0f} s {spent}"
-        return f"full run of {self.date} ({by}, seed {self.seed}; {cost})"
+        return f"full run of {self.date} ({by}, seed {self.seed}; {self.cost})"
 
     def judged(self, study: Mapping[str, Any]) -> list[JudgedExpectation]:
         """Compare the stored values with the references of a resolved study."""
