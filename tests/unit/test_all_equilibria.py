@@ -16,9 +16,9 @@ import pytest
 
 import rivalry as rv
 from rivalry.methods.continuous.all_equilibria import AllEquilibria
-from rivalry.proofs.box_search import REASONS
+from rivalry.proofs.box_search import REASONS, _faces
 from rivalry.proofs.points import first_order_points
-from rivalry.proofs.spaces.coordinates import coordinates
+from rivalry.proofs.spaces.coordinates import OPEN, coordinates
 from tests.small_games import Ruled
 
 
@@ -255,6 +255,21 @@ def test_first_order_points_are_proved_only_where_they_are() -> None:
     np.testing.assert_allclose(point.centre, planted, atol=1e-12)
     assert np.all(point.alone_high - point.alone_low > 0.1)
     assert none is None
+
+
+def test_a_box_is_divided_by_the_bounds_that_it_touches() -> None:
+    """An open choice is between its bounds, or at one that the box touches, where the box has no width."""
+    at = coordinates(Duopoly(cournot))
+    low, high = (
+        np.array([[0.0, 0.5], [0.75, 0.25], [0.0, 0.0]]),
+        np.array([[0.25, 0.75], [1.0, 0.5], [1.0, 1.0]]),
+    )
+    parts = _faces(at, low, high, np.full((3, 2), OPEN), np.zeros(3, dtype=int))
+    sides = sorted((a[0], b[0], s[0]) for part in parts for a, b, s in zip(*part, strict=True))
+    between = [(0.0, 0.25, 0.0), (0.0, 1.0, 0.0), (0.75, 1.0, 0.0)]
+    at_bounds = [(0.0, 0.0, -1.0), (0.0, 0.0, -1.0), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0)]
+    assert sides == sorted(between + at_bounds)
+    assert all(s[1] == OPEN for part in parts for s in part[2])
 
 
 def test_a_system_without_a_point_has_no_proof() -> None:

@@ -197,6 +197,17 @@ def test_no_existence_is_claimed_where_there_is_no_equilibrium() -> None:
     assert existence_and_uniqueness(near, coordinates(near), low * 0.7, high * 0.55, NONE) == (True, False)
 
 
+def test_the_box_of_an_equilibrium_overlaps_no_other_one() -> None:
+    """Else two entries of a list may be one equilibrium."""
+    low, high = np.array([0.28, 0.28]), np.array([0.33, 0.33])
+    game = Duopoly(lambda own, other: jnp.maximum(-jnp.abs(own - 0.3), -0.1 - 5 * jnp.abs(own - 0.9)))
+    at = coordinates(game)
+    assert existence_and_uniqueness(game, at, low, high, NONE)[0]
+    apart, touching = (np.full((1, 2), [0.8, 0.0]), np.ones((1, 2))), (np.zeros((1, 2)), np.full((1, 2), 0.3))
+    assert existence_and_uniqueness(game, at, low, high, apart)[0]
+    assert existence_and_uniqueness(game, at, low, high, touching) == (False, False)
+
+
 def test_payoffs_of_numpy_are_refused_in_one_line() -> None:
     game = Duopoly(lambda own, other: np.maximum(own, 0.5))
     with pytest.raises(ValueError, match=r"^payoffs: must be written with jax.numpy"):

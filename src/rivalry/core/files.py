@@ -474,7 +474,8 @@ def _sync(path: Path, flags: int) -> None:
             return
         raise
     try:
-        os.fsync(number)
+        with room_for(path):  # a disk may turn out to be full only now
+            os.fsync(number)
     finally:
         os.close(number)
 
