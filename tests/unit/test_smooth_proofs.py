@@ -651,7 +651,7 @@ def test_lists_on_simplices_are_verified_in_fractions() -> None:
     found = rv.all_equilibria(Shares(rule))
     written = found.proof.document()
     assert written["coordinates"] == "fractions"
-    assert verify(written).startswith("2 equilibria, complete")
+    assert re.match(r"2 equilibria, complete \(\d+ boxes\): in fractions \(", verify(written))
     del written["equilibria"][0]
     assert "is not where equilibrium" in refuted(written) or "not covered" in refuted(written)
 
@@ -762,6 +762,11 @@ def test_lists_by_sums_over_players_are_verified() -> None:
     total = (5 - 0.02 * 15) / 6
     point = [float.fromhex(x) for x in found["equilibria"][0]["point"]]
     assert np.allclose(point, [1 - total - 0.02 * k for k in range(1, 6)], rtol=0, atol=1e-9)
+
+
+def test_a_payoff_whose_second_derivative_is_not_known_is_refused() -> None:
+    space = {"player": [0], "low": [(1.0).hex()], "high": [(2.0).hex()]}
+    assert refuted(completed(space, [["x", 0], ["digamma", 0]], [1])) == "no derivative of trigamma is known"
 
 
 def test_a_part_of_a_total_belongs_to_its_player() -> None:

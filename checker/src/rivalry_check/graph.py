@@ -10,7 +10,7 @@ from math import inf, nextafter
 
 from flint import arb
 
-from rivalry_check import Damaged
+from rivalry_check import Damaged, Refuted
 
 
 def ball(x):
@@ -263,6 +263,8 @@ class Graph:
             sides = slopes[::-1] if name == "max" else slopes[2:]
             sides = [self.add((0.0, 0.0)) if one is None else one for one in sides]
             return self.add("side" if name == "max" else "jump", *rest[:2], *sides)
+        if OPERATIONS[name][1] is None:
+            raise Refuted(f"no derivative of {name} is known")
         names, total = {"y": place} | dict(zip("ab", rest, strict=False)), None
         if name in ("power", "steep"):
             (b,) = self.nodes[rest[1]]

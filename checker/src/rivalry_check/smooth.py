@@ -45,7 +45,8 @@ def check(document, shown=None):
             said += f", complete ({f'{boxes} boxes' if boxes else 'constant sum'})"
         places = [located(entry) for entry in document["equilibria"]]
         more = "" if shown is None or count <= shown else f", and {count - shown} more (--points)"
-        return f"{said}{': ' * (count > 0)}{', '.join(places[:shown])}{more}; {game.payoffs_in_words()}"
+        named = {"choices": ": ", "fractions": ": in fractions "}[document["coordinates"]] * (count > 0)
+        return f"{said}{named}{', '.join(places[:shown])}{more}; {game.payoffs_in_words()}"
 
     said, total, first = [], 0, len(game.player)
     for box, part in divided(document["parts"], game.space, range(first, len(game.space))):
