@@ -141,8 +141,10 @@ def test_a_list_without_equilibria_is_proved(tmp_path: Path) -> None:
     found = rv.all_equilibria(rv.games.continuous(payoffs=["-(x1 - x2)^2", "(x1 - x2)^2 + 0.1*x2"]))
     found.proof.save(tmp_path / "none.json")
     assert check(tmp_path / "none.json").startswith("0 equilibria, complete (")
-    with pytest.raises(ValueError, match="nothing is proved"):
+    with pytest.raises(ValueError, match="boxes prove no equilibrium"):
         SmoothProof(rv.games.continuous(payoffs=["x1"]), np.zeros((0, 1, 1)), False, True).document()
+    space = {"player": [0], "low": [(0.0).hex()], "high": [(1.0).hex()]}
+    assert "states nothing" in refuted(completed(space, [["x", 0]], [0]))
 
 
 def test_an_equilibrium_at_zero_is_located(tmp_path: Path) -> None:

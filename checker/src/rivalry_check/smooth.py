@@ -39,6 +39,8 @@ def check(document, shown=None):
         equilibria, boxes = game.part(document, [])
         count = len(equilibria)
         said = f"{count} equilibri{'um' if count == 1 else 'a'}"
+        if boxes is None and not count:
+            raise Refuted("the file states nothing: no equilibrium, and not that there is none")
         if boxes is None:
             said += "; others are not excluded"
         else:

@@ -94,8 +94,6 @@ class SmoothProof:
                 )
             ]
             return {"format": "rivalry-proof", "version": VERSION, "kind": "periods", "periods": parts}
-        if not self.complete and not len(self.equilibria):
-            raise ValueError("proof file: nothing is proved: no equilibrium, and not that there is none")
         try:
             for x in () if self.proved else self.equilibria:
                 _, reason = equilibrium_near(self.game, x)
@@ -107,6 +105,8 @@ class SmoothProof:
             at = coordinates(game)
             # where all equilibria are is proved by families with bounds of their own, not by boxes
             complete = self.complete and not equilibrium_bounds.knows(self.game)
+            if not complete and not len(self.equilibria):
+                raise Unsupported("proof file: boxes prove no equilibrium, and not that there is none")
             profiles = _in_coordinates(game, self.equilibria)
             # of players with one choice each; others need reasons that differ within a part
             sums = sums_of(game, at) if complete and at.start.shape[1] == 1 else None
