@@ -11,7 +11,7 @@ import rivalry as rv
 from rivalry.lab.study import studies
 from tests.selection import slow_except
 
-BUDGET = 0.8  # seconds of a processor; most studies need a tenth. Computing an equilibrium takes more
+BUDGET = 3.0  # seconds of the thread: most need .1, under load up to 1; studies that computed took 10 and 37
 # what is traced, compiled or tabulated because a bundled game or method does so when it is built
 LONGER = {
     "liars_dice": 12.0,  # the tree of the game
@@ -34,7 +34,7 @@ def test_a_check_of_a_bundled_study_computes_nothing(name: str) -> None:
     study = rv.load_study(name)
     if any(str(table["kind"]).startswith("rllib") for table in study.method) and find_spec("ray") is None:
         pytest.skip("needs ray")
-    begin = time.process_time()
+    begin = time.thread_time()  # other threads still compile for earlier tests
     rv.load_study(name).quick_form()
     study.check()
-    assert time.process_time() - begin < LONGER.get(name, BUDGET)
+    assert time.thread_time() - begin < LONGER.get(name, BUDGET)
