@@ -27,7 +27,8 @@ from rivalry.methods.continuous.mixtures import (
 from rivalry.methods.finite.mixed_equilibria import one_mixed
 from rivalry.runtime.jax import jax, put
 
-GAIN = 1e-7  # of the payoff scale: smaller gains count as none
+GAIN = 1e-9  # of the payoff scale, which may be far more than what is at stake: smaller gains count as none
+PRECISION = 1e-7  # of the payoff scale: gains that a repeated best response may leave
 BATCH = 64  # joint atoms whose payoffs are computed by one call of a compiled program
 SAME_ATOM = 1e-12  # of the largest entry: closer strategies are one atom
 JUMPS = "payoffs are discontinuous; best responses are approached but not attained"
@@ -41,8 +42,8 @@ class DoubleOracle(BaseLearner):
     on the atoms: a pure equilibrium where it has one, else a mixed one (two players: by Lemke and Howson's
     method; more: the first that is found by supports). Then it searches the whole space for
     every player's best response to the others' mixtures, which becomes an atom. The method converges when no
-    player gains more than 1e-7 of its payoff scale, and returns ``not found`` if the finite
-    game cannot be solved well enough to continue.
+    player gains more than 1e-9 of its payoff scale, or 1e-7 by a strategy that is an atom already. It returns
+    ``not found`` if the finite game cannot be solved well enough to continue.
 
     A best response is the game's own, where one is registered as `rivalry.oracles.mixed_best_response`; else
     it is searched from a grid of ``points`` and from the best atoms, with local search. Where a player has
@@ -127,7 +128,8 @@ class DoubleOracle(BaseLearner):
         session["played"][session["weights"] > ATOM] = len(session["gap"]) + 1
         responses, gains = self._best_responses(game, session)
         session["gap"] = np.concatenate([session["gap"], gains[None]])
-        gaining = np.flatnonzero(gains > GAIN * scales_around(game)).tolist()
+        scales = scales_around(game)
+        gaining = np.flatnonzero(gains > GAIN * scales).tolist()
         if not gaining or not np.all(np.isfinite(gains)):
             session["over"][0] = 1 if np.all(np.isfinite(gains)) else 2
             return
@@ -139,7 +141,7 @@ class DoubleOracle(BaseLearner):
                 session["jumps"][player] += 1
         fresh = [p for p in gaining if not _contains(session["atoms"][p], responses[p])]
         if not fresh:
-            session["over"][0] = 3
+            session["over"][0] = 1 if np.all(gains <= PRECISION * scales) else 3
         for player in fresh:
             _append(session, player, responses[player])
         if first and np.any(session["jumps"]) and responses.shape == (2, 1):
