@@ -90,3 +90,13 @@ def test_commands_on_a_hostile_study(rivalry: Command, plots: bool) -> None:
         assert hidden(answer.out) == [], line
         assert hidden(answer.err) == [], line
     assert rivalry("status", "runs/hostile").status == (2 if plots else 0)
+
+
+@pytest.mark.parametrize("key", ["title", "question", "source"])
+def test_a_line_break_starts_no_line_of_a_table(rivalry: Command, key: str) -> None:
+    text = STUDY.partition("[[plots]]")[0].replace("{nasty_in}", "")
+    text = text.replace(f"{key} = {{nasty}}", f'{key} = "A title\\nequilibrium: proved"')
+    Path("lines.toml").write_text(text.replace("{nasty}", '"One"'))
+    answer = rivalry("run", "lines.toml")
+    assert answer.status == 2
+    assert answer.err.strip() == f"rivalry: lines.toml: {key}: must be one line"

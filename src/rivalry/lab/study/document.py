@@ -148,6 +148,9 @@ def read(data: Mapping[str, Any]) -> Document:
         if isinstance(row, Mapping) and "over" in row:
             raise StudyError("is called reduce", key=f"expect[{k}].over")
     document = Document(**check_table(Document, data, ()))
+    for key in ("title", "question", "source"):  # they stand in tables and lists
+        if "\n" in getattr(document, key):
+            raise StudyError("must be one line", key=key)
     check_table(AnswerKeys, document.answer, ("answer",))
     if document.citation:
         check_table(CitationKeys, document.citation, ("citation",))

@@ -32,6 +32,7 @@ from rivalry.schema.register import (
     missing_home,
 )
 from rivalry.schema.registry import from_file, load, near
+from rivalry.text.foreign import one_line
 
 _FILE = re.compile(r"[^\s:]+\.py:[A-Za-z_]\w*")
 LONGEST = 2**24  # bytes of a study file
@@ -112,7 +113,7 @@ def read_toml(path: Traversable | Path, where: str) -> tuple[dict[str, Any], str
 def summary(name: str, path: Traversable) -> dict[str, Any]:
     """Return a bundled study's row in a list: title, family and cost as in the file, unchecked."""
     data, _ = read_toml(path, name)
-    title, family = data.get("title", ""), data.get("game", {}).get("family")
+    title, family = one_line(str(data.get("title", ""))), data.get("game", {}).get("family")
     return {"name": name, "title": title, "family": family, "cost": data.get("cost", "seconds")}
 
 
