@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -15,8 +16,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core import files
 from rivalry.integrations.rllib import DQN, PPO, SAC
-from rivalry.integrations.rllib.algorithms import DeepLearner
+from rivalry.integrations.rllib.algorithms import STATE, DeepLearner
+from rivalry.lab import trust
+from rivalry.lab.checkpoints import CheckpointFile
 
 pytest.importorskip("ray")
 torch = pytest.importorskip("torch")
@@ -206,12 +210,12 @@ def of_ray(before: set[int]) -> list[str]:
     return found
 
 
-@pytest.mark.brief
-def test_a_killed_run_is_resumed(tmp_path: Path) -> None:
-    (tmp_path / "short.toml").write_text(STUDY.format(iterations=40))
+def killed_with_a_checkpoint(folder: Path) -> Path:
+    """Run a study, kill it once it has saved a state, and return the file of that state."""
+    (folder / "short.toml").write_text(STUDY.format(iterations=40))
     before = {process.pid for process in psutil.process_iter()}
-    process = begun("-c", HASTY, cwd=tmp_path)
-    saved = tmp_path / "run" / "checkpoints"
+    process = begun("-c", HASTY, cwd=folder)
+    saved = folder / "run" / "checkpoints"
     end = time.monotonic() + 120
     while time.monotonic() < end and not (saved.is_dir() and any(saved.iterdir())):
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
@@ -222,6 +226,14 @@ def test_a_killed_run_is_resumed(tmp_path: Path) -> None:
     while of_ray(before) and time.monotonic() < end:
         time.sleep(0.3)
     assert of_ray(before) == []
+    (path,) = saved.glob("*.npz")
+    return path
+
+
+@pytest.mark.brief
+def test_a_killed_run_is_resumed(tmp_path: Path) -> None:
+    killed_with_a_checkpoint(tmp_path)
+    before = {process.pid for process in psutil.process_iter()}
     again = begun("-c", MAIN, "resume", "run", "--json", cwd=tmp_path)
     out, err = again.communicate(timeout=300)
     assert again.returncode == 0, err
@@ -231,3 +243,38 @@ def test_a_killed_run_is_resumed(tmp_path: Path) -> None:
     data = rv.load_run(tmp_path / "run").dataset()
     assert bool(np.asarray(data.resumed).all())
     assert data.learning_reward.sizes["sample"] == 40
+
+
+class Bomb:
+    """An object whose pickle runs code when it is read."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> object:
+        return open, (str(self.mark), "w")
+
+
+def test_a_strangers_state_of_rllib_is_refused_and_nothing_of_it_runs(tmp_path: Path) -> None:
+    path, mark = killed_with_a_checkpoint(tmp_path), tmp_path / "ran"
+    arrays = {
+        name: array for name, (_, array) in files.read(path, kind="checkpoint", name=path.stem).record.items()
+    }
+    state, streams = pickle.loads(arrays[STATE].tobytes())
+    bomb = pickle.dumps(((state, Bomb(mark)), streams))
+    strangers = arrays | {STATE: np.frombuffer(bomb, np.uint8)}
+    genuine = path.read_bytes()
+    for key in ("a stranger's", trust.cell_key("another cell")):
+        CheckpointFile(path, key=key).save(strangers)
+        again = begun("-c", MAIN, "resume", "run", cwd=tmp_path)
+        _, err = again.communicate(timeout=300)
+        assert again.returncode == 2
+        assert "continues from a pickle that was not written here" in err.splitlines()[-1]
+        assert not mark.exists()
+    # a state that is damaged on the disk is put aside, and its cell begins anew
+    middle = len(genuine) // 2
+    path.write_bytes(genuine[:middle] + bytes([genuine[middle] ^ 1]) + genuine[middle + 1 :])
+    again = begun("-c", MAIN, "resume", "run", cwd=tmp_path)
+    _, err = again.communicate(timeout=300)
+    assert again.returncode == 0, err
+    assert not np.asarray(rv.load_run(tmp_path / "run").dataset().resumed).any()
