@@ -24,7 +24,7 @@ from rivalry.core.results import Certificate
 from rivalry.core.space import Box
 from rivalry.lab.answer.checks import _verdict
 from rivalry.lab.proofs import certificate_changes
-from rivalry.lab.study.expect import _same
+from rivalry.lab.study.expect import same_value
 from rivalry.methods.finite.mixed_equilibria import _add_verified
 from rivalry.population import certificate as population
 from rivalry.proofs import existence
@@ -412,6 +412,6 @@ def test_gains_of_agents_are_judged_by_the_same_millionth(gain: float, claim: bo
 @pytest.mark.parametrize(("apart", "same"), [(0.75e-9, True), (1.5e-9, False)])
 def test_numbers_that_differ_in_the_tenth_digit_are_the_same(apart: float, same: bool) -> None:
     assert _verdict(2.0, None, 2.0 * (1 + apart))[0] == ("agrees" if same else "differs")
-    assert _same(2.0, 2.0 * (1 + apart)) == same
+    assert same_value(2.0, 2.0 * (1 + apart)) == same
     stored, new = ({"regret": (("player",), np.array([x]))} for x in (2.0, 2.0 * (1 + apart)))
     assert (certificate_changes(stored, new, proof=False) == "") == same

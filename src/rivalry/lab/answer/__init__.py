@@ -17,11 +17,14 @@ from rivalry.lab.answer.cases import Sentence
 from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.answer.claims import on_claims, on_lists
-from rivalry.lab.answer.points import REPEATED, PointResults, points_of, thinned
+from rivalry.lab.answer.grammar import lowered
+from rivalry.lab.answer.points import REPEATED, PointResults, points_of, tested, thinned
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.answer.summary import summarise, tiled
 from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable, answer_table
 from rivalry.lab.answer.trends import on_quantities
+from rivalry.lab.answer.verdicts import verdict
+from rivalry.lab.study.expect import is_fixed
 from rivalry.plots.families import default_figures
 from rivalry.plots.select import filled_variables, own_rank
 from rivalry.schema.registry import near
@@ -83,9 +86,16 @@ class Answer:
         lead = on_quantities(self.study, few) or position_sentences(self.study, few)
         lists = on_lists(self.study, self.points)
         lists = lists[: MOST - 1]
-        lead = lead[: MOST - 1 - len(lists)]
         proved = all(one.boxes >= 0 for one in self.points)  # a list with proofs claims more
-        return [*lead, *lists, *([] if proved else on_claims(self.study, self.points))]
+        claims = [] if proved else on_claims(self.study, self.points)
+        first = None if self._absent_rows else verdict(self.study, self.points)
+        decided = [first] if first else []
+        said = first.text.partition(": ")[2] if first else ""
+        lead, lists, claims = (
+            [one for one in each if lowered(one.text) != said] for each in (lead, lists, claims)
+        )
+        lists = lists[: MOST - 1 - len(decided)]
+        return [*decided, *lead[: MOST - 1 - len(lists) - len(decided)], *lists, *claims]
 
     @cached_property
     def figure(self) -> dict[str, Any] | None:
@@ -138,11 +148,24 @@ class Answer:
 
     def _absent(self) -> list[str]:
         """Return which quantities that the study asks for no result has."""
-        asked = (self.study.get("answer") or {}).get("quantities") or () if self.points else ()
+        own = (self.study.get("answer") or {}) if self.points else {}
+        asked = dict.fromkeys([*(own.get("quantities") or ()), *tested(own.get("test") or {})])
         known = [str(name) for name in self.data.data_vars]
         return [
             f"{name} is in no cell of this run; {near(name, known)}" for name in asked if name not in known
-        ]
+        ] + [f"answer.test: no row of this run has {name}" for name in self._absent_rows]
+
+    @cached_property
+    def _absent_rows(self) -> list[str]:
+        """Coordinates of the answer's test that no result has."""
+        test = (self.study.get("answer") or {}).get("test") or {} if self.points else {}
+        game = self.study.get("game") or {}
+        places = [row.get("at") or {} for row in (test, test.get("than") or {})]
+        known = {*map(str, (*self.data.dims, *self.data.coords)), "algorithm"}
+        strange = [k for at in places for k, v in at.items() if k not in known and not is_fixed(game, k, v)]
+        absent = [at for at in places if at and not any(one.is_at(at) for one in self.points)]
+        words = [", ".join(f"{k} = {v}" for k, v in at.items()) for at in absent]
+        return list(dict.fromkeys([*strange, *words]))
 
     @cached_property
     def checks(self) -> list[JudgedExpectation]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 
@@ -21,3 +22,12 @@ def joined(parts: Sequence[str], last: str = "and") -> str:
 def capitalised(text: str) -> str:
     """Return a text with its first letter in upper case."""
     return f"{text[:1].upper()}{text[1:]}"
+
+
+def lowered(text: str) -> str:
+    """Return a sentence as it goes on after a colon.
+
+    >>> lowered("It is an equilibrium."), lowered("Q-learners gain 0.8.")
+    ('it is an equilibrium.', 'Q-learners gain 0.8.')
+    """
+    return text if re.match(r"[A-Z]\W?[A-Z]|[A-Z]-", text) else f"{text[:1].lower()}{text[1:]}"

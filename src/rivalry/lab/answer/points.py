@@ -20,7 +20,8 @@ from rivalry.core.results import (
     undecided_in_words,
 )
 from rivalry.lab.answer.details import PROOFS
-from rivalry.lab.answer.estimates import Estimate, counted, estimates, number_in_words
+from rivalry.lab.answer.estimates import Estimate, counted, entries_of, estimates, number_in_words
+from rivalry.lab.study.expect import same_value
 from rivalry.lab.study.names import has_noise, with_controls
 from rivalry.lab.study.words import REPLACED, Words, quantities
 from rivalry.runtime.imports import pause_collection
@@ -194,6 +195,49 @@ class PointResults:
             for name, each in found.items()
         )
         return {name: each for name, each in named if each}
+
+    def is_at(self, at: Mapping[str, Any]) -> bool:
+        """Return whether the results are at a point; a list has several values of a coordinate."""
+        only = self._known["status"].coords
+        for name, wanted in at.items():
+            if name != "algorithm" and name not in self.at and (name not in only or only[name].size > 1):
+                continue  # a dimension of a quantity, or a key of another method
+            here = self.algorithm if name == "algorithm" else self.at.get(name)
+            here = only[name].values.ravel()[0] if here is None else here
+            if not any(
+                same_value(here, value) for value in (wanted if isinstance(wanted, list) else [wanted])
+            ):
+                return False
+        return True
+
+    def numbers(self, name: str, at: Mapping[str, Any]) -> tuple[Estimate, ...]:
+        """Return a quantity's numbers at coordinates of its own, one per entry; one if all are equal."""
+        if name not in self._known:
+            return ()
+        variable, values = self._known[name], self._own[name]
+        own = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
+        for dim in [dim for dim in own if dim in at]:
+            labels = variable.coords[dim].values.tolist() if dim in variable.coords else []
+            k = labels.index(at[dim]) if at[dim] in labels else int(at[dim])
+            variable, values = variable.isel({dim: k}), np.take(values, k, axis=1 + own.index(dim))
+            own.remove(dim)
+        found: list[Estimate] = []
+        sizes = dict(zip(own, values.shape[1:], strict=True))
+        sizes.pop("session", None)  # its mean is the number of an entry
+        names = entries_of(variable, list(sizes), list(sizes.values()))
+        for entry, index in zip(names, np.ndindex(*sizes.values()), strict=True):
+            which = dict(zip(sizes, index, strict=True))
+            each = values[(slice(None), *(which.get(dim, slice(None)) for dim in own))]
+            one = estimates(variable.isel(which), each, self.repeats, random=self.random, seeds=self._numbers)
+            found += [row._replace(entry=self._words.who(entry)) for row in one]
+        same = len({one.text for one in found}) == 1 and np.ptp([one.mean for one in found]) == 0
+        return (found[0]._replace(entry=""),) if same else tuple(found)
+
+    @property
+    def is_proved_absent(self) -> bool:
+        """Whether a complete list has no equilibrium."""
+        count, complete = (self._own.get(name, np.array([-1])) for name in ("equilibrium_count", "complete"))
+        return bool(np.all(count == 0) and np.all(complete == 1))
 
     @cached_property
     def bound_of_search(self) -> str:
@@ -406,6 +450,13 @@ def thinned(sizes: Mapping[str, int], most: int = MOST) -> dict[str, np.ndarray]
     return found
 
 
+def tested(test: Mapping[str, Any]) -> list[str]:
+    """Return the quantities that a study's test names."""
+    rows = (test, test.get("than") or {})
+    named = (row.get(key) for row in rows for key in ("quantity", "above", "below"))
+    return [name for name in dict.fromkeys(named) if isinstance(name, str) and name]
+
+
 @pause_collection()
 def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     """Return the finished results of a run by method and point, in the order of the sweep."""
@@ -431,6 +482,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
             *_LISTS,
             *_WHERE,
             *names,
+            *tested((study.get("answer") or {}).get("test") or {}),
         ),
     )
     arrays = {name: split(data, name, lead, repeated) for name in ("status", *used) if name in data}

@@ -96,6 +96,12 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
     return [Sentence(at_point(study, rows, words, text), basis_of(rows)) for text in selected]
 
 
+def course_sentence(subject: Trend, words: Words) -> str:
+    """Return the sentence on a quantity along a key."""
+    alone = list(subject.cases) == [""]
+    return _without(one_case_sentence([subject], words) if alone else sweep_sentence(subject, words), subject)
+
+
 def _without(text: str, *subjects: Trend) -> str:
     """Return a sentence that begins with what is left out, if anything is."""
     if not (text and subjects[0].left_out):
@@ -228,7 +234,7 @@ def _highest(subject: Trend, cases: Sequence[tuple[str, Sequence[Value]]], words
         equal = [one.text == two.text for each in others for one, two in each]
         if all(others) and any(above) and all(map(max, above, equal)):
             ties = ", or as high as another," * any(equal)
-            same = _same_draws([pair for each in others for pair in each])
+            same = same_draws([pair for each in others for pair in each])
             same = f", compared {same}" * bool(same)
             among = "of the other cases, " * (len(rest) < len(cases))
             where = "the same" if subject.left_out else "every"
@@ -236,7 +242,7 @@ def _highest(subject: Trend, cases: Sequence[tuple[str, Sequence[Value]]], words
     return ""
 
 
-def _same_draws(pairs: Sequence[tuple[Estimate, Estimate]]) -> str:
+def same_draws(pairs: Sequence[tuple[Estimate, Estimate]]) -> str:
     """Return in which same draws numbers are compared; empty where some have draws of their own."""
     if not pairs or any(paired_margin(*pair) is None for pair in pairs):
         return ""
@@ -279,7 +285,7 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     numbers = [(label, one.estimate) for label, one in pairs]
     if len(pairs) == 2 and not noise and (apart := _difference(*(one for _, one in numbers))):
         return [f"{said}{apart}."]
-    beside = _same_draws([(one, other) for (_, one), (_, other) in combinations(numbers, 2)])
+    beside = same_draws([(one, other) for (_, one), (_, other) in combinations(numbers, 2)])
     return [f"{said}{noise or _unclear(numbers)}{f', compared {beside}' * bool(beside and not noise)}."]
 
 
@@ -288,7 +294,7 @@ def _difference(one: Estimate, other: Estimate) -> str:
     margin = paired_margin(one, other)
     if margin is None:
         return ""
-    by = f"{format_interval(abs(one.mean - other.mean), margin)} {_same_draws([(one, other)])}"
+    by = f"{format_interval(abs(one.mean - other.mean), margin)} {same_draws([(one, other)])}"
     if differ(one, other):
         return f": {'higher' if one.mean > other.mean else 'lower'} by {by}"
     return f"; the difference, {by}, is not significant"
@@ -342,9 +348,9 @@ def _controls(study: Mapping[str, Any], name: str, found: Sequence[PointResults]
             for kind, one in not_less.items():
                 than = "more" if one.mean > own.mean and differ(own, one) else "no less"
                 than = "not significantly less" if than == "no less" and one.mean < own.mean else than
-                same = " ".join(filter(None, [than, _same_draws([(own, one)])]))
+                same = " ".join(filter(None, [than, same_draws([(own, one)])]))
                 parts.append(f"{label[kind]}, which cannot punish, gains {same} ({one.text})")
             return [f"{said}{joined(parts)}: the gain alone is no evidence of collusion."]
-        same = _same_draws([(own, one) for one in controls.values()])
+        same = same_draws([(own, one) for one in controls.values()])
         return [f"{said}{f'{same} ' * bool(same)}it is less for {joined(less)}, which cannot punish."]
     return []

@@ -20,6 +20,8 @@ Number = int | float
 MANY = ("random", "grid")  # starts that may mean several profiles
 Start = str | list[Number] | list[list[Number]]
 Tolerance = Annotated[float, Ge(0), Lt(math.inf)]
+Asks = Literal["whether", "how much", "where", "which", "what"]
+Coordinates = dict[str, bool | int | float | str | list[bool | int | float | str]]
 
 
 @dataclass(frozen=True)
@@ -62,21 +64,69 @@ class Expect:
 
 
 @dataclass(frozen=True)
+class RowKeys:
+    """The row that the numbers of a test are compared with; an omitted key is that of the tested row."""
+
+    at: Coordinates = field(default_factory=dict)
+    quantity: str = ""
+
+
+@dataclass(frozen=True)
+class ConditionKeys:
+    """The condition that decides a yes-or-no question, on a quantity or on claims, in the rows at ``at``.
+
+    A quantity is ``above`` or ``below`` a number or another quantity, or ``equals`` a value to within
+    ``tolerance``; of its difference ``than`` another row, if there is one. Or it is ``monotone`` along a key.
+    The condition is to hold ``everywhere`` or, if false, in some row.
+    """
+
+    quantity: str = ""
+    claim: (
+        Literal["equilibrium", "approximate equilibrium", "no deviation found", "not an equilibrium"] | None
+    ) = None
+    at: Coordinates = field(default_factory=dict)
+    above: int | float | str | None = None
+    below: int | float | str | None = None
+    equals: bool | int | float | str | None = None
+    tolerance: Tolerance = 0.0
+    than: dict[str, Any] = field(default_factory=dict)
+    monotone: Literal["rising", "falling"] | None = None
+    along: str = ""
+    everywhere: bool = True
+
+
+CONDITIONS = ("above", "below", "equals", "monotone")
+
+
+@dataclass(frozen=True)
 class AnswerKeys:
     """What a study is about: the quantities of its answer and how they are told.
 
-    ``along`` is the swept key along which numbers are told, ``methods`` are those that sentences are about,
-    ``at`` is the point at which quantities are told, where a sweep has too many,
-    ``better`` whether more or less of the quantities is meant to be better, and ``words`` are names of
-    quantities, keys, methods and values in words.
+    ``asks`` is what the question asks for, by default what its first words say, and ``test`` the condition
+    that decides whether; ``along`` is the swept key along which numbers are told, in the given ``direction``,
+    ``methods`` are those that sentences are about, ``at`` is the point at which quantities are told, where a
+    sweep has too many, ``better`` whether more or less of the quantities is meant to be better, and ``words``
+    are names of quantities, keys, methods and values in words.
     """
 
     quantities: list[str] = field(default_factory=list)
+    asks: Asks | None = None
+    test: dict[str, Any] = field(default_factory=dict)
     better: Literal["higher", "lower"] | None = None
     along: str = ""
+    direction: Literal["rising", "falling"] = "rising"
     methods: list[str] = field(default_factory=list)
     at: dict[str, Any] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
+
+
+FIRST_WORDS = {
+    "whether": r"(is|are|was|were|does|do|did|can|could|will|would|has|have|must|should|may)\b",
+    "how much": r"(by )?how much\b",
+    "where": r"where\b|(at|from|up to|over|above|below) (which|what)\b",
+    "which": r"(in |for )?which\b|who\b",
+}
+"""Beginnings of questions, by what they ask for."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +201,7 @@ def read(data: Mapping[str, Any]) -> Document:
     for key in ("title", "question", "source"):  # they stand in tables and lists
         if "\n" in getattr(document, key):
             raise StudyError("must be one line", key=key)
-    check_table(AnswerKeys, document.answer, ("answer",))
+    check_answer(document.answer, document.question)
     if document.citation:
         check_table(CitationKeys, document.citation, ("citation",))
     rows = [check_table(Expect, row, ("expect", k)) for k, row in enumerate(document.expect)]
@@ -166,6 +216,62 @@ def read(data: Mapping[str, Any]) -> Document:
         rule = "clashes with include: a study of studies has no tables of its own"
         raise StudyError(rule, key=others[0])
     return replace(document, method=_with_names(document.method))
+
+
+def asks_of(answer: Mapping[str, Any], question: str) -> str:
+    """Return what a question asks for: as its study says, else as its first words do.
+
+    >>> asks_of({}, "Does it help?"), asks_of({}, "If prices rise, do profits rise?")
+    ('whether', 'whether')
+    >>> asks_of({}, "At which reach does it split?"), asks_of({}, "How do they bid?")
+    ('where', 'what')
+    """
+    text = question.lower()
+    if re.match(r"(if|with|without|under|among|when|as|for) [^?]*, ", text):
+        text = text.partition(", ")[2]
+    return answer.get("asks") or next(
+        (kind for kind, first in FIRST_WORDS.items() if re.match(first, text)), "what"
+    )
+
+
+def check_answer(table: Mapping[str, Any], question: str) -> None:
+    """Raise `StudyError` unless a table ``[answer]`` is complete and its test can decide the question."""
+
+    def fault(name: str, rule: str) -> StudyError:
+        return StudyError(rule, key=f"answer.test.{name}".removesuffix("."))
+
+    check_table(AnswerKeys, table, ("answer",))
+    if not table.get("test"):
+        return
+    test = check_table(ConditionKeys, table["test"], ("answer", "test"))
+    if (asks := asks_of(table, question)) != "whether":
+        raise fault("", f'decides a yes-or-no question; this one asks "{asks}": set asks = "whether"')
+    conditions = [name for name in CONDITIONS if name in test]
+    if ("quantity" in test) == ("claim" in test):
+        raise fault("", "needs one of quantity and claim")
+    if "claim" in test and (others := [*conditions, *(k for k in ("than", "tolerance") if k in test)]):
+        raise fault(others[0], "is a condition on a quantity; give quantity, or leave it out beside claim")
+    if "quantity" in test and len(conditions) != 1:
+        raise fault(
+            "",
+            f"needs one of {', '.join(CONDITIONS)}"
+            + f"; it has {' and '.join(conditions)}" * bool(conditions),
+        )
+    if "tolerance" in test and "equals" not in test:
+        raise fault("tolerance", "belongs to equals, which is missing")
+    if "along" in test and "monotone" not in test:
+        raise fault("along", "belongs to monotone, which is missing")
+    if "than" in test:
+        than = check_table(RowKeys, test["than"], ("answer", "test", "than"))
+        if not any(than.values()):
+            raise fault("than", "needs at or quantity")
+        if "monotone" in test:
+            raise fault("than", "clashes with monotone")
+        if not is_number(test[conditions[0]]):
+            raise fault(
+                conditions[0],
+                f"{format_value(test[conditions[0]])} must be a number: the difference from than",
+            )
 
 
 def nonempty(tables: Mapping[str, Any]) -> dict[str, Any]:

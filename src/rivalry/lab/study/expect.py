@@ -122,7 +122,7 @@ def applicable(differences: Sequence[Difference], row: Mapping[str, Any]) -> tup
             if algorithm != rest[0] and not algorithm.startswith(f"{rest[0]}-"):
                 continue
         if one.old_name in at and one.name == one.old_name and (one.swept or one.was_swept):
-            if any(_covers(at[one.name], value) or _same(at[one.name], value) for value in one.after):
+            if any(_covers(at[one.name], value) or same_value(at[one.name], value) for value in one.after):
                 continue
         else:
             same = [value for value in one.after if _covers(value, one.before[0])]
@@ -174,8 +174,8 @@ def _leaves(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 def _covers(value: object, given: object) -> bool:
     """Return whether a swept value equals the given one, or every entry of one given per player."""
     if isinstance(given, list) and not isinstance(value, list):
-        return bool(given) and all(_same(value, one) for one in given)
-    return _same(value, given)
+        return bool(given) and all(same_value(value, one) for one in given)
+    return same_value(value, given)
 
 
 def _in_words(values: Sequence[Any]) -> str:
@@ -228,6 +228,14 @@ def check_plots(
         _check_at(at, axes, f"plots[{k}].at", ("player", "axis"), open_ended=True)
 
 
+def check_test(test: Mapping[str, Any], axes: Axes) -> None:
+    """Raise `StudyError` for an ``at`` of the answer's test with an unknown coordinate or value."""
+    for key, at in (("at", test.get("at") or {}), ("than.at", (test.get("than") or {}).get("at") or {})):
+        for name, value in at.items():
+            for each in value if isinstance(value, list) else [value]:
+                _check_at({name: each}, axes, f"answer.test.{key}", ("player", "axis"), open_ended=True)
+
+
 def _check_at(at: Mapping[str, Any], axes: Axes, key: str, own: Sequence[str], *, open_ended: bool) -> None:
     """Check the entries of an ``at``; ``own`` are the variable's dimensions besides the study's."""
     dims = {*axes.values, *own, *(("batch",) if axes.batched else ())}
@@ -250,11 +258,11 @@ def is_fixed(game: Mapping[str, Any], name: str, value: object) -> bool:
     """Return whether the game has this value throughout, so that no selection is needed."""
     given = game.get(name)
     entries = given if isinstance(given, list) else [given]
-    return given is not None and all(_same(value, one) for one in entries)
+    return given is not None and all(same_value(value, one) for one in entries)
 
 
 def _among(value: object, known: Sequence[Any], key: str) -> None:
-    if any(_same(value, other) for other in known):
+    if any(same_value(value, other) for other in known):
         return
     numbers = [other for other in known if isinstance(other, int | float)]
     if not isinstance(value, int | float) or not numbers:
@@ -264,7 +272,8 @@ def _among(value: object, known: Sequence[Any], key: str) -> None:
     raise StudyError(rule, key=key)
 
 
-def _same(a: object, b: object) -> bool:
+def same_value(a: object, b: object) -> bool:
+    """Return whether two values of a coordinate are one."""
     if isinstance(a, int | float) and isinstance(b, int | float):
         return isclose(a, b, rel_tol=SAME_NUMBER, abs_tol=1e-12)
     if isinstance(a, list) != isinstance(b, list):  # the dataset stores a list as text

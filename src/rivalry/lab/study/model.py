@@ -123,6 +123,8 @@ class Study:
             # the quick form may lack points that the plots name
             plots = () if self.is_quick else self.plots
             expect.check_plots(plots, self._axes, inherited=own["plots"])
+            if not self.is_quick:
+                expect.check_test(self.answer.get("test") or {}, self._axes)
 
     def _find_origin(self) -> dict[str, Any] | None:
         """Return tables of the study that this copy is based on; None if no number differs."""

@@ -1,0 +1,296 @@
+"""Yes, no or not decided: the first sentence on a yes-or-no question, by the test that its study states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle, islice
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rivalry.lab.answer.cases import Sentence, basis_of, is_refuted, points_asked, trend_of
+from rivalry.lab.answer.claims import on_claims, on_lists
+from rivalry.lab.answer.courses import turns
+from rivalry.lab.answer.estimates import EQUAL, VISIBLE, Estimate, paired_margin
+from rivalry.lab.answer.grammar import joined, lowered
+from rivalry.lab.answer.points import PointResults
+from rivalry.lab.answer.trends import course_sentence, same_draws
+from rivalry.lab.study.words import ROLES, Words
+from rivalry.text.statistics import format_interval
+
+WORDS = {True: "Yes", False: "No", None: "Not decided"}
+ONE_BY_ONE = 3  # most rows whose numbers a verdict lists
+REFUTED = "not an equilibrium"
+HOLDING = {
+    "equilibrium": ("equilibrium",),
+    "approximate equilibrium": ("equilibrium", "approximate equilibrium"),
+    "no deviation found": ("equilibrium", "no deviation found"),
+    REFUTED: (REFUTED,),
+}
+"""Claims with which a test of claims is met."""
+
+
+class Compared(NamedTuple):
+    """A number of one row beside its reference, and whether the test is met; None if that is not decided."""
+
+    label: str
+    estimate: Estimate
+    reference: Estimate
+    beside: str  # the row of the reference
+    margin: float  # half the width of the interval of the difference
+    is_met: bool | None
+
+    @property
+    def difference(self) -> float:
+        """The number less its reference."""
+        return self.estimate.mean - self.reference.mean
+
+
+def verdict(study: Mapping[str, Any], found: Sequence[PointResults]) -> Sentence | None:
+    """Return the sentence that decides a yes-or-no question; None without a test or without its rows."""
+    test, words = (study.get("answer") or {}).get("test") or {}, Words(study)
+    rows = _selected(study, test, found) if test else []
+    if not rows:
+        return None
+    if "claim" in test:
+        decided, said = _on_claims(study, test, rows, found, words)
+    elif "monotone" in test:
+        decided, said = _on_course(study, test, rows, words)
+    else:
+        decided, said = _on_numbers(test, rows, found, words)
+    return Sentence(f"{WORDS[decided]}: {said}", basis_of(rows)) if said else None
+
+
+def _selected(
+    study: Mapping[str, Any], test: Mapping[str, Any], found: Sequence[PointResults]
+) -> list[PointResults]:
+    """Return the results at the rows of a test; of these, where some are refuted, the others."""
+    at = test.get("at") or {}
+    rows = [one for one in (found if "algorithm" in at else points_asked(study, found)) if one.is_at(at)]
+    return rows if "claim" in test else [one for one in rows if not is_refuted(one)] or rows
+
+
+def _all_or_some(met: Sequence[bool | None], test: Mapping[str, Any]) -> bool | None:
+    """Return whether a test is met in all rows or, unless ``everywhere``, in some; None if not decided."""
+    everywhere = test.get("everywhere", True)
+    if (not everywhere) in met:
+        return not everywhere
+    return None if None in met else everywhere
+
+
+def _on_claims(
+    study: Mapping[str, Any],
+    test: Mapping[str, Any],
+    rows: Sequence[PointResults],
+    found: Sequence[PointResults],
+    words: Words,
+) -> tuple[bool | None, str]:
+    claims = [claim for one in rows for claim in one.claims.elements()]
+    wanted, met = test["claim"], list[bool | None]()
+    contrary = "equilibrium" if wanted == REFUTED else REFUTED
+    absent = [one.is_proved_absent for one in rows for _ in range(one.results)]
+    for claim, none in zip(claims, absent, strict=True):
+        holds = wanted == REFUTED if none else claim in HOLDING[wanted]
+        met.append(holds if holds or none or claim == contrary else None)
+    sentences = (on_lists(study, rows) if any(absent) else []) or on_claims(study, rows)
+    said = lowered(sentences[0].text) if sentences else ""
+    where = at_rows(test.get("at") or {}, rows, found, words)
+    return _all_or_some(met, test), f"{where}, {said}" if where and said else said
+
+
+def at_rows(
+    at: Mapping[str, Any], rows: Sequence[PointResults], found: Sequence[PointResults], words: Words
+) -> str:
+    """Return the point that rows share, as a beginning of a sentence; empty if all results share it."""
+    own = {k: v for k, v in at.items() if {str(one.at.get(k)) for one in rows} == {str(v)}}
+    own = {k: v for k, v in own.items() if len({str(one.at.get(k)) for one in found}) > 1}
+    return f"at {words.place(own)}" if own else ""
+
+
+def _on_course(
+    study: Mapping[str, Any], test: Mapping[str, Any], rows: Sequence[PointResults], words: Words
+) -> tuple[bool | None, str]:
+    """Return whether a quantity rises, or falls, along a key in all cases, or in some, and its course."""
+    along = test.get("along") or (study.get("answer") or {}).get("along", "")
+    about = {**study, "answer": {**(study.get("answer") or {}), "along": along}}
+    subject = trend_of(about, test["quantity"], rows, words)
+    if subject is None or not (subject.key or subject.fixed):
+        return None, ""
+    wanted, met = {"rising": 1, "falling": -1}[test["monotone"]], list[bool | None]()
+    for case in subject.cases.values():
+        for series in case:
+            ways = (
+                [turn.direction for turn in turns(series)] if len(series) > 1 else [0] * bool(subject.fixed)
+            )
+            exact = all(row.estimate.low == row.estimate.high for row in series)
+            met.append(True if ways == [wanted] else False if -wanted in ways or (exact and ways) else None)
+    return _all_or_some(met, test), lowered(course_sentence(subject, words))
+
+
+def _on_numbers(
+    test: Mapping[str, Any], rows: Sequence[PointResults], found: Sequence[PointResults], words: Words
+) -> tuple[bool | None, str]:
+    pairs = [pair for one in rows for pair in _pairs(test, one, rows, found, words)]
+    sizes = [abs(each.mean) for _, own, other, _ in pairs for each in (own, other) if np.isfinite(each.mean)]
+    size = max(sizes, default=0.0)
+    each = [_compare(test, *pair, size) for pair in pairs]
+    if not each:
+        return None, ""
+    decided = _all_or_some([one.is_met for one in each], test)
+    return decided, _facts(test, decided, each, words)
+
+
+def _pairs(
+    test: Mapping[str, Any],
+    one: PointResults,
+    rows: Sequence[PointResults],
+    found: Sequence[PointResults],
+    words: Words,
+) -> list[tuple[str, Estimate, Estimate, str]]:
+    """Return the numbers of a row, each with its label, its reference and the label of that."""
+    at, than = test.get("at") or {}, test.get("than") or {}
+    name = test["quantity"]
+    own = one.numbers(name, at)
+    label = _label(one, rows, at, words)
+    limit = next(test[key] for key in ("above", "below", "equals") if key in test)
+    if isinstance(limit, str) and own and np.isfinite(own[0].mean):  # another quantity of the same row
+        beside = f"the {words.quantity(limit)}"
+        return [(label, each, other, beside) for each, other in _beside(own, one.numbers(limit, at))]
+    if not than:
+        mean = float("nan") if isinstance(limit, str) else float(limit)
+        text = limit if isinstance(limit, str) else words.value(limit)
+        return [(label, each, Estimate(text, mean, mean, mean), "") for each in own]
+    place = {**one.at, "algorithm": one.algorithm} | (than.get("at") or {})
+    pairs = []
+    for other in found:
+        if other is one and not than.get("quantity"):
+            continue
+        if other.is_at({k: v for k, v in place.items() if k in other.at or k == "algorithm"}):
+            numbers = other.numbers(than.get("quantity") or name, at | (than.get("at") or {}))
+            beside = _label(other, [one, other], than.get("at") or {}, words)
+            beside = f"the {words.quantity(than['quantity'])}" if than.get("quantity") else beside
+            pairs += [(label, each, ref, beside) for each, ref in _beside(own, numbers)]
+    return pairs
+
+
+def _beside(own: Sequence[Estimate], other: Sequence[Estimate]) -> Iterator[tuple[Estimate, Estimate]]:
+    """Return numbers of entries beside others; a single one stands beside all."""
+    count = max(len(own), len(other)) if own and other else 0
+    return zip(islice(cycle(own), count), islice(cycle(other), count), strict=True)
+
+
+def _label(one: PointResults, rows: Sequence[PointResults], at: Mapping[str, Any], words: Words) -> str:
+    """Return what tells a row from the others, or that it was selected by."""
+    place = {k: v for k, v in one.at.items() if k in at or len({str(row.at.get(k)) for row in rows}) > 1}
+    several = "algorithm" in at or len({row.algorithm for row in rows}) > 1
+    text = words.place({**({"algorithm": one.algorithm} if several else {}), **place})
+    named = several or not all(isinstance(value, int | float) for value in place.values())
+    return f"{'for' if named else 'at'} {text}" if text else ""
+
+
+def _compare(
+    test: Mapping[str, Any], label: str, one: Estimate, other: Estimate, beside: str, size: float
+) -> Compared:
+    """Return a number beside its reference, with whether the test is met."""
+    margin = paired_margin(one, other)
+    if margin is None:
+        margin = float(np.hypot(one.high - one.mean, other.high - other.mean))
+    if isinstance(test.get("equals"), str):
+        same = one.text == test["equals"].replace("_", " ")
+        return Compared(label, one, other, beside, 0.0, same)
+    limit = next((test[k] for k in ("above", "below", "equals") if k in test), 0.0)
+    gap = one.mean - other.mean - (float(limit) if beside and not isinstance(limit, str) else 0.0)
+    if not np.isfinite(gap) or np.isnan(margin):
+        return Compared(label, one, other, beside, margin, None)
+    if "equals" in test:
+        tolerance = max(float(test.get("tolerance", 0.0)), VISIBLE * size * (margin == 0.0))
+        met = True if abs(gap) + margin <= tolerance else False if abs(gap) - margin > tolerance else None
+        return Compared(label, one, other, beside, margin, met)
+    gap = 0.0 if abs(gap) <= EQUAL * size else gap * (1 if "above" in test else -1)
+    met = True if gap > margin else False if gap < -margin or (gap <= 0 and margin == 0.0) else None
+    return Compared(label, one, other, beside, margin, met)
+
+
+def _facts(test: Mapping[str, Any], decided: bool | None, each: Sequence[Compared], words: Words) -> str:
+    """Return the numbers that decide a test: of all rows if they are few, else the decisive ones."""
+    name, met = words.quantity(test["quantity"]), [one.is_met for one in each]
+    if len(each) <= ONE_BY_ONE:
+        ways = list(dict.fromkeys(_relation(one, test) + _doubt(one) for one in each))
+        texts = [f"{one.estimate.text} {_whose(one, 'for')}".strip() for one in each]
+        if len(each) == 1 and (whose := _whose(each[0])):
+            return f"the {name} {whose} is {each[0].estimate.text}, {ways[0]}."
+        if len(ways) == 1:
+            return f"the {name} is {joined(texts)}, {('', 'both ', 'all ')[len(each) - 1]}{ways[0]}."
+        parts = [
+            f"{text} ({_relation(one, test)}{_doubt(one)})" for text, one in zip(texts, each, strict=True)
+        ]
+        return f"the {name} is {joined(parts)}."
+    said = f"the {name} is {_condition(test, each)}"
+    if set(met) == {True}:
+        closest = min(each, key=lambda one: abs(one.difference) if np.isfinite(one.difference) else np.inf)
+        near = f"; nearest to it is {_short(closest)}" * ("equals" not in test)
+        return f"{said} in all {len(each)} cases{near}."
+    decisive = [one for one in each if one.is_met is (decided if decided in met else False)]
+    decisive = decisive or [one for one in each if not one.is_met]
+    some = joined([_short(one) for one in decisive[:ONE_BY_ONE]])
+    rest = f", and {len(decisive) - ONE_BY_ONE} more" * (len(decisive) > ONE_BY_ONE)
+    why = {True: "these are", False: "it is not for", None: "not decided for"}[decisive[0].is_met]
+    count = met.count(True) or "none"
+    return f"{said} in {count} of {len(each)} cases; {why} {some}{rest}{_doubt(decisive[0])}."
+
+
+def _whose(one: Compared, of: str = "of") -> str:
+    """Return whose a number is, and of which row."""
+    entry = one.estimate.entry
+    return " ".join(filter(None, [f"{of} {'the ' * (entry in ROLES)}{entry}" * bool(entry), one.label]))
+
+
+def _short(one: Compared) -> str:
+    whose = _whose(one).removeprefix("at ").removeprefix("for ").removeprefix("of ")
+    return one.estimate.text + f" ({whose})" * bool(whose)
+
+
+def _relation(one: Compared, test: Mapping[str, Any]) -> str:
+    """Return how a number stands to its reference, and by how much to that of another row."""
+    other = one.reference.text.replace("_", " ")
+    if not np.isfinite(one.difference):
+        return "not " * (not one.is_met) + other if "equals" in test else f"beside {other}"
+    size = max(abs(one.estimate.mean), abs(one.reference.mean))
+    if abs(one.difference) <= VISIBLE * size:
+        return f"equal to {one.beside or other}" if _is_quantity(one) else f"as {one.beside}"
+    if not one.beside:
+        return f"{'above' if one.difference > 0 else 'below'} {other}"
+    same = same_draws([(one.estimate, one.reference)])
+    by = f"by {format_interval(abs(one.difference), one.margin)}{f' {same}' * bool(same and one.margin)}"
+    than = f"{one.beside}, {other}, {by}" if _is_quantity(one) else f"{other} {one.beside} ({by})"
+    return f"{'higher' if one.difference > 0 else 'lower'} than {than}"
+
+
+def _is_quantity(one: Compared) -> bool:
+    """Return whether the reference is a number or a quantity, not another row."""
+    return not one.beside or one.beside.startswith("the ")
+
+
+def _doubt(one: Compared) -> str:
+    """Return why a comparison is not decided; empty if it is."""
+    if one.is_met is not None:
+        return ""
+    if not np.isfinite(one.difference):
+        return ", which cannot be compared"
+    if np.isnan(one.margin):
+        return " in a single run, whose noise is unknown"
+    return ", which is not significant" if one.beside else ", within its 95 % interval"
+
+
+def _condition(test: Mapping[str, Any], each: Sequence[Compared]) -> str:
+    """Return the condition of a test in words."""
+    key = next(key for key in ("above", "below", "equals") if key in test)
+    beside = list(dict.fromkeys(one.beside for one in each))
+    if beside == [""]:
+        return f"{ {'equals': 'equal to'}.get(key, key) } {each[0].reference.text}"
+    way = {"above": "higher than", "below": "lower than", "equals": "equal to"}[key]
+    return (
+        f"{way} {beside[0] if _is_quantity(each[0]) else f'that {beside[0]}'}"
+        if len(beside) == 1
+        else f"{way} the reference"
+    )

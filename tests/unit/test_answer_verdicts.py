@@ -1,0 +1,226 @@
+"""Yes, no, not decided: what numbers, intervals and claims decide, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rivalry.core.results import Record, collect
+from rivalry.lab.answer import Answer
+from rivalry.lab.study import Study, StudyError
+from rivalry.lab.study.document import asks_of
+
+REACHES = [0.1, 0.2, 0.3, 0.4]
+
+
+def study(test: dict[str, Any], **answer: Any) -> dict[str, Any]:
+    method = [{"name": name, "kind": "q_learning"} for name in ("a", "b")]
+    own = {"quantities": ["payoff"], "test": test, **answer}
+    return {
+        "game": {"family": "influencer"},
+        "method": method,
+        "expect": [],
+        "plots": [],
+        "question": "Is it so?",
+        "answer": own,
+        "replications": {"paired": True},
+    }
+
+
+def number(amount: Any, claim: str = "", **values: Any) -> Record:
+    array = np.asarray(amount, dtype=float)
+    found: Record = {"status": ((), np.asarray("converged")), "payoff": (("player",)[: array.ndim], array)}
+    for name, each in values.items():
+        one = np.asarray(each)
+        found[name] = (("player",)[: one.ndim], one)
+    if claim:
+        found |= {
+            "claim": ((), np.asarray(claim)),
+            "regret": (("player",), np.array([0.0, 0.2 * (claim == "not an equilibrium")])),
+            "tolerance": ((), np.asarray(0.01)),
+        }
+    return found
+
+
+def first(test: dict[str, Any], rows: dict[tuple[str, float], list[Record]], **answer: Any) -> str:
+    """The first sentence on results by algorithm, reach and replication."""
+    count = max(map(len, rows.values()))
+    coords = {
+        "algorithm": list(dict.fromkeys(name for name, _ in rows)),
+        "reach": list(dict.fromkeys(reach for _, reach in rows)),
+        "replication": list(range(count)),
+    }
+    cells = [
+        ({"algorithm": name, "reach": reach, "replication": k}, one)
+        for (name, reach), own in rows.items()
+        for k, one in enumerate(own)
+    ]
+    return Answer(study(test, **answer), collect(cells, coords)).sentences[0].text
+
+
+def exact(*values: Any, **answer: Any) -> dict[tuple[str, float], list[Record]]:
+    """Two equal results each, which draws do not change."""
+    return {("a", reach): [number(value)] * 2 for reach, value in zip(REACHES, values, strict=False)}
+
+
+@pytest.mark.parametrize(
+    ("limit", "word"),
+    [({"above": 2.0}, "Yes"), ({"above": 3.0}, "No"), ({"below": 3.0}, "No"), ({"below": 4}, "Yes")],
+)
+def test_the_opposite_word_is_said_where_the_numbers_do_not_meet_the_test(
+    limit: dict[str, float], word: str
+) -> None:
+    text = first({"quantity": "payoff", **limit}, exact(3.0))
+    assert text.startswith(f"{word}: the payoff is 3, ")
+    way = "equal to 3" if 3.0 in limit.values() else "above 2" if "above" in limit else "below 4"
+    assert text.endswith(f"{way}.")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_interval_that_holds_the_limit_decides_nothing(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    drawn = rng.normal(rng.uniform(-1, 1), 1.0, 8)
+    text = first({"quantity": "payoff", "above": 0.0}, {("a", 0.1): [number(each) for each in drawn]})
+    half = 2.3646 * drawn.std(ddof=1) / np.sqrt(8)  # 97.5 % quantile of Student's t with 7 degrees of freedom
+    low, high = drawn.mean() - half, drawn.mean() + half
+    assert text.partition(":")[0] == ("Yes" if low > 0 else "No" if high < 0 else "Not decided")
+    assert "±" in text
+
+
+def test_a_single_run_decides_nothing() -> None:
+    text = first({"quantity": "payoff", "above": 0.0}, {("a", 0.1): [number(3.0)]})
+    assert text == "Not decided: the payoff is 3, above 0 in a single run, whose noise is unknown."
+
+
+def test_rows_are_compared_by_the_difference_in_the_same_draws() -> None:
+    noise = np.random.default_rng(0).normal(0.0, 5.0, 9)
+    rows = {
+        ("a", 0.1): [number(each) for each in 10 + noise],
+        ("b", 0.1): [number(each) for each in 9 + noise + np.linspace(-0.1, 0.1, 9)],
+    }
+    test = {"quantity": "payoff", "at": {"algorithm": "a"}, "than": {"at": {"algorithm": "b"}}}
+    text = first(test | {"above": 0.0}, rows)
+    assert text.startswith("Yes: the payoff for a is ")
+    assert text.endswith("(by 1.000 ± 0.053 in the same replications).")
+    assert first(test | {"above": 2.0}, rows).startswith("No: ")
+    other = {"quantity": "payoff", "at": {"algorithm": "b"}, "than": {"at": {"algorithm": "a"}}, "above": 0}
+    assert first(other, rows).startswith("No: the payoff for b is ")
+
+
+def test_every_player_counts_unless_the_test_names_it() -> None:
+    rows = exact([1.0, 3.0])
+    words = {"player 0": "the cautious", "player 1": "the bold"}
+    text = first({"quantity": "payoff", "above": 2}, rows, words=words)
+    assert text == "No: the payoff is 1 for the cautious (below 2) and 3 for the bold (above 2)."
+    assert first({"quantity": "payoff", "above": 2, "at": {"player": 1}}, rows, words=words).startswith(
+        "Yes: "
+    )
+    assert first({"quantity": "payoff", "above": 2, "everywhere": False}, rows, words=words).startswith(
+        "Yes: "
+    )
+
+
+def test_many_rows_are_counted() -> None:
+    assert first({"quantity": "payoff", "above": 0.5}, exact(1.0, 2.0, 3.0, 4.0)) == (
+        "Yes: the payoff is above 0.5 in all 4 cases; nearest to it is 1 (reach 0.1)."
+    )
+    assert first({"quantity": "payoff", "above": 1.5}, exact(1.0, 2.0, 3.0, 4.0)) == (
+        "No: the payoff is above 1.5 in 3 of 4 cases; it is not for 1 (reach 0.1)."
+    )
+
+
+def test_a_number_is_compared_with_another_quantity_of_its_row() -> None:
+    rows = {("a", 0.1): [number([1.0, 3.0], claim="equilibrium", value=[0.5, 2.0])] * 2}
+    text = first({"quantity": "payoff", "above": "value"}, rows, words={"value": "value of waiting"})
+    assert text == (
+        "Yes: the payoff is 1 for player 0 (higher than the value of waiting, 0.5, by 0.5); "
+        "and 3 for player 1 (higher than the value of waiting, 2, by 1)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("claims", "word"),
+    [
+        (["equilibrium"] * 3, "Yes"),
+        (["equilibrium", "not an equilibrium", "equilibrium"], "No"),
+        (["equilibrium", "no deviation found", "equilibrium"], "Not decided"),
+        (["equilibrium", "no deviation found", "not an equilibrium"], "No"),
+    ],
+)
+def test_claims_decide_by_what_they_prove(claims: list[str], word: str) -> None:
+    rows = {("a", reach): [number([1.0, 1.0], claim)] for reach, claim in zip(REACHES, claims, strict=False)}
+    assert first({"claim": "equilibrium"}, rows).startswith(f"{word}: ")
+    some = {"Yes": "Yes"}.get(word, "Yes")
+    assert first({"claim": "equilibrium", "everywhere": False}, rows).startswith(f"{some}: ")
+
+
+@pytest.mark.parametrize(
+    ("values", "word"), [([1.0, 2.0, 3.0], "Yes"), ([1.0, 3.0, 2.0], "No"), ([2.0, 2.0, 2.0], "No")]
+)
+def test_a_course_decides_whether_a_quantity_rises(values: list[float], word: str) -> None:
+    text = first({"quantity": "payoff", "monotone": "rising", "along": "reach"}, exact(*values))
+    assert text.startswith(f"{word}: ")
+    if word == "Yes":
+        assert text == "Yes: as the reach rises from 0.1 to 0.3, the payoff rises from 1 to 3."
+
+
+def test_first_words_say_what_is_asked() -> None:
+    for question, asks in {
+        "Does it help?": "whether",
+        "If prices rise, does safety rise?": "whether",
+        "With unequal modes, is there a reach?": "whether",
+        "How much safer is it?": "how much",
+        "At which reach does it split?": "where",
+        "Which rule is best?": "which",
+        "Who wins?": "which",
+        "How do they bid?": "what",
+        "": "what",
+    }.items():
+        assert asks_of({}, question) == asks, question
+    assert asks_of({"asks": "where"}, "Does it help?") == "where"
+
+
+@pytest.mark.parametrize(
+    ("answer", "fault"),
+    [
+        ({"asks": "wether"}, "answer.asks: 'wether' must be one of"),
+        ({"test": {"quantity": "payoff"}}, "answer.test: needs one of above, below, equals, monotone"),
+        ({"test": {"quantity": "payoff", "above": 1, "below": 2}}, "it has above and below"),
+        ({"test": {"above": 1}}, "answer.test: needs one of quantity and claim"),
+        ({"test": {"claim": "equilibrium", "above": 1}}, "answer.test.above: is a condition on a quantity"),
+        ({"test": {"claim": "equilibrum"}}, "answer.test.claim: 'equilibrum' must be one of"),
+        ({"asks": "where", "test": {"claim": "equilibrium"}}, "answer.test: decides a yes-or-no question"),
+        ({"test": {"quantity": "payoff", "above": 1, "tolerance": 1.0}}, "tolerance: belongs to equals"),
+        ({"test": {"quantity": "payoff", "above": 1, "along": "reach"}}, "along: belongs to monotone"),
+        ({"test": {"quantity": "payoff", "above": "x", "than": {"at": {}}}}, "than: needs at or quantity"),
+        (
+            {"test": {"quantity": "payoff", "above": 1, "at": {"reach": 0.3}}},
+            "answer.test.at.reach: 0.3 is not among",
+        ),
+        (
+            {"test": {"quantity": "payoff", "above": 1, "at": {"algorithm": ["newton", "neuton"]}}},
+            "answer.test.at.algorithm: 'neuton' is not among its values",
+        ),
+    ],
+)
+def test_a_wrong_test_is_refused_in_one_line(answer: dict[str, Any], fault: str) -> None:
+    with pytest.raises(StudyError) as error:
+        Study(
+            game={"family": "influencer"},
+            method={"kind": "newton"},
+            question="Is it so?",
+            sweep={"game.reach": [0.1, 0.2]},
+            answer=answer,
+        )
+    assert fault in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_rows_that_no_result_has_are_named() -> None:
+    data = collect([({"algorithm": "a", "reach": 0.1}, number(1.0))], {"algorithm": ["a"], "reach": [0.1]})
+    test = {"quantity": "payoff", "above": 1, "at": {"range": 2}}
+    found = Answer(study(test), data)
+    assert "answer.test: no row of this run has range" in found.caveats
+    assert not found.sentences[0].text.startswith(("Yes", "No"))
