@@ -76,25 +76,25 @@ def along(values: Sequence[float], **more: Any) -> xr.Dataset:
     [
         ([1.0, 2.0, 3.0, 4.0], "rises from 1 to 4"),
         ([4.0, 3.0, 2.0, 1.0], "falls from 4 to 1"),
-        ([1.0, 3.0, 2.5, 2.0], "rises from 1 to 3 at reach 0.2, then falls to 2"),
-        ([0.8, 0.8, 0.8, 0.8635], "stays at 0.8 up to reach 0.3, then rises to 0.8635"),
-        ([0.8, 0.8 + 1e-9, 0.7, 0.6], "stays at 0.8 up to reach 0.2, then falls to 0.6"),
-        ([0.8, 0.81, 0.82, 0.82], "rises from 0.8 to 0.82 at reach 0.3, and stays there"),
+        ([1.0, 3.0, 2.5, 2.0], "rises from 1 to 3 at 0.2, then falls to 2"),
+        ([0.8, 0.8, 0.8, 0.8635], "stays at 0.8 up to 0.3, then rises to 0.8635"),
+        ([0.8, 0.8 + 1e-9, 0.7, 0.6], "stays at 0.8 up to 0.2, then falls to 0.6"),
+        ([0.8, 0.81, 0.82, 0.82], "rises from 0.8 to 0.82 at 0.3, and stays there"),
         (
             [0.8, 0.8, 0.9, 0.9],
-            "stays at 0.8 up to reach 0.2, then rises to 0.9 at reach 0.3, and stays there",
+            "stays at 0.8 up to 0.2, then rises to 0.9 at 0.3, and stays there",
         ),
         (
             [0.8, 0.9, 0.8, 0.8],
-            "rises from 0.8 to 0.9 at reach 0.2, then falls to 0.8 at reach 0.3, and stays there",
+            "rises from 0.8 to 0.9 at 0.2, then falls to 0.8 at 0.3, and stays there",
         ),
         (
             [0.8, 0.81, 0.8, 0.9],
-            "rises from 0.8 to 0.81 at reach 0.2, then falls to 0.8 at reach 0.3, then rises to 0.9",
+            "rises from 0.8 to 0.81 at 0.2, then falls to 0.8 at 0.3, then rises to 0.9",
         ),
         (
             [1.0, 3.0, 1.0, 3.0],
-            "rises from 1 to 3 at reach 0.2, then falls to 1 at reach 0.3, then rises to 3",
+            "rises from 1 to 3 at 0.2, then falls to 1 at 0.3, then rises to 3",
         ),
     ],
 )
@@ -116,9 +116,7 @@ def test_a_number_at_one_point_has_its_place() -> None:
 
 def test_single_draws_show_no_direction() -> None:
     (words,) = said(study(kind="repeated_q_learning"), along([1.0, 2.0]))
-    assert words.endswith(
-        "is 1 at reach 0.1 and 2 at 0.2; these are single runs, whose differences may be noise."
-    )
+    assert words.endswith("is 1 at 0.1 and 2 at 0.2; these are single runs, whose differences may be noise.")
     assert "rises from 1" not in words
 
 
@@ -154,12 +152,12 @@ def test_cases_along_a_key_are_told_without_points_that_are_no_equilibria() -> N
     yes, no = "equilibrium", "not an equilibrium"
     assert words(yes, no, yes) == (
         "Leaving out points that are not equilibria, as the reach rises from 0.1 to 0.3, the turnout rises "
-        "from 1 to 3 for one and rises from 4 to 7 for two; at the same reach it is highest for two."
+        "from 1 to 3 for one and rises from 4 to 7 for two."
     )
-    assert words(no, no, yes).endswith("the turnout rises from 1 to 3 for one; it is 7 at reach 0.3 for two.")
+    assert words(no, no, yes).endswith("the turnout rises from 1 to 3 for one; it is 7 at 0.3 for two.")
     assert words(no, no, no) == (
         "As the reach rises from 0.1 to 0.3, the turnout rises from 1 to 3 for one; and rises from 4 (not an "
-        "equilibrium) to 9 (not an equilibrium) at reach 0.2, then falls to 7 (not an equilibrium) for two."
+        "equilibrium) to 9 (not an equilibrium) at 0.2, then falls to 7 (not an equilibrium) for two."
     )
     assert "highest" not in words(no, no, no)
 
@@ -213,7 +211,7 @@ def test_cases_along_a_key_are_told_one_by_one_while_they_are_few() -> None:
     }
     assert said(study("one", "two"), swept(rows)) == [
         "As the reach rises from 0.1 to 0.2, the turnout rises from 1 to 2 for one "
-        "and falls from 3 to 2.5 for two; at every reach it is highest for two."
+        "and falls from 3 to 2.5 for two."
     ]
     many = {name: [record(turnout=k), record(turnout=k + 1.0)] for k, name in enumerate("abcdef")}
     (words,) = said(study(*"abcdef"), swept(many))
@@ -245,10 +243,12 @@ def test_means_over_the_same_draws_of_the_game_are_compared_in_pairs(
         "a": [record(turnout=10 + value) for value in common],
         "b": [record(turnout=10 + value) for value in common + apart],
     }
-    (words,) = said(study("a", "b"), swept(rows, "allocation", range(5)))
-    assert ("is not significant" in words) != significant
-    assert words.startswith("The turnout (mean over allocations, 95 % intervals) is highest") == significant
+    (words,) = said(study("a", "b", asks="which"), swept(rows, "allocation", range(5)))
+    assert ("not significantly higher" in words) != significant
+    assert words.startswith("The turnout (mean over allocations, 95 % intervals) is highest for b")
+    assert "in the same allocations" in said(study("a", "b"), swept(rows, "allocation", range(5)))[0]
     half = {True: "0.300 ± 0.020", False: "0.30 ± 0.98"}[significant]  # t(0.975, 4) s / sqrt(5)
+    (words,) = said(study("a", "b", asks="how much"), swept(rows, "allocation", range(5)))
     assert f"{half} in the same allocations" in words
 
 
@@ -274,20 +274,20 @@ def test_methods_with_the_same_seeds_are_compared_in_pairs() -> None:
 
     # t(0.975, 3) = 3.18245 and the differences have standard deviation 0.0081650
     assert words(COMMON, COMMON + APART) == (
-        "The turnout is highest, 4.8 ± 5.4 for b, then 4.5 ± 5.4 for a: higher by 0.300 ± 0.013 in the same "
-        "replications."
+        "The turnout is 4.8 ± 5.4 for b, higher by 0.300 ± 0.013 in the same replications than 4.5 ± 5.4 "
+        "for a."
     )
     assert words(COMMON, COMMON + UNSURE).endswith(
         "; the difference, 0.2 ± 1.0 in the same replications, is not significant."
     )
     # smaller than what the intervals show
     assert words(COMMON, COMMON + APART / 10).endswith(
-        "4.5 ± 5.4 for b, then 4.5 ± 5.4 for a: higher by 0.0300 ± 0.0013 in the same replications."
+        "4.5 ± 5.4 for b, higher by 0.0300 ± 0.0013 in the same replications than 4.5 ± 5.4 for a."
     )
     three = words(COMMON, COMMON + APART, COMMON - UNSURE / 20)
-    assert three.endswith("no difference is significant between a and c, compared in the same replications.")
+    assert three.endswith("; not significantly different are a and c, compared in the same replications.")
     apart = words(COMMON, COMMON + APART, replications={"count": 4, "seed": 0, "paired": False})
-    assert apart.endswith("then 4.5 ± 5.4 for a; no difference is significant.")
+    assert apart.endswith("and 4.8 ± 5.4 for b; the difference is not significant.")
 
 
 def test_points_with_the_same_seeds_are_compared_in_pairs() -> None:
@@ -320,7 +320,7 @@ def test_keys_that_vary_together_without_order_are_cases() -> None:
     companions = {"left": ("point", [0.1, 0.05, 0.1]), "right": ("point", [0.1, 0.1, 0.05])}
     data = collect(cells, {"point": [0, 1, 2], "algorithm": ["one"]}, companions)
     (words,) = said(study(), data)
-    assert words.startswith("The turnout is highest, 2 for left 0.1, right 0.05, then")
+    assert words.endswith("; and 2 for left 0.1, right 0.05.")
     assert "As the" not in words
 
 
@@ -337,10 +337,9 @@ def test_the_order_of_methods_names_what_is_not_significant() -> None:
 
     assert "significant" not in words([1.0, 1.1, 0.9], [5.0, 5.1, 4.9], [9.0, 9.1, 8.9])
     near = words([1.0, 1.1, 0.9], [1.0, 1.2, 0.9], [9.0, 9.1, 8.9])
-    assert near.startswith("The turnout is highest, 9.00 ± 0.25 for c, then ")
-    assert near.endswith("no difference is significant between b and a.")
+    assert near.endswith("and 9.00 ± 0.25 for c; not significantly different are a and b.")
     all_near = words([1.0, 1.1, 0.9], [1.0, 1.2, 0.9])
-    assert all_near.endswith("; no difference is significant.")
+    assert all_near.endswith("; the difference is not significant.")
     assert "highest" not in all_near
 
 
@@ -350,11 +349,11 @@ def test_a_case_that_is_no_equilibrium_is_never_called_highest() -> None:
             ({"algorithm": name}, record(claim, turnout=value))
             for name, claim, value in zip("ab", claims, (1.0, 2.0), strict=True)
         ]
-        return said(study("a", "b"), collect(cells, {"algorithm": ["a", "b"]}))[0]
+        return said(study("a", "b", asks="which"), collect(cells, {"algorithm": ["a", "b"]}))[0]
 
-    assert words("equilibrium", "equilibrium") == "The turnout is highest, 2 for b, then 1 for a."
+    assert words("equilibrium", "equilibrium") == "The turnout is highest for b, 2, 1 more than for a, 1."
     assert words("equilibrium", "not an equilibrium") == (
-        "The turnout is 2 (not an equilibrium) for b, then 1 for a."
+        "The turnout is 1 for a and 2 (not an equilibrium) for b."
     )
 
 
@@ -407,8 +406,8 @@ def test_positions_of_no_equilibrium_and_of_cycles_are_no_ends() -> None:
 def test_words_are_told_with_the_stretch_on_which_they_hold() -> None:
     rows = [record(end_state=kind) for kind in ("cycle", "stable_point", "stable_point")]
     assert said(study(quantities=["end_state"]), swept({"one": rows})) == [
-        "As the reach rises from 0.1 to 0.3, the end of the dynamics is a cycle at reach 0.1 "
-        "and a stable point from reach 0.2 to 0.3."
+        "As the reach rises from 0.1 to 0.3, the end of the dynamics is a cycle at 0.1 "
+        "and a stable point from 0.2 to 0.3."
     ]
     same = swept({"one": [record(end_state="cycle")] * 3})
     assert said(study(quantities=["end_state"]), same) == [
@@ -490,9 +489,9 @@ def test_optima_at_an_end_of_a_search_are_marked_and_not_ranked() -> None:
     def words(*bounds: str) -> str:
         rows = [optimum(0.6, 8.0, bounds[0]), optimum(0.2, 0.5, bounds[1]), optimum(0.4, 2.0, bounds[2])]
         data = swept({name: [row] for name, row in zip("abc", rows, strict=True)})
-        return said(study(*"abc"), data)[0]
+        return said(study(*"abc", asks="which"), data)[0]
 
-    assert words("", "", "").startswith("The turnout is highest, 0.6 for a, then")
+    assert words("", "", "").startswith("The turnout is highest for a, 0.6, 0.2 more than for c, 0.4; then")
     assert words("the largest tried", "", "") == (
         "The turnout is 0.6 (at tax 8, the largest tried) for a; 0.2 for b; and 0.4 for c; not ranked, since "
         "beyond the ends of a search nothing was tried."
@@ -546,7 +545,7 @@ def test_a_case_is_highest_at_every_value_of_a_key_only_if_it_is() -> None:
             name: [record(claim, turnout=value) for value, claim in zip(own, claims, strict=True)]
             for name, own in zip(names, cases, strict=True)
         }
-        return said(study(*names, kind=kind), swept(rows))[0]
+        return said(study(*names, kind=kind, asks="which"), swept(rows))[0]
 
     assert words([1.0, 2.0], [3.0, 4.0]).endswith("for b; at every reach it is highest for b.")
     tied = words([1.0, 4.0], [3.0, 4.0], [0.0, 2.0])
@@ -555,7 +554,7 @@ def test_a_case_is_highest_at_every_value_of_a_key_only_if_it_is() -> None:
     among = "; at the same reach it is highest for b."
     start = "Leaving out points that are not equilibria, "
     assert words([1.0, 2.0], [3.0, 4.0], claims=mixed) == (
-        f"{start}the turnout at reach 0.1 is highest, 3 for b, then 1 for a."
+        f"{start}the turnout at reach 0.1 is highest for b, 3, 2 more than for a, 1."
     )
     mixed = (*mixed, "equilibrium")
     assert words([1.0, 2.0, 2.0], [3.0, 4.0, 3.0], claims=mixed).endswith(among)
@@ -569,8 +568,8 @@ def test_a_case_is_highest_at_every_value_of_a_key_only_if_it_is() -> None:
 def test_numbers_beyond_what_was_tried_are_no_part_of_a_trend() -> None:
     rows = [record(window_high=value, window_tried=[0.05, 0.8]) for value in (np.inf, np.inf, 0.7, 0.5)]
     (sentence,) = said(study(quantities=["window_high"]), swept({"one": rows}))
-    assert "is at least 0.8, the largest tried, from reach 0.1 to 0.2" in sentence
-    assert "falls from 0.7 to 0.5 from reach 0.3 to 0.4" in sentence
+    assert "is at least 0.8, the largest tried, from 0.1 to 0.2" in sentence
+    assert "falls from 0.7 to 0.5 from 0.3 to 0.4" in sentence
 
 
 def test_a_negative_control_has_no_value_of_the_key_that_it_replaces() -> None:
@@ -584,3 +583,47 @@ def test_a_negative_control_has_no_value_of_the_key_that_it_replaces() -> None:
         own = [("one", {key: x}) for x in (0.0, 0.5, 0.9)]
         without = [("one-memoryless", {key: x}) for x in (0.0, 0.5, 0.9)]
         assert places == [*own, ("one-gamma_zero", {}), *without]
+
+
+def test_the_winner_is_told_with_what_is_not_significantly_worse() -> None:
+    def words(*values: Sequence[float], **more: Any) -> str:
+        names = "abcd"[: len(values)]
+        return said(study(*names, asks="which", **more), replicated(names, *values))[0]
+
+    far, near, same = [1.0, 1.1, 0.9], [9.0, 9.1, 8.9], [9.02, 9.12, 8.92]
+    assert (
+        words(far, near)
+        == "The turnout is highest for b, 9.00 ± 0.25, 8.00 ± 0.35 more than for a, 1.00 ± 0.25."
+    )
+    assert words(far, near, same) == (
+        "The turnout is highest for c, 9.02 ± 0.25, but not significantly higher than 9.00 ± 0.25 for b; "
+        "then 1.00 ± 0.25 for a."
+    )
+    assert words(far, near, better="lower").startswith("The turnout is lowest for a, 1.00 ± 0.25, 8.00")
+    ties = words([2.0] * 3, [1.0] * 3, [2.0] * 3)
+    assert ties == "The turnout is highest for a and c, 2, 1 more than for b, 1."
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0, 3.0, 4.0], [4.0, 2.0, 1.0, 0.5], [1.0, 3.0, 2.0, 2.0]])
+def test_a_key_is_told_in_the_direction_of_the_study(values: list[float]) -> None:
+    """The sentence on a falling key is the one on the rising key with the values reversed."""
+    falling = said(study(direction="falling"), along(values))[0]
+    mirrored = swept(
+        {"one": [record(turnout=value) for value in values[::-1]]}, values=[-x for x in REACHES[::-1]]
+    )
+    rising = said(study(), mirrored)[0]
+    assert falling == rising.replace("rises", "falls", 1).replace("-0", "0")
+
+
+def test_how_much_is_told_from_end_to_end() -> None:
+    about = study(asks="how much")
+    assert said(about, along([1.0, 2.0, 4.0])) == [
+        "As the reach rises from 0.1 to 0.3, the turnout rises by 3, from 1 to 4."
+    ]
+    assert said(about, along([4.0, 2.0, 1.0]))[0].endswith("the turnout falls by 3, from 4 to 1.")
+    assert " by " not in said(about, along([1.0, 4.0, 2.0]))[0]
+    assert " by " not in said(study(), along([1.0, 2.0, 4.0]))[0]
+    two = replicated("ab", [1.0, 1.0, 1.0], [0.75, 0.75, 0.75])
+    assert said(study("a", "b", asks="how much"), two) == [
+        "The turnout is 0.75 for b, lower by 0.25 than 1 for a."
+    ]

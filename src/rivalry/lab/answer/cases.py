@@ -103,6 +103,11 @@ def swept_key(study: Mapping[str, Any], rows: Sequence[Row]) -> str:
     return key
 
 
+def falls(study: Mapping[str, Any]) -> bool:
+    """Return whether the key is told as it falls."""
+    return bool((study.get("answer") or {}).get("direction") == "falling")
+
+
 def trend_of(
     study: Mapping[str, Any], name: str, found: Sequence[PointResults], words: Words
 ) -> Trend | None:
@@ -128,7 +133,7 @@ def trend_of(
         where += f" for {words.method(row.method)}" * (len({one.algorithm for one in found}) > 1)
     elif len(rows) < known and not key and len({str(row.at) for row in rows}) == 1:
         where = f" at {words.place(rows[0].at)}"
-    cases, by = _cases(rows, name, key, words)
+    cases, by = _cases(rows, name, key, words, falls(study))
     if key and all(len({one.estimate.text for one in each}) == 1 for case in cases.values() for each in case):
         firsts: dict[Any, Row] = {}
         for row in rows:
@@ -138,7 +143,7 @@ def trend_of(
             rows, fixed = list(firsts.values()), key
             rows = [row._replace(at={k: v for k, v in row.at.items() if k != fixed}) for row in rows]
             rows, key = _without_refuted(rows, swept_key(study, rows))
-            cases, by = _cases(rows, name, key, words)
+            cases, by = _cases(rows, name, key, words, falls(study))
     in_step = tuple(k for k in _varying(rows) if key and k != key and _in_step(rows, k, key))
     left_out = len(rows) < known
     return Trend(name, key, cases, by, fixed, averaged, where, in_step, left_out) if cases else None
@@ -192,7 +197,7 @@ def _over_draws(rows: Sequence[Row], words: Words) -> tuple[list[Row], str]:
 
 
 def _cases(
-    rows: Sequence[Row], name: str, key: str, words: Words
+    rows: Sequence[Row], name: str, key: str, words: Words, falling: bool
 ) -> tuple[dict[str, list[list[Value]]], tuple[str, ...]]:
     """Return the values of every case by its name, per entry; methods with equal numbers are one."""
     series: dict[tuple[str, tuple[tuple[str, Any], ...]], list[Row]] = {}
@@ -204,7 +209,7 @@ def _cases(
     mixed = len({row.refuted for row in rows}) > 1
     values: dict[tuple[str, Any], list[list[Value]]] = {}
     for case, own in series.items():
-        own.sort(key=lambda row: row.at.get(key, 0.0))
+        own.sort(key=lambda row: row.at.get(key, 0.0), reverse=falling)
         widest = max((row.estimates for row in own), key=len)
         values[case] = [
             [

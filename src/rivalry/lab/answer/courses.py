@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.lab.answer.estimates import VISIBLE, Estimate, differ, paired_margin
+from rivalry.lab.answer.estimates import VISIBLE, Estimate, differ, difference_in_words, paired_margin
 from rivalry.lab.answer.grammar import joined
 from rivalry.lab.study.words import Words
 from rivalry.text.statistics import half_width
@@ -86,7 +86,8 @@ def _holds(turn: Stretch, series: Sequence[Value]) -> bool:
     """Return whether no two numbers of a stretch move against it, nor at all where it stays."""
     if turn.direction and not differ(turn.start.estimate, turn.end.estimate):
         return False
-    own = [row.estimate for row in series if turn.start.at <= row.at <= turn.end.at]
+    ends = sorted([turn.start.at, turn.end.at])
+    own = [row.estimate for row in series if ends[0] <= row.at <= ends[1]]
     mean, low, high = (np.array([getattr(one, name) for one in own]) for name in ("mean", "low", "high"))
     paired = all(paired_margin(own[0], one) is not None for one in own)
     by_draw = np.array([one.draws.values for one in own if one.draws]) if paired else None
@@ -106,8 +107,8 @@ def _holds(turn: Stretch, series: Sequence[Value]) -> bool:
     return True
 
 
-def course(series: Sequence[Value], key: str, words: Words) -> str:
-    """Return how a number moves along a key, in words."""
+def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = False) -> str:
+    """Return how a number moves along a key, in words; with ``amounts``, by how much from end to end."""
     first, last = series[0], series[-1]
     numbers = [bool(np.isfinite(row.estimate.mean)) for row in series]
     if not any(numbers):
@@ -125,17 +126,22 @@ def course(series: Sequence[Value], key: str, words: Words) -> str:
     if not found or len(found) > TURNS:
         places = [f"{row.text} (at {words.place({key: row.at})})" for row in (lowest, most)]
         return f"varies between {places[0]} and {places[1]}"
+    if amounts and len(found) == 1 and found[0].start.at == first.at and found[0].end.at == last.at:
+        (turn,) = found
+        by, verb = difference_in_words(first.estimate, last.estimate), ("falls", "rises")[turn.direction > 0]
+        return f"{verb} by {by}, from {first.text} to {last.text}"
     parts = []
     before, after = _plateau(series), _plateau(series[::-1])
+    way = 1 if first.at <= last.at else -1
     for k, turn in enumerate(found):
         start = "" if turn.start.at == first.at else f"at {words.place({key: turn.start.at})} "
         end = "" if turn.end.at == last.at else f" at {words.place({key: turn.end.at})}"
         verb = "rises" if turn.direction > 0 else "falls"
         origin = f"from {turn.start.text} {start}" * (not k)
-        if not k and turn.start.at <= before.at and first.at < before.at:
+        if not k and way * turn.start.at <= way * before.at and first.at != before.at:
             parts.append(f"stays at {first.text} up to {words.place({key: before.at})}")
             origin = ""
-        if turn is found[-1] and after.at <= turn.end.at and after.at < last.at:
+        if turn is found[-1] and way * after.at <= way * turn.end.at and after.at != last.at:
             end = f" at {words.place({key: after.at})}, and stays there"
         parts.append(f"{'then ' * bool(parts)}{verb} {origin}to {turn.end.text}{end}")
     return ", ".join(parts)

@@ -217,3 +217,18 @@ def paired_margin(one: Estimate, other: Estimate) -> float | None:
     if not np.array_equal(ours.labels, theirs.labels):
         return None
     return float(half_width(theirs.values - ours.values))
+
+
+def same_draws(pairs: Sequence[tuple[Estimate, Estimate]]) -> str:
+    """Return in which same draws numbers are compared; empty where some have draws of their own."""
+    if not pairs or any(paired_margin(*pair) is None for pair in pairs):
+        return ""
+    return f"in the same {draws.what}" if (draws := pairs[0][0].draws) else ""
+
+
+def difference_in_words(one: Estimate, other: Estimate) -> str:
+    """Return by how much two numbers differ, with its interval and in which same draws."""
+    margin = paired_margin(one, other)
+    half = float(np.hypot(one.high - one.mean, other.high - other.mean)) if margin is None else margin
+    same = same_draws([(one, other)]) if half else ""
+    return format_interval(abs(one.mean - other.mean), half) + f" {same}" * bool(same)

@@ -14,6 +14,7 @@ from rivalry.lab.answer.cases import (
     Sentence,
     basis_of,
     differing_keys,
+    falls,
     points_asked,
     swept_key,
 )
@@ -53,7 +54,7 @@ def position_sentences(study: Mapping[str, Any], found: Sequence[PointResults]) 
             [Sentence(f"{capitalised('; '.join(texts))}.", basis_of(own))] if len(cases) <= STRETCHES else []
         )
     for each in cases.values():
-        each.sort(key=lambda one: one.at[key])
+        each.sort(key=lambda one: one.at[key], reverse=falls(study))
     if len(cases) <= 2:
         parts = [
             f"for {label}, " * bool(label) + _stretches(each, key, words) for label, each in cases.items()
@@ -79,7 +80,8 @@ def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
         ends = f"from {words.value(same[0].at)} to {words.value(same[-1].at)}"
         start = f"{LEFT_OUT[0].lower()}{LEFT_OUT[1:]}, " * (len(same) < len(case))
         strategy = f"every player's strategy {course(same, key, words)}"
-        return f"{start}as the {words.key(key)} rises {ends}, {strategy}"
+        verb = "rises" if same[0].at <= same[-1].at else "falls"
+        return f"{start}as the {words.key(key)} {verb} {ends}, {strategy}"
     texts = []
     for sizes, each in groupby(case, key=_kind):
         own = list(each)

@@ -6,6 +6,7 @@ one case exceeds another only where the interval of the difference excludes 0.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
@@ -27,12 +28,11 @@ from rivalry.lab.answer.cases import (
     trend_of,
 )
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value, course, direction, is_single
-from rivalry.lab.answer.estimates import Estimate, differ, paired_margin
+from rivalry.lab.answer.estimates import Estimate, differ, difference_in_words, paired_margin, same_draws
 from rivalry.lab.answer.grammar import capitalised, joined
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.answer.positions import position_sentences
-from rivalry.lab.study.words import CONTROLS, ROLES, Words
-from rivalry.text.statistics import format_interval
+from rivalry.lab.study.words import CONTROLS, ROLES, Words, asks_in
 
 MOST = 2  # sentences on quantities
 COURSES = 5  # most courses along a key that a sentence tells one by one
@@ -48,10 +48,11 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
     words, rows = Words(study), points_asked(study, found)
     sentences: list[str] = []
     together: list[Trend] = []
+    asks = asks_in(study)
 
     def tell_together() -> None:
         if together:
-            sentences.append(_without(one_case_sentence(together, words), *together))
+            sentences.append(_without(one_case_sentence(together, words, asks), *together))
             together.clear()
 
     wanted = (study.get("answer") or {}).get("quantities") or ()
@@ -86,7 +87,9 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
             if alone:
                 together.append(subject)
             else:
-                by_case = [sweep_sentence(subject, words)] if subject.key else _ranking(study, subject, words)
+                by_case = (
+                    [sweep_sentence(subject, words, asks)] if subject.key else _ranking(study, subject, words)
+                )
                 sentences += [_without(text, subject) for text in by_case]
         still = still and subject is not None and bool(subject.fixed)
     tell_together()
@@ -126,11 +129,13 @@ def _beside(subject: Trend, words: Words) -> str:
 
 
 def _range(subject: Trend, series: Iterable[Sequence[Value]], words: Words) -> str:
-    ends = [row.at for one in series for row in one]
-    low, high = (words.value(end(ends)) for end in (min, max))
+    rows = [each for each in series if each]
+    first, last = rows[0][0].at, rows[0][-1].at
+    ends, verb = [row.at for one in rows for row in one], "rises" if first <= last else "falls"
+    low, high = (words.value(end(ends)) for end in ((min, max) if verb == "rises" else (max, min)))
     others = [f"the {words.key(name)}" for name in subject.in_step]
     more = f", and {joined(others)} change{'s' * (len(others) == 1)} with it" if others else ""
-    return f"As the {words.key(subject.key)} rises from {low} to {high}{more}"
+    return f"As the {words.key(subject.key)} {verb} from {low} to {high}{more}"
 
 
 def _of(name: str, entry: str, words: Words) -> str:
@@ -140,7 +145,7 @@ def _of(name: str, entry: str, words: Words) -> str:
     return f"the {words.quantity(name)}" + (f" ({entry})" if entry else "")
 
 
-def one_case_sentence(several: Sequence[Trend], words: Words) -> str:
+def one_case_sentence(several: Sequence[Trend], words: Words, asks: str = "what") -> str:
     """Return one sentence on quantities of a single case: along a key, or their values."""
     key, at = several[0].key, _beside(several[0], words)
     clauses, rows = [], [series for subject in several for series in subject.cases[""]]
@@ -148,7 +153,7 @@ def one_case_sentence(several: Sequence[Trend], words: Words) -> str:
         if key:
             for series in subject.cases[""]:
                 name = _of(subject.name, series[0].estimate.entry, words)
-                clauses.append(f"{name} {course(series, key, words)}")
+                clauses.append(f"{name} {course(series, key, words, amounts=asks == 'how much')}")
         else:
             clauses.append(
                 f"the {words.quantity(subject.name)} is {_each([s[0] for s in subject.cases['']])}"
@@ -160,7 +165,15 @@ def one_case_sentence(several: Sequence[Trend], words: Words) -> str:
         if key
         else f"{capitalised(joined(clauses))}{at}"
     )
-    return f"{said}{_noise(rows) if key else ''}."
+    return f"{_once(said, key, words)}{_noise(rows) if key else ''}."
+
+
+def _once(text: str, key: str, words: Words) -> str:
+    """Return a sentence that begins with a key, which it names once."""
+    if not key or not text.startswith("As the "):
+        return text
+    start, comma, rest = text.partition(", ")
+    return start + comma + re.sub(rf"\b(at|from|up to) {re.escape(words.key(key))} ", r"\1 ", rest)
 
 
 def _each(values: Sequence[Value]) -> str:
@@ -176,8 +189,8 @@ def _noise(rows: Iterable[Sequence[Value]]) -> str:
     return f"; {SINGLE}" if any(map(is_single, moving)) else ""
 
 
-def sweep_sentence(subject: Trend, words: Words) -> str:
-    """Return a sentence on one quantity along a key in several cases."""
+def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
+    """Return a sentence on one quantity along a key in several cases, as the question asks."""
     name, key = words.quantity(subject.name), subject.key
     every = [
         (", ".join(filter(None, [label, series[0].estimate.entry])), series)
@@ -196,9 +209,14 @@ def sweep_sentence(subject: Trend, words: Words) -> str:
     at = _beside(subject, words)
     noise = _noise([series for _, series in moving])
     if len(every) <= COURSES:
-        clauses = [f"{course(series, key, words)} for {label}" for label, series in moving]
-        top = _highest(subject, moving, words) if len(moving) == len(subject.cases) else ""
-        return f"{start}{joined(clauses)}{at}{'; it is ' * bool(still)}{joined(still)}{top}{noise}."
+        clauses = [
+            f"{course(series, key, words, amounts=asks == 'how much')} for {label}"
+            for label, series in moving
+        ]
+        ranked = asks == "which" and len(moving) == len(subject.cases)
+        top = _highest(subject, moving, words) if ranked else ""
+        said = f"{start}{joined(clauses)}{at}{'; it is ' * bool(still)}{joined(still)}{top}"
+        return f"{_once(said, key, words)}{noise}."
     kinds = Counter(direction(series) for _, series in moving)
     if len(kinds) == 1 and len(moving) == len(every):
         by = joined(subject.by) if len(subject.by) < 3 else "case"
@@ -242,13 +260,6 @@ def _highest(subject: Trend, cases: Sequence[tuple[str, Sequence[Value]]], words
     return ""
 
 
-def same_draws(pairs: Sequence[tuple[Estimate, Estimate]]) -> str:
-    """Return in which same draws numbers are compared; empty where some have draws of their own."""
-    if not pairs or any(paired_margin(*pair) is None for pair in pairs):
-        return ""
-    return f"in the same {draws.what}" if (draws := pairs[0][0].draws) else ""
-
-
 def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str]:
     """Return a sentence on one quantity in several cases without a numeric key: their order."""
     quantity = words.quantity(subject.name)
@@ -262,42 +273,75 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
         parts = [f"{_each(row)} for {label}" for label, row in rows]
         return [f"The {quantity}{at} is {joined(parts)}{_noise_of([one for _, row in rows for one in row])}."]
     pairs = [(label, row[0]) for label, row in rows]
-    down = (study.get("answer") or {}).get("better", "higher") == "higher"
-    pairs.sort(key=lambda pair: pair[1].estimate.mean, reverse=down)
     if len({one.text for _, one in pairs}) == 1 and not differ(pairs[0][1].estimate, pairs[-1][1].estimate):
         return [f"The {quantity}{at} is {pairs[0][1].text} for {joined([label for label, _ in pairs])}."]
     if any(one.bound for _, one in pairs):  # what lies beyond the end of a search is unknown
-        order = [pair for label, _ in rows for pair in pairs if pair[0] == label]
-        texts = [f"{one.text} for {label}" for label, one in order[:CASES]]
-        rest = f"; and so on for {len(order) - CASES} more" * (len(order) > CASES)
+        texts = [f"{one.text} for {label}" for label, one in pairs[:CASES]]
+        rest = f"; and so on for {len(pairs) - CASES} more" * (len(pairs) > CASES)
         return [f"The {quantity}{at} is {joined(texts)}{rest}; {NOT_RANKED}."]
+    asks, better = asks_in(study), (study.get("answer") or {}).get("better", "higher")
     noise = _noise_of([one for _, one in pairs])
-    first = not (pairs[0][1].refuted or noise) and differ(pairs[0][1].estimate, pairs[1][1].estimate)
+    by_value = sorted(pairs, key=lambda pair: pair[1].estimate.mean, reverse=better == "higher")
+    if asks == "which" and not noise and not by_value[0][1].refuted:
+        start = f"The {quantity}{at} is {better[:-2]}est for"
+        return [_winner(start, by_value, better == "higher")]
     if len(pairs) > CASES:
-        (top, best), (bottom, worst) = pairs[0], pairs[-1]
-        ends = f"from {best.text} for {top} to {worst.text} for {bottom}"
+        (top, most), (bottom, fewest) = by_value[0], by_value[-1]
+        ends = f"from {most.text} for {top} to {fewest.text} for {bottom}"
         said = f"Over {len(pairs)} cases the {quantity}{at} goes {ends}"
-        same = not noise and not differ(best.estimate, worst.estimate)
+        same = not noise and not differ(most.estimate, fewest.estimate)
         return [f"{said}{'; the difference is not significant' * same}{noise}."]
-    lead = ("highest, " if down else "lowest, ") * first
-    texts = [f"{one.text} for {label}" for label, one in pairs]
-    said = f"The {quantity}{at} is {lead}{texts[0]}, then {joined(texts[1:])}"
     numbers = [(label, one.estimate) for label, one in pairs]
-    if len(pairs) == 2 and not noise and (apart := _difference(*(one for _, one in numbers))):
-        return [f"{said}{apart}."]
+    if len(pairs) == 2 and not noise:
+        return [_both(f"The {quantity}{at}", pairs, asks)]
+    texts = [f"{one.text} for {label}" for label, one in pairs]
     beside = same_draws([(one, other) for (_, one), (_, other) in combinations(numbers, 2)])
+    said = f"The {quantity}{at} is {joined(texts)}"
     return [f"{said}{noise or _unclear(numbers)}{f', compared {beside}' * bool(beside and not noise)}."]
 
 
-def _difference(one: Estimate, other: Estimate) -> str:
-    """Return by how much two numbers of the same draws differ; empty without the same draws."""
-    margin = paired_margin(one, other)
-    if margin is None:
-        return ""
-    by = f"{format_interval(abs(one.mean - other.mean), margin)} {same_draws([(one, other)])}"
-    if differ(one, other):
-        return f": {'higher' if one.mean > other.mean else 'lower'} by {by}"
-    return f"; the difference, {by}, is not significant"
+def _both(start: str, pairs: Sequence[tuple[str, Value]], asks: str) -> str:
+    """Return the numbers of two cases and by how much they differ, where they do."""
+    (first, one), (second, other) = pairs
+    plain = f"{start} is {one.text} for {first} and {other.text} for {second}"
+    if not differ(one.estimate, other.estimate):
+        return f"{plain}{difference(one.estimate, other.estimate)}."
+    more = "higher" if other.estimate.mean > one.estimate.mean else "lower"
+    if asks == "how much" or paired_margin(one.estimate, other.estimate) is not None:
+        by = difference_in_words(one.estimate, other.estimate)
+        return f"{start} is {other.text} for {second}, {more} by {by} than {one.text} for {first}."
+    return f"{plain}."
+
+
+def _winner(start: str, ordered: Sequence[tuple[str, Value]], down: bool) -> str:
+    """Return the first of ordered cases, by how much it leads, and which are not significantly worse."""
+    (label, top), rest = ordered[0], list(ordered[1:])
+    equal = [name for name, one in rest if one.text == top.text and not differ(one.estimate, top.estimate)]
+    rest = [(name, one) for name, one in rest if name not in equal]
+    near = [(name, one) for name, one in rest if not differ(one.estimate, top.estimate)]
+    rest = [(name, one) for name, one in rest if (name, one) not in near]
+    said = f"{start} {joined([label, *equal])}, {top.text}"
+    more = ("higher", "lower")[not down]
+    if near:
+        texts = [f"{one.text} for {name}" for name, one in near[:CASES]]
+        said += f", but not significantly {more} than {joined(texts)}"
+    elif rest:
+        (second, one), rest = rest[0], rest[1:]
+        said += f", {difference_in_words(top.estimate, one.estimate)} {('more', 'less')[not down]} than"
+        said += f" for {second}, {one.text}"
+    if rest and len(ordered) <= CASES:
+        said += "; then " + joined([f"{one.text} for {name}" for name, one in rest])
+    elif rest:
+        label, one = rest[-1]
+        said += f"; {('lowest', 'highest')[not down]} of {len(ordered)}, {one.text}, for {label}"
+    return f"{said}."
+
+
+def difference(one: Estimate, other: Estimate) -> str:
+    """Return that two numbers do not differ, with their difference in the same draws if they have some."""
+    paired = paired_margin(one, other) is not None
+    by = f", {difference_in_words(one, other)}," * paired
+    return f"; the difference{by} is not significant"
 
 
 def _noise_of(values: Sequence[Value]) -> str:
@@ -310,7 +354,7 @@ def _unclear(ordered: Sequence[tuple[str, Estimate]]) -> str:
         (i, j) for i, j in combinations(range(len(ordered)), 2) if not differ(ordered[i][1], ordered[j][1])
     }
     if len(same) == len(ordered) * (len(ordered) - 1) // 2:
-        return "; no difference is significant"
+        return "; the differences are not significant"
     groups: list[range] = []
     for i in range(len(ordered)):
         j = i
@@ -320,7 +364,7 @@ def _unclear(ordered: Sequence[tuple[str, Estimate]]) -> str:
             groups.append(range(i, j + 1))
     covered = {pair for group in groups for pair in combinations(group, 2)}
     texts = [joined([ordered[k][0] for k in group]) for group in [*groups, *sorted(same - covered)]]
-    return f"; no difference is significant between {'; or '.join(texts)}" if texts else ""
+    return f"; not significantly different are {'; and '.join(texts)}" if texts else ""
 
 
 def _controls(study: Mapping[str, Any], name: str, found: Sequence[PointResults], words: Words) -> list[str]:

@@ -11,12 +11,11 @@ import numpy as np
 from rivalry.lab.answer.cases import Sentence, basis_of, is_refuted, points_asked, trend_of
 from rivalry.lab.answer.claims import on_claims, on_lists
 from rivalry.lab.answer.courses import turns
-from rivalry.lab.answer.estimates import EQUAL, VISIBLE, Estimate, paired_margin
+from rivalry.lab.answer.estimates import EQUAL, VISIBLE, Estimate, difference_in_words, paired_margin
 from rivalry.lab.answer.grammar import joined, lowered
 from rivalry.lab.answer.points import PointResults
-from rivalry.lab.answer.trends import course_sentence, same_draws
+from rivalry.lab.answer.trends import course_sentence
 from rivalry.lab.study.words import ROLES, Words
-from rivalry.text.statistics import format_interval
 
 WORDS = {True: "Yes", False: "No", None: "Not decided"}
 ONE_BY_ONE = 3  # most rows whose numbers a verdict lists
@@ -260,8 +259,7 @@ def _relation(one: Compared, test: Mapping[str, Any]) -> str:
         return f"equal to {one.beside or other}" if _is_quantity(one) else f"as {one.beside}"
     if not one.beside:
         return f"{'above' if one.difference > 0 else 'below'} {other}"
-    same = same_draws([(one.estimate, one.reference)])
-    by = f"by {format_interval(abs(one.difference), one.margin)}{f' {same}' * bool(same and one.margin)}"
+    by = f"by {difference_in_words(one.estimate, one.reference)}"
     than = f"{one.beside}, {other}, {by}" if _is_quantity(one) else f"{other} {one.beside} ({by})"
     return f"{'higher' if one.difference > 0 else 'lower'} than {than}"
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from rivalry.lab.study.document import asks_of
 from rivalry.plots.families import DEFAULTS
 from rivalry.plots.select import format_value
 from rivalry.schema.register import FamilyDefaults
@@ -43,6 +44,11 @@ REPLACED = {"memoryless": "memory", "gamma_zero": "gamma"}
 """The key in place of whose value a negative control has its own."""
 ROLES = ("leader", "follower")
 _WHO = re.compile(r"\b(?:player|seat) (\d+)\b")
+
+
+def asks_in(study: Mapping[str, Any]) -> str:
+    """Return what a study's question asks for."""
+    return asks_of(study.get("answer") or {}, str(study.get("question") or ""))
 
 
 def quantities(study: Mapping[str, Any], data: Dataset) -> list[str]:
