@@ -111,7 +111,9 @@ def test_a_number_at_one_point_has_its_place() -> None:
     assert said(study(), along([2.0, np.nan, np.nan])) == ["The turnout is 2 at reach 0.1."]
     assert said(study(), along([2.0])) == ["The turnout is 2."]
     data = swept({"one": [record(turnout=2.0)], "two": [record()]})
-    assert said(study("one", "two"), data) == ["The turnout is 2 for one."]
+    assert said(study("one", "two"), data) == ["The turnout is 2."]  # the other has none
+    named = study("one", "two", words={"one": "the regulator"})
+    assert said(named, data) == ["The turnout is 2 for the regulator."]
 
 
 def test_single_draws_show_no_direction() -> None:
@@ -627,3 +629,72 @@ def test_how_much_is_told_from_end_to_end() -> None:
     assert said(study("a", "b", asks="how much"), two) == [
         "The turnout is 0.75 for b, lower by 0.25 than 1 for a."
     ]
+
+
+def test_numbers_far_below_what_they_are_measured_in_are_zero() -> None:
+    def words(values: Sequence[Any], **more: Any) -> str:
+        rows = [record("equilibrium", turnout=value, **more) for value in values]
+        return said(study(), swept({"one": rows}))[0]
+
+    assert words([7.772e-16, 1.0]) == "As the reach rises from 0.1 to 0.2, the turnout rises from 0 to 1."
+    assert words([7.772e-16, -1.028e-48]) == "The turnout is 0 at every reach."
+    assert words([2e-8, 1.0]).endswith("rises from 2e-08 to 1.")  # far above a rounding error
+    assert words([[1e-17, 3.0]]) == "The turnout is 0 for player 0 and 3 for player 1."
+
+
+def test_methods_that_agree_print_the_same_digits() -> None:
+    for value in (1012.5, 0.12345, 2.00005):
+        near = swept({"a": [record(turnout=value * (1 - 1e-9))], "b": [record(turnout=value * (1 + 1e-9))]})
+        assert said(study("a", "b"), near)[0].removeprefix("The turnout is ").count(" ") == 0  # one number
+
+
+def test_players_have_the_names_of_their_results() -> None:
+    names = np.array(["sellers", "type 2"])
+    found = record(turnout=[1.0, 2.0]) | {"player_name": (("player",), names)}
+    assert said(study(), swept({"one": [found]})) == ["The turnout is 1 for sellers and 2 for type 2."]
+    own = study(words={"player 0": "the sellers of books"})
+    assert said(own, swept({"one": [found]}))[0].startswith("The turnout is 1 for the sellers of books and")
+
+
+def test_a_key_without_effect_is_no_case() -> None:
+    cells = [
+        ({"reach": x, "kind": kind, "size": n, "algorithm": "one"}, record(turnout=x * n))
+        for x in (0.1, 0.2)
+        for kind in ("first", "second")
+        for n in (2.0, 3.0)
+    ]
+    axes = {"reach": [0.1, 0.2], "kind": ["first", "second"], "size": [2.0, 3.0], "algorithm": ["one"]}
+    (words,) = said(study(along="reach"), collect(cells, axes))
+    assert words == (
+        "As the reach rises from 0.1 to 0.2, the turnout rises from 0.2 to 0.4 for size 2 and rises from 0.3 "
+        "to 0.6 for size 3 at every kind."
+    )
+
+
+def test_noise_is_said_of_quantities_that_draws_enter_alone() -> None:
+    about = study(quantities=["exploitability", "agents_payoff"])
+    about["method"] = [
+        {"name": "one", "kind": "rivalry.studies.mean_field_games:FiniteHorizonPlay", "agents": 9}
+    ]
+    rows = [record(exploitability=value, agents_payoff=value) for value in (1.0, 2.0)]
+    first, second = said(about, swept({"one": rows}))
+    assert first == "As the reach rises from 0.1 to 0.2, the exploitability rises from 1 to 2."
+    assert second.endswith("these are single runs, whose differences may be noise.")
+
+
+def test_what_is_the_same_at_all_points_of_a_key_is_told_of_all() -> None:
+    """A threshold belongs to the game, also where the profile computed there is no equilibrium."""
+    claims = ("equilibrium", "not an equilibrium")
+    cells = [
+        ({"reach": x, "players": n, "algorithm": "one"}, record(claim, turnout=0.1 * n))
+        for x, claim in zip((0.1, 0.2), claims, strict=True)
+        for n in (2, 3, 4)
+    ]
+    data = collect(cells, {"reach": [0.1, 0.2], "players": [2, 3, 4], "algorithm": ["one"]})
+    assert said(study(), data)[0] == (
+        "As the number of players rises from 2 to 4, the turnout rises from 0.2 to 0.4 at every reach."
+    )
+    ends = swept({"one": [record(claim, end_state="cycle") for claim in claims]})
+    assert (
+        said(study(quantities=["end_state"]), ends)[0] == "The end of the dynamics is a cycle at every reach."
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+AGREED = 7  # digits to which methods agree: numbers that do are printed alike, also at half a unit
 CERTAIN = 5e-5  # of a mean: narrower intervals are invisible in four digits
 
 
@@ -102,7 +103,10 @@ def format_interval(mean: float, half: float) -> str:
 
     >>> format_interval(0.84868, 0.0226), format_interval(221812.0, 853.0), format_interval(0.49736, 0.0)
     ('0.849 ± 0.023', '221812 ± 853', '0.4974')
+    >>> format_interval(1012.5 - 1e-6, 0.0) == format_interval(1012.5 + 1e-6, 0.0)  # of two methods
+    True
     """
+    mean = float(f"{mean:.{AGREED}g}")
     if not CERTAIN * abs(mean) < half < np.inf:
         return f"{mean:.4g}" if abs(mean) < 1e4 else f"{mean:.0f}"
     places = max(0, 1 - int(np.floor(np.log10(half))))

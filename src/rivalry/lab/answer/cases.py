@@ -12,15 +12,15 @@ import numpy as np
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value
 from rivalry.lab.answer.estimates import Draws, Estimate
 from rivalry.lab.answer.grammar import joined
-from rivalry.lab.answer.points import PointResults
-from rivalry.lab.study.words import ROLES, Words
+from rivalry.lab.answer.points import WHOSE, PointResults
+from rivalry.lab.study.words import Words
 from rivalry.text.statistics import format_interval, half_width
 
 TOGETHER = 3  # most numbers of one sentence on several quantities
 CASES = 7  # most cases that a sentence without a sweep lists
 _NUMBERED = re.compile(r"\w+ \d+")
-WHOSE = ("player", "firm", "type", "agent", "team", *ROLES)  # beginnings of entries that sentences name
 LEFT_OUT = "Leaving out points that are not equilibria"
+OF_DYNAMICS = ("end_state", "basin_count", "period")  # of what dynamics do, in equilibrium or not
 DRAWS = ("allocation",)  # keys that number random draws of the game
 
 
@@ -122,25 +122,34 @@ def trend_of(
     if not rows:
         return None
     rows, averaged = _over_draws(rows, words)
+    fixed, where = "", ""
+    for k in _varying(rows):
+        if is_same_along(rows, k):  # a property of the game, whatever profile was computed there
+            fixed = fixed or k
+            rows = [row._replace(at={n: v for n, v in row.at.items() if n != k}) for row in rows]
+            firsts: dict[Any, Row] = {}
+            for row in rows:
+                firsts.setdefault((row.method, str(row.at)), row._replace(refuted=False))
+            rows = list(firsts.values())
     key = swept_key(study, rows)
     known = len(rows)
-    rows, key = _without_refuted(rows, key)
-    fixed, where = "", ""
+    if name not in OF_DYNAMICS:
+        rows, key = _without_refuted(rows, key)
     if len(rows) == 1 and not averaged:  # of several points or methods, one has the quantity
         (row,) = rows
         others = [one for one in found if one.algorithm == row.method and str(one.at) != str(row.at)]
         where = f" at {words.place(row.at)}" * bool(row.at and others)
-        where += f" for {words.method(row.method)}" * (len({one.algorithm for one in found}) > 1)
+        where += f" for {words.method(row.method)}" * words.is_named(row.method)
     elif len(rows) < known and not key and len({str(row.at) for row in rows}) == 1:
         where = f" at {words.place(rows[0].at)}"
     cases, by = _cases(rows, name, key, words, falls(study))
     if key and all(len({one.estimate.text for one in each}) == 1 for case in cases.values() for each in case):
-        firsts: dict[Any, Row] = {}
+        same: dict[Any, Row] = {}
         for row in rows:
-            firsts.setdefault((row.method, *((k, str(v)) for k, v in row.at.items() if k != key)), row)
-        if len(firsts) < len(rows):
-            known -= len(rows) - len(firsts)
-            rows, fixed = list(firsts.values()), key
+            same.setdefault((row.method, *((k, str(v)) for k, v in row.at.items() if k != key)), row)
+        if len(same) < len(rows):
+            known -= len(rows) - len(same)
+            rows, fixed = list(same.values()), key
             rows = [row._replace(at={k: v for k, v in row.at.items() if k != fixed}) for row in rows]
             rows, key = _without_refuted(rows, swept_key(study, rows))
             cases, by = _cases(rows, name, key, words, falls(study))
@@ -164,6 +173,19 @@ def _without_refuted(rows: list[Row], key: str) -> tuple[list[Row], str]:
     left = [[row for row in own if not row.refuted] or own for own in cases.values()]
     rows = [row for own in left for row in own]
     return rows, key * (len({row.at.get(key) for row in rows}) > 1)
+
+
+def is_same_along(rows: Sequence[Row], name: str) -> bool:
+    """Return whether numbers that no draws enter are the same for all values of a key."""
+    groups: dict[Any, set[tuple[str, ...]]] = {}
+    counts: Counter[Any] = Counter()
+    for row in rows:
+        place = (row.method, *((k, str(v)) for k, v in row.at.items() if k != name))
+        groups.setdefault(place, set()).add(tuple(one.text for one in row.estimates))
+        counts[place] += 1
+    values = len({str(row.at.get(name)) for row in rows})
+    exact = all(one.low == one.high for row in rows for one in row.estimates)
+    return exact and all(len(each) == 1 for each in groups.values()) and set(counts.values()) == {values}
 
 
 def is_refuted(one: PointResults) -> bool:

@@ -53,6 +53,7 @@ def estimates(
     random: bool,
     tried: tuple[float, float] | None = None,
     seeds: np.ndarray | None = None,
+    scale: float = 0.0,
 ) -> tuple[Estimate, ...]:
     """Return a quantity's values ``[result own ...]`` at one point; none where it has too many entries.
 
@@ -72,6 +73,8 @@ def estimates(
         The smallest and the largest value tried, beyond which infinite values are; None where they are not.
     seeds
         Numbers of the seeds of the results, where other methods and points have the same.
+    scale
+        What the quantity is measured in: far smaller numbers are rounding errors of 0.
     """
     own = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
     if values.dtype.kind == "U":
@@ -99,7 +102,7 @@ def estimates(
         return ()
     if is_truth(variable):
         return tuple(_share(column, name, random) for column, name in zip(rows.T, names, strict=True))
-    size = np.abs(rows[np.isfinite(rows)]).max(initial=0.0)
+    size = np.abs(rows[np.isfinite(rows)]).max(initial=scale)
     whole = values.dtype.kind == "i"
     found = zip(rows.T, names, strict=True)
     return tuple(
@@ -150,7 +153,7 @@ def _number(
         return Estimate("–" if np.isnan(column).all() else f"{column[~np.isnan(column)][0]}", entry=entry)
     mean = float(known.mean())
     draws = paired and paired._replace(labels=paired.labels[finite], values=known)
-    if len(known) == 1 or np.ptp(known) <= EQUAL * np.abs(known).max():
+    if len(known) == 1 or np.ptp(known) <= max(EQUAL * np.abs(known).max(), ZERO * size):
         text = f"{known[0]:.0f}" if whole else number_in_words(known[0], size)
         unknown = random and len(known) == 1
         return Estimate(text, mean, *((UNKNOWN, UNKNOWN) if unknown else (mean, mean)), entry, draws)
@@ -177,7 +180,7 @@ def number_in_words(value: float, size: float = 0.0) -> str:
     >>> number_in_words(0.37412), number_in_words(-1e-17, 1.0), number_in_words(2e-14)
     ('0.3741', '0', '2e-14')
     """
-    return format_interval(0.0 if abs(value) < ZERO * size else float(value), UNKNOWN)
+    return format_interval(0.0 if abs(value) <= ZERO * size else float(value), UNKNOWN)
 
 
 def counted(words: Mapping[str, int]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import prod
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from rivalry.lab.answer.details import PROOFS
 from rivalry.lab.answer.estimates import Estimate, counted, entries_of, estimates, number_in_words
 from rivalry.lab.study.expect import same_value
 from rivalry.lab.study.names import has_noise, with_controls
-from rivalry.lab.study.words import REPLACED, Words, quantities
+from rivalry.lab.study.words import REPLACED, ROLES, Words, quantities
 from rivalry.runtime.imports import pause_collection
 from rivalry.text.display import ranges_lines
 from rivalry.text.statistics import format_interval, half_width
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 REPEATED = ("replication", "batch")
 """Dimensions of results at one point: replications, and starts of one cell."""
+ROUNDING = 1e-9  # a quantity with no larger number anywhere is a rounding error of 0
+WHOSE = ("player", "firm", "type", "agent", "team", *ROLES)  # beginnings of entries that sentences name
+_PLAYER, _NUMBERED = re.compile(r"player (\d+)"), re.compile(r"\w+ \d+")
 SMALL = 24  # numbers of the largest profile that is printed
 MOST = 2_000  # points that sentences on quantities and figures are made of
 
@@ -54,6 +59,8 @@ class PointResults:
         here: Mapping[str, np.ndarray],
         words: Words,
         numbers: np.ndarray | None,
+        table: Mapping[str, Any] = MappingProxyType({"kind": ""}),
+        sizes: dict[str, float] | None = None,
     ) -> None:
         self.algorithm = algorithm
         self.at = at  # coordinates that vary, without method and replication
@@ -61,6 +68,8 @@ class PointResults:
         self.random = random  # whether the method draws random numbers
         self._known, self._names, self._own, self._words = known, names, here, words
         self._numbers = numbers  # of the results' seeds, where others have the same
+        self._table = table  # of the method
+        self._sizes = {} if sizes is None else sizes  # of quantities over all points, which share them
         self._count = len(here["status"])
 
     @cached_property
@@ -175,7 +184,6 @@ class PointResults:
     @cached_property
     def quantities(self) -> dict[str, tuple[Estimate, ...]]:
         """Numbers of the study's quantities that have a value here."""
-        who = self._words.who
         pairs = {name: (self._known[name], self._own[name]) for name in self._names}
         # infinite numbers of other quantities are what they are
         low, high = self._own.get("window_tried", np.full((1, 2), np.nan))[0]
@@ -184,17 +192,21 @@ class PointResults:
             name: estimates(
                 *pair,
                 self.repeats,
-                random=self.random,
+                random=self._is_random(name),
                 tried=tried.get(name),
                 seeds=self._numbers,
+                scale=self._scale(name),
             )
             for name, pair in pairs.items()
         }
-        named = (
-            (name, tuple(one._replace(entry=own) for one in each if (own := who(one.entry)) or not one.entry))
-            for name, each in found.items()
-        )
-        return {name: each for name, each in named if each}
+        if self.rule_words and "chosen_rule" in found:
+            found["chosen_rule"] = (Estimate(self.rule_words),)
+        named = {name: [(one, self._who(one.entry)) for one in each] for name, each in found.items()}
+        known = {
+            name: tuple(one._replace(entry=who) for one, who in each if who or not one.entry)
+            for name, each in named.items()
+        }
+        return {name: each for name, each in known.items() if each}
 
     def is_at(self, at: Mapping[str, Any]) -> bool:
         """Return whether the results are at a point; a list has several values of a coordinate."""
@@ -228,8 +240,10 @@ class PointResults:
         for entry, index in zip(names, np.ndindex(*sizes.values()), strict=True):
             which = dict(zip(sizes, index, strict=True))
             each = values[(slice(None), *(which.get(dim, slice(None)) for dim in own))]
-            one = estimates(variable.isel(which), each, self.repeats, random=self.random, seeds=self._numbers)
-            found += [row._replace(entry=self._words.who(entry)) for row in one]
+            random, scale = self._is_random(name), self._scale(name)
+            named = variable.isel(which)
+            one = estimates(named, each, self.repeats, random=random, seeds=self._numbers, scale=scale)
+            found += [row._replace(entry=self._who(entry)) for row in one]
         same = len({one.text for one in found}) == 1 and np.ptp([one.mean for one in found]) == 0
         return (found[0]._replace(entry=""),) if same else tuple(found)
 
@@ -238,6 +252,49 @@ class PointResults:
         """Whether a complete list has no equilibrium."""
         count, complete = (self._own.get(name, np.array([-1])) for name in ("equilibrium_count", "complete"))
         return bool(np.all(count == 0) and np.all(complete == 1))
+
+    def _is_random(self, name: str) -> bool:
+        """Return whether draws enter a quantity."""
+        return self.random and has_noise(self._table, name)
+
+    def _scale(self, name: str) -> float:
+        """Return what a quantity is measured in: its largest number anywhere, 1 of shares, the stake."""
+        variable = self._known[name]
+        if name not in self._sizes and variable.dtype.kind in "fiu":
+            numbers = np.abs(variable.values[np.isfinite(variable.values)])
+            size = float(numbers.max(initial=0.0))
+            share = variable.attrs.get("units") == "1" or size < ROUNDING
+            self._sizes[name] = max(size, float(share))
+        stake = self.at_stake if self._known[name].attrs.get("units") == "payoff" else np.zeros(0)
+        return max(self._sizes.get(name, 0.0), float(np.max(stake[np.isfinite(stake)], initial=0.0)))
+
+    def _who(self, entry: str) -> str:
+        """Return an entry of a quantity as the study calls it, else as the results do."""
+        match = _PLAYER.fullmatch(entry)
+        names = np.ravel(self._own.get("player_name", np.array([[]]))[0])
+        if match is None or self._words.is_named(entry) or int(match[1]) >= len(names):
+            return self._words.who(entry)
+        name = str(names[int(match[1])])
+        numbered = _NUMBERED.fullmatch(name) and name.partition(" ")[0] not in WHOSE
+        return f"type {name}" if numbered else name or self._words.who(entry)
+
+    @cached_property
+    def rule_words(self) -> str:
+        """The rule that a search chose, by its choices among several values."""
+        if not {"choice_name", "chosen_label", "parameters"} <= self._own.keys() or self._count > 1:
+            return ""
+        names, labels, values = (
+            self._own[name][0] for name in ("choice_name", "chosen_label", "chosen_parameters")
+        )
+        tried = self._own["parameters"][0]  # [trial choice]
+        parts = []
+        for k in np.flatnonzero(names != ""):
+            text = self._words.value(str(labels[k])) if labels[k] else number_in_words(float(values[k]))
+            several = len(np.unique(tried[~np.isnan(tried[:, k]), k])) > 1
+            if several or not text.startswith(("[", "{")):
+                text = f"number {int(values[k]) + 1}" if text.startswith(("[", "{")) else text
+                parts.append(f"{self._words.key(str(names[k]))} {text}")
+        return ", ".join(parts)
 
     @cached_property
     def bound_of_search(self) -> str:
@@ -478,7 +535,14 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
             "equilibria",
             "window_tried",
             "in_equilibrium",
-            *("choice_name", "chosen_bound", "chosen_parameters"),
+            *(
+                "choice_name",
+                "chosen_bound",
+                "chosen_parameters",
+                "chosen_label",
+                "parameters",
+                "newton_steps",
+            ),
             *_LISTS,
             *_WHERE,
             *names,
@@ -489,7 +553,8 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     known = {name: data[name] for name in arrays}
     places = {dim: _coordinates(data, dim) for dim in lead}
     swept = [dim for dim in lead if data.sizes[dim] > 1 and dim != "algorithm"]
-    noisy = {str(table["name"]): has_noise(table) for table in with_controls(study["method"])}
+    tables = {str(table["name"]): table for table in with_controls(study["method"])}
+    sizes: dict[str, float] = {}
     found, once = list[PointResults](), set[tuple[str, str]]()
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
         finished = np.flatnonzero(arrays["status"][index] != "")
@@ -507,9 +572,12 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
             if len(own) < len(at) and (algorithm, repr(own)) in once:
                 continue  # a negative control at another value of the key that it replaces
             once.add((algorithm, repr(own)))
-            at, random = own, noisy.get(algorithm, True)
-            seeds = finished if paired else None
-            found.append(PointResults(algorithm, at, along, random, known, names, here, words, seeds))
+            table = tables.get(algorithm, {"kind": ""})
+            random, seeds = has_noise(table), finished if paired else None
+            one = PointResults(algorithm, own, along, random, known, names, here, words, seeds, table, sizes)
+            if table["kind"] == "design" and np.any(here.get("newton_steps", np.array([-1])) >= 0):
+                one.random = False  # by default a planner's rules are judged at computed equilibria
+            found.append(one)
     algorithms = [str(name) for name in np.ravel(data["algorithm"].values)] if "algorithm" in data else [""]
     return sorted(found, key=lambda one: algorithms.index(one.algorithm))
 

@@ -113,11 +113,8 @@ def _columns(name: str, entries: Sequence[Sequence[Estimate]]) -> dict[str, list
     names = max(([one.entry for one in row] for row in entries), key=len, default=[])
     if len(names) < 2:
         return {name: [row[0] if row else Estimate("") for row in entries]}
-    blank = Estimate("")
-    return {
-        f"{name}, {own}": [row[k] if len(row) == len(names) else row[0] if row else blank for row in entries]
-        for k, own in enumerate(names)
-    }
+    blank, found = Estimate(""), [{one.entry: one for one in row} for row in entries]
+    return {f"{name}, {own}": [row.get(own, row.get("", blank)) for row in found] for own in names}
 
 
 def _shortened(text: str) -> str:

@@ -18,7 +18,6 @@ from rivalry.lab.answer.cases import (
     CASES,
     LEFT_OUT,
     TOGETHER,
-    WHOSE,
     Sentence,
     Trend,
     at_point,
@@ -30,7 +29,7 @@ from rivalry.lab.answer.cases import (
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value, course, direction, is_single
 from rivalry.lab.answer.estimates import Estimate, differ, difference_in_words, paired_margin, same_draws
 from rivalry.lab.answer.grammar import capitalised, joined
-from rivalry.lab.answer.points import PointResults
+from rivalry.lab.answer.points import WHOSE, PointResults
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.study.words import CONTROLS, ROLES, Words, asks_in
 
@@ -114,8 +113,9 @@ def _without(text: str, *subjects: Trend) -> str:
     return f"{LEFT_OUT}{EXCEPT * is_refuted}, {text[0].lower()}{text[1:]}"
 
 
-def _about(subject: Trend) -> tuple[str, str, str, str, bool]:
-    return subject.key, subject.fixed, subject.averaged, subject.where, subject.left_out
+def _about(subject: Trend) -> tuple[Any, ...]:
+    single = any(is_single(series) for case in subject.cases.values() for series in case)
+    return subject.key, subject.fixed, subject.averaged, subject.where, subject.left_out, single
 
 
 def _beside(subject: Trend, words: Words) -> str:
@@ -155,9 +155,8 @@ def one_case_sentence(several: Sequence[Trend], words: Words, asks: str = "what"
                 name = _of(subject.name, series[0].estimate.entry, words)
                 clauses.append(f"{name} {course(series, key, words, amounts=asks == 'how much')}")
         else:
-            clauses.append(
-                f"the {words.quantity(subject.name)} is {_each([s[0] for s in subject.cases['']])}"
-            )
+            values = [series[0] for series in subject.cases[""]]
+            clauses.append(f"the {words.quantity(subject.name)} is {_of_each(values)}")
     if key and all(len(series) == 1 for series in rows):
         return ""
     said = (
@@ -174,6 +173,16 @@ def _once(text: str, key: str, words: Words) -> str:
         return text
     start, comma, rest = text.partition(", ")
     return start + comma + re.sub(rf"\b(at|from|up to) {re.escape(words.key(key))} ", r"\1 ", rest)
+
+
+def _of_each(values: Sequence[Value]) -> str:
+    """Return the values of all entries, for whom each is."""
+    if len({one.text for one in values}) == 1:
+        return values[0].text
+    who = [f"{'the ' * (one.estimate.entry in ROLES)}{one.estimate.entry}" for one in values]
+    return joined(
+        [f"{one.text} for {entry}" if entry else one.text for one, entry in zip(values, who, strict=True)]
+    )
 
 
 def _each(values: Sequence[Value]) -> str:

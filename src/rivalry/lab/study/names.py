@@ -246,8 +246,12 @@ def draws(table: Mapping[str, Any]) -> bool:
     return sampled or table["kind"] not in WITHOUT_DRAWS_FROM_A_START
 
 
-def has_noise(table: Mapping[str, Any]) -> bool:
-    """Return whether a method's results vary by random draws other than that of its start.
+DRAWN = {"finite_horizon_play": ("agents_payoff", "agents_distance")}
+"""Of methods with exact results beside simulated ones: the quantities that draws enter."""
+
+
+def has_noise(table: Mapping[str, Any], quantity: str = "") -> bool:
+    """Return whether a method's results, or one quantity, vary by random draws other than that of its start.
 
     >>> has_noise({"kind": "best_response"}), has_noise({"kind": "repeated_q_learning"})
     (False, True)
@@ -256,7 +260,11 @@ def has_noise(table: Mapping[str, Any]) -> bool:
     >>> alone = {"kind": "rivalry.studies.mean_field_games:FiniteHorizonPlay"}
     >>> has_noise(alone), has_noise(alone | {"agents": 1000})  # the agents draw their actions
     (False, True)
+    >>> has_noise(alone | {"agents": 1000}, "exploitability")
+    False
     """
+    if quantity and quantity not in DRAWN.get(plain_kind(table["kind"]), (quantity,)):
+        return False
     if table["kind"] == "design":  # as noisy as the responses; by default these may be learned
         response = table.get("response_method")
         return "trials" in table or (has_noise(response) if response else "start" not in table)

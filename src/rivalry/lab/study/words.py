@@ -166,16 +166,30 @@ class Words:
         """Return a point.
 
         >>> Words({}).place({"reach": 0.25, "players": 3}), Words({}).place({"payment": "PBS"})
-        ('reach 0.25, number of players 3', 'pay bid to society')
+        ('reach 0.25, 3 players', 'pay bid to society')
         >>> Words({}).place({"reach": 0.25, "algorithm": "COIN"})
         'random allocation, reach 0.25'
+        >>> Words({}).place({"players": 1}), Words({}).place({"players": 3})
+        ('1 player', '3 players')
         """
         method = [self.method(str(at["algorithm"]))] if "algorithm" in at else []
         at = {name: value for name, value in at.items() if name != "algorithm"}
         texts = {name: format_value(value) for name, value in at.items()}
         alone = {name for name, text in texts.items() if name == "name" or text in {*self._own, *IN_WORDS}}
-        named = (f"{self.key(name)} " * (name not in alone) + self.value(value) for name, value in at.items())
+        named = (self.value(v) if name in alone else self._coordinate(name, v) for name, v in at.items())
         return ", ".join([*method, *named])
+
+    def _coordinate(self, name: str, value: object) -> str:
+        """Return a key with its value; a number of things before them."""
+        key, text = self.key(name), self.value(value)
+        things = key.removeprefix("number of ")
+        if things == key or not text.isdigit():
+            return f"{key} {text}"
+        return f"{text} {things.removesuffix('s') if text == '1' else things}"
+
+    def is_named(self, name: str) -> bool:
+        """Return whether the study has words for a method, a player or a value."""
+        return name in self._own
 
 
 def name_in_words(data: Dataset, study: Mapping[str, Any], swept: Iterable[str]) -> None:
