@@ -119,7 +119,9 @@ def test_the_gain_of_each_player_is_told_with_the_results_in_which_it_gains() ->
     )
     # both gain where the other gains more: the player named gains at every point
     more = result("not an equilibrium", regret=[0.3, 0.2, 0.0])
-    assert "at 2 of 3 points player 1 could gain 0.4" in said(swept([apart(0.4), more, result()]))
+    assert "at 2 of 3 points player 1 could gain; the largest gain found is 0.4" in said(
+        swept([apart(0.4), more, result()])
+    )
 
 
 def test_the_sentence_on_sessions_counts_those_in_equilibrium() -> None:
@@ -147,12 +149,13 @@ def test_the_sentence_on_sessions_counts_those_in_equilibrium() -> None:
 def test_claims_of_a_sweep_are_counted_with_the_largest_gain_and_where() -> None:
     words = said(swept([apart(0.4), apart(), result(), result()]))
     assert (
-        words == "2 of 4 points are equilibria; at 2 of 4 points player 1 could gain 0.4 (reach 0.1), "
-        "the largest gain found."
+        words
+        == "2 of 4 points are equilibria; at 2 of 4 points player 1 could gain; the largest gain found is "
+        "0.4 (reach 0.1)."
     )
     assert said(swept([result()] * 3)) == "Every point is an equilibrium; no player can gain more than 0.02."
     assert said(swept([apart()] * 2)).startswith(
-        "No point is an equilibrium: player 1 could gain 0.175 (reach 0.1), the largest gain found"
+        "No point is an equilibrium: player 1 could gain; the largest gain found is 0.175 (reach 0.1)"
     )
 
 
@@ -235,13 +238,44 @@ def test_a_listed_equilibrium_is_claimed_only_for_the_certified_one() -> None:
     ],
 )
 def test_a_list_that_may_lack_equilibria_says_why(count: int, words: str) -> None:
-    reason = "every pure equilibrium; mixed ones were not sought"
+    reason = "one that is not isolated may be missing"
     rows = [
         result(equilibrium_count=count, complete=False, **more) for more in ({}, {"complete_reason": reason})
     ]
     for row, why in zip(rows, ("", f": {reason}"), strict=True):
         *_, listed, _ = (one.text for one in Answer(study("pure_equilibria"), swept([row])).sentences)
         assert listed == f"{words}{why}."
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "No equilibrium"), (1, "1 equilibrium"), (2, "2 equilibria")]
+)
+def test_a_search_of_all_pure_profiles_proves_that_there_is_none_else(count: int, words: str) -> None:
+    reason = "every pure equilibrium; mixed ones were not sought"
+    names = np.array([["rock", "paper", "scissors"], ["rock", "paper", ""]])
+    row = result("equilibrium" * (count > 0), equilibrium_count=count, complete=False, complete_reason=reason)
+    row |= {"action_name": (("player", "axis"), names)}
+    sentences = [one.text for one in Answer(study("pure_equilibria"), swept([row])).sentences]
+    assert (
+        f"{words} in pure strategies (all 6 profiles checked); mixed strategies were not searched."
+        in sentences
+    )
+
+
+def test_a_logit_equilibrium_is_not_judged_as_a_nash_equilibrium() -> None:
+    found = {"concept": "logit at beta 2", "concept_residual": 1e-9}
+    logit = [apart(gain, **found) for gain in (0.1, 0.2)]
+    assert said(swept(logit)) == (
+        "Every result is a logit equilibrium at beta 2 (residual 1e-09), which leaves gains: the largest is "
+        "0.2, of player 1 (reach 0.15)."
+    )
+    mixed = said(swept([result(), *logit]))
+    assert mixed.startswith(
+        "2 of 3 results are logit equilibria at beta 2 (residual 1e-09), which leaves gains"
+    )
+    assert mixed.endswith("; the other is an equilibrium; no player can gain more than 0.02.")
+    table_of = table(swept([result(), *logit]))
+    assert column(table_of, "claim") == ["equilibrium", *["logit equilibrium at beta 2"] * 2]
 
 
 def test_an_empty_list_beside_others_is_named_empty() -> None:
@@ -304,7 +338,7 @@ def test_starts_of_one_cell_have_ranges_and_no_interval() -> None:
     ]
     words = said(data)
     assert words == (
-        "1 of 2 runs is an equilibrium; in 1 of 2 runs player 1 could gain 0.5, the largest gain found."
+        "1 of 2 runs is an equilibrium; in 1 of 2 runs player 1 could gain; the largest gain found is 0.5."
     )
 
 

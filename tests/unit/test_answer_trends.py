@@ -433,8 +433,13 @@ def test_events_along_branches_state_their_parameters_once() -> None:
     about = study(quantities=["hopf_parameter", "turnout"])
     assert said(about, swept({"one": [found]})) == [
         "The turnout is 1.",
-        "Branches split or cross at reach 0.1 and 0.2; a Hopf point lies at reach 0.3.",
+        "Branches split or cross at reach 0.1 and 0.2; a Hopf bifurcation lies at reach 0.3.",
     ]
+    for slope, kind in ((-2.0, "supercritical"), (2.0, "subcritical")):
+        signed = found | {"event_lyapunov": (("event",), np.array([np.nan, slope, np.nan]))}
+        (words,) = said(about, swept({"one": [signed]}))[1:]
+        assert f"a {kind} Hopf bifurcation lies at reach 0.3: " in words
+        assert ("a small stable cycle is born" in words) == (slope < 0)
 
 
 def test_every_bundled_study_says_what_its_answer_is_about() -> None:
@@ -698,3 +703,42 @@ def test_what_is_the_same_at_all_points_of_a_key_is_told_of_all() -> None:
     assert (
         said(study(quantities=["end_state"]), ends)[0] == "The end of the dynamics is a cycle at every reach."
     )
+
+
+def test_claims_along_a_key_are_told_where_they_change() -> None:
+    claims = ["not an equilibrium", "not an equilibrium", "no deviation found", "no deviation found"]
+    data = swept({"one": [record(claim, turnout=1.0) for claim in claims]})
+    about = study(quantities=["claim"])
+    assert said(about, data)[0] == (
+        "From reach 0.1 to 0.2 player 1 could gain up to 0.3 and from 0.3 to 0.4 no profitable deviation was "
+        "found."
+    )
+    about["answer"]["direction"] = "falling"
+    assert said(about, data)[0].startswith(
+        "From reach 0.4 to 0.3 no profitable deviation was found and from 0.2"
+    )
+    same = swept({"one": [record("equilibrium", turnout=1.0)] * 3})
+    assert said(study(quantities=["claim"]), same) == [
+        "Every point is an equilibrium; no player can gain by deviating."
+    ]
+
+
+def test_two_quantities_of_the_same_sessions_are_compared_in_pairs() -> None:
+    common = np.array([1.0, 5.0, 9.0, 3.0])
+    found = {"status": ((), np.asarray("completed"))} | {
+        name: (("session",), values) for name, values in (("late", common - APART), ("early", common))
+    }
+    about = study(kind="repeated_q_learning", quantities=["late", "early"], asks="how much")
+    assert said(about, swept({"one": [found]})) == [
+        "The late is 4.2 ± 5.4, lower by 0.300 ± 0.013 in the same sessions than the early, 4.5 ± 5.4."
+    ]
+    about["answer"]["asks"] = "what"
+    assert "lower" not in said(about, swept({"one": [found]}))[0]
+
+
+def test_a_name_with_a_comma_is_a_name() -> None:
+    words = {"player 0": "the impatient, with discount factor 0.7", "player 1": "the patient"}
+    (text,) = said(study(words=words), swept({"one": [record(turnout=[1.0, 2.0])]}))
+    assert text == "The turnout is 1 for the impatient, with discount factor 0.7; and 2 for the patient."
+    rising = swept({"one": [record(turnout=[1.0, 2.0]), record(turnout=[2.0, 2.0])]})
+    assert "the turnout of the patient stays at 2" in said(study(words=words), rising)[0]

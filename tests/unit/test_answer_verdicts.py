@@ -224,3 +224,37 @@ def test_rows_that_no_result_has_are_named() -> None:
     found = Answer(study(test), data)
     assert "answer.test: no row of this run has range" in found.caveats
     assert not found.sentences[0].text.startswith(("Yes", "No"))
+
+
+def sentences(test: dict[str, Any], values: list[float], claim: str = "", **answer: Any) -> list[str]:
+    cells = [
+        ({"algorithm": "a", "reach": x}, number([value, value], claim))
+        for x, value in zip(REACHES, values, strict=False)
+    ]
+    data = collect(cells, {"algorithm": ["a"], "reach": REACHES[: len(values)]})
+    about = study(test, **answer)
+    about["method"] = [{"name": "a", "kind": "best_response"}]
+    return [one.text for one in Answer(about, data).sentences]
+
+
+def test_what_a_verdict_says_is_said_once() -> None:
+    assert sentences({"quantity": "payoff", "above": 0}, [3.0]) == ["Yes: the payoff is 3, above 0."]
+    rising = {"quantity": "payoff", "monotone": "rising"}
+    assert len(sentences(rising, [1.0, 2.0, 3.0])) == 1
+    claims = sentences({"claim": "equilibrium"}, [1.0, 1.0, 1.0], claim="equilibrium")
+    assert [text.partition(":")[0] for text in claims] == ["Yes", "The payoff is 1 at every reach."]
+    both = sentences({"claim": "equilibrium", "at": {"reach": 0.1}}, [1.0, 1.0], claim="equilibrium")
+    assert len(both) == 3  # the other point is not in the verdict
+
+
+def test_a_course_is_that_of_a_rising_key_in_whatever_direction_it_is_told() -> None:
+    test = {"quantity": "payoff", "monotone": "rising", "along": "reach"}
+    assert sentences(test, [1.0, 2.0, 3.0], direction="falling") == [
+        "Yes: as the reach falls from 0.3 to 0.1, the payoff falls from 3 to 1."
+    ]
+    assert sentences(test, [3.0, 2.0, 1.0], direction="falling")[0].startswith("No: ")
+
+
+def test_a_quantity_of_the_test_alone_decides_too() -> None:
+    test = {"quantity": "payoff", "monotone": "rising"}
+    assert sentences(test, [1.0, 2.0, 3.0], quantities=["status"])[0].startswith("Yes: as the reach rises")

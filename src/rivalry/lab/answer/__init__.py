@@ -83,17 +83,16 @@ class Answer:
         if not self.points:
             return []
         few = self.points if self.sampled is self.data else points_of(self.study, self.sampled)
-        lead = on_quantities(self.study, few) or position_sentences(self.study, few)
+        first = None if self._absent_rows else verdict(self.study, self.points)
+        told, decided = (first.told, [first.sentence]) if first else ("", [])
+        lead = on_quantities(self.study, few, told)
+        lead = lead or ([] if first else position_sentences(self.study, few))
         lists = on_lists(self.study, self.points)
         lists = lists[: MOST - 1]
         proved = all(one.boxes >= 0 for one in self.points)  # a list with proofs claims more
-        claims = [] if proved else on_claims(self.study, self.points)
-        first = None if self._absent_rows else verdict(self.study, self.points)
-        decided = [first] if first else []
-        said = first.text.partition(": ")[2] if first else ""
-        lead, lists, claims = (
-            [one for one in each if lowered(one.text) != said] for each in (lead, lists, claims)
-        )
+        claims = [] if proved or told == "claim" else on_claims(self.study, self.points)
+        said = decided[0].text.partition(": ")[2] if decided else ""
+        lead, lists = ([one for one in each if lowered(one.text) != said] for each in (lead, lists))
         lists = lists[: MOST - 1 - len(decided)]
         return [*decided, *lead[: MOST - 1 - len(lists) - len(decided)], *lists, *claims]
 

@@ -112,12 +112,13 @@ def trend_of(
     study: Mapping[str, Any], name: str, found: Sequence[PointResults], words: Words
 ) -> Trend | None:
     """Return the trend of a quantity over a sweep; along another key if it is constant along the first."""
+    asked = name in ((study.get("answer") or {}).get("quantities") or ())
     rows = [
-        Row(one.algorithm, one.at, one.quantities[name], is_refuted(one), one.bound_of_search)
+        Row(one.algorithm, one.at, each, is_refuted(one), one.bound_of_search)
         for one in found
         # over starts, numbers have a range and no interval
-        if is_reported(one.quantities.get(name, ()))
-        and (one.repeats != "starts" or all(each.low == each.high for each in one.quantities[name]))
+        if is_reported(each := one.quantities.get(name) or one.numbers(name, {}), asked=asked)
+        and (one.repeats != "starts" or all(own.low == own.high for own in each))
     ]
     if not rows:
         return None
@@ -250,7 +251,11 @@ def _cases(
     texts = {
         # of the same draws, a difference may be significant that is smaller than what intervals show
         case: [
-            [(v.at, v.text, f"{v.estimate.mean:.4g}" * bool(v.estimate.draws)) for v in each] for each in own
+            [
+                (v.at, v.text, f"{v.estimate.mean:.4g}" * bool((drawn := v.estimate.draws) and drawn.shared))
+                for v in each
+            ]
+            for each in own
         ]
         for case, own in values.items()
     }
@@ -283,18 +288,22 @@ def _varying(rows: Sequence[Row]) -> list[str]:
     return [k for k in keys if len({str(row.at[k]) for row in rows if k in row.at}) > 1]
 
 
-def is_reported(row: Sequence[Estimate]) -> bool:
-    """Return whether a sentence may tell a quantity: of all, of few players or of what has a name."""
+def is_reported(row: Sequence[Estimate], *, asked: bool = False) -> bool:
+    """Return whether a sentence may tell a quantity: of all, of few players, of what has a name."""
     if not row:
         return False
     known = bool(np.isfinite(row[0].mean)) or row[0].text[:1].isalpha()
     numbered = any(_NUMBERED.fullmatch(one.entry) for one in row)
     few = len(row) <= (TOGETHER if numbered else CASES)
-    return known and bool(row[0].text) and (len(row) == 1 or (few and all(map(_is_named, row))))
+    named = asked or all(map(_is_named, row))
+    return known and bool(row[0].text) and (len(row) == 1 or (few and named))
 
 
 def _is_named(one: Estimate) -> bool:
-    return "," not in one.entry and (one.entry.split(" ")[0] in WHOSE or not _NUMBERED.fullmatch(one.entry))
+    parts = one.entry.split(", ")
+    if len(parts) > 1:  # a name with a comma, or an entry of two dimensions
+        return not any(map(_NUMBERED.fullmatch, parts))
+    return one.entry.split(" ")[0] in WHOSE or not _NUMBERED.fullmatch(one.entry)
 
 
 def _in_step(rows: Sequence[Row], name: str, key: str) -> bool:

@@ -17,18 +17,29 @@ from rivalry.core.results import (
     radius_in_words,
     small_gain_in_words,
 )
-from rivalry.lab.answer.cases import Sentence, at_point, points_asked
+from rivalry.lab.answer.cases import (
+    Row,
+    Sentence,
+    at_point,
+    differing_keys,
+    falls,
+    points_asked,
+    swept_key,
+)
 from rivalry.lab.answer.estimates import number_in_words
-from rivalry.lab.answer.grammar import joined
+from rivalry.lab.answer.grammar import joined, lowered
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.words import LIST, ROLES, Words
 from rivalry.text.display import bound_in_words, verified_in_words
 
+NAMED = 5  # results of methods that a sentence on claims names
 WAY = 40  # characters of the longest description of a search
 MOST = 5  # different lists of equilibria that are told one by one
 EVENTS = {
     "symmetric_loss": "the symmetric equilibrium loses stability at {place}",
-    "hopf": "a Hopf point lies at {place}",
+    "supercritical": "a supercritical Hopf bifurcation lies at {place}: a small stable cycle is born",
+    "subcritical": "a subcritical Hopf bifurcation lies at {place}: the cycle that is born is unstable",
+    "hopf": "a Hopf bifurcation lies at {place}",
     "fold": "a branch folds at {place}",
     "split": "branches split or cross at {place}",
 }
@@ -66,12 +77,17 @@ _MORE = {
 def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
     """Return the sentence on what the certificates claim; none without certificates."""
     words, asked = Words(study), points_asked(study, found)
-    rows = [one for one in asked if one.certified]
+    bases = {str(table["name"]) for table in study["method"]}  # others are negative controls
+    asked = [one for one in asked if one.algorithm in bases] or asked
+    rows = [one for one in asked if one.certified and not one.other_concept]
+    others = [one for one in asked if one.certified and one.other_concept]
     counts: Counter[str] = Counter()
     for one in rows:
         counts.update({claim: n for claim, n in one.claims.items() if claim})
+    beside = _on_concepts(others, words, len(asked))
     if not counts:
-        return []
+        basis = f"{len(others)} certificate{'s' * (len(others) > 1)}"
+        return [Sentence(f"{at_point(study, asked, words, beside)}.", basis)] if beside else []
     total = counts.total()
     noun = (
         "run"
@@ -91,10 +107,11 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
     at = "at" if noun.endswith("point") else "in"
     only = "The result" if len(asked) < len(found) else "It"
     only = f"The only {noun}" if noun.startswith("certified") else only
+    only = "The other" if beside else only
     sessions = [one.sessions for one in rows]
     if all(sessions) and {"not an equilibrium"} <= set(counts) <= {"equilibrium", "not an equilibrium"}:
         n, total_sessions = map(sum, zip(*sessions, strict=True))
-        plural = kind.removeprefix("a ").replace("equilibrium", "equilibria", 1)
+        plural = kind.removeprefix("an ").removeprefix("a ").replace("equilibrium", "equilibria", 1)
         start = f"{n} of {total_sessions} sessions are {plural}" if n else f"No session is {kind}"
         where = " in the others" * bool(n)
         own = [one for one in rows if "not an equilibrium" in one.claims]
@@ -110,12 +127,20 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
         said = f"{_ALL[claim][total > 1].format(noun=noun, only=only, at=at)}: {_more(claim, rows)}"
     else:
         parts: list[str] = []
+        named = noun == "result" and total == len(rows) <= NAMED
         for claim in (claim for claim in reversed(CLAIMS) if claim in counts):
             n, own = counts[claim], [one for one in rows if claim in one.claims]
+            where = f"for {joined([words.method(one.algorithm) for one in own])}"
+            more = "" if claim == "not an equilibrium" else _more(claim, own)
+            more = f" ({more})" * bool(more)
             if claim == "not an equilibrium":
-                parts.append(f"{at} {n} of {total} {noun}s {_gain(own, words, several)}")
+                where = where if named else f"{at} {n} of {total} {noun}s"
+                parts.append(f"{where} {_gain(own, words, several and not named)}")
+            elif named:
+                kinds = kind if nash and claim == "equilibrium" else _SOME[claim][0].partition(" ")[2]
+                verb = _SOME[claim][0].partition(" ")[0]
+                parts.append(f"{where} {'it' if n == 1 else 'each'} {verb} {kinds}{more}")
             else:
-                more = f" ({_more(claim, own)})" if _more(claim, own) else ""
                 are = _SOME[claim][n > 1]
                 if nash and claim == "equilibrium":
                     are = (
@@ -126,6 +151,8 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
         said = f"{said[:1].upper()}{said[1:]}"
     if len({one.concept for one in rows}) == 1 and concepts and not nash:
         said += f" (solution concept: {concepts[0]})"
+    if beside:
+        said = f"{beside}; {'' if said.startswith('The other') else 'of the others, '}{lowered(said)}"
     roundings = sorted({word for one in rows for word in one.roundings})
     basis = f"{total} certificate{'s' * (total != 1)}" + (
         f", bounds {' or '.join(roundings)}" if roundings else ""
@@ -135,6 +162,80 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
         who = joined(names) if len(names) < 3 else f"the {len(names)} methods named"
         said = f"For {who}, {said[0].lower()}{said[1:]}"
     return [Sentence(f"{at_point(study, asked, words, said)}.", basis)]
+
+
+def claim_courses(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[str]:
+    """Return the sentence on where claims change along a key, per case; none without a key or a change."""
+    words = Words(study)
+    rows = [Row(one.algorithm, one.at, (), False) for one in found if one.certified]
+    key = swept_key(study, rows)
+    by = differing_keys(rows, key)
+    cases: dict[str, list[PointResults]] = {}
+    for one in found:
+        if one.certified and key in one.at:
+            place = {k: one.at[k] for k in by if k in one.at}
+            several = {"algorithm": one.algorithm} if len({row.method for row in rows}) > 1 else {}
+            cases.setdefault(words.place({**several, **place}), []).append(one)
+    if not key or len(cases) > NAMED or all(one.claims == found[0].claims for one in found):
+        return []
+    texts = []
+    for label, own in cases.items():
+        own.sort(key=lambda one: one.at[key], reverse=falls(study))
+        parts = []
+        for claim, each in groupby(own, key=lambda one: one.claim):
+            rows_of = list(each)
+            ends = words.place({key: rows_of[0].at[key]}) if not parts else words.value(rows_of[0].at[key])
+            last = words.value(rows_of[-1].at[key])
+            ends = f"from {ends} to {last}" if len(rows_of) > 1 else f"at {ends}"
+            parts.append(f"{ends} {_clause(claim, rows_of, words)}")
+        texts.append(f"for {label}: " * bool(label) + (joined(parts) if len(parts) <= NAMED else ""))
+    said = "; ".join(texts)
+    return [f"{said[:1].upper()}{said[1:]}."] if all(text[-1:] not in (" ", "") for text in texts) else []
+
+
+def _clause(claim: str, rows: Sequence[PointResults], words: Words) -> str:
+    """Return what a stretch of points with one claim is, as a clause."""
+    if claim == "not an equilibrium":
+        most, result, player, one = max(
+            (_largest(own, who) for own in rows for who in range(own.regret.shape[1])),
+            key=lambda gain: gain[0],
+        )
+        own = one.regret[result][~np.isnan(one.regret[result])]
+        same = len(own) > 1 and bool(np.all(np.abs(own - most) <= 1e-6 * most))
+        who = "each player" if same else "a player" if len(own) == 1 else _who(one, player)
+        return f"{who} could gain {'up to ' * (len(rows) > 1)}{number_in_words(most)}"
+    if claim == "no deviation found":
+        return "no profitable deviation was found"
+    some = _SOME.get(claim)
+    return f"it {some[0]}" if some else claim
+
+
+def _on_concepts(rows: Sequence[PointResults], words: Words, total: int) -> str:
+    """Return which results are of other concepts than Nash equilibrium, to which residual, with their gains.
+
+    They are not judged as Nash equilibria, of which their gains say how far they are.
+    """
+    parts = []
+    for concept in dict.fromkeys(one.other_concept for one in rows):
+        own = [one for one in rows if one.other_concept == concept]
+        several = len({one.algorithm for one in rows}) > 1
+        residuals = [one.residual for one in own if np.isfinite(one.residual)]
+        exact = all(set(one.statuses) == {"converged"} for one in own)
+        alone = len(own) in (1, total)
+        count = f"{len(own)} of {total} results"
+        if len(own) == total:
+            count = "every result" if total > 1 else "it"
+        verb = ("is" if alone else "are") if exact else f"approximate{'s' * alone}"
+        noun = f"a {concept}" if alone else concept.replace("equilibrium", "equilibria", 1)
+        said = f"{count} {verb} {noun}"
+        said += f" (residual {number_in_words(max(residuals))})" * bool(residuals)
+        gains = [_largest(one, k) for one in own for k in range(one.regret.shape[1])]
+        most, _, player, one = max(gains, key=lambda gain: gain[0])
+        who = "" if one.regret.shape[1] == 1 else f", of {_who(one, player)}"
+        where = _beside(one, words, several) * (len(own) > 1)
+        parts.append(f"{said}, which leaves gains: the largest is {number_in_words(most)}{who}{where}")
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _at_most(rows: Sequence[PointResults]) -> str:
@@ -191,8 +292,12 @@ def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
         said, joint = f"{amount}, of {who}{at}", ";"
     elif others and not same:
         said, joint = f"some player {could}: {_by_player(rows, words, several, amount)}", ";"
+        if all(each.exchangeable for each in rows):
+            said = f"some player {could}; the largest gain found is {amount}, of {who}{at}"
     else:
-        said = f"{who} {could} {amount}{at}" + ", the largest gain found" * (not single)
+        said = f"{who} {could} {amount}"
+        if not single:
+            said = f"{who} {could}; the largest gain found is {amount}{at}"
     bounds = np.concatenate([each.bound[each.refuting.any(axis=1)].ravel() for each in rows])
     known = np.concatenate([each.regret[each.refuting.any(axis=1)].ravel() for each in rows])
     highest = bounds[~np.isnan(known)]

@@ -11,12 +11,12 @@ import numpy as np
 
 from rivalry.lab.answer.estimates import VISIBLE, Estimate, differ, difference_in_words, paired_margin
 from rivalry.lab.answer.grammar import joined
+from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM as NOT_AN_EQUILIBRIUM
 from rivalry.lab.study.words import Words
 from rivalry.text.statistics import half_width
 
 STRETCHES = 4  # most groupings of positions along a key, and most profiles
 TURNS = 3  # most rises and falls that are told one by one
-NOT_AN_EQUILIBRIUM = "not an equilibrium"
 WITH_ARTICLE = {"stable point": "a stable point", "unstable point": "an unstable point", "cycle": "a cycle"}
 
 

@@ -22,11 +22,19 @@ UNKNOWN = float("nan")
 
 
 class Draws(NamedTuple):
-    """The values that a mean is of, and what is drawn: numbers of seeds, or of draws of a game."""
+    """The values that a mean is of, and what is drawn: numbers of seeds, or of draws of a game.
+
+    Quantities of one point have the same draws; negative labels are those of no other point.
+    """
 
     what: str
     labels: np.ndarray
     values: np.ndarray
+
+    @property
+    def shared(self) -> bool:
+        """Whether other points and methods may have the same draws."""
+        return bool(np.all(self.labels >= 0)) if self.labels.dtype.kind in "iu" else True
 
 
 class Estimate(NamedTuple):

@@ -33,11 +33,13 @@ from rivalry.text.statistics import format_interval, half_width
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
+NOT_AN_EQUILIBRIUM = "not an equilibrium"
 REPEATED = ("replication", "batch")
 """Dimensions of results at one point: replications, and starts of one cell."""
 ROUNDING = 1e-9  # a quantity with no larger number anywhere is a rounding error of 0
 WHOSE = ("player", "firm", "type", "agent", "team", *ROLES)  # beginnings of entries that sentences name
 _PLAYER, _NUMBERED = re.compile(r"player (\d+)"), re.compile(r"\w+ \d+")
+APART = 10_000_000  # more than the replications of a point
 SMALL = 24  # numbers of the largest profile that is printed
 MOST = 2_000  # points that sentences on quantities and figures are made of
 
@@ -104,6 +106,12 @@ class PointResults:
         """Payoffs at stake ``[result player]``, NaN where unknown."""
         return self._certified("at_stake")
 
+    @property
+    def exchangeable(self) -> bool:
+        """Whether all players have the same part in the game."""
+        groups = self._own.get("exchangeable", np.array([[0, 1]]))  # of each player
+        return bool(np.all(groups[groups >= 0] == 0))
+
     @cached_property
     def refuting(self) -> np.ndarray:
         """Whether regrets ``[result player]`` are above the tolerance."""
@@ -141,6 +149,14 @@ class PointResults:
     def concept(self) -> str:
         """Solution concept other than Nash and mean field."""
         return _concept(self._own)
+
+    @property
+    def other_concept(self) -> str:
+        """The equilibrium concept, not a Nash one, of results that are no Nash equilibria; else empty."""
+        if "Nash" in self.concept or NOT_AN_EQUILIBRIUM not in self.claims:
+            return ""
+        name, _, at = self.concept.partition(" at ")
+        return f"{name} equilibrium{f' at {at}' * bool(at)}" * bool(name)
 
     @cached_property
     def residual(self) -> float:
@@ -251,7 +267,9 @@ class PointResults:
     def is_proved_absent(self) -> bool:
         """Whether a complete list has no equilibrium."""
         count, complete = (self._own.get(name, np.array([-1])) for name in ("equilibrium_count", "complete"))
-        return bool(np.all(count == 0) and np.all(complete == 1))
+        words = self.list_words
+        none = words.startswith("no equilibrium") and ("proved" in words or "profiles checked" in words)
+        return bool(np.all(count == 0) and (np.all(complete == 1) or none))
 
     def _is_random(self, name: str) -> bool:
         """Return whether draws enter a quantity."""
@@ -347,11 +365,21 @@ class PointResults:
         words = f"{count} {'extreme ' * many}equilibri{'um' if count == 1 else 'a'}"
         words += kinds.get(pure, f", {pure} of them in pure strategies") if count else ""
         words += f", in {parts} connected component{'s' * (parts > 1)}" if many else ""
+        why = str(self._own.get("complete_reason", [""])[0])
+        if why.startswith("every pure equilibrium"):
+            return f"{self._pure_words(count)}; mixed strategies were not searched"
         if self._own.get("complete", [0])[0] == 1:
             return f"{words} (complete list)"
         words, more = (words, "are others") if count else ("no equilibrium listed", "is one")
-        why = str(self._own.get("complete_reason", [""])[0])
         return f"{words}; whether there {more} is not decided{f': {why}' * bool(why)}"
+
+    def _pure_words(self, count: int) -> str:
+        """Return the number of pure equilibria, of how many profiles that were all checked."""
+        names = self._own.get("action_name", np.array([[[""]]]))[0]
+        profiles = int(np.prod((names != "").sum(axis=1))) if (names != "").any(axis=1).all() else 0
+        checked = f" (all {profiles:,} profiles checked)" if profiles else " (all profiles checked)"
+        many = f"{count or 'no'} equilibri{'um' if count <= 1 else 'a'}"
+        return f"{many} in pure strategies{checked}"
 
     @property
     def equilibria_by_name(self) -> str:
@@ -365,12 +393,15 @@ class PointResults:
     @cached_property
     def events(self) -> list[tuple[str, float]]:
         """Kinds of events along branches with the parameter there."""
-        pairs = (
-            zip(self._own["event_kind"][0], self._own["event_parameter"][0], strict=True)
-            if self._followed
-            else ()
-        )
-        return [(str(kind), float(at)) for kind, at in pairs if kind]
+        if not self._followed:
+            return []
+        kinds, at = (self._own[name][0] for name in ("event_kind", "event_parameter"))
+        slopes = self._own.get("event_lyapunov", np.full((1, len(kinds)), np.nan))[0]
+        return [
+            (_hopf_kind(float(slope)) if kind == "hopf" else str(kind), float(x))
+            for kind, x, slope in zip(kinds, at, slopes, strict=True)
+            if kind
+        ]
 
     @property
     def parameter(self) -> str:
@@ -425,8 +456,12 @@ class PointResults:
 
     @property
     def claim(self) -> str:
-        """Claims in words, counted where they differ."""
-        return counted(Counter({claim or "no certificate": n for claim, n in self.claims.items()}))
+        """Claims in words, counted where they differ; of another concept than Nash, that concept."""
+        none = {"": self.list_words.partition(";")[0]} if self.is_proved_absent else {}
+        words = {"": "no certificate", **none}
+        if self.other_concept:
+            words[NOT_AN_EQUILIBRIUM] = self.other_concept
+        return counted(Counter({words.get(claim, claim): n for claim, n in self.claims.items()}))
 
     @cached_property
     def profile_words(self) -> str:
@@ -541,7 +576,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
                 "chosen_parameters",
                 "chosen_label",
                 "parameters",
-                "newton_steps",
+                *("newton_steps", "exchangeable"),
             ),
             *_LISTS,
             *_WHERE,
@@ -573,7 +608,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
                 continue  # a negative control at another value of the key that it replaces
             once.add((algorithm, repr(own)))
             table = tables.get(algorithm, {"kind": ""})
-            random, seeds = has_noise(table), finished if paired else None
+            random, seeds = has_noise(table), finished if paired else finished - (len(found) + 1) * APART
             one = PointResults(algorithm, own, along, random, known, names, here, words, seeds, table, sizes)
             if table["kind"] == "design" and np.any(here.get("newton_steps", np.array([-1])) >= 0):
                 one.random = False  # by default a planner's rules are judged at computed equilibria
@@ -645,9 +680,15 @@ _LISTS = (
     *("undecided", "verdict"),
     *("equilibrium_set", "certified_bound"),
     *("branch_ending", "parameter_name", "event_kind", "event_parameter", "unresolved_parameter"),
+    "event_lyapunov",
 )
 _WHERE = ("where", "where_name", "where_range", "where_count", "where_decided")
 RANGES = 4  # of parameters, whose numbers of equilibria are told one by one
+
+
+def _hopf_kind(coefficient: float) -> str:
+    """Return the kind of a Hopf bifurcation by its first Lyapunov coefficient."""
+    return "supercritical" if coefficient < 0 else "subcritical" if coefficient > 0 else "hopf"
 
 
 def _count_phrase(own: Mapping[str, Any]) -> str:

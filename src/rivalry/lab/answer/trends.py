@@ -26,6 +26,7 @@ from rivalry.lab.answer.cases import (
     points_asked,
     trend_of,
 )
+from rivalry.lab.answer.claims import claim_courses
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value, course, direction, is_single
 from rivalry.lab.answer.estimates import Estimate, differ, difference_in_words, paired_margin, same_draws
 from rivalry.lab.answer.grammar import capitalised, joined
@@ -42,8 +43,8 @@ NOT_RANKED = "not ranked, since beyond the ends of a search nothing was tried"
 EXCEPT = ", except in cases that have no others"
 
 
-def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
-    """Return sentences on the quantities of a study, the most important one first."""
+def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults], told: str = "") -> list[Sentence]:
+    """Return sentences on the quantities of a study, the most important one first, without what is told."""
     words, rows = Words(study), points_asked(study, found)
     sentences: list[str] = []
     together: list[Trend] = []
@@ -61,16 +62,21 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
         name
         for one in rows
         for name, each in one.quantities.items()
-        if is_reported(each)
+        if is_reported(each, asked=name in wanted)
         and not (followed and name.endswith("_parameter"))
         and not (counted and name.endswith("_count"))
     )
     order = [name for name in wanted if name in names or name == "profile"] or list(names)[:TOGETHER]
+    order = [name for name in order if name != told]
     still, subject = bool(order), None
     for name in order:
-        if name == "profile":
+        if name == "profile" and not (words.is_named(name) and trend_of(study, name, rows, words)):
             tell_together()
             sentences += [one.text for one in position_sentences(study, found)]
+        elif name == "claim":  # without a key, the sentence on claims says it
+            tell_together()
+            sentences += claim_courses(study, rows)
+            subject = None
         elif own := _controls(study, name, found, words):
             tell_together()
             sentences += own
@@ -140,7 +146,7 @@ def _range(subject: Trend, series: Iterable[Sequence[Value]], words: Words) -> s
 
 def _of(name: str, entry: str, words: Words) -> str:
     """Return a quantity with its article, and whose it is."""
-    if entry.partition(" ")[0] in WHOSE and "," not in entry:
+    if entry.startswith("the ") or (entry.partition(" ")[0] in WHOSE and "," not in entry):
         return f"the {words.quantity(name)} of {'the ' * (entry in ROLES)}{entry}"
     return f"the {words.quantity(name)}" + (f" ({entry})" if entry else "")
 
@@ -159,6 +165,8 @@ def one_case_sentence(several: Sequence[Trend], words: Words, asks: str = "what"
             clauses.append(f"the {words.quantity(subject.name)} is {_of_each(values)}")
     if key and all(len(series) == 1 for series in rows):
         return ""
+    if asks == "how much" and not key and (paired := _two_quantities(several, words)):
+        return f"{paired}{at}."
     said = (
         f"{_range(several[0], rows, words)}, {joined(clauses)}{at}"
         if key
@@ -175,22 +183,42 @@ def _once(text: str, key: str, words: Words) -> str:
     return start + comma + re.sub(rf"\b(at|from|up to) {re.escape(words.key(key))} ", r"\1 ", rest)
 
 
+def _two_quantities(several: Sequence[Trend], words: Words) -> str:
+    """Return by how much the first of two quantities of the same draws differs from the other."""
+    numbers = [[series[0] for series in subject.cases[""]] for subject in several]
+    if len(several) != 2 or any(len(each) != 1 for each in numbers):
+        return ""
+    names = [words.quantity(subject.name) for subject in several]
+    one, other = (each[0].estimate for each in numbers)
+    if paired_margin(one, other) is None:
+        return ""
+    by = difference_in_words(one, other)
+    start = f"The {names[0]} is {one.text}"
+    if not differ(one, other):
+        return f"{start} and the {names[1]} {other.text}; the difference, {by}, is not significant"
+    return (
+        f"{start}, {'higher' if one.mean > other.mean else 'lower'} by {by} than the {names[1]}, {other.text}"
+    )
+
+
 def _of_each(values: Sequence[Value]) -> str:
     """Return the values of all entries, for whom each is."""
     if len({one.text for one in values}) == 1:
         return values[0].text
     who = [f"{'the ' * (one.estimate.entry in ROLES)}{one.estimate.entry}" for one in values]
-    return joined(
-        [f"{one.text} for {entry}" if entry else one.text for one, entry in zip(values, who, strict=True)]
-    )
+    texts = [
+        f"{one.estimate.text} for {entry}" if entry else one.text
+        for one, entry in zip(values, who, strict=True)
+    ]
+    return joined(texts) + f" ({NOT_AN_EQUILIBRIUM})" * any(one.refuted for one in values)
 
 
 def _each(values: Sequence[Value]) -> str:
     """Return the values of all entries, each with whose it is where they differ."""
     if len({one.text for one in values}) == 1:
         return values[0].text
-    beside = [", ".join([one.estimate.entry, *[NOT_AN_EQUILIBRIUM] * one.refuted]) for one in values]
-    return joined([f"{one.estimate.text} ({words})" for one, words in zip(values, beside, strict=True)])
+    texts = [f"{one.estimate.text} ({one.estimate.entry})" for one in values]
+    return joined(texts) + f" ({NOT_AN_EQUILIBRIUM})" * all(one.refuted for one in values)
 
 
 def _noise(rows: Iterable[Sequence[Value]]) -> str:
@@ -282,6 +310,8 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
         parts = [f"{_each(row)} for {label}" for label, row in rows]
         return [f"The {quantity}{at} is {joined(parts)}{_noise_of([one for _, row in rows for one in row])}."]
     pairs = [(label, row[0]) for label, row in rows]
+    if {one.text for _, one in pairs} <= {"yes", "no"}:
+        return [f"{capitalised(quantity)}{at}: {_of_whom(pairs)}."]
     if len({one.text for _, one in pairs}) == 1 and not differ(pairs[0][1].estimate, pairs[-1][1].estimate):
         return [f"The {quantity}{at} is {pairs[0][1].text} for {joined([label for label, _ in pairs])}."]
     if any(one.bound for _, one in pairs):  # what lies beyond the end of a search is unknown
@@ -307,6 +337,18 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     beside = same_draws([(one, other) for (_, one), (_, other) in combinations(numbers, 2)])
     said = f"The {quantity}{at} is {joined(texts)}"
     return [f"{said}{noise or _unclear(numbers)}{f', compared {beside}' * bool(beside and not noise)}."]
+
+
+def _of_whom(pairs: Sequence[tuple[str, Value]]) -> str:
+    """Return the cases of which something is true."""
+    yes = [label for label, one in pairs if one.text == "yes"]
+    if len(yes) in (0, len(pairs)):
+        return "in all cases" if yes else "in no case"
+    return (
+        f"only {joined(yes)}"
+        if len(yes) <= len(pairs) / 2
+        else f"all but {joined([n for n, _ in pairs if n not in yes])}"
+    )
 
 
 def _both(start: str, pairs: Sequence[tuple[str, Value]], asks: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.lab.answer.cases import Sentence, basis_of, is_refuted, points_asked, trend_of
+from rivalry.lab.answer.cases import Sentence, basis_of, falls, is_refuted, points_asked, trend_of
 from rivalry.lab.answer.claims import on_claims, on_lists
 from rivalry.lab.answer.courses import turns
 from rivalry.lab.answer.estimates import EQUAL, VISIBLE, Estimate, difference_in_words, paired_margin
@@ -45,8 +45,15 @@ class Compared(NamedTuple):
         return self.estimate.mean - self.reference.mean
 
 
-def verdict(study: Mapping[str, Any], found: Sequence[PointResults]) -> Sentence | None:
-    """Return the sentence that decides a yes-or-no question; None without a test or without its rows."""
+class Verdict(NamedTuple):
+    """The sentence that decides a question, and what it says in full: a quantity, ``claim`` or nothing."""
+
+    sentence: Sentence
+    told: str
+
+
+def verdict(study: Mapping[str, Any], found: Sequence[PointResults]) -> Verdict | None:
+    """Return what decides a yes-or-no question; None without a test or without its rows."""
     test, words = (study.get("answer") or {}).get("test") or {}, Words(study)
     rows = _selected(study, test, found) if test else []
     if not rows:
@@ -57,7 +64,15 @@ def verdict(study: Mapping[str, Any], found: Sequence[PointResults]) -> Sentence
         decided, said = _on_course(study, test, rows, words)
     else:
         decided, said = _on_numbers(test, rows, found, words)
-    return Sentence(f"{WORDS[decided]}: {said}", basis_of(rows)) if said else None
+    name = "claim" if "claim" in test else str(test["quantity"])
+    asked = points_asked(study, found)
+    known = [one for one in asked if (one.certified if name == "claim" else one.numbers(name, {}))]
+    others = [one for one in known if one not in rows]
+    swept = {"algorithm", *(key for one in asked for key in one.at)}
+    dims = {*(test.get("at") or {})} - swept
+    few = "claim" in test or "monotone" in test or len(rows) <= ONE_BY_ONE
+    full = few and not others and not dims and "than" not in test
+    return Verdict(Sentence(f"{WORDS[decided]}: {said}", basis_of(rows)), name * full) if said else None
 
 
 def _selected(
@@ -115,12 +130,13 @@ def _on_course(
     subject = trend_of(about, test["quantity"], rows, words)
     if subject is None or not (subject.key or subject.fixed):
         return None, ""
+    along = along or subject.key or subject.fixed
     wanted, met = {"rising": 1, "falling": -1}[test["monotone"]], list[bool | None]()
     for case in subject.cases.values():
         for series in case:
-            ways = (
-                [turn.direction for turn in turns(series)] if len(series) > 1 else [0] * bool(subject.fixed)
-            )
+            sign = -1 if falls(study) else 1
+            ways = [sign * turn.direction for turn in turns(series)] if len(series) > 1 else []
+            ways = [0] if subject.fixed == along else ways
             exact = all(row.estimate.low == row.estimate.high for row in series)
             met.append(True if ways == [wanted] else False if -wanted in ways or (exact and ways) else None)
     return _all_or_some(met, test), lowered(course_sentence(subject, words))
@@ -218,6 +234,8 @@ def _facts(test: Mapping[str, Any], decided: bool | None, each: Sequence[Compare
         texts = [f"{one.estimate.text} {_whose(one, 'for')}".strip() for one in each]
         if len(each) == 1 and (whose := _whose(each[0])):
             return f"the {name} {whose} is {each[0].estimate.text}, {ways[0]}."
+        if len(each) > 1 and len(ways) == len({one.estimate.text for one in each}) == 1:
+            return f"the {name} is {each[0].estimate.text} in all {len(each)} cases, {ways[0]}."
         if len(ways) == 1:
             return f"the {name} is {joined(texts)}, {('', 'both ', 'all ')[len(each) - 1]}{ways[0]}."
         parts = [
@@ -233,9 +251,11 @@ def _facts(test: Mapping[str, Any], decided: bool | None, each: Sequence[Compare
     decisive = decisive or [one for one in each if not one.is_met]
     some = joined([_short(one) for one in decisive[:ONE_BY_ONE]])
     rest = f", and {len(decisive) - ONE_BY_ONE} more" * (len(decisive) > ONE_BY_ONE)
-    why = {True: "these are", False: "it is not for", None: "not decided for"}[decisive[0].is_met]
-    count = met.count(True) or "none"
-    return f"{said} in {count} of {len(each)} cases; {why} {some}{rest}{_doubt(decisive[0])}."
+    why = {True: "these are", False: "it is not for", None: "it is not decided for"}[decisive[0].is_met]
+    count = f" in {met.count(True)} of {len(each)} cases" * (True in met)
+    if None in met and not count:
+        return f"whether {said} {why.removeprefix('it ')} {some}{rest}{_doubt(decisive[0])}."
+    return f"{said}{count or f' in none of {len(each)} cases'}; {why} {some}{rest}{_doubt(decisive[0])}."
 
 
 def _whose(one: Compared, of: str = "of") -> str:

@@ -248,6 +248,7 @@ def draws(table: Mapping[str, Any]) -> bool:
 
 DRAWN = {"finite_horizon_play": ("agents_payoff", "agents_distance")}
 """Of methods with exact results beside simulated ones: the quantities that draws enter."""
+ON_EXPECTED_PAYOFFS = ("hedge", "softmax_policy_gradient")  # learners that draw nothing
 
 
 def has_noise(table: Mapping[str, Any], quantity: str = "") -> bool:
@@ -269,7 +270,7 @@ def has_noise(table: Mapping[str, Any], quantity: str = "") -> bool:
         response = table.get("response_method")
         return "trials" in table or (has_noise(response) if response else "start" not in table)
     shuffled, sampled = table.get("order") == "random", table.get("agents", 0) > 0
-    return shuffled or sampled or plain_kind(table["kind"]) not in SOLVERS
+    return shuffled or sampled or plain_kind(table["kind"]) not in {*SOLVERS, *ON_EXPECTED_PAYOFFS}
 
 
 def goes_together(table: Mapping[str, Any]) -> bool:
