@@ -148,7 +148,26 @@ def test_at_a_fold_there_is_no_slope(start: float, unit: float) -> None:
     assert not found.data.derivative_exists
     assert np.isnan(found.data.slope).all()
     assert np.isnan(found.data.slope_payoff).all()
-    assert "none: the Jacobian is singular, as at a fold" in repr(found)
+    assert "none: the Jacobian is singular to the accuracy of the profile, as at a fold" in repr(found)
+
+
+class Adopters(eqx.Module):
+    """Adoption pays with the other's: ``k x = x^2 + 0.09`` beside 0, with a fold at k = 0.6, x = 0.3."""
+
+    k: Array
+    space = rv.Box.interval(0.0, 1.0, players=2)
+
+    def payoffs(self, x: Array) -> Array:
+        own, other = x[:, 0], x[::-1, 0]
+        return self.k * own * other**2 / (other**2 + 0.09) - own**2 / 2
+
+
+def test_beside_a_fold_a_profile_that_is_no_root_has_no_slope() -> None:
+    """Responses rest at 0.3, where the gradient is 5e-6; the roots are 0.3 -+ 0.0017, with slopes of -+86."""
+    found = rv.solve(Adopters(jnp.asarray(0.60001)), ComparativeStatics("k"), start=[[0.3]] * 2)
+    assert abs(float(found.data.profile[0, 0]) - 0.3) < 1e-3  # else the case is no longer the one described
+    assert not found.data.derivative_exists
+    assert np.isnan(found.data.slope).all()
 
 
 @pytest.mark.parametrize("before", [0.05, 1e-4, 1e-8])
@@ -183,6 +202,17 @@ def test_equal_entries_of_an_array_are_one_parameter() -> None:
     found = rv.solve(equal, ComparativeStatics("prize"), start=[[0.5], [0.5]])
     np.testing.assert_allclose(found.data.slope.values.ravel(), 0.5, rtol=1e-7)
     assert float(found.data.parameter_value) == 2.0
+
+
+@pytest.mark.parametrize("rows", [np.array([1e-6, 1.0, 1e5]), np.array([3.0, 1e7, 1e-9])])
+def test_the_condition_of_a_matrix_is_that_of_its_best_units(rows: np.ndarray) -> None:
+    """Bauer 1963: the spectral radius of ``|A| |A^-1|`` is the least condition number over units."""
+    matrix = np.array([[0.0, 2.0, 1.0], [1.0, 0.0, -1.0], [4.0, 1.0, 0.0]])
+    expected = 1 / np.abs(np.linalg.eigvals(np.abs(matrix) @ np.abs(np.linalg.inv(matrix)))).max()
+    scaled = rows[:, None] * matrix * rows[::-1] ** 2
+    np.testing.assert_allclose(comparative_statics.regularity(scaled), expected, rtol=1e-6)
+    assert comparative_statics.regularity(np.outer(rows, rows)) < 1e-12
+    assert comparative_statics.regularity(np.full((2, 2), np.nan)) == 0.0
 
 
 @pytest.mark.slow

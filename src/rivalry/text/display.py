@@ -223,7 +223,8 @@ def _slope_rows(
     at = f"{record['parameter_value'][1]:.6g}"
     title = f"per unit of {record['parameter_name'][1]}, at {at}; {_difference_in_words(record)}"
     if not record["derivative_exists"][1]:
-        title, none = title.partition(";")[0], "none: the Jacobian is singular, as at a fold"
+        title = title.partition(";")[0]
+        none = "none: the Jacobian is singular to the accuracy of the profile, as at a fold"
         yield AskedTable(title, ("derivative",), [(none,)])
         return
     yield AskedTable(

@@ -16,7 +16,7 @@ from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.oracles import traced_metrics
 from rivalry.core.reparametrisation import unconstrained_game
-from rivalry.core.space import Profile
+from rivalry.core.space import Profile, width
 from rivalry.methods.continuation.parameters import VariedEntries, entries_of, move_along, precise
 from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, projector
 from rivalry.methods.limit_sets.end_state import at_rest
@@ -26,7 +26,7 @@ from rivalry.runtime.jax import jax, jnp, put
 DIFFERENCE = 1e-4  # step of the check, relative to the parameter; absolute where that is 0
 HALVES = (1.0, 0.5)  # of the check's step: differences that shrink with the step are systematic
 NEGLIGIBLE = 1e-8  # of the space
-REGULAR = 1e-6  # a smaller singular value is zero: at a fold half the digits of a profile are known
+REGULAR = 1e-6  # an inverse condition below this is zero: at a fold half the digits of a profile are known
 SINGULAR = 1e3  # times every difference quotient: a slope that is larger does not exist
 FORWARD, CENTRAL = "forward mode", "central difference"
 STAGES = 2  # the equilibrium; the neighbouring ones of the check
@@ -50,14 +50,16 @@ class Statics(NamedTuple):
 class ProfileSlopes(NamedTuple):
     """Derivatives at a profile ``[player axis]``, in amounts and unconstrained; of payoffs ``[player]``.
 
-    ``regular`` is the smallest singular value of the Jacobian, in units in which its diagonal is one.
+    ``regular`` is the `regularity` of the Jacobian, ``step`` Newton's largest step from the profile to a root
+    of the own gradients, in widths of the space.
     """
 
     slope: np.ndarray
     unconstrained: np.ndarray
     payoff: np.ndarray
     at_bound: np.ndarray  # where a bound binds
-    regular: np.ndarray
+    regular: float
+    step: float
 
 
 class ComparativeStatics(BaseLearner):
@@ -87,8 +89,9 @@ class ComparativeStatics(BaseLearner):
 
     The derivative is local: it does not describe a transition to another equilibrium, and it does not exist
     where a bound is only just binding or J is singular. ``derivative_exists`` is false, and slopes are NaN,
-    where J is singular to working precision, as at a fold: it is nearly so in units in which its diagonal is
-    one, or a slope is a thousand times every difference quotient.
+    where J is singular to working precision, as at a fold: its condition number in the best units is above a
+    million, or a slope is a thousand times every difference quotient. Slopes are NaN too where first-order
+    conditions hold so roughly that Newton's method would leave the profile, as it does beside a fold.
 
     Examples
     --------
@@ -232,7 +235,24 @@ def slopes(game: Game, derivative: object, profile: np.ndarray) -> ProfileSlopes
 
     ``derivative`` is that of the game's arrays, `VariedEntries.derivative`.
     """
-    return ProfileSlopes(*map(np.asarray, _slopes(game, derivative, put(np.asarray(profile, dtype=float)))))
+    found = _slopes(game, derivative, put(np.asarray(profile, dtype=float)))
+    slope, unconstrained, payoff, at_bound, system, step = map(np.asarray, found)
+    return ProfileSlopes(slope, unconstrained, payoff, at_bound, regularity(system), float(step))
+
+
+def regularity(matrix: np.ndarray) -> float:
+    """Return the inverse of a matrix's smallest condition number over units of rows and columns.
+
+    This is the spectral radius of ``|A| |A^-1|`` (Bauer, Numerische Mathematik 5, 1963).
+
+    >>> regularity(np.diag([1.0, 1e-9])), regularity(np.ones((2, 2)))
+    (1.0, 0.0)
+    """
+    try:
+        product = np.abs(matrix) @ np.abs(np.linalg.inv(matrix))
+        return float(1 / np.abs(np.linalg.eigvals(product)).max())
+    except np.linalg.LinAlgError:  # singular, or not finite
+        return 0.0
 
 
 @eqx.filter_jit
@@ -263,9 +283,10 @@ def _slopes(game: Game, derivative: object, x: Profile) -> tuple[Array, ...]:
     unconstrained = jnp.linalg.solve(*system).reshape(x.shape) + drift
     _, constrained = jax.jvp(lambda k, y: at(k).space.constrain(y), (zero, y), (one, unconstrained))
     _, payoff = jax.jvp(lambda k, x: at(k).payoffs(x), (zero, x), (one, constrained))
-    size = jnp.sqrt(jnp.abs(jnp.diag(system[0])))
-    regular = jnp.linalg.svd(system[0] / jnp.outer(size, size), compute_uv=False)[-1]
-    return constrained, unconstrained, payoff, ~free_entries, regular
+    force = jnp.where(free_entries, gradient, 0.0).ravel()
+    step = jnp.linalg.solve(*newton_system(jacobi, projector(flat.space, free_entries), force))
+    step = jnp.max(jnp.abs(step.reshape(x.shape)) / width(flat.space))
+    return constrained, unconstrained, payoff, ~free_entries, system[0], step
 
 
 def _solve_neighbours(world: Statics, session: Session) -> None:
@@ -309,6 +330,8 @@ def _exists(world: Statics, size: float, found: ProfileSlopes, quotients: np.nda
     of a thousand is a fold within a millionth of the step.
     """
     if not all(np.all(np.isfinite(part)) for part in found[:3]) or found.regular <= REGULAR:
+        return False
+    if not found.step <= REGULAR:
         return False
     space = unconstrained_game(world.game).space
     # of the space: what the linear prediction moves over the check's step
