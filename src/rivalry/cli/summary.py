@@ -52,7 +52,8 @@ def _table(run: Run, answer: Answer) -> list[str]:
     table = _fitted(answer)
     if table is None or not table.columns:
         return []
-    left = [f"{table.rows_left_out} more points"] * bool(table.rows_left_out) + list(table.columns_left_out)
+    left = [f"{table.rows_left_out} more {table.noun}"] * bool(table.rows_left_out)
+    left += table.columns_left_out
     lines = [output.table(table.columns, table.texts)]
     lines += [f"in every row: {'; '.join(table.notes)}"] * bool(table.notes)
     if left:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib.util import find_spec
@@ -21,7 +22,7 @@ from rivalry.core.files import StoreError, folder_for, followed, write
 from rivalry.core.results import is_truth, netcdf
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.figures import draw
-from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable
+from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.store import LeftOut
 from rivalry.schema.installation import remedy
 
@@ -37,6 +38,7 @@ FORMATS = (*TABLES, "netcdf", *FIGURES)
 EVERYTHING = ("csv", "latex", "parquet")  # formats of all that is stored
 NEEDS = {"parquet": ("pyarrow", "PyArrow"), "xlsx": ("xlsxwriter", "XlsxWriter")}
 EXTRAS = {"parquet": "parquet", "xlsx": "excel"}
+EVERY = 10_000  # columns of a file of numbers, which has all
 HEAD, CELL = 14, 34  # characters of a line of a heading, and of an entry, in LaTeX
 PAGE = 40  # most rows of a LaTeX table on one page
 LATEX_ROWS = 2_000  # longer tables do not suit a paper
@@ -143,12 +145,9 @@ def answer_as(to: str, answer: Answer) -> bytes:
         table = answer.table_of(None)
         assert table is not None  # there are finished cells
         return (_latex_of if to == "latex" else _markdown_of)(answer, table).encode()
-    for columns in range(MOST_COLUMNS, 0, -1):  # half-widths have columns of their own
-        table = answer.table_of(None, columns, constants=to != "xlsx")
-        assert table is not None  # as above
-        frame = numbers_of(table)
-        if len(frame.columns) <= MOST_COLUMNS:
-            break
+    table = answer.table_of(None, EVERY, constants=to != "xlsx", numbers=True)
+    assert table is not None  # as above
+    frame = numbers_of(table)
     if to == "csv":
         return to_csv(frame).encode()
     if to == "xlsx":
@@ -168,7 +167,8 @@ def numbers_of(table: AnswerTable) -> DataFrame:
         if not any(np.isfinite(entry.mean) for entry in entries):
             columns[name] = [entry.text for entry in entries]
             continue
-        columns[name] = [entry.mean for entry in entries]
+        # what is printed as 0 is below what the method resolves
+        columns[name] = [0.0 if entry.text == "0" else entry.mean for entry in entries]
         wide = [entry for entry in entries if entry.high > entry.low]
         if all(np.isclose(entry.high - entry.mean, entry.mean - entry.low) for entry in wide) and wide:
             columns[f"{name}, ±"] = [(entry.high - entry.low) / 2 for entry in entries]
@@ -286,34 +286,62 @@ def _markdown_of(answer: Answer, table: AnswerTable) -> str:
     return "\n\n".join([f"## {answer.title}", *said, "\n".join(lines), *notes]) + "\n"
 
 
-def _xlsx_of(answer: Answer, frame: DataFrame, table: AnswerTable | None) -> bytes:
-    """Return a workbook with one sheet: the table, then notes, sentences and caveats below."""
+def _xlsx_of(answer: Answer, frame: DataFrame, table: AnswerTable) -> bytes:
+    """Return a workbook: the table with notes, sentences and caveats below, the points, and what was run."""
     import xlsxwriter
 
-    assert table is not None
+    points = answer.table_of(None, EVERY, constants=True, numbers=True, lists=False)
+    assert points is not None  # as in the first sheet
     file = BytesIO()
     # text that looks like a formula or an address stays text
     safe = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
     with xlsxwriter.Workbook(file, safe | {"nan_inf_to_errors": True}) as book:
         book.set_properties({"title": answer.title, "created": datetime(2000, 1, 1)})  # equal bytes
-        sheet, bold = book.add_worksheet("results"), book.add_format({"bold": True, "text_wrap": True})
-        sheet.write_row(0, 0, frame.columns, bold)
-        formats = {name: book.add_format({"num_format": name}) for name in map("0.{}".format, DECIMALS)}
-        formats |= {"0.00E+00": book.add_format({"num_format": "0.00E+00"}), "General": None}
-        for k, row in enumerate(frame.itertuples(index=False), start=1):
-            for column, value in enumerate(row):
-                if isinstance(value, str):
-                    sheet.write(k, column, value)
-                elif np.isfinite(value):
-                    sheet.write(k, column, value, formats[number_format(float(value))])
-        sheet.freeze_panes(1, table.keys)
-        for column, name in enumerate(frame.columns):
-            longest = max((len(one) for one in frame[name] if isinstance(one, str)), default=0)
-            sheet.set_column(column, column, min(max(longest + 2, 14), 44))
+        sheet = _sheet_of(book, "results", frame, table.keys)
         below = [*table.notes, *(one.text for one in answer.sentences), *answer.caveats]
         for k, line in enumerate(below, start=len(frame) + 2):
             sheet.write_string(k, 0, line)
+        _sheet_of(book, "points", numbers_of(points), points.keys)
+        about = _about(answer)
+        _sheet_of(
+            book, "about", DataFrame({"about": list(about), "value": list(about.values())}, dtype=object), 1
+        )
     return file.getvalue()
+
+
+def _sheet_of(book: Any, name: str, frame: DataFrame, keys: int) -> Any:
+    """Return a new sheet with a table, whose numbers show four digits."""
+    sheet, bold = book.add_worksheet(name), book.add_format({"bold": True, "text_wrap": True})
+    sheet.write_row(0, 0, frame.columns, bold)
+    formats = {name: book.add_format({"num_format": name}) for name in map("0.{}".format, DECIMALS)}
+    formats |= {"0.00E+00": book.add_format({"num_format": "0.00E+00"}), "General": None}
+    for k, row in enumerate(frame.itertuples(index=False), start=1):
+        for column, value in enumerate(row):
+            if isinstance(value, str):
+                sheet.write(k, column, value)
+            elif np.isfinite(value):
+                sheet.write(k, column, value, formats[number_format(float(value))])
+    sheet.freeze_panes(1, keys)
+    for column, name in enumerate(frame.columns):
+        longest = max((len(one) for one in frame[name] if isinstance(one, str)), default=0)
+        sheet.set_column(column, column, min(max(longest + 2, 14), 44))
+    return sheet
+
+
+def _about(answer: Answer) -> dict[str, str | int]:
+    """Return title, question, study, source, version and date of a run, and its claims with their numbers."""
+    study, run = answer.study, answer.run
+    claims = Counter(claim or "no certificate" for one in answer.points for claim in one.claims.elements())
+    found = {
+        "title": answer.title,
+        "question": answer.question,
+        "study": str(study.get("name") or ""),
+        "source": str(study.get("source") or ""),
+        "version": f"rivalry {run.made_by['rivalry']}" if run else "",
+        "date": run.date if run else "",
+    }
+    counted = {f"results with claim: {claim}": n for claim, n in sorted(claims.items())}
+    return {name: text for name, text in found.items() if text} | counted
 
 
 def number_format(value: float) -> str:

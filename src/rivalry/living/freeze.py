@@ -15,7 +15,6 @@ from rivalry.lab.answer.caveats import check_name
 from rivalry.lab.answer.checks import tally
 from rivalry.lab.answer.figures import BINNED, StaticFigure, draw
 from rivalry.lab.answer.points import PointResults
-from rivalry.lab.answer.table import chosen as shown_points
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import number
 from rivalry.lab.store import LeftOut, Run
@@ -100,11 +99,12 @@ def _lead(run: Run, answer: Answer, chosen: list[Figure], figures: Sequence[Figu
     if (table := answer.table_of(POINTS)) is None:
         return lead
     more = table.rows_left_out
-    said = [f"{more} further points are {_elsewhere(answer)}."] * bool(more)
+    said = [f"{more} further {table.noun} are {_elsewhere(answer)}."] * bool(more)
     said += [f"In every row {typeset(note)}." for note in table.notes]
     rows = [[typeset(text).replace(" ± ", "\u00a0±\u00a0") for text in row] for row in table.texts]
-    found = [answer.points[k] for k in shown_points(answer.points, POINTS)]
-    points, note = _points(run, found, chosen, figures)
+    places = list(dict.fromkeys(table.points))
+    pictures_of, note = _points(run, [answer.points[k] for k in places], chosen, figures)
+    points = [pictures_of[places.index(k)] for k in table.points]
     return lead._replace(
         table=Section("Results", said, table.columns, rows), keys=table.keys, points=points, note=note
     )

@@ -195,17 +195,77 @@ def _mixture(weights: np.ndarray, action_grid: np.ndarray) -> str:
 def asked_rows(record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) -> list[AskedTable]:
     """Return the tables of what a method was asked beside a profile.
 
-    These are the slopes of comparative statics, and what everyone plays in a game of leaders.
+    These are the slopes of comparative statics, commitments, values, distributions of joint actions, vertices
+    of sets of payoffs, and what everyone plays in a game of leaders.
     """
     found: list[AskedTable] = []
     axes = names.get("axis", ())
     if "slope" in record and "parameter_name" in record:
         for k in range(np.size(record["parameter_name"][1])):
             found += _slope_rows(_of_parameter(record, k), axes, names.get("player", ()))
+    if "commitment" in record:
+        strategies = _strategies(record, "commitment")
+        pays = [f"{payoff:.6g}" for payoff in record["commitment_payoff"][1]]
+        known = _names(names, len(pays))
+        rows = list(zip(known, pays, strategies, strict=True))
+        found.append(AskedTable(f"commitment; {_bounds_in_words(record)}", PLAYER_COLUMNS, rows))
+    elif "game_value" in record:
+        found.append(AskedTable("", ("value of the game",), [(_bounds_in_words(record),)]))
+    if "joint_distribution" in record:
+        found.append(_joint_table(record))
+    if "payoff_vertices" in record:
+        corners = record["payoff_vertices"][1]
+        columns = ("vertex", *(f"payoff {name}" for name in _names(names, corners.shape[1])))
+        every = [*enumerate(corners.tolist(), start=1), ("least", record["threat"][1].tolist())]
+        lines = [(str(label), *(f"{payoff + 0.0:.6g}" for payoff in row)) for label, row in every]
+        found.append(AskedTable("subgame-perfect payoffs", columns, lines))
     if "play" in record and record["play"][0] == ("seat", "axis"):
         rows = _table(record["play"][1], record["play_payoff"][1], axes, ())
         found.append(AskedTable("what all players play", PLAYER_COLUMNS, rows))
     return found
+
+
+def _names(names: Mapping[str, tuple[str, ...]], count: int) -> tuple[str, ...]:
+    """Return the names of players, by number where they have none."""
+    known = names.get("player", ())
+    return known if len(known) == count else tuple(map(str, range(count)))
+
+
+def _strategies(record: Mapping[str, Any], name: str) -> list[str]:
+    """Return the players' strategies as text, by the names of actions where they have any."""
+    rows, actions = record[name][1], record.get("action_name", ((), None))[1]
+    if actions is None or np.shape(actions) != np.shape(rows):
+        return [strategy_in_words(row) for row in rows]
+    return [strategy_by_name(row, own) for row, own in zip(rows, actions, strict=True)]
+
+
+def _bounds_in_words(record: Mapping[str, Any]) -> str:
+    """Return proved bounds on a value or payoff, as fractions."""
+    low, high = record["exact_bound"][1].tolist()
+    if np.isneginf(record["value_bound"][1][0]):
+        return f"proved to be at most {high}"
+    return f"{low}, proved" if low == high else f"proved to be from {low} to {high}"
+
+
+def _joint_table(record: Mapping[str, Any]) -> AskedTable:
+    """Return the joint actions of positive probability in the correlated equilibrium of highest welfare."""
+    shares, exact = record["joint_distribution"][1], record["exact_distribution"][1]
+    names = joint_action_names(record["joint_action"][1], record.get("action_name", ((), None))[1])
+    rows = [(names[k], str(exact[k])) for k in np.flatnonzero(shares > ALMOST)]
+    pays = ", ".join(f"{payoff:.6g}" for payoff in record["correlated_payoff"][1])
+    title = f"correlated equilibrium of highest welfare ({_bounds_in_words(record)}), payoffs {pays}"
+    return AskedTable(title, ("joint action", "probability"), rows)
+
+
+def joint_action_names(joint: np.ndarray, actions: np.ndarray | None) -> list[str]:
+    """Return the names of joint actions ``[joint player]``, by number where ``actions`` have no names.
+
+    >>> joint_action_names(np.array([[0, 1], [1, 1]]), np.array([["stag", "hare"]] * 2))
+    ['stag, hare', 'hare, hare']
+    """
+    if actions is None:
+        return [", ".join(map(str, row)) for row in joint.tolist()]
+    return [", ".join(str(own[k]) for own, k in zip(actions, row, strict=True)) for row in joint.tolist()]
 
 
 def _of_parameter(record: Mapping[str, Any], k: int) -> dict[str, Any]:
@@ -640,6 +700,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "hhi": (ONE, "Herfindahl-Hirschman index of market shares, 0 to 10 000"),
     "identified": (ONE, "whether payoffs depend on this coordinate of a strategy"),
     "industry_profit": (PAYOFF, "sum of the firms' profits per period"),
+    "joint_action": ("", "number of every player's action in a joint action, row-major"),
     "joint_distribution": (ONE, "correlated equilibrium of highest welfare: joint actions, row-major"),
     "joint_gain": (PAYOFF, "sum of values under the leader's plan less that in Markov-perfect equilibrium"),
     "joint_play": (ONE, "empirical distribution of joint actions, row-major"),

@@ -114,13 +114,11 @@ class Answer:
         """The printed table, with all rows; None without results."""
         return self.table_of(None)
 
-    def table_of(
-        self, rows: int | None, columns: int = MOST_COLUMNS, *, constants: bool = False
-    ) -> AnswerTable | None:
-        """Return the table of at most so many rows and columns; ``constants``: also of what does not vary."""
+    def table_of(self, rows: int | None, columns: int = MOST_COLUMNS, **options: bool) -> AnswerTable | None:
+        """Return the table of at most so many rows and columns, with the options of `answer_table`."""
         if not self.points:
             return None
-        return answer_table(self.study, self.data, self.points, rows, columns, constants=constants)
+        return answer_table(self.study, self.data, self.points, rows, columns, **options)
 
     @cached_property
     def caveats(self) -> list[str]:

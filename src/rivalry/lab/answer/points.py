@@ -68,11 +68,20 @@ class PointResults:
         self.at = at  # coordinates that vary, without method and replication
         self.index = index  # position along the dimensions of the sweep
         self.random = random  # whether the method draws random numbers
-        self._known, self._names, self._own, self._words = known, names, here, words
+        self._known, self._names, self._own, self.words = known, names, here, words
         self._numbers = numbers  # of the results' seeds, where others have the same
         self._table = table  # of the method
         self._sizes = {} if sizes is None else sizes  # of quantities over all points, which share them
         self._count = len(here["status"])
+
+    @property
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """Variables of the run's dataset ``[result ...]`` that answers are made of."""
+        return self._own
+
+    def variable(self, name: str) -> DataArray | None:
+        """Return one of these in the dataset, with its labels; None where it is missing."""
+        return self._known.get(name)
 
     @cached_property
     def repeats(self) -> str:
@@ -184,7 +193,7 @@ class PointResults:
         """Names of the players."""
         names = np.ravel(self._own.get("player_name", np.array([[]]))[0])
         numbered = (f"player {k}" for k in range(self.regret.shape[1]))
-        return tuple(str(name) for name in names if name) or tuple(map(self._words.who, numbered))
+        return tuple(str(name) for name in names if name) or tuple(map(self.words.who, numbered))
 
     @cached_property
     def actions(self) -> np.ndarray | None:
@@ -195,7 +204,7 @@ class PointResults:
     def axes(self) -> str:
         """Names of a strategy's coordinates, in brackets; empty where they have none."""
         names = [str(name) for name in np.ravel(self._own.get("axis_name", np.array([[]]))[0]) if name]
-        return f" ({', '.join(map(self._words.key, names))})" if names else ""
+        return f" ({', '.join(map(self.words.key, names))})" if names else ""
 
     @cached_property
     def quantities(self) -> dict[str, tuple[Estimate, ...]]:
@@ -290,11 +299,11 @@ class PointResults:
         """Return an entry of a quantity as the study calls it, else as the results do."""
         match = _PLAYER.fullmatch(entry)
         names = np.ravel(self._own.get("player_name", np.array([[]]))[0])
-        if match is None or self._words.is_named(entry) or int(match[1]) >= len(names):
-            return self._words.who(entry)
+        if match is None or self.words.is_named(entry) or int(match[1]) >= len(names):
+            return self.words.who(entry)
         name = str(names[int(match[1])])
         numbered = _NUMBERED.fullmatch(name) and name.partition(" ")[0] not in WHOSE
-        return f"type {name}" if numbered else name or self._words.who(entry)
+        return f"type {name}" if numbered else name or self.words.who(entry)
 
     @cached_property
     def rule_words(self) -> str:
@@ -307,11 +316,11 @@ class PointResults:
         tried = self._own["parameters"][0]  # [trial choice]
         parts = []
         for k in np.flatnonzero(names != ""):
-            text = self._words.value(str(labels[k])) if labels[k] else number_in_words(float(values[k]))
+            text = self.words.value(str(labels[k])) if labels[k] else number_in_words(float(values[k]))
             several = len(np.unique(tried[~np.isnan(tried[:, k]), k])) > 1
             if several or not text.startswith(("[", "{")):
                 text = f"number {int(values[k]) + 1}" if text.startswith(("[", "{")) else text
-                parts.append(f"{self._words.key(str(names[k]))} {text}")
+                parts.append(f"{self.words.key(str(names[k]))} {text}")
         return ", ".join(parts)
 
     @cached_property
@@ -323,7 +332,7 @@ class PointResults:
             self._own[name] for name in ("choice_name", "chosen_bound", "chosen_parameters")
         )
         parts = [
-            f"{self._words.key(str(names[row, k]))} {number_in_words(values[row, k])}, {ends[row, k]}"
+            f"{self.words.key(str(names[row, k]))} {number_in_words(values[row, k])}, {ends[row, k]}"
             for row, k in zip(*np.nonzero(ends != ""), strict=True)
         ]
         return "; ".join(dict.fromkeys(parts))
@@ -580,6 +589,8 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
             ),
             *_LISTS,
             *_WHERE,
+            *_OF_LISTS,
+            *(str(name) for name in data if str(name).startswith(SLOPE)),
             *names,
             *tested((study.get("answer") or {}).get("test") or {}),
         ),
@@ -682,6 +693,17 @@ _LISTS = (
     *("branch_ending", "parameter_name", "event_kind", "event_parameter", "unresolved_parameter"),
     "event_lyapunov",
 )
+_OF_LISTS = (
+    *("equilibria", "equilibrium_payoff", "radius", "component", "equilibrium_claim", "equilibrium_set"),
+    *("event_position", "event_bracket", "event_frequency", "event_lyapunov"),
+    *("crossing", "crossing_direction", "crossing_moves", "crossing_multiplicity", "crossing_position"),
+    *("logit_lambda", "logit_profile", "logit_payoff", "logit_stable", "limit"),
+    *("slope", "slope_payoff", "slope_difference", "derivative_exists", "parameter_value"),
+    *("commitment", "commitment_payoff", "value_bound", "exact_bound", "game_value"),
+    *("joint_distribution", "joint_action", "correlated_payoff", "vertices", "payoff_vertices", "threat"),
+)
+"""Variables of a run's dataset that lists are made of, beside slopes of metrics."""
+SLOPE = "slope_"  # begins the names of derivatives
 _WHERE = ("where", "where_name", "where_range", "where_count", "where_decided")
 RANGES = 4  # of parameters, whose numbers of equilibria are told one by one
 

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from rivalry.core.results import WITH_GAIN, gain_in_words
 from rivalry.lab.answer.estimates import Estimate
+from rivalry.lab.answer.lists import ResultList, Row, list_of, profile_row
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.words import Words, heading
 
@@ -27,6 +30,8 @@ class AnswerTable(NamedTuple):
     keys: int  # columns that say which point a row is
     rows_left_out: int = 0
     columns_left_out: tuple[str, ...] = ()
+    points: tuple[int, ...] = ()  # of every row, the number of its point
+    noun: str = "points"  # what the rows are that are left out
 
     @property
     def texts(self) -> list[list[str]]:
@@ -42,13 +47,18 @@ def answer_table(
     most_columns: int = MOST_COLUMNS,
     *,
     constants: bool = False,
+    numbers: bool = False,
+    lists: bool = True,
 ) -> AnswerTable:
     """Return the table of at most so many rows, where claims change and evenly between, and columns.
 
-    A column with one text in all rows is stated in a note instead, unless ``constants`` are wanted too.
+    A point has one row, or one per equilibrium, event or vertex of its list, unless ``lists`` is false. A
+    column with one text in all rows is stated in a note instead, unless ``constants`` are wanted too. With
+    ``numbers``, every number of a strategy has a column of its own.
     """
     words = Words(study)
-    rows = list(found) if most_rows is None else [found[k] for k in chosen(found, most_rows)]
+    lines, total, noun = _lines(found, most_rows, numbers=numbers, lists=lists)
+    rows = [line.point for line in lines]
     keys: dict[str, list[Estimate]] = {}
     if len({one.algorithm for one in found}) > 1:
         keys["method"] = [Estimate(words.method(one.algorithm)) for one in rows]
@@ -57,24 +67,47 @@ def answer_table(
             _coordinate(one.at[name], words) if name in one.at else Estimate("") for one in rows
         ]
     columns: dict[str, list[Estimate]] = {}
+    in_lines = {name for line in lines for name in line.row}
     for name in dict.fromkeys(name for one in rows for name in one.quantities):
         if name == "profile":
-            columns["strategies"] = [Estimate(_shortened(one.profile_words)) for one in rows]
-        else:
-            columns |= _columns(heading(data, name, words), [one.quantities.get(name, ()) for one in rows])
+            columns["strategies"] = [Estimate(_shortened(line.strategies)) for line in lines]
+        elif name != "payoff" or not any(column.startswith("payoff, ") for column in in_lines):
+            own = [line.point.quantities.get(name, ()) if line.first else () for line in lines]
+            columns |= _columns(heading(data, name, words), own)
     if any(one.repeats for one in rows):
-        columns["n"] = [_number(one.results) for one in rows]
+        columns["n"] = [_number(line.point.results) if line.first else Estimate("") for line in lines]
     if any(not columns or not one.quantities for one in rows):  # what is known of them beside the claim
-        columns["strategies"] = [Estimate(_shortened(one.profile_words)) for one in rows]
-    columns["best choice at an end"] = [Estimate(_shortened(one.bound_of_search)) for one in rows]
-    columns["equilibria"] = [Estimate(one.counts_text) for one in rows]
-    columns["status"] = [Estimate(one.status) for one in rows]
-    columns["claim"] = [Estimate(_claim(one)) for one in rows]
+        columns["strategies"] = [Estimate(_shortened(line.strategies)) for line in lines]
+    # the columns of most players first, so that theirs are in order
+    for name in dict.fromkeys(
+        name for row in sorted((line.row for line in lines), key=len)[::-1] for name in row
+    ):
+        columns[name] = [_in_cell(line.row.get(name, Estimate(""))) for line in lines]
+    about = {
+        "best choice at an end": [_shortened(one.bound_of_search) for one in rows],
+        "equilibria": ["" if line.row and not constants else line.point.counts_text for line in lines],
+        "status": [one.status for one in rows],
+    }
+    columns |= {
+        name: [Estimate(text if line.first else "") for line, text in zip(lines, texts, strict=True)]
+        for name, texts in about.items()
+    }
+    if "claim" not in in_lines:
+        columns["claim"] = [Estimate(_claim(line.point) if line.claimed else "") for line in lines]
     columns = {name: entries for name, entries in columns.items() if any(entry.text for entry in entries)}
+    begins = {name for name in columns if name in about and name not in in_lines}  # in first rows alone
     shared = {
-        name: entries[0].text
+        name: next(iter(texts))
         for name, entries in columns.items()
-        if len(rows) > 1 and len({entry.text for entry in entries}) == 1 and not constants
+        if len(lines) > 1
+        and not constants
+        # nothing is shared by the rows of a list that have no entry
+        and len(
+            texts := {
+                e.text for e, line in zip(entries, lines, strict=True) if line.first or name not in begins
+            }
+        )
+        == 1
     }
     notes = [f"{name}: {text}" for name, text in shared.items() if (name, text) not in USUAL]
     columns = {name: entries for name, entries in columns.items() if name not in shared}
@@ -87,7 +120,81 @@ def answer_table(
         visible.append(last)
     table = keys | {name: columns[name] for name in visible}
     entries = [list(row) for row in zip(*table.values(), strict=True)]
-    return AnswerTable(list(table), entries, notes, len(keys), len(found) - len(rows), left)
+    places = tuple(line.number for line in lines)
+    return AnswerTable(list(table), entries, notes, len(keys), total - len(lines), left, places, noun)
+
+
+class Line(NamedTuple):
+    """A row of a table: its point, what is listed in it, and whether it is the first of its point."""
+
+    point: PointResults
+    number: int  # of the point
+    row: Row
+    first: bool = True
+    claimed: bool = True  # whether the point's claim is one about this row
+
+    @property
+    def strategies(self) -> str:
+        """The profile in words, where the row has no columns of strategies."""
+        return "" if self.row else self.point.profile_words
+
+
+def _lines(
+    found: Sequence[PointResults], most: int | None, *, numbers: bool, lists: bool
+) -> tuple[list[Line], int, str]:
+    """Return at most so many rows of a table, the number of all, and what they are."""
+    known = {k: own for k, one in enumerate(found) if lists and (own := list_of(one, numbers=numbers))}
+    blocks = [known.get(k) or ResultList([{}], "profiles") for k in range(len(found))]
+    if known or numbers:  # strategies have the same columns in all rows
+        rest = {
+            k: profile_row(one, numbers=numbers, payoffs=bool(known))
+            if known or not one.quantities or "profile" in one.quantities
+            else {}
+            for k, one in enumerate(found)
+            if k not in known
+        }
+        blocks = [own if k in known else own._replace(rows=[rest[k]]) for k, own in enumerate(blocks)]
+    total = sum(len(own.rows) for own in blocks)
+    places, longest = _fitting([len(own.rows) for own in blocks], most, found)
+    lines: list[Line] = []
+    for k in places:
+        own, count = blocks[k], min(len(blocks[k].rows), longest)
+        which = np.arange(count)
+        if own.path:
+            count = count if most is None or len(places) == 1 else min(count, ON_PATH)
+            which = np.unique(np.linspace(0, len(own.rows) - 1, count).round().astype(int))
+        lines += [Line(found[k], k, own.rows[j], first=j == 0, claimed=own.claims(int(j))) for j in which]
+    nouns = {own.noun for own in blocks}
+    noun = "points" if not known else nouns.pop() if len(nouns) == 1 else "rows"
+    return lines, total, noun
+
+
+def _fitting(counts: Sequence[int], most: int | None, found: Sequence[PointResults]) -> tuple[list[int], int]:
+    """Return the points that a table has, and of how many rows each, so that it has at most so many.
+
+    >>> _fitting([1, 13], 12, ()), _fitting([2, 2], None, ())
+    (([0, 1], 11), ([0, 1], 2))
+    """
+    every, longest = list(range(len(counts))), max(counts, default=0)
+    if most is None or sum(counts) <= most:
+        return every, longest
+    if longest == 1:
+        return chosen(found, most), 1
+    for size in range(min(len(counts), most), 0, -1):
+        places = chosen(found, size) if size < len(counts) else every
+        for cap in range(longest, 0, -1):
+            if sum(min(counts[k], cap) for k in places) <= most:
+                break
+        if cap >= min(SHORTEST, max(counts[k] for k in places)):
+            break
+    return places, cap
+
+
+SHORTEST, ON_PATH = 3, 5  # fewest rows of a list that is cut; most of a curve beside other results
+
+
+def _in_cell(entry: Estimate) -> Estimate:
+    return entry._replace(text=_shortened(entry.text))
 
 
 USUAL = {("status", "converged"), ("status", "completed"), ("n", "1")}
@@ -133,8 +240,6 @@ def _claim(one: PointResults) -> str:
 
 def chosen(found: Sequence[PointResults], most: int) -> list[int]:
     """Return the indices of at most ``most`` points: both ends of every stretch of one claim, and between."""
-    import numpy as np
-
     if len(found) <= most:
         return list(range(len(found)))
     kinds = [

@@ -16,7 +16,6 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -156,12 +155,11 @@ def store(run: Run) -> Path:
         raise StoreError(f"{run.folder}: {why}")
     study = load_study(run.name).resolved()
     data, times = run.dataset(), run.seconds()
-    newest = max(run.cell_path(cell.id).stat().st_mtime for cell in run.cells)
     found = FullRun(
         schema=SCHEMA,
         study=run.name,
         tables=_digest(study),
-        date=datetime.fromtimestamp(newest, UTC).date().isoformat(),
+        date=run.date,
         seed=study["replications"]["seed"],
         cells=len(run.cells),
         seconds=round(sum(times.values()), 1),
@@ -187,7 +185,7 @@ def _answer(study: Mapping[str, Any], run: Run) -> StoredAnswer:
     """Return the answer of a finished run of a resolved study, without verdicts on reference values."""
     answer = Answer({**study, "expect": []}, run.dataset(), run)
     table = answer.table_of(ROWS)
-    more = [f"{table.rows_left_out} more rows"] if table and table.rows_left_out else []
+    more = [f"{table.rows_left_out} more {table.noun}"] if table and table.rows_left_out else []
     caption, panels = _first_figure(answer)
     return StoredAnswer(
         definition=_digest(study, DEFINITION),

@@ -170,7 +170,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
         "status": status_of(counts),
         "results": table,
         "summary": answer.summary,
-        "left_out": [f"{table.rows_left_out} further points"] * bool(table.rows_left_out)
+        "left_out": [f"{table.rows_left_out} further {table.noun}"] * bool(table.rows_left_out)
         + list(table.columns_left_out)
         if table
         else [],

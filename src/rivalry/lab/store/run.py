@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -299,6 +300,13 @@ class Run:
     def made_by(self) -> dict[str, str]:
         """Versions and platform with which the cells were computed."""
         return dict(self.head["made_by"])
+
+    @property
+    def date(self) -> str:
+        """Date (UTC) of the cell that was computed last; empty without any."""
+        paths = (self.cell_path(cell.id) for cell in self.cells)
+        times = [path.stat().st_mtime for path in paths if path.exists()]
+        return datetime.fromtimestamp(max(times), UTC).date().isoformat() if times else ""
 
     def other_version(self) -> str | None:
         """Return the version that computed the stored cells, if it is not this one."""

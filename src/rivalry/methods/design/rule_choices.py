@@ -81,8 +81,7 @@ class Choice(NamedTuple):
 
     def label(self, code: float) -> str:
         """Return the value in words."""
-        found = self.value(code)
-        return f"{found:.6g}" if isinstance(found, float) else str(found)
+        return in_words(self.value(code))
 
     @property
     def tried(self) -> tuple[float, ...]:
@@ -95,6 +94,23 @@ class Choice(NamedTuple):
     def ends(self) -> tuple[float, ...]:
         """Return codes that test whether the game accepts the values: all of a list, a range's ends."""
         return tuple(np.arange(len(self.values), dtype=float)) if self.values else (self.low, self.high)
+
+
+def in_words(value: object) -> str:
+    """Return a value of a keyword in words: of tables the name, or all entries.
+
+    >>> in_words([{"name": "patient", "gamma": 0.9}, {"name": "impatient", "gamma": 0.5}]), in_words(True)
+    ('patient and impatient', 'yes')
+    >>> in_words({"gamma": 0.9, "share": 0.5}), in_words([1, 2.5]), in_words(None)
+    ('gamma 0.9, share 0.5', '1 and 2.5', 'none')
+    """
+    if isinstance(value, Mapping):
+        return str(value.get("name") or ", ".join(f"{key} {in_words(one)}" for key, one in value.items()))
+    if isinstance(value, list | tuple):
+        return " and ".join(map(in_words, value))
+    if value is None or isinstance(value, bool):
+        return "none" if value is None else "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def choices_of(table: Mapping[str, Any]) -> tuple[Choice, ...]:

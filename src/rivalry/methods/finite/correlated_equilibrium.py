@@ -36,14 +36,14 @@ class CorrelatedEquilibrium(BaseLearner):
     programme; its solution is then taken as fractions, which are checked in exact arithmetic, and the dual
     solution proves an upper bound on the welfare of all correlated equilibria.
 
-    The record holds ``joint_distribution`` (joint), row-major, ``correlated_payoff`` (player),
-    ``value_bound`` (end), proved bounds on the highest welfare, the lower one -inf where the fractions miss a
-    constraint by ``concept_residual``; in text, as exact fractions, ``exact_distribution`` (joint),
-    ``exact_bound`` (end) and ``exact_multipliers`` (incentive), which prove the upper bound: it is the
-    largest welfare of a joint action plus the multipliers times what the player would lose there by a
-    deviation. Incentives are ordered by player, action and the action that replaces it. With ``polytope``
-    also ``dimension`` and ``vertex_count`` of the set of all correlated equilibria, and ``vertices`` (vertex,
-    joint), in exact arithmetic by the double description method.
+    The record holds ``joint_distribution`` (joint), row-major, ``joint_action`` (joint, player), numbers of
+    the actions, ``correlated_payoff`` (player), ``value_bound`` (end), proved bounds on the highest welfare,
+    the lower one -inf where the fractions miss a constraint by ``concept_residual``; in text, as exact
+    fractions, ``exact_distribution`` (joint), ``exact_bound`` (end) and ``exact_multipliers`` (incentive),
+    which prove the upper bound: it is the largest welfare of a joint action plus the multipliers times what
+    the player would lose there by a deviation. Incentives are ordered by player, action and the action that
+    replaces it. With ``polytope`` also ``dimension`` and ``vertex_count`` of the set of all correlated
+    equilibria, and ``vertices`` (vertex, joint), in exact arithmetic by the double description method.
 
     Examples
     --------
@@ -90,9 +90,11 @@ class CorrelatedEquilibrium(BaseLearner):
     def read(self, world: object, session: Session) -> Record:
         if not session["over"][0]:
             return {"status": ((), np.asarray("iteration limit"))}
+        sizes = stateless_tables(world).shape[1:]
         record: Record = {
             "joint_distribution": (("joint",), np.array([float(Fraction(p)) for p in session["shares"]])),
             "exact_distribution": (("joint",), session["shares"]),
+            "joint_action": (("joint", "player"), np.indices(sizes).reshape(len(sizes), -1).T),
             "correlated_payoff": (("player",), session["payoff"]),
             "exact_multipliers": (("incentive",), session["multipliers"]),
         } | bound_record(session["bound"], "correlated")

@@ -125,11 +125,11 @@ function content(found, about, part, place, end) {
 
 /** The table of results, and what is not in it. @param {any} found */
 export function resultTable(found) {
-  const { columns, rows, notes, rows_left_out } = found.table;
+  const { columns, rows, notes, rows_left_out, noun } = found.table;
   const at = columns.indexOf("claim");
   return el("div", {}, table(columns, rows.map((/** @type {string[]} */ row) => row.map((text, k) => (k === at ? claim(text) : text || "–"))), "results"),
     notes.length ? el("p", { class: "soft" }, `In every row: ${notes.join("; ")}.`) : null,
-    rows_left_out ? el("p", { class: "soft" }, `${rows_left_out} further points are in the CSV.`) : null);
+    rows_left_out ? el("p", { class: "soft" }, `${rows_left_out} further ${noun} are in the CSV.`) : null);
 }
 
 /** Failed cells and warnings, if there are any. @param {any} found */

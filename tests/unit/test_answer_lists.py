@@ -1,0 +1,218 @@
+"""Tables of results that are lists: a row per equilibrium, event, vertex or derivative."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+from jaxtyping import Array
+
+import rivalry as rv
+from rivalry.core.results import Record, collect
+from rivalry.lab.answer import Answer
+from rivalry.lab.answer.table import AnswerTable
+from rivalry.lab.export import answer_as
+from rivalry.runtime.jax import jnp
+
+
+class Adopters(eqx.Module):
+    """Equilibria are 0 and the roots of ``k x = x^2 + 0.09``."""
+
+    k: Array
+    space = rv.Box.interval(0.0, 1.0, players=2)
+
+    def payoffs(self, x: Array) -> Array:
+        own, other = x[:, 0], x[::-1, 0]
+        return self.k * own * other**2 / (other**2 + 0.09) - own**2 / 2
+
+
+def roots(k: float) -> list[float]:
+    return [0.0, *sorted(np.roots([1.0, -k, 0.09]).real.tolist())] if k > 0.6 else [0.0]
+
+
+def answer(cells: dict[float, Record], kind: str = "all_equilibria", **tables: Any) -> Answer:
+    """The answer of a run of one method, swept along ``k`` if there are several cells."""
+    rows = [({"k": k, "algorithm": kind}, record) for k, record in cells.items()]
+    study = {
+        "game": {"family": "matrix"},
+        "method": [{"name": kind, "kind": kind}],
+        "expect": [],
+        "plots": [],
+    }
+    data = collect(rows, {"k": list(cells), "algorithm": [kind]})
+    return Answer(study | {"title": "A list", "name": "list"} | tables, data)
+
+
+def table(found: Answer, most: int | None = None) -> AnswerTable:
+    shown = found.table_of(most)
+    assert shown is not None
+    return shown
+
+
+def numbers(found: Answer) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(answer_as("csv", found).decode())))
+
+
+def column(shown: AnswerTable, name: str) -> list[str]:
+    return [row[shown.columns.index(name)] for row in shown.texts]
+
+
+@pytest.fixture(scope="module")
+def lists() -> dict[float, Record]:
+    method = rv.methods.AllEquilibria()
+    return {k: rv.solve(Adopters(jnp.asarray(k)), method).record for k in (0.5, 0.9)}
+
+
+def test_a_list_has_a_row_per_equilibrium_with_numbers_in_full(lists: dict[float, Record]) -> None:
+    found = answer(lists)
+    expected = [(k, x) for k in lists for x in roots(k)]
+    shown = table(found)
+    assert len(shown.rows) == len(expected) == 4
+    assert column(shown, "k") == [f"{k:g}" for k, _ in expected]
+    assert column(shown, "player 0") == ["0", "0", "0.1146", "0.7854"]
+    assert column(shown, "proof")[2].startswith("within ")
+    assert shown.points == (0, 1, 1, 1)
+    rows = numbers(found)
+    for player in (0, 1):
+        ours = [float(row[f"player {player}"]) for row in rows]
+        np.testing.assert_allclose(ours, [x for _, x in expected], atol=1e-12)
+        pays = [k * x**3 / (x**2 + 0.09) - x**2 / 2 for k, x in expected]
+        np.testing.assert_allclose([float(row[f"payoff, player {player}"]) for row in rows], pays, atol=1e-12)
+    assert all(0 <= float(row["radius"]) < 1e-9 for row in rows)
+    assert {float(row["player 0"]) for row in rows[:2]} == {0.0}  # a zero within its radius is 0
+    assert [row["claim"] for row in rows] == ["equilibrium"] * 4
+
+
+def test_a_long_list_is_cut_and_says_how_much(lists: dict[float, Record]) -> None:
+    shown = table(answer({k / 100: lists[0.9] for k in range(10)}), most=8)
+    assert len(shown.rows) <= 8
+    assert len(shown.rows) + shown.rows_left_out == 30
+    assert shown.noun == "equilibria"
+    assert {shown.points.count(k) for k in shown.points} == {3}  # whole lists of fewer points
+    cut = table(answer({0.0: lists[0.9]}), most=2)
+    assert (len(cut.rows), cut.rows_left_out) == (2, 1)
+
+
+def test_a_claim_is_not_spread_over_a_list_without_proofs() -> None:
+    """Only the first of a list is the profile that the certificate is of."""
+    record = rv.solve(rv.games.matrix("stag_hunt"), rv.methods.MixedEquilibria()).record
+    profiles = record["equilibria"][1] * 0.5 + 0.25  # no longer pure, of no component
+    some = {name: value for name, value in record.items() if not name.startswith("component")}
+    found = answer({0.0: some | {"equilibria": (record["equilibria"][0], profiles)}})
+    assert [row["claim"] for row in numbers(found)] == ["equilibrium", "", ""]
+
+
+def test_mixtures_have_words_in_print_and_a_column_per_action_in_files() -> None:
+    game = rv.games.matrix("stag_hunt")
+    found = answer({0.0: rv.solve(game, rv.methods.MixedEquilibria()).record})
+    shown = table(found)
+    assert set(column(shown, "player 0")) == {
+        "stag",
+        "hare",
+        *(t for t in column(shown, "player 0") if "," in t),
+    }
+    rows = numbers(found)
+    assert len(rows) == 3
+    for row in rows:
+        assert float(row["player 0, stag"]) + float(row["player 0, hare"]) == pytest.approx(1.0)
+        assert row["radius"] == "0.0"
+
+
+class Duopoly(eqx.Module):
+    """The price is 10 less all quantities: ``x_i = (10 - 2 c_i + c_j) / 3``."""
+
+    cost: Array
+    space = rv.Box.interval(0.0, 10.0, players=2)
+
+    def payoffs(self, x: Array) -> Array:
+        return (10.0 - x.sum() - self.cost) * x[:, 0]
+
+
+def test_derivatives_have_a_row_each_with_names() -> None:
+    game, method = Duopoly(jnp.array([0.9, 0.3])), rv.methods.ComparativeStatics("cost")
+    record = rv.solve(game, method, start=[1.0, 1.0]).record
+    rows = {row["derivative"]: row for row in numbers(answer({0.0: record}, "comparative_statics"))}
+    quantity = (10 - 2 * np.array([0.9, 0.3]) + np.array([0.3, 0.9])) / 3
+    slopes = np.array([[-2, 1], [1, -2]]) / 3
+    for parameter, at in enumerate((0.9, 0.3)):
+        for player in (0, 1):
+            end = f"of player {player} / d cost of player {parameter}"
+            row = rows[f"d strategy {end}"]
+            assert float(row["value"]) == pytest.approx(slopes[player, parameter], abs=1e-7)
+            assert float(row["at"]) == at
+            of_payoff = 2 * quantity[player] * slopes[player, parameter]  # profits are quantities squared
+            assert float(rows[f"d payoff {end}"]["value"]) == pytest.approx(of_payoff, abs=1e-6)
+
+
+def test_a_fold_has_no_derivative() -> None:
+    method = rv.methods.ComparativeStatics("k")
+    record = rv.solve(Adopters(jnp.asarray(0.6)), method, start=[0.3, 0.3]).record
+    shown = table(answer({0.0: record}, "comparative_statics"))
+    assert column(shown, "value") == ["no derivative: a fold"]
+
+
+def test_vertices_events_and_values_have_rows() -> None:
+    chicken = rv.games.matrix([[6, 2], [7, 0]], [[6, 7], [2, 0]])
+    record = rv.solve(chicken, rv.methods.CorrelatedEquilibrium(polytope=True)).record
+    shown = table(answer({0.0: record}, "correlated_equilibrium"))
+    assert column(shown, "correlated equilibrium")[0] == "of highest welfare"
+    assert len(shown.rows) == 1 + int(record["vertex_count"][1])
+    record = rv.solve(chicken, rv.methods.SubgamePerfectPayoffs(discount=0.9)).record
+    rows = numbers(answer({0.0: record}, "subgame_perfect_payoffs"))
+    vertices = [[float(row[f"payoff, player {k}"]) for k in (0, 1)] for row in rows[:-1]]
+    np.testing.assert_allclose(vertices, record["payoff_vertices"][1], atol=1e-12)
+    assert rows[-1]["payoffs"] == "least payoffs"
+    record = rv.solve(
+        rv.games.matrix([[2, 4], [1, 3]], [[1, 0], [0, 1]]), rv.methods.MixedCommitment()
+    ).record
+    shown = table(answer({0.0: record}, "mixed_commitment"))
+    assert column(shown, "payoff of the leader") == ["7/2"]
+    assert column(shown, "player 0") == ["[0.5 0.5]"]
+    reach = rv.games.influencer(players=3, resource="bimodal")
+    record = rv.solve(reach, rv.methods.Thresholds("reach", low=0.1, high=0.3)).record
+    shown = table(answer({0.0: record}, "thresholds"))
+    assert column(shown, "reach") == ["0.1888"]
+    assert column(shown, "event") == ["the symmetric point gains stability"]
+
+
+def test_every_cell_of_a_file_is_one_number_or_words(lists: dict[float, Record]) -> None:
+    """No tuple, no ``each``, no array: what has several numbers has several columns."""
+    start = np.array([[0.2], [0.3]])
+    single = rv.solve(Adopters(jnp.asarray(0.5)), rv.methods.BestResponse(), start=start).record
+    for found in (answer(lists), answer({0.0: single}, "best_response")):
+        for row in numbers(found):
+            for text in row.values():
+                assert not text.startswith(("(", "[", "each"))
+                assert "e-" not in text or abs(float(text)) > 1e-300
+
+
+def test_a_workbook_has_points_and_what_was_run(lists: dict[float, Record]) -> None:
+    pytest.importorskip("xlsxwriter")
+    openpyxl = pytest.importorskip("openpyxl")
+    found = answer(lists, source="A paper")
+    book = openpyxl.load_workbook(io.BytesIO(answer_as("xlsx", found)))
+    assert book.sheetnames == ["results", "points", "about"]
+    points = list(book["points"].iter_rows(values_only=True))
+    assert len(points) == 1 + 2
+    about = dict(book["about"].iter_rows(min_row=2, values_only=True))
+    assert about["source"] == "A paper"
+    assert about["results with claim: equilibrium"] == 2
+    assert isinstance(list(book["results"].iter_rows(values_only=True))[3][1], float)
+
+
+def test_a_solution_prints_what_its_method_is_for() -> None:
+    chicken = rv.games.matrix([[6, 2], [7, 0]], [[6, 7], [2, 0]])
+    text = repr(rv.solve(chicken, rv.methods.CorrelatedEquilibrium()))
+    assert "correlated equilibrium of highest welfare (21/2, proved), payoffs 5.25, 5.25" in text
+    assert "  0, 0          1/2\n  0, 1          1/4\n  1, 0          1/4" in text
+    text = repr(rv.solve(chicken, rv.methods.SubgamePerfectPayoffs(discount=0.9)))
+    assert "subgame-perfect payoffs" in text
+    assert "  least   2         2" in text  # the pure minmax payoffs
+    text = repr(rv.solve(rv.games.matrix([[2, 4], [1, 3]], [[1, 0], [0, 1]]), rv.methods.MixedCommitment()))
+    assert "commitment; 7/2, proved" in text
+    text = repr(rv.solve(rv.games.matrix([[3, -1], [-2, 1]]), rv.methods.LinearProgramme()))
+    assert "value of the game\n  1/7, proved" in text
