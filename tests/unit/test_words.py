@@ -13,12 +13,16 @@ from matplotlib.axes import Axes
 
 from rivalry import plots
 from rivalry.core.results import Record, collect
+from rivalry.families.race import race
 from rivalry.games import GAMES
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.figures import draw
 from rivalry.lab.report.page import mathml, symbols_of
+from rivalry.lab.study.schema import parameters
 from rivalry.lab.study.words import Words, name_in_words
+from rivalry.living.twins import sliders
 from rivalry.plots.select import label_of, name_of, place_of
+from rivalry.schema.registry import load
 from tests.unit.test_house import in_files
 
 COSTS = [0.0, 1.0, 2.0]
@@ -225,3 +229,31 @@ def test_bars_of_several_methods_are_titled_with_their_words() -> None:
     axes = plots.strategies(named(xr.Dataset(bars, {"algorithm": METHODS})), compare=True)
     titles = [panel.get_title() for panel in axes.child_axes]
     assert titles == ["random allocation", "careful teams"]
+
+
+@pytest.mark.parametrize("family", sorted(GAMES))
+def test_every_key_of_a_family_has_one_name_in_words(family: str) -> None:
+    words = Words({"game": {"family": family}})
+    keys = [row.name for row in parameters(load(GAMES[family].target))]
+    # a table's ``kind`` is what the table itself chooses
+    names = [words.key(name) for name in keys if not name.endswith(".kind")]
+    assert len(set(names)) == len(names)
+    assert not [name for name in names if "_" in name or "." in name]
+    tables = {name.partition(".")[0] for name in keys if "." in name}
+    assert not [name for name in names if any(name.endswith(f" of {table}") for table in tables)]
+    assert {name.partition(".")[0] for name in GAMES[family].words} <= {*keys}
+
+
+def test_keys_have_the_names_of_their_family() -> None:
+    race, market = (Words({"game": {"family": family}}) for family in ("race", "market"))
+    assert race.key("cost.safety_price") == "price of safety"
+    assert race.key("cost.safety_price[0]") == "price of safety of player 0"
+    assert race.key("beliefs[1].contest.decisiveness") == "decisiveness of the contest as player 1 believes"
+    assert market.key("players") == "number of firms"
+    assert Words({"game": {"family": "influencer"}}).key("parameters.tail") == "tail"
+    assert Words({"game": {"family": "karma"}}).key("types[1].gamma") == "discount factor of type 1"
+
+
+def test_sliders_of_a_game_have_the_names_of_its_keys() -> None:
+    for one in sliders(race(disaster_cost=2.0)):
+        assert one["label"] == Words({"game": {"family": "race"}}).key(one["key"])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core import oracles
+from rivalry.lab.study.words import Words
 from rivalry.schema.construction import recipe_of
 
 if TYPE_CHECKING:
@@ -32,19 +33,12 @@ KERNELS = {
 }
 """Classes of kernels in ``HOME`` that have a twin, and the name by which the twin knows each."""
 
-SLIDERS: dict[str, tuple[tuple[str, str], ...]] = {
-    "influencer": (("reach", "reach"), ("exponent", "exponent"), ("alpha", "concentration")),
-    "market": (
-        *(("intercept", "demand intercept"), ("substitution", "substitution")),
-        *(("taste_spread", "taste spread"), ("quality", "quality"), ("unit_cost", "unit cost")),
-    ),
-    "race": (
-        *(("scale_penalty", "scale penalty"), ("disaster_cost", "cost of a disaster")),
-        *(("safety_productivity", "safety productivity"),),
-        ("performance_productivity", "performance productivity"),
-    ),
+SLIDERS = {
+    "influencer": ("reach", "exponent", "alpha"),
+    "market": ("intercept", "substitution", "taste_spread", "quality", "unit_cost"),
+    "race": ("scale_penalty", "disaster_cost", "safety_productivity", "performance_productivity"),
 }
-"""Arguments of the factories that figures offer as sliders, with their labels."""
+"""Arguments of the factories that figures offer as sliders."""
 
 
 def numbers(value: object) -> Any:
@@ -166,14 +160,15 @@ def sliders(game: object) -> list[dict[str, Any]]:
 def sliders_of(twin: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the sliders of a twin; see `sliders`."""
     own = twin["kernel"] if twin["family"] == "influencer" else twin.get("numbers", {})
-    found = []
-    for key, label in SLIDERS.get(twin["family"], ()):
+    words, found = Words({"game": {"family": twin["family"]}}), []
+    for key in SLIDERS.get(twin["family"], ()):
         value = own.get(key)
         entries = np.asarray(value, dtype=float) if value is not None else np.empty(0)
         if not entries.size or entries.ndim > 1 or entries.size > MOST_SLIDERS:
             continue
         largest = float(np.max(np.abs(entries)))
         low, high = (0.2 * largest, 3.0 * largest) if largest else (0.0, 1.0)
+        label = words.key(key)
         found.append({"key": key, "label": label, "value": value, "low": low, "high": high})
     return found
 

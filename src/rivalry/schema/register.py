@@ -91,6 +91,8 @@ class FamilyEntry(NamedTuple):
         Arguments that make an example game, where the defaults do not.
     begin
         Up to three studies to begin with, which ``rivalry list`` names.
+    words
+        Names of keys in words, where they are not the key with spaces.
     """
 
     target: str
@@ -99,6 +101,7 @@ class FamilyEntry(NamedTuple):
     first: Mapping[str, Mapping[str, Any]]
     example: Mapping[str, Any] = MappingProxyType({})
     begin: tuple[str, ...] = ()
+    words: Mapping[str, str] = MappingProxyType({})
 
     @property
     def targets(self) -> tuple[str]:

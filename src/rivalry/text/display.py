@@ -904,16 +904,11 @@ NAMES = {
 
 KEYS = {
     "algorithm": "method",
-    "abstention": "weight of abstention",
     "beta": "inverse temperature",
-    "contest.decisiveness": "decisiveness of the contest",
-    "cost.price": "price of inputs",
-    "disaster_cost": "cost of a disaster",
     "gamma": "discount factor",
-    "local": "share of payments that is redistributed by lane",
-    "payment": "payment rule",
 }
-"""Names of parameters in words, where they are not the key with spaces."""
+"""Names of parameters of methods, and of those of several families, in words, where they are not the key with
+spaces; a family's own are in its `rivalry.schema.register.FamilyEntry`."""
 COUNTED = ("players", "agents", "teams", "firms", "periods")  # parameters that are numbers of something
 ENTRY = re.compile(r"^([^\[]*)\[(\d+)\]$")  # one entry of a parameter, that of a player
 _TABLE = re.compile(r"^([^\[]*)((?:\[\d+\]){2,})$")  # one entry of a table, such as a payoff
@@ -928,8 +923,8 @@ PREFIXES = {
 def key_in_words(name: str) -> str:
     """Return the name of a parameter, by its key or the coordinate of its sweep.
 
-    >>> key_in_words("disaster_cost"), key_in_words("unit_cost[1]"), key_in_words("players")
-    ('cost of a disaster', 'unit cost of player 1', 'number of players')
+    >>> key_in_words("taste_spread"), key_in_words("unit_cost[1]"), key_in_words("players")
+    ('taste spread', 'unit cost of player 1', 'number of players')
     >>> key_in_words("learning.gamma"), key_in_words("algorithm"), key_in_words("payoffs[0][1][1]")
     ('discount factor of learning', 'method', 'payoffs [0][1][1]')
     """

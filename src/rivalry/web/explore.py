@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from rivalry.games import GAMES
+from rivalry.lab.study.words import Words
 from rivalry.living.figure import answer, figures_of, plain
 from rivalry.schema.registry import load, suggestion
 from rivalry.web.safety import Refused
@@ -14,13 +15,13 @@ from rivalry.web.studies import keys_of
 
 
 def family(name: str) -> dict[str, Any]:
-    """Return a family's parameters with bounds, defaults and meanings, and the arguments of its example."""
-    entry = _entry(name)
+    """Return a family's parameters with names, bounds, defaults and meanings, and its example's arguments."""
+    entry, words = _entry(name), Words({"game": {"family": name}})
     return {
         "name": name,
         "title": entry.title,
         "symbols": entry.symbols,
-        "keys": keys_of(load(entry.targets[0])),
+        "keys": [row | {"words": words.key(row["name"])} for row in keys_of(load(entry.targets[0]))],
         "example": plain(dict(entry.example)),
     }
 

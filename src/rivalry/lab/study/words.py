@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from rivalry.games import GAMES
 from rivalry.lab.study.document import asks_of
 from rivalry.plots.families import DEFAULTS
 from rivalry.plots.select import format_value
@@ -43,6 +44,7 @@ CONTROLS = {
 REPLACED = {"memoryless": "memory", "gamma_zero": "gamma"}
 """The key in place of whose value a negative control has its own."""
 ROLES = ("leader", "follower")
+_TABLES = re.compile(r"(types|beliefs)\[(\d+)\]\.(.+)")
 _WHO = re.compile(r"\b(?:player|seat) (\d+)\b")
 
 
@@ -82,6 +84,8 @@ class Words:
             turns = [leaders, [1 - leaders[0]]]
         alone = [len(turn) for turn in turns] == [1, 1]
         self._roles = {turn[0]: role for turn, role in zip(turns, ROLES, strict=False)} if alone else {}
+        family = GAMES.get(str(game.get("family")))
+        self._keys = KEYS | dict(family.words if family else {})
         self._noun = "firm" if game.get("family") == "market" else "player"
 
     def quantity(self, name: str) -> str:
@@ -120,19 +124,29 @@ class Words:
         ('reach of influence', 'unit cost of player 1', 'discount factor of learning', 'number of players')
         >>> Words({"method": [{"name": "learning"}]}).key("learning.gamma"), words.key("resource.means[0]")
         ('discount factor', 'means of resource [0]')
+        >>> race = Words({"game": {"family": "race"}})
+        >>> race.key("cost.safety_price[1]"), race.key("beliefs[0].cost.safety_price")
+        ('price of safety of player 1', 'price of safety as player 0 believes')
         """
         if name in self._own:
             return self._own[name]
-        if name not in KEYS and (match := ENTRY.match(name)):
+        if name in self._keys:
+            return self._keys[name]
+        if match := ENTRY.match(name):
             table = match[1].rpartition(".")[0]
-            if table and table not in self._methods:  # of a resource, say: no player's
+            if table and match[1] not in self._keys and table not in self._methods:  # no player's
                 return f"{self.key(match[1])} [{match[2]}]"
             who = self._player(int(match[2]))
             return f"{self.key(match[1])} of {'the ' * (who in ROLES)}{who}"
+        if match := _TABLES.match(name):  # a type's, or a player's belief
+            whose = (
+                f"of type {match[2]}" if match[1] == "types" else f"as {self._player(int(match[2]))} believes"
+            )
+            return f"{self.key(match[3])} {whose}"
         rest, _, last = name.rpartition(".")
-        if name in KEYS or not rest:
+        if not rest:
             return key_in_words(name)
-        if self._methods == [rest]:
+        if self._methods == [rest] or rest == "parameters":
             return self.key(last)
         return f"{self.key(last)} of {self.method(rest) if rest in self._methods else self.key(rest)}"
 

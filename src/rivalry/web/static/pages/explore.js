@@ -53,6 +53,20 @@ export default async function explore({ root, query: given, go, title }) {
   let turn = 0;
   let started = false;
 
+  /** Hide what the figure has a slider for, one per player: a parameter stands once. */
+  function once() {
+    const own = new Set((model?.get("figure").data.parameters ?? []).map((/** @type {any} */ one) => one.key));
+    for (const one of /** @type {NodeListOf<HTMLElement>} */ (side.querySelectorAll("[data-key]"))) one.hidden = own.has(one.dataset.key);
+  }
+
+  /** Draw the game anew after a parameter has changed; what the figure's sliders say stays, unless players changed.
+   * @param {string} key */
+  function changed(key) {
+    if (key !== "players") Object.assign(parameters, model?.get("state").parameters);
+    else for (const name of Object.keys(parameters)) if (Array.isArray(parameters[name])) delete parameters[name];
+    draw();
+  }
+
   async function draw() {
     const mine = ++turn;
     history.replaceState(null, "", `/explore${query({ family: name, set: Object.keys(parameters).length ? JSON.stringify(parameters) : "" })}`);
@@ -99,6 +113,7 @@ export default async function explore({ root, query: given, go, title }) {
       (words) => { if (!closed) wrong.replaceChildren(notice(words, "fair")); });
     model = new Model({ figure, state: state ?? {}, host: "workbench" }, certify);
     clean = mount(box, view, model);
+    once();
     certify(model);
     if (!started) begin(model, certify);
   }
@@ -117,7 +132,8 @@ export default async function explore({ root, query: given, go, title }) {
   draw();
   ask(path).then((family) => {
     if (closed) return;
-    side.replaceChildren(el("p", { class: "soft" }, family.title), el("div", { class: "sliders" }, controls(family.keys, parameters, draw)));
+    side.replaceChildren(el("p", { class: "soft" }, family.title), el("div", { class: "sliders" }, controls(family.keys, parameters, changed)));
+    once();
   }, (error) => wrong.replaceChildren(notice(error.message, "bad")));
   return () => {
     closed = true;
@@ -125,7 +141,7 @@ export default async function explore({ root, query: given, go, title }) {
   };
 }
 
-/** Sliders and choices for the parameters that one number or word sets. @param {any[]} keys @param {any} values @param {() => void} changed */
+/** Sliders and choices for the parameters that one number or word sets. @param {any[]} keys @param {any} values @param {(key: string) => void} changed */
 function controls(keys, values, changed) {
   const rank = (/** @type {any} */ row) => (PREFERRED.includes(row.name) ? PREFERRED.indexOf(row.name) : 99);
   const rows = keys.filter((row) => !row.name.includes(".")).sort((one, other) => rank(one) - rank(other)).map((row) => [row, control(row, values, changed)]).filter(([, made]) => made);
@@ -134,16 +150,16 @@ function controls(keys, values, changed) {
   return [...first.map(([, made]) => made), rest.length ? el("details", {}, el("summary", {}, `${rest.length} more`), el("div", { class: "sliders" }, rest.map(([, made]) => made))) : null];
 }
 
-/** @param {any} row @param {any} values @param {() => void} changed */
+/** @param {any} row @param {any} values @param {(key: string) => void} changed */
 function control(row, values, changed) {
   const shapes = row.schema.anyOf ?? [row.schema];
   const number = shapes.find((/** @type {any} */ one) => one.type === "number" || one.type === "integer");
   const words = shapes.find((/** @type {any} */ one) => one.enum)?.enum ?? (row.schema.type === "boolean" ? [false, true] : null);
-  const label = row.symbol ? `${row.name.replaceAll("_", " ")} (${symbol(row.symbol)})` : row.name.replaceAll("_", " ");
+  const label = row.symbol ? `${row.words} (${symbol(row.symbol)})` : row.words;
   if (words) {
-    const choice = el("select", { "aria-label": label, onchange: () => { values[row.name] = words[Number(choice.value)]; changed(); } }, words.map((/** @type {any} */ word, /** @type {number} */ j) => el("option", { value: j }, String(word).replaceAll("_", " "))));
+    const choice = el("select", { "aria-label": label, onchange: () => { values[row.name] = words[Number(choice.value)]; changed(row.name); } }, words.map((/** @type {any} */ word, /** @type {number} */ j) => el("option", { value: j }, String(word).replaceAll("_", " "))));
     choice.value = String(Math.max(0, words.indexOf(values[row.name] ?? row.default)));
-    return el("label", { title: row.meaning }, label, choice);
+    return el("label", { title: row.meaning, "data-key": row.name }, label, choice);
   }
   const usual = values[row.name] ?? row.default ?? Number(/(?:default|else) ([\d.]+)/.exec(row.meaning)?.[1] ?? NaN);
   if (!number || typeof usual !== "number" || Number.isNaN(usual)) return null;
@@ -157,7 +173,7 @@ function control(row, values, changed) {
   const output = el("span", { class: "soft" }, known ? format(usual) : "default");
   const input = el("input", { type: "range", class: "range", min: number.exclusiveMinimum !== undefined ? low + room : low, max: number.exclusiveMaximum !== undefined ? high - room : high, step: whole ? 1 : "any", "aria-label": label,
     oninput: () => { output.textContent = format(Number(input.value), 4); },
-    onchange: () => { values[row.name] = whole ? Math.round(Number(input.value)) : Number(Number(input.value).toPrecision(4)); changed(); } });
+    onchange: () => { values[row.name] = whole ? Math.round(Number(input.value)) : Number(Number(input.value).toPrecision(4)); changed(row.name); } });
   input.value = String(usual);
-  return el("label", { class: "slide", title: row.meaning }, el("span", { class: "row between" }, label, output), input);
+  return el("label", { class: "slide", title: row.meaning, "data-key": row.name }, el("span", { class: "row between" }, label, output), input);
 }
