@@ -47,7 +47,6 @@ _OWN = {
         },
         begin=("lovett_fig6", "attention", "market_makers"),
         words={
-            "abstention": "weight of abstention",
             "alpha": "concentration of influence",
             "budgets": "weight of influence",
             "corners": "number of coordinates",

@@ -16,7 +16,6 @@ GAMES = {
         },
         begin=("city_free_flow", "city_mechanisms", "city_rules"),
         words={
-            "payment": "payment rule",
             "local": "share of payments that is redistributed by lane",
             "p_dormant": "probability of a dormant step",
             "paths_per_agent": "number of paths per agent",
@@ -44,7 +43,6 @@ GAMES = {
         },
         begin=("karma_equilibrium", "karma_mechanisms", "karma_fairness"),
         words={
-            "payment": "payment rule",
             "chain": "transition matrix of urgencies",
             "receiver": "recipient of payments",
             "price": "fixed price",

@@ -903,12 +903,14 @@ NAMES = {
 """Names of variables in words, where they are not the variable's own name with spaces."""
 
 KEYS = {
+    "abstention": "weight of abstention",
     "algorithm": "method",
     "beta": "inverse temperature",
     "gamma": "discount factor",
+    "payment": "payment rule",
 }
-"""Names of parameters of methods, and of those of several families, in words, where they are not the key with
-spaces; a family's own are in its `rivalry.schema.register.FamilyEntry`."""
+"""Names of parameters of methods and of several families, and of those drawn without a study, in words, where
+they are not the key with spaces; others are in `rivalry.schema.register.FamilyEntry`."""
 COUNTED = ("players", "agents", "teams", "firms", "periods")  # parameters that are numbers of something
 ENTRY = re.compile(r"^([^\[]*)\[(\d+)\]$")  # one entry of a parameter, that of a player
 _TABLE = re.compile(r"^([^\[]*)((?:\[\d+\]){2,})$")  # one entry of a table, such as a payoff
