@@ -20,6 +20,7 @@ from rivalry.lab.answer.claims import on_claims, on_lists
 from rivalry.lab.answer.grammar import lowered
 from rivalry.lab.answer.points import REPEATED, PointResults, points_of, tested, thinned
 from rivalry.lab.answer.positions import position_sentences
+from rivalry.lab.answer.robustness import on_two_keys
 from rivalry.lab.answer.summary import summarise, tiled
 from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable, answer_table
 from rivalry.lab.answer.trends import on_quantities
@@ -85,7 +86,7 @@ class Answer:
         few = self.points if self.sampled is self.data else points_of(self.study, self.sampled)
         first = None if self._absent_rows else verdict(self.study, self.points)
         told, decided = (first.told, [first.sentence]) if first else ("", [])
-        lead = on_quantities(self.study, few, told)
+        lead = on_two_keys(self.study, few) or on_quantities(self.study, few, told)
         lead = lead or ([] if first else position_sentences(self.study, few))
         lists = on_lists(self.study, self.points)
         lists = lists[: MOST - 1]
