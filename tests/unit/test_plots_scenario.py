@@ -49,7 +49,7 @@ def swept(claims: object = "equilibrium") -> xr.Dataset:
 
 def test_one_panel_per_metric_and_one_line_per_player() -> None:
     data = swept()
-    ax = rv.plots.scenario(data, period=1)
+    ax = rv.plots.scenario(data, at={"size": 1}, period=1)
     assert [panel.get_title() for panel in ax.child_axes] == [
         "safety input",
         "performance",
@@ -60,8 +60,25 @@ def test_one_panel_per_metric_and_one_line_per_player() -> None:
     np.testing.assert_allclose(lines(second, "_line")[0].get_ydata(), data.performance.values[:, 0, 1, 0])
     np.testing.assert_allclose(lines(third, "_line")[0].get_ydata(), data.p_safe.values[:, 0])
     assert labels(ax) == ["player 0", "player 1", "all players"]
-    assert ax.get_title(loc="left") == "size = 1 (first of 2) · period 1"
+    assert ax.get_title(loc="left") == "size = 1 · period 1"
     assert first.get_xlabel() == "price"
+
+
+def test_a_second_parameter_is_drawn_as_lines_up_to_seven() -> None:
+    data = swept()
+    ax = rv.plots.scenario(data, quantities=["p_safe"])
+    (panel,) = ax.child_axes
+    assert labels(ax)[:2] == ["size = 1", "size = 2"]
+    assert "first of" not in ax.get_title(loc="left")
+    for k, line in enumerate(lines(panel, "_line")):
+        np.testing.assert_allclose(line.get_ydata(), data.p_safe.values[:, k])
+    drawn = {str(part.get_gid()).split("-")[1] for part in panel.get_children() if part.get_gid()}
+    assert drawn == {"0", "1"}
+    eight = xr.concat([data.p_safe.isel(size=0)] * 8, "size").assign_coords(size=range(8)).to_dataset()
+    eight["claim"] = (
+        xr.full_like(eight.p_safe, 0.0).astype(str).copy(data=np.full((8, len(PRICES)), "equilibrium"))
+    )
+    assert "(first of 8)" in rv.plots.scenario(eight, over="price").get_title(loc="left")
 
 
 def test_an_entry_of_a_metric_is_drawn_by_its_index() -> None:

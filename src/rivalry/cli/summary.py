@@ -55,7 +55,7 @@ def _table(run: Run, answer: Answer) -> list[str]:
     left = [f"{table.rows_left_out} more {table.noun}"] * bool(table.rows_left_out)
     left += table.columns_left_out
     lines = [output.table(table.columns, table.texts)]
-    lines += [f"in every row: {'; '.join(table.notes)}"] * bool(table.notes)
+    lines += [f"in every row: {'; '.join(table.notes)}"] * bool(table.notes) + [table.mark] * bool(table.mark)
     if left:
         command = f"`rivalry export {quote(str(run.folder))} --to csv`"
         lines.append(f"not shown: {', '.join(left[:4])}{', ...' * (len(left) > 4)}; {command} writes all")
@@ -66,7 +66,7 @@ def _fitted(answer: Answer) -> AnswerTable | None:
     from rivalry.lab.answer.table import MOST_COLUMNS
 
     for count in range(MOST_COLUMNS, 1, -1):
-        table = answer.table_of(ROWS, count)
+        table = answer.printed_table(ROWS, count)
         # the first quantity is shown beside the claim, in more lines if need be
         if table is None or len(table.columns) <= table.keys + 2 or output.fits(table.columns, table.texts):
             break

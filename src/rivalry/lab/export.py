@@ -142,7 +142,7 @@ def _export(run: Run, to: str, folder: Path, everything: bool) -> Exported:
 def answer_as(to: str, answer: Answer) -> bytes:
     """Return the table of an answer as a file of one of the formats `TABLES`."""
     if to in ("latex", "markdown"):
-        table = answer.table_of(None)
+        table = answer.printed_table()
         assert table is not None  # there are finished cells
         return (_latex_of if to == "latex" else _markdown_of)(answer, table).encode()
     table = answer.table_of(None, EVERY, constants=to != "xlsx", numbers=True)
@@ -205,6 +205,7 @@ def _latex_of(answer: Answer, table: AnswerTable) -> str:
     label = re.sub(r"[^a-z0-9]+", "-", str(answer.study.get("name", "results")).lower())
     title = rf"\caption{{{_tex_of_text(answer.title)}}}\label{{tab:{label}}}"
     notes = [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
+    notes += [f"{table.mark}."] * bool(table.mark)
     below = [_tex_of_text(note) for note in (*notes, *(one.text for one in answer.sentences))]
     if len(rows) > PAGE:
         return "\n".join(
@@ -282,6 +283,7 @@ def _markdown_of(answer: Answer, table: AnswerTable) -> str:
     lines = [f"| {' | '.join(row)} |" for row in bars]
     lines.insert(1, f"|{'---|' * len(table.columns)}")
     notes = [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
+    notes += [f"{table.mark}."] * bool(table.mark)
     said = [one.text for one in answer.sentences]
     return "\n\n".join([f"## {answer.title}", *said, "\n".join(lines), *notes]) + "\n"
 

@@ -15,6 +15,7 @@ from rivalry.lab.answer.caveats import check_name
 from rivalry.lab.answer.checks import tally
 from rivalry.lab.answer.figures import BINNED, StaticFigure, draw
 from rivalry.lab.answer.points import PointResults
+from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import number
 from rivalry.lab.store import LeftOut, Run
@@ -25,6 +26,7 @@ from rivalry.living.runs import figures_of_parts, figures_of_points, first_cell
 from rivalry.text.display import typeset, verified_in_words
 
 ROWS = 200  # most rows of a table of checks or certificates
+TWO_WAY_ROWS = 10  # most values down in a table by two keys
 POINTS = 40  # most points in the table of results, each with its living figure
 
 
@@ -96,11 +98,17 @@ def _lead(run: Run, answer: Answer, chosen: list[Figure], figures: Sequence[Figu
     figures_svg = [(one.svg, typeset(one.caption)) for one in pictures]
     lead = Lead(run.title, answer.question, sentences, figures_svg)
     lead = lead._replace(caveats=list(map(typeset, answer.caveats)))
+    if first.svg and answer.figure_key:
+        lead = lead._replace(series=(answer.figure_key[0], list(map(typeset, answer.figure_key[1]))))
+    if two := answer.two_way(TWO_WAY_ROWS):
+        numbers = sorted({k for block in two.blocks for row in block.points for k in row if k >= 0})
+        points, note = _points(run, [answer.points[k] for k in numbers], chosen, figures)
+        about = Section("Results", _notes(two.stacked, answer))
+        by_number = dict(zip(numbers, points, strict=True))
+        return lead._replace(table=about, two_way=two, by_number=by_number, points=points, note=note)
     if (table := answer.table_of(POINTS)) is None:
         return lead
-    more = table.rows_left_out
-    said = [f"{more} further {table.noun} are {_elsewhere(answer)}."] * bool(more)
-    said += [f"In every row {typeset(note)}." for note in table.notes]
+    said = _notes(table, answer)
     rows = [[typeset(text).replace(" ± ", "\u00a0±\u00a0") for text in row] for row in table.texts]
     places = list(dict.fromkeys(table.points))
     pictures_of, note = _points(run, [answer.points[k] for k in places], chosen, figures)
@@ -108,6 +116,14 @@ def _lead(run: Run, answer: Answer, chosen: list[Figure], figures: Sequence[Figu
     return lead._replace(
         table=Section("Results", said, table.columns, rows), keys=table.keys, points=points, note=note
     )
+
+
+def _notes(table: AnswerTable, answer: Answer) -> list[str]:
+    """Return what a table leaves out, and what holds in all its rows."""
+    more = table.rows_left_out
+    said = [f"{more} further {table.noun} are {_elsewhere(answer)}."] * bool(more)
+    said += [f"{typeset(table.mark)}."] * bool(table.mark)
+    return said + [f"In every row {typeset(note)}." for note in table.notes]
 
 
 def _points(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from html import escape
+from types import MappingProxyType
 from typing import NamedTuple
 
+from rivalry.lab.answer.two_way import TwoWayTable
 from rivalry.living.bundle import STATIC, page_script, style
 from rivalry.living.figure import Figure
+from rivalry.text.display import typeset
 
 
 class Section(NamedTuple):
@@ -32,7 +35,9 @@ class Lead(NamedTuple):
 
     ``pictures`` are figures as SVG, which stand in the page as they are, each with a caption. ``table`` says
     in ``points`` which figure of the page, by number, shows each row, and of a figure of cells which cell;
-    None for none. The first ``keys`` of its columns name the point.
+    None for none. The first ``keys`` of its columns name the point. In its place ``two_way`` may have the
+    points by two keys, with figures in ``by_number``. ``series`` is the second key of the first picture, with
+    its values.
     """
 
     heading: str
@@ -44,6 +49,9 @@ class Lead(NamedTuple):
     points: Sequence[tuple[int, str] | None] = ()
     caveats: Sequence[str] = ()
     note: str = ""  # below the living figure
+    two_way: TwoWayTable | None = None
+    by_number: Mapping[int, tuple[int, str] | None] = MappingProxyType({})
+    series: tuple[str, Sequence[str]] | None = None
 
 
 class PageParts(NamedTuple):
@@ -158,8 +166,9 @@ def _lead(one: Lead, rooms: Sequence[str], among: bool) -> str:
     parts += [f'<p class="question">{escape(one.question)}</p>'] if one.question else []
     for text, basis in one.sentences:
         parts.append(f'<p class="finding">{escape(text)} <small>{escape(basis)}</small></p>')
-    for picture, caption in one.pictures:
-        image = f'<div class="drawn" role="img" aria-label="{escape(caption)}">{picture}</div>'
+    for k, (picture, caption) in enumerate(one.pictures):
+        own = f' data-series="{_json(one.series)}"' if one.series and not k else ""
+        image = f'<div class="drawn" role="img" aria-label="{escape(caption)}"{own}>{picture}</div>'
         parts.append(f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>")
     fold = f"<details>\n<summary>Table and living figure of {escape(one.heading)}</summary>"
     parts += [fold] * among
@@ -176,6 +185,8 @@ def _lead(one: Lead, rooms: Sequence[str], among: bool) -> str:
 
 def _section(one: Section, lead: Lead | None = None) -> str:
     parts = [f"<p>{escape(text)}</p>" for text in one.paragraphs]
+    if lead and lead.two_way:
+        parts.append(_wide(one.heading, _two_way(lead.two_way, lead)))
     if one.rows:
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in one.columns)
         points = lead.points if lead and lead.points else [None] * len(one.rows)
@@ -185,15 +196,43 @@ def _section(one: Section, lead: Lead | None = None) -> str:
         )
         keys = f' data-keys="{lead.keys}"' if lead else ""
         table = f"<table{keys}><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
-        parts.append(
-            f'<div class="wide" tabindex="0" role="region" aria-label="{escape(one.heading)}">{table}</div>'
-        )
+        parts.append(_wide(one.heading, table))
     if one.verbatim:
         parts.append(f'<pre tabindex="0">{escape(one.verbatim)}</pre>')
     body, heading = "\n".join(reversed(parts) if lead else parts), f"<h2>{escape(one.heading)}</h2>"
     if one.folded:
         return f"<details>\n<summary>{heading}</summary>\n{body}\n</details>\n"
     return f"<section>\n{heading}\n{body}\n</section>\n"
+
+
+def _wide(name: str, table: str) -> str:
+    return f'<div class="wide" tabindex="0" role="region" aria-label="{escape(name)}">{table}</div>'
+
+
+def _two_way(table: TwoWayTable, lead: Lead) -> str:
+    """Return a table by two keys as HTML, each entry with its figure and the values of its keys."""
+    names, width = [table.down, table.across, *table.others], len(table.columns)
+    values = "".join(f'<th scope="col">{escape(typeset(value))}</th>' for value in table.columns)
+    head = f'<tr><th rowspan="2" scope="col">{escape(table.down)}</th>'
+    head += f'<th colspan="{width}" scope="colgroup">{escape(table.across)}</th></tr><tr>{values}</tr>'
+    bodies = []
+    for block in table.blocks:
+        lines = [f'<tr><th colspan="{width + 1}" scope="rowgroup">{escape(block.heading)}</th></tr>']
+        for label, row, numbers in zip(table.labels, block.rows, block.points, strict=True):
+            cells = f'<th scope="row">{escape(typeset(label))}</th>'
+            for value, entry, number in zip(table.columns, row, numbers, strict=True):
+                at = [typeset(text) for text in (label, value, *block.place)]
+                own = f' data-at="{_json(at)}"' if number >= 0 else ""
+                text = escape(typeset(entry.text).replace(" ± ", "\u00a0±\u00a0"))
+                cells += f"<td{_point(lead.by_number.get(number))}{own}>{text}</td>"
+            lines.append(f"<tr>{cells}</tr>")
+        bodies.append(f"<tbody>{chr(10).join(lines)}</tbody>")
+    return f'<table data-names="{_json(names)}"><thead>{head}</thead>\n{chr(10).join(bodies)}</table>'
+
+
+def _json(value: object) -> str:
+    """Return a value as JSON in an attribute."""
+    return escape(json.dumps(value, ensure_ascii=False))
 
 
 def _point(point: tuple[int, str] | None) -> str:

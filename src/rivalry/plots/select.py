@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 At = Mapping[str, Any] | None
 """A point of a sweep by its coordinates; the first otherwise."""
 Names = Sequence[str] | None
+SCENARIO = ("safety_input", "performance_input", "performance", "p_safe_given_win", "p_safe", "payoff")
+"""Metrics of a scenario that names none, as far as the data hold them."""
+LINES = 7  # most values of a second key that are lines of a figure
+NOT_KEYS = ("algorithm", "replication", "batch", "point")  # dimensions of a sweep that are no parameters
 FEW = 8  # most variables listed where one is missing
 OWN = frozenset({"player", "private", "karma", "bid", "rank", "state", "action", "agent", "monitor", "end"})
 OWN |= {"coordinate", "node", "class", "example", "path", "position", "trip", "place", "lane", "grid_point"}
@@ -266,6 +270,29 @@ def find_sweep(data: Dataset, main: str, rank: int, at: At, over: str | None) ->
     if over in (at or {}):
         raise ValueError(f"at.{over}: is drawn along the axis; pick another coordinate, or another plot")
     return over
+
+
+def second_key(
+    data: Dataset, main: str, rank: int, over: str, at: At, most: int | None = LINES
+) -> str | None:
+    """Return the swept coordinate of ``main`` beside ``over`` with most values, if at most so many.
+
+    None without one. Coordinates in ``at`` are fixed; methods and replications are no parameters.
+
+    >>> from xarray import Dataset
+    >>> data = Dataset({"p": (("a", "b"), [[0.1, 0.2], [0.3, 0.4]])}, {"a": [1, 2], "b": ["x", "y"]})
+    >>> second_key(data, "p", 0, "a", None), second_key(data, "p", 0, "a", {"b": "x"})
+    ('b', None)
+    """
+    fixed = {dimension(data, name) or name for name in (over, *(at or {}))}
+    dims = map(str, data[main].dims[: data[main].ndim - rank])
+    swept = [
+        dim
+        for dim in dims
+        if dimension(data, dim) == dim and dim not in fixed and dim not in NOT_KEYS and data.sizes[dim] > 1
+    ]
+    longest = max(swept, key=lambda dim: data.sizes[dim], default=None)
+    return None if longest is None or (most and data.sizes[longest] > most) else longest
 
 
 def dimension(data: Dataset, name: str) -> str | None:

@@ -480,7 +480,7 @@ def panel_data(plot: Callable[..., Axes], data: Dataset, /, **options: object) -
 
 def _mark(part: Artist, ax: Axes, name: object) -> dict[str, Any] | None:
     """Kind, legend and coordinates of an artist on its axes; None without any."""
-    if not part.get_visible():
+    if not part.get_visible() or part.get_alpha() == 0:
         return None
     label = str(part.get_label() if name is None else name)
     legend = {} if label.startswith("_") or not label else {"label": label}

@@ -20,6 +20,7 @@ from rivalry.lab.answer.caveats import failures_of, lines, warnings_of
 from rivalry.lab.answer.estimates import VISIBLE
 from rivalry.lab.answer.figures import draw
 from rivalry.lab.answer.points import REPEATED
+from rivalry.lab.answer.two_way import TwoWayTable
 from rivalry.lab.export import FORMATS, export
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import certificate_groups
@@ -50,7 +51,8 @@ def results(folder: str, part: str) -> dict[str, Any]:
     run = _part(folder, part)
     damaged = run.collect().damaged
     answer = answer_of(run)
-    table = answer.table_of(ROWS)
+    two = answer.two_way(ROWS)
+    table = two.stacked if two else answer.table_of(ROWS)
     failures = failures_of(dict(sorted(run.failures().items())))
     certificates = [row for row, _ in answer.cells[:CERTIFICATES]]
     return {
@@ -61,6 +63,7 @@ def results(folder: str, part: str) -> dict[str, Any]:
         "table": {**table._asdict(), "rows": [list(map(typeset, row)) for row in table.texts]}
         if table
         else None,
+        "two_way": two and _two_way(two),
         "summary": _summary(answer),
         "reference": reference_figure(run, answer.checks).content if answer.checks else None,
         "groups": certificate_groups(answer.cells),
@@ -74,6 +77,18 @@ def results(folder: str, part: str) -> dict[str, Any]:
         "toml": _text(run),
         "parts": list(_part(folder, "").parts()),
         "formats": DOWNLOADS,
+    }
+
+
+def _two_way(table: TwoWayTable) -> dict[str, Any]:
+    """Return a table by two keys: their names and values, and the blocks with a text per entry."""
+    blocks = [
+        {"heading": one.heading, "rows": [[typeset(entry.text) for entry in row] for row in one.rows]}
+        for one in table.blocks
+    ]
+    return {"down": table.down, "across": table.across, "blocks": blocks} | {
+        "labels": list(map(typeset, table.labels)),
+        "columns": list(map(typeset, table.columns)),
     }
 
 
@@ -121,7 +136,7 @@ def jsonable(call: str, *arguments: object) -> Any:
     return plain(globals()[call](*arguments))
 
 
-def figures(folder: str, part: str, out: str) -> list[dict[str, str]]:
+def figures(folder: str, part: str, out: str) -> list[dict[str, Any]]:
     """Draw the figures of a run, as its report does, into another folder; return names and captions."""
     run = _part(folder, part)
     answer = Answer(run.head["study"], run.collect().data)
@@ -130,7 +145,13 @@ def figures(folder: str, part: str, out: str) -> list[dict[str, str]]:
     there = [one for one in found if not one.why and not (Path(out) / one.file).exists()]
     for one in there:  # drawn by a user's file: a picture that only the run holds
         write(Path(out) / one.file, read_bytes(run.folder / "figures" / one.file))
-    return [{"kind": one.kind, "file": one.file, "caption": one.caption, "why": one.why} for one in found]
+    series = answer.figure_key and {"name": answer.figure_key[0], "values": answer.figure_key[1]}
+    return [
+        {"kind": one.kind, "file": one.file, "caption": one.caption, "why": one.why}
+        # drawn by the package: a page may hold it, and tell its lines apart
+        | ({"svg": one.svg, "series": series} if series and not k and one.svg else {})
+        for k, one in enumerate(found)
+    ]
 
 
 def living(folder: str, part: str) -> list[dict[str, Any]]:

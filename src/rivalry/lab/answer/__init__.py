@@ -24,10 +24,20 @@ from rivalry.lab.answer.robustness import on_two_keys
 from rivalry.lab.answer.summary import summarise, tiled
 from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable, answer_table
 from rivalry.lab.answer.trends import on_quantities
+from rivalry.lab.answer.two_way import BLOCKS, COLUMNS, TwoWayTable, two_way_table
 from rivalry.lab.answer.verdicts import verdict
 from rivalry.lab.study.expect import is_fixed
+from rivalry.lab.study.words import Words
 from rivalry.plots.families import default_figures
-from rivalry.plots.select import filled_variables, own_rank
+from rivalry.plots.select import (
+    LINES,
+    SCENARIO,
+    dimension,
+    filled_variables,
+    find_sweep,
+    own_rank,
+    second_key,
+)
 from rivalry.schema.registry import near
 from rivalry.text.display import html_table
 
@@ -111,6 +121,17 @@ class Answer:
         return {"kind": kind, "options": options, "file": f"figures/{figure_file(1, kind)}"}
 
     @cached_property
+    def figure_key(self) -> tuple[str, list[str]] | None:
+        """The second key of the picture and its values, in words; None of a picture over one key."""
+        if self.figure is None or self.parts or self.figure["kind"] not in ("scenario", "heat"):
+            return None
+        key = _second_key(self.figure["options"], self.sampled)
+        if key is None or dimension(self.sampled, key) is None:
+            return None
+        words = Words(self.study)
+        return words.key(key), [words.value(value) for value in self.sampled[key].values.tolist()]
+
+    @cached_property
     def table(self) -> AnswerTable | None:
         """The printed table, with all rows; None without results."""
         return self.table_of(None)
@@ -120,6 +141,17 @@ class Answer:
         if not self.points:
             return None
         return answer_table(self.study, self.data, self.points, rows, columns, **options)
+
+    def two_way(
+        self, rows: int | None = None, columns: int = COLUMNS, blocks: int = BLOCKS
+    ) -> TwoWayTable | None:
+        """Return the table by two swept keys; None for other runs."""
+        return None if self.table is None else two_way_table(self.table, rows, columns, blocks)
+
+    def printed_table(self, rows: int | None = None, columns: int = MOST_COLUMNS) -> AnswerTable | None:
+        """Return the table that is read: by two swept keys where there are two, else a list of points."""
+        two = self.two_way(rows, min(columns - 1, COLUMNS))
+        return two.stacked if two else self.table_of(rows, columns)
 
     @cached_property
     def caveats(self) -> list[str]:
@@ -227,9 +259,10 @@ class Answer:
         return "\n".join(filter(None, lines))
 
     def _repr_html_(self) -> str:
-        table = self.table_of(NOTEBOOK_ROWS)
+        table = self.printed_table(NOTEBOOK_ROWS)
         said = {"": " ".join(one.text for one in self.sentences)}
         columns, rows = (table.columns, table.texts) if table else ((), ())
+        said |= {"*": table.mark.removeprefix("* ")} if table and table.mark else {}
         return html_table(self.question or self.title, said, columns, rows)
 
 
@@ -247,7 +280,8 @@ def kind_and_options(
 ) -> tuple[str, dict[str, Any]]:
     """Return a plot's kind and options, from an entry of a study's ``plots``.
 
-    A scenario that names no quantities draws those of the study's answer.
+    A scenario that names no quantities draws those of the study's answer. With too many values of a second
+    key for lines, a heat map of the first quantity takes its place.
     """
     options: dict[str, Any] = {"kind": entry} if isinstance(entry, str) else dict(entry)
     kind = str(options.pop("kind", ""))
@@ -256,7 +290,35 @@ def kind_and_options(
         numbers = [name for name in filled_variables(data, asked) if data[name].dtype.kind in "fi"]
         if own := [name for name in numbers if own_rank(data, name) < 2]:
             options["quantities"] = own
+    if kind == "scenario" and (heat := _heat_options(options, data)):
+        return "heat", heat
     return kind, options
+
+
+def _heat_options(options: Mapping[str, Any], data: Dataset) -> dict[str, Any] | None:
+    """Return the options of a heat map where a scenario has a second key with many numbers, else None."""
+    names = filled_variables(data, options.get("quantities") or ())
+    key = None if "series" in options or not names else _second_key(options, data, None)
+    if key is None or data.sizes[key] <= LINES or data[key].dtype.kind not in "fiu":
+        return None
+    over = find_sweep(data, names[0], own_rank(data, names[0]), options.get("at"), options.get("over"))
+    kept = {name: options[name] for name in ("at", "period", "log") if name in options}
+    return {"quantity": names[0], "over": [over, key], **kept}
+
+
+def _second_key(options: Mapping[str, Any], data: Dataset, most: int | None = LINES) -> str | None:
+    """Return the second key of a scenario or a heat map with these options; None without one."""
+    if "quantity" in options:
+        return str(options["over"][1]) if options.get("over") else None
+    names = filled_variables(data, options.get("quantities") or SCENARIO)
+    if "series" in options or not names:
+        return options.get("series")
+    rank, at = own_rank(data, names[0]), options.get("at")
+    try:
+        over = find_sweep(data, names[0], rank, at, options.get("over"))
+    except ValueError:  # the chart says what is wrong
+        return None
+    return second_key(data, names[0], rank, over, at, most)
 
 
 def figure_file(number: int, kind: str) -> str:

@@ -74,7 +74,7 @@ def on_two_keys(study: Mapping[str, Any], found: Sequence[PointResults]) -> list
 
 def _sentence(study: Mapping[str, Any], name: str, found: Sequence[PointResults], words: Words) -> str:
     """Return whether the trend of a quantity holds at every value of the second key; empty without two."""
-    trend = trend_of(study, name, found, words)
+    trend = trend_of(_with_key(study), name, found, words)
     if trend is None or not trend.key or trend.fixed or len(trend.cases) < 2:
         return ""
     keys = differing_keys([Row(one.algorithm, one.at, (), False) for one in found], trend.key)
@@ -87,6 +87,13 @@ def _sentence(study: Mapping[str, Any], name: str, found: Sequence[PointResults]
     if len(cases) < len(trend.cases) or None in cases:
         return ""
     return _in_words(trend, second, [case for case in cases if case], words)
+
+
+def _with_key(study: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a study whose trends are along the key of its first figure, unless it says along which."""
+    first, own = next(iter(study.get("plots") or ()), None), study.get("answer") or {}
+    over = first.get("over") if isinstance(first, Mapping) else None
+    return {**study, "answer": {"along": over, **own}} if isinstance(over, str) else study
 
 
 def _case(value: object, entries: Sequence[Sequence[Value]]) -> Case | None:

@@ -32,6 +32,7 @@ class AnswerTable(NamedTuple):
     columns_left_out: tuple[str, ...] = ()
     points: tuple[int, ...] = ()  # of every row, the number of its point
     noun: str = "points"  # what the rows are that are left out
+    mark: str = ""  # what a mark at an entry means
 
     @property
     def texts(self) -> list[list[str]]:

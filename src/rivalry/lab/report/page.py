@@ -153,7 +153,8 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
     family = str(study["game"]["family"])
     entry = GAMES.get(family)
     judged, groups = answer.checks, certificate_groups(answer.cells)
-    table = answer.table_of(ROWS)
+    two = answer.two_way(ROWS)
+    table = two.stacked if two else answer.table_of(ROWS)
     pictures = draw(study, few, figures, run.folder / "figures", prefix, run, more=answer.tiled)
     failures = failures_of(dict(sorted(run.failures().items())))
     places = {cell.id: _where(cell.at) for cell in run.cells if cell.id in failures}
@@ -169,6 +170,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
         "counts": counts,
         "status": status_of(counts),
         "results": table,
+        "two_way": two,
         "summary": answer.summary,
         "left_out": [f"{table.rows_left_out} further {table.noun}"] * bool(table.rows_left_out)
         + list(table.columns_left_out)

@@ -97,46 +97,98 @@ export function startPage(views) {
   });
 }
 
+/** @typedef {{at: string[], nodes: HTMLElement[], point: number, cell: string}} TablePoint */
+
+/** The keys of a table's points and the points, those of rows or, of a table by two keys, of entries.
+ * @param {HTMLTableElement} table @returns {{names: string[], points: TablePoint[]}} */
+function pointsOf(table) {
+  const about = (/** @type {HTMLElement} */ node) => ({ point: Number(node.dataset.point), cell: node.dataset.cell ?? "" });
+  if (!table.dataset.names) {
+    const names = Array.from(table.querySelectorAll("th")).slice(0, Number(table.dataset.keys)).map((one) => one.textContent ?? "");
+    const rows = /** @type {HTMLTableRowElement[]} */ (Array.from(table.querySelectorAll("tr[data-point]")));
+    return { names, points: rows.map((row) => ({ at: names.map((_, k) => row.cells[k].textContent ?? ""), nodes: [row], ...about(row) })) };
+  }
+  /** @type {Map<string, TablePoint>} */
+  const points = new Map();
+  for (const node of /** @type {NodeListOf<HTMLElement>} */ (table.querySelectorAll("td[data-point]"))) {
+    const at = node.dataset.at ?? "[]";
+    const known = points.get(at) ?? { at: JSON.parse(at), nodes: [], ...about(node) };
+    known.nodes.push(node);
+    points.set(at, known);
+  }
+  return { names: JSON.parse(table.dataset.names), points: [...points.values()] };
+}
+
 /**
- * Let the rows of a table choose what a figure shows, and a control per column that names their points.
+ * Let a drawn figure show one value of its second key: the lines of others are pale, the row of a map has an outline.
+ * @param {Element} drawn @param {number} k the value's number; below 0 all are alike
+ */
+export function showSeries(drawn, k) {
+  for (const node of drawn.querySelectorAll("g[id]")) {
+    const found = /-?(series|row)-(\d+)/.exec(node.id);
+    if (!found) continue;
+    const chosen = Number(found[2]) === k;
+    if (found[1] === "series") /** @type {SVGElement} */ (node).style.opacity = k < 0 || chosen ? "" : "0.18";
+    else for (const line of /** @type {NodeListOf<SVGElement>} */ (node.querySelectorAll("[stroke-opacity]"))) line.style.strokeOpacity = chosen ? "1" : "";
+  }
+}
+
+/** Mark the labels of a table by two keys that are those of a point. @param {HTMLTableElement} table @param {string[]} at */
+export function markLabels(table, [down, across]) {
+  for (const [scope, text] of [["row", down], ["col", across]]) {
+    for (const one of table.querySelectorAll(`th[scope="${scope}"]`)) one.classList.toggle("at", one.textContent === text);
+  }
+}
+
+/**
+ * Let the points of a table choose what a figure shows, and a control per key that names them.
  * @param {HTMLElement} chooser @param {HTMLElement} room
  * @param {(room: HTMLElement, k: number, cell: string) => () => void} show
  */
 function choosePoints(chooser, room, show) {
-  const table = /** @type {HTMLTableElement} */ (chooser.closest("article")?.querySelector("table[data-keys]"));
-  const rows = /** @type {HTMLTableRowElement[]} */ (Array.from(table.querySelectorAll("tr[data-point]")));
-  const heads = Array.from(table.querySelectorAll("th")).slice(0, Number(table.dataset.keys)).map((one) => one.textContent ?? "");
-  const keyOf = (/** @type {HTMLTableRowElement} */ row, /** @type {number} */ k) => row.cells[k].textContent ?? "";
-  const values = heads.map((_, k) => [...new Set(rows.map((row) => keyOf(row, k)))]);
-  const buttons = rows.map((row) => {
-    const one = el("button", { type: "button", class: "point" }, ...Array.from(row.cells[0].childNodes));
-    row.cells[0].append(one);
-    row.addEventListener("click", () => choose(row));
-    return one;
-  });
-  let end = () => {};
-  let now = rows[0];
-  const controls = heads.map((label, k) => control(label, values[k], (text) => {
-    const likeness = (/** @type {HTMLTableRowElement} */ row) => heads.filter((_, j) => keyOf(row, j) === (j === k ? text : keyOf(now, j))).length;
-    const fitting = rows.filter((row) => keyOf(row, k) === text);
-    choose(fitting.reduce((best, row) => (likeness(row) > likeness(best) ? row : best)));
+  const article = /** @type {HTMLElement} */ (chooser.closest("article"));
+  const table = /** @type {HTMLTableElement} */ (article.querySelector("table[data-keys], table[data-names]"));
+  const { names, points } = pointsOf(table);
+  const values = names.map((_, k) => [...new Set(points.map((one) => one.at[k]))]);
+  const buttons = points.map((one) => one.nodes.map((node) => {
+    const place = node instanceof HTMLTableRowElement ? node.cells[0] : node;
+    const made = el("button", { type: "button", class: "point" }, ...Array.from(place.childNodes));
+    place.append(made);
+    node.addEventListener("click", () => choose(one));
+    return made;
   }));
-  chooser.prepend(el("div", { class: "rv" }, el("div", { class: "rv-sliders chooser-controls" },
-    controls.filter((_, k) => values[k].length > 1).map((one) => one.node))));
-  /** @param {HTMLTableRowElement} row */
-  function choose(row) {
-    now = row;
-    rows.forEach((one, k) => buttons[k].setAttribute("aria-pressed", String(one === row)));
-    controls.forEach((one, k) => one.set(keyOf(row, k)));
+  const drawn = /** @type {HTMLElement | null} */ (article.querySelector(".drawn[data-series]"));
+  const [key, texts] = JSON.parse(drawn?.dataset.series ?? "[null, []]");
+  let end = () => {};
+  let now = points[0];
+  const controls = names.map((label, k) => control(label, values[k], (text) => {
+    const likeness = (/** @type {TablePoint} */ one) => names.filter((_, j) => one.at[j] === (j === k ? text : now.at[j])).length;
+    const fitting = points.filter((one) => one.at[k] === text);
+    choose(fitting.reduce((best, one) => (likeness(one) > likeness(best) ? one : best)));
+  }));
+  const bar = el("div", { class: "rv" }, el("div", { class: "rv-sliders chooser-controls" },
+    controls.filter((_, k) => values[k].length > 1).map((one) => one.node)));
+  const picture = names.includes(key) ? drawn?.closest("figure") : null;
+  if (picture) {
+    bar.classList.add("chooser-bar"); // in sight of all that it moves
+    picture.before(bar);
+  } else chooser.prepend(bar);
+  /** @param {TablePoint} chosen */
+  function choose(chosen, begun = true) {
+    now = chosen;
+    points.forEach((one, k) => buttons[k].forEach((each) => each.setAttribute("aria-pressed", String(one === chosen))));
+    controls.forEach((one, k) => one.set(chosen.at[k]));
+    if (table.dataset.names) markLabels(table, chosen.at);
+    if (drawn && begun) showSeries(drawn, names.includes(key) ? texts.indexOf(chosen.at[names.indexOf(key)]) : -1);
     end();
-    end = show(room, Number(row.dataset.point), row.dataset.cell ?? "");
+    end = show(room, chosen.point, chosen.cell);
   }
-  choose(now);
+  choose(now, false); // the figure begins with all lines alike
 }
 
 /** A control of texts in their order: a slider through numbers, else a list.
  * @param {string} label @param {string[]} values @param {(text: string) => void} change */
-function control(label, values, change) {
+export function control(label, values, change) {
   const number = (/** @type {string} */ text) => Number(text.replace("−", "-"));
   if (values.every((text) => Number.isFinite(number(text)))) {
     const order = [...values].sort((one, other) => number(one) - number(other));

@@ -12,11 +12,10 @@ from matplotlib.patches import Patch
 from xarray import Dataset
 
 from rivalry.plots import select, style
-from rivalry.plots.metrics import is_certified, is_log, per_player, set_log_scale
+from rivalry.plots.metrics import LEARNED, is_certified, is_log, per_player, set_log_scale
 from rivalry.plots.select import At, Names
 from rivalry.plots.style import DASHES, INK, MARKERS, PALE, chart
 
-DEFAULT = ("safety_input", "performance_input", "performance", "p_safe_given_win", "p_safe", "payoff")
 JUMP, SUDDEN = 0.12, 4.0  # of the range, and times the adjacent steps: points farther apart are not joined
 ENOUGH = 8  # fewest values from which a typical step can be estimated
 
@@ -65,7 +64,8 @@ def scenario(
     over
         The parameter; the first swept number otherwise.
     series
-        A second parameter, whose values have a colour each; players then differ by their dashes.
+        A second parameter, whose values have a colour each; players then differ by their dashes. By default
+        another swept parameter that ``at`` does not fix, if it has seven values or fewer.
     quantities
         The metrics; by default inputs, performance, safety and payoffs, as far as the data hold them.
     at
@@ -97,9 +97,11 @@ def scenario(
     """
     chosen = _quantities(data, quantities)
     data, at, entries = _own_entries(data, chosen, at)
+    main, rank = chosen[0], select.own_rank(data, chosen[0])
+    horizontal = select.find_sweep(data, main, rank, at, over)
+    series = series or select.second_key(data, main, rank, horizontal, at)
     every = [family(data, name, over=over, series=series, at=at, period=period) for name in chosen]
     small = style.panels(ax, len(every), columns=2 if len(every) == 4 else 3, apart=True)
-    horizontal = select.find_sweep(data, chosen[0], select.own_rank(data, chosen[0]), at, over)
     breaks = False
     for panel, curve in zip(small, every, strict=True):
         breaks |= draw_family(panel, curve, log)
@@ -174,7 +176,7 @@ def _quantities(data: Dataset, wanted: Names) -> list[str]:
     if wanted is not None and not wanted:
         raise ValueError("quantities: none is named; must be metrics of this data")
     names = [wanted] if isinstance(wanted, str) else wanted
-    default = select.filled_variables(data, DEFAULT) or ["payoff"]
+    default = select.filled_variables(data, select.SCENARIO) or ["payoff"]
     return select.pick_names("quantities", names, map(str, data.data_vars), default)
 
 
@@ -196,6 +198,7 @@ def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> 
     small = 3.4 if len(curve.x) < 40 else 2.4
     breaks = []
     for s, k in product(range(count), range(players)):
+        before = {*panel.get_children()}
         colour = INK if players == 1 and not several else shades[s if several else k]
         dash, marker = DASHES[k % len(DASHES) if several else 0], MARKERS[k % len(MARKERS) if several else 0]
         values, worth = curve.values[:, s, k], curve.certified[:, s]
@@ -210,6 +213,9 @@ def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> 
         if curve.half[:, s, k].any():
             bars: dict[str, Any] = {"fmt": "none", "ecolor": colour, "elinewidth": 1.0, "capsize": 2.0}
             panel.errorbar(curve.x[known], values[known], curve.half[known, s, k], label="_interval", **bars)
+        if several:  # so that a page can tell the lines of a value from others
+            for n, part in enumerate(one for one in panel.get_children() if one not in before):
+                part.set_gid(f"series-{s}-{curve.name}-{k}-{n}")
     for k in sorted(set(breaks)):
         pair = curve.x[k : k + 2]
         # on a logarithmic scale the geometric mean is in the middle
@@ -328,6 +334,10 @@ def heat(
     )
     for which, one in zip("xy", logs, strict=True):
         set_log_scale(ax, which, one)
+    for k, row in enumerate(rows):  # a page shows that of a chosen value
+        low, high = edges[1][k : k + 2]
+        corners = edges[0][[0, -1, -1, 0, 0]], [low, low, high, high, low]
+        ax.plot(*corners, color="black", linewidth=2.4, alpha=0.0, label="_row", gid=f"row-{row}")
     ax.set(xlabel=select.name_of(data, across), ylabel=select.name_of(data, up))
     whose = f"player {player}" if curve.values.shape[2] > 1 else ""
     timed = "period" in data[quantity].dims
@@ -335,6 +345,8 @@ def heat(
         f"{select.name_of(data, quantity)} over {select.name_of(data, across)} and {select.name_of(data, up)}"
     )
     hatched = "; points without a certificate are hatched" * (not curve.certified.all())
+    if curve.certified.all() and "claim" in data and quantity not in LEARNED:
+        hatched = "; all points are certified"
     style.caption(ax, curve.words, whose, f"period {period}" * timed, what=what + hatched)
     return ax
 

@@ -1,25 +1,40 @@
 /** Results: the table first, then figures, reference values and certificates; files to take away. */
 
 import { el, format } from "../living/kit.js";
-import { Model, mount } from "../living/host.js";
+import { control, markLabels, Model, mount, showSeries } from "../living/host.js";
 import reference from "../living/views/reference.js";
 import { ask, button, certifier, claim, notice, pill, query, section, table } from "../api.js";
 
 /** Names of formats that are no abbreviations. @type {Record<string, string>} */
 const FILES = { xlsx: "Excel", latex: "LaTeX", markdown: "Markdown", parquet: "Parquet", netcdf: "NetCDF", page: "Frozen page" };
 
-/** The figures of a run. @param {string} name @param {string} part */
-export async function figures(name, part) {
+/**
+ * The figures of a run; of the first, a control of its second key, if it has one, shows the lines of a value.
+ * @param {string} name @param {string} part @param {(key: string, text: string) => void} [marked]
+ */
+export async function figures(name, part, marked = () => {}) {
   const drawn = await ask(`/api/runs/${encodeURIComponent(name)}/figures${query({ part })}`);
   const shown = drawn.figures.filter((/** @type {any} */ one) => !one.why);
   const missing = drawn.figures.filter((/** @type {any} */ one) => one.why);
   const one = (/** @type {any} */ figure) => {
     const address = `/api/figures/${drawn.set}/${figure.file}`;
-    return el("figure", {}, el("img", { src: address, alt: figure.caption || figure.kind, loading: "lazy" }),
+    return el("figure", {}, figure.series ? byValue(figure, marked) : el("img", { src: address, alt: figure.caption || figure.kind, loading: "lazy" }),
       el("figcaption", {}, el("span", {}, figure.caption || figure.kind.replaceAll("_", " ")), el("a", { href: address, download: figure.file }, "SVG")));
   };
   return el("div", {}, el("div", { class: "figures" }, shown.map(one)),
     missing.length ? el("details", {}, el("summary", {}, `${missing.length} not drawn`), el("ul", {}, missing.map((/** @type {any} */ figure) => el("li", {}, `${figure.kind}: ${figure.why}`)))) : null);
+}
+
+/** A figure in the page, below a control of its second key. @param {any} figure @param {(key: string, text: string) => void} marked */
+function byValue({ svg, series, caption, kind }, marked) {
+  const picture = document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true);
+  const drawn = el("div", { class: "drawn", role: "img", "aria-label": caption || kind }, picture);
+  const choice = control(series.name, series.values, (text) => {
+    showSeries(drawn, series.values.indexOf(text));
+    marked(series.name, text);
+    choice.set(text);
+  });
+  return el("div", {}, el("div", { class: "rv" }, el("div", { class: "rv-sliders" }, choice.node)), drawn);
 }
 
 /**
@@ -91,8 +106,9 @@ function content(found, about, part, place, end) {
   for (const line of [found.edited, ...found.damaged].filter(Boolean)) parts.push(notice(line, "fair"));
   if (found.question) parts.push(el("p", { class: "question" }, found.question));
   for (const one of found.sentences) parts.push(el("p", { class: "headline" }, one.text, " ", el("small", { class: "soft" }, one.basis)));
-  if (found.table) {
-    parts.push(section("Results", resultTable(found)));
+  const shown = found.table ? resultTable(found) : null;
+  if (shown) {
+    parts.push(section("Results", shown));
     if (found.caveats.length) parts.push(section("Caveats", el("ul", {}, found.caveats.map((/** @type {string} */ one) => el("li", {}, one)))));
   } else parts.push(notice("No cell is finished yet."));
   if (found.summary) {
@@ -102,7 +118,11 @@ function content(found, about, part, place, end) {
   const room = el("div", { class: "skeleton" }, "drawing the figures …");
   const drawn = section("Figures", room);
   parts.push(drawn);
-  figures(about.name, part).then((those) => room.replaceWith(those), (error) => room.replaceWith(notice(error.message, "bad")));
+  const marked = (/** @type {string} */ key, /** @type {string} */ text) => {
+    const two = /** @type {HTMLTableElement | null} */ (shown?.querySelector("table.two-way"));
+    if (two) markLabels(two, [two.dataset.down === key ? text : "", two.dataset.across === key ? text : ""]);
+  };
+  figures(about.name, part, marked).then((those) => room.replaceWith(those), (error) => room.replaceWith(notice(error.message, "bad")));
   const lives = el("div", { class: "lives" }), building = el("div", { class: "skeleton" }, "building the games …");
   const play = section("Figures to play with", building, lives);
   parts.push(play);
@@ -125,11 +145,23 @@ function content(found, about, part, place, end) {
 
 /** The table of results, and what is not in it. @param {any} found */
 export function resultTable(found) {
-  const { columns, rows, notes, rows_left_out, noun } = found.table;
+  const { columns, rows, notes, rows_left_out, noun, mark } = found.table;
   const at = columns.indexOf("claim");
-  return el("div", {}, table(columns, rows.map((/** @type {string[]} */ row) => row.map((text, k) => (k === at ? claim(text) : text || "–"))), "results"),
+  return el("div", {}, found.two_way ? twoWay(found.two_way) : table(columns, rows.map((/** @type {string[]} */ row) => row.map((text, k) => (k === at ? claim(text) : text || "–"))), "results"),
+    mark ? el("p", { class: "soft" }, `${mark}.`) : null,
     notes.length ? el("p", { class: "soft" }, `In every row: ${notes.join("; ")}.`) : null,
     rows_left_out ? el("p", { class: "soft" }, `${rows_left_out} further ${noun} are in the CSV.`) : null);
+}
+
+/** A table by two keys, a block per quantity. @param {any} two */
+function twoWay({ down, across, labels, columns, blocks }) {
+  const wide = columns.length;
+  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "results" },
+    el("table", { class: "data two-way", "data-down": down, "data-across": across },
+      el("thead", {}, el("tr", {}, el("th", { rowspan: 2, scope: "col" }, down), el("th", { colspan: wide, scope: "colgroup" }, across)),
+        el("tr", {}, columns.map((/** @type {string} */ word) => el("th", { scope: "col" }, word)))),
+      blocks.map((/** @type {any} */ block) => el("tbody", {}, el("tr", {}, el("th", { colspan: wide + 1, scope: "rowgroup" }, block.heading)),
+        block.rows.map((/** @type {string[]} */ row, /** @type {number} */ k) => el("tr", {}, el("th", { scope: "row" }, labels[k]), row.map((text) => el("td", {}, text || "–"))))))));
 }
 
 /** Failed cells and warnings, if there are any. @param {any} found */
