@@ -92,10 +92,11 @@ def test_shell_notebook_and_latex_have_blocks_and_files_of_numbers_rows() -> Non
     html = found._repr_html_()
     assert "<th>price of safety 0.05</th>" in html
     assert "not an equilibrium (1 of 9); without a mark: equilibrium" in html
-    for form in ("latex", "markdown"):
-        text = answer_as(form, found).decode()
-        assert "price of safety 0.05" in text
-        assert "not an equilibrium (1 of 9)" in text
+    latex, markdown = (answer_as(form, found).decode() for form in ("latex", "markdown"))
+    assert r"\multicolumn{4}{l}{\textit{safety input}} \\" in latex
+    assert "\n* not an equilibrium (1 of 9)" in latex
+    assert "| cost of a disaster | price of safety 0.05 | 0.2 | 0.35 |" in markdown
+    assert "\n\\* not an equilibrium (1 of 9)" in markdown  # no bullet
     rows = answer_as("csv", found).decode().splitlines()
     assert rows[0].startswith("cost of a disaster,price of safety,probability of a safe win")
     assert len(rows) == 1 + len(COSTS) * len(PRICES)

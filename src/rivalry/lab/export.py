@@ -202,6 +202,9 @@ def _latex_of(answer: Answer, table: AnswerTable) -> str:
         + r" \\"
         for row in table.texts
     ]
+    for k, row in enumerate(table.texts):
+        if len(row) > 1 and not any(row[1:]):  # the heading of a block
+            rows[k] = rf"\multicolumn{{{len(row)}}}{{l}}{{\textit{{{_tex_of_text(row[0])}}}}} \\"
     label = re.sub(r"[^a-z0-9]+", "-", str(answer.study.get("name", "results")).lower())
     title = rf"\caption{{{_tex_of_text(answer.title)}}}\label{{tab:{label}}}"
     notes = [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
@@ -283,7 +286,7 @@ def _markdown_of(answer: Answer, table: AnswerTable) -> str:
     lines = [f"| {' | '.join(row)} |" for row in bars]
     lines.insert(1, f"|{'---|' * len(table.columns)}")
     notes = [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
-    notes += [f"{table.mark}."] * bool(table.mark)
+    notes += [rf"\{table.mark}."] * bool(table.mark)
     said = [one.text for one in answer.sentences]
     return "\n\n".join([f"## {answer.title}", *said, "\n".join(lines), *notes]) + "\n"
 
