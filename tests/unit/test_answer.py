@@ -353,9 +353,16 @@ def test_the_table_is_thinned_where_nothing_changes() -> None:
 
 
 def test_what_all_rows_share_is_said_once() -> None:
-    shown = table(swept([result(threshold=0.2)] * 3))
-    assert shown.columns == ["reach"]
+    data = swept([result(threshold=0.2, turnout=float(k)) for k in range(3)])
+    shown = table(data, study(answer={"quantities": ["threshold", "turnout"]}))
+    assert shown.columns == ["reach", "turnout"]
     assert shown.notes == ["threshold: 0.2", "claim: equilibrium"]
+
+
+def test_a_table_has_results_although_they_are_the_same_everywhere() -> None:
+    shown = table(swept([result(threshold=0.2)] * 3))
+    assert shown.columns == ["reach", "threshold"]
+    assert shown.notes == ["claim: equilibrium"]
 
 
 def test_quantities_are_those_of_the_study_else_of_plots_expectations_and_the_family() -> None:
@@ -382,7 +389,7 @@ def test_units_are_shown_where_they_say_more_than_the_name() -> None:
     data = swept([result(threshold=0.2), result(threshold=0.3)])
     data["threshold"].attrs["units"] = "of the space"
     assert "threshold (of the space)" in table(data).columns
-    assert "payoff" in table(data, study(answer={"quantities": ["payoff"]}) | {}).notes[0]
+    assert "payoff" in table(data, study(answer={"quantities": ["payoff"]})).columns
 
 
 def test_keys_of_other_methods_are_no_coordinates_of_a_method() -> None:

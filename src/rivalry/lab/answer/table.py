@@ -54,8 +54,8 @@ def answer_table(
     """Return the table of at most so many rows, where claims change and evenly between, and columns.
 
     A point has one row, or one per equilibrium, event or vertex of its list, unless ``lists`` is false. A
-    column with one text in all rows is stated in a note instead, unless ``constants`` are wanted too. With
-    ``numbers``, every number of a strategy has a column of its own.
+    column with one text in all rows is stated in a note instead, unless ``constants`` are wanted too or no
+    column varies. With ``numbers``, every number of a strategy has a column of its own.
     """
     words = Words(study)
     lines, total, noun = _lines(found, most_rows, numbers=numbers, lists=lists)
@@ -110,6 +110,8 @@ def answer_table(
         )
         == 1
     }
+    if len(shared) == len(columns) > 1:  # else a table of nothing but points
+        shared = {name: text for name, text in shared.items() if name in ("n", "status", "claim")}
     notes = [f"{name}: {text}" for name, text in shared.items() if (name, text) not in USUAL]
     columns = {name: entries for name, entries in columns.items() if name not in shared}
     columns.pop("status", None) if _usual(columns.get("status")) else None
