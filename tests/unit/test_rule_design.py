@@ -385,6 +385,9 @@ def test_the_plot_of_a_search() -> None:
     named = design(choices={"payment": ["PBP", "PBS"]}, response_method=COIN, seeds=1).data
     ticks = rv.plots.design_search(named).figure.axes[-1].get_xticklabels()
     assert [tick.get_text() for tick in ticks] == ["PBP", "PBS"]
+    types = [[{"name": "patient", "gamma": 0.9, "share": 1.0}]]  # the same in all trials
+    single = design(choices={"mean_karma": [0.5, 1.0], "types": types}, response_method=COIN, seeds=1).data
+    assert rv.plots.design_search(single).get_legend_handles_labels()[1] == ["chosen"]
     with pytest.raises(
         ValueError, match=r"^over: 'mean_carma' is no choice of this search; did you mean 'mean_karma'"
     ):

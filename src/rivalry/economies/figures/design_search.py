@@ -36,7 +36,7 @@ class Search(NamedTuple):
     choice: str  # the parameter across
     x: np.ndarray  # [trial], its values
     x_labels: np.ndarray  # [trial]
-    others: list[str]  # [trial]: the other parameters in words
+    others: list[str]  # [trial]: the other parameters that vary, in words
     objective: np.ndarray  # [trial seed]
     low: np.ndarray
     high: np.ndarray
@@ -125,18 +125,21 @@ def _search(data: Dataset, name: str | None, at: At, over: str | None) -> Search
     labels = arrays.get("parameter_label", parameters.astype(str))[:count, : len(names)]
     picked = None if over is None else [over]
     column = names.index(pick_names("over", picked, names, names, "is no choice of this search")[0])
-    others = np.delete(np.arange(len(names)), column)
+    others = [k for k in range(len(names)) if k != column and len(set(labels[:, k])) > 1]
     chosen_name = (
         "" if name is None else value_of(data, "algorithm", list(data["algorithm"].values).index(name))
     )
     words = [word for word in here.words.split(", ") if name is None or word != chosen_name]
     unknown, chosen = np.full(objective.shape, np.nan), float(arrays.get("chosen", -1))
     return Search(
-        name or "",
+        _in_words(chosen_name) if chosen_name == name else chosen_name,
         names[column],
         parameters[:, column],
         labels[:, column],
-        [", ".join(f"{name_of(data, names[k])} = {row[k]}" for k in others) for row in labels],
+        [
+            ", ".join(f"{name_of(data, names[k])} = {str(row[k]).replace('_', ' ')}" for k in others)
+            for row in labels
+        ],
         objective,
         arrays.get("trial_objective_low", unknown[:, 0])[:count],
         arrays.get("trial_objective_high", unknown[:, 0])[:count],
@@ -144,6 +147,10 @@ def _search(data: Dataset, name: str | None, at: At, over: str | None) -> Search
         int(chosen) if np.isfinite(chosen) else -1,
         ", ".join(words),
     )
+
+
+def _in_words(name: object) -> str:
+    return str(name).replace("_", " ")
 
 
 def _lines(one: Search) -> list[tuple[np.ndarray, str]]:
