@@ -101,17 +101,17 @@ def study(rivalry: Command) -> str:
 def test_list_of_one_kind(rivalry: Command, kind: str) -> None:
     rows = rivalry("list", kind, "--json").value
     assert rows
-    assert all(set(row) == {"name", "title", "family", "cost"} for row in rows)
+    assert all(set(row) == {"name", "title", "family", "cost", "seconds"} for row in rows)
     if kind == "studies":
         assert {row["cost"] for row in rows} <= {"seconds", "minutes", "hours"}
     else:
-        assert {row["cost"] for row in rows} == {None}
+        assert {row["cost"] for row in rows} == {row["seconds"] for row in rows} == {None}
     assert [row["name"] for row in rows] == sorted(row["name"] for row in rows)
 
 
 def test_list_without_a_kind_adds_the_kind_column(rivalry: Command) -> None:
     rows = rivalry("list", "--json").value
-    assert all(set(row) == {"kind", "name", "title", "family", "cost"} for row in rows)
+    assert all(set(row) == {"kind", "name", "title", "family", "cost", "seconds"} for row in rows)
     assert {row["kind"] for row in rows} == {"games", "methods", "studies", "plots"}
 
 

@@ -110,7 +110,7 @@ def looking() -> list[Step]:
         Step("rivalry run --help", says=("--set", "KEY=VALUE")),
         Step("rivalry list", says=("To begin with", "race_stakes")),
         Step("rivalry list games", says=("influencer", "karma")),
-        Step("rivalry list studies race", says=("race_readme", "seconds")),
+        Step("rivalry list studies race", says=("race_readme", "quick")),
         Step("rivalry list methods matrix", says=("mixed_equilibria",)),
         Step("rivalry show race_readme", says=("[[method]]",)),
         Step("rivalry show race", says=("\ndisaster_cost (", "Methods: ")),

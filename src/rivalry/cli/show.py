@@ -31,7 +31,7 @@ DEVELOPERS = ("test", "dev", "docs")  # extras listed only where installed
 
 
 def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
-    """Return ``{name, title, family, cost}`` of all games, methods, studies or plots, sorted by name."""
+    """Return ``{name, title, family, cost, seconds}`` of all games, methods, studies or plots, by name."""
     if kind == "studies":
         every = [study.summary(name, path) for name, path in study.studies().items()]
         found = [row for row in every if _is_here(row["family"])]
@@ -41,7 +41,7 @@ def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
     else:
         tables: dict[str, Mapping[str, Any]] = {"games": GAMES, "methods": METHODS, "plots": PLOTS}
         found = [
-            {"name": n, "title": e.title, "family": _family(kind, n), "cost": None}
+            {"name": n, "title": e.title, "family": _family(kind, n), "cost": None, "seconds": None}
             for n, e in tables[kind].items()
         ]
     found.sort(key=lambda row: str(row["name"]))
@@ -125,7 +125,12 @@ def table(found: list[dict[str, Any]], columns: Sequence[str] = ()) -> str:
         return ""
     used = [key for key in ("kind", "name", "family", "cost") if any(row.get(key) for row in found)]
     columns = columns or [*used, "title"]
-    return output.table(columns, [[row.get(key) for key in columns] for row in found])
+    return output.table(columns, [[_entry(row, key) for key in columns] for row in found])
+
+
+def _entry(row: Mapping[str, Any], key: str) -> Any:
+    timed = key == "cost" and row.get(key)
+    return study.cost_in_words(row["cost"], row["seconds"]) if timed else row.get(key)
 
 
 def describe(name: str) -> tuple[Any, str]:

@@ -7,7 +7,7 @@
 from rivalry.lab.study.build import build_game, build_method, build_plot
 from rivalry.lab.study.errors import StudyError
 from rivalry.lab.study.model import Study, load_study
-from rivalry.lab.study.names import studies, summary, verify
+from rivalry.lab.study.names import cost_in_words, studies, summary, verify
 from rivalry.lab.study.points import Cell, batch_points
 from rivalry.lab.study.schema import Parameter, json_schema, parameters
 
@@ -20,6 +20,7 @@ __all__ = [
     "build_game",
     "build_method",
     "build_plot",
+    "cost_in_words",
     "json_schema",
     "load_study",
     "parameters",

@@ -7,9 +7,11 @@ they run a user's file.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from inspect import signature
@@ -37,6 +39,8 @@ from rivalry.text.foreign import one_line
 _FILE = re.compile(r"[^\s:]+\.py:[A-Za-z_]\w*")
 LONGEST = 2**24  # bytes of a study file
 CONTROLS = "negative_controls"  # a key of a method's table
+COSTS = files("rivalry") / "studies" / "costs.json"  # written by `python -m benchmarks.study_costs`
+COST_LABELS = {"seconds": 0.0, "minutes": 60.0, "hours": 3600.0}  # processor seconds from which a label holds
 Registered = Entry | FamilyEntry | PlotEntry
 
 
@@ -111,10 +115,50 @@ def read_toml(path: Traversable | Path, where: str) -> tuple[dict[str, Any], str
 
 
 def summary(name: str, path: Traversable) -> dict[str, Any]:
-    """Return a bundled study's row in a list: title, family and cost as in the file, unchecked."""
+    """Return a bundled study's row in a list: title, family and cost as in the file, unchecked.
+
+    Where they were measured, ``seconds`` of a processor are those of its quick and of its full form.
+    """
     data, _ = read_toml(path, name)
     title, family = one_line(str(data.get("title", ""))), data.get("game", {}).get("family")
-    return {"name": name, "title": title, "family": family, "cost": data.get("cost", "seconds")}
+    cost, seconds = data.get("cost", "seconds"), measured_seconds().get(name, {})
+    return {"name": name, "title": title, "family": family, "cost": cost, "seconds": seconds}
+
+
+@cache
+def measured_seconds() -> dict[str, dict[str, float]]:
+    """Processor seconds of bundled studies by form, as `benchmarks.study_costs` has measured them."""
+    found: dict[str, dict[str, float]] = json.loads(COSTS.read_text(encoding="utf-8"))
+    return found
+
+
+def cost_label(seconds: float) -> str:
+    """Label of a study that takes so long.
+
+    >>> cost_label(12.0), cost_label(90.0), cost_label(1e5)
+    ('seconds', 'minutes', 'hours')
+    """
+    return max((name for name in COST_LABELS if COST_LABELS[name] <= seconds), key=COST_LABELS.__getitem__)
+
+
+def cost_in_words(label: str, seconds: Mapping[str, float]) -> str:
+    """Measured time of a study's forms in words, or its label.
+
+    >>> cost_in_words("minutes", {"quick": 7.0, "full": 90.0}), cost_in_words("seconds", {})
+    ('90 s, quick 7 s', 'seconds')
+    >>> cost_in_words("hours", {"quick": 130.0}), cost_in_words("hours", {"quick": 9.0, "full": 43200.0})
+    ('hours, quick 2 min', '12 h, quick 9 s')
+    """
+    words = {form: _time(value) for form, value in seconds.items()}
+    full, quick = words.get("full", label), words.get("quick", "")
+    return f"{full}, quick {quick}" if quick and quick != full else full
+
+
+def _time(seconds: float) -> str:
+    for unit, name in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{max(seconds, 1):.0f} s"
 
 
 def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
