@@ -265,6 +265,40 @@ def test_each_worker_begins_with_a_cell_that_tells_nothing_of_the_pace(
     ]
 
 
+def test_progress_names_the_part_and_no_time_below_the_wait(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [
+        (0.0, RunEvent("started", "first/a", 0, 5)),
+        (50.0, RunEvent("done", "first/a", 1, 5)),
+        (50.0, RunEvent("started", "first/b", 1, 5)),
+        (60.0, RunEvent("done", "first/b", 2, 5)),
+        (60.0, RunEvent("started", "second/a", 2, 5)),
+        (85.0, RunEvent("progress", "second/a", 2, 5, fraction=0.2)),
+        (95.0, RunEvent("progress", "second/a", 2, 5, fraction=0.3)),
+    ]
+    told(monkeypatch, events)
+    assert capsys.readouterr().err.splitlines() == [
+        "runs/x: first, 1 of 5 cells",
+        "runs/x: first, 2 of 5 cells, about 30 s left",
+        "runs/x: second, 2 of 5 cells, about 28 s left",
+        "runs/x: second, 2 of 5 cells",  # 27 s at this pace, but the last cell was 35 s ago
+    ]
+
+
+@pytest.mark.parametrize("words", ["drawing", ""])
+def test_a_long_wait_is_reported(
+    words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "EVERY", 0.02)
+    with output.alive(words):
+        time.sleep(0.2)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"{words} (0 s)"] * len(lines)
+    assert bool(lines) == bool(words)
+    assert len(lines) < 6  # ever more rarely
+
+
 def test_a_long_check_reports_its_progress(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 import sys
+import threading
 import time
 import warnings
 from collections import deque
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 UNLIMITED = 10_000  # characters, wider than any terminal
 EVERY = 2.0  # seconds between lines of progress
+RAREST = 30.0  # seconds between lines on a wait without progress
 PHRASE = 30  # characters: longer entries of a table are read as text, over several lines
 _widths: list[int] = []  # width of stdout while `reserve_stdout` redirects it
 
@@ -234,7 +236,8 @@ def progress(title: str) -> Iterator[EventCallback]:
         return interrupt.was_pressed()
 
     try:
-        yield receive
+        with alive(display.waiting):
+            yield receive
     finally:
         display.close()
         for cell, count in failures.repeated():
@@ -242,6 +245,27 @@ def progress(title: str) -> Iterator[EventCallback]:
     # the callback only stops the work: finished cells are stored and the folder is unlocked before this
     if interrupt.was_pressed():
         raise KeyboardInterrupt
+
+
+@contextmanager
+def alive(words: str | Callable[[], str]) -> Iterator[None]:
+    """Print what is being done and since when: after 2 s, then ever more rarely; nothing for empty words."""
+    began, ended = time.monotonic(), threading.Event()
+
+    def print_lines() -> None:
+        wait = EVERY
+        while not ended.wait(wait):
+            if line := words() if callable(words) else words:
+                note(f"{line} ({time.monotonic() - began:.0f} s)")
+            wait = min(2 * wait, RAREST)
+
+    thread = threading.Thread(target=print_lines, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 class _Failures:
@@ -290,7 +314,7 @@ class WarmPace:
     def __init__(self) -> None:
         self.running: dict[str, float] = {}  # when each cell started; those of cold workers as infinity
         self.seconds: deque[float] = deque(maxlen=99)  # of the last warm cells
-        self.workers, self.warm = 1, False
+        self.workers, self.warm, self.last = 1, False, math.inf
 
     def left(self, event: RunEvent, now: float, position: float) -> str:
         """Take an event; return the estimated time left in words, empty until a warm cell is done."""
@@ -299,24 +323,37 @@ class WarmPace:
             self.workers = max(self.workers, len(self.running))
         elif event.kind in ("done", "failed"):
             began, self.warm = self.running.pop(event.cell, math.inf), True
+            self.last = now
             if event.kind == "done" and began < now:
                 self.seconds.append(now - began)
-        return estimate(self.workers, event.total - position, median(self.seconds)) if self.seconds else ""
+        if not self.seconds:
+            return ""
+        return estimate(self.workers, event.total - position, median(self.seconds), now - self.last)
 
 
 class _Lines:
     """Progress as a line every few seconds, with the estimated time left."""
 
     def __init__(self, title: str) -> None:
-        self.title, self.spoke, self.pace = title, time.monotonic(), WarmPace()
+        self.title, self.spoke, self.pace, self.words = title, time.monotonic(), WarmPace(), ""
 
     def show(self, event: RunEvent, position: float) -> None:
         """Show that ``position`` of ``event.total`` cells are done."""
         now = time.monotonic()
-        left = self.pace.left(event, now, position)
+        self.words, left = self.counted(event), self.pace.left(event, now, position)
         if now - self.spoke >= EVERY:
             self.spoke = now
-            note(f"{self.title}: {event.done} of {event.total} cells{left}")
+            note(f"{self.title}: {self.words}{left}")
+
+    def counted(self, event: RunEvent) -> str:
+        """Number of finished cells, after the part of a study of studies that runs."""
+        part = event.cell.rpartition("/")[0]
+        return ", ".join(filter(None, [part, f"{event.done} of {event.total} cells"]))
+
+    def waiting(self) -> str:
+        """Line on a wait without events; empty where there was one lately."""
+        quiet = time.monotonic() - self.spoke >= EVERY
+        return f"{self.title}: {self.words or 'loading'}" if quiet else ""
 
     def say(self, line: str) -> None:
         """Write a permanent line."""
@@ -326,15 +363,19 @@ class _Lines:
         """Remove the display."""
 
 
-def estimate(done: float, left: float, seconds: float) -> str:
+def estimate(done: float, left: float, seconds: float, waited: float = 0.0) -> str:
     """Return the time left at the pace so far, in words; empty before any progress or below a second.
 
-    >>> estimate(10, 20, 30.0)
-    ', about 1 min left'
+    Empty, too, where the last progress was ``waited`` seconds ago and more than the time left.
+
+    >>> estimate(10, 20, 30.0), estimate(10, 20, 30.0, waited=70.0)
+    (', about 1 min left', '')
     """
     if done <= 0:
         return ""
     rest = seconds / done * left
+    if rest < waited:
+        return ""
     if rest >= 60:
         return f", about {rest / 60:.0f} min left"
     return f", about {rest:.0f} s left" if rest >= 1 else ""
@@ -346,18 +387,21 @@ class _Bar(_Lines):
     def __init__(self, title: str) -> None:
         from rich.console import Console
         from rich.markup import escape
-        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         super().__init__(title)
-        columns = (TextColumn(escape(one_line(title))), BarColumn(), TextColumn("{task.fields[words]}"))
-        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        words = (TextColumn(escape(one_line(title))), BarColumn(), TextColumn("{task.fields[words]}"))
+        self.bar = Progress(*words, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
         self.task = self.bar.add_task("", total=None, words="")
         self.bar.start()
 
     def show(self, event: RunEvent, position: float) -> None:
         left = self.pace.left(event, time.monotonic(), position)
-        words = f"{event.done} of {event.total} cells{left}"
+        words = f"{self.counted(event)}{left}"
         self.bar.update(self.task, completed=position, total=event.total, words=words)
+
+    def waiting(self) -> str:
+        return ""  # the bar shows the time
 
     def say(self, line: str) -> None:
         from rich.markup import escape

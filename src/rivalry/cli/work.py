@@ -234,18 +234,22 @@ def _carry_out(
     _note_files(studies, plots=True)
     with as_context(options.executor):
         for one in unchecked:
-            one.check(output.check_progress(), done)
+            with output.alive(f"checking the study {one.name}"):
+                one.check(output.check_progress(), done)
         run = open_run()
         with output.progress(str(run.folder)) as receive:
             carry_out(run, progress=receive, **options._asdict())
-    answer = answer_of(run)
+    with output.alive(f"{run.folder}: collecting the results"):
+        answer = answer_of(run)
     if not any(part.plot_files for part in studies) and run.is_reported():
         _note_texts(run) if run.status == "done" else note_left_out(run)
         path = run.folder / "report.html"
     else:
-        output.note(f"{run.folder}: drawing the figures and the report")
-        _draw_own(run)
-        path = _report(run, answer)
+        drawing = f"{run.folder}: drawing the figures and the report"
+        output.note(drawing)
+        with output.alive(drawing):
+            _draw_own(run)
+            path = _report(run, answer)
     return Reported(run, answer, path)
 
 
