@@ -74,6 +74,14 @@ def said(rows: list[Record]) -> str:
     return " ".join(one.text for one in Answer(STUDY, swept(rows)).sentences)
 
 
+def test_payoffs_at_the_level_of_rounding_errors_are_zero() -> None:
+    record = a_list([0.1, 0.9])
+    record["equilibrium_payoff"] = (("equilibrium", "player"), np.array([[1e-28, -1e-41], [0.5, 1e-12]]))
+    first, second = equilibrium_lines(record)[1:3]
+    assert "payoff [0 0]" in first
+    assert "payoff [0.5 1e-12]" in second
+
+
 @pytest.mark.parametrize(
     ("record", "words"),
     [

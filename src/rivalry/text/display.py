@@ -336,6 +336,9 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
     claims = record["equilibrium_claim"][1] if "equilibrium_claim" in record else None
     if claims is not None:  # policies of populations are too large for a line
         found = found[:, :0]
+    known = np.abs(pays)[np.isfinite(pays)]
+    # smaller ones are rounding errors of the largest
+    pays = np.where(np.abs(pays) < np.finfo(float).eps * known.max(initial=0.0), 0.0, pays)
     lines = [f"{count_in_words(record)}{boxes_in_words([record.get('boxes', ((), -1))[1]])}"]
     if radius is None or not record["complete"][1]:
         complete = "true" if record["complete"][1] else "false"
