@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.first_session.steps import Step
+from tests.first_session.steps import Step, same_words
 
 NEVER = ("Traceback (most recent call last)", "internal error", "Warning:")
 LIMIT = 900.0  # seconds per step
@@ -43,6 +43,9 @@ def judge(step: Step, status: int, output: str, folder: Path) -> list[str]:
     faults = [f"exit status {status}, not {step.status}"] if status != step.status else []
     faults += [f"prints {words!r}" for words in NEVER if words in output]
     faults += [f"does not say {words!r}" for words in step.says if words not in output]
+    faults += [
+        f"does not print {text!r}" for text in step.quotes if same_words(text) not in same_words(output)
+    ]
     if step.status == 2 and output.count("\n") != 1:
         faults.append("a mistake is answered in more than one line")
     if step.report and not faults:

@@ -51,6 +51,7 @@ class Step(NamedTuple):
     code: str = ""
     status: int = 0
     says: tuple[str, ...] = ()  # each must occur in the output
+    quotes: tuple[str, ...] = ()  # each must occur in the output, up to line breaks and rounding errors
     report: bool = False  # the last line names a report that opens offline
 
     @property
@@ -88,6 +89,18 @@ def typed_in_readme() -> list[str]:
     """Return the commands of the README that follow the installation, without their comments."""
     lines = [line.partition("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
     return [line for line in lines if line and "pip install" not in line]
+
+
+def quoted(number: int) -> tuple[str, ...]:
+    """Return the lines that the README says its first game (0) or its first study (1) prints."""
+    text = README.read_text(encoding="utf-8")
+    answer = re.findall(r"(?:^> .*\n|^>\n)+", text, re.MULTILINE)[0].replace("> ", "")
+    return tuple([blocks("text")[0], answer][number].rstrip().split("\n>\n"))
+
+
+def same_words(text: str) -> str:
+    """Return a text without its line breaks; numbers at the level of rounding errors are all the same."""
+    return re.sub(r"\b\d(?:\.\d+)?e-1\d\b", "#", " ".join(text.split()))
 
 
 def files() -> dict[str, str]:
@@ -204,6 +217,14 @@ def tables() -> list[Step]:
     ]
 
 
+def opening() -> list[Step]:
+    """Return the README's first game and its first study, which print what it quotes."""
+    return [
+        Step(code=blocks("python")[0], quotes=quoted(0)),
+        Step("rivalry run race_stakes", quotes=quoted(1), report=True),
+    ]
+
+
 def session() -> list[Step]:
     """Return all steps in order."""
     said = typed_in_readme()
@@ -216,6 +237,7 @@ def session() -> list[Step]:
             if "tour" not in line
         ),
         Step(code="\n".join(blocks("python")), says=("equilibrium", "[45.  22.5]")),
+        *opening(),
         *writing(),
         *tables(),
     ]

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.first_session import replay as replay_module
 from tests.first_session.replay import judge, replay
-from tests.first_session.steps import Step, blocks, files, session, typed_in_readme
+from tests.first_session.steps import README, Step, blocks, files, opening, session, typed_in_readme
 
 
 @pytest.mark.nightly
 def test_a_first_session_ends_as_expected(tmp_path: Path) -> None:
     transcript, faults = replay(session(), tmp_path, files())
+    assert faults == [], transcript
+
+
+@pytest.mark.slow
+def test_the_readme_quotes_what_is_printed(tmp_path: Path) -> None:
+    transcript, faults = replay(opening(), tmp_path, {})
     assert faults == [], transcript
 
 
@@ -28,7 +35,7 @@ def test_every_block_of_the_readme_is_replayed() -> None:
     assert all(f"$ {line}" in text for line in typed_in_readme())
     assert files()["mine.toml"] == blocks("toml")[0]
     assert all(f">>> {line}" in text for block in blocks("python") for line in block.splitlines())
-    assert set(blocks(r"\w+")) == {*blocks("sh"), *blocks("toml"), *blocks("python")}
+    assert set(blocks(r"\w+")) == {*blocks("sh"), *blocks("toml"), *blocks("python"), *blocks("text")}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +44,12 @@ def test_every_block_of_the_readme_is_replayed() -> None:
         (Step("rivalry"), 1, "", "exit status 1, not 0"),
         (Step("rivalry"), 0, "Traceback (most recent call last)\n", "prints 'Traceback"),
         (Step("rivalry", says=("yes",)), 0, "no\n", "does not say 'yes'"),
+        (
+            Step("rivalry", quotes=("a gain of 2e-11",)),
+            0,
+            "a gain\nof 3e-1",
+            "does not print 'a gain of 2e-11'",
+        ),
         (Step("rivalry", status=2), 2, "one\ntwo\n", "more than one line"),
         (Step("rivalry", report=True), 0, "nowhere.html\n", "no file: nowhere.html"),
         (Step("rivalry", report=True), 0, "half.html\n", "no whole page"),
@@ -66,3 +79,24 @@ def test_the_transcript_has_commands_answers_and_exit_statuses(tmp_path: Path) -
     assert transcript.startswith(">>> print(open('a.txt').read())\nsix\n[exit 0, ")
     assert "[FAULT: exit status 3, not 0]" in transcript
     assert transcript.splitlines()[-1].startswith("2 steps in ")
+
+
+def test_the_first_page_of_the_documentation_opens_like_the_readme() -> None:
+    page = (README.parent / "docs" / "index.md").read_text(encoding="utf-8")
+    readme = README.read_text(encoding="utf-8")
+    sentence, doors = (re.findall(rule, readme, re.M)[0] for rule in (r"^\*\*.*\*\*$", r"(?:^\|.*\n)+"))
+    assert sentence in page
+    assert doors.replace("](docs/", "](") in page
+    assert blocks("python")[0] in page
+    assert "!rivalry run race_stakes" in page
+    assert blocks("sh")[0] in page
+    assert readme.splitlines().index("## Quick start") < 50
+
+
+def test_pages_for_analysts_show_commands_as_they_are_typed() -> None:
+    page = (README.parent / "docs" / "tutorial" / "policy.md").read_text(encoding="utf-8")
+    cell = re.compile(r"^```\{code-cell\}.*?^```", re.M | re.S)
+    cells = cell.findall(page)
+    assert cells
+    assert all("remove-input" in cell for cell in cells if re.search("^!", cell, re.M))
+    assert not re.search(r"\bsed\b|\| *head|!rivalry", cell.sub("", page))
