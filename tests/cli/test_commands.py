@@ -547,7 +547,7 @@ def test_a_key_without_its_table_in_a_study_of_studies(rivalry: Command) -> None
     assert answer.status == 2
     assert answer.err == "rivalry: --set reach: needs its table; did you mean game.reach?\n"
     whole = rivalry("run", "tour", "--set", "game.reach=0.2")
-    assert "tour is a study of studies; run one of those that take it: lovett_fig2, " in whole.err
+    assert "tour is a study of studies; run one of those that take it: lovett_fig1, " in whole.err
 
 
 def test_costs_are_seconds_minutes_or_hours(rivalry: Command) -> None:

@@ -90,11 +90,15 @@ def test_a_study_of_studies_prints_one_sentence_per_study(rivalry: Command) -> N
     Path("chicken.toml").write_text(STUDY)
     Path("other.toml").write_text(STUDY.replace("Two games", "More games"))
     Path("both.toml").write_text('title = "Both"\ninclude = ["chicken.toml", "other.toml"]\n')
+    brief = rivalry("run", "both.toml", "--workers", "1").out.splitlines()
+    assert brief[0] == "both: done, 8 of 8 cells"
+    heads = ("Two games of chicken [chicken", "More games of chicken [other")
+    titles = [k for k, line in enumerate(brief) if line.startswith(heads)]
+    assert len(titles) == 2
+    assert all(brief[k + 1].startswith("  ") for k in titles)
     lines = rivalry("run", "both.toml", "--workers", "1", "--verbose").out.splitlines()
-    assert lines[0] == "both: done, 8 of 8 cells"
-    assert [line.partition(":")[0] for line in lines if line.startswith(("chicken:", "other:"))][:2] == [
-        "chicken",
-        "other",
-    ]
+    assert [any(line.startswith("to cite") for line in printed) for printed in (brief, lines)] == [False, True]
+    assert brief[brief.index("Try") + 1].strip().startswith("rivalry run chicken --verbose")
+    assert brief[-1].endswith("report.html")
     # columns of published values are left out where the study has none
     assert ["quantity", "ours", "expected", "verdict", "certificate"] in [line.split() for line in lines]

@@ -20,7 +20,8 @@ ROWS = 12  # most points of a study in the table
 def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> str:
     """Return a run's answer as text; the last line is the report's path.
 
-    Reference values are counted; ``verbose`` lists them.
+    Reference values are counted; ``verbose`` lists them. Of a study of studies the caveats and the full runs
+    of its parts are printed only then.
     """
     from rivalry.lab.answer.caveats import lines as warning_lines
     from rivalry.lab.answer.caveats import warnings_of
@@ -32,19 +33,43 @@ def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> st
     quick = ", quick form" if run.head["study"].get("quick_form") else ""
     lines = [f"{run.name}: {status_of(cells)}, {cells['done']} of {cells['total']} cells{quick}"]
     lines += ["", answer.question] * bool(answer.question)
-    lines += ["", *(one.text for one in answer.sentences), ""]
-    if not answer.parts:
-        lines += _table(run, answer)
-    lines += answer.caveats
+    brief = bool(answer.parts) and not verbose
+    if answer.parts:
+        lines += ["", *(line for name, part in answer.parts.items() for line in _of_part(name, part)), ""]
+    else:
+        lines += ["", *(one.text for one in answer.sentences), "", *_table(run, answer)]
+    lines += [] if brief else answer.caveats
     # over all parts: a warning of several parts is one line
     rows = warnings_of([notes for part in parts.values() for notes in part.warnings().values()])
     lines += [f"warning: {line}" for line in warning_lines(rows)]
     checks = [one.row for one in answer.checks]
-    lines += [*references(checks, parts=bool(answer.parts), verbose=verbose), *full_runs(parts.values())]
-    lines += claims(answer) if verbose else []
-    lines.append(how_to_cite(run))
+    lines += references(checks, parts=bool(answer.parts), verbose=verbose)
+    if brief:
+        lines += [*claims(answer)[:1], "", *_next_steps(run), ""]
+    else:
+        lines += [*full_runs(parts.values()), *(claims(answer) if verbose else []), how_to_cite(run)]
     fitted = [line if "\n" in line else output.paragraph(line) for line in lines]
     return "\n".join([*fitted, str(report)])
+
+
+def _of_part(name: str, answer: Answer) -> list[str]:
+    """Return a part's question, with its name and source, and below it what answers it."""
+    source = str(answer.study.get("source") or "").partition(";")[0]
+    said = [f"  {one.text}" for one in answer.sentences[:1]]
+    return [f"{answer.question or answer.title} [{', '.join(filter(None, [name, source]))}]", *said]
+
+
+def _next_steps(run: Run) -> list[str]:
+    """Return what to try after a study of studies: a part of it, its pages, a study of one's own."""
+    name, part = next((name, part) for name, part in run.parts().items())
+    family = (part.head["study"].get("game") or {}).get("family", "influencer")
+    steps = {
+        f"rivalry run {name} --verbose": "one of these studies, with its table and all checks",
+        f"rivalry open {quote(str(run.folder))}": "the same in a browser; change a number and run it again",
+        f"rivalry new study my_{family} --family {family}": "a study of yours, with comments",
+    }
+    width = max(map(len, steps))
+    return ["\n".join(["Try", *(f"  {line:{width}}  {why}" for line, why in steps.items())])]
 
 
 def _table(run: Run, answer: Answer) -> list[str]:
