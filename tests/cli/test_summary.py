@@ -97,7 +97,8 @@ def test_a_study_of_studies_prints_one_sentence_per_study(rivalry: Command) -> N
     assert len(titles) == 2
     assert all(brief[k + 1].startswith("  ") for k in titles)
     lines = rivalry("run", "both.toml", "--workers", "1", "--verbose").out.splitlines()
-    assert [any(line.startswith("to cite") for line in printed) for printed in (brief, lines)] == [False, True]
+    cited = [any(line.startswith("to cite") for line in printed) for printed in (brief, lines)]
+    assert cited == [False, True]
     assert brief[brief.index("Try") + 1].strip().startswith("rivalry run chicken --verbose")
     assert brief[-1].endswith("report.html")
     # columns of published values are left out where the study has none
