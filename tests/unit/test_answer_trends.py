@@ -711,11 +711,11 @@ def test_claims_along_a_key_are_told_where_they_change() -> None:
     about = study(quantities=["claim"])
     assert said(about, data)[0] == (
         "From reach 0.1 to 0.2 player 1 could gain up to 0.3 and from 0.3 to 0.4 no profitable deviation was "
-        "found."
+        "found by a search."
     )
     about["answer"]["direction"] = "falling"
     assert said(about, data)[0].startswith(
-        "From reach 0.4 to 0.3 no profitable deviation was found and from 0.2"
+        "From reach 0.4 to 0.3 no profitable deviation was found by a search and from 0.2"
     )
     same = swept({"one": [record("equilibrium", turnout=1.0)] * 3})
     assert said(study(quantities=["claim"]), same) == [

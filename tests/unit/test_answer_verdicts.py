@@ -103,7 +103,7 @@ def test_rows_are_compared_by_the_difference_in_the_same_draws() -> None:
     test = {"quantity": "payoff", "at": {"algorithm": "a"}, "than": {"at": {"algorithm": "b"}}}
     text = first(test | {"above": 0.0}, rows)
     assert text.startswith("Yes: the payoff for a is ")
-    assert text.endswith("(by 1.000 ± 0.053 in the same replications).")
+    assert "higher by 1.000 ± 0.053 in the same replications than 10.2" in text
     assert first(test | {"above": 2.0}, rows).startswith("No: ")
     other = {"quantity": "payoff", "at": {"algorithm": "b"}, "than": {"at": {"algorithm": "a"}}, "above": 0}
     assert first(other, rows).startswith("No: the payoff for b is ")
@@ -113,7 +113,7 @@ def test_every_player_counts_unless_the_test_names_it() -> None:
     rows = exact([1.0, 3.0])
     words = {"player 0": "the cautious", "player 1": "the bold"}
     text = first({"quantity": "payoff", "above": 2}, rows, words=words)
-    assert text == "No: the payoff is 1 for the cautious (below 2) and 3 for the bold (above 2)."
+    assert text == "No: the payoff is 1 for the cautious, below 2; and 3 for the bold, above 2."
     assert first({"quantity": "payoff", "above": 2, "at": {"player": 1}}, rows, words=words).startswith(
         "Yes: "
     )
@@ -135,8 +135,8 @@ def test_a_number_is_compared_with_another_quantity_of_its_row() -> None:
     rows = {("a", 0.1): [number([1.0, 3.0], claim="equilibrium", value=[0.5, 2.0])] * 2}
     text = first({"quantity": "payoff", "above": "value"}, rows, words={"value": "value of waiting"})
     assert text == (
-        "Yes: the payoff is 1 for player 0 (higher than the value of waiting, 0.5, by 0.5); "
-        "and 3 for player 1 (higher than the value of waiting, 2, by 1)."
+        "Yes: the payoff is 1 for player 0, higher by 0.5 than the value of waiting, 0.5; "
+        "and 3 for player 1, higher by 1 than the value of waiting, 2."
     )
 
 
@@ -247,8 +247,8 @@ def test_what_a_verdict_says_is_said_once() -> None:
     assert len(both) == 3  # the other point is not in the verdict
 
 
-def test_a_course_is_that_of_a_rising_key_in_whatever_direction_it_is_told() -> None:
-    test = {"quantity": "payoff", "monotone": "rising", "along": "reach"}
+def test_a_course_is_judged_in_the_direction_in_which_it_is_told() -> None:
+    test = {"quantity": "payoff", "monotone": "falling", "along": "reach"}
     assert sentences(test, [1.0, 2.0, 3.0], direction="falling") == [
         "Yes: as the reach falls from 0.3 to 0.1, the payoff falls from 3 to 1."
     ]
@@ -258,3 +258,38 @@ def test_a_course_is_that_of_a_rising_key_in_whatever_direction_it_is_told() -> 
 def test_a_quantity_of_the_test_alone_decides_too() -> None:
     test = {"quantity": "payoff", "monotone": "rising"}
     assert sentences(test, [1.0, 2.0, 3.0], quantities=["status"])[0].startswith("Yes: as the reach rises")
+
+
+def test_players_of_one_row_are_compared() -> None:
+    test = {"quantity": "payoff", "at": {"player": 1}, "than": {"at": {"player": 0}}, "above": 0}
+    words = {"player 0": "the impatient", "player 1": "the patient"}
+    assert first(test, exact([1.0, 3.0]), words=words) == (
+        "Yes: the payoff of the patient is 3, higher by 2 than 1 for the impatient."
+    )
+    assert first(test, exact([3.0, 1.0]), words=words).startswith(
+        "No: the payoff of the patient is 1, lower by 2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("test", "complete", "word"),
+    [
+        ({"equals": 2}, True, "Yes"),
+        ({"equals": 2}, False, "Not decided"),
+        ({"equals": 1}, False, "No"),  # there are two at least
+        ({"above": 1}, False, "Yes"),
+        ({"above": 2}, False, "Not decided"),
+        ({"below": 2}, False, "No"),
+        ({"below": 3}, False, "Not decided"),
+    ],
+)
+def test_a_list_that_may_lack_equilibria_bounds_their_number(
+    test: dict[str, int], complete: bool, word: str
+) -> None:
+    found = number([1.0, 1.0]) | {
+        "equilibrium_count": ((), np.asarray(2)),
+        "complete": ((), np.asarray(complete)),
+    }
+    rows = {("a", 0.1): [found] * 2}
+    text = first({"quantity": "equilibrium_count", **test}, rows, quantities=["equilibrium_count"])
+    assert text.partition(":")[0] == word

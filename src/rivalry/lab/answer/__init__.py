@@ -13,10 +13,10 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from rivalry.lab.answer.cases import Sentence
+from rivalry.lab.answer.cases import Sentence, points_asked
 from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judge
-from rivalry.lab.answer.claims import on_claims, on_lists
+from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists
 from rivalry.lab.answer.grammar import lowered
 from rivalry.lab.answer.points import REPEATED, PointResults, points_of, tested, thinned
 from rivalry.lab.answer.positions import position_sentences
@@ -27,7 +27,7 @@ from rivalry.lab.answer.trends import on_quantities
 from rivalry.lab.answer.two_way import BLOCKS, COLUMNS, TwoWayTable, two_way_table
 from rivalry.lab.answer.verdicts import verdict
 from rivalry.lab.study.expect import is_fixed
-from rivalry.lab.study.words import Words
+from rivalry.lab.study.words import Words, asks_in
 from rivalry.plots.families import default_figures
 from rivalry.plots.select import (
     LINES,
@@ -101,11 +101,17 @@ class Answer:
         lists = on_lists(self.study, self.points)
         lists = lists[: MOST - 1]
         proved = all(one.boxes >= 0 for one in self.points)  # a list with proofs claims more
-        claims = [] if proved or told == "claim" else on_claims(self.study, self.points)
+        courses = claim_courses(self.study, points_asked(self.study, few))
+        known = told == "claim" or any(one.text in courses for one in lead)
+        claims = [] if proved or known else on_claims(self.study, self.points)
         said = decided[0].text.partition(": ")[2] if decided else ""
-        lead, lists = ([one for one in each if lowered(one.text) != said] for each in (lead, lists))
+        lead = [one for one in lead if not _repeats(one.text, said)]
+        lists = [one for one in lists if lowered(one.text) != said]
         lists = lists[: MOST - 1 - len(decided)]
-        return [*decided, *lead[: MOST - 1 - len(lists) - len(decided)], *lists, *claims]
+        lead = lead[: MOST - 1 - len(lists) - len(decided)]
+        events = any(one.events for one in self.points)
+        first_lists = events and asks_in(self.study) == "where"
+        return [*decided, *(lists + lead if first_lists else lead + lists), *claims]
 
     @cached_property
     def figure(self) -> dict[str, Any] | None:
@@ -264,6 +270,12 @@ class Answer:
         columns, rows = (table.columns, table.texts) if table else ((), ())
         said |= {"*": table.mark.removeprefix("* ")} if table and table.mark else {}
         return html_table(self.question or self.title, said, columns, rows)
+
+
+def _repeats(text: str, verdict: str) -> bool:
+    """Return whether a verdict has all numbers of a sentence."""
+    numbers = set(re.findall(r"\d[\d.e-]*\d|\d", text))
+    return bool(numbers) and numbers <= set(re.findall(r"\d[\d.e-]*\d|\d", verdict))
 
 
 NOTEBOOK_ROWS = 20  # rows of the table in a notebook

@@ -93,6 +93,7 @@ def swept_key(study: Mapping[str, Any], rows: Sequence[Row]) -> str:
             if isinstance(value, int | float) and not isinstance(value, bool) and name not in DRAWS:
                 values.setdefault(name, set()).add(value)
     counts = {name: len(each) for name, each in values.items() if len(each) > 1}
+    counts = {name: n for name, n in counts.items() if not _is_named_by(rows, name, n)}
     wanted = (study.get("answer") or {}).get("along", "")
     key = wanted if wanted in counts else max(reversed(counts), key=lambda name: counts[name], default="")
     by = differing_keys(rows, key)
@@ -103,9 +104,19 @@ def swept_key(study: Mapping[str, Any], rows: Sequence[Row]) -> str:
     return key
 
 
-def falls(study: Mapping[str, Any]) -> bool:
-    """Return whether the key is told as it falls."""
-    return bool((study.get("answer") or {}).get("direction") == "falling")
+def falls(study: Mapping[str, Any], key: str) -> bool:
+    """Return whether a key is told as it falls."""
+    own = study.get("answer") or {}
+    return bool(own.get("direction") == "falling" and own.get("along", key) in ("", key))
+
+
+def _is_named_by(rows: Sequence[Row], key: str, count: int) -> bool:
+    """Return whether words that take more values decide a number, as the name of a game does."""
+    for name in {name for row in rows for name, value in row.at.items() if isinstance(value, str)}:
+        pairs = {(str(row.at.get(name)), str(row.at.get(key))) for row in rows}
+        if len(pairs) == len({word for word, _ in pairs}) > count:
+            return True
+    return False
 
 
 def trend_of(
@@ -114,7 +125,7 @@ def trend_of(
     """Return the trend of a quantity over a sweep; along another key if it is constant along the first."""
     asked = name in ((study.get("answer") or {}).get("quantities") or ())
     rows = [
-        Row(one.algorithm, one.at, each, is_refuted(one), one.bound_of_search)
+        Row(one.algorithm, one.at, each, is_refuted(one) and not _is_gain(name), one.bound_of_search)
         for one in found
         # over starts, numbers have a range and no interval
         if is_reported(each := one.quantities.get(name) or one.numbers(name, {}), asked=asked)
@@ -140,10 +151,11 @@ def trend_of(
         (row,) = rows
         others = [one for one in found if one.algorithm == row.method and str(one.at) != str(row.at)]
         where = f" at {words.place(row.at)}" * bool(row.at and others)
-        where += f" for {words.method(row.method)}" * words.is_named(row.method)
+        several = len({one.algorithm for one in found}) > 1
+        where += f" for {words.method(row.method)}" * (several and words.is_named(row.method))
     elif len(rows) < known and not key and len({str(row.at) for row in rows}) == 1:
         where = f" at {words.place(rows[0].at)}"
-    cases, by = _cases(rows, name, key, words, falls(study))
+    cases, by = _cases(rows, name, key, words, falls(study, key))
     if key and all(len({one.estimate.text for one in each}) == 1 for case in cases.values() for each in case):
         same: dict[Any, Row] = {}
         for row in rows:
@@ -153,7 +165,7 @@ def trend_of(
             rows, fixed = list(same.values()), key
             rows = [row._replace(at={k: v for k, v in row.at.items() if k != fixed}) for row in rows]
             rows, key = _without_refuted(rows, swept_key(study, rows))
-            cases, by = _cases(rows, name, key, words, falls(study))
+            cases, by = _cases(rows, name, key, words, falls(study, key))
     in_step = tuple(k for k in _varying(rows) if key and k != key and _in_step(rows, k, key))
     left_out = len(rows) < known
     return Trend(name, key, cases, by, fixed, averaged, where, in_step, left_out) if cases else None
@@ -190,8 +202,13 @@ def is_same_along(rows: Sequence[Row], name: str) -> bool:
 
 
 def is_refuted(one: PointResults) -> bool:
-    """Return whether a point is no Nash equilibrium, beyond what sampling could explain."""
-    return NOT_AN_EQUILIBRIUM in one.claims and not one.concept and not one.estimated
+    """Return whether a point is no Nash equilibrium, beyond what sampling and learning could explain."""
+    return NOT_AN_EQUILIBRIUM in one.claims and not (one.concept or one.estimated or one.random)
+
+
+def _is_gain(name: str) -> bool:
+    """Return whether a quantity measures how far profiles are from equilibrium."""
+    return any(word in name for word in ("exploitability", "regret", "gain"))
 
 
 def _over_draws(rows: Sequence[Row], words: Words) -> tuple[list[Row], str]:

@@ -180,8 +180,8 @@ def claim_courses(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
         return []
     texts = []
     for label, own in cases.items():
-        own.sort(key=lambda one: one.at[key], reverse=falls(study))
-        parts = []
+        own.sort(key=lambda one: one.at[key], reverse=falls(study, key))
+        parts: list[str] = []
         for claim, each in groupby(own, key=lambda one: one.claim):
             rows_of = list(each)
             ends = words.place({key: rows_of[0].at[key]}) if not parts else words.value(rows_of[0].at[key])
@@ -205,7 +205,7 @@ def _clause(claim: str, rows: Sequence[PointResults], words: Words) -> str:
         who = "each player" if same else "a player" if len(own) == 1 else _who(one, player)
         return f"{who} could gain {'up to ' * (len(rows) > 1)}{number_in_words(most)}"
     if claim == "no deviation found":
-        return "no profitable deviation was found"
+        return "no profitable deviation was found by a search"
     some = _SOME.get(claim)
     return f"it {some[0]}" if some else claim
 
@@ -295,7 +295,11 @@ def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
         if all(each.exchangeable for each in rows):
             said = f"some player {could}; the largest gain found is {amount}, of {who}{at}"
     else:
-        said = f"{who} {could} {amount}"
+        gaining = int(one.refuting[result].sum())
+        most_of = (
+            f"{'each player' if gaining == len(own) else f'{gaining} players'} {could}, {who} most: {amount}"
+        )
+        said = most_of if single and gaining > 1 and not same else f"{who} {could} {amount}"
         if not single:
             said = f"{who} {could}; the largest gain found is {amount}{at}"
     bounds = np.concatenate([each.bound[each.refuting.any(axis=1)].ravel() for each in rows])

@@ -9,7 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.lab.answer.estimates import VISIBLE, Estimate, differ, difference_in_words, paired_margin
+from rivalry.lab.answer.estimates import (
+    VISIBLE,
+    Estimate,
+    differ,
+    difference_in_words,
+    is_nearly_zero,
+    paired_margin,
+)
 from rivalry.lab.answer.grammar import joined
 from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM as NOT_AN_EQUILIBRIUM
 from rivalry.lab.study.words import Words
@@ -121,13 +128,17 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
         return f"is {first.text} at {words.place({key: first.at})} and {last.text} at {words.value(last.at)}"
     lowest, most = (end(series, key=lambda row: row.estimate.mean) for end in (min, max))
     found = turns(series)
-    if found and found[0].direction == 0:
+    if found and found[0].direction == 0 and not (amounts and len(series) == 2):
         return f"stays between {lowest.text} and {most.text}"
     if not found or len(found) > TURNS:
         places = [f"{row.text} (at {words.place({key: row.at})})" for row in (lowest, most)]
         return f"varies between {places[0]} and {places[1]}"
-    if amounts and len(found) == 1 and found[0].start.at == first.at and found[0].end.at == last.at:
+    amounts = amounts and len(found) == 1 and not is_nearly_zero(first.estimate, last.estimate)
+    if amounts and found[0].start.at == first.at and found[0].end.at == last.at:
         (turn,) = found
+        if not turn.direction:
+            by = difference_in_words(first.estimate, last.estimate)
+            return f"is {first.text} and {last.text}, a difference of {by}, which is not significant"
         by, verb = difference_in_words(first.estimate, last.estimate), ("falls", "rises")[turn.direction > 0]
         return f"{verb} by {by}, from {first.text} to {last.text}"
     parts = []

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ENTRIES = 4  # values of the longest quantity that is printed
 ZERO = 1e-12  # smaller numbers, relative to those beside them, are printed as 0
 VISIBLE = 5e-5  # smaller relative differences are not seen in four digits
+SMALL = 1e-3  # smaller numbers, relative to the other end of a change, say no more than 0 does
 EQUAL = 1e-9  # of the largest: numbers that differ less are one
 UNKNOWN = float("nan")
 
@@ -228,6 +229,12 @@ def paired_margin(one: Estimate, other: Estimate) -> float | None:
     if not np.array_equal(ours.labels, theirs.labels):
         return None
     return float(half_width(theirs.values - ours.values))
+
+
+def is_nearly_zero(one: Estimate, other: Estimate) -> bool:
+    """Return whether a number is so small beside the other that the change is the other number."""
+    low, high = sorted([abs(one.mean), abs(other.mean)])
+    return low <= SMALL * high
 
 
 def same_draws(pairs: Sequence[tuple[Estimate, Estimate]]) -> str:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 NOT_AN_EQUILIBRIUM = "not an equilibrium"
 REPEATED = ("replication", "batch")
 """Dimensions of results at one point: replications, and starts of one cell."""
-ROUNDING = 1e-9  # a quantity with no larger number anywhere is a rounding error of 0
+VANISHING = 1e-9  # a quantity with no larger number anywhere is a rounding error of 0
 WHOSE = ("player", "firm", "type", "agent", "team", *ROLES)  # beginnings of entries that sentences name
 _PLAYER, _NUMBERED = re.compile(r"player (\d+)"), re.compile(r"\w+ \d+")
 APART = 10_000_000  # more than the replications of a point
@@ -209,7 +209,7 @@ class PointResults:
     @cached_property
     def quantities(self) -> dict[str, tuple[Estimate, ...]]:
         """Numbers of the study's quantities that have a value here."""
-        pairs = {name: (self._known[name], self._own[name]) for name in self._names}
+        pairs = {name: _without_constant(self._known[name], self._own[name]) for name in self._names}
         # infinite numbers of other quantities are what they are
         low, high = self._own.get("window_tried", np.full((1, 2), np.nan))[0]
         tried = {name: (float(low), float(high)) for name in ("window_low", "window_high")}
@@ -253,11 +253,14 @@ class PointResults:
             return ()
         variable, values = self._known[name], self._own[name]
         own = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
+        chosen: list[str] = []
         for dim in [dim for dim in own if dim in at]:
             labels = variable.coords[dim].values.tolist() if dim in variable.coords else []
             k = labels.index(at[dim]) if at[dim] in labels else int(at[dim])
             variable, values = variable.isel({dim: k}), np.take(values, k, axis=1 + own.index(dim))
             own.remove(dim)
+            entry = entries_of(variable.expand_dims({dim: [labels[k] if labels else k]}), [dim], [1])[0]
+            chosen.append(self._who(entry))
         found: list[Estimate] = []
         sizes = dict(zip(own, values.shape[1:], strict=True))
         sizes.pop("session", None)  # its mean is the number of an entry
@@ -268,9 +271,15 @@ class PointResults:
             random, scale = self._is_random(name), self._scale(name)
             named = variable.isel(which)
             one = estimates(named, each, self.repeats, random=random, seeds=self._numbers, scale=scale)
-            found += [row._replace(entry=self._who(entry)) for row in one]
-        same = len({one.text for one in found}) == 1 and np.ptp([one.mean for one in found]) == 0
-        return (found[0]._replace(entry=""),) if same else tuple(found)
+            names_of = ", ".join(filter(None, [*chosen, self._who(entry)]))
+            found += [row._replace(entry=names_of) for row in one]
+        same = len(found) > 1 and len({(one.text, one.mean) for one in found}) == 1
+        return (found[0]._replace(entry=", ".join(chosen)),) if same else tuple(found)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a list has all equilibria."""
+        return "exactly" in self.list_words or bool(np.all(self._own.get("complete", np.zeros(1)) == 1))
 
     @property
     def is_proved_absent(self) -> bool:
@@ -290,7 +299,7 @@ class PointResults:
         if name not in self._sizes and variable.dtype.kind in "fiu":
             numbers = np.abs(variable.values[np.isfinite(variable.values)])
             size = float(numbers.max(initial=0.0))
-            share = variable.attrs.get("units") == "1" or size < ROUNDING
+            share = variable.attrs.get("units") == "1" or size < VANISHING
             self._sizes[name] = max(size, float(share))
         stake = self.at_stake if self._known[name].attrs.get("units") == "payoff" else np.zeros(0)
         return max(self._sizes.get(name, 0.0), float(np.max(stake[np.isfinite(stake)], initial=0.0)))
@@ -491,6 +500,21 @@ class PointResults:
             named = [zip(own, row, strict=True) for own, row in zip(self.actions, rows, strict=True)]
             rows = [[f"{name} {text}" for name, text in row if name] for row in named]
         return _rows(rows)
+
+
+def _without_constant(variable: DataArray, values: np.ndarray) -> tuple[DataArray, np.ndarray]:
+    """Return a quantity ``[result own ...]`` without own dimensions along which nothing changes.
+
+    Players and axes stay, and so does a quantity with one such dimension, whose entries are told as one.
+    """
+    own = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
+    for dim in [dim for dim in own if dim not in ("session", "player", "axis")]:
+        axis = 1 + own.index(dim)
+        same = values.dtype.kind in "fi" and np.all(values == np.take(values, [0], axis=axis))
+        if len(own) > 2 and values.size and same:
+            variable, values = variable.isel({dim: 0}), np.take(values, 0, axis=axis)
+            own.remove(dim)
+    return variable, values
 
 
 def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None) -> str:

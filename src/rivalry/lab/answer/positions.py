@@ -54,7 +54,7 @@ def position_sentences(study: Mapping[str, Any], found: Sequence[PointResults]) 
             [Sentence(f"{capitalised('; '.join(texts))}.", basis_of(own))] if len(cases) <= STRETCHES else []
         )
     for each in cases.values():
-        each.sort(key=lambda one: one.at[key], reverse=falls(study))
+        each.sort(key=lambda one: one.at[key], reverse=falls(study, key))
     if len(cases) <= 2:
         parts = [
             f"for {label}, " * bool(label) + _stretches(each, key, words) for label, each in cases.items()

@@ -28,7 +28,14 @@ from rivalry.lab.answer.cases import (
 )
 from rivalry.lab.answer.claims import claim_courses
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value, course, direction, is_single
-from rivalry.lab.answer.estimates import Estimate, differ, difference_in_words, paired_margin, same_draws
+from rivalry.lab.answer.estimates import (
+    Estimate,
+    differ,
+    difference_in_words,
+    is_nearly_zero,
+    paired_margin,
+    same_draws,
+)
 from rivalry.lab.answer.grammar import capitalised, joined
 from rivalry.lab.answer.points import WHOSE, PointResults
 from rivalry.lab.answer.positions import position_sentences
@@ -67,7 +74,7 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults], told:
         and not (counted and name.endswith("_count"))
     )
     order = [name for name in wanted if name in names or name == "profile"] or list(names)[:TOGETHER]
-    order = [name for name in order if name != told]
+    order = [name for name in order if name != told or _controls(study, name, found, words)]
     still, subject = bool(order), None
     for name in order:
         if name == "profile" and not (words.is_named(name) and trend_of(study, name, rows, words)):
@@ -358,7 +365,8 @@ def _both(start: str, pairs: Sequence[tuple[str, Value]], asks: str) -> str:
     if not differ(one.estimate, other.estimate):
         return f"{plain}{difference(one.estimate, other.estimate)}."
     more = "higher" if other.estimate.mean > one.estimate.mean else "lower"
-    if asks == "how much" or paired_margin(one.estimate, other.estimate) is not None:
+    visible = asks == "how much" and not is_nearly_zero(one.estimate, other.estimate)
+    if visible or paired_margin(one.estimate, other.estimate) is not None:
         by = difference_in_words(one.estimate, other.estimate)
         return f"{start} is {other.text} for {second}, {more} by {by} than {one.text} for {first}."
     return f"{plain}."
@@ -401,10 +409,14 @@ def _noise_of(values: Sequence[Value]) -> str:
 
 def _unclear(ordered: Sequence[tuple[str, Estimate]]) -> str:
     """Return between which cases no difference is significant."""
+    pairs = list(combinations(range(len(ordered)), 2))
     same = {
-        (i, j) for i, j in combinations(range(len(ordered)), 2) if not differ(ordered[i][1], ordered[j][1])
+        (i, j)
+        for i, j in pairs
+        # of equal numbers without noise nothing is unclear
+        if not differ(ordered[i][1], ordered[j][1]) and ordered[i][1].low != ordered[i][1].high
     }
-    if len(same) == len(ordered) * (len(ordered) - 1) // 2:
+    if len(same) == len(pairs):
         return "; the differences are not significant"
     groups: list[range] = []
     for i in range(len(ordered)):
@@ -415,6 +427,8 @@ def _unclear(ordered: Sequence[tuple[str, Estimate]]) -> str:
             groups.append(range(i, j + 1))
     covered = {pair for group in groups for pair in combinations(group, 2)}
     texts = [joined([ordered[k][0] for k in group]) for group in [*groups, *sorted(same - covered)]]
+    if len(texts) > 1 or any("," in label for label, _ in ordered):
+        return f"; {len(same)} of {len(pairs)} differences are not significant" * bool(same)
     return f"; not significantly different are {'; and '.join(texts)}" if texts else ""
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.lab.answer.cases import Sentence, basis_of, falls, is_refuted, points_asked, trend_of
+from rivalry.lab.answer.cases import Sentence, basis_of, is_refuted, points_asked, trend_of
 from rivalry.lab.answer.claims import on_claims, on_lists
 from rivalry.lab.answer.courses import turns
 from rivalry.lab.answer.estimates import EQUAL, VISIBLE, Estimate, difference_in_words, paired_margin
@@ -109,6 +109,9 @@ def _on_claims(
     sentences = (on_lists(study, rows) if any(absent) else []) or on_claims(study, rows)
     said = lowered(sentences[0].text) if sentences else ""
     where = at_rows(test.get("at") or {}, rows, found, words)
+    methods = list(dict.fromkeys(one.algorithm for one in rows))
+    if "algorithm" in (test.get("at") or {}) and len(methods) < len({one.algorithm for one in found}):
+        where = f"for {joined([words.method(name) for name in methods])}"
     return _all_or_some(met, test), f"{where}, {said}" if where and said else said
 
 
@@ -116,7 +119,8 @@ def at_rows(
     at: Mapping[str, Any], rows: Sequence[PointResults], found: Sequence[PointResults], words: Words
 ) -> str:
     """Return the point that rows share, as a beginning of a sentence; empty if all results share it."""
-    own = {k: v for k, v in at.items() if {str(one.at.get(k)) for one in rows} == {str(v)}}
+    own = {k: v for k, v in at.items() if k in rows[0].at and all(one.is_at({k: v}) for one in rows)}
+    own = {k: rows[0].at[k] for k in own if len({str(one.at[k]) for one in rows}) == 1}
     own = {k: v for k, v in own.items() if len({str(one.at.get(k)) for one in found}) > 1}
     return f"at {words.place(own)}" if own else ""
 
@@ -134,8 +138,7 @@ def _on_course(
     wanted, met = {"rising": 1, "falling": -1}[test["monotone"]], list[bool | None]()
     for case in subject.cases.values():
         for series in case:
-            sign = -1 if falls(study) else 1
-            ways = [sign * turn.direction for turn in turns(series)] if len(series) > 1 else []
+            ways = [turn.direction for turn in turns(series)] if len(series) > 1 else []
             ways = [0] if subject.fixed == along else ways
             exact = all(row.estimate.low == row.estimate.high for row in series)
             met.append(True if ways == [wanted] else False if -wanted in ways or (exact and ways) else None)
@@ -149,10 +152,20 @@ def _on_numbers(
     sizes = [abs(each.mean) for _, own, other, _ in pairs for each in (own, other) if np.isfinite(each.mean)]
     size = max(sizes, default=0.0)
     each = [_compare(test, *pair, size) for pair in pairs]
+    if test["quantity"] == "equilibrium_count":
+        open_ended = [not one.is_complete for one in rows for _ in _pairs(test, one, rows, found, words)]
+        each = [_of_more(one, test) if more else one for one, more in zip(each, open_ended, strict=True)]
     if not each:
         return None, ""
     decided = _all_or_some([one.is_met for one in each], test)
     return decided, _facts(test, decided, each, words)
+
+
+def _of_more(one: Compared, test: Mapping[str, Any]) -> Compared:
+    """Return a comparison of a number that may be larger, as that of a list that may lack entries."""
+    over = one.is_met is False and ("below" in test or one.difference > 0)
+    larger = one.is_met if "above" in test else over
+    return one if larger else one._replace(is_met=None, margin=0.0)
 
 
 def _pairs(
@@ -178,11 +191,14 @@ def _pairs(
     place = {**one.at, "algorithm": one.algorithm} | (than.get("at") or {})
     pairs = []
     for other in found:
-        if other is one and not than.get("quantity"):
+        dims = {key for key in than.get("at") or {} if key not in one.at and key != "algorithm"}
+        if other is one and not (than.get("quantity") or dims):
             continue
         if other.is_at({k: v for k, v in place.items() if k in other.at or k == "algorithm"}):
             numbers = other.numbers(than.get("quantity") or name, at | (than.get("at") or {}))
             beside = _label(other, [one, other], than.get("at") or {}, words)
+            if dims and numbers and numbers[0].entry:
+                beside = f"for {'the ' * (numbers[0].entry in ROLES)}{numbers[0].entry} {beside}".strip()
             beside = f"the {words.quantity(than['quantity'])}" if than.get("quantity") else beside
             pairs += [(label, each, ref, beside) for each, ref in _beside(own, numbers)]
     return pairs
@@ -235,11 +251,12 @@ def _facts(test: Mapping[str, Any], decided: bool | None, each: Sequence[Compare
         if len(each) == 1 and (whose := _whose(each[0])):
             return f"the {name} {whose} is {each[0].estimate.text}, {ways[0]}."
         if len(each) > 1 and len(ways) == len({one.estimate.text for one in each}) == 1:
-            return f"the {name} is {each[0].estimate.text} in all {len(each)} cases, {ways[0]}."
+            count = "both" if len(each) == 2 else f"all {len(each)}"
+            return f"the {name} is {each[0].estimate.text} in {count} cases, {ways[0]}."
         if len(ways) == 1:
             return f"the {name} is {joined(texts)}, {('', 'both ', 'all ')[len(each) - 1]}{ways[0]}."
         parts = [
-            f"{text} ({_relation(one, test)}{_doubt(one)})" for text, one in zip(texts, each, strict=True)
+            f"{text}, {_relation(one, test)}{_doubt(one)}" for text, one in zip(texts, each, strict=True)
         ]
         return f"the {name} is {joined(parts)}."
     said = f"the {name} is {_condition(test, each)}"
@@ -280,8 +297,8 @@ def _relation(one: Compared, test: Mapping[str, Any]) -> str:
     if not one.beside:
         return f"{'above' if one.difference > 0 else 'below'} {other}"
     by = f"by {difference_in_words(one.estimate, one.reference)}"
-    than = f"{one.beside}, {other}, {by}" if _is_quantity(one) else f"{other} {one.beside} ({by})"
-    return f"{'higher' if one.difference > 0 else 'lower'} than {than}"
+    than = f"{one.beside}, {other}" if _is_quantity(one) else f"{other} {one.beside}"
+    return f"{'higher' if one.difference > 0 else 'lower'} {by} than {than}"
 
 
 def _is_quantity(one: Compared) -> bool:
@@ -295,6 +312,8 @@ def _doubt(one: Compared) -> str:
         return ""
     if not np.isfinite(one.difference):
         return ", which cannot be compared"
+    if one.margin == 0.0:
+        return ", of a list that may lack some"
     if np.isnan(one.margin):
         return " in a single run, whose noise is unknown"
     return ", which is not significant" if one.beside else ", within its 95 % interval"
