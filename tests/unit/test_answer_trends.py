@@ -742,3 +742,10 @@ def test_a_name_with_a_comma_is_a_name() -> None:
     assert text == "The turnout is 1 for the impatient, with discount factor 0.7; and 2 for the patient."
     rising = swept({"one": [record(turnout=[1.0, 2.0]), record(turnout=[2.0, 2.0])]})
     assert "the turnout of the patient stays at 2" in said(study(words=words), rising)[0]
+
+
+@pytest.mark.parametrize("dim", ["session", "run"])
+def test_runs_of_a_cell_give_an_interval(dim: str) -> None:
+    found = {"status": ((), np.asarray("completed")), "turnout": ((dim,), np.array([1.0, 2.0, 3.0]))}
+    # t(0.975, 2) / sqrt(3) = 2.4841
+    assert said(study(kind="repeated_q_learning"), swept({"one": [found]})) == ["The turnout is 2.0 ± 2.5."]

@@ -293,3 +293,22 @@ def test_a_list_that_may_lack_equilibria_bounds_their_number(
     rows = {("a", 0.1): [found] * 2}
     text = first({"quantity": "equilibrium_count", **test}, rows, quantities=["equilibrium_count"])
     assert text.partition(":")[0] == word
+
+
+def test_a_word_is_compared_and_said_once() -> None:
+    cells = [
+        ({"algorithm": "a", "reach": x}, number(1.0) | {"end_state": ((), np.asarray("stable_point"))})
+        for x in REACHES[:2]
+    ]
+    data = collect(cells, {"algorithm": ["a"], "reach": REACHES[:2]})
+    for value, text in (
+        ("stable_point", "Yes: the end of the dynamics is a stable point in both cases."),
+        ("cycle", "No: the end of the dynamics is a stable point in both cases, not a cycle."),
+    ):
+        assert Answer(study({"quantity": "end_state", "equals": value}), data).sentences[0].text == text
+
+
+def test_entries_that_a_study_names_empty_are_left_out() -> None:
+    words = {"player 0": "", "player 1": "the bold"}
+    text = first({"quantity": "payoff", "above": 2}, exact([1.0, 3.0]), words=words)
+    assert text == "Yes: the payoff of the bold is 3, above 2."

@@ -95,14 +95,14 @@ class Answer:
             return []
         few = self.points if self.sampled is self.data else points_of(self.study, self.sampled)
         first = None if self._absent_rows else verdict(self.study, self.points)
-        told, decided = (first.told, [first.sentence]) if first else ("", [])
-        lead = on_two_keys(self.study, few) or on_quantities(self.study, few, told)
+        covered, decided = (first.covered, [first.sentence]) if first else ("", [])
+        lead = on_two_keys(self.study, few) or on_quantities(self.study, few, covered)
         lead = lead or ([] if first else position_sentences(self.study, few))
         lists = on_lists(self.study, self.points)
         lists = lists[: MOST - 1]
         proved = all(one.boxes >= 0 for one in self.points)  # a list with proofs claims more
         courses = claim_courses(self.study, points_asked(self.study, few))
-        known = told == "claim" or any(one.text in courses for one in lead)
+        known = covered == "claim" or any(one.text in courses for one in lead)
         claims = [] if proved or known else on_claims(self.study, self.points)
         said = decided[0].text.partition(": ")[2] if decided else ""
         lead = [one for one in lead if not _repeats(one.text, said)]

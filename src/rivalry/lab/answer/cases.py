@@ -269,7 +269,11 @@ def _cases(
         # of the same draws, a difference may be significant that is smaller than what intervals show
         case: [
             [
-                (v.at, v.text, f"{v.estimate.mean:.4g}" * bool((drawn := v.estimate.draws) and drawn.shared))
+                (
+                    v.at,
+                    v.text,
+                    f"{v.estimate.mean:.4g}" * bool((own_draws := v.estimate.draws) and own_draws.shared),
+                )
                 for v in each
             ]
             for each in own

@@ -27,6 +27,15 @@ TURNS = 3  # most rises and falls that are told one by one
 WITH_ARTICLE = {"stable point": "a stable point", "unstable point": "an unstable point", "cycle": "a cycle"}
 
 
+def with_article(text: str) -> str:
+    """Return a word with its article, if it takes one.
+
+    >>> with_article("cycle"), with_article("converged")
+    ('a cycle', 'converged')
+    """
+    return WITH_ARTICLE.get(text, text)
+
+
 class Value(NamedTuple):
     """A number at a value of the swept key, and whether it is that of a profile that is no equilibrium."""
 
@@ -39,7 +48,7 @@ class Value(NamedTuple):
     def text(self) -> str:
         """The number, or the word with its article, with what must stand beside it."""
         return (
-            WITH_ARTICLE.get(self.estimate.text, self.estimate.text)
+            with_article(self.estimate.text)
             + f" ({NOT_AN_EQUILIBRIUM})" * self.refuted
             + f" (at {self.bound})" * bool(self.bound)
         )

@@ -14,6 +14,7 @@ from rivalry.text.statistics import format_interval, half_width, share_interval
 if TYPE_CHECKING:
     from xarray import DataArray
 
+SESSIONS = ("session", "run")  # dimensions of independent runs of one cell
 ENTRIES = 4  # values of the longest quantity that is printed
 ZERO = 1e-12  # smaller numbers, relative to those beside them, are printed as 0
 VISIBLE = 5e-5  # smaller relative differences are not seen in four digits
@@ -90,11 +91,11 @@ def estimates(
         texts = [str(word).replace("_", " ") for word in values.ravel() if word]
         return (Estimate(counted(Counter(texts))),) if texts and not own else ()
     amounts = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
-    if "session" in own:  # sessions are independent runs of one cell
-        axis = 1 + own.index("session")
+    for dim in [dim for dim in own if dim in SESSIONS]:
+        axis = 1 + own.index(dim)
         amounts = np.moveaxis(amounts, axis, 1).reshape(-1, *np.delete(amounts.shape, [0, axis]))
-        own.remove("session")
-        repeats = "sessions"
+        own.remove(dim)
+        repeats = f"{dim}s"
     rows = amounts.reshape(len(amounts), -1)
     paired = None
     if seeds is not None and repeats != "starts":

@@ -22,7 +22,7 @@ from rivalry.core.results import (
     undecided_in_words,
 )
 from rivalry.lab.answer.details import PROOFS
-from rivalry.lab.answer.estimates import Estimate, counted, entries_of, estimates, number_in_words
+from rivalry.lab.answer.estimates import SESSIONS, Estimate, counted, entries_of, estimates, number_in_words
 from rivalry.lab.study.expect import same_value
 from rivalry.lab.study.names import has_noise, with_controls
 from rivalry.lab.study.words import REPLACED, ROLES, Words, quantities
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 NOT_AN_EQUILIBRIUM = "not an equilibrium"
 REPEATED = ("replication", "batch")
 """Dimensions of results at one point: replications, and starts of one cell."""
-VANISHING = 1e-9  # a quantity with no larger number anywhere is a rounding error of 0
+NO_SIZE = 1e-9  # a quantity with no larger number anywhere is a rounding error of 0
 WHOSE = ("player", "firm", "type", "agent", "team", *ROLES)  # beginnings of entries that sentences name
 _PLAYER, _NUMBERED = re.compile(r"player (\d+)"), re.compile(r"\w+ \d+")
 APART = 10_000_000  # more than the replications of a point
@@ -259,11 +259,11 @@ class PointResults:
             k = labels.index(at[dim]) if at[dim] in labels else int(at[dim])
             variable, values = variable.isel({dim: k}), np.take(values, k, axis=1 + own.index(dim))
             own.remove(dim)
-            entry = entries_of(variable.expand_dims({dim: [labels[k] if labels else k]}), [dim], [1])[0]
-            chosen.append(self._who(entry))
+            chosen += entries_of(variable.expand_dims({dim: [labels[k] if labels else k]}), [dim], [1])
         found: list[Estimate] = []
         sizes = dict(zip(own, values.shape[1:], strict=True))
-        sizes.pop("session", None)  # its mean is the number of an entry
+        for dim in SESSIONS:
+            sizes.pop(dim, None)  # their mean is the number of an entry
         names = entries_of(variable, list(sizes), list(sizes.values()))
         for entry, index in zip(names, np.ndindex(*sizes.values()), strict=True):
             which = dict(zip(sizes, index, strict=True))
@@ -271,10 +271,13 @@ class PointResults:
             random, scale = self._is_random(name), self._scale(name)
             named = variable.isel(which)
             one = estimates(named, each, self.repeats, random=random, seeds=self._numbers, scale=scale)
-            names_of = ", ".join(filter(None, [*chosen, self._who(entry)]))
-            found += [row._replace(entry=names_of) for row in one]
+            parts = [*chosen, *filter(None, [entry])] if len(names) > 1 else chosen
+            whole = ", ".join(parts)
+            named = self._who(whole) if self._words.is_named(whole) else ", ".join(map(self._who, parts))
+            found += [row._replace(entry=named) for row in one if named or not parts]
         same = len(found) > 1 and len({(one.text, one.mean) for one in found}) == 1
-        return (found[0]._replace(entry=", ".join(chosen)),) if same else tuple(found)
+        whose = ", ".join(map(self._who, chosen))
+        return (found[0]._replace(entry=whose),) if same else tuple(found)
 
     @property
     def is_complete(self) -> bool:
@@ -299,7 +302,7 @@ class PointResults:
         if name not in self._sizes and variable.dtype.kind in "fiu":
             numbers = np.abs(variable.values[np.isfinite(variable.values)])
             size = float(numbers.max(initial=0.0))
-            share = variable.attrs.get("units") == "1" or size < VANISHING
+            share = variable.attrs.get("units") == "1" or size < NO_SIZE
             self._sizes[name] = max(size, float(share))
         stake = self.at_stake if self._known[name].attrs.get("units") == "payoff" else np.zeros(0)
         return max(self._sizes.get(name, 0.0), float(np.max(stake[np.isfinite(stake)], initial=0.0)))
@@ -508,7 +511,7 @@ def _without_constant(variable: DataArray, values: np.ndarray) -> tuple[DataArra
     Players and axes stay, and so does a quantity with one such dimension, whose entries are told as one.
     """
     own = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
-    for dim in [dim for dim in own if dim not in ("session", "player", "axis")]:
+    for dim in [dim for dim in own if dim not in (*SESSIONS, "player", "axis")]:
         axis = 1 + own.index(dim)
         same = values.dtype.kind in "fi" and np.all(values == np.take(values, [0], axis=axis))
         if len(own) > 2 and values.size and same:

@@ -50,8 +50,10 @@ NOT_RANKED = "not ranked, since beyond the ends of a search nothing was tried"
 EXCEPT = ", except in cases that have no others"
 
 
-def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults], told: str = "") -> list[Sentence]:
-    """Return sentences on the quantities of a study, the most important one first, without what is told."""
+def on_quantities(
+    study: Mapping[str, Any], found: Sequence[PointResults], covered: str = ""
+) -> list[Sentence]:
+    """Return sentences on the quantities of a study, the most important first, but what a verdict covers."""
     words, rows = Words(study), points_asked(study, found)
     sentences: list[str] = []
     together: list[Trend] = []
@@ -74,7 +76,7 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults], told:
         and not (counted and name.endswith("_count"))
     )
     order = [name for name in wanted if name in names or name == "profile"] or list(names)[:TOGETHER]
-    order = [name for name in order if name != told or _controls(study, name, found, words)]
+    order = [name for name in order if name != covered or _controls(study, name, found, words)]
     still, subject = bool(order), None
     for name in order:
         if name == "profile" and not (words.is_named(name) and trend_of(study, name, rows, words)):
@@ -398,6 +400,8 @@ def _winner(start: str, ordered: Sequence[tuple[str, Value]], down: bool) -> str
 
 def difference(one: Estimate, other: Estimate) -> str:
     """Return that two numbers do not differ, with their difference in the same draws if they have some."""
+    if one.low == one.high and other.low == other.high:
+        return ""  # the same number
     paired = paired_margin(one, other) is not None
     by = f", {difference_in_words(one, other)}," * paired
     return f"; the difference{by} is not significant"
@@ -414,7 +418,8 @@ def _unclear(ordered: Sequence[tuple[str, Estimate]]) -> str:
         (i, j)
         for i, j in pairs
         # of equal numbers without noise nothing is unclear
-        if not differ(ordered[i][1], ordered[j][1]) and ordered[i][1].low != ordered[i][1].high
+        if not differ(ordered[i][1], ordered[j][1])
+        and any(ordered[k][1].low != ordered[k][1].high for k in (i, j))
     }
     if len(same) == len(pairs):
         return "; the differences are not significant"

@@ -10,7 +10,7 @@ import numpy as np
 
 from rivalry.lab.answer.cases import Sentence, basis_of, is_refuted, points_asked, trend_of
 from rivalry.lab.answer.claims import on_claims, on_lists
-from rivalry.lab.answer.courses import turns
+from rivalry.lab.answer.courses import turns, with_article
 from rivalry.lab.answer.estimates import EQUAL, VISIBLE, Estimate, difference_in_words, paired_margin
 from rivalry.lab.answer.grammar import joined, lowered
 from rivalry.lab.answer.points import PointResults
@@ -49,7 +49,7 @@ class Verdict(NamedTuple):
     """The sentence that decides a question, and what it says in full: a quantity, ``claim`` or nothing."""
 
     sentence: Sentence
-    told: str
+    covered: str
 
 
 def verdict(study: Mapping[str, Any], found: Sequence[PointResults]) -> Verdict | None:
@@ -245,9 +245,16 @@ def _compare(
 def _facts(test: Mapping[str, Any], decided: bool | None, each: Sequence[Compared], words: Words) -> str:
     """Return the numbers that decide a test: of all rows if they are few, else the decisive ones."""
     name, met = words.quantity(test["quantity"]), [one.is_met for one in each]
+    if isinstance(test.get("equals"), str):
+        each = [
+            one._replace(estimate=one.estimate._replace(text=with_article(one.estimate.text))) for one in each
+        ]
     if len(each) <= ONE_BY_ONE:
         ways = list(dict.fromkeys(_relation(one, test) + _doubt(one) for one in each))
         texts = [f"{one.estimate.text} {_whose(one, 'for')}".strip() for one in each]
+        if ways == [""]:  # a word that is the one of the test
+            count = ("", " in both cases", " in all 3 cases")[len(each) - 1]
+            return f"the {name} is {each[0].estimate.text}{count}."
         if len(each) == 1 and (whose := _whose(each[0])):
             return f"the {name} {whose} is {each[0].estimate.text}, {ways[0]}."
         if len(each) > 1 and len(ways) == len({one.estimate.text for one in each}) == 1:
@@ -290,7 +297,9 @@ def _relation(one: Compared, test: Mapping[str, Any]) -> str:
     """Return how a number stands to its reference, and by how much to that of another row."""
     other = one.reference.text.replace("_", " ")
     if not np.isfinite(one.difference):
-        return "not " * (not one.is_met) + other if "equals" in test else f"beside {other}"
+        if "equals" in test:
+            return "" if one.is_met else f"not {with_article(other)}"
+        return f"beside {other}"
     size = max(abs(one.estimate.mean), abs(one.reference.mean))
     if abs(one.difference) <= VISIBLE * size:
         return f"equal to {one.beside or other}" if _is_quantity(one) else f"as {one.beside}"
