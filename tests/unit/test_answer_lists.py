@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Any
 
 import equinox as eqx
@@ -14,8 +15,9 @@ from jaxtyping import Array
 import rivalry as rv
 from rivalry.core.results import Record, collect
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.table import AnswerTable
+from rivalry.lab.answer.table import AnswerTable, _in_order
 from rivalry.lab.export import answer_as
+from rivalry.plots.families import default_figures
 from rivalry.runtime.jax import jnp
 
 
@@ -143,7 +145,7 @@ def test_derivatives_have_a_row_each_with_names() -> None:
             end = f"of player {player} / d cost of player {parameter}"
             row = rows[f"d strategy {end}"]
             assert float(row["value"]) == pytest.approx(slopes[player, parameter], abs=1e-7)
-            assert float(row["at"]) == at
+            assert float(row["value of the parameter"]) == at
             of_payoff = 2 * quantity[player] * slopes[player, parameter]  # profits are quantities squared
             assert float(rows[f"d payoff {end}"]["value"]) == pytest.approx(of_payoff, abs=1e-6)
 
@@ -216,3 +218,66 @@ def test_a_solution_prints_what_its_method_is_for() -> None:
     assert "commitment; 7/2, proved" in text
     text = repr(rv.solve(rv.games.matrix([[3, -1], [-2, 1]]), rv.methods.LinearProgramme()))
     assert "value of the game\n  1/7, proved" in text
+
+
+def test_a_latex_table_has_equal_rows_and_balanced_braces(lists: dict[float, Record]) -> None:
+    game, method = Duopoly(jnp.array([0.9, 0.3])), rv.methods.ComparativeStatics("cost")
+    slopes = rv.solve(game, method, start=[1.0, 1.0]).record
+    words = {"words": {"player 0": "A & B_{1} at 50 %", "k": "the benefit of each region from adoption"}}
+    many = answer({k / 100: lists[0.9] for k in range(20)})
+    for found in (answer(lists, answer=words), answer({0.0: slopes}, "comparative_statics"), many):
+        text = answer_as("latex", found).decode()
+        (spec,) = re.findall(r"\\begin\{(?:tabular|longtable)\}\{([lr]+)\}", text)
+        body = text.split(r"\toprule")[1].split(r"\bottomrule")[0] + text.split(r"\endfoot")[-1] * (
+            r"\endfoot" in text
+        )
+        rows = [line for line in body.split("\n") if line.endswith(r" \\")]
+        assert len(rows) >= 4
+        assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(spec) - 1}
+        plain = text.replace(r"\{", "").replace(r"\}", "")
+        depths = np.cumsum([(c == "{") - (c == "}") for c in plain])
+        assert depths.min() >= 0
+        assert depths[-1] == 0
+        assert re.findall(r"\\begin\{(\w+)\}", text) == re.findall(r"\\end\{(\w+)\}", text)[::-1]
+        assert not re.search(r"(?<!\\)[%#_]", text.split("\n", 1)[1].replace("{!}{%", ""))
+
+
+def test_a_game_of_one_number_per_player_gets_its_figure() -> None:
+    start = np.array([[0.2], [0.3]])
+    cells = {
+        k: rv.solve(Adopters(jnp.asarray(k)), rv.methods.BestResponse(), start=start).record
+        for k in (0.4, 0.5)
+    }
+    data = answer(cells, "best_response").data
+    figures = default_figures("adopters.py:Adopters", data)
+    assert figures[0] == {"kind": "scenario", "quantities": ["profile"]}
+    axes = rv.plots.scenario(data, quantities=["profile"])
+    (panel,) = axes.child_axes
+    assert len(panel.get_lines()) >= 2  # one per player
+
+
+def test_what_is_known_of_a_curve_is_in_the_row_of_its_end() -> None:
+    game = rv.games.matrix("stag_hunt")
+    record = rv.solve(game, rv.methods.QuantalResponse(max_lambda=20.0)).record
+    found = answer({0.0: record}, "quantal_response")
+    rows = numbers(found)
+    assert len(rows) == len(record["logit_lambda"][1]) + 1
+    assert float(rows[-2]["precision"]) == 20.0
+    assert rows[-1]["precision"] == "inf"  # the limit
+    assert [k for k, row in enumerate(rows) if row["claim"]] == [len(rows) - 2]
+    shown = table(found, most=8)
+    assert shown.texts[-1][0] == "limit, not proved"
+    assert shown.texts[-2][0] == "20"
+    assert len(shown.rows) + shown.rows_left_out == len(rows)
+    own = answer(
+        {0.0: record | {"welfare": ((), np.asarray(3.0))}},
+        "quantal_response",
+        answer={"quantities": ["welfare"]},
+    )
+    assert len(table(own).rows) == 1  # the study is about another number
+    assert [k for k, row in enumerate(numbers(own)) if row["welfare"]] == [len(rows) - 2]
+
+
+def test_columns_are_in_the_order_of_every_row() -> None:
+    rows = [{"a": 1, "b": 2}, {"event": 0, "a": 1, "c": 3}]
+    assert _in_order([list(row) for row in rows]) == ["event", "a", "c", "b"]

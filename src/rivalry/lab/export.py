@@ -42,6 +42,7 @@ EVERY = 10_000  # columns of a file of numbers, which has all
 HEAD, CELL = 14, 34  # characters of a line of a heading, and of an entry, in LaTeX
 PAGE = 40  # most rows of a LaTeX table on one page
 LATEX_ROWS = 2_000  # longer tables do not suit a paper
+NO_FIGURE = "the study names no plots, and none of its family's figures is of such results"
 DECIMALS = ["0" * places for places in range(1, 8)]  # of formats of numbers in spreadsheets
 FEW = 5  # most tables left out that a warning names
 
@@ -89,7 +90,8 @@ def export(
     Raises
     ------
     StoreError
-        For another format, or a run without a finished cell, and for a format whose library is missing.
+        For another format, or a run without a finished cell, for a format whose library is missing, and for
+        figures of a run that has none.
     DamagedFile
         If all finished cells are damaged.
     """
@@ -100,6 +102,9 @@ def export(
     if to in NEEDS and find_spec(NEEDS[to][0]) is None:
         raise StoreError(f"--to {to}: needs {NEEDS[to][1]}; {remedy(EXTRAS[to])}")
     done = _export(run, to, run.folder / "export" if out is None else followed(Path(out)), everything)
+    if to in FIGURES and not done.files:
+        why = "; ".join(row.reason for row in done.left_out) or NO_FIGURE
+        raise StoreError(f"--to {to}: no figure was drawn: {why}")
     if long := [row.name for row in done.left_out if row.name.endswith(".tex")]:
         names = ", ".join(long[:FEW]) + (f" and {len(long) - FEW} more" if len(long) > FEW else "")
         rule = f"above the {LATEX_ROWS} rows of a LaTeX table; export to csv, which has no limit"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rivalry.plots.select import is_blank
+from rivalry.plots.select import drawn_rank, is_blank
 from rivalry.schema.register import DefaultFigure, FamilyDefaults, collect
 
 if TYPE_CHECKING:
@@ -19,11 +19,12 @@ _NUMBERS = DefaultFigure("proved_numbers", "where_range", "each")
 _BRANCHES = DefaultFigure("bifurcation", "branch_position", "each")
 _PATHS = DefaultFigure("paths", "path", "each")
 _PAYOFFS = DefaultFigure("scenario", "payoff", "series", swept=True)
+_CHOICES = DefaultFigure("scenario", "profile", "series", swept=True, options={"quantities": ["profile"]})
 _REWARDS = DefaultFigure("learning_curve", "learning_reward", options={"compare": True})
 _REGRETS = DefaultFigure("learning_curve", "regret_curve", options={"compare": True, "quantity": "regret"})
 _GAINS = DefaultFigure("histogram", "pooled_gain")
 
-OTHER = FamilyDefaults((), (_BRANCHES, _PAYOFFS, _REWARDS, _REGRETS, _PATHS))
+OTHER = FamilyDefaults((), (_BRANCHES, _CHOICES, _PAYOFFS, _REWARDS, _REGRETS, _PATHS))
 """What is shown of a family that is not listed here, such as a user's own."""
 
 _OWN = {
@@ -69,6 +70,9 @@ def default_figures(family: str, data: Dataset) -> list[dict[str, Any]]:
         if figure.needs not in data or (figure.swept and not _has_sweep(data)):
             continue
         own = data[figure.needs]
+        # of several equilibria the profile is the first; of several numbers per player there is no panel
+        if figure is _CHOICES and ("equilibria" in data or drawn_rank(data, "profile") > 1):
+            continue
         names = [str(name) for name in data["algorithm"].values] if "algorithm" in own.dims else []
         names = [name for name in names if not is_blank(own.sel({"algorithm": name}).values)]
         plot: dict[str, Any] = {"kind": figure.kind, **figure.options}

@@ -45,6 +45,8 @@ def per_player(
         check_index("period", period, values.shape[len(keep)])
         values = np.take(values, period, axis=len(keep))
         own = own[1:]
+    if len(own) > 1 and values.shape[-1] == 1:  # strategies of one number each
+        values, own = values[..., 0], own[:-1]
     if len(own) > 1:
         raise ValueError(f"quantities: {name!r} has several axes; draw its columns by name")
     return (values if own else values[..., None]), found

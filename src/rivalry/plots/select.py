@@ -244,6 +244,12 @@ def own_rank(data: Dataset, name: str) -> int:
     return sum(is_own(data, name, str(dim)) for dim in data[name].dims) if name in data else 0
 
 
+def drawn_rank(data: Dataset, name: str) -> int:
+    """Return how many dimensions of its own a variable has, without strategies of a single coordinate."""
+    single = name in data and "axis" in data[name].dims and data.sizes["axis"] == 1
+    return own_rank(data, name) - single
+
+
 def is_own(data: Dataset, name: str, dim: str) -> bool:
     """Return whether a variable's dimension is its own, not that of a sweep."""
     # where lengths differ, a dimension's name combines the variable's name and its own

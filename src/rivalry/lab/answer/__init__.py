@@ -18,11 +18,12 @@ from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists
 from rivalry.lab.answer.grammar import lowered
+from rivalry.lab.answer.lists import ResultList
 from rivalry.lab.answer.points import REPEATED, PointResults, points_of, tested, thinned
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.answer.robustness import on_two_keys
 from rivalry.lab.answer.summary import summarise, tiled
-from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable, answer_table
+from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable, answer_table, blocks_of
 from rivalry.lab.answer.trends import on_quantities
 from rivalry.lab.answer.two_way import BLOCKS, COLUMNS, TwoWayTable, two_way_table
 from rivalry.lab.answer.verdicts import verdict
@@ -33,6 +34,7 @@ from rivalry.plots.select import (
     LINES,
     SCENARIO,
     dimension,
+    drawn_rank,
     filled_variables,
     find_sweep,
     own_rank,
@@ -142,11 +144,36 @@ class Answer:
         """The printed table, with all rows; None without results."""
         return self.table_of(None)
 
-    def table_of(self, rows: int | None, columns: int = MOST_COLUMNS, **options: bool) -> AnswerTable | None:
-        """Return the table of at most so many rows and columns, with the options of `answer_table`."""
+    def table_of(
+        self,
+        rows: int | None,
+        columns: int = MOST_COLUMNS,
+        *,
+        constants: bool = False,
+        numbers: bool = False,
+        lists: bool = True,
+    ) -> AnswerTable | None:
+        """Return the table of at most so many rows and columns; None without results.
+
+        ``constants``: also of what does not vary. ``numbers``: every number of a strategy has a column of its
+        own. ``lists``: a list of equilibria, events or vertices has a row for each.
+        """
         if not self.points:
             return None
-        return answer_table(self.study, self.data, self.points, rows, columns, **options)
+        kind = numbers, lists
+        if kind not in self._blocks:
+            # a study with quantities of its own is about the end of a curve, whose points are in files
+            paths = numbers or not (self.study.get("answer") or {}).get("quantities")
+            self._blocks[kind] = blocks_of(self.points, numbers=numbers, lists=lists, paths=paths)
+        blocks = self._blocks[kind]
+        return answer_table(
+            self.study, self.data, self.points, rows, columns, constants=constants, blocks=blocks
+        )
+
+    @cached_property
+    def _blocks(self) -> dict[tuple[bool, bool], list[ResultList]]:
+        """Rows of lists, by the options of `table_of`."""
+        return {}
 
     def two_way(
         self, rows: int | None = None, columns: int = COLUMNS, blocks: int = BLOCKS
@@ -186,7 +213,7 @@ class Answer:
         """Return which quantities that the study asks for no result has."""
         own = (self.study.get("answer") or {}) if self.points else {}
         asked = dict.fromkeys([*(own.get("quantities") or ()), *tested(own.get("test") or {})])
-        known = [str(name) for name in self.data.data_vars]
+        known = [str(name) for name in self.data.variables]
         return [
             f"{name} is in no cell of this run; {near(name, known)}" for name in asked if name not in known
         ] + [f"answer.test: no row of this run has {name}" for name in self._absent_rows]
@@ -300,7 +327,7 @@ def kind_and_options(
     if kind == "scenario" and "quantities" not in options:
         asked = (study.get("answer") or {}).get("quantities") or ()
         numbers = [name for name in filled_variables(data, asked) if data[name].dtype.kind in "fi"]
-        if own := [name for name in numbers if own_rank(data, name) < 2]:
+        if own := [name for name in numbers if drawn_rank(data, name) < 2]:
             options["quantities"] = own
     if kind == "scenario" and (heat := _heat_options(options, data)):
         return "heat", heat

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -11,13 +12,23 @@ from rivalry.core.results import radius_in_words, strategy_by_name, strategy_in_
 from rivalry.lab.answer.estimates import UNKNOWN, ZERO, Estimate, number_in_words
 from rivalry.lab.answer.points import SLOPE, PointResults
 from rivalry.lab.study.words import ROLES
-from rivalry.text.display import joint_action_names
+from rivalry.text.display import SHORT, joint_action_names
 from rivalry.text.statistics import half_width
 
 Row = dict[str, Estimate]
 """Entries of a row of a table, by the names of its columns."""
 
 PATH = "points of the branch"
+COLUMNS_OF = {
+    "equilibria": ("equilibria", "equilibrium_payoff", "radius"),
+    "events": ("event_", "hopf_", "fold_", "split_", "symmetric_loss_"),
+    "crossings": ("crossing",),
+    "derivatives": ("slope",),
+    "commitments": ("commitment",),
+    "vertices": ("correlated_payoff", "joint_distribution", "payoff_vertices", "threat", "vertices"),
+    PATH: ("logit_", "limit"),
+}
+"""Beginnings of the quantities that a list has columns of, by what is listed."""
 PROVED, RADIUS = "proof", "radius"  # columns of words, of numbers
 FEW = 6  # players that have a column each in print
 EVENTS = {
@@ -41,6 +52,11 @@ class ResultList(NamedTuple):
     rows: list[Row]
     noun: str
 
+    def covers(self, quantity: str) -> bool:
+        """Return whether a quantity has columns in these rows, if there are several."""
+        several = len(self.rows) > 1 or self.noun == "commitments"
+        return several and quantity.startswith(COLUMNS_OF.get(self.noun, ()))
+
     @property
     def path(self) -> bool:
         """Whether the rows are points of a curve."""
@@ -48,9 +64,27 @@ class ResultList(NamedTuple):
 
     def claims(self, k: int) -> bool:
         """Return whether the certificate's claim is one about a row."""
-        if self.noun == "equilibria":
-            return k == 0 or not {PROVED, RADIUS}.isdisjoint(self.rows[k])
+        if self.noun in ("equilibria", PATH):
+            return k == self.main or not {PROVED, RADIUS}.isdisjoint(self.rows[k])
         return self.noun in ("derivatives", "commitments", "values", "profiles")
+
+    @property
+    def main(self) -> int:
+        """The row of the result's profile: the end of a path, the first of other lists."""
+        last = len(self.rows) - 1
+        return max(last - (self.rows[last]["precision"].mean == np.inf), 0) if self.path else 0
+
+
+def has_lists(point: PointResults) -> bool:
+    """Return whether any result of a run may be a list."""
+    return not {*LEADING}.isdisjoint(point.arrays)
+
+
+LEADING = (
+    *("equilibria", "event_kind", "crossing", "logit_lambda", "derivative_exists", "commitment"),
+    *("joint_distribution", "payoff_vertices", "game_value"),
+)
+"""Variables of which each kind of list has one."""
 
 
 def list_of(point: PointResults, *, numbers: bool = False) -> ResultList | None:
@@ -58,8 +92,9 @@ def list_of(point: PointResults, *, numbers: bool = False) -> ResultList | None:
 
     With ``numbers`` every number has a column of its own, and without them every player.
     """
+    reader = ListReader(point, numbers)
     for kind in (_equilibria, _events, _crossings, _logit, _derivatives, _commitment, _vertices, _value):
-        found = kind(ListReader(point, numbers))
+        found = kind(reader)
         if found is not None and found.rows:
             return found
     return None
@@ -93,8 +128,12 @@ class ListReader:
 
     def __init__(self, point: PointResults, numbers: bool) -> None:
         self.point, self.numbers, self.words = point, numbers, point.words
-        stakes = point.at_stake
-        self.stake = float(np.nanmax(stakes)) if np.isfinite(stakes).any() else 0.0
+
+    @cached_property
+    def stake(self) -> float:
+        """The largest payoff at stake, 0 where it is unknown."""
+        stakes = self.point.at_stake
+        return float(np.nanmax(stakes)) if np.isfinite(stakes).any() else 0.0
 
     def array(self, name: str) -> np.ndarray | None:
         """Return an array of the result; None where it is missing, or without any known entry."""
@@ -158,6 +197,8 @@ class ListReader:
         row, labels = row[known], labels[known]
         if mixed and not str(labels[0]).isdigit():
             return strategy_by_name(np.round(row, 4), labels)
+        if mixed and len(row) > SHORT and np.max(row) == 1.0:
+            return f"action {int(np.argmax(row))}"
         if mixed:
             return strategy_in_words(np.round(row, 4))
         return ", ".join(
@@ -310,7 +351,7 @@ def _derivatives(reader: ListReader) -> ResultList | None:
     for k, name in enumerate(np.ravel(names).tolist()):
         key = reader.words.key(name)
         at, several = reader.array("parameter_value"), names.ndim == 1
-        where = {} if at is None else {"at": _number(float(np.ravel(at)[k]))}
+        where = {} if at is None else {AT: _number(float(np.ravel(at)[k]))}
         if np.ravel(exists)[k] != 1:
             rows.append({"derivative": Estimate(f"d equilibrium / d {key}"), "value": Estimate(FOLD)} | where)
             continue
@@ -335,7 +376,9 @@ def _derivatives(reader: ListReader) -> ResultList | None:
     return ResultList(rows, "derivatives")
 
 
-CHECK = "difference quotients differ by"
+CHECK, AT = "difference quotients differ by", "value of the parameter"
+ASIDE = frozenset({PROVED, RADIUS, CHECK, AT})
+"""Columns of lists that a note states where all rows have the same."""
 
 
 def _of_metric(variable: str) -> bool:
@@ -378,7 +421,7 @@ def _commitment(reader: ListReader) -> ResultList | None:
 
 def _value(reader: ListReader) -> ResultList | None:
     profile, value = reader.point.profile, reader.array("game_value")
-    if value is None:
+    if value is None or "game_value" in reader.point.quantities:
         return None
     row = {} if profile is None else reader.strategies("profile", profile[0], reader.point.actions)
     return ResultList([row | _bounds(reader, "value of the game")], "values")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from rivalry.core.results import WITH_GAIN, gain_in_words
 from rivalry.lab.answer.estimates import Estimate
-from rivalry.lab.answer.lists import ResultList, Row, list_of, profile_row
+from rivalry.lab.answer.lists import ResultList, Row, has_lists, list_of, profile_row
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.words import Words, heading
 
@@ -48,17 +48,15 @@ def answer_table(
     most_columns: int = MOST_COLUMNS,
     *,
     constants: bool = False,
-    numbers: bool = False,
-    lists: bool = True,
+    blocks: Sequence[ResultList] | None = None,
 ) -> AnswerTable:
     """Return the table of at most so many rows, where claims change and evenly between, and columns.
 
-    A point has one row, or one per equilibrium, event or vertex of its list, unless ``lists`` is false. A
-    column with one text in all rows is stated in a note instead, unless ``constants`` are wanted too or no
-    column varies. With ``numbers``, every number of a strategy has a column of its own.
+    A point has the rows of its list of ``blocks``, by default those of `blocks_of`. A column with one text in
+    all rows is stated in a note instead, unless ``constants`` are wanted too or no column varies.
     """
     words = Words(study)
-    lines, total, noun = _lines(found, most_rows, numbers=numbers, lists=lists)
+    lines, total, noun = _lines(found, blocks_of(found) if blocks is None else blocks, most_rows)
     rows = [line.point for line in lines]
     keys: dict[str, list[Estimate]] = {}
     if len({one.algorithm for one in found}) > 1:
@@ -73,16 +71,12 @@ def answer_table(
         if name == "profile":
             columns["strategies"] = [Estimate(_shortened(line.strategies)) for line in lines]
         elif name != "payoff" or not any(column.startswith("payoff, ") for column in in_lines):
-            own = [line.point.quantities.get(name, ()) if line.first else () for line in lines]
-            columns |= _columns(heading(data, name, words), own)
+            columns |= _columns(heading(data, name, words), [line.values(name) for line in lines])
     if any(one.repeats for one in rows):
         columns["n"] = [_number(line.point.results) if line.first else Estimate("") for line in lines]
     if any(not columns or not one.quantities for one in rows):  # what is known of them beside the claim
         columns["strategies"] = [Estimate(_shortened(line.strategies)) for line in lines]
-    # the columns of most players first, so that theirs are in order
-    for name in dict.fromkeys(
-        name for row in sorted((line.row for line in lines), key=len)[::-1] for name in row
-    ):
+    for name in _in_order([list(line.row) for line in lines]):
         columns[name] = [_in_cell(line.row.get(name, Estimate(""))) for line in lines]
     about = {
         "best choice at an end": [_shortened(one.bound_of_search) for one in rows],
@@ -94,7 +88,9 @@ def answer_table(
         for name, texts in about.items()
     }
     if "claim" not in in_lines:
-        columns["claim"] = [Estimate(_claim(line.point) if line.claimed else "") for line in lines]
+        columns["claim"] = [
+            Estimate(_claim(line.point) if line.block.claims(line.k) else "") for line in lines
+        ]
     columns = {name: entries for name, entries in columns.items() if any(entry.text for entry in entries)}
     begins = {name for name in columns if name in about and name not in in_lines}  # in first rows alone
     shared = {
@@ -128,48 +124,63 @@ def answer_table(
 
 
 class Line(NamedTuple):
-    """A row of a table: its point, what is listed in it, and whether it is the first of its point."""
+    """A row of a table: its point, the list that the row is of, and its place in it."""
 
     point: PointResults
     number: int  # of the point
-    row: Row
-    first: bool = True
-    claimed: bool = True  # whether the point's claim is one about this row
+    block: ResultList
+    k: int
+    first: bool = True  # whether it is that of the point's profile, which has what is known of the point
+
+    @property
+    def row(self) -> Row:
+        """Entries of the list."""
+        return self.block.rows[self.k]
 
     @property
     def strategies(self) -> str:
         """The profile in words, where the row has no columns of strategies."""
         return "" if self.row else self.point.profile_words
 
+    def values(self, quantity: str) -> tuple[Estimate, ...]:
+        """Return a quantity of the point, in one row; none of which the list has columns."""
+        hidden = not self.first or self.block.covers(quantity)
+        return () if hidden else self.point.quantities.get(quantity, ())
+
+
+def blocks_of(
+    found: Sequence[PointResults], *, numbers: bool = False, lists: bool = True, paths: bool = True
+) -> list[ResultList]:
+    """Return the rows of every point: those of its list, or one; of a curve only if ``paths`` are wanted."""
+    lists = lists and bool(found) and has_lists(found[0])
+    known = {k: own for k, one in enumerate(found) if lists and (own := list_of(one, numbers=numbers))}
+    known = {k: own for k, own in known.items() if paths or not own.path}
+    rows: dict[int, Row] = {}
+    if known or numbers:  # strategies have the same columns in all rows
+        rows = {
+            k: profile_row(one, numbers=numbers, payoffs=bool(known))
+            for k, one in enumerate(found)
+            if k not in known and (known or not one.quantities or "profile" in one.quantities)
+        }
+    return [known.get(k) or ResultList([rows.get(k, {})], "profiles") for k in range(len(found))]
+
 
 def _lines(
-    found: Sequence[PointResults], most: int | None, *, numbers: bool, lists: bool
+    found: Sequence[PointResults], blocks: Sequence[ResultList], most: int | None
 ) -> tuple[list[Line], int, str]:
     """Return at most so many rows of a table, the number of all, and what they are."""
-    known = {k: own for k, one in enumerate(found) if lists and (own := list_of(one, numbers=numbers))}
-    blocks = [known.get(k) or ResultList([{}], "profiles") for k in range(len(found))]
-    if known or numbers:  # strategies have the same columns in all rows
-        rest = {
-            k: profile_row(one, numbers=numbers, payoffs=bool(known))
-            if known or not one.quantities or "profile" in one.quantities
-            else {}
-            for k, one in enumerate(found)
-            if k not in known
-        }
-        blocks = [own if k in known else own._replace(rows=[rest[k]]) for k, own in enumerate(blocks)]
-    total = sum(len(own.rows) for own in blocks)
     places, longest = _fitting([len(own.rows) for own in blocks], most, found)
     lines: list[Line] = []
     for k in places:
         own, count = blocks[k], min(len(blocks[k].rows), longest)
         which = np.arange(count)
-        if own.path:
-            count = count if most is None or len(places) == 1 else min(count, ON_PATH)
-            which = np.unique(np.linspace(0, len(own.rows) - 1, count).round().astype(int))
-        lines += [Line(found[k], k, own.rows[j], first=j == 0, claimed=own.claims(int(j))) for j in which]
+        if own.path and most is not None:
+            count = count if len(places) == 1 else min(count, ON_PATH)
+            which = np.unique([*np.linspace(0, own.main, max(count - 1, 1)).astype(int), len(own.rows) - 1])
+        lines += [Line(found[k], k, own, int(j), first=j == own.main) for j in which]
     nouns = {own.noun for own in blocks}
-    noun = "points" if not known else nouns.pop() if len(nouns) == 1 else "rows"
-    return lines, total, noun
+    noun = "points" if nouns <= {"profiles"} else nouns.pop() if len(nouns) == 1 else "rows"
+    return lines, sum(len(own.rows) for own in blocks), noun
 
 
 def _fitting(counts: Sequence[int], most: int | None, found: Sequence[PointResults]) -> tuple[list[int], int]:
@@ -183,17 +194,34 @@ def _fitting(counts: Sequence[int], most: int | None, found: Sequence[PointResul
         return every, longest
     if longest == 1:
         return chosen(found, most), 1
-    for size in range(min(len(counts), most), 0, -1):
+    size = min(len(counts), most)
+    while True:
         places = chosen(found, size) if size < len(counts) else every
-        for cap in range(longest, 0, -1):
-            if sum(min(counts[k], cap) for k in places) <= most:
-                break
-        if cap >= min(SHORTEST, max(counts[k] for k in places)):
-            break
-    return places, cap
+        own = np.array([counts[k] for k in places])
+        caps = np.arange(1, most + 1)
+        cap = int(np.sum(np.minimum.outer(caps, own).sum(axis=1) <= most))
+        if size == 1 or cap >= min(SHORTEST, own.max()):
+            return places, max(cap, 1)
+        size -= max(size // 20, 1)
 
 
 SHORTEST, ON_PATH = 3, 5  # fewest rows of a list that is cut; most of a curve beside other results
+
+
+def _in_order(rows: Iterable[list[str]]) -> list[str]:
+    """Return the columns of rows that have some of them, in the order of each row.
+
+    >>> _in_order([["a", "b", "c"], ["key", "a", "c", "d"], ["b"]])
+    ['key', 'a', 'b', 'c', 'd']
+    """
+    found: list[str] = []
+    for row in dict.fromkeys(map(tuple, rows)):
+        place = 0
+        for name in row:
+            if name not in found:
+                found.insert(place, name)
+            place = found.index(name) + 1
+    return found
 
 
 def _in_cell(entry: Estimate) -> Estimate:

@@ -68,7 +68,8 @@ def quantities(study: Mapping[str, Any], data: Dataset) -> list[str]:
     family = str((study.get("game") or {}).get("family"))
     named += DEFAULTS.get(family, FamilyDefaults()).metrics
     found = [name for name in dict.fromkeys(named) if name in data and name not in CERTIFYING]
-    return found or [name for name in ("profile", "payoff") if name in data]
+    # of a list the profile is the first equilibrium alone
+    return found or [name for name in ("profile", "payoff") if name in data and LIST not in data]
 
 
 class Words:
@@ -128,7 +129,7 @@ class Words:
         >>> race.key("cost.safety_price[1]"), race.key("beliefs[0].cost.safety_price")
         ('price of safety of player 1', 'price of safety as player 0 believes')
         """
-        if name in self._own:
+        if name in self._own and name not in self._methods:  # whose words are the method's
             return self._own[name]
         if name in self._keys:
             return self._keys[name]

@@ -123,9 +123,10 @@ class ComparativeStatics(BaseLearner):
         if not fits(type(self), game):
             raise ValueError(f"game: its space must be a Box, not {type(game.space).__name__}")
         refuse_jumps(game)
+        game = precise(game)  # numbers of Python become arrays
         entries = entries_of(game, self.parameter, "parameter")
         # unchanged, but with the varied numbers as leaves
-        varied = entries.shift(precise(game), 0.0)
+        varied = entries.shift(game, 0.0)
         parameters = entries.separate(varied)
         if len(parameters) > MOST:
             count = len(parameters)
