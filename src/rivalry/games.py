@@ -19,6 +19,7 @@ _OWN = {
             "players": "number of bidders",
             "affiliation": "affiliation of values",
         },
+        axes=("bid per unit of the signal",),
     ),
     "continuous": FamilyEntry(
         "rivalry.families.continuous:continuous",
@@ -57,6 +58,7 @@ _OWN = {
             "third_party": "influence of a third party",
             "variance": "variance of influence",
         },
+        axes=("position (units of the space)",),
     ),
     "market": FamilyEntry(
         "rivalry.families.market:market",
@@ -139,6 +141,7 @@ _OWN = {
             "max_capability": "largest capability",
             "information": "information on capabilities",
         },
+        axes=("safety",),
     ),
     "race": FamilyEntry(
         "rivalry.families.race:race",
@@ -195,6 +198,7 @@ _OWN = {
             "beliefs_play": "play under beliefs",
             "end_on": "end of play",
         },
+        axes=("safety input", "performance input"),
     ),
 }
 

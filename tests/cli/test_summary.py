@@ -45,7 +45,7 @@ def test_run_and_report_begin_with_results(rivalry: Command, monkeypatch: pytest
     assert "3 of 4 points are equilibria; at 1 of 4 points each player could gain " in sentences
     parts = (
         "3 of 4 points",
-        "method name",
+        "method game",
         "changed from the study: certificate.tolerance = ",
         "reference values:",
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -257,3 +258,20 @@ def test_keys_have_the_names_of_their_family() -> None:
 def test_sliders_of_a_game_have_the_names_of_its_keys() -> None:
     for one in sliders(race(disaster_cost=2.0)):
         assert one["label"] == Words({"game": {"family": "race"}}).key(one["key"])
+
+
+def test_axes_of_figures_are_named_for_the_family() -> None:
+    def named(game: dict[str, Any], axes: int) -> xr.Dataset:
+        walk = xr.Dataset({"path": (("step", "player", "axis"), np.ones((3, 2, axes)))})
+        name_in_words(walk, {"game": game, "method": []}, ())
+        return walk
+
+    plt.close("all")
+    race = plots.paths(named({"family": "race"}, 2))
+    assert (race.get_xlabel(), race.get_ylabel()) == ("safety input", "performance input")
+    assert plots.paths(named({"family": "race"}, 2), axis=1).get_ylabel() == "performance input"
+    assert plots.paths(named({"family": "race"}, 2), space=False).get_ylabel() == "choice"
+    assert plots.paths(named({"family": "market"}, 1)).get_ylabel() == "quantity"
+    assert plots.paths(named({"family": "market", "demand": "logit"}, 1)).get_ylabel() == "price"
+    assert plots.paths(named({"family": "influencer"}, 1)).get_ylabel() == "position (units of the space)"
+    assert plots.paths(named({"family": "game.py:mine"}, 1)).get_ylabel() == "choice"

@@ -20,6 +20,7 @@ At = Mapping[str, Any] | None
 Names = Sequence[str] | None
 SCENARIO = ("safety_input", "performance_input", "performance", "p_safe_given_win", "p_safe", "payoff")
 """Metrics of a scenario that names none, as far as the data hold them."""
+POSITION = "position (units of the space)"
 LINES = 7  # most values of a second key that are lines of a figure
 NOT_KEYS = ("algorithm", "replication", "batch", "point")  # dimensions of a sweep that are no parameters
 FEW = 8  # most variables listed where one is missing
@@ -136,14 +137,35 @@ def _instead(data: Dataset, main: str) -> str:
     return words if words.startswith("did") or len(data.data_vars) <= FEW else "no method made it"
 
 
-def axis_labels(found: DrawnPoint, count: int, word: str = "axis") -> list[str]:
-    """Return labels of the axes of strategies: the game's own (``axis_name [axis]``), or by number.
+def axis_labels(found: DrawnPoint, count: int, word: str = "axis", data: Dataset | None = None) -> list[str]:
+    """Return labels of the axes of strategies: the game's (``axis_name [axis]``), its family's, or numbers.
 
     >>> axis_labels(DrawnPoint({}, ""), 2)
     ['axis 0', 'axis 1']
     """
-    names = np.ravel(found.get("axis_name", np.array([])))
-    return [str(name) for name in names] if len(names) == count else [f"{word} {k}" for k in range(count)]
+    names = [str(name) for name in np.ravel(found.get("axis_name", np.array([])))]
+    if not names and data is not None:
+        names = data.attrs.get("axis_names", "").splitlines()
+    return names if len(names) == count else [f"{word} {k}" for k in range(count)]
+
+
+def strategy_label(data: Dataset, axis: int = 0, before: str = "", after: str = "") -> str:
+    """Return what a coordinate of a strategy is, as its family names it, between two words, with its unit.
+
+    Data without a study's names hold positions.
+
+    >>> from xarray import Dataset
+    >>> race = Dataset(attrs={"axis_names": "safety input\\nperformance input"})
+    >>> strategy_label(race, 1, "end "), strategy_label(Dataset(), after=" of player 0")
+    ('end performance input', 'position of player 0 (units of the space)')
+    """
+    names = data.attrs.get("axis_names", "").splitlines() or [POSITION]
+    if axis < len(names):
+        name = names[axis]
+    else:
+        name = names[0] if len(names) == 1 else f"coordinate {axis} of the strategy"
+    base, _, unit = name.partition(" (")
+    return f"{before}{base}{after}" + (f" ({unit}" if unit else "")
 
 
 def dataset_of(data: object, plot: str, options: Mapping[str, Any]) -> Dataset:

@@ -93,6 +93,8 @@ class FamilyEntry(NamedTuple):
         Up to three studies to begin with, which ``rivalry list`` names.
     words
         Names of keys in words, where they are not the key with spaces.
+    axes
+        What the coordinates of a strategy are, with units, for axes of figures; one name serves all.
     """
 
     target: str
@@ -102,6 +104,7 @@ class FamilyEntry(NamedTuple):
     example: Mapping[str, Any] = MappingProxyType({})
     begin: tuple[str, ...] = ()
     words: Mapping[str, str] = MappingProxyType({})
+    axes: tuple[str, ...] = ("choice",)
 
     @property
     def targets(self) -> tuple[str]:

@@ -87,6 +87,11 @@ class Words:
         self._roles = {turn[0]: role for turn, role in zip(turns, ROLES, strict=False)} if alone else {}
         family = GAMES.get(str(game.get("family")))
         self._keys = KEYS | dict(family.words if family else {})
+        self.axes = family.axes if family else ("choice",)  # coordinates of a strategy
+        if game.get("family") == "market":
+            self.axes = (
+                str(game.get("choice") or ("price" if game.get("demand") == "logit" else "quantity")),
+            )
         self._noun = "firm" if game.get("family") == "market" else "player"
 
     def quantity(self, name: str) -> str:
@@ -211,12 +216,13 @@ def name_in_words(data: Dataset, study: Mapping[str, Any], swept: Iterable[str])
     """Give the variables of a run's dataset the names that sentences use, and its swept coordinates too.
 
     Where values of a coordinate, such as methods, have names in words, ``value_names`` has one line each;
-    so has the attribute ``player_names`` of the dataset.
+    so have the attributes ``player_names`` and ``axis_names`` of the dataset.
     """
     words = Words(study)
     count = max(data.sizes.get(dim, 0) for dim in ("player", "seat"))
     names = [words.who(f"player {k}") for k in range(count)]
     data.attrs["player_names"] = "\n".join(names)
+    data.attrs["axis_names"] = "\n".join(words.axes)
     for name, variable in ((str(name), one) for name, one in data.variables.items()):
         attrs = variable.attrs
         if name not in swept:

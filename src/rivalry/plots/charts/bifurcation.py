@@ -20,7 +20,6 @@ JUMP = 0.12  # of the vertical range: ends farther apart are not joined
 JOINED = 10  # fewest parameter values at which neighbouring ends are joined
 BINS = 60  # of a density
 ZERO_DISTANCE = 1e-6  # smaller distances count as zero
-END = "end position (units of the space)"
 WORDS = {
     "stable_point": "stable point",
     "unstable_point": "unstable point",
@@ -108,7 +107,8 @@ def bifurcation(
                 ax.axvline(value, color=INK, linestyle="-.", linewidth=1.0, label=f"threshold {value:.6g}")
     if thresholds is not None:
         _crossings(ax, data, at, over)
-    ax.set(xlabel=select.name_of(data, over), ylabel=END if runs else "position (units of the space)")
+    ax.set_xlabel(select.name_of(data, over))
+    ax.set_ylabel(select.strategy_label(data, axis, "end " if runs else ""))
     style.caption(ax, *words)
     return ax
 
@@ -301,7 +301,7 @@ def _compare(ax: Axes, data: Dataset, over: str | None, axis: int, at: At, metho
     if not all(ends.certified.all() for ends in every.values()):
         label = "hollow: not certified" + (", as no mean is" if means else "")
         ax.plot([], [], "o", label=label, **style.end_marker(False, INK))
-    ax.set_ylabel(END.replace(" (", "\n("))
+    ax.set_ylabel(select.strategy_label(data, axis, "end ").replace(" (", "\n("))
     low, words = _distances(ax, data, at, over, x, list(every)), select.name_of(data, over)
     low.set_xlabel(words)
     ax.set_xlabel(words if low is ax else "")

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from xarray import Dataset
 
-from rivalry.plots.select import At, check_count, check_index, is_blank, point
+from rivalry.plots.select import At, check_count, check_index, is_blank, point, strategy_label
 from rivalry.plots.style import INK, MARKERS, caption, chart, colours, end_marker, player_label, unless
 
 BINS = 40
@@ -55,7 +55,7 @@ def end_positions(data: Dataset, ax: Axes, *, at: At = None, axis: int = 0, bins
         raise ValueError(f"data: {main!r} holds nothing at this point")
     _histograms(ax, ends, bins)
     _equilibria(ax, data, found.get("grid_equilibria"), at, axis)
-    ax.set_xlabel(f"end position{f', axis {axis}' if axis else ''} (units of the space)")
+    ax.set_xlabel(strategy_label(data, axis, "end ", f", axis {axis}" if axis else ""))
     ax.set_ylabel(f"number of {word}s")
     caption(ax, found.words, f"n = {len(ends)} {word}{'s' if len(ends) > 1 else ''}")
     return ax
@@ -150,7 +150,7 @@ def basins(data: Dataset, ax: Axes, *, at: At = None, entries: Sequence[Sequence
         ax.plot([], [], "o", markersize=11, label="end point" + unless(proved), **end_marker(proved, INK))
     for label, player, axis in ((ax.set_xlabel, i, a), (ax.set_ylabel, j, b)):
         which = f", axis {axis}" if starts.shape[2] > 1 else ""
-        label(f"initial position of player {player}{which} (units of the space)")
+        label(strategy_label(data, axis, "initial ", f" of player {player}{which}"))
     ax.set_aspect("equal", adjustable="datalim")
     caption(ax, found.words, f"n = {len(starts)} starts")
     return ax

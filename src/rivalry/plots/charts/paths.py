@@ -17,12 +17,13 @@ from rivalry.plots.select import At, DrawnPoint
 from rivalry.plots.style import DASHES, INK, PALETTE, chart
 
 QUANTITIES = {
-    "position": ("path", "position (units of the space)"),
+    "position": ("path", ""),
     "payoff": ("path_payoffs", "payoff (units of the game)"),
-    "gradient": ("path_gradients", "own gradient (payoff per unit of position)"),
-    "greedy": ("rollout", "position (units of the space)"),
+    "gradient": ("path_gradients", "own gradient (payoff per unit of own choice)"),
+    "greedy": ("rollout", ""),
 }
-"""The variable ``[step player axis]`` of each quantity, and the label of its axis."""
+"""The variable ``[step player axis]`` of each quantity, and the label of its axis; empty for a strategy."""
+SPACE = " (units of the space)"
 SPACES = (True, False, "cube", "diagonal")
 EQUAL = np.array([[-1.0, 1.0, 0.0], [-1.0, -1.0, 2.0]]) / np.sqrt([[2.0], [6.0]])
 """Two directions at right angles to the diagonal of the cube, and to each other."""
@@ -103,11 +104,16 @@ def paths(
         _tracks(ax, walks, 3)
         style.caption(ax, found.words, select.describe_replications(len(walks), how), label or "")
         return ax
+    of_family = data.attrs.get("axis_names", "").splitlines()
+    several = axis is None and len(of_family) == count > 1
+    words = words or ("choice" if several else select.strategy_label(data, axis or 0))
     words = label or ("probability" if mixed else words)
     if free and count == 2 and not mixed:
-        _in_the_plane(ax, walks, select.axis_labels(found, 2), words)
+        names = select.axis_labels(found, 2, data=data)
+        units = f": {words}" if names[0] == "axis 0" else "" if names == of_family else SPACE
+        _in_the_plane(ax, walks, [name + units for name in names])
     else:
-        names = select.axis_labels(found, count, "action" if mixed else "axis")
+        names = select.axis_labels(found, count, "action" if mixed else "axis", data)
         chosen = range(count) if axis is None else [axis]
         select.check_index("axis", chosen[-1], count)
         _against_steps(ax, walks, [(f", {names[k]}" if count > 1 else "", k) for k in chosen], greedy)
@@ -252,10 +258,9 @@ def _tracks(ax: Axes, walks: list[DrawnPath], coordinates: int) -> None:
     ends_in_legend(ax, [walk.certified for walk in walks], coordinates)
 
 
-def _in_the_plane(ax: Axes, walks: list[DrawnPath], names: Sequence[str], label: str) -> None:
+def _in_the_plane(ax: Axes, walks: list[DrawnPath], names: Sequence[str]) -> None:
     _tracks(ax, walks, 2)
-    units = f": {label}" if names[0] == "axis 0" else " (units of the space)"
-    ax.set(xlabel=names[0] + units, ylabel=names[1] + units)
+    ax.set(xlabel=names[0], ylabel=names[1])
     ax.set_aspect("equal", adjustable="datalim")
 
 

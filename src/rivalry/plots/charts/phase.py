@@ -11,7 +11,7 @@ from xarray import Dataset
 
 from rivalry.plots import style
 from rivalry.plots.charts.triangle import BESIDE, check_simplex, triangle, triangulate
-from rivalry.plots.select import At, DrawnPoint, axis_labels, check_index, point
+from rivalry.plots.select import At, DrawnPoint, axis_labels, check_index, point, strategy_label
 from rivalry.plots.style import INK, PALETTE, chart
 
 ARROWS = 20  # per side
@@ -50,6 +50,7 @@ def landscape(data: Dataset, ax: Axes, *, at: At = None, player: int | None = No
         raise ValueError(f"landscape_at: {coordinates} coordinates; at most three can be drawn")
     if coordinates == 1:
         _draw_curves(ax, found, range(count) if player is None else [player])
+        ax.set_xlabel(strategy_label(data, 0, "own ", ", the others fixed"))
     elif coordinates == 2:
         _draw_surface(ax, found, player or 0)
     else:
@@ -98,8 +99,8 @@ def vector_field(data: Dataset, ax: Axes, *, at: At = None, players: Sequence[in
     if (profile := found.get("profile")) is not None:
         mark: dict[str, Any] = {"markersize": 7, "zorder": 5, "label": PROFILE}
         ax.plot(profile[i, 0], profile[j, 0], "o", **mark, **style.end_marker(found.is_certified(), INK))
-    ax.set_xlabel(f"position of player {i} (units of the space)")
-    ax.set(ylabel=f"position of player {j} (units of the space)", aspect="equal")
+    ax.set_xlabel(strategy_label(data, 0, after=f" of player {i}"))
+    ax.set(ylabel=strategy_label(data, 0, after=f" of player {j}"), aspect="equal")
     style.caption(ax, found.words)
     style.legend(ax, under=True)
     return ax
@@ -149,7 +150,6 @@ def _draw_curves(ax: Axes, found: DrawnPoint, players: range | list[int]) -> Non
         ax.plot([], [], "o", label=PROFILE + style.unless(certified), **style.end_marker(certified, INK))
     if "landscape_best" in found:
         ax.plot([], [], "*", color=INK, label="best response", **star)
-    ax.set_xlabel("own position, the others fixed (units of the space)")
     ax.set_ylabel("own payoff (units of the game)")
 
 
