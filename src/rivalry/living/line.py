@@ -35,6 +35,7 @@ from rivalry.living.twins import (
 MOST_PLAYERS = 30
 CURVE = 81  # points of an own-payoff curve that Python computes
 STEPS = 400  # most steps of a path that are sent
+CHOICE = "choice"  # of a game that does not say what its players choose
 UNITS = {"position": "units of the space", "quantity": "units of output", "price": "units of money"}
 
 Found = tuple[str, str, dict[str, Any]]
@@ -50,6 +51,8 @@ def view_of(game: object, profile: np.ndarray | None) -> Found | None:
     >>> text
     'Player 0 chooses position 0.1 and earns 50; player 1 chooses position 0.9 and earns 50.'
     """
+    from rivalry.families.influencer.model import InfluencerGame  # loads JAX
+
     if not isinstance(game, Game) or not isinstance(game.space, Box) or game.space.reparametrised:
         return None
     players, axes = game.space.shape
@@ -65,7 +68,7 @@ def view_of(game: object, profile: np.ndarray | None) -> Found | None:
         "curves": None if twin else [_curve(game, x, player) for player in range(players)],
     }
     paid = np.asarray(payoffs(game, concrete_profile(game, x)))
-    axis = (axis_names(game) or ["position"])[0]
+    axis = (axis_names(game) or ["position" if isinstance(game, InfluencerGame) else CHOICE])[0]
     text, data = _content(twin, player_names(game), axis, low, high, x, paid)
     return repr(game).split(":")[0], text, data | own
 
@@ -102,7 +105,7 @@ def _content(
         "answers": [],
     }
     each = (
-        f"{who} chooses {axis} {own[0]:.4g} and earns {pay:.4g}"
+        f"{who} chooses {f'{axis} ' * (axis != CHOICE)}{own[0]:.4g} and earns {pay:.4g}"
         for who, own, pay in zip(names, x, paid, strict=True)
     )
     text = "; ".join(each)
