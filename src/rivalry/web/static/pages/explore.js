@@ -145,7 +145,7 @@ export default async function explore({ root, query: given, go, title }) {
 function controls(keys, values, changed) {
   const rank = (/** @type {any} */ row) => (PREFERRED.includes(row.name) ? PREFERRED.indexOf(row.name) : 99);
   const rows = keys.filter((row) => !row.name.includes(".")).sort((one, other) => rank(one) - rank(other)).map((row) => [row, control(row, values, changed)]).filter(([, made]) => made);
-  const first = rows.filter(([row], k) => k < 8 && (rank(row) < 99 || values[row.name] !== undefined || typeof row.default === "number") && (typeof (values[row.name] ?? row.default) !== "undefined" && (values[row.name] ?? row.default) !== null));
+  const first = rows.filter(([row], k) => k < 8 && (rank(row) < 99 || values[row.name] !== undefined || typeof row.default === "number"));
   const rest = rows.filter((row) => !first.includes(row));
   return [...first.map(([, made]) => made), rest.length ? el("details", {}, el("summary", {}, `${rest.length} more`), el("div", { class: "sliders" }, rest.map(([, made]) => made))) : null];
 }
