@@ -182,3 +182,18 @@ def test_directions_are_an_orthonormal_basis_of_the_tangent_space(space: Space) 
 def test_a_lattice_that_memory_cannot_hold_is_refused() -> None:
     with pytest.raises(ValueError, match=r"a grid of 14 steps on 50 shares has .* points; take fewer"):
         simplex_lattice(50, 14)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((3, 2), r"sizes: 3 must be a tuple, one per player; of equal ones: Simplex.of\(3, players=2\)"),
+        ((3,), r"Simplex.of\(3, players=2\)"),
+        (((2, 0),), "sizes: .* whole numbers from 1"),
+        (((2, 2), 0.6), "min_share: 0.6 must be from 0 to below 1/2"),
+    ],
+)
+def test_wrong_simplices_are_refused(arguments: tuple[Any, ...], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Simplex(*arguments)
+    assert Simplex.of(3, players=2) == Simplex((3, 3))

@@ -371,14 +371,37 @@ class Simplex(Tree):
     min_share
         Lower bound of every entry: 0, or a number well below one over the largest size.
 
+    Raises
+    ------
+    ValueError
+        For sizes that are no tuple of whole numbers from 1, and a lower bound that leaves no strategy.
+
     Examples
     --------
     >>> Simplex((2, 3)).project(jnp.array([[2.0, 0.0, 0.0], [0.5, 0.5, 0.5]])).round(3).tolist()
     [[1.0, 0.0, 0.0], [0.333, 0.333, 0.333]]
+    >>> Simplex.of(3, players=2)
+    Simplex: sizes (3, 3), min_share 0
     """
 
     sizes: tuple[int, ...] = static()
     min_share: float = static(default=0.0)
+
+    def __check_init__(self) -> None:
+        whole = int | np.integer
+        if isinstance(self.sizes, whole):
+            players = self.min_share if isinstance(self.min_share, whole) and self.min_share > 0 else 2
+            equal = f"Simplex.of({self.sizes}, players={players})"
+            raise ValueError(f"sizes: {self.sizes} must be a tuple, one per player; of equal ones: {equal}")
+        if not self.sizes or not all(isinstance(size, whole) and size > 0 for size in self.sizes):
+            raise ValueError(f"sizes: {self.sizes} must be a tuple of whole numbers from 1, one per player")
+        if not 0.0 <= self.min_share * max(self.sizes) < 1.0:
+            raise ValueError(f"min_share: {self.min_share} must be from 0 to below 1/{max(self.sizes)}")
+
+    @classmethod
+    def of(cls, size: int, *, players: int, min_share: float = 0.0) -> Simplex:
+        """Return the space of so many players with ``size`` entries each."""
+        return cls((size,) * players, min_share)
 
     @property
     def shape(self) -> tuple[int, int]:
