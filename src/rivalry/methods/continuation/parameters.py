@@ -12,6 +12,7 @@ from jaxtyping import Array
 
 from rivalry.core.game import with_
 from rivalry.core.oracles import validate_parameter
+from rivalry.core.plain import is_plain
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.construction import recipe_of
 
@@ -153,6 +154,12 @@ def real_array(game: object, name: str, option: str) -> Any:
     [0.1, 0.2]
     """
     found = getattr(game, name, None)
+    if isinstance(found, int | float) and is_plain(game):
+        kind = type(game).__name__
+        raise ValueError(
+            f"{option}: {name} is the number {found:g}, which cannot be varied; derive {kind} from "
+            f"rivalry.extend.Tree, with {name} a field that holds np.array({found:g})"
+        )
     if not isinstance(found, jax.Array | np.ndarray):
         try:
             with_(game, **{name: 0.0})  # raises an error that lists the existing arrays
