@@ -410,6 +410,10 @@ def test_results_of_a_run_are_exported_and_verified(study, count, tmp_path: Path
     assert command(["certify", str(run), "--proof", "--export", str(files)]) == 0
     lines = (files / "proofs.txt").read_text().splitlines()
     assert sum("bytes; verified: " in line for line in lines) == count
-    assert len(list(files.glob("*.json"))) == count
+    names = {path.stem for path in files.glob("*.json")}
+    assert len(names) == count
+    assert all(name.startswith(("linear", "evaluate", "pure", "mixed")) for name in names), names
+    assert len(lines) == len({line.partition(":")[0] for line in lines})
+    assert all("no file: " in line for line in lines if line.partition(".json:")[0] not in names)
     assert command(["report", str(run)]) == 0
     assert "verified independently" in (run / "report.html").read_text()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from importlib.util import find_spec
@@ -21,8 +23,11 @@ from rivalry.core.method import Learner, as_learner
 from rivalry.core.results import Certificate, Record, stack_records, unstack_records
 from rivalry.core.tolerances import ROUNDING, SAME_NUMBER
 from rivalry.lab.checkpoints import Task
+from rivalry.lab.store.cells import StoredCell
 from rivalry.lab.worker import played_game, points_of
 from rivalry.runtime.processes import python_command
+
+LONGEST = 160  # characters in the name of a proof file
 
 
 def recertify(task: Task, folder: Path, record: Record, proof: bool = False) -> Record:
@@ -57,31 +62,60 @@ def recertify(task: Task, folder: Path, record: Record, proof: bool = False) -> 
 
 
 def export_proofs(
-    task: Task, folder: Path, record: Record, cell: str, into: Path
+    task: Task, folder: Path, record: Record, name: str, into: Path
 ) -> tuple[Record, list[str]]:
     """Write a proof file per proved claim of a cell into a folder, and have each checked.
+
+    Files have the ``name`` of the cell; one of several points has its coordinates, too.
 
     Returns
     -------
     Record
         ``verified_proof``, what was verified in every file, and its SHA-256.
     list of str
-        A line per claim: the file, its size and what the checker says, or why there is no file.
+        A line per result: the file, its size and what the checker says, or why there is no file.
     """
     points = points_of(task, folder)
     lead = tuple(points.shape)
     verified, lines = [], []
     for k, one in enumerate(unstack_records(record, len(lead)) if lead else [record]):
-        words, name = "", f"{cell}-{k}" if lead else cell
+        words, stem = "", name
+        if lead:
+            index = dict(zip(lead, np.unravel_index(k, tuple(points.shape.values())), strict=True))
+            at = {key: values[index[dims[0]]] for key, (dims, values) in points.coordinates.items()}
+            stem = file_stem(name, at)
         in_list = "equilibria" in one and (len(one["equilibria"][1]) > 0 or bool(one["complete"][1]))
         is_claim = "claim" in one and str(one["claim"][1]) == "equilibrium"
         if in_list or is_claim or solving.ExactProof(None, None, one).claim:
             save = partial(_save, points.games[k], points.methods[k], one, in_list)
-            words, line = saved_and_checked(save, into / f"{name}.json")
-            lines.append(line)
+            words, line = saved_and_checked(save, into / f"{stem}.json")
+        else:
+            claim = str(one["claim"][1]) if "claim" in one else ""
+            line = f"{stem}: no file: {claim or 'no claim'}, which is not proved"
+        lines.append(line)
         verified.append(words)
     array = np.array(verified).reshape(tuple(points.shape.values()))
     return ({"verified_proof": (lead, array)} if any(verified) else {}), lines
+
+
+def file_stems(places: Sequence[StoredCell]) -> dict[str, str]:
+    """Names of the files of cells, by method and point; the cell's own is added where two would share one."""
+    usual = {"algorithm", *(["replication"] * all(place.replication == 0 for place in places))}
+    points = {place.id: {key: place.at[key] for key in place.at if key not in usual} for place in places}
+    stems = {place.id: file_stem(place.method, points[place.id]) for place in places}
+    counts = Counter(stems.values())
+    return {id: stem if counts[stem] == 1 else f"{stem}-{id}" for id, stem in stems.items()}
+
+
+def file_stem(name: str, at: Mapping[str, object]) -> str:
+    """Name of the file of a method's result at a point.
+
+    >>> file_stem("all_equilibria", {"reach": 0.17, "unit_cost[1]": 10.0, "kernel": "gaussian"})
+    'all_equilibria-reach=0.17-unit_cost[1]=10-kernel=gaussian'
+    """
+    values = {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in at.items()}
+    text = "-".join([name, *(f"{key}={value}" for key, value in values.items())])
+    return re.sub(r"[^\w.=\[\]-]+", "_", text)[:LONGEST]
 
 
 def saved_and_checked(save: Callable[[Path], None], file: Path) -> tuple[str, str]:

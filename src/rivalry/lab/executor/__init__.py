@@ -378,7 +378,8 @@ def certify(
     bounds are computed with outward rounding, and exact equilibria near the profiles are proved. The solution
     concept of the method is kept. What a certificate says differently from that of its cell is logged, and
     reported as an event ``changed``. With ``export``, a folder, proof files are written there, one per proved
-    claim, and ``proofs.txt``, a line on each; files that `rivalry-check` verifies are named in the dataset.
+    claim, and ``proofs.txt``, a line on every result, with the reason where it has no file; files that
+    `rivalry-check` verifies are named in the dataset.
 
     Raises
     ------
@@ -387,7 +388,7 @@ def certify(
     DiskFull
         If there is no space for a certificate.
     """
-    from rivalry.lab.proofs import certificate_changes, export_proofs, recertify
+    from rivalry.lab.proofs import certificate_changes, export_proofs, file_stems, recertify
 
     with run.locking():
         if parts := run.parts():
@@ -397,6 +398,7 @@ def certify(
             )
         left, count = set(run.reconcile().left), 0
         tasks, folder = run.tasks(), Path(run.head["folder"])
+        names = file_stems(run.cells)
         done = [place.id for place in run.cells if place.id not in left]
         lines: list[str] = []
         with one_thread():
@@ -405,7 +407,7 @@ def certify(
                 record: Any = recertify(tasks[id], folder, stored, proof)
                 if export is not None:
                     folder_for(export)
-                    named, said = export_proofs(tasks[id], folder, stored | record, id, export)
+                    named, said = export_proofs(tasks[id], folder, stored | record, names[id], export)
                     record, lines = record | named, [*lines, *said]
                 if record:
                     run.write_certificate(id, record)
