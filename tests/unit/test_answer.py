@@ -408,6 +408,12 @@ def test_a_quantity_that_no_result_has_is_named() -> None:
     assert line == "treshold is in no cell of this run; did you mean 'threshold'?"
 
 
+def test_a_quantity_may_be_a_coordinate() -> None:
+    data = swept([result(threshold=0.2)]).assign_coords(crossing=("crossing", [0.1]))
+    found = Answer(study(answer={"quantities": ["threshold", "crossing"]}), data)
+    assert not any("is in no cell" in line for line in found.caveats)
+
+
 def test_nothing_is_claimed_of_results_without_a_certificate() -> None:
     some = said(swept([result(), result(), result("")]))
     assert some == "Every certified point is an equilibrium; no player can gain more than 0.02."

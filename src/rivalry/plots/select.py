@@ -342,9 +342,17 @@ def swept_values(data: Dataset, over: str) -> tuple[str, np.ndarray, np.ndarray]
     return str(dimension(data, over)), values, np.argsort(values, kind="stable")
 
 
+TRUTHS = {"True": "yes", "False": "no"}
+
+
 def format_value(value: object) -> str:
-    """Return a coordinate's value in words, numbers to six digits."""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    """Return a coordinate's value in words, numbers to six digits.
+
+    >>> format_value(0.25), format_value(True)
+    ('0.25', 'yes')
+    """
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return TRUTHS.get(text, text)  # coordinates may hold truth values as text
 
 
 def in_step(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:
