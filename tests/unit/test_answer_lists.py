@@ -142,7 +142,7 @@ def test_derivatives_have_a_row_each_with_names() -> None:
     slopes = np.array([[-2, 1], [1, -2]]) / 3
     for parameter, at in enumerate((0.9, 0.3)):
         for player in (0, 1):
-            end = f"of player {player} / d cost of player {parameter}"
+            end = f"of player {player} / d cost of effort of player {parameter}"
             row = rows[f"d strategy {end}"]
             assert float(row["value"]) == pytest.approx(slopes[player, parameter], abs=1e-7)
             assert float(row["value of the parameter"]) == at

@@ -273,8 +273,8 @@ class PointResults:
             one = estimates(named, each, self.repeats, random=random, seeds=self._numbers, scale=scale)
             parts = [*chosen, *filter(None, [entry])] if len(names) > 1 else chosen
             whole = ", ".join(parts)
-            named = self._who(whole) if self._words.is_named(whole) else ", ".join(map(self._who, parts))
-            found += [row._replace(entry=named) for row in one if named or not parts]
+            label = self._who(whole) if self.words.is_named(whole) else ", ".join(map(self._who, parts))
+            found += [row._replace(entry=label) for row in one if label or not parts]
         same = len(found) > 1 and len({(one.text, one.mean) for one in found}) == 1
         whose = ", ".join(map(self._who, chosen))
         return (found[0]._replace(entry=whose),) if same else tuple(found)
