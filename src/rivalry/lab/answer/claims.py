@@ -299,7 +299,9 @@ def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
         most_of = (
             f"{'each player' if gaining == len(own) else f'{gaining} players'} {could}, {who} most: {amount}"
         )
-        said = most_of if single and gaining > 1 and not same else f"{who} {could} {amount}"
+        several_gain = single and gaining > 1 and not same
+        said = most_of if several_gain else f"{who} {could} {amount}"
+        joint = ";" if several_gain else joint
         if not single:
             said = f"{who} {could}; the largest gain found is {amount}{at}"
     bounds = np.concatenate([each.bound[each.refuting.any(axis=1)].ravel() for each in rows])

@@ -191,9 +191,7 @@ class PointResults:
     @cached_property
     def players(self) -> tuple[str, ...]:
         """Names of the players."""
-        names = np.ravel(self._own.get("player_name", np.array([[]]))[0])
-        numbered = (f"player {k}" for k in range(self.regret.shape[1]))
-        return tuple(str(name) for name in names if name) or tuple(map(self.words.who, numbered))
+        return tuple(self._who(f"player {k}") for k in range(self.regret.shape[1]))
 
     @cached_property
     def actions(self) -> np.ndarray | None:
@@ -514,7 +512,7 @@ def _without_constant(variable: DataArray, values: np.ndarray) -> tuple[DataArra
     for dim in [dim for dim in own if dim not in (*SESSIONS, "player", "axis")]:
         axis = 1 + own.index(dim)
         same = values.dtype.kind in "fi" and np.all(values == np.take(values, [0], axis=axis))
-        if len(own) > 2 and values.size and same:
+        if len(own) > 1 and values.size and same:
             variable, values = variable.isel({dim: 0}), np.take(values, 0, axis=axis)
             own.remove(dim)
     return variable, values

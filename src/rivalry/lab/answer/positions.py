@@ -29,13 +29,18 @@ CYCLES = "play cycles"
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
+def fails(one: PointResults) -> bool:
+    """Return whether a profile is no equilibrium of the concept that it is computed for."""
+    return NOT_AN_EQUILIBRIUM in one.claims and not one.other_concept
+
+
 def position_sentences(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
     """Return which strategies players have: their groups on a line, per case and along a sweep."""
     words, own = Words(study), points_asked(study, found)
     known = [
         one for one in own if not one.counts_text and (_groups(one) or 0 < len(one.profile_words) < PROFILE)
     ]
-    rows = [Row(one.algorithm, one.at, (), NOT_AN_EQUILIBRIUM in one.claims) for one in known]
+    rows = [Row(one.algorithm, one.at, (), fails(one)) for one in known]
     key, several = swept_key(study, rows), len({row.method for row in rows}) > 1
     by = differing_keys(rows, key)
     cases: dict[str, list[PointResults]] = {}
@@ -89,7 +94,7 @@ def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
         if len(own) == 1:
             texts.append(f"at {words.place({key: low.at[key]})}, {describe_profile(low)}")
             continue
-        refuted = sum(NOT_AN_EQUILIBRIUM in one.claims for one in own)
+        refuted = sum(fails(one) for one in own)
         of = "all" if refuted == len(own) else f"{refuted} of {len(own)} points"
         beside = f" ({of} not equilibria)" if refuted else ""
         there = f", at {format_positions(_groups(high))} for {words.place({key: high.at[key]})}{beside}"
@@ -119,7 +124,7 @@ def _symmetric(case: Sequence[PointResults], key: str) -> list[Value]:
     for one, (group,) in zip(case, groups, strict=True):
         mean, text = float(group.mean()), number_in_words(float(group.mean()))
         noise = np.nan if one.random else mean
-        refuted = NOT_AN_EQUILIBRIUM in one.claims
+        refuted = fails(one)
         series.append(Value(one.at[key], Estimate(text, mean, noise, noise), refuted))
     series = [value for value in series if not value.refuted] or series
     return series if len({value.estimate.text for value in series}) > 1 else []
@@ -160,7 +165,7 @@ def format_positions(groups: Sequence[np.ndarray]) -> str:
 
 def describe_profile(one: PointResults, *, beside: bool = True) -> str:
     """Return the strategies of a point, with what must stand beside them."""
-    refuted = f" ({NOT_AN_EQUILIBRIUM})" * (beside and NOT_AN_EQUILIBRIUM in one.claims)
+    refuted = f" ({NOT_AN_EQUILIBRIUM})" * (beside and fails(one))
     groups = _groups(one)
     if _kind(one) == [CYCLES]:
         return f"{CYCLES}{refuted}"

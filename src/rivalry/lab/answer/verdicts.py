@@ -252,7 +252,7 @@ def _facts(test: Mapping[str, Any], decided: bool | None, each: Sequence[Compare
     if len(each) <= ONE_BY_ONE:
         ways = list(dict.fromkeys(_relation(one, test) + _doubt(one) for one in each))
         texts = [f"{one.estimate.text} {_whose(one, 'for')}".strip() for one in each]
-        if ways == [""]:  # a word that is the one of the test
+        if ways == [""]:  # what the test says
             count = ("", " in both cases", " in all 3 cases")[len(each) - 1]
             return f"the {name} is {each[0].estimate.text}{count}."
         if len(each) == 1 and (whose := _whose(each[0])):
@@ -302,6 +302,8 @@ def _relation(one: Compared, test: Mapping[str, Any]) -> str:
         return f"beside {other}"
     size = max(abs(one.estimate.mean), abs(one.reference.mean))
     if abs(one.difference) <= VISIBLE * size:
+        if "equals" in test and not one.beside:
+            return ""  # the number is that of the test
         return f"equal to {one.beside or other}" if _is_quantity(one) else f"as {one.beside}"
     if not one.beside:
         return f"{'above' if one.difference > 0 else 'below'} {other}"
