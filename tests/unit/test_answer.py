@@ -140,6 +140,9 @@ def test_the_sentence_on_sessions_counts_those_in_equilibrium() -> None:
         "9 of 20 sessions are Nash equilibria of the learned policies; the largest gain found in the others "
         "is 0.4, of player 1 (reach 0.15)"
     )
+    assert said(swept([learned(True, False)])).startswith(
+        "1 of 2 sessions is a Nash equilibrium of the learned policies; the largest gain found in the others"
+    )
     assert said(swept([learned(False, False)])).startswith(
         "No session is a Nash equilibrium of the learned policies; the largest gain found is 0.175, of "
         "player 1"

@@ -312,3 +312,12 @@ def test_entries_that_a_study_names_empty_are_left_out() -> None:
     words = {"player 0": "", "player 1": "the bold"}
     text = first({"quantity": "payoff", "above": 2}, exact([1.0, 3.0]), words=words)
     assert text == "Yes: the payoff of the bold is 3, above 2."
+
+
+def test_equal_numbers_are_said_once_and_others_with_what_they_are_not() -> None:
+    equals = {"quantity": "payoff", "equals": 2}
+    assert first(equals, exact(2.0, 2.0)) == "Yes: the payoff is 2 in both cases."
+    assert first(equals, exact(2.0)) == "Yes: the payoff is 2."
+    assert first(equals, exact(2.0, 3.0)) == (
+        "No: the payoff is 2 at reach 0.1, equal to 2; and 3 at reach 0.2, above 2."
+    )

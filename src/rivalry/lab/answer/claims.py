@@ -112,7 +112,8 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
     if all(sessions) and {"not an equilibrium"} <= set(counts) <= {"equilibrium", "not an equilibrium"}:
         n, total_sessions = map(sum, zip(*sessions, strict=True))
         plural = kind.removeprefix("an ").removeprefix("a ").replace("equilibrium", "equilibria", 1)
-        start = f"{n} of {total_sessions} sessions are {plural}" if n else f"No session is {kind}"
+        some = f"is {kind}" if n == 1 else f"are {plural}"
+        start = f"{n} of {total_sessions} sessions {some}" if n else f"No session is {kind}"
         where = " in the others" * bool(n)
         own = [one for one in rows if "not an equilibrium" in one.claims]
         said = f"{start}; the largest gain found{where} is {_gain(own, words, several)}"

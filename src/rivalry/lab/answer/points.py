@@ -267,8 +267,8 @@ class PointResults:
             which = dict(zip(sizes, index, strict=True))
             each = values[(slice(None), *(which.get(dim, slice(None)) for dim in own))]
             random, scale = self._is_random(name), self._scale(name)
-            named = variable.isel(which)
-            one = estimates(named, each, self.repeats, random=random, seeds=self._numbers, scale=scale)
+            part = variable.isel(which)
+            one = estimates(part, each, self.repeats, random=random, seeds=self._numbers, scale=scale)
             parts = [*chosen, *filter(None, [entry])] if len(names) > 1 else chosen
             whole = ", ".join(parts)
             label = self._who(whole) if self.words.is_named(whole) else ", ".join(map(self._who, parts))

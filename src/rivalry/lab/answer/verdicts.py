@@ -252,9 +252,11 @@ def _facts(test: Mapping[str, Any], decided: bool | None, each: Sequence[Compare
     if len(each) <= ONE_BY_ONE:
         ways = list(dict.fromkeys(_relation(one, test) + _doubt(one) for one in each))
         texts = [f"{one.estimate.text} {_whose(one, 'for')}".strip() for one in each]
-        if ways == [""]:  # what the test says
+        same = {one.estimate.text for one in each} == {one.reference.text for one in each}
+        if ways == [""] or ("equals" in test and same and not each[0].beside):  # what the test says
+            whose = f"{_whose(each[0])} " * (len(each) == 1)
             count = ("", " in both cases", " in all 3 cases")[len(each) - 1]
-            return f"the {name} is {each[0].estimate.text}{count}."
+            return f"the {name} {whose}is {each[0].estimate.text}{count}.".replace("  ", " ")
         if len(each) == 1 and (whose := _whose(each[0])):
             return f"the {name} {whose} is {each[0].estimate.text}, {ways[0]}."
         if len(each) > 1 and len(ways) == len({one.estimate.text for one in each}) == 1:
@@ -262,9 +264,8 @@ def _facts(test: Mapping[str, Any], decided: bool | None, each: Sequence[Compare
             return f"the {name} is {each[0].estimate.text} in {count} cases, {ways[0]}."
         if len(ways) == 1:
             return f"the {name} is {joined(texts)}, {('', 'both ', 'all ')[len(each) - 1]}{ways[0]}."
-        parts = [
-            f"{text}, {_relation(one, test)}{_doubt(one)}" for text, one in zip(texts, each, strict=True)
-        ]
+        ways = [_relation(one, test) + _doubt(one) for one in each]
+        parts = [", ".join(filter(None, pair)) for pair in zip(texts, ways, strict=True)]
         return f"the {name} is {joined(parts)}."
     said = f"the {name} is {_condition(test, each)}"
     if set(met) == {True}:
@@ -302,8 +303,6 @@ def _relation(one: Compared, test: Mapping[str, Any]) -> str:
         return f"beside {other}"
     size = max(abs(one.estimate.mean), abs(one.reference.mean))
     if abs(one.difference) <= VISIBLE * size:
-        if "equals" in test and not one.beside:
-            return ""  # the number is that of the test
         return f"equal to {one.beside or other}" if _is_quantity(one) else f"as {one.beside}"
     if not one.beside:
         return f"{'above' if one.difference > 0 else 'below'} {other}"
