@@ -15,8 +15,10 @@ from jaxtyping import Array
 import rivalry as rv
 from rivalry.core.results import Record, collect
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.table import AnswerTable, _in_order
+from rivalry.lab.answer.estimates import Estimate
+from rivalry.lab.answer.table import AnswerTable, _columns, _in_order
 from rivalry.lab.export import answer_as
+from rivalry.methods.design.rule_choices import in_words
 from rivalry.plots.families import default_figures
 from rivalry.runtime.jax import jnp
 
@@ -281,3 +283,27 @@ def test_what_is_known_of_a_curve_is_in_the_row_of_its_end() -> None:
 def test_columns_are_in_the_order_of_every_row() -> None:
     rows = [{"a": 1, "b": 2}, {"event": 0, "a": 1, "c": 3}]
     assert _in_order([list(row) for row in rows]) == ["event", "a", "c", "b"]
+
+
+def test_a_row_of_fewer_players_has_no_number_of_the_others() -> None:
+    """Games of two and three players in one sweep; where all are equal, one number is that of each."""
+    both = [Estimate("0.4", 0.4, entry=f"player {k}") for k in (0, 2)]
+    three = [Estimate(f"0.{k}", k / 10, entry=f"player {k}") for k in range(3)]
+    found = _columns("share", [both, three, [Estimate("0.5", 0.5)], []])
+    assert [entry.text for entry in found["share, player 1"]] == ["", "0.1", "0.5", ""]
+    assert [entry.text for entry in found["share, player 2"]] == ["0.4", "0.2", "0.5", ""]
+
+
+def test_the_rule_that_a_search_chose_is_told_by_the_names_of_the_study() -> None:
+    """No table of Python: types have names, and a key has the words of the study, not those of a method."""
+    types = in_words([{"name": "patient", "gamma": 0.9}, {"name": "impatient", "gamma": 0.5}])
+    record: Record = {
+        "status": ((), np.asarray("converged")),
+        "chosen_rule": ((), np.asarray("tax 0.125, types [{'name': 'patient'}]")),
+        "choice_name": (("choice",), np.asarray(["tax", "types"])),
+        "chosen_label": (("choice",), np.asarray(["0.125", types])),
+    }
+    words = {"types": "two types", "design": "a search"}
+    found = answer({0.0: record}, "design", answer={"quantities": ["chosen_rule"], "words": words})
+    (row,) = numbers(found)
+    assert row["best rule tried"] == "tax 0.125, two types patient and impatient"

@@ -248,11 +248,13 @@ def _number(value: int) -> Estimate:
 
 def _columns(name: str, entries: Sequence[Sequence[Estimate]]) -> dict[str, list[Estimate]]:
     """Return a quantity's columns: one, or one per player where players differ anywhere."""
-    names = max(([one.entry for one in row] for row in entries), key=len, default=[])
-    if len(names) < 2:
+    names = list(dict.fromkeys(one.entry for row in entries for one in row if one.entry))
+    if not names:
         return {name: [row[0] if row else Estimate("") for row in entries]}
-    blank, found = Estimate(""), [{one.entry: one for one in row} for row in entries]
-    return {f"{name}, {own}": [row.get(own, row.get("", blank)) for row in found] for own in names}
+    # an estimate without a name is that of all; a row of fewer players has no number of the others
+    every = [{one.entry: one for one in row} for row in entries]
+    blank = Estimate("")
+    return {f"{name}, {entry}": [row.get(entry, row.get("", blank)) for row in every] for entry in names}
 
 
 def _shortened(text: str) -> str:
