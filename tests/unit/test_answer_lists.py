@@ -289,9 +289,21 @@ def test_a_row_of_fewer_players_has_no_number_of_the_others() -> None:
     """Games of two and three players in one sweep; where all are equal, one number is that of each."""
     both = [Estimate("0.4", 0.4, entry=f"player {k}") for k in (0, 2)]
     three = [Estimate(f"0.{k}", k / 10, entry=f"player {k}") for k in range(3)]
-    found = _columns("share", [both, three, [Estimate("0.5", 0.5)], []])
-    assert [entry.text for entry in found["share, player 1"]] == ["", "0.1", "0.5", ""]
-    assert [entry.text for entry in found["share, player 2"]] == ["0.4", "0.2", "0.5", ""]
+    equal, two = [Estimate("0.5", 0.5)], ["player 0", "player 1"]
+    found = _columns("share", [both, three, equal, [], equal], [two, [], [], [], two])
+    assert [entry.text for entry in found["share, player 1"]] == ["", "0.1", "0.5", "", "0.5"]
+    assert [entry.text for entry in found["share, player 2"]] == ["0.4", "0.2", "0.5", "", ""]
+
+
+def test_equal_numbers_of_two_players_are_not_those_of_a_third() -> None:
+    rows = [[0.5, 0.5], [0.2, 0.3, 0.5]]
+    cells: dict[float, Record] = {
+        k: {"status": ((), np.asarray("converged")), "market_share": (("player",), np.array(row))}
+        for k, row in enumerate(rows, start=1)
+    }
+    shown = table(answer(cells, "best_response", answer={"quantities": ["market_share"]}))
+    names = [name for name in shown.columns if name.endswith("player 2")]
+    assert [column(shown, name) for name in names] == [["", "0.5"]]
 
 
 def test_the_rule_that_a_search_chose_is_told_by_the_names_of_the_study() -> None:

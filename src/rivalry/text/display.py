@@ -20,6 +20,7 @@ EACH = 6  # most numbers that are printed one by one
 PLAYER_COLUMNS = ("player", "payoff", "strategy")  # of the text of a solution
 ALMOST = 1e-12  # probabilities closer to 0 or 1 are rounding errors
 ZERO = 5e-7  # smaller numbers in a strategy are printed as 0
+MIXED = 1e-3  # sums of rounded probabilities are this near to 1
 LISTED, SHORT = 50, 6  # most equilibria printed; most actions of a strategy printed in full
 _EXPONENT = re.compile(r"(?<=\d)e([+-])0*(?=\d)")
 _MINUS = re.compile(r"(?<![\w.)\]-])-(?=\.?\d|inf)")
@@ -570,13 +571,20 @@ def strategy_in_words(row: np.ndarray) -> str:
     """Return a mixed strategy ``[action]`` as text; with many actions, only its support.
 
     >>> strategy_in_words(np.array([0.5, 0.5])), strategy_in_words(np.array([0.25, *[0.0] * 7, 0.75]))
-    ('[0.5 0.5]', '{0: 0.25, 8: 0.75}')
+    ('[0.5 0.5]', '(action 0: 0.25, action 8: 0.75)')
+    >>> strategy_in_words(np.eye(8)[7]), strategy_in_words(np.array([0.0, 3.0, *[0.0] * 5, 5.0]))
+    ('action 7', '(1: 3, 7: 5)')
     >>> strategy_in_words(np.array([0.0, 1.0])), strategy_in_words(np.array([1 / 3, 2 / 3, -1e-17]))
     ('[0 1]', '[0.333333 0.666667 0]')
     """
     if len(row) <= SHORT:
         return list_in_words(np.where(np.abs(row) < ZERO, 0.0, row))
-    return "{" + ", ".join(f"{k}: {row[k]:.6g}" for k in np.flatnonzero(row)) + "}"
+    used = np.flatnonzero(row)
+    mixed = bool(np.all(row[used] > 0)) and abs(float(np.nansum(row)) - 1.0) <= MIXED
+    if mixed and len(used) == 1:
+        return f"action {used[0]}"
+    before = "action " * mixed
+    return f"({', '.join(f'{before}{k}: {row[k]:.6g}' for k in used)})"
 
 
 def strategy_by_name(row: np.ndarray, names: Sequence[str] | np.ndarray) -> str:

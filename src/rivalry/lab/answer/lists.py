@@ -12,7 +12,7 @@ from rivalry.core.results import radius_in_words, strategy_by_name, strategy_in_
 from rivalry.lab.answer.estimates import UNKNOWN, ZERO, Estimate, number_in_words
 from rivalry.lab.answer.points import SLOPE, PointResults
 from rivalry.lab.study.words import ROLES
-from rivalry.text.display import SHORT, joint_action_names
+from rivalry.text.display import joint_action_names
 from rivalry.text.statistics import half_width
 
 Row = dict[str, Estimate]
@@ -197,8 +197,6 @@ class ListReader:
         row, labels = row[known], labels[known]
         if mixed and not str(labels[0]).isdigit():
             return strategy_by_name(np.round(row, 4), labels)
-        if mixed and len(row) > SHORT and np.max(row) == 1.0:
-            return f"action {int(np.argmax(row))}"
         if mixed:
             return strategy_in_words(np.round(row, 4))
         return ", ".join(

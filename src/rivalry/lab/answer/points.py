@@ -277,6 +277,16 @@ class PointResults:
         whose = ", ".join(map(self._who, chosen))
         return (found[0]._replace(entry=whose),) if same else tuple(found)
 
+    def entries(self, name: str) -> list[str]:
+        """Return the names of the entries of a quantity, such as players, that have a number here."""
+        variable, values = self._known[name], self._own[name]
+        own = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
+        if values.dtype.kind != "f" or "session" in own:
+            return []
+        known = ~np.isnan(values.reshape(len(values), -1)).all(axis=0)
+        names = entries_of(variable, own, values.shape[1:])
+        return [self.words.who(entry) for entry, there in zip(names, known, strict=True) if there]
+
     @property
     def is_complete(self) -> bool:
         """Whether a list has all equilibria."""

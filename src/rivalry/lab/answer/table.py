@@ -71,7 +71,8 @@ def answer_table(
         if name == "profile":
             columns["strategies"] = [Estimate(_shortened(line.strategies)) for line in lines]
         elif name != "payoff" or not any(column.startswith("payoff, ") for column in in_lines):
-            columns |= _columns(heading(data, name, words), [line.values(name) for line in lines])
+            known = [one.entries(name) for one in rows] if data[name].ndim > data["status"].ndim else None
+            columns |= _columns(heading(data, name, words), [line.values(name) for line in lines], known)
     if any(one.repeats for one in rows):
         columns["n"] = [_number(line.point.results) if line.first else Estimate("") for line in lines]
     if any(not columns or not one.quantities for one in rows):  # what is known of them beside the claim
@@ -246,15 +247,24 @@ def _number(value: int) -> Estimate:
     return Estimate(str(value), value, value, value)
 
 
-def _columns(name: str, entries: Sequence[Sequence[Estimate]]) -> dict[str, list[Estimate]]:
-    """Return a quantity's columns: one, or one per player where players differ anywhere."""
+def _columns(
+    name: str, entries: Sequence[Sequence[Estimate]], known: Sequence[Sequence[str]] | None = None
+) -> dict[str, list[Estimate]]:
+    """Return a quantity's columns: one, or one per player where players differ anywhere.
+
+    An estimate without a name is that of all players, who are ``known`` per row.
+    """
     names = list(dict.fromkeys(one.entry for row in entries for one in row if one.entry))
     if not names:
         return {name: [row[0] if row else Estimate("") for row in entries]}
-    # an estimate without a name is that of all; a row of fewer players has no number of the others
-    every = [{one.entry: one for one in row} for row in entries]
-    blank = Estimate("")
-    return {f"{name}, {entry}": [row.get(entry, row.get("", blank)) for row in every] for entry in names}
+    columns = {f"{name}, {entry}": [Estimate("")] * len(entries) for entry in names}
+    for k, row in enumerate(entries):
+        each = {one.entry: one for one in row}
+        for entry in names:
+            there = known is None or not known[k] or entry in known[k]
+            one = each.get(entry, each.get("") if there else None)
+            columns[f"{name}, {entry}"][k] = one or Estimate("")
+    return columns
 
 
 def _shortened(text: str) -> str:
