@@ -333,3 +333,19 @@ def test_values_of_other_parameters_have_lines_of_their_own() -> None:
     ax = rv.plots.design_search(searched(("grid",), choices=2), over="x1")
     assert labels(ax) == ["grid: x0 = 0.0", "grid: x0 = 1.0", "grid: x0 = 2.0", "chosen"]
     assert ax.get_xlabel() == "x1"
+
+
+def test_a_histogram_of_one_method_is_by_value_of_a_swept_key() -> None:
+    gains = np.array([[0.1, 0.2, 0.3], [0.6, 0.7, 0.9]])
+    data = xr.Dataset(
+        {"pooled_gain": (("algorithm", "gamma", "session"), gains[None])},
+        {"algorithm": ["learning"], "gamma": [0.5, 0.9]},
+    )
+    ax = rv.plots.histogram(data, form="means")
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == [
+        "discount factor = 0.5",
+        "discount factor = 0.9",
+    ]
+    assert "first of" not in ax.get_title(loc="left")
+    fixed = rv.plots.histogram(data, form="means", at={"gamma": 0.9})
+    assert [tick.get_text() for tick in fixed.get_yticklabels()] == ["learning"]

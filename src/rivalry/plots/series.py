@@ -80,6 +80,26 @@ def series_of(
     return every
 
 
+def key_of_lines(data: Dataset, main: str, methods: Names, at: At) -> str | None:
+    """Return the swept key whose values are lines where one method is drawn; None if methods are, or none.
+
+    >>> import xarray as xr
+    >>> data = xr.Dataset({"efficiency": (("algorithm", "gamma"), [[-1.2, -1.1]])},
+    ...                   {"algorithm": ["newton"], "gamma": [0.5, 0.9]})
+    >>> key_of_lines(data, "efficiency", None, None), key_of_lines(data, "efficiency", None, {"gamma": 0.5})
+    ('gamma', None)
+    """
+    if main not in data:
+        return None
+    names = method_names(data, main, methods, at)
+    drawn = [
+        name
+        for name in names
+        if name is None or not select.is_blank(data[main].sel({"algorithm": name}).values)
+    ]
+    return select.second_key(data, main, select.own_rank(data, main), "", at) if len(drawn) == 1 else None
+
+
 def method_names(data: Dataset, main: str, wanted: Names, at: At = None) -> list[str | None]:
     """Return the methods' names, or those ``wanted``; a single None for data without names of methods."""
     if main not in data or "algorithm" not in data[main].dims:

@@ -13,7 +13,15 @@ from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
 from rivalry.plots.select import At, Names, NoSuchPoint, band, filled_variables, is_blank, pick_names
-from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of, type_labels
+from rivalry.plots.series import (
+    RULE,
+    CellSeries,
+    describe_rule,
+    key_of_lines,
+    replications_of,
+    series_of,
+    type_labels,
+)
 from rivalry.plots.style import (
     DASHES,
     INK,
@@ -61,6 +69,7 @@ def mean_bids(
     ['urgency 1', 'urgency 5']
     """
     also = ("urgency", "player_name", COMPARED, *RULE)
+    series = series or key_of_lines(data, "mean_bid", methods, at)
     every = series_of(data, "mean_bid", also, at=at, methods=methods, series=series)
     words = state_labels(every[0], every[0]["mean_bid"].shape[1:3])
     rows = beside_equilibrium(every)
@@ -97,6 +106,7 @@ def karma_histogram(
     >>> [round(float(bar.get_height()), 3) for bar in karma_histogram(data).patches]
     [0.4, 0.6]
     """
+    series = series or key_of_lines(data, "karma_distribution", methods, at)
     every = series_of(
         data, "karma_distribution", ("player_name", *RULE), at=at, methods=methods, series=series
     )

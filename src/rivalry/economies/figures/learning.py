@@ -12,7 +12,15 @@ from xarray import Dataset
 from rivalry.plots.charts.paths import DrawnPath, on_one_clock
 from rivalry.plots.metrics import is_log, set_log_scale
 from rivalry.plots.select import At, Names, NoSuchPoint, band, filled_variables, is_blank, pick_names
-from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of, type_labels
+from rivalry.plots.series import (
+    RULE,
+    CellSeries,
+    describe_rule,
+    key_of_lines,
+    replications_of,
+    series_of,
+    type_labels,
+)
 from rivalry.plots.style import (
     DASHES,
     INK,
@@ -107,6 +115,7 @@ def exploitability_curve(
     stored = [_variable(data, name) for name in names]
     also = [*stored, *(f"{MONITOR}largest_{name}" for name in names), STEP, *RULE]
     also += [f"{MONITOR}mean_agent_payoff", f"{MONITOR}mean_agent_payoff{BARE}"]
+    series = series or key_of_lines(data, stored[0], methods, at)
     every = series_of(data, stored[0], also, at=at, methods=methods, series=series)
     units = list(dict.fromkeys(_unit(name) for name in names))
     placed = dict(zip(units, (ax, *lower_axes(ax, len(units) - 1)), strict=True))
@@ -394,6 +403,7 @@ def social_traces(
     """
     names = _trace_quantities(data, quantities)
     stored = [MONITOR + name for name in names]
+    series = series or key_of_lines(data, stored[0], methods, at)
     every = series_of(data, stored[0], [*stored, STEP, *RULE], at=at, methods=methods, series=series)
     shades = colours(len(every))
     small = panels(ax, len(names), columns=3 if len(names) > 4 else 2, apart=True)

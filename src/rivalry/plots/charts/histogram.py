@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,9 @@ from rivalry.plots.select import (
     filled_variables,
     name_of,
     pick_names,
+    place_of,
     point,
+    second_key,
     value_of,
 )
 from rivalry.plots.style import DASHES, INK, PALETTE, caption, chart, colours, draw_levels, legend
@@ -85,7 +88,9 @@ def histogram(
     bins: int | None = None,
     at: At = None,
 ) -> Axes:
-    """Draw the distribution of a metric over the sessions of every method.
+    """Draw the distribution of a metric over the sessions of every method, or at every value of a key.
+
+    Of a single method, the values of a swept key that ``at`` does not fix are drawn, if they are few.
 
     Parameters
     ----------
@@ -135,7 +140,7 @@ def histogram(
     if quantity == PAYOFF:
         quantity = next(iter(filled_variables(data, ["last_payoff"])), "end_payoff")
     with_controls = form == "means" if controls is None else controls
-    every, place = samples(data, quantity, methods=methods, controls=with_controls, at=at)
+    every, place = _by_value(data, quantity, methods, with_controls, at)
     if methods is None:  # every learner is followed by its controls
         rank = {one.name: k for k, one in enumerate(every) if not one.base}
         every.sort(key=lambda one: (rank.get(one.base or one.name, len(every)), one.base != ""))
@@ -151,6 +156,22 @@ def histogram(
     caption(ax, place, "means with 95 % intervals" if form == "means" else "")
     legend(ax, under=form == "means" or (form == "bars" and len(every) > 1))
     return ax
+
+
+def _by_value(
+    data: Dataset, quantity: str, methods: Names, controls: bool, at: At
+) -> tuple[list[Sample], str]:
+    """Return the samples of all methods; of a single one, at every value of a swept key, if these are few."""
+    every, place = samples(data, quantity, methods=methods, controls=controls, at=at)
+    key = second_key(data, quantity, len(_own(data, quantity)), "", at)
+    if key is None or len(every) > 1:
+        return every, place
+    found = []
+    for k in range(data.sizes[key]):
+        with suppress(NoSuchPoint):  # not computed at this value
+            part, place = samples(data.isel({key: [k]}), quantity, methods=methods, controls=controls, at=at)
+            found += [one._replace(words=place_of(data, key, k)) for one in part[:1]]
+    return found, place
 
 
 def _levels_of(one: Sample, quantity: str) -> dict[str, float]:
