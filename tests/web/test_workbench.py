@@ -598,6 +598,8 @@ def test_cards_name_source_cost_and_family(client: Client, tmp_path: Path) -> No
     assert "TOML" in rows["broken"]["fault"]
     assert rows["lovett_fig6"]["source"].startswith("Lovett")
     assert rows["tour"]["parts"] == 9
+    assert rows["race_stakes"]["first"]
+    assert not rows["race_map"]["first"]
     assert {row["cost"] for row in rows.values()} == {"seconds", "minutes", "hours"}
 
 

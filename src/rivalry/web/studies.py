@@ -57,6 +57,10 @@ def known(folder: Path, opened: Path | None) -> Studies:
     return found
 
 
+BEGIN = frozenset(name for entry in GAMES.values() for name in entry.begin)
+"""Studies to begin with."""
+
+
 def is_own(path: Path) -> bool:
     """Return whether a study is a file of the user, not of the package."""
     return not path.is_relative_to(Path(__file__).parents[1])
@@ -68,7 +72,7 @@ def rows(folder: Path, opened: Path | None) -> list[dict[str, Any]]:
     for name, path in known(folder, opened).items():
         own = is_own(path)
         stamp = path.stat().st_mtime_ns if own else 0
-        row = _row(path, name, stamp)
+        row = _row(path, name, stamp) | {"first": name in BEGIN}
         if own and not row["fault"] and not row["is_study"]:
             continue  # another TOML file, such as pyproject.toml
         found.append({**row, "own": own})

@@ -41,6 +41,7 @@ from rivalry.lab.store.head import (
     read_head,
     write_text,
 )
+from rivalry.lab.study.expect import changes_in_words
 from rivalry.lab.study.identity import canonical
 from rivalry.runtime.imports import pause_collection
 from rivalry.schema.registry import hook, load
@@ -234,8 +235,9 @@ class Run:
 
     @property
     def title(self) -> str:
-        """The study's title, or the folder's name."""
-        return str(self.head["study"].get("title") or self.name)
+        """The study's title, or the folder's name, and what was changed."""
+        title = str(self.head["study"].get("title") or self.name)
+        return " ".join(filter(None, [title, changes_in_words(self.head["study"])]))
 
     def parts(self) -> dict[str, Run]:
         """Return the runs of the included studies, by name."""

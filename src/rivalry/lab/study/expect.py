@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.points import Grid, short_names, split_key
+from rivalry.lab.study.words import Words
 
 # variables of every solution, with their dimensions in a cell
 SOLUTION: Mapping[str, tuple[str, ...]] = {
@@ -37,6 +38,7 @@ TABLES = ("game", "method", "sweep", "batch", "replications", "certificate")
 ABOUT_ALL = ("distance", "nearest_method")  # quantities that depend on the results of every method
 ABOUT_CLAIMS = ("claim", "tolerance", *ABOUT_ALL)  # quantities that depend on the certificates' tolerance
 _UNSET = "the default"
+NAMED = 2  # changes named in a title; others are counted
 
 
 class Difference(NamedTuple):
@@ -90,6 +92,27 @@ def differences(study: Mapping[str, Any], base: str = "base") -> list[Difference
             names = (name or short, old_name or short)
             found.append(Difference(key, was, now, *names, swept, was_swept, called))
     return [one for one in found if not any(one.key.startswith(f"{other.key}.") for other in found)]
+
+
+def changes_in_words(study: Mapping[str, Any]) -> str:
+    """What was changed in a resolved study, as the end of a title; empty without changes.
+
+    >>> before = {"game": {"family": "race"}, "sweep": {"game.disaster_cost": [0.0, 1.0]}}
+    >>> changes_in_words(before | {"base": before, "game": {"family": "race", "players": 3}})
+    'with 3 players'
+    >>> changes_in_words(before | {"base": before, "sweep": {"game.disaster_cost": [0.0, 2.0, 9.0]}})
+    'with cost of a disaster from 0 to 9'
+    """
+    words, found = Words(study), differences(study)
+    said = []
+    for one in found[:NAMED]:
+        key, values = words.key(one.name), [words.value(value) for value in (one.after[0], one.after[-1])]
+        value = values[0] if len(one.after) == 1 else f"from {values[0]} to {values[1]}"
+        counted = key.startswith("number of ") and len(one.after) == 1
+        said.append(f"{value} {key.removeprefix('number of ')}" if counted else f"{key} {value}")
+    if (more := len(found) - NAMED) > 0:
+        said.append(f"{more} more change{'s' * (more > 1)}")
+    return f"with {' and '.join(said)}" if said else ""
 
 
 def is_reduced(study: Mapping[str, Any]) -> bool:

@@ -85,9 +85,10 @@ export function section(title, ...content) {
   return el("section", { class: "section" }, el("h2", {}, title), ...content);
 }
 
-/** Ask for one line of text or a number in a dialog; null where it is cancelled.
- * @param {string} title @param {string} label @param {string} value @param {string} [note] */
-export function prompt(title, label, value, note = "") {
+/** Ask for one line of text or a number in a dialog; null where it is cancelled. What `accept` refuses is shown in it.
+ * @param {string} title @param {string} label @param {string} value @param {string} [note]
+ * @param {(text: string) => Promise<void>} [accept] */
+export function prompt(title, label, value, note = "", accept = async () => {}) {
   return new Promise((resolve) => {
     const input = el("input", { type: "text", value, "aria-label": label });
     const close = (/** @type {string | null} */ found) => {
@@ -95,11 +96,19 @@ export function prompt(title, label, value, note = "") {
       box.remove();
       resolve(found);
     };
-    const form = el("form", { method: "dialog", onsubmit: (/** @type {Event} */ event) => {
+    const refused = el("div", { role: "alert" });
+    const form = el("form", { method: "dialog", onsubmit: async (/** @type {Event} */ event) => {
       event.preventDefault();
+      try {
+        await accept(input.value.trim());
+      } catch (error) {
+        refused.replaceChildren(notice(String(/** @type {any} */ (error).message), "bad"));
+        input.select();
+        return;
+      }
       close(input.value.trim());
     } },
-    el("h2", {}, title), el("label", {}, label, input), note ? el("p", { class: "soft" }, note) : null,
+    el("h2", {}, title), el("label", {}, label, input), note ? el("p", { class: "soft" }, note) : null, refused,
     el("div", { class: "row end" }, button("Cancel", () => close(null), { class: "quiet" }),
       el("button", { type: "submit" }, "Continue")));
     const box = el("dialog", { class: "rv", oncancel: () => close(null) }, form);

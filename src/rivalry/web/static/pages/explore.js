@@ -94,9 +94,10 @@ export default async function explore({ root, query: given, go, title }) {
     started = true;
     const first = mine.get("state");
     if (!first.profile) return;
-    const { profile } = await ask(`${path}/equilibrium`, { parameters }).catch(() => ({ profile: null }));
-    if (!profile || closed || mine !== model || mine.get("state") !== first) return;
-    mine.set("state", { ...first, profile, settled: true });
+    const { profile } = await rest;
+    const now = mine.get("state");
+    if (!profile || closed || mine !== model || JSON.stringify(now.profile) !== JSON.stringify(first.profile)) return;
+    mine.set("state", { ...now, profile, settled: true });
     certify(mine);
   }
 
@@ -130,6 +131,8 @@ export default async function explore({ root, query: given, go, title }) {
   }
 
   draw();
+  // of the first parameters; asked for at once, since it takes longer than the figure
+  const rest = ask(`${path}/equilibrium`, { parameters }).catch(() => ({ profile: null }));
   ask(path).then((family) => {
     if (closed) return;
     side.replaceChildren(el("p", { class: "soft" }, family.title), el("div", { class: "sliders" }, controls(family.keys, parameters, changed)));

@@ -198,15 +198,12 @@ export default async function study({ root, query: given, go, title }) {
 
   async function save() {
     const usual = own ? name : `my_${name || data?.game?.family || "study"}`.slice(0, 60);
-    const chosen = await prompt("Save the study", "Name of the file, without .toml", usual, "Saved in the folder where `rivalry open` was started.");
+    const chosen = await prompt("Save the study", "Name of the file, without .toml", usual, "Saved in the folder where `rivalry open` was started.",
+      async (text) => {
+        const written = await ask(`/api/studies/${encodeURIComponent(text)}`, { text: area.value, replace: own && text === name, of: name });
+        area.value = written.text;
+      });
     if (!chosen) return false;
-    try {
-      const written = await ask(`/api/studies/${encodeURIComponent(chosen)}`, { text: area.value, replace: own && chosen === name, of: name });
-      area.value = written.text;
-    } catch (error) {
-      faults.replaceChildren(notice(String(/** @type {any} */ (error).message), "bad"));
-      return false;
-    }
     saved = area.value;
     name = chosen;
     own = true;
