@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.study_costs NAME ...`` runs quick forms and measures them;
 ``python -m benchmarks.study_costs --times FOLDER`` reads ``FOLDER/NAME.time``: seconds real, user, system.
-Full seconds are those of stored full runs; a quick form that changes nothing is the full one.
+Full seconds are those of stored full runs; a quick form that changes nothing is the full one. A study of
+studies takes as long as its parts, unless it was measured itself.
 The label ``cost`` of a study follows from its full seconds, or from the quick ones where these say more.
 """
 
@@ -83,6 +84,11 @@ def main() -> None:
         row = {"quick": quick, "full": full_seconds(name, quick)}
         if known := {form: float(f"{value:.2g}") for form, value in row.items() if value is not None}:
             costs[name] = known
+    for name in studies():
+        parts = [costs.get(part, {}) for part in load_study(name).include]
+        for form in ("quick", "full"):
+            if parts and all(form in row for row in parts) and form not in costs.get(name, {}):
+                costs.setdefault(name, {})[form] = float(f"{sum(row[form] for row in parts):.2g}")
     write(costs)
 
 

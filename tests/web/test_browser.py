@@ -163,6 +163,17 @@ def text_of(page: Any) -> str:
     return str(page.locator("textarea").input_value())
 
 
+def test_a_refused_name_stays_in_the_dialog(tab: Tab) -> None:
+    page = tab.open("/study?name=lovett_fig6")
+    page.get_by_role("button", name="Save").first.click()
+    name = page.get_by_role("textbox", name="Name of the file, without .toml")
+    name.fill("race_stakes")
+    page.get_by_role("button", name="Continue").click()
+    page.wait_for_selector("dialog [role=alert]:has-text('is a study of the package')")
+    assert name.input_value() == "race_stakes"
+    tab.faults.clear()  # the browser's own line on a refused request
+
+
 def test_form_and_text_are_equal_and_errors_are_at_their_field(tab: Tab) -> None:
     page = tab.open("/study?name=slow")
     right = text_of(page)
