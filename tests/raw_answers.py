@@ -1,13 +1,17 @@
 """Faults of what a reader sees of a run: Python in sentences, bare keys, lost figures, promises of a title.
 
-``python -m tests.raw_answers RUN ...`` prints those of stored runs.
+``python -m tests.raw_answers RUN ...`` prints those of stored runs. Answers are also read by people, beside
+their data: ``data/answers_read.json`` has a verdict per study and the digest of the sentences that were read.
+``python -m tests.raw_answers --read RUN ...`` records the digests of stored runs, after a reading.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,8 @@ from rivalry.lab.study.names import has_noise, studies
 
 LITERAL = re.compile(r"[\[({]\s*['\"]|\{|\bnp\.|\barray\(|\bdtype\b|\b(?:None|True|False|nan|inf)\b")
 KEY = re.compile(r"\b[A-Za-z]\w*_\w+")
+NUMBERS = re.compile(r"\d[\d.,]*(?:e[+-]?\d+)?")  # which other processors may round otherwise
+READINGS = Path(__file__).parent / "data" / "answers_read.json"
 COMMANDS = re.compile(r"`[^`]*`|\S*/\S*")  # commands and paths have keys
 NOISE = "may be noise"
 LOST = ("was not drawn", "is in no cell", "did you mean")
@@ -142,7 +148,34 @@ def faults_of_run(run: Run, output: str = "") -> list[str]:
     return faults_of(answer, f"{output}\n{printed}", figures)
 
 
+def digest_of(answer: Answer) -> str:
+    """Digest of question and sentences, without their numbers."""
+    text = "\n".join([answer.question, *(sentence.text for sentence in answer.sentences)])
+    return sha256(NUMBERS.sub("0", text).encode()).hexdigest()[:16]
+
+
+def readings() -> dict[str, dict[str, Any]]:
+    """Verdicts of readers by study: what the answer answers, whether it is true, whether it is said well."""
+    table: dict[str, dict[str, Any]] = json.loads(READINGS.read_text(encoding="utf-8"))
+    return table
+
+
+def record(runs: Iterable[Path]) -> None:
+    """Write the digests of what stored runs say beside the verdicts of their readers."""
+    table = readings()
+    for folder in runs:
+        run = Run.open(folder)
+        table.setdefault(run.name, {})["digest"] = digest_of(answer_of(run))
+    lines = ",\n".join(
+        f" {json.dumps(name)}: {json.dumps(table[name], ensure_ascii=False)}" for name in sorted(table)
+    )
+    READINGS.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--read"]:
+        record(map(Path, sys.argv[2:]))
+        sys.exit()
     for folder in map(Path, sys.argv[1:]):
         noted = folder.with_suffix(".out")
         output = noted.read_text(encoding="utf-8") if noted.exists() else ""

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from rivalry.lab.answer import answer_of
 from rivalry.lab.store import Run
 from rivalry.lab.study import load_study, studies
-from tests.raw_answers import faults_of_run
+from tests.raw_answers import digest_of, faults_of_run, readings
 
 NETWORKS = {"ppo", "dqn", "sac"}
 
@@ -23,4 +24,16 @@ def test_nothing_raw_reaches_a_reader(name: str, tmp_path: Path) -> None:
     line = [sys.executable, "-m", "rivalry", "run", name, "--quick", "--workers", "1", "--out", "run"]
     ended = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0, ended.stderr
-    assert faults_of_run(Run.open(tmp_path / "run"), ended.stderr + ended.stdout) == []
+    run = Run.open(tmp_path / "run")
+    assert faults_of_run(run, ended.stderr + ended.stdout) == []
+    if reading := readings().get(name):
+        changed = "sentences have changed: read them beside their data, then python -m tests.raw_answers --read RUN"
+        assert digest_of(answer_of(run)) == reading["digest"], changed
+
+
+def test_readings_are_of_bundled_studies_and_say_what_is_wrong() -> None:
+    table = readings()
+    assert table.keys() <= studies().keys()
+    for reading in table.values():
+        good = reading["answers"] == "yes" and reading["true"] and reading["economist"]
+        assert good or reading["note"]
