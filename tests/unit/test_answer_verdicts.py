@@ -321,3 +321,17 @@ def test_equal_numbers_are_said_once_and_others_with_what_they_are_not() -> None
     assert first(equals, exact(2.0, 3.0)) == (
         "No: the payoff is 2 at reach 0.1, equal to 2; and 3 at reach 0.2, above 2."
     )
+
+
+def test_points_that_are_no_equilibria_decide_nothing_where_others_are() -> None:
+    claims = ["equilibrium", "not an equilibrium"]
+    cells = [
+        ({"algorithm": "a", "reach": x}, number([value, value], claim))
+        for x, value, claim in zip(REACHES, (3.0, 1.0), claims, strict=False)
+    ]
+    about = study({"quantity": "payoff", "above": 2})
+    about["method"] = [{"name": "a", "kind": "best_response"}]
+    data = collect(cells, {"algorithm": ["a"], "reach": REACHES[:2]})
+    assert Answer(about, data).sentences[0].text == (
+        "Yes: leaving out points that are not equilibria, the payoff is 3, above 2."
+    )

@@ -125,7 +125,7 @@ def trend_of(
     """Return the trend of a quantity over a sweep; along another key if it is constant along the first."""
     asked = name in ((study.get("answer") or {}).get("quantities") or ())
     rows = [
-        Row(one.algorithm, one.at, each, is_refuted(one) and not _is_gain(name), one.bound_of_search)
+        Row(one.algorithm, one.at, each, is_refuted(one) and not is_gain(name), one.bound_of_search)
         for one in found
         # over starts, numbers have a range and no interval
         if is_reported(each := one.quantities.get(name) or one.numbers(name, {}), asked=asked)
@@ -206,7 +206,7 @@ def is_refuted(one: PointResults) -> bool:
     return NOT_AN_EQUILIBRIUM in one.claims and not (one.concept or one.estimated or one.random)
 
 
-def _is_gain(name: str) -> bool:
+def is_gain(name: str) -> bool:
     """Return whether a quantity measures how far profiles are from equilibrium."""
     return any(word in name for word in ("exploitability", "regret", "gain"))
 

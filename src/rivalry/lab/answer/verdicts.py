@@ -8,7 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.lab.answer.cases import Sentence, basis_of, is_refuted, points_asked, trend_of
+from rivalry.lab.answer.cases import (
+    LEFT_OUT,
+    OF_DYNAMICS,
+    Sentence,
+    basis_of,
+    is_gain,
+    is_refuted,
+    points_asked,
+    trend_of,
+)
 from rivalry.lab.answer.claims import on_claims, on_lists
 from rivalry.lab.answer.courses import turns, with_article
 from rivalry.lab.answer.estimates import EQUAL, VISIBLE, Estimate, difference_in_words, paired_margin
@@ -55,33 +64,28 @@ class Verdict(NamedTuple):
 def verdict(study: Mapping[str, Any], found: Sequence[PointResults]) -> Verdict | None:
     """Return what decides a yes-or-no question; None without a test or without its rows."""
     test, words = (study.get("answer") or {}).get("test") or {}, Words(study)
-    rows = _selected(study, test, found) if test else []
-    if not rows:
+    at = test.get("at") or {}
+    known = [one for one in (found if "algorithm" in at else points_asked(study, found)) if one.is_at(at)]
+    if not test or not known:
         return None
+    name = "claim" if "claim" in test else str(test["quantity"])
+    every = name == "claim" or name in OF_DYNAMICS or is_gain(name)
+    rows = [one for one in known if every or not is_refuted(one)] or known
     if "claim" in test:
         decided, said = _on_claims(study, test, rows, found, words)
     elif "monotone" in test:
         decided, said = _on_course(study, test, rows, words)
     else:
         decided, said = _on_numbers(test, rows, found, words)
-    name = "claim" if "claim" in test else str(test["quantity"])
+    said = f"{lowered(LEFT_OUT)}, {said}" if said and len(rows) < len(known) else said
     asked = points_asked(study, found)
-    known = [one for one in asked if (one.certified if name == "claim" else one.numbers(name, {}))]
-    others = [one for one in known if one not in rows]
+    with_it = [one for one in asked if (one.certified if name == "claim" else one.numbers(name, {}))]
+    others = [one for one in with_it if one not in rows]
     swept = {"algorithm", *(key for one in asked for key in one.at)}
     dims = {*(test.get("at") or {})} - swept
     few = "claim" in test or "monotone" in test or len(rows) <= ONE_BY_ONE
     full = few and not others and not dims and "than" not in test
     return Verdict(Sentence(f"{WORDS[decided]}: {said}", basis_of(rows)), name * full) if said else None
-
-
-def _selected(
-    study: Mapping[str, Any], test: Mapping[str, Any], found: Sequence[PointResults]
-) -> list[PointResults]:
-    """Return the results at the rows of a test; of these, where some are refuted, the others."""
-    at = test.get("at") or {}
-    rows = [one for one in (found if "algorithm" in at else points_asked(study, found)) if one.is_at(at)]
-    return rows if "claim" in test else [one for one in rows if not is_refuted(one)] or rows
 
 
 def _all_or_some(met: Sequence[bool | None], test: Mapping[str, Any]) -> bool | None:
