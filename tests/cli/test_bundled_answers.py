@@ -27,7 +27,7 @@ def test_nothing_raw_reaches_a_reader(name: str, tmp_path: Path) -> None:
     run = Run.open(tmp_path / "run")
     assert faults_of_run(run, ended.stderr + ended.stdout) == []
     if reading := readings().get(name):
-        changed = "sentences have changed: read them beside their data, then python -m tests.raw_answers --read RUN"
+        changed = "new sentences: read them beside their data, then python -m tests.raw_answers --read RUN"
         assert digest_of(answer_of(run)) == reading["digest"], changed
 
 

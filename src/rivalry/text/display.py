@@ -571,7 +571,7 @@ def strategy_in_words(row: np.ndarray) -> str:
     """Return a mixed strategy ``[action]`` as text; with many actions, only its support.
 
     >>> strategy_in_words(np.array([0.5, 0.5])), strategy_in_words(np.array([0.25, *[0.0] * 7, 0.75]))
-    ('[0.5 0.5]', '(action 0: 0.25, action 8: 0.75)')
+    ('[0.5 0.5]', '(actions 0: 0.25, 8: 0.75)')
     >>> strategy_in_words(np.eye(8)[7]), strategy_in_words(np.array([0.0, 3.0, *[0.0] * 5, 5.0]))
     ('action 7', '(1: 3, 7: 5)')
     >>> strategy_in_words(np.array([0.0, 1.0])), strategy_in_words(np.array([1 / 3, 2 / 3, -1e-17]))
@@ -583,8 +583,7 @@ def strategy_in_words(row: np.ndarray) -> str:
     mixed = bool(np.all(row[used] > 0)) and abs(float(np.nansum(row)) - 1.0) <= MIXED
     if mixed and len(used) == 1:
         return f"action {used[0]}"
-    before = "action " * mixed
-    return f"({', '.join(f'{before}{k}: {row[k]:.6g}' for k in used)})"
+    return f"({'actions ' * mixed}{', '.join(f'{k}: {row[k]:.6g}' for k in used)})"
 
 
 def strategy_by_name(row: np.ndarray, names: Sequence[str] | np.ndarray) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -345,13 +346,14 @@ def _derivatives(reader: ListReader) -> ResultList | None:
     if names is None or exists is None:
         return None
     gaps = reader.array("slope_difference")
-    rows: list[Row] = []
+    parts: list[list[Row]] = []  # per parameter
     for k, name in enumerate(np.ravel(names).tolist()):
         key = reader.words.key(name)
         at, several = reader.array("parameter_value"), names.ndim == 1
         where = {} if at is None else {AT: _number(float(np.ravel(at)[k]))}
         if np.ravel(exists)[k] != 1:
-            rows.append({"derivative": Estimate(f"d equilibrium / d {key}"), "value": Estimate(FOLD)} | where)
+            none = {"derivative": Estimate(f"d equilibrium / d {key}"), "value": Estimate(FOLD)}
+            parts.append([none | where])
             continue
         numbers: list[tuple[str, float]] = []
         for what, table in (("slope", slopes), ("payoff", pays)):
@@ -367,10 +369,14 @@ def _derivatives(reader: ListReader) -> ResultList | None:
             if gap is None or not np.isfinite(gap).any()
             else {CHECK: _number(float(gap[np.isfinite(gap)][-1]))}
         )
-        rows += [
-            {"derivative": Estimate(f"d {what} / d {key}"), "value": _number(value)} | where | checked
-            for what, value in numbers
-        ]
+        parts.append(
+            [
+                {"derivative": Estimate(f"d {what} / d {key}"), "value": _number(value)} | where | checked
+                for what, value in numbers
+            ]
+        )
+    # of one number in all parameters, then of the next
+    rows = [row for each in zip_longest(*parts) for row in each if row is not None]
     return ResultList(rows, "derivatives")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from rivalry.core.results import WITH_GAIN, gain_in_words
 from rivalry.lab.answer.estimates import Estimate
-from rivalry.lab.answer.lists import ResultList, Row, has_lists, list_of, profile_row
+from rivalry.lab.answer.lists import ASIDE, ResultList, Row, has_lists, list_of, profile_row
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.words import Words, heading
 
@@ -79,9 +79,11 @@ def answer_table(
         columns["strategies"] = [Estimate(_shortened(line.strategies)) for line in lines]
     for name in _in_order([list(line.row) for line in lines]):
         columns[name] = [_in_cell(line.row.get(name, Estimate(""))) for line in lines]
+    # lists that are complete show how many there are
+    counted = not constants and not any(one.undecided for one in rows)
     about = {
         "best choice at an end": [_shortened(one.bound_of_search) for one in rows],
-        "equilibria": ["" if line.row and not constants else line.point.counts_text for line in lines],
+        "equilibria": ["" if line.row and counted else line.point.counts_text for line in lines],
         "status": [one.status for one in rows],
     }
     columns |= {
@@ -93,20 +95,7 @@ def answer_table(
             Estimate(_claim(line.point) if line.block.claims(line.k) else "") for line in lines
         ]
     columns = {name: entries for name, entries in columns.items() if any(entry.text for entry in entries)}
-    begins = {name for name in columns if name in about and name not in in_lines}  # in first rows alone
-    shared = {
-        name: next(iter(texts))
-        for name, entries in columns.items()
-        if len(lines) > 1
-        and not constants
-        # nothing is shared by the rows of a list that have no entry
-        and len(
-            texts := {
-                e.text for e, line in zip(entries, lines, strict=True) if line.first or name not in begins
-            }
-        )
-        == 1
-    }
+    shared = {} if constants else _shared(columns, lines, in_lines, complete=total == len(lines))
     if len(shared) == len(columns) > 1:  # else a table of nothing but points
         shared = {name: text for name, text in shared.items() if name in ("n", "status", "claim")}
     notes = [f"{name}: {text}" for name, text in shared.items() if (name, text) not in USUAL]
@@ -122,6 +111,24 @@ def answer_table(
     entries = [list(row) for row in zip(*table.values(), strict=True)]
     places = tuple(line.number for line in lines)
     return AnswerTable(list(table), entries, notes, len(keys), total - len(lines), left, places, noun)
+
+
+def _shared(
+    columns: Mapping[str, Sequence[Estimate]], lines: Sequence[Line], in_lines: set[str], *, complete: bool
+) -> dict[str, str]:
+    """Return the columns with one text in all rows; those of lists only if these are ``complete``.
+
+    What is known of points is in one row each. A claim is shared only where every row has it.
+    """
+    found: dict[str, str] = {}
+    for name, entries in columns.items():
+        of_rows = name in in_lines or name == "claim"
+        rows = zip(entries, lines, strict=True)
+        texts = {entry.text for entry, line in rows if of_rows or line.first}
+        may_be = name not in in_lines or (complete and name in ASIDE)
+        if len(lines) > 1 and len(texts) == 1 and may_be:
+            found[name] = texts.pop()
+    return found
 
 
 class Line(NamedTuple):
