@@ -13,7 +13,7 @@ from rivalry.core.results import Record, collect
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.estimates import Estimate
 from rivalry.lab.answer.table import AnswerTable
-from rivalry.lab.answer.two_way import MARK, two_way_table
+from rivalry.lab.answer.two_keys import MARK, two_way_table
 from rivalry.lab.export import answer_as
 
 STUDY: dict[str, Any] = {

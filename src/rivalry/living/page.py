@@ -10,7 +10,7 @@ from html import escape
 from types import MappingProxyType
 from typing import NamedTuple
 
-from rivalry.lab.answer.two_way import TwoWayTable
+from rivalry.lab.answer.two_keys import TwoWayTable
 from rivalry.living.bundle import STATIC, page_script, style
 from rivalry.living.figure import Figure
 from rivalry.text.display import typeset

@@ -92,12 +92,12 @@ def key_of_lines(data: Dataset, main: str, methods: Names, at: At) -> str | None
     if main not in data:
         return None
     names = method_names(data, main, methods, at)
-    drawn = [
+    nonempty = [
         name
         for name in names
         if name is None or not select.is_blank(data[main].sel({"algorithm": name}).values)
     ]
-    return select.second_key(data, main, select.own_rank(data, main), "", at) if len(drawn) == 1 else None
+    return select.second_key(data, main, select.own_rank(data, main), "", at) if len(nonempty) == 1 else None
 
 
 def method_names(data: Dataset, main: str, wanted: Names, at: At = None) -> list[str | None]:

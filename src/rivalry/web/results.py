@@ -20,7 +20,7 @@ from rivalry.lab.answer.caveats import failures_of, lines, warnings_of
 from rivalry.lab.answer.estimates import VISIBLE
 from rivalry.lab.answer.figures import draw
 from rivalry.lab.answer.points import REPEATED
-from rivalry.lab.answer.two_way import TwoWayTable
+from rivalry.lab.answer.two_keys import TwoWayTable
 from rivalry.lab.export import FORMATS, export
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import certificate_groups

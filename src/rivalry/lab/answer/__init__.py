@@ -21,11 +21,10 @@ from rivalry.lab.answer.grammar import lowered
 from rivalry.lab.answer.lists import ResultList
 from rivalry.lab.answer.points import REPEATED, PointResults, points_of, tested, thinned
 from rivalry.lab.answer.positions import position_sentences
-from rivalry.lab.answer.robustness import on_two_keys
 from rivalry.lab.answer.summary import summarise, tiled
 from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable, answer_table, blocks_of
 from rivalry.lab.answer.trends import on_quantities
-from rivalry.lab.answer.two_way import BLOCKS, COLUMNS, TwoWayTable, two_way_table
+from rivalry.lab.answer.two_keys import BLOCKS, COLUMNS, TwoWayTable, on_two_keys, two_way_table
 from rivalry.lab.answer.verdicts import verdict
 from rivalry.lab.study.expect import is_fixed
 from rivalry.lab.study.words import Words, asks_in
@@ -341,8 +340,8 @@ def _heat_options(options: Mapping[str, Any], data: Dataset) -> dict[str, Any] |
     if key is None or data.sizes[key] <= LINES or data[key].dtype.kind not in "fiu":
         return None
     over = find_sweep(data, names[0], own_rank(data, names[0]), options.get("at"), options.get("over"))
-    kept = {name: options[name] for name in ("at", "period", "log") if name in options}
-    return {"quantity": names[0], "over": [over, key], **kept}
+    others = {name: options[name] for name in ("at", "period", "log") if name in options}
+    return {"quantity": names[0], "over": [over, key], **others}
 
 
 def _second_key(options: Mapping[str, Any], data: Dataset, most: int | None = LINES) -> str | None:

@@ -1,0 +1,345 @@
+"""Sweeps over two keys: a table with one key down and one across, and whether a trend holds at every value.
+
+The table has a block per quantity. A trend along the first key holds at a value of the second where the
+number rises, or falls, beyond its intervals and never moves against it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from rivalry.core.results import CLAIMS
+from rivalry.lab.answer.cases import (
+    LEFT_OUT,
+    Row,
+    Sentence,
+    Trend,
+    at_point,
+    basis_of,
+    differing_keys,
+    is_reported,
+    points_asked,
+    trend_of,
+)
+from rivalry.lab.answer.courses import Value, course, is_single, turns
+from rivalry.lab.answer.estimates import Estimate, counted, differ
+from rivalry.lab.answer.grammar import capitalised, joined
+from rivalry.lab.answer.points import PointResults
+from rivalry.lab.answer.table import AnswerTable
+from rivalry.lab.study.words import Words
+
+BLOCKS = 6
+COLUMNS = 8  # values across
+FEWEST = 6  # entries of a block; fewer are a list
+WIDE = 24  # characters of a cell; longer texts stand in the list only
+FILLED = 0.5  # share of the cells that have a point; in a sparser table, as of a zip, most would be empty
+MARK = "*"
+METHOD = "method"
+ABOUT = ("claim", "status", "n")  # columns that are stated once
+T = TypeVar("T")
+_COUNTS = re.compile(r" in \d+ of \d+ sessions$")
+MOST = 2  # sentences, one per quantity
+EXCEPTIONS = 3  # values whose course is told where the trend does not hold
+VERBS = {1: "rises", -1: "falls", 0: "does not move", None: "varies"}
+
+
+class TableBlock(NamedTuple):
+    """Entries of one quantity, at one value of the other keys, by the values of the two."""
+
+    heading: str
+    place: tuple[str, ...]  # values of the other keys
+    rows: list[list[Estimate]]
+    points: list[list[int]]  # numbers of the points; -1 without one
+
+
+class TwoWayTable(NamedTuple):
+    """Blocks that share their labels, and what is left out of them."""
+
+    down: str
+    across: str
+    others: list[str]  # further keys
+    labels: list[str]  # of rows
+    columns: list[str]  # values across
+    blocks: list[TableBlock]
+    notes: list[str]
+    points_left_out: int = 0
+    columns_left_out: tuple[str, ...] = ()
+    mark: str = ""  # what a mark at an entry means
+
+    @property
+    def stacked(self) -> AnswerTable:
+        """One table: below a row that has the heading of a block and nothing else, the rows of the block."""
+        first, *others = self.columns
+        head, width = [self.down, f"{self.across} {first}", *others], len(others) + 1
+        rows = []
+        for block in self.blocks:
+            rows.append([Estimate(block.heading), *[Estimate("")] * width])
+            rows += [[Estimate(label), *row] for label, row in zip(self.labels, block.rows, strict=True)]
+        left = self.points_left_out, self.columns_left_out
+        return AnswerTable(head, rows, self.notes, 1, *left, mark=self.mark)
+
+
+def two_way_table(
+    table: AnswerTable, rows: int | None = None, columns: int = COLUMNS, blocks: int = BLOCKS
+) -> TwoWayTable | None:
+    """Return a list of points as a two-way table of at most so many rows, columns and blocks.
+
+    The two keys with most values are down and across, in the order of the sweep; blocks are of the others.
+    Values between the ends are left out evenly. None where fewer than two keys vary independently, where
+    several rows are of one point, and where no column has short entries.
+
+    Parameters
+    ----------
+    table
+        The table of all points, one per row.
+    rows, columns, blocks
+        The largest numbers of values down and across, and of blocks.
+    """
+    keys = _key_columns(table)
+    long = [name for name in keys if name != METHOD and len(set(keys[name])) > 1]
+    first = sorted(long, key=lambda name: -len(set(keys[name])))[:2]
+    if len(first) < 2 or len(set(keys[first[0]])) * len(set(keys[first[1]])) < FEWEST:
+        return None
+    down, across = sorted(first, key=long.index)
+    if len(set(keys[across])) > max(columns, len(set(keys[down]))):  # the longer one down a page
+        down, across = across, down
+    rest = [name for name in keys if name not in (down, across) and len(set(keys[name])) > 1]
+    places = {name: list(dict.fromkeys(keys[name])) for name in (down, across)}
+    groups: dict[tuple[str, ...], dict[tuple[str, str], int]] = {}
+    for k, row in enumerate(zip(keys[down], keys[across], strict=True)):
+        group = groups.setdefault(tuple(keys[name][k] for name in rest), {})
+        if row in group:  # several rows of one point, as of a list of equilibria
+            return None
+        group[row] = k
+    if len(table.rows) < FILLED * len(groups) * len(places[down]) * len(places[across]):
+        return None
+    names = [name for name in table.columns[table.keys :] if name not in ABOUT]
+    entries = {name: [row[table.columns.index(name)] for row in table.rows] for name in names}
+    short = [name for name in names if max(len(entry.text) for entry in entries[name]) <= WIDE]
+    if not short:
+        return None
+    down_values, across_values = _thinned(places[down], rows), _thinned(places[across], columns)
+    quantities = short[:blocks]
+    selected = _thinned(list(groups), max(blocks // len(quantities), 1))
+    marks, mark, notes = _marks(table)
+    made = []
+    for name in quantities:
+        for place in selected:
+            points = [[groups[place].get((r, c), -1) for c in across_values] for r in down_values]
+            cells = [[_marked(entries[name], k, marks) for k in line] for line in points]
+            words = [
+                value if key == METHOD else f"{key} {value}" for key, value in zip(rest, place, strict=True)
+            ]
+            made.append(TableBlock(", ".join([name, *words]), place, cells, points))
+    present = {k for block in made for line in block.points for k in line if k >= 0}
+    left = tuple(name for name in names if name not in quantities)
+    out = len(table.rows) - len(present)
+    return TwoWayTable(down, across, rest, down_values, across_values, made, notes, out, left, mark)
+
+
+def _key_columns(table: AnswerTable) -> dict[str, list[str]]:
+    """Return the texts of the keys by name; keys that vary together, as in a zip, are one."""
+    columns: dict[str, list[str]] = {}
+    for k, name in enumerate(table.columns[: table.keys]):
+        texts = [row[k].text for row in table.rows]
+        same = next((other for other, known in columns.items() if _in_step(known, texts)), "")
+        if same and name != METHOD:
+            joint = [", ".join(pair) for pair in zip(columns.pop(same), texts, strict=True)]
+            columns[f"{same}, {name}"] = joint
+        else:
+            columns[name] = texts
+    return columns
+
+
+def _in_step(first: Sequence[str], second: Sequence[str]) -> bool:
+    pairs = set(zip(first, second, strict=True))
+    return 1 < len(pairs) == len(set(first)) == len(set(second))
+
+
+def _thinned(values: list[T], most: int | None) -> list[T]:
+    """Return at most so many values with both ends, evenly.
+
+    >>> _thinned([1, 2, 3, 4, 5], 3), _thinned([1, 2], 5)
+    ([1, 3, 5], [1, 2])
+    """
+    if most is None or len(values) <= most:
+        return values
+    places = np.unique(np.linspace(0, len(values) - 1, most).round().astype(int))
+    return [values[k] for k in places]
+
+
+def _marks(table: AnswerTable) -> tuple[list[bool], str, list[str]]:
+    """Return which points have a weaker claim than the strongest, what their mark means, and the notes."""
+    notes, count = list(table.notes), len(table.rows)
+    for name in ABOUT[1:]:
+        if name in table.columns:
+            texts = Counter(row[table.columns.index(name)].text for row in table.rows)
+            notes.append(
+                f"{name}: {counted(texts)}" if name == "status" else f"n: {min(texts)} to {max(texts)}"
+            )
+    if "claim" not in table.columns:
+        return [False] * count, "", notes
+    at = table.columns.index("claim")
+    kinds = [_COUNTS.sub("", row[at].text.partition(":")[0]) for row in table.rows]
+    best = max(kinds, key=lambda kind: CLAIMS.index(kind) if kind in CLAIMS else -1)
+    weaker = Counter(kind or "no certificate" for kind in kinds if kind != best)
+    if not weaker:
+        return [False] * count, "", [*notes, f"claim: {best}"]
+    words = ", ".join(f"{kind} ({n} of {count})" for kind, n in weaker.most_common())
+    mark = f"{MARK} {words}; without a mark: {best or 'no certificate'}"
+    return [kind != best for kind in kinds], mark, notes
+
+
+def _marked(entries: Sequence[Estimate], point: int, marks: Sequence[bool]) -> Estimate:
+    if point < 0:
+        return Estimate("–")
+    entry = entries[point]
+    return entry._replace(text=f"{entry.text}{MARK}") if marks[point] and entry.text else entry
+
+
+class Case(NamedTuple):
+    """The course of a number at one value of the second key."""
+
+    value: object
+    series: Sequence[Value]
+    direction: int | None  # 1, -1, 0 where it stays, None where it does not keep a direction
+
+    @property
+    def effect(self) -> Estimate:
+        """Size of the change from end to end, with its interval."""
+        start, end = self.series[0].estimate, self.series[-1].estimate
+        change = end.mean - start.mean
+        half = float(np.hypot(start.high - start.mean, end.high - end.mean))
+        draws = start.draws and end.draws and end.draws._replace(values=end.draws.values - start.draws.values)
+        size = abs(change)
+        return Estimate("", size, size - half, size + half, draws=draws if self._paired else None)
+
+    @property
+    def _paired(self) -> bool:
+        start, end = self.series[0].estimate.draws, self.series[-1].estimate.draws
+        same = start and end and start.what == end.what
+        return bool(same and start and end and np.array_equal(start.labels, end.labels))
+
+
+def on_two_keys(study: Mapping[str, Any], points: Sequence[PointResults]) -> list[Sentence]:
+    """Return a sentence per quantity on two keys, the study's first quantities; none of other sweeps."""
+    rows, words = points_asked(study, points), Words(study)
+    if len({point.algorithm for point in rows}) != 1:
+        return []
+    wanted = (study.get("answer") or {}).get("quantities") or ()
+    known = dict.fromkeys(
+        name for point in rows for name, values in point.quantities.items() if is_reported(values)
+    )
+    order = [name for name in wanted or known if name in known and name != "profile"][:MOST]
+    texts = [_sentence(study, name, rows, words) for name in order]
+    if not (texts and texts[0]):  # the first quantity is the study's question
+        return []
+    basis = basis_of(rows)
+    return [Sentence(at_point(study, rows, words, text), basis) for text in texts if text]
+
+
+def _sentence(study: Mapping[str, Any], name: str, points: Sequence[PointResults], words: Words) -> str:
+    """Return whether the trend of a quantity holds at every value of the second key; empty without two."""
+    trend = trend_of(_with_key(study), name, points, words)
+    if trend is None or not trend.key or trend.fixed or len(trend.cases) < 2:
+        return ""
+    keys = differing_keys([Row(point.algorithm, point.at, (), False) for point in points], trend.key)
+    keys = [key for key in keys if key != trend.averaged]
+    if len(keys) != 1 or words.key(keys[0]) not in trend.by:
+        return ""
+    (second,) = keys
+    values = {
+        words.place({second: point.at[second]}): point.at[second] for point in points if second in point.at
+    }
+    cases = [_case(values[label], series) for label, series in trend.cases.items() if label in values]
+    if len(cases) < len(trend.cases) or None in cases:
+        return ""
+    return _in_words(trend, second, [case for case in cases if case], words)
+
+
+def _with_key(study: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a study whose trends are along the key of its first figure, unless it says along which."""
+    first, answer = next(iter(study.get("plots") or ()), None), study.get("answer") or {}
+    over = first.get("over") if isinstance(first, Mapping) else None
+    return {**study, "answer": {"along": over, **answer}} if isinstance(over, str) else study
+
+
+def _case(value: object, entries: Sequence[Sequence[Value]]) -> Case | None:
+    """Return the course of a number of one entry; None where it has no direction."""
+    (series, *more) = entries
+    is_known = all(np.isfinite(row.estimate.mean) and not row.refuted and not row.bound for row in series)
+    if more or len(series) < 2 or not is_known or is_single(series):
+        return None
+    stretches = turns(series)
+    return Case(value, series, stretches[0].direction if len(stretches) == 1 else None)
+
+
+def _in_words(trend: Trend, second: str, cases: Sequence[Case], words: Words) -> str:
+    counts = Counter(case.direction for case in cases if case.direction)
+    if not counts:
+        return ""
+    direction = counts.most_common(1)[0][0]
+    holds = [case for case in cases if case.direction == direction]
+    others = [case for case in cases if case.direction != direction]
+    if len(holds) < 2:
+        return ""
+    along = joined([f"the {words.key(key)}" for key in (trend.key, *trend.in_step)])
+    entry = holds[0].series[0].estimate.entry
+    quantity = f"the {words.quantity(trend.name)}" + f" ({entry})" * bool(entry)
+    verb = f"{quantity} {VERBS[direction]} with {along}{_most(holds, second, words)}"
+    means = f" (means over {words.key(trend.averaged)}s, 95 % intervals)" * bool(trend.averaged)
+    numbers = _is_number(cases[0].value)
+    where = f"every {words.key(second)}"
+    if others:
+        where = f"{len(holds)} of {len(cases)} values of the {words.key(second)}"
+        means += f"; {_exceptions(others, trend, second, words)}"
+    text = f"{'at' if numbers else 'for'} {where} {verb}{means}"
+    return f"{f'{LEFT_OUT}, {text}' if trend.left_out else capitalised(text)}."
+
+
+def _most(cases: Sequence[Case], second: str, words: Words) -> str:
+    """Return where the change is largest; empty where it is not larger than all others, beyond intervals."""
+    if len({(case.series[0].at, case.series[-1].at) for case in cases}) > 1:
+        return ""  # changes over different ranges are not compared
+    top, *rest = sorted(cases, key=lambda case: -case.effect.mean)
+    start, end = (row.estimate for row in (top.series[0], top.series[-1]))
+    if not all(differ(case.effect, top.effect) for case in rest):
+        return ""
+    return f", most (from {start.text} to {end.text}) {_at(second, top.value, words)}"
+
+
+def _exceptions(cases: Sequence[Case], trend: Trend, second: str, words: Words) -> str:
+    """Return at which values of the second key the trend does not hold, and what it is there."""
+    if len(cases) <= EXCEPTIONS:
+        parts = [
+            f"{_at(second, case.value, words)} it {course(case.series, trend.key, words)}" for case in cases
+        ]
+        return joined(parts)
+    kinds: dict[int | None, list[str]] = {}
+    for case in cases:
+        kinds.setdefault(case.direction, []).append(words.value(case.value))
+    return joined([f"it {VERBS[kind]} at {joined(values)}" for kind, values in kinds.items()])
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _at(key: str, value: object, words: Words) -> str:
+    """Return a value of a key as the place of a number.
+
+    >>> race = Words({"game": {"family": "race"}})
+    >>> _at("cost.safety_price", 0.05, race), _at("players", 3, race), _at("payment", "PBS", race)
+    ('at a price of safety of 0.05', 'with 3 players', 'for pay bid to society')
+    """
+    name = words.key(key)
+    if not _is_number(value):
+        return f"for {words.place({key: value})}"
+    if name.startswith("number of "):
+        return f"with {words.value(value)} {name.removeprefix('number of ')}"
+    return f"at a{'n' * (name[0] in 'aeio')} {name} of {words.value(value)}"
