@@ -185,6 +185,30 @@ def test_every_swept_key_has_a_control_that_chooses_the_point_of_the_figure(
     check(3)
 
 
+def test_the_slider_of_a_second_key_moves_the_first_figure_and_marks_the_table(
+    browser: Any, tmp_path: Path
+) -> None:
+    sweep = {"game.reach": [0.16, 0.2, 0.25], "game.players": [2, 3]}
+    scenario = {"kind": "scenario", "over": "reach", "quantities": ["payoff"]}
+    about = study(sweep=sweep, plots=[scenario], expect=[], answer={"quantities": ["payoff"]})
+    opened = open_page(browser, freeze(stored(tmp_path / "run", about), tmp_path / "page.html").file)
+    page = opened.page
+    of_value = "(all) => all.map((one) => one.style.opacity)"
+    series = [page.locator(f".drawn g[id*='series-{k}-']") for k in range(2)]
+    assert all(one.count() for one in series)
+    assert {text for one in series for text in one.evaluate_all(of_value)} == {""}  # all alike at first
+    assert page.locator("table[data-names] td[data-point]").count() == 3 * 6
+    page.locator(".chooser-bar input").nth(1).focus()
+    page.keyboard.press("ArrowRight")
+    assert [set(one.evaluate_all(of_value)) for one in series] == [{"0.18"}, {""}]
+    assert page.locator("table[data-names] th.at").all_inner_texts() == ["3", *["0.16"] * 3]
+    page.locator("table[data-names] td[data-point]").nth(4).click()
+    assert page.locator("table[data-names] th.at").all_inner_texts() == ["2", *["0.25"] * 3]
+    assert [set(one.evaluate_all(of_value)) for one in series] == [{""}, {"0.18"}]
+    assert opened.wrong == []
+    assert opened.overflows() <= 0
+
+
 @pytest.mark.parametrize("kind", ["frozen", "report"])
 def test_a_telephone_shows_the_key_and_the_claim_of_a_wide_table(
     browser: Any, tmp_path: Path, kind: str
