@@ -35,7 +35,7 @@ def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> st
     lines += ["", answer.question] * bool(answer.question)
     brief = bool(answer.parts) and not verbose
     if answer.parts:
-        lines += ["", *(line for name, part in answer.parts.items() for line in _of_part(name, part)), ""]
+        lines += [*(line for name, part in answer.parts.items() for line in ("", *_of_part(name, part))), ""]
     else:
         lines += ["", *(one.text for one in answer.sentences), "", *_table(run, answer)]
     lines += [] if brief else answer.caveats
