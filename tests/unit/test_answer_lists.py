@@ -202,6 +202,7 @@ def test_a_workbook_has_points_and_what_was_run(lists: dict[float, Record]) -> N
     assert book.sheetnames == ["results", "points", "about"]
     points = list(book["points"].iter_rows(values_only=True))
     assert len(points) == 1 + 2
+    assert [row[1] for row in points[1:]] == [0, 0]  # zeros within their radius
     about = dict(book["about"].iter_rows(min_row=2, values_only=True))
     assert about["source"] == "A paper"
     assert about["results with claim: equilibrium"] == 2
@@ -209,6 +210,8 @@ def test_a_workbook_has_points_and_what_was_run(lists: dict[float, Record]) -> N
 
 
 def test_a_solution_prints_what_its_method_is_for() -> None:
+    text = repr(rv.all_equilibria(Adopters(jnp.asarray(0.9))))
+    assert "0: [0]  [0]  payoff [0 0]  within" in text
     chicken = rv.games.matrix([[6, 2], [7, 0]], [[6, 7], [2, 0]])
     text = repr(rv.solve(chicken, rv.methods.CorrelatedEquilibrium()))
     assert "correlated equilibrium of highest welfare (21/2, proved), payoffs 5.25, 5.25" in text

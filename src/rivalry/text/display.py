@@ -330,6 +330,8 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
     A list with proofs also has the distance to the exact equilibrium, and the places that are undecided.
     """
     found, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
+    size = np.nanmax(np.abs(pays), initial=0.0)
+    pays = np.where(np.abs(pays) <= ALMOST * size, 0.0, pays)  # rounding errors beside the others
     actions = record.get("action_name", ((), np.empty(0)))[1]
     named = actions.shape == np.shape(found)[1:]
     components = record["component"][1] if "component" in record else None

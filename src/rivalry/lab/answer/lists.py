@@ -109,7 +109,9 @@ def profile_row(point: PointResults, *, numbers: bool = False, payoffs: bool = T
     reader, profile = ListReader(point, numbers), point.profile
     if profile is None or np.isnan(profile).any():
         return {}
-    row = reader.strategies("profile", profile[0], point.actions)
+    radius = reader.array("radius")  # of a list, whose first equilibrium is the profile
+    within = float(np.nan_to_num(radius[0])) if radius is not None else 0.0
+    row = reader.strategies("profile", profile[0], point.actions, within)
     if not np.allclose(profile, profile[0]):
         if not numbers or point.repeats == "starts":
             return {}
