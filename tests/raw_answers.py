@@ -20,6 +20,7 @@ from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.cases import DRAWS
 from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.store import Run
+from rivalry.lab.study import load_study
 from rivalry.lab.study.names import has_noise, studies
 
 LITERAL = re.compile(r"[\[({]\s*['\"]|\{|\bnp\.|\barray\(|\bdtype\b|\b(?:None|True|False|nan|inf)\b")
@@ -161,11 +162,12 @@ def readings() -> dict[str, dict[str, Any]]:
 
 
 def record(runs: Iterable[Path]) -> None:
-    """Write the digests of what stored runs say beside the verdicts of their readers."""
+    """Write the digests of what stored quick runs of studies as they are now say beside their verdicts."""
     table = readings()
-    for folder in runs:
-        run = Run.open(folder)
-        table.setdefault(run.name, {})["digest"] = digest_of(answer_of(run))
+    for run in map(Run.open, runs):
+        if run.name in table:
+            study = load_study(run.name).quick_form().resolved()
+            table[run.name]["digest"] = digest_of(Answer(study, run.dataset(), run))
     lines = ",\n".join(
         f" {json.dumps(name)}: {json.dumps(table[name], ensure_ascii=False)}" for name in sorted(table)
     )

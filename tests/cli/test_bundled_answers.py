@@ -26,9 +26,9 @@ def test_nothing_raw_reaches_a_reader(name: str, tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     run = Run.open(tmp_path / "run")
     assert faults_of_run(run, ended.stderr + ended.stdout) == []
-    if reading := readings().get(name):
+    if digest := readings().get(name, {}).get("digest"):
         changed = "new sentences: read them beside their data, then python -m tests.raw_answers --read RUN"
-        assert digest_of(answer_of(run)) == reading["digest"], changed
+        assert digest_of(answer_of(run)) == digest, changed
 
 
 def test_readings_are_of_bundled_studies_and_say_what_is_wrong() -> None:
