@@ -110,8 +110,9 @@ function pointsOf(table) {
   }
   /** @type {Map<string, TablePoint>} */
   const points = new Map();
-  for (const node of /** @type {NodeListOf<HTMLElement>} */ (table.querySelectorAll("td[data-point]"))) {
+  for (const node of /** @type {HTMLElement[]} */ (Array.from(table.querySelectorAll("td[data-point]")))) {
     const at = node.dataset.at ?? "[]";
+    /** @type {TablePoint} */
     const known = points.get(at) ?? { at: JSON.parse(at), nodes: [], ...about(node) };
     known.nodes.push(node);
     points.set(at, known);
@@ -124,19 +125,19 @@ function pointsOf(table) {
  * @param {Element} drawn @param {number} k the value's number; below 0 all are alike
  */
 export function showSeries(drawn, k) {
-  for (const node of drawn.querySelectorAll("g[id]")) {
+  for (const node of Array.from(drawn.querySelectorAll("g[id]"))) {
     const found = /-?(series|row)-(\d+)/.exec(node.id);
     if (!found) continue;
     const chosen = Number(found[2]) === k;
     if (found[1] === "series") /** @type {SVGElement} */ (node).style.opacity = k < 0 || chosen ? "" : "0.18";
-    else for (const line of /** @type {NodeListOf<SVGElement>} */ (node.querySelectorAll("[stroke-opacity]"))) line.style.strokeOpacity = chosen ? "1" : "";
+    else for (const line of /** @type {SVGElement[]} */ (Array.from(node.querySelectorAll("[stroke-opacity]")))) line.style.strokeOpacity = chosen ? "1" : "";
   }
 }
 
 /** Mark the labels of a table by two keys that are those of a point. @param {HTMLTableElement} table @param {string[]} at */
 export function markLabels(table, [down, across]) {
   for (const [scope, text] of [["row", down], ["col", across]]) {
-    for (const one of table.querySelectorAll(`th[scope="${scope}"]`)) one.classList.toggle("at", one.textContent === text);
+    for (const one of Array.from(table.querySelectorAll(`th[scope="${scope}"]`))) one.classList.toggle("at", one.textContent === text);
   }
 }
 
