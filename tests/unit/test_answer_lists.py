@@ -91,6 +91,30 @@ def test_a_list_has_a_row_per_equilibrium_with_numbers_in_full(lists: dict[float
     assert [row["claim"] for row in rows] == ["equilibrium"] * 4
 
 
+def test_a_sentence_has_the_strategies_of_a_short_list(lists: dict[float, Record]) -> None:
+    (first, *_) = answer({0.0: lists[0.9]}).sentences
+    assert first.text == "Exactly 3 equilibria, proved: each 0; each 0.1146; each 0.7854; there is no other."
+    game = rv.games.matrix("rock_paper_scissors")
+    record = rv.solve(game, rv.methods.MixedEquilibria()).record
+    words = [sentence.text for sentence in answer({0.0: record}, "mixed_equilibria").sentences]
+    assert words[0].startswith("1 equilibrium in mixed strategies (complete list): ")
+    assert "[rock 0.3333, paper 0.3333, scissors 0.3333]" in words[0]
+    assert words[1].startswith("It is an equilibrium")
+    record = rv.solve(rv.games.matrix("stag_hunt"), rv.methods.MixedEquilibria()).record
+    words = [sentence.text for sentence in answer({0.0: record}, "mixed_equilibria").sentences]
+    assert words[1].startswith("The first of them is an equilibrium")  # which the certificate is of
+
+
+def test_a_sentence_has_the_corners_of_a_set_of_payoffs() -> None:
+    corners = np.array([[3.0, 3.0], [9.75, 3.0], [9.0, 9.0], [np.nan, np.nan]])
+    record: Record = {
+        "status": ((), np.asarray("converged")),
+        "payoff_vertices": (("vertex", "player"), corners),
+    }
+    words = [sentence.text for sentence in answer({0.0: record}, "repeated").sentences]
+    assert words == ["The corners are (3, 3); (9.75, 3); and (9, 9)."]
+
+
 def test_a_long_list_is_cut_and_says_how_much(lists: dict[float, Record]) -> None:
     shown = table(answer({k / 100: lists[0.9] for k in range(10)}), most=8)
     assert len(shown.rows) <= 8

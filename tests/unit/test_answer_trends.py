@@ -510,6 +510,13 @@ def test_optima_at_an_end_of_a_search_are_marked_and_not_ranked() -> None:
     assert "from 1 (at tax 8, the largest tried) to 2 (at tax 8, the largest tried) for a" in along
 
 
+def test_only_what_draws_enter_is_called_noise() -> None:
+    about = study("one", "two")
+    about["method"][1]["kind"] = "repeated_q_learning"
+    (words, *_) = said(about, swept({"one": [record(turnout=1.0)], "two": [record(turnout=2.0)]}))
+    assert words.endswith("; two is a single run, whose difference may be noise.")
+
+
 def test_what_depends_on_its_start_alone_is_no_single_run() -> None:
     def words(**table: Any) -> str:
         about = study()

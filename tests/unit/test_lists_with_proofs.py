@@ -212,7 +212,7 @@ def test_a_complete_list_says_that_there_is_no_other() -> None:
     verdicts = {"verdict": (("point",), np.array(["equilibrium", *["not an equilibrium"] * 2]))}
     words = said([a_list([0.5]) | verdicts])
     assert words.endswith(
-        "Exactly 3 first-order points, 1 of them an equilibrium, proved; there is no other."
+        "Exactly 3 first-order points, 1 of them an equilibrium, proved: each 0.5; there is no other."
     )
     assert "no other" not in said([a_list([0.1, 0.9], undecided=2)])
 

@@ -350,9 +350,11 @@ def test_names_of_actions_and_players_are_printed_in_place_of_numbers() -> None:
     shown = Answer(study, found.data).table
     assert shown is not None
     assert dict(zip(shown.columns, shown.texts[0], strict=True)) == {
-        "strategies": "down, right",
-        "payoff": "1",
-        "equilibria": "1 equilibrium listed",
+        "row": "down",
+        "column": "right",
+        "proof": "exact",
+        "payoff, row": "1",
+        "payoff, column": "1",
         "claim": "equilibrium",
     }
     frozen = rv.solve(rv.transforms.freeze(game, {0: [1.0, 0.0]}), rv.methods.PureEquilibria())

@@ -106,7 +106,7 @@ def test_a_second_parameter_sets_colours_and_players_set_dashes() -> None:
 @pytest.mark.slow
 def test_only_certified_neighbours_are_joined_and_others_are_hollow() -> None:
     claims = [["equilibrium"] * 2, ["equilibrium"] * 2, ["not an equilibrium"] * 2]
-    ax = rv.plots.scenario(swept(claims), quantities=["p_safe"])
+    ax = rv.plots.scenario(swept(claims), quantities=["p_safe"], at={"size": SIZES[0]})
     (panel,) = ax.child_axes
     assert [line.get_xdata().tolist() for line in lines(panel, "_line")] == [PRICES[:2]]
     assert [mark.get_markerfacecolor() == "white" for mark in lines(panel, "_mark")] == [False, True]

@@ -330,7 +330,7 @@ def test_values_written_for_a_copy_are_compared_with_it(tmp_path: Path) -> None:
     ("name", "says"),
     [
         ("race_stake", "based_on: 'race_stake' is not a bundled study; did you mean 'race_stakes'?"),
-        ("tour", "based_on: tour is a study of studies; name one of its: matrix_classics, "),
+        ("tour", "based_on: tour is a study of studies; name one of its: calvano2020, "),
     ],
 )
 def test_a_copy_of_no_study_is_refused(tmp_path: Path, name: str, says: str) -> None:

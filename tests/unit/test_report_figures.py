@@ -50,7 +50,8 @@ def test_default_figures_show_all_methods() -> None:
     game = [{"kind": "landscape"}, {"kind": "influence"}]
     assert default_figures("influencer", data_of()) == [{"kind": "bifurcation", "compare": True}, *game]
     payoffs = {"kind": "scenario", "series": "algorithm"}
-    assert default_figures("mine.py:contest", data_of()) == [payoffs]
+    profile = {"kind": "scenario", "quantities": ["profile"], "series": "algorithm"}
+    assert default_figures("mine.py:contest", data_of()) == [profile, payoffs]
     assert default_figures("matrix", data_of()) == [{"kind": "strategies", "compare": True}, payoffs]
     one = data_of().isel(algorithm=[0])
     assert "series" not in default_figures("market", one)[0]

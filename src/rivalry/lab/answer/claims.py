@@ -35,6 +35,8 @@ from rivalry.text.display import bound_in_words, verified_in_words
 NAMED = 5  # results of methods that a sentence on claims names
 WAY = 40  # characters of the longest description of a search
 MOST = 5  # different lists of equilibria that are told one by one
+SHORT, CHARACTERS = 3, 160  # equilibria whose strategies a sentence has, and the length of their text
+CORNERS = 8  # of a set of payoffs, in a sentence
 EVENTS = {
     "symmetric_loss": "the symmetric equilibrium loses stability at {place}",
     "supercritical": "a supercritical Hopf bifurcation lies at {place}: a small stable cycle is born",
@@ -107,6 +109,7 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
     at = "at" if noun.endswith("point") else "in"
     only = "The result" if len(asked) < len(found) else "It"
     only = f"The only {noun}" if noun.startswith("certified") else only
+    only = "The first of them" if any(one.list_length > 1 and one.results == 1 for one in rows) else only
     only = "The other" if beside else only
     sessions = [one.sessions for one in rows]
     if all(sessions) and {"not an equilibrium"} <= set(counts) <= {"equilibrium", "not an equilibrium"}:
@@ -137,6 +140,8 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
             if claim == "not an equilibrium":
                 where = where if named else f"{at} {n} of {total} {noun}s"
                 parts.append(f"{where} {_gain(own, words, several and not named)}")
+            elif named and claim == "no deviation found":
+                parts.append(f"{where} no profitable deviation was found{more}")
             elif named:
                 kinds = kind if nash and claim == "equilibrium" else _SOME[claim][0].partition(" ")[2]
                 verb = _SOME[claim][0].partition(" ")[0]
@@ -367,7 +372,7 @@ def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Se
     words, found = Words(study), points_asked(study, found)
     rows = [one for one in found if one.counts_text]
     if not rows:
-        return []
+        return _corners(found)
     if events := list(dict.fromkeys(filter(None, (_events(one, words) for one in rows)))):
         return [Sentence(text, "branches followed numerically") for text in events[:1]]
     texts: dict[str, list[PointResults]] = {}
@@ -380,6 +385,8 @@ def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Se
         text = next(iter(texts))
         where = f"At each of {len(rows)} points: " if len(rows) > 1 else ""
         said = f"{where}{text}"
+        if len(rows) == 1 and not names:
+            said += _strategies(rows[0])
         if text.startswith("exactly") and len(rows) == 1:
             said += "; there is no other"
         return [Sentence(f"{said[:1].upper()}{said[1:]}.", basis), *names]
@@ -388,6 +395,20 @@ def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Se
     left = len(rows) - sum(len(own) for own in list(texts.values())[:MOST])
     said += f"; {left} other points have other numbers" if left > 1 else "; one has another" * left
     return [Sentence(f"{said[:1].upper()}{said[1:]}.", basis), *names]
+
+
+def _corners(found: Sequence[PointResults]) -> list[Sentence]:
+    """Return the sentence on the few corners of a set of payoffs; none of other results."""
+    corners = found[0].corners if len(found) == 1 else []
+    few = 0 < len(corners) <= CORNERS
+    return [Sentence(f"The corners are {joined(corners)}.", f"{len(corners)} vertices")] if few else []
+
+
+def _strategies(one: PointResults) -> str:
+    """Return the strategies of a short list, after a colon; empty for a long one."""
+    texts = one.equilibria_in_words
+    text = "; ".join(texts)
+    return f": {text}" if 0 < len(texts) <= SHORT and len(text) <= CHARACTERS else ""
 
 
 def _names(

@@ -328,20 +328,22 @@ class PointResults:
     @cached_property
     def rule_words(self) -> str:
         """The rule that a search chose, by its choices among several values."""
-        if not {"choice_name", "chosen_label", "parameters"} <= self._own.keys() or self._count > 1:
+        if not {"choice_name", "chosen_label"} <= self._own.keys() or self._count > 1:
             return ""
-        names, labels, values = (
-            self._own[name][0] for name in ("choice_name", "chosen_label", "chosen_parameters")
-        )
-        tried = self._own["parameters"][0]  # [trial choice]
+        names, labels = (self._own[name][0] for name in ("choice_name", "chosen_label"))
         parts = []
         for k in np.flatnonzero(names != ""):
-            text = self.words.value(str(labels[k])) if labels[k] else number_in_words(float(values[k]))
-            several = len(np.unique(tried[~np.isnan(tried[:, k]), k])) > 1
-            if several or not text.startswith(("[", "{")):
-                text = f"number {int(values[k]) + 1}" if text.startswith(("[", "{")) else text
-                parts.append(f"{self.words.key(str(names[k]))} {text}")
+            text = self.words.value(str(labels[k])) if labels[k] else self._chosen_number(int(k))
+            if text.startswith(("[", "{")):  # a table of Python is told by its number among several
+                tried = self._own["parameters"][0][:, k]  # [trial]
+                if len(np.unique(tried[~np.isnan(tried)])) < 2:
+                    continue
+                text = f"number {int(self._own['chosen_parameters'][0][k]) + 1}"
+            parts.append(f"{self.words.key(str(names[k]))} {text}")
         return ", ".join(parts)
+
+    def _chosen_number(self, choice: int) -> str:
+        return number_in_words(float(self._own["chosen_parameters"][0][choice]))
 
     @cached_property
     def bound_of_search(self) -> str:
@@ -418,6 +420,41 @@ class PointResults:
             return ""
         known = [row for row in rows[0] if not np.isnan(row).all()]
         return ", ".join(f"({', '.join(_by_name(np.nan_to_num(row), names[0]))})" for row in known) or "none"
+
+    @property
+    def list_length(self) -> int:
+        """Number of equilibria of a list; 0 without one."""
+        return len(self._listed_profiles)
+
+    @cached_property
+    def _listed_profiles(self) -> list[np.ndarray]:
+        rows = self._own.get("equilibria")
+        if self._count > 1 or rows is None or rows.ndim != 4:
+            return []
+        return [row for row in rows[0] if not np.isnan(row).all()]
+
+    @property
+    def equilibria_in_words(self) -> list[str]:
+        """Strategies of every equilibrium of a list; empty where they are long.
+
+        What is 0 within the radius of a proof is 0.
+        """
+        rows = self._listed_profiles
+        if any(np.isfinite(row).sum() > SMALL for row in rows):
+            return []
+        radii = np.nan_to_num(np.ravel(self._own.get("radius", np.zeros((1, len(rows))))[0]))
+        pairs = zip(rows, radii[: len(rows)], strict=False)
+        return [profile_in_words(np.where(np.abs(row) <= r, 0.0, row), self.actions) for row, r in pairs]
+
+    @property
+    def corners(self) -> list[str]:
+        """Corners of a set of payoffs, in brackets."""
+        rows = self._own.get("payoff_vertices")
+        if self._count > 1 or rows is None:
+            return []
+        known = rows[0][np.isfinite(rows[0]).all(axis=1)]
+        size = float(np.abs(known).max(initial=0.0))
+        return [f"({', '.join(number_in_words(value, size) for value in row)})" for row in known]
 
     @cached_property
     def events(self) -> list[tuple[str, float]]:

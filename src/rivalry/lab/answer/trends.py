@@ -317,7 +317,8 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
         if len(rows) > CASES:
             return []
         parts = [f"{_each(row)} for {label}" for label, row in rows]
-        return [f"The {quantity}{at} is {joined(parts)}{_noise_of([one for _, row in rows for one in row])}."]
+        noise = _noise_of([(label, one) for label, row in rows for one in row])
+        return [f"The {quantity}{at} is {joined(parts)}{noise}."]
     pairs = [(label, row[0]) for label, row in rows]
     if {one.text for _, one in pairs} <= {"yes", "no"}:
         return [f"{capitalised(quantity)}{at}: {_of_whom(pairs)}."]
@@ -328,7 +329,7 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
         rest = f"; and so on for {len(pairs) - CASES} more" * (len(pairs) > CASES)
         return [f"The {quantity}{at} is {joined(texts)}{rest}; {NOT_RANKED}."]
     asks, better = asks_in(study), (study.get("answer") or {}).get("better", "higher")
-    noise = _noise_of([one for _, one in pairs])
+    noise = _noise_of(pairs)
     by_value = sorted(pairs, key=lambda pair: pair[1].estimate.mean, reverse=better == "higher")
     if asks == "which" and not noise and not by_value[0][1].refuted:
         start = f"The {quantity}{at} is {better[:-2]}est for"
@@ -407,8 +408,15 @@ def difference(one: Estimate, other: Estimate) -> str:
     return f"; the difference{by} is not significant"
 
 
-def _noise_of(values: Sequence[Value]) -> str:
-    return f"; {SINGLE}" if is_single(values) and len({one.estimate.text for one in values}) > 1 else ""
+def _noise_of(pairs: Sequence[tuple[str, Value]]) -> str:
+    """Return that numbers are of single runs: of all cases, or of those that draws enter."""
+    single = list(dict.fromkeys(label for label, one in pairs if is_single([one])))
+    if not single or len({one.estimate.text for _, one in pairs}) < 2:
+        return ""
+    if len(single) < len(dict.fromkeys(label for label, _ in pairs)) and all(single):
+        what = "single runs, whose differences" if len(single) > 1 else "a single run, whose difference"
+        return f"; {joined(single)} {'are' if len(single) > 1 else 'is'} {what} may be noise"
+    return f"; {SINGLE}"
 
 
 def _unclear(ordered: Sequence[tuple[str, Estimate]]) -> str:

@@ -39,7 +39,7 @@ from rivalry.text.foreign import one_line
 _FILE = re.compile(r"[^\s:]+\.py:[A-Za-z_]\w*")
 LONGEST = 2**24  # bytes of a study file
 CONTROLS = "negative_controls"  # a key of a method's table
-COSTS = files("rivalry") / "studies" / "costs.json"  # written by `python -m benchmarks.study_costs`
+COSTS = files("rivalry") / "studies" / "costs.json"  # written by benchmarks.study_costs
 COST_LABELS = {"seconds": 0.0, "minutes": 60.0, "hours": 3600.0}  # processor seconds from which a label holds
 Registered = Entry | FamilyEntry | PlotEntry
 

@@ -108,7 +108,7 @@ class RuleDesign(BaseLearner):
     >>> method = RuleDesign(choices={"urgencies": [[1.0, 5.0], [1.0, 3.0]]}, response_method=play)
     >>> found = rv.solve(rv.games.karma(agents=20), method)
     >>> found.status, found.data.trial_objective.shape, found.data.chosen_label.values.tolist()
-    ('converged', (2, 3), ['[1.0, 3.0]'])
+    ('converged', (2, 3), ['1 and 3'])
     """
 
     choices: Annotated[
