@@ -294,6 +294,22 @@ def test_crossings_are_drawn_with_the_runs(run: xr.Dataset) -> None:
     assert not [text for text in labels(rv.plots.bifurcation(data, thresholds=None)) if "symmetric" in text]
 
 
+def test_every_equilibrium_of_a_list_is_drawn_at_every_value() -> None:
+    """In a stag hunt player 1 mixes with 3/v, player 0 with 3/4; at v = 3 these join the pure equilibrium."""
+    payoffs = [2.0, 3.0, 4.0, 5.0]
+    game = rv.games.matrix([[4.0, 0.0], [3.0, 3.0]], [[4.0, 3.0], [0.0, 3.0]])
+    run = rv.sweep(game, {"payoffs[0][0][0]": payoffs}, rv.methods.MixedEquilibria(), progress=False)
+    ax = rv.plots.bifurcation(run, over="payoffs[0][0][0]")
+    marks = np.concatenate([np.stack(line.get_data(), axis=1) for line in ax.lines]).astype(float)
+    drawn = {(x, round(y, 12)) for x, y in marks.tolist() if np.isfinite(y)}
+    mixed = {(value, share) for value in payoffs[1:] for share in (0.75, round(3 / value, 12))}
+    pure = {(value, 0.0) for value in payoffs} | {(value, 1.0) for value in payoffs[1:]}
+    assert drawn == mixed | pure
+    ends = [path.vertices.tolist() for piece in ax.collections for path in piece.get_paths()]
+    assert ends == [[[3.0, 0.75], [3.0, 1.0]], [[3.0, 1.0], [3.0, 1.0]]]
+    assert ax.get_ylabel() == "probability of action 0"
+
+
 def test_pictures_are_reproducible(one: xr.Dataset) -> None:
     assert picture(rv.plots.bifurcation, one) == picture(rv.plots.bifurcation, one)
 

@@ -14,7 +14,7 @@ _TITLES = {
         "reaction": "best responses of two players and their intersections",
     },
     "rivalry.plots.charts.bifurcation": {
-        "bifurcation": "branches of equilibria, and end points of one method or several, against a parameter"
+        "bifurcation": "branches of equilibria, lists of them, and end points of methods, against a parameter"
     },
     "rivalry.plots.charts.ends": {
         "basins": "initial profiles, coloured by the end point that each led to",

@@ -15,6 +15,7 @@ MOST = 6  # values of a swept coordinate that are drawn side by side
 
 _ENDS = DefaultFigure("bifurcation", "profile", "compare", swept=True)
 _ENUMERATION = DefaultFigure("enumeration", "drawn_box", "each")
+_LISTS = DefaultFigure("bifurcation", "equilibria", "each", swept=True)
 _NUMBERS = DefaultFigure("proved_numbers", "where_range", "each")
 _BRANCHES = DefaultFigure("bifurcation", "branch_position", "each")
 _PATHS = DefaultFigure("paths", "path", "each")
@@ -65,8 +66,8 @@ def default_figures(family: str, data: Dataset) -> list[dict[str, Any]]:
 
     They show all methods. Whether one can be drawn is known only when it is drawn.
     """
-    found = []
-    for figure in (_ENUMERATION, _NUMBERS, *DEFAULTS.get(family, OTHER).figures):
+    found: list[dict[str, Any]] = []
+    for figure in (_LISTS, _ENUMERATION, _NUMBERS, *DEFAULTS.get(family, OTHER).figures):
         if figure.needs not in data or (figure.swept and not _has_sweep(data)):
             continue
         own = data[figure.needs]
@@ -75,6 +76,8 @@ def default_figures(family: str, data: Dataset) -> list[dict[str, Any]]:
             continue
         names = [str(name) for name in data["algorithm"].values] if "algorithm" in own.dims else []
         names = [name for name in names if not is_blank(own.sel({"algorithm": name}).values)]
+        if figure is _ENDS and len(names) == 1 and any(plot["kind"] == figure.kind for plot in found):
+            continue  # the list is drawn, or the branches with these ends
         plot: dict[str, Any] = {"kind": figure.kind, **figure.options}
         if len(names) > 1 and figure.methods == "compare":
             plot["compare"] = True

@@ -19,6 +19,7 @@ from rivalry.plots.style import INK, MARKERS, PALETTE, chart
 JUMP = 0.12  # of the vertical range: ends farther apart are not joined
 JOINED = 10  # fewest parameter values at which neighbouring ends are joined
 BINS = 60  # of a density
+LIST = "equilibria"
 ZERO_DISTANCE = 1e-6  # smaller distances count as zero
 WORDS = {
     "stable_point": "stable point",
@@ -49,14 +50,16 @@ def bifurcation(
     each grouping of players; marks show their events, bands the cycles beyond Hopf points. End points have
     a colour per player, and branches are grey beside them; the mark's shape tells the kind of the end, and
     it is filled where certified. Where ten values or more were swept, neighbouring ends of one kind are
-    joined; a cycle is drawn as its range.
+    joined; a cycle is drawn as its range. Of a list of equilibria every entry is drawn, and a vertical line
+    joins the ends of a connected component.
 
     Parameters
     ----------
     data
         Holds ``branch_position``, or ``profile [player axis]`` over a swept number with ``end_state`` and
-        ``claim``. Learners may have ``end_mean``, ``end_interval`` and ``end_positions [trial ...]``, methods
-        the ``distance`` of their ends to the nearest certified profile.
+        ``claim``, or ``equilibria [equilibrium player axis]``. Learners may have ``end_mean``,
+        ``end_interval`` and ``end_positions [trial ...]``, methods the ``distance`` of their ends to the
+        nearest certified profile.
     over
         The parameter; the first swept number otherwise, or that of the branches.
     axis
@@ -108,9 +111,18 @@ def bifurcation(
     if thresholds is not None:
         _crossings(ax, data, at, over)
     ax.set_xlabel(select.name_of(data, over))
-    ax.set_ylabel(select.strategy_label(data, axis, "end " if runs else ""))
+    ax.set_ylabel(_label(data, axis, runs))
     style.caption(ax, *words)
     return ax
+
+
+def _label(data: Dataset, axis: int, runs: Ends | None) -> str:
+    """Return the words of the vertical axis."""
+    if runs is None or LIST not in runs.found:
+        return select.strategy_label(data, axis, "end " if runs else "")
+    if "action" not in data[LIST].dims:
+        return select.strategy_label(data, axis)
+    return f"probability of {data['action'].values[axis] if 'action' in data.coords else f'action {axis}'}"
 
 
 def _constant(x: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -171,7 +183,13 @@ def _ends(
 
 def _runs(data: Dataset, over: str, axis: int, at: At, thresholds: str | None, density: bool) -> Ends | None:
     """Return the ends of one method, or of its trials; None where there are none."""
-    if "profile" not in data or over not in data.coords:
+    if over not in data.coords:
+        return None
+    if LIST in data and over in data[LIST].coords:
+        entries = _ends(data, over, axis, at, ("claim", "component"), LIST, "equilibrium")
+        if entries is not None:
+            return entries
+    if "profile" not in data:
         return None
     levels = () if thresholds is None else (thresholds,)
     if density and "end_positions" in data:
@@ -192,6 +210,9 @@ def _draw_runs(ax: Axes, x: np.ndarray, runs: Ends, axis: int, density: bool) ->
     _lines(ax, x, runs.positions, kinds)
     _marks(ax, x, runs, kinds)
     _ranges(ax, x, runs.found, axis)
+    if LIST in runs.found:
+        _components(ax, x, runs)
+        return words
     return [*words, f"n = {count} runs per value" if count > 1 else ""]
 
 
@@ -244,7 +265,8 @@ def _marks(ax: Axes, x: np.ndarray, runs: Ends, kinds: np.ndarray) -> None:
     size = 4.5 if len(x) <= 60 else 3.2
     # coincident players are concentric rings
     ring = 1.3 if len(shades) <= 4 else 0.9 if len(shades) <= len(PALETTE) else 0.0
-    every = zip(WORDS.items(), MARKERS, strict=False)
+    labels = {"": "equilibrium of the list"} if LIST in runs.found else WORDS
+    every = zip(labels.items(), MARKERS, strict=False)
     for ((kind, label), marker), proved in product(every, (True, False)):
         which, run = np.nonzero((kinds == kind) & (runs.certified == proved))
         if np.isnan(runs.positions[which, run]).all():
@@ -255,6 +277,20 @@ def _marks(ax: Axes, x: np.ndarray, runs: Ends, kinds: np.ndarray) -> None:
             ax.plot(x[which], runs.positions[which, run, player], marker, **mark)
         ax.plot([], [], marker, label=label + style.unless(proved), **style.end_marker(proved, INK))
     style.name_colours(ax, [style.player_label(k, len(shades)) for k in range(len(shades))], shades)
+
+
+def _components(ax: Axes, x: np.ndarray, entries: Ends) -> None:
+    """Join the ends of each connected component of equilibria, ``component [... equilibrium]``."""
+    labels = entries.found.get("component")
+    if labels is None:
+        return
+    labels = labels.reshape(entries.certified.shape)
+    shades = style.colours(entries.positions.shape[2])
+    for place, row, ends in zip(x, labels, entries.positions, strict=True):
+        numbers, sizes = np.unique(row[row >= 0], return_counts=True)
+        for component in numbers[sizes > 1]:
+            low, high = (limit(ends[row == component], axis=0) for limit in (np.min, np.max))
+            ax.vlines(np.full(len(low), place), low, high, color=shades, linewidth=1.1)
 
 
 def _ranges(ax: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
