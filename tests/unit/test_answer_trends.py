@@ -756,3 +756,18 @@ def test_runs_of_a_cell_give_an_interval(dim: str) -> None:
     found = {"status": ((), np.asarray("completed")), "turnout": ((dim,), np.array([1.0, 2.0, 3.0]))}
     # t(0.975, 2) / sqrt(3) = 2.4841
     assert said(study(kind="repeated_q_learning"), swept({"one": [found]})) == ["The turnout is 2.0 ± 2.5."]
+
+
+def test_means_with_a_stored_interval_are_no_single_runs() -> None:
+    # as a method stores that runs several sessions in one cell
+    def found(mean: float, half: float) -> Record:
+        return record(turnout_mean=mean, turnout_interval=half)
+
+    about = study("one", "two", kind="directional", quantities=["turnout_mean"])
+    data = swept({"one": [found(45.0, 0.0), found(54.0, 1.2)], "two": [found(45.0, 0.0), found(55.0, 1.4)]})
+    text = " ".join(said(about, data))
+    assert "single run" not in text and "54.0 ± 1.2" in text and "55.0 ± 1.4" in text
+    single = Answer(about, swept({"one": [found(54.0, 1.2)]})).points[0]
+    (one,) = single.quantities["turnout_mean"]
+    assert (one.text, one.mean, one.low, one.high) == ("54.0 ± 1.2", 54.0, 52.8, 55.2)
+    assert single.numbers("turnout_mean", {}) == (one,)

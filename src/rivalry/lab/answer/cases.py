@@ -78,7 +78,7 @@ def basis_of(found: Sequence[PointResults]) -> str:
         (what, count) = repeats.pop()
         points += f", {count} {what} each" + (", 95 % intervals" if what == "replications" else "")
     elif any(one.text.count("±") for each in found[:1] for row in each.quantities.values() for one in row):
-        points += ", 95 % intervals over sessions"
+        points += ", 95 % intervals over independent runs"
     return points
 
 

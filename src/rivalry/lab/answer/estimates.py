@@ -64,6 +64,7 @@ def estimates(
     tried: tuple[float, float] | None = None,
     seeds: np.ndarray | None = None,
     scale: float = 0.0,
+    half: np.ndarray | None = None,
 ) -> tuple[Estimate, ...]:
     """Return a quantity's values ``[result own ...]`` at one point; none where it has too many entries.
 
@@ -85,6 +86,8 @@ def estimates(
         Numbers of the seeds of the results, where other methods and points have the same.
     scale
         What the quantity is measured in: far smaller numbers are rounding errors of 0.
+    half
+        Half the widths of the intervals of a single result's means, of the shape of ``values``.
     """
     own = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
     if values.dtype.kind == "U":
@@ -106,20 +109,22 @@ def estimates(
     known = ~np.isnan(rows).all(axis=0)
     names = np.array(entries_of(variable, own, amounts.shape[1:]), dtype=object)[known]
     rows = rows[:, known]
+    halves = np.full(rows.shape[1:], UNKNOWN) if half is None else half.reshape(-1)[known]
     if rows.size and own and np.allclose(rows, rows[:, :1], rtol=EQUAL, atol=0.0, equal_nan=True):
-        rows, names = rows[:, :1], np.array([""], dtype=object)  # one number for all of them
+        # one number for all of them
+        rows, names, halves = rows[:, :1], np.array([""], dtype=object), halves.max(keepdims=True)
     if not rows.size or rows.shape[1] > ENTRIES:
         return ()
     if is_truth(variable):
         return tuple(_share(column, name, random) for column, name in zip(rows.T, names, strict=True))
     size = np.abs(rows[np.isfinite(rows)]).max(initial=scale)
     whole = values.dtype.kind == "i"
-    found = zip(rows.T, names, strict=True)
+    found = zip(rows.T, names, halves, strict=True)
     return tuple(
         _beyond(column, name, tried)
         if tried and np.isinf(column).any()
-        else _number(column, name, repeats, size, whole, random, paired)
-        for column, name in found
+        else _number(column, name, repeats, size, whole, random, paired, float(width))
+        for column, name, width in found
     )
 
 
@@ -156,6 +161,7 @@ def _number(
     whole: bool,
     random: bool,
     paired: Draws | None = None,
+    half: float = UNKNOWN,
 ) -> Estimate:
     finite = np.isfinite(column)
     known = column[finite]
@@ -164,9 +170,9 @@ def _number(
     mean = float(known.mean())
     draws = paired and paired._replace(labels=paired.labels[finite], values=known)
     if len(known) == 1 or np.ptp(known) <= max(EQUAL * np.abs(known).max(), ZERO * size):
-        text = f"{known[0]:.0f}" if whole else number_in_words(known[0], size)
-        unknown = random and len(known) == 1
-        return Estimate(text, mean, *((UNKNOWN, UNKNOWN) if unknown else (mean, mean)), entry, draws)
+        text = f"{known[0]:.0f}" if whole else number_in_words(known[0], size, half)
+        half = half if np.isfinite(half) or (random and len(known) == 1) else 0.0
+        return Estimate(text, mean, mean - half, mean + half, entry, draws)
     if repeats == "starts":
         low, high = float(known.min()), float(known.max())
         return Estimate(
@@ -184,13 +190,13 @@ def _beyond(column: np.ndarray, entry: str, tried: tuple[float, float]) -> Estim
     return Estimate(f"at {('most', 'least')[side]} {number_in_words(float(bound))}{mark}", entry=entry)
 
 
-def number_in_words(value: float, size: float = 0.0) -> str:
-    """Return a number to four digits; 0 for a rounding error beside numbers of the given size.
+def number_in_words(value: float, size: float = 0.0, half: float = UNKNOWN) -> str:
+    """Return a number to four digits, or with half its interval; 0 for a rounding error beside ``size``.
 
     >>> number_in_words(0.37412), number_in_words(-1e-17, 1.0), number_in_words(2e-14)
     ('0.3741', '0', '2e-14')
     """
-    return format_interval(0.0 if abs(value) <= ZERO * size else float(value), UNKNOWN)
+    return format_interval(0.0 if abs(value) <= ZERO * size else float(value), half)
 
 
 def counted(words: Mapping[str, int]) -> str:

@@ -219,6 +219,7 @@ class PointResults:
                 tried=tried.get(name),
                 seeds=self._numbers,
                 scale=self._scale(name),
+                half=self._half(name),
             )
             for name, pair in pairs.items()
         }
@@ -251,11 +252,13 @@ class PointResults:
             return ()
         variable, values = self._known[name], self._own[name]
         own = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
+        half = self._half(name)
         chosen: list[str] = []
         for dim in [dim for dim in own if dim in at]:
             labels = variable.coords[dim].values.tolist() if dim in variable.coords else []
             k = labels.index(at[dim]) if at[dim] in labels else int(at[dim])
             variable, values = variable.isel({dim: k}), np.take(values, k, axis=1 + own.index(dim))
+            half = None if half is None else np.take(half, k, axis=1 + own.index(dim))
             own.remove(dim)
             chosen += entries_of(variable.expand_dims({dim: [labels[k] if labels else k]}), [dim], [1])
         found: list[Estimate] = []
@@ -265,10 +268,12 @@ class PointResults:
         names = entries_of(variable, list(sizes), list(sizes.values()))
         for entry, index in zip(names, np.ndindex(*sizes.values()), strict=True):
             which = dict(zip(sizes, index, strict=True))
-            each = values[(slice(None), *(which.get(dim, slice(None)) for dim in own))]
+            place = (slice(None), *(which.get(dim, slice(None)) for dim in own))
+            each, width = values[place], None if half is None else half[place]
             random, scale = self._is_random(name), self._scale(name)
             part = variable.isel(which)
-            one = estimates(part, each, self.repeats, random=random, seeds=self._numbers, scale=scale)
+            numbers = self._numbers
+            one = estimates(part, each, self.repeats, random=random, seeds=numbers, scale=scale, half=width)
             parts = [*chosen, *filter(None, [entry])] if len(names) > 1 else chosen
             whole = ", ".join(parts)
             label = self._who(whole) if self.words.is_named(whole) else ", ".join(map(self._who, parts))
@@ -303,6 +308,11 @@ class PointResults:
     def _is_random(self, name: str) -> bool:
         """Return whether draws enter a quantity."""
         return self.random and has_noise(self._table, name)
+
+    def _half(self, name: str) -> np.ndarray | None:
+        """Return half the widths of the intervals of a mean over runs in one cell, where they are stored."""
+        half = self._own.get(_interval(name)) if self._count == 1 else None
+        return half if half is not None and half.shape == self._own[name].shape else None
 
     def _scale(self, name: str) -> float:
         """Return what a quantity is measured in: its largest number anywhere, 1 of shares, the stake."""
@@ -550,6 +560,11 @@ class PointResults:
         return _rows(rows)
 
 
+def _interval(mean: str) -> str:
+    """Return the name of half the width of the interval of a mean; empty for other quantities."""
+    return f"{mean.removesuffix('_mean')}_interval" if mean.endswith("_mean") else ""
+
+
 def _without_constant(variable: DataArray, values: np.ndarray) -> tuple[DataArray, np.ndarray]:
     """Return a quantity ``[result own ...]`` without own dimensions along which nothing changes.
 
@@ -664,6 +679,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
             *_OF_LISTS,
             *(str(name) for name in data if str(name).startswith(SLOPE)),
             *names,
+            *map(_interval, names),
             *tested((study.get("answer") or {}).get("test") or {}),
         ),
     )
