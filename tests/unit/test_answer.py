@@ -425,3 +425,21 @@ def test_nothing_is_claimed_of_results_without_a_certificate() -> None:
         "1 of 2 certified points is an equilibrium"
     )
     assert said(swept([result(), result("")])).startswith("The only certified point is an equilibrium")
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_players_with_fewer_choices_have_no_further_ones(seeds: int) -> None:
+    game = {"family": "continuous", "choices": ["a", ["b", "c"]], "payoffs": ["-a^2", "-b^2-c^2"]}
+    about = study(game=game, answer={"quantities": ["profile"]})
+    rows = [result("", profile=[[2.0 + 0.1 * k, 0.0], [1.5, 0.0]], payoff=[1.0, 2.0]) for k in range(seeds)]
+    found = Answer(about, replicated(rows))
+    wide = ["2 ", "2.05 ± 0.64 "][seeds - 1]
+    assert found.points[0].profile_words.replace(",", " ").startswith(wide)
+    assert found.points[0].profile_words.endswith("(1.5, 0)")  # a zero that is a choice stays
+    columns = found.table_of(None, numbers=True)
+    assert columns is not None
+    assert [name for name in columns.columns if name.startswith("player")] == [
+        "player 0",
+        "player 1, 0",
+        "player 1, 1",
+    ]

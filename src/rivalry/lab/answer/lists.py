@@ -107,12 +107,12 @@ def profile_row(point: PointResults, *, numbers: bool = False, payoffs: bool = T
     With ``numbers``, means over replications have their intervals.
     """
     reader, profile = ListReader(point, numbers), point.profile
-    if profile is None or np.isnan(profile).any():
+    if profile is None or np.isnan(profile).all(axis=-1).any():
         return {}
     radius = reader.array("radius")  # of a list, whose first equilibrium is the profile
     within = float(np.nan_to_num(radius[0])) if radius is not None else 0.0
     row = reader.strategies("profile", profile[0], point.actions, within)
-    if not np.allclose(profile, profile[0]):
+    if not np.allclose(profile, profile[0], equal_nan=True):
         if not numbers or point.repeats == "starts":
             return {}
         mean, half = (

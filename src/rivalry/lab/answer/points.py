@@ -545,9 +545,8 @@ class PointResults:
         if self.profile is None:
             return ""
         first = self.profile[0]
-        single = len(self.profile) == 1 and not np.isnan(first).any()
-        size = 0.0 if single else np.nanmax(np.abs(first), initial=0.0)
-        if single or np.allclose(self.profile, first, rtol=1e-4, atol=1e-6 * size):
+        size = np.nanmax(np.abs(first), initial=0.0)
+        if np.allclose(self.profile, first, rtol=1e-4, atol=1e-6 * size, equal_nan=True):
             return profile_in_words(first, self.actions)
         if self.repeats == "starts":
             return f"{len(np.unique(self.profile.round(4), axis=0))} different profiles"
@@ -557,6 +556,9 @@ class PointResults:
         if self.actions is not None:
             named = [zip(own, row, strict=True) for own, row in zip(self.actions, rows, strict=True)]
             rows = [[f"{name} {text}" for name, text in row if name] for row in named]
+        else:
+            present = [zip(own, row, strict=True) for own, row in zip(mean, rows, strict=True)]
+            rows = [[text for number, text in row if not np.isnan(number)] for row in present]
         return _rows(rows)
 
 
@@ -685,6 +687,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     )
     arrays = {name: split(data, name, lead, repeated) for name in ("status", *used) if name in data}
     known = {name: data[name] for name in arrays}
+    _leave_out_padding(arrays, known, study)
     places = {dim: _coordinates(data, dim) for dim in lead}
     swept = [dim for dim in lead if data.sizes[dim] > 1 and dim != "algorithm"]
     tables = {str(table["name"]): table for table in with_controls(study["method"])}
@@ -714,6 +717,22 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
             found.append(one)
     algorithms = [str(name) for name in np.ravel(data["algorithm"].values)] if "algorithm" in data else [""]
     return sorted(found, key=lambda one: algorithms.index(one.algorithm))
+
+
+def _leave_out_padding(
+    arrays: dict[str, np.ndarray], known: Mapping[str, DataArray], study: Mapping[str, Any]
+) -> None:
+    """Make entries of strategies unknown that are no choices, as of players with fewer than others."""
+    game = study.get("game") or {}
+    choices = game.get("choices") if game.get("family") == "continuous" else None
+    sizes = [1 if isinstance(own, str) else len(own) for own in choices or ()]
+    filled = np.arange(max(sizes, default=0)) < np.array(sizes)[:, None]  # [player axis]
+    if (named := arrays.get("action_name")) is not None:
+        filled = (named != "") | (named == "").all(axis=-1, keepdims=True)  # [lead ... result player axis]
+    for name, variable in known.items():
+        own = arrays[name].shape[-filled.ndim :] == filled.shape
+        if filled.size and own and variable.dims[-2] == "player" and variable.dtype.kind == "f":
+            arrays[name] = np.where(filled, arrays[name], np.nan)
 
 
 def split(data: Dataset, name: str, lead: Sequence[str], repeated: Sequence[str]) -> np.ndarray:
