@@ -269,16 +269,25 @@ def test_a_logit_equilibrium_is_not_judged_as_a_nash_equilibrium() -> None:
     found = {"concept": "logit at beta 2", "concept_residual": 1e-9}
     logit = [apart(gain, **found) for gain in (0.1, 0.2)]
     assert said(swept(logit)) == (
-        "Every result is a logit equilibrium at beta 2 (residual 1e-09), which leaves gains: the largest is "
-        "0.2, of player 1 (reach 0.15)."
+        "Every result is a logit equilibrium at beta 2 (residual 1e-09); the largest gain, a distance from "
+        "Nash equilibrium, is 0.2, of player 1 (reach 0.15)."
     )
     mixed = said(swept([result(), *logit]))
     assert mixed.startswith(
-        "2 of 3 results are logit equilibria at beta 2 (residual 1e-09), which leaves gains"
+        "2 of 3 results are logit equilibria at beta 2 (residual 1e-09); the largest gain"
     )
     assert mixed.endswith("; the other is an equilibrium; no player can gain more than 0.02.")
     table_of = table(swept([result(), *logit]))
     assert column(table_of, "claim") == ["equilibrium", *["logit equilibrium at beta 2"] * 2]
+
+
+def test_logit_equilibria_that_are_nash_equilibria_too_are_called_both() -> None:
+    concept = {"concept": "logit at beta 1000", "concept_residual": 1e-12}
+    rows = [result(**concept), result("approximate equilibrium", **concept)]
+    assert said(swept(rows)) == (
+        "1 of 2 points is a Nash equilibrium; 1 of 2 points is an approximate Nash equilibrium (no gain "
+        "above 0.2 % of the payoff at stake) (solution concept: logit at beta 1000)."
+    )
 
 
 def test_an_empty_list_beside_others_is_named_empty() -> None:

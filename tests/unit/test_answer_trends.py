@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -766,7 +767,8 @@ def test_means_with_a_stored_interval_are_no_single_runs() -> None:
     about = study("one", "two", kind="directional", quantities=["turnout_mean"])
     data = swept({"one": [found(45.0, 0.0), found(54.0, 1.2)], "two": [found(45.0, 0.0), found(55.0, 1.4)]})
     text = " ".join(said(about, data))
-    assert "single run" not in text and "54.0 ± 1.2" in text and "55.0 ± 1.4" in text
+    assert "single run" not in text
+    assert {"54.0 ± 1.2", "55.0 ± 1.4"} <= set(re.findall(r"\d[\d.]* ± [\d.]*\d", text))
     single = Answer(about, swept({"one": [found(54.0, 1.2)]})).points[0]
     (one,) = single.quantities["turnout_mean"]
     assert (one.text, one.mean, one.low, one.high) == ("54.0 ± 1.2", 54.0, 52.8, 55.2)

@@ -239,11 +239,23 @@ def test_a_simulation_needs_an_equilibrium_that_was_found(monkeypatch: pytest.Mo
     method = Simulation(plays="equilibrium", beta=3.0)
     world = method.world(rv.games.karma(**SMALL))
     monkeypatch.setattr(simulation, "equilibrium", lambda *_: (even, None, 0.0))
-    assert method._policy(world) is even
+    assert method._policy(world) == (even, 0.0)
     monkeypatch.setattr(simulation, "equilibrium", lambda *_: (even, None, 1e-3))
     words = r"plays: the equilibrium at beta = 3 was not found \(residual 1.0e-03\); give another beta, or"
     with pytest.raises(ValueError, match=f"^{words} a policy$"):
         method._policy(world)
+
+
+@pytest.mark.parametrize(
+    ("plays", "concept"), [("equilibrium", "mean-field logit at beta 3"), ("uniform", "Nash")]
+)
+def test_the_concept_of_a_simulated_equilibrium_is_that_of_the_continuum(plays: str, concept: str) -> None:
+    game = rv.games.karma(max_karma=3, mean_karma=1.5, agents=22, gamma=0.0)
+    found = rv.solve(game, Simulation(plays=plays, beta=3.0, evaluation=50))
+    assert found.certificate.concept == concept
+    assert (found.certificate.residual is not None and found.certificate.residual < 1e-9) == (
+        plays == "equilibrium"
+    )
 
 
 def test_a_policy_is_read_from_a_file(tmp_path: Path) -> None:
@@ -254,5 +266,5 @@ def test_a_policy_is_read_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "policy.json").write_text(json.dumps(rows))
     world = Simulation(plays="zero").world(rv.games.karma(**SMALL))
     for name in ("policy.npy", "policy.json"):
-        found = Simulation(plays=str(tmp_path / name))._policy(world)
+        found, _ = Simulation(plays=str(tmp_path / name))._policy(world)
         np.testing.assert_allclose(found.reshape(10, 5), numbers, atol=1e-15)

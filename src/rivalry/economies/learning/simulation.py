@@ -98,12 +98,13 @@ class Simulation(FixedPolicies):
 
     def begin(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
         """Return the initial agents and the policy. Raises `ValueError` for an invalid policy."""
-        policy, kernel = self._policy(world) if self.bids else np.zeros((0, 0)), kernels.economy
+        kernel = kernels.economy
+        policy, residual = self._policy(world) if self.bids else (np.zeros((0, 0)), np.inf)
         sums = {f"{SUMS}{name}": array for name, array in kernel.tallies(world.economy)._asdict().items()}
         session = kernel.fresh(world.economy, stream)._asdict() | sums
         numbers = len(crowds.batch_sums(parts(kernel.EconomyTallies, session, SUMS)))
         batches = np.full((BATCHES, numbers), np.nan)
-        return session | {"policy_of_all": policy, "batches": batches}
+        return session | {"policy_of_all": policy, "policy_residual": np.array(residual), "batches": batches}
 
     def advance(self, world: Crowd, session: Session, steps: int) -> int:
         """Simulate the given number of steps."""
@@ -142,6 +143,10 @@ class Simulation(FixedPolicies):
             return record
         record["bid_distribution"] = (("bid",), sums.bids / sums.bids.sum())
         record["policy"] = (("player", "private", "karma", "bid"), policy)
+        if isinstance(self.plays, str) and self.plays == "equilibrium":
+            # of the continuum: gains of finitely many agents say how far that is from their equilibrium
+            record["concept"] = ((), np.asarray(f"mean-field logit at beta {self.beta:.6g}"))
+            record["concept_residual"] = ((), np.asarray(float(session["policy_residual"])))
         record |= crowds.views(world)
         agents = parts(kernels.economy.Agents, session)
         return (_gains(world, found, agents, steps) if not world.refusal else {}) | record
@@ -150,8 +155,11 @@ class Simulation(FixedPolicies):
         if world.refusal:
             raise ValueError(f"plays: 'equilibrium' is not known: {world.refusal}")
 
-    def _policy(self, world: Crowd) -> np.ndarray:
-        """Return the policy of all agents, ``[state bid]``, repeated for every signal if it has none."""
+    def _policy(self, world: Crowd) -> tuple[np.ndarray, float]:
+        """Return the policy of all agents, ``[state bid]``, and the residual of an equilibrium.
+
+        A policy without signals is repeated for every signal; of other policies the residual is infinite.
+        """
         game, given = world.game, self.plays
         if isinstance(given, str) and given == "equilibrium":
             self._refuse_unknown(world)
@@ -159,7 +167,12 @@ class Simulation(FixedPolicies):
             if not residual <= ENOUGH:
                 what = f"the equilibrium at beta = {self.beta:g} was not found (residual {residual:.1e})"
                 raise ValueError(f"plays: {what}; give another beta, or a policy")
-            return policy
+            return policy, residual
+        return self._fixed_policy(world), np.inf
+
+    def _fixed_policy(self, world: Crowd) -> np.ndarray:
+        """Return a policy that is not computed, ``[state bid]``."""
+        game, given = world.game, self.plays
         if isinstance(given, str) and given in self.policies:
             return _repeat_for_signals(world, np.asarray(named_start(game, given)))
         if isinstance(given, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -105,7 +106,8 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
     concepts = list(dict.fromkeys(one.concept for one in rows if one.concept))
     nash = {one.concept[:4] for one in rows} == {"Nash"} and len(concepts) == 1
     # gains are those of Nash equilibrium: a logit equilibrium leaves some
-    kind = f"a {concepts[0]}" if nash else f"a{' Nash' if concepts == ['logit'] else 'n'} equilibrium"
+    logit = bool(concepts) and all("logit" in concept for concept in concepts)
+    kind = f"a {concepts[0]}" if nash else f"a{' Nash' if logit else 'n'} equilibrium"
     at = "at" if noun.endswith("point") else "in"
     only = "The result" if len(asked) < len(found) else "It"
     only = f"The only {noun}" if noun.startswith("certified") else only
@@ -155,6 +157,9 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
                 parts.append(f"{n} of {total} {noun}s {are}{more}")
         said = "; ".join(parts)
         said = f"{said[:1].upper()}{said[1:]}"
+    if logit:
+        said = re.sub(r"(approximate|are) equilibri", r"\1 Nash equilibri", said)
+        said = said.replace("an equilibrium", "a Nash equilibrium")
     if len({one.concept for one in rows}) == 1 and concepts and not nash:
         said += f" (solution concept: {concepts[0]})"
     if beside:
@@ -239,7 +244,8 @@ def _on_concepts(rows: Sequence[PointResults], words: Words, total: int) -> str:
         most, _, player, one = max(gains, key=lambda gain: gain[0])
         who = "" if one.regret.shape[1] == 1 else f", of {_who(one, player)}"
         where = _beside(one, words, several) * (len(own) > 1)
-        parts.append(f"{said}, which leaves gains: the largest is {number_in_words(most)}{who}{where}")
+        apart = f"the largest gain, a distance from Nash equilibrium, is {number_in_words(most)}"
+        parts.append(f"{said}; {apart}{who}{where}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}"
 

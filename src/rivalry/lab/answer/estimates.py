@@ -109,7 +109,9 @@ def estimates(
     known = ~np.isnan(rows).all(axis=0)
     names = np.array(entries_of(variable, own, amounts.shape[1:]), dtype=object)[known]
     rows = rows[:, known]
-    halves = np.full(rows.shape[1:], UNKNOWN) if half is None else half.reshape(-1)[known]
+    halves = np.full(rows.shape[1:], UNKNOWN)
+    if half is not None and half.size == known.size:
+        halves = half.reshape(-1)[known]
     if rows.size and own and np.allclose(rows, rows[:, :1], rtol=EQUAL, atol=0.0, equal_nan=True):
         # one number for all of them
         rows, names, halves = rows[:, :1], np.array([""], dtype=object), halves.max(keepdims=True)

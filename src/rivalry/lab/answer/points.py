@@ -731,7 +731,7 @@ def _leave_out_padding(
         filled = (named != "") | (named == "").all(axis=-1, keepdims=True)  # [lead ... result player axis]
     for name, variable in known.items():
         own = arrays[name].shape[-filled.ndim :] == filled.shape
-        if filled.size and own and variable.dims[-2] == "player" and variable.dtype.kind == "f":
+        if filled.size and own and variable.dims[-2:-1] == ("player",) and variable.dtype.kind == "f":
             arrays[name] = np.where(filled, arrays[name], np.nan)
 
 
