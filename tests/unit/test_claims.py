@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -10,9 +13,13 @@ import pytest
 
 import rivalry as rv
 from rivalry.certificates.certify import certificate
-from rivalry.core.results import CERTIFIED, CLAIMS, Certificate, gain_in_words
+from rivalry.core.results import CERTIFIED, CLAIMS, Certificate, collect, gain_in_words
 from rivalry.core.space import Box
 from rivalry.core.tolerances import TOLERANCE
+from rivalry.lab.answer import Answer
+from rivalry.lab.report.page import certificate_groups
+from rivalry.living.figure import stored_answer
+from rivalry.plots import scenario
 from rivalry.population import population_certificate
 from rivalry.runtime.jax import jnp
 from rivalry.studies.road_networks import road_network
@@ -214,3 +221,48 @@ def test_a_game_without_payoffs_of_profiles_is_refused_in_one_line() -> None:
     words = "game: City has no payoffs of profiles; rivalry.solve certifies the policies of agents in play"
     with pytest.raises(ValueError, match=f"^{words}$"):
         certificate(rv.games.city(network="plain_3x3", agents=64, capacity=2), [[0.5]])  # type: ignore[arg-type]
+
+
+def test_other_concepts_are_not_judged_as_nash_equilibria_wherever_results_are_shown() -> None:
+    def found(name: str) -> dict[str, Any]:
+        return {
+            "status": ((), np.asarray("converged")),
+            "turnout": ((), np.asarray(1.0)),
+            "profile": (("player", "axis"), np.array([[0.5], [0.5]])),
+            "payoff": (("player",), np.ones(2)),
+            **made(0.3, 0.3)._replace(concept=name, residual=1e-9).record(),
+        }
+
+    for name, word in (("logit at beta 2", "logit equilibrium at beta 2"), ("Nash", "not an equilibrium")):
+        cells = [({"reach": x, "algorithm": "a"}, found(name)) for x in (0.1, 0.2)]
+        data = collect(cells, {"reach": [0.1, 0.2], "algorithm": ["a"]})
+        about = {"game": {"family": "none"}, "method": [{"name": "a", "kind": "newton"}], "expect": []}
+        answer = Answer(about, data)
+        assert [one.claim for one in answer.points] == [word] * 2
+        assert [group["claim"] for group in certificate_groups(answer.cells)] == [word]
+        assert stored_answer(found(name))["claim"] == word  # type: ignore[index]
+        marks = scenario(data, quantities="turnout").get_legend_handles_labels()[1]
+        assert f"hollow: {word if name != 'Nash' else 'not certified'}" in marks
+
+
+SHOWING = ("plots", "living", "web", "lab/report", "lab/export.py", "lab/answer/summary.py")
+"""Modules that show results."""
+
+
+def test_words_of_claims_come_from_one_place_wherever_results_are_shown() -> None:
+    package = Path(rv.__file__).parent
+    files = [path for name in SHOWING for path in (package / name).rglob("*.py")]
+    files += [package / name for name in SHOWING if name.endswith(".py")]
+    words = [word for word in (*CLAIMS, "no certificate") if word != "equilibrium"]
+    found = []
+    for path in files:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            text = node.value if isinstance(node, ast.Constant) and id(node) not in documents else ""
+            found += [f"{path.name}:{node.lineno}" for word in words if text == word]
+    for path in (package / "living" / "static").rglob("*.js"):
+        script = path.read_text(encoding="utf-8")
+        # as a key of a table of colours alone
+        found += [f"{path.name}: {word}" for word in words[:-1] if re.search(f'"{word}"(?! *:)', script)]
+    assert not found

@@ -264,6 +264,23 @@ NO_CERTIFICATE = Certificate(np.empty(0), np.empty(0), "estimated", "", 0.0)
 """The certificate of a result that has none: its claim is ``no certificate``."""
 
 
+def claim_in_words(claim: str, concept: str = "") -> str:
+    """Return the words for a claim, wherever results are shown.
+
+    A profile of another concept than Nash equilibrium, such as a logit equilibrium, is called after it, and
+    not judged by gains that it leaves open.
+
+    >>> claim_in_words("not an equilibrium"), claim_in_words("not an equilibrium", "logit at beta 2")
+    ('not an equilibrium', 'logit equilibrium at beta 2')
+    >>> claim_in_words("equilibrium", "logit at beta 2"), claim_in_words("")
+    ('equilibrium', 'no certificate')
+    """
+    name, _, at = concept.partition(" at ")
+    if claim != CLAIMS[1] or not name or "Nash" in name or name == "mean field":
+        return claim or NO_CERTIFICATE.claim
+    return f"{name} equilibrium{f' at {at}' * bool(at)}"
+
+
 def gains_left_open(numbers: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return the largest gains ``[... player]`` that stored certificates leave open, as parts of the stake.
 

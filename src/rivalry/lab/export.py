@@ -341,7 +341,7 @@ def _sheet_of(book: Any, name: str, frame: DataFrame, keys: int) -> Any:
 def _about(answer: Answer) -> dict[str, str | int]:
     """Return title, question, study, source, version and date of a run, and its claims with their numbers."""
     study, run = answer.study, answer.run
-    claims = Counter(claim or "no certificate" for one in answer.points for claim in one.claims.elements())
+    claims = Counter(claim for one in answer.points for claim in one.claims_in_words.elements())
     found = {
         "title": answer.title,
         "question": answer.question,

@@ -4,8 +4,8 @@ It takes records of the method `branches`. Its data:
 
 - ``parameter``: ``name``, ``key`` (argument of the game's factory), ``low``, ``high``;
 - ``branches``: per branch ``parameter [row]``, ``position [row player axis]``, ``stable [row]``,
-  ``certified [row]``, ``regret [row]`` (the largest), ``payoff [row player]``, ``structure`` (the grouping in
-  words) and ``ending``;
+  ``certified [row]``, ``claim [row]``, ``regret [row]`` (the largest), ``payoff [row player]``,
+  ``structure`` (the grouping in words) and ``ending``;
 - ``events``: ``kind``, ``words``, ``parameter``, ``position [player axis]``, ``branch``;
 - ``orbits``, cycles beyond Hopf points: ``parameter``, ``low`` and ``high [player axis]``, ``period``;
 - ``exchangeable``, whether all players are; ``coverage``, that of the certificates of rows;
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.results import Record
+from rivalry.core.results import UNREFUTED, Record, claim_in_words
 from rivalry.core.space import Box
 from rivalry.living.line import UNITS, Found
 from rivalry.living.twins import axis_names, numbers, player_names, twin_data
@@ -93,10 +93,11 @@ def _known(record: Record) -> dict[str, np.ndarray]:
 
 def _branches(found: dict[str, np.ndarray], rows: np.ndarray) -> list[dict[str, Any]]:
     """Return every branch, its rows in order along the curve."""
-    from rivalry.plots.branches import certified_rows, structure  # loads Matplotlib
+    from rivalry.plots.branches import claims_of_rows, structure  # loads Matplotlib
     from rivalry.plots.select import DrawnPoint
 
-    certified = certified_rows(DrawnPoint(found, ""))
+    claims = claims_of_rows(DrawnPoint(found, ""))
+    certified = claims == UNREFUTED[0]
     of_row = found.get("branch", np.zeros(len(found["branch_parameter"]), int))
     stable = found.get("branch_stable", np.ones(len(of_row))).astype(float) > 0.5
     endings = found.get("branch_ending", np.empty(0, str))
@@ -113,6 +114,7 @@ def _branches(found: dict[str, np.ndarray], rows: np.ndarray) -> list[dict[str, 
             "position": numbers(found["branch_position"][own]),
             "stable": stable[own].tolist(),
             "certified": certified[own].tolist(),
+            "claim": list(map(claim_in_words, claims[own].tolist())),
             "structure": structure(found["branch_group"][own[0]]) if "branch_group" in found else "",
             "ending": str(endings[int(branch)]) if int(branch) < len(endings) else "",
         }

@@ -16,7 +16,7 @@ import numpy as np
 from rivalry.certificates.certify import certificate
 from rivalry.core.game import Game, is_population
 from rivalry.core.payoffs import concrete_profile, payoffs
-from rivalry.core.results import WITH_GAIN, Certificate, Record, Solution, gain_in_words
+from rivalry.core.results import WITH_GAIN, Certificate, Record, Solution, claim_in_words, gain_in_words
 from rivalry.core.space import Box, Simplex
 from rivalry.schema.construction import variant
 from rivalry.schema.register import collect
@@ -222,14 +222,14 @@ def _answer_of(
     if proof is None:
         return found | {
             "claim": None,
-            "sentence": "no certificate",
+            "sentence": claim_in_words(""),
             "regret": [],
             "bound": [],
             "coverage": None,
             "rounding": None,
         }
     return found | {
-        "claim": proof.claim,
+        "claim": claim_in_words(proof.claim, proof.concept),
         "sentence": sentence_of(proof),
         "regret": plain(np.atleast_1d(proof.regret)),
         "bound": plain(np.atleast_1d(proof.bound)),

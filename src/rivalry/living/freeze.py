@@ -158,13 +158,12 @@ def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:
         found.append(Section(f"{prefix}Published and expected values", said, head, rows, folded=True))
     if answer.cells:
         columns = ["cell", "method", "at", "claim", "regret", "bound", "coverage", "rounding"]
-        cells = [row for row, _ in answer.cells]
-        rows = [_certificate(row) for row in cells[:ROWS]]
+        rows = [_certificate(*row) for row in answer.cells[:ROWS]]
         proofs = [verified_in_words(about["verified"]) for _, about in answer.cells[:ROWS]]
         if any(proofs):
             columns.append("proof")
             rows = [[*row, proof or "–"] for row, proof in zip(rows, proofs, strict=True)]
-        more = len(cells) - len(rows)
+        more = len(answer.cells) - len(rows)
         said = ["Regret is the largest gain found over players, bound a proven upper bound on any gain."]
         said += [f"{more} further cells are {_elsewhere(answer)}."] * bool(more)
         found.append(Section(f"{prefix}Certificates", said, columns, rows, folded=True))
@@ -209,12 +208,12 @@ def _reference(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _certificate(row: Mapping[str, Any]) -> list[str]:
+def _certificate(row: Mapping[str, Any], about: Mapping[str, Any]) -> list[str]:
     return [
         str(row["cell"]),
         str(row["algorithm"]),
         _places(row["at"]),
-        row["claim"] or "no certificate",
+        about["claim"],
         number(row["regret"], 3),
         "∞" if row["bound"] is None and row["regret"] is not None else number(row["bound"], 3),
         row["coverage"] or "–",

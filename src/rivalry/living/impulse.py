@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.results import Certificate, Record
+from rivalry.core.results import Certificate, Record, claim_in_words
 from rivalry.core.space import Simplex
 from rivalry.living.twins import player_names
 from rivalry.tables.greedy_play import slots_of
@@ -60,7 +60,11 @@ def view_of_record(
         "sessions": sessions,
         "proof": None
         if proof is None
-        else {"claim": proof.claim, "regret": proof.regret, "bound": proof.bound},
+        else {
+            "claim": claim_in_words(proof.claim, proof.concept),
+            "regret": proof.regret,
+            "bound": proof.bound,
+        },
     }
     count, total = len(sessions), len(record["policy"][1])
     title = "A forced deviation from learned policies"

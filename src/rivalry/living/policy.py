@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.game import is_population
-from rivalry.core.results import Certificate, Record
+from rivalry.core.results import Certificate, Record, claim_in_words
 from rivalry.text.display import typeset
 
 SNAPSHOTS = 12  # most policies of a path
@@ -76,7 +76,7 @@ def _entry(record: Record) -> dict[str, Any]:
         "gain": stored("exploitability"),
         "relative": stored("relative_exploitability"),
         "payoff": stored("payoff"),
-        "claim": None if proof is None else proof.claim,
+        "claim": None if proof is None else claim_in_words(proof.claim, proof.concept),
         "sentence": "" if proof is None else typeset(proof.statement),
     }
 

@@ -238,7 +238,7 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
     }
     certificates = [row[0] if row else {} for row in rows]
     metrics = results(few, judged) if known else []
-    claims = Counter(str(row[0]["claim"] or "no certificate") for row in answer.cells)
+    claims = Counter(row[1]["claim"] for row in answer.cells)
     said = ", ".join(f"{count} {claim}" for claim, count in claims.most_common())
     text = f"{counts['done']} of {counts['total']} cells are computed" + (f": {said}." if said else ".")
     text += f" {len(places)} of them are here, evenly spaced." * bool(answer.sample)
@@ -253,10 +253,8 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
                 for cell, row in zip(places, rows, strict=True)
             ],
             "status": [row[1]["status"] if row else None for row in rows],
-            **{
-                key: [row.get(key) for row in certificates]
-                for key in ("claim", "coverage", "regret", "bound")
-            },
+            **{key: [row.get(key) for row in certificates] for key in ("coverage", "regret", "bound")},
+            "claim": [row[1]["claim"] if row and row[0]["claim"] else None for row in rows],
         },
         "values": _values(answer, metrics, [known.get(cell.id) for cell in places]),
         "command": f"{run_command(run)}{changes_of(run, list(grid.values))}",

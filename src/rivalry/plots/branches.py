@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from xarray import Dataset
 
+from rivalry.core.results import CLAIMS, UNREFUTED
 from rivalry.plots.select import EVENTS, At, DrawnPoint, NoSuchPoint, is_blank, point
 from rivalry.plots.style import INK, PALETTE, colours, name_colours
 
@@ -136,15 +137,22 @@ def draw_branches(ax: Axes, found: DrawnPoint, axis: int, *, coloured: bool = Tr
 
 def certified_rows(found: DrawnPoint) -> np.ndarray:
     """Return whether a search of the whole space found no gain above the tolerance, ``[row]``."""
+    return np.asarray(claims_of_rows(found) == UNREFUTED[0])
+
+
+def claims_of_rows(found: DrawnPoint) -> np.ndarray:
+    """Return the claims that searches of gains along branches allow, ``[row]``; empty where there is none."""
     rows = len(found["branch_parameter"])
     if "branch_regret" not in found:
-        return np.zeros(rows, bool)
+        return np.full(rows, "")
     payoff = found.get("branch_payoff", np.ones((rows, 1)))
     total = np.nansum(np.abs(payoff), axis=1)
     if np.isfinite(known := found.get("resource_total", np.asarray(np.nan))).all():
         total = np.broadcast_to(known, rows)
     worth = np.nanmax(found["branch_regret"], axis=1) <= BRANCH_REGRET * total
-    return np.asarray(worth & (found.get("branch_coverage", np.full(rows, "exact")) != "local"))
+    local = found.get("branch_coverage", np.full(rows, "exact")) == "local"
+    not_an_equilibrium, local_equilibrium = CLAIMS[1:3]
+    return np.where(~worth, not_an_equilibrium, np.where(local, local_equilibrium, UNREFUTED[0]))
 
 
 def structure(group: np.ndarray) -> str:

@@ -38,7 +38,7 @@ def per_player(
     A metric of the whole game has one column for all players. Raises `ValueError` for a metric or a period
     that is not in the data.
     """
-    found = point(data, name, None, ("claim",), at=at, keep=keep)
+    found = point(data, name, None, ("claim", "concept"), at=at, keep=keep)
     values = found[name].astype(float)
     own = [dim for dim in (data[name].dims if name in data else ()) if is_own(data, name, str(dim))]
     if any(dim in ("period", "stage") for dim in own):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
-from rivalry.core.results import CERTIFIED, Solution
+from rivalry.core.results import CERTIFIED, Solution, claim_in_words
 from rivalry.schema.registry import near
 from rivalry.text.display import attributes_of, key_in_words, with_unit
 from rivalry.text.statistics import half_width_of
@@ -62,6 +62,19 @@ class DrawnPoint(dict[str, np.ndarray]):
     def certified(self) -> np.ndarray | None:
         """Return whether each result is certified; None where the data hold no claim."""
         return np.isin(self["claim"], CERTIFIED) if "claim" in self else None
+
+    def other_concepts(self) -> list[str]:
+        """Return the solution concepts of results that are not judged as Nash equilibria; none if others are.
+
+        Results without a certified claim are these alone.
+        """
+        names = ("claim", "concept")
+        if not self.keys() >= {*names}:
+            return []
+        rows = np.stack(np.broadcast_arrays(*(self[name] for name in names))).reshape(2, -1).T
+        open_claims = {(claim, concept) for claim, concept in rows.tolist() if claim not in (*CERTIFIED, "")}
+        words = {claim: claim_in_words(*claim) for claim in open_claims}
+        return sorted(words.values()) if all(claim != word for (claim, _), word in words.items()) else []
 
     def is_certified(self) -> bool:
         """Return whether there are claims and all of them are certified."""

@@ -322,9 +322,9 @@ def add_colour_bar(
     ax.figure.colorbar(drawing, cax=ax.inset_axes(box), **options).set_label(label)
 
 
-def explain_hollow(ax: Axes, marker: str = "o") -> None:
-    """Add the line of the legend that says that hollow marks are not certified."""
-    ax.plot([], [], marker, label="hollow: not certified", **end_marker(False, INK))
+def explain_hollow(ax: Axes, marker: str = "o", what: str = "") -> None:
+    """Add the line of the legend that says that hollow marks are not certified, or ``what`` they are."""
+    ax.plot([], [], marker, label=f"hollow: {what or 'not certified'}", **end_marker(False, INK))
 
 
 def player_label(k: int, count: int) -> str:

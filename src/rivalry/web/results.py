@@ -54,7 +54,8 @@ def results(folder: str, part: str) -> dict[str, Any]:
     two = answer.two_way(ROWS)
     table = two.stacked if two else answer.table_of(ROWS)
     failures = failures_of(dict(sorted(run.failures().items())))
-    certificates = [row for row, _ in answer.cells[:CERTIFICATES]]
+    # claims in words
+    certificates = [row | {"claim": about["claim"]} for row, about in answer.cells[:CERTIFICATES]]
     return {
         "title": run.title,
         "question": answer.question,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.results import CLAIMS, COVERAGES, gains_left_open, is_truth, split_method
+from rivalry.core.results import CLAIMS, COVERAGES, claim_in_words, gains_left_open, is_truth, split_method
 from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.study.expect import applicable, differences, is_fixed, is_reduced
 from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
@@ -177,6 +177,7 @@ def _plain(values: np.ndarray | np.generic, truth: bool) -> Any:
 _SUMMARISED = (
     *("status", "regret", "regret_error", "bound", "at_stake", "distance"),
     *("certificate_method", "certificate_radius", "coverage", "rounding", "claim", "verified_proof"),
+    "concept",
 )
 _PER_PLAYER = ("regret", "regret_error", "bound", "at_stake")
 _PER_RESULT = ("certificate_radius", "distance")
@@ -193,10 +194,10 @@ ABOUT = (
 def cells(data: Dataset) -> list[JudgedCell]:
     """Return every finished cell's certificate, and what else is known of its results.
 
-    The latter: ``place``, its coordinates that vary; ``status``; ``distance``, the largest over batch indices
-    to the nearest equilibrium found, None if unknown; ``gain``, the largest bound as a fraction of the payoff
-    at stake, 0 if unknown; ``search``, how regrets were computed, empty if not in one way; ``reasons``, why
-    nothing more is proved.
+    The latter: ``place``, its coordinates that vary; ``claim`` in words; ``status``; ``distance``, the
+    largest over batch indices to the nearest equilibrium found, None if unknown; ``gain``, the largest bound
+    as a fraction of the payoff at stake, 0 if unknown; ``search``, how regrets were computed, empty if not in
+    one way; ``reasons``, why nothing more is proved.
     """
     finished = _finished(data)
     if not finished.any():
@@ -238,6 +239,7 @@ def cells(data: Dataset) -> list[JudgedCell]:
         }
         about = {
             "place": {dim: where[dim] for dim in varied},
+            "claim": claim_in_words(str(certificate["claim"] or ""), _common(own.get("concept", ()), "")),
             "status": _common(own["status"], "mixed"),
             "distance": largest["distance"][k] if "distance" in largest else None,
             "gain": gains[k],

@@ -331,7 +331,7 @@ def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
 
 def _epsilon(rows: Sequence[PointResults], words: Words, several: bool) -> str:
     """Return how near to equilibria play is whose gains are tiny beside the payoffs; else empty."""
-    gains = [_largest(one, player) for one in rows for player in np.flatnonzero(one.refuting.any(axis=0))]
+    gains = [_largest(one, int(k)) for one in rows for k in np.flatnonzero(one.refuting.any(axis=0))]
     smalls = [_small(one, player, result) for _, result, player, one in gains]
     tiny = all(
         one.payoff is not None

@@ -14,6 +14,7 @@ import numpy as np
 
 from rivalry.core.results import (
     WITH_GAIN,
+    claim_in_words,
     count_in_words,
     gains_left_open,
     split_method,
@@ -162,10 +163,8 @@ class PointResults:
     @property
     def other_concept(self) -> str:
         """The equilibrium concept, not a Nash one, of results that are no Nash equilibria; else empty."""
-        if "Nash" in self.concept or NOT_AN_EQUILIBRIUM not in self.claims:
-            return ""
-        name, _, at = self.concept.partition(" at ")
-        return f"{name} equilibrium{f' at {at}' * bool(at)}" * bool(name)
+        words = claim_in_words(NOT_AN_EQUILIBRIUM, self.concept)
+        return words if words != NOT_AN_EQUILIBRIUM and NOT_AN_EQUILIBRIUM in self.claims else ""
 
     @cached_property
     def residual(self) -> float:
@@ -533,11 +532,14 @@ class PointResults:
     @property
     def claim(self) -> str:
         """Claims in words, counted where they differ; of another concept than Nash, that concept."""
+        return counted(self.claims_in_words)
+
+    @property
+    def claims_in_words(self) -> Counter[str]:
+        """Claims in words and their numbers."""
         none = {"": self.list_words.partition(";")[0]} if self.is_proved_absent else {}
-        words = {"": "no certificate", **none}
-        if self.other_concept:
-            words[NOT_AN_EQUILIBRIUM] = self.other_concept
-        return counted(Counter({words.get(claim, claim): n for claim, n in self.claims.items()}))
+        pairs = self.claims.items()
+        return Counter({none.get(claim) or claim_in_words(claim, self.concept): n for claim, n in pairs})
 
     @cached_property
     def profile_words(self) -> str:

@@ -186,9 +186,11 @@ def _cell_table(where: str, cells: Sequence[JudgedCell], words: Words) -> Report
         regret, bound = (
             "–" if certificate[key] is None else f"{certificate[key]:.3g}" for key in ("regret", "bound")
         )
-        claim = certificate["claim"] or "no certificate"
         rows.append(
-            (words.place(about["place"]), [certificate["cell"], claim, about["status"], regret, bound])
+            (
+                words.place(about["place"]),
+                [certificate["cell"], about["claim"], about["status"], regret, bound],
+            )
         )
     return ReportTable(where, ["cell", "claim", "status", "regret", "bound"], rows)
 

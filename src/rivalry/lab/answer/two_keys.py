@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from rivalry.core.results import CLAIMS
+from rivalry.core.results import CLAIMS, claim_in_words
 from rivalry.lab.answer.cases import (
     LEFT_OUT,
     Row,
@@ -187,11 +187,11 @@ def _marks(table: AnswerTable) -> tuple[list[bool], str, list[str]]:
     at = table.columns.index("claim")
     kinds = [_COUNTS.sub("", row[at].text.partition(":")[0]) for row in table.rows]
     best = max(kinds, key=lambda kind: CLAIMS.index(kind) if kind in CLAIMS else -1)
-    weaker = Counter(kind or "no certificate" for kind in kinds if kind != best)
+    weaker = Counter(claim_in_words(kind) for kind in kinds if kind != best)
     if not weaker:
         return [False] * count, "", [*notes, f"claim: {best}"]
     words = ", ".join(f"{kind} ({n} of {count})" for kind, n in weaker.most_common())
-    mark = f"{MARK} {words}; without a mark: {best or 'no certificate'}"
+    mark = f"{MARK} {words}; without a mark: {claim_in_words(best)}"
     return [kind != best for kind in kinds], mark, notes
 
 

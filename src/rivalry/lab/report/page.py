@@ -13,7 +13,7 @@ from typing import Any
 from unicodedata import lookup
 
 from rivalry.core.files import folder_for, followed, write
-from rivalry.core.results import CLAIMS, WITH_GAIN, gain_in_words, radius_in_words
+from rivalry.core.results import CLAIMS, WITH_GAIN, claim_in_words, gain_in_words, radius_in_words
 from rivalry.games import GAMES
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name, failures_of, lines, warnings_of
@@ -35,7 +35,7 @@ from rivalry.text.display import typeset, verified_in_words
 RUN_KEYS = ("name", "kind")
 LIVING = "figures_of_report"  # the hook of living figures
 ROWS = 30  # most points in the table of results
-UNCERTIFIED = "no certificate"
+UNCERTIFIED = claim_in_words("")
 LABELS: dict[str, str] = collect("LABELS")
 SECTIONS: dict[str, str] = collect("REPORT_SECTIONS")
 
@@ -273,16 +273,17 @@ def _method(table: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 def certificate_groups(cells: Sequence[JudgedCell]) -> list[dict[str, Any]]:
     """Return finished cells by method, claim and status, each with the largest regret and its point."""
-    groups: dict[tuple[str, str, str], list[JudgedCell]] = defaultdict(list)
+    groups: dict[tuple[str, str, str, str], list[JudgedCell]] = defaultdict(list)
     for certificate, about in cells:
-        key = (str(certificate["algorithm"]), certificate["claim"] or UNCERTIFIED, about["status"])
+        own = certificate["claim"] or UNCERTIFIED
+        key = (str(certificate["algorithm"]), own, about["claim"], about["status"])
         groups[key].append((certificate, about))
     strength = (UNCERTIFIED, *CLAIMS)
-    order = sorted(groups, key=lambda key: (key[0], -strength.index(key[1]), key[2]))
+    order = sorted(groups, key=lambda key: (key[0], -strength.index(key[1]), *key[2:]))
     return [_group(*key, groups[key]) for key in order]
 
 
-def _group(method: str, claim: str, status: str, rows: list[JudgedCell]) -> dict[str, Any]:
+def _group(method: str, claim: str, said: str, status: str, rows: list[JudgedCell]) -> dict[str, Any]:
     worst, about = max(rows, key=lambda row: -1.0 if row[0]["regret"] is None else row[0]["regret"])
     coverages = {row["coverage"] or "none" for row, _ in rows}
     coverage = coverages.pop() if len(coverages) == 1 else "mixed"
@@ -300,7 +301,7 @@ def _group(method: str, claim: str, status: str, rows: list[JudgedCell]) -> dict
         words = ", ".join(part for part in (words, verified) if part)
     group = {
         "method": method,
-        "claim": claim,
+        "claim": said,
         "words": typeset(words),
         "status": status,
         "coverage": coverage,

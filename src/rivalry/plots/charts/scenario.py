@@ -24,6 +24,8 @@ class ScenarioSeries(NamedTuple):
     """A metric over a parameter: ``values [point series player]``, ``certified [point series]``.
 
     With several replications ``values`` are means, and ``half`` is half the width of their 95 % intervals.
+    ``concepts`` are the solution concepts of results that are not certified, if none are judged as Nash
+    equilibria.
     """
 
     name: str
@@ -34,6 +36,7 @@ class ScenarioSeries(NamedTuple):
     words: str
     half: np.ndarray
     runs: int
+    concepts: tuple[str, ...] = ()
 
 
 @chart
@@ -169,7 +172,17 @@ def family(
     if series is None:
         values, half, worth = values[:, None], half[:, None], worth[:, None]
     labels = [] if series is None else [select.place_of(data, series, k) for k in range(data[series].size)]
-    return ScenarioSeries(name, x[order], labels, values[order], worth[order], found.words, half[order], runs)
+    return ScenarioSeries(
+        name,
+        x[order],
+        labels,
+        values[order],
+        worth[order],
+        found.words,
+        half[order],
+        runs,
+        tuple(found.other_concepts()),
+    )
 
 
 def _quantities(data: Dataset, wanted: Names) -> list[str]:
@@ -266,7 +279,8 @@ def family_legend(ax: Axes, every: Sequence[ScenarioSeries], series: str | None,
             look = MARKERS[k % len(MARKERS)] + DASHES[k % len(DASHES)]
             ax.plot([], [], look, color=INK, markersize=3.4, label=style.player_label(k, players))
     if not all(curve.certified[np.isfinite(curve.values).any(axis=2)].all() for curve in every):
-        style.explain_hollow(ax)
+        of_all = {curve.concepts for curve in every}
+        style.explain_hollow(ax, what=", ".join(of_all.pop()) if len(of_all) == 1 else "")
     if breaks:
         ax.plot([], [], ":", color=INK, linewidth=0.8, label="discontinuity")
 

@@ -5,7 +5,7 @@ import { choice, claimCard, layout, point, stateOf } from "../panel.js";
 import { ascend, twinOf } from "../twins/twin.js";
 
 /** @typedef {import("../kit.js").Model} Model */
-/** @typedef {{branch: number, row: number, profile: number[][], stable: boolean, certified: boolean, regret: number | null, changes: boolean}} Place */
+/** @typedef {{branch: number, row: number, profile: number[][], stable: boolean, certified: boolean, claim: string, regret: number | null, changes: boolean}} Place */
 
 const SYMBOLS = /** @type {Record<string, string>} */ ({ symmetric_loss: "circle", split: "square", fold: "triangle", hopf: "star" });
 
@@ -20,6 +20,7 @@ function crossings(one, branch, value) {
     const near = part < 0.5 ? k : k + 1;
     const regrets = [one.regret[k] ?? null, one.regret[k + 1] ?? null];
     found.push({ branch, row: near, stable: one.stable[k] && one.stable[k + 1], certified: one.certified[k] && one.certified[k + 1],
+      claim: one.claim[one.certified[k] ? k + 1 : k],
       changes: one.stable[k] !== one.stable[k + 1],
       regret: regrets.includes(null) ? null : Math.max(.../** @type {number[]} */ (regrets)),
       profile: one.position[k].map((/** @type {number[]} */ own, /** @type {number} */ i) =>
@@ -236,7 +237,7 @@ function render({ model, el: root }) {
         + `${[...here.profile].map((own) => own.map((v) => format(v, 4)).join(", ")).join("; ")}.`
         + (orbit ? ` The players circle around it, with period ${format(orbit.period, 4)}.` : "");
       texts[2] = here.regret === null ? "No certificate." : `Largest gain at the nearest computed points ${format(here.regret, 3)}`
-        + ` (${data.coverage || "search"}): ${here.certified ? "no deviation found" : "not an equilibrium"}.`;
+        + ` (${data.coverage || "search"}): ${here.claim}.`;
       tone = here.certified ? "fair" : here.regret === null ? "" : "bad";
     }
     claim.say(tone, texts);
