@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import sem, t
 
 from rivalry.plots.select import band
-from rivalry.text.statistics import half_width, half_width_of, share_interval
+from rivalry.text.statistics import format_interval, half_width, half_width_of, share_interval
 
 
 @pytest.mark.parametrize("count", [2, 3, 30])
@@ -38,3 +42,32 @@ def test_share_intervals_of_zero_and_one_end_there(count: int) -> None:
     assert low == 0.0 < high < 1.0
     low, high = share_interval(count, count)
     assert 0.0 < low < high == 1.0
+
+
+@given(
+    st.floats(-1e12, 1e12, allow_subnormal=False),
+    st.floats(-4, 3).map(lambda power: 10.0**power),
+)
+def test_a_mean_has_no_digit_beyond_its_interval(mean: float, share: float) -> None:
+    """Two digits of half the width, and the mean to the same place; read back with decimals of their own."""
+    half = share * max(abs(mean), 1e-6)
+    value, width = map(Decimal, format_interval(mean, half).split(" ± "))
+    place = Decimal(10) ** (width.adjusted() - 1)  # of the second digit
+    assert width % place == value % place == 0
+    assert abs(width - Decimal(half)) <= place * Decimal("0.5000001")
+    assert abs(value - Decimal(mean)) <= place * Decimal("0.5000001") + abs(Decimal(mean)) * Decimal("1e-6")
+    assert not str(value).startswith("-0.0") or value < 0
+
+
+@pytest.mark.parametrize(
+    ("mean", "half", "words"),
+    [
+        (975849.0, 101477.0, "980000 ± 100000"),
+        (221812.0, 853.0, "221810 ± 850"),
+        (12.0, 9.96, "12 ± 10"),
+        (1.234, 0.0996, "1.23 ± 0.10"),
+        (-0.001, 0.5, "0.00 ± 0.50"),
+    ],
+)
+def test_both_numbers_of_an_interval_end_at_the_same_place(mean: float, half: float, words: str) -> None:
+    assert format_interval(mean, half) == words

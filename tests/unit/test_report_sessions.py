@@ -35,7 +35,7 @@ def test_prices_have_a_column_and_large_numbers_no_exponent():
     price = np.array([[11000.0, 11100.0, 11200.0], [1.5, 1.5, np.nan]])
     found = sessions(data(end_mean_price=(("algorithm", "session"), price)))
     assert found.columns == ["Gain", "Price"]
-    assert [parts[1] for _, _, parts in found.rows] == ["11100 ± 248", "1.5"]
+    assert [parts[1] for _, _, parts in found.rows] == ["11100 ± 250", "1.5"]
 
 
 def test_players_are_listed_separately_where_they_differ():

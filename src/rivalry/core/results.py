@@ -40,6 +40,7 @@ from rivalry.text.display import radius_in_words as radius_in_words
 from rivalry.text.display import strategy_by_name as strategy_by_name
 from rivalry.text.display import strategy_in_words as strategy_in_words
 from rivalry.text.display import undecided_in_words as undecided_in_words
+from rivalry.text.statistics import format_interval
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -245,7 +246,9 @@ class Certificate(NamedTuple):
         widest = int(np.argmax(self.regret))
         gain = f"regret {self.regret[widest]:.3g}"
         if self.error is not None:
-            gain += f" ± {self.error[widest]:.2g}"
+            finite = np.isfinite(self.error[widest])
+            pair = float(self.regret[widest]), float(self.error[widest])
+            gain = f"regret {format_interval(*pair)}" if finite else f"{gain} ± {self.error[widest]:.2g}"
         if self.payoff is not None and np.shape(self.payoff) == np.shape(self.regret):
             gain += f" of a payoff of {self.payoff[widest] + 0.0:.3g}"  # no minus zero
         text = (

@@ -97,17 +97,19 @@ def share_interval(times: int, count: int) -> np.ndarray:
 
 
 def format_interval(mean: float, half: float) -> str:
-    """Return a mean and half the width of its interval as text, to two digits of the half-width.
+    """Return a mean and half the width of its interval as text, both to the second digit of the half-width.
 
     Without a visible, finite half-width, only the mean is given.
 
     >>> format_interval(0.84868, 0.0226), format_interval(221812.0, 853.0), format_interval(0.49736, 0.0)
-    ('0.849 ± 0.023', '221812 ± 853', '0.4974')
+    ('0.849 ± 0.023', '221810 ± 850', '0.4974')
     >>> format_interval(1012.5 - 1e-6, 0.0) == format_interval(1012.5 + 1e-6, 0.0)  # of two methods
     True
     """
     mean = float(f"{mean:.{AGREED}g}")
     if not CERTAIN * abs(mean) < half < np.inf:
         return f"{mean:.4g}" if abs(mean) < 1e4 else f"{mean:.0f}"
-    places = max(0, 1 - int(np.floor(np.log10(half))))
-    return f"{mean:.{places}f} ± {half:.{places}f}"
+    digits, _, power = f"{half:.1e}".partition("e")
+    half, places = float(f"{digits}e{power}"), 1 - int(power)
+    value = round(mean, places) + 0.0  # no minus zero
+    return f"{value:.{max(places, 0)}f} ± {half:.{max(places, 0)}f}"
