@@ -335,3 +335,73 @@ def test_points_that_are_no_equilibria_decide_nothing_where_others_are() -> None
     assert Answer(about, data).sentences[0].text == (
         "Yes: leaving out points that are not equilibria, the payoff is 3, above 2."
     )
+
+
+def all_sentences(
+    test: dict[str, Any], rows: dict[tuple[str, float], list[Record]], **answer: Any
+) -> list[str]:
+    """All sentences on exact results by algorithm and reach, of methods without draws."""
+    coords = {
+        "algorithm": list(dict.fromkeys(name for name, _ in rows)),
+        "reach": list(dict.fromkeys(reach for _, reach in rows)),
+    }
+    cells = [({"algorithm": name, "reach": reach}, own[0]) for (name, reach), own in rows.items()]
+    about = study(test, **answer)
+    about["method"] = [{"name": name, "kind": "best_response"} for name in coords["algorithm"]]
+    return [one.text for one in Answer(about, collect(cells, coords)).sentences]
+
+
+def test_cases_that_the_verdict_told_are_not_repeated() -> None:
+    rows = {(name, 0.1): [number(value)] for name, value in zip("abc", (1.0, 2.0, 3.0), strict=True)}
+    words = {name: f"method {name}" for name in "abc"}
+    than = {"at": {"algorithm": "b"}}
+    test = {"quantity": "payoff", "at": {"algorithm": "a"}, "than": than, "below": 0.0}
+    assert all_sentences(test, rows, words=words) == [
+        "Yes: the payoff for method a is 1, lower by 1 than 2 for method b.",
+        "The payoff is 3 for method c.",
+    ]
+    del rows["c", 0.1]
+    assert len(all_sentences(test, rows, words=words)) == 1
+
+
+def test_a_course_of_which_the_verdict_told_one_point_stays_complete() -> None:
+    rows = {("a", reach): [number(value)] for reach, value in zip(REACHES, (1.0, 2.0, 3.0, 4.0), strict=True)}
+    test = {"quantity": "payoff", "at": {"reach": 0.2}, "above": 0.0}
+    assert all_sentences(test, rows)[1] == "As the reach rises from 0.1 to 0.4, the payoff rises from 1 to 4."
+
+
+def test_results_that_held_and_were_told_leave_no_unmarked_ones() -> None:
+    rows = {("a", 0.1): [number(1.0, "equilibrium")], ("a", 0.2): [number(3.0, "not an equilibrium")]}
+    said = all_sentences({"quantity": "payoff", "equals": 1.0}, rows)
+    assert said[0].startswith("Yes: leaving out points that are not equilibria, the payoff is 1")
+    assert not any("payoff is 3" in text for text in said)
+
+
+def test_claims_of_methods_that_the_verdict_told_are_not_repeated() -> None:
+    rows = {
+        ("a", 0.1): [number(1.0, "not an equilibrium")],
+        ("b", 0.1): [number(1.0, "equilibrium")],
+    }
+    said = all_sentences({"claim": "equilibrium", "at": {"algorithm": "a"}}, rows, words={"b": "the other"})
+    assert said[0].startswith("No: for a, ")
+    assert said[-1].startswith("For the other, the result is an equilibrium")
+
+
+def test_what_learners_gain_is_in_the_verdict_and_their_controls_in_the_next_sentence() -> None:
+    rows = {
+        (name, 0.1): [
+            {"status": ((), np.asarray("converged")), "pooled_gain": (("session",), np.array(gains))}
+        ]
+        for name, gains in [("a", [0.8, 0.82, 0.84]), ("a-memoryless", [0.1, 0.12, 0.14])]
+    }
+    coords = {"algorithm": ["a", "a-memoryless"], "reach": [0.1]}
+    cells = [({"algorithm": name, "reach": reach}, own[0]) for (name, reach), own in rows.items()]
+    about = study(
+        {"quantity": "pooled_gain", "at": {"algorithm": "a"}, "above": 0.0}, quantities=["pooled_gain"]
+    )
+    about["method"] = [{"name": "a", "kind": "repeated_q_learning", "negative_controls": ["memoryless"]}]
+    first, second = (one.text for one in Answer(about, collect(cells, coords)).sentences)
+    assert "0.82" in first
+    assert "0.82" not in second
+    assert "without memory (0.12" in second
+    assert "1 at the joint maximum" in second

@@ -96,15 +96,21 @@ class Answer:
             return []
         few = self.points if self.sampled is self.data else points_of(self.study, self.sampled)
         first = None if self._absent_rows else verdict(self.study, self.points)
-        covered, decided = (first.covered, [first.sentence]) if first else ("", [])
-        lead = on_two_keys(self.study, few) or on_quantities(self.study, few, covered)
+        decided = [first.sentence] if first else []
+        covered, stated = (first.quantities, first.stated) if first else ((), ())
+        if few is not self.points:  # of a thinned run, every point is another object
+            stated = tuple(one for one in few if any(one.is_at_point(other) for other in stated))
+        lead = on_two_keys(self.study, few, covered if stated else ()) or on_quantities(
+            self.study, few, covered, stated
+        )
         lead = lead or ([] if first else position_sentences(self.study, few))
         lists = on_lists(self.study, self.points)
         lists = lists[: MOST - 1]
         proved = all(one.boxes >= 0 for one in self.points)  # a list with proofs claims more
         courses = claim_courses(self.study, points_asked(self.study, few))
-        known = covered == "claim" or any(one.text in courses for one in lead)
-        claims = [] if proved or known else on_claims(self.study, self.points)
+        known = any(one.text in courses for one in lead)
+        claims_stated = first.stated if first and "claim" in covered else ()
+        claims = [] if proved or known else on_claims(self.study, self.points, claims_stated)
         said = decided[0].text.partition(": ")[2] if decided else ""
         lead = [one for one in lead if not _repeats(one.text, said)]
         lists = [one for one in lists if lowered(one.text) != said]

@@ -120,9 +120,18 @@ def _is_named_by(rows: Sequence[Row], key: str, count: int) -> bool:
 
 
 def trend_of(
-    study: Mapping[str, Any], name: str, found: Sequence[PointResults], words: Words
+    study: Mapping[str, Any],
+    name: str,
+    found: Sequence[PointResults],
+    words: Words,
+    stated: Sequence[PointResults] = (),
 ) -> Trend | None:
-    """Return the trend of a quantity over a sweep; along another key if it is constant along the first."""
+    """Return the trend of a quantity over a sweep; along another key if it is constant along the first.
+
+    Cases all of whose rows are ``stated`` elsewhere are left out.
+    """
+    if stated:
+        return _rest_of(study, name, found, words, stated)
     asked = name in ((study.get("answer") or {}).get("quantities") or ())
     rows = [
         Row(one.algorithm, one.at, each, is_refuted(one) and not is_gain(name), one.bound_of_search)
@@ -153,6 +162,8 @@ def trend_of(
         where = f" at {words.place(row.at)}" * bool(row.at and others)
         several = len({one.algorithm for one in found}) > 1
         where += f" for {words.method(row.method)}" * (several and words.is_named(row.method))
+    elif len({row.method for row in rows}) == 1 < len({one.algorithm for one in found}):
+        where = f" for {words.method(rows[0].method)}" * words.is_named(rows[0].method)
     elif len(rows) < known and not key and len({str(row.at) for row in rows}) == 1:
         where = f" at {words.place(rows[0].at)}"
     cases, by = _cases(rows, name, key, words, falls(study, key))
@@ -169,6 +180,37 @@ def trend_of(
     in_step = tuple(k for k in _varying(rows) if key and k != key and _in_step(rows, k, key))
     left_out = len(rows) < known
     return Trend(name, key, cases, by, fixed, averaged, where, in_step, left_out) if cases else None
+
+
+def _rest_of(
+    study: Mapping[str, Any],
+    name: str,
+    found: Sequence[PointResults],
+    words: Words,
+    stated: Sequence[PointResults],
+) -> Trend | None:
+    """Return the trend of a quantity over the cases of which not all rows are stated; None without any."""
+    trend = trend_of(study, name, found, words)
+    if trend is None:
+        return None
+    cases: dict[Any, list[PointResults]] = {}
+    for one in found:
+        if one.quantities.get(name) or one.numbers(name, {}):
+            place = tuple((k, str(v)) for k, v in one.at.items() if k not in (trend.key, trend.fixed))
+            cases.setdefault((one.algorithm, place), []).append(one)
+    rest = [one for own in cases.values() if not all(one in stated for one in own) for one in own]
+    if sum(map(len, cases.values())) == len(rest):
+        return trend
+    trend = trend_of(study, name, rest, words)
+    # rows that held are stated: the others would be unmarked
+    if trend is None or (not is_gain(name) and name not in OF_DYNAMICS and all(map(is_refuted, rest))):
+        return None
+    at = {k: v for k, v in rest[0].at.items() if all(one.at.get(k) == v for one in rest)}
+    at = {k: v for k, v in at.items() if any(one.at.get(k) != v for one in found)}
+    where = f" at {words.place(at)}" * bool(at)
+    if len({one.algorithm for one in rest}) == 1 < len({one.algorithm for one in found}):
+        where += f" for {words.method(rest[0].algorithm)}"
+    return trend._replace(where=where)
 
 
 def _without_refuted(rows: list[Row], key: str) -> tuple[list[Row], str]:

@@ -78,11 +78,18 @@ _MORE = {
 }
 
 
-def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
-    """Return the sentence on what the certificates claim; none without certificates."""
+def on_claims(
+    study: Mapping[str, Any], found: Sequence[PointResults], stated: Sequence[PointResults] = ()
+) -> list[Sentence]:
+    """Return the sentence on what the certificates claim; none without certificates.
+
+    Methods all of whose results are ``stated`` elsewhere are left out.
+    """
     words, asked = Words(study), points_asked(study, found)
     bases = {str(table["name"]) for table in study["method"]}  # others are negative controls
     asked = [one for one in asked if one.algorithm in bases] or asked
+    methods_left = {one.algorithm for one in asked if one.certified and one not in stated}
+    asked = [one for one in asked if one.algorithm in methods_left]
     rows = [one for one in asked if one.certified and not one.other_concept]
     others = [one for one in asked if one.certified and one.other_concept]
     counts: Counter[str] = Counter()
@@ -173,7 +180,8 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
     )
     if {one.algorithm for one in found} - set(methods):
         names = [words.method(name) for name in methods]
-        who = joined(names) if len(names) < 3 else f"the {len(names)} methods named"
+        which = "other methods" if set(stated) & set(found) else "methods named"
+        who = joined(names) if len(names) < 3 else f"the {len(names)} {which}"
         said = f"For {who}, {said[0].lower()}{said[1:]}"
     return [Sentence(f"{at_point(study, asked, words, said)}.", basis)]
 

@@ -245,6 +245,10 @@ class PointResults:
                 return False
         return True
 
+    def is_at_point(self, other: PointResults) -> bool:
+        """Return whether the results are of the same method and point."""
+        return self.algorithm == other.algorithm and self.at == other.at
+
     def numbers(self, name: str, at: Mapping[str, Any]) -> tuple[Estimate, ...]:
         """Return a quantity's numbers at coordinates of its own, one per entry; one if all are equal."""
         if name not in self._known:

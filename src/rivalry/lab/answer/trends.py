@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -51,9 +51,15 @@ EXCEPT = ", except in cases that have no others"
 
 
 def on_quantities(
-    study: Mapping[str, Any], found: Sequence[PointResults], covered: str = ""
+    study: Mapping[str, Any],
+    found: Sequence[PointResults],
+    covered: Collection[str] = (),
+    stated: Sequence[PointResults] = (),
 ) -> list[Sentence]:
-    """Return sentences on the quantities of a study, the most important first, but what a verdict covers."""
+    """Return sentences on the quantities of a study, the most important first.
+
+    What a verdict says of the quantities ``covered``, for the rows that it has ``stated``, is left out.
+    """
     words, rows = Words(study), points_asked(study, found)
     sentences: list[str] = []
     together: list[Trend] = []
@@ -76,7 +82,14 @@ def on_quantities(
         and not (counted and name.endswith("_count"))
     )
     order = [name for name in wanted if name in names or name == "profile"] or list(names)[:TOGETHER]
-    order = [name for name in order if name != covered or _controls(study, name, found, words)]
+    of = dict.fromkeys(covered, stated)
+    order = [
+        name
+        for name in order
+        if not of.get(name)
+        or trend_of(study, name, rows, words, stated)
+        or _controls(study, name, found, words)
+    ]
     still, subject = bool(order), None
     for name in order:
         if name == "profile" and not (words.is_named(name) and trend_of(study, name, rows, words)):
@@ -86,14 +99,14 @@ def on_quantities(
             tell_together()
             sentences += claim_courses(study, rows)
             subject = None
-        elif own := _controls(study, name, found, words):
+        elif own := _controls(study, name, found, words, of.get(name, ())):
             tell_together()
             sentences += own
             base = [one for one in rows if one.algorithm in {str(table["name"]) for table in study["method"]}]
-            subject = trend_of(study, name, base, words)
+            subject = trend_of(study, name, base, words, of.get(name, ()))
             if subject and len(subject.cases) > 1:
                 sentences += [_without(text, subject) for text in _ranking(study, subject, words)]
-        elif subject := trend_of(study, name, rows, words):
+        elif subject := trend_of(study, name, rows, words, of.get(name, ())):
             alone = list(subject.cases) == [""]
             parts = sum(len(one.cases[""]) for one in together) + len(next(iter(subject.cases.values())))
             if not alone or (together and (_about(together[0]) != _about(subject) or parts > TOGETHER)):
@@ -445,7 +458,13 @@ def _unclear(ordered: Sequence[tuple[str, Estimate]]) -> str:
     return f"; not significantly different are {'; and '.join(texts)}" if texts else ""
 
 
-def _controls(study: Mapping[str, Any], name: str, found: Sequence[PointResults], words: Words) -> list[str]:
+def _controls(
+    study: Mapping[str, Any],
+    name: str,
+    found: Sequence[PointResults],
+    words: Words,
+    stated: Sequence[PointResults] = (),
+) -> list[str]:
     """Return a sentence on learners that cannot punish, and whether they gain less than the others."""
     gains = {one.algorithm: one.quantities[name][0] for one in found if name in one.quantities}
     if name not in GAINS or len(gains) < sum(name in one.quantities for one in found):
@@ -463,8 +482,13 @@ def _controls(study: Mapping[str, Any], name: str, found: Sequence[PointResults]
             kind: one for kind, one in controls.items() if one.mean >= own.mean or not differ(one, own)
         }
         less = [f"{label[kind]} ({one.text})" for kind, one in controls.items() if kind not in not_less]
-        scale = "where 0 is the equilibrium and 1 the joint maximum"
-        said = f"The {quantity} of {words.method(base)} is {own.text}, {scale}; "
+        known = any(one.algorithm == base for one in stated)
+        said = (
+            "On this scale from 0 in equilibrium to 1 at the joint maximum, "
+            if known
+            else f"The {quantity} of {words.method(base)} is {own.text}, where 0 is the equilibrium "
+            "and 1 the joint maximum; "
+        )
         if not_less:
             parts = []
             for kind, one in not_less.items():
@@ -474,5 +498,7 @@ def _controls(study: Mapping[str, Any], name: str, found: Sequence[PointResults]
                 parts.append(f"{label[kind]}, which cannot punish, gains {same} ({one.text})")
             return [f"{said}{joined(parts)}: the gain alone is no evidence of collusion."]
         same = same_draws([(own, one) for one in controls.values()])
-        return [f"{said}{f'{same} ' * bool(same)}it is less for {joined(less)}, which cannot punish."]
+        subject = f"the {quantity}" if known else "it"
+        same = f"{same} " * bool(same)
+        return [f"{said}{same}{subject} is less for {joined(less)}, which cannot punish."]
     return []

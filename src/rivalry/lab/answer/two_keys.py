@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -226,8 +226,13 @@ class Case(NamedTuple):
         return bool(same and start and end and np.array_equal(start.labels, end.labels))
 
 
-def on_two_keys(study: Mapping[str, Any], points: Sequence[PointResults]) -> list[Sentence]:
-    """Return a sentence per quantity on two keys, the study's first quantities; none of other sweeps."""
+def on_two_keys(
+    study: Mapping[str, Any], points: Sequence[PointResults], covered: Collection[str] = ()
+) -> list[Sentence]:
+    """Return a sentence per quantity on two keys, the study's first quantities but those covered.
+
+    There is none of other sweeps.
+    """
     rows, words = points_asked(study, points), Words(study)
     if len({point.algorithm for point in rows}) != 1:
         return []
@@ -235,7 +240,7 @@ def on_two_keys(study: Mapping[str, Any], points: Sequence[PointResults]) -> lis
     known = dict.fromkeys(
         name for point in rows for name, values in point.quantities.items() if is_reported(values)
     )
-    order = [name for name in wanted or known if name in known and name != "profile"][:MOST]
+    order = [name for name in wanted or known if name in known and name not in ("profile", *covered)][:MOST]
     texts = [_sentence(study, name, rows, words) for name in order]
     if not (texts and texts[0]):  # the first quantity is the study's question
         return []

@@ -22,7 +22,7 @@ from rivalry.lab.answer.claims import on_claims, on_lists
 from rivalry.lab.answer.courses import turns, with_article
 from rivalry.lab.answer.estimates import EQUAL, VISIBLE, Estimate, difference_in_words, paired_margin
 from rivalry.lab.answer.grammar import joined, lowered
-from rivalry.lab.answer.points import PointResults
+from rivalry.lab.answer.points import PointResults, tested
 from rivalry.lab.answer.trends import course_sentence
 from rivalry.lab.study.words import ROLES, Words
 
@@ -55,10 +55,11 @@ class Compared(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The sentence that decides a question, and what it says in full: a quantity, ``claim`` or nothing."""
+    """The sentence that decides a question; the quantities, or ``claim``, that it tells, and their rows."""
 
     sentence: Sentence
-    covered: str
+    quantities: tuple[str, ...]
+    stated: tuple[PointResults, ...] = ()
 
 
 def verdict(study: Mapping[str, Any], found: Sequence[PointResults]) -> Verdict | None:
@@ -78,14 +79,43 @@ def verdict(study: Mapping[str, Any], found: Sequence[PointResults]) -> Verdict 
     else:
         decided, said = _on_numbers(test, rows, found, words)
     said = f"{lowered(LEFT_OUT)}, {said}" if said and len(rows) < len(known) else said
-    asked = points_asked(study, found)
-    with_it = [one for one in asked if (one.certified if name == "claim" else one.numbers(name, {}))]
-    others = [one for one in with_it if one not in rows]
-    swept = {"algorithm", *(key for one in asked for key in one.at)}
-    dims = {*(test.get("at") or {})} - swept
-    few = "claim" in test or "monotone" in test or len(rows) <= ONE_BY_ONE
-    full = few and not others and not dims and "than" not in test
-    return Verdict(Sentence(f"{WORDS[decided]}: {said}", basis_of(rows)), name * full) if said else None
+    stated = _stated(test, decided, rows, found, words)
+    names = (name, *tested(test)) if stated else (name,)
+    return Verdict(Sentence(f"{WORDS[decided]}: {said}", basis_of(rows)), names, stated) if said else None
+
+
+def _stated(
+    test: Mapping[str, Any],
+    decided: bool | None,
+    rows: Sequence[PointResults],
+    found: Sequence[PointResults],
+    words: Words,
+) -> tuple[PointResults, ...]:
+    """Return the rows of which a verdict has all numbers of its quantity, or the claim."""
+    if "claim" in test or "monotone" in test:
+        return tuple(rows)
+    than = test.get("than") or {}
+    swept = {"algorithm", *(key for one in found for key in one.at)}
+    if {*(test.get("at") or {}), *(than.get("at") or {})} - swept:  # some entries of a quantity
+        return ()
+    count = sum(len(_pairs(test, one, rows, found, words)) for one in rows)
+    if count > ONE_BY_ONE:
+        return tuple(rows) if "equals" in test and decided and not than else ()
+    others = [] if than.get("quantity") else _references(than, rows, found)
+    return (*rows, *others)
+
+
+def _references(
+    than: Mapping[str, Any], rows: Sequence[PointResults], found: Sequence[PointResults]
+) -> list[PointResults]:
+    """Return the rows that others are compared with."""
+    places = [{**one.at, "algorithm": one.algorithm, **(than.get("at") or {})} for one in rows if than]
+    pairs = [
+        (other, {k: v for k, v in at.items() if k in other.at or k == "algorithm"})
+        for other in found
+        for at in places
+    ]
+    return [other for other, at in pairs if other.is_at(at) and other not in rows]
 
 
 def _all_or_some(met: Sequence[bool | None], test: Mapping[str, Any]) -> bool | None:
