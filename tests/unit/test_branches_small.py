@@ -440,7 +440,7 @@ def test_entries_of_parameters_are_added_to_or_replaced() -> None:
         ("drive[-1]", "drive[-1] is no entry of an array of shape (2,)"),
         ("drive[0, 0]", "drive[0, 0] is no entry of an array of shape (2,)"),
         ("drive[]", "drive[] is no entry of an array of shape (2,)"),
-        ("drive.x", "'drive.x' must be an array of the game, as in 'reach' or 'reach[1]'"),
+        ("drive.x", "drive.x: no array of this game; it has drive, matrix"),
         (["drive", 3], "3 must be an array of the game, as in 'reach' or 'reach[1]'"),
         ([], "[] must name at least one array, and each once"),
         ("drive[0], drive[0]", "'drive[0], drive[0]' must name at least one array, and each once"),

@@ -120,7 +120,7 @@ def test_wrong_parameters_are_refused() -> None:
     for parameter, words in (
         ("tax", "parameter: tax: no array of this game; it has cap, price, prize"),
         ("prize[2]", r"parameter: prize\[2\] is no entry of an array of shape \(2,\)"),
-        ("prize.x", r"parameter: 'prize\.x' must be an array of the game, as in 'reach' or 'reach\[1\]'"),
+        ("prize.x", r"parameter: prize\.x: no array of this game; it has cap, price, prize"),
         (["prize", "prize"], "must name at least one array, and each once"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -130,7 +130,7 @@ def test_parameters_of_own_games_are_arrays_or_entries_of_them() -> None:
     world = core.on_ranges(Effort(), {"cost[1]": (0.5, 1.5)})
     assert world.at(np.array([0.25])).cost.tolist() == [1.0, 0.75]
     assert len(set(world.labels)) == 2
-    with pytest.raises(ValueError, match="there is no such entry in an array of shape"):
+    with pytest.raises(ValueError, match="is no entry of an array of shape"):
         core.on_ranges(Effort(), {"cost[2]": (0.5, 1.5)})
 
 

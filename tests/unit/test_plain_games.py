@@ -118,14 +118,6 @@ def test_parameters_of_a_class_with_slots_cannot_be_changed() -> None:
         rv.with_(Slots(), gain=1.0)
 
 
-def test_a_number_of_a_plain_class_cannot_be_varied() -> None:
-    game = Plain(np.ones(2))
-    game.tax = 0.5  # type: ignore[attr-defined]
-    words = r"parameter: tax is the number 0.5, .* derive Plain from rivalry.extend.Tree, .*np.array\(0.5\)"
-    with pytest.raises(ValueError, match=words):
-        rv.solve(game, rv.methods.ComparativeStatics("tax"))
-
-
 @pytest.mark.parametrize("change", ["array", "entry", "list"])
 @pytest.mark.slow
 def test_changes_to_a_plain_game_take_effect(change: str) -> None:

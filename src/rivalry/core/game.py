@@ -6,6 +6,7 @@ that may be swept are array leaves, sizes and options are static fields.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     Env = Any
 
 G = TypeVar("G")
+
+ENTRY = re.compile(r"((?:\w+\.)*)([A-Za-z_]\w*)\s*(?:\[([^\]]*)\])?")  # table, array, index
 
 
 @runtime_checkable
@@ -292,9 +295,8 @@ def jacobian(game: Game, x: Profile) -> Float[Array, "row column"]:
 def arrays(game: object) -> dict[str, Array | np.ndarray]:
     """Return a game's arrays by the names that `with_` takes, with those of its parts that it exposes."""
     kinds = jax.Array | np.ndarray
-    found: dict[str, Any] = {
-        name: value for name, value in attributes(game).items() if isinstance(value, kinds)
-    }
+    known = {name: _array(game, name) for name in attributes(game)}
+    found: dict[str, Any] = {name: value for name, value in known.items() if value is not None}
     for path, leaf in jax.tree_util.tree_flatten_with_path(game)[0]:
         last = path[-1] if path else None
         name = last.name if isinstance(last, jax.tree_util.GetAttrKey) else ""
@@ -305,12 +307,54 @@ def arrays(game: object) -> dict[str, Array | np.ndarray]:
     return found
 
 
+def array_entry(game: object, key: str) -> tuple[str, tuple[int, ...]]:
+    """Return the name of the array, and the index within it, that a key of a game refers to.
+
+    A key is ``reach``, an entry ``reach[1]``, or a key of the factory or of a study's sweep,
+    ``game.parameters.a``.
+
+    Raises
+    ------
+    ValueError
+        For a name that is no array of the game, and for an index outside the array.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> firms = rv.games.continuous(payoffs=["x1 * (a - x1)"], parameters={"a": 1.0})
+    >>> array_entry(firms, "parameters.a"), array_entry(rv.games.market(), "unit_cost[1]")
+    (('a', ()), ('unit_cost', (1,)))
+    """
+    match = ENTRY.fullmatch(key.removeprefix("game.").strip())
+    table, name, inside = match.groups() if match else ("", key, None)
+    value = _array(game, name)
+    if value is None or (table and keyword_of(game, name) != table + name):
+        known = ", ".join(sorted(arrays(game))) or "none"
+        whole = isinstance(getattr(game, name, None), int) and is_plain(game)
+        remedy = f"; a parameter is a real number, as in {getattr(game, name)}.0" if whole else ""
+        raise ValueError(f"{key}: no array of this game; it has {known}{remedy}")
+    index = inside.split(",") if inside is not None else []
+    within = zip(index, value.shape, strict=False)
+    if len(index) > value.ndim or not all(k.strip().isdecimal() and int(k) < size for k, size in within):
+        raise ValueError(f"{name}[{inside}] is no entry of an array of shape {value.shape}")
+    return name, tuple(map(int, index))
+
+
+def _array(game: object, name: str) -> Array | np.ndarray | None:
+    """Return the array ``name`` of a game, also a real number of a plain class; None where it has none."""
+    value = getattr(game, name, None)
+    if isinstance(value, float) and name in attributes(game) and is_plain(game):
+        return np.asarray(value)
+    return value if isinstance(value, jax.Array | np.ndarray) else None
+
+
 def with_(game: G, **changes: object) -> G:
     """Return a copy of a game with some arrays replaced.
 
     A keyword of the factory that made the game is given to the factory, so that all that follows from it
     changes too, such as the bounds of the space. Other arrays, arrays of other games, and traced values
-    replace the array alone; these values are broadcast to the shape of the array and take its dtype.
+    replace the array alone; these values are broadcast to the shape of the array and take its dtype. An
+    entry of an array is named as in a sweep, ``with_(game, **{"reach[0]": 0.3})``.
 
     Raises
     ------
@@ -325,26 +369,26 @@ def with_(game: G, **changes: object) -> G:
     [20.0, 100.0]
     """
     plain = is_plain(game)
-    keys, new = {}, {}
-    for name, value in changes.items():
-        old = getattr(game, name, None)
-        if not isinstance(old, jax.Array | np.ndarray):
-            raise ValueError(f"{name}: no array of this game; it has {', '.join(sorted(arrays(game)))}")
+    keys: dict[str, Any] = {}
+    new: dict[str, Any] = {}
+    for key, value in changes.items():
+        name, index = array_entry(game, key)
+        old: Any = new[name] if name in new else _array(game, name)
         try:
             # equal dtype and shape: the programs compiled for the game also serve the copy
-            new[name] = jnp.broadcast_to(jnp.asarray(value, dtype=old.dtype), old.shape)
+            entry = jnp.broadcast_to(jnp.asarray(value, dtype=old.dtype), old[index].shape)
         except (TypeError, ValueError):
-            raise ValueError(f"{name}: {value!r} does not fit the shape {old.shape}") from None
-        if not isinstance(new[name], jax.core.Tracer) and (key := keyword_of(game, name)):
-            given = np.asarray(value, dtype=old.dtype)
-            keys[name] = key, given.item() if given.size == 1 else given.tolist()
+            raise ValueError(f"{key}: {value!r} does not fit the shape {old[index].shape}") from None
+        new[name] = jnp.asarray(old).at[index].set(entry) if index else entry
+        if not isinstance(new[name], jax.core.Tracer) and (keyword := keyword_of(game, name)):
+            stated = np.asarray(new[name] if index else value, dtype=old.dtype)
+            keys[name] = keyword, stated
     if keys:
-        game = variant(game, **dict(keys.values()))
+        made = {key: value.item() if value.size == 1 else value.tolist() for key, value in keys.values()}
+        game = variant(game, **made)
     for name, value in new.items():
         if name not in keys:
             game = replace_array(game, name, value) if plain else eqx.tree_at(attrgetter(name), game, value)
-        elif np.asarray(changes[name]).shape == value.shape and not np.array_equal(
-            getattr(game, name), value
-        ):
+        elif keys[name][1].shape == value.shape and not np.array_equal(getattr(game, name), value):
             raise ValueError(f"{name}: follows from other keywords of this game; change those")
     return game

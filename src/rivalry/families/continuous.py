@@ -40,6 +40,13 @@ class FormulaGame(OneLineRepr, eqx.Module):
         constraints = {"shared": " and ".join(one.text for one in self.shared)} if self.shared else {}
         return f"Game of {len(self.choices)} players by formulas", self.parameters | constraints
 
+    def __getattr__(self, name: str) -> Any:
+        # the parameters are attributes: with_(game, a=2.0) and game.a
+        # by __dict__: while an object is copied or unpickled `self.parameters` would recurse
+        if name in self.__dict__.get("parameters", {}):
+            return self.parameters[name]
+        raise AttributeError(f"this game by formulas has no {name!r}")
+
     def _values(self, formulas: tuple[Formula, ...], x: Profile) -> Array:
         named = {name: x[i, j] for i, own in enumerate(self.choices) for j, name in enumerate(own)}
         values = [jnp.asarray(formula(named | self.parameters), dtype=float) for formula in formulas]
@@ -108,6 +115,8 @@ def continuous(
     for name in parameters:
         if not NAME.fullmatch(name) or name in FUNCTIONS or name in every:
             raise ValueError(f"parameters.{name}: must be a name that is no function's and no choice's")
+        if hasattr(FormulaGame, name) or name in FormulaGame.__dataclass_fields__:
+            raise ValueError(f"parameters.{name}: is an attribute of every game; choose another name")
         if not np.isfinite(parameters[name]):
             raise ValueError(f"parameters.{name}: {parameters[name]:g} must be finite")
     known = [*every, *parameters]

@@ -53,7 +53,11 @@ def variant(game: G, **changes: object) -> G:
         name, *rest = parts_of(key)
         if name not in known:
             raise ValueError(f"{key}: is no keyword of {recipe.make.__name__}; {near(str(name), known)}")
-        given[str(name)] = replace_entry(given.get(str(name)), rest, value, key, given.get("players"))
+        old, players, array = given.get(str(name)), given.get("players"), getattr(game, str(name), None)
+        if rest and isinstance(rest[0], int) and array is not None and np.ndim(array) == 1:
+            # a default that follows from other keywords, such as a cost from the demand
+            old, players = array if old is None else old, len(array)
+        given[str(name)] = replace_entry(old, rest, value, key, players)
     return recipe.make(**given)  # type: ignore[no-any-return]
 
 
@@ -103,8 +107,8 @@ def replace_entry(
     step, *rest = path
     if isinstance(step, int) and is_number(old) and players:  # one number for all players
         old = [old] * players
-    if isinstance(old, np.ndarray):
-        old = old.tolist()
+    if not isinstance(old, str | list | tuple | Mapping) and np.ndim(old):  # an array, also of JAX
+        old = np.asarray(old).tolist()
     present = "nothing" if old is None else format_value(old)
     if isinstance(step, str):
         table = {"kind": old} if words and isinstance(old, str) else {} if old is None else old

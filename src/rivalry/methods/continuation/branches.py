@@ -55,8 +55,8 @@ class Branches(BaseLearner):
     symmetrically in three; where groups meet, the branch on which they are one. Branches that differ only by
     a permutation of the players are followed once.
 
-    ``parameter`` is the name of an array field of the game, as in `rivalry.with_` (a number applies to all
-    players), or in Python a function from a value to a game. ``step`` bounds the steps, in widths of the
+    ``parameter`` is an array of the game or an entry of one, as in `rivalry.with_` (a number applies to all
+    entries), or in Python a function from a value to a game. ``step`` bounds the steps, in widths of the
     space and fractions of the range. ``switch`` is the number of generations of branches to follow; 0 follows
     only the initial ones. ``searches`` is the number of starting points of the search for symmetric
     equilibria at either end of the range; a start replaces the search. ``cycles`` requests the periodic
@@ -356,7 +356,7 @@ class Tracer:
         kind, found = KINDS[s["event_kind"][event]], None
         if kind in ("fold", "hopf") and not callable(family.parameter):
             there = s["event_x"][event], float(s["event_value"][event])
-            found = bracket(family.game, family.parameter, (family.low, family.high), kind, *there)
+            found = bracket(family.game, family.name, (family.low, family.high), kind, *there)
         add(s, "bracket", ends=(np.nan, np.nan) if found is None else found)
 
     def _is_known(self, branch: int, system: System, event: Event) -> bool:
@@ -429,8 +429,7 @@ class Tracer:
         system = System(family, group_players(start, family.width, self.session["alike"]))
         value = family.high
         if not callable(family.parameter):
-            own = np.mean(np.asarray(getattr(family.game, family.parameter)))
-            value = float(np.clip(float(own), family.low, family.high))
+            value = float(np.clip(family.value, family.low, family.high))
         point = search(system, system.of(start, value))
         for way in (-1.0, 1.0):
             # at an end of the range one half leads out of it

@@ -10,16 +10,13 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.core.game import with_
+from rivalry.core.game import array_entry, with_
 from rivalry.core.oracles import validate_parameter
-from rivalry.core.plain import is_plain
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.construction import recipe_of
 
 ArrayEntry = tuple[str, tuple[int, ...]]
 DIFFERENCE_STEP = 1e-5  # of a parameter: step of the differences of what follows from it
-
-_WRITTEN = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[([^\]]*)\])?\s*")
 
 
 class VariedEntries(NamedTuple):
@@ -142,34 +139,6 @@ def entries_of(game: object, names: Any, option: str) -> VariedEntries:
     return VariedEntries(parts)
 
 
-def real_array(game: object, name: str, option: str) -> Any:
-    """Return the game's array ``name``.
-
-    Raise `ValueError`, beginning with ``option``, if it has no such reals.
-
-    Examples
-    --------
-    >>> import rivalry as rv
-    >>> real_array(rv.games.influencer(reach=[0.1, 0.2], resource="bimodal"), "reach", "parameter").tolist()
-    [0.1, 0.2]
-    """
-    found = getattr(game, name, None)
-    if isinstance(found, int | float) and is_plain(game):
-        kind = type(game).__name__
-        raise ValueError(
-            f"{option}: {name} is the number {found:g}, which cannot be varied; derive {kind} from "
-            f"rivalry.extend.Tree, with {name} a field that holds np.array({found:g})"
-        )
-    if not isinstance(found, jax.Array | np.ndarray):
-        try:
-            with_(game, **{name: 0.0})  # raises an error that lists the existing arrays
-        except ValueError as error:
-            raise ValueError(f"{option}: {error}") from None
-    elif not jnp.issubdtype(found.dtype, jnp.floating):
-        raise ValueError(f"{option}: {name} holds {found.dtype} numbers; must be real")
-    return found
-
-
 def precise(game: object) -> Any:
     """Return the game with all its real numbers as arrays in double precision, and of strong type.
 
@@ -192,13 +161,13 @@ def _form(game: object) -> Any:
 
 
 def _entry(game: object, written: object, option: str) -> ArrayEntry:
-    found = _WRITTEN.fullmatch(written) if isinstance(written, str) else None
-    if found is None:
+    if not isinstance(written, str):
         raise ValueError(f"{option}: {written!r} must be an array of the game, as in 'reach' or 'reach[1]'")
-    name, inside = found.groups()
-    shape = real_array(game, name, option).shape
-    parts = inside.split(",") if inside is not None else []
-    within = zip(parts, shape, strict=False)
-    if len(parts) > len(shape) or not all(k.strip().isdecimal() and int(k) < size for k, size in within):
-        raise ValueError(f"{option}: {name}[{inside}] is no entry of an array of shape {shape}")
-    return name, tuple(map(int, parts))
+    try:
+        name, index = array_entry(game, written)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+    kind = np.asarray(getattr(game, name)).dtype
+    if not jnp.issubdtype(kind, jnp.floating):
+        raise ValueError(f"{option}: {name} holds {kind} numbers; must be real")
+    return name, index

@@ -11,10 +11,10 @@ from jaxtyping import Array, Float
 
 from rivalry.certificates.deviations import search
 from rivalry.certificates.stake import scales_around
-from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients, with_
-from rivalry.core.oracles import exchangeable, validate_parameter
+from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients
+from rivalry.core.oracles import exchangeable
 from rivalry.core.space import Box, Profile, Simplex, directions, width
-from rivalry.methods.continuation.parameters import VariedEntries, move_along, precise, real_array
+from rivalry.methods.continuation.parameters import entries_of, move_along, precise
 from rivalry.runtime.jax import jax, jnp, put
 
 APART = 1e-6  # of the parameter's range: step of finite differences where the parameter is a function
@@ -32,8 +32,8 @@ class Local(NamedTuple):
 
 
 class ParametrisedGame:
-    """A game as a function of ``parameter``: an array field of ``game``, or a function from a value to a
-    game.
+    """A game as a function of ``parameter``: arrays of ``game`` or entries of them, as `entries_of` takes
+    them, or a function from a value to a game.
 
     Raises
     ------
@@ -49,15 +49,14 @@ class ParametrisedGame:
         self.low, self.high = float(low), float(high)
         self._made: tuple[float, Any] | None = None  # last value and game, where the parameter is a function
         if not callable(parameter):
-            real_array(game, parameter, "parameter")
+            self._entries = entries_of(game, parameter, "parameter")
             for end, value in (("low", self.low), ("high", self.high)):
-                if why := validate_parameter(game, parameter, value):
+                if why := self._entries.refusal(game, value):
                     raise ValueError(f"{end}: {value:g} {why}, as a value of {parameter}")
             alone = jax.tree.map(lambda leaf: leaf, self.game)  # without a recipe: `with_` replaces the array
-            self._entries = VariedEntries(((parameter, ()),))
             self._fixed: Any = None  # the derivative of the game's arrays, where it is that array's alone
             each = np.linspace(self.low, self.high, PROBES)
-            if all(eqx.tree_equal(self.at(v), with_(alone, **{parameter: v})) for v in each):
+            if all(eqx.tree_equal(self.at(v), self._entries.set(alone, v)) for v in each):
                 # making the game anew takes milliseconds, and curves evaluate thousands
                 self.game = alone
                 self._fixed = self._entries.derivative(self.at(self.low))
@@ -73,7 +72,12 @@ class ParametrisedGame:
         """Return the name of the parameter."""
         if callable(self.parameter):
             return str(getattr(self.parameter, "__name__", "parameter"))
-        return self.parameter
+        return self._entries.name
+
+    @property
+    def value(self) -> float:
+        """Return the mean of the parameter in the game, where it is an array."""
+        return self._entries.value(self.game)
 
     def at(self, value: float) -> Any:
         """Return the game at one value of the parameter."""
@@ -81,7 +85,7 @@ class ParametrisedGame:
             if self._made is None or self._made[0] != value:
                 self._made = value, precise(self.parameter(value))
             return self._made[1]
-        return with_(self.game, **{self.name: value})
+        return self._entries.set(self.game, value)
 
     def local(self, value: float, x: np.ndarray, *, slope: bool = True) -> Local:
         """Return gradients and derivatives at a profile ``x`` [player axis].

@@ -40,12 +40,11 @@ class Sweep(NamedTuple):
 class Thresholds(BaseLearner):
     """Parameter values at which the symmetric rest point gains or loses stability, from ``low`` to ``high``.
 
-    ``parameter`` is the name of one of the game's arrays (one value applies to all players), or in Python a
-    function from a value to a game. The position is a root of the own gradient where all players have the
-    same strategy. Newton's method finds it from several starts at the end of the range that has fewer roots
-    (of several, the one nearest to the middle of the space) and follows it from value to value; ``position``,
-    if given, replaces it. With ``start``, a profile, the scan begins at ``low`` with the root nearest to its
-    mean.
+    ``parameter`` is one of the game's arrays (one value applies to all entries), or in Python a function from
+    a value to a game. The position is a root of the own gradient where all players have the same strategy.
+    Newton's method finds it from several starts at the end of the range that has fewer roots (of several, the
+    one nearest to the middle of the space) and follows it from value to value; ``position``, if given,
+    replaces it. With ``start``, a profile, the scan begins at ``low`` with the root nearest to its mean.
 
     Where the largest real part of the eigenvalues changes its sign between adjacent values, Brent's method
     locates the crossing. Two crossings between the same two values are not detected. One step is a chunk of

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.game import exchangeable_labels, with_
+from rivalry.core.game import array_entry, exchangeable_labels, with_
 from rivalry.core.plain import register_plain
 from rivalry.proofs.spaces.logarithms import InLogs
 from rivalry.proofs.spaces.simplices import InFractions
@@ -158,23 +158,19 @@ def _places(game: object, name: str, low: float, high: float) -> tuple[Any, tupl
 
 def _varied(game: object, name: str) -> tuple[Any, Callable[[float], Any]]:
     """Return the game with the parameter among its arrays, and a function from a value to a game."""
-    parts: list[Any] = parts_of(name) or [name]
-    first, *index = parts
+    first = (parts_of(name) or [name])[0]
     key = keyword_of(game, str(first))
     recipe = recipe_of(game)
     if recipe is not None and (key or first in recipe.given):
         suffix = name[len(str(first)) :] if key else name
         return game, lambda value: variant(game, **{f"{key}{suffix}" if key else name: value})
-    array = np.asarray(getattr(game, str(first), 0.0), dtype=float)
-    variable_game = with_(game, **{str(first): array})  # raises for what is no array of the game
-    if len(index) > array.ndim or not all(
-        isinstance(k, int) and k < size for k, size in zip(index, array.shape, strict=False)
-    ):
-        raise ValueError(f"{name}: there is no such entry in an array of shape {array.shape}")
+    array_name, index = array_entry(game, name)
+    array = np.asarray(getattr(game, array_name), dtype=float)
+    variable_game = with_(game, **{array_name: array})
 
     def at(value: float) -> Any:
         changed = array.copy()
-        changed[tuple(index)] = value
-        return with_(variable_game, **{str(first): changed})
+        changed[index] = value
+        return with_(variable_game, **{array_name: changed})
 
     return variable_game, at

@@ -1,0 +1,105 @@
+"""Games written as formulas: their parameters, jumps, equations and choices without bounds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.core.game import array_entry, arrays
+
+COURNOT = ["x1 * (a - x1 - x2)", "x2 * (a - x1 - x2)"]
+SPELLINGS = ("a", "parameters.a", "game.parameters.a")
+
+
+def cournot(a: float = 1.0) -> Any:
+    """Two firms at the price a - x1 - x2: both sell a/3."""
+    return rv.games.continuous(payoffs=COURNOT, parameters={"a": a}, high=2.0)
+
+
+class Firms:
+    """The same as a plain class with numbers as attributes."""
+
+    space = rv.Box.interval(0.0, 2.0, players=2)
+
+    def __init__(self) -> None:
+        self.a, self.count = 1.0, 2
+
+    def payoffs(self, x: Any) -> Any:
+        return x[:, 0] * (self.a - x.sum())
+
+
+def test_parameters_are_arrays_of_the_game_by_every_spelling() -> None:
+    game = cournot()
+    assert list(arrays(game)) == ["a"]
+    for name in SPELLINGS:
+        assert array_entry(game, name) == ("a", ())
+        changed = rv.with_(game, **{name: 2.0})
+        assert float(changed.a) == 2.0
+        assert float(changed.payoffs([[0.5], [0.5]])[0]) == 0.5
+    with pytest.raises(ValueError, match=r"^reward\.a: no array of this game; it has a$"):
+        rv.with_(game, **{"reward.a": 2.0})
+    with pytest.raises(ValueError, match=r"^a: no array of this game; it has none$"):
+        rv.with_(rv.games.continuous(), a=1.0)
+    with pytest.raises(ValueError, match=r"^parameters\.shared: is an attribute of every game"):
+        rv.games.continuous(parameters={"shared": 1.0})
+
+
+def test_branches_of_a_parameter_follow_a_third_of_it() -> None:
+    """The example of issue 223 of BifurcationKit.jl: continuation in a parameter by its name."""
+    method = rv.methods.Branches("parameters.a", low=0.5, high=2.0)
+    data = rv.solve(cournot(), method, [[0.3], [0.3]]).data
+    assert str(data.parameter_name.values) == "a"
+    value = data.branch_parameter.values
+    assert value.min() == pytest.approx(0.5)
+    assert value.max() == pytest.approx(2.0)
+    np.testing.assert_allclose(
+        data.branch_position.values[:, :, 0], value[:, None] / 3 * [1.0, 1.0], atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("game", [cournot(), Firms()], ids=["formulas", "plain"])
+def test_a_parameter_is_differentiated_scanned_swept_and_given_a_range(game: Any) -> None:
+    statics = rv.solve(game, rv.methods.ComparativeStatics("a"))
+    np.testing.assert_allclose(statics.data.slope.values, 1 / 3, atol=1e-9)
+    scan = rv.solve(game, rv.methods.Thresholds("a", low=0.5, high=1.0, points=3))
+    np.testing.assert_allclose(scan.data.scan_position.values.ravel(), [1 / 6, 1 / 4, 1 / 3], atol=1e-9)
+    swept = rv.sweep(game, {"a": [0.6, 1.2]}, rv.methods.BestResponse())
+    np.testing.assert_allclose(swept.profile.values[..., 0], [[0.2, 0.2], [0.4, 0.4]], atol=1e-7)
+    assert rv.all_equilibria(game, where={"a": (0.5, 0.6)}, max_seconds=None).count == "exactly 1"
+
+
+def test_a_whole_number_of_a_plain_class_is_no_parameter() -> None:
+    with pytest.raises(ValueError, match=r"^count: no array of this game; it has a; a parameter is a real"):
+        rv.with_(Firms(), count=3)
+
+
+def test_entries_of_arrays_are_named_alike_in_every_method() -> None:
+    game = rv.games.influencer(reach=[0.25, 0.3, 0.3])
+    assert rv.with_(game, **{"reach[0]": 0.2}).reach.tolist() == [0.2, 0.3, 0.3]
+    method = rv.methods.Branches("reach[0]", low=0.2, high=0.22, certify="none")
+    found = rv.solve(game, method)
+    assert str(found.data.parameter_name.values) == "reach[0]"
+
+
+def test_an_entry_of_a_default_is_swept() -> None:
+    """The price is 100 - Q: firm 0 sells (100 - 2 c0 + c1) / 3."""
+    swept = rv.sweep(rv.games.market(), {"unit_cost[0]": [0.0, 4.0]}, rv.methods.BestResponse())
+    np.testing.assert_allclose(swept.profile.values[:, 0, 0], [110 / 3, 34.0], atol=1e-5)
+    assert rv.with_(rv.games.market(), **{"capacity[1]": 20.0}).capacity.tolist() == [np.inf, 20.0]
+
+
+def test_a_list_of_a_changed_game_is_proved_and_its_file_states_that_game() -> None:
+    main = pytest.importorskip("rivalry_check.__main__")
+    grammar = pytest.importorskip("rivalry_check.grammar")
+    documents = []
+    for game in (rv.with_(cournot(), a=1.5), cournot(1.5)):
+        found = rv.all_equilibria(game)
+        assert found.complete
+        np.testing.assert_allclose(found.equilibria.ravel(), 0.5, atol=1e-9)
+        documents.append(json.dumps(found.proof.document()))
+        assert "1 equilibrium" in main.proved(grammar.load(documents[-1].encode()))
+    assert documents[0] == documents[1]
