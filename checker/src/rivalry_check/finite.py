@@ -128,6 +128,28 @@ def extreme_equilibria(document, shown):
     )
 
 
+def profile(document):
+    """What every player gains by its best action where the others play their strategies."""
+    sizes, joint, pays = game(document)
+    if len(document["strategies"]) != len(sizes):
+        raise Damaged(f"{len(sizes)} strategies are needed, not {len(document['strategies'])}")
+    whose = [f"player {player}" for player in range(len(sizes))]
+    each = list(map(shares, document["strategies"], sizes, whose))
+    gains = []
+    for player, own in enumerate(each):
+        worth = [0] * len(own)
+        for one in joint:
+            others = (each[k][action] for k, action in enumerate(one) if k != player)
+            worth[one[player]] += prod(others) * pays[player][one]
+        gains.append(max(worth) - dot(own, worth))
+    for player, (gain, claimed) in enumerate(zip(gains, numbers(document["gain"], len(gains)), strict=True)):
+        require(gain == claimed, f"player {player} gains {gain}, not {claimed}")
+    texts = " and ".join(f"({', '.join(map(str, own))})" for own in each)
+    if not any(gains):
+        return f"an equilibrium: {texts}"
+    return f"players gain {', '.join(map(str, gains))} at {texts}"
+
+
 def vertices(pays, own, rivals, size):
     """Return the vertices x of ``{(x, v): x >= 0, v >= what rivals get by each action}`` and their labels.
 
@@ -272,6 +294,7 @@ def policy(document):
 CLAIMS = {
     "pure_equilibria": pure_equilibria,
     "extreme_equilibria": extreme_equilibria,
+    "profile": profile,
     "correlated_equilibrium": correlated_equilibrium,
     "commitment": correlated_equilibrium,
     "value": value,

@@ -172,6 +172,7 @@ DUAL = MATRIX | {"distribution": [fraction], "multipliers": [fraction], "bound":
 CLAIMS = {
     "pure_equilibria": MATRIX | {"equilibria": [[place]]},
     "extreme_equilibria": MATRIX | {"dominated": [(place,) * 3], "equilibria": [([fraction],) * 2]},
+    "profile": MATRIX | {"strategies": [[fraction]], "gain": [fraction]},
     "correlated_equilibrium": DUAL,
     "commitment": DUAL | {"leader": choice},
     "value": HEAD

@@ -394,36 +394,46 @@ def certify(
         typer.Option(
             "--export",
             metavar="DIR",
-            help="With --proof or --policy: write proof files, checked by rivalry-check if installed.",
+            help="Also write proof files, checked by rivalry-check if installed.",
         ),
     ] = None,
     policy: Annotated[
         str | None,
         typer.Option("--policy", metavar="FILE.py:NAME", help="A policy of your own: a table or a function."),
     ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", metavar="FILE", help="What another solver printed: text, JSON, CSV, .npy."),
+    ] = None,
     game: Annotated[
         str | None,
-        typer.Option("--game", metavar="STUDY|TOML", help="With --policy: the study whose game it plays."),
+        typer.Option(
+            "--game", metavar="GAME", help="A study or TOML; of --profile also .nfg, .efg or FILE.py:NAME."
+        ),
     ] = None,
     json: Json = False,
 ) -> int:
-    """Recompute certificates of a run, or certify a policy of a file.
+    """Recompute certificates of a run, or certify a policy or the profiles of a file.
 
     Stored cells do not change.
     """
-    if (run is None) == (policy is None):
-        raise values.OptionError("certify: give a run's folder, or --policy with --game")
-    if (policy is None) != (game is None):
-        raise values.OptionError("--policy and --game: give both, or none")
+    if sum(one is not None for one in (run, policy, profile)) != 1:
+        raise values.OptionError("certify: give a run's folder, or --policy or --profile with --game")
+    if (run is None) != (game is not None):
+        raise values.OptionError("--policy or --profile, and --game: give both, or none")
     if proof and run is None:
         raise values.OptionError("--proof: is for a run's folder")
-    if export is not None and not (proof or policy is not None):
-        raise values.OptionError("--export: is for --proof or --policy")
+    if export is not None and run is not None and not proof:
+        raise values.OptionError("--export: is for --proof, --policy or --profile")
     with output.reserve_stdout():
         if run is not None:
             done = work.certify(run, proof, export)
         elif policy is not None and game is not None:
             done = work.certify_policy(policy, game, export)
+        elif profile is not None and game is not None:
+            from rivalry.cli.profiles import certify_profile
+
+            done = certify_profile(profile, game, export)
     return output.print_result(json, *done)
 
 

@@ -1,5 +1,10 @@
-"""What the exchange with other libraries registers: a learner in their environments."""
+"""What the exchange with other libraries registers: a learner in their environments, readers of files."""
 
 from rivalry.schema.register import Entry
 
 METHODS = {"q_learning": Entry(("rivalry.interop.environment_q_learning:EnvironmentQLearning",), "")}
+HOOKS = {
+    "games_of_file": "rivalry.interop.profiles:games_of_file",
+    "rounding_of": "rivalry.interop.profiles:rounding",
+    "read_profiles": "rivalry.interop.profiles:read_profiles",
+}

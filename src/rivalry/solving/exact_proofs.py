@@ -6,7 +6,7 @@ doubles in hexadecimal. What is not computed exactly, or in policies with a boun
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +21,7 @@ from rivalry.core.results import Record
 from rivalry.core.tolerances import EPS
 from rivalry.proofs.document import VERSION, Document, write
 from rivalry.tables.exact import pure_equilibria
+from rivalry.tables.exact_profiles import exact_gains
 from rivalry.tables.extreme_equilibria import (
     decimal_of,
     exact_payoff,
@@ -161,6 +162,14 @@ def pure_proof(tables: np.ndarray) -> Document:
     if not np.array_equal(found, pure_equilibria(tables)):
         raise ValueError("proof: payoffs that differ by rounding alone are no ties in exact arithmetic")
     return _document("finite", "pure_equilibria", read, equilibria=np.argwhere(found).tolist())
+
+
+def save_profile(tables: np.ndarray, profile: Sequence[Sequence[Fraction]], file: Path) -> None:
+    """Write the proof of what every player gains at a mixed profile by its best action, exactly."""
+    read = np.array([payoff_fractions(own) for own in tables])
+    gains = [str(gain) for gain in exact_gains(read, profile)]
+    strategies = [[str(p) for p in own] for own in profile]
+    write(_document("finite", "profile", read, strategies=strategies, gain=gains), file)
 
 
 def correlated_proof(tables: np.ndarray, record: Record) -> Document:

@@ -1,0 +1,244 @@
+"""``rivalry certify --profile``: what other solvers print, judged in a game."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rivalry.cli import main
+from rivalry.interop.profiles import read_profiles, written
+from rivalry.tables.exact_profiles import exact_gains, nearest_equilibrium, projection
+
+RPS = 'NFG 1 R "RPS" { "Row" "Column" } { 3 3 } 0 0 1 -1 -1 1 -1 1 0 0 1 -1 1 -1 -1 1 0 0'
+ENTRY = """EFG 2 R "Entry" { "Entrant" "Incumbent" }
+p "" 1 1 "" { "out" "in" } 0
+t "" 1 "" { 0, 2 }
+p "" 2 1 "" { "fight" "share" } 0
+t "" 2 "" { -1, -1 }
+t "" 3 "" { 1, 1 }
+"""
+MATRIX = '[game]\nfamily = "matrix"\npayoffs = [[[3, 0], [0, 2]], [[2, 0], [0, 3]]]\n'
+DUOPOLY = """[game]
+family = "continuous"
+payoffs = ["a * (1 - a - b)", "b * (1 - a - b)"]
+choices = ["a", "b"]
+"""
+PLAIN = """
+import numpy as np
+import rivalry as rv
+class Duopoly:
+    space = rv.Box.interval(0.0, 1.0, players=2)
+    def payoffs(self, x):
+        return x[:, 0] * (1 - x[0, 0] - x[1, 0])
+def made():
+    return rv.games.matrix("matching_pennies")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    texts = {
+        "rps.nfg": RPS,
+        "entry.efg": ENTRY,
+        "matrix.toml": MATRIX,
+        "duopoly.toml": DUOPOLY,
+        "own.py": PLAIN,
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def judged(
+    text: str, game: str, capsys: pytest.CaptureFixture[str], name: str = "found.txt", *more: str
+) -> list[dict[str, Any]]:
+    Path(name).write_text(text)
+    assert main(["certify", "--profile", name, "--game", game, "--json", *more]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert all("verified" in line for line in found.get("proofs", []))
+    rows: list[dict[str, Any]] = found["certificates"]
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("NE,3/5,2/5,2/5,3/5\n", "gambit.txt"),
+        ("NE,0.6,0.4,0.4,0.6\n", "gambit.txt"),
+        ("convex-1,3/5,2/5,2/5,3/5\n", "gambit.txt"),
+        ("0.6 0.4 0.4 0.6", "plain.txt"),
+        ("row,0.6,0.4\ncolumn,0.4,0.6\n", "found.csv"),
+        ("up,down\n.6,.4\n.4,.6\n", "found.csv"),
+        ("(array([0.6, 0.4]), array([0.4, 0.6]))", "nashpy.txt"),
+        ("[(array([0.6, 0.4]), array([0.4, 0.6]))]", "quantecon.txt"),
+        ("[0.6 0.4] [0.4 0.6]", "printed.txt"),
+        ("[[0.6 0.4]\n [0.4 0.6]]", "printed.txt"),
+        ("[array([0.6, 0.4], dtype=float32), array([0.4, 0.6], dtype=float32)]", "openspiel.txt"),
+        ("[[np.float64(0.6), np.float64(0.4)], [np.float64(0.4), np.float64(0.6)]]", "lists.txt"),
+        ("[[Rational(3, 5), Rational(2, 5)], [Rational(2, 5), Rational(3, 5)]]", "pygambit.txt"),
+        ("[[Fraction(3, 5), Fraction(2, 5)], [Fraction(2, 5), Fraction(3, 5)]]", "fractions.txt"),
+        ('{"equilibria": [[["3/5", "2/5"], ["2/5", "3/5"]]]}', "found.json"),
+        ("[[0.6, 0.4], [0.4, 0.6]]", "found.json"),
+    ],
+)
+def test_what_other_solvers_print_is_read(
+    folder: Path, capsys: pytest.CaptureFixture[str], text: str, name: str
+) -> None:
+    (row,) = judged(text, "matrix.toml", capsys, name)
+    assert row["strategies"] == [["3/5", "2/5"], ["2/5", "3/5"]]
+    assert (row["claim"], row["exact_gain"]) == ("equilibrium", ["0", "0"])
+
+
+def test_arrays_of_numpy_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("found.npy", np.array([[[0.6, 0.4], [0.4, 0.6]], [[1.0, 0.0], [0.0, 1.0]]]))
+    assert main(["certify", "--profile", "found.npy", "--game", "matrix.toml", "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["certificates"]
+    assert first["exact_gain"] == ["0", "0"]
+    assert second["exact_gain"] == ["2", "2"]  # each would rather play as the other does
+    np.save("pickled.npy", np.array([[0.6, 0.4], None], dtype=object), allow_pickle=True)
+    assert main(["certify", "--profile", "pickled.npy", "--game", "matrix.toml"]) == 2
+    assert "Object arrays cannot be loaded" in capsys.readouterr().err
+
+
+def test_each_line_is_answered_and_proved(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("flint")
+    lines = "NE,1/3,1/3,1/3,1/3,1/3,1/3\nNE,1,0,0,0,1,0\n"
+    first, second = judged(lines, "rps.nfg", capsys, "found.txt", "--export", "proofs")
+    assert (first["claim"], second["claim"]) == ("equilibrium", "not an equilibrium")
+    rock = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])
+    x, y = np.eye(3)[0], np.eye(3)[1]
+    gains = [max(rock @ y) - x @ rock @ y, max(-x @ rock) + x @ rock @ y]
+    assert [Fraction(gain) for gain in second["exact_gain"]] == gains
+    assert sorted(path.name for path in Path("proofs").iterdir()) == ["found-1.json", "found-2.json"]
+
+
+def test_rounded_decimals_are_judged_as_written_and_the_nearest_is_given(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (row,) = judged("0.334,0.333,0.333,0.333,0.334,0.333", "rps.nfg", capsys)
+    assert row["strategies"][0][0] == "167/500"
+    assert row["exact_gain"] == ["1/1000000", "1/1000000"] or any(map(Fraction, row["exact_gain"]))
+    assert row["nearest"] == [["1/3"] * 3] * 2
+    # sums that are off by no more than the digits: divided by them, which is said
+    (row,) = judged("0.333,0.333,0.333,0.333,0.333,0.333", "rps.nfg", capsys)
+    assert row["exact_gain"] == ["0", "0"]
+    assert len(row["notes"]) == 2
+    # farther than the digits written
+    (row,) = judged("0.35,0.33,0.32,0.33,0.33,0.34", "rps.nfg", capsys)
+    assert row["nearest"] is None
+
+
+def test_trees_in_behaviour_strategies_and_normal_form(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = judged("NE,0,1,0,1\nNE,1,0,0,1\n", "entry.efg", capsys)
+    assert (first["claim"], second["claim"]) == ("equilibrium", "not an equilibrium")
+    assert second["regret"] == [1.0, 0.0]  # entering pays 1 where the incumbent shares
+
+
+def test_choices_by_player(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("flint")
+    (row,) = judged('{"b": 0.333, "a": 0.3334}', "duopoly.toml", capsys, "found.json")
+    assert row["strategies"] == [["1667/5000"], ["333/1000"]]
+    assert row["nearest_radius"] < 1e-9
+    assert [float(own[0]) for own in row["nearest"]] == pytest.approx([1 / 3, 1 / 3], abs=1e-9)
+    third = judged(
+        "0.3333333333333333,0.3333333333333333", "duopoly.toml", capsys, "x.txt", "--export", "proofs"
+    )
+    assert third[0]["claim"] == "equilibrium"
+    (row,) = judged("0.5,0.25", "own.py:Duopoly", capsys)
+    assert row["claim"] == "not an equilibrium"
+    assert row["regret"][0] == pytest.approx(0.375**2 - 0.5 * 0.25)
+    assert row["nearest"] is None
+    (row,) = judged("NE,1/2,1/2,1/2,1/2", "own.py:made", capsys)
+    assert row["exact_gain"] == ["0", "0"]
+
+
+@pytest.mark.parametrize(
+    ("text", "game", "words"),
+    [
+        ("NE,1/2,1/2", "rps.nfg", "2 numbers in a profile; must be 6, by player 3 + 3"),
+        ("NE,1/2,1/2,1/2,0,0,1", "rps.nfg", "player 0: probabilities sum to 1.5; must be 1"),
+        ("NE,3/2,-1/2,0,0,0,1", "rps.nfg", "player 0: -0.5 is negative"),
+        ("NE,0.90,0.05,0.0,0,0,1", "rps.nfg", "player 0: probabilities sum to 0.95; must be 1"),
+        ("nothing\n", "rps.nfg", "has no numbers"),
+        ("[1, 0, 0", "rps.nfg", "a bracket is not closed"),
+        ("1,0,0]", "rps.nfg", "a bracket is closed that was not opened"),
+        ("[" * 100, "rps.nfg", "nested more than 64 deep"),
+        ("1,0,1/0,0,0,1", "rps.nfg", "'1/0' is no number"),
+        ("1.5,0.2", "duopoly.toml", "must be"),
+        ("1,0", "missing.toml", "missing.toml"),
+        ("1,0", "missing.nfg", "missing.nfg"),
+        ("1,0", "own.py:nothing", "defines no 'nothing'"),
+    ],
+)
+def test_wrong_profiles_are_refused_in_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], text: str, game: str, words: str
+) -> None:
+    Path("found.txt").write_text(text)
+    assert main(["certify", "--profile", "found.txt", "--game", game]) == 2
+    printed = capsys.readouterr().err.strip().splitlines()
+    assert words in printed[-1]
+    assert len(printed) == 1 + ("own.py" in game)
+
+
+def test_a_file_that_is_no_plain_file_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["certify", "--profile", "absent.txt", "--game", "rps.nfg"]) == 2
+    assert "missing" in capsys.readouterr().err
+    Path("wide.json").write_bytes(b"\xff\xfe")
+    assert main(["certify", "--profile", "wide.json", "--game", "rps.nfg"]) == 2
+    assert "no text in UTF-8" in capsys.readouterr().err
+    assert main(["certify", "--profile", "wide.json"]) == 2
+
+
+def test_exact_gains_are_those_of_all_actions() -> None:
+    """Of three players, by sums over all joint actions."""
+    rng = np.random.default_rng(5)
+    tables = np.vectorize(Fraction, otypes=[object])(rng.integers(-5, 6, (3, 2, 3, 2)))
+    weights = [rng.integers(1, 5, size) for size in (2, 3, 2)]
+    profile = [[Fraction(int(w), int(own.sum())) for w in own] for own in weights]
+    paid = []
+    for player in range(3):
+        actions = []
+        for action in range(len(profile[player])):
+            total = Fraction(0)
+            for joint in product(*map(range, (2, 3, 2))):
+                if joint[player] == action:
+                    others = [profile[k][a] for k, a in enumerate(joint) if k != player]
+                    total += others[0] * others[1] * tables[player][joint]
+            actions.append(total)
+        paid.append(max(actions) - sum(p * u for p, u in zip(profile[player], actions, strict=True)))
+    assert exact_gains(tables, profile) == paid
+
+
+def test_the_nearest_equilibrium_of_a_continuum_is_a_projection() -> None:
+    # the row player is indifferent throughout; the column player plays left
+    tables = np.vectorize(Fraction, otypes=[object])(np.array([[[1, 0], [1, 2]], [[1, 0], [1, 0]]]))
+    rounded = [[Fraction("0.30"), Fraction("0.71")], [Fraction(1), Fraction(0)]]
+    found = nearest_equilibrium(tables, rounded, [Fraction("0.01")] * 2)
+    assert found == [[Fraction("0.295"), Fraction("0.705")], [1, 0]]
+    one = Fraction(1)
+    assert projection([[one, one], [one, one]], [one, 2 * one], [one, one]) is None
+
+
+def test_numbers_as_written() -> None:
+    assert written("1e-3").value == Fraction(1, 1000)
+    assert written("1.50e-2").unit == Fraction(1, 10_000)
+    assert written("1.").unit == 0
+    for text in ("nan", "1/0", "", "0x1", "1e9999"):
+        with pytest.raises(ValueError, match="is no number"):
+            written(text)
+
+
+def test_padded_rows(tmp_path: Path) -> None:
+    path = tmp_path / "padded.txt"
+    path.write_text("[[0.5 0.5 0. ]\n [0.2 0.3 0.5]]")
+    (profile,) = read_profiles(path, (2, 3))
+    assert [len(own) for own in profile] == [2, 3]
