@@ -281,7 +281,8 @@ OF_PROOFS = {
     "negative_definite over_rows payoff_range payoff_tangent",
     "methods": "BATCH BoxSearch Coordinates GameOnRanges InLogs Interval MERGE_DISTANCE SeparatePeriods "
     "VERDICTS begin_on_ranges combined_list coordinates enclose equilibrium_bounds intervals list_of_boxes "
-    "of_period on_ranges profile_of record_on_ranges search_on_ranges searched shifted",
+    "of_period on_ranges operations points_of profile_of profile_payoffs profiles_of record_on_ranges "
+    "search_on_ranges searched shifted",
     "solving": "Document RangesProof SmoothProof VERSION write",
     "families": "BoundsOfEquilibria Interval amounts enclose equilibrium_bounds slopes_in_logs "
     "slopes_in_shares terms_in_fractions",

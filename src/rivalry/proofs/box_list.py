@@ -257,6 +257,11 @@ def combined_list(world: SeparatePeriods, periods: list[Record]) -> Record:
         for t, entry in enumerate(records)
         if not entry["complete"]
     ]
+    reasons += [
+        f"period {t + 1}: sets of equilibria are not combined with those of other periods"
+        for t, entry in enumerate(records)
+        if len(entry.get("vertex_set", ()))
+    ]
     if not listable:
         reasons.append(f"{prod(counts):,} combinations of the periods' equilibria are not listed")
     boxes = sum(int(entry["boxes"]) for entry in records)

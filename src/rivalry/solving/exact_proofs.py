@@ -87,6 +87,9 @@ class ExactProof:
                 return equilibria_proof(_tables(self.game), self.record)
             case "policy":
                 return sessions_proof(self.world.tables, self.record)
+        if "pattern_count" in self.record:
+            why = "a file has no reason for ties, indifferent players and sets of equilibria"
+            raise ValueError(f"proof: listed exactly, in fractions; no proof file: {why}")
         raise ValueError("proof: of this result there is no proof in exact arithmetic")
 
     def save(self, file: str | Path) -> None:

@@ -468,7 +468,7 @@ def proof_of(game: Any, world: Any, record: Record) -> Any:
     exact, in_ranges = ExactProof(game, world, record), "where_range" in record
     about_profile = any("axis" in record.get(name, ((), None))[0] for name in ("profile", "equilibria"))
     smooth = isinstance(game, Game) and kernel_conversion(game) is None
-    if exact.claim or not (about_profile or in_ranges) or not smooth:
+    if exact.claim or "pattern_count" in record or not (about_profile or in_ranges) or not smooth:
         return exact
     from rivalry.proofs.files import RangesProof, SmoothProof  # loads JAX
 

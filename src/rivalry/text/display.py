@@ -362,7 +362,10 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
         strategies = "  ".join(map(strategy_in_words, profile))
         lines.append(f"  certified: {strategies}  no gain above {bound_in_words(float(bound), 2)}")
     sets = sets_in_words(record)
-    lines += [f"  a set of equilibria, at least one, lies within {words}" for words in sets]
+    if "equilibrium_vertex" in record:
+        lines += _vertices_in_words(record)
+    else:
+        lines += [f"  a set of equilibria, at least one, lies within {words}" for words in sets]
     hulls = [words for words in undecided_in_words(record) if words not in sets]
     lines += [f"  undecided: {words}" for words in hulls[:SHORT]]
     if len(hulls) > SHORT:
@@ -416,6 +419,20 @@ def ranges_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str]:
         lines.append(f"  ... and {len(decided) - most} more ranges, in data.where_range")
     if "not yet" in str(record["complete_reason"][1]):
         lines.append(f"  {record['complete_reason'][1]}")
+    return lines
+
+
+def _vertices_in_words(record: Mapping[str, Any], most: int = SHORT) -> list[str]:
+    """Return sets of equilibria by their vertices, a line each."""
+    corners, number = record["equilibrium_vertex"][1], record["vertex_set"][1]
+    lines = []
+    for k in range(int(np.max(number, initial=-1)) + 1):
+        words = ["  ".join(map(strategy_in_words, profile)) for profile in corners[number == k]]
+        if len(words) == 2:
+            lines.append(f"  all from {words[0]} to {words[1]}")
+        else:
+            more = f" | and {len(words) - most} more" if len(words) > most else ""
+            lines.append(f"  all between {' | '.join(words[:most])}{more}")
     return lines
 
 
@@ -486,6 +503,11 @@ def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str
         text = f"no exact equilibrium is proved; {profiles}"
     else:
         text = "no equilibrium in pure strategies" if complete else "no equilibrium found"
+    if complete and sets:
+        alone = f"{count_text(count - sets, 'isolated equilibrium', 'isolated equilibria')} and " * (
+            count > sets
+        )
+        return f"exactly {alone}{count_text(sets, 'set')} of equilibria, proved"
     if complete:
         return f"{text}, proved"
     places = len(undecided_in_words(record)) - sets
@@ -685,6 +707,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
         "ends of a box that holds one equilibrium for every value of the parameters in a range",
     ),
     "equilibrium_set": ("strategy", "ends of boxes that are proved to hold at least one equilibrium each"),
+    "equilibrium_vertex": ("strategy", "vertices of all sets of equilibria that are not isolated"),
     "exact_bound": ("", "proved lower and upper bound on the value or the payoff sought, as fractions"),
     "exact_distribution": ("", "distribution of joint actions as fractions, row-major"),
     "exact_multipliers": ("", "multipliers as fractions, which prove the upper bound"),
@@ -764,6 +787,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "path": ("strategy", "profile along the path; for a population its policy"),
     "path_equilibrium": (ONE, "whether the last greedy prices are best responses to the others' policies"),
     "path_loss": (ONE, "how far the learned value of the last price is below that of a best response"),
+    "pattern_count": (ONE, "number of patterns of bounds that were solved in fractions"),
     "payoff": (PAYOFF, "payoff of every player at the profile"),
     "payoff_vertices": (PAYOFF, "vertices of the set of subgame-perfect payoffs, counter-clockwise"),
     "performance": (ONE, "performance that the inputs produce"),
@@ -833,6 +857,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
         "what rivalry-check verified in the file of the proof, and its SHA-256; empty without one",
     ),
     "vertex_count": (ONE, "number of vertices of the set of correlated equilibria, or of payoffs"),
+    "vertex_set": (ONE, "number of the set of equilibria to which a vertex belongs"),
     "vertices": (ONE, "vertices of the set of correlated equilibria, row-major"),
     "verdict": ("", "what is proved of a first-order point: equilibrium, not an equilibrium or undecided"),
     "visits": (ONE, "number of visits of every state"),

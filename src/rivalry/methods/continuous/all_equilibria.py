@@ -20,6 +20,7 @@ from rivalry.core.oracles import separate_periods
 from rivalry.core.payoffs import TRACED
 from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.results import Record
+from rivalry.methods.continuous.exact_patterns import exact_record, list_exactly, untried
 from rivalry.proofs.box_list import SeparatePeriods, combined_list, list_of_boxes, of_period
 from rivalry.proofs.box_search import (
     MERGE_DISTANCE,
@@ -67,6 +68,12 @@ class AllEquilibria(BaseLearner):
     (certified_profile, player, axis), with the largest gain that it leaves possible, ``certified_bound``
     (certified_profile). Where equilibria are not isolated the undecided boxes become wider, so that the
     search ends. A list of the equilibria ``within`` bounds is never complete.
+
+    Where something is undecided, games whose payoffs are polynomials with linear
+    first-order conditions are listed in fractions (`rivalry.methods.continuous.exact_patterns`): ties and
+    indifferent players are decided, and sets of equilibria are given by their vertices,
+    ``equilibrium_vertex`` (vertex, player, axis) with ``vertex_set`` (vertex), the number of the set.
+    ``pattern_count`` is then the number of patterns of bounds that were solved.
 
     With ranges of parameters, ``where``, numbers of equilibria are proved for all of their values. The record
     then holds ``where_range`` (range, parameter, end), ``where_count`` (range), ``where_decided`` (range),
@@ -160,6 +167,7 @@ class AllEquilibria(BaseLearner):
             "responded": np.zeros(1, dtype=bool),
             "certified": np.zeros((0, *shape)),
             "certified_bound": np.zeros(0),
+            **untried(len(coordinates(game).low)),
         }
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
@@ -186,7 +194,12 @@ class AllEquilibria(BaseLearner):
         return False
 
     def _certify(self, game: Game, at: Coordinates, session: Session) -> bool:
-        """Ask for certificates of rest points of best responses; return False if not now, or not again."""
+        """List equilibria in fractions, or ask for certificates of rest points of best responses.
+
+        Returns False if not now, or not again.
+        """
+        if self.within is None and at.ranges is None and list_exactly(game, at, session, self.first_order):
+            return True
         known = session["responded"][0] or isinstance(game, InLogs) or self.within is not None
         known = known or at.ranges is not None
         long = session["boxes"][0] >= LONG and not np.any(session["verdict"] == VERDICTS.index("equilibrium"))
@@ -213,7 +226,7 @@ class AllEquilibria(BaseLearner):
         if isinstance(world, SeparatePeriods):
             parts = [self.read(game, of_period(session, t)) for t, game in enumerate(world.parts)]
             return combined_list(world, parts)
-        return list_of_boxes(self.search, world, session)
+        return exact_record(world, session, list_of_boxes(self.search, world, session))
 
 
 def _rest(game: Game, x: np.ndarray, at: Coordinates) -> np.ndarray | None:

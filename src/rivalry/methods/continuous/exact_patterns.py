@@ -1,0 +1,671 @@
+"""All equilibria of games on intervals in fractions, where first-order conditions are linear.
+
+A payoff that is concave and quadratic in the own choices has a derivative that is affine in all choices, and
+a profile is an equilibrium if every derivative is 0, or points outward at a bound: a linear complementarity
+problem. Where a payoff is convex in the only own choice, a best response is an end, and which one is the sign
+of an affine function too. So every pattern (each choice at its lower bound, at its upper bound, or between
+them) leaves linear equations and inequalities, whose solutions are a polytope: a point, a segment or a larger
+set. The list of these polytopes is complete, and computed in fractions throughout.
+
+A player whose payoff is a polynomial of the own choice plus a term without it has the same best responses
+whatever the others do. They are compared exactly: at rational roots of the derivative, and at mirrored ones
+of a symmetric polynomial. Other roots are bounded until their values are apart.
+
+Numbers in payoffs and bounds are read as in finite games: decimals and fractions of small denominators as
+such (`rivalry.tables.extreme_equilibria.exact_payoff`).
+
+References
+----------
+Cottle, Pang and Stone, The Linear Complementarity Problem, 1992, chapter 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import combinations, product
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.core.dispatch import Unsupported
+from rivalry.core.game import Game
+from rivalry.core.method import Session
+from rivalry.core.results import Record
+from rivalry.core.space import Box
+from rivalry.proofs.arithmetic.operations import operations
+from rivalry.proofs.box_list import profile_payoffs
+from rivalry.proofs.box_search import VERDICTS, points_of, profile_of, profiles_of
+from rivalry.proofs.spaces.coordinates import Coordinates, coordinates
+from rivalry.runtime.jax import jnp
+from rivalry.tables.extreme_equilibria import exact_payoff
+from rivalry.text.display import count_text
+
+MOST_TERMS = 2_000  # of a polynomial
+MOST_PATTERNS = 20_000  # a second or so each thousand
+MOST_VERTICES = 20_000  # systems of equations for the vertices of one polytope
+UNTRIED = -2
+MOST_DEGREE = 12  # of a polynomial of one choice
+HALVINGS = 200  # of a root's bracket: values that are still not apart are undecided
+
+Row = tuple[Fraction, ...]
+Powers = tuple[int, ...]
+Polynomial = dict[Powers, Fraction]
+
+
+class Affine(NamedTuple):
+    """An affine function of all choices: ``slope . x + constant``."""
+
+    slope: Row
+    constant: Fraction
+
+    def at(self, x: Sequence[Fraction]) -> Fraction:
+        """Return the value at a point."""
+        return sum((a * b for a, b in zip(self.slope, x, strict=True) if a), self.constant)
+
+    def fixed(self, k: int, value: Fraction) -> Affine:
+        """Return the function of the other choices."""
+        slope = (*self.slope[:k], Fraction(0), *self.slope[k + 1 :])
+        return Affine(slope, self.constant + self.slope[k] * value)
+
+    def ends(self, low: Sequence[Fraction], high: Sequence[Fraction]) -> tuple[Fraction, Fraction]:
+        """Return the smallest and the largest value on a box."""
+        first = [a * (lo if a > 0 else hi) for a, lo, hi in zip(self.slope, low, high, strict=True)]
+        last = [a * (hi if a > 0 else lo) for a, lo, hi in zip(self.slope, low, high, strict=True)]
+        return sum(first, self.constant), sum(last, self.constant)
+
+
+class Condition(NamedTuple):
+    """What decides one choice: an affine function, above 0 for the upper bound, and whether 0 is in between.
+
+    Of a concave payoff it is the derivative. Of a convex one, the difference of payoffs between the ends over
+    their distance, where nothing between them is a best response.
+    """
+
+    sign: Affine
+    between: bool
+
+
+class ExactList(NamedTuple):
+    """All equilibria: points, and polytopes of larger dimension by their vertices, as rows of fractions."""
+
+    points: list[Row]
+    sets: list[list[Row]]
+    patterns: int  # that were solved
+
+
+class _Polytope(NamedTuple):
+    """Solutions of equations and inequalities ``a . x + b >= 0``, with the vertices."""
+
+    equations: list[Affine]
+    inequalities: list[Affine]
+    vertices: list[Row]
+
+    def contains(self, x: Row) -> bool:
+        return all(one.at(x) == 0 for one in self.equations) and all(
+            one.at(x) >= 0 for one in self.inequalities
+        )
+
+
+def exact_list(game: Game) -> ExactList | None:
+    """Return all equilibria of a game on intervals in fractions; None where its payoffs are of other kinds.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> pay = ["(x1 - 1/2) * (x2 - 1/2)", "-(x1 - 1/2) * (x2 - 1/2)"]
+    >>> exact_list(rv.games.continuous(payoffs=pay)).points
+    [(Fraction(1, 2), Fraction(1, 2))]
+    """
+    space = game.space
+    if not isinstance(space, Box) or space.reparametrised or np.any(space.assumed is not None):
+        return None
+    try:
+        at = coordinates(game)
+        payoffs = polynomials(game, at)
+    except Unsupported:
+        return None
+    if payoffs is None:
+        return None
+    low, high = ([exact_payoff(float(v)) for v in end] for end in (at.low, at.high))
+    found = ExactList([], [], 0)
+    player = [int(p) for p in at.player]
+    for known in _dominant_choices(payoffs, player, low, high):
+        if known is None:
+            return None
+        rest = [_substituted(own, known) for own in payoffs]
+        conditions = _conditions(rest, player, len(player), low, high, known)
+        if conditions is None:
+            return None
+        part = _solved(conditions, low, high, known)
+        if part is None:
+            return None
+        found = ExactList(found.points + part.points, found.sets + part.sets, found.patterns + part.patterns)
+    return found
+
+
+def polynomials(game: Game, at: Coordinates) -> list[Polynomial] | None:
+    """Return every player's payoff as a polynomial in all choices; None where one is something else."""
+    nodes, results = operations(
+        lambda y: jnp.asarray(game.payoffs(at.profile(y))), (at.low + at.high) / 2, ends=()
+    )
+    values: list[Polynomial | None] = []
+    size = len(at.low)
+    for name, *rest in nodes:
+        if name == "x":
+            values.append({tuple(int(k == rest[0]) for k in range(size)): Fraction(1)})
+        elif name == "c":
+            number = float(rest[0])
+            values.append({(0,) * size: exact_payoff(number)} if np.isfinite(number) else None)
+        else:
+            values.append(_combined(name, [values[place] for place in rest]))
+    found = [values[place] for place in results]
+    return None if any(one is None for one in found) else [one for one in found if one is not None]
+
+
+def _combined(name: str, parts: Sequence[Polynomial | None]) -> Polynomial | None:
+    """Return the result of an operation on polynomials; None where it is none, or too long."""
+    if any(part is None for part in parts):
+        return None
+    one, other = [*parts, {}][0] or {}, [*parts, {}][1] or {}
+    if name == "neg":
+        return {powers: -c for powers, c in one.items()}
+    if name in ("add", "sub"):
+        sign = 1 if name == "add" else -1
+        found = dict(one)
+        for powers, c in other.items():
+            found[powers] = found.get(powers, Fraction(0)) + sign * c
+        return {powers: c for powers, c in found.items() if c}
+    number = _number(other)
+    if name == "mul":
+        return _product(one, other)
+    if name == "div" and number:
+        return {powers: c / number for powers, c in one.items()}
+    if name == "power" and number is not None and number.denominator == 1 and 0 <= number <= MOST_DEGREE:
+        result: Polynomial | None = {(0,) * len(next(iter(one), ())): Fraction(1)}
+        for _ in range(int(number)):
+            result = None if result is None else _product(result, one)
+        return result
+    return None
+
+
+def _number(one: Polynomial) -> Fraction | None:
+    """Return the value of a constant polynomial."""
+    if any(any(powers) for powers in one):
+        return None
+    return next(iter(one.values()), Fraction(0))
+
+
+def _product(one: Polynomial, other: Polynomial) -> Polynomial | None:
+    found: Polynomial = {}
+    for (first, c), (second, d) in product(one.items(), other.items()):
+        powers = tuple(a + b for a, b in zip(first, second, strict=True))
+        found[powers] = found.get(powers, Fraction(0)) + c * d
+        if len(found) > MOST_TERMS or sum(powers) > 2 * MOST_DEGREE:
+            return None
+    return {powers: c for powers, c in found.items() if c}
+
+
+def _derivative(one: Polynomial, k: int) -> Polynomial:
+    return {
+        (*powers[:k], powers[k] - 1, *powers[k + 1 :]): c * powers[k]
+        for powers, c in one.items()
+        if powers[k]
+    }
+
+
+def _substituted(one: Polynomial, known: Mapping[int, Fraction]) -> Polynomial:
+    """Return a polynomial with numbers in place of some choices."""
+    found: Polynomial = {}
+    for powers, c in one.items():
+        for k, value in known.items():
+            c *= value ** powers[k]
+        left = tuple(0 if k in known else p for k, p in enumerate(powers))
+        found[left] = found.get(left, Fraction(0)) + c
+    return {powers: c for powers, c in found.items() if c}
+
+
+def _affine(one: Polynomial, size: int) -> Affine | None:
+    slope, constant = [Fraction(0)] * size, Fraction(0)
+    for powers, c in one.items():
+        if sum(powers) > 1:
+            return None
+        if any(powers):
+            slope[powers.index(1)] = c
+        else:
+            constant = c
+    return Affine(tuple(slope), constant)
+
+
+# -- linear conditions ----------------------------------------------------------------------------------
+
+
+def _conditions(
+    payoffs: Sequence[Polynomial],
+    player: Sequence[int],
+    size: int,
+    low: Sequence[Fraction],
+    high: Sequence[Fraction],
+    known: Mapping[int, Fraction],
+) -> dict[int, Condition] | None:
+    """Return the condition on every choice that is not known; None where one is not linear."""
+    found = {}
+    for k in range(size):
+        if k in known:
+            continue
+        slope = _affine(_derivative(payoffs[player[k]], k), size)
+        if slope is None:
+            return None
+        mine = [j for j in range(size) if player[j] == player[k] and j not in known]
+        if len(mine) == 1 and slope.slope[k] > 0:  # convex: the mean slope decides between the ends
+            found[k] = Condition(slope.fixed(k, (low[k] + high[k]) / 2), False)
+        else:
+            found[k] = Condition(slope, True)
+            if k == mine[0] and not _is_concave(payoffs[player[k]], mine):
+                return None
+    return found
+
+
+def _is_concave(payoff: Polynomial, mine: Sequence[int]) -> bool:
+    """Return whether the constant Hessian in the own choices is negative semidefinite, by elimination."""
+    hessian = [[_number(_derivative(_derivative(payoff, j), k)) for k in mine] for j in mine]
+    rows = [[-(entry or Fraction(0)) for entry in row] for row in hessian]
+    while rows:
+        pivot = next((k for k in range(len(rows)) if rows[k][k]), None)
+        if any(rows[k][k] < 0 for k in range(len(rows))):
+            return False
+        if pivot is None:
+            return not any(any(row) for row in rows)
+        line = rows[pivot]
+        rows = [
+            [entry - row[pivot] * line[j] / line[pivot] for j, entry in enumerate(row) if j != pivot]
+            for i, row in enumerate(rows)
+            if i != pivot
+        ]
+    return True
+
+
+def _solved(
+    conditions: Mapping[int, Condition],
+    low: Sequence[Fraction],
+    high: Sequence[Fraction],
+    known: Mapping[int, Fraction],
+) -> ExactList | None:
+    """Return the solutions of all patterns; None for too many patterns, or a polytope of too many vertices."""
+    size, found, solved = len(low), list[_Polytope](), 0
+    order = sorted(conditions)
+    first = [known.get(k, low[k]) for k in range(size)]
+    last = [known.get(k, high[k]) for k in range(size)]
+    # choices decided so far, -1 and 1 at a bound and 0 between, with the box that is left
+    waiting: list[tuple[tuple[int, ...], list[Fraction], list[Fraction]]] = [((), first, last)]
+    while waiting:
+        sides, begin, end = waiting.pop()
+        if solved + len(waiting) > MOST_PATTERNS:
+            return None
+        if not _is_possible(conditions, order, sides, begin, end):
+            continue
+        if len(sides) == len(order):
+            solved += 1
+            polytope = _polytope(conditions, order, sides, begin, end)
+            if polytope is None:
+                return None
+            if polytope.vertices:
+                found.append(polytope)
+            continue
+        k = order[len(sides)]
+        for side in (-1, 0, 1) if conditions[k].between else (-1, 1):
+            bounds = {-1: (low[k], low[k]), 0: (low[k], high[k]), 1: (high[k], high[k])}[side]
+            waiting.append(
+                (
+                    (*sides, side),
+                    [*begin[:k], bounds[0], *begin[k + 1 :]],
+                    [*end[:k], bounds[1], *end[k + 1 :]],
+                )
+            )
+    return ExactList(*_maximal(found), solved)
+
+
+def _is_possible(
+    conditions: Mapping[int, Condition],
+    order: Sequence[int],
+    sides: Sequence[int],
+    low: Sequence[Fraction],
+    high: Sequence[Fraction],
+) -> bool:
+    """Return whether no condition fails in the whole box that is left."""
+    for k, side in zip(order, sides, strict=False):
+        smallest, largest = conditions[k].sign.ends(low, high)
+        if (side <= 0 and smallest > 0) or (side >= 0 and largest < 0):
+            return False
+    return True
+
+
+def _polytope(
+    conditions: Mapping[int, Condition],
+    order: Sequence[int],
+    sides: Sequence[int],
+    low: Sequence[Fraction],
+    high: Sequence[Fraction],
+) -> _Polytope | None:
+    """Return the equilibria of a pattern; None for too many systems of equations."""
+    size = len(low)
+    unit = [tuple(Fraction(int(j == k)) for j in range(size)) for k in range(size)]
+    equations, inequalities = [], []
+    for k in range(size):
+        if low[k] == high[k]:
+            equations.append(Affine(unit[k], -low[k]))
+        else:
+            inequalities += [Affine(unit[k], -low[k]), Affine(tuple(-a for a in unit[k]), high[k])]
+    for k, side in zip(order, sides, strict=True):
+        sign = conditions[k].sign
+        if side:
+            inequalities.append(Affine(tuple(side * a for a in sign.slope), side * sign.constant))
+        else:
+            equations.append(sign)
+    solution = _solution(equations, size)
+    if solution is None:
+        return _Polytope(equations, inequalities, [])
+    point, free = solution
+    found: dict[Row, None] = {}
+    if comb(len(inequalities), len(free)) > MOST_VERTICES:
+        return None
+    for chosen in combinations(inequalities, len(free)) if free else [()]:
+        tight = _solution([*equations, *chosen], size) if free else (point, [])
+        if tight is not None and not tight[1] and all(one.at(tight[0]) >= 0 for one in inequalities):
+            found[tight[0]] = None
+    return _Polytope(equations, inequalities, list(found))
+
+
+def _solution(equations: Sequence[Affine], size: int) -> tuple[Row, list[int]] | None:
+    """Return a solution of linear equations, and which choices remain free; None where there is none."""
+    rows: list[list[Fraction]] = []
+    pivots: list[int] = []
+    for one in equations:
+        line = [*one.slope, -one.constant]
+        for row, pivot in zip(rows, pivots, strict=True):
+            if factor := line[pivot]:
+                line = [a - factor * b for a, b in zip(line, row, strict=True)]
+        pivot = next((k for k in range(size) if line[k]), -1)
+        if pivot < 0:
+            if line[-1]:
+                return None
+            continue
+        line = [a / line[pivot] for a in line]
+        rows = [
+            [a - row[pivot] * b for a, b in zip(row, line, strict=True)] if row[pivot] else row
+            for row in rows
+        ]
+        rows.append(line)
+        pivots.append(pivot)
+    x = [Fraction(0)] * size
+    for row, pivot in zip(rows, pivots, strict=True):
+        x[pivot] = row[-1]
+    return tuple(x), [k for k in range(size) if k not in pivots]
+
+
+def _maximal(found: Sequence[_Polytope]) -> tuple[list[Row], list[list[Row]]]:
+    """Return the points and the larger polytopes that lie in no other."""
+    alone: list[_Polytope] = []
+    for k, one in enumerate(found):
+        others = (*alone, *found[k + 1 :])
+        if not any(all(map(other.contains, one.vertices)) for other in others):
+            alone.append(one)
+    points = [one.vertices[0] for one in alone if len(one.vertices) == 1]
+    return sorted(points), [sorted(one.vertices) for one in alone if len(one.vertices) > 1]
+
+
+# -- best responses that do not depend on the others ------------------------------------------------------
+
+
+def _dominant_choices(
+    payoffs: Sequence[Polynomial], player: Sequence[int], low: Sequence[Fraction], high: Sequence[Fraction]
+) -> Iterator[dict[int, Fraction] | None]:
+    """Yield every combination of best responses that hold whatever others do; None where one is not rational.
+
+    Payoffs of degree 2 are left to linear conditions.
+    """
+    every: list[list[tuple[int, Fraction]]] = []
+    for k, who in enumerate(player):
+        slope = _derivative(payoffs[who], k)
+        alone = player.count(who) == 1 and all(sum(p) == p[k] for p in slope)
+        if not alone or max((p[k] for p in slope), default=0) <= 1:
+            continue
+        degrees = range(max(p[k] for p in slope) + 1)
+        own = [slope.get(_power(k, n, len(player)), Fraction(0)) for n in degrees]
+        best = maxima(own, low[k], high[k])
+        if best is None:
+            yield None
+            return
+        every.append([(k, value) for value in best])
+    for chosen in product(*every):
+        yield dict(chosen)
+
+
+def _power(k: int, n: int, size: int) -> Powers:
+    return tuple(n if j == k else 0 for j in range(size))
+
+
+def maxima(slope: Sequence[Fraction], low: Fraction, high: Fraction) -> list[Fraction] | None:
+    """Return all points of an interval at which a polynomial is largest, by its derivative.
+
+    ``slope`` are coefficients of the derivative, the constant first. None where a point is not rational.
+
+    Examples
+    --------
+    >>> [str(x) for x in maxima([Fraction(c) for c in (0, 1, 0, -1)], Fraction(-2), Fraction(2))]
+    ['-1', '1']
+    """
+    while slope and not slope[-1]:
+        slope = slope[:-1]
+    if not slope:
+        return None  # constant: every point
+    whole = [Fraction(0), *(c / (n + 1) for n, c in enumerate(slope))]
+    rational, rest = _rational_roots(list(slope))
+    points = sorted({x for x in rational if low <= x <= high} | {low, high})
+    values = [_value(whole, x) for x in points]
+    top = max(values)
+    for first, last in _brackets(rest, low, high):
+        if not _is_below(whole, rest, first, last, top):
+            return None
+    return [x for x, value in zip(points, values, strict=True) if value == top]
+
+
+def _value(one: Sequence[Fraction], x: Fraction) -> Fraction:
+    found = Fraction(0)
+    for c in reversed(one):
+        found = found * x + c
+    return found
+
+
+def _rational_roots(one: list[Fraction]) -> tuple[list[Fraction], list[Fraction]]:
+    """Return the rational roots of a polynomial, and what is left of it after division by them."""
+    found: list[Fraction] = []
+    while len(one) > 1 and not one[0]:
+        one, found = one[1:], [*found, Fraction(0)]
+    while len(one) > 1:
+        root = next((x for x in _candidates(one) if not _value(one, x)), None)
+        if root is None:
+            break
+        found.append(root)
+        quotient, carry = [], Fraction(0)
+        for c in reversed(one[1:]):
+            carry = carry * root + c
+            quotient.append(carry)
+        one = quotient[::-1]
+    return found, one
+
+
+def _candidates(one: Sequence[Fraction]) -> Iterator[Fraction]:
+    """Yield the fractions that rational roots are among, near the roots in floats."""
+    roots = np.roots([float(c) for c in reversed(one)])
+    for root in roots[np.abs(roots.imag) <= np.abs(roots.real) + 1].real.tolist():
+        if np.isfinite(root):
+            yield exact_payoff(root)
+            for most in (1, 10, 100, 1000):
+                yield Fraction(root).limit_denominator(most)
+
+
+def _brackets(one: Sequence[Fraction], low: Fraction, high: Fraction) -> Iterator[tuple[Fraction, Fraction]]:
+    """Yield intervals that each hold one distinct root of a polynomial in an interval, by Sturm's theorem."""
+    if len(one) < 2:
+        return
+    chain = [list(one), [n * c for n, c in enumerate(one)][1:]]
+    while len(chain[-1]) > 1 or (chain[-1] and chain[-1][0]):
+        rest = _remainder(chain[-2], chain[-1])
+        if not any(rest):
+            break
+        chain.append([-c for c in rest])
+
+    def changes(x: Fraction) -> int:
+        signs = [value > 0 for part in chain if (value := _value(part, x))]
+        return sum(a != b for a, b in zip(signs, signs[1:], strict=False))
+
+    waiting = [(low, high)]
+    while waiting:
+        first, last = waiting.pop()
+        count = changes(first) - changes(last)
+        if count == 1:
+            yield first, last
+        elif count > 1:
+            middle = (first + last) / 2
+            waiting += [(first, middle), (middle, last)]
+
+
+def _remainder(one: Sequence[Fraction], other: Sequence[Fraction]) -> list[Fraction]:
+    rest = list(one)
+    while len(rest) >= len(other) > 0:
+        factor, shift = rest[-1] / other[-1], len(rest) - len(other)
+        for k, c in enumerate(other):
+            rest[k + shift] -= factor * c
+        rest.pop()
+    while rest and not rest[-1]:
+        rest.pop()
+    return rest
+
+
+def _is_below(
+    whole: Sequence[Fraction], slope: Sequence[Fraction], first: Fraction, last: Fraction, top: Fraction
+) -> bool:
+    """Return whether a polynomial is below a number at the only root of its slope in an interval."""
+    for _ in range(HALVINGS):
+        width = last - first
+        largest = max(abs(first), abs(last))
+        steep = sum((n * abs(c) * largest ** (n - 1) for n, c in enumerate(whole) if n), Fraction(0))
+        if _value(whole, first) + steep * width < top:
+            return True
+        if _value(whole, first) - steep * width > top:
+            return False
+        middle = (first + last) / 2
+        left, here = _value(slope, first), _value(slope, middle)
+        if not here:
+            return False
+        first, last = (first, middle) if (left > 0) != (here > 0) else (middle, last)
+    return False
+
+
+# -- the session and the record of a search of boxes ----------------------------------------------------
+
+
+def untried(size: int) -> Session:
+    """Return the entries of a session in which nothing is listed in fractions, of ``size`` choices."""
+    return {
+        "patterns": np.full(1, UNTRIED),
+        "exact_point": np.zeros((0, size), dtype="U1"),
+        "exact_vertex": np.zeros((0, size), dtype="U1"),
+        "vertex_set": np.zeros(0, dtype=np.int64),
+    }
+
+
+def list_exactly(game: Game, at: Coordinates, session: Session, first_order: bool) -> bool:
+    """List equilibria in fractions, once something is undecided; return whether that was done now.
+
+    The search of boxes then ends. Where all first-order points are asked for it goes on, and the verdicts on
+    its points are those of the exact list.
+    """
+    judged = session["verdict"]
+    waits = not (len(session["undecided_low"]) or np.any(judged == 0))
+    if waits or (session["patterns"][0] != UNTRIED and not first_order):
+        return False
+    if session["patterns"][0] == UNTRIED:
+        found = exact_list(game)
+        session["patterns"] = np.array([-1 if found is None else found.patterns])
+        if found is None:
+            return False
+        session["exact_point"] = _texts(found.points, len(at.low))
+        session["exact_vertex"] = _texts([x for own in found.sets for x in own], len(at.low))
+        session["vertex_set"] = np.repeat(np.arange(len(found.sets)), [len(own) for own in found.sets])
+    if session["patterns"][0] < 0:
+        return False
+    if not first_order:
+        for name in ("low", "high", "side", "undecided_low", "undecided_high"):
+            session[name] = session[name][:0]
+        return True
+    if len(session["exact_vertex"]) or not np.any(judged == 0):
+        return False
+    points = [tuple(map(Fraction, row)) for row in session["exact_point"].tolist()]
+    verdicts = judged.copy()
+    for k, point in enumerate(points_of(session)):
+        if judged[k] == 0:
+            ends = [tuple(map(Fraction, end.tolist())) for end in (point.low, point.high)]
+            held = any(all(a <= v <= b for a, v, b in zip(ends[0], x, ends[1], strict=True)) for x in points)
+            verdicts[k] = VERDICTS.index("equilibrium" if held else "not an equilibrium")
+    session["verdict"] = verdicts
+    return True
+
+
+def _texts(rows: Sequence[Row], size: int) -> np.ndarray:
+    return np.array([list(map(str, row)) for row in rows], dtype=str).reshape(len(rows), size)
+
+
+def exact_record(game: Game, session: Session, record: Record) -> Record:
+    """Return the record of a list: that of boxes, or the exact one where there is one."""
+    if session["patterns"][0] < 0:
+        return record
+    patterns = int(session["patterns"][0])
+    if "first_order" in record:
+        return record | {"pattern_count": ((), np.asarray(patterns))}
+    at = coordinates(game)
+    points, corners = (_in_floats(session[name]) for name in ("exact_point", "exact_vertex"))
+    off = [
+        max(
+            (abs(Fraction(v) - Fraction(text)) for v, text in zip(row, texts, strict=True)),
+            default=Fraction(0),
+        )
+        for row, texts in zip(points.tolist(), session["exact_point"].tolist(), strict=True)
+    ]
+    rounded = [float(np.nextafter(float(value), np.inf)) if value else 0.0 for value in off]
+    number, count = session["vertex_set"], int(session["vertex_set"].max(initial=-1)) + 1
+    hulls = [(corners[number == k].min(axis=0), corners[number == k].max(axis=0)) for k in range(count)]
+    profiles = profiles_of(at, points)
+    shape = at.start.shape
+    sets = [np.stack([profile_of(at, end) for end in ends], axis=-1) for ends in hulls]
+    record = record | {
+        "equilibria": (("equilibrium", "player", "axis"), profiles),
+        "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(game, profiles)),
+        "radius": (("equilibrium",), np.array(rounded)),
+        "equilibrium_count": ((), np.asarray(len(points))),
+        "complete": ((), np.asarray(True)),
+        "complete_reason": (
+            (),
+            np.asarray(f"every pattern of bounds is solved in fractions: {count_text(patterns, 'pattern')}"),
+        ),
+        "undecided": (("place", "player", "axis", "end"), np.zeros((0, *shape, 2))),
+        "equilibrium_set": (("set", "player", "axis", "end"), np.reshape(sets, (count, *shape, 2))),
+        "equilibrium_vertex": (("vertex", "player", "axis"), profiles_of(at, corners)),
+        "vertex_set": (("vertex",), number.copy()),
+        "pattern_count": ((), np.asarray(patterns)),
+        "certified": (("certified_profile", "player", "axis"), np.zeros((0, *shape))),
+        "certified_bound": (("certified_profile",), np.zeros(0)),
+        "status": ((), np.asarray("converged")),
+    }
+    record.pop("profile", None)
+    if len(points) or len(corners):
+        one = profiles[0] if len(points) else profiles_of(at, corners)[0]
+        record["profile"] = (("player", "axis"), one)
+    return record
+
+
+def _in_floats(texts: np.ndarray) -> np.ndarray:
+    rows = [[float(Fraction(text)) for text in row] for row in texts.tolist()]
+    return np.array(rows).reshape(texts.shape)
