@@ -31,7 +31,7 @@ def solved(matrix: Rows, right: list[Fraction]) -> list[Fraction] | None:
     if not whole:
         return None
     columns = (
-        [row[:k] + [b] + row[k + 1 :] for row, b in zip(matrix, right, strict=True)]
+        [[*row[:k], b, *row[k + 1 :]] for row, b in zip(matrix, right, strict=True)]
         for k in range(len(right))
     )
     return [determinant(column) / whole for column in columns]

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 from math import comb
 from typing import NamedTuple
 
@@ -292,7 +292,7 @@ def _solved(
     high: Sequence[Fraction],
     known: Mapping[int, Fraction],
 ) -> ExactList | None:
-    """Return the solutions of all patterns; None for too many patterns, or a polytope of too many vertices."""
+    """Return the solutions of all patterns; None for too many patterns, or too many vertices."""
     size, found, solved = len(low), list[_Polytope](), 0
     order = sorted(conditions)
     first = [known.get(k, low[k]) for k in range(size)]
@@ -519,7 +519,7 @@ def _brackets(one: Sequence[Fraction], low: Fraction, high: Fraction) -> Iterato
 
     def changes(x: Fraction) -> int:
         signs = [value > 0 for part in chain if (value := _value(part, x))]
-        return sum(a != b for a, b in zip(signs, signs[1:], strict=False))
+        return sum(a != b for a, b in pairwise(signs))
 
     waiting = [(low, high)]
     while waiting:
