@@ -30,7 +30,7 @@ from rivalry.lab.store import run as run_module
 from rivalry.lab.study import Study, StudyError, names
 from rivalry.lab.study.points import values
 from rivalry.lab.worker import Job
-from rivalry.methods import METHODS, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
+from rivalry.methods import DRAWS_WITH, METHODS, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
 from rivalry.schema.registry import load
 from tests import duel_study
 from tests.cli.conftest import Command, rivalry
@@ -281,7 +281,7 @@ def read_names(function: Callable[..., Any]) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
-@pytest.mark.parametrize("kind", sorted(WITHOUT_DRAWS | WITHOUT_DRAWS_FROM_A_START))
+@pytest.mark.parametrize("kind", sorted((WITHOUT_DRAWS | WITHOUT_DRAWS_FROM_A_START) - set(DRAWS_WITH)))
 def test_methods_without_draws_read_no_random_numbers(kind: str) -> None:
     remedy = f"remove {kind} from WITHOUT_DRAWS of src/rivalry/methods/__init__.py"
     for target in METHODS[kind].targets:
@@ -309,6 +309,8 @@ def test_a_method_without_draws_has_one_replication() -> None:
     alone = study(2, method=[drawn, *fixed, sampled]).cells()
     assert {cell.id for cell in alone} <= {cell.id for cell in found}
     assert not names.draws({"kind": "best_response", "start": [0.1]})
+    assert not names.draws({"kind": "fermi"})
+    assert names.draws({"kind": "fermi", "mutation": 0.1})
     assert names.draws({"kind": "best_response", "start": [0.1], "order": "random"})
 
 

@@ -43,7 +43,7 @@ _TITLES = {
         "correlated_equilibrium": (
             "the correlated equilibrium of highest welfare of a finite game, and the vertices of all"
         ),
-        "fermi": "finite populations: fixation probabilities under imitation by pairwise comparison",
+        "fermi": "finite populations: imitation by pairwise comparison, at rare or frequent mutations",
         "hedge": "multiplicative weights: mixed strategies updated by the exponential of expected payoffs",
         "linear_programme": (
             "one equilibrium of a zero-sum game of two players, also in extensive form, with proved bounds"
@@ -52,7 +52,7 @@ _TITLES = {
         "mixed_equilibria": (
             "all extreme equilibria of a two-player finite game, exactly; by supports for more players"
         ),
-        "moran": "finite populations: fixation probabilities of the frequency-dependent Moran process",
+        "moran": "finite populations: the frequency-dependent Moran process, at rare or frequent mutations",
         "pure_equilibria": "all pure equilibria of a finite game, by enumeration",
         "regret_matching": "sampled repeated play with probabilities proportional to positive regrets",
         "round_robin": "every strategy of a list meets every other in the repeated game, as finite automata",
@@ -125,6 +125,8 @@ WITHOUT_DRAWS = frozenset(
     )
 )
 """Kinds whose results depend on no random draws, as long as no start is given."""
+DRAWS_WITH = {"fermi": "mutation", "moran": "mutation"}
+"""Of these, kinds that may simulate where an option is set."""
 WITHOUT_DRAWS_FROM_A_START = frozenset(("best_response", "evaluate", "online_mirror_descent"))
 """Kinds whose results depend on no random draws from a given start, unless ``order = "random"``."""
 SOLVERS = (

@@ -64,6 +64,7 @@ from rivalry.schema.register import Entry
 
 METHODS: dict[str, Entry]
 WITHOUT_DRAWS: frozenset[str]
+DRAWS_WITH: dict[str, str]
 WITHOUT_DRAWS_FROM_A_START: frozenset[str]
 SOLVERS: frozenset[str]
 TOGETHER: frozenset[str]

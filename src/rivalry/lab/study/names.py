@@ -21,7 +21,7 @@ from typing import Any
 from rivalry.core.files import StoreError, open_plain
 from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value, unknown
-from rivalry.methods import METHODS, SOLVERS, TOGETHER, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
+from rivalry.methods import DRAWS_WITH, METHODS, SOLVERS, TOGETHER, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
 from rivalry.plots import PLOTS
 from rivalry.plots import entry_of as plot_entry_of
 from rivalry.schema.register import (
@@ -285,7 +285,7 @@ def draws(table: Mapping[str, Any]) -> bool:
     False
     """
     if table["kind"] in WITHOUT_DRAWS:
-        return "start" in table
+        return "start" in table or bool(table.get(DRAWS_WITH.get(table["kind"], "")))
     sampled = table.get("start", "random") == "random" or table.get("order") == "random"
     return sampled or table["kind"] not in WITHOUT_DRAWS_FROM_A_START
 

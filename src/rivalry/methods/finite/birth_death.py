@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from itertools import combinations
-from math import comb
-from typing import Annotated
+from math import comb, prod
+from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -13,6 +14,9 @@ from annotated_types import Ge, Le
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
+from rivalry.methods.finite import compositions
+
+PROFILES = 2000  # joint actions between which rare mutants move, at most
 
 
 class BirthDeath(BaseLearner):
@@ -25,53 +29,201 @@ class BirthDeath(BaseLearner):
         1 / (1 + sum_j prod_{k <= j} T-(k) / T+(k)),  j = 1, .., N - 1,
 
     where ``T+`` and ``T-`` are the chances that the ``k`` mutants become one more or one fewer.
+
+    With ``mutation`` all compositions of the population are a Markov chain, in which an individual takes each
+    of the other actions with the chance ``mutation / (actions - 1)``.
+
+    With ``populations = "each"`` every player is drawn from a population of its own. One of the populations,
+    all equally likely, changes at a time; its members are paid their means against the others.
     """
 
     population: Annotated[int, Ge(2), Le(100_000), "number of individuals"] = 100
+    populations: Annotated[
+        Literal["one", "each"], "one population in all roles of a symmetric game, or one for each player"
+    ] = "one"
+    mutation: Annotated[
+        float | None,
+        Ge(0),
+        Le(1),
+        "chance of another action, all equally likely, in place of the copied one; 0 or none: the limit",
+    ] = None
+    changes: Annotated[
+        int, Ge(1000), "simulated changes per replication, where compositions are too many to solve for"
+    ] = 20_000
 
     @abstractmethod
     def log_ratio(self, mutant: np.ndarray, resident: np.ndarray) -> np.ndarray:
         """Return ``log(T-/T+)`` where mutants and residents are paid as given, one entry per state."""
 
+    @abstractmethod
+    def log_changes(self, counts: np.ndarray, paid: np.ndarray) -> np.ndarray:
+        """Return logs of the chances ``[state lost gained]`` that one individual's action becomes another.
+
+        ``counts`` and ``paid`` ``[state action]`` are numbers of individuals and their mean payoffs.
+        """
+
     def length(self, world: object) -> int:
-        """Return the number of actions: one step computes the chances of all mutants of one resident."""
-        return len(stateless_tables(world)[0])
+        """Return the number of steps: one per resident whose mutants are followed; one with mutation."""
+        return 1 if self.mutation else len(_residents(stateless_tables(world), self.populations))
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         """Return a session without results. Raises `ValueError` for games that are not symmetric."""
         tables = stateless_tables(world)
-        if not is_symmetric(tables):
-            raise ValueError("game: must be symmetric: one population plays all roles")
-        if len(tables[0]) < 2:
+        sizes = tables.shape[1:]
+        if self.populations == "one" and not is_symmetric(tables):
+            raise ValueError(
+                "game: must be symmetric where one population plays all roles; "
+                'populations="each" has one per player'
+            )
+        if max(sizes) < 2:
             raise ValueError("game: has one action; there is nothing that could take over")
-        if self.population < len(tables):
+        if self.populations == "one" and self.population < len(tables):
             raise ValueError(f"population: {self.population} must be at least {len(tables)}, the players")
-        return {"log_fixation": np.full((len(tables[0]),) * 2, np.nan), "taken": np.zeros(1, dtype=np.int64)}
+        taken = np.zeros(1, dtype=np.int64)
+        if self.mutation:
+            seed = stream.generate_state(4)
+            return {"log_share": np.zeros(0), "simulated": np.zeros((0, 0, 0)), "seed": seed, "taken": taken}
+        if self.populations == "one":
+            return {"log_fixation": np.full((sizes[0],) * 2, np.nan), "taken": taken}
+        if prod(sizes) > PROFILES:
+            raise ValueError(f"game: {prod(sizes)} joint actions; must be {PROFILES} at most")
+        return {"log_fixation": np.full((prod(sizes), len(sizes), max(sizes)), np.nan), "taken": taken}
 
     def advance(self, world: object, session: Session, steps: int) -> int:
-        table, first = stateless_tables(world)[0], int(session["taken"][0])
-        last = min(first + steps, len(table))
-        for resident in range(first, last):
-            for mutant in range(len(table)):
-                ratios = np.zeros(self.population - 1)
-                if mutant != resident:  # equals are neutral, even with fitness 0
-                    ratios = self.log_ratio(*group_payoffs(table, mutant, resident, self.population))
-                session["log_fixation"][resident, mutant] = log_fixation(ratios)
+        tables, first = stateless_tables(world), int(session["taken"][0])
+        last = min(first + steps, self.length(world))
+        if last > first and self.mutation:
+            self._mix(tables, session)
+        elif self.populations == "one":
+            table = tables[0]
+            for resident in range(first, last):
+                for mutant in range(len(table)):
+                    ratios = np.zeros(self.population - 1)
+                    if mutant != resident:  # equals are neutral, even with fitness 0
+                        ratios = self.log_ratio(*group_payoffs(table, mutant, resident, self.population))
+                    session["log_fixation"][resident, mutant] = log_fixation(ratios)
+        else:
+            joint = _residents(tables, self.populations)
+            for resident in range(first, last):
+                for player, actions in enumerate(tables.shape[1:]):
+                    for mutant in range(actions):
+                        session["log_fixation"][resident, player, mutant] = self._in_role(
+                            tables[player], joint[resident], player, mutant
+                        )
         session["taken"] = np.array([last])
         return last - first
 
+    def _in_role(self, table: np.ndarray, joint: np.ndarray, player: int, mutant: int) -> float:
+        """Return the log of the chance that a mutant takes over one population, the others at ``joint``."""
+        there = joint.copy()
+        there[player] = mutant
+        ratios = np.zeros(self.population - 1)
+        if mutant != joint[player]:
+            paid = (np.full(len(ratios), table[tuple(actions)]) for actions in (there, joint))
+            ratios = self.log_ratio(*paid)
+        return log_fixation(ratios)
+
+    def _changes(self, tables: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
+        """Return logs of chances of all changes, per population, at counts ``[state population axis]``."""
+        if self.populations == "one":
+            return [self.log_changes(counts[:, 0], compositions.group_means(tables[0], counts[:, 0]))]
+        return [
+            self.log_changes(counts[:, i, :size], compositions.role_means(tables, counts, i))
+            - np.log(len(tables))
+            for i, size in enumerate(tables.shape[1:])
+        ]
+
+    def _sizes(self, tables: np.ndarray) -> tuple[int, ...]:
+        return tables.shape[1:2] if self.populations == "one" else tables.shape[1:]
+
+    def _mix(self, tables: np.ndarray, session: Session) -> None:
+        """Solve for the stationary distribution of compositions, or simulate them."""
+        sizes, changes = self._sizes(tables), partial(self._changes, tables)
+        if compositions.fits(self.population, sizes):
+            chain = compositions.chain_of(self.population, sizes, changes)
+            session["log_share"] = compositions.log_stationary(chain)
+        else:
+            rng = np.random.default_rng(session["seed"])
+            session["simulated"] = compositions.simulated_shares(
+                self.population, sizes, changes, self.changes, rng
+            )
+
     def read(self, world: object, session: Session) -> Record:
-        chances = np.exp(session["log_fixation"])
-        shares = stationary(session["log_fixation"])
-        others = np.where(np.eye(len(chances), dtype=bool), 0.0, chances)
-        status = "converged" if session["taken"][0] == len(chances) else "iteration limit"
-        return {
-            "status": ((), np.asarray(status)),
-            "fixation": (("resident", "mutant"), chances),
-            "mean_fixation": (("type",), others.sum(axis=0) / (len(chances) - 1)),
-            "small_mutation": (("type",), shares),
-            "most_common_type": ((), np.asarray(-1 if np.isnan(shares).any() else int(np.argmax(shares)))),
+        tables = stateless_tables(world)
+        status = "converged" if session["taken"][0] == self.length(world) else "iteration limit"
+        found: Record = {"status": ((), np.asarray(status))}
+        if self.mutation:
+            return found | self._mixed(tables, session)
+        logs, joint = session["log_fixation"], _residents(tables, self.populations)
+        if self.populations == "one":
+            chances, shares = np.exp(logs), stationary(logs)
+            others = np.where(np.eye(len(chances), dtype=bool), 0.0, chances)
+            return found | {
+                "fixation": (("resident", "mutant"), chances),
+                "mean_fixation": (("type",), others.sum(axis=0) / (len(chances) - 1)),
+                "small_mutation": (("type",), shares),
+                "most_common_type": ((), np.asarray(_most_common(shares))),
+            }
+        shares = stationary(_between(logs, joint, tables.shape[1:]))
+        return found | {
+            "joint_action": (("joint", "player"), joint),
+            "fixation": (("joint", "player", "axis"), np.exp(logs)),
+            "small_mutation": (("joint",), shares),
+            "most_common_joint": ((), np.asarray(_most_common(shares))),
         }
+
+    def _mixed(self, tables: np.ndarray, session: Session) -> Record:
+        """Return mean shares of actions with mutation, and the distribution of compositions or intervals."""
+        sizes, found = self._sizes(tables), Record()
+        single = self.populations == "one"
+        dims = ("axis",) if single else ("player", "axis")
+        if len(session["log_share"]):
+            states = compositions.all_compositions(self.population, sizes)
+            chances = np.exp(session["log_share"])
+            mean = np.einsum("s,spa->pa", chances, states) / self.population
+            found["composition"] = ("state", *dims), states[:, 0] if single else states
+            found["composition_probability"] = ("state",), chances
+            found["most_common_composition"] = (), np.asarray(_most_common(chances))
+        else:
+            runs = session["simulated"]
+            mean = runs.mean(axis=0) if len(runs) else np.full((len(sizes), max(sizes)), np.nan)
+            if len(runs):
+                from scipy.special import stdtrit
+
+                wide = stdtrit(len(runs) - 1, 0.975) * runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
+                ends = np.clip(np.stack([mean - wide, mean + wide], axis=-1), 0.0, 1.0)
+                found["mean_share_interval"] = (*dims, "end"), ends[0] if single else ends
+                found["status"] = (), np.asarray("completed")
+        found["mean_share"] = dims, mean[0] if single else mean
+        common = [_most_common(row) for row in mean]
+        found["most_common_type"] = ((), np.asarray(common[0])) if single else (("player",), np.array(common))
+        return found
+
+
+def _residents(tables: np.ndarray, populations: str) -> np.ndarray:
+    """Return populations of one action: types ``[resident 1]``, or joint actions ``[resident player]``."""
+    sizes = tables.shape[1:2] if populations == "one" else tables.shape[1:]
+    return np.indices(sizes).reshape(len(sizes), -1).T
+
+
+def _between(logs: np.ndarray, joint: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
+    """Return logs of chances ``[joint other_joint]`` that a mutant takes over, per mutant of a population.
+
+    The populations are equally likely to have the next mutant, and within one all other actions are.
+    """
+    moves = np.full((len(joint),) * 2, -np.inf)
+    for player, size in enumerate(sizes):
+        for mutant in range(size):
+            there = joint.copy()
+            there[:, player] = mutant
+            index = np.ravel_multi_index(tuple(there.T), sizes)
+            moves[np.arange(len(joint)), index] = logs[:, player, mutant] - np.log(max(size - 1, 1))
+    return moves
+
+
+def _most_common(shares: np.ndarray) -> int:
+    """Return the index of the largest share; -1 where one is not known."""
+    return -1 if np.isnan(shares).any() else int(np.argmax(shares))
 
 
 def is_symmetric(tables: np.ndarray) -> bool:

@@ -15,7 +15,11 @@ class Fermi(BirthDeath):
 
     Both are drawn at random, ``d`` is what the other is paid more, and ``beta`` the intensity of selection
     ``selection``; so ``T-(k) / T+(k) = exp(-beta d)`` with ``d`` what mutants are paid more. A symmetric
-    game, one population. The record is that of `Moran`.
+    game with one population, or a population per player. The record is that of `Moran`.
+
+    With ``mutation`` an individual does not imitate, with this chance, but takes one of the other actions at
+    random. So one of ``n_j`` individuals becomes one of ``n_k`` with the chance ``mutation n_j / (N (m - 1))
+    + (1 - mutation) n_j n_k / N**2 / (1 + exp(-beta d))`` with ``m`` actions (Traulsen et al. 2009).
 
     Examples
     --------
@@ -23,11 +27,15 @@ class Fermi(BirthDeath):
     >>> found = rv.solve(rv.games.matrix("prisoners_dilemma"), Fermi(population=10, selection=0.1))
     >>> found.data.small_mutation.values.round(4).tolist()
     [0.1545, 0.8455]
+    >>> often = Fermi(population=10, selection=0.1, mutation=0.2)
+    >>> rv.solve(rv.games.matrix("prisoners_dilemma"), often).data.mean_share.values.round(4).tolist()
+    [0.4621, 0.5379]
 
     References
     ----------
     Traulsen, Nowak and Pacheco, Physical Review E 74, 2006; Fudenberg and Imhof, Journal of Economic Theory
-    131, 2006, for rare mutations.
+    131, 2006, for rare mutations; Traulsen, Hauert, De Silva, Nowak and Sigmund, "Exploration dynamics in
+    evolutionary games", PNAS 106, 2009.
     """
 
     selection: Annotated[float, Ge(0), Lt(np.inf), "intensity of selection beta, per unit of payoff"] = 1.0
@@ -35,3 +43,13 @@ class Fermi(BirthDeath):
     def log_ratio(self, mutant: np.ndarray, resident: np.ndarray) -> np.ndarray:
         """Return what residents are paid more, times the intensity of selection."""
         return np.asarray(self.selection * (resident - mutant))
+
+    def log_changes(self, counts: np.ndarray, paid: np.ndarray) -> np.ndarray:
+        """Return logs of the chances ``[state lost gained]`` of a change of one individual's action."""
+        mutation, actions = self.mutation or 0.0, counts.shape[1]
+        with np.errstate(divide="ignore"):
+            share = np.log(counts) - np.log(counts.sum(axis=1, keepdims=True))
+            copied, other = np.log(1 - mutation), np.log(mutation / max(actions - 1, 1))
+        less = self.selection * (paid[:, :, None] - paid[:, None, :])
+        imitates = share[:, None, :] - np.logaddexp(0.0, less)
+        return np.asarray(share[:, :, None] + np.logaddexp(copied + imitates, other))

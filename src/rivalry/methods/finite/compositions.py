@@ -1,0 +1,214 @@
+"""Populations with mutation as Markov chains of compositions: exact stationary distributions, simulation.
+
+A composition holds the numbers of individuals ``[population axis]`` with each action. One individual at a
+time changes its action, in one of the populations, all equally likely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product
+from math import comb, prod
+from typing import NamedTuple
+
+import numpy as np
+
+WORK, STORED = 2_000_000_000, 30_000_000  # multiplications and numbers of an elimination, at most
+EXACT = 2**53  # floats below are exact as integers
+REPLICATIONS = 32
+DISCARDED = 5  # one part in so many of a simulation is discarded
+
+Changes = Callable[[np.ndarray], list[np.ndarray]]
+"""Maps compositions ``[state population axis]`` to logs of chances ``[state lost gained]`` per population."""
+
+
+class Chain(NamedTuple):
+    """All compositions, and the logs of the chances of all changes between them."""
+
+    states: np.ndarray  # [state population axis]
+    source: np.ndarray  # [change]
+    target: np.ndarray  # [change]
+    log_chance: np.ndarray  # [change]
+
+
+def state_count(population: int, sizes: Sequence[int]) -> int:
+    """Return the number of compositions of populations with ``sizes`` actions.
+
+    >>> state_count(20, [2]), state_count(10, [3, 2])
+    (21, 726)
+    """
+    return prod(comb(population + size - 1, size - 1) for size in sizes)
+
+
+def fits(population: int, sizes: Sequence[int]) -> bool:
+    """Return whether the stationary distribution of all compositions is solved for, not simulated."""
+    count, band = 1, 1
+    for size in reversed(sizes):
+        # neighbours in lexicographic order are at most all compositions of the later actions apart
+        band = max(band, count * comb(population + size - 2, size - 2) if size > 1 else 1)
+        count *= comb(population + size - 1, size - 1)
+    numbered = (population + 1) ** (len(sizes) * max(sizes)) < EXACT
+    return numbered and count * band**2 <= WORK and count * (2 * band + 1) <= STORED
+
+
+def compositions(population: int, size: int) -> np.ndarray:
+    """Return all numbers ``[state action]`` that sum to ``population``, in lexicographic order.
+
+    >>> compositions(2, 2).tolist()
+    [[0, 2], [1, 1], [2, 0]]
+    """
+    found = np.zeros((1, 0), dtype=np.int64)
+    for _ in range(size - 1):
+        left = population - found.sum(axis=1)
+        more = np.concatenate([np.arange(n + 1) for n in left.tolist()])
+        found = np.column_stack([np.repeat(found, left + 1, axis=0), more])
+    return np.column_stack([found, population - found.sum(axis=1)])
+
+
+def all_compositions(population: int, sizes: Sequence[int]) -> np.ndarray:
+    """Return all compositions ``[state population axis]`` in lexicographic order, padded with zeros."""
+    each = [compositions(population, size) for size in sizes]
+    index = np.indices([len(rows) for rows in each]).reshape(len(sizes), -1)
+    states = np.zeros((index.shape[1], len(sizes), max(sizes)), dtype=np.int64)
+    for player, rows in enumerate(each):
+        states[:, player, : sizes[player]] = rows[index[player]]
+    return states
+
+
+def group_means(table: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return mean payoffs ``[state action]`` of groups drawn without replacement from ``counts``.
+
+    ``table [own other_1 ..]`` is paid to one player of a symmetric game. Actions that nobody has are paid 0.
+    """
+    others, total = table.ndim - 1, counts.sum(axis=1)
+    paid = np.zeros(counts.shape)
+    for own in range(len(table)):
+        left = counts - (np.arange(len(table)) == own)
+        for sampled in product(range(len(table)), repeat=others):
+            chance = np.ones(len(counts))
+            for k, action in enumerate(sampled):
+                chance *= (left[:, action] - sampled[:k].count(action)) / (total - 1 - k)
+            paid[:, own] += chance * table[(own, *sampled)]
+    return np.where(counts > 0, paid, 0.0)
+
+
+def role_means(tables: np.ndarray, counts: np.ndarray, player: int) -> np.ndarray:
+    """Return mean payoffs ``[state action]`` of one population against the others, sampled independently."""
+    rest = np.moveaxis(tables[player], player, 0)[None]
+    for other in range(len(tables)):
+        if other != player:
+            share = counts[:, other, : tables.shape[1 + other]] / counts[:, other].sum(axis=1, keepdims=True)
+            rest = np.einsum("sab...,sb->sa...", np.broadcast_to(rest, (len(counts), *rest.shape[1:])), share)
+    return np.broadcast_to(rest, (len(counts), tables.shape[1 + player]))
+
+
+def chain_of(population: int, sizes: Sequence[int], changes: Changes) -> Chain:
+    """Return the chain of all compositions of populations with ``sizes`` actions."""
+    states = all_compositions(population, sizes)
+    # a mixed-radix number that is larger for the later of two compositions in the order of `states`
+    radix = (population + 1.0) ** np.arange(states[0].size)[::-1].reshape(states[0].shape)
+    key = (states * radix).sum(axis=(1, 2))
+    source, target, logs = [], [], []
+    for player, chances in enumerate(changes(states)):
+        for lost, gained in product(range(sizes[player]), repeat=2):
+            if lost != gained:
+                begin = np.flatnonzero(states[:, player, lost] > 0)
+                source.append(begin)
+                there = key[begin] + radix[player, gained] - radix[player, lost]
+                target.append(np.searchsorted(key, there))
+                logs.append(chances[begin, lost, gained])
+    return Chain(states, *(np.concatenate([np.zeros(0, int), *parts]) for parts in (source, target, logs)))
+
+
+def log_stationary(chain: Chain) -> np.ndarray:
+    """Return the logs of the stationary distribution ``[state]``.
+
+    Of a birth-death chain by detailed balance; else by elimination of states without subtractions (Grassmann,
+    Taksar and Heyman 1985), within the band of changes, in logarithms where floats would underflow. NaN where
+    several distributions are stationary.
+    """
+    from scipy.special import logsumexp
+
+    size = len(chain.states)
+    band = int(np.abs(chain.target - chain.source).max(initial=1))
+    if band == 1:
+        up, down = (np.full(size, -np.inf) for _ in range(2))
+        for part, ahead in ((up, 1), (down, -1)):
+            mine = chain.target - chain.source == ahead
+            part[chain.source[mine]] = chain.log_chance[mine]
+        # states below one that is never left downwards are transient
+        begin = int(np.flatnonzero(np.append(0.0, down[1:]) == -np.inf).max(initial=0))
+        share = np.full(size, -np.inf if np.isfinite(up[:begin]).all() else np.nan)
+        share[begin:] = np.append(0.0, np.cumsum(up[begin:-1] - down[begin + 1 :]))
+    else:
+        try:
+            with np.errstate(under="raise", over="raise", divide="raise", invalid="raise"):
+                share = np.log(_eliminated(chain, band, logs=False))
+        except FloatingPointError:
+            with np.errstate(invalid="ignore"):
+                share = _eliminated(chain, band, logs=True)
+    return np.asarray(share - logsumexp(share))
+
+
+def _eliminated(chain: Chain, band: int, logs: bool) -> np.ndarray:
+    """Return the stationary distribution ``[state]`` over that of the first state, or the logs of it all."""
+    size, width = len(chain.states), 2 * band
+    # row i holds the chances of changes from i - band to i + band
+    banded = np.full((size, width + 1), -np.inf)
+    banded[chain.source, chain.target - chain.source + band] = chain.log_chance
+    banded = banded if logs else np.exp(banded)
+    flat, step = banded.ravel(), banded.strides[1]
+    for k in range(size - 1, 0, -1):
+        first = max(k - band, 0)
+        begin, count = first * width + first + band, k - first
+        # entry (i, j) is number i * width + j + band, so that a square of states is a strided view
+        square = np.lib.stride_tricks.as_strided(flat[begin:], (count, count), (width * step, step))
+        row = banded[k, first - k + band : band]
+        column = np.lib.stride_tricks.as_strided(flat[begin + count :], (count,), (width * step,))
+        if logs:
+            column -= np.logaddexp.reduce(row)
+            np.logaddexp(square, np.add.outer(column, row), out=square)
+        else:
+            column /= row.sum()
+            square += np.outer(column, row)
+    share = np.full(size, -np.inf if logs else 0.0)
+    share[0] = 0.0 if logs else 1.0
+    for k in range(1, size):
+        first = max(k - band, 0)
+        column = banded[np.arange(first, k), k - np.arange(first, k) + band]
+        share[k] = np.logaddexp.reduce(share[first:k] + column) if logs else (share[first:k] * column).sum()
+    return share
+
+
+def simulated_shares(
+    population: int, sizes: Sequence[int], changes: Changes, steps: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return mean shares of actions ``[replication population axis]`` over simulated time.
+
+    Replications begin in turn at populations of one action. Each composition counts for the mean time until
+    the next of ``steps`` changes; the first fifth is discarded.
+    """
+    states = np.zeros((REPLICATIONS, len(sizes), max(sizes)), dtype=np.int64)
+    rows = np.arange(REPLICATIONS)
+    for player, size in enumerate(sizes):
+        states[rows, player, rows % size] = population
+    time, sums = np.zeros(REPLICATIONS), np.zeros(states.shape)
+    moves = [
+        (player, lost, gained)
+        for player, size in enumerate(sizes)
+        for lost, gained in product(range(size), repeat=2)
+        if lost != gained
+    ]
+    players, lost, gained = np.array(moves).T
+    for step in range(steps):
+        found = changes(states)
+        chances = np.exp(np.column_stack([found[p][:, j, k] for p, j, k in moves]))
+        total = chances.sum(axis=1)
+        if step >= steps // DISCARDED:
+            time += 1 / total
+            sums += states / total[:, None, None]
+        sampled = rng.random(REPLICATIONS) * total
+        change = np.minimum((chances.cumsum(axis=1) <= sampled[:, None]).sum(axis=1), len(moves) - 1)
+        states[rows, players[change], lost[change]] -= 1
+        states[rows, players[change], gained[change]] += 1
+    return np.asarray(sums / time[:, None, None] / population)
