@@ -198,17 +198,6 @@ def test_a_gain_that_is_small_beside_the_payoff_is_explained() -> None:
     assert words.endswith("player 1 could gain 0.005 and no gain exceeds 0.02.")
 
 
-def test_gains_that_are_tiny_beside_payoffs_are_told_as_epsilon_equilibria() -> None:
-    own = {"regret": [3.23e-9, 0.0, 0.0], "bound": [3.23e-9, 3.705e-8, 0.0], "payoff": [2.0, 3.8, 3.8]}
-    small = result("not an equilibrium", **own, at_stake=[1.855e-8, 2.0, 2.0], tolerance=[1e-14, 1e-6, 1e-6])
-    assert said(swept([small])) == (
-        "It is an epsilon-equilibrium, not an exact one: no player can gain more than 3.71e-08; what "
-        "player 0 could gain is 1.6e-07 % of the payoff, but 17.4 % of the little that own choice can win "
-        "or lose while the others stay."
-    )
-    assert said(swept([small, apart()])).startswith("No point is an equilibrium: ")
-
-
 def test_the_gain_that_is_named_is_one_above_the_tolerance() -> None:
     """A larger gain of another player may be within its own tolerance, which follows what it has at stake."""
     own = {"regret": [5e-8, 2e-7, 3e-8], "at_stake": [1.0, 0.6, 8e-4], "payoff": [0.7, 0.3, 0.7]}

@@ -18,7 +18,6 @@ from rivalry.core.results import (
     radius_in_words,
     small_gain_in_words,
 )
-from rivalry.core.tolerances import TOLERANCE
 from rivalry.lab.answer.cases import (
     Row,
     Sentence,
@@ -136,8 +135,6 @@ def on_claims(
     elif len(counts) == 1 and next(iter(counts)) == "not an equilibrium":
         start = f"{only} is not {kind}" if total == 1 else f"No {noun} is {kind}"
         said = f"{start}: {_gain(rows, words, several)}"
-        if epsilon := _epsilon(rows, words, several):
-            said = f"{only if total == 1 else f'Every {noun}'} is {epsilon}"
     elif len(counts) == 1:
         claim = next(iter(counts))
         said = f"{_ALL[claim][total > 1].format(noun=noun, only=only, at=at)}: {_more(claim, rows)}"
@@ -335,27 +332,6 @@ def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
     if in_sessions and highest.max() <= most * (1 + 1e-6):  # dynamic programming finds the largest gain
         return said
     return f"{said}{joint} no gain exceeds {bound_in_words(float(highest.max()))}"
-
-
-def _epsilon(rows: Sequence[PointResults], words: Words, several: bool) -> str:
-    """Return how near to equilibria play is whose gains are tiny beside the payoffs; else empty."""
-    gains = [_largest(one, int(k)) for one in rows for k in np.flatnonzero(one.refuting.any(axis=0))]
-    smalls = [_small(one, player, result) for _, result, player, one in gains]
-    tiny = all(
-        one.payoff is not None
-        and one.payoff.shape == one.bound.shape
-        and bool(np.all(one.bound <= TOLERANCE * np.abs(one.payoff)))
-        for one in rows
-    )
-    if not (tiny and all(smalls)):
-        return ""
-    bound = max(float(np.max(one.bound)) for one in rows)
-    k = max(range(len(gains)), key=lambda k: gains[k][0])
-    _, _, player, one = gains[k]
-    at, part = _beside(one, words, several) * (len(rows) > 1), smalls[k].strip(" ()")
-    at_most = f"no player can gain more than {bound_in_words(bound)}"
-    who = "it" if one.regret.shape[1] == 1 else _who(one, player)
-    return f"an epsilon-equilibrium, not an exact one: {at_most}; what {who} could gain{at} is {part}"
 
 
 def _largest(one: PointResults, player: int) -> tuple[float, int, int, PointResults]:
