@@ -452,3 +452,21 @@ def test_players_with_fewer_choices_have_no_further_ones(seeds: int) -> None:
         "player 1, 0",
         "player 1, 1",
     ]
+
+
+def test_lists_that_go_with_a_key_in_words_have_no_column() -> None:
+    """As of a zip of urgencies, which the study has words for, and transition matrices."""
+    data = swept([result(), result()])
+    data = data.assign_coords(
+        urgencies=("reach", ["[1.0, 9.0]", "[1.0, 5.0]"]), chain=("reach", ["[[0.8, 0.2]]", "[[0.2, 0.8]]"])
+    ).drop_vars("reach")
+    bare = study(answer={"quantities": ["payoff"]})
+    words = study(
+        answer={"quantities": ["payoff"], "words": {"[1.0, 9.0]": "rare", "[1.0, 5.0]": "frequent"}}
+    )
+    assert table(data, bare).columns[:2] == ["urgencies", "chain"]
+    assert table(data, words).columns[0] == "urgencies"
+    assert "chain" not in table(data, words).columns
+    whole = Answer(words, data).table_of(None, constants=True)
+    assert whole is not None
+    assert "chain" in whole.columns  # exports have all keys

@@ -13,6 +13,7 @@ from rivalry.lab.answer.estimates import Estimate
 from rivalry.lab.answer.lists import ASIDE, ResultList, Row, has_lists, list_of, profile_row
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.words import Words, heading
+from rivalry.plots.select import format_value
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -61,7 +62,8 @@ def answer_table(
     keys: dict[str, list[Estimate]] = {}
     if len({one.algorithm for one in found}) > 1:
         keys["method"] = [Estimate(words.method(one.algorithm)) for one in rows]
-    for name in dict.fromkeys(name for one in found for name in one.at):
+    swept = list(dict.fromkeys(name for one in found for name in one.at))
+    for name in swept if constants else [name for name in swept if not _is_told(name, swept, found, words)]:
         keys[words.key(name)] = [
             _coordinate(one.at[name], words) if name in one.at else Estimate("") for one in rows
         ]
@@ -129,6 +131,19 @@ def _shared(
         if len(lines) > 1 and len(texts) == 1 and may_be:
             found[name] = texts.pop()
     return found
+
+
+def _is_told(name: str, swept: Sequence[str], found: Sequence[PointResults], words: Words) -> bool:
+    """Return whether a key's lists of numbers are told by the words for another key, which decides them."""
+    pairs = [one.at for one in found if name in one.at]
+    if not any(words.value(at[name]).startswith(("[", "{")) for at in pairs):
+        return False
+    for other in swept:
+        if other != name and all(other in at and words.is_named(format_value(at[other])) for at in pairs):
+            values = {str(at[other]) for at in pairs}
+            if len({(str(at[other]), str(at[name])) for at in pairs}) == len(values) > 1:
+                return True
+    return False
 
 
 class Line(NamedTuple):
