@@ -98,7 +98,7 @@ def test_a_sentence_has_the_strategies_of_a_short_list(lists: dict[float, Record
     record = rv.solve(game, rv.methods.MixedEquilibria()).record
     words = [sentence.text for sentence in answer({0.0: record}, "mixed_equilibria").sentences]
     assert words[0].startswith("1 equilibrium in mixed strategies (complete list): ")
-    assert "[rock 0.3333, paper 0.3333, scissors 0.3333]" in words[0]
+    assert words[0].endswith("both players play rock, paper, and scissors with probability 0.3333 each.")
     assert words[1].startswith("It is an equilibrium")
     record = rv.solve(rv.games.matrix("stag_hunt"), rv.methods.MixedEquilibria()).record
     words = [sentence.text for sentence in answer({0.0: record}, "mixed_equilibria").sentences]

@@ -119,7 +119,9 @@ def test_a_number_at_one_point_has_its_place() -> None:
 
 def test_single_draws_show_no_direction() -> None:
     (words,) = said(study(kind="repeated_q_learning"), along([1.0, 2.0]))
-    assert words.endswith("is 1 at 0.1 and 2 at 0.2; these are single runs, whose differences may be noise.")
+    assert words.endswith(
+        "is 1 (at 0.1) and 2 (at 0.2); these are single runs, whose differences may be noise."
+    )
     assert "rises from 1" not in words
 
 
@@ -323,7 +325,7 @@ def test_keys_that_vary_together_without_order_are_cases() -> None:
     companions = {"left": ("point", [0.1, 0.05, 0.1]), "right": ("point", [0.1, 0.1, 0.05])}
     data = collect(cells, {"point": [0, 1, 2], "algorithm": ["one"]}, companions)
     (words,) = said(study(), data)
-    assert words.endswith("; and 2 for left 0.1, right 0.05.")
+    assert words.endswith("; and 2 at left 0.1, right 0.05.")
     assert "As the" not in words
 
 
@@ -384,23 +386,38 @@ def test_gains_of_controls_decide_whether_a_gain_is_evidence() -> None:
     assert "evidence" not in words
 
 
+LINE = {"family": "influencer"}  # whose strategies are places
+
+
 def on_a_line(*places: Sequence[float], claim: str = "", status: str = "converged") -> xr.Dataset:
     rows = [record(claim, profile=[[x] for x in own], status=status) for own in places]
     return swept({"one": rows})
 
 
 def test_groups_of_players_are_told_with_the_stretch_on_which_they_last() -> None:
-    about = study(quantities=["profile"])
+    about = study(game=LINE, quantities=["profile"])
     data = on_a_line([0.3, 0.3, 0.7], [0.32, 0.32, 0.68], [0.5] * 3, [0.5] * 3)
     assert said(about, data) == [
         "From reach 0.1 to 0.2, there are groups of 2 and 1, at 0.32 (two) and 0.68 (one) for reach 0.2; "
         "from reach 0.3 to 0.4, all players are together, at 0.5 for reach 0.4."
     ]
     assert said(about, on_a_line([0.2, 0.5, 0.8])) == ["Players are at 0.2, 0.5, and 0.8."]
+    outputs = study(quantities=["profile"])  # of a game without places
+    assert said(outputs, on_a_line([0.2, 0.5, 0.8])) == ["Players choose 0.2, 0.5, and 0.8."]
+    assert "all choices are equal, at 0.5" in said(outputs, data)[0]
+
+
+def test_of_many_groups_the_ends_and_the_one_that_lasts_longest_are_told() -> None:
+    apart = [[0.1, 0.2 + 0.1 * (k % 2), 0.7] for k in range(1)]
+    places = [[0.5] * 3, [0.3, 0.3, 0.7], *apart, *[[0.3, 0.3, 0.7]] * 3, [0.1, 0.5, 0.9], [0.2] * 3]
+    data = swept({"one": [record(profile=[[x] for x in own]) for own in places]}, values=range(8))
+    (words,) = said(study(game=LINE, quantities=["profile"]), data)
+    assert "from reach 3 to 5, there are groups of 2 and 1" in words
+    assert words.endswith("in all the groups change 5 times.")
 
 
 def test_positions_of_no_equilibrium_and_of_cycles_are_no_ends() -> None:
-    about = study(quantities=["profile"])
+    about = study(game=LINE, quantities=["profile"])
     (words, _) = said(about, on_a_line([0.2, 0.8], claim="not an equilibrium"))
     assert words == "Players are at 0.2 and 0.8 (not an equilibrium)."
     assert said(about, on_a_line([0.2, 0.8], status="cycling")) == ["Play cycles."]
@@ -456,8 +473,8 @@ def test_profiles_that_are_no_positions_are_told_by_actions() -> None:
         found = record(profile=rows) | {"action_name": (("player", "axis"), names)}
         return said(study(quantities=["profile"]), swept({"one": [found]}))[0]
 
-    assert words([1.0, 0.0], [1.0, 0.0]) == "Every player plays stag."
-    assert words([1.0, 0.0], [0.0, 1.0]) == "Players play stag, hare."
+    assert words([1.0, 0.0], [1.0, 0.0]) == "Both players play stag."
+    assert words([1.0, 0.0], [0.0, 1.0]) == "Player 0 plays stag and player 1 plays hare."
 
 
 def test_a_strategy_that_all_players_share_is_told_as_a_number() -> None:
@@ -538,9 +555,15 @@ def test_a_study_that_asks_which_equilibria_has_them_named() -> None:
         "action_name": (("player", "axis"), np.array([["stag", "hare"]] * 2)),
     }
     asked = study(quantities=["equilibrium_count", "equilibria"])
-    _, named, _ = said(asked, swept({"one": [found]}))
-    assert named == "Equilibria listed: (stag, hare), ([stag 0.5, hare 0.5], [stag 0.5, hare 0.5])."
-    assert not any("stag" in words for words in said(study(), swept({"one": [found]})))
+    first, claim = said(asked, swept({"one": [found]}))
+    assert first.endswith(": (stag, hare); both players play stag and hare with probability 0.5 each.")
+    assert claim.startswith("The first of them")
+    several, named, _ = said(asked, swept({"one": [found] * 2}))
+    assert "stag" not in several
+    assert named.endswith(
+        "reach 0.2, (stag, hare), both players play stag and hare with probability 0.5 each."
+    )
+    assert not any("stag" in words for words in said(study(), swept({"one": [found] * 2})))
     del found["action_name"]
     assert len(said(asked, swept({"one": [found]}))) == 2
 
@@ -548,9 +571,11 @@ def test_a_study_that_asks_which_equilibria_has_them_named() -> None:
 def test_coordinates_of_strategies_are_named_where_they_have_names() -> None:
     found = record(profile=[[1.0, 0.5], [2.0, 0.5]])
     about = study(quantities=["profile"], words={"reach": "width"})
-    assert said(about, swept({"one": [found]})) == ["Strategies are (1, 0.5), (2, 0.5)."]
+    assert said(about, swept({"one": [found]})) == ["The players' strategies are (1, 0.5), (2, 0.5)."]
     named = found | {"axis_name": (("axis",), np.array(["position", "reach"]))}
-    assert said(about, swept({"one": [named]})) == ["Strategies (position, width) are (1, 0.5), (2, 0.5)."]
+    assert said(about, swept({"one": [named]})) == [
+        "The players' strategies (position, width) are (1, 0.5), (2, 0.5)."
+    ]
 
 
 def test_a_case_is_highest_at_every_value_of_a_key_only_if_it_is() -> None:
@@ -773,3 +798,81 @@ def test_means_with_a_stored_interval_are_no_single_runs() -> None:
     (one,) = single.quantities["turnout_mean"]
     assert (one.text, one.mean, one.low, one.high) == ("54.0 ± 1.2", 54.0, 52.8, 55.2)
     assert single.numbers("turnout_mean", {}) == (one,)
+
+
+def test_actions_have_the_names_of_the_study_where_the_game_has_none() -> None:
+    data = swept({"one": [record(profile=[[0.25, 0.75], [0.25, 0.75]])]})
+    about = study(quantities=["profile"], words={"axis 0": "stag", "axis 1": "hare"})
+    assert said(about, data) == ["Both players play stag with probability 0.25 and hare with 0.75."]
+    names = {"player 0, axis 0": "top", "player 0, axis 1": "bottom", "axis 0": "left", "axis 1": "right"}
+    about = study(quantities=["profile"], words=names)
+    assert said(about, data)[0].startswith(
+        "Player 0 plays top with probability 0.25 and bottom with 0.75, and"
+    )
+    places = study(
+        game=LINE, quantities=["profile"], words={"profile": "mix", "axis 0": "one", "axis 1": "two"}
+    )
+    data = swept({"one": [record(profile=[[0.25, 0.75]] * 4)]})
+    assert said(places, data) == ["Every player's mix (one, two) is (0.25, 0.75)."]
+
+
+def test_points_of_a_zip_are_no_course_and_have_all_their_numbers() -> None:
+    cells = [({"point": k, "algorithm": "one"}, record(turnout=float(k + 1))) for k in range(3)]
+    companions = {"cost": ("point", [4.0, 0.0, 2.0]), "price": ("point", [20.0, 16.0, 18.0])}
+    data = collect(cells, {"point": [0, 1, 2], "algorithm": ["one"]}, companions)
+    assert said(study(), data) == [
+        "The turnout is 1 at cost 4, price 20; 2 at cost 0, price 16; and 3 at cost 2, price 18."
+    ]
+    (words,) = said(study(along="price", words={"cost": ""}), data)  # the study tells one of them alone
+    assert words == "As the price rises from 16 to 20, the turnout rises from 2 to 3 at 18, then falls to 1."
+
+
+def test_a_sweep_says_where_at_its_end_nothing_was_found() -> None:
+    rows = [record(turnout=value) for value in (1.0, 2.0, np.nan)]
+    words = "As the reach rises from 0.1 to 0.2, the turnout rises from 1 to 2; none was found at 0.3."
+    assert said(study(), swept({"one": rows})) == [words]
+
+
+def test_a_quantity_of_players_is_not_that_of_the_first_equilibrium_of_a_list() -> None:
+    several = record(turnout=[1.0, 2.0], equilibrium_count=2) | {
+        "equilibria": (("equilibrium", "player", "action"), np.array([np.eye(2), [[0.5, 0.5]] * 2]))
+    }
+    data = swept({"one": [several], "two": [record(turnout=[3.0, 4.0])]})
+    words = said(study("one", "two", words={"two": "the second"}), data)
+    assert "The turnout is 3 for player 0 and 4 for player 1 for the second." in words
+
+
+def test_the_best_of_several_cases_is_best_for_all_players() -> None:
+    def words(*cases: Sequence[float]) -> str:
+        data = swept({name: [record(turnout=own)] for name, own in zip("abc", cases, strict=True)})
+        return said(study("a", "b", "c", asks="which", better="lower"), data)[0]
+
+    first = words([1.0, 2.0], [3.0, 4.0], [5.0, 6.0])
+    assert first.startswith("The turnout is lowest for a, 1 (player 0) and 2 (player 1); it is 3 (player 0)")
+    assert "lowest" not in words([1.0, 4.0], [3.0, 5.0], [6.0, 7.0])
+
+
+def test_numbers_that_are_labels_have_the_names_of_the_study() -> None:
+    about = study(words={"turnout = 0": "the hawk"})
+    assert said(about, along([0.0])) == ["The turnout is the hawk."]
+
+
+def test_cases_of_one_claim_throughout_are_one_clause() -> None:
+    rows = {name: [record("equilibrium", turnout=1.0)] * 2 for name in "ab"}
+    rows["c"] = [record("not an equilibrium", turnout=1.0)] * 2
+    words = said(study("a", "b", "c", quantities=["claim"]), swept(rows))
+    assert words[0] == (
+        "For a and b it is an equilibrium at every reach; "
+        "for c it is no equilibrium at any reach (gains of up to 0.3)."
+    )
+
+
+def test_equal_courses_are_told_once() -> None:
+    coords: dict[str, list[Any]] = {"reach": [0.1, 0.2], "rule": ["x", "y", "z"], "algorithm": ["one"]}
+    cells = [
+        ({"reach": reach, "rule": rule, "algorithm": "one"}, record(turnout=way * reach))
+        for reach in coords["reach"]
+        for rule, way in zip("xyz", (1, 1, -1), strict=True)
+    ]
+    words = said(study(kind="repeated_q_learning", along="reach"), collect(cells, coords))[0]
+    assert "is 0.1 at 0.1 and 0.2 at 0.2 for rule x and rule y" in words

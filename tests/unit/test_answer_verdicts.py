@@ -405,3 +405,22 @@ def test_what_learners_gain_is_in_the_verdict_and_their_controls_in_the_next_sen
     assert "0.82" not in second
     assert "without memory (0.12" in second
     assert "1 at the joint maximum" in second
+
+
+def test_a_count_of_equal_lists_is_the_list() -> None:
+    listed = number(1.0) | {name: ((), np.asarray(1)) for name in ("equilibrium_count", "complete")}
+    rows = {("a", reach): [listed] for reach in REACHES[:2]}
+    said = all_sentences(
+        {"quantity": "equilibrium_count", "equals": 1}, rows, quantities=["equilibrium_count"]
+    )
+    assert said == ["Yes: 1 equilibrium (complete list) in both cases."]
+
+
+def test_an_entry_stands_beside_its_number_and_not_beside_its_case() -> None:
+    rows = {(name, 0.1): [number([value, value + 1.0])] for name, value in (("a", 3.0), ("b", 1.0))}
+    than = {"at": {"algorithm": "b"}}
+    test = {"quantity": "payoff", "at": {"algorithm": "a"}, "than": than, "above": 0.0}
+    (first, *_) = all_sentences(test, rows)
+    assert first.startswith(
+        "Yes: the payoff is 3 (player 0) for a, higher by 2 than 1 for b; and 4 (player 1)"
+    )

@@ -107,13 +107,18 @@ class Answer:
         lists = on_lists(self.study, self.points)
         lists = lists[: MOST - 1]
         proved = all(one.boxes >= 0 for one in self.points)  # a list with proofs claims more
-        courses = claim_courses(self.study, points_asked(self.study, few))
-        known = any(one.text in courses for one in lead)
-        claims_stated = first.stated if first and "claim" in covered else ()
-        claims = [] if proved or known else on_claims(self.study, self.points, claims_stated)
+        claims_stated = stated if "claim" in covered else ()
+        others = [one for one in points_asked(self.study, few) if one not in claims_stated]
+        known = any(one.text in claim_courses(self.study, others) for one in lead)
+        claims = (
+            []
+            if proved or known
+            else on_claims(self.study, self.points, first.stated if first and "claim" in covered else ())
+        )
         said = decided[0].text.partition(": ")[2] if decided else ""
         lead = [one for one in lead if not _repeats(one.text, said)]
-        lists = [one for one in lists if lowered(one.text) != said]
+        # a verdict on a count is the list
+        lists = [one for one in lists if lowered(one.text).rpartition(" points: ")[2].rstrip(".") not in said]
         lists = lists[: MOST - 1 - len(decided)]
         lead = lead[: MOST - 1 - len(lists) - len(decided)]
         events = any(one.events for one in self.points)

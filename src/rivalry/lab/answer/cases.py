@@ -53,6 +53,7 @@ class Trend(NamedTuple):
     where: str = ""  # the only point at which it is known
     in_step: tuple[str, ...] = ()  # the keys that change with the key, as in a zip
     left_out: bool = False  # whether points that are no equilibria are left out
+    beyond: tuple[float, ...] = ()  # values of the key, beyond those of the numbers, at which none was found
 
 
 def points_asked(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[PointResults]:
@@ -90,18 +91,24 @@ def swept_key(study: Mapping[str, Any], rows: Sequence[Row]) -> str:
     values: dict[str, set[Any]] = {}
     for row in rows:
         for name, value in row.at.items():
-            if isinstance(value, int | float) and not isinstance(value, bool) and name not in DRAWS:
+            if _is_number(value) and name not in DRAWS:
                 values.setdefault(name, set()).add(value)
     counts = {name: len(each) for name, each in values.items() if len(each) > 1}
     counts = {name: n for name, n in counts.items() if not _is_named_by(rows, name, n)}
     wanted = (study.get("answer") or {}).get("along", "")
     key = wanted if wanted in counts else max(reversed(counts), key=lambda name: counts[name], default="")
+    if key != wanted and any(_in_step(rows, name, key) for name in counts if name != key):
+        return ""  # points of a zip, not a course
     by = differing_keys(rows, key)
     for method in {row.method for row in rows}:
         places = Counter(tuple(str(row.at.get(k)) for k in by) for row in rows if row.method == method)
         if len(places) > 1 and min(places.values()) == 1 < max(places.values()):
             return ""
     return key
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def falls(study: Mapping[str, Any], key: str) -> bool:
@@ -135,7 +142,7 @@ def trend_of(
     asked = name in ((study.get("answer") or {}).get("quantities") or ())
     rows = [
         Row(one.algorithm, one.at, each, is_refuted(one) and not is_gain(name), one.bound_of_search)
-        for one in found
+        for one in [one for one in found if not one.is_first_of_several(name)] or found
         # over starts, numbers have a range and no interval
         if is_reported(each := one.quantities.get(name) or one.numbers(name, {}), asked=asked)
         and (one.repeats != "starts" or all(own.low == own.high for own in each))
@@ -179,7 +186,21 @@ def trend_of(
             cases, by = _cases(rows, name, key, words, falls(study, key))
     in_step = tuple(k for k in _varying(rows) if key and k != key and _in_step(rows, k, key))
     left_out = len(rows) < known
-    return Trend(name, key, cases, by, fixed, averaged, where, in_step, left_out) if cases else None
+    beyond = _without_value(name, key, rows, found) if key and list(cases) == [""] else ()
+    return Trend(name, key, cases, by, fixed, averaged, where, in_step, left_out, beyond) if cases else None
+
+
+def _without_value(
+    name: str, key: str, rows: Sequence[Row], found: Sequence[PointResults]
+) -> tuple[float, ...]:
+    """Return the values of a key beyond those of rows at which the same methods have no number."""
+    methods, known = {row.method for row in rows}, [row.at[key] for row in rows if key in row.at]
+    values = {
+        one.at[key]
+        for one in found
+        if one.algorithm in methods and key in one.at and not one.quantities.get(name)
+    }
+    return tuple(sorted(x for x in values if not min(known) <= x <= max(known)))
 
 
 def _rest_of(
@@ -284,8 +305,14 @@ def _cases(
     """Return the values of every case by its name, per entry; methods with equal numbers are one."""
     series: dict[tuple[str, tuple[tuple[str, Any], ...]], list[Row]] = {}
     by = differing_keys(rows, key)
+    numbers = [k for k in by if all(_is_number(row.at.get(k, 0)) for row in rows)]
+    beside = [
+        other
+        for other in _varying(rows)
+        if other not in (*by, key) and any(_in_step(rows, other, k) for k in numbers)
+    ]
     for row in rows:
-        place = tuple((k, row.at[k]) for k in by if k in row.at)
+        place = tuple((k, row.at[k]) for k in (*by, *beside) if k in row.at)
         series.setdefault((row.method, place), []).append(row)
     # if all are refuted, the sentence on claims says it
     mixed = len({row.refuted for row in rows}) > 1

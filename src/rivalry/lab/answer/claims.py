@@ -197,10 +197,13 @@ def claim_courses(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
             cases.setdefault(words.place({**several, **place}), []).append(one)
     if not key or len(cases) > NAMED or all(one.claims == found[0].claims for one in found):
         return []
-    texts = []
+    texts, constant = [], dict[str, list[str]]()
     for label, own in cases.items():
         own.sort(key=lambda one: one.at[key], reverse=falls(study, key))
         parts: list[str] = []
+        if label and len({one.claim for one in own}) == 1:
+            constant.setdefault(_at_every(own, words, words.key(key)), []).append(label)
+            continue
         for claim, each in groupby(own, key=lambda one: one.claim):
             rows_of = list(each)
             ends = words.place({key: rows_of[0].at[key]}) if not parts else words.value(rows_of[0].at[key])
@@ -208,8 +211,17 @@ def claim_courses(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
             ends = f"from {ends} to {last}" if len(rows_of) > 1 else f"at {ends}"
             parts.append(f"{ends} {_clause(claim, rows_of, words)}")
         texts.append(f"for {label}: " * bool(label) + (joined(parts) if len(parts) <= NAMED else ""))
+    texts += [f"for {joined(labels)} {clause}" for clause, labels in constant.items()]
     said = "; ".join(texts)
     return [f"{said[:1].upper()}{said[1:]}."] if all(text[-1:] not in (" ", "") for text in texts) else []
+
+
+def _at_every(rows: Sequence[PointResults], words: Words, key: str) -> str:
+    """Return the claim that all points along a key have, as a clause."""
+    if rows[0].claim != "not an equilibrium":
+        return f"{_clause(rows[0].claim, rows, words)} at every {key}"
+    most = max(_largest(one, who)[0] for one in rows for who in range(one.regret.shape[1]))
+    return f"it is no equilibrium at any {key} (gains of up to {number_in_words(most)})"
 
 
 def _clause(claim: str, rows: Sequence[PointResults], words: Words) -> str:
@@ -394,13 +406,12 @@ def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Se
         texts.setdefault(one.list_words, []).append(one)
     boxes = boxes_in_words(one.boxes for one in rows).strip(" ()")
     basis = f"{boxes} searched" if boxes else "lists of equilibria"
-    names = [Sentence(text, basis) for text in _names(study, rows, found, words)]
+    strategies = _strategies(rows[0]) if len(rows) == 1 else ""
+    names = [] if strategies else [Sentence(text, basis) for text in _names(study, rows, found, words)]
     if len(texts) == 1:
         text = next(iter(texts))
         where = f"At each of {len(rows)} points: " if len(rows) > 1 else ""
-        said = f"{where}{text}"
-        if len(rows) == 1 and not names:
-            said += _strategies(rows[0])
+        said = f"{where}{text}{strategies}"
         if text.startswith("exactly") and len(rows) == 1:
             said += "; there is no other"
         return [Sentence(f"{said[:1].upper()}{said[1:]}.", basis), *names]

@@ -47,10 +47,12 @@ class Value(NamedTuple):
     @property
     def text(self) -> str:
         """The number, or the word with its article, with what must stand beside it."""
+        key, _, end = self.bound.rpartition(", ")
+        where = end if key and self.estimate.text.endswith(key) else f"at {self.bound}"
         return (
             with_article(self.estimate.text)
             + f" ({NOT_AN_EQUILIBRIUM})" * self.refuted
-            + f" (at {self.bound})" * bool(self.bound)
+            + f" ({where})" * bool(self.bound)
         )
 
 
@@ -134,7 +136,10 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
     if len({row.estimate.text for row in series}) == 1:
         return f"stays at {first.text}"
     if is_single(series):  # single draws: no difference is more than noise
-        return f"is {first.text} at {words.place({key: first.at})} and {last.text} at {words.value(last.at)}"
+        places = [f"at {words.place({key: first.at})}", f"at {words.value(last.at)}"]
+        if first.text.isdigit() and last.text.isdigit():  # not beside bare numbers of a key
+            places = [f"({place})" for place in places]
+        return f"is {first.text} {places[0]} and {last.text} {places[1]}"
     lowest, most = (end(series, key=lambda row: row.estimate.mean) for end in (min, max))
     found = turns(series)
     if found and found[0].direction == 0 and not (amounts and len(series) == 2):

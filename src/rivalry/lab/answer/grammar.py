@@ -19,6 +19,28 @@ def joined(parts: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(parts[:-1])}, {last} {parts[-1]}"
 
 
+def plural(noun: str) -> str:
+    """Return the plural of a noun.
+
+    >>> plural("strategy"), plural("mix"), plural("price")
+    ('strategies', 'mixes', 'prices')
+    """
+    if noun.endswith("y"):
+        return f"{noun[:-1]}ies"
+    return f"{noun}{'es' if noun.endswith(('x', 's')) else 's'}"
+
+
+def clauses(parts: Sequence[str]) -> str:
+    """Return clauses as a list, with a comma before the last where one of two has its own "and".
+
+    >>> clauses(["the price is 1", "the output 2"]), clauses(["x is 1 and 2", "y is 3"])
+    ('the price is 1 and the output 2', 'x is 1 and 2, and y is 3')
+    """
+    if len(parts) == 2 and " and " in parts[0] and not any("," in part for part in parts):
+        return ", and ".join(parts)
+    return joined(parts)
+
+
 def capitalised(text: str) -> str:
     """Return a text with its first letter in upper case."""
     return f"{text[:1].upper()}{text[1:]}"

@@ -24,6 +24,7 @@ from rivalry.core.results import (
 )
 from rivalry.lab.answer.details import PROOFS
 from rivalry.lab.answer.estimates import SESSIONS, Estimate, counted, entries_of, estimates, number_in_words
+from rivalry.lab.answer.grammar import clauses, joined
 from rivalry.lab.study.expect import same_value
 from rivalry.lab.study.names import has_noise, with_controls
 from rivalry.lab.study.words import REPLACED, ROLES, Words, quantities
@@ -201,7 +202,12 @@ class PointResults:
     def axes(self) -> str:
         """Names of a strategy's coordinates, in brackets; empty where they have none."""
         names = [str(name) for name in np.ravel(self._own.get("axis_name", np.array([[]]))[0]) if name]
-        return f" ({', '.join(map(self.words.key, names))})" if names else ""
+        names = [self.words.key(name) for name in names]
+        if not names and self.profile is not None and self.actions is None:
+            count = self.profile.shape[2]
+            names = [self.words.who(f"axis {k}") for k in range(count) if self.words.is_named(f"axis {k}")]
+            names = names if len(names) == count else []
+        return f" ({', '.join(names)})" if names else ""
 
     @cached_property
     def quantities(self) -> dict[str, tuple[Estimate, ...]]:
@@ -224,6 +230,11 @@ class PointResults:
         }
         if self.rule_words and "chosen_rule" in found:
             found["chosen_rule"] = (Estimate(self.rule_words),)
+        for name, each in found.items():
+            labels = [f"{name} = {one.text}" for one in each]  # numbers that are labels, as of types
+            if any(map(self.words.is_named, labels)):
+                texts = map(self.words.who, labels)
+                found[name] = tuple(one._replace(text=text) for one, text in zip(each, texts, strict=True))
         named = {name: [(one, self._who(one.entry)) for one in each] for name, each in found.items()}
         known = {
             name: tuple(one._replace(entry=who) for one, who in each if who or not one.entry)
@@ -279,7 +290,8 @@ class PointResults:
             one = estimates(part, each, self.repeats, random=random, seeds=numbers, scale=scale, half=width)
             parts = [*chosen, *filter(None, [entry])] if len(names) > 1 else chosen
             whole = ", ".join(parts)
-            label = self._who(whole) if self.words.is_named(whole) else ", ".join(map(self._who, parts))
+            label = ", ".join(filter(None, map(self._who, parts)))
+            label = self._who(whole) if self.words.is_named(whole) else label
             found += [row._replace(entry=label) for row in one if label or not parts]
         same = len(found) > 1 and len({(one.text, one.mean) for one in found}) == 1
         whose = ", ".join(map(self._who, chosen))
@@ -346,11 +358,11 @@ class PointResults:
         names, labels = (self._own[name][0] for name in ("choice_name", "chosen_label"))
         parts = []
         for k in np.flatnonzero(names != ""):
+            tried = self._own["parameters"][0][:, k] if "parameters" in self._own else np.arange(2)  # [trial]
+            if len(np.unique(tried[~np.isnan(tried)])) < 2:
+                continue
             text = self.words.value(str(labels[k])) if labels[k] else self._chosen_number(int(k))
             if text.startswith(("[", "{")):  # a table of Python is told by its number among several
-                tried = self._own["parameters"][0][:, k]  # [trial]
-                if len(np.unique(tried[~np.isnan(tried)])) < 2:
-                    continue
                 text = f"number {int(self._own['chosen_parameters'][0][k]) + 1}"
             parts.append(f"{self.words.key(str(names[k]))} {text}")
         return ", ".join(parts)
@@ -431,8 +443,35 @@ class PointResults:
         rows, names = self._own.get("equilibria"), self._own.get("action_name")
         if self._count > 1 or rows is None or names is None or not np.any(names[0] != ""):
             return ""
-        known = [row for row in rows[0] if not np.isnan(row).all()]
-        return ", ".join(f"({', '.join(_by_name(np.nan_to_num(row), names[0]))})" for row in known) or "none"
+        known = [np.nan_to_num(row) for row in rows[0] if not np.isnan(row).all()]
+        return ", ".join(map(self._in_list, known)) or "none"
+
+    def _in_list(self, row: np.ndarray) -> str:
+        """Return an equilibrium of a list: what all play where they mix alike, else strategies."""
+        texts = _by_name(row, self._own["action_name"][0])
+        alike = len(set(texts)) == 1 and texts[0].startswith("[")
+        return self.play_in_words(row) if alike else f"({', '.join(texts)})"
+
+    def play_in_words(self, row: np.ndarray) -> str:
+        """Return what players choose at a profile ``[player axis]`` of named actions, as a clause."""
+        players: dict[str, list[str]] = {}
+        for k, (own, names) in enumerate(zip(row, self._own["action_name"][0], strict=False)):
+            if not np.isnan(own).all():
+                players.setdefault(mix_in_words(np.nan_to_num(own), names), []).append(f"player {k}")
+        if len(players) == 1:
+            ((text, who),) = players.items()
+            return f"{('both players play', 'every player plays')[len(who) > 2]} {text}"
+        parts = []
+        for text, who in players.items():
+            names = [self._who(one) for one in who]
+            names = [f"{'the ' * (name in ROLES)}{name}" for name in names]
+            parts.append(f"{joined(names)} play{'s' * (len(who) == 1)} {text}")
+        return clauses(parts)
+
+    def is_first_of_several(self, name: str) -> bool:
+        """Return whether a quantity of players is that of the first equilibrium of a list."""
+        variable = self.variable(name)
+        return variable is not None and "player" in variable.dims and self.list_length > 1
 
     @property
     def list_length(self) -> int:
@@ -457,7 +496,15 @@ class PointResults:
             return []
         radii = np.nan_to_num(np.ravel(self._own.get("radius", np.zeros((1, len(rows))))[0]))
         pairs = zip(rows, radii[: len(rows)], strict=False)
-        return [profile_in_words(np.where(np.abs(row) <= r, 0.0, row), self.actions) for row, r in pairs]
+        rows = [np.where(np.abs(row) <= r, 0.0, row) for row, r in pairs]
+        if "action_name" in self._own and np.any(self._own["action_name"][0] != ""):
+            pure = [bool(np.all((row == 0) | (row == 1) | np.isnan(row))) for row in rows]
+            pairs = zip(rows, pure, strict=True)
+            return [
+                self._in_list(np.nan_to_num(row)) if alone else self.play_in_words(row)
+                for row, alone in pairs
+            ]
+        return [profile_in_words(row, self.actions) for row in rows]
 
     @property
     def corners(self) -> list[str]:
@@ -551,9 +598,10 @@ class PointResults:
         if self.profile is None:
             return ""
         first = self.profile[0]
-        size = np.nanmax(np.abs(first), initial=0.0)
-        if np.allclose(self.profile, first, rtol=1e-4, atol=1e-6 * size, equal_nan=True):
-            return profile_in_words(first, self.actions)
+        single = len(self.profile) == 1 and not np.isnan(first).all()
+        size = 0.0 if single else np.nanmax(np.abs(first), initial=0.0)
+        if single or np.allclose(self.profile, first, rtol=1e-4, atol=1e-6 * size, equal_nan=True):
+            return profile_in_words(first, self.actions, plain=bool(self.axes))
         if self.repeats == "starts":
             return f"{len(np.unique(self.profile.round(4), axis=0))} different profiles"
         mean, half = self.profile.mean(axis=0), half_width(self.profile)
@@ -588,8 +636,27 @@ def _without_constant(variable: DataArray, values: np.ndarray) -> tuple[DataArra
     return variable, values
 
 
-def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None) -> str:
+def mix_in_words(row: np.ndarray, names: Sequence[str] | np.ndarray) -> str:
+    """Return a mixed strategy in words, by the names of its actions.
+
+    >>> mix_in_words(np.array([0.25, 0.75]), ["stag", "hare"]), mix_in_words(np.eye(2)[0], ["stag", "hare"])
+    ('stag with probability 0.25 and hare with 0.75', 'stag')
+    >>> mix_in_words(np.full(3, 1 / 3), ["rock", "paper", "scissors"])
+    'rock, paper, and scissors with probability 0.3333 each'
+    """
+    used = [(str(name), number_in_words(p, 1.0)) for name, p in zip(names, row, strict=True) if round(p, 4)]
+    if len(used) == 1:
+        return used[0][0]
+    if len({text for _, text in used}) == 1:
+        return f"{joined([name for name, _ in used])} with probability {used[0][1]} each"
+    first, *rest = (f"{name} with {text}" for name, text in used)
+    return joined([first.replace(" with ", " with probability ", 1), *rest])
+
+
+def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None, *, plain: bool = False) -> str:
     """Return a profile ``[player axis]`` as text, with the names of ``actions`` if any; padding is left out.
+
+    ``plain`` numbers are of named coordinates, which are no probabilities.
 
     >>> profile_in_words(np.array([[0.25], [0.75]])), profile_in_words(np.array([[0.5], [0.5]]))
     ('(0.25, 0.75)', 'each 0.5')
@@ -602,7 +669,7 @@ def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None) -> str
         return _all_texts(_by_name(rows, actions))
     known = [row[~np.isnan(row)] for row in rows if not np.all(np.isnan(row))]
     mixed = all(len(row) > 1 and row.min() >= 0 and abs(row.sum() - 1) < 1e-6 for row in known)
-    if not mixed:
+    if plain or not mixed:
         size = max((np.abs(row).max() for row in known), default=0.0)
         return _rows([[number_in_words(value, size) for value in row] for row in known])
     texts = [strategy_in_words(np.round(row, 4)) for row in known]
@@ -693,6 +760,11 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     )
     arrays = {name: split(data, name, lead, repeated) for name in ("status", *used) if name in data}
     known = {name: data[name] for name in arrays}
+    if (
+        "action_name" not in arrays
+        and (actions := _named_actions(study, arrays.get("profile"), words)) is not None
+    ):
+        arrays["action_name"] = np.broadcast_to(actions, arrays["profile"].shape)
     _leave_out_padding(arrays, known, study)
     places = {dim: _coordinates(data, dim) for dim in lead}
     swept = [dim for dim in lead if data.sizes[dim] > 1 and dim != "algorithm"]
@@ -712,6 +784,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
             along = tuple(k for dim, k in zip(lead, index, strict=True) if dim in swept)
             algorithm = str(at.pop("algorithm", ""))
             own = _own_keys(at, algorithm, study)
+            own = {name: value for name, value in own.items() if words.key(name)}  # "" hides a key of a zip
             if len(own) < len(at) and (algorithm, repr(own)) in once:
                 continue  # a negative control at another value of the key that it replaces
             once.add((algorithm, repr(own)))
@@ -739,6 +812,23 @@ def _leave_out_padding(
         own = arrays[name].shape[-filled.ndim :] == filled.shape
         if filled.size and own and variable.dims[-2:-1] == ("player",) and variable.dtype.kind == "f":
             arrays[name] = np.where(filled, arrays[name], np.nan)
+
+
+def _named_actions(study: Mapping[str, Any], profiles: np.ndarray | None, words: Words) -> np.ndarray | None:
+    """Return the names ``[player axis]`` that a study has for the actions of mixed strategies; None without.
+
+    Places on a simplex are no mixtures of actions.
+    """
+    if profiles is None or profiles.ndim < 2 or words.is_spatial:
+        return None
+    known = ~np.isnan(profiles)
+    sums = np.nansum(profiles, axis=-1)[known.any(axis=-1)]
+    if not sums.size or np.nanmin(profiles) < -NO_SIZE or np.abs(sums - 1.0).max() > 1e-6:
+        return None
+    names = np.array(
+        [[words.action(k, axis) for axis in range(profiles.shape[-1])] for k in range(profiles.shape[-2])]
+    )
+    return names if np.all((names != "").sum(axis=1) > 1) else None
 
 
 def split(data: Dataset, name: str, lead: Sequence[str], repeated: Sequence[str]) -> np.ndarray:

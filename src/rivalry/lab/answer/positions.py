@@ -20,11 +20,11 @@ from rivalry.lab.answer.cases import (
 )
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, STRETCHES, Value, course
 from rivalry.lab.answer.estimates import Estimate, number_in_words
-from rivalry.lab.answer.grammar import capitalised, joined
+from rivalry.lab.answer.grammar import capitalised, joined, plural
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.words import Words
 
-PROFILE = 100  # characters of the longest profile that a sentence tells
+PROFILE = 150  # characters of the longest profile that a sentence tells
 CYCLES = "play cycles"
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -87,9 +87,10 @@ def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
         strategy = f"every player's strategy {course(same, key, words)}"
         verb = "rises" if same[0].at <= same[-1].at else "falls"
         return f"{start}as the {words.key(key)} {verb} {ends}, {strategy}"
-    texts = []
+    texts, spatial, counts = [], words.is_spatial, list[int]()
     for sizes, each in groupby(case, key=_kind):
         own = list(each)
+        counts.append(len(own))
         low, high = own[0], own[-1]
         if len(own) == 1:
             texts.append(f"at {words.place({key: low.at[key]})}, {describe_profile(low)}")
@@ -101,14 +102,16 @@ def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
         if not _groups(low) or sizes == [CYCLES]:
             who = f"{describe_profile(low, beside=False)}{beside}"
         elif len(sizes) == 1:
-            who = f"all players are together{there}"
+            who = f"all {'players are together' if spatial else 'choices are equal'}{there}"
         elif len(sizes) == low.profile.shape[1]:  # type: ignore[union-attr]
-            who = f"all players are apart{there}"
+            who = f"all {'players are apart' if spatial else 'choices differ'}{there}"
         else:
             who = f"there are groups of {joined(sizes)}{there}"
         texts.append(f"from {words.place({key: low.at[key]})} to {words.value(high.at[key])}, {who}")
     if len(texts) > STRETCHES:
-        texts = [texts[0], f"up to there the groups change {len(texts) - 1} times", texts[-1]]
+        longest = max(range(1, len(texts) - 1), key=lambda k: counts[k])
+        changes = f"in all the groups change {len(texts) - 1} times"
+        texts = [texts[0], texts[longest], texts[-1], changes]
     return "; ".join(texts)
 
 
@@ -170,12 +173,18 @@ def describe_profile(one: PointResults, *, beside: bool = True) -> str:
     if _kind(one) == [CYCLES]:
         return f"{CYCLES}{refuted}"
     if not groups:
-        named = one.actions is not None
+        if one.actions is not None and one.profile is not None and len(one.profile) == 1:
+            return f"{one.play_in_words(one.profile[0])}{refuted}"
+        named, words = one.actions is not None, one.words
+        noun = words.quantity("profile") if words.is_named("profile") else "strategy"
         each, _, rest = one.profile_words.partition(" ")
         if each == "each":
-            return f"every player {'plays' if named else f'has strategy{one.axes}'} {rest}{refuted}"
-        return f"{'players play' if named else f'strategies{one.axes} are'} {one.profile_words}{refuted}"
+            noun = f"player's {noun}{one.axes} is"
+            return f"every {'player plays' if named else noun} {rest}{refuted}"
+        noun = f"the players' {plural(noun)}{one.axes} are"
+        return f"{'players play' if named else noun} {one.profile_words}{refuted}"
     who = ("both players" if len(groups[0]) == 2 else "all players") if len(groups) == 1 else "players"
+    verb = "are at" if one.words.is_spatial else "choose"
     if one.profile is not None and len(groups) == one.profile.shape[1]:  # in the order of the players
         groups = np.split(one.profile[0, :, 0], len(groups))
-    return f"{who} are at {format_positions(groups)}{refuted}"
+    return f"{who} {verb} {format_positions(groups)}{refuted}"

@@ -36,7 +36,7 @@ from rivalry.lab.answer.estimates import (
     paired_margin,
     same_draws,
 )
-from rivalry.lab.answer.grammar import capitalised, joined
+from rivalry.lab.answer.grammar import capitalised, clauses, joined
 from rivalry.lab.answer.points import WHOSE, PointResults
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.study.words import CONTROLS, ROLES, Words, asks_in
@@ -45,6 +45,7 @@ MOST = 2  # sentences on quantities
 COURSES = 5  # most courses along a key that a sentence tells one by one
 GAINS = ("pooled_gain", "gain_mean")
 """Profit gains of learners, which controls without punishment may have too."""
+_PLACE = re.compile(r" -?[\d.]+(?:e-?\d+)?$")  # the end of a key with its value
 SINGLE = "these are single runs, whose differences may be noise"
 NOT_RANKED = "not ranked, since beyond the ends of a search nothing was tried"
 EXCEPT = ", except in cases that have no others"
@@ -97,7 +98,7 @@ def on_quantities(
             sentences += [one.text for one in position_sentences(study, found)]
         elif name == "claim":  # without a key, the sentence on claims says it
             tell_together()
-            sentences += claim_courses(study, rows)
+            sentences += claim_courses(study, [one for one in rows if one not in of.get(name, ())])
             subject = None
         elif own := _controls(study, name, found, words, of.get(name, ())):
             tell_together()
@@ -176,24 +177,27 @@ def _of(name: str, entry: str, words: Words) -> str:
 def one_case_sentence(several: Sequence[Trend], words: Words, asks: str = "what") -> str:
     """Return one sentence on quantities of a single case: along a key, or their values."""
     key, at = several[0].key, _beside(several[0], words)
-    clauses, rows = [], [series for subject in several for series in subject.cases[""]]
+    parts, rows = [], [series for subject in several for series in subject.cases[""]]
     for subject in several:
         if key:
             for series in subject.cases[""]:
                 name = _of(subject.name, series[0].estimate.entry, words)
-                clauses.append(f"{name} {course(series, key, words, amounts=asks == 'how much')}")
+                parts.append(f"{name} {course(series, key, words, amounts=asks == 'how much')}")
         else:
             values = [series[0] for series in subject.cases[""]]
-            clauses.append(f"the {words.quantity(subject.name)} is {_of_each(values)}")
+            parts.append(f"the {words.quantity(subject.name)} is {_of_each(values)}")
     if key and all(len(series) == 1 for series in rows):
         return ""
     if asks == "how much" and not key and (paired := _two_quantities(several, words)):
         return f"{paired}{at}."
     said = (
-        f"{_range(several[0], rows, words)}, {joined(clauses)}{at}"
+        f"{_range(several[0], rows, words)}, {clauses(parts)}{at}"
         if key
-        else f"{capitalised(joined(clauses))}{at}"
+        else f"{capitalised(clauses(parts))}{at}"
     )
+    beyond = sorted({x for subject in several for x in subject.beyond})
+    if beyond and all(subject.beyond == several[0].beyond for subject in several):
+        said += f"; none was found at {words.key(key)} {joined([words.value(x) for x in beyond])}"
     return f"{_once(said, key, words)}{_noise(rows) if key else ''}."
 
 
@@ -268,13 +272,13 @@ def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
     at = _beside(subject, words)
     noise = _noise([series for _, series in moving])
     if len(every) <= COURSES:
-        clauses = [
-            f"{course(series, key, words, amounts=asks == 'how much')} for {label}"
-            for label, series in moving
-        ]
+        courses: dict[str, list[str]] = {}
+        for label, series in moving:
+            courses.setdefault(course(series, key, words, amounts=asks == "how much"), []).append(label)
+        parts = [f"{text} for {joined(labels)}" for text, labels in courses.items()]
         ranked = asks == "which" and len(moving) == len(subject.cases)
         top = _highest(subject, moving, words) if ranked else ""
-        said = f"{start}{joined(clauses)}{at}{'; it is ' * bool(still)}{joined(still)}{top}"
+        said = f"{start}{joined(parts)}{at}{'; it is ' * bool(still)}{joined(still)}{top}"
         return f"{_once(said, key, words)}{noise}."
     kinds = Counter(direction(series) for _, series in moving)
     if len(kinds) == 1 and len(moving) == len(every):
@@ -326,9 +330,17 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     rows = [(label, [series[0] for series in case]) for label, case in subject.cases.items()]
     if len(rows) == 1:
         return [one_case_sentence([subject._replace(cases={"": next(iter(subject.cases.values()))})], words)]
+    asks, better = asks_in(study), (study.get("answer") or {}).get("better", "higher")
+    # places of numbers alone, as points of a zip
+    of = "at" if "method" not in subject.by and all(_PLACE.search(label) for label, _ in rows) else "for"
     if any(len(row) > 1 or not np.isfinite(row[0].estimate.mean) for _, row in rows):
         if len(rows) > CASES:
             return []
+        if asks == "which" and (best := _best_for_all(rows, better)):
+            first, own = rows[best - 1]
+            rest = [*rows[: best - 1], *rows[best:]]
+            others = joined([f"{_each(row)} for {name}" for name, row in rest])
+            return [f"The {quantity}{at} is {better[:-2]}est for {first}, {_each(own)}; it is {others}."]
         parts = [f"{_each(row)} for {label}" for label, row in rows]
         noise = _noise_of([(label, one) for label, row in rows for one in row])
         return [f"The {quantity}{at} is {joined(parts)}{noise}."]
@@ -336,12 +348,11 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     if {one.text for _, one in pairs} <= {"yes", "no"}:
         return [f"{capitalised(quantity)}{at}: {_of_whom(pairs)}."]
     if len({one.text for _, one in pairs}) == 1 and not differ(pairs[0][1].estimate, pairs[-1][1].estimate):
-        return [f"The {quantity}{at} is {pairs[0][1].text} for {joined([label for label, _ in pairs])}."]
+        return [f"The {quantity}{at} is {pairs[0][1].text} {of} {joined([label for label, _ in pairs])}."]
     if any(one.bound for _, one in pairs):  # what lies beyond the end of a search is unknown
         texts = [f"{one.text} for {label}" for label, one in pairs[:CASES]]
-        rest = f"; and so on for {len(pairs) - CASES} more" * (len(pairs) > CASES)
-        return [f"The {quantity}{at} is {joined(texts)}{rest}; {NOT_RANKED}."]
-    asks, better = asks_in(study), (study.get("answer") or {}).get("better", "higher")
+        behind = f"; and so on for {len(pairs) - CASES} more" * (len(pairs) > CASES)
+        return [f"The {quantity}{at} is {joined(texts)}{behind}; {NOT_RANKED}."]
     noise = _noise_of(pairs)
     by_value = sorted(pairs, key=lambda pair: pair[1].estimate.mean, reverse=better == "higher")
     if asks == "which" and not noise and not by_value[0][1].refuted:
@@ -355,8 +366,8 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
         return [f"{said}{'; the difference is not significant' * same}{noise}."]
     numbers = [(label, one.estimate) for label, one in pairs]
     if len(pairs) == 2 and not noise:
-        return [_both(f"The {quantity}{at}", pairs, asks)]
-    texts = [f"{one.text} for {label}" for label, one in pairs]
+        return [_both(f"The {quantity}{at}", pairs, asks, of)]
+    texts = [f"{one.text} {of} {label}" for label, one in pairs]
     beside = same_draws([(one, other) for (_, one), (_, other) in combinations(numbers, 2)])
     said = f"The {quantity}{at} is {joined(texts)}"
     return [f"{said}{noise or _unclear(numbers)}{f', compared {beside}' * bool(beside and not noise)}."]
@@ -374,17 +385,29 @@ def _of_whom(pairs: Sequence[tuple[str, Value]]) -> str:
     )
 
 
-def _both(start: str, pairs: Sequence[tuple[str, Value]], asks: str) -> str:
+def _best_for_all(rows: Sequence[tuple[str, Sequence[Value]]], better: str) -> int:
+    """Return the number, from 1, of the case of which every entry is better than all of others; 0 of none."""
+    sign = 1 if better == "higher" else -1
+    for k, (_, own) in enumerate(rows, start=1):
+        others = [one.estimate for j, (_, row) in enumerate(rows, start=1) if j != k for one in row]
+        pairs = [(one.estimate, other) for one in own for other in others]
+        leads = all(sign * one.mean > sign * other.mean and differ(one, other) for one, other in pairs)
+        if pairs and leads and not any(one.refuted or one.bound for one in own):
+            return k
+    return 0
+
+
+def _both(start: str, pairs: Sequence[tuple[str, Value]], asks: str, of: str = "for") -> str:
     """Return the numbers of two cases and by how much they differ, where they do."""
     (first, one), (second, other) = pairs
-    plain = f"{start} is {one.text} for {first} and {other.text} for {second}"
+    plain = f"{start} is {joined([f'{one.text} {of} {first}', f'{other.text} {of} {second}'])}"
     if not differ(one.estimate, other.estimate):
         return f"{plain}{difference(one.estimate, other.estimate)}."
     more = "higher" if other.estimate.mean > one.estimate.mean else "lower"
     visible = asks == "how much" and not is_nearly_zero(one.estimate, other.estimate)
     if visible or paired_margin(one.estimate, other.estimate) is not None:
         by = difference_in_words(one.estimate, other.estimate)
-        return f"{start} is {other.text} for {second}, {more} by {by} than {one.text} for {first}."
+        return f"{start} is {other.text} {of} {second}, {more} by {by} than {one.text} {of} {first}."
     return f"{plain}."
 
 

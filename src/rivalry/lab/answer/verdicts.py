@@ -192,7 +192,19 @@ def _on_numbers(
     if not each:
         return None, ""
     decided = _all_or_some([one.is_met for one in each], test)
+    lists = {one.list_words for one in rows} if test["quantity"] == "equilibrium_count" else set()
+    if decided and "equals" in test and len(lists) == 1 and "" not in lists:
+        return decided, f"{lists.pop()}{_in_all(len(rows))}."
     return decided, _facts(test, decided, each, words)
+
+
+def _in_all(count: int) -> str:
+    """Return in how many cases something holds; empty of a single one.
+
+    >>> _in_all(1), _in_all(2), _in_all(3)
+    ('', ' in both cases', ' in all 3 cases')
+    """
+    return " in both cases" if count == 2 else f" in all {count} cases" * (count > 1)
 
 
 def _of_more(one: Compared, test: Mapping[str, Any]) -> Compared:
@@ -289,13 +301,11 @@ def _facts(test: Mapping[str, Any], decided: bool | None, each: Sequence[Compare
         same = {one.estimate.text for one in each} == {one.reference.text for one in each}
         if ways == [""] or ("equals" in test and same and not each[0].beside):  # what the test says
             whose = f"{_whose(each[0])} " * (len(each) == 1)
-            count = ("", " in both cases", " in all 3 cases")[len(each) - 1]
-            return f"the {name} {whose}is {each[0].estimate.text}{count}.".replace("  ", " ")
+            return f"the {name} {whose}is {each[0].estimate.text}{_in_all(len(each))}.".replace("  ", " ")
         if len(each) == 1 and (whose := _whose(each[0])):
             return f"the {name} {whose} is {each[0].estimate.text}, {ways[0]}."
         if len(each) > 1 and len(ways) == len({one.estimate.text for one in each}) == 1:
-            count = "both" if len(each) == 2 else f"all {len(each)}"
-            return f"the {name} is {each[0].estimate.text} in {count} cases, {ways[0]}."
+            return f"the {name} is {each[0].estimate.text}{_in_all(len(each))}, {ways[0]}."
         if len(ways) == 1:
             return f"the {name} is {joined(texts)}, {('', 'both ', 'all ')[len(each) - 1]}{ways[0]}."
         ways = [_relation(one, test) + _doubt(one) for one in each]
@@ -320,7 +330,10 @@ def _facts(test: Mapping[str, Any], decided: bool | None, each: Sequence[Compare
 def _whose(one: Compared, of: str = "of") -> str:
     """Return whose a number is, and of which row."""
     entry = one.estimate.entry
-    return " ".join(filter(None, [f"{of} {'the ' * (entry in ROLES)}{entry}" * bool(entry), one.label]))
+    who = f"{of} {'the ' * (entry in ROLES)}{entry}" if entry else ""
+    if who.startswith("for ") and one.label.startswith("for "):
+        return f"({entry}) {one.label}"
+    return " ".join(filter(None, [who, one.label]))
 
 
 def _short(one: Compared) -> str:

@@ -92,6 +92,7 @@ class Words:
             self.axes = (
                 str(game.get("choice") or ("price" if game.get("demand") == "logit" else "quantity")),
             )
+        self.is_spatial = game.get("family") == "influencer"  # strategies are places
         self._noun = "firm" if game.get("family") == "market" else "player"
 
     def quantity(self, name: str) -> str:
@@ -206,6 +207,14 @@ class Words:
         if things == key or not text.isdigit():
             return f"{key} {text}"
         return f"{text} {things.removesuffix('s') if text == '1' else things}"
+
+    def action(self, player: int, axis: int) -> str:
+        """Return the study's name of an action, of one player or of all; empty without one.
+
+        >>> Words({"answer": {"words": {"axis 0": "rock"}}}).action(1, 0)
+        'rock'
+        """
+        return self._own.get(f"player {player}, axis {axis}", self._own.get(f"axis {axis}", ""))
 
     def is_named(self, name: str) -> bool:
         """Return whether the study has words for a method, a player or a value."""
