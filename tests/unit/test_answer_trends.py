@@ -876,3 +876,26 @@ def test_equal_courses_are_told_once() -> None:
     ]
     words = said(study(kind="repeated_q_learning", along="reach"), collect(cells, coords))[0]
     assert "is 0.1 at 0.1 and 0.2 at 0.2 for rule x and rule y" in words
+
+
+def test_claims_that_name_their_methods_do_not_count_them() -> None:
+    claims = {"a": "equilibrium", "b": "not an equilibrium", "c": "equilibrium"}
+    data = collect(
+        [({"algorithm": name}, record(claim, turnout=1.0)) for name, claim in claims.items()],
+        {"algorithm": list(claims)},
+    )
+    words = said(study("a", "b", "c", methods=["a", "b"]), data)[-1]
+    assert words == "For a it is an equilibrium; for b player 1 could gain 0.3 and no gain exceeds 0.3."
+
+
+def test_values_of_keys_have_names_in_places() -> None:
+    words = {f"{side} = {x}": f"{name} {side}" for side in ("left", "right") for x, name in NAMES.items()}
+    cells = [({"point": k, "algorithm": "one"}, record(turnout=float(k))) for k in range(3)]
+    companions = {"left": ("point", [0.1, 0.05, 0.1]), "right": ("point", [0.1, 0.1, 0.05])}
+    data = collect(cells, {"point": [0, 1, 2], "algorithm": ["one"]}, companions)
+    assert said(study(words=words), data) == [
+        "The turnout is 0 for full left, full right; 1 for half left, full right; and 2 for full left, half right."
+    ]
+
+
+NAMES = {0.05: "half", 0.1: "full"}

@@ -33,10 +33,11 @@ from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.words import LIST, ROLES, Words
 from rivalry.text.display import bound_in_words, verified_in_words
 
-NAMED = 5  # results of methods that a sentence on claims names
+NAMED = 7  # results of methods that a sentence on claims names
 WAY = 40  # characters of the longest description of a search
 MOST = 5  # different lists of equilibria that are told one by one
 SHORT, CHARACTERS = 3, 160  # equilibria whose strategies a sentence has, and the length of their text
+FIRST = "The first of them"  # of a list, which a certificate is of
 CORNERS = 8  # of a set of payoffs, in a sentence
 EVENTS = {
     "symmetric_loss": "the symmetric equilibrium loses stability at {place}",
@@ -118,7 +119,7 @@ def on_claims(
     at = "at" if noun.endswith("point") else "in"
     only = "The result" if len(asked) < len(found) else "It"
     only = f"The only {noun}" if noun.startswith("certified") else only
-    only = "The first of them" if any(one.list_length > 1 and one.results == 1 for one in rows) else only
+    only = FIRST if any(one.list_length > 1 and one.results == 1 for one in rows) else only
     only = "The other" if beside else only
     sessions = [one.sessions for one in rows]
     if all(sessions) and {"not an equilibrium"} <= set(counts) <= {"equilibrium", "not an equilibrium"}:
@@ -131,6 +132,7 @@ def on_claims(
         said = f"{start}; the largest gain found{where} is {_gain(own, words, several)}"
     elif len(counts) == 1 and next(iter(counts)) == "equilibrium":
         start = f"{only} is {kind}" if total == 1 else f"Every {noun} is {kind}"
+        start = f"{only} is certified" if only == FIRST and total == 1 else start  # lists are of equilibria
         said = f"{start}; {_at_most(rows)}"
     elif len(counts) == 1 and next(iter(counts)) == "not an equilibrium":
         start = f"{only} is not {kind}" if total == 1 else f"No {noun} is {kind}"
@@ -175,7 +177,7 @@ def on_claims(
     basis = f"{total} certificate{'s' * (total != 1)}" + (
         f", bounds {' or '.join(roundings)}" if roundings else ""
     )
-    if {one.algorithm for one in found} - set(methods):
+    if {one.algorithm for one in found} - set(methods) and not said.startswith("For "):  # each is named
         names = [words.method(name) for name in methods]
         which = "other methods" if set(stated) & set(found) else "methods named"
         who = joined(names) if len(names) < 3 else f"the {len(names)} {which}"

@@ -449,8 +449,8 @@ class PointResults:
     def _in_list(self, row: np.ndarray) -> str:
         """Return an equilibrium of a list: what all play where they mix alike, else strategies."""
         texts = _by_name(row, self._own["action_name"][0])
-        alike = len(set(texts)) == 1 and texts[0].startswith("[")
-        return self.play_in_words(row) if alike else f"({', '.join(texts)})"
+        same = len(set(texts)) == 1 and texts[0].startswith("[")
+        return self.play_in_words(row) if same else f"({', '.join(texts)})"
 
     def play_in_words(self, row: np.ndarray) -> str:
         """Return what players choose at a profile ``[player axis]`` of named actions, as a clause."""

@@ -338,12 +338,11 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
             return []
         if asks == "which" and (best := _best_for_all(rows, better)):
             first, own = rows[best - 1]
-            rest = [*rows[: best - 1], *rows[best:]]
-            others = joined([f"{_each(row)} for {name}" for name, row in rest])
+            others = joined([f"{_each(row)} for {name}" for name, row in rows if name != first])
             return [f"The {quantity}{at} is {better[:-2]}est for {first}, {_each(own)}; it is {others}."]
-        parts = [f"{_each(row)} for {label}" for label, row in rows]
+        parts = [f"{_each(row)} {of} {label}" for label, row in rows]
         noise = _noise_of([(label, one) for label, row in rows for one in row])
-        return [f"The {quantity}{at} is {joined(parts)}{noise}."]
+        return [f"The {quantity}{at} is {clauses(parts)}{noise}."]
     pairs = [(label, row[0]) for label, row in rows]
     if {one.text for _, one in pairs} <= {"yes", "no"}:
         return [f"{capitalised(quantity)}{at}: {_of_whom(pairs)}."]
@@ -351,8 +350,8 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
         return [f"The {quantity}{at} is {pairs[0][1].text} {of} {joined([label for label, _ in pairs])}."]
     if any(one.bound for _, one in pairs):  # what lies beyond the end of a search is unknown
         texts = [f"{one.text} for {label}" for label, one in pairs[:CASES]]
-        behind = f"; and so on for {len(pairs) - CASES} more" * (len(pairs) > CASES)
-        return [f"The {quantity}{at} is {joined(texts)}{behind}; {NOT_RANKED}."]
+        rest = f"; and so on for {len(pairs) - CASES} more" * (len(pairs) > CASES)
+        return [f"The {quantity}{at} is {joined(texts)}{rest}; {NOT_RANKED}."]
     noise = _noise_of(pairs)
     by_value = sorted(pairs, key=lambda pair: pair[1].estimate.mean, reverse=better == "higher")
     if asks == "which" and not noise and not by_value[0][1].refuted:

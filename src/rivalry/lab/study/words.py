@@ -192,6 +192,8 @@ class Words:
         'random allocation, reach 0.25'
         >>> Words({}).place({"players": 1}), Words({}).place({"players": 3})
         ('1 player', '3 players')
+        >>> Words({"answer": {"words": {"price = 0.05": "half the price"}}}).place({"price": 0.05})
+        'half the price'
         """
         method = [self.method(str(at["algorithm"]))] if "algorithm" in at else []
         at = {name: value for name, value in at.items() if name != "algorithm"}
@@ -203,6 +205,8 @@ class Words:
     def _coordinate(self, name: str, value: object) -> str:
         """Return a key with its value; a number of things before them."""
         key, text = self.key(name), self.value(value)
+        if own := self._own.get(f"{name} = {text}"):
+            return own
         things = key.removeprefix("number of ")
         if things == key or not text.isdigit():
             return f"{key} {text}"
