@@ -894,7 +894,8 @@ def test_values_of_keys_have_names_in_places() -> None:
     companions = {"left": ("point", [0.1, 0.05, 0.1]), "right": ("point", [0.1, 0.1, 0.05])}
     data = collect(cells, {"point": [0, 1, 2], "algorithm": ["one"]}, companions)
     assert said(study(words=words), data) == [
-        "The turnout is 0 for full left, full right; 1 for half left, full right; and 2 for full left, half right."
+        "The turnout is 0 for full left, full right; 1 for half left, full right; "
+        "and 2 for full left, half right."
     ]
 
 
