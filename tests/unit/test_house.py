@@ -279,7 +279,8 @@ def test_imports_go_to_lower_layers_only() -> None:
 OF_PROOFS = {
     "certificates": "Interval bounding_box enclose equilibrium_near halves maximum_near middle_shares "
     "negative_definite over_rows payoff_range payoff_tangent",
-    "methods": "BATCH BoxSearch Coordinates GameOnRanges InLogs Interval MERGE_DISTANCE SeparatePeriods "
+    "methods": "BATCH BoxSearch Coordinates GameOnRanges InFractions InLogs Interval MERGE_DISTANCE "
+    "SeparatePeriods "
     "VERDICTS begin_on_ranges combined_list coordinates enclose equilibrium_bounds intervals list_of_boxes "
     "of_period on_ranges operations points_of profile_of profile_payoffs profiles_of record_on_ranges "
     "search_on_ranges searched shifted",

@@ -649,6 +649,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     ),
     "certified": ("strategy", "a certificate calls it an equilibrium; no exact one is proved there"),
     "certified_bound": (PAYOFF, "no player can gain more at the profile that is certified"),
+    "choice_value": ("", "value of the rule by which the profile was chosen among equilibria"),
     "claim": ("", "the strongest statement that the certificate supports"),
     "common_multiplier": (
         "payoff / constraint",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from time import perf_counter
 from typing import Annotated, Any, ClassVar
@@ -21,7 +22,14 @@ from rivalry.core.payoffs import TRACED
 from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.results import Record
 from rivalry.methods.continuous.exact_patterns import exact_record, list_exactly, untried
-from rivalry.proofs.box_list import SeparatePeriods, combined_list, list_of_boxes, of_period
+from rivalry.methods.finite.equilibrium_choice import check_rule, chosen_record
+from rivalry.proofs.box_list import (
+    SeparatePeriods,
+    combined_list,
+    list_of_boxes,
+    of_period,
+    profile_payoffs,
+)
 from rivalry.proofs.box_search import (
     MERGE_DISTANCE,
     VERDICTS,
@@ -75,6 +83,9 @@ class AllEquilibria(BaseLearner):
     ``equilibrium_vertex`` (vertex, player, axis) with ``vertex_set`` (vertex), the number of the set.
     ``pattern_count`` is then the number of patterns of bounds that were solved.
 
+    ``choose`` says which equilibrium is the profile: that of highest ``welfare`` or ``payoff[0]``, or of the
+    highest value of a function of profiles, among the list and the vertices of sets.
+
     With ranges of parameters, ``where``, numbers of equilibria are proved for all of their values. The record
     then holds ``where_range`` (range, parameter, end), ``where_count`` (range), ``where_decided`` (range),
     ``fewest_equilibria``, ``most_equilibria`` (-1 if any range is undecided), ``complete``, and boxes around
@@ -109,6 +120,11 @@ class AllEquilibria(BaseLearner):
         "ranges of parameters: the number of equilibria is proved for all values",
     ] = None
 
+    choose: Annotated[
+        str | Callable[[np.ndarray], float] | None,
+        "which is the profile: welfare, payoff[0] .., or a function of profiles (default: the first)",
+    ] = None
+
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, SHARES)
 
     def world(self, game: Game) -> Any:
@@ -117,6 +133,7 @@ class AllEquilibria(BaseLearner):
         Raises `ValueError` for payoffs that are known to jump, and for those that JAX cannot trace.
         """
         refuse_jumps(game)
+        check_rule(self.choose, game.space.shape[0], ("welfare",))
         try:
             # a function of its own: methods of two games are compared by the arrays of the games
             jax.eval_shape(lambda x: game.payoffs(x), jax.ShapeDtypeStruct(game.space.shape, float))
@@ -225,8 +242,24 @@ class AllEquilibria(BaseLearner):
             return record_on_ranges(world, session)
         if isinstance(world, SeparatePeriods):
             parts = [self.read(game, of_period(session, t)) for t, game in enumerate(world.parts)]
-            return combined_list(world, parts)
-        return exact_record(world, session, list_of_boxes(self.search, world, session))
+            return self._chosen(world.game, combined_list(world, parts))
+        return self._chosen(world, exact_record(world, session, list_of_boxes(self.search, world, session)))
+
+    def _chosen(self, game: Any, record: Record) -> Record:
+        """Return the record with the profile that the rule chooses, of equilibria and vertices of sets."""
+        if self.choose is None:
+            return record
+        every, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
+        if "equilibrium_vertex" in record:
+            corners = record["equilibrium_vertex"][1]
+            every = np.concatenate([every, corners])
+            pays = np.concatenate([pays, profile_payoffs(game, corners)])
+        rows: Record = {
+            "equilibria": (("equilibrium", "player", "axis"), every),
+            "equilibrium_payoff": (("equilibrium", "player"), pays),
+        }
+        found = chosen_record(rows, np.zeros(0), self.choose)
+        return record | {name: found[name] for name in ("profile", "choice_value") if name in found}
 
 
 def _rest(game: Game, x: np.ndarray, at: Coordinates) -> np.ndarray | None:

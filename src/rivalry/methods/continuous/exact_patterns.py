@@ -38,6 +38,8 @@ from rivalry.proofs.arithmetic.operations import operations
 from rivalry.proofs.box_list import profile_payoffs
 from rivalry.proofs.box_search import VERDICTS, points_of, profile_of, profiles_of
 from rivalry.proofs.spaces.coordinates import Coordinates, coordinates
+from rivalry.proofs.spaces.logarithms import InLogs
+from rivalry.proofs.spaces.simplices import InFractions
 from rivalry.runtime.jax import jnp
 from rivalry.tables.extreme_equilibria import exact_payoff
 from rivalry.text.display import count_text
@@ -119,7 +121,9 @@ def exact_list(game: Game) -> ExactList | None:
     [(Fraction(1, 2), Fraction(1, 2))]
     """
     space = game.space
-    if not isinstance(space, Box) or space.reparametrised or np.any(space.assumed is not None):
+    if not isinstance(space, Box) or space.reparametrised or space.assumed is not None:
+        return None
+    if isinstance(game, InLogs | InFractions):  # whose choices are not those of profiles
         return None
     try:
         at = coordinates(game)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.core.tolerances import NEAREST
 from rivalry.methods.finite.branch_and_prune import Parts, branch_and_prune, parts_at_once, whole_parts
+from rivalry.methods.finite.equilibrium_choice import check_rule, chosen_record
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
 from rivalry.methods.finite.pure_equilibria import equilibria_record, profiles_of, support_order
 from rivalry.methods.finite.support_differences import SUPPORTS, Differences, Supports, differences, supports
@@ -37,6 +39,8 @@ class FiniteEquilibria(BaseLearner):
     every support undecided, and one for all supports not tried. ``boxes`` is the number of parts tried.
     Supports with equilibria that are not isolated, as degenerate games have, stay undecided.
 
+    ``choose`` says which equilibrium is the profile, as in `MixedEquilibria`.
+
     For two players there are no ``boxes``, but ``component``, ``component_count``, ``extreme_count`` and
     ``degenerate``, and ``radius`` is NaN where a game is too large for a proof.
 
@@ -50,6 +54,10 @@ class FiniteEquilibria(BaseLearner):
 
     seconds: Annotated[float, Gt(0), "limit of time; what is proved until then is returned"] = 60.0
     max_boxes: Annotated[int, Ge(1), "per support; one that needs more is undecided"] = 20_000
+    choose: Annotated[
+        str | Callable[[np.ndarray], float] | None,
+        "which is the profile: welfare, entropy, risk, payoff[0] .., or a function (default: the first)",
+    ] = None
 
     def world(self, game: object) -> Any:
         """Return differences of payoffs for three and more players, else the arrays that kernels take."""
@@ -67,7 +75,8 @@ class FiniteEquilibria(BaseLearner):
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         if not isinstance(world, Differences):
-            return MixedEquilibria().begin(world, np.random.SeedSequence(0))
+            return MixedEquilibria(choose=self.choose).begin(world, np.random.SeedSequence(0))
+        check_rule(self.choose, len(world.tables))
         best = [own == own.max(axis=player, keepdims=True) for player, own in enumerate(world.whole)]
         pure = profiles_of(np.logical_and.reduce(best).astype(bool))
         return {
@@ -133,7 +142,7 @@ class FiniteEquilibria(BaseLearner):
 
     def read(self, world: object, session: Session) -> Record:
         if not isinstance(world, Differences):
-            return _two_players(world, session)
+            return _two_players(world, session, self.choose)
         order = support_order(session["found"])
         undecided, left = session["undecided"], 0
         total = sum(map(world.supports, world.groups))
@@ -171,6 +180,7 @@ class FiniteEquilibria(BaseLearner):
         pure = sum(int((x > 0).sum() == len(world.tables)) for x in session["found"])
         record["pure_count"] = ((), np.asarray(pure))
         record["boxes"] = ((), session["boxes"][0].copy())
+        record = chosen_record(record, world.tables, self.choose)
         return record | _proof_record(session["radius"][order], undecided)
 
 
@@ -233,9 +243,11 @@ def _proof_record(radius: np.ndarray, undecided: np.ndarray) -> Record:
     }
 
 
-def _two_players(world: object, session: Session) -> Record:
+def _two_players(
+    world: object, session: Session, choose: str | Callable[[np.ndarray], float] | None
+) -> Record:
     """Return the record of vertices: all extreme equilibria, to the nearest floats."""
-    record = MixedEquilibria().read(world, session)
+    record = MixedEquilibria(choose=choose).read(world, session)
     found, tables = record["equilibria"][1], stateless_tables(world)
     pure = (found > 0).sum(axis=(1, 2)) == 2
     exact = NEAREST if "component" in session else np.nan

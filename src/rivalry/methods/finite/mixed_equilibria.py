@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 from typing import Annotated, Any, Literal
 
@@ -12,6 +12,7 @@ from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.core.tolerances import LISTED_REGRET
+from rivalry.methods.finite.equilibrium_choice import check_rule, chosen_record
 from rivalry.methods.finite.pure_equilibria import (
     equilibria_record,
     expected_over,
@@ -42,6 +43,11 @@ class MixedEquilibria(BaseLearner):
     pure equilibrium. ``auto`` uses vertices or supports, and the last two where a game is too large: above 12
     million bases of a polytope (more than random games with 20 actions each have, after about a minute) or 10
     000 paths (4 players with 3 actions have fewer, 3 players with 5 more).
+
+    ``choose`` says which equilibrium is the profile: that of highest ``welfare``, ``entropy`` or
+    ``payoff[0]``, of least ``risk`` (sum of the variances of payoffs), or of the highest value of a function
+    of profiles; the list is the same. For two players, entropy is highest over all equilibria of components,
+    not extreme ones alone, and ``choice_value`` is the value of the rule.
 
     ``one`` stops at the first equilibrium, whatever the algorithm: a pure one where there is any, else the
     end of one path of Lemke and Howson (two players), or the first by supports.
@@ -77,9 +83,16 @@ class MixedEquilibria(BaseLearner):
         "auto", "vertex_enumeration", "support_enumeration", "lemke_howson", "mclennan_tourky"
     ] = "auto"
     one: Annotated[bool, "stop at the first equilibrium: a pure one, else the end of a path"] = False
+    choose: Annotated[
+        str | Callable[[np.ndarray], float] | None,
+        "which is the profile: welfare, entropy, risk, payoff[0] .., or a function (default: the first)",
+    ] = None
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         tables = stateless_tables(world)
+        check_rule(self.choose, len(tables))
+        if self.one and self.choose is not None:
+            raise ValueError("choose: is for lists; with one, the search stops at the first equilibrium")
         if len(tables) > 2 and self.algorithm in ("vertex_enumeration", "lemke_howson"):
             raise ValueError(f"algorithm: {self.algorithm} is for two players; this game has {len(tables)}")
         sizes = tables.shape[1:]
@@ -161,7 +174,7 @@ class MixedEquilibria(BaseLearner):
             record["component"] = (("equilibrium",), rank[number])
             record["component_count"] = ((), np.asarray(len(first)))
             record["extreme_count"] = record["equilibrium_count"]
-        return record
+        return chosen_record(record, tables, self.choose)
 
     def _starts(self, sizes: Sequence[int]) -> list[tuple[Any, ...]]:
         # evenly spaced joint actions, always the same ones

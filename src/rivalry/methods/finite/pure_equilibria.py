@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Annotated
+
 import numpy as np
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
+from rivalry.methods.finite.equilibrium_choice import check_rule, chosen_record
 from rivalry.tables.exact import best_responses, pure_equilibria
 
 
@@ -16,7 +20,8 @@ class PureEquilibria(BaseLearner):
     One step checks one player on all joint actions. Payoffs that differ by four units in the last place at
     most are equal. The record holds ``equilibria`` (equilibrium, player, action), row-major by joint action,
     ``equilibrium_payoff``, ``equilibrium_count`` and ``complete``, false since mixed ones are not searched;
-    the profile is the first. If there is none, the status is ``not found``.
+    the profile is the first, or that of ``choose``, as in `MixedEquilibria`. If there is none, the status is
+    ``not found``.
 
     Examples
     --------
@@ -26,7 +31,13 @@ class PureEquilibria(BaseLearner):
     (2, 'equilibrium')
     """
 
+    choose: Annotated[
+        str | Callable[[np.ndarray], float] | None,
+        "which is the profile: welfare, entropy, risk, payoff[0] .., or a function (default: the first)",
+    ] = None
+
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
+        check_rule(self.choose, len(stateless_tables(world)))
         joint = stateless_tables(world)[0].size
         return {"stable": np.ones(joint, dtype=bool), "checked": np.zeros(1, dtype=np.int64)}
 
@@ -47,7 +58,8 @@ class PureEquilibria(BaseLearner):
             return equilibria_record(tables, none, "iteration limit", False, "not all players were checked")
         found = profiles_of(session["stable"].reshape(sizes))
         reason = "every pure equilibrium; mixed ones were not sought"
-        return equilibria_record(tables, found, "converged", False, reason)
+        record = equilibria_record(tables, found, "converged", False, reason)
+        return chosen_record(record, tables, self.choose)
 
 
 def pure_profiles(tables: np.ndarray) -> np.ndarray:

@@ -1,0 +1,179 @@
+"""One equilibrium of a list by a rule: highest welfare, entropy or payoff, least risk, or a function.
+
+The equilibria of two players are a union of maximal Nash subsets, products of two polytopes whose vertices
+are extreme equilibria (`rivalry.tables.extreme_equilibria`). On such a product, payoffs are linear in each
+player's strategy, and the sum of the variances of payoffs is concave in each, since a player's own expected
+payoff does not depend on its own strategy there. So welfare, payoffs and risk are best at a vertex of each
+polytope, which is in the list. Entropy is the sum of two concave functions of one strategy each, and its
+largest value is sought within both polytopes.
+
+References
+----------
+Winkels, "An algorithm to determine all equilibrium points of a bimatrix game", in Game Theory and Related
+Topics, 1979 (maximal Nash subsets).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from rivalry.core.results import Record
+from rivalry.schema.validate import format_value
+
+Rule = Callable[[np.ndarray], float]
+RULES = ("welfare", "entropy", "risk")
+SUBSETS = 10_000  # maximal Nash subsets whose entropy is sought
+TINY = 1e-300  # a probability of 0 has no logarithm; times it, any has
+
+
+def check_rule(choose: str | Rule | None, players: int, words: tuple[str, ...] = RULES) -> None:
+    """Raise `ValueError` for a rule that is none of a game with so many players.
+
+    >>> check_rule("payoff[2]", 2)
+    Traceback (most recent call last):
+    ValueError: choose: 'payoff[2]' must be welfare, entropy, risk, payoff[0] .. payoff[1], or a function
+    """
+    if choose is None or callable(choose) or choose in words or _paid(choose) in range(players):
+        return
+    known = ", ".join(words)
+    raise ValueError(
+        f"choose: {format_value(choose)} must be {known}, payoff[0] .. payoff[{players - 1}], or a function"
+    )
+
+
+def _paid(choose: str) -> int:
+    """Return whose payoff is to be highest; -1 for another rule."""
+    found = re.fullmatch(r"payoff\[([0-9]{1,3})\]", choose)
+    return int(found[1]) if found else -1
+
+
+def chosen_record(record: Record, tables: np.ndarray, choose: str | Rule | None) -> Record:
+    """Return the record of a list with the equilibrium as its profile that a rule chooses.
+
+    ``choice_value`` is the value of the rule there: welfare, entropy in nats, the sum of the variances of
+    payoffs, a payoff, or what the function returns. Of equal ones the first in the list is chosen.
+
+    Parameters
+    ----------
+    record : Record
+        A list with ``equilibria`` (equilibrium, player, action).
+    tables : ndarray
+        Payoffs ``[player action_0 ..]``.
+    choose : str or callable, optional
+        The rule; a function takes a profile ``[player action]`` and is evaluated at the list's entries.
+
+    Returns
+    -------
+    Record
+        The record; the same where there is no rule or no equilibrium.
+    """
+    found, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
+    if choose is None or not len(found):
+        return record
+    profiles = [*found]
+    if callable(choose):
+        values = [float(choose(x.copy())) for x in profiles]
+    elif choose == "entropy":
+        profiles += [*_of_highest_entropy(found)] if "component" in record else []
+        values = [sum(map(entropy, x)) for x in profiles]
+    elif choose == "risk":
+        values = [-risk(tables, x) for x in profiles]
+    else:
+        values = [*(pays.sum(axis=1) if choose == "welfare" else pays[:, _paid(choose)])]
+    best = int(np.nanargmax(values)) if np.any(~np.isnan(values)) else 0
+    value = -values[best] if choose == "risk" else values[best]
+    return record | {
+        "profile": (("player", "axis"), profiles[best]),
+        "choice_value": ((), np.asarray(float(value))),
+    }
+
+
+def entropy(p: np.ndarray) -> float:
+    """Return the entropy of a distribution in nats.
+
+    >>> round(entropy(np.array([0.5, 0.5, 0.0])), 6)
+    0.693147
+    """
+    return float(-np.sum(p * np.log(np.maximum(p, TINY))))
+
+
+def risk(tables: np.ndarray, x: np.ndarray) -> float:
+    """Return the sum over players of the variance of the payoff, where all draw their actions.
+
+    >>> risk(np.array([[[1.0, 0.0], [0.0, 1.0]]] * 2), np.full((2, 2), 0.5))
+    0.5
+    """
+    chance = np.ones(())
+    for player, size in enumerate(tables.shape[1:]):
+        chance = np.multiply.outer(chance, x[player, :size])
+    means = [np.sum(chance * own) for own in tables]
+    return float(sum(np.sum(chance * (own - mean) ** 2) for own, mean in zip(tables, means, strict=True)))
+
+
+def _of_highest_entropy(found: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the profile of highest entropy of every maximal Nash subset that is no single equilibrium."""
+    for firsts, seconds in nash_subsets(found):
+        if len(firsts) + len(seconds) > 2:
+            yield np.stack([highest_entropy(own) for own in (firsts, seconds)])
+
+
+def nash_subsets(found: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the vertices of both polytopes of maximal Nash subsets, from all extreme equilibria.
+
+    These are the maximal sets of strategies of both players of which every pair is in the list.
+
+    Examples
+    --------
+    >>> pairs = np.array([[[1, 0], [1, 0]], [[1, 0], [0, 1]], [[0, 1], [0, 1]]])
+    >>> [(len(x), len(y)) for x, y in nash_subsets(pairs)]
+    [(1, 2), (2, 1)]
+    """
+    firsts, one = np.unique(found[:, 0], axis=0, return_inverse=True)
+    seconds, other = np.unique(found[:, 1], axis=0, return_inverse=True)
+    pairs = set(zip(one.ravel().tolist(), other.ravel().tolist(), strict=True))
+    having = [frozenset(y for x, y in pairs if x == k) for k in range(len(firsts))]
+    closed, waiting = set[frozenset[int]](), [*dict.fromkeys(having)]
+    while waiting and len(closed) < SUBSETS:
+        some = waiting.pop()
+        if some and some not in closed:
+            closed.add(some)
+            waiting += [some & more for more in having]
+    for some in sorted(closed, key=sorted):
+        mine = [k for k, own in enumerate(having) if some <= own]
+        if frozenset.intersection(*(having[k] for k in mine)) == some:
+            yield firsts[mine], seconds[sorted(some)]
+
+
+def highest_entropy(vertices: np.ndarray) -> np.ndarray:
+    """Return the distribution of highest entropy among the mixtures of some, ``[vertex action]``.
+
+    Examples
+    --------
+    >>> highest_entropy(np.array([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])).round(6).tolist()
+    [0.333333, 0.333333, 0.333333]
+    """
+    from scipy.optimize import minimize
+
+    count = len(vertices)
+    if count == 1:
+        return np.asarray(vertices[0], dtype=float)
+    played = vertices[:, vertices.any(axis=0)].astype(float)
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        p = np.maximum(weights @ played, TINY)
+        return float(p @ np.log(p)), played @ (np.log(p) + 1)
+
+    done = minimize(
+        loss,
+        np.full(count, 1 / count),
+        jac=True,
+        method="SLSQP",
+        bounds=[(0.0, 1.0)] * count,
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1, "jac": lambda w: np.ones(count)},
+        options={"ftol": 1e-16, "maxiter": 1000},
+    )
+    weights = np.maximum(done.x, 0.0)
+    return np.asarray(weights / weights.sum() @ vertices)
