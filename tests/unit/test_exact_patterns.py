@@ -199,4 +199,25 @@ def test_largest_values_of_polynomials() -> None:
     assert best(0, 1, 0, -1) == [-1, 1]
     assert best(0, -1, 0, 1) == [-2, 2]  # x^4/4 - x^2/2 at the ends
     assert best(1, 0, 0, -1) == [1]
-    assert best(0, 2, 0, -1) is None  # at the roots of 2, which are irrational
+    roots = best(0, 2, 0, -1)
+    assert roots is not None
+    assert [float(x) for x in roots] == [-(2**0.5), 2**0.5]
+    # (x - 1)^2 - (x - 1)^4 has its largest values at 1 -+ 2^-1/2
+    shifted = best(2, -10, 12, -4)
+    assert shifted is not None
+    assert [float(x) for x in shifted] == pytest.approx([1 - 0.5**0.5, 1 + 0.5**0.5], abs=1e-15)
+    # of x^2 - x^4 + x/100 one of the two is higher
+    higher = maxima([Fraction(1, 100), Fraction(2), Fraction(0), Fraction(-4)], Fraction(-2), Fraction(2))
+    assert higher is not None
+    assert len(higher) == 1
+    assert 0.7 < higher[0] < 0.72
+
+
+def test_irrational_ties_of_a_player_on_whom_others_do_not_depend() -> None:
+    game = rv.games.continuous(payoffs=["x1^2-x1^4", "-x2^2"], low=-2.0, high=2.0)
+    found = rv.all_equilibria(game)
+    assert found.complete
+    assert found.equilibria[:, :, 0].tolist() == [[-(0.5**0.5), 0.0], [0.5**0.5, 0.0]]
+    assert np.all((found.radius > 0) & (found.radius < 1e-16))
+    following = rv.games.continuous(payoffs=["x1^2-x1^4", "-(x2-x1)^2"], low=-2.0, high=2.0)
+    assert exact_list(following) is None

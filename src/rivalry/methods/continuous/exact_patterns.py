@@ -8,7 +8,7 @@ them) leaves linear equations and inequalities, whose solutions are a polytope: 
 set. The list of these polytopes is complete, and computed in fractions throughout.
 
 A player whose payoff is a polynomial of the own choice plus a term without it has the same best responses
-whatever the others do. They are compared exactly: at rational roots of the derivative, and at mirrored ones
+whatever the others do. They are compared exactly: at rational roots of the derivative, and at mirror images
 of a symmetric polynomial. Other roots are bounded until their values are apart.
 
 Numbers in payoffs and bounds are read as in finite games: decimals and fractions of small denominators as
@@ -21,7 +21,7 @@ Cottle, Pang and Stone, The Linear Complementarity Problem, 1992, chapter 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations, pairwise, product
 from math import comb
@@ -49,7 +49,8 @@ MOST_PATTERNS = 20_000  # a second or so each thousand
 MOST_VERTICES = 20_000  # systems of equations for the vertices of one polytope
 UNTRIED = -2
 MOST_DEGREE = 12  # of a polynomial of one choice
-HALVINGS = 200  # of a root's bracket: values that are still not apart are undecided
+HALVINGS = 200  # of a root's bracket: values that are still not apart are equal by symmetry, or undecided
+NEAR = Fraction(1, 2**150)  # larger than such a bracket
 
 Row = tuple[Fraction, ...]
 Powers = tuple[int, ...]
@@ -425,7 +426,7 @@ def _maximal(found: Sequence[_Polytope]) -> tuple[list[Row], list[list[Row]]]:
 def _dominant_choices(
     payoffs: Sequence[Polynomial], player: Sequence[int], low: Sequence[Fraction], high: Sequence[Fraction]
 ) -> Iterator[dict[int, Fraction] | None]:
-    """Yield every combination of best responses that hold whatever others do; None where one is not rational.
+    """Yield every combination of best responses that hold whatever others do; None where they are not known.
 
     Payoffs of degree 2 are left to linear conditions.
     """
@@ -438,7 +439,10 @@ def _dominant_choices(
         degrees = range(max(p[k] for p in slope) + 1)
         own = [slope.get(_power(k, n, len(player)), Fraction(0)) for n in degrees]
         best = maxima(own, low[k], high[k])
-        if best is None:
+        # of an irrational choice there is an approximation, on which no other condition may depend
+        others = [_derivative(payoffs[player[j]], j) for j in range(len(player)) if j != k]
+        depends = any(p[k] for other in others for p in other)
+        if best is None or (depends and any(_value(own, x) and low[k] < x < high[k] for x in best)):
             yield None
             return
         every.append([(k, value) for value in best])
@@ -453,12 +457,15 @@ def _power(k: int, n: int, size: int) -> Powers:
 def maxima(slope: Sequence[Fraction], low: Fraction, high: Fraction) -> list[Fraction] | None:
     """Return all points of an interval at which a polynomial is largest, by its derivative.
 
-    ``slope`` are coefficients of the derivative, the constant first. None where a point is not rational.
+    ``slope`` are coefficients of the derivative, the constant first. An irrational point is the middle of a
+    bracket of `HALVINGS` halvings. None where two values are neither apart nor equal by symmetry.
 
     Examples
     --------
     >>> [str(x) for x in maxima([Fraction(c) for c in (0, 1, 0, -1)], Fraction(-2), Fraction(2))]
     ['-1', '1']
+    >>> [round(float(x), 6) for x in maxima([Fraction(c) for c in (0, 2, 0, -1)], Fraction(-2), Fraction(2))]
+    [-1.414214, 1.414214]
     """
     while slope and not slope[-1]:
         slope = slope[:-1]
@@ -466,13 +473,59 @@ def maxima(slope: Sequence[Fraction], low: Fraction, high: Fraction) -> list[Fra
         return None  # constant: every point
     whole = [Fraction(0), *(c / (n + 1) for n, c in enumerate(slope))]
     rational, rest = _rational_roots(list(slope))
-    points = sorted({x for x in rational if low <= x <= high} | {low, high})
-    values = [_value(whole, x) for x in points]
-    top = max(values)
-    for first, last in _brackets(rest, low, high):
-        if not _is_below(whole, rest, first, last, top):
+    known = sorted({x for x in rational if low <= x <= high} | {low, high})
+    ends = [(x, x) for x in known] + [_narrowed(rest, *bracket) for bracket in _brackets(rest, low, high)]
+    values = [_range(whole, first, last) for first, last in ends]
+    top = max(range(len(ends)), key=lambda k: values[k][0])
+    found = []
+    for (first, last), (_, largest) in zip(ends, values, strict=True):
+        if largest < values[top][0]:
+            continue
+        exact = first == last and ends[top][0] == ends[top][1]  # then values are equal
+        if not (exact or (first, last) == ends[top] or _mirrored(whole, rest, ends[top], (first, last))):
             return None
-    return [x for x, value in zip(points, values, strict=True) if value == top]
+        found.append((first + last) / 2)
+    return sorted(found)
+
+
+def _narrowed(one: Sequence[Fraction], first: Fraction, last: Fraction) -> tuple[Fraction, Fraction]:
+    """Return a bracket of the only root of a polynomial in another, after halvings."""
+    count = _root_counter(one)
+    for _ in range(HALVINGS):
+        middle = (first + last) / 2
+        first, last = (first, middle) if count(first, middle) else (middle, last)
+    return first, last
+
+
+def _range(whole: Sequence[Fraction], first: Fraction, last: Fraction) -> tuple[Fraction, Fraction]:
+    """Return bounds on a polynomial between two numbers, by a bound on its slope."""
+    largest = max(abs(first), abs(last))
+    steep = sum((n * abs(c) * largest ** (n - 1) for n, c in enumerate(whole) if n), Fraction(0))
+    value, room = _value(whole, first), steep * (last - first)
+    return value - room, value + room
+
+
+def _mirrored(
+    whole: Sequence[Fraction],
+    rest: Sequence[Fraction],
+    one: tuple[Fraction, Fraction],
+    other: tuple[Fraction, Fraction],
+) -> bool:
+    """Return whether a polynomial is symmetric, and the roots in two brackets are mirror images."""
+    size = len(whole) - 1
+    centre = -whole[-2] / (size * whole[-1])
+    mirror = [Fraction(0)]
+    for c in reversed(whole):  # the polynomial at 2 centre - x
+        mirror = [
+            2 * centre * a - b for a, b in zip([*mirror, Fraction(0)], [Fraction(0), *mirror], strict=True)
+        ]
+        mirror[0] += c
+    if mirror[: size + 1] != list(whole) or any(mirror[size + 1 :]):
+        return False
+    first, last = 2 * centre - other[1], 2 * centre - other[0]
+    low, high = min(first, one[0]), max(last, one[1])
+    # both brackets hold a root, and the hull of them holds one only
+    return first <= one[1] and last >= one[0] and _root_counter(rest)(low, high) == 1
 
 
 def _value(one: Sequence[Fraction], x: Fraction) -> Fraction:
@@ -510,28 +563,29 @@ def _candidates(one: Sequence[Fraction]) -> Iterator[Fraction]:
                 yield Fraction(root).limit_denominator(most)
 
 
-def _brackets(one: Sequence[Fraction], low: Fraction, high: Fraction) -> Iterator[tuple[Fraction, Fraction]]:
-    """Yield intervals that each hold one distinct root of a polynomial in an interval, by Sturm's theorem."""
-    if len(one) < 2:
-        return
+def _root_counter(one: Sequence[Fraction]) -> Callable[[Fraction, Fraction], int]:
+    """Return a function that counts the distinct roots above one number, up to another (Sturm's theorem)."""
     chain = [list(one), [n * c for n, c in enumerate(one)][1:]]
-    while len(chain[-1]) > 1 or (chain[-1] and chain[-1][0]):
-        rest = _remainder(chain[-2], chain[-1])
-        if not any(rest):
-            break
+    while any(rest := _remainder(chain[-2], chain[-1])):
         chain.append([-c for c in rest])
 
     def changes(x: Fraction) -> int:
         signs = [value > 0 for part in chain if (value := _value(part, x))]
         return sum(a != b for a, b in pairwise(signs))
 
-    waiting = [(low, high)]
+    return lambda first, last: changes(first) - changes(last)
+
+
+def _brackets(one: Sequence[Fraction], low: Fraction, high: Fraction) -> Iterator[tuple[Fraction, Fraction]]:
+    """Yield intervals that each hold one distinct root of a polynomial in an interval."""
+    if len(one) < 2:
+        return
+    count, waiting = _root_counter(one), [(low, high)]
     while waiting:
         first, last = waiting.pop()
-        count = changes(first) - changes(last)
-        if count == 1:
+        if (number := count(first, last)) == 1:
             yield first, last
-        elif count > 1:
+        elif number > 1:
             middle = (first + last) / 2
             waiting += [(first, middle), (middle, last)]
 
@@ -546,26 +600,6 @@ def _remainder(one: Sequence[Fraction], other: Sequence[Fraction]) -> list[Fract
     while rest and not rest[-1]:
         rest.pop()
     return rest
-
-
-def _is_below(
-    whole: Sequence[Fraction], slope: Sequence[Fraction], first: Fraction, last: Fraction, top: Fraction
-) -> bool:
-    """Return whether a polynomial is below a number at the only root of its slope in an interval."""
-    for _ in range(HALVINGS):
-        width = last - first
-        largest = max(abs(first), abs(last))
-        steep = sum((n * abs(c) * largest ** (n - 1) for n, c in enumerate(whole) if n), Fraction(0))
-        if _value(whole, first) + steep * width < top:
-            return True
-        if _value(whole, first) - steep * width > top:
-            return False
-        middle = (first + last) / 2
-        left, here = _value(slope, first), _value(slope, middle)
-        if not here:
-            return False
-        first, last = (first, middle) if (left > 0) != (here > 0) else (middle, last)
-    return False
 
 
 # -- the session and the record of a search of boxes ----------------------------------------------------
@@ -612,7 +646,10 @@ def list_exactly(game: Game, at: Coordinates, session: Session, first_order: boo
     for k, point in enumerate(points_of(session)):
         if judged[k] == 0:
             ends = [tuple(map(Fraction, end.tolist())) for end in (point.low, point.high)]
-            held = any(all(a <= v <= b for a, v, b in zip(ends[0], x, ends[1], strict=True)) for x in points)
+            held = any(
+                all(a - NEAR <= v <= b + NEAR for a, v, b in zip(ends[0], x, ends[1], strict=True))
+                for x in points
+            )
             verdicts[k] = VERDICTS.index("equilibrium" if held else "not an equilibrium")
     session["verdict"] = verdicts
     return True
