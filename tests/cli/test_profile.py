@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import redirect_stdout
 from fractions import Fraction
+from io import StringIO
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -242,3 +245,17 @@ def test_padded_rows(tmp_path: Path) -> None:
     path.write_text("[[0.5 0.5 0. ]\n [0.2 0.3 0.5]]")
     (profile,) = read_profiles(path, (2, 3))
     assert [len(own) for own in profile] == [2, 3]
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_print_what_the_page_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    text = (docs / "howto" / "check_a_solution.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^```\{code-cell\}\n(.*?)^```$", text, re.M | re.S)
+    stored = json.loads((docs / "outputs" / "howto" / "check_a_solution.json").read_text(encoding="utf-8"))
+    names: dict[str, Any] = {}
+    for cell, outputs in zip(cells, stored["cells"], strict=True):
+        printed = StringIO()
+        with redirect_stdout(printed):
+            exec(compile(re.sub(r"^:.*\n\n?", "", cell, flags=re.M), "page", "exec"), names)
+        assert printed.getvalue() == "".join(output["text"] for output in outputs)

@@ -98,7 +98,7 @@ class ExactList(NamedTuple):
     patterns: int  # that were solved
 
 
-class _Polytope(NamedTuple):
+class _Solutions(NamedTuple):
     """Solutions of equations and inequalities ``a . x + b >= 0``, with the vertices."""
 
     equations: list[Affine]
@@ -298,7 +298,7 @@ def _solved(
     known: Mapping[int, Fraction],
 ) -> ExactList | None:
     """Return the solutions of all patterns; None for too many patterns, or too many vertices."""
-    size, found, solved = len(low), list[_Polytope](), 0
+    size, found, solved = len(low), list[_Solutions](), 0
     order = sorted(conditions)
     first = [known.get(k, low[k]) for k in range(size)]
     last = [known.get(k, high[k]) for k in range(size)]
@@ -352,7 +352,7 @@ def _polytope(
     sides: Sequence[int],
     low: Sequence[Fraction],
     high: Sequence[Fraction],
-) -> _Polytope | None:
+) -> _Solutions | None:
     """Return the equilibria of a pattern; None for too many systems of equations."""
     size = len(low)
     unit = [tuple(Fraction(int(j == k)) for j in range(size)) for k in range(size)]
@@ -370,7 +370,7 @@ def _polytope(
             equations.append(sign)
     solution = _solution(equations, size)
     if solution is None:
-        return _Polytope(equations, inequalities, [])
+        return _Solutions(equations, inequalities, [])
     point, free = solution
     found: dict[Row, None] = {}
     if comb(len(inequalities), len(free)) > MOST_VERTICES:
@@ -379,7 +379,7 @@ def _polytope(
         tight = _solution([*equations, *chosen], size) if free else (point, [])
         if tight is not None and not tight[1] and all(one.at(tight[0]) >= 0 for one in inequalities):
             found[tight[0]] = None
-    return _Polytope(equations, inequalities, list(found))
+    return _Solutions(equations, inequalities, list(found))
 
 
 def _solution(equations: Sequence[Affine], size: int) -> tuple[Row, list[int]] | None:
@@ -409,9 +409,9 @@ def _solution(equations: Sequence[Affine], size: int) -> tuple[Row, list[int]] |
     return tuple(x), [k for k in range(size) if k not in pivots]
 
 
-def _maximal(found: Sequence[_Polytope]) -> tuple[list[Row], list[list[Row]]]:
+def _maximal(found: Sequence[_Solutions]) -> tuple[list[Row], list[list[Row]]]:
     """Return the points and the larger polytopes that lie in no other."""
-    alone: list[_Polytope] = []
+    alone: list[_Solutions] = []
     for k, one in enumerate(found):
         others = (*alone, *found[k + 1 :])
         if not any(all(map(other.contains, one.vertices)) for other in others):
@@ -646,11 +646,11 @@ def list_exactly(game: Game, at: Coordinates, session: Session, first_order: boo
     for k, point in enumerate(points_of(session)):
         if judged[k] == 0:
             ends = [tuple(map(Fraction, end.tolist())) for end in (point.low, point.high)]
-            held = any(
+            is_near = any(
                 all(a - NEAR <= v <= b + NEAR for a, v, b in zip(ends[0], x, ends[1], strict=True))
                 for x in points
             )
-            verdicts[k] = VERDICTS.index("equilibrium" if held else "not an equilibrium")
+            verdicts[k] = VERDICTS.index("equilibrium" if is_near else "not an equilibrium")
     session["verdict"] = verdicts
     return True
 

@@ -21,12 +21,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from rivalry.core.results import Record
+from rivalry.core.tolerances import TINY
 from rivalry.schema.validate import format_value
 
 Rule = Callable[[np.ndarray], float]
 RULES = ("welfare", "entropy", "risk")
 SUBSETS = 10_000  # maximal Nash subsets whose entropy is sought
-TINY = 1e-300  # a probability of 0 has no logarithm; times it, any has
 
 
 def check_rule(choose: str | Rule | None, players: int, words: tuple[str, ...] = RULES) -> None:
