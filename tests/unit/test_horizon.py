@@ -159,3 +159,88 @@ def test_wrong_policies_are_refused(policy: Any, text: str) -> None:
 def test_other_games_are_refused() -> None:
     with pytest.raises(ValueError, match="a mean-field game over a finite horizon"):
         rv.solve(rv.games.matrix("chicken"), FiniteHorizonPlay())
+
+
+class Sellers:
+    """Stocks 0 to 2; a seller makes and sells up to 2 units at a price that falls in total sales.
+
+    The equilibrium price of MFGLib's environments. An action is 3 times the units sold, plus those made.
+    """
+
+    horizon, actions = 3, 9
+    first = np.array([0.2, 0.5, 0.3])
+
+    def step(self, stock: int, action: int) -> tuple[int, int, int]:
+        """Return units sold, units made, and the next stock."""
+        sold, made = min(stock, action // 3), action % 3
+        return sold, made, min(2, stock - sold + made)
+
+    def reward(self, t: int, mu: np.ndarray, flow: np.ndarray) -> np.ndarray:
+        sold, made = (np.array([[self.step(s, a)[k] for a in range(9)] for s in range(3)]) for k in (0, 1))
+        return np.asarray(sold * (3.0 - (flow * sold).sum()) - 0.3 * made**2 - 0.1 * t)
+
+    def transition(self, t: int, mu: np.ndarray) -> np.ndarray:
+        return np.array([[np.eye(3)[self.step(s, a)[2]] for a in range(9)] for s in range(3)])
+
+    def final_reward(self, mu: np.ndarray) -> np.ndarray:
+        return np.array([0.0, 0.5, 1.0])
+
+
+def sellers_exploitability(pi: np.ndarray) -> float:
+    """Backward induction agent by agent: prices first, then values of single states and actions."""
+    game, mass, prices = Sellers(), {s: float(p) for s, p in enumerate(Sellers.first)}, []
+    for t in range(3):
+        sales, after = 0.0, dict.fromkeys(range(3), 0.0)
+        for s, a in product(range(3), range(9)):
+            sold, _, there = game.step(s, a)
+            sales += mass[s] * pi[t, s, a] * sold
+            after[there] += mass[s] * pi[t, s, a]
+        prices.append(3.0 - sales)
+        mass = after
+    found = []
+    for best in (True, False):
+        value = [0.0, 0.5, 1.0]
+        for t in (2, 1, 0):
+            q = [[0.0] * 9 for _ in range(3)]
+            for s, a in product(range(3), range(9)):
+                sold, made, there = game.step(s, a)
+                q[s][a] = sold * prices[t] - 0.3 * made**2 - 0.1 * t + value[there]
+            value = [max(row) if best else float(np.dot(row, pi[t, s])) for s, row in enumerate(q)]
+        found.append(float(np.dot(Sellers.first, value)))
+    return found[0] - found[1]
+
+
+@pytest.mark.parametrize("policy", ["uniform", "some"])
+def test_rewards_see_what_others_do(policy: str) -> None:
+    game = Sellers()
+    pi = horizon.uniform_policy(game) if policy == "uniform" else some_policy(game, 5)
+    found = rv.solve(game, FiniteHorizonPlay(update="none", policy=pi)).data
+    assert float(found.exploitability) == pytest.approx(sellers_exploitability(pi), rel=1e-12)
+    played = rv.solve(game, FiniteHorizonPlay(update="none", policy=pi, agents=20_000), seed=1).data
+    assert float(played.agents_payoff) == pytest.approx(float(found.value), abs=0.03)
+
+
+def test_sellers_learn_the_price() -> None:
+    found = rv.solve(Sellers(), FiniteHorizonPlay(update="mirror_descent", rate=0.5, rounds=300)).data
+    assert float(found.exploitability) < 0.01
+    assert float(found.exploitability) == pytest.approx(sellers_exploitability(found.policy.values), abs=1e-9)
+
+
+def test_values_need_the_others_policy_where_their_actions_matter() -> None:
+    game = Sellers()
+    flow = horizon.policy_flow(game, horizon.uniform_policy(game))
+    with pytest.raises(ValueError, match="population: must be a policy"):
+        horizon.values_in_flow(game, flow)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16])
+def test_policies_of_short_floats_are_renormalised(kind: Any) -> None:
+    game = Sellers()
+    short = some_policy(game, 2).astype(kind)
+    found = rv.solve(game, FiniteHorizonPlay(update="none", policy=short)).data.policy.values
+    assert found.sum(axis=2) == pytest.approx(np.ones((3, 3)), abs=1e-15)
+    assert found == pytest.approx(short.astype(float), rel=2 * 9 * float(np.finfo(kind).eps))
+    with pytest.raises(ValueError, match="must be probabilities that sum to 1"):
+        rv.solve(game, FiniteHorizonPlay(update="none", policy=1.01 * short))
+    with pytest.raises(ValueError, match="must be probabilities that sum to 1"):  # as float64 it is wrong
+        rv.solve(game, FiniteHorizonPlay(update="none", policy=short.astype(float)))

@@ -272,8 +272,8 @@ def test_wrong_input() -> None:
         solved(firms(), "commitment_stackelberg", leader=2)
     with pytest.raises(ValueError, match=r"gamma: \[0.9, 0.96\] must be equal for a joint plan"):
         solved(firms((0.9, 0.96)), "joint")
-    with pytest.raises(ValueError, match=r"gamma\[1\]: 1 must be in \[0, 1\), or the value diverges"):
-        solved(firms((0.9, 1.0)), "markov_perfect")
+    with pytest.raises(ValueError, match=r"gamma\[1\]: 1.5 must be in \[0, 1\]"):
+        solved(firms((0.9, 1.5)), "markov_perfect")
     with pytest.raises(ValueError, match=r"Q\[1\]: must be positive definite for a commitment"):
         solved(firms(phi=(1.0, 0.0)), "commitment_stackelberg")
     with pytest.raises(ValueError, match=r"gamma\[1\]: 0 must be above 0 for a commitment"):

@@ -153,14 +153,60 @@ def test_rules_match_quantecon() -> None:
 
 def test_games_without_a_solution_have_none() -> None:
     """A state explodes that no move affects; and a move without effect pays its square."""
-    assert solved(lq(**{**DEBT, "A": [[1.2]], "B": [[[0]]]})).status == "not found"
+    with pytest.warns(UserWarning, match="the spectral radius of play is 1.2, and must be below 1.05409"):
+        assert solved(lq(**{**DEBT, "A": [[1.2]], "B": [[[0]]]})).status == "not found"
     assert solved(lq(**{**DEBT, "A": [[0.5]], "B": [[[0]]], "Q": [[[-1]]]})).claim != "equilibrium"
+
+
+UNDISCOUNTED: dict[str, Any] = {
+    "A": [[1.1]],
+    "B": [[[1.0]]] * 2,
+    "R": [[[1.0]]] * 2,
+    "Q": [[[10.0]]] * 2,
+    "gamma": 1.0,
+    "initial": [1.0],
+}
+
+
+def test_an_undiscounted_regulator_is_the_limit_of_value_iteration() -> None:
+    """The game of nashopt's example_lqr.py; its rules are F = .19623 twice."""
+    cost_to_go, rule = 1.0, 0.0
+    for _ in range(1000):  # one player's first-order condition where both have the same rule
+        rule = cost_to_go * 1.1 / (10 + 2 * cost_to_go)
+        cost_to_go = 1 + 10 * rule**2 + cost_to_go * (1.1 - 2 * rule) ** 2
+    found = solved(lq(**UNDISCOUNTED))
+    assert found.data.feedback.values.ravel() == pytest.approx([rule, rule], rel=1e-12)
+    assert rule == pytest.approx(0.1962337432759248, rel=1e-12)
+    x = (1.1 - 2 * rule) ** np.arange(400)
+    assert found.data.value.values == pytest.approx(-np.full(2, np.sum(x**2 * (1 + 10 * rule**2))), rel=1e-12)
+    assert found.claim == "equilibrium"
+
+
+def test_undiscounted_rules_of_random_games_are_those_of_gamma_near_one() -> None:
+    game = random_game(4)
+    near, at = (solved(lq(**{**game, "gamma": rate})) for rate in (1 - 1e-9, 1.0))
+    assert at.claim == near.claim == "equilibrium"
+    assert at.data.feedback.values == pytest.approx(near.data.feedback.values, rel=1e-6, abs=1e-8)
+    assert at.data.value.values == pytest.approx(near.data.value.values, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_undiscounted_costs_of_states_that_stay_have_no_sum(seed: int) -> None:
+    """A constant and a trend, in rotated states: rounding may put their double root on either side of 1."""
+    turn = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))[0]
+    motion = turn @ np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.1, 0.0, 0.5]]) @ turn.T
+    push = turn @ np.array([[0.0], [0.0], [1.0]])
+    game = lq(A=motion, B=[push], R=[np.eye(3)], Q=[[[1]]], gamma=1.0, initial=[1, 1, 1])
+    with pytest.warns(UserWarning, match="the spectral radius of play is 1, and must be below 1"):
+        found = solved(game)
+    assert found.status == "not found"
+    assert np.isnan(found.data.value.values).all()
 
 
 @pytest.mark.parametrize(
     ("changed", "text"),
     [
-        ({"gamma": 1.0}, "gamma: 1 must be in"),
+        ({"gamma": 1.5}, "gamma: 1.5 must be in"),
         ({"gamma": [0.5, 0.5]}, "gamma: 2 numbers"),
         ({"A": [[1, 2]]}, "A: shape 1 x 2 must be 1 x 1"),
         ({"B": [[[1], [2]]]}, r"B\[0\]: shape 2 x 1 must be 1 x any"),

@@ -9,6 +9,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 import pytest
+from jaxtyping import Array
 
 import rivalry as rv
 from rivalry.core.needs import fits
@@ -368,3 +369,60 @@ def test_newton_converges_quadratically(economy: Any, regularised: bool) -> None
         point = jax.tree.map(jnp.add, point, whole)
     for before, after in pairwise(sizes):
         assert after < 100 * before**2 + 1e-13, sizes
+
+
+class Roads(eqx.Module):
+    """Parallel roads of the Bureau of Public Roads: minutes ``t0 (1 + .15 (flow / capacity)**4)``."""
+
+    empty: Array
+    capacity: Array
+    drivers: Array
+
+    @property
+    def space(self) -> rv.Simplex:
+        return rv.Simplex((len(self.empty),))
+
+    @property
+    def legal(self) -> Array:
+        return self.space.mask
+
+    @property
+    def discount(self) -> Array:
+        return jnp.zeros(1)
+
+    def environment(self, mu: Array, pi: Array) -> Array:
+        return self.drivers * (mu[:, None] * pi).sum(axis=0)
+
+    def reward(self, env: Array) -> Array:
+        return -(self.empty * (1 + 0.15 * (env / self.capacity) ** 4))[None]
+
+    def expect(self, env: Array) -> Any:
+        return lambda values: jnp.broadcast_to(values[0], (1, len(self.empty)))
+
+    def balance(self, env: Array, mu: Array, pi: Array) -> Array:
+        return self.environment(mu, pi) - env
+
+
+@rv.oracles.payoff_scale.register(Roads)
+def _(game: Roads) -> Array:
+    return jnp.sum(game.empty)
+
+
+@pytest.mark.parametrize("beta", [1e3, 1e4])
+def test_units_of_flows_change_nothing(beta: float) -> None:
+    """Three roads in thousands of drivers, drivers and in millionths of them.
+
+    Wardrop's times by bisection on the common time, with flows ``c ((T / t0 - 1) / .15)**(1/4)``.
+    """
+    empty, capacity = np.array([10.0, 12.0, 15.0]), np.array([3.0, 4.0, 5.0])
+    low, high = 15.0, 100.0
+    for _ in range(200):
+        time = (low + high) / 2
+        flows = capacity * ((time / empty - 1) / 0.15) ** 0.25
+        low, high = (low, time) if flows.sum() > 12 else (time, high)
+    for unit in (1e-3, 1.0, 1e6):
+        game = Roads(jnp.asarray(empty), jnp.asarray(unit * capacity), jnp.asarray(12 * unit))
+        found = rv.solve(game, rv.methods.PopulationNewton(beta=beta), start=[[1 / 3] * 3])
+        assert (found.status, found.claim) == ("converged", "equilibrium")
+        assert 12 * found.profile.values[0] == pytest.approx(flows, abs=2 / beta)
+        assert float(found.data.exploitability.values[0]) == pytest.approx(0.145 / beta, rel=0.01)

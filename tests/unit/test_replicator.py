@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -186,6 +187,32 @@ def test_one_population_converges_to_the_evolutionarily_stable_strategy() -> Non
 
 
 @pytest.mark.slow
+def test_one_population_takes_one_strategy_as_a_start() -> None:
+    """A coordination game whose mixed point repels: from (.3, .7) all play the second action."""
+    game, method = rv.games.matrix([[0, 2.0], [1, 1]], [[0, 1.0], [2, 1]]), Replicator(populations="one")
+    alone, both = (rv.solve(game, method, start=start) for start in ([0.3, 0.7], [[0.3, 0.7]] * 2))
+    assert alone.profile.values.tolist() == both.profile.values.tolist()
+    begun = rv.trace(game, method, start=np.array([0.3, 0.7]), steps=0)
+    assert begun.profile.values[0].tolist() == [[0.3, 0.7]] * 2
+    swept = rv.sweep(game, {"method.start": [[0.3, 0.7], [0.6, 0.4]]}, method)
+    assert swept.profile.values[0] == pytest.approx(both.profile.values, abs=1e-9)
+    with pytest.raises(ValueError, match=r"start: shape \(2, 3\) must be \(2, 2\)"):
+        rv.solve(game, method, start=[0.3, 0.3, 0.4])
+    with pytest.raises(ValueError, match=r"start: shape \(2,\) must be \(2, 2\)"):
+        rv.solve(game, Replicator(), start=[0.3, 0.7])
+
+
+def test_a_study_takes_one_strategy_as_a_start(tmp_path: Path) -> None:
+    file = tmp_path / "doves.toml"
+    file.write_text(
+        'title = "Doves"\n[game]\nfamily = "matrix"\nname = "chicken"\n'
+        '[[method]]\nkind = "replicator"\npopulations = "one"\nstart = [0.2, 0.8]\n'
+    )
+    data = rv.run_study(rv.load_study(file), tmp_path / "run").dataset()
+    alone = rv.solve(rv.games.matrix("chicken"), Replicator(populations="one"), start=[0.2, 0.8])
+    assert data.profile.values.reshape(2, 2) == pytest.approx(alone.profile.values, abs=1e-9)
+
+
 def test_one_population_solves_the_replicator_equation() -> None:
     table = np.random.default_rng(8).uniform(-1, 1, (3, 3))
     game = rv.games.matrix(payoffs=[table.tolist(), table.T.tolist()], actions=ACTIONS)

@@ -100,6 +100,13 @@ class BaseMethod(Tree, Method):
         """
         return False
 
+    def start_of(self, game: Any, start: Any) -> Any:
+        """Return a user's start as one of the game, such as of all players that share one. Default: itself.
+
+        The result is checked by the space.
+        """
+        return start
+
     def residual(self, game: Any, state: State) -> Any:
         """Return what the tolerance bounds; None (default) for the movement of the profile per step."""
         return None
@@ -142,6 +149,11 @@ class BaseMethod(Tree, Method):
         record is kept where the package has none of its own for such a game.
         """
         return {}
+
+
+def start_of(method: Method | Learner, game: Any, start: Any) -> Any:
+    """Return a user's start as one of the game, by `BaseMethod.start_of`."""
+    return method.start_of(game, start) if isinstance(method, BaseMethod) else start
 
 
 class _PlainMethod(BaseMethod):

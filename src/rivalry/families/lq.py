@@ -39,9 +39,13 @@ def _(game: LQGame) -> LinearQuadraticGame:
 
 @oracles.payoff_scale.register(LQGame)
 def _(game: LQGame) -> float:
-    """Return the largest size of discounted costs of staying in the first state; 1 where they are 0."""
+    """Return the largest size of discounted costs of staying in the first state; 1 where they are 0.
+
+    Costs of one period where they are not discounted.
+    """
     size = np.abs(game.first)
-    costs = np.einsum("s,isr,r->i", size, np.abs(game.R), size) / (1 - game.gamma)
+    periods = 1 / np.where(game.gamma < 1, 1 - game.gamma, 1.0)
+    costs = np.einsum("s,isr,r->i", size, np.abs(game.R), size) * periods
     return float(costs.max()) or 1.0
 
 
@@ -52,7 +56,7 @@ def lq(
     B: Annotated[Rows, "effects of moves, one matrix [state][move] per player"],
     R: Annotated[Rows, "costs of states, one matrix [state][state] per player"],
     Q: Annotated[Rows, "costs of own moves, one matrix [move][move] per player"],
-    gamma: Annotated[float | list[float], "discount factor in [0, 1), of all players or of each"],
+    gamma: Annotated[float | list[float], "discount factor in [0, 1], of all players or of each"],
     initial: Annotated[list[float] | np.ndarray, "first state [state]"],
     W: Annotated[Rows | None, "costs 2 x'W u of own moves by state, [state][move] per player"] = None,
     S: Annotated[
@@ -67,7 +71,8 @@ def lq(
     Player i minimises the sum over t of ``gamma_i^t (x'R_i x + u_i'Q_i u_i + v'S_i v + 2 x'W_i u_i +
     2 v'M_i u_i)``, where v are the moves of all others, in the order of the players. Names and conventions
     are those of QuantEcon's ``nnash``; there are any number of players, with any number of moves each. A
-    state that is always 1 makes terms linear and constant.
+    state that is always 1 makes terms linear and constant. With ``gamma = 1`` costs are finite only where
+    play brings all states that cost to 0; the method reports where it does not.
 
     Only the symmetric part of R, Q and S matters.
 
@@ -79,7 +84,7 @@ def lq(
     Raises
     ------
     ValueError
-        For matrices of the wrong shape or not finite, and discount factors outside [0, 1).
+        For matrices of the wrong shape or not finite, and discount factors outside [0, 1].
 
     Examples
     --------
@@ -123,8 +128,8 @@ def lq(
     if rates.shape not in ((), (players,)):
         raise ValueError(f"gamma: {rates.size} numbers must be one, or one for each of the {players} players")
     for rate in rates.ravel().tolist():
-        if not 0 <= rate < 1:
-            raise ValueError(f"gamma: {rate:g} must be in [0, 1), or the value diverges")
+        if not 0 <= rate <= 1:
+            raise ValueError(f"gamma: {rate:g} must be in [0, 1]")
     first = _matrix("initial", [initial], (1, states))[0]
     return LQGame(motion, padded, state_cost, own_cost, np.broadcast_to(rates, players).copy(), first, form)
 

@@ -17,7 +17,7 @@ from rivalry import solving
 from rivalry.core import files
 from rivalry.core.batched_games import PART
 from rivalry.core.game import Game
-from rivalry.core.method import STEPS, Learner, as_learner
+from rivalry.core.method import STEPS, Learner, as_learner, start_of
 from rivalry.core.oracles import named_start
 from rivalry.core.results import Record, stack_records
 from rivalry.core.space import lattice
@@ -394,7 +394,10 @@ def _starts(task: Task, points: BatchPoints) -> list[Any]:
     if start == "grid":
         return list(lattice(points.games[0].space, len(points.games)))
     if not isinstance(start, str):
-        return [game.space.check(np.asarray(start, dtype=float)) for game in points.games]
+        each = zip(points.methods, points.games, strict=True)
+        return [
+            game.space.check(np.asarray(start_of(method, game, start), dtype=float)) for method, game in each
+        ]
     if start != "random":
         return [named_start(game, start) for game in points.games]
     key = solving.key_of(_stream(task, "start"))

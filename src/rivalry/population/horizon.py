@@ -1,10 +1,14 @@
 """Mean-field games over a finite horizon: flows, values and best responses of time-dependent policies.
 
-A policy is ``[period state action]``; a flow of distributions, ``[period state]``, includes the end.
+A policy is ``[period state action]``; a flow of distributions, ``[period state]``, includes the end. Rewards
+and transitions may also depend on what others do: then they take the joint distribution of states and
+actions, ``[state action]``, as a third argument.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import Parameter, signature
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -29,7 +33,11 @@ class HorizonGame(Protocol):
     actions: int
 
     def reward(self, t: int, mu: np.ndarray) -> np.ndarray:
-        """Return the reward of a period in a distribution ``[state]``, ``[state action]``."""
+        """Return the reward of a period in a distribution ``[state]``, ``[state action]``.
+
+        Of a game in which the others' actions matter: ``reward(t, mu, joint)`` with ``joint`` ``[state
+        action]``; likewise ``transition``.
+        """
 
     def transition(self, t: int, mu: np.ndarray) -> np.ndarray:
         """Return the probabilities of the next state, ``[state action next_state]``."""
@@ -50,23 +58,48 @@ def uniform_policy(game: HorizonGame) -> np.ndarray:
     return np.full((game.horizon, len(game.first), game.actions), 1 / game.actions)
 
 
+def takes_joint(function: Callable[..., np.ndarray]) -> bool:
+    """Return whether rewards or transitions take the joint distribution of states and actions."""
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(found.kind in kinds for found in signature(function).parameters.values()) > 2
+
+
+def _in(function: Callable[..., np.ndarray], t: int, mu: np.ndarray, pi: np.ndarray | None) -> np.ndarray:
+    """Return rewards or transitions of a period where all are distributed as ``mu`` and follow ``pi``."""
+    if not takes_joint(function):
+        return np.asarray(function(t, mu))
+    if pi is None:
+        raise ValueError("population: must be a policy where rewards depend on the others' actions")
+    return np.asarray(function(t, mu, mu[:, None] * pi))
+
+
 def policy_flow(game: HorizonGame, pi: np.ndarray) -> np.ndarray:
     """Return the distributions when all agents follow a policy, ``[period state]``, the end included."""
     found = [np.asarray(game.first, dtype=float)]
     for t in range(game.horizon):
         mu = found[-1]
-        found.append(np.einsum("s,sa,san->n", mu, pi[t], game.transition(t, mu)))
+        found.append(np.einsum("s,sa,san->n", mu, pi[t], _in(game.transition, t, mu, pi[t])))
     return np.stack(found)
 
 
 def values_in_flow(
-    game: HorizonGame, flow: np.ndarray, pi: np.ndarray | None = None, *, worst: bool = False
+    game: HorizonGame,
+    flow: np.ndarray,
+    pi: np.ndarray | None = None,
+    *,
+    worst: bool = False,
+    population: np.ndarray | None = None,
 ) -> HorizonValues:
-    """Return the values in a fixed flow of a policy; without one of a best response, or the worst play."""
+    """Return the values in a fixed flow of a policy; without one of a best response, or the worst play.
+
+    ``population`` is the policy that all others follow, needed where their actions matter.
+    """
     here = game.final_reward(flow[-1])
     states, actions = [here], []
     for t in reversed(range(game.horizon)):
-        q = game.reward(t, flow[t]) + game.transition(t, flow[t]) @ here
+        others = None if population is None else population[t]
+        paid, ahead = (_in(part, t, flow[t], others) for part in (game.reward, game.transition))
+        q = paid + ahead @ here
         best = q.min(axis=1) if worst else q.max(axis=1)
         here = best if pi is None else (pi[t] * q).sum(axis=1)
         states.append(here)
@@ -115,8 +148,11 @@ def play_agents(
         if t == game.horizon:
             break
         actions = _draw(pi[t][states], rng)
-        paid += game.reward(t, mu)[states, actions].mean()
-        states = _draw(game.transition(t, mu)[states, actions], rng)
+        index = states * game.actions + actions
+        joint = np.bincount(index, minlength=size * game.actions).reshape(size, -1) / agents
+        shares = np.divide(joint, mu[:, None], out=np.zeros_like(joint), where=mu[:, None] > 0)
+        paid += _in(game.reward, t, mu, shares)[states, actions].mean()
+        states = _draw(_in(game.transition, t, mu, shares)[states, actions], rng)
     return np.stack(seen), float(paid + game.final_reward(mu)[states].mean())
 
 

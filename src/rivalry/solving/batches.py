@@ -13,7 +13,7 @@ import numpy as np
 
 from rivalry.core.batched_games import Together
 from rivalry.core.game import Game, Playable, arrays, initial_profile, with_
-from rivalry.core.method import STEPS, BaseMethod, Finish, Learner, Method, as_method
+from rivalry.core.method import STEPS, BaseMethod, Finish, Learner, Method, as_method, start_of
 from rivalry.core.plain import is_plain, register_plain
 from rivalry.core.results import Record, Solution, collect
 from rivalry.core.tolerances import TOLERANCE
@@ -361,7 +361,8 @@ def _run(
     limits = [(member.settings.tol, member.settings.step_limit) for member in members]
     for group in [] if learns else of_one_form([member[:2] for member in members], limits):
         games, methods, given, (settings, *_) = zip(*(members[k] for k in group), strict=True)
-        starts = [_start(game, start, sequence) for game, start in zip(games, given, strict=True)]
+        each = zip(games, methods, given, strict=True)
+        starts = [_start(game, method, start, sequence) for game, method, start in each]
         tol, max_steps = limits[group[0]]
         fixed = {"seed": sequence, "progress": part(len(group)), "tolerance": settings.tolerance}
         solutions = solve_batch(games, methods, starts, tol=tol, max_steps=max_steps, **fixed)
@@ -384,9 +385,9 @@ def _points(over: Mapping[str, Sequence[Any]], zipped: bool) -> list[dict[str, A
     return [dict(zip(over, values, strict=True)) for values in rows]
 
 
-def _start(game: Playable, start: object, sequence: np.random.SeedSequence) -> Profile:
+def _start(game: Playable, method: Method, start: object, sequence: np.random.SeedSequence) -> Profile:
     if start is not None:
-        return initial_profile(game, start)
+        return initial_profile(game, start_of(method, game, start))
     first: Profile = game.space.sample(keys_of(sequence, 2)[1])  # as in `solve`
     return first
 

@@ -57,6 +57,7 @@ from rivalry.solving.steps import (
 )
 
 if TYPE_CHECKING:
+    from jaxtyping import PRNGKeyArray
     from xarray import Dataset
 
     from rivalry.core.space import Profile
@@ -174,7 +175,7 @@ def _solve(
     limit = settings.step_limit
     # the steps take the first key, whether a start is sampled or given
     key, start_key = keys_of(settings.sequence(), 2)
-    first = game.space.sample(start_key) if start is None else initial_profile(game, start)
+    first = _first(game, method, start, start_key)
     game = as_arrays(game)
     watch, tolerance = settings.watch(), settings.tolerance
     record = _solve_record(game, method, first, key, settings, watch)
@@ -187,6 +188,13 @@ def _solve(
     if why := not_converged(game, found, limit, settings.max_seconds if watch.over else None):
         warn(why, stacklevel=CALLER)
     return found
+
+
+def _first(game: Playable, method: BaseMethod, start: object, key: PRNGKeyArray) -> Profile:
+    """Return the profile of a start; a sample where there is none."""
+    if start is None:
+        return game.space.sample(key)
+    return initial_profile(game, method.start_of(game, start))
 
 
 def not_converged(game: object, found: Solution, max_steps: int, seconds: float | None) -> str:
@@ -519,7 +527,7 @@ def trace(
     whole_number("steps", steps)
     whole_number("every", every, 1)
     key, start_key = keys_of(settings.sequence(), 2)
-    first = game.space.sample(start_key) if start is None else initial_profile(game, start)
+    first = _first(game, stepwise, start, start_key)
     (game,), stepwise = (
         as_read([as_arrays(game)], [stepwise], [first]),
         as_arrays(reparametrise(game, stepwise)),

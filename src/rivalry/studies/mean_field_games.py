@@ -16,6 +16,7 @@ from rivalry.population import horizon
 from rivalry.population.horizon import HorizonGame
 from rivalry.schema.validate import checked
 
+ROW_SUM = 1e-12  # largest error of a row of probabilities in float64
 EMPTY = 1e-25  # added to the mass at a position, of which the logarithm is taken
 
 
@@ -55,7 +56,7 @@ class FiniteHorizonPlay(BaseLearner):
     rate: Annotated[float, Gt(0), "learning rate of mirror descent"] = 0.1
     damping: Annotated[float, Gt(0), Le(1), "step of the fixed-point iteration"] = 1.0
     temperature: Annotated[float, Ge(0), "of softmax responses in place of best responses; 0: best"] = 0.0
-    policy: Annotated[list[Any] | None, "first policy, [period][state][action]"] = None
+    policy: Annotated[list[Any] | np.ndarray | None, "first policy, [period][state][action]"] = None
     agents: Annotated[int, Ge(0), "agents that play the final policy; 0: none"] = 0
 
     needs: ClassVar[tuple[Need, ...]] = (
@@ -75,12 +76,17 @@ class FiniteHorizonPlay(BaseLearner):
         even = horizon.uniform_policy(game)
         if self.policy is None:
             return even
-        pi = np.array(self.policy, dtype=float)
+        given = np.asarray(self.policy)
+        pi = np.array(given, dtype=float)
         if pi.shape != even.shape:
             raise ValueError(f"policy: shape {pi.shape} must be {even.shape}, [period][state][action]")
-        if not (np.all(pi >= 0) and np.allclose(pi.sum(axis=2), 1, rtol=0, atol=1e-12)):
+        total = pi.sum(axis=2, keepdims=True)
+        short = given.dtype in (np.float16, np.float32)
+        rounding = game.actions * np.finfo(given.dtype).eps if short else ROW_SUM
+        if not (np.all(pi >= 0) and np.allclose(total, 1, rtol=0, atol=rounding)):
             raise ValueError("policy: must be probabilities that sum to 1 in every state")
-        return pi
+        # rows of float32 sum to 1 up to their rounding; those of float64 stay as they are
+        return pi / total if short else pi
 
     def length(self, world: HorizonGame) -> int:
         """Return the number of rounds; an evaluation has none."""
@@ -109,9 +115,11 @@ class FiniteHorizonPlay(BaseLearner):
         pi = session["pi"]
         flow = horizon.policy_flow(game, pi)
         if self.update == "mirror_descent":
-            session["scores"] = session["scores"] + self.rate * horizon.values_in_flow(game, flow, pi).actions
+            session["scores"] = (
+                session["scores"] + self.rate * horizon.values_in_flow(game, flow, pi, population=pi).actions
+            )
             return horizon.response(session["scores"], 1.0)
-        other = horizon.response(horizon.values_in_flow(game, flow).actions, self.temperature)
+        other = horizon.response(horizon.values_in_flow(game, flow, population=pi).actions, self.temperature)
         if self.update == "fixed_point":
             return np.asarray(pi + self.damping * (other - pi))
         weight = 1 / (1 + int(session["round"][0]))
@@ -122,12 +130,12 @@ class FiniteHorizonPlay(BaseLearner):
         pi = session["pi"]
         flow = horizon.policy_flow(world, pi)
         value, best = (
-            float(world.first @ horizon.values_in_flow(world, flow, own).states[0]) for own in (pi, None)
+            float(world.first @ horizon.values_in_flow(world, flow, own, population=pi).states[0])
+            for own in (pi, None)
         )
         gain = np.maximum(np.array([best - value]), 0.0)
         # in an equilibrium all actions may pay the same: then the scale is that of uniform play
-        flows = flow, horizon.policy_flow(world, horizon.uniform_policy(world))
-        at_stake = max(_at_stake(world, there) for there in flows)
+        at_stake = max(_at_stake(world, there) for there in (pi, horizon.uniform_policy(world)))
         allowed = TOLERANCE * at_stake + ROUNDING * abs(value)
         method = "backward induction in the policy's own flow"
         proof = Certificate(
@@ -149,9 +157,12 @@ class FiniteHorizonPlay(BaseLearner):
         return found | proof.record()
 
 
-def _at_stake(game: HorizonGame, flow: np.ndarray) -> float:
-    """Return the value of the best response in a flow less that of the worst play."""
-    best, worst = (horizon.values_in_flow(game, flow, worst=worst).states[0] for worst in (False, True))
+def _at_stake(game: HorizonGame, pi: np.ndarray) -> float:
+    """Return the value of the best response in the flow of a policy less that of the worst play."""
+    flow = horizon.policy_flow(game, pi)
+    best, worst = (
+        horizon.values_in_flow(game, flow, worst=worst, population=pi).states[0] for worst in (False, True)
+    )
     return float(game.first @ (best - worst))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.game import Game, is_agents
-from rivalry.core.method import Learner, Method, as_learner, as_method
+from rivalry.core.method import Learner, Method, as_learner, as_method, start_of
 from rivalry.core.oracles import named_start, plot_data, to_linear_quadratic
 from rivalry.core.plain import is_plain
 from rivalry.games import GAMES
@@ -140,7 +140,7 @@ class Checker:
         sampled = shape in self.shapes and given_start in MANY and game_table["family"] in GAMES
         # a learner without a start needs no profile, and perhaps no JAX
         if not sampled and ("start" in own or not learns):
-            start = _start(game, given_start, f"method.{name}.start")
+            start = _start(game, start_of(method, game, given_start), f"method.{name}.start")
         if shape not in self.shapes:
             given = (own["start"], start) if "start" in own else None
             _begin(game, method, name, given, own=names.is_file(kind))

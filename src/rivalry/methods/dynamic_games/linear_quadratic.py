@@ -60,7 +60,8 @@ class LinearQuadratic(BaseLearner):
     costs. So the equilibrium is the limit of ever longer horizons. The others solve one Riccati equation.
     Values are always those of the strategies found, from a Lyapunov equation. States and moves are unbounded:
     the game itself must check that its bounds hold on the path. Without convergence all is NaN except the
-    ``residual``.
+    ``residual``. Undiscounted costs, ``gamma = 1``, are finite where the spectral radius of play's motion is
+    below 1, in general below ``gamma**-0.5``; a warning tells the radius where it is not.
 
     The record holds ``value`` (player), at the first state; ``feedback`` F (player, control, state) and
     ``cost_to_go`` P (player, state, other_state), the discounted costs ``x'P_i x`` from state x on; the rest
@@ -82,7 +83,7 @@ class LinearQuadratic(BaseLearner):
     Raises
     ------
     ValueError
-        For more than two players with a leader, ``gamma`` outside [0, 1), a joint plan of players who
+        For more than two players with a leader, ``gamma`` outside [0, 1], a joint plan of players who
         discount differently, and a commitment of whose follower the Euler equation is not that above.
 
     Examples
@@ -221,6 +222,8 @@ class LinearQuadratic(BaseLearner):
         if status == "iteration limit" and session["done"][0] >= PASSES:
             warnings.warn(f"not converged after {PASSES} periods of backward recursion", stacklevel=2)
         converged = status == "converged"
+        if status == "not found" and (why := _unstable(world.game, session["feedback"])):
+            warnings.warn(why, stacklevel=2)
         allowed = TOLERANCE * world.scale
         if self.solution == "commitment_stackelberg":
             plan = commitment(world.game, self.leader) if converged else None
@@ -269,9 +272,23 @@ def validate(game: LinearQuadraticGame) -> LinearQuadraticGame:
         if not np.allclose(forms, np.swapaxes(forms, 1, 2), rtol=1e-12, atol=0):
             raise ValueError(f"{name}: must be symmetric")
     for player, rate in enumerate(made.gamma.tolist()):
-        if not 0 <= rate < 1:
-            raise ValueError(f"gamma[{player}]: {rate:g} must be in [0, 1), or the value diverges")
+        if not 0 <= rate <= 1:
+            raise ValueError(f"gamma[{player}]: {rate:g} must be in [0, 1]")
     return made
+
+
+def _unstable(game: LinearQuadraticGame, feedback: np.ndarray) -> str:
+    """Return why costs of strategies are infinite by the motion under them; empty if they are not."""
+    loop = riccati.motion_under(game, feedback)
+    if not np.isfinite(loop).all():
+        return ""
+    radius, rate = float(np.abs(np.linalg.eigvals(loop)).max()), float(game.gamma.max())
+    if np.sqrt(rate) * radius < riccati.radius_limit(rate):
+        return ""
+    return (
+        f"gamma: at {rate:g} costs have no finite sum: the spectral radius of play is {radius:.6g}, and must "
+        f"be below {rate**-0.5:.6g}"
+    )
 
 
 def _euler(game: LinearQuadraticGame, follower: int) -> None:

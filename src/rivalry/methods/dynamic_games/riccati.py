@@ -13,6 +13,7 @@ import numpy as np
 
 from rivalry.core.array_games import LinearQuadraticGame
 
+UNIT_ROOT = 1e-8  # undiscounted modes this close to 1 may not decay: rounding moves double roots so far
 DOUBLINGS = 60  # 2 to this power steps are enough for any discounting
 NEGLIGIBLE = np.finfo(float).eps ** 2  # of a sum: what is added later is lost to rounding
 BLOCK = 64  # periods of a path that one power of the motion adds: it stays finite where a mode explodes
@@ -171,6 +172,11 @@ def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray, now
     return np.asarray((after + after.swapaxes(1, 2)) / 2)
 
 
+def radius_limit(gamma: float) -> float:
+    """Return the spectral radius from which on sums of ``root(gamma) A`` are not known to be finite."""
+    return 1.0 if gamma < 1 else 1 - UNIT_ROOT
+
+
 def discounted_sum(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarray:
     """Return the sum of ``gamma^t (loop^t)' now loop^t``; NaN where it diverges.
 
@@ -182,7 +188,7 @@ def discounted_sum(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarra
     [[1.315789]]
     """
     total, power = np.array(now, dtype=float), np.sqrt(gamma) * loop
-    if not np.isfinite(power).all() or np.abs(np.linalg.eigvals(power)).max() >= 1:
+    if not np.isfinite(power).all() or np.abs(np.linalg.eigvals(power)).max() >= radius_limit(gamma):
         return np.full_like(total, np.nan)
     for _ in range(DOUBLINGS):
         # with `total` the first 2^k terms and `power` 2^k steps, this adds the next 2^k terms

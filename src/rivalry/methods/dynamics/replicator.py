@@ -126,8 +126,8 @@ class Replicator(BaseMethod):
 
     ``populations`` is the matching. `each`: every player is drawn from a population of its own. `one`:
     all are drawn from the same population, whose state every row of the profile repeats; for symmetric
-    games. A start is then the mean of its rows. Both have the same symmetric rest points, but
-    not their stability: a mixed evolutionarily stable strategy attracts one population, and repels two.
+    games. A start is then one strategy ``[axis]``, or the mean of its rows. Both have the same symmetric rest
+    points, but not their stability: a mixed evolutionarily stable strategy attracts one population, and repels two.
 
     ``form`` is the form of the dynamics. `continuous`: one step of the method is one accepted step of a stiff
     adaptive solver (Rodas5P, rtol 1e-9, atol 1e-11). `mirror`: ``x_l`` becomes proportional to ``x_l
@@ -198,6 +198,12 @@ class Replicator(BaseMethod):
         if self.populations == "one" and not symmetric(game):
             rule = "must be symmetric for one population; take populations = 'each'"
             raise ValueError(f"populations: {type(game).__name__} game of {len(game.space.sizes)} {rule}")
+
+    def start_of(self, game: Any, start: Any) -> Any:
+        """Return a strategy ``[axis]`` of one population as that of every player."""
+        if self.populations == "one" and not isinstance(start, str) and np.ndim(start) == 1:
+            return np.tile(np.asarray(start), (game.space.shape[0], 1)).tolist()
+        return start
 
     def compares_payoffs(self) -> bool:
         """Return whether the form ignores constants: generations multiply by payoffs, mutants by fitness."""
