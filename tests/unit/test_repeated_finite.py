@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy.optimize import linprog
 
 import rivalry as rv
 from rivalry.methods import RoundRobin, SubgamePerfectPayoffs
+from rivalry.methods.finite.round_robin import AUTOMATA
 
 TABLES = np.array(
     [[[16, 3, 0], [21, 10, -1], [9, 5, -5]], [[9, 13, 3], [1, 4, 0], [0, -4, -15]]], dtype=float
@@ -91,3 +94,65 @@ def test_matches_of_automata_are_those_played_by_hand() -> None:
         rv.solve(DILEMMA, RoundRobin(["tit_for_tta"]))
     with pytest.raises(ValueError, match="3 x 3 actions; must be two players with two actions each"):
         rv.solve(rv.games.matrix("rock_paper_scissors"), RoundRobin(["defector"]))
+
+
+def cooperates(name: str, own: list[int], theirs: list[int]) -> float:
+    """The chance to cooperate after histories of what was played (1: defect), as Axelrod's library has it."""
+    last = bool(theirs)
+    return float(
+        {
+            "cooperator": lambda: True,
+            "defector": lambda: False,
+            "random": lambda: 0.5,
+            "tit_for_tat": lambda: not last or theirs[-1] == 0,
+            "suspicious_tit_for_tat": lambda: last and theirs[-1] == 0,
+            "tit_for_two_tats": lambda: theirs[-2:] != [1, 1],
+            "grudger": lambda: 1 not in theirs,
+            "win_stay_lose_shift": lambda: not last or own[-1] == theirs[-1],
+            "alternator": lambda: not last or own[-1] == 1,
+        }[name]()
+    )
+
+
+def expected_payoffs(one: str, other: str, turns: int, noise: float) -> float:
+    """What the first earns on average, over all ways in which actions may be played."""
+
+    def ahead(own: list[int], theirs: list[int]) -> float:
+        if len(own) == turns:
+            return 0.0
+        p, q = cooperates(one, own, theirs), cooperates(other, theirs, own)
+        p, q = (x * (1 - noise) + (1 - x) * noise for x in (p, q))
+        total = 0.0
+        for a, b in product(range(2), repeat=2):
+            chance = (p if a == 0 else 1 - p) * (q if b == 0 else 1 - q)
+            if chance:
+                total += chance * ([[3, 0], [5, 1]][a][b] + ahead([*own, a], [*theirs, b]))
+        return total
+
+    return ahead([], [])
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1, 1.0])
+def test_expected_payoffs_are_those_over_all_histories(noise: float) -> None:
+    names = list(AUTOMATA)
+    found = rv.solve(DILEMMA, RoundRobin(names, turns=4, noise=noise)).data.match_payoff.values
+    wanted = [[expected_payoffs(one, other, 4, noise) / 4 for other in names] for one in names]
+    assert found == pytest.approx(np.array(wanted), rel=1e-12)
+
+
+def test_long_noisy_matches_are_the_stationary_chain_of_four_states() -> None:
+    """Players with memory of one turn: the chain of last actions (Nowak and Sigmund 1990)."""
+    noise, memory = (
+        0.02,
+        {"tit_for_tat": [1, 0, 1, 0], "win_stay_lose_shift": [1, 0, 0, 1], "random": [0.5] * 4},
+    )
+    for (one, p), (other, q) in product(memory.items(), repeat=2):
+        mine = np.array(p) * (1 - 2 * noise) + noise  # after (own, other's) CC, CD, DC, DD
+        theirs = (np.array(q) * (1 - 2 * noise) + noise)[[0, 2, 1, 3]]
+        chain = np.stack(
+            [mine * theirs, mine * (1 - theirs), (1 - mine) * theirs, (1 - mine) * (1 - theirs)], axis=1
+        )
+        system = np.vstack([chain.T - np.eye(4), np.ones(4)])
+        share = np.linalg.lstsq(system, np.append(np.zeros(4), 1.0), rcond=None)[0]
+        found = rv.solve(DILEMMA, RoundRobin([one, other], turns=20_000, noise=noise)).data
+        assert found.match_payoff.values[0, 1] == pytest.approx(share @ [3, 0, 5, 1], abs=5e-3)

@@ -197,3 +197,17 @@ def test_wrong_simplices_are_refused(arguments: tuple[Any, ...], words: str) -> 
     with pytest.raises(ValueError, match=words):
         Simplex(*arguments)
     assert Simplex.of(3, players=2) == Simplex((3, 3))
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+def test_shares_of_short_floats_are_renormalised(kind: type) -> None:
+    """Rows of learners sum to 1 up to the rounding of their type; the same numbers in doubles do not."""
+    shares = np.random.default_rng(0).dirichlet(np.ones(5), 2).astype(kind)
+    space = Simplex((5, 5))
+    found = np.asarray(space.check(shares))
+    assert found.sum(axis=1) == pytest.approx([1.0, 1.0], abs=1e-15)
+    assert found == pytest.approx(shares.astype(float), rel=float(5 * np.finfo(kind).eps))
+    with pytest.raises(ValueError, match="must sum to 1"):
+        space.check(shares.astype(float))
+    with pytest.raises(ValueError, match="must sum to 1"):
+        space.check(kind(1.02) * shares)

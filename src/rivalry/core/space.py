@@ -88,6 +88,17 @@ def as_profile(x: object, shape: tuple[int, int], name: str) -> np.ndarray:
     return full
 
 
+def short_rounding(shares: object) -> float:
+    """Return how far sums over the last axis of float16 or float32 may be from 1; 0 for other types.
+
+    >>> short_rounding(np.full(4, 0.25, np.float32)) == 2.0**-21, short_rounding([0.5, 0.5])
+    (True, 0.0)
+    """
+    given = np.asarray(shares)
+    short = given.dtype in (np.float16, np.float32)
+    return given.shape[-1] * float(np.finfo(given.dtype).eps) if short else 0.0
+
+
 def _spread(axes: int, points: int) -> np.ndarray:
     """Return evenly spread points of the unit cube, ``[point axis]``, its extreme corners first.
 
@@ -482,7 +493,7 @@ class Simplex(Tree):
             )
             raise ValueError(f"{name}: player {player}, entry {axis} is {full[player, axis]:g}; {rule}")
         for player, total in enumerate(full.sum(axis=1)):
-            if abs(total - 1) > SHARES_SUM:
+            if abs(total - 1) > max(SHARES_SUM, short_rounding(x)):
                 raise ValueError(f"{name}: player {player} sums to {total:.10g}; must sum to 1")
         # shares written as decimals sum to 1 only up to rounding
         return put(full / full.sum(axis=1, keepdims=True))

@@ -43,6 +43,7 @@ _TITLES = {
         "correlated_equilibrium": (
             "the correlated equilibrium of highest welfare of a finite game, and the vertices of all"
         ),
+        "evolutionary_stability": "whether a strategy of a symmetric game is evolutionarily stable, exactly",
         "fermi": "finite populations: imitation by pairwise comparison, at rare or frequent mutations",
         "hedge": "multiplicative weights: mixed strategies updated by the exponential of expected payoffs",
         "linear_programme": (
@@ -119,7 +120,8 @@ METHODS = collect("METHODS", _OWN, lambda known, more: known._replace(targets=kn
 
 WITHOUT_DRAWS = frozenset(
     (
-        *("all_equilibria", "closed_form", "correlated_equilibrium", "fermi", "linear_programme"),
+        *("all_equilibria", "closed_form", "correlated_equilibrium", "evolutionary_stability"),
+        *("fermi", "linear_programme"),
         *("linear_quadratic", "mixed_commitment", "mixed_equilibria", "moran", "pure_equilibria"),
         *("round_robin", "subgame_perfect_payoffs", "thresholds"),
     )

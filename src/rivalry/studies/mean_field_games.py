@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Le
 from rivalry.core.method import BaseLearner, Session, generator_from_array, generator_to_array
 from rivalry.core.needs import Need
 from rivalry.core.results import Certificate, Record
+from rivalry.core.space import short_rounding
 from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.core.tree import Tree, static
 from rivalry.population import horizon
@@ -76,14 +77,12 @@ class FiniteHorizonPlay(BaseLearner):
         even = horizon.uniform_policy(game)
         if self.policy is None:
             return even
-        given = np.asarray(self.policy)
-        pi = np.array(given, dtype=float)
+        pi = np.array(self.policy, dtype=float)
         if pi.shape != even.shape:
             raise ValueError(f"policy: shape {pi.shape} must be {even.shape}, [period][state][action]")
         total = pi.sum(axis=2, keepdims=True)
-        short = given.dtype in (np.float16, np.float32)
-        rounding = game.actions * np.finfo(given.dtype).eps if short else ROW_SUM
-        if not (np.all(pi >= 0) and np.allclose(total, 1, rtol=0, atol=rounding)):
+        short = short_rounding(self.policy)
+        if not (np.all(pi >= 0) and np.allclose(total, 1, rtol=0, atol=max(short, ROW_SUM))):
             raise ValueError("policy: must be probabilities that sum to 1 in every state")
         # rows of float32 sum to 1 up to their rounding; those of float64 stay as they are
         return pi / total if short else pi

@@ -714,7 +714,9 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "exact_bound": ("", "proved lower and upper bound on the value or the payoff sought, as fractions"),
     "exact_distribution": ("", "distribution of joint actions as fractions, row-major"),
     "exact_multipliers": ("", "multipliers as fractions, which prove the upper bound"),
+    "exact_mutant": ("", "mutants that are not repelled, as fractions"),
     "exact_profile": ("", "strategies as fractions, whose guarantees are the bounds on the value"),
+    "exact_strategy": ("", "strategies that were tested for stability, as fractions"),
     "exchangeable": (ONE, "players with equal numbers are exchangeable"),
     "exploitability": (PAYOFF, "gain of a best response against the population"),
     "exploration": (ONE, "probability of a random action"),
@@ -776,6 +778,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "most_common_joint": ("", "number of the joint action with the largest share of time"),
     "most_equilibria": (ONE, "largest number of equilibria of a range of parameters; -1 if any is undecided"),
     "most_common_type": ("", "number of the action with the largest share of individuals over time"),
+    "mutant": (ONE, "mutant that is not repelled"),
     "multiplier": (
         "payoff / constraint",
         "price of a shared constraint that supports the choices of a player",
@@ -828,6 +831,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "share_at_max_karma": (ONE, "share of agents with the largest karma that an agent can hold"),
     "shared_constraint": ("constraint", "value of a shared constraint, above 0 where it is violated"),
     "small_mutation": (ONE, "share of time in each population of one action where mutations are rare"),
+    "stability": ("", "evolutionary stability of a strategy"),
     "state_loss": (
         ONE,
         "how far learned values are below those of best responses, the mean over all",

@@ -127,7 +127,8 @@ class Replicator(BaseMethod):
     ``populations`` is the matching. `each`: every player is drawn from a population of its own. `one`:
     all are drawn from the same population, whose state every row of the profile repeats; for symmetric
     games. A start is then one strategy ``[axis]``, or the mean of its rows. Both have the same symmetric rest
-    points, but not their stability: a mixed evolutionarily stable strategy attracts one population, and repels two.
+    points, but not their stability: a mixed evolutionarily stable strategy attracts one population, and
+    repels two.
 
     ``form`` is the form of the dynamics. `continuous`: one step of the method is one accepted step of a stiff
     adaptive solver (Rodas5P, rtol 1e-9, atol 1e-11). `mirror`: ``x_l`` becomes proportional to ``x_l

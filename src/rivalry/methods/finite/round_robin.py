@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, NamedTuple
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
@@ -14,21 +14,27 @@ from rivalry.schema.registry import near
 
 
 class Automaton(NamedTuple):
-    """A Moore machine, which begins in state 0: an action and, by the opponent's action, the next state."""
+    """A Moore machine, which begins in state 0: an action and, by both players' actions, the next state."""
 
-    actions: tuple[int, ...]  # [state]
-    after: tuple[tuple[int, ...], ...]  # [state][opponent's action]: next state
+    defects: tuple[float, ...]  # [state]: chance of action 1
+    after: tuple[tuple[tuple[int, int], tuple[int, int]], ...]  # [state][own action][opponent's]: next state
+
+
+def _watching(actions: tuple[int, ...], after: tuple[tuple[int, int], ...]) -> Automaton:
+    """Return a machine whose next state ``after[state][opponent's action]`` ignores its own action."""
+    return Automaton(tuple(map(float, actions)), tuple((row, row) for row in after))
 
 
 AUTOMATA = {
-    "cooperator": Automaton((0,), ((0, 0),)),
-    "defector": Automaton((1,), ((0, 0),)),
-    "tit_for_tat": Automaton((0, 1), ((0, 1), (0, 1))),
-    "suspicious_tit_for_tat": Automaton((1, 0), ((1, 0), (1, 0))),
-    "tit_for_two_tats": Automaton((0, 0, 1), ((0, 1), (0, 2), (0, 2))),
-    "grudger": Automaton((0, 1), ((0, 1), (1, 1))),
-    "win_stay_lose_shift": Automaton((0, 1), ((0, 1), (1, 0))),
-    "alternator": Automaton((0, 1), ((1, 1), (0, 0))),
+    "cooperator": _watching((0,), ((0, 0),)),
+    "defector": _watching((1,), ((0, 0),)),
+    "random": Automaton((0.5,), (((0, 0), (0, 0)),)),
+    "tit_for_tat": _watching((0, 1), ((0, 1), (0, 1))),
+    "suspicious_tit_for_tat": _watching((1, 0), ((1, 0), (1, 0))),
+    "tit_for_two_tats": _watching((0, 0, 1), ((0, 1), (0, 2), (0, 2))),
+    "grudger": _watching((0, 1), ((0, 1), (1, 1))),
+    "win_stay_lose_shift": Automaton((0.0, 1.0), (((0, 1), (1, 0)),) * 2),
+    "alternator": Automaton((0.0, 1.0), (((1, 1), (0, 0)),) * 2),
 }
 """Strategies by name; action 0 is to cooperate, action 1 to defect."""
 
@@ -37,7 +43,10 @@ class RoundRobin(BaseLearner):
     """Every strategy meets every other one in the repeated game (Axelrod 1984).
 
     The game is of two players with two actions each: the first is to cooperate, the second to defect. A match
-    has ``turns`` periods without discounting. All strategies are automata, so that matches have no noise.
+    has ``turns`` periods without discounting. All strategies are automata; `random` draws its actions. With
+    ``noise`` each action is exchanged for the other one with this probability, and both players then see, and
+    remember of themselves, what was played. Payoffs are expected values, exact in both cases: the states of
+    two automata are a Markov chain.
 
     The record holds ``match_payoff`` (strategy, opponent), the mean payoff per turn, ``score`` (strategy),
     the sum of payoffs over all turns of the matches with other strategies, and ``ranking`` (rank), the names
@@ -50,6 +59,9 @@ class RoundRobin(BaseLearner):
     >>> found = rv.solve(game, RoundRobin(["defector", "tit_for_tat"], turns=10))
     >>> found.data.match_payoff.values.tolist(), found.data.score.values.tolist()
     ([[1.0, 1.4], [0.9, 3.0]], [14.0, 9.0])
+    >>> noisy = RoundRobin(["tit_for_tat", "random"], turns=1000, noise=0.05)
+    >>> rv.solve(game, noisy).data.match_payoff.values.round(2).tolist()
+    [[2.26, 2.25], [2.25, 2.25]]
 
     References
     ----------
@@ -59,6 +71,7 @@ class RoundRobin(BaseLearner):
 
     strategies: Annotated[list[str], "their names"]
     turns: Annotated[int, Ge(1), "periods of a match"] = 200
+    noise: Annotated[float, Ge(0), Le(1), "chance that an action is exchanged for the other one"] = 0.0
 
     def length(self, world: object) -> int:
         """Return 1: all matches are one step."""
@@ -88,12 +101,20 @@ class RoundRobin(BaseLearner):
         return 1
 
     def _match(self, table: np.ndarray, one: Automaton, other: Automaton) -> float:
-        """Return what ``one`` earns as the row player over all turns."""
-        here, there, earned = 0, 0, 0.0
+        """Return what ``one`` earns on average as the row player over all turns."""
+        chances = [np.array([1 - np.array(who.defects), who.defects]) for who in (one, other)]
+        # an error exchanges the actions
+        mine, theirs = ((1 - self.noise) * chance + self.noise * chance[::-1] for chance in chances)
+        joint = np.einsum("as,bt->stab", mine, theirs)
+        moves = np.zeros(joint.shape[:2] * 2)
+        for here, there, a, b in np.ndindex(joint.shape):
+            moves[here, there, one.after[here][a][b], other.after[there][b][a]] += joint[here, there, a, b]
+        paid = np.einsum("stab,ab->st", joint, table)
+        state, earned = np.zeros(joint.shape[:2]), 0.0
+        state[0, 0] = 1.0
         for _ in range(self.turns):
-            mine, theirs = one.actions[here], other.actions[there]
-            earned += table[mine, theirs]
-            here, there = one.after[here][theirs], other.after[there][mine]
+            earned += float((state * paid).sum())
+            state = np.einsum("st,stuv->uv", state, moves)
         return earned
 
     def read(self, world: object, session: Session) -> Record:

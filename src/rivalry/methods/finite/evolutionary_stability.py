@@ -1,0 +1,294 @@
+"""Evolutionary stability of strategies of a symmetric game of two players, in exact arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import combinations
+from typing import Annotated, NamedTuple
+
+import numpy as np
+
+from rivalry.core.array_games import stateless_tables
+from rivalry.core.method import BaseLearner, Session
+from rivalry.core.results import Record
+from rivalry.methods.finite.birth_death import is_symmetric
+from rivalry.tables.extreme_equilibria import exact_payoff, payoff_fractions
+
+MOST_ACTIONS = 12  # of a list of all stable strategies, and of best responses outside a support
+NEAREST_EQUILIBRIUM = 1e-6  # a strategy written in decimals is read as the equilibrium on its support
+
+Row = list[Fraction]
+
+
+class Stability(NamedTuple):
+    """The stability of a strategy in one word, and a mutant that does as well or better, if any."""
+
+    word: str
+    mutant: Row | None
+
+
+class EvolutionaryStability(BaseLearner):
+    """Test whether a strategy of a symmetric game of two players is evolutionarily stable, or list all.
+
+    A strategy x is *evolutionarily stable* if every mutant y that is as good a response to x does worse
+    against itself than x does: ``E(x, y) > E(y, y)`` (Maynard Smith and Price 1973); *neutrally stable* if
+    none does better. These are conditions on the quadratic form of the payoffs in the directions from x to
+    mixtures of its best responses, that is, strict copositivity of Haigh's matrix relative to the actions
+    that x does not use (Haigh 1975; Bomze 1992). They are decided in rational arithmetic: by elimination of
+    the actions in use, and by the stationary points on all faces of the others.
+
+    ``stability`` (candidate) is ``strict`` (a strict equilibrium), ``evolutionarily stable``, ``neutrally
+    stable``, ``unstable`` or ``not an equilibrium``; the first two are evolutionarily stable. ``mutant``
+    (candidate, axis) does as well as a neutrally stable strategy against itself, better than an unstable one,
+    and is a better response to what is no equilibrium; NaN for stable ones. ``exact_strategy`` and
+    ``exact_mutant`` have the fractions. Payoffs are decimals or fractions as for `MixedEquilibria`.
+
+    Without ``strategy`` all evolutionarily stable strategies are listed, by their supports (12 actions at
+    most). The status is ``not found`` if there is none. A ``strategy`` in decimals that are off by 1e-6 at
+    most is read as the equilibrium on its support; ``exact_strategy`` is what was tested.
+
+    Raises
+    ------
+    ValueError
+        For games of other than two players, games that are not symmetric, a strategy that is none, and more
+        than 12 actions to be searched.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> doves = rv.games.matrix([[-1, 4], [0, 2]], [[-1, 0], [4, 2]], actions=["hawk", "dove"])
+    >>> found = rv.solve(doves, EvolutionaryStability()).data
+    >>> found.stability.values.tolist(), found.exact_strategy.values.tolist()
+    (['evolutionarily stable'], [['2/3', '1/3']])
+    >>> found = rv.solve(doves, EvolutionaryStability(strategy=[1.0, 0.0])).data
+    >>> found.stability.values.tolist(), found.exact_mutant.values.tolist()
+    (['not an equilibrium'], [['0', '1']])
+
+    References
+    ----------
+    Haigh, "Game theory and evolution", Advances in Applied Probability 7, 1975; Bomze, "Detecting all
+    evolutionarily stable strategies", Journal of Optimization Theory and Applications 75, 1992.
+    """
+
+    strategy: Annotated[
+        list[float] | np.ndarray | None, "strategy to be tested, [action]; without it all are listed"
+    ] = None
+
+    def length(self, world: object) -> int:
+        """Return 1: the test is one step."""
+        return 1
+
+    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
+        tables = stateless_tables(world)
+        if len(tables) != 2:
+            raise ValueError(f"game: {len(tables)} players; must be two for this method")
+        if not is_symmetric(tables):
+            raise ValueError("game: must be symmetric: both players use one strategy")
+        size = len(tables[0])
+        if self.strategy is None:
+            if size > MOST_ACTIONS:
+                raise ValueError(f"game: {size} actions; must be {MOST_ACTIONS} at most without a strategy")
+        else:
+            read_strategy(self.strategy, size)
+        none = np.zeros(0, dtype=str)
+        return {"over": np.zeros(1, dtype=bool), "found": np.zeros((0, 2, size), dtype=str), "words": none}
+
+    def advance(self, world: object, session: Session, steps: int) -> int:
+        """Test the strategy, or list all, in one step."""
+        if session["over"][0] or not steps:
+            return 0
+        table = stateless_tables(world)[0]
+        A = payoff_fractions(table).tolist()
+        if self.strategy is None:
+            tested = [(x, stability(A, x)) for x in isolated_equilibria(A)]
+            tested = [(x, found) for x, found in tested if found.mutant is None]
+        else:
+            x = equilibrium_near(A, read_strategy(self.strategy, len(A)))
+            tested = [(x, stability(A, x))]
+        session["words"] = np.array([found.word for _, found in tested], dtype=str)
+        rows = [[x, found.mutant or [""] * len(A)] for x, found in tested]
+        session["found"] = np.array(rows, dtype=object).astype(str).reshape(-1, 2, len(A))
+        session["over"] = np.ones(1, dtype=bool)
+        return 1
+
+    def read(self, world: object, session: Session) -> Record:
+        tables = stateless_tables(world)
+        size, found = len(tables[0]), session["found"]
+        if not len(found):
+            status = "not found" if session["over"][0] else "iteration limit"
+            none = np.full((2, size), np.nan)
+            return {"profile": (("player", "axis"), none), "status": ((), np.asarray(status))}
+        numbers = np.array([[[_number(text) for text in row] for row in both] for both in found.tolist()])
+        return {
+            "profile": (("player", "axis"), np.stack([numbers[0, 0]] * 2)),
+            "status": ((), np.asarray("converged")),
+            "strategy": (("candidate", "axis"), numbers[:, 0]),
+            "stability": (("candidate",), session["words"]),
+            "mutant": (("candidate", "axis"), numbers[:, 1]),
+            "exact_strategy": (("candidate", "axis"), found[:, 0]),
+            "exact_mutant": (("candidate", "axis"), found[:, 1]),
+        }
+
+
+def _number(text: str) -> float:
+    return float(Fraction(text)) if text else np.nan
+
+
+def read_strategy(numbers: Sequence[float] | np.ndarray, size: int) -> Row:
+    """Return a strategy as fractions that sum to 1. Raises `ValueError` for anything else."""
+    given = np.asarray(numbers, dtype=float)
+    if given.shape != (size,):
+        raise ValueError(f"strategy: shape {given.shape} must be ({size},), a probability per action")
+    if not (np.all(given >= 0) and abs(given.sum() - 1) <= NEAREST_EQUILIBRIUM):
+        raise ValueError("strategy: must be probabilities that sum to 1")
+    read = [exact_payoff(p) for p in given.tolist()]
+    return [p / sum(read) for p in read]
+
+
+def equilibrium_near(A: Sequence[Row], x: Row) -> Row:
+    """Return the equilibrium on the support of ``x`` that rounding of its decimals may hide, else ``x``."""
+    support = [i for i, p in enumerate(x) if p > 0]
+    if len({_pays(A, x)[i] for i in support}) == 1:
+        return x
+    exact = on_face(A, support)
+    if exact is None:
+        return x
+    near = _spread(support, exact[0], len(x))
+    close = all(abs(p - q) <= NEAREST_EQUILIBRIUM for p, q in zip(near, x, strict=True))
+    return near if close else x
+
+
+def isolated_equilibria(A: Sequence[Row]) -> Iterator[Row]:
+    """Yield the symmetric equilibria that are the only ones on their supports, smallest supports first.
+
+    All evolutionarily stable strategies are among them: mutants on the support of one do worse.
+    """
+    actions = range(len(A))
+    for size in range(1, len(A) + 1):
+        for support in combinations(actions, size):
+            if (exact := on_face(A, support)) is None or min(exact[0]) <= 0:
+                continue
+            x = _spread(support, exact[0], len(A))
+            if max(_pays(A, x)) <= exact[1]:
+                yield x
+
+
+def stability(A: Sequence[Row], x: Row) -> Stability:
+    """Return the stability of a strategy ``[action]`` with payoffs ``A [own][other]``.
+
+    >>> A = [[Fraction(n) for n in row] for row in ([0, -1, 2], [2, 0, -1], [-1, 2, 0])]
+    >>> stability(A, [Fraction(1, 3)] * 3).word  # rock, paper, scissors where a win is worth more
+    'evolutionarily stable'
+    """
+    pays, size = _pays(A, x), len(A)
+    support = [i for i in range(size) if x[i] > 0]
+    best = [i for i in range(size) if pays[i] == max(pays)]
+    if not set(support) <= set(best):
+        return Stability("not an equilibrium", _spread(best[:1], [Fraction(1)], size))
+    if len(best) == 1:
+        return Stability("strict", None)
+    last = support[-1]
+    free = support[:-1]
+    bounded = [i for i in best if i not in support]
+    if len(bounded) > MOST_ACTIONS:
+        raise ValueError(f"strategy: {len(bounded)} unused best responses; must be {MOST_ACTIONS} at most")
+    order = free + bounded
+    # minus the quadratic form of payoffs in directions that sum to 0, without the last action in use
+    both = [[A[i][j] + A[j][i] for j in range(size)] for i in range(size)]
+    form = [[both[i][last] + both[last][j] - both[i][j] - both[last][last] for j in order] for i in order]
+    value, move = least_value(form, len(free))
+    if value > 0:
+        return Stability("evolutionarily stable", None)
+    change = [Fraction(0)] * size
+    for i, step in zip(order, move, strict=True):
+        change[i] += step
+        change[last] -= step
+    length = min(-x[i] / change[i] for i in range(size) if change[i] < 0)
+    mutant = [p + length * step for p, step in zip(x, change, strict=True)]
+    return Stability("neutrally stable" if value == 0 else "unstable", mutant)
+
+
+def least_value(form: Sequence[Row], free: int) -> tuple[Fraction, Row]:
+    """Return the sign of the least value of ``w'form w`` over ``w`` not 0, and a ``w`` that has it.
+
+    The first ``free`` entries of w are free, and the others not negative. The sign is that of strict
+    copositivity relative to them: 1 where it holds, 0 where some w has the value 0 and none less.
+    """
+    size, zero = len(form), Fraction(0)
+    rest = [list(row) for row in form]
+    flat: list[Row] = []  # directions of the value 0
+    # rows that undo the elimination: w_k is minus their product with the later entries
+    undo: list[tuple[int, Row]] = []
+
+    def back(w: Row) -> Row:
+        for k, row in reversed(undo):
+            w[k] = -sum((row[j] * w[j] for j in range(k + 1, size)), zero)
+        return w
+
+    for k in range(free):
+        unit = [zero] * size
+        unit[k] = Fraction(1)
+        if rest[k][k] < 0:
+            return Fraction(-1), back(unit)
+        if rest[k][k] == 0:
+            if other := next((j for j in range(k + 1, size) if rest[k][j]), None):
+                # linear in w_k, which is free: the value has no lower bound
+                unit[other] = Fraction(1)
+                unit[k] = -(rest[other][other] + 1) / (2 * rest[k][other])
+                return Fraction(-1), back(unit)
+            flat.append(back(unit))
+            continue
+        row = [rest[k][j] / rest[k][k] if j > k else zero for j in range(size)]
+        for i in range(k + 1, size):
+            for j in range(k + 1, size):
+                rest[i][j] -= rest[i][k] * row[j]
+        undo.append((k, row))
+    least, at = zero, None
+    bounded = range(free, size)
+    # the least value on the simplex is at a stationary point that is the only one of its face
+    for count in range(1, size - free + 1):
+        for face in combinations(bounded, count):
+            point = on_face(rest, face)
+            if point is not None and min(point[0]) > 0 and (at is None or point[1] < least):
+                least, at = point[1], _spread(face, point[0], size)
+    if at is not None and least < 0:
+        return Fraction(-1), back(at)
+    if flat:
+        return zero, flat[0]
+    if at is not None and least == 0:
+        return zero, back(at)
+    return Fraction(1), [zero] * size
+
+
+def on_face(A: Sequence[Row], face: Sequence[int]) -> tuple[Row, Fraction] | None:
+    """Return the weights on ``face`` that sum to 1 and make all rows pay the same, and that payoff.
+
+    None where there is no such point, or more than one.
+    """
+    rows = [[*(A[i][j] for j in face), Fraction(-1), Fraction(0)] for i in face]
+    rows.append([Fraction(1)] * len(face) + [Fraction(0), Fraction(1)])
+    size = len(rows)
+    for k in range(size):
+        pivot = next((i for i in range(k, size) if rows[i][k]), None)
+        if pivot is None:
+            return None
+        rows[k], rows[pivot] = rows[pivot], rows[k]
+        scale = rows[k][k]
+        rows[k] = [entry / scale for entry in rows[k]]
+        for i in range(size):
+            if i != k and (factor := rows[i][k]):
+                rows[i] = [a - factor * b for a, b in zip(rows[i], rows[k], strict=True)]
+    solution = [row[-1] for row in rows]
+    return solution[:-1], solution[-1]
+
+
+def _pays(A: Sequence[Row], x: Row) -> Row:
+    return [sum((a * p for a, p in zip(row, x, strict=True)), Fraction(0)) for row in A]
+
+
+def _spread(support: Sequence[int], weights: Row, size: int) -> Row:
+    x = [Fraction(0)] * size
+    for i, weight in zip(support, weights, strict=True):
+        x[i] = weight
+    return x
