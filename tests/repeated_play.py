@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import pairwise
-from math import exp
+from math import exp, log, sqrt
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -83,13 +83,21 @@ class Options(NamedTuple):
     heat: tuple[float, float] | None = None  # temperature initial factor^t, instead of epsilon
     counterfactual: bool = False
     alpha_change: float = 0.0  # of the step size, per period
+    bonus: float | None = None  # of upper confidence bounds, in units of payoffs, instead of epsilon
+    power: float = 0.0  # the n-th update of an entry is divided by n^power
 
 
 class Plain:
     """One session, as in a textbook: states are what is seen, the past is a list, the best is looked for."""
 
-    def __init__(self, game: FiniteGame, options: Options, session: Session, number: int) -> None:
-        self.game, self.o, self.n = game, options, len(game.sizes)
+    def __init__(
+        self, game: FiniteGame, options: Options | list[Options], session: Session, number: int
+    ) -> None:
+        """``options`` of all players, or a list with those of each."""
+        self.game, self.n = game, len(game.sizes)
+        self.all = options if isinstance(options, list) else [options] * self.n
+        self.counts: dict[Any, list[int]] = defaultdict(list)  # decisions by player and state
+        self.updates: dict[Any, int] = defaultdict(int)  # by player, state and action
         self.draw = Words(session["stream"][number])
         self.past = [row.tolist() for row in session["recent"][number][::-1]]  # the last round last
         self.q: dict[Any, list[float]] = {}
@@ -130,8 +138,8 @@ class Plain:
         slots = [slot for slot in self.game.observation_slots[player].tolist() if slot[0] >= 0]
         return tuple(now[who] if ago == 0 else past[-ago][who] for who, ago in slots)
 
-    def alpha(self) -> float:
-        return self.o.alpha + self.o.alpha_change * self.period
+    def alpha(self, player: int) -> float:
+        return self.all[player].alpha + self.all[player].alpha_change * self.period
 
     def play(self, periods: int) -> None:
         for _ in range(periods):
@@ -161,17 +169,19 @@ class Plain:
     def _move(self, player: int, now: list[int]) -> bool:
         state, drawn, changed = self.seen(player, now, self.past), self.draw(), False
         row = self.row(player, state)
-        action = self.choice(player, state, drawn) if self.o.target == "on_policy" else None
+        o = self.all[player]
+        action = self.choice(player, state, drawn) if o.target == "on_policy" else None
         if self.waiting[player] is not None:
-            if self.o.counterfactual:
+            if o.counterfactual:
                 changed = self._all_taught(player, now)
             else:
                 worth = row[self.kept[player, state]]
-                if self.o.target != "max":
+                if o.target != "max":
                     worth = row[action] if action is not None else self.mean(player, state)
                 changed = self._taught(player, worth)
         action = self.choice(player, state, drawn) if action is None else action
         self.waiting[player] = (state, action, [])
+        self.counted(player, state)[action] += 1
         now[player] = action
         return changed
 
@@ -180,9 +190,13 @@ class Plain:
         aim, discount = 0.0, 1.0
         for one in paid:
             aim += discount * one
-            discount *= self.o.gamma[player]
+            discount *= self.all[player].gamma[player]
         row = self.row(player, state)
-        row[action] += self.alpha() * (aim + discount * worth - row[action])
+        self.updates[player, state, action] += 1
+        alpha = self.alpha(player)
+        if self.all[player].power:
+            alpha /= self.updates[player, state, action] ** self.all[player].power
+        row[action] += alpha * (aim + discount * worth - row[action])
         return self._looked_for(player, state)
 
     def _looked_for(self, player: int, state: tuple[int, ...]) -> bool:
@@ -205,33 +219,53 @@ class Plain:
                 was[self.n + 1] = int(self.game.signal[was[self.n], joint])
             then = self.seen(player, now, [*self.past[:-1], was])
             worth = before.get((player, then), self.row(player, then))[self.kept[player, then]]
-            aims.append(self.game.payoff[was[self.n], player, joint] + self.o.gamma[player] * worth)
+            aims.append(self.game.payoff[was[self.n], player, joint] + self.all[player].gamma[player] * worth)
         row = self.row(player, state)
         for action, aim in enumerate(aims):
-            row[action] += self.alpha() * (aim - row[action])
+            row[action] += self.alpha(player) * (aim - row[action])
         return self._looked_for(player, state)
 
-    def weights(self, row: list[float]) -> list[float]:
-        first, factor = self.o.heat or (1.0, 1.0)
+    def counted(self, player: int, state: tuple[int, ...]) -> list[int]:
+        counts = self.counts[player, state]
+        counts += [0] * (int(self.game.sizes[player]) - len(counts))
+        return counts
+
+    def highest_bounds(self, player: int, state: tuple[int, ...]) -> list[int]:
+        """Actions that were never chosen in this state; if none, those of the highest mean plus bonus."""
+        counts, row = self.counted(player, state), self.row(player, state)
+        if 0 in counts:
+            return [k for k, count in enumerate(counts) if count == 0]
+        bonus = self.all[player].bonus or 0.0
+        bounds = [v + bonus * sqrt(log(sum(counts)) / n) for v, n in zip(row, counts, strict=True)]
+        return [k for k, bound in enumerate(bounds) if bound == max(bounds)]
+
+    def weights(self, player: int, row: list[float]) -> list[float]:
+        first, factor = self.all[player].heat or (1.0, 1.0)
         return [exp((value - max(row)) / (first * factor**self.period)) for value in row]
 
     def choice(self, player: int, state: tuple[int, ...], drawn: float) -> int:
-        row = self.row(player, state)
-        if self.o.heat is not None:
-            weights = self.weights(row)
+        row, o = self.row(player, state), self.all[player]
+        if o.bonus is not None:
+            among = self.highest_bounds(player, state)
+            return among[int(drawn * len(among))]
+        if o.heat is not None:
+            weights = self.weights(player, row)
             sums = np.cumsum(weights)
             return int(np.sum(drawn * sums[-1] >= sums[:-1]))
-        epsilon = exp(-self.o.beta * self.period)
+        epsilon = exp(-o.beta * self.period)
         if drawn < epsilon:
             return min(int(drawn / epsilon * len(row)), len(row) - 1)
         return self.kept[player, state]
 
     def mean(self, player: int, state: tuple[int, ...]) -> float:
-        row = self.row(player, state)
-        if self.o.heat is not None:
-            weights = self.weights(row)
+        row, o = self.row(player, state), self.all[player]
+        if o.bonus is not None:
+            among = self.highest_bounds(player, state)
+            return sum(row[k] for k in among) / len(among)
+        if o.heat is not None:
+            weights = self.weights(player, row)
             return sum(w * v for w, v in zip(weights, row, strict=True)) / sum(weights)
-        epsilon = exp(-self.o.beta * self.period)
+        epsilon = exp(-o.beta * self.period)
         return epsilon * sum(row) / len(row) + (1 - epsilon) * row[self.kept[player, state]]
 
     def longest_calm(self) -> int:

@@ -66,6 +66,82 @@ def test_tables_match_a_plain_learner_bitwise(
     )
 
 
+def test_players_with_unlike_rules_match_the_plain_learner() -> None:
+    # a plain learner has one rule for all; a player's own is put in place of it while that player acts
+    rules = [
+        {"target": "max", "greedy": True, "temperature": 0.4},
+        {"target": "on_policy", "greedy": False, "temperature": 0.7},
+        {"target": "expected", "greedy": False, "temperature": 0.2},
+    ]
+
+    class Unlike(Plain):
+        def choose(self, player: int, at: list[int]) -> int:
+            self.o |= rules[player]
+            return super().choose(player, at)
+
+        def at_once(self, at: list[int], steps: int) -> None:
+            chosen: list[int | None] = [self.choose(player, at) for player in range(3)]
+            for step in range(steps):
+                before = [self.state(player, at) for player in range(3)]
+                done = [chosen[k] if chosen[k] is not None else self.choose(k, at) for k in range(3)]
+                at[:] = [min(max(k + m - 1, 0), 3) for k, m in zip(at, done, strict=True)]
+                chosen, reward = [], self.payoff[(slice(None), *at)]
+                for player in range(3):
+                    self.o |= rules[player]
+                    sarsa = rules[player]["target"] == "on_policy"
+                    following = self.choose(player, at) if sarsa else None
+                    value = self.worth(player, at, following)
+                    self.update(player, before[player], done[player], reward[player], value)
+                    last = step == steps - 1
+                    chosen.append(self.choose(player, at) if not sarsa and not last else following)
+
+    learner = QLearning(
+        step_size=0.3,
+        gamma=0.6,
+        exploration=[
+            {"kind": "greedy", "start": 0.25},
+            {"kind": "softmax", "start": 0.25, "temperature": 0.7},
+            {"kind": "softmax", "start": 0.25, "temperature": 0.2},
+        ],
+        target=[str(rule["target"]) for rule in rules],
+        epochs=3,
+        episodes=60,
+        reward="raw",
+    )
+    world = walk(TRIO)
+    begun = learner.begin(learner.world(world), SEED)["stream"][0].copy()
+    session = played(learner, world)
+    plain = Unlike(TRIO, begun, **FIXED, observation="own", update="simultaneous", target="max", greedy=True)
+    for _ in range(3):
+        plain.epoch(60)
+    np.testing.assert_allclose(session["values"][0], plain.tables(), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("option", "one"),
+    [
+        ("target", "on_policy"),
+        ("exploration", {"kind": "softmax", "start": 0.5, "end": 0.1, "temperature": 0.7}),
+        ("exploration", {"kind": "greedy", "start": 0.5, "end": 0.1, "schedule": "log"}),
+        ("observation", "joint"),
+    ],
+)
+def test_equal_entries_per_player_give_the_bits_of_the_single_value(option: str, one: Any) -> None:
+    game = rv.games.matrix(RNG.random((2, 3, 3)).tolist())
+    found = []
+    for value in (one, [one, one]):
+        learner = QLearning(epochs=30, episodes=20, gamma=0.5, reward="raw", **{option: value})
+        found.append(played(learner, game))
+    assert all(np.array_equal(found[0][key], found[1][key]) for key in found[0])
+
+
+def test_players_may_observe_unlike_positions() -> None:
+    world = tabulate(rv.games.matrix(DUEL.tolist()), observation=["joint", "none"])
+    assert world.tables.observation_slots.tolist() == [[[0, 1], [1, 1]], [[-1, 1], [-1, 1]]]
+    with pytest.raises(ValueError, match="observation: 3 given; must be one for all, or 2, one per player"):
+        tabulate(rv.games.matrix(DUEL.tolist()), observation=["own", "own", "own"])
+
+
 LEARNERS = {
     "usual": QLearning(epochs=40, trials=3),
     "asynchronous": QLearning(
@@ -179,7 +255,7 @@ def test_exploration_in_the_loop_follows_the_schedules(kind: str, low: float, hi
     found = np.zeros(3)
     for step in (0, 1, 2, 37, 100):
         code = getattr(shapes, kind)
-        learn.explore(code, np.full(3, low), np.full(3, high), step, 100, found)
+        learn.explore(np.full(3, code), np.full(3, low), np.full(3, high), step, 100, found)
         wanted = {
             "COSINE": low + (high - low) / 2 * (1 + np.cos(np.pi * step / 100)),
             "LOG": np.clip(high * (np.log(30) / np.log(step + 1) + 3 / np.log2(step + 1)), low, 1.0)
@@ -212,7 +288,10 @@ BAD = [
     ({"exploration": 1.2}, r"^exploration: 1.2 must be at most 1$"),
     ({"exploration": {"start": 0.3, "end": 0.8}}, r"^exploration.end: 0.8 must not exceed start = 0.3$"),
     ({"exploration": {"kind": "greedy"}}, r"^exploration.start: is missing; only with decay it is 1$"),
-    ({"exploration": {"kind": "sine"}}, r"^exploration.kind: 'sine' must be one of 'greedy', 'softmax'$"),
+    (
+        {"exploration": {"kind": "sine"}},
+        r"^exploration.kind: 'sine' must be one of 'greedy', 'softmax', 'ucb'$",
+    ),
     (
         {"exploration": {"start": 0.5, "schedule": "log"}},
         r"^exploration.schedule: needs an end that exploration falls to$",

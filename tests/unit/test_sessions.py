@@ -79,7 +79,10 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
 
 
 def plainly(
-    made: RepeatedQLearning, world: RepeatedWorld, options: Options, periods: int | None = None
+    made: RepeatedQLearning,
+    world: RepeatedWorld,
+    options: Options | list[Options],
+    periods: int | None = None,
 ) -> list[Plain]:
     begun = made.begin(world, SEED)
     found = [Plain(world.tables, options, begun, k) for k in range(made.sessions)]
@@ -88,7 +91,9 @@ def plainly(
     return found
 
 
-def agree(made: RepeatedQLearning, world: RepeatedWorld, options: Options, atol: float = 0.0) -> None:
+def agree(
+    made: RepeatedQLearning, world: RepeatedWorld, options: Options | list[Options], atol: float = 0.0
+) -> None:
     session = played(made, world)
     for number, plain in enumerate(plainly(made, world, options)):
         held = by_player(world.tables, session, number)
@@ -158,6 +163,107 @@ def test_counterfactual_updates(name: str) -> None:
     game, options = GAMES[name]
     made = learner(**options, counterfactual=True, stopping=just(400))
     agree(made, made.world(game), Options(0.2, (0.8,) * 3, 2e-3, counterfactual=True))
+
+
+GAMMAS = (0.8, 0.8, 0.8)
+UNLIKE = {
+    "targets": (
+        {"target": ["max", "on_policy", "expected"]},
+        [Options(0.2, GAMMAS, 2e-3, target) for target in ("max", "on_policy", "expected")],
+    ),
+    "choices": (
+        {
+            "exploration": [
+                {"kind": "ucb", "bonus": 0.3},
+                {"kind": "softmax", "temperature": 0.5},
+                {"start": 1.0, "decay": 2e-3},
+            ],
+            "target": ["expected", "on_policy", "max"],
+        },
+        [
+            Options(0.2, GAMMAS, target="expected", bonus=0.3),
+            Options(0.2, GAMMAS, target="on_policy", heat=(0.5, 1.0)),
+            Options(0.2, GAMMAS, 2e-3),
+        ],
+    ),
+    "updates": (
+        {
+            "counterfactual": [True, False, False],
+            "target": ["max", "expected", "max"],
+            "step_size": [0.2, 0.3, 0.1],
+        },
+        [
+            Options(0.2, GAMMAS, 2e-3, counterfactual=True),
+            Options(0.3, GAMMAS, 2e-3, "expected"),
+            Options(0.1, GAMMAS, 2e-3),
+        ],
+    ),
+}
+
+
+def in_payoffs(world: RepeatedWorld, rules: list[Options]) -> list[Options]:
+    """Bonuses in units of payoffs: the option is in units of their range over 1 - gamma."""
+    ranges = np.ptp(world.tables.payoff, axis=(0, 2)) / (1 - 0.8)
+    return [
+        rule if rule.bonus is None else rule._replace(bonus=rule.bonus * own)
+        for rule, own in zip(rules, ranges.tolist(), strict=False)
+    ]
+
+
+@pytest.mark.parametrize("name", ["memory 2", "three", "in turns", "staged"])
+@pytest.mark.parametrize("rules", UNLIKE)
+def test_players_with_unlike_rules_match_the_reference_learner(name: str, rules: str) -> None:
+    game, options = GAMES[name]
+    if rules == "updates" and name in ("in turns", "staged"):
+        pytest.skip("counterfactual updates need moves at once")
+    players, (unlike, plain) = len(game.sizes), UNLIKE[rules]
+    cut = {key: value[:players] for key, value in unlike.items()}
+    made = learner(**options, **cut)
+    world = made.world(game)
+    agree(made, world, in_payoffs(world, plain[:players]), 1e-11)
+
+
+@pytest.mark.parametrize("target", ["max", "on_policy", "expected"])
+@pytest.mark.parametrize("name", ["memory 0", "others", "in turns", "three", "nature"])
+def test_upper_confidence_bounds_match_the_reference_learner(name: str, target: str) -> None:
+    game, options = GAMES[name]
+    rule = {"exploration": {"kind": "ucb", "bonus": 0.25}, "step_size": {"power": 1.0}, "target": target}
+    made = learner(**options, **rule)
+    world = made.world(game)
+    plain = Options(1.0, GAMMAS, target=target, bonus=0.25, power=1.0)
+    agree(made, world, in_payoffs(world, [plain] * len(game.sizes)), 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("option", "one"),
+    [
+        ("target", "on_policy"),
+        ("target", "max"),
+        ("counterfactual", True),
+        ("exploration", {"kind": "softmax", "temperature": 0.7, "decay": 1e-3}),
+        ("exploration", {"kind": "ucb"}),
+        ("exploration", {"start": 0.5, "decay": 1e-3}),
+        ("step_size", 0.3),
+        ("gamma", 0.7),
+        ("observation", "others"),
+        ("memory", 2),
+    ],
+)
+def test_equal_entries_per_player_give_the_bits_of_the_single_value(option: str, one: Any) -> None:
+    game, _ = GAMES["at once"]
+    single, each = learner(**{option: one}), learner(**{option: [one, one]})
+    same(played(single, single.world(game)), played(each, each.world(game)))
+
+
+def test_upper_confidence_bounds_are_the_same_in_other_units() -> None:
+    game, _ = GAMES["memory 0"]
+    large = game._replace(payoff=16.0 * game.payoff)
+    made = learner(memory=0, exploration={"kind": "ucb"}, step_size={"power": 1.0}, stopping=just(500))
+    one, other = (played(made, made.world(each)) for each in (game, large))
+    np.testing.assert_array_equal(one["plays"], other["plays"])
+    np.testing.assert_array_equal(16.0 * one["values"], other["values"])
+    assert one["plays"].sum(axis=1).tolist() == [2 * 500] * 3
+    assert len({tuple(row) for row in one["plays"].tolist()}) == 3  # sessions differ by their random ties
 
 
 @pytest.mark.parametrize("name", GAMES)

@@ -19,7 +19,6 @@ from rivalry.methods.q_learning.options import (
     Fading,
     Numbers,
     StepSize,
-    exploration_of,
     falling,
     step_size_of,
 )
@@ -376,7 +375,7 @@ class EnvironmentQLearning(BaseLearner):
         return _Rates(
             each_player("step_size", size["value"], players),
             each_player("gamma", self.gamma, players),
-            falling(exploration_of(self.exploration), players),
+            falling(self.exploration, players),
             size["power"],
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def tabulate(
     action_grid: ActionGrid = 11,
     *,
     walk: bool = True,
-    observation: str = "own",
+    observation: str | Sequence[str] = "own",
     play: str = "synchronous",
     max_table_bytes: int = TABLE_BYTES,
 ) -> Tabulated:
@@ -52,9 +53,9 @@ def tabulate(
         array per player.
     walk : bool
         Whether players step between neighbours, or stay; otherwise they choose any grid point directly.
-    observation : str
+    observation : str or sequence of str
         The standing actions that a policy depends on: a player's ``own``, all (``joint``), or ``none``, where
-        a policy is one choice.
+        a policy is one choice; one word for all, or one per player.
     play : str
         ``synchronous``: all players move in one round. ``asynchronous``: one after the other, player 0 first,
         each observing the newest actions.
@@ -79,7 +80,9 @@ def tabulate(
     >>> tabulated.tables.payoff.shape, tabulated.tables.action_map[0, 0].tolist()
     ((1, 2, 121), [0, 0, 1])
     """
-    check_word("observation", observation, OBSERVATIONS)
+    several = isinstance(observation, list | tuple)
+    for player, word in enumerate(observation if several else [observation]):
+        check_word(f"observation[{player}]" if several else "observation", word, OBSERVATIONS)
     check_word("play", play, PLAYS)
     refuse_shared(game, "tabulate")
     register_plain(game)
@@ -124,7 +127,7 @@ def own_levels(game: object, action_grid: ActionGrid) -> ActionGrid:
     return action_grid
 
 
-def _finite(game: Any, observation: str, play: str) -> Tabulated:
+def _finite(game: Any, observation: str | Sequence[str], play: str) -> Tabulated:
     """Return a finite game unchanged; one without states gets observations and an order of moves."""
     world: Any = oracles.to_finite(game)
     if not isinstance(world, FiniteGame):
@@ -139,11 +142,19 @@ def _finite(game: Any, observation: str, play: str) -> Tabulated:
 
 
 def _turns(
-    payoff: np.ndarray, sizes: np.ndarray, moves: np.ndarray, observation: str, play: str
+    payoff: np.ndarray, sizes: np.ndarray, moves: np.ndarray, observation: str | Sequence[str], play: str
 ) -> FiniteGame:
     players = np.arange(len(sizes), dtype=np.int64)
-    own = np.full_like(players, -1) if observation == "none" else players
-    seen = np.tile(players, (len(sizes), 1)) if observation == "joint" else own[:, None]
+    words = [observation] * len(sizes) if isinstance(observation, str) else list(observation)
+    if len(words) != len(sizes):
+        rule = f"must be one for all, or {len(sizes)}, one per player"
+        raise ValueError(f"observation: {len(words)} given; {rule}")
+    seen = np.full((len(sizes), len(sizes) if "joint" in words else 1), -1, dtype=np.int64)
+    for player, word in enumerate(words):
+        if word == "joint":
+            seen[player] = players
+        elif word == "own":
+            seen[player, 0] = player
     slots = np.stack([seen, np.ones_like(seen)], axis=2)
     order = players[None] if play == "synchronous" else np.ascontiguousarray(players[:, None])
     return FiniteGame(payoff, sizes, order, slots, action_map=moves)

@@ -63,8 +63,8 @@ def check_whole(name: str, value: object, minimum: int = 1) -> None:
         raise ValueError(f"{name}: {value!r} must be a whole number of at least {minimum}")
 
 
-def each_player(name: str, value: object, players: int) -> np.ndarray:
-    """Return one number per player, ``[player]``; a single one applies to all.
+def each_player(name: str, value: object, players: int, kind: type = float) -> np.ndarray:
+    """Return one number, or another ``kind`` of value, per player, ``[player]``; a single one applies to all.
 
     Raises
     ------
@@ -72,8 +72,9 @@ def each_player(name: str, value: object, players: int) -> np.ndarray:
         For a list of another length.
     """
     if isinstance(value, list | tuple | np.ndarray) and np.shape(value) not in ((), (players,)):
-        raise ValueError(f"{name}: {np.size(value)} numbers must be {players}, one per player")
-    return np.array(np.broadcast_to(np.asarray(value, dtype=float), (players,)))
+        noun = "numbers" if kind is float else "values"
+        raise ValueError(f"{name}: {np.size(value)} {noun} must be {players}, one per player")
+    return np.array(np.broadcast_to(np.asarray(value, dtype=kind), (players,)))
 
 
 def table_of(name: str, value: object) -> Table:

@@ -18,6 +18,9 @@ from rivalry.schema.annotations import Keys
 Numbers = float | list[float]
 
 NUMBER = {"exploration": "start", "step_size": "value"}  # the field that a number in the place of a table is
+SCALE = {"greedy": "start", "softmax": "temperature", "ucb": "bonus"}  # the number that a kind explores by
+OF_KIND = {"softmax": ("temperature", "edge_temperature"), "ucb": ("bonus",)}  # fields of one kind alone
+USUAL_BONUS = float(np.sqrt(2.0))  # of UCB1, for payoffs in [0, 1]
 
 
 class Exploration(TypedDict, total=False):
@@ -30,7 +33,8 @@ class Exploration(TypedDict, total=False):
     """
 
     kind: Annotated[
-        Literal["greedy", "softmax"], "choice that is not uniform: the best action, or softmax of the values"
+        Literal["greedy", "softmax", "ucb"],
+        "choice that is not uniform: the best action, softmax of the values, or upper confidence bounds",
     ]
     start: Annotated[
         Numbers, Ge(0), Le(1), "probability of a uniformly random action, at first; left out: 1, softmax: 0"
@@ -43,6 +47,12 @@ class Exploration(TypedDict, total=False):
     temperature: Annotated[Numbers, Gt(0), Lt(np.inf), "temperature of the softmax, in units of the values"]
     edge_temperature: Annotated[
         float, Gt(0), Lt(np.inf), "the same at the ends of the grid, if it falls towards them"
+    ]
+    bonus: Annotated[
+        Numbers,
+        Ge(0),
+        Lt(np.inf),
+        "factor c of the bonus of ucb, in units of the range of payoffs / (1 - gamma); left out: sqrt(2)",
     ]
 
 
@@ -80,9 +90,10 @@ PlainStepSize = Annotated[
 
 
 class Fading(NamedTuple):
-    """Scale and decay rate of a schedule, one number per player."""
+    """Kind, scale and decay rate of a schedule, one per player."""
 
-    scale: np.ndarray  # [player]: at the first period
+    kind: list[str]  # [player]
+    scale: np.ndarray  # [player]: at the first period; of ucb the bonus
     beta: np.ndarray  # [player]: decay rate per period
 
 
@@ -98,13 +109,13 @@ def written_out(option: str, given: Any) -> Any:
     return {NUMBER[option]: given} if stands else given
 
 
-def exploration_of(given: Numbers | Exploration) -> Exploration:
-    """Return the table with its ``kind`` and ``start``.
+def exploration_of(given: Numbers | Exploration, name: str = "exploration") -> Exploration:
+    """Return the table ``name`` with its ``kind`` and ``start``.
 
     Raises
     ------
     ValueError
-        For fields that are missing, or that go with the other kind.
+        For fields that are missing, or that go with another kind.
 
     Examples
     --------
@@ -113,30 +124,81 @@ def exploration_of(given: Numbers | Exploration) -> Exploration:
     """
     table: dict[str, Any] = dict(written_out("exploration", given))
     kind = table.get("kind", "greedy")
-    if kind == "softmax":
-        if "temperature" not in table:
-            raise ValueError("exploration.temperature: is missing; softmax needs it")
-    else:
-        for key in ("temperature", "edge_temperature"):
-            if key in table:
-                raise ValueError(f"exploration.{key}: is for kind = 'softmax'")
-        if "start" not in table and "decay" not in table:
-            raise ValueError("exploration.start: is missing; only with decay it is 1")
+    for key in table:
+        other = next((one for one, keys in OF_KIND.items() if key in keys and one != kind), "")
+        if other:
+            raise ValueError(f"{name}.{key}: is for kind = {other!r}")
+    if kind == "ucb":
+        for key in table.keys() - {"kind", "bonus"}:
+            raise ValueError(f"{name}.{key}: is not for kind = 'ucb', whose only number is bonus")
+        return cast(Exploration, {"kind": kind, "start": 0.0, "bonus": USUAL_BONUS} | table)
+    if kind == "softmax" and "temperature" not in table:
+        raise ValueError(f"{name}.temperature: is missing; softmax needs it")
+    if kind == "greedy" and "start" not in table and "decay" not in table:
+        raise ValueError(f"{name}.start: is missing; only with decay it is 1")
     start = 0.0 if kind == "softmax" else 1.0
     return cast(Exploration, {"kind": kind, "start": start} | table)
 
 
-def falling(table: Exploration, players: int) -> Fading:
-    """Return start (greedy) or temperature (softmax) and its decay, ``[player]``.
+def exploration_tables(given: Numbers | Exploration | list[Exploration]) -> dict[str, Exploration]:
+    """Return the tables of an option by their names: one for all players, or one per player.
+
+    Examples
+    --------
+    >>> list(exploration_tables(0.1)), list(exploration_tables([{"kind": "ucb"}, {"start": 0.1}]))
+    (['exploration'], ['exploration[0]', 'exploration[1]'])
+    """
+    if isinstance(given, list | tuple) and any(isinstance(one, Mapping) for one in given):
+        names = [f"exploration[{k}]" for k in range(len(given))]
+        return {
+            name: exploration_of(cast(Exploration, one), name) for name, one in zip(names, given, strict=True)
+        }
+    return {"exploration": exploration_of(cast(Exploration, given))}
+
+
+def explorations(given: Numbers | Exploration | list[Exploration], players: int) -> list[Exploration]:
+    """Return one table per player, with a single number in every field.
+
+    Raises
+    ------
+    ValueError
+        For lists of another length.
+
+    Examples
+    --------
+    >>> explorations({"start": [1.0, 0.5], "decay": 0.1}, 2)[1]
+    {'kind': 'greedy', 'start': 0.5, 'decay': 0.1}
+    """
+    tables = exploration_tables(given)
+    if "exploration" not in tables:
+        if len(tables) != players:
+            raise ValueError(f"exploration: {len(tables)} tables must be {players}, one per player")
+        each = [[one] for one in tables.items()]
+    else:
+        each = [list(tables.items())] * players
+    found = []
+    for player, ((name, table),) in enumerate(each):
+        count, at = (players, player) if name == "exploration" else (1, 0)
+        numbers: dict[str, Any] = {
+            key: value if isinstance(value, str) else each_player(f"{name}.{key}", value, count)[at].item()
+            for key, value in table.items()
+        }
+        found.append(cast(Exploration, numbers))
+    return found
+
+
+def falling(given: Numbers | Exploration | list[Exploration], players: int) -> Fading:
+    """Return start (greedy), temperature (softmax) or bonus (ucb) and its decay, ``[player]``.
 
     Raises
     ------
     ValueError
         For a list of another length.
     """
-    key: Literal["start", "temperature"] = "temperature" if table["kind"] == "softmax" else "start"
-    scale = each_player(f"exploration.{key}", table[key], players)
-    return Fading(scale, each_player("exploration.decay", table.get("decay", 0.0), players))
+    tables = explorations(given, players)
+    scale = [cast(float, cast(dict[str, Any], one)[SCALE[one["kind"]]]) for one in tables]
+    decay = [cast(float, one.get("decay", 0.0)) for one in tables]
+    return Fading([one["kind"] for one in tables], np.array(scale), np.array(decay))
 
 
 def step_size_of(given: Numbers | StepSize) -> StepSize:

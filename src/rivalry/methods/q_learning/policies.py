@@ -106,7 +106,7 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
     if world.action_grid.shape[1] != policies.shape[2]:  # a state is not a grid point
         number = "grid_point" if world.tables.action_map.size else "action"
         found["action_grid"] = (("player", number, "axis"), world.action_grid)
-    if values.size <= SMALL and not rule.greedy:
+    if values.size <= SMALL and not rule.greedy.any():
         soft = chances(world, values, rule.temperature)
         found["policy_softmax"] = (("trial", "player", "state", "action"), soft)
     standing = learners["recent"][:, 0, : len(world.tables.sizes)]

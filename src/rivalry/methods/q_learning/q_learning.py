@@ -31,7 +31,8 @@ from rivalry.methods.q_learning.options import (
     Exploration,
     Numbers,
     PlainStepSize,
-    exploration_of,
+    exploration_tables,
+    explorations,
     step_size_of,
 )
 from rivalry.methods.q_learning.threads import map_in_threads
@@ -42,6 +43,8 @@ from rivalry.tables.greedy_play import choices, refuse_slots, states
 from rivalry.tables.kernels.shapes import EXPLORATIONS, TARGETS, Learners, LearningRule, Tabulated
 
 Session = dict[str, np.ndarray]
+Target = Literal["max", "on_policy", "expected"]
+Observation = Literal["own", "joint", "none"]
 
 SAMPLES = 64  # of the histories
 MOST_BYTES = 2**34  # of the tables of values
@@ -116,23 +119,27 @@ class QLearning(BaseLearner):
         int | Table, "steps per epoch: a whole number, or {kind = 'reverse_cosine', min, max}"
     ] = field(default_factory=lambda: {"kind": "reverse_cosine", "min": 10, "max": 100})
     exploration: Annotated[
-        Numbers | Exploration,
+        Numbers | Exploration | list[Exploration],
         Ge(0),
         Le(1),
         Keys(Exploration, ("kind", "start", "end", "schedule", "temperature", "edge_temperature")),
-        "how choices are tried; start and end of an epoch",
+        "how choices are tried, one table or one per player; start and end of an epoch",
     ] = field(
         default_factory=lambda: Exploration(
             kind="softmax", start=0.8, end=0.3, temperature=1.0, edge_temperature=0.5
         )
     )
     initial_q: Annotated[float | Table, "initial values: a number, or {kind = 'uniform', min, max}"] = 0.0
-    target: Annotated[Literal["max", "on_policy", "expected"], "target: the value of the next state"] = "max"
+    target: Annotated[
+        Target | list[Target], "target: the value of the next state; one, or one per player"
+    ] = "max"
     update: Annotated[
         Literal["simultaneous", "sequential"],
         "whether players move together, or in a random order in each round",
     ] = "simultaneous"
-    observation: Annotated[Literal["own", "joint", "none"], "whose positions a player observes"] = "own"
+    observation: Annotated[
+        Observation | list[Observation], "whose positions a player observes; one, or one per player"
+    ] = "own"
     walk: Annotated[bool, "whether a player moves to neighbouring grid points only"] = True
     reward: Annotated[Literal["normalised", "raw"], "payoffs divided by the largest, or raw payoffs"] = (
         "normalised"
@@ -149,15 +156,19 @@ class QLearning(BaseLearner):
 
     def __check_init__(self) -> None:
         check_action_grid(self.action_grid)
-        table = exploration_of(self.exploration)
-        if "end" not in table and "schedule" in table:
-            raise ValueError("exploration.schedule: needs an end that exploration falls to")
-        at_end = np.asarray(table.get("end", 0.0))
-        if table.get("schedule") != "log" and np.any(np.asarray(table["start"]) < at_end):
-            raise ValueError(f"exploration.end: {table['end']} must not exceed start = {table['start']}")
-        edge, heat = table.get("edge_temperature", 0.0), table.get("temperature", np.inf)
-        if np.any(np.asarray(heat) < edge):
-            raise ValueError(f"exploration.edge_temperature: {edge} must not exceed temperature = {heat}")
+        for name, table in exploration_tables(self.exploration).items():
+            if table["kind"] == "ucb":
+                raise ValueError(
+                    f"{name}.kind: 'ucb' is for RepeatedQLearning; must be 'greedy' or 'softmax'"
+                )
+            if "end" not in table and "schedule" in table:
+                raise ValueError(f"{name}.schedule: needs an end that exploration falls to")
+            at_end = np.asarray(table.get("end", 0.0))
+            if table.get("schedule") != "log" and np.any(np.asarray(table["start"]) < at_end):
+                raise ValueError(f"{name}.end: {table['end']} must not exceed start = {table['start']}")
+            edge, heat = table.get("edge_temperature", 0.0), table.get("temperature", np.inf)
+            if np.any(np.asarray(heat) < edge):
+                raise ValueError(f"{name}.edge_temperature: {edge} must not exceed temperature = {heat}")
         step_size_of(self.step_size)
         _ = self._lengths  # checks episodes
         initial_bounds(self.initial_q)
@@ -269,22 +280,24 @@ class QLearning(BaseLearner):
 
     def _rule(self, world: Tabulated, session: Session) -> LearningRule:
         players = len(world.tables.sizes)
-        table = exploration_of(self.exploration)
-        end, heat = table.get("end", table["start"]), table.get("temperature", 1.0)
-        warmth = each_player("exploration.temperature", heat, players)[:, None]
-        if "edge_temperature" in table:
-            warmth = temperature_at(table["edge_temperature"], warmth, policies.off_centre(world))
-        seen = session["values"].shape[2]
+        tables = explorations(self.exploration, players)
+        warmth = np.tile([[one.get("temperature", 1.0)] for one in tables], session["values"].shape[2])
+        for player, one in enumerate(tables):
+            if "edge_temperature" in one:
+                away = policies.off_centre(world)[player]
+                warmth[player] = temperature_at(one["edge_temperature"], warmth[player], away)
+        schedules = [one.get("schedule", "cosine") if "end" in one else "fixed" for one in tables]
+        words = each_player("target", self.target, players, str)
         return LearningRule(
             alpha=each_player("step_size", step_size_of(self.step_size)["value"], players),
             gamma=each_player("gamma", self._discount(), players),
-            epsilon_low=each_player("exploration.end", end, players),
-            epsilon_high=each_player("exploration.start", table["start"], players),
-            temperature=np.array(np.broadcast_to(warmth, (players, seen))),
+            epsilon_low=np.array([one.get("end", one["start"]) for one in tables], dtype=float),
+            epsilon_high=np.array([one["start"] for one in tables], dtype=float),
+            temperature=warmth,
             unit=float(session["unit"][0]),
-            exploration=EXPLORATIONS.index(table.get("schedule", "cosine") if "end" in table else "fixed"),
-            target=TARGETS.index(self.target),
-            greedy=int(table["kind"] == "greedy"),
+            exploration=np.array([EXPLORATIONS.index(word) for word in schedules]),
+            target=np.array([TARGETS.index(word) for word in words]),
+            greedy=np.array([one["kind"] == "greedy" for one in tables], dtype=np.int64),
             asynchronous=int(self.update == "sequential"),
             begin=session["begin"],
             lengths=self._lengths,

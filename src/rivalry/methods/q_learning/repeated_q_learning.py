@@ -21,7 +21,7 @@ from rivalry.methods.q_learning.options import (
     Numbers,
     StepSize,
     Stopping,
-    exploration_of,
+    exploration_tables,
     falling,
     step_size_of,
 )
@@ -40,11 +40,12 @@ from rivalry.methods.q_learning.session_metrics import (
 from rivalry.schema.annotations import Keys
 from rivalry.tables.discretize import TABLE_BYTES
 from rivalry.tables.greedy_play import slots_of, states
-from rivalry.tables.kernels.shapes import CONVERGED, RUNNING, STOPPED, TARGETS, SessionRule
+from rivalry.tables.kernels.shapes import CHOICES, CONVERGED, RUNNING, STOPPED, TARGETS, UCB, SessionRule
 from rivalry.tables.periods import over_periods
 from rivalry.tables.repeated import RepeatedWorld, followers, repeated_form
 
 Session = dict[str, np.ndarray]
+Target = Literal["max", "on_policy", "expected"]
 
 USUAL_GAMMA = 0.95
 USUAL_STOPPING: Stopping = {"stable_periods": 100_000, "max_periods": 1_000_000_000}
@@ -69,8 +70,13 @@ class RepeatedQLearning(BaseLearner):
     the payoffs that each would have brought.
 
     ``exploration``, ``step_size`` and ``stopping`` are the tables of all Q-learners (`Exploration`,
-    `StepSize`, `Stopping`). The greedy action changes only when another is strictly better; initially it is
-    the lowest of the best.
+    `StepSize`, `Stopping`). Players may differ: ``target``, ``counterfactual``, ``exploration``, ``gamma``,
+    ``observation`` and ``memory`` take a list with one entry per player. With ``kind = "ucb"`` a player
+    chooses in each state the action of largest ``Q + c R sqrt(ln N / n)``, of several one at random; ``n``
+    counts its choices of the action in that state, ``N`` all its choices there, and actions never chosen
+    come first. ``c`` is ``bonus``, ``R`` the range of the player's payoffs over ``1 - gamma``. With ``c =
+    sqrt(2)``, ``gamma = 0``, ``memory = 0`` and ``step_size = {power = 1.0}`` this is UCB1. The greedy
+    action changes only when another is strictly better; initially it is the lowest of the best.
 
     Each of ``sessions`` starts from uniform random past rounds with its own stream, from the seed and its
     number. It ends when no player's greedy action has changed for ``stable_periods``,
@@ -119,22 +125,27 @@ class RepeatedQLearning(BaseLearner):
     ----------
     Calvano, Calzolari, Denicolo and Pastorello (American Economic Review 110, 2020); Klein (RAND Journal of
     Economics 52, 2021); Waltman and Kaymak (Journal of Economic Dynamics and Control 32, 2008); Asker,
-    Fershtman and Pakes (AEA Papers and Proceedings 112, 2022).
+    Fershtman and Pakes (AEA Papers and Proceedings 112, 2022); Auer, Cesa-Bianchi and Fischer (Machine
+    Learning 47, 2002), UCB1.
     """
 
     sessions: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 100
     step_size: Annotated[
-        Numbers | StepSize, Gt(0), Le(1), Keys(StepSize, ("value", "end")), "step size of the updates"
+        Numbers | StepSize,
+        Gt(0),
+        Le(1),
+        Keys(StepSize, ("value", "end", "power")),
+        "step size of the updates",
     ] = 0.15
     gamma: Annotated[
         float | list[float] | None, Ge(0), Lt(1), "discount factor per period (default: the game's, or 0.95)"
     ] = None
     exploration: Annotated[
-        Numbers | Exploration,
+        Numbers | Exploration | list[Exploration],
         Ge(0),
         Le(1),
-        Keys(Exploration, ("kind", "start", "decay", "temperature")),
-        "how actions are tried; softmax takes temperature in place of start",
+        Keys(Exploration, ("kind", "start", "decay", "temperature", "bonus")),
+        "how actions are tried, one table or one per player; softmax takes temperature, ucb bonus for start",
     ] = field(default_factory=lambda: Exploration(kind="greedy", start=1.0, decay=4e-6))
     observation: Annotated[
         str | list[str],
@@ -148,8 +159,12 @@ class RepeatedQLearning(BaseLearner):
     initial_q: Annotated[
         str | float | Table, "initial values: mean_payoff, a number, or {kind = 'uniform', min, max}"
     ] = "mean_payoff"
-    target: Annotated[Literal["max", "on_policy", "expected"], "target: the value of the next state"] = "max"
-    counterfactual: Annotated[bool, "update all actions as if played, not the one played alone"] = False
+    target: Annotated[
+        Target | list[Target], "target: the value of the next state; one, or one per player"
+    ] = "max"
+    counterfactual: Annotated[
+        bool | list[bool], "update all actions as if played, not the one played alone; one, or one per player"
+    ] = False
     roles: Annotated[
         str | Table | list[Any],
         "learns, random, {kind = 'fixed' | 'policy' | 'oracle', ..}, or one per player",
@@ -177,15 +192,15 @@ class RepeatedQLearning(BaseLearner):
     def __check_init__(self) -> None:
         check_action_grid(self.action_grid)
         check_roles(self.roles)
-        table = exploration_of(self.exploration)
-        if table["kind"] == "softmax" and table["start"] != 0:
-            raise ValueError("exploration.start: is for kind = 'greedy'; softmax starts at temperature")
+        for name, table in exploration_tables(self.exploration).items():
+            if table["kind"] == "softmax" and table["start"] != 0:
+                raise ValueError(f"{name}.start: is for kind = 'greedy'; softmax starts at temperature")
         step_size_of(self.step_size)
         if not isinstance(self.initial_q, str):
             initial_bounds(self.initial_q)
         elif self.initial_q != "mean_payoff":
             raise ValueError(f"initial_q: {self.initial_q!r} must be 'mean_payoff', a number or a table")
-        if self.counterfactual and self.target != "max":
+        if self.counterfactual is True and np.any(np.atleast_1d(self.target) != "max"):
             raise ValueError(f"target: {self.target!r} must be 'max' with counterfactual updates")
         if self.average_last is not None and self.average_last > (self._stable or self._most):
             name = "stable_periods" if self._stable else "max_periods"
@@ -232,9 +247,9 @@ class RepeatedQLearning(BaseLearner):
         """Return a guess: sessions tend to converge when exploration has nearly vanished; 0 without decay."""
         if not self._stable:
             return self._most
-        table = exploration_of(self.exploration)
-        slowest = float(np.min(falling(table, len(world.tables.sizes)).beta))
-        return int(FADED / slowest) + self._stable if table["kind"] == "greedy" and slowest > 0 else 0
+        falls = falling(self.exploration, len(world.tables.sizes))
+        slowest = float(np.min(falls.beta))
+        return int(FADED / slowest) + self._stable if set(falls.kind) == {"greedy"} and slowest > 0 else 0
 
     def begin(self, world: RepeatedWorld, stream: np.random.SeedSequence) -> Session:
         return self._begin(world, stream, None)
@@ -305,12 +320,13 @@ class RepeatedQLearning(BaseLearner):
 
         tables = world.tables
         staged = any(ago == 0 and who < len(tables.sizes) for own in slots_of(tables) for who, ago in own)
-        if self.counterfactual and (len(tables.order) > 1 or staged):
+        rule = self._rule(world)  # checks options with one number per player against the number of players
+        if rule.counterfactual.any() and (len(tables.order) > 1 or staged):
             raise ValueError("counterfactual: needs a game in which all move at once")
-        self._rule(world)  # checks options with one number per player against the number of players
         streams = draws.streams(stream, self.sessions)
         counted, roles = self.average_last is not None, self._roles(world)
-        session = sessions.initial_session(tables, roles, self._initial(world), streams, start, counted)
+        initial, plays = self._initial(world), bool(rule.counted)
+        session = sessions.initial_session(tables, roles, initial, streams, start, counted, plays)
         expected = self.expected_steps(world)
         periods = marks(world, roles, self.sessions, expected, self.checkpoints)
         session["marks"], session["noted"] = periods, np.zeros(1, dtype=np.int64)
@@ -345,26 +361,41 @@ class RepeatedQLearning(BaseLearner):
     def _rule(self, world: RepeatedWorld) -> SessionRule:
         """Return the kernel's rule; players that do not learn follow a policy, or are random: epsilon 1."""
         tables, players, roles = world.tables, len(world.tables.sizes), self._roles(world)
-        table = exploration_of(self.exploration)
-        falls = falling(table, players)
+        falls, gamma = falling(self.exploration, players), self.discounts(world)
         learns = np.array([role.kind == LEARNS for role in roles])
         beta, seen = np.where(learns, falls.beta, 0.0), states(tables)
+        choice = np.array([CHOICES.index(kind) for kind in falls.kind]) * learns
+        # the bonus is in units of the range of an action's value: the same choices in other units of payoffs
+        ranges = np.ptp(tables.payoff, axis=(0, 2)) / (1 - gamma)
+        scale = falls.scale * np.where(choice == UCB, ranges, 1.0)
+        words = each_player("target", self.target, players, str)
+        target = np.array([TARGETS.index(word) for word in words]) * learns
+        counterfactual = each_player("counterfactual", self.counterfactual, players, bool) & learns
+        for player in np.flatnonzero(counterfactual & (target > 0)).tolist():
+            raise ValueError(f"target: {str(words[player])!r} must be 'max' with counterfactual updates")
         size = step_size_of(self.step_size)
+        counted = (choice == UCB) | (size["power"] > 0)
+        if np.any(counterfactual & counted):
+            raise ValueError(
+                "counterfactual: updates all actions; ucb and step_size.power count those chosen"
+            )
         alpha = each_player("step_size", size["value"], players)
         last = each_player("step_size.end", size.get("end", alpha), players)
         return SessionRule(
             alpha=alpha,
             alpha_change=(last - alpha) / self._most,
-            gamma=self.discounts(world),
-            scale=np.where(learns, falls.scale, [float(role.kind == RANDOM) for role in roles]),
+            power=np.full(players, size["power"]),
+            gamma=gamma,
+            scale=np.where(learns, scale, [float(role.kind == RANDOM) for role in roles]),
             beta=beta,
             decay=np.exp(-beta),
             learns=learns.astype(np.int64),
             value_from=sessions.offsets(tables.sizes * seen),
             state_from=sessions.offsets(seen),
-            target=TARGETS.index(self.target),
-            soft=int(table["kind"] == "softmax"),
-            counterfactual=int(self.counterfactual),
+            target=target.astype(np.int64),
+            choice=choice.astype(np.int64),
+            counterfactual=counterfactual.astype(np.int64),
+            counted=int(np.any(counted)),
             window=self._stable,
             limit=self._most,
             tally_from=(self._stable or self._most) - self.average_last if self.average_last else 2**62,

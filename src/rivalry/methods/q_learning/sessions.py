@@ -22,12 +22,13 @@ def initial_session(
     streams: np.ndarray,
     start: np.ndarray | None,
     counted: bool = False,
+    plays: bool = False,
 ) -> Session:
     """Return the arrays of new sessions, one for each of ``streams [session 2]``, which are advanced.
 
     ``initial`` are the values of a session, ``[entry]``, or two bounds of uniform draws. Past rounds are
     uniform over joint actions, or all equal ``start [player]``. ``counted`` adds counters of the joint
-    actions played last.
+    actions played last, ``plays`` counters of every entry's decisions.
     """
     from rivalry.tables.kernels import draws
 
@@ -66,6 +67,7 @@ def initial_session(
         "level": np.zeros((sessions, players)),
         "tally": np.zeros((sessions, players)),
         "counts": np.zeros((sessions, tables.payoff.shape[2] if counted else 0), dtype=np.int64),
+        "plays": np.zeros((sessions, int(value_from[-1]) if plays else 0), dtype=np.int64),
     }
 
 
@@ -110,8 +112,8 @@ def pair_of(tables: FiniteGame, rule: SessionRule) -> Pair | None:
     """Return the game in the form of the two-player kernel, or None for the general one."""
     rows = [[who for who in row if who >= 0] for row in tables.order.tolist()]
     one, turns = rows[0][0], len(rows) == 2
-    usual = rule.target == MAX and not rule.soft and not rule.counterfactual
-    known = rows in ([[one, 1 - one]], [[one], [1 - one]])
+    usual = not any(np.any(part) for part in (rule.target != MAX, rule.choice, rule.counterfactual))
+    known = not rule.counted and rows in ([[one, 1 - one]], [[one], [1 - one]])
     if len(tables.sizes) != 2 or not usual or not known or tables.payoff.shape[0] != 1:
         return None
     slots = slots_of(tables)

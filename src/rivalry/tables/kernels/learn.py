@@ -17,16 +17,26 @@ BELOW_ONE = 1.0 - 2.0**-53
 
 
 @bare
-def explore(kind, low, high, step, length, epsilon):  # type: ignore[no-untyped-def]
+def explore(kinds, low, high, step, length, epsilon):  # type: ignore[no-untyped-def]
     """Write every player's exploration probability at a step of an epoch of ``length`` to ``epsilon``."""
-    players = low.shape[0]
+    players, kind = low.shape[0], kinds[0]
+    fades(kind, low, high, step, length, 0, players, epsilon)
+    for player in range(1, players):  # most often all are alike
+        if kinds[player] != kind:
+            fades(kinds[player], low, high, step, length, player, player + 1, epsilon)
+
+
+@bare
+def fades(kind, low, high, step, length, first, end, epsilon):  # type: ignore[no-untyped-def]
+    """Write the exploration probabilities of the players from ``first`` to ``end`` by one schedule."""
     if kind == LOG:
+        players = float(low.shape[0])
         falls = inf if step == 0 else log(10.0 * players) / log(step + 1.0) + players / log2(step + 1.0)
-        for player in range(players):
+        for player in range(first, end):
             epsilon[player] = min(max(high[player] * falls, low[player]), 1.0)
         return
     wave = 1.0 + cos(pi * (step / length)) if kind == COSINE else 2.0
-    for player in range(players):
+    for player in range(first, end):
         epsilon[player] = low[player] + (high[player] - low[player]) / 2 * wave
 
 

@@ -13,7 +13,7 @@ Two players with at most one round of memory have a loop of their own, `play_pai
 
 from __future__ import annotations
 
-from math import exp, inf
+from math import exp, inf, log, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -21,14 +21,16 @@ import numpy as np
 from rivalry.core.array_games import FiniteGame
 from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.draws import uniform, unit, word
-from rivalry.tables.kernels.learn import choose, expected_value
+from rivalry.tables.kernels.learn import best, choose, expected_value
 from rivalry.tables.kernels.rounds import book, buffers, credit, joint_of, observation, open_round
 from rivalry.tables.kernels.shapes import (
     CONVERGED,
     MAX,
     ON_POLICY,
     RUNNING,
+    SOFTMAX,
     STOPPED,
+    UCB,
     Pair,
     SessionArrays,
     SessionRule,
@@ -59,6 +61,7 @@ def play(
             sessions.level[session],
             sessions.tally[session],
             sessions.counts[session],
+            sessions.plays[session],
         )
         _play_one(game, rule, own, desk, steps)
 
@@ -110,29 +113,36 @@ def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     """Observe, update the pending value and choose an action; return whether a greedy action changed."""
     state, size = observation(game, own.recent, desk.sizes, player, 0), game.sizes[player]
     first, number, changed = rule.state_from[player], uniform(own.stream), False
-    row = own.values[rule.value_from[player] + state * size : rule.value_from[player] + (state + 1) * size]
-    level, soft = own.level[player], rule.soft and rule.learns[player]
-    greedy, action = own.greedy[first + state], -1
-    if rule.target == ON_POLICY:  # chosen before the values are updated
-        action = _choose(row, size, level, soft, greedy, number, desk.weights)
+    entry, level, target, choice = rule.value_from[player], own.level[player], rule.target[player], 0
+    here = entry + state * size  # of the state's first entry
+    row, greedy, action = own.values[here : here + size], own.greedy[first + state], -1
+    if rule.learns[player]:
+        choice = rule.choice[player]
+    if target == ON_POLICY:  # chosen before the values are updated
+        action = _choose(row, own.plays, here, size, level, choice, greedy, number, desk.weights)
     if own.pending[player, 0] >= 0:
-        if rule.counterfactual:
+        if rule.counterfactual[player]:
             changed = _teach_all(game, rule, own, desk, player)
         else:
-            worth = row[greedy] if rule.target == MAX else row[action]
-            if rule.target != MAX and rule.target != ON_POLICY:
-                worth = _mean(row, size, level, soft, greedy, desk.weights)
+            worth = row[greedy] if target == MAX else row[action]
+            if target != MAX and target != ON_POLICY:
+                worth = _mean(row, own.plays, here, size, level, choice, greedy, desk.weights)
             aim = own.owed[player, 0] + own.owed[player, 1] * worth
-            values = own.values[rule.value_from[player] : rule.value_from[player + 1]]
+            values = own.values[entry : rule.value_from[player + 1]]
             incumbent, runner = own.greedy[first:], own.runner[first:]
             past, done = own.pending[player, 0], own.pending[player, 1]
             alpha = rule.alpha[player] + rule.alpha_change[player] * own.clock[0]
+            if rule.counted:
+                # a decision is updated before the next is counted: this is its entry's n-th update
+                alpha /= own.plays[entry + past * size + done] ** rule.power[player]
             changed = teach(values, incumbent, runner, size, past, done, aim, alpha)
     if action < 0:
         greedy = own.greedy[first + state]
-        action = _choose(row, size, level, soft, greedy, number, desk.weights)
+        action = _choose(row, own.plays, here, size, level, choice, greedy, number, desk.weights)
     if rule.learns[player]:
         book(own, player, state, action)
+        if rule.counted:
+            own.plays[here + action] += 1
     own.recent[0, player] = action
     return changed
 
@@ -146,17 +156,43 @@ def act(greedy, epsilon, size, number):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _choose(row, size, level, soft, greedy, number, weights):  # type: ignore[no-untyped-def]
-    if soft:
+def _choose(row, plays, here, size, level, choice, greedy, number, weights):  # type: ignore[no-untyped-def]
+    if choice == SOFTMAX:
         return choose(row, size, 0.0, max(level, COLDEST), False, number, weights)
+    if choice == UCB:
+        upper_bounds(row, plays, here, size, level, weights)
+        return choose(weights, size, 0.0, 1.0, True, number, weights)
     return act(greedy, level, size, number)
 
 
 @inline
-def _mean(row, size, level, soft, greedy, weights):  # type: ignore[no-untyped-def]
+def upper_bounds(row, plays, here, size, bonus, bounds):  # type: ignore[no-untyped-def]
+    """Write ``Q + bonus sqrt(ln N / n)`` of every action to ``bounds``; infinite where it was never chosen.
+
+    ``n`` are the ``plays`` of an action in this state, whose first entry is ``here``, and ``N`` is their sum
+    (UCB1; Auer, Cesa-Bianchi and Fischer 2002, fig. 1).
+    """
+    total = 0
+    for k in range(size):
+        total += plays[here + k]
+    for k in range(size):
+        count = plays[here + k]
+        bounds[k] = inf if count == 0 else row[k] + bonus * sqrt(log(total) / count)
+
+
+@inline
+def _mean(row, plays, here, size, level, choice, greedy, weights):  # type: ignore[no-untyped-def]
     """Return the mean of a row over the next choice."""
-    if soft:
+    if choice == SOFTMAX:
         return expected_value(row, size, 0.0, max(level, COLDEST), False, weights)
+    if choice == UCB:
+        upper_bounds(row, plays, here, size, level, weights)
+        largest, ties, among = best(weights, size), 0, 0.0
+        for k in range(size):
+            if weights[k] == largest:
+                ties += 1
+                among += row[k]
+        return among / ties
     total = 0.0
     for k in range(size):
         total += row[k]

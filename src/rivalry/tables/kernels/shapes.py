@@ -32,6 +32,10 @@ TARGETS = ("max", "on_policy", "expected")
 MAX, ON_POLICY, EXPECTED = range(3)
 """Value of a state in updates: the best, that of the next choice, or the mean over the next choice."""
 
+CHOICES = ("greedy", "softmax", "ucb")
+GREEDY, SOFTMAX, UCB = range(3)
+"""Choice that is not uniform: the best action, softmax of the values, or upper confidence bounds."""
+
 RUNNING, CONVERGED, STOPPED = range(3)
 """Status of a session."""
 
@@ -48,9 +52,9 @@ class LearningRule(NamedTuple):
     epsilon_high: np.ndarray  # [player]: the scale of logarithmic exploration
     temperature: np.ndarray  # [player state]
     unit: float  # rewards are payoffs divided by this
-    exploration: int  # FIXED, COSINE or LOG
-    target: int  # MAX, ON_POLICY or EXPECTED
-    greedy: int  # 1: uniform over the best actions when not exploring; 0: softmax
+    exploration: np.ndarray  # [player]: FIXED, COSINE or LOG
+    target: np.ndarray  # [player]: MAX, ON_POLICY or EXPECTED
+    greedy: np.ndarray  # [player]: 1: uniform over the best actions when not exploring; 0: softmax
     asynchronous: int  # 1: in random order, each paid and updated before the next; 0: in the game's order
     begin: np.ndarray  # [player]: the standing action when an epoch begins; -1: drawn
     lengths: np.ndarray  # [epoch]: steps
@@ -79,15 +83,17 @@ class SessionRule(NamedTuple):
     alpha: np.ndarray  # [player]: step size in the first period
     alpha_change: np.ndarray  # [player]: its change per period
     gamma: np.ndarray  # [player]
-    scale: np.ndarray  # [player]: epsilon, or the temperature, in period t is scale exp(-beta t)
+    power: np.ndarray  # [player]: the n-th update of an entry has its step size divided by n^power
+    scale: np.ndarray  # [player]: epsilon, temperature or bonus in period t is scale exp(-beta t)
     beta: np.ndarray  # [player]
     decay: np.ndarray  # [player]: exp(-beta)
     learns: np.ndarray  # [player]: 1; 0: follows the given greedy actions, except with probability epsilon
     value_from: np.ndarray  # [player+1]: first index of a player's values, row-major [state action]
     state_from: np.ndarray  # [player+1]: first index of a player's states
-    target: int  # MAX, ON_POLICY or EXPECTED
-    soft: int  # 1: learners use softmax(value/temperature); 0: epsilon-greedy choice
-    counterfactual: int  # 1: update all actions as if played (simultaneous moves); 0: the one played
+    target: np.ndarray  # [player]: MAX, ON_POLICY or EXPECTED
+    choice: np.ndarray  # [player]: GREEDY (epsilon-greedy), SOFTMAX or UCB
+    counterfactual: np.ndarray  # [player]: 1: update all actions as if played; 0: the one played
+    counted: int  # 1: the decisions for every entry are counted, since some player's rule depends on them
     window: int  # periods without a change of a greedy action that end a session; 0: never
     limit: int  # most periods of a session
     tally_from: int  # period from which payoffs are summed and actions counted
@@ -105,9 +111,10 @@ class SessionArrays(NamedTuple):
     recent: np.ndarray  # [session ago player+2]: actions, nature, signal; 0: the last round's
     pending: np.ndarray  # [session player 2]: state and action of the pending decision; -1: none
     owed: np.ndarray  # [session player 2]: payoff so far, discount so far; 0 and 0 before the first decision
-    level: np.ndarray  # [session player]: epsilon, or the temperature
+    level: np.ndarray  # [session player]: epsilon, the temperature or the bonus
     tally: np.ndarray  # [session player]: sum of payoffs
     counts: np.ndarray  # [session joint]: number of plays of each joint action in these periods
+    plays: np.ndarray  # [session entry], int64: decisions for an entry; width 0 where no rule needs them
 
 
 class Pair(NamedTuple):

@@ -97,14 +97,14 @@ def _settle(rule, own, desk, player, state, choices):  # type: ignore[no-untyped
         return -1
     row, action = own.values[player, state], -1
     epsilon, temperature = desk.epsilon[player], rule.temperature[player, state]
-    if rule.target == MAX:
+    if rule.target[player] == MAX:
         value = best(row, choices)
-    elif rule.target == EXPECTED:
-        value = expected_value(row, choices, epsilon, temperature, rule.greedy, desk.weights)
+    elif rule.target[player] == EXPECTED:
+        value = expected_value(row, choices, epsilon, temperature, rule.greedy[player], desk.weights)
     else:
         # SARSA bootstraps on the choice made next: it is drawn here and returned
         number = uniform(own.stream)
-        action = choose(row, choices, epsilon, temperature, rule.greedy, number, desk.weights)
+        action = choose(row, choices, epsilon, temperature, rule.greedy[player], number, desk.weights)
         value = row[action]
     # rewards since the decision, and the discount over the rounds since
     aim = own.owed[player, 0] + own.owed[player, 1] * value
@@ -122,7 +122,7 @@ def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     if action < 0:
         row, temperature = own.values[player, state], rule.temperature[player, state]
         number, epsilon = uniform(own.stream), desk.epsilon[player]
-        action = choose(row, choices, epsilon, temperature, rule.greedy, number, desk.weights)
+        action = choose(row, choices, epsilon, temperature, rule.greedy[player], number, desk.weights)
     own.visits[player, state] += 1
     book(own, player, state, action)
     if game.action_map.shape[0] > 0:
@@ -183,7 +183,7 @@ def _in_drawn_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-
         _weigh_up(game, contest, own, desk)
         _receive(rule, own, desk, player)
         # the choice that SARSA bootstraps on is made at the player's next turn, and depends on others' moves
-        if rule.target != ON_POLICY:
+        if rule.target[player] != ON_POLICY:
             state = observation(game, own.recent, desk.sizes, player, 1)
             _settle(rule, own, desk, player, state, _choices(game, player))
 
