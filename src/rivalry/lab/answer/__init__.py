@@ -17,6 +17,7 @@ from rivalry.lab.answer.cases import Sentence, points_asked
 from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists
+from rivalry.lab.answer.discounted import per_period
 from rivalry.lab.answer.grammar import lowered
 from rivalry.lab.answer.lists import ResultList
 from rivalry.lab.answer.points import REPEATED, PointResults, points_of, tested, thinned
@@ -74,7 +75,8 @@ class Answer:
         run: Run | None = None,
         parts: Mapping[str, Answer] = MappingProxyType({}),
     ) -> None:
-        self.study, self.data, self.run, self.parts = study, data, run, parts
+        self.study, self.data = (study, data) if parts else per_period(study, data)
+        self.run, self.parts = run, parts
 
     @property
     def title(self) -> str:

@@ -1,0 +1,89 @@
+"""Discounted sums per period, where discount factors differ between the results that are compared."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rivalry.lab.study.names import defaults
+from rivalry.lab.study.words import Words, quantities
+
+if TYPE_CHECKING:
+    from xarray import DataArray, Dataset
+
+SUMS = ("payoff", "exploitability", "payoff_regularised")
+"""Quantities per player that are discounted sums in the games of `HORIZONS`."""
+HORIZONS = {"karma": np.inf, "city": np.inf, "lq": np.inf, "race": 1}
+"""Periods of the families whose payoffs are discounted sums, if a game states no ``horizon``."""
+PER_PERIOD = "_per_period"  # what the name of a quantity gains
+RATE = re.compile(r"(?:types\[(?P<type>\d+)\]\.)?gamma(?:\[(?P<player>\d+)\])?")
+
+
+def per_period(study: Mapping[str, Any], data: Dataset) -> tuple[Mapping[str, Any], Dataset]:
+    """Return a study and its data with discounted sums per period in place of sums with unlike factors.
+
+    A constant stream of 1 per period is worth 1 per period at all discount factors: sums are divided by the
+    sum of the weights of all periods, which is ``1 / (1 - gamma)`` without a last one.
+    """
+    game = study.get("game") or {}
+    own = quantities(study, data) if game.get("family") in HORIZONS and "status" in data else []
+    names = [name for name in own if name in SUMS and "player" in data[name].dims]
+    weights = _weights(game, data, data.sizes.get("player", 0)) if names else None
+    if weights is None or set(weights.dims) == {"player"}:  # no swept key is a discount factor
+        return study, data
+    words, answer = Words(study), dict(study.get("answer") or {})
+    named = {name: f"{name}{PER_PERIOD}" for name in names}
+    found = {new: (data[name] / weights).transpose(*data[name].dims) for name, new in named.items()}
+    for name, new in named.items():
+        found[new].attrs = data[name].attrs | {"long_name": f"{words.quantity(name)} per period"}
+    answer["quantities"] = [named.get(name, name) for name in own]
+    answer["words"] = dict(answer.get("words") or {}) | {
+        new: f"{words.quantity(name)} per period" for name, new in named.items()
+    }
+    if "test" in answer:
+        answer["test"] = _renamed(answer["test"], named)
+    return {**study, "answer": answer}, data.assign(found)
+
+
+def _renamed(test: Mapping[str, Any], named: Mapping[str, str]) -> dict[str, Any]:
+    """Return the test of an answer with other names of quantities."""
+    keys = ("quantity", "above", "below", "equals")
+    found = {k: named.get(str(v), v) if k in keys else v for k, v in test.items()}
+    return found | ({"than": _renamed(test["than"], named)} if "than" in test else {})
+
+
+def _weights(game: Mapping[str, Any], data: Dataset, players: int) -> DataArray | None:
+    """Return the sums of the weights of all periods, of every player at every point; None where unknown."""
+    from xarray import DataArray
+
+    family = str(game["family"])
+    known = defaults(family, ["game.gamma"], game) | dict(game)
+    types = [dict(one) for one in known.get("types") or ()]
+    rates = np.full(players, np.nan)
+    rates[:] = known.get("gamma", np.nan) if np.size(known.get("gamma", 0.0)) in (1, players) else np.nan
+    for k, own in enumerate(types[:players]):
+        rates[k] = own.get("gamma", rates[k])
+    rate, index = DataArray(rates, dims="player"), DataArray(np.arange(players), dims="player")
+    for name in map(str, data.coords):
+        if match := RATE.fullmatch(name):
+            values = DataArray(np.array([_numbers(v, players) for v in data[name].values.ravel().tolist()]))
+            values = DataArray(values.values, dims=(*(data[name].dims or ("one",)), "player"))
+            values = values if data[name].dims else values.isel(one=0)
+            which = match["type"] or match["player"]
+            rate = values if which is None else values.where(index == int(which), rate)
+    periods: Any = known.get("horizon", HORIZONS[family])
+    if periods == 1 or "period_weights" in known or "horizon" in data.coords or bool(rate.isnull().any()):
+        return None
+    periods = float(periods)
+    sums = 1 / (1 - rate) if np.isinf(periods) else sum(rate**t for t in range(int(periods)))
+    return sums * rate ** float(known.get("discount_offset", 0))
+
+
+def _numbers(value: Any, players: int) -> np.ndarray:
+    """Return every player's discount factor from the value of a coordinate, which may be a list in words."""
+    known = np.asarray(json.loads(value) if isinstance(value, str) else value, dtype=float)
+    return np.broadcast_to(known, (players,)) if known.size in (1, players) else np.full(players, np.nan)

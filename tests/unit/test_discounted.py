@@ -1,0 +1,92 @@
+"""Values under different discount factors are compared per period."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import rivalry as rv
+from rivalry.core.results import Record, collect
+from rivalry.lab.answer import Answer
+
+
+def study(family: str, **game: Any) -> dict[str, Any]:
+    about = {"quantities": ["payoff"], "words": {"player 0": "the first", "player 1": "the second"}}
+    method = [{"name": "one", "kind": "newton"}]
+    return {"game": {"family": family, **game}, "method": method, "expect": [], "plots": [], "answer": about}
+
+
+def swept(key: str, values: Sequence[Any], payoffs: Sequence[Sequence[float]]) -> xr.Dataset:
+    rows: list[tuple[dict[str, Any], Record]] = [
+        (
+            {key: value, "algorithm": "one"},
+            {"status": ((), np.asarray("converged")), "payoff": (("player",), np.array(own))},
+        )
+        for value, own in zip(values, payoffs, strict=True)
+    ]
+    return collect(rows, {key: list(values), "algorithm": ["one"]})
+
+
+def told(about: dict[str, Any], data: xr.Dataset) -> str:
+    return " ".join(one.text for one in Answer(about, data).sentences)
+
+
+def test_a_value_that_rises_with_patience_alone_is_told_per_period() -> None:
+    """26.68 at a factor of 0.8 is 5.336 per period, 510.2 at 0.99 is 5.102."""
+    answer = Answer(study("karma"), swept("gamma", [0.8, 0.99], [[26.68], [510.2]]))
+    text = answer.sentences[0].text
+    assert "payoff per period" in text
+    assert "falls from 5.336 to 5.102" in text
+    assert answer.table is not None
+    assert "payoff per period" in answer.table.columns
+
+
+def test_sums_with_one_discount_factor_stay_sums() -> None:
+    text = told(study("karma", gamma=0.9), swept("max_karma", [4, 8], [[20.0], [30.0]]))
+    assert "the payoff rises from 20 to 30" in text
+
+
+def test_payoffs_that_are_no_sums_stay_as_they_are() -> None:
+    text = told(study("market"), swept("gamma", [0.8, 0.99], [[20.0, 20.0], [30.0, 30.0]]))
+    assert "rises from 20 to 30" in text
+
+
+def test_games_of_one_period_have_no_sums() -> None:
+    rows = swept("gamma", [0.5, 1.0], [[1.0, 2.0], [1.0, 2.0]])
+    assert "payoff_per_period" not in Answer(study("race"), rows).data
+
+
+def test_lists_of_discount_factors_are_read() -> None:
+    rows = swept("gamma", ["[0.5, 1.0]", "[1.0, 1.0]"], [[1.9375, 5.0], [10.0, 10.0]])
+    text = told(study("race", horizon=5), rows)  # 1 and 2 in each of five periods
+    assert "payoff per period" in text
+    assert re.search(r"\b1\b.*\b2\b", text)
+
+
+@pytest.mark.parametrize("key", ["gamma", "gamma[1]"])
+def test_a_constant_stream_is_worth_the_same_at_all_discount_factors(key: str) -> None:
+    """Against sums of a thousand periods, or of five."""
+    factors = np.array([0.3, 0.9])
+    for horizon, periods in (("inf", 1000), (5, 5)):
+        about = study("race", horizon=horizon, gamma=[0.5, 0.5])
+        weights = [[0.5, gamma] if key == "gamma[1]" else [gamma, gamma] for gamma in factors]
+        sums = [[sum(2.0 * gamma**t for t in range(periods)) for gamma in own] for own in weights]
+        (first, second) = Answer(about, swept(key, factors.tolist(), sums)).points
+        for one in (first, second):
+            assert [row.mean for row in one.quantities["payoff_per_period"]] == pytest.approx([2.0])
+
+
+def test_a_karma_game_is_solved_and_told_per_period() -> None:
+    """Without bids agents win half of the steps, whatever they do: the loss per step is the same."""
+    found = []
+    for gamma in (0.0, 0.5):
+        game = rv.games.karma(max_karma=2, mean_karma=1.0, gamma=gamma)
+        found.append([float(rv.solve(game, rv.methods.Evaluate(), start="zero").payoff[0])])
+    values = Answer(study("karma"), swept("gamma", [0.0, 0.5], found)).points
+    first, second = (one.quantities["payoff_per_period"][0].mean for one in values)
+    assert first == pytest.approx(second, rel=1e-9)
