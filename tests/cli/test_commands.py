@@ -600,3 +600,32 @@ def test_the_doctor_lists_a_package_of_several_extras_once(
         remedy("deep"),
     )
     assert "c" not in rows
+
+
+def test_show_of_a_run_prints_its_answer(rivalry: Command) -> None:
+    rivalry("run", "matrix_classics", "--out", "runs/one")
+    folder = rivalry("show", "runs/one").out
+    question = "".join(load_study("matrix_classics").resolved()["question"].split())
+    assert question in "".join(folder.split())
+    assert rivalry("show", "runs/one/").out == folder
+    assert rivalry("show", "runs/one", "--json").value["sentences"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("plain", "plain: not a run folder (no study.json in it)"),
+        ("runs/none", "runs/none: no such run folder or study file"),
+        ("none.zip", "none.zip: no such file"),
+        (
+            "one.zip",
+            "one.zip: is a packed run; check it by `rivalry verify one.zip`, or unpack it and show its",
+        ),
+    ],
+)
+def test_show_refuses_what_is_no_run_in_one_line(rivalry: Command, name: str, words: str) -> None:
+    Path("plain").mkdir()
+    Path("one.zip").touch()
+    found = rivalry("show", name)
+    assert found.err.startswith(f"rivalry: {words}")
+    assert found.err.count("\n") == 1

@@ -470,3 +470,18 @@ def test_lists_that_go_with_a_key_in_words_have_no_column() -> None:
     whole = Answer(words, data).table_of(None, constants=True)
     assert whole is not None
     assert "chain" in whole.columns  # exports have all keys
+
+
+def test_a_single_player_has_other_choices_and_no_rivals() -> None:
+    def alone(claim: str, **values: Any) -> Record:
+        own = {"profile": [[0.5]], "regret": [0.0], "bound": [0.02], "payoff": [1.0], "at_stake": [10.0]}
+        return result(claim, **(own | values))
+
+    assert (
+        said(swept([alone("equilibrium")]))
+        == "It is an equilibrium; no other choice gives more by over 0.02."
+    )
+    exact = said(swept([alone("equilibrium", bound=[0.0])]))
+    assert exact == "It is an equilibrium; no other choice gives more."
+    refuted = said(swept([alone("not an equilibrium", regret=[0.3], bound=[0.3])]))
+    assert refuted == "It is not an equilibrium: the player could gain 0.3 and no gain exceeds 0.3."

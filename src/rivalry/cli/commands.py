@@ -170,11 +170,13 @@ def list_(
 def show(
     name: Annotated[
         str,
-        typer.Argument(metavar="STUDY|GAME|METHOD|PLOT|FILE.py:NAME", help="What to show; no file is run."),
+        typer.Argument(
+            metavar="STUDY|RUN|GAME|METHOD|PLOT|FILE.py:NAME", help="What to show; no file is run."
+        ),
     ],
     json: Json = False,
 ) -> int:
-    """Show a study, game, method or plot, or a class in a file.
+    """Show a study, the answer of a run, a game, method or plot, or a class in a file.
 
     Parameters are listed with units, defaults and bounds. `plots.NAME` is a plot whose name is that of a
     game or study too.

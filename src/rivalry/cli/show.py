@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 from itertools import islice
 from pathlib import Path
+from shlex import quote
 from textwrap import fill
 from typing import Any
 
@@ -134,15 +135,26 @@ def _entry(row: Mapping[str, Any], key: str) -> Any:
 
 
 def describe(name: str) -> tuple[Any, str]:
-    """Return what is known of a study, game, method, plot or object of a file, as JSON and as text.
+    """Return what is known of a study, run, game, method, plot or object of a file, as JSON and as text.
 
     Raises
     ------
     study.StudyError
         For an unknown name.
+    StoreError
+        For a folder that is no run.
     """
     if is_file(name):
         return _own(name)
+    if os.path.isdir(name) and name not in {*GAMES, *METHODS, *PLOTS, *study.studies()}:
+        return _run(Path(name))
+    if name.endswith(".zip"):
+        what = (
+            f"is a packed run; check it by `rivalry verify {quote(name)}`, or unpack it and show its folder"
+        )
+        raise study.StudyError(what if os.path.isfile(name) else "no such file", where=name)
+    if "/" in name and not name.endswith(".toml") and not os.path.lexists(name):
+        raise study.StudyError("no such run folder or study file", where=name)
     if name in study.studies() or name.endswith(".toml") or "/" in name:
         one = study.load_study(name)
         full = _full_run_of(one)
@@ -162,6 +174,17 @@ def describe(name: str) -> tuple[Any, str]:
         missing_home(name) or f"no study, game, method or plot of that name; {hint}",
         where=name,
     )
+
+
+def _run(folder: Path) -> tuple[Any, str]:
+    """Return the answer of a run from its stored results; no file of the user is run, nothing is written."""
+    from rivalry.cli.summary import answer_lines
+    from rivalry.lab.answer import answer_of
+    from rivalry.lab.store import Run
+
+    run = Run.open(folder)
+    answer = answer_of(run)
+    return answer.as_json(), "\n".join([run.title, *answer_lines(run, answer)])
 
 
 _SECTION = re.compile(r"\n(Returns|Raises|Examples|References)\n-+\n.*", re.DOTALL)

@@ -32,13 +32,8 @@ def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> st
     cells = run.counts()
     quick = ", quick form" if run.head["study"].get("quick_form") else ""
     lines = [f"{run.name}: {status_of(cells)}, {cells['done']} of {cells['total']} cells{quick}"]
-    lines += ["", answer.question] * bool(answer.question)
     brief = bool(answer.parts) and not verbose
-    if answer.parts:
-        lines += [*(line for name, part in answer.parts.items() for line in ("", *_of_part(name, part))), ""]
-    else:
-        lines += ["", *(one.text for one in answer.sentences), "", *_table(run, answer)]
-    lines += [] if brief else answer.caveats
+    lines += _said(run, answer, brief=brief)
     # over all parts: a warning of several parts is one line
     rows = warnings_of([notes for part in parts.values() for notes in part.warnings().values()])
     lines += [f"warning: {line}" for line in warning_lines(rows)]
@@ -50,6 +45,21 @@ def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> st
         lines += [*full_runs(parts.values()), *(claims(answer) if verbose else []), how_to_cite(run)]
     fitted = [line if "\n" in line else output.paragraph(line) for line in lines]
     return "\n".join([*fitted, str(report)])
+
+
+def answer_lines(run: Run, answer: Answer) -> list[str]:
+    """Return question, sentences, table and caveats of a run as paragraphs."""
+    lines = _said(run, answer, brief=False)
+    return [line if "\n" in line else output.paragraph(line) for line in lines]
+
+
+def _said(run: Run, answer: Answer, *, brief: bool) -> list[str]:
+    lines = ["", answer.question] * bool(answer.question)
+    if answer.parts:
+        lines += [*(line for name, part in answer.parts.items() for line in ("", *_of_part(name, part))), ""]
+    else:
+        lines += ["", *(one.text for one in answer.sentences), "", *_table(run, answer)]
+    return lines + ([] if brief else answer.caveats)
 
 
 def _of_part(name: str, answer: Answer) -> list[str]:

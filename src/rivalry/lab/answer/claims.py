@@ -235,7 +235,7 @@ def _clause(claim: str, rows: Sequence[PointResults], words: Words) -> str:
         )
         own = one.regret[result][~np.isnan(one.regret[result])]
         same = len(own) > 1 and bool(np.all(np.abs(own - most) <= 1e-6 * most))
-        who = "each player" if same else "a player" if len(own) == 1 else _who(one, player)
+        who = _whose(one, player, same=same)
         return f"{who} could gain {'up to ' * (len(rows) > 1)}{number_in_words(most)}"
     if claim == "no deviation found":
         return "no profitable deviation was found by a search"
@@ -276,17 +276,20 @@ def _at_most(rows: Sequence[PointResults]) -> str:
     """Return the largest bound of equilibria, rounded up, and how near an exact one is proved."""
     bounds = np.concatenate([one.bound.ravel() for one in rows])
     most = float(np.max(bounds[np.isfinite(bounds)], initial=0.0))
-    said = (
-        f"no player can gain more than {radius_in_words(most)}"
-        if most > 0
-        else "no player can gain by deviating"
-    )
+    said = _no_gain(rows, radius_in_words(most)) if most > 0 else _no_gain(rows)
     if rows and not any(np.isnan(one.radius) for one in rows):
         radius = radius_in_words(max(one.radius for one in rows))
         said += f", and an exact equilibrium is proved within {radius}"
         verified = verified_in_words([line for one in rows for line in one.verified], brief=True)
         said += f", {verified}" * bool(verified)
     return said
+
+
+def _no_gain(rows: Sequence[PointResults], above: str = "") -> str:
+    """Return that nobody can gain more than a bound, or anything."""
+    if rows and all(one.has_one_player for one in rows):
+        return f"no other choice gives more{f' by over {above}' * bool(above)}"
+    return f"no player can gain more than {above}" if above else "no player can gain by deviating"
 
 
 def _more(claim: str, rows: Sequence[PointResults]) -> str:
@@ -313,7 +316,7 @@ def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
     )
     own = one.regret[result][~np.isnan(one.regret[result])]
     same = len(own) > 1 and bool(np.all(np.abs(own - most) <= 1e-6 * most))
-    who = "each player" if same else "a player" if one.regret.shape[1] == 1 else _who(one, player)
+    who = _whose(one, player, same=same)
     # where another player is the one that gains, the largest gain is not that of all results
     others = any(gains.any() and not gains[player : player + 1].any() for r in rows for gains in r.refuting)
     could = "could by an estimate gain" if one.estimated else "could gain"
@@ -373,6 +376,13 @@ def _by_player(rows: Sequence[PointResults], words: Words, several: bool, first:
         parts.append(f"{who} at {where} {amount}{_beside(one, words, several)}")
     rest = len(parts) - MOST
     return "; ".join(parts[:MOST]) + f"; {rest} other player{'s' * (rest > 1)} less" * (rest > 0)
+
+
+def _whose(one: PointResults, player: int, *, same: bool) -> str:
+    """Return who could gain: each player, a player of a population, or one by name."""
+    if same or one.regret.shape[1] > 1:
+        return "each player" if same else _who(one, player)
+    return "the player" if one.has_one_player else "a player"
 
 
 def _who(one: PointResults, player: int) -> str:

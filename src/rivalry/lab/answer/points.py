@@ -118,6 +118,12 @@ class PointResults:
         return self._certified("at_stake")
 
     @property
+    def has_one_player(self) -> bool:
+        """Whether the game is a choice of a single player, and not of a population."""
+        profile = self._known.get("profile")
+        return profile is not None and profile.dims[-2:] == ("player", "axis") and self.regret.shape[1] == 1
+
+    @property
     def exchangeable(self) -> bool:
         """Whether all players have the same part in the game."""
         groups = self._own.get("exchangeable", np.array([[0, 1]]))  # of each player
