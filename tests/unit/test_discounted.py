@@ -46,6 +46,13 @@ def test_a_value_that_rises_with_patience_alone_is_told_per_period() -> None:
     assert "payoff per period" in answer.table.columns
 
 
+def test_figures_draw_what_sentences_tell() -> None:
+    about = study("karma") | {"plots": [{"kind": "scenario", "quantities": ["payoff"]}]}
+    figure = Answer(about, swept("gamma", [0.8, 0.99], [[26.68], [510.2]])).figure
+    assert figure is not None
+    assert figure["options"]["quantities"] == ["payoff_per_period"]
+
+
 def test_sums_with_one_discount_factor_stay_sums() -> None:
     text = told(study("karma", gamma=0.9), swept("max_karma", [4, 8], [[20.0], [30.0]]))
     assert "the payoff rises from 20 to 30" in text

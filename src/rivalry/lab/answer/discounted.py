@@ -46,7 +46,22 @@ def per_period(study: Mapping[str, Any], data: Dataset) -> tuple[Mapping[str, An
     }
     if "test" in answer:
         answer["test"] = _renamed(answer["test"], named)
-    return {**study, "answer": answer}, data.assign(found)
+    figures = [_plot_entry(entry, named) for entry in study.get("plots", ())]
+    return {**study, "answer": answer, "plots": figures}, data.assign(found)
+
+
+def _plot_entry(entry: Any, named: Mapping[str, str]) -> Any:
+    """Return an entry of a study's plots with other names of quantities."""
+    if not isinstance(entry, Mapping):
+        return entry
+    found = dict(entry)
+    if "quantity" in found:
+        found["quantity"] = named.get(str(found["quantity"]), found["quantity"])
+    if "quantities" in found:
+        several = found["quantities"]
+        several = [several] if isinstance(several, str) else several
+        found["quantities"] = [named.get(name, name) for name in several]
+    return found
 
 
 def _renamed(test: Mapping[str, Any], named: Mapping[str, str]) -> dict[str, Any]:

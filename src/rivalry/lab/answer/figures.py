@@ -15,6 +15,7 @@ from rivalry import plots
 from rivalry.core.files import folder_for, write
 from rivalry.core.results import dataset
 from rivalry.lab.answer import figure_file, kind_and_options
+from rivalry.lab.answer.discounted import per_period
 from rivalry.lab.study.expect import is_fixed
 from rivalry.lab.study.words import Words
 from rivalry.plots.families import default_figures
@@ -77,6 +78,7 @@ def draw(
     they are drawn of after the others.
     """
     folder_for(folder)
+    study, data = per_period(study, data)
     wanted = enumerate(study["plots"], start=1)
     panels = _once([_draw(k, entry, study, data, folder, stored, form) for k, entry in wanted])
     panels = panels or _draw_defaults(study, data, folder, stored, run, form)
