@@ -485,3 +485,5 @@ def test_a_single_player_has_other_choices_and_no_rivals() -> None:
     assert exact == "It is an equilibrium; no other choice gives more."
     refuted = said(swept([alone("not an equilibrium", regret=[0.3], bound=[0.3])]))
     assert refuted == "It is not an equilibrium: the player could gain 0.3 and no gain exceeds 0.3."
+    led = study(game={"family": "market", "stages": [[0], [1]]})  # of the leader alone
+    assert said(swept([alone("equilibrium")]), led).endswith("no player can gain more than 0.02.")

@@ -121,7 +121,8 @@ class PointResults:
     def has_one_player(self) -> bool:
         """Whether the game is a choice of a single player, and not of a population."""
         profile = self._known.get("profile")
-        return profile is not None and profile.dims[-2:] == ("player", "axis") and self.regret.shape[1] == 1
+        strategies = profile is not None and profile.dims[-2:] == ("player", "axis")
+        return strategies and self.regret.shape[1] == 1 and not self.words.has_roles
 
     @property
     def exchangeable(self) -> bool:

@@ -119,6 +119,11 @@ class Words:
         named = _WHO.sub(lambda match: self._player(int(match[1])), entry)
         return self._own.get(entry, named)
 
+    @property
+    def has_roles(self) -> bool:
+        """Whether the players are a leader and a follower, of whom one may be certified alone."""
+        return bool(self._roles)
+
     def _player(self, k: int) -> str:
         named = self._own.get(f"player {k}")
         return named or self._roles.get(k, f"{self._noun} {k}")
