@@ -900,3 +900,11 @@ def test_values_of_keys_have_names_in_places() -> None:
 
 
 NAMES = {0.05: "half", 0.1: "full"}
+
+
+def test_a_quantity_that_only_the_dataset_has_is_a_caveat() -> None:
+    sums = {"pattern": (("session",), np.array(["none", "cycle"]))}
+    data = swept({"one": [record(turnout=1.0) | sums]})
+    line = "pattern is asked for, but no sentence or table has it, only the dataset"
+    assert line in Answer(study(quantities=["turnout", "pattern"]), data).caveats
+    assert line not in Answer(study(quantities=["turnout"]), data).caveats

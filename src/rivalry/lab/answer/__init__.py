@@ -19,7 +19,7 @@ from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judg
 from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists
 from rivalry.lab.answer.discounted import per_period
 from rivalry.lab.answer.grammar import lowered
-from rivalry.lab.answer.lists import ResultList
+from rivalry.lab.answer.lists import COLUMNS_OF, ResultList
 from rivalry.lab.answer.points import REPEATED, PointResults, points_of, tested, thinned
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.answer.summary import summarise, tiled
@@ -226,9 +226,18 @@ class Answer:
         own = (self.study.get("answer") or {}) if self.points else {}
         asked = dict.fromkeys([*(own.get("quantities") or ()), *tested(own.get("test") or {})])
         known = [str(name) for name in self.data.variables]
-        return [
-            f"{name} is in no cell of this run; {near(name, known)}" for name in asked if name not in known
-        ] + [f"answer.test: no row of this run has {name}" for name in self._absent_rows]
+        lost = [name for name in own.get("quantities") or () if name in known and self._is_lost(name)]
+        return (
+            [f"{name} is in no cell of this run; {near(name, known)}" for name in asked if name not in known]
+            + [f"{name} is asked for, but no sentence or table has it, only the dataset" for name in lost]
+            + [f"answer.test: no row of this run has {name}" for name in self._absent_rows]
+        )
+
+    def _is_lost(self, name: str) -> bool:
+        """Return whether a quantity has numbers or words that neither sentences nor the table have."""
+        if name in ("profile", "claim") or any(name in one.quantities for one in self.points):
+            return False
+        return not any(name.startswith(columns) for columns in COLUMNS_OF.values())
 
     @cached_property
     def _absent_rows(self) -> list[str]:
