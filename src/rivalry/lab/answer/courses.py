@@ -200,7 +200,8 @@ def _in_stretches(series: Sequence[Value], key: str, words: Words) -> str:
         if len(rows) > 1:
             place = f"from {words.place({key: rows[0].at})} to {words.value(rows[-1].at)}"
         same = len({row.text for row in rows}) == 1
-        parts.append(f"{f'is {rows[0].text},' if same else course(rows, key, words)} {place}")
+        comma = "," * ("," in rows[0].text)
+        parts.append(f"{f'is {rows[0].text}{comma}' if same else course(rows, key, words)} {place}")
     return joined(parts)
 
 

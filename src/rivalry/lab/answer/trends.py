@@ -338,7 +338,7 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
             return []
         if asks == "which" and (best := _best_for_all(rows, better)):
             first, own = rows[best - 1]
-            others = joined([f"{_each(row)} for {name}" for name, row in rows if name != first])
+            others = clauses([f"{_each(row)} for {name}" for name, row in rows if name != first])
             return [f"The {quantity}{at} is {better[:-2]}est for {first}, {_each(own)}; it is {others}."]
         parts = [f"{_each(row)} {of} {label}" for label, row in rows]
         noise = _noise_of([(label, one) for label, row in rows for one in row])
