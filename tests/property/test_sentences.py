@@ -116,7 +116,7 @@ def check_course(reader: Reader, series: Sequence[Number], mixed: bool) -> None:
             check_value(text, refuted, number, mixed)
         assert any(one.moves_to(other) for one, other in combinations(series, 2))
         return
-    if found := reader.take(rf"is {VALUE} at ({NUMBER}) and {VALUE} at ({NUMBER})"):
+    if found := reader.take(rf"is {VALUE} \(?at ({NUMBER})\)? and {VALUE} \(?at ({NUMBER})\)?"):
         assert any(math.isnan(one.half) for one in series)
         check_value(found[1], found[2], series[0], mixed)
         check_value(found[4], found[5], series[-1], mixed)
@@ -176,6 +176,9 @@ def check_sweep(text: str, cases: Mapping[str, Sequence[Number]], mixed: bool) -
     assert (float(found[1]), float(found[2])) == (min(places), max(places))
     if list(cases) == [""]:
         check_course(reader, cases[""], mixed)
+        if found := reader.take(rf"; none was found at ({NUMBER}(?:(?:, and |, | and ){NUMBER})*)"):
+            beyond = [float(number) for number in re.findall(NUMBER, found[1])]
+            assert not any(min(places) <= x <= max(places) for x in beyond)
         reader.need(r"\.$")
         return
     if re.search(r"(?:for every [a-z ,]+ \(|of )\d+ cases", reader.text):
