@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,13 @@ def undecided(data: Any, x: np.ndarray, within: float = 1e-9) -> bool:
     """Whether a profile lies in an undecided box."""
     boxes = data.undecided.values
     inside = (x >= boxes[..., 0] - within) & (x <= boxes[..., 1] + within)
+    return bool(inside.all(axis=(1, 2)).any())
+
+
+def in_a_set(data: Any, x: np.ndarray) -> bool:
+    """Whether a profile lies in the hull of a set of equilibria."""
+    hulls = data.equilibrium_set.values if "equilibrium_set" in data else np.zeros((0, *x.shape, 2))
+    inside = (x >= hulls[..., 0]) & (x <= hulls[..., 1])
     return bool(inside.all(axis=(1, 2)).any())
 
 
@@ -151,16 +158,16 @@ def test_equations_that_hold_on_the_boundary_are_decided_in_fractions() -> None:
 def test_the_minority_game_has_six_segments() -> None:
     """Where two differ the third is indifferent; the uniform profile is the only other equilibrium."""
     data = proved(minority(3))
-    assert not bool(data.complete)
-    assert data.sizes["place"] == 6
-    assert data.complete_reason.item().startswith("6 of 19 supports undecided: ties")
+    assert bool(data.complete)
+    reason = "every support was decided: 7 equilibria, 6 sets of more"
+    assert data.complete_reason.item().startswith(reason)
+    assert data.sizes["set"] == 6
     assert same_profiles(data.equilibria.values[data.pure_count.item() :], with_rows([0.5] * 3), 1e-14)
     for p in np.linspace(0, 1, 11):
         for order in ((0, 1, 2), (2, 0, 1), (1, 2, 0)):
             for sides in ([1, 0, p], [0, 1, p]):
-                assert undecided(data, with_rows([sides[k] for k in order])[0])
-    # boxes exclude what is no equilibrium
-    assert not undecided(data, with_rows([0.9, 0.1, 0.5])[0])
+                assert in_a_set(data, with_rows([sides[k] for k in order])[0])
+    assert not in_a_set(data, with_rows([0.9, 0.1, 0.5])[0])
 
 
 def test_a_curve_of_equilibria_stays_undecided() -> None:
@@ -277,17 +284,17 @@ def test_lists_hold_all_that_a_numerical_search_finds(shape: tuple[int, ...], se
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))])
-def test_segments_between_pure_equilibria_are_undecided(seed: int) -> None:
+def test_segments_between_pure_equilibria_are_listed_or_undecided(seed: int) -> None:
     """Where two pure equilibria differ in one player's action, so is every mixture of the two."""
     table = np.random.default_rng(seed).integers(0, 2, size=(3, 2, 3, 2)).astype(float)
     data = proved(table, max_boxes=200)
-    pure = data.equilibria.values[: data.pure_count.item()]
+    pure = rv.solve(matrix(payoffs=table), rv.methods.PureEquilibria()).data.equilibria.values
     segments = 0
     for one, other in product(pure, pure):
         if (one != other).any(axis=1).sum() == 1:
             segments += 1
-            assert undecided(data, one / 4 + 3 * other / 4)
-    assert segments == 0 or not bool(data.complete)
+            between = one / 4 + 3 * other / 4
+            assert in_a_set(data, between) or undecided(data, between)
     assert segments > 0 or seed > 1
 
 
@@ -457,3 +464,61 @@ def test_three_players_agree_with_gambit() -> None:
         for profile in gambit.nash.enumpoly_solve(gambit.StrategicGame.from_arrays(*table)).equilibria
     ]
     assert same_profiles(proved(table).equilibria.values, theirs, 1e-6)
+
+
+def odd_one_out() -> np.ndarray:
+    """Two-finger game of three players: who shows what no other shows takes one from each of the others."""
+    tables = np.zeros((3, 2, 2, 2))
+    for joint in product(range(2), repeat=3):
+        for player in range(3):
+            if joint.count(joint[player]) == 1:
+                tables[(slice(None), *joint)] = -1.0
+                tables[(player, *joint)] = 2.0
+    return tables
+
+
+def test_segments_of_three_players_are_listed() -> None:
+    """Where two players differ, all choices of the third are equilibria: six segments, and even mixing."""
+    found = rv.all_equilibria(rv.games.matrix(*odd_one_out()))
+    assert found.complete
+    assert found.equilibria[-1].round(12).tolist() == [[0.5, 0.5]] * 3
+    assert len(found) == 7  # with the pure ends of the segments
+    corners = found.solution.data.equilibrium_vertex.values
+    numbers = found.solution.data.vertex_set.values
+    segments = {frozenset(tuple(x[:, 0].tolist()) for x in corners[numbers == k]) for k in range(6)}
+    assert len(numbers) == 12
+    pure = [x for x in product((0.0, 1.0), repeat=3) if 0 < sum(x) < 3]
+    assert segments == {
+        frozenset(pair)
+        for pair in combinations(pure, 2)
+        if sum(a != b for a, b in zip(*pair, strict=True)) == 1
+    }
+    # brute force: grid points are equilibria exactly on these segments, or in the middle
+    tables = odd_one_out()
+    for x in product(np.linspace(0, 1, 7), repeat=3):
+        p = np.array([[v, 1 - v] for v in x])
+        gains = []
+        for player in range(3):
+            rest = [p[k] for k in range(3) if k != player]
+            pays = np.einsum("abc,b,c->a", np.moveaxis(tables[player], player, 0), *rest)
+            gains.append(max(pays) - p[player] @ pays)
+        mixed = [k for k in range(3) if 0 < x[k] < 1]
+        others = [x[k] for k in range(3) if k not in mixed[:1]]
+        listed = (len(mixed) <= 1 and 0 < sum(x) < 3 and (not mixed or sum(others) == 1)) or x == (0.5,) * 3
+        assert (max(gains) < 1e-12) == listed, x
+    lines = str(found).splitlines()
+    assert lines[0].startswith("exactly 1 isolated equilibrium and 6 sets of equilibria, proved")
+    best = rv.all_equilibria(rv.games.matrix(*tables), choose="payoff[2]").solution
+    assert float(best.data.choice_value) == 2.0
+
+
+def test_a_mixture_is_an_equilibrium_only_where_the_others_stay() -> None:
+    """Player 2 is indifferent throughout; the others prefer their first action where it plays 0 enough."""
+    tables = np.zeros((3, 2, 2, 2))
+    tables[0, 0], tables[1, :, 0] = [[3.0, -1.0], [3.0, -1.0]], [[3.0, -1.0], [3.0, -1.0]]
+    found = rv.all_equilibria(rv.games.matrix(*tables))
+    corners = found.solution.data.equilibrium_vertex.values
+    numbers = found.solution.data.vertex_set.values
+    ends = {tuple(sorted(corners[numbers == k, 2, 0].tolist())) for k in set(numbers.tolist())}
+    # 3 p - (1 - p) is 0 at p = 1/4
+    assert ends == {(0.0, 0.25), (0.25, 1.0)}

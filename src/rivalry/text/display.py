@@ -422,6 +422,15 @@ def ranges_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str]:
     return lines
 
 
+def _isolated(record: Mapping[str, Any], count: int) -> int:
+    """Return how many equilibria of a list are in no set: vertices may be listed too."""
+    if "equilibrium_vertex" not in record or "equilibria" not in record:
+        return count
+    corners = record["equilibrium_vertex"][1]
+    same = [np.any(np.all(corners == x, axis=(1, 2))) for x in record["equilibria"][1]]
+    return count - int(np.sum(same))
+
+
 def _vertices_in_words(record: Mapping[str, Any], most: int = SHORT) -> list[str]:
     """Return sets of equilibria by their vertices, a line each."""
     corners, number = record["equilibrium_vertex"][1], record["vertex_set"][1]
@@ -504,13 +513,13 @@ def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str
     else:
         text = "no equilibrium in pure strategies" if complete else "no equilibrium found"
     if complete and sets:
-        alone = f"{count_text(count - sets, 'isolated equilibrium', 'isolated equilibria')} and " * (
-            count > sets
-        )
+        number = _isolated(record, count - sets)
+        alone = f"{count_text(number, 'isolated equilibrium', 'isolated equilibria')} and " * (number > 0)
         return f"exactly {alone}{count_text(sets, 'set')} of equilibria, proved"
     if complete:
         return f"{text}, proved"
-    places = len(undecided_in_words(record)) - sets
+    known = sets_in_words(record) if sets else []
+    places = sum(words not in known for words in undecided_in_words(record))
     text += f"; {count_text(sets, 'place has', 'places have')} a set of equilibria" if sets else ""
     if places:
         return f"{text}; {count_text(places, 'place')} {'is' if places == 1 else 'are'} undecided"

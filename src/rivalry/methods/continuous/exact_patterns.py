@@ -368,9 +368,25 @@ def _polytope(
             inequalities.append(Affine(tuple(side * a for a in sign.slope), side * sign.constant))
         else:
             equations.append(sign)
+    corners = vertices_of(equations, inequalities, size)
+    return None if corners is None else _Solutions(equations, inequalities, corners)
+
+
+def vertices_of(equations: Sequence[Affine], inequalities: Sequence[Affine], size: int) -> list[Row] | None:
+    """Return the vertices of a bounded polytope, exactly; None for too many systems of equations.
+
+    It is where affine functions of ``size`` numbers are 0, or at least 0.
+
+    Examples
+    --------
+    >>> one = Fraction(1)
+    >>> total = Affine((one, one), -one)
+    >>> [list(map(str, x)) for x in vertices_of([total], [Affine((one, 0), 0), Affine((0, one), 0)], 2)]
+    [['0', '1'], ['1', '0']]
+    """
     solution = _solution(equations, size)
     if solution is None:
-        return _Solutions(equations, inequalities, [])
+        return []
     point, free = solution
     found: dict[Row, None] = {}
     if comb(len(inequalities), len(free)) > MOST_VERTICES:
@@ -379,7 +395,7 @@ def _polytope(
         tight = _solution([*equations, *chosen], size) if free else (point, [])
         if tight is not None and not tight[1] and all(one.at(tight[0]) >= 0 for one in inequalities):
             found[tight[0]] = None
-    return _Solutions(equations, inequalities, list(found))
+    return list(found)
 
 
 def _solution(equations: Sequence[Affine], size: int) -> tuple[Row, list[int]] | None:

@@ -70,18 +70,26 @@ def chosen_record(record: Record, tables: np.ndarray, choose: str | Rule | None)
     Record
         The record; the same where there is no rule or no equilibrium.
     """
-    found, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
-    if choose is None or not len(found):
+    profiles = [*record["equilibria"][1]]
+    corners = record.get("equilibrium_vertex", ((), profiles[:0]))[1]
+    profiles += [*corners]
+    if choose is None or not profiles:
         return record
-    profiles = [*found]
-    if callable(choose):
-        values = [float(choose(x.copy())) for x in profiles]
-    elif choose == "entropy":
-        profiles += [*_of_highest_entropy(found)] if "component" in record else []
+    if choose == "entropy":
+        if "component" in record:
+            profiles += [*_of_highest_entropy(np.array(profiles))]
+        for k in np.unique(record.get("vertex_set", ((), []))[1]):
+            own = corners[record["vertex_set"][1] == k]
+            profiles.append(np.stack([highest_entropy(own[:, player]) for player in range(own.shape[1])]))
         values = [sum(map(entropy, x)) for x in profiles]
+    elif callable(choose):
+        values = [float(choose(x.copy())) for x in profiles]
     elif choose == "risk":
         values = [-risk(tables, x) for x in profiles]
     else:
+        pays = record["equilibrium_payoff"][1]
+        more = [[float(np.sum(_chances(tables, x) * own)) for own in tables] for x in corners]
+        pays = np.concatenate([pays, np.reshape(more, (len(corners), pays.shape[1]))])
         values = [*(pays.sum(axis=1) if choose == "welfare" else pays[:, _paid(choose)])]
     best = int(np.nanargmax(values)) if np.any(~np.isnan(values)) else 0
     value = -values[best] if choose == "risk" else values[best]
@@ -106,11 +114,17 @@ def risk(tables: np.ndarray, x: np.ndarray) -> float:
     >>> risk(np.array([[[1.0, 0.0], [0.0, 1.0]]] * 2), np.full((2, 2), 0.5))
     0.5
     """
+    chance = _chances(tables, x)
+    means = [np.sum(chance * own) for own in tables]
+    return float(sum(np.sum(chance * (own - mean) ** 2) for own, mean in zip(tables, means, strict=True)))
+
+
+def _chances(tables: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return the probabilities of joint actions, ``[action_0 ..]``."""
     chance = np.ones(())
     for player, size in enumerate(tables.shape[1:]):
         chance = np.multiply.outer(chance, x[player, :size])
-    means = [np.sum(chance * own) for own in tables]
-    return float(sum(np.sum(chance * (own - mean) ** 2) for own, mean in zip(tables, means, strict=True)))
+    return chance
 
 
 def _of_highest_entropy(found: np.ndarray) -> Iterator[np.ndarray]:
@@ -129,7 +143,7 @@ def nash_subsets(found: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     --------
     >>> pairs = np.array([[[1, 0], [1, 0]], [[1, 0], [0, 1]], [[0, 1], [0, 1]]])
     >>> [(len(x), len(y)) for x, y in nash_subsets(pairs)]
-    [(1, 2), (2, 1)]
+    [(2, 1), (1, 2)]
     """
     firsts, one = np.unique(found[:, 0], axis=0, return_inverse=True)
     seconds, other = np.unique(found[:, 1], axis=0, return_inverse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from time import perf_counter
 from typing import Annotated, Any
 
@@ -14,12 +15,14 @@ from rivalry.core.game import kernel_arrays
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.core.tolerances import NEAREST
+from rivalry.methods.continuous.exact_patterns import Affine, Row, vertices_of
 from rivalry.methods.finite.branch_and_prune import Parts, branch_and_prune, parts_at_once, whole_parts
 from rivalry.methods.finite.equilibrium_choice import check_rule, chosen_record
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
 from rivalry.methods.finite.pure_equilibria import equilibria_record, profiles_of, support_order
 from rivalry.methods.finite.support_differences import SUPPORTS, Differences, Supports, differences, supports
 from rivalry.methods.finite.support_solutions import EQUILIBRIUM, TIED, Solutions
+from rivalry.text.display import count_text
 
 
 class FiniteEquilibria(BaseLearner):
@@ -37,7 +40,10 @@ class FiniteEquilibria(BaseLearner):
     no support is undecided; ``complete_reason`` says so in words. ``undecided`` (undecided, player, action,
     end) are boxes of probabilities that contain all other equilibria: the smallest one around what is left of
     every support undecided, and one for all supports not tried. ``boxes`` is the number of parts tried.
-    Supports with equilibria that are not isolated, as degenerate games have, stay undecided.
+    Sets of equilibria in which one player mixes and the others play pure actions are solved in fractions:
+    ``equilibrium_vertex`` (vertex, player, action) holds their vertices, ``vertex_set`` (vertex) the numbers
+    of the sets; pure vertices are in ``equilibria`` too. Supports with other equilibria that are not
+    isolated, as degenerate games have, stay undecided.
 
     ``choose`` says which equilibrium is the profile, as in `MixedEquilibria`.
 
@@ -143,7 +149,6 @@ class FiniteEquilibria(BaseLearner):
     def read(self, world: object, session: Session) -> Record:
         if not isinstance(world, Differences):
             return _two_players(world, session, self.choose)
-        order = support_order(session["found"])
         undecided, left = session["undecided"], 0
         total = sum(map(world.supports, world.groups))
         if not session["over"][0]:
@@ -154,10 +159,14 @@ class FiniteEquilibria(BaseLearner):
                 _extend(hull, Parts(session["support"], session["vertices"]))
                 undecided = np.concatenate([undecided, _boxes(some, hull, undecided)])
                 left -= min(SUPPORTS, world.supports(world.groups[group]) - begin)
+        sets, undecided = _families(world, undecided)
+        found = session["found"]
+        order = support_order(found)
         count = len(undecided)
         complete = bool(session["over"][0]) and not count
         if complete:
             words = "equilibrium" if len(order) == 1 else "equilibria"
+            words += f", {count_text(len(sets), 'set')} of more" * bool(sets)
             reason = f"every support was decided: {len(order)} {words}, {session['boxes'][0]} boxes"
         else:
             late = f" within {self.seconds:g} s" if session["seconds"][0] >= self.seconds else ""
@@ -176,12 +185,79 @@ class FiniteEquilibria(BaseLearner):
                 whole[0, player, own, 1] = 1.0
             undecided = np.concatenate([undecided, whole])
         status = "converged" if session["over"][0] else "iteration limit"
-        record = equilibria_record(world.tables, session["found"][order], status, complete, reason)
-        pure = sum(int((x > 0).sum() == len(world.tables)) for x in session["found"])
+        record = equilibria_record(world.tables, found[order], status, complete, reason)
+        if sets:
+            record |= _sets_record(list(sets.values()))
+        pure = sum(int((x > 0).sum() == len(world.tables)) for x in found)
         record["pure_count"] = ((), np.asarray(pure))
         record["boxes"] = ((), session["boxes"][0].copy())
         record = chosen_record(record, world.tables, self.choose)
         return record | _proof_record(session["radius"][order], undecided)
+
+
+Family = tuple[int, tuple[int, ...]]
+"""The player that mixes, and the pure actions of all; that of this player says nothing."""
+
+
+def _families(world: Differences, undecided: np.ndarray) -> tuple[dict[Family, np.ndarray], np.ndarray]:
+    """Return sets of equilibria in which one player mixes and the others play pure actions, and other boxes.
+
+    In such supports everything is linear in the one mixed strategy. Sets are vertices ``[vertex player
+    action]`` of the polytope of all its equilibria, in fractions. Boxes of supports are decided by them.
+    """
+    sets, solved, left = dict[Family, np.ndarray](), dict[Family, list[Row] | None](), list[np.ndarray]()
+    for box in undecided:
+        possible = [np.flatnonzero(row[:, 1] > 0).tolist() for row in box]
+        mixing = [player for player, own in enumerate(possible) if len(own) > 1]
+        if len(mixing) != 1:
+            left.append(box)
+            continue
+        key = mixing[0], tuple(0 if p == mixing[0] else own[0] for p, own in enumerate(possible))
+        if key not in solved:
+            solved[key] = _mixtures(world, *key)
+        corners = solved[key]
+        if corners is None or len(corners) == 1:
+            left.append(box)
+        elif corners:
+            player, pure = key
+            found = np.zeros((len(corners), *box.shape[:2]))
+            found[:, range(len(pure)), pure] = 1.0
+            found[:, player] = 0.0
+            found[:, player, : len(corners[0])] = [[float(p) for p in row] for row in sorted(corners)[::-1]]
+            sets[key] = found
+    return sets, np.reshape(left, (len(left), *undecided.shape[1:]))
+
+
+def _mixtures(world: Differences, player: int, pure: tuple[int, ...]) -> list[Row] | None:
+    """Return the vertices of a player's strategies that are equilibria with the others' pure actions."""
+    own = np.moveaxis(world.whole[player], player, 0)
+    others = tuple(action for p, action in enumerate(pure) if p != player)
+    pays = [own[(action, *others)] for action in range(len(own))]
+    size = len(pays)
+    unit = [tuple(Fraction(int(j == k)) for j in range(size)) for k in range(size)]
+    equations = [Affine((Fraction(1),) * size, Fraction(-1))]
+    equations += [Affine(unit[k], Fraction(0)) for k in range(size) if pays[k] < max(pays)]
+    inequalities = [Affine(unit[k], Fraction(0)) for k in range(size) if pays[k] == max(pays)]
+    for other, table in enumerate(world.whole):
+        for instead in range(table.shape[other]) if other != player else ():
+            joint, changed = [list(pure) for _ in range(size)], [list(pure) for _ in range(size)]
+            for action in range(size):
+                joint[action][player] = changed[action][player] = action
+                changed[action][other] = instead
+            ends = zip(joint, changed, strict=True)
+            slope = tuple(Fraction(table[tuple(one)] - table[tuple(two)]) for one, two in ends)
+            if any(slope):
+                inequalities.append(Affine(slope, Fraction(0)))
+    return vertices_of(equations, inequalities, size)
+
+
+def _sets_record(sets: list[np.ndarray]) -> Record:
+    hulls = [np.stack([own.min(axis=0), own.max(axis=0)], axis=-1) for own in sets]
+    return {
+        "equilibrium_set": (("set", "player", "action", "end"), np.stack(hulls)),
+        "equilibrium_vertex": (("vertex", "player", "action"), np.concatenate(sets)),
+        "vertex_set": (("vertex",), np.repeat(np.arange(len(sets)), [len(own) for own in sets])),
+    }
 
 
 def _present_supports(world: Differences, session: Session) -> Supports:
