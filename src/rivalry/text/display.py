@@ -422,20 +422,11 @@ def ranges_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str]:
     return lines
 
 
-def _isolated(record: Mapping[str, Any], count: int) -> int:
-    """Return how many equilibria of a list are in no set: vertices may be listed too."""
-    if "equilibrium_vertex" not in record or "equilibria" not in record:
-        return count
-    corners = record["equilibrium_vertex"][1]
-    same = [np.any(np.all(corners == x, axis=(1, 2))) for x in record["equilibria"][1]]
-    return count - int(np.sum(same))
-
-
 def _vertices_in_words(record: Mapping[str, Any], most: int = SHORT) -> list[str]:
     """Return sets of equilibria by their vertices, a line each."""
     corners, number = record["equilibrium_vertex"][1], record["vertex_set"][1]
     lines = []
-    for k in range(int(np.max(number, initial=-1)) + 1):
+    for k in np.unique(number[number >= 0]):  # without padding
         words = ["  ".join(map(strategy_in_words, profile)) for profile in corners[number == k]]
         if len(words) == 2:
             lines.append(f"  all from {words[0]} to {words[1]}")
@@ -513,7 +504,7 @@ def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str
     else:
         text = "no equilibrium in pure strategies" if complete else "no equilibrium found"
     if complete and sets:
-        number = _isolated(record, count - sets)
+        number = int(record["isolated_count"][1]) if "isolated_count" in record else count - sets
         alone = f"{count_text(number, 'isolated equilibrium', 'isolated equilibria')} and " * (number > 0)
         return f"exactly {alone}{count_text(sets, 'set')} of equilibria, proved"
     if complete:
@@ -749,6 +740,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "hhi": (ONE, "Herfindahl-Hirschman index of market shares, 0 to 10 000"),
     "identified": (ONE, "whether payoffs depend on this coordinate of a strategy"),
     "industry_profit": (PAYOFF, "sum of the firms' profits per period"),
+    "isolated_count": (ONE, "number of equilibria of a list that lie in none of its sets"),
     "joint_action": ("", "number of every player's action in a joint action, row-major"),
     "joint_distribution": (ONE, "correlated equilibrium of highest welfare: joint actions, row-major"),
     "joint_gain": (PAYOFF, "sum of values under the leader's plan less that in Markov-perfect equilibrium"),

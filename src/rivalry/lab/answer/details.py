@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
 MOST_TABLES = 24  # points of a sweep with a table of equilibria
-PROOFS = ("boxes", "complete", "undecided", "verdict", "equilibrium_set", "certified_bound")
+PROOFS = (
+    *("boxes", "complete", "undecided", "verdict", "equilibrium_set", "isolated_count", "certified_bound"),
+)
 """What a list of equilibria proves of itself."""
 SUMMATION = 1e-12  # narrower bands come from the order of summation
 MARK = "resumed"  # only trained networks report whether they resumed from a checkpoint

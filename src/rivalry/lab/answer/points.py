@@ -899,7 +899,7 @@ def _largest_radius(own: Mapping[str, np.ndarray]) -> float:
 _LISTS = (
     *("equilibrium_count", "pure_count", "component_count", "complete", "complete_reason", "boxes"),
     *("undecided", "verdict"),
-    *("equilibrium_set", "certified_bound"),
+    *("equilibrium_set", "isolated_count", "certified_bound"),
     *("branch_ending", "parameter_name", "event_kind", "event_parameter", "unresolved_parameter"),
     "event_lyapunov",
 )

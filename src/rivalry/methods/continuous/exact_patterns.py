@@ -711,6 +711,7 @@ def exact_record(game: Game, session: Session, record: Record) -> Record:
         "equilibrium_set": (("set", "player", "axis", "end"), np.reshape(sets, (count, *shape, 2))),
         "equilibrium_vertex": (("vertex", "player", "axis"), profiles_of(at, corners)),
         "vertex_set": (("vertex",), number.copy()),
+        "isolated_count": ((), np.asarray(len(points))),
         "pattern_count": ((), np.asarray(patterns)),
         "certified": (("certified_profile", "player", "axis"), np.zeros((0, *shape))),
         "certified_bound": (("certified_profile",), np.zeros(0)),

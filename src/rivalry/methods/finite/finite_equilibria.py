@@ -187,7 +187,7 @@ class FiniteEquilibria(BaseLearner):
         status = "converged" if session["over"][0] else "iteration limit"
         record = equilibria_record(world.tables, found[order], status, complete, reason)
         if sets:
-            record |= _sets_record(list(sets.values()))
+            record |= _sets_record(list(sets.values()), found)
         pure = sum(int((x > 0).sum() == len(world.tables)) for x in found)
         record["pure_count"] = ((), np.asarray(pure))
         record["boxes"] = ((), session["boxes"][0].copy())
@@ -251,11 +251,15 @@ def _mixtures(world: Differences, player: int, pure: tuple[int, ...]) -> list[Ro
     return vertices_of(equations, inequalities, size)
 
 
-def _sets_record(sets: list[np.ndarray]) -> Record:
+def _sets_record(sets: list[np.ndarray], found: np.ndarray) -> Record:
+    """Return the entries of sets of equilibria; those of a list are in one where they are vertices."""
+    corners = np.concatenate(sets)
+    alone = sum(not np.any(np.all(corners == x, axis=(1, 2))) for x in found)
     hulls = [np.stack([own.min(axis=0), own.max(axis=0)], axis=-1) for own in sets]
     return {
         "equilibrium_set": (("set", "player", "action", "end"), np.stack(hulls)),
-        "equilibrium_vertex": (("vertex", "player", "action"), np.concatenate(sets)),
+        "equilibrium_vertex": (("vertex", "player", "action"), corners),
+        "isolated_count": ((), np.asarray(alone)),
         "vertex_set": (("vertex",), np.repeat(np.arange(len(sets)), [len(own) for own in sets])),
     }
 

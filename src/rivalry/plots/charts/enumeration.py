@@ -26,7 +26,7 @@ DERIVATIVES, UNDECIDED = 1, 5
 SMALL = 0.01  # of the range: smaller boxes have thinner outlines
 LISTS = (
     *("equilibria", "equilibrium_count", "pure_count", "complete", "boxes", "undecided"),
-    *("first_order", "verdict", "equilibrium_set", "certified_bound"),
+    *("first_order", "verdict", "equilibrium_set", "isolated_count", "certified_bound"),
 )
 """What a record says of a list of equilibria with proofs."""
 
