@@ -45,7 +45,7 @@ from rivalry.tables.extreme_equilibria import exact_payoff
 from rivalry.text.display import count_text
 
 MOST_TERMS = 2_000  # of a polynomial
-MOST_PATTERNS = 20_000  # a second or so each thousand
+MOST_PATTERNS = 5_000  # several seconds
 MOST_VERTICES = 20_000  # systems of equations for the vertices of one polytope
 UNTRIED = -2
 MOST_DEGREE = 12  # of a polynomial of one choice
