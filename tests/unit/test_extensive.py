@@ -121,6 +121,15 @@ def differs(history: tuple[Any, ...]) -> Any:
     return (1, -1) if len(history) == 2 else Decision(0, "same", (0, 1) if history else (0, 1, 2))
 
 
+def general(history: tuple[Any, ...]) -> Any:
+    """Chance hides one of two games of which the payoffs add to 3, but after one pair of moves to 1."""
+    if not history:
+        return Chance({"left": Fraction(1, 2), "right": Fraction(1, 2)})
+    if len(history) < 3:
+        return Decision(len(history) - 1, "own", ("a", "b"))
+    return (1, 0) if history[1:] == ("b", "b") else (1, 2) if history[0] == "left" else (0, 3)
+
+
 def test_payoffs_may_all_be_zero(tmp_path: Path) -> None:
     path = tmp_path / "zero.efg"
     path.write_text('EFG 2 R "" { "a" "b" } p "" 1 1 "" { "left" "right" } 0 t "" 0 t "" 0', encoding="utf-8")
@@ -136,10 +145,10 @@ def test_wrong_rules_are_refused_in_one_line() -> None:
         Extensive.from_rules(differs)
     with pytest.raises(ValueError, match=r"probabilities after \(\) must sum to 1 exactly"):
         Extensive.from_rules(lambda history: Chance({0: Fraction(1, 2)}))
-    with pytest.raises(ValueError, match="3 players; must be two"):
+    with pytest.raises(ValueError, match="in extensive form; LinearProgramme needs two players"):
         rv.solve(Extensive.from_rules(lambda _: (1, 1, 1), players=3), rv.methods.LinearProgramme())
-    with pytest.raises(ValueError, match="pays 1 and 2 together; must be zero-sum"):
-        rv.solve(Extensive.from_rules(lambda _: (1, 2)), rv.methods.LinearProgramme())
+    with pytest.raises(ValueError, match="payoffs sum to 3 for some strategies, to 1 for others; must be"):
+        rv.solve(Extensive.from_rules(general), rv.methods.LinearProgramme())
 
 
 def test_behaviour_strategies_are_projected_drawn_and_checked() -> None:

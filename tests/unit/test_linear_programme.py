@@ -48,7 +48,7 @@ def test_bounds_hold_of_the_strategies_that_are_stored() -> None:
 
 
 def test_other_games_are_refused_in_one_line() -> None:
-    with pytest.raises(ValueError, match="pays -10 and -10 together; must be zero-sum"):
+    with pytest.raises(ValueError, match="payoffs sum to 0 for some strategies, to -20 for others; must be"):
         rv.solve(rv.games.matrix("chicken"), LinearProgramme())
-    with pytest.raises(ValueError, match="3 players; must be two for this method"):
+    with pytest.raises(ValueError, match="a finite game; LinearProgramme needs two players"):
         rv.solve(rv.games.matrix("jordan"), LinearProgramme())

@@ -5,6 +5,8 @@ Oracles answer in them (`rivalry.oracles.to_finite` and its relatives), and kern
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -89,6 +91,36 @@ class SequenceForm(NamedTuple):
     moves: np.ndarray  # [leaf player]: the last own move before the leaf, -1 for none
     paid: np.ndarray  # [leaf player]: payoffs in units of 1 / `unit`, times the probability of chance
     unit: float = 1.0
+
+
+CHANCE, END = -1, -2
+
+
+class TreeNode(NamedTuple):
+    """A node of a game in extensive form; outcomes may belong to any node."""
+
+    parent: int  # number of the node before, -1 for the root
+    owner: int  # the player that moves, or `CHANCE`, or `END`
+    information: Hashable = None  # information set of the player
+    probabilities: tuple[Fraction, ...] = ()  # of the moves of chance
+    paid: tuple[Fraction, ...] = ()  # payoffs of the outcome, if there is one
+
+
+class GameTree(NamedTuple):
+    """A game in extensive form as its nodes, a node before all that follow it.
+
+    The moves of a node lead to its successors in their order. Where `SequenceForm` adds payoffs over chance,
+    the tree has the nodes themselves, with exact probabilities and payoffs.
+    """
+
+    nodes: tuple[TreeNode, ...]
+    information: tuple[tuple[Hashable, ...], ...]  # [player][set]: the sets in the order of the axes
+    sizes: tuple[tuple[int, ...], ...]  # [player][set]: number of moves
+    moves: tuple[tuple[tuple[str, ...], ...], ...]  # [player][set]: names of the moves
+
+    def __hash__(self) -> int:
+        # fractions take long to hash; trees of games that are compared at all mostly differ in size
+        return hash((len(self.nodes), self.sizes))
 
 
 class Contest(NamedTuple):

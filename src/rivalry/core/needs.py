@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from rivalry.core.game import Game, is_agents, is_population, kernel_conversion
-from rivalry.core.oracles import Oracle, shared_constraints
+from rivalry.core.game import Game, is_agents, is_markov, is_population, kernel_conversion
+from rivalry.core.oracles import (
+    Oracle,
+    shared_constraints,
+    to_finite,
+    to_linear_quadratic,
+    to_sequence_form,
+)
 from rivalry.core.space import Box, Simplex
 from rivalry.schema.register import Entry
 from rivalry.schema.registry import load
@@ -40,6 +46,45 @@ FINITE = Need(
 
 SHARED = Need("any shared constraints", lambda game: True)
 """States that a class of methods takes shared constraints; others refuse games that have any."""
+
+
+TREE = Need("any game in extensive form", lambda game: True)
+"""States that a class of methods takes games in extensive form; others refuse them."""
+
+
+def is_tree(game: object) -> bool:
+    """Return whether a game is one in extensive form, of which no payoff tables are at hand."""
+    return to_sequence_form.knows(game) and not to_finite.knows(game)
+
+
+class GameKind(NamedTuple):
+    """A kind of games in words, and classes of methods made for it."""
+
+    words: str
+    met: Callable[[Any], bool]
+    methods: tuple[str, ...]
+
+
+GAME_KINDS = (
+    GameKind(
+        "a game in extensive form", is_tree, ("SubgamePerfectEquilibria", "LinearProgramme", "Evaluate")
+    ),
+    GameKind("a population", is_population, ("PopulationNewton", "PopulationEquilibria", "Evaluate")),
+    GameKind("a game of finitely many agents", is_agents, ("Simulation", "CitySimulation")),
+    GameKind(
+        "a finite game",
+        lambda game: isinstance(game, Game) and to_finite.knows(game),
+        ("MixedEquilibria", "FiniteEquilibria", "PureEquilibria"),
+    ),
+    GameKind(
+        "a game of continuous choices",
+        lambda game: isinstance(game, Game),
+        ("BestResponse", "AllEquilibria", "VariationalEquilibrium"),
+    ),
+    GameKind("a linear-quadratic game", to_linear_quadratic.knows, ("LinearQuadratic",)),
+    GameKind("a Markov game", is_markov, ("PeriodQLearning",)),
+)
+"""Kinds of games, the first that fits counts."""
 
 
 def knows(oracle: Oracle[..., Any]) -> Need:
@@ -78,8 +123,19 @@ def fits(kind: object, game: object) -> bool:
     >>> fits(rv.methods.GradientAscent, rv.games.karma())
     False
     """
+    return unmet_need(kind, game) is None
+
+
+NO_TREE = Need("choices in a box or on simplices", lambda game: not is_tree(game))
+NO_CONSTRAINTS = Need("a game without shared constraints", lambda game: not shared_constraints.knows(game))
+
+
+def unmet_need(kind: object, game: object) -> Need | None:
+    """Return the first need of a class of methods that a game does not meet; None if it meets all."""
     needs = needs_of(kind)
-    return all(need.met(game) for need in needs) and (SHARED in needs or not shared_constraints.knows(game))
+    silent = [(TREE, NO_TREE), (SHARED, NO_CONSTRAINTS)]
+    asked = (*needs, *(other for stated, other in silent if stated not in needs))
+    return next((need for need in asked if not need.met(game)), None)
 
 
 def fitting(game: object, methods: Mapping[str, Entry]) -> list[str]:

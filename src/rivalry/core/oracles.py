@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.array_games import Contest, FiniteGame, LinearQuadraticGame, SequenceForm
+from rivalry.core.array_games import Contest, FiniteGame, GameTree, LinearQuadraticGame, SequenceForm
 from rivalry.core.dispatch import Oracle as Oracle
 from rivalry.core.dispatch import Unsupported as Unsupported
 from rivalry.core.dispatch import at_home as at_home
@@ -316,6 +316,12 @@ def to_sequence_form(game: object) -> SequenceForm:
     The generic answer raises `Unsupported`.
     """
     raise unknown(game, "sequence form")
+
+
+@oracle()
+def to_tree(game: object) -> GameTree:
+    """Return the nodes of a game in extensive form. The generic answer raises `Unsupported`."""
+    raise unknown(game, "tree of moves")
 
 
 @oracle()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.array_games import SequenceForm
+from rivalry.core.array_games import CHANCE, END, GameTree, SequenceForm, TreeNode
 from rivalry.core.results import Record
 from rivalry.core.space import Simplex, as_profile
 from rivalry.core.tolerances import SHARES_SUM
@@ -18,6 +18,7 @@ from rivalry.core.tree import Tree, static
 from rivalry.runtime.jax import array_module, jnp, put
 from rivalry.schema.registry import near
 from rivalry.tables.sequence_form import best_plan
+from rivalry.text.display import count_text
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
@@ -59,17 +60,27 @@ class ExtensiveForm(NamedTuple):
     sets: tuple[dict[Any, InformationSet], ...]  # by player, in the order in which they occur
     entries: tuple[dict[Any, set[History]], ...]  # by player and information set: histories of its nodes
     payoffs: dict[tuple[History, ...], tuple[Fraction, ...]]  # expected over chance, at the nodes they end in
+    nodes: list[TreeNode]  # a node before all that follow it
 
     @classmethod
     def without_nodes(cls, count: int, players: Sequence[str] = ()) -> ExtensiveForm:
         """Return a form of ``count`` players to which nodes are added."""
-        return cls(list(players), tuple({} for _ in range(count)), tuple({} for _ in range(count)), {})
+        return cls(list(players), tuple({} for _ in range(count)), tuple({} for _ in range(count)), {}, [])
 
     def decide(self, ways: tuple[History, ...], player: int, key: Any) -> Iterator[tuple[History, ...]]:
         """Add a node of an information set, and return the histories after each action."""
         self.entries[player].setdefault(key, set()).add(ways[player])
         for action in range(len(self.sets[player][key].actions)):
             yield (*ways[:player], (*ways[player], (key, action)), *ways[player + 1 :])
+
+    def tree(self) -> GameTree:
+        """Return the nodes with the information sets and moves of the players."""
+        return GameTree(
+            tuple(self.nodes),
+            tuple(tuple(sets) for sets in self.sets),
+            tuple(tuple(len(info.actions) for info in sets.values()) for sets in self.sets),
+            tuple(tuple(info.actions for info in sets.values()) for sets in self.sets),
+        )
 
     def pay(self, ways: tuple[History, ...], reach: Fraction, paid: Iterable[Any]) -> None:
         """Add payoffs at a node that chance reaches with probability ``reach``."""
@@ -175,6 +186,8 @@ class Extensive(Tree):
         Per player and axis the information set and the move.
     players : tuple of str
         Names of the players; empty where they are numbered.
+    tree : GameTree, optional
+        The nodes, where the game is made of them; `rivalry.methods.SubgamePerfectEquilibria` needs them.
     """
 
     before: Int[Array | np.ndarray, "player axis"]
@@ -185,10 +198,11 @@ class Extensive(Tree):
     depth: int = static()
     names: tuple[tuple[str, ...], ...] = static()
     players: tuple[str, ...] = static(default=())
+    tree: GameTree | None = static(default=None)
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         counts = ", ".join(str(len(own)) for own in self.sizes)
-        return f"Extensive game of {len(self.sizes)} players, {counts} information sets", {}
+        return f"Extensive game of {count_text(len(self.sizes), 'player')}, {counts} information sets", {}
 
     @property
     def space(self) -> BehaviourSpace:
@@ -233,7 +247,7 @@ class Extensive(Tree):
             axes.append(own)
             before.append(previous)
             names.append(tuple(labels))
-        count = len(form.sets)
+        count, tree = len(form.sets), form.tree()
         # a file may have no payoff but 0
         payoffs = form.payoffs or {((),) * count: (Fraction(0),) * count}
         unit = lcm(*(paid.denominator for row in payoffs.values() for paid in row))
@@ -242,11 +256,12 @@ class Extensive(Tree):
             np.array([[*own, *[-1] * (most - len(own))] for own in before]),
             np.array([[own[way] for own, way in zip(axes, ways, strict=True)] for ways in payoffs]),
             np.array([[float(paid * unit) for paid in row] for row in payoffs.values()]),
-            tuple(tuple(len(info.actions) for info in sets.values()) for sets in form.sets),
+            tree.sizes,
             float(unit),
             depth,
             tuple(names),
             tuple(form.players),
+            tree,
         )
 
     @classmethod
@@ -280,17 +295,19 @@ class Extensive(Tree):
         [-0.5, 0.5]
         """
         form = ExtensiveForm.without_nodes(players)
-        todo: list[tuple[tuple[Any, ...], Fraction, tuple[History, ...]]] = [
-            ((), Fraction(1), ((),) * players)
+        todo: list[tuple[tuple[Any, ...], Fraction, tuple[History, ...], int]] = [
+            ((), Fraction(1), ((),) * players, -1)
         ]
         while todo:
-            history, reach, ways = todo.pop()
-            node = rules(history)
+            history, reach, ways, parent = todo.pop()
+            node, number = rules(history), len(form.nodes)
             if isinstance(node, Chance):
                 if sum(node.probabilities.values()) != 1:
                     raise ValueError(f"rules: probabilities after {history} must sum to 1 exactly")
+                chances = tuple(map(Fraction, node.probabilities.values()))
+                form.nodes.append(TreeNode(parent, CHANCE, probabilities=chances))
                 todo.extend(
-                    ((*history, move), reach * p, ways)
+                    ((*history, move), reach * p, ways, number)
                     for move, p in reversed(list(node.probabilities.items()))
                 )
             elif isinstance(node, Decision):
@@ -298,10 +315,16 @@ class Extensive(Tree):
                 info = InformationSet(tuple(map(str, node.actions)))
                 if form.sets[player].setdefault(key, info) != info:
                     raise ValueError(f"rules: information set {key} of player {player} has different actions")
+                form.nodes.append(TreeNode(parent, player, key))
                 after = zip(node.actions, form.decide(ways, player, key), strict=True)
-                todo.extend(reversed([((*history, action), reach, longer) for action, longer in after]))
+                todo.extend(
+                    reversed([((*history, action), reach, longer, number) for action, longer in after])
+                )
             else:
-                form.pay(ways, reach, node)
+                paid = tuple(map(Fraction, node))
+                form.nodes.append(TreeNode(parent, END, paid=paid))
+                if any(paid):
+                    form.pay(ways, reach, paid)
         return cls.from_form(form)
 
 
@@ -309,6 +332,43 @@ class Extensive(Tree):
 def _(game: Extensive) -> SequenceForm:
     before, moves, paid = (np.asarray(part) for part in (game.before, game.moves, game.paid))
     return SequenceForm(game.sizes, before, moves, paid, game.unit)
+
+
+@oracles.to_tree.register(Extensive, when=lambda game: game.tree is not None)
+def _(game: Extensive) -> GameTree:
+    """Return the nodes. Raises `ValueError` where payoffs were replaced since the game was made of them."""
+    tree = game.tree
+    assert tree is not None  # `when`
+    same = Extensive.from_form(_form_of(tree))
+    if not all(
+        np.array_equal(getattr(game, name), getattr(same, name)) for name in ("before", "moves", "paid")
+    ):
+        raise ValueError(
+            "game: payoffs were replaced since the tree was read; change them in the rules or the file"
+        )
+    return tree
+
+
+def _form_of(tree: GameTree) -> ExtensiveForm:
+    """Return the form that a tree was made with."""
+    form = ExtensiveForm.without_nodes(len(tree.sizes))
+    for sets, information, moves in zip(form.sets, tree.information, tree.moves, strict=True):
+        sets.update({key: InformationSet(names) for key, names in zip(information, moves, strict=True)})
+    coming: dict[int, Iterator[tuple[Fraction, tuple[History, ...]]]] = {
+        -1: iter([(Fraction(1), ((),) * len(tree.sizes))])
+    }
+    for number, node in enumerate(tree.nodes):
+        reach, ways = next(coming[node.parent])
+        if node.owner == CHANCE:
+            coming[number] = iter([(reach * p, ways) for p in node.probabilities])
+        elif node.owner != END:
+            coming[number] = iter(
+                [(reach, longer) for longer in form.decide(ways, node.owner, node.information)]
+            )
+        if any(node.paid):
+            form.pay(ways, reach, node.paid)
+    form.nodes.extend(tree.nodes)
+    return form
 
 
 @oracles.payoff_scale.register(Extensive)

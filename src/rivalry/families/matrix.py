@@ -19,6 +19,7 @@ from rivalry.runtime.jax import array_module, is_jax_array, jnp, put
 from rivalry.schema.annotations import AcceptedInterval
 from rivalry.schema.registry import near
 from rivalry.schema.validate import checked, format_value, limit
+from rivalry.text.display import count_text
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -66,7 +67,7 @@ class Matrix(Tree):
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         sizes = " × ".join(map(str, self.sizes))
-        title = f"Matrix game of {len(self.actions)} players, {sizes} actions"
+        title = f"Matrix game of {count_text(len(self.actions), 'player')}, {sizes} actions"
         if not _are_named(self.actions):
             return title, {}
         words = [", ".join(names) for names in dict.fromkeys(self.actions)]

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rivalry.core.array_games import CHANCE, END, TreeNode
 from rivalry.families.extensive import Extensive, ExtensiveForm, History, InformationSet
 from rivalry.families.matrix import Matrix
 from rivalry.interop.gambit import Scanner, distinct
 
 STRATEGIES = 100_000  # most strategies of one player in reduced normal form
-CHANCE = -1  # the player of chance moves
 
 
 class _Node(NamedTuple):
@@ -23,6 +23,7 @@ class _Node(NamedTuple):
 
     reach: Fraction  # product of the chance moves' probabilities
     histories: tuple[History, ...]  # by player
+    parent: int  # number of the node before
 
 
 def read_efg(path: str | os.PathLike[str]) -> Matrix:
@@ -50,7 +51,7 @@ def read_efg(path: str | os.PathLike[str]) -> Matrix:
     Raises
     ------
     ValueError
-        For a file that is not in this format, with line and column; for fewer than 2 or more than 25 players;
+        For a file that is not in this format, with line and column; for more than 25 players;
         for more than 100 000 strategies of a player, or 10 million payoffs, in reduced normal form.
 
     Examples
@@ -111,7 +112,7 @@ def read_extensive(path: str | os.PathLike[str]) -> Extensive:
     Raises
     ------
     ValueError
-        For a file that is not in this format, with line and column; for fewer than 2 or more than 25 players;
+        For a file that is not in this format, with line and column; for more than 25 players;
         for a player without perfect recall.
 
     Examples
@@ -142,23 +143,27 @@ def _tree(file: Scanner) -> ExtensiveForm:
     form = ExtensiveForm.without_nodes(len(names), names)
     chance: dict[int, InformationSet] = {}
     outcomes = {0: (Fraction(0),) * len(names)}
-    todo = [_Node(Fraction(1), ((),) * len(names))]
+    todo = [_Node(Fraction(1), ((),) * len(names), -1)]
     while todo:
         node = todo.pop()
         if file.token not in ("c", "p", "t"):
             file.expected("a node, c, p or t: the tree is not complete")
-        kind = file.word("c", "p", "t")
+        kind, after = file.word("c", "p", "t"), len(form.nodes)
         file.text("the name of a node")
+        here = TreeNode(node.parent, END)
         if kind == "c":
             _, info = _information_set(file, chance, "chance", True)
-            moves = [node._replace(reach=node.reach * p) for p in info.probabilities]
+            here = here._replace(owner=CHANCE, probabilities=info.probabilities)
+            moves = [node._replace(reach=node.reach * p, parent=after) for p in info.probabilities]
             todo.extend(reversed(moves))
         elif kind == "p":
             player = file.whole("the player", 1, len(names)) - 1
             number, _ = _information_set(file, form.sets[player], f"player {player + 1}", False)
-            after = form.decide(node.histories, player, number)
-            todo.extend(reversed([node._replace(histories=longer) for longer in after]))
+            here = here._replace(owner=player, information=number)
+            longer = form.decide(node.histories, player, number)
+            todo.extend(reversed([node._replace(histories=ways, parent=after) for ways in longer]))
         paid = _outcome(file, outcomes, len(names))
+        form.nodes.append(here._replace(paid=paid))
         if any(paid):
             form.pay(node.histories, node.reach, paid)
     file.end("the tree is complete")

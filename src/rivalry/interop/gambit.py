@@ -18,6 +18,7 @@ from rivalry.families.matrix import Matrix
 from rivalry.interop.libraries import as_matrix
 from rivalry.schema.validate import format_value, one_line
 
+BYTES = 500_000_000  # most of a file
 ENTRIES = 10_000_000  # most payoffs in a table that is read: 80 MB
 PLAYERS = 25  # as in `rivalry.families.matrix`
 
@@ -31,14 +32,21 @@ class Scanner:
     """The tokens of a file of Gambit, read one after the other, with positions for messages.
 
     Every method that reads raises `ValueError` with file, line and column for anything else than it reads.
+    With ``comments``, lines that begin with ``#`` are skipped, and lists are in brackets instead of braces.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, comments: bool = False) -> None:
         self.path = Path(path)
+        if (size := self.path.stat().st_size) > BYTES:
+            raise ValueError(one_line(f"{self.path}: has {size} bytes; must be at most {BYTES:.0e}"))
         try:
             self._content = self.path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise ValueError(one_line(f"{self.path}: is no text in UTF-8 (byte {error.start})")) from None
+        self.first_line = self._content.partition("\n")[0].strip()
+        if comments:  # of the same length, so that positions stay
+            blank = re.sub(r"(?m)^[ \t]*#.*$", lambda found: " " * len(found[0]), self._content)
+            self._content = blank.replace("[", "{").replace("]", "}")
         self._tokens = _TOKEN.finditer(self._content)
         self.at = 0
         self._advance()
@@ -111,16 +119,16 @@ class Scanner:
         self.word("}")
         return found
 
-    def numbers(self, count: int) -> tuple[Fraction, ...]:
-        """Read this many payoffs and a closing brace; commas between them are optional."""
+    def numbers(self, count: int | None, what: str = "payoffs, one per player") -> tuple[Fraction, ...]:
+        """Read this many numbers and a closing brace; commas between them are optional."""
         at, found = self.at, list[Fraction]()
         while self.token != "}":
             if found and self.token == ",":
                 self.word(",")
-            found.append(self.number("a payoff or }"))
+            found.append(self.number("a payoff or }" if "payoff" in what else "a number or }"))
         self.word("}")
-        if len(found) != count:
-            self.fail(f"must be {count} payoffs, one per player, not {len(found)}", at)
+        if count is not None and len(found) != count:
+            self.fail(f"must be {count} {what}, not {len(found)}", at)
         return tuple(found)
 
     def header(self, kind: str, version: str) -> list[str]:
@@ -134,8 +142,8 @@ class Scanner:
         self.text("the title")
         at = self.at
         names = self.texts("the name of a player")
-        if not 2 <= len(names) <= PLAYERS:
-            self.fail(f"must be 2 to {PLAYERS} players, not {len(names)}", at)
+        if len(names) > PLAYERS:
+            self.fail(f"must be 1 to {PLAYERS} players, not {len(names)}", at)
         return names
 
     def refuse_size(self, sizes: Sequence[int], at: int) -> None:
@@ -179,7 +187,7 @@ def read_nfg(path: str | os.PathLike[str]) -> Matrix:
     Raises
     ------
     ValueError
-        For a file that is not in this format, with line and column; for fewer than 2 or more than 25 players;
+        For a file that is not in this format, with line and column; for more than 25 players;
         and for more than 10 million payoffs.
 
     Examples

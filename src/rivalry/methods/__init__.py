@@ -60,6 +60,9 @@ _TITLES = {
         "softmax_policy_gradient": (
             "gradient ascent in the logits of a softmax, with exact or sampled payoffs"
         ),
+        "subgame_perfect_equilibria": (
+            "subgame-perfect equilibria of games in extensive form, by recursion over subgames, exactly"
+        ),
         "subgame_perfect_payoffs": (
             "subgame-perfect payoffs of an infinitely repeated game of two players, with pure strategies"
         ),
@@ -123,7 +126,7 @@ WITHOUT_DRAWS = frozenset(
         *("all_equilibria", "closed_form", "correlated_equilibrium", "evolutionary_stability"),
         *("fermi", "linear_programme"),
         *("linear_quadratic", "mixed_commitment", "mixed_equilibria", "moran", "pure_equilibria"),
-        *("round_robin", "subgame_perfect_payoffs", "thresholds"),
+        *("round_robin", "subgame_perfect_equilibria", "subgame_perfect_payoffs", "thresholds"),
     )
 )
 """Kinds whose results depend on no random draws, as long as no start is given."""

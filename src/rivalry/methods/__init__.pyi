@@ -47,6 +47,9 @@ from rivalry.methods.finite.pure_equilibria import PureEquilibria as PureEquilib
 from rivalry.methods.finite.regret_matching import RegretMatching as RegretMatching
 from rivalry.methods.finite.round_robin import RoundRobin as RoundRobin
 from rivalry.methods.finite.softmax_policy_gradient import SoftmaxPolicyGradient as SoftmaxPolicyGradient
+from rivalry.methods.finite.subgame_perfect_equilibria import (
+    SubgamePerfectEquilibria as SubgamePerfectEquilibria,
+)
 from rivalry.methods.finite.subgame_perfect_payoffs import SubgamePerfectPayoffs as SubgamePerfectPayoffs
 from rivalry.methods.limit_sets.eigenvalues import spectra as spectra
 from rivalry.methods.limit_sets.end_state import spectrum as spectrum

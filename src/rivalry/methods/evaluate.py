@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import Game, Playable, is_population
 from rivalry.core.method import BaseMethod
-from rivalry.core.needs import SHARED, Need
+from rivalry.core.needs import SHARED, TREE, Need
 from rivalry.core.space import Profile
 from rivalry.runtime.jax import jnp
 
@@ -38,6 +38,7 @@ class Evaluate(BaseMethod):
     needs: ClassVar[tuple[Need, ...]] = (
         Need("payoffs or a population", lambda game: isinstance(game, Game) or is_population(game)),
         SHARED,
+        TREE,
     )
 
     def init(self, game: Playable, start: Profile, key: PRNGKeyArray) -> StartState:

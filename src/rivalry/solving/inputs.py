@@ -8,13 +8,16 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, ge
 
 import numpy as np
 
-from rivalry.core.game import is_population, refuse_shared
+from rivalry.core.game import refuse_shared
 from rivalry.core.method import STEPS, BaseMethod, as_method
-from rivalry.core.needs import SHARED, fits, needs_of, stated_needs
+from rivalry.core.needs import GAME_KINDS, SHARED, fits, fitting, needs_of, stated_needs, unmet_need
 from rivalry.core.payoffs import check_payoffs
 from rivalry.core.plain import register_plain
 from rivalry.core.tolerances import TOLERANCE
+from rivalry.core.tree import Tree
+from rivalry.methods import METHODS
 from rivalry.runtime.precision import imprecise
+from rivalry.schema.registry import load
 from rivalry.schema.validate import fault_of, format_value, whole_number
 from rivalry.solving.progress import Checkpoint, Limited, ProgressCallback
 from rivalry.solving.randomness import Rng, sequence_of
@@ -67,6 +70,8 @@ class Settings(NamedTuple):
 
 def check_run(game: object, method: Any, settings: Settings) -> BaseMethod:
     """Return a solver with all defaults; raise `ValueError` for arguments that do not make a run."""
+    if isinstance(game, Tree) and not isinstance(method, type):
+        check_kind(method, game)  # also of games without a space
     check_game(game)
     check_method(method)
     solver = as_method(method)
@@ -99,23 +104,42 @@ def check_shared(method: object, game: object) -> None:
 
 
 def check_fit(method: BaseMethod, game: object) -> None:
-    """Raise `ValueError` for a game that a method refuses, and for a population if it is for players.
+    """Raise `ValueError` for a game that a method cannot take."""
+    check_shared(method, game)
+    check_kind(method, game)
+    method.check_game(game)
+
+
+def check_kind(method: object, game: object) -> None:
+    """Raise `ValueError` for a game of a kind that a method does not take, with methods that take it.
 
     >>> import rivalry as rv
-    >>> check_fit(rv.methods.Newton(), rv.games.karma())
+    >>> check_kind(rv.methods.Newton(), rv.games.karma())
     Traceback (most recent call last):
     ...
-    ValueError: method: Newton is for games with payoffs; populations take PopulationNewton, ...
+    ValueError: game: is a population; Newton needs payoffs; use PopulationNewton or PopulationEquilibria
     """
-    check_shared(method, game)
-    method.check_game(game)
-    if not is_population(game):
+    kind = type(method)
+    # custom methods need not declare what they need, and learners may take tables
+    if stated_needs(kind) is None and not kind.__module__.startswith("rivalry.methods."):
         return
-    # custom methods need not declare what they need
-    declared = stated_needs(type(method)) is not None or type(method).__module__.split(".")[0] == "rivalry"
-    if declared and not fits(type(method), game):
-        name = type(method).__name__
-        raise ValueError(f"method: {name} is for games with payoffs; populations take PopulationNewton, ...")
+    known = next((one for one in GAME_KINDS if one.met(game)), None)
+    if known is None and not isinstance(game, Tree):
+        return
+    need = unmet_need(kind, game)
+    if need is None:
+        return
+    if known is None:
+        words, usable = type(game).__name__, fitting(game, METHODS)
+    else:
+        words, usable = known.words, [name for name in known.methods if fits(load(_target(name)), game)]
+    use = f"; use {' or '.join(usable[:2])}" if usable else ""
+    raise ValueError(f"game: is {words}; {kind.__name__} needs {need.words}{use}")
+
+
+def _target(name: str) -> str:
+    """Return where a class of methods is, from its name."""
+    return next(t for entry in METHODS.values() for t in entry.targets if t.endswith(f":{name}"))
 
 
 def _options(method: object) -> None:

@@ -29,6 +29,7 @@ from rivalry.core.method import (
     read_session,
     run_session,
 )
+from rivalry.core.needs import is_tree
 from rivalry.core.oracles import discontinuity
 from rivalry.core.payoffs import check_payoffs
 from rivalry.core.plain import register_plain
@@ -405,6 +406,7 @@ class SessionRun:
             inputs.check_method(learner, inputs.LEARNER)
             check_payoffs(register_plain(game))
             inputs.check_shared(learner, game)
+            inputs.check_kind(learner, register_plain(game))
         learner = as_learner(learner)
         world = remembered(shared.world, "world", partial(learner.world, register_plain(game)))
         if max_steps is None:
@@ -475,7 +477,7 @@ def proof_of(game: Any, world: Any, record: Record) -> Any:
     """Return the proof of a method's results: of profiles of a game on intervals, or in exact arithmetic."""
     exact, in_ranges = ExactProof(game, world, record), "where_range" in record
     about_profile = any("axis" in record.get(name, ((), None))[0] for name in ("profile", "equilibria"))
-    smooth = isinstance(game, Game) and kernel_conversion(game) is None
+    smooth = isinstance(game, Game) and kernel_conversion(game) is None and not is_tree(game)
     if exact.claim or "pattern_count" in record or not (about_profile or in_ranges) or not smooth:
         return exact
     from rivalry.proofs.files import RangesProof, SmoothProof  # loads JAX

@@ -79,7 +79,8 @@ def whole_payoffs(table: np.ndarray) -> np.ndarray:
     `ULPS` units in its own last place of one of at most `SHORT`; so 0.1 + 0.2 is 0.3. If these do not cover
     all payoffs of the player, but fractions of the player's largest payoff or range of small denominator do,
     each within `ULPS` units in its own last place, then payoffs are these fractions, so thirds keep their
-    ties. Any other payoff is the number that is stored, a multiple of a power of two.
+    ties. Any other payoff is the number that is stored, a multiple of a power of two. Fractions in an array
+    of objects are taken as they are.
 
     >>> whole_payoffs(np.array([0.1 + 0.2, 0.1, 0.3])).tolist()
     [1, 0, 1]
@@ -110,6 +111,9 @@ def payoff_fractions(table: np.ndarray) -> np.ndarray:
 
 def _fractions_of(table: np.ndarray) -> tuple[list[Fraction], np.ndarray]:
     """Return the different payoffs as fractions, and where each entry of the table is among them."""
+    if table.dtype == object:  # exact as they are
+        exact, place = np.unique(table, return_inverse=True)
+        return exact.tolist(), place.reshape(table.shape)
     values, place = np.unique(np.asarray(table, dtype=float), return_inverse=True)
     decimals = [decimal_of(value) for value in values.tolist()]
     read = [Fraction(v) if d is None else d for v, d in zip(values.tolist(), decimals, strict=True)]

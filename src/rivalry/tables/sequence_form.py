@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rivalry.core.array_games import SequenceForm
-from rivalry.tables.extreme_equilibria import exact_payoff
+from rivalry.tables.extreme_equilibria import equal_within, exact_payoff
 
 DENOMINATOR = 100_000  # largest one of a probability that is read as a fraction
 NEAR = 1e-11  # largest difference between the two; a wrong guess only widens what is proved
@@ -74,6 +74,72 @@ def move_values(form: SequenceForm, x: np.ndarray, player: int) -> np.ndarray:
     for axes in reversed(list(information_sets(form.sizes[player]))):
         values[1 + form.before[player, axes.start]] += values[1:][axes].max()
     return values / (Fraction(form.unit) if exact else form.unit)
+
+
+def payoff_sum(form: SequenceForm) -> Fraction:
+    """Return the sum of two players' payoffs, where it is the same whatever they play.
+
+    Payoffs are read as decimals and fractions of small denominators where they are such numbers; a sum may
+    differ by rounding errors of payoffs that are not.
+
+    Raises
+    ------
+    ValueError
+        Where two pairs of strategies have different sums, with these.
+
+    Examples
+    --------
+    >>> shares = np.array([[0.75, 0.25], [0.25, 0.75], [0.0, 1.0], [1.0, 0.0]])
+    >>> moves = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    >>> payoff_sum(SequenceForm(((2,), (2,)), np.full((2, 2), -1), moves, shares))
+    Fraction(1, 1)
+    """
+    if np.all(np.abs(form.paid.sum(axis=1)) <= equal_within(form.paid[:, 0])):
+        return Fraction(0)
+    unit, rows = Fraction(form.unit), dict[int, dict[int, Fraction]]()
+    for (first, second), (one, other) in zip(form.moves.tolist(), form.paid.tolist(), strict=True):
+        row = rows.setdefault(first, {})
+        row[second] = row.get(second, Fraction(0)) + (exact_payoff(one) + exact_payoff(other)) / unit
+    columns = _in_free_moves(form, 0, rows)
+    rows = _in_free_moves(form, 1, columns)
+    sums = {(first, second): value for first, row in rows.items() for second, value in row.items()}
+    total = sums.pop((-1, -1), Fraction(0))
+    within = Fraction(float(equal_within(np.abs(form.paid).max(initial=0.0)))) / unit
+    wrong = [key for key, value in sums.items() if abs(value) > within]
+    if wrong:
+        # the strategies differ in as few moves as possible, so that no other term is met on the way
+        key = min(wrong, key=lambda key: _depth(form, 0, key[0]) + _depth(form, 1, key[1]))
+        pays = float(total), float(total + sums[key])
+        raise ValueError(f"game: payoffs sum to {pays[0]:g} for some strategies, to {pays[1]:g} for others")
+    return total
+
+
+def _in_free_moves(
+    form: SequenceForm, player: int, rows: dict[int, dict[int, Fraction]]
+) -> dict[int, dict[int, Fraction]]:
+    """Return the transpose of coefficients ``[axis][other axis]`` without the first moves of a player's sets.
+
+    The weights of the moves of a set add to that of the move before: the first is this less the others.
+    """
+    for axes in reversed(list(information_sets(form.sizes[player]))):
+        first = rows.pop(axes.start, {})
+        for axis in (int(form.before[player, axes.start]), *range(axes.start + 1, axes.stop)):
+            row, sign = rows.setdefault(axis, {}), -1 if axis > axes.start else 1
+            for other, value in first.items():
+                row[other] = row.get(other, Fraction(0)) + sign * value
+    found: dict[int, dict[int, Fraction]] = {}
+    for axis, row in rows.items():
+        for other, value in row.items():
+            found.setdefault(other, {})[axis] = value
+    return found
+
+
+def _depth(form: SequenceForm, player: int, axis: int) -> int:
+    """Return the number of own moves up to an axis."""
+    count = 0
+    while axis >= 0:
+        count, axis = count + 1, int(form.before[player, axis])
+    return count
 
 
 def fractions(form: SequenceForm, x: np.ndarray) -> np.ndarray:

@@ -146,7 +146,7 @@ def player_rows(
     played = _of_players(record, "mixture" if mixed else "profile", "end_action")
     if played.ndim == 1:  # one number per player, as in the final play of sessions
         played = played[:, None]
-    axes, actions = names.get("axis", ()), record.get("action_name", ((), None))[1]
+    axes, actions = names.get("axis", ()), record.get("action_name", record.get("move", ((), None)))[1]
     if actions is not None and np.shape(actions) == np.shape(played):
         strategies = [strategy_by_name(row, own) for row, own in zip(played, actions, strict=True)]
     elif mixed:
@@ -332,7 +332,8 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
     found, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
     size = np.nanmax(np.abs(pays), initial=0.0)
     pays = np.where(np.abs(pays) <= ALMOST * size, 0.0, pays)  # rounding errors beside the others
-    actions = record.get("action_name", ((), np.empty(0)))[1]
+    # in extensive form the axes are moves of information sets
+    actions = record.get("action_name", record.get("move", ((), np.empty(0))))[1]
     named = actions.shape == np.shape(found)[1:]
     components = record["component"][1] if "component" in record else None
     radius = record["radius"][1] if has_proofs(record) else None
@@ -611,7 +612,7 @@ def strategy_in_words(row: np.ndarray) -> str:
 
 
 def strategy_by_name(row: np.ndarray, names: Sequence[str] | np.ndarray) -> str:
-    """Return a mixed strategy with the names of its actions; a pure one as the name of its action.
+    """Return a mixed strategy with the names of its actions; certain ones without a probability.
 
     >>> strategy_by_name(np.array([0.0, 1.0]), ["stag", "hare"])
     'hare'
@@ -619,9 +620,7 @@ def strategy_by_name(row: np.ndarray, names: Sequence[str] | np.ndarray) -> str:
     'stag 0.25, hare 0.75'
     """
     used = [(str(name), p) for name, p in zip(names, row, strict=True) if abs(p) > ALMOST]
-    if len(used) == 1 and abs(used[0][1] - 1.0) <= ALMOST:
-        return used[0][0]
-    return ", ".join(f"{name} {p:.6g}" for name, p in used)
+    return ", ".join(name if abs(p - 1.0) <= ALMOST else f"{name} {p:.6g}" for name, p in used)
 
 
 ONE, PAYOFF, STEPS, KARMA = "1", "payoff", "steps", "karma"
@@ -734,6 +733,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "flow": ("drivers", "flow of every link"),
     "fold_lambda": ("1 / payoff", "values of lambda at which the branch of logit equilibria turns back"),
     "game_value": (PAYOFF, "value of a zero-sum game for player 0"),
+    "game_values": (PAYOFF, "value of a constant-sum game for every player"),
     "gamma_channels": ("", "how the discount factor affects outcomes"),
     "gradient_norm": ("payoff per strategy", "largest entry of the players' own gradients"),
     "highest_initial_value": (PAYOFF, "largest value of an action before learning, discounted payoffs"),
@@ -815,6 +815,13 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "profit_gain": (ONE, "profit gain: 0 at the Nash equilibrium, 1 at the joint maximum"),
     "pure_count": (ONE, "number of equilibria in which every player plays one action"),
     "quantity": ("quantity", "quantity sold per period"),
+    "subgame": ("", "moves that lead to the root of a subgame"),
+    "subgame_payoff": (PAYOFF, "expected payoff of a player in a subgame, once it is reached"),
+    "subgame_regret": (
+        PAYOFF,
+        "largest gain of a player by another strategy in a subgame, once it is reached",
+    ),
+    "exact_equilibria": ("", "equilibria as fractions"),
     "radius": ("strategy", "an exact equilibrium is at most this far from the one listed, in every choice"),
     "ranking": ("", "strategies of a round robin, by score"),
     "rate_limit": ("", "largest rate at which gradient steps still converge to the end"),

@@ -235,6 +235,7 @@ def _equilibria(reader: ListReader) -> ResultList | None:
         return None
     radius, component = reader.array("radius"), reader.array("component")
     claims, actions = reader.array("equilibrium_claim"), reader.array("action_name")
+    actions = reader.array("move") if actions is None else actions  # of information sets
     rows: list[Row] = []
     for k, profile in enumerate(profiles):
         if np.isnan(profile).all():  # padding

@@ -329,7 +329,7 @@ def _two_players(
     """Return the record of vertices: all extreme equilibria, to the nearest floats."""
     record = MixedEquilibria(choose=choose).read(world, session)
     found, tables = record["equilibria"][1], stateless_tables(world)
-    pure = (found > 0).sum(axis=(1, 2)) == 2
+    pure = (found > 0).sum(axis=(1, 2)) == len(tables)
     exact = NEAREST if "component" in session else np.nan
     undecided = np.zeros((0 if record["complete"][1] else 1, *found.shape[1:], 2))
     for player, size in enumerate(tables.shape[1:]):

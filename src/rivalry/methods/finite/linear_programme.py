@@ -1,4 +1,4 @@
-"""One equilibrium of a zero-sum game of two players by a linear programme, with a proof of its value."""
+"""One equilibrium of a zero-sum or constant-sum game of two players by a linear programme, with a proof."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.array_games import SequenceForm
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.needs import Need
+from rivalry.core.needs import TREE, Need
 from rivalry.core.results import Record
-from rivalry.tables.extreme_equilibria import equal_within
-from rivalry.tables.sequence_form import best_plan, fractions, information_sets, rounded
+from rivalry.tables.sequence_form import best_plan, fractions, information_sets, payoff_sum, rounded
 
 UNREACHED = 1e-9  # of own moves: where these are less probable, moves are uniform
 
 
 class LinearProgramme(BaseLearner):
     """Value and optimal strategies of a zero-sum game of two players, by one linear programme.
+
+    A game whose payoffs add to a constant, in exact arithmetic, is a zero-sum game up to that constant. Then
+    the record also holds ``payoff_sum`` and ``game_values`` (player): the value of player 0, and the rest.
 
     Of a game in extensive form the programme is that of its sequence form (Koller, Megiddo and von Stengel
     1996), as large as the tree; of a matrix game it is von Neumann's. HiGHS solves it. Its solution is one
@@ -46,6 +48,7 @@ class LinearProgramme(BaseLearner):
     """
 
     needs: ClassVar[tuple[Need, ...]] = (
+        TREE,
         Need(
             "two players and finitely many moves, with perfect recall",
             lambda game: oracles.to_sequence_form.knows(game) and game.space.shape[0] == 2,
@@ -63,10 +66,11 @@ class LinearProgramme(BaseLearner):
     def begin(self, world: SequenceForm, stream: np.random.SeedSequence) -> Session:
         if len(world.sizes) != 2:
             raise ValueError(f"game: {len(world.sizes)} players; must be two for this method")
-        total = np.abs(world.paid.sum(axis=1))
-        if wrong := np.flatnonzero(total > equal_within(world.paid[:, 0])).tolist():
-            pays = (world.paid[wrong[0]] / world.unit).tolist()
-            raise ValueError(f"game: pays {pays[0]:g} and {pays[1]:g} together; must be zero-sum")
+        try:
+            payoff_sum(world)
+        except ValueError as error:
+            use = "MixedEquilibria, or SubgamePerfectEquilibria of a tree"
+            raise ValueError(f"{error}; must be zero-sum or constant-sum; use {use}") from None
         return {"profile": np.zeros((0, *world.before.shape)), "over": np.zeros(1, dtype=bool)}
 
     def advance(self, world: SequenceForm, session: Session, steps: int) -> int:
@@ -84,10 +88,15 @@ class LinearProgramme(BaseLearner):
             profile = np.full(world.before.shape, np.nan)
             return {"profile": (("player", "axis"), profile), "status": ((), np.asarray(status))}
         exact = fractions(world, session["profile"][0])
-        # payoffs of player 0 are the game; those of player 1 may differ from their negatives by rounding
+        # payoffs of player 0 are the game; those of player 1, less the sum, may differ by rounding
         own = world._replace(paid=world.paid[:, :1] * [1.0, -1.0])
         high, low = best_plan(own, exact, 0)[1], -best_plan(own, exact, 1)[1]
-        middle = float((low + high) / 2)
+        middle, total = float((low + high) / 2), payoff_sum(world)
+        both = np.array([middle, float(total - (low + high) / 2)])
+        shared: Record = {
+            "payoff_sum": ((), np.asarray(float(total))),
+            "game_values": (("player",), both),
+        }
         return {
             "profile": (("player", "axis"), exact.astype(float)),
             "status": ((), np.asarray("converged")),
@@ -95,7 +104,7 @@ class LinearProgramme(BaseLearner):
             "value_bound": (("end",), np.array([rounded(low, -1), rounded(high, 1)])),
             "exact_bound": (("end",), np.array([str(low), str(high)])),
             "exact_profile": (("player", "axis"), exact.astype(str)),
-        }
+        } | (shared if total else {})
 
 
 def _optimal(form: SequenceForm) -> np.ndarray | None:

@@ -93,7 +93,7 @@ class MixedEquilibria(BaseLearner):
         check_rule(self.choose, len(tables))
         if self.one and self.choose is not None:
             raise ValueError("choose: is for lists; with one, the search stops at the first equilibrium")
-        if len(tables) > 2 and self.algorithm in ("vertex_enumeration", "lemke_howson"):
+        if len(tables) != 2 and self.algorithm in ("vertex_enumeration", "lemke_howson"):
             raise ValueError(f"algorithm: {self.algorithm} is for two players; this game has {len(tables)}")
         sizes = tables.shape[1:]
         return {
@@ -215,7 +215,14 @@ def one_mixed(tables: np.ndarray) -> np.ndarray | None:
 
 
 def _vertex_list(tables: np.ndarray) -> Session:
-    """Return all extreme equilibria of two players."""
+    """Return all extreme equilibria of two players; of one player, the best actions."""
+    if len(tables) == 1:
+        best = pure_profiles(tables)
+        return _result(best, "all best actions of the only player") | {
+            "component": np.zeros(len(best), dtype=np.int64),
+            "degenerate": np.array([len(best) > 1]),
+            "complete": np.array([True]),
+        }
     extremes = extreme_equilibria(tables)
     found = np.zeros((len(extremes.pairs), 2, max(tables.shape[1:])))
     for k, (one, other) in enumerate(extremes.pairs):

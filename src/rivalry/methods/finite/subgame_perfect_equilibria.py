@@ -1,0 +1,547 @@
+"""Subgame-perfect equilibria of games in extensive form, by recursion over proper subgames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import islice, product
+from math import prod
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+import numpy as np
+from annotated_types import Ge
+
+from rivalry.core import oracles
+from rivalry.core.array_games import CHANCE, END, GameTree, TreeNode
+from rivalry.core.method import BaseLearner, Session
+from rivalry.core.needs import TREE, Need
+from rivalry.core.results import Record
+from rivalry.core.tolerances import NEAREST
+from rivalry.methods.finite.finite_equilibria import FiniteEquilibria
+from rivalry.methods.finite.mixed_equilibria import one_mixed
+from rivalry.methods.finite.support_differences import differences
+from rivalry.tables.extreme_equilibria import Strategy, TooMany, extreme_equilibria, lemke_howson
+
+PLANS, ENTRIES = 20_000, 2_000_000  # most plans of a player, and payoffs, in the normal form of one subgame
+WORK = 4_000_000_000  # most operations of a list of two players' equilibria: seconds
+
+Payoffs = tuple[Fraction, ...]
+Sets = dict[tuple[int, int], Strategy]  # (player, number of the information set): probabilities of its moves
+Way = tuple[tuple[int, int], ...]  # own moves before a node: (number of the information set, move)
+
+
+class Continuation(NamedTuple):
+    """Play in a subgame: strategies at its own information sets, and play in the subgames below."""
+
+    paid: Payoffs
+    sets: Sets
+    below: tuple[Continuation, ...]
+    exact: bool  # whether probabilities are those of an equilibrium, not of one near by
+
+
+class Leaf(NamedTuple):
+    """A node of a subgame at which payoffs are paid, or at which a smaller subgame begins."""
+
+    ways: tuple[Way, ...]  # by player
+    reach: Fraction
+    paid: Payoffs
+    below: int | None = None  # number of the smaller subgame among those below
+
+
+class Subgame(NamedTuple):
+    """A subgame without the smaller ones in it, which are leaves."""
+
+    root: int
+    entries: dict[tuple[int, int], Way]  # own moves before each information set, in the order of the tree
+    leaves: list[Leaf]
+    below: list[int]  # roots of the smaller subgames
+
+
+class SubgameList(NamedTuple):
+    """Equilibria of a subgame, and what is known of their list."""
+
+    list: list[Continuation]
+    complete: bool
+    reason: str  # why the list is not complete
+    continua: bool = False  # whether equilibria that are not isolated pay differently
+
+
+class SubgamePerfectEquilibria(BaseLearner):
+    """Subgame-perfect equilibria of a game in extensive form with perfect recall.
+
+    A proper subgame begins at a node that is alone in its information set, or at a chance move, if no
+    information set has nodes both after and not after it. Subgames are solved from the smallest on: each is a
+    finite game in which smaller ones are replaced by their equilibrium payoffs, one game per combination of
+    their equilibria. Where one player moves, the list is that of its best plans; of two players it is that
+    of all extreme equilibria; of more, that of `FiniteEquilibria`. Payoffs and probabilities are fractions,
+    except for mixed equilibria of three and more players. At information sets that a player's own strategy
+    excludes within a subgame, moves are uniform.
+
+    ``one`` takes the first equilibrium of every subgame: a pure one where there is any.
+
+    The record holds ``equilibria`` (equilibrium, player, axis), behaviour strategies, those with fewer moves
+    of positive probability first, with ``equilibrium_payoff``, ``equilibrium_count`` and ``pure_count``;
+    ``radius`` (equilibrium), the largest distance of a probability to that of an exact equilibrium, NaN where
+    it is unknown; and ``exact_equilibria``, the probabilities as fractions in text. Of certificates it holds
+    ``subgame``, the moves that lead to the whole game and to every smaller one with a decision of its own;
+    ``subgame_payoff`` (equilibrium, subgame, player); and ``subgame_regret``, what a player gains at most by
+    another strategy in that subgame, by backward induction in exact arithmetic.
+
+    ``complete`` is true where the lists of all subgames are, and no smaller subgame has equilibria that are
+    not isolated and pay differently: players before it may respond to mixtures of them, which no list of
+    vertices shows. The certificate's concept is ``subgame-perfect, proved`` if the regret of the profile is 0
+    in every subgame, in exact arithmetic, else ``subgame-perfect`` with the largest regret.
+
+    Sequential and trembling-hand perfect equilibria are among these, and are not singled out.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> from rivalry.families.extensive import Decision, Extensive
+    >>> def entry(history):
+    ...     if history == ():
+    ...         return Decision(0, "entrant", ("in", "out"))
+    ...     if history == ("in",):
+    ...         return Decision(1, "incumbent", ("share", "fight"))
+    ...     return {"out": (1, 2), "share": (2, 1), "fight": (-1, -1)}[history[-1]]
+    >>> found = rv.solve(Extensive.from_rules(entry), SubgamePerfectEquilibria())
+    >>> found.data.equilibria.values.tolist(), bool(found.data.complete)
+    ([[[1.0, 0.0], [1.0, 0.0]]], True)
+
+    References
+    ----------
+    Selten, "Spieltheoretische Behandlung eines Oligopolmodells mit Nachfragetraegheit", Zeitschrift fuer die
+    gesamte Staatswissenschaft 121, 1965.
+    """
+
+    needs: ClassVar[tuple[Need, ...]] = (
+        TREE,
+        Need("the nodes of a tree, as games of rules and files have them", oracles.to_tree.knows),
+    )
+
+    one: Annotated[bool, "take the first equilibrium of every subgame"] = False
+    most: Annotated[int, Ge(1), "combinations of equilibria of subgames that are followed"] = 1000
+
+    def world(self, game: Any) -> GameTree:
+        """Return the tree of the game."""
+        return oracles.to_tree(game)
+
+    def length(self, world: object) -> int:
+        """Return 1: the recursion is one step."""
+        return 1
+
+    def begin(self, world: GameTree, stream: np.random.SeedSequence) -> Session:
+        return {"over": np.zeros(1, dtype=bool)}
+
+    def advance(self, world: GameTree, session: Session, steps: int) -> int:
+        """Solve all subgames, in one step."""
+        if session["over"][0] or not steps:
+            return 0
+        session.update(self._solved(world))
+        session["over"] = np.ones(1, dtype=bool)
+        return 1
+
+    def _solved(self, tree: GameTree) -> Session:
+        """Return the arrays of all equilibria and of the certificates of their subgames."""
+        games = subgames(tree)
+        solutions: dict[int, SubgameList] = {}
+        for game in reversed(games):  # smaller subgames come after those that contain them
+            solutions[game.root] = self._list(tree, game, [solutions[root] for root in game.below])
+        last = solutions[0]
+        profiles = [_profile(tree, play) for play in last.list]
+        deciding = [game for game in games if game.entries or game.root == 0]
+        regrets, paid = [], []
+        for profile in profiles:
+            values = _values(tree, games, profile)
+            regrets.append([[b - u for u, b in zip(*values[g.root], strict=True)] for g in deciding])
+            paid.append([values[g.root][0] for g in deciding])
+        players, shape = len(tree.sizes), _shape(tree)
+        exact = np.full((len(profiles), *shape), "", dtype=object)
+        for k, profile in enumerate(profiles):
+            for player, sizes in enumerate(tree.sizes):
+                row = [p for number in range(len(sizes)) for p in profile[player, number]]
+                exact[k, player, : len(row)] = [str(p) for p in row]
+        regret = np.array(regrets, dtype=object).reshape(len(profiles), len(deciding), players)
+        payoff = np.array([play.paid for play in last.list], dtype=object).reshape(-1, players)
+        return {
+            "exact": exact.astype(str),
+            "payoff": payoff.astype(float),
+            "proved": np.array([play.exact for play in last.list], dtype=bool),
+            "regret": regret.astype(float),
+            "subgame_payoff": np.array(paid, dtype=object).reshape(regret.shape).astype(float),
+            "subgame": np.array([_root_name(tree, game.root) for game in deciding], dtype=str),
+            "complete": np.array([last.complete]),
+            "reason": np.array(last.reason),
+        }
+
+    def _list(self, tree: GameTree, game: Subgame, below: Sequence[SubgameList]) -> SubgameList:
+        """Return the equilibria of a subgame, for every combination of those of the smaller ones."""
+        count = prod(len(own.list) for own in below)
+        reasons = [own.reason for own in below if own.reason]
+        reasons += [
+            "equilibria of a subgame that are not isolated pay differently, and what players before do "
+            "against mixtures of them is not listed"
+        ] * any(own.continua for own in below)
+        if any(not play.exact for own in below for play in own.list):
+            reasons.append("mixed equilibria of three players in a subgame are known up to rounding")
+        if count > self.most and not self.one:
+            reasons.append(
+                f"{count} combinations of equilibria of subgames, of which {self.most} are followed"
+            )
+        known: dict[tuple[Payoffs, ...], SubgameList] = {}
+        found, continua = list[Continuation](), False
+        for plays in islice(product(*(own.list for own in below)), self.most):
+            values = tuple(play.paid for play in plays)
+            if values not in known:
+                known[values] = _equilibria(tree, game, values, self.one)
+            solved = known[values]
+            reasons += [solved.reason] * bool(solved.reason)
+            continua |= solved.continua
+            exact = all(play.exact for play in plays)
+            found += [own._replace(below=plays, exact=exact and own.exact) for own in solved.list]
+        if len(found) > self.most:
+            reasons.append(f"{len(found)} equilibria of a subgame, of which {self.most} are followed")
+        reasons = list(dict.fromkeys(reasons))
+        return SubgameList(found[: self.most], not reasons, "; ".join(reasons), continua)
+
+    def read(self, world: GameTree, session: Session) -> Record:
+        shape = _shape(world)
+        if not session["over"][0] or not len(session["exact"]):
+            status = "not found" if session["over"][0] else "iteration limit"
+            return {
+                "profile": (("player", "axis"), np.full(shape, np.nan)),
+                "status": ((), np.asarray(status)),
+            }
+        texts = session["exact"]
+        floats = np.vectorize(lambda text: float(Fraction(text or 0)), otypes=[float])(texts)
+        order = sorted(
+            range(len(floats)), key=lambda k: ((floats[k] > 0).sum(), (-floats[k]).ravel().tolist())
+        )
+        floats, regret, proved = floats[order], session["regret"][order], session["proved"][order]
+        pure = ((floats == 0) | (floats == 1)).all(axis=(1, 2))
+        proved = proved & (regret == 0).all(axis=(1, 2))
+        largest = float(regret[0].max(initial=0.0))
+        reason = "all combinations of complete lists of the subgames" if session["complete"][0] else ""
+        return {
+            "profile": (("player", "axis"), floats[0]),
+            "status": ((), np.asarray("converged")),
+            "equilibria": (("equilibrium", "player", "axis"), floats),
+            "equilibrium_payoff": (("equilibrium", "player"), session["payoff"][order]),
+            "equilibrium_count": ((), np.asarray(len(floats))),
+            "pure_count": ((), np.asarray(int(pure.sum()))),
+            "radius": (("equilibrium",), np.where(proved, np.where(pure, 0.0, NEAREST), np.nan)),
+            "complete": ((), session["complete"][0].copy()),
+            "complete_reason": ((), np.asarray(reason or str(session["reason"]))),
+            "exact_equilibria": (("equilibrium", "player", "axis"), texts[order]),
+            "subgame": (("subgame",), session["subgame"]),
+            "subgame_payoff": (("equilibrium", "subgame", "player"), session["subgame_payoff"][order]),
+            "subgame_regret": (("equilibrium", "subgame", "player"), regret),
+            "concept": ((), np.asarray("subgame-perfect, proved" if proved[0] else "subgame-perfect")),
+        } | ({} if proved[0] else {"concept_residual": ((), np.asarray(largest))})
+
+
+def _shape(tree: GameTree) -> tuple[int, int]:
+    return len(tree.sizes), max(1, *map(sum, tree.sizes))
+
+
+def _root_name(tree: GameTree, root: int) -> str:
+    """Return the moves that lead to a node, or ``root``."""
+    number, names = root, list[str]()
+    first: dict[int, int] = {}
+    for child, node in enumerate(tree.nodes):
+        first.setdefault(node.parent, child)
+    children = _children(tree)
+    while (parent := tree.nodes[number].parent) >= 0:
+        node, move = tree.nodes[parent], children[parent].index(number)
+        if node.owner == CHANCE:
+            names.append(f"chance {move}")
+        else:
+            known = tree.information[node.owner].index(node.information)
+            names.append(tree.moves[node.owner][known][move] or str(move + 1))
+        number = parent
+    return "/".join(reversed(names)) or "root"
+
+
+def _children(tree: GameTree) -> list[list[int]]:
+    found: list[list[int]] = [[] for _ in tree.nodes]
+    for number, node in enumerate(tree.nodes[1:], start=1):
+        found[node.parent].append(number)
+    return found
+
+
+def _set_numbers(tree: GameTree) -> list[dict[Any, int]]:
+    return [{key: k for k, key in enumerate(own)} for own in tree.information]
+
+
+def subgame_roots(tree: GameTree) -> list[int]:
+    """Return the nodes at which subgames begin, the root first; ends and nodes before them begin none.
+
+    A subgame has all nodes after its root, and with a node all others of its information set.
+    """
+    count = len(tree.nodes)
+    last = list(range(count))  # the last node after each
+    for number in range(count - 1, 0, -1):
+        parent = tree.nodes[number].parent
+        last[parent] = max(last[parent], last[number])
+    ends: dict[Any, tuple[int, int]] = {}  # of each information set, its first and its last node
+    for number, node in enumerate(tree.nodes):
+        if node.owner >= 0:
+            key = node.owner, node.information
+            ends[key] = ends.get(key, (number, number))[0], number
+    low, high = list(range(count)), list(range(count))
+    for number in range(count - 1, -1, -1):
+        node = tree.nodes[number]
+        if node.owner >= 0:
+            begin, end = ends[node.owner, node.information]
+            low[number], high[number] = min(low[number], begin), max(high[number], end)
+        if node.parent >= 0:
+            low[node.parent] = min(low[node.parent], low[number])
+            high[node.parent] = max(high[node.parent], high[number])
+    inside = (k for k in range(1, count) if low[k] >= k and high[k] <= last[k])
+    return [0, *(k for k in inside if tree.nodes[k].owner != END)]
+
+
+def subgames(tree: GameTree) -> list[Subgame]:
+    """Return the subgames of a tree, each without the smaller ones in it, before all that it contains."""
+    roots, children, numbers = set(subgame_roots(tree)), _children(tree), _set_numbers(tree)
+    players, found = len(tree.sizes), list[Subgame]()
+    for root in sorted(roots):
+        game = Subgame(root, {}, [], [])
+        todo: list[tuple[int, tuple[Way, ...], Fraction]] = [(root, ((),) * players, Fraction(1))]
+        while todo:
+            number, ways, reach = todo.pop()
+            if number in roots and number != root:
+                game.leaves.append(Leaf(ways, reach, (Fraction(0),) * players, len(game.below)))
+                game.below.append(number)
+                continue
+            node = tree.nodes[number]
+            if any(node.paid):
+                game.leaves.append(Leaf(ways, reach, node.paid))
+            todo.extend(reversed(list(_after(node, children[number], ways, reach, numbers, game))))
+        found.append(game)
+    return found
+
+
+def _after(
+    node: TreeNode,
+    children: Sequence[int],
+    ways: tuple[Way, ...],
+    reach: Fraction,
+    numbers: Sequence[dict[Any, int]],
+    game: Subgame,
+) -> Iterator[tuple[int, tuple[Way, ...], Fraction]]:
+    """Yield the nodes after one, with the own moves and the chances that lead to them."""
+    if node.owner == CHANCE:
+        yield from ((child, ways, reach * p) for child, p in zip(children, node.probabilities, strict=True))
+    elif node.owner >= 0:
+        player, number = node.owner, numbers[node.owner][node.information]
+        game.entries.setdefault((player, number), ways[player])
+        for move, child in enumerate(children):
+            longer = (*ways[player], (number, move))
+            yield child, (*ways[:player], longer, *ways[player + 1 :]), reach
+
+
+def _equilibria(tree: GameTree, game: Subgame, values: Sequence[Payoffs], one: bool) -> SubgameList:
+    """Return the equilibria of a subgame whose smaller ones pay ``values``."""
+    players = len(tree.sizes)
+    movers = sorted({player for player, _ in game.entries})
+    plans = {player: _plans(tree, game, player) for player in movers}
+    sizes = [len(plans[player]) for player in movers]
+    if prod(sizes) * max(players, 1) > ENTRIES:
+        _refuse(tree, game, f"{' x '.join(map(str, sizes))} plans; payoffs must be at most {ENTRIES}")
+    table = np.full((players, *sizes), Fraction(0), dtype=object)
+    for leaf in game.leaves:
+        paid = leaf.paid if leaf.below is None else values[leaf.below]
+        playing = [
+            [k for k, plan in enumerate(plans[p]) if plan.items() >= set(leaf.ways[p])] for p in movers
+        ]
+        for player, pay in enumerate(paid):
+            table[np.ix_([player], *playing)] += leaf.reach * pay
+    mixtures, component, complete, reason, exact = _mixtures(table, movers, one)
+    known: dict[Any, None] = {}
+    found, members = list[Continuation](), dict[int, set[Payoffs]]()
+    for mixture, part, is_exact in zip(mixtures, component, exact, strict=True):
+        paid = tuple(Fraction(_expected(own, mixture)) for own in table)
+        members.setdefault(part, set()).add(paid)
+        sets: Sets = {}
+        for player, weights in zip(movers, mixture, strict=True):
+            sets |= _behaviour(tree, game, player, plans[player], weights)
+        # mixtures of plans that differ only in what no strategy reaches are one behaviour strategy
+        if (key := tuple(sets.values())) not in known:
+            known[key] = None
+            found.append(Continuation(paid, sets, (), is_exact))
+    return SubgameList(found, complete, reason, any(len(pays) > 1 for pays in members.values()))
+
+
+def _refuse(tree: GameTree, game: Subgame, reason: str) -> Any:
+    raise ValueError(f"game: the subgame at {_root_name(tree, game.root)} is too large: {reason}")
+
+
+def _plans(tree: GameTree, game: Subgame, player: int) -> list[dict[int, int]]:
+    """Return a player's plans in a subgame: a move at every information set that its own moves reach."""
+    own = {number: set(way) for (who, number), way in game.entries.items() if who == player}
+    found, todo = list[dict[int, int]](), [dict[int, int]()]
+    while todo:
+        if len(found) + len(todo) > PLANS:
+            _refuse(tree, game, f"a player has more than {PLANS} plans")
+        plan = todo.pop()
+        reached = (k for k, before in own.items() if k not in plan and plan.items() >= before)
+        number = next(reached, None)
+        if number is None:
+            found.append(plan)
+        else:
+            todo.extend(plan | {number: move} for move in reversed(range(tree.sizes[player][number])))
+    return found
+
+
+Mixture = tuple[Strategy, ...]  # of plans, by mover
+Listed = tuple[Sequence[Mixture], list[int], bool, str, list[bool]]
+
+
+def _mixtures(table: np.ndarray, movers: Sequence[int], one: bool) -> Listed:
+    """Return the equilibria of ``table [player plan ..]`` in mixtures of plans.
+
+    With them the component of each, whether the list is complete, why not, and which are exact.
+    """
+    own, sizes = table[list(movers)], table.shape[1:]
+    asked = "one equilibrium of every subgame, since one was asked for"
+    if not movers:
+        return [()], [0], True, "", [True]
+    best = [pays == pays.max(axis=k, keepdims=True) for k, pays in enumerate(own)]
+    joint = np.argwhere(np.logical_and.reduce(best).astype(bool)).tolist()
+    pure = [tuple(_unit(size, a) for size, a in zip(sizes, actions, strict=True)) for actions in joint]
+    if len(movers) == 1:  # all best plans, in one component
+        chosen = pure[:1] if one else pure
+        return (
+            chosen,
+            [0] * len(chosen),
+            len(chosen) == len(pure),
+            asked * (len(chosen) < len(pure)),
+            [True] * len(chosen),
+        )
+    if one and pure:
+        return pure[:1], [0], False, asked, [True]
+    if len(movers) > 2:
+        return _of_many(own, pure, one, asked)
+    if not one:
+        try:
+            # a basis has as many neighbours as a polytope has dimensions, and each costs a table
+            extremes = extreme_equilibria(own, most=WORK // (prod(sizes) * min(sizes)))
+        except TooMany as error:
+            asked = f"pure equilibria of a subgame and one more, since {error}"
+        else:
+            pairs = [(extremes.first[k], extremes.second[n]) for k, n in extremes.pairs.tolist()]
+            return pairs, extremes.component.tolist(), True, "", [True] * len(pairs)
+    found = list(dict.fromkeys([*pure, next(lemke_howson(own))]))
+    return found, list(range(len(found))), False, asked, [True] * len(found)
+
+
+def _of_many(own: np.ndarray, pure: list[Mixture], one: bool, asked: str) -> Listed:
+    """Return the equilibria of three and more movers: pure ones exactly, mixed ones near exact ones."""
+    floats = own.astype(float)
+    if one:
+        single = one_mixed(floats)
+        mixed = [] if single is None else [single]
+        complete, reason = False, asked
+    else:
+        learner, world = FiniteEquilibria(), differences(own)
+        session = learner.begin(world, np.random.SeedSequence(0))
+        while learner.advance(world, session, 1):
+            pass
+        record = learner.read(world, session)
+        complete = bool(record["complete"][1])
+        reason = "" if complete else f"in a subgame {record['complete_reason'][1]}"
+        mixed = [x for x in record["equilibria"][1] if not np.isin(x, (0.0, 1.0)).all()]
+    found = [*([] if one else pure)]
+    exact = [True] * len(found)
+    for x in mixed:
+        rows = [
+            [Fraction(p) for p in row[:size]] for row, size in zip(x.tolist(), own.shape[1:], strict=True)
+        ]
+        found.append(tuple(tuple(p / sum(row) for p in row) for row in rows))
+        exact.append(False)
+    return found, list(range(len(found))), complete, reason, exact
+
+
+def _unit(size: int, action: int) -> Strategy:
+    return tuple(Fraction(int(k == action)) for k in range(size))
+
+
+def _expected(own: np.ndarray, mixture: Mixture) -> Any:
+    """Return the expectation of ``own [plan ..]`` over independent mixtures."""
+    rest: Any = own
+    for weights in mixture:
+        rest = sum((p * part for p, part in zip(weights, rest, strict=True) if p), 0 * rest[0])
+    return rest
+
+
+def _behaviour(
+    tree: GameTree, game: Subgame, player: int, plans: Sequence[dict[int, int]], weights: Strategy
+) -> Sets:
+    """Return the moves' probabilities that a mixture of plans has; uniform where it excludes the set."""
+    found: Sets = {}
+    used = [(plan, p) for plan, p in zip(plans, weights, strict=True) if p]
+    for (who, number), way in game.entries.items():
+        if who != player:
+            continue
+        size, before = tree.sizes[player][number], set(way)
+        reach = [Fraction(0)] * size
+        for plan, p in used:
+            if plan.items() >= before:
+                reach[plan[number]] += p
+        total = sum(reach)
+        found[player, number] = tuple(r / total if total else Fraction(1, size) for r in reach)
+    return found
+
+
+def _profile(tree: GameTree, play: Continuation) -> Sets:
+    """Return the strategies of a play and of all play below; at sets that no move leads to, uniform."""
+    found: Sets = {
+        (player, number): (Fraction(1, size),) * size
+        for player, sizes in enumerate(tree.sizes)
+        for number, size in enumerate(sizes)
+    }
+    todo = [play]
+    while todo:
+        part = todo.pop()
+        found |= part.sets
+        todo.extend(part.below)
+    return found
+
+
+def _values(tree: GameTree, games: Sequence[Subgame], profile: Sets) -> dict[int, tuple[Payoffs, Payoffs]]:
+    """Return the payoffs of every subgame at a profile, and of the best responses in it.
+
+    A subgame's best response is one in each smaller subgame, as play outside of it does not change what its
+    players know.
+    """
+    players = len(tree.sizes)
+    found: dict[int, tuple[Payoffs, Payoffs]] = {}
+    for game in reversed(games):
+        paid, best = list[Fraction](), list[Fraction]()
+        for player in range(players):
+            expected, values = Fraction(0), dict[Way, Fraction]()
+            for leaf in game.leaves:
+                others = leaf.reach * prod(
+                    (
+                        profile[other, number][move]
+                        for other, way in enumerate(leaf.ways)
+                        if other != player
+                        for number, move in way
+                    ),
+                    start=Fraction(1),
+                )
+                own = prod((profile[player, n][move] for n, move in leaf.ways[player]), start=Fraction(1))
+                after = found[game.below[leaf.below]] if leaf.below is not None else (leaf.paid, leaf.paid)
+                expected += others * own * after[0][player]
+                way = leaf.ways[player]
+                values[way] = values.get(way, Fraction(0)) + others * after[1][player]
+            for (who, number), way in reversed(list(game.entries.items())):
+                if who == player:
+                    moves = range(tree.sizes[player][number])
+                    most = max(values.get((*way, (number, move)), Fraction(0)) for move in moves)
+                    values[way] = values.get(way, Fraction(0)) + most
+            paid.append(expected)
+            best.append(values.get((), Fraction(0)))
+        found[game.root] = tuple(paid), tuple(best)
+    return found
