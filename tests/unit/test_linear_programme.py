@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.families.extensive import Chance, Decision, Extensive
 from rivalry.methods import LinearProgramme
 
 
@@ -52,3 +54,47 @@ def test_other_games_are_refused_in_one_line() -> None:
         rv.solve(rv.games.matrix("chicken"), LinearProgramme())
     with pytest.raises(ValueError, match="a finite game; LinearProgramme needs two players"):
         rv.solve(rv.games.matrix("jordan"), LinearProgramme())
+
+
+def test_shares_of_a_constant_are_a_zero_sum_game() -> None:
+    # gambitproject/gambit issue 134: payoffs add to 1; (2/3, 1/3) and (1/2, 1/2) by linear equations
+    game = rv.games.matrix([[0.75, 0.25], [0, 1]], [[0.25, 0.75], [1, 0]])
+    found = rv.solve(game, LinearProgramme())
+    assert found.claim == "equilibrium"
+    assert found.data.exact_bound.values.tolist() == ["1/2", "1/2"]
+    assert found.data.exact_profile.values.tolist() == [["2/3", "1/3"], ["1/2", "1/2"]]
+    assert float(found.data.payoff_sum) == 1
+    assert found.data.game_values.values.tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_constant_changes_no_strategy_and_moves_one_value(seed: int) -> None:
+    own = np.random.default_rng(seed).integers(-9, 10, (4, 5)) / 10
+    zero = rv.solve(rv.games.matrix(own.tolist()), LinearProgramme()).data
+    shares = rv.solve(rv.games.matrix([own.tolist(), (0.3 - own).tolist()]), LinearProgramme()).data
+    assert shares.exact_profile.values.tolist() == zero.exact_profile.values.tolist()
+    assert shares.exact_bound.values.tolist() == zero.exact_bound.values.tolist()
+    assert shares.game_values.values.sum() == pytest.approx(0.3, abs=1e-15)
+    wrong = 0.3 - own
+    wrong[2, 3] += 0.1
+    with pytest.raises(ValueError, match=r"sum to 0\.3 for some strategies, to 0\.4 for others"):
+        rv.solve(rv.games.matrix([own.tolist(), wrong.tolist()]), LinearProgramme())
+
+
+def test_a_tree_whose_payoffs_add_to_a_constant_after_chance() -> None:
+    # payoffs add to 2 on average whatever is played, but not in each play; a is dominant, then b holds it at 3
+    def rules(h: tuple[Any, ...]) -> Any:
+        if h == ():
+            return Chance({"heads": Fraction(1, 4), "tails": Fraction(3, 4)})
+        if len(h) == 1:
+            return Decision(0, h[0], ("a", "b", "c"))
+        if len(h) == 2:
+            return Decision(1, "blind", ("a", "b"))
+        own = Fraction(3 * (h[1] == "a") + (h[1] == h[2]))
+        return (own, 5 - own) if h[0] == "heads" else (own, 1 - own)
+
+    data = rv.solve(Extensive.from_rules(rules), LinearProgramme()).data
+    assert float(data.payoff_sum) == 2
+    low, high = map(Fraction, data.exact_bound.values.tolist())
+    assert low == high == 3
+    assert data.game_values.values.tolist() == [3, -1]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, ge
 
 import numpy as np
 
-from rivalry.core.game import refuse_shared
+from rivalry.core.game import Game, refuse_shared
 from rivalry.core.method import STEPS, BaseMethod, as_method
 from rivalry.core.needs import GAME_KINDS, SHARED, fits, fitting, needs_of, stated_needs, unmet_need
 from rivalry.core.payoffs import check_payoffs
@@ -70,8 +70,8 @@ class Settings(NamedTuple):
 
 def check_run(game: object, method: Any, settings: Settings) -> BaseMethod:
     """Return a solver with all defaults; raise `ValueError` for arguments that do not make a run."""
-    if isinstance(game, Tree) and not isinstance(method, type):
-        check_kind(method, game)  # also of games without a space
+    if not isinstance(game, (type, Game)) and not isinstance(method, type):
+        check_kind(method, game)  # some of these have no space
     check_game(game)
     check_method(method)
     solver = as_method(method)
