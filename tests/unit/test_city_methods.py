@@ -357,5 +357,7 @@ def test_method_kinds_depend_on_the_game() -> None:
     with pytest.raises(StudyError, match="newton"):
         build_method({"kind": "newton"}, game=small())
     assert "design" in METHODS
-    with pytest.raises(ValueError, match="must be a city that agents travel through"):
+    with pytest.raises(
+        ValueError, match="is a population; CityQLearning needs a city that agents travel through"
+    ):
         rv.solve(rv.games.karma(agents=10), quick())

@@ -550,8 +550,14 @@ def test_other_spaces_are_refused_in_one_line(seen: Any, own: Any, message: str)
             lambda: from_gymnasium(Grid(), transitions={}, initial=[1.0]),
             r"^transitions\[0\]\[0\]: must be rows",
         ),
-        (lambda: rv.solve(rv.games.matrix("chicken"), EnvironmentQLearning()), "must be an environment"),
-        (lambda: rv.solve(from_gymnasium(Grid()), QLearning()), "environments take EnvironmentQLearning"),
+        (
+            lambda: rv.solve(rv.games.matrix("chicken"), EnvironmentQLearning()),
+            "needs an environment of another",
+        ),
+        (
+            lambda: rv.solve(from_gymnasium(Grid()), QLearning()),
+            "of the class EnvironmentGame; .* use EnvironmentQLearning",
+        ),
         (
             lambda: solve_fixed({"third": [0] * 6}),
             "^fixed: 'third' is no agent; must be one of first, second",

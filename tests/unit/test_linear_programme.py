@@ -82,7 +82,7 @@ def test_a_constant_changes_no_strategy_and_moves_one_value(seed: int) -> None:
 
 
 def test_a_tree_whose_payoffs_add_to_a_constant_after_chance() -> None:
-    # payoffs add to 2 on average whatever is played, but not in each play; a is dominant, then b holds it at 3
+    # payoffs add to 2 on average whatever is played, but not in each play; a is dominant, b holds it at 3
     def rules(h: tuple[Any, ...]) -> Any:
         if h == ():
             return Chance({"heads": Fraction(1, 4), "tails": Fraction(3, 4)})

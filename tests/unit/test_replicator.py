@@ -160,7 +160,9 @@ def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
 
 
 def test_other_spaces_are_refused_in_one_line() -> None:
-    with pytest.raises(ValueError, match=r"^space: Box must be a Simplex for the replicator"):
+    with pytest.raises(
+        ValueError, match=r"^game: is a game of continuous choices; Replicator needs a simplex"
+    ):
         rv.solve(linear(-np.eye(2), [0.0, 0.0]), Replicator(), [0.1, 0.2])
     with pytest.raises(StudyError, match="does not fit this game"):
         build_method({"kind": "replicator"}, game=linear(-np.eye(2), [0.0, 0.0]))

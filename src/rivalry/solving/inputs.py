@@ -10,7 +10,7 @@ import numpy as np
 
 from rivalry.core.game import Game, refuse_shared
 from rivalry.core.method import STEPS, BaseMethod, as_method
-from rivalry.core.needs import GAME_KINDS, SHARED, fits, fitting, needs_of, stated_needs, unmet_need
+from rivalry.core.needs import GAME_KINDS, SHARED, fits, needs_of, stated_needs, unmet_need
 from rivalry.core.payoffs import check_payoffs
 from rivalry.core.plain import register_plain
 from rivalry.core.tolerances import TOLERANCE
@@ -130,7 +130,9 @@ def check_kind(method: object, game: object) -> None:
     if need is None:
         return
     if known is None:
-        words, usable = type(game).__name__, fitting(game, METHODS)
+        words = f"of the class {type(game).__name__}"
+        targets = [target for entry in METHODS.values() for target in entry.targets]
+        usable = [target.partition(":")[2] for target in targets if fits(load(target), game)]
     else:
         words, usable = known.words, [name for name in known.methods if fits(load(_target(name)), game)]
     use = f"; use {' or '.join(usable[:2])}" if usable else ""
