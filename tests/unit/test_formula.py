@@ -145,3 +145,44 @@ def test_syntax_errors_are_refused(text: str, message: str) -> None:
         parse(text, ["b", "x"], "third_party")
     assert "\n" not in str(error.value)
     assert str(error.value).startswith("third_party: ")
+
+
+def test_tests_conditions_and_sums_of_numbered_names() -> None:
+    at = {"x1": 1.0, "x2": 4.0, "w1": 2.0, "w2": 0.5, "a": 3.0}
+    for text, value in (
+        ("sum(x)", 5.0),
+        ("sum(w*x) + a", 7.0),
+        ("sum(x^2) - x1^2", 16.0),
+        ("sum(x1, a)", 4.0),
+        ("max(x) - min(w)", 3.5),
+        ("if(x1 < x2, a, -a)", 3.0),
+        ("if(x1 >= x2, a, -a)", -3.0),
+        ("if((x1 < x2)*(x2 != 4), 1, 2)", 2.0),
+        ("(x1 <= 1) + (x2 == 4) + (a > 3)", 2.0),
+    ):
+        assert float(parse(text, at, tests=True)(at)) == value, text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x1 < x2 < 1", "two tests in a row"),
+        ("if(x1, 1)", "if takes a test and two values"),
+        ("x1 = 1", "unexpected '='; equality is =="),
+        ("sum(x*y)", "x and y must be numbered alike"),
+        ("sum(z)", "unknown name 'z'"),
+    ],
+)
+def test_wrong_tests_and_sums_are_refused(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        parse(text, ["x1", "x2", "y1"], tests=True)
+
+
+def test_only_payoffs_may_test() -> None:
+    with pytest.raises(ValueError, match="unexpected '<' at character 4"):
+        parse("x1 < 1", ["x1"])
+
+
+def test_sums_over_many_players_are_not_deeply_nested() -> None:
+    names = {f"x{k}": float(k) for k in range(1, 101)}
+    assert float(parse("sum(x)", names)(names)) == 5050.0

@@ -103,3 +103,99 @@ def test_a_list_of_a_changed_game_is_proved_and_its_file_states_that_game() -> N
         documents.append(json.dumps(found.proof.document()))
         assert "1 equilibrium" in main.proved(grammar.load(documents[-1].encode()))
     assert documents[0] == documents[1]
+
+
+# --- tests, sums, equations -------------------------------------------------------------------------------
+
+
+def bertrand() -> Any:
+    """Two firms without costs; the cheaper one serves 1 - p, and firms of equal prices share it."""
+    payoffs = ["p1*if(p1 < p2, 1, (p1 == p2)/2)*(1 - p1)", "p2*if(p2 < p1, 1, (p1 == p2)/2)*(1 - p2)"]
+    return rv.games.continuous(payoffs=payoffs, choices=["p1", "p2"])
+
+
+def test_formulas_with_tests_pay_by_cases() -> None:
+    game = bertrand()
+    for p, paid in (([0.2, 0.4], [0.16, 0.0]), ([0.4, 0.4], [0.12, 0.12]), ([0.4, 0.2], [0.0, 0.16])):
+        np.testing.assert_allclose(game.payoffs(np.reshape(p, (2, 1))), paid, atol=1e-15)
+
+
+def test_a_test_of_choices_is_a_jump_that_gradients_and_lists_refuse() -> None:
+    words = r"^payoffs\[0\] tests p1 < p2: payoffs are discontinuous"
+    for method in (rv.methods.GradientAscent(), rv.methods.AllEquilibria()):
+        with pytest.raises(ValueError, match=words):
+            rv.solve(bertrand(), method)
+    assert rv.certificate(bertrand(), [[0.0], [0.0]]).claim == "equilibrium"
+    shared = rv.certificate(bertrand(), [[0.5], [0.5]])  # undercutting doubles the profit
+    assert shared.claim == "not an equilibrium"
+    np.testing.assert_allclose(shared.regret, 0.125, atol=1e-6)
+
+
+def test_a_test_of_parameters_is_no_jump() -> None:
+    payoffs = ["if(a > 1, 1, 2)*x1 - x1^2", "x2*(sum(x) - x2) - x2^2"]
+    game = rv.games.continuous(payoffs=payoffs, parameters={"a": 2.0})
+    assert rv.oracles.discontinuity(game) == ""
+    np.testing.assert_allclose(rv.all_equilibria(game).equilibria.ravel(), [0.5, 0.25], atol=1e-12)
+    changed = rv.all_equilibria(rv.with_(game, a=0.5))
+    np.testing.assert_allclose(changed.equilibria.ravel(), [1.0, 0.5], atol=1e-12)
+
+
+def test_an_equation_is_a_constraint_with_one_multiplier() -> None:
+    """The kind of nashopt's vgne example 1: both give up a quarter, at the multiplier 2 (1 - 3/4) = 1/2."""
+    payoffs = ["-(a-1)^2", "-(b-0.5)^2"]
+    game = rv.games.continuous(payoffs=payoffs, choices=["a", "b"], shared=["a+b=1"])
+    found = rv.solve(game, rv.methods.VariationalEquilibrium())
+    np.testing.assert_allclose(found.profile.values.ravel(), [0.75, 0.25], atol=1e-8)
+    more, less = found.data.common_multiplier.values
+    assert more - less == pytest.approx(0.5, abs=1e-7)
+    assert found.claim == "equilibrium"
+    # from below: both want less than the equation asks of them
+    payoffs = ["-(x1 - 0.1)^2", "-2*(x2 - 0.1)^2"]
+    below = rv.games.continuous(payoffs=payoffs, shared=["x1 + x2 == 1"], high=2.0)
+    found = rv.solve(below, rv.methods.VariationalEquilibrium())
+    # 2 (x1 - .1) = 4 (x2 - .1) and x1 + x2 = 1
+    np.testing.assert_allclose(found.profile.values.ravel(), [0.1 + 1.6 / 3, 0.1 + 0.8 / 3], atol=1e-8)
+
+
+# --- choices without bounds -------------------------------------------------------------------------------
+
+
+def unbounded(payoffs: list[str], *search: float) -> Any:
+    return rv.games.continuous(payoffs=payoffs, low=-np.inf, high=np.inf, search=list(search))
+
+
+LINES = ["-(x1 - 2 - x2/2)^2", "-(x2 - 1 + x1/4)^2"]  # best responses meet at (20/9, 4/9)
+
+
+def test_equilibria_of_unbounded_choices_name_the_range_that_was_searched() -> None:
+    found = rv.solve(unbounded(LINES, -10.0, 10.0), rv.methods.BestResponse())
+    np.testing.assert_allclose(found.profile.values.ravel(), [20 / 9, 4 / 9], atol=1e-7)
+    assert found.claim == "equilibrium"
+    assert "choices have no bounds: only the range stated was searched" in str(found.certificate)
+    listed = rv.all_equilibria(unbounded(LINES, -10.0, 10.0))
+    assert len(listed.equilibria) == 1
+    assert not listed.complete
+    assert "only the range stated" in str(listed)
+    with pytest.raises(ValueError, match="where: choices have no bounds"):
+        rv.all_equilibria(rv.with_(unbounded(LINES, -1.0, 1.0)), where={"a": (0.0, 1.0)})
+
+
+@pytest.mark.parametrize("search", [(-10.0, 2.0), (2.5, 10.0)])
+def test_an_end_of_the_range_is_no_equilibrium(search: tuple[float, float]) -> None:
+    game = unbounded(LINES, *search)
+    found = rv.solve(game, rv.methods.BestResponse())
+    assert found.claim in ("no deviation found", "not an equilibrium")
+    assert np.all(np.isinf(found.certificate.bound))
+    assert "at an end of the range searched: player" in str(found.certificate)
+    listed = rv.all_equilibria(game)
+    assert not len(listed.equilibria)
+    assert not listed.complete
+
+
+def test_payoffs_far_beyond_the_range_are_tried() -> None:
+    for payoff in ("x1/(1 + x1^2)^0.1", "-(x1 - 1)^2 + max(0, x1 - 12)^3", "-(x1 - 1)^2 - min(0, x1 + 20)^3"):
+        game = unbounded([payoff], 0.0 if payoff[0] == "x" else -10.0, 10.0)
+        found = rv.solve(game, rv.methods.BestResponse())
+        assert found.claim == "not an equilibrium"
+        assert "payoffs rise beyond" in str(found.certificate)
+        assert not len(rv.all_equilibria(game).equilibria)

@@ -52,6 +52,26 @@ def test_payoffs_of_lists_and_arrays_of_numpy_are_those_of_arrays_of_jax(kind: s
     np.testing.assert_allclose(game.payoffs(x.tolist()), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in BUNDLED if kind != "freeze"])
+def test_equal_games_have_equal_hashes(kind: str) -> None:
+    one, other = BUNDLED[kind](), BUNDLED[kind]()
+    assert hash(one) == hash(other)
+    assert len({one, other}) == 1
+
+
+@pytest.mark.parametrize("kind", ["market", "auction", "race"])
+def test_games_are_solved_where_jax_refuses_arrays_of_unequal_ranks(kind: str) -> None:
+    game: Any = BUNDLED[kind]()
+    x = np.asarray(game.space.sample(jax.random.key(1)))
+    expected = np.asarray(game.payoffs(x))
+    with jax.numpy_rank_promotion("raise"):
+        np.testing.assert_array_equal(game.payoffs(x), expected)
+        assert rv.certificate(game, x).claim
+        assert rv.best_response(game, x, 0).payoff >= expected[0]
+        if kind == "market":
+            assert rv.solve(game, rv.methods.BestResponse(), x).claim == "equilibrium"
+
+
 SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in BUNDLED if kind != "matrix"]
 
 

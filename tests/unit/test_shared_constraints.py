@@ -241,8 +241,8 @@ def test_a_study_names_the_methods_that_fit() -> None:
 
 
 WRONG = {
-    "shared[0]: 'x1 + x2 = 1' must have one <= or >= between two sides": {"shared": ["x1 + x2 = 1"]},
-    "shared[0]: 'x1 <= x2 <= 1' must have one <= or >= between two sides": {"shared": ["x1 <= x2 <= 1"]},
+    "shared[0]: 'x1 + x2 < 1' must have one <=, >= or = between two sides": {"shared": ["x1 + x2 < 1"]},
+    "shared[0]: 'x1 <= x2 <= 1' must have one <=, >= or = between two sides": {"shared": ["x1 <= x2 <= 1"]},
     "shared[0]: unknown name 'y' in 'y'; allowed are x1, x2": {"shared": ["x1 <= y"]},
     "payoffs[1]: unknown name 'x3' in 'x3'; allowed are x1, x2": {"payoffs": ["x1", "x3"]},
     "choices: 1 players; must be 2, as many as payoffs": {"choices": ["a"]},
@@ -254,7 +254,9 @@ WRONG = {
     "low: 2 of x1 must be below high, 1": {"low": 2.0},
     "high: 3 rows; must be one number or 2, one per player": {"high": [1.0, 2.0, 3.0]},
     "high[0]: 2 numbers; must be 1, one per choice": {"high": [[1.0, 2.0], [1.0]]},
-    "high: must be finite; a large number stands for no bound": {"high": float("inf")},
+    "search: needs two finite numbers, the range searched for choices without bounds": {"high": float("inf")},
+    "search: all choices have bounds, which are searched": {"search": [0.0, 1.0]},
+    "high: must be numbers, or infinite for no bound": {"high": float("nan")},
 }
 
 

@@ -26,12 +26,13 @@ from rivalry.core.payoffs import concrete_profile, payoffs, payoffs_at
 from rivalry.core.results import COVERAGES, Certificate, Rounding
 from rivalry.core.space import visibly_apart
 from rivalry.core.tolerances import APPROXIMATE, ROUNDING, TOLERANCE, VANISHING
-from rivalry.runtime.jax import put
+from rivalry.runtime.jax import promote_ranks, put
 from rivalry.schema.registry import load
 from rivalry.schema.validate import check_keywords
 
 
 @check_keywords
+@promote_ranks
 def certificate(
     game: Game | PopulationGame,
     x: Any,

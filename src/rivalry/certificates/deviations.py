@@ -28,7 +28,7 @@ from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
 from rivalry.proofs.arithmetic.matrices import negative_definite
 from rivalry.proofs.arithmetic.numpy_programs import over_rows
 from rivalry.proofs.spaces.boxes import bounding_box, halves, middle_shares
-from rivalry.runtime.jax import compiled, eqx, jax, jnp, put
+from rivalry.runtime.jax import compiled, eqx, jax, jnp, promote_ranks, put
 from rivalry.schema.validate import check_keywords
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ PROVED = 1e-8  # times the payoff at stake: a bound this close to the best payof
 
 
 @check_keywords
+@promote_ranks
 def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Response:
     """Return a best response of ``player`` to the others at ``x``, over its whole strategy space.
 

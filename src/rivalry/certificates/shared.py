@@ -18,6 +18,7 @@ import numpy as np
 from rivalry.certificates.deviations import best_response, search_grid
 from rivalry.certificates.stake import Stake, stake_at
 from rivalry.core import oracles
+from rivalry.core.assumed_range import with_open_range
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import Game, own_gradients, payoff_against
 from rivalry.core.oracles import Response, forward, shared_constraints
@@ -296,7 +297,7 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
         coverage = "exact" if np.all(bound - regret <= allowed) else "bounded"
     reasons = "; ".join(weak.method.split("; ")[1:])
     method = f"{responses[0].method}, bounds by multipliers" + (f"; {reasons}" if reasons else "")
-    return Certificate(
+    found = Certificate(
         regret,
         bound,
         coverage,
@@ -309,3 +310,4 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
         multipliers=multipliers,
         payoff=current_payoffs,
     )
+    return with_open_range(game.space, profile, found)

@@ -32,7 +32,7 @@ from rivalry.core.game import AgentGame, Game, is_agents, is_population, own_gra
 from rivalry.core.game import scale as scale_of
 from rivalry.core.plain import register_plain
 from rivalry.core.space import Box, Profile
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import jax, jnp, promote_ranks
 from rivalry.runtime.precision import imprecise
 from rivalry.schema.validate import check_keywords
 
@@ -40,6 +40,7 @@ Strategies = Float[Array, "point axis"]
 
 
 @check_keywords
+@promote_ranks
 def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     """Check all members of a game that solvers and certificates rely on, at random profiles.
 

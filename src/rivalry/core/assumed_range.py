@@ -2,6 +2,9 @@
 
 The certificates and lists of a game whose box has such ends (`rivalry.core.space.Box`, ``assumed``) hold for
 the box. They hold for the game only if payoffs do not rise beyond.
+
+Choices without bounds are searched in a range that the user states (``open_low``, ``open_high``). Payoffs far
+beyond it are tried as well, from every profile, and no profile at an end of it counts as an equilibrium.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from rivalry.core.tolerances import ROUNDING
 
 FACTORS = (2.0, 10.0, 100.0)  # times the range
 AT_END = 1e-3  # of the range: a choice so near an end touches it
+AT_OPEN_END = "at an end of the range searched"
 
 
 class Rise(NamedTuple):
@@ -60,24 +64,35 @@ def rise_beyond(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray]) -> 
         ]
         return rise_beyond(game.game, np.asarray(game.constrain(np.asarray(x))), inside)
     space = game.space
-    if not isinstance(space, Box) or space.assumed is None or not np.any(np.asarray(space.assumed)):
+    if not isinstance(space, Box):
+        return None
+    assumed, open_low, open_high = (
+        np.zeros(space.shape, dtype=bool) if part is None else np.asarray(part)
+        for part in (space.assumed, space.open_low, space.open_high)
+    )
+    if not np.any(assumed | open_low | open_high):
         return None
     x, low, high = (np.asarray(part, dtype=float) for part in (x, space.low, space.high))
     gains, factors, touched = np.zeros(len(x)), np.ones(len(x)), False
     for player, strategy in enumerate(strategies):
         for own in (x[player], np.asarray(strategy, dtype=float)):
-            ends = np.asarray(space.assumed)[player] & (own >= high[player] - AT_END * (high - low)[player])
-            if not np.any(ends):
-                continue
-            here, touched = np.asarray(payoffs(game, x))[player], True
-            singly = [np.arange(len(ends)) == k for k in np.flatnonzero(ends)]
-            for axes in singly if len(singly) == 1 else [*singly, ends]:
-                for factor in FACTORS:
-                    beyond = x.copy()
-                    beyond[player] = np.where(axes, low[player] + factor * (high - low)[player], own)
-                    gain = np.asarray(payoffs(game, beyond))[player] - here
-                    if gain > gains[player]:
-                        gains[player], factors[player] = gain, factor
+            wide = (high - low)[player]
+            ends = assumed[player] & (own >= high[player] - AT_END * wide)
+            for beyond_ends, origin, way in (
+                (ends | open_high[player], low[player], wide),
+                (open_low[player], high[player], -wide),
+            ):
+                if not np.any(beyond_ends):
+                    continue
+                here, touched = np.asarray(payoffs(game, x))[player], True
+                singly = [np.arange(len(ends)) == k for k in np.flatnonzero(beyond_ends)]
+                for axes in singly if len(singly) == 1 else [*singly, beyond_ends]:
+                    for factor in FACTORS:
+                        beyond = x.copy()
+                        beyond[player] = np.where(axes, origin + factor * way, own)
+                        gain = np.asarray(payoffs(game, beyond))[player] - here
+                        if gain > gains[player]:
+                            gains[player], factors[player] = gain, factor
     return Rise(gains, factors, space.range_key) if touched else None
 
 
@@ -86,6 +101,7 @@ def with_rise(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray], found
 
     A rise that is within the tolerance changes nothing.
     """
+    found = with_open_range(game.space, x, found)
     rise = rise_beyond(game, x, strategies)
     words = "" if rise is None else rise.words(found.tolerance + found.regret)
     if rise is None or not words:
@@ -97,7 +113,36 @@ def with_rise(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray], found
     return found._replace(regret=regret, bound=unproved, coverage=coverage, method=method, rounding="")
 
 
+def with_open_range(space: object, x: np.ndarray, found: Certificate) -> Certificate:
+    """Return a certificate that names the range searched for choices without bounds.
+
+    Nothing is proved at an end of it.
+    """
+    if reason := open_range(space, x):
+        found = found._replace(method=f"{found.method}; {reason}" if found.method else reason)
+    if reason.startswith(AT_OPEN_END):
+        unproved = np.full_like(found.bound, np.inf)
+        found = found._replace(bound=unproved, coverage="lower bound", rounding="")
+    return found
+
+
 def gain_beyond(game: Game, x: np.ndarray) -> str:
     """Return in words who gains beyond the assumed ends that ``x`` touches; empty where nobody does."""
     rise = rise_beyond(game, x, np.asarray(x))
     return "" if rise is None else rise.words(ROUNDING * np.max(np.abs(np.asarray(payoffs(game, x)))))
+
+
+def open_range(space: object, x: np.ndarray) -> str:
+    """Return in words which range is searched for choices without bounds, and who is at its end at ``x``.
+
+    Empty where all choices have bounds.
+    """
+    if not isinstance(space, Box) or (space.open_low is None and space.open_high is None):
+        return ""
+    low, high = (np.asarray(end, dtype=float) for end in (space.low, space.high))
+    near = AT_END * (high - low)
+    at_end = np.asarray(space.open_low) & (x <= low + near) | np.asarray(space.open_high) & (x >= high - near)
+    if np.any(at_end):
+        player = int(np.argmax(at_end.any(axis=1)))
+        return f"{AT_OPEN_END}: player {player}, whose choice has no bound there"
+    return "choices have no bounds: only the range stated was searched"

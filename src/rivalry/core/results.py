@@ -243,7 +243,10 @@ class Certificate(NamedTuple):
         if not np.size(self.regret):
             return "no certificate"
         how = ", ".join(part for part in (self.coverage, self.rounding) if part)
-        widest = int(np.argmax(self.regret))
+        tolerance = np.broadcast_to(self.tolerance, np.shape(self.regret))
+        above = self.regret > tolerance
+        # a player that decides the claim: units, and so tolerances, may differ between players
+        widest = int(np.argmax(np.where(above, self.regret, -1.0) if np.any(above) else self.regret))
         gain = f"regret {self.regret[widest]:.3g}"
         if self.error is not None:
             finite = np.isfinite(self.error[widest])
@@ -254,7 +257,7 @@ class Certificate(NamedTuple):
         text = (
             f"{self.statement if self.claim in WITH_GAIN else self.claim}: "
             f"{gain}, bound {np.max(self.bound):.3g}, "
-            f"{how} ({self.method}), tolerance {np.max(self.tolerance):.3g}"
+            f"{how} ({self.method}), tolerance {tolerance[widest]:.3g}"
         )
         if self.radius is not None:
             text += f", an exact equilibrium within {radius_in_words(self.radius)}"

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, dataclass_transform
 import numpy as np
 
 from rivalry.runtime.imports import when_imported
-from rivalry.runtime.jax import is_jax_array, jax, put
+from rivalry.runtime.jax import is_jax_array, jax, promote_ranks, put
 from rivalry.text.display import OneLineRepr
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -69,7 +69,7 @@ class _HashableMethod:
         # once per method: programs are compiled per function
         @wraps(function)
         def of_arrays(module: object, *args: Any, **options: Any) -> Any:
-            return function(module, *map(_for_jax, args), **options)
+            return promote_ranks(function)(module, *map(_for_jax, args), **options)
 
         self.of_arrays = of_arrays
 

@@ -7,19 +7,19 @@ from typing import Annotated, Any
 
 import equinox as eqx
 import numpy as np
-from annotated_types import MaxLen, MinLen
+from annotated_types import Len, MaxLen, MinLen
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import hashable_method
-from rivalry.families.formula import FUNCTIONS, Formula, parse
+from rivalry.families.formula import FUNCTIONS, Formula, comparison_in, parse
 from rivalry.runtime.jax import jnp, put
 from rivalry.schema.validate import checked
 from rivalry.text.display import OneLineRepr
 
 NAME = re.compile(r"[A-Za-z_]\w*")
-SIDES = re.compile(r"(<=|>=)")
+SIDES = re.compile(r"(<=|>=|==?)")
 
 Limits = float | list[float] | list[list[float]] | np.ndarray
 
@@ -37,7 +37,9 @@ class FormulaGame(OneLineRepr, eqx.Module):
     shared: tuple[Formula, ...] = eqx.field(static=True)
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
-        constraints = {"shared": " and ".join(one.text for one in self.shared)} if self.shared else {}
+        constraints = (
+            {"shared": " and ".join(dict.fromkeys(one.text for one in self.shared))} if self.shared else {}
+        )
         return f"Game of {len(self.choices)} players by formulas", self.parameters | constraints
 
     def __getattr__(self, name: str) -> Any:
@@ -56,6 +58,14 @@ class FormulaGame(OneLineRepr, eqx.Module):
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return every player's payoff, the value of its formula."""
         return self._values(self.formulas, x)
+
+
+@oracles.discontinuity.register(FormulaGame)
+def _(game: FormulaGame) -> str:
+    """Return a payoff and its test of choices; those of parameters alone do not make payoffs jump."""
+    choices = [name for own in game.choices for name in own]
+    tests = ((k, comparison_in(formula, choices)) for k, formula in enumerate(game.formulas))
+    return next((f"payoffs[{k}] tests {test}" for k, test in tests if test), "")
 
 
 @oracles.shared_constraints.register(FormulaGame, when=lambda game: bool(game.shared))
@@ -78,22 +88,31 @@ def continuous(
     ] = None,
     low: Annotated[Limits, "smallest choices: a number, one per player, or a list for each"] = 0.0,
     high: Annotated[Limits, "largest choices, likewise"] = 1.0,
+    search: Annotated[
+        list[float] | None, Len(2, 2), "range that is searched where a choice has no bound: [lowest, highest]"
+    ] = None,
     shared: Annotated[
         list[str] | None,
         MaxLen(100),
-        "constraints on joint choices: formulas on both sides of <= or >=",
+        "constraints on joint choices: formulas on both sides of <=, >= or =",
     ] = None,
     parameters: Annotated[dict[str, float] | None, "numbers that formulas use by name"] = None,
 ) -> FormulaGame:
     """Return a game whose payoffs are formulas of continuous choices, some per player.
 
+    Formulas have numbers, names, ``+ - * / ^``, functions such as ``exp``, ``min``, ``max`` and ``abs``, sums
+    over numbered names, ``sum(x)`` for ``x1 + x2 + ..``, and tests: ``if(x1 < x2, a, b)``, and
+    ``(x1 == x2)``, 1 where it holds, else 0. A test of choices makes payoffs jump: methods that follow
+    gradients refuse it. Infinite bounds need the range that is searched, ``search``.
+
     With ``shared`` constraints it is a generalised game: what a player may choose depends on the others'
-    choices. `variational_equilibrium` and `evaluate` take such games.
+    choices. `variational_equilibrium` and `evaluate` take such games. An equation is two constraints, whose
+    multipliers differ by that of the equation.
 
     Raises
     ------
     ValueError
-        For an invalid formula, names that are taken, and bounds that do not fit or are not finite.
+        For an invalid formula, names that are taken, and bounds that do not fit.
 
     Examples
     --------
@@ -120,15 +139,24 @@ def continuous(
         if not np.isfinite(parameters[name]):
             raise ValueError(f"parameters.{name}: {parameters[name]:g} must be finite")
     known = [*every, *parameters]
-    formulas = tuple(parse(text, known, f"payoffs[{k}]") for k, text in enumerate(payoffs))
-    constraints = tuple(_constraint(text, known, f"shared[{k}]") for k, text in enumerate(shared))
-    first, last = (_bounds(name, given, named) for name, given in (("low", low), ("high", high)))
+    formulas = tuple(parse(text, known, f"payoffs[{k}]", tests=True) for k, text in enumerate(payoffs))
+    constraints = [row for k, text in enumerate(shared) for row in _constraint(text, known, f"shared[{k}]")]
+    ends = np.stack([_bounds(name, given, named) for name, given in (("low", low), ("high", high))])
+    open_ends = np.isinf(ends)
+    if np.any(open_ends) and (search is None or not np.all(np.isfinite(search))):
+        raise ValueError("search: needs two finite numbers, the range searched for choices without bounds")
+    if search is not None and not np.any(open_ends):
+        raise ValueError("search: all choices have bounds, which are searched")
+    first, last = np.where(open_ends, np.reshape(search or [0.0, 0.0], (2, 1, 1)), ends)
     for i, own in enumerate(named):
         for j, name in enumerate(own):
             if not first[i, j] < last[i, j]:
                 raise ValueError(f"low: {first[i, j]:g} of {name} must be below high, {last[i, j]:g}")
+    box = Box(put(first), put(last), open_low=put(open_ends[0]), open_high=put(open_ends[1]))
     numbers = {name: put(float(value)) for name, value in parameters.items()}
-    return FormulaGame(Box(put(first), put(last)), numbers, named, formulas, constraints)
+    return FormulaGame(
+        box if np.any(open_ends) else Box(box.low, box.high), numbers, named, formulas, tuple(constraints)
+    )
 
 
 def _names(choices: Any, players: int) -> tuple[tuple[str, ...], ...]:
@@ -142,16 +170,17 @@ def _names(choices: Any, players: int) -> tuple[tuple[str, ...], ...]:
     return named
 
 
-def _constraint(text: str, known: list[str], name: str) -> Formula:
-    """Return the formula that is at most 0 where a constraint holds."""
+def _constraint(text: str, known: list[str], name: str) -> list[Formula]:
+    """Return the formulas that are at most 0 where a constraint holds: two for an equation."""
     parts = [part.strip() for part in SIDES.split(text)]
     if len(parts) != 3:
-        raise ValueError(f"{name}: {text!r} must have one <= or >= between two sides")
+        raise ValueError(f"{name}: {text!r} must have one <=, >= or = between two sides")
     left, sign, right = parts
     for side in (left, right):
         parse(side, known, name)  # alone, so that a message is about what was written
-    smaller, larger = (left, right) if sign == "<=" else (right, left)
-    return Formula(text, parse(f"{smaller} - ({larger})", known, name).tree)
+    less = Formula(text, parse(f"{left} - ({right})", known, name).tree)
+    more = Formula(text, parse(f"{right} - ({left})", known, name).tree)
+    return [less] if sign == "<=" else [more] if sign == ">=" else [less, more]
 
 
 def _bounds(name: str, given: Any, named: tuple[tuple[str, ...], ...]) -> np.ndarray:
@@ -165,6 +194,6 @@ def _bounds(name: str, given: Any, named: tuple[tuple[str, ...], ...]) -> np.nda
         if np.ndim(row) and np.size(row) != len(own):
             raise ValueError(f"{name}[{i}]: {np.size(row)} numbers; must be {len(own)}, one per choice")
         found[i, : len(own)] = row
-    if not np.all(np.isfinite(found)):
-        raise ValueError(f"{name}: must be finite; a large number stands for no bound")
+    if np.any(np.isnan(found) | (found == (np.inf if name == "low" else -np.inf))):
+        raise ValueError(f"{name}: must be numbers, or infinite for no bound")
     return found

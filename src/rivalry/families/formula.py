@@ -5,11 +5,15 @@ messages and positions depend on the Python version.
 
 Grammar, with ``^`` the power, which binds tighter than a leading minus and associates to the right::
 
+    test   = sum [("<" | "<=" | ">" | ">=" | "==" | "!=") sum]
     sum    = term  (("+" | "-") term)*
     term   = sign  (("*" | "/") sign)*
     sign   = ("-" | "+") sign | power
     power  = atom ["^" sign]
-    atom   = number | name | function "(" sum ("," sum)* ")" | "(" sum ")"
+    atom   = number | name | function "(" test ("," test)* ")" | "(" test ")"
+
+A test is 1 where it holds, else 0. ``if(test, a, b)`` is ``a`` where it holds, else ``b``. With one argument,
+``sum``, ``min`` and ``max`` are over numbered names: ``sum(w*x)`` is ``w1*x1 + w2*x2``, as many as there are.
 """
 
 from __future__ import annotations
@@ -23,22 +27,23 @@ from rivalry.runtime.jax import jax, jnp
 from rivalry.schema.registry import near
 
 SINGLE = ("exp", "log", "sqrt", "abs", "sin", "cos", "sinh", "cosh", "tanh", "lgamma", "digamma")
-EXTREMES = ("min", "max")  # of two or more arguments
-FUNCTIONS = (*SINGLE, *EXTREMES)
+EXTREMES = ("min", "max")  # of two or more arguments, or over numbered names
+FUNCTIONS = (*SINGLE, *EXTREMES, "sum", "if")
+TESTS = ("<", "<=", ">", ">=", "==", "!=")
 # Limits on characters, nested brackets and powers, and nested operations (a sum of n terms has n - 1):
 # both parsing and evaluation recurse.
 LONGEST, DEEPEST, TALLEST = 2_000, 30, 100
 UNDERFLOWING = 1e-280  # smaller numbers lose digits before they underflow
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[A-Za-z_]\w*)|(?P<sign>\*\*|[-+*/^(),]))"
+    r"|(?P<name>[A-Za-z_]\w*)|(?P<sign>\*\*|[<>=!]=|[-+*/^(),<>]))"
 )
 
 
 class Expression(NamedTuple):
     """A node of a parsed formula.
 
-    ``kind`` is number, name, call, negative, or one of ``+ - * / ^``.
+    ``kind`` is number, name, call, negative, one of ``+ - * / ^``, or a test, whose ``value`` is its text.
     """
 
     kind: str
@@ -65,7 +70,7 @@ class Formula(NamedTuple):
         return jnp.where(sign < 0, jnp.nan, size)
 
 
-def parse(text: str, allowed: Iterable[str], name: str = "formula") -> Formula:
+def parse(text: str, allowed: Iterable[str], name: str = "formula", *, tests: bool = False) -> Formula:
     """Return the formula that a text describes.
 
     Parameters
@@ -76,6 +81,8 @@ def parse(text: str, allowed: Iterable[str], name: str = "formula") -> Formula:
         The names that it may contain.
     name : str
         The key with which messages begin.
+    tests : bool
+        Whether it may compare numbers, which makes values jump.
 
     Returns
     -------
@@ -91,10 +98,14 @@ def parse(text: str, allowed: Iterable[str], name: str = "formula") -> Formula:
     --------
     >>> float(parse("-b^2 / (2*s^2)", ["b", "s"])({"b": 2.0, "s": 1.0}))
     -2.0
+    >>> prices = {"p1": 1.0, "p2": 2.0}
+    >>> float(parse("if(p1 < p2, 1, (p1 == p2)/2) * sum(p)", prices, tests=True)(prices))
+    3.0
     """
     if len(text) > LONGEST:
         raise ValueError(f"{name}: {len(text)} characters; must be at most {LONGEST}")
-    formula = Formula(text, _Parser(text, name).whole())
+    allowed = list(allowed)
+    formula = Formula(text, _Parser(text, name, allowed, tests).whole())
     levels = _levels(formula.tree)
     if len(levels) > TALLEST:
         raise ValueError(f"{name}: more than {TALLEST} operations within each other in {text!r}")
@@ -120,9 +131,22 @@ def coordinate_values(name: str, at: Any, axes: int) -> dict[str, Any]:
     return dict(zip(coordinates(name, axes), values, strict=True))
 
 
+def comparison_in(formula: Formula, names: Iterable[str]) -> str:
+    """Return the text of the first test in a formula that depends on some names; empty without one.
+
+    >>> comparison_in(parse("if(2*x < a, 1, 0) + (a > 1)", ["a", "x"], tests=True), ["x"])
+    '2*x < a'
+    """
+    levels, names = _levels(formula.tree), set(names)
+    for node in (node for level in levels for node in level if node.kind in TESTS):
+        if any(part.value in names for level in _levels(node) for part in level if part.kind == "name"):
+            return str(node.value)
+    return ""
+
+
 class _Parser:
-    def __init__(self, text: str, name: str) -> None:
-        self.text, self.name = text, name
+    def __init__(self, text: str, name: str, allowed: list[str], tests: bool) -> None:
+        self.text, self.name, self.allowed, self.tests = text, name, allowed, tests
         self.tokens: list[tuple[str, str, int]] = []
         self.at, self.depth = 0, 0
         position = 0
@@ -130,16 +154,33 @@ class _Parser:
             match = _TOKEN.match(text, position)
             if match is None:
                 position += len(text[position:]) - len(text[position:].lstrip())
-                raise self._error(f"unexpected {text[position]!r}", position)
+                hint = "; equality is ==" if tests and text[position] == "=" else ""
+                raise self._error(f"unexpected {text[position]!r}{hint}", position)
             kind = str(match.lastgroup)
             self.tokens.append((kind, match[kind].replace("**", "^"), match.start(kind)))
             position = match.end()
 
     def whole(self) -> Expression:
-        tree = self.sum()
+        tree = self.test()
         if self.at < len(self.tokens):
             raise self._error(f"unexpected {self.tokens[self.at][1]!r}")
         return tree
+
+    def test(self) -> Expression:
+        first = self.at
+        tree = self.sum()
+        if not self.tests or (sign := self._take(*TESTS)) is None:
+            return tree
+        parts = tree, self.sum()
+        if self._take(*TESTS) is not None:
+            self.at -= 1
+            raise self._error("two tests in a row; multiply tests in brackets")
+        return Expression(sign, self._text_from(first), parts)
+
+    def _text_from(self, first: int) -> str:
+        """Return the text from a token to the last one that was read."""
+        start, end = (self.tokens[k][2] for k in (first, self.at - 1))
+        return self.text[start:end] + self.tokens[self.at - 1][1]
 
     def sum(self) -> Expression:
         self.depth += 1
@@ -200,20 +241,45 @@ class _Parser:
         raise self._error(f"unexpected {value!r}")
 
     def _call(self, function: str) -> Expression:
-        parts = [self.sum()]
+        first, parts = self.at, [self.test()]
+        condition = self._text_from(first)
         while self._take(",") is not None:
-            parts.append(self.sum())
-        if (len(parts) > 1) != (function in EXTREMES):
-            raise self._error(
-                f"{function} takes {'several arguments' if len(parts) == 1 else 'one argument'}"
-            )
-        tree = self._closed(parts[0])
-        for part in parts[1:]:
-            tree = Expression("call", function, (tree, part))
-        return tree if len(parts) > 1 else Expression("call", function, (tree,))
+            parts.append(self.test())
+        count = len(parts)
+        if count == 1 and function in (*EXTREMES, "sum"):
+            parts = self._numbered(parts[0])
+        takes = {"if": "a test and two values", **dict.fromkeys(EXTREMES, "several arguments")}
+        counts = {"if": count == 3 and self.tests, "sum": True, **dict.fromkeys(EXTREMES, len(parts) > 1)}
+        if not counts.get(function, count == 1):
+            raise self._error(f"{function} takes {takes.get(function, 'one argument')}")
+        self._closed(parts[0])
+        if function == "if":
+            test = parts[0]
+            if test.kind not in TESTS:  # a product of tests, or a number
+                test = Expression("!=", condition, (test, Expression("number", 0.0)))
+            return Expression("call", function, (test, *parts[1:]))
+        if function == "sum":
+            return _joined(parts, lambda pair: Expression("+", parts=pair))
+        if function in EXTREMES:
+            return _joined(parts, lambda pair: Expression("call", function, pair))
+        return Expression("call", function, (parts[0],))
+
+    def _numbered(self, tree: Expression) -> list[Expression]:
+        """Return an expression for each number of its names; alone where all of its names are known."""
+        used = {node.value for level in _levels(tree) for node in level if node.kind == "name"}
+        unknown = sorted(used - set(self.allowed))
+        sets = [
+            {int(name[len(one) :]) for name in self.allowed if re.fullmatch(rf"{one}[0-9]+", name)}
+            for one in unknown
+        ]
+        if not unknown or not all(sets):
+            return [tree]
+        if any(numbers != sets[0] for numbers in sets):
+            raise self._error(f"{' and '.join(unknown)} must be numbered alike")
+        return [_renamed(tree, {one: f"{one}{k}" for one in unknown}) for k in sorted(sets[0])]
 
     def _close(self) -> Expression:
-        return self._closed(self.sum())
+        return self._closed(self.test())
 
     def _closed(self, tree: Expression) -> Expression:
         if self._take(")") is None:
@@ -234,6 +300,21 @@ class _Parser:
         return ValueError(f"{self.name}: {what} at character {position + 1} of {self.text!r}")
 
 
+def _joined(parts: list[Expression], join: Callable[[tuple[Expression, ...]], Expression]) -> Expression:
+    """Return parts joined in pairs, so that many are not deeply nested."""
+    while len(parts) > 1:
+        parts = [
+            join(tuple(parts[k : k + 2])) if k + 1 < len(parts) else parts[k] for k in range(0, len(parts), 2)
+        ]
+    return parts[0]
+
+
+def _renamed(tree: Expression, names: Mapping[str, str]) -> Expression:
+    if tree.kind == "name":
+        return tree._replace(value=names.get(tree.value, tree.value))
+    return tree._replace(parts=tuple(_renamed(part, names) for part in tree.parts))
+
+
 def _levels(tree: Expression) -> list[list[Expression]]:
     """Return the nodes of a tree by their distance from its root."""
     # without recursion: a long chain of operations may be deeper than Python's limit
@@ -248,10 +329,20 @@ def _value(tree: Expression, values: Mapping[str, Any]) -> Any:
         return tree.value
     if tree.kind == "name":
         return values[tree.value]
+    if tree.kind == "call" and tree.value == "if":
+        test, *branches = tree.parts
+        return jnp.where(_holds(test, values), *(_value(part, values) for part in branches))
+    if tree.kind in TESTS:
+        return jnp.where(_holds(tree, values), 1.0, 0.0)
     parts = [_value(part, values) for part in tree.parts]
     if tree.kind == "call":
         return _CALLS[tree.value](*parts) if tree.value in _CALLS else getattr(jnp, tree.value)(parts[0])
     return _OPERATIONS[tree.kind](*parts)
+
+
+def _holds(test: Expression, values: Mapping[str, Any]) -> Any:
+    left, right = (_value(part, values) for part in test.parts)
+    return _COMPARISONS[test.kind](jnp.asarray(left), jnp.asarray(right))
 
 
 def _root(value: Any) -> Any:
@@ -270,6 +361,14 @@ _CALLS: Mapping[str, Callable[..., Any]] = {
     "digamma": lambda value: jax.scipy.special.digamma(value),
     "min": jnp.minimum,
     "max": jnp.maximum,
+}
+_COMPARISONS: Mapping[str, Callable[..., Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
 }
 _OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "negative": operator.neg,

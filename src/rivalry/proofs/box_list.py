@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.assumed_range import gain_beyond
+from rivalry.core.assumed_range import AT_OPEN_END, gain_beyond, open_range
 from rivalry.core.game import Game
 from rivalry.core.method import Session
 from rivalry.core.payoffs import payoffs
@@ -159,9 +159,14 @@ def _within_range(
 
     Payoffs beyond the range are also evaluated where all choices are at their upper ends.
     """
-    profiles = [profile_of(at, y) for y in (*(point.centre for point in points), at.high)]
-    reasons = [gain_beyond(game, x) for x in profiles]
-    inside = [point for point, reason in zip(points, reasons, strict=False) if not reason]
+    profiles = [profile_of(at, point.centre) for point in points]
+    ranges = [open_range(game.space, x) for x in (*profiles, profile_of(at, at.low / 2 + at.high / 2))]
+    reasons = [
+        gain_beyond(game, x) or reason * reason.startswith(AT_OPEN_END)
+        for x, reason in zip(profiles, ranges, strict=False)
+    ]
+    inside = [point for point, reason in zip(points, reasons, strict=True) if not reason]
+    reasons += [gain_beyond(game, profile_of(at, at.high)), ranges[-1]]
     return inside, next(filter(None, reasons), "")
 
 

@@ -81,6 +81,20 @@ else:
         os.register_at_fork(after_in_child=_note_fork)
 
 
+def promote_ranks(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a function so that arrays of unequal ranks combine in it, whatever JAX is set to."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        # without a context where nothing changes: programs are compiled anew within one
+        if "jax" not in sys.modules or jax.config.jax_numpy_rank_promotion == "allow":  # type: ignore[attr-defined]
+            return function(*args, **kwargs)
+        with jax.numpy_rank_promotion("allow"):
+            return function(*args, **kwargs)
+
+    return call
+
+
 def _cache_folder() -> str:
     """Return a folder for compiled programs, named by JAX's version and the processor's features."""
     import hashlib

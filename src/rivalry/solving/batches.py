@@ -19,7 +19,7 @@ from rivalry.core.results import Record, Solution, collect
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.q_learning.options import written_out
 from rivalry.runtime.blas import one_blas_thread
-from rivalry.runtime.jax import compiled, eqx, jax, jnp, put, stack_trees
+from rivalry.runtime.jax import compiled, eqx, jax, jnp, promote_ranks, put, stack_trees
 from rivalry.schema.annotations import meaning_of, signature_of
 from rivalry.schema.construction import parts_of, recipe_of, replace_entry, variant
 from rivalry.schema.validate import check, check_keywords, near
@@ -240,6 +240,7 @@ def _member(carry: Carry, k: int) -> Carry:
 @check_keywords
 @draw_progress("points", 2)
 @one_blas_thread
+@promote_ranks
 def sweep(
     game: Game,
     over: Mapping[str, Sequence[Any]],

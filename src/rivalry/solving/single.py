@@ -36,7 +36,7 @@ from rivalry.core.plain import register_plain
 from rivalry.core.results import Record, Solution, dataset
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.runtime.blas import one_blas_thread
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import jax, jnp, promote_ranks, put
 from rivalry.runtime.memo import Known, remembered
 from rivalry.schema.validate import check, check_keywords, whole_number
 from rivalry.solving import ends, inputs
@@ -82,6 +82,7 @@ class InCommon:
 @check_keywords
 @draw_progress("steps", 1)
 @one_blas_thread
+@promote_ranks
 def solve(
     game: Any,
     method: Method | Learner,
@@ -157,6 +158,7 @@ def solve(
 
 
 @one_blas_thread
+@promote_ranks
 def replicate(
     shared: InCommon, game: Any, method: Method | Learner, start: object = None, **settings: Any
 ) -> Solution:
@@ -492,6 +494,7 @@ def proof_of(game: Any, world: Any, record: Record) -> Any:
 
 @check_keywords
 @one_blas_thread
+@promote_ranks
 def trace(
     game: Playable,
     method: Method,

@@ -5,6 +5,7 @@ Attributes of variables are named as in the CF conventions.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
@@ -31,6 +32,11 @@ class OneLineRepr:
 
     def _title_and_parameters(self) -> tuple[str, Mapping[str, Any]]:
         raise NotImplementedError
+
+    def __hash__(self) -> int:
+        """Return a hash of the settings: equal games have equal ones, and arrays have no hash."""
+        fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
+        return hash((type(self), *(getattr(self, f.name) for f in fields if f.metadata.get("static"))))
 
     def __repr__(self) -> str:
         try:

@@ -14,6 +14,7 @@ from rivalry.certificates.certify import certificate
 from rivalry.certificates.deviations import REGISTERED, best_response, unproved_response
 from rivalry.certificates.stake import GameAtProfile
 from rivalry.core import oracles
+from rivalry.core.assumed_range import open_range
 from rivalry.core.game import Game, has_closed_form, refuse_jumps
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, SHARES, Need
@@ -145,6 +146,8 @@ class AllEquilibria(BaseLearner):
             return searched(game, self.within)
         if self.within is not None or self.first_order:
             raise ValueError("where: takes neither within nor first_order")
+        if open_range(game.space, np.zeros(game.space.shape)):
+            raise ValueError("where: choices have no bounds, so numbers of equilibria are not proved")
         if equilibrium_bounds.knows(game):
             raise ValueError(
                 "where: the bounds between which equilibria of a race are searched hold for one race"

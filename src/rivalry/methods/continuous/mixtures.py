@@ -15,6 +15,7 @@ from rivalry.certificates.deviations import best_response, search
 from rivalry.certificates.stake import stake_at
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame, stateless_tables
+from rivalry.core.assumed_range import AT_OPEN_END, open_range, with_open_range
 from rivalry.core.game import (
     Game,
     is_agents,
@@ -372,7 +373,7 @@ def _(game: MixedOpponents, x: Profile, player: int | Array) -> Callable[[Strate
 
 
 def certificate(
-    game: object,
+    game: Any,
     action_grid: np.ndarray,
     weights: np.ndarray,
     payoff: np.ndarray,
@@ -404,7 +405,11 @@ def certificate(
     allowed = tolerance * np.array([one.unit for one in stakes]) + ROUNDING * size
     coverage: Coverage = "exact" if exact else "lower bound"
     rounding: Rounding = "floating point" if exact else ""
-    return Certificate(regret, bound, coverage, method, allowed, at_stake, rounding, payoff=payoff)
+    proof = Certificate(regret, bound, coverage, method, allowed, at_stake, rounding, payoff=payoff)
+    atoms = np.where((weights > 0)[..., None], action_grid, np.nan)
+    ends = (np.nanmin(atoms, axis=1), np.nanmax(atoms, axis=1))
+    at_end = [open_range(game.space, x).startswith(AT_OPEN_END) for x in ends]
+    return with_open_range(game.space, ends[np.argmax(at_end)], proof)
 
 
 def best_response_to_mixtures(
