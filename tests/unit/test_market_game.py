@@ -392,7 +392,8 @@ REFUSED = {
     ),
     "rationing": (
         {"choice": "price", "capacity": 5.0},
-        "capacity: clashes with price choice of one good, which would need a rule for rationing buyers",
+        "rationing: is missing; where firms of limited capacity set prices of one good it must be "
+        "'efficient' or 'proportional'",
     ),
     "negative": ({"low": [0.0, -1.0]}, "low[1]: -1 must be at least 0 (firm 1)"),
 }

@@ -121,7 +121,7 @@ def _influencer(game: InfluencerGame) -> dict[str, Any] | None:
 def _market(game: Market) -> dict[str, Any] | None:
     rule = game.rule
     plain = game.shock is None and game.accounts.tax_losses == "refunded" and rule.demand != "isoelastic"
-    if not plain or (rule.demand, rule.choice) == ("differentiated", "price"):
+    if not plain or rule.rationing or rule.kind == ("differentiated", "price"):
         return None
     amounts = {name: numbers(value) for name, value in game.numbers.items()}
     return {"family": "market", "demand": rule.demand, "choice": rule.choice, "numbers": amounts}

@@ -35,7 +35,7 @@ class OneLineRepr:
 
     def __hash__(self) -> int:
         """Return a hash of the settings: equal games have equal ones, and arrays have no hash."""
-        fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
+        fields: Iterable[Any] = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
         return hash((type(self), *(getattr(self, f.name) for f in fields if f.metadata.get("static"))))
 
     def __repr__(self) -> str:

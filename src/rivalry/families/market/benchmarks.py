@@ -127,7 +127,7 @@ def _nash(market: Market) -> Choice:
     try:
         return _first_root(closed_forms.nash(market)), False, True
     except ValueError:
-        if market.rule.winner_takes_all:
+        if market.rule.undercuts:
             raise
     return iterate_best_responses(market, _guess(market)), True, True
 
@@ -137,7 +137,7 @@ def _cartel(market: Market) -> Choice:
         return closed_forms.joint(market), False, True
     except ValueError:
         unbounded = market.rule.demand == "isoelastic" and float(market.numbers["elasticity"]) <= 1
-        if market.rule.winner_takes_all or unbounded:
+        if market.rule.undercuts or unbounded:
             raise
     begins = ascent_starts(market, _guess(market))
     # profit jumps where a plant closes, but is smooth for every set of closed plants
@@ -160,7 +160,7 @@ def _stackelberg(market: Market) -> Choice:
         found = closed_forms.stackelberg(market, stages)
         return found.q, False, found.equilibrium
     except ValueError:
-        if market.rule.winner_takes_all:
+        if market.rule.undercuts:
             raise
     game = hierarchy(market, stages, StageResponses(searched=bool(discontinuity(market))))
     leaders = iterate_best_responses(game, _guess(market)[list(game.stages[0])])

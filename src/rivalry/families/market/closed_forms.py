@@ -90,13 +90,13 @@ def nash(market: Market) -> np.ndarray:
     [[[30.0], [30.0]]]
     """
     numbers = covered_numbers(market)
-    if market.rule == ("linear", "quantity") and market.has("fixed_cost"):
+    if market.rule.kind == ("linear", "quantity") and market.has("fixed_cost"):
         if np.any(numbers["low"] > 0):
             raise refuse("low", "bounds of 0 where there are fixed costs")
         a, b, c, d = _linear(numbers)
         roots = equilibria.with_fixed_costs(a, b, c, d, numbers["fixed_cost"], high=numbers["high"])
         return roots[:, :, None]
-    choice = clip_choice(market, numbers, NASH[market.rule](numbers))
+    choice = clip_choice(market, numbers, NASH[market.rule.kind](numbers))
     _check_fixed_costs(market, choice)
     return choice[None, :, None]
 
@@ -108,7 +108,7 @@ def covered_numbers(market: Market) -> Numbers:
         raise refuse("shock", "certain demand")
     if np.any(np.isfinite(numbers["capacity"])) and market.rule.choice == "price":
         raise refuse("capacity", "prices without capacities")
-    if market.rule.demand == "isoelastic" or market.rule.winner_takes_all:
+    if market.rule.demand == "isoelastic" or market.rule.undercuts:
         if market.has("convex_cost"):
             raise refuse("convex_cost", "constant unit costs with this demand")
         if np.any(np.isfinite(numbers["capacity"])):
@@ -198,7 +198,7 @@ def joint(market: Market) -> np.ndarray:
         raise refuse("convex_cost", "constant unit costs with this demand")
     if rule.choice == "quantity" and rule.demand != "differentiated" and np.any(numbers["low"] > 0):
         raise refuse("low", "bounds of 0")
-    return clip_choice(market, numbers, JOINT[rule](numbers))
+    return clip_choice(market, numbers, JOINT[rule.kind](numbers))
 
 
 def _outputs(n: Numbers, **options: Any) -> np.ndarray:
@@ -246,7 +246,7 @@ def competitive(market: Market) -> np.ndarray:
     numbers = covered_numbers(market)
     if market.rule.choice == "quantity" and np.any(numbers["low"] > 0):
         raise refuse("low", "bounds of 0")
-    return clip_choice(market, numbers, COMPETITIVE[market.rule](numbers))
+    return clip_choice(market, numbers, COMPETITIVE[market.rule.kind](numbers))
 
 
 COMPETITIVE: dict[tuple[str, str], Rows] = {
@@ -289,7 +289,7 @@ def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -
     after = [firm for stage in order[1:] for firm in stage]
     if np.any(numbers["fixed_cost"][after] > 0) and market.rule.demand != "logit":
         raise refuse("fixed_cost", "followers without fixed costs")
-    if market.rule == ("linear", "quantity"):
+    if market.rule.kind == ("linear", "quantity"):
         a, b, *costs = _linear(numbers)
         found = leadership.linear(a, b, order, *costs, **_bounds(numbers))
         _above_zero(numbers, found.q)
@@ -302,13 +302,13 @@ def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -
 def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> leadership.StagedOutputs:
     """Return the outcome with one leader, followed by all others."""
     rule = market.rule
-    alone = rule.demand == "isoelastic" or rule == ("differentiated", "price")
-    if len(order) != 2 or len(order[0]) != 1 or (alone and len(order[1]) != 1) or rule.winner_takes_all:
+    alone = rule.demand == "isoelastic" or rule.kind == ("differentiated", "price")
+    if len(order) != 2 or len(order[0]) != 1 or (alone and len(order[1]) != 1) or rule.undercuts:
         what = "one leader and one follower" if alone else "one leader, and one stage of followers"
-        raise refuse("stages", f"{'quantities' if rule.winner_takes_all else what} with this demand")
+        raise refuse("stages", f"{'quantities' if rule.undercuts else what} with this demand")
     firms = np.array(order[0] + order[1])
     own = {name: value[firms] if np.ndim(value) else value for name, value in numbers.items()}
-    choice = clip_choice(market, numbers, LEADER[rule](own)[np.argsort(firms)])
+    choice = clip_choice(market, numbers, LEADER[rule.kind](own)[np.argsort(firms)])
     return leadership.StagedOutputs(choice, np.zeros(1), True, choice[None, order[0]])
 
 
@@ -342,7 +342,7 @@ def best_choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array)
 
 def has_exact_response(market: Market) -> bool:
     """Return whether the best response of a firm is known exactly."""
-    known = market.shock is None and not market.rule.winner_takes_all
+    known = market.shock is None and not market.rule.undercuts
     return known and not (market.rule.demand == "logit" and market.dynamics.limited)
 
 

@@ -14,6 +14,7 @@ from rivalry.families.market.equilibria import check_interior
 from rivalry.families.market.leadership import StagedMarket, staged_market
 from rivalry.families.market.model import (
     CHOICES,
+    FEW,
     INTERCEPT,
     Accounts,
     Dynamics,
@@ -106,6 +107,11 @@ def market(
     ] = 0.0,
     fixed_cost: Annotated[Amounts, Symbol("F"), "cost of producing at all; saved at zero output"] = 0.0,
     capacity: Annotated[Amounts, Symbol("K"), "largest sales of a firm per period"] = float("inf"),
+    rationing: Annotated[
+        Literal["efficient", "proportional"] | None,
+        "who buys from cheaper firms of limited capacity, in prices of one good: those who value it most "
+        "(efficient), or buyers in random order (proportional)",
+    ] = None,
     low: Annotated[Amounts | None, "smallest choice of a firm (default 0)"] = None,
     high: Annotated[
         Amounts | None, "largest choice of a firm (default: above it no choice is profitable)"
@@ -216,7 +222,8 @@ def market(
         check_interior(float(numbers["elasticity"]), count)
     accounts = Accounts(tax_losses, convention, terminal, horizon or 0)
     dynamics = _dynamics(given, numbers)
-    found = Market(box, put_all(numbers), Rule(demand, chosen), order, moves, chain, dynamics, accounts)
+    rule = Rule(demand, chosen, (rationing or "") if _rations(given, numbers, count) else "")
+    found = Market(box, put_all(numbers), rule, order, moves, chain, dynamics, accounts)
     if initial is not None:
         box.check(np.asarray(numbers["initial"])[:, None], "initial")
     return staged_market(found) if len(order) > 1 else found
@@ -380,6 +387,20 @@ def _check_levels(numbers: dict[str, Any], chain: Shock, demand: str) -> None:
         raise ValueError(f"shock.levels: make a {name.replace('_', ' ')} of {lowest:g}; must be {rule}")
 
 
+def _rations(given: Mapping[str, Any], numbers: dict[str, Any], players: int) -> bool:
+    """Return whether firms of limited capacity set prices of one good.
+
+    Raises `ValueError` for too many of them, and for ``rationing`` in another market.
+    """
+    one_good = given["demand"] == "linear" and given["choice"] == "price"
+    if given["rationing"] is not None and not one_good:
+        raise ValueError("rationing: is for prices of one good, demand = 'linear' and choice = 'price'")
+    limited = one_good and bool(np.any(np.isfinite(np.asarray(numbers["capacity"]))))
+    if limited and players > FEW:
+        raise ValueError(f"players: {players} firms with rationing; must be at most {FEW}")
+    return limited
+
+
 def _space(given: Mapping[str, Any], numbers: dict[str, Any], players: int, chain: Shock | None) -> Box:
     """Return the box of choices. Raises `ValueError`."""
     low = _per_firm("low", 0.0 if given["low"] is None else given["low"], players)
@@ -390,9 +411,10 @@ def _space(given: Mapping[str, Any], numbers: dict[str, Any], players: int, chai
     if given["choice"] == "quantity":
         capacity = np.asarray(numbers["capacity"])
         high, assumed = np.minimum(high, capacity), assumed & (high < capacity)
-    elif given["demand"] == "linear" and np.any(np.isfinite(np.asarray(numbers["capacity"]))):
+    elif _rations(given, numbers, players) and given["rationing"] is None:
         raise ValueError(
-            "capacity: clashes with price choice of one good, which would need a rule for rationing buyers"
+            "rationing: is missing; where firms of limited capacity set prices of one good it must be "
+            "'efficient' or 'proportional'"
         )
     for firm, (first, last) in enumerate(zip(low, high, strict=True)):
         if first < 0:

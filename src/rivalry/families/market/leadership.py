@@ -404,7 +404,7 @@ def has_linear_responses(game: object) -> bool:
     """Return whether the last stage responds exactly: quantities, linear demand, no fixed costs."""
     if not isinstance(game, Market) or game.shock is not None:
         return False
-    linear = game.rule in (("linear", "quantity"), ("differentiated", "quantity"))
+    linear = game.rule.kind in (("linear", "quantity"), ("differentiated", "quantity"))
     return linear and not discontinuity(game)
 
 

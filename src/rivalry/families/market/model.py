@@ -51,6 +51,12 @@ class Rule(NamedTuple):
 
     demand: str
     choice: str
+    rationing: str = ""  # who buys from the cheaper firms where capacities bind, in prices of one good
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """The demand system and the variable, by which closed forms are known."""
+        return self.demand, self.choice
 
     @property
     def homogeneous(self) -> bool:
@@ -58,15 +64,22 @@ class Rule(NamedTuple):
         return self.demand in ("linear", "isoelastic")
 
     @property
+    def undercuts(self) -> bool:
+        """True where the cheapest firm sells first."""
+        return self.homogeneous and self.choice == "price"
+
+    @property
     def winner_takes_all(self) -> bool:
         """True where the cheapest firm serves the whole market."""
-        return self.homogeneous and self.choice == "price"
+        return self.undercuts and not self.rationing
 
 
 def clear(rule: Rule, numbers: Numbers, x: Float[Array, "firm"]) -> Cleared:
     """Return quantities and prices when firms choose ``x``; prices are at least zero."""
     if rule.choice == "quantity":
         return Cleared(x, inverse_demand(rule, numbers, x))
+    if rule.rationing:
+        return Cleared(rationed(numbers, x, rule.rationing), x)
     sold = {"logit": shares, "differentiated": differentiated_demand, "linear": cheapest}[rule.demand]
     return Cleared(jnp.minimum(sold(numbers, x), numbers["capacity"]), x)
 
@@ -127,6 +140,34 @@ def cheapest(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
     return first / jnp.sum(first) * jnp.maximum(numbers["intercept"] - lowest, 0.0) / numbers["slope"]
 
 
+def rationed(numbers: Numbers, p: Float[Array, "firm"], rationing: str) -> Float[Array, "firm"]:
+    """Return the sales of one good with linear demand where cheaper firms sell first, up to their capacity.
+
+    With ``efficient`` rationing those buy from them who value the good most: ``(a - p_i)/b`` less the cheaper
+    capacities is left to firm i. With ``proportional`` rationing, buyers in random order: the share of
+    buyers that the cheaper firms do not serve, ``1 - sum K_j / D(p_j)``. Firms of equal prices serve equal
+    parts, and what one of them cannot serve the others do.
+    """
+    wanted = jnp.maximum(numbers["intercept"] - p, 0.0) / numbers["slope"]
+    most = jnp.minimum(numbers["capacity"], numbers["intercept"] / numbers["slope"])
+    cheaper, tied = p[None, :] < p[:, None], p[None, :] == p[:, None]
+    if rationing == "efficient":
+        left = jnp.maximum(wanted - jnp.sum(jnp.where(cheaper, most[None, :], 0.0), axis=1), 0.0)
+    else:
+        part = jnp.where(wanted > 0, most / jnp.where(wanted > 0, wanted, 1.0), 0.0)
+        served = jnp.sum(jnp.where(cheaper, part[None, :], 0.0), axis=1)
+        left = wanted * jnp.maximum(1.0 - served, 0.0)
+    # an equal part of what some of the others, at capacity, leave: the largest over their sets is true
+    parts = []
+    for firm in range(len(p)):
+        others = [rival for rival in range(len(p)) if rival != firm]
+        sets = np.array(list(product((0.0, 1.0), repeat=len(others)))).reshape(-1, len(others))
+        same = jnp.where(tied[firm, np.array(others, dtype=int)], 1.0, 0.0)
+        full, count = sets @ (same * most[np.array(others, dtype=int)]), 1.0 + (1.0 - sets) @ same
+        parts.append(jnp.max((left[firm] - full) / count))
+    return jnp.minimum(jnp.stack(parts), most)
+
+
 def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
     """Return the consumer surplus, in units of profit."""
     q, p = cleared
@@ -140,6 +181,8 @@ def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
     if rule.demand == "differentiated":
         cross = (total**2 - jnp.sum(q**2)) * numbers["substitution"]
         return numbers["intercept"] * total - (numbers["slope"] * jnp.sum(q**2) + cross) / 2 - spent
+    if rule.rationing == "proportional":  # random buyers: on average half the surplus of the keenest
+        return jnp.sum(q * (numbers["intercept"] - p)) / 2
     if rule.demand == "linear":
         wanted = jnp.minimum(total, numbers["intercept"] / numbers["slope"])  # the rest is not consumed
         return numbers["intercept"] * wanted - numbers["slope"] * wanted**2 / 2 - spent

@@ -55,8 +55,8 @@ def _(game: Market) -> Array:
 
 @oracles.discontinuity.register(Market)
 def _(game: Market) -> str:
-    if game.rule.winner_takes_all:
-        return "choice: the cheapest takes all"
+    if game.rule.undercuts:
+        return "choice: the cheapest " + ("takes all" if game.rule.winner_takes_all else "sells first")
     traced = isinstance(game.numbers["fixed_cost"], jax.core.Tracer)
     saved = game.rule.choice == "quantity" and not traced and game.has("fixed_cost")
     return "fixed_cost: is saved at zero output" if saved else ""
