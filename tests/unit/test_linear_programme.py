@@ -11,6 +11,7 @@ import pytest
 import rivalry as rv
 from rivalry.families.extensive import Chance, Decision, Extensive
 from rivalry.methods import LinearProgramme
+from rivalry.tables.extreme_equilibria import common_payoffs, exact_payoff
 
 
 def bounds(payoffs: object) -> list[Fraction]:
@@ -98,3 +99,30 @@ def test_a_tree_whose_payoffs_add_to_a_constant_after_chance() -> None:
     low, high = map(Fraction, data.exact_bound.values.tolist())
     assert low == high == 3
     assert data.game_values.values.tolist() == [3, -1]
+
+
+def test_payoffs_over_one_denominator_are_read_as_single_ones_are() -> None:
+    """Random floats, decimals, fractions and numbers a few units in the last place away from these."""
+    rng = np.random.default_rng(0)
+    fractions = rng.integers(-9999, 10_000, 300) / rng.integers(1, 10_000, 300)
+    decimals = np.concatenate([np.round(rng.normal(size=200), k) for k in range(17)])
+    plain = np.concatenate([fractions, decimals, 10.0 ** rng.uniform(-9, 9, 300), [0.0, 1e-300, 5e17, 1 / 3]])
+    near = [plain * (1 + k * 2.0**-52) for k in (-9, -5, -4, -1, 1, 4, 5, 9)]
+    values = np.concatenate([plain, *near, rng.normal(size=3000)])
+    whole, unit = common_payoffs(values)
+    assert [Fraction(n, unit) for n in whole.tolist()] == [exact_payoff(value) for value in values.tolist()]
+
+
+@pytest.mark.parametrize("kind", ["normal", "whole", "thirds"])
+def test_bounds_of_larger_games_are_those_of_fractions(kind: str) -> None:
+    """Guarantees of both strategies, term by term."""
+    rng = np.random.default_rng(2)
+    A = {"normal": rng.normal(size=(12, 9)), "whole": rng.integers(-5, 6, (12, 9)) * 1.0}.get(
+        kind, rng.integers(-9, 10, (12, 9)) / 3
+    )
+    found = rv.solve(rv.games.matrix(A), LinearProgramme()).data
+    x, y = ([Fraction(text) for text in row] for row in found.exact_profile.values.tolist())
+    rows = [[exact_payoff(value) for value in row] for row in A.tolist()]
+    high = max(sum(rows[i][j] * y[j] for j in range(9)) for i in range(12))
+    low = min(sum(rows[i][j] * x[i] for i in range(12)) for j in range(9))
+    assert found.exact_bound.values.tolist() == [str(low), str(high)]

@@ -37,6 +37,7 @@ from rivalry.core.tolerances import EPS, ULPS
 
 DIGITS = 15  # every decimal with so many significant digits is the only one nearest to its float
 SHORT = 12  # digits of a decimal that stands for all floats within `ULPS`
+SMALLEST, CONVERGENT = 1e-6, 1000.0  # between, a fraction within `ULPS` of a payoff is a convergent of it
 DENOMINATOR = 10_000  # largest denominator of a payoff, relative to the range, that is read as a fraction
 MOST_BASES = 12_000_000  # per polytope: about a minute and 1 GB; two players with 20 actions have fewer
 SMALL = 64  # entries of a table up to which all pivots are in integers: nothing is compiled or loaded
@@ -139,6 +140,47 @@ def exact_payoff(value: float) -> Fraction:
         return decimal
     simple = Fraction(value).limit_denominator(DENOMINATOR)
     return simple if abs(float(simple) - value) <= ULPS * np.spacing(abs(value)) else Fraction(value)
+
+
+def common_payoffs(values: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return payoffs as Python ints over one denominator, read as `exact_payoff` does, but faster.
+
+    >>> [part.tolist() if i == 0 else part for i, part in enumerate(common_payoffs(np.array([0.5, 1 / 3])))]
+    [[3, 2], 6]
+    """
+    different, place = np.unique(np.asarray(values, dtype=float), return_inverse=True)
+    rounded = _may_be_rounded(different).tolist()
+    read = [
+        (exact_payoff(value) if some else value).as_integer_ratio()
+        for value, some in zip(different.tolist(), rounded, strict=True)
+    ]
+    unit = lcm(*{below for _, below in read})
+    whole = [above * (unit // below) for above, below in read]
+    return np.array(whole, dtype=object)[place.reshape(np.shape(values))], unit
+
+
+def _may_be_rounded(values: np.ndarray) -> np.ndarray:
+    """Return False only where neither a decimal nor a fraction of small denominator is near, ``[value]``."""
+    size = np.abs(values)
+    near = 2 * ULPS * np.spacing(size)
+    # quotients of whole numbers by powers of ten up to 1e22 are rounded once, as decimals are when read
+    found = (size < SMALLEST) | (size >= CONVERGENT)
+    for power in 10.0 ** np.arange(23):
+        digits = np.rint(size * power)
+        apart = np.abs(digits / power - size)
+        found |= ((apart == 0) & (digits < 10.0**DIGITS)) | ((apart <= near) & (digits < 10.0**SHORT))
+    # such a fraction is a convergent, since it is nearer than half the inverse of its squared denominator;
+    # digits that the expansion loses leave a remainder near 0
+    above, below = np.floor(size), np.ones(len(size))
+    above_before, below_before, rest = np.ones(len(size)), np.zeros(len(size)), size % 1.0
+    active = np.ones(len(size), dtype=bool)
+    while active.any():
+        found |= active & ((np.abs(above / below - size) <= near) | (rest < PIVOT))
+        whole, rest = np.divmod(1 / np.maximum(rest, PIVOT), 1.0)
+        above, above_before = whole * above + above_before, above
+        below, below_before = whole * below + below_before, below
+        active &= (below <= DENOMINATOR) & ~found
+    return found
 
 
 def _fractions(values: np.ndarray) -> list[Fraction] | None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rivalry.core.array_games import SequenceForm
-from rivalry.tables.extreme_equilibria import equal_within, exact_payoff
+from rivalry.tables.extreme_equilibria import common_payoffs, equal_within, exact_payoff
 
 DENOMINATOR = 100_000  # largest one of a probability that is read as a fraction
 NEAR = 1e-11  # largest difference between the two; a wrong guess only widens what is proved
@@ -63,17 +63,22 @@ def move_values(form: SequenceForm, x: np.ndarray, player: int) -> np.ndarray:
     Payoffs ``[1 + axis]`` against the others at ``x``; the first is that of the game.
     """
     exact = x.dtype == object
-    reach = form.paid[:, player]
-    if exact:
-        reach = np.array([exact_payoff(p) for p in reach.tolist()], dtype=object)
+    reach, unit = common_payoffs(form.paid[:, player]) if exact else (form.paid[:, player], 1)
     for other in range(len(x)):
         if other != player:
-            reach = reach * realization(form, x, other)[1 + form.moves[:, other]]
+            weights = realization(form, x, other)
+            if exact:  # sums of whole numbers are fast, those of fractions are not
+                common = lcm(*(w.denominator for w in weights))
+                weights = np.array([w.numerator * (common // w.denominator) for w in weights], dtype=object)
+                unit *= common
+            reach = reach * weights[1 + form.moves[:, other]]
     values = np.zeros(1 + sum(form.sizes[player]), dtype=x.dtype)
     np.add.at(values, 1 + form.moves[:, player], reach)
     for axes in reversed(list(information_sets(form.sizes[player]))):
         values[1 + form.before[player, axes.start]] += values[1:][axes].max()
-    return values / (Fraction(form.unit) if exact else form.unit)
+    if exact:
+        return np.array([Fraction(value) / unit / Fraction(form.unit) for value in values], dtype=object)
+    return np.asarray(values / form.unit)
 
 
 def payoff_sum(form: SequenceForm) -> Fraction:
