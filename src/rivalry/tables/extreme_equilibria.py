@@ -37,7 +37,7 @@ from rivalry.core.tolerances import EPS, ULPS
 
 DIGITS = 15  # every decimal with so many significant digits is the only one nearest to its float
 SHORT = 12  # digits of a decimal that stands for all floats within `ULPS`
-SMALLEST, CONVERGENT = 1e-6, 1000.0  # between, a fraction within `ULPS` of a payoff is a convergent of it
+CONVERGENTS = 1e-6, 1000.0  # between, a fraction within `ULPS` of a payoff is a convergent of it
 DENOMINATOR = 10_000  # largest denominator of a payoff, relative to the range, that is read as a fraction
 MOST_BASES = 12_000_000  # per polytope: about a minute and 1 GB; two players with 20 actions have fewer
 SMALL = 64  # entries of a table up to which all pivots are in integers: nothing is compiled or loaded
@@ -164,7 +164,7 @@ def _may_be_rounded(values: np.ndarray) -> np.ndarray:
     size = np.abs(values)
     near = 2 * ULPS * np.spacing(size)
     # quotients of whole numbers by powers of ten up to 1e22 are rounded once, as decimals are when read
-    found = (size < SMALLEST) | (size >= CONVERGENT)
+    found = (size < CONVERGENTS[0]) | (size >= CONVERGENTS[1])
     for power in 10.0 ** np.arange(23):
         digits = np.rint(size * power)
         apart = np.abs(digits / power - size)

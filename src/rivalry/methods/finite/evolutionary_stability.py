@@ -197,7 +197,7 @@ def stability(A: Sequence[Row], x: Row) -> Stability:
     # minus the quadratic form of payoffs in directions that sum to 0, without the last action in use
     both = [[A[i][j] + A[j][i] for j in range(size)] for i in range(size)]
     form = [[both[i][last] + both[last][j] - both[i][j] - both[last][last] for j in order] for i in order]
-    value, move = least_value(form, len(free))
+    value, move = lowest_value(form, len(free))
     if value > 0:
         return Stability("evolutionarily stable", None)
     change = [Fraction(0)] * size
@@ -209,7 +209,7 @@ def stability(A: Sequence[Row], x: Row) -> Stability:
     return Stability("neutrally stable" if value == 0 else "unstable", mutant)
 
 
-def least_value(form: Sequence[Row], free: int) -> tuple[Fraction, Row]:
+def lowest_value(form: Sequence[Row], free: int) -> tuple[Fraction, Row]:
     """Return the sign of the least value of ``w'form w`` over ``w`` not 0, and a ``w`` that has it.
 
     The first ``free`` entries of w are free, and the others not negative. The sign is that of strict
@@ -244,19 +244,19 @@ def least_value(form: Sequence[Row], free: int) -> tuple[Fraction, Row]:
             for j in range(k + 1, size):
                 rest[i][j] -= rest[i][k] * row[j]
         undo.append((k, row))
-    least, at = zero, None
+    lowest, at = zero, None
     bounded = range(free, size)
     # the least value on the simplex is at a stationary point that is the only one of its face
     for count in range(1, size - free + 1):
         for face in combinations(bounded, count):
             point = on_face(rest, face)
-            if point is not None and min(point[0]) > 0 and (at is None or point[1] < least):
-                least, at = point[1], _spread(face, point[0], size)
-    if at is not None and least < 0:
+            if point is not None and min(point[0]) > 0 and (at is None or point[1] < lowest):
+                lowest, at = point[1], _spread(face, point[0], size)
+    if at is not None and lowest < 0:
         return Fraction(-1), back(at)
     if flat:
         return zero, flat[0]
-    if at is not None and least == 0:
+    if at is not None and lowest == 0:
         return zero, back(at)
     return Fraction(1), [zero] * size
 
