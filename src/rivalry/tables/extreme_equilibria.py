@@ -180,7 +180,7 @@ def _may_be_rounded(values: np.ndarray) -> np.ndarray:
         above, above_before = whole * above + above_before, above
         below, below_before = whole * below + below_before, below
         active &= (below <= DENOMINATOR) & ~found
-    return found
+    return np.asarray(found)
 
 
 def _fractions(values: np.ndarray) -> list[Fraction] | None:

@@ -107,8 +107,9 @@ class EvolutionaryStability(BaseLearner):
             x = equilibrium_near(A, read_strategy(self.strategy, len(A)))
             tested = [(x, stability(A, x))]
         session["words"] = np.array([found.word for _, found in tested], dtype=str)
-        rows = [[map(str, x), map(str, found.mutant or [""] * len(A))] for x, found in tested]
-        session["found"] = np.array([[list(row) for row in both] for both in rows]).reshape(-1, 2, len(A))
+        none = [""] * len(A)
+        rows = [[[*map(str, x)], [*map(str, found.mutant)] if found.mutant else none] for x, found in tested]
+        session["found"] = np.array(rows, dtype=str).reshape(-1, 2, len(A))
         session["over"] = np.ones(1, dtype=bool)
         return 1
 
