@@ -11,6 +11,7 @@ import pytest
 import rivalry as rv
 from rivalry.families.extensive import Chance, Decision, Extensive
 from rivalry.methods import LinearProgramme
+from rivalry.methods.finite import linear_programme
 from rivalry.tables.extreme_equilibria import common_payoffs, exact_payoff
 
 
@@ -126,3 +127,12 @@ def test_bounds_of_larger_games_are_those_of_fractions(kind: str) -> None:
     high = max(sum(rows[i][j] * y[j] for j in range(9)) for i in range(12))
     low = min(sum(rows[i][j] * x[i] for i in range(12)) for j in range(9))
     assert found.exact_bound.values.tolist() == [str(low), str(high)]
+
+
+def test_interior_points_prove_the_same_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    game = rv.games.matrix(np.random.default_rng(4).normal(size=(30, 20)))
+    simplex = rv.solve(game, LinearProgramme()).data.value_bound.values
+    monkeypatch.setattr(linear_programme, "LARGE", 0)
+    found = rv.solve(game, LinearProgramme())
+    assert found.data.value_bound.values == pytest.approx(simplex, abs=1e-9)
+    assert found.claim == "equilibrium"

@@ -13,6 +13,7 @@ from rivalry.core.needs import TREE, Need
 from rivalry.core.results import Record
 from rivalry.tables.sequence_form import best_plan, fractions, information_sets, payoff_sum, rounded
 
+LARGE = 200_000  # leaves
 UNREACHED = 1e-9  # of own moves: where these are less probable, moves are uniform
 
 
@@ -23,7 +24,8 @@ class LinearProgramme(BaseLearner):
     the record also holds ``payoff_sum`` and ``game_values`` (player): the value of player 0, and the rest.
 
     Of a game in extensive form the programme is that of its sequence form (Koller, Megiddo and von Stengel
-    1996), as large as the tree; of a matrix game it is von Neumann's. HiGHS solves it. Its solution is one
+    1996), as large as the tree; of a matrix game it is von Neumann's. HiGHS solves it, by interior points where
+    it is large. Its solution is one
     player's strategy, and the solution of the dual programme the other's. Both are then taken as fractions,
     and each player's best response to them is computed in exact arithmetic: what the one can still get and
     what the other can guarantee are bounds on the value that hold whatever the rounding errors. Where the
@@ -125,9 +127,9 @@ def _optimal(form: SequenceForm) -> np.ndarray | None:
     equal = hstack([first, coo_array((first.shape[0], second.shape[0]))])
     bounds = np.full((limits.shape[1], 2), [-np.inf, np.inf])
     bounds[: first.shape[1], 0] = 0.0
-    solved = linprog(
-        objective, limits, np.zeros(limits.shape[0]), equal, begin, bounds=bounds, method="highs"
-    )
+    # HiGHS itself chooses the simplex method, which takes much longer than interior points where it is large
+    method = "highs-ipm" if len(form.paid) > LARGE else "highs"
+    solved = linprog(objective, limits, np.zeros(limits.shape[0]), equal, begin, bounds=bounds, method=method)
     if solved.x is None:
         return None
     profile = np.zeros(form.before.shape)
