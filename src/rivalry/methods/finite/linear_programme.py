@@ -24,8 +24,8 @@ class LinearProgramme(BaseLearner):
     the record also holds ``payoff_sum`` and ``game_values`` (player): the value of player 0, and the rest.
 
     Of a game in extensive form the programme is that of its sequence form (Koller, Megiddo and von Stengel
-    1996), as large as the tree; of a matrix game it is von Neumann's. HiGHS solves it, by interior points where
-    it is large. Its solution is one
+    1996), as large as the tree; of a matrix game it is von Neumann's. HiGHS solves it, by interior points
+    where it is large. Its solution is one
     player's strategy, and the solution of the dual programme the other's. Both are then taken as fractions,
     and each player's best response to them is computed in exact arithmetic: what the one can still get and
     what the other can guarantee are bounds on the value that hold whatever the rounding errors. Where the
