@@ -374,3 +374,51 @@ def test_initial_actions_and_initial_memory_are_uniform() -> None:
         counts = np.bincount(joint @ np.array([4, 1]), minlength=12)
         assert counts.sum() == 4000
         assert np.sum((counts - 4000 / 12) ** 2 / (4000 / 12)) < 31.3  # chi-squared, 11 degrees: 0.1 %
+
+
+def test_learning_goes_on_from_the_values_of_an_earlier_run() -> None:
+    # without memory and exploration, one run of 60 periods is one of 40, and one of 20 from its values
+    game, _ = GAMES["memory 0"]
+    usual = {"memory": 0, "exploration": 0.0, "initial_q": {"kind": "uniform", "min": 0.0, "max": 9.0}}
+    whole = learner(**usual, stopping=just(61))
+    first = learner(**usual, stopping=just(41), store_values=True)
+    world = first.world(game)
+    stored = first.read(world, played(first, world))["q_values"][1]
+    assert stored.shape == (3, 2, 1, 4)
+    assert np.isnan(stored[:, 0, :, 3]).all()  # player 0 has three actions
+    after = learner(**usual | {"initial_q": stored}, stopping=just(21))
+    # the last decision of a run is pending: it is not learned from
+    np.testing.assert_array_equal(
+        played(after, world)["values"], played(whole, world)["values"], err_msg="greedy play from a table"
+    )
+
+
+def test_initial_values_of_each_player() -> None:
+    game, _ = GAMES["at once"]
+    table = np.arange(36.0).reshape(12, 3)
+    made = learner(initial_q=[table, {"kind": "uniform", "min": 1.0, "max": 2.0}])
+    begun = made.begin(made.world(game), SEED)
+    assert begun["values"][:, :36].tolist() == [table.ravel().tolist()] * 3
+    assert np.all((begun["values"][:, 36:] > 1.0) & (begun["values"][:, 36:] < 2.0))
+    assert begun["greedy"][:, :12].tolist() == [[2] * 12] * 3
+    one = learner(initial_q=["mean_payoff", 5.0])
+    both = one.begin(one.world(game), SEED)["values"]
+    usual = learner().begin(learner().world(game), SEED)["values"]
+    np.testing.assert_array_equal(both[:, :36], usual[:, :36])
+    assert np.all(both[:, 36:] == 5.0)
+
+
+@pytest.mark.parametrize(
+    ("initial", "says"),
+    [
+        ([1.0, 2.0, 3.0], "initial_q: 3 values must be 2, one per player"),
+        ([np.zeros((2, 2)), 0.0], r"initial_q\[0\]: shape \(2, 2\) must be \(12, 3\) \[state action\]"),
+        (np.zeros((7, 2, 12, 4)), r"initial_q: shape \(7, 2, 12, 4\) must be"),
+        ([np.full((12, 3), np.nan), 0.0], r"initial_q\[0\]: nan must be finite"),
+        ([0.0, "zero"], r"initial_q\[1\]: 'zero' must be 'mean_payoff', a number or a table"),
+    ],
+)
+def test_initial_values_that_do_not_fit_are_refused(initial: Any, says: str) -> None:
+    made = learner(initial_q=initial)
+    with pytest.raises(ValueError, match=says):
+        made.begin(made.world(GAMES["at once"][0]), SEED)

@@ -122,3 +122,74 @@ def initial_bounds(initial: object) -> tuple[float, float]:
     if np.shape(ends) != (2,) or not np.all(np.isfinite(ends)) or ends[0] > ends[1]:
         raise ValueError(f"initial_q: {initial!r} must be finite numbers, min <= max")
     return float(ends[0]), float(ends[1])
+
+
+Bounds = tuple[np.ndarray, np.ndarray]
+
+
+def several(initial: object) -> bool:
+    """Return whether initial values are given per player, or as an array."""
+    return isinstance(initial, list | tuple) or np.ndim(initial) > 0  # type: ignore[arg-type]
+
+
+def check_initial(name: str, initial: object) -> None:
+    """Raise `ValueError` unless an option for initial values is ``mean_payoff``, a number or a table."""
+    if not isinstance(initial, str):
+        initial_bounds(initial)
+    elif initial != "mean_payoff":
+        raise ValueError(f"{name}: {initial!r} must be 'mean_payoff', a number or a table")
+
+
+def initial_tables(
+    name: str, initial: Any, sessions: int, states: list[int], actions: list[int]
+) -> list[Bounds | str]:
+    """Return the bounds of each player's initial values, ``[session state action]``, or ``"mean_payoff"``.
+
+    Values are those of a number or of a table that `initial_bounds` reads, for all players or one per player;
+    arrays ``[state action]`` per player, also as one array ``[player state action]``; or that with an axis of
+    sessions in front. What exceeds a player's states and actions is not read.
+
+    Raises
+    ------
+    ValueError
+        For arrays of another shape, and values that are not finite.
+
+    Examples
+    --------
+    >>> (low, high), word = initial_tables("initial_q", [[[1.0, 2.0]], "mean_payoff"], 5, [1, 1], [2, 2])
+    >>> low.tolist(), bool((low == high).all()), word
+    ([[[1.0, 2.0]]], True, 'mean_payoff')
+    """
+    players = len(states)
+    if not several(initial):
+        initial = [initial] * players
+    elif not isinstance(initial, list | tuple):
+        numbers = np.asarray(initial, dtype=float)
+        if numbers.ndim == 4 and len(numbers) == sessions:
+            numbers = np.moveaxis(numbers, 0, 1)
+        elif numbers.ndim == 4 or numbers.ndim not in (1, 3):
+            most = f"({players}, {max(states)}, {max(actions)})"
+            rule = f"{most} [player state action], or with an axis of {sessions} sessions in front"
+            raise ValueError(f"{name}: shape {numbers.shape} must be {rule}")
+        initial = list(numbers)
+    if len(initial) != players:
+        raise ValueError(f"{name}: {len(initial)} values must be {players}, one per player")
+    found: list[Bounds | str] = []
+    for player, one in enumerate(initial):
+        own = f"{name}[{player}]"
+        if isinstance(one, str | Mapping) or np.ndim(one) == 0:
+            check_initial(own, one)
+            ends = [np.full((1, 1, 1), end) for end in initial_bounds(one)] if one != "mean_payoff" else []
+            found.append((ends[0], ends[1]) if ends else "mean_payoff")
+            continue
+        try:
+            table = np.asarray(one, dtype=float)
+        except (TypeError, ValueError):
+            table = np.zeros(0)
+        shape = (states[player], actions[player])
+        if table.ndim not in (2, 3) or any(a < b for a, b in zip(table.shape[-2:], shape, strict=True)):
+            raise ValueError(f"{own}: shape {table.shape} must be {shape} [state action]")
+        table = table.reshape(-1, *table.shape[-2:])[:, : shape[0], : shape[1]]
+        check_numbers(own, table.ravel(), "finite", np.isfinite)
+        found.append((table, table))
+    return found

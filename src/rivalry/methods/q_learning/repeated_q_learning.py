@@ -15,7 +15,14 @@ from rivalry.core.oracles import to_repeated, to_stages
 from rivalry.core.results import Record
 from rivalry.methods.continuous.mixtures import check_action_grid, playable
 from rivalry.methods.q_learning import sessions
-from rivalry.methods.q_learning.exploration import Table, check_numbers, each_player, initial_bounds
+from rivalry.methods.q_learning.exploration import (
+    Table,
+    check_initial,
+    check_numbers,
+    each_player,
+    initial_tables,
+    several,
+)
 from rivalry.methods.q_learning.options import (
     Exploration,
     Numbers,
@@ -157,7 +164,9 @@ class RepeatedQLearning(BaseLearner):
         int | Table | list[Any], Ge(2), Le(100_000), "grid points per axis, or the levels of the axes"
     ] = 15
     initial_q: Annotated[
-        str | float | Table, "initial values: mean_payoff, a number, or {kind = 'uniform', min, max}"
+        str | float | Table | list[Any] | np.ndarray,
+        "initial values: mean_payoff, a number, {kind = 'uniform', min, max}, one of these or a table "
+        "[state action] per player, or q_values of an earlier run",
     ] = "mean_payoff"
     target: Annotated[
         Target | list[Target], "target: the value of the next state; one, or one per player"
@@ -177,6 +186,7 @@ class RepeatedQLearning(BaseLearner):
     average_last: Annotated[int | None, Ge(1), "number of last periods over which payoffs are averaged"] = (
         None
     )
+    store_values: Annotated[bool, "whether the record holds the learned action values"] = False
     checkpoints: Annotated[
         int, Ge(0), Le(10_000), "evaluations of greedy play during learning, evenly spaced in logarithms"
     ] = 12
@@ -196,10 +206,8 @@ class RepeatedQLearning(BaseLearner):
             if table["kind"] == "softmax" and table["start"] != 0:
                 raise ValueError(f"{name}.start: is for kind = 'greedy'; softmax starts at temperature")
         step_size_of(self.step_size)
-        if not isinstance(self.initial_q, str):
-            initial_bounds(self.initial_q)
-        elif self.initial_q != "mean_payoff":
-            raise ValueError(f"initial_q: {self.initial_q!r} must be 'mean_payoff', a number or a table")
+        if not several(self.initial_q):
+            check_initial("initial_q", self.initial_q)
         if self.counterfactual is True and np.any(np.atleast_1d(self.target) != "max"):
             raise ValueError(f"target: {self.target!r} must be 'max' with counterfactual updates")
         if self.average_last is not None and self.average_last > (self._stable or self._most):
@@ -304,10 +312,17 @@ class RepeatedQLearning(BaseLearner):
                 record["last_gain"] = found["pooled_gain"]
             joints = np.arange(session["counts"].shape[1])[None]
             record |= outcomes(world, "last", joints, session["counts"] / over_last)
-        if isinstance(initial := self._initial(world), np.ndarray):
-            parts = np.split(initial, sessions.offsets(states(world.tables) * world.tables.sizes)[1:-1])
+        ends = sessions.offsets(states(world.tables) * world.tables.sizes)
+        low, high = self._initial(world)
+        if np.array_equal(low, high):
+            parts = np.split(low, ends[1:-1], axis=1)
             record["lowest_initial_value"] = (("player",), np.array([part.min() for part in parts]))
             record["highest_initial_value"] = (("player",), np.array([part.max() for part in parts]))
+        if self.store_values:
+            record["q_values"] = (
+                ("session", "player", "state", "action"),
+                sessions.value_tables(world.tables, session["values"]),
+            )
         record |= curves(session["marks"], session["curve"][: int(session["noted"][0])])
         gamma = self.discounts(world)
         learns = [role.kind == LEARNS and bool(rate > 0) for role, rate in zip(roles, gamma, strict=True)]
@@ -333,14 +348,24 @@ class RepeatedQLearning(BaseLearner):
         session["curve"] = np.zeros((len(periods), self.sessions, len(tables.sizes)))
         return session
 
-    def _initial(self, world: RepeatedWorld) -> np.ndarray | tuple[float, float]:
-        """Return the initial values of a session, ``[entry]``, or the bounds of uniform draws."""
-        tables = world.tables
-        if isinstance(self.initial_q, str):
-            means = [sessions.mean_payoffs(tables, *one) for one in enumerate(self.discounts(world).tolist())]
-            return np.concatenate([rows.ravel() for rows in means])
-        low, high = initial_bounds(self.initial_q)
-        return (low, high) if low < high else np.full(int(states(tables) @ tables.sizes), low)
+    def _initial(self, world: RepeatedWorld) -> tuple[np.ndarray, np.ndarray]:
+        """Return the bounds of the initial values, ``[session entry]`` with one session or all; equal unless
+        they are drawn.
+        """
+        tables, seen = world.tables, states(world.tables).tolist()
+        players, gamma = len(seen), self.discounts(world).tolist()
+        each = initial_tables("initial_q", self.initial_q, self.sessions, seen, tables.sizes.tolist())
+        bounds = []
+        for player in range(players):
+            if isinstance(each[player], str):
+                low = high = sessions.mean_payoffs(tables, player, gamma[player])[None]
+            else:
+                low, high = each[player]
+            shape = (len(low), seen[player], int(tables.sizes[player]))
+            bounds.append([np.broadcast_to(end, shape).reshape(shape[0], -1) for end in (low, high)])
+        count = max(len(low) for low, _ in bounds)
+        full = [[np.broadcast_to(e, (count, e.shape[1])) for e in both] for both in bounds]
+        return np.concatenate([a for a, _ in full], axis=1), np.concatenate([b for _, b in full], axis=1)
 
     def discounts(self, world: RepeatedWorld) -> np.ndarray:
         """Return the players' discount factors: the method's, the game's own, or the usual one."""

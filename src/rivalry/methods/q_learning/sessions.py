@@ -18,7 +18,7 @@ MOST_BYTES = 2**34  # of all sessions' tables
 def initial_session(
     tables: FiniteGame,
     roles: list[Role],
-    initial: np.ndarray | tuple[float, float],
+    initial: tuple[np.ndarray, np.ndarray],
     streams: np.ndarray,
     start: np.ndarray | None,
     counted: bool = False,
@@ -26,7 +26,7 @@ def initial_session(
 ) -> Session:
     """Return the arrays of new sessions, one for each of ``streams [session 2]``, which are advanced.
 
-    ``initial`` are the values of a session, ``[entry]``, or two bounds of uniform draws. Past rounds are
+    ``initial`` are the bounds of initial values, ``[session entry]``, uniform between them. Past rounds are
     uniform over joint actions, or all equal ``start [player]``. ``counted`` adds counters of the joint
     actions played last, ``plays`` counters of every entry's decisions.
     """
@@ -39,10 +39,10 @@ def initial_session(
     value_from, state_from = offsets(sizes * seen), offsets(seen)
     if (size := 8 * sessions * int(value_from[-1])) > MOST_BYTES:
         raise ValueError(f"sessions: {sessions} make tables of {size:.3g} bytes; take fewer, or less memory")
-    if isinstance(initial, tuple):
-        values = initial[0] + (initial[1] - initial[0]) * draws.uniforms(streams, int(value_from[-1]))
-    else:
-        values = np.tile(initial, (sessions, 1))
+    low, high = initial
+    values = np.array(np.broadcast_to(low, (sessions, int(value_from[-1]))))
+    if not np.array_equal(low, high):
+        values = low + (high - low) * draws.uniforms(streams, int(value_from[-1]))
     greedy = np.zeros((sessions, int(state_from[-1])), dtype=np.int16)
     runner = np.full(greedy.shape, -np.inf)
     for player, role in enumerate(roles):
@@ -69,6 +69,17 @@ def initial_session(
         "counts": np.zeros((sessions, tables.payoff.shape[2] if counted else 0), dtype=np.int64),
         "plays": np.zeros((sessions, int(value_from[-1]) if plays else 0), dtype=np.int64),
     }
+
+
+def value_tables(tables: FiniteGame, values: np.ndarray) -> np.ndarray:
+    """Return the values ``[session player state action]``; NaN where a player has fewer states or actions."""
+    seen, sizes = states(tables), tables.sizes
+    ends = offsets(seen * sizes)
+    found = np.full((len(values), len(sizes), int(seen.max()), int(sizes.max())), np.nan)
+    for player, (count, size) in enumerate(zip(seen.tolist(), sizes.tolist(), strict=True)):
+        own = values[:, ends[player] : ends[player + 1]]
+        found[:, player, :count, :size] = own.reshape(-1, count, size)
+    return found
 
 
 def offsets(counts: np.ndarray) -> np.ndarray:
