@@ -142,8 +142,8 @@ def check_initial(name: str, initial: object) -> None:
 
 def initial_tables(
     name: str, initial: Any, sessions: int, states: list[int], actions: list[int]
-) -> list[Bounds | str]:
-    """Return the bounds of each player's initial values, ``[session state action]``, or ``"mean_payoff"``.
+) -> list[Bounds | None]:
+    """Return the bounds of each player's initial values, ``[session state action]``; None: ``mean_payoff``.
 
     Values are those of a number or of a table that `initial_bounds` reads, for all players or one per player;
     arrays ``[state action]`` per player, also as one array ``[player state action]``; or that with an axis of
@@ -156,9 +156,9 @@ def initial_tables(
 
     Examples
     --------
-    >>> (low, high), word = initial_tables("initial_q", [[[1.0, 2.0]], "mean_payoff"], 5, [1, 1], [2, 2])
-    >>> low.tolist(), bool((low == high).all()), word
-    ([[[1.0, 2.0]]], True, 'mean_payoff')
+    >>> (low, high), usual = initial_tables("initial_q", [[[1.0, 2.0]], "mean_payoff"], 5, [1, 1], [2, 2])
+    >>> low.tolist(), bool((low == high).all()), usual
+    ([[[1.0, 2.0]]], True, None)
     """
     players = len(states)
     if not several(initial):
@@ -174,13 +174,13 @@ def initial_tables(
         initial = list(numbers)
     if len(initial) != players:
         raise ValueError(f"{name}: {len(initial)} values must be {players}, one per player")
-    found: list[Bounds | str] = []
+    found: list[Bounds | None] = []
     for player, one in enumerate(initial):
         own = f"{name}[{player}]"
         if isinstance(one, str | Mapping) or np.ndim(one) == 0:
             check_initial(own, one)
             ends = [np.full((1, 1, 1), end) for end in initial_bounds(one)] if one != "mean_payoff" else []
-            found.append((ends[0], ends[1]) if ends else "mean_payoff")
+            found.append((ends[0], ends[1]) if ends else None)
             continue
         try:
             table = np.asarray(one, dtype=float)

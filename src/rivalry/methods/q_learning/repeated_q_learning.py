@@ -357,10 +357,7 @@ class RepeatedQLearning(BaseLearner):
         each = initial_tables("initial_q", self.initial_q, self.sessions, seen, tables.sizes.tolist())
         bounds = []
         for player in range(players):
-            if isinstance(each[player], str):
-                low = high = sessions.mean_payoffs(tables, player, gamma[player])[None]
-            else:
-                low, high = each[player]
+            low, high = each[player] or (sessions.mean_payoffs(tables, player, gamma[player])[None],) * 2
             shape = (len(low), seen[player], int(tables.sizes[player]))
             bounds.append([np.broadcast_to(end, shape).reshape(shape[0], -1) for end in (low, high)])
         count = max(len(low) for low, _ in bounds)
