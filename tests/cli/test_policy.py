@@ -217,3 +217,86 @@ def test_profiles_and_policies_of_populations(folder: Path, capsys: pytest.Captu
     assert main(["certify", "--policy", "more.py:bid", "--game", "karma_equilibrium", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["certificates"][0]
     assert (found["claim"], found["concept"]) == ("not an equilibrium", "mean field")
+
+
+# Tables that other programs wrote
+
+
+def in_plain_python(policy: list[int], gamma: float) -> float:
+    """The best response's largest gain per period against two players of memory 2, by value iteration."""
+    pays = {(0, 0): 3.0, (0, 1): 0.0, (1, 0): 5.0, (1, 1): 1.0}
+    past = list(product(range(2), repeat=4))  # a0 and a1 two rounds ago, then of the last round
+    rule = dict(zip(past, policy, strict=True))
+    own, best = dict.fromkeys(past, 0.0), dict.fromkeys(past, 0.0)
+    for _ in range(400):
+        later = {s: {a: (*s[2:], a, rule[s]) for a in range(2)} for s in past}
+        own = {s: pays[rule[s], rule[s]] + gamma * own[later[s][rule[s]]] for s in past}
+        best = {s: max(pays[a, rule[s]] + gamma * best[later[s][a]] for a in range(2)) for s in past}
+    return max(best[s] - own[s] for s in past) * (1 - gamma)
+
+
+@pytest.mark.parametrize("form", ["npy", "npz", "csv", "values"])
+def test_tables_of_other_programs_with_two_rounds_of_memory(
+    form: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(4)
+    (folder / "dilemma.toml").write_text(STUDY.replace("GAMMA", "0.6").replace("memory = 1", "memory = 2"))
+    for _ in range(3):
+        policy = rng.integers(0, 2, 16)
+        name, more = f"table.{form}", list[str]()
+        if form == "npy":
+            np.save("table.npy", policy)
+        elif form == "npz":
+            np.savez_compressed("table.npz", q=policy, other=np.zeros(3))
+            name = "table.npz:q"
+        elif form == "csv":
+            Path(name).write_text("action\n" + "\n".join(map(str, policy.tolist())) + "\n")
+        else:
+            name, more = "q.npy", ["--q-values"]
+            np.save(name, np.eye(2, dtype=np.float32)[policy] * 7 - 3)
+        assert main(["certify", "--policy", name, "--game", "dilemma.toml", "--json", *more]) == 0
+        found = json.loads(capsys.readouterr().out)["certificates"][0]
+        wanted = in_plain_python(policy.tolist(), 0.6)
+        assert found["regret"][0] == pytest.approx(wanted, abs=1e-9)
+        assert found["coverage"] == "exact"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("missing.npy", "missing.npy: missing"),
+        ("objects.npy", "an array of object"),
+        ("cut.npy", "cut.npy: "),
+        ("many.npz", "2 arrays; name one, FILE.npz:NAME: a, b"),
+        ("many.npz:c", "no array 'c'; known: a, b"),
+        ("words.csv", "line 2: must be numbers between commas"),
+        ("ragged.csv", "line 2: 1 numbers; must be 2, as in the lines before"),
+        ("short.csv", "shape (2, 2) must be (4, 2) [state action]"),
+        ("endless.npy", "must be at least 0 and sum to 1"),
+        ("table.pkl", "must be FILE.py:NAME, FILE.npy, FILE.npz:NAME or FILE.csv"),
+    ],
+)
+def test_files_that_are_no_tables_are_refused_in_one_line(
+    name: str, says: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save("objects.npy", np.array([{}, 1], dtype=object), allow_pickle=True)
+    np.save("cut.npy", np.zeros((4, 2)))
+    Path("cut.npy").write_bytes(Path("cut.npy").read_bytes()[:-9])
+    np.savez("many.npz", a=np.zeros(4), b=np.zeros(4))
+    Path("words.csv").write_text("c,d\nyes,no\n")
+    Path("ragged.csv").write_text("1,0\n1\n")
+    Path("short.csv").write_text("1,0\n1,0\n")
+    np.save("endless.npy", np.full((4, 2), np.inf))
+    assert main(["certify", "--policy", name, "--game", "dilemma.toml"]) == 2
+    printed = capsys.readouterr().err.splitlines()
+    assert len(printed) == 1
+    assert says in printed[0]
+
+
+def test_probabilities_with_two_rounds_of_memory_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "dilemma.toml").write_text(STUDY.replace("GAMMA", "0.6").replace("memory = 1", "memory = 2"))
+    np.save("half.npy", np.full((16, 2), 0.5))
+    assert main(["certify", "--policy", "half.npy", "--game", "dilemma.toml"]) == 2
+    assert "must be 0 or 1 where players remember more than one round" in capsys.readouterr().err

@@ -401,12 +401,19 @@ def certify(
     ] = None,
     policy: Annotated[
         str | None,
-        typer.Option("--policy", metavar="FILE.py:NAME", help="A policy of your own: a table or a function."),
+        typer.Option(
+            "--policy",
+            metavar="FILE",
+            help="A policy, FILE.py:NAME, or a table in FILE.npy, FILE.npz:NAME or FILE.csv.",
+        ),
     ] = None,
     profile: Annotated[
         str | None,
         typer.Option("--profile", metavar="FILE", help="What another solver printed: text, JSON, CSV, .npy."),
     ] = None,
+    q_values: Annotated[
+        bool, typer.Option("--q-values", help="With --policy: the table holds action values; judge the best.")
+    ] = False,
     game: Annotated[
         str | None,
         typer.Option(
@@ -423,6 +430,8 @@ def certify(
         raise values.OptionError("certify: give a run's folder, or --policy or --profile with --game")
     if (run is None) != (game is not None):
         raise values.OptionError("--policy or --profile, and --game: give both, or none")
+    if q_values and policy is None:
+        raise values.OptionError("--q-values: is for --policy")
     if proof and run is None:
         raise values.OptionError("--proof: is for a run's folder")
     if export is not None and run is not None and not proof:
@@ -431,7 +440,7 @@ def certify(
         if run is not None:
             done = work.certify(run, proof, export)
         elif policy is not None and game is not None:
-            done = work.certify_policy(policy, game, export)
+            done = work.certify_policy(policy, game, export, q_values)
         elif profile is not None and game is not None:
             from rivalry.cli.profiles import certify_profile
 

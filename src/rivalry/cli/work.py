@@ -315,29 +315,45 @@ def _in_part(part: str, cell: str) -> str:
     return f"{part}/{cell}" if part else cell
 
 
-def certify_policy(policy: str, game: str, export: Path | None = None) -> tuple[dict[str, Any], str]:
-    """Certify a policy ``FILE.py:NAME`` in the first game of a study, and write its proof to a folder.
+def certify_policy(
+    policy: str, game: str, export: Path | None = None, q_values: bool = False
+) -> tuple[dict[str, Any], str]:
+    """Certify a policy of a file in the first game of a study, and write its proof to a folder.
+
+    The policy is ``FILE.py:NAME`` or a table that `rivalry.core.foreign_tables` reads; with ``q_values`` a
+    table holds action values, whose greedy policy is judged.
 
     Raises `OptionError` and `StudyError`.
     """
     import numpy as np
 
+    from rivalry.core.foreign_tables import is_table, read_table
     from rivalry.lab.study import StudyError, load_study
     from rivalry.tables.policy_answers import policy_numbers
+    from rivalry.tables.policy_response import greedy_table
 
     one = load_study(game)
     if one.include:
         raise StudyError(f"includes studies ({', '.join(one.include)}); name one of them", key="include")
     file, _, name = policy.rpartition(":")
-    if not file.endswith(".py") or not name.isidentifier():
-        raise OptionError(f"--policy: {policy!r} must be FILE.py:NAME")
+    table = is_table(policy)
+    if not table and not (file.endswith(".py") and name.isidentifier()):
+        raise OptionError(f"--policy: {policy!r} must be FILE.py:NAME, FILE.npy, FILE.npz:NAME or FILE.csv")
     _note_files([one])
-    output.note(f"runs {file}, which --policy names")
+    if not table:
+        output.note(f"runs {file}, which --policy names")
     cell = one.cells()[0]
     try:
-        given = from_file(f"{Path(file).name}:{name}", Path(file).parent)
+        if table:
+            given, name = read_table(policy), Path(policy.replace(":", "_")).stem
+        else:
+            given = from_file(f"{Path(file).name}:{name}", Path(file).parent)
         if not callable(given):
             given = policy_numbers(given, name)
+        if q_values:
+            if callable(given) or given.ndim < 2:
+                raise ValueError("--q-values: needs a table [state action] or [player state action]")
+            given = greedy_table(given)
         found, save = _policy_certificate(one, cell.task["game"], given)
     except (TypeError, ValueError) as error:
         raise OptionError(f"--policy {policy}: {error}") from None

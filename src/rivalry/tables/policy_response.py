@@ -14,9 +14,11 @@ from rivalry.core.results import Certificate
 from rivalry.core.tolerances import TIE, TOLERANCE
 from rivalry.schema.validate import number_of
 from rivalry.tables.greedy_play import checked_policies, choices, refuse_slots, slots_of, states
+from rivalry.tables.history import fixed_play
 from rivalry.tables.kernels.shapes import Tabulated
 from rivalry.tables.policy_answers import answers_asked_twice, policy_numbers
 from rivalry.tables.repeated import RepeatedWorld
+from rivalry.tables.response_gaps import observes_enough, values_in
 
 DENSE = 1200  # most unknowns of a linear solve; larger systems are solved by sweeps
 MOST_STATES = 4_000_000
@@ -181,7 +183,8 @@ def policy_certificate(
     ------
     ValueError
         For a policy of another shape, probabilities that are negative or do not sum to 1, a function that
-        raises or returns anything else, and as `best_response` does.
+        raises or returns anything else, and as `best_response` does; for probabilities other than 0 and 1
+        where players remember more than one round.
 
     Examples
     --------
@@ -193,17 +196,55 @@ def policy_certificate(
     ['equilibrium', 'not an equilibrium']
     """
     tables, chances = world.tables, policy_table(world, policy)
-    (found,) = responses_to(tables, [mix_exploration(tables, chances)], dict(enumerate(gamma.tolist())))
-    regret = np.array([one.regret.max() for one in found]) * (1 - gamma)
+    if remembers_more(tables):
+        gain, exact = _gains_with_memory(tables, chances, gamma)
+    else:
+        (found,) = responses_to(tables, [mix_exploration(tables, chances)], dict(enumerate(gamma.tolist())))
+        gain = np.array([one.regret.max() for one in found])
+        exact = all(one.coverage == "exact" for one in found)
+    regret = gain * (1 - gamma)
     return Certificate(
         regret,
         regret,
-        "exact" if all(one.coverage == "exact" for one in found) else "bounded",
+        "exact" if exact else "bounded",
         "dynamic programming against the others' policies, from every state",
         TOLERANCE * world.scale,
         rounding="floating point",
         concept="Nash equilibrium of the policies from every state",
     )
+
+
+def remembers_more(tables: FiniteGame) -> bool:
+    """Return whether some player observes more than nature now and the actions of the last round."""
+    players = len(tables.sizes)
+    return any(ago != int(who != players) for slots in slots_of(tables) for who, ago in slots)
+
+
+def _gains_with_memory(tables: FiniteGame, policy: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return each player's largest gain over all states, of any memory, and if it is exact."""
+    if policy.ndim == 3:
+        chances = mix_exploration(tables, policy)
+        if np.any((chances != 0) & (chances != 1)):
+            rule = "must be 0 or 1 where players remember more than one round, or observe the current one"
+            raise ValueError(f"policy: probabilities {rule}")
+        policy = chances.argmax(axis=2)
+    play = fixed_play(tables, policy[None])
+    values = [values_in(play, player, rate) for player, rate in enumerate(gamma.tolist())]
+    gain = np.array([max(float((one.best - one.own).max()), 0.0) for one in values])
+    return gain, all(observes_enough(tables, player) for player in range(len(gamma)))
+
+
+def greedy_table(values: np.ndarray) -> np.ndarray:
+    """Return the best action of every state of tables of action values, the lowest at ties: ``[.. state]``.
+
+    NaN marks actions that a player lacks.
+
+    Examples
+    --------
+    >>> greedy_table(np.array([[1.0, 2.0], [3.0, 3.0], [np.nan, 0.0]])).tolist()
+    [1, 0, 1]
+    """
+    return np.asarray(np.where(np.isnan(values), -np.inf, values).argmax(axis=-1))
 
 
 def policy_table(world: RepeatedWorld, policy: np.ndarray | Callable[[np.ndarray], Any]) -> np.ndarray:
