@@ -94,7 +94,7 @@ class AgentsEnv(SimultaneousEnv):
         """Start a new episode with initial karma; ``seed`` restarts the random stream."""
         self.restart(seed)
         seen = self._seen()
-        return seen, infos_of(seen)
+        return self.shown(seen), infos_of(seen)
 
     def restart(self, seed: int | None) -> None:
         """Start a new episode without returning observations."""
@@ -110,7 +110,8 @@ class AgentsEnv(SimultaneousEnv):
         paid, cut = self.advance(self._entries(actions))
         rewards = dict(zip(names, paid.tolist(), strict=True))
         seen = self._seen()
-        return seen, rewards, dict.fromkeys(names, False), dict.fromkeys(names, cut), infos_of(seen)
+        ends = dict.fromkeys(names, False), dict.fromkeys(names, cut)
+        return self.shown(seen), rewards, *ends, infos_of(seen)
 
     def _entries(self, actions: Mapping[str, Any]) -> np.ndarray:
         """Return the entries ``[agent]``, 0 for agents without an action. Raises `ValueError`."""
@@ -187,6 +188,9 @@ class AgentsEnv(SimultaneousEnv):
             remedy = f"clipped to {count - 1}, as all illegal actions of this environment"
             warnings.warn(f"{what}; {remedy} (illegal='raise' refuses, 'clip' is silent)", stacklevel=4)
         return count - 1
+
+    def _rows(self) -> np.ndarray:
+        return self.observations()[0]
 
     def _seen(self) -> Seen:
         rows = zip(self.possible_agents, *self.observations(), strict=True)

@@ -11,7 +11,7 @@ import numpy as np
 from rivalry import games
 from rivalry.core.game import kernel_arrays
 from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal
-from rivalry.envs.games import NO_EPISODE, GameEnv, OnSimplex, info_of
+from rivalry.envs.games import NO_EPISODE, GameEnv, MaskIn, OnSimplex, info_of
 from rivalry.envs.turns import TurnEnv
 from rivalry.games import GAMES
 from rivalry.schema.register import collect
@@ -30,6 +30,7 @@ def parallel_env(
     illegal: Illegal = "warn",
     normalize_spaces: bool = False,
     simplex: OnSimplex = "corners",
+    mask: MaskIn = "observation",
 ) -> GameEnv | AgentsEnv:
     """Return a game as a parallel environment of PettingZoo, in which all agents act at once.
 
@@ -50,6 +51,9 @@ def parallel_env(
         Whether observations and actions are scaled to order 1; rewards are unchanged.
     simplex : {"corners", "points"}
         Actions on a simplex: the number of a corner, or a point.
+    mask : {"observation", "info"}
+        Where games that limit legal actions state them: in observations, then dictionaries with
+        ``observation`` and ``action_mask``, and in infos; or in infos alone, and observations are boxes.
 
     Raises
     ------
@@ -66,19 +70,23 @@ def parallel_env(
     found = game_of(game)
     check_word("illegal", illegal, get_args(Illegal))
     check_word("simplex", simplex, get_args(OnSimplex))
+    check_word("mask", mask, get_args(MaskIn))
     target = ENVIRONMENTS.get(type(kernel_arrays(found)).__name__)
     if target is None:
-        return GameEnv(found, periods=periods, normalize_spaces=normalize_spaces, simplex=simplex)
+        env = GameEnv(found, periods=periods, normalize_spaces=normalize_spaces, simplex=simplex)
+        env.mask = mask
+        return env
     if simplex != "corners":
         who = type(found).__name__
         raise ValueError(f"simplex: {simplex!r} must be 'corners': agents of {who} bid whole numbers")
     steps = PERIODS if periods is None else periods
     made: AgentsEnv = load(target)(found, periods=steps, illegal=illegal, normalize_spaces=normalize_spaces)
+    made.mask = mask
     return made
 
 
 class EnvOptions(TypedDict, total=False):
-    """The options of `parallel_env`."""
+    """The options of `parallel_env` that single players have too."""
 
     periods: int | None
     illegal: Illegal
@@ -86,7 +94,13 @@ class EnvOptions(TypedDict, total=False):
     simplex: OnSimplex
 
 
-def aec_env(game: object, **options: Unpack[EnvOptions]) -> TurnEnv:
+class ParallelOptions(EnvOptions, total=False):
+    """The options of `parallel_env`."""
+
+    mask: MaskIn
+
+
+def aec_env(game: object, **options: Unpack[ParallelOptions]) -> TurnEnv:
     """Return a game as an environment of PettingZoo in which agents act one at a time.
 
     Parameters are those of `parallel_env`. Agents that act at once act in the order of their numbers, without
@@ -157,6 +171,10 @@ class PlayerEnv(gym.Env[Any, Any]):
     metadata = {"render_modes": []}  # noqa: RUF012  (as Gymnasium has it)
 
     def __init__(self, game: object, player: int, others: object, **options: Unpack[EnvOptions]) -> None:
+        if "mask" in options:
+            raise ValueError(
+                "mask: is for parallel_env and aec_env; a single player's mask is in both places"
+            )
         self.parallel: Any = parallel_env(game, **options)
         names = self.parallel.possible_agents
         self.player = number_of("player", player, len(names))

@@ -26,6 +26,7 @@ Results = tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], Infos]
 """Observations, rewards, terminations, truncations and infos by agent, as in PettingZoo."""
 PERIODS = 100
 OnSimplex = Literal["corners", "points"]
+MaskIn = Literal["observation", "info"]
 MASK = "action_mask"  # the key of legal actions, beside "observation" and in infos
 NO_EPISODE = "action: there is no episode, as it is over or was never started; call reset() first"
 SINGLE_PRECISION = 1e-6  # tolerance of action bounds: actions are in single precision
@@ -49,10 +50,36 @@ class SimultaneousEnv(Unrendered, ParallelEnv[str, Any, Any]):  # type: ignore[m
     agents: list[str]
     _observations: dict[str, spaces.Space[Any]]
     _actions: dict[str, spaces.Space[Any]]
+    mask: MaskIn = "observation"
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         """Return the space of ``agent``'s observations."""
-        return self._observations[agent]
+        space = self._observations[agent]
+        return _features(space) if self.mask == "info" else space
+
+    def shown(self, seen: Seen) -> Seen:
+        """Return observations by agent as this environment gives them: with their masks, or without."""
+        if self.mask == "observation":
+            return seen
+        return {name: row["observation"] if isinstance(row, dict) else row for name, row in seen.items()}
+
+    @property
+    def state_space(self) -> spaces.Box:
+        """The space of `state`."""
+        boxes = [_features(self._observations[name]) for name in self.possible_agents]
+        low, high = (np.concatenate([getattr(box, end).ravel() for box in boxes]) for end in ("low", "high"))
+        return spaces.Box(low, high, dtype=low.dtype.type)
+
+    def state(self) -> np.ndarray:
+        """Return what all agents observe together, without masks: ``[agent * feature]``.
+
+        For a central critic; before `reset` and of agents that have left, the game's own last features.
+        """
+        return np.asarray(self._rows(), dtype=self.state_space.dtype).ravel()
+
+    def _rows(self) -> np.ndarray:
+        """Return the observations of all possible agents, ``[agent feature]``, without masks."""
+        raise NotImplementedError
 
     def action_space(self, agent: str) -> spaces.Space[Any]:
         """Return the space of all actions that ``agent`` can choose in any state."""
@@ -173,7 +200,7 @@ class GameEnv(SimultaneousEnv):
         self.agents = list(self.possible_agents)
         self.course.begin(seed)
         seen = self._seen()
-        return seen, infos_of(seen)
+        return self.shown(seen), infos_of(seen)
 
     def play(self, actions: Mapping[str, Any]) -> Results:
         names = self.agents
@@ -186,7 +213,7 @@ class GameEnv(SimultaneousEnv):
         seen = self._seen()
         if now.cut or any(ended.values()):
             self.agents = [name for name in names if not (ended[name] or short[name])]
-        return seen, rewards, ended, short, infos_of(seen)
+        return self.shown(seen), rewards, ended, short, infos_of(seen)
 
     def movers(self) -> list[str]:
         """Return the names of the agents that move now."""
@@ -227,8 +254,11 @@ class GameEnv(SimultaneousEnv):
         x = np.asarray(self.game.space.check(profile, "others"))
         self.fixed = np.arange(len(x)) != but, x
 
+    def _rows(self) -> np.ndarray:
+        return self.course.now.seen.astype(self.kind, copy=False)
+
     def _seen(self) -> Seen:
-        rows: Any = self.course.now.seen.astype(self.kind, copy=False)
+        rows: Any = self._rows()
         if self.masked:
             masks = zip(self.course.now.legal.astype(np.int8), self.game.space.sizes, strict=True)
             pairs = zip(rows, masks, strict=True)
@@ -236,6 +266,11 @@ class GameEnv(SimultaneousEnv):
         if len(self.agents) == len(rows):
             return dict(zip(self.agents, rows, strict=True))
         return {name: rows[k] for k, name in enumerate(self.possible_agents) if name in self.agents}
+
+
+def _features(space: spaces.Space[Any]) -> Any:
+    """Return the box of an agent's features, without the mask."""
+    return space["observation"] if isinstance(space, spaces.Dict) else space
 
 
 def infos_of(seen: Seen) -> Infos:

@@ -47,6 +47,15 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
         """Return the action space of ``agent``."""
         return self.parallel.action_space(agent)  # type: ignore[no-any-return]
 
+    @property
+    def state_space(self) -> spaces.Space[Any]:
+        """The space of `state`."""
+        return self.parallel.state_space  # type: ignore[no-any-return]
+
+    def state(self) -> Any:
+        """Return what all agents observe together before this step, ``[agent * feature]``."""
+        return self.parallel.state()
+
     def observe(self, agent: str) -> Any:
         """Return the last observation of ``agent``."""
         return self._views[agent]
