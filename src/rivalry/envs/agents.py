@@ -94,7 +94,7 @@ class AgentsEnv(SimultaneousEnv):
         """Start a new episode with initial karma; ``seed`` restarts the random stream."""
         self.restart(seed)
         seen = self._seen()
-        return self.shown(seen), infos_of(seen)
+        return self.without_masks(seen), infos_of(seen)
 
     def restart(self, seed: int | None) -> None:
         """Start a new episode without returning observations."""
@@ -111,7 +111,7 @@ class AgentsEnv(SimultaneousEnv):
         rewards = dict(zip(names, paid.tolist(), strict=True))
         seen = self._seen()
         ends = dict.fromkeys(names, False), dict.fromkeys(names, cut)
-        return self.shown(seen), rewards, *ends, infos_of(seen)
+        return self.without_masks(seen), rewards, *ends, infos_of(seen)
 
     def _entries(self, actions: Mapping[str, Any]) -> np.ndarray:
         """Return the entries ``[agent]``, 0 for agents without an action. Raises `ValueError`."""

@@ -57,8 +57,8 @@ class SimultaneousEnv(Unrendered, ParallelEnv[str, Any, Any]):  # type: ignore[m
         space = self._observations[agent]
         return _features(space) if self.mask == "info" else space
 
-    def shown(self, seen: Seen) -> Seen:
-        """Return observations by agent as this environment gives them: with their masks, or without."""
+    def without_masks(self, seen: Seen) -> Seen:
+        """Return observations by agent, without their masks if these are in infos alone."""
         if self.mask == "observation":
             return seen
         return {name: row["observation"] if isinstance(row, dict) else row for name, row in seen.items()}
@@ -200,7 +200,7 @@ class GameEnv(SimultaneousEnv):
         self.agents = list(self.possible_agents)
         self.course.begin(seed)
         seen = self._seen()
-        return self.shown(seen), infos_of(seen)
+        return self.without_masks(seen), infos_of(seen)
 
     def play(self, actions: Mapping[str, Any]) -> Results:
         names = self.agents
@@ -213,7 +213,7 @@ class GameEnv(SimultaneousEnv):
         seen = self._seen()
         if now.cut or any(ended.values()):
             self.agents = [name for name in names if not (ended[name] or short[name])]
-        return self.shown(seen), rewards, ended, short, infos_of(seen)
+        return self.without_masks(seen), rewards, ended, short, infos_of(seen)
 
     def movers(self) -> list[str]:
         """Return the names of the agents that move now."""

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core.foreign_tables import read_table
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.economies import kernels
@@ -146,7 +147,7 @@ def policy_of_all(city: CityArrays, plays: object) -> np.ndarray:
     entry = np.arange(max(city.most + 1, city.options.shape[2]))
     legal = entry < counts
     if not (isinstance(plays, str) and plays in FixedPolicies.policies):
-        return _check_policy(np.load(plays) if isinstance(plays, str) else plays, legal)
+        return _check_policy(read_table(plays) if isinstance(plays, str) else plays, legal)
     even: np.ndarray = legal / counts
     if plays == "uniform":
         return even

@@ -10,6 +10,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from rivalry.core.foreign_tables import read_table
 from rivalry.core.needs import Need
 from rivalry.core.oracles import named_start
 from rivalry.core.results import Record
@@ -177,7 +178,9 @@ class Simulation(FixedPolicies):
             return _repeat_for_signals(world, np.asarray(named_start(game, given)))
         if isinstance(given, str):
             path = Path(given)
-            given = np.load(path) if path.suffix == ".npy" else json.loads(path.read_text(encoding="utf-8"))
+            given = (
+                read_table(given) if path.suffix == ".npy" else json.loads(path.read_text(encoding="utf-8"))
+            )
         numbers = _pad_rows(given, world.shape[2])
         if world.signals == 1 or numbers.size != np.prod(world.shape) * world.shape[2]:
             return _repeat_for_signals(world, np.asarray(game.space.check(numbers, "policy")))
