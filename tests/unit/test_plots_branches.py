@@ -310,6 +310,19 @@ def test_every_equilibrium_of_a_list_is_drawn_at_every_value() -> None:
     assert ax.get_ylabel() == "probability of action 0"
 
 
+def test_places_that_may_hold_further_equilibria_are_marked() -> None:
+    """At benefit 3/5 two equilibria of adoption meet at 3/10, a fold that no search of boxes decides."""
+    pays = [
+        f"benefit*{own}*{other}^2/({other}^2+0.09)-{own}^2/2" for own, other in (("x1", "x2"), ("x2", "x1"))
+    ]
+    game = rv.games.continuous(payoffs=pays, parameters={"benefit": 0.5})
+    run = rv.sweep(game, {"benefit": [0.5, 0.6]}, rv.methods.AllEquilibria(), progress=False)
+    ax = rv.plots.bifurcation(run, over="benefit")
+    (place,) = [line for line in ax.lines if line.get_label() == "undecided place"]
+    assert place.get_xdata().tolist() == [0.6, 0.6]
+    assert place.get_ydata() == pytest.approx([0.3, 0.3], abs=1e-5)
+
+
 def test_pictures_are_reproducible(one: xr.Dataset) -> None:
     assert picture(rv.plots.bifurcation, one) == picture(rv.plots.bifurcation, one)
 

@@ -55,9 +55,9 @@ def main(words=None):
     words, status = sys.argv[1:] if words is None else words, 0
     options = {word for word in words if word in ("--large", "--points")}
     paths = [word for word in words if word not in options]
-    if not paths:
+    if not paths or {"-h", "--help"} & set(paths):
         print("usage: rivalry-check [--large] [--points] FILE...")
-        return 2
+        return 0 if paths else 2
     factor = grammar.LARGER if "--large" in options else 1
     shown = None if "--points" in options else SHOWN
     for path in paths:
@@ -67,6 +67,8 @@ def main(words=None):
             line, result = f"not verified: {error}", 1
         except Damaged as error:
             line, result = f"damaged: {error}", 2
+        except FileNotFoundError:
+            line, result = "no such file", 2
         except UNREAD as error:
             line, result = f"damaged: not a readable file of JSON ({type(error).__name__})", 2
         except BROKEN as error:

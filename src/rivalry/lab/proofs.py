@@ -26,6 +26,7 @@ from rivalry.lab.checkpoints import Task
 from rivalry.lab.store.cells import StoredCell
 from rivalry.lab.worker import played_game, points_of
 from rivalry.runtime.processes import python_command
+from rivalry.text.display import has_proofs
 
 LONGEST = 160  # characters in the name of a proof file
 
@@ -54,11 +55,22 @@ def recertify(task: Task, folder: Path, record: Record, proof: bool = False) -> 
             new = certificate(played, profile, tolerance=task["tolerance"], proof=proof)
             if known is not None:  # only the method knows its concept, and the residual of its equations
                 new = new._replace(concept=known.concept, residual=known.residual)
+                if proof and new.radius is None and (radius := _in_proved_list(one, profile)) is not None:
+                    new = new._replace(radius=radius, coverage="proved", method=known.method)
             found = new.record()
         proofs.append(found)
     if not any(proofs):
         return {}
     return stack_records(proofs, points.shape) if points.shape else proofs[0]
+
+
+def _in_proved_list(record: Record, profile: np.ndarray) -> float | None:
+    """Return the distance to the equilibrium of a proved list that a profile stands for; None without."""
+    if "equilibria" not in record or not has_proofs(record):
+        return None
+    rows = [k for k, entry in enumerate(record["equilibria"][1]) if np.array_equal(entry, profile)]
+    radii = [float(record["radius"][1][k]) for k in rows]
+    return radii[0] if radii and np.isfinite(radii[0]) else None
 
 
 def export_proofs(

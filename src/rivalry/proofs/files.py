@@ -39,6 +39,7 @@ from rivalry.proofs.spaces.logarithms import equilibrium_bounds, searched
 from rivalry.proofs.spaces.parameter_ranges import on_ranges
 from rivalry.proofs.spaces.simplices import InFractions
 from rivalry.runtime.jax import jax, jnp
+from rivalry.text.display import strategy_in_words
 
 BOXES = 1_000_000
 CHOICES = 12  # of a list without totals: the number of boxes of more is soon too large
@@ -258,7 +259,7 @@ def _part(
     ]
     known = [point for point in points if point is not None]
     if complete and len(known) < len(points):
-        raise Unsupported("proof file: an equilibrium of a complete list is at a kink, or degenerate")
+        raise Unsupported(_degenerate(rows[next(k for k, point in enumerate(points) if point is None)]))
     if not complete:
         return {"equilibria": entries}
     is_single_of_two = len(at.start) == 2 and len(known) == 1 and at.ranges is None
@@ -330,9 +331,15 @@ def _largest(game: Any, at: Coordinates, y: np.ndarray) -> Document:
     single_player = len(at.start) == 1 and at.ranges is None
     radius = maximum_near(game, np.asarray(at.profile(jnp.asarray(y)))) if single_player else None
     if radius is None:
-        raise Unsupported("proof file: an equilibrium is at a kink, or first-order conditions are degenerate")
+        raise Unsupported(_degenerate(y))
     ends = np.maximum(y - radius, at.low), np.minimum(y + radius, at.high)
     return _entry_of(y, np.full(len(y), radius), *ends) | {"kink": True}
+
+
+def _degenerate(y: np.ndarray) -> str:
+    """Return why an equilibrium has no entry."""
+    place = strategy_in_words(y)
+    return f"proof file: the equilibrium {place} is at a kink, or its derivatives vanish at a bound"
 
 
 def _entry_of(y: np.ndarray, radius: np.ndarray, low: np.ndarray, high: np.ndarray) -> Document:

@@ -21,6 +21,7 @@ EACH = 6  # most numbers that are printed one by one
 PLAYER_COLUMNS = ("player", "payoff", "strategy")  # of the text of a solution
 ALMOST = 1e-12  # probabilities closer to 0 or 1 are rounding errors
 ZERO = 5e-7  # smaller numbers in a strategy are printed as 0
+BOUND_FLOOR = 1e-300  # bound that is printed
 MIXED = 1e-3  # sums of rounded probabilities are this near to 1
 LISTED, SHORT = 50, 6  # most equilibria printed; most actions of a strategy printed in full
 _EXPONENT = re.compile(r"(?<=\d)e([+-])0*(?=\d)")
@@ -589,8 +590,11 @@ def bound_in_words(bound: float, digits: int = 3) -> str:
 
     >>> bound_in_words(0.47801), bound_in_words(126.49), bound_in_words(0.2), bound_in_words(1806.25)
     ('0.479', '127', '0.2', '1810')
+    >>> bound_in_words(5e-324)
+    '1e-300'
     """
-    return _rounded(bound, digits, ROUND_CEILING)
+    # numbers below the normal ones have no two digits
+    return _rounded(BOUND_FLOOR if 0.0 < bound < BOUND_FLOOR else bound, digits, ROUND_CEILING)
 
 
 def _rounded(value: float, digits: int, rounding: str) -> str:

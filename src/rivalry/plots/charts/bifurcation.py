@@ -19,7 +19,7 @@ from rivalry.plots.style import INK, MARKERS, PALETTE, chart
 JUMP = 0.12  # of the vertical range: ends farther apart are not joined
 JOINED = 10  # fewest parameter values at which neighbouring ends are joined
 BINS = 60  # of a density
-LIST = "equilibria"
+LIST, UNDECIDED = "equilibria", "undecided"
 ZERO_DISTANCE = 1e-6  # smaller distances count as zero
 WORDS = {
     "stable_point": "stable point",
@@ -186,7 +186,7 @@ def _runs(data: Dataset, over: str, axis: int, at: At, thresholds: str | None, d
     if over not in data.coords:
         return None
     if LIST in data and over in data[LIST].coords:
-        entries = _ends(data, over, axis, at, ("claim", "component"), LIST, "equilibrium")
+        entries = _ends(data, over, axis, at, ("claim", "component", UNDECIDED), LIST, "equilibrium")
         if entries is not None:
             return entries
     if "profile" not in data:
@@ -212,6 +212,7 @@ def _draw_runs(ax: Axes, x: np.ndarray, runs: Ends, axis: int, density: bool) ->
     _ranges(ax, x, runs.found, axis)
     if LIST in runs.found:
         _components(ax, x, runs)
+        _undecided(ax, x, runs, axis)
         return words
     return [*words, f"n = {count} runs per value" if count > 1 else ""]
 
@@ -291,6 +292,20 @@ def _components(ax: Axes, x: np.ndarray, entries: Ends) -> None:
         for component in numbers[sizes > 1]:
             low, high = (limit(ends[row == component], axis=0) for limit in (np.min, np.max))
             ax.vlines(np.full(len(low), place), low, high, color=shades, linewidth=1.1)
+
+
+def _undecided(ax: Axes, x: np.ndarray, entries: Ends, axis: int) -> None:
+    """Mark places that may hold further equilibria, ``undecided [... place player axis end]``."""
+    if UNDECIDED not in entries.found:
+        return
+    places = entries.found[UNDECIDED][..., axis, :]
+    low, high = np.moveaxis(places.reshape(len(x), -1, 2), 2, 0)
+    which, where = np.nonzero(np.isfinite(low))
+    if len(which):
+        look: dict[str, Any] = {"color": INK, "alpha": 0.35, "zorder": 2}
+        ax.vlines(x[which], low[which, where], high[which, where], linewidth=7, **look)
+        middle = (low + high)[which, where] / 2
+        ax.plot(x[which], middle, "s", markersize=7, label="undecided place", **look)
 
 
 def _ranges(ax: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
