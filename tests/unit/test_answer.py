@@ -226,7 +226,10 @@ def test_a_listed_equilibrium_is_claimed_only_for_the_certified_one() -> None:
     # fewer components than equilibria: there are infinitely many, of which the extreme ones are listed
     many = counts | {"pure_count": 0, "component_count": 1}
     *_, listed, _ = (one.text for one in Answer(about, swept([result(**many)])).sentences)
-    assert listed == "3 extreme equilibria in mixed strategies, in 1 connected component (complete list)."
+    assert (
+        listed == "Infinitely many equilibria, in 1 connected component, "
+        "with 3 extreme equilibria in mixed strategies (complete list)."
+    )
     *_, listed, _ = (
         one.text for one in Answer(about, swept([result(**counts | {"complete": False})])).sentences
     )

@@ -467,6 +467,8 @@ def count_in_words(record: Mapping[str, Any]) -> str:
 
     >>> count_in_words({"equilibrium_count": ((), 3), "pure_count": ((), 2), "component_count": ((), 3)})
     '3 equilibria listed, of these 2 pure, in 3 components'
+    >>> count_in_words({"equilibrium_count": ((), 3), "component_count": ((), 2)})
+    'infinitely many equilibria: 3 extreme equilibria listed, in 2 components'
     >>> proved = {"equilibrium_count": ((), 1), "boxes": ((), 437), "complete": ((), True)}
     >>> count_in_words(proved)
     'exactly 1 equilibrium, proved'
@@ -481,7 +483,9 @@ def count_in_words(record: Mapping[str, Any]) -> str:
         return _proved_in_words(record, count, noun, more)
     if (parts := numbers.get("component_count", -1)) >= 0:
         more += f", in {count_text(parts, 'component')}"
-    return f"{count} {noun} listed{more}"
+    # a component of several extreme equilibria holds all between some of them
+    infinite = "infinitely many equilibria: " if 0 <= parts < count else ""
+    return f"{infinite}{count} {'extreme ' * bool(infinite)}{noun} listed{more}"
 
 
 def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str) -> str:

@@ -419,7 +419,7 @@ def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Se
     boxes = boxes_in_words(one.boxes for one in rows).strip(" ()")
     basis = f"{boxes} searched" if boxes else "lists of equilibria"
     strategies = _strategies(rows[0]) if len(rows) == 1 else ""
-    names = [] if strategies else [Sentence(text, basis) for text in _names(study, rows, found, words)]
+    names = [] if strategies else [Sentence(text, basis) for text in _names(study, rows, words)]
     if len(texts) == 1:
         text = next(iter(texts))
         where = f"At each of {len(rows)} points: " if len(rows) > 1 else ""
@@ -427,7 +427,7 @@ def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Se
         if text.startswith("exactly") and len(rows) == 1:
             said += "; there is no other"
         return [Sentence(f"{said[:1].upper()}{said[1:]}.", basis), *names]
-    parts = [f"{format_points(own, found, words)}: {text}" for text, own in list(texts.items())[:MOST]]
+    parts = [f"{format_points(own, rows, words)}: {text}" for text, own in list(texts.items())[:MOST]]
     said = "; ".join(parts)
     left = len(rows) - sum(len(own) for own in list(texts.values())[:MOST])
     said += f"; {left} other points have other numbers" if left > 1 else "; one has another" * left
@@ -448,14 +448,12 @@ def _strategies(one: PointResults) -> str:
     return f": {text}" if 0 < len(texts) <= SHORT and len(text) <= CHARACTERS else ""
 
 
-def _names(
-    study: Mapping[str, Any], rows: Sequence[PointResults], found: Sequence[PointResults], words: Words
-) -> list[str]:
+def _names(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words) -> list[str]:
     """Return the sentence that names the equilibria of lists, if the study asks for it."""
     if LIST not in ((study.get("answer") or {}).get("quantities") or ()):
         return []
     parts = [
-        f"{format_points([one], found, words)}, " * (len(rows) > 1) + one.equilibria_by_name
+        f"{format_points([one], rows, words)}, " * (len(rows) > 1) + one.equilibria_by_name
         for one in rows
         if one.equilibria_by_name
     ]

@@ -353,7 +353,8 @@ def _derivatives(reader: ListReader) -> ResultList | None:
     for k, name in enumerate(np.ravel(names).tolist()):
         key = reader.words.key(name)
         at, several = reader.array("parameter_value"), names.ndim == 1
-        where = {} if at is None else {AT: _number(float(np.ravel(at)[k]))}
+        swept = str(name) in reader.point.at
+        where = {} if at is None or swept else {AT: _number(float(np.ravel(at)[k]))}
         if np.ravel(exists)[k] != 1:
             none = {"derivative": Estimate(f"d equilibrium / d {key}"), "value": Estimate(FOLD)}
             parts.append([none | where])

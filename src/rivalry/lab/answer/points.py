@@ -427,7 +427,9 @@ class PointResults:
         many = 0 < parts < count  # equilibria of a continuum: its extreme ones are listed
         words = f"{count} {'extreme ' * many}equilibri{'um' if count == 1 else 'a'}"
         words += kinds.get(pure, f", {pure} of them in pure strategies") if count else ""
-        words += f", in {parts} connected component{'s' * (parts > 1)}" if many else ""
+        if many:
+            places = f"in {parts} connected component{'s' * (parts > 1)}"
+            words = f"infinitely many equilibria, {places}, with {words}"
         why = str(self._own.get("complete_reason", [""])[0])
         if why.startswith("every pure equilibrium"):
             return f"{self._pure_words(count)}; mixed strategies were not searched"
