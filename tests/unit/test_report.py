@@ -731,7 +731,7 @@ def test_a_failing_figure_is_named_and_the_others_are_drawn(tmp_path: Path) -> N
         (folder / "figures" / old).write_text("<svg/>")
     said: list[str] = []
     text = build(folder, said.append).read_text(encoding="utf-8")
-    why = "ValueError: player: 7 must be a whole number from 0 to 2"
+    why = "player: 7 must be a whole number from 0 to 2"
     assert [line.partition(": ")[2] for line in said] == [f"plots[1] (landscape) was not drawn: {why}"]
     assert "landscape, was not drawn" in text
     assert "player: 7 must be a whole number from 0 to 2" in text

@@ -305,7 +305,7 @@ def find_sweep(data: Dataset, main: str, rank: int, at: At, over: str | None) ->
             number = name in data.coords and data[name].dims == (name,) and data[name].dtype.kind in "fiu"
             if number and data.sizes[name] > 1 and name not in ("replication", "batch", *(at or {})):
                 return name
-        raise NoSuchPoint("over: this data holds no parameter swept over numbers")
+        raise NoSuchPoint("no parameter swept over numbers is in this data")
     if over not in data.coords or dimension(data, over) not in spots:
         raise ValueError(f"over: {over!r} is not swept; {near(over, map(str, data.coords))}")
     if over in (at or {}):

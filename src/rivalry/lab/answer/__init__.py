@@ -28,6 +28,7 @@ from rivalry.lab.answer.trends import on_quantities
 from rivalry.lab.answer.two_keys import BLOCKS, COLUMNS, TwoWayTable, on_two_keys, two_way_table
 from rivalry.lab.answer.verdicts import verdict
 from rivalry.lab.study.expect import is_fixed
+from rivalry.lab.study.questions import as_asked
 from rivalry.lab.study.words import Words, asks_in
 from rivalry.plots.families import default_figures
 from rivalry.plots.select import (
@@ -76,17 +77,18 @@ class Answer:
         run: Run | None = None,
         parts: Mapping[str, Answer] = MappingProxyType({}),
     ) -> None:
+        study = as_asked(study)
         self.study, self.data = (study, data) if parts else per_period(study, data)
         self.run, self.parts = run, parts
 
     @property
     def title(self) -> str:
-        """Title of the study."""
-        return str(self.study.get("title") or self.study.get("name") or "")
+        """Title of the run: the study's with what was changed, or another of another question."""
+        return str(self.study["title"])
 
     @property
     def question(self) -> str:
-        """The study's question, in its own words."""
+        """The study's question, in its own words, or that of a run which asks something else."""
         return str(self.study.get("question") or "")
 
     @cached_property

@@ -17,6 +17,7 @@ from rivalry.core.results import dataset
 from rivalry.lab.answer import figure_file, kind_and_options
 from rivalry.lab.answer.discounted import per_period
 from rivalry.lab.study.expect import is_fixed
+from rivalry.lab.study.questions import as_asked
 from rivalry.lab.study.words import Words
 from rivalry.plots.families import default_figures
 from rivalry.plots.select import NoSuchPoint, position
@@ -78,7 +79,7 @@ def draw(
     they are drawn of after the others.
     """
     folder_for(folder)
-    study, data = per_period(study, data)
+    study, data = per_period(as_asked(study), data)
     wanted = enumerate(study["plots"], start=1)
     panels = _once([_draw(k, entry, study, data, folder, stored, form) for k, entry in wanted])
     panels = panels or _draw_defaults(study, data, folder, stored, run, form)
@@ -163,21 +164,29 @@ def draw_own(run: Run) -> list[str]:
     from rivalry.plots.style import picture
 
     study, folder, failed = run.study, run.folder / "figures", []
-    wanted = [(k, row, row if isinstance(row, str) else row["kind"]) for k, row in enumerate(study.plots, 1)]
+    asked = as_asked(run.head["study"])
+    wanted = [
+        (k, row, row if isinstance(row, str) else row["kind"]) for k, row in enumerate(asked["plots"], 1)
+    ]
     own = [(k, row) for k, row, kind in wanted if plots.entry_of(str(kind)) is None]
     if not own:
         return []
     data = run.dataset()
     folder_for(folder)
     for number, row in own:
-        kind, options = kind_and_options(row, run.head["study"], data)
+        kind, options = kind_and_options(row, asked, data)
         path = folder / figure_file(number, kind)
         try:
             write(path, picture(build_plot(kind, study.folder), data, **options).svg)
         except (Exception, SystemExit) as error:  # a user's plot may raise anything; the results are stored
             path.unlink(missing_ok=True)
-            failed.append(f"plots[{number - 1}] ({kind}) was not drawn: {type(error).__name__}: {error}")
+            failed.append(f"plots[{number - 1}] ({kind}) was not drawn: {_reason(error)}")
     return failed
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a figure was not drawn; a `ValueError` is wrong input, and says so itself."""
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
 
 def _as_image(kind: str, path: Path) -> StaticFigure:
@@ -222,7 +231,7 @@ def _draw(
     except NoSuchPoint as error:
         return StaticFigure(kind, file, why=str(error), absent=True)
     except Exception as error:  # a plot may fail on unusual data; the report still needs the others
-        return StaticFigure(kind, file, why=f"{type(error).__name__}: {error}")
+        return StaticFigure(kind, file, why=_reason(error))
     write(folder / file, file_bytes)
     caption = caption_of(known, plot, options, where, what)
     svg = file_bytes.decode() if form == "svg" else sha256(file_bytes).hexdigest()  # for comparison

@@ -12,6 +12,7 @@ from rivalry.core.results import WITH_GAIN, gain_in_words
 from rivalry.lab.answer.estimates import Estimate
 from rivalry.lab.answer.lists import ASIDE, ResultList, Row, has_lists, list_of, profile_row
 from rivalry.lab.answer.points import PointResults
+from rivalry.lab.study.questions import fixed_changes
 from rivalry.lab.study.words import Words, heading
 from rivalry.plots.select import format_value
 
@@ -54,7 +55,8 @@ def answer_table(
     """Return the table of at most so many rows, where claims change and evenly between, and columns.
 
     A point has the rows of its list of ``blocks``, by default those of `blocks_of`. A column with one text in
-    all rows is stated in a note instead, unless ``constants`` are wanted too or no column varies.
+    all rows is stated in a note instead, unless ``constants`` are wanted too, with those that were changed
+    from the study, or no column varies.
     """
     words = Words(study)
     lines, total, noun = _lines(found, blocks_of(found) if blocks is None else blocks, most_rows)
@@ -67,6 +69,8 @@ def answer_table(
         keys[words.key(name)] = [
             _coordinate(one.at[name], words) if name in one.at else Estimate("") for one in rows
         ]
+    for change in fixed_changes(study) if constants else ():
+        keys.setdefault(words.key(change.name), [_coordinate(change.after[0], words)] * len(rows))
     columns: dict[str, list[Estimate]] = {}
     in_lines = {name for line in lines for name in line.row}
     for name in dict.fromkeys(name for one in rows for name in one.quantities):

@@ -32,6 +32,7 @@ from rivalry.lab.answer.grammar import capitalised, joined
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.study.words import Words
+from rivalry.schema.construction import is_number
 
 BLOCKS = 6
 COLUMNS = 8  # values across
@@ -298,7 +299,7 @@ def _in_words(trend: Trend, second: str, cases: Sequence[Case], words: Words) ->
     quantity = f"the {words.quantity(trend.name)}" + f" ({entry})" * bool(entry)
     verb = f"{quantity} {VERBS[direction]} with {along}{_most(holds, second, words)}"
     means = f" (means over {words.key(trend.averaged)}s, 95 % intervals)" * bool(trend.averaged)
-    numbers = _is_number(cases[0].value)
+    numbers = is_number(cases[0].value)
     where = f"every {words.key(second)}"
     if others:
         where = f"{len(holds)} of {len(cases)} values of the {words.key(second)}"
@@ -315,36 +316,17 @@ def _most(cases: Sequence[Case], second: str, words: Words) -> str:
     start, end = (row.estimate for row in (top.series[0], top.series[-1]))
     if not all(differ(case.effect, top.effect) for case in rest):
         return ""
-    return f", most (from {start.text} to {end.text}) {_at(second, top.value, words)}"
+    return f", most (from {start.text} to {end.text}) {words.at(second, top.value)}"
 
 
 def _exceptions(cases: Sequence[Case], trend: Trend, second: str, words: Words) -> str:
     """Return at which values of the second key the trend does not hold, and what it is there."""
     if len(cases) <= EXCEPTIONS:
         parts = [
-            f"{_at(second, case.value, words)} it {course(case.series, trend.key, words)}" for case in cases
+            f"{words.at(second, case.value)} it {course(case.series, trend.key, words)}" for case in cases
         ]
         return joined(parts)
     kinds: dict[int | None, list[str]] = {}
     for case in cases:
         kinds.setdefault(case.direction, []).append(words.value(case.value))
     return joined([f"it {VERBS[kind]} at {joined(values)}" for kind, values in kinds.items()])
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _at(key: str, value: object, words: Words) -> str:
-    """Return a value of a key as the place of a number.
-
-    >>> race = Words({"game": {"family": "race"}})
-    >>> _at("cost.safety_price", 0.05, race), _at("players", 3, race), _at("payment", "PBS", race)
-    ('at a price of safety of 0.05', 'with 3 players', 'for pay bid to society')
-    """
-    name = words.key(key)
-    if not _is_number(value):
-        return f"for {words.place({key: value})}"
-    if name.startswith("number of "):
-        return f"with {words.value(value)} {name.removeprefix('number of ')}"
-    return f"at a{'n' * (name[0] in 'aeio')} {name} of {words.value(value)}"

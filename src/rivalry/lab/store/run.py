@@ -41,8 +41,8 @@ from rivalry.lab.store.head import (
     read_head,
     write_text,
 )
-from rivalry.lab.study.expect import changes_in_words
 from rivalry.lab.study.identity import canonical
+from rivalry.lab.study.questions import as_asked
 from rivalry.runtime.imports import pause_collection
 from rivalry.schema.registry import hook, load
 from rivalry.text.display import html_table
@@ -236,8 +236,7 @@ class Run:
     @property
     def title(self) -> str:
         """The study's title, or the folder's name, and what was changed."""
-        title = str(self.head["study"].get("title") or self.name)
-        return " ".join(filter(None, [title, changes_in_words(self.head["study"])]))
+        return str(as_asked({"name": self.name, **self.head["study"]})["title"])
 
     def parts(self) -> dict[str, Run]:
         """Return the runs of the included studies, by name."""

@@ -128,6 +128,11 @@ def is_reduced(study: Mapping[str, Any]) -> bool:
     return bool(study.get("quick_form")) and study.get("quick") != {}
 
 
+def swept_in(tables: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return the values of every coordinate of a study's sweep and batch."""
+    return {name: values for values, name, swept in _values(tables).values() if swept}
+
+
 def applicable(differences: Sequence[Difference], row: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Return an expectation's ``at``, completed for a changed run, and the reason if it does not apply.
 

@@ -10,6 +10,7 @@ from rivalry.games import GAMES
 from rivalry.lab.study.document import asks_of
 from rivalry.plots.families import DEFAULTS
 from rivalry.plots.select import format_value
+from rivalry.schema.construction import is_number
 from rivalry.schema.register import FamilyDefaults
 from rivalry.text.display import ENTRY, KEYS, attributes_of, key_in_words, with_unit
 
@@ -55,9 +56,18 @@ def asks_in(study: Mapping[str, Any]) -> str:
 
 def quantities(study: Mapping[str, Any], data: Dataset) -> list[str]:
     """Return the quantities of a study's answer: its own, or those of its plots, expectations and family."""
-    own = (study.get("answer") or {}).get("quantities")
-    if own:
-        return [name for name in own if name in data and name != LIST]
+    names = quantities_named(study)
+    if (study.get("answer") or {}).get("quantities"):
+        return [name for name in names if name in data and name != LIST]
+    found = [name for name in names if name in data and name not in CERTIFYING]
+    # of a list the profile is the first equilibrium alone
+    return found or [name for name in ("profile", "payoff") if name in data and LIST not in data]
+
+
+def quantities_named(study: Mapping[str, Any]) -> list[str]:
+    """Return the names of what a study's answer may have, stored or not; see `quantities`."""
+    if own := (study.get("answer") or {}).get("quantities"):
+        return list(own)
     named = []
     for entry in study.get("plots", ()):
         options = entry if isinstance(entry, Mapping) else {}
@@ -67,9 +77,7 @@ def quantities(study: Mapping[str, Any], data: Dataset) -> list[str]:
     named += [str(row["quantity"]) for row in study.get("expect", ())]
     family = str((study.get("game") or {}).get("family"))
     named += DEFAULTS.get(family, FamilyDefaults()).metrics
-    found = [name for name in dict.fromkeys(named) if name in data and name not in CERTIFYING]
-    # of a list the profile is the first equilibrium alone
-    return found or [name for name in ("profile", "payoff") if name in data and LIST not in data]
+    return list(dict.fromkeys(named))
 
 
 class Words:
@@ -216,6 +224,20 @@ class Words:
         if things == key or not text.isdigit():
             return f"{key} {text}"
         return f"{text} {things.removesuffix('s') if text == '1' else things}"
+
+    def at(self, name: str, value: object) -> str:
+        """Return a value of a key as the place of a number.
+
+        >>> race = Words({"game": {"family": "race"}})
+        >>> race.at("cost.safety_price", 0.05), race.at("players", 3), race.at("payment", "PBS")
+        ('at a price of safety of 0.05', 'with 3 players', 'for pay bid to society')
+        """
+        key = self.key(name)
+        if not is_number(value):
+            return f"for {self.place({name: value})}"
+        if key.startswith("number of "):
+            return f"with {self.value(value)} {key.removeprefix('number of ')}"
+        return f"at a{'n' * (key[0] in 'aeio')} {key} of {self.value(value)}"
 
     def action(self, player: int, axis: int) -> str:
         """Return the study's name of an action, of one player or of all; empty without one.

@@ -1,0 +1,119 @@
+"""Question, title, figures and captions of runs that sweep other keys than their study."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from rivalry.core.results import collect
+from rivalry.lab.answer import Answer
+from rivalry.lab.answer.figures import draw
+from rivalry.lab.export import answer_as
+from rivalry.lab.study import Study, load_study
+from tests.unit.test_report import record
+
+OTHER = {"game.disaster_cost": 1.0, "sweep.game.cost.safety_subsidy": [0.0, 0.04, 0.08]}
+
+
+TITLE = (
+    "Probability of a safe win, safety input and performance input against subsidy for safety, "
+    "at a cost of a disaster of 1"
+)
+
+
+def changed(name: str, changes: dict[str, Any]) -> tuple[Study, xr.Dataset]:
+    """Return a changed bundled study and a dataset of its points, see `of`."""
+    return of(load_study(name), changes)
+
+
+def of(study: Study, changes: dict[str, Any]) -> tuple[Study, xr.Dataset]:
+    """Return a changed study and a dataset of its points, in which all metrics of races rise."""
+    made = study.with_changes(changes)
+    rows = []
+    for k, cell in enumerate(made.cells()):
+        metrics = {"p_safe": 0.7 + k / 100, "safety_input": 1.0 + k, "performance_input": 0.5 + k / 10}
+        rows.append((made.place(cell), {"cell": ((), np.asarray(cell.id))} | record(**metrics)))
+    return made, collect(rows, made.axes(made.cells()))
+
+
+def test_a_run_over_another_key_asks_about_that_key() -> None:
+    made, data = changed("race_stakes", OTHER)
+    answer = Answer(made.resolved(), data)
+    assert answer.question == (
+        "How do the probability of a safe win, the safety input and the performance input change with "
+        "the subsidy for safety, at a cost of a disaster of 1?"
+    )
+    assert answer.title == TITLE
+    assert answer.as_json()["question"] == answer.question
+
+
+def test_a_run_over_nothing_asks_for_the_values(tmp_path: Path) -> None:
+    made, data = changed("race_stakes", {"game.disaster_cost": 3.0})
+    assert Answer(made.resolved(), data).question.startswith("What are the probability of a safe win, ")
+    (figure,) = draw(made.resolved(), data, tmp_path, tmp_path, "")
+    assert figure.why == "no parameter swept over numbers is in this data"
+
+
+def test_a_run_over_the_key_of_the_question_retains_it() -> None:
+    for more in ({"sweep.game.disaster_cost": [0.0, 9.0]}, {"sweep.game.cost.safety_subsidy": [0.0, 0.08]}):
+        made, data = changed("race_stakes", more)
+        answer = Answer(made.resolved(), data)
+        assert answer.question == made.question
+        assert answer.title.startswith(f"{made.title} with ")
+
+
+def test_every_caption_states_what_was_fixed() -> None:
+    made, data = changed("race_stakes", OTHER)
+    answer = Answer(made.resolved(), data)
+    assert rf"\caption{{{TITLE}}}" in answer_as("latex", answer).decode()
+    assert answer_as("markdown", answer).decode().startswith(f"## {TITLE}")
+    header, *rows = answer_as("csv", answer).decode().splitlines()
+    column = header.split(",").index("cost of a disaster")
+    assert [row.split(",")[column] for row in rows] == ["1.0"] * 3
+    book = pytest.importorskip("openpyxl").load_workbook(BytesIO(answer_as("xlsx", answer)))
+    assert book.properties.title == TITLE
+    assert [cell.value for cell in book["points"][1]][:2] == ["subsidy for safety", "cost of a disaster"]
+
+
+def test_figures_are_drawn_over_the_key_that_is_swept(tmp_path: Path) -> None:
+    made, data = changed("race_stakes", OTHER)
+    (figure,) = draw(made.resolved(), data, tmp_path, tmp_path, "")
+    assert figure.why == ""
+    assert figure.caption.startswith("Probability of a safe win, safety input and performance input against")
+
+
+def test_a_map_of_two_keys_becomes_lines_over_the_one_that_is_swept(tmp_path: Path) -> None:
+    made, data = changed("race_map", {"game.disaster_cost": 1.0})
+    (figure,) = draw(made.resolved(), data, tmp_path, tmp_path, "")
+    assert (figure.kind, figure.why) == ("scenario", "")
+
+
+def test_a_figure_over_a_misspelt_key_says_so(tmp_path: Path) -> None:
+    made, data = changed("race_stakes", OTHER)
+    resolved = {**made.resolved(), "plots": [{"kind": "scenario", "over": "subsidy"}]}
+    (figure,) = draw(resolved, data, tmp_path, tmp_path, "")
+    assert figure.why.startswith("over: 'subsidy' is not swept; ")
+
+
+def test_a_verdict_on_another_question_is_not_given() -> None:
+    test = {"quantity": "p_safe", "monotone": "rising", "along": "disaster_cost"}
+    study = Study(
+        title="Stakes",
+        question="Is a race safer if a disaster costs more?",
+        game={"family": "race"},
+        method={"kind": "best_response", "start": "moderate"},
+        sweep={"game.disaster_cost": [0.0, 1.0]},
+        answer={"quantities": ["p_safe"], "test": test},
+    )
+    made, data = of(study, {})
+    assert Answer(made.resolved(), data).sentences[0].text.startswith("Yes: ")
+    made, data = of(study, OTHER)
+    answer = Answer(made.resolved(), data)
+    assert answer.question.startswith("How does the probability of a safe win change with the subsidy")
+    assert not answer.sentences[0].text.startswith(("Yes", "No"))
+    assert not any("answer.test" in line for line in answer.caveats)
