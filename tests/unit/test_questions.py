@@ -100,6 +100,15 @@ def test_a_figure_over_a_misspelt_key_says_so(tmp_path: Path) -> None:
     assert figure.why.startswith("over: 'subsidy' is not swept; ")
 
 
+def test_changes_are_stated_once_in_words() -> None:
+    made, data = changed("race_stakes", OTHER)
+    lines = Answer(made.resolved(), data).caveats
+    changes = "cost of a disaster 1 instead of 0 to 5; subsidy for safety 0 to 0.08 instead of the default"
+    assert f"changed from the study: {changes}" in lines
+    assert "not compared: 6 (values of the study as written)" in lines
+    assert not any("game." in line for line in lines)
+
+
 def test_a_verdict_on_another_question_is_not_given() -> None:
     test = {"quantity": "p_safe", "monotone": "rising", "along": "disaster_cost"}
     study = Study(

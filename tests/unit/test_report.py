@@ -836,10 +836,7 @@ def test_the_command_line_reports_both_verdicts_and_explanations(tmp_path: Path)
 def test_changes_from_the_study_are_reported(tmp_path: Path) -> None:
     made = study(sweep={"game.reach": [0.17, 0.2]}).with_changes({"method.gradient_ascent.max_steps": 3})
     text = build(stored(tmp_path / "run", made).folder).read_text(encoding="utf-8")
-    assert (
-        "changed from the study: method.gradient_ascent.max_steps = 3 in this run, the default in the study"
-        in text
-    )
+    assert "changed from the study: max steps 3 instead of the default" in text
     assert "1 value not compared" in text
     again = Study.from_resolved(json.loads(json.dumps(made.resolved())))
     assert again == made

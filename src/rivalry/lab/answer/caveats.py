@@ -29,7 +29,9 @@ def caveats_of(
     """Return what a reader must know beside the answer, the most important first."""
     lines = [] if run is None else _of_run(run)
     lines += ["quick form: reduced numbers, not those of the full study"] * is_reduced(study)
-    lines += [f"changed from the study: {one.words}" for one in differences(study)]
+    changes, words = differences(study), Words(study)
+    if changes:
+        lines.append(f"changed from the study: {'; '.join(change.in_words(words) for change in changes)}")
     lines += _unsettled(study, found)
     bare = _bare(study, found)
     lines += [f"no certificate: {', '.join(bare)}"] * bool(bare)
@@ -41,13 +43,17 @@ def caveats_of(
     for row in checks:
         if row["published_verdict"] == "differs":
             lines.append(f"differs from the published value: {check_name(row)}: {row['why'] or NO_REASON}")
-    reasons = Counter(str(row["reason"]) for row in checks if not is_compared(row))
+    changed = dict.fromkeys((change.words for change in changes), OF_ORIGINAL)
+    reasons = Counter(
+        changed.get(str(row["reason"]), str(row["reason"])) for row in checks if not is_compared(row)
+    )
     if reasons:
         counted = ", ".join(f"{count} ({reason})" for reason, count in reasons.items())
         lines.append(f"not compared: {counted}")
     return lines
 
 
+OF_ORIGINAL = "values of the study as written"
 NO_REASON = "the study gives no explanation"
 
 

@@ -13,6 +13,7 @@ from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.points import Grid, short_names, split_key
 from rivalry.lab.study.words import Words
+from rivalry.schema.construction import is_number
 
 # variables of every solution, with their dimensions in a cell
 SOLUTION: Mapping[str, tuple[str, ...]] = {
@@ -38,6 +39,7 @@ TABLES = ("game", "method", "sweep", "batch", "replications", "certificate")
 ABOUT_ALL = ("distance", "nearest_method")  # quantities that depend on the results of every method
 ABOUT_CLAIMS = ("claim", "tolerance", *ABOUT_ALL)  # quantities that depend on the certificates' tolerance
 _UNSET = "the default"
+FEW = 3  # words of a sweep that are named
 NAMED = 2  # changes named in a title; others are counted
 
 
@@ -71,6 +73,17 @@ class Difference(NamedTuple):
     def after_words(self) -> str:
         """The values in the run, shortened."""
         return _in_words(self.after)
+
+    def in_words(self, words: Words) -> str:
+        """Return the key and its values for a reader.
+
+        >>> one = Difference("game.disaster_cost", [0.0, 5.0], [1.0], "disaster_cost", "disaster_cost",
+        ...                  False, True, "the study")
+        >>> one.in_words(Words({"game": {"family": "race"}}))
+        'cost of a disaster 1 instead of 0 to 5'
+        """
+        named = words.key(self.name) if self.key.startswith(("game.", "method.")) else self.key
+        return f"{named} {_span(self.after, words)} instead of {_span(self.before, words)}"
 
 
 def differences(study: Mapping[str, Any], base: str = "base") -> list[Difference]:
@@ -204,6 +217,13 @@ def _covers(value: object, given: object) -> bool:
     if isinstance(given, list) and not isinstance(value, list):
         return bool(given) and all(same_value(value, one) for one in given)
     return same_value(value, given)
+
+
+def _span(values: Sequence[Any], words: Words) -> str:
+    """Return swept numbers by their ends, other values one by one, the first few."""
+    if len(values) > 1 and all(map(is_number, values)):
+        return f"{words.value(min(values))} to {words.value(max(values))}"
+    return ", ".join(map(words.value, values[:FEW])) + ", ..." * (len(values) > FEW)
 
 
 def _in_words(values: Sequence[Any]) -> str:
