@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -148,10 +149,13 @@ def cost_in_words(label: str, seconds: Mapping[str, float]) -> str:
     ('90 s, quick 7 s', 'seconds')
     >>> cost_in_words("hours", {"quick": 130.0}), cost_in_words("hours", {"quick": 9.0, "full": 43200.0})
     ('hours, quick 2 min', '12 h, quick 9 s')
+    >>> cost_in_words("seconds", {"quick": 10.0, "full": 3.0})  # a quick form that takes no less
+    '3 s'
     """
     words = {form: _time(value) for form, value in seconds.items()}
     full, quick = words.get("full", label), words.get("quick", "")
-    return f"{full}, quick {quick}" if quick and quick != full else full
+    saves = seconds.get("quick", 0.0) < seconds.get("full", math.inf)
+    return f"{full}, quick {quick}" if quick and quick != full and saves else full
 
 
 def _time(seconds: float) -> str:
