@@ -15,12 +15,13 @@ from types import SimpleNamespace
 import pytest
 
 import rivalry as rv
-from rivalry.cli import interrupt, output, values
+from rivalry.cli import interrupt, output, values, work
 from rivalry.cli.show import describe
 from rivalry.core.files import DiskFull
 from rivalry.core.needs import fits
 from rivalry.games import GAMES
 from rivalry.lab.executor import RunEvent
+from rivalry.lab.store import Run
 from rivalry.lab.study import load_study, studies
 from rivalry.lab.study.names import measured_seconds
 from rivalry.methods import METHODS
@@ -29,6 +30,7 @@ from rivalry.schema.installation import remedy
 from rivalry.schema.registry import load
 from tests.cli.conftest import Command
 from tests.selection import slow_except
+from tests.unit.stored_run import stored, study
 
 HEAVY = ("jax", "numpy", "scipy", "xarray", "pandas", "matplotlib", "numba", "quantecon", "equinox", "rich")
 COMMANDS = (
@@ -283,8 +285,23 @@ def test_progress_names_the_part_and_no_time_below_the_wait(
         "runs/x: first, 1 of 5 cells",
         "runs/x: first, 2 of 5 cells, about 30 s left",
         "runs/x: second, 2 of 5 cells, about 28 s left",
-        "runs/x: second, 2 of 5 cells",  # 27 s at this pace, but the last cell was 35 s ago
     ]
+
+
+def test_another_form_in_the_folder_of_a_run_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = study(sweep={"game.reach": [0.17, 0.2]})
+    folder = stored(tmp_path / made.name, made).folder
+    work._note_other_form(folder, made)
+    work._note_other_form(tmp_path / "none", made)
+    assert capsys.readouterr().err == ""
+    cells = set(folder.rglob("*.npz"))
+    other = made.with_changes({"sweep.game.reach": [0.3, 0.4]})
+    work._note_other_form(folder, other)
+    assert capsys.readouterr().err.startswith(f"{folder} holds another form of {made.name} (")
+    Run.create_or_open(folder, other)
+    assert set(folder.rglob("*.npz")) == cells
 
 
 @pytest.mark.parametrize("words", ["drawing", ""])

@@ -336,13 +336,14 @@ class _Lines:
 
     def __init__(self, title: str) -> None:
         self.title, self.spoke, self.pace, self.words = title, time.monotonic(), WarmPace(), ""
+        self.printed = ""  # no line is repeated; a wait is told by `alive`, with its seconds
 
     def show(self, event: RunEvent, position: float) -> None:
         """Show that ``position`` of ``event.total`` cells are done."""
         now = time.monotonic()
         self.words, left = self.counted(event), self.pace.left(event, now, position)
-        if now - self.spoke >= EVERY:
-            self.spoke = now
+        if now - self.spoke >= EVERY and self.words != self.printed:
+            self.spoke, self.printed = now, self.words
             note(f"{self.title}: {self.words}{left}")
 
     def counted(self, event: RunEvent) -> str:
@@ -352,8 +353,10 @@ class _Lines:
 
     def waiting(self) -> str:
         """Line on a wait without events; empty where there was one lately."""
-        quiet = time.monotonic() - self.spoke >= EVERY
-        return f"{self.title}: {self.words or 'loading'}" if quiet else ""
+        if time.monotonic() - self.spoke < EVERY:
+            return ""
+        self.printed = self.words
+        return f"{self.title}: {self.words or 'loading'}"
 
     def say(self, line: str) -> None:
         """Write a permanent line."""

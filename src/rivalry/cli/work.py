@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -177,9 +178,23 @@ def run(chosen: Study, out: Path | None, options: ExecutionOptions) -> Reported:
     done = finished_cells(folder, chosen.parts())
 
     def open_run() -> Run:
+        _note_other_form(folder, chosen)
         return Run.create_or_open(folder, chosen, same_name=True)
 
     return _carry_out(studies, studies, done, open_run, options)
+
+
+def _note_other_form(folder: Path, chosen: Study) -> None:
+    """Report that a folder holds another form of a study, whose report is replaced."""
+    from rivalry.lab.store import Run, StoreError
+
+    with suppress(StoreError):  # no run yet, or a damaged one, which is mended
+        held = Run.open(folder)
+        if held.name == chosen.name and held.head["study"] != chosen.resolved() and held.counts()["done"]:
+            output.note(
+                f"{folder} holds another form of {chosen.name} ({held.title}); its cells stay stored, its "
+                "report and figures are replaced; --out FOLDER has a run of its own"
+            )
 
 
 def prepare(name: str, out: Path | None) -> Run:
