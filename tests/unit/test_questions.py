@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from rivalry.core.assumed_range import Rise
 from rivalry.core.results import collect
 from rivalry.lab.answer import Answer
+from rivalry.lab.answer.claims import without_maxima
 from rivalry.lab.answer.figures import draw
 from rivalry.lab.export import answer_as
 from rivalry.lab.study import Study, load_study
@@ -31,13 +33,13 @@ def changed(name: str, changes: dict[str, Any]) -> tuple[Study, xr.Dataset]:
     return of(load_study(name), changes)
 
 
-def of(study: Study, changes: dict[str, Any]) -> tuple[Study, xr.Dataset]:
+def of(study: Study, changes: dict[str, Any], **known: str) -> tuple[Study, xr.Dataset]:
     """Return a changed study and a dataset of its points, in which all metrics of races rise."""
     made = study.with_changes(changes)
     rows = []
     for k, cell in enumerate(made.cells()):
         metrics = {"p_safe": 0.7 + k / 100, "safety_input": 1.0 + k, "performance_input": 0.5 + k / 10}
-        rows.append((made.place(cell), {"cell": ((), np.asarray(cell.id))} | record(**metrics)))
+        rows.append((made.place(cell), {"cell": ((), np.asarray(cell.id))} | record(**metrics, **known)))
     return made, collect(rows, made.axes(made.cells()))
 
 
@@ -126,3 +128,18 @@ def test_a_verdict_on_another_question_is_not_given() -> None:
     assert answer.question.startswith("How does the probability of a safe win change with the subsidy")
     assert not answer.sentences[0].text.startswith(("Yes", "No"))
     assert not any("answer.test" in line for line in answer.caveats)
+
+
+def test_without_maxima_of_payoffs_there_is_no_answer() -> None:
+    rise = np.array([3.0, 0.0]), np.array([100.0, 1.0])
+    words = f"a scan; {Rise(*rise, None).words(1e-6)}"
+    made, data = of(load_study("race_stakes"), {}, claim="not an equilibrium", certificate_method=words)
+    (first,) = Answer(made.resolved(), data).sentences
+    assert first.text == (
+        "No answer: no equilibrium was found at any point, since payoffs rise beyond every range that was "
+        "tried (player 0 gains 3 at 100 times the range) and may have no maximum."
+    )
+    within = f"a scan; {Rise(rise[0], np.array([2.0, 1.0]), None).words(1e-6)}"  # a range that is too small
+    made, data = of(load_study("race_stakes"), {}, claim="not an equilibrium", certificate_method=within)
+    answer = Answer(made.resolved(), data)
+    assert without_maxima(answer.points, answer.cells) == []

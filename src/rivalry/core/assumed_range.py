@@ -22,6 +22,7 @@ from rivalry.core.space import Box
 from rivalry.core.tolerances import ROUNDING
 
 FACTORS = (2.0, 10.0, 100.0)  # times the range
+UNBOUNDED = "payoffs may be unbounded"
 AT_END = 1e-3  # of the range: a choice so near an end touches it
 AT_OPEN_END = "at an end of the range searched"
 
@@ -42,7 +43,7 @@ class Rise(NamedTuple):
             return ""
         player = int(np.argmax(np.where(self.gains > tolerance, self.gains, -np.inf)))
         factor, gain = self.factors[player], self.gains[player]
-        most = ", the most tried; payoffs may be unbounded" if factor == FACTORS[-1] else ""
+        most = f", the most tried; {UNBOUNDED}" if factor == FACTORS[-1] else ""
         key = f"; {self.key} sets the range" if self.key else ""
         return (
             f"payoffs rise beyond the range assumed: player {player} gains {gain:.3g} at {factor:g} times "

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rivalry.lab.answer.cases import Sentence, points_asked
 from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judge
-from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists
+from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists, without_maxima
 from rivalry.lab.answer.discounted import per_period
 from rivalry.lab.answer.grammar import lowered
 from rivalry.lab.answer.lists import COLUMNS_OF, ResultList
@@ -99,6 +99,8 @@ class Answer:
             return [one._replace(text=f"{name}: {one.text}") for name, own in firsts.items() for one in own]
         if not self.points:
             return []
+        if none := without_maxima(self.points, self.cells):
+            return none
         few = self.points if self.sampled is self.data else points_of(self.study, self.sampled)
         first = None if self._absent_rows else verdict(self.study, self.points)
         decided = [first.sentence] if first else []

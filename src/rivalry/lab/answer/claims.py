@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.core.assumed_range import UNBOUNDED
 from rivalry.core.results import (
     CLAIMS,
     WITH_GAIN,
@@ -27,6 +28,7 @@ from rivalry.lab.answer.cases import (
     points_asked,
     swept_key,
 )
+from rivalry.lab.answer.checks import JudgedCell
 from rivalry.lab.answer.estimates import number_in_words
 from rivalry.lab.answer.grammar import joined, lowered
 from rivalry.lab.answer.points import PointResults
@@ -76,6 +78,26 @@ _MORE = {
     "local equilibrium": "no gain was found in a neighbourhood, and none beyond it was looked for",
     "not decided": "a payoff is not a number",
 }
+
+
+def without_maxima(found: Sequence[PointResults], judged: Sequence[JudgedCell]) -> list[Sentence]:
+    """Return the sentence that there is no answer where payoffs rise beyond every range at every point.
+
+    Profiles are then where a search ended, and numbers of them are of the range and not of the game. There is
+    none where any result may be an equilibrium.
+    """
+    rows = [(row["claim"], about["reasons"]) for row, about in judged]
+    if not rows or any(
+        claim != "not an equilibrium" or not any(UNBOUNDED in reason for reason in reasons)
+        for claim, reasons in rows
+    ):
+        return []
+    place = "at any point" if any(one.at for one in found) else "in this game"
+    reason = min(next(reason for reason in reasons if UNBOUNDED in reason) for _, reasons in rows)
+    gain = reason.partition("assumed: ")[2].partition(",")[0]
+    rise = f"payoffs rise beyond every range that was tried ({gain}) and may have no maximum"
+    text = f"No answer: no equilibrium was found {place}, since {rise}."
+    return [Sentence(text, f"{len(rows)} certificate{'s' * (len(rows) > 1)}")]
 
 
 def on_claims(
