@@ -140,6 +140,35 @@ def test_the_sentence_on_two_keys(table: Table, text: str) -> None:
     assert sentence(table) == text
 
 
+def test_both_keys_and_all_quantities_are_answered() -> None:
+    about = {**STUDY, "answer": {"quantities": ["p_safe", "safety_input", "payoff"]}}
+    cells: list[tuple[dict[str, Any], Record]] = [
+        (
+            {"algorithm": "solver", "reach": x, "cost.safety_price": y},
+            {
+                "p_safe": ((), np.asarray(x * y - y)),
+                "safety_input": ((), np.asarray(x + y)),
+                "payoff": ((), np.asarray(x - y)),
+                "status": ((), np.asarray("converged")),
+                "claim": ((), np.asarray("equilibrium")),
+            },
+        )
+        for x in (0.0, 0.5)
+        for y in (1.0, 2.0, 4.0)
+    ]
+    axes = {"algorithm": ["solver"], "reach": [0.0, 0.5], "cost.safety_price": [1.0, 2.0, 4.0]}
+    first, second, *_ = [one.text for one in Answer(about, collect(cells, axes)).sentences]
+    assert first == (
+        "At every reach the probability of a safe win falls with the price of safety, most (from -1 to -4) "
+        "at a reach of 0. At every price of safety the probability of a safe win rises with the reach, most "
+        "(from -4 to -2) at a price of safety of 4."
+    )
+    assert second == (
+        "The safety input rises with both; the payoff falls with the price of safety and rises with the "
+        "reach."
+    )
+
+
 def test_noise_that_is_unknown_has_no_trend() -> None:
     about = {**STUDY, "method": [{"name": "solver", "kind": "q_learning"}]}
     cells: list[tuple[dict[str, Any], Record]] = [

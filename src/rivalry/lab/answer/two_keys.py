@@ -237,35 +237,79 @@ def on_two_keys(
     rows, words = points_asked(study, points), Words(study)
     if len({point.algorithm for point in rows}) != 1:
         return []
-    wanted = (study.get("answer") or {}).get("quantities") or ()
+    answer = study.get("answer") or {}
+    wanted = answer.get("quantities") or ()
     known = dict.fromkeys(
         name for point in rows for name, values in point.quantities.items() if is_reported(values)
     )
-    order = [name for name in wanted or known if name in known and name not in ("profile", *covered)][:MOST]
-    texts = [_sentence(study, name, rows, words) for name in order]
-    if not (texts and texts[0]):  # the first quantity is the study's question
+    order = [name for name in wanted or known if name in known and name not in ("profile", *covered)]
+    along = _with_key(study)
+    first = [_trends(along, name, rows, words) for name in order[:MOST]]
+    if not (first and first[0] and (text := _in_words(first[0], words))):  # that of the study's question
         return []
+    across = {**along, "answer": {**(along.get("answer") or {}), "along": first[0].second}}
+    texts = [text, *(_in_words(trends, words) for trends in first[1:] if trends)]
+    if not answer.get("along") and (more := _trends(across, order[0], rows, words)):
+        texts[0] = f"{text} {_in_words(more, words)}".strip()
+        others = [
+            [_trends(about, name, rows, words) for about in (along, across)] for name in order[1 : MOST + 1]
+        ]
+        texts = [texts[0], _directions(others, words) or "".join(texts[1:])]
     basis = basis_of(rows)
     return [Sentence(at_point(study, rows, words, text), basis) for text in texts if text]
 
 
-def _sentence(study: Mapping[str, Any], name: str, points: Sequence[PointResults], words: Words) -> str:
-    """Return whether the trend of a quantity holds at every value of the second key; empty without two."""
-    trend = trend_of(_with_key(study), name, points, words)
+class Trends(NamedTuple):
+    """The courses of a quantity along a key, by the values of a second key."""
+
+    trend: Trend
+    second: str
+    cases: list[Case]
+
+    @property
+    def direction(self) -> int:
+        """1 or -1 where the quantity rises, or falls, in every case and nothing is left out; else 0."""
+        (first, *more) = dict.fromkeys(case.direction for case in self.cases)
+        return 0 if more or self.trend.left_out else first or 0
+
+
+def _directions(others: Sequence[Sequence[Trends | None]], words: Words) -> str:
+    """Return how further quantities move along both keys, if each does so everywhere; else nothing."""
+    parts = []
+    for pair in others:
+        known = [trends for trends in pair if trends and trends.direction]
+        if len(known) < len(pair):
+            return ""
+        ways = [VERBS[trends.direction] for trends in known]
+        keys = [words.key(trends.trend.key) for trends in known]
+        told = (
+            f"{ways[0]} with both"
+            if ways[0] == ways[1]
+            else joined([f"{way} with the {key}" for way, key in zip(ways, keys, strict=True)])
+        )
+        parts.append(f"the {words.quantity(known[0].trend.name)} {told}")
+    return f"{capitalised('; '.join(parts))}." if parts else ""
+
+
+def _trends(
+    study: Mapping[str, Any], name: str, points: Sequence[PointResults], words: Words
+) -> Trends | None:
+    """Return the courses of a quantity along the study's key; None without a second one."""
+    trend = trend_of(study, name, points, words)
     if trend is None or not trend.key or trend.fixed or len(trend.cases) < 2:
-        return ""
+        return None
     keys = differing_keys([Row(point.algorithm, point.at, (), False) for point in points], trend.key)
     keys = [key for key in keys if key != trend.averaged]
     if len(keys) != 1 or words.key(keys[0]) not in trend.by:
-        return ""
+        return None
     (second,) = keys
     values = {
         words.place({second: point.at[second]}): point.at[second] for point in points if second in point.at
     }
     cases = [_case(values[label], series) for label, series in trend.cases.items() if label in values]
     if len(cases) < len(trend.cases) or None in cases:
-        return ""
-    return _in_words(trend, second, [case for case in cases if case], words)
+        return None
+    return Trends(trend, second, [case for case in cases if case])
 
 
 def _with_key(study: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -285,7 +329,9 @@ def _case(value: object, entries: Sequence[Sequence[Value]]) -> Case | None:
     return Case(value, series, stretches[0].direction if len(stretches) == 1 else None)
 
 
-def _in_words(trend: Trend, second: str, cases: Sequence[Case], words: Words) -> str:
+def _in_words(trends: Trends, words: Words) -> str:
+    """Return whether the trend of a quantity holds at every value of the second key; empty without two."""
+    trend, second, cases = trends
     counts = Counter(case.direction for case in cases if case.direction)
     if not counts:
         return ""
