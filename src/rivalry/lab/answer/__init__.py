@@ -128,8 +128,9 @@ class Answer:
         lists = [one for one in lists if lowered(one.text).rpartition(" points: ")[2].rstrip(".") not in said]
         lists = lists[: MOST - 1 - len(decided)]
         lead = lead[: MOST - 1 - len(lists) - len(decided)]
-        if by := self._beside_lists:
-            lead = [one._replace(text=f"{by}, {lowered(one.text)}") for one in lead]
+        if name := self._beside_lists:
+            texts = {one.text: f"By {name}, {lowered(one.text)}" for one in lead if name not in one.text}
+            lead = [one._replace(text=texts.get(one.text, one.text)) for one in lead]
         events = any(one.events for one in self.points)
         first_lists = HOW_MANY.match(self.question) or (events and asks_in(self.study) == "where")
         return [*decided, *(lists + lead if first_lists else lead + lists), *claims]
@@ -140,7 +141,7 @@ class Answer:
         methods = dict.fromkeys(one.algorithm for one in self.points)
         listing = {one.algorithm for one in self.points if one.counts_text}
         names = [Words(self.study).method(name) for name in methods if name not in listing]
-        return f"By {names[0]}" if listing and len(names) == 1 else ""
+        return names[0] if listing and len(names) == 1 else ""
 
     @cached_property
     def figure(self) -> dict[str, Any] | None:
