@@ -386,3 +386,17 @@ def test_a_single_learner_is_drawn_without_a_method_dimension() -> None:
         learning(learned(), methods=["replies"])
     with pytest.raises(ValueError, match="no variable 'p_disaster_curve', which this plot draws"):
         learning(learned(), quantity="p_disaster")
+
+
+def test_players_whose_curves_coincide_have_one_line() -> None:
+    payoff = np.array([[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]])
+    data = xr.Dataset(
+        {"payoff": (("price", "player"), payoff), "claim": ("price", ["equilibrium"] * 3)},
+        {"price": [0.1, 0.2, 0.3]},
+    )
+    ax = rv.plots.scenario(data, quantities=["payoff"])
+    (panel,) = ax.child_axes
+    assert len([line for line in panel.get_lines() if line.get_label() == "_line"]) == 1
+    assert (labels(ax), ax.get_title(loc="left")) == ([], "both players")
+    apart = data.assign(payoff=data["payoff"] * xr.DataArray([1.0, 1.1], dims="player"))
+    assert labels(rv.plots.scenario(apart, quantities=["payoff"])) == ["player 0", "player 1"]

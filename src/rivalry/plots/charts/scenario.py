@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from xarray import Dataset
 
+from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.plots import select, style
 from rivalry.plots.metrics import LEARNED, is_certified, is_log, per_player, set_log_scale
 from rivalry.plots.select import At, Names
@@ -55,7 +56,8 @@ def scenario(
 
     Marks are filled where the ``claim`` is certified, and only such neighbours are joined. A jump is marked
     by a dotted line and not bridged. Metrics of learning, such as ``gain_mean``, have no claim and are all
-    joined. Of several replications the mean is drawn with its 95 % interval (Student's t).
+    joined. Of several replications the mean is drawn with its 95 % interval (Student's t). Players whose
+    lines coincide have one.
 
     Parameters
     ----------
@@ -104,6 +106,8 @@ def scenario(
     horizontal = select.find_sweep(data, main, rank, at, over)
     series = series or select.second_key(data, main, rank, horizontal, at)
     every = [family(data, name, over=over, series=series, at=at, period=period) for name in chosen]
+    players = max(curve.values.shape[2] for curve in every)
+    every = [_once(curve) for curve in every]
     small = style.panels(ax, len(every), columns=2 if len(every) == 4 else 3, apart=True)
     breaks = False
     for panel, curve in zip(small, every, strict=True):
@@ -120,8 +124,19 @@ def scenario(
     *names, last = dict.fromkeys(select.name_of(data, name) for name in chosen)
     what = f"{', '.join(names)}{' and ' * bool(names)}{last} against {select.name_of(data, horizontal)}"
     what += "" if series is None else f", one colour per {select.name_of(data, series)}"
-    style.caption(ax, every[0].words, entries, f"period {period}" if timed else "", repeated, what=what)
+    alike = players > 1 and all(curve.values.shape[2] == 1 for curve in every)
+    whose = ("both players" if players == 2 else "all players") * alike
+    style.caption(
+        ax, every[0].words, entries, f"period {period}" if timed else "", repeated, whose, what=what
+    )
     return ax
+
+
+def _once(curve: ScenarioSeries) -> ScenarioSeries:
+    """Return a metric with one line where those of all players coincide, which would hide one another."""
+    pairs = [(curve.values, curve.values[..., :1]), (curve.half, curve.half[..., :1])]
+    same = [np.allclose(every, first, rtol=SAME_NUMBER, atol=0.0, equal_nan=True) for every, first in pairs]
+    return curve._replace(values=pairs[0][1], half=pairs[1][1]) if all(same) else curve
 
 
 def _own_entries(data: Dataset, names: Sequence[str], at: At) -> tuple[Dataset, At, str]:
