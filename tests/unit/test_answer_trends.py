@@ -519,8 +519,15 @@ def test_optima_at_an_end_of_a_search_are_marked_and_not_ranked() -> None:
     assert words("", "", "").startswith("The turnout is highest for a, 0.6, 0.2 more than for c, 0.4; then")
     assert words("the largest tried", "", "") == (
         "The turnout is 0.6 (at tax 8, the largest tried) for a; 0.2 for b; and 0.4 for c; not ranked, since "
-        "beyond the ends of a search nothing was tried."
+        "an optimum may lie beyond the values that were tried."
     )
+    table = Answer(
+        study(*"abc"), swept({"a": [optimum(0.6, 8.0, "the largest tried")], "b": [optimum(0.4, 2.0, "")]})
+    )
+    best = table.table_of(None)
+    assert best is not None
+    column = best.columns.index("best choice")
+    assert [row[column] for row in best.texts] == ["tax 8, the largest tried", "tax 2"]
     cases = {"a": [optimum(1.0, 8.0, "the largest tried"), optimum(2.0, 8.0, "the largest tried")]}
     cases["b"] = [optimum(0.5, 1.0, ""), optimum(0.6, 1.0, "")]
     (along, *_) = said(study("a", "b"), swept(cases))

@@ -392,6 +392,17 @@ class PointResults:
         return "; ".join(dict.fromkeys(parts))
 
     @cached_property
+    def best_choice(self) -> str:
+        """The best value of every design variable, with the end of those tried at which it is."""
+        if "chosen_bound" not in self._own or "chosen_label" in self._own or self._count > 1:
+            return self.bound_of_search
+        names, ends = self._own["choice_name"][0], self._own["chosen_bound"][0]
+        return "; ".join(
+            f"{self.words.key(str(names[k]))} {self._chosen_number(int(k))}" + f", {ends[k]}" * bool(ends[k])
+            for k in np.flatnonzero(names != "")
+        )
+
+    @cached_property
     def counts_text(self) -> str:
         """Equilibria listed, or branches followed, in words."""
         if self._count == 1 and "where_range" in self._own:

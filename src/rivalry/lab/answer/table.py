@@ -88,7 +88,7 @@ def answer_table(
     # lists that are complete show how many there are
     counted = not constants and not any(one.undecided for one in rows)
     about = {
-        "best choice at an end": [_shortened(one.bound_of_search) for one in rows],
+        "best choice": [_shortened(one.best_choice) for one in rows],
         "equilibria": ["" if line.row and counted else line.point.counts_text for line in lines],
         "status": [one.status for one in rows],
     }

@@ -47,7 +47,7 @@ GAINS = ("pooled_gain", "gain_mean")
 """Profit gains of learners, which controls without punishment may have too."""
 _PLACE = re.compile(r" -?[\d.]+(?:e-?\d+)?$")  # the end of a key with its value
 SINGLE = "these are single runs, whose differences may be noise"
-NOT_RANKED = "not ranked, since beyond the ends of a search nothing was tried"
+NOT_RANKED = "not ranked, since an optimum may lie beyond the values that were tried"
 EXCEPT = ", except in cases that have no others"
 
 
@@ -124,6 +124,8 @@ def on_quantities(
     if still and not wanted:  # nothing moves, of quantities that no author chose
         sentences = [one.text for one in position_sentences(study, found)] + sentences
     selected = list(filter(None, sentences))[:MOST]
+    tail = f"; {NOT_RANKED}"
+    selected[1:] = [text.replace(tail, "") if tail in selected[0] else text for text in selected[1:]]
     return [Sentence(at_point(study, rows, words, text), basis_of(rows)) for text in selected]
 
 
