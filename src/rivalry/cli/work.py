@@ -189,10 +189,11 @@ def _note_other_form(folder: Path, chosen: Study) -> None:
     from rivalry.lab.store import Run, StoreError
 
     with suppress(StoreError):  # no run yet, or a damaged one, which is mended
-        held = Run.open(folder)
-        if held.name == chosen.name and held.head["study"] != chosen.resolved() and held.counts()["done"]:
+        earlier = Run.open(folder)
+        changed = earlier.name == chosen.name and earlier.head["study"] != chosen.resolved()
+        if changed and earlier.counts()["done"]:
             output.note(
-                f"{folder} holds another form of {chosen.name} ({held.title}); its cells stay stored, its "
+                f"{folder} holds another form of {chosen.name} ({earlier.title}); its cells stay stored, its "
                 "report and figures are replaced; --out FOLDER has a run of its own"
             )
 

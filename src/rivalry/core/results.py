@@ -500,6 +500,17 @@ class Solution:
         return equilibrium_lines(self.record) if known else []
 
 
+def labelled(values: np.ndarray, *dims: str) -> DataArray:
+    """Return an array with names of its dimensions.
+
+    >>> labelled(np.zeros((2, 3)), "player", "axis").sizes["axis"]
+    3
+    """
+    from xarray import DataArray
+
+    return DataArray(values, dims=dims)
+
+
 def dataset(record: Record, names: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Dataset:
     """Return a record as a labelled dataset; ``names`` are the coordinates of dimensions, where known.
 

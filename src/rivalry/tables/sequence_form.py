@@ -109,7 +109,7 @@ def payoff_sum(form: SequenceForm) -> Fraction:
     rows = _in_free_moves(form, 1, columns)
     sums = {(first, second): value for first, row in rows.items() for second, value in row.items()}
     total = sums.pop((-1, -1), Fraction(0))
-    within = Fraction(float(equal_within(np.abs(form.paid).max(initial=0.0)))) / unit
+    within = Fraction(float(equal_within(form.paid).max(initial=0.0))) / unit
     wrong = [key for key, value in sums.items() if abs(value) > within]
     if wrong:
         # the strategies differ in as few moves as possible, so that no other term is met on the way

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rivalry.core.results import labelled
 from rivalry.lab.study.names import defaults
 from rivalry.lab.study.words import Words, quantities
 
@@ -73,8 +74,6 @@ def _renamed(test: Mapping[str, Any], named: Mapping[str, str]) -> dict[str, Any
 
 def _weights(game: Mapping[str, Any], data: Dataset, players: int) -> DataArray | None:
     """Return the sums of the weights of all periods, of every player at every point; None where unknown."""
-    from xarray import DataArray
-
     family = str(game["family"])
     known = defaults(family, ["game.gamma"], game) | dict(game)
     types = [dict(one) for one in known.get("types") or ()]
@@ -82,11 +81,11 @@ def _weights(game: Mapping[str, Any], data: Dataset, players: int) -> DataArray 
     rates[:] = known.get("gamma", np.nan) if np.size(known.get("gamma", 0.0)) in (1, players) else np.nan
     for k, own in enumerate(types[:players]):
         rates[k] = own.get("gamma", rates[k])
-    rate, index = DataArray(rates, dims="player"), DataArray(np.arange(players), dims="player")
+    rate, index = labelled(rates, "player"), labelled(np.arange(players), "player")
     for name in map(str, data.coords):
         if match := RATE.fullmatch(name):
-            values = DataArray(np.array([_numbers(v, players) for v in data[name].values.ravel().tolist()]))
-            values = DataArray(values.values, dims=(*(data[name].dims or ("one",)), "player"))
+            rows = np.array([_numbers(v, players) for v in data[name].values.ravel().tolist()])
+            values = labelled(rows, *map(str, data[name].dims or ("one",)), "player")
             values = values if data[name].dims else values.isel(one=0)
             which = match["type"] or match["player"]
             rate = values if which is None else values.where(index == int(which), rate)

@@ -45,7 +45,7 @@ ABOUT = ("claim", "status", "n")  # columns that are stated once
 T = TypeVar("T")
 _COUNTS = re.compile(r" in \d+ of \d+ sessions$")
 MOST = 2  # sentences, one per quantity
-EXCEPTIONS = 3  # values whose course is told where the trend does not hold
+EXCEPTIONS = 3  # values whose course is stated where the trend does not hold
 VERBS = {1: "rises", -1: "falls", 0: "does not move", None: "varies"}
 
 
@@ -282,12 +282,12 @@ def _directions(others: Sequence[Sequence[Trends | None]], words: Words) -> str:
             return ""
         ways = [VERBS[trends.direction] for trends in known]
         keys = [words.key(trends.trend.key) for trends in known]
-        told = (
+        course = (
             f"{ways[0]} with both"
             if ways[0] == ways[1]
             else joined([f"{way} with the {key}" for way, key in zip(ways, keys, strict=True)])
         )
-        parts.append(f"the {words.quantity(known[0].trend.name)} {told}")
+        parts.append(f"the {words.quantity(known[0].trend.name)} {course}")
     return f"{capitalised('; '.join(parts))}." if parts else ""
 
 

@@ -124,8 +124,8 @@ def scenario(
     *names, last = dict.fromkeys(select.name_of(data, name) for name in chosen)
     what = f"{', '.join(names)}{' and ' * bool(names)}{last} against {select.name_of(data, horizontal)}"
     what += "" if series is None else f", one colour per {select.name_of(data, series)}"
-    alike = players > 1 and all(curve.values.shape[2] == 1 for curve in every)
-    whose = ("both players" if players == 2 else "all players") * alike
+    coincident = players > 1 and all(curve.values.shape[2] == 1 for curve in every)
+    whose = ("both players" if players == 2 else "all players") * coincident
     style.caption(
         ax, every[0].words, entries, f"period {period}" if timed else "", repeated, whose, what=what
     )
