@@ -46,7 +46,7 @@ def test_run_and_report_begin_with_results(rivalry: Command, monkeypatch: pytest
     parts = (
         "3 of 4 points",
         "method game",
-        "changed from the study: certificate.tolerance = ",
+        "changed from the study: certificate.tolerance 1e-07 instead of ",
         "reference values:",
     )
     places = [sentences.index(part) for part in parts]
