@@ -143,7 +143,8 @@ export function playersTable(names, columns, kind = columns.length > 2 ? "rv-man
       }, REST);
       found.forEach((one, k) => {
         one.texts.forEach((text, j) => (rows[k].cells[j].textContent = text));
-        rows[k].gain.textContent = format(one.gain, 3);
+        // smaller parts of what is at stake are rounding errors
+        rows[k].gain.textContent = format(one.gain !== null && Math.abs(one.part) < 1e-12 ? 0 : one.gain, 3);
         rows[k].bar.style.setProperty("--part", `${Math.round(100 * Math.min(one.part, 1))}%`);
       });
     },
