@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 import xarray as xr
 
 from rivalry.core.results import Record, collect
@@ -915,3 +916,25 @@ def test_a_quantity_that_only_the_dataset_has_is_a_caveat() -> None:
     line = "pattern is asked for, but no sentence or table has it, only the dataset"
     assert line in Answer(study(quantities=["turnout", "pattern"]), data).caveats
     assert line not in Answer(study(quantities=["turnout"]), data).caveats
+
+
+def test_gains_of_sessions_have_a_single_interval_and_its_number_of_sessions() -> None:
+    """Over two replications of four sessions the mean gain is told once, with the interval of eight gains."""
+    gains = np.array([[0.1, 0.2, 0.3, 0.4], [0.2, 0.4, 0.4, 0.6]])
+    rows = [
+        (
+            {"algorithm": "one", "replication": k},
+            record(pooled_gain=own, gain_mean=own.mean(), price=1.0 + k),
+        )
+        for k, own in enumerate(gains)
+    ]
+    data = collect(rows, {"algorithm": ["one"], "replication": [0, 1]})
+    about = study("one", kind="repeated_q_learning", game={"family": "market"})
+    del about["answer"]
+    answer = Answer(about, data)
+    half = scipy.stats.t.ppf(0.975, 7) * gains.std(ddof=1) / 8**0.5
+    table = answer.table
+    known = dict(zip(table.columns, table.texts[0], strict=True))
+    assert known["profit gain"] == f"{gains.mean():.2f} ± {half:.2f}"
+    assert "profit gain, mean over sessions" not in known
+    assert (known["n"], known["n, profit gain"]) == ("2", "8")

@@ -150,7 +150,10 @@ def checked(factory: F) -> F:
 
 
 def check_keywords(function: F) -> F:
-    """Decorate a function or a class to refuse unknown keywords in one line with the nearest known one."""
+    """Decorate a function or a class to refuse unknown and missing arguments in one line.
+
+    An unknown keyword is answered with the nearest known one.
+    """
     kind: Any = function
     if isinstance(kind, type):
         plain = kind.__init__  # type: ignore[misc]
@@ -159,6 +162,7 @@ def check_keywords(function: F) -> F:
         def init(self: object, *args: object, **kwargs: object) -> None:
             if type(self) is kind:  # a subclass may have other fields
                 refuse_unknown(plain, kwargs, kind.__name__)
+                _refuse_missing(plain, (self, *args), kwargs, kind.__name__)
             plain(self, *args, **kwargs)
 
         kind.__init__ = init  # type: ignore[misc]
@@ -167,6 +171,7 @@ def check_keywords(function: F) -> F:
     @wraps(function)
     def call(*args: object, **kwargs: object) -> Any:
         refuse_unknown(function, kwargs)
+        _refuse_missing(function, args, kwargs, function.__name__)
         return function(*args, **kwargs)
 
     return call  # type: ignore[return-value]
@@ -279,6 +284,17 @@ def refuse_unknown(target: Callable[..., Any], kwargs: Iterable[str], called: st
         elif len(hint) > LONGEST // 2:
             hint = f"its {len(known)} arguments are in help({called})"
         raise ValueError(one_line(f"{name}: is no argument of {called}; {hint}"))
+
+
+def _refuse_missing(
+    target: Callable[..., Any], args: Sequence[object], kwargs: Mapping[str, object], called: str
+) -> None:
+    """Raise `ValueError` for the first argument without a default that a call leaves out."""
+    known = signature_of(target)[0].values()
+    places = [one.name for one in known if one.kind is not one.KEYWORD_ONLY]
+    for one in known:
+        if one.default is one.empty and one.name not in (*places[: len(args)], *kwargs):
+            raise ValueError(f"{one.name}: is missing; {called} needs it")
 
 
 def _takes_any_number(target: Callable[..., Any]) -> bool:

@@ -249,6 +249,16 @@ class PointResults:
         }
         return {name: each for name, each in known.items() if each}
 
+    def drawn(self, name: str) -> int:
+        """Return how many results, or sessions of all results, a quantity is a mean over."""
+        variable, values = self._known[name], self._own[name]
+        own = variable.dims[variable.ndim - values.ndim + 1 :]
+        if values.dtype.kind not in "fi" or not set(own) & set(SESSIONS):
+            return self.results
+        known = ~np.isnan(values) if values.dtype.kind == "f" else values != -1
+        rest = tuple(1 + k for k, dim in enumerate(own) if dim not in SESSIONS)
+        return int(known.any(axis=rest).sum())
+
     def is_at(self, at: Mapping[str, Any]) -> bool:
         """Return whether the results are at a point; a list has several values of a coordinate."""
         only = self._known["status"].coords

@@ -80,7 +80,7 @@ def answer_table(
             known = [one.entries(name) for one in rows] if data[name].ndim > data["status"].ndim else None
             columns |= _columns(heading(data, name, words), [line.values(name) for line in lines], known)
     if any(one.repeats for one in rows):
-        columns["n"] = [_number(line.point.results) if line.first else Estimate("") for line in lines]
+        columns |= _counts(data, lines, words)
     if any(not columns or not one.quantities for one in rows):  # what is known of them beside the claim
         columns["strategies"] = [Estimate(_shortened(line.strategies)) for line in lines]
     for name in _in_order([list(line.row) for line in lines]):
@@ -103,7 +103,11 @@ def answer_table(
     columns = {name: entries for name, entries in columns.items() if any(entry.text for entry in entries)}
     shared = {} if constants else _shared(columns, lines, in_lines, complete=total == len(lines))
     if len(shared) == len(columns) > 1:  # else a table of nothing but points
-        shared = {name: text for name, text in shared.items() if name in ("n", "status", "claim")}
+        shared = {
+            name: text
+            for name, text in shared.items()
+            if name.startswith("n, ") or name in ("n", "status", "claim")
+        }
     notes = [f"{name}: {text}" for name, text in shared.items() if (name, text) not in USUAL]
     columns = {name: entries for name, entries in columns.items() if name not in shared}
     columns.pop("status", None) if _usual(columns.get("status")) else None
@@ -291,6 +295,30 @@ def _columns(
             one = each.get(entry, each.get("") if there else None)
             columns[f"{name}, {entry}"][k] = one or Estimate("")
     return columns
+
+
+def _counts(data: Dataset, lines: Sequence[Line], words: Words) -> dict[str, list[Estimate]]:
+    """Return of how many results means are, and of how many sessions those of a quantity that has them."""
+    results: list[int | None] = [line.point.results for line in lines]
+    each = {
+        name: [line.point.drawn(name) if name in line.point.quantities else None for line in lines]
+        for name in dict.fromkeys(name for line in lines for name in line.point.quantities)
+    }
+    of_row = [set(counts) - {None} for counts in zip(*each.values(), strict=True)]
+    if of_row and all(len(counts) == 1 for counts in of_row):
+        found = {"n": [counts.pop() for counts in of_row]}
+    else:
+        found = {"n": results}
+        for name, counts in each.items():
+            if any(n not in (None, known) for n, known in zip(counts, results, strict=True)):
+                found[f"n, {heading(data, name, words)}"] = counts
+    return {
+        name: [
+            _number(n) if n is not None and line.first else Estimate("")
+            for line, n in zip(lines, counts, strict=True)
+        ]
+        for name, counts in found.items()
+    }
 
 
 def _shortened(text: str) -> str:

@@ -60,6 +60,8 @@ def quantities(study: Mapping[str, Any], data: Dataset) -> list[str]:
     if (study.get("answer") or {}).get("quantities"):
         return [name for name in names if name in data and name != LIST]
     found = [name for name in names if name in data and name not in CERTIFYING]
+    if "pooled_gain" in found:  # its mean, whose interval over replications alone would be a second one
+        found = [name for name in found if name != "gain_mean"]
     # of a list the profile is the first equilibrium alone
     return found or [name for name in ("profile", "payoff") if name in data and LIST not in data]
 
