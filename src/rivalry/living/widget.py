@@ -94,7 +94,7 @@ def _widget_class() -> Any:
         import anywidget
         import traitlets
     except ModuleNotFoundError:
-        raise ValueError(f"explore: needs anywidget; install it with `{remedy('notebook')}`") from None
+        raise ValueError(f"explore: needs anywidget; {remedy('notebook')}") from None
 
     traits = {
         "_esm": traitlets.Unicode().tag(sync=True),
