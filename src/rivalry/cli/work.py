@@ -236,6 +236,21 @@ def _note_files(studies: Sequence[Study], *, plots: bool = False) -> None:
             output.note(f"{verb} {part.folder / name}, which the study {part.name} names")
 
 
+def _note_controls(studies: Sequence[Study]) -> None:
+    """Report negative controls that run because a study does not say that they should not."""
+    from rivalry.lab.study.names import CONTROLS, with_controls
+
+    for part in studies:
+        for table in part.method:
+            names = [row["name"] for row in with_controls([table])[1:]]
+            if names and CONTROLS not in table:
+                what = (
+                    f"{', '.join(names)} run too, as negative controls: gains that they have as well show no"
+                )
+                rule = f"{CONTROLS} = false in [[method]] leaves them out"
+                output.note(f"{part.name}: {what} punishment; {rule}")
+
+
 def _carry_out(
     studies: Sequence[Study],
     unchecked: Sequence[Study],
@@ -248,6 +263,7 @@ def _carry_out(
     from rivalry.lab.executor import as_context, carry_out
 
     _note_files(studies, plots=True)
+    _note_controls(unchecked)
     with as_context(options.executor):
         for one in unchecked:
             with output.alive(f"checking the study {one.name}"):
