@@ -23,7 +23,8 @@ def test_the_repr_of_a_game_names_players_space_and_options() -> None:
     said = repr(game)
     for words in ("2 players", "[0, 1] × [0, 1]", "Gaussian, reach [0.2 0.3]", "third party", "abstention"):
         assert words in said
-    assert repr(rv.games.matrix(np.eye(2))) == "Matrix game of 2 players, 2 × 2 actions"
+    assert repr(rv.games.matrix(np.eye(2))) == "Zero-sum matrix game of 2 players, 2 × 2 actions"
+    assert repr(rv.games.matrix(np.eye(2), np.eye(2))) == "Matrix game of 2 players, 2 × 2 actions"
     assert repr(rv.games.matrix("jordan")) == "Matrix game of 3 players, 2 × 2 × 2 actions (heads, tails)"
 
 

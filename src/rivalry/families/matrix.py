@@ -68,10 +68,16 @@ class Matrix(Tree):
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         sizes = " × ".join(map(str, self.sizes))
         title = f"Matrix game of {count_text(len(self.actions), 'player')}, {sizes} actions"
+        title = title.replace("Matrix game", "Zero-sum matrix game") if self._is_zero_sum() else title
         if not _are_named(self.actions):
             return title, {}
         words = [", ".join(names) for names in dict.fromkeys(self.actions)]
         return f"{title} ({' | '.join(words)})", {}
+
+    def _is_zero_sum(self) -> bool:
+        """Return whether payoffs of two players are known and sum to 0, as those of a single table."""
+        known = len(self.actions) == 2 and array_module(self.table) is np
+        return known and bool(np.all(np.sum(np.asarray(self.table), axis=0) == 0))
 
     @property
     def sizes(self) -> tuple[int, ...]:
