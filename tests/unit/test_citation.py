@@ -9,7 +9,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.cli.show import describe
-from rivalry.lab.citation import bibtex, how_to_cite
+from rivalry.lab.citation import bibtex, bibtex_of_run, how_to_cite
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study, load_study
 
@@ -56,6 +56,18 @@ def test_a_run_names_its_source_and_the_command(tmp_path: Path) -> None:
     assert how_to_cite(copy) == how_to_cite(run)
     copy.head["study"]["based_on"] = "x; rm -r ."  # in a run of somebody else
     assert "`rivalry cite 'x; rm -r .'` prints" in how_to_cite(copy)
+
+
+def test_a_run_is_cited_with_the_year_of_its_log(tmp_path: Path) -> None:
+    run = Run.create_or_open(tmp_path / "run", load_study("race_readme"))
+    (run.folder / "log.txt").write_text("2031-02-03 04:05:06 1 of 1 cells to do\n")
+    package, found = fields_of(bibtex_of_run(run.folder))
+    assert (package["year"], found["year"]) == ("2031", "2031")
+    assert found["howpublished"] == r"Study race\_readme of rivalry"
+    (run.folder / "log.txt").write_text("of somebody else")
+    assert all("year" not in entry for entry in fields_of(bibtex_of_run(run.folder)))
+    with pytest.raises(ValueError, match="not a run folder"):
+        bibtex_of_run(tmp_path)
 
 
 def test_the_publication_of_a_study_is_an_entry_of_its_own() -> None:

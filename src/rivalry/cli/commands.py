@@ -451,15 +451,23 @@ def certify(
 @app.command()
 def cite(
     study: Annotated[
-        str | None, typer.Argument(metavar="[STUDY]", help="A bundled study's name, or a TOML file.")
+        str | None,
+        typer.Argument(
+            metavar="[STUDY]", help="A bundled study's name, a TOML file, or the folder of a run."
+        ),
     ] = None,
     json: Json = False,
 ) -> int:
-    """Print BibTeX of the package, and of a study's source."""
-    from rivalry.lab.citation import bibtex
-    from rivalry.lab.study import load_study
+    """Print BibTeX of the package, and of the source of a study or a run."""
+    from datetime import date
 
-    found = bibtex(load_study(study) if study is not None else None)
+    from rivalry.lab.citation import bibtex, bibtex_of_run
+    from rivalry.lab.study import load_study, studies
+
+    if study is not None and study not in studies() and Path(study).is_dir():
+        found = bibtex_of_run(Path(study))
+    else:
+        found = bibtex(load_study(study) if study is not None else None, date.today().year)
     return output.print_result(json, {"bibtex": found}, found)
 
 

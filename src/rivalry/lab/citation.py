@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from importlib.resources import files
+from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,11 @@ _SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textas
 _SPECIAL |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
 
 
-def bibtex(study: Study | None = None) -> str:
+def bibtex(study: Study | None = None, year: int | None = None) -> str:
     """Return BibTeX of the package, of a study, and of the publication that its table ``citation`` names.
 
-    The source of a study is text, so its entry holds it as a note.
+    The source of a study is text, so its entry holds it as a note. ``year`` is that in which the package was
+    used, or a run of the study computed.
 
     Examples
     --------
@@ -34,17 +36,19 @@ def bibtex(study: Study | None = None) -> str:
     }
     """
     known = _citation()
+    when = {} if year is None else {"year": str(year)}
     fields = {
         "author": " and ".join(f"{{{_tex(name)}}}" for name in known["name"]),
         "title": f"{{{_tex(known['title'][0])}}}",
         "version": _tex(known["version"][0]),
+        **when,
         "note": f"Python package, {_tex(known['license'][0])} licence",
     }
     entries = [_entry("software", "rivalry", fields)]
     parts = [] if study is None else list(study.parts().values()) or [study]
     for part in parts:
         fields = {"title": f"{{{_tex(part.title)}}}"} if part.title else {}
-        fields["howpublished"] = f"Study {_tex(part.name)} of rivalry"
+        fields |= {"howpublished": f"Study {_tex(part.name)} of rivalry", **when}
         if part.source:
             fields["note"] = f"Source: {_tex(part.source)}"
         entries.append(_entry("misc", part.name, fields))
@@ -60,6 +64,15 @@ def _publication(known: Mapping[str, Any]) -> str:
     if known.get("arxiv"):
         fields |= {"eprint": _tex(known["arxiv"]), "archiveprefix": "arXiv"}
     return _entry("article" if known.get("journal") else "misc", f"{first}{known['year']}", fields)
+
+
+def bibtex_of_run(folder: Path) -> str:
+    """Return BibTeX of the package and the study of a run, with the year of the run. Raises `StoreError`."""
+    from rivalry.lab.store import Run
+
+    run, log = Run.open(folder), folder / "log.txt"
+    began = log.read_text(encoding="utf-8", errors="replace")[:4] if log.is_file() else ""
+    return bibtex(run.study, int(began) if re.fullmatch(r"\d{4}", began, re.ASCII) else None)
 
 
 def how_to_cite(run: Run) -> str:
