@@ -445,7 +445,7 @@ def test_studies_are_found_by_a_word_of_their_title_or_question(rivalry: Command
     assert rivalry("list", "studies", "markets").status == 2  # the name of a family, misspelt
     wrong = rivalry("list", "studies", "giraffe")
     assert wrong.status == 2
-    assert "giraffe: is no family of games" in wrong.err
+    assert f"studies giraffe: no study has the word; families are {', '.join(sorted(GAMES))}" in wrong.err
 
 
 def test_a_list_of_no_kind_names_studies_to_begin_with(rivalry: Command) -> None:

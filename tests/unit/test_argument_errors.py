@@ -43,6 +43,14 @@ SLIPS = {
     "rv.plots.bifurcation(game)": "data: InfluencerGame must be a solution, a run or a dataset",
     "rv.plots.shares(rv.view(game, 'shares', start), 3)": "ax: 3 must be Matplotlib axes",
     "rv.plots.strategies(rv.solve(game, ascent, start).data)": "'profile' holds positions",
+    "rv.all_equilibria(game, max_sec=3)": "all_equilibria; did you mean 'max_seconds'?",
+    "rv.all_equilibria(NoSpace())": "game: NoSpace has payoffs and no strategies; must have `space`, as in",
+    "rv.all_equilibria(3)": "game: 3 must be a game",
+    "rv.certificate()": "game: is missing; certificate needs it",
+    "rv.games.market(discount=0.9)": "discount: is called gamma here",
+    "rv.games.race(disaster_cost='high')": "disaster_cost: 'high' must be a number",
+    "rv.methods.RepeatedQLearning(discount=0.9)": "discount: is called gamma here",
+    "rv.methods.RepeatedQLearning(learning_rate=0.1)": "learning_rate: is called step_size",
     "rv.run_study('tour')": "rv.load_study('tour')",
 }
 
@@ -52,6 +60,9 @@ import rivalry as rv
 from rivalry.core import profiles
 game, chicken, start = rv.games.influencer(reach=[0.25] * 3), rv.games.matrix("chicken"), [0.1, 0.4, 0.9]
 ascent, matching = rv.methods.GradientAscent(), rv.methods.RegretMatching()
+class NoSpace:
+    def payoffs(self, x):
+        return -x[:, 0]
 found = {}
 for code in json.load(sys.stdin):
     try:
@@ -92,6 +103,15 @@ def test_wrong_arguments_give_one_line_with_the_rule(slip: str, told: dict[str, 
 def test_an_unknown_name_is_reported_with_the_nearest_one(room: object, slip: str, meant: str) -> None:
     with pytest.raises(AttributeError, match=f"did you mean '{meant}'"):
         getattr(room, slip)
+
+
+def test_a_text_that_is_no_number_is_told_so_without_the_forms_of_lists() -> None:
+    with pytest.raises(ValueError, match=r"^cost: 'high' must be a number$"):
+        validate.refuse("cost", float | list[float] | list[list[float]], "high")
+    with pytest.raises(ValueError, match=r"^disaster_cost: 'high' must be a number$"):
+        rv.games.race(disaster_cost="high")
+    with pytest.raises(ValueError, match=r"^cost: True must be a number or a list of numbers"):
+        validate.refuse("cost", float | list[float] | list[list[float]], True)
 
 
 def test_only_the_message_that_is_raised_is_written(monkeypatch: pytest.MonkeyPatch) -> None:

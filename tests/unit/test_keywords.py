@@ -105,3 +105,20 @@ def test_a_misspelt_option_of_an_environment() -> None:
         ValueError, match=r"^perids: is no argument of parallel_env; did you mean 'periods'\?"
     ):
         parallel_env(CHICKEN, perids=3)
+
+
+def test_arguments_of_environments_and_of_their_reset_are_named() -> None:
+    pytest.importorskip("pettingzoo")
+    from rivalry.envs import aec_env, parallel_env, single_agent_env
+
+    rest = CHICKEN.pure("swerve", "swerve")
+    with pytest.raises(ValueError, match=r"^others: is missing; PlayerEnv needs it$"):
+        single_agent_env(CHICKEN, 0)
+    with pytest.raises(ValueError, match=r"^perids: is no argument of parallel_env; did you mean 'periods'"):
+        single_agent_env(CHICKEN, 0, rest, perids=3)
+    for make in (aec_env, parallel_env):
+        with pytest.raises(ValueError, match=rf"^game: is missing; {make.__name__} needs it$"):
+            make()
+    for env in (single_agent_env(CHICKEN, 0, rest), aec_env(CHICKEN), parallel_env(CHICKEN)):
+        with pytest.raises(ValueError, match=r"^sed: is no argument of \w+\.reset; did you mean 'seed'"):
+            env.reset(sed=1)

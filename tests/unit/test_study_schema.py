@@ -50,7 +50,7 @@ def refusal(table: dict[str, Any], target: Callable[..., Any] = family) -> str:
     [
         ({"reach": -1}, "game.reach: -1 must be above 0"),
         ({"reach": [0.1, -1]}, "game.reach[1]: -1 must be above 0"),
-        ({"reach": "far"}, "game.reach: 'far' must be a number or a list"),
+        ({"reach": "far"}, "game.reach: 'far' must be a number"),
         ({"reach": True}, "game.reach: True must be a number or a list"),
         ({"reach": {}}, "game.reach: {} must be a number or a list"),
         ({"weights": [1.0, 0.0]}, "game.weights[1]: 0.0 must be above 0"),

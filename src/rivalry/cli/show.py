@@ -69,6 +69,9 @@ def rows_of_family(kind: str, found: list[dict[str, Any]], family: str) -> list[
         if about and "did you mean" not in near(family, GAMES):
             return [row for row in found if row["name"] in about]
     if family not in GAMES:
+        if kind == "studies" and suggestion(family, GAMES).startswith("known"):
+            rule = f"no study has the word; families are {', '.join(sorted(GAMES))}"
+            raise OptionError(f"list studies {family}: {rule}")
         raise OptionError(f"list {kind} {family}: is no family of games; {suggestion(family, GAMES)}")
     if kind == "methods":
         names = _fitting(GAMES[family])

@@ -12,7 +12,7 @@ from gymnasium import spaces
 
 from rivalry.core.game import BrokenInvariant
 from rivalry.envs.games import Infos, Results, Seen, SimultaneousEnv, infos_of
-from rivalry.schema.validate import check_word, whole_number
+from rivalry.schema.validate import check_keywords, check_word, whole_number
 
 PERIODS = 1000
 Illegal = Literal["warn", "clip", "raise"]  # clip with one warning, clip silently, raise
@@ -90,6 +90,7 @@ class AgentsEnv(SimultaneousEnv):
         self._number = {name: k for k, name in enumerate(self.possible_agents)}
         self._sequence = np.random.SeedSequence(0)
 
+    @check_keywords
     def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Seen, Infos]:
         """Start a new episode with initial karma; ``seed`` restarts the random stream."""
         self.restart(seed)

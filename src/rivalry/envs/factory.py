@@ -100,6 +100,7 @@ class ParallelOptions(EnvOptions, total=False):
     mask: MaskIn
 
 
+@check_keywords
 def aec_env(game: object, **options: Unpack[ParallelOptions]) -> TurnEnv:
     """Return a game as an environment of PettingZoo in which agents act one at a time.
 
@@ -133,6 +134,7 @@ def game_of(game: object) -> Any:
         raise ValueError(f"game: {game!r} has no default game ({error}); give a game") from None
 
 
+@check_keywords
 class PlayerEnv(gym.Env[Any, Any]):
     """One player's problem against others with fixed policies, as an environment of Gymnasium.
 
@@ -190,6 +192,7 @@ class PlayerEnv(gym.Env[Any, Any]):
         elif self.ask is None:
             self.parallel.hold(others, but=player)
 
+    @check_keywords
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:

@@ -16,7 +16,7 @@ from rivalry.core.plain import register_plain
 from rivalry.core.space import Box, Choices, Simplex
 from rivalry.envs.course import FAR, NORMALIZED_FAR, Course
 from rivalry.runtime.jax import jnp
-from rivalry.schema.validate import check_word, whole_number
+from rivalry.schema.validate import check_keywords, check_word, whole_number
 from rivalry.transforms import repeat
 from rivalry.transforms.units import strategies
 
@@ -195,6 +195,7 @@ class GameEnv(SimultaneousEnv):
         """The state of the game, as returned by its ``reset`` and ``step``."""
         return self.course.state
 
+    @check_keywords
     def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Seen, Infos]:
         """Start a new episode; ``seed`` restarts the random stream."""
         self.agents = list(self.possible_agents)

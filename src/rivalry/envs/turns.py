@@ -9,6 +9,7 @@ from gymnasium import spaces
 from pettingzoo import AECEnv, ParallelEnv  # type: ignore[import-untyped]
 
 from rivalry.envs.games import GameEnv, Unrendered
+from rivalry.schema.validate import check_keywords
 
 
 class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
@@ -60,6 +61,7 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
         """Return the last observation of ``agent``."""
         return self._views[agent]
 
+    @check_keywords
     def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> None:
         """Start a new episode; ``seed`` restarts the random stream."""
         self._views, self.infos = self.parallel.reset(seed)

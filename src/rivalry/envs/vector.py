@@ -13,9 +13,10 @@ from rivalry.envs.agents import AgentsEnv
 from rivalry.envs.course import Courses
 from rivalry.envs.factory import EnvOptions, PlayerEnv
 from rivalry.envs.games import MASK, NO_EPISODE
-from rivalry.schema.validate import whole_number
+from rivalry.schema.validate import check_keywords, whole_number
 
 
+@check_keywords
 class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
     """Copies of `PlayerEnv`, all stepped by one call of a compiled program.
 
@@ -73,6 +74,7 @@ class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
         self._seeds: Sequence[int | None] = range(copies)  # of the first reset; afterwards streams continue
         self._paid, self._ended, self._short = (np.zeros(copies, kind) for kind in (float, bool, bool))
 
+    @check_keywords
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:

@@ -92,13 +92,31 @@ class _OneAnnotation:
         self.__annotations__ = {name: annotation}
 
 
+SYNONYMS = {
+    "discount": "gamma",
+    "discount_factor": "gamma",
+    "epsilon": "exploration",
+    "inverse_temperature": "beta",
+    "iterations": "max_steps",
+    "learning_rate": "step_size",
+    "marginal_cost": "unit_cost",
+    "max_iter": "max_steps",
+    "n_players": "players",
+    "num_players": "players",
+    "rationality": "beta",
+    "tolerance": "tol",
+}
+"""Other words of the field for keys of games, methods and functions, which messages answer with the key."""
+
+
 def keys_with_symbol(name: str, hints: Mapping[str, Any]) -> str:
-    """Return the parameters with ``name`` as a `Symbol`, joined by "or"; an empty string if none.
+    """Return the parameters with ``name`` as a `Symbol` or synonym, joined by "or"; an empty string if none.
 
     >>> keys_with_symbol("c", {"unit_cost": Annotated[float, Symbol("c C")], "capacity": float})
     'unit_cost'
     """
-    found = [key for key, hint in hints.items() if name in symbol_of(hint).split()]
+    same = SYNONYMS.get(name)
+    found = [key for key, hint in hints.items() if key == same or name in symbol_of(hint).split()]
     for key, hint in hints.items():
         for note in keys_notes(hint):
             known, own = signature_of(note.target)

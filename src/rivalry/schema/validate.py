@@ -14,7 +14,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from numbers import Integral, Real
 from typing import (
     TYPE_CHECKING,
@@ -161,8 +161,7 @@ def check_keywords(function: F) -> F:
         @wraps(plain)
         def init(self: object, *args: object, **kwargs: object) -> None:
             if type(self) is kind:  # a subclass may have other fields
-                refuse_unknown(plain, kwargs, kind.__name__)
-                _refuse_missing(plain, (self, *args), kwargs, kind.__name__)
+                _refuse_call(plain, (self, *args), kwargs, kind.__name__)
             plain(self, *args, **kwargs)
 
         kind.__init__ = init  # type: ignore[misc]
@@ -170,8 +169,7 @@ def check_keywords(function: F) -> F:
 
     @wraps(function)
     def call(*args: object, **kwargs: object) -> Any:
-        refuse_unknown(function, kwargs)
-        _refuse_missing(function, args, kwargs, function.__name__)
+        _refuse_call(function, args, kwargs)
         return function(*args, **kwargs)
 
     return call  # type: ignore[return-value]
@@ -268,8 +266,13 @@ def check(
     return given
 
 
-def refuse_unknown(target: Callable[..., Any], kwargs: Iterable[str], called: str = "") -> None:
-    """Raise `ValueError`, with the nearest known name, for a keyword that a function does not take."""
+def refuse_unknown(
+    target: Callable[..., Any], kwargs: Iterable[str], called: str = "", also: Iterable[str] = ()
+) -> None:
+    """Raise `ValueError`, with the nearest known name, for a keyword that a function does not take.
+
+    ``also`` are keywords of a function that passes the others on, for the hint.
+    """
     called = called or target.__qualname__.rpartition("<locals>.")[2]
     known, hints = signature_of(target)
     known = {name: one for name, one in known.items() if name not in ("cls", "self")}
@@ -278,23 +281,31 @@ def refuse_unknown(target: Callable[..., Any], kwargs: Iterable[str], called: st
             continue
         if other := keys_with_symbol(name, hints):
             raise ValueError(one_line(f"{name}: is called {other} here"))
-        hint, every = near(name, known), ", ".join(sorted(known))
+        hint, every = near(name, [*known, *also]), ", ".join(sorted([*known, *also]))
         if not hint.startswith("known"):
             hint += f" known: {every}" if hint.endswith("?") and len(every) <= SHORT_LIST else ""
         elif len(hint) > LONGEST // 2:
-            hint = f"its {len(known)} arguments are in help({called})"
+            hint = f"its {len([*known, *also])} arguments are in help({called})"
         raise ValueError(one_line(f"{name}: is no argument of {called}; {hint}"))
 
 
-def _refuse_missing(
-    target: Callable[..., Any], args: Sequence[object], kwargs: Mapping[str, object], called: str
+def _refuse_call(
+    target: Callable[..., Any], args: Sequence[object], kwargs: Mapping[str, object], called: str = ""
 ) -> None:
-    """Raise `ValueError` for the first argument without a default that a call leaves out."""
-    known = signature_of(target)[0].values()
-    places = [one.name for one in known if one.kind is not one.KEYWORD_ONLY]
-    for one in known:
-        if one.default is one.empty and one.name not in (*places[: len(args)], *kwargs):
-            raise ValueError(f"{one.name}: is missing; {called} needs it")
+    """Raise `ValueError` for an unknown keyword, unless any is taken, and for a missing argument."""
+    parameters = _parameters(target)
+    if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+        refuse_unknown(target, kwargs, called)
+    places = [one.name for one in parameters if one.kind is not one.KEYWORD_ONLY][: len(args)]
+    for one in parameters:
+        optional = one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD) or one.default is not one.empty
+        if not optional and one.name not in (*places, *kwargs):
+            raise ValueError(f"{one.name}: is missing; {called or target.__name__} needs it")
+
+
+@cache
+def _parameters(target: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    return tuple(inspect.signature(target).parameters.values())
 
 
 def _takes_any_number(target: Callable[..., Any]) -> bool:
@@ -490,6 +501,10 @@ def _alternatives(members: Sequence[Any], value: object) -> str:
     words = dict.fromkeys("function" if get_origin(one) is Callable else type_name(one) for one in rest)
     if "number" in words:
         words.pop("whole number", None)
+    kinds = {kind for word in words for kind in word.split(" or ")}
+    number = next((word for word in ("number", "whole number") if word in kinds), None)
+    if number and not known and isinstance(value, str) and not {"text", "table", "function"} & kinds:
+        return with_article(number)  # lists are of numbers too
     rules = [_one_of(known)] if known else []
     rules += [with_article(word) for word in words]
     return " or ".join(rules) + _word_hint(value, known)

@@ -13,6 +13,8 @@ from rivalry.core.needs import fits, needs_of
 from rivalry.core.results import Solution
 from rivalry.runtime.jax import compiling_seconds
 from rivalry.schema.registry import load
+from rivalry.schema.validate import refuse_unknown
+from rivalry.solving.inputs import check_game
 from rivalry.solving.progress import ProgressCallback
 from rivalry.solving.single import solve
 from rivalry.text.display import counts_in_words, equilibrium_lines, html_table, ranges_lines
@@ -197,8 +199,10 @@ def all_equilibria(
     kinds = [load(target) for target in METHODS["all_equilibria"].targets]
     fitting = [kind for kind in kinds if fits(kind, game)]
     if not fitting:
+        check_game(game)
         needed = " or ".join(", ".join(need.words for need in needs_of(kind)) for kind in kinds)
         raise ValueError(f"game: {type(game).__name__} has no list of equilibria; needed are {needed}")
+    refuse_unknown(fitting[0], options, "all_equilibria", also=("max_seconds", "progress", "where"))
     if where is not None:
         if fitting[0] is not AllEquilibria:
             raise ValueError("where: parameters are ranges only in games on intervals and simplices")

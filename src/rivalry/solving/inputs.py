@@ -167,6 +167,9 @@ def _hints(kind: type) -> dict[str, Any]:
 def check_game(game: object) -> None:
     """Raise `ValueError` for anything but a game, and for a game with numbers of single precision."""
     if isinstance(game, type) or not hasattr(game, "space"):
+        if not isinstance(game, type) and "payoffs" in dir(game):
+            rule = "must have `space`, as in space = rv.Box.interval(0.0, 1.0, players=2)"
+            raise ValueError(f"game: {type(game).__name__} has payoffs and no strategies; {rule}")
         raise ValueError(f"game: {_type_name(game)} must be a game, as in rv.games.matrix('chicken')")
     if why := imprecise(game):
         raise ValueError(why)

@@ -249,7 +249,7 @@ class PointResults:
         }
         return {name: each for name, each in known.items() if each}
 
-    def drawn(self, name: str) -> int:
+    def sample_size(self, name: str) -> int:
         """Return how many results, or sessions of all results, a quantity is a mean over."""
         variable, values = self._known[name], self._own[name]
         own = variable.dims[variable.ndim - values.ndim + 1 :]

@@ -301,7 +301,7 @@ def _counts(data: Dataset, lines: Sequence[Line], words: Words) -> dict[str, lis
     """Return of how many results means are, and of how many sessions those of a quantity that has them."""
     results: list[int | None] = [line.point.results for line in lines]
     each = {
-        name: [line.point.drawn(name) if name in line.point.quantities else None for line in lines]
+        name: [line.point.sample_size(name) if name in line.point.quantities else None for line in lines]
         for name in dict.fromkeys(name for line in lines for name in line.point.quantities)
     }
     of_row = [set(counts) - {None} for counts in zip(*each.values(), strict=True)]
