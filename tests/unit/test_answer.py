@@ -11,7 +11,7 @@ import xarray as xr
 from rivalry.core.results import CLAIMS, Record, collect
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.estimates import number_in_words
-from rivalry.lab.answer.points import profile_in_words
+from rivalry.lab.answer.points import points_of, profile_in_words
 from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.study.words import quantities
 
@@ -490,3 +490,20 @@ def test_a_single_player_has_other_choices_and_no_rivals() -> None:
     assert refuted == "It is not an equilibrium: the player could gain 0.3 and no gain exceeds 0.3."
     led = study(game={"family": "market", "stages": [[0], [1]]})  # of the leader alone
     assert said(swept([alone("equilibrium")]), led).endswith("no player can gain more than 0.02.")
+
+
+def test_intervals_of_probabilities_are_printed_within_their_range() -> None:
+    """The interval of 0, 0 and 0.3, of Student's t, reaches below 0; that of other numbers may."""
+    numbers = [0.0, 0.0, 0.3]
+    half = 4.302653 * np.std(numbers, ddof=1) / 3**0.5
+    rows = [result(p_safe=p, hhi=p, profile=[[p, 1 - p]] * 3) for p in numbers]
+    for row in rows:
+        row["action_name"] = (("player", "axis"), np.array([["stay", "go"]] * 3))
+    about = study(answer={"quantities": ["p_safe", "hhi", "profile"]})
+    shown = table(replicated(rows), about)
+    known = dict(zip(shown.columns, shown.texts[0], strict=True))
+    assert known["Herfindahl-Hirschman index"] == f"0.10 ± {half:.2f}"
+    assert known["probability of a safe win"] == f"0.10 (0 to {0.1 + half:.2f})"
+    (one,) = points_of(about, replicated(rows))
+    chances = f"(stay 0.10 (0 to {0.1 + half:.2f}), go 0.90 ({0.9 - half:.2f} to 1))"
+    assert one.profile_words == f"each {chances}"

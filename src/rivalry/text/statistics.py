@@ -113,3 +113,19 @@ def format_interval(mean: float, half: float) -> str:
     half, places = float(f"{digits}e{power}"), 1 - int(power)
     value = round(mean, places) + 0.0  # no minus zero
     return f"{value:.{max(places, 0)}f} ± {half:.{max(places, 0)}f}"
+
+
+def format_chance(mean: float, half: float) -> str:
+    """Return the mean of a probability as text, with the ends of its interval where one would leave [0, 1].
+
+    >>> format_chance(0.5, 0.1), format_chance(0.06, 0.073), format_chance(0.94, 0.073)
+    ('0.50 ± 0.10', '0.060 (0 to 0.133)', '0.940 (0.867 to 1)')
+    """
+    text = format_interval(mean, half)
+    if "±" not in text or half <= min(mean, 1.0 - mean):
+        return text
+    middle, _, width = text.partition(" ± ")
+    places = len(width.partition(".")[2])
+    ends = (max(mean - half, 0.0), min(mean + half, 1.0))
+    low, high = (f"{end:.0f}" if end in (0.0, 1.0) else f"{end:.{places}f}" for end in ends)
+    return f"{middle} ({low} to {high})"

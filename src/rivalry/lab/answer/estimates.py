@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from rivalry.core.results import is_truth
-from rivalry.text.statistics import format_interval, half_width, share_interval
+from rivalry.text.statistics import format_chance, format_interval, half_width, share_interval
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -125,9 +125,18 @@ def estimates(
     return tuple(
         _beyond(column, name, tried)
         if tried and np.isinf(column).any()
-        else _number(column, name, repeats, size, whole, random, paired, float(width))
+        else _in_range(_number(column, name, repeats, size, whole, random, paired, float(width)), variable)
         for column, name, width in found
     )
+
+
+def _in_range(one: Estimate, variable: DataArray) -> Estimate:
+    """Return the mean of a probability with an interval that is printed within [0, 1]."""
+    texts = (str(variable.attrs.get(key, "")) for key in ("long_name", "description"))
+    is_chance = any(text.startswith("probability") for text in texts)
+    if not (is_chance and "±" in one.text and 0.0 <= one.mean <= 1.0):
+        return one
+    return one._replace(text=format_chance(one.mean, one.high - one.mean))
 
 
 def entries_of(variable: DataArray, own: Sequence[str], shape: Sequence[int]) -> list[str]:

@@ -30,7 +30,7 @@ from rivalry.lab.study.names import has_noise, with_controls
 from rivalry.lab.study.words import REPLACED, ROLES, Words, quantities
 from rivalry.runtime.imports import pause_collection
 from rivalry.text.display import ranges_lines
-from rivalry.text.statistics import format_interval, half_width
+from rivalry.text.statistics import format_chance, format_interval, half_width
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -638,6 +638,8 @@ class PointResults:
         pairs = zip(mean, half, strict=True)
         rows = [list(map(format_interval, *map(np.ndarray.tolist, pair))) for pair in pairs]
         if self.actions is not None:
+            pairs = zip(mean.tolist(), half.tolist(), strict=True)
+            rows = [list(map(format_chance, *pair)) for pair in pairs]
             named = [zip(own, row, strict=True) for own, row in zip(self.actions, rows, strict=True)]
             rows = [[f"{name} {text}" for name, text in row if name] for row in named]
         else:
