@@ -217,6 +217,10 @@ def test_profiles_and_policies_of_populations(folder: Path, capsys: pytest.Captu
     assert main(["certify", "--policy", "more.py:bid", "--game", "karma_equilibrium", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["certificates"][0]
     assert (found["claim"], found["concept"]) == ("not an equilibrium", "mean field")
+    assert main(["certify", "--policy", "more.py:bid", "--game", "karma_equilibrium"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["type", "regret", "bound"]  # a mean field has no player 0
+    assert lines[-1].startswith("regret: the gain of an agent of the type from a best response; ")
 
 
 # Tables that other programs wrote

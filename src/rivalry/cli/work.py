@@ -396,9 +396,14 @@ def certify_policy(
     row |= {"coverage": found.coverage, "rounding": found.rounding, "concept": found.concept}
     row |= {"regret": np.asarray(found.regret).tolist(), "bound": np.asarray(found.bound).tolist()}
     row |= {"tolerance": float(np.max(found.tolerance)), "method": found.method}
-    head = ["player", "regret", "bound"]
+    crowd = found.concept == "mean field"  # rows are types, of which one agent deviates
+    head = ["type" if crowd else "player", "regret", "bound"]
     gains = [[who, *both] for who, both in enumerate(zip(row["regret"], row["bound"], strict=True))]
     lines = [output.table(head, gains), f"{found.claim} ({found.concept}; {found.coverage})"]
+    if crowd and found.at_stake is not None:
+        part = float(np.max(np.asarray(found.regret) / np.asarray(found.at_stake)))
+        what = "regret: the gain of an agent of the type from a best response"
+        lines.append(f"{what}; {part:.3g} of the payoff at stake")
     if export is None:
         return {"certificates": [row]}, "\n".join(lines)
     from rivalry.core.files import folder_for
@@ -529,6 +534,12 @@ def results_as_text(reported: Reported, *, verbose: bool = False) -> str:
     return summary.text(*reported, verbose=verbose)
 
 
+def note_folder(path: Path) -> None:
+    """Report the folder of a file to be written, if it will be made."""
+    if not path.parent.exists():
+        output.note(f"makes the folder {path.parent}")
+
+
 def note_left_out(run: Run) -> None:
     """Report damaged files, cells that an output lacks, and edits of study.toml."""
     from rivalry.lab.store import redo
@@ -582,6 +593,7 @@ def pack(folder: Path, out: Path | None, license: str | None) -> tuple[dict[str,
     if path.is_dir() or path.suffix != ".zip":
         raise OptionError(f"--out {path}: must be a file that ends in .zip")
     note_left_out(run)
+    note_folder(path)
     pack(run, path, licence=license or UNSTATED)
     found = {"run": str(folder), "file": str(path), "bytes": path.stat().st_size, "digest": run.digest()}
     return found, f"{path}\n{DIGEST}: {found['digest']}"

@@ -27,6 +27,8 @@ def freeze(
     path = found.folder / "export" / "page.html" if out is None else out
     if path.is_dir() or path.suffix not in (".html", ".htm"):
         raise OptionError(f"--out {path}: must be a file that ends in .html")
+    if out is not None:
+        work.note_folder(path)
     done = write(found, path)
     work.note_left_out(found)
     left_out = [row._asdict() for row in done.left_out]
