@@ -99,10 +99,10 @@ TIES = [[a, b] for a in (0.2, 0.8) for b in (0.2, 0.8)]
 
 CASES: dict[Any, tuple[list[list[float]], bool, str]] = {
     # true equilibria, or some of a continuum; whether the list is complete; what is named
-    undefined: ([], False, "payoffs are not finite at"),
-    undefined_between: ([], False, "payoffs are not finite at"),
-    infinitely_bad: ([[1.0, 1.0]], False, "payoffs are not finite at"),
-    infinitely_good: ([[0.0, 0.0]], False, "payoffs are not finite at"),
+    undefined: ([], False, "payoffs are not finite in part of the box, as at"),
+    undefined_between: ([], False, "payoffs are not finite in part of the box, as at"),
+    infinitely_bad: ([[1.0, 1.0]], False, "payoffs are not finite in part of the box, as at"),
+    infinitely_good: ([[0.0, 0.0]], False, "payoffs are not finite in part of the box, as at"),
     flat: (ALL, False, "1 place, up to 0.031 of the range wide"),
     public_good: (LINE, False, "1 place"),
     tied: (TIES, False, "neither proved nor refuted: 4 first-order points"),

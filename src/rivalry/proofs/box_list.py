@@ -139,7 +139,8 @@ def _reason(
         boxes, place_count = count_text(len(low), "box", "boxes"), count_text(places, "place")
         parts.append(f"undecided: {boxes} in {place_count}, up to {wide:.2g} of the range wide")
         if (undefined := _undefined(game, at, low, high)) is not None:
-            parts.append(f"payoffs are not finite at {strategy_in_words(undefined)}")
+            where = strategy_in_words(undefined)
+            parts.insert(0, f"payoffs are not finite in part of the box, as at {where}")
         elif (jump := _jump(game, at, low, high)) is not None:
             parts.append(f"payoffs jump at {strategy_in_words(jump)}")
     if unjudged:
