@@ -480,14 +480,11 @@ def test_a_single_player_has_other_choices_and_no_rivals() -> None:
         own = {"profile": [[0.5]], "regret": [0.0], "bound": [0.02], "payoff": [1.0], "at_stake": [10.0]}
         return result(claim, **(own | values))
 
-    assert (
-        said(swept([alone("equilibrium")]))
-        == "It is an equilibrium; no other choice gives more by over 0.02."
-    )
+    assert said(swept([alone("equilibrium")])) == "It is a maximum; no other choice gives more by over 0.02."
     exact = said(swept([alone("equilibrium", bound=[0.0])]))
-    assert exact == "It is an equilibrium; no other choice gives more."
+    assert exact == "It is a maximum; no other choice gives more."
     refuted = said(swept([alone("not an equilibrium", regret=[0.3], bound=[0.3])]))
-    assert refuted == "It is not an equilibrium: the player could gain 0.3 and no gain exceeds 0.3."
+    assert refuted == "It is not a maximum: the player could gain 0.3 and no gain exceeds 0.3."
     led = study(game={"family": "market", "stages": [[0], [1]]})  # of the leader alone
     assert said(swept([alone("equilibrium")]), led).endswith("no player can gain more than 0.02.")
 

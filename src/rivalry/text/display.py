@@ -521,9 +521,14 @@ def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str
         return f"exactly {alone}{count_text(sets, 'set')} of equilibria, proved"
     if complete:
         return f"{text}, proved"
+    if sets and "isolated_count" in record:  # the list has ends of sets too
+        number = int(record["isolated_count"][1])
+        alone = f"{count_text(number, 'isolated equilibrium', 'isolated equilibria')} and " * (number > 0)
+        text = f"at least {alone}{count_text(sets, 'set')} of equilibria"
+    elif sets:
+        text += f"; {count_text(sets, 'place has', 'places have')} a set of equilibria"
     known = sets_in_words(record) if sets else []
     places = sum(words not in known for words in undecided_in_words(record))
-    text += f"; {count_text(sets, 'place has', 'places have')} a set of equilibria" if sets else ""
     if places:
         return f"{text}; {count_text(places, 'place')} {'is' if places == 1 else 'are'} undecided"
     return text if sets else f"{text}; the list may lack some"

@@ -129,7 +129,7 @@ class Answer:
         lists = lists[: MOST - 1 - len(decided)]
         lead = lead[: MOST - 1 - len(lists) - len(decided)]
         if name := self._beside_lists:
-            texts = {one.text: f"By {name}, {lowered(one.text)}" for one in lead if name not in one.text}
+            texts = {one.text: f"For {name}, {lowered(one.text)}" for one in lead if name not in one.text}
             lead = [one._replace(text=texts.get(one.text, one.text)) for one in lead]
         events = any(one.events for one in self.points)
         first_lists = HOW_MANY.match(self.question) or (events and asks_in(self.study) == "where")
@@ -141,7 +141,8 @@ class Answer:
         methods = dict.fromkeys(one.algorithm for one in self.points)
         listing = {one.algorithm for one in self.points if one.counts_text}
         names = [Words(self.study).method(name) for name in methods if name not in listing]
-        return names[0] if listing and len(names) == 1 else ""
+        asked = (self.study.get("answer") or {}).get("quantities")  # which may be those of the game
+        return names[0] if listing and len(names) == 1 and not asked else ""
 
     @cached_property
     def figure(self) -> dict[str, Any] | None:

@@ -138,6 +138,7 @@ def on_claims(
     # gains are those of Nash equilibrium: a logit equilibrium leaves some
     logit = bool(concepts) and all("logit" in concept for concept in concepts)
     kind = f"a {concepts[0]}" if nash else f"a{' Nash' if logit else 'n'} equilibrium"
+    kind = "a maximum" if all(one.has_one_player for one in rows) else kind
     at = "at" if noun.endswith("point") else "in"
     only = "The result" if len(asked) < len(found) else "It"
     only = f"The only {noun}" if noun.startswith("certified") else only
@@ -147,6 +148,7 @@ def on_claims(
     if all(sessions) and {"not an equilibrium"} <= set(counts) <= {"equilibrium", "not an equilibrium"}:
         n, total_sessions = map(sum, zip(*sessions, strict=True))
         plural = kind.removeprefix("an ").removeprefix("a ").replace("equilibrium", "equilibria", 1)
+        plural = plural.replace("maximum", "maxima")
         some = f"is {kind}" if n == 1 else f"are {plural}"
         start = f"{n} of {total_sessions} sessions {some}" if n else f"No session is {kind}"
         where = " in the others" * bool(n)
