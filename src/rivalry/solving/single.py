@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 PATH = 512  # most rows of a recorded path; beyond, every second row is dropped and the stride doubles
 HISTORY = 256  # the same for populations: policies are large, and each is evaluated
 SERIES = ("rows", "steps", "times", "residuals")  # of a recorded path, as `path_row` returns them
-CALLER = 6  # level of the caller of `solve`, both with their decorators, in the stack of warnings
+CALLER = 7  # level of the caller of `solve`, both with their decorators, in the stack of warnings
 DONE = "_done"  # steps taken by a learner, in a checkpoint beside the session's own arrays
 
 
