@@ -62,7 +62,8 @@ def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, 
         return None
     title, text, data = found
     if "complete" in record:
-        data["complete"] = bool(record["complete"][1])
+        has_sets = len(record.get("equilibrium_set", ((), []))[1]) > 0
+        data["complete"] = bool(record["complete"][1]) and not has_sets
         data["reason"] = str(record["complete_reason"][1]) if "complete_reason" in record else ""
         count = (
             f"{len(known_equilibria)} equilibrium is"

@@ -451,6 +451,8 @@ def _of_many(own: np.ndarray, pure: list[Mixture], one: bool, asked: str) -> Lis
         record = learner.read(world, session)
         complete = bool(record["complete"][1])
         reason = "" if complete else f"in a subgame {record['complete_reason'][1]}"
+        if len(record.get("equilibrium_set", ((), []))[1]):  # the list has ends of sets alone
+            complete, reason = False, "in a subgame of three or more players some equilibria form sets"
         mixed = [x for x in record["equilibria"][1] if not np.isin(x, (0.0, 1.0)).all()]
     found = [*([] if one else pure)]
     exact = [True] * len(found)
