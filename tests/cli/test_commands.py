@@ -240,10 +240,9 @@ def test_the_remaining_time_is_estimated_from_warm_cells(
     assert capsys.readouterr().err.splitlines() == [
         "runs/x: 0 of 8 cells",
         "runs/x: 1 of 8 cells",
-        "runs/x: 1 of 8 cells",
         "runs/x: 2 of 8 cells, about 1 min left",  # 6 cells of 10 s
         "cell c failed: ValueError: no",
-        "runs/x: 2 of 8 cells, about 1 min left",
+        "runs/x: 3 of 8 cells, about 50 s left",  # 5 cells of 10 s
         "runs/x: 4 of 8 cells, about 1 min left",  # 4 cells of 15 s
     ]
 

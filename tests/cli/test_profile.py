@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from contextlib import redirect_stdout
 from fractions import Fraction
 from io import StringIO
@@ -249,6 +251,8 @@ def test_padded_rows(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_commands_of_the_page_print_what_the_page_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    # programs that cells start find the packages of this process
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     docs = Path(__file__).parents[2] / "docs"
     text = (docs / "howto" / "check_a_solution.md").read_text(encoding="utf-8")
     cells = re.findall(r"^```\{code-cell\}\n(.*?)^```$", text, re.M | re.S)

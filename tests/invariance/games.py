@@ -208,6 +208,7 @@ WITHOUT: dict[str, str] = {
     "rllib.ppo": "an optional library learns from draws",
     "rllib.sac": "an optional library learns from draws",
     "simulation": POPULATION,
+    "subgame_perfect_equilibria": "needs a game in extensive form; no row yet",
 }
 
 

@@ -194,7 +194,8 @@ def _step(low: float, high: float, steps: int, taken: int) -> float:
 def _explored(code: int, low: float, high: float, step: int, steps: int, players: int) -> float:
     """The probability of exploring, as learners take it."""
     found = np.zeros(players)
-    learn.explore(code, np.full(players, low), np.full(players, high), step, steps, found)
+    kinds = np.full(players, code)
+    learn.explore(kinds, np.full(players, low), np.full(players, high), step, steps, found)
     return float(found[0])
 
 

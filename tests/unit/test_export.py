@@ -229,7 +229,7 @@ def test_parquet_without_its_library_is_refused_in_one_line(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rivalry.lab.export.find_spec", lambda name: None)
-    with pytest.raises(StoreError, match=r"^--to parquet: needs PyArrow; pip install '.*\[parquet\]'$"):
+    with pytest.raises(StoreError, match=r"^--to parquet: needs PyArrow; pip install '.*\[parquet\]'"):
         export(run, "parquet", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

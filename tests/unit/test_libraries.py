@@ -159,8 +159,8 @@ def test_other_objects_are_refused(convert: Any, message: str) -> None:
     ("library", "convert", "message"),
     [
         ("nashpy", to_nashpy, 'Nashpy is not installed: pip install "nashpy'),
-        ("quantecon", to_quantecon, r"QuantEcon is not installed: pip install '.*\[quantecon\]'$"),
-        ("quantecon", from_quantecon, r"QuantEcon is not installed: pip install '.*\[quantecon\]'$"),
+        ("quantecon", to_quantecon, r"QuantEcon is not installed: pip install '.*\[quantecon\]'"),
+        ("quantecon", from_quantecon, r"QuantEcon is not installed: pip install '.*\[quantecon\]'"),
     ],
 )
 def test_an_absent_library_is_named_with_how_to_install_it(

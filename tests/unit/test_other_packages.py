@@ -150,6 +150,8 @@ def _(folder: Path) -> None:
     tree = rv.interop.read_extensive(TREES / "poker.efg")
     value = rv.solve(tree, rv.methods.LinearProgramme()).data.game_value.item()
     np.testing.assert_allclose(value, found.payoff[0])
+    plans = rv.solve(tree, rv.methods.SubgamePerfectEquilibria())
+    np.testing.assert_allclose(plans.payoff, found.payoff)
 
 
 @check("extensive form", "Gambit")

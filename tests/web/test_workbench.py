@@ -529,7 +529,7 @@ def test_form_writes_into_tables_of_a_method(client: Client) -> None:
     study = STUDY.replace("mixed_equilibria", "repeated_q_learning")
     shown = client.get("/api/schema?family=matrix&kinds=repeated_q_learning").json()
     keys = {row["name"]: row for row in shown["methods"]["repeated_q_learning"]["keys"]}
-    assert keys["exploration.kind"]["schema"]["enum"] == ["greedy", "softmax"]
+    assert keys["exploration.kind"]["schema"]["enum"] == ["greedy", "softmax", "ucb"]
     assert keys["stopping.max_periods"]["schema"]["minimum"] == 1
     assert "exploration.end" not in keys
     changes = [

@@ -176,7 +176,7 @@ def show(
     ],
     json: Json = False,
 ) -> int:
-    """Show a study, the answer of a run, a game, method or plot, or a class in a file.
+    """Show a study, an answer, a game, a method, a plot or a class.
 
     Parameters are listed with units, defaults and bounds. `plots.NAME` is a plot whose name is that of a
     game or study too.
@@ -422,7 +422,7 @@ def certify(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Recompute certificates of a run, or certify a policy or the profiles of a file.
+    """Recompute certificates of a run, or certify a file of strategies.
 
     Stored cells do not change.
     """
@@ -458,7 +458,7 @@ def cite(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Print BibTeX of the package, and of the source of a study or a run."""
+    """Print BibTeX of the package and of a source."""
     from datetime import date
 
     from rivalry.lab.citation import bibtex, bibtex_of_run

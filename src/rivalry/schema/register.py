@@ -42,7 +42,7 @@ OPTIONAL = {
         "simulation social_traces street_map"
     ),
     "integrations": "BayesianDesign DQN PPO SAC bayesian_design ray rllib.dqn rllib.ppo rllib.sac slurm",
-    "interop": "EnvironmentQLearning",
+    "interop": "EnvironmentQLearning games_of_file read_profiles rounding_of",
     "living": "Run.explore Solution.explore figures_of_report freeze",
     "web": "open",
 }
