@@ -195,7 +195,7 @@ def test_one_population_takes_one_strategy_as_a_start() -> None:
     alone, both = (rv.solve(game, method, start=start) for start in ([0.3, 0.7], [[0.3, 0.7]] * 2))
     assert alone.profile.values.tolist() == both.profile.values.tolist()
     begun = rv.trace(game, method, start=np.array([0.3, 0.7]), steps=0)
-    assert begun.profile.values[0].tolist() == [[0.3, 0.7]] * 2
+    assert begun.path.values[0].tolist() == [[0.3, 0.7]] * 2
     swept = rv.sweep(game, {"method.start": [[0.3, 0.7], [0.6, 0.4]]}, method)
     assert swept.profile.values[0] == pytest.approx(both.profile.values, abs=1e-9)
     with pytest.raises(ValueError, match=r"start: shape \(2, 3\) must be \(2, 2\)"):

@@ -192,8 +192,8 @@ def _with_proof(game: Game, x: Any, result: Certificate) -> Certificate:
         return result
     try:
         radius, reason = equilibrium_near(game, np.asarray(x))
-        if radius is None and len(x) == 1:
-            radius = maximum_near(game, np.asarray(x))
+        if radius is None and len(x) == 1 and (distance := maximum_near(game, np.asarray(x))) is not None:
+            radius, reason = distance, ""
     except Unsupported as error:
         radius, reason = None, str(error)
     if radius is not None and reason:
