@@ -161,11 +161,9 @@ class ComparativeStatics(BaseLearner):
         taken = 0
         while taken < steps and session["done"][0] < STAGES:
             if session["done"][0] == 0:
-                start = reparametrisation.unconstrain(world.game, put(session["profile"]))
-                flat = unconstrained_game(world.game)
-                found = equilibrium_from(flat, start, points=self.points)
-                session["profile"] = np.asarray(reparametrisation.constrain(world.game, found.profile))
-                session["status"] = np.asarray(found.status, dtype="U15")
+                end = equilibrium_from(world.game, put(session["profile"]), points=self.points)
+                session["profile"] = np.asarray(end.profile)
+                session["status"] = np.asarray(end.status, dtype="U15")
             elif str(session["status"]) == "converged":
                 _solve_neighbours(world, session)
             session["done"][0] += 1

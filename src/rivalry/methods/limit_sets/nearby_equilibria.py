@@ -8,8 +8,10 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
+from rivalry.certificates.stake import measured
 from rivalry.core.game import Game
 from rivalry.core.method import ENDINGS, BaseMethod, take_step
+from rivalry.core.oracles import payoff_scale
 from rivalry.core.reparametrisation import constrain, unconstrain, unconstrained_game
 from rivalry.core.space import Profile, Space, width
 from rivalry.methods.dynamics.best_response import BestResponse
@@ -61,32 +63,37 @@ def _steps(
 def equilibrium_from(game: Game, start: Profile, *, points: int = 201) -> Reached:
     """Return the end of sequential best responses from ``start``, refined by Newton steps.
 
-    ``rounds`` is the largest number of rounds, ``points`` the size of each player's search grid. Where no
-    root of the own gradients is near the end, as with kinked payoffs, the end is returned unrefined. Only a
-    certificate says whether the profile is an equilibrium.
+    ``points`` is the size of each player's search grid. Starts and ends are amounts; the search is in the
+    coordinates of `unconstrained_game`. Where no root of the own gradients is near the end, as with kinked
+    payoffs, the end is returned unrefined. Only a certificate says whether the profile is an equilibrium.
     """
-    responses = run_to_end(game, BestResponse(points=points), start, tol=GAIN, budget=ROUNDS)
-    root = root_near(game, responses.profile) if responses.status == "converged" else None
-    return responses if root is None else responses._replace(profile=root)
+    if not payoff_scale.knows(game):  # gains are compared with `GAIN` in units of payoff otherwise
+        (game,) = measured([game], np.asarray(start)[None])
+    flat = unconstrained_game(game)
+    begin = flat.space.project(unconstrain(game, put(start)))
+    responses = run_to_end(flat, BestResponse(points=points), begin, tol=GAIN, budget=ROUNDS)
+    root = root_near(flat, responses.profile) if responses.status == "converged" else None
+    end = responses.profile if root is None else root
+    return responses._replace(profile=constrain(game, end))
 
 
 def ends_from(game: Game, starts: np.ndarray, *, points: int) -> list[np.ndarray]:
     """Return the distinct ends of `equilibrium_from`, ``[player axis]`` each, the first found first.
 
-    Starts [start player axis] and profiles are amounts; where the space is curved, everything between is in
-    its search coordinates. Ends that are not finite are left out.
+    Starts [start player axis] and profiles are amounts. Ends that are not finite are left out.
     """
-    flat = unconstrained_game(game)
-    wide = np.asarray(width(flat.space))
+    wide = np.asarray(width(unconstrained_game(game).space))
     ends: list[np.ndarray] = []
+    places: list[np.ndarray] = []
     for start in starts:
-        begin = flat.space.project(unconstrain(game, put(start)))
-        end = np.asarray(equilibrium_from(flat, begin, points=points).profile)
+        end = equilibrium_from(game, start, points=points).profile
         # in the coordinates of the search, where amounts of different orders of magnitude are comparable
-        known = any(np.max(np.abs(end - other) / wide) <= SAME_END for other in ends)
-        if np.all(np.isfinite(end)) and not known:
-            ends.append(end)
-    return [np.asarray(constrain(game, put(end))) for end in ends]
+        place = np.asarray(unconstrain(game, put(end)))
+        known = any(np.max(np.abs(place - other) / wide) <= SAME_END for other in places)
+        if np.all(np.isfinite(place)) and not known:
+            ends.append(np.asarray(end))
+            places.append(place)
+    return ends
 
 
 def random_starts(
