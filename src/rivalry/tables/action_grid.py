@@ -58,8 +58,8 @@ def grid_points(space: Any, action_grid: ActionGrid) -> np.ndarray:
     else:
         rows = _own(action_grid, players, axes)
         _inside(space, rows)
-    most = max(len(row) for row in rows)
-    full = np.full((players, most, axes), np.nan)
+    widest = max(len(row) for row in rows)
+    full = np.full((players, widest, axes), np.nan)
     for player, row in enumerate(rows):
         full[player, : len(row)] = row
     return full
@@ -81,15 +81,15 @@ def _grid(space: object, player: int, count: int) -> np.ndarray:
 
 def _own(action_grid: Any, players: int, axes: int) -> list[np.ndarray]:
     """Return explicit grid points, ``[action axis]`` per player."""
-    each = list(action_grid)
-    single = all(np.shape(row) in ((), (axes,)) for row in each)  # [action axis]: for all players
-    given = [each] * players if single and np.ndim(each[:1]) <= 2 else each
-    if len(given) != players:
+    rows = list(action_grid)
+    single = all(np.shape(row) in ((), (axes,)) for row in rows)  # [action axis]: for all players
+    grids = [rows] * players if single and np.ndim(rows[:1]) <= 2 else rows
+    if len(grids) != players:
         raise ValueError(
-            f"action_grid: {len(given)} lists for {players} players; must be one for all, or one each"
+            f"action_grid: {len(grids)} lists for {players} players; must be one for all, or one each"
         )
-    rows = []
-    for player, row in enumerate(given):
+    grid = []
+    for player, row in enumerate(grids):
         try:
             array = np.asarray(row, dtype=float)
         except (TypeError, ValueError):
@@ -99,8 +99,8 @@ def _own(action_grid: Any, players: int, axes: int) -> list[np.ndarray]:
             raise ValueError(f"action_grid[{player}]: shape {array.shape} must be (actions, {axes})")
         if len(array) < 2:
             raise ValueError(f"action_grid[{player}]: {len(array)} given; must be at least 2")
-        rows.append(array)
-    return rows
+        grid.append(array)
+    return grid
 
 
 def _inside(space: Any, rows: list[np.ndarray]) -> None:
@@ -111,15 +111,15 @@ def _inside(space: Any, rows: list[np.ndarray]) -> None:
         space.check(profile, f"action_grid, point {action}")
 
 
-def check_rising(found: np.ndarray) -> None:
+def check_rising(points: np.ndarray) -> None:
     """Raise `ValueError`, naming the player, unless every player's points on a line strictly increase.
 
     ``found`` is ``[player action axis]`` with one axis, padded with NaN.
     """
-    for player, rows in enumerate(found):
-        there = rows[~np.isnan(rows[:, 0]), 0]
-        if np.any(np.diff(there) <= 0):
-            raise ValueError(f"action_grid[{player}]: {there.tolist()} must rise, none named twice")
+    for player, rows in enumerate(points):
+        levels = rows[~np.isnan(rows[:, 0]), 0]
+        if np.any(np.diff(levels) <= 0):
+            raise ValueError(f"action_grid[{player}]: {levels.tolist()} must rise, none named twice")
 
 
 def moves_between(space: object, action_grid: ActionGrid, found: np.ndarray) -> np.ndarray:
@@ -151,8 +151,8 @@ def moves_between(space: object, action_grid: ActionGrid, found: np.ndarray) -> 
     else:
         tables = [_steps((int(action_grid),) * found.shape[2])] * len(found)
     # every padded move leads to the standing action itself
-    most = max(table.shape[1] for table in tables)
-    moves = np.tile(np.arange(found.shape[1], dtype=np.int64)[:, None], (len(tables), 1, most))
+    widest = max(table.shape[1] for table in tables)
+    moves = np.tile(np.arange(found.shape[1], dtype=np.int64)[:, None], (len(tables), 1, widest))
     for player, table in enumerate(tables):
         moves[player, : len(table), : table.shape[1]] = table
     return moves
@@ -185,9 +185,9 @@ def _transfers(corners: int, steps: int) -> np.ndarray:
     """Return the moves on a lattice of the simplex, ``[standing move]``; who has nothing to give stays."""
     lattice = simplex_lattice(corners, steps)
     number = {tuple(row): k for k, row in enumerate(lattice.tolist())}
-    there = (lattice[:, None] + simplex_moves(corners)).tolist()
+    targets = (lattice[:, None] + simplex_moves(corners)).tolist()
     # a transfer that leaves the lattice has no number: the point stays
-    return np.array([[number.get(tuple(row), k) for row in rows] for k, rows in enumerate(there)])
+    return np.array([[number.get(tuple(row), k) for row in rows] for k, rows in enumerate(targets)])
 
 
 def are_levels(action_grid: object) -> bool:
@@ -260,9 +260,9 @@ def axis_levels(space: Any, action_grid: Any) -> list[list[np.ndarray]]:
         raise ValueError(
             f"action_grid: {len(action_grid)} tables for {axes} axes; must be one for all, or one per axis"
         )
-    each = [action_grid] * axes if isinstance(action_grid, Mapping) else action_grid
-    lines = [_lines(table, axis, players, axes) for axis, table in enumerate(each)]
-    return [list(own) for own in zip(*lines, strict=True)]
+    grids = [action_grid] * axes if isinstance(action_grid, Mapping) else action_grid
+    lines = [_lines(table, axis, players, axes) for axis, table in enumerate(grids)]
+    return [list(axes_levels) for axes_levels in zip(*lines, strict=True)]
 
 
 def span(lines: list[np.ndarray]) -> np.ndarray:
@@ -288,19 +288,24 @@ def _check_ends(name: str, table: Any, kind: str) -> None:
 def _numbers(name: str, value: object) -> np.ndarray:
     """Return a finite number, or a list of them, as an array."""
     try:
-        found = np.asarray(value, dtype=float)
+        numbers = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
-        found = np.asarray(np.nan)
-    if isinstance(value, bool | str) or found.ndim > 1 or not found.size or not np.all(np.isfinite(found)):
+        numbers = np.asarray(np.nan)
+    if (
+        isinstance(value, bool | str)
+        or numbers.ndim > 1
+        or not numbers.size
+        or not np.all(np.isfinite(numbers))
+    ):
         raise ValueError(f"{name}: {value!r} must be a finite number, or one per player")
-    return found
+    return numbers
 
 
 def _lists(name: str, value: Any) -> list[np.ndarray]:
     """Return explicit levels: one list, or several."""
     nested = isinstance(value, list | tuple | np.ndarray) and all(np.ndim(row) == 1 for row in value)
     rows = list(value) if nested and len(value) else [value]
-    found = []
+    lines = []
     for row in rows:
         try:
             line = np.asarray(row, dtype=float)
@@ -308,8 +313,8 @@ def _lists(name: str, value: Any) -> list[np.ndarray]:
             raise ValueError(f"{name}: {value!r} must be a list of numbers, or one list per axis") from None
         if line.ndim != 1 or not line.size or not np.all(np.isfinite(line)) or np.any(np.diff(line) <= 0):
             raise ValueError(f"{name}: {row!r} must be finite numbers that rise")
-        found.append(line)
-    return found
+        lines.append(line)
+    return lines
 
 
 def _lines(table: Any, axis: int, players: int, axes: int) -> list[np.ndarray]:

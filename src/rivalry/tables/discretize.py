@@ -93,15 +93,15 @@ def tabulate(
             f"game: {type(game).__name__} has no payoffs to tabulate; environments take EnvironmentQLearning"
         )
     action_grid = own_levels(game, action_grid)
-    found = grid_points(game.space, action_grid)
-    sizes = action_counts(found)
+    points = grid_points(game.space, action_grid)
+    sizes = action_counts(points)
     # Python integers: the number of joint actions may exceed 64 bits
     need = 8 * len(sizes) * int(np.prod(sizes.astype(object)))
     large = f"a table of {need} bytes is above max_table_bytes, {max_table_bytes}"
     contest = NO_CONTEST
     if oracles.to_contest.knows(game):
         # influence is computed for padded rows too, so these repeat the first point
-        terms = oracles.to_contest(game, np.where(np.isnan(found), found[:, :1], found))
+        terms = oracles.to_contest(game, np.where(np.isnan(points), points[:, :1], points))
         if need > max_table_bytes:
             warnings.warn(f"payoffs are summed when needed: {large}", stacklevel=2)
             contest, payoff = terms, np.zeros((0, len(sizes), 0))
@@ -110,11 +110,11 @@ def tabulate(
     elif need > max_table_bytes:
         raise ValueError(f"action_grid: {large}; take fewer")
     else:
-        payoff = np.ascontiguousarray(values_at(_payoffs_at, game, found, sizes).T[None])
-    _refuse_nan(game, payoff, found, sizes)
-    _refuse_nobody(game, contest, found)
-    moves = moves_between(game.space, action_grid, found) if walk else np.zeros((0, 0, 0), dtype=np.int64)
-    return Tabulated(_turns(payoff, sizes, moves, observation, play), found, _swaps(game, found), contest)
+        payoff = np.ascontiguousarray(values_at(_payoffs_at, game, points, sizes).T[None])
+    _refuse_nan(game, payoff, points, sizes)
+    _refuse_nobody(game, contest, points)
+    moves = moves_between(game.space, action_grid, points) if walk else np.zeros((0, 0, 0), dtype=np.int64)
+    return Tabulated(_turns(payoff, sizes, moves, observation, play), points, _swaps(game, points), contest)
 
 
 def own_levels(game: object, action_grid: ActionGrid) -> ActionGrid:
@@ -122,8 +122,8 @@ def own_levels(game: object, action_grid: ActionGrid) -> ActionGrid:
     if isinstance(action_grid, int | np.integer) and not isinstance(action_grid, bool):
         if oracles.action_levels.knows(game) and action_grid < 2:
             raise ValueError(f"action_grid: {action_grid} must be at least 2")
-        found: ActionGrid = oracles.action_levels(game, int(action_grid))
-        return found
+        levels: ActionGrid = oracles.action_levels(game, int(action_grid))
+        return levels
     return action_grid
 
 
@@ -165,7 +165,9 @@ def _swaps(game: object, action_grid: np.ndarray) -> np.ndarray:
     first: dict[tuple[int, bytes], int] = {}
     # without -0.0, which has other bytes
     rows = zip(exchangeable_labels(game).tolist(), action_grid + 0.0, strict=True)
-    return np.array([first.setdefault((kind, row.tobytes()), who) for who, (kind, row) in enumerate(rows)])
+    return np.array(
+        [first.setdefault((kind, row.tobytes()), player) for player, (kind, row) in enumerate(rows)]
+    )
 
 
 def _by_contest(contest: object, sizes: np.ndarray) -> np.ndarray:
@@ -193,11 +195,11 @@ def values_at(answer: object, game: object, action_grid: np.ndarray, sizes: np.n
     """
     joint = int(np.prod(sizes))
     chunk = min(CHUNK, joint)
-    given, parts = put(np.nan_to_num(action_grid)), []
+    points, parts = put(np.nan_to_num(action_grid)), []
     for first in range(0, joint, chunk):
         begin = min(first, joint - chunk)  # the last chunk overlaps: one shape, one program
-        found = _chunk(answer, game, given, tuple(sizes.tolist()), chunk, put(begin))
-        parts.append(jax.tree.map(lambda leaf, skip=first - begin: np.asarray(leaf)[skip:], found))
+        values = _chunk(answer, game, points, tuple(sizes.tolist()), chunk, put(begin))
+        parts.append(jax.tree.map(lambda leaf, skip=first - begin: np.asarray(leaf)[skip:], values))
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 

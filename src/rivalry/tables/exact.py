@@ -32,13 +32,13 @@ def payoffs(tabulated: Tabulated, actions: object) -> np.ndarray:
     joint = joint_actions(tabulated, actions)
     rows = joint.reshape(-1, len(tables.sizes))
     if tables.payoff.size:
-        found = tables.payoff[0].T[np.ravel_multi_index(tuple(rows.T), tuple(tables.sizes))]
+        values = tables.payoff[0].T[np.ravel_multi_index(tuple(rows.T), tuple(tables.sizes))]
     else:
         from rivalry.tables.kernels import contests
 
-        found = np.zeros(rows.shape)
-        contests.pay_many(tabulated.contest, rows, found)
-    return np.asarray(found.reshape(joint.shape))
+        values = np.zeros(rows.shape)
+        contests.pay_many(tabulated.contest, rows, values)
+    return np.asarray(values.reshape(joint.shape))
 
 
 def regrets(tabulated: Tabulated, actions: object) -> np.ndarray:
@@ -51,15 +51,15 @@ def regrets(tabulated: Tabulated, actions: object) -> np.ndarray:
     >>> regrets(tabulate(rv.games.matrix("prisoners_dilemma")), [0, 1]).tolist()
     [1.0, 0.0]
     """
-    here = joint_actions(tabulated, actions)
-    if here.ndim != 1:
-        raise ValueError(f"actions: shape {here.shape} must be ({len(tabulated.tables.sizes)},)")
-    gains = np.zeros(len(here))
+    current = joint_actions(tabulated, actions)
+    if current.ndim != 1:
+        raise ValueError(f"actions: shape {current.shape} must be ({len(tabulated.tables.sizes)},)")
+    gains = np.zeros(len(current))
     for player, size in enumerate(tabulated.tables.sizes):
-        rows = np.repeat(here[None], size, axis=0)
+        rows = np.repeat(current[None], size, axis=0)
         rows[:, player] = np.arange(size)
         pays = payoffs(tabulated, rows)[:, player]
-        gains[player] = pays.max() - pays[here[player]]
+        gains[player] = pays.max() - pays[current[player]]
     return gains
 
 
@@ -86,24 +86,26 @@ def equilibria(tabulated: Tabulated, *, most: int = MOST_JOINT) -> np.ndarray:
     before = _before(tabulated)
     if not tables.payoff.size:
         return _summed_equilibria(tabulated, before, most)
-    found = np.argwhere(pure_equilibria(stateless_tables(tables)))
+    profiles = np.argwhere(pure_equilibria(stateless_tables(tables)))
     later = np.flatnonzero(before >= 0)
-    return found[np.all(found[:, later] >= found[:, before[later]], axis=1)]
+    return profiles[np.all(profiles[:, later] >= profiles[:, before[later]], axis=1)]
 
 
 def pure_equilibria(tables: np.ndarray) -> np.ndarray:
     """Return whether a joint action is a pure equilibrium of ``tables [player action_0 ..]``,
     ``[action_0 ..]``.
     """
-    return np.asarray(np.logical_and.reduce([best_responses(tables, who) for who in range(len(tables))]))
+    return np.asarray(
+        np.logical_and.reduce([best_responses(tables, player) for player in range(len(tables))])
+    )
 
 
 def best_responses(tables: np.ndarray, player: int) -> np.ndarray:
     """Return whether the player's own action is a best response, for every joint action."""
-    own = tables[player]
-    top = own.max(axis=player, keepdims=True)
+    table = tables[player]
+    top = table.max(axis=player, keepdims=True)
     # payoffs that differ by rounding alone are ties: strict comparison would lose equilibria of scaled games
-    return np.asarray(own >= top - equal_within(top))
+    return np.asarray(table >= top - equal_within(top))
 
 
 def largest_payoff(tabulated: Tabulated, *, most: int = MOST_JOINT) -> float:
@@ -127,15 +129,15 @@ def joint_actions(tabulated: Tabulated, actions: object) -> np.ndarray:
     Raises `ValueError` for unknown actions and other shapes.
     """
     sizes = tabulated.tables.sizes
-    found = np.asarray(actions)
-    if found.ndim == 0 or found.shape[-1] != len(sizes) or found.dtype.kind not in "iu":
+    array = np.asarray(actions)
+    if array.ndim == 0 or array.shape[-1] != len(sizes) or array.dtype.kind not in "iu":
         raise ValueError(f"actions: {actions!r} must be whole numbers, one for each of {len(sizes)} players")
-    wrong = np.argwhere((found < 0) | (found >= sizes))
+    wrong = np.argwhere((array < 0) | (array >= sizes))
     if wrong.size:
         player = wrong[0][-1]
-        value = found[tuple(wrong[0])]
+        value = array[tuple(wrong[0])]
         raise ValueError(f"actions: player {player} at {value}; must be in 0..{sizes[player] - 1}")
-    return found.astype(np.int64)
+    return array.astype(np.int64)
 
 
 def one_nature(tabulated: Tabulated) -> FiniteGame:
@@ -153,12 +155,12 @@ def _summed_equilibria(tabulated: Tabulated, before: np.ndarray, most: int) -> n
     sizes, contest = tabulated.tables.sizes, tabulated.contest
     # payoffs lie between minus the largest cost and the sum of the weights, which sets their scale
     tie = TIE * float(contest.weights.sum() + np.abs(contest.cost).max())
-    found, count = np.zeros((0, len(sizes)), dtype=np.int64), 64
+    rows, count = np.zeros((0, len(sizes)), dtype=np.int64), 64
     # the count is right beyond the end of the array too: a second pass has a row for each
-    while count > len(found):
-        found = np.zeros((count, len(sizes)), dtype=np.int64)
-        count = contests.equilibria(contest, sizes, before, tie, found)
-    return found[:count]
+    while count > len(rows):
+        rows = np.zeros((count, len(sizes)), dtype=np.int64)
+        count = contests.equilibria(contest, sizes, before, tie, rows)
+    return rows[:count]
 
 
 def _before(tabulated: Tabulated) -> np.ndarray:

@@ -73,13 +73,13 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
     refuse_slots(tables, nature=False, most=1)
     begin = joint_actions(tabulated, start)
     moves = checked_policies(tables, policies)
-    given = (tables.order, moves, tables.action_map, tables.sizes, tables.observation_slots)
+    arrays = (tables.order, moves, tables.action_map, tables.sizes, tables.observation_slots)
     players, turns, again = len(tables.sizes), 16, np.zeros(0, dtype=np.int64)
     while not again.size:  # as many turns as show one joint action twice
         turns *= 4
         path = np.zeros((turns, players), dtype=np.int64)
         stood = np.zeros((turns, players, players), dtype=np.int64)
-        best_response.follow(begin, *given, path, stood)
+        best_response.follow(begin, *arrays, path, stood)
         first, number = distinct(path, tables.sizes)
         before = first[number]
         again = np.flatnonzero(before < np.arange(turns))
@@ -109,26 +109,28 @@ def in_turn(tabulated: Tabulated) -> Tabulated:
 def states(tables: FiniteGame) -> np.ndarray:
     """Return the number of states that each player distinguishes, ``[player]``."""
     sizes = observed_sizes(tables)
-    found = [prod(sizes[who] for who, _ in slots) for slots in slots_of(tables)]
-    if max(found) > MOST_COUNTED:
-        raise ValueError(f"game: {max(found):.3g} states a player; must be at most {MOST_COUNTED:.3g}")
-    return np.array(found, dtype=np.int64)
+    counts = [prod(sizes[source] for source, _ in slots) for slots in slots_of(tables)]
+    if max(counts) > MOST_COUNTED:
+        raise ValueError(f"game: {max(counts):.3g} states a player; must be at most {MOST_COUNTED:.3g}")
+    return np.array(counts, dtype=np.int64)
 
 
 def slots_of(tables: FiniteGame) -> list[list[tuple[int, int]]]:
     """Return every player's observation slots ``(who, ago)``, without the padding."""
-    return [[(who, ago) for who, ago in slots if who >= 0] for slots in tables.observation_slots.tolist()]
+    return [
+        [(source, ago) for source, ago in slots if source >= 0] for slots in tables.observation_slots.tolist()
+    ]
 
 
 def refuse_slots(tables: FiniteGame, *, nature: bool, most: float = inf) -> None:
     """Raise `ValueError` for players that observe a signal, ``nature`` or more than ``most`` rounds back."""
     players = len(tables.sizes)
     for player, slots in enumerate(slots_of(tables)):
-        for who, ago in slots:
-            if who > players or (who == players and not nature):
-                what = "nature" if who == players else "a signal"
+        for source, ago in slots:
+            if source > players or (source == players and not nature):
+                observed = "nature" if source == players else "a signal"
                 rule = f"must be actions{' or nature' * nature} here (RepeatedQLearning takes signals)"
-                raise ValueError(f"observation_slots: player {player} observes {what}; {rule}")
+                raise ValueError(f"observation_slots: player {player} observes {observed}; {rule}")
             if ago > most:
                 words = f"player {player} looks {ago} rounds back; must be at most {most}"
                 raise ValueError(f"observation_slots: {words}")
@@ -153,19 +155,19 @@ def checked_policies(tables: FiniteGame, policies: object, *, sessions: bool = F
 
     Raises `ValueError` for invalid moves.
     """
-    found = np.asarray(policies)
-    needed, most = states(tables), choices(tables)
-    fits = found.ndim == 2 + sessions and found.shape[-2] == len(needed) and found.shape[-1] >= needed.max()
-    if not fits or found.dtype.kind not in "iu":
+    array = np.asarray(policies)
+    needed, actions = states(tables), choices(tables)
+    fits = array.ndim == 2 + sessions and array.shape[-2] == len(needed) and array.shape[-1] >= needed.max()
+    if not fits or array.dtype.kind not in "iu":
         wanted = f"({'sessions, ' if sessions else ''}{len(needed)}, {needed.max()})"
-        raise ValueError(f"policies: {found.dtype} of shape {found.shape} must be whole numbers, {wanted}")
-    there = np.arange(found.shape[-1]) < needed[:, None]
-    wrong = np.argwhere(there & ((found < 0) | (found >= most[:, None])))
+        raise ValueError(f"policies: {array.dtype} of shape {array.shape} must be whole numbers, {wanted}")
+    used = np.arange(array.shape[-1]) < needed[:, None]
+    wrong = np.argwhere(used & ((array < 0) | (array >= actions[:, None])))
     if wrong.size:
         where = "".join(f"[{k}]" for k in wrong[0])
-        move = found[tuple(wrong[0])]
-        raise ValueError(f"policies{where}: move {move} must be in 0..{most[wrong[0][-2]] - 1}")
-    return np.array(found, dtype=np.int64, order="C")
+        move = array[tuple(wrong[0])]
+        raise ValueError(f"policies{where}: move {move} must be in 0..{actions[wrong[0][-2]] - 1}")
+    return np.array(array, dtype=np.int64, order="C")
 
 
 def memory_policy(
@@ -205,10 +207,10 @@ def memory_policy(
     [0, 0, 1, 1]
     """
     number_of("player", player, len(tables.sizes))
-    sizes, most = observed_sizes(tables), int(choices(tables)[player])
+    sizes, actions = observed_sizes(tables), int(choices(tables)[player])
     slots = slots_of(tables)[player]
     moves = np.empty(int(states(tables)[player]), dtype=np.int64)
-    for state, content in enumerate(np.ndindex(*(sizes[who] for who, _ in slots))):
+    for state, content in enumerate(np.ndindex(*(sizes[source] for source, _ in slots))):
         past = dict(zip(slots, content, strict=True))
-        moves[state] = number_of(f"strategy after {past}", strategy(past), most)
+        moves[state] = number_of(f"strategy after {past}", strategy(past), actions)
     return moves

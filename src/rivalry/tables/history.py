@@ -71,18 +71,20 @@ class Whole(NamedTuple):
         >>> whole_states(tables).number([[[1, 0]], [[1, 1]]]).tolist()
         [2, 3]
         """
-        found = np.asarray(recent, dtype=np.int64)
+        rounds = np.asarray(recent, dtype=np.int64)
         where = np.asarray(round, dtype=np.int64) * self.natures + np.asarray(nature, dtype=np.int64)
         if np.any((where < 0) | (where >= self.rounds * self.natures)):
             raise ValueError(f"round: {round!r} with nature {nature!r} must be in the game")
         total = where * self.histories
-        for (who, ago), size, stride in zip(self.slots.tolist(), self.sizes, self.strides, strict=True):
-            if found.ndim < 2 or found.shape[-2] < ago or found.shape[-1] <= who:
-                raise ValueError(f"recent: shape {found.shape} must reach {ago} rounds back and column {who}")
-            there = found[..., ago - 1, who]
-            if np.any((there < 0) | (there >= size)):
-                raise ValueError(f"recent: column {who} must be in 0..{size - 1}, {ago} rounds ago")
-            total = total + stride * there
+        for (source, ago), size, stride in zip(self.slots.tolist(), self.sizes, self.strides, strict=True):
+            if rounds.ndim < 2 or rounds.shape[-2] < ago or rounds.shape[-1] <= source:
+                raise ValueError(
+                    f"recent: shape {rounds.shape} must reach {ago} rounds back and column {source}"
+                )
+            actions = rounds[..., ago - 1, source]
+            if np.any((actions < 0) | (actions >= size)):
+                raise ValueError(f"recent: column {source} must be in 0..{size - 1}, {ago} rounds ago")
+            total = total + stride * actions
         return np.asarray(total)
 
 
@@ -107,7 +109,7 @@ def whole_states(tables: FiniteGame) -> Whole:
     _check(tables)
     players, sizes = len(tables.sizes), observed_sizes(tables)
     slots = _slots(tables)
-    widths = np.array([sizes[who] for who, _ in slots], dtype=np.int64)
+    widths = np.array([sizes[source] for source, _ in slots], dtype=np.int64)
     rounds, natures = len(tables.order), tables.payoff.shape[0]
     # Python integers, as the product may exceed 64 bits
     histories = int(np.prod(widths.astype(object)))
@@ -116,7 +118,9 @@ def whole_states(tables: FiniteGame) -> Whole:
         raise ValueError(f"game: {size} whole states; must be at most {MOST_STATES}")
     strides = _strides_of(widths)
     at = dict(zip(slots, strides.tolist(), strict=True))
-    stands = [(at.get((who, 1), 1), sizes[who] if (who, 1) in at else 0) for who in range(players)]
+    stands = [
+        (at.get((source, 1), 1), sizes[source] if (source, 1) in at else 0) for source in range(players)
+    ]
     seen, now, base = _transitions(tables, at, rounds, natures, histories)
     return Whole(
         slots=np.array(slots, dtype=np.int64).reshape(-1, 2),
@@ -132,7 +136,7 @@ def whole_states(tables: FiniteGame) -> Whole:
         seen=seen,
         now=now,
         base=base,
-        steps=np.array([at.get((who, 1), 0) for who in range(players + 2)], dtype=np.int64),
+        steps=np.array([at.get((source, 1), 0) for source in range(players + 2)], dtype=np.int64),
     )
 
 
@@ -150,11 +154,11 @@ def fixed_play(tables: FiniteGame, policies: object, cycles: Cycles | None = Non
     Raises `ValueError` for invalid policies, for games without full states (`whole_states`), and for
     ``cycles`` of another number of sessions.
     """
-    found = FixedPlay(tables, whole_states(tables), checked_policies(tables, policies, sessions=True))
-    if cycles is not None and len(cycles.state) != len(found.policies):
-        sessions = f"must be of {len(found.policies)}, as policies"
+    play = FixedPlay(tables, whole_states(tables), checked_policies(tables, policies, sessions=True))
+    if cycles is not None and len(cycles.state) != len(play.policies):
+        sessions = f"must be of {len(play.policies)}, as policies"
         raise ValueError(f"cycles: of {len(cycles.state)} sessions; {sessions}")
-    return found
+    return play
 
 
 class Cycles(NamedTuple):
@@ -173,8 +177,8 @@ class Cycles(NamedTuple):
 
     def actions(self, tables: FiniteGame) -> np.ndarray:
         """Return the joint actions as ``[session turn player]``; -1 beyond the length."""
-        each = np.stack(np.unravel_index(np.maximum(self.joint, 0), tuple(tables.sizes)), axis=-1)
-        return np.where(self.joint[..., None] < 0, -1, each)
+        actions = np.stack(np.unravel_index(np.maximum(self.joint, 0), tuple(tables.sizes)), axis=-1)
+        return np.where(self.joint[..., None] < 0, -1, actions)
 
 
 def limit_cycles(tables: FiniteGame, policies: object, start: object) -> Cycles:
@@ -249,7 +253,7 @@ def _check(tables: FiniteGame) -> None:
     for player, slots in enumerate(slots_of(tables)):
         if (signal, 0) in slots:
             raise ValueError(f"observation_slots: player {player} observes the signal of the current round")
-        if any(who == signal for who, _ in slots) and not tables.signal.size:
+        if any(source == signal for source, _ in slots) and not tables.signal.size:
             raise ValueError(f"observation_slots: player {player} observes a signal; the game must have one")
 
 
@@ -258,12 +262,12 @@ def _slots(tables: FiniteGame) -> list[tuple[int, int]]:
     players = len(tables.sizes)
     needed = set()
     for row in tables.order.tolist():
-        needed |= {(who, 1) for who in range(players) if who not in row}
+        needed |= {(source, 1) for source in range(players) if source not in row}
     for round_ in range(len(tables.order)):
         for player in range(players):
             needed |= {slot for slot in seen_slots(tables, round_, player) if slot[1] > 0}
     # what is observed `ago` rounds back is copied from the slots of all later rounds
-    closed = {(who, k) for who, ago in needed for k in range(1, ago + 1)}
+    closed = {(source, k) for source, ago in needed for k in range(1, ago + 1)}
     return sorted(closed, key=lambda slot: (-slot[1], slot[0]))
 
 
@@ -276,7 +280,7 @@ def seen_slots(tables: FiniteGame, round_: int, player: int) -> list[tuple[int, 
     if player not in row:
         return []
     waits = set(range(len(tables.sizes))) - set(row[: row.index(player)])
-    return [(who, 1 if ago == 0 and who in waits else ago) for who, ago in slots_of(tables)[player]]
+    return [(source, 1 if ago == 0 and source in waits else ago) for source, ago in slots_of(tables)[player]]
 
 
 def _transitions(
@@ -290,21 +294,21 @@ def _transitions(
     for round_, player in np.ndindex(rounds, players):
         stride = 1
         # the last slot is the fastest
-        for who, ago in reversed(seen_slots(tables, round_, player)):
+        for source, ago in reversed(seen_slots(tables, round_, player)):
             if ago > 0:
-                seen[player, round_] += stride * (rest // at[who, ago] % sizes[who])
-            elif who == players:
+                seen[player, round_] += stride * (rest // at[source, ago] % sizes[source])
+            elif source == players:
                 seen[player, round_] += stride * nature
             else:
-                now[round_, player, who] += stride
-            stride *= sizes[who]
+                now[round_, player, source] += stride
+            stride *= sizes[source]
     # the round advances, and slots and nature's state age by one round
     base = np.zeros((rounds, natures, histories), dtype=np.int64)
     base += ((np.arange(rounds) + 1) % rounds * natures * histories)[:, None, None]
-    for (who, ago), stride in at.items():
+    for (source, ago), stride in at.items():
         if ago > 1:
-            base += stride * (rest // at[who, ago - 1] % sizes[who])
-        elif who == players:
+            base += stride * (rest // at[source, ago - 1] % sizes[source])
+        elif source == players:
             base += stride * nature
     return seen.reshape(players, -1), now, base.ravel()
 
@@ -324,26 +328,26 @@ def _long_runs(play: FixedPlay, start: np.ndarray) -> Cycles:
     sessions = zip(play.policies, start.tolist(), strict=True)
     chains = [_long_run(play.tables, play.whole, *session) for session in sessions]
     length = np.array([len(state) for state, _, _ in chains], dtype=np.int64)
-    most = int(length.max(initial=0))
-    state, joint = np.full((2, len(chains), most), -1, dtype=np.int64)
-    weight = np.zeros((len(chains), most))
-    for session, found in enumerate(chains):
-        for row, values in zip((state, joint, weight), found, strict=True):
+    longest = int(length.max(initial=0))
+    state, joint = np.full((2, len(chains), longest), -1, dtype=np.int64)
+    weight = np.zeros((len(chains), longest))
+    for session, chain in enumerate(chains):
+        for row, values in zip((state, joint, weight), chain, strict=True):
             row[session, : len(values)] = values
     onset = np.full(len(chains), -1, dtype=np.int64)
     return Cycles(onset, length, _mean_payoff(play, state, joint, weight), joint, state, weight)
 
 
 def _long_run(
-    tables: FiniteGame, whole: Whole, policy: np.ndarray, start: int
+    tables: FiniteGame, states: Whole, policy: np.ndarray, start: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the recurrent states, the joint actions there, and their shares."""
     from rivalry.tables.kernels import history
 
-    met, joint = np.zeros(whole.size, dtype=np.int64), np.zeros(whole.size, dtype=np.int64)
+    met, joint = np.zeros(states.size, dtype=np.int64), np.zeros(states.size, dtype=np.int64)
     branches = tables.next_nature.shape[2]
-    leads, probability = np.zeros((whole.size, branches), dtype=np.int64), np.zeros((whole.size, branches))
-    count = history.reach(tables, whole, policy, start, met, joint, leads, probability)
+    leads, probability = np.zeros((states.size, branches), dtype=np.int64), np.zeros((states.size, branches))
+    count = history.reach(tables, states, policy, start, met, joint, leads, probability)
     if count > MOST_LINKED:
         raise ValueError(f"policies: randomness leads to {count} states; must be at most {MOST_LINKED}")
     chain = np.zeros((count, count))

@@ -128,18 +128,18 @@ def deviations(
     if action == "static_best":
         forced = _static_best(play, player)
     elif isinstance(action, str | bool) or not 0 <= action < tables.sizes[player]:
-        most = tables.sizes[player] - 1
-        raise ValueError(f"action: {action!r} must be 'static_best' or a whole number in 0..{most}")
+        last = tables.sizes[player] - 1
+        raise ValueError(f"action: {action!r} must be 'static_best' or a whole number in 0..{last}")
     else:
         forced = np.full(value.shape, action, dtype=np.int64)
-    found = []
+    responses = []
     for count in (periods, 0):
         plan = departures.Departure(player, forced, count, float(gamma), value, cycles.state)
         paths, pays = np.zeros((2, len(value), horizon, len(tables.sizes)))
         gain, back = np.full(cycles.state.shape, np.nan), np.full(cycles.state.shape, -1, dtype=np.int64)
         departures.deviate(*play, plan, values, departures.Followed(paths, pays, gain, back))
-        found.append((paths, pays, gain, back))
-    (paths, pays, gain, back), (base_paths, base_pays, _, _) = found
+        responses.append((paths, pays, gain, back))
+    (paths, pays, gain, back), (base_paths, base_pays, _, _) = responses
     stays = np.abs(np.take_along_axis(value, np.maximum(cycles.state, 0), axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(gain == 0, 0.0, gain / stays)
@@ -154,7 +154,7 @@ def _levels(tables: FiniteGame, levels: object) -> np.ndarray:
     shape = (len(tables.sizes), int(tables.sizes.max()))
     if levels is None:
         return np.broadcast_to(np.arange(shape[1], dtype=float), shape).copy()
-    found = np.array(levels, dtype=float, order="C")
-    if found.ndim != 2 or found.shape[0] != shape[0] or found.shape[1] < shape[1]:
-        raise ValueError(f"levels: shape {found.shape} must be {shape}")
-    return found
+    table = np.array(levels, dtype=float, order="C")
+    if table.ndim != 2 or table.shape[0] != shape[0] or table.shape[1] < shape[1]:
+        raise ValueError(f"levels: shape {table.shape} must be {shape}")
+    return table

@@ -79,8 +79,8 @@ def tabulate_periods(
     action_grid = own_levels(game, action_grid)
     if isinstance(action_grid, list) and are_levels(action_grid):  # one table per axis of all periods
         action_grid = action_grid[: space.shape[1]]
-    found = grid_points(space, action_grid)
-    sizes = action_counts(found)
+    points = grid_points(space, action_grid)
+    sizes = action_counts(points)
     players, joints = len(sizes), int(np.prod(sizes.astype(object)))
     now = np.asarray(oracles.initial_state(game), dtype=float)[None]
     stages: list[_Stage] = []
@@ -92,10 +92,10 @@ def tabulate_periods(
                 f"action_grid: tables of {need} bytes by period {t} are above max_table_bytes, "
                 f"{max_table_bytes}"
             )
-        stage, now = _stage(game, t, now, found, sizes)
+        stage, now = _stage(game, t, now, points, sizes)
         stages.append(stage)
     weights = np.asarray(known.weights, dtype=float)
-    return _assemble(stages, weights if weighted else np.ones_like(weights), found, sizes)
+    return _assemble(stages, weights if weighted else np.ones_like(weights), points, sizes)
 
 
 def over_periods(game: object) -> bool:
@@ -147,8 +147,8 @@ def period_values(
             later = shares[player] * on[joint] * value[next_nature[joint], player]
             value[nature, player] = paid[joint] + later
             every = (paid + shares[player] * on * best[next_nature, player]).reshape(sizes)
-            own = every[tuple(slice(None) if k == player else at[k] for k in range(players))]
-            best[nature, player] = own.max()
+            values = every[tuple(slice(None) if k == player else at[k] for k in range(players))]
+            best[nature, player] = values.max()
     return value, best
 
 
@@ -198,10 +198,10 @@ def _stage(
     """Return a period's tables from its states ``now [state stock player]``, and the states that follow."""
     answers = [values_at(_answer, _At(game, put(t), put(state)), action_grid, sizes) for state in now]
     joints = int(np.prod(sizes))
-    paid = np.array([one[0] for one in answers]).reshape(len(now), joints, len(sizes))
-    goes_on = np.array([one[1] for one in answers]).reshape(len(now), joints)
+    paid = np.array([answer[0] for answer in answers]).reshape(len(now), joints, len(sizes))
+    goes_on = np.array([answer[1] for answer in answers]).reshape(len(now), joints)
     goes_on = np.where(goes_on > NEVER, goes_on, 0.0)
-    later = np.array([one[2:] for one in answers]).reshape(len(now), joints, *now.shape[1:])
+    later = np.array([answer[2:] for answer in answers]).reshape(len(now), joints, *now.shape[1:])
     if not (np.all(np.isfinite(paid)) and np.all(np.isfinite(later[goes_on > 0]))):
         raise ValueError(f"payoffs: some of period {t} are not finite at these grid points; take others")
     follows = np.zeros((len(now), joints), dtype=np.int64)
@@ -237,10 +237,10 @@ def _assemble(
         if t < len(stages) - 1:  # after the last period play is over
             nature_cdf[rows, :, 0] = stage.goes_on
             next_nature[rows, :, 0] = np.where(stage.goes_on > 0, begins[t + 1] + stage.follows, over)
-    who = np.arange(players, dtype=np.int64)
+    players_ = np.arange(players, dtype=np.int64)
     slots = np.full((players, 1, 2), (players, 0), dtype=np.int64)
-    tables = FiniteGame(payoff, sizes, who[None].copy(), slots, next_nature, nature_cdf)
+    tables = FiniteGame(payoff, sizes, players_[None].copy(), slots, next_nature, nature_cdf)
     shape = stages[0].carried.shape[1:]
     carried = np.concatenate([*(stage.carried for stage in stages), np.full((1, *shape), np.nan)])
     period = np.append(np.repeat(np.arange(len(stages)), counts), len(stages))
-    return PeriodTables(Tabulated(tables, action_grid, who), period, carried, weights)
+    return PeriodTables(Tabulated(tables, action_grid, players_), period, carried, weights)

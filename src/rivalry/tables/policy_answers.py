@@ -27,10 +27,10 @@ def policy_numbers(value: object, where: str = "policy") -> np.ndarray:
     array([0.5, 0.5])
     """
     numbers = as_numbers(value, where, "actions or probabilities")
-    given = np.asarray(value)
-    if given.dtype.kind == "b":
+    array = np.asarray(value)
+    if array.dtype.kind == "b":
         raise ValueError(f"{where}: {format_value(value)} must be actions or probabilities, not booleans")
-    return given if given.dtype.kind in "iu" else numbers  # actions stay whole numbers
+    return array if array.dtype.kind in "iu" else numbers  # actions stay whole numbers
 
 
 def answers_asked_twice(

@@ -98,8 +98,10 @@ def best_response(
     """
     tables = tabulated.tables if isinstance(tabulated, Tabulated) else tabulated
     number_of("player", player, len(tables.sizes))
-    ((found,),) = responses_to(tables, [mix_exploration(tables, policies, epsilon)], {player: discount}, paid)
-    return found
+    ((response,),) = responses_to(
+        tables, [mix_exploration(tables, policies, epsilon)], {player: discount}, paid
+    )
+    return response
 
 
 def responses_to(
@@ -111,9 +113,9 @@ def responses_to(
     """
     for discount in discounts.values():
         _check(tables, discount, paid)
-    common, found = _model(tables), list[list[PolicyBestResponse]]()
+    common, responses = _model(tables), list[list[PolicyBestResponse]]()
     for chances in policies:
-        found.append([])
+        responses.append([])
         possible = (chances > 0).any(axis=1).sum(axis=1).tolist()
         room = 2 * max(1, *(prod(compress(possible, row)) for row in common.movers))
         for player, discount in discounts.items():
@@ -122,12 +124,12 @@ def responses_to(
             own_discount = np.where(rate > 0, discount, 1.0)
             pays = tables.payoff[:, player]
             model = common._replace(pays=pays, rate=rate, discount=own_discount, chances=chances, room=room)
-            own = _policy_value(model, -1, np.zeros(model.shape, dtype=np.int64))
+            current = _policy_value(model, -1, np.zeros(model.shape, dtype=np.int64))
             value, policy = _best(model, player, TIE * float(np.abs(pays).max()) / (1 - discount))
-            whole = bool(np.bincount(model.seen[player]).max() == 1)
-            best = PolicyBestResponse(value, own, policy, "exact" if whole else "upper bound")
-            found[-1].append(best)
-    return found
+            complete = bool(np.bincount(model.seen[player]).max() == 1)
+            best = PolicyBestResponse(value, current, policy, "exact" if complete else "upper bound")
+            responses[-1].append(best)
+    return responses
 
 
 def policy_regrets(
@@ -153,8 +155,8 @@ def policy_regrets(
     players = len(tables.sizes)
     discounts = np.broadcast_to(np.asarray(discount, dtype=float), (players,)).tolist()
     chances = mix_exploration(tables, policies, epsilon)
-    (found,) = responses_to(tables, [chances], dict(enumerate(discounts)), paid)
-    return np.stack([one.regret for one in found])
+    (responses,) = responses_to(tables, [chances], dict(enumerate(discounts)), paid)
+    return np.stack([response.regret for response in responses])
 
 
 def policy_certificate(
@@ -199,9 +201,11 @@ def policy_certificate(
     if remembers_more(tables):
         gain, exact = _gains_with_memory(tables, chances, gamma)
     else:
-        (found,) = responses_to(tables, [mix_exploration(tables, chances)], dict(enumerate(gamma.tolist())))
-        gain = np.array([one.regret.max() for one in found])
-        exact = all(one.coverage == "exact" for one in found)
+        (responses,) = responses_to(
+            tables, [mix_exploration(tables, chances)], dict(enumerate(gamma.tolist()))
+        )
+        gain = np.array([response.regret.max() for response in responses])
+        exact = all(response.coverage == "exact" for response in responses)
     regret = gain * (1 - gamma)
     return Certificate(
         regret,
@@ -217,7 +221,7 @@ def policy_certificate(
 def remembers_more(tables: FiniteGame) -> bool:
     """Return whether some player observes more than nature now and the actions of the last round."""
     players = len(tables.sizes)
-    return any(ago != int(who != players) for slots in slots_of(tables) for who, ago in slots)
+    return any(ago != int(source != players) for slots in slots_of(tables) for source, ago in slots)
 
 
 def _gains_with_memory(tables: FiniteGame, policy: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -230,7 +234,7 @@ def _gains_with_memory(tables: FiniteGame, policy: np.ndarray, gamma: np.ndarray
         policy = chances.argmax(axis=2)
     play = fixed_play(tables, policy[None])
     values = [values_in(play, player, rate) for player, rate in enumerate(gamma.tolist())]
-    gain = np.array([max(float((one.best - one.own).max()), 0.0) for one in values])
+    gain = np.array([max(float((value.best - value.own).max()), 0.0) for value in values])
     return gain, all(observes_enough(tables, player) for player in range(len(gamma)))
 
 
@@ -253,29 +257,29 @@ def policy_table(world: RepeatedWorld, policy: np.ndarray | Callable[[np.ndarray
     The policy is one of those that `policy_certificate` takes. Raises `ValueError` for another one.
     """
     tables = world.tables
-    players, most, needed = len(tables.sizes), int(tables.sizes.max()), int(states(tables).max())
-    each = {(players, needed, most): "player state action", (players, needed): "player state"}
+    players, widest, needed = len(tables.sizes), int(tables.sizes.max()), int(states(tables).max())
+    dimensions = {(players, needed, widest): "player state action", (players, needed): "player state"}
     if callable(policy):
         return _tabulated(world, policy)
     policy = policy_numbers(policy)
-    if policy.shape in [shape[1:] for shape in each]:
+    if policy.shape in [shape[1:] for shape in dimensions]:
         return np.stack([policy] * players)
-    if policy.shape in each:
+    if policy.shape in dimensions:
         return policy
-    shapes = f"({needed}, {most}) [state action] or ({players}, {needed}, {most}) [player state action]"
+    shapes = f"({needed}, {widest}) [state action] or ({players}, {needed}, {widest}) [player state action]"
     raise ValueError(f"policy: shape {policy.shape} must be {shapes}")
 
 
 def _tabulated(world: RepeatedWorld, policy: Callable[..., Any]) -> np.ndarray:
     """Return a function's probabilities of actions, ``[player state action]``."""
     tables, grid = world.tables, world.action_grid
-    players, most = len(tables.sizes), int(tables.sizes.max())
-    found = np.zeros((players, int(states(tables).max()), most))
+    players, widest = len(tables.sizes), int(tables.sizes.max())
+    table = np.zeros((players, int(states(tables).max()), widest))
     refuse_slots(tables, nature=False)
     cells: list[tuple[int, int]] = []
     seen: list[np.ndarray] = []
     for player, slots in enumerate(slots_of(tables)):
-        sizes = [int(tables.sizes[who]) for who, _ in slots]
+        sizes = [int(tables.sizes[source]) for source, _ in slots]
         # the oldest round first, within a round the player's own action first
         order = sorted(range(len(slots)), key=lambda k: (-slots[k][1], slots[k][0] != player, slots[k][0]))
         for state, actions in enumerate(product(*map(range, sizes))):
@@ -291,10 +295,10 @@ def _tabulated(world: RepeatedWorld, policy: Callable[..., Any]) -> np.ndarray:
         if chosen.ndim == 0:
             if chosen not in range(size):
                 raise ValueError(f"policy: {place} {chosen} must be an action, 0 to {size - 1}")
-            found[player, state, int(chosen)] = 1.0
+            table[player, state, int(chosen)] = 1.0
         else:
-            found[player, state, :size] = chosen
-    return found
+            table[player, state, :size] = chosen
+    return table
 
 
 def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> np.ndarray:
@@ -308,27 +312,27 @@ def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0)
         For another shape, for probabilities that are negative or do not sum to 1, and for exploration outside
         [0, 1].
     """
-    most, needed = choices(tables), states(tables)
-    given, there = np.asarray(policies), np.arange(most.max()) < most[:, None]
-    if given.ndim == 3:
-        if given.shape[0] != len(most) or given.shape[1] < needed.max() or given.shape[2] != most.max():
+    counts, needed = choices(tables), states(tables)
+    array, available = np.asarray(policies), np.arange(counts.max()) < counts[:, None]
+    if array.ndim == 3:
+        if array.shape[0] != len(counts) or array.shape[1] < needed.max() or array.shape[2] != counts.max():
             raise ValueError(
-                f"policies: shape {given.shape} must be ({len(most)}, {needed.max()}, {most.max()})"
+                f"policies: shape {array.shape} must be ({len(counts)}, {needed.max()}, {counts.max()})"
             )
-        chances = np.array(given, dtype=float)
-        bad = np.any((chances < 0) | (chances != 0) & ~there[:, None], axis=2)
+        chances = np.array(array, dtype=float)
+        bad = np.any((chances < 0) | (chances != 0) & ~available[:, None], axis=2)
         bad |= ~(np.abs(chances.sum(axis=2) - 1) <= 1e-9)  # NaN too
         used = np.arange(chances.shape[1]) < needed[:, None]
         for player in np.flatnonzero(np.any(bad & used, axis=1)):
             raise ValueError(f"policies: probabilities of player {player} must be at least 0 and sum to 1")
     else:
-        chances = np.eye(most.max())[np.clip(checked_policies(tables, given), 0, most.max() - 1)]
-    explores = np.broadcast_to(np.asarray(epsilon, dtype=float), (len(most),))
+        chances = np.eye(counts.max())[np.clip(checked_policies(tables, array), 0, counts.max() - 1)]
+    explores = np.broadcast_to(np.asarray(epsilon, dtype=float), (len(counts),))
     wrong = np.flatnonzero(~((explores >= 0) & (explores <= 1)))
     if wrong.size:
         raise ValueError(f"epsilon: {explores[wrong[0]]} must be in [0, 1]")
     share = explores[:, None, None]
-    return np.asarray((1 - share) * chances + share * (there / most[:, None])[:, None, :])
+    return np.asarray((1 - share) * chances + share * (available / counts[:, None])[:, None, :])
 
 
 def observations(tables: FiniteGame) -> np.ndarray:
@@ -345,16 +349,17 @@ def observations(tables: FiniteGame) -> np.ndarray:
     sizes = tuple(tables.sizes.tolist())
     natures, players = tables.payoff.shape[0], len(sizes)
     stands = np.unravel_index(np.arange(natures * int(np.prod(sizes))), (natures, *sizes))
-    found = np.zeros((players, len(stands[0])), dtype=np.int64)
+    numbers = np.zeros((players, len(stands[0])), dtype=np.int64)
     for player, slots in enumerate(slots_of(tables)):
-        for who, ago in slots:
-            if ago != (0 if who == players else 1):
+        for source, ago in slots:
+            if ago != (0 if source == players else 1):
                 raise ValueError(
-                    f"observation_slots: player {player} looks {ago} rounds back at {who}; must be 1 for this"
+                    f"observation_slots: player {player} looks {ago} rounds back at {source}; "
+                    "must be 1 for this"
                 )
-            number, size = (stands[0], natures) if who == players else (stands[1 + who], sizes[who])
-            found[player] = found[player] * size + number
-    return found
+            number, size = (stands[0], natures) if source == players else (stands[1 + source], sizes[source])
+            numbers[player] = numbers[player] * size + number
+    return numbers
 
 
 class _Model(NamedTuple):
@@ -405,7 +410,7 @@ def _model(tables: FiniteGame) -> _Model:
         branch_probability=np.diff(tables.nature_cdf, axis=2, prepend=0.0),
         movers=movers,
         seen=observations(tables),
-        alone=np.array([slots == [(who, 1)] for who, slots in enumerate(slots_of(tables))]),
+        alone=np.array([slots == [(source, 1)] for source, slots in enumerate(slots_of(tables))]),
         moves=np.ascontiguousarray(moves, dtype=np.int64),
         sizes=tables.sizes,
         strides=contests.strides_of(tables.sizes),
@@ -458,15 +463,15 @@ def _sweep(
     """
     from rivalry.tables.kernels import best_response as kernels
 
-    given = (model.seen, model.chances, model.moves, model.sizes, model.strides)
+    arrays = (model.seen, model.chances, model.moves, model.sizes, model.strides)
     before = value.copy()
     for round_ in range(model.shape[0] - 1, -1, -1):
         ahead, movers = _ahead(model, round_, value), model.movers[round_].copy()
         for other in np.flatnonzero(movers & model.alone).tolist():
             if other != player:
                 ahead, movers[other] = _average(model, other, ahead), False
-        here = (policy[round_], value[round_])
-        kernels.back_up(ahead, player, movers, *given, tie or 0.0, tie is not None, *here, model.room)
+        tables = (policy[round_], value[round_])
+        kernels.back_up(ahead, player, movers, *arrays, tie or 0.0, tie is not None, *tables, model.room)
     return bool(np.abs(value - before).max() <= SWEEP_CONVERGED * np.abs(value).max())
 
 
@@ -501,10 +506,10 @@ def _solve(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
     later_counts = bool(np.any(model.discount))
     if later_counts:
         system = np.eye(rounds * count)
-    given = (model.seen, model.chances, model.moves, model.sizes, model.strides)
+    arrays = (model.seen, model.chances, model.moves, model.sizes, model.strides)
     for round_ in range(rounds):
         leads = np.zeros((count, joints))
-        kernels.chain(player, model.movers[round_], *given, policy[round_], leads, model.room)
+        kernels.chain(player, model.movers[round_], *arrays, policy[round_], leads, model.room)
         rows = slice(round_ * count, (round_ + 1) * count)
         right[rows] = model.rate[round_] * (leads * model.pays[nature]).sum(axis=1)
         if not later_counts:
@@ -514,8 +519,8 @@ def _solve(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
             after = np.zeros((count, natures, joints))
             for branch in range(model.next_nature.shape[2]):
                 for target in range(natures):
-                    there = model.next_nature[nature, :, branch] == target
-                    after[:, target] += leads * model.branch_probability[nature, :, branch] * there
+                    matches = model.next_nature[nature, :, branch] == target
+                    after[:, target] += leads * model.branch_probability[nature, :, branch] * matches
         later = (round_ + 1) % rounds
         system[rows, later * count : (later + 1) * count] -= model.discount[round_] * after.reshape(count, -1)
     return np.asarray((np.linalg.solve(system, right) if later_counts else right).reshape(rounds, count))

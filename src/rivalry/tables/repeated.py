@@ -87,7 +87,7 @@ def repeated_form(
     staged = oracles.move_order.knows(game)
     stages = oracles.move_order(game) if staged else ()
     game = oracles.base_game(game)  # under commitment: the game in which all players move
-    tables, found = _tables(game, action_grid, max_table_bytes)
+    tables, points = _tables(game, action_grid, max_table_bytes)
     if staged and not oracles.to_repeated.knows(game):
         tables = in_stages(tables, stages)
     players = len(tables.sizes)
@@ -97,8 +97,8 @@ def repeated_form(
     rounds = _each("memory", memory, players, whole_number)
     slots = []
     for player in range(players):
-        own = [(who, ago) for who, ago in slots_of(tables)[player] if ago == 0]
-        slots.append(_remembered_slots(tables, player, words[player], rounds[player]) + own)
+        earlier_stages = [(source, ago) for source, ago in slots_of(tables)[player] if ago == 0]
+        slots.append(_remembered_slots(tables, player, words[player], rounds[player]) + earlier_stages)
     tables = tables._replace(observation_slots=_pad_slots(slots))
     refuse_large(tables, max_table_bytes)
     # payoffs of a growing market are per unit of its size
@@ -109,7 +109,7 @@ def repeated_form(
     if not oracles.payoff_scale.knows(game) and tables.payoff.size:
         ranges = np.ptp(tables.payoff, axis=(0, 2))
         scale = np.where(ranges > 0, ranges, 1.0)
-    return RepeatedWorld(tables, found, gamma, scale, game, {})
+    return RepeatedWorld(tables, points, gamma, scale, game, {})
 
 
 def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
@@ -125,7 +125,7 @@ def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
     slots: dict[int, list[tuple[int, int]]] = {}
     for stage in stages:
         for player in stage:
-            slots[player] = [(who, 0) for who in before]
+            slots[player] = [(source, 0) for source in before]
         # only after the stage: its players move simultaneously and do not observe each other
         before = sorted([*before, *stage])
     rows = [slots[player] for player in range(len(order))]
@@ -144,8 +144,10 @@ def followers(tables: FiniteGame) -> np.ndarray:
     If none does, all players but player 0 count as followers.
     """
     players = len(tables.sizes)
-    found = np.array([any(ago == 0 and who < players for who, ago in own) for own in slots_of(tables)])
-    return found if found.any() else np.arange(players) > 0
+    observers = np.array(
+        [any(ago == 0 and source < players for source, ago in row) for row in slots_of(tables)]
+    )
+    return observers if observers.any() else np.arange(players) > 0
 
 
 def refuse_large(tables: FiniteGame, max_table_bytes: int) -> None:
@@ -154,10 +156,11 @@ def refuse_large(tables: FiniteGame, max_table_bytes: int) -> None:
     need = 8 * int(np.sum(seen.astype(object) * sizes.astype(object)))
     if need > max_table_bytes:
         # floats: the product may exceed 64 bits
-        most = int(np.argmax(seen * sizes.astype(float)))
+        largest = int(np.argmax(seen * sizes.astype(float)))
         raise ValueError(
-            f"memory: {seen[most]} states and {sizes[most]} actions of player {most} make a table of {need} "
-            f"bytes, above max_table_bytes, {max_table_bytes}; remember less, or take fewer grid points"
+            f"memory: {seen[largest]} states and {sizes[largest]} actions of player {largest} make a table "
+            f"of {need} bytes, above max_table_bytes, {max_table_bytes}; remember less, or take fewer grid "
+            "points"
         )
 
 
@@ -166,22 +169,24 @@ def _tables(game: Any, action_grid: ActionGrid, max_table_bytes: int) -> tuple[F
     if isinstance(game, FiniteGame):
         return game, grid_points(Choices(tuple(game.sizes.tolist())), 2)
     if not oracles.to_repeated.knows(game):
-        made = tabulate(game, action_grid, walk=False, observation="none", max_table_bytes=max_table_bytes)
-        if not made.tables.payoff.size:
+        tabulated = tabulate(
+            game, action_grid, walk=False, observation="none", max_table_bytes=max_table_bytes
+        )
+        if not tabulated.tables.payoff.size:
             rule = f"payoffs must fit in max_table_bytes, {max_table_bytes}; take fewer"
             raise ValueError(f"action_grid: {rule}")
-        return made.tables, made.action_grid
-    found = grid_points(game.space, own_levels(game, action_grid))
-    if found.shape[2] == 1:  # ties go to the first: the order of points would affect what is learned
-        check_rising(found)
-    sizes = action_counts(found)
+        return tabulated.tables, tabulated.action_grid
+    points = grid_points(game.space, own_levels(game, action_grid))
+    if points.shape[2] == 1:  # ties go to the first: the order of points would affect what is learned
+        check_rising(points)
+    sizes = action_counts(points)
     need = 8 * len(sizes) * int(np.prod(sizes.astype(object)))
     if need > max_table_bytes:
         raise ValueError(
             f"action_grid: {sizes.tolist()} actions make a table of {need} bytes, above max_table_bytes, "
             f"{max_table_bytes}; take fewer"
         )
-    return oracles.to_repeated(game, found, sizes), found
+    return oracles.to_repeated(game, points, sizes), points
 
 
 def _each(name: str, value: Any, players: int, check: Callable[[str, Any], object]) -> list[Any]:
@@ -189,10 +194,10 @@ def _each(name: str, value: Any, players: int, check: Callable[[str, Any], objec
     several = isinstance(value, list | tuple)
     if several and len(value) != players:
         raise ValueError(f"{name}: {len(value)} given; must be one for all, or {players}, one per player")
-    each = list(value) if several else [value] * players
-    for player, one in enumerate(each):
-        check(f"{name}[{player}]" if several else name, one)
-    return each
+    values = list(value) if several else [value] * players
+    for player, item in enumerate(values):
+        check(f"{name}[{player}]" if several else name, item)
+    return values
 
 
 def _remembered_slots(tables: FiniteGame, player: int, word: str, rounds: int) -> list[tuple[int, int]]:
@@ -204,7 +209,7 @@ def _remembered_slots(tables: FiniteGame, player: int, word: str, rounds: int) -
         raise ValueError(f"observation: {word!r} needs an observed state of nature; player {player} has none")
     if "price" in word and rounds > 0 and not tables.signal.size:
         raise ValueError(f"observation: {word!r} needs a public price; this game gives no signal")
-    who = {
+    sources = {
         "none": [],
         "actions": list(range(players)),
         "own": [player],
@@ -213,5 +218,5 @@ def _remembered_slots(tables: FiniteGame, player: int, word: str, rounds: int) -
         "own_and_price": [player, price],
     }[plain]
     if plain != word:
-        who = [*who, players]
-    return [(one, ago) for ago in range(rounds, 0, -1) for one in who]
+        sources = [*sources, players]
+    return [(source, ago) for ago in range(rounds, 0, -1) for source in sources]

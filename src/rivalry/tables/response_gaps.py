@@ -124,12 +124,12 @@ def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | N
     play = fixed_play(tables, policies, cycles)
     players = len(tables.sizes)
     rates = np.broadcast_to(np.asarray(gamma, dtype=float), (players,))
-    found = [
-        _player_gaps(play.whole, values_in(play, who, float(rates[who])), who, cycles)
-        for who in range(players)
+    columns_by_player = [
+        _player_gaps(play.whole, values_in(play, player, float(rates[player])), player, cycles)
+        for player in range(players)
     ]
-    columns = [np.stack(each, axis=1) for each in zip(*found, strict=True)]
-    return Gaps._make([*columns, np.array([observes_enough(tables, who) for who in range(players)])])
+    columns = [np.stack(column, axis=1) for column in zip(*columns_by_player, strict=True)]
+    return Gaps._make([*columns, np.array([observes_enough(tables, player) for player in range(players)])])
 
 
 def observes_enough(tables: FiniteGame, player: int) -> bool:
@@ -143,7 +143,7 @@ def observes_enough(tables: FiniteGame, player: int) -> bool:
     rounds, players = len(tables.order), len(tables.sizes)
     matters: list[set[tuple[int, int]]] = [set() for _ in range(rounds)]
     for round_, row in enumerate(tables.order.tolist()):
-        matters[round_] |= {(who, 1) for who in range(players) if who not in row}
+        matters[round_] |= {(source, 1) for source in range(players) if source not in row}
         if tables.payoff.shape[0] > 1:
             matters[round_].add((players, 0))
         for other in set(range(players)) - {player}:
@@ -151,7 +151,7 @@ def observes_enough(tables: FiniteGame, player: int) -> bool:
     # each step back lowers `ago` by one, so with this many passes nothing more is added
     for round_ in list(range(rounds))[::-1] * (int(tables.observation_slots[:, :, 1].max(initial=0)) + 2):
         later = matters[(round_ + 1) % rounds]
-        matters[round_] |= {(who, ago - 1) for who, ago in later if ago > 1}
+        matters[round_] |= {(source, ago - 1) for source, ago in later if ago > 1}
     seen = [set(seen_slots(tables, round_, player)) for round_ in range(rounds)]
     moves = [player in row for row in tables.order.tolist()]
     return sum(moves) == 1 and all(matters[k] <= seen[k] for k in range(rounds) if moves[k])
@@ -169,37 +169,39 @@ def values_in(play: FixedPlay, player: int, gamma: float) -> ResponseValues:
     if need > MOST_DECISIONS:
         raise ValueError(f"game: {need} decisions to go through; must be at most {MOST_DECISIONS}")
     tie = IMPROVEMENT * float(np.abs(tables.payoff[:, player]).max()) / (1 - gamma)
-    own, once, best = np.zeros((3, len(play.policies), size))
-    action = np.zeros(own.shape, dtype=np.int64)
-    history.best_responses(*play, player, gamma, tie, own, once, best, action)
-    return ResponseValues(own, once, best, action)
+    value, once, best = np.zeros((3, len(play.policies), size))
+    action = np.zeros(value.shape, dtype=np.int64)
+    history.best_responses(*play, player, gamma, tie, value, once, best, action)
+    return ResponseValues(value, once, best, action)
 
 
-def _player_gaps(whole: Whole, found: ResponseValues, player: int, cycles: Cycles | None) -> list[np.ndarray]:
+def _player_gaps(
+    states: Whole, values: ResponseValues, player: int, cycles: Cycles | None
+) -> list[np.ndarray]:
     """Return the columns of `Gaps` for one player."""
-    moves = np.repeat(whole.moves[:, player], whole.size // whole.rounds)
+    moves = np.repeat(states.moves[:, player], states.size // states.rounds)
     columns = []
-    for top, there in ((found.once, moves), (found.best, np.ones(whole.size, dtype=bool))):
+    for top, counted in ((values.once, moves), (values.best, np.ones(states.size, dtype=bool))):
         # a negative gain is rounding
-        gains = np.maximum(top - found.own, 0.0)
+        gains = np.maximum(top - values.own, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             # no loss where a value of 0 is not improved (0 / 0)
             loss = np.where(gains > 0, gains / np.abs(top), 0.0)
-        mean, most = _on_cycle(loss, gains, there, cycles)
-        columns += [mean, loss[:, there].mean(axis=1), most]
+        mean, largest = _on_cycle(loss, gains, counted, cycles)
+        columns += [mean, loss[:, counted].mean(axis=1), largest]
     return columns
 
 
 def _on_cycle(
-    loss: np.ndarray, gains: np.ndarray, there: np.ndarray, cycles: Cycles | None
+    loss: np.ndarray, gains: np.ndarray, counted: np.ndarray, cycles: Cycles | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean loss and the largest gain, ``[session]``, over the cycle's states in ``there``."""
     if cycles is None:
         return np.full(len(loss), np.nan), np.full(len(loss), np.nan)
-    weight = cycles.weight * there[cycles.state]
+    weight = cycles.weight * counted[cycles.state]
     at = np.maximum(cycles.state, 0)
     # off the cycle the loss may be infinite
     met = np.where(weight > 0, np.take_along_axis(loss, at, axis=1), 0.0)
     mean = (met * weight).sum(axis=1) / weight.sum(axis=1)
-    most = np.where(weight > 0, np.take_along_axis(gains, at, axis=1), 0.0).max(axis=1)
-    return mean, most
+    largest = np.where(weight > 0, np.take_along_axis(gains, at, axis=1), 0.0).max(axis=1)
+    return mean, largest

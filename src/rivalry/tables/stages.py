@@ -40,8 +40,8 @@ class SubgamePerfect(NamedTuple):
     def _outcome(self, sign: int) -> np.ndarray:
         if not len(self.outcomes):
             return np.zeros(0, dtype=np.int64)
-        found: np.ndarray = self.outcomes[(sign * self.payoffs[:, self.leader]).argmax()]
-        return found
+        outcome: np.ndarray = self.outcomes[(sign * self.payoffs[:, self.leader]).argmax()]
+        return outcome
 
 
 class FollowerGaps(NamedTuple):
@@ -89,10 +89,10 @@ def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequenc
     """
     check_stages(stages, len(sizes))
     order = [player for stage in stages for player in stage]
-    given = np.asarray(payoff, dtype=float)
-    if given.shape[0] != len(sizes) or given.size != len(sizes) * int(np.prod(sizes)):
-        raise ValueError(f"payoff: shape {given.shape} must be {(len(sizes), int(np.prod(sizes)))}")
-    pays = given.reshape(-1, *sizes).transpose(0, *(1 + np.array(order)))  # axes in the order of moves
+    table = np.asarray(payoff, dtype=float)
+    if table.shape[0] != len(sizes) or table.size != len(sizes) * int(np.prod(sizes)):
+        raise ValueError(f"payoff: shape {table.shape} must be {(len(sizes), int(np.prod(sizes)))}")
+    pays = table.reshape(-1, *sizes).transpose(0, *(1 + np.array(order)))  # axes in the order of moves
     stable, missing = np.ones(pays.shape[1:], dtype=bool), 0
     tie = TIE * float(np.abs(pays).max())
     for stage in reversed(stages):
@@ -100,11 +100,11 @@ def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequenc
         stable = stable & _stable(pays, stable, order, list(stage), first, tie)
         missing += int((~stable.any(axis=tuple(range(first, stable.ndim)))).sum())
     stable &= missing == 0
-    found = np.argwhere(stable)
-    outcomes = np.zeros_like(found)
-    outcomes[:, order] = found
+    profiles = np.argwhere(stable)
+    outcomes = np.zeros_like(profiles)
+    outcomes[:, order] = profiles
     values = pays[:, stable].T
-    ends = (values.max(axis=0), values.min(axis=0)) if len(found) else np.full((2, len(order)), np.nan)
+    ends = (values.max(axis=0), values.min(axis=0)) if len(profiles) else np.full((2, len(order)), np.nan)
     return SubgamePerfect(outcomes, values, ends[0], ends[1], order[0], missing)
 
 
@@ -149,10 +149,10 @@ def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
     from rivalry.tables.kernels import departures
 
     play = fixed_play(tables, policies)
-    whole = play.whole
-    if whole.rounds > 1:
-        raise ValueError(f"order: {whole.rounds} rounds; must be one, with all players in it")
-    follows = whole.now[0].any(axis=1)
+    states = play.whole
+    if states.rounds > 1:
+        raise ValueError(f"order: {states.rounds} rounds; must be one, with all players in it")
+    follows = states.now[0].any(axis=1)
     if not follows.any():
         raise ValueError(
             "observation_slots: no player observes a move of the same round; there must be a follower"
@@ -161,15 +161,15 @@ def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
     count = int(np.prod(tables.sizes[leaders]))
     total, worst, none = np.zeros((3, len(play.policies), len(followers), count))
     tie = TIE * float(np.abs(tables.payoff).max())
-    found = departures.Losses(total, worst, none)
-    departures.losses(*play, leaders, followers, tie, found)
-    by_action = total / whole.size
+    losses = departures.Losses(total, worst, none)
+    departures.losses(*play, leaders, followers, tie, losses)
+    by_action = total / states.size
     return FollowerGaps(
         followers=followers,
         by_action=by_action,
         mean=by_action.mean(axis=2),
         worst=worst.max(axis=2),
-        share=none.mean(axis=2) / whole.size,
+        share=none.mean(axis=2) / states.size,
     )
 
 

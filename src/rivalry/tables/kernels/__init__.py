@@ -23,9 +23,9 @@ def _keep() -> None:
     from platformdirs import user_cache_dir
 
     name = f"kernels-{_key()}"
-    given = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("RIVALRY_CACHE") or user_cache_dir("rivalry")
-    if Path(given).name != name:  # a worker inherits the folder
-        os.environ["NUMBA_CACHE_DIR"] = str(Path(given) / name)
+    folder = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("RIVALRY_CACHE") or user_cache_dir("rivalry")
+    if Path(folder).name != name:  # a worker inherits the folder
+        os.environ["NUMBA_CACHE_DIR"] = str(Path(folder) / name)
         if "numba" in sys.modules:
             sys.modules["numba"].config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]
 

@@ -21,12 +21,12 @@ def play_round(movers, policies, moves, sizes, slots, before, actions):  # type:
             return
         state = 0
         for slot in range(slots.shape[1]):
-            who = slots[player, slot, 0]
-            if who < 0:
+            source = slots[player, slot, 0]
+            if source < 0:
                 break
             # an action of this round, where the mover observes it, or the standing one of the last
-            seen = actions[who] if slots[player, slot, 1] == 0 else before[who]
-            state = state * sizes[who] + seen
+            seen = actions[source] if slots[player, slot, 1] == 0 else before[source]
+            state = state * sizes[source] + seen
         move = policies[player, state]
         actions[player] = moves[player, before[player], move] if moves.shape[0] else move
 
@@ -102,13 +102,13 @@ def back_up(ahead, player, movers, seen, chances, moves, sizes, strides, tie, be
         base = _after_move(joint, player, choice[state], moves, strides, standing) if chooses else joint
         value[state] = _mean(ahead[nature], base, count, offset, chance)
         if chooses and best:
-            most, chosen = value[state] + tie, choice[state]
+            top, chosen = value[state] + tie, choice[state]
             for move in range(moves.shape[2]):
                 base = _after_move(joint, player, move, moves, strides, standing)
                 pays = _mean(ahead[nature], base, count, offset, chance)
                 # the tie protects the present move from rounding; among better ones the best wins
-                if pays > most:
-                    most, chosen = pays, move
+                if pays > top:
+                    top, chosen = pays, move
                     value[state] = pays
             choice[state] = chosen
 

@@ -70,8 +70,8 @@ def _from_logs(contest, actions, point, out):  # type: ignore[no-untyped-def]
     for player in range(players):
         total += np.exp(contest.logs[player, actions[player], point] - top)
     for player in range(players):
-        own = np.exp(contest.logs[player, actions[player], point] - top)
-        out[player] += contest.weights[point] * own / total
+        weight = np.exp(contest.logs[player, actions[player], point] - top)
+        out[player] += contest.weights[point] * weight / total
 
 
 @njit(cache=True, nogil=True)
@@ -88,18 +88,22 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
     The last player's actions are computed together: the others' influence is summed once for all of them.
     """
     players, points = sizes.shape[0], contest.weights.shape[0]
-    last, most = players - 1, sizes[players - 1]
+    last, moves = players - 1, sizes[players - 1]
     abstains = contest.away.shape[0] > 0
-    own = np.zeros((points, most))
-    near = np.ones((points, most))
+    last_weight = np.zeros((points, moves))
+    near = np.ones((points, moves))
     for point in range(points):
-        for action in range(most):
-            own[point, action] = contest.plain[last, action, point]
+        for action in range(moves):
+            last_weight[point, action] = contest.plain[last, action, point]
             if abstains:
                 near[point, action] = contest.away[last, action, point]
     others = np.zeros(last, dtype=np.int64)
     rest, left = np.zeros(points), np.zeros(points)
-    whole, rate, found = np.zeros(most), np.zeros(most), np.zeros((players, most))
+    total, rate, sums = (
+        np.zeros(moves),
+        np.zeros(moves),
+        np.zeros((players, moves)),
+    )
     actions = np.zeros(players, dtype=np.int64)
     prefixes = 1
     for player in range(last):
@@ -116,35 +120,35 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
             left[:] = contest.abstention
             for player in range(last):
                 left *= contest.away[player, others[player]]
-        found[:] = 0.0
+        sums[:] = 0.0
         smallest = np.inf
         for point in range(points):
             weight = contest.weights[point]
-            for action in range(most):
+            for action in range(moves):
                 # summed in the order of `pay`, with which the table agrees to the bit
-                whole[action] = rest[point] + own[point, action] + left[point] * near[point, action]
+                total[action] = rest[point] + last_weight[point, action] + left[point] * near[point, action]
                 # infinite where plain influence underflowed: these payoffs are replaced below
-                rate[action] = weight / whole[action] if whole[action] > LEAST else np.inf
-            for action in range(most):
-                smallest = min(smallest, whole[action])
+                rate[action] = weight / total[action] if total[action] > LEAST else np.inf
+            for action in range(moves):
+                smallest = min(smallest, total[action])
             for player in range(last):
                 influence = contest.plain[player, others[player], point]
-                for action in range(most):
-                    found[player, action] += influence * rate[action]
-            for action in range(most):
-                found[last, action] += own[point, action] * rate[action]
-        for action in range(most):
-            joint = prefix * most + action
+                for action in range(moves):
+                    sums[player, action] += influence * rate[action]
+            for action in range(moves):
+                sums[last, action] += last_weight[point, action] * rate[action]
+        for action in range(moves):
+            joint = prefix * moves + action
             for player in range(last):
-                payoff[player, joint] = found[player, action] - contest.cost[player, others[player]]
-            payoff[last, joint] = found[last, action] - contest.cost[last, action]
+                payoff[player, joint] = sums[player, action] - contest.cost[player, others[player]]
+            payoff[last, joint] = sums[last, action] - contest.cost[last, action]
         # some total of this block underflowed: `pay` repeats the block, with logarithms where needed
         if not smallest > LEAST:
             actions[:last] = others
-            for action in range(most):
+            for action in range(moves):
                 actions[last] = action
-                pay(contest, actions, found[:, action])
-                payoff[:, prefix * most + action] = found[:, action]
+                pay(contest, actions, sums[:, action])
+                payoff[:, prefix * moves + action] = sums[:, action]
 
 
 @njit(cache=True, nogil=True)
@@ -167,14 +171,14 @@ def following(actions, sizes, before):  # type: ignore[no-untyped-def]
 def largest(contest, sizes, before):  # type: ignore[no-untyped-def]
     """Return the largest payoff of any player at any joint action."""
     actions, out = np.zeros(sizes.shape[0], dtype=np.int64), np.zeros(sizes.shape[0])
-    most = -np.inf
+    top = -np.inf
     while True:
         pay(contest, actions, out)
         for player in range(sizes.shape[0]):
-            if not out[player] <= most:  # keeps a NaN
-                most = out[player]
+            if not out[player] <= top:  # keeps a NaN
+                top = out[player]
         if not following(actions, sizes, before):
-            return most
+            return top
 
 
 @njit(cache=True, nogil=True)
@@ -186,7 +190,7 @@ def leaves(contest, sizes, actions, player, tie, out):  # type: ignore[no-untype
     """
     stands = actions[player]
     pay(contest, actions, out)
-    here, gains = out[player], False
+    current, gains = out[player], False
     for number in range(-2, sizes[player]):
         # -2 and -1 are the neighbours below and above
         action = stands + 2 * number + 3 if number < 0 else number
@@ -194,7 +198,7 @@ def leaves(contest, sizes, actions, player, tie, out):  # type: ignore[no-untype
             continue
         actions[player] = action
         pay(contest, actions, out)
-        if out[player] > here + tie:
+        if out[player] > current + tie:
             gains = True
             break
     actions[player] = stands
@@ -202,7 +206,7 @@ def leaves(contest, sizes, actions, player, tie, out):  # type: ignore[no-untype
 
 
 @njit(cache=True, nogil=True)
-def equilibria(contest, sizes, before, tie, found):  # type: ignore[no-untyped-def]
+def equilibria(contest, sizes, before, tie, rows):  # type: ignore[no-untyped-def]
     """Write joint actions where no player gains more than ``tie`` to ``found [row player]``.
 
     Returns their number, which may exceed the rows of ``found``.
@@ -216,8 +220,8 @@ def equilibria(contest, sizes, before, tie, found):  # type: ignore[no-untyped-d
                 rests = False
                 break
         if rests:
-            if count < found.shape[0]:
-                found[count] = actions
+            if count < rows.shape[0]:
+                rows[count] = actions
             count += 1
         if not following(actions, sizes, before):
             return count

@@ -31,16 +31,16 @@ class Followed(NamedTuple):
 
 
 @inline
-def _payoff(tables, whole, policy, state, who, action, forced, acts):  # type: ignore[no-untyped-def]
+def _payoff(tables, states, policy, state, player, action, forced, acts):  # type: ignore[no-untyped-def]
     """Return a player's payoff of the round where it takes an action, or follows its policy for -1."""
-    forced[who] = action
-    joint = play_round(tables, whole, policy, state, forced, acts)
-    forced[who] = -1
-    return tables.payoff[nature_of(whole, state), who, joint]
+    forced[player] = action
+    joint = play_round(tables, states, policy, state, forced, acts)
+    forced[player] = -1
+    return tables.payoff[nature_of(states, state), player, joint]
 
 
 @njit(cache=True, nogil=True)
-def static_best(tables, whole, policies, player, tie, chosen):  # type: ignore[no-untyped-def]
+def static_best(tables, states, policies, player, tie, chosen):  # type: ignore[no-untyped-def]
     """Write the action with the largest payoff of a round to ``chosen [session state]``; -1: does not move.
 
     The player's own action is kept unless another pays more than ``tie`` above it, then the lowest of the
@@ -49,29 +49,29 @@ def static_best(tables, whole, policies, player, tie, chosen):  # type: ignore[n
     acts, forced = nobody(tables.sizes.shape[0])
     for session in range(policies.shape[0]):
         policy = policies[session]
-        for state in range(whole.size):
+        for state in range(states.size):
             chosen[session, state] = -1
-            if not moves_in(whole, state, player):
+            if not moves_in(states, state, player):
                 continue
-            most = _payoff(tables, whole, policy, state, player, -1, forced, acts) + tie
+            largest = _payoff(tables, states, policy, state, player, -1, forced, acts) + tie
             chosen[session, state] = acts[player]
             for action in range(tables.sizes[player]):
-                pays = _payoff(tables, whole, policy, state, player, action, forced, acts)
-                if pays > most:
-                    chosen[session, state], most = action, pays
+                pays = _payoff(tables, states, policy, state, player, action, forced, acts)
+                if pays > largest:
+                    chosen[session, state], largest = action, pays
 
 
 @njit(cache=True, nogil=True)
-def deviate(tables, whole, policies, plan, levels, followed):  # type: ignore[no-untyped-def]
+def deviate(tables, states, policies, plan, levels, followed):  # type: ignore[no-untyped-def]
     """Deviate from every cycle at each of its states where the player moves; write ``followed`` in place."""
     acts, forced = nobody(tables.sizes.shape[0])
-    cycle = np.zeros(whole.size, dtype=np.bool_)
+    cycle = np.zeros(states.size, dtype=np.bool_)
     for session in range(policies.shape[0]):
         policy, begins, count = policies[session], plan.begins[session], 0
         _mark(begins, cycle, True)
         for turn in range(begins.shape[0]):
-            if begins[turn] >= 0 and moves_in(whole, begins[turn], plan.player):
-                _depart(tables, whole, policy, plan, levels, followed, session, turn, cycle, acts, forced)
+            if begins[turn] >= 0 and moves_in(states, begins[turn], plan.player):
+                _depart(tables, states, policy, plan, levels, followed, session, turn, cycle, acts, forced)
                 count += 1
         _mark(begins, cycle, False)
         followed.paths[session] /= max(count, 1)
@@ -79,22 +79,22 @@ def deviate(tables, whole, policies, plan, levels, followed):  # type: ignore[no
 
 
 @inline
-def _depart(tables, whole, policy, plan, levels, followed, session, turn, cycle, acts, forced):  # type: ignore[no-untyped-def]
+def _depart(tables, states, policy, plan, levels, followed, session, turn, cycle, acts, forced):  # type: ignore[no-untyped-def]
     """Follow one deviation, until play is back on the cycle or must be on another."""
     state, left, now, back = plan.begins[session, turn], plan.periods, 0, -1
     worth, discount, horizon = 0.0, 1.0, followed.paths.shape[1]
     # forced decisions end within rounds * periods; then a state recurs within `size` rounds,
     # so play that is not back by then is on another cycle
-    latest = whole.size + whole.rounds * plan.periods
+    latest = states.size + states.rounds * plan.periods
     while now < horizon or (now < latest and back < 0):
-        leaves = left > 0 and moves_in(whole, state, plan.player)
+        leaves = left > 0 and moves_in(states, state, plan.player)
         forced[plan.player] = plan.forced[session, state] if leaves else -1
-        paid = tables.payoff[nature_of(whole, state)]
-        joint, after = play_on(tables, whole, policy, state, forced, acts)
+        paid = tables.payoff[nature_of(states, state)]
+        joint, after = play_on(tables, states, policy, state, forced, acts)
         if now < horizon:
-            for who in range(acts.shape[0]):
-                followed.paths[session, now, who] += levels[who, acts[who]]
-                followed.pays[session, now, who] += paid[who, joint]
+            for player in range(acts.shape[0]):
+                followed.paths[session, now, player] += levels[player, acts[player]]
+                followed.pays[session, now, player] += paid[player, joint]
         if left > 0:
             worth += discount * paid[plan.player, joint]
             discount *= plan.gamma
@@ -124,7 +124,7 @@ class Losses(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def losses(tables, whole, policies, leaders, followers, tie, found):  # type: ignore[no-untyped-def]
+def losses(tables, states, policies, leaders, followers, tie, sums):  # type: ignore[no-untyped-def]
     """Compute each follower's gain by its best action in a round over its response to the leaders.
 
     ``leading`` numbers the joint actions of ``leaders``, the last the fastest. Losses up to ``tie`` count as
@@ -133,18 +133,18 @@ def losses(tables, whole, policies, leaders, followers, tie, found):  # type: ig
     acts, forced = nobody(tables.sizes.shape[0])
     for session in range(policies.shape[0]):
         policy = policies[session]
-        for state in range(whole.size):
-            for leading in range(found.total.shape[2]):
+        for state in range(states.size):
+            for leading in range(sums.total.shape[2]):
                 rest = leading
                 for leader in leaders[::-1]:
                     forced[leader] = rest % tables.sizes[leader]
                     rest //= tables.sizes[leader]
                 for k in range(followers.shape[0]):
-                    who, loss = followers[k], 0.0
-                    here = _payoff(tables, whole, policy, state, who, -1, forced, acts)
-                    for action in range(tables.sizes[who]):
-                        pays = _payoff(tables, whole, policy, state, who, action, forced, acts)
-                        loss = max(loss, pays - here)
-                    found.total[session, k, leading] += loss
-                    found.worst[session, k, leading] = max(found.worst[session, k, leading], loss)
-                    found.none[session, k, leading] += loss <= tie
+                    follower, loss = followers[k], 0.0
+                    current = _payoff(tables, states, policy, state, follower, -1, forced, acts)
+                    for action in range(tables.sizes[follower]):
+                        pays = _payoff(tables, states, policy, state, follower, action, forced, acts)
+                        loss = max(loss, pays - current)
+                    sums.total[session, k, leading] += loss
+                    sums.worst[session, k, leading] = max(sums.worst[session, k, leading], loss)
+                    sums.none[session, k, leading] += loss <= tie

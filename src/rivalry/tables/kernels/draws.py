@@ -96,6 +96,6 @@ def uniforms(streams: np.ndarray, count: int) -> np.ndarray:
     """Return the next ``count`` numbers in [0, 1) of every stream, ``[stream number]``; all are advanced."""
     block = np.zeros((len(streams), count))
     with quiet():
-        for own, row in zip(streams, block, strict=True):
-            fill(own, row)
+        for stream, row in zip(streams, block, strict=True):
+            fill(stream, row)
     return block

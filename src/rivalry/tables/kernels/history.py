@@ -16,17 +16,17 @@ STILL = 4 * EPS  # of the largest value: a sweep that changes no more has conver
 
 
 @inline
-def play_round(tables, whole, policy, state, forced, acts):  # type: ignore[no-untyped-def]
+def play_round(tables, states, policy, state, forced, acts):  # type: ignore[no-untyped-def]
     """Return the joint action of a round, also written to ``acts [player]``.
 
     A mover takes its action in ``forced [player]`` or, where that is -1, follows ``policy [player state]``;
     later movers of the round respond to earlier actions in it.
     """
-    round_ = state // (whole.natures * whole.histories)
-    for who in range(acts.shape[0]):
-        size = whole.stands[who, 1]
+    round_ = state // (states.natures * states.histories)
+    for player in range(acts.shape[0]):
+        size = states.stands[player, 1]
         # a standing action that no state records (size 0) belongs to a mover and is overwritten below
-        acts[who] = state // whole.stands[who, 0] % size if size > 0 else 0
+        acts[player] = state // states.stands[player, 0] % size if size > 0 else 0
     for k in range(tables.order.shape[1]):
         mover = tables.order[round_, k]
         if mover < 0:
@@ -34,13 +34,13 @@ def play_round(tables, whole, policy, state, forced, acts):  # type: ignore[no-u
         acts[mover] = forced[mover]
         if acts[mover] >= 0:
             continue
-        number = whole.seen[mover, state]
-        for who in range(acts.shape[0]):
-            number += whole.now[round_, mover, who] * acts[who]
+        number = states.seen[mover, state]
+        for player in range(acts.shape[0]):
+            number += states.now[round_, mover, player] * acts[player]
         acts[mover] = policy[mover, number]
     joint = 0
-    for who in range(acts.shape[0]):
-        joint += whole.joints[who] * acts[who]
+    for player in range(acts.shape[0]):
+        joint += states.joints[player] * acts[player]
     return joint
 
 
@@ -51,72 +51,72 @@ def nobody(players):  # type: ignore[no-untyped-def]
 
 
 @inline
-def leads_to(tables, whole, state, joint, acts):  # type: ignore[no-untyped-def]
+def leads_to(tables, states, state, joint, acts):  # type: ignore[no-untyped-def]
     """Return the state after a round, without the contribution of nature's next state."""
-    number = whole.base[state]
-    for who in range(acts.shape[0]):
-        number += whole.steps[who] * acts[who]
-    if whole.steps[acts.shape[0] + 1] > 0:
-        number += whole.steps[acts.shape[0] + 1] * tables.signal[nature_of(whole, state), joint]
+    number = states.base[state]
+    for player in range(acts.shape[0]):
+        number += states.steps[player] * acts[player]
+    if states.steps[acts.shape[0] + 1] > 0:
+        number += states.steps[acts.shape[0] + 1] * tables.signal[nature_of(states, state), joint]
     return number
 
 
 @inline
-def nature_of(whole, state):  # type: ignore[no-untyped-def]
+def nature_of(states, state):  # type: ignore[no-untyped-def]
     """Return nature's state in a full state."""
-    return state // whole.histories % whole.natures if whole.natures > 1 else 0
+    return state // states.histories % states.natures if states.natures > 1 else 0
 
 
 @inline
-def moves_in(whole, state, player):  # type: ignore[no-untyped-def]
+def moves_in(states, state, player):  # type: ignore[no-untyped-def]
     """Return whether a player moves in the round that a state begins."""
-    return whole.moves[state // (whole.natures * whole.histories), player]
+    return states.moves[state // (states.natures * states.histories), player]
 
 
 @inline
-def branch_of(tables, whole, state, joint, branch):  # type: ignore[no-untyped-def]
+def branch_of(tables, states, state, joint, branch):  # type: ignore[no-untyped-def]
     """Return the contribution of nature's next state on a branch to a state's number, and its probability."""
-    nature, column = nature_of(whole, state), joint if tables.next_nature.shape[1] > 1 else 0
+    nature, column = nature_of(states, state), joint if tables.next_nature.shape[1] > 1 else 0
     probability = tables.nature_cdf[nature, column, branch]
     if branch > 0:
         # the table is cumulative along branches
         probability -= tables.nature_cdf[nature, column, branch - 1]
-    return whole.histories * tables.next_nature[nature, column, branch], probability
+    return states.histories * tables.next_nature[nature, column, branch], probability
 
 
 @inline
-def play_on(tables, whole, policy, state, forced, acts):  # type: ignore[no-untyped-def]
+def play_on(tables, states, policy, state, forced, acts):  # type: ignore[no-untyped-def]
     """Return the joint action in a state and the next state, where nature is deterministic."""
-    joint = play_round(tables, whole, policy, state, forced, acts)
-    after = leads_to(tables, whole, state, joint, acts)
-    return joint, after + branch_of(tables, whole, state, joint, 0)[0]
+    joint = play_round(tables, states, policy, state, forced, acts)
+    after = leads_to(tables, states, state, joint, acts)
+    return joint, after + branch_of(tables, states, state, joint, 0)[0]
 
 
 @njit(cache=True, nogil=True)
-def cycles(tables, whole, policies, start, onset, length):  # type: ignore[no-untyped-def]
+def cycles(tables, states, policies, start, onset, length):  # type: ignore[no-untyped-def]
     """Write the onset and the length in rounds of the cycle from each of ``start [session]``."""
     acts, free = nobody(tables.sizes.shape[0])
-    met = np.full(whole.size, -1, dtype=np.int64)
+    met = np.full(states.size, -1, dtype=np.int64)
     first = 0  # rounds of earlier sessions: a state with ``met`` at least this was visited in this session
     for session in range(start.shape[0]):
         state, now = start[session], first
         while met[state] < first:
             met[state] = now
             now += 1
-            state = play_on(tables, whole, policies[session], state, free, acts)[1]
+            state = play_on(tables, states, policies[session], state, free, acts)[1]
         onset[session] = met[state] - first
         length[session] = now - met[state]
         first = now
 
 
 @njit(cache=True, nogil=True)
-def walk(tables, whole, policies, start, skip, length, states, joints):  # type: ignore[no-untyped-def]
+def walk(tables, numbers, policies, start, skip, length, states, joints):  # type: ignore[no-untyped-def]
     """Fill ``states`` and ``joints [session turn]`` with ``length`` rounds each, after the first ``skip``."""
     acts, free = nobody(tables.sizes.shape[0])
     for session in range(start.shape[0]):
         state = start[session]
         for turn in range(skip[session] + length[session]):
-            joint, after = play_on(tables, whole, policies[session], state, free, acts)
+            joint, after = play_on(tables, numbers, policies[session], state, free, acts)
             if turn >= skip[session]:
                 states[session, turn - skip[session]] = state
                 joints[session, turn - skip[session]] = joint
@@ -124,7 +124,7 @@ def walk(tables, whole, policies, start, skip, length, states, joints):  # type:
 
 
 @njit(cache=True, nogil=True)
-def decisions(tables, whole, policy, player, pays, leads, probability, own):  # type: ignore[no-untyped-def]
+def decisions(tables, states, policy, player, pays, leads, probability, actions):  # type: ignore[no-untyped-def]
     """Write the decision problem of ``player``, the others following ``policy [player state]``.
 
     ``pays [state action]`` are payoffs of this round, ``leads`` and ``probability [state action branch]`` the
@@ -132,26 +132,26 @@ def decisions(tables, whole, policy, player, pays, leads, probability, own):  # 
     the round's result and no other action is written.
     """
     acts, forced = nobody(tables.sizes.shape[0])
-    for state in range(whole.size):
-        round_, nature = state // (whole.natures * whole.histories), nature_of(whole, state)
-        moves = moves_in(whole, state, player)
+    for state in range(states.size):
+        round_, nature = state // (states.natures * states.histories), nature_of(states, state)
+        moves = moves_in(states, state, player)
         # whether a later mover of the round observes this action, and may respond to it
-        answered = whole.now[round_, :, player].any()
-        joint = play_round(tables, whole, policy, state, forced, acts)
-        own[state] = acts[player] if moves else 0
+        answered = states.now[round_, :, player].any()
+        joint = play_round(tables, states, policy, state, forced, acts)
+        actions[state] = acts[player] if moves else 0
         for action in range(tables.sizes[player] if moves else 1):
             if answered:
                 forced[player] = action
-                joint = play_round(tables, whole, policy, state, forced, acts)
+                joint = play_round(tables, states, policy, state, forced, acts)
                 forced[player] = -1
             # nobody responds in this round: only this player's part of the joint action changes
             elif moves:
-                joint += (action - acts[player]) * whole.joints[player]
+                joint += (action - acts[player]) * states.joints[player]
                 acts[player] = action
             pays[state, action] = tables.payoff[nature, player, joint]
-            after = leads_to(tables, whole, state, joint, acts)
+            after = leads_to(tables, states, state, joint, acts)
             for branch in range(leads.shape[2]):
-                step, odd = branch_of(tables, whole, state, joint, branch)
+                step, odd = branch_of(tables, states, state, joint, branch)
                 leads[state, action, branch] = after + step
                 probability[state, action, branch] = odd
 
@@ -174,14 +174,14 @@ def evaluate(pays, leads, probability, chosen, gamma, value):  # type: ignore[no
         _sum_along(pays, leads, chosen, gamma, value)
         return
     while True:
-        change, most = 0.0, 0.0
+        change, largest = 0.0, 0.0
         for state in range(value.shape[0]):
             action = chosen[state]
             new = pays[state, action] + gamma * _ahead(leads, probability, state, action, value)
-            change, most = max(change, abs(new - value[state])), max(most, abs(new))
+            change, largest = max(change, abs(new - value[state])), max(largest, abs(new))
             # in place: later states of a sweep use the new values
             value[state] = new
-        if change <= STILL * most:
+        if change <= STILL * largest:
             return
 
 
@@ -225,22 +225,22 @@ def improve(pays, leads, probability, choices, gamma, value, tie, chosen, best):
     """
     better = False
     for state in range(value.shape[0]):
-        own = chosen[state]
-        here = pays[state, own] + gamma * _ahead(leads, probability, state, own, value)
-        most, action = here, own
+        current = chosen[state]
+        payoff = pays[state, current] + gamma * _ahead(leads, probability, state, current, value)
+        top, action = payoff, current
         for other in range(choices[state]):
-            there = pays[state, other] + gamma * _ahead(leads, probability, state, other, value)
-            if there > most:
-                most, action = there, other
-        best[state] = most
-        if most > here + tie:
+            candidate = pays[state, other] + gamma * _ahead(leads, probability, state, other, value)
+            if candidate > top:
+                top, action = candidate, other
+        best[state] = top
+        if top > payoff + tie:
             chosen[state] = action
             better = True
     return better
 
 
 @njit(cache=True, nogil=True)
-def best_response(pays, leads, probability, choices, gamma, tie, chosen, value, own, once):  # type: ignore[no-untyped-def]
+def best_response(pays, leads, probability, choices, gamma, tie, chosen, value, policy_value, once):  # type: ignore[no-untyped-def]
     """Improve ``chosen [state]`` in place by policy iteration (Howard 1960).
 
     ``own [state]`` is the value of the initial policy, ``once`` that of its best one-round deviation,
@@ -249,7 +249,7 @@ def best_response(pays, leads, probability, choices, gamma, tie, chosen, value, 
     """
     value[:] = 0.0
     evaluate(pays, leads, probability, chosen, gamma, value)
-    own[:] = value
+    policy_value[:] = value
     better = improve(pays, leads, probability, choices, gamma, value, tie, chosen, once)
     trial, spare = value.copy(), np.zeros(value.shape[0])
     while better:
@@ -261,36 +261,41 @@ def best_response(pays, leads, probability, choices, gamma, tie, chosen, value, 
 
 
 @njit(cache=True, nogil=True)
-def best_responses(tables, whole, policies, player, gamma, tie, own, once, value, chosen):  # type: ignore[no-untyped-def]
+def best_responses(tables, states, policies, player, gamma, tie, policy_value, once, value, chosen):  # type: ignore[no-untyped-def]
     """Run `best_response` for one player in every session; all results are ``[session state]``."""
-    count, most, branches = whole.size, tables.sizes[player], tables.next_nature.shape[2]
-    pays = np.zeros((count, most))
-    leads, probability = np.zeros((count, most, branches), dtype=np.int64), np.zeros((count, most, branches))
+    count, moves, branches = states.size, tables.sizes[player], tables.next_nature.shape[2]
+    pays = np.zeros((count, moves))
+    leads, probability = (
+        np.zeros((count, moves, branches), dtype=np.int64),
+        np.zeros((count, moves, branches)),
+    )
     choices = np.ones(count, dtype=np.int64)
     for state in range(count):
-        if moves_in(whole, state, player):
-            choices[state] = most
+        if moves_in(states, state, player):
+            choices[state] = moves
     for k in range(policies.shape[0]):
-        decisions(tables, whole, policies[k], player, pays, leads, probability, chosen[k])
-        best_response(pays, leads, probability, choices, gamma, tie, chosen[k], value[k], own[k], once[k])
+        decisions(tables, states, policies[k], player, pays, leads, probability, chosen[k])
+        best_response(
+            pays, leads, probability, choices, gamma, tie, chosen[k], value[k], policy_value[k], once[k]
+        )
 
 
 @njit(cache=True, nogil=True)
-def reach(tables, whole, policy, start, met, joints, leads, probability):  # type: ignore[no-untyped-def]
+def reach(tables, states, policy, start, met, joints, leads, probability):  # type: ignore[no-untyped-def]
     """Write the states reachable from ``start`` to ``met``, in order of discovery; return their number.
 
     Also writes the joint actions there, and ``leads`` and ``probability [position branch]``: positions in
     ``met``.
     """
     acts, free = nobody(tables.sizes.shape[0])
-    place = np.full(whole.size, -1, dtype=np.int64)
+    place = np.full(states.size, -1, dtype=np.int64)
     met[0], place[start], count, at = start, 0, 1, 0
     while at < count:
-        joint = play_round(tables, whole, policy, met[at], free, acts)
+        joint = play_round(tables, states, policy, met[at], free, acts)
         joints[at] = joint
-        after = leads_to(tables, whole, met[at], joint, acts)
+        after = leads_to(tables, states, met[at], joint, acts)
         for branch in range(leads.shape[1]):
-            step, odd = branch_of(tables, whole, met[at], joint, branch)
+            step, odd = branch_of(tables, states, met[at], joint, branch)
             probability[at, branch] = odd
             if odd > 0 and place[after + step] < 0:
                 met[count], place[after + step] = after + step, count

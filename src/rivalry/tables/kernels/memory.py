@@ -24,9 +24,9 @@ def align(array: np.ndarray) -> np.ndarray:
         return array
     room = np.empty(array.nbytes + LINE, dtype=np.uint8)
     first = -room.ctypes.data % LINE
-    found: np.ndarray = room[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
-    found[...] = array
-    return found
+    aligned: np.ndarray = room[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
+    aligned[...] = array
+    return aligned
 
 
 def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
@@ -34,12 +34,12 @@ def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        byte, whole = ir.IntType(8).as_pointer(), ir.IntType(32)
-        shape = ir.FunctionType(ir.VoidType(), [byte, whole, whole, whole])
+        byte, integer = ir.IntType(8).as_pointer(), ir.IntType(32)
+        shape = ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer])
         ask = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0i8")  # type: ignore[no-untyped-call]
         place = builder.bitcast(builder.gep(data, [arguments[1]]), byte)
         # for reading, high locality, data cache
-        builder.call(ask, [place, *(ir.Constant(whole, k) for k in (0, 3, 1))])
+        builder.call(ask, [place, *(ir.Constant(integer, k) for k in (0, 3, 1))])
         return context.get_dummy_value()
 
     return types.void(array, index), generate

@@ -53,10 +53,12 @@ def observation(game, recent, sizes, player, later):  # type: ignore[no-untyped-
     """Return the number of a player's observed state; with ``later`` = 1, as if the round were over."""
     state = 0
     for slot in range(game.observation_slots.shape[1]):
-        who = game.observation_slots[player, slot, 0]
-        if who < 0:
+        source = game.observation_slots[player, slot, 0]
+        if source < 0:
             break
-        state = state * sizes[who] + recent[max(game.observation_slots[player, slot, 1] - later, 0), who]
+        state = (
+            state * sizes[source] + recent[max(game.observation_slots[player, slot, 1] - later, 0), source]
+        )
     return state
 
 
@@ -86,14 +88,14 @@ def open_round(game, recent, stream, sizes, strides):  # type: ignore[no-untyped
 
 
 @inline
-def book(own, player, state, action):  # type: ignore[no-untyped-def]
+def book(learner, player, state, action):  # type: ignore[no-untyped-def]
     """Record a decision, whose value is updated when the player decides again."""
-    own.pending[player, 0], own.pending[player, 1] = state, action
-    own.owed[player, 0], own.owed[player, 1] = 0.0, 1.0
+    learner.pending[player, 0], learner.pending[player, 1] = state, action
+    learner.owed[player, 0], learner.owed[player, 1] = 0.0, 1.0
 
 
 @inline
-def credit(own, player, paid, gamma):  # type: ignore[no-untyped-def]
+def credit(learner, player, paid, gamma):  # type: ignore[no-untyped-def]
     """Add a payoff to the pending decision of a player, and discount later ones."""
-    own.owed[player, 0] += own.owed[player, 1] * paid
-    own.owed[player, 1] *= gamma
+    learner.owed[player, 0] += learner.owed[player, 1] * paid
+    learner.owed[player, 1] *= gamma

@@ -58,36 +58,36 @@ class Climbing(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def match(payoff, sizes, rule, inertia, sample_steps, own, steps):  # type: ignore[no-untyped-def]
+def match(payoff, sizes, rule, inertia, sample_steps, learners, steps):  # type: ignore[no-untyped-def]
     """Play ``steps`` periods of a game ``payoff [player joint]``; ``own``, a `Matching`, is changed in place.
 
     ``inertia [player]`` divides conditional regrets. Curves are sampled after ``sample_steps [sample]``
     periods.
     """
     players, strides = sizes.shape[0], strides_of(sizes)
-    weights = np.zeros(own.would.shape[1])
+    weights = np.zeros(learners.would.shape[1])
     for _ in range(steps):
         joint = 0
         for player in range(players):
-            total = _weigh(rule, player, sizes[player], inertia, own, weights)
-            own.last[player] = _sample(weights, sizes[player], total, own.stream)
-            joint += own.last[player] * strides[player]
-        own.clock[0] += 1
-        own.joint_counts[joint] += 1
+            total = _weigh(rule, player, sizes[player], inertia, learners, weights)
+            learners.last[player] = _sample(weights, sizes[player], total, learners.stream)
+            joint += learners.last[player] * strides[player]
+        learners.clock[0] += 1
+        learners.joint_counts[joint] += 1
         for player in range(players):
-            chosen, got = own.last[player], payoff[player, joint]
+            chosen, got = learners.last[player], payoff[player, joint]
             base = joint - chosen * strides[player]
-            own.earned[player] += got
-            own.counts[player, chosen] += 1
+            learners.earned[player] += got
+            learners.counts[player, chosen] += 1
             for action in range(sizes[player]):
                 pays = payoff[player, base + action * strides[player]]
-                own.would[player, action] += pays
-                own.swaps[player, chosen, action] += pays - got
-        _note(sizes, sample_steps, own, own.counts, own.clock[0])
+                learners.would[player, action] += pays
+                learners.swaps[player, chosen, action] += pays - got
+        _note(sizes, sample_steps, learners, learners.counts, learners.clock[0])
 
 
 @njit(cache=True, nogil=True)
-def climb(payoff, sizes, rate, batch, sample_steps, own, steps):  # type: ignore[no-untyped-def]
+def climb(payoff, sizes, rate, batch, sample_steps, learners, steps):  # type: ignore[no-untyped-def]
     """Make ``steps`` updates in a game ``payoff [player joint]``; ``own``, a `Climbing`, is changed in place.
 
     An update, of size ``rate [player]``, is the mean over ``batch`` joint actions. The baseline is the
@@ -95,51 +95,51 @@ def climb(payoff, sizes, rate, batch, sample_steps, own, steps):  # type: ignore
     updates.
     """
     players, strides = sizes.shape[0], strides_of(sizes)
-    policy, push = np.zeros(own.logits.shape), np.zeros(own.logits.shape)
+    policy, push = np.zeros(learners.logits.shape), np.zeros(learners.logits.shape)
     level, chosen = np.zeros(players), np.zeros(players, dtype=np.int64)
-    _policies(own.logits, sizes, policy)
+    _policies(learners.logits, sizes, policy)
     for _ in range(steps):
         for player in range(players):
-            level[player] = own.earned[player] / own.clock[0] if own.clock[0] > 0 else 0.0
+            level[player] = learners.earned[player] / learners.clock[0] if learners.clock[0] > 0 else 0.0
         push[:] = 0.0
         for _draw in range(batch):
             joint = 0
             for player in range(players):
-                chosen[player] = _sample(policy[player], sizes[player], 1.0, own.stream)
+                chosen[player] = _sample(policy[player], sizes[player], 1.0, learners.stream)
                 joint += chosen[player] * strides[player]
             for player in range(players):
                 got, base = payoff[player, joint], joint - chosen[player] * strides[player]
-                own.earned[player] += got / batch
+                learners.earned[player] += got / batch
                 for action in range(sizes[player]):
-                    own.would[player, action] += payoff[player, base + action * strides[player]] / batch
-                    taken = 1.0 if action == chosen[player] else 0.0
-                    push[player, action] += (got - level[player]) * (taken - policy[player, action])
+                    learners.would[player, action] += payoff[player, base + action * strides[player]] / batch
+                    chosen_here = 1.0 if action == chosen[player] else 0.0
+                    push[player, action] += (got - level[player]) * (chosen_here - policy[player, action])
         for player in range(players):
             for action in range(sizes[player]):
-                own.played[player, action] += policy[player, action]
-                own.logits[player, action] += rate[player] * push[player, action] / batch
-        own.clock[0] += 1
-        _policies(own.logits, sizes, policy)
-        _note(sizes, sample_steps, own, policy, 1)
+                learners.played[player, action] += policy[player, action]
+                learners.logits[player, action] += rate[player] * push[player, action] / batch
+        learners.clock[0] += 1
+        _policies(learners.logits, sizes, policy)
+        _note(sizes, sample_steps, learners, policy, 1)
 
 
 @njit(cache=True, nogil=True)
-def _weigh(rule, player, size, inertia, own, weights):  # type: ignore[no-untyped-def]
+def _weigh(rule, player, size, inertia, learners, weights):  # type: ignore[no-untyped-def]
     """Write the next action's probabilities, up to a factor, to ``weights``; return their sum."""
-    clock = own.clock[0]
+    clock = learners.clock[0]
     if clock > 0 and rule == FICTITIOUS:
-        return weigh(own.would[player], size, 1.0, True, weights)
+        return weigh(learners.would[player], size, 1.0, True, weights)
     if clock > 0 and rule == CONDITIONAL:
-        now, rest = own.last[player], 1.0
+        now, rest = learners.last[player], 1.0
         for action in range(size):
-            regret = own.swaps[player, now, action] / clock
+            regret = learners.swaps[player, now, action] / clock
             weights[action] = regret / inertia[player] if regret > 0.0 and action != now else 0.0
             rest -= weights[action]
         weights[now] = max(rest, 0.0)
     else:
         positive = 0.0
         for action in range(size):
-            weights[action] = max(own.would[player, action] - own.earned[player], 0.0)
+            weights[action] = max(learners.would[player, action] - learners.earned[player], 0.0)
             positive += weights[action]
         if positive <= 0.0 or clock == 0:  # no regret: every action is equally likely
             weights[:size] = 1.0
@@ -172,15 +172,15 @@ def _sample(weights, size, total, stream):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _note(sizes, sample_steps, own, play, total):  # type: ignore[no-untyped-def]
+def _note(sizes, sample_steps, learners, play, total):  # type: ignore[no-untyped-def]
     """Sample the curves where a sample is due: the largest average external regret, and ``play / total``."""
-    at, clock = own.noted[0], own.clock[0]
+    at, clock = learners.noted[0], learners.clock[0]
     if at >= sample_steps.shape[0] or clock != sample_steps[at]:
         return
     largest = 0.0
     for player in range(sizes.shape[0]):
         for action in range(sizes[player]):
-            largest = max(largest, (own.would[player, action] - own.earned[player]) / clock)
-            own.play_curve[at, player, action] = play[player, action] / total
-    own.regret_curve[at] = largest
-    own.noted[0] += 1
+            largest = max(largest, (learners.would[player, action] - learners.earned[player]) / clock)
+            learners.play_curve[at, player, action] = play[player, action] / total
+    learners.regret_curve[at] = largest
+    learners.noted[0] += 1

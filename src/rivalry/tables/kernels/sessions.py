@@ -49,7 +49,7 @@ def play(
     """Play up to ``steps`` further periods of the sessions numbered in ``chosen``, in place."""
     desk = buffers(game, game.sizes.max())
     for session in chosen:
-        own = SessionArrays(
+        session_arrays = SessionArrays(
             sessions.values[session],
             sessions.greedy[session],
             sessions.runner[session],
@@ -63,28 +63,28 @@ def play(
             sessions.counts[session],
             sessions.plays[session],
         )
-        _play_one(game, rule, own, desk, steps)
+        _play_one(game, rule, session_arrays, desk, steps)
 
 
 @inline
-def _play_one(game, rule, own, desk, steps):  # type: ignore[no-untyped-def]
-    clock, players = own.clock, game.sizes.shape[0]
+def _play_one(game, rule, arrays, desk, steps):  # type: ignore[no-untyped-def]
+    clock, players = arrays.clock, game.sizes.shape[0]
     for _ in range(steps):
         if clock[2] != RUNNING:
             return
         for player in range(players):
-            own.level[player] = level_at(
-                own.level[player], rule.scale[player], rule.beta[player], rule.decay[player], clock[0]
+            arrays.level[player] = level_at(
+                arrays.level[player], rule.scale[player], rule.beta[player], rule.decay[player], clock[0]
             )
-        open_round(game, own.recent, own.stream, desk.sizes, desk.strides)
+        open_round(game, arrays.recent, arrays.stream, desk.sizes, desk.strides)
         row = clock[0] % game.order.shape[0] if game.order.shape[0] > 1 else 0
         for k in range(game.order.shape[1]):
             player = game.order[row, k]
             if player < 0:
                 break
-            if _decide(game, rule, own, desk, player):
+            if _decide(game, rule, arrays, desk, player):
                 clock[1] = clock[0] + 1
-        _pay(game, rule, own, desk)
+        _pay(game, rule, arrays, desk)
         clock[0] += 1
         clock[2] = session_status(rule, clock[0], clock[1])
 
@@ -109,41 +109,41 @@ def session_status(rule, periods, changed):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
+def _decide(game, rule, arrays, desk, player):  # type: ignore[no-untyped-def]
     """Observe, update the pending value and choose an action; return whether a greedy action changed."""
-    state, size = observation(game, own.recent, desk.sizes, player, 0), game.sizes[player]
-    first, number, changed = rule.state_from[player], uniform(own.stream), False
-    entry, level, target, choice = rule.value_from[player], own.level[player], rule.target[player], 0
-    here = entry + state * size  # of the state's first entry
-    row, greedy, action = own.values[here : here + size], own.greedy[first + state], -1
+    state, size = observation(game, arrays.recent, desk.sizes, player, 0), game.sizes[player]
+    first, number, changed = rule.state_from[player], uniform(arrays.stream), False
+    entry, level, target, choice = rule.value_from[player], arrays.level[player], rule.target[player], 0
+    start = entry + state * size  # of the state's first entry
+    row, greedy, action = arrays.values[start : start + size], arrays.greedy[first + state], -1
     if rule.learns[player]:
         choice = rule.choice[player]
     if target == ON_POLICY:  # chosen before the values are updated
-        action = _choose(row, own.plays, here, size, level, choice, greedy, number, desk.weights)
-    if own.pending[player, 0] >= 0:
+        action = _choose(row, arrays.plays, start, size, level, choice, greedy, number, desk.weights)
+    if arrays.pending[player, 0] >= 0:
         if rule.counterfactual[player]:
-            changed = _teach_all(game, rule, own, desk, player)
+            changed = _teach_all(game, rule, arrays, desk, player)
         else:
             worth = row[greedy] if target == MAX else row[action]
             if target != MAX and target != ON_POLICY:
-                worth = _mean(row, own.plays, here, size, level, choice, greedy, desk.weights)
-            aim = own.owed[player, 0] + own.owed[player, 1] * worth
-            values = own.values[entry : rule.value_from[player + 1]]
-            incumbent, runner = own.greedy[first:], own.runner[first:]
-            past, done = own.pending[player, 0], own.pending[player, 1]
-            alpha = rule.alpha[player] + rule.alpha_change[player] * own.clock[0]
+                worth = _mean(row, arrays.plays, start, size, level, choice, greedy, desk.weights)
+            aim = arrays.owed[player, 0] + arrays.owed[player, 1] * worth
+            values = arrays.values[entry : rule.value_from[player + 1]]
+            incumbent, runner = arrays.greedy[first:], arrays.runner[first:]
+            past, done = arrays.pending[player, 0], arrays.pending[player, 1]
+            alpha = rule.alpha[player] + rule.alpha_change[player] * arrays.clock[0]
             if rule.counted:
                 # a decision is updated before the next is counted: this is its entry's n-th update
-                alpha /= own.plays[entry + past * size + done] ** rule.power[player]
+                alpha /= arrays.plays[entry + past * size + done] ** rule.power[player]
             changed = teach(values, incumbent, runner, size, past, done, aim, alpha)
     if action < 0:
-        greedy = own.greedy[first + state]
-        action = _choose(row, own.plays, here, size, level, choice, greedy, number, desk.weights)
+        greedy = arrays.greedy[first + state]
+        action = _choose(row, arrays.plays, start, size, level, choice, greedy, number, desk.weights)
     if rule.learns[player]:
-        book(own, player, state, action)
+        book(arrays, player, state, action)
         if rule.counted:
-            own.plays[here + action] += 1
-    own.recent[0, player] = action
+            arrays.plays[start + action] += 1
+    arrays.recent[0, player] = action
     return changed
 
 
@@ -156,17 +156,17 @@ def act(greedy, epsilon, size, number):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _choose(row, plays, here, size, level, choice, greedy, number, weights):  # type: ignore[no-untyped-def]
+def _choose(row, plays, start, size, level, choice, greedy, number, weights):  # type: ignore[no-untyped-def]
     if choice == SOFTMAX:
         return choose(row, size, 0.0, max(level, COLDEST), False, number, weights)
     if choice == UCB:
-        upper_bounds(row, plays, here, size, level, weights)
+        upper_bounds(row, plays, start, size, level, weights)
         return choose(weights, size, 0.0, 1.0, True, number, weights)
     return act(greedy, level, size, number)
 
 
 @inline
-def upper_bounds(row, plays, here, size, bonus, bounds):  # type: ignore[no-untyped-def]
+def upper_bounds(row, plays, start, size, bonus, bounds):  # type: ignore[no-untyped-def]
     """Write ``Q + bonus sqrt(ln N / n)`` of every action to ``bounds``; infinite where it was never chosen.
 
     ``n`` are the ``plays`` of an action in this state, whose first entry is ``here``, and ``N`` is their sum
@@ -174,19 +174,19 @@ def upper_bounds(row, plays, here, size, bonus, bounds):  # type: ignore[no-unty
     """
     total = 0
     for k in range(size):
-        total += plays[here + k]
+        total += plays[start + k]
     for k in range(size):
-        count = plays[here + k]
+        count = plays[start + k]
         bounds[k] = inf if count == 0 else row[k] + bonus * sqrt(log(total) / count)
 
 
 @inline
-def _mean(row, plays, here, size, level, choice, greedy, weights):  # type: ignore[no-untyped-def]
+def _mean(row, plays, start, size, level, choice, greedy, weights):  # type: ignore[no-untyped-def]
     """Return the mean of a row over the next choice."""
     if choice == SOFTMAX:
         return expected_value(row, size, 0.0, max(level, COLDEST), False, weights)
     if choice == UCB:
-        upper_bounds(row, plays, here, size, level, weights)
+        upper_bounds(row, plays, start, size, level, weights)
         largest, ties, among = best(weights, size), 0, 0.0
         for k in range(size):
             if weights[k] == largest:
@@ -202,21 +202,21 @@ def _mean(row, plays, here, size, level, choice, greedy, weights):  # type: igno
 @inline
 def teach(values, greedy, runner, size, state, action, aim, alpha):  # type: ignore[no-untyped-def]
     """Move one value towards ``aim``; return whether the state's greedy action changed."""
-    here = at(state)
-    incumbent, first = greedy[here], state * size
+    row = at(state)
+    incumbent, first = greedy[row], state * size
     new = values[at(first + action)]
     new += alpha * (aim - new)
     values[at(first + action)] = new
     if action == incumbent:
-        return new < runner[here] and search_greedy(values, greedy, runner, size, state)
+        return new < runner[row] and search_greedy(values, greedy, runner, size, state)
     top = values[at(first + incumbent)]
     if new > top:
         # the former greedy value bounds those of all other actions
-        greedy[here], runner[here] = action, top
+        greedy[row], runner[row] = action, top
         return True
     # `runner` need not be attained: it stays where the value that set it falls
-    if new > runner[here]:
-        runner[here] = new
+    if new > runner[row]:
+        runner[row] = new
     return False
 
 
@@ -226,19 +226,19 @@ def search_greedy(values, greedy, runner, size, state):  # type: ignore[no-untyp
 
     It changes only to a strictly better action, the lowest at ties.
     """
-    here, first, found = at(state), state * size, -1
-    incumbent = greedy[here]
+    row, first, best = at(state), state * size, -1
+    incumbent = greedy[row]
     top, next_to = values[at(first + incumbent)], -inf
     for k in range(size):  # without a branch, which could not be predicted
         value = -inf if k == incumbent else values[at(first + k)]
         lower = value if value < top else top
         next_to = lower if lower > next_to else next_to
-        found = k if value > top else found
+        best = k if value > top else best
         top = value if value > top else top
-    runner[here] = next_to
-    if found < 0:
+    runner[row] = next_to
+    if best < 0:
         return False
-    greedy[here] = found
+    greedy[row] = best
     return True
 
 
@@ -249,44 +249,44 @@ def at(index):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _teach_all(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
+def _teach_all(game, rule, arrays, desk, player):  # type: ignore[no-untyped-def]
     """Update every action of the pending state as if it had been played, the others' actions fixed.
 
     Moves are simultaneous; every aim uses the values before the update.
     """
     size, first, players = game.sizes[player], rule.state_from[player], game.sizes.shape[0]
-    recent, aims, values = own.recent, desk.weights, own.values[rule.value_from[player] :]
+    recent, aims, values = arrays.recent, desk.weights, arrays.values[rule.value_from[player] :]
     played, signal, last = recent[1, player], recent[1, players + 1], joint_of(recent, 1, desk.strides)
     for action in range(size):
         joint = last + (action - played) * desk.strides[player]
         recent[1, player] = action
         if game.signal.shape[0] > 0:
             recent[1, players + 1] = game.signal[recent[1, players], joint]
-        state = observation(game, own.recent, desk.sizes, player, 0)
-        worth = values[state * size + own.greedy[first + state]]
+        state = observation(game, arrays.recent, desk.sizes, player, 0)
+        worth = values[state * size + arrays.greedy[first + state]]
         aims[action] = game.payoff[recent[1, players], player, joint] + rule.gamma[player] * worth
     recent[1, player], recent[1, players + 1] = played, signal
-    past, alpha = own.pending[player, 0], rule.alpha[player] + rule.alpha_change[player] * own.clock[0]
+    past, alpha = arrays.pending[player, 0], rule.alpha[player] + rule.alpha_change[player] * arrays.clock[0]
     for action in range(size):
         values[past * size + action] += alpha * (aims[action] - values[past * size + action])
-    return search_greedy(values, own.greedy[first:], own.runner[first:], size, past)
+    return search_greedy(values, arrays.greedy[first:], arrays.runner[first:], size, past)
 
 
 @inline
-def _pay(game, rule, own, desk):  # type: ignore[no-untyped-def]
+def _pay(game, rule, arrays, desk):  # type: ignore[no-untyped-def]
     """Add the joint action's payoffs to the pending decisions."""
-    players, since = desk.strides.shape[0], own.clock[0] - rule.tally_calm * own.clock[1]
-    joint, nature = joint_of(own.recent, 0, desk.strides), own.recent[0, players]
-    _restart_tally(rule, since, own.tally, own.counts)
+    players, since = desk.strides.shape[0], arrays.clock[0] - rule.tally_calm * arrays.clock[1]
+    joint, nature = joint_of(arrays.recent, 0, desk.strides), arrays.recent[0, players]
+    _restart_tally(rule, since, arrays.tally, arrays.counts)
     if game.signal.shape[0] > 0:
-        own.recent[0, players + 1] = game.signal[nature, joint]
+        arrays.recent[0, players + 1] = game.signal[nature, joint]
     for player in range(players):
         paid = game.payoff[nature, player, joint]
-        credit(own, player, paid, rule.gamma[player])
+        credit(arrays, player, paid, rule.gamma[player])
         if since >= rule.tally_from:
-            own.tally[player] += paid
+            arrays.tally[player] += paid
     if since >= rule.tally_from:
-        own.counts[joint] += 1
+        arrays.counts[joint] += 1
 
 
 @inline
@@ -328,12 +328,12 @@ class OwnTables(NamedTuple):
 def play_pair(pair: Pair, rule: SessionRule, sessions: SessionArrays, chosen: np.ndarray, steps: int) -> None:
     """Play up to ``steps`` further periods of the sessions numbered in ``chosen``, in place."""
     for session in chosen:
-        one = _own_tables(pair, rule, sessions, session, pair.first)
-        two = _own_tables(pair, rule, sessions, session, 1 - pair.first)
+        first = _own_tables(pair, rule, sessions, session, pair.first)
+        second = _own_tables(pair, rule, sessions, session, 1 - pair.first)
         if pair.turns:
-            _in_turns(pair, rule, one, two, sessions, session, steps)
+            _in_turns(pair, rule, first, second, sessions, session, steps)
         else:
-            _in_rounds(pair, rule, one, two, sessions, session, steps)
+            _in_rounds(pair, rule, first, second, sessions, session, steps)
         if pair.signal.shape[0] > 0:
             # the loop does not keep the signal: that of the last joint action is stored at the end
             recent = sessions.recent[session, 0]
@@ -366,26 +366,33 @@ def _own_tables(pair, rule, sessions, session, player):  # type: ignore[no-untyp
 
 
 @inline
-def _decide_in_pair(own, period, state, epsilon, number, past, done, owed, later):  # type: ignore[no-untyped-def]
+def _decide_in_pair(learner, period, state, epsilon, number, past, done, owed, later):  # type: ignore[no-untyped-def]
     """Update the pending value; return the action chosen, and whether a greedy action changed."""
-    changed, size = False, own.size
+    changed, size = False, learner.size
     if past >= 0:
-        aim = owed + later * own.values[at(state * size + own.greedy[at(state)])]
-        alpha = own.alpha + own.alpha_change * period
-        changed = teach(own.values, own.greedy, own.runner, size, past, done, aim, alpha)
-    return act(own.greedy[at(state)], epsilon, size, number), changed
+        aim = owed + later * learner.values[at(state * size + learner.greedy[at(state)])]
+        alpha = learner.alpha + learner.alpha_change * period
+        changed = teach(learner.values, learner.greedy, learner.runner, size, past, done, aim, alpha)
+    return act(learner.greedy[at(state)], epsilon, size, number), changed
 
 
 @inline
-def _load(own, level, recent):  # type: ignore[no-untyped-def]
+def _load(learner, level, recent):  # type: ignore[no-untyped-def]
     """Return a player's level, its last action and its pending decision, as numbers."""
-    return level[own.player], recent[own.player], own.pending[0], own.pending[1], own.owed[0], own.owed[1]
+    return (
+        level[learner.player],
+        recent[learner.player],
+        learner.pending[0],
+        learner.pending[1],
+        learner.owed[0],
+        learner.owed[1],
+    )
 
 
 @inline
-def _store(own, level, recent, epsilon, action, past, done, owed, later):  # type: ignore[no-untyped-def]
-    level[own.player], recent[own.player] = epsilon, action
-    own.pending[0], own.pending[1], own.owed[0], own.owed[1] = past, done, owed, later
+def _store(learner, level, recent, epsilon, action, past, done, owed, later):  # type: ignore[no-untyped-def]
+    level[learner.player], recent[learner.player] = epsilon, action
+    learner.pending[0], learner.pending[1], learner.owed[0], learner.owed[1] = past, done, owed, later
 
 
 @inline
@@ -397,7 +404,7 @@ def _tally(rule, pair, since, tally, counts, joint):  # type: ignore[no-untyped-
 
 
 @inline
-def _in_rounds(pair, rule, one, two, sessions, session, steps):  # type: ignore[no-untyped-def]
+def _in_rounds(pair, rule, first, second, sessions, session, steps):  # type: ignore[no-untyped-def]
     """Play rounds in which both players decide; with ``staged`` the second observes the first's action.
 
     Numbers of the second player end in an underscore, or are the letters after those of the first.
@@ -405,67 +412,67 @@ def _in_rounds(pair, rule, one, two, sessions, session, steps):  # type: ignore[
     stream, clock, tally = sessions.stream[session], sessions.clock[session], sessions.tally[session]
     counts, recent, level = sessions.counts[session], sessions.recent[session, 0], sessions.level[session]
     seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
-    e, a, past, done, owed, later = _load(one, level, recent)
-    f, b, past_, done_, owed_, later_ = _load(two, level, recent)
-    joint = a * one.stride + b * two.stride
+    e, a, past, done, owed, later = _load(first, level, recent)
+    f, b, past_, done_, owed_, later_ = _load(second, level, recent)
+    joint = a * first.stride + b * second.stride
     while steps > 0 and over == RUNNING:
-        e = level_at(e, one.scale, one.beta, one.decay, period)
-        f = level_at(f, two.scale, two.beta, two.decay, period)
-        here, there = joint, joint
+        e = level_at(e, first.scale, first.beta, first.decay, period)
+        f = level_at(f, second.scale, second.beta, second.decay, period)
+        state, state_ = joint, joint
         if not pair.plain:
-            here, there = one.look[at(joint)], two.look[at(joint)]
-        a, new = _decide_in_pair(one, period, here, e, unit(word(seed, counter)), past, done, owed, later)
+            state, state_ = first.look[at(joint)], second.look[at(joint)]
+        a, new = _decide_in_pair(first, period, state, e, unit(word(seed, counter)), past, done, owed, later)
         if pair.staged:
-            there = there * one.size + a
+            state_ = state_ * first.size + a
         number = unit(word(seed, counter + _ONE))
-        b, newer = _decide_in_pair(two, period, there, f, number, past_, done_, owed_, later_)
+        b, newer = _decide_in_pair(second, period, state_, f, number, past_, done_, owed_, later_)
         counter += _TWO
-        joint = a * one.stride + b * two.stride
-        if one.learns:
-            past, done, owed, later = here, a, one.payoff[at(joint)], one.gamma
-        if two.learns:
-            past_, done_, owed_, later_ = there, b, two.payoff[at(joint)], two.gamma
+        joint = a * first.stride + b * second.stride
+        if first.learns:
+            past, done, owed, later = state, a, first.payoff[at(joint)], first.gamma
+        if second.learns:
+            past_, done_, owed_, later_ = state_, b, second.payoff[at(joint)], second.gamma
         changed = period + 1 if new or newer else changed
         if period - rule.tally_calm * changed >= rule.tally_from:
             _tally(rule, pair, period - rule.tally_calm * changed, tally, counts, joint)
         period += 1
         over = session_status(rule, period, changed)
         steps -= 1
-    _store(one, level, recent, e, a, past, done, owed, later)
-    _store(two, level, recent, f, b, past_, done_, owed_, later_)
+    _store(first, level, recent, e, a, past, done, owed, later)
+    _store(second, level, recent, f, b, past_, done_, owed_, later_)
     stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over
 
 
 @inline
-def _in_turns(pair, rule, one, two, sessions, session, steps):  # type: ignore[no-untyped-def]
+def _in_turns(pair, rule, first, second, sessions, session, steps):  # type: ignore[no-untyped-def]
     """Play rounds in which one player decides and the other's action stands; names as in `_in_rounds`."""
     stream, clock, tally = sessions.stream[session], sessions.clock[session], sessions.tally[session]
     counts, recent, level = sessions.counts[session], sessions.recent[session, 0], sessions.level[session]
     seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
-    e, a, past, done, owed, later = _load(one, level, recent)
-    f, b, past_, done_, owed_, later_ = _load(two, level, recent)
-    joint = a * one.stride + b * two.stride
+    e, a, past, done, owed, later = _load(first, level, recent)
+    f, b, past_, done_, owed_, later_ = _load(second, level, recent)
+    joint = a * first.stride + b * second.stride
     while steps > 0 and over == RUNNING:
-        e = level_at(e, one.scale, one.beta, one.decay, period)
-        f = level_at(f, two.scale, two.beta, two.decay, period)
+        e = level_at(e, first.scale, first.beta, first.decay, period)
+        f = level_at(f, second.scale, second.beta, second.decay, period)
         number = unit(word(seed, counter))
         if period & 1 == 0:
-            here = one.look[at(joint)]
-            a, new = _decide_in_pair(one, period, here, e, number, past, done, owed, later)
-            joint = a * one.stride + b * two.stride
-            if one.learns:
-                past, done, owed, later = here, a, one.payoff[at(joint)], one.gamma
+            state = first.look[at(joint)]
+            a, new = _decide_in_pair(first, period, state, e, number, past, done, owed, later)
+            joint = a * first.stride + b * second.stride
+            if first.learns:
+                past, done, owed, later = state, a, first.payoff[at(joint)], first.gamma
             # the other firm does not decide but is paid: its pending decision earns and is discounted
-            owed_ += later_ * two.payoff[at(joint)]
-            later_ *= two.gamma
+            owed_ += later_ * second.payoff[at(joint)]
+            later_ *= second.gamma
         else:
-            here = two.look[at(joint)]
-            b, new = _decide_in_pair(two, period, here, f, number, past_, done_, owed_, later_)
-            joint = a * one.stride + b * two.stride
-            if two.learns:
-                past_, done_, owed_, later_ = here, b, two.payoff[at(joint)], two.gamma
-            owed += later * one.payoff[at(joint)]
-            later *= one.gamma
+            state = second.look[at(joint)]
+            b, new = _decide_in_pair(second, period, state, f, number, past_, done_, owed_, later_)
+            joint = a * first.stride + b * second.stride
+            if second.learns:
+                past_, done_, owed_, later_ = state, b, second.payoff[at(joint)], second.gamma
+            owed += later * first.payoff[at(joint)]
+            later *= first.gamma
         counter += _ONE
         changed = period + 1 if new else changed
         if period - rule.tally_calm * changed >= rule.tally_from:
@@ -473,6 +480,6 @@ def _in_turns(pair, rule, one, two, sessions, session, steps):  # type: ignore[n
         period += 1
         over = session_status(rule, period, changed)
         steps -= 1
-    _store(one, level, recent, e, a, past, done, owed, later)
-    _store(two, level, recent, f, b, past_, done_, owed_, later_)
+    _store(first, level, recent, e, a, past, done, owed, later)
+    _store(second, level, recent, f, b, past_, done_, owed_, later_)
     stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over

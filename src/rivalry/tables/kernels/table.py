@@ -22,64 +22,64 @@ from rivalry.tables.kernels.shapes import EXPECTED, MAX, ON_POLICY, Learners, Le
 
 
 @njit(cache=True, nogil=True)
-def play(world: Tabulated, rule: LearningRule, learners: Learners, chosen: np.ndarray, steps: int) -> None:
+def play(world: Tabulated, rule: LearningRule, trials: Learners, chosen: np.ndarray, steps: int) -> None:
     """Play up to ``steps`` further steps of the trials numbered in ``chosen``, in place."""
-    desk = buffers(world.tables, learners.values.shape[3])
+    desk = buffers(world.tables, trials.values.shape[3])
     for trial in chosen:
-        own = Learners(
-            learners.values[trial],
-            learners.stream[trial],
-            learners.clock[trial],
-            learners.recent[trial],
-            learners.pending[trial],
-            learners.owed[trial],
-            learners.visits[trial],
-            learners.tally[trial],
+        learners = Learners(
+            trials.values[trial],
+            trials.stream[trial],
+            trials.clock[trial],
+            trials.recent[trial],
+            trials.pending[trial],
+            trials.owed[trial],
+            trials.visits[trial],
+            trials.tally[trial],
             # a slice: a single number would be a copy, and changes to it lost
-            learners.noted[trial : trial + 1],
-            learners.reward_curve[trial],
-            learners.place_curve[trial],
+            trials.noted[trial : trial + 1],
+            trials.reward_curve[trial],
+            trials.place_curve[trial],
         )
-        _play_one(world.tables, world.contest, rule, own, desk, steps)
+        _play_one(world.tables, world.contest, rule, learners, desk, steps)
 
 
 @inline
-def _play_one(game, contest, rule, own, desk, steps):  # type: ignore[no-untyped-def]
-    clock = own.clock
+def _play_one(game, contest, rule, learners, desk, steps):  # type: ignore[no-untyped-def]
+    clock = learners.clock
     for _ in range(steps):
         if clock[0] == rule.lengths.shape[0]:
             return
         length = rule.lengths[clock[0]]
         explore(rule.exploration, rule.epsilon_low, rule.epsilon_high, clock[1], length, desk.epsilon)
         if clock[1] == 0:
-            _begin(game, rule, own)
+            _begin(game, rule, learners)
         else:
-            open_round(game, own.recent, own.stream, desk.sizes, desk.strides)
+            open_round(game, learners.recent, learners.stream, desk.sizes, desk.strides)
         if rule.asynchronous:
-            _in_drawn_order(game, contest, rule, own, desk)
+            _in_drawn_order(game, contest, rule, learners, desk)
         else:
-            _in_order(game, contest, rule, own, desk)
+            _in_order(game, contest, rule, learners, desk)
         clock[1] += 1
         clock[2] += 1
         if clock[1] == length:
-            _close(game, rule, own, desk, length)
+            _close(game, rule, learners, desk, length)
             clock[0] += 1
             clock[1] = 0
-        if own.noted[0] < rule.marks.shape[0] and clock[2] == rule.marks[own.noted[0]]:
-            _note(rule, own)
+        if learners.noted[0] < rule.marks.shape[0] and clock[2] == rule.marks[learners.noted[0]]:
+            _note(rule, learners)
 
 
 @inline
-def _begin(game, rule, own):  # type: ignore[no-untyped-def]
+def _begin(game, rule, learners):  # type: ignore[no-untyped-def]
     """Set an epoch's first joint action in all remembered rounds; nature begins in state 0."""
     players = game.sizes.shape[0]
     for player in range(players):
         action = rule.begin[player]
         if action < 0:
-            action = min(int(uniform(own.stream) * game.sizes[player]), game.sizes[player] - 1)
-        own.recent[:, player] = action
-        own.pending[player, 0] = -1
-    own.recent[:, players] = 0
+            action = min(int(uniform(learners.stream) * game.sizes[player]), game.sizes[player] - 1)
+        learners.recent[:, player] = action
+        learners.pending[player, 0] = -1
+    learners.recent[:, players] = 0
 
 
 @inline
@@ -88,14 +88,14 @@ def _choices(game, player):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _settle(rule, own, desk, player, state, choices):  # type: ignore[no-untyped-def]
+def _settle(rule, learners, desk, player, state, choices):  # type: ignore[no-untyped-def]
     """Update the value of the pending decision, given the current ``state``.
 
     Returns the next choice where the target had to draw one, else -1.
     """
-    if own.pending[player, 0] < 0:
+    if learners.pending[player, 0] < 0:
         return -1
-    row, action = own.values[player, state], -1
+    row, action = learners.values[player, state], -1
     epsilon, temperature = desk.epsilon[player], rule.temperature[player, state]
     if rule.target[player] == MAX:
         value = best(row, choices)
@@ -103,116 +103,116 @@ def _settle(rule, own, desk, player, state, choices):  # type: ignore[no-untyped
         value = expected_value(row, choices, epsilon, temperature, rule.greedy[player], desk.weights)
     else:
         # SARSA bootstraps on the choice made next: it is drawn here and returned
-        number = uniform(own.stream)
+        number = uniform(learners.stream)
         action = choose(row, choices, epsilon, temperature, rule.greedy[player], number, desk.weights)
         value = row[action]
     # rewards since the decision, and the discount over the rounds since
-    aim = own.owed[player, 0] + own.owed[player, 1] * value
-    old, done = own.values[player, own.pending[player, 0]], own.pending[player, 1]
+    aim = learners.owed[player, 0] + learners.owed[player, 1] * value
+    old, done = learners.values[player, learners.pending[player, 0]], learners.pending[player, 1]
     old[done] += rule.alpha[player] * (aim - old[done])
-    own.pending[player, 0] = -1
+    learners.pending[player, 0] = -1
     return action
 
 
 @inline
-def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
+def _decide(game, rule, learners, desk, player):  # type: ignore[no-untyped-def]
     """Observe, update the pending value, choose and move."""
-    state, choices = observation(game, own.recent, desk.sizes, player, 0), _choices(game, player)
-    action = _settle(rule, own, desk, player, state, choices)
+    state, choices = observation(game, learners.recent, desk.sizes, player, 0), _choices(game, player)
+    action = _settle(rule, learners, desk, player, state, choices)
     if action < 0:
-        row, temperature = own.values[player, state], rule.temperature[player, state]
-        number, epsilon = uniform(own.stream), desk.epsilon[player]
+        row, temperature = learners.values[player, state], rule.temperature[player, state]
+        number, epsilon = uniform(learners.stream), desk.epsilon[player]
         action = choose(row, choices, epsilon, temperature, rule.greedy[player], number, desk.weights)
-    own.visits[player, state] += 1
-    book(own, player, state, action)
+    learners.visits[player, state] += 1
+    book(learners, player, state, action)
     if game.action_map.shape[0] > 0:
-        action = game.action_map[player, own.recent[0, player], action]
-    own.recent[0, player] = action
+        action = game.action_map[player, learners.recent[0, player], action]
+    learners.recent[0, player] = action
 
 
 @inline
-def _weigh_up(game, contest, own, desk):  # type: ignore[no-untyped-def]
+def _weigh_up(game, contest, learners, desk):  # type: ignore[no-untyped-def]
     """Write every player's payoff at the standing joint action."""
     players = desk.strides.shape[0]
     if game.payoff.shape[2] == 0:
         # no joint table: it would have exceeded the memory allowed
-        pay(contest, own.recent[0, :players], desk.reward)
+        pay(contest, learners.recent[0, :players], desk.reward)
         return
-    nature, joint = own.recent[0, players], joint_of(own.recent, 0, desk.strides)
+    nature, joint = learners.recent[0, players], joint_of(learners.recent, 0, desk.strides)
     for player in range(players):
         desk.reward[player] = game.payoff[nature, player, joint]
 
 
 @inline
-def _receive(rule, own, desk, player):  # type: ignore[no-untyped-def]
+def _receive(rule, learners, desk, player):  # type: ignore[no-untyped-def]
     """Add a player's payoff, as a reward, to its pending decision."""
     reward = desk.reward[player] / rule.unit
-    own.tally[player] += reward
-    credit(own, player, reward, rule.gamma[player])
+    learners.tally[player] += reward
+    credit(learners, player, reward, rule.gamma[player])
 
 
 @inline
-def _in_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-def]
+def _in_order(game, contest, rule, learners, desk):  # type: ignore[no-untyped-def]
     """Play one round in the game's own order; every player is paid at its end."""
-    movers = own.clock[1] % game.order.shape[0] if game.order.shape[0] > 1 else 0
+    movers = learners.clock[1] % game.order.shape[0] if game.order.shape[0] > 1 else 0
     for k in range(game.order.shape[1]):
         player = game.order[movers, k]
         if player < 0:
             break
-        _decide(game, rule, own, desk, player)
-    _weigh_up(game, contest, own, desk)
+        _decide(game, rule, learners, desk, player)
+    _weigh_up(game, contest, learners, desk)
     for player in range(desk.strides.shape[0]):
-        _receive(rule, own, desk, player)
+        _receive(rule, learners, desk, player)
 
 
 @inline
-def _in_drawn_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-def]
+def _in_drawn_order(game, contest, rule, learners, desk):  # type: ignore[no-untyped-def]
     """Play one round in random order; each observes, moves, is paid and, but for SARSA, updated at once."""
     players, turn = desk.strides.shape[0], desk.turn
     for k in range(players):
         turn[k] = k
     # Fisher-Yates shuffle
     for k in range(players - 1, 0, -1):
-        other = min(int(uniform(own.stream) * (k + 1)), k)
+        other = min(int(uniform(learners.stream) * (k + 1)), k)
         turn[k], turn[other] = turn[other], turn[k]
     for k in range(players):
         player = turn[k]
         if k > 0:  # the previous mover's action counts as one round back
-            shift(own.recent)
-        _decide(game, rule, own, desk, player)
-        _weigh_up(game, contest, own, desk)
-        _receive(rule, own, desk, player)
+            shift(learners.recent)
+        _decide(game, rule, learners, desk, player)
+        _weigh_up(game, contest, learners, desk)
+        _receive(rule, learners, desk, player)
         # the choice that SARSA bootstraps on is made at the player's next turn, and depends on others' moves
         if rule.target[player] != ON_POLICY:
-            state = observation(game, own.recent, desk.sizes, player, 1)
-            _settle(rule, own, desk, player, state, _choices(game, player))
+            state = observation(game, learners.recent, desk.sizes, player, 1)
+            _settle(rule, learners, desk, player, state, _choices(game, player))
 
 
 @inline
-def _close(game, rule, own, desk, length):  # type: ignore[no-untyped-def]
+def _close(game, rule, learners, desk, length):  # type: ignore[no-untyped-def]
     """Update an epoch's last decisions with the value of the state reached.
 
     Players that observe others' actions of the same round are left out: there is no further round to observe.
     """
     explore(rule.exploration, rule.epsilon_low, rule.epsilon_high, length, length, desk.epsilon)
-    open_round(game, own.recent, own.stream, desk.sizes, desk.strides)
+    open_round(game, learners.recent, learners.stream, desk.sizes, desk.strides)
     for player in range(desk.strides.shape[0]):
         waits = False
         for slot in range(game.observation_slots.shape[1]):
-            who, ago = game.observation_slots[player, slot, 0], game.observation_slots[player, slot, 1]
-            waits = waits or (0 <= who < desk.strides.shape[0] and ago == 0)
+            source, ago = game.observation_slots[player, slot, 0], game.observation_slots[player, slot, 1]
+            waits = waits or (0 <= source < desk.strides.shape[0] and ago == 0)
         if not waits:
-            state = observation(game, own.recent, desk.sizes, player, 0)
-            _settle(rule, own, desk, player, state, _choices(game, player))
+            state = observation(game, learners.recent, desk.sizes, player, 0)
+            _settle(rule, learners, desk, player, state, _choices(game, player))
 
 
 @inline
-def _note(rule, own):  # type: ignore[no-untyped-def]
+def _note(rule, learners):  # type: ignore[no-untyped-def]
     """Store mean rewards since the last mark, and the standing actions."""
-    at = own.noted[0]
+    at = learners.noted[0]
     since = rule.marks[at] - (rule.marks[at - 1] if at > 0 else 0)
-    for player in range(own.tally.shape[0]):
-        own.reward_curve[at, player] = own.tally[player] / since
-        own.place_curve[at, player] = own.recent[0, player]
-        own.tally[player] = 0.0
-    own.noted[0] += 1
+    for player in range(learners.tally.shape[0]):
+        learners.reward_curve[at, player] = learners.tally[player] / since
+        learners.place_curve[at, player] = learners.recent[0, player]
+        learners.tally[player] = 0.0
+    learners.noted[0] += 1
