@@ -29,12 +29,12 @@ class TravellersTable(NamedTuple):
 
 def section(data: Dataset) -> ReportSection | None:
     """Return the tables of `travellers` as a section of a report; None without any."""
-    if not (found := travellers(data)):
+    if not (tables := travellers(data)):
         return None
-    rules = found[0].rules
+    rules = tables[0].rules
     return ReportSection(
         "Lucky, average and unlucky agents",
-        [ReportTable(one.where, one.columns, one.rows) for one in found],
+        [ReportTable(table.where, table.columns, table.rows) for table in tables],
         rules and f"{rules[0].upper()}{rules[1:]}.",
         "Means over the agents of a class; ± is half the width of the 95 % interval (Student's t) over "
         "replications, where there are several. Agents without a trip have no bid; |J| is the absolute value "
@@ -50,17 +50,17 @@ def travellers(data: Dataset) -> list[TravellersTable]:
     if any(name not in data for name in (MAIN, "agent_class", "class_name")):
         return []
     lead = [str(dim) for dim in data[MAIN].dims if not is_own(data, MAIN, str(dim)) and dim != "replication"]
-    found = []
+    tables = []
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
         part = data.isel(dict(zip(lead, index, strict=True)))
         try:
-            (one,) = series_of(part, MAIN, TABLE)
+            (series,) = series_of(part, MAIN, TABLE)
         except NoSuchPoint:
             continue
-        table = table_of(one)
-        rows = [(label, [words_of(values) for values in each.T]) for label, each in table.rows]
+        table = table_of(series)
+        rows = [(label, [words_of(values) for values in column.T]) for label, column in table.rows]
         where = {dim: part[dim].values.item() for dim in lead if data.sizes[dim] > 1 or dim == "algorithm"}
         place = ", ".join(str(v) if dim == "algorithm" else f"{dim} = {v}" for dim, v in where.items())
-        rules = [str(np.ravel(one[name])[0]) for name in RULES if name in one]
-        found.append(TravellersTable(place, table.columns, rows, ". Single agents: ".join(rules)))
-    return found[:MOST]
+        rules = [str(np.ravel(series[name])[0]) for name in RULES if name in series]
+        tables.append(TravellersTable(place, table.columns, rows, ". Single agents: ".join(rules)))
+    return tables[:MOST]

@@ -33,7 +33,7 @@ def view_of(game: object, profile: np.ndarray | None) -> tuple[str, str, dict[st
         known[name] = (("lane",), _mean(frames[k]))
     data = _data(known)
     data["frames"] = {name: frames[k] for k, name in enumerate(METRICS)}
-    data["agents"] = [{**one, **more} for one, more in zip(data["agents"], agents, strict=True)]
+    data["agents"] = [{**agent, **more} for agent, more in zip(data["agents"], agents, strict=True)]
     lanes, count = len(game.network.lanes), game.agents
     text = f"{count} agents on {lanes} lanes bid uniformly from the karma they hold, for {STEPS} steps. "
     return "Streets of a city", text + _busiest(known), data
@@ -74,19 +74,19 @@ def _agents(record: Record) -> list[dict[str, Any]]:
     """Return the example agents of a record, with the mean bid at each lane of their routes where stored."""
     if "example_lanes" not in record:
         return []
-    found = []
+    entries = []
     for k, routes in enumerate(record["example_lanes"][1]):
         paths = [[int(lane) for lane in path if lane >= 0] for path in routes]
         bids: list[Any] = [None] * len(paths)
         if "example_mean_bid" in record:  # [example trip place karma]
             shares = _karma(record)
-            each = np.nansum(np.nan_to_num(record["example_mean_bid"][1][k]) * shares, axis=-1)
-            trips = each.shape[0] // len(paths)
+            mean_bids = np.nansum(np.nan_to_num(record["example_mean_bid"][1][k]) * shares, axis=-1)
+            trips = mean_bids.shape[0] // len(paths)
             bids = [
-                np.round(each[j * trips : (j + 1) * trips, : len(path)].mean(axis=0), DIGITS)
+                np.round(mean_bids[j * trips : (j + 1) * trips, : len(path)].mean(axis=0), DIGITS)
                 for j, path in enumerate(paths)
             ]
-        found.append(
+        entries.append(
             {
                 "name": str(record["example_name"][1][k]),
                 "number": int(record["example_agent"][1][k]),
@@ -94,7 +94,7 @@ def _agents(record: Record) -> list[dict[str, Any]]:
                 "bids": bids,
             }
         )
-    return found
+    return entries
 
 
 def _karma(record: Record) -> np.ndarray:
@@ -102,8 +102,8 @@ def _karma(record: Record) -> np.ndarray:
     size = record["example_mean_bid"][1].shape[-1]
     if "karma_distribution" not in record:
         return np.full(size, 1 / size)
-    found: np.ndarray = np.reshape(record["karma_distribution"][1], (-1, size)).sum(axis=0)
-    return found
+    masses: np.ndarray = np.reshape(record["karma_distribution"][1], (-1, size)).sum(axis=0)
+    return masses
 
 
 def _busiest(record: Record) -> str:
@@ -144,10 +144,10 @@ def _simulate(game: City) -> tuple[np.ndarray, list[dict[str, Any]]]:
         with np.errstate(invalid="ignore", divide="ignore"):
             bid = tallied.bids @ levels[: tallied.bids.shape[1]] / tallied.wanted
         frames[:, step] = wanted, refused, np.round(bid, DIGITS)
-        for own, agent in zip(seen, agents.tolist(), strict=True):
-            own["lane"].append(_lane(city, agent, int(trip[agent]), int(place[agent])))
-            own["bid"].append(int(tallied.bids_on[agent].sum()) if tallied.asked[agent] else None)
-            own["karma"].append(int(karma[agent]))
+        for entry, agent in zip(seen, agents.tolist(), strict=True):
+            entry["lane"].append(_lane(city, agent, int(trip[agent]), int(place[agent])))
+            entry["bid"].append(int(tallied.bids_on[agent].sum()) if tallied.asked[agent] else None)
+            entry["karma"].append(int(karma[agent]))
     return frames, seen
 
 

@@ -114,7 +114,7 @@ def _inside(space: Any, rows: list[np.ndarray]) -> None:
 def check_rising(points: np.ndarray) -> None:
     """Raise `ValueError`, naming the player, unless every player's points on a line strictly increase.
 
-    ``found`` is ``[player action axis]`` with one axis, padded with NaN.
+    ``points`` is ``[player action axis]`` with one axis, padded with NaN.
     """
     for player, rows in enumerate(points):
         levels = rows[~np.isnan(rows[:, 0]), 0]

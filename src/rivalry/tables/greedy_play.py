@@ -182,8 +182,8 @@ def memory_policy(
     player : int
         The player that follows the strategy.
     strategy : callable
-        A function of what the player observes, ``past[who, ago]``: the action of player ``who`` a number of
-        rounds ago, 1 being the last round, and 0 this one where the player observes it. Nature and the
+        A function of the observed actions, ``past[source, ago]``: the action of player ``source`` a number
+        of rounds ago, 1 being the last round, and 0 this one where the player observes it. Nature and the
         public signal have the numbers after the last player. Returns the number of a move.
 
     Returns

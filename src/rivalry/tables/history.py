@@ -45,9 +45,9 @@ class Whole(NamedTuple):
         Parameters
         ----------
         recent : array_like
-            ``recent[.., k, who]`` is the record of ``k + 1`` rounds ago, at the end of that round: the action
-            of player ``who``, the state of nature (``who`` = number of players), or the signal (one more).
-            Columns and rows that no slot needs may be omitted.
+            ``recent[.., k, source]`` is the record at the end of the round ``k + 1`` rounds ago: the action
+            of player ``source``, the state of nature (``source`` = number of players), or the signal (one
+            more). Columns and rows that no slot needs may be omitted.
         round : array_like
             The row of the order that is about to be played.
         nature : array_like

@@ -195,7 +195,7 @@ def _player_gaps(
 def _on_cycle(
     loss: np.ndarray, gains: np.ndarray, counted: np.ndarray, cycles: Cycles | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean loss and the largest gain, ``[session]``, over the cycle's states in ``there``."""
+    """Return the mean loss and the largest gain, ``[session]``, over the cycle's states in ``counted``."""
     if cycles is None:
         return np.full(len(loss), np.nan), np.full(len(loss), np.nan)
     weight = cycles.weight * counted[cycles.state]

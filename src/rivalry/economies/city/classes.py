@@ -39,20 +39,20 @@ def unavoidable(journeys: Journeys, centre: np.ndarray) -> np.ndarray:
     while True:
         through = passes | _ahead(journeys, passing, journeys.after)
         if (through == passing).all():
-            found: np.ndarray = _ahead(journeys, passing, journeys.begins[:, None])[:, 0]
-            return found
+            certain: np.ndarray = _ahead(journeys, passing, journeys.begins[:, None])[:, 0]
+            return certain
         passing = through
 
 
 def _ahead(journeys: Journeys, passing: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Return the property at locations ``[journey ..]`` from positions; at a junction for all options."""
     rows = np.arange(len(passing))[:, None]
-    found = np.where(at >= 0, passing[rows, np.maximum(at, 0)], False)
+    passes = np.where(at >= 0, passing[rows, np.maximum(at, 0)], False)
     if journeys.options.size:
         picks = journeys.options[rows, np.maximum(-2 - at, 0)]
         every = np.where(picks >= 0, passing[rows[:, :, None], np.maximum(picks, 0)], True).all(axis=-1)
-        found = np.where(at < -1, every, found)
-    return found
+        passes = np.where(at < -1, every, passes)
+    return passes
 
 
 def classes_of(through: np.ndarray) -> np.ndarray:
@@ -73,7 +73,7 @@ def examples_of(journeys: Journeys, slots: np.ndarray, kinds: np.ndarray, load: 
     """
     often = visits(journeys)
     heavy = (often * load[np.maximum(journeys.lane, 0)]).sum(axis=1) / often.sum(axis=1)
-    each = heavy[slots]
-    scores = (-each.mean(axis=1), np.ptp(each, axis=1), each.mean(axis=1))
-    found = [np.where(kinds == k, score.round(9), -np.inf) for k, score in enumerate(scores)]
-    return np.array([int(np.argmax(score)) if (kinds == k).any() else -1 for k, score in enumerate(found)])
+    loads = heavy[slots]
+    scores = (-loads.mean(axis=1), np.ptp(loads, axis=1), loads.mean(axis=1))
+    ranked = [np.where(kinds == k, score.round(9), -np.inf) for k, score in enumerate(scores)]
+    return np.array([int(np.argmax(score)) if (kinds == k).any() else -1 for k, score in enumerate(ranked)])

@@ -168,22 +168,22 @@ def city(
     >>> city(network="plain_3x3", agents=64, capacity=2).capacity.tolist() == [2] * 24
     True
     """
-    given = dict(locals())
+    options = dict(locals())
     whole_number("max_karma", max_karma, 1)
     whole_number("allocation", allocation)
-    graph, slots = network_of(network), slots_of(given)
-    who, given_count = travellers(given, slots)
+    graph, slots = network_of(network), slots_of(options)
+    drivers, given_count = travellers(options, slots)
     count = _count(given_count, routes)
     limit("agents", count, slots)
     mean = float(numbers("mean_karma", mean_karma, most=max_karma))
-    sizes = agents_per_type(count, who.share, who.names)
+    sizes = agents_per_type(count, drivers.share, drivers.names)
     type_of = np.repeat(np.arange(len(sizes)), sizes)
-    paths = allocate(graph, given, count, slots)
+    paths = allocate(graph, options, count, slots)
     rooms, rule = capacity_of(capacity, graph, count)
     if paths.distribution is None:
-        expected = of_agents(paths.journeys, paths.slots, type_of, who.first, len(graph.lanes))
+        expected = of_agents(paths.journeys, paths.slots, type_of, drivers.first, len(graph.lanes))
     else:
-        expected = of_distribution(*paths.distribution, sizes, who.first, slots, len(graph.lanes))
+        expected = of_distribution(*paths.distribution, sizes, drivers.first, slots, len(graph.lanes))
     centre, _ = centre_of(graph, expected.wanting, rooms)
     classes = classes_of(unavoidable(paths.journeys, centre)[paths.slots])
     members = coalition_of(coalition, classes, allocation)
@@ -199,10 +199,10 @@ def city(
         slots=paths.slots,
         ends=paths.ends,
         type_of=type_of,
-        stakes=who.stakes,
-        trip_chain=who.trip_chain,
-        first=who.first,
-        gamma=who.gamma,
+        stakes=drivers.stakes,
+        trip_chain=drivers.trip_chain,
+        first=drivers.first,
+        gamma=drivers.gamma,
         karma=initial_amounts(initial_karma, count, mean, max_karma),
         capacity=rooms,
         expected=expected,
@@ -217,8 +217,8 @@ def city(
         dormant_share=int(not exclude_dormant),
         tie=TIES[tie],
         transfer=TRANSFERS[transfer],
-        sizes=who.sizes,
-        type_names=who.names,
+        sizes=drivers.sizes,
+        type_names=drivers.names,
         planning=planning,
         notes=(rule,) if rule else (),
     )
@@ -244,14 +244,14 @@ def capacity_of(given: object, network: Network, agents: int) -> tuple[np.ndarra
         if floor < 1:
             raise ValueError(f"{rule}, must be at least 1; give capacity")
         return np.full(lanes, floor, dtype=np.int64), rule
-    found = np.zeros(lanes, dtype=np.int64)
+    capacity = np.zeros(lanes, dtype=np.int64)
     for k, (where, value) in enumerate(_rows("capacity", given, network, max(floor, 1))):
         if value != UNLIMITED:
             _check(where, value, places=True)
-        found[k] = agents if value == UNLIMITED else min(int(value), agents)
-    if not found.any():
+        capacity[k] = agents if value == UNLIMITED else min(int(value), agents)
+    if not capacity.any():
         raise ValueError("capacity: 0 on every lane; must be at least 1 somewhere")
-    return found, ""
+    return capacity, ""
 
 
 def karma_of(
@@ -277,8 +277,8 @@ def karma_of(
     _check(f"{name}.from", threshold)
     for lane in np.flatnonzero((capacity == 0) & (load > 0)):
         raise ValueError(f"{name}: lane {network.lane_names[lane]} has no capacity to compare its load with")
-    found: np.ndarray = slope * np.maximum(load / np.maximum(capacity, 1) - threshold, 0.0)
-    return found
+    amounts: np.ndarray = slope * np.maximum(load / np.maximum(capacity, 1) - threshold, 0.0)
+    return amounts
 
 
 def _check(where: str, value: Any, *, places: bool = False) -> None:

@@ -35,20 +35,20 @@ def visits(journeys: Journeys) -> np.ndarray:
     >>> visits(at_start([[[0, 1], [2]], [[3]]])).tolist()
     [[0.5, 0.5, 0.5], [1.0, 0.0, 0.0]]
     """
-    found = np.zeros(journeys.lane.shape)
-    number, at, mass = np.arange(len(found)), journeys.begins, np.ones(len(found))
+    expected = np.zeros(journeys.lane.shape)
+    number, at, mass = np.arange(len(expected)), journeys.begins, np.ones(len(expected))
     while len(at):
         junction = at < -1
-        here, picks = number[junction], journeys.options[number[junction], -2 - at[junction]]
+        journeys_here, picks = number[junction], journeys.options[number[junction], -2 - at[junction]]
         ways = picks >= 0
         share = np.repeat(mass[junction] / ways.sum(axis=1), ways.sum(axis=1))
-        number = np.concatenate([number[~junction], np.repeat(here, ways.sum(axis=1))])
+        number = np.concatenate([number[~junction], np.repeat(journeys_here, ways.sum(axis=1))])
         place, mass = np.concatenate([at[~junction], picks[ways]]), np.concatenate([mass[~junction], share])
-        np.add.at(found, (number, place), mass)
+        np.add.at(expected, (number, place), mass)
         at = journeys.after[number, place]
         going = at != -1
         number, at, mass = number[going], at[going], mass[going]
-    return found
+    return expected
 
 
 def of_agents(
@@ -85,24 +85,30 @@ def of_distribution(
     for count, share, rest in zip(agents, slot_shares(first, slots), first[:, -1], strict=True):
         rate = float(_inverse_mean(share, lengths, shares_of_length, rest, np.zeros(1))[0])
         dormant, ended = dormant + count * rest * rate, ended + count * (1 - rest) * rate
-        for slot, own in enumerate(share):
+        for slot, chance in enumerate(share):
             others = np.delete(share, slot)
-            weights += count * own * _inverse_mean(others, lengths, shares_of_length, rest, own * lengths)
+            weights += (
+                count * chance * _inverse_mean(others, lengths, shares_of_length, rest, chance * lengths)
+            )
     spread = often * (chances * weights[group])[:, None]
     return FreeFlow(_by_lane(journeys, spread, lanes), float(dormant), float(ended))
 
 
 def _inverse_mean(
-    share: np.ndarray, lengths: np.ndarray, shares_of_length: np.ndarray, rest: float, own: np.ndarray
+    share: np.ndarray,
+    lengths: np.ndarray,
+    shares_of_length: np.ndarray,
+    rest: float,
+    offset: np.ndarray,
 ) -> np.ndarray:
-    """Return ``E[1 / (rest + own + sum_k share_k L_k)]`` for independent lengths ``L_k``, per ``own``."""
+    """Return ``E[1 / (rest + offset + sum_k share_k L_k)]`` for independent ``L_k``, per ``offset``."""
     times: np.ndarray = np.full(1, rest)
     chances: np.ndarray = np.ones(1)
-    for each in share:
-        summed = np.round(np.add.outer(times, each * lengths).ravel(), 12)
+    for weight in share:
+        summed = np.round(np.add.outer(times, weight * lengths).ravel(), 12)
         times, where = np.unique(summed, return_inverse=True)
         chances = np.bincount(where, weights=np.outer(chances, shares_of_length).ravel())
-    mean: np.ndarray = (chances / (own[:, None] + times)).sum(axis=1)
+    mean: np.ndarray = (chances / (offset[:, None] + times)).sum(axis=1)
     return mean
 
 

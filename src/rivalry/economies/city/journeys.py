@@ -35,13 +35,13 @@ def fixed_journeys(paths: Paths) -> Journeys:
     >>> fixed_journeys(Paths(np.array([[3, 1, -1]]), np.zeros((1, 2), dtype=int))).after.tolist()
     [[1, -1, -1]]
     """
-    here = np.where(paths.lanes >= 0, np.arange(paths.lanes.shape[1]), -1)
-    last = here == (paths.lengths - 1)[:, None]
+    place = np.where(paths.lanes >= 0, np.arange(paths.lanes.shape[1]), -1)
+    last = place == (paths.lengths - 1)[:, None]
     return Journeys(
         begins=np.zeros(len(paths.lanes), dtype=np.int64),
         lane=paths.lanes.copy(),
-        after=np.where((here < 0) | last, END, here + 1),
-        back=here,
+        after=np.where((place < 0) | last, END, place + 1),
+        back=place,
         options=np.full((len(paths.lanes), 0, 0), -1, dtype=np.int64),
     )
 
@@ -87,10 +87,10 @@ def at_nodes(network: Network, away: np.ndarray, pairs: list[tuple[int, int]]) -
     >>> made.begins.tolist(), made.lane.tolist(), made.back.tolist()
     ([-2, 0], [[0, 1, 3, 5], [0, -1, -1, -1]], [[-2, -2, 2, 3], [0, -1, -1, -1]])
     """
-    made = [_of_pair(network.lanes, away, *pair) for pair in pairs]
-    begins, lane, after, back, options = zip(*made, strict=True)
+    parts = [_of_pair(network.lanes, away, *pair) for pair in pairs]
+    begins, lane, after, back, options = zip(*parts, strict=True)
     junctions = max(map(len, options))
-    rows = pad([row for each in options for row in each + [[]] * (junctions - len(each))])
+    rows = pad([row for part in options for row in part + [[]] * (junctions - len(part))])
     return Journeys(
         begins=np.array(begins, dtype=np.int64),
         lane=pad(list(lane)),

@@ -118,8 +118,8 @@ class City(OneLineRepr, eqx.Module):
         >>> rv.games.city().trip_names()
         ('path 1, u=1', 'path 1, u=5', 'path 2, u=1', 'path 2, u=5', 'dormant')
         """
-        own = [f"{u:g}" if k < self.sizes[kind] else "-" for k, u in enumerate(self.stakes[kind])]
-        return (*(f"path {s + 1}, u={u}" for s in range(self.slots.shape[1]) for u in own), "dormant")
+        labels = [f"{u:g}" if k < self.sizes[kind] else "-" for k, u in enumerate(self.stakes[kind])]
+        return (*(f"path {s + 1}, u={u}" for s in range(self.slots.shape[1]) for u in labels), "dormant")
 
     def routes(self, agent: int) -> list[list[str]]:
         """Return the names of the lanes that each journey of an agent can use, in the order of positions."""
@@ -138,8 +138,8 @@ class City(OneLineRepr, eqx.Module):
 
     def through_centre(self) -> Bool[np.ndarray, "agent slot"]:
         """Return which journeys lead through the centre for all choices at junctions."""
-        found: np.ndarray = unavoidable(self.journeys, self.centre)[self.slots]
-        return found
+        passes: np.ndarray = unavoidable(self.journeys, self.centre)[self.slots]
+        return passes
 
     def classes(self) -> Int[np.ndarray, "agent"]:
         """Return 0, 1, 2 where no, some, all journeys lead through the centre (lucky, average, unlucky)."""
@@ -202,18 +202,18 @@ class City(OneLineRepr, eqx.Module):
 def _ways(city: City, agents: np.ndarray) -> np.ndarray:
     """Return the lanes of agents' journeys, ``[agent slot position]``, with the first option at junctions."""
     journeys = city.journeys
-    found = np.full((*city.slots[agents].shape, journeys.lane.shape[1]), -1)
-    for where in np.ndindex(found.shape[:2]):
+    lanes = np.full((*city.slots[agents].shape, journeys.lane.shape[1]), -1)
+    for where in np.ndindex(lanes.shape[:2]):
         journey = city.slots[agents[where[0]], where[1]]
         spot = int(journeys.begins[journey])
-        for position in range(found.shape[2]):
+        for position in range(lanes.shape[2]):
             if spot < -1:
                 spot = int(journeys.options[journey, -2 - spot, 0])
             if spot == -1:
                 break
-            found[(*where, position)] = journeys.lane[journey, spot]
+            lanes[(*where, position)] = journeys.lane[journey, spot]
             spot = int(journeys.after[journey, spot])
-    return found
+    return lanes
 
 
 def _copy(part: Any) -> Any:

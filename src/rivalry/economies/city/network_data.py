@@ -19,24 +19,24 @@ LARGEST = 100  # rows or columns of a grid
 LENGTHS = ("length", "distance", "travel_time", "free_flow_time", "weight")  # what files call them
 
 
-def network_of(given: object) -> Network:
+def network_of(source: object) -> Network:
     """Return a network from a name such as ``stubs_4x4``, or from a table. Raises `ValueError`.
 
     >>> network_of("plain_3x3").name
     'plain_3x3'
     """
-    if isinstance(given, Mapping):
-        return network_from(given)
-    if not isinstance(given, str):
-        raise ValueError(f"network: {given!r} must be a name or a table")
-    form, _, size = given.partition("_")
+    if isinstance(source, Mapping):
+        return network_from(source)
+    if not isinstance(source, str):
+        raise ValueError(f"network: {source!r} must be a name or a table")
+    form, _, size = source.partition("_")
     sides = size.split("x")
     if form not in FORMS or len(sides) != 2 or not all(side.isascii() and side.isdigit() for side in sides):
         rule = "must be stubs_RxC, plain_RxC, a table, or a file: {kind = 'file', path = ...}"
-        raise ValueError(f"network: {given!r} is unknown; {rule}")
+        raise ValueError(f"network: {source!r} is unknown; {rule}")
     rows, cols = map(int, sides)
     if min(rows, cols) < 1 or rows * cols < 2 or max(rows, cols) > LARGEST:
-        raise ValueError(f"network: {given!r} must have sides of 1 to {LARGEST}, and at least two nodes")
+        raise ValueError(f"network: {source!r} must have sides of 1 to {LARGEST}, and at least two nodes")
     return FORMS[form](rows, cols)
 
 
@@ -174,27 +174,27 @@ def _pairs(lanes: object) -> list[tuple[str, str]]:
     return [(a, b) for a, b in lanes]
 
 
-def _nodes(given: object, pairs: list[tuple[str, str]]) -> tuple[list[str], np.ndarray]:
+def _nodes(source: object, pairs: list[tuple[str, str]]) -> tuple[list[str], np.ndarray]:
     """Return names and positions ``[node 2]``. Raises `ValueError`."""
-    if given is None:
-        given = list(dict.fromkeys(name for pair in pairs for name in pair))
-    if not isinstance(given, Mapping | list | tuple) or not given:
-        raise ValueError(f"network.nodes: {given!r} must be a list of names, or a table of positions")
-    names = list(given)
+    if source is None:
+        source = list(dict.fromkeys(name for pair in pairs for name in pair))
+    if not isinstance(source, Mapping | list | tuple) or not source:
+        raise ValueError(f"network.nodes: {source!r} must be a list of names, or a table of positions")
+    names = list(source)
     for k, name in enumerate(names):
         if not isinstance(name, str) or not name or ">" in name:
             raise ValueError(f"network.nodes: {name!r} must be a text without '>'")
         if name in names[:k]:
             raise ValueError(f"network.nodes: {name!r} is there twice")
-    if isinstance(given, Mapping):
-        return names, np.array([_position(name, place) for name, place in given.items()])
+    if isinstance(source, Mapping):
+        return names, np.array([_position(name, place) for name, place in source.items()])
     import networkx
 
     graph = networkx.Graph()
     graph.add_nodes_from(names)
     graph.add_edges_from((a, b) for a, b in pairs if a in graph and b in graph)
-    found = networkx.spring_layout(graph, seed=0)  # a fixed seed: equal tables have equal maps
-    return names, np.array([found[name] for name in names], dtype=float)
+    layout = networkx.spring_layout(graph, seed=0)  # a fixed seed: equal tables have equal maps
+    return names, np.array([layout[name] for name in names], dtype=float)
 
 
 def _position(name: str, place: Any) -> tuple[float, float]:
@@ -237,18 +237,18 @@ def _ends(table: Mapping[str, Any], names: list[str]) -> tuple[list[int], list[i
 
 
 def _read_values(table: Mapping[str, Any], key: str, names: list[str], minimum: int) -> list[int]:
-    given = table[key]
-    if not isinstance(given, list | tuple):
-        raise ValueError(f"network.{key}: {given!r} must be a list of nodes")
-    for name in given:
+    items = table[key]
+    if not isinstance(items, list | tuple):
+        raise ValueError(f"network.{key}: {items!r} must be a list of nodes")
+    for name in items:
         if name not in names:
             raise ValueError(f"network.{key}: {name!r} is no node; {near(str(name), names)}")
-        if list(given).count(name) > 1:
+        if list(items).count(name) > 1:
             raise ValueError(f"network.{key}: {name!r} is there twice")
-    if len(given) < minimum:
+    if len(items) < minimum:
         count = "two nodes" if minimum > 1 else "one node"
-        raise ValueError(f"network.{key}: {list(given)!r} must be at least {count}")
-    return [names.index(name) for name in given]
+        raise ValueError(f"network.{key}: {list(items)!r} must be at least {count}")
+    return [names.index(name) for name in items]
 
 
 def _check_joined(network: Network) -> None:

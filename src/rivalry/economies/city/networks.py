@@ -63,7 +63,7 @@ class Network(eqx.Module):
 
 
 def stubs(rows: int = 4, cols: int = 4) -> Network:
-    """Return a grid of core nodes with a stub beyond every outer side of every boundary node.
+    """Return a grid of core nodes with a stub beyond every stub_node side of every boundary node.
 
     A corner node has two stubs, and every stub has an entry and an exit lane. Trips lead from stub to stub.
     Core nodes are named ``row.column``, counted from 1; stubs are named ``N``, ``E``, ``S`` or ``W`` followed
@@ -81,12 +81,12 @@ def stubs(rows: int = 4, cols: int = 4) -> Network:
     edges += [(f"S{c}", f"{rows}.{c}", 2) for c in range(1, cols + 1)]
     edges += [(f"W{r}", f"{r}.1", 3) for r in range(1, rows + 1)]
     for stub, core, where in edges:
-        here, there, (x, y) = len(nodes), number[core], OUTWARD[where]
+        stub_node, inner_node, (x, y) = len(nodes), number[core], OUTWARD[where]
         nodes.append(stub)
-        at.append((at[there][0] + x, at[there][1] + y))
-        lanes += [(here, there), (there, here)]
+        at.append((at[inner_node][0] + x, at[inner_node][1] + y))
+        lanes += [(stub_node, inner_node), (inner_node, stub_node)]
         kinds += [ENTRY, EXIT]
-        home.append(there)
+        home.append(inner_node)
         side.append(where)
     ends, centre = np.arange(rows * cols, len(nodes)), _middle(lanes, rows, cols)
     name = f"stubs_{rows}x{cols}"
@@ -103,9 +103,9 @@ def plain(rows: int = 5, cols: int = 5) -> Network:
     nodes, at, lanes = _grid(rows, cols)
     row, col = np.divmod(np.arange(rows * cols), cols)
     side = np.select([row == 0, col == cols - 1, row == rows - 1, col == 0], [0, 1, 2, 3], -1)
-    ends, centre, own = np.flatnonzero(side >= 0), _middle(lanes, rows, cols), np.arange(len(nodes))
+    ends, centre, numbers = np.flatnonzero(side >= 0), _middle(lanes, rows, cols), np.arange(len(nodes))
     name, kinds = f"plain_{rows}x{cols}", [CORE] * len(lanes)
-    return network_of_lists(name, nodes, at, centre, lanes, kinds, ends, ends, own, side)
+    return network_of_lists(name, nodes, at, centre, lanes, kinds, ends, ends, numbers, side)
 
 
 def network_of_lists(

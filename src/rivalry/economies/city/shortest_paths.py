@@ -23,8 +23,8 @@ class Paths(eqx.Module):
 
     @property
     def lengths(self) -> Int[np.ndarray, "path"]:
-        found: np.ndarray = (self.lanes >= 0).sum(axis=1)
-        return found
+        counts: np.ndarray = (self.lanes >= 0).sum(axis=1)
+        return counts
 
 
 def graph_of(network: Network) -> Any:
@@ -48,21 +48,21 @@ def distances(network: Network) -> Int[np.ndarray, "node node"]:
     """Return the number of lanes from node to node; -1 without a path."""
     import networkx
 
-    found = np.full((len(network.nodes), len(network.nodes)), -1, dtype=np.int64)
+    lengths = np.full((len(network.nodes), len(network.nodes)), -1, dtype=np.int64)
     for start, reached in networkx.all_pairs_shortest_path_length(graph_of(network)):
-        found[start, list(reached)] = list(reached.values())
-    return found
+        lengths[start, list(reached)] = list(reached.values())
+    return lengths
 
 
 def path_counts(network: Network) -> Float[np.ndarray, "node node"]:
     """Return the number of shortest paths from node to node, ``[node node]``, exact up to 2^53."""
     away = distances(network)
-    found: np.ndarray = (away == 0).astype(float)
+    counts: np.ndarray = (away == 0).astype(float)
     for length in range(1, int(away.max()) + 1):
         for a, b in network.lanes:
             last = (away[:, b] == length) & (away[:, a] == length - 1)
-            found[last, b] += found[last, a]
-    return found
+            counts[last, b] += counts[last, a]
+    return counts
 
 
 def shortest(network: Network, exclude_same_node: bool = True) -> Paths:
@@ -105,7 +105,7 @@ def between(network: Network, pairs: list[tuple[int, int]]) -> Paths:
 
 def pad(rows: list[list[int]], fill: int = -1) -> np.ndarray:
     """Return lists of integers as an array, with shorter lists padded by ``fill``."""
-    found = np.full((len(rows), max((len(row) for row in rows), default=0)), fill, dtype=np.int64)
+    padded = np.full((len(rows), max((len(row) for row in rows), default=0)), fill, dtype=np.int64)
     for k, row in enumerate(rows):
-        found[k, : len(row)] = row
-    return found
+        padded[k, : len(row)] = row
+    return padded

@@ -42,19 +42,21 @@ class Travellers(NamedTuple):
     gamma: np.ndarray  # [type]
 
 
-def travellers(given: Mapping[str, Any], slots: int) -> tuple[Travellers, int | None]:
+def travellers(options: Mapping[str, Any], slots: int) -> tuple[Travellers, int | None]:
     """Return the types of agents, and the number of agents if given. Raises `ValueError`."""
-    tables, shares, count = tables_of_types(given, KEYS)
-    complete = {where: {name: given[name] for name in OWN} | table for where, table in tables.items()}
-    urgencies = [numbers(f"{where}urgencies", one["urgencies"], dims=1) for where, one in complete.items()]
+    tables, shares, count = tables_of_types(options, KEYS)
+    complete = {where: {name: options[name] for name in OWN} | table for where, table in tables.items()}
+    urgencies = [
+        numbers(f"{where}urgencies", entry["urgencies"], dims=1) for where, entry in complete.items()
+    ]
     sizes = tuple(map(len, urgencies))
-    most, trips = max(sizes), slots * max(sizes) + 1
-    stakes, trip_chain = np.zeros((len(sizes), most)), np.zeros((len(sizes), trips, trips))
+    widest, trips = max(sizes), slots * max(sizes) + 1
+    stakes, trip_chain = np.zeros((len(sizes), widest)), np.zeros((len(sizes), trips, trips))
     first, gamma = np.zeros((len(sizes), trips)), np.zeros(len(sizes))
     trip_chain[:, :, -1] = 1.0  # trips that are never drawn
     for k, (size, (where, table)) in enumerate(zip(sizes, complete.items(), strict=True)):
         stakes[k, :size] = urgencies[k]
-        place = np.append((np.arange(slots)[:, None] * most + np.arange(size)).ravel(), trips - 1)
+        place = np.append((np.arange(slots)[:, None] * widest + np.arange(size)).ravel(), trips - 1)
         trip_chain[k, place] = 0.0
         trip_chain[k][np.ix_(place, place)], first[k, place] = _trip_chain(where, table, size, slots)
         gamma[k] = numbers(f"{where}gamma", table["gamma"])
@@ -75,29 +77,31 @@ def _trip_chain(
         rest = float(numbers(f"{where}p_dormant", table["p_dormant"]))
         if not 0 <= rest < 1:
             raise ValueError(f"{where}p_dormant: {rest:g} must be in [0, 1)")
-        each = _urgency_shares(f"{where}urgency_distribution", table["urgency_distribution"], urgencies)
-        given: object = np.append(np.tile((1 - rest) * each / slots, slots), rest)
+        urgency_share = _urgency_shares(
+            f"{where}urgency_distribution", table["urgency_distribution"], urgencies
+        )
+        rows: object = np.append(np.tile((1 - rest) * urgency_share / slots, slots), rest)
     else:
-        given = numbers(name, table["trip_distribution"], dims=np.ndim(table["trip_distribution"]) or 1)
-        if len(np.asarray(given)) != size:
+        rows = numbers(name, table["trip_distribution"], dims=np.ndim(table["trip_distribution"]) or 1)
+        if len(np.asarray(rows)) != size:
             parts = f"{slots} paths times {urgencies} urgencies, and dormancy"
-            raise ValueError(f"{name}: {len(np.asarray(given))} rows must be {size}: {parts}")
-    trip_chain, first = stationary(given, name)
+            raise ValueError(f"{name}: {len(np.asarray(rows))} rows must be {size}: {parts}")
+    trip_chain, first = stationary(rows, name)
     if first[-1] > 1 - 1e-12:
         raise ValueError(f"{name}: must lead to trips; all are dormant in the end")
     return trip_chain, first
 
 
-def _urgency_shares(name: str, given: object, urgencies: int) -> np.ndarray:
-    if given is None:
+def _urgency_shares(name: str, source: object, urgencies: int) -> np.ndarray:
+    if source is None:
         return np.full(urgencies, 1 / urgencies)
-    shares = numbers(name, given, dims=1)
+    shares = numbers(name, source, dims=1)
     if len(shares) != urgencies:
         raise ValueError(
             f"{name}: {len(shares)} probabilities must be {urgencies}, one for each of the urgencies"
         )
-    found: np.ndarray = stationary(shares, name)[0][0]
-    return found
+    share: np.ndarray = stationary(shares, name)[0][0]
+    return share
 
 
 class Allocation(NamedTuple):
@@ -109,19 +113,19 @@ class Allocation(NamedTuple):
     distribution: tuple[Journeys, np.ndarray] | None  # for random allocations: journeys, probabilities
 
 
-def allocate(network: Network, given: Mapping[str, Any], agents: int, slots: int) -> Allocation:
+def allocate(network: Network, options_: Mapping[str, Any], agents: int, slots: int) -> Allocation:
     """Return the journeys of agents: along ``routes``, or along shortest paths drawn agent by agent.
 
     Paths are drawn uniformly with replacement, so that the first agents keep theirs if more follow. Planning
     keeps only the origins and destinations of paths. Raises `ValueError`.
     """
-    random, routes = np.random.default_rng(given["allocation"]), given["routes"]
+    random, routes = np.random.default_rng(options_["allocation"]), options_["routes"]
     if routes is None:
-        paths = shortest(network, given["exclude_same_node"])
+        paths = shortest(network, options_["exclude_same_node"])
         numbers = random.integers(len(paths.lanes), size=(agents, slots))
     else:
         paths, numbers = _routes(network, routes)
-    planning, alternatives = given["planning"], given["alternatives"]
+    planning, alternatives = options_["planning"], options_["alternatives"]
     if alternatives is not None:
         whole_number(
             "alternatives", alternatives, 1
@@ -135,8 +139,8 @@ def allocate(network: Network, given: Mapping[str, Any], agents: int, slots: int
     if routes is not None:
         every = between(network, list(map(tuple, np.unique(paths.ends, axis=0).tolist())))
     if planning == "start" and alternatives is not None:
-        own = numbers if routes is None else _same(paths, every)[numbers]
-        journeys, chosen = _some(every, own, ends, alternatives, random)
+        shortest_numbers = numbers if routes is None else _same(paths, every)[numbers]
+        journeys, chosen = _some(every, shortest_numbers, ends, alternatives, random)
         distribution = fixed_journeys(every), even
     else:
         pairs, shares = np.unique(every.ends, axis=0, return_counts=True)
@@ -144,14 +148,16 @@ def allocate(network: Network, given: Mapping[str, Any], agents: int, slots: int
             journeys = at_nodes(network, distances(network), list(map(tuple, pairs.tolist())))
         else:
             of_pairs = [np.flatnonzero((every.ends == pair).all(axis=1)) for pair in pairs]
-            journeys = at_start([_lists(every, which) for which in of_pairs])
+            journeys = at_start([_lists(every, numbers_of_pair) for numbers_of_pair in of_pairs])
         number = {(a, b): k for k, (a, b) in enumerate(pairs.tolist())}
-        chosen = np.array([[number[a, b] for a, b in each] for each in ends.tolist()], dtype=np.int64)
+        chosen = np.array(
+            [[number[a, b] for a, b in pair_ends] for pair_ends in ends.tolist()], dtype=np.int64
+        )
         distribution = journeys, shares / shares.sum()
-    options, most = journeys.most_options(), given["max_karma"]
-    if options > most + 1:  # choices share the rows of bids
-        what = f"{planning!r} offers {options} at once; must be at most max_karma + 1 = {most + 1}"
-        raise ValueError(f"planning: {what}" + ("; give alternatives" if planning == "start" else ""))
+    options, largest = journeys.most_options(), options_["max_karma"]
+    if options > largest + 1:  # choices share the rows of bids
+        reason = f"{planning!r} offers {options} at once; must be at most max_karma + 1 = {largest + 1}"
+        raise ValueError(f"planning: {reason}" + ("; give alternatives" if planning == "start" else ""))
     return Allocation(journeys, chosen, ends, distribution if routes is None else None)
 
 
@@ -188,9 +194,9 @@ def _route(network: Network, names: object, where: str) -> tuple[tuple[int, ...]
     return tuple(known[step] for step in pairwise(nodes)), (nodes[0], nodes[-1])
 
 
-def slots_of(given: Mapping[str, Any]) -> int:
+def slots_of(options: Mapping[str, Any]) -> int:
     """Return the number of journeys per agent. Raises `ValueError`."""
-    given_slots, routes = given["paths_per_agent"], given["routes"]
+    given_slots, routes = options["paths_per_agent"], options["routes"]
     slots = None if given_slots is None else whole_number("paths_per_agent", given_slots, 1)
     if routes is None:
         return SLOTS if slots is None else slots
@@ -206,16 +212,16 @@ def slots_of(given: Mapping[str, Any]) -> int:
 
 
 def _some(
-    every: Paths, own: np.ndarray, ends: np.ndarray, most: int, random: np.random.Generator
+    every: Paths, numbers: np.ndarray, ends: np.ndarray, limit: int, random: np.random.Generator
 ) -> tuple[Journeys, np.ndarray]:
     """Return journeys that offer each slot its own path (-1: none) and others drawn for the same pair."""
     known: dict[tuple[int, ...], int] = {}
-    slots = np.zeros(own.shape, dtype=np.int64)
-    for place in np.ndindex(own.shape):
+    slots = np.zeros(numbers.shape, dtype=np.int64)
+    for place in np.ndindex(numbers.shape):
         others = np.flatnonzero((every.ends == ends[place]).all(axis=1))
-        others = random.permutation(others[others != own[place]])
-        choices = np.concatenate([[own[place]], others]) if own[place] >= 0 else others
-        slots[place] = known.setdefault(tuple(sorted(choices[:most].tolist())), len(known))
+        others = random.permutation(others[others != numbers[place]])
+        choices = np.concatenate([[numbers[place]], others]) if numbers[place] >= 0 else others
+        slots[place] = known.setdefault(tuple(sorted(choices[:limit].tolist())), len(known))
     return at_start([_lists(every, np.array(choices)) for choices in known]), slots
 
 
@@ -225,11 +231,11 @@ def _same(paths: Paths, every: Paths) -> np.ndarray:
     return np.array([number.get(tuple(row), -1) for row in _lists(paths, np.arange(len(paths.lanes)))])
 
 
-def _lists(paths: Paths, which: np.ndarray) -> list[list[int]]:
-    return [row[row >= 0].tolist() for row in paths.lanes[which]]
+def _lists(paths: Paths, rows_: np.ndarray) -> list[list[int]]:
+    return [row[row >= 0].tolist() for row in paths.lanes[rows_]]
 
 
-def coalition_of(given: object, kinds: np.ndarray, seed: int) -> np.ndarray:
+def coalition_of(source: object, kinds: np.ndarray, seed: int) -> np.ndarray:
     """Return 1 for members and 0 for others, ``[agent]``, from a number or ``{agents, from}``.
 
     Members are the first of all agents, the first of a class in ``kinds [agent]``, or drawn at random. Raises
@@ -238,8 +244,8 @@ def coalition_of(given: object, kinds: np.ndarray, seed: int) -> np.ndarray:
     >>> coalition_of({"agents": 1, "from": "unlucky"}, np.array([0, 1, 2, 2]), 0).tolist()
     [0, 0, 1, 0]
     """
-    table = {"agents": given} if not isinstance(given, Mapping) else given
-    name = "coalition.agents" if table is given else "coalition"
+    table = {"agents": source} if not isinstance(source, Mapping) else source
+    name = "coalition.agents" if table is source else "coalition"
     check_keys("coalition", table, COALITION_KEYS)
     if "agents" not in table:
         raise ValueError("coalition.agents: is missing; must be how many collude")
@@ -248,10 +254,10 @@ def coalition_of(given: object, kinds: np.ndarray, seed: int) -> np.ndarray:
     check_word("coalition.from", origin, ORIGINS)
     among = np.flatnonzero(kinds == CLASSES.index(origin)) if origin in CLASSES else np.arange(len(kinds))
     if count > len(among):
-        who = f"the {origin} agents there are" if origin in CLASSES else "the number of agents"
-        raise ValueError(f"{name}: {count} must be at most {len(among)}, {who}")
+        group = f"the {origin} agents there are" if origin in CLASSES else "the number of agents"
+        raise ValueError(f"{name}: {count} must be at most {len(among)}, {group}")
     if origin == "random":
         among = np.random.default_rng([seed, 1]).permutation(among)
-    found = np.zeros(len(kinds), dtype=np.int64)
-    found[among[:count]] = 1
-    return found
+    member = np.zeros(len(kinds), dtype=np.int64)
+    member[among[:count]] = 1
+    return member

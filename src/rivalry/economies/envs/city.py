@@ -105,17 +105,17 @@ class CityEnv(AgentsEnv):
             return others
         return np.cumsum(check_policy(self.city, others, "others"), axis=-1, dtype=np.float32)
 
-    def policy_of(self, each: Sequence[Learned]) -> np.ndarray:
+    def policy_of(self, policies: Sequence[Learned]) -> np.ndarray:
         """Return the policy of every agent, ``[agent row karma entry]``."""
         return city_policy(
-            self.game, lambda agent, *seen: each[agent](*seen), normalize_spaces=self.views.normalized
+            self.game, lambda agent, *seen: policies[agent](*seen), normalize_spaces=self.views.normalized
         )
 
     def draw(self, table: Any, rng: np.random.Generator) -> np.ndarray:
         """Draw the entries of all agents ``[agent]`` from the table or the named policy."""
         if not isinstance(table, str):
-            own = table[np.arange(len(table)), self._desk.row, self.now.karma]
-            return draw(own, self.counts, rng)
+            chances = table[np.arange(len(table)), self._desk.row, self.now.karma]
+            return draw(chances, self.counts, rng)
         if table == "uniform" or self._turning:
             return rng.integers(0, self.counts)
         return self.counts - 1 if table == "all_in" else np.zeros_like(self.counts)
@@ -158,51 +158,53 @@ def city_policy(
     agents, counts = len(city.type_of), entry_counts(city)
     trip, spot = charts.spots_of_rows()
     karma = np.tile(np.arange(levels), len(trip))
-    trip, spot = (np.repeat(each, levels) for each in (trip, spot))
-    found = np.empty((agents, len(trip), entries))
+    trip, spot = (np.repeat(array, levels) for array in (trip, spot))
+    table = np.empty((agents, len(trip), entries))
     for agent in range(agents):  # per agent: a table of all agents' observations is large
         features = charts.features(np.full(len(trip), agent), trip, spot, karma)
         observed = views.of(features, counts[agent].ravel())
-        given = np.asarray(policy(agent, *observed), dtype=float)
-        if given.shape != found.shape[1:]:
-            raise ValueError(f"policy: agent {agent} has {given.shape}; must be {found.shape[1:]}")
-        found[agent] = given
-    return check_policy(city, found.reshape(agents, -1, levels, entries), "policy")
+        chances = np.asarray(policy(agent, *observed), dtype=float)
+        if chances.shape != table.shape[1:]:
+            raise ValueError(f"policy: agent {agent} has {chances.shape}; must be {table.shape[1:]}")
+        table[agent] = chances
+    return check_policy(city, table.reshape(agents, -1, levels, entries), "policy")
 
 
-def check_policy(city: CityArrays, given: object, name: str) -> np.ndarray:
+def check_policy(city: CityArrays, source: object, name: str) -> np.ndarray:
     """Return a policy ``[agent row karma entry]`` with rows normalized to sum to 1. Raises `ValueError`."""
     counts = entry_counts(city)
     shape = (*counts.shape, max(city.most + 1, city.options.shape[2]))
     try:
-        found = np.asarray(given, dtype=float)
+        table = np.asarray(source, dtype=float)
     except (TypeError, ValueError):
-        found = np.zeros(0)
-    if found.shape != shape:
-        what = f"shape {found.shape}" if found.size else type(given).__name__
-        raise ValueError(f"{name}: {what} must be {shape} (agent, row, karma, entry), a name or a function")
+        table = np.zeros(0)
+    if table.shape != shape:
+        description = f"shape {table.shape}" if table.size else type(source).__name__
+        raise ValueError(
+            f"{name}: {description} must be {shape} (agent, row, karma, entry), a name or a function"
+        )
     beyond = np.arange(shape[3]) >= counts[..., None]
     for wrong, rule in (
-        (~(found >= 0), "must be a probability"),
-        (beyond & (found > 0), "must be 0: there is no such choice"),
-        (np.abs(found.sum(axis=-1, keepdims=True) - 1) > SUMS, "its row must sum to 1"),
+        (~(table >= 0), "must be a probability"),
+        (beyond & (table > 0), "must be 0: there is no such choice"),
+        (np.abs(table.sum(axis=-1, keepdims=True) - 1) > SUMS, "its row must sum to 1"),
     ):
         if wrong.any():
             agent, row, karma, entry = (int(n) for n in np.argwhere(wrong)[0])
             where = f"agent {agent} in row {row} with karma {karma}"
             raise ValueError(
-                f"{name}: {where} has {found[agent, row, karma, entry]:g} on entry {entry}; {rule}"
+                f"{name}: {where} has {table[agent, row, karma, entry]:g} on entry {entry}; {rule}"
             )
-    sums: np.ndarray = found / found.sum(axis=-1, keepdims=True)
+    sums: np.ndarray = table / table.sum(axis=-1, keepdims=True)
     return sums
 
 
 def city_of(game: object) -> CityArrays:
     """Return the kernel arrays of a city. Raises `ValueError` for another game."""
-    found = kernel_arrays(game)
-    if not isinstance(found, CityArrays):
+    arrays = kernel_arrays(game)
+    if not isinstance(arrays, CityArrays):
         raise ValueError(f"game: {type(game).__name__} must be a city; others are for parallel_env")
-    return found
+    return arrays
 
 
 class _Map(NamedTuple):
@@ -223,14 +225,14 @@ class _Map(NamedTuple):
         city, dormant, kinds = self.city, trip == trips(self.city), self.city.type_of[agents]
         owned = agents * city.journeys.shape[1] + self.slot.take(trip)
         at = city.journeys.take(owned) * self.places.shape[1] + self._column(spot)
-        found = np.empty((len(trip), len(FEATURES)))
-        found[:, 0] = self.cost.take(kinds * self.cost.shape[1] + trip)
-        found[:, 1], found[:, 2], found[:, 3], found[:, 4] = karma, kinds, trip, spot
-        found[:, 5:10] = self.places.reshape(-1, 5).take(at, axis=0)
-        found[:, 10:] = self.goal.reshape(-1, 2).take(owned, axis=0)
+        observed = np.empty((len(trip), len(FEATURES)))
+        observed[:, 0] = self.cost.take(kinds * self.cost.shape[1] + trip)
+        observed[:, 1], observed[:, 2], observed[:, 3], observed[:, 4] = karma, kinds, trip, spot
+        observed[:, 5:10] = self.places.reshape(-1, 5).take(at, axis=0)
+        observed[:, 10:] = self.goal.reshape(-1, 2).take(owned, axis=0)
         if dormant.any():
-            found[dormant, 5], found[dormant, 6:] = -1.0, self.middle
-        return found
+            observed[dormant, 5], observed[dormant, 6:] = -1.0, self.middle
+        return observed
 
     def widths(self, agents: np.ndarray, trip: np.ndarray, spot: np.ndarray) -> np.ndarray:
         """Return the number of options of agents at junctions; 1 for all other agents."""
@@ -258,13 +260,13 @@ def _map_of(game: Any, city: CityArrays) -> _Map:
     start = at[lanes[np.concatenate([stands, junctions], axis=1), 0]]
     end = np.concatenate([at[lanes[stands, 1]], at[lanes[junctions, 0]]], axis=1)
     goal = at[np.asarray(game.ends)[:, :, 1]]
-    lower_left, most = at.min(axis=0), at.max(axis=0)
+    lower_left, upper_right = at.min(axis=0), at.max(axis=0)
     low = [0, 0, 0, 0, -1 - city.options.shape[1], -1, *np.tile(lower_left, 3)]
     types, last = len(city.stakes) - 1, trips(city)
     high = [city.stakes.max(), city.most, types, last, city.lane.shape[1] - 1, len(city.capacity) - 1]
-    lower, upper = np.array(low, dtype=float), np.array([*high, *np.tile(most, 3)], dtype=float)
+    lower, upper = np.array(low, dtype=float), np.array([*high, *np.tile(upper_right, 3)], dtype=float)
     upper = np.where(upper > lower, upper, lower + 1)  # of constant features: scaling divides by the range
-    middle = np.tile((lower_left + most) / 2, 3)
+    middle = np.tile((lower_left + upper_right) / 2, 3)
     places = np.concatenate([wanted[:, :, None], start, end], axis=2)
     urgencies = city.stakes.shape[1]
     cost = np.tile(city.stakes, city.journeys.shape[1])

@@ -67,27 +67,27 @@ class EconomyEnv(AgentsEnv):
         """
         levels = self.economy.most + 1
         try:
-            given = np.asarray(others, dtype=float)
+            array = np.asarray(others, dtype=float)
         except (TypeError, ValueError):
-            given = np.zeros(0)
-        if given.ndim not in (2, 4):
+            array = np.zeros(0)
+        if array.ndim not in (2, 4):
             kinds = "a function, or a table [type private karma bid] or [state bid]"
             raise ValueError(f"others: {type(others).__name__} must be {kinds}")
-        rows = given.reshape(-1, levels) if given.size % levels == 0 else given
+        rows = array.reshape(-1, levels) if array.size % levels == 0 else array
         return np.cumsum(np.asarray(self.game.space.check(rows, "others")), axis=1)
 
-    def policy_of(self, each: Sequence[Learned]) -> np.ndarray:
+    def policy_of(self, policies: Sequence[Learned]) -> np.ndarray:
         """Return the mean policy of the agents of a type, ``[type private karma bid]``."""
         tables = []
         for kind in range(self.types.max() + 1):
-            members = [one for one, own in zip(each, self.types, strict=True) if own == kind]
-            distinct, agents = {id(one): one for one in members}, Counter(map(id, members))
+            members = [policy for policy, type_ in zip(policies, self.types, strict=True) if type_ == kind]
+            distinct, agents = {id(policy): policy for policy in members}, Counter(map(id, members))
             # one table per policy, not per agent: agents may share theirs
-            found = [
-                policy_table(self.game, one, normalize_spaces=self.views.normalized)[kind]
-                for one in distinct.values()
+            by_policy = [
+                policy_table(self.game, policy, normalize_spaces=self.views.normalized)[kind]
+                for policy in distinct.values()
             ]
-            tables.append(np.average(found, axis=0, weights=[agents[key] for key in distinct]))
+            tables.append(np.average(by_policy, axis=0, weights=[agents[key] for key in distinct]))
         return np.stack(tables)
 
     def draw(self, table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -142,23 +142,23 @@ def policy_table(
 
 def economy_of(game: object) -> Economy:
     """Return the kernel arrays of an economy. Raises `ValueError` for another game."""
-    found = kernel_arrays(game)
-    if not isinstance(found, Economy):
+    arrays = kernel_arrays(game)
+    if not isinstance(arrays, Economy):
         raise ValueError(f"game: {type(game).__name__} must be an economy of agents; others are for GameEnv")
-    if found.signal.size:
+    if arrays.signal.size:
         raise ValueError("signal: must be 'none': environments do not show agents their peers")
-    return found
+    return arrays
 
 
 def _features(economy: Economy, kinds: np.ndarray, private: np.ndarray, karma: np.ndarray) -> np.ndarray:
     """Return the agents' observations, ``[agent feature]``."""
-    found = np.empty((len(karma), 4))
-    found[:, 0] = economy.stakes.take(kinds * economy.stakes.shape[1] + private)
-    found[:, 1], found[:, 2], found[:, 3] = karma, private, kinds
-    return found
+    observed = np.empty((len(karma), 4))
+    observed[:, 0] = economy.stakes.take(kinds * economy.stakes.shape[1] + private)
+    observed[:, 1], observed[:, 2], observed[:, 3] = karma, private, kinds
+    return observed
 
 
 def _views(economy: Economy, normalized: bool) -> Views:
     types, privates = economy.stakes.shape
-    most = np.array([economy.stakes.max(), economy.most, privates - 1, types - 1], dtype=float)
-    return Views(np.zeros(4), np.where(most > 0, most, 1.0), economy.most + 1, normalized)
+    largest = np.array([economy.stakes.max(), economy.most, privates - 1, types - 1], dtype=float)
+    return Views(np.zeros(4), np.where(largest > 0, largest, 1.0), economy.most + 1, normalized)

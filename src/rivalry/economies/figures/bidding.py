@@ -110,11 +110,11 @@ def karma_histogram(
     every = series_of(
         data, "karma_distribution", ("player_name", *RULE), at=at, methods=methods, series=series
     )
-    masses = [one["karma_distribution"] for one in every]
-    masses = [each.sum(axis=2) if each.ndim == 4 else each[:, None] for each in masses]
-    shares = [each / each.sum(axis=2, keepdims=True) for each in masses]  # [replication type karma]
-    means = [each.mean(axis=0) @ np.arange(each.shape[2]) for each in shares]  # [type]
-    types, names, summary = len(means[0]), [one.name for one in every], ""
+    masses = [cell["karma_distribution"] for cell in every]
+    masses = [mass.sum(axis=2) if mass.ndim == 4 else mass[:, None] for mass in masses]
+    shares = [mass / mass.sum(axis=2, keepdims=True) for mass in masses]  # [replication type karma]
+    means = [mass.mean(axis=0) @ np.arange(mass.shape[2]) for mass in shares]  # [type]
+    types, names, summary = len(means[0]), [cell.name for cell in every], ""
     words = type_labels(every[0], types) if types > 1 else [""]
     if len(every) == types == 1:
         summary = f"mean karma {means[0][0]:.4g}"
@@ -160,13 +160,13 @@ def bid_distribution(
     every = series_of(
         data, "bid_distribution", ("win_probability", *RULE), at=at, methods=methods, series=series
     )
-    wins = [(one.name, one.get("win_probability", BLANK)) for one in every]
+    wins = [(cell.name, cell.get("win_probability", BLANK)) for cell in every]
     wins = [(name, values) for name, values in wins if not is_blank(values)]
     low = lower_axes(ax, 1 if wins else 0)
     if len(every) == 1:
         _bars(ax, every[0]["bid_distribution"])
     else:
-        _draw_lines(ax, [(one.name, one["bid_distribution"][:, None]) for one in every], [""], marked=True)
+        _draw_lines(ax, [(cell.name, cell["bid_distribution"][:, None]) for cell in every], [""], marked=True)
     ax.set_ylabel("share of bids")
     for panel in low:
         ranks = wins[0][1].shape[1]
@@ -220,22 +220,22 @@ def scaling_check(
     """
     also = ("urgency", "player_name", *RULE)
     every = series_of(data, "mean_bid", also, at=at, methods=methods, series=series)
-    every.sort(key=lambda one: one["mean_bid"].shape[3])
-    sizes = [one["mean_bid"].shape[3] - 1 for one in every]
+    every.sort(key=lambda cell: cell["mean_bid"].shape[3])
+    sizes = [cell["mean_bid"].shape[3] - 1 for cell in every]
     if len(every) < 2:
         raise NoSuchPoint(f"series: one economy is here; {series!r} must be swept")
     if len(set(sizes)) < len(sizes):
-        most = ", ".join(map(str, sizes))
-        raise ValueError(f"series: economies of {series!r} hold up to {most} karma; must all differ")
+        amounts = ", ".join(map(str, sizes))
+        raise ValueError(f"series: economies of {series!r} hold up to {amounts} karma; must all differ")
     words = state_labels(every[0], every[0]["mean_bid"].shape[1:3])
-    means = [band(one["mean_bid"])[0].reshape(-1, size + 1) for one, size in zip(every, sizes, strict=True)]
-    for k, (one, mean) in enumerate(zip(every, means, strict=True)):
+    means = [band(cell["mean_bid"])[0].reshape(-1, size + 1) for cell, size in zip(every, sizes, strict=True)]
+    for k, (cell, mean) in enumerate(zip(every, means, strict=True)):
         a = sizes[k] / sizes[0]
         dash, marker = ("", MARKERS[0]) if k == 0 else (DASHES[(k - 1) % len(DASHES)], "")
         for row, shade in zip(mean, colours(len(mean)), strict=True):
             karma = np.arange(len(row)) / a
             ax.plot(karma, row / a, color=shade, linestyle=dash, marker=marker, label="_line")
-        ax.plot([], [], color=INK, linestyle=dash, marker=marker, label=f"{one.name}, a = {a:g}")
+        ax.plot([], [], color=INK, linestyle=dash, marker=marker, label=f"{cell.name}, a = {a:g}")
     name_colours(ax, words, colours(len(words)))
     larger = zip(means[1:], sizes[1:], strict=True)
     far = np.concatenate([_apart(means[0], mean, size / sizes[0]) for mean, size in larger])
@@ -251,22 +251,22 @@ def _apart(small: np.ndarray, large: np.ndarray, a: float) -> np.ndarray:
     """Return distances of bids at all amounts of karma that both economies have."""
     k = np.arange(small.shape[1])
     both = k[np.isclose(a * k % 1, 0) | np.isclose(a * k % 1, 1)]
-    found: np.ndarray = np.abs(large[:, np.round(a * both).astype(int)] / a - small[:, both]).ravel()
-    return found
+    distances: np.ndarray = np.abs(large[:, np.round(a * both).astype(int)] / a - small[:, both]).ravel()
+    return distances
 
 
 # -- parts ---------------------------------------------------------------------------------------------
 
 
-def state_labels(found: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> list[str]:
+def state_labels(cell: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> list[str]:
     """Return labels of the private states of the types, row-major; by ``urgency`` where these differ.
 
     >>> state_labels({"urgency": np.array([[[1.0, 5.0]]])}, (1, 2))
     ['urgency 1', 'urgency 5']
     """
     types, private = shape
-    kinds, words = type_labels(found, types), []
-    for k, u in enumerate(found["urgency"][0] if "urgency" in found else np.full((types, private), np.nan)):
+    kinds, words = type_labels(cell, types), []
+    for k, u in enumerate(cell["urgency"][0] if "urgency" in cell else np.full((types, private), np.nan)):
         apart = not is_blank(u) and len(np.unique(u)) == private
         names = [f"urgency {value:g}" if apart else f"state {z}" for z, value in enumerate(u)]
         words += [f"{kinds[k]}, {name}" if types > 1 else name for name in names]
@@ -275,14 +275,14 @@ def state_labels(found: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> lis
 
 def beside_equilibrium(every: Sequence[CellSeries]) -> list[tuple[str, np.ndarray]]:
     """Return every cell's name and mean bids, and those of the equilibrium beside a learner, once."""
-    if any(is_blank(one.get(COMPARED, BLANK)) for one in every):
-        return [(one.name, one["mean_bid"]) for one in every]
+    if any(is_blank(cell.get(COMPARED, BLANK)) for cell in every):
+        return [(cell.name, cell["mean_bid"]) for cell in every]
     first = every[0][COMPARED]
-    rows = [(one.name or "learned", one["mean_bid"]) for one in every] + [(EQUILIBRIUM, first[:1])]
-    for one in every[1:]:
-        own = one[COMPARED]
-        if own.shape[1:] != first.shape[1:] or not np.allclose(first[0], own[0], equal_nan=True):
-            rows.append((f"{one.name}: {EQUILIBRIUM}", own[:1]))
+    rows = [(cell.name or "learned", cell["mean_bid"]) for cell in every] + [(EQUILIBRIUM, first[:1])]
+    for cell in every[1:]:
+        compared = cell[COMPARED]
+        if compared.shape[1:] != first.shape[1:] or not np.allclose(first[0], compared[0], equal_nan=True):
+            rows.append((f"{cell.name}: {EQUILIBRIUM}", compared[:1]))
     return rows
 
 
@@ -373,42 +373,42 @@ def policy_map(
     also = ("urgency", "player_name", *RULE, "first_policy", "equilibrium")
     stored = filled_variables(data, STORED)
     default = [name for name in stored if name != "profile" or "policy" not in stored] or ["profile"]
-    found: dict[str, list[CellSeries]] = {}
+    cells_by_name: dict[str, list[CellSeries]] = {}
     for name in pick_names("quantities", quantities, map(str, data.data_vars), default):
         if name in data and "axis" in data[name].dims:
             raise ValueError(f"quantities: {name!r} holds strategies; it must be a policy of agents who bid")
         try:
-            found[name] = series_of(data, name, also, at=at, methods=methods, series=series)
+            cells_by_name[name] = series_of(data, name, also, at=at, methods=methods, series=series)
         except NoSuchPoint:
             if name in OWN or name not in STORED:
                 raise
-    order = [one.name for one in max(found.values(), key=len)]
-    rows = [(one, name) for name, cells in found.items() for one in cells]
+    order = [cell.name for cell in max(cells_by_name.values(), key=len)]
+    rows = [(cell, name) for name, cells in cells_by_name.items() for cell in cells]
     rows.sort(key=lambda row: order.index(row[0].name))
-    policies = [_policy(one, name) for one, name in rows]
+    policies = [_policy(cell, name) for cell, name in rows]
     shape = policies[0].shape
     if any(policy.shape[:2] != shape[:2] for policy in policies):
         raise ValueError("data: economies with other urgencies or types; pick one of them with at")
     words = state_labels(rows[0][0], shape[:2])
-    names = [_row_name(one, name) for one, name in rows]
+    names = [_row_name(cell, name) for cell, name in rows]
     _draw(ax, [policy.reshape(-1, *policy.shape[2:]) for policy in policies], names, words)
-    every = [one for one, _ in rows]
+    every = [cell for cell, _ in rows]
     caption(ax, describe_rule(every), replications_of(every, "means"))
     return ax
 
 
-def _row_name(one: CellSeries, name: str) -> str:
+def _row_name(cell: CellSeries, name: str) -> str:
     """Return a row's label: its cell, and which of that cell's policies it is, where there are several."""
-    learner = any(not is_blank(one.get(key, BLANK)) for key in ("first_policy", "equilibrium"))
-    own = LEARNED if name in OWN and learner else STORED.get(name, name.replace("_", " "))
-    return "\n".join(fill(part, WIDE) for part in (one.name, own) if part)
+    learner = any(not is_blank(cell.get(key, BLANK)) for key in ("first_policy", "equilibrium"))
+    label = LEARNED if name in OWN and learner else STORED.get(name, name.replace("_", " "))
+    return "\n".join(fill(part, WIDE) for part in (cell.name, label) if part)
 
 
-def _policy(one: CellSeries, name: str) -> np.ndarray:
+def _policy(cell: CellSeries, name: str) -> np.ndarray:
     """Return the mean policy over replications, ``[player private karma bid]``."""
-    mean = one[name].mean(axis=0)
+    mean = cell[name].mean(axis=0)
     if mean.ndim == 2 and mean.shape[0] % mean.shape[1] == 0:
-        types = one["urgency"].shape[1] if "urgency" in one else 1
+        types = cell["urgency"].shape[1] if "urgency" in cell else 1
         mean = mean.reshape(types, -1, mean.shape[1], mean.shape[1])
     if mean.ndim != 4 or mean.shape[2] != mean.shape[3]:
         raise ValueError(f"quantities: {name!r} {list(mean.shape)} must be a policy of agents who bid")
@@ -430,8 +430,8 @@ def _draw(ax: Axes, rows: list[np.ndarray], names: list[str], words: list[str]) 
             panel.grid(False)
             mesh = panel.pcolormesh(levels, levels, legal, edgecolors="face", **look)
             panel.tick_params(labelsize=7, labelleft=c == 0, labelbottom=r == count - 1)
-            for which in (panel.xaxis, panel.yaxis):
-                which.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+            for axis in (panel.xaxis, panel.yaxis):
+                axis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
             if r == 0:
                 panel.set_title(words[c])
             if c == 0:

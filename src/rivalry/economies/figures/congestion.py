@@ -59,22 +59,22 @@ def lane_load(
     """
     also = (EXPECTED, "lane_capacity", "lane_kind", "lane_ends")
     every: list[CellSeries] = []
-    for one in series_of(data, LOAD, also, at=at, methods=methods, series=series):
-        if not any(_same(one, other) for other in every):
-            every.append(one)
+    for cell in series_of(data, LOAD, also, at=at, methods=methods, series=series):
+        if not any(_same(cell, other) for other in every):
+            every.append(cell)
     several = len(every) > 1
     small = panels(ax, len(every), columns=2, apart=True) if several else [ax]
-    for panel, one in zip(small, every, strict=True):
-        _loads(panel, one)
-        panel.set_title(one.name if several else "", fontsize=8.5)
+    for panel, cell in zip(small, every, strict=True):
+        _loads(panel, cell)
+        panel.set_title(cell.name if several else "", fontsize=8.5)
         panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     for name in _kinds_present(every):
         label = f"{name} lanes, expected"
         ax.plot([], [], "s", color=KINDS[name], alpha=0.75, markersize=8, label=label)
     ax.plot([], [], ".", color=INK, label="sampled trips")
-    stored = [one["lane_capacity"] for one in every if "lane_capacity" in one]
-    same = len(stored) == len(every) == 1 and np.ptp(stored[0]) == 0
-    words = f"capacity, {stored[0].flat[0]:g} per lane" if same else "capacity" if stored else "_capacity"
+    stored = [cell["lane_capacity"] for cell in every if "lane_capacity" in cell]
+    uniform = len(stored) == len(every) == 1 and np.ptp(stored[0]) == 0
+    words = f"capacity, {stored[0].flat[0]:g} per lane" if uniform else "capacity" if stored else "_capacity"
     ax.plot([], [], color=PALETTE[1], linewidth=1.4, label=words)
     for panel in {ax, *small[::2]}:
         panel.set_ylabel("demand in free flow\n(agents per step)")
@@ -90,36 +90,36 @@ def lane_load(
     return ax
 
 
-def _kinds_of(one: CellSeries, lanes: int) -> np.ndarray:
+def _kinds_of(cell: CellSeries, lanes: int) -> np.ndarray:
     """Return the kind of every lane; ``core`` where none is stored."""
-    return np.asarray(one.get("lane_kind", np.full((1, lanes), "core"))[0])
+    return np.asarray(cell.get("lane_kind", np.full((1, lanes), "core"))[0])
 
 
 def _kinds_present(every: Sequence[CellSeries]) -> list[str]:
     """Return the kinds of lanes of any city, in the order of `KINDS`."""
-    present = {str(kind) for one in every for kind in _kinds_of(one, 1)}
+    present = {str(kind) for cell in every for kind in _kinds_of(cell, 1)}
     return [name for name in KINDS if name in present]
 
 
-def _same(one: CellSeries, other: CellSeries) -> bool:
+def _same(cell: CellSeries, other: CellSeries) -> bool:
     """Return whether two cells have the same streets and loads."""
-    names = [name for name in (LOAD, EXPECTED, "lane_capacity") if name in one and name in other]
-    pairs = [(one[name], other[name]) for name in names]
+    names = [name for name in (LOAD, EXPECTED, "lane_capacity") if name in cell and name in other]
+    pairs = [(cell[name], other[name]) for name in names]
     return all(a.shape[1:] == b.shape[1:] and np.allclose(a.mean(axis=0), b.mean(axis=0)) for a, b in pairs)
 
 
-def _loads(panel: Axes, one: CellSeries) -> None:
+def _loads(panel: Axes, cell: CellSeries) -> None:
     """Draw bars, dots and the capacity of one city."""
-    sampled = lane_means(one, LOAD)
-    expected = lane_means(one, EXPECTED) if EXPECTED in one else sampled
-    kinds = _kinds_of(one, len(sampled))
+    sampled = lane_means(cell, LOAD)
+    expected = lane_means(cell, EXPECTED) if EXPECTED in cell else sampled
+    kinds = _kinds_of(cell, len(sampled))
     order = np.lexsort((kinds, -expected.round(9)))
     place = np.arange(1, len(order) + 1)
     panel.bar(place, expected[order], width=1.0, color=[KINDS[str(kinds[k])] for k in order], **BARS)
     panel.plot(place, sampled[order], ".", color=INK, markersize=4.0, label="_sampled")
     top = max(float(expected.max()), float(sampled.max()))
-    if "lane_capacity" in one:
-        capacity = lane_means(one, "lane_capacity")[order]
+    if "lane_capacity" in cell:
+        capacity = lane_means(cell, "lane_capacity")[order]
         # a lane with capacity for all agents would leave no room for the bars
         bounds = np.minimum(np.append(capacity, capacity[-1]), 2 * top)
         edges = np.arange(len(bounds)) + 0.5
@@ -175,20 +175,20 @@ def bid_congestion(
         raise ValueError(f"across: {across!r} must be one of {', '.join(known)}")
     also = (across, "lane_capacity", "lane_kind", "lane_ends", *RULE)
     every = series_of(data, "lane_bid", also, at=at, methods=methods, series=series)
-    if any(across not in one for one in every):
+    if any(across not in cell for cell in every):
         raise ValueError(f"data: no variable {across!r}, against which this plot draws bids")
     several, ties, kinds = len(every) > 1, [], _kinds_present(every)
-    for one, shade in zip(every, colours(len(every)), strict=True):
-        x, y = lane_means(one, across), lane_means(one, "lane_bid")
+    for cell, shade in zip(every, colours(len(every)), strict=True):
+        x, y = lane_means(cell, across), lane_means(cell, "lane_bid")
         look: dict[str, Any] = {"s": 22, "facecolor": "none", "edgecolor": shade, "linewidth": 1.1}
         for name, marker in SHAPES.items():
-            here = (_kinds_of(one, len(y)) == name) & np.isfinite(y)
-            ax.scatter(x[here], y[here], marker=marker, label="_lanes", **look)
-        ties.append(_correlation(one, across))
-        ax.plot([], [], "o", color=shade, label=f"{one.name}: {ties[-1]}" if several else "_one")
+            chosen = (_kinds_of(cell, len(y)) == name) & np.isfinite(y)
+            ax.scatter(x[chosen], y[chosen], marker=marker, label="_lanes", **look)
+        ties.append(_correlation(cell, across))
+        ax.plot([], [], "o", color=shade, label=f"{cell.name}: {ties[-1]}" if several else "_one")
     for name in kinds if len(kinds) > 1 else ():
         ax.plot([], [], SHAPES[name], color=INK, markerfacecolor="none", label=f"{name} lanes")
-    bounds = {float(value) for one in every for value in np.ravel(one.get("lane_capacity", ()))}
+    bounds = {float(value) for cell in every for value in np.ravel(cell.get("lane_capacity", ()))}
     if len(bounds) == 1 and across not in ("lane_queue", "lane_capacity"):
         bound = bounds.pop()
         if bound <= 1.5 * ax.get_xlim()[1]:
@@ -202,19 +202,19 @@ def bid_congestion(
     return ax
 
 
-def _correlation(one: CellSeries, across: str) -> str:
+def _correlation(cell: CellSeries, across: str) -> str:
     """Return Spearman's rank correlation in words, with its interval over replications."""
     from scipy.stats import spearmanr  # takes up to a second to import
 
-    found, lanes = [], 0
-    for x, y in zip(one[across].astype(float), one["lane_bid"].astype(float), strict=True):
+    ranks, lanes = [], 0
+    for x, y in zip(cell[across].astype(float), cell["lane_bid"].astype(float), strict=True):
         pair = np.array(list(zip(x, y, strict=False)))  # of trailing lanes one may have no value
         pair = pair[np.isfinite(pair).all(axis=1)].T
         lanes = max(lanes, pair.shape[1])
         if pair.shape[1] > 2 and np.ptp(pair, axis=1).all():
-            found.append(float(spearmanr(*pair).statistic))
-    if not found:
+            ranks.append(float(spearmanr(*pair).statistic))
+    if not ranks:
         return "no rank correlation: all lanes are alike"
-    mean, half = band(np.array(found)[:, None])
-    value = format_interval(float(mean[0]), float(half[0])) if len(found) > 1 else f"{found[0]:.2g}"
+    mean, half = band(np.array(ranks)[:, None])
+    value = format_interval(float(mean[0]), float(half[0])) if len(ranks) > 1 else f"{ranks[0]:.2g}"
     return f"rank correlation {value} over {lanes} lanes"

@@ -77,30 +77,32 @@ def design_search(
     'objective'
     """
     check_variable(data, MAIN)
-    here = {
+    data_by_name = {
         name: data if name is None else data.sel({"algorithm": name})
         for name in method_names(data, MAIN, methods, at)
     }
-    found = [_search(data, name, at, over) for name, part in here.items() if filled_variables(part, [MAIN])]
-    if not found:
+    searches = [
+        _search(data, name, at, over) for name, part in data_by_name.items() if filled_variables(part, [MAIN])
+    ]
+    if not searches:
         raise NoSuchPoint(f"data: no method has {MAIN} here")
-    lines = [(one, rows, label) for one in found for rows, label in _lines(one)]
-    gains = any(np.isfinite(one.exploitability).any() for one in found)
+    lines = [(search, rows, label) for search in searches for rows, label in _lines(search)]
+    gains = any(np.isfinite(search.exploitability).any() for search in searches)
     lower = lower_axes(ax, 1)[0] if gains else None
-    for (one, rows, label), shade in zip(lines, colours(len(lines)), strict=True):
-        _draw(ax, lower, one, rows, label, shade)
+    for (search, rows, label), shade in zip(lines, colours(len(lines)), strict=True):
+        _draw(ax, lower, search, rows, label, shade)
     ax.plot([], [], "o", markersize=11, markerfacecolor="none", markeredgecolor=INK, label="chosen")
     bottom = lower or ax
-    bottom.set_xlabel(" / ".join(dict.fromkeys(name_of(data, one.choice) for one in found)))
-    if len(found) == 1 and not _are_numbers(found[0].x_labels, found[0].x):
-        places, first = np.unique(found[0].x, return_index=True)
-        bottom.set_xticks(places, found[0].x_labels[first])
+    bottom.set_xlabel(" / ".join(dict.fromkeys(name_of(data, search.choice) for search in searches)))
+    if len(searches) == 1 and not _are_numbers(searches[0].x_labels, searches[0].x):
+        places, first = np.unique(searches[0].x, return_index=True)
+        bottom.set_xticks(places, searches[0].x_labels[first])
     ax.set_ylabel("objective")
     if lower is not None:
         lower.set_ylabel("exploitability\nover |J|")
         lower.set_ylim(bottom=0.0)
-    seeds = max(one.objective.shape[1] for one in found)
-    caption(ax, found[0].words, f"n = {seeds} seeds, 95 % intervals" if seeds > 1 else "")
+    seeds = max(search.objective.shape[1] for search in searches)
+    caption(ax, searches[0].words, f"n = {seeds} seeds, 95 % intervals" if seeds > 1 else "")
     return ax
 
 
@@ -115,13 +117,13 @@ def _are_numbers(labels: np.ndarray, values: np.ndarray) -> bool:
 def _search(data: Dataset, name: str | None, at: At, over: str | None) -> Search:
     place = {key: value for key, value in (at or {}).items() if key != "algorithm"}
     place |= {} if name is None else {"algorithm": name}
-    here = point(data, MAIN, 2, at=place)
+    values = point(data, MAIN, 2, at=place)
     arrays = {key: point(data, key, rank, at=place)[key] for key, rank in ALSO.items() if key in data}
     names = [str(word) for word in arrays["choice_name"] if str(word)]
     complete = np.isfinite(arrays["parameters"][:, : len(names)]).all(axis=1)
     # other searches may have more trials: padding at the end
-    count = min(int(complete.sum()), len(here[MAIN]))
-    objective, parameters = here[MAIN][:count], arrays["parameters"][:count, : len(names)]
+    count = min(int(complete.sum()), len(values[MAIN]))
+    objective, parameters = values[MAIN][:count], arrays["parameters"][:count, : len(names)]
     labels = arrays.get("parameter_label", parameters.astype(str))[:count, : len(names)]
     picked = None if over is None else [over]
     column = names.index(pick_names("over", picked, names, names, "is no choice of this search")[0])
@@ -129,7 +131,7 @@ def _search(data: Dataset, name: str | None, at: At, over: str | None) -> Search
     chosen_name = (
         "" if name is None else value_of(data, "algorithm", list(data["algorithm"].values).index(name))
     )
-    words = [word for word in here.words.split(", ") if name is None or word != chosen_name]
+    words = [word for word in values.words.split(", ") if name is None or word != chosen_name]
     unknown, chosen = np.full(objective.shape, np.nan), float(arrays.get("chosen", -1))
     return Search(
         _in_words(chosen_name) if chosen_name == name else chosen_name,
@@ -153,26 +155,29 @@ def _in_words(name: object) -> str:
     return str(name).replace("_", " ")
 
 
-def _lines(one: Search) -> list[tuple[np.ndarray, str]]:
+def _lines(search: Search) -> list[tuple[np.ndarray, str]]:
     """Return the trials of each line, and its label."""
-    kinds = list(dict.fromkeys(one.others))
+    kinds = list(dict.fromkeys(search.others))
     if len(kinds) > FEW:
-        return [(np.arange(len(one.others)), one.name)]
-    rows = [np.flatnonzero([word == kind for word in one.others]) for kind in kinds]
-    return [(each, ": ".join(filter(None, (one.name, kind)))) for each, kind in zip(rows, kinds, strict=True)]
+        return [(np.arange(len(search.others)), search.name)]
+    rows = [np.flatnonzero([word == kind for word in search.others]) for kind in kinds]
+    return [
+        (trials, ": ".join(filter(None, (search.name, kind))))
+        for trials, kind in zip(rows, kinds, strict=True)
+    ]
 
 
-def _draw(ax: Axes, lower: Axes | None, one: Search, rows: np.ndarray, label: str, shade: str) -> None:
-    rows = rows[np.argsort(one.x[rows], kind="stable")]
-    x, mean = one.x[rows], one.objective[rows].mean(axis=1)
+def _draw(ax: Axes, lower: Axes | None, search: Search, rows: np.ndarray, label: str, shade: str) -> None:
+    rows = rows[np.argsort(search.x[rows], kind="stable")]
+    x, mean = search.x[rows], search.objective[rows].mean(axis=1)
     joined = "-" if len(np.unique(x)) == len(x) else ""
     ax.plot(x, mean, joined, marker="o", markersize=4, color=shade, linewidth=1.2, label=label or "_trials")
-    if one.objective.shape[1] > 1:
-        ax.plot(x, one.objective[rows], ".", color=shade, markersize=3, alpha=0.5, label="_seeds")
+    if search.objective.shape[1] > 1:
+        ax.plot(x, search.objective[rows], ".", color=shade, markersize=3, alpha=0.5, label="_seeds")
         bars: dict[str, Any] = {"fmt": "none", "ecolor": shade, "elinewidth": 0.9, "capsize": 2}
-        half = np.abs(np.stack([mean - one.low[rows], one.high[rows] - mean]))
+        half = np.abs(np.stack([mean - search.low[rows], search.high[rows] - mean]))
         ax.errorbar(x, mean, half, label="_interval", **bars)
-    ring = rows == one.chosen
+    ring = rows == search.chosen
     ax.plot(x[ring], mean[ring], "o", markersize=11, color="none", markeredgecolor=shade, label="_chosen")
     if lower is not None:
-        lower.plot(x, one.exploitability[rows].mean(axis=1), joined, marker="o", markersize=3, color=shade)
+        lower.plot(x, search.exploitability[rows].mean(axis=1), joined, marker="o", markersize=3, color=shade)

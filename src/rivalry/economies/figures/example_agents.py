@@ -84,21 +84,21 @@ def example_bids(
     if over not in OVER:
         raise ValueError(f"over: {over!r} must be one of {', '.join(OVER)}")
     every = series_of(data, BIDS, ALSO, at=at, methods=methods, series=series)
-    grid = _grid(ax, len(every), max(one[BIDS].shape[1] for one in every))
+    grid = _grid(ax, len(every), max(cell[BIDS].shape[1] for cell in every))
     dashes: dict[str, str] = {}  # by urgency, in words
     paths: list[int] = []
-    for row, one in zip(grid, every, strict=True):
-        words = example_labels(one, one[BIDS].shape[1])
+    for row, cell in zip(grid, every, strict=True):
+        words = example_labels(cell, cell[BIDS].shape[1])
         for k, (panel, word) in enumerate(zip(row, words, strict=False)):
-            path, urgency = trips_of(one, k)
+            path, urgency = trips_of(cell, k)
             for u in np.unique(urgency):
                 dashes.setdefault(f"{u:g}", DASHES[len(dashes) % len(DASHES)])
             paths = max(paths, sorted(set(map(int, path))), key=len)
-            _lines(panel, one, k, dashes, over)
+            _lines(panel, cell, k, dashes, over)
             panel.set_title(word if row is grid[0] else "", fontsize=8.5, color=INK)
         for panel in row[len(words) :]:
             panel.set_visible(False)
-        row[0].set_ylabel(f"{one.name}\nmean bid" if one.name else "mean bid", fontsize=8.5)
+        row[0].set_ylabel(f"{cell.name}\nmean bid" if cell.name else "mean bid", fontsize=8.5)
     if over == "karma":
         grid[0][0].set_ylim(bottom=0.0)  # of all panels; a limit holds as soon as it is set
     for column in zip(*grid, strict=True):
@@ -118,45 +118,45 @@ def example_bids(
     return ax
 
 
-def trips_of(one: CellSeries, k: int) -> tuple[np.ndarray, np.ndarray]:
+def trips_of(cell: CellSeries, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the path, from 1, and the urgency of every trip of the k-th example agent, ``[trip]``.
 
     Paths are numbered by trip where they are not recorded.
     """
-    count = one[BIDS].shape[2]
-    path = one.get("trip_path", np.arange(1, count + 1)[None])[0]
-    urgency = one.get("trip_urgency", np.full((1, 1, count), np.nan))[0]
+    count = cell[BIDS].shape[2]
+    path = cell.get("trip_path", np.arange(1, count + 1)[None])[0]
+    urgency = cell.get("trip_urgency", np.full((1, 1, count), np.nan))[0]
     kind = 0
-    if "agent_type" in one and "example_agent" in one:
-        kind = int(one["agent_type"][0, int(one["example_agent"][0, k])])
+    if "agent_type" in cell and "example_agent" in cell:
+        kind = int(cell["agent_type"][0, int(cell["example_agent"][0, k])])
     return path[:count], urgency[min(kind, len(urgency) - 1), :count]
 
 
-def places_of(one: CellSeries, k: int, path: int) -> np.ndarray:
+def places_of(cell: CellSeries, k: int, path: int) -> np.ndarray:
     """Return the positions of the k-th example agent on a path, counted from 1, ``[place]``."""
-    lanes = one.get("example_places", one.get("example_lanes"))
-    places = one[BIDS].shape[3]
+    lanes = cell.get("example_places", cell.get("example_lanes"))
+    places = cell[BIDS].shape[3]
     return np.arange(places) if lanes is None else np.flatnonzero(lanes[0, k, path - 1, :places] >= 0)
 
 
-def way_of(one: CellSeries, k: int, path: int) -> np.ndarray:
+def way_of(cell: CellSeries, k: int, path: int) -> np.ndarray:
     """Return the positions of the k-th example agent in order along a path, or its first route,
     ``[position]``.
     """
-    if "example_places" not in one or "example_lanes" not in one:
-        return places_of(one, k, path)
-    lanes, way = one["example_places"][0, k, path - 1], one["example_lanes"][0, k, path - 1]
+    if "example_places" not in cell or "example_lanes" not in cell:
+        return places_of(cell, k, path)
+    lanes, way = cell["example_places"][0, k, path - 1], cell["example_lanes"][0, k, path - 1]
     return np.array([int(np.argmax(lanes == lane)) for lane in way[way >= 0]], dtype=int)
 
 
-def _lines(panel: Axes, one: CellSeries, k: int, dashes: Mapping[str, str], over: str) -> None:
+def _lines(panel: Axes, cell: CellSeries, k: int, dashes: Mapping[str, str], over: str) -> None:
     """Draw a line for each trip of an agent."""
-    paths, urgencies = trips_of(one, k)
+    paths, urgencies = trips_of(cell, k)
     kinds = np.unique(paths)
     shades = dict(zip(kinds, colours(len(kinds)), strict=True))
     for trip, (path, urgency) in enumerate(zip(paths, urgencies, strict=True)):
-        bids = one[BIDS][:, k, trip].astype(float)  # [replication place karma]
-        places = places_of(one, k, int(path))
+        bids = cell[BIDS][:, k, trip].astype(float)  # [replication place karma]
+        places = places_of(cell, k, int(path))
         if not np.isfinite(bids[:, places]).any():
             continue
         look: dict[str, Any] = {"linewidth": 1.4, "label": "_line"}
@@ -164,23 +164,23 @@ def _lines(panel: Axes, one: CellSeries, k: int, dashes: Mapping[str, str], over
             values = bids[:, places].mean(axis=1)
             x = np.arange(values.shape[1])
         else:
-            values = _along(one, bids[:, way_of(one, k, int(path))])
+            values = _along(cell, bids[:, way_of(cell, k, int(path))])
             x = np.arange(1, values.shape[1] + 1)
             look |= {"marker": ".", "markersize": 4.0}
         draw_band(panel, x, *band(values), color=shades[path], dash=dashes[f"{urgency:g}"], **look)
     if over == "karma":
-        levels = np.arange(one[BIDS].shape[4])
+        levels = np.arange(cell[BIDS].shape[4])
         panel.plot(levels, levels / 2, ":", color=INK, linewidth=1.0, label="_random", zorder=1)
     panel.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
 
 
-def _along(one: CellSeries, bids: np.ndarray) -> np.ndarray:
+def _along(cell: CellSeries, bids: np.ndarray) -> np.ndarray:
     """Return means over karma ``[replication place]``, by the distribution of karma, or with equal
     weights.
     """
-    if "karma_distribution" not in one:
+    if "karma_distribution" not in cell:
         return np.asarray(bids.mean(axis=2))
-    distribution = one["karma_distribution"]
+    distribution = cell["karma_distribution"]
     weights = distribution.reshape(len(distribution), -1, distribution.shape[-1]).sum(axis=1)
     weights = weights[:, : bids.shape[2]]
     return np.asarray((bids * weights[:, None]).sum(axis=2) / weights.sum(axis=1)[:, None])
@@ -190,18 +190,18 @@ def _grid(ax: Axes, rows: int, columns: int) -> list[list[Axes]]:
     """Return panels that share their scales; the frame is hidden."""
     ax.set_axis_off()
     wide, high = 1 / columns, 1 / rows
-    found: list[list[Axes]] = []
+    panels: list[list[Axes]] = []
     for r in range(rows):
-        found.append([])
+        panels.append([])
         for c in range(columns):
             box = ((c + 0.08) * wide, 1 - (r + 0.9) * high, 0.86 * wide, 0.78 * high)
-            first = found[0][0] if found[0] else None
+            first = panels[0][0] if panels[0] else None
             panel = ax.inset_axes(box, sharex=first, sharey=first)
             panel.tick_params(labelsize=7, labelleft=c == 0, labelbottom=r == rows - 1)
             panel.spines[["top", "right"]].set_visible(False)
             add_grid(panel)
-            found[-1].append(panel)
-    return found
+            panels[-1].append(panel)
+    return panels
 
 
 # -- as a table ----------------------------------------------------------------------------------------
@@ -254,17 +254,17 @@ def class_table(
     ['reward per step', '−2']
     """
     every = series_of(data, MAIN, TABLE, at=at, methods=methods, series=series)
-    if any("agent_class" not in one for one in every):
+    if any("agent_class" not in cell for cell in every):
         raise ValueError("data: no variable 'agent_class', by which this table has its columns")
-    tables = [table_of(one) for one in every]
+    tables = [table_of(cell) for cell in every]
     ax.set_axis_off()
     lines = sum(len(table.rows) + 1.6 for table in tables) - 0.6
     high, top = 1 / lines, 1.0
     bids = [values for table in tables for label, values in table.rows if label.startswith(BID)]
-    most = max((float(np.nanmax(values)) for values in bids), default=1.0)
-    shades = Normalize(0.0, max(most, 1e-9) / PALEST)  # one scale for all bids
-    for one, table in zip(every, tables, strict=True):
-        _draw_table(ax, one.name, table, top, high, shades)
+    largest = max((float(np.nanmax(values)) for values in bids), default=1.0)
+    shades = Normalize(0.0, max(largest, 1e-9) / PALEST)  # one scale for all bids
+    for cell, table in zip(every, tables, strict=True):
+        _draw_table(ax, cell.name, table, top, high, shades)
         top -= high * (len(table.rows) + 1.6)
     ax.set_xlabel("agents and classes")
     ax.set_ylabel("mean bid (karma)")
@@ -274,21 +274,21 @@ def class_table(
     return ax
 
 
-def table_of(one: CellSeries) -> Table:
+def table_of(cell: CellSeries) -> Table:
     """Return the table of one method at one point."""
-    agents = np.ravel(one.get("example_agent", np.zeros((1, 0)))[0]).astype(int)
+    agents = np.ravel(cell.get("example_agent", np.zeros((1, 0)))[0]).astype(int)
     agents = agents[agents >= 0]
-    names = one.get("example_name", np.full((1, len(agents)), ""))[0]
-    kinds = one["agent_class"]
+    names = cell.get("example_name", np.full((1, len(agents)), ""))[0]
+    kinds = cell["agent_class"]
     heads = [f"{name}: agent {agent}" for name, agent in zip(names, agents, strict=False)]
-    members = {k: int((kinds[0] == k).sum()) for k in range(len(one["class_name"][0]))}
+    members = {k: int((kinds[0] == k).sum()) for k in range(len(cell["class_name"][0]))}
     present = [k for k, count in members.items() if count]
-    heads += [f"all {members[k]} {one['class_name'][0][k]}" for k in present]
+    heads += [f"all {members[k]} {cell['class_name'][0][k]}" for k in present]
     rows = []
-    for label, values in _rows(one):
+    for label, values in _rows(cell):
         # without a trip there is no bid
         inside = [np.where(kinds[:, : values.shape[1]] == k, values, np.nan) for k in present]
-        means = np.array([band(each.T)[0] for each in inside])
+        means = np.array([band(sample.T)[0] for sample in inside])
         cells = np.concatenate([values[:, agents], means.T], axis=1)
         if np.isfinite(cells).any():
             rows.append((label, cells))
@@ -309,16 +309,16 @@ def words_of(values: np.ndarray) -> str:
     return words.replace("-", "−")
 
 
-def _rows(one: CellSeries) -> list[tuple[str, np.ndarray]]:
+def _rows(cell: CellSeries) -> list[tuple[str, np.ndarray]]:
     """Return rows with the values of all agents ``[replication agent]``: mean bids by trip, and the rest."""
     rows = []
-    bids = one.get("agent_trip_bid", np.zeros((1, 1, 0)))
+    bids = cell.get("agent_trip_bid", np.zeros((1, 1, 0)))
     if np.nansum(bids) > 0:  # without bids: a coin or the urgency decides
         for trip in range(bids.shape[2]):
-            urgencies = np.unique(one["trip_urgency"][0][:, trip])
+            urgencies = np.unique(cell["trip_urgency"][0][:, trip])
             known = " or ".join(f"{value:g}" for value in urgencies[np.isfinite(urgencies)])
-            rows.append((f"{BID}, path {int(one['trip_path'][0, trip])}, urgency {known}", bids[:, :, trip]))
-    return rows + [(word, one[name]) for name, word in METRICS.items() if name in one]
+            rows.append((f"{BID}, path {int(cell['trip_path'][0, trip])}, urgency {known}", bids[:, :, trip]))
+    return rows + [(word, cell[name]) for name, word in METRICS.items() if name in cell]
 
 
 def _draw_table(ax: Axes, name: str, table: Table, top: float, high: float, shades: Normalize) -> None:
@@ -341,10 +341,10 @@ def _draw_table(ax: Axes, name: str, table: Table, top: float, high: float, shad
     for row, (label, values) in enumerate(table.rows):
         y = top - (row + 1.5) * high
         ax.text(0.0, y, label, ha="left", **place)
-        for k, each in enumerate(values.T):
-            words = words_of(each)
+        for k, sample in enumerate(values.T):
+            words = words_of(sample)
             if words and label.startswith(BID):
-                shade = colormaps[SCALE](shades(float(np.nanmean(each))))
+                shade = colormaps[SCALE](shades(float(np.nanmean(sample))))
                 look: dict[str, Any] = {"facecolor": shade, "edgecolor": "none", "transform": ax.transAxes}
                 corner = (x[k] - 0.47 * wide, y - 0.46 * high)
                 ax.add_patch(Rectangle(corner, 0.94 * wide, 0.92 * high, **look))

@@ -113,13 +113,15 @@ def fairness_plane(
             if not isinstance(numbers, Mapping) or metric not in numbers:
                 raise ValueError(f"exact.{name}: {numbers!r} must have {metric}")
     curves, words, many = _curves(data, over if against else across, up, over, methods, at)
-    plain = _plain(data, [one.name for one in curves], baselines)
-    lines = [one for one in curves if one.name not in plain]
-    for one, shade, marker in zip(lines, colours(max(len(lines), 1)), MARKERS * 9, strict=False):
-        _line(ax, one, shade, marker, tell=not (against or alone))
+    plain = _plain(data, [curve.name for curve in curves], baselines)
+    lines = [curve for curve in curves if curve.name not in plain]
+    for curve, shade, marker in zip(lines, colours(max(len(lines), 1)), MARKERS * 9, strict=False):
+        _line(ax, curve, shade, marker, tell=not (against or alone))
     known = method_names(data, up, None)
-    given = {method_label(data, name) if name in known else name: row for name, row in (exact or {}).items()}
-    _points(ax, [one for one in curves if one.name in plain], given, across, up, against)
+    labelled = {
+        method_label(data, name) if name in known else name: row for name, row in (exact or {}).items()
+    }
+    _points(ax, [curve for curve in curves if curve.name in plain], labelled, across, up, against)
     name = name_of(data, over)
     ax.set_xlabel(name if against else _label(data, across, ": "))
     ax.set_ylabel(_label(data, up, ":\n"))
@@ -149,22 +151,22 @@ def _curves(
     """Return every method's curve, words for the point, and words for the replications."""
     dim, place, order = swept_values(data, over)
     every = series_of(data, up, [across] if across != over else [], at=at, methods=methods, keep=(dim,))
-    found = []
-    for one in every:
-        y, y_half = band(one[up].astype(float))
+    curves = []
+    for cell in every:
+        y, y_half = band(cell[up].astype(float))
         if across == over:
             x, x_half = place, np.zeros(len(place))
-        elif across in one:
-            x, x_half = band(one[across].astype(float))
+        elif across in cell:
+            x, x_half = band(cell[across].astype(float))
         else:
             continue
         rows = order[np.isfinite(x[order]) & np.isfinite(y[order])]
         if rows.size:
             ends = place[rows], x[rows], y[rows], x_half[rows], y_half[rows]
-            found.append(FairnessCurve(one.method, method_label(data, one.method), *ends))
-    if not found:
+            curves.append(FairnessCurve(cell.method, method_label(data, cell.method), *ends))
+    if not curves:
         raise NoSuchPoint(f"data: no method has both {across} and {up} here")
-    return found, every[0].words, replications_of(every, "95 % intervals")
+    return curves, every[0].words, replications_of(every, "95 % intervals")
 
 
 def _plain(data: Dataset, names: list[str], wanted: Names) -> list[str]:
@@ -180,32 +182,32 @@ def _plain(data: Dataset, names: list[str], wanted: Names) -> list[str]:
     return pick_names("baselines", wanted, names, default, "is no method drawn here")
 
 
-def _line(ax: Axes, one: FairnessCurve, shade: str, marker: str, *, tell: bool) -> None:
-    label = one.label or "_runs"
-    ax.plot(one.x, one.y, color=shade, marker=marker, markersize=4.5, linewidth=1.3, label=label)
-    if one.x_half.any() or one.y_half.any():
+def _line(ax: Axes, curve: FairnessCurve, shade: str, marker: str, *, tell: bool) -> None:
+    label = curve.label or "_runs"
+    ax.plot(curve.x, curve.y, color=shade, marker=marker, markersize=4.5, linewidth=1.3, label=label)
+    if curve.x_half.any() or curve.y_half.any():
         whiskers: dict[str, Any] = {"fmt": "none", "ecolor": shade, "elinewidth": 0.9, "capsize": 2}
-        ax.errorbar(one.x, one.y, one.y_half, one.x_half, label="_interval", **whiskers)
-    for value, x, y in zip(one.at, one.x, one.y, strict=True) if tell else ():
+        ax.errorbar(curve.x, curve.y, curve.y_half, curve.x_half, label="_interval", **whiskers)
+    for value, x, y in zip(curve.at, curve.x, curve.y, strict=True) if tell else ():
         offset: dict[str, Any] = {"xytext": (5, 4), "textcoords": "offset points"}
         ax.annotate(f"{value:g}", (x, y), fontsize=7.5, color=shade, **offset)
 
 
 def _points(
-    ax: Axes, plain: Sequence[FairnessCurve], given: Numbers, across: str, up: str, against: bool
+    ax: Axes, plain: Sequence[FairnessCurve], exact: Numbers, across: str, up: str, against: bool
 ) -> None:
     """Draw baselines: simulated ones filled, exact numbers as crosses; lines if there is only one metric."""
-    levels = [(one.label, float(one.y.mean())) for one in plain]
-    levels += [(f"{name}, exact", float(numbers[up])) for name, numbers in given.items()]
+    levels = [(curve.label, float(curve.y.mean())) for curve in plain]
+    levels += [(f"{name}, exact", float(numbers[up])) for name, numbers in exact.items()]
     if against:
         for k, (name, level) in enumerate(levels):
             dash, shade = DASHES[(k + 1) % len(DASHES)], INK if k < len(plain) else EXACT
             label = f"{name} ({level:.4g})"
             ax.axhline(level, color=shade, linestyle=dash, linewidth=1.0, label=label, zorder=1)
         return
-    for k, one in enumerate(plain):
+    for k, curve in enumerate(plain):
         mark: dict[str, Any] = {"marker": MARKERS[(k + 2) % len(MARKERS)], "color": INK, "linestyle": ""}
-        ax.plot([one.x.mean()], [one.y.mean()], label=one.label, markersize=6.5, **mark)
-    for k, (name, numbers) in enumerate(given.items()):
+        ax.plot([curve.x.mean()], [curve.y.mean()], label=curve.label, markersize=6.5, **mark)
+    for k, (name, numbers) in enumerate(exact.items()):
         mark = {"marker": CROSSES[k % len(CROSSES)], "color": EXACT, "linestyle": "", "markeredgewidth": 1.6}
         ax.plot([numbers[across]], [numbers[up]], label=f"{name}, exact", markersize=8, zorder=5, **mark)

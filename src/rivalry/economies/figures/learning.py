@@ -120,15 +120,15 @@ def exploitability_curve(
     units = list(dict.fromkeys(_unit(name) for name in names))
     placed = dict(zip(units, (ax, *lower_axes(ax, len(units) - 1)), strict=True))
     with_largest = [
-        _draw(placed[_unit(name)], one, name, relative, largest, _style(len(every), c, len(names), k))
-        for c, one in enumerate(every)
+        _draw(placed[_unit(name)], cell, name, relative, largest, _style(len(every), c, len(names), k))
+        for c, cell in enumerate(every)
         for k, name in enumerate(names)
     ]
     for k, name in enumerate(names if len(names) > 1 or len(every) == 1 else ()):
         color, dash = _style(len(every), 0, len(names), k)
         ax.plot([], [], dash, color=color if len(every) == 1 else INK, label=quantity_words(name))
     if len(every) > 1:
-        name_colours(ax, [one.name for one in every], colours(len(every)))
+        name_colours(ax, [cell.name for cell in every], colours(len(every)))
     if any(with_largest):
         ax.plot([], [], color=INK, linewidth=0.8, label="thin: largest over agents")
     for unit, panel in placed.items():
@@ -188,39 +188,39 @@ def _style(cells: int, c: int, quantities: int, k: int) -> tuple[str, str]:
 
 
 def _draw(
-    panel: Axes, one: CellSeries, name: str, relative: bool, largest: bool, style: tuple[str, str]
+    panel: Axes, cell: CellSeries, name: str, relative: bool, largest: bool, style: tuple[str, str]
 ) -> bool:
     """Draw the mean with its band, and the largest over agents; return whether the largest was drawn."""
-    stored = next((key for key in (MONITOR + name, f"{MONITOR}mean_{name}") if key in one), "")
-    if not stored or is_blank(one[stored]):
+    stored = next((key for key in (MONITOR + name, f"{MONITOR}mean_{name}") if key in cell), "")
+    if not stored or is_blank(cell[stored]):
         return False
     scaled = name if relative and _unit(name) == PAYOFF and not name.startswith("relative") else ""
     shade, dash = style
-    draw_band(panel, *curve_of(one, stored, scaled), color=shade, dash=dash, label="_mean")
+    draw_band(panel, *curve_of(cell, stored, scaled), color=shade, dash=dash, label="_mean")
     top = f"{MONITOR}largest_{name}"
-    if not largest or top not in one or is_blank(one[top]) or not name.startswith(GAINS):
+    if not largest or top not in cell or is_blank(cell[top]) or not name.startswith(GAINS):
         return False
-    clock, most, _ = curve_of(one, top, scaled)
-    panel.plot(clock, most, dash, color=shade, linewidth=0.8, label="_largest")
+    clock, largest_gain, _ = curve_of(cell, top, scaled)
+    panel.plot(clock, largest_gain, dash, color=shade, linewidth=0.8, label="_largest")
     return True
 
 
-def curve_of(one: CellSeries, stored: str, scaled: str = "") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def curve_of(cell: CellSeries, stored: str, scaled: str = "") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the steps, the mean of a variable over replications, and half the width of its interval.
 
     Divided by the absolute mean payoff where ``scaled`` names the quantity.
     """
-    values = one[stored].astype(float)
+    values = cell[stored].astype(float)
     if scaled:
         key = f"{MONITOR}mean_agent_payoff{BARE if scaled.endswith(BARE) else ''}"
-        if key not in one:
+        if key not in cell:
             rule = "is not in this data; relative = false draws payoffs as they are"
             raise ValueError(f"relative: {key} {rule}")
-        payoff = one[key].astype(float)
+        payoff = cell[key].astype(float)
         both = min(values.shape[1], payoff.shape[1])
         values = values[:, :both] / np.abs(payoff[:, :both])
     count = values.shape[1]
-    steps = one.get(STEP, np.arange(1.0, count + 1)[None])
+    steps = cell.get(STEP, np.arange(1.0, count + 1)[None])
     steps = np.broadcast_to(steps[:, :count], values.shape)
     rows = [np.isfinite(row) for row in values]
     walks = [DrawnPath(s[r], v[r], None) for s, v, r in zip(steps, values, rows, strict=True) if r.any()]
@@ -242,7 +242,7 @@ def _shows(names: Sequence[str]) -> str:
 
 def _rule(every: Sequence[CellSeries], names: Sequence[str]) -> str:
     """Return whether policies were evaluated with their exploration, in words."""
-    if not any((one.number("exploration") or 0) > 0 for one in every):
+    if not any((cell.number("exploration") or 0) > 0 for cell in every):
         return ""
     bare = [name.endswith(BARE) for name in names if _unit(name) == PAYOFF]
     if not bare or all(bare):
@@ -300,23 +300,26 @@ def agent_histogram(
     if by != "type" and kind not in data:
         raise ValueError(f"by: no agent's {by} is stored in this data")
     every = series_of(data, name, (kind, GROUPS[by], *RULE), at=at, methods=methods, series=series)
-    groups = [group for one in every for group in _groups(one, name, by)]
-    values = np.concatenate([each for _, each in groups])
+    groups = [group for cell in every for group in _groups(cell, name, by)]
+    values = np.concatenate([values_of_group for _, values_of_group in groups])
     count = bins or int(np.clip(2 * np.sqrt(len(values) / len(groups)), 5, BARS))
     edges = np.histogram_bin_edges(values, count)
-    for (who, each), shade in zip(groups, colours(len(groups)), strict=True):
-        share = np.histogram(each, edges)[0] / len(each)
+    for (label, values_of_group), shade in zip(groups, colours(len(groups)), strict=True):
+        share = np.histogram(values_of_group, edges)[0] / len(values_of_group)
         ax.stairs(share, edges, fill=True, color=shade, alpha=0.7 if len(groups) == 1 else 0.25)
         ax.stairs(share, edges, color=shade, linewidth=1.2)
-        words = f"{who}: " * bool(who) + f"mean {each.mean():.3g}, largest {each.max():.3g}"
-        ax.axvline(each.mean(), color=shade, linestyle="--", linewidth=1.2, label=words)
+        words = (
+            f"{label}: " * bool(label)
+            + f"mean {values_of_group.mean():.3g}, largest {values_of_group.max():.3g}"
+        )
+        ax.axvline(values_of_group.mean(), color=shade, linestyle="--", linewidth=1.2, label=words)
     ax.set_xlabel(quantity_words(name))
     ax.set_ylabel("share of agents")
     ax.set_ylim(bottom=0.0)
-    agents = sorted({len(each) for _, each in groups})
+    agents = sorted({len(values_of_group) for _, values_of_group in groups})
     words = f"n = {', '.join(map(str, agents))} agents" + " of each" * (len(agents) == 1 < len(groups))
-    most = max(one.runs for one in every)
-    many = f", of {most} replications" if most > 1 else ""
+    replications = max(cell.runs for cell in every)
+    many = f", of {replications} replications" if replications > 1 else ""
     caption(ax, describe_rule(every), _rule(every, [name]), words + many)
     return ax
 
@@ -329,18 +332,18 @@ def _per_agent(data: Dataset, quantity: str | None) -> str:
     return pick_names("quantity", names, known, ready or AGENTS[1:], rule)[0]
 
 
-def _groups(one: CellSeries, name: str, by: str) -> list[tuple[str, np.ndarray]]:
+def _groups(cell: CellSeries, name: str, by: str) -> list[tuple[str, np.ndarray]]:
     """Return the values of the agents of every type or class, over all replications."""
-    values = one[name].astype(float)
-    kinds = np.broadcast_to(one.get(f"agent_{by}", 0), values.shape)
-    there = np.isfinite(values)
-    known = np.unique(kinds[there])
-    by_type = type_labels(one, int(known.max(initial=0)) + 1)
-    names = by_type if by == "type" else [str(word) for word in one[GROUPS[by]][0]]
+    values = cell[name].astype(float)
+    kinds = np.broadcast_to(cell.get(f"agent_{by}", 0), values.shape)
+    finite = np.isfinite(values)
+    known = np.unique(kinds[finite])
+    by_type = type_labels(cell, int(known.max(initial=0)) + 1)
+    names = by_type if by == "type" else [str(word) for word in cell[GROUPS[by]][0]]
     groups = []
     for kind in known:
-        words = [one.name] * bool(one.name) + [names[int(kind)]] * (len(known) > 1 or by != "type")
-        groups.append((", ".join(words), values[there & (kinds == kind)]))
+        words = [cell.name] * bool(cell.name) + [names[int(kind)]] * (len(known) > 1 or by != "type")
+        groups.append((", ".join(words), values[finite & (kinds == kind)]))
     return groups
 
 
@@ -409,9 +412,9 @@ def social_traces(
     small = panels(ax, len(names), columns=3 if len(names) > 4 else 2, apart=True)
     for panel, name in zip(small, names, strict=True):
         means = [np.zeros(0)]
-        for one, shade in zip(every, shades, strict=True):
-            if MONITOR + name in one and np.isfinite(one[MONITOR + name]).any():
-                clock, mean, half = curve_of(one, MONITOR + name)
+        for cell, shade in zip(every, shades, strict=True):
+            if MONITOR + name in cell and np.isfinite(cell[MONITOR + name]).any():
+                clock, mean, half = curve_of(cell, MONITOR + name)
                 draw_band(panel, clock, mean, half, color=shade, label="_mean")
                 means.append(mean)
         if name.endswith("_change") and is_log(np.concatenate(means), log):
@@ -422,7 +425,7 @@ def social_traces(
         panel.tick_params(labelbottom=True)
         panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
         panel.xaxis.set_major_formatter(EngFormatter(sep=""))
-    name_colours(ax, [one.name for one in every], shades)
+    name_colours(ax, [cell.name for cell in every], shades)
     ax.set_xlabel("step (all agents)")
     ax.set_ylabel(", ".join(_words(name) for name in names))
     ax.text(0.5, 0.0, "step (all agents)", transform=ax.transAxes, ha="center", va="top")

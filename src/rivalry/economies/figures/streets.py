@@ -49,8 +49,8 @@ class StreetPlan(NamedTuple):
     @property
     def unit(self) -> float:
         """Return the unit of length: a short lane, or a share of the whole width if that is less."""
-        each = np.linalg.norm(self.ends[:, 1] - self.ends[:, 0], axis=1)
-        short = max(float(each.min()), 0.4 * float(np.median(each)))
+        lengths = np.linalg.norm(self.ends[:, 1] - self.ends[:, 0], axis=1)
+        short = max(float(lengths.min()), 0.4 * float(np.median(lengths)))
         return min(short, PART * float(np.ptp(self.nodes, axis=0).max()))
 
 
@@ -111,13 +111,13 @@ def street_map(
     """
     _check_lanes(data, quantity)
     every = series_of(data, quantity, (*PLACES, *RULE), at=at, methods=methods, series=series)
-    found = [lane_means(one, quantity) for one in every]
-    scale = _scale(found, limits)
-    maps = _maps(ax, [one.name for one in every])
+    means = [lane_means(cell, quantity) for cell in every]
+    scale = _scale(means, limits)
+    maps = _maps(ax, [cell.name for cell in every])
     shades = colormaps[SCALE].with_extremes(bad=MISSING)
     maps[0].set_anchor("E" if len(maps) == 1 else "C")
-    for panel, one, values in zip(maps, every, found, strict=True):
-        plan = plan_of(one)
+    for panel, cell, values in zip(maps, every, means, strict=True):
+        plan = plan_of(cell)
         bars = _lanes(plan, array=np.ma.masked_invalid(values), cmap=shades, norm=scale)
         panel.add_collection(bars)
         _nodes(panel, plan)
@@ -126,7 +126,7 @@ def street_map(
     ax.set_xlabel("position on the map")
     ax.set_ylabel(words)
     notes = [f"{words} per lane", describe_rule(every), "arrows show the direction of travel"]
-    notes += ["grey: no demand"] * any(np.isnan(values).any() for values in found)
+    notes += ["grey: no demand"] * any(np.isnan(values).any() for values in means)
     notes += ["one scale of colours"] * (len(every) > 1)
     caption(ax, *notes, replications_of(every, "means"))
     return ax
@@ -170,9 +170,9 @@ def example_routes(data: Dataset, ax: Axes, *, method: str | None = None, at: At
     ['path 1', 'path 2']
     """
     also = (*PLACES, "example_name", "example_agent", *RULES)
-    one = series_of(data, "example_lanes", also, at=at, methods=None if method is None else [method])[0]
-    plan, routes = plan_of(one), one["example_lanes"][0]
-    maps = _maps(ax, example_labels(one, len(routes)), under=0.1)
+    cell = series_of(data, "example_lanes", also, at=at, methods=None if method is None else [method])[0]
+    plan, routes = plan_of(cell), cell["example_lanes"][0]
+    maps = _maps(ax, example_labels(cell, len(routes)), under=0.1)
     for panel, paths in zip(maps, routes, strict=True):
         panel.add_collection(_lanes(plan, facecolors=np.where(plan.centre, CROWDED, PLAIN)))
         _nodes(panel, plan)
@@ -187,56 +187,56 @@ def example_routes(data: Dataset, ax: Axes, *, method: str | None = None, at: At
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.08), ncols=5)
     ax.set_xlabel("position on the map")
     ax.set_ylabel("position on the map")
-    caption(ax, ";\n".join([one.words] * bool(one.words) + rules(one)))
+    caption(ax, ";\n".join([cell.words] * bool(cell.words) + rules(cell)))
     return ax
 
 
 # -- parts ---------------------------------------------------------------------------------------------
 
 
-def lane_means(one: CellSeries, name: str) -> np.ndarray:
+def lane_means(cell: CellSeries, name: str) -> np.ndarray:
     """Return a variable's mean over replications, ``[lane]``; NaN where none has a value.
 
     For all lanes with a position, including trailing ones without a value.
     """
-    values = one[name].astype(float)
-    lanes = one["lane_ends"].shape[1] if "lane_ends" in one else values.shape[1]
+    values = cell[name].astype(float)
+    lanes = cell["lane_ends"].shape[1] if "lane_ends" in cell else values.shape[1]
     padded = np.full((len(values), max(lanes, values.shape[1])), np.nan)
     padded[:, : values.shape[1]] = values
     return band(padded)[0]
 
 
-def plan_of(one: CellSeries) -> StreetPlan:
+def plan_of(cell: CellSeries) -> StreetPlan:
     """Return the positions of lanes and nodes stored in a result.
 
     Raise `ValueError` where they are missing.
     """
-    if "lane_ends" not in one:
+    if "lane_ends" not in cell:
         raise ValueError("data: no variable 'lane_ends', by which this plot places lanes")
-    ends = one["lane_ends"][0].astype(float)
-    core = one.get("lane_kind", np.full((1, len(ends)), "core"))[0] == "core"
-    centre = one.get("lane_centre", np.zeros((1, len(ends)), bool))[0] == 1
-    nodes = one["node_at"][0].astype(float) if "node_at" in one else np.unique(ends.reshape(-1, 2), axis=0)
+    ends = cell["lane_ends"][0].astype(float)
+    core = cell.get("lane_kind", np.full((1, len(ends)), "core"))[0] == "core"
+    centre = cell.get("lane_centre", np.zeros((1, len(ends)), bool))[0] == 1
+    nodes = cell["node_at"][0].astype(float) if "node_at" in cell else np.unique(ends.reshape(-1, 2), axis=0)
     crossings = ends[core].reshape(-1, 2)
     inside = (np.abs(nodes[:, None] - crossings[None]) < 1e-9).all(axis=2).any(axis=1)
     return StreetPlan(ends, centre[: len(ends)], nodes, ~inside)
 
 
-def example_labels(found: Mapping[str, np.ndarray], count: int) -> list[str]:
+def example_labels(cell: Mapping[str, np.ndarray], count: int) -> list[str]:
     """Return labels of example agents: their class and number.
 
     >>> example_labels({"example_name": np.array([["lucky"]]), "example_agent": np.array([[7]])}, 1)
     ['lucky (agent 7)']
     """
-    names = found.get("example_name", np.array([[f"example {k}" for k in range(count)]]))[0]
-    agents = found.get("example_agent", np.array([[-1]]))
+    names = cell.get("example_name", np.array([[f"example {k}" for k in range(count)]]))[0]
+    agents = cell.get("example_agent", np.array([[-1]]))
     numbers = [""] * count if is_blank(agents) else [f" (agent {int(n)})" for n in agents[0]]
     return [f"{name}{more}" for name, more in zip(names, numbers, strict=True)]
 
 
-def rules(found: Mapping[str, np.ndarray]) -> list[str]:
+def rules(cell: Mapping[str, np.ndarray]) -> list[str]:
     """Return the rules by which classes and agents were chosen, one per line."""
-    texts = [(word, str(np.ravel(found[name])[0])) for name, word in RULES.items() if name in found]
+    texts = [(word, str(np.ravel(cell[name])[0])) for name, word in RULES.items() if name in cell]
     return [fill(word + text, FOLD) for word, text in texts if text]
 
 
@@ -255,12 +255,12 @@ def _check_lanes(data: Dataset, quantity: str) -> None:
     pick_names("quantity", [quantity], known, (), rule)
 
 
-def _scale(found: Sequence[np.ndarray], limits: Sequence[float] | None) -> Normalize:
+def _scale(means: Sequence[np.ndarray], limits: Sequence[float] | None) -> Normalize:
     if limits is not None:
         if np.shape(limits) != (2,) or not limits[0] < limits[1]:
             raise ValueError(f"limits: {limits!r} must be two numbers that rise")
         return Normalize(limits[0], limits[1])
-    values = np.concatenate(found)
+    values = np.concatenate(means)
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     return Normalize(0.0 if 0 <= low < LOW * high or low == high else low, high)
 

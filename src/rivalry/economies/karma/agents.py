@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 def agents_per_type(agents: int, share: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     """Return the number of agents per type, ``[type]``. Raises `ValueError` where it is not an integer."""
     exact = agents * share
-    found: np.ndarray = np.rint(exact).astype(np.int64)
-    for kind in np.flatnonzero((np.abs(exact - found) > SHARES_ROUNDING * agents) | (found < 1)):
-        what = f"{agents} with a share of {share[kind]:.6g} make {exact[kind]:.6g} of {names[kind]!r}"
-        raise ValueError(f"agents: {what}; must be a whole number, at least 1")
-    return found
+    counts: np.ndarray = np.rint(exact).astype(np.int64)
+    for kind in np.flatnonzero((np.abs(exact - counts) > SHARES_ROUNDING * agents) | (counts < 1)):
+        reason = f"{agents} with a share of {share[kind]:.6g} make {exact[kind]:.6g} of {names[kind]!r}"
+        raise ValueError(f"agents: {reason}; must be a whole number, at least 1")
+    return counts
 
 
 def equal_karma(agents: int, mean_karma: float) -> np.ndarray:
@@ -40,15 +40,15 @@ def equal_karma(agents: int, mean_karma: float) -> np.ndarray:
     return np.diff(np.arange(agents + 1) * supply // agents)
 
 
-def initial_amounts(given: object, agents: int, mean_karma: float, most: int) -> np.ndarray:
-    """Return initial karma ``[agent]``, nearly equal if ``given`` is None. Raises `ValueError`."""
-    if given is None:
+def initial_amounts(source: object, agents: int, mean_karma: float, limit: int) -> np.ndarray:
+    """Return initial karma ``[agent]``, nearly equal if ``source`` is None. Raises `ValueError`."""
+    if source is None:
         return equal_karma(agents, mean_karma)
-    karma = numbers("initial_karma", given, dims=1)
+    karma = numbers("initial_karma", source, dims=1)
     if karma.shape != (agents,):
         raise ValueError(f"initial_karma: {karma.size} amounts must be {agents}, one per agent")
-    for agent in np.flatnonzero((karma < 0) | (karma > most) | (karma != np.round(karma))):
-        rule = f"must be a whole number in 0..{most}"
+    for agent in np.flatnonzero((karma < 0) | (karma > limit) | (karma != np.round(karma))):
+        rule = f"must be a whole number in 0..{limit}"
         raise ValueError(f"initial_karma[{agent}]: {karma[agent]:g} {rule}")
     if karma.sum() != equal_karma(agents, mean_karma).sum():
         total = f"sums to {karma.sum():g}; must be {agents * mean_karma:g}"
@@ -61,7 +61,7 @@ def world(game: KarmaEconomy) -> Economy:
 
     Raises `ValueError` where the number of agents per type or the total karma is not an integer.
     """
-    given = game.initial if game.initial.size else None
+    initial = game.initial if game.initial.size else None
     sizes = agents_per_type(game.agents, np.asarray(game.share), game.type_names)
     return Economy(
         type_of=np.repeat(np.arange(len(sizes)), sizes),
@@ -69,7 +69,7 @@ def world(game: KarmaEconomy) -> Economy:
         chain=cumulative(np.asarray(game.chain)),
         first=cumulative(np.stack([stationary(chain)[1] for chain in game.chain])),
         discount=np.array(game.gamma),
-        karma=initial_amounts(given, game.agents, float(game.mean_karma), game.most),
+        karma=initial_amounts(initial, game.agents, float(game.mean_karma), game.most),
         most=game.most,
         charge=np.array(game.charge, dtype=np.int64),
         receiver=game.receiver,

@@ -20,10 +20,10 @@ def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarr
     >>> stationary([[0.75, 0.25], [0.5, 0.5]])[1].round(6).tolist()
     [0.666667, 0.333333]
     """
-    given = np.asarray(chain, dtype=float)
-    table = np.tile(given, (len(given), 1)) if given.ndim == 1 else given
+    array = np.asarray(chain, dtype=float)
+    table = np.tile(array, (len(array), 1)) if array.ndim == 1 else array
     if table.ndim != 2 or table.shape[0] != table.shape[1] or not table.size:
-        raise ValueError(f"{name}: shape {given.shape} must be square, or one distribution")
+        raise ValueError(f"{name}: shape {array.shape} must be square, or one distribution")
     sums = table.sum(axis=1)
     for row in np.flatnonzero(~(table.min(axis=1) >= 0) | ~(np.abs(sums - 1) <= SHARES_ROUNDING)):
         entries = table[row].tolist()
@@ -44,5 +44,5 @@ def stationary_distribution(chain: Float[Array, "private private"]) -> Float[Arr
     size = chain.shape[0]
     # 1/n times the mass on both sides: the system becomes regular, with mass 1
     even = jnp.full((size, size), 1 / size)
-    found: Array = jnp.linalg.solve(jnp.eye(size) - chain.T + even, even[0])
-    return found
+    distribution: Array = jnp.linalg.solve(jnp.eye(size) - chain.T + even, even[0])
+    return distribution

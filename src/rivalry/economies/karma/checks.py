@@ -30,8 +30,8 @@ class Types(NamedTuple):
     initial: list[Any]  # [type]: karma of each agent of the type, a number for all, or None
 
 
-def refusal(name: str, value: float, most: float = np.inf) -> str:
-    """Return why a parameter may not take a value, or an empty string; ``most`` is the largest karma.
+def refusal(name: str, value: float, max_karma: float = np.inf) -> str:
+    """Return why a parameter may not take a value, or an empty string; ``max_karma`` is the largest karma.
 
     >>> refusal("gamma", 1.0), refusal("mean_karma", 25.0, most=20), refusal("urgencies", 5.0)
     ('must be in [0, 1)', 'must be in [0, max_karma = 20]', '')
@@ -40,8 +40,8 @@ def refusal(name: str, value: float, most: float = np.inf) -> str:
         return "must be finite"
     if name == "gamma" and not 0 <= value < 1:
         return "must be in [0, 1)"
-    if name == "mean_karma" and not 0 <= value <= most:
-        return f"must be in [0, max_karma = {most:g}]"
+    if name == "mean_karma" and not 0 <= value <= max_karma:
+        return f"must be in [0, max_karma = {max_karma:g}]"
     if name in ("urgencies", "stakes", "tax") and not value >= 0:
         return "must be at least 0"
     if name == "share" and not 0 < value <= 1:
@@ -51,46 +51,50 @@ def refusal(name: str, value: float, most: float = np.inf) -> str:
 
 def numbers(name: str, value: object, *, dims: int = 0, most: float = np.inf) -> np.ndarray:
     """Return a parameter's value as an array of ``dims`` dimensions. Raises `ValueError`."""
-    found = as_numbers(value, name, "a number" if dims == 0 else "numbers")
-    if isinstance(value, bool | str) or found.ndim != dims or not found.size:
+    array = as_numbers(value, name, "a number" if dims == 0 else "numbers")
+    if isinstance(value, bool | str) or array.ndim != dims or not array.size:
         form = ("one number", "a list of numbers, at least one", "a table of numbers")[dims]
         raise ValueError(f"{name}: {value!r} must be {form}")
     plain = name.split(".")[-1]
-    for index, entry in np.ndenumerate(found):
+    for index, entry in np.ndenumerate(array):
         why = refusal(plain, float(entry), most)
         if why:
             raise ValueError(f"{name}{''.join(f'[{k}]' for k in index)}: {entry:g} {why}")
-    return found
+    return array
 
 
-def tax_of(tax: object, most: int) -> np.ndarray:
+def tax_of(tax: object, max_karma: int) -> np.ndarray:
     """Return the tax at every karma level, ``[karma]``, from a rate or a list. Raises `ValueError`."""
-    holdings = np.arange(most + 1.0)
+    holdings = np.arange(max_karma + 1.0)
     if np.ndim(tax) == 0:  # type: ignore[arg-type]
         rate = float(numbers("tax", tax))
         if rate > 1:
             raise ValueError(f"tax: {rate:g} must be a rate in [0, 1], or a list of one amount a karma level")
         return rate * holdings
     due = numbers("tax", tax, dims=1)
-    if len(due) != most + 1:
-        raise ValueError(f"tax: {len(due)} amounts must be {most + 1}, one for each karma 0..{most}")
+    if len(due) != max_karma + 1:
+        raise ValueError(
+            f"tax: {len(due)} amounts must be {max_karma + 1}, one for each karma 0..{max_karma}"
+        )
     for k in np.flatnonzero(due > holdings):
         raise ValueError(f"tax[{k}]: {due[k]:g} must be in [0, {k}], the karma there is to take")
     return due
 
 
-def types_of(given: Mapping[str, Any]) -> tuple[Types, int | None]:
+def types_of(options: Mapping[str, Any]) -> tuple[Types, int | None]:
     """Return the types of agents, and the number of agents if given. Raises `ValueError`."""
-    tables, shares, count = tables_of_types(given, KEYS)
-    complete = {where: {name: given[name] for name in OWN} | table for where, table in tables.items()}
-    urgencies = [numbers(f"{where}urgencies", one["urgencies"], dims=1) for where, one in complete.items()]
-    sizes, most = tuple(map(len, urgencies)), max(map(len, urgencies))
-    stakes, chain = np.zeros((len(sizes), most)), np.zeros((len(sizes), most, most))
+    tables, shares, count = tables_of_types(options, KEYS)
+    complete = {where: {name: options[name] for name in OWN} | table for where, table in tables.items()}
+    urgencies = [
+        numbers(f"{where}urgencies", table_["urgencies"], dims=1) for where, table_ in complete.items()
+    ]
+    sizes, widest = tuple(map(len, urgencies)), max(map(len, urgencies))
+    stakes, chain = np.zeros((len(sizes), widest)), np.zeros((len(sizes), widest, widest))
     gamma, private_names = np.zeros(len(sizes)), []
     for k, (size, (where, table)) in enumerate(zip(sizes, complete.items(), strict=True)):
-        if table.get("max_karma", given["max_karma"]) != given["max_karma"]:
-            own = f"{where}max_karma: {table['max_karma']!r}"
-            raise ValueError(f"{own} must be max_karma = {given['max_karma']}, the same for all types")
+        if table.get("max_karma", options["max_karma"]) != options["max_karma"]:
+            entry = f"{where}max_karma: {table['max_karma']!r}"
+            raise ValueError(f"{entry} must be max_karma = {options['max_karma']}, the same for all types")
         own_chain = np.full(size, 1 / size) if table["chain"] is None else table["chain"]
         own_chain, _ = stationary(own_chain, f"{where}chain")
         if len(own_chain) != size:
@@ -112,15 +116,15 @@ def types_of(given: Mapping[str, Any]) -> tuple[Types, int | None]:
 
 
 def tables_of_types(
-    given: Mapping[str, Any], known: Sequence[str]
+    options: Mapping[str, Any], known: Sequence[str]
 ) -> tuple[dict[str, dict[str, Any]], list[float], int | None]:
     """Return the tables of ``types``, their shares of the population, and the number of agents if given.
 
     Every table has a name, and its key is its place in messages. Without types there is one, of all agents.
     Raises `ValueError`.
     """
-    tables: Any = given["types"]
-    count = None if given["agents"] is None else whole_number("agents", given["agents"], 1)
+    tables: Any = options["types"]
+    count = None if options["agents"] is None else whole_number("agents", options["agents"], 1)
     if tables is None:
         return {"": {"name": "agents"}}, [1.0], count
     if not isinstance(tables, list | tuple) or not tables:

@@ -122,16 +122,16 @@ def karma(
     >>> to_agents(karma(mean_karma=2.0, max_karma=4, types=types)).type_of.tolist()
     [0, 0, 1, 1, 1, 1]
     """
-    given = dict(locals())
+    options = dict(locals())
     whole_number("max_karma", max_karma, 1)
-    who, given_count = types_of(given)
+    types_, given_count = types_of(options)
     payee = receiver_of(payment, receiver)
     table = charge_of(payment, price, charge, max_karma)
     if payee == shapes.SOCIETY and overflow != "surplus":
         why = "is about what losers receive, and clashes with payments to society; must be 'surplus'"
         raise ValueError(f"overflow: {overflow!r} {why}")
     mean = float(numbers("mean_karma", mean_karma, most=max_karma))
-    limit("max_karma", sum(who.sizes) * (max_karma + 1), max_karma + 1)
+    limit("max_karma", sum(types_.sizes) * (max_karma + 1), max_karma + 1)
     count = AGENTS if given_count is None else given_count
     limit("agents", count)
     if count < 2:
@@ -141,19 +141,19 @@ def karma(
     seen = signal_of(signal, max_karma)
     if count % 2 == 1 and seen.size:
         raise ValueError(f"agents: {count} must be even where agents see something of their peers (signal)")
-    initial = _initial(given, who, count)
+    initial = _initial(options, types_, count)
     if given_count is not None:
-        agents_per_type(count, who.share, who.names)
+        agents_per_type(count, types_.share, types_.names)
         equal_karma(count, mean)
     if overflow == "burn":
         warn("overflow: 'burn' does not conserve karma: what losers cannot hold is lost", stacklevel=3)
     return KarmaEconomy(
-        stakes=put(who.stakes),
-        chain=put(who.chain),
-        gamma=put(who.gamma),
-        share=put(who.share),
-        type_names=who.names,
-        private_names=who.private_names,
+        stakes=put(types_.stakes),
+        chain=put(types_.chain),
+        gamma=put(types_.gamma),
+        share=put(types_.share),
+        type_names=types_.names,
+        private_names=types_.private_names,
         mean_karma=put(mean),
         tax=put(tax_of(tax, max_karma)),
         charge=table,
@@ -170,25 +170,25 @@ def karma(
     )
 
 
-def _initial(given: Mapping[str, Any], types: Types, count: int) -> np.ndarray:
+def _initial(options: Mapping[str, Any], types: Types, count: int) -> np.ndarray:
     """Return initial karma ``[agent]``, or an empty array. Raises `ValueError`."""
-    own = [k for k, initial in enumerate(types.initial) if initial is not None]
-    amounts = given["initial_karma"]
-    if amounts is None and not own:
+    stated = [k for k, initial in enumerate(types.initial) if initial is not None]
+    amounts = options["initial_karma"]
+    if amounts is None and not stated:
         return np.zeros(0, dtype=np.int64)
-    if amounts is not None and own:
-        raise ValueError(f"initial_karma: clashes with types[{own[0]}].initial_karma; give one of them")
-    if own:
+    if amounts is not None and stated:
+        raise ValueError(f"initial_karma: clashes with types[{stated[0]}].initial_karma; give one of them")
+    if stated:
         parts = []
         for k, size in enumerate(agents_per_type(count, types.share, types.names)):
-            amount = given["mean_karma"] if types.initial[k] is None else types.initial[k]
-            one = numbers(f"types[{k}].initial_karma", amount, dims=np.ndim(amount))
-            if one.shape not in ((), (size,)):
-                what = f"{one.size} amounts must be {size}, one per agent of the type"
-                raise ValueError(f"types[{k}].initial_karma: {what}")
-            parts.append(np.broadcast_to(one, (size,)))
+            amount = options["mean_karma"] if types.initial[k] is None else types.initial[k]
+            amounts_of_type = numbers(f"types[{k}].initial_karma", amount, dims=np.ndim(amount))
+            if amounts_of_type.shape not in ((), (size,)):
+                reason = f"{amounts_of_type.size} amounts must be {size}, one per agent of the type"
+                raise ValueError(f"types[{k}].initial_karma: {reason}")
+            parts.append(np.broadcast_to(amounts_of_type, (size,)))
         amounts = np.concatenate(parts)
-    return initial_amounts(amounts, count, given["mean_karma"], given["max_karma"])
+    return initial_amounts(amounts, count, options["mean_karma"], options["max_karma"])
 
 
 def charge_of(payment: str, price: object, charge: object, max_karma: int) -> np.ndarray:
@@ -204,33 +204,33 @@ def charge_of(payment: str, price: object, charge: object, max_karma: int) -> np
         raise ValueError(f"price: {price!r} goes with payment = 'fixed_price', and must be given there alone")
     if (payment == "table") != (charge is not None):
         raise ValueError("charge: goes with payment = 'table', and must be given there alone")
-    own, other = np.indices((max_karma + 1, max_karma + 1))
+    bid, other = np.indices((max_karma + 1, max_karma + 1))
     if payment == "table":
-        most = np.where(other <= own, own, -1)
-        found = _whole_table("charge", charge, "[bid][rival's bid]", most, ", at most the bid")
+        limit = np.where(other <= bid, bid, -1)
+        table = _whole_table("charge", charge, "[bid][rival's bid]", limit, ", at most the bid")
     elif payment == "fixed_price":
-        found = np.minimum(whole_number("price", price), own)
+        table = np.minimum(whole_number("price", price), bid)
     else:
-        found = {"difference": own - other, "highest_losing_bid": other}.get(payment, own)
-    return np.tril(found).astype(np.int64)
+        table = {"difference": bid - other, "highest_losing_bid": other}.get(payment, bid)
+    return np.tril(table).astype(np.int64)
 
 
-def _whole_table(name: str, given: object, axes: str, most: np.ndarray, note: str = "") -> np.ndarray:
-    """Return a custom table of integers from 0 to ``most``, negative where any is allowed.
+def _whole_table(name: str, source: object, axes: str, limit: np.ndarray, note: str = "") -> np.ndarray:
+    """Return a custom table of integers from 0 to ``limit``, negative where any is allowed.
 
     Raises `ValueError` that names the ``axes``.
     """
     try:
-        found = np.asarray(given, dtype=float)
+        table = np.asarray(source, dtype=float)
     except (TypeError, ValueError):
-        rule = f"a table of {len(most)} rows of {len(most)} whole numbers, {axes}"
+        rule = f"a table of {len(limit)} rows of {len(limit)} whole numbers, {axes}"
         raise ValueError(f"{name}: must be {rule}") from None
-    if found.shape != most.shape:
-        raise ValueError(f"{name}: shape {found.shape} must be {most.shape}: {axes}")
-    for i, j in np.argwhere((most >= 0) & ~((found >= 0) & (found <= most) & (found == np.round(found)))):
-        rule = f"must be a whole number in 0..{most[i, j]}{note}"
-        raise ValueError(f"{name}[{i}][{j}]: {found[i, j]:g} {rule}")
-    return found
+    if table.shape != limit.shape:
+        raise ValueError(f"{name}: shape {table.shape} must be {limit.shape}: {axes}")
+    for i, j in np.argwhere((limit >= 0) & ~((table >= 0) & (table <= limit) & (table == np.round(table)))):
+        rule = f"must be a whole number in 0..{limit[i, j]}{note}"
+        raise ValueError(f"{name}[{i}][{j}]: {table[i, j]:g} {rule}")
+    return table
 
 
 def receiver_of(payment: str, receiver: str | None) -> int:
@@ -239,7 +239,7 @@ def receiver_of(payment: str, receiver: str | None) -> int:
     if receiver is None:
         return RECEIVERS[named or "peer"]
     if named not in (None, receiver):
-        other = next(rule for rule, who in FIXED.items() if who == receiver)
+        other = next(rule for rule, fixed in FIXED.items() if fixed == receiver)
         raise ValueError(f"receiver: {receiver!r} clashes with payment = {payment!r}; use {other!r}")
     return RECEIVERS[receiver]
 
@@ -253,12 +253,12 @@ def signal_of(signal: object, max_karma: int) -> np.ndarray:
     >>> signal_of("richer", 2).tolist()
     [[1, 2, 2], [0, 1, 2], [0, 0, 1]]
     """
-    own, peer = np.indices((max_karma + 1, max_karma + 1))
+    karma, peer = np.indices((max_karma + 1, max_karma + 1))
     if isinstance(signal, str):
-        words = {"none": 0 * own, "richer": 1 + np.sign(peer - own), "karma": peer}
+        words = {"none": 0 * karma, "richer": 1 + np.sign(peer - karma), "karma": peer}
         check_word("signal", signal, words)
-        found = words[signal]
+        table = words[signal]
     else:
-        most = np.full_like(own, own.size - 1)  # there are no more pairs of karma levels
-        found = _whole_table("signal", signal, "[own karma][peer's karma]", most)
-    return found.astype(np.int64) if found.any() else np.zeros((0, 0), dtype=np.int64)
+        limit = np.full_like(karma, karma.size - 1)  # there are no more pairs of karma levels
+        table = _whole_table("signal", signal, "[own karma][peer's karma]", limit)
+    return table.astype(np.int64) if table.any() else np.zeros((0, 0), dtype=np.int64)

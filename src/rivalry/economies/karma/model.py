@@ -55,15 +55,15 @@ class Policies(Simplex):
 
     def _reshape(self, x: object, name: str) -> np.ndarray:
         levels = self.shape[1]
-        whole = (*self.stakes.shape, levels, levels)
+        full = (*self.stakes.shape, levels, levels)
         try:
-            given = np.asarray(x, dtype=float)
+            array = np.asarray(x, dtype=float)
         except (TypeError, ValueError):
             raise ValueError(f"{name}: must be numbers of shape {self.shape} (states, bids)") from None
-        if given.shape not in (self.shape, whole, whole[1:] if whole[0] == 1 else whole):
-            shapes = f"{self.shape} (states, bids), or {whole} (types, private states, karma, bids)"
-            raise ValueError(f"{name}: shape {given.shape} must be {shapes}")
-        return given.reshape(self.shape)
+        if array.shape not in (self.shape, full, full[1:] if full[0] == 1 else full):
+            shapes = f"{self.shape} (states, bids), or {full} (types, private states, karma, bids)"
+            raise ValueError(f"{name}: shape {array.shape} must be {shapes}")
+        return array.reshape(self.shape)
 
     def _state(self, state: int | np.integer) -> str:
         """Return a state's label: ``u=1, k=5``, with the type if there are several."""
@@ -136,11 +136,11 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     idle: float = eqx.field(static=True)  # share of agents that meet nobody in a step: 1/agents if odd
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
-        who = count_text(self.agents, "agent") if self.agents else "a continuum of agents"
+        population = count_text(self.agents, "agent") if self.agents else "a continuum of agents"
         types = count_text(len(self.type_names), "type") + f" ({', '.join(self.type_names)})"
         numbers: dict[str, Any] = {"urgencies": np.asarray(self.stakes).ravel(), "gamma": self.gamma}
         numbers |= {"mean_karma": self.mean_karma, "max_karma": self.most}
-        return f"Karma economy of {who}, {types}, bids 0 to {self.most}", numbers
+        return f"Karma economy of {population}, {types}, bids 0 to {self.most}", numbers
 
     # required members of a population game
 
@@ -207,14 +207,14 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
 
     def expect(self, around: Around):  # type: ignore[no-untyped-def]
         """Return the map of next values to expectations by bid, ``[state] -> [state action]``."""
-        outcomes, own = self.outcomes(around), self.tie_classes().reshape(-1)
+        outcomes, ties = self.outcomes(around), self.tie_classes().reshape(-1)
 
         def mean(values: Values) -> Policy:
             # values are pulled back through the step in reverse: private states, redistribution, payments
             ahead = jnp.einsum("tzy,tyk->tzk", self.chain, values.reshape(self.shape))
             later = self.after_redistribution(ahead.reshape(-1, self.most + 1), around.level)
-            found: Policy = outcomes.means(later, own).reshape(-1, self.most + 1)
-            return found
+            expected: Policy = outcomes.means(later, ties).reshape(-1, self.most + 1)
+            return expected
 
         return mean
 
@@ -244,12 +244,12 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
 
     def flows(self, around: Around, mu: Distribution, pi: Policy) -> Flows:
         """Return the inflows to the surplus in a step and the distribution of karma before redistribution."""
-        outcomes, levels, own = self.outcomes(around), self.most + 1, self.tie_classes().reshape(-1)
+        outcomes, levels, ties = self.outcomes(around), self.most + 1, self.tie_classes().reshape(-1)
         bids = (mu[:, None] * pi).reshape(-1, levels, levels)
-        _, back = jax.vjp(lambda later: outcomes.means(later, own), jnp.zeros((len(own), levels)))
+        _, back = jax.vjp(lambda later: outcomes.means(later, ties), jnp.zeros((len(ties), levels)))
         after_payment = back(bids)[0].sum(axis=0)
         karma = jnp.arange(float(levels))
-        paid = jnp.sum(bids.sum(axis=1) * outcomes.paid()[own]) if self.receiver == shapes.SOCIETY else 0.0
+        paid = jnp.sum(bids.sum(axis=1) * outcomes.paid()[ties]) if self.receiver == shapes.SOCIETY else 0.0
         # payments to peers stay among agents, so the missing amount exceeded what peers can hold
         overflow = self.karma_distribution(mu) @ karma - after_payment @ karma - paid
         taxed = after_payment @ jnp.minimum(self.tax, karma)
@@ -267,14 +267,14 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
             raise ValueError("signal: must be 'none': what is seen of peers has units of its own")
         if not self.own_bid or np.any(np.asarray(self.tax) > 0):
             raise ValueError("payment: must be PBP or PBS without a tax; others have units of their own")
-        most = self.most * factor
-        bids = np.arange(most + 1)
+        largest = self.most * factor
+        bids = np.arange(largest + 1)
         return replace(
             self,
             mean_karma=self.mean_karma * factor,
-            most=most,
-            tax=jnp.zeros(most + 1),
-            charge=np.repeat(bids[:, None], most + 1, axis=1),
+            most=largest,
+            tax=jnp.zeros(largest + 1),
+            charge=np.repeat(bids[:, None], largest + 1, axis=1),
             initial=self.initial * factor,
         )
 
@@ -318,8 +318,8 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
         member = jax.nn.one_hot(self.tie_classes().reshape(-1), count)  # [row class]
         masses, chances = mu.reshape(-1, levels), pi.reshape(-1, levels, levels)
         form = "rc,rk,rkb->cbk" if self.overflow == shapes.ROOM else "rc,rk,rkb->cb"
-        found: Array = jnp.einsum(form, member, masses, chances)
-        return found
+        joint: Array = jnp.einsum(form, member, masses, chances)
+        return joint
 
     def _whole(self, around: Around) -> Array:
         """Return the rivals as a distribution, with missing mass at bid 0."""

@@ -62,9 +62,9 @@ def level_of(distribution: KarmaDistribution, surplus: Float[Array, ""]) -> Floa
     >>> float(level_of(jnp.array([0.1, 0.2, 0.3, 0.4]), jnp.asarray(0.05)))
     0.08333333333333333
     """
-    whole = jnp.arange(len(distribution))
-    room = whole[::-1]
-    absorbed = jnp.minimum(room, whole[:, None]) @ distribution  # [level]: at integers, nondecreasing
+    levels = jnp.arange(len(distribution))
+    room = levels[::-1]
+    absorbed = jnp.minimum(room, levels[:, None]) @ distribution  # [level]: at integers, nondecreasing
     # side left: on a plateau the smallest level
     low = jnp.clip(jnp.searchsorted(absorbed, surplus, side="left") - 1, 0, len(distribution) - 2)
     step = absorbed[low + 1] - absorbed[low]
@@ -80,15 +80,15 @@ def redistribution_level(distribution: object, surplus: float) -> float:
     >>> redistribution_level([0.1, 0.2, 0.3, 0.4], 0.05)
     0.08333333333333333
     """
-    given = np.asarray(distribution, dtype=float)
-    if given.ndim != 1 or len(given) < 2 or np.any(given < 0) or abs(given.sum() - 1) > 1e-8:
+    masses = np.asarray(distribution, dtype=float)
+    if masses.ndim != 1 or len(masses) < 2 or np.any(masses < 0) or abs(masses.sum() - 1) > 1e-8:
         raise ValueError(
             f"distribution: {distribution!r} must be probabilities of karma 0, 1, .. that sum to 1"
         )
-    room = float((len(given) - 1 - np.arange(len(given))) @ given)
+    room = float((len(masses) - 1 - np.arange(len(masses))) @ masses)
     if not 0 <= surplus <= room * (1 + 1e-12):
         raise ValueError(f"surplus: {surplus!r} must be in [0, {room:g}], the room for karma per agent")
-    return float(level_of(jnp.asarray(given), jnp.asarray(float(surplus))))
+    return float(level_of(jnp.asarray(masses), jnp.asarray(float(surplus))))
 
 
 def expect_after(values: Float[Array, "row karma"], shift: Shift, sign: int) -> Float[Array, "row karma"]:
@@ -96,9 +96,9 @@ def expect_after(values: Float[Array, "row karma"], shift: Shift, sign: int) -> 
 
     Karma stays within 0 and the maximum.
     """
-    most = values.shape[-1] - 1
-    after = jnp.clip(jnp.arange(most + 1) + sign * shift.low, 0, most)
-    beyond = jnp.clip(after + sign, 0, most)
+    last = values.shape[-1] - 1
+    after = jnp.clip(jnp.arange(last + 1) + sign * shift.low, 0, last)
+    beyond = jnp.clip(after + sign, 0, last)
     return (1 - shift.more) * values[..., after] + shift.more * values[..., beyond]
 
 
@@ -171,8 +171,8 @@ class OwnBid(NamedTuple):
     chances: WinProbabilities
     to_peer: bool  # the loser receives it
 
-    def means(self, later: Float[Array, "row karma"], own: Array) -> Float[Array, "row karma bid"]:
-        """Return means of values ``later`` after payments, by karma and bid; ``own [row]`` is the class.
+    def means(self, later: Float[Array, "row karma"], ties: Array) -> Float[Array, "row karma bid"]:
+        """Return means of values ``later`` after payments, by karma and bid; ``ties [row]`` is the class.
 
         Bids are processed from the highest down, and each step adds the value of losing to the next one: two
         passes over pairs of levels, in memory order.
@@ -180,28 +180,28 @@ class OwnBid(NamedTuple):
         # values at k - b; 0 for bids above karma, which are illegal
         lower = jnp.concatenate([jnp.zeros_like(later), later], axis=1)
         higher = _longer(later)
-        win, unchanged = self.chances.win[own], _neither(self.rivals, self.chances)[own]
-        beaten = self.rivals - self.chances.tied_loss[own]
+        win, unchanged = self.chances.win[ties], _neither(self.rivals, self.chances)[ties]
+        beaten = self.rivals - self.chances.tied_loss[ties]
         size, levels = later.shape, later.shape[1]
 
         def bid_less(lost: Array, bid: Array) -> tuple[Array, Array]:
-            there = jax.lax.dynamic_slice(higher, (0, bid), size) if self.to_peer else later
-            lost = lost + self.rivals[bid] * there
+            values = jax.lax.dynamic_slice(higher, (0, bid), size) if self.to_peer else later
+            lost = lost + self.rivals[bid] * values
             won = win[:, bid, None] * jax.lax.dynamic_slice(lower, (0, levels - bid), size)
             # `lost` counts every rival with this very bid: those that do not beat it in a tie are taken out
-            return lost, won + lost - beaten[:, bid, None] * there + unchanged[:, bid, None] * later
+            return lost, won + lost - beaten[:, bid, None] * values + unchanged[:, bid, None] * later
 
-        _, found = jax.lax.scan(bid_less, jnp.zeros_like(later), jnp.arange(levels), reverse=True)
-        return jnp.moveaxis(found, 0, -1)
+        _, means = jax.lax.scan(bid_less, jnp.zeros_like(later), jnp.arange(levels), reverse=True)
+        return jnp.moveaxis(means, 0, -1)
 
     def distribution(
-        self, weights: Float[Array, "row karma bid"], own: Array
+        self, weights: Float[Array, "row karma bid"], ties: Array
     ) -> Float[Array, "row karma after"]:
         """Return the distribution of karma after payments, with bids weighted by ``weights``."""
-        pays = weights * self.chances.win[own][:, None, :]
+        pays = weights * self.chances.win[ties][:, None, :]
         upto = jnp.cumsum(weights, axis=-1)
-        gets = self.rivals * upto - weights * (self.rivals - self.chances.tied_loss[own][:, None, :])
-        unchanged = jnp.sum(weights * _neither(self.rivals, self.chances)[own][:, None, :], axis=-1)
+        gets = self.rivals * upto - weights * (self.rivals - self.chances.tied_loss[ties][:, None, :])
+        unchanged = jnp.sum(weights * _neither(self.rivals, self.chances)[ties][:, None, :], axis=-1)
         if self.to_peer:
             return _distribution_after(pays, gets, unchanged)
         return _distribution_after(pays, jnp.zeros_like(gets), unchanged + gets.sum(axis=-1))
@@ -246,17 +246,17 @@ class ByTable(NamedTuple):
         pays = jnp.zeros((len(tie), levels, levels)).at[:, bid[:, None, None], paid].add(lower + equal)
         return cls(pays, _expected_receipt(anybody.sum(axis=-1), chances, charge, to_peer=True))
 
-    def means(self, later: Float[Array, "row karma"], own: Array) -> Float[Array, "row karma bid"]:
+    def means(self, later: Float[Array, "row karma"], ties: Array) -> Float[Array, "row karma bid"]:
         """As in `OwnBid`."""
-        won = jnp.einsum("rkm,rbm->rkb", behind(later), self.pays[own])
-        return won + jnp.einsum("rkm,rbm->rkb", ahead(later), self.gets[own])
+        won = jnp.einsum("rkm,rbm->rkb", behind(later), self.pays[ties])
+        return won + jnp.einsum("rkm,rbm->rkb", ahead(later), self.gets[ties])
 
     def distribution(
-        self, weights: Float[Array, "row karma bid"], own: Array
+        self, weights: Float[Array, "row karma bid"], ties: Array
     ) -> Float[Array, "row karma after"]:
         """As in `OwnBid`."""
-        pays = jnp.einsum("rkb,rbm->rkm", weights, self.pays[own])
-        gets = jnp.einsum("rkb,rbm->rkm", weights, self.gets[own])
+        pays = jnp.einsum("rkb,rbm->rkm", weights, self.pays[ties])
+        gets = jnp.einsum("rkb,rbm->rkm", weights, self.gets[ties])
         return _distribution_after(pays, gets, jnp.zeros(weights.shape[:2]))
 
     def paid(self) -> Bids:
@@ -270,16 +270,16 @@ class WithIdle(NamedTuple):
     met: OwnBid | ByTable
     idle: float
 
-    def means(self, later: Float[Array, "row karma"], own: Array) -> Float[Array, "row karma bid"]:
+    def means(self, later: Float[Array, "row karma"], ties: Array) -> Float[Array, "row karma bid"]:
         """As in `OwnBid`."""
-        return (1 - self.idle) * self.met.means(later, own) + self.idle * later[:, :, None]
+        return (1 - self.idle) * self.met.means(later, ties) + self.idle * later[:, :, None]
 
     def distribution(
-        self, weights: Float[Array, "row karma bid"], own: Array
+        self, weights: Float[Array, "row karma bid"], ties: Array
     ) -> Float[Array, "row karma after"]:
         """As in `OwnBid`."""
         retained = _diagonal(weights.sum(axis=-1))
-        return (1 - self.idle) * self.met.distribution(weights, own) + self.idle * retained
+        return (1 - self.idle) * self.met.distribution(weights, ties) + self.idle * retained
 
     def paid(self) -> Bids:
         """As in `OwnBid`."""

@@ -37,15 +37,15 @@ def pack(table: np.ndarray) -> np.ndarray:
     return np.array(table[..., k, b].reshape(*table.shape[:-3], -1), order="C")
 
 
-def unpack(rows: np.ndarray, most: int, fill: float = 0.0) -> np.ndarray:
+def unpack(rows: np.ndarray, max_karma: int, fill: float = 0.0) -> np.ndarray:
     """Return the table ``[.. z k b]`` from triangular storage, with ``fill`` at ``b > k``.
 
     >>> unpack(np.array([0.0, 2.0, 3.0]), 1).tolist()
     [[[0.0, 0.0], [2.0, 3.0]]]
     """
-    k, b = np.tril_indices(most + 1)
+    k, b = np.tril_indices(max_karma + 1)
     shape = (*rows.shape[:-1], rows.shape[-1] // len(k))
-    table = np.full((*shape, most + 1, most + 1), fill, dtype=rows.dtype)
+    table = np.full((*shape, max_karma + 1, max_karma + 1), fill, dtype=rows.dtype)
     table[..., k, b] = rows.reshape(*shape, len(k))
     return table
 
@@ -62,46 +62,46 @@ def cumulative(policy: np.ndarray) -> np.ndarray:
     return pack(np.minimum(summed / summed[..., k, k][..., None], 1.0))
 
 
-def probabilities(rows: np.ndarray, most: int) -> np.ndarray:
+def probabilities(rows: np.ndarray, max_karma: int) -> np.ndarray:
     """Return the policy ``[.. z k b]`` of cumulative rows ``[.. entry]``.
 
     >>> probabilities(np.array([1.0, 0.25, 1.0]), 1).tolist()
     [[[1.0, 0.0], [0.25, 0.75]]]
     """
-    shares = np.diff(unpack(rows, most), axis=-1, prepend=0.0)
-    return np.where(np.tri(most + 1, dtype=bool), shares, 0.0)
+    shares = np.diff(unpack(rows, max_karma), axis=-1, prepend=0.0)
+    return np.where(np.tri(max_karma + 1, dtype=bool), shares, 0.0)
 
 
-def uniform_rows(owners: int, privates: int, most: int) -> np.ndarray:
+def uniform_rows(owners: int, privates: int, max_karma: int) -> np.ndarray:
     """Return cumulative rows ``[owner entry]`` of the uniform policy over 0..k.
 
     >>> uniform_rows(1, 1, 1).tolist()
     [[1.0, 0.5, 1.0]]
     """
-    legal = np.tri(most + 1) / np.arange(1.0, most + 2)[:, None]
-    return cumulative(np.broadcast_to(legal, (owners, privates, most + 1, most + 1)))
+    legal = np.tri(max_karma + 1) / np.arange(1.0, max_karma + 2)[:, None]
+    return cumulative(np.broadcast_to(legal, (owners, privates, max_karma + 1, max_karma + 1)))
 
 
-def choices(policy: np.ndarray, most: int) -> np.ndarray:
+def choices(policy: np.ndarray, max_karma: int) -> np.ndarray:
     """Return the choices ``[owner row]``, int64, of cumulative rows ``[owner entry]``."""
-    found = np.zeros((policy.shape[0], 2 * policy.shape[1] // (most + 2)), dtype=np.int64)
-    _index(policy, most, found)
-    return found
+    index = np.zeros((policy.shape[0], 2 * policy.shape[1] // (max_karma + 2)), dtype=np.int64)
+    _index(policy, max_karma, index)
+    return index
 
 
 @njit(cache=True, nogil=True)
-def _index(policy, most, found):  # type: ignore[no-untyped-def]
+def _index(policy, max_karma, index):  # type: ignore[no-untyped-def]
     for owner in range(policy.shape[0]):
         first = 0
-        for row in range(found.shape[1]):
+        for row in range(index.shape[1]):
             before, mode, largest = 0.0, 0, -1.0
-            for b in range(row % (most + 1) + 1):
+            for b in range(row % (max_karma + 1) + 1):
                 share = policy[owner, first + b] - before
                 before = policy[owner, first + b]
                 if share > largest:
                     mode, largest = b, share
-            found[owner, row] = choice_of(mode, largest)
-            first += row % (most + 1) + 1
+            index[owner, row] = choice_of(mode, largest)
+            first += row % (max_karma + 1) + 1
 
 
 @inline
@@ -119,10 +119,10 @@ def mass_of(share):  # type: ignore[no-untyped-def]
 
 
 @inline
-def start_of(row, most):  # type: ignore[no-untyped-def]
+def start_of(row, max_karma):  # type: ignore[no-untyped-def]
     """Return the index of a row's first entry."""
-    z, k = row // (most + 1), row % (most + 1)
-    return z * ((most + 1) * (most + 2) // 2) + k * (k + 1) // 2
+    z, k = row // (max_karma + 1), row % (max_karma + 1)
+    return z * ((max_karma + 1) * (max_karma + 2) // 2) + k * (k + 1) // 2
 
 
 @inline
@@ -136,13 +136,13 @@ def sample(policy, first, k, choice, lot):  # type: ignore[no-untyped-def]
 def sample_rest(policy, first, k, mode, mass, lot):  # type: ignore[no-untyped-def]
     """Return the entry, 0 to k, drawn where it is not the mode of probability ``mass``."""
     # the mode has the lots below its mass; entries before it have the next ones, later entries the last
-    rest, whole, chosen = (lot - mass) / WHOLE, lot / WHOLE, 0
+    rest, scaled, chosen = (lot - mass) / WHOLE, lot / WHOLE, 0
     for b in range(mode):
         chosen += np.float64(policy[at(first + b)]) <= rest
     if chosen < mode:
         return chosen
     for b in range(mode, k):
-        chosen += np.float64(policy[at(first + b)]) <= whole
+        chosen += np.float64(policy[at(first + b)]) <= scaled
     return chosen
 
 
@@ -159,13 +159,13 @@ class SoftmaxBuffers(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def softmax_buffers(rows, most):  # type: ignore[no-untyped-def]
+def softmax_buffers(rows, max_karma):  # type: ignore[no-untyped-def]
     """Return buffers for ``rows`` rows."""
-    karma = np.arange(rows) % (most + 1)
+    karma = np.arange(rows) % (max_karma + 1)
     first = np.cumsum(karma + 1) - karma - 1
-    scale = np.zeros(first[-1] + most + 1)
-    x, mean, found = np.zeros(scale.size), np.zeros(scale.size), np.zeros(rows, dtype=np.int64)
-    return SoftmaxBuffers(x, scale, scale.view(np.int64), mean, first, karma, found)
+    scale = np.zeros(first[-1] + max_karma + 1)
+    x, mean, chosen = np.zeros(scale.size), np.zeros(scale.size), np.zeros(rows, dtype=np.int64)
+    return SoftmaxBuffers(x, scale, scale.view(np.int64), mean, first, karma, chosen)
 
 
 @inline

@@ -127,13 +127,13 @@ def fresh(city: CityArrays, sequence: np.random.SeedSequence) -> Drivers:
         draws.fill(stream, lots)
     trip = (lots[:, None] >= city.first[city.type_of, :-1]).sum(axis=1).astype(np.int64)
     slots, urgencies = city.journeys.shape[1], city.stakes.shape[1]
-    own = city.journeys[np.arange(agents), np.minimum(trip // urgencies, slots - 1)]
+    journey = city.journeys[np.arange(agents), np.minimum(trip // urgencies, slots - 1)]
     sizes = {"clock": 1, "status": 2, "pool": 1, "asked": agents, "passed": agents}
     return Drivers(
         stream=stream,
         karma=np.array(city.karma, dtype=np.int64),
         trip=trip,
-        spot=np.where(trip == slots * urgencies, 0, city.begins[own]).astype(np.int64),
+        spot=np.where(trip == slots * urgencies, 0, city.begins[journey]).astype(np.int64),
         reward=np.zeros(agents),
         lucky=np.arange(agents),
         **{name: np.zeros(size, dtype=np.int64) for name, size in sizes.items()},

@@ -74,23 +74,25 @@ def begin(city: CityArrays, rule: EpochRule, initial_q: float = 0.0) -> CityLear
 def chances(city: CityArrays, policy: np.ndarray) -> np.ndarray:
     """Return a policy ``[agent row karma stride]`` as probabilities ``[agent row karma entry]``, float64."""
     entries = max(city.most + 1, city.options.shape[2])
-    found, counts = np.empty((*policy.shape[:3], entries)), entry_counts(city)[..., None]
+    probabilities, counts = np.empty((*policy.shape[:3], entries)), entry_counts(city)[..., None]
     for agent in range(len(policy)):  # one at a time: tables are large
         # kernels do not write the last entry of a row, which is 1
         last = np.arange(entries) >= counts[agent] - 1
-        found[agent] = np.diff(np.where(last, 1.0, policy[agent, ..., :entries]), axis=-1, prepend=0.0)
-    return found
+        probabilities[agent] = np.diff(
+            np.where(last, 1.0, policy[agent, ..., :entries]), axis=-1, prepend=0.0
+        )
+    return probabilities
 
 
-def policy_rows(city: CityArrays, given: np.ndarray) -> np.ndarray:
+def policy_rows(city: CityArrays, probabilities: np.ndarray) -> np.ndarray:
     """Return probabilities ``[agent row karma entry]`` as a kernel policy ``[agent row karma stride]``."""
     line = stride(city)
-    found = align(np.zeros((*given.shape[:3], line), dtype=np.float32))
-    found[..., : given.shape[3]] = np.minimum(np.cumsum(given, axis=-1), 1.0)
-    bits = found.view(np.uint32)
-    bits[..., -1] = given.argmax(axis=-1)
-    bits[..., -2] = np.minimum(given.max(axis=-1) * WHOLE, MASS).astype(np.uint32)
-    return found
+    rows = align(np.zeros((*probabilities.shape[:3], line), dtype=np.float32))
+    rows[..., : probabilities.shape[3]] = np.minimum(np.cumsum(probabilities, axis=-1), 1.0)
+    bits = rows.view(np.uint32)
+    bits[..., -1] = probabilities.argmax(axis=-1)
+    bits[..., -2] = np.minimum(probabilities.max(axis=-1) * WHOLE, MASS).astype(np.uint32)
+    return rows
 
 
 def entry_counts(city: CityArrays) -> np.ndarray:
@@ -103,8 +105,8 @@ def entry_counts(city: CityArrays) -> np.ndarray:
     if junctions:
         wide = (city.options >= 0).sum(axis=2)[city.journeys]  # [agent slot junction]
         wide = np.maximum(np.repeat(wide, city.stakes.shape[1], axis=1), 1)  # [agent trip junction]
-        own = counts[:, :-1].reshape(agents, -1, places + junctions, levels)
-        own[:, :, places:] = wide[..., None]
+        by_place = counts[:, :-1].reshape(agents, -1, places + junctions, levels)
+        by_place[:, :, places:] = wide[..., None]
     return counts
 
 
@@ -271,8 +273,8 @@ def _renew_one(city, updated, i, beta, epsilon, q, policy, bits, line):  # type:
     while n < length:
         upto, filled = min(n + BLOCK, length), 0
         for m in range(n, upto):
-            who, ahead = (at(i), m + AHEAD) if m + AHEAD < length else (after, m + AHEAD - length)
-            further = np.int64(who) * size + updated.rows[who, at(ahead)]
+            agent, ahead = (at(i), m + AHEAD) if m + AHEAD < length else (after, m + AHEAD - length)
+            further = np.int64(agent) * size + updated.rows[agent, at(ahead)]
             # read ahead into the next agent's list: tables exceed the cache and memory access dominates
             prefetch(q, at(further * line))
             prefetch(policy, at(further * line))

@@ -117,15 +117,15 @@ def admit_by_turn(city, drivers, buffers):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _before(city, drivers, buffers, one, other):  # type: ignore[no-untyped-def]
+def _before(city, drivers, buffers, first, second):  # type: ignore[no-untyped-def]
     """Return whether one agent has priority over another by turn."""
     # cross products: shares are compared in integers, and agents that never asked have share 0
-    ratio = drivers.passed[one] * max(drivers.asked[other], 1)
-    against = drivers.passed[other] * max(drivers.asked[one], 1)
+    ratio = drivers.passed[first] * max(drivers.asked[second], 1)
+    against = drivers.passed[second] * max(drivers.asked[first], 1)
     if ratio != against or city.tie != shapes.COIN:
-        return ratio < against or (ratio == against and one < other)
+        return ratio < against or (ratio == against and first < second)
     agents = buffers.won.shape[0]
-    return high(buffers.words[agents + one]) < high(buffers.words[agents + other])
+    return high(buffers.words[agents + first]) < high(buffers.words[agents + second])
 
 
 @inline
@@ -178,10 +178,10 @@ def _toll(drivers, buffers, i, lane, won):  # type: ignore[no-untyped-def]
     due = buffers.due[at(lane)] * won
     if due == 0.0:
         return 0
-    whole = np.int64(due)
+    units = np.int64(due)
     # karma is in integers: rounded at random, so that the mean toll is the one due
-    whole += np.int64(draws.uniform(drivers.stream) < due - whole)
-    toll = min(whole, drivers.karma[i])
+    units += np.int64(draws.uniform(drivers.stream) < due - units)
+    toll = min(units, drivers.karma[i])
     drivers.karma[i] -= toll
     return toll
 
@@ -268,8 +268,8 @@ def _join(city, drivers):  # type: ignore[no-untyped-def]
 def pay_locally(city, drivers, buffers):  # type: ignore[no-untyped-def]
     """Pay local shares and subsidies to agents that wanted a lane; return the total."""
     collected = buffers.paid.sum()
-    given = _give_back(city, drivers, buffers) if city.local > 0.0 else 0
-    left, agents = drivers.pool[0] + collected - given, buffers.lane.shape[0]
+    local = _give_back(city, drivers, buffers) if city.local > 0.0 else 0
+    left, agents = drivers.pool[0] + collected - local, buffers.lane.shape[0]
     # the karma left may not suffice for all subsidies: a random agent is first
     begin = np.int64(draws.uniform(drivers.stream) * agents)
     for n in range(agents):
@@ -288,15 +288,15 @@ def pay_locally(city, drivers, buffers):  # type: ignore[no-untyped-def]
 @inline
 def _give_back(city, drivers, buffers):  # type: ignore[no-untyped-def]
     """Pay back a randomly rounded share of each lane's payments; return the total."""
-    given = 0
+    paid = 0
     group_by_lane(buffers)
     for lane in range(city.capacity.shape[0]):
         if buffers.paid[lane] > 0:
             share = np.int64(city.local * buffers.paid[lane] + draws.uniform(drivers.stream))
-            given += share - _deal(
+            paid += share - _deal(
                 city, drivers, buffers, buffers.rest[lane] - buffers.want[lane], buffers.rest[lane], share
             )
-    return given
+    return paid
 
 
 @inline
@@ -308,16 +308,16 @@ def _deal(city, drivers, buffers, first, last, amount):  # type: ignore[no-untyp
             with_room += drivers.karma[buffers.members[n]] < city.most
         if with_room == 0:
             break
-        each = amount // with_room
+        share = amount // with_room
         for n in range(first, last):
             if amount == 0:
                 break
             # fewer units than members: one step of a shuffle draws the next to receive one
-            if each == 0:
+            if share == 0:
                 other = n + np.int64(draws.uniform(drivers.stream) * (last - n))
                 buffers.members[n], buffers.members[other] = buffers.members[other], buffers.members[n]
             i = buffers.members[n]
-            gain = min(max(each, 1), city.most - drivers.karma[i], amount)
+            gain = min(max(share, 1), city.most - drivers.karma[i], amount)
             drivers.karma[i] += gain
             amount -= gain
     return amount
@@ -372,5 +372,5 @@ def _is_in_rank(city, drivers, buffers, i, rank, ranks):  # type: ignore[no-unty
         return False
     trip = drivers.trip[i]
     awake = trip < city.trip_chain.shape[1] - 1
-    own = buffers.ranks[city.type_of[i], trip % city.stakes.shape[1]] + 1 if awake else 0
-    return ranks == 1 or own == rank
+    rank_of_trip = buffers.ranks[city.type_of[i], trip % city.stakes.shape[1]] + 1 if awake else 0
+    return ranks == 1 or rank_of_trip == rank

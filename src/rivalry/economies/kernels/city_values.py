@@ -46,13 +46,13 @@ def evaluate(
     ``tolerance`` is relative to the largest possible value.
     """
     states = chances.shape[:3]
-    found = LaneValues(np.zeros(states), np.zeros(states), np.zeros(states[0]))
-    _evaluate(city, environment, chances, found, tolerance, sweeps)
-    return found
+    values = LaneValues(np.zeros(states), np.zeros(states), np.zeros(states[0]))
+    _evaluate(city, environment, chances, values, tolerance, sweeps)
+    return values
 
 
 @njit(cache=True, nogil=True)
-def _evaluate(city, environment, chances, found, tolerance, sweeps):  # type: ignore[no-untyped-def]
+def _evaluate(city, environment, chances, result, tolerance, sweeps):  # type: ignore[no-untyped-def]
     known, levels = chances.shape[1], city.most + 1
     new, ends, lost = np.zeros((known, levels)), np.zeros(levels), np.zeros(levels)
     won, means = np.zeros(levels), np.zeros((city.trip_chain.shape[1], levels))
@@ -60,10 +60,10 @@ def _evaluate(city, environment, chances, found, tolerance, sweeps):  # type: ig
         gamma = city.discount[city.type_of[i]]
         bar = tolerance * max(city.stakes.max(), 1e-300) / (1.0 - gamma)
         for optimal in range(2):
-            values = found.best[i] if optimal else found.own[i]
+            values = result.best[i] if optimal else result.own[i]
             # begins at the values of the own policy, a lower bound on the best ones
             if optimal:
-                values[:] = found.own[i]
+                values[:] = result.own[i]
             for _ in range(sweeps):
                 _junctions(city, chances[i], values, i, optimal)
                 low, high = _sweep(
@@ -74,10 +74,10 @@ def _evaluate(city, environment, chances, found, tolerance, sweeps):  # type: ig
                 # MacQueen: the value lies between the iterate plus off * low and off * high; take the middle
                 if off * (high - low) <= 2.0 * bar:
                     values += off * 0.5 * (low + high)
-                    found.error[i] = max(found.error[i], off * 0.5 * (high - low))
+                    result.error[i] = max(result.error[i], off * 0.5 * (high - low))
                     break
             else:
-                found.error[i] = np.inf
+                result.error[i] = np.inf
             _junctions(city, chances[i], values, i, optimal)
 
 
@@ -157,9 +157,9 @@ def _after_toll(city, won, lane, k):  # type: ignore[no-untyped-def]
     due = city.toll[lane]
     if due == 0.0:
         return won[k]
-    whole = np.int64(due)
-    part = due - whole
-    return (1.0 - part) * won[max(k - whole, 0)] + part * won[max(k - whole - 1, 0)]
+    units = np.int64(due)
+    part = due - units
+    return (1.0 - part) * won[max(k - units, 0)] + part * won[max(k - units - 1, 0)]
 
 
 @inline

@@ -57,11 +57,11 @@ def pair_up(order, words, first):  # type: ignore[no-untyped-def]
 
 
 @inline
-def share_out(surplus, karma, most, lucky, words, first, stream):  # type: ignore[no-untyped-def]
+def share_out(surplus, karma, max_karma, lucky, words, first, stream):  # type: ignore[no-untyped-def]
     """Redistribute a surplus among all agents in place; return what is left because all agents are full.
 
     While the surplus is at least the number of agents and some agent has room, every agent receives the
-    integer part of an equal share, clipped at ``most``, and the excess returns to the surplus. Then distinct
+    integer part of an equal share, clipped at ``max_karma``; the excess returns to the surplus. Then distinct
     agents drawn uniformly among those with room receive one unit each: the front of ``lucky [agent]``, a
     permutation, is drawn position by position by the low halves of the words from ``words[first]`` onwards,
     and full agents are skipped. If more units than agents with room are left, each such agent receives one
@@ -69,19 +69,19 @@ def share_out(surplus, karma, most, lucky, words, first, stream):  # type: ignor
     """
     agents = karma.shape[0]
     while surplus >= agents:
-        share, given = surplus // agents, 0
+        share, paid = surplus // agents, 0
         for agent in range(agents):
-            gain = min(share, most - karma[agent])
+            gain = min(share, max_karma - karma[agent])
             karma[agent] += gain
-            given += gain
+            paid += gain
         # all agents are full
-        if given == 0:
+        if paid == 0:
             return surplus
-        surplus -= given
+        surplus -= paid
     place = 0
     while surplus > 0:
         if place == agents:
-            if total(karma) == agents * most:
+            if total(karma) == agents * max_karma:
                 return surplus
             for n in range(agents):
                 # only this rare pass takes words beyond those of the step
@@ -92,7 +92,7 @@ def share_out(surplus, karma, most, lucky, words, first, stream):  # type: ignor
         lucky[at(other)] = lucky[at(place)]
         lucky[at(place)] = agent
         # a full agent takes its position but no unit: no branch on karma
-        gain = np.int64(karma[at(agent)] < most)
+        gain = np.int64(karma[at(agent)] < max_karma)
         karma[at(agent)] += gain
         surplus -= gain
         place += 1

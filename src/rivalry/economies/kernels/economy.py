@@ -132,8 +132,8 @@ def play(
     After an error, reported in ``agents.status``, the run stops.
     """
     with draws.quiet():
-        index, given = choices(policy, economy.most), np.zeros((0, 0), dtype=np.int64)
-        _play(economy, agents, policy, index, owner, given, tallied, steps)
+        index, no_bids = choices(policy, economy.most), np.zeros((0, 0), dtype=np.int64)
+        _play(economy, agents, policy, index, owner, no_bids, tallied, steps)
 
 
 def act(economy: Economy, agents: Agents, bids: np.ndarray, tallied: EconomyTallies) -> None:
@@ -143,13 +143,13 @@ def act(economy: Economy, agents: Agents, bids: np.ndarray, tallied: EconomyTall
     """
     none, owner = np.zeros((0, 0)), np.zeros(0, dtype=np.int64)
     with draws.quiet():
-        given = np.asarray(bids, dtype=np.int64)[None]
-        _play(economy, agents, none, none.astype(np.int64), owner, given, tallied, 1)
+        row = np.asarray(bids, dtype=np.int64)[None]
+        _play(economy, agents, none, none.astype(np.int64), owner, row, tallied, 1)
 
 
 @njit(cache=True, nogil=True)
-def _play(economy, agents, policy, choice, owner, given, tallied, steps):  # type: ignore[no-untyped-def]
-    """Simulate steps with bids drawn by policies, or with the bids ``given [step agent]``."""
+def _play(economy, agents, policy, choice, owner, fixed_bids, tallied, steps):  # type: ignore[no-untyped-def]
+    """Simulate steps with bids drawn by policies, or with the bids ``fixed_bids [step agent]``."""
     buffers = buffers_of(economy, agents)
     flat, index = policy.reshape(-1), choice.reshape(-1)
     for n in range(steps):
@@ -157,8 +157,8 @@ def _play(economy, agents, policy, choice, owner, given, tallied, steps):  # typ
             break
         draws.words(agents.stream, buffers.words)
         match_agents(economy, agents, buffers)
-        if given.shape[0] > 0:
-            buffers.bids[:] = given[n]
+        if fixed_bids.shape[0] > 0:
+            buffers.bids[:] = fixed_bids[n]
         elif economy.award == shapes.BIDS:
             _choose(economy, agents, flat, index, owner, buffers, policy.shape[1], choice.shape[1])
         step(economy, agents, buffers, tallied)
@@ -275,12 +275,12 @@ def match_agents(economy, agents, buffers):  # type: ignore[no-untyped-def]
 @inline
 def _choose(economy, agents, policy, choice, owner, buffers, entries, rows):  # type: ignore[no-untyped-def]
     """Draw all bids."""
-    most, triangle = economy.most, (economy.most + 1) * (economy.most + 2) // 2
+    max_karma, triangle = economy.most, (economy.most + 1) * (economy.most + 2) // 2
     for i in range(owner.shape[0]):
         z, k = buffers.seen[i], agents.karma[i]
         first = owner[i] * entries + z * triangle + k * (k + 1) // 2
-        own, lot = choice[at(owner[i] * rows + z * (most + 1) + k)], high(buffers.words[i])
-        buffers.bids[i] = sample(policy, first, k, own, lot)
+        mode, lot = choice[at(owner[i] * rows + z * (max_karma + 1) + k)], high(buffers.words[i])
+        buffers.bids[i] = sample(policy, first, k, mode, lot)
 
 
 @inline
@@ -348,27 +348,27 @@ def _move(economy, agents, buffers):  # type: ignore[no-untyped-def]
 
 
 @inline
-def note(flows, which, amount):  # type: ignore[no-untyped-def]
+def note(flows, entry, amount):  # type: ignore[no-untyped-def]
     """Tally a flow, if flows are tallied."""
     if flows.shape[0] > 0:
-        flows[which] += amount
+        flows[entry] += amount
 
 
 @inline
 def meet_fast(economy, agents, buffers, flows):  # type: ignore[no-untyped-def]
     """Resolve all pairs where winners pay their bids, ties are random, and excess karma joins the surplus."""
     # no branch on the winner, which the processor cannot predict
-    most, karma, bids, order = economy.most, agents.karma, buffers.bids, agents.order
+    max_karma, karma, bids, order = economy.most, agents.karma, buffers.bids, agents.order
     overflow, paid = 0, 0
     to_peer = 1 if economy.receiver == shapes.PEER else 0
     for pair in range(bids.shape[0] // 2):
         i, j = at(order[at(2 * pair + 1)]), at(order[at(2 * pair)])
-        one, other = bids[i], bids[j]
+        bid, rival_bid = bids[i], bids[j]
         # doubled bids leave the lowest bit to the coin, which decides equal ones
-        wins = 2 * one + np.int64(buffers.words[i] & np.uint64(1)) > 2 * other
-        winner, loser, price = (i, j, one) if wins else (j, i, other)
+        wins = 2 * bid + np.int64(buffers.words[i] & np.uint64(1)) > 2 * rival_bid
+        winner, loser, price = (i, j, bid) if wins else (j, i, rival_bid)
         holdings = karma[loser] + to_peer * price
-        excess = max(holdings - most, 0)
+        excess = max(holdings - max_karma, 0)
         karma[winner] -= price
         karma[loser] = holdings - excess
         overflow += excess
@@ -385,16 +385,16 @@ def meet_fast(economy, agents, buffers, flows):  # type: ignore[no-untyped-def]
 def _first_wins(economy, agents, buffers, i, j):  # type: ignore[no-untyped-def]
     """Return 1 if ``i`` wins over ``j``, 0 if ``j`` wins, -1 if neither wins."""
     coin = np.int64(buffers.words[i] & np.uint64(1))
-    one, other = buffers.bids[i], buffers.bids[j]
-    own, others = -agents.reward[i], -agents.reward[j]  # costs of losing
-    if economy.award == shapes.BIDS and one != other:
-        return np.int64(one > other)
+    bid, rival_bid = buffers.bids[i], buffers.bids[j]
+    cost, rival_cost = -agents.reward[i], -agents.reward[j]  # costs of losing
+    if economy.award == shapes.BIDS and bid != rival_bid:
+        return np.int64(bid > rival_bid)
     if economy.award == shapes.BY_COIN or (economy.award == shapes.BIDS and economy.tie == shapes.COIN):
         return coin
     if economy.award == shapes.BY_STAKE or (
         economy.award == shapes.BIDS and economy.tie == shapes.HIGHEST_STAKE
     ):
-        return coin if own == others else np.int64(own > others)
+        return coin if cost == rival_cost else np.int64(cost > rival_cost)
     if economy.award == shapes.BIDS:
         return np.int64(i < j) if economy.tie == shapes.LOWEST_INDEX else np.int64(-1)
     return coin if agents.wins[i] == agents.wins[j] else np.int64(agents.wins[i] < agents.wins[j])

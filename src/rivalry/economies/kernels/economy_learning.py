@@ -143,29 +143,29 @@ def stage_value(values, until, now):  # type: ignore[no-untyped-def]
 @inline
 def _decide(economy, rule, agents, learning, buffers, gamma):  # type: ignore[no-untyped-def]
     """Draw all bids and update pending decisions; return whether a value is not finite."""
-    most, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
+    max_karma, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
     q, policy, choice = learning.q.reshape(-1), learning.policy.reshape(-1), learning.choice.reshape(-1)
     visits, table = learning.visits.reshape(-1), learning.policy.size
     alpha, bad = stage_value(rule.alpha, rule.alpha_until, agents.clock[0]), False
     for i in range(buffers.bids.shape[0]):
-        who, k = learning.owner[i], agents.karma[i]
-        row = buffers.seen[i] * (most + 1) + k
-        first = who * entries + start_of(row, most)
-        bid = sample(policy, first, k, choice[at(who * rows + row)], high(buffers.words[i]))
+        owner, k = learning.owner[i], agents.karma[i]
+        row = buffers.seen[i] * (max_karma + 1) + k
+        first = owner * entries + start_of(row, max_karma)
+        bid = sample(policy, first, k, choice[at(owner * rows + row)], high(buffers.words[i]))
         buffers.bids[i] = bid
-        if learning.teacher[at(who)] != i:
+        if learning.teacher[at(owner)] != i:
             continue
         place, pace = learning.pending[i], alpha
         if place >= 0:
             # a coin selects the table that is updated and chooses; the other evaluates (van Hasselt 2010)
-            own = table * coin_of(buffers.words[i]) if rule.target == DOUBLE else 0
-            other = table - own if rule.target == DOUBLE else 0
-            ahead = next_value(rule.target, q, own + first, other + first, policy, first, k, bid)
+            table_start = table * coin_of(buffers.words[i]) if rule.target == DOUBLE else 0
+            other = table - table_start if rule.target == DOUBLE else 0
+            ahead = next_value(rule.target, q, table_start + first, other + first, policy, first, k, bid)
             if rule.power != 0.0:
                 pace = alpha * visit_factor(visits, place, rule.power)
-            bad |= update(q, own + place, pace, agents.reward[i], gamma[i], ahead)
+            bad |= update(q, table_start + place, pace, agents.reward[i], gamma[i], ahead)
         learning.pending[i] = first + bid
-        learning.touched[at(who), at(row)] = 1
+        learning.touched[at(owner), at(row)] = 1
     return bad
 
 
@@ -173,15 +173,15 @@ def _decide(economy, rule, agents, learning, buffers, gamma):  # type: ignore[no
 def _decide_plain(economy, rule, agents, learning, buffers, gamma):  # type: ignore[no-untyped-def]
     """Apply `_decide` for SARSA with a step size independent of visits: the same result, faster."""
     # separate loops for choices and updates allow many memory reads at a time
-    most, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
-    triangle = (most + 1) * (most + 2) // 2
+    max_karma, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
+    triangle = (max_karma + 1) * (max_karma + 2) // 2
     q, policy, choice = learning.q.reshape(-1), learning.policy.reshape(-1), learning.choice.reshape(-1)
     touched, pending, reward = learning.touched.reshape(-1), learning.pending, agents.reward
     alpha, bad, entry = stage_value(rule.alpha, rule.alpha_until, agents.clock[0]), False, buffers.entry
     for i in range(buffers.bids.shape[0]):
-        who, k, z = learning.owner[i], agents.karma[i], buffers.seen[i]
-        row = who * rows + z * (most + 1) + k
-        first = who * entries + z * triangle + k * (k + 1) // 2
+        owner, k, z = learning.owner[i], agents.karma[i], buffers.seen[i]
+        row = owner * rows + z * (max_karma + 1) + k
+        first = owner * entries + z * triangle + k * (k + 1) // 2
         bid = sample(policy, first, k, choice[at(row)], high(buffers.words[i]))
         buffers.bids[i] = bid
         entry[i] = first + bid
@@ -220,25 +220,25 @@ def coin_of(word):  # type: ignore[no-untyped-def]
 
 
 @inline
-def next_value(target, values, own, other, policy, first, k, bid):  # type: ignore[no-untyped-def]
+def next_value(target, values, start, other, policy, first, k, bid):  # type: ignore[no-untyped-def]
     """Return the value of a state with next choice ``bid``, from flat tables.
 
-    The state's row begins at ``own`` of the table to update, at ``other`` of the table that evaluates its
+    The state's row begins at ``start`` of the table to update, at ``other`` of the table that evaluates its
     best choice, and at ``first`` of the policy.
     """
     if target == SARSA:
-        return np.float64(values[at(own + bid)])
+        return np.float64(values[at(start + bid)])
     if target == EXPECTED:
         mean, before = 0.0, 0.0
         for b in range(k + 1):
             # the last entry is 1, and cities do not store it
             upto = np.float64(policy[at(first + b)]) if b < k else 1.0
-            mean += (upto - before) * values[at(own + b)]
+            mean += (upto - before) * values[at(start + b)]
             before = upto
         return mean
-    best, top = 0, np.float64(values[at(own)])
+    best, top = 0, np.float64(values[at(start)])
     for b in range(1, k + 1):
-        value = np.float64(values[at(own + b)])
+        value = np.float64(values[at(start + b)])
         best, top = (b, value) if value > top else (best, top)
     return np.float64(values[at(other + best)])
 
@@ -257,9 +257,9 @@ def _renew(rule, learning, owner, epoch, softmax):  # type: ignore[no-untyped-de
     """Recompute one owner's policy: only updated rows, unless beta or epsilon changed."""
     beta = stage_value(rule.beta, rule.beta_until, epoch)
     epsilon = stage_value(rule.epsilon, rule.epsilon_until, epoch)
-    made, values = learning.made[owner], learning.q[0, owner]
-    stale = rule.lazy == 0 or made[0] != beta or made[1] != epsilon
-    made[0], made[1] = beta, epsilon
+    basis, values = learning.made[owner], learning.q[0, owner]
+    stale = rule.lazy == 0 or basis[0] != beta or basis[1] != epsilon
+    basis[0], basis[1] = beta, epsilon
     if learning.q.shape[0] == 2:
         values = softmax.mean
         for entry in range(values.shape[0]):

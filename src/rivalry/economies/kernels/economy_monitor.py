@@ -132,11 +132,14 @@ class MonitoredPolicies(NamedTuple):
     explore: Rows  # of the single agent during updates
 
 
-def _rows(policy: np.ndarray, most: int, weight: float = 0.0) -> Rows:
+def _rows(policy: np.ndarray, max_karma: int, weight: float = 0.0) -> Rows:
     policy = np.array(policy, order="C")
-    choice, bonus = choices(policy, most), np.zeros((len(policy), 2 * policy.shape[1] // (most + 2)))
+    choice, bonus = (
+        choices(policy, max_karma),
+        np.zeros((len(policy), 2 * policy.shape[1] // (max_karma + 2))),
+    )
     if weight > 0:
-        shares = probabilities(policy, most)
+        shares = probabilities(policy, max_karma)
         logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
         bonus -= weight * (shares * logs).sum(axis=-1).reshape(bonus.shape)
     return Rows(policy, choice, bonus)
@@ -160,40 +163,40 @@ def _monitor(economy, rule, agents, followed, estimates, tallied, steps):  # typ
 
 
 @inline
-def choose_from(rows, owner, z, k, most, word):  # type: ignore[no-untyped-def]
+def choose_from(rows, owner, z, k, max_karma, word):  # type: ignore[no-untyped-def]
     """Return the bid drawn by the upper half of a word."""
-    row = z * (most + 1) + k
-    first = owner * rows.policy.shape[1] + start_of(row, most)
+    row = z * (max_karma + 1) + k
+    first = owner * rows.policy.shape[1] + start_of(row, max_karma)
     return sample(rows.policy.reshape(-1), first, k, rows.choice[owner, row], high(word))
 
 
 @inline
 def _observe(economy, rule, agents, followed, estimates, buffers, further, next_of):  # type: ignore[no-untyped-def]
     """Draw all bids, update and sample the monitored agents; return whether a value is not finite."""
-    most, owner, count = economy.most, followed.owner, followed.owner.shape[0]
+    max_karma, owner, count = economy.most, followed.owner, followed.owner.shape[0]
     age = agents.clock[0] - estimates.start_clock[0]
     teaching = age < rule.teach_until
     sampling = age >= rule.sample_from and (age - rule.sample_from) % rule.sample_every == 0
     bad = False
     for i in range(count):
         z, k = buffers.seen[i], agents.karma[i]
-        bid = choose_from(followed.own, owner[i], z, k, most, buffers.words[i])
+        bid = choose_from(followed.own, owner[i], z, k, max_karma, buffers.words[i])
         buffers.bids[i] = bid
         if rule.alone >= 0 and i != rule.alone:
             continue
         after = bid  # next bid in updates of the own policy's values
         if rule.alone >= 0 and teaching:
-            buffers.bids[i] = choose_from(followed.explore, 0, z, k, most, buffers.words[i])
-            after = choose_from(followed.own, owner[i], z, k, most, further[i])
+            buffers.bids[i] = choose_from(followed.explore, 0, z, k, max_karma, buffers.words[i])
+            after = choose_from(followed.own, owner[i], z, k, max_karma, further[i])
         for j in range(next_of.shape[0]):
             word, aim = further[(1 + j) * count + i], j * followed.kinds + economy.type_of[i]
-            next_of[j] = choose_from(followed.targets, aim, z, k, most, word)
-        row = z * (most + 1) + k
+            next_of[j] = choose_from(followed.targets, aim, z, k, max_karma, word)
+        row = z * (max_karma + 1) + k
         if teaching and estimates.pending[i] >= 0:
             bad |= _teach(economy, rule, agents, followed, estimates, buffers, next_of, i, row, after)
         if sampling:
             _sample(economy, followed, estimates, i, row, k, after, next_of)
-        estimates.pending[i] = start_of(row, most) + buffers.bids[i]
+        estimates.pending[i] = start_of(row, max_karma) + buffers.bids[i]
     estimates.samples[0] += sampling
     return bad
 
@@ -202,25 +205,27 @@ def _observe(economy, rule, agents, followed, estimates, buffers, further, next_
 def _teach(economy, rule, agents, followed, estimates, buffers, next_of, i, row, after):  # type: ignore[no-untyped-def]
     """Update one agent's pending decision in all its tables; return whether a value is not finite."""
     place, k, entries = estimates.pending[i], agents.karma[i], estimates.own.shape[1]
-    first, each, size = start_of(row, economy.most), 1.0 - rule.once, estimates.own.size
-    how, here, owner = EXPECTED if rule.expected else SARSA, i * entries + first, followed.owner[i]
+    first, later_weight, size = start_of(row, economy.most), 1.0 - rule.once, estimates.own.size
+    how, start, owner = EXPECTED if rule.expected else SARSA, i * entries + first, followed.owner[i]
     pace = rule.alpha * visit_factor(estimates.visits[i], place, rule.power)
     reward, gamma, place = agents.reward[i], economy.discount[economy.type_of[i]], i * entries + place
     values, policy = estimates.own.reshape(-1), followed.own.policy.reshape(-1)
-    ahead = next_value(how, values, here, here, policy, owner * entries + first, k, after)
-    bad = move_value(values, place, pace, reward + gamma * (ahead + each * followed.own.bonus[owner, row]))
+    ahead = next_value(how, values, start, start, policy, owner * entries + first, k, after)
+    bad = move_value(
+        values, place, pace, reward + gamma * (ahead + later_weight * followed.own.bonus[owner, row])
+    )
     # with two tables one is updated, and the other evaluates its best choice (van Hasselt 2010)
     two = estimates.best.shape[0] == 2
     values, table = estimates.best.reshape(-1), coin_of(buffers.words[i]) * size if two else 0
     other = size - table if two else 0
-    ahead = next_value(GREEDY, values, table + here, other + here, policy, first, k, after)
+    ahead = next_value(GREEDY, values, table + start, other + start, policy, first, k, after)
     bad |= move_value(values, table + place, pace, reward + gamma * ahead)
     values, policy = estimates.target.reshape(-1), followed.targets.policy.reshape(-1)
     for j in range(next_of.shape[0]):
         table, aim = j * size, j * followed.kinds + economy.type_of[i]
-        own = table + here
-        ahead = next_value(how, values, own, own, policy, aim * entries + first, k, next_of[j])
-        ahead += each * followed.targets.bonus[aim, row]
+        entry = table + start
+        ahead = next_value(how, values, entry, entry, policy, aim * entries + first, k, next_of[j])
+        ahead += later_weight * followed.targets.bonus[aim, row]
         bad |= move_value(values, table + place, pace, reward + gamma * ahead)
     return bad
 
@@ -242,9 +247,9 @@ def _sample(economy, followed, estimates, i, row, k, after, next_of):  # type: i
         for table in range(tables):
             value += estimates.best[table, i, first + b]
         top = max(top, value / tables)
-    own = estimates.own[i, first + after] + followed.own.bonus[followed.owner[i], row]
-    estimates.greedy_sum[i] += top - own
+    policy_value = estimates.own[i, first + after] + followed.own.bonus[followed.owner[i], row]
+    estimates.greedy_sum[i] += top - policy_value
     for j in range(next_of.shape[0]):
         aim = j * followed.kinds + economy.type_of[i]
         target = estimates.target[j, i, first + next_of[j]] + followed.targets.bonus[aim, row]
-        estimates.target_sum[j, i] += own - target
+        estimates.target_sum[j, i] += policy_value - target

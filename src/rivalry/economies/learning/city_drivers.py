@@ -86,13 +86,13 @@ def city_metrics(tallied: kernels.city.CityTallies, steps: int) -> dict[str, flo
     Fairness is minus the standard deviation over agents. Access counts admitted moves, and in metrics ending
     in ``_with_dormant`` dormant steps as well.
     """
-    reward, admitted, asked = tallied.rewards / steps, tallied.passed / steps, tallied.asked / steps
+    reward, admitted, requests = tallied.rewards / steps, tallied.passed / steps, tallied.asked / steps
     return {
         "efficiency": float(reward.mean()),
         # 1e-300: an efficiency of 0, not NaN, where no agent ever asks for a lane
-        "efficiency_per_competition": float(reward.sum() / max(asked.sum(), 1e-300)),
+        "efficiency_per_competition": float(reward.sum() / max(requests.sum(), 1e-300)),
         "access_fairness": -float(admitted.std()),
-        "access_fairness_with_dormant": -float((admitted + (1 - asked)).std()),
+        "access_fairness_with_dormant": -float((admitted + (1 - requests)).std()),
         "reward_fairness": -float(reward.std()),
         "admitted_moves": float(admitted.mean()),
         "trips_per_step": float(tallied.trips.sum() / steps),
@@ -161,12 +161,12 @@ def policy_of_all(city: CityArrays, plays: object) -> np.ndarray:
 
 def _check_policy(numbers: object, legal: np.ndarray) -> np.ndarray:
     """Return numbers as a policy over ``legal`` choices, ``[agent row karma entry]``. Raises `ValueError`."""
-    found = np.asarray(numbers, dtype=float)
-    if found.shape != legal.shape:
-        raise ValueError(f"plays: shape {found.shape} must be {legal.shape} (agent, row, karma, entry)")
-    wrong = ~(found >= 0) | (~legal & (found > 0)) | (abs(found.sum(axis=-1, keepdims=True) - 1) > SURE)
+    table = np.asarray(numbers, dtype=float)
+    if table.shape != legal.shape:
+        raise ValueError(f"plays: shape {table.shape} must be {legal.shape} (agent, row, karma, entry)")
+    wrong = ~(table >= 0) | (~legal & (table > 0)) | (abs(table.sum(axis=-1, keepdims=True) - 1) > SURE)
     if wrong.any():
         agent, row, karma, _ = np.argwhere(wrong)[0].tolist()
         rule = "must be probabilities of the available choices that sum to 1"
-        raise ValueError(f"plays[{agent}, {row}, {karma}]: {found[agent, row, karma].tolist()} {rule}")
-    return found
+        raise ValueError(f"plays[{agent}, {row}, {karma}]: {table[agent, row, karma].tolist()} {rule}")
+    return table

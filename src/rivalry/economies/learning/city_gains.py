@@ -70,9 +70,9 @@ def gains(
     ``batches [batch number]`` are `batch_sums` at the ends of batches of these steps.
     """
     city, visits = streets.city, tallied.each
-    found = kernels.city_values.evaluate(city, measured_environment(city, tallied), policies)
+    evaluated = kernels.city_values.evaluate(city, measured_environment(city, tallied), policies)
     weights = visits / np.maximum(visits.sum(axis=(1, 2), keepdims=True), 1)
-    payoff, best = ((weights * values).sum(axis=(1, 2)) for values in (found.own, found.best))
+    payoff, best = ((weights * values).sum(axis=(1, 2)) for values in (evaluated.own, evaluated.best))
     gain = np.maximum(best - payoff, 0.0)
     if city.transfer != NO_TRANSFER:
         payoff[city.coalition > 0] = gain[city.coalition > 0] = np.nan
@@ -83,56 +83,60 @@ def gains(
         if not np.isfinite(of_kind).any():  # of agents whose payoffs are transferred nothing is known
             regret[kind], interval[kind] = np.nan, np.inf
             continue
-        one = [int(np.nanargmax(of_kind))]
-        alone = city._replace(type_of=city.type_of[one], journeys=city.journeys[one])
-        weight = weights[one]
+        candidate = [int(np.nanargmax(of_kind))]
+        alone = city._replace(type_of=city.type_of[candidate], journeys=city.journeys[candidate])
+        weight = weights[candidate]
 
         def mean(values: np.ndarray, weight: np.ndarray = weight) -> float:
             return float((weight * values).sum())
 
-        def gain_in(numbers: np.ndarray, one: list[int] = one, alone: CityArrays = alone) -> float:
-            there = measured_environment(city, with_sums(tallied, numbers))
-            own = kernels.city_values.evaluate(alone, there, policies[one])
-            return mean(own.best - own.own)
+        def gain_in(
+            numbers: np.ndarray, candidate: list[int] = candidate, alone: CityArrays = alone
+        ) -> float:
+            changed = measured_environment(city, with_sums(tallied, numbers))
+            evaluated_copy = kernels.city_values.evaluate(alone, changed, policies[candidate])
+            return mean(evaluated_copy.best - evaluated_copy.own)
 
-        here = measured_environment(city, tallied)
+        environment = measured_environment(city, tallied)
         worse = [
-            kernels.city_values.evaluate(alone, here, policy_of_all(alone, word))
+            kernels.city_values.evaluate(alone, environment, policy_of_all(alone, word))
             for word in ("zero", "all_in")
         ]
-        regret[kind] = gain[one[0]]
-        at_stake[kind] = max(regret[kind], *(mean(each.best - each.own) for each in worse))
+        regret[kind] = gain[candidate[0]]
+        at_stake[kind] = max(
+            regret[kind], *(mean(values_of_policy.best - values_of_policy.own) for values_of_policy in worse)
+        )
         left = batches[-1] - np.diff(batches, axis=0, prepend=0.0)
         interval[kind] = np.inf
         if np.isfinite(left).all() and len(np.unique(batches, axis=0)) == len(batches):
             without = np.array([gain_in(row) for row in left])
             interval[kind] = jackknife_error(regret[kind], without, int(np.isfinite(of_kind).sum()))
-            interval[kind] += found.error[one[0]]
-    return Gains(payoff, gain, found.error, regret, interval, at_stake)
+            interval[kind] += evaluated.error[candidate[0]]
+    return Gains(payoff, gain, evaluated.error, regret, interval, at_stake)
 
 
-def gains_record(streets: Streets, found: Gains) -> Record:
+def gains_record(streets: Streets, result: Gains) -> Record:
     """Return gains per agent, means per type, and the largest gains as certificate."""
-    kinds, known = streets.city.type_of, np.isfinite(found.payoff)
+    kinds, known = streets.city.type_of, np.isfinite(result.payoff)
     if not known.any():
         return {}
-    scale = abs(float(found.payoff[known].mean())) or np.inf  # 0 if no agent is ever refused: no gains
+    scale = abs(float(result.payoff[known].mean())) or np.inf  # 0 if no agent is ever refused: no gains
     members = [known & (kinds == kind) for kind in range(len(streets.city.stakes))]
     payoff, gain = (
-        np.array([array[each].mean() if each.any() else np.nan for each in members])
-        for array in (found.payoff, found.gain)
+        np.array([array[member].mean() if member.any() else np.nan for member in members])
+        for array in (result.payoff, result.gain)
     )
     # the largest gain of an agent and not the mean: in an equilibrium nobody gains
-    far, allowed = np.full(len(found.regret), np.inf), tolerance_of(found.at_stake, payoff)
-    proof = Certificate(found.regret, far, "estimated", HOW, allowed, found.at_stake, error=found.interval)
+    far, allowed = np.full(len(result.regret), np.inf), tolerance_of(result.at_stake, payoff)
+    proof = Certificate(result.regret, far, "estimated", HOW, allowed, result.at_stake, error=result.interval)
     return {
-        "agent_payoff": (("agent",), found.payoff),
-        "agent_exploitability": (("agent",), found.gain),
-        "agent_relative_exploitability": (("agent",), found.gain / scale),
+        "agent_payoff": (("agent",), result.payoff),
+        "agent_exploitability": (("agent",), result.gain),
+        "agent_relative_exploitability": (("agent",), result.gain / scale),
         "payoff": (("player",), payoff),
         "exploitability": (("player",), gain),
         "relative_exploitability": (("player",), gain / scale),
-        "mean_relative_exploitability": ((), np.asarray(found.gain[known].mean() / scale)),
-        "payoff_error": ((), np.asarray(found.error.max())),
+        "mean_relative_exploitability": ((), np.asarray(result.gain[known].mean() / scale)),
+        "payoff_error": ((), np.asarray(result.error.max())),
         **proof.record(),
     }

@@ -139,8 +139,8 @@ class CityQLearning(EpochLearner):
 
     def _final_record(self, world: Streets, session: Session) -> Record:
         city = world.city
-        found = self._simulate(world, session, END, self.evaluation_warm_up, self.evaluation)
-        tallied, policies, batches = found
+        simulated = self._simulate(world, session, END, self.evaluation_warm_up, self.evaluation)
+        tallied, policies, batches = simulated
         record = city_drivers.city_record(world, tallied, self.evaluation)
         examples, places = np.asarray(record["example_agent"][1]), city.lane.shape[1]
         bids = policies[examples, :-1, :, : city.most + 1]
@@ -164,11 +164,11 @@ class CityQLearning(EpochLearner):
         return record
 
     def _simulate(
-        self, world: Streets, session: Session, which: int, warm_up: int, steps: int
+        self, world: Streets, session: Session, number: int, warm_up: int, steps: int
     ) -> tuple[kernels.city.CityTallies, np.ndarray, np.ndarray]:
         """Return tallies of copies of the agents in a separate simulation, their policies, and batches."""
         drivers, policy = parts(kernels.city.Drivers, session), session["policy"]
-        sequence = sequence_of(session, which)
+        sequence = sequence_of(session, number)
         tallied, batches = city_drivers.simulate_copies(world.city, drivers, policy, sequence, warm_up, steps)
         return tallied, kernels.city_learning.chances(world.city, policy), batches
 
@@ -179,28 +179,33 @@ def policy_change(city: CityArrays, policy: np.ndarray, other: np.ndarray) -> np
     The mean is over rows of bids at positions that a journey has; rows of junctions, dormancy and padding do
     not count.
     """
-    places, most = city.lane.shape[1], city.most
+    places, max_karma = city.lane.shape[1], city.most
     spots = places + city.options.shape[1]
     row = np.arange(policy.shape[1] - 1)
-    own = np.repeat(city.lane[city.journeys] >= 0, city.stakes.shape[1], axis=1).reshape(len(policy), -1)
-    found, within = np.zeros(len(policy)), np.tri(most, dtype=bool)  # entries below the last, which is 1
+    traversed = np.repeat(city.lane[city.journeys] >= 0, city.stakes.shape[1], axis=1).reshape(
+        len(policy), -1
+    )
+    distance, within = (
+        np.zeros(len(policy)),
+        np.tri(max_karma, dtype=bool),
+    )  # entries below the last, which is 1
     for agent in range(len(policy)):  # one at a time: tables are large
-        bids = row[row % spots < places][own[agent]]
-        apart = np.abs(policy[agent, bids, 1:, :most] - other[agent, bids, 1:, :most])
-        found[agent] = (np.where(within, apart, 0.0).sum(axis=2) / np.arange(1, most + 1)).mean()
-    return found
+        bids = row[row % spots < places][traversed[agent]]
+        apart = np.abs(policy[agent, bids, 1:, :max_karma] - other[agent, bids, 1:, :max_karma])
+        distance[agent] = (np.where(within, apart, 0.0).sum(axis=2) / np.arange(1, max_karma + 1)).mean()
+    return distance
 
 
 def _class_means(record: Record) -> Record:
     """Return means over the agents of each class; NaN for a class without a finite number."""
     classes = np.asarray(record["agent_class"][1])
     members = [classes == number for number in range(len(record["class_name"][1]))]
-    found: Record = {"class_agents": (("class",), np.sum(members, axis=1))}
+    means_by_name: Record = {"class_agents": (("class",), np.sum(members, axis=1))}
     for name in ("reward", "admitted", "trip_bid"):
         dims, array = record[f"agent_{name}"]
         known = np.isfinite(array)
-        sums = np.array([np.where(known[each], array[each], 0.0).sum(axis=0) for each in members])
+        sums = np.array([np.where(known[member], array[member], 0.0).sum(axis=0) for member in members])
         with np.errstate(invalid="ignore"):
-            means = sums / np.array([known[each].sum(axis=0) for each in members])
-        found[f"class_{name}"] = (("class", *dims[1:]), means)
-    return found
+            means = sums / np.array([known[member].sum(axis=0) for member in members])
+        means_by_name[f"class_{name}"] = (("class", *dims[1:]), means)
+    return means_by_name

@@ -68,8 +68,10 @@ class CitySimulation(FixedPolicies):
 
     def world(self, game: object) -> Streets:
         """Return the game with its kernel arrays."""
-        found = streets_of(game)
-        return found if self.bids else found._replace(city=found.city._replace(award=AWARDS[self.plays]))
+        streets = streets_of(game)
+        return (
+            streets if self.bids else streets._replace(city=streets.city._replace(award=AWARDS[self.plays]))
+        )
 
     def check_world(self, world: Streets) -> None:
         """Raise `ValueError` for an invalid policy; those with a name are valid."""
@@ -97,26 +99,26 @@ class CitySimulation(FixedPolicies):
         drivers, sums = parts(kernel.Drivers, session), parts(kernel.CityTallies, session, SUMS)
         if "policy" not in session:  # of a stored session
             session["policy"] = self._rows(city)
-        taken, ends = 0, self.warm_up + batch_ends(self.evaluation)
+        simulated, ends = 0, self.warm_up + batch_ends(self.evaluation)
         for number, until in enumerate((self.warm_up, *ends), start=-1):
-            part = min(steps - taken, int(until) - int(drivers.clock[0]))
+            part = min(steps - simulated, int(until) - int(drivers.clock[0]))
             if part > 0:
                 tallied = kernel.no_tallies() if number < 0 else sums
                 kernel.play(city, drivers, session["policy"], tallied, part)
-                taken += part
+                simulated += part
                 if number >= 0 and self.bids and drivers.clock[0] == until:
                     session["batches"][number] = batch_sums(sums)
         check_balance(drivers.status)
-        return taken
+        return simulated
 
     def read(self, world: Streets, session: Session) -> Record:
         """Return the record of the steps so far."""
         sums = parts(kernels.city.CityTallies, session, SUMS)
-        found = city_record(world, sums, max(int(session["clock"][0]) - self.warm_up, 1))
+        record = city_record(world, sums, max(int(session["clock"][0]) - self.warm_up, 1))
         if self.bids and not refusal(world.city):
             policies = policy_of_all(world.city, self.plays)
-            found |= gains_record(world, gains(world, sums, policies, session["batches"]))
-        return found
+            record |= gains_record(world, gains(world, sums, policies, session["batches"]))
+        return record
 
     def _rows(self, city: CityArrays) -> np.ndarray:
         """Return the policy of all agents as the kernel takes it, of length 0 for a rule without bids."""

@@ -180,14 +180,14 @@ def mean_tallies_by_owner(
 ) -> Measured:
     """Return tallies of agents with different policies as means over agents and steps."""
     kinds, (types, *_) = crowd.economy.type_of, crowd.shape
-    each, own = tallied.each.reshape(len(kinds), -1), policies[owner]
+    visits_by_agent, by_agent = tallied.each.reshape(len(kinds), -1), policies[owner]
     # the mean policy in each state, weighted by agents' visits; unweighted in unvisited states
-    mean = mean_policy(own, kinds, types)
+    mean = mean_policy(by_agent, kinds, types)
     for kind in range(types):
         members = kinds == kind
-        visits = each[members].astype(float)
+        visits = visits_by_agent[members].astype(float)
         total = visits.sum(axis=0)[:, None]
-        weighted = np.einsum("as,asb->sb", visits, own[members]) / np.maximum(total, 1.0)
+        weighted = np.einsum("as,asb->sb", visits, by_agent[members]) / np.maximum(total, 1.0)
         mean[kind] = np.where(total > 0, weighted, mean[kind])
     return mean_tallies(crowd, tallied, batches, mean.reshape(*crowd.shape, -1), steps)
 
@@ -221,7 +221,7 @@ def _surplus(flows: np.ndarray) -> float:
 
 def gain_error(
     crowd: Crowd,
-    found: Measured,
+    measured: Measured,
     gain: np.ndarray,
     gain_in: Callable[[Measured], np.ndarray],
     candidates: np.ndarray,
@@ -232,19 +232,19 @@ def gain_error(
     ``gain_in`` computes the gains again from what is measured without one batch. Errors are infinite for
     fewer steps than batches.
     """
-    lengths = np.diff(batch_ends(found.steps), prepend=0)
-    if not (lengths.all() and np.isfinite(found.batches).all()):
+    lengths = np.diff(batch_ends(measured.steps), prepend=0)
+    if not (lengths.all() and np.isfinite(measured.batches).all()):
         return np.full(gain.shape, np.inf)
-    left = found.batches[-1] - np.diff(found.batches, axis=0, prepend=0.0)
-    heads = (found.steps - lengths) * crowd.agents
-    ends = np.cumsum([1, found.distribution.size, len(found.after)])
-    each = []
+    left = measured.batches[-1] - np.diff(measured.batches, axis=0, prepend=0.0)
+    heads = (measured.steps - lengths) * crowd.agents
+    ends = np.cumsum([1, measured.distribution.size, len(measured.after)])
+    parts = []
     for row in left / heads[:, None]:
         _, holdings, after, flows = np.split(row, ends)
-        distribution = holdings.reshape(found.distribution.shape)
-        part = found._replace(distribution=distribution, after=after, surplus=_surplus(flows))
-        each.append(gain_in(part))
-    return jackknife_error(gain, np.stack(each), candidates)
+        distribution = holdings.reshape(measured.distribution.shape)
+        part = measured._replace(distribution=distribution, after=after, surplus=_surplus(flows))
+        parts.append(gain_in(part))
+    return jackknife_error(gain, np.stack(parts), candidates)
 
 
 def mean_policy(policies: np.ndarray, kinds: np.ndarray, types: int) -> np.ndarray:
@@ -253,11 +253,11 @@ def mean_policy(policies: np.ndarray, kinds: np.ndarray, types: int) -> np.ndarr
     return np.tensordot(members / members.sum(axis=1, keepdims=True), policies, 1)
 
 
-def environment_of(crowd: Crowd, found: Measured) -> Any:
+def environment_of(crowd: Crowd, measured: Measured) -> Any:
     """Return the measured environment."""
     levels = crowd.shape[2]
-    numbers = put(found.distribution.ravel()), put(found.policy.reshape(-1, levels))
-    return _environment(crowd.game, *numbers, put(found.after), put(np.asarray(found.surplus)))
+    numbers = put(measured.distribution.ravel()), put(measured.policy.reshape(-1, levels))
+    return _environment(crowd.game, *numbers, put(measured.after), put(np.asarray(measured.surplus)))
 
 
 @eqx.filter_jit
@@ -265,14 +265,14 @@ def _environment(game: Any, mu: Any, pi: Any, after: Any, surplus: Any) -> Any:
     return oracles.measured_environment(game, mu, pi, after, surplus)
 
 
-def measures_of(crowd: Crowd, env: object, found: Measured) -> Record:
+def measures_of(crowd: Crowd, env: object, measured: Measured) -> Record:
     """Return the game's metrics of the measured population."""
     levels = crowd.shape[2]
-    mu, pi = put(found.distribution.ravel()), put(found.policy.reshape(-1, levels))
+    mu, pi = put(measured.distribution.ravel()), put(measured.policy.reshape(-1, levels))
     return dict(oracles.population_metrics(crowd.game, env, mu, pi))
 
 
-def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, found: Measured) -> Record:
+def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, measured: Measured) -> Record:
     """Return the mean reward per agent and step implied by payoffs ``[type]``, ``(1 - gamma) payoff``.
 
     Warns where it differs from the measured one by more than noise: then the decision process used for gains
@@ -280,22 +280,23 @@ def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, found: Measured) -> 
     """
     share = np.bincount(crowd.economy.type_of, minlength=len(payoff)) / crowd.agents
     mean = float(share @ ((1 - crowd.economy.discount) * payoff))
-    if abs(mean - found.efficiency) > FAR * found.error:
+    if abs(mean - measured.efficiency) > FAR * measured.error:
         warnings.warn(
-            f"(1 - gamma) x payoff is {mean:.6g} and the measured efficiency {found.efficiency:.6g}, "
-            f"standard error {found.error:.2g}: the difference is more than noise, do not rely on the gains",
+            f"(1 - gamma) x payoff is {mean:.6g} and the measured efficiency {measured.efficiency:.6g}, "
+            f"standard error {measured.error:.2g}: the difference is more than noise, do not rely on the "
+            "gains",
             stacklevel=2,
         )
     return {"stationary_efficiency": ((), np.asarray(mean))}
 
 
-def gain_certificate(crowd: Crowd, env: object, found: Measured, gains: AgentGains) -> Certificate:
+def gain_certificate(crowd: Crowd, env: object, measured: Measured, gains: AgentGains) -> Certificate:
     """Return the certificate of gains ``[type]`` of finitely many agents, in units of payoff.
 
     What is at stake is measured as for a continuum, in the measured environment and in populations of it.
     """
     rounding: Any = "floating point" if np.any(np.isfinite(gains.bound)) else ""
-    at_stake = stake_of(crowd.game, np.asarray(_spread(crowd.game, env, put(found.distribution.ravel()))))
+    at_stake = stake_of(crowd.game, np.asarray(_spread(crowd.game, env, put(measured.distribution.ravel()))))
     allowed = tolerance_of(at_stake, gains.payoff)
     coverage: Any = gains.coverage
     return Certificate(
@@ -318,5 +319,5 @@ def without_exploration(policies: np.ndarray, exploration: float) -> np.ndarray:
     even = np.tri(levels) / np.arange(1.0, levels + 1)[:, None]
     # a bid that is only explored has a remainder of 0 up to rounding, of either sign
     left = np.maximum(policies - exploration * even, 0.0)
-    found: np.ndarray = left / left.sum(axis=-1, keepdims=True)
-    return found
+    policy: np.ndarray = left / left.sum(axis=-1, keepdims=True)
+    return policy

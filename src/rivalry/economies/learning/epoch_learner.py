@@ -182,18 +182,20 @@ class EpochLearner(BaseLearner):
         # a step of the loop may be cut anywhere: monitors depend on the clock alone, not on the chunks
         clock, status = session["clock"], session["status"]  # the kernels change them in place
         running = kernels.economy.RUNNING
-        until, taken = int(session["begun"][0]) + self.training, 0
-        while taken < steps and not session["stopped"][0] and status[0] == running:
+        until, simulated = int(session["begun"][0]) + self.training, 0
+        while simulated < steps and not session["stopped"][0] and status[0] == running:
             now = int(clock[0])
-            part = min(steps - taken, until - now, self.period - now % self.period if self.period else until)
+            part = min(
+                steps - simulated, until - now, self.period - now % self.period if self.period else until
+            )
             if part <= 0:
                 break
             self._train(world, session, part)
             check_balance(status)
-            taken += int(clock[0]) - now
+            simulated += int(clock[0]) - now
             if status[0] == running and self.period and clock[0] % self.period == 0:
                 self._monitor(world, session)
-        return taken
+        return simulated
 
     def read(self, world: Any, session: Session) -> Record:
         """Return the record of the current policies, without draws from the run's own stream."""

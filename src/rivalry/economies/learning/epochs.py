@@ -41,21 +41,21 @@ class StagedSchedule(NamedTuple):
     power: float = 0.0
 
 
-def step_sizes(given: Numbers | StepSize) -> StagedSchedule:
+def step_sizes(source: Numbers | StepSize) -> StagedSchedule:
     """Return the option ``step_size`` as a schedule in steps.
 
     >>> step_sizes({"stages": [(1000, 0.1), (500, 0.01)]}).until.tolist()
     [1000, 1500]
     """
-    table = step_size_of(given)
+    table = step_size_of(source)
     if "stages" in table:
         return _in_stages(table["stages"])
     return _constant(_one_number("step_size.value", table["value"]), table["power"])
 
 
-def random_share(given: Numbers | Exploration) -> float:
+def random_share(source: Numbers | Exploration) -> float:
     """Return the probability of a uniformly random choice, which the option ``exploration`` gives."""
-    return _one_number("exploration.start", exploration_of(given)["start"])
+    return _one_number("exploration.start", exploration_of(source)["start"])
 
 
 def _one_number(name: str, value: Numbers) -> float:
@@ -118,24 +118,24 @@ class Stop(NamedTuple):
     def check_agents(self, agents: int) -> None:
         """Raise `ValueError` where ``tolerated_agents`` is at least the number of agents."""
         if self.tolerated_agents >= agents:
-            what = f"{self.tolerated_agents} must be below the number of agents, {agents}"
-            raise ValueError(f"stopping.tolerated_agents: {what}")
+            reason = f"{self.tolerated_agents} must be below the number of agents, {agents}"
+            raise ValueError(f"stopping.tolerated_agents: {reason}")
 
 
-def stop_of(given: Stopping | None, known: tuple[str, ...]) -> Stop | None:
+def stop_of(source: Stopping | None, known: tuple[str, ...]) -> Stop | None:
     """Return the rule of the option ``stopping``. Raises `ValueError` for unknown metrics.
 
     >>> stop_of({"metric": "policy_change", "delta": 0.01}, ("policy_change",))
     Stop(metric='policy_change', delta=0.01, times=1, tolerated_agents=0)
     """
-    if given is None:
+    if source is None:
         return None
     for key in ("metric", "delta"):
-        if key not in given:
+        if key not in source:
             raise ValueError(f"stopping.{key}: is missing")
-    if given["metric"] not in known:
-        raise ValueError(f"stopping.metric: {given['metric']!r} must be one of {', '.join(known)}")
-    return Stop(**{"times": 1, **given})  # type: ignore[arg-type]
+    if source["metric"] not in known:
+        raise ValueError(f"stopping.metric: {source['metric']!r} must be one of {', '.join(known)}")
+    return Stop(**{"times": 1, **source})  # type: ignore[arg-type]
 
 
 def checkpoint(session: Session, dimensions: Mapping[str, tuple[str, ...]]) -> Record:
@@ -156,8 +156,10 @@ def _stored(path: Path) -> Record:
         return read(path).record
     run = path.parent.parent
     if path.parent.name == "cells" and (run / "study.json").is_file():
-        found: Record = load("rivalry.lab.store:load_run")(run).read_cell(path.stem)  # runs are a layer above
-        return found
+        record: Record = load("rivalry.lab.store:load_run")(run).read_cell(
+            path.stem
+        )  # runs are a layer above
+        return record
     raise ValueError(f"resume_from: no file {str(path)!r}; must be a stored cell's, cells/ID.npz of a run")
 
 

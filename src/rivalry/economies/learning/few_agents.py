@@ -56,8 +56,8 @@ class Decisions(NamedTuple):
 
     def chain(self, policy: np.ndarray) -> np.ndarray:
         """Return the transition matrix ``[state state]`` of a policy."""
-        found: np.ndarray = (policy[:, None, :] @ self.moves)[:, 0]
-        return found
+        matrix: np.ndarray = (policy[:, None, :] @ self.moves)[:, 0]
+        return matrix
 
     def stationary(self, policy: np.ndarray) -> np.ndarray:
         """Return the long-run distribution of states ``[state]`` under a policy, from the initial one.
@@ -71,8 +71,8 @@ class Decisions(NamedTuple):
             power /= power.sum(axis=1, keepdims=True)
             if np.abs(power - before).max() <= CHAIN_CONVERGED:
                 break
-        found: np.ndarray = self.first @ power
-        return found
+        distribution: np.ndarray = self.first @ power
+        return distribution
 
     def best(self, policy: np.ndarray, legal: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Return a best response by policy iteration from a policy's most likely actions, kept at ties.
@@ -141,8 +141,8 @@ def evaluate_few_agents(
     prior = [np.asarray(part) for part in _tables(crowd.game, env)]
     halves = []
     for number in range(2):
-        own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
-        copies = kernels.economy.copy_agents(agents, own)
+        stream = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
+        copies = kernels.economy.copy_agents(agents, stream)
         trials = min(steps, max(1, TRIALS // len(owner)))
         lengths = np.diff(np.arange(PARTS + 1) * trials // PARTS)
         runs = [kernels.economy.probe(crowd.economy, copies, rows, owner, int(length)) for length in lengths]
@@ -160,20 +160,23 @@ def evaluate_few_agents(
         return _estimated_gains(crowd, processes, means, policies[owners], kinds[owners], targets, paid)
 
     means = [policies[kinds == kind].mean(axis=0) for kind in range(types)]
-    found = [gains(halves, np.arange(len(kinds)), paid) for paid in bonuses]
+    results = [gains(halves, np.arange(len(kinds)), paid) for paid in bonuses]
     if errors and trials >= PARTS:
-        widest = widest_of(found[0].gain, kinds)
+        widest = widest_of(results[0].gain, kinds)
         without = []
         for half, part in np.ndindex(2, PARTS):
             fewer = list(halves)
             fewer[half] = [np.delete(array, part, axis=0) for array in halves[half]]
             without.append(gains(fewer, widest, bonuses[0]).gain)
         error = np.full(len(kinds), np.inf)
-        error[widest] = jackknife_error(found[0].gain[widest], np.stack(without), np.bincount(kinds))
-        found[0] = found[0]._replace(error=error)
+        error[widest] = jackknife_error(results[0].gain[widest], np.stack(without), np.bincount(kinds))
+        results[0] = results[0]._replace(error=error)
     # without bonus the own policy is a response too: a negative estimate is noise
     floors = [-np.inf if paid.weight else 0.0 for paid in bonuses]
-    return [one._replace(gain=np.maximum(one.gain, low)) for one, low in zip(found, floors, strict=True)]
+    return [
+        result._replace(gain=np.maximum(result.gain, low))
+        for result, low in zip(results, floors, strict=True)
+    ]
 
 
 def _legal(shape: tuple[int, int, int]) -> np.ndarray:
@@ -184,8 +187,8 @@ def _policy_values(process: Decisions, policy: np.ndarray, paid: Paid) -> np.nda
     """Return the values of a policy, entropy bonus included."""
     logs = np.log(np.where(policy > 0, policy, 1.0))
     bonus = -paid.weight * (policy * logs).sum(axis=1)
-    found: np.ndarray = process.values(policy, (1 - paid.once) * bonus) + paid.once * bonus
-    return found
+    values: np.ndarray = process.values(policy, (1 - paid.once) * bonus) + paid.once * bonus
+    return values
 
 
 # two and three agents: exact payoffs
@@ -201,7 +204,7 @@ def _joint_gains(
 ) -> AgentGains:
     """Return gains of two or three agents against the others' policies; a common owner gets the mean."""
     legal, exact = _legal(crowd.shape), True
-    found = []
+    rows = []
     for agent in range(len(owner)):
         process, memory = against(crowd.economy, agent, policies[np.delete(owner, agent)])
         exact = exact and memory == 1
@@ -219,12 +222,14 @@ def _joint_gains(
             top = process.values(best)
         aims = targets[:, kinds[owner[agent]]]
         gaps = np.array([mu @ (values - _policy_values(process, spread(aim), paid)) for aim in aims])
-        found.append((float(mu @ values), float(mu @ (top - values)), bound, gaps))
-    each = [np.array(part) for part in zip(*found, strict=True)]
-    members = [np.flatnonzero(owner == one) for one in range(len(policies))]
-    payoff, gain, most, gaps = (np.array([part[who].mean(axis=0) for who in members]) for part in each)
-    gain, most = (np.maximum(part, -np.inf if paid.weight else 0.0) for part in (gain, most))
-    return AgentGains(payoff, gain, most, gaps, "exact" if exact else "bounded", JOINT, None)
+        rows.append((float(mu @ values), float(mu @ (top - values)), bound, gaps))
+    columns = [np.array(part) for part in zip(*rows, strict=True)]
+    members = [np.flatnonzero(owner == number) for number in range(len(policies))]
+    payoff, gain, upper, gaps = (
+        np.array([part[member].mean(axis=0) for member in members]) for part in columns
+    )
+    gain, upper = (np.maximum(part, -np.inf if paid.weight else 0.0) for part in (gain, upper))
+    return AgentGains(payoff, gain, upper, gaps, "exact" if exact else "bounded", JOINT, None)
 
 
 def _entries(economy: Economy) -> int:
@@ -235,8 +240,8 @@ def _entries(economy: Economy) -> int:
 
 
 def _chains(economy: Economy) -> np.ndarray:
-    found: np.ndarray = np.diff(economy.chain, axis=-1, prepend=0.0)
-    return found
+    chances: np.ndarray = np.diff(economy.chain, axis=-1, prepend=0.0)
+    return chances
 
 
 def _independent(chain: np.ndarray) -> bool:
@@ -251,21 +256,21 @@ def against(economy: Economy, agent: int, rivals: np.ndarray) -> tuple[Decisions
     are drawn independently in every step. The second value returned is the number of values of memory. Of
     three agents one, drawn at random, meets nobody.
     """
-    who = [agent, *(other for other in range(len(economy.type_of)) if other != agent)]
-    kinds = economy.type_of[who]
+    agents = [agent, *(other for other in range(len(economy.type_of)) if other != agent)]
+    kinds = economy.type_of[agents]
     private, levels = economy.stakes.shape[1], economy.most + 1
     chains, first = _chains(economy)[kinds], np.diff(economy.first, axis=-1, prepend=0.0)[kinds]
     # [agent holding]: karma of all; a holding is a tuple of all amounts but the last
-    split = np.indices((levels,) * (len(who) - 1)).reshape(len(who) - 1, -1)
+    split = np.indices((levels,) * (len(agents) - 1)).reshape(len(agents) - 1, -1)
     split = np.vstack([split, economy.karma.sum() - split.sum(axis=0)])
     real = np.all((split >= 0) & (split < levels), axis=0)
     independent = all(map(_independent, chains[1:]))
     hidden, chains_of_all = np.ones((1, 1)), np.ones((1, 1))
-    given = []  # per rival [memory private]: its private state, given memory
+    memories = []  # per rival [memory private]: its private state, given memory
     for k, chain in enumerate(chains[1:]):
         rest = private ** (len(rivals) - 1 - k)
         eye = np.kron(np.ones((private**k, 1)), np.kron(np.eye(private), np.ones((rest, 1))))
-        given.append(chain[:1] if independent else eye)
+        memories.append(chain[:1] if independent else eye)
         if not independent:
             hidden, chains_of_all = np.kron(hidden, first[1 + k][None]), np.kron(chains_of_all, chain)
     # per rival [memory private holding bid]
@@ -273,28 +278,28 @@ def against(economy: Economy, agent: int, rivals: np.ndarray) -> tuple[Decisions
         part[:, :, None, None]
         * policy.reshape(private, levels, levels)[:, np.where(real, karma, 0)]
         * real[:, None]
-        for part, policy, karma in zip(given, rivals, split[1:], strict=True)
+        for part, policy, karma in zip(memories, rivals, split[1:], strict=True)
     ]
     holdings, memory = split.shape[1], len(chains_of_all)
     moves = np.zeros((private, memory, holdings, levels, holdings))
     lost = np.zeros((private, memory, holdings, levels))
     bid, other = np.arange(levels)[:, None], np.arange(levels)
-    pairs = list(combinations(range(len(who)), 2))
-    for one, two in pairs:
-        ties = _ties(economy, who[one], who[two])  # [outcome private private]
+    pairs = list(combinations(range(len(agents)), 2))
+    for one, second in pairs:
+        ties = _ties(economy, agents[one], agents[second])  # [outcome private private]
         # -1, neither wins, happens only at ties: its last condition holds for no pair of bids
         for outcome, clear in ((1, other < bid), (0, other > bid), (-1, other < -bid - 1)):
             decided = clear + ties[outcome][:, :, None, None] * np.eye(levels)  # [private private bid bid]
             if not decided.any():
                 continue
             if one == 0:
-                weights = np.einsum("zybc,mygc->zmgbc", decided, bids[two - 1]) / len(pairs)
+                weights = np.einsum("zybc,mygc->zmgbc", decided, bids[second - 1]) / len(pairs)
                 lost += weights.sum(axis=-1) * (outcome != 1)
             else:  # the agent is idle, and its own private state and bid matter to nobody
                 both = np.einsum("xybc,mxgb,mygc->mgbc", decided, bids[0], bids[1]) / len(pairs)
                 weights = np.broadcast_to(both, (private, *both.shape))
-            for after, chance in _karma_after(economy, split, one, two, outcome):
-                place = np.ravel_multi_index(tuple(after[:-1]), (levels,) * (len(who) - 1))
+            for after, chance in _karma_after(economy, split, one, second, outcome):
+                place = np.ravel_multi_index(tuple(after[:-1]), (levels,) * (len(agents) - 1))
                 _add(moves, weights * chance, place, own=one == 0)
     # amounts that cannot occur, as a rival would hold less than 0 or more than all: absorbing, so that
     # the linear system for the values stays regular
@@ -303,7 +308,7 @@ def against(economy: Economy, agent: int, rivals: np.ndarray) -> tuple[Decisions
     full = np.einsum("zmgbh,zy,mn->zgmbyhn", moves, chains[0], chains_of_all)
     size = private * holdings * memory
     start = np.zeros((private, holdings, memory))
-    now = np.ravel_multi_index(tuple(economy.karma[who][:-1]), (levels,) * (len(who) - 1))
+    now = np.ravel_multi_index(tuple(economy.karma[agents][:-1]), (levels,) * (len(agents) - 1))
     start[:, now] = np.outer(first[0], hidden)
     reward = -economy.stakes[kinds[0]][:, None, None, None] * lost.transpose(0, 2, 1, 3)
     reward[:, stay] = 0.0
@@ -326,57 +331,59 @@ def _add(moves: np.ndarray, mass: np.ndarray, place: np.ndarray, *, own: bool) -
         moves[z, m] += sums.reshape(holdings, width, holdings)
 
 
-def _ties(economy: Economy, one: int, two: int) -> dict[int, np.ndarray]:
-    """Return probabilities ``[private private]`` that ``one`` wins a tie with ``two``, loses, or neither."""
-    own, rival = (economy.stakes[economy.type_of[who]] for who in (one, two))
-    won = np.zeros((own.size, rival.size))
+def _ties(economy: Economy, first: int, second: int) -> dict[int, np.ndarray]:
+    """Return probabilities ``[private private]`` that ``first`` wins a tie, ``second`` does, or neither."""
+    urgency, rival = (economy.stakes[economy.type_of[agent]] for agent in (first, second))
+    won = np.zeros((urgency.size, rival.size))
     if economy.tie == COIN:
         won += 0.5
     elif economy.tie == LOWEST_INDEX:
-        won += float(one < two)
+        won += float(first < second)
     elif economy.tie == HIGHEST_STAKE:
-        won = 0.5 * (1 + np.sign(own[:, None] - rival))
+        won = 0.5 * (1 + np.sign(urgency[:, None] - rival))
     decided = economy.tie in (COIN, LOWEST_INDEX, HIGHEST_STAKE)
     return {1: won, 0: decided * (1 - won), -1: np.full(won.shape, float(not decided))}
 
 
 def _karma_after(
-    economy: Economy, split: np.ndarray, one: int, two: int, outcome: int
+    economy: Economy, split: np.ndarray, first: int, second: int, outcome: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield karma ``[agent holding bid bid]`` after payment, tax and redistribution, with its probability.
 
-    ``one`` and ``two`` meet, and the bids are theirs; impossible entries hold arbitrary legal values.
+    ``first`` and ``second`` meet, and the bids are theirs; impossible entries hold arbitrary legal values.
     """
-    most, levels = economy.most, economy.most + 1
-    after = np.broadcast_to(np.clip(split, 0, most)[:, :, None, None], (*split.shape, levels, levels)).copy()
+    max_karma, levels = economy.most, economy.most + 1
+    after = np.broadcast_to(
+        np.clip(split, 0, max_karma)[:, :, None, None], (*split.shape, levels, levels)
+    ).copy()
     bid, other = np.arange(levels)[:, None], np.arange(levels)
-    bid, other = np.minimum(bid, after[one]), np.minimum(other, after[two])
+    bid, other = np.minimum(bid, after[first]), np.minimum(other, after[second])
     price = economy.charge[bid, other] if outcome == 1 else economy.charge[other, bid] * (outcome == 0)
-    payer, payee = (one, two) if outcome == 1 else (two, one)
+    payer, payee = (first, second) if outcome == 1 else (second, first)
     if economy.receiver == PEER:
-        price = np.minimum(price, most - after[payee]) if economy.overflow == ROOM else price
-        pool = np.maximum(after[payee] + price - most, 0)
+        price = np.minimum(price, max_karma - after[payee]) if economy.overflow == ROOM else price
+        pool = np.maximum(after[payee] + price - max_karma, 0)
         after[payee] += price - pool
     else:
         pool = price
     after[payer] -= price
-    whole = np.floor(economy.tax).astype(int)
+    units = np.floor(economy.tax).astype(int)
     for more in np.ndindex((2,) * len(split)):
         # a tax with a fraction is rounded up or down, independently for all agents
-        part = (economy.tax - whole)[after]
+        part = (economy.tax - units)[after]
         chance = np.prod([p if up else 1 - p for p, up in zip(part, more, strict=True)], axis=0)
         if chance.any():
-            due = np.minimum(whole[after] + np.reshape(more, (-1, 1, 1, 1)), after)
-            yield from _divisions(after - due, pool + due.sum(axis=0), chance, most)
+            due = np.minimum(units[after] + np.reshape(more, (-1, 1, 1, 1)), after)
+            yield from _divisions(after - due, pool + due.sum(axis=0), chance, max_karma)
 
 
 def _divisions(
-    karma: np.ndarray, pool: np.ndarray, chance: np.ndarray, most: int
+    karma: np.ndarray, pool: np.ndarray, chance: np.ndarray, max_karma: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield divisions of a surplus: equal integer parts, then single units to random agents with room."""
-    while (gain := np.minimum(pool // len(karma), most - karma)).any():
+    while (gain := np.minimum(pool // len(karma), max_karma - karma)).any():
         karma, pool = karma + gain, pool - gain.sum(axis=0)
-    room = karma < most
+    room = karma < max_karma
     units = np.minimum(pool, room.sum(axis=0))
     if not (units * chance).any():
         yield karma, chance
@@ -386,7 +393,7 @@ def _divisions(
     fits = [np.all(lucky <= room, axis=0) & (lucky.sum() == units) for lucky in sets]
     for lucky, fit in zip(sets, fits, strict=True):
         if (part := chance * fit / np.sum(fits, axis=0)).any():
-            yield from _divisions(np.minimum(karma + lucky, most), pool - units * fit, part, most)
+            yield from _divisions(np.minimum(karma + lucky, max_karma), pool - units * fit, part, max_karma)
 
 
 def _average_over_memory(process: Decisions, mu: np.ndarray, memory: int) -> Decisions:
@@ -425,12 +432,12 @@ def _estimated_process(
     if np.all(chain == chain[0]) and economy.tie != HIGHEST_STAKE:  # own urgency is uninformative
         won, transitions = (np.broadcast_to(part.sum(axis=0), part.shape) for part in (won, transitions))
     size, stakes = private * levels, economy.stakes[kind][:, None, None]
-    here = slice(kind * size, (kind + 1) * size)
+    states = slice(kind * size, (kind + 1) * size)
     shape = (private, levels, levels)
-    known = moves[here, :, here].reshape(*shape, private, levels).sum(axis=-2)
+    known = moves[states, :, states].reshape(*shape, private, levels).sum(axis=-2)
     count = transitions.sum(axis=-1)
     total = PRIOR + count
-    rate = (PRIOR * reward[here].reshape(shape) - stakes * (count - won)) / total
+    rate = (PRIOR * reward[states].reshape(shape) - stakes * (count - won)) / total
     karma = (PRIOR * known + transitions) / total[..., None]
     distribution = np.einsum("zkbl,zy->zkbyl", karma, chain).reshape(size, levels, size)
     start = np.full(size, 1 / size)
@@ -450,17 +457,17 @@ def _estimated_gains(
 
     In the half where it was computed, the gain of a best response would be biased upwards.
     """
-    legal, found = _legal(crowd.shape), []
-    for one, other in (halves, halves[::-1]):
-        best = [here.best(pi, legal)[1] for here, pi in zip(one, means, strict=True)]
-        top = [there.values(pi) for there, pi in zip(other, best, strict=True)]
+    legal, rows = _legal(crowd.shape), []
+    for half, other in (halves, halves[::-1]):
+        best = [estimate.best(pi, legal)[1] for estimate, pi in zip(half, means, strict=True)]
+        top = [other_process.values(pi) for other_process, pi in zip(other, best, strict=True)]
         row = []
         for pi, kind in zip(policies, kinds, strict=True):
             process = other[kind]
             values, mu = _policy_values(process, pi, paid), process.stationary(pi)
             gaps = np.array([mu @ (values - _policy_values(process, aim, paid)) for aim in targets[:, kind]])
             row.append((float(mu @ values), float(mu @ (top[kind] - values)), gaps))
-        found.append([np.array(part) for part in zip(*row, strict=True)])
-    payoff, gain, gaps = (np.mean(part, axis=0) for part in zip(*found, strict=True))
+        rows.append([np.array(part) for part in zip(*row, strict=True)])
+    payoff, gain, gaps = (np.mean(part, axis=0) for part in zip(*rows, strict=True))
     far = np.full(len(gain), np.inf)
     return AgentGains(payoff, gain, far, gaps, "estimated", TRIED, far)

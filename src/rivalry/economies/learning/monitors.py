@@ -62,21 +62,21 @@ def sampling(value: str | Table, step_size: float | StepSize = 0.01) -> Sampling
     for key in table:
         if key not in Sampling._fields:
             raise ValueError(f"monitor.{key}: is not known; it takes {', '.join(Sampling._fields)}")
-    found = Sampling(**table)
-    for name, word, known in (("kind", found.kind, MONITORS), ("tables", found.tables, TABLES)):
+    table_ = Sampling(**table)
+    for name, word, known in (("kind", table_.kind, MONITORS), ("tables", table_.tables, TABLES)):
         if word not in known:
             raise ValueError(f"monitor.{name}: {word!r} must be one of {', '.join(known)}")
     for name, minimum in (("t_monitor", 1), ("t_burn", 0), ("sample_every", 1), ("agents", 1)):
-        check_whole(f"monitor.{name}", getattr(found, name), minimum)
-    if found.t_burn >= found.t_monitor:
-        raise ValueError(f"monitor.t_burn: {found.t_burn} must be below t_monitor = {found.t_monitor}")
-    if found.t_monitor - found.t_burn <= found.sample_every:
-        raise ValueError(f"monitor.sample_every: {found.sample_every} must leave at least two samples")
-    check_numbers("monitor.explore", found.explore, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
-    given = step_size if found.step_size is None else found.step_size
-    refuse("monitor.step_size", AgentStepSize, given)
-    schedule = step_sizes(given)
-    return found._replace(step_size=given if len(schedule.values) == 1 else float(schedule.values[0]))
+        check_whole(f"monitor.{name}", getattr(table_, name), minimum)
+    if table_.t_burn >= table_.t_monitor:
+        raise ValueError(f"monitor.t_burn: {table_.t_burn} must be below t_monitor = {table_.t_monitor}")
+    if table_.t_monitor - table_.t_burn <= table_.sample_every:
+        raise ValueError(f"monitor.sample_every: {table_.sample_every} must leave at least two samples")
+    check_numbers("monitor.explore", table_.explore, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
+    step = step_size if table_.step_size is None else table_.step_size
+    refuse("monitor.step_size", AgentStepSize, step)
+    schedule = step_sizes(step)
+    return table_._replace(step_size=step if len(schedule.values) == 1 else float(schedule.values[0]))
 
 
 class Snapshot(NamedTuple):
@@ -95,8 +95,8 @@ def names_of(exploration: float, compared: bool, paid: bool) -> tuple[str, ...]:
     with_eps = tuple(f"{name}_eps" for name in FAR) if compared and exploration > 0 else ()
     if paid:
         plain, with_eps = (
-            (*each, *(f"{name}{REGULARISED}" for name in each if "distance" not in name))
-            for each in (plain, with_eps)
+            (*names, *(f"{name}{REGULARISED}" for name in names if "distance" not in name))
+            for names in (plain, with_eps)
         )
     return plain + with_eps + tuple(f"{name}{PLAIN}" for name in plain if 0 < exploration < 1)
 
@@ -133,48 +133,55 @@ def snapshot(
         rows: np.ndarray, equilibria: np.ndarray, sequence: np.random.SeedSequence, *, errors: bool = False
     ) -> Snapshot:
         policies = policies_of(crowd, rows)
-        own = policies.reshape(len(rows), -1, levels)
+        by_state = policies.reshape(len(rows), -1, levels)
         tallied, batches = crowds.simulate_copies(
             crowd.economy, agents, rows, owner, sequence, warm_up, steps
         )
-        found = crowds.mean_tallies_by_owner(crowd, tallied, batches, own, owner, steps)
+        measured = crowds.mean_tallies_by_owner(crowd, tallied, batches, by_state, owner, steps)
         if crowd.refusal:
-            return Snapshot(found, None, {}, found.efficiency, None)
-        env = crowds.environment_of(crowd, found)
+            return Snapshot(measured, None, {}, measured.efficiency, None)
+        env = crowds.environment_of(crowd, measured)
         if few_agents.has_few_agents(crowd):
-            each = few_agents.evaluate_few_agents(
-                *(crowd, env, agents, rows, own, owner, kinds, equilibria, sequence, steps, bonuses),
+            gains_by_bonus = few_agents.evaluate_few_agents(
+                *(crowd, env, agents, rows, by_state, owner, kinds, equilibria, sequence, steps, bonuses),
                 errors=errors,
             )
         else:
             targets = put(equilibria)
-            many = [evaluate_agents(crowd.game, env, put(own), kinds, targets, bonus) for bonus in bonuses]
+            many = [
+                evaluate_agents(crowd.game, env, put(by_state), kinds, targets, bonus) for bonus in bonuses
+            ]
             error = np.full(len(kinds), np.inf)
             if errors:
                 widest = crowds.widest_of(np.asarray(many[0].gain), kinds)
 
                 def largest(part: Measured) -> np.ndarray:
-                    there = crowds.environment_of(crowd, part)
+                    part_environment = crowds.environment_of(crowd, part)
                     return np.asarray(
-                        evaluate_agents(crowd.game, there, put(own[widest]), kinds[widest]).gain
+                        evaluate_agents(
+                            crowd.game, part_environment, put(by_state[widest]), kinds[widest]
+                        ).gain
                     )
 
                 gain = np.asarray(many[0].gain)[widest]
-                error[widest] = crowds.gain_error(crowd, found, gain, largest, np.bincount(kinds))
-            each = [
+                error[widest] = crowds.gain_error(crowd, measured, gain, largest, np.bincount(kinds))
+            gains_by_bonus = [
                 few_agents.pooled_gains(
-                    np.asarray(one.payoff), np.asarray(one.gain), error, np.asarray(one.gaps)
+                    np.asarray(evaluated.payoff),
+                    np.asarray(evaluated.gain),
+                    error,
+                    np.asarray(evaluated.gaps),
                 )
-                for one in many
+                for evaluated in many
             ]
         numbers: Numbers = {}
-        for suffix, gains in zip(("", REGULARISED), each, strict=False):
+        for suffix, gains in zip(("", REGULARISED), gains_by_bonus, strict=False):
             numbers |= {f"{name}{suffix}": array for name, array in _by_owner(gains, owner).items()}
         for target, name in zip(equilibria, ("", "_eps"), strict=False):
             of_kind = target.reshape(*crowd.shape, levels)[kinds]
-            apart = distances(policies, of_kind, far, found.distribution[kinds])
+            apart = distances(policies, of_kind, far, measured.distribution[kinds])
             numbers[f"distance_to_equilibrium{name}"] = apart
-        return Snapshot(found, env, numbers, found.efficiency, each[0])
+        return Snapshot(measured, env, numbers, measured.efficiency, gains_by_bonus[0])
 
     first = evaluate(rows, equilibria, sequences[0], errors=errors)
     if not 0 < exploration < 1 or crowd.refusal:
@@ -190,22 +197,22 @@ def policies_of(crowd: Crowd, rows: np.ndarray) -> np.ndarray:
     return kernels.choices.probabilities(rows, crowd.economy.most)
 
 
-def _by_owner(each: AgentGains, owner: np.ndarray) -> Numbers:
+def _by_owner(gains: AgentGains, owner: np.ndarray) -> Numbers:
     """Return the numbers of each policy owner by the names of `EXACT` and `FAR`."""
-    payoff, gain = each.payoff, each.gain
+    payoff, gain = gains.payoff, gains.gain
     # one scale for all: an agent's own payoff may be near 0
     scale = abs(float(payoff[owner].mean()))
     numbers = {"agent_payoff": payoff, "exploitability": gain, "relative_exploitability": gain / scale}
-    for gap, name in zip(each.gaps.T, ("", "_eps"), strict=False):
+    for gap, name in zip(gains.gaps.T, ("", "_eps"), strict=False):
         numbers |= {f"gap_to_equilibrium{name}": gap, f"relative_gap_to_equilibrium{name}": gap / scale}
     return numbers
 
 
 def kinds_of(crowd: Crowd, owner: np.ndarray) -> np.ndarray:
     """Return the type of every policy owner."""
-    found = np.zeros(int(owner.max()) + 1, dtype=np.int64)
-    found[owner] = crowd.economy.type_of
-    return found
+    kinds = np.zeros(int(owner.max()) + 1, dtype=np.int64)
+    kinds[owner] = crowd.economy.type_of
+    return kinds
 
 
 def distances(policies: np.ndarray, others: np.ndarray, far: str, distribution: np.ndarray) -> np.ndarray:
@@ -260,7 +267,9 @@ def sample_gains(
     missing equilibria. With several bonuses, the same simulation yields the gains with each.
     """
     kernel, alone, count, levels = kernels.economy_monitor, how.kind == "alone", crowd.agents, crowd.shape[2]
-    who = np.unique(np.linspace(0, count - 1, min(how.agents, count)).round().astype(int)) if alone else [-1]
+    sampled = (
+        np.unique(np.linspace(0, count - 1, min(how.agents, count)).round().astype(int)) if alone else [-1]
+    )
     # Algorithm 4 samples after the updates, when the agent no longer explores; Algorithm 3 during them
     length = how.t_monitor + (how.t_monitor - how.t_burn if alone else 0)
     sizes, tables = (
@@ -271,13 +280,13 @@ def sample_gains(
     if len(equilibria):
         targets = kernels.choices.cumulative(equilibria.reshape(len(equilibria), *crowd.shape, levels))
     even = np.tri(levels) / np.arange(1.0, levels + 1)[:, None]
-    found, rare = np.full((len(bonuses), len(SAMPLED), count), np.nan), []
-    for number, agent in enumerate(who):
-        own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
+    sums, rare = np.full((len(bonuses), len(SAMPLED), count), np.nan), []
+    for number, agent in enumerate(sampled):
+        stream = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
         members = slice(None) if agent < 0 else [agent]
         mixed = (1 - how.explore) * policies_of(crowd, rows)[owner[max(agent, 0)]] + how.explore * even
-        for into, bonus in zip(found, bonuses, strict=True):
-            copies = kernels.economy.copy_agents(agents, own)
+        for into, bonus in zip(sums, bonuses, strict=True):
+            copies = kernels.economy.copy_agents(agents, stream)
             rule = kernel.MonitorRule(
                 alpha=float(sizes.values[0]),
                 power=sizes.power,
@@ -299,4 +308,4 @@ def sample_gains(
                 means = estimates.target_sum / estimates.samples
                 into[1 : 1 + len(targets), members] = means[:, members]
         rare.append(float(np.mean(estimates.visits[members] < RARELY)))
-    return found.reshape(-1, count), float(np.mean(rare))
+    return sums.reshape(-1, count), float(np.mean(rare))

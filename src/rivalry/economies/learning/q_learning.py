@@ -218,7 +218,7 @@ class PopulationQLearning(EpochLearner):
         shape = (0, int(np.prod(world.shape)), world.shape[2])
         if not self.compare or world.refusal:
             return np.zeros(shape)
-        found = []
+        policies = []
         for exploration in (0.0, self.share) if self.share > 0 else (0.0,):
             policy, _, residual = equilibrium(world.game, self.final_beta, exploration)
             # not `>`: a residual of NaN counts as not found
@@ -229,8 +229,8 @@ class PopulationQLearning(EpochLearner):
                     stacklevel=2,
                 )
                 policy = np.full(shape[1:], np.nan)
-            found.append(policy)
-        return np.stack(found)
+            policies.append(policy)
+        return np.stack(policies)
 
     def _train(self, world: Crowd, session: Session, steps: int) -> None:
         agents = parts(kernels.economy.Agents, session)
@@ -248,7 +248,7 @@ class PopulationQLearning(EpochLearner):
             session["owner"],
             self.share,
             session["equilibria"],
-            [sequence_of(session, which) for which in streams],
+            [sequence_of(session, number) for number in streams],
             self.evaluation_warm_up,
             steps,
             self.bonuses,
@@ -259,16 +259,16 @@ class PopulationQLearning(EpochLearner):
     def _monitor(self, world: Crowd, session: Session) -> None:
         owner, rows, agents = session["owner"], session["policy"], parts(kernels.economy.Agents, session)
         # of two tables the mean: each is updated with probability one half
-        q, found = session["q"].mean(axis=0), self._snapshot(world, session, LOOK, self.monitor_steps)
-        measured = found.measured
+        q, snapshot = session["q"].mean(axis=0), self._snapshot(world, session, LOOK, self.monitor_steps)
+        measured = snapshot.measured
         values = {
             "efficiency": measured.efficiency,
             "reward_fairness": -measured.reward.std(),
             "access_fairness": -measured.wins.std(),
-            BARE: found.efficiency,
-            **_mean_and_largest(found.numbers, owner),
+            BARE: snapshot.efficiency,
+            **_mean_and_largest(snapshot.numbers, owner),
         }
-        of_agent = {name: array[owner] for name, array in found.numbers.items()}
+        of_agent = {name: array[owner] for name, array in snapshot.numbers.items()}
         sequence, steps = sequence_of(session, ESTIMATE), PAYOFF_STEPS
         # one sequence for all bonuses: estimates differ by the bonus, not by the states visited
         estimate = np.stack(
@@ -278,7 +278,7 @@ class PopulationQLearning(EpochLearner):
             ]
         )
         if session["last_rows"].size:
-            before, now = (monitors.policies_of(world, each) for each in (session["last_rows"], rows))
+            before, now = (monitors.policies_of(world, entries) for entries in (session["last_rows"], rows))
             weights = measured.distribution[monitors.kinds_of(world, owner)]
             changes = np.abs(estimate - session["last_estimate"])
             change = dict(zip(("payoff_change", PAID_CHANGE), changes, strict=False))
@@ -306,16 +306,16 @@ class PopulationQLearning(EpochLearner):
         return record | {"first_policy": ((*STATE, "bid"), session["first_policy"])} if record else record
 
     def _final_record(self, world: Crowd, session: Session) -> Record:
-        found = self._snapshot(world, session, END, self.evaluation, errors=True)
+        snapshot = self._snapshot(world, session, END, self.evaluation, errors=True)
         owner = session["owner"]
         policy, bids = _mean_policy(world, session["policy"], owner), np.arange(world.shape[2])
         record: Record = {}
         if world.refusal:
             warnings.warn(f"exploitability is not worked out: {world.refusal}", stacklevel=4)
         else:
-            record = crowds.measures_of(world, found.environment, found.measured)
-        record |= found.measured.record(world.economy.type_of) | crowds.views(world)
-        record[BARE] = ((), np.asarray(found.efficiency))
+            record = crowds.measures_of(world, snapshot.environment, snapshot.measured)
+        record |= snapshot.measured.record(world.economy.type_of) | crowds.views(world)
+        record[BARE] = ((), np.asarray(snapshot.efficiency))
         record["policy"] = ((*STATE, "bid"), policy)
         record["mean_bid"] = (STATE, policy @ bids)
         record["distance_rule"] = ((), np.asarray(self.distance))
@@ -325,13 +325,13 @@ class PopulationQLearning(EpochLearner):
             shaped = other.reshape(*world.shape, -1)
             record[name] = ((*STATE, "bid"), shaped)
             record[f"mean_bid_{name}"] = (STATE, shaped @ bids)
-        for name, array in found.numbers.items():
+        for name, array in snapshot.numbers.items():
             # types have the plain name of a gain
             record[f"agent_{name}" if "exploitability" in name else name] = (("agent",), array[owner])
-        numbers = _mean_and_largest(found.numbers, owner)
+        numbers = _mean_and_largest(snapshot.numbers, owner)
         record |= {name: ((), np.asarray(value)) for name, value in numbers.items()}
-        if found.numbers:
-            record |= _by_type(world, found, owner)
+        if snapshot.numbers:
+            record |= _by_type(world, snapshot, owner)
         if session["visits"].size:
             record["rarely_taught"] = ((), np.asarray(np.mean(session["visits"] < RARELY)))
         return record | self._last_gains(world, session)
@@ -365,18 +365,18 @@ def _mean_and_largest(numbers: Mapping[str, np.ndarray], owner: np.ndarray) -> d
 
 def _mean_policy(world: Crowd, rows: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """Return the mean policy of the agents of each type, ``[type private karma bid]``."""
-    own, kinds = monitors.policies_of(world, rows), monitors.kinds_of(world, owner)
+    policies, kinds = monitors.policies_of(world, rows), monitors.kinds_of(world, owner)
     levels = world.shape[2]
-    mean = crowds.mean_policy(own.reshape(len(rows), -1, levels), kinds, world.shape[0])
+    mean = crowds.mean_policy(policies.reshape(len(rows), -1, levels), kinds, world.shape[0])
     return mean.reshape(*world.shape, levels)
 
 
-def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
+def _by_type(world: Crowd, snapshot: Snapshot, owner: np.ndarray) -> Record:
     """Return mean payoffs and gains and the largest gain, an upper bound in the measured environment."""
     members = [world.economy.type_of == kind for kind in range(world.shape[0])]
     means = {
-        name: np.array([array[owner][each].mean() for each in members])
-        for name, array in found.numbers.items()
+        name: np.array([array[owner][member].mean() for member in members])
+        for name, array in snapshot.numbers.items()
     }
     reported: Record = {}
     for name, array in means.items():
@@ -385,12 +385,12 @@ def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
             # agents have the plain names of gaps and distances
             alone = plain if "exploitability" in name or "payoff" in name else f"type_{name}"
             reported[alone] = (("player",), array)
-    payoff, gains = means["agent_payoff"], found.gains
+    payoff, gains = means["agent_payoff"], snapshot.gains
     reported |= {"payoff": (("player",), payoff)}
-    reported |= crowds.stationary_efficiency(world, payoff, found.measured)
+    reported |= crowds.stationary_efficiency(world, payoff, snapshot.measured)
     assert gains is not None  # since there are numbers
     widest = crowds.widest_of(gains.gain, monitors.kinds_of(world, owner))
-    bound = np.array([gains.bound[owner][each].max() for each in members])
+    bound = np.array([gains.bound[owner][member].max() for member in members])
     largest = gains._replace(
         payoff=payoff,
         gain=gains.gain[widest],
@@ -398,7 +398,7 @@ def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
         method=f"{gains.method}, the largest gain of an agent",
         error=None if gains.error is None else gains.error[widest],
     )
-    proof = crowds.gain_certificate(world, found.environment, found.measured, largest)
+    proof = crowds.gain_certificate(world, snapshot.environment, snapshot.measured, largest)
     return reported | proof.record()
 
 

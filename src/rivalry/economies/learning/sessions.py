@@ -24,9 +24,9 @@ def parts(kind: Any, session: Session, prefix: str = "") -> Any:
     return kind(*(session[prefix + name] for name in kind._fields))
 
 
-def sequence_of(session: Session, which: int) -> np.random.SeedSequence:
+def sequence_of(session: Session, number: int) -> np.random.SeedSequence:
     """Return a random stream for copies of the current agents, separate from the run's own."""
-    return np.random.SeedSequence(session["words"].tolist(), spawn_key=(int(session["clock"][0]), which))
+    return np.random.SeedSequence(session["words"].tolist(), spawn_key=(int(session["clock"][0]), number))
 
 
 def check_balance(status: np.ndarray) -> None:

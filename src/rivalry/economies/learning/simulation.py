@@ -116,17 +116,17 @@ class Simulation(FixedPolicies):
         rows = kernels.choices.uniform_rows(types, private, levels - 1)
         if self.bids:
             rows = kernels.choices.cumulative(session["policy_of_all"].reshape(-1, private, levels, levels))
-        taken, ends = 0, self.warm_up + batch_ends(self.evaluation)
+        simulated, ends = 0, self.warm_up + batch_ends(self.evaluation)
         for number, until in enumerate((self.warm_up, *ends), start=-1):
-            part = min(steps - taken, int(until) - int(agents.clock[0]))
+            part = min(steps - simulated, int(until) - int(agents.clock[0]))
             if part > 0:
                 tallied = kernel.no_tallies() if number < 0 else sums
                 kernel.play(economy, agents, rows, economy.type_of, tallied, part)
-                taken += part
+                simulated += part
                 if number >= 0 and agents.clock[0] == until:
                     session["batches"][number] = crowds.batch_sums(sums)
         check_balance(agents.status)
-        return taken
+        return simulated
 
     def read(self, world: Crowd, session: Session) -> Record:
         """Return the record of the steps so far."""
@@ -138,8 +138,8 @@ class Simulation(FixedPolicies):
             return record
         shape = (*world.shape, world.shape[2])
         policy = session["policy_of_all"].reshape(shape) if self.bids else np.zeros(shape)
-        found = crowds.mean_tallies(world, sums, session["batches"], policy, steps)
-        record |= found.record(kinds)
+        measured = crowds.mean_tallies(world, sums, session["batches"], policy, steps)
+        record |= measured.record(kinds)
         if not self.bids:
             return record
         record["bid_distribution"] = (("bid",), sums.bids / sums.bids.sum())
@@ -150,7 +150,7 @@ class Simulation(FixedPolicies):
             record["concept_residual"] = ((), np.asarray(float(session["policy_residual"])))
         record |= crowds.views(world)
         agents = parts(kernels.economy.Agents, session)
-        return (_gains(world, found, agents, steps) if not world.refusal else {}) | record
+        return (_gains(world, measured, agents, steps) if not world.refusal else {}) | record
 
     def _refuse_unknown(self, world: Crowd) -> None:
         if world.refusal:
@@ -161,34 +161,34 @@ class Simulation(FixedPolicies):
 
         A policy without signals is repeated for every signal; of other policies the residual is infinite.
         """
-        game, given = world.game, self.plays
-        if isinstance(given, str) and given == "equilibrium":
+        game, source = world.game, self.plays
+        if isinstance(source, str) and source == "equilibrium":
             self._refuse_unknown(world)
             policy, _, residual = equilibrium(game, self.beta, self.exploration)
             if not residual <= ENOUGH:
-                what = f"the equilibrium at beta = {self.beta:g} was not found (residual {residual:.1e})"
-                raise ValueError(f"plays: {what}; give another beta, or a policy")
+                reason = f"the equilibrium at beta = {self.beta:g} was not found (residual {residual:.1e})"
+                raise ValueError(f"plays: {reason}; give another beta, or a policy")
             return policy, residual
         return self._fixed_policy(world), np.inf
 
     def _fixed_policy(self, world: Crowd) -> np.ndarray:
         """Return a policy that is not computed, ``[state bid]``."""
-        game, given = world.game, self.plays
-        if isinstance(given, str) and given in self.policies:
-            return _repeat_for_signals(world, np.asarray(named_start(game, given)))
-        if isinstance(given, str):
-            path = Path(given)
-            given = (
-                read_table(given) if path.suffix == ".npy" else json.loads(path.read_text(encoding="utf-8"))
+        game, source = world.game, self.plays
+        if isinstance(source, str) and source in self.policies:
+            return _repeat_for_signals(world, np.asarray(named_start(game, source)))
+        if isinstance(source, str):
+            path = Path(source)
+            source = (
+                read_table(source) if path.suffix == ".npy" else json.loads(path.read_text(encoding="utf-8"))
             )
-        numbers = _pad_rows(given, world.shape[2])
+        numbers = _pad_rows(source, world.shape[2])
         if world.signals == 1 or numbers.size != np.prod(world.shape) * world.shape[2]:
             return _repeat_for_signals(world, np.asarray(game.space.check(numbers, "policy")))
         types, _, levels = world.shape
         shaped = numbers.reshape(types, -1, world.signals, levels, levels)
         parts = [game.space.check(shaped[:, :, seen], "policy") for seen in range(world.signals)]
-        whole = np.stack([np.asarray(part).reshape(types, -1, levels, levels) for part in parts], axis=2)
-        return whole.reshape(-1, levels)
+        stacked = np.stack([np.asarray(part).reshape(types, -1, levels, levels) for part in parts], axis=2)
+        return stacked.reshape(-1, levels)
 
 
 def _repeat_for_signals(world: Crowd, policy: np.ndarray) -> np.ndarray:
@@ -201,16 +201,19 @@ def _repeat_for_signals(world: Crowd, policy: np.ndarray) -> np.ndarray:
 def _gains(world: Crowd, found: Measured, agents: kernels.economy.Agents, steps: int) -> Record:
     """Return payoffs of the policy and unilateral gains."""
     env, (types, _, levels) = crowds.environment_of(world, found), world.shape
-    own = found.policy.reshape(types, -1, levels)
+    policy = found.policy.reshape(types, -1, levels)
     if has_few_agents(world):
-        rows, no_targets = kernels.choices.cumulative(found.policy), np.zeros((0, own[..., 0].size, levels))
+        rows, no_targets = (
+            kernels.choices.cumulative(found.policy),
+            np.zeros((0, policy[..., 0].size, levels)),
+        )
         # the agents' own stream as seed: trials depend on the run, and `read` draws nothing from it
         sequence, owner = np.random.SeedSequence(agents.stream.tolist()), world.economy.type_of
         (gains,) = evaluate_few_agents(
-            world, env, agents, rows, own, owner, np.arange(types), no_targets, sequence, steps
+            world, env, agents, rows, policy, owner, np.arange(types), no_targets, sequence, steps
         )
     else:
-        pi = put(own.reshape(-1, levels))
+        pi = put(policy.reshape(-1, levels))
 
         def pooled(found: Measured) -> tuple[np.ndarray, np.ndarray]:
             """Return payoffs and gains ``[type]``."""

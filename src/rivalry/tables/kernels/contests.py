@@ -207,9 +207,9 @@ def leaves(contest, sizes, actions, player, tie, out):  # type: ignore[no-untype
 
 @njit(cache=True, nogil=True)
 def equilibria(contest, sizes, before, tie, rows):  # type: ignore[no-untyped-def]
-    """Write joint actions where no player gains more than ``tie`` to ``found [row player]``.
+    """Write joint actions where no player gains more than ``tie`` to ``rows [row player]``.
 
-    Returns their number, which may exceed the rows of ``found``.
+    Returns their number, which may exceed the rows of ``rows``.
     """
     actions, out = np.zeros(sizes.shape[0], dtype=np.int64), np.zeros(sizes.shape[0])
     count = 0

@@ -128,8 +128,8 @@ def decisions(tables, states, policy, player, pays, leads, probability, actions)
     """Write the decision problem of ``player``, the others following ``policy [player state]``.
 
     ``pays [state action]`` are payoffs of this round, ``leads`` and ``probability [state action branch]`` the
-    transitions, ``own [state]`` the player's own actions. Where the player does not move, action 0 stands for
-    the round's result and no other action is written.
+    transitions, ``actions [state]`` the player's own actions. Where the player does not move, action 0 stands
+    for the round's result and no other action is written.
     """
     acts, forced = nobody(tables.sizes.shape[0])
     for state in range(states.size):
@@ -243,9 +243,9 @@ def improve(pays, leads, probability, choices, gamma, value, tie, chosen, best):
 def best_response(pays, leads, probability, choices, gamma, tie, chosen, value, policy_value, once):  # type: ignore[no-untyped-def]
     """Improve ``chosen [state]`` in place by policy iteration (Howard 1960).
 
-    ``own [state]`` is the value of the initial policy, ``once`` that of its best one-round deviation,
-    ``value`` that of the best response. Each improvement must raise the sum of values, so rounding cannot
-    cause an infinite loop.
+    ``policy_value [state]`` is the value of the initial policy, ``once`` that of its best one-round
+    deviation, ``value`` that of the best response. Each improvement must raise the sum of values, so rounding
+    cannot cause an infinite loop.
     """
     value[:] = 0.0
     evaluate(pays, leads, probability, chosen, gamma, value)

@@ -59,7 +59,7 @@ class Climbing(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def match(payoff, sizes, rule, inertia, sample_steps, learners, steps):  # type: ignore[no-untyped-def]
-    """Play ``steps`` periods of a game ``payoff [player joint]``; ``own``, a `Matching`, is changed in place.
+    """Play ``steps`` periods of ``payoff [player joint]``; ``learners``, a `Matching`, change in place.
 
     ``inertia [player]`` divides conditional regrets. Curves are sampled after ``sample_steps [sample]``
     periods.
@@ -88,7 +88,7 @@ def match(payoff, sizes, rule, inertia, sample_steps, learners, steps):  # type:
 
 @njit(cache=True, nogil=True)
 def climb(payoff, sizes, rate, batch, sample_steps, learners, steps):  # type: ignore[no-untyped-def]
-    """Make ``steps`` updates in a game ``payoff [player joint]``; ``own``, a `Climbing`, is changed in place.
+    """Make ``steps`` updates in ``payoff [player joint]``; ``learners``, a `Climbing`, change in place.
 
     An update, of size ``rate [player]``, is the mean over ``batch`` joint actions. The baseline is the
     mean of the player's payoffs so far. Curves are sampled after ``sample_steps [sample]``

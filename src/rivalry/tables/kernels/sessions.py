@@ -169,7 +169,7 @@ def _choose(row, plays, start, size, level, choice, greedy, number, weights):  #
 def upper_bounds(row, plays, start, size, bonus, bounds):  # type: ignore[no-untyped-def]
     """Write ``Q + bonus sqrt(ln N / n)`` of every action to ``bounds``; infinite where it was never chosen.
 
-    ``n`` are the ``plays`` of an action in this state, whose first entry is ``here``, and ``N`` is their sum
+    ``n`` are the ``plays`` of an action in this state, whose first entry is ``start``, and ``N`` is their sum
     (UCB1; Auer, Cesa-Bianchi and Fischer 2002, fig. 1).
     """
     total = 0
