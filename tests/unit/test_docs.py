@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from rivalry.core.results import CLAIMS
 from rivalry.lab.study import parameters
 from rivalry.methods import METHODS
 from rivalry.schema.registry import load
-from tests.unit.test_house import differences
+from tests.unit.test_house import LAYERS, differences
 
 DOCS = Path(__file__).parents[2] / "docs"
 STUDIES = Path(rv.__file__).parent / "studies"
@@ -268,6 +268,21 @@ def test_the_gallery_is_drawn_by_the_lines_on_its_page(
         # the mean grey level: equal pictures differ by nothing, other fonts by a few levels
         same = np.abs(pixels[0] - pixels[1]).mean() < 10
         assert same, f"docs/howto/gallery/{kind}.png: stale: run python docs/gallery.py {kind}"
+
+
+# -- the picture of the package ------------------------------------------------------------------------
+
+
+def test_the_picture_of_the_package_shows_its_layers(helper: Any) -> None:
+    layers = helper("layers")
+    drawn = layers.PICTURE.read_text(encoding="utf-8")
+    rows = defaultdict(list)
+    for top, name in re.findall(r'y="(\d+)" text-anchor="middle"[^>]*>([\w.]+)<', drawn):
+        rows[int(top)].append(name)
+    expected = [layer - {"__main__"} for layer in LAYERS if layer != {"__main__"}]
+    place = "docs/notes/layers.svg: stale: run python docs/layers.py"
+    assert [set(rows[top]) for top in sorted(rows, reverse=True)] == expected, place
+    assert drawn == layers.picture(), place
 
 
 # -- built pages ---------------------------------------------------------------------------------------

@@ -203,14 +203,6 @@ def test_captions_depend_on_the_options() -> None:
     assert rv.plots.PLOTS["basins"].caption_of({"at": {}}) == rv.plots.PLOTS["basins"].title
 
 
-def test_the_figures_page_lists_every_kind() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "howto" / "figures.md").read_text(encoding="utf-8")
-    words = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
-    table = "docs/howto/figures.md, table of kinds: "
-    lines = differences(rv.plots.PLOTS, words, table + "add a row of `{}`", table + "remove `{}`, no plot")
-    assert not lines, "\n".join(lines)
-
-
 # -- selecting a point ---------------------------------------------------------------------------------
 
 
