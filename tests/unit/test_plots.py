@@ -6,7 +6,6 @@ import inspect
 import json
 from collections.abc import Iterator
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -23,7 +22,6 @@ from rivalry.core.results import NO_CERTIFICATE, Record, collect, dataset
 from rivalry.plots.select import NoSuchPoint, band, in_step, point, position
 from rivalry.plots.style import PALETTE, SIZE, colours, panel_data, picture
 from tests.unit.stored_run import POINTS, THRESHOLD, ascent, payoffs, shares, study
-from tests.unit.test_house import differences
 
 REACHES = [0.17, 0.2, 0.25]
 
