@@ -168,10 +168,10 @@ def read_agg(path: str | os.PathLike[str]) -> Matrix:
     types = [file.whole("the number of types of a player", 1, JOINT) for _ in range(players * bayesian)]
     types = types or [1] * players
     chances = [_distribution(file, count) if bayesian else [Fraction(1)] for count in types]
-    own = _action_sets(file, types, actions)
-    sizes = [prod(map(len, sets)) for sets in own]
+    action_sets = _action_sets(file, types, actions)
+    sizes = [prod(map(len, sets)) for sets in action_sets]
     file.refuse_size(sizes, 0)
-    joint = [[own[p][t] for p, t in enumerate(kinds)] for kinds in product(*map(range, types))]
+    joint = [[action_sets[p][t] for p, t in enumerate(kinds)] for kinds in product(*map(range, types))]
     if (count := sum(prod(map(len, sets)) for sets in joint)) > JOINT:
         file.fail(f"{count} joint actions of all types; must be at most {JOINT}", 0)
     graph = _graph(file, actions, functions)
@@ -188,36 +188,37 @@ def read_agg(path: str | os.PathLike[str]) -> Matrix:
                 possible[node].add(configuration)
     pays = [_payoffs(file, node, sorted(possible[node])) for node in range(actions)]
     file.end(f"payoffs of {actions} action nodes")
-    table = np.full((players, *map(len, [_plans(sets) for sets in own])), Fraction(0), dtype=object)
+    table = np.full((players, *map(len, [_plans(sets) for sets in action_sets])), Fraction(0), dtype=object)
     for kinds, sets, rows in zip(product(*map(range, types)), joint, configurations, strict=True):
         chance = prod((chances[p][t] for p, t in enumerate(kinds)), start=Fraction(1))
         shape = tuple(map(len, sets))
-        place = np.ix_(*([plan[t] for plan in _plans(own[p])] for p, t in enumerate(kinds)))
+        place = np.ix_(*([plan[t] for plan in _plans(action_sets[p])] for p, t in enumerate(kinds)))
         for player in range(players):
-            found = np.empty(len(rows), dtype=object)
+            cells = np.empty(len(rows), dtype=object)
             for k, (chosen, row) in enumerate(zip(product(*sets), rows, strict=True)):
                 node = chosen[player]
                 if row[player] not in pays[node]:
                     file.fail(f"no payoff of action node {node} with the counts {list(row[player])}", 0)
-                found[k] = chance * pays[node][row[player]]
-            table[player] += found.reshape(shape)[place]
+                cells[k] = chance * pays[node][row[player]]
+            table[player] += cells.reshape(shape)[place]
     names = tuple(
-        tuple("/".join(str(sets[t][a]) for t, a in enumerate(plan)) for plan in _plans(sets)) for sets in own
+        tuple("/".join(str(sets[t][a]) for t, a in enumerate(plan)) for plan in _plans(sets))
+        for sets in action_sets
     )
     return Matrix(table.astype(float), names)
 
 
 def _plans(sets: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
     """Return the plans of a player: the place of an action per type."""
-    return list(product(*(range(len(own)) for own in sets)))
+    return list(product(*(range(len(actions)) for actions in sets)))
 
 
 def _distribution(file: Scanner, count: int) -> list[Fraction]:
     at = file.at
-    found = [file.number("the probability of a type") for _ in range(count)]
-    if min(found) < 0 or sum(found) != 1:
-        file.fail(f"probabilities of types sum to {float(sum(found)):.10g}; must be 1 exactly", at)
-    return found
+    chances = [file.number("the probability of a type") for _ in range(count)]
+    if min(chances) < 0 or sum(chances) != 1:
+        file.fail(f"probabilities of types sum to {float(sum(chances)):.10g}; must be 1 exactly", at)
+    return chances
 
 
 def _action_sets(file: Scanner, types: Sequence[int], actions: int) -> list[list[list[int]]]:
@@ -269,12 +270,12 @@ def _payoffs(
     """Read the payoffs of an action node by the counts near it."""
     kind = file.whole(f"the type of the payoffs of action node {node}", 0, 1)
     if kind == 0:
-        what = f"a payoff of action node {node}, of which {len(possible)} counts are possible"
-        return {counts: file.number(what) for counts in possible}
-    found = {}
+        item = f"a payoff of action node {node}, of which {len(possible)} counts are possible"
+        return {counts: file.number(item) for counts in possible}
+    payoffs = {}
     length = len(possible[0]) if possible else None
     for _ in range(file.whole("the number of payoffs", 0)):
         file.word("{")
         counts = tuple(int(n) for n in file.numbers(length, "counts, one per neighbour"))
-        found[counts] = file.number(f"a payoff of action node {node}")
-    return found
+        payoffs[counts] = file.number(f"a payoff of action node {node}")
+    return payoffs

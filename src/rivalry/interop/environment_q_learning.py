@@ -101,8 +101,8 @@ class _Agent:
 
     def _choose(self, state: int, legal: np.ndarray | None, rng: np.random.Generator) -> int:
         if isinstance(self.policy, np.ndarray):
-            own = self.policy[state]
-            return int(own) if own.ndim == 0 else int(rng.choice(len(own), p=own))
+            entry = self.policy[state]
+            return int(entry) if entry.ndim == 0 else int(rng.choice(len(entry), p=entry))
         row = self.values[state] if legal is None else self.values[state, legal]
         if not len(row):
             raise ValueError(f"action_mask of {self.world.agents[self.player]}: no action is legal")
@@ -196,9 +196,9 @@ class EnvironmentQLearning(BaseLearner):
     def world(self, game: object) -> EnvironmentGame:
         """Return the environment."""
         if not isinstance(game, EnvironmentGame):
-            what = type(game).__name__
+            kind = type(game).__name__
             raise ValueError(
-                f"game: {what} must be an environment, by from_pettingzoo or from_gymnasium of rv.interop"
+                f"game: {kind} must be an environment, by from_pettingzoo or from_gymnasium of rv.interop"
             )
         return game
 
@@ -251,7 +251,7 @@ class EnvironmentQLearning(BaseLearner):
         return last - clock
 
     def _episode(self, world: EnvironmentGame, number: int) -> Episode:
-        """Return what the episode is for: learning, its evaluation, then both for every player's response."""
+        """Return the purpose of an episode: learning, evaluation, then both for every player's response."""
         if number < self._learning(world):
             return Episode(LEARN, -1, number)
         number -= self._learning(world)
@@ -273,8 +273,8 @@ class EnvironmentQLearning(BaseLearner):
         """Play one episode, and write what it teaches or what it returned into the session."""
         phase, responder, number = episode
         # evaluations with and without a response share their seeds: differences have little noise
-        own = (phase, number) if phase != RESPOND else (phase, number, responder)
-        sequence = np.random.SeedSequence(session["seed"].tolist(), spawn_key=own)
+        key = (phase, number) if phase != RESPOND else (phase, number, responder)
+        sequence = np.random.SeedSequence(session["seed"].tolist(), spawn_key=key)
         seed, rng = int(sequence.generate_state(1)[0] >> 1), np.random.default_rng(sequence)
         epsilon = rates.exploration.scale * np.exp(-rates.exploration.beta * number)
         agents = [
@@ -304,30 +304,30 @@ class EnvironmentQLearning(BaseLearner):
         clock, values = int(session["clock"][0]), session["values"]
         policies = _policies(world, self.fixed)
         policy = np.stack(
-            [_greedy(world, player, values[player], own) for player, own in enumerate(policies)]
+            [_greedy(world, player, values[player], table) for player, table in enumerate(policies)]
         )
         visits = session["updates"].sum(axis=2)
-        whole = np.arange(values.shape[1]) < np.array([s.size for s in world.states])[:, None]
-        found: Record = {
+        is_state = np.arange(values.shape[1]) < np.array([s.size for s in world.states])[:, None]
+        record: Record = {
             "policy": (("player", "state"), policy),
-            "visits": (("player", "state"), np.where(whole, visits, 0)),
+            "visits": (("player", "state"), np.where(is_state, visits, 0)),
             "status": ((), np.asarray("completed" if clock >= self.length(world) else "iteration limit")),
             **self._curve(session, min(clock, self._learning(world))),
         }
         if values.size <= STORED:
-            found["action_values"] = (("player", "state", "action"), values.copy())
+            record["action_values"] = (("player", "state", "action"), values.copy())
         if world.transitions is not None and self._rates(world).gamma[0] < 1 and np.all(policy[0] >= 0):
-            found |= self._exact(world, policy[0], float(self._rates(world).gamma[0]))
+            record |= self._exact(world, policy[0], float(self._rates(world).gamma[0]))
         if clock < self._learning(world) + self.evaluation:
-            return found
+            return record
         returns, player = session["returns"], ("player",)
-        found["truncated_share"] = ((), np.asarray(session["truncated"].mean()))
-        found["mean_return"] = (player, returns.mean(axis=0))
-        found["mean_return_band"] = (player, half_width(returns))
-        found.setdefault("payoff", (player, returns.mean(axis=0)))
+        record["truncated_share"] = ((), np.asarray(session["truncated"].mean()))
+        record["mean_return"] = (player, returns.mean(axis=0))
+        record["mean_return_band"] = (player, half_width(returns))
+        record.setdefault("payoff", (player, returns.mean(axis=0)))
         if self.responses and clock >= self.length(world):
-            found = self._gains(session) | found  # an exact certificate comes before an estimate
-        return found
+            record = self._gains(session) | record  # an exact certificate comes before an estimate
+        return record
 
     def _curve(self, session: Session, done: int) -> Record:
         """Return mean returns of whole samples of the episodes of learning."""
@@ -358,17 +358,17 @@ class EnvironmentQLearning(BaseLearner):
     def _exact(self, world: EnvironmentGame, policy: np.ndarray, gamma: float) -> Record:
         """Return the exact value of a policy, and the certificate by policy iteration."""
         problem: Any = world.transitions
-        own = float(problem.initial @ problem.values(policy, gamma))
+        payoff_here = float(problem.initial @ problem.values(policy, gamma))
         best, error = problem.optimum(gamma)
         worst, _ = problem._replace(reward=-problem.reward).optimum(gamma)
         value = float(problem.initial @ best)
-        regret = np.array([max(value - own, 0.0)])
+        regret = np.array([max(value - payoff_here, 0.0)])
         stake = np.array([value + float(problem.initial @ worst)])
-        size = float(np.abs(best).max(initial=abs(own)))
+        size = float(np.abs(best).max(initial=abs(payoff_here)))
         allowed = TOLERANCE * stake + ROUNDING * size / (1 - gamma)
         how = "policy iteration on all transitions"
         proof = Certificate(regret, regret + error, "exact", how, allowed, stake, "floating point")
-        return {"payoff": (("player",), np.array([own])), **proof.record()}
+        return {"payoff": (("player",), np.array([payoff_here])), **proof.record()}
 
     def _rates(self, world: EnvironmentGame) -> _Rates:
         players, size = len(world.agents), step_size_of(self.step_size)
@@ -382,16 +382,16 @@ class EnvironmentQLearning(BaseLearner):
 
 def _policies(world: EnvironmentGame, fixed: Mapping[str, Any] | None) -> list[Policy | None]:
     """Return the fixed policy of every agent, None for agents that learn. Raises `ValueError`."""
-    found: list[Policy | None] = [None] * len(world.agents)
-    for name, given in (fixed or {}).items():
+    policies: list[Policy | None] = [None] * len(world.agents)
+    for name, fixed_policy in (fixed or {}).items():
         if name not in world.agents:
             raise ValueError(f"fixed: {name!r} is no agent; must be one of {', '.join(world.agents)}")
         player = world.agents.index(name)
         states, actions = world.states[player].size, world.actions[player].size
-        if callable(given):
-            found[player] = given
+        if callable(fixed_policy):
+            policies[player] = fixed_policy
             continue
-        policy = np.asarray(given)[:states]
+        policy = np.asarray(fixed_policy)[:states]
         numbers = (
             policy.ndim == 1 and policy.dtype.kind in "iu" and np.all((policy >= 0) & (policy < actions))
         )
@@ -400,16 +400,16 @@ def _policies(world: EnvironmentGame, fixed: Mapping[str, Any] | None) -> list[P
         if len(policy) != states or not (numbers or shares):
             rule = f"[state] actions in 0..{actions - 1} or [state action] probabilities, for {states} states"
             raise ValueError(f"fixed.{name}: must be {rule}, or a function of the observation")
-        found[player] = policy
-    return found
+        policies[player] = policy
+    return policies
 
 
 def _greedy(world: EnvironmentGame, player: int, values: np.ndarray, fixed: Policy | None) -> np.ndarray:
     """Return the action in every state, ``[state]``, -1 beyond the agent's states and for functions."""
-    found = np.full(len(values), -1)
+    choices = np.full(len(values), -1)
     states, actions = world.states[player].size, world.actions[player].size
     if fixed is None:
-        found[:states] = values[:states, :actions].argmax(axis=1)
+        choices[:states] = values[:states, :actions].argmax(axis=1)
     elif isinstance(fixed, np.ndarray):
-        found[:states] = fixed if fixed.ndim == 1 else -1
-    return found
+        choices[:states] = fixed if fixed.ndim == 1 else -1
+    return choices

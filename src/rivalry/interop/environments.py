@@ -90,8 +90,8 @@ class EnvironmentGame(Tree):
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         sizes = [f"{s.size} × {a.size}" for s, a in zip(self.states, self.actions, strict=True)]
         words = sizes[0] if len(set(sizes)) == 1 else ", ".join(sizes)
-        who = count_text(len(self.agents), "agent")
-        return f"Environment {self.name} of {who}, states × actions {words}", {}
+        agents = count_text(len(self.agents), "agent")
+        return f"Environment {self.name} of {agents}, states × actions {words}", {}
 
     def read(self, player: int, observation: Any) -> tuple[int, np.ndarray | None]:
         """Return the number of an observation, and the numbers of the legal actions; None for all."""
@@ -137,7 +137,7 @@ class EnvironmentGame(Tree):
             cut = bool(short) or step == limit
             action = turn(number[name], view, float(reward), bool(over), cut and not over)
             if step >= limit:
-                for other in [one for one in env.agents if one != name]:
+                for other in [agent for agent in env.agents if agent != name]:
                     ended, paid = bool(env.terminations[other]), float(env._cumulative_rewards[other])
                     turn(number[other], env.observe(other), paid, ended, not ended)
                 return
@@ -242,10 +242,10 @@ class _OneAgent:
         return {"agent": view}, {"agent": info}
 
     def step(self, actions: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-        found = self.env.step(actions["agent"])
-        if found[2] or found[3]:
+        result = self.env.step(actions["agent"])
+        if result[2] or result[3]:
             self.agents = []
-        return tuple({"agent": part} for part in found)
+        return tuple({"agent": part} for part in result)
 
 
 def _game_of(
@@ -254,13 +254,13 @@ def _game_of(
     from gymnasium.spaces import Dict
 
     states, actions, masked = [], [], []
-    for agent, (seen, own) in zip(agents, spaces, strict=True):
+    for agent, (seen, spaces_of_agent) in zip(agents, spaces, strict=True):
         rest = seen
         masked.append(isinstance(seen, Dict) and MASK in seen.spaces)
         if masked[-1]:
             rest = Dict({key: part for key, part in seen.spaces.items() if key != MASK})
         states.append(_numbering(rest, f"observations of {agent}"))
-        actions.append(_numbering(own, f"actions of {agent}"))
+        actions.append(_numbering(spaces_of_agent, f"actions of {agent}"))
         if masked[-1] and prod(seen.spaces[MASK].shape or ()) != actions[-1].size:
             raise ValueError(f"{MASK} of {agent}: must have {actions[-1].size} entries, one per action")
     # tables of all agents have the size of the largest
@@ -272,20 +272,20 @@ def _game_of(
 
 
 def _trace(game: EnvironmentGame) -> list[tuple[Any, ...]]:
-    """Return all that agents observe in one episode of random actions."""
-    rng, found = np.random.default_rng(0), []
+    """Return the observations of all agents in one episode of random actions."""
+    rng, observations = np.random.default_rng(0), []
 
     def turn(player: int, observation: object, reward: float, terminated: bool, truncated: bool) -> Any:
         state, legal = (-1, None) if terminated else game.read(player, observation)
-        found.append((player, state, reward, terminated, truncated))
+        observations.append((player, state, reward, terminated, truncated))
         actions = game.actions[player]
         return actions.decode(int(rng.integers(actions.size) if legal is None else rng.choice(legal)))
 
     game.play(0, PROBE, turn)
-    return found
+    return observations
 
 
-def _numbering(space: object, what: str) -> Numbering:
+def _numbering(space: object, item: str) -> Numbering:
     """Return the numbers of the elements of a finite space. Raises `ValueError` for others."""
     from gymnasium import spaces
 
@@ -297,11 +297,11 @@ def _numbering(space: object, what: str) -> Numbering:
     if isinstance(space, spaces.MultiBinary):
         return _array_numbering(space, np.full(prod(space.shape), 2), np.zeros(prod(space.shape), dtype=int))
     if isinstance(space, spaces.Tuple):
-        return _product(dict(enumerate(space.spaces)), what, lambda parts: tuple(parts.values()))
+        return _product(dict(enumerate(space.spaces)), item, lambda parts: tuple(parts.values()))
     if isinstance(space, spaces.Dict):
-        return _product(dict(space.spaces), what, dict)
+        return _product(dict(space.spaces), item, dict)
     raise ValueError(
-        f"{what}: {type(space).__name__} is not finite; must be Discrete, MultiDiscrete, MultiBinary, or a "
+        f"{item}: {type(space).__name__} is not finite; must be Discrete, MultiDiscrete, MultiBinary, or a "
         "Tuple or Dict of these; a wrapper of the environment can make it so"
     )
 
@@ -316,15 +316,15 @@ def _array_numbering(space: Any, counts: np.ndarray, start: np.ndarray) -> Numbe
 
     def decode(k: int) -> np.ndarray:
         digits = np.array([k // int(unit) % int(size) for unit, size in zip(base, counts, strict=True)])
-        found: np.ndarray = (digits + start).astype(space.dtype).reshape(space.shape)
-        return found
+        point: np.ndarray = (digits + start).astype(space.dtype).reshape(space.shape)
+        return point
 
     return Numbering(prod(counts.tolist()), encode, decode)
 
 
-def _product(parts: dict[Any, Any], what: str, build: Callable[[dict[Any, Any]], Any]) -> Numbering:
+def _product(parts: dict[Any, Any], item: str, build: Callable[[dict[Any, Any]], Any]) -> Numbering:
     """Return the numbers of the elements of a product of spaces."""
-    known = {key: _numbering(part, what) for key, part in parts.items()}
+    known = {key: _numbering(part, item) for key, part in parts.items()}
 
     def encode(x: Any) -> int:
         number = 0
@@ -333,23 +333,23 @@ def _product(parts: dict[Any, Any], what: str, build: Callable[[dict[Any, Any]],
         return number
 
     def decode(k: int) -> Any:
-        found = {}
+        numberings = {}
         for key, part in reversed(known.items()):
             k, digit = divmod(k, part.size)
-            found[key] = part.decode(digit)
-        return build({key: found[key] for key in known})
+            numberings[key] = part.decode(digit)
+        return build({key: numberings[key] for key in known})
 
     return Numbering(prod(part.size for part in known.values()), encode, decode)
 
 
-def _transitions(given: Any, initial: object, states: int, actions: int) -> Transitions:
+def _transitions(table: Any, initial: object, states: int, actions: int) -> Transitions:
     """Return transitions as arrays. Raises `ValueError` unless all are probabilities of known states."""
     if states * states * actions > MOST_ENTRIES:
         raise ValueError(f"transitions: {states} states are too many for exact values")
     reward, ahead = np.zeros((states, actions)), np.zeros((states, actions, states))
     for state, action in np.ndindex(states, actions):
         try:
-            rows = [tuple(map(float, row)) for row in given[state][action]]
+            rows = [tuple(map(float, row)) for row in table[state][action]]
         except (KeyError, IndexError, TypeError, ValueError):
             rows = []
         total = sum(row[0] for row in rows if len(row) == 4)

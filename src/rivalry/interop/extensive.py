@@ -79,11 +79,11 @@ def read_efg(path: str | os.PathLike[str]) -> Matrix:
     tree = _tree(file)
     plans = []
     for player, sets in enumerate(tree.sets):
-        found = _reduced_strategies(sets, tree.entries[player])
-        if found is None:
+        strategies = _reduced_strategies(sets, tree.entries[player])
+        if strategies is None:
             file.fail(f"player {player + 1} has more than {STRATEGIES} strategies in reduced normal form", 0)
-        plans.append(found)
-    sizes = [len(own) for own in plans]
+        plans.append(strategies)
+    sizes = [len(player_plans) for player_plans in plans]
     file.refuse_size(sizes, 0)
     try:
         table = _expected_payoffs(tree, plans)
@@ -150,20 +150,20 @@ def _tree(file: Scanner) -> ExtensiveForm:
             file.expected("a node, c, p or t: the tree is not complete")
         kind, after = file.word("c", "p", "t"), len(form.nodes)
         file.text("the name of a node")
-        here = TreeNode(node.parent, END)
+        tree_node = TreeNode(node.parent, END)
         if kind == "c":
             _, info = _information_set(file, chance, "chance", True)
-            here = here._replace(owner=CHANCE, probabilities=info.probabilities)
+            tree_node = tree_node._replace(owner=CHANCE, probabilities=info.probabilities)
             moves = [node._replace(reach=node.reach * p, parent=after) for p in info.probabilities]
             todo.extend(reversed(moves))
         elif kind == "p":
             player = file.whole("the player", 1, len(names)) - 1
             number, _ = _information_set(file, form.sets[player], f"player {player + 1}", False)
-            here = here._replace(owner=player, information=number)
+            tree_node = tree_node._replace(owner=player, information=number)
             longer = form.decide(node.histories, player, number)
             todo.extend(reversed([node._replace(histories=ways, parent=after) for ways in longer]))
         paid = _outcome(file, outcomes, len(names))
-        form.nodes.append(here._replace(paid=paid))
+        form.nodes.append(tree_node._replace(paid=paid))
         if any(paid):
             form.pay(node.histories, node.reach, paid)
     file.end("the tree is complete")
@@ -176,18 +176,18 @@ def _information_set(
     """Read the number of an information set, and its name and actions where they are given."""
     at = file.at
     number = file.whole("the number of an information set", 1)
-    what = f"information set {number} of {owner}"
+    item = f"information set {number} of {owner}"
     if file.is_text:
         file.text("the name of an information set")
     if file.token != "{":
         if number not in known:
-            file.fail(f"{what} has no actions yet; must be defined where it first occurs", at)
+            file.fail(f"{item} has no actions yet; must be defined where it first occurs", at)
         return number, known[number]
-    here = file.at
-    found = _chance_moves(file) if chance else InformationSet(tuple(file.texts("an action")))
-    if known.setdefault(number, found) != found:
-        file.fail(f"{what} was defined with other actions before", here)
-    return number, found
+    place = file.at
+    information = _chance_moves(file) if chance else InformationSet(tuple(file.texts("an action")))
+    if known.setdefault(number, information) != information:
+        file.fail(f"{item} was defined with other actions before", place)
+    return number, information
 
 
 def _chance_moves(file: Scanner) -> InformationSet:
@@ -196,10 +196,10 @@ def _chance_moves(file: Scanner) -> InformationSet:
     file.word("{")
     while file.token != "}" or not actions:
         actions.append(file.text("an action of chance"))
-        here = file.at
+        place = file.at
         probabilities.append(file.number("a probability"))
         if probabilities[-1] < 0:
-            file.fail("a probability must be at least 0", here)
+            file.fail("a probability must be at least 0", place)
     file.word("}")
     if sum(probabilities) != 1:
         file.fail(f"probabilities of chance sum to {sum(probabilities)}; must be 1 exactly", at)
@@ -215,12 +215,12 @@ def _outcome(file: Scanner, known: dict[int, tuple[Fraction, ...]], players: int
         file.text("the name of an outcome")
     if file.token == "{":
         file.word("{")
-        here = file.at
-        found = file.numbers(players)
+        place = file.at
+        payoffs = file.numbers(players)
         if number == 0:
             file.fail("outcome 0 is no outcome; payoffs need another number", at)
-        if known.setdefault(number, found) != found:
-            file.fail(f"outcome {number} was defined with other payoffs before", here)
+        if known.setdefault(number, payoffs) != payoffs:
+            file.fail(f"outcome {number} was defined with other payoffs before", place)
     elif number not in known:
         file.fail(f"outcome {number} has no payoffs yet; must be defined where it first occurs", at)
     return known[number]
@@ -234,21 +234,21 @@ def _reduced_strategies(
     A set is reached by a strategy if its actions include all of the player's own moves before one of the
     set's nodes. Returns None for more than `STRATEGIES`.
     """
-    found: list[dict[int, int]] = []
+    strategies: list[dict[int, int]] = []
     todo: list[dict[int, int]] = [{}]
     while todo:
-        if len(found) + len(todo) > STRATEGIES:
+        if len(strategies) + len(todo) > STRATEGIES:
             return None
         plan = todo.pop()
         moves = plan.items()
         reached = (k for k in sets if k not in plan and any(moves >= set(way) for way in entries[k]))
         number = next(reached, None)
         if number is None:
-            found.append(plan)
+            strategies.append(plan)
         else:
             todo.extend(plan | {number: action} for action in reversed(range(len(sets[number].actions))))
-    table = [[plan.get(number, -1) for number in sets] for plan in found]
-    return np.array(table, dtype=np.int64).reshape(len(found), len(sets))
+    table = [[plan.get(number, -1) for number in sets] for plan in strategies]
+    return np.array(table, dtype=np.int64).reshape(len(strategies), len(sets))
 
 
 def _strategy_names(sets: dict[int, InformationSet], plans: np.ndarray) -> tuple[str, ...]:
@@ -268,14 +268,14 @@ def _expected_payoffs(tree: ExtensiveForm, plans: Sequence[np.ndarray]) -> np.nd
         For a payoff that is too large for a float.
     """
     unit = lcm(*(paid.denominator for row in tree.payoffs.values() for paid in row))
-    whole = {ways: [int(paid * unit) for paid in row] for ways, row in tree.payoffs.items()}
-    most = sum(max(map(abs, row)) for row in whole.values())
+    multiples = {ways: [int(paid * unit) for paid in row] for ways, row in tree.payoffs.items()}
+    largest = sum(max(map(abs, row)) for row in multiples.values())
     # exact either way: Python's integers have no bound, but are slower
-    table = np.zeros((len(plans), *map(len, plans)), dtype=np.int64 if most < 2**62 else object)
-    for ways, row in whole.items():
+    table = np.zeros((len(plans), *map(len, plans)), dtype=np.int64 if largest < 2**62 else object)
+    for ways, row in multiples.items():
         playing = np.ix_(*map(_playing, tree.sets, plans, ways))
-        for own, paid in zip(table, row, strict=True):
-            own[playing] += paid
+        for player_table, paid in zip(table, row, strict=True):
+            player_table[playing] += paid
     numerators, place = np.unique(table, return_inverse=True)
     # quotients of Python's integers are rounded correctly
     return np.array([int(value) / unit for value in numerators])[place].reshape(table.shape)

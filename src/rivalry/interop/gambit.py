@@ -45,16 +45,16 @@ class Scanner:
             raise ValueError(one_line(f"{self.path}: is no text in UTF-8 (byte {error.start})")) from None
         self.first_line = self._content.partition("\n")[0].strip()
         if comments:  # of the same length, so that positions stay
-            blank = re.sub(r"(?m)^[ \t]*#.*$", lambda found: " " * len(found[0]), self._content)
+            blank = re.sub(r"(?m)^[ \t]*#.*$", lambda match: " " * len(match[0]), self._content)
             self._content = blank.replace("[", "{").replace("]", "}")
         self._tokens = _TOKEN.finditer(self._content)
         self.at = 0
         self._advance()
 
     def _advance(self) -> None:
-        found = next(self._tokens, None)
-        self.token = found[0] if found else ""
-        self.at = found.start() if found else len(self._content)
+        token = next(self._tokens, None)
+        self.token = token[0] if token else ""
+        self.at = token.start() if token else len(self._content)
 
     def fail(self, reason: str, at: int | None = None) -> NoReturn:
         """Raise `ValueError` at a position; default that of the token to be read."""
@@ -62,74 +62,74 @@ class Scanner:
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         raise ValueError(one_line(f"{self.path}:{line}:{column}: {reason}"))
 
-    def expected(self, what: str) -> NoReturn:
-        """Raise `ValueError`: the token to be read is not ``what``."""
+    def expected(self, item: str) -> NoReturn:
+        """Raise `ValueError`: the token to be read is not ``item``."""
         if self.token == '"':
             self.fail("a text without a closing quotation mark")
-        self.fail(f"{format_value(self.token) if self.token else 'the file ends here'}; must be {what}")
+        self.fail(f"{format_value(self.token) if self.token else 'the file ends here'}; must be {item}")
 
     @property
     def is_text(self) -> bool:
         return len(self.token) > 1 and self.token[0] == '"'
 
-    def text(self, what: str) -> str:
+    def text(self, item: str) -> str:
         """Read a text in quotation marks."""
         if not self.is_text:
-            self.expected(f"{what}, in quotation marks")
-        found = re.sub(r'\\(["\\])', r"\1", self.token[1:-1])
+            self.expected(f"{item}, in quotation marks")
+        content = re.sub(r'\\(["\\])', r"\1", self.token[1:-1])
         self._advance()
-        return found
+        return content
 
     def word(self, *known: str) -> str:
         """Read one of some words or braces."""
         if self.token not in known:
             self.expected(" or ".join(known))
-        found = self.token
+        token = self.token
         self._advance()
-        return found
+        return token
 
-    def number(self, what: str) -> Fraction:
+    def number(self, item: str) -> Fraction:
         """Read a number, exactly: a decimal, with or without exponent, or a fraction."""
-        found = _NUMBER.fullmatch(self.token) if len(self.token) < _LONGEST else None
-        if not found:
-            self.expected(f"{what}, a number such as 2, -0.5, 1e-3 or 1/3")
-        if found[2] is not None and int(found[2]) == 0:
+        match = _NUMBER.fullmatch(self.token) if len(self.token) < _LONGEST else None
+        if not match:
+            self.expected(f"{item}, a number such as 2, -0.5, 1e-3 or 1/3")
+        if match[2] is not None and int(match[2]) == 0:
             self.fail(f"{self.token}: must not be divided by 0")
-        value = Fraction(found[1]) / int(found[2] or 1)
+        value = Fraction(match[1]) / int(match[2] or 1)
         if abs(value) > LARGEST:
             self.fail(f"{format_value(self.token)} must be at most {LARGEST:g} in size")
         self._advance()
         return value
 
-    def whole(self, what: str, low: int, high: int | None = None) -> int:
+    def whole(self, item: str, low: int, high: int | None = None) -> int:
         """Read a whole number from ``low`` to ``high``."""
         at = self.at
-        value = self.number(what)
+        value = self.number(item)
         if value.denominator != 1 or value < low or (high is not None and value > high):
             limits = f"of at least {low}" if high is None else f"in {low}..{high}"
-            self.fail(f"{what} must be a whole number {limits}", at)
+            self.fail(f"{item} must be a whole number {limits}", at)
         return int(value)
 
-    def texts(self, what: str) -> list[str]:
+    def texts(self, item: str) -> list[str]:
         """Read a list of texts in braces, with at least one."""
         self.word("{")
-        found = [self.text(what)]
+        entries = [self.text(item)]
         while self.token != "}":
-            found.append(self.text(f"{what} or }}"))
+            entries.append(self.text(f"{item} or }}"))
         self.word("}")
-        return found
+        return entries
 
-    def numbers(self, count: int | None, what: str = "payoffs, one per player") -> tuple[Fraction, ...]:
+    def numbers(self, count: int | None, item: str = "payoffs, one per player") -> tuple[Fraction, ...]:
         """Read this many numbers and a closing brace; commas between them are optional."""
-        at, found = self.at, list[Fraction]()
+        at, entries = self.at, list[Fraction]()
         while self.token != "}":
-            if found and self.token == ",":
+            if entries and self.token == ",":
                 self.word(",")
-            found.append(self.number("a payoff or }" if "payoff" in what else "a number or }"))
+            entries.append(self.number("a payoff or }" if "payoff" in item else "a number or }"))
         self.word("}")
-        if count is not None and len(found) != count:
-            self.fail(f"must be {count} {what}, not {len(found)}", at)
-        return tuple(found)
+        if count is not None and len(entries) != count:
+            self.fail(f"must be {count} {item}, not {len(entries)}", at)
+        return tuple(entries)
 
     def header(self, kind: str, version: str) -> list[str]:
         """Read the first line up to the names of the players, which are returned."""
@@ -152,10 +152,10 @@ class Scanner:
             shape = " x ".join(map(str, sizes))
             self.fail(f"{shape} strategies; payoffs must be at most {ENTRIES:.0e} in all", at)
 
-    def end(self, what: str) -> None:
+    def end(self, item: str) -> None:
         """Raise `ValueError` unless the file ends here."""
         if self.token:
-            self.expected(f"the end of the file: {what}")
+            self.expected(f"the end of the file: {item}")
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
@@ -234,17 +234,19 @@ def _strategies(file: Scanner, players: int) -> tuple[list[int], tuple[tuple[str
         file.fail(f"must be strategies of {players} players, not {len(sizes)}", at)
     file.refuse_size(sizes, at)
     numbered = (tuple(map(str, range(size))) for size in sizes)
-    return sizes, tuple(own or numbers for own, numbers in zip(actions, numbered, strict=True))
+    return sizes, tuple(
+        action_names or numbers for action_names, numbers in zip(actions, numbered, strict=True)
+    )
 
 
 def _payoffs(file: Scanner, sizes: Sequence[int]) -> np.ndarray:
     """Read the payoffs ``[profile player]`` of the payoff version."""
-    found = np.empty(prod(sizes) * len(sizes))
-    for k in range(found.size):
+    payoffs = np.empty(prod(sizes) * len(sizes))
+    for k in range(payoffs.size):
         if k and file.token == ",":
             file.word(",")
-        found[k] = file.number(f"payoff {k + 1} of {found.size}")
-    return found.reshape(-1, len(sizes))
+        payoffs[k] = file.number(f"payoff {k + 1} of {payoffs.size}")
+    return payoffs.reshape(-1, len(sizes))
 
 
 def _outcomes(file: Scanner, sizes: Sequence[int]) -> np.ndarray:
@@ -305,7 +307,9 @@ def write_nfg(game: object, path: str | os.PathLike[str], *, title: str = "", co
     table = np.asarray(finite.table)
     players = finite.players or tuple(f"player {k}" for k in range(len(table)))
     header = f"NFG 1 R {_quoted(title)} {_braced(players)}\n{{ {' '.join(map(_braced, finite.actions))} }}\n"
-    rows = np.stack([own.ravel(order="F") for own in table], axis=1)  # player 0's strategy varies fastest
+    rows = np.stack(
+        [player_table.ravel(order="F") for player_table in table], axis=1
+    )  # player 0's strategy varies fastest
     lines = "".join(" ".join(map(_decimal, row)) + "\n" for row in rows.tolist())
     write(Path(path), f"{header}{_quoted(comment)}\n\n{lines}".encode())
 

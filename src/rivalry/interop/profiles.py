@@ -97,14 +97,14 @@ def read_profiles(
         raise ValueError(one_line(f"{path}: is no text in UTF-8 (byte {error.start})")) from None
     except ValueError as error:
         raise ValueError(one_line(f"{path}: {error}")) from None
-    found: list[list[list[Written]]] = []
+    profiles: list[list[list[Written]]] = []
     for profile in _profiles(tree, tuple(sizes), str(path)):
-        found.append(profile)
-        if len(found) > MOST_PROFILES:
+        profiles.append(profile)
+        if len(profiles) > MOST_PROFILES:
             raise ValueError(f"{path}: more than {MOST_PROFILES} profiles")
-    if not found:
+    if not profiles:
         raise ValueError(f"{path}: has no numbers")
-    return found
+    return profiles
 
 
 def games_of_file(path: Path) -> Iterator[Matrix | Extensive]:
@@ -151,13 +151,13 @@ def written(text: str) -> Written:
     >>> written("0.25"), written("1/3").unit
     (Written(value=Fraction(1, 4), unit=Fraction(1, 100), power=0), Fraction(0, 1))
     """
-    found = _NUMBER.fullmatch(text.strip())
-    if found is None or (found[2] is not None and int(found[2]) == 0):
+    match = _NUMBER.fullmatch(text.strip())
+    if match is None or (match[2] is not None and int(match[2]) == 0):
         raise ValueError(f"{format_value(text)} is no number such as 2, 0.5, 1e-3 or 1/3")
-    value = Fraction(found[1]) / int(found[2] or 1)
-    digits, _, power = found[1].lower().partition("e")
+    value = Fraction(match[1]) / int(match[2] or 1)
+    digits, _, power = match[1].lower().partition("e")
     places = len(digits.partition(".")[2])
-    exact = found[2] is not None or not places
+    exact = match[2] is not None or not places
     exponent = int(power or 0)
     return Written(value, Fraction(0) if exact else Fraction(10) ** (exponent - places), exponent)
 
@@ -187,7 +187,7 @@ def _of_text(text: str) -> Any:
     """Return the lists of a text in brackets, or of one without any a list per line."""
     text = _QUOTIENT.sub(r"\1/\2", text)
     text = _WRAPPED.sub(r"\1", text)
-    text = _ARRAY.sub(lambda found: "(" if found[0].endswith("(") else "", text)
+    text = _ARRAY.sub(lambda match: "(" if match[0].endswith("(") else "", text)
     _refuse_depth(text)
     if not re.search(r"[\[\](){}]", text):
         lines = (_line(line) for line in text.splitlines())
@@ -199,9 +199,9 @@ def _of_text(text: str) -> Any:
         elif token in _CLOSING:
             if len(stack) == 1:
                 raise ValueError("a bracket is closed that was not opened")
-            own = stack.pop()
+            entries = stack.pop()
             # brackets around one list or number, of `array(..)` and of grouping, say nothing
-            stack[-1].append(own[0] if len(own) == 1 and isinstance(own[0], list) else own)
+            stack[-1].append(entries[0] if len(entries) == 1 and isinstance(entries[0], list) else entries)
         elif not token[0].isalpha() and token[0] != "_":
             stack[-1].append(written(token))
     if len(stack) > 1:
@@ -224,9 +224,11 @@ def _profiles(tree: Any, sizes: tuple[int, ...], where: str) -> Iterator[list[li
     flat = all(isinstance(part, Written) for part in tree)
     if flat and tree:
         if len(tree) != sum(sizes):
-            each = " + ".join(map(str, sizes))
+            summed = " + ".join(map(str, sizes))
             raise ValueError(
-                one_line(f"{where}: {len(tree)} numbers in a profile; must be {sum(sizes)}, by player {each}")
+                one_line(
+                    f"{where}: {len(tree)} numbers in a profile; must be {sum(sizes)}, by player {summed}"
+                )
             )
         ends = np.cumsum([0, *sizes]).tolist()
         yield [tree[first:last] for first, last in pairwise(ends)]
@@ -240,7 +242,7 @@ def _profiles(tree: Any, sizes: tuple[int, ...], where: str) -> Iterator[list[li
 
 
 def _fits(row: Any, size: int, longest: int) -> bool:
-    """Return whether a row has a player's numbers, and perhaps zeros up to the longest player's."""
+    """True for a row with a player's numbers, and perhaps zeros up to the longest player's."""
     if not all(isinstance(part, Written) for part in row):
         return False
     return len(row) == size or (len(row) == longest and all(part.value == 0 for part in row[size:]))

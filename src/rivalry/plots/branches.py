@@ -52,21 +52,21 @@ def branch_point(
     chosen = {name: value for name, value in (at or {}).items() if name in dims}
     for place in (chosen, {name: value for name, value in chosen.items() if name != "algorithm"}):
         try:
-            found = point(data, main, rank, also[1:], at=place)
+            selection = point(data, main, rank, also[1:], at=place)
         except NoSuchPoint:
             continue
-        if not is_blank(found[main]):
-            return found if over is None or parameter(found) == over.rpartition(".")[2] else None
+        if not is_blank(selection[main]):
+            return selection if over is None or parameter(selection) == over.rpartition(".")[2] else None
     return None
 
 
-def with_events(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def with_events(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return branches with two rows, one of either stability, at each located event where that changes.
 
     Of several events between two rows it changes at the one nearest to the stable row. The first row of a
     branch that is born at an event is the event, and has the stability of the next.
     """
-    known = dict(found)
+    known = dict(arrays)
     if not {"event_row", "branch", "branch_stable"} <= known.keys():
         return known
     of_row, stable = known["branch"], known["branch_stable"].astype(float)
@@ -78,14 +78,14 @@ def with_events(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             stable[k] = stable[k + 1]
     rows, events = list(range(len(stable))), [-1] * len(stable)
     for k in range(len(stable) - 2, -1, -1):
-        there = np.flatnonzero(known["event_row"][: len(known["event_parameter"])] == k)
-        if of_row[k] != of_row[k + 1] or stable[k] == stable[k + 1] or not len(there):
+        rows_of_event = np.flatnonzero(known["event_row"][: len(known["event_parameter"])] == k)
+        if of_row[k] != of_row[k + 1] or stable[k] == stable[k + 1] or not len(rows_of_event):
             continue
         end = int(k + (stable[k] <= 0.5))
-        away = np.abs(known["event_position"][there] - known["branch_position"][end]).max(axis=(1, 2))
-        away += np.abs(known["event_parameter"][there] - known["branch_parameter"][end])
+        away = np.abs(known["event_position"][rows_of_event] - known["branch_position"][end]).max(axis=(1, 2))
+        away += np.abs(known["event_parameter"][rows_of_event] - known["branch_parameter"][end])
         rows[k + 1 : k + 1] = [k, k + 1]
-        events[k + 1 : k + 1] = [int(there[np.argmin(away)])] * 2
+        events[k + 1 : k + 1] = [int(rows_of_event[np.argmin(away)])] * 2
     order, place = np.array(rows, int), np.array(events, int)
     result = {name: known[name][order] if name in ROWS else known[name] for name in known}
     result["branch_stable"] = stable[order]
@@ -94,30 +94,30 @@ def with_events(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return result
 
 
-def parameter(found: DrawnPoint) -> str:
+def parameter(selection: DrawnPoint) -> str:
     """Return the last word of the parameter's name: ``reach`` for ``game.reach``."""
-    names = [str(name) for name in np.ravel(found.get("parameter_name", "")) if name]
+    names = [str(name) for name in np.ravel(selection.get("parameter_name", "")) if name]
     return names[0].rpartition(".")[2] if names else "parameter"
 
 
-def draw_branches(ax: Axes, found: DrawnPoint, axis: int, *, coloured: bool = True) -> None:
+def draw_branches(ax: Axes, selection: DrawnPoint, axis: int, *, coloured: bool = True) -> None:
     """Draw the groups' positions: solid where stable, dashed where unstable, thin where not certified.
 
     One colour for each grouping, such as ``groups 2 + 1``; grey unless ``coloured``, where
     colours have another meaning.
     """
-    found = DrawnPoint(with_events(found), found.words)
-    position, x = found["branch_position"][..., axis], found["branch_parameter"]
+    selection = DrawnPoint(with_events(selection), selection.words)
+    position, x = selection["branch_position"][..., axis], selection["branch_parameter"]
     rows = len(position)
-    branch = found.get("branch", np.zeros(rows, int))
-    groups = found.get("branch_group", np.broadcast_to(np.arange(position.shape[1]), position.shape))
-    stable = found.get("branch_stable", np.ones(rows)).astype(float) > 0.5
-    worth = certified_rows(found)
+    branch = selection.get("branch", np.zeros(rows, int))
+    groups = selection.get("branch_group", np.broadcast_to(np.arange(position.shape[1]), position.shape))
+    stable = selection.get("branch_stable", np.ones(rows)).astype(float) > 0.5
+    worth = certified_rows(selection)
     words = [structure(group) for group in groups]
     shades = dict(zip(dict.fromkeys(words), colours(len(set(words))), strict=True))
     looks = list(zip(stable.tolist(), worth.tolist(), words, strict=True))
-    for own in dict.fromkeys(branch.tolist()):
-        for piece in _pieces(np.flatnonzero(branch == own), looks):
+    for number in dict.fromkeys(branch.tolist()):
+        for piece in _pieces(np.flatnonzero(branch == number), looks):
             good, proved, word = looks[piece[0]]
             style: dict[str, Any] = {"linestyle": "-" if good else "--", "linewidth": 2.2 if proved else 0.9}
             style["color"] = shades[word] if coloured else GREY
@@ -135,22 +135,22 @@ def draw_branches(ax: Axes, found: DrawnPoint, axis: int, *, coloured: bool = Tr
         ax.plot([], [], color=ink, linewidth=0.9, label="thin: not certified")
 
 
-def certified_rows(found: DrawnPoint) -> np.ndarray:
-    """Return whether a search of the whole space found no gain above the tolerance, ``[row]``."""
-    return np.asarray(claims_of_rows(found) == UNREFUTED[0])
+def certified_rows(selection: DrawnPoint) -> np.ndarray:
+    """Return the mask of rows at which a search of the space found no gain above the tolerance, ``[row]``."""
+    return np.asarray(claims_of_rows(selection) == UNREFUTED[0])
 
 
-def claims_of_rows(found: DrawnPoint) -> np.ndarray:
+def claims_of_rows(selection: DrawnPoint) -> np.ndarray:
     """Return the claims that searches of gains along branches allow, ``[row]``; empty where there is none."""
-    rows = len(found["branch_parameter"])
-    if "branch_regret" not in found:
+    rows = len(selection["branch_parameter"])
+    if "branch_regret" not in selection:
         return np.full(rows, "")
-    payoff = found.get("branch_payoff", np.ones((rows, 1)))
+    payoff = selection.get("branch_payoff", np.ones((rows, 1)))
     total = np.nansum(np.abs(payoff), axis=1)
-    if np.isfinite(known := found.get("resource_total", np.asarray(np.nan))).all():
+    if np.isfinite(known := selection.get("resource_total", np.asarray(np.nan))).all():
         total = np.broadcast_to(known, rows)
-    worth = np.nanmax(found["branch_regret"], axis=1) <= BRANCH_REGRET * total
-    local = found.get("branch_coverage", np.full(rows, "exact")) == "local"
+    worth = np.nanmax(selection["branch_regret"], axis=1) <= BRANCH_REGRET * total
+    local = selection.get("branch_coverage", np.full(rows, "exact")) == "local"
     not_an_equilibrium, local_equilibrium = CLAIMS[1:3]
     return np.where(~worth, not_an_equilibrium, np.where(local, local_equilibrium, UNREFUTED[0]))
 
@@ -175,34 +175,40 @@ def _pieces(rows: np.ndarray, looks: Sequence[tuple[bool, bool, str]]) -> list[n
     return [rows[begin : end + 1] for begin, end in ends]
 
 
-def draw_events(ax: Axes, found: DrawnPoint, axis: int) -> None:
+def draw_events(ax: Axes, selection: DrawnPoint, axis: int) -> None:
     """Draw a mark for each event at the groups' positions, with the parameter's value in the legend."""
-    if not {"event_kind", "event_parameter", "event_position"} <= set(found):
+    if not {"event_kind", "event_parameter", "event_position"} <= set(selection):
         return
     style: dict[str, Any] = {"color": INK, "markerfacecolor": "white", "markeredgewidth": 1.2, "zorder": 6}
     # padding is cut off every array on its own: events beyond the shorter have no parameter, or no kind
-    rows = min(len(found["event_kind"]), len(found["event_parameter"]))
-    kinds, known = found["event_kind"][:rows], np.isfinite(found["event_parameter"][:rows])
+    rows = min(len(selection["event_kind"]), len(selection["event_parameter"]))
+    kinds, known = selection["event_kind"][:rows], np.isfinite(selection["event_parameter"][:rows])
     for kind, (marker, word) in EVENTS.items():
         mine = np.flatnonzero((kinds == kind) & known)
-        values = found["event_parameter"][mine]
+        values = selection["event_parameter"][mine]
         numbers = sorted({f"{value:.6g}" for value in values})
         words = f"{word} at {', '.join(numbers)}" if len(numbers) <= NAMED else f"{word} ({len(mine)})"
         style["markersize"] = 11 if marker == "*" else 6.5
         for row, value in zip(mine, values, strict=True):
-            places = np.unique(found["event_position"][row, :, axis].round(9))
+            places = np.unique(selection["event_position"][row, :, axis].round(9))
             places = places[np.isfinite(places)]
             ax.plot(np.full(len(places), value), places, marker, label="_event", **style)
         if len(mine):
             ax.plot([], [], marker, linestyle="", label=words, **style)
 
 
-def draw_orbits(ax: Axes, found: DrawnPoint, axis: int) -> None:
+def draw_orbits(ax: Axes, selection: DrawnPoint, axis: int) -> None:
     """Draw the range of every player on the cycles beyond a Hopf point, as bands."""
-    if not {"orbit_parameter", "orbit_low", "orbit_high"} <= set(found) or is_blank(found["orbit_low"]):
+    if not {"orbit_parameter", "orbit_low", "orbit_high"} <= set(selection) or is_blank(
+        selection["orbit_low"]
+    ):
         return
-    x, low, high = found["orbit_parameter"], found["orbit_low"][..., axis], found["orbit_high"][..., axis]
-    source = found.get("orbit_hopf", np.zeros(len(x), int))
+    x, low, high = (
+        selection["orbit_parameter"],
+        selection["orbit_low"][..., axis],
+        selection["orbit_high"][..., axis],
+    )
+    source = selection.get("orbit_hopf", np.zeros(len(x), int))
     for hopf in dict.fromkeys(source.tolist()):
         mine = np.flatnonzero(source == hopf)
         mine = mine[np.argsort(x[mine], kind="stable")]

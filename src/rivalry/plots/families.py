@@ -66,17 +66,17 @@ def default_figures(family: str, data: Dataset) -> list[dict[str, Any]]:
 
     They show all methods. Whether one can be drawn is known only when it is drawn.
     """
-    found: list[dict[str, Any]] = []
+    figures: list[dict[str, Any]] = []
     for figure in (_LISTS, _ENUMERATION, _NUMBERS, *DEFAULTS.get(family, OTHER).figures):
         if figure.needs not in data or (figure.swept and not _has_sweep(data)):
             continue
-        own = data[figure.needs]
+        variable = data[figure.needs]
         # of several equilibria the profile is the first; of several numbers per player there is no panel
         if figure is _CHOICES and ("equilibria" in data or drawn_rank(data, "profile") > 1):
             continue
-        names = [str(name) for name in data["algorithm"].values] if "algorithm" in own.dims else []
-        names = [name for name in names if not is_blank(own.sel({"algorithm": name}).values)]
-        if figure is _ENDS and len(names) == 1 and any(plot["kind"] == figure.kind for plot in found):
+        names = [str(name) for name in data["algorithm"].values] if "algorithm" in variable.dims else []
+        names = [name for name in names if not is_blank(variable.sel({"algorithm": name}).values)]
+        if figure is _ENDS and len(names) == 1 and any(plot["kind"] == figure.kind for plot in figures):
             continue  # the list is drawn, or the branches with these ends
         plot: dict[str, Any] = {"kind": figure.kind, **figure.options}
         if len(names) > 1 and figure.methods == "compare":
@@ -85,13 +85,13 @@ def default_figures(family: str, data: Dataset) -> list[dict[str, Any]]:
             plot["series"] = "algorithm"
         if figure.values and (series := _side_by_side(data)):
             plot["series"] = series
-        each = names if figure.methods == "each" and "algorithm" in data.coords else []
-        found += [{**plot, "at": {"algorithm": name}} for name in each] or [plot]
-    return found
+        algorithms = names if figure.methods == "each" and "algorithm" in data.coords else []
+        figures += [{**plot, "at": {"algorithm": name}} for name in algorithms] or [plot]
+    return figures
 
 
 def _has_sweep(data: Dataset) -> bool:
-    """Return whether a parameter was swept over numbers."""
+    """True for a parameter that was swept over numbers."""
     names = [name for name in data.coords if name not in ("replication", "batch") and data[name].ndim == 1]
     dims = {str(data[name].dims[0]) for name in names if data[name].dtype.kind in "fiu"}
     return any(data.sizes[dim] > 1 for dim in dims & set(data["status"].dims))

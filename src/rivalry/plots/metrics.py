@@ -38,33 +38,33 @@ def per_player(
     A metric of the whole game has one column for all players. Raises `ValueError` for a metric or a period
     that is not in the data.
     """
-    found = point(data, name, None, ("claim", "concept"), at=at, keep=keep)
-    values = found[name].astype(float)
-    own = [dim for dim in (data[name].dims if name in data else ()) if is_own(data, name, str(dim))]
-    if any(dim in ("period", "stage") for dim in own):
+    selection = point(data, name, None, ("claim", "concept"), at=at, keep=keep)
+    values = selection[name].astype(float)
+    dimensions = [dim for dim in (data[name].dims if name in data else ()) if is_own(data, name, str(dim))]
+    if any(dim in ("period", "stage") for dim in dimensions):
         check_index("period", period, values.shape[len(keep)])
         values = np.take(values, period, axis=len(keep))
-        own = own[1:]
-    if len(own) > 1 and values.shape[-1] == 1:  # strategies of one number each
-        values, own = values[..., 0], own[:-1]
-    if len(own) > 1:
+        dimensions = dimensions[1:]
+    if len(dimensions) > 1 and values.shape[-1] == 1:  # strategies of one number each
+        values, dimensions = values[..., 0], dimensions[:-1]
+    if len(dimensions) > 1:
         raise ValueError(f"quantities: {name!r} has several axes; draw its columns by name")
-    return (values if own else values[..., None]), found
+    return (values if dimensions else values[..., None]), selection
 
 
-def is_certified(found: DrawnPoint, name: str = "") -> np.ndarray:
-    """Return whether each result is certified; none is where the data hold no claim.
+def is_certified(selection: DrawnPoint, name: str = "") -> np.ndarray:
+    """Return the mask of certified results; all false where the data contain no claim.
 
     Of a metric of learning, all count as certified.
     """
     if name in LEARNED:
         return np.ones(1, bool)
-    worth = found.certified()
+    worth = selection.certified()
     return np.zeros(1, bool) if worth is None else np.asarray(worth)
 
 
 def is_log(values: np.ndarray, log: bool | None = None) -> bool:
-    """Return whether values belong on a logarithmic scale: ``log``, or positive in equal ratios or far apart.
+    """Return ``log``, or the choice of a logarithmic scale: positive values in equal ratios or far apart.
 
     >>> is_log(np.array([0.001, 0.1])), is_log(np.array([0.5, 1, 2, 4])), is_log(np.array([0.0, 0.1]))
     (True, True, False)

@@ -60,7 +60,7 @@ class DrawnPoint(dict[str, np.ndarray]):
         self.words = words
 
     def certified(self) -> np.ndarray | None:
-        """Return whether each result is certified; None where the data hold no claim."""
+        """Return the mask of certified results; None where the data contain no claim."""
         return np.isin(self["claim"], CERTIFIED) if "claim" in self else None
 
     def other_concepts(self) -> list[str]:
@@ -77,7 +77,7 @@ class DrawnPoint(dict[str, np.ndarray]):
         return sorted(words.values()) if all(claim != word for (claim, _), word in words.items()) else []
 
     def is_certified(self) -> bool:
-        """Return whether there are claims and all of them are certified."""
+        """True where all claims are certified; false without claims."""
         certified = self.certified()
         return certified is not None and bool(np.all(certified))
 
@@ -136,7 +136,7 @@ def pick_names(
 
 
 def filled_variables(data: Dataset, names: Iterable[str]) -> list[str]:
-    """Return those variables that the data hold, not only as padding."""
+    """Return the variables with data, without those that are only padding."""
     return [name for name in names if name in data and not is_blank(data[name].values)]
 
 
@@ -150,20 +150,22 @@ def _instead(data: Dataset, main: str) -> str:
     return words if words.startswith("did") or len(data.data_vars) <= FEW else "no method made it"
 
 
-def axis_labels(found: DrawnPoint, count: int, word: str = "axis", data: Dataset | None = None) -> list[str]:
+def axis_labels(
+    selection: DrawnPoint, count: int, word: str = "axis", data: Dataset | None = None
+) -> list[str]:
     """Return labels of the axes of strategies: the game's (``axis_name [axis]``), its family's, or numbers.
 
     >>> axis_labels(DrawnPoint({}, ""), 2)
     ['axis 0', 'axis 1']
     """
-    names = [str(name) for name in np.ravel(found.get("axis_name", np.array([])))]
+    names = [str(name) for name in np.ravel(selection.get("axis_name", np.array([])))]
     if not names and data is not None:
         names = data.attrs.get("axis_names", "").splitlines()
     return names if len(names) == count else [f"{word} {k}" for k in range(count)]
 
 
 def strategy_label(data: Dataset, axis: int = 0, before: str = "", after: str = "") -> str:
-    """Return what a coordinate of a strategy is, as its family names it, between two words, with its unit.
+    """Return the label of a coordinate of a strategy: its family's name between two words, with its unit.
 
     Data without a study's names hold positions.
 
@@ -182,7 +184,7 @@ def strategy_label(data: Dataset, axis: int = 0, before: str = "", after: str = 
 
 
 def dataset_of(data: object, plot: str, options: Mapping[str, Any]) -> Dataset:
-    """Return what a plot with these options draws of a solution, a run or a dataset.
+    """Return the data that a plot with these options draws of a solution, a run or a dataset.
 
     Raises `ValueError` for anything else, and for a solution that lacks the plot's data.
     """
@@ -201,9 +203,9 @@ def check_data(data: object) -> None:
     from xarray import Dataset
 
     if not isinstance(data, Dataset):
-        what = type(data).__name__
+        kind = type(data).__name__
         rule = "must be a solution, a run or a dataset, such as found, found.path, rv.view(...) or run"
-        raise ValueError(f"data: {what} {rule}")
+        raise ValueError(f"data: {kind} {rule}")
 
 
 def position(values: np.ndarray, wanted: Any) -> int | None:
@@ -266,7 +268,7 @@ def describe_replications(count: int, how: str = "mean and 95 % band") -> str:
 
 
 def is_blank(array: np.ndarray) -> bool:
-    """Return whether an array of a run's dataset is only padding.
+    """True for an array of a run's dataset that is only padding.
 
     >>> is_blank(np.array([np.nan])), is_blank(np.array([""])), is_blank(np.array([0]))
     (True, True, False)
@@ -275,18 +277,18 @@ def is_blank(array: np.ndarray) -> bool:
 
 
 def own_rank(data: Dataset, name: str) -> int:
-    """Return how many dimensions of a variable are its own, not those of a sweep; 0 of a missing one."""
+    """Return the number of a variable's own dimensions, without those of a sweep; 0 of a missing variable."""
     return sum(is_own(data, name, str(dim)) for dim in data[name].dims) if name in data else 0
 
 
 def drawn_rank(data: Dataset, name: str) -> int:
-    """Return how many dimensions of its own a variable has, without strategies of a single coordinate."""
+    """Return the number of a variable's own dimensions, without strategies of a single coordinate."""
     single = name in data and "axis" in data[name].dims and data.sizes["axis"] == 1
     return own_rank(data, name) - single
 
 
 def is_own(data: Dataset, name: str, dim: str) -> bool:
-    """Return whether a variable's dimension is its own, not that of a sweep."""
+    """True for a dimension of the variable itself, false for one of a sweep."""
     # where lengths differ, a dimension's name combines the variable's name and its own
     plain = dim.removeprefix(f"{name}_")
     return plain in OWN
@@ -314,7 +316,7 @@ def find_sweep(data: Dataset, main: str, rank: int, at: At, over: str | None) ->
 
 
 def second_key(
-    data: Dataset, main: str, rank: int, over: str, at: At, most: int | None = LINES
+    data: Dataset, main: str, rank: int, over: str, at: At, limit: int | None = LINES
 ) -> str | None:
     """Return the swept coordinate of ``main`` beside ``over`` with most values, if at most so many.
 
@@ -333,7 +335,7 @@ def second_key(
         if dimension(data, dim) == dim and dim not in fixed and dim not in NOT_KEYS and data.sizes[dim] > 1
     ]
     longest = max(swept, key=lambda dim: data.sizes[dim], default=None)
-    return None if longest is None or (most and data.sizes[longest] > most) else longest
+    return None if longest is None or (limit and data.sizes[longest] > limit) else longest
 
 
 def dimension(data: Dataset, name: str) -> str | None:
@@ -377,17 +379,17 @@ def in_step(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:
     for name in at:
         if (dim := dimension(data, name)) is not None:
             along.setdefault(dim, []).append(name)
-    found = dict(at)
+    coordinates = dict(at)
     for dim, names in along.items():
         if len(names) == 1:
             continue
         met = [[position(np.atleast_1d(v), at[name]) == 0 for v in data[name].values] for name in names]
         rows = np.flatnonzero(np.all(met, axis=0))
-        wanted = ", ".join(f"{name} = {found.pop(name)}" for name in names)
+        wanted = ", ".join(f"{name} = {coordinates.pop(name)}" for name in names)
         if not rows.size:
             raise NoSuchPoint(f"at: no point has {wanted}")
-        found[dim] = data[dim].values[rows[0]].item() if dim in data.coords else int(rows[0])
-    return found
+        coordinates[dim] = data[dim].values[rows[0]].item() if dim in data.coords else int(rows[0])
+    return coordinates
 
 
 def _choose(data: Dataset, spots: list[str], name: str, value: object) -> tuple[str, int]:
@@ -422,15 +424,15 @@ def _plain(array: DataArray, index: Mapping[str, int], leading: list[str]) -> np
     rest = rest.expand_dims([name for name in leading if name not in rest.dims])
     values: np.ndarray = rest.transpose(*leading, ...).values
     present, every = _is_present(values), range(values.ndim)
-    others = [tuple(k for k in every if k != axis) for axis in every[len(leading) :]]
-    ends = [np.flatnonzero(present.any(axis=axes)).max(initial=-1) + 1 for axes in others]
+    remaining = [tuple(k for k in every if k != axis) for axis in every[len(leading) :]]
+    ends = [np.flatnonzero(present.any(axis=axes)).max(initial=-1) + 1 for axes in remaining]
     # a copy in C order: sums over a view would be in another order, with other last digits
     entries: tuple[Any, ...] = (*[slice(None)] * len(leading), *(slice(end or None) for end in ends), ...)
     return np.array(values[entries], order="C")
 
 
 def _is_present(array: np.ndarray) -> np.ndarray:
-    """Return where an array of a run's dataset is not padding."""
+    """Return the mask of entries that are not padding in an array of a run's dataset."""
     if array.dtype.kind == "f":
         return np.asarray(~np.isnan(array))
     if array.dtype.kind in "Ui":
@@ -452,8 +454,8 @@ def name_of(data: Dataset, name: str) -> str:
 
 def label_of(data: Dataset, name: str) -> str:
     """Return the name in words of a variable, with its unit where that says more."""
-    own = data[name].attrs if name in data.variables else attributes_of(name)
-    return with_unit(name_of(data, name), own.get("units", ""))
+    attributes = data[name].attrs if name in data.variables else attributes_of(name)
+    return with_unit(name_of(data, name), attributes.get("units", ""))
 
 
 def value_of(data: Dataset, name: str, index: int) -> str:

@@ -70,11 +70,11 @@ def series_of(
             part = data.isel(index) if name is None else data.isel(index).sel({"algorithm": name})
             if select.is_blank(part[main].values):
                 continue  # other methods of the run may not have the variable
-            here = select.point(part, main, None, also, at=rest, keep=("replication", *keep))
-            arrays = {key: _drop_padding(here[main], values) for key, values in here.items()}
+            selection = select.point(part, main, None, also, at=rest, keep=("replication", *keep))
+            arrays = {key: _drop_padding(selection[main], values) for key, values in selection.items()}
             several = name is not None and (len(names) > 1 or methods is not None)
             words = [method_label(data, name)] * several + [label] * bool(label)
-            every.append(CellSeries(", ".join(words), name or "", arrays, here.words))
+            every.append(CellSeries(", ".join(words), name or "", arrays, selection.words))
     if not every:
         raise NoSuchPoint(f"data: no method has {main} here")
     return every
@@ -147,13 +147,13 @@ def _drop_padding(main: np.ndarray, values: np.ndarray) -> np.ndarray:
     return values[present] if len(values) == len(main) else values
 
 
-def type_labels(found: Mapping[str, np.ndarray], count: int) -> list[str]:
+def type_labels(selection: Mapping[str, np.ndarray], count: int) -> list[str]:
     """Return labels of the types of a population: as recorded (``player_name [.. player]``), or by number.
 
     >>> type_labels({"player_name": np.array([["meek", "loud"]])}, 2), type_labels({}, 2)
     (['meek', 'loud'], ['type 0', 'type 1'])
     """
-    names = np.asarray(found.get("player_name", np.array([""])))
+    names = np.asarray(selection.get("player_name", np.array([""])))
     names = names.reshape(-1, names.shape[-1])[0][:count]
     named = len(names) == count and all(map(str, names))
     return [str(name) for name in names] if named else [f"type {k}" for k in range(count)]
@@ -161,7 +161,7 @@ def type_labels(found: Mapping[str, np.ndarray], count: int) -> list[str]:
 
 def replications_of(every: Sequence[CellSeries], how: str = "mean and 95 % band") -> str:
     """Return words for the largest number of replications and how they are drawn; none for one."""
-    return select.describe_replications(max(one.runs for one in every), how)
+    return select.describe_replications(max(curve.runs for curve in every), how)
 
 
 def describe_rule(every: Sequence[CellSeries]) -> str:
@@ -172,7 +172,7 @@ def describe_rule(every: Sequence[CellSeries]) -> str:
     place = every[0].words
     parts = [place] * bool(place)
     for name in RULE:
-        values = {one.number(name) for one in every}
+        values = {rule.number(name) for rule in every}
         words = f"{key_in_words(name)} = "
         if None not in values and len(values) == 1 and words not in place:
             parts.append(f"{words}{values.pop():g}")

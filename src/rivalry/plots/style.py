@@ -129,9 +129,9 @@ def _documented(text: str, names: Iterable[str]) -> str:
     head, section, rest = cleandoc(text).partition("Parameters\n----------\n")
     if not section:
         return text
-    own, _, tail = rest.partition("\n\n")
+    summary, _, tail = rest.partition("\n\n")
     known = {name: f"{name}\n    {words}" for name, words in SHARED.items()}
-    for entry in re.split(r"\n(?=\S)", own):
+    for entry in re.split(r"\n(?=\S)", summary):
         known |= dict.fromkeys(entry.partition("\n")[0].split(", "), entry)
     described = "\n".join(dict.fromkeys(known[name] for name in names if name in known))
     returned = "" if tail.startswith("Returns") else "Returns\n-------\nAxes\n    The axes drawn on.\n\n"
@@ -174,10 +174,13 @@ def chart(draw: Callable[Concatenate[Dataset, Axes, Options], Axes]) -> Chart[Op
                 legend(result)
             return result
 
-    own = signature(draw)
-    known = [one.replace(default=None) if name == "ax" else one for name, one in own.parameters.items()]
-    plot.__doc__ = _documented(draw.__doc__ or "", own.parameters)
-    plot.__signature__ = own.replace(parameters=known)  # type: ignore[attr-defined]  # axes are optional
+    drawing = signature(draw)
+    known = [
+        parameter.replace(default=None) if name == "ax" else parameter
+        for name, parameter in drawing.parameters.items()
+    ]
+    plot.__doc__ = _documented(draw.__doc__ or "", drawing.parameters)
+    plot.__signature__ = drawing.replace(parameters=known)  # type: ignore[attr-defined]  # axes are optional
     return plot
 
 
@@ -193,11 +196,11 @@ def with_projection(ax: Axes, projection: str) -> Axes:
         return ax
     figure, spec = ax.figure, ax.get_subplotspec()
     if spec is None:
-        found: Axes = figure.add_axes(ax.get_position(), projection=projection)  # type: ignore[call-overload]
+        projection_axes: Axes = figure.add_axes(ax.get_position(), projection=projection)  # type: ignore[call-overload]
     else:
-        found = figure.add_subplot(spec, projection=projection)
+        projection_axes = figure.add_subplot(spec, projection=projection)
     ax.remove()
-    return found
+    return projection_axes
 
 
 def panels(
@@ -222,15 +225,15 @@ def panels(
         for k in range(count)
     ]
     small = [ax.inset_axes(box, projection=projection) for box in boxes]
-    for k, one in enumerate(small):
-        one.tick_params(labelsize=7, labelleft=apart or k % columns == 0, labelbottom=k + columns >= count)
+    for k, panel in enumerate(small):
+        panel.tick_params(labelsize=7, labelleft=apart or k % columns == 0, labelbottom=k + columns >= count)
         if projection is None:
-            one.spines[["top", "right"]].set_visible(False)
+            panel.spines[["top", "right"]].set_visible(False)
         elif projection == "ternary":
-            one.tick_params(labelleft=False, labelright=False, labelbottom=False, labeltop=False)
+            panel.tick_params(labelleft=False, labelright=False, labelbottom=False, labeltop=False)
         if apart:
-            add_grid(one)
-            one.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+            add_grid(panel)
+            panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     return small
 
 
@@ -268,21 +271,21 @@ def lower_axes(ax: Axes, count: int) -> list[Axes]:
         rows = spec.subgridspec(1 + count, 1, height_ratios=[1.8] + [1.0] * count)
         ax.set_subplotspec(rows[0])
         low = [ax.figure.add_subplot(rows[1 + k], sharex=ax) for k in range(count)]
-    for one in low:
-        one.spines[["top", "right"]].set_visible(False)
-        add_grid(one)
+    for panel in low:
+        panel.spines[["top", "right"]].set_visible(False)
+        add_grid(panel)
     for upper in [ax, *low][:-1]:
         upper.tick_params(labelbottom=False)
     return low
 
 
-def caption(ax: Axes, *parts: str, what: str = "") -> None:
+def caption(ax: Axes, *parts: str, subject: str = "") -> None:
     """Write above the axes what is drawn: the point of a sweep, the number of replications.
 
-    ``what`` is a noun phrase of what is plotted, which a report writes below the figure.
+    ``subject`` is a noun phrase of what is plotted, which a report writes below the figure.
     """
     ax.set_title(" · ".join(part for part in parts if part), loc="left")
-    ax.set_label(what)
+    ax.set_label(subject)
 
 
 def legend(ax: Axes, *, under: bool = False) -> None:
@@ -322,9 +325,9 @@ def add_colour_bar(
     ax.figure.colorbar(drawing, cax=ax.inset_axes(box), **options).set_label(label)
 
 
-def explain_hollow(ax: Axes, marker: str = "o", what: str = "") -> None:
-    """Add the line of the legend that says that hollow marks are not certified, or ``what`` they are."""
-    ax.plot([], [], marker, label=f"hollow: {what or 'not certified'}", **end_marker(False, INK))
+def explain_hollow(ax: Axes, marker: str = "o", subject: str = "") -> None:
+    """Add the line of the legend that says that hollow marks are not certified, or the ``subject``."""
+    ax.plot([], [], marker, label=f"hollow: {subject or 'not certified'}", **end_marker(False, INK))
 
 
 def player_label(k: int, count: int) -> str:
@@ -372,9 +375,9 @@ def draw_marks(
 ) -> None:
     """Draw marks, filled where certified and hollow elsewhere."""
     for proved in (True, False):
-        here = certified == proved
-        if here.any():
-            ax.plot(x[here], y[here], marker, **{"label": "_mark"} | end_marker(proved, colour) | look)
+        mask = certified == proved
+        if mask.any():
+            ax.plot(x[mask], y[mask], marker, **{"label": "_mark"} | end_marker(proved, colour) | look)
 
 
 def name_colours(ax: Axes, names: Iterable[str], shades: Iterable[str], **look: Any) -> None:
@@ -390,7 +393,7 @@ def player_lines(count: int) -> list[dict[str, Any]]:
 
 
 def unless(certified: bool) -> str:
-    """Return what the label of a mark adds where it is not certified."""
+    """Return the end of the label of a mark, empty where it is certified."""
     return "" if certified else ", not certified"
 
 
@@ -400,7 +403,7 @@ class Picture(NamedTuple):
     svg: bytes
     caption: str
     hollow: bool  # some marks are hollow because they are not certified
-    what: str  # is plotted, where the chart says so
+    subject: str  # plotted quantity, where the chart names it
 
 
 METADATA: dict[str, dict[str, Any]] = {
@@ -417,7 +420,7 @@ def picture(plot: Callable[..., Axes], data: Dataset, form: str = "svg", /, **op
         ax, figure = _figure(plot, data, options)
         caption = ax.get_title(loc="left")
         ax.set_title("", loc="left")
-        labels = [label for one in figure.axes for label in one.get_legend_handles_labels()[1]]
+        labels = [label for axes in figure.axes for label in axes.get_legend_handles_labels()[1]]
         # thin lines, which are not certified either, are not marks
         words = (", not certified", "hollow:", ", no certificate")
         hollow = any(word in label for label in labels for word in words)
@@ -457,7 +460,7 @@ def panel_data(plot: Callable[..., Axes], data: Dataset, /, **options: object) -
     """
     with rc_context(STYLE):
         _, figure = _figure(plot, data, options)
-        found = []
+        entries = []
         for ax in dict.fromkeys([*figure.axes, *figure.findobj(Axes)]):  # insets last
             parts: list[Artist] = [*ax.lines, *ax.collections, *ax.images, *ax.patches]
             names = {bar: group.get_label() for group in ax.containers for bar in group}
@@ -474,8 +477,8 @@ def panel_data(plot: Callable[..., Axes], data: Dataset, /, **options: object) -
                     words = axis.get_major_formatter().format_ticks(places)
                     ticks |= {name: dict(zip(words, places, strict=True))} if places else {}
             if marks and ax.get_label() != "<colorbar>":
-                found.append({**texts, **({"ticks": ticks} if ticks else {}), "marks": marks})
-    return found
+                entries.append({**texts, **({"ticks": ticks} if ticks else {}), "marks": marks})
+    return entries
 
 
 def _mark(part: Artist, ax: Axes, name: object) -> dict[str, Any] | None:
@@ -512,7 +515,7 @@ def _mark(part: Artist, ax: Axes, name: object) -> dict[str, Any] | None:
         return {"kind": "area", **look, "x": _numbers(outline[:, 0]), "y": _numbers(outline[:, 1])}
     if isinstance(part, Quiver):
         arrows = {"x": part.X, "y": part.Y, "u": part.U, "v": part.V}
-        return {"kind": "arrows", **legend, **{key: _numbers(one) for key, one in arrows.items()}}
+        return {"kind": "arrows", **legend, **{key: _numbers(array) for key, array in arrows.items()}}
     if not isinstance(part, Collection):
         return None
     values = {} if part.get_array() is None else {"values": _numbers(part.get_array())}
@@ -523,7 +526,7 @@ def _mark(part: Artist, ax: Axes, name: object) -> dict[str, Any] | None:
     look = legend | ({"colour": to_hex(shades[0])} if len(shades) == 1 else {})
     outlines = [np.asarray(path.vertices) for path in part.get_paths()]
     kind = "lines" if isinstance(part, LineCollection) else "area"
-    x, y = ([_numbers(one[:, k]) for one in outlines] for k in range(2))
+    x, y = ([_numbers(array[:, k]) for array in outlines] for k in range(2))
     return {"kind": kind, **look, "x": x, "y": y, **values} if x else None
 
 

@@ -68,16 +68,16 @@ def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Paramete
         hints = get_type_hints(target, include_extras=True)
         return {name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in hints}, hints
     known = {
-        name: one
-        for name, one in inspect.signature(target).parameters.items()
-        if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+        name: parameter
+        for name, parameter in inspect.signature(target).parameters.items()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
     hints = {}
     if isinstance(target, type):
         return known, get_type_hints(target, include_extras=True)
-    for name, one in known.items():
+    for name, parameter in known.items():
         try:
-            hints |= get_type_hints(_OneAnnotation(target, name, one.annotation), include_extras=True)
+            hints |= get_type_hints(_OneAnnotation(target, name, parameter.annotation), include_extras=True)
         except (NameError, TypeError):  # only a type checker can read this annotation
             continue
     return known, hints
@@ -116,13 +116,13 @@ def keys_with_symbol(name: str, hints: Mapping[str, Any]) -> str:
     'unit_cost'
     """
     same = SYNONYMS.get(name)
-    found = [key for key, hint in hints.items() if key == same or name in symbol_of(hint).split()]
+    keys = [key for key, hint in hints.items() if key == same or name in symbol_of(hint).split()]
     for key, hint in hints.items():
         for note in keys_notes(hint):
-            known, own = signature_of(note.target)
-            within = name if name in known and name != "kind" else keys_with_symbol(name, own)
-            found += [f"{key}.{within}"] if within else []
-    return " or ".join(found)
+            known, hints_within = signature_of(note.target)
+            within = name if name in known and name != "kind" else keys_with_symbol(name, hints_within)
+            keys += [f"{key}.{within}"] if within else []
+    return " or ".join(keys)
 
 
 def keywords(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -149,9 +149,9 @@ def meaning_of(hint: object) -> str:
     'standard deviation, units of space'
     """
     notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    own = [note for note in notes if type(note) is str]  # a `Symbol` is text too
+    texts = [note for note in notes if type(note) is str]  # a `Symbol` is text too
     union = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else ()
-    return "; ".join(own) or next(filter(None, map(meaning_of, union)), "")
+    return "; ".join(texts) or next(filter(None, map(meaning_of, union)), "")
 
 
 def accepted_intervals(target: Callable[..., Any]) -> dict[str, tuple[str, ...]]:
@@ -183,25 +183,25 @@ def _interval_notes(hint: object) -> Iterator[AcceptedInterval]:
 
 def length_of(notes: Iterable[Any]) -> tuple[int, int | None]:
     """Return the smallest and the largest number of entries that the notes of an annotation allow."""
-    fewest, most = 0, None
+    shortest, longest = 0, None
     for note in _single(notes):
         match note:
             case MinLen(min_length=length):
-                fewest = length
+                shortest = length
             case MaxLen(max_length=length):
-                most = length
-    return fewest, most
+                longest = length
+    return shortest, longest
 
 
 @cache  # asked for every number of every game
 def bounds_of(notes: tuple[Any, ...]) -> tuple[tuple[type, Any], ...]:
     """Return the numeric bounds among the notes of an annotation, as pairs of kind and value."""
-    found: list[tuple[type, Any]] = []
+    bounds: list[tuple[type, Any]] = []
     for note in _single(notes):
         match note:
             case Gt(gt=edge) | Ge(ge=edge) | Lt(lt=edge) | Le(le=edge):
-                found.append((type(note), edge))
-    return tuple(found)
+                bounds.append((type(note), edge))
+    return tuple(bounds)
 
 
 def _single(notes: Iterable[Any]) -> Iterator[Any]:
@@ -256,14 +256,17 @@ def type_name(hint: Any) -> str:
 def storable_members(union: object) -> tuple[Any, ...]:
     """Return the members of a union that a file can hold: all but arrays and functions, if there are any."""
     members = get_args(union)
-    return tuple(one for one in members if not (is_object(one) or get_origin(one) is Callable)) or members
+    return (
+        tuple(member for member in members if not (is_object(member) or get_origin(member) is Callable))
+        or members
+    )
 
 
 def is_table(hint: object) -> bool:
-    """Return whether an annotation is a class that a table can specify."""
+    """True for a class that a table can specify."""
     return is_typeddict(hint) or (isinstance(hint, type) and dataclasses.is_dataclass(hint))
 
 
 def is_object(hint: object) -> bool:
-    """Return whether an annotation is a class of NumPy or JAX, which no file can hold."""
+    """True for a class of NumPy or JAX, which no file can contain."""
     return isinstance(hint, type) and hint.__module__.split(".")[0] in ("numpy", "jax", "jaxlib")

@@ -22,8 +22,8 @@ G = TypeVar("G")
 
 def recipe_of(game: object) -> GameRecipe | None:
     """Return the recipe of a game, or None."""
-    found = getattr(game, HELD, None)
-    return found if isinstance(found, GameRecipe) else None
+    recipe = getattr(game, HELD, None)
+    return recipe if isinstance(recipe, GameRecipe) else None
 
 
 def variant(game: G, **changes: object) -> G:
@@ -46,19 +46,23 @@ def variant(game: G, **changes: object) -> G:
     """
     recipe = recipe_of(game)
     if recipe is None:
-        what = f"this {type(game).__name__} does not know how it was made"
-        raise ValueError(f"game: {what}; must come from a factory, and not be changed since")
-    known, given = keywords(recipe.make), dict(recipe.given)
+        subject = f"this {type(game).__name__} does not know how it was made"
+        raise ValueError(f"game: {subject}; must come from a factory, and not be changed since")
+    known, arguments = keywords(recipe.make), dict(recipe.given)
     for key, value in changes.items():
         name, *rest = parts_of(key)
         if name not in known:
             raise ValueError(f"{key}: is no keyword of {recipe.make.__name__}; {near(str(name), known)}")
-        old, players, array = given.get(str(name)), given.get("players"), getattr(game, str(name), None)
+        old, players, array = (
+            arguments.get(str(name)),
+            arguments.get("players"),
+            getattr(game, str(name), None),
+        )
         if rest and isinstance(rest[0], int) and array is not None and np.ndim(array) == 1:
             # a default that follows from other keywords, such as a cost from the demand
             old, players = array if old is None else old, len(array)
-        given[str(name)] = replace_entry(old, rest, value, key, players)
-    return recipe.make(**given)  # type: ignore[no-any-return]
+        arguments[str(name)] = replace_entry(old, rest, value, key, players)
+    return recipe.make(**arguments)  # type: ignore[no-any-return]
 
 
 def keyword_of(game: object, name: str) -> str | None:
@@ -79,7 +83,7 @@ def keyword_of(game: object, name: str) -> str | None:
     for key in known:
         table = recipe.given.get(key)
         keys = [keywords(note.target) for note in keys_notes(hints[key])]
-        if any(name in one for one in keys) or (isinstance(table, Mapping) and name in table):
+        if any(name in path for path in keys) or (isinstance(table, Mapping) and name in table):
             return f"{key}.{name}"
     return None
 
@@ -122,11 +126,11 @@ def replace_entry(
         raise ValueError(f"{key}: [{step}] must be in 0..{len(old) - 1}")
     # of the type that it had: in a payoff table tuples are cells, lists are rows
     return type(old)(
-        replace_entry(one, rest, value, key, players, words=words) if k == step else one
-        for k, one in enumerate(old)
+        replace_entry(entry, rest, value, key, players, words=words) if k == step else entry
+        for k, entry in enumerate(old)
     )
 
 
 def is_number(value: object) -> bool:
-    """Return whether a value is a number, not a truth value."""
+    """True for a number that is no truth value."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -19,5 +19,5 @@ def remedy(extra: str) -> str:
     It names no folder of this machine: the text may stand in a log or a page that others read.
     """
     root = checkout()
-    here = root is not None and Path.cwd() == root
-    return f"pip install '.[{extra}]'" + " in the folder of the package" * (not here)
+    in_source_folder = root is not None and Path.cwd() == root
+    return f"pip install '.[{extra}]'" + " in the folder of the package" * (not in_source_folder)

@@ -142,8 +142,8 @@ class PlotEntry(NamedTuple):
 
     def caption_of(self, options: Mapping[str, Any]) -> str:
         """Return a noun phrase for what the plot draws with these options."""
-        found = (self.captions.get(f"{name}={value}") for name, value in options.items())
-        if title := next(filter(None, found), ""):
+        captions = (self.captions.get(f"{name}={value}") for name, value in options.items())
+        if title := next(filter(None, captions), ""):
             return title
         return self.title if "quantity" in options else self.captions.get("", self.title)
 
@@ -194,7 +194,7 @@ _BESIDE_STUDIES = re.compile(r"rivalry\.studies\.\w+:[A-Za-z]\w*")
 
 
 def is_beside_studies(name: object) -> bool:
-    """Return whether a name is that of a method or plot in a module beside the bundled studies.
+    """True for the name of a method or plot in a module beside the bundled studies.
 
     It works from any folder, so that a copy of a bundled study runs.
 
@@ -210,7 +210,7 @@ def entry_of(name: Any, known: Mapping[str, E]) -> Entry | E | None:
 
 
 def is_there(name: str) -> bool:
-    """Return whether an optional subpackage is installed."""
+    """True for an optional subpackage that is installed."""
     return (Path(__file__).parents[1] / name / "register.py").is_file()
 
 
@@ -218,13 +218,13 @@ def is_there(name: str) -> bool:
 def _registers() -> tuple[Mapping[str, Any], ...]:
     from importlib.metadata import entry_points
 
-    found = [vars(import_module(f"rivalry.{name}.register")) for name in filter(is_there, OPTIONAL)]
+    registers = [vars(import_module(f"rivalry.{name}.register")) for name in filter(is_there, OPTIONAL)]
     for point in entry_points(group=GROUP):
         try:
-            found.append(vars(point.load()))
+            registers.append(vars(point.load()))
         except Exception as error:  # a broken distribution must not hide the others
             warnings.warn(f"{point.value} registers nothing: {type(error).__name__}: {error}", stacklevel=2)
-    return tuple(found)
+    return tuple(registers)
 
 
 def collect(
@@ -236,11 +236,11 @@ def collect(
 
     Of two entries of a name, ``join`` makes one; by default the earlier stays, the package's before all.
     """
-    found = dict(own)
+    collected_table = dict(own)
     for register in _registers():
         for name, entry in register.get(table, {}).items():
-            found[name] = join(found[name], entry) if name in found else entry
-    return dict(sorted(found.items()))
+            collected_table[name] = join(collected_table[name], entry) if name in collected_table else entry
+    return dict(sorted(collected_table.items()))
 
 
 def missing_home(name: object) -> str:

@@ -31,22 +31,22 @@ def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:
     return load(targets[name])
 
 
-def lazy_package(name: str, targets: Mapping[str, str], *others: str) -> None:
+def lazy_package(name: str, targets: Mapping[str, str], *modules: str) -> None:
     """Let a package load ``targets`` by name when they are first used; ``others`` are its own names.
 
     No module of the package has one of these names: its import would hide the target.
     """
-    names = sorted([*targets, *others])
+    names = sorted([*targets, *modules])
     vars(sys.modules[name]).update(__getattr__=partial(lazy, name, targets), __dir__=lambda: names)
 
 
 def load(target: str) -> Any:
     """Return the object ``module:attribute``; let classes of the package check their options."""
     module, _, attribute = target.partition(":")
-    found = getattr(import_module(module), attribute)
-    if isinstance(found, type) and module.startswith("rivalry.") and is_dataclass(found):
-        check_options(found)
-    return found
+    attribute_value = getattr(import_module(module), attribute)
+    if isinstance(attribute_value, type) and module.startswith("rivalry.") and is_dataclass(attribute_value):
+        check_options(attribute_value)
+    return attribute_value
 
 
 def hook(name: str) -> Any:
@@ -85,7 +85,7 @@ PREFIX = "rivalry_user_"  # of the names of modules from users' files
 
 
 def is_trusted(path: Path, digest: str) -> bool:
-    """Return whether a file may be run: by the table of digests that a program gave which started this one.
+    """Return the permission to run a file, from the digests of the program that started this process.
 
     Without a table any may: a person gave the command, which names the files that it runs.
     """
@@ -94,8 +94,8 @@ def is_trusted(path: Path, digest: str) -> bool:
 
 
 def trusting(digests: Mapping[str, str]) -> dict[str, str]:
-    """Return what to set in the environment so that only files of these digests, by path, are run."""
-    return {TRUSTED: json.dumps({str(Path(path).resolve()): one for path, one in digests.items()})}
+    """Return the variables of the environment that restrict runs to files of these digests, by path."""
+    return {TRUSTED: json.dumps({str(Path(path).resolve()): digest for path, digest in digests.items()})}
 
 
 _modules: dict[tuple[str, int, int], Any] = {}
@@ -134,8 +134,8 @@ def place_of(error: BaseException) -> str:
     import traceback
 
     frames = traceback.walk_tb(error.__traceback__)
-    own = [(frame.f_code.co_filename, line) for frame, line in frames if _is_own(frame.f_globals)]
-    return f" ({own[-1][0]}, line {own[-1][1]})" if own else ""
+    places = [(frame.f_code.co_filename, line) for frame, line in frames if _is_own(frame.f_globals)]
+    return f" ({places[-1][0]}, line {places[-1][1]})" if places else ""
 
 
 def _is_own(names: Mapping[str, Any]) -> bool:

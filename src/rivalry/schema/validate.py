@@ -118,7 +118,7 @@ _PLAIN = frozenset({type(None), bool, int, float, str, list, tuple, dict})
 
 
 def _is_array(value: object) -> TypeGuard[_Array]:
-    """Return whether a value is an array."""
+    """True for an array."""
     # the protocol's own check takes 20 microseconds, and the entries of tables are many
     return type(value) not in _PLAIN and isinstance(value, _Array)
 
@@ -137,14 +137,14 @@ def checked(factory: F) -> F:
     @wraps(factory)
     def call(*args: object, **kwargs: object) -> Any:
         # bounds come after the factory, whose own messages give reasons; sizes must be checked before it runs
-        given, known = check(factory, args, kwargs, bounds=False), signature_of(factory)[0]
-        with _named_errors(given, known):
-            found = factory(*args, **kwargs)
+        arguments, known = check(factory, args, kwargs, bounds=False), signature_of(factory)[0]
+        with _named_errors(arguments, known):
+            result = factory(*args, **kwargs)
             check(factory, args, kwargs)
-            if HELD not in vars(found) or vars(found)[HELD].make is not call:  # else it called itself
-                usual = {name: one.default for name, one in known.items()}
-                object.__setattr__(found, HELD, GameRecipe(call, usual | given))  # values are frozen
-            return found
+            if HELD not in vars(result) or vars(result)[HELD].make is not call:  # else it called itself
+                usual = {name: parameter.default for name, parameter in known.items()}
+                object.__setattr__(result, HELD, GameRecipe(call, usual | arguments))  # values are frozen
+            return result
 
     return call  # type: ignore[return-value]
 
@@ -176,31 +176,31 @@ def check_keywords(function: F) -> F:
 
 
 @contextmanager
-def _named_errors(given: Mapping[str, Any], known: Iterable[str]) -> Iterator[None]:
+def _named_errors(arguments: Mapping[str, Any], known: Iterable[str]) -> Iterator[None]:
     """Raise errors again as one-line messages that name the arguments."""
     try:
         yield
     except Exception as error:
-        words = _message(error, given, known)
+        words = _message(error, arguments, known)
         if words == str(error):
             raise
         raise ValueError(words) from error
 
 
-def _message(error: Exception, given: Mapping[str, Any], known: Iterable[str]) -> str:
+def _message(error: Exception, arguments: Mapping[str, Any], known: Iterable[str]) -> str:
     """Return the message of a factory's error with its arguments, on one line.
 
     Messages of subclasses of `ValueError` are unchanged.
     """
-    own = isinstance(error, ValueError)
-    if type(error) is not ValueError and own:
+    is_value_error = isinstance(error, ValueError)
+    if type(error) is not ValueError and is_value_error:
         return str(error)  # the class of the error matters to callers
-    if own and re.split(r"[^\w]", str(error), maxsplit=1)[0] in known:
+    if is_value_error and re.split(r"[^\w]", str(error), maxsplit=1)[0] in known:
         return one_line(error)
-    suspects = [name for name, value in given.items() if _open(value)]
+    suspects = [name for name, value in arguments.items() if _open(value)]
     if not suspects:
-        return one_line(error) if own else str(error)
-    reason = error if own else f"{type(error).__name__}: {error}"
+        return one_line(error) if is_value_error else str(error)
+    reason = error if is_value_error else f"{type(error).__name__}: {error}"
     return one_line(f"{', '.join(suspects)}: cannot be used ({reason})")
 
 
@@ -226,11 +226,11 @@ def check_options(method: type) -> None:
     def check_init(self: object) -> None:
         kind: type = type(self)  # a subclass may allow more
         known, hints = signature_of(kind)
-        given = {name: getattr(self, name) for name in known}
-        with _named_errors(given, known):
+        options = {name: getattr(self, name) for name in known}
+        with _named_errors(options, known):
             for look in looks:
                 look(self)
-        for name, value in given.items():
+        for name, value in options.items():
             refuse(name, hints.get(name, Any), value)
 
     method.__check_init__ = check_init  # type: ignore[attr-defined]
@@ -253,17 +253,17 @@ def check(
     """
     known, hints = signature_of(target)
     refuse_unknown(target, kwargs)
-    places = [name for name, one in known.items() if one.kind is not one.KEYWORD_ONLY]
+    places = [name for name, parameter in known.items() if parameter.kind is not parameter.KEYWORD_ONLY]
     if len(args) > len(places) and not _takes_any_number(target):
-        most = f"at most {len(places)} of them" if places else "all of them by name"
-        raise ValueError(f"{target.__name__}: {len(args)} arguments without a name; give {most}")
-    given = dict(zip(places, args, strict=False)) | dict(kwargs)
-    for name, one in known.items():
-        if name in given:
-            refuse(name, hints.get(name, Any), given[name], bounds=bounds)
-        elif one.default is one.empty:
+        allowance = f"at most {len(places)} of them" if places else "all of them by name"
+        raise ValueError(f"{target.__name__}: {len(args)} arguments without a name; give {allowance}")
+    arguments = dict(zip(places, args, strict=False)) | dict(kwargs)
+    for name, parameter in known.items():
+        if name in arguments:
+            refuse(name, hints.get(name, Any), arguments[name], bounds=bounds)
+        elif parameter.default is parameter.empty:
             raise ValueError(f"{name}: is missing; {target.__name__} needs it")
-    return given
+    return arguments
 
 
 def refuse_unknown(
@@ -275,7 +275,7 @@ def refuse_unknown(
     """
     called = called or target.__qualname__.rpartition("<locals>.")[2]
     known, hints = signature_of(target)
-    known = {name: one for name, one in known.items() if name not in ("cls", "self")}
+    known = {name: parameter for name, parameter in known.items() if name not in ("cls", "self")}
     for name in kwargs:
         if name in known:
             continue
@@ -294,13 +294,18 @@ def _refuse_call(
 ) -> None:
     """Raise `ValueError` for an unknown keyword, unless any is taken, and for a missing argument."""
     parameters = _parameters(target)
-    if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         refuse_unknown(target, kwargs, called)
-    places = [one.name for one in parameters if one.kind is not one.KEYWORD_ONLY][: len(args)]
-    for one in parameters:
-        optional = one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD) or one.default is not one.empty
-        if not optional and one.name not in (*places, *kwargs):
-            raise ValueError(f"{one.name}: is missing; {called or target.__name__} needs it")
+    places = [parameter.name for parameter in parameters if parameter.kind is not parameter.KEYWORD_ONLY][
+        : len(args)
+    ]
+    for parameter in parameters:
+        optional = (
+            parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            or parameter.default is not parameter.empty
+        )
+        if not optional and parameter.name not in (*places, *kwargs):
+            raise ValueError(f"{parameter.name}: is missing; {called or target.__name__} needs it")
 
 
 @cache
@@ -309,9 +314,9 @@ def _parameters(target: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
 
 
 def _takes_any_number(target: Callable[..., Any]) -> bool:
-    """Return whether a function takes any number of arguments without a name."""
+    """True for a function with any number of arguments without a name."""
     known = inspect.signature(target).parameters.values()
-    return any(one.kind is one.VAR_POSITIONAL for one in known)
+    return any(parameter.kind is parameter.VAR_POSITIONAL for parameter in known)
 
 
 def refuse(name: str, hint: object, value: object, *, bounds: bool = True) -> None:
@@ -347,12 +352,12 @@ def convert(hint: Any, value: Any) -> Any:
 
 
 def _has_fields(hint: object) -> bool:
-    """Return whether an annotation is a dataclass or typed dictionary, whose fields a table can specify."""
+    """True for a dataclass or typed dictionary, whose fields a table can specify."""
     return isinstance(hint, type) and (is_dataclass(hint) or is_typeddict(hint))
 
 
 def _is_opaque(hint: object) -> bool:
-    """Return whether an annotation says nothing about a value."""
+    """True for an annotation that says nothing about a value."""
     plain = (bool, int, float, str, list, tuple, dict, type(None), None)
     return hint not in plain and get_origin(hint) is None
 
@@ -445,7 +450,7 @@ def one_line(error: object) -> str:
 
 
 def fault_of(hint: Any, value: Any, notes: tuple[Any, ...] = ()) -> Fault | None:
-    """Return why an annotation with these notes does not allow a value, or None."""
+    """Return the reason why an annotation with these notes refuses a value, or None."""
     origin, members = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return fault_of(members[0], value, (*notes, *members[1:]))
@@ -495,10 +500,12 @@ def _union_fault(members: Sequence[Any], value: object, notes: tuple[Any, ...]) 
 
 
 def _alternatives(members: Sequence[Any], value: object) -> str:
-    """Return what a union allows, in words."""
+    """Return the members of a union, in words."""
     known = [word for member in members if get_origin(member) is Literal for word in get_args(member)]
     rest = [m for m in members if get_origin(m) is not Literal and m is not type(None) and not is_object(m)]
-    words = dict.fromkeys("function" if get_origin(one) is Callable else type_name(one) for one in rest)
+    words = dict.fromkeys(
+        "function" if get_origin(alternative) is Callable else type_name(alternative) for alternative in rest
+    )
     if "number" in words:
         words.pop("whole number", None)
     kinds = {kind for word in words for kind in word.split(" or ")}
@@ -516,14 +523,14 @@ def _one_of(known: Iterable[Any]) -> str:
 
 def _word_hint(value: object, known: Iterable[Any]) -> str:
     """Return a hint at the nearest of some words, where one is near."""
-    hint = near(value, [one for one in known if isinstance(one, str)]) if isinstance(value, str) else ""
+    hint = near(value, [word for word in known if isinstance(word, str)]) if isinstance(value, str) else ""
     return f"; {hint}" if hint.startswith("did") else ""
 
 
 def _choice_fault(known: Sequence[Any], value: object) -> Fault | None:
     plain = value.item() if _is_array(value) and value.ndim == 0 else value  # type: ignore[attr-defined]
     # equal types too, since 1 == True
-    if any(type(one) is type(plain) and one == plain for one in known):
+    if any(type(choice) is type(plain) and choice == plain for choice in known):
         return None
     return _type_fault(lambda: _one_of(known) + _word_hint(value, known), value)
 
@@ -536,12 +543,12 @@ def _list_fault(hint: object, members: Sequence[Any], value: object, notes: tupl
         value = value.tolist()  # type: ignore[attr-defined]
     if not isinstance(value, list | tuple | range):
         return _type_fault(lambda: with_article(type_name(hint)), value)
-    fewest, most = length_of(notes)
+    shortest, longest = length_of(notes)
     length = None
-    if len(value) < fewest:
-        length = Fault("", lambda: f"{format_value(value)} must have at least {fewest} entries", "bound")
-    if most is not None and len(value) > most:
-        length = Fault("", lambda: f"{format_value(value)} must have at most {most} entries", "bound")
+    if len(value) < shortest:
+        length = Fault("", lambda: f"{format_value(value)} must have at least {shortest} entries", "bound")
+    if longest is not None and len(value) > longest:
+        length = Fault("", lambda: f"{format_value(value)} must have at most {longest} entries", "bound")
     pair = get_origin(hint) is tuple and Ellipsis not in members  # one annotation per entry
     if pair and len(value) != len(members):
         return Fault("", lambda: f"{format_value(value)} must have {len(members)} entries", "bound")
@@ -595,9 +602,9 @@ def _number_fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None
     if hint is bool:
         return None if isinstance(value, bool) else _type_fault(lambda: with_article(NAMES[hint]), value)
     if isinstance(value, bool) or not isinstance(value, Integral if hint is int else Real):
-        whole = hint is int and isinstance(value, float) and value.is_integer()
+        is_whole = hint is int and isinstance(value, float) and value.is_integer()
         return _type_fault(
-            lambda: with_article(NAMES[hint]) + (f"; write {value:.0f}" if whole else ""), value
+            lambda: with_article(NAMES[hint]) + (f"; write {value:.0f}" if is_whole else ""), value
         )
     if isinstance(value, Integral) and abs(int(value)) >= 2**63:
         return Fault("", lambda: f"{format_value(value)} must be below 2**63", "size")
@@ -605,8 +612,8 @@ def _number_fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None
         rule, holds = _RULES[kind]
         if not holds(value, edge):
             size = hint is int and kind in (Lt, Le)
-            said = "must be finite" if math.isinf(edge) else f"must be {rule} {edge:g}"
-            return Fault("", partial(str, said), "size" if size else "bound", value)
+            fault = "must be finite" if math.isinf(edge) else f"must be {rule} {edge:g}"
+            return Fault("", partial(str, fault), "size" if size else "bound", value)
     return None
 
 
@@ -615,7 +622,7 @@ def _numeric(value: Any) -> bool:
 
 
 def _open(value: object) -> bool:
-    """Return whether a value holds tables, functions or nested lists, which annotations describe in part."""
+    """True for a value with tables, functions or nested lists, which annotations describe in part."""
     if isinstance(value, list | tuple):
         return any(map(_open, value)) or any(isinstance(entry, list | tuple) for entry in value)
     return isinstance(value, Mapping) or callable(value)

@@ -96,7 +96,7 @@ def typeset(text: str) -> str:
     >>> typeset("-4.38e-08 to 2e+07"), typeset("(-.5, 1e-12) of cell 3-4")
     ('−4.38e−8 to 2e7', '(−.5, 1e−12) of cell 3-4')
     """
-    text = _EXPONENT.sub(lambda found: "e−" if found[1] == "-" else "e", text)
+    text = _EXPONENT.sub(lambda match: "e−" if match[1] == "-" else "e", text)
     return _MINUS.sub("−", text)
 
 
@@ -123,26 +123,26 @@ def html_table(
     head = "".join(f"<th>{escape(name)}</th>" for name in columns)
     body = ["".join(f"<td>{escape(text)}</td>" for text in line) for line in lines]
     tables = [named, [f"<tr>{line}</tr>" for line in [head, *body]] if body else []]
-    found = "".join(f"<table>{''.join(table)}</table>" for table in tables if table)
-    return f"<div><strong>{escape(title)}</strong>{found}</div>"
+    markup = "".join(f"<table>{''.join(table)}</table>" for table in tables if table)
+    return f"<div><strong>{escape(title)}</strong>{markup}</div>"
 
 
 def solution_rows(record: Mapping[str, Any], claim: str) -> dict[str, str]:
     """Return the claim, the end state, and what no row per player shows, as text by name."""
-    found = {"claim": claim}
+    rows = {"claim": claim}
     if ended := str(record.get("end_state", ((), ""))[1]):
         refuted = claim.startswith("not an equilibrium")  # a stable point of the dynamics need be none
-        found["ends in"] = ended.replace("_", " ") + ", no equilibrium" * refuted
+        rows["ends in"] = ended.replace("_", " ") + ", no equilibrium" * refuted
     dims, array = record.get("profile", ((), np.zeros(())))
     if dims[:1] == ("state",):
         states, actions = array.shape
-        found["policy"] = f"{count_text(states, 'state')} × {count_text(actions, 'action')}"
+        rows["policy"] = f"{count_text(states, 'state')} × {count_text(actions, 'action')}"
     if "profile" not in record and "end_payoff" in record:
-        found["payoff"] = f"mean of {count_text(len(record['end_payoff'][1]), 'session')} in final play"
+        rows["payoff"] = f"mean of {count_text(len(record['end_payoff'][1]), 'session')} in final play"
     if "in_equilibrium" in record:  # the claim is that of the weakest session
-        own = record["in_equilibrium"][1]
-        found["sessions"] = f"{int(own.sum())} of {len(own)} in equilibrium"
-    return found
+        in_equilibrium = record["in_equilibrium"][1]
+        rows["sessions"] = f"{int(in_equilibrium.sum())} of {len(in_equilibrium)} in equilibrium"
+    return rows
 
 
 def player_rows(
@@ -155,7 +155,9 @@ def player_rows(
         played = played[:, None]
     axes, actions = names.get("axis", ()), record.get("action_name", record.get("move", ((), None)))[1]
     if actions is not None and np.shape(actions) == np.shape(played):
-        strategies = [strategy_by_name(row, own) for row, own in zip(played, actions, strict=True)]
+        strategies = [
+            strategy_by_name(row, action_names) for row, action_names in zip(played, actions, strict=True)
+        ]
     elif mixed:
         strategies = [_mixture(row, grid) for row, grid in zip(played, record["action_grid"][1], strict=True)]
     else:
@@ -206,31 +208,31 @@ def asked_rows(record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) 
     These are the slopes of comparative statics, commitments, values, distributions of joint actions, vertices
     of sets of payoffs, and what everyone plays in a game of leaders.
     """
-    found: list[AskedTable] = []
+    tables: list[AskedTable] = []
     axes = names.get("axis", ())
     if "slope" in record and "parameter_name" in record:
         for k in range(np.size(record["parameter_name"][1])):
-            found += _slope_rows(_of_parameter(record, k), axes, names.get("player", ()))
+            tables += _slope_rows(_of_parameter(record, k), axes, names.get("player", ()))
     if "commitment" in record:
         strategies = _strategies(record, "commitment")
         pays = [f"{payoff:.6g}" for payoff in record["commitment_payoff"][1]]
         known = _names(names, len(pays))
         rows = list(zip(known, pays, strategies, strict=True))
-        found.append(AskedTable(f"commitment; {_bounds_in_words(record)}", PLAYER_COLUMNS, rows))
+        tables.append(AskedTable(f"commitment; {_bounds_in_words(record)}", PLAYER_COLUMNS, rows))
     elif "game_value" in record:
-        found.append(AskedTable("", ("value of the game",), [(_bounds_in_words(record),)]))
+        tables.append(AskedTable("", ("value of the game",), [(_bounds_in_words(record),)]))
     if "joint_distribution" in record:
-        found.append(_joint_table(record))
+        tables.append(_joint_table(record))
     if "payoff_vertices" in record:
         corners = record["payoff_vertices"][1]
         columns = ("vertex", *(f"payoff {name}" for name in _names(names, corners.shape[1])))
         every = [*enumerate(corners.tolist(), start=1), ("least", record["threat"][1].tolist())]
         lines = [(str(label), *(f"{payoff + 0.0:.6g}" for payoff in row)) for label, row in every]
-        found.append(AskedTable("subgame-perfect payoffs", columns, lines))
+        tables.append(AskedTable("subgame-perfect payoffs", columns, lines))
     if "play" in record and record["play"][0] == ("seat", "axis"):
         rows = _table(record["play"][1], record["play_payoff"][1], axes, ())
-        found.append(AskedTable("what all players play", PLAYER_COLUMNS, rows))
-    return found
+        tables.append(AskedTable("what all players play", PLAYER_COLUMNS, rows))
+    return tables
 
 
 def _names(names: Mapping[str, tuple[str, ...]], count: int) -> tuple[str, ...]:
@@ -244,7 +246,7 @@ def _strategies(record: Mapping[str, Any], name: str) -> list[str]:
     rows, actions = record[name][1], record.get("action_name", ((), None))[1]
     if actions is None or np.shape(actions) != np.shape(rows):
         return [strategy_in_words(row) for row in rows]
-    return [strategy_by_name(row, own) for row, own in zip(rows, actions, strict=True)]
+    return [strategy_by_name(row, names) for row, names in zip(rows, actions, strict=True)]
 
 
 def _bounds_in_words(record: Mapping[str, Any]) -> str:
@@ -273,7 +275,7 @@ def joint_action_names(joint: np.ndarray, actions: np.ndarray | None) -> list[st
     """
     if actions is None:
         return [", ".join(map(str, row)) for row in joint.tolist()]
-    return [", ".join(str(own[k]) for own, k in zip(actions, row, strict=True)) for row in joint.tolist()]
+    return [", ".join(str(names[k]) for names, k in zip(actions, row, strict=True)) for row in joint.tolist()]
 
 
 def _of_parameter(record: Mapping[str, Any], k: int) -> dict[str, Any]:
@@ -307,7 +309,7 @@ def _slope_rows(
 
 
 def _difference_in_words(record: Mapping[str, Any]) -> str:
-    """Return how far slopes are from difference quotients, by the smallest step that has one."""
+    """Return the distance of slopes from difference quotients, by the smallest step that has one."""
     gaps = record.get("slope_difference", ((), np.empty(0)))[1]
     known = gaps[np.isfinite(gaps)]
     if not known.size:
@@ -336,17 +338,17 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
 
     A list with proofs also has the distance to the exact equilibrium, and the places that are undecided.
     """
-    found, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
+    equilibria, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
     size = np.nanmax(np.abs(pays), initial=0.0)
     pays = np.where(np.abs(pays) <= ALMOST * size, 0.0, pays)  # rounding errors beside the others
     # in extensive form the axes are moves of information sets
     actions = record.get("action_name", record.get("move", ((), np.empty(0))))[1]
-    named = actions.shape == np.shape(found)[1:]
+    named = actions.shape == np.shape(equilibria)[1:]
     components = record["component"][1] if "component" in record else None
     radius = record["radius"][1] if has_proofs(record) else None
     claims = record["equilibrium_claim"][1] if "equilibrium_claim" in record else None
     if claims is not None:  # policies of populations are too large for a line
-        found = found[:, :0]
+        equilibria = equilibria[:, :0]
     known = np.abs(pays)[np.isfinite(pays)]
     # smaller ones are rounding errors of the largest
     pays = np.where(np.abs(pays) < np.finfo(float).eps * known.max(initial=0.0), 0.0, pays)
@@ -354,17 +356,17 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
     if radius is None or not record["complete"][1]:
         complete = "true" if record["complete"][1] else "false"
         lines[0] += f"; complete: {complete} ({record['complete_reason'][1]})"
-    for k, (profile, payoff) in enumerate(zip(found[:most], pays, strict=False)):
+    for k, (profile, payoff) in enumerate(zip(equilibria[:most], pays, strict=False)):
         rows = [strategy_in_words(row) for row in profile]
         if named:
-            rows = [strategy_by_name(row, own) for row, own in zip(profile, actions, strict=True)]
+            rows = [strategy_by_name(row, names) for row, names in zip(profile, actions, strict=True)]
         strategies = (" | " if named else "  ").join(rows)
         where = "" if components is None else f"  component {components[k]}"
         where += "" if radius is None else f"  within {radius_in_words(radius[k])}"
         where += "" if claims is None else f"  {claims[k]}"
         lines.append(f"  {k}: {strategies}  payoff {list_in_words(payoff)}{where}")
-    if len(found) > most:
-        lines.append(f"  ... and {len(found) - most} more, in data.equilibria")
+    if len(equilibria) > most:
+        lines.append(f"  ... and {len(equilibria) - most} more, in data.equilibria")
     bounds = record.get("certified_bound", ((), []))[1]
     for profile, bound in zip(record.get("certified", ((), []))[1], bounds, strict=True):
         strategies = "  ".join(map(strategy_in_words, profile))
@@ -410,15 +412,15 @@ def ranges_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str]:
 
     count = f"{counts_in_words(record)} equilibri"
     count += "um" if count == "exactly 1 equilibri" else "a"
-    whole = ranges(record["where"][1])
+    total_range = ranges(record["where"][1])
     if len(decided) == 1 and decided[0]:
-        return [f"{count} for every {whole}, proved{boxes}"]
+        return [f"{count} for every {total_range}, proved{boxes}"]
     unknown = count_text(int(np.sum(~decided)), "range is", "ranges are")
     if decided.all():
-        lines = [f"{count} for {whole}, proved{boxes}"]
+        lines = [f"{count} for {total_range}, proved{boxes}"]
     else:
         where = ", proved where decided," * bool(decided.any())
-        lines = [f"{count}{where} for {whole}; {unknown} undecided{boxes}"]
+        lines = [f"{count}{where} for {total_range}; {unknown} undecided{boxes}"]
     every = zip(record["where_range"][1], record["where_count"][1], decided, strict=True)
     for ends, number, known in list(every)[:most]:
         words = f"exactly {number}" if known else f"undecided, at least {number}"
@@ -430,7 +432,7 @@ def ranges_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str]:
     return lines
 
 
-def _vertices_in_words(record: Mapping[str, Any], most: int = SHORT) -> list[str]:
+def _vertices_in_words(record: Mapping[str, Any], limit: int = SHORT) -> list[str]:
     """Return sets of equilibria by their vertices, a line each."""
     corners, number = record["equilibrium_vertex"][1], record["vertex_set"][1]
     lines = []
@@ -439,18 +441,18 @@ def _vertices_in_words(record: Mapping[str, Any], most: int = SHORT) -> list[str
         if len(words) == 2:
             lines.append(f"  all from {words[0]} to {words[1]}")
         else:
-            more = f" | and {len(words) - most} more" if len(words) > most else ""
-            lines.append(f"  all between {' | '.join(words[:most])}{more}")
+            more = f" | and {len(words) - limit} more" if len(words) > limit else ""
+            lines.append(f"  all between {' | '.join(words[:limit])}{more}")
     return lines
 
 
 def has_proofs(record: Mapping[str, Any]) -> bool:
-    """Return whether a list of equilibria comes from a search of boxes that proves each of them."""
+    """True for a list of equilibria from a search of boxes that proves each of them."""
     return "boxes" in record and int(record["boxes"][1]) >= 0  # -1 where other methods have no boxes
 
 
 def boxes_in_words(counts: Iterable[SupportsInt]) -> str:
-    """Return how many boxes were searched for lists of equilibria, in brackets; empty without boxes.
+    """Return the number of boxes searched for lists of equilibria, in brackets; empty without boxes.
 
     >>> boxes_in_words([437, 37691]), boxes_in_words([-1])
     (' (437 to 37,691 boxes)', '')
@@ -566,7 +568,7 @@ def _interval_in_words(ends: np.ndarray, width: float | None = None, inside: boo
 
 
 def verified_in_words(lines: Sequence[str], brief: bool = False) -> str:
-    """Return what the independent checker says of all proofs, if brief how closely and in which files.
+    """Return the verdict of the independent checker on all proofs; brief: largest radius and files.
 
     Empty unless all were verified.
 
@@ -1034,14 +1036,17 @@ def attributes_of(name: str) -> dict[str, str]:
     >>> attributes_of("turnout_rate")
     {'long_name': 'turnout rate'}
     """
-    found = {"long_name": NAMES.get(name, name.replace("_", " "))}
+    attributes = {"long_name": NAMES.get(name, name.replace("_", " "))}
     if name == "path_step":
-        return found | {"units": STEPS, "description": "number of steps taken up to each row of the path"}
+        return attributes | {
+            "units": STEPS,
+            "description": "number of steps taken up to each row of the path",
+        }
     if name == "path_time":
-        return found | {"units": "time", "description": "time of the dynamic at each row of the path"}
+        return attributes | {"units": "time", "description": "time of the dynamic at each row of the path"}
     prefix = next((start for start in PREFIXES if name.startswith(start)), "")
     units, words = DESCRIBED.get(name) or DESCRIBED.get(name.removeprefix(prefix), ("", ""))
     if not words:
-        return found
+        return attributes
     added = f", {PREFIXES[prefix]}" if prefix and name not in DESCRIBED else ""
-    return found | ({"units": units} if units else {}) | {"description": words + added}
+    return attributes | ({"units": units} if units else {}) | {"description": words + added}

@@ -8,7 +8,7 @@ AGREED = 7  # digits to which methods agree: numbers that do are printed alike, 
 CERTAIN = 5e-5  # of a mean: narrower intervals are invisible in four digits
 
 
-def half_width(each: np.ndarray) -> np.ndarray:
+def half_width(samples: np.ndarray) -> np.ndarray:
     """Return half the width of the 95 % interval of a mean over runs, in the unit of the values.
 
     It is ``t s / sqrt(n)`` for ``n`` runs with standard deviation ``s``, where ``t`` is the 97.5 % quantile
@@ -16,7 +16,7 @@ def half_width(each: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    each : ndarray
+    samples : ndarray
         Values ``[run ...]``.
 
     Returns
@@ -29,9 +29,9 @@ def half_width(each: np.ndarray) -> np.ndarray:
     >>> half_width(np.array([[1.0, 5.0], [3.0, 5.0]])).round(3)
     array([12.706,  0.   ])
     """
-    if len(each) < 2:
-        return np.full(each.shape[1:], np.nan)
-    return half_width_of(each.std(axis=0, ddof=1), len(each))
+    if len(samples) < 2:
+        return np.full(samples.shape[1:], np.nan)
+    return half_width_of(samples.std(axis=0, ddof=1), len(samples))
 
 
 def half_width_of(
@@ -51,13 +51,13 @@ def half_width_of(
 
 
 def jackknife_error(
-    whole: float | np.ndarray, without: np.ndarray, candidates: int | np.ndarray = 1
+    estimate: float | np.ndarray, without: np.ndarray, candidates: int | np.ndarray = 1
 ) -> np.ndarray:
     """Return half the width of the 95 % interval of a statistic of all batches, which holds its bias too.
 
     Parameters
     ----------
-    whole : ndarray
+    estimate : ndarray
         The statistic of all batches, ``[...]``.
     without : ndarray
         The statistic without each of them, ``[batch ...]``.
@@ -76,9 +76,9 @@ def jackknife_error(
     True
     """
     count = len(without)
-    each = count * whole - (count - 1) * without
-    width = half_width_of(each.std(axis=0, ddof=1), count, candidates)
-    return np.asarray(width + np.abs(each.mean(axis=0) - whole))
+    pseudovalues = count * estimate - (count - 1) * without
+    width = half_width_of(pseudovalues.std(axis=0, ddof=1), count, candidates)
+    return np.asarray(width + np.abs(pseudovalues.mean(axis=0) - estimate))
 
 
 def share_interval(times: int, count: int) -> np.ndarray:

@@ -48,46 +48,49 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     ['best response of player 0', 'best response of player 1', 'intersection']
     """
     also = [f"reaction_{name}" for name in ("at", "here", "player", "column", "point", "point_name")]
-    found = point(data, "reaction", 2, (*also, "claim", *LISTS), at=at)
-    responses, rivals = (found[name].astype(float) for name in ("reaction", "reaction_at"))
+    selection = point(data, "reaction", 2, (*also, "claim", *LISTS), at=at)
+    responses, rivals = (selection[name].astype(float) for name in ("reaction", "reaction_at"))
     if len(responses) != 2:
         raise ValueError(f"reaction: {len(responses)} players; must be two")
-    who = [int(k) for k in found.get("reaction_player", np.arange(2))]
+    responders = [int(k) for k in selection.get("reaction_player", np.arange(2))]
     log = is_log(rivals)
     # the first player's strategy is horizontal, the second's vertical
     curves = [(responses[0], rivals[0]), (rivals[1], responses[1])]
     floor = float(rivals.min()) if log else -np.inf
-    whole = [np.maximum(np.array(curve), floor) for curve in curves]
-    breaks = [_breaks(curve, k, log) for k, curve in enumerate(whole)]
+    clipped = [np.maximum(np.array(curve), floor) for curve in curves]
+    breaks = [_breaks(curve, k, log) for k, curve in enumerate(clipped)]
     for k in range(2):
-        _curve(ax, whole[k], breaks[k], PALETTE[k], f"best response of player {who[k]}")
+        _curve(ax, clipped[k], breaks[k], PALETTE[k], f"best response of player {responders[k]}")
     # NaN at jumps: nothing intersects the line that would bridge one
-    broken = (np.insert(whole[k], breaks[k] + 1, np.nan, axis=1) for k in range(2))
+    broken = (np.insert(clipped[k], breaks[k] + 1, np.nan, axis=1) for k in range(2))
     met = crossings(*broken, log=log)
     if len(met):
         ax.plot(*met.T, "D", color=INK, markersize=5, markerfacecolor="none", label="intersection", zorder=4)
-    _benchmarks(ax, found, floor)
-    if "equilibrium_count" in found and (equilibria := profiles_in_plane(found.get("equilibria"))).size:
-        words = count_in_words({name: ((), found[name]) for name in LISTS if name in found})
+    _benchmarks(ax, selection, floor)
+    if (
+        "equilibrium_count" in selection
+        and (equilibria := profiles_in_plane(selection.get("equilibria"))).size
+    ):
+        words = count_in_words({name: ((), selection[name]) for name in LISTS if name in selection})
         look: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": INK, "zorder": 6}
         ax.plot(*np.maximum(equilibria, floor).T, "o", markersize=11, label=words, **look)
-    if (here := found.get("reaction_here")) is not None:
-        certified = found.is_certified()
+    if (profile := selection.get("reaction_here")) is not None:
+        certified = selection.is_certified()
         words = "present profile" + style.unless(certified)
         mark = style.end_marker(certified, INK) | {"zorder": 5, "clip_on": False}
-        ax.plot(*np.maximum(here, floor), "o", label=words, **mark)
+        ax.plot(*np.maximum(profile, floor), "o", label=words, **mark)
     for which in "xy":
         set_log_scale(ax, which, log)
-    column = metric_label(str(found.get("reaction_column", "strategy")))
-    ax.set(xlabel=f"{column} of player {who[0]}", ylabel=f"{column} of player {who[1]}")
-    style.caption(ax, found.words, "0 lies on the edge" if log and (responses <= 0).any() else "")
+    column = metric_label(str(selection.get("reaction_column", "strategy")))
+    ax.set(xlabel=f"{column} of player {responders[0]}", ylabel=f"{column} of player {responders[1]}")
+    style.caption(ax, selection.words, "0 lies on the edge" if log and (responses <= 0).any() else "")
     return ax
 
 
-def _benchmarks(ax: Axes, found: DrawnPoint, floor: float) -> None:
+def _benchmarks(ax: Axes, selection: DrawnPoint, floor: float) -> None:
     """Draw named points, each with its own marker."""
-    places = found.get("reaction_point", np.empty((0, 2))).astype(float)
-    names = found.get("reaction_point_name", np.arange(len(places)))
+    places = selection.get("reaction_point", np.empty((0, 2))).astype(float)
+    names = selection.get("reaction_point_name", np.arange(len(places)))
     marks = zip(MARKERS[1:], PALETTE[2:], strict=False)
     for place, name, (marker, colour) in zip(places, names, cycle_of(marks), strict=False):
         if np.all(np.isfinite(place)):
@@ -117,16 +120,16 @@ def _curve(ax: Axes, curve: np.ndarray, breaks: np.ndarray, colour: str, label: 
 
 
 def crossings(first: np.ndarray, second: np.ndarray, *, log: bool = False) -> np.ndarray:
-    """Return where two polygons ``[2 grid_point]`` cross, ``[crossing 2]``; ``log``: straight in logarithms.
+    """Return the crossings ``[crossing 2]`` of polygons ``[2 grid_point]``; ``log``: straight in logarithms.
 
     NaN breaks a polygon: discontinuous responses do not intersect in between.
 
     >>> crossings(np.array([[0.0, 2.0], [0.0, 2.0]]), np.array([[0.0, 2.0], [2.0, 0.0]])).tolist()
     [[1.0, 1.0]]
     """
-    one, two = (np.log(curve) if log else curve for curve in (first, second))
-    a, b = one[:, :-1, None], two[:, None, :-1]
-    u, v = np.diff(one)[:, :, None], np.diff(two)[:, None, :]
+    polygon, rival_polygon = (np.log(curve) if log else curve for curve in (first, second))
+    a, b = polygon[:, :-1, None], rival_polygon[:, None, :-1]
+    u, v = np.diff(polygon)[:, :, None], np.diff(rival_polygon)[:, None, :]
     across = u[0] * v[1] - u[1] * v[0]
     apart = b - a
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -134,18 +137,18 @@ def crossings(first: np.ndarray, second: np.ndarray, *, log: bool = False) -> np
         t = (apart[0] * u[1] - apart[1] * u[0]) / across
     meet = (s >= 0) & (s <= 1) & (t >= 0) & (t <= 1)  # those that are parallel compare false
     rows, _ = np.nonzero(meet)
-    places = (one[:, rows] + s[meet] * (one[:, rows + 1] - one[:, rows])).T
+    places = (polygon[:, rows] + s[meet] * (polygon[:, rows + 1] - polygon[:, rows])).T
     places = places[_apart(places)]
     return np.asarray(np.exp(places) if log else places)
 
 
 def _apart(places: np.ndarray) -> list[int]:
     """Return one of every group of equal points: a curve's corner belongs to two of its pieces."""
-    found: list[int] = []
+    indices: list[int] = []
     for k, place in enumerate(places):
-        if not np.isclose(place, places[found], rtol=1e-9, atol=1e-9).all(axis=1).any():
-            found.append(k)
-    return found
+        if not np.isclose(place, places[indices], rtol=1e-9, atol=1e-9).all(axis=1).any():
+            indices.append(k)
+    return indices
 
 
 @chart
@@ -174,20 +177,22 @@ def cycle(data: Dataset, ax: Axes, *, at: At = None, last: int = CYCLE) -> Axes:
     'payoff\\n(units of the game)'
     """
     check_count("last", last)
-    found = point(data, "move_payoff", 2, ("move_gain", "move_player", "cycle_rounds"), at=at)
-    payoff, mover = found["move_payoff"], found["move_player"].astype(int)
+    selection = point(data, "move_payoff", 2, ("move_gain", "move_player", "cycle_rounds"), at=at)
+    payoff, mover = selection["move_payoff"], selection["move_player"].astype(int)
     moves = np.arange(len(payoff))[-last:]
     players = payoff.shape[1]
     for k, look in enumerate(style.player_lines(players)):
         ax.plot(moves, payoff[moves, k], drawstyle="steps-post", **look)
-        own = moves[mover[moves] == k]
-        ax.plot(own, payoff[own, k], "o", color=look["color"], markersize=4.5, label="_mover")
+        player_moves = moves[mover[moves] == k]
+        ax.plot(
+            player_moves, payoff[player_moves, k], "o", color=look["color"], markersize=4.5, label="_mover"
+        )
     ax.plot([], [], "o", color=INK, markersize=4.5, label="payoff of the player moving")
     low, shades = style.lower_axes(ax, 1)[0], style.colours(players)
-    low.bar(moves, found["move_gain"][moves], 0.7, color=[shades[k] for k in mover[moves]])
+    low.bar(moves, selection["move_gain"][moves], 0.7, color=[shades[k] for k in mover[moves]])
     low.axhline(0.0, color=INK, linewidth=0.9)
     low.xaxis.set_major_locator(MaxNLocator(integer=True))
-    turn = int(found.get("cycle_rounds", 0)) * players
+    turn = int(selection.get("cycle_rounds", 0)) * players
     if turn > 0:
         for panel in (ax, low):
             end = moves[-1] + 0.5
@@ -197,5 +202,5 @@ def cycle(data: Dataset, ax: Axes, *, at: At = None, last: int = CYCLE) -> Axes:
     ax.set_ylabel("payoff\n(units of the game)")
     low.set_ylabel("gain of the\nplayer moving")
     part = f"the last {len(moves)} of {len(payoff)} moves" if len(moves) < len(payoff) else ""
-    style.caption(ax, found.words, part)
+    style.caption(ax, selection.words, part)
     return ax

@@ -105,8 +105,8 @@ def bifurcation(
     if runs is not None:
         x = data[over].values.astype(float)
         words = _draw_runs(ax, x, runs, axis, density)
-        if thresholds is not None and thresholds in runs.found:
-            for value in _constant(x, runs.found[thresholds]):
+        if thresholds is not None and thresholds in runs.selection:
+            for value in _constant(x, runs.selection[thresholds]):
                 ax.axvline(value, color=INK, linestyle="-.", linewidth=1.0, label=f"threshold {value:.6g}")
     if thresholds is not None:
         _crossings(ax, data, at, over)
@@ -118,7 +118,7 @@ def bifurcation(
 
 def _label(data: Dataset, axis: int, runs: Ends | None) -> str:
     """Return the words of the vertical axis."""
-    if runs is None or LIST not in runs.found:
+    if runs is None or LIST not in runs.selection:
         return select.strategy_label(data, axis, "end " if runs else "")
     if "action" not in data[LIST].dims:
         return select.strategy_label(data, axis)
@@ -143,7 +143,7 @@ def _of_axis(array: np.ndarray, axis: int) -> np.ndarray:
 class Ends(NamedTuple):
     """End points over the parameter: ``positions [point run player]``, whether ``certified [point run]``."""
 
-    found: DrawnPoint
+    selection: DrawnPoint
     positions: np.ndarray
     certified: np.ndarray
     half: np.ndarray | None = None  # [point player]: a learner's 95 % interval over its trials
@@ -153,15 +153,15 @@ class Ends(NamedTuple):
 def _over(data: Dataset, at: At, over: str | None) -> str:
     """Return the parameter along the axis."""
     branches = branch_point(data, at)
-    own = None if branches is None else parameter(branches)
-    if own is not None and over in (None, own) and own not in data.coords:
-        return own
+    swept = None if branches is None else parameter(branches)
+    if swept is not None and over in (None, swept) and swept not in data.coords:
+        return swept
     try:
         return select.find_sweep(data, "profile", 2, at, over)
     except ValueError:
-        if own is None or over is not None:
+        if swept is None or over is not None:
             raise
-    return own
+    return swept
 
 
 def _ends(
@@ -169,8 +169,8 @@ def _ends(
 ) -> Ends | None:
     """Return the end points over the parameter; None where there are none."""
     dims = [str(select.dimension(data, over)), "replication", "batch", *filter(None, [keep])]
-    found = select.point(data, main, 2, also, at=at, keep=dims)
-    profile, worth = found[main], found.certified()
+    selection = select.point(data, main, 2, also, at=at, keep=dims)
+    profile, worth = selection[main], selection.certified()
     if select.is_blank(profile):
         return None
     select.check_index("axis", axis, profile.shape[-1])
@@ -178,7 +178,7 @@ def _ends(
     certified = np.zeros(positions.shape[:2], bool)
     if worth is not None:
         certified = np.broadcast_to(worth, profile.shape[: worth.ndim]).reshape(certified.shape)
-    return Ends(found, positions, certified)
+    return Ends(selection, positions, certified)
 
 
 def _runs(data: Dataset, over: str, axis: int, at: At, thresholds: str | None, density: bool) -> Ends | None:
@@ -201,16 +201,16 @@ def _runs(data: Dataset, over: str, axis: int, at: At, thresholds: str | None, d
 def _draw_runs(ax: Axes, x: np.ndarray, runs: Ends, axis: int, density: bool) -> list[str]:
     """Draw the ends of one method; return words for the caption."""
     count = runs.positions.shape[1]
-    words = [runs.found.words, f"axis {axis}" if axis else ""]
+    words = [runs.selection.words, f"axis {axis}" if axis else ""]
     if density:
         _density(ax, x, runs.positions)
         ends = np.isfinite(runs.positions).any(axis=2).sum(axis=1)
         return [*words, f"n = {ends.max()} ends per value, all players"]
-    kinds = runs.found.get("end_state", np.full(runs.certified.shape, "")).reshape(runs.certified.shape)
+    kinds = runs.selection.get("end_state", np.full(runs.certified.shape, "")).reshape(runs.certified.shape)
     _lines(ax, x, runs.positions, kinds)
     _marks(ax, x, runs, kinds)
-    _ranges(ax, x, runs.found, axis)
-    if LIST in runs.found:
+    _ranges(ax, x, runs.selection, axis)
+    if LIST in runs.selection:
         _components(ax, x, runs)
         _undecided(ax, x, runs, axis)
         return words
@@ -238,10 +238,10 @@ def _density(ax: Axes, x: np.ndarray, positions: np.ndarray) -> None:
 
 def _crossings(ax: Axes, data: Dataset, at: At, over: str) -> None:
     """Draw where the symmetric point gains or loses stability, over the scanned range."""
-    found = branch_point(data, at, ("crossing_direction", "crossing", "parameter_name"), 1, over)
-    if found is None:
+    selection = branch_point(data, at, ("crossing_direction", "crossing", "parameter_name"), 1, over)
+    if selection is None:
         return
-    for value, word in zip(found["crossing"], found["crossing_direction"], strict=True):
+    for value, word in zip(selection["crossing"], selection["crossing_direction"], strict=True):
         label = f"symmetric point {word} at {value:.6g}"
         ax.axvline(value, color=INK, linestyle=":", linewidth=1.2, label=label)
 
@@ -254,11 +254,11 @@ def _lines(ax: Axes, x: np.ndarray, positions: np.ndarray, kinds: np.ndarray) ->
     _, runs, players = positions.shape
     dashes, shades = {"stable_point": "-", "boundary": "-", "unstable_point": "--"}, style.colours(players)
     for (kind, dash), player, run in product(dashes.items(), range(players), range(runs)):
-        here = np.where(kinds[:, run] == kind, positions[:, run, player], np.nan)
-        joined = np.r_[False, np.abs(np.diff(here)) <= allowed]
+        line = np.where(kinds[:, run] == kind, positions[:, run, player], np.nan)
+        joined = np.r_[False, np.abs(np.diff(line)) <= allowed]
         for piece in np.split(np.arange(len(x)), np.flatnonzero(~joined)):
             if len(piece) > 1:
-                ax.plot(x[piece], here[piece], dash, color=shades[player], linewidth=1.1)
+                ax.plot(x[piece], line[piece], dash, color=shades[player], linewidth=1.1)
 
 
 def _marks(ax: Axes, x: np.ndarray, runs: Ends, kinds: np.ndarray) -> None:
@@ -266,7 +266,7 @@ def _marks(ax: Axes, x: np.ndarray, runs: Ends, kinds: np.ndarray) -> None:
     size = 4.5 if len(x) <= 60 else 3.2
     # coincident players are concentric rings
     ring = 1.3 if len(shades) <= 4 else 0.9 if len(shades) <= len(PALETTE) else 0.0
-    labels = {"": "equilibrium of the list"} if LIST in runs.found else WORDS
+    labels = {"": "equilibrium of the list"} if LIST in runs.selection else WORDS
     every = zip(labels.items(), MARKERS, strict=False)
     for ((kind, label), marker), proved in product(every, (True, False)):
         which, run = np.nonzero((kinds == kind) & (runs.certified == proved))
@@ -282,7 +282,7 @@ def _marks(ax: Axes, x: np.ndarray, runs: Ends, kinds: np.ndarray) -> None:
 
 def _components(ax: Axes, x: np.ndarray, entries: Ends) -> None:
     """Join the ends of each connected component of equilibria, ``component [... equilibrium]``."""
-    labels = entries.found.get("component")
+    labels = entries.selection.get("component")
     if labels is None:
         return
     labels = labels.reshape(entries.certified.shape)
@@ -296,9 +296,9 @@ def _components(ax: Axes, x: np.ndarray, entries: Ends) -> None:
 
 def _undecided(ax: Axes, x: np.ndarray, entries: Ends, axis: int) -> None:
     """Mark places that may hold further equilibria, ``undecided [... place player axis end]``."""
-    if UNDECIDED not in entries.found:
+    if UNDECIDED not in entries.selection:
         return
-    places = entries.found[UNDECIDED][..., axis, :]
+    places = entries.selection[UNDECIDED][..., axis, :]
     low, high = np.moveaxis(places.reshape(len(x), -1, 2), 2, 0)
     which, where = np.nonzero(np.isfinite(low))
     if len(which):
@@ -308,19 +308,19 @@ def _undecided(ax: Axes, x: np.ndarray, entries: Ends, axis: int) -> None:
         ax.plot(x[which], middle, "s", markersize=7, label="undecided place", **look)
 
 
-def _ranges(ax: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
+def _ranges(ax: Axes, x: np.ndarray, selection: DrawnPoint, axis: int) -> None:
     """Draw cycles as ranges, from ``cycle_low`` to ``cycle_high [... player axis]``."""
-    if not {"cycle_low", "cycle_high"} <= set(found):
+    if not {"cycle_low", "cycle_high"} <= set(selection):
         return
-    low, high = (_of_axis(found[name], axis) for name in ("cycle_low", "cycle_high"))
+    low, high = (_of_axis(selection[name], axis) for name in ("cycle_low", "cycle_high"))
     _, runs, players = low.shape
     if not np.isfinite(low).any():
         return
     apart = 0.01 * np.ptp(x)  # shows players with equal ranges side by side
     for (player, colour), run in product(enumerate(style.colours(players)), range(runs)):
-        there = np.isfinite(low[:, run, player])
-        beside = x[there] + apart * (player - (players - 1) / 2)
-        ends = low[there, run, player], high[there, run, player]
+        finite = np.isfinite(low[:, run, player])
+        beside = x[finite] + apart * (player - (players - 1) / 2)
+        ends = low[finite, run, player], high[finite, run, player]
         ax.vlines(beside, *ends, color=colour, linewidth=3, alpha=0.35)
     ax.plot([], [], color=INK, linewidth=3, alpha=0.35, label="range of a cycle")
 
@@ -363,16 +363,16 @@ def _compare(ax: Axes, data: Dataset, over: str | None, axis: int, at: At, metho
 def _ends_or_mean(data: Dataset, over: str, axis: int, at: At) -> Ends | None:
     """Return the ends of one method; of a learner the means over its trials."""
     ends = _ends(data, over, axis, at, ("claim", "end_mean", "end_interval", "end_positions"))
-    if ends is None or "end_mean" not in ends.found or select.is_blank(ends.found["end_mean"]):
+    if ends is None or "end_mean" not in ends.selection or select.is_blank(ends.selection["end_mean"]):
         return ends
     mean, half, trials = (
-        _of_axis(ends.found[name], axis) if name in ends.found else None
+        _of_axis(ends.selection[name], axis) if name in ends.selection else None
         for name in ("end_mean", "end_interval", "end_positions")
     )
     positions = np.asarray(mean)
     # a mean over trials is not a profile that was played
     certified = np.zeros(positions.shape[:2], bool)
-    return Ends(ends.found, positions, certified, None if half is None else half[:, 0], trials)
+    return Ends(ends.selection, positions, certified, None if half is None else half[:, 0], trials)
 
 
 def _draw_ends(ax: Axes, x: np.ndarray, name: str, ends: Ends, colour: str, marker: str) -> None:
@@ -400,8 +400,8 @@ def _distances(ax: Axes, data: Dataset, at: At, over: str, x: np.ndarray, names:
     dim, order = str(select.dimension(data, over)), np.argsort(x, kind="stable")
     for k, (name, colour) in enumerate(zip(names, style.colours(len(names)), strict=True)):
         place = dict(at or {}) | ({"algorithm": name} if "algorithm" in data["distance"].dims else {})
-        found = select.point(data, "distance", 0, at=place, keep=(dim, "replication", "batch"))
-        values = found["distance"].reshape(len(x), -1)
+        selection = select.point(data, "distance", 0, at=place, keep=(dim, "replication", "batch"))
+        values = selection["distance"].reshape(len(x), -1)
         if select.is_blank(values):
             continue
         mean, half = select.band(values.T)

@@ -45,8 +45,8 @@ def end_positions(data: Dataset, ax: Axes, *, at: At = None, axis: int = 0, bins
     trials = "end_positions" in data
     word, main, rank = ("trial", "end_positions", 3) if trials else ("run", "profile", 2)
     also, keep = ("grid_equilibria", "profile", "claim"), () if trials else ("replication", "batch")
-    found = point(data, main, rank, also, at=at, keep=keep)
-    ends = found[main]
+    selection = point(data, main, rank, also, at=at, keep=keep)
+    ends = selection[main]
     check_index("axis", axis, ends.shape[-1])
     check_count("bins", bins)
     ends = ends[..., axis].reshape(-1, ends.shape[-2])
@@ -54,10 +54,10 @@ def end_positions(data: Dataset, ax: Axes, *, at: At = None, axis: int = 0, bins
     if not len(ends):
         raise ValueError(f"data: {main!r} holds nothing at this point")
     _histograms(ax, ends, bins)
-    _equilibria(ax, data, found.get("grid_equilibria"), at, axis)
+    _equilibria(ax, data, selection.get("grid_equilibria"), at, axis)
     ax.set_xlabel(strategy_label(data, axis, "end ", f", axis {axis}" if axis else ""))
     ax.set_ylabel(f"number of {word}s")
-    caption(ax, found.words, f"n = {len(ends)} {word}{'s' if len(ends) > 1 else ''}")
+    caption(ax, selection.words, f"n = {len(ends)} {word}{'s' if len(ends) > 1 else ''}")
     return ax
 
 
@@ -71,10 +71,10 @@ def _histograms(ax: Axes, ends: np.ndarray, bins: int) -> None:
         half = 0.4 * step
         edges = np.sort(np.r_[places - half, places + half]).tolist()
     for player, colour in enumerate(colours(ends.shape[1])):
-        own = ends[np.isfinite(ends[:, player]), player]
-        ax.hist(own, edges, histtype="stepfilled", facecolor=colour, alpha=0.3, label="_area")
+        positions = ends[np.isfinite(ends[:, player]), player]
+        ax.hist(positions, edges, histtype="stepfilled", facecolor=colour, alpha=0.3, label="_area")
         name = player_label(player, ends.shape[1])
-        ax.hist(own, edges, histtype="step", edgecolor=colour, linewidth=1.4, label=name)
+        ax.hist(positions, edges, histtype="step", edgecolor=colour, linewidth=1.4, label=name)
 
 
 def _equilibria(ax: Axes, data: Dataset, grid: np.ndarray | None, at: At, axis: int) -> None:
@@ -94,8 +94,8 @@ def _certified_profiles(data: Dataset, at: At) -> np.ndarray:
     if not {"profile", "claim"} <= set(data):
         return np.empty((0, 0, 1))
     chosen = {name: value for name, value in (at or {}).items() if name not in ("algorithm", "replication")}
-    found = point(data, "profile", 2, ("claim",), at=chosen, keep=("algorithm", "replication", "batch"))
-    profile, worth = found["profile"], np.asarray(found.certified())
+    selection = point(data, "profile", 2, ("claim",), at=chosen, keep=("algorithm", "replication", "batch"))
+    profile, worth = selection["profile"], np.asarray(selection.certified())
     worth = np.broadcast_to(worth, profile.shape[: worth.ndim]) & np.isfinite(profile).all(axis=(-2, -1))
     # methods agree up to their tolerances: one line for each equilibrium
     return np.asarray(np.unique(profile[worth].round(6), axis=0))
@@ -123,22 +123,22 @@ def basins(data: Dataset, ax: Axes, *, at: At = None, entries: Sequence[Sequence
         If the data hold no basins, or ``entries`` are not two that they have.
     """
     also = ("basin", "basin_kind", "basin_profile", "claim")
-    found = point(data, "start_profile", 3, also, at=at)
-    if "basin" not in found:
+    selection = point(data, "start_profile", 3, also, at=at)
+    if "basin" not in selection:
         raise ValueError("data: no variable 'basin', which this plot draws")
-    starts = found["start_profile"]
+    starts = selection["start_profile"]
     basin = np.full(len(starts), -1)  # padding at the end was cut off
-    basin[: len(found["basin"])] = found["basin"]
+    basin[: len(selection["basin"])] = selection["basin"]
     (i, a), (j, b) = _entries(entries, starts.shape)
     x, y = starts[:, i, a], starts[:, j, b]
-    kinds, ends = found.get("basin_kind", ()), found.get("basin_profile", ())
-    worth, certified = found.certified(), set()
+    kinds, ends = selection.get("basin_kind", ()), selection.get("basin_profile", ())
+    worth, certified = selection.certified(), set()
     known = [int(k) for k in np.unique(basin) if k >= 0]
     for k, colour in zip(known, colours(len(known)), strict=True):
         mine, marker = basin == k, MARKERS[k % len(MARKERS)]
-        what = f" ({str(kinds[k]).replace('_', ' ')})" if k < len(kinds) else ""
+        kind = f" ({str(kinds[k]).replace('_', ' ')})" if k < len(kinds) else ""
         look: dict[str, Any] = {"color": colour, "markersize": 4, "alpha": 0.7, "linestyle": ""}
-        ax.plot(x[mine], y[mine], marker, label=f"end {k}{what}: {int(mine.sum())} starts", **look)
+        ax.plot(x[mine], y[mine], marker, label=f"end {k}{kind}: {int(mine.sum())} starts", **look)
         if k < len(ends) and np.isfinite(ends[k]).all():
             proved = worth is not None and bool(worth[mine].all())
             certified.add(proved)
@@ -152,7 +152,7 @@ def basins(data: Dataset, ax: Axes, *, at: At = None, entries: Sequence[Sequence
         which = f", axis {axis}" if starts.shape[2] > 1 else ""
         label(strategy_label(data, axis, "initial ", f" of player {player}{which}"))
     ax.set_aspect("equal", adjustable="datalim")
-    caption(ax, found.words, f"n = {len(starts)} starts")
+    caption(ax, selection.words, f"n = {len(starts)} starts")
     return ax
 
 

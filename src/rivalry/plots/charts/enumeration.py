@@ -61,29 +61,31 @@ def enumeration(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     >>> enumeration(search).get_legend_handles_labels()[1]
     ['no equilibrium: derivatives', 'around a proved point']
     """
-    found = point(data, "drawn_box", 3, ("drawn_reason", "discarded", "status", *LISTS), at=at)
-    boxes, reasons = found["drawn_box"], found["drawn_reason"].astype(int)
+    selection = point(data, "drawn_box", 3, ("drawn_reason", "discarded", "status", *LISTS), at=at)
+    boxes, reasons = selection["drawn_box"], selection["drawn_reason"].astype(int)
     if boxes.shape[2] != 2:
         raise NoSuchPoint(f"drawn_box: the boxes have {boxes.shape[2]} coordinate; must be two")
     # the rest of a box with an undecided place was cut off
     reasons = np.where(reasons == UNDECIDED, DERIVATIVES, reasons)
     low, high = boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)
-    if found.get("status") != "iteration limit" and np.sum(found.get("discarded", -1)) == len(boxes):
+    if selection.get("status") != "iteration limit" and np.sum(selection.get("discarded", -1)) == len(boxes):
         ax.axvspan(low[0], high[0], color=KINDS[DERIVATIVES][1], linewidth=0, zorder=0.5)
     for reason, (label, colour) in KINDS.items():
-        own = boxes[reasons == reason]
-        if len(own):
-            _boxes(ax, own, colour, high - low)
+        reason_boxes = boxes[reasons == reason]
+        if len(reason_boxes):
+            _boxes(ax, reason_boxes, colour, high - low)
             ax.fill([], [], color=colour, label=label)
-    _points(ax, found)
+    _points(ax, selection)
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     if np.allclose(high - low, (high - low)[0]):
         ax.set_aspect("equal")
     ax.grid(False)
     ax.set(xlabel=_label(data, 0), ylabel=_label(data, 1))
-    lists = {name: ((), found[name]) for name in LISTS if name in found}
-    words = f"{count_in_words(lists)}{boxes_in_words([int(found['boxes'])])}" if "boxes" in found else ""
-    style.caption(ax, found.words, words)
+    lists = {name: ((), selection[name]) for name in LISTS if name in selection}
+    words = (
+        f"{count_in_words(lists)}{boxes_in_words([int(selection['boxes'])])}" if "boxes" in selection else ""
+    )
+    style.caption(ax, selection.words, words)
     return ax
 
 
@@ -100,20 +102,20 @@ def _boxes(ax: Axes, boxes: np.ndarray, colour: str, span: np.ndarray) -> None:
     ax.add_collection(LineCollection(boxes[~wide], colors=colour, linewidth=3.5, clip_on=False, zorder=3))
 
 
-def _points(ax: Axes, found: DrawnPoint) -> None:
+def _points(ax: Axes, selection: DrawnPoint) -> None:
     """Mark equilibria, other first-order points and undecided places of games with two choices alone."""
     look: dict[str, Any] = {"linestyle": "none", "clip_on": False, "zorder": 5}
-    places = found.get("undecided", np.empty((0, 2, 1, 2))).mean(axis=-1)
+    places = selection.get("undecided", np.empty((0, 2, 1, 2))).mean(axis=-1)
     if (at_points := profiles_in_plane(places)).size:
         ax.plot(*at_points.T, "x", color=INK, markersize=7, label="undecided place", **look)
-    if {"first_order", "verdict"} <= set(found):
-        others = found["first_order"][found["verdict"] != "equilibrium"]
-        if (at_points := profiles_in_plane(others)).size:
+    if {"first_order", "verdict"} <= set(selection):
+        refuted = selection["first_order"][selection["verdict"] != "equilibrium"]
+        if (at_points := profiles_in_plane(refuted)).size:
             hollow = look | {"color": "white", "markeredgecolor": INK, "markeredgewidth": 1.2}
             ax.plot(
                 *at_points.T, "D", markersize=6.5, label="first-order point that is no equilibrium", **hollow
             )
-    if (at_points := profiles_in_plane(found.get("equilibria"))).size:
+    if (at_points := profiles_in_plane(selection.get("equilibria"))).size:
         ax.plot(*at_points.T, "o", color=INK, markersize=7, label="equilibrium, proved", **look)
 
 

@@ -61,8 +61,8 @@ class Sample(NamedTuple):
     @property
     def label(self) -> str:
         """Return the method's name in figures."""
-        own = CONTROLS[self.name.removeprefix(f"{self.base}-")] if self.base else self.words or self.name
-        return own or "sessions"
+        words = CONTROLS[self.name.removeprefix(f"{self.base}-")] if self.base else self.words or self.name
+        return words or "sessions"
 
     def interval(self) -> tuple[float, float]:
         """Return the mean over sessions and half the width of its 95 % interval (Student's t)."""
@@ -142,10 +142,10 @@ def histogram(
     with_controls = form == "means" if controls is None else controls
     every, place = _by_value(data, quantity, methods, with_controls, at)
     if methods is None:  # every learner is followed by its controls
-        rank = {one.name: k for k, one in enumerate(every) if not one.base}
-        every.sort(key=lambda one: (rank.get(one.base or one.name, len(every)), one.base != ""))
+        rank = {sample.name: k for k, sample in enumerate(every) if not sample.base}
+        every.sort(key=lambda sample: (rank.get(sample.base or sample.name, len(every)), sample.base != ""))
     more = dict(lines or {}) | ({} if published is None else {f"published ({published:g})": published})
-    levels = [_levels_of(one, quantity) | more for one in every]
+    levels = [_levels_of(sample, quantity) | more for sample in every]
     if form == "means":
         _draw_means(ax, every, levels)
     elif form == "cumulative":
@@ -163,28 +163,28 @@ def _by_value(
 ) -> tuple[list[Sample], str]:
     """Return the samples of all methods; of a single one, at every value of a swept key, if these are few."""
     every, place = samples(data, quantity, methods=methods, controls=controls, at=at)
-    key = second_key(data, quantity, len(_own(data, quantity)), "", at)
+    key = second_key(data, quantity, len(_own_dimensions(data, quantity)), "", at)
     if key is None or len(every) > 1:
         return every, place
-    found = []
+    samples_by_value = []
     for k in range(data.sizes[key]):
         with suppress(NoSuchPoint):  # not computed at this value
             part, place = samples(data.isel({key: [k]}), quantity, methods=methods, controls=controls, at=at)
-            found += [one._replace(words=place_of(data, key, k)) for one in part[:1]]
-    return found, place
+            samples_by_value += [sample._replace(words=place_of(data, key, k)) for sample in part[:1]]
+    return samples_by_value, place
 
 
-def _levels_of(one: Sample, quantity: str) -> dict[str, float]:
+def _levels_of(sample: Sample, quantity: str) -> dict[str, float]:
     """Return the benchmarks of a method by name, as far as they are stored."""
     if quantity == GAIN:
         return {"Nash equilibrium": 0.0, "joint maximum": 1.0}
-    levels = {"Nash equilibrium": one.nash, "joint maximum": one.joint}
+    levels = {"Nash equilibrium": sample.nash, "joint maximum": sample.joint}
     known = {name: value for name, value in levels.items() if np.isfinite(value)}
     return {f"{name} ({level:.4g})": level for name, level in known.items() if quantity.endswith("_payoff")}
 
 
 def _label(data: Dataset, quantity: str) -> str:
-    """Return which metric a variable of sessions is, and over what it is a mean."""
+    """Return the name of a metric of sessions, with the dimension of its mean."""
     first, _, rest = quantity.partition("_")
     return f"{name_of(data, rest)} ({WHEN[first]})" if first in WHEN else name_of(data, quantity)
 
@@ -206,27 +206,27 @@ def samples(
     >>> [one.format_mean() for one in samples(data, "gain", controls=True)[0]]
     ['0.6 ± 1.3', '0.2 ± 1.3']
     """
-    own = _own(data, quantity)
+    dimensions = _own_dimensions(data, quantity)
     known = [str(name) for name in data["algorithm"].values] if "algorithm" in data.coords else []
     default = [name for name in known if controls or not base_of(name, known)]
     if "algorithm" in (at or {}):
         default = [str((at or {})["algorithm"])]
-    found = point(data, quantity, len(own), at=at, keep=("algorithm", "replication"))
+    selection = point(data, quantity, len(dimensions), at=at, keep=("algorithm", "replication"))
     levels = [np.full(1, np.nan)] * 2
     for k, name in enumerate(("nash_payoff", "joint_payoff")):
         if name in data:  # the mean over players, [method]
             levels[k] = band(point(data, name, 1, at=at, keep=("algorithm",))[name].astype(float).T)[0]
     every = []
     for name in pick_names("methods", methods, known, default) or [""]:
-        row = known.index(name) if name and len(found[quantity]) > 1 else 0
-        values = _flatten_sessions(found[quantity][row], own)
+        row = known.index(name) if name and len(selection[quantity]) > 1 else 0
+        values = _flatten_sessions(selection[quantity][row], dimensions)
         if values.size:
             nash, joint = (float(level[min(row, len(level) - 1)]) for level in levels)
             words = value_of(data, "algorithm", known.index(name)) if name else ""
             every.append(Sample(name, values, nash, joint, base_of(name, known), words))
     if not every:
         raise NoSuchPoint(f"data: no method has {quantity} here")
-    return every, found.words
+    return every, selection.words
 
 
 def base_of(name: str, known: Sequence[str]) -> str:
@@ -239,24 +239,24 @@ def base_of(name: str, known: Sequence[str]) -> str:
     return base if last in CONTROLS and base in known else ""
 
 
-def _own(data: Dataset, quantity: str) -> tuple[str, ...]:
+def _own_dimensions(data: Dataset, quantity: str) -> tuple[str, ...]:
     """Return the quantity's own dimensions, of which the first is the session."""
     of_sessions = [str(name) for name in data.data_vars if "session" in data[name].dims]
     if not of_sessions:
         raise ValueError("data: no metric has a value for each session, which this plot draws")
     if quantity not in data:
         pick_names("quantity", [quantity], of_sessions, ())
-    own = tuple(str(dim) for dim in data[quantity].dims if dim in OWN)
-    if own[:1] != ("session",) or len(own) > 2:
+    dimensions = tuple(str(dim) for dim in data[quantity].dims if dim in OWN)
+    if dimensions[:1] != ("session",) or len(dimensions) > 2:
         raise ValueError(f"quantity: {quantity!r} must have a value for each session, or session and player")
-    return own
+    return dimensions
 
 
-def _flatten_sessions(values: np.ndarray, own: tuple[str, ...]) -> np.ndarray:
+def _flatten_sessions(values: np.ndarray, dimensions: tuple[str, ...]) -> np.ndarray:
     """Return ``[replication session ..]`` as ``[session]``: means over players, without padding."""
     numbers = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
     flat = numbers.reshape(-1, *numbers.shape[2:])
-    flat = flat if len(own) == 1 else band(flat.T)[0]
+    flat = flat if len(dimensions) == 1 else band(flat.T)[0]
     return np.asarray(flat[~np.isnan(flat)])
 
 
@@ -266,24 +266,28 @@ def _draw_bars(ax: Axes, every: list[Sample], levels: list[dict[str, float]], bi
     small = _stack_axes(ax, len(every)) if several else [ax]
     low, high, edges = _edges(every, levels, bins)
     top = 0.0
-    for panel, one, own, shade in zip(small, every, levels, colours(len(every)), strict=True):
-        share = np.histogram(one.values, edges)[0] / len(one.values)
+    for panel, sample, sample_levels, shade in zip(small, every, levels, colours(len(every)), strict=True):
+        share = np.histogram(sample.values, edges)[0] / len(sample.values)
         top = max(top, float(share.max()))
         panel.bar(edges[:-1], share, np.diff(edges), align="edge", color=shade, alpha=0.55, label="_bar")
-        mean, half = one.interval()
-        panel.axvline(mean, color=shade, linewidth=1.8, label=f"mean {one.format_mean()}")
+        mean, half = sample.interval()
+        panel.axvline(mean, color=shade, linewidth=1.8, label=f"mean {sample.format_mean()}")
         ends = mean - half, mean + half
         panel.axvspan(*ends, label="95 % interval of the mean", color=shade, alpha=0.3, linewidth=0)
-        draw_levels(panel, own, upright=True)
+        draw_levels(panel, sample_levels, upright=True)
         panel.set_xlim(low, high)
         if several:
             between = "\n" if len(every) <= CROWD else ", "
-            words = f"{_who(one, every)}\n{one.format_mean()}{between}n = {len(one.values)}"
+            words = f"{_label_of(sample, every)}\n{sample.format_mean()}{between}n = {len(sample.values)}"
             panel.text(1.02, 0.5, words, transform=panel.transAxes, fontsize=7.5, va="center", ha="left")
     for panel in small:
         panel.set_ylim(0.0, 1.1 * top)
     if several:
-        dashes = {name: DASHES[(k + 1) % len(DASHES)] for own in levels for k, name in enumerate(own)}
+        dashes = {
+            name: DASHES[(k + 1) % len(DASHES)]
+            for sample_levels in levels
+            for k, name in enumerate(sample_levels)
+        }
         for name, dash in dashes.items():
             ax.plot([], [], color=INK, linestyle=dash, linewidth=1.0, label=name)
         ax.plot([], [], color=PALETTE[0], linewidth=1.8, label="mean and 95 % interval")
@@ -297,49 +301,51 @@ def _stack_axes(ax: Axes, count: int) -> list[Axes]:
     ax.grid(False)
     ax.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
     small = [ax.inset_axes((0.0, 1 - (k + 0.86) / count, 1.0, 0.82 / count)) for k in range(count)]
-    for k, one in enumerate(small):
-        one.spines[["top", "right"]].set_visible(False)
-        one.tick_params(labelsize=7, labelbottom=k == count - 1)
-        one.yaxis.set_major_locator(MaxNLocator(3))
+    for k, axes in enumerate(small):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=7, labelbottom=k == count - 1)
+        axes.yaxis.set_major_locator(MaxNLocator(3))
     return small
 
 
-def _who(one: Sample, every: list[Sample]) -> str:
+def _label_of(sample: Sample, every: list[Sample]) -> str:
     """Return a sample's name; with that of the learner where controls of several are drawn."""
     learners = {other.base or other.name for other in every}
     words = {other.base: other.base for other in every} | {other.name: other.label for other in every}
-    return f"{words[one.base]}:\n{one.label}" if one.base and len(learners) > 1 else one.label
+    return f"{words[sample.base]}:\n{sample.label}" if sample.base and len(learners) > 1 else sample.label
 
 
 def _edges(
     every: list[Sample], levels: list[dict[str, float]], bins: int | None
 ) -> tuple[float, float, np.ndarray]:
     """Return the ends of the scale, and the edges of bars, the same for all."""
-    values = np.concatenate([one.values for one in every])
-    both = np.append(values, [level for own in levels for level in own.values()])
+    values = np.concatenate([sample.values for sample in every])
+    both = np.append(values, [level for sample_levels in levels for level in sample_levels.values()])
     low, high = float(both.min()), float(both.max())
     room = 0.05 * ((high - low) or max(abs(high), 1.0))
     width = ALONE * (high - low + 2 * room)
     if np.ptp(values) <= width:
         middle = float(values.min() + values.max()) / 2
         return low - room, high + room, np.array([middle - width / 2, middle + width / 2])
-    count = bins or int(np.clip(2 * np.sqrt(max(len(one.values) for one in every)), 5, BARS))
+    count = bins or int(np.clip(2 * np.sqrt(max(len(sample.values) for sample in every)), 5, BARS))
     return low - room, high + room, np.linspace(values.min(), values.max(), count + 1)
 
 
 def _draw_cumulative(ax: Axes, every: list[Sample], levels: list[dict[str, float]], bins: int | None) -> None:
     """Draw the share of sessions with no more than each value, and the means as dots."""
     low, high, _ = _edges(every, levels, bins)
-    for one, shade in zip(every, colours(len(every)), strict=True):
-        steps = np.sort(one.values)
+    for sample, shade in zip(every, colours(len(every)), strict=True):
+        steps = np.sort(sample.values)
         x = np.concatenate([[low], steps, [high]])
         share = np.append(np.arange(len(steps) + 1) / len(steps), 1.0)
-        who = _who(one, every).replace("\n", " ")
-        ax.step(x, share, where="post", color=shade, label=f"{who}, mean {one.format_mean()}")
-        mean, half = one.interval()
+        label = _label_of(sample, every).replace("\n", " ")
+        ax.step(x, share, where="post", color=shade, label=f"{label}, mean {sample.format_mean()}")
+        mean, half = sample.interval()
         below = float(np.mean(steps <= mean))
         ax.errorbar(mean, below, xerr=half, fmt="o", color=shade, markersize=4, label="_mean")
-    draw_levels(ax, {name: level for own in levels for name, level in own.items()}, upright=True)
+    draw_levels(
+        ax, {name: level for sample_levels in levels for name, level in sample_levels.items()}, upright=True
+    )
     ax.set_xlim(low, high)
     ax.set_ylim(0.0, 1.02)
     ax.set_ylabel("cumulative share of sessions")
@@ -347,19 +353,24 @@ def _draw_cumulative(ax: Axes, every: list[Sample], levels: list[dict[str, float
 
 def _draw_means(ax: Axes, every: list[Sample], levels: list[dict[str, float]]) -> None:
     """Draw a row per method: learners as circles, their negative controls as grey squares."""
-    for row, one in enumerate(every):
-        mean, half = one.interval()
-        style: dict[str, Any] = {"fmt": "s" if one.base else "o", "color": PLAIN if one.base else PALETTE[0]}
+    for row, sample in enumerate(every):
+        mean, half = sample.interval()
+        style: dict[str, Any] = {
+            "fmt": "s" if sample.base else "o",
+            "color": PLAIN if sample.base else PALETTE[0],
+        }
         ax.errorbar(mean, row, xerr=half, markersize=6, capsize=3, label="_mean", **style)
-        words = f"{one.format_mean()}  (n = {len(one.values)})"
+        words = f"{sample.format_mean()}  (n = {len(sample.values)})"
         box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
         above: dict[str, Any] = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center", "bbox": box}
         ax.annotate(words, (mean, row), fontsize=7.5, **above)
-    draw_levels(ax, {name: level for own in levels for name, level in own.items()}, upright=True)
-    ax.set_yticks(range(len(every)), [one.label for one in every])
-    for tick, one in zip(ax.get_yticklabels(), every, strict=True):
-        tick.set_fontweight("normal" if one.base else "bold")
+    draw_levels(
+        ax, {name: level for sample_levels in levels for name, level in sample_levels.items()}, upright=True
+    )
+    ax.set_yticks(range(len(every)), [sample.label for sample in every])
+    for tick, sample in zip(ax.get_yticklabels(), every, strict=True):
+        tick.set_fontweight("normal" if sample.base else "bold")
     ax.set_ylim(len(every) - 0.4, -0.6)
     ax.grid(False, axis="y")
     ax.margins(x=0.12)
-    ax.set_ylabel("method, with its controls" if any(one.base for one in every) else "method")
+    ax.set_ylabel("method, with its controls" if any(sample.base for sample in every) else "method")

@@ -131,7 +131,7 @@ def _clock(main: str) -> str:
 
 def _by_player(ax: Axes, data: Dataset, main: str, axis: int, at: At) -> tuple[Axes, list[str]]:
     """Draw a line per player; below rewards, the distance and the regret. Return the lowest axes."""
-    found, clock, mean, half, words = _mean_history(data, main, at)
+    selection, clock, mean, half, words = _mean_history(data, main, at)
     if mean.ndim == 3:
         select.check_index("axis", axis, mean.shape[2])
         mean = mean[..., axis]
@@ -149,7 +149,7 @@ def _by_player(ax: Axes, data: Dataset, main: str, axis: int, at: At) -> tuple[A
         for panel in (ax, *lower):
             panel.set_xscale("log")
             panel.xaxis.set_major_formatter("{x:g}")
-    return [ax, *lower][-1], [found.words, words]
+    return [ax, *lower][-1], [selection.words, words]
 
 
 def _mean_history(
@@ -159,17 +159,17 @@ def _mean_history(
     width, clock = f"{main}_band", _clock(main)
     banded = bool(select.filled_variables(data, [width]))
     keep = () if banded else ("replication",)
-    found = select.point(data, main, None, (clock, width, *RUNS), at=at, keep=keep)
-    name = next((name for name in RUNS if name in found), "")
-    count = found[name].shape[0 if banded else 1] if name else 0
+    selection = select.point(data, main, None, (clock, width, *RUNS), at=at, keep=keep)
+    name = next((name for name in RUNS if name in selection), "")
+    count = selection[name].shape[0 if banded else 1] if name else 0
     words = f"n = {count} {RUNS[name]}, mean" + " and 95 % band" * banded if count > 1 else ""
     if banded:
-        mean = found[main]
-        steps = np.ravel(found.get(clock, np.arange(len(mean))))[: len(mean)]
-        return found, steps, mean, found[width].reshape(*mean.shape[:2], -1), words
-    walks = walks_of(found, main, clock)
+        mean = selection[main]
+        steps = np.ravel(selection.get(clock, np.arange(len(mean))))[: len(mean)]
+        return selection, steps, mean, selection[width].reshape(*mean.shape[:2], -1), words
+    walks = walks_of(selection, main, clock)
     steps, values = on_one_clock(walks)
-    return found, steps, *select.band(values), select.describe_replications(len(walks)) or words
+    return selection, steps, *select.band(values), select.describe_replications(len(walks)) or words
 
 
 def _draw_players(ax: Axes, clock: np.ndarray, mean: np.ndarray, half: np.ndarray, lone: str) -> None:
@@ -181,7 +181,7 @@ def _draw_players(ax: Axes, clock: np.ndarray, mean: np.ndarray, half: np.ndarra
 
 
 def _is_geometric(clock: np.ndarray) -> bool:
-    """Return whether steps are spaced evenly in logarithms, over a factor of a hundred or more."""
+    """True for steps that are even in logarithms, over a factor of a hundred or more."""
     if len(clock) < 3 or clock[0] <= 0 or clock[-1] < 100 * clock[0]:
         return False
     ratios = clock[1:] / clock[:-1]
@@ -205,25 +205,25 @@ def _by_method(
     """Draw a line per method, and the regrets below another metric. Return the lowest axes."""
     place = select.point(data, main, None, at=at, keep=("algorithm", "replication")).words
     every = [_history(data, main, name, player, level, at) for name in method_names(data, main, methods)]
-    curves = [one for one in every if one.metric]
+    curves = [history for history in every if history.metric]
     if not curves:
         raise NoSuchPoint(f"data: no method has {main} here")
-    lower = style.lower_axes(ax, any(one.regret for one in curves))
-    for one, colour in zip(curves, style.colours(len(curves)), strict=True):
-        for panel, walks in zip([ax, *lower], (one.metric, one.regret), strict=False):
-            _draw_walks(panel, walks, colour, one.name)
-    levels = [one for one in every if not one.metric and np.isfinite(one.end)]
-    for k, one in enumerate(levels):
-        label = f"{one.name}: {one.end:.5g}" + style.unless(one.certified)
-        dash = "--" if one.certified else ":"
-        ax.axhline(one.end, linestyle=dash, color=INK, linewidth=1.0 + 0.4 * k, label=label)
+    lower = style.lower_axes(ax, any(history.regret for history in curves))
+    for history, colour in zip(curves, style.colours(len(curves)), strict=True):
+        for panel, walks in zip([ax, *lower], (history.metric, history.regret), strict=False):
+            _draw_walks(panel, walks, colour, history.name)
+    levels = [history for history in every if not history.metric and np.isfinite(history.end)]
+    for k, history in enumerate(levels):
+        label = f"{history.name}: {history.end:.5g}" + style.unless(history.certified)
+        dash = "--" if history.certified else ":"
+        ax.axhline(history.end, linestyle=dash, color=INK, linewidth=1.0 + 0.4 * k, label=label)
     for panel in lower:
-        _log_scale(panel, np.concatenate([walk.values for one in curves for walk in one.regret]))
+        _log_scale(panel, np.concatenate([walk.values for history in curves for walk in history.regret]))
         panel.set_ylabel("largest regret\n(units of the game)")
     bottom = [ax, *lower][-1]
     ax.set_xscale("log")
     bottom.xaxis.set_major_formatter("{x:g}")
-    count = max(len(one.metric) for one in curves)
+    count = max(len(history.metric) for history in curves)
     how = "mean and 95 % band" if count >= FEW else "each thin, mean thick"
     rows = f"horizontal lines: {select.name_of(data, level)}" if levels else ""
     return bottom, [place, rows, select.describe_replications(count, how)]
@@ -238,19 +238,19 @@ def _history(data: Dataset, main: str, name: str | None, player: int | None, lev
         return _History(label or "learning", metric, regret)
     if level not in data:
         return _History(label, [], [])
-    found = select.point(data, level, None, ("claim",), at=place, keep=("replication",))
-    values = found[level].astype(float).reshape(len(found[level]), -1)
+    selection = select.point(data, level, None, ("claim",), at=place, keep=("replication",))
+    values = selection[level].astype(float).reshape(len(selection[level]), -1)
     chosen = values if player is None or values.shape[1] == 1 else values[:, [player]]
     known = chosen[np.isfinite(chosen)]
-    return _History(label, [], [], float(known.mean()) if known.size else np.nan, found.is_certified())
+    return _History(label, [], [], float(known.mean()) if known.size else np.nan, selection.is_certified())
 
 
 def _walks(data: Dataset, main: str, player: int | None, place: Mapping[str, Any]) -> list[DrawnPath]:
     """Return the history of every replication, over players in the mean unless one is picked."""
     if main not in data:
         return []
-    found = select.point(data, main, None, (_clock(main),), at=place, keep=("replication",))
-    values = found[main].astype(float)
+    selection = select.point(data, main, None, (_clock(main),), at=place, keep=("replication",))
+    values = selection[main].astype(float)
     if select.is_blank(values):
         return []
     if values.ndim == 3:
@@ -258,8 +258,8 @@ def _walks(data: Dataset, main: str, player: int | None, place: Mapping[str, Any
             select.check_index("player", player, values.shape[2])
         columns = values if player is None else values[..., [player]]
         values = select.band(np.moveaxis(columns, 2, 0))[0]  # a player may be missing
-    found[main] = values
-    positive = ((walk, walk.steps > 0) for walk in walks_of(found, main, _clock(main)))  # on a log scale
+    selection[main] = values
+    positive = ((walk, walk.steps > 0) for walk in walks_of(selection, main, _clock(main)))  # on a log scale
     return [walk._replace(steps=walk.steps[rows], values=walk.values[rows]) for walk, rows in positive]
 
 

@@ -35,13 +35,13 @@ def logit_branch(data: Dataset, ax: Axes, *, log: bool = True, at: At = None) ->
     ValueError
         If the data hold no branch here.
     """
-    found = select.point(data, "logit_profile", 3, ALSO, at=at)
-    profile, x, stable = (found[name] for name in ("logit_profile", *ALSO[:2]))
+    selection = select.point(data, "logit_profile", 3, ALSO, at=at)
+    profile, x, stable = (selection[name] for name in ("logit_profile", *ALSO[:2]))
     rows = np.flatnonzero(np.isfinite(x) & ((x > 0) | (not log)))
     # play is almost uniform over most of a logarithmic scale
     differs = np.nanmax(np.abs(profile[rows] - profile[rows[0]]), axis=(1, 2)) > VISIBLE
     rows = rows[np.argmax(differs) if log else 0 :]
-    own = np.any(profile[rows] > 0, axis=0)  # actions that a player has
+    played = np.any(profile[rows] > 0, axis=0)  # actions that a player has
     names = [f"action {k}" for k in range(profile.shape[2])]
     if "axis" in data.coords and not all(str(name).isdigit() for name in data["axis"].values):
         names = list(map(str, data["axis"].values))
@@ -50,14 +50,14 @@ def logit_branch(data: Dataset, ax: Axes, *, log: bool = True, at: At = None) ->
     pieces = [np.append(part, rows[rows > part[-1]][:1]) for part in np.split(rows, cuts)]
     panels = style.panels(ax, profile.shape[1], columns=2)
     for player, panel in enumerate(panels):
-        for action in np.flatnonzero(own[player]).tolist():
+        for action in np.flatnonzero(played[player]).tolist():
             for piece in pieces:
                 line = "-" if stable[piece[0]] else "--"
                 panel.plot(x[piece], profile[piece, player, action], line, color=shades[action])
-            limit = found["limit"][player, action]
+            limit = selection["limit"][player, action]
             panel.plot(x[rows].max(), limit, "o", color=shades[action], clip_on=False, zorder=5)
         for dash, name in EVENTS.items():
-            for value in found[name][np.isfinite(found[name])]:
+            for value in selection[name][np.isfinite(selection[name])]:
                 panel.axvline(value, color=INK, linestyle=dash, linewidth=0.9)
         set_log_scale(panel, "x", log)
         panel.set(xlim=(x[rows].min(), x[rows].max()), ylim=(-0.03, 1.03))
@@ -67,11 +67,11 @@ def logit_branch(data: Dataset, ax: Axes, *, log: bool = True, at: At = None) ->
     style.name_colours(ax, names, shades)
     words = (("-", "stable"), ("--", "unstable"), (":", "fold"), ("-.", "crossing of branches"))
     visible = {"-" if stable[piece[0]] else "--" for piece in pieces}
-    visible |= {line for line, name in EVENTS.items() if np.isfinite(found[name]).any()}
+    visible |= {line for line, name in EVENTS.items() if np.isfinite(selection[name]).any()}
     for line, word in words:
         if line in visible:
             ax.plot([], [], line, color=INK, label=word)
-    if np.isfinite(found["limit"]).any():
+    if np.isfinite(selection["limit"]).any():
         ax.plot([], [], "o", color=INK, label="Nash equilibrium near the end of the branch")
-    style.caption(ax, found.words)
+    style.caption(ax, selection.words)
     return ax

@@ -89,12 +89,12 @@ def paths(
     variable, words = QUANTITIES[quantity]
     greedy, position = quantity == "greedy", quantity == "position"
     keep = () if greedy else ("replication",)
-    found = select.point(data, variable, 2 if quantity == "payoff" else 3, CLOCKS, at=at, keep=keep)
+    selection = select.point(data, variable, 2 if quantity == "payoff" else 3, CLOCKS, at=at, keep=keep)
     if quantity == "payoff":
-        found[variable] = found[variable][..., None]
-    play = found[variable]
+        selection[variable] = selection[variable][..., None]
+    play = selection[variable]
     greedy_play = DrawnPath(np.arange(len(play)), play, None, "step of greedy play")
-    walks = [greedy_play] if greedy else walks_of(found, variable)
+    walks = [greedy_play] if greedy else walks_of(selection, variable)
     count = walks[0].values.shape[-1]
     mixed = position and all(_mixtures(walk.values) for walk in walks)
     free = position and space and axis is None
@@ -102,18 +102,18 @@ def paths(
     if free and count == 3 and mixed:
         ax = triangle(ax)
         _tracks(ax, walks, 3)
-        style.caption(ax, found.words, select.describe_replications(len(walks), how), label or "")
+        style.caption(ax, selection.words, select.describe_replications(len(walks), how), label or "")
         return ax
     of_family = data.attrs.get("axis_names", "").splitlines()
     several = axis is None and len(of_family) == count > 1
     words = words or ("choice" if several else select.strategy_label(data, axis or 0))
     words = label or ("probability" if mixed else words)
     if free and count == 2 and not mixed:
-        names = select.axis_labels(found, 2, data=data)
+        names = select.axis_labels(selection, 2, data=data)
         units = f": {words}" if names[0] == "axis 0" else "" if names == of_family else SPACE
         _in_the_plane(ax, walks, [name + units for name in names])
     else:
-        names = select.axis_labels(found, count, "action" if mixed else "axis", data)
+        names = select.axis_labels(selection, count, "action" if mixed else "axis", data)
         chosen = range(count) if axis is None else [axis]
         select.check_index("axis", chosen[-1], count)
         _against_steps(ax, walks, [(f", {names[k]}" if count > 1 else "", k) for k in chosen], greedy)
@@ -121,12 +121,12 @@ def paths(
         if quantity == "gradient":
             ax.axhline(0.0, color=INK, linewidth=0.8)
         elif greedy:
-            _grid_equilibria(ax, found, list(chosen))
+            _grid_equilibria(ax, selection, list(chosen))
         if position and _spread_by_factors(walks) if log is None else log:
             ax.set_xscale("symlog", linthresh=1)
             ax.xaxis.set_major_formatter("{x:g}")
         how = "mean and 95 % band"
-    style.caption(ax, found.words, select.describe_replications(len(walks), how))
+    style.caption(ax, selection.words, select.describe_replications(len(walks), how))
     return ax
 
 
@@ -141,15 +141,15 @@ class DrawnPath(NamedTuple):
     clock: str = "step"
 
 
-def walks_of(found: DrawnPoint, name: str, clock: str | None = None) -> list[DrawnPath]:
+def walks_of(selection: DrawnPoint, name: str, clock: str | None = None) -> list[DrawnPath]:
     """Return the nonempty replications, against the named clock, or the path's time or steps."""
-    values = found[name]
-    timed = clock is None and "path_time" in found
+    values = selection[name]
+    timed = clock is None and "path_time" in selection
     clock = clock or ("path_time" if timed else "path_step")
-    steps = found.get(clock, np.arange(values.shape[1])[None])
+    steps = selection.get(clock, np.arange(values.shape[1])[None])
     steps = np.broadcast_to(steps[:, : values.shape[1]], values.shape[:2])
     filled = np.isfinite(values.reshape(*values.shape[:2], -1)).any(axis=2)
-    claims, walks = found.certified(), []
+    claims, walks = selection.certified(), []
     for k in np.flatnonzero(filled.any(axis=1)):
         worth = None if claims is None else bool(claims[k])
         rows = filled[k]
@@ -174,13 +174,13 @@ def on_one_clock(walks: list[DrawnPath]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mixtures(values: np.ndarray) -> bool:
-    """Return whether ``[step player axis]`` are probabilities over actions."""
+    """True for probabilities over actions, ``[step player axis]``."""
     several = values.shape[-1] > 1
     return several and bool((values >= 0).all() and np.allclose(values.sum(axis=-1), 1, atol=1e-6))
 
 
 def _spread_by_factors(walks: list[DrawnPath]) -> bool:
-    """Return whether half of the recorded steps are in the first twentieth of the time, as learners record
+    """True for half of the recorded steps in the first twentieth of the time, as learners record
     them.
     """
     # the longest: replications that stopped early have recorded only the dense beginning
@@ -202,12 +202,12 @@ def _against_steps(
     for k, look in enumerate(style.player_lines(mean.shape[1])):
         for dash, (variant, axis) in zip(cycle(DASHES), variants):
             line = look | {"label": look["label"] + variant} | ({"marker": "."} if dotted else {})
-            here = mean[:, k, axis]
-            style.draw_band(ax, clock, here, half[:, k, axis], dash=dash, alpha=pale, **line)
+            coordinates = mean[:, k, axis]
+            style.draw_band(ax, clock, coordinates, half[:, k, axis], dash=dash, alpha=pale, **line)
             if not dotted:
                 mark = style.end_marker(bool(certified), look["color"])
                 mark["markersize"] = 4 + 1.5 * look["linewidth"]
-                ax.plot(clock[-1], here[-1], "o", clip_on=False, zorder=5, **mark)
+                ax.plot(clock[-1], coordinates[-1], "o", clip_on=False, zorder=5, **mark)
     if len(walks) > 1:
         # by the data: a band of two or three replications may be many times as wide
         every = values[..., [axis for _, axis in variants]]
@@ -221,8 +221,8 @@ def _against_steps(
     ax.set_xlabel(walks[0].clock)
 
 
-def _grid_equilibria(ax: Axes, found: DrawnPoint, chosen: list[int]) -> None:
-    grid = found.get("grid_equilibria")
+def _grid_equilibria(ax: Axes, selection: DrawnPoint, chosen: list[int]) -> None:
+    grid = selection.get("grid_equilibria")
     if grid is None or select.is_blank(grid):
         return
     for k, colour in enumerate(style.colours(grid.shape[1])):
@@ -277,8 +277,8 @@ def ends_in_legend(ax: Axes, worths: Sequence[bool | None], coordinates: int = 2
 
 def _in_the_cube(ax: Axes, data: Dataset, at: At, along_diagonal: bool) -> Axes:
     """Draw the profile of three players on a line as one curve, in a cube or seen along its diagonal."""
-    found = select.point(data, "path", 3, ("path_step", "claim"), at=at, keep=("replication",))
-    walks = walks_of(found, "path")
+    selection = select.point(data, "path", 3, ("path_step", "claim"), at=at, keep=("replication",))
+    walks = walks_of(selection, "path")
     if (shape := walks[0].values.shape[1:]) != (3, 1):
         raise ValueError(f"data: {shape[0]} players on {shape[1]} axes; a cube has three players on one")
     low, high = _domain(np.concatenate([walk.values[..., 0] for walk in walks]))
@@ -293,7 +293,7 @@ def _in_the_cube(ax: Axes, data: Dataset, at: At, along_diagonal: bool) -> Axes:
         _track(ax, curve, walk.certified, colour, "path" if walk is walks[0] else "_", 1.3, 5)
     ax.plot(*[[]] * coordinates, "s", color=shades[0], markersize=5, label="start")
     ends_in_legend(ax, [walk.certified for walk in walks], coordinates)
-    style.caption(ax, found.words, select.describe_replications(len(walks), "one by one"))
+    style.caption(ax, selection.words, select.describe_replications(len(walks), "one by one"))
     style.legend(ax, under=not along_diagonal)
     return ax
 
@@ -324,9 +324,9 @@ def _planes(ax: Any, low: float, high: float) -> None:
 def _outline(ax: Axes, low: float, high: float) -> None:
     """Draw the edges of the cube and the equality planes, seen along the diagonal."""
     corners = np.array(list(product((low, high), repeat=3)))
-    for one, other in combinations(corners, 2):
-        if np.count_nonzero(one != other) == 1:
-            ax.plot(*(np.array([one, other]) @ EQUAL.T).T, color="#CCCCCC", linewidth=0.8, label="_edge")
+    for corner, other in combinations(corners, 2):
+        if np.count_nonzero(corner != other) == 1:
+            ax.plot(*(np.array([corner, other]) @ EQUAL.T).T, color="#CCCCCC", linewidth=0.8, label="_edge")
     for (i, j), colour in zip(combinations(range(3), 2), PALETTE[1:4], strict=True):
         along = (high - low) * np.eye(3)[3 - i - j]
         ends = np.array([-along, along]) @ EQUAL.T

@@ -41,22 +41,22 @@ def landscape(data: Dataset, ax: Axes, *, at: At = None, player: int | None = No
         If there is no such player, or positions have more than three coordinates.
     """
     also = ("landscape_at", "landscape_best", "landscape_best_payoff")
-    found = point(data, "landscape", 2, (*also, "profile", "payoff", "claim", "axis_name"), at=at)
-    count = len(found["landscape"])
+    selection = point(data, "landscape", 2, (*also, "profile", "payoff", "claim", "axis_name"), at=at)
+    count = len(selection["landscape"])
     check_index("player", player or 0, count)
-    places = found["landscape_at"]
+    places = selection["landscape_at"]
     coordinates = 1 if places.ndim == 1 else places.shape[1]
     if coordinates > 3:
         raise ValueError(f"landscape_at: {coordinates} coordinates; at most three can be drawn")
     if coordinates == 1:
-        _draw_curves(ax, found, range(count) if player is None else [player])
+        _draw_curves(ax, selection, range(count) if player is None else [player])
         ax.set_xlabel(strategy_label(data, 0, "own ", ", the others fixed"))
     elif coordinates == 2:
-        _draw_surface(ax, found, player or 0)
+        _draw_surface(ax, selection, player or 0)
     else:
         ax = triangle(ax)
-        _draw_triangle(ax, found, player or 0)
-    style.caption(ax, found.words, f"player {player or 0}" if coordinates > 1 else "")
+        _draw_triangle(ax, selection, player or 0)
+    style.caption(ax, selection.words, f"player {player or 0}" if coordinates > 1 else "")
     style.legend(ax, under=coordinates == 2)
     return ax
 
@@ -83,10 +83,10 @@ def vector_field(data: Dataset, ax: Axes, *, at: At = None, players: Sequence[in
     """
     i, j = _pair(players)
     also = ("field_at_i", "field_at_j", "field_of_pair", "field_pair", "profile", "claim")
-    found = point(data, "field", 3, also, at=at)
-    field = _field_of(found, i, j)
-    x = found.get("field_at_i", np.arange(field.shape[0])).ravel()
-    y = found.get("field_at_j", np.arange(field.shape[1])).ravel()
+    selection = point(data, "field", 3, also, at=at)
+    field = _field_of(selection, i, j)
+    x = selection.get("field_at_i", np.arange(field.shape[0])).ravel()
+    y = selection.get("field_at_j", np.arange(field.shape[1])).ravel()
     _draw_arrows(ax, x, y, field)
     for k, player in enumerate((i, j)):
         component, colour = field[..., k].T, PALETTE[k]
@@ -96,12 +96,12 @@ def vector_field(data: Dataset, ax: Axes, *, at: At = None, players: Sequence[in
     low, high = max(x.min(), y.min()), min(x.max(), y.max())
     if low < high:
         ax.plot([low, high], [low, high], ":", color=INK, linewidth=1, label="same position")
-    if (profile := found.get("profile")) is not None:
+    if (profile := selection.get("profile")) is not None:
         mark: dict[str, Any] = {"markersize": 7, "zorder": 5, "label": PROFILE}
-        ax.plot(profile[i, 0], profile[j, 0], "o", **mark, **style.end_marker(found.is_certified(), INK))
+        ax.plot(profile[i, 0], profile[j, 0], "o", **mark, **style.end_marker(selection.is_certified(), INK))
     ax.set_xlabel(strategy_label(data, 0, after=f" of player {i}"))
     ax.set(ylabel=strategy_label(data, 0, after=f" of player {j}"), aspect="equal")
-    style.caption(ax, found.words)
+    style.caption(ax, selection.words)
     style.legend(ax, under=True)
     return ax
 
@@ -109,18 +109,18 @@ def vector_field(data: Dataset, ax: Axes, *, at: At = None, players: Sequence[in
 def _pair(players: object) -> tuple[int, int]:
     """Return two players by number. Raises `ValueError`."""
     pair = list(players) if isinstance(players, list | tuple | np.ndarray) else []
-    whole = all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in pair)
-    if len(pair) != 2 or not whole or pair[0] == pair[1]:
+    integral = all(isinstance(number, int | np.integer) and not isinstance(number, bool) for number in pair)
+    if len(pair) != 2 or not integral or pair[0] == pair[1]:
         raise ValueError(f"players: {players!r} must be two different players, as in [0, 2]")
     return int(pair[0]), int(pair[1])
 
 
-def _field_of(found: DrawnPoint, i: int, j: int) -> np.ndarray:
+def _field_of(selection: DrawnPoint, i: int, j: int) -> np.ndarray:
     """Return ``[i_place j_place component]`` of players i and j. Raises `ValueError`."""
     if (i, j) == (0, 1):
-        return found["field"]
-    pairs = found.get("field_pair", np.array([[0, 1]]))
-    fields = found.get("field_of_pair", found["field"][None])
+        return selection["field"]
+    pairs = selection.get("field_pair", np.array([[0, 1]]))
+    fields = selection.get("field_of_pair", selection["field"][None])
     at = np.flatnonzero((pairs == sorted((i, j))).all(axis=1))
     if not at.size:
         known = ", ".join(str(pair.tolist()) for pair in pairs)
@@ -130,56 +130,56 @@ def _field_of(found: DrawnPoint, i: int, j: int) -> np.ndarray:
     return field if i < j else field.transpose(1, 0, 2)[..., ::-1]
 
 
-def _draw_curves(ax: Axes, found: DrawnPoint, players: range | list[int]) -> None:
-    values, certified = found["landscape"], found.is_certified()
-    places = found["landscape_at"].reshape(-1)
+def _draw_curves(ax: Axes, selection: DrawnPoint, players: range | list[int]) -> None:
+    values, certified = selection["landscape"], selection.is_certified()
+    places = selection["landscape_at"].reshape(-1)
     order = np.argsort(places, kind="stable")
     looks = style.player_lines(len(values))
     star: dict[str, Any] = {"markersize": 10, "markeredgecolor": "white"}
-    here = {"profile", "payoff"} <= set(found)
+    has_profile = {"profile", "payoff"} <= set(selection)
     for k in players:
         ax.plot(places[order], values[k, order], **looks[k])
         colour = looks[k]["color"]
-        if {"landscape_best", "landscape_best_payoff"} <= set(found):
-            x, y = found["landscape_best"][k, 0], found["landscape_best_payoff"][k]
+        if {"landscape_best", "landscape_best_payoff"} <= set(selection):
+            x, y = selection["landscape_best"][k, 0], selection["landscape_best_payoff"][k]
             ax.plot(x, y, "*", color=colour, zorder=4, **star)
-        if here:
-            x, y = found["profile"][k, 0], found["payoff"][k]
+        if has_profile:
+            x, y = selection["profile"][k, 0], selection["payoff"][k]
             ax.plot(x, y, "o", zorder=5, **style.end_marker(certified, colour))
-    if here:
+    if has_profile:
         ax.plot([], [], "o", label=PROFILE + style.unless(certified), **style.end_marker(certified, INK))
-    if "landscape_best" in found:
+    if "landscape_best" in selection:
         ax.plot([], [], "*", color=INK, label="best response", **star)
     ax.set_ylabel("own payoff (units of the game)")
 
 
-def _draw_surface(ax: Axes, found: DrawnPoint, player: int) -> None:
-    values, places = found["landscape"][player], found["landscape_at"]
+def _draw_surface(ax: Axes, selection: DrawnPoint, player: int) -> None:
+    values, places = selection["landscape"][player], selection["landscape_at"]
     drawing = ax.tricontourf(places[:, 0], places[:, 1], values, levels=14, cmap="viridis")
     style.add_colour_bar(ax, drawing, "own payoff (units of the game)")
-    _mark_places(ax, found, player, 2)
-    names = (f"{'position, ' * name.startswith('axis')}{name}" for name in axis_labels(found, 2))
+    _mark_places(ax, selection, player, 2)
+    names = (f"{'position, ' * name.startswith('axis')}{name}" for name in axis_labels(selection, 2))
     across, up = (f"own {name} (units of the space)" for name in names)
     ax.set(xlabel=across, ylabel=up)
     ax.set_aspect("equal")
     ax.grid(False)
 
 
-def _draw_triangle(ax: Any, found: DrawnPoint, player: int) -> None:
+def _draw_triangle(ax: Any, selection: DrawnPoint, player: int) -> None:
     """Draw contours of one player's payoff between the points ``[grid_point 3]``."""
-    where, payoff = found["landscape_at"], found["landscape"][player]
+    where, payoff = selection["landscape_at"], selection["landscape"][player]
     check_simplex("landscape_at", where)
     triangulate(where)  # raises an error if there are too few points
     drawing = ax.tricontourf(*where.T, payoff, levels=14, cmap="cividis")
     style.add_colour_bar(ax, drawing, "own payoff (units of the game)", BESIDE)
-    _mark_places(ax, found, player, 3)
+    _mark_places(ax, selection, player, 3)
 
 
-def _mark_places(ax: Axes, found: DrawnPoint, player: int, coordinates: int) -> None:
+def _mark_places(ax: Axes, selection: DrawnPoint, player: int, coordinates: int) -> None:
     """Mark the best response of a player, its position, and the others'."""
-    certified, profile = found.is_certified(), found.get("profile", np.empty((0, coordinates)))
-    if "landscape_best" in found:
-        best = found["landscape_best"][player][:coordinates, None]
+    certified, profile = selection.is_certified(), selection.get("profile", np.empty((0, coordinates)))
+    if "landscape_best" in selection:
+        best = selection["landscape_best"][player][:coordinates, None]
         star: dict[str, Any] = {"markersize": 13, "color": PALETTE[1], "markeredgecolor": "white"}
         ax.plot(*best, "*", label="best response", zorder=6, **star)
     for k, place in enumerate(profile[:, :coordinates, None]):

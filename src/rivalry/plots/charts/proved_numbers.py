@@ -38,20 +38,20 @@ def proved_numbers(data: Dataset, ax: Axes, *, player: int = 0, axis: int = 0, a
     ValueError
         If several parameters have ranges, and for a player or an axis that the game does not have.
     """
-    found = point(data, "where_range", 3, BOXES, at=at)
-    ranges, boxes = found["where_range"], found["equilibrium_piece"]
-    if len(found["where_name"]) != 1:
-        raise NoSuchPoint(f"where_range: of {len(found['where_name'])} parameters; must be of one")
+    selection = point(data, "where_range", 3, BOXES, at=at)
+    ranges, boxes = selection["where_range"], selection["equilibrium_piece"]
+    if len(selection["where_name"]) != 1:
+        raise NoSuchPoint(f"where_range: of {len(selection['where_name'])} parameters; must be of one")
     if not (player < boxes.shape[1] and axis < boxes.shape[2]):
         raise ValueError(f"player: there is no choice {axis} of player {player}")
     rows = np.isfinite(ranges).all(axis=(1, 2))  # without padding
-    first, last = found["where"][0]
+    first, last = selection["where"][0]
     spans = [(pair[0], pair[1]) for pair in ranges[rows, 0]]
-    known = [bool(value) for value in found["where_decided"][rows]]
+    known = [bool(value) for value in selection["where_decided"][rows]]
     colours = style.colours(1)
-    own, values = boxes[:, player, axis], found["piece_range"][:, 0]
-    stored = np.isfinite(own).all(axis=1)
-    (low, high), (left, right) = own[stored].T, values[stored].T
+    intervals, values = boxes[:, player, axis], selection["piece_range"][:, 0]
+    stored = np.isfinite(intervals).all(axis=1)
+    (low, high), (left, right) = intervals[stored].T, values[stored].T
     bottom, top = (float(low.min()), float(high.max())) if len(low) else (0.0, 1.0)
     room = 0.05 * (top - bottom) or 1.0
     thin = np.maximum(VISIBLE * (top - bottom + 2 * room) - (high - low), 0.0) / 2
@@ -59,7 +59,7 @@ def proved_numbers(data: Dataset, ax: Axes, *, player: int = 0, axis: int = 0, a
     corners = np.stack([left, under, right, under, right, over, left, over], axis=1).reshape(-1, 4, 2)
     ax.add_collection(PolyCollection(list(corners), facecolor=colours[0], edgecolor="none"))
     ax.fill([], [], color=colours[0], label="one equilibrium in each box, proved")
-    for (begin, end), decided, count in zip(spans, known, found["where_count"][rows], strict=True):
+    for (begin, end), decided, count in zip(spans, known, selection["where_count"][rows], strict=True):
         if not decided:
             wide = max(VISIBLE * (last - first) - (end - begin), 0.0) / 2
             ax.axvspan(begin - wide, end + wide, color=UNDECIDED, linewidth=0, zorder=0.5)
@@ -69,8 +69,8 @@ def proved_numbers(data: Dataset, ax: Axes, *, player: int = 0, axis: int = 0, a
     if not all(known):
         ax.fill([], [], color=UNDECIDED, label="number not decided")
     ax.set(xlim=(first, last), ylim=(bottom - room, top + room))
-    ax.set_xlabel(key_in_words(str(found["where_name"][0])))
+    ax.set_xlabel(key_in_words(str(selection["where_name"][0])))
     several = boxes.shape[2] > 1
     ax.set_ylabel(f"choice{f' {axis}' * several} of player {player}")
-    style.caption(ax, found.words)
+    style.caption(ax, selection.words)
     return ax

@@ -122,12 +122,12 @@ def scenario(
     timed = any("period" in data[name].dims for name in chosen)
     repeated = select.describe_replications(every[0].runs, "means and 95 % intervals")
     *names, last = dict.fromkeys(select.name_of(data, name) for name in chosen)
-    what = f"{', '.join(names)}{' and ' * bool(names)}{last} against {select.name_of(data, horizontal)}"
-    what += "" if series is None else f", one colour per {select.name_of(data, series)}"
+    subject = f"{', '.join(names)}{' and ' * bool(names)}{last} against {select.name_of(data, horizontal)}"
+    subject += "" if series is None else f", one colour per {select.name_of(data, series)}"
     coincident = players > 1 and all(curve.values.shape[2] == 1 for curve in every)
     whose = ("both players" if players == 2 else "all players") * coincident
     style.caption(
-        ax, every[0].words, entries, f"period {period}" if timed else "", repeated, whose, what=what
+        ax, every[0].words, entries, f"period {period}" if timed else "", repeated, whose, subject=subject
     )
     return ax
 
@@ -145,21 +145,23 @@ def _own_entries(data: Dataset, names: Sequence[str], at: At) -> tuple[Dataset, 
 
     Raises `ValueError` for an index outside such an axis.
     """
-    own = {
+    dimensions = {
         str(dim)
         for name in names
         if name in data
         for dim in data[name].dims
         if select.is_own(data, name, str(dim))
     }
-    entries = {dim: index for dim, index in (at or {}).items() if dim in own and dim not in data.coords}
+    entries = {
+        dim: index for dim, index in (at or {}).items() if dim in dimensions and dim not in data.coords
+    }
     if not entries:
         return data, at, ""
     for dim, index in entries.items():
         select.check_index(f"at.{dim}", index, data.sizes[dim])
     picked = {name: data[name].isel(entries, missing_dims="ignore") for name in names if name in data}
-    others = {key: value for key, value in (at or {}).items() if key not in entries}
-    return data.assign(picked), others, ", ".join(f"{dim} {index}" for dim, index in entries.items())
+    swept_at = {key: value for key, value in (at or {}).items() if key not in entries}
+    return data.assign(picked), swept_at, ", ".join(f"{dim} {index}" for dim, index in entries.items())
 
 
 def family(
@@ -177,8 +179,8 @@ def family(
     keep: tuple[str, ...] = (dim,) if series is None else (dim, _other(data, name, series, over, at))
     runs = 1 if "replication" in (*keep, *(at or {})) else data.sizes.get("replication", 1)
     keep += ("replication",) * (runs > 1)
-    values, found = per_player(data, name, at=at, keep=keep, period=period)
-    worth = np.broadcast_to(is_certified(found, name), values.shape[: len(keep)])
+    values, selection = per_player(data, name, at=at, keep=keep, period=period)
+    worth = np.broadcast_to(is_certified(selection, name), values.shape[: len(keep)])
     half = np.zeros_like(values)
     if runs > 1:
         present = np.isfinite(values).any(axis=-1)
@@ -193,10 +195,10 @@ def family(
         labels,
         values[order],
         worth[order],
-        found.words,
+        selection.words,
         half[order],
         runs,
-        tuple(found.other_concepts()),
+        tuple(selection.other_concepts()),
     )
 
 
@@ -242,7 +244,7 @@ def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> 
             bars: dict[str, Any] = {"fmt": "none", "ecolor": colour, "elinewidth": 1.0, "capsize": 2.0}
             panel.errorbar(curve.x[known], values[known], curve.half[known, s, k], label="_interval", **bars)
         if several:  # so that a page can tell the lines of a value from others
-            for n, part in enumerate(one for one in panel.get_children() if one not in before):
+            for n, part in enumerate(artist for artist in panel.get_children() if artist not in before):
                 part.set_gid(f"series-{s}-{curve.name}-{k}-{n}")
     for k in sorted(set(breaks)):
         pair = curve.x[k : k + 2]
@@ -295,7 +297,7 @@ def family_legend(ax: Axes, every: Sequence[ScenarioSeries], series: str | None,
             ax.plot([], [], look, color=INK, markersize=3.4, label=style.player_label(k, players))
     if not all(curve.certified[np.isfinite(curve.values).any(axis=2)].all() for curve in every):
         of_all = {curve.concepts for curve in every}
-        style.explain_hollow(ax, what=", ".join(of_all.pop()) if len(of_all) == 1 else "")
+        style.explain_hollow(ax, subject=", ".join(of_all.pop()) if len(of_all) == 1 else "")
     if breaks:
         ax.plot([], [], ":", color=INK, linewidth=0.8, label="discontinuity")
 
@@ -361,8 +363,8 @@ def heat(
         curve.certified[:, rows].T,
         select.label_of(data, quantity),
     )
-    for which, one in zip("xy", logs, strict=True):
-        set_log_scale(ax, which, one)
+    for which, letter in zip("xy", logs, strict=True):
+        set_log_scale(ax, which, letter)
     for k, row in enumerate(rows):  # a page shows that of a chosen value
         low, high = edges[1][k : k + 2]
         corners = edges[0][[0, -1, -1, 0, 0]], [low, low, high, high, low]
@@ -370,25 +372,25 @@ def heat(
     ax.set(xlabel=select.name_of(data, across), ylabel=select.name_of(data, up))
     whose = f"player {player}" if curve.values.shape[2] > 1 else ""
     timed = "period" in data[quantity].dims
-    what = (
+    subject = (
         f"{select.name_of(data, quantity)} over {select.name_of(data, across)} and {select.name_of(data, up)}"
     )
     hatched = "; points without a certificate are hatched" * (not curve.certified.all())
     if curve.certified.all() and "claim" in data and quantity not in LEARNED:
         hatched = "; all points are certified"
-    style.caption(ax, curve.words, whose, f"period {period}" * timed, what=what + hatched)
+    style.caption(ax, curve.words, whose, f"period {period}" * timed, subject=subject + hatched)
     return ax
 
 
 def _two(data: Dataset, quantity: str, over: Names, at: At) -> tuple[str, str]:
     """Return the coordinates across and up."""
-    own = select.own_rank(data, quantity)
+    rank = select.own_rank(data, quantity)
     if over is None:
-        across = select.find_sweep(data, quantity, own, at, None)
-        return across, select.find_sweep(data, quantity, own, {**(at or {}), across: None}, None)
+        across = select.find_sweep(data, quantity, rank, at, None)
+        return across, select.find_sweep(data, quantity, rank, {**(at or {}), across: None}, None)
     if isinstance(over, str) or len(over) != 2:
         raise ValueError(f"over: {over!r} must be two swept coordinates, across and up")
-    across, up = (select.find_sweep(data, quantity, own, at, name) for name in over)
+    across, up = (select.find_sweep(data, quantity, rank, at, name) for name in over)
     if select.dimension(data, across) == select.dimension(data, up):
         raise ValueError(f"over: {across!r} and {up!r} go in step with each other; must be two sweeps")
     return across, up
@@ -396,12 +398,12 @@ def _two(data: Dataset, quantity: str, over: Names, at: At) -> tuple[str, str]:
 
 def _edges(middles: np.ndarray, log: bool) -> np.ndarray:
     """Return the edges of cells around sorted values."""
-    own = np.log(middles) if log else middles
-    if len(own) == 1:
-        edges = own[0] + np.array([-0.5, 0.5])
+    scaled = np.log(middles) if log else middles
+    if len(scaled) == 1:
+        edges = scaled[0] + np.array([-0.5, 0.5])
     else:
-        between = (own[1:] + own[:-1]) / 2
-        edges = np.r_[own[0] - (between[0] - own[0]), between, own[-1] + (own[-1] - between[-1])]
+        between = (scaled[1:] + scaled[:-1]) / 2
+        edges = np.r_[scaled[0] - (between[0] - scaled[0]), between, scaled[-1] + (scaled[-1] - between[-1])]
     return np.asarray(np.exp(edges) if log else edges)
 
 

@@ -34,7 +34,7 @@ class DrawnSpectrum(NamedTuple):
     curve: np.ndarray
     kind: list[str]  # of each row: its colour group, as in a plot of the branches
     name: str
-    found: DrawnPoint
+    selection: DrawnPoint
 
 
 @chart
@@ -74,7 +74,7 @@ def spectrum(
         _in_the_plane(ax, curves, name_of(data, curves.name))
     else:
         _over_parameter(ax, curves, curves.x, name_of(data, curves.name))
-    caption(ax, curves.found.words)
+    caption(ax, curves.selection.words)
     return ax
 
 
@@ -87,13 +87,17 @@ def _spectrum(data: Dataset, at: At, source: str | None) -> DrawnSpectrum:
             continue
         also = [main, f"{name}_eigenvalues_imag", f"{name}_parameter", "parameter_name"]
         also += ["branch", "branch_group", "event_kind", "event_parameter"] if name == "branch" else []
-        if (found := branch_point(data, at, also, 2)) is None:
+        if (selection := branch_point(data, at, also, 2)) is None:
             continue
-        x = found[f"{name}_parameter"]
-        curve = found.get("branch", np.zeros(len(x), int))
-        groups = found.get("branch_group")
-        kind = [f"branch {own}" for own in curve] if groups is None else [structure(row) for row in groups]
-        return DrawnSpectrum(_complex(found, f"{name}_eigenvalues"), x, curve, kind, parameter(found), found)
+        x = selection[f"{name}_parameter"]
+        curve = selection.get("branch", np.zeros(len(x), int))
+        groups = selection.get("branch_group")
+        kind = (
+            [f"branch {number}" for number in curve] if groups is None else [structure(row) for row in groups]
+        )
+        return DrawnSpectrum(
+            _complex(selection, f"{name}_eigenvalues"), x, curve, kind, parameter(selection), selection
+        )
     if source in ("branch", "scan"):
         raise ValueError(f"source: no eigenvalues of a {source} in this data")
     try:
@@ -101,15 +105,15 @@ def _spectrum(data: Dataset, at: At, source: str | None) -> DrawnSpectrum:
     except ValueError:  # ends of runs at a single point
         over = ""
     keep = [str(dimension(data, over))] if over else []
-    found = point(data, "eigenvalues_real", 1, ("eigenvalues_imag",), at=at, keep=keep)
-    values = np.atleast_2d(_complex(found, "eigenvalues"))
+    selection = point(data, "eigenvalues_real", 1, ("eigenvalues_imag",), at=at, keep=keep)
+    values = np.atleast_2d(_complex(selection, "eigenvalues"))
     along = data[over].values.astype(float) if over else None
-    return DrawnSpectrum(values, along, np.zeros(len(values), int), [""] * len(values), over, found)
+    return DrawnSpectrum(values, along, np.zeros(len(values), int), [""] * len(values), over, selection)
 
 
-def _complex(found: DrawnPoint, stem: str) -> np.ndarray:
-    real = found[f"{stem}_real"]
-    imag = found.get(f"{stem}_imag", np.zeros_like(real))
+def _complex(selection: DrawnPoint, stem: str) -> np.ndarray:
+    real = selection[f"{stem}_real"]
+    imag = selection.get(f"{stem}_imag", np.zeros_like(real))
     wide = min(real.shape[-1], imag.shape[-1])
     return np.asarray(real[..., :wide] + 1j * imag[..., :wide])
 
@@ -126,8 +130,8 @@ def _over_parameter(ax: Axes, curves: DrawnSpectrum, x: np.ndarray, words: str) 
     kinds = list(dict.fromkeys(curves.kind))
     shades = dict(zip(kinds, colours(len(kinds)), strict=True))
     turning, dot = False, "." if len(x) <= FEW else ""
-    for own in dict.fromkeys(curves.curve.tolist()):
-        mine = np.flatnonzero(curves.curve == own)
+    for number in dict.fromkeys(curves.curve.tolist()):
+        mine = np.flatnonzero(curves.curve == number)
         colour, values = shades[curves.kind[mine[0]]], _sort_spectra(curves.values[mine])
         zero = 1e-9 * max(1.0, float(np.nanmax(np.abs(values))))
         for part in values.T:
@@ -142,7 +146,7 @@ def _over_parameter(ax: Axes, curves: DrawnSpectrum, x: np.ndarray, words: str) 
     ax.plot([], [], color=INK, label="real part")
     if turning:
         ax.plot([], [], "--", color=INK, linewidth=1.0, label="imaginary part, if not zero")
-    _events(ax, curves.found)
+    _events(ax, curves.selection)
     largest = float(np.nanmax(np.abs(curves.values)))
     if np.nanmedian(np.abs(curves.values.real)) < 0.02 * largest:
         ax.set_yscale("symlog", linthresh=LINEAR * largest)
@@ -150,12 +154,12 @@ def _over_parameter(ax: Axes, curves: DrawnSpectrum, x: np.ndarray, words: str) 
     ax.set(xlabel=words, ylabel="eigenvalue (payoff per unit squared)")
 
 
-def _events(ax: Axes, found: DrawnPoint) -> None:
-    if not {"event_kind", "event_parameter"} <= set(found):
+def _events(ax: Axes, selection: DrawnPoint) -> None:
+    if not {"event_kind", "event_parameter"} <= set(selection):
         return
     look: dict[str, Any] = {"color": INK, "markerfacecolor": "white", "zorder": 5}
     for kind, (marker, word) in EVENTS.items():
-        mine = found["event_parameter"][found["event_kind"] == kind]
+        mine = selection["event_parameter"][selection["event_kind"] == kind]
         mine = mine[np.isfinite(mine)]
         if len(mine):
             ax.plot(mine, 0 * mine, marker, markersize=10 if marker == "*" else 6, label=word, **look)
@@ -205,8 +209,8 @@ def stability_window(
     """
     over = find_sweep(data, "scan_stable", 1, at, over)
     dim, y, order = swept_values(data, over)
-    found = point(data, "scan_stable", 1, ("scan_parameter", "parameter_name"), at=at, keep=(dim,))
-    x, field = _field(data, found, dim, at)
+    selection = point(data, "scan_stable", 1, ("scan_parameter", "parameter_name"), at=at, keep=(dim,))
+    x, field = _field(data, selection, dim, at)
     if len(y) > 1:
         _area(ax, x, y, field)
     _refine(ax, data, dim, at, y)
@@ -215,23 +219,23 @@ def stability_window(
         look: dict[str, Any] = {"color": INK, "linewidth": 1.6, "zorder": 4}
         ax.plot(closed[order], y[order], "--", label=f"closed form ({name_of(data, threshold)})", **look)
     ax.set_xlim(float(x.min()), float(x.max()))
-    ax.set(xlabel=name_of(data, parameter(found)), ylabel=name_of(data, over))
-    caption(ax, found.words)
+    ax.set(xlabel=name_of(data, parameter(selection)), ylabel=name_of(data, over))
+    caption(ax, selection.words)
     return ax
 
 
-def _field(data: Dataset, found: DrawnPoint, dim: str, at: At) -> tuple[np.ndarray, np.ndarray]:
+def _field(data: Dataset, selection: DrawnPoint, dim: str, at: At) -> tuple[np.ndarray, np.ndarray]:
     """Return the parameter's values, and ``[swept scan]`` a number that is negative where the point is
     stable.
     """
-    stable = found["scan_stable"].astype(float)
+    stable = selection["scan_stable"].astype(float)
     field = np.where(np.isnan(stable), np.nan, 1.0 - 2.0 * stable)
     if "scan_eigenvalues_real" in data:
         real = point(data, "scan_eigenvalues_real", 2, at=at, keep=(dim,))["scan_eigenvalues_real"]
         known = np.isfinite(real).any(axis=2)
         if known.shape == field.shape:
             field = np.where(known, np.max(np.where(np.isnan(real), -np.inf, real), axis=2), field)
-    rows = found["scan_parameter"]
+    rows = selection["scan_parameter"]
     if np.allclose(rows, rows[:1], equal_nan=True):
         return rows[0], field
     x = np.linspace(np.nanmin(rows), np.nanmax(rows), rows.shape[1])
@@ -255,12 +259,12 @@ def _area(ax: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
 def _refine(ax: Axes, data: Dataset, dim: str, at: At, y: np.ndarray) -> None:
     if not {"crossing", "crossing_direction"} <= set(data.variables):
         return
-    found = point(data, "crossing_direction", 1, ("crossing",), at=at, keep=(dim,))
-    words = found["crossing_direction"]
+    selection = point(data, "crossing_direction", 1, ("crossing",), at=at, keep=(dim,))
+    words = selection["crossing_direction"]
     if is_blank(words):
         return
     # equal ones are listed once
-    values = np.broadcast_to(found["crossing"], words.shape)
+    values = np.broadcast_to(selection["crossing"], words.shape)
     order = np.argsort(y, kind="stable")
     for word, colour in zip(sorted(set(words[np.isfinite(values)])), (PALETTE[0], PALETTE[1]), strict=False):
         mine = np.where((words == word) & np.isfinite(values), values, np.nan)

@@ -83,18 +83,18 @@ def strategies(
 
 def _draw_strategies(ax: Axes, data: Dataset, at: At, actions: Names) -> tuple[str, str]:
     """Draw the bars of one method; return the point and the replications in words."""
-    found = select.point(data, "profile", 2, ("claim", "action_name"), at=at, keep=("replication",))
-    profiles = found["profile"]
+    selection = select.point(data, "profile", 2, ("claim", "action_name"), at=at, keep=("replication",))
+    profiles = selection["profile"]
     runs = np.isfinite(profiles).all(axis=(1, 2))
     if not runs.any():
         raise ValueError("data: 'profile' holds nothing at this point")
     profiles = profiles[runs]
     if profiles.shape[-1] < 2 or not np.allclose(profiles.sum(axis=-1), 1, atol=1e-6):
         raise ValueError("data: 'profile' holds positions; this plot draws probabilities over actions")
-    claims = found.certified()
+    claims = selection.certified()
     certified = claims is not None and bool(claims[runs].all())
     count, players, size = profiles.shape
-    names = _action_names(found, size) if actions is None else list(map(str, actions))
+    names = _action_names(selection, size) if actions is None else list(map(str, actions))
     if len(names) != size:
         raise ValueError(f"actions: {len(names)} names; this game has {size} actions")
     mean, half = select.band(profiles)
@@ -110,15 +110,15 @@ def _draw_strategies(ax: Axes, data: Dataset, at: At, actions: Names) -> tuple[s
     ax.set_ylim(0, 1.02)
     ax.set_ylabel("probability")
     ax.grid(False, axis="x")
-    return found.words, select.describe_replications(count, "mean and 95 % interval")
+    return selection.words, select.describe_replications(count, "mean and 95 % interval")
 
 
-def _action_names(found: DrawnPoint, size: int) -> list[str]:
+def _action_names(selection: DrawnPoint, size: int) -> list[str]:
     """Return names of actions, several where players have different ones; numbers without names."""
-    stored = found.get("action_name", np.full(size, ""))
+    stored = selection.get("action_name", np.full(size, ""))
     columns = stored.reshape(-1, stored.shape[-1]).T
-    each = [" / ".join(filter(None, dict.fromkeys(map(str, column)))) for column in columns]
-    return each if len(each) == size and all(each) else [f"action {k}" for k in range(size)]
+    names = [" / ".join(filter(None, dict.fromkeys(map(str, column)))) for column in columns]
+    return names if len(names) == size and all(names) else [f"action {k}" for k in range(size)]
 
 
 @chart
@@ -146,30 +146,32 @@ def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> 
     >>> policy(greedy).child_axes[0].collections[0].get_array().tolist()
     [[0.0, 0.0, 1.0], [0.5, 0.5, 0.0]]
     """
-    found, mean, words = _mean_policy(data, at, softmax)
+    selection, mean, words = _mean_policy(data, at, softmax)
     players, states, actions = mean.shape
     small = style.panels(ax, players, columns=4)
     low, high = (float(mean.min()), float(mean.max())) if softmax else (0.0, 1.0)
     scale: dict[str, Any] = {"cmap": "cividis", "vmin": low, "vmax": high}
     names = WALK if actions == 3 else list(map(str, range(actions)))
-    own = [list(map(str, range(states)))] * players
-    if "action_grid" in found and found["action_grid"].shape[1] == states:
-        own = [[", ".join(map("{:.3g}".format, point)) for point in grid] for grid in found["action_grid"]]
+    state_names = [list(map(str, range(states)))] * players
+    if "action_grid" in selection and selection["action_grid"].shape[1] == states:
+        state_names = [
+            [", ".join(map("{:.3g}".format, point)) for point in grid] for grid in selection["action_grid"]
+        ]
     rows = range(0, states, -(-states // LABELS))
     grid = np.arange(actions), np.arange(states)
     for player, panel in enumerate(small):
         drawing = panel.pcolormesh(*grid, mean[player], edgecolors="face", linewidth=0.3, **scale)
         panel.set_title(f"player {player}")
         panel.set_xticks(range(actions), names)
-        panel.set_yticks(rows, [own[player][k] for k in rows])
+        panel.set_yticks(rows, [state_names[player][k] for k in rows])
     for corner in small[::4]:
-        corner.set_ylabel("state" if "action_grid" not in found else "own position (units of the space)")
+        corner.set_ylabel("state" if "action_grid" not in selection else "own position (units of the space)")
     for corner in small[-min(players, 4) :]:
         corner.set_xlabel("action")
     style.add_colour_bar(ax, drawing, words, (1.02, 0.1, 0.025, 0.8))
     ax.set(xlabel="action", ylabel="state")
-    count = len(found["policy"]) if "policy" in found else 0
-    style.caption(ax, found.words, f"n = {count} trials" if count > 1 else "")
+    count = len(selection["policy"]) if "policy" in selection else 0
+    style.caption(ax, selection.words, f"n = {count} trials" if count > 1 else "")
     return ax
 
 
@@ -177,18 +179,18 @@ def _mean_policy(data: Dataset, at: At, softmax: bool) -> tuple[DrawnPoint, np.n
     """Return the frequency of each action, ``[player state action]``, and its description."""
     also = ("action_grid", "policy", "policy_softmax", "modal_policy")
     if softmax:
-        found = select.point(data, "policy_softmax", 4, also, at=at)
-        return found, np.nanmean(found["policy_softmax"], axis=0), "mean probability of the action"
+        selection = select.point(data, "policy_softmax", 4, also, at=at)
+        return selection, np.nanmean(selection["policy_softmax"], axis=0), "mean probability of the action"
     modal = "policy" not in data and "modal_policy" in data
     main = "modal_policy" if modal else "policy"
-    found = select.point(data, main, 2 if modal else 3, also, at=at)
-    greedy = found[main][None] if modal else found[main]
+    selection = select.point(data, main, 2 if modal else 3, also, at=at)
+    greedy = selection[main][None] if modal else selection[main]
     if select.is_blank(greedy):
         raise ValueError(f"data: {main!r} holds nothing at this point")
     greedy = np.where(np.isfinite(greedy.astype(float)), greedy, -1).astype(int)
     actions = max(len(WALK), int(greedy.max()) + 1)
     shares = (greedy[..., None] == np.arange(actions)).mean(axis=0)
-    return found, shares, "the modal policy's action" if modal else "share of trials"
+    return selection, shares, "the modal policy's action" if modal else "share of trials"
 
 
 TURNS = 16  # default number of periods drawn
@@ -239,19 +241,19 @@ def impulse_response(
     """
     select.check_count("turns", turns)
     also = ("impulse_base", "end_action", "end_price", "end_quantity")
-    found = select.point(data, "impulse", 3, also, at=at)
-    path, base = found["impulse"][:, :turns], found["impulse_base"][:, :turns]
+    selection = select.point(data, "impulse", 3, also, at=at)
+    path, base = selection["impulse"][:, :turns], selection["impulse_base"][:, :turns]
     select.check_index("deviator", deviator, len(path))
-    who = list(range(len(path))) if each else [deviator]
-    small = style.panels(ax, len(who), columns=2) if each else [ax]
-    for panel, one in zip(small, who, strict=True):
-        _paths(panel, path[one], base[one], one)
+    deviators = list(range(len(path))) if each else [deviator]
+    small = style.panels(ax, len(deviators), columns=2) if each else [ax]
+    for panel, player in zip(small, deviators, strict=True):
+        _paths(panel, path[player], base[player], player)
         style.draw_levels(panel, lines, dash=2)
         panel.set_xlabel("periods after the deviation")
     if each:
         _share_scale(ax, small)
-    small[0].set_ylabel(f"{_choices(found)}, mean over sessions")
-    style.caption(ax, found.words)
+    small[0].set_ylabel(f"{_choices(selection)}, mean over sessions")
+    style.caption(ax, selection.words)
     return ax
 
 
@@ -276,9 +278,9 @@ def _share_scale(ax: Axes, small: list[Axes]) -> None:
     ends = np.array([panel.get_ylim() for panel in small])
     lines = small[0].get_lines()
     players = max(1, sum(line.get_label() == "_base" for line in lines))
-    for one, panel in enumerate(small):
+    for index, panel in enumerate(small):
         panel.set_ylim(ends.min(), ends.max())
-        panel.set_title(f"player {one} deviates")
+        panel.set_title(f"player {index} deviates")
     for k, colour in enumerate(style.colours(players)):
         ax.plot([], [], "-", marker=".", color=colour, label=f"player {k}")
     for line in lines:
@@ -286,11 +288,11 @@ def _share_scale(ax: Axes, small: list[Axes]) -> None:
             ax.plot([], [], line.get_linestyle(), color=INK, linewidth=1.0, label=str(line.get_label()))
 
 
-def _choices(found: DrawnPoint) -> str:
-    """Return what players choose: the game's metric that equals the choice, or "choice"."""
-    choice = found.get("end_action", np.array(np.nan))
+def _choices(selection: DrawnPoint) -> str:
+    """Return the name of a choice: the game's metric that equals the choice, or "choice"."""
+    choice = selection.get("end_action", np.array(np.nan))
     for name in ("price", "quantity"):
-        same = found.get(f"end_{name}", np.array(np.inf))
+        same = selection.get(f"end_{name}", np.array(np.inf))
         same_shape = choice.shape == same.shape and choice.ndim > 0
         if same_shape and np.allclose(choice, same, rtol=1e-9, atol=1e-12, equal_nan=True):
             return metric_label(name)

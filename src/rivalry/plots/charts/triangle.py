@@ -76,32 +76,36 @@ def ternary(data: Dataset, ax: Axes, *, at: At = None, player: int = 0) -> Axes:
     """
     main = next((name for name in ("profile", "branch_position", "landscape") if name in data), "profile")
     also = ("profile", "path", "claim", "landscape", "landscape_at", *BRANCHES)
-    found = point(data, main, 3 if main == "branch_position" else 2, also, at=at)
-    _check(found, player)
+    selection = point(data, main, 3 if main == "branch_position" else 2, also, at=at)
+    _check(selection, player)
     ax = triangle(ax)
-    _field(ax, found, player)
-    _branches(ax, found, player)
-    _way(ax, found, player)
-    style.caption(ax, found.words, f"player {player}")
+    _field(ax, selection, player)
+    _branches(ax, selection, player)
+    _way(ax, selection, player)
+    style.caption(ax, selection.words, f"player {player}")
     return ax
 
 
-def _check(found: DrawnPoint, player: int) -> None:
-    profile = found["profile"] if "profile" in found else found.get("branch_position", np.zeros((1, 1, 3)))
-    of_landscape = "profile" not in found and "landscape_at" in found
-    corners = (found["landscape_at"] if of_landscape else profile).shape[-1]
+def _check(selection: DrawnPoint, player: int) -> None:
+    profile = (
+        selection["profile"]
+        if "profile" in selection
+        else selection.get("branch_position", np.zeros((1, 1, 3)))
+    )
+    of_landscape = "profile" not in selection and "landscape_at" in selection
+    corners = (selection["landscape_at"] if of_landscape else profile).shape[-1]
     if corners != 3:
         rule = "this plot draws those with three corners"
         raise ValueError(f"data: positions have {corners} coordinates; {rule}")
     check_index("player", player, profile.shape[-2])
 
 
-def _field(ax: Axes, found: DrawnPoint, player: int) -> None:
+def _field(ax: Axes, selection: DrawnPoint, player: int) -> None:
     """Draw arrows along the slope of the own payoff, one in each triangle between grid points."""
-    if not {"landscape", "landscape_at"} <= set(found):
+    if not {"landscape", "landscape_at"} <= set(selection):
         return
-    where = found["landscape_at"]
-    middle, slope = slopes(where, found["landscape"][player])
+    where = selection["landscape_at"]
+    middle, slope = slopes(where, selection["landscape"][player])
     every = max(1, -(-len(middle) // ARROWS))
     middle, slope = middle[::every], slope[::every]
     size = np.linalg.norm(slope, axis=1)
@@ -132,30 +136,30 @@ def slopes(where: np.ndarray, payoff: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return corner[good].mean(axis=1), slope
 
 
-def _branches(ax: Axes, found: DrawnPoint, player: int) -> None:
-    if "branch_position" not in found:
+def _branches(ax: Axes, selection: DrawnPoint, player: int) -> None:
+    if "branch_position" not in selection:
         return
-    place = found["branch_position"][:, player]
+    place = selection["branch_position"][:, player]
     rows = len(place)
-    branch = found.get("branch", np.zeros(rows, int))
-    stable = found.get("branch_stable", np.ones(rows)).astype(float) > 0.5
+    branch = selection.get("branch", np.zeros(rows, int))
+    stable = selection.get("branch_stable", np.ones(rows)).astype(float) > 0.5
     for word, dash, wanted in (("stable branch", "-", stable), ("unstable branch", "--", ~stable)):
-        for own in np.unique(branch):
-            piece = np.where(((branch == own) & wanted)[:, None], place, np.nan)[branch == own]
+        for number in np.unique(branch):
+            piece = np.where(((branch == number) & wanted)[:, None], place, np.nan)[branch == number]
             if np.isfinite(piece).any():
                 ax.plot(*piece.T, dash, color=PALETTE[2])
         if wanted.any():
             ax.plot([], [], [], dash, color=PALETTE[2], label=word)
 
 
-def _way(ax: Axes, found: DrawnPoint, player: int) -> None:
-    if "path" in found:
-        path = found["path"][:, player]
+def _way(ax: Axes, selection: DrawnPoint, player: int) -> None:
+    if "path" in selection:
+        path = selection["path"][:, player]
         ax.plot(*path.T, color=PALETTE[0], linewidth=1.2, label="path")
         ax.plot(*path[:1].T, "s", color=PALETTE[0], markersize=4.5, label="start")
-    if "profile" not in found:
+    if "profile" not in selection:
         return
-    profile, certified = found["profile"][..., None], found.is_certified()
+    profile, certified = selection["profile"][..., None], selection.is_certified()
     cross: dict[str, Any] = {"color": INK, "markeredgewidth": 1.6}
     for place in np.delete(profile, player, axis=0):
         ax.plot(*place, "x", label="_", **cross)
