@@ -116,10 +116,18 @@ def check_course(reader: Reader, series: Sequence[Number], mixed: bool) -> None:
             check_value(text, refuted, number, mixed)
         assert any(one.moves_to(other) for one, other in combinations(series, 2))
         return
-    if found := reader.take(rf"is {VALUE} \(?at ({NUMBER})\)? and {VALUE} \(?at ({NUMBER})\)?"):
+    if found := reader.take(rf"goes from {VALUE} to {VALUE}"):
         assert any(math.isnan(one.half) for one in series)
-        check_value(found[1], found[2], series[0], mixed)
-        check_value(found[4], found[5], series[-1], mixed)
+        ends = (series[0], series[-1])
+        check_value(found[1], found[2], ends[0], mixed)
+        check_value(found[3], found[4], ends[1], mixed)
+        between = reader.take(rf", between {VALUE} and {VALUE} on the way")
+        for pick, group in ((min, 1), (max, 3)):
+            number = pick(series, key=lambda one: one.mean)
+            if between:
+                check_value(between[group], between[group + 1], number, mixed)
+            else:
+                assert any(is_printed(f"{number.mean:.4g}", one.mean) for one in ends)
         return
     if plateau:
         start = at(series, plateau[3], 0)
@@ -196,7 +204,7 @@ def check_sweep(text: str, cases: Mapping[str, Sequence[Number]], mixed: bool) -
             continue
         reader.take(r"(?:[;,]? )?(?:and )?")
         before = reader.text
-        label = re.search(r" for ([a-z ]+?)(?=[,;.]| and (?:rises|falls|stays|varies|is) |$)", before)
+        label = re.search(r" for ([a-z ]+?)(?=[,;.]| and (?:rises|falls|stays|varies|goes) |$)", before)
         assert label, before
         names = label[1].split(" and ")
         check_course(reader, cases[names[0]], mixed)

@@ -117,9 +117,9 @@ def test_the_gain_of_each_player_is_told_with_the_results_in_which_it_gains() ->
         "No point is an equilibrium: some player could gain: player 1 at 2 of 4, at most 0.8 (reach 0.2); "
         "player 0 at 2 of 4, at most 0.3 (reach 0.15)"
     )
-    # both gain where the other gains more: the player named gains at every point
+    # the player with the largest gain gains at every point, and another one at one of them
     more = result("not an equilibrium", regret=[0.3, 0.2, 0.0])
-    assert "at 2 of 3 points player 1 could gain; the largest gain found is 0.4" in said(
+    assert "at 2 of 3 points some player could gain; the largest gain found is 0.4, of player 1" in said(
         swept([apart(0.4), more, result()])
     )
 
@@ -183,7 +183,11 @@ def test_small_gains_of_small_payoffs_are_no_zeros() -> None:
 
 
 def test_gains_estimated_from_samples_are_called_estimates() -> None:
-    assert "player 1 could by an estimate gain 0.175" in said(swept([apart(coverage="estimated")]))
+    assert "by an estimate, player 1 could gain 0.175" in said(swept([apart(coverage="estimated")]))
+    several = said(swept([apart(gain, coverage="estimated") for gain in (0.1, 0.2)]))
+    assert several == (
+        "No point is an equilibrium: by an estimate, player 1 could gain up to 0.2 (reach 0.15)."
+    )
 
 
 def test_a_gain_that_is_small_beside_the_payoff_is_explained() -> None:
@@ -279,9 +283,46 @@ def test_a_logit_equilibrium_is_not_judged_as_a_nash_equilibrium() -> None:
     assert mixed.startswith(
         "2 of 3 results are logit equilibria at beta 2 (residual 1e-09); the largest gain"
     )
-    assert mixed.endswith("; the other is an equilibrium; no player can gain more than 0.02.")
+    assert mixed.endswith("; at a reach of 0.1, it is a Nash equilibrium; no player can gain more than 0.02.")
+    also = said(swept([result("approximate equilibrium", **found), *logit]))
+    assert also.startswith("Every result is a logit equilibrium at beta 2 (residual 1e-09); the largest gain")
+    assert also.endswith(
+        "is 0.2, of player 1 (reach 0.2); at a reach of 0.1, it is an approximate Nash equilibrium: no gain "
+        "above 0.2 % of the payoff at stake (solution concept: logit at beta 2)."
+    )
     table_of = table(swept([result(), *logit]))
     assert column(table_of, "claim") == ["equilibrium", *["logit equilibrium at beta 2"] * 2]
+
+
+def test_methods_of_another_concept_are_named_beside_the_others() -> None:
+    """Play that approximates correlated equilibria beside fictitious play, which is judged as it is."""
+    coarse = {"concept": "coarse correlated", "concept_residual": 1e-5, "status": "completed"}
+    rows = {"matching": [apart(**coarse)], "fictitious": [apart(0.4)] * 2}
+    cells = [
+        ({"algorithm": name, "replication": k}, row)
+        for name, own in rows.items()
+        for k, row in enumerate(own)
+    ]
+    about = study("matching")
+    about["method"] += study("fictitious")["method"]
+    words = said(collect(cells, {"algorithm": list(rows), "replication": [0, 1]}), about)
+    assert words.startswith(
+        "The result of matching approximates a coarse correlated equilibrium (residual 1e-05); the largest "
+        "gain, a distance from Nash equilibrium, is 0.175, of player 1; for fictitious, no run is "
+        "a Nash equilibrium: player 1 could gain; the largest gain found is 0.4"
+    )
+
+
+def test_a_gain_of_several_players_is_not_told_of_one_alone() -> None:
+    def both(gain: float, other: float) -> Record:
+        return result("not an equilibrium", regret=[other, gain, 0.3])
+
+    assert said(swept([both(0.4, 0.2), both(0.5, 0.3)])).startswith(
+        "No point is an equilibrium: each player could gain; the largest gain found is 0.5, of player 1"
+    )
+    assert said(swept([both(0.4, 0.0), both(0.5, 0.3)])).startswith(
+        "No point is an equilibrium: some player could gain; the largest gain found is 0.5, of player 1"
+    )
 
 
 def test_logit_equilibria_that_are_nash_equilibria_too_are_called_both() -> None:

@@ -120,10 +120,14 @@ def test_a_number_at_one_point_has_its_place() -> None:
 
 def test_single_draws_show_no_direction() -> None:
     (words,) = said(study(kind="repeated_q_learning"), along([1.0, 2.0]))
-    assert words.endswith(
-        "is 1 (at 0.1) and 2 (at 0.2); these are single runs, whose differences may be noise."
+    noise = "these are single runs, whose differences may be noise."
+    start = "As the reach rises from 0.1 to 0.2, the turnout"
+    assert words == f"{start} goes from 1 to 2; {noise}"
+    (words,) = said(study(kind="repeated_q_learning"), along([-1.0, 0.5, 3.0, 2.0]))
+    assert words == (
+        "As the reach rises from 0.1 to 0.4, the turnout goes from -1 to 2, between -1 and 3 on the way; "
+        f"{noise}"
     )
-    assert "rises from 1" not in words
 
 
 def test_what_a_number_does_along_a_key_is_told_of_equilibria_alone() -> None:
@@ -883,7 +887,7 @@ def test_equal_courses_are_told_once() -> None:
         for rule, way in zip("xyz", (1, 1, -1), strict=True)
     ]
     words = said(study(kind="repeated_q_learning", along="reach"), collect(cells, coords))[0]
-    assert "is 0.1 at 0.1 and 0.2 at 0.2 for rule x and rule y" in words
+    assert "goes from 0.1 to 0.2 for rule x and rule y" in words
 
 
 def test_claims_that_name_their_methods_do_not_count_them() -> None:

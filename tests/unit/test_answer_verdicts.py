@@ -144,7 +144,9 @@ def test_a_number_is_compared_with_another_quantity_of_its_row() -> None:
     ("claims", "word"),
     [
         (["equilibrium"] * 3, "Yes"),
-        (["equilibrium", "not an equilibrium", "equilibrium"], "No"),
+        (["not an equilibrium"] * 3, "No"),
+        (["equilibrium", "equilibrium", "not an equilibrium"], "Only for reach 0.1 to 0.2"),
+        (["equilibrium", "not an equilibrium", "equilibrium"], "Only for reach 0.1, 0.3"),
         (["equilibrium", "no deviation found", "equilibrium"], "Not decided"),
         (["equilibrium", "no deviation found", "not an equilibrium"], "No"),
     ],
@@ -152,8 +154,20 @@ def test_a_number_is_compared_with_another_quantity_of_its_row() -> None:
 def test_claims_decide_by_what_they_prove(claims: list[str], word: str) -> None:
     rows = {("a", reach): [number([1.0, 1.0], claim)] for reach, claim in zip(REACHES, claims, strict=False)}
     assert first({"claim": "equilibrium"}, rows).startswith(f"{word}: ")
-    some = {"Yes": "Yes"}.get(word, "Yes")
+    some = "No" if word == "No" and "equilibrium" not in claims else "Yes"
     assert first({"claim": "equilibrium", "everywhere": False}, rows).startswith(f"{some}: ")
+    # asked of all points in so many words, one that fails decides
+    every = "No" if "not an equilibrium" in claims else word
+    assert first({"claim": "equilibrium", "everywhere": True}, rows).startswith(f"{every}: ")
+
+
+def test_where_a_claim_holds_is_the_answer_if_it_holds_at_some_points() -> None:
+    claims = ["not an equilibrium", "not an equilibrium", "equilibrium"]
+    rows = {("a", reach): [number(1.0, claim)] for reach, claim in zip(REACHES, claims, strict=False)}
+    assert first({"claim": "equilibrium"}, rows) == (
+        "Only for reach 0.3: from reach 0.1 to 0.2 player 1 could gain up to 0.2 and at 0.3 it is an "
+        "equilibrium."
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from rivalry.core.results import (
     CLAIMS,
     WITH_GAIN,
     boxes_in_words,
+    claim_in_words,
     gain_in_words,
     radius_in_words,
     small_gain_in_words,
@@ -31,7 +32,7 @@ from rivalry.lab.answer.cases import (
 from rivalry.lab.answer.checks import JudgedCell
 from rivalry.lab.answer.estimates import number_in_words
 from rivalry.lab.answer.grammar import joined, lowered
-from rivalry.lab.answer.points import PointResults
+from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults
 from rivalry.lab.study.words import LIST, ROLES, Words
 from rivalry.text.display import bound_in_words, verified_in_words
 
@@ -117,7 +118,7 @@ def on_claims(
     counts: Counter[str] = Counter()
     for one in rows:
         counts.update({claim: n for claim, n in one.claims.items() if claim})
-    beside = _on_concepts(others, words, len(asked))
+    beside = _on_concepts(others, rows, words)
     if not counts:
         basis = f"{len(others)} certificate{'s' * (len(others) > 1)}"
         return [Sentence(f"{at_point(study, asked, words, beside)}.", basis)] if beside else []
@@ -136,14 +137,14 @@ def on_claims(
     concepts = list(dict.fromkeys(one.concept for one in rows if one.concept))
     nash = {one.concept[:4] for one in rows} == {"Nash"} and len(concepts) == 1
     # gains are those of Nash equilibrium: a logit equilibrium leaves some
-    logit = bool(concepts) and all("logit" in concept for concept in concepts)
+    logit = (bool(concepts) and all("logit" in concept for concept in concepts)) or bool(beside and not nash)
     kind = f"a {concepts[0]}" if nash else f"a{' Nash' if logit else 'n'} equilibrium"
     kind = "a maximum" if all(one.has_one_player for one in rows) else kind
     at = "at" if noun.endswith("point") else "in"
     only = "The result" if len(asked) < len(found) else "It"
     only = f"The only {noun}" if noun.startswith("certified") else only
     only = FIRST if any(one.list_length > 1 and one.results == 1 for one in rows) else only
-    only = "The other" if beside else only
+    only = "It" if beside else only
     sessions = [one.sessions for one in rows]
     if all(sessions) and {"not an equilibrium"} <= set(counts) <= {"equilibrium", "not an equilibrium"}:
         n, total_sessions = map(sum, zip(*sessions, strict=True))
@@ -196,7 +197,7 @@ def on_claims(
     if len({one.concept for one in rows}) == 1 and concepts and not nash:
         said += f" (solution concept: {concepts[0]})"
     if beside:
-        said = f"{beside}; {'' if said.startswith('The other') else 'of the others, '}{lowered(said)}"
+        said = f"{beside}; {_of_rest(rows, others, words)}, {lowered(said)}"
     roundings = sorted({word for one in rows for word in one.roundings})
     basis = f"{total} certificate{'s' * (total != 1)}" + (
         f", bounds {' or '.join(roundings)}" if roundings else ""
@@ -260,28 +261,34 @@ def _clause(claim: str, rows: Sequence[PointResults], words: Words) -> str:
         own = one.regret[result][~np.isnan(one.regret[result])]
         same = len(own) > 1 and bool(np.all(np.abs(own - most) <= 1e-6 * most))
         who = _whose(one, player, same=same)
-        return f"{who} could gain {'up to ' * (len(rows) > 1)}{number_in_words(most)}"
+        others = not same and any(gains.sum() > 1 for own in rows for gains in own.refuting)
+        amount = f"{'up to ' * (len(rows) > 1)}{number_in_words(most)}{', others less' * others}"
+        return f"{who} could gain {amount}"
     if claim == "no deviation found":
         return "no profitable deviation was found by a search"
     some = _SOME.get(claim)
     return f"it {some[0]}" if some else claim
 
 
-def _on_concepts(rows: Sequence[PointResults], words: Words, total: int) -> str:
+def _on_concepts(rows: Sequence[PointResults], rest: Sequence[PointResults], words: Words) -> str:
     """Return which results are of other concepts than Nash equilibrium, to which residual, with their gains.
 
-    They are not judged as Nash equilibria, of which their gains say how far they are.
+    They are not judged as Nash equilibria, of which their gains say how far they are. Of the ``rest``, which
+    are, some may be of the same concept.
     """
-    parts = []
+    parts, total = [], len(rows) + len(rest)
+    several = len({one.algorithm for one in (*rows, *rest)}) > 1
     for concept in dict.fromkeys(one.other_concept for one in rows):
         own = [one for one in rows if one.other_concept == concept]
-        several = len({one.algorithm for one in rows}) > 1
-        residuals = [one.residual for one in own if np.isfinite(one.residual)]
-        exact = all(set(one.statuses) == {"converged"} for one in own)
-        alone = len(own) in (1, total)
-        count = f"{len(own)} of {total} results"
-        if len(own) == total:
+        same = [*own, *(one for one in rest if claim_in_words(NOT_AN_EQUILIBRIUM, one.concept) == concept)]
+        residuals = [one.residual for one in same if np.isfinite(one.residual)]
+        exact = all(set(one.statuses) == {"converged"} for one in same)
+        alone = len(same) in (1, total)
+        count = f"{len(same)} of {total} results"
+        if len(same) == total:
             count = "every result" if total > 1 else "it"
+        elif len(same) == 1 and several and not same[0].at:
+            count = f"the result of {words.method(same[0].algorithm)}"
         verb = ("is" if alone else "are") if exact else f"approximate{'s' * alone}"
         noun = f"a {concept}" if alone else concept.replace("equilibrium", "equilibria", 1)
         said = f"{count} {verb} {noun}"
@@ -289,11 +296,21 @@ def _on_concepts(rows: Sequence[PointResults], words: Words, total: int) -> str:
         gains = [_largest(one, k) for one in own for k in range(one.regret.shape[1])]
         most, _, player, one = max(gains, key=lambda gain: gain[0])
         who = "" if one.regret.shape[1] == 1 else f", of {_who(one, player)}"
-        where = _beside(one, words, several) * (len(own) > 1)
+        where = _beside(one, words, several) * (len(same) > 1)
         apart = f"the largest gain, a distance from Nash equilibrium, is {number_in_words(most)}"
         parts.append(f"{said}; {apart}{who}{where}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}"
+
+
+def _of_rest(rows: Sequence[PointResults], others: Sequence[PointResults], words: Words) -> str:
+    """Return which results are not of another concept: those of a method, or at a point."""
+    methods = {one.algorithm for one in rows}
+    if len(methods) == 1 and methods.isdisjoint(one.algorithm for one in others):
+        return f"for {words.method(rows[0].algorithm)}"
+    if len(rows) == 1 and len(rows[0].at) == 1 and len({one.algorithm for one in (*rows, *others)}) == 1:
+        return words.at(*next(iter(rows[0].at.items())))
+    return "of the others"
 
 
 def _at_most(rows: Sequence[PointResults]) -> str:
@@ -343,7 +360,7 @@ def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
     who = _whose(one, player, same=same)
     # where another player is the one that gains, the largest gain is not that of all results
     others = any(gains.any() and not gains[player : player + 1].any() for r in rows for gains in r.refuting)
-    could = "could by an estimate gain" if one.estimated else "could gain"
+    could, estimate = "could gain", "by an estimate, " * one.estimated
     single = len(rows) == 1 and one.results == 1
     small = _small(one, player, result)
     amount = f"{number_in_words(most)}{small}"
@@ -352,19 +369,23 @@ def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
     if in_sessions := bool(one.sessions):
         said, joint = f"{amount}, of {who}{at}", ";"
     elif others and not same:
-        said, joint = f"some player {could}: {_by_player(rows, words, several, amount)}", ";"
+        said, joint = f"{estimate}some player {could}: {_by_player(rows, words, several, amount)}", ";"
         if all(each.exchangeable for each in rows):
-            said = f"some player {could}; the largest gain found is {amount}, of {who}{at}"
-    else:
+            said = f"{estimate}some player {could}; the largest gain found is {amount}, of {who}{at}"
+    elif single:
         gaining = int(one.refuting[result].sum())
-        most_of = (
-            f"{'each player' if gaining == len(own) else f'{gaining} players'} {could}, {who} most: {amount}"
-        )
-        several_gain = single and gaining > 1 and not same
-        said = most_of if several_gain else f"{who} {could} {amount}"
-        joint = ";" if several_gain else joint
-        if not single:
-            said = f"{who} {could}; the largest gain found is {amount}{at}"
+        said = f"{estimate}{who} {could} {amount}"
+        if gaining > 1 and not same:
+            each = "each player" if gaining == len(own) else f"{gaining} players"
+            said, joint = f"{estimate}{each} {could}, {who} most: {amount}", ";"
+    elif one.estimated:
+        said = f"{estimate}{who} {could} up to {amount}{at}"
+    elif not same and any(gains.sum() > 1 for r in rows for gains in r.refuting):
+        every = all(gains.all() for r in rows for gains in r.refuting if gains.any())
+        some = "each player" if every else "some player"
+        said = f"{some} {could}; the largest gain found is {amount}, of {who}{at}"
+    else:
+        said = f"{who} {could}; the largest gain found is {amount}{at}"
     bounds = np.concatenate([each.bound[each.refuting.any(axis=1)].ravel() for each in rows])
     known = np.concatenate([each.regret[each.refuting.any(axis=1)].ravel() for each in rows])
     highest = bounds[~np.isnan(known)]

@@ -135,12 +135,11 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
         return _in_stretches(series, key, words)
     if len({row.estimate.text for row in series}) == 1:
         return f"stays at {first.text}"
-    if is_single(series):  # single draws: no difference is more than noise
-        places = [f"at {words.place({key: first.at})}", f"at {words.value(last.at)}"]
-        if first.text.isdigit() and last.text.isdigit():  # not beside bare numbers of a key
-            places = [f"({place})" for place in places]
-        return f"is {first.text} {places[0]} and {last.text} {places[1]}"
     lowest, most = (end(series, key=lambda row: row.estimate.mean) for end in (min, max))
+    if is_single(series):  # single draws: no difference is more than noise
+        inside = not {lowest.text, most.text} <= {first.text, last.text}
+        between = f", between {lowest.text} and {most.text} on the way" * inside
+        return f"goes from {first.text} to {last.text}{between}"
     found = turns(series)
     if found and found[0].direction == 0 and not (amounts and len(series) == 2):
         return f"stays between {lowest.text} and {most.text}"

@@ -18,7 +18,7 @@ from rivalry.lab.answer.cases import (
     points_asked,
     trend_of,
 )
-from rivalry.lab.answer.claims import on_claims, on_lists
+from rivalry.lab.answer.claims import claim_courses, format_points, on_claims, on_lists
 from rivalry.lab.answer.courses import turns, with_article
 from rivalry.lab.answer.estimates import EQUAL, VISIBLE, Estimate, difference_in_words, paired_margin
 from rivalry.lab.answer.grammar import joined, lowered
@@ -79,9 +79,14 @@ def verdict(study: Mapping[str, Any], found: Sequence[PointResults]) -> Verdict 
     else:
         decided, said = _on_numbers(test, rows, found, words)
     said = f"{lowered(LEFT_OUT)}, {said}" if said and len(rows) < len(known) else said
+    first = _only(study, test, rows, words) if decided is False and name == "claim" else ""
     stated = _stated(test, decided, rows, found, words)
     names = (name, *tested(test)) if stated else (name,)
-    return Verdict(Sentence(f"{WORDS[decided]}: {said}", basis_of(rows)), names, stated) if said else None
+    return (
+        Verdict(Sentence(f"{first or WORDS[decided]}: {said}", basis_of(rows)), names, stated)
+        if said
+        else None
+    )
 
 
 def _stated(
@@ -142,11 +147,27 @@ def _on_claims(
         met.append(holds if holds or none or claim == contrary else None)
     sentences = (on_lists(study, rows) if any(absent) else []) or on_claims(study, rows)
     said = lowered(sentences[0].text) if sentences else ""
+    if _only(study, test, rows, words):
+        (text,) = claim_courses(study, rows)
+        said = lowered(text)
     where = at_rows(test.get("at") or {}, rows, found, words)
     methods = list(dict.fromkeys(one.algorithm for one in rows))
     if "algorithm" in (test.get("at") or {}) and len(methods) < len({one.algorithm for one in found}):
         where = f"for {joined([words.method(name) for name in methods])}"
     return _all_or_some(met, test), f"{where}, {said}" if where and said else said
+
+
+def _only(
+    study: Mapping[str, Any], test: Mapping[str, Any], rows: Sequence[PointResults], words: Words
+) -> str:
+    """Return the points along a key at which alone a claim holds; empty where it is refuted at no other."""
+    good = HOLDING[test["claim"]]
+    holding = [one for one in rows if set(one.claims) <= set(good)]
+    contrary = "equilibrium" if test["claim"] == REFUTED else REFUTED
+    others = [one for one in rows if set(one.claims) == {contrary}]
+    if "everywhere" in test or not holding or len(holding) + len(others) < len(rows):
+        return ""
+    return f"Only {format_points(holding, rows, words)}" if claim_courses(study, rows) else ""
 
 
 def at_rows(
