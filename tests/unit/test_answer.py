@@ -288,7 +288,7 @@ def test_a_logit_equilibrium_is_not_judged_as_a_nash_equilibrium() -> None:
     assert also.startswith("Every result is a logit equilibrium at beta 2 (residual 1e-09); the largest gain")
     assert also.endswith(
         "is 0.2, of player 1 (reach 0.2); at a reach of 0.1, it is an approximate Nash equilibrium: no gain "
-        "above 0.2 % of the payoff at stake (solution concept: logit at beta 2)."
+        "above 0.2 % of the payoff at stake."
     )
     table_of = table(swept([result(), *logit]))
     assert column(table_of, "claim") == ["equilibrium", *["logit equilibrium at beta 2"] * 2]

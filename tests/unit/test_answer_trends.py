@@ -130,6 +130,15 @@ def test_single_draws_show_no_direction() -> None:
     )
 
 
+def test_numbers_of_the_game_that_a_quick_form_reduces_are_told_first() -> None:
+    game = {"family": "karma", "agents": 120}
+    quick = {"quick_form": True, "quick": {"game.agents": 120, "sweep.game.reach": REACHES[:2]}}
+    words = said(study(game=game) | quick, along([1.0, 2.0]))
+    assert words == ["With 120 agents, as the reach rises from 0.1 to 0.2, the turnout rises from 1 to 2."]
+    assert said(study(game=game | {"agents": 500}) | quick, along([1.0, 2.0]))[0].startswith("As the reach")
+    assert said(study(game=game) | quick | {"quick_form": False}, along([1.0]))[0].startswith("The turnout")
+
+
 def test_what_a_number_does_along_a_key_is_told_of_equilibria_alone() -> None:
     def words(*claims: str, values: Sequence[float] = (0.0, 1.0, 2.0, 9.0)) -> str:
         rows = [record(claim, turnout=value) for value, claim in zip(values, claims, strict=False)]

@@ -20,7 +20,7 @@ from rivalry.lab.answer import Answer
 from rivalry.lab.answer.figures import draw
 from rivalry.lab.report.page import mathml, symbols_of
 from rivalry.lab.study.schema import parameters
-from rivalry.lab.study.words import Words, name_in_words
+from rivalry.lab.study.words import Words, name_in_words, quantities
 from rivalry.living.twins import sliders
 from rivalry.plots.select import label_of, name_of, place_of
 from rivalry.schema.registry import load
@@ -275,3 +275,27 @@ def test_axes_of_figures_are_named_for_the_family() -> None:
     assert plots.paths(named({"family": "market", "demand": "logit"}, 1)).get_ylabel() == "price"
     assert plots.paths(named({"family": "influencer"}, 1)).get_ylabel() == "position (units of the space)"
     assert plots.paths(named({"family": "game.py:mine"}, 1)).get_ylabel() == "choice"
+
+
+@pytest.mark.parametrize(("other", "shown"), [([0.1, 0.2], 1), ([0.1, 0.3], 2)])
+def test_a_mean_with_the_numbers_of_its_quantity_is_no_second_one(other: list[float], shown: int) -> None:
+    """In an economy of one type the mean over types of a gain is the gain."""
+    cells = [
+        (
+            {"gamma": gamma, "algorithm": "COIN"},
+            {
+                "status": ((), np.asarray("completed")),
+                "mean_relative_exploitability": ((), np.asarray(mean)),
+                "relative_exploitability": (("type",), np.array([gain])),
+            },
+        )
+        for gamma, mean, gain in zip([0.5, 0.9], [0.1, 0.2], other, strict=True)
+    ]
+    data = collect(cells, {"gamma": [0.5, 0.9], "algorithm": ["COIN"]})
+    about = study()
+    about["game"] = {"family": "karma"}
+    about["expect"] = [{"quantity": "relative_exploitability"}]
+    assert [name for name in quantities(about, data) if name.endswith("exploitability")] == [
+        "relative_exploitability",
+        "mean_relative_exploitability",
+    ][:shown]

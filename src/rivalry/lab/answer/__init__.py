@@ -13,7 +13,7 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from rivalry.lab.answer.cases import Sentence, points_asked
+from rivalry.lab.answer.cases import Sentence, in_reduced_game, points_asked
 from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists, without_maxima
@@ -122,10 +122,10 @@ class Answer:
             if proved or known
             else on_claims(self.study, self.points, first.stated if first and "claim" in covered else ())
         )
-        said = decided[0].text.partition(": ")[2] if decided else ""
-        lead = [one for one in lead if not _repeats(one.text, said)]
+        facts = decided[0].text.partition(": ")[2] if decided else ""
+        lead = [one for one in lead if not _repeats(one.text, facts)]
         # a verdict on a count is the list
-        lists = [one for one in lists if lowered(one.text).rpartition(" points: ")[2].rstrip(".") not in said]
+        lists = [one for one in lists if lowered(one.text).rpartition(" points: ")[2].rstrip(".") not in facts]
         lists = lists[: MOST - 1 - len(decided)]
         lead = lead[: MOST - 1 - len(lists) - len(decided)]
         if name := self._beside_lists:
@@ -133,7 +133,8 @@ class Answer:
             lead = [one._replace(text=texts.get(one.text, one.text)) for one in lead]
         events = any(one.events for one in self.points)
         first_lists = HOW_MANY.match(self.question) or (events and asks_in(self.study) == "where")
-        return [*decided, *(lists + lead if first_lists else lead + lists), *claims]
+        said = [*decided, *(lists + lead if first_lists else lead + lists), *claims]
+        return [one._replace(text=in_reduced_game(self.study, one.text)) for one in said[:1]] + said[1:]
 
     @cached_property
     def _beside_lists(self) -> str:

@@ -11,12 +11,14 @@ import numpy as np
 
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value
 from rivalry.lab.answer.estimates import Draws, Estimate
-from rivalry.lab.answer.grammar import joined
+from rivalry.lab.answer.grammar import capitalised, joined, lowered
 from rivalry.lab.answer.points import WHOSE, PointResults
+from rivalry.lab.study.points import flat
 from rivalry.lab.study.words import Words
 from rivalry.text.statistics import format_interval, half_width
 
 TOGETHER = 3  # most numbers of one sentence on several quantities
+VERDICTS = {True: "Yes", False: "No", None: "Not decided"}
 CASES = 7  # most cases that a sentence without a sweep lists
 _NUMBERED = re.compile(r"\w+ \d+")
 LEFT_OUT = "Leaving out points that are not equilibria"
@@ -69,6 +71,24 @@ def at_point(study: Mapping[str, Any], rows: Sequence[PointResults], words: Word
     at = (study.get("answer") or {}).get("at", {})
     own = {k: v for k, v in at.items() if {one.at.get(k) for one in rows} == {v}}
     return f"At {words.place(own)}, {text[0].lower()}{text[1:]}" if own else text
+
+
+def in_reduced_game(study: Mapping[str, Any], text: str) -> str:
+    """Return a first sentence that begins with the numbers of the game that the quick form reduces.
+
+    >>> quick = {"quick_form": True, "quick": {"game.agents": 120}, "game": {"family": "karma", "agents": 120}}
+    >>> in_reduced_game(quick, "No: The mean reward is 1."), in_reduced_game({}, "The reward is 1.")
+    ('No: with 120 agents, the mean reward is 1.', 'The reward is 1.')
+    """
+    quick = flat(study.get("quick") or {}) if study.get("quick_form") else {}
+    game, words = study.get("game") or {}, Words(study)
+    rows = [(key[5:], value) for key, value in quick.items() if key.startswith("game.") and _is_number(value)]
+    where = joined([words.at(key, value) for key, value in rows if game.get(key) == value])
+    if not where:
+        return text
+    verdict, colon, said = text.partition(": ") if text.split(":")[0] in VERDICTS.values() else ("", "", text)
+    said = f"{where}, {lowered(said)}"
+    return f"{verdict}{colon}{said}" if verdict else capitalised(said)
 
 
 def basis_of(found: Sequence[PointResults]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from rivalry.lab.answer.cases import (
     LEFT_OUT,
     OF_DYNAMICS,
+    VERDICTS,
     Sentence,
     basis_of,
     is_gain,
@@ -26,7 +27,6 @@ from rivalry.lab.answer.points import PointResults, tested
 from rivalry.lab.answer.trends import course_sentence
 from rivalry.lab.study.words import ROLES, Words
 
-WORDS = {True: "Yes", False: "No", None: "Not decided"}
 ONE_BY_ONE = 3  # most rows whose numbers a verdict lists
 REFUTED = "not an equilibrium"
 HOLDING = {
@@ -83,7 +83,7 @@ def verdict(study: Mapping[str, Any], found: Sequence[PointResults]) -> Verdict 
     stated = _stated(test, decided, rows, found, words)
     names = (name, *tested(test)) if stated else (name,)
     return (
-        Verdict(Sentence(f"{first or WORDS[decided]}: {said}", basis_of(rows)), names, stated)
+        Verdict(Sentence(f"{first or VERDICTS[decided]}: {said}", basis_of(rows)), names, stated)
         if said
         else None
     )

@@ -62,8 +62,18 @@ def quantities(study: Mapping[str, Any], data: Dataset) -> list[str]:
     found = [name for name in names if name in data and name not in CERTIFYING]
     if "pooled_gain" in found:  # its mean, whose interval over replications alone would be a second one
         found = [name for name in found if name != "gain_mean"]
+    found = [name for k, name in enumerate(found) if not any(_are_one(data, name, old) for old in found[:k])]
     # of a list the profile is the first equilibrium alone
     return found or [name for name in ("profile", "payoff") if name in data and LIST not in data]
+
+
+def _are_one(data: Dataset, name: str, other: str) -> bool:
+    """Return whether a quantity and its mean are the same numbers, as of a single type or like agents."""
+    one, two = (data[each] for each in (name, other))
+    called = {attributes_of(each)["long_name"].removeprefix("mean ") for each in (name, other)}
+    if len(called) == 2 or {one.dtype.kind, two.dtype.kind} != {"f"}:
+        return False
+    return bool((((one - two) == 0.0) | (one.isnull() & two.isnull())).all())
 
 
 def quantities_named(study: Mapping[str, Any]) -> list[str]:
