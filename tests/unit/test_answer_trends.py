@@ -516,6 +516,33 @@ def test_claims_are_counted_over_the_methods_and_the_point_of_the_answer() -> No
     assert said(study("one", methods=["one"]), swept({"one": rows}))[-1].startswith("Every point")
 
 
+def test_of_several_instruments_each_has_its_best_value() -> None:
+    def optimum(name: str, value: float, tried: list[float], bound: str = "") -> Record:
+        return record("equilibrium", turnout=value) | {
+            "choice_name": (("choice",), np.array([name])),
+            "parameters": (("trial", "choice"), np.array(tried)[:, None]),
+            "chosen_parameters": (("choice",), np.array([tried[-1]])),
+            "chosen_bound": (("choice",), np.array([bound], dtype="U18")),
+        }
+
+    data = swept(
+        {
+            "none": [optimum("subsidy", 0.1, [0.0])],
+            "tax": [optimum("tax", 0.6, [0.0, 2.0], "the largest tried")],
+            "subsidy": [optimum("subsidy", 0.2, [0.0, 0.05])],
+        }
+    )
+    about = study("none", "tax", "subsidy", words={"none": "without an instrument", "tax": "under a tax"})
+    assert said(about, data)[0] == (
+        "The turnout is 0.1 without an instrument; 0.6 (at tax 2, the largest tried) under a tax; and 0.2 "
+        "(at subsidy 0.05) for subsidy; under a tax no optimum lies inside the range that was tried."
+    )
+    shown = Answer(about, data).table
+    assert shown is not None
+    best = [row[shown.columns.index("best choice")] for row in shown.texts]
+    assert best == ["", "tax 2, the largest tried", "subsidy 0.05"]
+
+
 def test_optima_at_an_end_of_a_search_are_marked_and_not_ranked() -> None:
     def optimum(value: float, chosen: float, bound: str) -> Record:
         found = record("equilibrium", turnout=value)
@@ -532,8 +559,8 @@ def test_optima_at_an_end_of_a_search_are_marked_and_not_ranked() -> None:
 
     assert words("", "", "").startswith("The turnout is highest for a, 0.6, 0.2 more than for c, 0.4; then")
     assert words("the largest tried", "", "") == (
-        "The turnout is 0.6 (at tax 8, the largest tried) for a; 0.2 for b; and 0.4 for c; not ranked, since "
-        "an optimum may lie beyond the values that were tried."
+        "The turnout is 0.6 (at tax 8, the largest tried) for a; 0.2 for b; and 0.4 for c; for a no optimum "
+        "lies inside the range that was tried."
     )
     table = Answer(
         study(*"abc"), swept({"a": [optimum(0.6, 8.0, "the largest tried")], "b": [optimum(0.4, 2.0, "")]})

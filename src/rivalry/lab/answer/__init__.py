@@ -18,7 +18,7 @@ from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists, without_maxima
 from rivalry.lab.answer.discounted import per_period
-from rivalry.lab.answer.grammar import lowered
+from rivalry.lab.answer.grammar import lowered, with_one_preposition
 from rivalry.lab.answer.lists import COLUMNS_OF, ResultList
 from rivalry.lab.answer.points import REPEATED, PointResults, points_of, tested, thinned
 from rivalry.lab.answer.positions import position_sentences
@@ -134,6 +134,7 @@ class Answer:
         events = any(one.events for one in self.points)
         first_lists = HOW_MANY.match(self.question) or (events and asks_in(self.study) == "where")
         said = [*decided, *(lists + lead if first_lists else lead + lists), *claims]
+        said = [one._replace(text=with_one_preposition(one.text)) for one in said]
         return [one._replace(text=in_reduced_game(self.study, one.text)) for one in said[:1]] + said[1:]
 
     @cached_property

@@ -160,8 +160,15 @@ def trend_of(
     if stated:
         return _rest_of(study, name, found, words, stated)
     asked = name in ((study.get("answer") or {}).get("quantities") or ())
+    several = len({one.instruments for one in found} - {()}) > 1  # each has its best value told
     rows = [
-        Row(one.algorithm, one.at, each, is_refuted(one) and not is_gain(name), one.bound_of_search)
+        Row(
+            one.algorithm,
+            one.at,
+            each,
+            is_refuted(one) and not is_gain(name),
+            one.best_choice if several else one.bound_of_search,
+        )
         for one in [one for one in found if not one.is_first_of_several(name)] or found
         # over starts, numbers have a range and no interval
         if is_reported(each := one.quantities.get(name) or one.numbers(name, {}), asked=asked)

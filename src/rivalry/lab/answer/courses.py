@@ -42,7 +42,7 @@ class Value(NamedTuple):
     at: float
     estimate: Estimate
     refuted: bool = False
-    bound: str = ""  # of the search for a best choice, where that is an end of the values tried
+    bound: str = ""  # the best choice of a search, which may be an end of the values tried
 
     @property
     def text(self) -> str:
@@ -54,6 +54,11 @@ class Value(NamedTuple):
             + f" ({NOT_AN_EQUILIBRIUM})" * self.refuted
             + f" ({where})" * bool(self.bound)
         )
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the best choice is an end of the values tried, beyond which there may be a better one."""
+        return self.bound.endswith(" tried")
 
 
 class Stretch(NamedTuple):

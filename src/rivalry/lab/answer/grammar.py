@@ -53,3 +53,12 @@ def lowered(text: str) -> str:
     ('it is an equilibrium.', 'Q-learners gain 0.8.')
     """
     return text if re.match(r"[A-Z]\W?[A-Z]|[A-Z]-", text) else f"{text[:1].lower()}{text[1:]}"
+
+
+def with_one_preposition(text: str) -> str:
+    """Return a sentence in which names of cases that begin with a preposition have no other before it.
+
+    >>> with_one_preposition("The welfare is 0.4 for under a tax and 0.1 for without an instrument.")
+    'The welfare is 0.4 under a tax and 0.1 without an instrument.'
+    """
+    return re.sub(r"\bfor (?=(?:under|with|without) )", "", text)

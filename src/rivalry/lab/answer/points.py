@@ -374,11 +374,8 @@ class PointResults:
             return ""
         names, labels = (self._own[name][0] for name in ("choice_name", "chosen_label"))
         parts = []
-        for k in np.flatnonzero(names != ""):
-            tried = self._own["parameters"][0][:, k] if "parameters" in self._own else np.arange(2)  # [trial]
-            if len(np.unique(tried[~np.isnan(tried)])) < 2:
-                continue
-            text = self.words.value(str(labels[k])) if labels[k] else self._chosen_number(int(k))
+        for k in self._choices:
+            text = self.words.value(str(labels[k])) if labels[k] else self._chosen_number(k)
             if text.startswith(("[", "{")):  # a table of Python is told by its number among several
                 text = f"number {int(self._own['chosen_parameters'][0][k]) + 1}"
             parts.append(f"{self.words.key(str(names[k]))} {text}")
@@ -408,9 +405,22 @@ class PointResults:
             return self.bound_of_search
         names, ends = self._own["choice_name"][0], self._own["chosen_bound"][0]
         return "; ".join(
-            f"{self.words.key(str(names[k]))} {self._chosen_number(int(k))}" + f", {ends[k]}" * bool(ends[k])
-            for k in np.flatnonzero(names != "")
+            f"{self.words.key(str(names[k]))} {self._chosen_number(k)}" + f", {ends[k]}" * bool(ends[k])
+            for k in self._choices
         )
+
+    @property
+    def _choices(self) -> list[int]:
+        """Numbers of the choices of which several values were tried."""
+        known = [int(k) for k in np.flatnonzero(self._own["choice_name"][0] != "")]
+        tried = self._own["parameters"][0] if "parameters" in self._own else np.tile([[0.0], [1.0]], len(known))
+        return [k for k in known if len(np.unique(tried[~np.isnan(tried[:, k]), k])) > 1]
+
+    @property
+    def instruments(self) -> tuple[str, ...]:
+        """Names of the choices of a search among which there are several values; empty without one."""
+        known = self._count == 1 and "choice_name" in self._own
+        return tuple(str(self._own["choice_name"][0][k]) for k in self._choices) if known else ()
 
     @cached_property
     def counts_text(self) -> str:

@@ -47,7 +47,7 @@ GAINS = ("pooled_gain", "gain_mean")
 """Profit gains of learners, which controls without punishment may have too."""
 _PLACE = re.compile(r" -?[\d.]+(?:e-?\d+)?$")  # the end of a key with its value
 SINGLE = "these are single runs, whose differences may be noise"
-NOT_RANKED = "not ranked, since an optimum may lie beyond the values that were tried"
+NO_OPTIMUM = "no optimum lies inside the range that was tried"
 EXCEPT = ", except in cases that have no others"
 
 
@@ -124,8 +124,9 @@ def on_quantities(
     if still and not wanted:  # nothing moves, of quantities that no author chose
         sentences = [one.text for one in position_sentences(study, found)] + sentences
     selected = list(filter(None, sentences))[:MOST]
-    tail = f"; {NOT_RANKED}"
-    selected[1:] = [text.replace(tail, "") if tail in selected[0] else text for text in selected[1:]]
+    if selected and selected[0].endswith(f"{NO_OPTIMUM}."):
+        tail = f"; {selected[0].rpartition('; ')[2]}"
+        selected[1:] = [f"{text.removesuffix(tail)}." if text.endswith(tail) else text for text in selected[1:]]
     return [Sentence(at_point(study, rows, words, text), basis_of(rows)) for text in selected]
 
 
@@ -304,7 +305,7 @@ def _highest(subject: Trend, cases: Sequence[tuple[str, Sequence[Value]]], words
 
     Values of profiles that are no equilibria are compared with none.
     """
-    if any(row.bound for _, own in cases for row in own):
+    if any(row.is_at_end for _, own in cases for row in own):
         return ""
     rest = [(label, {row.at: row.estimate for row in own}) for label, own in cases if not own[0].refuted]
     if len({tuple(own) for _, own in rest}) > 1 and not subject.left_out:
@@ -350,10 +351,11 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
         return [f"{capitalised(quantity)}{at}: {_of_whom(pairs)}."]
     if len({one.text for _, one in pairs}) == 1 and not differ(pairs[0][1].estimate, pairs[-1][1].estimate):
         return [f"The {quantity}{at} is {pairs[0][1].text} {of} {joined([label for label, _ in pairs])}."]
-    if any(one.bound for _, one in pairs):  # what lies beyond the end of a search is unknown
+    # what lies beyond the end of a search is unknown
+    if ends := [label for label, one in pairs if one.is_at_end]:
         texts = [f"{one.text} for {label}" for label, one in pairs[:CASES]]
         rest = f"; and so on for {len(pairs) - CASES} more" * (len(pairs) > CASES)
-        return [f"The {quantity}{at} is {joined(texts)}{rest}; {NOT_RANKED}."]
+        return [f"The {quantity}{at} is {joined(texts)}{rest}; for {joined(ends)} {NO_OPTIMUM}."]
     noise = _noise_of(pairs)
     by_value = sorted(pairs, key=lambda pair: pair[1].estimate.mean, reverse=better == "higher")
     if asks == "which" and not noise and not by_value[0][1].refuted:
@@ -393,7 +395,7 @@ def _best_for_all(rows: Sequence[tuple[str, Sequence[Value]]], better: str) -> i
         others = [one.estimate for j, (_, row) in enumerate(rows, start=1) if j != k for one in row]
         pairs = [(one.estimate, other) for one in own for other in others]
         leads = all(sign * one.mean > sign * other.mean and differ(one, other) for one, other in pairs)
-        if pairs and leads and not any(one.refuted or one.bound for one in own):
+        if pairs and leads and not any(one.refuted or one.is_at_end for one in own):
             return k
     return 0
 

@@ -322,7 +322,7 @@ def _with_key(study: Mapping[str, Any]) -> Mapping[str, Any]:
 def _case(value: object, entries: Sequence[Sequence[Value]]) -> Case | None:
     """Return the course of a number of one entry; None where it has no direction."""
     (series, *more) = entries
-    is_known = all(np.isfinite(row.estimate.mean) and not row.refuted and not row.bound for row in series)
+    is_known = all(np.isfinite(row.estimate.mean) and not row.refuted and not row.is_at_end for row in series)
     if more or len(series) < 2 or not is_known or is_single(series):
         return None
     stretches = turns(series)
