@@ -132,14 +132,21 @@ def test_a_verdict_on_another_question_is_not_given() -> None:
 
 def test_without_maxima_of_payoffs_there_is_no_answer() -> None:
     rise = np.array([3.0, 0.0]), np.array([100.0, 1.0])
-    words = f"a scan; {Rise(*rise, None).words(1e-6)}"
+    words = f"a scan; {Rise(*rise, None, None).words(1e-6)}"
     made, data = of(load_study("race_stakes"), {}, claim="not an equilibrium", certificate_method=words)
     (first,) = Answer(made.resolved(), data).sentences
     assert first.text == (
         "No answer: no equilibrium was found at any point, since payoffs rise beyond every range that was "
         "tried (player 0 gains 3 at 100 times the range) and may have no maximum."
     )
-    within = f"a scan; {Rise(rise[0], np.array([2.0, 1.0]), None).words(1e-6)}"  # a range that is too small
+    why = "a subsidy for safety of 0.2 exceeds the price of safety, 0.1"
+    words = f"a scan; {Rise(*rise, 'high', why).words(1e-6)}"
+    made, data = of(load_study("race_stakes"), {}, claim="not an equilibrium", certificate_method=words)
+    (first,) = Answer(made.resolved(), data).sentences
+    assert first.text.startswith(f"No answer: no equilibrium was found at any point, since {why}, so that ")
+    within = (
+        f"a scan; {Rise(rise[0], np.array([2.0, 1.0]), None, None).words(1e-6)}"  # a range that is too small
+    )
     made, data = of(load_study("race_stakes"), {}, claim="not an equilibrium", certificate_method=within)
     answer = Answer(made.resolved(), data)
     assert without_maxima(answer.points, answer.cells) == []

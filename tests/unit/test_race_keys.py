@@ -75,3 +75,22 @@ def test_symbols_of_keys_are_shown() -> None:
     assert symbols["contest.ease_of_winning"] == "kappa"
     assert json.dumps(rows)
     assert "cost.minimum" in symbols
+
+
+@pytest.mark.parametrize(
+    ("cost", "cause"),
+    [
+        ({"safety_subsidy": 0.2}, "a subsidy for safety of 0.2 exceeds the price of safety, 0.1"),
+        ({"safety_subsidy": [0.05, 0.1]}, "a subsidy for safety of 0.1 equals the price of safety, 0.1"),
+        ({"performance_price": 0.0}, "performance costs nothing"),
+        ({"safety_subsidy": 0.09}, None),
+        ({"kind": "quadratic", "safety_subsidy": 0.2, "safety_price_slope": 0.1}, None),
+    ],
+)
+def test_inputs_that_cost_nothing_are_the_cause_of_payoffs_without_a_maximum(
+    cost: dict[str, object], cause: str | None
+) -> None:
+    game = rv.games.race(cost={"kind": "linear", **cost})
+    assert game.space.unbounded == cause
+    found = rv.certificate(game, game.space.high)
+    assert (f"payoffs may be unbounded, since {cause}" in found.method) == ("subsidy" in str(cause))

@@ -23,6 +23,7 @@ from rivalry.core.tolerances import ROUNDING
 
 FACTORS = (2.0, 10.0, 100.0)  # times the range
 UNBOUNDED = "payoffs may be unbounded"
+BECAUSE = ", since "  # before the cause
 AT_END = 1e-3  # of the range: a choice so near an end touches it
 AT_OPEN_END = "at an end of the range searched"
 
@@ -30,12 +31,13 @@ AT_OPEN_END = "at an end of the range searched"
 class Rise(NamedTuple):
     """The largest gains ``[player]`` by choices beyond the assumed ends, and at which multiples of the range.
 
-    ``key`` is the key of the game that sets the range.
+    ``key`` is the key of the game that sets the range, ``cause`` the reason why payoffs have no maximum.
     """
 
     gains: np.ndarray
     factors: np.ndarray
     key: str | None
+    cause: str | None
 
     def words(self, tolerance: float | np.ndarray) -> str:
         """Return in words whose payoffs rise by more than a tolerance; empty where none does."""
@@ -43,7 +45,8 @@ class Rise(NamedTuple):
             return ""
         player = int(np.argmax(np.where(self.gains > tolerance, self.gains, -np.inf)))
         factor, gain = self.factors[player], self.gains[player]
-        most = f", the most tried; {UNBOUNDED}" if factor == FACTORS[-1] else ""
+        cause = f"{BECAUSE}{self.cause}" if self.cause else ""
+        most = f", the most tried; {UNBOUNDED}{cause}" if factor == FACTORS[-1] else ""
         key = f"; {self.key} sets the range" if self.key else ""
         return (
             f"payoffs rise beyond the range assumed: player {player} gains {gain:.3g} at {factor:g} times "
@@ -94,7 +97,7 @@ def rise_beyond(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray]) -> 
                         gain = np.asarray(payoffs(game, beyond))[player] - here
                         if gain > gains[player]:
                             gains[player], factors[player] = gain, factor
-    return Rise(gains, factors, space.range_key) if touched else None
+    return Rise(gains, factors, space.range_key, space.unbounded) if touched else None
 
 
 def with_rise(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray], found: Certificate) -> Certificate:

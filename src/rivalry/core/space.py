@@ -143,6 +143,8 @@ class Box(Tree):
         True where ``high`` is no bound of the game: the family chose it so that no choice above it pays.
     range_key
         The key of the game that sets ``high``, if there is one.
+    unbounded
+        Why payoffs have no maximum beyond ``high``, where that is known: a clause of the game's numbers.
     open_low, open_high
         True where the choice has no bound, and the end is that of the range which is searched.
 
@@ -164,6 +166,7 @@ class Box(Tree):
     usual_high: Float[Array, "player axis"] | None = None
     assumed: Bool[Array, "player axis"] | None = None
     range_key: str | None = static(default=None)
+    unbounded: str | None = static(default=None)
     open_low: Bool[Array, "player axis"] | None = None
     open_high: Bool[Array, "player axis"] | None = None
 

@@ -386,6 +386,22 @@ def _prices(numbers: dict[str, Any], part: str, cost: object) -> tuple[float, fl
     return price, _smallest(numbers, f"{part}_price_slope") if cost == "quadratic" else 0.0
 
 
+def _free(numbers: dict[str, Any], cost: object) -> str | None:
+    """Return which input costs nothing however much of it is bought, and why; None where none does."""
+    for part in ("safety", "performance") if cost in ("linear", "quadratic") else ():
+        price, slope = _prices(numbers, part, cost)
+        if price > 0.0 or slope > 0.0:
+            continue
+        asked, subsidy = (np.asarray(numbers[name]) for name in (f"{part}_price", "safety_subsidy"))
+        if part == "performance" or not np.any(subsidy > 0.0):
+            return f"{part} costs nothing"
+        asked, subsidy = (np.ravel(one) for one in np.broadcast_arrays(asked, subsidy))
+        k = int(np.argmin(asked - subsidy))
+        verb = "exceeds" if subsidy[k] > asked[k] else "equals"
+        return f"a subsidy for safety of {subsidy[k]:g} {verb} the price of safety, {asked[k]:g}"
+    return None
+
+
 def _space(
     given: dict[str, Any],
     numbers: dict[str, Any],
@@ -429,4 +445,5 @@ def _space(
     )
     assumed = [not column.endswith("sharing") for column in columns] * periods  # 1-exp(-50) is 1
     ends = put(np.zeros(high.shape)), high, tuple(kinds), smallest, usual_low, usual_high
-    return Box(*ends, put(np.broadcast_to(assumed, high.shape).copy()))
+    every = put(np.broadcast_to(assumed, high.shape).copy())
+    return Box(*ends, every, unbounded=_free(numbers, given["cost"]))

@@ -125,7 +125,9 @@ class Answer:
         facts = decided[0].text.partition(": ")[2] if decided else ""
         lead = [one for one in lead if not _repeats(one.text, facts)]
         # a verdict on a count is the list
-        lists = [one for one in lists if lowered(one.text).rpartition(" points: ")[2].rstrip(".") not in facts]
+        lists = [
+            one for one in lists if lowered(one.text).rpartition(" points: ")[2].rstrip(".") not in facts
+        ]
         lists = lists[: MOST - 1 - len(decided)]
         lead = lead[: MOST - 1 - len(lists) - len(decided)]
         if name := self._beside_lists:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.assumed_range import UNBOUNDED
+from rivalry.core.assumed_range import BECAUSE, UNBOUNDED
 from rivalry.core.results import (
     CLAIMS,
     WITH_GAIN,
@@ -96,8 +96,10 @@ def without_maxima(found: Sequence[PointResults], judged: Sequence[JudgedCell]) 
     place = "at any point" if any(one.at for one in found) else "in this game"
     reason = min(next(reason for reason in reasons if UNBOUNDED in reason) for _, reasons in rows)
     gain = reason.partition("assumed: ")[2].partition(",")[0]
+    cause = reason.partition(f"{UNBOUNDED}{BECAUSE}")[2].partition(";")[0]
     rise = f"payoffs rise beyond every range that was tried ({gain}) and may have no maximum"
-    text = f"No answer: no equilibrium was found {place}, since {rise}."
+    since = f"{cause}, so that {rise}" if cause else rise
+    text = f"No answer: no equilibrium was found {place}, since {since}."
     return [Sentence(text, f"{len(rows)} certificate{'s' * (len(rows) > 1)}")]
 
 

@@ -413,7 +413,9 @@ class PointResults:
     def _choices(self) -> list[int]:
         """Numbers of the choices of which several values were tried."""
         known = [int(k) for k in np.flatnonzero(self._own["choice_name"][0] != "")]
-        tried = self._own["parameters"][0] if "parameters" in self._own else np.tile([[0.0], [1.0]], len(known))
+        tried = (
+            self._own["parameters"][0] if "parameters" in self._own else np.tile([[0.0], [1.0]], len(known))
+        )
         return [k for k in known if len(np.unique(tried[~np.isnan(tried[:, k]), k])) > 1]
 
     @property

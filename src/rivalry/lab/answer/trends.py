@@ -126,7 +126,9 @@ def on_quantities(
     selected = list(filter(None, sentences))[:MOST]
     if selected and selected[0].endswith(f"{NO_OPTIMUM}."):
         tail = f"; {selected[0].rpartition('; ')[2]}"
-        selected[1:] = [f"{text.removesuffix(tail)}." if text.endswith(tail) else text for text in selected[1:]]
+        selected[1:] = [
+            f"{text.removesuffix(tail)}." if text.endswith(tail) else text for text in selected[1:]
+        ]
     return [Sentence(at_point(study, rows, words, text), basis_of(rows)) for text in selected]
 
 
