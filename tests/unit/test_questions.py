@@ -105,10 +105,23 @@ def test_a_figure_over_a_misspelt_key_says_so(tmp_path: Path) -> None:
 def test_changes_are_stated_once_in_words() -> None:
     made, data = changed("race_stakes", OTHER)
     lines = Answer(made.resolved(), data).caveats
-    changes = "cost of a disaster 1 instead of 0 to 5; subsidy for safety 0 to 0.08 instead of the default"
+    changes = "cost of a disaster 1 instead of 0 to 5; subsidy for safety 0 to 0.08 instead of 0"
     assert f"changed from the study: {changes}" in lines
-    assert "not compared: 6 (values of the study as written)" in lines
+    assert "not compared: 5 (values of the study as written)" in lines  # one is at the cost of this run
     assert not any("game." in line for line in lines)
+
+
+def test_points_of_another_sweep_that_are_those_of_the_study_are_compared() -> None:
+    """A key that the study leaves out is at its default, and so are the points of the study."""
+    made, data = changed("race_stakes", {"sweep.game.cost.safety_subsidy": [0.0, 0.04, 0.08]})
+    rows = [one.row for one in Answer(made.resolved(), data).checks]
+    assert len(rows) == 6
+    assert "not compared" not in {row["expected_verdict"] for row in rows}
+    made, data = changed("race_stakes", {"sweep.game.cost.safety_subsidy": [0.04, 0.08]})
+    rows = [one.row for one in Answer(made.resolved(), data).checks]
+    assert {row["expected_verdict"] for row in rows} == {"not compared"}
+    made, data = changed("race_stakes", {"game.cost.safety_subsidy": 0.0})
+    assert "not compared" not in {one.row["expected_verdict"] for one in Answer(made.resolved(), data).checks}
 
 
 def test_a_verdict_on_another_question_is_not_given() -> None:

@@ -76,7 +76,8 @@ def at_point(study: Mapping[str, Any], rows: Sequence[PointResults], words: Word
 def in_reduced_game(study: Mapping[str, Any], text: str) -> str:
     """Return a first sentence that begins with the numbers of the game that the quick form reduces.
 
-    >>> quick = {"quick_form": True, "quick": {"game.agents": 120}, "game": {"family": "karma", "agents": 120}}
+    >>> game = {"family": "karma", "agents": 120}
+    >>> quick = {"quick_form": True, "quick": {"game.agents": 120}, "game": game}
     >>> in_reduced_game(quick, "No: The mean reward is 1."), in_reduced_game({}, "The reward is 1.")
     ('No: with 120 agents, the mean reward is 1.', 'The reward is 1.')
     """

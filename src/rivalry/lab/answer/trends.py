@@ -354,10 +354,10 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     if len({one.text for _, one in pairs}) == 1 and not differ(pairs[0][1].estimate, pairs[-1][1].estimate):
         return [f"The {quantity}{at} is {pairs[0][1].text} {of} {joined([label for label, _ in pairs])}."]
     # what lies beyond the end of a search is unknown
-    if ends := [label for label, one in pairs if one.is_at_end]:
+    if at_end := [label for label, one in pairs if one.is_at_end]:
         texts = [f"{one.text} for {label}" for label, one in pairs[:CASES]]
         rest = f"; and so on for {len(pairs) - CASES} more" * (len(pairs) > CASES)
-        return [f"The {quantity}{at} is {joined(texts)}{rest}; for {joined(ends)} {NO_OPTIMUM}."]
+        return [f"The {quantity}{at} is {joined(texts)}{rest}; for {joined(at_end)} {NO_OPTIMUM}."]
     noise = _noise_of(pairs)
     by_value = sorted(pairs, key=lambda pair: pair[1].estimate.mean, reverse=better == "higher")
     if asks == "which" and not noise and not by_value[0][1].refuted:

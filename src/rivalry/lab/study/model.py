@@ -141,7 +141,7 @@ class Study:
     def _with_defaults(self, tables: Mapping[str, Any], changes: Iterable[str]) -> dict[str, Any]:
         """Return tables of a study with the defaults of changed keys, so that a default is no change."""
         game = tables["game"] or {}
-        return {**tables, "game": names.defaults(str(game.get("family")), changes, game) | game}
+        return {**tables, "game": game | names.defaults(str(game.get("family")), changes, game)}
 
     @property
     def _axes(self) -> Axes:

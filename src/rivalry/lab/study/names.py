@@ -15,13 +15,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from rivalry.core.files import StoreError, open_plain
 from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value, unknown
+from rivalry.lab.study.schema import parameters
 from rivalry.methods import DRAWS_WITH, METHODS, SOLVERS, TOGETHER, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
 from rivalry.plots import PLOTS
 from rivalry.plots import entry_of as plot_entry_of
@@ -48,17 +48,26 @@ Registered = Entry | FamilyEntry | PlotEntry
 def defaults(family: str, changes: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the defaults of a bundled family's parameters that are changed but not given by a study.
 
+    Parameters of a table are in a table, beside those that the study gives in it.
+
     >>> defaults("race", ["game.disaster_cost", "sweep.game.beliefs", "game.players"], {"players": 2})
     {'disaster_cost': 1.0}
+    >>> defaults("race", ["sweep.game.cost.safety_subsidy"], {"cost": {"safety_price": 0.2}})
+    {'cost': {'safety_subsidy': 0.0, 'safety_price': 0.2}}
     """
     named = (key.removeprefix("sweep.").removeprefix("batch.") for key in changes)
-    wanted = [key.removeprefix("game.") for key in named if key.startswith("game.")]
-    wanted = [name for name in wanted if name not in given and name.isidentifier()]
+    wanted = {key.removeprefix("game.") for key in named if key.startswith("game.")}
     if not wanted or family not in GAMES:
         return {}
-    known = signature(load(GAMES[family].targets[0])).parameters
-    found = {name: known[name].default for name in wanted if name in known}
-    return {name: value for name, value in found.items() if isinstance(value, bool | int | float | str)}
+    found: dict[str, Any] = {}
+    for row in parameters(load(GAMES[family].targets[0])):
+        table, _, name = row.name.rpartition(".")
+        own = given.get(table, {}) if table else given
+        if row.name not in wanted or not isinstance(row.default, bool | int | float | str):
+            continue
+        if isinstance(own, Mapping) and name not in own:
+            found |= {table: {name: row.default} | found.get(table, own)} if table else {name: row.default}
+    return found
 
 
 def studies() -> dict[str, Traversable]:
