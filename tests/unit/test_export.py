@@ -298,6 +298,20 @@ def test_a_workbook_holds_numbers_as_numbers_and_no_formulas(run: Run, tmp_path:
     assert all(cell.number_format == number_format(cell.value) for cell in shown)
 
 
+def test_a_workbook_has_no_sheet_twice_and_columns_as_wide_as_their_headings(
+    run: Run, tmp_path: Path
+) -> None:
+    pytest.importorskip("xlsxwriter")
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.load_workbook(export(run, "xlsx", tmp_path / "out").files[0])
+    assert book.sheetnames == ["results", "about"]  # a row per point has all that is known of it
+    for sheet in book:
+        for (head,) in sheet.iter_cols(min_row=1, max_row=1):
+            width = sheet.column_dimensions[head.column_letter].width
+            lines = (sheet.row_dimensions[1].height or 15) / 15
+            assert len(str(head.value)) <= width * lines
+
+
 @pytest.mark.parametrize("value", [0.5, -0.25, 99.94, 12345.6, 1 / 3, 9.9e-4])
 def test_a_spreadsheet_shows_four_digits(value: float) -> None:
     places = len(number_format(value).removeprefix("0."))

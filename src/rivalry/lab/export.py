@@ -38,6 +38,7 @@ FORMATS = (*TABLES, "netcdf", *FIGURES)
 EVERYTHING = ("csv", "latex", "parquet")  # formats of all that is stored
 NEEDS = {"parquet": ("pyarrow", "PyArrow"), "xlsx": ("xlsxwriter", "XlsxWriter")}
 EXTRAS = {"parquet": "parquet", "xlsx": "excel"}
+WIDEST, ROW = 44, 15.0  # characters of a column of a workbook, and points of a line
 EVERY = 10_000  # columns of a file of numbers, which has all
 HEAD, CELL = 14, 34  # characters of a line of a heading, and of an entry, in LaTeX
 PAGE = 40  # most rows of a LaTeX table on one page
@@ -297,7 +298,10 @@ def _markdown_of(answer: Answer, table: AnswerTable) -> str:
 
 
 def _xlsx_of(answer: Answer, frame: DataFrame, table: AnswerTable) -> bytes:
-    """Return a workbook: the table with notes, sentences and caveats below, the points, and what was run."""
+    """Return a workbook: the table with notes, sentences and caveats below, the points, and what was run.
+
+    Points have a sheet where the table has rows of lists, or lacks some of their columns.
+    """
     import xlsxwriter
 
     points = answer.table_of(None, EVERY, constants=True, numbers=True, lists=False)
@@ -311,7 +315,9 @@ def _xlsx_of(answer: Answer, frame: DataFrame, table: AnswerTable) -> bytes:
         below = [*table.notes, *(one.text for one in answer.sentences), *answer.caveats]
         for k, line in enumerate(below, start=len(frame) + 2):
             sheet.write_string(k, 0, line)
-        _sheet_of(book, "points", numbers_of(points), points.keys)
+        known = {*table.columns, *(note.partition(": ")[0] for note in table.notes)}
+        if points.points != table.points or not known.issuperset(points.columns):
+            _sheet_of(book, "points", numbers_of(points), points.keys)
         about = _about(answer)
         _sheet_of(
             book, "about", DataFrame({"about": list(about), "value": list(about.values())}, dtype=object), 1
@@ -332,9 +338,13 @@ def _sheet_of(book: Any, name: str, frame: DataFrame, keys: int) -> Any:
             elif np.isfinite(value):
                 sheet.write(k, column, value, formats[number_format(float(value))])
     sheet.freeze_panes(1, keys)
+    lines = 1
     for column, name in enumerate(frame.columns):
-        longest = max((len(one) for one in frame[name] if isinstance(one, str)), default=0)
-        sheet.set_column(column, column, min(max(longest + 2, 14), 44))
+        longest = max((len(one) for one in [name, *frame[name]] if isinstance(one, str)), default=0)
+        width = min(max(longest + 2, 14), WIDEST)
+        sheet.set_column(column, column, width)
+        lines = max(lines, len(wrap(name, width - 2)))
+    sheet.set_row(0, ROW * lines)  # of headings that are wrapped
     return sheet
 
 

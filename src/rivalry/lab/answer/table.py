@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -322,7 +323,16 @@ def _counts(data: Dataset, lines: Sequence[Line], words: Words) -> dict[str, lis
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= TEXT else f"{text[: TEXT - 1]}…"
+    """Return a text of few characters, cut between strategies, or between the numbers of a long one.
+
+    >>> _shortened("(stag 0.25, hare 0.75), (stag 0.123456789, hare 0.876543211), (stag 0.5, hare 0.5)")
+    '(stag 0.25, hare 0.75), …'
+    """
+    if len(text) <= TEXT:
+        return text
+    places = [match.start() for match in re.finditer(", ", text) if match.start() <= TEXT - 3]
+    whole = [k for k in places if all(text[:k].count(a) == text[:k].count(b) for a, b in ("()", "[]"))]
+    return f"{text[: (whole or places)[-1]]}, …" if places else f"{text[: TEXT - 1]}…"
 
 
 def _claim(one: PointResults) -> str:
