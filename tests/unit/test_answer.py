@@ -176,6 +176,16 @@ def test_what_did_not_come_to_rest_is_a_caveat() -> None:
     assert "a: 1 of 3 cycling" in found.caveats
 
 
+def test_results_without_a_proof_file_are_named_with_the_reason() -> None:
+    rows = [result(proof_refusal=why) for why in ("", "at a kink", "at a kink", "not complete")]
+    found = [line for line in Answer(study(), swept(rows)).caveats if line.startswith("no proof file")]
+    assert found == [
+        "no proof file: reach 0.15; reach 0.2: at a kink",
+        "no proof file: reach 0.25: not complete",
+    ]
+    assert "proof file" not in " ".join(Answer(study(), swept([result()] * 2)).caveats)
+
+
 def test_small_gains_of_small_payoffs_are_no_zeros() -> None:
     assert [number_in_words(value) for value in (2e-14, -1e-17, 0.0)] == ["2e-14", "-1e-17", "0"]
     assert profile_in_words(np.array([[1e-17], [0.5]])) == "(0, 0.5)"

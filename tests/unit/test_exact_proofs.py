@@ -8,6 +8,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from fractions import Fraction
 from functools import cache
+from html import escape
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -416,4 +417,7 @@ def test_results_of_a_run_are_exported_and_verified(study, count, tmp_path: Path
     assert len(lines) == len({line.partition(":")[0] for line in lines})
     assert all("no file: " in line for line in lines if line.partition(".json:")[0] not in names)
     assert command(["report", str(run)]) == 0
-    assert "verified independently" in (run / "report.html").read_text()
+    page = (run / "report.html").read_text()
+    assert "verified independently" in page
+    reasons = {line.partition("no file: ")[2] for line in lines if "no file: " in line}
+    assert all(f": {escape(reason, quote=False)}" in page for reason in reasons), reasons

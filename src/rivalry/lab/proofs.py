@@ -29,6 +29,7 @@ from rivalry.runtime.processes import python_command
 from rivalry.text.display import has_proofs
 
 LONGEST = 160  # characters in the name of a proof file
+NO_FILE = ": no file: "  # before the reason
 
 
 def recertify(task: Task, folder: Path, record: Record, proof: bool = False) -> Record:
@@ -83,13 +84,14 @@ def export_proofs(
     Returns
     -------
     Record
-        ``verified_proof``, what was verified in every file, and its SHA-256.
+        ``verified_proof``, what was verified in every file, and its SHA-256; ``proof_refusal``, why a result
+        has no file.
     list of str
         A line per result: the file, its size and what the checker says, or why there is no file.
     """
     points = points_of(task, folder)
     lead = tuple(points.shape)
-    verified, lines = [], []
+    verified, lines, refused = [], [], []
     for k, one in enumerate(unstack_records(record, len(lead)) if lead else [record]):
         words, stem = "", name
         if lead:
@@ -103,11 +105,13 @@ def export_proofs(
             words, line = saved_and_checked(save, into / f"{stem}.json")
         else:
             claim = str(one["claim"][1]) if "claim" in one else ""
-            line = f"{stem}: no file: {claim or 'no claim'}, which is not proved"
+            line = f"{stem}{NO_FILE}{claim or 'no claim'}, which is not proved"
         lines.append(line)
         verified.append(words)
-    array = np.array(verified).reshape(tuple(points.shape.values()))
-    return ({"verified_proof": (lead, array)} if any(verified) else {}), lines
+        refused.append(line.partition(NO_FILE)[2])
+    named = {"verified_proof": verified, "proof_refusal": refused}
+    shape = tuple(points.shape.values())
+    return {name: (lead, np.array(own).reshape(shape)) for name, own in named.items() if any(own)}, lines
 
 
 def file_stems(places: Sequence[StoredCell]) -> dict[str, str]:
@@ -139,7 +143,7 @@ def saved_and_checked(save: Callable[[Path], None], file: Path) -> tuple[str, st
     try:
         save(file)
     except ValueError as error:
-        return "", f"{file.stem}: no file: {error}"
+        return "", f"{file.stem}{NO_FILE}{error}"
     data = file.read_bytes()
     status, said = check_independently(file)
     if status != 0:

@@ -834,6 +834,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "profile": ("strategy", "strategy of every player; for a population its policy"),
     "profit": (PAYOFF, "profit per period"),
     "profit_gain": (ONE, "profit gain: 0 at the Nash equilibrium, 1 at the joint maximum"),
+    "proof_refusal": ("", "why the result has no file of a proof; empty where it has one"),
     "pure_count": (ONE, "number of equilibria in which every player plays one action"),
     "quantity": ("quantity", "quantity sold per period"),
     "subgame": ("", "moves that lead to the root of a subgame"),

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rivalry.lab.answer.checks import JudgedCell, is_compared, unproved
+from rivalry.lab.answer.checks import JudgedCell, is_compared, unfiled, unproved
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.expect import differences, is_reduced
 from rivalry.lab.study.words import Words
@@ -36,6 +36,7 @@ def caveats_of(
     bare = _bare(study, found)
     lines += [f"no certificate: {', '.join(bare)}"] * bool(bare)
     lines += [f"not proved: {line}" for line in unproved(judged)]
+    lines += [f"no proof file: {line}" for line in unfiled(judged, words)]
     for one in [one for one in found if one.undecided][:FEW]:
         where = f"at {Words(study).place(one.at)}, " * bool(one.at)
         more = f" and {len(one.undecided) - 1} more" * (len(one.undecided) > 1)

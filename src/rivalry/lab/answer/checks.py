@@ -13,6 +13,7 @@ import numpy as np
 from rivalry.core.results import CLAIMS, COVERAGES, claim_in_words, gains_left_open, is_truth, split_method
 from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.study.expect import applicable, differences, is_fixed, is_reduced
+from rivalry.lab.study.words import Words
 from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
 from rivalry.runtime.imports import pause_collection
 from rivalry.schema.registry import near
@@ -177,15 +178,16 @@ def _plain(values: np.ndarray | np.generic, truth: bool) -> Any:
 _SUMMARISED = (
     *("status", "regret", "regret_error", "bound", "at_stake", "distance"),
     *("certificate_method", "certificate_radius", "coverage", "rounding", "claim", "verified_proof"),
-    "concept",
+    *("concept", "proof_refusal"),
 )
+FEW = 5  # results without a proof file that are named per reason
 _PER_PLAYER = ("regret", "regret_error", "bound", "at_stake")
 _PER_RESULT = ("certificate_radius", "distance")
 _LARGEST = ("regret", "bound", *_PER_RESULT)
 ABOUT = (
     *("cell", "status", "claim", "coverage", "rounding", "payoff", "regret", "regret_error", "bound"),
     *("concept", "concept_residual", "certificate_method", "certificate_radius", "tolerance"),
-    *("at_stake", "verified_proof", "exchangeable"),
+    *("at_stake", "verified_proof", "proof_refusal", "exchangeable"),
 )
 """Variables that describe a result and are not metrics of it."""
 
@@ -197,7 +199,7 @@ def cells(data: Dataset) -> list[JudgedCell]:
     The latter: ``place``, its coordinates that vary; ``claim`` in words; ``status``; ``distance``, the
     largest over batch indices to the nearest equilibrium found, None if unknown; ``gain``, the largest bound
     as a fraction of the payoff at stake, 0 if unknown; ``search``, how regrets were computed, empty if not in
-    one way; ``reasons``, why nothing more is proved.
+    one way; ``reasons``, why nothing more is proved; ``refusals``, why results have no proof file.
     """
     finished = _finished(data)
     if not finished.any():
@@ -246,6 +248,7 @@ def cells(data: Dataset) -> list[JudgedCell]:
             "search": _common([search for search, _ in methods], ""),
             "reasons": reasons,
             "verified": own.get("verified_proof", ("",)),
+            "refusals": {*own.get("proof_refusal", ())} - {""},
         }
         rows.append((certificate, about))
     return rows
@@ -255,6 +258,18 @@ def unproved(rows: Iterable[JudgedCell]) -> list[str]:
     """Return why certificates prove no more, each reason once with the number of cells that have it."""
     reasons = Counter(word for _, about in rows for word in sorted(about["reasons"]))
     return [f"{reason} ({count} cell{'s' * (count != 1)})" for reason, count in reasons.most_common()]
+
+
+def unfiled(rows: Iterable[JudgedCell], words: Words) -> list[str]:
+    """Return which results have no proof file and why, each reason once."""
+    places: dict[str, list[str]] = {}
+    for _, about in rows:
+        for reason in sorted(about["refusals"]):
+            places.setdefault(reason, []).append(words.place(about["place"]) or "the result")
+    return [
+        f"{'; '.join(own[:FEW])}{f' and {len(own) - FEW} more' * (len(own) > FEW)}: {reason}"
+        for reason, own in places.items()
+    ]
 
 
 def _lead(data: Dataset) -> list[str]:
