@@ -218,6 +218,28 @@ def test_every_cell_of_a_file_is_one_number_or_words(lists: dict[float, Record])
                 assert "e-" not in text or abs(float(text)) > 1e-300
 
 
+def test_methods_with_columns_of_their_own_have_a_table_each(lists: dict[float, Record]) -> None:
+    slopes = rv.solve(Adopters(jnp.asarray(0.9)), rv.methods.ComparativeStatics("k"), start=[0.8, 0.8]).record
+    kinds = {"all_equilibria": lists[0.9], "comparative_statics": slopes}
+    study = {"game": {"family": "matrix"}, "method": [{"name": kind, "kind": kind} for kind in kinds]}
+    data = collect(
+        [({"algorithm": kind}, record) for kind, record in kinds.items()], {"algorithm": list(kinds)}
+    )
+    found = Answer(study | {"title": "Two", "name": "two", "expect": [], "plots": []}, data)
+    (first, listed), (second, derived) = found.tables()
+    assert (first, second) == ("all equilibria", "comparative statics")
+    assert len(listed.rows) == 3
+    assert "derivative" in derived.columns
+    assert "derivative" not in listed.columns
+    for shown in (listed, derived):  # no column is of the other method
+        assert all(any(column(shown, name)) for name in shown.columns)
+    text = answer_as("markdown", found).decode()
+    assert text.index("### all equilibria") < text.index("### comparative statics")
+    latex = answer_as("latex", found).decode()
+    assert latex.count(r"\caption{") == latex.count(r"\label{tab:two-") == 2
+    assert [name for name, _ in answer(lists).tables()] == [""]
+
+
 def test_a_workbook_has_points_and_what_was_run(lists: dict[float, Record]) -> None:
     pytest.importorskip("xlsxwriter")
     openpyxl = pytest.importorskip("openpyxl")

@@ -83,29 +83,36 @@ def _next_steps(run: Run) -> list[str]:
 
 
 def _table(run: Run, answer: Answer) -> list[str]:
-    """Return the table of an answer with as many columns as fit the terminal, and what it leaves out."""
-    table = _fitted(answer)
-    if table is None or not table.columns:
-        return []
-    left = [f"{table.rows_left_out} more {table.noun}"] * bool(table.rows_left_out)
-    left += table.columns_left_out
-    lines = [output.table(table.columns, table.texts)]
-    lines += [f"in every row: {'; '.join(table.notes)}"] * bool(table.notes) + [table.mark] * bool(table.mark)
-    if left:
-        command = f"`rivalry export {quote(str(run.folder))} --to csv`"
-        lines.append(f"not shown: {', '.join(left[:4])}{', ...' * (len(left) > 4)}; {command} writes all")
-    return [*lines, ""]
+    """Return the tables of an answer with as many columns as fit the terminal, and what they leave out."""
+    lines: list[str] = []
+    for heading, table in _fitted(answer):
+        if not table.columns:
+            continue
+        left = [f"{table.rows_left_out} more {table.noun}"] * bool(table.rows_left_out)
+        left += table.columns_left_out
+        lines += [f"{heading}:"] * bool(heading) + [output.table(table.columns, table.texts)]
+        lines += [f"in every row: {'; '.join(table.notes)}"] * bool(table.notes)
+        lines += [table.mark] * bool(table.mark)
+        if left:
+            command = f"`rivalry export {quote(str(run.folder))} --to csv`"
+            rest = ", ..." * (len(left) > 4)
+            lines.append(f"not shown: {', '.join(left[:4])}{rest}; {command} writes all")
+        lines.append("")
+    return lines
 
 
-def _fitted(answer: Answer) -> AnswerTable | None:
+def _fitted(answer: Answer) -> list[tuple[str, AnswerTable]]:
     from rivalry.lab.answer.table import MOST_COLUMNS
 
-    for count in range(MOST_COLUMNS, 1, -1):
-        table = answer.printed_table(ROWS, count)
-        # the first quantity is shown beside the claim, in more lines if need be
-        if table is None or len(table.columns) <= table.keys + 2 or output.fits(table.columns, table.texts):
-            break
-    return table
+    shown: list[tuple[str, AnswerTable]] = []
+    for k in range(len(answer.tables(ROWS))):
+        for count in range(MOST_COLUMNS, 1, -1):
+            heading, table = answer.tables(ROWS, count)[k]
+            # the first quantity is shown beside the claim, in more lines if need be
+            if len(table.columns) <= table.keys + 2 or output.fits(table.columns, table.texts):
+                break
+        shown.append((heading, table))
+    return shown
 
 
 def claims(answer: Answer) -> list[str]:

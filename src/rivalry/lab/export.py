@@ -148,11 +148,13 @@ def _export(run: Run, to: str, folder: Path, everything: bool) -> Exported:
 def answer_as(to: str, answer: Answer) -> bytes:
     """Return the table of an answer as a file of one of the formats `TABLES`."""
     if to in ("latex", "markdown"):
-        table = answer.printed_table()
-        assert table is not None  # there are finished cells
-        return (_latex_of if to == "latex" else _markdown_of)(answer, table).encode()
+        tables = answer.tables()
+        if to == "markdown":
+            return _markdown_of(answer, tables).encode()
+        texts = [_latex_of(answer, *one, last=one is tables[-1]) for one in tables]
+        return "\n".join(texts).encode()
     table = answer.table_of(None, EVERY, constants=to != "xlsx", numbers=True)
-    assert table is not None  # as above
+    assert table is not None  # there are finished cells
     frame = numbers_of(table)
     if to == "csv":
         return to_csv(frame).encode()
@@ -184,8 +186,11 @@ def numbers_of(table: AnswerTable) -> DataFrame:
     return DataFrame(columns)
 
 
-def _latex_of(answer: Answer, table: AnswerTable) -> str:
-    """Return a table with booktabs rules, a caption, a label, and notes below; over several pages if long."""
+def _latex_of(answer: Answer, heading: str, table: AnswerTable, *, last: bool) -> str:
+    """Return a table with booktabs rules, a caption, a label, and notes below; over several pages if long.
+
+    The heading, if any, is in the caption; sentences are below the ``last`` table.
+    """
     columns = list(zip(*table.rows, strict=True))
     sizes = [max((len(one.text) for one in column), default=0) for column in columns]
     wide = [size > CELL for size in sizes]
@@ -211,11 +216,13 @@ def _latex_of(answer: Answer, table: AnswerTable) -> str:
     for k, row in enumerate(table.texts):
         if len(row) > 1 and not any(row[1:]):  # the heading of a block
             rows[k] = rf"\multicolumn{{{len(row)}}}{{l}}{{\textit{{{_tex_of_text(row[0])}}}}} \\"
-    label = re.sub(r"[^a-z0-9]+", "-", str(answer.study.get("name", "results")).lower())
-    title = rf"\caption{{{_tex_of_text(answer.title)}}}\label{{tab:{label}}}"
+    named = " ".join(filter(None, [str(answer.study.get("name", "results")), heading]))
+    label = re.sub(r"[^a-z0-9]+", "-", named.lower())
+    caption = f"{answer.title}: {heading}" if heading else answer.title
+    title = rf"\caption{{{_tex_of_text(caption)}}}\label{{tab:{label}}}"
     notes = [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
     notes += [f"{table.mark}."] * bool(table.mark)
-    below = [_tex_of_text(note) for note in (*notes, *(one.text for one in answer.sentences))]
+    below = [_tex_of_text(note) for note in (*notes, *(one.text for one in answer.sentences if last))]
     if len(rows) > PAGE:
         return "\n".join(
             [
@@ -286,15 +293,17 @@ _NUMBERS = re.compile(
 _POWER = re.compile(r"e([+-]?\d+)")
 
 
-def _markdown_of(answer: Answer, table: AnswerTable) -> str:
-    """Return the title, the sentences, the table and its notes as Markdown."""
-    bars = [[text.replace("|", r"\|") for text in row] for row in (table.columns, *table.texts)]
-    lines = [f"| {' | '.join(row)} |" for row in bars]
-    lines.insert(1, f"|{'---|' * len(table.columns)}")
-    notes = [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
-    notes += [rf"\{table.mark}."] * bool(table.mark)
-    said = [one.text for one in answer.sentences]
-    return "\n\n".join([f"## {answer.title}", *said, "\n".join(lines), *notes]) + "\n"
+def _markdown_of(answer: Answer, tables: Sequence[tuple[str, AnswerTable]]) -> str:
+    """Return the title, the sentences, the tables and their notes as Markdown."""
+    parts = [f"## {answer.title}", *(one.text for one in answer.sentences)]
+    for heading, table in tables:
+        bars = [[text.replace("|", r"\|") for text in row] for row in (table.columns, *table.texts)]
+        lines = [f"| {' | '.join(row)} |" for row in bars]
+        lines.insert(1, f"|{'---|' * len(table.columns)}")
+        parts += [f"### {heading}"] * bool(heading) + ["\n".join(lines)]
+        parts += [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
+        parts += [rf"\{table.mark}."] * bool(table.mark)
+    return "\n\n".join(parts) + "\n"
 
 
 def _xlsx_of(answer: Answer, frame: DataFrame, table: AnswerTable) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import combinations
 from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -193,15 +194,42 @@ class Answer:
         """
         if not self.points:
             return None
+        blocks = self._blocks_of(numbers, lists)
+        return answer_table(
+            self.study, self.data, self.points, rows, columns, constants=constants, blocks=blocks
+        )
+
+    def tables(self, rows: int | None = None, columns: int = MOST_COLUMNS) -> list[tuple[str, AnswerTable]]:
+        """Return the tables that are read, each with its heading; none without results.
+
+        One without a heading, as `printed_table` has it, or one per method where methods have lists with
+        columns of their own.
+        """
+        table = self.printed_table(rows, columns)
+        if table is None:
+            return []
+        blocks: dict[str, list[ResultList]] = {}
+        own: dict[str, list[PointResults]] = {}
+        for one, block in zip(self.points, self._blocks_of(), strict=True):
+            blocks.setdefault(one.algorithm, []).append(block)
+            own.setdefault(one.algorithm, []).append(one)
+        heads = [{name for block in each for row in block.rows for name in row} for each in blocks.values()]
+        if not any(one - other and other - one for one, other in combinations(heads, 2)):
+            return [("", table)]
+        words, about = Words(self.study), (self.study, self.data)
+        return [
+            (words.method(name), answer_table(*about, own[name], rows, columns, blocks=blocks[name]))
+            for name in own
+        ]
+
+    def _blocks_of(self, numbers: bool = False, lists: bool = True) -> list[ResultList]:
+        """Return the rows of the lists of all points, see `table_of`."""
         kind = numbers, lists
         if kind not in self._blocks:
             # a study with quantities of its own is about the end of a curve, whose points are in files
             paths = numbers or not (self.study.get("answer") or {}).get("quantities")
             self._blocks[kind] = blocks_of(self.points, numbers=numbers, lists=lists, paths=paths)
-        blocks = self._blocks[kind]
-        return answer_table(
-            self.study, self.data, self.points, rows, columns, constants=constants, blocks=blocks
-        )
+        return self._blocks[kind]
 
     @cached_property
     def _blocks(self) -> dict[tuple[bool, bool], list[ResultList]]:

@@ -38,6 +38,12 @@ class AnswerTable(NamedTuple):
     mark: str = ""  # what a mark at an entry means
 
     @property
+    def left_out(self) -> list[str]:
+        """What the table lacks: the number of its rows, and its columns by name."""
+        rows = [f"{self.rows_left_out} further {self.noun}"] * bool(self.rows_left_out)
+        return [*rows, *self.columns_left_out]
+
+    @property
     def texts(self) -> list[list[str]]:
         """The texts of all rows."""
         return [[entry.text for entry in row] for row in self.rows]

@@ -170,12 +170,9 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
         "counts": counts,
         "status": status_of(counts),
         "results": table,
+        "tables": [] if two else answer.tables(ROWS),
         "two_way": two,
         "summary": answer.summary,
-        "left_out": [f"{table.rows_left_out} further {table.noun}"] * bool(table.rows_left_out)
-        + list(table.columns_left_out)
-        if table
-        else [],
         "sentences": answer.sentences,
         "caveats": answer.caveats,
         "judged": judged,
