@@ -104,15 +104,15 @@ def _table(run: Run, answer: Answer) -> list[str]:
 def _fitted(answer: Answer) -> list[tuple[str, AnswerTable]]:
     from rivalry.lab.answer.table import MOST_COLUMNS
 
-    shown: list[tuple[str, AnswerTable]] = []
+    fitted: list[tuple[str, AnswerTable]] = []
     for k in range(len(answer.tables(ROWS))):
         for count in range(MOST_COLUMNS, 1, -1):
             heading, table = answer.tables(ROWS, count)[k]
             # the first quantity is shown beside the claim, in more lines if need be
             if len(table.columns) <= table.keys + 2 or output.fits(table.columns, table.texts):
                 break
-        shown.append((heading, table))
-    return shown
+        fitted.append((heading, table))
+    return fitted
 
 
 def claims(answer: Answer) -> list[str]:

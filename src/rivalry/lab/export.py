@@ -151,7 +151,7 @@ def answer_as(to: str, answer: Answer) -> bytes:
         tables = answer.tables()
         if to == "markdown":
             return _markdown_of(answer, tables).encode()
-        texts = [_latex_of(answer, *one, last=one is tables[-1]) for one in tables]
+        texts = [_latex_of(answer, one, head, last=one is tables[-1][1]) for head, one in tables]
         return "\n".join(texts).encode()
     table = answer.table_of(None, EVERY, constants=to != "xlsx", numbers=True)
     assert table is not None  # there are finished cells
@@ -186,7 +186,7 @@ def numbers_of(table: AnswerTable) -> DataFrame:
     return DataFrame(columns)
 
 
-def _latex_of(answer: Answer, heading: str, table: AnswerTable, *, last: bool) -> str:
+def _latex_of(answer: Answer, table: AnswerTable, heading: str = "", *, last: bool = True) -> str:
     """Return a table with booktabs rules, a caption, a label, and notes below; over several pages if long.
 
     The heading, if any, is in the caption; sentences are below the ``last`` table.

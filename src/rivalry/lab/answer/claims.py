@@ -196,8 +196,8 @@ def on_claims(
     if logit:
         said = re.sub(r"(approximate|are) equilibri", r"\1 Nash equilibri", said)
         said = said.replace("an equilibrium", "a Nash equilibrium")
-    told = bool(concepts) and claim_in_words(NOT_AN_EQUILIBRIUM, concepts[0]) in beside
-    if len({one.concept for one in rows}) == 1 and concepts and not nash and not told:
+    repeated = bool(concepts) and claim_in_words(NOT_AN_EQUILIBRIUM, concepts[0]) in beside
+    if len({one.concept for one in rows}) == 1 and concepts and not nash and not repeated:
         said += f" (solution concept: {concepts[0]})"
     if beside:
         said = f"{beside}; {_of_rest(rows, others, words)}, {lowered(said)}"
