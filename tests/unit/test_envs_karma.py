@@ -177,3 +177,14 @@ def test_the_table_of_learned_policies_is_the_mean_over_the_agents_of_a_type() -
     np.testing.assert_allclose(found, 0.25 * each[0] + 0.75 * each[1])
     assert (env.discounts == game.discount).all()
     assert env.stake == game.stakes.max()
+
+
+def test_what_is_done_with_a_learned_policy_is_beside_the_environments() -> None:
+    from rivalry import envs
+    from rivalry.economies.envs import city_policy, policy_table
+    from rivalry.population import population_certificate
+
+    assert (envs.city_policy, envs.policy_table) == (city_policy, policy_table)
+    assert envs.population_certificate is population_certificate
+    with pytest.raises(AttributeError, match="has no attribute 'policy'"):
+        _ = envs.policy

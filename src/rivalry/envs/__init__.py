@@ -1,6 +1,8 @@
 """Games as reinforcement-learning environments: PettingZoo for all players, Gymnasium for one."""
 
+from importlib import import_module as _import_module
 from importlib.util import find_spec as _find_spec
+from typing import Any as _Any
 
 from rivalry.schema.installation import remedy as _remedy
 
@@ -15,3 +17,16 @@ from rivalry.envs.games import GameEnv as GameEnv
 from rivalry.envs.turns import TurnEnv as TurnEnv
 from rivalry.envs.vector import BatchEnv as BatchEnv
 from rivalry.envs.vector import batch as batch
+
+_OF_POLICIES = {
+    "city_policy": "rivalry.economies.envs",
+    "policy_table": "rivalry.economies.envs",
+    "population_certificate": "rivalry.population",
+}
+"""What is done with a policy learned in an environment of a population, by the home of each."""
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _OF_POLICIES:
+        return getattr(_import_module(_OF_POLICIES[name]), name)
+    raise AttributeError(f"module 'rivalry.envs' has no attribute {name!r}")
