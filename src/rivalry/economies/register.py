@@ -145,4 +145,7 @@ ENVIRONMENTS = {
 
 VIEWS = {"streets": "rivalry.economies.streets"}
 
-HOOKS = {"policy_table": "rivalry.economies.envs.karma:policy_table"}
+HOOKS = {
+    "city_policy": "rivalry.economies.envs.city:city_policy",
+    "policy_table": "rivalry.economies.envs.karma:policy_table",
+}

@@ -5,6 +5,7 @@ from importlib.util import find_spec as _find_spec
 from typing import Any as _Any
 
 from rivalry.schema.installation import remedy as _remedy
+from rivalry.schema.registry import hook as _hook
 
 if _missing := [name for name in ("gymnasium", "pettingzoo") if _find_spec(name) is None]:
     raise ImportError(f"rivalry.envs needs {' and '.join(_missing)}: {_remedy('envs')}")
@@ -18,15 +19,12 @@ from rivalry.envs.turns import TurnEnv as TurnEnv
 from rivalry.envs.vector import BatchEnv as BatchEnv
 from rivalry.envs.vector import batch as batch
 
-_OF_POLICIES = {
-    "city_policy": "rivalry.economies.envs",
-    "policy_table": "rivalry.economies.envs",
-    "population_certificate": "rivalry.population",
-}
-"""What is done with a policy learned in an environment of a population, by the home of each."""
+_TABLES = ("city_policy", "policy_table")  # of policies, which the economies register
 
 
 def __getattr__(name: str) -> _Any:
-    if name in _OF_POLICIES:
-        return getattr(_import_module(_OF_POLICIES[name]), name)
+    if name == "population_certificate":
+        return _import_module("rivalry.population").population_certificate
+    if name in _TABLES:
+        return _hook(name)
     raise AttributeError(f"module 'rivalry.envs' has no attribute {name!r}")
