@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rivalry.interop.libraries import from_quantecon as from_quantecon
     from rivalry.interop.libraries import to_nashpy as to_nashpy
     from rivalry.interop.libraries import to_quantecon as to_quantecon
+    from rivalry.interop.policy_game import MetaGame as MetaGame
+    from rivalry.interop.policy_game import meta_game as meta_game
 
 _NAMES = {
     "action_graphs": ("read_agg", "read_gam"),
@@ -26,6 +28,7 @@ _NAMES = {
     "extensive": ("read_efg", "read_extensive"),
     "gambit": ("read_nfg", "write_nfg"),
     "libraries": ("from_nashpy", "from_openspiel", "from_quantecon", "to_nashpy", "to_quantecon"),
+    "policy_game": ("MetaGame", "meta_game"),
 }
 
 # lazy: the register beside this file is read wherever names of methods are listed

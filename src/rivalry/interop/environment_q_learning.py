@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Certificate, Record
 from rivalry.core.tolerances import ROUNDING, TOLERANCE
-from rivalry.interop.environments import EnvironmentGame
+from rivalry.interop.environments import EnvironmentGame, Policy, agent_table
 from rivalry.methods.q_learning.exploration import each_player
 from rivalry.methods.q_learning.options import (
     Exploration,
@@ -28,8 +28,6 @@ from rivalry.text.statistics import half_width
 SAMPLES = 64  # of the learning curve
 STORED = 10**7  # action values that a record may hold
 LEARN, EVALUATE, RESPOND = range(3)  # streams of random numbers
-
-Policy = np.ndarray | Callable[[Any], Any]
 
 
 class Episode(NamedTuple):
@@ -200,6 +198,9 @@ class EnvironmentQLearning(BaseLearner):
             raise ValueError(
                 f"game: {kind} must be an environment, by from_pettingzoo or from_gymnasium of rv.interop"
             )
+        for numbering in game.states:
+            if not numbering.size:  # infinitely many observations: the refusal says which
+                numbering.encode(None)
         return game
 
     def length(self, world: EnvironmentGame) -> int:
@@ -382,26 +383,14 @@ class EnvironmentQLearning(BaseLearner):
 
 def _policies(world: EnvironmentGame, fixed: Mapping[str, Any] | None) -> list[Policy | None]:
     """Return the fixed policy of every agent, None for agents that learn. Raises `ValueError`."""
-    policies: list[Policy | None] = [None] * len(world.agents)
-    for name, fixed_policy in (fixed or {}).items():
+    for name in fixed or {}:
         if name not in world.agents:
             raise ValueError(f"fixed: {name!r} is no agent; must be one of {', '.join(world.agents)}")
-        player = world.agents.index(name)
-        states, actions = world.states[player].size, world.actions[player].size
-        if callable(fixed_policy):
-            policies[player] = fixed_policy
-            continue
-        policy = np.asarray(fixed_policy)[:states]
-        numbers = (
-            policy.ndim == 1 and policy.dtype.kind in "iu" and np.all((policy >= 0) & (policy < actions))
-        )
-        shares = policy.ndim == 2 and policy.shape[1] == actions and np.all(policy >= 0)
-        shares = shares and np.allclose(policy.sum(axis=1), 1.0, rtol=0.0, atol=1e-9)
-        if len(policy) != states or not (numbers or shares):
-            rule = f"[state] actions in 0..{actions - 1} or [state action] probabilities, for {states} states"
-            raise ValueError(f"fixed.{name}: must be {rule}, or a function of the observation")
-        policies[player] = policy
-    return policies
+    policies = [(fixed or {}).get(name) for name in world.agents]
+    return [
+        policy if policy is None or callable(policy) else agent_table(world, player, policy, f"fixed.{name}")
+        for player, (name, policy) in enumerate(zip(world.agents, policies, strict=True))
+    ]
 
 
 def _greedy(world: EnvironmentGame, player: int, values: np.ndarray, fixed: Policy | None) -> np.ndarray:

@@ -34,8 +34,15 @@ class Turn(Protocol):
         """
 
 
+Policy = np.ndarray | Callable[[Any], Any]
+"""Actions ``[state]``, probabilities ``[state action]``, or a function of an observation."""
+
+
 class Numbering(NamedTuple):
-    """The elements of a finite space as numbers ``0..size - 1``, mixed radix, the first part slowest."""
+    """The elements of a finite space as numbers ``0..size - 1``, mixed radix, the first part slowest.
+
+    A space that is not finite has the size 0, and its elements no numbers: ``encode`` says why.
+    """
 
     size: int
     encode: Callable[[Any], int]
@@ -88,17 +95,18 @@ class EnvironmentGame(Tree):
     transitions: Transitions | None = static(default=None)
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
-        sizes = [f"{s.size} × {a.size}" for s, a in zip(self.states, self.actions, strict=True)]
+        sizes = [f"{s.size or 'infinite'} × {a.size}" for s, a in zip(self.states, self.actions, strict=True)]
         words = sizes[0] if len(set(sizes)) == 1 else ", ".join(sizes)
         agents = count_text(len(self.agents), "agent")
         return f"Environment {self.name} of {agents}, states × actions {words}", {}
 
     def read(self, player: int, observation: Any) -> tuple[int, np.ndarray | None]:
         """Return the number of an observation, and the numbers of the legal actions; None for all."""
-        legal = None
-        if self.masked[player]:
-            legal = np.flatnonzero(np.ravel(observation[MASK]))
-        return self.states[player].encode(observation), legal
+        return self.states[player].encode(observation), self.legal(player, observation)
+
+    def legal(self, player: int, observation: Any) -> np.ndarray | None:
+        """Return the numbers of the legal actions; None for all."""
+        return np.flatnonzero(np.ravel(observation[MASK])) if self.masked[player] else None
 
     def play(self, seed: int, limit: int, turn: Turn) -> None:
         """Play one episode from ``seed``, truncated after ``limit`` steps.
@@ -259,7 +267,7 @@ def _game_of(
         masked.append(isinstance(seen, Dict) and MASK in seen.spaces)
         if masked[-1]:
             rest = Dict({key: part for key, part in seen.spaces.items() if key != MASK})
-        states.append(_numbering(rest, f"observations of {agent}"))
+        states.append(_observation_numbering(rest, f"observations of {agent}"))
         actions.append(_numbering(spaces_of_agent, f"actions of {agent}"))
         if masked[-1] and prod(seen.spaces[MASK].shape or ()) != actions[-1].size:
             raise ValueError(f"{MASK} of {agent}: must have {actions[-1].size} entries, one per action")
@@ -276,7 +284,12 @@ def _trace(game: EnvironmentGame) -> list[tuple[Any, ...]]:
     rng, observations = np.random.default_rng(0), []
 
     def turn(player: int, observation: object, reward: float, terminated: bool, truncated: bool) -> Any:
-        state, legal = (-1, None) if terminated else game.read(player, observation)
+        state: object = None
+        legal = None
+        if not terminated:
+            legal = game.legal(player, observation)
+            finite = game.states[player].size > 0
+            state = game.states[player].encode(observation) if finite else repr(observation)
         observations.append((player, state, reward, terminated, truncated))
         actions = game.actions[player]
         return actions.decode(int(rng.integers(actions.size) if legal is None else rng.choice(legal)))
@@ -304,6 +317,60 @@ def _numbering(space: object, item: str) -> Numbering:
         f"{item}: {type(space).__name__} is not finite; must be Discrete, MultiDiscrete, MultiBinary, or a "
         "Tuple or Dict of these; a wrapper of the environment can make it so"
     )
+
+
+def _observation_numbering(space: object, what: str) -> Numbering:
+    """Return the numbers of observations; those of a space that is not finite are refused when asked for."""
+    try:
+        return _numbering(space, what)
+    except ValueError as error:
+        message = str(error)
+
+    def unnumbered(element: object) -> Any:
+        raise ValueError(f"{message}; functions of observations play in rv.meta_game")
+
+    return Numbering(0, unnumbered, unnumbered)
+
+
+def agent_table(world: EnvironmentGame, player: int, policy: object, where: str) -> np.ndarray:
+    """Return a policy of an agent as an array, as `checked_table` does.
+
+    Raises `ValueError` also where observations have no numbers.
+    """
+    count = world.states[player].size
+    if not count:
+        world.states[player].encode(None)
+    return checked_table(policy, count, world.actions[player].size, where)
+
+
+def checked_table(policy: object, count: int, size: int, where: str) -> np.ndarray:
+    """Return actions ``[state]`` or probabilities ``[state action]`` of ``count`` states.
+
+    Rows beyond them are dropped.
+
+    Raises
+    ------
+    ValueError
+        For anything else, such as values of actions.
+
+    Examples
+    --------
+    >>> checked_table([1, 0, -1], 2, 3, "policy").tolist()
+    [1, 0]
+    """
+    try:
+        table = np.asarray(policy)[:count]
+    except (ValueError, IndexError):
+        table = np.zeros(0)
+    numbers = table.ndim == 1 and table.dtype.kind in "iu" and np.all((table >= 0) & (table < size))
+    shares = table.ndim == 2 and table.dtype.kind in "iuf" and table.shape[1] >= size
+    shares = shares and np.all(table >= 0) and not np.any(table[:, size:])
+    shares = shares and np.allclose(table.sum(axis=1), 1.0, rtol=0.0, atol=SUM)
+    if len(table) != count or not (numbers or shares):
+        rule = f"[state] actions in 0..{size - 1} or [state action] probabilities, for {count} states"
+        greedy = "; of action values take q.argmax(axis=1)" if table.ndim == 2 else ""
+        raise ValueError(f"{where}: must be {rule}, or a function of the observation{greedy}")
+    return table[:, :size] if table.ndim == 2 else table
 
 
 def _array_numbering(space: Any, counts: np.ndarray, start: np.ndarray) -> Numbering:
