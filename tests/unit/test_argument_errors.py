@@ -31,7 +31,7 @@ SLIPS = {
     ),
     "rv.trace(game, ascent, start, steps=-1)": "steps: -1 must be",
     "rv.trace(game, ascent, start, steps=1, every=0)": "every: 0 must be a whole number of at least 1",
-    "rv.sweep(game, {'reach': [0.1]}, matching, start)": "start: RegretMatching takes none; leave it out",
+    "rv.sweep(game, {'reach': [0.1]}, rv.methods.Hedge(), start)": "start: Hedge takes none; leave it out",
     "rv.sweep(game, {'reach': []}, ascent, start)": "over['reach']: [] must be a list of at least one value",
     "rv.sweep(game, {'reach': 0.2}, ascent, start)": "over['reach']: 0.2 must be a list",
     "rv.certificate(game, [0.1, 0.2])": "profile: shape (2,) must be (3, 1)",

@@ -163,3 +163,37 @@ def test_actions_are_sampled_in_proportion_to_weights() -> None:
 def test_a_game_that_is_not_finite_is_refused() -> None:
     with pytest.raises(ValueError, match="must be finite"):
         rv.solve({"not": "a world"}, RegretMatching(), max_steps=1)
+
+
+@pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
+def test_the_first_actions_are_those_of_the_start(learner: object, ragged: Matrix) -> None:
+    for actions in ((0, 2, 3), (1, 0, 1)):
+        record = rv.solve(ragged, learner, max_steps=1, seed=3, start=ragged.pure(*actions)).record
+        np.testing.assert_array_equal(record["profile"][1], ragged.pure(*actions))
+    half = np.array([[0.5, 0.5, 0, 0], [0, 0, 1, 0], [0.25, 0, 0, 0.75]])
+    runs = (rv.solve(ragged, learner, max_steps=1, seed=seed, start=half) for seed in range(80))
+    drawn = [run.record["profile"][1] for run in runs]
+    np.testing.assert_allclose(np.mean(drawn, axis=0), half, atol=0.2)
+    assert not np.mean(drawn, axis=0)[half == 0].any()
+
+
+def test_fictitious_play_goes_on_from_its_start() -> None:
+    """Best responses to the past in NumPy: 200 periods of a game without ties."""
+    game = matrix(payoffs=[[[3.0, 0.1], [1.0, 2.0]], [[2.0, 0.3], [0.2, 1.1]]])
+    table, counts = np.asarray(game.table), np.zeros((2, 2))
+    counts[0, 1] = counts[1, 0] = 1
+    for _ in range(199):
+        chosen = int(np.argmax(table[0] @ counts[1])), int(np.argmax(counts[0] @ table[1]))
+        counts[0, chosen[0]] += 1
+        counts[1, chosen[1]] += 1
+    found = rv.solve(game, FictitiousPlay(), max_steps=200, start=game.pure(1, 0))
+    np.testing.assert_allclose(found.profile, counts / 200)
+
+
+def test_a_start_of_a_continuous_game_is_a_grid_point() -> None:
+    game = rv.games.influencer(reach=[0.2, 0.2])
+    learner = RegretMatching(action_grid=5)
+    found = rv.solve(game, learner, max_steps=1, start=[[0.25], [1.0]])
+    np.testing.assert_allclose(found.data.mean_profile.values.ravel(), [0.25, 1.0])
+    with pytest.raises(ValueError, match=r"start\[0\]: \[0.3\] is off the grid; the nearest grid point is"):
+        rv.solve(game, learner, max_steps=1, start=[[0.3], [1.0]])

@@ -10,9 +10,9 @@ class FictitiousPlay(SampledPlay):
     1951).
 
     With more than two players the response is to the others' joint empirical play. The first period is
-    random. The record is that of `RegretMatching`. The empirical play approaches equilibrium in zero-sum
-    games (Robinson 1951) and potential games (Monderer and Shapley 1996); elsewhere it need not (Shapley
-    1964).
+    random, or with ``start`` drawn from that profile. The record is that of `RegretMatching`. The empirical
+    play approaches equilibrium in zero-sum games (Robinson 1951) and potential games (Monderer and Shapley
+    1996); elsewhere it need not (Shapley 1964).
 
     Examples
     --------

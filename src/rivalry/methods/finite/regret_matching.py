@@ -11,7 +11,14 @@ from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import Session
 from rivalry.core.results import Record
 from rivalry.methods.continuous import mixtures
-from rivalry.methods.continuous.mixtures import TableLearner, compared, largest_gains, tables_of
+from rivalry.methods.continuous.mixtures import (
+    TableLearner,
+    TabulatedGame,
+    compared,
+    largest_gains,
+    tables_of,
+)
+from rivalry.methods.q_learning.policies import nearest_grid_points
 
 INERTIA = 2.0  # of conditional regret matching; must be above 1
 
@@ -59,11 +66,24 @@ class SampledPlay(RepeatedPlay):
         session = super().begin(world, stream)
         players, most = session["would"].shape
         return session | {
+            "first": np.ones((players, most)),
             "last": np.zeros(players, dtype=np.int64),
             "swaps": np.zeros((players, most, most)),
             "joint_counts": np.zeros(int(np.prod(tables_of(world).sizes)), dtype=np.int64),
             "counts": np.zeros((players, most), dtype=np.int64),
         }
+
+    def begin_at(self, world: object, stream: np.random.SeedSequence, start: object) -> Session:
+        """Return a session whose first actions are drawn from a profile of mixtures, ``[player action]``.
+
+        A profile of actions is played as it is. Raise `ValueError` off the grid.
+        """
+        session, x = self.begin(world, stream), np.asarray(start, dtype=float)
+        if isinstance(world, TabulatedGame):
+            x = np.eye(session["first"].shape[1])[nearest_grid_points(world, x)]
+        elif x.shape != session["first"].shape:  # numbers of actions
+            x = np.eye(session["first"].shape[1])[x.astype(np.int64).ravel()]
+        return session | {"first": x}
 
     def advance(self, world: object, session: Session, steps: int) -> int:
         from rivalry.tables.kernels import draws, sampled_play
@@ -114,7 +134,8 @@ class RegretMatching(SampledPlay):
     eq. 2.2); the joint play approaches the correlated equilibria.
 
     One step is one period. The profile is the empirical play of every player, and the certificate is of that
-    profile, as if they played independently; it need not be an equilibrium. A game that is not finite is
+    profile, as if they played independently; it need not be an equilibrium. With ``start`` the first actions
+    are drawn from that profile, without it uniformly. A game that is not finite is
     played on ``action_grid``, with the record of a mixture as for `Hedge`. The record also holds
     ``joint_play`` (joint), ``correlated_regret`` (player), the external regret per period, which is the gain
     of the best single action (the gap to coarse correlated equilibrium), ``conditional_regret`` (player), the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,11 +16,14 @@ from rivalry.tables.policy_response import mix_exploration, responses_to
 from rivalry.tables.repeated import RepeatedWorld
 from rivalry.text.statistics import half_width, half_width_of
 
+if TYPE_CHECKING:
+    from rivalry.methods.continuous.mixtures import TabulatedGame
+
 SMALL = 100_000  # entries of tables up to which probabilities are stored
 REPLIED = 2_000  # joint states up to which best responses to policies are computed
 
 
-def nearest_grid_points(world: Tabulated | RepeatedWorld, start: object) -> np.ndarray:
+def nearest_grid_points(world: Tabulated | RepeatedWorld | TabulatedGame, start: object) -> np.ndarray:
     """Return the indices of the grid points of a profile ``[player axis]``, ``[player]``.
 
     Raises `ValueError`, with the nearest grid point, for a profile that is off the grid.

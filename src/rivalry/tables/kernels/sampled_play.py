@@ -32,6 +32,7 @@ class Matching(NamedTuple):
 
     stream: np.ndarray  # [2], uint64
     clock: np.ndarray  # [1]: periods played
+    first: np.ndarray  # [player action]: probabilities of the first period, up to a factor
     last: np.ndarray  # [player]: the actions of the last period
     earned: np.ndarray  # [player]: sum of payoffs
     would: np.ndarray  # [player action]: sum of payoffs had it always been played
@@ -141,7 +142,9 @@ def _weigh(rule, player, size, inertia, learners, weights):  # type: ignore[no-u
         for action in range(size):
             weights[action] = max(learners.would[player, action] - learners.earned[player], 0.0)
             positive += weights[action]
-        if positive <= 0.0 or clock == 0:  # no regret: every action is equally likely
+        if clock == 0:
+            weights[:size] = own.first[player, :size]
+        elif positive <= 0.0:  # no regret: every action is equally likely
             weights[:size] = 1.0
     total = 0.0
     for action in range(size):
