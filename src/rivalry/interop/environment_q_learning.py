@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Certificate, Record
 from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.interop.environments import EnvironmentGame, Policy, agent_table
-from rivalry.methods.q_learning.exploration import each_player
+from rivalry.methods.q_learning.exploration import check_initial, each_player, initial_tables
 from rivalry.methods.q_learning.options import (
     Exploration,
     Fading,
@@ -126,8 +126,8 @@ class EnvironmentQLearning(BaseLearner):
     ``fixed`` gives policies to agents by name, which then do not learn: ``[state]`` actions, ``[state
     action]`` probabilities, or a function from an observation to an action. After learning, ``evaluation``
     episodes are played by greedy policies. With ``responses`` above 0 a best response of every agent is then
-    trained for so many episodes, from nothing, against the others' policies, and evaluated on the seeds of
-    the first evaluation.
+    trained for so many episodes, from the initial values, against the others' policies, and evaluated on the
+    seeds of the first evaluation.
 
     One step of the loop is one episode, and each begins with a seed of its own, made from the run's seed and
     its number. A session is therefore a few arrays between two episodes; it is stored only where equal seeds
@@ -181,7 +181,10 @@ class EnvironmentQLearning(BaseLearner):
         Keys(Exploration, ("start", "decay")),
         "how actions are tried; it decays per episode",
     ] = 0.1
-    initial_q: Annotated[float, Gt(-np.inf), Lt(np.inf), "initial values of all actions"] = 0.0
+    initial_q: Annotated[
+        str | float | list[Any] | np.ndarray,
+        "initial values: a number, one or a table [state action] per player, or a file .npy or .csv of them",
+    ] = 0.0
     evaluation: Annotated[int, Ge(2), Le(10_000_000), "episodes of each evaluation"] = 200
     responses: Annotated[int, Ge(0), "episodes of training of each best response; 0: none"] = 0
     episode_limit: Annotated[int, Ge(1), "steps after which an episode is truncated"] = 10_000
@@ -220,7 +223,7 @@ class EnvironmentQLearning(BaseLearner):
         session: Session = {
             "seed": stream.generate_state(4, np.uint32).astype(np.int64),
             "clock": np.zeros(1, dtype=np.int64),
-            "values": np.full(shape, self.initial_q),
+            "values": self._initial(world, shape),
             "updates": np.zeros(shape, dtype=np.int64),
             "returns": np.zeros((evaluation, players)),
             "truncated": np.zeros(evaluation, dtype=bool),
@@ -228,10 +231,22 @@ class EnvironmentQLearning(BaseLearner):
             "reproducible": np.array([world.reproducible]),
         }
         if self.responses:
-            session["response_values"] = np.full(shape, self.initial_q)
+            session["response_values"] = session["values"].copy()
             session["response_updates"] = np.zeros(shape, dtype=np.int64)
             session["response_returns"] = np.zeros((evaluation, players))
         return session
+
+    def _initial(self, world: EnvironmentGame, shape: tuple[int, ...]) -> np.ndarray:
+        """Return the initial values, ``[player state action]``."""
+        check_initial("initial_q", self.initial_q, usual=False)
+        counts = [s.size for s in world.states], [a.size for a in world.actions]
+        values = np.zeros(shape)
+        for player, ends in enumerate(initial_tables("initial_q", self.initial_q, 1, *counts)):
+            if ends is None or (ends[0] is not ends[1] and np.any(ends[0] != ends[1])):
+                raise ValueError(f"initial_q[{player}]: must be a number or a table [state action]")
+            states, actions = ends[0].shape[1:] if ends[0].size > 1 else shape[1:]
+            values[player, :states, :actions] = ends[0][0]
+        return values
 
     def pack(self, session: Session) -> dict[str, Any]:
         if not session["reproducible"][0]:

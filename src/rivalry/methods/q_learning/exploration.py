@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.core.foreign_tables import is_table, read_table
 from rivalry.methods.dynamics.step_sizes import check_keys
 
 Table = dict[str, Any]
@@ -132,12 +133,24 @@ def several(initial: object) -> bool:
     return isinstance(initial, list | tuple) or np.ndim(initial) > 0  # type: ignore[arg-type]
 
 
-def check_initial(name: str, initial: object) -> None:
-    """Raise `ValueError` unless an option for initial values is ``mean_payoff``, a number or a table."""
-    if not isinstance(initial, str):
+def check_initial(name: str, initial: object, *, usual: bool = True) -> None:
+    """Raise `ValueError` unless an option for initial values is a number, a table, one of a file, or several.
+
+    With ``usual`` it may be ``mean_payoff`` too.
+    """
+    if isinstance(initial, str):
+        if not ((usual and initial == "mean_payoff") or is_table(initial)):
+            word = "'mean_payoff', " * usual
+            raise ValueError(
+                f"{name}: {initial!r} must be {word}a number or a table, also of a file .npy or .csv"
+            )
+    elif not several(initial):
         initial_bounds(initial)
-    elif initial != "mean_payoff":
-        raise ValueError(f"{name}: {initial!r} must be 'mean_payoff', a number or a table")
+
+
+def _of_file(initial: Any) -> Any:
+    """Return initial values, those of a file where its name stands for them."""
+    return read_table(initial) if isinstance(initial, str) and is_table(initial) else initial
 
 
 def initial_tables(
@@ -147,7 +160,8 @@ def initial_tables(
 
     Values are those of a number or of a table that `initial_bounds` reads, for all players or one per player;
     arrays ``[state action]`` per player, also as one array ``[player state action]``; or that with an axis of
-    sessions in front. What exceeds a player's states and actions is not read.
+    sessions in front. What exceeds a player's states and actions is not read. In place of an array stands
+    the file that holds it, as `rivalry.core.foreign_tables.read_table` reads it.
 
     Raises
     ------
@@ -161,6 +175,9 @@ def initial_tables(
     ([[[1.0, 2.0]]], True, None)
     """
     players = len(states)
+    initial = _of_file(initial)
+    if isinstance(initial, np.ndarray) and initial.ndim == 2 and players == 1:
+        initial = [initial]
     if not several(initial):
         initial = [initial] * players
     elif not isinstance(initial, list | tuple):
@@ -176,7 +193,7 @@ def initial_tables(
         raise ValueError(f"{name}: {len(initial)} values must be {players}, one per player")
     found: list[Bounds | None] = []
     for player, one in enumerate(initial):
-        own = f"{name}[{player}]"
+        own, one = f"{name}[{player}]", _of_file(one)
         if isinstance(one, str | Mapping) or np.ndim(one) == 0:
             check_initial(own, one)
             ends = [np.full((1, 1, 1), end) for end in initial_bounds(one)] if one != "mean_payoff" else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import field
 from functools import cached_property
 from math import prod
@@ -20,9 +19,10 @@ from rivalry.methods.continuous.mixtures import PLAYABLE, check_action_grid
 from rivalry.methods.q_learning import policies
 from rivalry.methods.q_learning.exploration import (
     Table,
+    check_initial,
     check_whole,
     each_player,
-    initial_bounds,
+    initial_tables,
     reverse_cosine_steps,
     table_of,
     temperature_at,
@@ -129,7 +129,11 @@ class QLearning(BaseLearner):
             kind="softmax", start=0.8, end=0.3, temperature=1.0, edge_temperature=0.5
         )
     )
-    initial_q: Annotated[float | Table, "initial values: a number, or {kind = 'uniform', min, max}"] = 0.0
+    initial_q: Annotated[
+        str | float | Table | list[Any] | np.ndarray,
+        "initial values: a number, {kind = 'uniform', min, max}, one of these or a table [state action] per "
+        "player, or a file .npy or .csv of them",
+    ] = 0.0
     target: Annotated[
         Target | list[Target], "target: the value of the next state; one, or one per player"
     ] = "max"
@@ -171,7 +175,7 @@ class QLearning(BaseLearner):
                 raise ValueError(f"{name}.edge_temperature: {edge} must not exceed temperature = {heat}")
         step_size_of(self.step_size)
         _ = self._lengths  # checks episodes
-        initial_bounds(self.initial_q)
+        check_initial("initial_q", self.initial_q, usual=False)
 
     needs: ClassVar[tuple[Need, ...]] = (
         PLAYABLE,
@@ -255,9 +259,9 @@ class QLearning(BaseLearner):
             need = f"{shape[2]} states per player make tables of {size:.3g} bytes"
             raise ValueError(f"action_grid: {need}; {rule}")
         streams = draws.streams(stream, trials)
-        low, high = initial_bounds(self.initial_q)
-        values = np.full(shape, low)
-        if isinstance(self.initial_q, Mapping) and self.initial_q["kind"] == "uniform":
+        low, high = self._initial(shape, seen.tolist(), moves.tolist())
+        values = np.array(low)
+        if np.any(low != high):
             values = low + (high - low) * draws.uniforms(streams, prod(shape[1:])).reshape(shape)
         samples, ago = len(self._marks), int(max(tables.observation_slots[:, :, 1].max(initial=0), 0)) + 1
         session = {
@@ -277,6 +281,20 @@ class QLearning(BaseLearner):
         }
         self._rule(world, session)  # checks options with one number per player against the number of players
         return session
+
+    def _initial(
+        self, shape: tuple[int, ...], seen: list[int], moves: list[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the bounds of the initial values, ``[trial player state move]``; equal unless drawn."""
+        low, high = np.zeros(shape), np.zeros(shape)
+        for player, ends in enumerate(initial_tables("initial_q", self.initial_q, shape[0], seen, moves)):
+            if ends is None:
+                raise ValueError("initial_q: 'mean_payoff' is for RepeatedQLearning; must be numbers")
+            # a number also fills the padding
+            states_, moves_ = ends[0].shape[1:] if ends[0].size > 1 else shape[2:]
+            for full, end in zip((low, high), ends, strict=True):
+                full[:, player, :states_, :moves_] = end
+        return low, high
 
     def _rule(self, world: Tabulated, session: Session) -> LearningRule:
         players = len(world.tables.sizes)

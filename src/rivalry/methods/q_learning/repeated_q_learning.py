@@ -21,7 +21,6 @@ from rivalry.methods.q_learning.exploration import (
     check_numbers,
     each_player,
     initial_tables,
-    several,
 )
 from rivalry.methods.q_learning.options import (
     Exploration,
@@ -166,7 +165,7 @@ class RepeatedQLearning(BaseLearner):
     initial_q: Annotated[
         str | float | Table | list[Any] | np.ndarray,
         "initial values: mean_payoff, a number, {kind = 'uniform', min, max}, one of these or a table "
-        "[state action] per player, or q_values of an earlier run",
+        "[state action] per player, q_values of an earlier run, or a file .npy or .csv of them",
     ] = "mean_payoff"
     target: Annotated[
         Target | list[Target], "target: the value of the next state; one, or one per player"
@@ -206,8 +205,7 @@ class RepeatedQLearning(BaseLearner):
             if table["kind"] == "softmax" and table["start"] != 0:
                 raise ValueError(f"{name}.start: is for kind = 'greedy'; softmax starts at temperature")
         step_size_of(self.step_size)
-        if not several(self.initial_q):
-            check_initial("initial_q", self.initial_q)
+        check_initial("initial_q", self.initial_q)
         if self.counterfactual is True and np.any(np.atleast_1d(self.target) != "max"):
             raise ValueError(f"target: {self.target!r} must be 'max' with counterfactual updates")
         if self.average_last is not None and self.average_last > (self._stable or self._most):
