@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 HALVINGS = 60  # to find where one solution replaces another
 STEP, AT_BOUND = 1e-4, 1e-9  # of the width of the box
+ROOTS = 60  # steps of Newton's method within a bracket
+ROUNDED = 64  # units of rounding of a share, per size of its exponents
+BOXES, NEAR_BEST = 200_000, 1e-7  # of a leader's prices; bounds exceed profits by so much, per taste_spread
 AGREE = 1e-9  # relative to the payoff scale: tolerance of payoffs of responses found in two ways
 
 
@@ -376,8 +379,8 @@ class StageResponses(eqx.Module):
 
     The outputs of the last stage depend on the leaders through their total alone, so firms that are absent or
     at capacity are found exactly (`rivalry.families.market.equilibria.aggregate`); a follower that sells
-    nothing in a best response stays out. Otherwise, and in earlier stages, `rivalry.transforms.Followers`
-    searches.
+    nothing in a best response stays out. A single follower in prices with logit demand sets the root of its
+    first-order condition. Otherwise, and in earlier stages, `rivalry.transforms.Followers` searches.
 
     Examples
     --------
@@ -393,11 +396,72 @@ class StageResponses(eqx.Module):
 
     def __call__(self, game: Any, x: Profile, followers: tuple[int, ...]) -> Profile:
         """Return ``x`` with the followers' rows replaced by their responses."""
+        rows = jnp.asarray(followers)
+        if not self.searched and has_logit_response(game, followers):
+            return x.at[rows, 0].set(_logit_price(game, x, followers[0]), unique_indices=True)
         if self.searched or not has_linear_responses(game):
             return self.search(game, x, followers)
-        rows = jnp.asarray(followers)
         rest = jnp.sum(x[:, 0]) - jnp.sum(x[rows, 0])
         return x.at[rows, 0].set(_outputs(game, rest, followers), unique_indices=True)
+
+
+def has_logit_response(game: object, followers: tuple[int, ...]) -> bool:
+    """Return whether one follower answers by a root: prices, logit demand, no capacities, no shock."""
+    if not isinstance(game, Market) or game.shock is not None or game.dynamics.limited:
+        return False
+    return game.rule.kind == ("logit", "price") and len(followers) == 1
+
+
+def logit_condition(price: Any, base: Any, c: Any, d: Any, mu: Any, value: Any, xp: Any) -> Any:
+    """Return the follower's first-order condition in its price, which rises with a slope of at least 1.
+
+    With a share ``s``, ``p - c - d s - mu/(1 - s)`` has the sign of the negative slope of its profit, where
+    ``s/(1 - s) = exp((a - p)/mu)/S``; ``base`` is ``log S``, of the other goods and of buying nothing.
+    """
+    ratio = xp.exp((value - price) / mu - base)
+    return price - c - d * ratio / (1.0 + ratio) - mu * (1.0 + ratio)
+
+
+def logit_price(base: Any, c: Any, d: Any, mu: Any, value: Any, xp: Any) -> Any:
+    """Return the root of `logit_condition` by Newton's method within a bracket.
+
+    At the lower end ``c + mu`` the condition is negative. With ``d = 0`` the root is ``c + mu (1 + w)``,
+    where ``w + log w = (a - c)/mu - 1 - base`` (Lambert's W); ``w`` is at most the larger of 1 and the right
+    side, and a convex cost adds at most ``d``.
+    """
+    low = c + mu + 0.0 * base
+    high = low + d + mu * xp.maximum(1.0, (value - c) / mu - 1.0 - base)
+
+    def narrow(ends: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+        low, high, price = ends
+        gap = logit_condition(price, base, c, d, mu, value, xp)
+        low, high = xp.where(gap <= 0, price, low), xp.where(gap >= 0, price, high)
+        ratio = xp.exp((value - price) / mu - base)
+        newton = price - gap / (1.0 + d / mu * ratio / (1.0 + ratio) ** 2 + ratio)
+        inside = (newton >= low) & (newton <= high)
+        return low, high, xp.where(inside, newton, (low + high) / 2)
+
+    ends = (low, high, (low + high) / 2)
+    if xp is jnp:
+        price: Any = jax.lax.fori_loop(0, ROOTS, lambda _, ends: narrow(ends), ends)[2]
+        return price
+    with np.errstate(over="ignore", invalid="ignore"):  # far from the root the bracket is halved
+        for _ in range(ROOTS):
+            before, ends = ends[2], narrow(ends)
+            if np.array_equal(before, ends[2]):
+                break
+    return ends[2]
+
+
+def _logit_price(market: Market, x: Profile, follower: int) -> Array:
+    n = market.numbers
+    mu, value = n["taste_spread"], jnp.broadcast_to(n["quality"], (market.players,))
+    others = jnp.arange(market.players) != follower
+    values = jnp.where(others, (value - x[:, 0]) / mu, -jnp.inf)
+    base = jax.nn.logsumexp(jnp.append(values, n["outside_option"] / mu))
+    c, d = (jnp.broadcast_to(n[name], (market.players,))[follower] for name in ("unit_cost", "convex_cost"))
+    price = logit_price(base, c, d, mu, value[follower], jnp)
+    return jnp.clip(price, market.space.low[follower, 0], market.space.high[follower, 0])[None]
 
 
 def has_linear_responses(game: object) -> bool:
@@ -520,6 +584,117 @@ def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Re
     coverage: Coverage = "exact" if agreed else "lower bound"
     method = "peaks and kinks of the price that the later stages leave"
     return Response(there[player], paid, max(best, paid) if agreed else np.inf, coverage, method)
+
+
+class _LogitLeader(NamedTuple):
+    """A price leader's profit before tax, with the prices of other leaders fixed and one follower."""
+
+    rest: float  # log of the sum of exponentials of other leaders' goods and of buying nothing
+    mu: float
+    value: np.ndarray  # [2]: quality of the leader and of the follower
+    c: np.ndarray
+    d: np.ndarray
+    fixed: float  # of the leader
+    low: np.ndarray
+    high: np.ndarray
+
+    def shares(self, price: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return bounds on the leader's share at its prices, rounding and the follower's residual included.
+
+        ``1/s - 1 = exp(rest - v) + exp(v_F - v)``: the share rises with the follower's price.
+        """
+        eps = ROUNDED * np.finfo(float).eps
+        with np.errstate(over="ignore", invalid="ignore"):
+            own = (self.value[0] - price) / self.mu
+            base = np.logaddexp(own, self.rest)
+            given = (self.c[1], self.d[1], self.mu, self.value[1], np)
+            answer = logit_price(base, *given)
+            gap = logit_condition(answer, base, *given)
+            sizes = 1.0 + np.abs(own) + np.abs(base) + np.abs((self.value[1] - answer) / self.mu)
+            ratio = np.exp((self.value[1] - answer) / self.mu - base)
+            rounding = eps * (np.abs(answer) + abs(self.c[1]) + self.d[1] + self.mu * (1.0 + ratio) * sizes)
+            away = np.abs(gap) + rounding  # the condition rises by at least 1 per unit of price
+            ends = []
+            for sign in (-1.0, 1.0):
+                follower = np.clip(answer + sign * away, self.low[1], self.high[1])
+                theirs = (self.value[1] - follower) / self.mu
+                share = 1.0 / (1.0 + np.exp(self.rest - own) + np.exp(theirs - own))
+                error = eps * (sizes + abs(self.rest) + np.abs(theirs))
+                within = np.clip(share * (1.0 + sign * error), 0.0, 1.0)
+                ends.append(np.where(np.isnan(within), float(sign > 0), within))
+        return ends[0], ends[1]
+
+    def upper(self, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+        """Return upper bounds on the profit between two prices: the share falls in the own price.
+
+        The follower's price follows the leader's, by less than the same part of its good's weight.
+        """
+        (_, most), (fewest, _) = self.shares(first), self.shares(last)
+        margin = last - self.c[0]
+        # a loss per unit is smallest on few units
+        revenue = np.where(margin > 0, margin * most, margin * fewest)
+        found = revenue - self.d[0] * fewest**2 / 2 - self.fixed
+        size = np.abs(last) + abs(self.c[0]) + self.d[0] + self.fixed
+        return np.asarray(found + ROUNDED * np.finfo(float).eps * size)
+
+    def maximum(self, within: float) -> tuple[float, float]:
+        """Return a price and an upper bound on the profit at all prices, by branch and bound.
+
+        The bound exceeds the profit at the price by about ``within``, unless there are too many boxes.
+        """
+        first, last = np.array([self.low[0]]), np.array([self.high[0]])
+        best, price = -np.inf, float(self.low[0])
+        settled = -np.inf
+        while len(first) and len(first) <= BOXES:
+            middle = (first + last) / 2
+            values = self.upper(middle, middle)
+            if (k := int(np.argmax(values))) >= 0 and values[k] > best:
+                best, price = float(values[k]), float(middle[k])
+            upper = self.upper(first, last)
+            open_ = upper > best + within
+            settled = max(settled, float(np.max(upper[~open_], initial=-np.inf)))
+            first, middle, last = first[open_], middle[open_], last[open_]
+            first, last = np.concatenate([first, middle]), np.concatenate([middle, last])
+        left = float(np.max(self.upper(first, last), initial=-np.inf)) if len(first) else -np.inf
+        return price, max(settled, left)
+
+
+def proved_price_response(game: StagedMarket, x: np.ndarray, player: int) -> Response:
+    """Return a price leader's best price with logit demand and one follower, and a bound on its profit."""
+    market, n = game.market, plain_numbers(game.market)
+    leader, follower = game.stages[0][player], game.stages[1][0]
+    firms, pair = market.players, [leader, follower]
+    full = {name: np.broadcast_to(value, (firms,)) for name, value in n.items() if np.ndim(value) < 2}
+    mu = float(n["taste_spread"])
+    others = [k for k, firm in enumerate(game.stages[0]) if firm != leader]
+    seats = [game.stages[0][k] for k in others]
+    weights = np.append((full["quality"][seats] - x[others, 0]) / mu, float(n["outside_option"]) / mu)
+    value, c, d = (full[name][pair] for name in ("quality", "unit_cost", "convex_cost"))
+    low, high = (full[name][pair] for name in ("low", "high"))
+    fixed = float(full["fixed_cost"][leader])
+    problem = _LogitLeader(float(np.logaddexp.reduce(weights)), mu, value, c, d, fixed, low, high)
+    price, bound = problem.maximum(NEAR_BEST * mu)
+    there = x.copy()
+    there[player, 0] = price
+    paid = float(np.asarray(payoffs(game, put(there)))[player])
+    # taxes are at most profits, so that more profit leaves more
+    ends = (float(problem.upper(np.array([price]), np.array([price]))[0]), bound)
+    taxed = [float(np.asarray(market.after_tax(put(np.full(firms, end))))[leader]) for end in ends]
+    agreed = abs(taxed[0] - paid) <= AGREE * mu  # two ways to the follower's response
+    method = "branch and bound on the leader's price, the follower's response by its first-order condition"
+    coverage: Coverage = "exact" if agreed else "lower bound"
+    return Response(there[player], paid, max(taxed[1], paid) if agreed else np.inf, coverage, method)
+
+
+def has_price_response(game: StagedMarket) -> bool:
+    """Return whether `proved_price_response` applies: one stage of one follower, whose price is a root."""
+    if len(game.stages) != 2 or game.respond.searched:
+        return False
+    capacity = game.market.numbers["capacity"]
+    known = not isinstance(capacity, jax.core.Tracer)
+    return (
+        known and has_logit_response(game.market, game.stages[1]) and bool(np.all(np.asarray(capacity) >= 1))
+    )
 
 
 def staged_market(market: Market) -> StagedMarket:

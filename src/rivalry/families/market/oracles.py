@@ -23,8 +23,10 @@ from rivalry.families.market.factory import refusal
 from rivalry.families.market.leadership import (
     StagedMarket,
     has_linear_responses,
+    has_price_response,
     leader_choice,
     proved_leader_response,
+    proved_price_response,
     second_order,
     whole_market,
 )
@@ -161,6 +163,11 @@ def _(game: StagedMarket, x: Profile, player: int | Array) -> tuple[Array, Array
 )
 def _(game: StagedMarket, x: Profile, player: int) -> oracles.Response:
     return proved_leader_response(game, np.asarray(x, dtype=float), player)
+
+
+@oracles.proved_response.register(StagedMarket, when=has_price_response)
+def _(game: StagedMarket, x: Profile, player: int) -> oracles.Response:
+    return proved_price_response(game, np.asarray(x, dtype=float), player)
 
 
 @oracles.closed_form.register(StagedMarket)
