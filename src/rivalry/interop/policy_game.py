@@ -58,15 +58,15 @@ class MetaGame(NamedTuple):
         """
         x = self.game.space.check(profile)
         count, sizes = len(self.returns), self.game.sizes
-        found = np.full((count, len(sizes), max(sizes)), np.nan)
+        gains = np.full((count, len(sizes), max(sizes)), np.nan)
         weights = np.asarray(x, dtype=float)
         for player, size in enumerate(sizes):
             rest = np.moveaxis(self.returns[:, player], player + 1, 1)  # [episode action other ..]
             for other in reversed(range(len(sizes))):
                 if other != player:
                     rest = rest @ weights[other, : sizes[other]]
-            found[:, player, :size] = rest - (rest @ weights[player, :size])[:, None]
-        return found
+            gains[:, player, :size] = rest - (rest @ weights[player, :size])[:, None]
+        return gains
 
     def certificate(self, profile: Any) -> Certificate:
         """Certificate of a profile of the game of policies, whose regrets are estimates.
@@ -235,7 +235,7 @@ def meta_game(
         if order and (representative := tuple(profile[player] for player in order)) != profile:
             returns[:, order, *profile] = returns[:, :, *representative]
             continue
-        played = play([own[k] for own, k in zip(answers, profile, strict=True)])
+        played = play([rules[k] for rules, k in zip(answers, profile, strict=True)])
         if symmetric:  # players of one policy are exchangeable
             groups = np.asarray(profile)
             for k in set(profile):
@@ -414,7 +414,7 @@ class _RepeatedPlay:
     def _past(self) -> np.ndarray:
         """Return actions, nature's states and signals before the first period, ``[ago episode column]``."""
         tables, players = self.world.tables, self.players
-        depth = 1 + max((ago for own in slots_of(tables) for _, ago in own), default=1)
+        depth = 1 + max((ago for observed in slots_of(tables) for _, ago in observed), default=1)
         sizes = observed_sizes(tables)[: players + 1]
         rng = np.random.default_rng(stream(self.seed, "start"))
         recent = np.zeros((depth + 1, self.episodes, players + 2), dtype=np.int64)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 HALVINGS = 60  # to find where one solution replaces another
 STEP, AT_BOUND = 1e-4, 1e-9  # of the width of the box
 ROOTS = 60  # steps of Newton's method within a bracket
+LOG_STEPS, TINY = 4, 1e-300  # of W, and the smallest argument of its logarithm
 ROUNDED = 64  # units of rounding of a share, per size of its exponents
 BOXES, NEAR_BEST = 200_000, 1e-7  # of a leader's prices; bounds exceed profits by so much, per taste_spread
 AGREE = 1e-9  # relative to the payoff scale: tolerance of payoffs of responses found in two ways
@@ -418,8 +419,8 @@ def logit_condition(price: Any, base: Any, c: Any, d: Any, mu: Any, value: Any, 
     With a share ``s``, ``p - c - d s - mu/(1 - s)`` has the sign of the negative slope of its profit, where
     ``s/(1 - s) = exp((a - p)/mu)/S``; ``base`` is ``log S``, of the other goods and of buying nothing.
     """
-    ratio = xp.exp((value - price) / mu - base)
-    return price - c - d * ratio / (1.0 + ratio) - mu * (1.0 + ratio)
+    weight = (value - price) / mu - base
+    return price - c - d / (1.0 + xp.exp(-weight)) - mu * (1.0 + xp.exp(weight))
 
 
 def logit_price(base: Any, c: Any, d: Any, mu: Any, value: Any, xp: Any) -> Any:
@@ -429,19 +430,25 @@ def logit_price(base: Any, c: Any, d: Any, mu: Any, value: Any, xp: Any) -> Any:
     where ``w + log w = (a - c)/mu - 1 - base`` (Lambert's W); ``w`` is at most the larger of 1 and the right
     side, and a convex cost adds at most ``d``.
     """
-    low = c + mu + 0.0 * base
-    high = low + d + mu * xp.maximum(1.0, (value - c) / mu - 1.0 - base)
+    total = (value - c) / mu - 1.0 - base
+    low, high = c + mu + 0.0 * base, c + d + mu * (1.0 + xp.maximum(1.0, total))
+    # far from the root Newton's steps in the price are short: W first, by steps in its logarithm
+    w = xp.where(total > 1.0, total, xp.exp(xp.minimum(total, 1.0)))
+    for _ in range(LOG_STEPS):
+        w = w * (1.0 + total - xp.log(xp.maximum(w, TINY))) / (1.0 + w)
+    first = xp.clip(c + mu * (1.0 + w), low, high)
 
     def narrow(ends: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         low, high, price = ends
         gap = logit_condition(price, base, c, d, mu, value, xp)
         low, high = xp.where(gap <= 0, price, low), xp.where(gap >= 0, price, high)
-        ratio = xp.exp((value - price) / mu - base)
-        newton = price - gap / (1.0 + d / mu * ratio / (1.0 + ratio) ** 2 + ratio)
+        weight = (value - price) / mu - base
+        share = 1.0 / (1.0 + xp.exp(-weight))
+        newton = price - gap / (1.0 + d / mu * share * (1.0 - share) + xp.exp(weight))
         inside = (newton >= low) & (newton <= high)
         return low, high, xp.where(inside, newton, (low + high) / 2)
 
-    ends = (low, high, (low + high) / 2)
+    ends = (low, high, first)
     if xp is jnp:
         price: Any = jax.lax.fori_loop(0, ROOTS, lambda _, ends: narrow(ends), ends)[2]
         return price
@@ -605,12 +612,12 @@ class _LogitLeader(NamedTuple):
         """
         eps = ROUNDED * np.finfo(float).eps
         with np.errstate(over="ignore", invalid="ignore"):
-            own = (self.value[0] - price) / self.mu
-            base = np.logaddexp(own, self.rest)
-            given = (self.c[1], self.d[1], self.mu, self.value[1], np)
-            answer = logit_price(base, *given)
-            gap = logit_condition(answer, base, *given)
-            sizes = 1.0 + np.abs(own) + np.abs(base) + np.abs((self.value[1] - answer) / self.mu)
+            utility = (self.value[0] - price) / self.mu
+            base = np.logaddexp(utility, self.rest)
+            terms = (self.c[1], self.d[1], self.mu, self.value[1], np)
+            answer = logit_price(base, *terms)
+            gap = logit_condition(answer, base, *terms)
+            sizes = 1.0 + np.abs(utility) + np.abs(base) + np.abs((self.value[1] - answer) / self.mu)
             ratio = np.exp((self.value[1] - answer) / self.mu - base)
             rounding = eps * (np.abs(answer) + abs(self.c[1]) + self.d[1] + self.mu * (1.0 + ratio) * sizes)
             away = np.abs(gap) + rounding  # the condition rises by at least 1 per unit of price
@@ -618,14 +625,14 @@ class _LogitLeader(NamedTuple):
             for sign in (-1.0, 1.0):
                 follower = np.clip(answer + sign * away, self.low[1], self.high[1])
                 theirs = (self.value[1] - follower) / self.mu
-                share = 1.0 / (1.0 + np.exp(self.rest - own) + np.exp(theirs - own))
+                share = 1.0 / (1.0 + np.exp(self.rest - utility) + np.exp(theirs - utility))
                 error = eps * (sizes + abs(self.rest) + np.abs(theirs))
                 within = np.clip(share * (1.0 + sign * error), 0.0, 1.0)
                 ends.append(np.where(np.isnan(within), float(sign > 0), within))
         return ends[0], ends[1]
 
     def upper(self, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-        """Return upper bounds on the profit between two prices: the share falls in the own price.
+        """Return upper bounds on the profit between two prices: the share falls in the leader's price.
 
         The follower's price follows the leader's, by less than the same part of its good's weight.
         """
@@ -633,9 +640,9 @@ class _LogitLeader(NamedTuple):
         margin = last - self.c[0]
         # a loss per unit is smallest on few units
         revenue = np.where(margin > 0, margin * most, margin * fewest)
-        found = revenue - self.d[0] * fewest**2 / 2 - self.fixed
+        profit = revenue - self.d[0] * fewest**2 / 2 - self.fixed
         size = np.abs(last) + abs(self.c[0]) + self.d[0] + self.fixed
-        return np.asarray(found + ROUNDED * np.finfo(float).eps * size)
+        return np.asarray(profit + ROUNDED * np.finfo(float).eps * size)
 
     def maximum(self, within: float) -> tuple[float, float]:
         """Return a price and an upper bound on the profit at all prices, by branch and bound.
@@ -644,19 +651,20 @@ class _LogitLeader(NamedTuple):
         """
         first, last = np.array([self.low[0]]), np.array([self.high[0]])
         best, price = -np.inf, float(self.low[0])
-        settled = -np.inf
+        closed = -np.inf
         while len(first) and len(first) <= BOXES:
             middle = (first + last) / 2
-            values = self.upper(middle, middle)
+            (low, high), margin = self.shares(middle), middle - self.c[0]
+            values = margin * np.where(margin > 0, low, high) - self.d[0] * high**2 / 2 - self.fixed
             if (k := int(np.argmax(values))) >= 0 and values[k] > best:
                 best, price = float(values[k]), float(middle[k])
             upper = self.upper(first, last)
             open_ = upper > best + within
-            settled = max(settled, float(np.max(upper[~open_], initial=-np.inf)))
+            closed = max(closed, float(np.max(upper[~open_], initial=-np.inf)))
             first, middle, last = first[open_], middle[open_], last[open_]
             first, last = np.concatenate([first, middle]), np.concatenate([middle, last])
         left = float(np.max(self.upper(first, last), initial=-np.inf)) if len(first) else -np.inf
-        return price, max(settled, left)
+        return price, max(closed, left)
 
 
 def proved_price_response(game: StagedMarket, x: np.ndarray, player: int) -> Response:
