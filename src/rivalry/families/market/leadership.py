@@ -21,6 +21,7 @@ from rivalry.core.oracles import Response, discontinuity, payoff_scale
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile
+from rivalry.core.tolerances import ROUNDING, TINY
 from rivalry.families.market.equilibria import aggregate, broadcast_parameters
 from rivalry.families.market.model import Market, plain_numbers
 from rivalry.runtime.jax import jax, jnp, put
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 HALVINGS = 60  # to find where one solution replaces another
 STEP, AT_BOUND = 1e-4, 1e-9  # of the width of the box
 ROOTS = 60  # steps of Newton's method within a bracket
-LOG_STEPS, TINY = 4, 1e-300  # of W, and the smallest argument of its logarithm
-ROUNDED = 64  # units of rounding of a share, per size of its exponents
+LOG_STEPS = 4  # Newton's steps in the logarithm of W
 BOXES, NEAR_BEST = 200_000, 1e-7  # of a leader's prices; bounds exceed profits by so much, per taste_spread
 AGREE = 1e-9  # relative to the payoff scale: tolerance of payoffs of responses found in two ways
 
@@ -610,7 +610,7 @@ class _LogitLeader(NamedTuple):
 
         ``1/s - 1 = exp(rest - v) + exp(v_F - v)``: the share rises with the follower's price.
         """
-        eps = ROUNDED * np.finfo(float).eps
+        eps = ROUNDING
         with np.errstate(over="ignore", invalid="ignore"):
             utility = (self.value[0] - price) / self.mu
             base = np.logaddexp(utility, self.rest)
@@ -642,7 +642,7 @@ class _LogitLeader(NamedTuple):
         revenue = np.where(margin > 0, margin * most, margin * fewest)
         profit = revenue - self.d[0] * fewest**2 / 2 - self.fixed
         size = np.abs(last) + abs(self.c[0]) + self.d[0] + self.fixed
-        return np.asarray(profit + ROUNDED * np.finfo(float).eps * size)
+        return np.asarray(profit + ROUNDING * size)
 
     def maximum(self, within: float) -> tuple[float, float]:
         """Return a price and an upper bound on the profit at all prices, by branch and bound.
@@ -675,8 +675,8 @@ def proved_price_response(game: StagedMarket, x: np.ndarray, player: int) -> Res
     full = {name: np.broadcast_to(value, (firms,)) for name, value in n.items() if np.ndim(value) < 2}
     mu = float(n["taste_spread"])
     others = [k for k, firm in enumerate(game.stages[0]) if firm != leader]
-    seats = [game.stages[0][k] for k in others]
-    weights = np.append((full["quality"][seats] - x[others, 0]) / mu, float(n["outside_option"]) / mu)
+    leaders = [game.stages[0][k] for k in others]
+    weights = np.append((full["quality"][leaders] - x[others, 0]) / mu, float(n["outside_option"]) / mu)
     value, c, d = (full[name][pair] for name in ("quality", "unit_cost", "convex_cost"))
     low, high = (full[name][pair] for name in ("low", "high"))
     fixed = float(full["fixed_cost"][leader])
