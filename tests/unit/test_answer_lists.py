@@ -269,6 +269,9 @@ def test_a_solution_prints_what_its_method_is_for() -> None:
     assert "commitment; 7/2, proved" in text
     text = repr(rv.solve(rv.games.matrix([[3, -1], [-2, 1]]), rv.methods.LinearProgramme()))
     assert "value of the game\n  1/7, proved" in text
+    shares = rv.games.matrix([[4, 0], [-1, 2]], [[-3, 1], [2, -1]])  # as above, and 1 in all
+    text = repr(rv.solve(shares, rv.methods.LinearProgramme()))
+    assert "value of the game  value for player 1\n  8/7, proved        -0.142857" in text
 
 
 def test_a_latex_table_has_equal_rows_and_balanced_braces(lists: dict[float, Record]) -> None:

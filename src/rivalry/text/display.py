@@ -220,7 +220,10 @@ def asked_rows(record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) 
         rows = list(zip(known, pays, strategies, strict=True))
         tables.append(AskedTable(f"commitment; {_bounds_in_words(record)}", PLAYER_COLUMNS, rows))
     elif "game_value" in record:
-        tables.append(AskedTable("", ("value of the game",), [(_bounds_in_words(record),)]))
+        value: dict[str, str] = {"value of the game": _bounds_in_words(record)}
+        if "game_values" in record:  # a sum other than 0: the second player's value is not the opposite
+            value[f"value for player {_names(names, 2)[1]}"] = f"{record['game_values'][1][1]:.6g}"
+        tables.append(AskedTable("", tuple(value), [tuple(value.values())]))
     if "joint_distribution" in record:
         tables.append(_joint_table(record))
     if "payoff_vertices" in record:

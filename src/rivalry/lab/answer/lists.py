@@ -432,7 +432,10 @@ def _value(reader: ListReader) -> ResultList | None:
     if value is None or "game_value" in reader.point.quantities:
         return None
     row = {} if profile is None else reader.strategies("profile", profile[0], reader.point.actions)
-    return ResultList([row | _bounds(reader, "value of the game")], "values")
+    row |= _bounds(reader, "value of the game")
+    if (both := reader.array("game_values")) is not None:  # payoffs with a sum other than 0
+        row["value for the second player"] = _number(float(both[1]))
+    return ResultList([row], "values")
 
 
 def _bounds(reader: ListReader, name: str) -> Row:

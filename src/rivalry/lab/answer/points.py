@@ -946,7 +946,7 @@ _OF_LISTS = (
     *("crossing", "crossing_direction", "crossing_moves", "crossing_multiplicity", "crossing_position"),
     *("logit_lambda", "logit_profile", "logit_payoff", "logit_stable", "limit"),
     *("slope", "slope_payoff", "slope_difference", "derivative_exists", "parameter_value"),
-    *("commitment", "commitment_payoff", "value_bound", "exact_bound", "game_value"),
+    *("commitment", "commitment_payoff", "value_bound", "exact_bound", "game_value", "game_values"),
     *("joint_distribution", "joint_action", "correlated_payoff", "vertices", "payoff_vertices", "threat"),
 )
 """Variables of a run's dataset that lists are made of, beside slopes of metrics."""
