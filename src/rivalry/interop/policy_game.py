@@ -25,7 +25,7 @@ from rivalry.text.statistics import format_interval, half_width, half_width_of
 
 LARGEST_RETURNS = 10**8  # stored returns: 800 MB
 
-Policies = Mapping[str, Policy]
+Policies = Mapping[str, object]
 
 
 class MetaGame(NamedTuple):
@@ -289,7 +289,7 @@ class _EnvironmentPlay:
         self.world, self.episodes, self.seed = world, episodes, seed
         self.gamma, self.limit, self.players = gamma, limit, len(world.agents)
 
-    def read(self, player: int, name: str, policy: Policy) -> Named:
+    def read(self, player: int, name: str, policy: object) -> Named:
         """Return a policy with its name; raise `ValueError` for a table of another shape."""
         where = f"policies.{name}"
         return where, policy if callable(policy) else agent_table(self.world, player, policy, where)
@@ -373,7 +373,7 @@ class _RepeatedPlay:
         sizes = world.tables.sizes.tolist()
         self.start = start and [number_of(f"start[{k}]", a, sizes[k]) for k, a in enumerate(start)]
 
-    def read(self, player: int, name: str, policy: Policy) -> np.ndarray:
+    def read(self, player: int, name: str, policy: object) -> np.ndarray:
         """Return a policy as probabilities ``[state action]``; raise `ValueError` for one of another form."""
         tables, where = self.world.tables, f"policies.{name}"
         count, size = int(states(tables)[player]), int(tables.sizes[player])

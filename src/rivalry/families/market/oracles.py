@@ -166,7 +166,7 @@ def _(game: StagedMarket, x: Profile, player: int) -> oracles.Response:
 
 
 @oracles.proved_response.register(StagedMarket, when=has_price_response)
-def _(game: StagedMarket, x: Profile, player: int) -> oracles.Response:
+def _(game: StagedMarket, x: Profile | np.ndarray, player: int) -> oracles.Response:
     return proved_price_response(game, np.asarray(x, dtype=float), player)
 
 
