@@ -27,9 +27,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cache, lru_cache, reduce
-from math import gcd, lcm
+from math import gcd, lcm, ulp
 from operator import or_
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -91,11 +91,11 @@ def whole_payoffs(table: np.ndarray) -> np.ndarray:
     [0, 10000000000003, 10000000000005]
     """
     read, place = _fractions_of(table)
-    low = min(read)
-    unit = lcm(*(r.denominator for r in read))
-    whole = [int((r - low) * unit) for r in read]
-    common = gcd(*whole) or 1
-    return np.asarray(np.array([n // common for n in whole], dtype=object)[place])
+    unit = lcm(*{r.denominator for r in read})
+    whole = [r.numerator * (unit // r.denominator) for r in read]
+    low = min(whole)
+    common = gcd(*(n - low for n in whole)) or 1
+    return np.asarray(np.array([(n - low) // common for n in whole], dtype=object)[place])
 
 
 def payoff_fractions(table: np.ndarray) -> np.ndarray:
@@ -129,7 +129,7 @@ def decimal_of(value: float) -> Fraction | None:
         return Fraction(value)
     for digits, ulps in ((DIGITS, 0), (SHORT, ULPS)):
         text = f"{value:.{digits}g}"
-        if abs(float(text) - value) <= ulps * np.spacing(abs(value)):
+        if abs(float(text) - value) <= ulps * ulp(value):
             return Fraction(text)
     return None
 
@@ -139,7 +139,7 @@ def exact_payoff(value: float) -> Fraction:
     if (decimal := decimal_of(value)) is not None:
         return decimal
     simple = Fraction(value).limit_denominator(DENOMINATOR)
-    return simple if abs(float(simple) - value) <= ULPS * np.spacing(abs(value)) else Fraction(value)
+    return simple if abs(float(simple) - value) <= ULPS * ulp(value) else Fraction(value)
 
 
 def common_payoffs(values: np.ndarray) -> tuple[np.ndarray, int]:
@@ -185,21 +185,22 @@ def _may_be_rounded(values: np.ndarray) -> np.ndarray:
 
 def _fractions(values: np.ndarray) -> list[Fraction] | None:
     """Return sorted values, fractions of the largest or of their range, if all are within rounding."""
-    exact, last = [Fraction(v) for v in values.tolist()], np.spacing(np.abs(values)).tolist()
-    for origin in (Fraction(0), exact[0]):  # payoffs in other units, and shifted ones
-        unit = max(abs(e - origin) for e in exact)
+    low, *_, high = found = values.tolist()
+    ends = Fraction(low), Fraction(high)
+    for origin in (Fraction(0), ends[0]):  # payoffs in other units, and shifted ones
+        unit = max(abs(end - origin) for end in ends)
         # a random number is within ``error`` of such a fraction with probability below 2 error denominator^2
-        error = float(ULPS * Fraction(max(last)) / unit)
+        error = float(ULPS * Fraction(max(ulp(low), ulp(high))) / unit)
         denominator = max(min(DENOMINATOR, int((1e-3 / error) ** 0.5)), 1)
         simple = list[Fraction]()
-        for e, place in zip(exact, last, strict=True):
-            part = (e - origin) / unit
+        for value in found:
+            part = (Fraction(value) - origin) / unit
             simple.append(part.limit_denominator(denominator))
-            if abs(simple[-1] - part) > ULPS * Fraction(place) / unit:
+            if abs(simple[-1] - part) > ULPS * Fraction(ulp(value)) / unit:
                 break  # most payoffs are none: the first few tell
         else:
-            low, size = (exact_payoff(float(number)) for number in (origin, unit))
-            return [low + part * size for part in simple]
+            start, size = (exact_payoff(float(number)) for number in (origin, unit))
+            return [start + part * size for part in simple]
     return None
 
 
@@ -260,17 +261,25 @@ def lemke_howson(tables: np.ndarray) -> Iterator[tuple[Strategy, Strategy]]:
     """
     polytopes = _best_response_polytopes(tables)
     known = set()
-    for missing in polytopes[0].bits:
-        guessed = _guess_end(polytopes, missing)
-        if guessed not in known:
-            ends = _feasible(polytopes, guessed) or _follow(polytopes, missing)
-            first, second = (polytope.strategy(end) for polytope, end in zip(polytopes, ends, strict=True))
-            yield first, second
+    for missing, guessed in zip(polytopes[0].bits, _guess_ends(polytopes), strict=True):
+        if guessed in known:
+            continue
+        ends = guessed and _strategies(polytopes, guessed)
+        if ends is None:
+            guessed = _follow(polytopes, missing)
+            if guessed in known:
+                continue
+            ends = _strategies(polytopes, guessed) or _refuted()
         known.add(guessed)
+        yield ends
 
 
-def _follow(polytopes: Sequence[_Polytope], missing: int) -> list[_Dictionary]:
-    """Return the ends of the path from 0 without a label."""
+def _refuted() -> NoReturn:
+    raise ArithmeticError("an equilibrium failed its check in integers; please report this game")
+
+
+def _follow(polytopes: Sequence[_Polytope], missing: int) -> tuple[int, int]:
+    """Return the free variables at the ends of the path from 0 without a label."""
     here = [polytope.dictionary(polytope.origin) for polytope in polytopes]
     side, label = int(not missing & polytopes[0].origin), missing
     while True:
@@ -281,45 +290,35 @@ def _follow(polytopes: Sequence[_Polytope], missing: int) -> list[_Dictionary]:
         label = bits[here[side].basic[row]]
         here[side] = _pivot(here[side], row, column)
         if label == missing:
-            return here
+            first, second = (
+                reduce(or_, map(polytope.bits.__getitem__, end.free))
+                for polytope, end in zip(polytopes, here, strict=True)
+            )
+            return first, second
         side = 1 - side
 
 
-def _guess_end(polytopes: Sequence[_Polytope], missing: int) -> tuple[int, ...]:
-    """Return the free variables at the ends of a path in floats, or of a long path where it is left."""
-    tables = [polytope.floats() for polytope in polytopes]
-    bits = [np.array(polytope.bits, dtype=object) for polytope in polytopes]
-    free = [own[: polytope.matrix.shape[1]] for own, polytope in zip(bits, polytopes, strict=True)]
-    basic = [own[len(zero) :] for own, zero in zip(bits, free, strict=True)]
-    side, label = int(not missing & polytopes[0].origin), missing
-    with np.errstate(all="ignore"):  # a guess that fails is refused later
-        for _ in range(LONG * len(bits[0])):
-            table, column = tables[side], free[side].tolist().index(label)
-            entry = table[:, column].copy()
-            ratio, more = (np.where(entry > PIVOT, table[:, k] / entry, np.inf) for k in (-2, -1))
-            row = int(np.argmin(np.where(ratio <= ratio.min() * (1 + PIVOT) + PIVOT**2, more, np.inf)))
-            line = table[row] / entry[row]
-            table -= np.outer(entry, line)
-            table[row], table[:, column] = line, -entry / entry[row]
-            table[row, column] = 1 / entry[row]
-            label = basic[side][row]
-            basic[side][row], free[side][column] = free[side][column], label
-            if label == missing:
-                break
-            side = 1 - side
-    return tuple(reduce(or_, own) for own in free)
+def _guess_ends(polytopes: Sequence[_Polytope]) -> Iterator[tuple[int, int] | None]:
+    """Yield the free variables at the end of every path in floats; None for small games and long paths."""
+    if polytopes[0].matrix.size <= SMALL:
+        yield from [None] * len(polytopes[0].bits)
+        return
+    from rivalry.tables.kernels import vertices
+
+    ends = vertices.paths([polytope.arrays(()) for polytope in polytopes], LONG * len(polytopes[0].bits))
+    for free in ends:
+        yield free and (sum(1 << bit for bit in free[0]), sum(1 << bit for bit in free[1]))
 
 
-def _feasible(polytopes: Sequence[_Polytope], free: tuple[int, ...]) -> list[_Dictionary]:
-    """Return the dictionaries of bases that are feasible and together have every label; else none."""
-    every = reduce(or_, polytopes[0].bits)
-    if free[0] ^ free[1] != every or free[0] == polytopes[0].origin:
-        return []
-    try:
-        here = [polytope.dictionary(own) for polytope, own in zip(polytopes, free, strict=True)]
-    except StopIteration:  # singular
-        return []
-    return here if all((line[-2], line[-1]) > (0, 0) for one in here for line in one.table) else []
+def _strategies(polytopes: Sequence[_Polytope], free: tuple[int, int]) -> tuple[Strategy, Strategy] | None:
+    """Return the strategies at bases that are feasible and together have every label; None for others."""
+    if free[0] ^ free[1] != reduce(or_, polytopes[0].bits) or free[0] == polytopes[0].origin:
+        return None
+    here = [polytope.values(own) for polytope, own in zip(polytopes, free, strict=True)]
+    if any(min(one, default=(-1, 0)) < (0, 0) for one in here):
+        return None
+    first, second = (polytope.strategy(one) for polytope, one in zip(polytopes, here, strict=True))
+    return first, second
 
 
 def _best_response_polytopes(tables: np.ndarray) -> tuple[_Polytope, _Polytope]:
@@ -374,16 +373,55 @@ class _Polytope:
         self.rows = [[*row, 1, more] for row, more in ends]
         self.origin = reduce(or_, self.bits[: matrix.shape[1]])
 
+    def arrays(self, primes: Sequence[int]) -> Any:
+        """Return the rows in floats, and modulo primes, for compiled loops."""
+        from rivalry.tables.kernels import vertices
+
+        # every division is correctly rounded, whatever the size
+        return vertices.Polytope(
+            matrix=np.ascontiguousarray((self.matrix / (1 << self.exponent)).astype(float)),
+            perturbation=np.array(self.perturbation) / (1 << 52),
+            bit=np.array([bit.bit_length() - 1 for bit in self.bits]),
+            residues=np.reshape([self.matrix % prime for prime in primes], (-1, *self.matrix.shape)).astype(
+                np.int64, order="C"
+            ),
+            primes=np.array(primes, dtype=np.int64),
+            exponent=self.exponent,
+        )
+
     @property
     def exponent(self) -> int:
         """The power of two in units of which entries are at most 2."""
         return int(self.matrix.max()).bit_length() - 1
 
-    def floats(self) -> np.ndarray:
-        """Return the rows in floats, entries in units of ``2^exponent``."""
-        # every division is correctly rounded, whatever the size
-        ends = np.ones(len(self.matrix)), np.array(self.perturbation) / (1 << 52)
-        return np.column_stack([(self.matrix / (1 << self.exponent)).astype(float), *ends])
+    def values(self, free: int) -> list[tuple[int, int]]:
+        """Return all variables at a basis, ``v`` and ``w`` times a positive number; [] if it is singular."""
+        slacks, size = self.matrix.shape
+        positive = [j for j in range(size) if not free & self.bits[j]]
+        tight = [i for i in range(slacks) if free & self.bits[size + i]]
+        system = [[*(self.rows[i][j] for j in positive), *self.rows[i][size:]] for i in tight]
+        scale = 1
+        for k in range(len(system)):
+            row = next((i for i in range(k, len(system)) if system[i][0]), -1)
+            if row < 0:
+                return []
+            system[k], system[row] = system[row], system[k]
+            pivot, *chosen = system[k]
+            for i, (factor, *line) in enumerate(system):
+                if i != k:
+                    system[i] = [(a * pivot - factor * b) // scale for a, b in zip(line, chosen, strict=True)]
+            system[k], scale = chosen, pivot
+        sign = 1 if scale > 0 else -1
+        found = [(0, 0)] * (size + slacks)
+        for j, (v, w) in zip(positive, system, strict=True):
+            found[j] = sign * v, sign * w
+        for i in set(range(slacks)).difference(tight):
+            row_v, row_w = abs(scale), abs(scale) * self.perturbation[i]
+            for j in positive:
+                row_v -= self.rows[i][j] * found[j][0]
+                row_w -= self.rows[i][j] * found[j][1]
+            found[size + i] = row_v, row_w
+        return found
 
     def dictionary(self, free: int) -> _Dictionary:
         """Return the dictionary of a basis, given by its set of free variables."""
@@ -416,17 +454,15 @@ class _Polytope:
 
     def proved_strategy(self, free: int, zero: int) -> Strategy:
         """Return the strategy at a vertex; ``zero`` are the variables that must be zero there."""
-        here = self.dictionary(free)
-        value = dict(zip(here.basic, (line[-2] for line in here.table), strict=True))
-        signs = {bit: value.get(variable, 0) for variable, bit in enumerate(self.bits)}
-        if any(v < 0 or (v == 0) != bool(zero & bit) for bit, v in signs.items()):
-            raise ArithmeticError("an equilibrium failed its check in integers; please report this game")
+        here = self.values(free)
+        signs = zip(self.bits, here, strict=True) if here else [(zero, (-1, 0))]
+        if any(v < 0 or (v == 0) != bool(zero & bit) for bit, (v, _) in signs):
+            _refuted()
         return self.strategy(here)
 
-    def strategy(self, here: _Dictionary) -> Strategy:
-        """Return the vertex of a dictionary, normalised to sum 1, among all actions of the player."""
-        value = {variable: line[-2] for variable, line in zip(here.basic, here.table, strict=True)}
-        weights = {action: value.get(variable, 0) for variable, action in enumerate(self.actions)}
+    def strategy(self, here: list[tuple[int, int]]) -> Strategy:
+        """Return the vertex of a basis, normalised to sum 1, among all actions of the player."""
+        weights = {action: here[variable][0] for variable, action in enumerate(self.actions)}
         total = sum(weights.values())
         return tuple(Fraction(weights.get(action, 0), total) for action in range(self.every))
 
@@ -512,20 +548,10 @@ def _by_kernel(polytope: _Polytope, most: int) -> tuple[np.ndarray, np.ndarray]:
     # numerators are below this many bits: Hadamard's bound, with entries of at most 2
     size = min(polytope.matrix.shape)
     primes = _primes(int(size * (exponent + 2 + size.bit_length() / 2)) // 30 + 2)
-    floats = polytope.floats()
-    arrays = vertices.Polytope(
-        matrix=np.ascontiguousarray(floats[:, :-2]),
-        perturbation=floats[:, -1].copy(),
-        bit=np.array([bit.bit_length() - 1 for bit in polytope.bits]),
-        residues=np.array([(polytope.matrix % prime).astype(np.int64, order="C") for prime in primes]),
-        primes=np.array(primes),
-        exponent=exponent,
-    )
+    arrays = polytope.arrays(primes)
     width = len(polytope.bits)
     origin = _words(polytope.origin, width)
-    empty = np.zeros((1 << 12, len(origin)), dtype=np.uint64)
-    bases = vertices.Bases(empty, empty.copy(), np.zeros(1, dtype=np.int64))
-    bases, _ = vertices.insert(bases, origin, origin)
+    bases, _ = vertices.insert(vertices.empty(len(origin)), origin, origin)
     roots = [polytope.origin]
     while roots:
         hard: set[int] = set()

@@ -20,6 +20,7 @@ Rump, "Verification methods: rigorous results using floating-point arithmetic", 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -53,14 +54,20 @@ class Bases(NamedTuple):
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def _slot(table, key):  # type: ignore[no-untyped-def]
-    """Return the slot of a key, or the empty one where it belongs."""
-    mask = table.shape[0] - 1
+def _first_slot(mask, key):  # type: ignore[no-untyped-def]
+    """Return the slot where the search for a key begins."""
     mixed = np.uint64(0)
     for word in range(key.shape[0]):
         mixed = (mixed ^ key[word]) * np.uint64(0x9E3779B97F4A7C15)
         mixed ^= mixed >> np.uint64(29)
-    slot = np.int64(mixed & np.uint64(mask))
+    return np.int64(mixed & np.uint64(mask))
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def _slot(table, key):  # type: ignore[no-untyped-def]
+    """Return the slot of a key, or the empty one where it belongs."""
+    mask = table.shape[0] - 1
+    slot = _first_slot(mask, key)
     while True:
         empty = same = True
         for word in range(key.shape[0]):
@@ -71,117 +78,223 @@ def _slot(table, key):  # type: ignore[no-untyped-def]
         slot = (slot + 1) & mask
 
 
-@njit(cache=True, nogil=True)
-def insert(bases, free, zero):  # type: ignore[no-untyped-def]
-    """Return the table with a basis, larger if needed, and whether the basis is new."""
+@njit(cache=True, nogil=True, _nrt=False)
+def _insert(bases, free, zero):  # type: ignore[no-untyped-def]
+    """Add a basis to a table with room for it, and return whether it is new."""
     slot = _slot(bases.free, free)
     for word in range(free.shape[0]):
         if bases.free[slot, word] != 0:
-            return bases, False
-    if 4 * bases.filled[0] >= 3 * bases.free.shape[0]:
-        old = bases
-        shape = (2 * old.free.shape[0], old.free.shape[1])
-        bases = Bases(np.zeros(shape, dtype=np.uint64), np.zeros(shape, dtype=np.uint64), old.filled)
-        for k in range(old.free.shape[0]):
-            place = _slot(bases.free, old.free[k])  # for an empty slot, an empty one
-            for word in range(free.shape[0]):
-                bases.free[place, word], bases.zero[place, word] = old.free[k, word], old.zero[k, word]
-        slot = _slot(bases.free, free)
+            return False
     for word in range(free.shape[0]):
         bases.free[slot, word], bases.zero[slot, word] = free[word], zero[word]
     bases.filled[0] += 1
-    return bases, True
+    return True
 
 
-@njit(cache=True, nogil=True)
-def explore(polytope, root, bases, most):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, _nrt=False)
+def _insert_all(bases, others):  # type: ignore[no-untyped-def]
+    """Add the bases of another table."""
+    for k in range(others.free.shape[0]):
+        used = False
+        for word in range(others.free.shape[1]):
+            used |= others.free[k, word] != 0
+        if used:
+            _insert(bases, others.free[k], others.zero[k])
+
+
+def empty(words: int, slots: int = 1 << 12) -> Bases:
+    """Return a table without bases, whose sets have ``words`` words."""
+    free, zero = np.zeros((2, slots, words), dtype=np.uint64)
+    return Bases(free, zero, np.zeros(1, dtype=np.int64))
+
+
+def with_room(bases: Bases, more: int) -> Bases:
+    """Return the table, or a larger one where ``more`` bases would fill three quarters of it."""
+    if 4 * (int(bases.filled[0]) + more) <= 3 * len(bases.free):
+        return bases
+    larger = empty(bases.free.shape[1], 2 * len(bases.free))
+    _insert_all(larger, bases)
+    return with_room(larger, more)
+
+
+def insert(bases: Bases, free: np.ndarray, zero: np.ndarray) -> tuple[Bases, bool]:
+    """Return the table with a basis, larger if needed, and whether the basis is new."""
+    bases = with_room(bases, 1)
+    return bases, bool(_insert(bases, free, zero))
+
+
+def explore(polytope: Polytope, root: np.ndarray, bases: Bases, most: int) -> tuple[Bases, np.ndarray]:
     """Add all bases that are reached from one with free variables ``root``, itself proved, by proved steps.
 
     Returns the table, at most about ``most`` bases, and the free variables ``[basis word]`` of bases of
     which some neighbour could not be proved.
     """
     rows, columns = polytope.matrix.shape
-    variables, words = rows + columns, root.shape[0]
-    table = np.empty((columns + 2, rows))  # [column row]: of free variables, then v and w
-    basic, free = np.empty(rows, dtype=np.int64), np.empty(columns, dtype=np.int64)
-    place = np.empty(variables, dtype=np.int64)  # [variable]: its column, or -1 - its row
-    key, zero = root.copy(), np.zeros(words, dtype=np.uint64)
     small = min(rows, columns)
     work = _ProofArrays(
         np.empty((small, small)), np.empty((small, small)), np.empty(small, dtype=np.int64),
         np.empty(small, dtype=np.int64), np.empty(small), np.empty(small), np.empty(rows), np.empty(rows),
-        np.empty(rows), np.empty(rows), np.empty((small, small + 1), dtype=np.int64),
+        np.empty(rows), np.empty(rows), np.empty((small, small + 1), dtype=np.int64), np.ones(rows),
     )  # fmt: skip
-    ones = np.ones(rows)
-    hard = np.empty((64, words), dtype=np.uint64)
-    count, depth, pivots, entering, whole = 0, 0, 0, 0, True
-    path, step = np.empty((1024, 2), dtype=np.int16), np.empty(2, dtype=np.int16)
-    sound = _rebuild(polytope, key, table, basic, free, place)
+    search = _VertexSearch(
+        root.copy(), _empty_tableau(polytope), _empty_tableau(polytope),
+        np.empty(columns, dtype=np.int64), np.empty(rows),
+        np.zeros(columns, dtype=np.int64), np.empty(columns, dtype=np.uint64),
+        np.zeros(len(root), dtype=np.uint64), np.array([0, 0, REFRESH + 1]),
+    )  # fmt: skip
+    steps, hard = np.empty((1024, 3), dtype=np.int16), np.empty((64, len(root)), dtype=np.uint64)
+    # reference counts would take two thirds of the time: what is compiled allocates nothing
+    while not _explore(polytope, bases, search, work, steps, hard, most):
+        bases = with_room(bases, columns)
+        if search.counts[WAITING] + columns > len(steps):
+            steps = np.concatenate([steps, steps])
+        if search.counts[HARD] == len(hard):
+            hard = np.concatenate([hard, hard])
+    return bases, hard[: search.counts[HARD]]
+
+
+def paths(polytopes: Sequence[Polytope], longest: int) -> Iterator[tuple[list[int], list[int]] | None]:
+    """Yield the bits of free variables at the end of Lemke and Howson's path from every label, in floats.
+
+    None where a path is longer, or is lost by rounding errors.
+    """
+    first, other = polytopes
+    count, columns = len(first.bit), first.matrix.shape[1]
+    origins, here = [_empty_tableau(p) for p in polytopes], [_empty_tableau(p) for p in polytopes]
+    variables = np.empty((2, count), dtype=np.int64)  # [side label]
+    for side, polytope in enumerate(polytopes):
+        variables[side, polytope.bit] = np.arange(count)
+        free = polytope.bit[: polytope.matrix.shape[1]]
+        words = np.zeros((count + 63) // 64, dtype=np.uint64)
+        np.bitwise_or.at(words, free >> 6, np.uint64(1) << (free & 63).astype(np.uint64))
+        _rebuild(polytope, words, origins[side])
+    ratio = np.empty(max(first.matrix.shape))
+    for label in first.bit.tolist():
+        for origin, tableau in zip(origins, here, strict=True):
+            _copy(origin, tableau)
+        side = int(variables[0, label] >= columns)
+        sound = _follow(tuple(here), (first.bit, other.bit), variables, label, side, ratio, longest)
+        ends = (p.bit[d.free].tolist() for p, d in zip(polytopes, here, strict=True))
+        yield (next(ends), next(ends)) if sound else None
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def _follow(here, bits, variables, missing, side, ratio, longest):  # type: ignore[no-untyped-def]
+    """Go to the end of a path, and return whether it was reached."""
+    label = missing
+    for _ in range(longest):
+        column = here[side].place[variables[side, label]]
+        row = _leaving(here[side].table, column, ratio)
+        if row < 0:
+            return False
+        label = bits[side][here[side].basic[row]]
+        _pivot(here[side], row, column)
+        if label == missing:
+            return True
+        side = 1 - side
+    return False
+
+
+WAITING, HARD, PIVOTS = 0, 1, 2
+
+
+class _Tableau(NamedTuple):
+    """A basis in floats: the table ``[column row]`` of free variables, then of v and w, and its variables."""
+
+    table: np.ndarray
+    basic: np.ndarray  # [row]
+    free: np.ndarray  # [column]
+    place: np.ndarray  # [variable]: its column, or -1 - its row
+
+
+def _empty_tableau(polytope: Polytope) -> _Tableau:
+    rows, columns = polytope.matrix.shape
+    sizes = (rows, columns, rows + columns)
+    return _Tableau(np.empty((columns + 2, rows)), *(np.empty(size, dtype=np.int64) for size in sizes))
+
+
+class _VertexSearch(NamedTuple):
+    """Where a search is: its basis, and memory for its neighbours."""
+
+    key: np.ndarray  # [word]: free variables
+    here: _Tableau
+    after: _Tableau  # a neighbour
+    leaving: np.ndarray  # [column]: variable that leaves where that of the column enters
+    ratio: np.ndarray
+    slot: np.ndarray  # [column]: where the search for a neighbour begins
+    first: np.ndarray  # [column]: the word there
+    zero: np.ndarray
+    counts: np.ndarray  # of steps that wait, of hard bases, and of pivots since the table was computed
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def _explore(polytope, bases, search, work, steps, hard, most):  # type: ignore[no-untyped-def]
+    """Continue a search, and return whether it is over; it also returns where memory ends.
+
+    Each of ``steps [step 3]`` is to be taken, or, with 1, to be taken back: what enters, what leaves.
+    """
+    columns = polytope.matrix.shape[1]
+    key, here, after, leaving, counts = search.key, search.here, search.after, search.leaving, search.counts
     while True:
-        changed = False
-        if not sound:
-            hard, count = _append(hard, count, key)
-            entering = variables
-        while entering < variables and bases.filled[0] < most:
-            if place[entering] < 0:
-                entering += 1
-                continue
-            column = place[entering]
-            row = _leaving(table, column)
-            known = False
+        mask = bases.free.shape[0] - 1
+        if (
+            4 * (bases.filled[0] + columns) > 3 * (mask + 1)
+            or counts[WAITING] + columns > steps.shape[0]
+            or counts[HARD] == hard.shape[0]
+        ):
+            return False
+        sound = True
+        if counts[PIVOTS] > REFRESH:
+            sound = _rebuild(polytope, key, here)
+            counts[PIVOTS] = 0 if sound else REFRESH + 1
+        whole = sound
+        for column in range(columns if sound else 0):
+            row = _leaving(here.table, column, search.ratio)
+            leaving[column] = here.basic[row] if row >= 0 else -1
             if row >= 0:
-                leaving = basic[row]
-                _swap(polytope.bit, key, entering, leaving)
-                slot = _slot(bases.free, key)
-                for word in range(words):
-                    known |= bases.free[slot, word] != 0
-                if not known:
-                    _pivot(table, basic, free, place, row, column)
-                    pivots += 1
-                    if _proved(polytope, key, table, basic, free, place, work, ones, zero):
-                        bases, _ = insert(bases, key, zero)
-                        step[0], step[1] = entering, leaving
-                        path, depth = _append(path, depth, step)
-                        entering, whole, changed = 0, True, True
-                        break
-                    _swap(polytope.bit, key, leaving, entering)
-                    sound = _rebuild(polytope, key, table, basic, free, place)
-                    pivots = 0
-                else:
-                    _swap(polytope.bit, key, leaving, entering)
-            if not known and whole:
+                _swap(polytope.bit, key, here.free[column], here.basic[row])
+                search.slot[column] = _first_slot(mask, key)
+                _swap(polytope.bit, key, here.basic[row], here.free[column])
+        # the table of bases is in distant memory: slots of all neighbours are read at a time
+        for column in range(columns if sound else 0):
+            search.first[column] = bases.free[search.slot[column], 0]
+        for column in range(columns if sound else 0):
+            if leaving[column] < 0:
                 whole = False
-                hard, count = _append(hard, count, key)
-            entering = entering + 1 if sound else variables
-        if changed:
-            continue
-        if depth == 0 or bases.filled[0] >= most:
-            return bases, hard[:count]
-        depth -= 1
-        entering, leaving = int(path[depth, 0]), int(path[depth, 1])
-        _swap(polytope.bit, key, leaving, entering)
-        whole = True  # a basis may be called hard twice
-        if pivots > REFRESH or not sound:
-            sound = _rebuild(polytope, key, table, basic, free, place)
-            pivots = 0
-        else:
-            _pivot(table, basic, free, place, -1 - place[entering], place[leaving])
-            pivots += 1
-        entering += 1
-
-
-@njit(cache=True, nogil=True)
-def _append(rows, count, row):  # type: ignore[no-untyped-def]
-    """Return an array with a further row, larger if needed, and the number of its rows."""
-    if count == len(rows):
-        more = np.empty((2 * count, rows.shape[1]), dtype=rows.dtype)
-        for k in range(count):
-            for j in range(rows.shape[1]):
-                more[k, j] = rows[k, j]
-        rows = more
-    for j in range(rows.shape[1]):
-        rows[count, j] = row[j]
-    return rows, count + 1
+                continue
+            _swap(polytope.bit, key, here.free[column], leaving[column])
+            slot, known = _slot(bases.free, key), False
+            for word in range(key.shape[0]):
+                known |= bases.free[slot, word] != 0
+            if not known and bases.filled[0] < most:
+                _copy(here, after)
+                _pivot(after, -1 - here.place[leaving[column]], column)
+                if _proved(polytope, key, after, work, search.zero):
+                    _insert(bases, key, search.zero)
+                    step = steps[counts[WAITING]]
+                    step[0], step[1], step[2] = here.free[column], leaving[column], 0
+                    counts[WAITING] += 1
+                else:
+                    whole = False
+            _swap(polytope.bit, key, leaving[column], here.free[column])
+        if not whole:
+            for word in range(key.shape[0]):
+                hard[counts[HARD], word] = key[word]
+            counts[HARD] += 1
+        back = True
+        while back:
+            if counts[WAITING] == 0 or bases.filled[0] >= most:
+                return True
+            step = steps[counts[WAITING] - 1]
+            entering, exiting, back = step[0], step[1], step[2] == 1
+            _swap(polytope.bit, key, entering, exiting)
+            if counts[PIVOTS] <= REFRESH:
+                _pivot(here, -1 - here.place[exiting], here.place[entering])
+                counts[PIVOTS] += 1
+            if back:
+                counts[WAITING] -= 1
+            else:
+                step[0], step[1], step[2] = exiting, entering, 1
 
 
 class _ProofArrays(NamedTuple):
@@ -198,6 +311,7 @@ class _ProofArrays(NamedTuple):
     more: np.ndarray
     error: np.ndarray
     modular: np.ndarray
+    ones: np.ndarray
 
 
 @njit(cache=True, nogil=True, _nrt=False)
@@ -208,33 +322,44 @@ def _swap(bit, key, entering, leaving):  # type: ignore[no-untyped-def]
     key[bit[leaving] >> 6] ^= one << np.uint64(bit[leaving] & 63)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
-def _leaving(table, column):  # type: ignore[no-untyped-def]
+# neighbours are guesses, so the order of operations is free
+@njit(cache=True, nogil=True, _nrt=False, fastmath={"nnan", "nsz"}, error_model="numpy")
+def _leaving(table, column, ratio):  # type: ignore[no-untyped-def]
     """Return the row of the smallest ratio, of ``v`` and then of ``w``; -1 if there is none."""
     columns = table.shape[0] - 2
-    row, value, entry, near = -1, 1.0, 0.0, False  # the ratio is value / entry
+    for i in range(table.shape[1]):  # without branches, which would be taken at random
+        entry, value = table[column, i], table[columns, i]
+        value = (value if value > ZERO else 0.0) / (entry if entry > PIVOT else 1.0)
+        ratio[i] = value if entry > PIVOT else np.inf
+    low = np.inf
     for i in range(table.shape[1]):
-        if table[column, i] > PIVOT:
-            other = table[columns, i] if table[columns, i] > ZERO else 0.0
-            difference, limit = other * entry - value * table[column, i], PIVOT * value * table[column, i]
-            if difference < -limit:
-                row, value, entry, near = i, other, table[column, i], False
-            elif difference <= limit:
-                near = True
-    if near:
-        limit, best = (1 + PIVOT) * value, np.inf
-        for i in range(table.shape[1]):
-            if table[column, i] > PIVOT:
-                other = table[columns, i] if table[columns, i] > ZERO else 0.0
-                ratio = table[columns + 1, i] / table[column, i]
-                if other * entry <= limit * table[column, i] and ratio < best:
-                    row, best = i, ratio
+        low = min(low, ratio[i])
+    row, best, limit = -1, np.inf, low * (1 + PIVOT)
+    for i in range(table.shape[1] if low < np.inf else 0):
+        if ratio[i] <= limit:
+            more = table[columns + 1, i] / table[column, i]
+            if more < best:
+                row, best = i, more
     return row
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def _pivot(table, basic, free, place, row, column):  # type: ignore[no-untyped-def]
+def _copy(here, after):  # type: ignore[no-untyped-def]
+    for j in range(here.table.shape[0]):
+        for i in range(here.table.shape[1]):
+            after.table[j, i] = here.table[j, i]
+    for i in range(len(here.basic)):
+        after.basic[i] = here.basic[i]
+    for j in range(len(here.free)):
+        after.free[j] = here.free[j]
+    for k in range(len(here.place)):
+        after.place[k] = here.place[k]
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def _pivot(here, row, column):  # type: ignore[no-untyped-def]
     """Exchange a basic and a free variable."""
+    table, basic, free = here.table, here.basic, here.free
     pivot = table[column, row]
     for j in range(table.shape[0]):
         if j != column:
@@ -246,15 +371,16 @@ def _pivot(table, basic, free, place, row, column):  # type: ignore[no-untyped-d
         table[column, i] = -table[column, i] / pivot
     table[column, row] = 1 / pivot
     basic[row], free[column] = free[column], basic[row]
-    place[basic[row]], place[free[column]] = -1 - row, column
+    here.place[basic[row]], here.place[free[column]] = -1 - row, column
 
 
-@njit(cache=True, nogil=True)
-def _rebuild(polytope, key, table, basic, free, place):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, _nrt=False)
+def _rebuild(polytope, key, here):  # type: ignore[no-untyped-def]
     """Compute the table of the basis with free variables ``key``, by pivots as large as possible.
 
     Returns False where it is singular in floating point.
     """
+    table, basic, free, place = here.table, here.basic, here.free, here.place
     rows, columns = polytope.matrix.shape
     for j in range(columns):
         free[j] = place[j] = j
@@ -275,7 +401,7 @@ def _rebuild(polytope, key, table, basic, free, place):  # type: ignore[no-untyp
             for j in range(columns):
                 missing += not _within(polytope.bit, key, free[j])
             return missing == 0
-        _pivot(table, basic, free, place, row, column)
+        _pivot(here, row, column)
 
 
 @njit(cache=True, nogil=True, _nrt=False)
@@ -283,18 +409,19 @@ def _within(bit, key, variable):  # type: ignore[no-untyped-def]
     return (key[bit[variable] >> 6] >> np.uint64(bit[variable] & 63)) & np.uint64(1) != 0
 
 
-@njit(cache=True, nogil=True)
-def _proved(polytope, key, table, basic, free, place, work, ones, zero):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, _nrt=False)
+def _proved(polytope, key, here, work, zero):  # type: ignore[no-untyped-def]
     """Return whether a basis is proved feasible; its variables that are zero are written to ``zero``."""
     rows, columns = polytope.matrix.shape
+    table, basic, free = here.table, here.basic, here.free
     drift = _contraction(polytope, table, basic, free, work)
     if drift > DRIFT:
-        if not _rebuild(polytope, key, table, basic, free, place):
+        if not _rebuild(polytope, key, here):
             return False
         drift = _contraction(polytope, table, basic, free, work)
     if not drift < 0.5:
         return False
-    _solve(polytope, table[columns], basic, free, work, ones, drift, work.value, work.bound)
+    _solve(polytope, table[columns], basic, free, work, work.ones, drift, work.value, work.bound)
     for word in range(key.shape[0]):
         zero[word] = key[word]
     open_signs = 0
@@ -448,7 +575,7 @@ def _vanish(polytope, basic, free, work):  # type: ignore[no-untyped-def]
     return bits < 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _eliminate(rest, size, prime):  # type: ignore[no-untyped-def]
     """Solve ``rest [row column]`` modulo a prime, its last column the right side; False if it is singular."""
     for b in range(size):
