@@ -158,6 +158,39 @@ def test_bases_in_floating_point_are_those_in_integers(monkeypatch: pytest.Monke
         assert found[0] == found[1]
 
 
+def test_variables_at_a_basis_solve_its_equations() -> None:
+    """Against elimination in fractions, singular bases included; the second numbers are the perturbation."""
+    rng = np.random.default_rng(6)
+    singular = 0
+    for _ in range(60):
+        rows, columns = (int(size) for size in rng.integers(1, 5, size=2))
+        matrix = rng.integers(1, 3, size=(rows, columns)).astype(object)
+        polytope = vertices._Polytope(matrix, list(range(rows + columns)), np.arange(columns), columns)
+        free = rng.permutation(rows + columns)[:columns].tolist()
+        equations = np.concatenate([matrix, np.eye(rows, dtype=int).astype(object)], axis=1)
+        basic = [k for k in range(rows + columns) if k not in free]
+        found = polytope.values(sum(1 << k for k in free))
+        for part, right in enumerate(([1] * rows, polytope.perturbation)):
+            system = [[Fraction(e) for e in [*equations[i, basic], right[i]]] for i in range(rows)]
+            expected = solved(system)
+            assert bool(found) == (expected is not None)
+            if expected is not None:
+                # numerators over one positive number
+                ones = zip(basic, solved_ones(equations, basic), strict=True)
+                scale = [Fraction(found[k][0]) / v for k, v in ones if v]
+                assert min(scale) == max(scale) > 0
+                assert [found[k][part] for k in basic] == [scale[0] * v for v in expected]
+                assert all(found[k] == (0, 0) for k in free)
+        singular += not found
+    assert 2 < singular < 30
+
+
+def solved_ones(equations: np.ndarray, basic: list[int]) -> list[Fraction]:
+    found = solved([[Fraction(e) for e in [*row[basic], 1]] for row in equations])
+    assert found is not None
+    return found
+
+
 @pytest.mark.slow
 def test_coordination_on_10_actions_has_1023_equilibria() -> None:
     """One per set of actions played."""
