@@ -185,7 +185,8 @@ def _may_be_rounded(values: np.ndarray) -> np.ndarray:
 
 def _fractions(values: np.ndarray) -> list[Fraction] | None:
     """Return sorted values, fractions of the largest or of their range, if all are within rounding."""
-    low, *_, high = found = values.tolist()
+    found = values.tolist()
+    low, high = found[0], found[-1]
     ends = Fraction(low), Fraction(high)
     for origin in (Fraction(0), ends[0]):  # payoffs in other units, and shifted ones
         unit = max(abs(end - origin) for end in ends)
