@@ -13,6 +13,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import plain
+from rivalry.core.game import Game
 from rivalry.lab.executor import certify, run_study
 from rivalry.methods import Branches, GradientAscent, Hedge, PopulationNewton
 from rivalry.population import population_certificate
@@ -457,3 +458,17 @@ def test_payoffs_that_are_no_number_are_named_in_place_of_a_limit() -> None:
     game = given(lambda x: jnp.log(x[:, 0] - 2.0))
     with pytest.warns(UserWarning, match="a payoff is not a number at the last profile"):
         assert rv.solve(game, rv.methods.BestResponse(), START, max_steps=2).claim == "not decided"
+
+
+def test_what_is_no_protocol_is_no_game_because_it_derives_from_one() -> None:
+    class Named(Game):
+        space, payoffs = rv.Simplex((2, 2)), None
+
+    class Other:
+        space, payoffs = rv.Simplex((2, 2)), staticmethod(lambda x: x[:, 0])
+
+    assert isinstance(Other(), Game)
+    assert not isinstance(Other(), Named)
+    assert isinstance(Named(), Named)
+    assert isinstance(Named(), Game)
+    assert not isinstance(rv.Simplex((2, 2)), Game)

@@ -5,6 +5,7 @@ References are closed forms, exact fractions and Arb; `tests/faults` plants an u
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -22,6 +23,7 @@ from rivalry.core.array_games import one_state
 from rivalry.core.game import BrokenInvariant
 from rivalry.core.results import Certificate
 from rivalry.core.space import Box
+from rivalry.core.tolerances import CALM, STEEPER, USUAL_GROWTH
 from rivalry.lab.answer.checks import _verdict
 from rivalry.lab.proofs import certificate_changes
 from rivalry.lab.study.expect import same_value
@@ -151,6 +153,40 @@ def test_losses_that_grow_twice_as_fast_as_those_of_eighth_powers_are_ruinous(
 @pytest.mark.parametrize(("loss", "counts"), [(3.5, True), (6.0, False)])
 def test_losses_above_four_times_the_median_do_not_count(loss: float, counts: bool) -> None:
     assert _steady(np.array([[1.0, 1.0, 1.0, loss]]), 0.0)[0][-1] == (loss if counts else 1.0)
+
+
+def _steady_by_steps(losses: np.ndarray, noise: float) -> tuple[list[float], int]:
+    """Return what `_steady` does of losses ``[width point]``, one width after the other, in plain numbers."""
+    result, allowed = [0.0], math.inf
+    for k, row in enumerate(losses):
+        ranked, last = sorted(loss for loss in row if loss > 0), result[-1]
+        if not ranked:
+            result.append(last)
+            continue
+        loss = max(one for one in ranked if one <= CALM * ranked[len(ranked) // 2])
+        if math.isinf(loss) or (last > 0 and loss > allowed * last):
+            return result + [last] * (len(losses) - k), k + 1
+        result.append(max(loss, last))
+        if last > 0:
+            growth = (result[-1] + noise) / max(last - noise, 1e-3 * last)
+            allowed = STEEPER * min(max(growth, USUAL_GROWTH[0]), USUAL_GROWTH[1])
+    return result, len(losses) + 1
+
+
+def test_steady_losses_of_many_rows_are_those_of_each_row_step_by_step() -> None:
+    draw = np.random.default_rng(5)
+    ends = set()
+    for _ in range(200):
+        growth = np.cumsum(draw.normal(0.7, 1.0, size=(4, 9, 3)), axis=1)
+        losses = np.exp(growth) * (draw.random(growth.shape) < 0.7)
+        losses[draw.random(losses.shape) < 0.03] = np.inf
+        noise = draw.random(4) * 0.3
+        found, lengths = _steady(losses, noise)
+        for row, (steady, length) in enumerate(map(_steady_by_steps, losses, noise.tolist())):
+            assert found[row].tolist() == steady
+            assert lengths[row] == length
+        ends |= set(lengths.tolist())
+    assert len(ends) > 5  # some end early, some never
 
 
 @pytest.mark.parametrize(("loss", "unlike"), [(7.5, False), (15.0, True)])

@@ -317,7 +317,8 @@ def _linear_stakes(games: Together, rows: np.ndarray, pays: np.ndarray, player: 
             )
         )
         if linear and np.ptp(tables[player]) > 0:
-            stakes[game] = _usual_of_table(tables.reshape(-1, *space.sizes), player)
+            pays = np.moveaxis(tables.reshape(-1, *space.sizes), 0, -1)
+            stakes[game] = _usual_of_table(pays.tobytes(), space.sizes)[player]
     return stakes
 
 
@@ -366,7 +367,7 @@ def payoff_units(games: Together, x: np.ndarray) -> np.ndarray:
     that range, but at least 1e-4 of its payoff, below which gradients may be rounding errors. In a finite
     game it is the largest payoff range of the player's actions, independent of the profile and of a constant.
     """
-    games = Together([as_stated(game) for game in games.games], games.part)
+    games = games.of([as_stated(game) for game in games.games])
     largest_scales = scales(games)[:, None]
     if pure_payoffs.knows(games.games[0]):
         tables = [stateless_tables(to_finite(game)) for game in games.games]
@@ -571,16 +572,19 @@ def _usual_pure_stake(game: Any, player: int) -> float:
     sizes = tuple(game.space.sizes)
     if np.prod(sizes, dtype=float) <= CELLS:
         profiles = np.indices(sizes).reshape(len(sizes), -1).T
-        return _usual_of_table(np.moveaxis(pure_payoffs(game, profiles).reshape(*sizes, -1), -1, 0), player)
+        pays = np.asarray(pure_payoffs(game, profiles), dtype=float)
+        return _usual_of_table(pays.tobytes(), sizes)[player]
     actions = np.repeat(_rivals_actions(sizes, player), sizes[player], axis=0)
     actions[:, player] = np.tile(np.arange(sizes[player]), len(actions) // sizes[player])
     return _usual(pure_payoffs(game, actions)[:, player].reshape(-1, sizes[player]))
 
 
-def _usual_of_table(table: np.ndarray, player: int) -> float:
-    """Return the usual stake of a player in payoffs ``[player action ..]``."""
-    pays = np.moveaxis(_without_dominated(table)[player], player, -1)
-    return _usual(pays.reshape(-1, pays.shape[-1]))
+@lru_cache(maxsize=256)  # of all players and profiles of a game
+def _usual_of_table(pays: bytes, sizes: tuple[int, ...]) -> list[float]:
+    """Return the usual stakes of all players in payoffs ``[action .. player]``."""
+    table = _without_dominated(np.moveaxis(np.frombuffer(pays).reshape(*sizes, -1), -1, 0))
+    rows = [np.moveaxis(own, player, -1) for player, own in enumerate(table)]
+    return [_usual(own.reshape(-1, own.shape[-1])) for own in rows]
 
 
 @lru_cache(maxsize=256)
@@ -663,19 +667,24 @@ def _steady(
     middle = np.take_along_axis(ranked, (part * counts).astype(int)[..., None], axis=-1)
     with np.errstate(invalid="ignore"):
         largest = np.max(np.where(ranked <= factor * middle, ranked, 0.0), axis=-1)
-    result, allowed = np.zeros((*lead, widths + 1)), np.full(lead, np.inf)
-    steady, length = np.ones(lead, dtype=bool), np.full(lead, widths + 1)
-    for k in range(widths):
-        last, loss = result[..., k], largest[..., k]
-        with np.errstate(invalid="ignore"):
-            ruinous = (counts[..., k] > 0) & (~np.isfinite(loss) | ((last > 0) & (loss > allowed * last)))
-        length = np.where(steady & ruinous, k + 1, length)
-        steady &= ~ruinous
-        counted = steady & (counts[..., k] > 0)
-        next_loss = result[..., k + 1] = np.where(counted, np.maximum(loss, last), last)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            growth = (next_loss + noise) / np.maximum(last - noise, 1e-3 * last)
-        allowed = np.where(counted & (last > 0), STEEPER * np.clip(growth, *USUAL_GROWTH), allowed)
+    # the loss before a width is the largest before it, up to the first ruinous one
+    counted = counts > 0
+    result = np.zeros((*lead, widths + 1))
+    np.maximum.accumulate(np.where(counted, largest, 0.0), axis=-1, out=result[..., 1:])
+    last, after = result[..., :-1], result[..., 1:]
+    noise = np.asarray(noise)[..., None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        growth = (after + noise) / np.maximum(last - noise, 1e-3 * last)
+        allowed = STEEPER * np.clip(growth, *USUAL_GROWTH)
+        # the growth that counts is that of the last width before with a loss, before which there was one too
+        known = np.maximum.accumulate(np.where(counted & (last > 0), np.arange(widths) + 1, 0), axis=-1)
+        before = np.concatenate([np.zeros((*lead, 1), dtype=int), known[..., :-1]], axis=-1)
+        allowed = np.concatenate([np.full((*lead, 1), np.inf), allowed], axis=-1)
+        allowed = np.take_along_axis(allowed, before, axis=-1)
+        ruinous = counted & (~np.isfinite(largest) | ((last > 0) & (largest > allowed * last)))
+    length = np.where(ruinous.any(axis=-1), ruinous.argmax(axis=-1) + 1, widths + 1)
+    steady = np.minimum(np.arange(widths + 1), length[..., None] - 1)
+    result = np.take_along_axis(result, steady, axis=-1)
     return result, length
 
 

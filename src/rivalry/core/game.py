@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
@@ -35,8 +35,27 @@ G = TypeVar("G")
 ENTRY = re.compile(r"((?:\w+\.)*)([A-Za-z_]\w*)\s*(?:\[([^\]]*)\])?")  # table, array, index
 
 
+@cache
+def _members(protocol: type) -> tuple[str, ...]:
+    """Return the public names of a protocol."""
+    kinds = [kind for kind in protocol.__mro__ if kind.__module__ == __name__]
+    names = {name for kind in kinds for name in (*vars(kind), *vars(kind).get("__annotations__", {}))}
+    return tuple(sorted(name for name in names if not name.startswith("_")))
+
+
+class _Structural(type(Protocol)):  # type: ignore[misc]
+    """Metaclass of protocols whose names are looked up once; Python 3.11 does so at every check."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        if vars(cls).get("_is_protocol") and all(
+            getattr(instance, name, None) is not None for name in _members(cls)
+        ):
+            return True
+        return bool(super().__instancecheck__(instance))  # what is None may be no member: Python decides
+
+
 @runtime_checkable
-class Game(Protocol):
+class Game(Protocol, metaclass=_Structural):
     """A one-shot game: a strategy space and payoffs.
 
     ``space`` and ``payoffs`` are the only reserved names. Further knowledge of a game is registered for its
@@ -376,7 +395,9 @@ def with_(game: G, **changes: object) -> G:
         old: Any = new[name] if name in new else _array(game, name)
         try:
             # equal dtype and shape: the programs compiled for the game also serve the copy
-            entry = jnp.broadcast_to(jnp.asarray(value, dtype=old.dtype), old[index].shape)
+            # by NumPy where it can: a program of JAX takes longer to call
+            xp: Any = np if isinstance(value, int | float | np.ndarray) else jnp
+            entry = xp.broadcast_to(xp.asarray(value, dtype=old.dtype), np.shape(old)[len(index) :])
         except (TypeError, ValueError):
             raise ValueError(f"{key}: {value!r} does not fit the shape {old[index].shape}") from None
         new[name] = jnp.asarray(old).at[index].set(entry) if index else entry

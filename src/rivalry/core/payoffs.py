@@ -111,7 +111,7 @@ def payoffs_of(games: Together, profiles: np.ndarray, player: int) -> np.ndarray
     count = profiles.shape[1]
     # one shape, one program; the last profile is repeated
     rows = np.minimum(np.arange(-(-count // BATCH) * BATCH), count - 1).reshape(-1, BATCH)
-    found = [_payoffs_of(games, profiles[:, some], put(player)) for some in rows]
+    found = [_payoffs_of(games, profiles[:, some], np.asarray(player)) for some in rows]
     return np.concatenate(found, axis=1)[:, :count]
 
 

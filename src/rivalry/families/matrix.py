@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -46,6 +47,12 @@ Positive = Annotated[float, Gt(0), AcceptedInterval()]
 SUPPORT = 1e-9  # actions with a probability above this are in the support
 
 
+@lru_cache(maxsize=256)
+def _simplex(sizes: tuple[int, ...]) -> Simplex:
+    """Return the space of mixed strategies; a solve asks for it two dozen times."""
+    return Simplex(sizes)
+
+
 class Matrix(Tree):
     """A finite game in mixed strategies, with payoffs multilinear in the players' probabilities.
 
@@ -86,7 +93,7 @@ class Matrix(Tree):
 
     @property
     def space(self) -> Simplex:
-        return Simplex(self.sizes)
+        return _simplex(self.sizes)
 
     def payoffs(self, x: Any) -> Any:
         """Return the players' expected payoffs, ``[player]``; a NumPy array if table and profile are."""

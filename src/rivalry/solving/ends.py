@@ -261,7 +261,9 @@ def _at_profile(game: Game, profile: Profile | np.ndarray, tolerance: float | No
 
 def _at_profiles(games: Together, profiles: np.ndarray, tolerance: float | None) -> list[AtProfile]:
     proofs = [None] * len(games) if tolerance is None else certificates(games, profiles, tolerance)
-    pays, at_jump = payoffs_at(games, profiles), _are_at_jumps(games, profiles, proofs)
+    known = [proof.payoff for proof in proofs if proof is not None and proof.payoff is not None]
+    pays = np.stack(known) if len(known) == len(games) else payoffs_at(games, profiles)
+    at_jump = _are_at_jumps(games, profiles, pays, proofs)
     found, concrete = [], np.asarray if numpy_payoffs.knows(games.games[0]) else put
     for game, profile, paid, proof, jump in zip(games.games, profiles, pays, proofs, at_jump, strict=True):
         record: Record = {"payoff": (("player",), paid)}
@@ -273,14 +275,16 @@ def _at_profiles(games: Together, profiles: np.ndarray, tolerance: float | None)
     return found
 
 
-def _are_at_jumps(games: Together, profiles: np.ndarray, proofs: Sequence[Certificate | None]) -> np.ndarray:
+def _are_at_jumps(
+    games: Together, profiles: np.ndarray, pays: np.ndarray, proofs: Sequence[Certificate | None]
+) -> np.ndarray:
     """Return whether payoffs at profiles, each choice rounded to six digits, differ by much at stake."""
     stakes = [None if proof is None else proof.at_stake for proof in proofs]
     # payoffs of finite games are multilinear
     if numpy_payoffs.knows(games.games[0]) or any(stake is None for stake in stakes):
         return np.zeros(len(games), dtype=bool)
     rounded = np.reshape([float(f"{value:.6g}") for value in profiles.flat], profiles.shape)
-    change = np.abs(payoffs_at(games, rounded) - payoffs_at(games, profiles))
+    change = np.abs(payoffs_at(games, rounded) - pays)
     found: np.ndarray = np.any(change > APPROXIMATE * np.stack(stakes), axis=1)  # type: ignore[arg-type]
     return found
 

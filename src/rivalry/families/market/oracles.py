@@ -33,7 +33,7 @@ from rivalry.families.market.leadership import (
 from rivalry.families.market.model import Market, consumer_surplus
 from rivalry.families.market.native_play import market_play
 from rivalry.families.market.valuation import recurring_value, sensitivity
-from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
 from rivalry.transforms import Leadership
 
 Traced = dict[str, tuple[tuple[str, ...], Array]]
@@ -44,7 +44,10 @@ Traced = dict[str, tuple[tuple[str, ...], Array]]
 @oracles.payoff_scale.register(Market)
 def _(game: Market) -> Array:
     """Return the approximate profit of the firm of lowest cost as a monopolist."""
-    numbers, cost = game.numbers, jnp.min(game.numbers["unit_cost"])
+    # in NumPy where nothing is traced: it is asked of every game that is certified
+    xp = concrete_module(*game.numbers.values())
+    numbers = {name: xp.asarray(value) for name, value in game.numbers.items()}
+    cost = xp.min(numbers["unit_cost"])
     if game.rule.demand == "logit":
         most = numbers["taste_spread"]
     elif game.rule.demand == "isoelastic":
@@ -52,7 +55,8 @@ def _(game: Market) -> Array:
         most = (numbers["market_size"] / cost) ** eta * cost / eta
     else:
         most = (numbers["intercept"] - cost) ** 2 / (4 * numbers["slope"])
-    return jnp.maximum(most, 1e-300)
+    found: Array = xp.maximum(most, 1e-300)
+    return found
 
 
 @oracles.discontinuity.register(Market)
