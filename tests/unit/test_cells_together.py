@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import pytest
 
+import rivalry as rv
 from rivalry.core import files
 from rivalry.core.batched_games import PART, Together
 from rivalry.lab import worker
@@ -19,8 +20,8 @@ from rivalry.lab.checkpoints import CheckpointFile, Stopped
 from rivalry.lab.executor import CellOutcome, Here, carry_out, run_study
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study, build_game
-from rivalry.methods import QLearning
-from rivalry.solving import ends
+from rivalry.methods import BestResponse, QLearning
+from rivalry.solving import batches, ends, solve_batch
 
 EXHAUSTED = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 68719476736 bytes.")
 COURNOT = {"family": "market", "unit_cost": [10.0, 10.0]}
@@ -250,7 +251,7 @@ def limit(patch: pytest.MonkeyPatch, most: int, error: Exception) -> list[int]:
     """Let every program for more than so many games raise; return the numbers of games of those that ran."""
     ran: list[int] = []
 
-    def call(games: Together, program: Any, rows: Any, *shared: Any) -> Any:
+    def call(games: Together, program: Any, rows: Any, *shared: Any, **some: Any) -> Any:
         def limited(*args: Any) -> Any:
             count = next(len(leaf) for leaf in jax.tree.leaves(args) if np.ndim(leaf))
             if count > most:
@@ -258,11 +259,39 @@ def limit(patch: pytest.MonkeyPatch, most: int, error: Exception) -> list[int]:
             ran.append(count)
             return program(*args)
 
-        return own(games, limited, rows, *shared)
+        return own(games, limited, rows, *shared, **some)
 
     own = Together.call
     patch.setattr(Together, "call", call)
     return ran
+
+
+@pytest.mark.parametrize("path", [False, True])
+def test_runs_that_have_ended_are_left_out(monkeypatch: pytest.MonkeyPatch, path: bool) -> None:
+    # two of 32 move by a thousandth of the way to their best responses
+    games = [rv.games.market(unit_cost=[cost, 9.0]) for cost in np.linspace(8.0, 10.0, 32)]
+    methods = [BestResponse(damping=1e-3 if k in (5, 20) else 0.5) for k in range(32)]
+    starts, advanced = [np.full((2, 1), 10.0 + k) for k in range(32)], list[int]()
+
+    def found(k: slice) -> list[Any]:
+        return solve_batch(
+            games[k], methods[k], starts[k], max_steps=4_500, path=path, part=16, seed=seeds[k]
+        )
+
+    def call(batch: Together, program: Any, *rest: Any, some: Any = None) -> Any:
+        if program in (batches._advance, batches.advance_together):
+            advanced.append(len(batch) if some is None else len(some))
+        return own(batch, program, *rest, some=some)
+
+    own, seeds = Together.call, [np.random.SeedSequence(k) for k in range(32)]
+    halves = [*found(slice(16)), *found(slice(16, 32))]
+    monkeypatch.setattr(Together, "call", call)
+    for one, other in zip(found(slice(32)), halves, strict=True):
+        assert {n: a.tobytes() for n, (_, a) in one.record.items()} == {
+            n: a.tobytes() for n, (_, a) in other.record.items()
+        }
+    assert advanced[0] == 32
+    assert set(advanced[1:]) == {16}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.runtime.jax import compiled, eqx, is_key, jax, jnp, put, stack_trees
+from rivalry.runtime.jax import compiled, eqx, is_key, jax, jnp, stack_trees
 
 WIDTH = 64
 """Most cells of a run that are computed together."""
@@ -41,21 +41,44 @@ class Together:
         """The games as one, with arrays ``[game ..]``."""
         return stack_trees(self.games, DIFFERS)
 
+    def of(self, games: Sequence[Any]) -> Together:
+        """Return other games in the same parts; these, already stacked, where they are the same ones."""
+        same = all(one is other for one, other in zip(games, self.games, strict=True))
+        return self if same else Together(games, self.part)
+
     def __len__(self) -> int:
         return len(self.games)
 
-    def call(self, program: Callable[..., Any], rows: tuple[Any, ...], *shared: object) -> Any:
-        """Return ``program(*rows, *shared)`` of trees with arrays ``[game ..]``, by a call for each part."""
-        if self.part is None or self.part == len(self):
+    def parts_with(self, some: np.ndarray) -> np.ndarray | None:
+        """Return numbers of games that fill the fewest parts with ``some``; None for all."""
+        size = self.part or len(self)
+        found = np.concatenate([some, np.repeat(some[-1:], -len(some) % size)])
+        return found if len(found) < len(self) else None
+
+    def call(
+        self,
+        program: Callable[..., Any],
+        rows: tuple[Any, ...],
+        *shared: object,
+        some: np.ndarray | None = None,
+    ) -> Any:
+        """Return ``program(*rows, *shared)`` of trees with arrays ``[game ..]``, by a call for each part.
+
+        With ``some`` numbers of games, in whole parts, it is that of these games.
+        """
+        count = len(self) if some is None else len(some)
+        if some is not None:
+            rows = jax.tree.map(partial(_rows, some), rows)
+        if self.part is None or self.part == count:
             return program(*rows, *shared)
         found = []
-        for first in range(0, len(self), self.part):
+        for first in range(0, count, self.part):
             own = partial(_rows, slice(first, first + self.part))
             found.append(program(*jax.tree.map(own, rows), *shared))
         return jax.tree.map(_joined, *found)
 
 
-def _rows(some: slice, leaf: Any) -> Any:
+def _rows(some: slice | np.ndarray, leaf: Any) -> Any:
     """Return some rows of an array; by NumPy, since JAX would run a program."""
     if not eqx.is_array(leaf):
         return leaf
@@ -85,9 +108,10 @@ def per_game(function: Callable[..., Any], *, shared: int = 0, effort: int | Non
     def call(games: Together, *args: object) -> Any:
         own = len(args) - shared
         if len(games) > 1:
-            found = games.call(many, (games.stacked, *map(put, args[:own])), *args[own:])
+            found = games.call(many, (games.stacked, *map(np.asarray, args[:own])), *args[own:])
             return jax.tree.map(np.asarray, found)
-        found = one(games.games[0], *(put(np.asarray(arg)[0]) for arg in args[:own]), *args[own:])
+        # programs take arrays of NumPy: to hand them to JAX before takes as long as a small program
+        found = one(games.games[0], *(np.asarray(np.asarray(arg)[0]) for arg in args[:own]), *args[own:])
         return jax.tree.map(lambda leaf: np.asarray(leaf)[None], found)
 
     return call

@@ -174,9 +174,6 @@ def _of_group(
         stopped = progress is not None and progress(whole) is True
         return stopped
 
-    # whole parts, by the last cell again: then one program serves any number of cells
-    part = _part(len(tasks))
-    rows = group + group[-1:] * (-len(group) % part)
     own = None if checkpoint is None else GroupCheckpoint(checkpoint, group)
     limits = _limits(tasks[group[0]])
 
@@ -184,15 +181,15 @@ def _of_group(
     try:
         starts = {k: _starts(tasks[k], points[k])[0] for k in group}
         found = solving.solve_batch(
-            [points[k].games[0] for k in rows],
-            [points[k].methods[0] for k in rows],
-            [starts[k] for k in rows],
-            seed=[_stream(tasks[k], "play") for k in rows],
+            [points[k].games[0] for k in group],
+            [points[k].methods[0] for k in group],
+            [starts[k] for k in group],
+            seed=[_stream(tasks[k], "play") for k in group],
             progress=watch,
             tolerance=tasks[0]["tolerance"],
             path=True,
             checkpoint=own,
-            part=part,
+            part=_part(len(tasks)),
             **limits,
         )
     except Exception as error:  # of a game or a method, or for want of memory
@@ -200,7 +197,7 @@ def _of_group(
     if stopped:
         raise Stopped
     if failure is None:
-        for k, one in zip(group, found, strict=False):
+        for k, one in zip(group, found, strict=True):
             try:
                 record = one.record | plot_record(points[k].games[0], one.record, tasks[k]["views"])
                 why = not_converged(points[k].games[0], one, limits["max_steps"], None)

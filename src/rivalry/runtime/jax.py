@@ -280,16 +280,20 @@ def stack_trees(trees: Sequence[Any], differs: str) -> Any:
     >>> stack_trees([(1, jnp.zeros(2)), (1, jnp.ones(2))], "tree {} differs")[1].tolist()
     [[0.0, 0.0], [1.0, 1.0]]
     """
-    parts = [eqx.partition(tree, eqx.is_array) for tree in trees]
-    leaves, forms = zip(*(jax.tree.flatten(arrays) for arrays, _ in parts), strict=True)
-    shapes = [[np.shape(leaf) for leaf in each] for each in leaves]
-    for k, (_, rest) in enumerate(parts):
-        same = forms[k] == forms[0] and shapes[k] == shapes[0]
-        if not (same and bool(eqx.tree_equal(rest, parts[0][1]))):
+    leaves, forms = zip(*map(jax.tree.flatten, trees), strict=True)
+    form = [np.shape(leaf) if eqx.is_array(leaf) else None for leaf in leaves[0]]
+    rest = [leaf for leaf in leaves[0] if not eqx.is_array(leaf)]
+    for k, own in enumerate(leaves):
+        same = forms[k] == forms[0]
+        same = same and [np.shape(leaf) if eqx.is_array(leaf) else None for leaf in own] == form
+        if not (same and bool(eqx.tree_equal([leaf for leaf in own if not eqx.is_array(leaf)], rest))):
             raise ValueError(differs.format(k))
     # stacked by NumPy: `jnp.stack` would compile a program for every shape
-    whole = [put(np.stack([np.asarray(leaf) for leaf in column])) for column in zip(*leaves, strict=True)]
-    return eqx.combine(jax.tree.unflatten(forms[0], whole), parts[0][1])
+    whole = [
+        column[0] if shape is None else put(np.stack([np.asarray(leaf) for leaf in column]))
+        for column, shape in zip(zip(*leaves, strict=True), form, strict=True)
+    ]
+    return jax.tree.unflatten(forms[0], whole)
 
 
 def mend_cache(folder: str | None = None) -> int:

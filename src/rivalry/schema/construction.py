@@ -62,7 +62,9 @@ def variant(game: G, **changes: object) -> G:
             # a default that follows from other keywords, such as a cost from the demand
             old, players = array if old is None else old, len(array)
         arguments[str(name)] = replace_entry(old, rest, value, key, players)
-    return recipe.make(**arguments)  # type: ignore[no-any-return]
+    # a factory checks its arguments: of many keywords most have their defaults
+    defaults = {name: parameter.default for name, parameter in signature_of(recipe.make)[0].items()}
+    return recipe.make(**{k: v for k, v in arguments.items() if v is not defaults[k]})  # type: ignore[no-any-return]
 
 
 def keyword_of(game: object, name: str) -> str | None:

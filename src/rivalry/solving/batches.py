@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from itertools import product
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.batched_games import Together
+from rivalry.core.batched_games import PART, Together
 from rivalry.core.game import Game, Playable, arrays, initial_profile, with_
 from rivalry.core.method import STEPS, BaseMethod, Finish, Learner, Method, as_method, start_of
 from rivalry.core.plain import is_plain, register_plain
@@ -19,7 +20,17 @@ from rivalry.core.results import Record, Solution, collect
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.q_learning.options import written_out
 from rivalry.runtime.blas import one_blas_thread
-from rivalry.runtime.jax import compiled, eqx, jax, jnp, promote_ranks, put, stack_trees
+from rivalry.runtime.jax import (
+    compiled,
+    eqx,
+    is_key,
+    jax,
+    jnp,
+    numbers_in_numpy,
+    promote_ranks,
+    put,
+    stack_trees,
+)
 from rivalry.schema.annotations import meaning_of, signature_of
 from rivalry.schema.construction import parts_of, recipe_of, replace_entry, variant
 from rivalry.schema.validate import check, check_keywords, near
@@ -81,7 +92,9 @@ def solve_batch(
     path
         Whether paths are recorded; without them calls of the program take more steps.
     part
-        Number of runs per call of a program, of which there must be a multiple; by default all.
+        Number of runs per call of a program, the last of which is filled up with the last run; by default
+        all. Runs that have ended are left out of later calls. The bits of a run depend on this number, not on
+        the other runs.
 
     Returns
     -------
@@ -111,7 +124,11 @@ def solve_batch(
             _solve([game], [method], [start], key[None], alone, watch, None)[0]
             for game, method, start, key in each
         ]
-    return _solve(games, stepwise, starts, keys, settings, watch, part)
+    # whole parts: then one program serves any number of runs
+    rows = np.minimum(np.arange(-(-len(games) // (part or 1)) * (part or 1)), len(games) - 1)
+    games, stepwise, starts = ([each[k] for k in rows] for each in (games, stepwise, starts))
+    count, keys = len(keys), keys[rows] if len(rows) > len(keys) else keys
+    return _solve(games, stepwise, starts, keys, settings, watch, part)[:count]
 
 
 def _solve(
@@ -126,7 +143,8 @@ def _solve(
     """Return `solve_batch` of games that differ in numbers only."""
     tol, tolerance, max_steps = settings.tol, settings.tolerance, settings.step_limit
     path, checkpoint = settings.path, settings.checkpoint
-    read = [as_arrays(game) for game in as_read(games, methods, starts)]
+    compared = as_read(games, methods, starts)
+    read = [as_arrays(game) for game in compared]
     together = Together(read, part)
     batch = together.stacked, stack_trees([as_arrays(method) for method in methods], OTHER_METHOD)
     begins = jnp.stack([jnp.asarray(s) for s in starts])
@@ -169,18 +187,28 @@ def _solve(
 
     def forward(carry: Carry) -> tuple[Carry, bool]:
         """Advance all runs to their ends or until ``watch`` stops them; return whether it did."""
-        done = int(jnp.min(jnp.where(carry.ended == 0, carry.done, max_steps)))
-        while done < max_steps and bool(jnp.any(carry.ended == 0)):
+        while True:
+            steps = np.asarray(carry.done)
+            going = np.flatnonzero((np.asarray(carry.ended) == 0) & (steps < max_steps))
+            if not len(going):
+                return carry, False
+            done = int(steps[going].min())
+            some = together.parts_with(going)
             if path:
                 strides, budget = np.array([one.stride for one in paths]), put(max_steps)
                 each = (*batch, carry, keys, put(strides))
-                carry, rows = together.call(advance_together, each, budget, put(float(tol)))
-                for k, recorded in enumerate(zip(*(np.asarray(part) for part in rows), strict=True)):
+                new, rows = together.call(advance_together, each, budget, put(float(tol)), some=some)
+                # without those that fill up the last part
+                runs = range(len(games)) if some is None else going
+                for k, *recorded in zip(runs, *(np.asarray(part) for part in rows), strict=False):
                     paths[k].add(recorded)
-                done = int(np.min(np.where(np.asarray(carry.ended) == 0, carry.done, max_steps)))
             else:
                 done = min(max_steps, done + chunk)
-                carry = together.call(_advance, (*batch, carry, keys), jnp.asarray(done), jnp.asarray(tol))
+                own = (*batch, carry, keys)
+                new = together.call(_advance, own, jnp.asarray(done), jnp.asarray(tol), some=some)
+            carry = jax.tree.map(partial(_with_rows, some), carry, new)
+            steps = np.where(np.asarray(carry.ended) == 0, carry.done, max_steps)
+            done = int(steps.min()) if path else done
             if checkpoint is not None and checkpoint.due():
                 profiles = np.asarray([np.asarray(profile) for _, profile in gone], dtype=float)
                 went = {"gone": np.array([k for k, _ in gone], dtype=int)}
@@ -190,7 +218,6 @@ def _solve(
                 checkpoint.save(leaves_of(carry) | went)
             if watch(Progress(done, max_steps, float(jnp.max(carry.residual)))):
                 return carry, True
-        return carry, False
 
     while True:
         carry, stopped = forward(carry)
@@ -221,7 +248,8 @@ def _solve(
         if (last := finishes[k]) is not None:
             record |= ends.end_record(game, last, left[k], record)
         records.append(record | ends.out_of_time(record, watch.over) | ends.departures(game, left[k]))
-    stated = Together([as_arrays(game) for game in games], part)
+    unchanged = all(one is game for one, game in zip(compared, games, strict=True))
+    stated = together if unchanged else Together([as_arrays(game) for game in games], part)
     known = ends.know_together(stated, records, tolerance)
     return [ends.certify(*each[:2], tolerance, each[2]) for each in zip(games, records, known, strict=True)]
 
@@ -229,6 +257,17 @@ def _solve(
 def _where(restarted: np.ndarray, new: Any, old: Any) -> Any:
     """Return the new leaf in runs that were restarted; leaves other than arrays are the same in all."""
     return jnp.where(restarted.reshape(-1, *[1] * (new.ndim - 1)), new, old) if eqx.is_array(new) else old
+
+
+def _with_rows(some: np.ndarray | None, old: Any, new: Any) -> Any:
+    """Return an array with some rows replaced, by default all; repeated ones are equal."""
+    if not eqx.is_array(old) or some is None:
+        return new
+    if is_key(old):
+        return old.at[some].set(new)
+    whole = np.array(old)
+    whole[some] = np.asarray(new)
+    return whole
 
 
 def _member(carry: Carry, k: int) -> Carry:
@@ -302,7 +341,9 @@ def sweep(
     settings = Settings(seed, rng, tol, max_steps, progress=progress, tolerance=tolerance)
     settings.check()
     points = _points(over, zip)
-    members = [_vary(Member(game, method, start, settings), point) for point in points]
+    with nullcontext() if learns else numbers_in_numpy():
+        base, known = Member(game, method, start, settings), arrays(game)
+        members = [_vary(base, point, known) for point in points]
     found = _run(members, settings.sequence(), learns, settings.watch())
     names = [ends.names_of(member.game) for member in members]
     shared = names[0] if all(one == names[0] for one in names) else {}
@@ -363,10 +404,12 @@ def _run(
     for group in [] if learns else of_one_form([member[:2] for member in members], limits):
         games, methods, given, (settings, *_) = zip(*(members[k] for k in group), strict=True)
         each = zip(games, methods, given, strict=True)
-        starts = [_start(game, method, start, sequence) for game, method, start in each]
+        key = keys_of(sequence, 2)[1]  # as in `solve`
+        starts = [_start(game, method, start, key) for game, method, start in each]
         tol, max_steps = limits[group[0]]
         fixed = {"seed": sequence, "progress": part(len(group)), "tolerance": settings.tolerance}
-        solutions = solve_batch(games, methods, starts, tol=tol, max_steps=max_steps, **fixed)
+        part_of = PART if len(group) > PART else None
+        solutions = solve_batch(games, methods, starts, tol=tol, max_steps=max_steps, part=part_of, **fixed)
         found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
     return found
 
@@ -386,15 +429,18 @@ def _points(over: Mapping[str, Sequence[Any]], zipped: bool) -> list[dict[str, A
     return [dict(zip(over, values, strict=True)) for values in rows]
 
 
-def _start(game: Playable, method: Method, start: object, sequence: np.random.SeedSequence) -> Profile:
+def _start(game: Playable, method: Method, start: object, key: jax.Array) -> Profile:
     if start is not None:
         return initial_profile(game, start_of(method, game, start))
-    first: Profile = game.space.sample(keys_of(sequence, 2)[1])  # as in `solve`
+    first: Profile = game.space.sample(key)
     return first
 
 
-def _vary(base: Member, point: Mapping[str, Any]) -> Member:
-    """Return what is solved at a point; raise `ValueError` for an unknown name."""
+def _vary(base: Member, point: Mapping[str, Any], names: Collection[str]) -> Member:
+    """Return what is solved at a point; raise `ValueError` for an unknown name.
+
+    ``names`` are those of the game's arrays.
+    """
     game, method, start, settings = base
     limits = ("start", "tol", "max_steps")
     plain = {name.removeprefix("game."): value for name, value in point.items()}
@@ -412,7 +458,7 @@ def _vary(base: Member, point: Mapping[str, Any]) -> Member:
             old = written_out(str(head), old)
         changed[head] = replace_entry(old, rest, value, f"over: method.{name}", None)
     given = {name: value for name, value in plain.items() if not name.startswith("method.")}
-    direct = {name: value for name, value in given.items() if name in arrays(game)}
+    direct = {name: value for name, value in given.items() if name in names}
     if others := {name: value for name, value in given.items() if name not in direct}:
         if recipe_of(game) is None:  # not made by a factory, or changed since: `with_` raises
             with_(game, **others)
