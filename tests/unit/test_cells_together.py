@@ -472,7 +472,8 @@ def test_the_size_of_a_batch_is_part_of_the_study() -> None:
     assert not set(names[0]) & set(names[1]) | set(names[1]) & set(names[2])
     plain = Study(name="some", game=COURNOT, method=[{"kind": "best_response", "name": "one"}], sweep=COSTS)
     assert [cell.id for cell in plain.cells()] == names[0]
-    wide = plain.with_changes({"sweep.game.unit_cost[0]": np.linspace(5, 20, 5000).tolist()})
-    assert {cell.task["cells_per_batch"] for cell in wide.cells()} == {64}
+    for points, together in ((63, 1), (64, 16), (4_999, 16), (5_000, 64)):
+        wide = plain.with_changes({"sweep.game.unit_cost[0]": np.linspace(5, 20, points).tolist()})
+        assert {cell.task.get("cells_per_batch", 1) for cell in wide.cells()} == {together}
     alone = study(8, kind="double_oracle")
     assert all("cells_per_batch" not in cell.task for cell in alone.cells())

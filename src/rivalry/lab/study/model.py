@@ -20,7 +20,8 @@ from rivalry.schema.registry import load
 from rivalry.text.display import html_table
 
 SCHEMA = 1  # of a resolved study and of a cell's task
-LARGE, TOGETHER = 5_000, 64  # from so many points on, so many cells are computed together by default
+# from so many points on, so many cells are computed together by default; few points are spread over processes
+TOGETHER = ((5_000, 64), (64, 16))
 
 
 @dataclass(frozen=True, repr=False)
@@ -380,7 +381,7 @@ class Study:
         """Number of cells computed together, where methods allow it: as given, or by the number of points."""
         if self.cells_per_batch is not None:
             return self.cells_per_batch
-        return TOGETHER if self._grid.count >= LARGE else 1
+        return next((cells for points, cells in TOGETHER if self._grid.count >= points), 1)
 
     def axes(self, cells: Iterable[Cell]) -> dict[str, list[Any]]:
         """Return the dataset's dimensions and values: swept coordinates, ``algorithm``, ``replication``.
