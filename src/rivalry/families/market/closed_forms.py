@@ -354,7 +354,10 @@ def _quantity(market: Market, x: Array, firm: int | Array) -> Array:
         ends = market.space.low[firm, 0], market.space.high[firm, 0]
         return _bisect(lambda own: _isoelastic_slope(market, rest, firm, own), *ends)
     cross = n["slope" if demand == "linear" else "substitution"]
-    return (n["intercept"] - cross * rest - n["unit_cost"][firm]) / (2 * n["slope"] + n["convex_cost"][firm])
+    found: Array = (n["intercept"] - cross * rest - n["unit_cost"][firm]) / (
+        2 * n["slope"] + n["convex_cost"][firm]
+    )
+    return found
 
 
 def _differentiated_prices(market: Market, x: Array, firm: int | Array) -> Float[Array, "candidate"]:
@@ -382,7 +385,8 @@ def _logit_slope(market: Market, x: Array, firm: int | Array, p: Array) -> Array
     numbers = market.numbers
     share = market.clear(x.at[firm, 0].set(p)).q[firm]
     marginal = numbers["unit_cost"][firm] + numbers["convex_cost"][firm] * share
-    return numbers["taste_spread"] / (1.0 - share) + marginal - p
+    found: Array = numbers["taste_spread"] / (1.0 - share) + marginal - p
+    return found
 
 
 def _isoelastic_slope(market: Market, rest: Array, firm: int | Array, own: Array) -> Array:
@@ -391,7 +395,8 @@ def _isoelastic_slope(market: Market, rest: Array, firm: int | Array, own: Array
     total = jnp.maximum(own + rest, numbers["price_flat_below"])
     price = numbers["market_size"] * total ** (-1.0 / numbers["elasticity"])
     falls = jnp.where(own + rest > numbers["price_flat_below"], own / (numbers["elasticity"] * total), 0.0)
-    return price * (1.0 - falls) - numbers["unit_cost"][firm] - numbers["convex_cost"][firm] * own
+    found: Array = price * (1.0 - falls) - numbers["unit_cost"][firm] - numbers["convex_cost"][firm] * own
+    return found
 
 
 def _bisect(slope: Callable[[Array], Array], low: Array, high: Array) -> Array:

@@ -523,7 +523,8 @@ def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tu
     def payoff_at(own: Array) -> Array:
         price = a - b * (rest + own + jnp.sum(_outputs(market, rest + own, followers)))
         variable = n["unit_cost"][leader] * own + n["convex_cost"][leader] * own**2 / 2
-        return jnp.maximum(price, 0.0) * own - (variable + n["fixed_cost"][leader] * (own > 0))
+        found: Array = jnp.maximum(price, 0.0) * own - (variable + n["fixed_cost"][leader] * (own > 0))
+        return found
 
     return choices[jnp.argmax(jax.vmap(payoff_at)(choices))][None]
 

@@ -361,7 +361,7 @@ class Market(OneLineRepr, eqx.Module):
     """
 
     space: Box
-    numbers: dict[str, Array]
+    numbers: dict[str, Any]  # arrays; of NumPy in games that a program takes stacked
     rule: Rule = eqx.field(static=True)
     stages: STAGES = eqx.field(static=True)
     timing: str = eqx.field(static=True, default="simultaneous")
@@ -431,7 +431,8 @@ class Market(OneLineRepr, eqx.Module):
     def after_tax(self, profit: Float[Array, "player"]) -> Float[Array, "player"]:
         """Return profits after tax; the tax on losses is refunded, unless ``tax_losses`` is ``none``."""
         taxed = jnp.maximum(profit, 0.0) if self.accounts.tax_losses == "none" else profit
-        return profit - self.numbers["tax"] * taxed
+        found: Array = profit - self.numbers["tax"] * taxed
+        return found
 
 
 def plain_numbers(market: Market) -> dict[str, Any]:

@@ -42,7 +42,7 @@ Traced = dict[str, tuple[tuple[str, ...], Array]]
 
 
 @oracles.payoff_scale.register(Market)
-def _(game: Market) -> Array:
+def _(game: Market) -> Array | np.ndarray:
     """Return the approximate profit of the firm of lowest cost as a monopolist."""
     # in NumPy where nothing is traced: it is asked of every game that is certified
     xp = concrete_module(*game.numbers.values())
@@ -55,7 +55,7 @@ def _(game: Market) -> Array:
         most = (numbers["market_size"] / cost) ** eta * cost / eta
     else:
         most = (numbers["intercept"] - cost) ** 2 / (4 * numbers["slope"])
-    found: Array = xp.maximum(most, 1e-300)
+    found: Array | np.ndarray = xp.asarray(xp.maximum(most, 1e-300))
     return found
 
 
