@@ -85,6 +85,20 @@ def _with_a_dominated_action(table: np.ndarray, loss: float) -> Tables:
     return _as_it_is(table)._replace(table=wider, write=write)
 
 
+def _with_copies_of_an_action(table: np.ndarray, player: int, copies: int) -> Tables:
+    """A player's last action stands there several more times, and its share is split evenly."""
+    wider = np.concatenate([table, *[np.take(table, [-1], axis=1 + player)] * copies], axis=1 + player)
+    size, axes = table.shape[1 + player], max(wider.shape[1:])
+
+    def write(x: np.ndarray) -> np.ndarray:
+        split = np.zeros((len(x), axes))
+        split[:, : x.shape[1]] = x
+        split[player, size - 1 : size + copies] = x[player, size - 1] / (1 + copies)
+        return split
+
+    return _as_it_is(table)._replace(table=wider, write=write)
+
+
 def _with_a_dummy_player(table: np.ndarray) -> Tables:
     """The last player has two actions without an effect and is paid 0."""
     players = len(table)
@@ -107,8 +121,14 @@ WORDINGS: dict[str, Callable[[np.ndarray], Tables]] = {
     "players in another order": _reordered_players,
     "a dominated action": lambda table: _with_a_dominated_action(table, 1.0),
     "a ruinous action": lambda table: _with_a_dominated_action(table, 2.0**40),
+    "an action twice": lambda table: _with_copies_of_an_action(table, 0, 1),
+    "an action of the rival 16 times": lambda table: _with_copies_of_an_action(table, 1, 15),
     "a dummy player": _with_a_dummy_player,
 }
+
+
+# other players' equilibria form sets
+NOT_LISTED = ("a dummy player", "an action twice", "an action of the rival 16 times")
 
 
 def _games() -> dict[str, np.ndarray]:
@@ -148,7 +168,7 @@ def test_claims_and_gains_do_not_depend_on_how_a_game_is_written(name: str, word
             np.testing.assert_allclose(gains, here.regret, rtol=1e-9, atol=1e-6 * allowed)
 
 
-@pytest.mark.parametrize("wording", [name for name in WORDINGS if name != "a dummy player"])
+@pytest.mark.parametrize("wording", [name for name in WORDINGS if name not in NOT_LISTED])
 @pytest.mark.parametrize("name", GAMES)
 def test_lists_do_not_depend_on_how_a_game_is_written(name: str, wording: str) -> None:
     table = GAMES[name]

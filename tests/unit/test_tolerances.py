@@ -17,7 +17,7 @@ import pytest
 import rivalry as rv
 from rivalry.certificates.certify import certificate
 from rivalry.certificates.deviations import unproved_response
-from rivalry.certificates.stake import GameAtProfile, _milder, _of_ranks, _steady, stake_at
+from rivalry.certificates.stake import GameAtProfile, _milder, _ordinary, _steady, stake_at
 from rivalry.core import tolerances
 from rivalry.core.array_games import one_state
 from rivalry.core.game import BrokenInvariant
@@ -197,7 +197,7 @@ def test_a_side_with_losses_above_ten_times_the_other_is_ruinous(loss: float, un
 
 @pytest.mark.parametrize(("loss", "ruinous"), [(22.0, False), (45.0, True)])
 def test_a_mistake_that_costs_thirty_ordinary_ones_does_not_count(loss: float, ruinous: bool) -> None:
-    assert _of_ranks(np.array([1.0, 0.0, loss])) == (1.0 if ruinous else loss)
+    assert _ordinary(np.array([1.0, 0.0, loss])) == (1.0 if ruinous else loss)
     game = rv.games.matrix(payoffs=[[[loss, loss], [loss - 1.0, loss - 1.0], [0.0, 0.0]], np.zeros((3, 2))])
     assert certificate(game, game.pure(0, 0)).at_stake[0] == (1.0 if ruinous else loss)
 

@@ -16,7 +16,7 @@ the player's choice changes its payoff by next to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -204,11 +204,11 @@ def _box_stakes(
             milder[:, number] = np.where(only[:, number], end, milder[:, number])
             small = _ends(parts[number], noise, SMALL_WIDTHS).max(axis=-1)
             smallest = np.maximum(smallest, np.where(only[:, number] & (end == 0), small, 0.0))
-    stakes = [_of_ranks(row) for row in milder]
+    effects = [_ordinary(np.array([end[game].min() for end in play_ends])) for game in range(len(x))]
+    stakes = [_ordinary(*pair) for pair in zip(milder, effects, strict=True)]
     if len(axes) > 1:  # where changes of single choices cost nothing, all choices change together
         together = _steady(parts[-1].reshape(len(x), len(WIDTHS), -1), noise)[0][:, -1]
         stakes = [stake or end for stake, end in zip(stakes, together, strict=True)]
-    effects = [_of_ranks(np.array([end[game].min() for end in play_ends])) for game in range(len(x))]
     effects = np.maximum(effects, smallest / PLAY_SHARE).tolist()
     for game in np.flatnonzero(~(np.array(stakes) + effects > 0) & np.isfinite(first[:, 0])):
         # no single choice matters, as at the middle of matching pennies: all players move
@@ -317,8 +317,7 @@ def _linear_stakes(games: Together, rows: np.ndarray, pays: np.ndarray, player: 
             )
         )
         if linear and np.ptp(tables[player]) > 0:
-            pays = np.moveaxis(tables.reshape(-1, *space.sizes), 0, -1)
-            stakes[game] = _usual_of_table(pays.tobytes(), space.sizes)[player]
+            stakes[game] = _usual_of_table(tables.reshape(-1, *space.sizes), player)
     return stakes
 
 
@@ -335,7 +334,7 @@ def _is_linear(sizes: tuple[int, ...], rows: np.ndarray, pays: np.ndarray, table
 def _choice_stakes(losses: np.ndarray, size: np.ndarray, moving: np.ndarray | None) -> list[float]:
     """Return the stakes of choices ``[game]``, from losses ``[game move]`` at payoffs of this size."""
     if moving is None:
-        return [_of_ranks(row) for row in losses]
+        return [_ordinary(row) for row in losses]
     noise = 2 * ROUNDING * size
     single, together = np.split(losses, [moving[0].size * POINTS], axis=1)
     sides, lengths = _steady(single.reshape(*moving.shape, POINTS), noise[:, None, None])
@@ -348,16 +347,26 @@ def _choice_stakes(losses: np.ndarray, size: np.ndarray, moving: np.ndarray | No
             for pair in zip(pairs, lengths[game], strict=True)
         ]
         # where changes of single choices cost nothing, all choices change together
-        stakes.append(_of_ranks(np.array(choices)) or all_together[game])
+        stakes.append(_ordinary(np.array(choices)) or all_together[game])
     return stakes
 
 
-def _pure_stake(game: Game, x: np.ndarray, response: Response, player: int) -> Stake:
+def _pure_stake(game: Any, x: np.ndarray, response: Response, player: int) -> Stake:
     assert response.tried is not None
-    losses = _changes(response.tried, response.payoff)
-    choice = max(_of_ranks(losses), _usual_pure_stake(game, player))
-    mild = np.flatnonzero(losses <= choice)
-    return Stake(choice, _effect_of_pure_play(game, x, player, mild), response.payoff)
+    losses, sizes = _changes(response.tried, response.payoff), tuple(game.space.sizes)
+    if np.prod(sizes, dtype=float) > CELLS:
+        choice = max(_ordinary(losses), _usual_of_many(game, player))
+        mild = np.flatnonzero(losses <= choice)
+        random, chosen = _pure_actions(sizes, len(mild))
+        actions = np.where(np.arange(len(sizes)) == player, mild[chosen][:, None], random)
+        effect = _effect(pure_payoffs(game, actions)[:, player], float(numpy_payoffs(game, x)[player]))
+        return Stake(choice, effect, response.payoff)
+    profiles = np.indices(sizes).reshape(len(sizes), -1).T
+    table = np.moveaxis(pure_payoffs(game, profiles).reshape(*sizes, -1), -1, 0)
+    choice, distinct = max(_ordinary(losses), _usual_of_table(table, player)), _distinct_actions(table)
+    distinct[player] = distinct[player][losses[distinct[player]] <= choice]
+    effect = _effect(table[player][np.ix_(*distinct)].max(axis=player), response.payoff)
+    return Stake(choice, effect, response.payoff)
 
 
 def payoff_units(games: Together, x: np.ndarray) -> np.ndarray:
@@ -564,27 +573,43 @@ def _around(spaces: Sequence[Any], x: np.ndarray) -> np.ndarray:
     return np.repeat(profiles[None, None], len(x), axis=0)
 
 
-def _usual_pure_stake(game: Any, player: int) -> float:
-    """Return a low quantile of the stakes of pure actions, over pure actions of the rivals.
-
-    Near a mixed equilibrium all actions in the support pay nearly the same, whatever is at stake in the game.
-    """
+def _usual_of_many(game: Any, player: int) -> float:
+    """Return the usual stake of a player of a large game, against random actions of the rivals."""
     sizes = tuple(game.space.sizes)
-    if np.prod(sizes, dtype=float) <= CELLS:
-        profiles = np.indices(sizes).reshape(len(sizes), -1).T
-        pays = np.asarray(pure_payoffs(game, profiles), dtype=float)
-        return _usual_of_table(pays.tobytes(), sizes)[player]
     actions = np.repeat(_rivals_actions(sizes, player), sizes[player], axis=0)
     actions[:, player] = np.tile(np.arange(sizes[player]), len(actions) // sizes[player])
     return _usual(pure_payoffs(game, actions)[:, player].reshape(-1, sizes[player]))
 
 
+def _usual_of_table(table: np.ndarray, player: int) -> float:
+    """Return the usual stake of a player in payoffs ``[player action ..]``."""
+    return _usual_of_payoffs(np.asarray(table, dtype=float).tobytes(), table.shape, player)
+
+
 @lru_cache(maxsize=256)  # of all players and profiles of a game
-def _usual_of_table(pays: bytes, sizes: tuple[int, ...]) -> list[float]:
-    """Return the usual stakes of all players in payoffs ``[action .. player]``."""
-    table = _without_dominated(np.moveaxis(np.frombuffer(pays).reshape(*sizes, -1), -1, 0))
-    rows = [np.moveaxis(own, player, -1) for player, own in enumerate(table)]
-    return [_usual(own.reshape(-1, own.shape[-1])) for own in rows]
+def _usual_of_payoffs(payoffs: bytes, shape: tuple[int, ...], player: int) -> float:
+    """Return the usual stake of a player in payoffs ``[player action ..]``.
+
+    Near a mixed equilibrium all actions in the support pay nearly the same, whatever is at stake in the game.
+    A player that is indifferent against all undominated actions is judged by its choice against the others.
+    """
+    table = np.frombuffer(payoffs).reshape(shape)
+    everyone = np.arange(len(table))
+    table = table[np.ix_(everyone, *_distinct_actions(table))]
+    for players in (everyone.tolist(), [player]):
+        pays = np.moveaxis(_without_dominated(table, players)[player], player, -1)
+        usual = _usual(pays.reshape(-1, pays.shape[-1]))
+        if usual > 0 or pays.shape[-1] == 1:
+            break
+    return usual
+
+
+def _distinct_actions(table: np.ndarray) -> list[np.ndarray]:
+    """Return each player's actions in payoffs ``[player action ..]``, the first of equal ones."""
+    return [
+        np.sort(np.unique(np.moveaxis(table, axis, 0).reshape(size, -1), axis=0, return_index=True)[1])
+        for axis, size in enumerate(table.shape[1:], start=1)
+    ]
 
 
 @lru_cache(maxsize=256)
@@ -596,12 +621,12 @@ def _rivals_actions(sizes: tuple[int, ...], player: int) -> np.ndarray:
     return np.indices(rivals).reshape(len(sizes), -1).T
 
 
-def _without_dominated(table: np.ndarray) -> np.ndarray:
-    """Return payoffs ``[player action ..]`` without actions that another pure action strictly dominates."""
+def _without_dominated(table: np.ndarray, players: Iterable[int]) -> np.ndarray:
+    """Return payoffs ``[player action ..]`` without strictly dominated actions of some players."""
     smaller = True
     while smaller:
         smaller = False
-        for player in range(len(table)):
+        for player in players:
             pays = np.moveaxis(table[player], player, 0).reshape(table.shape[1 + player], -1)
             dominated = np.any(np.all(pays[:, None] < pays, axis=-1), axis=1)
             if dominated.any():
@@ -612,19 +637,14 @@ def _without_dominated(table: np.ndarray) -> np.ndarray:
 def _usual(pays: np.ndarray) -> float:
     """Return a low quantile, over rows, of the stake between the payoffs of a row."""
     losses = _changes(pays, pays.max(axis=1, keepdims=True))
-    ranked = np.sort([stake for row in losses if (stake := _of_ranks(row))])
+    ranked = np.sort([stake for row in losses if (stake := _ordinary(row))])
     return float(ranked[int(QUANTILE * len(ranked))]) if len(ranked) else 0.0
 
 
-def _effect_of_pure_play(game: Any, x: np.ndarray, player: int, choices: np.ndarray) -> float:
-    """Return the effect of random pure actions on a payoff; the player's actions are in ``choices``."""
-    random, chosen = _pure_actions(tuple(game.space.sizes), len(choices))
-    actions = random.copy()
-    actions[:, player] = choices[chosen]
-    current_payoff = float(numpy_payoffs(game, x)[player])
-    changes = _changes(pure_payoffs(game, actions)[:, player], current_payoff)
+def _effect(pays: np.ndarray, payoff: float) -> float:
+    """Return a low quantile of the changes of a payoff to those of pure actions of the rivals."""
+    changes = _changes(pays, payoff)
     ranked = np.sort(changes[changes > 0])
-    # a low quantile, as where all play moves in boxes
     effect = float(ranked[int(QUANTILE * len(ranked))]) if len(ranked) else 0.0
     return effect if np.isfinite(effect) else 0.0
 
@@ -637,19 +657,21 @@ def _pure_actions(sizes: tuple[int, ...], count: int) -> tuple[np.ndarray, np.nd
     return actions, draws.integers(count, size=DRAWN)
 
 
-def _of_ranks(losses: np.ndarray) -> float:
-    """Return the largest of some losses, in no order, up to the first leap at their ranks 1, 2, 4, ...
+def _ordinary(losses: np.ndarray, effect: float = 0.0) -> float:
+    """Return the largest of some losses, in no order, below the first leap by more than `RUIN`.
 
-    >>> _of_ranks(np.array([0.0, 3.0, 1.0, 2.0])), _of_ranks(np.array([1.0, 0.0, 1e13, 1e13, 1e13]))
+    Equal losses, and any beyond the leap, change nothing. Beside an ``effect`` of play no leap up to `RUIN`
+    times it counts: the smallest loss may be that of a choice of no importance.
+
+    >>> _ordinary(np.array([0.0, 3.0, 1.0, 2.0])), _ordinary(np.array([1.0, 0.0, 1e13, 1e13, 1e13]))
     (3.0, 1.0)
+    >>> _ordinary(np.array([1e-6, 1.0, 1e13]), effect=0.5)
+    1.0
     """
-    ranked = np.sort(losses[losses > 0])
-    largest = float(ranked[0]) if len(ranked) and np.isfinite(ranked[0]) else 0.0
-    for rank in (*(2**k - 1 for k in range(1, len(ranked).bit_length())), len(ranked) - 1):
-        if not ranked[rank : rank + 1].max(initial=0.0) <= RUIN * largest:
-            break
-        largest = float(ranked[rank]) if rank >= 0 else largest
-    return largest
+    ranked = np.sort(losses[(losses > 0) & np.isfinite(losses)])
+    leaps = (ranked[1:] > RUIN * ranked[:-1]) & (ranked[1:] > RUIN * effect)
+    below = ranked[: int(np.argmax(leaps)) + 1] if leaps.any() else ranked
+    return float(np.max(below, initial=0.0))
 
 
 def _steady(

@@ -398,7 +398,14 @@ def certificate(
     stakes = []
     for player, response in enumerate(responses):
         against = _opponents(game, action_grid, weights, player)
-        stakes.append(stake_at(against, against.profiles[0], player, response))
+        measured = [stake_at(against, against.profiles[0], player, response)]
+        # a mixture is no single strategy: most is at stake at one of those in it that pay the same
+        lost = np.where(weights[player] > ATOM, response.payoff - pays[player], np.inf)
+        for k in np.flatnonzero(lost <= tolerance * float(scale_of(game))):
+            atom = response._replace(strategy=action_grid[player, k])
+            stake = stake_at(against, against.profiles[0], player, atom)
+            measured += [stake] if lost[k] <= tolerance * stake.choice else []
+        stakes.append(max(measured, key=lambda stake: stake.choice))
     at_stake, play = (np.array([getattr(one, name) for one in stakes]) for name in ("choice", "play"))
     # expectations may cancel to 0: their rounding error is that of the payoffs in the sum
     size = np.maximum(np.abs(found[:, 0]), float(scale_of(game))) + at_stake + play
