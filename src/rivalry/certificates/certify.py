@@ -10,13 +10,14 @@ import numpy as np
 from rivalry.certificates.deviations import (
     best_responses,
     few_axes,
+    nearest_response,
     outward_response,
     refuse_above,
     response_at,
     rounding_error,
     source_of_bound,
 )
-from rivalry.certificates.stake import GameAtProfile, Stake, stakes_at
+from rivalry.certificates.stake import GameAtProfile, Stake, stake_at, stakes_at
 from rivalry.core.assumed_range import with_rise
 from rivalry.core.batched_games import Together
 from rivalry.core.dispatch import Unsupported
@@ -124,6 +125,12 @@ def _judge(
     proof: bool,
 ) -> Certificate:
     """Return the certificate that payoffs at ``x``, best responses and stakes prove."""
+    profile, responses, stakes = np.asarray(x), list(responses), list(stakes)
+    for player, response in enumerate(responses):
+        gain = response.payoff - current_payoffs[player]
+        near = nearest_response(game, profile, player, response, gain, stakes[player])
+        if near is not response:
+            responses[player], stakes[player] = near, stake_at(game, x, player, near)
     # strategies moved to for the stake may pay more than the response: they are deviations too
     best_payoffs = np.maximum([stake.best for stake in stakes], [response.payoff for response in responses])
     for player, response in enumerate(responses):

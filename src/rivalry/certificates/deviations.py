@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.certificates.stake import GameAtProfile
+from rivalry.certificates.stake import GameAtProfile, Stake
 from rivalry.core import oracles
 from rivalry.core.batched_games import Together, per_game
 from rivalry.core.dispatch import Unsupported, oracle, unknown
@@ -22,8 +22,14 @@ from rivalry.core.oracles import (
     search_points,
 )
 from rivalry.core.payoffs import concrete_profile, payoffs
-from rivalry.core.reparametrisation import Unconstrained, is_reparametrised, unconstrained_game
-from rivalry.core.space import Box, Simplex
+from rivalry.core.reparametrisation import (
+    Unconstrained,
+    constrain,
+    is_reparametrised,
+    unconstrain,
+    unconstrained_game,
+)
+from rivalry.core.space import Box, Simplex, visibly_apart
 from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
 from rivalry.proofs.arithmetic.matrices import negative_definite
 from rivalry.proofs.arithmetic.numpy_programs import over_rows
@@ -41,6 +47,7 @@ if TYPE_CHECKING:
 CLIMBS, CLIMB_STEPS = 8, 200
 GROWTH = 20  # with several axes, at most this many times the grid points of one axis
 PAIRS = 12  # up to this many corners, a search drops every pair of them
+SHORT_STEP = 1e-3  # of the way to a best response: a first step that leaves no peak for another
 SHORT = 1e-12  # of a climb's first step: a shorter step ends the climb
 BATCH, MAX_BOXES = 64, 40_000
 HOPELESS = 500  # boxes after which a bound that is still infinite is given up
@@ -358,6 +365,37 @@ def _nearest_best(
     near = good[~(distances > np.min(distances) + 1e-6 * np.max(distances))]
     first: np.ndarray = near[np.lexsort(near.T[::-1])[0]]
     return first
+
+
+def nearest_response(
+    game: Game, x: np.ndarray, player: int, response: Response, gain: float, stake: Stake
+) -> Response:
+    """Return a registered best response, or the strategy uphill from that at ``x`` if it pays as much.
+
+    A search returns the nearest of strategies that tie by itself. Where the player gains more than is at
+    stake, nothing is computed.
+    """
+    best = np.array(x)
+    best[player] = response.strategy
+    known = response.tried is not None or not np.any(visibly_apart(game.space, x, best))
+    if known or not gain <= max(stake.choice, stake.play):
+        return response
+    start, end = (put(unconstrain(game, put(y))) for y in (x, best))
+    flat = unconstrained_game(game)
+    strategy, payoff = _climb_from(flat, start, put(player), put(SHORT_STEP * np.max(np.abs(end - start))))
+    climbed = np.asarray(constrain(game, start.at[player].set(strategy)))
+    lost = response.payoff - float(payoff) - ROUNDING * abs(response.payoff)
+    if not lost <= SEARCH_TIE * stake.choice or not np.any(visibly_apart(game.space, climbed, best)):
+        return response
+    return response._replace(strategy=climbed[player])
+
+
+@partial(compiled, effort=1)
+def _climb_from(game, x, player, first):  # type: ignore[no-untyped-def]
+    def project(strategy: Strategy) -> Strategy:
+        return game.space.project(x.at[player].set(strategy))[player]  # type: ignore[no-any-return]
+
+    return _climb(payoff_against(game, x, player), project, first, x[player])  # type: ignore[no-untyped-call]
 
 
 @oracle()
