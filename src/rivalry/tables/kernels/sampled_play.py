@@ -143,7 +143,7 @@ def _weigh(rule, player, size, inertia, learners, weights):  # type: ignore[no-u
             weights[action] = max(learners.would[player, action] - learners.earned[player], 0.0)
             positive += weights[action]
         if clock == 0:
-            weights[:size] = own.first[player, :size]
+            weights[:size] = learners.first[player, :size]
         elif positive <= 0.0:  # no regret: every action is equally likely
             weights[:size] = 1.0
     total = 0.0
