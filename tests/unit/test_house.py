@@ -36,7 +36,7 @@ HOMES = {
     "nashpy": {"interop"},
     "diffrax": {"methods"},
     "networkx": {"economies"},
-    "typer": {"cli", "integrations", "living", "web"},
+    "typer": {"audit", "cli", "integrations", "living", "web"},
     "click": {"cli"},
     "rich": {"cli", "solving"},
     "jinja2": {"lab.report"},
@@ -72,7 +72,7 @@ LAYERS: list[set[str]] = [
     {"lab.executor", "lab.export", "lab.report"},
     {"lab.array", "lab.capsule"},
     {"cli"},
-    {"integrations", "living"},
+    {"audit", "integrations", "living"},
     {"web"},
     {"__main__"},
 ]

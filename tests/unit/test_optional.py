@@ -17,7 +17,7 @@ from rivalry import methods
 from rivalry.schema.register import OPTIONAL
 from tests.unit.test_house import SOURCE, differences
 
-PARTS = (("economies",), ("web", "living"), ("integrations",), ("interop",))  # what is removed together
+PARTS = (("audit",), ("economies",), ("web", "living"), ("integrations",), ("interop",))  # what is removed together
 
 REGISTER = """
 from rivalry.schema.register import Entry, FamilyDefaults, FamilyEntry, PlotEntry
@@ -193,6 +193,8 @@ if "web" in gone:
 if "integrations" in gone:
     refuses("run hopf_n3 --executor ray", "integrations")
     refuses("show rllib.ppo", "integrations")
+if "audit" in gone:
+    refuses("audit bot.py:price", "audit", "audit: no such command; audit")
 if "interop" in gone:
     try:
         rv.read_nfg

@@ -35,6 +35,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 OPTIONAL = {
+    "audit": "audit",
     "economies": (
         "CityQLearning CitySimulation PopulationQLearning Simulation agent_histogram bid_congestion "
         "bid_distribution city class_table design_search example_bids example_routes exploitability_curve "

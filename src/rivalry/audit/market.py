@@ -1,0 +1,132 @@
+"""The market in which a bot is audited: prices, profits, and the two benchmarks between which they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rivalry.families.market.benchmarks import benchmark, search_response
+from rivalry.families.market.leadership import StagedMarket, whole_market
+from rivalry.families.market.model import Market
+from rivalry.runtime.jax import jax, jnp
+
+Prices = np.ndarray
+RANGE = 2.0  # the largest price of an audit, in cartel prices
+
+
+class PriceMarket(NamedTuple):
+    """A market whose firms choose prices, in the form in which bots meet it.
+
+    Parameters
+    ----------
+    nash
+        Prices of the one-shot equilibrium, ``[firm]``.
+    cartel
+        Prices of the largest joint profit, ``[firm]``.
+    low, high
+        The range of prices that bots may charge.
+    profits
+        Profits of a period ``[... firm]`` at prices ``[... firm]``.
+    quantities
+        Quantities of a period ``[... firm]`` at prices ``[... firm]``.
+    cut
+        The prices of the best deviation of a firm from the cartel in one period, ``[firm]``.
+    game
+        The market as a game, of one period.
+    """
+
+    nash: np.ndarray
+    cartel: np.ndarray
+    low: float
+    high: float
+    profits: Callable[[Prices], Prices]
+    quantities: Callable[[Prices], Prices]
+    cut: np.ndarray
+    game: Market
+
+    @property
+    def players(self) -> int:
+        """The number of firms."""
+        return len(self.nash)
+
+    def profit_gain(self, profit: np.ndarray) -> np.ndarray:
+        """Return profits ``[... firm]`` as a fraction of the way from the equilibrium to the cartel.
+
+        >>> market = price_market()
+        >>> market.profit_gain(market.profits(market.cartel)).round(9).tolist()
+        [1.0, 1.0]
+        """
+        nash, cartel = self.profits(self.nash), self.profits(self.cartel)
+        return np.asarray((profit - nash) / (cartel - nash))
+
+    def price_gain(self, prices: np.ndarray) -> float:
+        """Return the mean price that buyers pay as a fraction of the way from the equilibrium to the cartel.
+
+        Prices are ``[period firm]``; a price at which nothing is sold counts for nothing.
+        """
+        paid = [
+            float(np.sum(sold * at) / max(np.sum(sold), np.finfo(float).tiny))
+            for at in (self.nash, self.cartel, prices)
+            for sold in (self.quantities(at),)
+        ]
+        return (paid[2] - paid[0]) / (paid[1] - paid[0])
+
+
+def price_market(
+    game: Any = None, *, low: float = 0.0, high: float | None = None, size: float = 1.0
+) -> PriceMarket:
+    """Return the market of an audit; by default the logit duopoly of Calvano et al. (2020).
+
+    Parameters
+    ----------
+    game : Market, optional
+        A market whose firms choose prices, without states that periods carry over.
+    low, high : float, optional
+        The range of prices; by default 0 to twice the cartel price.
+    size : float
+        Factor of quantities and profits.
+
+    Raises
+    ------
+    ValueError
+        For a game that is no such market, and for one without a cartel above its equilibrium.
+
+    Examples
+    --------
+    >>> market = price_market()
+    >>> market.nash.round(4).tolist(), market.cartel.round(4).tolist(), round(market.high, 4)
+    ([1.4729, 1.4729], [1.925, 1.925], 3.85)
+    """
+    if game is None:
+        from rivalry.families.market.factory import market
+
+        game = market(demand="logit")
+    if not isinstance(game, Market | StagedMarket):
+        raise ValueError(f"audit: needs a market of prices, not a {type(game).__name__}")
+    whole = whole_market(game)
+    if whole.rule.choice != "price" or whole.shock is not None:
+        raise ValueError("audit: needs a market in which firms choose prices, without a shock")
+    nash, cartel = benchmark(whole, "nash").choice, benchmark(whole, "cartel").choice
+    if not np.all(cartel > nash):
+        raise ValueError("audit: needs a market whose cartel prices are above those of its equilibrium")
+    top = RANGE * float(np.max(cartel)) if high is None else high
+    if not low < float(np.min(nash)) or not float(np.max(cartel)) < top:
+        raise ValueError(f"audit: prices from {low:g} to {top:g} must span those of equilibrium and cartel")
+    count = whole.players
+
+    def batch(one: Callable[[Any], Any]) -> Callable[[np.ndarray], np.ndarray]:
+        rows = jax.jit(jax.vmap(one))
+
+        def over(prices: np.ndarray) -> np.ndarray:
+            flat = np.asarray(prices, dtype=float).reshape(-1, count, 1)
+            room = np.repeat(flat[:1], 1 << max(len(flat) - 1, 1).bit_length(), axis=0)  # few programs
+            room[: len(flat)] = flat
+            return size * np.asarray(rows(jnp.asarray(room)))[: len(flat)].reshape(np.shape(prices))
+
+        return over
+
+    profits, quantities = batch(whole.profits), batch(lambda x: whole.clear(x).q)
+    cut = np.array([search_response(whole, cartel[:, None], firm) for firm in range(count)])
+    return PriceMarket(nash, cartel, low, top, profits, quantities, cut, whole)

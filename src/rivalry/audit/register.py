@@ -1,0 +1,3 @@
+"""What audits register: a command."""
+
+COMMANDS = {"audit": "rivalry.audit.command:audit"}
