@@ -17,7 +17,13 @@ from rivalry import methods
 from rivalry.schema.register import OPTIONAL
 from tests.unit.test_house import SOURCE, differences
 
-PARTS = (("audit",), ("economies",), ("web", "living"), ("integrations",), ("interop",))  # what is removed together
+PARTS = (
+    ("audit",),
+    ("economies",),
+    ("web", "living"),
+    ("integrations",),
+    ("interop",),
+)  # what is removed together
 
 REGISTER = """
 from rivalry.schema.register import Entry, FamilyDefaults, FamilyEntry, PlotEntry

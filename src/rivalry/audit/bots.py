@@ -2,15 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+import inspect
+import json
+import os
+import random
+import re
+import resource
+import shlex
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from http import HTTPStatus
+from ipaddress import ip_address
+from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
+from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
+from typing import Any, ClassVar, Protocol, runtime_checkable
+from urllib.parse import urlsplit
+
+import numpy as np
 
 Period = tuple[float, tuple[float, ...]]
 """The own price of a period, and those of the rivals."""
+
+SECONDS = 2.0  # in which a bot must answer with a price
+MEMORY = 2**31  # bytes of a bot, beyond what this package takes
+LINE = 2**16  # bytes of an answer
+
+
+class BotFault(Exception):
+    """What a bot did instead of charging a price, in one line."""
+
+
+class Overdue(BaseException):  # a bot may catch any Exception
+    """A bot did not answer in time."""
 
 
 @runtime_checkable
 class Bot(Protocol):
     """One firm's pricing algorithm in a session of play."""
+
+    learns: bool
+    """Whether it takes profits."""
 
     def begin(self, seed: int, firm: int) -> None:
         """Forget everything; ``seed`` numbers the session, the same for all its firms."""
@@ -18,8 +55,367 @@ class Bot(Protocol):
     def price(self, history: list[Period]) -> float:
         """Return the price of the next period, by the periods so far, newest last."""
 
-    def learn(self, profit: float) -> None:
-        """Take the profit of the period that was just played."""
+    def learn(self, profit: float, last: Period) -> None:
+        """Take the profit of the last period, and its prices."""
 
-    def fork(self) -> Bot:
-        """Return a copy in the same state, which goes on by itself."""
+    def fork(self, history: list[Period], profits: list[float]) -> Bot:
+        """Return a copy in the state after a history, which goes on by itself."""
+
+
+@contextmanager
+def time_limit(seconds: float = SECONDS) -> Iterator[None]:
+    """Raise `Overdue` in code that runs for too long."""
+
+    def stop(*_: object) -> None:
+        raise Overdue
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)  # again: a bot may catch the first
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+class HistoryBot:
+    """A function of the history, ``rule(history) -> price``, as a bot.
+
+    >>> HistoryBot(lambda history: 1.5 if not history else history[-1][1][0]).price([(1.5, (1.4,))])
+    1.4
+    """
+
+    learns = False
+
+    def __init__(self, rule: Callable[[list[Period]], Any]) -> None:
+        self.rule = rule
+
+    def begin(self, seed: int, firm: int) -> None:
+        """Do nothing: a function of the history has no state."""
+
+    def price(self, history: list[Period]) -> float:
+        """Return the price after a history."""
+        return float(self.rule(history))
+
+    def learn(self, profit: float, last: Period) -> None:
+        """Do nothing."""
+
+    def fork(self, history: list[Period], profits: list[float]) -> HistoryBot:
+        """Return the bot itself."""
+        return self
+
+
+class AgentBot:
+    """An object with ``act(observation)``, perhaps ``reset`` and ``learn``, as a bot.
+
+    An observation is the last period, own price and rivals' prices, or None before the first. ``reset`` may
+    take ``seed`` and ``firm``; ``learn`` takes ``observation``, ``price``, ``profit`` and
+    ``next_observation``, those that it names, or the profit alone.
+    """
+
+    def __init__(self, agent: Any) -> None:
+        self.agent = agent
+        members = {name for name, _ in inspect.getmembers(agent, callable)}
+        self.learns = "learn" in members
+        self._resets = "reset" in members
+        self._last: dict[str, Any] = {}
+
+    def begin(self, seed: int, firm: int) -> None:
+        """Reset the agent with those of the two numbers that it takes."""
+        self._last = {}
+        if self._resets:
+            _call_named(self.agent.reset, {"seed": seed, "firm": firm})
+
+    def price(self, history: list[Period]) -> float:
+        """Return the price after the last period."""
+        seen = history[-1] if history else None
+        self._last = {"observation": seen}
+        return float(self.agent.act(seen))
+
+    def learn(self, profit: float, last: Period) -> None:
+        """Hand over the profit."""
+        values = self._last | {"price": last[0], "profit": profit, "next_observation": last}
+        names = {
+            "action": "price",
+            "reward": "profit",
+            "state": "observation",
+            "next_state": "next_observation",
+        }
+        _call_named(self.agent.learn, values | {name: values[same] for name, same in names.items()}, profit)
+
+    def fork(self, history: list[Period], profits: list[float]) -> AgentBot:
+        """Return a deep copy."""
+        return deepcopy(self)
+
+
+def _call_named(function: Callable[..., Any], values: dict[str, Any], single: Any = None) -> None:
+    """Call a function with the arguments that it names; a single other parameter takes ``single``."""
+    parameters = list(inspect.signature(function).parameters.values())
+    named = {p.name: values[p.name] for p in parameters if p.name in values}
+    other = [
+        p for p in parameters if p.name not in values and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    ]
+    if len(other) == 1 and single is not None and not named:
+        function(single)
+    else:
+        function(**named)
+
+
+class MessageBot:
+    """A program or a server that answers messages in JSON with prices, as a bot.
+
+    A message is an object with ``seed``, ``firm``, ``period``, ``history`` (pairs of the own price and the
+    list of the rivals', newest last) and ``profit`` (of the last period, null before); the answer is a number
+    or ``{"price": number}``. An empty history begins a session.
+    """
+
+    learns = True
+
+    def __init__(self, channel: Callable[[], Any]) -> None:
+        self._open = channel
+        self._channel: Any = None
+        self._session = (0, 0)
+        self._profits: list[float] = []
+        self._asked: list[Period] = []  # what a copy is asked again
+
+    def begin(self, seed: int, firm: int) -> None:
+        """Open a channel: a process of its own, or the address."""
+        self.close()
+        self._channel, self._session, self._profits, self._asked = self._open(), (seed, firm), [], []
+
+    def price(self, history: list[Period]) -> float:
+        """Return the answer to the message of a period."""
+        if self._channel is None:
+            self._channel = self._open()
+        for period in range(len(self._asked)):
+            self._ask(self._asked[:period], self._profits[period - 1] if period else None)
+        self._asked = []
+        return self._ask(history, self._profits[-1] if self._profits else None)
+
+    def _ask(self, history: list[Period], profit: float | None) -> float:
+        seed, firm = self._session
+        message = {"seed": seed, "firm": firm, "period": len(history), "history": history, "profit": profit}
+        answer = self._channel.ask(json.dumps(message))
+        try:
+            found = json.loads(answer)
+            return float(found["price"] if isinstance(found, dict) else found)
+        except (ValueError, TypeError, KeyError):
+            raise BotFault(f"answered {answer[:80]!r}, which is no price") from None
+
+    def learn(self, profit: float, last: Period) -> None:
+        """Store the profit for the next message."""
+        self._profits.append(profit)
+
+    def fork(self, history: list[Period], profits: list[float]) -> MessageBot:
+        """Return a new session that is asked everything again, once it is asked for a price."""
+        other = MessageBot(self._open)
+        other._session, other._profits, other._asked = self._session, list(profits), list(history)
+        return other
+
+    def close(self) -> None:
+        """Close the channel."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+
+class BotProcess:
+    """A process that answers lines of JSON, with limits of time and memory."""
+
+    def __init__(self, command: list[str], seconds: float = SECONDS) -> None:
+        def limits() -> None:
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+        self._seconds = seconds
+        process: Any = Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, preexec_fn=limits)
+        self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
+        self._ready = DefaultSelector()
+        self._ready.register(self._stdout, EVENT_READ)
+
+    def ask(self, line: str) -> str:
+        """Return the line that answers a line. Raises `BotFault`."""
+        end = time.monotonic() + self._seconds
+        try:
+            self._stdin.write(line.encode() + b"\n")
+            self._stdin.flush()
+        except OSError:
+            raise BotFault(self._ended()) from None
+        answer = b""
+        while not answer.endswith(b"\n"):
+            if not self._ready.select(max(end - time.monotonic(), 0.0)):
+                raise BotFault(f"did not answer within {self._seconds:g} s")
+            part = os.read(self._stdout.fileno(), LINE)
+            if not part:
+                raise BotFault(self._ended())
+            answer += part
+            if len(answer) > LINE:
+                raise BotFault(f"answered more than {LINE} bytes in a line")
+        return answer.decode(errors="replace").strip()
+
+    def _ended(self) -> str:
+        try:
+            return f"ended with status {self._process.wait(timeout=self._seconds)}"
+        except TimeoutExpired:
+            return "closed its output"
+
+    def close(self) -> None:
+        """End the process."""
+        self._ready.close()
+        self._process.kill()
+        self._process.communicate()
+
+
+class BotServer:
+    """A server on this machine that answers POST requests."""
+
+    # a connection that stays open would keep a server of one thread from the other firm's bot
+    _HEAD: ClassVar = {"Content-Type": "application/json", "Connection": "close"}
+
+    def __init__(self, url: str, seconds: float = SECONDS) -> None:
+        from http.client import HTTPConnection
+
+        self._url = urlsplit(url)
+        self._connection = HTTPConnection(self._url.hostname or "", self._url.port, timeout=seconds)
+
+    def ask(self, line: str) -> str:
+        """Return the body of the response. Raises `BotFault`."""
+        from http.client import HTTPException
+
+        path = self._url.path + (f"?{self._url.query}" if self._url.query else "")
+        try:
+            self._connection.request("POST", path or "/", line, self._HEAD)
+            response = self._connection.getresponse()
+            body = response.read().decode(errors="replace")
+        except TimeoutError:
+            raise BotFault(f"no answer within {self._connection.timeout:g} s") from None
+        except (OSError, HTTPException) as error:
+            self._connection.close()
+            raise BotFault(f"{self._url.netloc}: {type(error).__name__}: {error}") from None
+        if response.status != HTTPStatus.OK:
+            raise BotFault(f"{self._url.netloc} answered with status {response.status}")
+        return body
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+_PYTHON = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
+
+
+def files_of(bot: str) -> list[Path]:
+    """Return the files of a bot that would be run.
+
+    >>> files_of("http://127.0.0.1:8000/price"), files_of("bots/mine.py:price")
+    ([], [PosixPath('bots/mine.py')])
+    """
+    if bot.startswith("http://"):
+        return []
+    if found := _PYTHON.fullmatch(bot):
+        return [Path(found[1])]
+    return [Path(word) for word in shlex.split(bot) if Path(word).is_file()]
+
+
+def bot_maker(bot: str, seconds: float = SECONDS) -> Callable[[], Bot]:
+    """Return a function that makes independent copies of a bot.
+
+    Parameters
+    ----------
+    bot : str
+        ``FILE.py:NAME``, a command, or an address of this machine, ``http://127.0.0.1:PORT/PATH``.
+    seconds : float
+        Time limit of an answer.
+
+    Raises
+    ------
+    ValueError
+        For what is none of these.
+    """
+    if bot.startswith("http://"):
+        _check_loopback(bot)
+        return lambda: MessageBot(lambda: BotServer(bot, seconds))
+    if found := _PYTHON.fullmatch(bot):
+        return _python_bot(Path(found[1]), found[2])
+    words = shlex.split(bot)
+    if not words or shutil.which(words[0]) is None:
+        raise ValueError(f"{bot}: is no FILE.py:NAME, no command, and no address http://127.0.0.1:PORT/PATH")
+    return lambda: MessageBot(lambda: BotProcess([str(shutil.which(words[0])), *words[1:]], seconds))
+
+
+def _check_loopback(url: str) -> None:
+    host = urlsplit(url).hostname or ""
+    try:
+        near = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        near = False
+    if not near:
+        raise ValueError(f"{url}: must be an address of this machine, such as http://127.0.0.1:8000/price")
+
+
+def _python_bot(path: Path, name: str) -> Callable[[], Bot]:
+    try:
+        code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+    except OSError:
+        raise ValueError(f"{path}: no such file") from None
+    except (SyntaxError, ValueError) as error:
+        raise BotFault(f"as {path} was read: {error}") from None
+
+    def make() -> Bot:
+        # every copy has variables of its own: copies that share a module would not be independent
+        scope: dict[str, Any] = {"__name__": f"rivalry_user_{path.stem}", "__file__": str(path)}
+        with faults("as it was loaded"):
+            exec(code, scope)
+        if name not in scope:
+            known = ", ".join(sorted(k for k, v in scope.items() if callable(v) and not k.startswith("_")))
+            raise ValueError(f"{path}: defines no {name!r}; callable are: {known}")
+        found = scope[name]
+        with faults("as it was made"):
+            if isinstance(found, type):
+                found = found()
+        acts = "act" in dir(found)
+        if not acts and not callable(found):
+            raise ValueError(f"{bot_name(path, name)}: must be a function of the history, or have act()")
+        return AgentBot(found) if acts else HistoryBot(found)
+
+    return make
+
+
+def bot_name(path: Path, name: str) -> str:
+    """Return the name of a bot in a file.
+
+    >>> bot_name(Path("bots.py"), "price")
+    'bots.py:price'
+    """
+    return f"{path}:{name}"
+
+
+@contextmanager
+def faults(what: str, seconds: float = SECONDS) -> Iterator[None]:
+    """Raise what a bot's code raises as a `BotFault` in one line, and stop it after some time."""
+    try:
+        with time_limit(seconds):
+            yield
+    except Overdue:
+        raise BotFault(f"{what}: no answer within {seconds:g} s") from None
+    except MemoryError:
+        raise BotFault(f"{what}: it took more than {MEMORY / 2**30:g} GB of memory") from None
+    except BotFault as fault:
+        raise BotFault(f"{what}: {fault}") from None
+    except (Exception, SystemExit) as error:
+        text = " ".join(str(error).split())[:200]
+        raise BotFault(f"{what}: {type(error).__name__}: {text}") from None
+
+
+def seed_generators(seed: int) -> None:
+    """Seed the generators that bots share, so that an audit can be repeated."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+
+
+def limit_memory() -> None:
+    """Limit the memory of this process to what it has, and `MEMORY` more."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0]) if sys.platform == "linux" else 0
+    if pages:
+        most = pages * resource.getpagesize() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))

@@ -128,5 +128,26 @@ def price_market(
         return over
 
     profits, quantities = batch(whole.profits), batch(lambda x: whole.clear(x).q)
+    plain = not any(map(whole.has, ("convex_cost", "fixed_cost", "tax")))
+    if whole.rule.demand == "logit" and plain and np.all(np.isinf(np.asarray(whole.capacity))):
+        profits, quantities = _logit(whole, size)
     cut = np.array([search_response(whole, cartel[:, None], firm) for firm in range(count)])
     return PriceMarket(nash, cartel, low, top, profits, quantities, cut, whole)
+
+
+def _logit(
+    game: Market, size: float
+) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]:
+    """Return profits and quantities of logit demand in NumPy: of single periods a call of JAX is slow."""
+    quality, cost = np.asarray(game.quality), np.asarray(game.unit_cost)
+    spread, outside = float(game.taste_spread), float(game.outside_option)
+
+    def quantities(prices: np.ndarray) -> np.ndarray:
+        values = (quality - prices) / spread
+        top = np.maximum(np.max(values, axis=-1, keepdims=True), outside / spread)
+        wanted = np.exp(values - top)
+        return np.asarray(
+            size * wanted / (wanted.sum(axis=-1, keepdims=True) + np.exp(outside / spread - top))
+        )
+
+    return lambda prices: (prices - cost) * quantities(prices), quantities

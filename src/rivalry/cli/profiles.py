@@ -109,10 +109,10 @@ def _games(text: str) -> Iterator[Any]:
         found = from_file(f"{Path(file).name}:{name}", Path(file).parent)
         yield found() if isfunction(found) or isinstance(found, type) else found
     else:
-        yield _of_table(text)
+        yield game_of_table(text)
 
 
-def _of_table(text: str) -> Any:
+def game_of_table(text: str) -> Any:
     """Return the game of a TOML file with a table ``[game]``, or the first one of a study."""
     import tomllib
 

@@ -1,0 +1,364 @@
+"""What is measured of a bot: its gains against six rivals, its reaction to a cut, and controls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.audit.bots import AgentBot, Bot, MessageBot
+from rivalry.audit.market import PriceMarket
+from rivalry.audit.play import (
+    RandomPrices,
+    Session,
+    best_responder,
+    constant,
+    no_memory,
+    shuffled_memory,
+    undercutter,
+)
+
+LENGTHS = (1, 10)  # periods of the forced cuts
+WINDOW = 40  # periods after a cut that are compared
+BURN, LEARNING = 200, 2_000  # periods before anything is measured, without and with learning; at least
+LONGEST = 64_000  # periods of which it is asked whether prices still drift
+DRIFT = 0.03  # of price gains between halves of play: less is no drift
+SEEDS, DATES = 8, 6  # sessions, and cuts per session
+FEWEST = 3  # sessions, where the time runs out
+FIXED_DATES = 24  # cuts where all sessions are the same
+CONFIDENCE = 0.99
+Maker = Callable[[], Bot]
+
+
+class SampleMean(NamedTuple):
+    """A mean over sessions or dates, with the half width of its 99 % interval, and their number."""
+
+    mean: float
+    half: float
+    sample: int
+
+    @property
+    def low(self) -> float:
+        """The lower end of the interval."""
+        return self.mean - self.half
+
+    @property
+    def high(self) -> float:
+        """The upper end of the interval."""
+        return self.mean + self.half
+
+
+def estimate(values: Sequence[float] | np.ndarray, *, exact: bool = False) -> SampleMean:
+    """Return the mean with its interval by Student's distribution; ``exact`` values are no sample.
+
+    >>> estimate([1.0, 1.0, 1.0])
+    SampleMean(mean=1.0, half=0.0, sample=3)
+    """
+    from scipy.stats import t
+
+    found = np.asarray(values, dtype=float)
+    count, mean = len(found), float(found.mean())
+    if exact or (count > 1 and float(np.ptp(found)) == 0.0):
+        return SampleMean(mean, 0.0, count)
+    if count == 1:
+        return SampleMean(mean, float("inf"), 1)
+    error = float(found.std(ddof=1)) / count**0.5
+    return SampleMean(mean, float(t.ppf(0.5 + CONFIDENCE / 2, count - 1)) * error, count)
+
+
+class Reaction(NamedTuple):
+    """How rivals answer forced cuts of one length, against the same play without a cut.
+
+    Prices are in units of the distance between equilibrium and cartel price.
+    """
+
+    length: int
+    response: SampleMean  # sum by which rivals lower their prices, as a share of the sum of the cuts
+    loss: (
+        SampleMean  # what lower prices of rivals cost the firm that cuts, in periods' cartel gains per period
+    )
+    net: SampleMean  # what the cut pays over the window, as a share of the profit without it
+    unanswered: SampleMean  # what it would have paid at the rivals' prices without the cut, likewise
+    path: np.ndarray  # [period 3]: mean rivals' price against no cut, and the ends of its interval
+    depth: float  # the largest mean price cut of the rivals
+    duration: int  # periods until the response is below a tenth of the cut for good; the window: never
+
+
+class Versus(NamedTuple):
+    """Play against one kind of rival."""
+
+    name: str
+    price: SampleMean  # price gain of the market
+    profit: SampleMean  # profit gain of the bot
+    rival: SampleMean  # profit gain of the rivals
+
+
+class Measures(NamedTuple):
+    """All that an audit measures."""
+
+    versus: list[Versus]
+    reactions: list[Reaction]
+    shuffled: Reaction  # one period's cut, with the memory in random order
+    forgetful: float  # price gain against itself without memory
+    random: float  # price gain of random prices between equilibrium and cartel
+    rival_gain: float  # at least what a rival gains over playing the bot itself, as a share of its profit
+    best_rival: str  # the rival that gains it
+    drift: float  # change of the price gain between the halves of play
+    halves: tuple[float, float]
+    seeds: int
+    burn: int
+    fixed: bool  # all sessions are the same
+    seconds: float
+
+
+def measure(
+    make: Maker, market: PriceMarket, *, seed: int = 0, seeds: int = SEEDS, seconds: float = 40.0
+) -> Measures:
+    """Return what is measured of a bot.
+
+    Parameters
+    ----------
+    make : callable
+        Makes independent copies of the bot.
+    market : PriceMarket
+        The market.
+    seed : int
+        Number of the first session.
+    seeds : int
+        Number of sessions; fewer where the time runs out, and where all sessions are the same.
+    seconds : float
+        Time after which no further session begins.
+
+    Raises
+    ------
+    BotFault
+        For a bot that fails.
+    """
+    start = time.monotonic()
+    first = make()
+    slow, fixed = isinstance(first, MessageBot), _same(make, market, seed)
+    shortest = LEARNING if first.learns and not slow else BURN
+    burn, halves = _stationary(make, market, seed, shortest, seconds / 4)
+    dates = (3 if slow else FIXED_DATES) if fixed else (2 if slow else DATES)
+    selfplay: list[_Played] = []
+    others: list[list[tuple[str, _Gains]]] = []
+    for number in range(seed, seed + (1 if fixed else seeds)):
+        before = time.monotonic()
+        selfplay.append(_react(make, market, number, burn, dates))
+        others.append(_against(make, market, number, min(burn, 5 * BURN)))
+        now = time.monotonic()
+        if len(selfplay) >= FEWEST and 2 * now - before - start > seconds:
+            break
+    for number in range(seed + 1, seed + (FEWEST if slow else seeds) if fixed else 0):
+        others.append(_against(make, market, number, min(burn, 5 * BURN), only="random prices"))
+    versus = [_versus("itself", [one.gains for one in selfplay], fixed)]
+    for name, _ in others[0]:
+        versus.append(_versus(name, [gains for row in others for of, gains in row if of == name], fixed))
+    reactions = [_reaction(market, selfplay, length, fixed) for length in LENGTHS]
+    shuffled = _reaction(market, selfplay, 0, fixed)
+    forgetful = Session(market, _copies(make, market), [seed] * market.players).fork(no_memory)
+    forgetful_prices = forgetful.run(burn + BURN).prices[burn:]
+    _close(forgetful)
+    uniform = np.random.default_rng(seed).uniform(market.nash, market.cartel, (10_000, market.players))
+    gain, best = _rival_gain(make, market, seed, versus, 3 if slow else 9)
+    return Measures(
+        versus,
+        reactions,
+        shuffled,
+        market.price_gain(forgetful_prices),
+        market.price_gain(uniform),
+        gain,
+        best,
+        halves[1] - halves[0],
+        halves,
+        len(selfplay),
+        burn,
+        fixed,
+        time.monotonic() - start,
+    )
+
+
+class _Gains(NamedTuple):
+    price: float
+    profit: float
+    rival: float
+
+
+class _Played(NamedTuple):
+    gains: _Gains
+    cuts: dict[int, list[np.ndarray]]  # per length, of every date [period 4]: see `_differences`
+
+
+def _copies(make: Maker, market: PriceMarket) -> list[Bot]:
+    return [make() for _ in range(market.players)]
+
+
+def _close(*sessions: Session) -> None:
+    for session in sessions:
+        session.close()
+
+
+def _gains(market: PriceMarket, prices: np.ndarray) -> _Gains:
+    gain = market.profit_gain(market.profits(prices)).mean(axis=0)
+    return _Gains(market.price_gain(prices), float(gain[0]), float(gain[1:].mean()))
+
+
+def _stationary(
+    make: Maker, market: PriceMarket, seed: int, shortest: int, seconds: float
+) -> tuple[int, tuple[float, float]]:
+    """Return after how many periods prices do not drift, and the price gains of two halves of play."""
+    session = Session(market, _copies(make, market), [seed] * market.players)
+    start, length = time.monotonic(), shortest
+    while True:
+        session.run(length - len(session.histories[0]))
+        tail = session.prices[length // 2 :]
+        half = len(tail) // 2
+        gains = market.price_gain(tail[:half]), market.price_gain(tail[half:])
+        late = 3 * (time.monotonic() - start) > seconds
+        if abs(gains[1] - gains[0]) < DRIFT or 2 * length > LONGEST or late:
+            _close(session)
+            return length, gains
+        length *= 2
+
+
+def _same(make: Maker, market: PriceMarket, seed: int) -> bool:
+    """Return whether sessions of different numbers are the same."""
+    found = []
+    for number in (seed, seed + 1):
+        session = Session(market, _copies(make, market), [number] * market.players)
+        found.append(session.run(BURN).prices)
+        _close(session)
+    return bool(np.array_equal(found[0], found[1]))
+
+
+def _react(make: Maker, market: PriceMarket, seed: int, burn: int, dates: int) -> _Played:
+    """Play a session against itself, and copies of it in which a firm cuts its price."""
+    session = Session(market, _copies(make, market), [seed] * market.players).run(burn)
+    gaps = np.random.default_rng(seed).integers(5, 20, dates)
+    copies: list[tuple[int, int, Session]] = []
+    for gap in gaps.tolist():
+        session.run(gap)
+        at = len(session.histories[0])
+        copies += [(length, at, session.fork()) for length in LENGTHS]
+        copies.append((0, at, session.fork(shuffled_memory(seed))))
+        copies.append((-1, at, session.fork(shuffled_memory(seed))))
+    session.run(max(LENGTHS) + WINDOW)
+    prices, depth = session.prices, market.cartel - market.cut
+    cuts: dict[int, list[np.ndarray]] = {length: [] for length in (*LENGTHS, 0)}
+    base = prices
+    for number, (length, at, copy) in enumerate(copies[::-1]):
+        # the last first: of a date, the play with shuffled memory is compared with the same without a cut
+        firm = (len(copies) - 1 - number) // 4 % market.players
+        periods = max(length, 1) + WINDOW
+        if length < 0:
+            base = copy.run(periods).prices[at:]
+            _close(copy)
+            continue
+        usual = prices[at : at + periods] if length else base
+        forced = np.maximum(usual[: max(length, 1), firm] - depth[firm], market.low)
+        played = copy.run(periods, forced, firm).prices[at:]
+        cuts[length].append(_differences(market, usual, played, firm))
+        _close(copy)
+    gains = _gains(market, prices[burn:] if len(prices) - burn > BURN else prices[burn // 2 :])
+    _close(session)
+    return _Played(gains, cuts)
+
+
+def _differences(market: PriceMarket, usual: np.ndarray, played: np.ndarray, firm: int) -> np.ndarray:
+    """Return ``[period 5]``: the cut, the rivals' cut, and profits of the firm.
+
+    Profits are those without a cut, with it, and with it at the rivals' prices without it.
+    """
+    unit = market.cartel - market.nash
+    cut = (usual - played) / unit
+    alone = usual.copy()
+    alone[:, firm] = played[:, firm]
+    profits = [market.profits(prices)[:, firm] for prices in (usual, played, alone)]
+    return np.column_stack([cut[:, firm], np.delete(cut, firm, axis=1).mean(axis=1), *profits])
+
+
+def _reaction(market: PriceMarket, played: list[_Played], length: int, fixed: bool) -> Reaction:
+    cuts = np.array([one.cuts[length] for one in played])  # [session date period 5]
+    periods = max(length, 1)
+    forced = cuts[:, :, :periods, 0].sum(axis=2)
+    stake = float(np.mean(market.profits(market.cartel) - market.profits(market.nash)))
+    response = cuts[:, :, :, 1].sum(axis=2) / np.maximum(forced, np.finfo(float).tiny)
+    usual, after, alone = (cuts[:, :, :, column] for column in (2, 3, 4))
+    loss = (alone - after).sum(axis=2) / (periods * stake)
+    scale = np.maximum(np.abs(usual.sum(axis=2)), stake)
+    gained = (alone - usual)[:, :, :periods].sum(axis=2)  # while it cuts, at the rivals' prices without a cut
+    net, unanswered = (after - usual).sum(axis=2) / scale, gained / scale
+
+    def over(values: np.ndarray) -> SampleMean:
+        return estimate(values[0] if fixed else values.mean(axis=1))
+
+    paths = cuts[0, :, :, 1] if fixed else cuts[:, :, :, 1].mean(axis=1)
+    path = np.array([(one.mean, one.low, one.high) for one in map(estimate, paths.T)])
+    above = np.flatnonzero(np.abs(path[:, 0]) > 0.1 * float(forced.mean()) / periods)
+    duration = int(above[-1]) + 1 if len(above) else 0
+    return Reaction(
+        length,
+        over(response),
+        over(loss),
+        over(net),
+        over(unanswered),
+        path,
+        float(path[:, 0].max()),
+        duration,
+    )
+
+
+def _rivals(market: PriceMarket) -> dict[str, Callable[[int], Bot]]:
+    return {
+        "best responder": partial(best_responder, market),
+        "undercutter": partial(undercutter, market),
+        "constant price": lambda firm: constant(float(market.nash[firm])),
+        "random prices": lambda firm: AgentBot(
+            RandomPrices(float(market.nash[firm]), float(market.cartel[firm]))
+        ),
+    }
+
+
+def _against(
+    make: Maker, market: PriceMarket, seed: int, periods: int, only: str = ""
+) -> list[tuple[str, _Gains]]:
+    """Return the gains against every kind of rival, or against ``only`` one."""
+    firms, found = range(market.players), []
+    for name, rival in {"independent copies": None, **_rivals(market)}.items():
+        if only not in ("", name):
+            continue
+        bots = _copies(make, market) if rival is None else [make(), *(rival(firm) for firm in firms[1:])]
+        seeds = [seed if rival else seed + 1_000 * (1 + firm) for firm in firms]
+        session = Session(market, bots, seeds).run(periods)
+        found.append((name, _gains(market, session.prices[periods // 2 :])))
+        _close(session)
+    return found
+
+
+def _versus(name: str, gains: list[_Gains], fixed: bool) -> Versus:
+    exact = fixed and name != "random prices"
+    return Versus(name, *(estimate([one[k] for one in gains], exact=exact) for k in range(3)))
+
+
+def _rival_gain(
+    make: Maker, market: PriceMarket, seed: int, versus: list[Versus], count: int
+) -> tuple[float, str]:
+    """Return the largest share by which a rival earns more than the bot itself in its place, and which."""
+    nash, cartel = (float(np.mean(market.profits(at))) for at in (market.nash, market.cartel))
+    profit = {one.name: nash + one.rival.mean * (cartel - nash) for one in versus}
+    for part in np.linspace(0.0, 1.0, count):
+        bots = [
+            make(),
+            *(constant(float(p)) for p in (market.nash + part * (market.cartel - market.nash))[1:]),
+        ]
+        session = Session(market, bots, [seed] * market.players).run(BURN)
+        price = float(session.prices[-1, 1])
+        profit[f"constant price of {price:.4g}"] = float(
+            market.profits(session.prices[BURN // 2 :])[:, 1:].mean()
+        )
+        _close(session)
+    best = max(profit, key=lambda name: profit[name])
+    return (profit[best] - profit["itself"]) / abs(profit["itself"]), best

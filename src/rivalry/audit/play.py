@@ -1,0 +1,177 @@
+"""Sessions of play between bots, and copies of a session in which a firm is forced to cut its price."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from rivalry.audit.bots import Bot, BotFault, HistoryBot, MessageBot, Period, faults, seed_generators
+from rivalry.audit.market import PriceMarket
+from rivalry.families.market.benchmarks import search_response
+
+SHORT = 2_000  # periods: histories up to this length are copied for every call, as bots may change them
+SHUFFLED = 50  # periods of memory that are permuted
+
+
+class Session:
+    """Play of one bot per firm, period by period.
+
+    Parameters
+    ----------
+    market
+        The market.
+    bots
+        One bot per firm.
+    seeds
+        Number of the session, per firm; the same for firms that meet in one session.
+    """
+
+    def __init__(self, market: PriceMarket, bots: Sequence[Bot], seeds: Sequence[int]) -> None:
+        self.market, self.bots = market, list(bots)
+        self.histories: list[list[Period]] = [[] for _ in bots]
+        self.profits: list[list[float]] = [[] for _ in bots]
+        self._memory: Callable[[list[Period]], list[Period]] | None = None
+        self._state: tuple[object, dict[str, object]] | None = None
+        seed_generators(seeds[0])
+        for firm, (bot, seed) in enumerate(zip(bots, seeds, strict=True)):
+            with faults("at the start"):
+                bot.begin(seed, firm)
+
+    @property
+    def prices(self) -> np.ndarray:
+        """Prices so far, ``[period firm]``."""
+        return np.array([[period[0] for period in own] for own in self.histories]).T
+
+    def fork(self, memory: Callable[[list[Period]], list[Period]] | None = None) -> Session:
+        """Return a copy that goes on by itself, with what bots remember changed by ``memory``.
+
+        Generators of random numbers that bots share are set back as well, when the copy first runs.
+        """
+        other = object.__new__(Session)
+        other.market, other._memory = self.market, memory
+        other.histories = [list(own) for own in self.histories]
+        other.profits = [list(own) for own in self.profits]
+        other._state = (random.getstate(), np.random.get_state(legacy=False))  # noqa: NPY002
+        with faults("as it was copied"):
+            other.bots = [
+                bot.fork(history, profits)
+                for bot, history, profits in zip(self.bots, self.histories, self.profits, strict=True)
+            ]
+        return other
+
+    def run(self, periods: int, forced: np.ndarray | None = None, firm: int = 0) -> Session:
+        """Play some periods and return itself; ``forced [period]`` replace the prices of ``firm``."""
+        if self._state is not None:
+            random.setstate(self._state[0])  # type: ignore[arg-type]
+            np.random.set_state(self._state[1])  # noqa: NPY002
+            self._state = None
+        learning = any(bot.learns for bot in self.bots)
+        for step in range(periods):
+            prices = [self._price(number) for number in range(len(self.bots))]
+            if forced is not None and step < len(forced):
+                prices[firm] = float(forced[step])
+            for number, own in enumerate(self.histories):
+                own.append((prices[number], tuple(prices[:number] + prices[number + 1 :])))
+            if learning:
+                self._learn(self.market.profits(np.array(prices)))
+        return self
+
+    def _price(self, firm: int) -> float:
+        bot, history = self.bots[firm], self.histories[firm]
+        period = len(history)
+        seen = history if self._memory is None else self._memory(history)
+        with faults(f"in period {period + 1}"):
+            price = bot.price(list(seen) if period < SHORT else seen)
+        if not math.isfinite(price):
+            raise BotFault(f"in period {period + 1}: charged {price}")
+        if not self.market.low <= price <= self.market.high:
+            room = f"{self.market.low:g} to {self.market.high:g}"
+            raise BotFault(f"in period {period + 1}: charged {price:g}, outside the range {room}")
+        return price
+
+    def _learn(self, profits: np.ndarray) -> None:
+        for bot, own, history, profit in zip(
+            self.bots, self.profits, self.histories, profits.tolist(), strict=True
+        ):
+            own.append(profit)
+            if bot.learns:
+                with faults(f"in period {len(history)}"):
+                    bot.learn(profit, history[-1])
+
+    def close(self) -> None:
+        """Close what bots hold open."""
+        for bot in self.bots:
+            if isinstance(bot, MessageBot):
+                bot.close()
+
+
+def shuffled_memory(seed: int) -> Callable[[list[Period]], list[Period]]:
+    """Return a memory in which the last periods are in random order."""
+    draws = np.random.default_rng(seed)
+
+    def memory(history: list[Period]) -> list[Period]:
+        last = history[-SHUFFLED:]
+        return history[: len(history) - len(last)] + [last[k] for k in draws.permutation(len(last))]
+
+    return memory
+
+
+def no_memory(history: list[Period]) -> list[Period]:
+    """Return an empty history: what a bot without memory sees."""
+    return []
+
+
+def best_responder(market: PriceMarket, firm: int) -> HistoryBot:
+    """Return a rival that answers the last prices of the others with its best price of one period."""
+    known: dict[tuple[float, ...], float] = {}
+
+    def rule(history: list[Period]) -> float:
+        if not history:
+            return float(market.nash[firm])
+        others = history[-1][1]
+        if others not in known:
+            x = np.array([*others[:firm], 0.0, *others[firm:]])[:, None]
+            known[others] = min(max(search_response(market.game, x, firm), market.low), market.high)
+        return known[others]
+
+    return HistoryBot(rule)
+
+
+STEP = 0.05  # of the way from the equilibrium to the cartel, by which a rival undercuts
+
+
+def undercutter(market: PriceMarket, firm: int) -> HistoryBot:
+    """Return a rival that undercuts the lowest price of the others, down to its equilibrium price."""
+    step = STEP * float(market.cartel[firm] - market.nash[firm])
+    return HistoryBot(
+        lambda history: max(
+            (min(history[-1][1]) if history else float(market.cartel[firm])) - step, float(market.nash[firm])
+        )
+    )
+
+
+def constant(price: float) -> HistoryBot:
+    """Return a rival with one price.
+
+    >>> constant(1.5).price([])
+    1.5
+    """
+    return HistoryBot(lambda history: price)
+
+
+class RandomPrices:
+    """Prices between two numbers, drawn at random in each period; an agent."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self._range, self._draws = (low, high), np.random.default_rng(0)
+
+    def reset(self, seed: int, firm: int) -> None:
+        """Seed the generator."""
+        self._draws = np.random.default_rng((seed, firm))
+
+    def act(self, observation: object) -> float:
+        """Return a price."""
+        return float(self._draws.uniform(*self._range))

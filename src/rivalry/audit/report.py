@@ -1,0 +1,148 @@
+"""An audit as text and as a page: the sentence, the response to a forced cut, gains and controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from rivalry.cli.output import table
+
+Row = Sequence[str]
+NO_FINDING = (
+    "The word is about this bot in this market, against these rivals. It is no legal finding: it says "
+    "neither that firms agreed, nor that they did not."
+)
+
+
+def _number(value: Mapping[str, Any]) -> str:
+    half = value["half"]
+    return f"{value['mean']:.3g}" + (f" ± {half:.2g}" if half else "")
+
+
+def _gains(measures: Mapping[str, Any]) -> Iterator[Row]:
+    for one in measures["versus"]:
+        yield [one["name"], *(_number(one[key]) for key in ("price", "profit", "rival"))]
+
+
+def _reactions(measures: Mapping[str, Any]) -> Iterator[Row]:
+    rows = [
+        (f"{one['length']} periods" if one["length"] > 1 else "1 period", one)
+        for one in measures["reactions"]
+    ]
+    for name, one in [*rows, ("1 period, memory shuffled", measures["shuffled"])]:
+        yield [
+            name,
+            *(_number(one[key]) for key in ("response", "loss", "net", "unanswered")),
+            str(one["duration"]),
+        ]
+
+
+def _controls(measures: Mapping[str, Any]) -> Iterator[Row]:
+    yield ["against itself without memory", f"{measures['forgetful']:.3g}"]
+    yield ["random prices between equilibrium and cartel", f"{measures['random']:.3g}"]
+
+
+GAINS = ("rival", "price gain", "profit gain of the bot", "of the rival")
+REACTIONS = ("cut", "response", "loss by it", "the cut pays", "without reaction", "periods")
+CONTROLS = ("control", "price gain")
+
+
+def text(found: Mapping[str, Any]) -> str:
+    """Return an audit as text for a terminal."""
+    lines, measures = [str(found["sentence"])], found["measures"]
+    if measures is not None:
+        for head, rows in ((GAINS, _gains), (REACTIONS, _reactions), (CONTROLS, _controls)):
+            lines += ["", table(list(head), [list(row) for row in rows(measures)])]
+        lines += ["", _best(measures), _extent(measures)]
+    return "\n".join(lines)
+
+
+def _best(measures: Mapping[str, Any]) -> str:
+    return (
+        f"A rival gains at least {100 * measures['rival_gain']:.3g} % of its profit over playing the bot "
+        f"itself ({measures['best_rival']})."
+    )
+
+
+def _extent(measures: Mapping[str, Any]) -> str:
+    sessions = "all sessions are the same" if measures["fixed"] else f"{measures['seeds']} sessions"
+    begin = f"Measured after {measures['burn']} periods, {sessions}"
+    return f"{begin}; intervals hold 99 %; {measures['seconds']:.0f} s."
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """Return an audit as a page in one file that loads nothing."""
+    look = files("rivalry.lab.report").joinpath("page.css").read_text(encoding="utf-8")
+    body, measures = (
+        [f"<h1>{escape(str(found['bot']))}</h1>", f"<p class='question'>{escape(found['sentence'])}</p>"],
+        found["measures"],
+    )
+    if measures is not None:
+        body += [_figure(measures["reactions"])]
+        for title, head, rows in (
+            ("Gains against six rivals", GAINS, _gains),
+            ("Reaction to forced cuts", REACTIONS, _reactions),
+            ("Controls", CONTROLS, _controls),
+        ):
+            body += [f"<h2>{title}</h2>", _table(head, rows(measures))]
+        body += [
+            f"<p>{escape(_best(measures))} {escape(_extent(measures))}</p>",
+            "<h2>What would change the verdict</h2>",
+        ]
+        body += [f"<p>{escape(line)}</p>" for line in found["changes"]]
+    body.append(f"<p class='note'>{NO_FINDING}</p>")
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        f"<title>Audit of {escape(str(found['bot']))}</title>\n<style>{look}</style>\n</head>\n"
+        + "\n".join(["<body>", "<main>", *body])
+        + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _table(head: Row, rows: Iterator[Row]) -> str:
+    def line(cells: Row, tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    lines = line(head, "th") + "".join(line(row, "td") for row in rows)
+    return f"<div class='wide'><table class='found'>{lines}</table></div>"
+
+
+WIDE, HIGH, EDGE = 640.0, 220.0, 40.0  # of the figure
+
+
+def _figure(reactions: Sequence[Mapping[str, Any]]) -> str:
+    """Return the mean response of rivals to forced cuts with its band, as SVG."""
+    ends = [v for one in reactions for row in one["path"] for v in row if abs(v) < 1e3]
+    low, high = min(0.0, *ends), max(1.0, *ends)
+    longest = max(len(one["path"]) for one in reactions)
+
+    def at(period: int, value: float) -> str:
+        x = EDGE + (WIDE - 2 * EDGE) * period / (longest - 1)
+        y = EDGE / 2 + (HIGH - EDGE) * (high - min(max(value, low), high)) / (high - low)
+        return f"{x:.1f},{y:.1f}"
+
+    parts = [f"<polyline points='{at(0, 0.0)} {at(longest - 1, 0.0)}' fill='none' stroke='#888'/>"]
+    for one, colour in zip(reactions, ("#0072b2", "#d55e00"), strict=True):
+        path = one["path"]
+        band = [at(k, row[1]) for k, row in enumerate(path)] + [at(k, path[k][2]) for k in range(len(path))][
+            ::-1
+        ]
+        parts.append(f"<polygon points='{' '.join(band)}' fill='{colour}' fill-opacity='0.2'/>")
+        line = " ".join(at(k, row[0]) for k, row in enumerate(path))
+        parts.append(f"<polyline points='{line}' fill='none' stroke='{colour}' stroke-width='2'/>")
+    for value in (low, 0.0, high):
+        y = at(0, value).partition(",")[2]
+        parts.append(f"<text x='2' y='{y}' font-size='11'>{value:.2g}</text>")
+    caption = (
+        "Price cut of the rivals after a forced cut of one period (blue) and of ten (orange), from its first "
+        "period on, in units of the distance between equilibrium and cartel price; bands hold 99 %."
+    )
+    return (
+        f"<figure><svg viewBox='0 0 {WIDE:g} {HIGH:g}' role='img' aria-label='{caption}'>"
+        f"{''.join(parts)}</svg>"
+        f"<figcaption><b>Figure 1.</b> {caption}</figcaption></figure>"
+    )

@@ -1,0 +1,146 @@
+"""The word of an audit, with the thresholds that decide it and what would change it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rivalry.audit.bots import BotFault
+from rivalry.audit.market import PriceMarket
+from rivalry.audit.measures import DRIFT, SEEDS, Maker, Measures, Reaction, SampleMean, measure
+
+COMPETITIVE = "competitive"
+ELEVATED = "elevated prices without punishment found"
+PUNISHED = "elevated prices with punishment"
+UNDECIDED = "cannot tell"
+WORDS = (COMPETITIVE, ELEVATED, PUNISHED, UNDECIDED)
+
+ELEVATED_FROM = 0.1  # price gain: below it prices are called competitive
+RESPONSE_FROM = 0.25  # rivals lower prices by this share of the cut, summed over the window
+LOSS_FROM = 0.1  # what that costs, in cartel gains per period of the cut
+
+
+class AuditVerdict(NamedTuple):
+    """A word, the sentence that says it, and what would change it.
+
+    ``measures`` is None for a bot that failed.
+    """
+
+    word: str
+    sentence: str
+    changes: list[str]
+    measures: Measures | None
+
+
+def punishes(reaction: Reaction) -> bool:
+    """Return whether rivals lower prices after a cut so that it pays less than without a reaction."""
+    return _exceeds(reaction.response, RESPONSE_FROM) and _exceeds(reaction.loss, LOSS_FROM)
+
+
+def _exceeds(value: SampleMean, threshold: float) -> bool:
+    return value.mean >= threshold and value.low > 0
+
+
+def verdict(measures: Measures) -> AuditVerdict:
+    """Return the verdict on what was measured."""
+    gain = measures.versus[0].price
+    early, late = measures.halves
+    if (early < ELEVATED_FROM) != (late < ELEVATED_FROM) and abs(late - early) > DRIFT:
+        return _undecided(
+            f"prices still drift after {measures.burn} periods: the price gain went from {early:.2f} to "
+            f"{late:.2f}",
+            measures,
+        )
+    if gain.low < ELEVATED_FROM <= gain.high:
+        return _undecided(
+            f"the price gain is {gain.mean:.2f} with an interval from {gain.low:.2f} to {gain.high:.2f}, "
+            f"which holds the threshold {ELEVATED_FROM:g}",
+            measures,
+        )
+    earned = f"it earns {measures.versus[0].profit.mean:.2f} of the cartel's extra profit"
+    if gain.high < ELEVATED_FROM:
+        return AuditVerdict(
+            COMPETITIVE, f"Competitive: {earned} against itself.", _changes(measures), measures
+        )
+    found = [one for one in measures.reactions if punishes(one)]
+    if found:
+        worst = min(found, key=lambda one: one.net.mean)
+        sentence = (
+            f"Elevated prices with punishment: {earned}; a rival that cuts its price for "
+            f"{_periods(worst.length)} {_pays(worst.net.mean)} of its profit over {len(worst.path)} periods "
+            f"by the reaction, and {_pays(worst.unanswered.mean)} without it."
+        )
+        return AuditVerdict(PUNISHED, sentence, _changes(measures), measures)
+    longest = measures.reactions[-1]
+    sentence = (
+        f"Elevated prices without punishment found: {earned}; a rival that cuts its price for "
+        f"{_periods(longest.length)} {_pays(longest.net.mean)} of its profit over {len(longest.path)} "
+        f"periods, and {_pays(longest.unanswered.mean)} without any reaction."
+    )
+    return AuditVerdict(ELEVATED, sentence, _changes(measures), measures)
+
+
+def audit_bot(
+    make: Maker, market: PriceMarket, *, seed: int = 0, seeds: int = SEEDS, seconds: float = 40.0
+) -> AuditVerdict:
+    """Return the verdict on a bot; one that fails is no error but `UNDECIDED`.
+
+    Parameters
+    ----------
+    make : callable
+        Makes independent copies of the bot.
+    market : PriceMarket
+        The market.
+    seed, seeds : int
+        Number of the first session, and of sessions.
+    seconds : float
+        Time after which no further session begins.
+
+    Examples
+    --------
+    >>> from rivalry.audit.bots import HistoryBot
+    >>> from rivalry.audit.market import price_market
+    >>> market = price_market()
+    >>> audit_bot(lambda: HistoryBot(lambda history: float(market.nash[0])), market).word
+    'competitive'
+    """
+    try:
+        return verdict(measure(make, market, seed=seed, seeds=seeds, seconds=seconds))
+    except BotFault as fault:
+        return _undecided(f"the bot failed {fault}", None)
+
+
+def _undecided(why: str, measures: Measures | None) -> AuditVerdict:
+    return AuditVerdict(
+        UNDECIDED, f"Cannot tell: {why}.", [] if measures is None else _changes(measures), measures
+    )
+
+
+def _periods(length: int) -> str:
+    return "one period" if length == 1 else f"{length} periods"
+
+
+def _pays(share: float) -> str:
+    """Return what a cut pays in words.
+
+    >>> _pays(-0.034), _pays(0.01)
+    ('loses 3.4 %', 'gains 1 %')
+    """
+    return f"{'gains' if share >= 0 else 'loses'} {abs(100 * share):.2g} %"
+
+
+def _changes(measures: Measures) -> list[str]:
+    """Return what would change the word, one sentence per threshold."""
+    gain = measures.versus[0].price
+    lines = [
+        f"Prices are elevated from a price gain of {ELEVATED_FROM:g}; it is {gain.mean:.3g}, with an "
+        f"interval from {gain.low:.3g} to {gain.high:.3g}."
+    ]
+    lines += [
+        f"Punishment of a cut of {_periods(one.length)} is found where rivals lower prices by "
+        f"{RESPONSE_FROM:g} of the cut in all and it costs {LOSS_FROM:g} cartel gains per period of the cut, "
+        "both significantly; "
+        f"they lower them by {one.response.mean:.3g} (± {one.response.half:.2g}), at a cost of "
+        f"{one.loss.mean:.3g} (± {one.loss.half:.2g})."
+        for one in measures.reactions
+    ]
+    return lines

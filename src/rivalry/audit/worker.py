@@ -1,0 +1,121 @@
+"""The process in which a bot is audited, which is ended where the bot hangs or takes memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tomllib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rivalry.audit.bots import BotFault, bot_maker, limit_memory
+from rivalry.audit.market import PriceMarket, price_market
+from rivalry.audit.verdict import UNDECIDED, AuditVerdict, audit_bot
+from rivalry.core.files import read_bytes
+from rivalry.runtime.processes import python_command
+
+GRACE = 20.0  # seconds beyond those of the audit, after which the process is ended
+KEYS = ("low", "high", "size")  # of the table [audit]
+
+
+def audit_apart(bot: str, market: str | None, *, seed: int = 0, seconds: float = 40.0) -> dict[str, Any]:
+    """Return a verdict as data, from a process that is ended where it takes too long.
+
+    Raises
+    ------
+    ValueError
+        For a bot or a market that is none.
+    """
+    task = json.dumps({"bot": bot, "market": market, "seed": seed, "seconds": seconds})
+    process = subprocess.Popen(
+        python_command("rivalry.audit.worker"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # so that the bot's own processes end with it
+    )
+    try:
+        answer, _ = process.communicate(task.encode(), timeout=seconds + GRACE)
+    except subprocess.TimeoutExpired:
+        return _failed(f"the audit did not end within {seconds + GRACE:g} s")
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    try:
+        found: dict[str, Any] = json.loads(answer.decode().rpartition("\n")[2])
+    except ValueError:
+        return _failed(f"the process of the bot ended with status {process.returncode}")
+    if "refused" in found:
+        raise ValueError(str(found["refused"]))
+    return found
+
+
+def _failed(why: str) -> dict[str, Any]:
+    found: dict[str, Any] = plain(AuditVerdict(UNDECIDED, f"Cannot tell: {why}.", [], None))
+    return found
+
+
+def market_of(text: str | None) -> PriceMarket:
+    """Return the market of a study or a TOML file, by default that of Calvano et al. (2020).
+
+    A TOML file has a table ``[game]``, and perhaps ``[audit]`` with ``low``, ``high`` and ``size``.
+
+    >>> market_of("calvano2020").players
+    2
+    """
+    if text is None:
+        return price_market()
+    from rivalry.cli.profiles import game_of_table
+    from rivalry.lab.study import build_game
+
+    path = Path(text)
+    tables = tomllib.loads(read_bytes(path, 2**24).decode()) if path.suffix == ".toml" else {}
+    if set(tables) <= {"game", "audit"} and isinstance(tables.get("game"), dict):
+        options = tables.get("audit", {})
+        if wrong := sorted(set(options) - set(KEYS)):
+            raise ValueError(f"{text}: audit.{wrong[0]}: no such key; known: {', '.join(KEYS)}")
+        return price_market(build_game(tables["game"], path.parent), **options)
+    return price_market(game_of_table(text))
+
+
+def plain(value: object) -> Any:
+    """Return records and arrays as dictionaries and lists.
+
+    >>> plain(AuditVerdict("cannot tell", "Cannot tell.", [], None))["word"]
+    'cannot tell'
+    """
+    if isinstance(value, tuple) and (fields := vars(type(value)).get("_fields")):
+        return {name: plain(one) for name, one in zip(fields, value, strict=True)}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def main() -> None:
+    """Read a task from stdin and write the verdict to stdout; what the bot prints goes to stderr."""
+    task = json.loads(sys.stdin.readline())
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    try:
+        make = bot_maker(task["bot"])
+        market = market_of(task["market"])
+        limit_memory()
+        found = plain(audit_bot(make, market, seed=task["seed"], seconds=task["seconds"]))
+    except BotFault as fault:
+        found = _failed(f"the bot failed {fault}")
+    except ValueError as error:
+        found = {"refused": str(error)}
+    answer.write(json.dumps(found, default=float))
+    answer.flush()
+    os._exit(0)  # a bot's threads would keep the process
+
+
+if __name__ == "__main__":
+    main()
