@@ -29,7 +29,7 @@ import numpy as np
 Period = tuple[float, tuple[float, ...]]
 """The own price of a period, and those of the rivals."""
 
-SECONDS = 2.0  # in which a bot must answer with a price
+SECONDS = 5.0  # in which a bot must answer with a price
 MEMORY = 2**31  # bytes of a bot, beyond what this package takes
 LINE = 2**16  # bytes of an answer
 
@@ -287,6 +287,7 @@ class BotServer:
             self._connection.request("POST", path or "/", line, self._HEAD)
             response = self._connection.getresponse()
             body = response.read().decode(errors="replace")
+            self._connection.close()
         except TimeoutError:
             raise BotFault(f"no answer within {self._connection.timeout:g} s") from None
         except (OSError, HTTPException) as error:

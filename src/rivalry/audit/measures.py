@@ -28,6 +28,9 @@ LONGEST = 64_000  # periods of which it is asked whether prices still drift
 DRIFT = 0.03  # of price gains between halves of play: less is no drift
 SEEDS, DATES = 8, 6  # sessions, and cuts per session
 FEWEST = 3  # sessions, where the time runs out
+MORE = 4  # times as many sessions, where the price gain is not decided by then
+OTHER_SESSION = 1_009  # between the numbers of sessions of independent copies
+ELEVATED_FROM = 0.1  # price gain: below it prices are called competitive
 FIXED_DATES = 24  # cuts where all sessions are the same
 CONFIDENCE = 0.99
 Maker = Callable[[], Bot]
@@ -145,13 +148,16 @@ def measure(
     dates = (3 if slow else FIXED_DATES) if fixed else (2 if slow else DATES)
     selfplay: list[_Played] = []
     others: list[list[tuple[str, _Gains]]] = []
-    for number in range(seed, seed + (1 if fixed else seeds)):
+    for number in range(seed, seed + (1 if fixed else MORE * seeds)):
         before = time.monotonic()
         selfplay.append(_react(make, market, number, burn, dates))
         others.append(_against(make, market, number, min(burn, 5 * BURN)))
         now = time.monotonic()
-        if len(selfplay) >= FEWEST and 2 * now - before - start > seconds:
-            break
+        late = 2 * now - before - start > seconds
+        if len(selfplay) >= FEWEST and (late or len(selfplay) >= seeds):
+            known = estimate([one.gains.price for one in selfplay])
+            if late or not known.low < ELEVATED_FROM <= known.high:
+                break
     for number in range(seed + 1, seed + (FEWEST if slow else seeds) if fixed else 0):
         others.append(_against(make, market, number, min(burn, 5 * BURN), only="random prices"))
     versus = [_versus("itself", [one.gains for one in selfplay], fixed)]
@@ -331,7 +337,7 @@ def _against(
         if only not in ("", name):
             continue
         bots = _copies(make, market) if rival is None else [make(), *(rival(firm) for firm in firms[1:])]
-        seeds = [seed if rival else seed + 1_000 * (1 + firm) for firm in firms]
+        seeds = [seed if rival else seed + OTHER_SESSION * (1 + firm) for firm in firms]
         session = Session(market, bots, seeds).run(periods)
         found.append((name, _gains(market, session.prices[periods // 2 :])))
         _close(session)

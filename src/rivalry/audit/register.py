@@ -1,3 +1,4 @@
-"""What audits register: a command."""
+"""What audits register: a command and a study."""
 
 COMMANDS = {"audit": "rivalry.audit.command:audit"}
+STUDIES = {"audit_panel": "rivalry.audit:audit_panel"}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rivalry.audit.bots import BotFault
 from rivalry.audit.market import PriceMarket
-from rivalry.audit.measures import DRIFT, SEEDS, Maker, Measures, Reaction, SampleMean, measure
+from rivalry.audit.measures import DRIFT, ELEVATED_FROM, SEEDS, Maker, Measures, Reaction, SampleMean, measure
 
 COMPETITIVE = "competitive"
 ELEVATED = "elevated prices without punishment found"
@@ -14,7 +14,6 @@ PUNISHED = "elevated prices with punishment"
 UNDECIDED = "cannot tell"
 WORDS = (COMPETITIVE, ELEVATED, PUNISHED, UNDECIDED)
 
-ELEVATED_FROM = 0.1  # price gain: below it prices are called competitive
 RESPONSE_FROM = 0.25  # rivals lower prices by this share of the cut, summed over the window
 LOSS_FROM = 0.1  # what that costs, in cartel gains per period of the cut
 

@@ -1,0 +1,299 @@
+"""Bots of known nature, on which the verdict is tried, and families from which further ones are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.audit.bots import AgentBot, Bot, HistoryBot, Period
+from rivalry.audit.market import PriceMarket
+from rivalry.audit.measures import Maker
+from rivalry.audit.play import RandomPrices
+from rivalry.audit.verdict import COMPETITIVE, ELEVATED, PUNISHED
+from rivalry.families.market.model import Market
+
+# sessions of Q-learning by discount factor; a session of play takes the tables of one
+TRAINED = {0.95: 8, 0.0: 32}
+ACTIONS = 15  # of learners on a grid
+Rivals = Callable[[list[Period]], float]
+
+
+class PanelBot(NamedTuple):
+    """A bot, its nature, and why that is known."""
+
+    nature: str
+    reason: str
+    maker: Callable[[PriceMarket], Maker]
+
+
+class Scale(NamedTuple):
+    """Prices of a market of like firms: the equilibrium's, the cartel's, and the distance."""
+
+    nash: float
+    cartel: float
+
+    @property
+    def unit(self) -> float:
+        """The distance between the two prices."""
+        return self.cartel - self.nash
+
+    def at(self, gain: float) -> float:
+        """Return the price of a price gain."""
+        return self.nash + gain * self.unit
+
+
+def scale_of(market: PriceMarket) -> Scale:
+    """Return the prices of a market's first firm."""
+    return Scale(float(market.nash[0]), float(market.cartel[0]))
+
+
+def history_bot(rule: Callable[[Scale, list[Period]], float]) -> Callable[[PriceMarket], Maker]:
+    """Return the makers of a rule of prices and history."""
+    return lambda market: lambda: HistoryBot(partial(rule, scale_of(market)))
+
+
+def agent_bot(kind: Callable[[Scale, PriceMarket], object]) -> Callable[[PriceMarket], Maker]:
+    """Return the makers of an agent."""
+    return lambda market: lambda: AgentBot(kind(scale_of(market), market))
+
+
+def lowest(history: list[Period]) -> float:
+    """Return the lowest of the rivals' last prices."""
+    return min(history[-1][1])
+
+
+def tit_for_tat(prices: Scale, history: list[Period]) -> float:
+    """Return the rivals' lowest last price, at first the cartel's."""
+    return lowest(history) if history else prices.cartel
+
+
+def grim_trigger(prices: Scale, history: list[Period]) -> float:
+    """Return the cartel price until any firm was below it, then the equilibrium's."""
+    floor = prices.at(0.99)
+    return prices.cartel if all(min(own, *others) >= floor for own, others in history) else prices.nash
+
+
+def undercut(prices: Scale, history: list[Period]) -> float:
+    """Return a price just below the rivals', down to the equilibrium's."""
+    return max(lowest(history) - 0.05 * prices.unit, prices.nash) if history else prices.cartel
+
+
+def edgeworth(prices: Scale, history: list[Period]) -> float:
+    """Return a price just below the rivals', and from the equilibrium's back to the cartel's."""
+    price = lowest(history) - 0.09 * prices.unit if history else prices.cartel
+    return price if price >= prices.nash else prices.cartel
+
+
+def price_match(prices: Scale, history: list[Period]) -> float:
+    """Return the list price, the cartel's, or a lower price of a rival."""
+    return min(prices.cartel, lowest(history)) if history else prices.cartel
+
+
+def leader_follower(prices: Scale, history: list[Period]) -> float:
+    """Return a price a step above the rivals' as long as they follow, and the lowest price otherwise."""
+    if not history:
+        return prices.nash
+    own, rival = history[-1][0], lowest(history)
+    step = 0.1 * prices.unit
+    return min(rival + step, prices.cartel) if rival >= own - step / 2 else max(rival, prices.nash)
+
+
+def cost_plus(prices: Scale, history: list[Period]) -> float:
+    """Return a price that follows a price below the equilibrium's with lags."""
+    return 0.7 * history[-1][0] + 0.3 * prices.at(-0.2) if history else prices.nash
+
+
+def common_price(prices: Scale, history: list[Period]) -> float:
+    """Return what a service recommends to all its clients: near the cartel price, by the calendar."""
+    return prices.at(1.0 - 0.1 * np.sin(2 * np.pi * len(history) / 12.0) ** 2)
+
+
+class WinContinueLoseReverse:
+    """Goes on in the direction in which its profit rose."""
+
+    def __init__(self, prices: Scale, market: PriceMarket) -> None:
+        self._prices, self._range = prices, (market.low, market.high)
+        self.reset(0)
+
+    def reset(self, firm: int) -> None:
+        """Start near the equilibrium, firms apart."""
+        self._price = self._prices.at(0.1 + 0.05 * firm)
+        self._step, self._last = 0.02 * self._prices.unit, -np.inf
+
+    def act(self, observation: Period | None) -> float:
+        """Return the price."""
+        return float(np.clip(self._price, *self._range))
+
+    def learn(self, profit: float) -> None:
+        """Turn round after a loss."""
+        self._step = self._step if profit >= self._last else -self._step
+        self._last = profit
+        self._price += self._step
+
+
+class UpperConfidence:
+    """UCB1 on a grid of prices: it sees its profit only."""
+
+    def __init__(self, prices: Scale, market: PriceMarket) -> None:
+        self._grid = [prices.at(gain) for gain in np.linspace(-0.1, 1.1, ACTIONS)]
+        self._most = float(np.max(market.profits(market.cartel)))
+        self.reset(0, 0)
+
+    def reset(self, seed: int, firm: int) -> None:
+        """Forget what each price paid."""
+        self._draws = np.random.default_rng((seed, firm))
+        self._count, self._mean, self._now = np.zeros(ACTIONS), np.zeros(ACTIONS), 0
+
+    def act(self, observation: Period | None) -> float:
+        """Return the price of the largest upper confidence bound, of several one at random."""
+        tried = np.maximum(self._count, 1e-9)
+        bound = self._mean + 0.2 * np.sqrt(2 * np.log(max(self._count.sum(), 1.0)) / tried)
+        bound[self._count == 0] = np.inf
+        self._now = int(self._draws.choice(np.flatnonzero(bound == bound.max())))
+        return self._grid[self._now]
+
+    def learn(self, profit: float) -> None:
+        """Update the mean profit of the price."""
+        self._count[self._now] += 1
+        self._mean[self._now] += (profit / self._most - self._mean[self._now]) / self._count[self._now]
+
+
+class ActorCritic:
+    """A Gaussian policy that sees nothing, moved along the gradient of its profit above a baseline."""
+
+    def __init__(self, prices: Scale, market: PriceMarket) -> None:
+        self._prices, self._range = prices, (market.low, market.high)
+        self._stake = float(np.max(market.profits(market.cartel) - market.profits(market.nash)))
+        self.reset(0, 0)
+
+    def reset(self, seed: int, firm: int) -> None:
+        """Start half way to the cartel price."""
+        self._draws = np.random.default_rng((seed, firm))
+        self._mean, self._noise, self._value = 0.5, 0.0, np.nan
+
+    def act(self, observation: Period | None) -> float:
+        """Return a price near the mean."""
+        self._noise = float(self._draws.normal())
+        return float(np.clip(self._prices.at(self._mean + 0.1 * self._noise), *self._range))
+
+    def learn(self, profit: float) -> None:
+        """Move the mean and the baseline."""
+        profit /= self._stake
+        self._value = profit if np.isnan(self._value) else self._value + 0.05 * (profit - self._value)
+        self._mean += 0.03 * (profit - self._value) * self._noise
+
+
+class TableBot:
+    """Tables of trained Q-learners: the two of a session, or, with other numbers, of different sessions."""
+
+    def __init__(self, prices: Scale, market: PriceMarket, gamma: float) -> None:
+        self._tables = trained_tables(market.game, gamma)
+        self._grid = np.array([prices.at(gain) for gain in np.linspace(-0.1, 1.1, ACTIONS)])
+        self.reset(0, 0)
+
+    def reset(self, seed: int, firm: int) -> None:
+        """Take the table of a session."""
+        self._table, self._firm = self._tables[seed % len(self._tables), firm], firm
+
+    def act(self, observation: Period | None) -> float:
+        """Return the price of the nearest prices of the grid."""
+        if observation is None:
+            return float(self._grid[ACTIONS // 2])
+        prices = observation[0], observation[1][0]
+        own, rival = (int(np.argmin(np.abs(self._grid - price))) for price in prices)
+        first, second = (own, rival) if self._firm == 0 else (rival, own)
+        return float(self._grid[self._table[first * ACTIONS + second]])
+
+
+@cache
+def trained_tables(game: Market, gamma: float) -> np.ndarray:
+    """Return greedy actions ``[session firm state]`` of trained Q-learners (Calvano et al. 2020)."""
+    from rivalry.methods import RepeatedQLearning
+    from rivalry.solving import solve
+
+    found = solve(game, RepeatedQLearning(sessions=TRAINED[gamma], gamma=gamma))
+    return np.asarray(found.data.policy)
+
+
+def _uniform(prices: Scale, market: PriceMarket) -> RandomPrices:
+    return RandomPrices(prices.nash, prices.cartel)
+
+
+PANEL = {
+    "one_shot_nash": PanelBot(COMPETITIVE, "the equilibrium price", history_bot(lambda p, h: p.nash)),
+    "cartel_price": PanelBot(ELEVATED, "a constant cannot punish", history_bot(lambda p, h: p.cartel)),
+    "tit_for_tat": PanelBot(PUNISHED, "copies a cut", history_bot(tit_for_tat)),
+    "grim_trigger": PanelBot(PUNISHED, "equilibrium after any cut", history_bot(grim_trigger)),
+    "undercutter": PanelBot(COMPETITIVE, "undercuts to the equilibrium", history_bot(undercut)),
+    "edgeworth": PanelBot(ELEVATED, "a cut moves the cycle, which has one mean", history_bot(edgeworth)),
+    "win_continue_lose_reverse": PanelBot(
+        ELEVATED,
+        "sees only its own profit, and climbs to the joint maximum",
+        agent_bot(WinContinueLoseReverse),
+    ),
+    "calvano": PanelBot(
+        PUNISHED, "published: cuts are punished", agent_bot(lambda p, m: TableBot(p, m, 0.95))
+    ),
+    "calvano_myopic": PanelBot(
+        ELEVATED, "discount 0: punishment has no value", agent_bot(lambda p, m: TableBot(p, m, 0.0))
+    ),
+    "ucb": PanelBot(
+        ELEVATED, "no memory of prices; correlated experiments raise them", agent_bot(UpperConfidence)
+    ),
+    "actor_critic": PanelBot(COMPETITIVE, "gradient of one period's profit", agent_bot(ActorCritic)),
+    "random": PanelBot(ELEVATED, "draws between the two prices", agent_bot(_uniform)),
+    "price_matching": PanelBot(PUNISHED, "matches a cut", history_bot(price_match)),
+    "leader_follower": PanelBot(
+        PUNISHED, "a leader that is not followed falls back", history_bot(leader_follower)
+    ),
+    "cost_plus": PanelBot(COMPETITIVE, "a price below the equilibrium's", history_bot(cost_plus)),
+    "common_algorithm": PanelBot(ELEVATED, "recommends by the calendar", history_bot(common_price)),
+}
+"""The panel, by name."""
+
+
+def drawn_bot(seed: int, market: PriceMarket) -> tuple[str, str, Maker]:
+    """Return the family, the nature and the makers of a bot with drawn parameters.
+
+    Constant and noisy prices, price cycles and lags cannot punish; partial matching, triggers with a
+    tolerance and an end, and averages of past prices do.
+    """
+    draws, prices = np.random.default_rng(seed), scale_of(market)
+    family = ("constant", "noise", "lag", "calendar", "matching", "trigger", "average")[seed % 7]
+    level = float(draws.uniform(0.3, 1.2))
+    share, length = float(draws.uniform(0.4, 1.0)), int(draws.integers(1, 6))
+    noise = 0.05 * prices.unit
+
+    def trigger(history: list[Period]) -> float:
+        cut = any(lowest([period]) < prices.at(level - 0.3) for period in history[-length:])
+        return prices.at(level - share) if cut else prices.at(level)
+
+    def average(history: list[Period]) -> float:
+        last = [lowest([period]) for period in history[-length:]] or [prices.at(level)]
+        return (1 - share) * prices.at(level) + share * sum(last) / len(last)
+
+    rules: dict[str, Callable[[list[Period]], float]] = {
+        "constant": lambda history: prices.at(level),
+        "lag": lambda history: (
+            share * prices.at(level) + (1 - share) * (history[-1][0] if history else prices.nash)
+        ),
+        "calendar": lambda history: prices.at(level + 0.2 * np.sin(len(history) / length)),
+        "matching": lambda history: (
+            prices.at(level) + share * min(lowest(history) - prices.at(level), 0.0)
+            if history
+            else prices.at(level)
+        ),
+        "trigger": trigger,
+        "average": average,
+    }
+    nature = PUNISHED if family in ("matching", "trigger", "average") else ELEVATED
+
+    def make() -> Bot:
+        if family == "noise":
+            return AgentBot(RandomPrices(prices.at(level) - noise, prices.at(level) + noise))
+        return HistoryBot(rules[family])
+
+    return family, nature, make

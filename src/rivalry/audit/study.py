@@ -1,0 +1,86 @@
+"""Audits of the panel as a method of studies."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge
+
+from rivalry.audit.market import PriceMarket, price_market
+from rivalry.audit.measures import SEEDS
+from rivalry.audit.panel import PANEL
+from rivalry.audit.verdict import audit_bot
+from rivalry.core.method import BaseLearner
+from rivalry.core.results import Record
+
+NAMES = Literal[
+    "one_shot_nash", "cartel_price", "tit_for_tat", "grim_trigger", "undercutter", "edgeworth",
+    "win_continue_lose_reverse", "calvano", "calvano_myopic", "ucb", "actor_critic", "random",
+    "price_matching", "leader_follower", "cost_plus", "common_algorithm",
+]  # fmt: skip
+
+
+class Audit(BaseLearner):
+    """Audit a bot of the panel in a market of prices.
+
+    The record has ``word``, the verdict, ``nature``, what is known of the bot, ``right`` (1 where they are
+    the same), ``price_gain`` and ``gain`` against itself, ``response`` and ``loss`` after cuts of one and ten
+    periods (cut), and ``seconds``.
+
+    Parameters
+    ----------
+    bot : str
+        Name in `rivalry.audit.panel.PANEL`.
+    seeds : int
+        Number of sessions.
+    """
+
+    bot: NAMES = "tit_for_tat"
+    seeds: Annotated[int, Ge(3)] = SEEDS
+
+    needs = ()
+
+    def world(self, game: Any) -> PriceMarket:
+        """Return the market."""
+        return price_market(game)
+
+    def length(self, world: PriceMarket) -> int:
+        """Return 1: an audit is one step."""
+        return 1
+
+    def begin(self, world: PriceMarket, stream: np.random.SeedSequence) -> dict[str, Any]:
+        """Return the number of the first session."""
+        return {"first": np.asarray(int(stream.generate_state(1)[0]) % 10_000)}
+
+    def advance(self, world: PriceMarket, session: dict[str, Any], steps: int) -> int:
+        """Audit the bot, at the first call."""
+        if "word" in session:
+            return 0
+        start = time.monotonic()
+        found = audit_bot(PANEL[self.bot].maker(world), world, seed=int(session["first"]), seeds=self.seeds)
+        session["word"], session["seconds"] = np.asarray(found.word), np.asarray(time.monotonic() - start)
+        known = found.measures
+        values = [np.nan] * 6
+        if known is not None:
+            values = [known.versus[0].price.mean, known.versus[0].profit.mean]
+            values += [one.response.mean for one in known.reactions] + [
+                one.loss.mean for one in known.reactions
+            ]
+        session["values"] = np.array(values)
+        return 1
+
+    def read(self, world: PriceMarket, session: dict[str, Any]) -> Record:
+        """Return the record."""
+        values, nature = session["values"], PANEL[self.bot].nature
+        return {
+            "word": ((), session["word"]),
+            "nature": ((), np.asarray(nature)),
+            "right": ((), np.asarray(float(str(session["word"]) == nature))),
+            "price_gain": ((), values[0]),
+            "gain": ((), values[1]),
+            "response": (("cut",), values[2:4]),
+            "loss": (("cut",), values[4:6]),
+            "seconds": ((), session["seconds"]),
+        }
