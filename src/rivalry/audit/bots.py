@@ -223,15 +223,14 @@ class BotProcess:
     """A process that answers lines of JSON, with limits of time and memory."""
 
     def __init__(self, command: list[str], seconds: float = SECONDS) -> None:
-        def limits() -> None:
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
+        process: Any = Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+        if sys.platform == "linux":  # no function that runs between fork and exec: threads may hold locks
+            resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
         self._seconds = seconds
-        process: Any = Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, preexec_fn=limits)
         self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
         self._ready = DefaultSelector()
         self._ready.register(self._stdout, EVENT_READ)
+        _running.add(self)
 
     def ask(self, line: str) -> str:
         """Return the line that answers a line. Raises `BotFault`."""
@@ -261,9 +260,19 @@ class BotProcess:
 
     def close(self) -> None:
         """End the process."""
+        _running.discard(self)
         self._ready.close()
         self._process.kill()
         self._process.communicate()
+
+
+_running: set[BotProcess] = set()
+
+
+def end_processes() -> None:
+    """End the processes of all bots."""
+    for process in list(_running):
+        process.close()
 
 
 class BotServer:

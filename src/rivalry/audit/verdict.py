@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rivalry.audit.bots import BotFault
+from rivalry.audit.bots import BotFault, end_processes
 from rivalry.audit.market import PriceMarket
 from rivalry.audit.measures import DRIFT, ELEVATED_FROM, SEEDS, Maker, Measures, Reaction, SampleMean, measure
 
@@ -106,6 +106,8 @@ def audit_bot(
         return verdict(measure(make, market, seed=seed, seeds=seeds, seconds=seconds))
     except BotFault as fault:
         return _undecided(f"the bot failed {fault}", None)
+    finally:
+        end_processes()
 
 
 def _undecided(why: str, measures: Measures | None) -> AuditVerdict:

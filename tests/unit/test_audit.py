@@ -1,0 +1,323 @@
+"""Audits of pricing algorithms, against closed forms and play by hand."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rivalry.audit.bots import AgentBot, BotFault, HistoryBot, bot_maker, faults
+from rivalry.audit.market import PriceMarket, price_market
+from rivalry.audit.measures import WINDOW, Reaction, estimate, measure
+from rivalry.audit.panel import PANEL, drawn_bot
+from rivalry.audit.play import Session, best_responder, constant
+from rivalry.audit.report import page, text
+from rivalry.audit.verdict import COMPETITIVE, ELEVATED, PUNISHED, UNDECIDED, audit_bot
+from rivalry.audit.worker import plain
+from rivalry.cli import main
+from rivalry.families.market.factory import market as market_game
+
+N, C = 1.4729266563, 1.9249809158  # prices of the default market (Calvano et al. 2020)
+
+
+def profit(own: float, rival: float) -> float:
+    """Logit profit by hand: quality 2, cost 1, taste spread 0.25, outside option 0."""
+    bought = np.exp((2 - own) / 0.25)
+    return float((own - 1) * bought / (bought + np.exp((2 - rival) / 0.25) + 1))
+
+
+def best_cut() -> float:
+    """Best price of one period against the cartel's, by bisection of ``p - 1 = 0.25 / (1 - share)``."""
+    low, high = 1.4, 2.0
+    for _ in range(60):
+        price = (low + high) / 2
+        share = profit(price, C) / (price - 1)
+        low, high = (price, high) if price - 1 < 0.25 / (1 - share) else (low, price)
+    return low
+
+
+@pytest.fixture(scope="module")
+def duopoly() -> PriceMarket:
+    return price_market()
+
+
+def measured(name: str, market: PriceMarket) -> list[Reaction]:
+    return measure(PANEL[name].maker(market), market).reactions
+
+
+def test_prices_of_the_default_market(duopoly: PriceMarket) -> None:
+    assert np.allclose(duopoly.nash, N, atol=1e-8)
+    assert np.allclose(duopoly.cartel, C, atol=1e-8)
+    assert np.allclose(duopoly.cut, best_cut(), atol=1e-8)
+    assert np.allclose(duopoly.profits(np.array([1.6, 1.8])), [profit(1.6, 1.8), profit(1.8, 1.6)])
+    assert duopoly.high == pytest.approx(2 * C)
+
+
+def test_profits_of_other_demand_are_those_of_the_game() -> None:
+    game = market_game(demand="differentiated", choice="price")
+    market, prices = price_market(game), np.array([[2.0, 3.0], [3.0, 3.0], [4.0, 2.5]])
+    direct = [[float(one) for one in game.payoffs(np.array(row)[:, None])] for row in prices]
+    assert np.allclose(market.profits(prices), direct)
+
+
+def test_a_constant_cartel_price_does_not_react(duopoly: PriceMarket) -> None:
+    one, ten = measured("cartel_price", duopoly)
+    gain = profit(best_cut(), C) - profit(C, C)
+    for reaction, length in ((one, 1), (ten, 10)):
+        assert reaction.response.mean == reaction.loss.mean == 0
+        expected = length * gain / ((length + WINDOW) * profit(C, C))
+        assert reaction.net.mean == pytest.approx(expected, rel=1e-6)
+        assert reaction.unanswered.mean == pytest.approx(expected, rel=1e-6)
+
+
+def test_gain_of_a_deviation_from_a_grim_trigger(duopoly: PriceMarket) -> None:
+    one, _ = measured("grim_trigger", duopoly)
+    paid = profit(best_cut(), C) - profit(C, C) + WINDOW * (profit(N, N) - profit(C, C))
+    assert one.net.mean == pytest.approx(paid / ((1 + WINDOW) * profit(C, C)), rel=1e-6)
+    assert one.response.mean == pytest.approx(WINDOW * (C - N) / (C - best_cut()), rel=1e-4)
+    assert one.loss.mean == pytest.approx(
+        WINDOW * (profit(N, C) - profit(N, N)) / (profit(C, C) - profit(N, N)), rel=1e-6
+    )
+
+
+def test_tit_for_tat_alternates_after_a_cut(duopoly: PriceMarket) -> None:
+    one, _ = measured("tit_for_tat", duopoly)
+    cut = best_cut()
+    after = WINDOW // 2 * (profit(C, cut) + profit(cut, C) - 2 * profit(C, C))
+    paid = profit(cut, C) - profit(C, C) + after
+    assert one.net.mean == pytest.approx(paid / ((1 + WINDOW) * profit(C, C)), rel=1e-6)
+    assert one.response.mean == pytest.approx(WINDOW // 2)
+    assert one.path[:4, 0] == pytest.approx([0, (C - cut) / (C - N), 0, (C - cut) / (C - N)], rel=1e-4)
+
+
+def test_a_myopic_best_responder_ends_at_the_equilibrium(duopoly: PriceMarket) -> None:
+    found = audit_bot(lambda: best_responder(duopoly, 0), duopoly)
+    assert found.word == COMPETITIVE
+
+
+QUICK = "one_shot_nash cartel_price tit_for_tat grim_trigger undercutter edgeworth price_matching cost_plus"
+MARKETS: dict[str, Callable[[], PriceMarket]] = {
+    "cents": lambda: price_market(
+        market_game(demand="logit", quality=200.0, taste_spread=25.0, unit_cost=100.0)
+    ),
+    "costs": lambda: price_market(market_game(demand="logit", quality=5.0, unit_cost=4.0)),
+    "size": lambda: price_market(size=10.0),
+}
+
+
+@pytest.mark.parametrize("units", MARKETS)
+def test_words_do_not_depend_on_units_costs_or_size(units: str) -> None:
+    market = MARKETS[units]()
+    words = {name: audit_bot(PANEL[name].maker(market), market).word for name in QUICK.split()}
+    assert words == {name: PANEL[name].nature for name in QUICK.split()}
+
+
+def test_words_do_not_depend_on_how_long_prices_stand(duopoly: PriceMarket) -> None:
+    """Where a bot reconsiders its price in every third period only."""
+
+    def slow(history: list[tuple[float, tuple[float, ...]]]) -> float:
+        return history[-1][0] if len(history) % 3 else (min(history[-1][1]) if history else C)
+
+    assert audit_bot(lambda: HistoryBot(slow), duopoly).word == PUNISHED
+    hold = HistoryBot(lambda history: history[-1][0] if len(history) % 3 else 1.75)
+    assert audit_bot(lambda: hold, duopoly).word == ELEVATED
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PANEL)
+def test_panel(name: str, duopoly: PriceMarket) -> None:
+    found = audit_bot(PANEL[name].maker(duopoly), duopoly)
+    assert found.word == PANEL[name].nature, found.sentence
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3, 4, 5, 6])
+def test_drawn_bots(seed: int, duopoly: PriceMarket) -> None:
+    _, nature, make = drawn_bot(seed, duopoly)
+    assert audit_bot(make, duopoly).word == nature
+
+
+FAULTS = {
+    "return 1.5 + 1 / (len(history) - 9)": "ZeroDivisionError",
+    "return float('nan')": "in period 1: charged nan",
+    "return 1e9": "outside the range",
+    "return -0.5": "outside the range",
+    "return None": "TypeError",
+    "return 'high'": "ValueError",
+    "raise SystemExit": "SystemExit",
+}
+
+
+@pytest.mark.parametrize("body", FAULTS)
+def test_a_bot_that_fails_is_one_line(body: str, duopoly: PriceMarket, tmp_path: Path) -> None:
+    (tmp_path / "bot.py").write_text(f"def price(history):\n    {body}\n")
+    found = audit_bot(bot_maker(f"{tmp_path}/bot.py:price"), duopoly)
+    assert found.word == UNDECIDED
+    assert FAULTS[body] in found.sentence
+    assert "\n" not in found.sentence
+
+
+def test_a_bot_that_hangs_is_stopped() -> None:
+    def hang() -> None:
+        while True:
+            with suppress(Exception):
+                sum(range(1000))
+
+    with pytest.raises(BotFault, match=r"no answer within 0\.2 s"), faults("in period 1", 0.2):
+        hang()
+
+
+def test_missing_files_and_names_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "bot.py").write_text("def other(history):\n    return 1.5\n")
+    with pytest.raises(ValueError, match="no such file"):
+        bot_maker(f"{tmp_path}/none.py:price")
+    with pytest.raises(ValueError, match="defines no 'price'; callable are: other"):
+        bot_maker(f"{tmp_path}/bot.py:price")()
+    with pytest.raises(ValueError, match="address of this machine"):
+        bot_maker("http://192.0.2.1/price")
+    with pytest.raises(ValueError, match="no command"):
+        bot_maker("no_such_command_anywhere")
+
+
+def test_copies_of_a_file_share_no_variables(tmp_path: Path, duopoly: PriceMarket) -> None:
+    (tmp_path / "bot.py").write_text(
+        "seen = []\ndef price(h):\n    seen.append(1)\n    return 1 + len(seen) / 10\n"
+    )
+    make = bot_maker(f"{tmp_path}/bot.py:price")
+    assert Session(duopoly, [make(), make()], [0, 0]).run(3).prices.tolist() == [
+        [1.1] * 2,
+        [1.2] * 2,
+        [1.3] * 2,
+    ]
+
+
+def test_an_agent_takes_the_arguments_that_it_names(duopoly: PriceMarket) -> None:
+    class Taught:
+        def __init__(self) -> None:
+            self.seen: list[object] = []
+
+        def reset(self, seed: int) -> None:
+            self.seen.append(("reset", seed))
+
+        def act(self, observation: object) -> float:
+            return 1.6
+
+        def learn(self, price: float, reward: float, next_state: object) -> None:
+            self.seen.append((price, reward, next_state))
+
+    agent = Taught()
+    Session(duopoly, [AgentBot(agent), constant(1.8)], [7, 7]).run(1)
+    assert agent.seen[0] == ("reset", 7)
+    assert agent.seen[1] == (1.6, pytest.approx(profit(1.6, 1.8)), (1.6, (1.8,)))
+
+
+PROGRAM = """
+import json, sys
+for line in sys.stdin:
+    history = json.loads(line)["history"]
+    print(json.dumps({"price": min(history[-1][1]) if history else 1.9}), flush=True)
+"""
+
+
+def test_a_program_answers_lines_of_json(tmp_path: Path, duopoly: PriceMarket) -> None:
+    (tmp_path / "bot.py").write_text(PROGRAM)
+    session = Session(duopoly, [bot_maker(f"{sys.executable} {tmp_path}/bot.py")(), constant(1.7)], [0, 0])
+    copy = session.run(2).fork()
+    assert copy.run(1, np.array([1.5])).prices[:, 0].tolist() == [1.9, 1.7, 1.5]
+    assert session.run(2).prices[:, 0].tolist() == [1.9, 1.7, 1.7, 1.7]
+    session.close()
+    copy.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "why"), [("print('x')", "is no price"), ("sys.exit(3)", "ended with status 3")]
+)
+def test_a_program_that_fails_is_one_line(code: str, why: str, tmp_path: Path, duopoly: PriceMarket) -> None:
+    (tmp_path / "bot.py").write_text(
+        f"import sys\nfor line in sys.stdin:\n    {code}\n    sys.stdout.flush()\n"
+    )
+    found = audit_bot(bot_maker(f"{sys.executable} {tmp_path}/bot.py"), duopoly)
+    assert found.word == UNDECIDED
+    assert why in found.sentence
+
+
+class Matching(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        history = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["history"]
+        body = json.dumps({"price": history[-1][1][0] if history else 1.9}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Matching)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/price"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_server_answers_requests(address: str, duopoly: PriceMarket) -> None:
+    make = bot_maker(address)
+    session = Session(duopoly, [make(), make()], [0, 0]).run(2)
+    assert session.run(2, np.array([1.6])).prices.tolist() == [[1.9] * 2, [1.9] * 2, [1.6, 1.9], [1.9, 1.6]]
+
+
+def test_intervals_cover_the_mean() -> None:
+    """Of 400 samples of 8 normal numbers about four 99 % intervals miss the mean."""
+    draws = np.random.default_rng(1).normal(0.3, 1.0, (400, 8))
+    missed = sum(not one.low <= 0.3 <= one.high for one in map(estimate, draws))
+    assert missed <= 12  # more have probability 0.0003
+
+
+def test_the_page_says_the_sentence_first(duopoly: PriceMarket) -> None:
+    found = plain(audit_bot(PANEL["tit_for_tat"].maker(duopoly), duopoly)) | {"bot": "<b>.py:price"}
+    assert text(found).startswith("Elevated prices with punishment: it earns 1.00 of")
+    written = page(found)
+    assert "&lt;b&gt;.py:price" in written
+    assert "<b>.py" not in written
+    assert written.index(found["sentence"][:40]) < written.index("<svg") < written.index("What would change")
+    assert json.loads(json.dumps(found))["word"] == PUNISHED
+
+
+def test_the_command_reports_a_crash_with_status_0(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bot.py").write_text("def price(history):\n    import os\n    os._exit(5)\n")
+    assert main(["audit", f"{tmp_path}/bot.py:price"]) == 0
+    assert capfd.readouterr().out.strip() == "Cannot tell: the process of the bot ended with status 5."
+    assert main(["audit", f"{tmp_path}/none.py:price"]) == 2
+
+
+@pytest.mark.slow
+def test_the_command_writes_a_page(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bot.py").write_text(
+        "def price(history):\n    return min(history[-1][1]) if history else 4.9\n"
+    )
+    (tmp_path / "market.toml").write_text(
+        '[game]\nfamily = "market"\ndemand = "logit"\nquality = 5.0\nunit_cost = 4.0\n[audit]\nsize = 100\n'
+    )
+    page_file = tmp_path / "audit.html"
+    words = [
+        "audit",
+        f"{tmp_path}/bot.py:price",
+        "--market",
+        f"{tmp_path}/market.toml",
+        "--out",
+        str(page_file),
+    ]
+    assert main(words) == 0
+    assert capfd.readouterr().out.startswith("Elevated prices with punishment")
+    assert "Figure 1" in page_file.read_text()
