@@ -28,6 +28,7 @@ LONGEST = 64_000  # periods of which it is asked whether prices still drift
 DRIFT = 0.03  # of price gains between halves of play: less is no drift
 SEEDS, DATES = 8, 6  # sessions, and cuts per session
 FEWEST = 3  # sessions, where the time runs out
+SELFPLAY = 0.75  # of the time, after which no further session against itself begins
 MORE = 4  # times as many sessions, where the price gain is not decided by then
 OTHER_SESSION = 1_009  # between the numbers of sessions of independent copies
 ELEVATED_FROM = 0.1  # price gain: below it prices are called competitive
@@ -147,19 +148,21 @@ def measure(
     burn, halves = _stationary(make, market, seed, shortest, seconds / 4)
     dates = (3 if slow else FIXED_DATES) if fixed else (2 if slow else DATES)
     selfplay: list[_Played] = []
-    others: list[list[tuple[str, _Gains]]] = []
     for number in range(seed, seed + (1 if fixed else MORE * seeds)):
         before = time.monotonic()
         selfplay.append(_react(make, market, number, burn, dates))
-        others.append(_against(make, market, number, min(burn, 5 * BURN)))
         now = time.monotonic()
-        late = 2 * now - before - start > seconds
+        late = 2 * now - before - start > SELFPLAY * seconds
         if len(selfplay) >= FEWEST and (late or len(selfplay) >= seeds):
             known = estimate([one.gains.price for one in selfplay])
             if late or not known.low < ELEVATED_FROM <= known.high:
                 break
-    for number in range(seed + 1, seed + (FEWEST if slow else seeds) if fixed else 0):
-        others.append(_against(make, market, number, min(burn, 5 * BURN), only="random prices"))
+    others: list[list[tuple[str, _Gains]]] = []
+    for number in range(seed, seed + (FEWEST if slow else seeds)):
+        only = "random prices" if fixed and others else ""  # against others all sessions are the same
+        others.append(_against(make, market, number, min(burn, 5 * BURN), only))
+        if len(others) >= FEWEST and time.monotonic() - start > seconds:
+            break
     versus = [_versus("itself", [one.gains for one in selfplay], fixed)]
     for name, _ in others[0]:
         versus.append(_versus(name, [gains for row in others for of, gains in row if of == name], fixed))

@@ -161,7 +161,7 @@ class UpperConfidence:
         self._mean[self._now] += (profit / self._most - self._mean[self._now]) / self._count[self._now]
 
 
-class ActorCritic:
+class GaussianPolicy:
     """A Gaussian policy that sees nothing, moved along the gradient of its profit above a baseline."""
 
     def __init__(self, prices: Scale, market: PriceMarket) -> None:
@@ -243,7 +243,7 @@ PANEL = {
     "ucb": PanelBot(
         ELEVATED, "no memory of prices; correlated experiments raise them", agent_bot(UpperConfidence)
     ),
-    "actor_critic": PanelBot(COMPETITIVE, "gradient of one period's profit", agent_bot(ActorCritic)),
+    "actor_critic": PanelBot(COMPETITIVE, "gradient of one period's profit", agent_bot(GaussianPolicy)),
     "random": PanelBot(ELEVATED, "draws between the two prices", agent_bot(_uniform)),
     "price_matching": PanelBot(PUNISHED, "matches a cut", history_bot(price_match)),
     "leader_follower": PanelBot(

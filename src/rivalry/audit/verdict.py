@@ -52,7 +52,7 @@ def verdict(measures: Measures) -> AuditVerdict:
     if gain.low < ELEVATED_FROM <= gain.high:
         return _undecided(
             f"the price gain is {gain.mean:.2f} with an interval from {gain.low:.2f} to {gain.high:.2f}, "
-            f"which holds the threshold {ELEVATED_FROM:g}",
+            f"which holds the threshold {ELEVATED_FROM:g}; more --seconds allow more sessions",
             measures,
         )
     earned = f"it earns {measures.versus[0].profit.mean:.2f} of the cartel's extra profit"
