@@ -1,7 +1,8 @@
-"""Tables of numbers in files of other programs, of NumPy or CSV; nothing is unpickled."""
+"""Tables of other programs, in files of NumPy, CSV or Parquet; nothing is unpickled."""
 
 from __future__ import annotations
 
+import csv
 import io
 import zipfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from rivalry.core.files import Crafted, foreign_bytes, read_bytes, read_npy
+from rivalry.schema.installation import remedy
 
 ENDINGS = (".npy", ".npz", ".csv")
 LARGEST = 2**28  # bytes of a file, and of an array of an archive
@@ -50,6 +52,87 @@ def read_table(name: str) -> np.ndarray:
         if found.dtype.kind not in "iuf":
             raise Crafted(f"an array of {found.dtype}; must be of numbers")
     return found
+
+
+def read_columns(name: str) -> dict[str, np.ndarray]:
+    """Return the columns of a CSV or Parquet file by their names.
+
+    The first line of a CSV file names its columns. Where it has semicolons and no comma, those separate
+    entries and a comma is a decimal point. A column is of numbers, with NaN for empty entries, where all
+    entries are numbers; otherwise of text. Dates of a Parquet file are text, as ISO 8601 writes them.
+
+    Parameters
+    ----------
+    name : str
+        ``FILE.csv`` or ``FILE.parquet``; a Parquet file is read by PyArrow.
+
+    Raises
+    ------
+    DamagedFile
+        For a file that is missing, too large or of another form, and where PyArrow is missing.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "prices.csv"
+    ...     _ = path.write_text("firm;price" + chr(10) + "A;1,5" + chr(10) + "B;" + chr(10))
+    ...     columns = read_columns(str(path))
+    >>> columns["firm"].tolist(), columns["price"].tolist()
+    (['A', 'B'], [1.5, nan])
+    """
+    path = Path(name)
+    data = read_bytes(path, LARGEST)
+    with foreign_bytes(path):
+        if path.suffix == ".parquet":
+            return _parquet_columns(data)
+        if path.suffix == ".csv":
+            return _csv_columns(data.decode("utf-8-sig"))
+        raise Crafted("must be named FILE.csv or FILE.parquet")
+
+
+def _csv_columns(text: str) -> dict[str, np.ndarray]:
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    if len(lines) < 2:
+        raise Crafted("no rows; must have a line of names, and a line per row")
+    european = ";" in lines[0] and "," not in lines[0]
+    names, *rows = csv.reader(lines, delimiter=";" if european else ",")
+    names = [word.strip() for word in names]
+    if len(set(names)) < len(names):
+        raise Crafted("two columns of the same name")
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(names):
+            raise Crafted(f"row {number}: {len(row)} entries; must be {len(names)}, as the line of names")
+    columns = (np.char.strip(np.array(column)) for column in zip(*rows, strict=True))
+    return {
+        word: _numbers_or_text(np.char.replace(column, ",", ".") if european else column, column)
+        for word, column in zip(names, columns, strict=True)
+    }
+
+
+def _numbers_or_text(entries: np.ndarray, text: np.ndarray) -> np.ndarray:
+    try:
+        return np.where(entries == "", "nan", entries).astype(float)
+    except ValueError:
+        return text
+
+
+def _parquet_columns(data: bytes) -> dict[str, np.ndarray]:
+    try:
+        from pyarrow import BufferReader, parquet
+    except ImportError:
+        raise Crafted(f"needs PyArrow, {remedy('parquet')}") from None
+    table = parquet.read_table(BufferReader(data))
+    columns = {word: table.column(word).to_numpy() for word in table.column_names}
+    for word, column in columns.items():
+        if column.dtype.kind in "iufb":
+            columns[word] = column.astype(float)
+        elif column.dtype.kind == "M":
+            columns[word] = np.datetime_as_string(column)
+        else:
+            columns[word] = _numbers_or_text(*[np.array(["" if x is None else str(x) for x in column])] * 2)
+    return columns
 
 
 def _member(data: bytes, name: str) -> bytes:
