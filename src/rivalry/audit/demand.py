@@ -1,0 +1,300 @@
+"""Logit demand calibrated from prices and quantities, and profits of competition and of a cartel."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.families.market.equilibria import logit_bertrand, logit_joint
+
+NONE = np.zeros((0, 0))
+
+
+class Observed(NamedTuple):
+    """Prices of a log and the utilities ``ln s_i - ln s_0`` that explain its quantities."""
+
+    price: np.ndarray  # [period firm]
+    utility: np.ndarray  # [period firm]
+
+
+class LogitDemand(NamedTuple):
+    """Logit demand, ``q_i = size s_i`` with ``ln s_i - ln s_0 = quality_i - slope p_i``.
+
+    Parameters
+    ----------
+    quality : ndarray
+        Mean utility at a price of 0, over that of buying nothing, ``[firm]``.
+    slope : float
+        Loss of utility per unit of price; the scale of tastes is its reciprocal.
+    size : float
+        Number of buyers.
+    covariance : ndarray
+        Of the estimated qualities and the slope, in this order; empty for a known demand.
+    observed : Observed, optional
+        The log of the estimate.
+    clusters : int
+        Independent blocks of periods behind the covariance; 0 for a known demand.
+    first_stage : float
+        F statistic of the instruments; NaN without them. Below 10 they are weak (Staiger and Stock 1997).
+
+    Examples
+    --------
+    >>> demand = LogitDemand(np.array([8.0, 8.0]), 4.0)  # the market of Calvano et al. 2020
+    >>> demand(np.array([1.5, 1.5])).round(4).tolist()
+    [0.4683, 0.4683]
+    """
+
+    quality: np.ndarray
+    slope: float
+    size: float = 1.0
+    covariance: np.ndarray = NONE
+    observed: Observed | None = None
+    clusters: int = 0
+    first_stage: float = float("nan")
+
+    def __call__(self, price: np.ndarray) -> np.ndarray:
+        """Return quantities ``[.. firm]`` at prices ``[.. firm]``, with the mean utilities."""
+        return self._sold(self.quality - self.slope * np.asarray(price, dtype=float))
+
+    def in_periods(self, price: np.ndarray, periods: np.ndarray) -> np.ndarray:
+        """Return quantities at prices ``[period firm]`` with the demand shocks of these ``periods``.
+
+        At the prices of the log they are the quantities of the log.
+        """
+        return self._sold(self._utility(price, periods))
+
+    def _utility(self, price: np.ndarray, periods: np.ndarray) -> np.ndarray:
+        if self.observed is None:
+            return self.quality - self.slope * price
+        before, utility = self.observed.price[periods], self.observed.utility[periods]
+        return np.asarray(utility - self.slope * (price - before))
+
+    def best_response(
+        self, price: np.ndarray, firm: int, cost: np.ndarray, periods: np.ndarray
+    ) -> np.ndarray:
+        """Return the price of largest profit in each of the ``periods``, given the rivals' prices.
+
+        The margin times the slope is ``1 + W(exp(x))`` with Lambert's function, where ``x`` is the utility at
+        cost, less 1, relative to all other choices.
+        """
+        from scipy.special import wrightomega  # takes 0.1 s to import
+
+        at_cost = np.array(price, dtype=float)
+        at_cost[:, firm] = cost
+        utility = self._utility(at_cost, periods)
+        others = np.delete(utility, firm, axis=1)
+        inclusive = np.logaddexp.reduce(np.column_stack([others, np.zeros(len(others))]), axis=1)
+        return np.asarray(cost + (1 + wrightomega(utility[:, firm] - 1 - inclusive)) / self.slope)
+
+    def _sold(self, utility: np.ndarray) -> np.ndarray:
+        # exponentials of differences from the largest utility do not overflow
+        top = np.maximum(utility.max(axis=-1, keepdims=True), 0.0)
+        weight = np.exp(utility - top)
+        return np.asarray(self.size * weight / (weight.sum(axis=-1, keepdims=True) + np.exp(-top)))
+
+    def errors(self) -> np.ndarray:
+        """Return half the widths of 95 % intervals of the qualities and the slope, ``[parameter]``."""
+        if not self.clusters:
+            return np.zeros(len(self.quality) + 1)
+        return quantile(self.clusters - 1) * np.sqrt(np.diag(self.covariance))
+
+    def draws(self, count: int, seed: int) -> list[LogitDemand]:
+        """Return demands from the distribution of the estimate; few where the slope may not be above 0.
+
+        All explain the quantities of the log.
+        """
+        stream, free = np.random.default_rng(seed), self.clusters - 1
+        error = np.sqrt(np.diag(self.covariance))
+        # scaled to correlations, so that units of price do not decide which eigenvalues are rounding errors
+        values, vectors = np.linalg.eigh(self.covariance / np.outer(error, error))
+        root = error[:, None] * vectors * np.sqrt(np.maximum(values, 0.0))
+        # Student's t, because the covariance is estimated from few blocks
+        wide = np.sqrt(free / stream.chisquare(free, (count, 1)))
+        shifts = wide * (stream.normal(size=(count, len(error))) @ root.T)
+        return [
+            self._replace(quality=self.quality + shift[:-1], slope=float(self.slope + shift[-1]))
+            for shift in shifts
+            if shift[-1] > -self.slope
+        ]
+
+
+def quantile(free: int, level: float = 0.95) -> float:
+    """Return the two-sided quantile of Student's t distribution.
+
+    >>> round(quantile(9), 3)
+    2.262
+    """
+    from scipy.special import stdtrit  # takes 0.1 s to import
+
+    return float(stdtrit(max(free, 1), (1 + level) / 2))
+
+
+def block_length(periods: int) -> int:
+    """Return the length of blocks of periods that count as independent, the root of their number.
+
+    >>> block_length(1000)
+    32
+    """
+    return int(max(1, round(periods**0.5)))
+
+
+def blocks_of(periods: int, block: int | None = None) -> np.ndarray:
+    """Return the block of every period, ``[period]``, consecutive blocks of nearly equal lengths.
+
+    >>> blocks_of(7, 3).tolist()
+    [0, 0, 0, 0, 1, 1, 1]
+    """
+    count = max(1, periods // (block or block_length(periods)))
+    return np.arange(periods) * count // periods
+
+
+def logit_demand(
+    price: np.ndarray,
+    quantity: np.ndarray,
+    size: float = 1.0,
+    *,
+    instruments: np.ndarray | None = None,
+    block: int | None = None,
+) -> LogitDemand:
+    """Estimate logit demand by least squares in logs of shares (Berry 1994), one quality per firm.
+
+    ``ln s_i - ln s_0 = quality_i - slope p_i + shock``. Firms that see the shock before they set prices bias
+    the slope of least squares towards 0; instruments that move costs alone, or two-stage least squares, do
+    not. Errors may depend on each other within blocks of periods, and between the firms of a period.
+
+    Parameters
+    ----------
+    price, quantity : ndarray
+        ``[period firm]``; quantities are above 0 and sum to less than ``size``. Periods with a quantity of 0
+        are left out.
+    size : float
+        Number of buyers, those who buy nothing included: 1 where the quantities are shares.
+    instruments : ndarray, optional
+        ``[period firm instrument]``, or ``[period firm]`` of one instrument.
+    block : int, optional
+        Length of blocks of periods; by default the root of their number.
+
+    Returns
+    -------
+    LogitDemand
+        The estimate with its covariance.
+
+    Raises
+    ------
+    ValueError
+        For quantities that reach ``size``, prices that do not change, fewer than 5 blocks, and an estimate
+        that does not fall with the price.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(1)
+    >>> price = 1.5 + 0.1 * draws.normal(size=(400, 2))
+    >>> found = logit_demand(price, LogitDemand(np.array([8.0, 8.0]), 4.0)(price))
+    >>> round(found.slope, 6), found.quality.round(6).tolist()
+    (4.0, [8.0, 8.0])
+
+    References
+    ----------
+    Berry, "Estimating discrete-choice models of product differentiation", RAND Journal of Economics 1994,
+    equation 13. Cameron and Miller, "A practitioner's guide to cluster-robust inference", Journal of Human
+    Resources 2015, equation 11.
+    """
+    price, quantity = np.asarray(price, dtype=float), np.asarray(quantity, dtype=float)
+    if price.shape != quantity.shape or price.ndim != 2:
+        raise ValueError(f"quantity: shape {quantity.shape} must be that of the prices, [period firm]")
+    sold = np.all(quantity > 0, axis=1)
+    outside = size - quantity.sum(axis=1)
+    if not np.all(outside[sold] > 0):
+        largest = float(quantity.sum(axis=1).max())
+        raise ValueError(f"size: {size:g} must be above all that is sold in a period, {largest:g}")
+    clusters = blocks_of(len(price), block)[sold]
+    groups = len(np.unique(clusters))
+    if groups < 5:
+        raise ValueError(f"quantity: {int(sold.sum())} periods make {groups} blocks; must be at least 5")
+    price, quantity = price[sold], quantity[sold]
+    utility = np.log(quantity) - np.log(outside[sold])[:, None]
+    periods, firms = price.shape
+    unit = float(np.std(price - price.mean(axis=0)))
+    if not unit > ROUNDED * float(np.abs(price).max()):
+        raise ValueError("price: does not change, so that no demand can be estimated; state the demand")
+    dummies = np.tile(np.eye(firms), (periods, 1))
+    X = np.column_stack([dummies, -price.ravel() / unit])
+    fitted, first_stage = X, float("nan")
+    if instruments is not None:
+        shifters = np.asarray(instruments, dtype=float)[sold].reshape(periods * firms, -1)
+        shifters = shifters / np.maximum(shifters.std(axis=0), np.finfo(float).tiny)
+        Z = np.column_stack([dummies, shifters])
+        fitted = np.column_stack([dummies, Z @ np.linalg.lstsq(Z, X[:, -1], rcond=None)[0]])
+        first_stage = _first_stage(X[:, -1], fitted[:, -1], dummies, shifters.shape[1])
+    beta, _, rank, _ = np.linalg.lstsq(fitted, utility.ravel(), rcond=None)
+    if rank < firms + 1:
+        raise ValueError("instruments: do not move prices, so that no slope can be estimated")
+    covariance = _covariance(fitted, utility.ravel() - X @ beta, np.repeat(clusters, firms))
+    scale = np.append(np.ones(firms), 1 / unit)
+    if not beta[-1] > 0:
+        raise ValueError(
+            f"slope: {beta[-1] / unit:.3g} must be above 0; use instruments, or state the demand"
+        )
+    observed = Observed(price, utility) if sold.all() else None
+    covariance = covariance * np.outer(scale, scale)
+    slope = float(beta[-1] / unit)
+    return LogitDemand(beta[:-1], slope, float(size), covariance, observed, groups, first_stage)
+
+
+ROUNDED = 1e-12  # of a price: prices that differ by less are equal
+
+
+def _first_stage(price: np.ndarray, fitted: np.ndarray, dummies: np.ndarray, count: int) -> float:
+    """Return the F statistic of the instruments in a regression of prices on them and the firms."""
+    means = dummies @ (dummies.T @ price / dummies.sum(axis=0))
+    free = len(price) - dummies.shape[1] - count
+    explained, left = np.sum((fitted - means) ** 2) / count, np.sum((price - fitted) ** 2) / max(free, 1)
+    return float(explained / left) if left > 0 else float("inf")
+
+
+def _covariance(X: np.ndarray, error: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """Return the covariance of least squares with errors that depend on each other within clusters."""
+    inverse = np.linalg.inv(X.T @ X)
+    _, number = np.unique(clusters, return_inverse=True)
+    groups = int(number.max()) + 1
+    scores = np.stack([np.bincount(number, column * error, groups) for column in X.T], axis=1)
+    free = groups / (groups - 1) * (len(X) - 1) / (len(X) - X.shape[1])
+    return np.asarray(free * inverse @ (scores.T @ scores) @ inverse)
+
+
+class Benchmarks(NamedTuple):
+    """Prices and profits per period of competition and of a cartel, ``[firm]``."""
+
+    nash_price: np.ndarray
+    cartel_price: np.ndarray
+    nash_profit: np.ndarray
+    cartel_profit: np.ndarray
+
+    @property
+    def stake(self) -> float:
+        """What is at stake for a firm: the mean rise of profits from competition to the cartel."""
+        return float(np.mean(self.cartel_profit - self.nash_profit))
+
+
+def benchmarks(demand: LogitDemand, cost: np.ndarray) -> Benchmarks:
+    """Return the Nash equilibrium of prices and the prices of largest joint profit.
+
+    Parameters
+    ----------
+    demand : LogitDemand
+        Demand, without shocks.
+    cost : ndarray
+        Cost per unit, ``[firm]``.
+
+    Examples
+    --------
+    >>> found = benchmarks(LogitDemand(np.array([8.0, 8.0]), 4.0), np.array([1.0, 1.0]))
+    >>> found.nash_price.round(4).tolist(), found.cartel_price.round(4).tolist(), round(found.stake, 4)
+    ([1.4729, 1.4729], [1.925, 1.925], 0.1146)
+    """
+    cost = np.broadcast_to(np.asarray(cost, dtype=float), demand.quality.shape)
+    quality, spread = demand.quality / demand.slope, 1 / demand.slope
+    nash, joint = logit_bertrand(quality, 0.0, spread, cost), logit_joint(quality, 0.0, spread, cost)
+    profits = [(price - cost) * demand(price) for price in (nash, joint)]
+    return Benchmarks(nash, joint, *profits)
