@@ -1,0 +1,541 @@
+"""Logs of prices: calibrated regret of every firm, with intervals, and the verdict on a log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.audit.demand import LogitDemand, benchmarks, block_length, blocks_of, quantile
+from rivalry.core.foreign_tables import read_columns
+from rivalry.text.display import count_text
+
+Demand = LogitDemand | Callable[[np.ndarray], np.ndarray]
+"""Quantities ``[.. firm]`` at prices ``[.. firm]``."""
+
+NAMES = {
+    "time": "time period date t",
+    "firm": "firm seller store brand product",
+    "price": "price p",
+    "quantity": "quantity q sales units share",
+    "cost": "cost unit_cost marginal_cost c",
+}
+"""Names of columns that are understood, in small letters."""
+
+LOW, HIGH = 0.02, 0.05
+"""Calibrated regrets in shares of the stake: up to the first a log is consistent with competition, from the
+second it is not. In the logit duopoly of Calvano et al. 2020 they are the regrets of two equal constant
+prices with profit gains of 0.30 and 0.45.
+"""
+BINS = 20  # largest number of price bins of a firm
+PER_BIN = 25  # periods per bin of a short log, so that the best of many alternatives is no accident
+ALTERNATIVES, WIDE = 201, 1.5  # prices to compare with up to this multiple of the highest one
+BETWEEN = 41  # such prices between the smallest and the largest best response, where it is known
+COSTS = 11  # costs within their range
+DRAWS = 400
+DEMANDS, SAMPLED = 100, 1000  # draws of estimated demand, and periods at which they are compared
+FEWEST_BLOCKS = 10  # independent blocks below which no word is said
+
+
+class PriceLog(NamedTuple):
+    """Prices of all firms in the same periods."""
+
+    time: np.ndarray  # [period]
+    firms: tuple[str, ...]
+    price: np.ndarray  # [period firm]
+    quantity: np.ndarray | None = None  # [period firm]
+    cost: np.ndarray | None = None  # [period firm]
+    incomplete: int = 0  # periods without an entry of some firm, which are left out
+
+
+def read_log(name: str, columns: Mapping[str, str] | None = None) -> PriceLog:
+    """Return the log of a CSV or Parquet file that has a row per period and firm.
+
+    Parameters
+    ----------
+    name : str
+        ``FILE.csv`` or ``FILE.parquet`` with columns time, firm, price and, where known, quantity and cost;
+        `NAMES` lists other names that are understood. Times are numbers or ISO 8601 dates.
+    columns : mapping, optional
+        Names of the file by ours: ``{"price": "Preis"}``.
+
+    Raises
+    ------
+    DamagedFile
+        For a file that cannot be read.
+    ValueError
+        For missing columns, prices that are no numbers, times of another form, and two rows of a firm in one
+        period.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "log.csv"
+    ...     rows = ["t,firm,price", "2,A,1.5", "2,B,1.5", "1,A,1.5", "1,B,1.5"]
+    ...     _ = path.write_text(chr(10).join(rows))
+    ...     log = read_log(str(path))
+    >>> log.time.tolist(), log.firms, log.price.tolist()
+    ([1.0, 2.0], ('A', 'B'), [[1.5, 1.5], [1.5, 1.5]])
+    """
+    table = read_columns(name)
+    entries = {word: _column(table, word, (columns or {}).get(word)) for word in NAMES}
+    time, firm, price, quantity, cost = (entries[word] for word in NAMES)
+    if time is None or firm is None or price is None:
+        word = next(word for word in NAMES if entries[word] is None)
+        known = ", ".join(table)[:100]
+        raise ValueError(f"{name}: no column {word}, or {NAMES[word].split()[1]}; columns are {known}")
+    for word in ("price", "quantity", "cost"):
+        if (column := entries[word]) is not None and column.dtype.kind != "f":
+            raise ValueError(f"{name}: {word} must be numbers")
+    if time.dtype.kind != "f" and not all(map(_DATE.match, time[:1000].tolist())):
+        raise ValueError(f"{name}: time {time[0]!s} must be a number or a date such as 2026-01-31")
+    if firm.dtype.kind == "f":
+        firm = np.array([f"{number:g}" for number in firm])
+    return log_of(time, firm, price, quantity, cost)
+
+
+_DATE = re.compile(r"\d{4}-\d\d(-\d\d.*)?$")
+
+
+def _column(table: Mapping[str, np.ndarray], word: str, name: str | None) -> np.ndarray | None:
+    if name is not None:
+        if name not in table:
+            raise ValueError(f"columns: no column {name!r}; columns are {', '.join(table)[:100]}")
+        return table[name]
+    by_name = {title.lower(): column for title, column in table.items()}
+    return next((by_name[other] for other in NAMES[word].split() if other in by_name), None)
+
+
+def log_of(
+    time: np.ndarray,
+    firm: np.ndarray,
+    price: np.ndarray,
+    quantity: np.ndarray | None = None,
+    cost: np.ndarray | None = None,
+) -> PriceLog:
+    """Return the log of rows, ``[row]``, in any order; periods that lack a firm are left out.
+
+    Raises `ValueError` for two rows of a firm in one period, and for no period of all firms.
+
+    >>> log_of(np.array([1, 1, 2]), np.array(["A", "B", "A"]), np.array([3.0, 4.0, 5.0])).incomplete
+    1
+    """
+    times, row = np.unique(time, return_inverse=True)
+    firms, column = np.unique(firm, return_inverse=True)
+    shape = (len(times), len(firms))
+    if np.bincount(row * len(firms) + column).max(initial=0) > 1:
+        raise ValueError("time: a firm has two rows in one period; number the periods, or take means")
+
+    def table(values: np.ndarray) -> np.ndarray:
+        entries = np.full(shape, np.nan)
+        entries[row, column] = values
+        return entries
+
+    prices = table(price)
+    others = [None if values is None else table(values) for values in (quantity, cost)]
+    tables = [prices, *(entries for entries in others if entries is not None)]
+    complete = np.all([np.isfinite(entries).all(axis=1) for entries in tables], axis=0)
+    if not complete.any():
+        raise ValueError(
+            "firm: no period has a price of every firm, and every other number that has a column"
+        )
+    quantities, costs = (None if entries is None else entries[complete] for entries in others)
+    missing = int(len(times) - complete.sum())
+    return PriceLog(times[complete], tuple(firms.tolist()), prices[complete], quantities, costs, missing)
+
+
+def price_bins(price: np.ndarray, most: int = BINS) -> np.ndarray:
+    """Return the bin of every price, ``[period]``: distinct prices, or quantiles where there are too many.
+
+    >>> price_bins(np.repeat([1.5, 1.9, 1.6], 25))[::25].tolist()
+    [0, 2, 1]
+    """
+    most = int(np.clip(len(price) // PER_BIN, 1, most))
+    values, number = np.unique(price, return_inverse=True)
+    if len(values) <= most:
+        return np.asarray(number)
+    edges = np.unique(np.quantile(price, np.arange(1, most) / most))
+    return np.searchsorted(edges, price, side="right")
+
+
+class FirmRegret(NamedTuple):
+    """Calibrated regret of a firm, as a share of what is at stake for a firm between Nash and cartel."""
+
+    firm: str
+    share: float  # of the long run, corrected for the choice of alternatives by the same data
+    low: float
+    high: float  # also the pessimistic regret: the largest of demands that the data allow
+    realised: float  # in the log itself, at the estimated demand
+    by_lower_prices: float  # part of the realised regret that lower prices would avoid
+    cost: float  # within its range, the one of smallest regret: a mean over periods
+    bins: int
+    needed: float  # periods from which the interval is surely narrow enough; Hoeffding's bound
+
+
+class LogVerdict(NamedTuple):
+    """The verdict on a log, with the regret of every firm."""
+
+    word: str
+    sentence: str
+    firms: list[FirmRegret]
+    periods: int
+    blocks: int
+    stake: float  # in money per period, at the cost of the first firm
+
+
+class _GainSums(NamedTuple):
+    """Gains of alternatives, summed over the periods of every block and price bin: ``[block bin price]``."""
+
+    low_cost: np.ndarray  # at the lowest cost
+    by_cost: np.ndarray  # by how much they fall from the lowest to the highest cost
+    length: np.ndarray  # [block]
+    spread: float  # largest gain or loss of a period
+    alternatives: np.ndarray  # [price]
+
+    def means(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return both per period, ``[draw bin price]``, for weights of blocks ``[draw block]``."""
+        total = (weight @ self.length)[:, None, None]
+        shape = (len(weight), *self.low_cost.shape[1:])
+        both = [
+            np.reshape(weight @ one.reshape(len(one), -1), shape) for one in (self.low_cost, self.by_cost)
+        ]
+        return both[0] / total, both[1] / total
+
+    def shares(self, weight: np.ndarray, stakes: np.ndarray) -> np.ndarray:
+        """Return regrets as shares of what is at stake, ``[cost draw]``."""
+        gain, fall = self.means(weight)
+        if len(stakes) == 1:
+            return np.asarray(calibrated_gain(gain)[None] / stakes[0])
+        positions = np.linspace(0.0, 1.0, len(stakes))
+        return np.stack(
+            [calibrated_gain(gain - at * fall) / s for at, s in zip(positions, stakes, strict=True)]
+        )
+
+
+def calibrated_gain(mean_gain: np.ndarray) -> np.ndarray:
+    """Return the gain by the best alternative to each price bin, ``[..]``, from ``[.. bin alternative]``.
+
+    To go on is an alternative too, so that no bin counts as a loss.
+
+    >>> float(calibrated_gain(np.array([[0.1, 0.25], [-1.0, -0.5]])))
+    0.25
+    """
+    return np.asarray(np.maximum(mean_gain.max(axis=-1), 0.0).sum(axis=-1))
+
+
+def _sums(
+    price: np.ndarray,
+    firm: int,
+    bins: np.ndarray,
+    blocks: np.ndarray,
+    demand: Demand,
+    cost: tuple[np.ndarray, np.ndarray],
+    periods: np.ndarray,
+) -> _GainSums:
+    """Return the gains of a firm by every alternative price, with the rivals' prices of every period."""
+    alternatives = _alternatives(price, firm, demand, cost, periods)
+    quantity = _at_periods(demand, periods)
+    low, high = cost[0][:, firm], cost[1][:, firm]
+    sold = quantity(price)[:, firm]
+    earned, ranged = (price[:, firm] - low) * sold, bool(np.any(high > low))
+    count, groups = int(bins.max()) + 1, int(blocks.max()) + 1
+    place, shape = blocks * count + bins, (len(alternatives), groups, count)
+    gains, falls, spread = np.zeros(shape), np.zeros(shape), 0.0
+    other = price.copy()
+    for number, alternative in enumerate(alternatives):
+        other[:, firm] = alternative
+        then = quantity(other)[:, firm]
+        gain = (alternative - low) * then - earned
+        spread = max(spread, float(np.abs(gain).max()))
+        gains[number] = np.bincount(place, gain, groups * count).reshape(groups, count)
+        if ranged:
+            falls[number] = np.bincount(place, (high - low) * (then - sold), groups * count).reshape(
+                shape[1:]
+            )
+    length = np.bincount(blocks, minlength=groups).astype(float)
+    return _GainSums(np.moveaxis(gains, 0, -1), np.moveaxis(falls, 0, -1), length, spread, alternatives)
+
+
+def _at_periods(demand: Demand, periods: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    if isinstance(demand, LogitDemand):
+        return lambda price: demand.in_periods(price, periods)
+    return demand
+
+
+def judge_log(
+    log: PriceLog,
+    demand: Demand,
+    cost: object = None,
+    *,
+    highest_cost: object = None,
+    stake: float | None = None,
+    block: int | None = None,
+    seed: int = 0,
+) -> LogVerdict:
+    """Return the verdict on a log by the calibrated regret of every firm.
+
+    For each price that a firm played, regret is the gain of the best fixed alternative against the rivals'
+    prices in just those periods. A firm that best responds to what it believes of its rivals has none in the
+    long run; two firms of high prices both have. The interval is of the long-run regret of play like that of
+    the log, with all firms and blocks of periods; it holds the error of an estimated demand.
+
+    Parameters
+    ----------
+    log : PriceLog
+        The log.
+    demand : LogitDemand or callable
+        Quantities ``[period firm]`` at prices ``[period firm]``, known or estimated.
+    cost : float or array_like, optional
+        Cost per unit, one, ``[firm]`` or ``[period firm]``; by default that of the log.
+    highest_cost : float or array_like, optional
+        Upper end of the range of costs, if ``cost`` is its lower end. The regret is then the smallest of the
+        costs between the two, and no cost that is plausible for a firm makes it look collusive wrongly.
+    stake : float, optional
+        Mean rise of a firm's profit per period from Nash to cartel prices; by default that of logit demand.
+    block : int, optional
+        Length of blocks of periods that are drawn together; by default the root of the number of periods.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    LogVerdict
+        ``consistent with competition`` where the regrets of all firms are at most `LOW`, ``not consistent
+        with competition`` where that of one is at least `HIGH`, by the whole interval; else ``cannot tell``.
+
+    Raises
+    ------
+    ValueError
+        Without costs or a stake, and for costs of another shape.
+
+    Examples
+    --------
+    >>> demand = LogitDemand(np.array([8.0, 8.0]), 4.0)
+    >>> def constant(price):
+    ...     return PriceLog(np.arange(400), ("A", "B"), np.full((400, 2), price))
+    >>> [judge_log(constant(price), demand, 1.0).word for price in (1.473, 1.925)]
+    ['consistent with competition', 'not consistent with competition']
+
+    References
+    ----------
+    Hartline, Long and Zhang, "Regulation of algorithmic collusion", 2024: calibrated regret, smallest over
+    plausible costs. Hartline, Wang and Zhang, "Regulation of algorithmic collusion, refined: testing
+    pessimistic calibrated regret", 2025: the largest over outcomes that the data allow.
+    """
+    costs = _costs(log, cost, highest_cost)
+    positions = np.linspace(0.0, 1.0, COSTS if np.any(costs[1] > costs[0]) else 1)
+    mean_costs = [(1 - at) * costs[0].mean(axis=0) + at * costs[1].mean(axis=0) for at in positions]
+    stakes = _stakes(demand, mean_costs, stake)
+    blocks = blocks_of(len(log.price), block)
+    length = block or block_length(len(log.price))
+    firms = [
+        _firm_regret(log, firm, demand, costs, mean_costs, stakes, blocks, length, seed, stake is None)
+        for firm in range(len(log.firms))
+    ]
+    count = int(blocks.max()) + 1
+    word = "cannot tell"
+    if count >= FEWEST_BLOCKS and any(firm.low >= HIGH for firm in firms):
+        word = "not consistent with competition"
+    elif count >= FEWEST_BLOCKS and all(firm.high <= LOW for firm in firms):
+        word = "consistent with competition"
+    sentence = _sentence(word, firms, len(log.price), count)
+    return LogVerdict(word, sentence, firms, len(log.price), count, float(stakes[0]))
+
+
+def _firm_regret(
+    log: PriceLog,
+    firm: int,
+    demand: Demand,
+    costs: tuple[np.ndarray, np.ndarray],
+    mean_costs: Sequence[np.ndarray],
+    stakes: np.ndarray,
+    blocks: np.ndarray,
+    length: int,
+    seed: int,
+    of_demand: bool,
+) -> FirmRegret:
+    bins = price_bins(log.price[:, firm])
+    sums = _sums(log.price, firm, bins, blocks, demand, costs, np.arange(len(bins)))
+    groups = len(sums.length)
+    weight = np.ones((1, groups))
+    stream = np.random.default_rng([seed, firm])
+    redrawn = stream.multinomial(groups, np.full(groups, 1 / groups), DRAWS).astype(float)
+    shares = sums.shares(weight, stakes)[:, 0]
+    best = int(np.argmin(shares))
+    realised = float(shares[best])
+    # differences to the log stand for those of the log to the long run: they share the bias of a maximum
+    off = realised - sums.shares(redrawn, stakes).min(axis=0)
+    level = 1 - 0.05 / len(log.firms)  # all firms together, by Bonferroni's inequality
+    wider = quantile(groups - 1, level) / quantile(10**9, level) * np.sqrt(groups / max(groups - 1, 1))
+    bias, off = float(off.mean()), wider * (off - off.mean())
+    shift = np.zeros(1)
+    if isinstance(demand, LogitDemand) and demand.clusters:
+        shift = _demand_shifts(log, firm, bins, demand, costs, mean_costs, stakes, of_demand, stream)
+    sample = realised + off + stream.choice(shift, len(off))
+    # a maximum over alternatives is too large on average: only the lower end is corrected, as the
+    # correction errs where regret is close to 0
+    low = float(np.quantile(sample, (1 - level) / 2)) + min(bias, 0.0)
+    high = float(np.quantile(sample, (1 + level) / 2))
+    gain, fall = sums.means(weight)
+    gain = (gain - best / max(len(stakes) - 1, 1) * fall)[0]
+    centre = np.bincount(bins, log.price[:, firm]) / np.bincount(bins)
+    lower = np.maximum(gain.max(axis=1), 0.0) * (sums.alternatives[gain.argmax(axis=1)] < centre)
+    bounds = periods_needed(
+        (HIGH - LOW) / 2 * stakes[best],
+        bins=len(centre),
+        alternatives=len(sums.alternatives),
+        spread=sums.spread,
+        confidence=level,
+        block=length,
+    )
+    return FirmRegret(
+        log.firms[firm],
+        max(0.0, realised + bias),
+        max(0.0, low),
+        max(0.0, high),
+        realised,
+        float(lower.sum() / stakes[best] / realised) if realised > 0 else 0.0,
+        float(mean_costs[best][firm]),
+        len(centre),
+        bounds,
+    )
+
+
+def _demand_shifts(
+    log: PriceLog,
+    firm: int,
+    bins: np.ndarray,
+    demand: LogitDemand,
+    costs: tuple[np.ndarray, np.ndarray],
+    mean_costs: Sequence[np.ndarray],
+    stakes: np.ndarray,
+    of_demand: bool,
+    stream: np.random.Generator,
+) -> np.ndarray:
+    """Return by how much the smallest share changes with demand, one number per draw of its estimate."""
+    count = min(SAMPLED, len(bins))
+    at = np.sort(stream.choice(len(bins), count, replace=False))
+    sampled = costs[0][at], costs[1][at]
+
+    def smallest(other: LogitDemand, scales: np.ndarray) -> float:
+        blocks = np.zeros(count, dtype=int)
+        sums = _sums(log.price[at], firm, bins[at], blocks, other, sampled, at)
+        return float(sums.shares(np.ones((1, 1)), scales).min())
+
+    others = demand.draws(DEMANDS, int(stream.integers(2**31)))
+    here = smallest(demand, stakes)
+    shifts = [
+        smallest(other, _stakes(other, mean_costs, None if of_demand else float(stakes[0]))) - here
+        for other in others
+    ]
+    # a slope that may be 0 leaves regret without a bound
+    return np.array(shifts + [np.inf] * (DEMANDS - len(others)))
+
+
+def _costs(log: PriceLog, cost: object, highest: object) -> tuple[np.ndarray, np.ndarray]:
+    if cost is None and log.cost is None:
+        raise ValueError("cost: the log has no costs; state one, or a range by cost and highest_cost")
+    ends = []
+    for name, value in (("cost", cost), ("highest_cost", highest)):
+        stated = (log.cost if cost is None else cost) if value is None else value
+        known = np.asarray(stated, dtype=float)
+        try:
+            ends.append(np.broadcast_to(known, log.price.shape))
+        except ValueError:
+            shape = known.shape
+            raise ValueError(f"{name}: shape {shape} must be one number, [firm] or [period firm]") from None
+    if not np.all(np.isfinite(ends)) or np.any(ends[1] < ends[0]):
+        raise ValueError("highest_cost: must be finite and at least cost")
+    return ends[0], ends[1]
+
+
+def _stakes(demand: Demand, mean_costs: Sequence[np.ndarray], stake: float | None) -> np.ndarray:
+    """Return what is at stake at every cost, ``[cost]``."""
+    if stake is not None:
+        rises = [stake] * len(mean_costs)
+    elif isinstance(demand, LogitDemand):
+        rises = [benchmarks(demand, cost).stake for cost in mean_costs]
+    else:
+        raise ValueError("stake: state the mean rise of a firm's profit from Nash to cartel prices")
+    if not min(rises) > 0:
+        raise ValueError(f"stake: {min(rises):g} must be above 0; a cartel must pay more than competition")
+    return np.array(rises)
+
+
+def _alternatives(
+    price: np.ndarray, firm: int, demand: Demand, cost: tuple[np.ndarray, np.ndarray], periods: np.ndarray
+) -> np.ndarray:
+    """Return the prices with which a firm's are compared.
+
+    With logit demand profit rises up to the best response of a period and falls beyond it, so that the best
+    fixed price is between the smallest and the largest best response.
+    """
+    if not isinstance(demand, LogitDemand):
+        low = min(cost[0][:, firm].min(), price[:, firm].min())
+        return np.linspace(low, WIDE * price[:, firm].max(), ALTERNATIVES)
+    ends = [demand.best_response(price, firm, end[:, firm], periods) for end in cost]
+    return np.linspace(ends[0].min(), ends[1].max(), BETWEEN)
+
+
+def periods_needed(
+    width: float,
+    *,
+    bins: int,
+    alternatives: int,
+    spread: float,
+    variance: float | None = None,
+    confidence: float = 0.95,
+    block: int = 1,
+) -> float:
+    """Return the number of periods from which regret is known to ``width`` on both sides.
+
+    A regret is the largest mean gain of the ``alternatives ** bins`` maps from prices to prices, and each
+    gain is between ``-spread`` and ``spread``. By Hoeffding's inequality all means are within ``width`` of
+    their expectations with probability ``confidence`` from ``2 spread^2 L / width^2`` periods on, where ``L =
+    bins ln alternatives + ln(2 / (1 - confidence))``. With a bound on the ``variance`` of gains Bernstein's
+    inequality needs ``(2 variance / width^2 + 4 spread / (3 width)) L``. Blocks of periods that depend on
+    each other count as one.
+
+    Examples
+    --------
+    >>> round(periods_needed(0.1, bins=1, alternatives=2, spread=1.0))
+    876
+    >>> round(periods_needed(0.1, bins=1, alternatives=2, spread=1.0, variance=0.01))
+    67
+
+    References
+    ----------
+    Hoeffding, "Probability inequalities for sums of bounded random variables", Journal of the American
+    Statistical Association 1963, theorem 2. Boucheron, Lugosi and Massart, "Concentration inequalities",
+    2013, equation 2.10.
+    """
+    logarithm = bins * np.log(alternatives) + np.log(2 / (1 - confidence))
+    if variance is None:
+        return float(block * 2 * spread**2 / width**2 * logarithm)
+    return float(block * (2 * variance / width**2 + 4 * spread / (3 * width)) * logarithm)
+
+
+def _sentence(word: str, firms: Sequence[FirmRegret], periods: int, blocks: int) -> str:
+    top = max(firms, key=lambda firm: firm.share)
+    amount = f"{top.share:.3f} ({top.low:.3f} to {top.high:.3f})"
+    text = (
+        f"{word.capitalize()}: with the best other price for each of its prices, firm {top.firm} would have "
+        f"gained {amount} of what is at stake between competition and a cartel"
+    )
+    if word == "not consistent with competition":
+        text += f", {top.by_lower_prices:.0%} of it by lower prices"
+    elif word == "cannot tell":
+        if blocks < FEWEST_BLOCKS:
+            text += f"; {count_text(periods, 'period')} are too few"
+        elif not LOW < top.share < HIGH and np.isfinite(top.high):
+            # errors fall with the root of the number of periods
+            far = top.share - HIGH if top.share >= HIGH else LOW - top.share
+            side = top.share - top.low if top.share >= HIGH else top.high - top.share
+            text += f"; about {periods * max(1.0, side / far) ** 2:.2g} periods like these would decide"
+        else:
+            text += f"; between {LOW:g} and {HIGH:g} no number of periods decides"
+    return text + "."
