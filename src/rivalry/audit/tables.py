@@ -1,0 +1,242 @@
+"""Tables of action values of other programs as bots, and the exact gain of the best response to them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rivalry.audit.bots import Period
+from rivalry.audit.market import PriceMarket, price_market
+from rivalry.core.files import read_bytes
+from rivalry.core.foreign_tables import read_table
+from rivalry.lab.study import build_game
+from rivalry.tables.history import fixed_play, limit_cycles
+from rivalry.tables.policy_response import greedy_table
+from rivalry.tables.repeated import RepeatedWorld, repeated_form
+from rivalry.tables.response_gaps import values_in
+
+ORDERS = ("own first", "by firm")
+OLDEST = ("first", "last")
+KEYS = ("memory", "grid", "order", "oldest", "gamma", "start", "game")
+
+
+class PriceTable(NamedTuple):
+    """The greedy policy of a table, a price for every memory of the last periods.
+
+    Parameters
+    ----------
+    market : PriceMarket
+        The market.
+    world : RepeatedWorld
+        Its infinitely repeated form with the table's grid and memory.
+    grid : ndarray
+        Prices of the table's actions, rising.
+    memory : int
+        Number of remembered periods.
+    policy : ndarray
+        Actions ``[firm state]``. The oldest period is the slowest in a state, within it the price of firm 0.
+    gamma : float
+        Discount factor.
+    start : int
+        Action that all firms are taken to have played before the first period.
+    """
+
+    market: PriceMarket
+    world: RepeatedWorld
+    grid: np.ndarray
+    memory: int
+    policy: np.ndarray
+    gamma: float
+    start: int
+
+    def price(self, firm: int) -> Callable[[list[Period]], float]:
+        """Return the policy of a firm as a function of the history of its own and its rivals' prices.
+
+        Other prices count as the nearest of the grid, the lower one of two.
+        """
+
+        def rule(history: list[Period]) -> float:
+            state = 0
+            before = [(self.grid[self.start],) * self.market.players] * (self.memory - len(history))
+            last = history[len(history) - self.memory :] if len(history) > self.memory else history
+            seen = [(*others[:firm], own, *others[firm:]) for own, others in last] if self.memory else []
+            for prices in (*before, *seen):
+                for price in prices:
+                    state = state * len(self.grid) + int(np.argmin(np.abs(self.grid - price)))
+            return float(self.grid[self.policy[firm, state]])
+
+        return rule
+
+
+class TableGain(NamedTuple):
+    """Gains of a best responder over the policy of a firm, the others' fixed, ``[firm]``.
+
+    They are payments per period, with the discount factor of the table.
+    """
+
+    on_path: np.ndarray  # the largest gain over the periods of the cycle that play ends in
+    anywhere: np.ndarray  # the largest gain over all memories
+    cycle: np.ndarray  # prices of the cycle, [period firm]
+    share: np.ndarray  # the gain on the path, of the rise of profits from Nash to cartel
+
+
+def read_price_table(name: str) -> PriceTable:
+    """Return the greedy policy of a file of action values, described by a TOML file beside it.
+
+    The description has the name of the file with the ending ``.toml``, and these keys:
+
+    - ``memory``: number of remembered periods
+    - ``grid``: prices of the actions, or ``{ low = .., high = .., count = .. }``
+    - ``order``: of the prices of a period in the number of a state, slowest first: ``own first``, then the
+      rivals by number, or ``by firm``
+    - ``oldest``: whether the oldest period comes ``first``, slowest, or ``last``; needed for more than one
+    - ``gamma``: discount factor
+    - ``start``: price that all firms are taken to have played before; by default the one nearest to Nash
+    - ``game``: a table of the market as in a study, by default the logit duopoly of Calvano et al. (2020)
+
+    Parameters
+    ----------
+    name : str
+        ``FILE.npy``, ``FILE.npz``, ``FILE.npz:NAME`` or ``FILE.csv``: values ``[state action]`` of every
+        firm, or ``[firm state action]``; a state may have an axis per remembered price. In a CSV file a row
+        is a state, and the firms follow one another.
+
+    Raises
+    ------
+    ValueError
+        For a missing or unknown key, and a table of another size.
+    DamagedFile
+        For a file that cannot be read.
+    """
+    file = name.rpartition(".npz:")[0]
+    path = Path(f"{file}.toml") if file else Path(name).with_suffix(".toml")
+    try:
+        description = tomllib.loads(read_bytes(path, 2**24).decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    if wrong := sorted(set(description) - set(KEYS)):
+        raise ValueError(f"{path}: {wrong[0]}: no such key; known: {', '.join(KEYS)}")
+    for key in ("memory", "grid", "gamma"):
+        if key not in description:
+            raise ValueError(f"{path}: {key}: is missing")
+    game = build_game(description.pop("game"), path.parent) if "game" in description else None
+    try:
+        return price_table(read_table(name), price_market(game), **description)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def price_table(
+    values: np.ndarray,
+    market: PriceMarket,
+    *,
+    memory: int,
+    grid: object,
+    gamma: float,
+    order: str | None = None,
+    oldest: str | None = None,
+    start: float | None = None,
+) -> PriceTable:
+    """Return the greedy policy of a table of action values; arguments are the keys of `read_price_table`.
+
+    Examples
+    --------
+    >>> market = price_market()
+    >>> values = np.zeros((4, 2))
+    >>> values[3, 1] = 1.0  # the higher price while both charged it
+    >>> options = {"memory": 1, "gamma": 0.95, "order": "own first"}
+    >>> table = price_table(values, market, grid=[1.5, 1.9], **options)
+    >>> rule = table.price(0)
+    >>> rule([(1.9, (1.9,))]), rule([(1.9, (1.5,))])
+    (1.9, 1.5)
+    """
+    prices = _grid(grid)
+    count, firms = len(prices), market.players
+    if isinstance(memory, bool) or not isinstance(memory, int) or memory < 0:
+        raise ValueError(f"memory: {memory!r} must be a whole number, at least 0")
+    order = order if order is not None or firms * memory > 1 else ORDERS[0]
+    if order not in ORDERS:
+        raise ValueError(f"order: {order!r} must be {ORDERS[0]!r} or {ORDERS[1]!r}")
+    oldest = oldest if oldest is not None or memory > 1 else OLDEST[0]
+    if oldest not in OLDEST:
+        raise ValueError(f"oldest: {oldest!r} must be {OLDEST[0]!r} or {OLDEST[1]!r}")
+    states = count ** (firms * memory)
+    if np.size(values) not in (states * count, firms * states * count):
+        need = f"{states} x {count} [state action], or {firms} of them"
+        raise ValueError(f"grid: a table of shape {np.shape(values)} must have {need}")
+    actions = greedy_table(np.asarray(values, dtype=float).reshape(-1, states, count))
+    actions = np.broadcast_to(actions, (firms, states))
+    policy = np.stack(
+        [own[_numbers(firm, firms, memory, count, order, oldest)] for firm, own in enumerate(actions)]
+    )
+    world = repeated_form(market.game, prices.tolist(), memory=memory)
+    usual = float(market.nash.mean()) if start is None else start
+    begin = int(np.argmin(np.abs(prices - usual)))
+    return PriceTable(market, world, prices, memory, policy, float(gamma), begin)
+
+
+def _grid(grid: Any) -> np.ndarray:
+    if isinstance(grid, Mapping):
+        if set(grid) != {"low", "high", "count"}:
+            raise ValueError("grid: must be a list of prices, or a table of low, high and count")
+        return np.linspace(float(grid["low"]), float(grid["high"]), int(grid["count"]))
+    prices = np.asarray(grid, dtype=float)
+    if prices.ndim != 1 or len(prices) < 2 or not np.all(np.diff(prices) > 0):
+        raise ValueError("grid: must be rising prices, at least two")
+    return prices
+
+
+def _numbers(firm: int, firms: int, memory: int, count: int, order: str, oldest: str) -> np.ndarray:
+    """Return the table's number of every state, which here has the oldest period and firm 0 first."""
+    digits = (
+        np.indices((count,) * (firms * memory)).reshape(memory, firms, -1) if memory else np.zeros((0, 0, 1))
+    )
+    columns = (
+        [firm, *(other for other in range(firms) if other != firm)] if order == ORDERS[0] else range(firms)
+    )
+    rows = range(memory) if oldest == OLDEST[0] else range(memory - 1, -1, -1)
+    number = np.zeros(digits.shape[2], dtype=np.int64)
+    for row, column in product(rows, columns):
+        number = number * count + digits[row, column].astype(np.int64)
+    return number
+
+
+def table_gain(table: PriceTable) -> TableGain:
+    """Return the exact gains of best responses to a table's policy, by dynamic programming.
+
+    A best responder remembers as much as the table does, which is all that it could use, and chooses among
+    the prices of the grid.
+
+    Examples
+    --------
+    >>> market = price_market()
+    >>> grim = np.zeros((4, 2))
+    >>> grim[3, 1] = 1.0  # the cartel price while both charged it
+    >>> options = {"memory": 1, "order": "own first", "start": 1.925}
+    >>> gains = [
+    ...     table_gain(price_table(grim, market, grid=[1.473, 1.925], gamma=gamma, **options)).on_path[0]
+    ...     for gamma in (0.95, 0.2)
+    ... ]
+    >>> bool(gains[0] == 0), bool(gains[1] > 0)  # a patient firm has nothing to gain
+    (True, True)
+    """
+    tables, market = table.world.tables, table.market
+    play = fixed_play(tables, table.policy[None])
+    recent = np.full((1, max(table.memory, 1), market.players), table.start)
+    cycles = limit_cycles(tables, table.policy[None], play.whole.number(recent))
+    length = int(cycles.length[0])
+    visited = cycles.state[0, :length]
+    gains = []
+    for firm in range(market.players):
+        found = values_in(play, firm, table.gamma)
+        gains.append((1 - table.gamma) * np.maximum(found.best - found.own, 0.0)[0])
+    on_path = np.array([gain[visited].max() for gain in gains])
+    actions = cycles.actions(tables)[0, :length]
+    stake = market.profits(market.cartel) - market.profits(market.nash)
+    anywhere = np.array([gain.max() for gain in gains])
+    return TableGain(on_path, anywhere, table.grid[actions], on_path / stake)
