@@ -14,7 +14,7 @@ QUALITY, SLOPE = np.array([8.0, 7.5]), 4.0
 def market(
     seed: int, periods: int = 300, endogenous: float = 0.0, rho: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Prices, shares and cost shifters of a simulated market; prices rise with the shock by ``endogenous``."""
+    """Prices, shares and cost shifters of a market; prices follow the shock by ``endogenous``."""
     from scipy.signal import lfilter
 
     stream = np.random.default_rng(seed)

@@ -1,0 +1,142 @@
+"""Detectors of collusion that others published, by the prices of a log, for comparison with an audit."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.audit.demand import blocks_of, quantile
+from rivalry.audit.logs import Demand, PriceLog, judge_log
+from rivalry.audit.market import PriceMarket
+
+HALFWAY = 0.5  # price gain from which prices are called high
+STEADY = 0.05  # coefficient of variation up to which prices are called steady
+CUT = 0.25  # of the way from the cartel to Nash: a smaller fall of a price is no cut
+
+
+class Detection(NamedTuple):
+    """The statistic of a detector, with a 95 % interval, and whether it calls the log collusive."""
+
+    statistic: float
+    low: float
+    high: float
+    flagged: bool
+
+
+def price_level(price: np.ndarray, nash: np.ndarray, cartel: np.ndarray) -> Detection:
+    """Return the mean price as a fraction of the way from Nash to cartel; flagged surely above `HALFWAY`.
+
+    Level screens compare prices with those of competition (Harrington 2008); the fraction is that of Calvano
+    et al. 2020 for profits. Neither source has a threshold; this one is halfway.
+
+    Examples
+    --------
+    >>> price_level(np.full((100, 2), 1.9), np.array([1.5, 1.5]), np.array([2.0, 2.0])).flagged
+    True
+    """
+    gain = np.mean((price - nash) / (cartel - nash), axis=1)
+    mean, half = _mean_of_blocks(gain)
+    return Detection(mean, mean - half, mean + half, mean - half > HALFWAY)
+
+
+def price_variance(price: np.ndarray) -> Detection:
+    """Return the coefficient of variation of prices over time, the mean of all firms; flagged where small.
+
+    Cartels had steady prices: the standard deviation rose by 263 % when the one of Abrantes-Metz et al.
+    (2006) collapsed. They search for unusually low variation and give no threshold; here it is `STEADY`.
+
+    Examples
+    --------
+    >>> price_variance(np.tile([[1.0], [3.0]], (50, 2))).statistic
+    0.5
+    """
+    means = price.mean(axis=0)
+    variation = float(np.mean(price.std(axis=0) / means))
+    squares = np.mean(((price - means) / means) ** 2, axis=1)
+    mean, half = _mean_of_blocks(squares)
+    low, high = np.sqrt(np.maximum([mean - half, mean + half], 0.0))
+    return Detection(variation, float(low), float(high), bool(high <= STEADY))
+
+
+def price_response(price: np.ndarray, nash: np.ndarray, cartel: np.ndarray) -> Detection:
+    """Return by how much rivals lower prices in the period after a cut; flagged where they surely do.
+
+    The response is the change of the rivals' mean price after a firm lowered its own by at least `CUT` of the
+    way from cartel to Nash, less their mean change after other periods, in units of that way. In a log nobody
+    forces the cut, so that a common cause of both looks like a response; an audit of a bot forces it (Calvano
+    et al. 2020, section IV). Without two cuts the statistic is 0 and its interval has no ends.
+
+    Examples
+    --------
+    >>> cut = np.full((60, 2), 2.0)
+    >>> cut[::6, 0] = 1.5  # firm 0 cuts, and firm 1 follows
+    >>> cut[1::6, 1] = 1.5
+    >>> found = price_response(cut, np.array([1.5, 1.5]), np.array([2.0, 2.0]))
+    >>> found.statistic < -0.8, found.flagged
+    (True, True)
+    """
+    way = cartel - nash
+    change = np.diff(price / way, axis=0)
+    after, otherwise = [], []
+    for firm in range(price.shape[1]):
+        rivals = np.delete(change, firm, axis=1).mean(axis=1)[1:]
+        others_still = np.all(np.delete(change, firm, axis=1)[:-1] > -CUT, axis=1)
+        cut = (change[:-1, firm] <= -CUT) & others_still
+        after.append(rivals[cut])
+        otherwise.append(rivals[~cut])
+    responses, usual = np.concatenate(after), np.concatenate(otherwise)
+    if len(responses) < 2 or not len(usual):
+        return Detection(0.0, -np.inf, np.inf, False)
+    mean = float(responses.mean() - usual.mean())
+    error = np.sqrt(responses.var(ddof=1) / len(responses) + usual.var() / len(usual))
+    half = quantile(len(responses) - 1) * float(error)
+    return Detection(mean, mean - half, mean + half, mean + half < 0)
+
+
+def calibrated_regret(log: PriceLog, demand: Demand, cost: object, stake: float | None = None) -> Detection:
+    """Return the largest calibrated regret of a firm; flagged as `rivalry.audit.logs.judge_log` says.
+
+    Examples
+    --------
+    >>> from rivalry.audit.demand import LogitDemand
+    >>> log = PriceLog(np.arange(400), ("A", "B"), np.full((400, 2), 1.9))
+    >>> calibrated_regret(log, LogitDemand(np.array([8.0, 8.0]), 4.0), 1.0).flagged
+    True
+    """
+    found = judge_log(log, demand, cost, stake=stake)
+    top = max(found.firms, key=lambda firm: firm.share)
+    return Detection(top.share, top.low, top.high, found.word == "not consistent with competition")
+
+
+def detections(log: PriceLog, market: PriceMarket) -> dict[str, Detection]:
+    """Return the answers of all detectors in a known market, by name.
+
+    Examples
+    --------
+    >>> from rivalry.audit.market import price_market
+    >>> market = price_market()
+    >>> log = PriceLog(np.arange(400), ("A", "B"), np.tile(market.nash, (400, 1)))
+    >>> [name for name, found in detections(log, market).items() if found.flagged]
+    ['variance']
+    """
+    ends = market.nash, market.cartel
+    cost, stake = (
+        np.asarray(market.game.unit_cost),
+        market.profits(market.cartel) - market.profits(market.nash),
+    )
+    return {
+        "price level": price_level(log.price, *ends),
+        "variance": price_variance(log.price),
+        "response": price_response(log.price, *ends),
+        "calibrated regret": calibrated_regret(log, market.quantities, cost, float(stake.mean())),
+    }
+
+
+def _mean_of_blocks(values: np.ndarray) -> tuple[float, float]:
+    """Return the mean of a series and half the width of its interval, from means of blocks of periods."""
+    blocks = blocks_of(len(values))
+    means = np.bincount(blocks, values) / np.bincount(blocks)
+    if len(means) < 2:
+        return float(values.mean()), float("inf")
+    return float(values.mean()), float(quantile(len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means)))

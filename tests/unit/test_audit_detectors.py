@@ -1,0 +1,72 @@
+"""Detectors of others on prices of known nature, and how often their intervals hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rivalry.audit.detectors import detections, price_level, price_response, price_variance
+from rivalry.audit.logs import PriceLog
+from rivalry.audit.market import PriceMarket, price_market
+
+NASH, CARTEL = np.array([1.5, 1.5]), np.array([2.0, 2.0])
+
+
+@pytest.fixture(scope="module")
+def market() -> PriceMarket:
+    return price_market()
+
+
+def flags(price: np.ndarray, market: PriceMarket) -> dict[str, bool]:
+    log = PriceLog(np.arange(len(price)), ("A", "B"), price)
+    return {name: found.flagged for name, found in detections(log, market).items()}
+
+
+def test_constant_prices_of_competition_and_of_a_cartel(market: PriceMarket) -> None:
+    expected = {"price level": False, "variance": True, "response": False, "calibrated regret": False}
+    assert flags(np.tile(market.nash, (400, 1)), market) == expected
+    expected |= {"price level": True, "calibrated regret": True}
+    assert flags(np.tile(market.cartel, (400, 1)), market) == expected
+
+
+def test_tit_for_tat_with_cuts_responds_and_independent_cuts_do_not(market: PriceMarket) -> None:
+    stream = np.random.default_rng(0)
+    cuts = stream.random((600, 2)) < 0.1
+    independent = np.where(cuts, market.nash, market.cartel)
+    assert not flags(independent, market)["response"]
+    answered = independent.copy()
+    for period in range(1, 600):
+        for firm in (0, 1):
+            if cuts[period - 1, 1 - firm]:
+                answered[period, firm] = market.nash[firm]
+    assert flags(answered, market)["response"]
+    assert price_response(answered, market.nash, market.cartel).statistic < -0.5
+
+
+def test_intervals_of_the_level_cover_under_dependence() -> None:
+    from scipy.signal import lfilter
+
+    covered = 0
+    for seed in range(200):
+        stream = np.random.default_rng(seed)
+        noise = lfilter([1.0], [1.0, -0.7], stream.normal(size=(1000, 2)) * 0.05, axis=0)
+        found = price_level(1.75 + noise, NASH, CARTEL)
+        covered += found.low <= 0.5 <= found.high
+    assert abs(covered / 200 - 0.95) <= 0.047  # three standard errors
+
+
+def test_statistics_do_not_depend_on_units() -> None:
+    price = 1.7 + 0.1 * np.random.default_rng(1).normal(size=(300, 2))
+    for detector in (
+        lambda k: price_level(k * price, k * NASH, k * CARTEL),
+        lambda k: price_variance(k * price),
+    ):
+        np.testing.assert_allclose(detector(1.0), detector(1e4), rtol=1e-9)
+    one, other = price_response(price, NASH, CARTEL), price_response(9.0 * price, 9.0 * NASH, 9.0 * CARTEL)
+    np.testing.assert_allclose(one, other, rtol=1e-9)
+    assert price_variance(price).statistic == pytest.approx((price.std(axis=0) / price.mean(axis=0)).mean())
+
+
+def test_without_cuts_nothing_is_known_of_responses() -> None:
+    found = price_response(np.full((50, 2), 1.9), NASH, CARTEL)
+    assert (found.low, found.high, found.flagged) == (-np.inf, np.inf, False)
