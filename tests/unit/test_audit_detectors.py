@@ -43,6 +43,15 @@ def test_tit_for_tat_with_cuts_responds_and_independent_cuts_do_not(market: Pric
     assert price_response(answered, market.nash, market.cartel).statistic < -0.5
 
 
+def test_independent_cuts_are_rarely_called_responses() -> None:
+    """The interval is one of 95 %, so that 2.5 % of such logs are called responses; to three errors."""
+    called = 0
+    for seed in range(200):
+        cuts = np.random.default_rng(seed).random((400, 2)) < 0.1
+        called += price_response(np.where(cuts, NASH, CARTEL), NASH, CARTEL).flagged
+    assert called / 200 <= 0.025 + 0.033
+
+
 def test_intervals_of_the_level_cover_under_dependence() -> None:
     from scipy.signal import lfilter
 

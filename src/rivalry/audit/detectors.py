@@ -63,9 +63,10 @@ def price_response(price: np.ndarray, nash: np.ndarray, cartel: np.ndarray) -> D
     """Return by how much rivals lower prices in the period after a cut; flagged where they surely do.
 
     The response is the change of the rivals' mean price after a firm lowered its own by at least `CUT` of the
-    way from cartel to Nash, less their mean change after other periods, in units of that way. In a log nobody
-    forces the cut, so that a common cause of both looks like a response; an audit of a bot forces it (Calvano
-    et al. 2020, section IV). Without two cuts the statistic is 0 and its interval has no ends.
+    way from cartel to Nash and no rival did, less their mean change after other periods in which no rival
+    did, in units of that way. In a log nobody forces the cut, so that a common cause of both looks like a
+    response; an audit of a bot forces it (Calvano et al. 2020, section IV). Without two cuts the statistic is
+    0 and its interval has no ends.
 
     Examples
     --------
@@ -73,18 +74,20 @@ def price_response(price: np.ndarray, nash: np.ndarray, cartel: np.ndarray) -> D
     >>> cut[::6, 0] = 1.5  # firm 0 cuts, and firm 1 follows
     >>> cut[1::6, 1] = 1.5
     >>> found = price_response(cut, np.array([1.5, 1.5]), np.array([2.0, 2.0]))
-    >>> found.statistic < -0.8, found.flagged
+    >>> found.statistic < -0.7, found.flagged
     (True, True)
     """
     way = cartel - nash
     change = np.diff(price / way, axis=0)
     after, otherwise = [], []
     for firm in range(price.shape[1]):
-        rivals = np.delete(change, firm, axis=1).mean(axis=1)[1:]
-        others_still = np.all(np.delete(change, firm, axis=1)[:-1] > -CUT, axis=1)
-        cut = (change[:-1, firm] <= -CUT) & others_still
-        after.append(rivals[cut])
-        otherwise.append(rivals[~cut])
+        rivals = np.delete(change, firm, axis=1)
+        still = np.all(rivals > -CUT, axis=1)
+        # rivals that have just cut their prices cannot respond, neither after a cut nor otherwise
+        steady = still[:-1] & np.append(True, still[:-2])
+        cut, then = change[:-1, firm] <= -CUT, rivals.mean(axis=1)[1:]
+        after.append(then[cut & steady])
+        otherwise.append(then[~cut & steady])
     responses, usual = np.concatenate(after), np.concatenate(otherwise)
     if len(responses) < 2 or not len(usual):
         return Detection(0.0, -np.inf, np.inf, False)
