@@ -80,9 +80,9 @@ def test_regret_of_each_price_is_counted_apart() -> None:
     assert found.realised == pytest.approx(np.mean(alone), abs=1e-4)
 
 
-def test_calibrated_gain_is_that_of_the_best_map_by_brute_force() -> None:
-    stream = np.random.default_rng(1)
-    gain = stream.normal(size=(3, 4))
+@pytest.mark.parametrize("shift", [0.0, -1.5])
+def test_calibrated_gain_is_that_of_the_best_map_by_brute_force(shift: float) -> None:
+    gain = np.random.default_rng(1).normal(size=(3, 4)) + shift
     maps = np.stack(np.meshgrid(*[np.arange(5)] * 3), -1).reshape(-1, 3)  # the last: go on
     options = np.column_stack([gain, np.zeros(3)])
     best = max(sum(options[row, column] for row, column in enumerate(one)) for one in maps)
