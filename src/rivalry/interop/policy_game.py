@@ -165,8 +165,8 @@ def meta_game(
     ----------
     policies : mapping, or sequence of mappings
         Policies by name: those of all players, or a mapping per player.
-    game : environment or game
-        What is played.
+    game : object
+        The environment or game that is played.
     episodes, seed : int
         Number of episodes of a profile, and the seed.
     gamma : float
