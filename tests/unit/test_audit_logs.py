@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from rivalry.audit.logs import (
     price_bins,
     read_log,
 )
+from rivalry.cli import main
 from rivalry.core.files import DamagedFile
 from rivalry.core.foreign_tables import read_columns
 
@@ -306,3 +308,75 @@ def test_costs_are_needed_and_checked() -> None:
         judge_log(constant(1.5), DEMAND, [1.0, 1.0, 1.0])
     with_costs = log_of(np.repeat([1, 2], 2), np.tile(["A", "B"], 2), np.full(4, 1.5), None, np.ones(4))
     assert judge_log(with_costs, DEMAND).word == "cannot tell"
+
+
+def written(path: Path, price: np.ndarray, quantity: np.ndarray | None = None, head: str = "price") -> str:
+    """Write a log of two firms and return its name."""
+    lines = [f"time,firm,{head}" + (",quantity" if quantity is not None else "")]
+    for (period, firm), paid in np.ndenumerate(price):
+        sold = "" if quantity is None else f",{float(quantity[period, firm])!r}"
+        lines.append(f"{period},{'AB'[firm]},{float(paid)!r}{sold}")
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return str(path)
+
+
+COMMAND_WORDS = {1.4729266563: "Consistent with competition", 1.9249809158: "Not consistent with competition"}
+
+
+@pytest.mark.parametrize("price", COMMAND_WORDS)
+def test_the_command_judges_constant_prices(
+    price: float, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Prices of Nash and of the cartel; the regret of the latter is the gain of the best deviation."""
+    name, page = written(tmp_path / "log.csv", np.full((400, 2), price)), tmp_path / "log.html"
+    assert main(["audit", name, "--market", "calvano2020", "--out", str(page)]) == 0
+    text = capfd.readouterr().out
+    assert text.startswith(COMMAND_WORDS[price])
+    assert [line.split()[0] for line in text.splitlines() if line[:2] in ("A ", "B ")] == ["A", "B"]
+    assert COMMAND_WORDS[price] in page.read_text(encoding="utf-8")
+    assert main(["audit", name, "--market", "calvano2020", "--json"]) == 0
+    shares = [firm["share"] for firm in json.loads(capfd.readouterr().out)["firms"]]
+    tried = np.linspace(1.3, 2.0, 70_001)
+    gain = (tried - 1) * DEMAND(np.column_stack([tried, np.full_like(tried, price)]))[:, 0]
+    expected = (gain.max() - (price - 1) * DEMAND(np.full(2, price))[0]) / benchmarks(DEMAND, COST).stake
+    np.testing.assert_allclose(shares, expected, atol=1e-6)
+
+
+def test_the_command_estimates_demand_where_the_log_has_quantities(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Quantities without shocks give demand exactly, so that the answer is that at the known demand."""
+    price = 1.9 + 0.02 * np.random.default_rng(0).normal(size=(400, 2))
+    name = written(tmp_path / "log.csv", price, DEMAND(price) * 500, head="Preis")
+    words = ["audit", name, "--column", "price=Preis", "--size", "500", "--cost", "1", "--json"]
+    assert main(words) == 0
+    found = json.loads(capfd.readouterr().out)
+    known = judge_log(log_from(price), DEMAND, 1.0)
+    assert found["word"] == known.word == "not consistent with competition"
+    shares = [firm.share for firm in known.firms]
+    np.testing.assert_allclose([firm["share"] for firm in found["firms"]], shares, rtol=1e-6)
+
+
+def test_wrong_logs_are_refused_by_the_command_in_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    named = written(tmp_path / "named.csv", np.full((200, 2), 1.5), head="Preis")
+    bare = written(tmp_path / "bare.csv", np.full((200, 2), 1.5))
+    price = 1.5 + 0.02 * np.random.default_rng(0).normal(size=(200, 2))
+    sold = written(tmp_path / "sold.csv", price, DEMAND(price))
+    three = tmp_path / "three.csv"
+    three.write_text("t,firm,price\n1,A,1.5\n1,B,1.5\n1,C,1.5\n", encoding="utf-8")
+    for words, why in {
+        (named,): "no column price, or p; columns are time, firm, Preis",
+        (named, "--column", "cost"): "--column cost: must be NAME=COLUMN",
+        (named, "--column", "prize=Preis"): "--column prize=Preis: no such name; known: time, firm, price",
+        (bare,): "bare.csv: no column quantity or share; state demand and cost by --market",
+        (sold,): "cost: the log has no costs",
+        (str(three), "--market", "calvano2020"): "3 firms; the market has 2",
+        (bare, "--market", "calvano2020", "--cost", "1"): "--cost: --market states costs",
+        (str(tmp_path / "none.csv"),): "none.csv",
+    }.items():
+        assert main(["audit", *words]) != 0
+        error = capfd.readouterr().err.strip()
+        assert why in error
+        assert "\n" not in error

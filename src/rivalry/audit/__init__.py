@@ -1,4 +1,7 @@
-"""Audits of pricing algorithms: what a bot charges, and how it answers a rival that cuts its price."""
+"""Audits of pricing algorithms: what a bot charges, and how it answers a rival that cuts its price.
+
+Also of logs of prices.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +9,7 @@ from rivalry.schema.registry import lazy_package
 
 if TYPE_CHECKING:
     from rivalry.audit.bots import bot_maker as bot_maker
+    from rivalry.audit.log_audit import audit_log as audit_log
     from rivalry.audit.market import price_market as price_market
     from rivalry.audit.measures import measure as measure
     from rivalry.audit.play import Session as Session
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "bots": ("bot_maker",),
+    "log_audit": ("audit_log",),
     "market": ("price_market",),
     "measures": ("measure",),
     "play": ("Session",),

@@ -17,9 +17,10 @@ def audit(
     bot: Annotated[
         str,
         typer.Argument(
-            metavar="BOT",
-            help="A pricing algorithm: FILE.py:NAME, a command that answers lines of JSON, or "
-            "http://127.0.0.1:PORT/PATH.",
+            metavar="BOT|LOG",
+            help="A pricing algorithm: FILE.py:NAME, a command that answers lines of JSON, "
+            "http://127.0.0.1:PORT/PATH, or a table of action values with a TOML file beside it. Or a log of "
+            "prices: FILE.csv or FILE.parquet.",
         ),
     ],
     market: Annotated[
@@ -27,7 +28,8 @@ def audit(
         typer.Option(
             "--market",
             metavar="STUDY|TOML",
-            help="The market; default: logit duopoly of Calvano et al. (2020).",
+            help="The market; default: logit duopoly of Calvano et al. (2020), and for a log demand "
+            "estimated from its quantities.",
         ),
     ] = None,
     trust: Annotated[bool, typer.Option("--trust", help="Run a file that belongs to another user.")] = False,
@@ -36,31 +38,82 @@ def audit(
         float,
         typer.Option("--seconds", min=1, max=86_400, help="Time after which no further session begins."),
     ] = 40.0,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column", metavar="NAME=COLUMN", help="A log's column of time, firm, price, quantity or cost."
+        ),
+    ] = None,
+    size: Annotated[
+        float | None,
+        typer.Option(
+            "--size", metavar="N", help="Buyers of a log, those who buy nothing included; default 1: shares."
+        ),
+    ] = None,
+    cost: Annotated[
+        float | None, typer.Option("--cost", help="Cost per unit of a log; default: its column cost.")
+    ] = None,
+    highest_cost: Annotated[
+        float | None, typer.Option("--highest-cost", help="Upper end of the costs, if --cost is the lower.")
+    ] = None,
     out: Annotated[Path | None, output_option("Write the report to this file.", "FILE.html")] = None,
     json: Json = False,
 ) -> int:
     """Audit a pricing algorithm: elevated prices, and punishment of a rival that cuts its price.
 
     The verdict is one of four: competitive, elevated prices without punishment found, elevated prices with
-    punishment, cannot tell. It is no legal finding.
+    punishment, cannot tell. That on a log of prices is one of three: consistent with competition, not
+    consistent with competition, cannot tell. It is no legal finding.
     """
     from rivalry.audit.bots import files_of
+    from rivalry.audit.log_audit import audit_log, is_log
     from rivalry.audit.report import page, text
-    from rivalry.audit.worker import audit_apart
+    from rivalry.audit.worker import audit_apart, market_of
     from rivalry.core.files import write
 
     if out is not None and out.suffix not in (".html", ".htm"):
         raise OptionError(f"--out {out}: must be a file that ends in .html")
-    for file in files_of(bot):
-        if not trust and file.exists() and file.stat().st_uid != os.getuid():
-            raise OptionError(f"{file}: belongs to another user; look at it, and run it with --trust")
-        output.note(f"runs {file}, in a process of its own")
+    options = {"--column": column, "--size": size, "--cost": cost, "--highest-cost": highest_cost}
+    stated = [name for name, value in options.items() if value is not None]
     try:
-        found: dict[str, Any] = audit_apart(bot, market, seed=seed, seconds=seconds)
+        if is_log(bot):
+            if market is not None and (wrong := [name for name in stated if name != "--column"]):
+                raise OptionError(f"{wrong[0]}: --market states costs and demand")
+            found: dict[str, Any] = audit_log(
+                bot,
+                None if market is None else market_of(market),
+                columns=_columns(column or []),
+                size=1.0 if size is None else size,
+                cost=cost,
+                highest_cost=highest_cost,
+                seed=seed,
+            )
+        else:
+            if stated:
+                raise OptionError(f"{stated[0]}: is for a log of prices")
+            for file in files_of(bot):
+                if not trust and file.exists() and file.stat().st_uid != os.getuid():
+                    raise OptionError(f"{file}: belongs to another user; look at it, and run it with --trust")
+                output.note(f"runs {file}, in a process of its own")
+            found = {"bot": bot, "market": market} | audit_apart(bot, market, seed=seed, seconds=seconds)
     except ValueError as error:
         raise OptionError(str(error)) from None
-    found = {"bot": bot, "market": market} | found
     if out is not None:
         write(out, page(found).encode())
         found["report"] = str(out)
     return output.print_result(json, found, text(found))
+
+
+def _columns(texts: list[str]) -> dict[str, str]:
+    """Return the columns of ``--column``, by our names for them."""
+    from rivalry.audit.logs import NAMES
+
+    pairs = {}
+    for text in texts:
+        name, equals, column = text.partition("=")
+        if not equals:
+            raise OptionError(f"--column {text}: must be NAME=COLUMN, such as price=Preis")
+        if name not in NAMES:
+            raise OptionError(f"--column {text}: no such name; known: {', '.join(NAMES)}")
+        pairs[name] = column
+    return pairs

@@ -1,4 +1,7 @@
-"""An audit as text and as a page: the sentence, the response to a forced cut, gains and controls."""
+"""An audit as text and as a page: the sentence, the response to a forced cut, gains and controls.
+
+Of a log, the sentence and the regret of every firm.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,13 @@ from importlib.resources import files
 from typing import Any
 
 from rivalry.cli.output import table
+from rivalry.text.display import count_text
 
 Row = Sequence[str]
+NO_FINDING_LOG = (
+    "The word is about the prices of this log with the stated demand and costs. It is no legal finding: high "
+    "regret is not always collusion, and low regret does not say that prices are those of equilibrium."
+)
 NO_FINDING = (
     "The word is about this bot in this market, against these rivals. It is no legal finding: it says "
     "neither that firms agreed, nor that they did not."
@@ -44,6 +52,13 @@ def _controls(measures: Mapping[str, Any]) -> Iterator[Row]:
     yield ["random prices between equilibrium and cartel", f"{measures['random']:.3g}"]
 
 
+def _firms(found: Mapping[str, Any]) -> Iterator[Row]:
+    for one in found["firms"]:
+        numbers = (one[key] for key in ("share", "low", "high", "by_lower_prices", "cost"))
+        yield [str(one["firm"]), *(f"{number:.3g}" for number in numbers)]
+
+
+FIRMS = ("firm", "regret", "from", "to", "by lower prices", "cost")
 GAINS = ("rival", "price gain", "profit gain of the bot", "of the rival")
 REACTIONS = ("cut", "response", "loss by it", "the cut pays", "without reaction", "periods")
 CONTROLS = ("control", "price gain")
@@ -51,12 +66,25 @@ CONTROLS = ("control", "price gain")
 
 def text(found: Mapping[str, Any]) -> str:
     """Return an audit as text for a terminal."""
-    lines, measures = [str(found["sentence"])], found["measures"]
+    lines, measures = [str(found["sentence"])], found.get("measures")
+    if "log" in found:
+        return "\n".join(
+            [*lines, "", table(list(FIRMS), [list(row) for row in _firms(found)]), "", _basis(found)]
+        )
     if measures is not None:
         for head, rows in ((GAINS, _gains), (REACTIONS, _reactions), (CONTROLS, _controls)):
             lines += ["", table(list(head), [list(row) for row in rows(measures)])]
         lines += ["", _best(measures), _extent(measures)]
     return "\n".join(lines)
+
+
+def _basis(found: Mapping[str, Any]) -> str:
+    """Return what a verdict on a log rests on."""
+    left_out = f", {count_text(found['incomplete'], 'period')} left out" if found["incomplete"] else ""
+    return (
+        f"{count_text(found['periods'], 'period')}{left_out}; {found['basis']}. Regret is a share of what is "
+        "at stake for a firm between competition and a cartel; intervals hold 95 % for all firms together."
+    )
 
 
 def _best(measures: Mapping[str, Any]) -> str:
@@ -75,29 +103,34 @@ def _extent(measures: Mapping[str, Any]) -> str:
 def page(found: Mapping[str, Any]) -> str:
     """Return an audit as a page in one file that loads nothing."""
     look = files("rivalry.lab.report").joinpath("page.css").read_text(encoding="utf-8")
-    body, measures = (
-        [f"<h1>{escape(str(found['bot']))}</h1>", f"<p class='question'>{escape(found['sentence'])}</p>"],
-        found["measures"],
-    )
+    title = escape(str(found["log" if "log" in found else "bot"]))
+    body = [f"<h1>{title}</h1>", f"<p class='question'>{escape(found['sentence'])}</p>"]
+    measures = found.get("measures")
+    if "log" in found:
+        body += [
+            "<h2>Regret of every firm</h2>",
+            _table(FIRMS, _firms(found)),
+            f"<p>{escape(_basis(found))}</p>",
+        ]
     if measures is not None:
         body += [_figure(measures["reactions"])]
-        for title, head, rows in (
+        for heading, head, rows in (
             ("Gains against six rivals", GAINS, _gains),
             ("Reaction to forced cuts", REACTIONS, _reactions),
             ("Controls", CONTROLS, _controls),
         ):
-            body += [f"<h2>{title}</h2>", _table(head, rows(measures))]
+            body += [f"<h2>{heading}</h2>", _table(head, rows(measures))]
         body += [
             f"<p>{escape(_best(measures))} {escape(_extent(measures))}</p>",
             "<h2>What would change the verdict</h2>",
         ]
         body += [f"<p>{escape(line)}</p>" for line in found["changes"]]
-    body.append(f"<p class='note'>{NO_FINDING}</p>")
+    body.append(f"<p class='note'>{NO_FINDING_LOG if 'log' in found else NO_FINDING}</p>")
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        f"<title>Audit of {escape(str(found['bot']))}</title>\n<style>{look}</style>\n</head>\n"
+        f"<title>Audit of {title}</title>\n<style>{look}</style>\n</head>\n"
         + "\n".join(["<body>", "<main>", *body])
         + "\n</main>\n</body>\n</html>\n"
     )
