@@ -19,6 +19,7 @@ from rivalry.audit.measures import WINDOW, Reaction, estimate, measure
 from rivalry.audit.panel import PANEL, drawn_bot
 from rivalry.audit.play import Session, best_responder, constant
 from rivalry.audit.report import page, text
+from rivalry.audit.tables import PriceTableBot, price_table
 from rivalry.audit.verdict import COMPETITIVE, ELEVATED, PUNISHED, UNDECIDED, audit_bot
 from rivalry.audit.worker import plain
 from rivalry.cli import main
@@ -321,3 +322,36 @@ def test_the_command_writes_a_page(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert main(words) == 0
     assert capfd.readouterr().out.startswith("Elevated prices with punishment")
     assert "Figure 1" in page_file.read_text()
+
+
+def test_the_command_audits_a_table_of_action_values(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], duopoly: PriceMarket
+) -> None:
+    """A trigger of two prices; its gain below the critical discount factor has a closed form."""
+    np.save(tmp_path / "q.npy", np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+    text_of = 'memory = 1\ngrid = [{}, {}]\norder = "own first"\ngamma = 0.2\nstart = {}\n'
+    (tmp_path / "q.toml").write_text(text_of.format(N, C, C), encoding="utf-8")
+    assert main(["audit", str(tmp_path / "q.npy"), "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    expected = 0.8 * profit(N, C) + 0.2 * profit(N, N) - profit(C, C)
+    assert found["exact"]["on_path"] == pytest.approx([expected] * 2, abs=1e-8)
+    assert found["word"] == PUNISHED
+    shown = text(found)
+    assert f"{expected:.3g}" in next(line for line in shown.splitlines() if line.startswith("0 "))
+    assert "at least" not in shown
+    assert "Best response" in page(found)
+    assert main(["audit", str(tmp_path / "q.npy"), "--market", "calvano2020"]) == 2
+    (tmp_path / "q.toml").unlink()
+    assert main(["audit", str(tmp_path / "q.npy")]) == 2
+    assert "q.toml" in capfd.readouterr().err
+
+
+def test_a_table_bot_plays_the_policy_of_its_firm(duopoly: PriceMarket) -> None:
+    """Firm 0 repeats the price of firm 1, and firm 1 always takes the low one."""
+    values = np.zeros((2, 4, 2))
+    values[0, [0, 1, 2, 3], [0, 1, 0, 1]] = 1.0
+    values[1, :, 0] = 1.0
+    options = {"memory": 1, "gamma": 0.9, "order": "by firm", "start": C}
+    table = price_table(values, duopoly, grid=[N, C], **options)
+    session = Session(duopoly, [PriceTableBot(table), PriceTableBot(table)], [0, 0]).run(3)
+    assert session.prices.tolist() == [[C, N], [N, N], [N, N]]

@@ -26,6 +26,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from rivalry.core.foreign_tables import is_table
+
 Period = tuple[float, tuple[float, ...]]
 """The own price of a period, and those of the rivals."""
 
@@ -317,10 +319,10 @@ _PYTHON = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
 def files_of(bot: str) -> list[Path]:
     """Return the files of a bot that would be run.
 
-    >>> files_of("http://127.0.0.1:8000/price"), files_of("bots/mine.py:price")
-    ([], [PosixPath('bots/mine.py')])
+    >>> [files_of(bot) for bot in ("http://127.0.0.1:8000/price", "q.npy", "bots/mine.py:price")]
+    [[], [], [PosixPath('bots/mine.py')]]
     """
-    if bot.startswith("http://"):
+    if bot.startswith("http://") or is_table(bot):
         return []
     if found := _PYTHON.fullmatch(bot):
         return [Path(found[1])]

@@ -70,6 +70,7 @@ def audit(
     from rivalry.audit.report import page, text
     from rivalry.audit.worker import audit_apart, market_of
     from rivalry.core.files import write
+    from rivalry.core.foreign_tables import is_table
 
     if out is not None and out.suffix not in (".html", ".htm"):
         raise OptionError(f"--out {out}: must be a file that ends in .html")
@@ -91,6 +92,8 @@ def audit(
         else:
             if stated:
                 raise OptionError(f"{stated[0]}: is for a log of prices")
+            if is_table(bot) and market is not None:
+                raise OptionError("--market: the TOML file beside a table states its market, as [game]")
             for file in files_of(bot):
                 if not trust and file.exists() and file.stat().st_uid != os.getuid():
                     raise OptionError(f"{file}: belongs to another user; look at it, and run it with --trust")

@@ -58,6 +58,13 @@ def _firms(found: Mapping[str, Any]) -> Iterator[Row]:
         yield [str(one["firm"]), *(f"{number:.3g}" for number in numbers)]
 
 
+def _exact(found: Mapping[str, Any]) -> Iterator[Row]:
+    one = found["exact"]
+    for firm, numbers in enumerate(zip(one["on_path"], one["share"], one["anywhere"], strict=True)):
+        yield [str(firm), *(f"{number:.3g}" for number in numbers)]
+
+
+EXACT = ("best response, exact: firm", "gain on the path", "share of the stake", "after any memory")
 FIRMS = ("firm", "regret", "from", "to", "by lower prices", "cost")
 GAINS = ("rival", "price gain", "profit gain of the bot", "of the rival")
 REACTIONS = ("cut", "response", "loss by it", "the cut pays", "without reaction", "periods")
@@ -74,7 +81,11 @@ def text(found: Mapping[str, Any]) -> str:
     if measures is not None:
         for head, rows in ((GAINS, _gains), (REACTIONS, _reactions), (CONTROLS, _controls)):
             lines += ["", table(list(head), [list(row) for row in rows(measures)])]
-        lines += ["", _best(measures), _extent(measures)]
+        if "exact" in found:
+            lines += ["", table(list(EXACT), [list(row) for row in _exact(found)]), "", _discount(found)]
+        else:
+            lines += ["", _best(measures)]
+        lines += [_extent(measures)]
     return "\n".join(lines)
 
 
@@ -84,6 +95,13 @@ def _basis(found: Mapping[str, Any]) -> str:
     return (
         f"{count_text(found['periods'], 'period')}{left_out}; {found['basis']}. Regret is a share of what is "
         "at stake for a firm between competition and a cartel; intervals hold 95 % for all firms together."
+    )
+
+
+def _discount(found: Mapping[str, Any]) -> str:
+    return (
+        f"Gains are payments per period at the discount factor {found['exact']['gamma']:g}, over the table's "
+        "policy, with the prices of its grid."
     )
 
 
@@ -120,8 +138,11 @@ def page(found: Mapping[str, Any]) -> str:
             ("Controls", CONTROLS, _controls),
         ):
             body += [f"<h2>{heading}</h2>", _table(head, rows(measures))]
+        if "exact" in found:
+            body += ["<h2>Best response</h2>", _table(EXACT, _exact(found))]
+        best = _discount(found) if "exact" in found else _best(measures)
         body += [
-            f"<p>{escape(_best(measures))} {escape(_extent(measures))}</p>",
+            f"<p>{escape(best)} {escape(_extent(measures))}</p>",
             "<h2>What would change the verdict</h2>",
         ]
         body += [f"<p>{escape(line)}</p>" for line in found["changes"]]

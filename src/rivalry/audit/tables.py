@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.audit.bots import Period
+from rivalry.audit.bots import HistoryBot, Period
 from rivalry.audit.market import PriceMarket, price_market
 from rivalry.core.files import read_bytes
 from rivalry.core.foreign_tables import read_table
@@ -71,6 +71,18 @@ class PriceTable(NamedTuple):
             return float(self.grid[self.policy[firm, state]])
 
         return rule
+
+
+class PriceTableBot(HistoryBot):
+    """The greedy policy of a table as a bot, of the firm for which a session begins."""
+
+    def __init__(self, table: PriceTable) -> None:
+        super().__init__(table.price(0))
+        self._table = table
+
+    def begin(self, seed: int, firm: int) -> None:
+        """Take the policy of a firm."""
+        self.rule = self._table.price(firm)
 
 
 class TableGain(NamedTuple):

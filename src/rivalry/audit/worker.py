@@ -16,8 +16,10 @@ import numpy as np
 
 from rivalry.audit.bots import BotFault, bot_maker, limit_memory
 from rivalry.audit.market import PriceMarket, price_market
+from rivalry.audit.tables import PriceTableBot, read_price_table, table_gain
 from rivalry.audit.verdict import UNDECIDED, AuditVerdict, audit_bot
-from rivalry.core.files import read_bytes
+from rivalry.core.files import StoreError, read_bytes
+from rivalry.core.foreign_tables import is_table
 from rivalry.runtime.processes import python_command
 
 GRACE = 20.0  # seconds beyond those of the audit, after which the process is ended
@@ -104,13 +106,16 @@ def main() -> None:
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     try:
-        make = bot_maker(task["bot"])
-        market = market_of(task["market"])
+        table = read_price_table(task["bot"]) if is_table(task["bot"]) else None
+        make = bot_maker(task["bot"]) if table is None else lambda: PriceTableBot(table)
+        market = market_of(task["market"]) if table is None else table.market
         limit_memory()
         found = plain(audit_bot(make, market, seed=task["seed"], seconds=task["seconds"]))
+        if table is not None:
+            found["exact"] = plain(table_gain(table)) | {"gamma": table.gamma}
     except BotFault as fault:
         found = _failed(f"the bot failed {fault}")
-    except ValueError as error:
+    except (ValueError, StoreError) as error:
         found = {"refused": str(error)}
     answer.write(json.dumps(found, default=float))
     answer.flush()
