@@ -520,13 +520,14 @@ def periods_needed(
 
 
 def _sentence(word: str, firms: Sequence[FirmRegret], periods: int, blocks: int) -> str:
-    top = max(firms, key=lambda firm: firm.share)
+    inconsistent = word == "not consistent with competition"
+    top = max(firms, key=lambda firm: firm.low if inconsistent else firm.share)
     amount = f"{top.share:.3f} ({top.low:.3f} to {top.high:.3f})"
     text = (
         f"{word.capitalize()}: with the best other price for each of its prices, firm {top.firm} would have "
         f"gained {amount} of what is at stake between competition and a cartel"
     )
-    if word == "not consistent with competition":
+    if inconsistent:
         text += f", {top.by_lower_prices:.0%} of it by lower prices"
     elif word == "cannot tell":
         if blocks < FEWEST_BLOCKS:
