@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rivalry.audit.detectors import detections, price_level, price_response, price_variance
+from rivalry.audit.detectors import detections, panel_detections, price_level, price_response, price_variance
 from rivalry.audit.logs import PriceLog
 from rivalry.audit.market import PriceMarket, price_market
 
@@ -79,3 +79,18 @@ def test_statistics_do_not_depend_on_units() -> None:
 def test_without_cuts_nothing_is_known_of_responses() -> None:
     found = price_response(np.full((50, 2), 1.9), NASH, CARTEL)
     assert (found.low, found.high, found.flagged) == (-np.inf, np.inf, False)
+
+
+def test_logs_of_the_panel_have_the_prices_of_their_rules() -> None:
+    """Constant prices of competition and of the cartel: level and regret by hand."""
+    market = price_market()
+    found = panel_detections(market, ["one_shot_nash", "cartel_price", "tit_for_tat"], periods=400)
+    assert [round(row["price level"].statistic, 9) for row in found.values()] == [0.0, 1.0, 1.0]
+    deviation = np.stack([np.linspace(1.3, 2.0, 70_001), np.full(70_001, market.cartel[1])], axis=-1)
+    joint = market.profits(market.cartel)[0]
+    gain = (market.profits(deviation)[:, 0].max() - joint) / (joint - market.profits(market.nash)[0])
+    for name in ("cartel_price", "tit_for_tat"):
+        # alternatives are a grid, which misses the best price by half a step at the most
+        assert found[name]["calibrated regret"].statistic == pytest.approx(gain, abs=0.01)
+        assert found[name]["calibrated regret"].statistic <= gain + 1e-9
+    assert found["one_shot_nash"]["calibrated regret"].statistic < 1e-3

@@ -393,3 +393,12 @@ def test_the_sentence_is_about_a_firm_that_decides_the_word() -> None:
     assert second.low < HIGH <= first.low < first.share < second.share
     assert found.word == "not consistent with competition"
     assert "firm A would have gained" in found.sentence
+
+
+def test_no_bin_of_prices_is_empty() -> None:
+    """Where many periods have the lowest price, a quantile is that price, and nothing lies below it."""
+    stream = np.random.default_rng(0)
+    price = np.maximum(stream.normal(size=1000), 0.0)
+    bins = price_bins(price)
+    assert np.bincount(bins).min() > 0
+    assert np.all(np.diff(bins[np.argsort(price, kind="stable")]) >= 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy as np
 from rivalry.audit.demand import blocks_of, quantile
 from rivalry.audit.logs import Demand, PriceLog, judge_log
 from rivalry.audit.market import PriceMarket
+from rivalry.audit.measures import BURN, LEARNING
+from rivalry.audit.panel import PANEL
+from rivalry.audit.play import Session
 
 HALFWAY = 0.5  # price gain from which prices are called high
 STEADY = 0.05  # coefficient of variation up to which prices are called steady
@@ -134,6 +138,40 @@ def detections(log: PriceLog, market: PriceMarket) -> dict[str, Detection]:
         "response": price_response(log.price, *ends),
         "calibrated regret": calibrated_regret(log, market.quantities, cost, float(stake.mean())),
     }
+
+
+def panel_detections(
+    market: PriceMarket, bots: Sequence[str] | None = None, *, periods: int = 1000, seed: int = 0
+) -> dict[str, dict[str, Detection]]:
+    """Return the answers of all detectors on logs of the panel's bots, each against itself, by bot and name.
+
+    Parameters
+    ----------
+    market : PriceMarket
+        The market.
+    bots : sequence of str, optional
+        Names in `rivalry.audit.panel.PANEL`; by default all.
+    periods : int
+        Length of a log, which begins after the periods that an audit leaves out at least.
+    seed : int
+        Number of the session.
+
+    Examples
+    --------
+    >>> from rivalry.audit.market import price_market
+    >>> found = panel_detections(price_market(), ["one_shot_nash", "cartel_price"])
+    >>> [[name for name, one in row.items() if one.flagged] for row in found.values()]
+    [['variance'], ['price level', 'variance', 'calibrated regret']]
+    """
+    found = {}
+    for name in PANEL if bots is None else bots:
+        make = PANEL[name].maker(market)
+        play = Session(market, [make() for _ in range(market.players)], [seed] * market.players)
+        burn = LEARNING if any(bot.learns for bot in play.bots) else BURN
+        prices = play.run(burn + periods).prices[burn:]
+        firms = tuple(str(firm) for firm in range(market.players))
+        found[name] = detections(PriceLog(np.arange(periods), firms, prices), market)
+    return found
 
 
 def _mean_of_blocks(values: np.ndarray) -> tuple[float, float]:

@@ -159,7 +159,8 @@ def price_bins(price: np.ndarray, most: int = BINS) -> np.ndarray:
     if len(values) <= most:
         return np.asarray(number)
     edges = np.unique(np.quantile(price, np.arange(1, most) / most))
-    return np.searchsorted(edges, price, side="right")
+    _, number = np.unique(np.searchsorted(edges, price, side="right"), return_inverse=True)  # none is empty
+    return np.asarray(number)
 
 
 class FirmRegret(NamedTuple):
