@@ -59,7 +59,7 @@ def audit(
     out: Annotated[Path | None, output_option("Write the report to this file.", "FILE.html")] = None,
     json: Json = False,
 ) -> int:
-    """Audit a pricing algorithm: elevated prices, and punishment of a rival that cuts its price.
+    """Audit a pricing algorithm or a log of prices.
 
     The verdict is one of four: competitive, elevated prices without punishment found, elevated prices with
     punishment, cannot tell. That on a log of prices is one of three: consistent with competition, not
