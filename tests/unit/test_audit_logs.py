@@ -64,7 +64,7 @@ def test_prices_that_are_too_low_are_said_to_be_so() -> None:
     found = judge_log(constant(1.1), DEMAND, 1.0)
     assert found.word == "not consistent with competition"
     assert found.firms[0].by_lower_prices == 0.0
-    assert "0% of it by lower prices" in found.sentence
+    assert "0 % of it by lower prices" in found.sentence
 
 
 def test_short_logs_are_not_decided() -> None:

@@ -131,8 +131,12 @@ def test_results_do_not_depend_on_chunks() -> None:
     assert "status" not in part
     assert np.isnan(part["profile"][1]).tolist() == [[True, True, False]] * 2
     assert method.advance(world, session, 10) == 2
-    whole = rv.solve(game, method)
-    assert np.array_equal(method.read(world, session)["profile"][1], whole.data.profile)
+    undivided = method.begin(world, np.random.SeedSequence(0))
+    assert method.advance(world, undivided, 11) == 3
+    profile = method.read(world, session)["profile"][1]
+    assert np.array_equal(profile, method.read(world, undivided)["profile"][1])
+    # other starts: another last place
+    np.testing.assert_allclose(profile, rv.solve(game, method).data.profile, rtol=1e-14)
 
 
 def test_coupled_periods_are_refused() -> None:

@@ -529,7 +529,8 @@ def _sentence(word: str, firms: Sequence[FirmRegret], periods: int, blocks: int)
         f"gained {amount} of what is at stake between competition and a cartel"
     )
     if inconsistent:
-        text += f", {top.by_lower_prices:.0%} of it by lower prices"
+        share = "all" if top.by_lower_prices == 1 else f"{100 * top.by_lower_prices:.0f} %"
+        text += f", {share} of it by lower prices"
     elif word == "cannot tell":
         if blocks < FEWEST_BLOCKS:
             text += f"; {count_text(periods, 'period')} are too few"

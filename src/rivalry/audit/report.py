@@ -106,6 +106,8 @@ def _discount(found: Mapping[str, Any]) -> str:
 
 
 def _best(measures: Mapping[str, Any]) -> str:
+    if measures["best_rival"] == "itself":
+        return "No rival that was tried gains over playing the bot itself."
     return (
         f"A rival gains at least {100 * measures['rival_gain']:.3g} % of its profit over playing the bot "
         f"itself ({measures['best_rival']})."
@@ -176,7 +178,7 @@ def _figure(reactions: Sequence[Mapping[str, Any]]) -> str:
 
     def at(period: int, value: float) -> str:
         x = EDGE + (WIDE - 2 * EDGE) * period / (longest - 1)
-        y = EDGE / 2 + (HIGH - EDGE) * (high - min(max(value, low), high)) / (high - low)
+        y = EDGE / 2 + (HIGH - 1.6 * EDGE) * (high - min(max(value, low), high)) / (high - low)
         return f"{x:.1f},{y:.1f}"
 
     parts = [f"<polyline points='{at(0, 0.0)} {at(longest - 1, 0.0)}' fill='none' stroke='#888'/>"]
@@ -188,9 +190,17 @@ def _figure(reactions: Sequence[Mapping[str, Any]]) -> str:
         parts.append(f"<polygon points='{' '.join(band)}' fill='{colour}' fill-opacity='0.2'/>")
         line = " ".join(at(k, row[0]) for k, row in enumerate(path))
         parts.append(f"<polyline points='{line}' fill='none' stroke='{colour}' stroke-width='2'/>")
-    for value in (low, 0.0, high):
+    for value in sorted({low, 0.0, high}):
         y = at(0, value).partition(",")[2]
-        parts.append(f"<text x='2' y='{y}' font-size='11'>{value:.2g}</text>")
+        parts.append(f"<text x='{EDGE - 6:g}' y='{y}' text-anchor='end' font-size='11'>{value:.2g}</text>")
+    for period in range(0, longest, 10):
+        x = at(period, 0.0).partition(",")[0]
+        parts.append(f"<text x='{x}' y='{HIGH - 16:g}' text-anchor='middle' font-size='11'>{period}</text>")
+    for words, place in (
+        ("periods since the cut began", f"x='{WIDE / 2:g}' y='{HIGH - 2:g}'"),
+        ("price cut of rivals", f"x='10' y='{HIGH / 2:g}' transform='rotate(-90 10 {HIGH / 2:g})'"),
+    ):
+        parts.append(f"<text {place} text-anchor='middle' font-size='11'>{words}</text>")
     caption = (
         "Price cut of the rivals after a forced cut of one period (blue) and of ten (orange), from its first "
         "period on, in units of the distance between equilibrium and cartel price; bands hold 99 %."

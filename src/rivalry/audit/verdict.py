@@ -129,19 +129,19 @@ def _pays(share: float) -> str:
     return f"{'gains' if share >= 0 else 'loses'} {abs(100 * share):.2g} %"
 
 
+def _with_interval(value: SampleMean) -> str:
+    return f"{value.mean:.3g}" + (f" ± {value.half:.2g}" if value.half else "")
+
+
 def _changes(measures: Measures) -> list[str]:
     """Return what would change the word, one sentence per threshold."""
     gain = measures.versus[0].price
-    lines = [
-        f"Prices are elevated from a price gain of {ELEVATED_FROM:g}; it is {gain.mean:.3g}, with an "
-        f"interval from {gain.low:.3g} to {gain.high:.3g}."
-    ]
+    lines = [f"Prices are elevated from a price gain of {ELEVATED_FROM:g}; it is {_with_interval(gain)}."]
     lines += [
         f"Punishment of a cut of {_periods(one.length)} is found where rivals lower prices by "
         f"{RESPONSE_FROM:g} of the cut in all and it costs {LOSS_FROM:g} cartel gains per period of the cut, "
-        "both significantly; "
-        f"they lower them by {one.response.mean:.3g} (± {one.response.half:.2g}), at a cost of "
-        f"{one.loss.mean:.3g} (± {one.loss.half:.2g})."
+        f"both with an interval above 0; they lower them by {_with_interval(one.response)}, at a cost of "
+        f"{_with_interval(one.loss)}."
         for one in measures.reactions
     ]
     return lines

@@ -39,11 +39,13 @@ def read_table(name: str) -> np.ndarray:
     Raises
     ------
     DamagedFile
-        For a file that is missing, too large or of another form.
+        For a file that is too large or of another form.
+    ValueError
+        For a file that does not exist.
     """
     file, colon, member = name.rpartition(".npz:")
     path = Path(f"{file}.npz" if colon else name)
-    data = read_bytes(path, LARGEST)
+    data = _bytes_of(path)
     with foreign_bytes(path):
         if path.suffix == ".csv":
             found = _rows(data.decode("utf-8-sig"))
@@ -69,7 +71,9 @@ def read_columns(name: str) -> dict[str, np.ndarray]:
     Raises
     ------
     DamagedFile
-        For a file that is missing, too large or of another form, and where PyArrow is missing.
+        For a file that is too large or of another form, and where PyArrow is missing.
+    ValueError
+        For a file that does not exist.
 
     Examples
     --------
@@ -83,13 +87,20 @@ def read_columns(name: str) -> dict[str, np.ndarray]:
     (['A', 'B'], [1.5, nan])
     """
     path = Path(name)
-    data = read_bytes(path, LARGEST)
+    data = _bytes_of(path)
     with foreign_bytes(path):
         if path.suffix == ".parquet":
             return _parquet_columns(data)
         if path.suffix == ".csv":
             return _csv_columns(data.decode("utf-8-sig"))
         raise Crafted("must be named FILE.csv or FILE.parquet")
+
+
+def _bytes_of(path: Path) -> bytes:
+    """Contents of a file; `ValueError` where there is none, which is no damage."""
+    if not path.exists():
+        raise ValueError(f"{path}: no such file")
+    return read_bytes(path, LARGEST)
 
 
 def _csv_columns(text: str) -> dict[str, np.ndarray]:

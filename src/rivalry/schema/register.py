@@ -191,11 +191,13 @@ class ReportSection(NamedTuple):
 
 
 E = TypeVar("E", bound=Entry | FamilyEntry | PlotEntry)
-_BESIDE_STUDIES = re.compile(r"rivalry\.studies\.\w+:[A-Za-z]\w*")
+_BESIDE_STUDIES = re.compile(r"rivalry\.(studies\.\w+|\w+\.study):[A-Za-z]\w*")
 
 
 def is_beside_studies(name: object) -> bool:
     """True for the name of a method or plot in a module beside the bundled studies.
+
+    Studies of an optional subpackage have theirs in its module ``study``.
 
     It works from any folder, so that a copy of a bundled study runs.
 

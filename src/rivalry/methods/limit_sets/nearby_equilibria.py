@@ -86,7 +86,7 @@ def ends_from(game: Game, starts: np.ndarray, *, points: int) -> list[np.ndarray
     ends: list[np.ndarray] = []
     places: list[np.ndarray] = []
     for start in starts:
-        end = equilibrium_from(game, start, points=points).profile
+        end = equilibrium_from(game, put(start), points=points).profile
         # in the coordinates of the search, where amounts of different orders of magnitude are comparable
         place = np.asarray(unconstrain(game, put(end)))
         known = any(np.max(np.abs(place - other) / wide) <= SAME_END for other in places)
