@@ -127,7 +127,8 @@ def _judge(
     """Return the certificate that payoffs at ``x``, best responses and stakes prove."""
     profile, responses, stakes = np.asarray(x), list(responses), list(stakes)
     for player, response in enumerate(responses):
-        gain = response.payoff - current_payoffs[player]
+        with np.errstate(invalid="ignore"):  # of two infinite payoffs, which no tie is near
+            gain = response.payoff - current_payoffs[player]
         near = nearest_response(game, profile, player, response, gain, stakes[player])
         if near is not response:
             responses[player], stakes[player] = near, stake_at(game, x, player, near)
