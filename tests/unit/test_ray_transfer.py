@@ -604,19 +604,19 @@ def test_cells_that_no_node_starts_are_reported_once(monkeypatch: pytest.MonkeyP
     one = bridge._Bridge(node, theirs, SimpleQueue())
     one._on_order((5, "later", b""))
     one._on_order((4, "first", b""))
-    one._tell_waiting(2)
+    one._report_waiting(2)
     assert not ours.poll()
     now[0] += bridge.PATIENCE + 1
-    one._tell_waiting(2)
+    one._report_waiting(2)
     said = "not begun within 20 seconds; 0 of the cluster's 2 CPUs are free"
     assert ours.recv() == (4, CellOutcome("waiting", "first", message=said), None)
-    one._tell_waiting(2)
+    one._report_waiting(2)
     assert not ours.poll()
     one._on_mail((SimpleNamespace(result=lambda: [(4, CellOutcome("started", "first"), None)]),))  # type: ignore[arg-type]
     assert ours.recv()[1].kind == "started"
-    one._tell_waiting(2)  # one runs: patience begins again
+    one._report_waiting(2)  # one runs: patience begins again
     now[0] += bridge.PATIENCE - 1
-    one._tell_waiting(2)
+    one._report_waiting(2)
     assert not ours.poll()
 
 

@@ -181,8 +181,8 @@ def _judge(
     best = np.array([response.strategy for response in responses])
     distant = np.any(visibly_apart(game.space, np.asarray(x), best, tolerance), axis=1)
     allowed = np.where(distant & (regret > rounded), np.minimum(rounded, allowed), allowed)
-    how = weak.method + method
-    result = Certificate(regret, bound, weakest, how, allowed, at_stake, rounding, payoff=current_payoffs)
+    words = weak.method + method
+    result = Certificate(regret, bound, weakest, words, allowed, at_stake, rounding, payoff=current_payoffs)
     return with_rise(game, np.asarray(x), [response.strategy for response in responses], result)
 
 

@@ -303,8 +303,8 @@ def refuse_above(
     """
     if not payoff > bound:
         return
-    known = scale(game) if payoff_scale.knows(game) or isinstance(game.space, Simplex) else 0.0
-    slack = ROUNDING * max(abs(payoff), abs(bound), known)
+    scale_known = scale(game) if payoff_scale.knows(game) or isinstance(game.space, Simplex) else 0.0
+    slack = ROUNDING * max(abs(payoff), abs(bound), scale_known)
     if not payoff > bound + slack:
         return
     if rounding_error.knows(game):
@@ -377,8 +377,8 @@ def nearest_response(
     """
     best = np.array(x)
     best[player] = response.strategy
-    known = response.tried is not None or not np.any(visibly_apart(game.space, x, best))
-    if known or not gain <= max(stake.choice, stake.play):
+    is_settled = response.tried is not None or not np.any(visibly_apart(game.space, x, best))
+    if is_settled or not gain <= max(stake.choice, stake.play):
         return response
     start, end = (put(unconstrain(game, put(y))) for y in (x, best))
     flat = unconstrained_game(game)
@@ -523,12 +523,21 @@ _bounds_of_rows = over_rows(_bounds_of_box, shared=4, effort=1)
 
 
 def _bounds_of_boxes(
-    game: Game, x: Profile, player: int, low: np.ndarray, high: np.ndarray, *, enclosed: bool, seen: int = 0
+    game: Game,
+    x: Profile,
+    player: int,
+    low: np.ndarray,
+    high: np.ndarray,
+    *,
+    enclosed: bool,
+    boxes_bounded: int = 0,
 ) -> _BoxBounds:
-    """Return the bounds on payoffs in boxes ``[box axis]`` of strategies, after ``seen`` other boxes."""
+    """Return the bounds on payoffs in boxes ``[box axis]`` of strategies, after ``boxes_bounded`` others."""
     # with one axis few boxes are undecided at a time
     batch = BATCH if game.space.shape[1] > 1 else BATCH // 4
-    bounds: _BoxBounds = _bounds_of_rows(game, x, put(player), enclosed, low, high, batch=batch, seen=seen)
+    bounds: _BoxBounds = _bounds_of_rows(
+        game, x, put(player), enclosed, low, high, batch=batch, seen=boxes_bounded
+    )
     return bounds
 
 
@@ -552,16 +561,16 @@ def _branch_and_bound(
     low, high = (end[None] for end in bounding_box(space, player))
     bounds = np.array([np.inf])
     paid = payoff - SEARCH_TIE * stake  # at the strategy, which may be one of several that tie
-    seen = 0
-    while bounds.max() > payoff + gap and seen < max_boxes:
-        if seen > HOPELESS and np.isposinf(bounds).any():
+    boxes_bounded = 0
+    while bounds.max() > payoff + gap and boxes_bounded < max_boxes:
+        if boxes_bounded > HOPELESS and np.isposinf(bounds).any():
             break  # where payoffs are infinite or have no bound, smaller boxes have none either
         # stable, since the order of ties in NumPy's default sort depends on the processor
         worst = np.argsort(-bounds, kind="stable")[: batch // 2]
         worst = worst[bounds[worst] > payoff + gap]
         new_low, new_high, parents = halves(space, player, low[worst], high[worst])
         fresh, _, points, values = _bounds_of_boxes(
-            game, x, player, new_low, new_high, enclosed=enclosed, seen=seen
+            game, x, player, new_low, new_high, enclosed=enclosed, boxes_bounded=boxes_bounded
         )
         if np.any(np.isnan(values)):
             return strategy, float("nan"), np.inf  # without a payoff there is no best response
@@ -569,10 +578,10 @@ def _branch_and_bound(
         # an upper bound of a box also holds for its parts
         fresh = np.minimum(fresh, bounds[worst][parents])
         inside = np.all((new_low <= strategy) & (strategy <= new_high), axis=1)
-        known = np.where(inside, np.maximum(values, paid), values)
-        k = np.argmax(np.where(known > fresh, known - fresh, 0.0))
+        attained = np.where(inside, np.maximum(values, paid), values)
+        k = np.argmax(np.where(attained > fresh, attained - fresh, 0.0))
         source = "" if enclosed else source_of_bound(game)
-        refuse_above(game, x, player, float(known[k]), points[k], float(fresh[k]), source)
+        refuse_above(game, x, player, float(attained[k]), points[k], float(fresh[k]), source)
         if values.max() > payoff + SEARCH_TIE * stake:  # a rounding difference is no better response
             strategy, paid = points[np.argmax(values)], float(values.max())
         payoff = max(payoff, float(values.max()))
@@ -581,7 +590,7 @@ def _branch_and_bound(
         bounds = np.concatenate([bounds[keep], fresh])
         alive = bounds > payoff
         low, high, bounds = low[alive], high[alive], bounds[alive]
-        seen += len(fresh)
+        boxes_bounded += len(fresh)
         if not len(bounds):
             break
     return strategy, payoff, float(bounds.max(initial=payoff))

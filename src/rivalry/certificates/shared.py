@@ -297,7 +297,7 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
         coverage = "exact" if np.all(bound - regret <= allowed) else "bounded"
     reasons = "; ".join(weak.method.split("; ")[1:])
     method = f"{responses[0].method}, bounds by multipliers" + (f"; {reasons}" if reasons else "")
-    found = Certificate(
+    certificate = Certificate(
         regret,
         bound,
         coverage,
@@ -310,4 +310,4 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
         multipliers=multipliers,
         payoff=current_payoffs,
     )
-    return with_open_range(game.space, profile, found)
+    return with_open_range(game.space, profile, certificate)

@@ -164,12 +164,12 @@ def _box_stakes(
     are dominated nothing is at stake, and the closest ones limit the tolerance.
     """
     scales = _scales([game.space for game in games.games])
-    rivals = [other for other in range(x.shape[1]) if other != player]
+    rivals = [rival for rival in range(x.shape[1]) if rival != player]
     axes = [(player, int(axis)) for axis in _free(games.games[0].space, player)]
-    others = [(other, int(axis)) for other in rivals for axis in _free(games.games[0].space, other)]
-    axes, others = (pairs[:: -(-len(pairs) // CHOICES) or 1] for pairs in (axes, others))
+    rival_axes = [(rival, int(axis)) for rival in rivals for axis in _free(games.games[0].space, rival)]
+    axes, rival_axes = (pairs[:: -(-len(pairs) // CHOICES) or 1] for pairs in (axes, rival_axes))
     deviations = [_deviations(scales, best_profiles, *pair, FEW_POINTS) for pair in axes]
-    deviations += [_deviations(scales, best_profiles, *pair, 1) for pair in others]
+    deviations += [_deviations(scales, best_profiles, *pair, 1) for pair in rival_axes]
     deviations.append(
         _joint_deviations(scales, best_profiles, player) if len(axes) > 1 else best_profiles[:, None]
     )
@@ -282,7 +282,7 @@ def _usual_stakes(games: Together, player: int) -> list[float]:
     """Return the usual stakes ``[game]`` of a player's choice: a low quantile over rivals' pure choices."""
     profiles = []
     for space in (game.space for game in games.games):
-        rows = [np.asarray(space.grid(other, DRAWN)) for other in range(space.shape[0])]
+        rows = [np.asarray(space.grid(rival, DRAWN)) for rival in range(space.shape[0])]
         actions = _rivals_actions(tuple(map(len, rows)), player)
         rivals = np.stack([row[action] for row, action in zip(rows, actions.T, strict=True)], axis=1)
         profiles.append(np.repeat(rivals[:, None], len(rows[player]), axis=1))
@@ -615,7 +615,7 @@ def _distinct_actions(table: np.ndarray) -> list[np.ndarray]:
 @lru_cache(maxsize=256)
 def _rivals_actions(sizes: tuple[int, ...], player: int) -> np.ndarray:
     """Return pure actions ``[profile player]`` of the rivals: all, or random ones where there are many."""
-    rivals = tuple(1 if other == player else size for other, size in enumerate(sizes))
+    rivals = tuple(1 if rival == player else size for rival, size in enumerate(sizes))
     if np.prod(rivals, dtype=float) > DRAWN:
         return _pure_actions(rivals, 1)[0]
     return np.indices(rivals).reshape(len(sizes), -1).T
@@ -699,8 +699,8 @@ def _steady(
         growth = (after + noise) / np.maximum(last - noise, 1e-3 * last)
         allowed = STEEPER * np.clip(growth, *USUAL_GROWTH)
         # the growth that counts is that of the last width before with a loss, before which there was one too
-        known = np.maximum.accumulate(np.where(counted & (last > 0), np.arange(widths) + 1, 0), axis=-1)
-        before = np.concatenate([np.zeros((*lead, 1), dtype=int), known[..., :-1]], axis=-1)
+        last_steady = np.maximum.accumulate(np.where(counted & (last > 0), np.arange(widths) + 1, 0), axis=-1)
+        before = np.concatenate([np.zeros((*lead, 1), dtype=int), last_steady[..., :-1]], axis=-1)
         allowed = np.concatenate([np.full((*lead, 1), np.inf), allowed], axis=-1)
         allowed = np.take_along_axis(allowed, before, axis=-1)
         ruinous = counted & (~np.isfinite(largest) | ((last > 0) & (largest > allowed * last)))
@@ -712,8 +712,10 @@ def _steady(
 
 def _milder(down: np.ndarray, up: np.ndarray) -> float:
     """Return the larger of the last steady losses of two sides; of unlike sides, those of the milder one."""
-    both = min(len(down), len(up))
-    sides = np.stack([down[:both], up[:both]])[:, :-1]  # the last distance may be cut by the end of the space
+    length = min(len(down), len(up))
+    sides = np.stack([down[:length], up[:length]])[
+        :, :-1
+    ]  # the last distance may be cut by the end of the space
     met = np.flatnonzero(sides.min(axis=0) > 0)
     if len(met) and sides[:, met[-1]].max() > UNLIKE * sides[:, met[-1]].min():
         return float((down, up)[sides[:, met[-1]].argmin()][-1])

@@ -83,8 +83,8 @@ def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     profiles = check_space(game.space, seed)
     _check_payoffs(game, profiles)
     _check_gradients(game, profiles[0])
-    done = ("protocol", "space", "payoffs", "jit", "vmap", "gradients")
-    return (*done, *check_oracles(_CHECKS, game, profiles))
+    names_checked = ("protocol", "space", "payoffs", "jit", "vmap", "gradients")
+    return (*names_checked, *check_oracles(_CHECKS, game, profiles))
 
 
 def _check_agents(game: AgentGame) -> tuple[str, ...]:
@@ -107,24 +107,24 @@ def _check_payoffs(game: Game, profiles: list[Profile]) -> None:
         require(jnp.all(jnp.isfinite(plain)), f"payoffs: {np.asarray(plain)} {where}; must be finite")
         traced = attempt("payoffs under jit", TRACED, compiled, game, x)
         _require_close(game, traced, plain, f"payoffs under jit: differ {where}")
-    each = jnp.stack([game.payoffs(x) for x in profiles])
+    payoffs = jnp.stack([game.payoffs(x) for x in profiles])
     batched = attempt("payoffs under vmap", TRACED, jax.vmap(game.payoffs), jnp.stack(profiles))
-    _require_close(game, batched, each, "payoffs under vmap: differ from those one by one")
+    _require_close(game, batched, payoffs, "payoffs under vmap: differ from those one by one")
 
 
-def _require_close(game: Game, found: object, wanted: object, message: str) -> None:
-    require_close(found, wanted, message, CLOSE * scale_of(game))
+def _require_close(game: Game, payoffs: object, wanted: object, message: str) -> None:
+    require_close(payoffs, wanted, message, CLOSE * scale_of(game))
 
 
 def _require_small(game: Game, gap: float, message: str) -> None:
     require(gap <= CLOSE * scale_of(game), message)
 
 
-def _require_derivative(found: Any, wanted: Any, what: str, rule: str) -> None:
-    gap = float(jnp.max(jnp.abs(found - wanted)))
+def _require_derivative(derivative: Any, wanted: Any, subject: str, rule: str) -> None:
+    gap = float(jnp.max(jnp.abs(derivative - wanted)))
     # relative to the largest entry, since rounding errors of derivatives grow with it
     small = gap <= 1e-6 * max(1.0, float(jnp.max(jnp.abs(wanted))))
-    require(small, f"{what} is off by {gap:.3g}; must be {rule}, or be left out")
+    require(small, f"{subject} is off by {gap:.3g}; must be {rule}, or be left out")
 
 
 def _each_player(profiles: list[Profile]) -> Iterator[tuple[Profile, int]]:
@@ -133,97 +133,103 @@ def _each_player(profiles: list[Profile]) -> Iterator[tuple[Profile, int]]:
 
 def _check_gradients(game: Game, x: Profile) -> None:
     """Check that gradients are finite, and that registered ones are derivatives of the payoffs."""
-    found = attempt("gradients", "payoffs must be differentiable by JAX", own_gradients, game, x)
-    require_shape("gradients", found, x.shape)
-    what = f"gradients: {np.asarray(found).tolist()} at {np.asarray(x).tolist()}"
-    require(jnp.all(jnp.isfinite(found)), f"{what}; must be finite")
+    gradients = attempt("gradients", "payoffs must be differentiable by JAX", own_gradients, game, x)
+    require_shape("gradients", gradients, x.shape)
+    subject = f"gradients: {np.asarray(gradients).tolist()} at {np.asarray(x).tolist()}"
+    require(jnp.all(jnp.isfinite(gradients)), f"{subject}; must be finite")
     if not oracles.gradients.knows(game):
         return
     for player in range(x.shape[0]):
         slope = jax.grad(lambda s, p=player: own_payoff(game, x, p, s))(x[player])
         # padded entries are no choices, so their derivatives may differ
-        own = jnp.where(game.space.mask[player], found[player], slope)
-        _require_derivative(own, slope, f"gradients: player {player}", "those of payoffs")
+        gradient = jnp.where(game.space.mask[player], gradients[player], slope)
+        _require_derivative(gradient, slope, f"gradients: player {player}", "those of payoffs")
 
 
 @eqx.filter_jit
 def _payoffs_at(game: Game, x: Profile, player: int, strategies: Strategies) -> Array:
     """Return a player's payoffs at ``strategies``, ``[point]``, from payoffs of whole profiles."""
-    found: Array = jax.vmap(lambda strategy: game.payoffs(x.at[player].set(strategy))[player])(strategies)
-    return found
+    payoffs: Array = jax.vmap(lambda strategy: game.payoffs(x.at[player].set(strategy))[player])(strategies)
+    return payoffs
 
 
 def _check_deviation_payoff(game: Game, profiles: list[Profile]) -> None:
     remedy = "must return a function of the own strategy, written with jax.numpy"
     for x, player in _each_player(profiles[:3]):
-        what = f"deviation_payoff(game, x, {player})"
+        subject = f"deviation_payoff(game, x, {player})"
         points = game.space.grid(player, GRID)
-        payoff = attempt(what, remedy, oracles.deviation_payoff, game, x, player)
-        found = attempt(what, remedy, jax.vmap(payoff), points)
+        payoff = attempt(subject, remedy, oracles.deviation_payoff, game, x, player)
+        payoffs = attempt(subject, remedy, jax.vmap(payoff), points)
         wanted = _payoffs_at(game, x, player, points)
-        _require_close(game, found, wanted, f"{what}: differs from payoffs")
+        _require_close(game, payoffs, wanted, f"{subject}: differs from payoffs")
 
 
 def _check_jacobian(game: Game, profiles: list[Profile]) -> None:
     """Check that the Jacobian is the derivative of the own gradients."""
-    x, what = profiles[0], "jacobian(game, x)"
-    found = attempt(what, "must be the derivative of the own gradients", oracles.jacobian, game, x)
-    require_shape(what, jnp.asarray(found), (x.size, x.size))
+    x, subject = profiles[0], "jacobian(game, x)"
+    jacobian = attempt(subject, "must be the derivative of the own gradients", oracles.jacobian, game, x)
+    require_shape(subject, jnp.asarray(jacobian), (x.size, x.size))
     right = jax.jacfwd(lambda y: own_gradients(game, y.reshape(x.shape)).ravel())(x.ravel())
-    _require_derivative(jnp.asarray(found), right, f"{what}:", "the derivative of own gradients")
+    _require_derivative(jnp.asarray(jacobian), right, f"{subject}:", "the derivative of own gradients")
 
 
 def _check_best_response(game: Game, profiles: list[Profile]) -> None:
     for x, player in _each_player(profiles[:3]):
-        what = f"best_response(game, x, {player})"
+        subject = f"best_response(game, x, {player})"
         remedy = "must return (strategy, payoff, coverage)"
-        strategy, payoff, coverage = attempt(what, remedy, oracles.best_response, game, x, player)
-        known = ("exact", "bounded", "lower bound", "local")
-        require(coverage in known, f"{what}: coverage {coverage!r} must be one of {', '.join(known)}")
-        _check_own_payoff(game, x, player, strategy, payoff, what)
+        strategy, payoff, coverage = attempt(subject, remedy, oracles.best_response, game, x, player)
+        coverages = ("exact", "bounded", "lower bound", "local")
+        require(
+            coverage in coverages, f"{subject}: coverage {coverage!r} must be one of {', '.join(coverages)}"
+        )
+        _check_own_payoff(game, x, player, strategy, payoff, subject)
         grid = game.space.grid(player, GRID)
         better = float(jnp.max(_payoffs_at(game, x, player, grid)) - payoff)
         rule = f"a strategy of the grid pays {better:.3g} more; must be the best, or be left out"
-        _require_small(game, better, f"{what}: {rule}")
+        _require_small(game, better, f"{subject}: {rule}")
 
 
 def _check_proved_response(game: Game, profiles: list[Profile]) -> None:
     for x, player in _each_player(profiles[:1]):
-        what = f"proved_response(game, x, {player})"
-        found = attempt(what, "must return a Response", oracles.proved_response, game, x, player)
-        require(isinstance(found, oracles.Response), f"{what}: {type(found).__name__} must be a Response")
-        _check_own_payoff(game, x, player, found.strategy, found.payoff, what)
-        below = float(found.payoff - found.bound)
-        _require_small(game, below, f"{what}: its payoff is above its bound, by {below:.3g}")
-        above = float(jnp.max(_payoffs_at(game, x, player, game.space.grid(player, GRID))) - found.bound)
+        subject = f"proved_response(game, x, {player})"
+        response = attempt(subject, "must return a Response", oracles.proved_response, game, x, player)
+        require(
+            isinstance(response, oracles.Response), f"{subject}: {type(response).__name__} must be a Response"
+        )
+        _check_own_payoff(game, x, player, response.strategy, response.payoff, subject)
+        below = float(response.payoff - response.bound)
+        _require_small(game, below, f"{subject}: its payoff is above its bound, by {below:.3g}")
+        above = float(jnp.max(_payoffs_at(game, x, player, game.space.grid(player, GRID))) - response.bound)
         rule = f"a strategy of the grid pays {above:.3g} more than its bound; must be above all"
-        _require_small(game, above, f"{what}: {rule}, or be left out")
+        _require_small(game, above, f"{subject}: {rule}, or be left out")
 
 
-def _check_own_payoff(game: Game, x: Profile, player: int, strategy: Any, payoff: Any, what: str) -> None:
+def _check_own_payoff(game: Game, x: Profile, player: int, strategy: Any, payoff: Any, subject: str) -> None:
     """Check that a response is in the space and has its payoff."""
     response = x.at[player].set(jnp.asarray(strategy))
-    inside(game.space, response, what)
+    inside(game.space, response, subject)
     right = game.payoffs(response)[player]
-    _require_close(game, payoff, right, f"{what}: returns another payoff than that of its strategy")
+    _require_close(game, payoff, right, f"{subject}: returns another payoff than that of its strategy")
 
 
 def _check_payoff_bound(game: Any, profiles: list[Profile]) -> None:
     space = game.space
     require(isinstance(space, Box), "payoff_bound: is for boxes; leave it out for other spaces")
     draw = np.random.default_rng(0)
-    bound = eqx.filter_jit(lambda g, *given: oracles.payoff_bound(g, *given))  # one program for all boxes
+    bound = eqx.filter_jit(
+        lambda g, *arguments: oracles.payoff_bound(g, *arguments)
+    )  # one program for all boxes
     for x, player in _each_player(profiles):
         low, high = np.asarray(space.low[player]), np.asarray(space.high[player])
         cuts = np.sort(low + (high - low) * draw.random((2, len(low))), axis=0)
         within = cuts[0] + (cuts[1] - cuts[0]) * draw.random((GRID, len(low)))
         for box, points in (((low, high), space.grid(player, GRID)), (cuts, jnp.asarray(within))):
-            what = f"payoff_bound(game, x, {player}, {box[0]}, {box[1]})"
+            subject = f"payoff_bound(game, x, {player}, {box[0]}, {box[1]})"
             remedy = "must take the ends [axis] of a box and be written with jax.numpy"
-            top = attempt(what, remedy, bound, game, x, jnp.asarray(player), *map(jnp.asarray, box))
+            top = attempt(subject, remedy, bound, game, x, jnp.asarray(player), *map(jnp.asarray, box))
             above = float(jnp.max(_payoffs_at(game, x, player, points)) - top)
             rule = f"a strategy in it pays {above:.3g} more; must be above all, or be left out"
-            _require_small(game, above, f"{what}: {rule}")
+            _require_small(game, above, f"{subject}: {rule}")
 
 
 def _check_metrics(game: object, profiles: list[Profile]) -> None:
@@ -236,8 +242,8 @@ def _check_plot_data(game: object, profiles: list[Profile]) -> None:
 
 
 def _check_finite(game: object, profiles: list[Profile]) -> None:
-    what, remedy = "to_finite(game)", "must return a tuple of arrays, or be left out"
-    check_tables(attempt(what, remedy, oracles.to_finite, game), what)
+    call, remedy = "to_finite(game)", "must return a tuple of arrays, or be left out"
+    check_tables(attempt(call, remedy, oracles.to_finite, game), call)
 
 
 def _check_contest(game: Game, profiles: list[Profile]) -> None:
@@ -245,16 +251,16 @@ def _check_contest(game: Game, profiles: list[Profile]) -> None:
     from rivalry.tables.kernels import contests
 
     at = np.stack([np.asarray(x) for x in profiles], axis=1)  # [player action axis]
-    what = "to_contest(game, points)"
+    subject = "to_contest(game, points)"
     remedy = "must return the Contest of points [player action axis], or be left out"
-    made = attempt(what, remedy, oracles.to_contest, game, at)
-    require(isinstance(made, Contest), f"{what}: {type(made).__name__} must be a Contest")
+    tables = attempt(subject, remedy, oracles.to_contest, game, at)
+    require(isinstance(tables, Contest), f"{subject}: {type(tables).__name__} must be a Contest")
     players, count = at.shape[:2]
     actions = np.random.default_rng(0).integers(0, count, size=(PROFILES, players))
     summed = np.zeros(actions.shape)
-    attempt(what, remedy, contests.pay_many, made, actions, summed)
+    attempt(subject, remedy, contests.pay_many, tables, actions, summed)
     right = jnp.stack([game.payoffs(jnp.asarray(at[np.arange(players), row])) for row in actions])
-    _require_close(game, summed, right, f"{what}: sums to other payoffs")
+    _require_close(game, summed, right, f"{subject}: sums to other payoffs")
 
 
 _CHECKS: dict[oracles.Oracle[..., Any], Callable[[Any, list[Profile]], None]] = {

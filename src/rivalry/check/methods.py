@@ -77,8 +77,8 @@ def _check_stepwise(method: Any, game: Game, seed: int) -> tuple[str, ...]:
     start = game.space.sample(key)
     begin = attempt_compiled("init", method.init, game, start, key)
     require(hasattr(begin, "profile"), f"init: {type(begin).__name__} must have a field `profile`")
-    same = begin.profile.shape == game.space.shape
-    require(same, f"init: profile of shape {begin.profile.shape} must be {game.space.shape}")
+    has_shape = begin.profile.shape == game.space.shape
+    require(has_shape, f"init: profile of shape {begin.profile.shape} must be {game.space.shape}")
     step = eqx.filter_jit(lambda g, s, k: method.step(g, s, k))
     state = begin
     for k in range(STEPS):
@@ -89,15 +89,15 @@ def _check_stepwise(method: Any, game: Game, seed: int) -> tuple[str, ...]:
     again = begin
     for k in range(STEPS):
         again = step(game, again, jax.random.fold_in(key, k))
-    same = all(
+    has_shape = all(
         np.array_equal(a, b, equal_nan=True) for a, b in zip(*map(_numbers, (state, again)), strict=True)
     )
-    require(same, "step: two runs with the same keys differ; all random numbers must come from the key")
+    require(has_shape, "step: two runs with the same keys differ; all random numbers must come from the key")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="not converged")  # a few steps need not converge
         remedy = "must work with the package's loop"
-        found = attempt("solve", remedy, lambda: solving.solve(game, method, start, max_steps=STEPS))
-    require("profile" in found.record, "solve: found no profile")
+        solution = attempt("solve", remedy, lambda: solving.solve(game, method, start, max_steps=STEPS))
+    require("profile" in solution.record, "solve: found no profile")
     return ("protocol", "init", "step", "same key, same bits", "solve")
 
 
@@ -114,10 +114,10 @@ def _same_form(old: object, new: object) -> None:
     rule = "must have the fields that init returned"
     require(forms[0] == forms[1], f"step: the state changes its structure; {rule}")
     for before, after in zip(jax.tree.leaves(old), jax.tree.leaves(new), strict=True):
-        one, two = jnp.asarray(before), jnp.asarray(after)
+        leaf, two = jnp.asarray(before), jnp.asarray(after)
         require(
-            one.shape == two.shape and one.dtype == two.dtype,
-            f"step: an array of the state changes from {one.dtype}{one.shape} into {two.dtype}{two.shape}",
+            leaf.shape == two.shape and leaf.dtype == two.dtype,
+            f"step: an array of the state changes from {leaf.dtype}{leaf.shape} into {two.dtype}{two.shape}",
         )
 
 
@@ -128,31 +128,31 @@ def _check_learner(learner: BaseLearner, game: object, seed: int) -> tuple[str, 
         game = matrix("rock_paper_scissors")
     world = attempt("world", "must return the problem of the learner", learner.world, game)
     begin = attempt("begin", "must return a dict of arrays", _fresh, learner, world, seed)
-    whole, parts = _fresh(learner, world, seed), _fresh(learner, world, seed)
+    in_one_run, parts = _fresh(learner, world, seed), _fresh(learner, world, seed)
     arrays = attempt("pack", "must return a dict of arrays", learner.pack, begin)
     bad = [k for k, v in arrays.items() if not isinstance(v, np.ndarray)]
     require(not bad, f"begin: {bad[0] if bad else ''!r} must be a NumPy array, or `pack` make it one")
     total = 7 * STEPS
-    taken = attempt("advance", "must continue in place", learner.advance, world, whole, total)
-    good = isinstance(taken, int | np.integer) and 0 <= taken <= total
-    require(good, f"advance: returned {taken!r}; must be the number of steps taken, at most {total}")
-    left = int(taken)
+    steps_taken = attempt("advance", "must continue in place", learner.advance, world, in_one_run, total)
+    good = isinstance(steps_taken, int | np.integer) and 0 <= steps_taken <= total
+    require(good, f"advance: returned {steps_taken!r}; must be the number of steps taken, at most {total}")
+    remaining = int(steps_taken)
     # unequal chunks with a save before each: a run may be interrupted anywhere
     for chunk in (1, 3, total):
         parts = attempt("pack", "must return numbers or text", _store_and_read, learner, parts)
-        left -= learner.advance(world, parts, min(chunk, left)) if left else 0
-    one, two = learner.read(world, whole), learner.read(world, parts)
-    check_record(one, "read")
-    require(bool(one), "read: must hold `profile`, or metrics")
-    how, tried = "in parts, saved between", "whole = parts, saved between"
+        remaining -= learner.advance(world, parts, min(chunk, remaining)) if remaining else 0
+    record, two = learner.read(world, in_one_run), learner.read(world, parts)
+    check_record(record, "read")
+    require(bool(record), "read: must hold `profile`, or metrics")
+    manner, tried = "in parts, saved between", "whole = parts, saved between"
     # a learner may declare (`resumed`) that a resumed run is not bitwise equal: a repeated run then has to be
-    if _is_resumed(two) and not _is_resumed(one):
+    if _is_resumed(two) and not _is_resumed(record):
         again = _fresh(learner, world, seed)
         learner.advance(world, again, total)
-        two, how, tried = learner.read(world, again), "again", "same seed, same bits"
-    for name, (_, array) in one.items():
-        same = np.array_equal(array, two[name][1], equal_nan=np.asarray(array).dtype.kind == "f")
-        require(same, f"advance: {name!r} differs when the same steps are taken {how}; must not")
+        two, manner, tried = learner.read(world, again), "again", "same seed, same bits"
+    for name, (_, array) in record.items():
+        is_equal = np.array_equal(array, two[name][1], equal_nan=np.asarray(array).dtype.kind == "f")
+        require(is_equal, f"advance: {name!r} differs when the same steps are taken {manner}; must not")
     return ("protocol", "begin", "advance", tried, "read")
 
 

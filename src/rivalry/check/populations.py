@@ -50,16 +50,16 @@ def population_checks(game: Any, seed: int) -> list[str]:
     env = _check_environment(game, mu, pi)
     _check_reward(game, env)
     _check_expect(game, env, seed)
-    done = ["space", "shapes", "first_distribution", "environment", "reward", "expect", "jit"]
+    names = ["space", "shapes", "first_distribution", "environment", "reward", "expect", "jit"]
     if oracles.transition_matrix.knows(game):
         _check_transitions(game, env, pi)
-        done.append("transition_matrix")
+        names.append("transition_matrix")
     _check_balance(game, env, mu, pi)
-    done += ["balance", "gradients"]
+    names += ["balance", "gradients"]
     if not oracles.mean_field_refusal(game):
         mu, env = _check_stationary(game, pi)
-        done.append("stationary population")
-    return [*done, *check_oracles(_OPTIONAL, game, env, mu, pi)]
+        names.append("stationary population")
+    return [*names, *check_oracles(_OPTIONAL, game, env, mu, pi)]
 
 
 def _check_shapes(game: PopulationGame) -> None:
@@ -67,8 +67,8 @@ def _check_shapes(game: PopulationGame) -> None:
     states, actions = game.space.shape
     legal, discount = jnp.asarray(game.legal), jnp.asarray(game.discount)
     require_shape("legal", legal, (states, actions))
-    same = legal.dtype == bool and bool(jnp.all(legal == game.space.mask))
-    require(same, "legal: must be the mask of the space, true where an action is one")
+    is_mask = legal.dtype == bool and bool(jnp.all(legal == game.space.mask))
+    require(is_mask, "legal: must be the mask of the space, true where an action is one")
     require_shape("discount", discount, (states,), ", one per state")
     within = jnp.all((discount >= 0) & (discount < 1))
     require(within, f"discount: {np.asarray(discount).tolist()} must be in [0, 1)")
@@ -86,12 +86,14 @@ def _check_first_distribution(game: PopulationGame) -> Distribution:
     """Return the checked initial distribution; uniform by type if there is no stationary population."""
     if oracles.mean_field_refusal(game):
         return spread_evenly(game, type_shares(game))
-    what = "first_distribution"
+    subject = "first_distribution"
     remedy = "must return a distribution [state]"
-    mu: Distribution = attempt_compiled(what, lambda g: oracles.first_distribution(g), game, remedy=remedy)
-    require_shape(what, mu, game.space.shape[:1])
-    require(jnp.all(mu >= 0), f"{what}: {np.asarray(mu).tolist()} must be at least 0")
-    require_close(by_type(game, mu), type_shares(game), f"{what}: must give each type its share, and is off")
+    mu: Distribution = attempt_compiled(subject, lambda g: oracles.first_distribution(g), game, remedy=remedy)
+    require_shape(subject, mu, game.space.shape[:1])
+    require(jnp.all(mu >= 0), f"{subject}: {np.asarray(mu).tolist()} must be at least 0")
+    require_close(
+        by_type(game, mu), type_shares(game), f"{subject}: must give each type its share, and is off"
+    )
     return mu
 
 
@@ -103,10 +105,10 @@ def _check_environment(game: object, mu: Distribution, pi: Policy) -> Any:
 
 
 def _check_reward(game: PopulationGame, env: object) -> None:
-    found = jnp.asarray(attempt_compiled("reward", lambda g, e: g.reward(e), game, env))
-    require_shape("reward", found, game.space.shape, ", [state action]")
-    require(found.dtype == jnp.float64, f"reward: dtype {found.dtype} must be float64")
-    finite = np.isfinite(np.asarray(found)[np.asarray(game.legal)])
+    rewards = jnp.asarray(attempt_compiled("reward", lambda g, e: g.reward(e), game, env))
+    require_shape("reward", rewards, game.space.shape, ", [state action]")
+    require(rewards.dtype == jnp.float64, f"reward: dtype {rewards.dtype} must be float64")
+    finite = np.isfinite(np.asarray(rewards)[np.asarray(game.legal)])
     require(np.all(finite), "reward: must be finite wherever an action is legal")
 
 
@@ -115,28 +117,34 @@ def _check_expect(game: PopulationGame, env: object, seed: int) -> None:
     states, actions = game.space.shape
     legal = np.asarray(game.legal)
     expect = eqx.filter_jit(lambda g, e, v: g.expect(e)(v))
-    one, two = np.random.default_rng(seed).uniform(size=(2, states))
+    first_vector, two = np.random.default_rng(seed).uniform(size=(2, states))
 
     def mean(v: np.ndarray) -> np.ndarray:
-        found = np.asarray(attempt("expect(env)", TRACED, expect, game, env, put(v)))
-        good = found.shape == (states, actions)
-        require(good, f"expect(env): returns shape {found.shape}; must be {(states, actions)}")
-        return np.where(legal, found, 0.0)
+        means = np.asarray(attempt("expect(env)", TRACED, expect, game, env, put(v)))
+        good = means.shape == (states, actions)
+        require(good, f"expect(env): returns shape {means.shape}; must be {(states, actions)}")
+        return np.where(legal, means, 0.0)
 
     require_close(
         mean(np.ones(states)), legal, "expect(env): the mean of 1 must be 1, mass being kept, and is off"
     )
-    require_close(mean(2 * one + two), 2 * mean(one) + mean(two), "expect(env): must be linear, and is off")
-    smallest, most = mean(one)[legal].min(), mean(one)[legal].max()
+    require_close(
+        mean(2 * first_vector + two),
+        2 * mean(first_vector) + mean(two),
+        "expect(env): must be linear, and is off",
+    )
+    smallest, largest = mean(first_vector)[legal].min(), mean(first_vector)[legal].max()
     # linear maps that keep constants and bounds are means by probabilities
-    within = one.min() - CLOSE <= smallest and most <= one.max() + CLOSE
-    found = f"means of numbers in [0, 1] in [{smallest:.3g}, {most:.3g}]"
-    require(within, f"expect(env): {found}; must be probabilities")
+    within = first_vector.min() - CLOSE <= smallest and largest <= first_vector.max() + CLOSE
+    range_text = f"means of numbers in [0, 1] in [{smallest:.3g}, {largest:.3g}]"
+    require(within, f"expect(env): {range_text}; must be probabilities")
     types = state_types(game)
     for kind in range(1, int(types.max()) + 1):
-        own = (types == kind).astype(float)
+        indicator = (types == kind).astype(float)
         require_close(
-            mean(own), legal * own[:, None], f"expect(env): type {kind} must keep to itself, and is off"
+            mean(indicator),
+            legal * indicator[:, None],
+            f"expect(env): type {kind} must keep to itself, and is off",
         )
 
 
@@ -148,11 +156,13 @@ def _check_transitions(game: object, env: object, pi: Policy) -> None:
         rows = jax.vmap(lambda row: push(g, e, row[:, None] * p))(jnp.eye(states))
         return oracles.transition_matrix(g, e, p), rows
 
-    what = "transition_matrix(game, env, weights)"
-    found, pushed = attempt_compiled(what, both, game, env, pi)
-    require_shape(what, found, (states, states))
-    require_close(found, pushed, f"{what}: differs from pushing mass by `expect`")
-    require_close(np.asarray(found).sum(axis=1), 1.0, f"{what}: rows of a policy must sum to 1, and are off")
+    subject = "transition_matrix(game, env, weights)"
+    matrix, pushed = attempt_compiled(subject, both, game, env, pi)
+    require_shape(subject, matrix, (states, states))
+    require_close(matrix, pushed, f"{subject}: differs from pushing mass by `expect`")
+    require_close(
+        np.asarray(matrix).sum(axis=1), 1.0, f"{subject}: rows of a policy must sum to 1, and are off"
+    )
 
 
 def _check_balance(game: object, env: object, mu: Distribution, pi: Policy) -> None:
@@ -163,9 +173,11 @@ def _check_balance(game: object, env: object, mu: Distribution, pi: Policy) -> N
         slopes = jax.jacrev(lambda e, m, p: ravel_pytree(g.balance(unflat(e), m, p))[0], (0, 1, 2))
         return g.balance(unflat(e), m, p), slopes(e, m, p)
 
-    left, slopes = attempt_compiled("balance", rest, game, flat, mu, pi)
+    residual, slopes = attempt_compiled("balance", rest, game, flat, mu, pi)
     # structures as text, since they may hold arrays, which have no truth value when compared
-    forms = [(str(jax.tree.structure(one)), [*map(jnp.shape, jax.tree.leaves(one))]) for one in (env, left)]
+    forms = [
+        (str(jax.tree.structure(tree)), [*map(jnp.shape, jax.tree.leaves(tree))]) for tree in (env, residual)
+    ]
     rule = "must have the form of an environment, and tell what is left of each number"
     require(forms[0] == forms[1], f"balance: {rule}")
     finite = all(np.all(np.isfinite(np.asarray(slope))) for slope in slopes)
@@ -174,48 +186,54 @@ def _check_balance(game: object, env: object, mu: Distribution, pi: Policy) -> N
 
 def _check_stationary(game: object, pi: Policy) -> tuple[Distribution, Any]:
     """Check that all members agree in the stationary population of a policy, and return it."""
-    what = "the stationary population of a policy"
+    subject = "the stationary population of a policy"
 
     def check_agreement(g: Any, p: Policy) -> Any:
-        there = stationary_population(g, p)
-        return there, g.environment(there.mu, p), push(g, there.env, there.mu[:, None] * p)
+        stationary = stationary_population(g, p)
+        return (
+            stationary,
+            g.environment(stationary.mu, p),
+            push(g, stationary.env, stationary.mu[:, None] * p),
+        )
 
     remedy = "balance and environment must have derivatives"
-    there, again, pushed = attempt_compiled(what, check_agreement, game, pi, remedy=remedy)
-    left = float(there.residual)
-    require(left <= 1e-8, f"balance: {left:.3g} is left in {what}; must be 0 there")
-    made, here = (ravel_pytree(each)[0] for each in (again, there.env))
-    require_close(made, here, f"environment: differs from that of `balance` in {what}", 1e-7)
-    require(np.all(np.asarray(there.mu) >= -CLOSE), f"balance: returns a distribution below 0 in {what}")
-    require_close(pushed, there.mu, f"expect(env): {what} is not stationary")
-    return there.mu, there.env
+    stationary, again, pushed = attempt_compiled(subject, check_agreement, game, pi, remedy=remedy)
+    residual = float(stationary.residual)
+    require(residual <= 1e-8, f"balance: {residual:.3g} is left in {subject}; must be 0 there")
+    env_again, env_of_policy = (ravel_pytree(env)[0] for env in (again, stationary.env))
+    require_close(env_again, env_of_policy, f"environment: differs from that of `balance` in {subject}", 1e-7)
+    require(
+        np.all(np.asarray(stationary.mu) >= -CLOSE), f"balance: returns a distribution below 0 in {subject}"
+    )
+    require_close(pushed, stationary.mu, f"expect(env): {subject} is not stationary")
+    return stationary.mu, stationary.env
 
 
 def _check_feasible(game: object, env: object, mu: Distribution, pi: Policy) -> None:
-    what = "is_feasible(game, env)"
-    good = attempt(what, "must return true or false", oracles.is_feasible, game, env)
-    require(jnp.shape(good) == () and bool(good), f"{what}: is false for the environment of a policy")
+    subject = "is_feasible(game, env)"
+    good = attempt(subject, "must return true or false", oracles.is_feasible, game, env)
+    require(jnp.shape(good) == () and bool(good), f"{subject}: is false for the environment of a policy")
 
 
 def _check_metrics(game: object, env: object, mu: Distribution, pi: Policy) -> None:
-    what = "population_metrics(game, env, mu, pi)"
-    attempt_record(what, oracles.population_metrics, game, env, mu, pi)
+    subject = "population_metrics(game, env, mu, pi)"
+    attempt_record(subject, oracles.population_metrics, game, env, mu, pi)
 
 
 def _check_agents(game: object, env: object, mu: Distribution, pi: Policy) -> None:
     """Check the input of kernels: a tuple of arrays and integers."""
-    what = "to_agents(game)"
-    world = attempt(what, "must return a tuple of arrays, or be left out", to_agents, game)
-    check_tables(world, what, np.ndarray | int, "NumPy arrays and whole numbers")
+    subject = "to_agents(game)"
+    world = attempt(subject, "must return a tuple of arrays, or be left out", to_agents, game)
+    check_tables(world, subject, np.ndarray | int, "NumPy arrays and whole numbers")
 
 
 def _check_conservation(game: object, env: object, mu: Distribution, pi: Policy) -> None:
-    what = "conservation_error(game, mu, pi)"
+    subject = "conservation_error(game, mu, pi)"
     error, remedy = lambda g, m, p: oracles.conservation_error(g, m, p), "must return a number"
-    found = attempt_compiled(what, error, game, mu, pi, remedy=remedy)
-    require(jnp.shape(found) == (), f"{what}: shape {jnp.shape(found)} must be (), one number")
+    deviation = attempt_compiled(subject, error, game, mu, pi, remedy=remedy)
+    require(jnp.shape(deviation) == (), f"{subject}: shape {jnp.shape(deviation)} must be (), one number")
     if not oracles.mean_field_refusal(game):
-        require_close(found, 0.0, f"{what}: must be 0, a step conserving all, and is off")
+        require_close(deviation, 0.0, f"{subject}: must be 0, a step conserving all, and is off")
 
 
 _OPTIONAL: dict[Oracle[..., Any], Callable[[Any, Any, Distribution, Policy], None]] = {

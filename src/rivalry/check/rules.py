@@ -88,8 +88,8 @@ def check_record(found: Any, what: str) -> None:
         dims, array = entry[0], np.asarray(entry[1])
         rule = f"{len(dims)} dimensions named; must be {array.ndim}, as of its array"
         require(len(dims) == array.ndim, f"{what}[{name!r}]: {rule}")
-        known = array.dtype.kind in "fiubU"
-        require(known, f"{what}[{name!r}]: dtype {array.dtype} must be numbers or text")
+        is_storable = array.dtype.kind in "fiubU"
+        require(is_storable, f"{what}[{name!r}]: dtype {array.dtype} must be numbers or text")
 
 
 PROFILES, GRID = 8, 201  # profiles, and strategies per player, about
@@ -125,16 +125,16 @@ def check_space(space: Space, seed: int) -> list[Profile]:
 def check_scale(game: object) -> None:
     """Check that the payoff scale is a number above 0, or one per player."""
     rule = "must be a number, or one per player"
-    found = attempt("payoff_scale", rule, lambda: np.asarray(payoff_scale(game), dtype=float))
-    require(found.ndim < 2, f"payoff_scale: an array of shape {found.shape} {rule}")
-    require(bool(np.all(np.isfinite(found) & (found > 0))), f"payoff_scale: {found} must be above 0")
+    scale = attempt("payoff_scale", rule, lambda: np.asarray(payoff_scale(game), dtype=float))
+    require(scale.ndim < 2, f"payoff_scale: an array of shape {scale.shape} {rule}")
+    require(bool(np.all(np.isfinite(scale) & (scale > 0))), f"payoff_scale: {scale} must be above 0")
 
 
 def check_oracles(
     checks: Mapping[Oracle[..., Any], Callable[..., None]], game: object, *args: object
 ) -> list[str]:
     """Check the oracles that are registered for a game, and return their names."""
-    known = [oracle for oracle in checks if oracle.knows(game)]
-    for oracle in known:
+    registered = [oracle for oracle in checks if oracle.knows(game)]
+    for oracle in registered:
         checks[oracle](game, *args)
-    return [str(oracle.__name__) for oracle in known]
+    return [str(oracle.__name__) for oracle in registered]

@@ -68,20 +68,22 @@ def names_fault(names: Iterable[str]) -> str:
     >>> names_fault(["a/b", "a"])
     "'a' is a file and a folder"
     """
-    known, folders = dict[str, str](), set[str]()
+    names_seen, folders = dict[str, str](), set[str]()
     for name in names:
         if fault := name_fault(name):
             return f"{name[:60]!r} is refused as a name: {fault}"
         key = normalize("NFC", normalize("NFC", name).casefold())
-        if key in known:
-            same = known[key] == name
-            return f"{name!r} is there twice" if same else f"{name!r} is {known[key]!r} on some systems"
-        known[key] = name
+        if key in names_seen:
+            is_equal = names_seen[key] == name
+            return (
+                f"{name!r} is there twice" if is_equal else f"{name!r} is {names_seen[key]!r} on some systems"
+            )
+        names_seen[key] = name
         while "/" in key:
             key = key.rpartition("/")[0]
             folders.add(key)
-    both = sorted(folders & known.keys())
-    return f"{known[both[0]]!r} is a file and a folder" if both else ""
+    clashes = sorted(folders & names_seen.keys())
+    return f"{names_seen[clashes[0]]!r} is a file and a folder" if clashes else ""
 
 
 def archive(folder: Path, digests: Mapping[str, str], manifest: str) -> bytes:
@@ -150,37 +152,44 @@ def _check_end(path: Path, file: io.FileIO, size: int) -> None:
 
 
 def _extract(
-    path: Path, packed: zipfile.ZipFile, size: int, folder: Path, manifest: str, most: int
+    path: Path, packed: zipfile.ZipFile, size: int, folder: Path, manifest: str, max_bytes: int
 ) -> dict[str, str]:
     members = packed.infolist()
-    if fault := names_fault(one.orig_filename for one in members):
+    if fault := names_fault(member.orig_filename for member in members):
         raise DamagedFile(path, fault)
-    for one in members:
-        large = one.compress_size + 1 < one.file_size / RATIO
-        if large or one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            how = f"{one.file_size} bytes in {one.compress_size}, by method {one.compress_type}"
-            raise DamagedFile(path, f"{one.filename}: {how}; must be at most {RATIO} times as many, deflated")
-    total, inside = sum(one.file_size for one in members), sum(one.compress_size for one in members)
-    if total > most or inside > size:
-        more = "; --large allows more" if most < LARGE and inside <= size else ""
-        raise DamagedFile(path, f"its files have {total} bytes, must be at most {most}{more}")
-    there = {one.filename: one for one in members}
-    known = _manifest(path, packed, there.pop(manifest, None))
-    if strange := sorted(there.keys() ^ known.keys()):
-        what = "is not in its list of files" if strange[0] in there else "is missing"
-        raise DamagedFile(path, f"{strange[0]} {what}{_more(strange)}")
-    wrong = [name for name in known if _copy(packed, there[name], folder / name) != known[name]]
+    for member in members:
+        large = member.compress_size + 1 < member.file_size / RATIO
+        if large or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            sizes_text = (
+                f"{member.file_size} bytes in {member.compress_size}, by method {member.compress_type}"
+            )
+            raise DamagedFile(
+                path, f"{member.filename}: {sizes_text}; must be at most {RATIO} times as many, deflated"
+            )
+    total, inside = (
+        sum(member.file_size for member in members),
+        sum(member.compress_size for member in members),
+    )
+    if total > max_bytes or inside > size:
+        more = "; --large allows more" if max_bytes < LARGE and inside <= size else ""
+        raise DamagedFile(path, f"its files have {total} bytes, must be at most {max_bytes}{more}")
+    members_by_name = {member.filename: member for member in members}
+    digests = _manifest(path, packed, members_by_name.pop(manifest, None))
+    if strange := sorted(members_by_name.keys() ^ digests.keys()):
+        fault_text = "is not in its list of files" if strange[0] in members_by_name else "is missing"
+        raise DamagedFile(path, f"{strange[0]} {fault_text}{_more(strange)}")
+    wrong = [name for name in digests if _copy(packed, members_by_name[name], folder / name) != digests[name]]
     if wrong:
         raise DamagedFile(path, f"{wrong[0]} is not what was packed{_more(wrong)}")
-    whole = sha256()
+    digest = sha256()
     with files.open_plain(path, LARGE) as file:
-        left = size - _DIGEST
-        while left > 0 and (piece := file.read(min(left, _PIECE))):
-            whole.update(piece)
-            left -= len(piece)
-        if file.read() != whole.hexdigest().encode():
+        remaining = size - _DIGEST
+        while remaining > 0 and (piece := file.read(min(remaining, _PIECE))):
+            digest.update(piece)
+            remaining -= len(piece)
+        if file.read() != digest.hexdigest().encode():
             raise DamagedFile(path, "a byte beside its files is not the one that was written")
-    return known
+    return digests
 
 
 def _manifest(path: Path, packed: zipfile.ZipFile, manifest: zipfile.ZipInfo | None) -> dict[str, str]:
@@ -203,12 +212,12 @@ def _manifest(path: Path, packed: zipfile.ZipFile, manifest: zipfile.ZipInfo | N
 
 def _copy(packed: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> str:
     """Write a file of an archive, and return its digest; empty where it cannot be read."""
-    found = sha256()
+    digest = sha256()
 
     def pieces() -> Iterator[bytes]:
         with packed.open(member) as file:
             while piece := file.read(_PIECE):
-                found.update(piece)
+                digest.update(piece)
                 yield piece
 
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -218,7 +227,7 @@ def _copy(packed: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> str
         if isinstance(error, StoreError) or (isinstance(error, OSError) and error.errno is not None):
             raise  # of the disk
         return ""
-    return found.hexdigest()
+    return digest.hexdigest()
 
 
 def _more(names: list[str]) -> str:

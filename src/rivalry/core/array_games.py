@@ -173,18 +173,18 @@ def contest(
     top = np.maximum(logs.max(axis=(0, 1)), third_log)
     abstention_log, factors, away = none, np.zeros(len(weights)), empty
     if abstention is not None and away_log is not None and abstention > 0:
-        most = away_log.max(axis=1, keepdims=True)
-        most = np.where(np.isneginf(most), 0.0, most)
-        away, factors = np.exp(away_log - most), most.sum(axis=(0, 1))
+        peak = away_log.max(axis=1, keepdims=True)
+        peak = np.where(np.isneginf(peak), 0.0, peak)
+        away, factors = np.exp(away_log - peak), peak.sum(axis=(0, 1))
         abstention_log = np.full(len(weights), np.log(abstention))
         top = np.maximum(top, abstention_log + factors)
     else:
         away_log = empty
     top = np.where(np.isneginf(top), 0.0, top)
-    plain, third, left = (np.exp(part - top) for part in (logs, third_log, abstention_log + factors))
+    plain, third, abstained = (np.exp(part - top) for part in (logs, third_log, abstention_log + factors))
     cost = np.zeros(logs.shape[:2]) if cost is None else cost
     nobody = {"error": np.nan, "share": 1.0 / len(logs), "lost": 0.0}[zero_influence]
-    arrays = (weights, logs, plain, third_log, third, away_log, away, abstention_log, left, cost)
+    arrays = (weights, logs, plain, third_log, third, away_log, away, abstention_log, abstained, cost)
     # kernels are compiled for arrays that may be written
     return Contest._make([*(np.array(array, dtype=np.float64, order="C") for array in arrays), nobody])
 

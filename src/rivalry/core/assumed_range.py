@@ -46,11 +46,11 @@ class Rise(NamedTuple):
         player = int(np.argmax(np.where(self.gains > tolerance, self.gains, -np.inf)))
         factor, gain = self.factors[player], self.gains[player]
         cause = f"{BECAUSE}{self.cause}" if self.cause else ""
-        most = f", the most tried; {UNBOUNDED}{cause}" if factor == FACTORS[-1] else ""
+        tried_text = f", the most tried; {UNBOUNDED}{cause}" if factor == FACTORS[-1] else ""
         key = f"; {self.key} sets the range" if self.key else ""
         return (
             f"payoffs rise beyond the range assumed: player {player} gains {gain:.3g} at {factor:g} times "
-            f"the range{most}{key}"
+            f"the range{tried_text}{key}"
         )
 
 
@@ -63,8 +63,10 @@ def rise_beyond(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray]) -> 
     if isinstance(game, Unconstrained):
         rows = [np.asarray(x)] * len(x)
         inside = [
-            np.asarray(game.constrain(np.where(np.arange(len(x))[:, None] == player, own, row)))[player]
-            for player, (own, row) in enumerate(zip(strategies, rows, strict=True))
+            np.asarray(game.constrain(np.where(np.arange(len(x))[:, None] == player, strategy_row, row)))[
+                player
+            ]
+            for player, (strategy_row, row) in enumerate(zip(strategies, rows, strict=True))
         ]
         return rise_beyond(game.game, np.asarray(game.constrain(np.asarray(x))), inside)
     space = game.space
@@ -79,22 +81,22 @@ def rise_beyond(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray]) -> 
     x, low, high = (np.asarray(part, dtype=float) for part in (x, space.low, space.high))
     gains, factors, touched = np.zeros(len(x)), np.ones(len(x)), False
     for player, strategy in enumerate(strategies):
-        for own in (x[player], np.asarray(strategy, dtype=float)):
+        for strategy_row in (x[player], np.asarray(strategy, dtype=float)):
             wide = (high - low)[player]
-            ends = assumed[player] & (own >= high[player] - AT_END * wide)
+            ends = assumed[player] & (strategy_row >= high[player] - AT_END * wide)
             for beyond_ends, origin, way in (
                 (ends | open_high[player], low[player], wide),
                 (open_low[player], high[player], -wide),
             ):
                 if not np.any(beyond_ends):
                     continue
-                here, touched = np.asarray(payoffs(game, x))[player], True
+                payoffs_now, touched = np.asarray(payoffs(game, x))[player], True
                 singly = [np.arange(len(ends)) == k for k in np.flatnonzero(beyond_ends)]
                 for axes in singly if len(singly) == 1 else [*singly, beyond_ends]:
                     for factor in FACTORS:
                         beyond = x.copy()
-                        beyond[player] = np.where(axes, origin + factor * way, own)
-                        gain = np.asarray(payoffs(game, beyond))[player] - here
+                        beyond[player] = np.where(axes, origin + factor * way, strategy_row)
+                        gain = np.asarray(payoffs(game, beyond))[player] - payoffs_now
                         if gain > gains[player]:
                             gains[player], factors[player] = gain, factor
     return Rise(gains, factors, space.range_key, space.unbounded) if touched else None

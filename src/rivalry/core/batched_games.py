@@ -43,8 +43,8 @@ class Together:
 
     def of(self, games: Sequence[Any]) -> Together:
         """Return other games in the same parts; these, already stacked, where they are the same ones."""
-        same = all(one is other for one, other in zip(games, self.games, strict=True))
-        return self if same else Together(games, self.part)
+        is_equal = all(game is original for game, original in zip(games, self.games, strict=True))
+        return self if is_equal else Together(games, self.part)
 
     def __len__(self) -> int:
         return len(self.games)
@@ -52,8 +52,8 @@ class Together:
     def parts_with(self, some: np.ndarray) -> np.ndarray | None:
         """Return numbers of games that fill the fewest parts with ``some``; None for all."""
         size = self.part or len(self)
-        found = np.concatenate([some, np.repeat(some[-1:], -len(some) % size)])
-        return found if len(found) < len(self) else None
+        numbers = np.concatenate([some, np.repeat(some[-1:], -len(some) % size)])
+        return numbers if len(numbers) < len(self) else None
 
     def call(
         self,
@@ -71,11 +71,11 @@ class Together:
             rows = jax.tree.map(partial(_rows, some), rows)
         if self.part is None or self.part == count:
             return program(*rows, *shared)
-        found = []
+        results = []
         for first in range(0, count, self.part):
-            own = partial(_rows, slice(first, first + self.part))
-            found.append(program(*jax.tree.map(own, rows), *shared))
-        return jax.tree.map(_joined, *found)
+            rows_of_part = partial(_rows, slice(first, first + self.part))
+            results.append(program(*jax.tree.map(rows_of_part, rows), *shared))
+        return jax.tree.map(_joined, *results)
 
 
 def _rows(some: slice | np.ndarray, leaf: Any) -> Any:
@@ -99,19 +99,21 @@ def per_game(function: Callable[..., Any], *, shared: int = 0, effort: int | Non
     """
 
     def several(games: object, *args: object) -> Any:
-        own = len(args) - shared
-        axes = (eqx.if_array(0), *[0] * own, *[None] * shared)
+        row_count = len(args) - shared
+        axes = (eqx.if_array(0), *[0] * row_count, *[None] * shared)
         return eqx.filter_vmap(function, in_axes=axes)(games, *args)
 
-    one, many = compiled(function, effort=effort), compiled(several, effort=effort)
+    single, many = compiled(function, effort=effort), compiled(several, effort=effort)
 
     def call(games: Together, *args: object) -> Any:
-        own = len(args) - shared
+        row_count = len(args) - shared
         if len(games) > 1:
-            found = games.call(many, (games.stacked, *map(np.asarray, args[:own])), *args[own:])
-            return jax.tree.map(np.asarray, found)
+            results = games.call(many, (games.stacked, *map(np.asarray, args[:row_count])), *args[row_count:])
+            return jax.tree.map(np.asarray, results)
         # programs take arrays of NumPy: to hand them to JAX before takes as long as a small program
-        found = one(games.games[0], *(np.asarray(np.asarray(arg)[0]) for arg in args[:own]), *args[own:])
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[None], found)
+        results = single(
+            games.games[0], *(np.asarray(np.asarray(arg)[0]) for arg in args[:row_count]), *args[row_count:]
+        )
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[None], results)
 
     return call

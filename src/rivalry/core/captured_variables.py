@@ -51,10 +51,10 @@ def forget_changed(game: object) -> None:
     if "jax" not in sys.modules:
         return
     for root in _roots(game, DEPTH):
-        seen = _SEEN.get(root)
-        if seen is None:
+        values_seen = _SEEN.get(root)
+        if values_seen is None:
             _SEEN[root] = _values(_read_by(root))
-        elif any(_has_changed(*row) for row in seen):
+        elif any(_has_changed(*row) for row in values_seen):
             drop_programs()
             # functions may be others now, which read others
             _SEEN[root] = _values(_read_by(root))
@@ -65,7 +65,7 @@ _SEEN: WeakKeyDictionary[Any, list[tuple[_Variable, Any, Any]]] = WeakKeyDiction
 
 def _values(variables: list[_Variable]) -> list[tuple[_Variable, Any, Any]]:
     # the values are kept, so that no other object takes their ids
-    return [(one, value := one.value(), _mark(value, DEPTH)) for one in variables]
+    return [(variable, value := variable.value(), _mark(value, DEPTH)) for variable in variables]
 
 
 def _has_changed(variable: _Variable, before: object, mark: object) -> bool:
@@ -138,7 +138,7 @@ def _read_by(root: object) -> list[_Variable]:
     if isinstance(root, type):
         for answer in registered(root):
             reads.follow(answer)
-    return [one for one in reads.found.values() if not reads.changes(one)]
+    return [variable for variable in reads.found.values() if not reads.changes(variable)]
 
 
 class _Reads:

@@ -37,8 +37,8 @@ def _pays_as(kind: type, above: type) -> bool:
             return False
         for name, value in vars(between).items():
             computes = callable(value) or isdatadescriptor(value) or ismethoddescriptor(value)
-            known = any(name in _names(one) for one in above.__mro__)
-            if computes and known and not name.startswith("__"):
+            base = any(name in _names(base) for base in above.__mro__)
+            if computes and base and not name.startswith("__"):
                 return False
     return True
 
@@ -69,8 +69,8 @@ def _import_home(kind: type) -> None:
 
 def registered(kind: type) -> list[Callable[..., Any]]:
     """Return the answers of all oracles that are registered for a class or its superclasses."""
-    every = [(one, above) for one in _declared for above in kind.__mro__ if above in one._answers]
-    return [one._answers[above][1] for one, above in every]
+    every = [(oracle, above) for oracle in _declared for above in kind.__mro__ if above in oracle._answers]
+    return [oracle._answers[above][1] for oracle, above in every]
 
 
 class Oracle(Generic[P, R]):
@@ -95,8 +95,8 @@ class Oracle(Generic[P, R]):
         _declared.append(self)
 
     def __call__(self, game: object, *args: P.args, **kwargs: P.kwargs) -> R:
-        found: R = (self._find(game) or self._generic)(game, *args, **kwargs)
-        return found
+        answer: R = (self._find(game) or self._generic)(game, *args, **kwargs)
+        return answer
 
     def knows(self, game: object) -> bool:
         """Return whether an answer is registered for this game; nothing is computed."""
@@ -124,7 +124,7 @@ class Oracle(Generic[P, R]):
             raise TypeError(f"{kind!r} must be a class of games; protocols and object hold for every game")
 
         def add(answer: Callable[Concatenate[G, P], R]) -> Callable[Concatenate[G, P], R]:
-            if any(issubclass(seen, kind) for seen in self._lines):
+            if any(issubclass(kind_before, kind) for kind_before in self._lines):
                 drop_programs()  # compiled programs contain the previous answer
             self._answers[kind] = (when, answer)
             # subclasses met before may have resolved to another answer
@@ -165,11 +165,11 @@ def inner_knows(oracle: Oracle[..., Any]) -> Callable[[Any], bool]:
 def forward(kind: type, *oracles: Oracle[..., Any]) -> None:
     """Answer oracles of a wrapper by those of its field ``game``, where these are registered."""
 
-    def answer(known: Oracle[..., Any]) -> Callable[..., Any]:
-        return lambda wrapper, *args: known(wrapper.game, *args)
+    def answer(oracle: Oracle[..., Any]) -> Callable[..., Any]:
+        return lambda wrapper, *args: oracle(wrapper.game, *args)
 
-    for known in oracles:
-        known.register(kind, when=inner_knows(known))(answer(known))
+    for oracle in oracles:
+        oracle.register(kind, when=inner_knows(oracle))(answer(oracle))
 
 
 def oracle(*, inherited: bool = False) -> Callable[[Callable[Concatenate[Any, P], R]], Oracle[P, R]]:

@@ -67,8 +67,8 @@ class DamagedFile(StoreError):
     def __init__(self, path: Path, why: str, cells: Collection[str] | None = None) -> None:
         super().__init__(f"{path}: damaged ({why})")
         self.path, self.why = path, why
-        own = (path.stem,) if path.parent.name == "cells" else ()
-        self.cells = frozenset(own if cells is None else cells)
+        cells_of_path = (path.stem,) if path.parent.name == "cells" else ()
+        self.cells = frozenset(cells_of_path if cells is None else cells)
 
 
 class Stored(NamedTuple):
@@ -172,10 +172,13 @@ def unpack(data: bytes, path: Path = Path("bytes"), *, check: bool = True) -> St
         text = members["meta.json"].decode("utf-8" if check else "latin-1")
         meta = json.loads(text, strict=check)
         _check_schema(path, meta["schema"])
-        dims = {name: _named_dims(name, own) for name, own in meta.pop("dims").items()}
+        dims = {name: _named_dims(name, dims_of_array) for name, dims_of_array in meta.pop("dims").items()}
         if lacking := [name for name in dims if f"{name}.npy" not in members]:
             raise Crafted(f"no array {lacking[0][:60]!r}")
-        record = {name: (own, _array(members[f"{name}.npy"], own, check)) for name, own in dims.items()}
+        record = {
+            name: (dims_of_array, _array(members[f"{name}.npy"], dims_of_array, check))
+            for name, dims_of_array in dims.items()
+        }
     return Stored(meta, record, digest.decode(errors="replace"))
 
 
@@ -199,20 +202,20 @@ class Crafted(Exception):
 def _members(data: bytes, *, check: bool) -> dict[str, bytes]:
     """Return the members of an archive that `pack` made, by name: uncompressed, one after the other."""
     # not zipfile, which takes longer than all else for the small arrays of many cells
-    found, begin = dict[str, bytes](), 0
+    members, begin = dict[str, bytes](), 0
     while data.startswith(_BEGIN, begin):
-        flags, how, code, packed, size, words, extra = _LOCAL.unpack_from(data, begin)
+        flags, compression, code, packed, size, words, extra = _LOCAL.unpack_from(data, begin)
         first = begin + _LOCAL.size + words + extra
         name = data[begin + _LOCAL.size : first - extra].decode()
         if size == _LONG:
             size, packed = struct.unpack_from("<4xQQ", data, first - extra)
-        if how != zipfile.ZIP_STORED or packed != size:
+        if compression != zipfile.ZIP_STORED or packed != size:
             raise Crafted(f"{name[:60]} is compressed ({size} bytes in {packed}); nothing stored is")
         begin = first + size
-        found[name] = data[first:begin]
-        if flags & 1 or len(found[name]) != size or (check and zlib.crc32(found[name]) != code):
+        members[name] = data[first:begin]
+        if flags & 1 or len(members[name]) != size or (check and zlib.crc32(members[name]) != code):
             raise Crafted(f"{name[:60]} has other bytes than its header says")
-    return found
+    return members
 
 
 def _named_dims(name: str, dims: object) -> tuple[str, ...]:
@@ -351,7 +354,7 @@ def stamps_in(folder: Path) -> dict[str, Stamp]:
 
     Waits until a change of the newest file would show in its time.
     """
-    found: dict[str, Stamp] = {}
+    stamps: dict[str, Stamp] = {}
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith(".npz"):
@@ -359,11 +362,11 @@ def stamps_in(folder: Path) -> dict[str, Stamp]:
                     status = entry.stat()
                 except OSError:  # a link that leads nowhere
                     status = entry.stat(follow_symlinks=False)
-                found[entry.name[:-4]] = stamp_of(status)
-    age = time.time_ns() - max((written for _, _, written in found.values()), default=0)
+                stamps[entry.name[:-4]] = stamp_of(status)
+    age = time.time_ns() - max((written for _, _, written in stamps.values()), default=0)
     if 0 <= age < _TICK:
         time.sleep((_TICK - age) / 1e9)
-    return found
+    return stamps
 
 
 def read_bytes(path: Path, most: int = LARGEST) -> bytes:
@@ -438,8 +441,8 @@ def write(path: Path, data: bytes | Iterable[bytes], *, durable: bool = False, m
     """
     if path.parent.is_symlink() or (path.is_dir() and not path.is_symlink()):
         wrong = path.parent if path.parent.is_symlink() else path
-        what = "is a link; must be a folder" if wrong != path else "is a folder; must be a file"
-        raise StoreError(f"{wrong}: {what}, remove it")
+        fault = "is a link; must be a folder" if wrong != path else "is a folder; must be a file"
+        raise StoreError(f"{wrong}: {fault}, remove it")
     # in the same folder, since renaming is atomic only within a file system; the name cannot be guessed, and
     # the file must be new: a folder of a stranger may hold links under any name
     aside = path.with_name(f".{secrets.token_hex(8)}.part")
@@ -536,13 +539,15 @@ def write_json(path: Path, value: Mapping[str, Any], *, durable: bool = False) -
 
 def json_bytes(value: Mapping[str, Any]) -> bytes:
     """Return the content of the file that `write_json` writes."""
-    whole = {**value, "digest": digest_of(value)}
+    content = {**value, "digest": digest_of(value)}
     # only without an indent is JSON written by a program in C
     dense = json.JSONEncoder(ensure_ascii=False).encode
     long = {
-        key: [*map(dense, own)] for key, own in whole.items() if isinstance(own, list) and len(own) > _LINES
+        key: [*map(dense, entries)]
+        for key, entries in content.items()
+        if isinstance(entries, list) and len(entries) > _LINES
     }
-    text = json.dumps({**whole, **{key: [] for key in long}}, indent=1, ensure_ascii=False)
+    text = json.dumps({**content, **{key: [] for key in long}}, indent=1, ensure_ascii=False)
     for key, lines in long.items():
         text = text.replace(f"\n {dense(key)}: []", f"\n {dense(key)}: [\n  " + ",\n  ".join(lines) + "\n ]")
     return f"{text}\n".encode()
@@ -559,16 +564,16 @@ def read_json(path: Path, data: bytes | None = None) -> dict[str, Any]:
         For another schema.
     """
     with foreign_bytes(path):
-        found: dict[str, Any] = json.loads((read_bytes(path) if data is None else data).decode())
-        _check_depth(found)
-        schema, digest = found["schema"], found.pop("digest", None)
+        table: dict[str, Any] = json.loads((read_bytes(path) if data is None else data).decode())
+        _check_depth(table)
+        schema, digest = table["schema"], table.pop("digest", None)
         _check_schema(path, schema)
-        known = digest_of(found)
+        digest_now = digest_of(table)
     if digest is None:
         raise DamagedFile(path, "has no digest")
-    if digest is not None and digest != known:
+    if digest is not None and digest != digest_now:
         raise DamagedFile(path, "its content does not match its digest")
-    return found
+    return table
 
 
 def digest_of(value: Mapping[str, Any]) -> str:
@@ -585,9 +590,9 @@ def levels(value: object) -> Iterator[list[Any]]:
     level = [value]
     while level:
         yield level
-        tables = [one for one in level if isinstance(one, (dict, list))]
-        level = [part for one in tables for part in one]
-        level += [part for one in tables if isinstance(one, dict) for part in one.values()]
+        tables = [entry for entry in level if isinstance(entry, (dict, list))]
+        level = [part for container in tables for part in container]
+        level += [part for container in tables if isinstance(container, dict) for part in container.values()]
 
 
 def _check_depth(value: object) -> None:

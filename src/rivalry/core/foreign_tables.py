@@ -48,12 +48,12 @@ def read_table(name: str) -> np.ndarray:
     data = _bytes_of(path)
     with foreign_bytes(path):
         if path.suffix == ".csv":
-            found = _rows(data.decode("utf-8-sig"))
+            table = _rows(data.decode("utf-8-sig"))
         else:
-            found = read_npy(_member(data, member if colon else "") if path.suffix == ".npz" else data)
-        if found.dtype.kind not in "iuf":
-            raise Crafted(f"an array of {found.dtype}; must be of numbers")
-    return found
+            table = read_npy(_member(data, member if colon else "") if path.suffix == ".npz" else data)
+        if table.dtype.kind not in "iuf":
+            raise Crafted(f"an array of {table.dtype}; must be of numbers")
+    return table
 
 
 def read_columns(name: str) -> dict[str, np.ndarray]:
@@ -149,12 +149,12 @@ def _parquet_columns(data: bytes) -> dict[str, np.ndarray]:
 def _member(data: bytes, name: str) -> bytes:
     """Return the bytes of an array of an archive; without a ``name`` it must be the only one."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        names = [one.removesuffix(".npy") for one in archive.namelist()]
-        known = ", ".join(names)[:100]
+        names = [member.removesuffix(".npy") for member in archive.namelist()]
+        names_text = ", ".join(names)[:100]
         if not name and len(names) != 1:
-            raise Crafted(f"{len(names)} arrays; name one, FILE.npz:NAME: {known}")
+            raise Crafted(f"{len(names)} arrays; name one, FILE.npz:NAME: {names_text}")
         if name and name not in names:
-            raise Crafted(f"no array {name!r}; known: {known}")
+            raise Crafted(f"no array {name!r}; known: {names_text}")
         info = archive.infolist()[names.index(name) if name else 0]
         if info.file_size > LARGEST:
             raise Crafted(f"an array of {info.file_size} bytes; must be at most {LARGEST}")
@@ -181,7 +181,7 @@ def _rows(text: str) -> np.ndarray:
         rows.append(row)
     if not rows:
         raise Crafted("no numbers")
-    found = np.array(rows)
-    if found.shape[1] == 1 and np.all(found == np.rint(found)):
-        return found[:, 0].astype(np.int64)
-    return found
+    table = np.array(rows)
+    if table.shape[1] == 1 and np.all(table == np.rint(table)):
+        return table[:, 0].astype(np.int64)
+    return table

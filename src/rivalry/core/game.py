@@ -224,8 +224,8 @@ def initial_profile(game: Any, start: object) -> Profile:
     """
     if isinstance(start, str):
         start = oracles.named_start(game, start)
-    found: Profile = game.space.check(start)
-    return found
+    profile: Profile = game.space.check(start)
+    return profile
 
 
 def profile_dims(game: object) -> tuple[str, str]:
@@ -235,10 +235,10 @@ def profile_dims(game: object) -> tuple[str, str]:
 
 def measures(game: object, x: Any) -> Record:
     """Return the game's metrics at a profile, ``{name: (dimensions, array)}``; may be empty."""
-    found: Record = dict(oracles.metrics(game, x))
+    metrics: Record = dict(oracles.metrics(game, x))
     if oracles.shared_constraints.knows(game):
-        found["shared_constraint"] = (("constraint",), np.asarray(oracles.shared_constraints(game, x)))
-    return found
+        metrics["shared_constraint"] = (("constraint",), np.asarray(oracles.shared_constraints(game, x)))
+    return metrics
 
 
 def view(game: Playable, name: str, x: Profile) -> Dataset:
@@ -252,10 +252,10 @@ def view(game: Playable, name: str, x: Profile) -> Dataset:
     from rivalry.core.results import dataset
     from rivalry.schema.registry import near
 
-    known = oracles.plot_data(game)
-    if name not in known:
-        raise ValueError(f"view {name!r}: no view of this game; {near(name, known)}")
-    return dataset(known[name](game.space.check(x, "profile")))
+    makers = oracles.plot_data(game)
+    if name not in makers:
+        raise ValueError(f"view {name!r}: no view of this game; {near(name, makers)}")
+    return dataset(makers[name](game.space.check(x, "profile")))
 
 
 def own_payoff(game: Game, x: Profile, player: int | Array, strategy: Strategy) -> Float[Array, ""]:
@@ -268,7 +268,7 @@ def payoff_against(game: Game, x: Profile, player: int | Array) -> Callable[[Str
     return oracles.deviation_payoff(game, x, player)
 
 
-def refuse_jumps(game: object) -> None:
+def require_continuity(game: object) -> None:
     """Raise `ValueError` for a game with discontinuous payoffs; for methods that follow gradients."""
     why = oracles.discontinuity(game)
     if why:
@@ -314,16 +314,16 @@ def jacobian(game: Game, x: Profile) -> Float[Array, "row column"]:
 def arrays(game: object) -> dict[str, Array | np.ndarray]:
     """Return a game's arrays by the names that `with_` takes, with those of its parts that it exposes."""
     kinds = jax.Array | np.ndarray
-    known = {name: _array(game, name) for name in attributes(game)}
-    found: dict[str, Any] = {name: value for name, value in known.items() if value is not None}
+    entries = {name: _array(game, name) for name in attributes(game)}
+    leaves: dict[str, Any] = {name: value for name, value in entries.items() if value is not None}
     for path, leaf in jax.tree_util.tree_flatten_with_path(game)[0]:
         last = path[-1] if path else None
         name = last.name if isinstance(last, jax.tree_util.GetAttrKey) else ""
         name = str(last.key) if isinstance(last, jax.tree_util.DictKey) else name
         # an array of a part counts where the game exposes it by its name: `with_` finds it by that name only
         if isinstance(leaf, kinds) and getattr(game, name, None) is leaf:
-            found[name] = leaf
-    return found
+            leaves[name] = leaf
+    return leaves
 
 
 def array_entry(game: object, key: str) -> tuple[str, tuple[int, ...]]:
@@ -348,10 +348,10 @@ def array_entry(game: object, key: str) -> tuple[str, tuple[int, ...]]:
     table, name, inside = match.groups() if match else ("", key, None)
     value = _array(game, name)
     if value is None or (table and keyword_of(game, name) != table + name):
-        known = ", ".join(sorted(arrays(game))) or "none"
-        whole = isinstance(getattr(game, name, None), int) and is_plain(game)
-        remedy = f"; a parameter is a real number, as in {getattr(game, name)}.0" if whole else ""
-        raise ValueError(f"{key}: no array of this game; it has {known}{remedy}")
+        names = ", ".join(sorted(arrays(game))) or "none"
+        is_integer = isinstance(getattr(game, name, None), int) and is_plain(game)
+        remedy = f"; a parameter is a real number, as in {getattr(game, name)}.0" if is_integer else ""
+        raise ValueError(f"{key}: no array of this game; it has {names}{remedy}")
     index = inside.split(",") if inside is not None else []
     within = zip(index, value.shape, strict=False)
     if len(index) > value.ndim or not all(k.strip().isdecimal() and int(k) < size for k, size in within):
@@ -405,8 +405,10 @@ def with_(game: G, **changes: object) -> G:
             stated = np.asarray(new[name] if index else value, dtype=old.dtype)
             keys[name] = keyword, stated
     if keys:
-        made = {key: value.item() if value.size == 1 else value.tolist() for key, value in keys.values()}
-        game = variant(game, **made)
+        changed_keys = {
+            key: value.item() if value.size == 1 else value.tolist() for key, value in keys.values()
+        }
+        game = variant(game, **changed_keys)
     for name, value in new.items():
         if name not in keys:
             game = replace_array(game, name, value) if plain else eqx.tree_at(attrgetter(name), game, value)

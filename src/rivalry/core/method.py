@@ -138,8 +138,8 @@ class BaseMethod(Tree, Method):
         self, games: Together, profiles: np.ndarray, keys: Sequence[PRNGKeyArray]
     ) -> list[Finish | None]:
         """Analyse the ends ``[game player axis]`` of several games, as `finish` does one after the other."""
-        each = zip(games.games, profiles, keys, strict=True)
-        return [self.finish(game, put(profile), key) for game, profile, key in each]
+        triples = zip(games.games, profiles, keys, strict=True)
+        return [self.finish(game, put(profile), key) for game, profile, key in triples]
 
     def report(self, game: Any, state: State, status: str) -> Record:
         """Return what the last state adds to the record. Default: nothing.
@@ -187,8 +187,8 @@ def take_step(method: BaseMethod, game: Any, state: State, key: PRNGKeyArray, to
     if residual is None:
         residual = xp.max(xp.abs(after.profile - state.profile))
     residual = xp.asarray(residual, dtype=float)
-    own = method.ending(game, after)
-    status = xp.where(own != 0, own, xp.where(residual <= tol, ENDINGS.index("converged"), 0))
+    ending = method.ending(game, after)
+    status = xp.where(ending != 0, ending, xp.where(residual <= tol, ENDINGS.index("converged"), 0))
     broken = ~xp.all(xp.isfinite(xp.asarray(after.profile)))
     # last: a method may report convergence of a profile that is no longer finite
     status = xp.where(broken, ENDINGS.index("not found"), status)
@@ -380,10 +380,12 @@ def run_session(
     pace, finished, stopped = pace or Pace(), False, False
     while done < steps and not finished and not stopped:
         began = perf_counter()
-        taken = learner.advance(world, session, min(pace.chunk, steps - done) if after else steps - done)
+        steps_taken = learner.advance(
+            world, session, min(pace.chunk, steps - done) if after else steps - done
+        )
         took = perf_counter() - began
-        finished = taken == 0
-        done += taken
+        finished = steps_taken == 0
+        done += steps_taken
         if after is not None:
             pace.follow(took)
             stopped = after(done)
@@ -404,17 +406,17 @@ class Pace:
 
     def follow(self, took: float) -> None:
         """Choose the steps of the next call by the seconds of the last."""
-        steps, known = self.chunk, self.before
-        if known is None or not steps / 2 < known[0] < steps * 2:  # closer sizes tell only noise
-            if known is not None:
-                per_step = max((took - known[1]) / (steps - known[0]), 0.0)
+        steps, before = self.chunk, self.before
+        if before is None or not steps / 2 < before[0] < steps * 2:  # closer sizes tell only noise
+            if before is not None:
+                per_step = max((took - before[1]) / (steps - before[0]), 0.0)
                 self.fixed = max(took - steps * per_step, 0.0)
             self.before = steps, took
         wanted = max(PACE, self.fixed) / max(took - self.fixed, 1e-9)
         # twice only where calls are long: that they take no longer with more steps may be chance
         chunk = int(steps * min(wanted, 8.0 if took < PACE else 2.0))
         # from one size alone the time of a step is unknown, so the second differs from the first
-        self.chunk = min(max(chunk, 2 if known is None else 1), 2**40)
+        self.chunk = min(max(chunk, 2 if before is None else 1), 2**40)
 
 
 def read_session(learner: BaseLearner, world: Any, session: Any, finished: bool) -> Record:
@@ -427,6 +429,6 @@ def read_session(learner: BaseLearner, world: Any, session: Any, finished: bool)
 def _refuse_members(value: Any, base: type) -> None:
     """Raise `ValueError` for members that are only read in classes that derive from ``base``."""
     optional = [name for name in vars(base) if not name.startswith("_")]
-    if found := [name for name in optional if name in dir(type(value))]:
+    if members := [name for name in optional if name in dir(type(value))]:
         kind, needed = type(value).__name__, f"rivalry.extend.{base.__name__}"
-        raise ValueError(f"method: {kind} has {found[0]}; it must derive from {needed} for that")
+        raise ValueError(f"method: {kind} has {members[0]}; it must derive from {needed} for that")

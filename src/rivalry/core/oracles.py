@@ -174,8 +174,8 @@ def gradients_of(game: object, x: Profile, rows: Array) -> Float[Array, "row axi
         slope: Array = jax.grad(lambda strategy: deviation_payoff(game, x, player)(strategy))(x[player])
         return slope
 
-    found: Array = jax.vmap(own)(rows)
-    return found
+    gradients: Array = jax.vmap(own)(rows)
+    return gradients
 
 
 @oracle()
@@ -285,13 +285,13 @@ def forward_at(kind: type, inside: Callable[[Any, Any], Any]) -> None:
     def at(wrapper: object, compute: Callable[[Any], Record]) -> Callable[[Any], Record]:
         return lambda x: compute(inside(wrapper, x))
 
-    def answer(known: Oracle[..., Any]) -> Callable[..., Any]:
-        return lambda wrapper, x: known(wrapper.game, inside(wrapper, x))
+    def answer(profile_oracle: Oracle[..., Any]) -> Callable[..., Any]:
+        return lambda wrapper, x: profile_oracle(wrapper.game, inside(wrapper, x))
 
-    for known in (metrics, traced_metrics, shared_constraints):
-        known.register(kind, when=inner_knows(known))(answer(known))
+    for profile_oracle in (metrics, traced_metrics, shared_constraints):
+        profile_oracle.register(kind, when=inner_knows(profile_oracle))(answer(profile_oracle))
     plot_data.register(kind, when=inner_knows(plot_data))(
-        lambda wrapper: {name: at(wrapper, known) for name, known in plot_data(wrapper.game).items()}
+        lambda wrapper: {name: at(wrapper, oracle) for name, oracle in plot_data(wrapper.game).items()}
     )
 
 
@@ -570,8 +570,8 @@ def legal_actions(game: object, state: Any) -> Bool[Array, "player action"]:
 @oracle()
 def normalized_observation(game: Any, state: Any) -> Float[Array, "player feature"]:
     """Return observations scaled to order 1, for learners. Generic: ``game.observe(state)``."""
-    found: Array = game.observe(state)
-    return found
+    observations: Array = game.observe(state)
+    return observations
 
 
 @oracle(inherited=True)

@@ -70,8 +70,8 @@ class WithScales(Tree):
         return self.game.space
 
     def payoffs(self, x: Profile) -> Array:
-        found: Array = self.game.payoffs(x)
-        return found
+        payoffs: Array = self.game.payoffs(x)
+        return payoffs
 
 
 forward(
@@ -101,9 +101,11 @@ def payoffs_at(games: Together, x: np.ndarray) -> np.ndarray:
     """Return the payoffs ``[game player]`` of several games at concrete profiles ``[game player axis]``."""
     kind = games.games[0]
     if len(games) == 1 or isinstance(kind, Unconstrained) or numpy_payoffs.knows(kind):
-        return np.stack([np.asarray(payoffs(game, own)) for game, own in zip(games.games, x, strict=True)])
-    found: np.ndarray = _payoffs_together(games, x)
-    return found
+        return np.stack(
+            [np.asarray(payoffs(game, profile)) for game, profile in zip(games.games, x, strict=True)]
+        )
+    rows_of_payoffs: np.ndarray = _payoffs_together(games, x)
+    return rows_of_payoffs
 
 
 def payoffs_of(games: Together, profiles: np.ndarray, player: int) -> np.ndarray:
@@ -111,8 +113,8 @@ def payoffs_of(games: Together, profiles: np.ndarray, player: int) -> np.ndarray
     count = profiles.shape[1]
     # one shape, one program; the last profile is repeated
     rows = np.minimum(np.arange(-(-count // BATCH) * BATCH), count - 1).reshape(-1, BATCH)
-    found = [_payoffs_of(games, profiles[:, some], np.asarray(player)) for some in rows]
-    return np.concatenate(found, axis=1)[:, :count]
+    batches = [_payoffs_of(games, profiles[:, some], np.asarray(player)) for some in rows]
+    return np.concatenate(batches, axis=1)[:, :count]
 
 
 def check_payoffs(game: object) -> None:
@@ -134,23 +136,23 @@ def check_payoffs(game: object) -> None:
         return
     shape = tuple(game.space.shape)
     checked = _checked(type(game), *filter(callable, attributes(game).values()))
-    if checked and all(shape in each for each in checked):
+    if checked and all(shape in shapes for shapes in checked):
         return
     try:
         # not the bound method: JAX would compare games, array by array, each by a compiled program
-        found = jax.eval_shape(lambda x: game.payoffs(x), jax.ShapeDtypeStruct(shape, float))
+        result = jax.eval_shape(lambda x: game.payoffs(x), jax.ShapeDtypeStruct(shape, float))
     except jax.errors.JAXTypeError as error:
         raise ValueError(f"payoffs: {TRACED}") from error
     except Exception as error:  # custom code may raise anything
         first = (str(error).strip() or "no message").splitlines()[0]
         raise ValueError(f"payoffs: {type(error).__name__}: {first}") from error
-    if not isinstance(found, jax.ShapeDtypeStruct):
-        kind = type(found).__name__
+    if not isinstance(result, jax.ShapeDtypeStruct):
+        kind = type(result).__name__
         raise ValueError(f"payoffs: a {kind} must be an array [player]; write jnp.array([..])")
-    if found.shape != shape[:1]:
-        rows = len(found.shape) > 1 and found.shape[0] == shape[0]
+    if result.shape != shape[:1]:
+        rows = len(result.shape) > 1 and result.shape[0] == shape[0]
         row = "; x[i] is the row of player i, so its choice is x[i, 0]" if rows else ""
-        raise ValueError(f"payoffs: shape {found.shape} must be {shape[:1]}, one number per player{row}")
+        raise ValueError(f"payoffs: shape {result.shape} must be {shape[:1]}, one number per player{row}")
     middle: Any = np.full(shape, 0.5)
     try:  # JAX reads the last entry in place of one outside an array; NumPy refuses
         jax.eval_shape(lambda: game.payoffs(middle))
@@ -158,8 +160,8 @@ def check_payoffs(game: object) -> None:
         raise ValueError(f"payoffs: {error}; a profile is [player axis], here {shape}") from error
     except Exception:  # what JAX's arrays can do and NumPy's cannot, such as x.at
         pass
-    for each in checked:
-        each.add(shape)
+    for shapes in checked:
+        shapes.add(shape)
 
 
 def _checked(*owners: object) -> list[set[tuple[int, ...]]]:

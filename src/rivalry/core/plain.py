@@ -93,37 +93,37 @@ def replace_array(game: G, name: str, value: object) -> G:
 
 def attributes(game: object) -> dict[str, Any]:
     """Return the attributes of an object by name, including those in slots."""
-    found = dict(stored(game) or {})
+    by_name = dict(stored(game) or {})
     for kind in type(game).__mro__:
         slots = kind.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
             if name not in ("__dict__", "__weakref__") and hasattr(game, name):
-                found[name] = getattr(game, name)
-    return found
+                by_name[name] = getattr(game, name)
+    return by_name
 
 
 def _copy(game: G, changes: dict[str, Any]) -> G:
     """Return a shallow copy of a game in which NumPy arrays are copied too."""
-    made: G = object.__new__(type(game))
+    copied: G = object.__new__(type(game))
     for name, value in (attributes(game) | changes).items():
         # a program's constants must not change when the game's own array does
         part = value.copy() if isinstance(value, np.ndarray) else value
         if name in (stored(game) or ()) or name in changes:
-            made.__dict__[name] = part
+            copied.__dict__[name] = part
         else:
-            object.__setattr__(made, name, part)  # in a slot
-    return made
+            object.__setattr__(copied, name, part)  # in a slot
+    return copied
 
 
 def _flatten(game: object) -> tuple[list[Any], tuple[tuple[str, ...], Hashed]]:
     names = attributes(game).get(LEAVES, ())
     rest = {name: None if name in names else value for name, value in attributes(game).items()}
     key = (type(game), names, _key(rest, ()))
-    known = _KNOWN.get(key)
-    if known is None:
+    stored_key = _KNOWN.get(key)
+    if stored_key is None:
         # a copy of the game without its leaves
-        known = _KNOWN[key] = Hashed(key, _copy(game, dict.fromkeys(names)))
-    return [getattr(game, name) for name in names], (names, known)
+        stored_key = _KNOWN[key] = Hashed(key, _copy(game, dict.fromkeys(names)))
+    return [getattr(game, name) for name in names], (names, stored_key)
 
 
 def _unflatten(rest: tuple[tuple[str, ...], Hashed], leaves: Any) -> Any:
@@ -148,8 +148,8 @@ def _key(value: object, within: tuple[int, ...]) -> Any:
         value = jax.random.key_data(value)
     if isinstance(value, np.ndarray | np.generic | jax.Array):
         array = np.asarray(value)
-        there: Any = array.tobytes() if array.dtype != object else _key(array.tolist(), inside)
-        return kind, array.dtype, array.shape, there
+        content: Any = array.tobytes() if array.dtype != object else _key(array.tolist(), inside)
+        return kind, array.dtype, array.shape, content
     if isinstance(value, dict):
         return kind, tuple((_key(name, inside), _key(part, inside)) for name, part in value.items())
     if isinstance(value, list | tuple):

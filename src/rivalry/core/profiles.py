@@ -66,8 +66,8 @@ def nearest(
     x = np.asarray(x, dtype=float)
     if not len(equilibria) or not np.all(np.isfinite(x)):
         return float("nan"), -1
-    each = [distance(x, np.asarray(y), exchangeable) for y in equilibria]
-    return min(each), int(np.argmin(each))
+    distances = [distance(x, np.asarray(y), exchangeable) for y in equilibria]
+    return min(distances), int(np.argmin(distances))
 
 
 def distances(profiles: np.ndarray, equilibria: np.ndarray, exchangeable: np.ndarray) -> np.ndarray:
@@ -83,15 +83,15 @@ def distances(profiles: np.ndarray, equilibria: np.ndarray, exchangeable: np.nda
         return np.array([nearest(x, equilibria, exchangeable)[0] for x in profiles])
 
     # with one axis the best matching sorts exchangeable players by strategy, which is fast
-    def sort_exchangeable(each: np.ndarray) -> np.ndarray:
-        flat = each[..., 0]
+    def sort_exchangeable(profiles: np.ndarray) -> np.ndarray:
+        flat = profiles[..., 0]
         by = np.lexsort((flat, np.broadcast_to(exchangeable, flat.shape)), axis=-1)
         return np.take_along_axis(flat, by, axis=-1)
 
-    rows, found = sort_exchangeable(profiles), np.full(len(profiles), np.inf)
+    rows, nearest_distances = sort_exchangeable(profiles), np.full(len(profiles), np.inf)
     for stands in sort_exchangeable(equilibria):
-        found = np.minimum(found, np.sqrt(((rows - stands) ** 2).mean(axis=1)))
-    return found
+        nearest_distances = np.minimum(nearest_distances, np.sqrt(((rows - stands) ** 2).mean(axis=1)))
+    return nearest_distances
 
 
 @check_keywords
@@ -145,6 +145,6 @@ def most_first(group: np.ndarray) -> np.ndarray:
     >>> most_first(np.array([7, 3, 3])).tolist()
     [1, 0, 0]
     """
-    _, first, which, count = np.unique(group, return_index=True, return_inverse=True, return_counts=True)
+    _, first, labels, count = np.unique(group, return_index=True, return_inverse=True, return_counts=True)
     order = np.lexsort((first, -count))
-    return np.argsort(order)[which]
+    return np.argsort(order)[labels]

@@ -84,18 +84,18 @@ class Unconstrained(Tree):
         return self.game.space.constrain(y)
 
     def payoffs(self, y: Profile) -> Float[Array, "player"]:
-        found: Array = self.game.payoffs(self.constrain(y))
-        return found
+        payoffs: Array = self.game.payoffs(self.constrain(y))
+        return payoffs
 
     def slopes(self, y: Profile) -> tuple[Profile, Profile]:
         """Return first and second derivatives of amounts in their search coordinates; 0 at zero amounts."""
-        one = jnp.ones_like(y)
+        direction = jnp.ones_like(y)
 
         def first(y: Profile) -> Profile:
-            return jax.jvp(self.constrain, (y,), (one,))[1]  # type: ignore[no-any-return]
+            return jax.jvp(self.constrain, (y,), (direction,))[1]  # type: ignore[no-any-return]
 
         # coordinates change entry by entry, so a tangent of ones gives all derivatives at once
-        return jax.jvp(first, (y,), (one,))
+        return jax.jvp(first, (y,), (direction,))
 
 
 forward(
@@ -111,8 +111,8 @@ forward_at(Unconstrained, Unconstrained.constrain)
 
 @oracles.deviation_payoff.register(Unconstrained)
 def _(game: Unconstrained, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
-    known = oracles.deviation_payoff(game.game, game.constrain(x), player)
-    return lambda strategy: known(game.constrain(x.at[player].set(strategy))[player])
+    payoff = oracles.deviation_payoff(game.game, game.constrain(x), player)
+    return lambda strategy: payoff(game.constrain(x.at[player].set(strategy))[player])
 
 
 @oracles.gradients.register(Unconstrained)
@@ -137,8 +137,8 @@ def _(game: Unconstrained, x: Profile) -> Float[Array, "row column"]:
 
 @oracles.named_start.register(Unconstrained, when=inner_knows(oracles.named_start))
 def _(game: Unconstrained, name: str) -> Profile:
-    found: Array = game.unconstrain(oracles.named_start(game.game, name))
-    return found
+    start: Array = game.unconstrain(oracles.named_start(game.game, name))
+    return start
 
 
 @oracles.closed_form.register(Unconstrained, when=inner_knows(oracles.closed_form))
@@ -156,19 +156,19 @@ def _(game: Unconstrained, x: Profile, player: int | Array) -> tuple[Array, Any,
 @oracles.proved_response.register(Unconstrained, when=inner_knows(oracles.proved_response))
 def _(game: Unconstrained, x: Profile, player: int) -> oracles.Response:
     amounts = game.constrain(x)
-    found = oracles.proved_response(game.game, amounts, player)
+    response = oracles.proved_response(game.game, amounts, player)
     inside = np.array(amounts)
-    inside[player] = found.strategy
-    return found._replace(strategy=np.asarray(game.unconstrain(inside))[player])
+    inside[player] = response.strategy
+    return response._replace(strategy=np.asarray(game.unconstrain(inside))[player])
 
 
 @oracles.compiled_response.register(Unconstrained, when=inner_knows(oracles.compiled_response))
 def _(game: Unconstrained, x: Profile, player: int) -> tuple[np.ndarray, Any]:
     amounts = game.constrain(x)
     strategy, payoff = oracles.compiled_response(game.game, amounts, player)
-    there = np.array(amounts)
-    there[player] = strategy
-    return np.asarray(game.unconstrain(there))[player], payoff
+    profile = np.array(amounts)
+    profile[player] = strategy
+    return np.asarray(game.unconstrain(profile))[player], payoff
 
 
 @oracles.mixed_best_response.register(Unconstrained, when=inner_knows(oracles.mixed_best_response))
@@ -184,9 +184,9 @@ def _(
 
 @oracles.search_points.register(Unconstrained, when=inner_knows(oracles.search_points))
 def _(game: Unconstrained, player: int) -> Array:
-    def row(own: Array) -> Array:
-        found: Array = game.unconstrain(jnp.broadcast_to(own, game.game.space.shape))[player]
-        return found
+    def row(amounts: Array) -> Array:
+        coordinates: Array = game.unconstrain(jnp.broadcast_to(amounts, game.game.space.shape))[player]
+        return coordinates
 
     return jax.vmap(row)(oracles.search_points(game.game, player))
 

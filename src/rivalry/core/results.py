@@ -219,14 +219,14 @@ class Certificate(NamedTuple):
 
     def record(self) -> Record:
         """Return the certificate as a record."""
-        found: Record = {}
+        record: Record = {}
         for name, value in {**self._asdict(), "claim": self.claim}.items():
             if value is not None and name != "payoff":
                 array = np.asarray(value) if isinstance(value, str) else np.asarray(value, dtype=float)
-                found[STORED_AS.get(name, name)] = (("player", "constraint")[: array.ndim], array)
+                record[STORED_AS.get(name, name)] = (("player", "constraint")[: array.ndim], array)
         if self.multipliers is not None:
-            found["variational"] = ((), np.asarray(self.variational))
-        return found
+            record["variational"] = ((), np.asarray(self.variational))
+        return record
 
     @classmethod
     def from_record(cls, record: Record) -> Certificate | None:
@@ -234,7 +234,9 @@ class Certificate(NamedTuple):
         if not {"regret", "bound", "coverage", "certificate_method", "tolerance"} <= set(record):
             return None
         stored = {name: STORED_AS.get(name, name) for name in cls._fields}
-        arrays = {name: record[own][1] for name, own in stored.items() if own in record}
+        arrays = {
+            name: record[stored_name][1] for name, stored_name in stored.items() if stored_name in record
+        }
         fields: dict[str, Any] = {n: a if np.ndim(a) else np.asarray(a).item() for n, a in arrays.items()}
         return cls(**fields)
 
@@ -242,7 +244,7 @@ class Certificate(NamedTuple):
         """Return one line: the claim, the largest regret and bound, and how they were computed."""
         if not np.size(self.regret):
             return "no certificate"
-        how = ", ".join(part for part in (self.coverage, self.rounding) if part)
+        evidence = ", ".join(part for part in (self.coverage, self.rounding) if part)
         tolerance = np.broadcast_to(self.tolerance, np.shape(self.regret))
         above = self.regret > tolerance
         # a player that decides the claim: units, and so tolerances, may differ between players
@@ -257,7 +259,7 @@ class Certificate(NamedTuple):
         text = (
             f"{self.statement if self.claim in WITH_GAIN else self.claim}: "
             f"{gain}, bound {np.max(self.bound):.3g}, "
-            f"{how} ({self.method}), tolerance {tolerance[widest]:.3g}"
+            f"{evidence} ({self.method}), tolerance {tolerance[widest]:.3g}"
         )
         if self.radius is not None:
             text += f", an exact equilibrium within {radius_in_words(self.radius)}"
@@ -475,10 +477,10 @@ class Solution:
         if lines := self._equilibria():
             rows["equilibria"] = "; ".join(line.strip() for line in lines)
         players = player_rows(self.record, self.names, self.in_full)
-        found = [html_table("Solution", rows, PLAYER_COLUMNS, players)]
-        asked = asked_rows(self.record, self.names)
-        found += [html_table(title, {}, columns, body) for title, columns, body in asked]
-        return found[0] if len(found) == 1 else f"<div>{''.join(found)}</div>"
+        tables = [html_table("Solution", rows, PLAYER_COLUMNS, players)]
+        asked_tables = asked_rows(self.record, self.names)
+        tables += [html_table(title, {}, columns, body) for title, columns, body in asked_tables]
+        return tables[0] if len(tables) == 1 else f"<div>{''.join(tables)}</div>"
 
     def _rows(self) -> dict[str, str]:
         proof = self.certificate
@@ -496,8 +498,8 @@ class Solution:
     def _equilibria(self) -> list[str]:
         if "where_range" in self.record:
             return ranges_lines(self.record)
-        known = "equilibria" in self.record and "complete" in self.record
-        return equilibrium_lines(self.record) if known else []
+        has_list = "equilibria" in self.record and "complete" in self.record
+        return equilibrium_lines(self.record) if has_list else []
 
 
 def labelled(values: np.ndarray, *dims: str) -> DataArray:
@@ -530,8 +532,10 @@ def dataset(record: Record, names: Mapping[str, tuple[str, ...]] = MappingProxyT
 
 def describe(data: Dataset, names: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Dataset:
     """Return a dataset whose variables have names, units and meanings, and its dimensions coordinates."""
-    known = {dim: list(own) for dim, own in names.items() if data.sizes.get(dim) == len(own)}
-    data = data.assign_coords({dim: own for dim, own in known.items() if dim not in data.variables})
+    coordinates = {dim: list(labels) for dim, labels in names.items() if data.sizes.get(dim) == len(labels)}
+    data = data.assign_coords(
+        {dim: labels for dim, labels in coordinates.items() if dim not in data.variables}
+    )
     for name, variable in data.variables.items():
         variable.attrs = attributes_of(str(name)) | variable.attrs
     return data
@@ -601,12 +605,12 @@ def columns_of(records: Iterable[Record], numbers: Iterable[int] | None = None) 
             at, arrays = equal[name, dims, array.shape, array.dtype, order]
             at.append(k)
             arrays.append(array)
-    found: Columns = {}
+    columns: Columns = {}
     for (name, dims, *_, order), (at, arrays) in equal.items():
         stacked = np.stack([array.T for array in arrays]) if order else np.stack(arrays)
         column = Column(dims, np.array(at), transpose_cells(stacked) if order else stacked)
-        found.setdefault(name, []).append(column)
-    return found
+        columns.setdefault(name, []).append(column)
+    return columns
 
 
 def transpose_cells(values: np.ndarray) -> np.ndarray:
@@ -637,20 +641,23 @@ def label_columns(
     for name in sorted(columns):
         if name in coordinates:  # the coordinate already holds a swept parameter
             continue
-        own = sorted(columns[name], key=lambda column: int(column.at[0]))
-        first = own[0].values[0]
-        if all(dims == (name,) and _all_equal(values, first) for dims, _, values in own):
-            coordinates[name] = (own[0].dims, first)
+        parts_of_variable = sorted(columns[name], key=lambda column: int(column.at[0]))
+        first = parts_of_variable[0].values[0]
+        if all(dims == (name,) and _all_equal(values, first) for dims, _, values in parts_of_variable):
+            coordinates[name] = (parts_of_variable[0].dims, first)
             continue
-        if any(column.values.dtype.kind == "b" for column in own):
-            own = [
-                c._replace(values=c.values.astype(float)) if c.values.dtype.kind == "b" else c for c in own
+        if any(column.values.dtype.kind == "b" for column in parts_of_variable):
+            parts_of_variable = [
+                c._replace(values=c.values.astype(float)) if c.values.dtype.kind == "b" else c
+                for c in parts_of_variable
             ]
             attributes[name] = TRUTH
-        dims, whole = _pad_cells(name, [column._replace(at=where[column.at]) for column in own], lengths)
-        variables[name] = (_unique_dims(name, dims, whole.shape[len(lead) :], variables, lead), whole)
-    known = {name: (*value, attributes.get(name, {})) for name, value in variables.items()}
-    data = xr.Dataset(known, coords=coordinates)
+        dims, padded = _pad_cells(
+            name, [column._replace(at=where[column.at]) for column in parts_of_variable], lengths
+        )
+        variables[name] = (_unique_dims(name, dims, padded.shape[len(lead) :], variables, lead), padded)
+    described = {name: (*value, attributes.get(name, {})) for name, value in variables.items()}
+    data = xr.Dataset(described, coords=coordinates)
     for name in (*axes, *(companions or {})):
         data[name].attrs["long_name"] = key_in_words(name)
     return describe(data, names)
@@ -672,11 +679,11 @@ def stack_records(records: Sequence[Record], lead: Mapping[str, int]) -> Record:
     >>> stack_records([one, two], {"batch": 2})["payoff"][1].tolist()
     [[1.0, nan], [2.0, 3.0]]
     """
-    found: Record = {}
-    for name, own in sorted(columns_of(records).items()):
-        dims, whole = _pad_cells(name, own, tuple(lead.values()))
-        found[name] = ((*lead, *dims), whole)
-    return found
+    stacked: Record = {}
+    for name, columns in sorted(columns_of(records).items()):
+        dims, values = _pad_cells(name, columns, tuple(lead.values()))
+        stacked[name] = ((*lead, *dims), values)
+    return stacked
 
 
 def unstack_records(record: Record, lead: int) -> list[Record]:
@@ -691,9 +698,9 @@ def unstack_records(record: Record, lead: int) -> list[Record]:
     """
     dims, array = record["profile" if "profile" in record else "status"]
     first, shape = dims[:lead], array.shape[:lead]
-    whole = {name: value for name, value in record.items() if value[0][:lead] == first}
+    rows = {name: value for name, value in record.items() if value[0][:lead] == first}
     return [
-        {name: (dims[lead:], np.asarray(array)[place]) for name, (dims, array) in whole.items()}
+        {name: (dims[lead:], np.asarray(array)[place]) for name, (dims, array) in rows.items()}
         for place in np.ndindex(*shape)
     ]
 
@@ -709,11 +716,11 @@ def _pad_cells(name: str, columns: Sequence[Column], lengths: tuple[int, ...]) -
     # one cell with a very large array would enlarge the rows of all others
     if size > LARGE and size * rows > SPARSE * stored * prod(lengths):
         raise ValueError(f"{name}: {stored} bytes in {rows} cells would be padded to {size}")
-    whole = np.full((prod(lengths), *shape), blank, dtype)
+    values = np.full((prod(lengths), *shape), blank, dtype)
     for _, at, array in columns:
         corner: tuple[Any, ...] = (at, *map(slice, array.shape[1:]))
-        whole[corner] = array
-    return dims, whole.reshape((*lengths, *shape))
+        values[corner] = array
+    return dims, values.reshape((*lengths, *shape))
 
 
 def _align(name: str, columns: Sequence[Column]) -> tuple[tuple[str, ...], list[Column]]:
@@ -722,23 +729,25 @@ def _align(name: str, columns: Sequence[Column]) -> tuple[tuple[str, ...], list[
     if any("seat" in column.dims for column in columns):
         columns = [c._replace(dims=tuple("seat" if d == "player" else d for d in c.dims)) for c in columns]
     dims = max((column.dims for column in columns), key=len)
-    found = []
-    for own, at, values in columns:
+    aligned = []
+    for own_dims, at, values in columns:
         rest = iter(dims)
-        if not all(d in rest for d in own):  # consumes `rest`: the order must agree too
-            raise ValueError(f"{name}: has dimensions {own} in one cell and {dims} in another")
-        shape = [values.shape[1 + own.index(d)] if d in own else 1 for d in dims]
-        found.append(Column(dims, at, values if own == dims else values.reshape(len(at), *shape)))
-    return dims, found
+        if not all(d in rest for d in own_dims):  # consumes `rest`: the order must agree too
+            raise ValueError(f"{name}: has dimensions {own_dims} in one cell and {dims} in another")
+        shape = [values.shape[1 + own_dims.index(d)] if d in own_dims else 1 for d in dims]
+        aligned.append(Column(dims, at, values if own_dims == dims else values.reshape(len(at), *shape)))
+    return dims, aligned
 
 
 def _unique_dims(
     name: str, dims: tuple[str, ...], shape: tuple[int, ...], variables: Record, lead: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return a variable's dimensions; one whose length differs in another variable gets a separate name."""
-    known = {d: n for ds, a in variables.values() for d, n in zip(ds, a.shape, strict=True)}
+    sizes_known = {d: n for ds, a in variables.values() for d, n in zip(ds, a.shape, strict=True)}
     sizes = zip(dims, shape, strict=True)
-    return lead + tuple(d if known.get(d, n) == n and d not in lead else f"{name}_{d}" for d, n in sizes)
+    return lead + tuple(
+        d if sizes_known.get(d, n) == n and d not in lead else f"{name}_{d}" for d, n in sizes
+    )
 
 
 def place_key(value: object) -> Any:
@@ -798,11 +807,14 @@ def read_netcdf(path: Path, most: int | None = None) -> Dataset:
 
 def record_of(data: Dataset) -> Record:
     """Return the variables and coordinates of a dataset as a record."""
-    found = Record()
-    for name, one in data.variables.items():
-        array = np.asarray(one.values)
-        found[str(name)] = tuple(map(str, one.dims)), array.astype(str) if array.dtype.kind == "O" else array
-    return found
+    record = Record()
+    for name, variable in data.variables.items():
+        array = np.asarray(variable.values)
+        record[str(name)] = (
+            tuple(map(str, variable.dims)),
+            array.astype(str) if array.dtype.kind == "O" else array,
+        )
+    return record
 
 
 def provenance(also: Iterable[str] = ()) -> dict[str, str]:
@@ -811,10 +823,10 @@ def provenance(also: Iterable[str] = ()) -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     system = platform.python_version(), platform.platform(), platform.machine()
-    found = dict(zip(("python", "platform", "machine"), system, strict=True))
+    versions = dict(zip(("python", "platform", "machine"), system, strict=True))
     if (device := os.environ.get("JAX_PLATFORMS", "cpu").partition(",")[0]) != "cpu":
-        found["device"] = device
+        versions["device"] = device
     for name in ("rivalry", *PACKAGES, *sorted(also)):
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            versions[name] = version(name)
+    return versions

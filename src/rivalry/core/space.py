@@ -78,10 +78,10 @@ def as_profile(x: object, shape: tuple[int, int], name: str) -> np.ndarray:
     ValueError
         For values that are not finite numbers of this shape; the message starts with ``name``.
     """
-    given = as_numbers(x, name, f"numbers of shape {shape}")
-    full = given[:, None] if given.ndim == 1 and shape[1] == 1 else given
+    numbers = as_numbers(x, name, f"numbers of shape {shape}")
+    full = numbers[:, None] if numbers.ndim == 1 and shape[1] == 1 else numbers
     if full.shape != shape:
-        raise ValueError(f"{name}: shape {given.shape} must be {shape} (players, axes)")
+        raise ValueError(f"{name}: shape {numbers.shape} must be {shape} (players, axes)")
     if not np.all(np.isfinite(full)):
         player, axis = np.argwhere(~np.isfinite(full))[0]
         raise ValueError(f"{name}: player {player}, axis {axis} is {full[player, axis]}; must be finite")
@@ -94,9 +94,9 @@ def short_rounding(shares: object) -> float:
     >>> short_rounding(np.full(4, 0.25, np.float32)) == 2.0**-21, short_rounding([0.5, 0.5])
     (True, 0.0)
     """
-    given = np.asarray(shares)
-    short = given.dtype in (np.float16, np.float32)
-    return given.shape[-1] * float(np.finfo(given.dtype).eps) if short else 0.0
+    array = np.asarray(shares)
+    short = array.dtype in (np.float16, np.float32)
+    return array.shape[-1] * float(np.finfo(array.dtype).eps) if short else 0.0
 
 
 def _spread(axes: int, points: int) -> np.ndarray:
@@ -233,8 +233,8 @@ class Box(Tree):
     @property
     def kinds(self) -> tuple[Coordinate, ...]:
         """The coordinates of every axis."""
-        one = self.coordinates
-        return (one,) * self.shape[1] if isinstance(one, str) else one
+        coordinates = self.coordinates
+        return (coordinates,) * self.shape[1] if isinstance(coordinates, str) else coordinates
 
     @property
     def reparametrised(self) -> bool:
@@ -272,8 +272,8 @@ class Box(Tree):
             lines = xp.linspace(first, last, max(2, round(points ** (1 / axes)))).T
             lattice = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
         amounts = xp.asarray(self.constrain(lattice[:, None, :], player), dtype=float)[:, 0]
-        found = xp.clip(amounts, low, high)  # the coordinate change may leave the box by rounding
-        return found if xp is not np else put(found)
+        grid_points = xp.clip(amounts, low, high)  # the coordinate change may leave the box by rounding
+        return grid_points if xp is not np else put(grid_points)
 
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)
@@ -306,11 +306,11 @@ class Box(Tree):
 
         def amounts(xp: ModuleType, kind: str, part: Any, axes: np.ndarray) -> Any:
             floor = self._floor(xp, kind, axes)
-            found = _to_amounts(xp, kind, part, None if floor is None else floor[rows])
+            amounts = _to_amounts(xp, kind, part, None if floor is None else floor[rows])
             if kind != "log" or self.zero_threshold is None:
-                return found
+                return amounts
             low, threshold = (xp.asarray(edge)[rows][:, axes] for edge in (self.low, self.zero_threshold))
-            return xp.where((low <= 0) & (part <= xp.log(threshold) + EDGE), 0.0, found)
+            return xp.where((low <= 0) & (part <= xp.log(threshold) + EDGE), 0.0, amounts)
 
         return self._by_kind(y, amounts)
 
@@ -323,12 +323,12 @@ class Box(Tree):
         groups = [(kind, np.flatnonzero(kinds == kind)) for kind in dict.fromkeys(self.kinds)]
         with np.errstate(all="ignore"):  # JAX does not warn either
             if len(groups) == 1:
-                found = xp.asarray(change(xp, groups[0][0], x, groups[0][1]))
+                changed = xp.asarray(change(xp, groups[0][0], x, groups[0][1]))
             else:
                 parts = [change(xp, kind, x[..., axes], axes) for kind, axes in groups]
                 order = np.argsort(np.concatenate([axes for _, axes in groups]))
-                found = xp.concatenate(parts, axis=-1)[..., order]
-        return found if xp is not np else put(found)
+                changed = xp.concatenate(parts, axis=-1)[..., order]
+        return changed if xp is not np else put(changed)
 
     def unconstrained(self) -> Box:
         """Return the linear box of the search coordinates."""
@@ -406,12 +406,12 @@ class Simplex(Tree):
     min_share: float = static(default=0.0)
 
     def __check_init__(self) -> None:
-        whole = int | np.integer
-        if isinstance(self.sizes, whole):
-            players = self.min_share if isinstance(self.min_share, whole) and self.min_share > 0 else 2
+        integers = int | np.integer
+        if isinstance(self.sizes, integers):
+            players = self.min_share if isinstance(self.min_share, integers) and self.min_share > 0 else 2
             equal = f"Simplex.of({self.sizes}, players={players})"
             raise ValueError(f"sizes: {self.sizes} must be a tuple, one per player; of equal ones: {equal}")
-        if not self.sizes or not all(isinstance(size, whole) and size > 0 for size in self.sizes):
+        if not self.sizes or not all(isinstance(size, integers) and size > 0 for size in self.sizes):
             raise ValueError(f"sizes: {self.sizes} must be a tuple of whole numbers from 1, one per player")
         if not 0.0 <= self.min_share * max(self.sizes) < 1.0:
             raise ValueError(f"min_share: {self.min_share} must be from 0 to below 1/{max(self.sizes)}")
@@ -588,14 +588,14 @@ def lattice(space: Space, count: int) -> list[Profile]:
         raise ValueError(f"starts: {count} must be at most {total}, all there are")
     # steps of the golden section, coprime to the total, visit different profiles that are far apart
     step = next(s for s in range(max(1, round(GOLDEN * total)), 2 * total + 2) if gcd(s, total) == 1)
-    found = []
+    profiles = []
     for k in range(count):
         number, places = (k * step + total // 2) % total, []
         for row, size in zip(rows, sizes, strict=True):
             number, index = divmod(number, size)
             places.append(row[index])
-        found.append(put(np.stack(places)))
-    return found
+        profiles.append(put(np.stack(places)))
+    return profiles
 
 
 def _middles(space: Space, player: int, points: int) -> np.ndarray:
@@ -657,4 +657,4 @@ def directions(space: Space) -> list[np.ndarray]:
         from scipy.linalg import helmert  # takes a tenth of a second to import
 
         return [np.pad(helmert(size).T, ((0, axes - size), (0, 0))) for size in space.sizes]
-    return [np.eye(axes)[:, own] for own in np.asarray(space.mask)]
+    return [np.eye(axes)[:, axes_of_player] for axes_of_player in np.asarray(space.mask)]

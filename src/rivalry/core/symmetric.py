@@ -41,13 +41,13 @@ class SymmetricPositions(NamedTuple):
 
 def eigenvalues(positions: SymmetricPositions, players: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the eigenvalues of ``A - C`` and ``A + (N-1) C``, ``[game direction]``; NaN without a root."""
-    found = []
+    spectra = []
     for matrix in (positions.own - positions.other, positions.own + (players - 1) * positions.other):
         good = np.all(np.isfinite(matrix), axis=(1, 2))
         # LAPACK rejects NaN
         values = np.linalg.eigvals(np.where(good[:, None, None], matrix, 0.0)).astype(complex)
-        found.append(np.where(good[:, None], values, np.nan))
-    return found[0], found[1]
+        spectra.append(np.where(good[:, None], values, np.nan))
+    return spectra[0], spectra[1]
 
 
 def follow_root(
@@ -89,15 +89,15 @@ def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
     games = _stack([game] * CHUNK)
     parts = np.array_split(starts, -(-len(starts) // CHUNK))
     padded = [np.concatenate([part, np.tile(part[-1:], (CHUNK - len(part), 1))]) for part in parts]
-    found = [
+    results = [
         _positions(games, basis, len(p), rows, False, True) for p, rows in zip(parts, padded, strict=True)
     ]
-    positions = np.concatenate([one.position[one.root] for one in found])
+    positions = np.concatenate([result.position[result.root] for result in results])
     size = ONE_ROOT * float(np.min(width(game.space)[0]))
     distinct: list[np.ndarray] = []
     # sorted, so that the order of roots does not depend on that of the starts
     for position in positions[np.lexsort(positions.T[::-1])]:
-        if all(np.max(np.abs(position - other)) > size for other in distinct):
+        if all(np.max(np.abs(position - root)) > size for root in distinct):
             distinct.append(position)
     return np.reshape(distinct, (len(distinct), game.space.shape[1]))
 
@@ -105,8 +105,8 @@ def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
 def _positions(
     games: Any, basis: np.ndarray, count: int, starts: np.ndarray, fixed: bool, apart: bool = False
 ) -> SymmetricPositions:
-    done, *parts = _follow(games, put(count), put(starts), put(basis), put(fixed), put(apart))
-    return SymmetricPositions(*(np.asarray(part)[: int(done)] for part in parts))
+    solved, *parts = _follow(games, put(count), put(starts), put(basis), put(fixed), put(apart))
+    return SymmetricPositions(*(np.asarray(part)[: int(solved)] for part in parts))
 
 
 def _stack(games: Sequence[Any]) -> Any:
@@ -129,12 +129,12 @@ def blocks(game: Game, y: Strategy, basis: Array) -> tuple[Array, Array, Array]:
 
 def _bounded_step(game: Game, y: Strategy, move: Strategy) -> Strategy:
     """Return the strategy after a bounded step in the space; on a simplex no entry is more than halved."""
-    most = LONGEST * width(game.space)[0]
-    part = jnp.min(jnp.minimum(1.0, most / jnp.maximum(jnp.abs(move), 1e-300)))
+    longest = LONGEST * width(game.space)[0]
+    part = jnp.min(jnp.minimum(1.0, longest / jnp.maximum(jnp.abs(move), 1e-300)))
     if isinstance(game.space, Simplex):
         part = jnp.minimum(part, jnp.min(jnp.where(move < 0, 0.5 * y / jnp.maximum(-move, 1e-300), 1.0)))
-    there: Strategy = game.space.project(_together(game, y + part * move))[0]
-    return there
+    candidate: Strategy = game.space.project(_together(game, y + part * move))[0]
+    return candidate
 
 
 class _Look(NamedTuple):
@@ -148,10 +148,10 @@ class _Look(NamedTuple):
 
 
 def _look(game: Game, y: Strategy, basis: Array) -> _Look:
-    slope, own, other = blocks(game, y, basis)
+    slope, own_block, cross_block = blocks(game, y, basis)
     # A + (N-1) C is the derivative of the common gradient while all players move together
-    move = -basis @ jnp.linalg.solve(own + (game.space.shape[0] - 1) * other, slope)
-    return _Look(y, slope, own, other, move)
+    move = -basis @ jnp.linalg.solve(own_block + (game.space.shape[0] - 1) * cross_block, slope)
+    return _Look(y, slope, own_block, cross_block, move)
 
 
 def _root(game: Game, start: Strategy, basis: Array, fixed: Array) -> tuple[_Look, Bool[Array, ""]]:
@@ -197,8 +197,8 @@ def _follow(
         k, y, _, out = carry
         game = eqx.combine(jax.tree.map(lambda leaf: leaf[k], arrays), rest)
         at, good = _root(game, jnp.where(apart | (k == 0), starts[k], y), basis, fixed)
-        own, other = (jnp.where(good, part, jnp.nan) for part in (at.own, at.other))
-        values = (at.place, own, other, jnp.max(jnp.abs(at.slope)), good)
+        own_block, cross_block = (jnp.where(good, part, jnp.nan) for part in (at.own, at.other))
+        values = (at.place, own_block, cross_block, jnp.max(jnp.abs(at.slope)), good)
         out = tuple(array.at[k].set(value) for array, value in zip(out, values, strict=True))
         return k + 1, at.place, good, out
 
@@ -206,5 +206,5 @@ def _follow(
         return jnp.asarray((carry[0] < count) & (carry[2] | apart))
 
     begin = (jnp.asarray(0), starts[0], jnp.asarray(True), blank)
-    done, _, _, out = jax.lax.while_loop(going, one, begin)
-    return (done, *out)
+    solved, _, _, out = jax.lax.while_loop(going, one, begin)
+    return (solved, *out)

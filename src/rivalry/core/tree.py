@@ -50,7 +50,7 @@ class Tree(OneLineRepr):
         if type(self) is not type(other):
             return NotImplemented
         parts, settings = field_names(type(self))
-        return all(_same(getattr(self, name), getattr(other, name)) for name in (*settings, *parts))
+        return all(_is_equal(getattr(self, name), getattr(other, name)) for name in (*settings, *parts))
 
     def __hash__(self) -> int:
         _, settings = field_names(type(self))
@@ -58,8 +58,8 @@ class Tree(OneLineRepr):
         return hash((type(self), *(getattr(self, name) for name in settings)))
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
-        given = {name: v for name, v in vars(self).items() if v is not None and not name.startswith("_")}
-        return type(self).__name__, {name: v if _is_numeric(v) else str(v) for name, v in given.items()}
+        parameters = {name: v for name, v in vars(self).items() if v is not None and not name.startswith("_")}
+        return type(self).__name__, {name: v if _is_numeric(v) else str(v) for name, v in parameters.items()}
 
 
 class _HashableMethod:
@@ -118,10 +118,10 @@ def _is_numeric(value: object) -> bool:
     return number or isinstance(value, np.ndarray) or is_jax_array(value)
 
 
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, np.ndarray) or is_jax_array(one):
-        return bool(np.array_equal(one, other))
-    return one is other or bool(one == other)
+def _is_equal(part: Any, other_part: Any) -> bool:
+    if isinstance(part, np.ndarray) or is_jax_array(part):
+        return bool(np.array_equal(part, other_part))
+    return part is other_part or bool(part == other_part)
 
 
 def _register(kind: type[Tree]) -> None:
@@ -135,8 +135,10 @@ def _register(kind: type[Tree]) -> None:
         return list(zip(map(jax.tree_util.GetAttrKey, names), parts, strict=True)), rest
 
     def unflatten(rest: tuple[Any, ...], parts: Iterable[Any]) -> Any:
-        made = object.__new__(kind)  # not the constructor: JAX fills in objects that are no valid arguments
-        vars(made).update(zip((*names, *settings), (*parts, *rest), strict=True))
-        return made
+        instance = object.__new__(
+            kind
+        )  # not the constructor: JAX fills in objects that are no valid arguments
+        vars(instance).update(zip((*names, *settings), (*parts, *rest), strict=True))
+        return instance
 
     jax.tree_util.register_pytree_with_keys(kind, flatten_with_keys, unflatten, flatten)

@@ -28,15 +28,15 @@ def view_of(game: object, profile: np.ndarray | None) -> tuple[str, str, dict[st
     if not isinstance(game, City) or len(game.network.lanes) > LANES:
         return None
     frames, agents = _simulate(game)
-    known = {name: (dims, np.asarray(array)) for name, (dims, array) in game.static_metrics().items()}
+    metrics = {name: (dims, np.asarray(array)) for name, (dims, array) in game.static_metrics().items()}
     for k, name in enumerate(METRICS):
-        known[name] = (("lane",), _mean(frames[k]))
-    data = _data(known)
+        metrics[name] = (("lane",), _mean(frames[k]))
+    data = _data(metrics)
     data["frames"] = {name: frames[k] for k, name in enumerate(METRICS)}
     data["agents"] = [{**agent, **more} for agent, more in zip(data["agents"], agents, strict=True)]
     lanes, count = len(game.network.lanes), game.agents
     text = f"{count} agents on {lanes} lanes bid uniformly from the karma they hold, for {STEPS} steps. "
-    return "Streets of a city", text + _busiest(known), data
+    return "Streets of a city", text + _busiest(metrics), data
 
 
 def view_of_record(
@@ -116,9 +116,9 @@ def _busiest(record: Record) -> str:
 
 def _mean(rows: np.ndarray) -> np.ndarray:
     """Return the mean over steps of ``[step lane]``; NaN where a lane has no value in any."""
-    known = np.isfinite(rows)
-    total = np.where(known, rows, 0.0).sum(axis=0)
-    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
+    finite = np.isfinite(rows)
+    total = np.where(finite, rows, 0.0).sum(axis=0)
+    return np.where(finite.any(axis=0), total / np.maximum(finite.sum(axis=0), 1), np.nan)
 
 
 def _simulate(game: City) -> tuple[np.ndarray, list[dict[str, Any]]]:
@@ -134,7 +134,7 @@ def _simulate(game: City) -> tuple[np.ndarray, list[dict[str, Any]]]:
     kernel.play(city, drivers, policy, kernel.no_tallies(), WARM_UP)
     levels = np.arange(city.most + 1)
     frames = np.full((len(METRICS), STEPS, len(city.capacity)), np.nan)
-    seen: list[dict[str, list[Any]]] = [{"lane": [], "bid": [], "karma": []} for _ in agents]
+    traces: list[dict[str, list[Any]]] = [{"lane": [], "bid": [], "karma": []} for _ in agents]
     for step in range(STEPS):
         trip, place = drivers.trip.copy(), drivers.spot.copy()
         karma = drivers.karma.copy()
@@ -144,11 +144,11 @@ def _simulate(game: City) -> tuple[np.ndarray, list[dict[str, Any]]]:
         with np.errstate(invalid="ignore", divide="ignore"):
             bid = tallied.bids @ levels[: tallied.bids.shape[1]] / tallied.wanted
         frames[:, step] = wanted, refused, np.round(bid, DIGITS)
-        for entry, agent in zip(seen, agents.tolist(), strict=True):
+        for entry, agent in zip(traces, agents.tolist(), strict=True):
             entry["lane"].append(_lane(city, agent, int(trip[agent]), int(place[agent])))
             entry["bid"].append(int(tallied.bids_on[agent].sum()) if tallied.asked[agent] else None)
             entry["karma"].append(int(karma[agent]))
-    return frames, seen
+    return frames, traces
 
 
 def _lane(city: Any, agent: int, trip: int, place: int) -> int | None:

@@ -94,8 +94,8 @@ class AgentsEnv(SimultaneousEnv):
     def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Seen, Infos]:
         """Start a new episode with initial karma; ``seed`` restarts the random stream."""
         self.restart(seed)
-        seen = self._seen()
-        return self.without_masks(seen), infos_of(seen)
+        observations = self._seen()
+        return self.without_masks(observations), infos_of(observations)
 
     def restart(self, seed: int | None) -> None:
         """Start a new episode without returning observations."""
@@ -110,23 +110,23 @@ class AgentsEnv(SimultaneousEnv):
         names = self.agents
         paid, cut = self.advance(self._entries(actions))
         rewards = dict(zip(names, paid.tolist(), strict=True))
-        seen = self._seen()
+        observations = self._seen()
         ends = dict.fromkeys(names, False), dict.fromkeys(names, cut)
-        return self.without_masks(seen), rewards, *ends, infos_of(seen)
+        return self.without_masks(observations), rewards, *ends, infos_of(observations)
 
     def _entries(self, actions: Mapping[str, Any]) -> np.ndarray:
         """Return the entries ``[agent]``, 0 for agents without an action. Raises `ValueError`."""
         if len(actions) == len(self.agents):  # vectorized; the loop below clips or raises
             try:
-                given = np.array([actions[name] for name in self.agents])
+                choices = np.array([actions[name] for name in self.agents])
             except (KeyError, ValueError):
-                given = np.zeros(0)
-            if given.ndim == 1 and given.dtype.kind in "iu":
-                found: np.ndarray = np.where(self.acting, given, 0)
-                if (found >= 0).all() and (given < self.views.entries).all():
-                    legal = (found < self.counts).all()
+                choices = np.zeros(0)
+            if choices.ndim == 1 and choices.dtype.kind in "iu":
+                chosen_entries: np.ndarray = np.where(self.acting, choices, 0)
+                if (chosen_entries >= 0).all() and (choices < self.views.entries).all():
+                    legal = (chosen_entries < self.counts).all()
                     if legal or self._silent:
-                        return found if legal else np.minimum(found, self.counts - 1)
+                        return chosen_entries if legal else np.minimum(chosen_entries, self.counts - 1)
         entries = np.zeros(len(self.counts), dtype=np.int64)
         for name, action in actions.items():
             entries[self._number[name]] = self.entry(name, action)
@@ -176,18 +176,18 @@ class AgentsEnv(SimultaneousEnv):
         k = self._number[name]
         if not self.acting[k]:
             return 0
-        count, given = int(self.counts[k]), np.asarray(action)
-        entry = given.item() if given.ndim == 0 else action
+        count, action_array = int(self.counts[k]), np.asarray(action)
+        entry = action_array.item() if action_array.ndim == 0 else action
         number = isinstance(entry, int | float)
         if number and entry in range(count):
             return int(entry)
-        what = f"action of {name}: agent {k} {self._does(k).format(entry)}"
+        message = f"action of {name}: agent {k} {self._does(k).format(entry)}"
         if self.illegal == "raise" or not (number and entry in range(self.views.entries)):
-            raise ValueError(f"{what}; must be a whole number in 0..{count - 1}")
+            raise ValueError(f"{message}; must be a whole number in 0..{count - 1}")
         if not self._silent:
             self._silent = True
             remedy = f"clipped to {count - 1}, as all illegal actions of this environment"
-            warnings.warn(f"{what}; {remedy} (illegal='raise' refuses, 'clip' is silent)", stacklevel=4)
+            warnings.warn(f"{message}; {remedy} (illegal='raise' refuses, 'clip' is silent)", stacklevel=4)
         return count - 1
 
     def _rows(self) -> np.ndarray:
@@ -212,5 +212,5 @@ def draw(rows: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.n
     """Draw an entry per agent from cumulative probabilities ``[agent entry]``, below ``counts``."""
     lots = rng.random(len(rows))[:, None]
     # by rounding the last cumulative sum may be below 1, and a draw beyond it
-    found: np.ndarray = np.minimum((rows <= lots).sum(axis=1), counts - 1)
-    return found
+    entries: np.ndarray = np.minimum((rows <= lots).sum(axis=1), counts - 1)
+    return entries

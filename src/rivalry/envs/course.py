@@ -74,8 +74,10 @@ class Course:
 
         ``fixed`` is a mask ``[player]`` and a profile ``[player axis]``: masked players play their row of it.
         """
-        who, x = fixed or self.nobody
-        self.state, self._key, row = _next(self.form, self.leaves, self.state, self._key, actions, who, x)
+        fixed_mask, x = fixed or self.nobody
+        self.state, self._key, row = _next(
+            self.form, self.leaves, self.state, self._key, actions, fixed_mask, x
+        )
         self.steps += 1
         self.now = self.read(row, self.steps)
         return self.now
@@ -109,10 +111,10 @@ class Courses:
     def begin(self, seeds: Sequence[int | None], where: np.ndarray) -> None:
         """Start a new episode in the copies ``where [copy]``; a seed restarts a copy's random stream."""
         form, leaves = self.course.form, self.course.leaves
-        given = [k for k, seed in enumerate(seeds) if seed is not None]
-        if given:
+        seeded = [k for k, seed in enumerate(seeds) if seed is not None]
+        if seeded:
             self._keys = np.array(self._keys)
-            self._keys[given] = _keys_of(np.array([whole_number("seed", seeds[k]) for k in given]))
+            self._keys[seeded] = _keys_of(np.array([whole_number("seed", seeds[k]) for k in seeded]))
         self._carry, self._keys, row = _each_first(form, leaves, self._carry, self._keys, where)
         self.steps = np.where(where, 0, self.steps)
         self.now = self.course.read(row, self.steps)
@@ -121,10 +123,10 @@ class Courses:
         self, actions: np.ndarray, fixed: tuple[np.ndarray, np.ndarray] | None, where: np.ndarray
     ) -> StepResult:
         """Play one step in the copies ``where [copy]`` by actions ``[copy player column]``."""
-        who, x = fixed or self.course.nobody
+        fixed_mask, x = fixed or self.course.nobody
         form, leaves = self.course.form, self.course.leaves
         self._carry, self._keys, row = _each_next(
-            form, leaves, self._carry, self._keys, actions, who, x, where
+            form, leaves, self._carry, self._keys, actions, fixed_mask, x, where
         )
         self.steps = self.steps + where
         self.now = self.course.read(row, self.steps)
@@ -139,15 +141,15 @@ def _split(tree: Any) -> tuple[Hashed, list[Any]]:
     leaves, definition = jax.tree.flatten(tree)
     arrays = [isinstance(leaf, jax.Array | np.ndarray | np.generic) for leaf in leaves]
     rest = tuple(Same(_ARRAY if array else leaf) for leaf, array in zip(leaves, arrays, strict=True))
-    there = [jnp.asarray(leaf) for leaf, array in zip(leaves, arrays, strict=True) if array]
-    return Hashed((definition, rest)), there
+    arrays_of_tree = [jnp.asarray(leaf) for leaf, array in zip(leaves, arrays, strict=True) if array]
+    return Hashed((definition, rest)), arrays_of_tree
 
 
 def _join(form: Hashed, leaves: list[Any]) -> Any:
     """Return the tree of a form with these arrays."""
-    (definition, rest), there = form.key, iter(leaves)
+    (definition, rest), arrays_of_tree = form.key, iter(leaves)
     return jax.tree.unflatten(
-        definition, [next(there) if part.value is _ARRAY else part.value for part in rest]
+        definition, [next(arrays_of_tree) if part.value is _ARRAY else part.value for part in rest]
     )
 
 
@@ -158,8 +160,8 @@ def _first(form: Hashed, leaves: list[Any], key: jax.Array) -> Any:
 
 
 def _reset(game: MarkovGame, middle: object, key: jax.Array) -> Any:
-    key, own = jax.random.split(jax.random.wrap_key_data(key))
-    state = game.reset(own)
+    key, game_key = jax.random.split(jax.random.wrap_key_data(key))
+    state = game.reset(game_key)
     came = jnp.zeros(game.space.shape[0]), jnp.asarray(False), jnp.asarray(False)
     return state, jax.random.key_data(key), _row(game, middle, state, *came)
 
@@ -171,25 +173,25 @@ def _next(
     state: object,
     key: jax.Array,
     actions: jax.Array,
-    who: jax.Array,
+    fixed_mask: jax.Array,
     fixed: jax.Array,
 ) -> Any:
     game, middle = _join(form, leaves)
-    return _step(game, middle, who, fixed, state, key, actions)
+    return _step(game, middle, fixed_mask, fixed, state, key, actions)
 
 
 def _step(
     game: MarkovGame,
     middle: object,
-    who: jax.Array,
+    fixed_mask: jax.Array,
     fixed: jax.Array,
     state: object,
     key: jax.Array,
     actions: jax.Array,
 ) -> Any:
-    key, own = jax.random.split(jax.random.wrap_key_data(key))
-    x = jnp.where(who[:, None], fixed, strategies(game.space, actions))
-    after, *came = game.step(state, x, own)
+    key, game_key = jax.random.split(jax.random.wrap_key_data(key))
+    x = jnp.where(fixed_mask[:, None], fixed, strategies(game.space, actions))
+    after, *came = game.step(state, x, game_key)
     return after, jax.random.key_data(key), _row(game, middle, after, *came)
 
 
@@ -215,12 +217,12 @@ def _each_next(
     carry: tuple[Any, Any],
     keys: jax.Array,
     actions: jax.Array,
-    who: jax.Array,
+    fixed_mask: jax.Array,
     fixed: jax.Array,
     where: jax.Array,
 ) -> Any:
     game, middle = _join(form, leaves)
-    state, fresh, rows = jax.vmap(partial(_step, game, middle, who, fixed))(carry[0], keys, actions)
+    state, fresh, rows = jax.vmap(partial(_step, game, middle, fixed_mask, fixed))(carry[0], keys, actions)
     return _merged(where, (carry, keys), ((state, rows), fresh))
 
 
@@ -257,10 +259,10 @@ def _middle(game: object) -> tuple[np.ndarray, np.ndarray]:
     if oracles.normalized_observation.knows(game):
         return np.zeros(()), np.ones(())
     # a fixed key: the scale of observations belongs to the game, not to an environment's seed
-    seen = np.asarray(_by_chance(game, jax.random.split(jax.random.key(0), COURSES)))
-    seen = seen.reshape(-1, *seen.shape[2:])
-    middle = np.median(seen, axis=0)
-    far, reach = np.abs(seen - middle), np.maximum(np.abs(middle), 1.0)
+    observations = np.asarray(_by_chance(game, jax.random.split(jax.random.key(0), COURSES)))
+    observations = observations.reshape(-1, *observations.shape[2:])
+    middle = np.median(observations, axis=0)
+    far, reach = np.abs(observations - middle), np.maximum(np.abs(middle), 1.0)
     for feature in np.ndindex(reach.shape):
         differs = far[(slice(None), *feature)]
         if differs.any():
@@ -291,9 +293,9 @@ def _any_strategies(game: Playable, state: object, key: Any) -> Any:
     space = game.space
     if not isinstance(space, Simplex | Choices):
         return strategies(space, jax.random.uniform(key, space.shape, minval=-1.0, maxval=1.0))
-    there = jnp.arange(max(space.sizes)) < jnp.asarray(space.sizes)[:, None]
-    there = there & oracles.legal_actions(game, state) if _limits(game) else there
-    numbers = jax.random.categorical(key, jnp.where(there, 0.0, -jnp.inf), axis=1)
+    legal = jnp.arange(max(space.sizes)) < jnp.asarray(space.sizes)[:, None]
+    legal = legal & oracles.legal_actions(game, state) if _limits(game) else legal
+    numbers = jax.random.categorical(key, jnp.where(legal, 0.0, -jnp.inf), axis=1)
     return strategies(space, numbers[:, None].astype(float))
 
 

@@ -67,22 +67,24 @@ def parallel_env(
     >>> sorted(seen)
     ['player_0', 'player_1']
     """
-    found = game_of(game)
+    form = game_of(game)
     check_word("illegal", illegal, get_args(Illegal))
     check_word("simplex", simplex, get_args(OnSimplex))
     check_word("mask", mask, get_args(MaskIn))
-    target = ENVIRONMENTS.get(type(kernel_arrays(found)).__name__)
+    target = ENVIRONMENTS.get(type(kernel_arrays(form)).__name__)
     if target is None:
-        env = GameEnv(found, periods=periods, normalize_spaces=normalize_spaces, simplex=simplex)
+        env = GameEnv(form, periods=periods, normalize_spaces=normalize_spaces, simplex=simplex)
         env.mask = mask
         return env
     if simplex != "corners":
-        who = type(found).__name__
-        raise ValueError(f"simplex: {simplex!r} must be 'corners': agents of {who} bid whole numbers")
+        kind_name = type(form).__name__
+        raise ValueError(f"simplex: {simplex!r} must be 'corners': agents of {kind_name} bid whole numbers")
     steps = PERIODS if periods is None else periods
-    made: AgentsEnv = load(target)(found, periods=steps, illegal=illegal, normalize_spaces=normalize_spaces)
-    made.mask = mask
-    return made
+    environment: AgentsEnv = load(target)(
+        form, periods=steps, illegal=illegal, normalize_spaces=normalize_spaces
+    )
+    environment.mask = mask
+    return environment
 
 
 class EnvOptions(TypedDict, total=False):
@@ -206,8 +208,8 @@ class PlayerEnv(gym.Env[Any, Any]):
         self._paid, self._over, self._cut = 0.0, False, False
         while not self._mine():
             self._play(None)
-        seen = self._seen()
-        return seen, info_of(seen)
+        observations = self._seen()
+        return observations, info_of(observations)
 
     def step(self, action: object) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Apply the player's action, and play until the player acts again. Raises `ValueError`."""
@@ -218,8 +220,8 @@ class PlayerEnv(gym.Env[Any, Any]):
         while not self._mine():
             self._play(None)
         paid, self._paid = self._paid, 0.0
-        seen = self._seen()
-        return seen, paid, self._over, self._cut, info_of(seen)
+        observations = self._seen()
+        return observations, paid, self._over, self._cut, info_of(observations)
 
     def _mine(self) -> bool:
         """Return whether it is the player's turn or the episode is over."""
@@ -243,8 +245,8 @@ class PlayerEnv(gym.Env[Any, Any]):
         if self.ask is not None:
             rest = (name for name in self.parallel.movers() if name != self.name)
             actions |= {name: self.ask(name, self._views[name]) for name in rest}
-        seen, paid, over, short, _ = self.parallel.play(actions)
-        self._views |= seen
+        observations, paid, over, short, _ = self.parallel.play(actions)
+        self._views |= observations
         self._paid += paid[self.name]
         self._over, self._cut = over[self.name], short[self.name]
 

@@ -173,9 +173,9 @@ class GameEnv(SimultaneousEnv):
         self.converter = ActionConverter(self.game, normalize_spaces, simplex)
         self._actions = dict(zip(self.possible_agents, self.converter.spaces, strict=True))
         self.course = Course(self.game, limit=limit, normalized=normalize_spaces)
-        kind, most = (np.float32, NORMALIZED_FAR) if normalize_spaces else (np.float64, FAR)
+        kind, bound = (np.float32, NORMALIZED_FAR) if normalize_spaces else (np.float64, FAR)
         self.kind = kind
-        everywhere = spaces.Box(-most, most, self.course.now.seen.shape[1:], kind)
+        everywhere = spaces.Box(-bound, bound, self.course.now.seen.shape[1:], kind)
         self.masked = self.course.actions > 0
         self._observations = dict.fromkeys(self.possible_agents, everywhere)
         if self.masked:
@@ -186,9 +186,9 @@ class GameEnv(SimultaneousEnv):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GameEnv:
         memo[id(self.game)] = self.game  # games are immutable; a copy may need another compilation
-        other = memo[id(self)] = GameEnv.__new__(type(self))
-        other.__dict__.update(copy.deepcopy(self.__dict__, memo))
-        return other
+        copied = memo[id(self)] = GameEnv.__new__(type(self))
+        copied.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return copied
 
     @property
     def now(self) -> Any:
@@ -200,26 +200,30 @@ class GameEnv(SimultaneousEnv):
         """Start a new episode; ``seed`` restarts the random stream."""
         self.agents = list(self.possible_agents)
         self.course.begin(seed)
-        seen = self._seen()
-        return self.without_masks(seen), infos_of(seen)
+        observations = self._seen()
+        return self.without_masks(observations), infos_of(observations)
 
     def play(self, actions: Mapping[str, Any]) -> Results:
         names = self.agents
-        given = self.converter.read(self.possible_agents, actions, self.course.now.legal)
-        now = self.course.advance(given, self.fixed)
+        converted = self.converter.read(self.possible_agents, actions, self.course.now.legal)
+        now = self.course.advance(converted, self.fixed)
         results = zip(self.possible_agents, now.over.tolist(), now.rewards.tolist(), strict=True)
         present = [row for row in results if row[0] in names]
         ended, rewards = {name: over for name, over, _ in present}, {name: paid for name, _, paid in present}
         short = {name: bool(now.cut) and not ended[name] for name in names}
-        seen = self._seen()
+        observations = self._seen()
         if now.cut or any(ended.values()):
             self.agents = [name for name in names if not (ended[name] or short[name])]
-        return self.without_masks(seen), rewards, ended, short, infos_of(seen)
+        return self.without_masks(observations), rewards, ended, short, infos_of(observations)
 
     def movers(self) -> list[str]:
         """Return the names of the agents that move now."""
-        turn, left = self.course.now.movers.tolist(), self.agents
-        return [name for name, own in zip(self.possible_agents, turn, strict=True) if own and name in left]
+        turn, agents_left = self.course.now.movers.tolist(), self.agents
+        return [
+            name
+            for name, is_mover in zip(self.possible_agents, turn, strict=True)
+            if is_mover and name in agents_left
+        ]
 
     def check(self, agent: str, action: object) -> None:
         """Raise `ValueError` for an invalid action of an agent."""
@@ -308,28 +312,28 @@ class ActionConverter:
 
     def read(self, names: Sequence[str], actions: Mapping[str, Any], legal: np.ndarray) -> np.ndarray:
         """Return actions ``[player column]`` for the course, 0 if missing. Raises `ValueError`."""
-        found = np.zeros(self.shape)
+        converted = np.zeros(self.shape)
         if self.sizes:
             for k, name in enumerate(names):
                 if name in actions:
-                    number = found[k, 0] = _number(actions[name], self.sizes[k], name)
+                    number = converted[k, 0] = _number(actions[name], self.sizes[k], name)
                     if legal.size and not legal[k, number]:
                         raise ValueError(_illegal(name, number, legal[k]))
-            return found
+            return converted
         if len(actions) == len(names):  # vectorized; the loop below raises
             try:
-                given = np.array([actions[name] for name in names], dtype=float)
+                numbers = np.array([actions[name] for name in names], dtype=float)
             except (KeyError, TypeError, ValueError):
-                given = np.zeros(0)
-            if given.shape == self.shape:
-                shares: np.ndarray = (given - self.middle) / self.half
+                numbers = np.zeros(0)
+            if numbers.shape == self.shape:
+                shares: np.ndarray = (numbers - self.middle) / self.half
                 if shares.min() >= self.lowest - SINGLE_PRECISION and shares.max() <= 1 + SINGLE_PRECISION:
-                    found[:] = np.clip(shares, self.lowest, 1)
-                    return found
+                    converted[:] = np.clip(shares, self.lowest, 1)
+                    return converted
         for k, name in enumerate(names):
             if name in actions:
-                found[k, : self.columns[k]] = self._within(actions[name], k, name)
-        return found
+                converted[k, : self.columns[k]] = self._within(actions[name], k, name)
+        return converted
 
     def read_copies(
         self, player: int, name: str, actions: Any, legal: np.ndarray, where: np.ndarray
@@ -342,41 +346,43 @@ class ActionConverter:
         if len(actions) != copies:
             raise ValueError(f"actions of {name}: {len(actions)} must be {copies}, one per copy")
         try:
-            given = np.asarray(actions, dtype=float)
+            numbers = np.asarray(actions, dtype=float)
         except (TypeError, ValueError):
-            given = np.zeros(0)
-        right = given.shape == ((copies,) if self.sizes else (copies, count))
-        given = given.reshape(copies, count) if right else np.full((copies, count), np.nan)
-        found = np.zeros((copies, count))
+            numbers = np.zeros(0)
+        right = numbers.shape == ((copies,) if self.sizes else (copies, count))
+        numbers = numbers.reshape(copies, count) if right else np.full((copies, count), np.nan)
+        converted = np.zeros((copies, count))
         if self.sizes:
-            inside = np.isin(given, np.arange(self.sizes[player]))
-            found[inside] = given[inside]
+            inside = np.isin(numbers, np.arange(self.sizes[player]))
+            converted[inside] = numbers[inside]
             if legal.size:
-                inside &= legal[np.arange(copies), player, found[:, 0].astype(int)][:, None]
+                inside &= legal[np.arange(copies), player, converted[:, 0].astype(int)][:, None]
         else:
-            shares = (given - self.middle[player, :count]) / self.half[player, :count]
+            shares = (numbers - self.middle[player, :count]) / self.half[player, :count]
             inside = (shares >= self.lowest - SINGLE_PRECISION) & (shares <= 1 + SINGLE_PRECISION)
-            found[inside] = np.clip(shares[inside], self.lowest, 1)
+            converted[inside] = np.clip(shares[inside], self.lowest, 1)
         for k in np.flatnonzero(where & ~inside.all(axis=1))[:1]:
-            who = f"{name} in copy {k}"
+            place = f"{name} in copy {k}"
             if not self.sizes:
-                self._within(actions[k], player, who)
-            raise ValueError(_illegal(who, _number(actions[k], self.sizes[player], who), legal[k, player]))
-        return np.pad(found, ((0, 0), (0, self.shape[1] - count)))
+                self._within(actions[k], player, place)
+            raise ValueError(
+                _illegal(place, _number(actions[k], self.sizes[player], place), legal[k, player])
+            )
+        return np.pad(converted, ((0, 0), (0, self.shape[1] - count)))
 
     def _within(self, action: object, player: int, name: str) -> np.ndarray:
         """Return an action scaled from its box for the course. Raises `ValueError`."""
         count = self.columns[player]
         low, high, middle, half = (
-            each[player, :count] for each in (self.low, self.high, self.middle, self.half)
+            edges[player, :count] for edges in (self.low, self.high, self.middle, self.half)
         )
         try:
-            given = np.asarray(action, dtype=float)
+            numbers = np.asarray(action, dtype=float)
         except (TypeError, ValueError):
-            given = np.full(1, np.nan)
-        inside = given.shape == low.shape
+            numbers = np.full(1, np.nan)
+        inside = numbers.shape == low.shape
         if inside:
-            share = (given - middle) / half
+            share = (numbers - middle) / half
             inside = bool(((share >= self.lowest - SINGLE_PRECISION) & (share <= 1 + SINGLE_PRECISION)).all())
         if not inside:
             given_as = action.tolist() if isinstance(action, np.ndarray) else action

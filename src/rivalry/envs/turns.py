@@ -32,9 +32,9 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
 
     def __init__(self, game: Any, *, periods: int | None = None, normalize_spaces: bool = False) -> None:
         super().__init__()
-        given = isinstance(game, ParallelEnv)
+        is_environment = isinstance(game, ParallelEnv)
         self.parallel: Any = (
-            game if given else GameEnv(game, periods=periods, normalize_spaces=normalize_spaces)
+            game if is_environment else GameEnv(game, periods=periods, normalize_spaces=normalize_spaces)
         )
         self.possible_agents = list(self.parallel.possible_agents)
         self.agents: list[str] = []
@@ -96,9 +96,9 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
     def _play(self) -> None:
         """Play the game's next step, and further steps while no agent moves."""
         while True:
-            seen, paid, over, short, infos = self.parallel.play(self._admissible_draws)
+            observations, paid, over, short, infos = self.parallel.play(self._admissible_draws)
             self._admissible_draws, self._paid = {}, True
-            self._views |= seen
+            self._views |= observations
             self.infos |= infos
             for name in paid:
                 self.rewards[name] += paid[name]

@@ -62,9 +62,11 @@ class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
         whole_number("copies", copies, 1)
         self.single = PlayerEnv(game, player, others, **options)
         if isinstance(self.single.parallel, AgentsEnv):
-            who = type(self.single.parallel.game).__name__
+            kind_name = type(self.single.parallel.game).__name__
             remedy = "use gymnasium.vector.SyncVectorEnv with single_agent_env"
-            raise ValueError(f"game: agents of {who} are stepped by kernels, one copy at a time; {remedy}")
+            raise ValueError(
+                f"game: agents of {kind_name} are stepped by kernels, one copy at a time; {remedy}"
+            )
         self.num_envs = copies
         self.single_observation_space = self.single.observation_space
         self.single_action_space = self.single.action_space
@@ -150,15 +152,15 @@ class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
         """Return the infos of all copies as Gymnasium does: an array per key, and where there is one."""
         if not self.single.parallel.masked:
             return {}
-        there = np.ones(self.num_envs, dtype=bool)
-        return {MASK: self._legal(self.single.player), f"_{MASK}": there}
+        present = np.ones(self.num_envs, dtype=bool)
+        return {MASK: self._legal(self.single.player), f"_{MASK}": present}
 
     def _read(self, player: int, actions: Any, where: np.ndarray) -> np.ndarray:
         """Return actions ``[copy column]`` for the courses. Raises `ValueError` for wrong ones ``where``."""
         parallel = self.single.parallel
         name, legal = parallel.possible_agents[player], self._courses.now.legal
-        found: np.ndarray = parallel.converter.read_copies(player, name, actions, legal, where)
-        return found
+        actions_read: np.ndarray = parallel.converter.read_copies(player, name, actions, legal, where)
+        return actions_read
 
 
 batch = BatchEnv

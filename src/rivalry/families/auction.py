@@ -59,18 +59,18 @@ class SealedBidAuction(OneLineRepr, eqx.Module):
 
     def _expected(self, slopes: Array, player: Array, paid: bool) -> Array:
         """Return the integral over the own signal of the value obtained, or of what is paid."""
-        own, n = slopes[player], len(slopes)
+        slope, n = slopes[player], len(slopes)
 
         def integrand(signal: Array) -> Array:
             # the other bidder's signals below which it is outbid, uniform up to there given that it is
-            below = jnp.minimum(own * signal / slopes, 1.0).at[player].set(1.0)
+            below = jnp.minimum(slope * signal / slopes, 1.0).at[player].set(1.0)
             mean = (jnp.sum(below) - 1.0) / (2 * (n - 1))
             value = (1 - self.affiliation / 2) * signal + self.affiliation / 2 * mean
             # the second-highest bid by parts: bids times wins less the integral of wins over bids
-            price = own * signal if self.price == "first" else own * (2 * signal - 1)
+            price = slope * signal if self.price == "first" else slope * (2 * signal - 1)
             return (price if paid else value) * jnp.prod(below)
 
-        return piecewise_integral(integrand, slopes / own, jnp.ones(()), n)
+        return piecewise_integral(integrand, slopes / slope, jnp.ones(()), n)
 
 
 @oracles.exchangeable.register(SealedBidAuction)
@@ -111,7 +111,7 @@ def _(game: SealedBidAuction, x: Profile) -> dict[str, tuple[tuple[str, ...], Ar
 
 @oracles.metrics.register(SealedBidAuction)
 def _(game: SealedBidAuction, x: Profile) -> Record:
-    return {name: (dims, np.asarray(found)) for name, (dims, found) in _compiled_metrics(game, x).items()}
+    return {name: (dims, np.asarray(array)) for name, (dims, array) in _compiled_metrics(game, x).items()}
 
 
 _compiled_metrics = eqx.filter_jit(oracles.traced_metrics)

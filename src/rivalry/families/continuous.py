@@ -38,7 +38,9 @@ class FormulaGame(OneLineRepr, eqx.Module):
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         constraints = (
-            {"shared": " and ".join(dict.fromkeys(one.text for one in self.shared))} if self.shared else {}
+            {"shared": " and ".join(dict.fromkeys(formula.text for formula in self.shared))}
+            if self.shared
+            else {}
         )
         return f"Game of {len(self.choices)} players by formulas", self.parameters | constraints
 
@@ -50,7 +52,11 @@ class FormulaGame(OneLineRepr, eqx.Module):
         raise AttributeError(f"this game by formulas has no {name!r}")
 
     def _values(self, formulas: tuple[Formula, ...], x: Profile) -> Array:
-        named = {name: x[i, j] for i, own in enumerate(self.choices) for j, name in enumerate(own)}
+        named = {
+            name: x[i, j]
+            for i, names_of_player in enumerate(self.choices)
+            for j, name in enumerate(names_of_player)
+        }
         values = [jnp.asarray(formula(named | self.parameters), dtype=float) for formula in formulas]
         return jnp.stack(values) if values else jnp.zeros(0)
 
@@ -63,7 +69,7 @@ class FormulaGame(OneLineRepr, eqx.Module):
 @oracles.discontinuity.register(FormulaGame)
 def _(game: FormulaGame) -> str:
     """Return a payoff and its test of choices; those of parameters alone do not make payoffs jump."""
-    choices = [name for own in game.choices for name in own]
+    choices = [name for names_of_player in game.choices for name in names_of_player]
     tests = ((k, comparison_in(formula, choices)) for k, formula in enumerate(game.formulas))
     return next((f"payoffs[{k}] tests {test}" for k, test in tests if test), "")
 
@@ -127,10 +133,12 @@ def continuous(
     if not len(payoffs):
         raise ValueError("payoffs: must have at least one formula")
     named = _names(choices, len(payoffs))
-    every = [name for own in named for name in own]
-    taken = [name for name in every if not NAME.fullmatch(name) or name in FUNCTIONS or every.count(name) > 1]
-    if taken:
-        raise ValueError(f"choices: {taken[0]!r} must be one name, no function's, for one choice")
+    every = [name for names_of_player in named for name in names_of_player]
+    invalid = [
+        name for name in every if not NAME.fullmatch(name) or name in FUNCTIONS or every.count(name) > 1
+    ]
+    if invalid:
+        raise ValueError(f"choices: {invalid[0]!r} must be one name, no function's, for one choice")
     for name in parameters:
         if not NAME.fullmatch(name) or name in FUNCTIONS or name in every:
             raise ValueError(f"parameters.{name}: must be a name that is no function's and no choice's")
@@ -138,18 +146,20 @@ def continuous(
             raise ValueError(f"parameters.{name}: is an attribute of every game; choose another name")
         if not np.isfinite(parameters[name]):
             raise ValueError(f"parameters.{name}: {parameters[name]:g} must be finite")
-    known = [*every, *parameters]
-    formulas = tuple(parse(text, known, f"payoffs[{k}]", tests=True) for k, text in enumerate(payoffs))
-    constraints = [row for k, text in enumerate(shared) for row in _constraint(text, known, f"shared[{k}]")]
-    ends = np.stack([_bounds(name, given, named) for name, given in (("low", low), ("high", high))])
+    allowed = [*every, *parameters]
+    formulas = tuple(parse(text, allowed, f"payoffs[{k}]", tests=True) for k, text in enumerate(payoffs))
+    constraints = [row for k, text in enumerate(shared) for row in _constraint(text, allowed, f"shared[{k}]")]
+    ends = np.stack(
+        [_bounds(name, bound_option, named) for name, bound_option in (("low", low), ("high", high))]
+    )
     open_ends = np.isinf(ends)
     if np.any(open_ends) and (search is None or not np.all(np.isfinite(search))):
         raise ValueError("search: needs two finite numbers, the range searched for choices without bounds")
     if search is not None and not np.any(open_ends):
         raise ValueError("search: all choices have bounds, which are searched")
     first, last = np.where(open_ends, np.reshape(search or [0.0, 0.0], (2, 1, 1)), ends)
-    for i, own in enumerate(named):
-        for j, name in enumerate(own):
+    for i, names_of_player in enumerate(named):
+        for j, name in enumerate(names_of_player):
             if not first[i, j] < last[i, j]:
                 raise ValueError(f"low: {first[i, j]:g} of {name} must be below high, {last[i, j]:g}")
     box = Box(put(first), put(last), open_low=put(open_ends[0]), open_high=put(open_ends[1]))
@@ -162,38 +172,43 @@ def continuous(
 def _names(choices: Any, players: int) -> tuple[tuple[str, ...], ...]:
     if choices is None:
         return tuple((f"x{player + 1}",) for player in range(players))
-    named = tuple((own,) if isinstance(own, str) else tuple(own) for own in choices)
+    named = tuple(
+        (names_of_player,) if isinstance(names_of_player, str) else tuple(names_of_player)
+        for names_of_player in choices
+    )
     if len(named) != players:
         raise ValueError(f"choices: {len(named)} players; must be {players}, as many as payoffs")
-    if empty := [player for player, own in enumerate(named) if not own]:
+    if empty := [player for player, names_of_player in enumerate(named) if not names_of_player]:
         raise ValueError(f"choices[{empty[0]}]: must name at least one choice")
     return named
 
 
-def _constraint(text: str, known: list[str], name: str) -> list[Formula]:
+def _constraint(text: str, allowed: list[str], name: str) -> list[Formula]:
     """Return the formulas that are at most 0 where a constraint holds: two for an equation."""
     parts = [part.strip() for part in SIDES.split(text)]
     if len(parts) != 3:
         raise ValueError(f"{name}: {text!r} must have one <=, >= or = between two sides")
-    left, sign, right = parts
-    for side in (left, right):
-        parse(side, known, name)  # alone, so that a message is about what was written
-    less = Formula(text, parse(f"{left} - ({right})", known, name).tree)
-    more = Formula(text, parse(f"{right} - ({left})", known, name).tree)
+    left_side, sign, right = parts
+    for side in (left_side, right):
+        parse(side, allowed, name)  # alone, so that a message is about what was written
+    less = Formula(text, parse(f"{left_side} - ({right})", allowed, name).tree)
+    more = Formula(text, parse(f"{right} - ({left_side})", allowed, name).tree)
     return [less] if sign == "<=" else [more] if sign == ">=" else [less, more]
 
 
-def _bounds(name: str, given: Any, named: tuple[tuple[str, ...], ...]) -> np.ndarray:
+def _bounds(name: str, bound: Any, named: tuple[tuple[str, ...], ...]) -> np.ndarray:
     """Return bounds ``[player axis]``, 0 where a player has no choice."""
-    found = np.zeros((len(named), max(map(len, named))))
+    bounds = np.zeros((len(named), max(map(len, named))))
     # rows may be of unequal length, of which NumPy makes no array
-    rows = list(given) if isinstance(given, list | tuple) or np.ndim(given) else [given] * len(named)
+    rows = list(bound) if isinstance(bound, list | tuple) or np.ndim(bound) else [bound] * len(named)
     if len(rows) != len(named):
         raise ValueError(f"{name}: {len(rows)} rows; must be one number or {len(named)}, one per player")
-    for i, (own, row) in enumerate(zip(named, rows, strict=True)):
-        if np.ndim(row) and np.size(row) != len(own):
-            raise ValueError(f"{name}[{i}]: {np.size(row)} numbers; must be {len(own)}, one per choice")
-        found[i, : len(own)] = row
-    if np.any(np.isnan(found) | (found == (np.inf if name == "low" else -np.inf))):
+    for i, (names_of_player, row) in enumerate(zip(named, rows, strict=True)):
+        if np.ndim(row) and np.size(row) != len(names_of_player):
+            raise ValueError(
+                f"{name}[{i}]: {np.size(row)} numbers; must be {len(names_of_player)}, one per choice"
+            )
+        bounds[i, : len(names_of_player)] = row
+    if np.any(np.isnan(bounds) | (bounds == (np.inf if name == "low" else -np.inf))):
         raise ValueError(f"{name}: must be numbers, or infinite for no bound")
-    return found
+    return bounds

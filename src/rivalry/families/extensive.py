@@ -107,7 +107,7 @@ class BehaviourSpace(Tree):
     @property
     def entries(self) -> Bool[np.ndarray, "player axis"]:
         """The mask in NumPy."""
-        return np.arange(self.shape[1]) < np.array([[sum(own)] for own in self.sizes])
+        return np.arange(self.shape[1]) < np.array([[sum(sizes_of_player)] for sizes_of_player in self.sizes])
 
     @property
     def mask(self) -> Bool[Array, "player axis"]:
@@ -116,7 +116,7 @@ class BehaviourSpace(Tree):
     @property
     def _rows(self) -> tuple[Simplex, tuple[np.ndarray, np.ndarray]]:
         """Return the space with one row per information set, and the place in it of every entry."""
-        every = [size for own in self.sizes for size in own]
+        every = [size for sizes_of_player in self.sizes for size in sizes_of_player]
         rows = np.repeat(np.arange(len(every)), every)
         columns = np.concatenate([np.arange(size) for size in every])
         return Simplex(tuple(every)), (rows, columns)
@@ -135,18 +135,20 @@ class BehaviourSpace(Tree):
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
         """Return random pure strategies: there are too many for a grid."""
         draws = np.random.default_rng(0)
-        found = np.zeros((points, self.shape[1]))
+        strategies = np.zeros((points, self.shape[1]))
         first = 0
         for size in self.sizes[player]:
-            found[np.arange(points), first + draws.integers(size, size=points)] = 1.0
+            strategies[np.arange(points), first + draws.integers(size, size=points)] = 1.0
             first += size
-        return put(found)
+        return put(strategies)
 
     def uniform(self) -> Profile:
         """Return the profile in which every player mixes evenly at every information set."""
-        found = np.zeros(self.shape)
-        found[self.entries] = [1.0 / size for own in self.sizes for size in own for _ in range(size)]
-        return put(found)
+        profile = np.zeros(self.shape)
+        profile[self.entries] = [
+            1.0 / size for sizes_of_player in self.sizes for size in sizes_of_player for _ in range(size)
+        ]
+        return put(profile)
 
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)
@@ -201,7 +203,7 @@ class Extensive(Tree):
     tree: GameTree | None = static(default=None)
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
-        counts = ", ".join(str(len(own)) for own in self.sizes)
+        counts = ", ".join(str(len(sizes_of_player)) for sizes_of_player in self.sizes)
         return f"Extensive game of {count_text(len(self.sizes), 'player')}, {counts} information sets", {}
 
     @property
@@ -230,7 +232,7 @@ class Extensive(Tree):
         axes: list[dict[History, int]] = []
         before, names, depth = [], [], 1
         for player, (sets, entries) in enumerate(zip(form.sets, form.entries, strict=True)):
-            own: dict[History, int] = {(): -1}
+            labels_of_player: dict[History, int] = {(): -1}
             previous, labels = list[int](), list[str]()
             for number, info in sets.items():
                 if len(entries[number]) != 1:
@@ -241,20 +243,20 @@ class Extensive(Tree):
                 (history,) = entries[number]
                 depth = max(depth, len(history) + 1)
                 for action, name in enumerate(info.actions):
-                    previous.append(own[history])
-                    own[(*history, (number, action))] = len(labels)
+                    previous.append(labels_of_player[history])
+                    labels_of_player[(*history, (number, action))] = len(labels)
                     labels.append(f"{number}: {name}")
-            axes.append(own)
+            axes.append(labels_of_player)
             before.append(previous)
             names.append(tuple(labels))
         count, tree = len(form.sets), form.tree()
         # a file may have no payoff but 0
         payoffs = form.payoffs or {((),) * count: (Fraction(0),) * count}
         unit = lcm(*(paid.denominator for row in payoffs.values() for paid in row))
-        most = max(1, *map(len, names))
+        longest = max(1, *map(len, names))
         return cls(
-            np.array([[*own, *[-1] * (most - len(own))] for own in before]),
-            np.array([[own[way] for own, way in zip(axes, ways, strict=True)] for ways in payoffs]),
+            np.array([[*history_row, *[-1] * (longest - len(history_row))] for history_row in before]),
+            np.array([[axis[way] for axis, way in zip(axes, ways, strict=True)] for ways in payoffs]),
             np.array([[float(paid * unit) for paid in row] for row in payoffs.values()]),
             tree.sizes,
             float(unit),
@@ -339,9 +341,9 @@ def _(game: Extensive) -> GameTree:
     """Return the nodes. Raises `ValueError` where payoffs were replaced since the game was made of them."""
     tree = game.tree
     assert tree is not None  # `when`
-    same = Extensive.from_form(_form_of(tree))
+    rebuilt = Extensive.from_form(_form_of(tree))
     if not all(
-        np.array_equal(getattr(game, name), getattr(same, name)) for name in ("before", "moves", "paid")
+        np.array_equal(getattr(game, name), getattr(rebuilt, name)) for name in ("before", "moves", "paid")
     ):
         raise ValueError(
             "game: payoffs were replaced since the tree was read; change them in the rules or the file"
@@ -402,8 +404,10 @@ def _(game: Extensive, x: Profile | np.ndarray) -> Record:
     """Return ``nash_conv``, the sum of the players' regrets, and ``move``, the names of the axes."""
     form, x = oracles.to_sequence_form(game), np.asarray(x, dtype=float)
     best = np.array([best_plan(form, x, player)[1] for player in range(len(x))])
-    most = x.shape[1]
-    names = np.array([[*own, *[""] * (most - len(own))] for own in game.names])
+    width = x.shape[1]
+    names = np.array(
+        [[*sizes_of_player, *[""] * (width - len(sizes_of_player))] for sizes_of_player in game.names]
+    )
     return {
         "nash_conv": ((), np.asarray(np.maximum(best - np.asarray(game.payoffs(x)), 0.0).sum())),
         "move": (("player", "axis"), names),

@@ -109,10 +109,12 @@ def parse(text: str, allowed: Iterable[str], name: str = "formula", *, tests: bo
     levels = _levels(formula.tree)
     if len(levels) > TALLEST:
         raise ValueError(f"{name}: more than {TALLEST} operations within each other in {text!r}")
-    known = sorted(set(allowed))
+    allowed_names = sorted(set(allowed))
     for used in sorted({node.value for level in levels for node in level if node.kind == "name"}):
-        if used not in known:
-            raise ValueError(f"{name}: unknown name {used!r} in {text!r}; allowed are {', '.join(known)}")
+        if used not in allowed_names:
+            raise ValueError(
+                f"{name}: unknown name {used!r} in {text!r}; allowed are {', '.join(allowed_names)}"
+            )
     return formula
 
 
@@ -269,14 +271,14 @@ class _Parser:
         used = {node.value for level in _levels(tree) for node in level if node.kind == "name"}
         unknown = sorted(used - set(self.allowed))
         sets = [
-            {int(name[len(one) :]) for name in self.allowed if re.fullmatch(rf"{one}[0-9]+", name)}
-            for one in unknown
+            {int(name[len(stem) :]) for name in self.allowed if re.fullmatch(rf"{stem}[0-9]+", name)}
+            for stem in unknown
         ]
         if not unknown or not all(sets):
             return [tree]
         if any(numbers != sets[0] for numbers in sets):
             raise self._error(f"{' and '.join(unknown)} must be numbered alike")
-        return [_renamed(tree, {one: f"{one}{k}" for one in unknown}) for k in sorted(sets[0])]
+        return [_renamed(tree, {stem: f"{stem}{k}" for stem in unknown}) for k in sorted(sets[0])]
 
     def _close(self) -> Expression:
         return self._closed(self.test())
@@ -294,10 +296,10 @@ class _Parser:
                 return value
         return None
 
-    def _error(self, what: str, position: int | None = None) -> ValueError:
+    def _error(self, message: str, position: int | None = None) -> ValueError:
         if position is None:
             position = self.tokens[self.at][2] if self.at < len(self.tokens) else len(self.text)
-        return ValueError(f"{self.name}: {what} at character {position + 1} of {self.text!r}")
+        return ValueError(f"{self.name}: {message} at character {position + 1} of {self.text!r}")
 
 
 def _joined(parts: list[Expression], join: Callable[[tuple[Expression, ...]], Expression]) -> Expression:
@@ -341,8 +343,8 @@ def _value(tree: Expression, values: Mapping[str, Any]) -> Any:
 
 
 def _holds(test: Expression, values: Mapping[str, Any]) -> Any:
-    left, right = (_value(part, values) for part in test.parts)
-    return _COMPARISONS[test.kind](jnp.asarray(left), jnp.asarray(right))
+    left_value, right = (_value(part, values) for part in test.parts)
+    return _COMPARISONS[test.kind](jnp.asarray(left_value), jnp.asarray(right))
 
 
 def _root(value: Any) -> Any:
@@ -389,19 +391,19 @@ def _signed_log(tree: Expression, values: Mapping[str, Any]) -> tuple[Any, Any]:
         size, sign = _signed_log(tree.parts[0], values)
         return size / 2, jnp.where(sign < 0, jnp.nan, sign)
     if tree.kind == "call" and tree.value in EXTREMES:
-        (left, left_sign), (right, right_sign) = (_signed_log(part, values) for part in tree.parts)
+        (left_value, left_sign), (right, right_sign) = (_signed_log(part, values) for part in tree.parts)
         # of two negative values the larger one is the smaller in size
         below = jnp.where(
-            left_sign == right_sign, left_sign * left < right_sign * right, left_sign < right_sign
+            left_sign == right_sign, left_sign * left_value < right_sign * right, left_sign < right_sign
         )
         first = below if tree.value == "min" else ~below
-        return jnp.where(first, left, right), jnp.where(first, left_sign, right_sign)
+        return jnp.where(first, left_value, right), jnp.where(first, left_sign, right_sign)
     if tree.kind == "negative":
         size, sign = _signed_log(tree.parts[0], values)
         return size, -sign
     if tree.kind in ("*", "/"):
-        (left, left_sign), (right, right_sign) = (_signed_log(part, values) for part in tree.parts)
-        return (left + right if tree.kind == "*" else left - right), left_sign * right_sign
+        (left_value, left_sign), (right, right_sign) = (_signed_log(part, values) for part in tree.parts)
+        return (left_value + right if tree.kind == "*" else left_value - right), left_sign * right_sign
     if tree.kind in ("+", "-") and _has_exp(tree):
         return _signed_sum(tree, values)
     if tree.kind == "^":
@@ -424,9 +426,9 @@ def _signed_sum(tree: Expression, values: Mapping[str, Any]) -> tuple[Any, Any]:
     size, sign = _log_of(
         a_sign * jnp.exp(a - top) + (-b_sign if minus else b_sign) * jnp.exp(b - top), jnp.exp(-top)
     )
-    own, own_sign = _log_of(terms[0] - terms[1] if minus else terms[0] + terms[1])
+    log_value, own_sign = _log_of(terms[0] - terms[1] if minus else terms[0] + terms[1])
     tiny = jnp.maximum(jnp.abs(terms[0]), jnp.abs(terms[1])) < UNDERFLOWING
-    return jnp.where(tiny, top + size, own), jnp.where(tiny, sign, own_sign)
+    return jnp.where(tiny, top + size, log_value), jnp.where(tiny, sign, own_sign)
 
 
 def _has_exp(tree: Expression) -> bool:

@@ -102,26 +102,26 @@ def lq(
     """
     motion = _matrix("A", A)
     states = len(motion)
-    effects = [_matrix(f"B[{i}]", own, (states, None)) for i, own in enumerate(B)]
-    players, sizes = len(effects), [own.shape[1] for own in effects]
+    effects = [_matrix(f"B[{i}]", rows, (states, None)) for i, rows in enumerate(B)]
+    players, sizes = len(effects), [matrix.shape[1] for matrix in effects]
     if not players:
         raise ValueError("B: must have one matrix per player")
-    most = max(sizes)
+    widest = max(sizes)
     # players with fewer moves get moves without effect, at a cost of 1: they are 0
-    columns = [np.arange(size) + states + i * most for i, size in enumerate(sizes)]
-    form = np.zeros((players, *2 * (states + players * most,)))
-    padded = np.zeros((players, states, most))
-    own_cost = np.stack([np.eye(most)] * players)
+    columns = [np.arange(size) + states + i * widest for i, size in enumerate(sizes)]
+    form = np.zeros((players, *2 * (states + players * widest,)))
+    padded = np.zeros((players, states, widest))
+    own_cost = np.stack([np.eye(widest)] * players)
     state_cost = np.zeros((players, states, states))
     for i, size in enumerate(sizes):
-        others = np.concatenate([np.zeros(0, int), *(columns[j] for j in range(players) if j != i)])
-        x, own, rest = np.arange(states), size, len(others)
+        rival_columns = np.concatenate([np.zeros(0, int), *(columns[j] for j in range(players) if j != i)])
+        x, size_of_player, rest = np.arange(states), size, len(rival_columns)
         padded[i, :, :size] = effects[i]
         state_cost[i] = _symmetric(_of("R", R, i, players, (states, states)))
-        own_cost[i, :size, :size] = _symmetric(_of("Q", Q, i, players, (own, own)))
-        form[i][np.ix_(others, others)] = _symmetric(_of("S", S, i, players, (rest, rest)))
-        for name, rows, where in (("W", W, x), ("M", M, others)):
-            part = _of(name, rows, i, players, (len(where), own))
+        own_cost[i, :size, :size] = _symmetric(_of("Q", Q, i, players, (size_of_player, size_of_player)))
+        form[i][np.ix_(rival_columns, rival_columns)] = _symmetric(_of("S", S, i, players, (rest, rest)))
+        for name, rows, where in (("W", W, x), ("M", M, rival_columns)):
+            part = _of(name, rows, i, players, (len(where), size_of_player))
             form[i][np.ix_(where, columns[i])] += part
             form[i][np.ix_(columns[i], where)] += part.T
     rates = np.asarray(gamma, dtype=float)
@@ -146,18 +146,18 @@ def _of(name: str, rows: Rows | None, player: int, players: int, shape: tuple[in
 def _matrix(name: str, rows: Any, shape: Sequence[int | None] = (None, None)) -> np.ndarray:
     """Return a matrix of finite numbers, of a shape of which None is any number; square where both are."""
     try:
-        made = np.array(rows, dtype=float)
+        matrix = np.array(rows, dtype=float)
     except (TypeError, ValueError):
         raise ValueError(f"{name}: must be a matrix of numbers, with rows of one length") from None
-    if made.ndim != 2:
-        raise ValueError(f"{name}: {made.ndim} dimensions must be 2, a list of rows")
-    wanted = (len(made), len(made)) if tuple(shape) == (None, None) else shape
-    if any(size not in (None, got) for size, got in zip(wanted, made.shape, strict=True)):
+    if matrix.ndim != 2:
+        raise ValueError(f"{name}: {matrix.ndim} dimensions must be 2, a list of rows")
+    wanted = (len(matrix), len(matrix)) if tuple(shape) == (None, None) else shape
+    if any(size not in (None, got) for size, got in zip(wanted, matrix.shape, strict=True)):
         words = " x ".join("any" if size is None else str(size) for size in wanted)
-        raise ValueError(f"{name}: shape {made.shape[0]} x {made.shape[1]} must be {words}")
-    if not np.all(np.isfinite(made)):
+        raise ValueError(f"{name}: shape {matrix.shape[0]} x {matrix.shape[1]} must be {words}")
+    if not np.all(np.isfinite(matrix)):
         raise ValueError(f"{name}: must be finite")
-    return made
+    return matrix
 
 
 def _symmetric(form: np.ndarray) -> np.ndarray:

@@ -83,8 +83,8 @@ class Matrix(Tree):
 
     def _is_zero_sum(self) -> bool:
         """Return whether payoffs of two players are known and sum to 0, as those of a single table."""
-        known = len(self.actions) == 2 and array_module(self.table) is np
-        return known and bool(np.all(np.sum(np.asarray(self.table), axis=0) == 0))
+        is_pair = len(self.actions) == 2 and array_module(self.table) is np
+        return is_pair and bool(np.all(np.sum(np.asarray(self.table), axis=0) == 0))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -128,12 +128,12 @@ class Matrix(Tree):
             )
         x = np.zeros(self.space.shape)
         for player, choice in enumerate(choices):
-            known = self.actions[player]
-            if isinstance(choice, str) and choice not in known:
-                raise ValueError(f"choices[{player}]: {choice!r} is no action; {near(choice, known)}")
-            index = known.index(choice) if isinstance(choice, str) else choice
-            if not 0 <= index < len(known):
-                raise ValueError(f"choices[{player}]: {index} must be in 0..{len(known) - 1}")
+            actions = self.actions[player]
+            if isinstance(choice, str) and choice not in actions:
+                raise ValueError(f"choices[{player}]: {choice!r} is no action; {near(choice, actions)}")
+            index = actions.index(choice) if isinstance(choice, str) else choice
+            if not 0 <= index < len(actions):
+                raise ValueError(f"choices[{player}]: {index} must be in 0..{len(actions) - 1}")
             x[player, index] = 1.0
         return jnp.asarray(x)
 
@@ -146,9 +146,9 @@ def _(game: Matrix) -> FiniteGame:
 @oracles.to_sequence_form.register(Matrix)
 def _(game: Matrix) -> SequenceForm:
     """Return one information set per player; every joint action is a leaf."""
-    players, most = len(game.sizes), max(game.sizes)
+    players, worst = len(game.sizes), max(game.sizes)
     moves = np.indices(game.sizes).reshape(players, -1).T
-    before = np.full((players, most), -1)
+    before = np.full((players, worst), -1)
     paid = np.asarray(game.table, dtype=float).reshape(players, -1).T
     return SequenceForm(tuple((size,) for size in game.sizes), before, moves, paid)
 
@@ -159,8 +159,8 @@ def _(game: Matrix) -> Float[Array | np.ndarray, " player"]:
     xp = array_module(game.table)
     flat = game.table.reshape(len(game.sizes), -1)
     ranges = flat.max(axis=1) - flat.min(axis=1)
-    found: Array | np.ndarray = xp.where(ranges > 0, ranges, 1.0)
-    return found
+    scale: Array | np.ndarray = xp.where(ranges > 0, ranges, 1.0)
+    return scale
 
 
 @without_constants.register(Matrix)
@@ -227,9 +227,9 @@ def _action_payoffs(game: Matrix, x: Any, player: int) -> Any:
     """Return the payoff ``[action]`` of every action of a player against the others at ``x``."""
     xp = array_module(game.table, x)
     rest = xp.moveaxis(game.table[player], player, 0)
-    for other, size in enumerate(game.sizes):
-        if other != player:
-            rest = xp.tensordot(rest, x[other, :size], axes=(1, 0))
+    for opponent, size in enumerate(game.sizes):
+        if opponent != player:
+            rest = xp.tensordot(rest, x[opponent, :size], axes=(1, 0))
     return rest
 
 
@@ -269,8 +269,8 @@ def _(game: Matrix, x: np.ndarray, player: int) -> float:
     sizes = Matrix(np.abs(np.asarray(game.table)), game.actions)
     rounds = 2 * (sum(game.sizes) + 2 * len(game.sizes)) * np.finfo(float).eps
     pays, errors = _action_payoffs(game, x, player), rounds * _action_payoffs(sizes, x, player)
-    most = np.max(errors[pays + errors >= np.max(pays - errors)])
-    return float(most + rounds * sizes.payoffs(x)[player])
+    width = np.max(errors[pays + errors >= np.max(pays - errors)])
+    return float(width + rounds * sizes.payoffs(x)[player])
 
 
 @oracles.mixed_best_response.register(Matrix)
@@ -282,9 +282,9 @@ def _(
     mean = np.einsum("pa,pax->px", weights, np.nan_to_num(support))
     rest = np.asarray(game.table)[player]
     # from the last axis on, so that the axes of the others keep their numbers
-    for other in reversed(range(len(game.sizes))):
-        if other != player:
-            rest = np.moveaxis(rest, other, -1) @ mean[other, : game.sizes[other]]
+    for opponent in reversed(range(len(game.sizes))):
+        if opponent != player:
+            rest = np.moveaxis(rest, opponent, -1) @ mean[opponent, : game.sizes[opponent]]
     best = int(np.argmax(rest))
     return np.eye(game.space.shape[1])[best], float(rest[best]), "exact"
 
@@ -362,29 +362,29 @@ def matrix(
     >>> matrix(payoffs=[[[1, 0]], [[0, 2]]]).sizes
     (1, 2)
     """
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "players": players,
         "size": size,
         "win": win,
         "multiplier": multiplier,
         "cost": cost,
     }
-    given = {key: value for key, value in given.items() if value is not None}
+    options = {key: value for key, value in options.items() if value is not None}
     if tables:
         if name is not None or payoffs is not None:
             raise ValueError("name, payoffs: tables are given without a name already; give them once")
         # by keywords, so that the recipe of the game has the keys of a study
-        return matrix(**_by_keyword(tables), actions=actions, **given)
+        return matrix(**_by_keyword(tables), actions=actions, **options)
     if (name is None) == (payoffs is None):
         raise ValueError("name, payoffs: exactly one of them must be given")
     if payoffs is None:
-        table, known = _classic(str(name), given)
-    elif given:
-        raise ValueError(f"{next(iter(given))}: is for named games; payoffs already tell everything")
+        table, action_names = _classic(str(name), options)
+    elif options:
+        raise ValueError(f"{next(iter(options))}: is for named games; payoffs already tell everything")
     else:
-        table, known = _table(payoffs), None
+        table, action_names = _table(payoffs), None
     sizes = table.shape[1:]
-    labels = _labels(actions, sizes) if actions is not None else known
+    labels = _labels(actions, sizes) if actions is not None else action_names
     return Matrix(table, labels or tuple(tuple(str(k) for k in range(n)) for n in sizes))
 
 
@@ -488,14 +488,14 @@ def _labels(actions: Sequence[Any], sizes: Sequence[int]) -> tuple[tuple[str, ..
     return tuple(tuple(map(str, row)) for row in rows)
 
 
-def _classic(name: str, given: dict[str, Any]) -> tuple[np.ndarray, tuple[tuple[str, ...], ...]]:
+def _classic(name: str, options: dict[str, Any]) -> tuple[np.ndarray, tuple[tuple[str, ...], ...]]:
     from inspect import signature
 
     if name not in CLASSICS:
         raise ValueError(f"name: {name!r} is no classic; {near(name, CLASSICS)}")
     classic = CLASSICS[name]
     takes = {} if isinstance(classic, _Made) else dict(signature(classic).parameters)
-    for key, value in given.items():
+    for key, value in options.items():
         if key not in takes:
             raise ValueError(
                 f"{key}: {value!r} is not for {name}, which takes {', '.join(takes) or 'no parameter'}"
@@ -504,13 +504,13 @@ def _classic(name: str, given: dict[str, Any]) -> tuple[np.ndarray, tuple[tuple[
         if not np.isfinite(value) or value < low or (low == 0 and value == 0):
             raise ValueError(f"{key}: {value!r} must be {'at least 2' if low else 'above 0'}")
     for key in ("players", "size"):
-        if key in given:  # refuse before a table of this size is allocated
-            defaults = {other: one.default for other, one in takes.items()}
-            sizes = [(defaults | given).get(other, 2) for other in ("players", "size")]
+        if key in options:  # refuse before a table of this size is allocated
+            defaults = {key: parameter.default for key, parameter in takes.items()}
+            sizes = [(defaults | options).get(key, 2) for key in ("players", "size")]
             limit(key, sizes[0], *[sizes[1]] * sizes[0])
-    made = classic if isinstance(classic, _Made) else classic(**given)
+    classic_game = classic if isinstance(classic, _Made) else classic(**options)
     # a copy: tables without parameters are shared by all callers
-    return made.table.copy(), (made.actions,) * len(made.table)
+    return classic_game.table.copy(), (classic_game.actions,) * len(classic_game.table)
 
 
 class _Made(NamedTuple):
@@ -534,7 +534,7 @@ def _own_and_all(players: int, size: int, pay: Callable[[np.ndarray, np.ndarray]
 
 
 def _coordination(players: int = 2, size: int = 2) -> _Made:
-    table = _own_and_all(players, size, lambda own, every: np.all(every == own, axis=0))
+    table = _own_and_all(players, size, lambda actions, every: np.all(every == actions, axis=0))
     return _Made(table, tuple(str(k) for k in range(size)))
 
 
@@ -543,7 +543,9 @@ def _rock_paper_scissors(win: float = 1.0) -> _Made:
 
 
 def _public_goods(players: int = 4, multiplier: float = 1.6) -> _Made:
-    table = _own_and_all(players, 2, lambda own, every: 1.0 - own + multiplier * every.sum(axis=0) / players)
+    table = _own_and_all(
+        players, 2, lambda actions, every: 1.0 - actions + multiplier * every.sum(axis=0) / players
+    )
     return _Made(table, ("keep", "contribute"))
 
 
@@ -561,13 +563,15 @@ def _below_one(cost: float) -> None:
 
 def _volunteers_dilemma(players: int = 3, cost: float = 0.5) -> _Made:
     _below_one(cost)
-    table = _own_and_all(players, 2, lambda own, every: every.any(axis=0) - cost * own)
+    table = _own_and_all(players, 2, lambda actions, every: every.any(axis=0) - cost * actions)
     return _Made(table, ("idle", "volunteer"))
 
 
 def _minimum_effort(players: int = 2, size: int = 7, cost: float = 0.5) -> _Made:
     _below_one(cost)
-    table = _own_and_all(players, size, lambda own, every: (every.min(axis=0) + 1.0) - cost * (own + 1.0))
+    table = _own_and_all(
+        players, size, lambda actions, every: (every.min(axis=0) + 1.0) - cost * (actions + 1.0)
+    )
     return _Made(table, tuple(str(k + 1) for k in range(size)))
 
 

@@ -57,16 +57,16 @@ class Precipice(OneLineRepr, eqx.Module):
     @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return expected payoffs before capabilities are known."""
-        own, anyone = self._wins(x)
-        return own + (1 - self.enmity) * (anyone - own)
+        own_wins, anyone = self._wins(x)
+        return own_wins + (1 - self.enmity) * (anyone - own_wins)
 
     def _wins(self, x: Profile) -> tuple[Float[Array, "player"], Float[Array, ""]]:
         """Return the probability that each team wins safely, and that any does."""
         if self.information == "public":
-            own = self._leader_wins(x[:, 0])
+            own_wins = self._leader_wins(x[:, 0])
         else:
-            own = jax.vmap(lambda player: self._safe_wins(x[:, 0], player))(jnp.arange(self.players))
-        return own, jnp.sum(own)
+            own_wins = jax.vmap(lambda player: self._safe_wins(x[:, 0], player))(jnp.arange(self.players))
+        return own_wins, jnp.sum(own_wins)
 
     def safety(self, rule: Array, c: Array) -> Array:
         """Return the safety of a rule at capability ``c``."""
@@ -92,14 +92,14 @@ class Precipice(OneLineRepr, eqx.Module):
 
         return piecewise_integral(integrand, kinks, self.max_capability, self.players)
 
-    def _kinks(self, rules: Array, own: Array) -> Array:
+    def _kinks(self, rules: Array, rule: Array) -> Array:
         """Return the own capabilities at which a rival's probability, or the own safety, has a kink."""
         ends = jnp.stack([0 * rules, 0 * rules + self.max_capability])
         if self.information == "none":
-            return self.capability(own, ends - rules).ravel()
+            return self.capability(rule, ends - rules).ravel()
         turns = 1 / jnp.maximum(rules, 1 / (2 * self.max_capability))  # beyond mu if safety never reaches 1
         scores = jnp.concatenate([*(c - self.safety(rules, c) for c in (ends[1], turns))])
-        return jnp.append(self.capability(own, scores), 1 / jnp.maximum(own, 1e-9))
+        return jnp.append(self.capability(rule, scores), 1 / jnp.maximum(rule, 1e-9))
 
     def _leader_wins(self, boldness: Array) -> Array:
         """Return the probability that each team wins safely if all observe the lead of the most capable.
@@ -107,24 +107,24 @@ class Precipice(OneLineRepr, eqx.Module):
         The leader plays ``min(1, boldness times lead)``. The runner-up undercuts, by as little as wins, where
         that pays: where the leader's safety exceeds ``lead / enmity``.
         """
-        own = self._integrate_leads(boldness, lambda lead, safe, bold: jnp.where(bold, 0.0, safe))
+        win = self._integrate_leads(boldness, lambda lead, safe, bold: jnp.where(bold, 0.0, safe))
         undercut = self._integrate_leads(boldness, lambda lead, safe, bold: jnp.where(bold, safe - lead, 0.0))
-        return own + (jnp.sum(undercut) - undercut) / (self.players - 1)
+        return win + (jnp.sum(undercut) - undercut) / (self.players - 1)
 
     def _integrate_leads(self, boldness: Array, paid: Callable[..., Array], *kinks: Array) -> Array:
         """Return integrals over leads of ``paid(lead, safety, whether undercut)``, one per leader."""
         n, mu = self.players, self.max_capability
 
-        def one(own: Array) -> Array:
+        def one(rule: Array) -> Array:
             def integrand(lead: Array) -> Array:
-                safe = jnp.minimum(own * lead, 1.0)
+                safe = jnp.minimum(rule * lead, 1.0)
                 # by the slope where that decides: leads would be rounded each in its own way
-                steep = jnp.where(own * lead < 1, own * self.enmity, self.enmity / lead)
+                steep = jnp.where(rule * lead < 1, rule * self.enmity, self.enmity / lead)
                 bold = steep > 1 + NOT_UNDERCUT
                 # the density of a lead, and of being ahead
                 return paid(lead, safe, bold) * (1 - lead / mu) ** (n - 1) / mu
 
-            turns = jnp.stack([1 / jnp.maximum(own, 1e-9), self.enmity, *kinks])
+            turns = jnp.stack([1 / jnp.maximum(rule, 1e-9), self.enmity, *kinks])
             return piecewise_integral(integrand, turns, mu, n)
 
         return jax.vmap(one)(boldness)
@@ -212,36 +212,36 @@ def _safe(game: Precipice, x: Profile) -> Array:
 def _free_gains(game: Precipice, x: Profile) -> Array:
     """Return the gains from choosing safety anew at every known capability, all rules allowed."""
     rules = x[:, 0]
-    known = game.information == "private"
+    is_private = game.information == "private"
     capabilities, safeties = GRID
     # midpoints: means over them are integrals over capabilities
     c = (jnp.arange(capabilities) + 0.5) / capabilities * game.max_capability
     s = jnp.linspace(0.0, 1.0, safeties)
 
-    def worth(player: Array, own: Array, c: Array) -> Array:
-        """Return the expected payoff at capability ``c`` and safety ``own``: rivals' wins by Gauss's rule."""
-        chances = jax.vmap(lambda rule: game.below(rule, c - own))(rules)
-        won = own * jnp.prod(chances.at[player].set(1.0))
+    def worth(player: Array, safety_level: Array, c: Array) -> Array:
+        """Return the expected payoff at capability ``c`` and a safety: rivals' wins by Gauss's rule."""
+        chances = jax.vmap(lambda rule: game.below(rule, c - safety_level))(rules)
+        won = safety_level * jnp.prod(chances.at[player].set(1.0))
 
         def rival(k: Array) -> Array:
-            def integrand(other: Array) -> Array:
-                safe = game.safety(rules[k], other)
-                beats = jax.vmap(lambda rule: game.below(rule, other - safe))(rules)
-                ahead = jnp.where(other - safe > c - own, 1.0, 0.0)
+            def integrand(rival: Array) -> Array:
+                safe = game.safety(rules[k], rival)
+                beats = jax.vmap(lambda rule: game.below(rule, rival - safe))(rules)
+                ahead = jnp.where(rival - safe > c - safety_level, 1.0, 0.0)
                 return safe * jnp.prod(beats.at[k].set(1.0).at[player].set(ahead)) / game.max_capability
 
-            kinks = jnp.append(game._kinks(rules, rules[k]), game.capability(rules[k], c - own))
+            kinks = jnp.append(game._kinks(rules, rules[k]), game.capability(rules[k], c - safety_level))
             return piecewise_integral(integrand, kinks, game.max_capability, game.players)
 
         lost = jnp.sum(jax.vmap(rival)(jnp.arange(game.players)).at[player].set(0.0))
         return won + (1 - game.enmity) * lost
 
     def gain(player: Array) -> Array:
-        table = jax.vmap(lambda c: jax.vmap(lambda own: worth(player, own, c))(s))(c)
-        here = jax.vmap(lambda c: worth(player, game.safety(rules[player], c), c))(c)
-        if known:
-            return jnp.mean(jnp.maximum(jnp.max(table, axis=1) - here, 0.0))
-        return jnp.maximum(jnp.max(jnp.mean(table, axis=0)) - jnp.mean(here), 0.0)
+        table = jax.vmap(lambda c: jax.vmap(lambda safety_level: worth(player, safety_level, c))(s))(c)
+        payoff_now = jax.vmap(lambda c: worth(player, game.safety(rules[player], c), c))(c)
+        if is_private:
+            return jnp.mean(jnp.maximum(jnp.max(table, axis=1) - payoff_now, 0.0))
+        return jnp.maximum(jnp.max(jnp.mean(table, axis=0)) - jnp.mean(payoff_now), 0.0)
 
     gains: Array = jax.lax.map(gain, jnp.arange(game.players))
     return gains

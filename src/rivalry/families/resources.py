@@ -108,8 +108,8 @@ def _points_of(kind: str, rest: dict[str, Any], bounds: Sequence[Sequence[float]
 
 def _mesh(rest: Mapping[str, Any], corners: int) -> np.ndarray:
     """Return the lattice with ``2^m`` steps per edge."""
-    (given,) = optional(rest, "resource_points", "m")
-    m = {2: 6, 3: 4, 4: 3}.get(corners, 2) if given is None else given
+    (exponent,) = optional(rest, "resource_points", "m")
+    m = {2: 6, 3: 4, 4: 3}.get(corners, 2) if exponent is None else exponent
     number_of("resource_points.m", m, 11)
     steps = 2 ** int(m)
     limit("resource_points.m", comb(steps + corners - 1, corners - 1), corners)
@@ -145,9 +145,9 @@ def inset(points: np.ndarray, mass: object) -> np.ndarray:
         raise ValueError(f"resource_points.inset: {amount:g} must be at least 0 and below 1")
     zero = points <= 0
     zeros = zero.sum(axis=1, keepdims=True)
-    others = points.shape[1] - zeros
+    interior = points.shape[1] - zeros
     # without zeros the first branch is unused, but np.where computes it: no division by 0
-    shifted = np.where(zero, points + amount / np.maximum(zeros, 1), points - amount / others)
+    shifted = np.where(zero, points + amount / np.maximum(zeros, 1), points - amount / interior)
     # points inside stay as they are: the parts taken from them would go nowhere
     shifted = np.where(zeros > 0, shifted, points)
     if shifted.min() < 0:
@@ -291,8 +291,8 @@ def _check_positive(name: str, numbers: np.ndarray) -> None:
 def _precisions(stds: object, covariances: object, modes: int, axes: int) -> np.ndarray:
     """Return the inverse covariance of every mode, ``[mode axis axis]``."""
     if stds is not None:
-        given = as_numbers(stds, "resource.stds")
-        widths = _per_mode("stds", given if given.ndim else np.full(modes, given), modes)
+        deviations = as_numbers(stds, "resource.stds")
+        widths = _per_mode("stds", deviations if deviations.ndim else np.full(modes, deviations), modes)
         _check_positive("resource.stds", widths)
         return np.asarray(np.eye(axes) / widths[:, None, None] ** 2)
     matrices = as_numbers(covariances, "resource.covariances")
@@ -316,8 +316,8 @@ def check_covariance(matrix: np.ndarray, name: str) -> None:
 
 def beta_shapes(rest: Mapping[str, Any]) -> tuple[float, float]:
     """Return the shape parameters a and b of a beta density. Raises `ValueError` unless both are above 0."""
-    given = dict(zip("ab", require(rest, "resource", "a", "b"), strict=True))
-    a, b = (float(as_numbers(value, f"resource.{name}")) for name, value in given.items())
+    shapes = dict(zip("ab", require(rest, "resource", "a", "b"), strict=True))
+    a, b = (float(as_numbers(value, f"resource.{name}")) for name, value in shapes.items())
     _check_positive("resource.a", np.asarray(a))
     _check_positive("resource.b", np.asarray(b))
     return a, b
@@ -394,8 +394,8 @@ def _grid(rest: Mapping[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndar
     edges = bounds if edges is None else as_numbers(edges, "resource_points.bounds")
     if len(edges) != len(bounds):
         raise ValueError(f"resource_points.bounds: {len(edges)} axes given; must be {len(bounds)}")
-    given: Any = 20 if num is None else num
-    counts = [given] * len(edges) if np.ndim(given) == 0 else list(given)
+    count: Any = 20 if num is None else num
+    counts = [count] * len(edges) if np.ndim(count) == 0 else list(count)
     if len(counts) != len(edges):
         raise ValueError(
             f"resource_points.num: {len(counts)} numbers for {len(edges)} axes; must be one per axis"
@@ -473,26 +473,26 @@ def read_numbers(spec: Mapping[str, Any], name: str) -> np.ndarray:
         raise ValueError(f"{name}.path: {path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{name}.path: {path}: cannot be read: {error}") from None
-    found = _json(text, key, name, file) if file.suffix == ".json" else _csv(text, key, name, file)
+    numbers = _json(text, key, name, file) if file.suffix == ".json" else _csv(text, key, name, file)
     try:
-        return np.asarray(found, dtype=float)
+        return np.asarray(numbers, dtype=float)
     except (TypeError, ValueError):
         raise ValueError(f"{name}.path: {path} does not hold numbers in equal rows") from None
 
 
 def _json(text: str, key: object, name: str, file: Path) -> Any:
     try:
-        whole = json.loads(text)
+        content = json.loads(text)
     except ValueError as error:
         raise ValueError(f"{name}.path: {file} is not JSON: {error}") from None
     if key is None:
-        if isinstance(whole, dict):
-            raise ValueError(f"{name}.key: is missing; {file} holds {', '.join(whole)}")
-        return whole
-    if not isinstance(whole, dict) or key not in whole:
-        known = list(whole) if isinstance(whole, dict) else []
-        raise ValueError(f"{name}.key: {file} holds no {key!r}; {near(str(key), known)}")
-    return whole[key]
+        if isinstance(content, dict):
+            raise ValueError(f"{name}.key: is missing; {file} holds {', '.join(content)}")
+        return content
+    if not isinstance(content, dict) or key not in content:
+        keys = list(content) if isinstance(content, dict) else []
+        raise ValueError(f"{name}.key: {file} holds no {key!r}; {near(str(key), keys)}")
+    return content[key]
 
 
 def _csv(text: str, key: Any, name: str, file: Path) -> list[Any]:
@@ -507,12 +507,12 @@ def _csv(text: str, key: Any, name: str, file: Path) -> list[Any]:
             raise ValueError(f"{name}.key: {file} has no column {column!r}; {near(str(column), head)}")
     width = len(head or rows[0])
     places = [head.index(column) for column in wanted] if wanted else range(width)
-    found = []
+    table = []
     for number, row in enumerate(rows, start=1 + bool(head)):
         if len(row) != width or not all(_is_number(row[place]) for place in places):
             raise ValueError(f"{name}.path: {file} line {number}: {','.join(row)!r} must be numbers")
-        found.append([float(row[place]) for place in places])
-    return [row[0] for row in found] if len(places) == 1 else found
+        table.append([float(row[place]) for place in places])
+    return [row[0] for row in table] if len(places) == 1 else table
 
 
 def _is_number(cell: str) -> bool:

@@ -57,31 +57,31 @@ class BayesianDesign(RuleDesign):
         # a new sampler per trial, with its own seed: a resumed run proposes the same as an uninterrupted one
         sampler = optuna.samplers.TPESampler(seed=int(seed), n_startup_trials=FIRST)
         study = optuna.create_study(direction="maximize" if self.maximise else "minimize", sampler=sampler)
-        spaces = {one.name: _space(optuna, one) for one in world.choices}
+        spaces = {choice.name: _space(optuna, choice) for choice in world.choices}
         for codes, mean in zip(
             session["codes"][:trial], session["objective"][:trial].mean(axis=1), strict=True
         ):
-            known = bool(np.isfinite(mean))
+            is_finite = bool(np.isfinite(mean))
             study.add_trial(
                 optuna.trial.create_trial(
                     # failed trials have no objective, and count as no evidence
-                    state=getattr(optuna.trial.TrialState, "COMPLETE" if known else "FAIL"),
-                    value=float(mean) if known else None,
+                    state=getattr(optuna.trial.TrialState, "COMPLETE" if is_finite else "FAIL"),
+                    value=float(mean) if is_finite else None,
                     params=dict(zip(spaces, codes.tolist(), strict=True)),
                     distributions=spaces,
                 )
             )
-        asked = study.ask(spaces).params
-        return np.array([one.near(float(asked[one.name])) for one in world.choices])
+        proposal = study.ask(spaces).params
+        return np.array([choice.near(float(proposal[choice.name])) for choice in world.choices])
 
 
-def _space(optuna: Any, one: Choice) -> Any:
+def _space(optuna: Any, choice: Choice) -> Any:
     """Return Optuna's distribution of a choice's codes: ordered for increasing numbers, else categorical."""
-    if not one.values:
-        return optuna.distributions.FloatDistribution(one.low, one.high, log=one.log)
-    if one.plain and list(one.values) == sorted(one.values):
-        return optuna.distributions.FloatDistribution(0.0, len(one.values) - 1.0, step=1.0)
-    return optuna.distributions.CategoricalDistribution(list(one.ends()))
+    if not choice.values:
+        return optuna.distributions.FloatDistribution(choice.low, choice.high, log=choice.log)
+    if choice.plain and list(choice.values) == sorted(choice.values):
+        return optuna.distributions.FloatDistribution(0.0, len(choice.values) - 1.0, step=1.0)
+    return optuna.distributions.CategoricalDistribution(list(choice.ends()))
 
 
 def _optuna() -> Any:

@@ -51,14 +51,14 @@ def script(folder: Path, count: int, cpus: int, time: str | None, partition: str
     >>> print(script(Path("runs/duel/array"), 8, 1, "01:00:00", None).splitlines()[8])
     #SBATCH --time=01:00:00
     """
-    given = {"time": time, "partition": partition}
+    settings = {"time": time, "partition": partition}
     return SCRIPT.format(
         name=_sbatch_word(f"rivalry-{folder.parent.name}"),
         count=count,
         cpus=cpus,
         log=_sbatch_word(f"{str(folder).replace('%', '%%')}/%a.log"),
         notice=NOTICE,
-        options="".join(f"#SBATCH --{key}={value}\n" for key, value in given.items() if value),
+        options="".join(f"#SBATCH --{key}={value}\n" for key, value in settings.items() if value),
         killed=KILLED,
         work=shell_line(python_command("rivalry", "work", str(folder.parent))),
     )
@@ -113,13 +113,13 @@ def slurm(
     path = folder / "job.sh"
     text = script(folder, count, cpus or 1, time, partition)
     files.write(path, text.encode())
-    found: dict[str, object] = {"run": str(run.folder), "script": str(path), "shards": count, "job": None}
+    report: dict[str, object] = {"run": str(run.folder), "script": str(path), "shards": count, "job": None}
     if print_:
-        return output.print_result(json, found, text)
+        return output.print_result(json, report, text)
     sent = subprocess.run(["sbatch", "--parsable", str(path)], capture_output=True, text=True, check=False)
     if sent.returncode:
         raise values.OptionError(f"sbatch: {' '.join((sent.stderr or sent.stdout).split())}")
-    found["job"] = sent.stdout.strip()
-    there = quote(str(run.folder))
-    text = f"job {found['job']}: {count} tasks; `rivalry status {there}`, then `rivalry resume {there}`"
-    return output.print_result(json, found, text)
+    report["job"] = sent.stdout.strip()
+    quoted = quote(str(run.folder))
+    text = f"job {report['job']}: {count} tasks; `rivalry status {quoted}`, then `rivalry resume {quoted}`"
+    return output.print_result(json, report, text)

@@ -78,30 +78,30 @@ class _Graph(NamedTuple):
 
     def counts(self, chosen: Sequence[int]) -> list[int]:
         """Return the counts of all nodes where players choose these."""
-        known: dict[int, int] = dict.fromkeys(range(self.actions), 0)
+        node_counts: dict[int, int] = dict.fromkeys(range(self.actions), 0)
         for node in chosen:
-            known[node] += 1
+            node_counts[node] += 1
         waiting = list(range(len(self.neighbours) - 1, self.actions - 1, -1))
         while waiting:
             node = waiting[-1]
-            missing = [k for k in self.neighbours[node] if k not in known]
+            missing = [k for k in self.neighbours[node] if k not in node_counts]
             if missing:
                 waiting.extend(missing)
             else:
-                known[node] = self._value(node, known)
+                node_counts[node] = self._value(node, node_counts)
                 waiting.pop()
-        return [known[node] for node in range(len(self.neighbours))]
+        return [node_counts[node] for node in range(len(self.neighbours))]
 
-    def _value(self, node: int, known: dict[int, int]) -> int:
+    def _value(self, node: int, node_counts: dict[int, int]) -> int:
         kind, default, weights = self.functions[node - self.actions]
         near = self.neighbours[node]
         if kind in (0, 1):
-            total = sum(known[k] for k in near)
+            total = sum(node_counts[k] for k in near)
             return total if kind == 0 else int(total > 0)
         if kind in (10, 11):
-            total = default + sum(known[k] * weights[k] for k in near)
+            total = default + sum(node_counts[k] * weights[k] for k in near)
             return total if kind == 10 else int(total > 0)
-        used = [k for k in near if known[k]]
+        used = [k for k in near if node_counts[k]]
         if not used:
             return default if kind > 3 else len(self.neighbours)
         chosen = max(used) if kind in (2, 12) else min(used)
@@ -253,15 +253,15 @@ def _graph(file: Scanner, actions: int, functions: int) -> _Graph:
 
 def _refuse_circles(file: Scanner, neighbours: Sequence[Sequence[int]], actions: int) -> None:
     """Raise `ValueError` where values of function nodes depend on themselves."""
-    left = {
+    waiting = {
         node: {k for k in near if k >= actions} for node, near in enumerate(neighbours) if node >= actions
     }
-    while left:
-        ready = [node for node, near in left.items() if not near & left.keys()]
+    while waiting:
+        ready = [node for node, near in waiting.items() if not near & waiting.keys()]
         if not ready:
             file.fail("function nodes must not depend on each other in a circle")
         for node in ready:
-            del left[node]
+            del waiting[node]
 
 
 def _payoffs(

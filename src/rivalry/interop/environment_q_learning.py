@@ -345,15 +345,15 @@ class EnvironmentQLearning(BaseLearner):
             record = self._gains(session) | record  # an exact certificate comes before an estimate
         return record
 
-    def _curve(self, session: Session, done: int) -> Record:
+    def _curve(self, session: Session, episodes: int) -> Record:
         """Return mean returns of whole samples of the episodes of learning."""
         samples = len(session["curve"])
         ends = -(-np.arange(1, samples + 1) * self.episodes // samples)  # first episode of the next sample
-        known = ends <= done
+        completed = ends <= episodes
         means = session["curve"] / np.diff(ends, prepend=0)[:, None]
         return {
-            "learning_step": (("sample",), ends[known]),
-            "learning_reward": (("sample", "player"), means[known]),
+            "learning_step": (("sample",), ends[completed]),
+            "learning_reward": (("sample", "player"), means[completed]),
         }
 
     def _gains(self, session: Session) -> Record:
@@ -361,10 +361,10 @@ class EnvironmentQLearning(BaseLearner):
         more = session["response_returns"] - session["returns"]
         gain, band = more.mean(axis=0), half_width(more)
         regret = np.maximum(gain, 0.0)
-        how = f"best responses trained by Q-learning, {self.responses} and {self.evaluation} episodes"
+        method_text = f"best responses trained by Q-learning, {self.responses} and {self.evaluation} episodes"
         # where nothing is random the interval has no width, and a gain of rounding errors is none
         allowed = band + ROUNDING * np.abs(session["returns"]).max(axis=0)
-        proof = Certificate(regret, np.full(len(gain), np.inf), "estimated", how, allowed)
+        proof = Certificate(regret, np.full(len(gain), np.inf), "estimated", method_text, allowed)
         return {
             "trained_best_response_gain": (("player",), gain),
             "trained_best_response_gain_band": (("player",), band),
@@ -382,8 +382,8 @@ class EnvironmentQLearning(BaseLearner):
         stake = np.array([value + float(problem.initial @ worst)])
         size = float(np.abs(best).max(initial=abs(payoff_here)))
         allowed = TOLERANCE * stake + ROUNDING * size / (1 - gamma)
-        how = "policy iteration on all transitions"
-        proof = Certificate(regret, regret + error, "exact", how, allowed, stake, "floating point")
+        method_text = "policy iteration on all transitions"
+        proof = Certificate(regret, regret + error, "exact", method_text, allowed, stake, "floating point")
         return {"payoff": (("player",), np.array([payoff_here])), **proof.record()}
 
     def _rates(self, world: EnvironmentGame) -> _Rates:

@@ -145,9 +145,9 @@ class EnvironmentGame(Tree):
             cut = bool(short) or step == limit
             action = turn(number[name], view, float(reward), bool(over), cut and not over)
             if step >= limit:
-                for other in [agent for agent in env.agents if agent != name]:
-                    ended, paid = bool(env.terminations[other]), float(env._cumulative_rewards[other])
-                    turn(number[other], env.observe(other), paid, ended, not ended)
+                for agent in [agent for agent in env.agents if agent != name]:
+                    ended, paid = bool(env.terminations[agent]), float(env._cumulative_rewards[agent])
+                    turn(number[agent], env.observe(agent), paid, ended, not ended)
                 return
             env.step(None if over or cut else action)
 
@@ -262,14 +262,14 @@ def _game_of(
     from gymnasium.spaces import Dict
 
     states, actions, masked = [], [], []
-    for agent, (seen, spaces_of_agent) in zip(agents, spaces, strict=True):
-        rest = seen
-        masked.append(isinstance(seen, Dict) and MASK in seen.spaces)
+    for agent, (observations, spaces_of_agent) in zip(agents, spaces, strict=True):
+        rest = observations
+        masked.append(isinstance(observations, Dict) and MASK in observations.spaces)
         if masked[-1]:
-            rest = Dict({key: part for key, part in seen.spaces.items() if key != MASK})
+            rest = Dict({key: part for key, part in observations.spaces.items() if key != MASK})
         states.append(_observation_numbering(rest, f"observations of {agent}"))
         actions.append(_numbering(spaces_of_agent, f"actions of {agent}"))
-        if masked[-1] and prod(seen.spaces[MASK].shape or ()) != actions[-1].size:
+        if masked[-1] and prod(observations.spaces[MASK].shape or ()) != actions[-1].size:
             raise ValueError(f"{MASK} of {agent}: must have {actions[-1].size} entries, one per action")
     # tables of all agents have the size of the largest
     entries = len(agents) * max(s.size for s in states) * max(a.size for a in actions)
@@ -319,10 +319,10 @@ def _numbering(space: object, item: str) -> Numbering:
     )
 
 
-def _observation_numbering(space: object, what: str) -> Numbering:
+def _observation_numbering(space: object, subject: str) -> Numbering:
     """Return the numbers of observations; those of a space that is not finite are refused when asked for."""
     try:
-        return _numbering(space, what)
+        return _numbering(space, subject)
     except ValueError as error:
         message = str(error)
 
@@ -391,22 +391,22 @@ def _array_numbering(space: Any, counts: np.ndarray, start: np.ndarray) -> Numbe
 
 def _product(parts: dict[Any, Any], item: str, build: Callable[[dict[Any, Any]], Any]) -> Numbering:
     """Return the numbers of the elements of a product of spaces."""
-    known = {key: _numbering(part, item) for key, part in parts.items()}
+    numberings_of_parts = {key: _numbering(part, item) for key, part in parts.items()}
 
     def encode(x: Any) -> int:
         number = 0
-        for key, part in known.items():
+        for key, part in numberings_of_parts.items():
             number = number * part.size + part.encode(x[key])
         return number
 
     def decode(k: int) -> Any:
         numberings = {}
-        for key, part in reversed(known.items()):
+        for key, part in reversed(numberings_of_parts.items()):
             k, digit = divmod(k, part.size)
             numberings[key] = part.decode(digit)
-        return build({key: numberings[key] for key in known})
+        return build({key: numberings[key] for key in numberings_of_parts})
 
-    return Numbering(prod(part.size for part in known.values()), encode, decode)
+    return Numbering(prod(part.size for part in numberings_of_parts.values()), encode, decode)
 
 
 def _transitions(table: Any, initial: object, states: int, actions: int) -> Transitions:

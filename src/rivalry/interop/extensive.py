@@ -171,7 +171,7 @@ def _tree(file: Scanner) -> ExtensiveForm:
 
 
 def _information_set(
-    file: Scanner, known: dict[int, InformationSet], owner: str, chance: bool
+    file: Scanner, sets: dict[int, InformationSet], owner: str, chance: bool
 ) -> tuple[int, InformationSet]:
     """Read the number of an information set, and its name and actions where they are given."""
     at = file.at
@@ -180,12 +180,12 @@ def _information_set(
     if file.is_text:
         file.text("the name of an information set")
     if file.token != "{":
-        if number not in known:
+        if number not in sets:
             file.fail(f"{item} has no actions yet; must be defined where it first occurs", at)
-        return number, known[number]
+        return number, sets[number]
     place = file.at
     information = _chance_moves(file) if chance else InformationSet(tuple(file.texts("an action")))
-    if known.setdefault(number, information) != information:
+    if sets.setdefault(number, information) != information:
         file.fail(f"{item} was defined with other actions before", place)
     return number, information
 
@@ -206,7 +206,7 @@ def _chance_moves(file: Scanner) -> InformationSet:
     return InformationSet(tuple(actions), tuple(probabilities))
 
 
-def _outcome(file: Scanner, known: dict[int, tuple[Fraction, ...]], players: int) -> tuple[Fraction, ...]:
+def _outcome(file: Scanner, outcomes: dict[int, tuple[Fraction, ...]], players: int) -> tuple[Fraction, ...]:
     """Read the number of an outcome, and its name and payoffs where they are given; 0 is none."""
     at = file.at
     number = file.whole("the number of an outcome", 0)
@@ -219,11 +219,11 @@ def _outcome(file: Scanner, known: dict[int, tuple[Fraction, ...]], players: int
         payoffs = file.numbers(players)
         if number == 0:
             file.fail("outcome 0 is no outcome; payoffs need another number", at)
-        if known.setdefault(number, payoffs) != payoffs:
+        if outcomes.setdefault(number, payoffs) != payoffs:
             file.fail(f"outcome {number} was defined with other payoffs before", place)
-    elif number not in known:
+    elif number not in outcomes:
         file.fail(f"outcome {number} has no payoffs yet; must be defined where it first occurs", at)
-    return known[number]
+    return outcomes[number]
 
 
 def _reduced_strategies(

@@ -134,8 +134,8 @@ class Scanner:
     def header(self, kind: str, version: str) -> list[str]:
         """Read the first line up to the names of the players, which are returned."""
         if self.token != kind:
-            other = {"NFG": "read_nfg", "EFG": "read_efg"}.get(self.token)
-            self.expected(f"{kind}, the first word of such a file" + (f"; use {other}" if other else ""))
+            reader = {"NFG": "read_nfg", "EFG": "read_efg"}.get(self.token)
+            self.expected(f"{kind}, the first word of such a file" + (f"; use {reader}" if reader else ""))
         self.word(kind)
         self.word(version)
         self.word("R", "D")

@@ -62,9 +62,9 @@ class MetaGame(NamedTuple):
         weights = np.asarray(x, dtype=float)
         for player, size in enumerate(sizes):
             rest = np.moveaxis(self.returns[:, player], player + 1, 1)  # [episode action other ..]
-            for other in reversed(range(len(sizes))):
-                if other != player:
-                    rest = rest @ weights[other, : sizes[other]]
+            for opponent in reversed(range(len(sizes))):
+                if opponent != player:
+                    rest = rest @ weights[opponent, : sizes[opponent]]
             gains[:, player, :size] = rest - (rest @ weights[player, :size])[:, None]
         return gains
 
@@ -332,10 +332,10 @@ class _EnvironmentPlay:
         with np.errstate(all="ignore"):
             try:
                 number = actions.encode(answer)
-                same = np.array_equal(np.ravel(actions.decode(number)), np.ravel(answer))
+                is_equal = np.array_equal(np.ravel(actions.decode(number)), np.ravel(answer))
             except (TypeError, ValueError, KeyError, IndexError, OverflowError):
-                number, same = -1, False
-        if not 0 <= number < actions.size or not (same or isinstance(answer, dict | tuple)):
+                number, is_equal = -1, False
+        if not 0 <= number < actions.size or not (is_equal or isinstance(answer, dict | tuple)):
             raise ValueError(one_line(f"{where}: {format_value(answer)} is no action of {agent}"))
         return number
 
@@ -389,7 +389,7 @@ class _RepeatedPlay:
         """Return the discounted means of payoffs, ``[episode player]``."""
         tables, players = self.world.tables, self.players
         draws = [np.random.default_rng(stream(self.seed, "play", (k,))) for k in range(players + 1)]
-        recent, slots, known = self._past(), slots_of(tables), observed_sizes(tables)
+        recent, slots, sizes = self._past(), slots_of(tables), observed_sizes(tables)
         total, weight, weights = np.zeros((self.episodes, players)), 1.0, 0.0
         for period in range(self.periods):
             nature = _next_nature(tables, recent[0], draws[-1].random(self.episodes))
@@ -399,8 +399,8 @@ class _RepeatedPlay:
                 if player < 0:
                     break
                 state = np.zeros(self.episodes, dtype=np.int64)
-                for other, ago in slots[player]:
-                    state = state * known[other] + recent[ago, :, other]
+                for source, ago in slots[player]:
+                    state = state * sizes[source] + recent[ago, :, source]
                 chances = policies[player][state]
                 recent[0, :, player] = _selected(chances, draws[player].random(self.episodes))
             joint = np.ravel_multi_index(tuple(recent[0, :, :players].T), tuple(tables.sizes))

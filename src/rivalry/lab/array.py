@@ -36,19 +36,19 @@ class Shard(NamedTuple):
 
 def shards(run: Run) -> Iterator[tuple[Shard, Path]]:
     """Yield the shards with a folder in a run's folder, in order. Raises `StoreError` for a link."""
-    found, home = [], run.folder / FOLDER
+    shard_folders, home = [], run.folder / FOLDER
     for path in (folder_for(home) if os.path.lexists(home) else home).glob("*-of-*"):
         k, _, count = path.name.partition("-of-")
         if k.isdecimal() and count.isdecimal() and not path.is_symlink():
-            found.append((Shard(int(k), int(count)), path))
-    yield from sorted(found, key=lambda one: one[0][::-1])
+            shard_folders.append((Shard(int(k), int(count)), path))
+    yield from sorted(shard_folders, key=lambda pair: pair[0][::-1])
 
 
 def progress_of(run: Run, shard: Shard, folder: Path) -> dict[str, int]:
-    """Return how many cells of a shard there are, and how many are done there or were merged."""
+    """Return the number of cells of a shard, and of those done there or merged."""
     wanted = set(_cells(run, shard))
-    done = _done(run) | _done(Run.open(folder))
-    return {"shard": shard.k, "of": shard.total, "total": len(wanted), "done": len(wanted & done)}
+    finished = _finished(run) | _finished(Run.open(folder))
+    return {"shard": shard.k, "of": shard.total, "total": len(wanted), "done": len(wanted & finished)}
 
 
 def work(
@@ -62,9 +62,9 @@ def work(
 ) -> Run:
     """Compute the cells of a shard that a run lacks, in a folder of their own, and return that run."""
     # a run has no links, but the folder that a person names may be one
-    own = folder_for(folder_for(run.folder / FOLDER) / str(shard)) if out is None else out
-    part = Run.create_or_open(own, run.study)
-    only = set(_cells(run, shard)) - _done(run)
+    folder = folder_for(folder_for(run.folder / FOLDER) / str(shard)) if out is None else out
+    part = Run.create_or_open(folder, run.study)
+    only = set(_cells(run, shard)) - _finished(run)
     carry_out(part, workers=workers, progress=progress, trusted=trusted, only=only)
     return part
 
@@ -79,21 +79,21 @@ def merge(run: Run, folders: Sequence[Path]) -> list[DamagedFile]:
         and, after all others are merged, where cells are in none of the folders.
     """
     parts = [Run.open(folder) for folder in folders]
-    seen: dict[str, Path] = {}
+    home: dict[str, Path] = {}
     for part in parts:
-        own = _done(part)
-        if both := own & seen.keys():
-            more = f" and {len(both) - 1} more" if len(both) > 1 else ""
+        finished = _finished(part)
+        if repeated := finished & home.keys():
+            more = f" and {len(repeated) - 1} more" if len(repeated) > 1 else ""
             raise StoreError(
-                f"{part.folder}: cell {min(both)}{more} is in {seen[min(both)]} too; give one of them"
+                f"{part.folder}: cell {min(repeated)}{more} is in {home[min(repeated)]} too; give one of them"
             )
-        seen |= dict.fromkeys(own, part.folder)
+        home |= dict.fromkeys(finished, part.folder)
     with run.locking():
         damaged = [error for part in parts for error in run.take(part)]
         run.write_datasets()
-    if left := run.counts()["left"]:
+    if missing := run.counts()["left"]:
         raise StoreError(
-            f"{run.folder}: {left} cells are in no part{_missing(run, parts)}; merge the others, "
+            f"{run.folder}: {missing} cells are in no part{_missing(run, parts)}; merge the others, "
             "or `rivalry resume` computes them"
         )
     return damaged
@@ -108,28 +108,28 @@ def gather(run: Run) -> list[DamagedFile]:
     for shard, folder in shards(run):
         part = Run.open(folder)
         with run.locking(), part.locking():
-            found = run.take(part, move=True)
+            faults = run.take(part, move=True)
             with suppress(DamagedFile):  # tracebacks of failed cells stand there only
                 text = read_bytes(folder / "log.txt").decode(errors="replace").rstrip()
                 run.log(f"log of shard {shard}:\n{text}")
-        if not found:
+        if not faults:
             shutil.rmtree(folder)
-        damaged += found
+        damaged += faults
     return damaged
 
 
 def _cells(run: Run, shard: Shard) -> list[str]:
     """Return the cells of a shard; of a study of studies, the shards of all of its parts."""
-    every = [[place.id for place in one.cells] for one in (run, *run.parts().values())]
+    every = [[place.id for place in part.cells] for part in (run, *run.parts().values())]
     return [id for cells in every for id in shard.of(cells)]
 
 
-def _done(run: Run) -> set[str]:
-    return {id for one in (run, *run.parts().values()) for id in one.finished()}
+def _finished(run: Run) -> set[str]:
+    return {id for part in (run, *run.parts().values()) for id in part.finished()}
 
 
 def _missing(run: Run, parts: Sequence[Run]) -> str:
-    """Return which shards are not there, if the folders have the names of shards."""
+    """Return the shards that are not there, if the folders have the names of shards."""
     names = [part.folder.name.partition("-of-") for part in parts]
     if len({count for _, _, count in names}) != 1 or not all(
         k.isdecimal() and n.isdecimal() for k, _, n in names

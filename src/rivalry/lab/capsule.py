@@ -155,8 +155,8 @@ def _digest(path: Path) -> str:
 
 def _named(run: Run) -> list[str]:
     """Return the user's files that a study names."""
-    known = run.head["study"].get("files") or {}
-    return sorted({*known, *run.study.own_files, *run.study.plot_files})
+    files = run.head["study"].get("files") or {}
+    return sorted({*files, *run.study.own_files, *run.study.plot_files})
 
 
 def _stored(run: Run) -> Iterator[Path]:
@@ -164,17 +164,17 @@ def _stored(run: Run) -> Iterator[Path]:
 
     Figures that users' files draw are among them, since no report draws these.
     """
-    for one in (run, *run.parts().values()):
-        yield from (one.folder / name for name in _ALONE)
-        ids = {place.id for place in one.cells}
-        for path in (path for home in _HOMES for path in sorted((one.folder / home).glob("*.npz"))):
+    for part in (run, *run.parts().values()):
+        yield from (part.folder / name for name in _ALONE)
+        ids = {place.id for place in part.cells}
+        for path in (path for home in _HOMES for path in sorted((part.folder / home).glob("*.npz"))):
             packed = "-" in path.stem and packed_cells(path, files.stamp_of(path.stat()))
             if path.stem in ids or (packed and not ids.isdisjoint(packed)):
                 yield path
-        for k, row in enumerate(one.head["study"]["plots"], start=1):
+        for k, row in enumerate(part.head["study"]["plots"], start=1):
             kind = str(row if isinstance(row, str) else row["kind"])
             if plots.entry_of(kind) is None:
-                yield one.folder / "figures" / figure_file(k, kind)
+                yield part.folder / "figures" / figure_file(k, kind)
 
 
 def _derive(run: Run) -> set[str]:
@@ -188,19 +188,20 @@ def _derive(run: Run) -> set[str]:
     files.write(run.folder / CITATION, bibtex(run.study).encode())
     about = _ABOUT.format(title=run.title, name=run.name, version=run.made_by["rivalry"], digest=run.digest())
     files.write(run.folder / README, about.encode())
-    made = (path for path in set(run.folder.rglob("*")) - before if path.is_file())
-    return {path.relative_to(run.folder).as_posix() for path in made} - {"lock"}
+    written = (path for path in set(run.folder.rglob("*")) - before if path.is_file())
+    return {path.relative_to(run.folder).as_posix() for path in written} - {"lock"}
 
 
 def _packages() -> str:
     """Return this environment: its Python, platform and source, and the installed packages, one a line."""
-    found = {(one.name or "").lower(): one for one in distributions()}
+    packages = {(package.name or "").lower(): package for package in distributions()}
     digests = {
-        name: sha256((one.read_text("RECORD") or "").encode()).hexdigest() for name, one in found.items()
+        name: sha256((package.read_text("RECORD") or "").encode()).hexdigest()
+        for name, package in packages.items()
     }
-    rows = [f"{name}=={found[name].version}  # RECORD sha256:{digests[name]}" for name in sorted(found)]
-    here = provenance() | {"source": _source()}
-    return "\n".join([*(f"# {key}=={here[key]}" for key in _WRITTEN_BY), *rows, ""])
+    rows = [f"{name}=={packages[name].version}  # RECORD sha256:{digests[name]}" for name in sorted(packages)]
+    environment = provenance() | {"source": _source()}
+    return "\n".join([*(f"# {key}=={environment[key]}" for key in _WRITTEN_BY), *rows, ""])
 
 
 _WRITTEN_BY = ("python", "platform", "machine", "source")
@@ -212,22 +213,23 @@ _REQUIRED = {
 @cache
 def _source() -> str:
     """Return a digest of the files of this package that write reports and pages."""
-    found = sha256()
+    digest = sha256()
     with resources.as_file(resources.files("rivalry")) as home:
         for path in sorted(home.rglob("*")):
             if path.suffix in (".py", ".j2", ".css", ".js"):
-                found.update(path.relative_to(home).as_posix().encode() + path.read_bytes())
-    return found.hexdigest()
+                digest.update(path.relative_to(home).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _elsewhere(text: str) -> list[str]:
-    """Return how the environment in which a capsule was packed differs from this one, source first."""
+    """Return the differences of this environment from that in which a capsule was packed, source first."""
     needed = {*_WRITTEN_BY, "rivalry", *_REQUIRED}
-    there, here = (
-        dict(re.findall(r"^(?:# )?([\w.-]+)==(\S*)", one, re.MULTILINE)) for one in (text, _packages())
+    packed, present = (
+        dict(re.findall(r"^(?:# )?([\w.-]+)==(\S*)", text_of, re.MULTILINE))
+        for text_of in (text, _packages())
     )
     rest = sorted(needed - {"source"})
-    return [name for name in ("source", *rest) if there.get(name) != here.get(name)]
+    return [name for name in ("source", *rest) if packed.get(name) != present.get(name)]
 
 
 def _crate(run: Run, digests: Mapping[str, str], licence: str, when: str) -> bytes:
@@ -235,9 +237,9 @@ def _crate(run: Run, digests: Mapping[str, str], licence: str, when: str) -> byt
     workflow = "study.toml" if "study.toml" in digests else "study.json"
     inside = {name.partition("/")[0] for name in digests if "/" in name}
     single = [name for name in sorted(digests) if "/" not in name]
-    made = run.made_by
+    versions = run.made_by
     results = [name for name in single if name not in (workflow, "study.json", PACKAGES)]
-    results += [f"{one}/" for one in sorted(inside - {CODE})]
+    results += [f"{folder}/" for folder in sorted(inside - {CODE})]
     engine, language = "#rivalry", "#rivalry-study"
     parts = [{"@id": name} for name in single] + [{"@id": f"{name}/"} for name in sorted(inside)]
     profiles = [{"@id": name} for name in _PROFILES]
@@ -285,11 +287,11 @@ def _crate(run: Run, digests: Mapping[str, str], licence: str, when: str) -> byt
             "@id": engine,
             "@type": "SoftwareApplication",
             "name": "rivalry",
-            "softwareVersion": made["rivalry"],
-            "softwareRequirements": [f"{name} {made[name]}" for name in made if name != "rivalry"],
+            "softwareVersion": versions["rivalry"],
+            "softwareRequirements": [f"{name} {versions[name]}" for name in versions if name != "rivalry"],
             "license": {"@id": "https://spdx.org/licenses/MIT"},
         },
-        *({"@id": name, "@type": "CreativeWork", "name": what} for name, what in _PROFILES.items()),
+        *({"@id": name, "@type": "CreativeWork", "name": title} for name, title in _PROFILES.items()),
         *({"@id": f"{name}/", "@type": "Dataset", "name": name} for name in sorted(inside)),
     ]
     for name in single:
@@ -299,8 +301,8 @@ def _crate(run: Run, digests: Mapping[str, str], licence: str, when: str) -> byt
             graph.append(row | ({"about": {"@id": "./"}} if name == README else {}))
     named = {"MIT", *([licence] if licence != UNSTATED else [])}
     graph += [
-        {"@id": f"https://spdx.org/licenses/{one}", "@type": "CreativeWork", "name": one}
-        for one in sorted(named)
+        {"@id": f"https://spdx.org/licenses/{licence}", "@type": "CreativeWork", "name": licence}
+        for licence in sorted(named)
     ]
     return json.dumps(
         {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": graph}, indent=1
@@ -372,16 +374,20 @@ def verify(
             )
         if damaged := [error for part in runs.values() for error in part.damaged()]:
             raise damaged[0]
-        others = [
+        part_faults = [
             f"{name} {now}, {part.made_by.get(name)} there"
             for part in runs.values()
             for name, now in provenance(part.made_by).items()
             if part.made_by.get(name) != now
         ]
         every = {"": run, **run.parts()}
-        faults = [_in_part(name, line) for name, one in every.items() for line in _study(name, run, one)]
-        checked = [_checked(name, part, cells, bool(others), progress) for name, part in runs.items()]
-        stored = {one.relative_to(home).as_posix() for one in _stored(run)} | code | {PACKAGES, CRATE}
+        faults = [
+            _in_part(name, line)
+            for name, part_study in every.items()
+            for line in _study(name, run, part_study)
+        ]
+        checked = [_checked(name, part, cells, bool(part_faults), progress) for name, part in runs.items()]
+        stored = {path.relative_to(home).as_posix() for path in _stored(run)} | code | {PACKAGES, CRATE}
         compared = _compared(run, digests, stored)
         counts, again = run.counts(), [id for _, again, _ in checked for id in again]
         certificates = sum(count for count, _, _ in checked)
@@ -396,7 +402,7 @@ def verify(
             compared.same_words,
             faults + [line for _, _, lines in checked for line in lines] + compared.faults,
             compared.unchecked + _unchecked(run, counts["done"], certificates, len(again)),
-            list(dict.fromkeys(others)),
+            list(dict.fromkeys(part_faults)),
         )
 
 
@@ -424,20 +430,22 @@ def _study(name: str, run: Run, part: Run) -> Iterator[str]:
     text = part.folder / "study.toml"
     if text.exists() and (fault := text_fault(text, part.study)):
         yield fault
-    made = head_of(part.study)
-    if left := len(made["cells"]) - len(part.cells):
-        yield f"study.json: lists {len(part.cells)} cells; its study has {left + len(part.cells)}"
-    elif wrong := [key for key in ("name", "axes", "companions", "cells") if made[key] != part.head[key]]:
+    head = head_of(part.study)
+    if missing := len(head["cells"]) - len(part.cells):
+        yield f"study.json: lists {len(part.cells)} cells; its study has {missing + len(part.cells)}"
+    elif wrong := [key for key in ("name", "axes", "companions", "cells") if head[key] != part.head[key]]:
         yield f"study.json: {wrong[0]} are not those of its study"
 
 
-def _unchecked(run: Run, done: int, certificates: int, again: int) -> list[str]:
-    """Return what no verification checks, and what this one left out."""
+def _unchecked(run: Run, count: int, certificates: int, again: int) -> list[str]:
+    """Return the list of what no verification checks, and of what this one left out."""
     lines = ["log.txt", "index.sqlite (times, warnings, failures)", f"{PACKAGES}, date and licence"]
-    if again < done:
-        lines.append(f"results of {done - again} of {done} cells beyond their certificates (--cells {done})")
-    if certificates < done:
-        lines.append(f"certificates of {done - certificates} of {done} cells, which have no stored profile")
+    if again < count:
+        lines.append(
+            f"results of {count - again} of {count} cells beyond their certificates (--cells {count})"
+        )
+    if certificates < count:
+        lines.append(f"certificates of {count - certificates} of {count} cells, which have no stored profile")
     if any("verified_proof" in part.collect().data for part in _runs(run).values()):
         lines.append("which proof files were verified")
     return lines
@@ -454,80 +462,91 @@ class _Compared(NamedTuple):
 
 def _compared(run: Run, digests: Mapping[str, str], stored: set[str]) -> _Compared:
     """Make all that follows from study and cells again, and compare it with what a capsule has."""
-    home, found = run.folder, _Compared([], [], [], [])
+    home, comparison = run.folder, _Compared([], [], [], [])
     packed = home.with_name("packed")
     for name in digests.keys() - stored:
         (packed / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).rename(packed / name)
-    made = _derive(run)
+    derived = _derive(run)
     pictures = sorted(
         name for name in stored & digests.keys() if f"/{name}".rpartition("/")[0].endswith("/figures")
     )
-    found.unchecked.extend(f"{name}: drawn by a file of its author" for name in pictures)
+    comparison.unchecked.extend(f"{name}: drawn by a file of its author" for name in pictures)
     if FREEZE not in collect("HOOKS") and PAGE in digests:
-        found.unchecked.append(f"{PAGE}: rivalry.living is not installed here")
+        comparison.unchecked.append(f"{PAGE}: rivalry.living is not installed here")
         stored = stored | {PAGE}
-    found.faults.extend(f"{name}: is no file of the run" for name in sorted(digests.keys() - stored - made))
-    there = (home / PACKAGES).read_text(encoding="utf-8", errors="replace") if PACKAGES in digests else ""
-    elsewhere = _elsewhere(there)
-    for name in sorted(made):
+    comparison.faults.extend(
+        f"{name}: is no file of the run" for name in sorted(digests.keys() - stored - derived)
+    )
+    packages = (home / PACKAGES).read_text(encoding="utf-8", errors="replace") if PACKAGES in digests else ""
+    elsewhere = _elsewhere(packages)
+    for name in sorted(derived):
         if name not in digests:
-            found.faults.append(f"{name}: is missing")
+            comparison.faults.append(f"{name}: is missing")
         elif _digest(home / name) == digests[name]:
-            found.derived.append(name)
+            comparison.derived.append(name)
         elif not elsewhere:
-            found.faults.append(f"{name}: is not what study and cells give")
+            comparison.faults.append(f"{name}: is not what study and cells give")
         else:
-            _compare(name, packed / name, home / name, elsewhere, found)
+            _compare(name, packed / name, home / name, elsewhere, comparison)
     crate = files.read_bytes(home / CRATE, 2**24)
-    known = {name: digest for name, digest in digests.items() if name != CRATE}
-    if crate == _crate(run, known, *_licence_and_date(crate)):
-        found.derived.append(CRATE)
+    content = {name: digest for name, digest in digests.items() if name != CRATE}
+    if crate == _crate(run, content, *_licence_and_date(crate)):
+        comparison.derived.append(CRATE)
     else:
-        found.faults.append(f"{CRATE}: does not describe the run")
-    return found
+        comparison.faults.append(f"{CRATE}: does not describe the run")
+    return comparison
 
 
-def _compare(name: str, packed: Path, made: Path, elsewhere: Sequence[str], found: _Compared) -> None:
+def _compare(name: str, packed: Path, remade: Path, elsewhere: Sequence[str], comparison: _Compared) -> None:
     """Compare what is in two files whose bytes differ, one made in another environment."""
-    how = f"made with other {', '.join(elsewhere[:3])}"
+    reason = f"made with other {', '.join(elsewhere[:3])}"
     if name.endswith(".svg"):
-        found.unchecked.append(f"{name}: {how}")
+        comparison.unchecked.append(f"{name}: {reason}")
         return
-    difference = _data_difference(packed, made) if name.endswith(DATASET) else _words_difference(packed, made)
+    difference = (
+        _data_difference(packed, remade) if name.endswith(DATASET) else _words_difference(packed, remade)
+    )
     if not difference:
-        found.same_words.append(name)
+        comparison.same_words.append(name)
         if name.endswith(".html"):
-            found.unchecked.append(f"{name}: its figures, {how}")
+            comparison.unchecked.append(f"{name}: its figures, {reason}")
     elif "source" in elsewhere:  # another version of this package writes other words
-        found.unchecked.append(f"{name}: {difference}; {how}")
+        comparison.unchecked.append(f"{name}: {difference}; {reason}")
     else:
-        found.faults.append(f"{name}: {difference}")
+        comparison.faults.append(f"{name}: {difference}")
 
 
-def _data_difference(packed: Path, made: Path) -> str:
-    """Return how the numbers of two datasets differ, in one line; empty if they do not."""
-    new = record_of(read_netcdf(made))
-    most = 2 * max((array.nbytes for _, array in new.values()), default=0)
+def _data_difference(packed: Path, remade: Path) -> str:
+    """Return the difference of the numbers of two datasets, in one line; empty if there is none."""
+    new = record_of(read_netcdf(remade))
+    max_bytes = 2 * max((array.nbytes for _, array in new.values()), default=0)
     try:
         with files.foreign_bytes(packed):
-            stored = record_of(read_netcdf(packed, most))
+            stored = record_of(read_netcdf(packed, max_bytes))
     except DamagedFile as error:
         return error.why
     return differences(stored, new, elsewhere=True)
 
 
-def _words_difference(packed: Path, made: Path) -> str:
+def _words_difference(packed: Path, remade: Path) -> str:
     """Return the first words in which two texts or pages differ; empty if there are none."""
-    if packed.stat().st_size > 4 * made.stat().st_size:
-        return f"has {packed.stat().st_size} bytes; {made.stat().st_size} are made here"
-    one, other = (_words(path.read_text(encoding="utf-8", errors="replace")) for path in (packed, made))
-    if one == other:
+    if packed.stat().st_size > 4 * remade.stat().st_size:
+        return f"has {packed.stat().st_size} bytes; {remade.stat().st_size} are made here"
+    packed_words, remade_words = (
+        _words(path.read_text(encoding="utf-8", errors="replace")) for path in (packed, remade)
+    )
+    if packed_words == remade_words:
         return ""
-    place = next((k for k, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None)
-    place = min(len(one), len(other)) if place is None else place
-    there, here = (" ".join(words[place : place + 8])[:_SHOWN] for words in (one, other))
-    return f"reads {there!r} where {here!r} follows from its cells"
+    place = next(
+        (k for k, pair in enumerate(zip(packed_words, remade_words, strict=False)) if pair[0] != pair[1]),
+        None,
+    )
+    place = min(len(packed_words), len(remade_words)) if place is None else place
+    packed_text, remade_text = (
+        " ".join(words[place : place + 8])[:_SHOWN] for words in (packed_words, remade_words)
+    )
+    return f"reads {packed_text!r} where {remade_text!r} follows from its cells"
 
 
 def _words(text: str) -> list[str]:
@@ -536,17 +555,17 @@ def _words(text: str) -> list[str]:
     >>> _words("<p>a gain of <b>0.5</b></p><style>p { margin: 0 }</style> at most")
     ['a', 'gain', 'of', '0.5', 'at', 'most']
     """
-    found, inside = list[str](), ""
+    words, inside = list[str](), ""
     for part in re.split(r"(<[^<>]*>)", text):
         if not part.startswith("<"):
-            found += [] if inside else part.split()
+            words += [] if inside else part.split()
             continue
         name = part[1:].split(maxsplit=1)[0].rstrip("/>").lower() if part[1:].strip() else ""
         if inside:
             inside = "" if name == f"/{inside}" else inside
         elif name in _UNSEEN and not part.endswith("/>"):
             inside = name
-    return found
+    return words
 
 
 def _licence_and_date(crate: bytes) -> tuple[str, str]:
@@ -563,22 +582,24 @@ def _licence_and_date(crate: bytes) -> tuple[str, str]:
 def _checked(
     name: str, run: Run, cells: int, elsewhere: bool, progress: Callable[[int, int], object] | None
 ) -> tuple[int, list[str], list[str]]:
-    """Return how many certificates were recomputed, which cells were, and a line per difference."""
+    """Return the number of recomputed certificates, the recomputed cells, and a line per difference."""
     tasks, folder, newer = run.tasks(), Path(run.head["folder"]), run.certificates()
     finished = run.finished()
-    done = [place.id for place in run.cells if place.id in finished]
-    again = sorted(Random().sample(done, min(cells, len(done))))
-    count, faults, total = 0, list[str](), len(done) + len(again)
-    for k, id in enumerate(done):
+    computed = [place.id for place in run.cells if place.id in finished]
+    again = sorted(Random().sample(computed, min(cells, len(computed))))
+    count, faults, total = 0, list[str](), len(computed) + len(again)
+    for k, id in enumerate(computed):
         stored = run.read_cell(id)
         # `rivalry certify` may have proved a newer one
-        known = [(stored, (False,)), (newer.get(id), (False, True))]
-        for one, ways in ((one, ways) for one, ways in known if one is not None):
-            found = [recertify(tasks[id], folder, stored, proof) for proof in ways]
-            count += bool(found[0]) and one is stored
-            said = [certificate_changes(one, record, False) for record in found if record]
-            if said and all(said):
-                faults.append(f"cell {_in_part(name, id)}: certificate: {min(said, key=len)}")
+        certificates = [(stored, (False,)), (newer.get(id), (False, True))]
+        for certificate, ways in (
+            (certificate, ways) for certificate, ways in certificates if certificate is not None
+        ):
+            recomputed = [recertify(tasks[id], folder, stored, proof) for proof in ways]
+            count += bool(recomputed[0]) and certificate is stored
+            changes = [certificate_changes(certificate, record, False) for record in recomputed if record]
+            if changes and all(changes):
+                faults.append(f"cell {_in_part(name, id)}: certificate: {min(changes, key=len)}")
         if progress is not None:
             progress(k + 1, total)
     batch_of = {id: batch for batch in batches_of(list(tasks.items())) for id, _ in batch}
@@ -586,22 +607,22 @@ def _checked(
         if different := differences(run.read_cell(id), _computed(id, batch_of[id], folder), elsewhere):
             faults.append(f"cell {_in_part(name, id)}: computed again, {different}")
         if progress is not None:
-            progress(len(done) + k + 1, total)
+            progress(len(computed) + k + 1, total)
     return count, again, faults
 
 
 def _computed(id: str, batch: Sequence[tuple[str, dict[str, Any]]], folder: Path) -> Record:
     """Return the record of a cell, computed as in a run: with the cells of its batch, or else alone."""
     if len(batch) > 1:
-        number = [own for own, _ in batch].index(id)
-        for k, one in run_cells(batch, folder, wanted=[number]):
-            if k == number and one.record is not None:
-                return one.record
+        number = [cell_id for cell_id, _ in batch].index(id)
+        for k, outcome in run_cells(batch, folder, wanted=[number]):
+            if k == number and outcome.record is not None:
+                return outcome.record
     return run_cell(dict(batch)[id], folder)
 
 
 def differences(stored: Record, new: Record, elsewhere: bool) -> str:
-    """Return how a cell that was computed again differs, in one line; empty if it does not.
+    """Return the difference of a cell that was computed again, in one line; empty if there is none.
 
     Examples
     --------

@@ -50,7 +50,7 @@ class CheckpointFile:
         return {name: array for name, (_, array) in stored.record.items()}
 
     def due(self) -> bool:
-        """Return whether the last save was at least ``every`` seconds ago."""
+        """True if the last save was at least ``every`` seconds ago."""
         return time.monotonic() - self._saved >= self.every
 
     def save(self, arrays: dict[str, np.ndarray]) -> None:

@@ -35,14 +35,14 @@ def bibtex(study: Study | None = None, year: int | None = None) -> str:
       note = {Source: Shapley 1964; Hart \\& Mas-Colell, Econometrica 68 (2000)},
     }
     """
-    known = _citation()
+    citation = _citation()
     when = {} if year is None else {"year": str(year)}
     fields = {
-        "author": " and ".join(f"{{{_tex(name)}}}" for name in known["name"]),
-        "title": f"{{{_tex(known['title'][0])}}}",
-        "version": _tex(known["version"][0]),
+        "author": " and ".join(f"{{{_tex(name)}}}" for name in citation["name"]),
+        "title": f"{{{_tex(citation['title'][0])}}}",
+        "version": _tex(citation["version"][0]),
         **when,
-        "note": f"Python package, {_tex(known['license'][0])} licence",
+        "note": f"Python package, {_tex(citation['license'][0])} licence",
     }
     entries = [_entry("software", "rivalry", fields)]
     parts = [] if study is None else list(study.parts().values()) or [study]
@@ -56,14 +56,19 @@ def bibtex(study: Study | None = None, year: int | None = None) -> str:
     return "\n\n".join(dict.fromkeys(entries))  # parts may have one source
 
 
-def _publication(known: Mapping[str, Any]) -> str:
+def _publication(citation: Mapping[str, Any]) -> str:
     """Return the entry of the publication that a study's table ``citation`` names."""
-    first = "".join(filter(str.isalpha, known["author"][0].split()[-1].lower()))
-    fields = {"author": " and ".join(map(_tex, known["author"])), "title": f"{{{_tex(known['title'])}}}"}
-    fields |= {key: _tex(str(known[key])) for key in ("journal", "volume", "year", "doi") if known.get(key)}
-    if known.get("arxiv"):
-        fields |= {"eprint": _tex(known["arxiv"]), "archiveprefix": "arXiv"}
-    return _entry("article" if known.get("journal") else "misc", f"{first}{known['year']}", fields)
+    first = "".join(filter(str.isalpha, citation["author"][0].split()[-1].lower()))
+    fields = {
+        "author": " and ".join(map(_tex, citation["author"])),
+        "title": f"{{{_tex(citation['title'])}}}",
+    }
+    fields |= {
+        key: _tex(str(citation[key])) for key in ("journal", "volume", "year", "doi") if citation.get(key)
+    }
+    if citation.get("arxiv"):
+        fields |= {"eprint": _tex(citation["arxiv"]), "archiveprefix": "arXiv"}
+    return _entry("article" if citation.get("journal") else "misc", f"{first}{citation['year']}", fields)
 
 
 def bibtex_of_run(folder: Path) -> str:
@@ -80,20 +85,20 @@ def how_to_cite(run: Run) -> str:
 
     Of a copy it is that of the study which it is based on.
     """
-    known, source = _citation(), run.head["study"].get("source")
+    citation, source = _citation(), run.head["study"].get("source")
     name = run.head["study"].get("based_on") or (run.name if run.name in studies() else "")
     command = f"rivalry cite {quote(name)}" if name else "rivalry cite"
-    package = f"{', '.join(known['name'])}, rivalry {known['version'][0]}"
+    package = f"{', '.join(citation['name'])}, rivalry {citation['version'][0]}"
     return f"to cite: {package}{f'; {source}' if source else ''}; `{command}` prints BibTeX"
 
 
 def _citation() -> dict[str, list[str]]:
     """Return the values of every key of CITATION.cff that stands on a line with it."""
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     text = (files("rivalry") / "CITATION.cff").read_text(encoding="utf-8")  # a link to that of the repository
     for key, value in re.findall(r'^(?:  - )?([a-z-]+): "?(.+?)"?$', text, re.MULTILINE):
-        found.setdefault(key, []).append(value)
-    return found
+        values.setdefault(key, []).append(value)
+    return values
 
 
 def _entry(kind: str, key: str, fields: dict[str, str]) -> str:

@@ -102,15 +102,15 @@ def export(
         raise StoreError(f"--all: is for {', '.join(EVERYTHING)}; {to} has nothing to add")
     if to in NEEDS and find_spec(NEEDS[to][0]) is None:
         raise StoreError(f"--to {to}: needs {NEEDS[to][1]}; {remedy(EXTRAS[to])}")
-    done = _export(run, to, run.folder / "export" if out is None else followed(Path(out)), everything)
-    if to in FIGURES and not done.files:
-        why = "; ".join(row.reason for row in done.left_out) or NO_FIGURE
+    exported = _export(run, to, run.folder / "export" if out is None else followed(Path(out)), everything)
+    if to in FIGURES and not exported.files:
+        why = "; ".join(row.reason for row in exported.left_out) or NO_FIGURE
         raise StoreError(f"--to {to}: no figure was drawn: {why}")
-    if long := [row.name for row in done.left_out if row.name.endswith(".tex")]:
+    if long := [row.name for row in exported.left_out if row.name.endswith(".tex")]:
         names = ", ".join(long[:FEW]) + (f" and {len(long) - FEW} more" if len(long) > FEW else "")
         rule = f"above the {LATEX_ROWS} rows of a LaTeX table; export to csv, which has no limit"
         warnings.warn(f"{names}: not written, {rule}", stacklevel=2)
-    return done
+    return exported
 
 
 def _export(run: Run, to: str, folder: Path, everything: bool) -> Exported:
@@ -131,8 +131,10 @@ def _export(run: Run, to: str, folder: Path, everything: bool) -> Exported:
         return Exported([path], left_out, damaged)
     if to in FIGURES:
         pictures = draw(run.head["study"], data, folder, run.folder / "figures", "", run, form=to)
-        lacking = [LeftOut(one.file, one.why) for one in pictures if one.why]
-        return Exported([folder / one.file for one in pictures if not one.why], left_out + lacking, damaged)
+        lacking = [LeftOut(picture.file, picture.why) for picture in pictures if picture.why]
+        return Exported(
+            [folder / picture.file for picture in pictures if not picture.why], left_out + lacking, damaged
+        )
     if everything:
         tables = list(_tables(data, list(run.axes), folder, to))
         written = [table for table in tables if isinstance(table, Path)]
@@ -151,7 +153,7 @@ def answer_as(to: str, answer: Answer) -> bytes:
         tables = answer.tables()
         if to == "markdown":
             return _markdown_of(answer, tables).encode()
-        texts = [_latex_of(answer, one, head, last=one is tables[-1][1]) for head, one in tables]
+        texts = [_latex_of(answer, table, head, last=table is tables[-1][1]) for head, table in tables]
         return "\n".join(texts).encode()
     table = answer.table_of(None, EVERY, constants=to != "xlsx", numbers=True)
     assert table is not None  # there are finished cells
@@ -192,10 +194,10 @@ def _latex_of(answer: Answer, table: AnswerTable, heading: str = "", *, last: bo
     The heading, if any, is in the caption; sentences are below the ``last`` table.
     """
     columns = list(zip(*table.rows, strict=True))
-    sizes = [max((len(one.text) for one in column), default=0) for column in columns]
+    sizes = [max((len(cell.text) for cell in column), default=0) for column in columns]
     wide = [size > CELL for size in sizes]
     aligned = [
-        "r" if any(np.isfinite(one.mean) for one in column) and not long else "l"
+        "r" if any(np.isfinite(cell.mean) for cell in column) and not long else "l"
         for long, column in zip(wide, columns, strict=True)
     ]
     heads = [
@@ -222,7 +224,9 @@ def _latex_of(answer: Answer, table: AnswerTable, heading: str = "", *, last: bo
     title = rf"\caption{{{_tex_of_text(caption)}}}\label{{tab:{label}}}"
     notes = [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
     notes += [f"{table.mark}."] * bool(table.mark)
-    below = [_tex_of_text(note) for note in (*notes, *(one.text for one in answer.sentences if last))]
+    below = [
+        _tex_of_text(note) for note in (*notes, *(sentence.text for sentence in answer.sentences if last))
+    ]
     if len(rows) > PAGE:
         return "\n".join(
             [
@@ -280,10 +284,10 @@ def _tex_of_text(text: str) -> str:
     return _NUMBERS.sub(_number, escaped)
 
 
-def _number(found: re.Match[str]) -> str:
-    if found[0].replace(".", "").isdigit():  # such as a year
-        return found[0]
-    text = _POWER.sub(lambda power: rf"\cdot 10^{{{int(power[1])}}}", found[0])
+def _number(match: re.Match[str]) -> str:
+    if match[0].replace(".", "").isdigit():  # such as a year
+        return match[0]
+    text = _POWER.sub(lambda power: rf"\cdot 10^{{{int(power[1])}}}", match[0])
     return f"${text}$".replace("±", r"\pm")
 
 
@@ -295,7 +299,7 @@ _POWER = re.compile(r"e([+-]?\d+)")
 
 def _markdown_of(answer: Answer, tables: Sequence[tuple[str, AnswerTable]]) -> str:
     """Return the title, the sentences, the tables and their notes as Markdown."""
-    parts = [f"## {answer.title}", *(one.text for one in answer.sentences)]
+    parts = [f"## {answer.title}", *(sentence.text for sentence in answer.sentences)]
     for heading, table in tables:
         bars = [[text.replace("|", r"\|") for text in row] for row in (table.columns, *table.texts)]
         lines = [f"| {' | '.join(row)} |" for row in bars]
@@ -321,11 +325,11 @@ def _xlsx_of(answer: Answer, frame: DataFrame, table: AnswerTable) -> bytes:
     with xlsxwriter.Workbook(file, safe | {"nan_inf_to_errors": True}) as book:
         book.set_properties({"title": answer.title, "created": datetime(2000, 1, 1)})  # equal bytes
         sheet = _sheet_of(book, "results", frame, table.keys)
-        below = [*table.notes, *(one.text for one in answer.sentences), *answer.caveats]
+        below = [*table.notes, *(sentence.text for sentence in answer.sentences), *answer.caveats]
         for k, line in enumerate(below, start=len(frame) + 2):
             sheet.write_string(k, 0, line)
-        known = {*table.columns, *(note.partition(": ")[0] for note in table.notes)}
-        if points.points != table.points or not known.issuperset(points.columns):
+        names = {*table.columns, *(note.partition(": ")[0] for note in table.notes)}
+        if points.points != table.points or not names.issuperset(points.columns):
             _sheet_of(book, "points", numbers_of(points), points.keys)
         about = _about(answer)
         _sheet_of(
@@ -349,7 +353,7 @@ def _sheet_of(book: Any, name: str, frame: DataFrame, keys: int) -> Any:
     sheet.freeze_panes(1, keys)
     lines = 1
     for column, name in enumerate(frame.columns):
-        longest = max((len(one) for one in [name, *frame[name]] if isinstance(one, str)), default=0)
+        longest = max((len(entry) for entry in [name, *frame[name]] if isinstance(entry, str)), default=0)
         width = min(max(longest + 2, 14), WIDEST)
         sheet.set_column(column, column, width)
         lines = max(lines, len(wrap(name, width - 2)))
@@ -360,8 +364,8 @@ def _sheet_of(book: Any, name: str, frame: DataFrame, keys: int) -> Any:
 def _about(answer: Answer) -> dict[str, str | int]:
     """Return title, question, study, source, version and date of a run, and its claims with their numbers."""
     study, run = answer.study, answer.run
-    claims = Counter(claim for one in answer.points for claim in one.claims_in_words.elements())
-    found = {
+    claims = Counter(claim for point in answer.points for claim in point.claims_in_words.elements())
+    facts = {
         "title": answer.title,
         "question": answer.question,
         "study": str(study.get("name") or ""),
@@ -370,7 +374,7 @@ def _about(answer: Answer) -> dict[str, str | int]:
         "date": run.date if run else "",
     }
     counted = {f"results with claim: {claim}": n for claim, n in sorted(claims.items())}
-    return {name: text for name, text in found.items() if text} | counted
+    return {name: text for name, text in facts.items() if text} | counted
 
 
 def number_format(value: float) -> str:
@@ -386,7 +390,7 @@ def number_format(value: float) -> str:
 
 
 def _meanings(data: Dataset) -> str:
-    """Return what each variable of a dataset is, as a table in Markdown."""
+    """Return the meaning of each variable of a dataset, as a table in Markdown."""
     lines = ["| column | unit | meaning |", "|---|---|---|"]
     for name in sorted(map(str, data.variables)):
         about = data[name].attrs
@@ -452,23 +456,23 @@ def tidy(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> DataFrame:
     """
     chosen = data[list(names)]
     frame = chosen.to_dataframe(dim_order=list(dims)).sort_index().reset_index()
-    known = DataFrame({name: _is_known(frame[name]) for name in names})
+    filled = DataFrame({name: _is_known(frame[name]) for name in names})
     for name in names:
         truth = is_truth(data[name]) or frame[name].dtype == bool
         # as objects: integers with missing entries would become floats
         values = (
             (frame[name] == 1).map({True: "true", False: "false"}) if truth else frame[name].astype(object)
         )
-        frame[name] = frame[name] if known[name].all() and not truth else values.where(known[name])
+        frame[name] = frame[name] if filled[name].all() and not truth else values.where(filled[name])
     beside = {
         dim: sorted(str(c) for c in chosen.coords if c != dim and chosen[c].dims == (dim,)) for dim in dims
     }
     columns = [name for dim in dims for name in (dim, *beside[dim])]
-    return frame.loc[known.any(axis=1), [*columns, *names]]
+    return frame.loc[filled.any(axis=1), [*columns, *names]]
 
 
 def _is_known(values: Series) -> Series:
-    """Return which values are not markers of missing values."""
+    """Return the mask of values that are not markers of missing values."""
     return values != -1 if values.dtype.kind in "iu" else values.notna() & (values != "")
 
 
@@ -501,8 +505,8 @@ def to_parquet(frame: DataFrame, data: Dataset) -> bytes:
         if is_truth(data[name]) or kind == "b":
             typed[name] = frame[name].map({"true": True, "false": False}).astype("boolean")
         else:
-            whole = "Int64" if kind in "iu" else "string"
-            typed[name] = frame[name].astype(data[name].dtype if kind == "f" else whole)
+            dtype = "Int64" if kind in "iu" else "string"
+            typed[name] = frame[name].astype(data[name].dtype if kind == "f" else dtype)
     file = BytesIO()
     typed.to_parquet(file, engine="pyarrow", index=False)
     return file.getvalue()

@@ -47,19 +47,25 @@ def recertify(task: Task, folder: Path, record: Record, proof: bool = False) -> 
         return _without_profile(points.games[0], record) if proof else {}
     profiles = stored.reshape(prod(lead), *stored.shape[len(lead) :])
     proofs = []
-    for game, method, one, profile in zip(
+    for game, method, cell_record, profile in zip(
         points.games, points.methods, unstack_records(record, len(lead)), profiles, strict=True
     ):
-        found, known = Record(), Certificate.from_record(one)
+        result, old_certificate = Record(), Certificate.from_record(cell_record)
         if np.all(np.isfinite(profile)):  # else a batch index without a solution
-            played = played_game(game, method, one)
+            played = played_game(game, method, cell_record)
             new = certificate(played, profile, tolerance=task["tolerance"], proof=proof)
-            if known is not None:  # only the method knows its concept, and the residual of its equations
-                new = new._replace(concept=known.concept, residual=known.residual)
-                if proof and new.radius is None and (radius := _in_proved_list(one, profile)) is not None:
-                    new = new._replace(radius=radius, coverage="proved", method=known.method)
-            found = new.record()
-        proofs.append(found)
+            if (
+                old_certificate is not None
+            ):  # only the method knows its concept, and the residual of its equations
+                new = new._replace(concept=old_certificate.concept, residual=old_certificate.residual)
+                if (
+                    proof
+                    and new.radius is None
+                    and (radius := _in_proved_list(cell_record, profile)) is not None
+                ):
+                    new = new._replace(radius=radius, coverage="proved", method=old_certificate.method)
+            result = new.record()
+        proofs.append(result)
     if not any(proofs):
         return {}
     return stack_records(proofs, points.shape) if points.shape else proofs[0]
@@ -92,26 +98,30 @@ def export_proofs(
     points = points_of(task, folder)
     lead = tuple(points.shape)
     verified, lines, refused = [], [], []
-    for k, one in enumerate(unstack_records(record, len(lead)) if lead else [record]):
+    for k, cell_record in enumerate(unstack_records(record, len(lead)) if lead else [record]):
         words, stem = "", name
         if lead:
             index = dict(zip(lead, np.unravel_index(k, tuple(points.shape.values())), strict=True))
             at = {key: values[index[dims[0]]] for key, (dims, values) in points.coordinates.items()}
             stem = file_stem(name, at)
-        in_list = "equilibria" in one and (len(one["equilibria"][1]) > 0 or bool(one["complete"][1]))
-        is_claim = "claim" in one and str(one["claim"][1]) == "equilibrium"
-        if in_list or is_claim or solving.ExactProof(None, None, one).claim:
-            save = partial(_save, points.games[k], points.methods[k], one, in_list)
+        in_list = "equilibria" in cell_record and (
+            len(cell_record["equilibria"][1]) > 0 or bool(cell_record["complete"][1])
+        )
+        is_claim = "claim" in cell_record and str(cell_record["claim"][1]) == "equilibrium"
+        if in_list or is_claim or solving.ExactProof(None, None, cell_record).claim:
+            save = partial(_save, points.games[k], points.methods[k], cell_record, in_list)
             words, line = saved_and_checked(save, into / f"{stem}.json")
         else:
-            claim = str(one["claim"][1]) if "claim" in one else ""
+            claim = str(cell_record["claim"][1]) if "claim" in cell_record else ""
             line = f"{stem}{NO_FILE}{claim or 'no claim'}, which is not proved"
         lines.append(line)
         verified.append(words)
         refused.append(line.partition(NO_FILE)[2])
     named = {"verified_proof": verified, "proof_refusal": refused}
     shape = tuple(points.shape.values())
-    return {name: (lead, np.array(own).reshape(shape)) for name, own in named.items() if any(own)}, lines
+    return {
+        name: (lead, np.array(names).reshape(shape)) for name, names in named.items() if any(names)
+    }, lines
 
 
 def file_stems(places: Sequence[StoredCell]) -> dict[str, str]:
@@ -145,40 +155,42 @@ def saved_and_checked(save: Callable[[Path], None], file: Path) -> tuple[str, st
     except ValueError as error:
         return "", f"{file.stem}{NO_FILE}{error}"
     data = file.read_bytes()
-    status, said = check_independently(file)
+    status, report = check_independently(file)
     if status != 0:
-        return "", f"{file.name}: {len(data)} bytes; {said}"
-    said = f"{said}; SHA-256 {sha256(data).hexdigest()}"
-    return said.removeprefix("verified: "), f"{file.name}: {len(data)} bytes; {said}"
+        return "", f"{file.name}: {len(data)} bytes; {report}"
+    report = f"{report}; SHA-256 {sha256(data).hexdigest()}"
+    return report.removeprefix("verified: "), f"{file.name}: {len(data)} bytes; {report}"
 
 
 def _save(game: Any, method: Any, record: Record, in_list: bool, file: Path) -> None:
     """Write the proof of one result. Raises `ValueError` where none was made."""
     learner = as_learner(method) if isinstance(method, Learner) else None
     played = played_game(game, method, record)
-    found = solving.proof_of(played, learner.world(game) if learner else None, record)
+    proof = solving.proof_of(played, learner.world(game) if learner else None, record)
     about_profile = record.get("profile", ((), None))[0] == ("player", "axis")
-    about_profile = about_profile and not isinstance(found, solving.ExactProof)
+    about_profile = about_profile and not isinstance(proof, solving.ExactProof)
     if about_profile and not in_list and not np.isfinite(record.get("certificate_radius", ((), np.nan))[1]):
         raise ValueError("no exact equilibrium is proved near the profile")
-    found.save(file)
+    proof.save(file)
 
 
 def check_independently(file: Path) -> tuple[int | None, str]:
     """Return the status of `rivalry-check` for a file, None where it is not installed, and what it says."""
-    found = find_spec("rivalry_check")
-    if found is None or found.origin is None:
+    spec = find_spec("rivalry_check")
+    if spec is None or spec.origin is None:
         return None, "not checked: rivalry-check is not installed"
     # a process of its own, with nothing of this package in it
-    home = str(Path(found.origin).parents[1])
-    done = subprocess.run(
+    home = str(Path(spec.origin).parents[1])
+    process = subprocess.run(
         python_command("rivalry_check", str(file)),
         env={**os.environ, "PYTHONPATH": home},
         capture_output=True,
         text=True,
         check=False,
     )
-    return done.returncode, done.stdout.strip().removeprefix(f"{file}: ") or done.stderr.strip()[-200:]
+    return process.returncode, process.stdout.strip().removeprefix(f"{file}: ") or process.stderr.strip()[
+        -200:
+    ]
 
 
 def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
@@ -186,14 +198,14 @@ def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
 
     With ``proof`` bounds are expected to change, and are left out.
     """
-    said = []
+    changes = []
     compared = ("claim", "coverage", "concept", "rounding", "tolerance", "regret", "bound")
     for name in (*compared, "certificate_radius"):
         if name not in stored or name not in new or (proof and name in ("bound", "rounding")):
             continue
         (_, old), (_, now) = stored[name], new[name]
         if old.shape != now.shape:
-            said.append(f"{name} had the shape {old.shape}, has {now.shape}")
+            changes.append(f"{name} had the shape {old.shape}, has {now.shape}")
             continue
         text = old.dtype.kind == "U"
         # gains near 0 are differences of payoffs, which other programs round differently
@@ -202,13 +214,15 @@ def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
         rounded: Any = 0.0 if text else ROUNDING * sum(sizes)
         with np.errstate(invalid="ignore"):
             close = partial(np.isclose, rtol=SAME_NUMBER, atol=rounded, equal_nan=True)
-            same = old == now if text else close(old, now)
-        if not np.all(same):
-            first = tuple(np.argwhere(np.atleast_1d(~same))[0][: old.ndim])
-            words = [repr(str(one[first])) if text else f"{float(one[first]):.6g}" for one in (old, now)]
-            more = int(np.sum(~same)) - 1
-            said.append(f"{name} was {words[0]}, is {words[1]}" + f" (and {more} more)" * (more > 0))
-    return "; ".join(said)
+            equal = old == now if text else close(old, now)
+        if not np.all(equal):
+            first = tuple(np.argwhere(np.atleast_1d(~equal))[0][: old.ndim])
+            words = [
+                repr(str(array[first])) if text else f"{float(array[first]):.6g}" for array in (old, now)
+            ]
+            more = int(np.sum(~equal)) - 1
+            changes.append(f"{name} was {words[0]}, is {words[1]}" + f" (and {more} more)" * (more > 0))
+    return "; ".join(changes)
 
 
 COMPUTED = {
@@ -228,8 +242,8 @@ def _without_profile(game: object, record: Record) -> Record:
     def reason(method: str, coverage: str, claim: str) -> str:
         if claim in ("", "not an equilibrium"):
             return method
-        how = COMPUTED.get(coverage, "gains are estimates")
-        return f"{method}; no profile to enclose: the claim is about {about}, whose {how}"
+        method_in_words = COMPUTED.get(coverage, "gains are estimates")
+        return f"{method}; no profile to enclose: the claim is about {about}, whose {method_in_words}"
 
-    found = [reason(*map(str, row)) for row in zip(methods.flat, coverage.flat, claim.flat, strict=True)]
-    return {"certificate_method": (dims, np.array(found).reshape(methods.shape))}
+    reasons = [reason(*map(str, row)) for row in zip(methods.flat, coverage.flat, claim.flat, strict=True)]
+    return {"certificate_method": (dims, np.array(reasons).reshape(methods.shape))}

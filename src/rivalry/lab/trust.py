@@ -24,15 +24,15 @@ PICKLE = ".pickle"  # ending of the names of arrays that hold pickles
 
 def signature(arrays: Mapping[str, np.ndarray], key: str) -> str:
     """Return the signature of the pickles among a checkpoint's arrays; empty without one."""
-    found = [(name, array.tobytes()) for name, array in sorted(arrays.items()) if name.endswith(PICKLE)]
-    if not found:
+    pickles = [(name, array.tobytes()) for name, array in sorted(arrays.items()) if name.endswith(PICKLE)]
+    if not pickles:
         return ""
-    text = b"".join(name.encode() + len(data).to_bytes(8, "big") + data for name, data in found)
+    text = b"".join(name.encode() + len(data).to_bytes(8, "big") + data for name, data in pickles)
     return hmac.new(key.encode(), text, "sha256").hexdigest()
 
 
 def is_own(path: Path, stored: files.Stored, key: str = "") -> bool:
-    """Return whether a checkpoint has no pickles, is signed with the key of its cell, or is trusted."""
+    """True for a checkpoint without pickles, signed with the key of its cell, or trusted."""
     signed = signature(
         {name: array for name, (_, array) in stored.record.items()}, key or cell_key(path.stem)
     )

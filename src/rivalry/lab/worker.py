@@ -86,8 +86,8 @@ def run_cell(
     ]
     if not points.shape:
         return records[0]
-    found = stack_records(records, points.shape) | points.coordinates
-    return found | group_basins(points.games[0], found) if "batch" in points.shape else found
+    record = stack_records(records, points.shape) | points.coordinates
+    return record | group_basins(points.games[0], record) if "batch" in points.shape else record
 
 
 class Computed(NamedTuple):
@@ -128,31 +128,33 @@ def run_cells(
         If ``progress`` returned True.
     """
     points: dict[int, BatchPoints] = {}
-    known: Known[BatchPoints] = {}  # replications have them in common
+    built: Known[BatchPoints] = {}  # replications have them in common
     for k, (_, task) in enumerate(batch):
         try:
             with numbers_in_numpy() if task["method"]["kind"] in SOLVERS else nullcontext():
-                points[k] = remembered(known, _key_of(task, folder), partial(_build_points, task, folder))
+                points[k] = remembered(built, _key_of(task, folder), partial(_build_points, task, folder))
             if not isinstance(points[k].methods[0], Learner) and not isinstance(points[k].games[0], Game):
                 raise ValueError("games: populations are computed alone")
         except Exception as error:  # a game or a method may raise anything
             points.pop(k, None)
             yield k, Computed(None, error=error)
-    numbers, done = list(points), 0
+    numbers, finished = list(points), 0
     if numbers and isinstance(points[numbers[0]].methods[0], Learner):
-        asked = {k: one for k, one in points.items() if wanted is None or k in wanted}
-        yield from _learn_cells(batch, asked, progress, checkpoint)
+        wanted_points = {
+            k: points_of_cell for k, points_of_cell in points.items() if wanted is None or k in wanted
+        }
+        yield from _learn_cells(batch, wanted_points, progress, checkpoint)
         return
     members, limits = (
-        [(one.games[0], one.methods[0]) for one in points.values()],
+        [(points_of_cell.games[0], points_of_cell.methods[0]) for points_of_cell in points.values()],
         [_limits(batch[k][1]) for k in points],
     )
     for group in ([numbers[k] for k in some] for some in of_one_form(members, limits)):
         if wanted is None or not set(group).isdisjoint(wanted):
             yield from _of_group(
-                group, [task for _, task in batch], folder, points, progress, done, checkpoint
+                group, [task for _, task in batch], folder, points, progress, finished, checkpoint
             )
-        done += len(group)
+        finished += len(group)
 
 
 def _of_group(
@@ -161,26 +163,26 @@ def _of_group(
     folder: Path,
     points: Mapping[int, BatchPoints],
     progress: ProgressCallback | None,
-    done: int,
+    finished: int,
     checkpoint: solving.Checkpoint | None,
 ) -> Iterator[tuple[int, Computed]]:
-    """Yield what `run_cells` does of cells that differ in numbers only; ``done`` cells were before."""
+    """Yield what `run_cells` does of cells that differ in numbers only; ``finished`` cells came before."""
     stopped = False
 
     def watch(event: Progress) -> bool:
         nonlocal stopped
         fraction = event.done / max(event.total, 1)
-        whole = Progress(done + round(fraction * len(group)), len(tasks))
-        stopped = progress is not None and progress(whole) is True
+        overall = Progress(finished + round(fraction * len(group)), len(tasks))
+        stopped = progress is not None and progress(overall) is True
         return stopped
 
-    own = None if checkpoint is None else GroupCheckpoint(checkpoint, group)
+    group_checkpoint = None if checkpoint is None else GroupCheckpoint(checkpoint, group)
     limits = _limits(tasks[group[0]])
 
     failure: Exception | None = None
     try:
         starts = {k: _starts(tasks[k], points[k])[0] for k in group}
-        found = solving.solve_batch(
+        outcomes = solving.solve_batch(
             [points[k].games[0] for k in group],
             [points[k].methods[0] for k in group],
             [starts[k] for k in group],
@@ -188,7 +190,7 @@ def _of_group(
             progress=watch,
             tolerance=tasks[0]["tolerance"],
             path=True,
-            checkpoint=own,
+            checkpoint=group_checkpoint,
             part=_part(len(tasks)),
             **limits,
         )
@@ -197,10 +199,10 @@ def _of_group(
     if stopped:
         raise Stopped
     if failure is None:
-        for k, one in zip(group, found, strict=True):
+        for k, outcome in zip(group, outcomes, strict=True):
             try:
-                record = one.record | plot_record(points[k].games[0], one.record, tasks[k]["views"])
-                why = not_converged(points[k].games[0], one, limits["max_steps"], None)
+                record = outcome.record | plot_record(points[k].games[0], outcome.record, tasks[k]["views"])
+                why = not_converged(points[k].games[0], outcome, limits["max_steps"], None)
                 found_one = Computed(record, [(UserWarning, why)] if why else [])
             except Exception as error:
                 found_one = Computed(None, error=error)
@@ -209,7 +211,7 @@ def _of_group(
     errors = _failing(group, tasks, folder, progress) or dict.fromkeys(group, failure)
     yield from ((k, Computed(None, error=error)) for k, error in errors.items())
     if fine := [k for k in group if k not in errors]:
-        yield from _of_group(fine, tasks, folder, points, progress, done, checkpoint)
+        yield from _of_group(fine, tasks, folder, points, progress, finished, checkpoint)
 
 
 def _failing(
@@ -237,27 +239,32 @@ def _learn_cells(
 ) -> Iterator[tuple[int, Computed]]:
     """Yield what `run_cells` does of sessions of learners."""
     sessions = []
-    for k, own in points.items():
+    for k, cell_points in points.items():
         id, task = batch[k]
-        table, (game,), (learner,), (shared,) = task["method"], own.games, own.methods, own.shared
-        start = None if table.get("start") is None else _starts(task, own)[0]
+        table, (game,), (learner,), (shared,) = (
+            task["method"],
+            cell_points.games,
+            cell_points.methods,
+            cell_points.shared,
+        )
+        start = None if table.get("start") is None else _starts(task, cell_points)[0]
         steps = table.get("steps") or table.get("max_steps")
         sessions.append(solving.LearnerTask(id, shared, game, learner, start, _stream(task, "play"), steps))
-    found = solving.learn_together(
+    outcomes = solving.learn_together(
         sessions,
         part=_part(len(batch)),
         progress=progress,
         tolerance=batch[0][1]["tolerance"],
         checkpoint=checkpoint,
     )
-    if found is None:
+    if outcomes is None:
         raise Stopped
-    for (k, own), one in zip(points.items(), found, strict=True):
-        record, task = None if one.solution is None else one.solution.record, batch[k][1]
-        computed = Computed(None, one.cautions, one.error)
+    for (k, cell_points), outcome in zip(points.items(), outcomes, strict=True):
+        record, task = None if outcome.solution is None else outcome.solution.record, batch[k][1]
+        computed = Computed(None, outcome.cautions, outcome.error)
         if record is not None:
             try:
-                game = played_game(own.games[0], own.methods[0], record)
+                game = played_game(cell_points.games[0], cell_points.methods[0], record)
                 computed = computed._replace(record=record | plot_record(game, record, task["views"]))
             except Exception as error:
                 computed = computed._replace(error=error)
@@ -265,7 +272,7 @@ def _learn_cells(
 
 
 def _part(cells: int) -> int:
-    """Return how many games of a batch of cells a program takes: it depends on the study only."""
+    """Return the number of games of a batch of cells that a program takes: it depends on the study only."""
     return min(PART, 1 << (cells - 1).bit_length())
 
 
@@ -319,10 +326,10 @@ def _build_points(task: Task, folder: Path) -> BatchPoints:
         return BatchPoints(games * count, methods * count, {"batch": count}, place, shared)
     grid = Grid(task["batch"], "batch")
     names = short_names(grid.values)
-    values = {names[key]: _coordinate(found) for key, found in grid.values.items()}
+    values = {names[key]: _coordinate(values) for key, values in grid.values.items()}
     along = dict.fromkeys(values, next(iter(values))) if grid.zipped else {name: name for name in values}
     shape = {dim: len(values[dim]) for dim in along.values()}
-    coordinates: Record = {name: ((along[name],), own) for name, own in values.items()}
+    coordinates: Record = {name: ((along[name],), numbers) for name, numbers in values.items()}
     return BatchPoints(games, methods, shape, coordinates, [solving.InCommon() for _ in games])
 
 
@@ -345,19 +352,20 @@ def _solve(
     seed = _stream(task, "play")
     chosen = not learns or table.get("start") is not None
     starts: list[Any] = _starts(task, points) if chosen else [None] * len(points.games)
-    whole: dict[str, Any] = settings | {"seed": seed, "progress": progress, "checkpoint": checkpoint}
+    options: dict[str, Any] = settings | {"seed": seed, "progress": progress, "checkpoint": checkpoint}
     if not points.shape:
         path = True if learns else table.get("path", True)
         (game,), (method,), (start,), (shared,) = points.games, points.methods, starts, points.shared
-        return [solving.replicate(shared, game, method, start, path=path, **whole).record]
+        return [solving.replicate(shared, game, method, start, path=path, **options).record]
     if learns:
         return _learn_in_turn(points, starts, seed, progress, settings)
-    found = solving.solve_batch(points.games, points.methods, starts, **whole)
+    outcomes = solving.solve_batch(points.games, points.methods, starts, **options)
     if "batch" not in points.shape:
-        return [one.record for one in found]
-    dims = found[0].record["profile"][0]
+        return [outcome.record for outcome in outcomes]
+    dims = outcomes[0].record["profile"][0]
     return [
-        one.record | {"start_profile": (dims, np.asarray(x))} for one, x in zip(found, starts, strict=True)
+        outcome.record | {"start_profile": (dims, np.asarray(x))}
+        for outcome, x in zip(outcomes, starts, strict=True)
     ]
 
 
@@ -374,8 +382,8 @@ def _learn_in_turn(
         zip(points.shared, points.games, points.methods, starts, strict=True)
     ):
         # by number, so that a stream does not depend on how many were made before
-        own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, k))
-        records.append(solving.replicate(shared, game, learner, start, seed=own, **settings).record)
+        stream = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, k))
+        records.append(solving.replicate(shared, game, learner, start, seed=stream, **settings).record)
         if progress(Progress(k + 1, len(points.games))) is True:
             break
     return records
@@ -391,15 +399,15 @@ def _starts(task: Task, points: BatchPoints) -> list[Any]:
     if start == "grid":
         return list(lattice(points.games[0].space, len(points.games)))
     if not isinstance(start, str):
-        each = zip(points.methods, points.games, strict=True)
+        pairs = zip(points.methods, points.games, strict=True)
         return [
-            game.space.check(np.asarray(start_of(method, game, start), dtype=float)) for method, game in each
+            game.space.check(np.asarray(start_of(method, game, start), dtype=float)) for method, game in pairs
         ]
     if start != "random":
         return [named_start(game, start) for game in points.games]
     key = solving.key_of(_stream(task, "start"))
     keys = jax.random.split(key, len(points.games)) if points.shape else [key]
-    return [game.space.sample(own) for game, own in zip(points.games, keys, strict=True)]
+    return [game.space.sample(key) for game, key in zip(points.games, keys, strict=True)]
 
 
 class Job(NamedTuple):
@@ -443,16 +451,16 @@ def _carry_out_together(
     """
     began, paths, checkpoint = time.process_time(), job.paths, job.checkpoint(kind)
     wanted, error = [k for k, (id, _) in enumerate(job.batch) if id in paths], None
-    for k, one in run_cells(
+    for k, outcome in run_cells(
         job.batch, Path(job.folder), wanted=wanted, progress=progress, checkpoint=checkpoint
     ):
         if (id := job.batch[k][0]) not in paths:
             continue
-        error = error or one.error
-        for category, text in one.cautions:
+        error = error or outcome.error
+        for category, text in outcome.cautions:
             warnings.warn(f"{id}: {text}", category, stacklevel=2)
-        if one.record is not None:
-            files.write(paths[id], files.pack(one.record, kind="cell", name=id))
+        if outcome.record is not None:
+            files.write(paths[id], files.pack(outcome.record, kind="cell", name=id))
     checkpoint.drop()
     if error is not None:
         raise error

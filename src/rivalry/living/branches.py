@@ -40,14 +40,14 @@ def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...
         return None
     from rivalry.plots.branches import with_events  # loads Matplotlib
 
-    found = with_events(_known(record))
-    rows = np.flatnonzero(np.isfinite(found["branch_parameter"]))
+    numbers_by_name = with_events(_arrays(record))
+    rows = np.flatnonzero(np.isfinite(numbers_by_name["branch_parameter"]))
     if not len(rows):
         return None
-    name = str(found["parameter_name"]).rpartition(".")[2] or "parameter"
-    x, position = found["branch_parameter"], found["branch_position"]
-    branches = _branches(found, rows)
-    events, orbits = _events(found), _orbits(found)
+    name = str(numbers_by_name["parameter_name"]).rpartition(".")[2] or "parameter"
+    x, position = numbers_by_name["branch_parameter"], numbers_by_name["branch_position"]
+    branches = _branches(numbers_by_name, rows)
+    events, orbits = _events(numbers_by_name), _orbits(numbers_by_name)
     players, axes = position.shape[1:]
     labels = axis_names(game) if game is not None else list(names.get("axis", ()))
     labels = (
@@ -63,12 +63,14 @@ def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...
         if twin
         else (position[rows].min(axis=0), position[rows].max(axis=0))
     )
-    exchangeable = found.get("exchangeable", np.arange(players))
+    exchangeable = numbers_by_name.get("exchangeable", np.arange(players))
     data = {
         "game": twin,
         "parameter": {"name": name, "key": name, "low": float(x[rows].min()), "high": float(x[rows].max())},
         "players": player_names(game) if game is not None else [f"player {k}" for k in range(players)],
-        "axes": [{"name": one, "label": f"{one} ({UNITS[one]})" if one in UNITS else one} for one in labels],
+        "axes": [
+            {"name": axis, "label": f"{axis} ({UNITS[axis]})" if axis in UNITS else axis} for axis in labels
+        ],
         "low": numbers(np.asarray(edges[0])[:, 0]),
         "high": numbers(np.asarray(edges[1])[:, 0]),
         "profile": [],
@@ -76,61 +78,65 @@ def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...
         "events": events,
         "orbits": orbits,
         "exchangeable": bool(np.all(exchangeable == exchangeable[0])),
-        "coverage": str(found["branch_coverage"][rows[0]]) if "branch_coverage" in found else "",
+        "coverage": str(numbers_by_name["branch_coverage"][rows[0]])
+        if "branch_coverage" in numbers_by_name
+        else "",
         "answers": [],
     }
-    marks = "; ".join(f"{one['words']} at {one['parameter']:.6g}" for one in events) or "no bifurcation"
-    stable = sum(any(one["stable"]) for one in branches)
+    marks = "; ".join(f"{event['words']} at {event['parameter']:.6g}" for event in events) or "no bifurcation"
+    stable = sum(any(branch["stable"]) for branch in branches)
     span = f"from {x[rows].min():.4g} to {x[rows].max():.4g}"
     text = f"{len(branches)} branches over {name} {span}, {stable} of them stable somewhere; {marks}."
     return f"Branches of equilibria over {name}", text, data
 
 
-def _known(record: Record) -> dict[str, np.ndarray]:
+def _arrays(record: Record) -> dict[str, np.ndarray]:
     """Return the arrays of a record by name."""
     return {name: np.asarray(value) for name, (_, value) in record.items()}
 
 
-def _branches(found: dict[str, np.ndarray], rows: np.ndarray) -> list[dict[str, Any]]:
+def _branches(arrays: dict[str, np.ndarray], rows: np.ndarray) -> list[dict[str, Any]]:
     """Return every branch, its rows in order along the curve."""
     from rivalry.plots.branches import claims_of_rows, structure  # loads Matplotlib
     from rivalry.plots.select import DrawnPoint
 
-    claims = claims_of_rows(DrawnPoint(found, ""))
+    claims = claims_of_rows(DrawnPoint(arrays, ""))
     certified = claims == UNREFUTED[0]
-    of_row = found.get("branch", np.zeros(len(found["branch_parameter"]), int))
-    stable = found.get("branch_stable", np.ones(len(of_row))).astype(float) > 0.5
-    endings = found.get("branch_ending", np.empty(0, str))
+    of_row = arrays.get("branch", np.zeros(len(arrays["branch_parameter"]), int))
+    stable = arrays.get("branch_stable", np.ones(len(of_row))).astype(float) > 0.5
+    endings = arrays.get("branch_ending", np.empty(0, str))
     result = []
     for branch in dict.fromkeys(of_row[rows].tolist()):
-        own = rows[of_row[rows] == branch]
+        rows_of_branch = rows[of_row[rows] == branch]
         # rows between which stability or certificates change are all kept
-        looks = np.stack([stable[own], certified[own]])
+        looks = np.stack([stable[rows_of_branch], certified[rows_of_branch]])
         change = np.flatnonzero(np.any(looks[:, 1:] != looks[:, :-1], axis=0))
-        even = np.linspace(0, len(own) - 1, min(ROWS, len(own))).astype(int)
-        own = own[np.unique(np.concatenate([even, change, change + 1]).astype(int))]
-        one = {
-            "parameter": numbers(found["branch_parameter"][own]),
-            "position": numbers(found["branch_position"][own]),
-            "stable": stable[own].tolist(),
-            "certified": certified[own].tolist(),
-            "claim": list(map(claim_in_words, claims[own].tolist())),
-            "structure": structure(found["branch_group"][own[0]]) if "branch_group" in found else "",
+        even = np.linspace(0, len(rows_of_branch) - 1, min(ROWS, len(rows_of_branch))).astype(int)
+        rows_of_branch = rows_of_branch[np.unique(np.concatenate([even, change, change + 1]).astype(int))]
+        entry = {
+            "parameter": numbers(arrays["branch_parameter"][rows_of_branch]),
+            "position": numbers(arrays["branch_position"][rows_of_branch]),
+            "stable": stable[rows_of_branch].tolist(),
+            "certified": certified[rows_of_branch].tolist(),
+            "claim": list(map(claim_in_words, claims[rows_of_branch].tolist())),
+            "structure": structure(arrays["branch_group"][rows_of_branch[0]])
+            if "branch_group" in arrays
+            else "",
             "ending": str(endings[int(branch)]) if int(branch) < len(endings) else "",
         }
         for key, name in (("regret", "branch_regret"), ("payoff", "branch_payoff")):
-            one[key] = numbers(found[name][own]) if name in found else []
-        one["regret"] = [None if None in row else max(row) for row in one["regret"]]
-        result.append(one)
+            entry[key] = numbers(arrays[name][rows_of_branch]) if name in arrays else []
+        entry["regret"] = [None if None in row else max(row) for row in entry["regret"]]
+        result.append(entry)
     return result
 
 
-def _events(found: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+def _events(arrays: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     """Return the events by parameter, with their words."""
-    if not {"event_kind", "event_parameter", "event_position"} <= set(found):
+    if not {"event_kind", "event_parameter", "event_position"} <= set(arrays):
         return []
-    kinds, values = found["event_kind"], found["event_parameter"]
-    known = [
+    kinds, values = arrays["event_kind"], arrays["event_parameter"]
+    events = [
         k for k in range(min(len(kinds), len(values))) if np.isfinite(values[k]) and str(kinds[k]) in EVENTS
     ]
     return [
@@ -138,27 +144,27 @@ def _events(found: dict[str, np.ndarray]) -> list[dict[str, Any]]:
             "kind": str(kinds[k]),
             "words": EVENTS[str(kinds[k])][1],
             "parameter": float(values[k]),
-            "position": numbers(found["event_position"][k]),
+            "position": numbers(arrays["event_position"][k]),
         }
-        for k in sorted(known, key=lambda k: float(values[k]))
+        for k in sorted(events, key=lambda k: float(values[k]))
     ]
 
 
-def _orbits(found: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+def _orbits(arrays: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     """Return the cycles by Hopf point and parameter."""
-    if not {"orbit_parameter", "orbit_low", "orbit_high"} <= set(found):
+    if not {"orbit_parameter", "orbit_low", "orbit_high"} <= set(arrays):
         return []
-    values = found["orbit_parameter"]
-    source = found.get("orbit_hopf", np.zeros(len(values), int))
+    values = arrays["orbit_parameter"]
+    source = arrays.get("orbit_hopf", np.zeros(len(values), int))
     rows = [k for k in np.lexsort((values, source)) if np.isfinite(values[k])]
     return [
         {
             "hopf": int(source[k]),
             "parameter": float(values[k]),
-            "low": numbers(found["orbit_low"][k]),
-            "high": numbers(found["orbit_high"][k]),
-            "period": float(found["orbit_period"][k]) if "orbit_period" in found else None,
-            "stable": bool(found["orbit_stable"][k]) if "orbit_stable" in found else None,
+            "low": numbers(arrays["orbit_low"][k]),
+            "high": numbers(arrays["orbit_high"][k]),
+            "period": float(arrays["orbit_period"][k]) if "orbit_period" in arrays else None,
+            "stable": bool(arrays["orbit_stable"][k]) if "orbit_stable" in arrays else None,
         }
         for k in rows
     ]

@@ -46,7 +46,7 @@ def _script(views: Iterable[str], last: str, *, closed: bool = True) -> str:
     ]
     text = "\n".join(parts)
     # inside a page, this would end the script
-    text = re.sub(r"</(?=script)|<!--", lambda found: found[0].replace("<", r"\x3c"), text, flags=re.I)
+    text = re.sub(r"</(?=script)|<!--", lambda match: match[0].replace("<", r"\x3c"), text, flags=re.I)
     return f'"use strict";\n(() => {{\n{text}\n}})();\n' if closed else f"{text}\n"
 
 
@@ -65,15 +65,17 @@ def _add(path: Path, order: dict[Path, str], within: tuple[Path, ...]) -> None:
 def _body(path: Path, number: dict[Path, str]) -> str:
     """Return a module as the body of a function that returns its exports."""
 
-    def bound(found: re.Match[str]) -> str:
-        names = re.sub(r"\s+as\s+", ": ", " ".join(found[1].split()))
-        return f"const {{ {names} }} = {number[(path.parent / found[2]).resolve()]};"
+    def bound(match: re.Match[str]) -> str:
+        names = re.sub(r"\s+as\s+", ": ", " ".join(match[1].split()))
+        return f"const {{ {names} }} = {number[(path.parent / match[2]).resolve()]};"
 
     text = path.read_text(encoding="utf-8")
     exported = _EXPORT.findall(text)
     text = _IMPORT.sub(bound, text)
     text, standard = _DEFAULT.subn("const standard = ", text)
-    text = _EXPORT.sub(lambda found: found[0].removeprefix("export").lstrip(), text)
-    if left := re.search(r"^\s*(?:import|export)\b.*", text, flags=re.M):
-        raise ValueError(f"{path.name}: {left[0].strip()!r} must be a named import or export, or one default")
+    text = _EXPORT.sub(lambda match: match[0].removeprefix("export").lstrip(), text)
+    if statement := re.search(r"^\s*(?:import|export)\b.*", text, flags=re.M):
+        raise ValueError(
+            f"{path.name}: {statement[0].strip()!r} must be a named import or export, or one default"
+        )
     return f"{text}\nreturn {{ {', '.join([*exported, *['standard'] * standard])} }};\n"

@@ -23,13 +23,13 @@ def freeze(
     from rivalry.lab.store import Run
     from rivalry.living.freeze import freeze as write
 
-    found = Run.open(run)
-    path = found.folder / "export" / "page.html" if out is None else out
+    opened = Run.open(run)
+    path = opened.folder / "export" / "page.html" if out is None else out
     if path.is_dir() or path.suffix not in (".html", ".htm"):
         raise OptionError(f"--out {path}: must be a file that ends in .html")
     if out is not None:
         work.note_folder(path)
-    done = write(found, path)
-    work.note_left_out(found)
-    left_out = [row._asdict() for row in done.left_out]
-    return output.print_result(json, {"files": [str(done.file)], "left_out": left_out}, str(done.file))
+    frozen = write(opened, path)
+    work.note_left_out(opened)
+    left_out = [row._asdict() for row in frozen.left_out]
+    return output.print_result(json, {"files": [str(frozen.file)], "left_out": left_out}, str(frozen.file))

@@ -83,17 +83,17 @@ def figure_of(game: object, profile: object = None) -> Figure:
     >>> figure_of(rv.games.influencer(reach=[0.2, 0.2])).view
     'line'
     """
-    found = figures_of(game, profile)
-    if not found:
+    figures = figures_of(game, profile)
+    if not figures:
         raise ValueError(no_figure(f"game: {type(game).__name__}"))
-    return found[0]
+    return figures[0]
 
 
 def figures_of(game: object, profile: object = None) -> list[Figure]:
     """Return all living figures of a game at a profile, the most telling one first; see `figure_of`."""
     start = _checked_profile(game, profile)
-    made = {name: _load(name, "view_of")(game, start) for name in _ordered(game)}
-    return [_figure(name, one, None, game) for name, one in made.items() if one is not None]
+    views = {name: _load(name, "view_of")(game, start) for name in _ordered(game)}
+    return [_figure(name, content, None, game) for name, content in views.items() if content is not None]
 
 
 def _ordered(game: object) -> Sequence[str]:
@@ -140,17 +140,17 @@ def figures_of_record(
     table
         The game's table in a study, from which the view ``line`` draws some games that are not built.
     """
-    known, profile = stored_answer(record), _profile_of(game, record)
-    made: dict[str, Found | None] = {}
+    answer, profile = stored_answer(record), _profile_of(game, record)
+    views: dict[str, Found | None] = {}
     for name in STORED if game is None else _ordered(game):
-        made[name] = _load(name, "view_of_record")(game, record, names)
-        if made[name] is None and profile is not None:
-            made[name] = _load(name, "view_of")(game, profile)
+        views[name] = _load(name, "view_of_record")(game, record, names)
+        if views[name] is None and profile is not None:
+            views[name] = _load(name, "view_of")(game, profile)
     if table:
-        made["line"] = _load("line", "view_of_table")(table, record)
+        views["line"] = _load("line", "view_of_table")(table, record)
     if world is not None:
-        made["impulse"] = _load("impulse", "view_of_record")(game, record, names, world)
-    return [_figure(name, one, known, game) for name, one in made.items() if one is not None]
+        views["impulse"] = _load("impulse", "view_of_record")(game, record, names, world)
+    return [_figure(name, content, answer, game) for name, content in views.items() if content is not None]
 
 
 def _profile_of(game: object, record: Record) -> np.ndarray | None:
@@ -218,9 +218,9 @@ def stored_answer(record: Record) -> dict[str, Any] | None:
 def _answer_of(
     proof: Certificate | None, paid: np.ndarray, profile: object, parameters: dict[str, Any]
 ) -> dict[str, Any]:
-    found = {"profile": plain(profile), "parameters": plain(parameters), "payoffs": plain(paid)}
+    fields = {"profile": plain(profile), "parameters": plain(parameters), "payoffs": plain(paid)}
     if proof is None:
-        return found | {
+        return fields | {
             "claim": None,
             "sentence": claim_in_words(""),
             "regret": [],
@@ -228,7 +228,7 @@ def _answer_of(
             "coverage": None,
             "rounding": None,
         }
-    return found | {
+    return fields | {
         "claim": claim_in_words(proof.claim, proof.concept),
         "sentence": sentence_of(proof),
         "regret": plain(np.atleast_1d(proof.regret)),
@@ -247,10 +247,10 @@ def sentence_of(proof: Certificate) -> str:
     gain, bound = float(np.max(proof.regret)), float(np.max(proof.bound))
     if not np.isfinite(gain):
         return f"{proof.method}."
-    found = f"A gain of {gain:.4g} was found" if gain > np.max(proof.tolerance) else "No gain was found"
+    finding = f"A gain of {gain:.4g} was found" if gain > np.max(proof.tolerance) else "No gain was found"
     more = [gain_in_words(proof.largest_gain, proof.claim)] if proof.claim in WITH_GAIN else []
     more += [f"no gain exceeds {bound_in_words(bound)}" if np.isfinite(bound) else "no bound is proved"]
-    return typeset(f"{'; '.join([found, *more])}.")
+    return typeset(f"{'; '.join([finding, *more])}.")
 
 
 def plain(value: object) -> Any:
@@ -272,10 +272,10 @@ def plain(value: object) -> Any:
     return plain(np.asarray(value).tolist())  # an array of JAX
 
 
-def _figure(view: str, made: Found, known: dict[str, Any] | None, game: object) -> Figure:
+def _figure(view: str, content: Found, answer: dict[str, Any] | None, game: object) -> Figure:
     """Return a figure of what a module of a view returned, with an answer for its data if there is one."""
-    title, text, data = made
-    data = plain(data | ({"answers": [known]} if known and "profile" in data else {}))
+    title, text, data = content
+    data = plain(data | ({"answers": [answer]} if answer and "profile" in data else {}))
     first = {"profile": data["profile"]} if "profile" in data else {}
     return Figure(
         view, typeset(title), typeset(text), data, first | {"parameters": {}, "settled": True}, game

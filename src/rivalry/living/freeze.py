@@ -64,13 +64,15 @@ def freeze(run: Run | str | os.PathLike[str], out: str | os.PathLike[str]) -> Fr
     figures, answers, sections, left_out = figures_of_parts(run, answer), [], [], []
     chosen: list[Figure] = []
     for k, (name, part) in enumerate((run.parts() or {"": run}).items()):
-        own = answer.parts.get(name, answer)
-        answers.append(_lead(part, own, chosen, figures[k], f"p{k}"))
-        sections += _sections(part, own, f"{part.title}: " if name else "")
+        part_answer = answer.parts.get(name, answer)
+        answers.append(_lead(part, part_answer, chosen, figures[k], f"p{k}"))
+        sections += _sections(part, part_answer, f"{part.title}: " if name else "")
         missing = part.missing_cells(part.damaged())
-        left_out += [LeftOut(f"{name}/{one.name}" if name else one.name, one.reason) for one in missing]
-    chosen_views = {"reference", *(one.view for one in chosen)}
-    further = [one for own in figures for one in own if one.view not in chosen_views]
+        left_out += [LeftOut(f"{name}/{part.name}" if name else part.name, part.reason) for part in missing]
+    chosen_views = {"reference", *(figure.view for figure in chosen)}
+    further = [
+        figure for figures_of_part in figures for figure in figures_of_part if figure.view not in chosen_views
+    ]
     path = followed(Path(out).parent) / Path(out).name
     folder_for(path.parent)
     page = frozen_page(run.title, _header(run), [*chosen, *further], [*sections, *_about(run)], answers)
@@ -92,10 +94,12 @@ def _lead(run: Run, answer: Answer, chosen: list[Figure], figures: Sequence[Figu
     with TemporaryDirectory() as folder:
         stored, data = run.folder / "figures", answer.sampled
         every = draw(answer.study, data, Path(folder), stored, prefix, run, more=answer.tiled)
-    first, *further = [one for one in every if one.svg] or [StaticFigure("", "")]
-    pictures = [first, *(one for one in further if one.caption.endswith(BINNED))] if first.svg else []
-    sentences = [(typeset(one.text), typeset(one.basis)) for one in answer.sentences]
-    figures_svg = [(one.svg, typeset(one.caption)) for one in pictures]
+    first, *further = [picture for picture in every if picture.svg] or [StaticFigure("", "")]
+    pictures = (
+        [first, *(picture for picture in further if picture.caption.endswith(BINNED))] if first.svg else []
+    )
+    sentences = [(typeset(sentence.text), typeset(sentence.basis)) for sentence in answer.sentences]
+    figures_svg = [(picture.svg, typeset(picture.caption)) for picture in pictures]
     lead = Lead(run.title, answer.question, sentences, figures_svg)
     lead = lead._replace(caveats=list(map(typeset, answer.caveats)))
     if first.svg and answer.figure_key:
@@ -108,54 +112,54 @@ def _lead(run: Run, answer: Answer, chosen: list[Figure], figures: Sequence[Figu
         return lead._replace(table=about, two_way=two, by_number=by_number, points=points, note=note)
     if (table := answer.table_of(POINTS)) is None:
         return lead
-    said = _notes(table, answer)
+    notes = _notes(table, answer)
     rows = [[typeset(text).replace(" ± ", "\u00a0±\u00a0") for text in row] for row in table.texts]
     places = list(dict.fromkeys(table.points))
     pictures_of, note = _points(run, [answer.points[k] for k in places], chosen, figures)
     points = [pictures_of[places.index(k)] for k in table.points]
     return lead._replace(
-        table=Section("Results", said, table.columns, rows), keys=table.keys, points=points, note=note
+        table=Section("Results", notes, table.columns, rows), keys=table.keys, points=points, note=note
     )
 
 
 def _notes(table: AnswerTable, answer: Answer) -> list[str]:
     """Return what a table leaves out, and what holds in all its rows."""
     more = table.rows_left_out
-    said = [f"{more} further {table.noun} are {_elsewhere(answer)}."] * bool(more)
-    said += [f"{typeset(table.mark)}."] * bool(table.mark)
-    return said + [f"In every row {typeset(note)}." for note in table.notes]
+    notes = [f"{more} further {table.noun} are {_elsewhere(answer)}."] * bool(more)
+    notes += [f"{typeset(table.mark)}."] * bool(table.mark)
+    return notes + [f"In every row {typeset(note)}." for note in table.notes]
 
 
 def _points(
-    run: Run, found: Sequence[PointResults], chosen: list[Figure], figures: Sequence[Figure]
+    run: Run, points_of_table: Sequence[PointResults], chosen: list[Figure], figures: Sequence[Figure]
 ) -> tuple[list[tuple[int, str] | None], str]:
     """Return which figure and cell show each point of a table, and what cannot be changed in them."""
-    made = figures_of_points(run, found)
-    if not any(made):  # no view draws such results: the cells of the run, at the one of the row
-        cells = next(one for one in figures if one.view == "sweep")
+    figures_of_rows = figures_of_points(run, points_of_table)
+    if not any(figures_of_rows):  # no view draws such results: the cells of the run, at the one of the row
+        cells = next(figure for figure in figures if figure.view == "sweep")
         chosen.append(cells)
-        cell_of = [first_cell(run, point) for point in found]
-        return [(len(chosen) - 1, one.id) if one else None for one in cell_of], NO_FIGURE
+        cell_of = [first_cell(run, point) for point in points_of_table]
+        return [(len(chosen) - 1, cell.id) if cell else None for cell in cell_of], NO_FIGURE
     points: list[tuple[int, str] | None] = []
-    for one in made:
-        points.append((len(chosen), "") if one else None)
-        chosen += [one] if one else []
-    known = next(one for one in made if one)
+    for figure in figures_of_rows:
+        points.append((len(chosen), "") if figure else None)
+        chosen += [figure] if figure else []
+    reference_figure = next(figure for figure in figures_of_rows if figure)
     keys = {key.removeprefix("game.") for key in run.head["study"]["sweep"] if key.startswith("game.")}
-    fixed = sorted(keys - {slider["key"] for slider in known.data.get("parameters", ())})
+    fixed = sorted(keys - {slider["key"] for slider in reference_figure.data.get("parameters", ())})
     named = ", ".join(Words(run.head["study"]).key(key) for key in fixed)
     return points, STORED_ONLY.format(named) if fixed else ""
 
 
 def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:
     """Return the tables of results, reference values and certificates."""
-    study, found = run.head["study"], list[Section]()
-    found += _summary(answer, prefix)
+    study, sections = run.head["study"], list[Section]()
+    sections += _summary(answer, prefix)
     if answer.checks:
         head = ("quantity", "ours", "published", "verdict", "expected", "verdict", "certificate")
-        rows = [_reference(one.row) for one in answer.checks[:ROWS]]
-        said = [f"{tally([one.row for one in answer.checks])}."]
-        found.append(Section(f"{prefix}Published and expected values", said, head, rows, folded=True))
+        rows = [_reference(check.row) for check in answer.checks[:ROWS]]
+        notes = [f"{tally([check.row for check in answer.checks])}."]
+        sections.append(Section(f"{prefix}Published and expected values", notes, head, rows, folded=True))
     if answer.cells:
         columns = ["cell", "method", "at", "claim", "regret", "bound", "coverage", "rounding"]
         rows = [_certificate(*row) for row in answer.cells[:ROWS]]
@@ -164,12 +168,12 @@ def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:
             columns.append("proof")
             rows = [[*row, proof or "–"] for row, proof in zip(rows, proofs, strict=True)]
         more = len(answer.cells) - len(rows)
-        said = ["Regret is the largest gain found over players, bound a proven upper bound on any gain."]
-        said += [f"{more} further cells are {_elsewhere(answer)}."] * bool(more)
-        found.append(Section(f"{prefix}Certificates", said, columns, rows, folded=True))
+        notes = ["Regret is the largest gain found over players, bound a proven upper bound on any gain."]
+        notes += [f"{more} further cells are {_elsewhere(answer)}."] * bool(more)
+        sections.append(Section(f"{prefix}Certificates", notes, columns, rows, folded=True))
     text = json.dumps(study, indent=1) if run.text is None else run.text
-    found.append(Section(f"{prefix}Study", verbatim=text, folded=True))
-    return found
+    sections.append(Section(f"{prefix}Study", verbatim=text, folded=True))
+    return sections
 
 
 def _elsewhere(answer: Answer) -> str:
@@ -179,18 +183,18 @@ def _elsewhere(answer: Answer) -> str:
 
 def _summary(answer: Answer, prefix: str) -> list[Section]:
     """Return the tables that summarise all points of a large run."""
-    if (known := answer.summary) is None:
+    if (summary := answer.summary) is None:
         return []
-    *first, last = known.tables
+    *first, last = summary.tables
     return [
         Section(
-            f"{prefix}{one.where}",
-            [known.reading] if one is last else (),
-            ("", *one.columns),
-            [[typeset(text) for text in (label, *parts)] for label, parts in one.rows],
+            f"{prefix}{table.where}",
+            [summary.reading] if table is last else (),
+            ("", *table.columns),
+            [[typeset(text) for text in (label, *parts)] for label, parts in table.rows],
             folded=True,
         )
-        for one in (*first, last)
+        for table in (*first, last)
     ]
 
 

@@ -52,7 +52,7 @@ def view_of_record(
         "label": axes[0] if axes else "action",
         "levels": [world.action_grid[k, : tables.sizes[k], 0] for k in range(players)],
         "sizes": tables.sizes,
-        "order": [[who for who in row if who >= 0] for row in tables.order.tolist()],
+        "order": [[mover for mover in row if mover >= 0] for row in tables.order.tolist()],
         "slots": slots_of(tables),
         "signal": tables.signal[0] if tables.signal.size else None,
         "payoff": tables.payoff[0],
@@ -85,13 +85,13 @@ def _replays(world: RepeatedWorld, record: Record) -> bool:
         return False
     needed = {"policy", "end_action", "cycle_length", "discount"}
     fits = needed <= set(record) and record["policy"][0] == ("session", "player", "state")
-    nature = any(who == len(tables.sizes) for own in slots_of(tables) for who, _ in own)
+    nature = any(source == len(tables.sizes) for slots in slots_of(tables) for source, _ in slots)
     return fits and not nature and record["policy"][1].shape[2] <= TABLE
 
 
 def _sessions(world: RepeatedWorld, record: Record) -> list[dict[str, Any]]:
     """Return sessions with a start on their limit cycle, found by play from every joint action."""
-    tables, found = world.tables, []
+    tables, sessions = world.tables, []
     sizes = tables.sizes.tolist()
     starts = np.array(list(np.ndindex(*sizes)))
     gaps = record["full_gap"][1] if "full_gap" in record else None
@@ -108,15 +108,15 @@ def _sessions(world: RepeatedWorld, record: Record) -> list[dict[str, Any]]:
             last = actions[fits[0], ::-1][: depth_of(world)]
             gap = None if gaps is None else gaps[number]
             session = {"number": number, "policy": policy, "recent": last, "cycle": length, "gap": gap}
-            found.append(session | {"round": CYCLE % len(tables.order)})
-        if len(found) == SESSIONS:
+            sessions.append(session | {"round": CYCLE % len(tables.order)})
+        if len(sessions) == SESSIONS:
             break
-    return found
+    return sessions
 
 
 def depth_of(world: RepeatedWorld) -> int:
     """Return the number of past rounds that determine play."""
-    return max([1, *(ago for own in slots_of(world.tables) for _, ago in own)])
+    return max([1, *(ago for slots in slots_of(world.tables) for _, ago in slots)])
 
 
 def replay(
@@ -150,20 +150,20 @@ def replay(
     order, slots = tables.order.tolist(), slots_of(tables)
     signal = tables.signal[0] if tables.signal.size else np.zeros(int(np.prod(tables.sizes)), dtype=np.int64)
     widths = [*tables.sizes.tolist(), 1, int(signal.max(initial=0)) + 1]
-    found = np.zeros((len(past), rounds, players), dtype=np.int64)
+    path = np.zeros((len(past), rounds, players), dtype=np.int64)
     for now in range(rounds):
         acts = past[:, 0].copy()
-        for who in (mover for mover in order[(clock + now) % len(order)] if mover >= 0):
+        for mover in (mover for mover in order[(clock + now) % len(order)] if mover >= 0):
             state = np.zeros(len(past), dtype=np.int64)
-            for of, ago in slots[who]:
+            for of, ago in slots[mover]:
                 if of > players:
-                    seen = signal[past[:, ago - 1] @ strides]
+                    observed = signal[past[:, ago - 1] @ strides]
                 else:
-                    seen = acts[:, of] if ago == 0 else past[:, ago - 1, of]
-                state = state * widths[of] + seen
-            acts[:, who] = policy[who, state]
-            if forced is not None and forced[0] == who:
-                acts[:, who], forced = forced[1], None
-        found[:, now] = acts
+                    observed = acts[:, of] if ago == 0 else past[:, ago - 1, of]
+                state = state * widths[of] + observed
+            acts[:, mover] = policy[mover, state]
+            if forced is not None and forced[0] == mover:
+                acts[:, mover], forced = forced[1], None
+        path[:, now] = acts
         past = np.concatenate([acts[:, None], past[:, :-1]], axis=1)
-    return found
+    return path

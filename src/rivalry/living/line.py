@@ -63,14 +63,14 @@ def view_of(game: object, profile: np.ndarray | None) -> Found | None:
     if not is_profile(game, x):
         return None
     twin = twin_data(game)
-    own = {
+    content = {
         "parameters": sliders(game),
         "curves": None if twin else [_curve(game, x, player) for player in range(players)],
     }
     paid = np.asarray(payoffs(game, concrete_profile(game, x)))
     axis = (axis_names(game) or ["position" if isinstance(game, InfluencerGame) else CHOICE])[0]
     text, data = _content(twin, player_names(game), axis, low, high, x, paid)
-    return repr(game).split(":")[0], text, data | own
+    return repr(game).split(":")[0], text, data | content
 
 
 def _content(
@@ -104,11 +104,11 @@ def _content(
         "paths": [],
         "answers": [],
     }
-    each = (
-        f"{who} chooses {f'{axis} ' * (axis != CHOICE)}{own[0]:.4g} and earns {pay:.4g}"
-        for who, own, pay in zip(names, x, paid, strict=True)
+    phrases = (
+        f"{name} chooses {f'{axis} ' * (axis != CHOICE)}{choice[0]:.4g} and earns {pay:.4g}"
+        for name, choice, pay in zip(names, x, paid, strict=True)
     )
-    text = "; ".join(each)
+    text = "; ".join(phrases)
     return f"{text[:1].upper()}{text[1:]}.", data
 
 
@@ -135,8 +135,8 @@ def view_of_table(table: Mapping[str, Any], record: Record) -> Found | None:
         return None
     names, low = [f"player {k}" for k in range(len(x))], np.zeros(len(x))
     text, data = _content(twin, names, "position", low, low + 1, x, paid)
-    found = f"Influencer game of {len(x)} players on [0, 1]", text, data | {"parameters": sliders_of(twin)}
-    return with_paths(found, paths_of(record))
+    content = f"Influencer game of {len(x)} players on [0, 1]", text, data | {"parameters": sliders_of(twin)}
+    return with_paths(content, paths_of(record))
 
 
 def paths_of(record: Record) -> list[dict[str, Any]]:
@@ -176,8 +176,8 @@ def _curve(game: Any, x: np.ndarray, player: int) -> dict[str, Any]:
     low, high = (float(np.asarray(edge)[player, 0]) for edge in (game.space.low, game.space.high))
     position = np.linspace(low, high, CURVE)
     payoff = []
-    for own in [*position, float(x[player, 0])]:
+    for choice in [*position, float(x[player, 0])]:
         deviation = x.copy()
-        deviation[player] = own
+        deviation[player] = choice
         payoff.append(float(np.asarray(payoffs(game, concrete_profile(game, deviation)))[player]))
     return {"position": numbers(position), "payoff": numbers(payoff[:-1]), "here": payoff[-1]}

@@ -114,13 +114,13 @@ def frozen_page(
         The answer of the study, or of each part of a study of studies.
     """
     parts = page_parts(figures)
-    selected = {point[0] for one in answers for point in one.points if point is not None}
+    selected = {point[0] for answer in answers for point in answer.points if point is not None}
     look = parts.style + (STATIC / "page.css").read_text(encoding="utf-8")
     policy = f"default-src 'none'; style-src {digest(look)}; script-src {parts.source}"
-    if any("data:image" in picture for one in answers for picture, _ in one.pictures):
+    if any("data:image" in picture for answer in answers for picture, _ in answer.pictures):
         policy += "; img-src data:"
     lines = "\n".join(f"<p>{escape(line)}</p>" for line in lead)
-    begin = "\n".join(_lead(one, parts.rooms, len(answers) > 1) for one in answers)
+    begin = "\n".join(_lead(answer, parts.rooms, len(answers) > 1) for answer in answers)
     note = (
         "Figures can be changed by mouse, touch and keyboard. Certificates are those stored in the run; of "
         "any other profile a figure shows the largest gain on a grid, which is not a certificate, or that no "
@@ -160,47 +160,47 @@ def frozen_page(
 """
 
 
-def _lead(one: Lead, rooms: Sequence[str], among: bool) -> str:
+def _lead(answer: Lead, rooms: Sequence[str], among: bool) -> str:
     """Return the answer of a study as HTML; among several, all below its figure is folded."""
-    parts = [f"<h2>{escape(one.heading)}</h2>"] if among else []
-    parts += [f'<p class="question">{escape(one.question)}</p>'] if one.question else []
-    for text, basis in one.sentences:
+    parts = [f"<h2>{escape(answer.heading)}</h2>"] if among else []
+    parts += [f'<p class="question">{escape(answer.question)}</p>'] if answer.question else []
+    for text, basis in answer.sentences:
         parts.append(f'<p class="finding">{escape(text)} <small>{escape(basis)}</small></p>')
-    for k, (picture, caption) in enumerate(one.pictures):
-        own = f' data-series="{_json(one.series)}"' if one.series and not k else ""
-        image = f'<div class="drawn" role="img" aria-label="{escape(caption)}"{own}>{picture}</div>'
+    for k, (picture, caption) in enumerate(answer.pictures):
+        attribute = f' data-series="{_json(answer.series)}"' if answer.series and not k else ""
+        image = f'<div class="drawn" role="img" aria-label="{escape(caption)}"{attribute}>{picture}</div>'
         parts.append(f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>")
-    fold = f"<details>\n<summary>Table and living figure of {escape(one.heading)}</summary>"
+    fold = f"<details>\n<summary>Table and living figure of {escape(answer.heading)}</summary>"
     parts += [fold] * among
-    parts += [_section(one.table, one)] if one.table else []
-    if one.caveats:
-        items = "".join(f"<li>{escape(line)}</li>" for line in one.caveats)
+    parts += [_section(answer.table, answer)] if answer.table else []
+    if answer.caveats:
+        items = "".join(f"<li>{escape(line)}</li>" for line in answer.caveats)
         parts.append(f"<section><h2>Caveats</h2><ul>{items}</ul></section>")
-    known = [point for point in one.points if point is not None]
-    if known:
-        parts.append(f'<div class="chooser" data-chooser>{rooms[known[0][0]]}</div>')
-    parts += [f'<p class="note">{escape(one.note)}</p>'] if one.note else []
+    points = [point for point in answer.points if point is not None]
+    if points:
+        parts.append(f'<div class="chooser" data-chooser>{rooms[points[0][0]]}</div>')
+    parts += [f'<p class="note">{escape(answer.note)}</p>'] if answer.note else []
     return "\n".join(["<article>", *parts, *["</details>"] * among, "</article>"])
 
 
-def _section(one: Section, lead: Lead | None = None) -> str:
-    parts = [f"<p>{escape(text)}</p>" for text in one.paragraphs]
+def _section(section: Section, lead: Lead | None = None) -> str:
+    parts = [f"<p>{escape(text)}</p>" for text in section.paragraphs]
     if lead and lead.two_way:
-        parts.append(_wide(one.heading, _two_way(lead.two_way, lead)))
-    if one.rows:
-        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in one.columns)
-        points = lead.points if lead and lead.points else [None] * len(one.rows)
+        parts.append(_wide(section.heading, _two_way(lead.two_way, lead)))
+    if section.rows:
+        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in section.columns)
+        points = lead.points if lead and lead.points else [None] * len(section.rows)
         body = "".join(
             f"<tr{_point(point)}>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>\n"
-            for row, point in zip(one.rows, points, strict=True)
+            for row, point in zip(section.rows, points, strict=True)
         )
         keys = f' data-keys="{lead.keys}"' if lead else ""
         table = f"<table{keys}><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
-        parts.append(_wide(one.heading, table))
-    if one.verbatim:
-        parts.append(f'<pre tabindex="0">{escape(one.verbatim)}</pre>')
-    body, heading = "\n".join(reversed(parts) if lead else parts), f"<h2>{escape(one.heading)}</h2>"
-    if one.folded:
+        parts.append(_wide(section.heading, table))
+    if section.verbatim:
+        parts.append(f'<pre tabindex="0">{escape(section.verbatim)}</pre>')
+    body, heading = "\n".join(reversed(parts) if lead else parts), f"<h2>{escape(section.heading)}</h2>"
+    if section.folded:
         return f"<details>\n<summary>{heading}</summary>\n{body}\n</details>\n"
     return f"<section>\n{heading}\n{body}\n</section>\n"
 
@@ -222,9 +222,9 @@ def _two_way(table: TwoWayTable, lead: Lead) -> str:
             cells = f'<th scope="row">{escape(typeset(label))}</th>'
             for value, entry, number in zip(table.columns, row, numbers, strict=True):
                 at = [typeset(text) for text in (label, value, *block.place)]
-                own = f' data-at="{_json(at)}"' if number >= 0 else ""
+                attribute = f' data-at="{_json(at)}"' if number >= 0 else ""
                 text = escape(typeset(entry.text).replace(" ± ", "\u00a0±\u00a0"))
-                cells += f"<td{_point(lead.by_number.get(number))}{own}>{text}</td>"
+                cells += f"<td{_point(lead.by_number.get(number))}{attribute}>{text}</td>"
             lines.append(f"<tr>{cells}</tr>")
         bodies.append(f"<tbody>{chr(10).join(lines)}</tbody>")
     return f'<table data-names="{_json(names)}"><thead>{head}</thead>\n{chr(10).join(bodies)}</table>'

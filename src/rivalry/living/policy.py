@@ -27,8 +27,8 @@ def view_of(game: object, profile: np.ndarray | None) -> tuple[str, str, dict[st
     from rivalry.runtime.jax import put
 
     record, proof = record_of(game, put(profile), 1e-6)
-    known = record | (proof.record() if proof else {})
-    return view_of_record(game, known | {"profile": (("state", "action"), profile)}, {})
+    entries = record | (proof.record() if proof else {})
+    return view_of_record(game, entries | {"profile": (("state", "action"), profile)}, {})
 
 
 def view_of_record(
@@ -87,11 +87,11 @@ def _path(record: Record, shape: tuple[int, ...]) -> list[dict[str, Any]]:
         return []
     rows = record["path"][1]
     chosen = np.unique(np.linspace(0, len(rows) - 1, SNAPSHOTS).round().astype(int))[:-1]
-    found = []
+    policies = []
     for row in chosen.tolist():
         step = int(record["path_step"][1][row])
         gain = record["path_exploitability"][1][row] if "path_exploitability" in record else None
         parts: Record = {"policy": (DIMS, rows[row].reshape(shape))}
         parts |= {} if gain is None else {"exploitability": (("player",), gain)}
-        found.append({**_entry(parts), "label": f"step {step}"})
-    return found
+        policies.append({**_entry(parts), "label": f"step {step}"})
+    return policies

@@ -57,10 +57,10 @@ def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, 
     profile = np.asarray(record["profile"][1]) if "profile" in record else None
     if (profile is None or not np.all(np.isfinite(profile))) and known_equilibria:
         profile = np.asarray(known_equilibria[0]["profile"])
-    found = _view(game, profile, known_equilibria)
-    if found is None:
+    content = _view(game, profile, known_equilibria)
+    if content is None:
         return None
-    title, text, data = found
+    title, text, data = content
     if "complete" in record:
         has_sets = len(record.get("equilibrium_set", ((), []))[1]) > 0
         data["complete"] = bool(record["complete"][1]) and not has_sets
@@ -110,9 +110,9 @@ def _view(game: object, profile: np.ndarray | None, known_equilibria: list[dict[
         "reason": "",
         "answers": [],
     }
-    own = [", ".join(f"{one['label']} {v:.4g}" for one, v in zip(axes, row, strict=False)) for row in x]
-    parts = zip(names, own, paid, strict=True)
-    text = "; ".join(f"{who} chooses {choice} and earns {pay:.4g}" for who, choice, pay in parts)
+    choices = [", ".join(f"{axis['label']} {v:.4g}" for axis, v in zip(axes, row, strict=False)) for row in x]
+    parts = zip(names, choices, paid, strict=True)
+    text = "; ".join(f"{name} chooses {choice} and earns {pay:.4g}" for name, choice, pay in parts)
     return repr(game).split(":")[0], f"{text[:1].upper()}{text[1:]}.", data
 
 
@@ -142,15 +142,18 @@ def _axes(
         action = first if not first.isdigit() else f"action {first}"
         return [{"label": f"probability of {action}", "short": action, "low": 0.0, "high": 1.0}]
     names = axis_names(game) or [f"choice {a}" if low.shape[1] > 1 else "choice" for a in range(low.shape[1])]
-    found = []
+    axes = []
     for a, name in enumerate(names):
         top = float(high[:, a].max())
         if game.space.reparametrised:  # the space is far wider than where play is
-            known = [x[:, a].max(), *(np.max(np.asarray(one["profile"])[:, a]) for one in known_equilibria)]
-            top = min(top, float(f"{ROOM * max(known):.2g}") or 1.0)
+            highest = [
+                x[:, a].max(),
+                *(np.max(np.asarray(equilibrium["profile"])[:, a]) for equilibrium in known_equilibria),
+            ]
+            top = min(top, float(f"{ROOM * max(highest):.2g}") or 1.0)
         short = name.removesuffix(" input")
-        found.append({"label": name, "short": short, "low": float(low[:, a].min()), "high": top})
-    return found
+        axes.append({"label": name, "short": short, "low": float(low[:, a].min()), "high": top})
+    return axes
 
 
 def _equilibria(record: Record) -> list[dict[str, Any]]:
@@ -159,23 +162,23 @@ def _equilibria(record: Record) -> list[dict[str, Any]]:
         return []
     rows = np.asarray(record["equilibria"][1], dtype=float)
     radii = np.asarray(record["radius"][1], dtype=float) if "radius" in record else np.full(len(rows), np.nan)
-    found = []
+    equilibria = []
     for k, row in enumerate(rows[:MOST_LISTED]):
         if not np.all(np.isfinite(row)):
             continue
-        known = np.isfinite(radii[k])
-        place = "; ".join(", ".join(f"{v:.5g}" for v in own) for own in row)
-        proof = f"proved, exact within {radius_in_words(float(radii[k]))}" if known else "no proof"
-        found.append(
+        is_proved = np.isfinite(radii[k])
+        place = "; ".join(", ".join(f"{v:.5g}" for v in strategy) for strategy in row)
+        proof = f"proved, exact within {radius_in_words(float(radii[k]))}" if is_proved else "no proof"
+        equilibria.append(
             {
                 "profile": numbers(row),
-                "claim": "equilibrium" if known else None,
-                "coverage": "proved" if known else None,
-                "radius": float(radii[k]) if known else None,
+                "claim": "equilibrium" if is_proved else None,
+                "coverage": "proved" if is_proved else None,
+                "radius": float(radii[k]) if is_proved else None,
                 "sentence": typeset(f"{place}: {proof}"),
             }
         )
-    return found
+    return equilibria
 
 
 def _curves(

@@ -50,23 +50,27 @@ def figures_of_parts(run: Run, answer: Answer, *, games: bool = True) -> list[li
         Whether games of the package are built. Without them there are figures of cells where records and the
         study's tables alone suffice, one of each view. No user's file is run.
     """
-    found: list[list[Figure]] = []
-    seen: Counter[str] = Counter()
+    groups: list[list[Figure]] = []
+    titles: Counter[str] = Counter()
     for name, part in (run.parts() or {"": run}).items():
-        known = answer.parts.get(name, answer)
-        own = [*figures_of_cells(part, games), sweep_figure(part, known), *_reference(part, known)]
-        found.append([])
-        for one in own:
-            title = f"{part.title}: {one.title}" if name else one.title
-            seen[title] += 1
-            title += f" ({seen[title]})" * (seen[title] > 1)
-            found[-1].append(replace(one, title=title))
-    return found
+        part_answer = answer.parts.get(name, answer)
+        figures = [
+            *figures_of_cells(part, games),
+            sweep_figure(part, part_answer),
+            *_reference(part, part_answer),
+        ]
+        groups.append([])
+        for figure in figures:
+            title = f"{part.title}: {figure.title}" if name else figure.title
+            titles[title] += 1
+            title += f" ({titles[title]})" * (titles[title] > 1)
+            groups[-1].append(replace(figure, title=title))
+    return groups
 
 
 def figures_of_run(run: Run, answer: Answer, *, games: bool = True) -> list[Figure]:
     """Return the living figures of all parts of a run; see `figures_of_parts`."""
-    return [one for own in figures_of_parts(run, answer, games=games) for one in own]
+    return [figure for figures in figures_of_parts(run, answer, games=games) for figure in figures]
 
 
 class ReportFigures(NamedTuple):
@@ -82,11 +86,13 @@ class ReportFigures(NamedTuple):
 def parts_of_report(run: Run, answer: Answer) -> ReportFigures:
     """Return the living figures of a run's report, without reference values; see `figures_of_parts`."""
     every = figures_of_parts(run, answer, games=False)
-    by_part = [[one for one in group if one.view != "reference"] for group in every]
-    rooms, *rest = page_parts([one for group in by_part for one in group])
-    left = iter(rooms)
+    by_part = [[figure for figure in group if figure.view != "reference"] for group in every]
+    rooms, *rest = page_parts([figure for group in by_part for figure in group])
+    remaining = iter(rooms)
     # those of cells are the last of each part
-    return ReportFigures([([next(left) for _ in group[:-1]], next(left)) for group in by_part], *rest)
+    return ReportFigures(
+        [([next(remaining) for _ in group[:-1]], next(remaining)) for group in by_part], *rest
+    )
 
 
 def explore_run(run: Run) -> Any:
@@ -98,27 +104,29 @@ def explore_run(run: Run) -> Any:
 
 def figures_of_cells(run: Run, games: bool = True) -> list[Figure]:
     """Return the living figures of a run's first cells, at most two of one view; see `figures_of_parts`."""
-    found: list[Figure] = []
+    figures: list[Figure] = []
     views: Counter[str] = Counter()
     methods: Counter[str] = Counter()
     # other families have no figure that a study's tables give
     tasks = _tasks(run) if games or run.head["study"]["game"]["family"] == "influencer" else {}
-    most = PER_VIEW if games else 1
-    for cell in (one for one in run.cells[:KEPT] if not one.replication):
+    max_per_view = PER_VIEW if games else 1
+    for cell in (place for place in run.cells[:KEPT] if not place.replication):
         record = _record_of(run, cell)
         # figures of policies hold those of many cells, other figures one each
         if record is None or (methods[cell.method] >= PER_VIEW and "policy" not in record):
             continue
         methods[cell.method] += 1
-        for one in _figures_of_cell(run, tasks.get(cell.id), record, games):
+        for figure in _figures_of_cell(run, tasks.get(cell.id), record, games):
             where = place_in_words(run, cell)
-            before = next((k for k, known in enumerate(found) if known.view == one.view == "policy"), None)
+            before = next(
+                (k for k, earlier in enumerate(figures) if earlier.view == figure.view == "policy"), None
+            )
             if before is not None:
-                found[before] = _with_entries(found[before], one, where)
-            elif views[one.view] < most and len(found) < FIGURES:
-                views[one.view] += 1
-                found.append(_named(one, where))
-    return found
+                figures[before] = _with_entries(figures[before], figure, where)
+            elif views[figure.view] < max_per_view and len(figures) < FIGURES:
+                views[figure.view] += 1
+                figures.append(_named(figure, where))
+    return figures
 
 
 def figures_of_points(run: Run, points: Sequence[PointResults]) -> list[Figure | None]:
@@ -126,20 +134,22 @@ def figures_of_points(run: Run, points: Sequence[PointResults]) -> list[Figure |
 
     None where there is none, and beyond `BYTES` of all of them.
     """
-    tasks, found, size = _tasks(run), list[Figure | None](), 0
+    tasks, figures, size = _tasks(run), list[Figure | None](), 0
     for point in points:
         cell = first_cell(run, point)
         record = None if cell is None or size > BYTES else _record_of(run, cell)
-        own = _figures_of_cell(run, tasks.get(cell.id), record, True) if cell and record else []
-        found.append(_named(own[0], place_in_words(run, cell)) if cell and own else None)
-        size += len(json.dumps(own[0].data)) if own else 0
-    return found
+        figures_of_cell = _figures_of_cell(run, tasks.get(cell.id), record, True) if cell and record else []
+        figures.append(
+            _named(figures_of_cell[0], place_in_words(run, cell)) if cell and figures_of_cell else None
+        )
+        size += len(json.dumps(figures_of_cell[0].data)) if figures_of_cell else 0
+    return figures
 
 
 def first_cell(run: Run, point: PointResults) -> StoredCell | None:
     """Return the first cell of a method's point; None where one cell holds several points."""
-    cells = (one for one in run.cells if one.method == point.algorithm and _is_at(one, point.at))
-    return next((one for one in cells if not one.replication and point.at.keys() <= one.at.keys()), None)
+    cells = (cell for cell in run.cells if cell.method == point.algorithm and _is_at(cell, point.at))
+    return next((cell for cell in cells if not cell.replication and point.at.keys() <= cell.at.keys()), None)
 
 
 def _record_of(run: Run, cell: StoredCell) -> Record | None:
@@ -186,24 +196,24 @@ def _game_of(run: Run, task: Mapping[str, Any] | None) -> tuple[Any, Any]:
         return None, None
 
 
-def _named(one: Figure, where: str) -> Figure:
+def _named(figure: Figure, where: str) -> Figure:
     """Return a figure whose title, or the label of whose policy, says of which cell it is."""
-    if one.view == "policy":
+    if figure.view == "policy":
         entries = [
             {**entry, "label": ", ".join(filter(None, [where, entry["label"]]))}
-            for entry in one.data["entries"]
+            for entry in figure.data["entries"]
         ]
-        return replace(one, data={**one.data, "entries": entries})
-    return replace(one, title=f"{one.title} ({where})" if where else one.title)
+        return replace(figure, data={**figure.data, "entries": entries})
+    return replace(figure, title=f"{figure.title} ({where})" if where else figure.title)
 
 
-def _with_entries(known: Figure, more: Figure, where: str) -> Figure:
+def _with_entries(figure: Figure, more: Figure, where: str) -> Figure:
     """Return a figure of policies with those of another cell, where these have the same states."""
     new = _named(more, where).data["entries"][-1:]
-    shapes = {np.shape(entry["policy"]) for entry in (*known.data["entries"], *new)}
-    if len(shapes) > 1 or len(known.data["entries"]) >= ENTRIES:
-        return known
-    return replace(known, data={**known.data, "entries": [*known.data["entries"], *new]})
+    shapes = {np.shape(entry["policy"]) for entry in (*figure.data["entries"], *new)}
+    if len(shapes) > 1 or len(figure.data["entries"]) >= ENTRIES:
+        return figure
+    return replace(figure, data={**figure.data, "entries": [*figure.data["entries"], *new]})
 
 
 def place_in_words(run: Run, cell: StoredCell) -> str:
@@ -225,8 +235,10 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
     if answer.sample:  # a sample of the cells
         judged, ids = cells(few), set(few["cell"].values.ravel().tolist())
         places = [cell for cell in run.cells if cell.id in ids]
-    known = {str(row[0]["cell"]): k for k, row in enumerate(judged)}
-    rows: list[JudgedCell | None] = [judged[known[one.id]] if one.id in known else None for one in places]
+    rows_by_cell = {str(row[0]["cell"]): k for k, row in enumerate(judged)}
+    rows: list[JudgedCell | None] = [
+        judged[rows_by_cell[place.id]] if place.id in rows_by_cell else None for place in places
+    ]
     grid = Grid(study["sweep"], "sweep")
     axes = [_axis(run, name, grid, answer.sample.get(name)) for name in run.axes]
     number = {
@@ -237,10 +249,12 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
         for axis in axes
     }
     certificates = [row[0] if row else {} for row in rows]
-    metrics = results(few, judged) if known else []
+    metrics = results(few, judged) if rows_by_cell else []
     claims = Counter(row[1]["claim"] for row in answer.cells)
-    said = ", ".join(f"{count} {claim}" for claim, count in claims.most_common())
-    text = f"{counts['done']} of {counts['total']} cells are computed" + (f": {said}." if said else ".")
+    counts_text = ", ".join(f"{count} {claim}" for claim, count in claims.most_common())
+    text = f"{counts['done']} of {counts['total']} cells are computed" + (
+        f": {counts_text}." if counts_text else "."
+    )
     text += f" {len(places)} of them are here, evenly spaced." * bool(answer.sample)
     data = {
         "name": run.name,
@@ -256,7 +270,7 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
             **{key: [row.get(key) for row in certificates] for key in ("coverage", "regret", "bound")},
             "claim": [row[1]["claim"] if row and row[0]["claim"] else None for row in rows],
         },
-        "values": _values(answer, metrics, [known.get(cell.id) for cell in places]),
+        "values": _values(answer, metrics, [rows_by_cell.get(cell.id) for cell in places]),
         "command": f"{run_command(run)}{changes_of(run, list(grid.values))}",
         "counts": counts,
     }
@@ -273,12 +287,13 @@ def _axis(run: Run, name: str, grid: Grid, index: np.ndarray | None) -> dict[str
     keys = {short: key for key, short in short_names(grid.values).items()}
     along = {keys[name]: values} if name in keys else {}
     along |= {
-        keys[own]: _taken(each, index)
-        for own, (dim, each) in companions.items()
-        if dim == name and own in keys
+        keys[key]: _taken(key_values, index)
+        for key, (dim, key_values) in companions.items()
+        if dim == name and key in keys
     }
     options = [
-        " ".join(sweep_option(key, each[k]) for key, each in along.items()) for k in range(len(values))
+        " ".join(sweep_option(key, key_values[k]) for key, key_values in along.items())
+        for k in range(len(values))
     ]
     words = Words(run.head["study"])
     texts = [words.method(str(value)) for value in values] if name == "algorithm" else values
@@ -322,32 +337,36 @@ def reference_figure(run: Run, judged: Sequence[JudgedExpectation]) -> Figure:
     ``cells``, the first cells at the value's point.
     """
     rows = []
-    for one in judged:
-        signed = _in_tolerances(one.row)
-        cells = [cell.id for cell in run.cells if _is_at(cell, one.row["at"])]
-        row = {**one.row, "note": one.note, "cells": cells[:CELLS] if len(cells) < len(run.cells) else []}
+    for comparison in judged:
+        signed = _in_tolerances(comparison.row)
+        cells = [cell.id for cell in run.cells if _is_at(cell, comparison.row["at"])]
+        row = {
+            **comparison.row,
+            "note": comparison.note,
+            "cells": cells[:CELLS] if len(cells) < len(run.cells) else [],
+        }
         rows.append(row | {"signed": signed, "difference": None if signed is None else abs(signed)})
-    text = f"{tally([one.row for one in judged])}."
+    text = f"{tally([comparison.row for comparison in judged])}."
     return Figure("reference", "Published and expected values", text, plain({"rows": rows}))
 
 
 def _is_at(cell: StoredCell, at: Mapping[str, Any]) -> bool:
     # a list is text in a dataset
-    own = {
+    fixed = {
         name: value if isinstance(value, str | int | float) else repr(value)
         for name, value in cell.at.items()
     }
-    return all(own[name] == value for name, value in at.items() if name in own)
+    return all(fixed[name] == value for name, value in at.items() if name in fixed)
 
 
 def _in_tolerances(row: Mapping[str, Any]) -> float | None:
     """Return ours minus the reference as a multiple of its tolerance; None where either is unknown."""
     ours = row["ours"]
     for name, allowed in zip(REFERENCES, ("published_tolerance", "tolerance"), strict=True):
-        known, width = row[name], row[allowed]
-        numbers = all(isinstance(part, int | float) for part in (ours, known, width))
+        reference, width = row[name], row[allowed]
+        numbers = all(isinstance(part, int | float) for part in (ours, reference, width))
         if numbers and width > 0 and row[f"{name}_verdict"] in ("agrees", "differs"):
-            return float((ours - known) / width)
+            return float((ours - reference) / width)
     within = row["within"]
     if within is not None and isinstance(ours, int | float) and within[1] > within[0]:
         return float((2 * ours - within[0] - within[1]) / (within[1] - within[0]))

@@ -65,11 +65,11 @@ def view_of(game: object, profile: np.ndarray | None) -> Found | None:
     }
     if isinstance(game, InfluencerGame):
         data["resource"] = {"points": numbers(game.points), "weights": numbers(game.weights)}
-    each = (
-        f"{who} plays {', '.join(f'{share:.4g}' for share in own)} and earns {pay:.4g}"
-        for who, own, pay in zip(names, x, paid + 0.0, strict=True)
+    phrases = (
+        f"{name} plays {', '.join(f'{share:.4g}' for share in strategy)} and earns {pay:.4g}"
+        for name, strategy, pay in zip(names, x, paid + 0.0, strict=True)
     )
-    text = "; ".join(each)
+    text = "; ".join(phrases)
     return repr(game).split(":")[0], f"{text[:1].upper()}{text[1:]}.", data
 
 

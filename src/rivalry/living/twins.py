@@ -47,14 +47,14 @@ def numbers(value: object) -> Any:
     >>> numbers([1.0, float("inf")])
     [1.0, None]
     """
-    found = np.asarray(value, dtype=float)
-    return np.where(np.isfinite(found), found, None).tolist()  # type: ignore[call-overload]
+    array = np.asarray(value, dtype=float)
+    return np.where(np.isfinite(array), array, None).tolist()  # type: ignore[call-overload]
 
 
 def player_names(game: Any) -> list[str]:
     """Return the names of the players; ``player 0`` and so on where they have none."""
-    known = oracles.labels(game).players
-    return list(known) or [f"player {k}" for k in range(game.space.shape[0])]
+    names = oracles.labels(game).players
+    return list(names) or [f"player {k}" for k in range(game.space.shape[0])]
 
 
 def axis_names(game: object) -> list[str]:
@@ -99,16 +99,16 @@ def _influencer(game: InfluencerGame) -> dict[str, Any] | None:
     kind = KERNELS.get(type(kernel).__name__) if type(kernel).__module__ == HOME else None
     if kind is None or game.reach_cost is not None:
         return None
-    own = {"kind": kind} | {name: numbers(value) for name, value in kernel.parameters.items()}
+    content = {"kind": kind} | {name: numbers(value) for name, value in kernel.parameters.items()}
     if isinstance(kernel, Gaussian):
-        own["normalised"] = kernel.normalised
+        content["normalised"] = kernel.normalised
     if isinstance(kernel, PowerLaw):
-        own["floor"] = float(kernel.floor)
+        content["floor"] = float(kernel.floor)
     if isinstance(kernel, Dirichlet):
-        own["reference_corner"] = kernel.reference_corner
+        content["reference_corner"] = kernel.reference_corner
     return {
         "family": "influencer",
-        "kernel": own,
+        "kernel": content,
         "points": numbers(game.points),
         "weights": numbers(game.weights),
         "budgets": numbers(game.budgets),
@@ -159,18 +159,18 @@ def sliders(game: object) -> list[dict[str, Any]]:
 
 def sliders_of(twin: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the sliders of a twin; see `sliders`."""
-    own = twin["kernel"] if twin["family"] == "influencer" else twin.get("numbers", {})
-    words, found = Words({"game": {"family": twin["family"]}}), []
+    numbers_of_twin = twin["kernel"] if twin["family"] == "influencer" else twin.get("numbers", {})
+    words, sliders = Words({"game": {"family": twin["family"]}}), []
     for key in SLIDERS.get(twin["family"], ()):
-        value = own.get(key)
+        value = numbers_of_twin.get(key)
         entries = np.asarray(value, dtype=float) if value is not None else np.empty(0)
         if not entries.size or entries.ndim > 1 or entries.size > MOST_SLIDERS:
             continue
         largest = float(np.max(np.abs(entries)))
         low, high = (0.2 * largest, 3.0 * largest) if largest else (0.0, 1.0)
         label = words.key(key)
-        found.append({"key": key, "label": label, "value": value, "low": low, "high": high})
-    return found
+        sliders.append({"key": key, "label": label, "value": value, "low": low, "high": high})
+    return sliders
 
 
 PLAIN_KEYS = {"family", "players", "kernel", "reach", "resource"}

@@ -66,11 +66,11 @@ def with_events(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     Of several events between two rows it changes at the one nearest to the stable row. The first row of a
     branch that is born at an event is the event, and has the stability of the next.
     """
-    known = dict(arrays)
-    if not {"event_row", "branch", "branch_stable"} <= known.keys():
-        return known
-    of_row, stable = known["branch"], known["branch_stable"].astype(float)
-    born = known.get("branch_event", np.empty(0))
+    completed = dict(arrays)
+    if not {"event_row", "branch", "branch_stable"} <= completed.keys():
+        return completed
+    of_row, stable = completed["branch"], completed["branch_stable"].astype(float)
+    born = completed.get("branch_event", np.empty(0))
     for k in range(len(stable) - 1):
         number = of_row[k] if np.isfinite(of_row[k]) else -1
         first = k == 0 or of_row[k - 1] != number
@@ -78,19 +78,21 @@ def with_events(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             stable[k] = stable[k + 1]
     rows, events = list(range(len(stable))), [-1] * len(stable)
     for k in range(len(stable) - 2, -1, -1):
-        rows_of_event = np.flatnonzero(known["event_row"][: len(known["event_parameter"])] == k)
+        rows_of_event = np.flatnonzero(completed["event_row"][: len(completed["event_parameter"])] == k)
         if of_row[k] != of_row[k + 1] or stable[k] == stable[k + 1] or not len(rows_of_event):
             continue
         end = int(k + (stable[k] <= 0.5))
-        away = np.abs(known["event_position"][rows_of_event] - known["branch_position"][end]).max(axis=(1, 2))
-        away += np.abs(known["event_parameter"][rows_of_event] - known["branch_parameter"][end])
+        away = np.abs(completed["event_position"][rows_of_event] - completed["branch_position"][end]).max(
+            axis=(1, 2)
+        )
+        away += np.abs(completed["event_parameter"][rows_of_event] - completed["branch_parameter"][end])
         rows[k + 1 : k + 1] = [k, k + 1]
         events[k + 1 : k + 1] = [int(rows_of_event[np.argmin(away)])] * 2
     order, place = np.array(rows, int), np.array(events, int)
-    result = {name: known[name][order] if name in ROWS else known[name] for name in known}
+    result = {name: completed[name][order] if name in ROWS else completed[name] for name in completed}
     result["branch_stable"] = stable[order]
     for name in ("parameter", "position"):
-        result[f"branch_{name}"][place >= 0] = known[f"event_{name}"][place[place >= 0]]
+        result[f"branch_{name}"][place >= 0] = completed[f"event_{name}"][place[place >= 0]]
     return result
 
 
@@ -147,8 +149,8 @@ def claims_of_rows(selection: DrawnPoint) -> np.ndarray:
         return np.full(rows, "")
     payoff = selection.get("branch_payoff", np.ones((rows, 1)))
     total = np.nansum(np.abs(payoff), axis=1)
-    if np.isfinite(known := selection.get("resource_total", np.asarray(np.nan))).all():
-        total = np.broadcast_to(known, rows)
+    if np.isfinite(total_stored := selection.get("resource_total", np.asarray(np.nan))).all():
+        total = np.broadcast_to(total_stored, rows)
     worth = np.nanmax(selection["branch_regret"], axis=1) <= BRANCH_REGRET * total
     local = selection.get("branch_coverage", np.full(rows, "exact")) == "local"
     not_an_equilibrium, local_equilibrium = CLAIMS[1:3]
@@ -161,8 +163,8 @@ def structure(group: np.ndarray) -> str:
     >>> structure(np.array([0, 0, 1])), structure(np.array([0, 0]))
     ('groups 2 + 1', 'all 2 together')
     """
-    known = group[np.isfinite(group.astype(float)) & (group.astype(float) >= 0)]
-    sizes = sorted(np.unique(known, return_counts=True)[1].tolist(), reverse=True)
+    finite = group[np.isfinite(group.astype(float)) & (group.astype(float) >= 0)]
+    sizes = sorted(np.unique(finite, return_counts=True)[1].tolist(), reverse=True)
     if len(sizes) < 2:
         return f"all {sum(sizes)} together"
     return "groups " + " + ".join(map(str, sizes))
@@ -182,9 +184,9 @@ def draw_events(ax: Axes, selection: DrawnPoint, axis: int) -> None:
     style: dict[str, Any] = {"color": INK, "markerfacecolor": "white", "markeredgewidth": 1.2, "zorder": 6}
     # padding is cut off every array on its own: events beyond the shorter have no parameter, or no kind
     rows = min(len(selection["event_kind"]), len(selection["event_parameter"]))
-    kinds, known = selection["event_kind"][:rows], np.isfinite(selection["event_parameter"][:rows])
+    kinds, is_located = selection["event_kind"][:rows], np.isfinite(selection["event_parameter"][:rows])
     for kind, (marker, word) in EVENTS.items():
-        mine = np.flatnonzero((kinds == kind) & known)
+        mine = np.flatnonzero((kinds == kind) & is_located)
         values = selection["event_parameter"][mine]
         numbers = sorted({f"{value:.6g}" for value in values})
         words = f"{word} at {', '.join(numbers)}" if len(numbers) <= NAMED else f"{word} ({len(mine)})"

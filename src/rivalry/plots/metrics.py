@@ -70,13 +70,15 @@ def is_log(values: np.ndarray, log: bool | None = None) -> bool:
     (True, True, False)
     """
     # an infinite value, such as a cost of "never", says nothing about the scale
-    known = np.unique(values[np.isfinite(values)])
-    positive = bool(known.size) and bool((known > 0).all())
+    distinct = np.unique(values[np.isfinite(values)])
+    positive = bool(distinct.size) and bool((distinct > 0).all())
     if log is not None or not positive:
         return bool(log) and positive
-    steps = np.diff(np.log(known))
-    even = len(known) > 3 and bool(np.allclose(steps, steps[0], rtol=1e-2)) and known[-1] > 2 * known[0]
-    return bool(even or known[-1] > FACTORS * known[0])
+    steps = np.diff(np.log(distinct))
+    even = (
+        len(distinct) > 3 and bool(np.allclose(steps, steps[0], rtol=1e-2)) and distinct[-1] > 2 * distinct[0]
+    )
+    return bool(even or distinct[-1] > FACTORS * distinct[0])
 
 
 def set_log_scale(ax: Axes, which: str, log: bool) -> None:

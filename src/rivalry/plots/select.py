@@ -396,10 +396,10 @@ def _choose(data: Dataset, spots: list[str], name: str, value: object) -> tuple[
     """Return the dimension and the index that ``at`` selects by one coordinate."""
     dim = name if name in spots else dimension(data, name)
     if dim not in spots:
-        known = near(name, spots) if spots else "it has none"
+        hint = near(name, spots) if spots else "it has none"
         if name == "method":
             raise ValueError('at.method: is called algorithm: write at={"algorithm": "NAME"}')
-        raise ValueError(f"at.{name}: no coordinate of this data; {known}")
+        raise ValueError(f"at.{name}: no coordinate of this data; {hint}")
     values = data[name].values if name in data.coords else np.arange(data.sizes[name])
     exact = position(values, value)
     if exact is not None:
@@ -448,8 +448,8 @@ def name_of(data: Dataset, name: str) -> str:
     >>> name_of(data, "d"), name_of(data, "p_safe")
     ('damage', 'probability of a safe win')
     """
-    known = data[name].attrs.get("long_name") if name in data.variables else None
-    return str(known or (key_in_words(name) if name in data.coords else attributes_of(name)["long_name"]))
+    label = data[name].attrs.get("long_name") if name in data.variables else None
+    return str(label or (key_in_words(name) if name in data.coords else attributes_of(name)["long_name"]))
 
 
 def label_of(data: Dataset, name: str) -> str:

@@ -36,8 +36,8 @@ class CellSeries(DrawnPoint):
     def number(self, name: str) -> float | None:
         """Return a number recorded of the method, the same in all replications; None where not recorded."""
         values = self.get(name, np.array([]))
-        known = values[np.isfinite(values)]
-        return float(known.flat[0]) if known.size else None
+        finite = values[np.isfinite(values)]
+        return float(finite.flat[0]) if finite.size else None
 
 
 def series_of(
@@ -106,13 +106,13 @@ def method_names(data: Dataset, main: str, wanted: Names, at: At = None) -> list
         if wanted is not None:
             raise ValueError("methods: this data has no methods to pick from")
         return [None]
-    known = [str(name) for name in data["algorithm"].values]
-    chosen = select.pick_names("methods", wanted, known, known)
+    names = [str(name) for name in data["algorithm"].values]
+    chosen = select.pick_names("methods", wanted, names, names)
     if "algorithm" not in (at or {}):
         return [*chosen]
     if wanted is not None:
         raise ValueError("at.algorithm: this plot draws several; pick them with methods")
-    return [*select.pick_names("methods", [str((at or {})["algorithm"])], known, ())]
+    return [*select.pick_names("methods", [str((at or {})["algorithm"])], names, ())]
 
 
 def _steps(

@@ -130,10 +130,10 @@ def _documented(text: str, names: Iterable[str]) -> str:
     if not section:
         return text
     summary, _, tail = rest.partition("\n\n")
-    known = {name: f"{name}\n    {words}" for name, words in SHARED.items()}
+    descriptions = {name: f"{name}\n    {words}" for name, words in SHARED.items()}
     for entry in re.split(r"\n(?=\S)", summary):
-        known |= dict.fromkeys(entry.partition("\n")[0].split(", "), entry)
-    described = "\n".join(dict.fromkeys(known[name] for name in names if name in known))
+        descriptions |= dict.fromkeys(entry.partition("\n")[0].split(", "), entry)
+    described = "\n".join(dict.fromkeys(descriptions[name] for name in names if name in descriptions))
     returned = "" if tail.startswith("Returns") else "Returns\n-------\nAxes\n    The axes drawn on.\n\n"
     return f"{head}{section}{described}\n\n{returned}{tail}"
 
@@ -175,12 +175,12 @@ def chart(draw: Callable[Concatenate[Dataset, Axes, Options], Axes]) -> Chart[Op
             return result
 
     drawing = signature(draw)
-    known = [
+    parameters = [
         parameter.replace(default=None) if name == "ax" else parameter
         for name, parameter in drawing.parameters.items()
     ]
     plot.__doc__ = _documented(draw.__doc__ or "", drawing.parameters)
-    plot.__signature__ = drawing.replace(parameters=known)  # type: ignore[attr-defined]  # axes are optional
+    plot.__signature__ = drawing.replace(parameters=parameters)  # type: ignore[attr-defined]  # axes are optional
     return plot
 
 
@@ -219,9 +219,14 @@ def panels(
     columns = min(columns, count)
     rows = -(-count // columns)
     wide, high = 1 / columns, 1 / rows
-    left, across = (0.2, 0.76) if apart else (0.06, 0.84)
+    margin, across = (0.2, 0.76) if apart else (0.06, 0.84)
     boxes = [
-        ((k % columns + left) * wide, 1 - (k // columns + 1) * high + 0.14 * high, across * wide, 0.68 * high)
+        (
+            (k % columns + margin) * wide,
+            1 - (k // columns + 1) * high + 0.14 * high,
+            across * wide,
+            0.68 * high,
+        )
         for k in range(count)
     ]
     small = [ax.inset_axes(box, projection=projection) for box in boxes]
@@ -502,8 +507,8 @@ def _mark(part: Artist, ax: Axes, name: object) -> dict[str, Any] | None:
             return {"kind": "level", **look, "x": x[:1]}
         return {"kind": "line", **look, "x": x, "y": y}
     if isinstance(part, AxesImage):
-        left, right, bottom, top = part.get_extent()
-        ends = {"x": _numbers([left, right]), "y": _numbers([bottom, top])}
+        west, right, bottom, top = part.get_extent()
+        ends = {"x": _numbers([west, right]), "y": _numbers([bottom, top])}
         return {"kind": "map", **legend, **ends, "values": _numbers(part.get_array())}
     if isinstance(part, QuadMesh):
         corners = np.asarray(part.get_coordinates())

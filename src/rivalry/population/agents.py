@@ -118,21 +118,23 @@ def places_of(types: np.ndarray) -> np.ndarray:
     >>> places_of(np.array([0, 0, 1, 0, 1])).tolist()
     [0, 1, 0, 2, 1]
     """
-    found = np.zeros(len(types), dtype=int)
+    places = np.zeros(len(types), dtype=int)
     for kind in np.unique(types):
-        here = types == kind
-        found[here] = np.arange(here.sum())
-    return found
+        of_kind = types == kind
+        places[of_kind] = np.arange(of_kind.sum())
+    return places
 
 
 def _rounds(types: np.ndarray, kinds: int) -> tuple[np.ndarray, np.ndarray]:
     """Return agents ``[batch round type]``, each in at least one round, and the round of each agent."""
     members = [np.flatnonzero(types == kind) for kind in range(kinds)]
-    longest = max(len(each) for each in members)
+    longest = max(len(group) for group in members)
     size = min(TOGETHER, longest)
     count = -(-longest // size) * size
     # smaller types repeat their agents to fill all rounds; only the first evaluation of each is read
-    rounds = np.stack([np.resize(each, count) if len(each) else np.zeros(count, int) for each in members], 1)
+    rounds = np.stack(
+        [np.resize(group, count) if len(group) else np.zeros(count, int) for group in members], 1
+    )
     return rounds.reshape(-1, size, kinds), places_of(types)
 
 
@@ -173,11 +175,13 @@ def _evaluate(
         values, mu = values_of(pi), stationary_distribution(game, env, pi)
         gain, bound = (jnp.maximum(mean(mu, v - values), floor) for v in (best.values, best.bound))
         gaps = jax.vmap(lambda aim: mean(mu, values - aim))(aims).T.reshape(len(share), len(targets))
-        own = jnp.zeros((len(share), policies.shape[1])).at[types, places].set(mu / share[types])
-        return mean(mu, values), gain, bound, gaps, own
+        distribution = jnp.zeros((len(share), policies.shape[1])).at[types, places].set(mu / share[types])
+        return mean(mu, values), gain, bound, gaps, distribution
 
     # lax.map, not vmap: under vmap both branches of the stationary distribution would be computed
-    found = jax.lax.map(lambda batch: jax.lax.map(one, batch), rounds)  # [batch round type ..]
+    results = jax.lax.map(lambda batch: jax.lax.map(one, batch), rounds)  # [batch round type ..]
     size = rounds.shape[1]
-    payoff, gain, bound, gaps, own = (each[of_agent // size, of_agent % size, kinds] for each in found)
-    return AgentEvaluations(payoff, gain, bound, gaps, own, best.values)
+    payoff, gain, bound, gaps, distribution = (
+        part[of_agent // size, of_agent % size, kinds] for part in results
+    )
+    return AgentEvaluations(payoff, gain, bound, gaps, distribution, best.values)

@@ -57,20 +57,20 @@ def evaluate_policy(game: PopulationGame, pi: Policy, mu: Distribution | None = 
     PolicyEvaluation
         Population, values, payoff and exploitability.
     """
-    there = stationary_population(game, pi, mu)
-    values = policy_values(game, there.env, pi)
-    best = best_response(game, there.env, pi)
+    stationary = stationary_population(game, pi, mu)
+    values = policy_values(game, stationary.env, pi)
+    best = best_response(game, stationary.env, pi)
     share = type_shares(game)
 
     def mean(of_state: Array) -> Array:
-        return by_type(game, there.mu * of_state) / share
+        return by_type(game, stationary.mu * of_state) / share
 
     # policy iteration starts from the policy's most likely actions: a negative gain is rounding
     gain = jnp.maximum(mean(best.values - values), 0.0)
     bound = jnp.maximum(mean(best.bound - values), 0.0)
-    at_stake = jnp.maximum(spread(game, there.env, there.mu, best.values), gain)
-    added = conservation_error(game, there.mu, pi)
-    return PolicyEvaluation(there, values, best.values, mean(values), gain, bound, at_stake, added)
+    at_stake = jnp.maximum(spread(game, stationary.env, stationary.mu, best.values), gain)
+    added = conservation_error(game, stationary.mu, pi)
+    return PolicyEvaluation(stationary, values, best.values, mean(values), gain, bound, at_stake, added)
 
 
 @eqx.filter_jit
@@ -131,15 +131,15 @@ def stake_of(game: PopulationGame, here: np.ndarray) -> np.ndarray:
 
 def tolerance_of(at_stake: np.ndarray, payoff: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
     """Return the largest gain at an equilibrium, ``[type]``, also of finitely many agents."""
-    found: np.ndarray = tolerance * at_stake + ROUNDING * np.abs(payoff)
-    return found
+    allowed: np.ndarray = tolerance * at_stake + ROUNDING * np.abs(payoff)
+    return allowed
 
 
 def _pure_policies(game: PopulationGame) -> list[Policy]:
     """Return the policies of one action in all states, or of the first legal action where it is not legal."""
     legal = np.asarray(game.legal)
     actions = [np.where(legal[:, action], action, legal.argmax(axis=1)) for action in range(legal.shape[1])]
-    return [put(np.eye(legal.shape[1])[own]) for own in actions]
+    return [put(np.eye(legal.shape[1])[row]) for row in actions]
 
 
 def population_certificate(game: PopulationGame, pi: object, *, tolerance: float = TOLERANCE) -> Certificate:
@@ -173,8 +173,8 @@ def population_certificate(game: PopulationGame, pi: object, *, tolerance: float
     >>> population_certificate(game, rv.oracles.named_start(game, "uniform")).claim
     'not an equilibrium'
     """
-    found = evaluate_policy(register_plain(game), put(game.space.check(pi, "policy")))
-    return certificate_of(game, check_conservation(found), tolerance)
+    evaluation = evaluate_policy(register_plain(game), put(game.space.check(pi, "policy")))
+    return certificate_of(game, check_conservation(evaluation), tolerance)
 
 
 def record_of(game: Any, pi: Policy, tolerance: float | None) -> tuple[Record, Certificate | None]:
@@ -182,18 +182,18 @@ def record_of(game: Any, pi: Policy, tolerance: float | None) -> tuple[Record, C
 
     Raises `BrokenInvariant` if a step of the population changes a conserved quantity.
     """
-    found = check_conservation(evaluate_policy(game, pi))
-    there = found.population
-    proof = None if tolerance is None else certificate_of(game, found, tolerance)
-    payoff = np.asarray(found.payoff)
+    evaluation = check_conservation(evaluate_policy(game, pi))
+    population = evaluation.population
+    proof = None if tolerance is None else certificate_of(game, evaluation, tolerance)
+    payoff = np.asarray(evaluation.payoff)
     record: Record = {
         "payoff": (("player",), payoff),
-        "distribution": (("state",), np.asarray(there.mu)),
-        "values": (("state",), np.asarray(found.values)),
-        "best_values": (("state",), np.asarray(found.best)),
-        "exploitability": (("player",), np.asarray(found.regret)),
-        "relative_exploitability": (("player",), np.asarray(found.regret) / np.abs(payoff)),
-        "population_residual": ((), np.asarray(there.residual)),
+        "distribution": (("state",), np.asarray(population.mu)),
+        "values": (("state",), np.asarray(evaluation.values)),
+        "best_values": (("state",), np.asarray(evaluation.best)),
+        "exploitability": (("player",), np.asarray(evaluation.regret)),
+        "relative_exploitability": (("player",), np.asarray(evaluation.regret) / np.abs(payoff)),
+        "population_residual": ((), np.asarray(population.residual)),
     }
-    record |= population_metrics(game, there.env, there.mu, pi)
+    record |= population_metrics(game, population.env, population.mu, pi)
     return record | ({} if proof is None else proof.record()), proof

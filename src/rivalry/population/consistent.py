@@ -59,36 +59,36 @@ def stationary_population(
     refuse_mean_field(game)
     start = first_distribution(game) if mu is None else mu
     # the flow usually leads near a stationary population, where Newton's method begins
-    mu = jax.lax.fori_loop(0, FLOW, lambda _, here: flow(game, here, pi), start)
+    mu = jax.lax.fori_loop(0, FLOW, lambda _, distribution: flow(game, distribution, pi), start)
     flat, unflat = ravel_pytree(game.environment(mu, pi))
 
     def outflow(env: Array) -> Array:
-        there = unflat(env)
-        return ravel_pytree(game.balance(there, stationary_distribution(game, there, pi), pi))[0]
+        environment = unflat(env)
+        return ravel_pytree(game.balance(environment, stationary_distribution(game, environment, pi), pi))[0]
 
     def step(carry: Carry) -> Carry:
-        done, env, size, _ = carry
-        whole = -jnp.linalg.solve(jax.jacfwd(outflow)(env), outflow(env))
+        count, env, size, _ = carry
+        step = -jnp.linalg.solve(jax.jacfwd(outflow)(env), outflow(env))
 
         def shorter(trial: Carry) -> Carry:
             tried, length, _, _ = trial
-            there = env + length * whole
+            candidate = env + length * step
             # the length is that of the next trial
-            return tried + 1, length / 2, there, jnp.max(jnp.abs(outflow(there)))
+            return tried + 1, length / 2, candidate, jnp.max(jnp.abs(outflow(candidate)))
 
         def worse(trial: Carry) -> Bool[Array, ""]:
             # not `>=`: a residual of NaN counts as worse
             return ~(trial[3] < size) & (trial[0] < HALVINGS)
 
         first = shorter((jnp.asarray(0), jnp.asarray(1.0), env, size))
-        _, _, there, new = jax.lax.while_loop(worse, shorter, first)
+        _, _, candidate, new = jax.lax.while_loop(worse, shorter, first)
         better = new < size
-        return done + 1, jnp.where(better, there, env), jnp.where(better, new, size), better
+        return count + 1, jnp.where(better, candidate, env), jnp.where(better, new, size), better
 
     def going(carry: Carry) -> Bool[Array, ""]:
         return (carry[2] > ENOUGH) & (carry[0] < NEWTON) & carry[3]
 
     begin = (jnp.asarray(0), flat, jnp.max(jnp.abs(outflow(flat))), jnp.asarray(True))
     _, env, size, _ = jax.lax.while_loop(going, step, begin)
-    found = unflat(env)
-    return StationaryPopulation(stationary_distribution(game, found, pi), found, size)
+    environment = unflat(env)
+    return StationaryPopulation(stationary_distribution(game, environment, pi), environment, size)

@@ -61,7 +61,7 @@ def uniform_policy(game: HorizonGame) -> np.ndarray:
 def takes_joint(function: Callable[..., np.ndarray]) -> bool:
     """Return whether rewards or transitions take the joint distribution of states and actions."""
     kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(found.kind in kinds for found in signature(function).parameters.values()) > 2
+    return sum(parameter.kind in kinds for parameter in signature(function).parameters.values()) > 2
 
 
 def _in(function: Callable[..., np.ndarray], t: int, mu: np.ndarray, pi: np.ndarray | None) -> np.ndarray:
@@ -75,11 +75,11 @@ def _in(function: Callable[..., np.ndarray], t: int, mu: np.ndarray, pi: np.ndar
 
 def policy_flow(game: HorizonGame, pi: np.ndarray) -> np.ndarray:
     """Return the distributions when all agents follow a policy, ``[period state]``, the end included."""
-    found = [np.asarray(game.first, dtype=float)]
+    distributions = [np.asarray(game.first, dtype=float)]
     for t in range(game.horizon):
-        mu = found[-1]
-        found.append(np.einsum("s,sa,san->n", mu, pi[t], _in(game.transition, t, mu, pi[t])))
-    return np.stack(found)
+        mu = distributions[-1]
+        distributions.append(np.einsum("s,sa,san->n", mu, pi[t], _in(game.transition, t, mu, pi[t])))
+    return np.stack(distributions)
 
 
 def values_in_flow(
@@ -94,15 +94,15 @@ def values_in_flow(
 
     ``population`` is the policy that all others follow, needed where their actions matter.
     """
-    here = game.final_reward(flow[-1])
-    states, actions = [here], []
+    values = game.final_reward(flow[-1])
+    states, actions = [values], []
     for t in reversed(range(game.horizon)):
-        others = None if population is None else population[t]
-        paid, ahead = (_in(part, t, flow[t], others) for part in (game.reward, game.transition))
-        q = paid + ahead @ here
+        population_now = None if population is None else population[t]
+        paid, ahead = (_in(part, t, flow[t], population_now) for part in (game.reward, game.transition))
+        q = paid + ahead @ values
         best = q.min(axis=1) if worst else q.max(axis=1)
-        here = best if pi is None else (pi[t] * q).sum(axis=1)
-        states.append(here)
+        values = best if pi is None else (pi[t] * q).sum(axis=1)
+        states.append(values)
         actions.append(q)
     return HorizonValues(np.stack(states[::-1]), np.stack(actions[::-1]))
 
@@ -141,10 +141,10 @@ def play_agents(
     """
     size = len(game.first)
     states = rng.choice(size, agents, p=game.first)
-    seen, paid = [], 0.0
+    distributions, paid = [], 0.0
     for t in range(game.horizon + 1):
         mu = np.bincount(states, minlength=size) / agents
-        seen.append(mu)
+        distributions.append(mu)
         if t == game.horizon:
             break
         actions = _draw(pi[t][states], rng)
@@ -153,7 +153,7 @@ def play_agents(
         shares = np.divide(joint, mu[:, None], out=np.zeros_like(joint), where=mu[:, None] > 0)
         paid += _in(game.reward, t, mu, shares)[states, actions].mean()
         states = _draw(_in(game.transition, t, mu, shares)[states, actions], rng)
-    return np.stack(seen), float(paid + game.final_reward(mu)[states].mean())
+    return np.stack(distributions), float(paid + game.final_reward(mu)[states].mean())
 
 
 def _draw(chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:

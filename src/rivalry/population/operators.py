@@ -55,8 +55,8 @@ def logit(game: PopulationGame, q: Policy, beta: Array) -> Policy:
 def flow(game: PopulationGame, mu: Distribution, pi: Policy) -> Distribution:
     """Return the distribution ``[state]`` one step later, the mass of each type equal to its share."""
     # the flow is quadratic in the mass: without rescaling, rounding errors would double in every step
-    there = oracles.push(game, game.environment(mu, pi), mu[:, None] * pi)
-    return there * (type_shares(game) / by_type(game, there))[state_types(game)]
+    distribution = oracles.push(game, game.environment(mu, pi), mu[:, None] * pi)
+    return distribution * (type_shares(game) / by_type(game, distribution))[state_types(game)]
 
 
 def balance(game: object, matrix: Float[Array, "state state"]) -> Float[Array, "state state"]:
@@ -67,8 +67,8 @@ def balance(game: object, matrix: Float[Array, "state state"]) -> Float[Array, "
     """
     types = state_types(game)
     together = (types[:, None] == types[None, :]) / np.bincount(types)[types][:, None]
-    found: Array = matrix.T - jnp.eye(len(types)) - together
-    return found
+    rows: Array = matrix.T - jnp.eye(len(types)) - together
+    return rows
 
 
 def stationary_distribution(game: PopulationGame, env: object, pi: Policy) -> Distribution:
@@ -97,12 +97,12 @@ def stationary_distribution(game: PopulationGame, env: object, pi: Policy) -> Di
     matrix = balance(game, oracles.transition_matrix(game, env, pi))
     mass = -oracles.spread_evenly(game, type_shares(game))
     factors = jax.scipy.linalg.lu_factor(matrix)
-    found: Distribution = jax.lax.cond(
+    distribution: Distribution = jax.lax.cond(
         _regular(factors[0]),
         lambda: jax.scipy.linalg.lu_solve(factors, mass),
         lambda: _long_run(game, matrix, mass),
     )
-    return found
+    return distribution
 
 
 def has_unique_distribution(game: PopulationGame, env: object, pi: Policy) -> Array:
@@ -124,7 +124,7 @@ def _long_run(game: object, matrix: Float[Array, "state state"], mass: Distribut
     new = same_type * (begin / type_shares(game)[types])[:, None]
     unreplaced = matrix + jnp.eye(len(types)) + same_type / np.bincount(types)[types][:, None]
     factors = jax.scipy.linalg.lu_factor(matrix + REPLACED * (new - unreplaced))
-    found: Distribution = jax.scipy.linalg.lu_solve(factors, mass)
+    distribution: Distribution = jax.scipy.linalg.lu_solve(factors, mass)
     for _ in range(4):  # corrections for the positive rate `REPLACED`
-        found = found + jax.scipy.linalg.lu_solve(factors, mass - matrix @ found)
-    return found
+        distribution = distribution + jax.scipy.linalg.lu_solve(factors, mass - matrix @ distribution)
+    return distribution

@@ -81,7 +81,7 @@ def transition_matrix(game: object, env: Any, weights: Policy) -> Float[Array, "
     answer of a class may be faster.
     """
     rows = jnp.eye(len(weights))
-    return jax.vmap(lambda here: push(game, env, here[:, None] * weights))(rows)
+    return jax.vmap(lambda row: push(game, env, row[:, None] * weights))(rows)
 
 
 @oracle()
@@ -146,12 +146,12 @@ def push(game: Any, env: Any, mass: Policy) -> Distribution:
     """Return mass ``[state action]`` one step later, ``[state]``, by the transpose of `expect`."""
     # `expect` is linear in the values, so its transpose is the same at any point
     _, back = jax.vjp(game.expect(env), jnp.zeros(mass.shape[0]))
-    found: Distribution = back(mass)[0]
-    return found
+    distribution: Distribution = back(mass)[0]
+    return distribution
 
 
 def spread_evenly(game: object, of_type: Float[Array, "type"]) -> Distribution:
     """Return numbers per type, ``[type]``, spread evenly over the states of each type, ``[state]``."""
     types = state_types(game)
-    found: Distribution = of_type[types] / np.bincount(types)[types]
-    return found
+    spread: Distribution = of_type[types] / np.bincount(types)[types]
+    return spread

@@ -49,8 +49,8 @@ def policy_values(game: PopulationGame, env: object, pi: Policy, bonus: Values |
     """
     matrix = jnp.eye(len(pi)) - game.discount[:, None] * transition_matrix(game, env, pi)
     paid = jnp.sum(jnp.where(game.legal, pi * game.reward(env), 0.0), axis=1)
-    found: Values = jnp.linalg.solve(matrix, paid if bonus is None else paid + bonus)
-    return found
+    values: Values = jnp.linalg.solve(matrix, paid if bonus is None else paid + bonus)
+    return values
 
 
 def best_response(game: PopulationGame, env: object, pi: Policy) -> BestPolicy:
@@ -80,11 +80,11 @@ def best_response(game: PopulationGame, env: object, pi: Policy) -> BestPolicy:
         return values, jnp.where(legal, action_values(game, env, values), -jnp.inf)
 
     def improve(carry: tuple[Array, Array, Values, Array]) -> tuple[Array, Array, Values, Array]:
-        done, action, _, _ = carry
+        count, action, _, _ = carry
         values, q = action_value(action)
         incumbent = jnp.take_along_axis(q, action[:, None], axis=1)[:, 0]
         new = jnp.where(jnp.max(q, axis=1) > incumbent + tie, jnp.argmax(q, axis=1), action)
-        return done + 1, new, values, jnp.any(new != action)
+        return count + 1, new, values, jnp.any(new != action)
 
     def going(carry: tuple[Array, Array, Values, Array]) -> Bool[Array, ""]:
         return carry[3] & (carry[0] < ROUNDS)
@@ -94,5 +94,5 @@ def best_response(game: PopulationGame, env: object, pi: Policy) -> BestPolicy:
     _, action, _, _ = jax.lax.while_loop(going, improve, start)
     values, q = action_value(action)
     # a contraction by the discount: values are at most residual / (1 - gamma) below the optimum
-    left = jnp.max(jnp.maximum(jnp.max(q, axis=1) - values, 0.0))
-    return BestPolicy(values, action, values + left / (1 - jnp.max(game.discount)))
+    gain = jnp.max(jnp.maximum(jnp.max(q, axis=1) - values, 0.0))
+    return BestPolicy(values, action, values + gain / (1 - jnp.max(game.discount)))

@@ -41,8 +41,8 @@ class _OneThread(ContextDecorator):
                 self._limits.close()
 
     def _limit(self) -> None:
-        found = _libraries(*(name in sys.modules for name in ("numpy", "scipy.linalg")))
-        self._limits.enter_context(found.limit(limits=1))
+        libraries = _libraries(*(name in sys.modules for name in ("numpy", "scipy.linalg")))
+        self._limits.enter_context(libraries.limit(limits=1))
 
     def _limit_new(self) -> None:
         with self._lock:

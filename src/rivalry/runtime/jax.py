@@ -32,11 +32,11 @@ class _Lazy(ModuleType):
     """A module that is imported when one of its names is first used."""
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(import_module(self.__name__), name)
-        if _forked and not (isinstance(found, type) or name in _HARMLESS):
+        attribute = getattr(import_module(self.__name__), name)
+        if _forked and not (isinstance(attribute, type) or name in _HARMLESS):
             _refuse()
-        vars(self)[name] = found  # so that the next look-up does not call this method
-        return found
+        vars(self)[name] = attribute  # so that the next look-up does not call this method
+        return attribute
 
     def __reduce__(self) -> tuple[Callable[[str], ModuleType], tuple[str]]:
         return import_module, (self.__name__,)
@@ -194,8 +194,8 @@ def choose_device(name: str) -> None:
     except RuntimeError:
         os.environ.pop("JAX_PLATFORMS") if before is None else os.environ.update(JAX_PLATFORMS=before)
         own.config.update("jax_platforms", before)
-        known = sorted({one.platform for one in own.devices()})
-        raise ValueError(f"{name}: JAX has no such device here, but {' and '.join(known)}") from None
+        platforms = sorted({device.platform for device in own.devices()})
+        raise ValueError(f"{name}: JAX has no such device here, but {' and '.join(platforms)}") from None
 
 
 def compiled(function: Callable[P, R], *, effort: int | None = None) -> Callable[P, R]:
@@ -213,9 +213,11 @@ def compiled(function: Callable[P, R], *, effort: int | None = None) -> Callable
             _refuse()
         if not programs:
             # XLA refuses options that it does not know: they are used with the version they were tried with
-            known = effort is not None and jax.__version_info__[:2] == (0, 10)
+            takes_effort = effort is not None and jax.__version_info__[:2] == (0, 10)
             options: Any = {"xla_backend_optimization_level": effort} | _QUICK
-            programs.append(eqx.filter_jit(function, **({"compiler_options": options} if known else {})))
+            programs.append(
+                eqx.filter_jit(function, **({"compiler_options": options} if takes_effort else {}))
+            )
             with pause_collection():
                 return programs[0](*args, **kwargs)
         return programs[0](*args, **kwargs)
@@ -251,8 +253,8 @@ def numbers_in_numpy() -> Iterator[None]:
 def put(x: object) -> jax.Array:
     """Return numbers as an array of JAX with a strong type."""
     # `jnp.asarray` would compile a program for every shape
-    found: jax.Array = jax.device_put(np.asarray(x))
-    return found
+    placed: jax.Array = jax.device_put(np.asarray(x))
+    return placed
 
 
 def put_all(numbers: Mapping[str, Any]) -> dict[str, Any]:
@@ -262,8 +264,8 @@ def put_all(numbers: Mapping[str, Any]) -> dict[str, Any]:
     """
     if _in_numpy[-1]:
         return {name: np.asarray(x) for name, x in numbers.items()}
-    found: dict[str, Any] = jax.device_put({name: np.asarray(x) for name, x in numbers.items()})
-    return found
+    placed: dict[str, Any] = jax.device_put({name: np.asarray(x) for name, x in numbers.items()})
+    return placed
 
 
 def stack_trees(trees: Sequence[Any], differs: str) -> Any:
@@ -283,17 +285,22 @@ def stack_trees(trees: Sequence[Any], differs: str) -> Any:
     leaves, forms = zip(*map(jax.tree.flatten, trees), strict=True)
     form = [np.shape(leaf) if eqx.is_array(leaf) else None for leaf in leaves[0]]
     rest = [leaf for leaf in leaves[0] if not eqx.is_array(leaf)]
-    for k, own in enumerate(leaves):
-        same = forms[k] == forms[0]
-        same = same and [np.shape(leaf) if eqx.is_array(leaf) else None for leaf in own] == form
-        if not (same and bool(eqx.tree_equal([leaf for leaf in own if not eqx.is_array(leaf)], rest))):
+    for k, leaves_of_tree in enumerate(leaves):
+        is_equal = forms[k] == forms[0]
+        is_equal = (
+            is_equal and [np.shape(leaf) if eqx.is_array(leaf) else None for leaf in leaves_of_tree] == form
+        )
+        if not (
+            is_equal
+            and bool(eqx.tree_equal([leaf for leaf in leaves_of_tree if not eqx.is_array(leaf)], rest))
+        ):
             raise ValueError(differs.format(k))
     # stacked by NumPy: `jnp.stack` would compile a program for every shape
-    whole = [
+    stacked = [
         column[0] if shape is None else put(np.stack([np.asarray(leaf) for leaf in column]))
         for column, shape in zip(zip(*leaves, strict=True), form, strict=True)
     ]
-    return jax.tree.unflatten(forms[0], whole)
+    return jax.tree.unflatten(forms[0], stacked)
 
 
 def mend_cache(folder: str | None = None) -> int:

@@ -27,6 +27,6 @@ def remembered(known: Known[T], key: Hashable, make: Callable[[], T]) -> T:
             with warnings.catch_warnings(record=True) as caught:
                 known[key] = make(), caught
     finally:
-        for one in caught:
-            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        for warning in caught:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return known[key][0]

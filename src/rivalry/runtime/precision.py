@@ -37,16 +37,16 @@ def configure() -> None:
 
 def stored(value: object) -> Mapping[str, Any] | None:
     """Return the attributes that an object or a class stores by name; None for one without a dictionary."""
-    found: Mapping[str, Any] | None = getattr(value, "__dict__", None)
-    return found
+    attributes: Mapping[str, Any] | None = getattr(value, "__dict__", None)
+    return attributes
 
 
 def imprecise(game: object) -> str:
     """Return which array of a game or its space lacks double precision, with the remedy; empty if none."""
-    found = _single(game, "", DEPTH) or _single(getattr(game, "space", None), "space", DEPTH)
-    if not found:
+    fault = _single(game, "", DEPTH) or _single(getattr(game, "space", None), "space", DEPTH)
+    if not fault:
         return ""
-    return f"{found}; must be float64: import rivalry before arrays are made, or make it with dtype=float"
+    return f"{fault}; must be float64: import rivalry before arrays are made, or make it with dtype=float"
 
 
 def _single(tree: object, name: str, depth: int) -> str:
@@ -66,6 +66,6 @@ def _single(tree: object, name: str, depth: int) -> str:
                 return f"game: {where.lstrip('.')} is {leaf.dtype}"
         elif depth and stored(leaf) is not None and not callable(leaf):
             for key, value in {**vars(type(leaf)), **vars(leaf)}.items():
-                if found := _single(value, f"{where}.{key}", depth - 1):
-                    return found
+                if fault := _single(value, f"{where}.{key}", depth - 1):
+                    return fault
     return ""

@@ -67,20 +67,20 @@ def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Paramete
     if is_typeddict(target):
         hints = get_type_hints(target, include_extras=True)
         return {name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in hints}, hints
-    known = {
+    parameters = {
         name: parameter
         for name, parameter in inspect.signature(target).parameters.items()
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
     hints = {}
     if isinstance(target, type):
-        return known, get_type_hints(target, include_extras=True)
-    for name, parameter in known.items():
+        return parameters, get_type_hints(target, include_extras=True)
+    for name, parameter in parameters.items():
         try:
             hints |= get_type_hints(_OneAnnotation(target, name, parameter.annotation), include_extras=True)
         except (NameError, TypeError):  # only a type checker can read this annotation
             continue
-    return known, hints
+    return parameters, hints
 
 
 class _OneAnnotation:
@@ -115,12 +115,14 @@ def keys_with_symbol(name: str, hints: Mapping[str, Any]) -> str:
     >>> keys_with_symbol("c", {"unit_cost": Annotated[float, Symbol("c C")], "capacity": float})
     'unit_cost'
     """
-    same = SYNONYMS.get(name)
-    keys = [key for key, hint in hints.items() if key == same or name in symbol_of(hint).split()]
+    synonym = SYNONYMS.get(name)
+    keys = [key for key, hint in hints.items() if key == synonym or name in symbol_of(hint).split()]
     for key, hint in hints.items():
         for note in keys_notes(hint):
-            known, hints_within = signature_of(note.target)
-            within = name if name in known and name != "kind" else keys_with_symbol(name, hints_within)
+            parameters_within, hints_within = signature_of(note.target)
+            within = (
+                name if name in parameters_within and name != "kind" else keys_with_symbol(name, hints_within)
+            )
             keys += [f"{key}.{within}"] if within else []
     return " or ".join(keys)
 

@@ -48,11 +48,11 @@ def variant(game: G, **changes: object) -> G:
     if recipe is None:
         subject = f"this {type(game).__name__} does not know how it was made"
         raise ValueError(f"game: {subject}; must come from a factory, and not be changed since")
-    known, arguments = keywords(recipe.make), dict(recipe.given)
+    accepted, arguments = keywords(recipe.make), dict(recipe.given)
     for key, value in changes.items():
         name, *rest = parts_of(key)
-        if name not in known:
-            raise ValueError(f"{key}: is no keyword of {recipe.make.__name__}; {near(str(name), known)}")
+        if name not in accepted:
+            raise ValueError(f"{key}: is no keyword of {recipe.make.__name__}; {near(str(name), accepted)}")
         old, players, array = (
             arguments.get(str(name)),
             arguments.get("players"),
@@ -79,10 +79,10 @@ def keyword_of(game: object, name: str) -> str | None:
     recipe = recipe_of(game)
     if recipe is None:
         return None
-    known, hints = signature_of(recipe.make)
-    if name in known:
+    parameters, hints = signature_of(recipe.make)
+    if name in parameters:
         return name
-    for key in known:
+    for key in parameters:
         table = recipe.given.get(key)
         keys = [keywords(note.target) for note in keys_notes(hints[key])]
         if any(name in path for path in keys) or (isinstance(table, Mapping) and name in table):

@@ -137,12 +137,12 @@ def checked(factory: F) -> F:
     @wraps(factory)
     def call(*args: object, **kwargs: object) -> Any:
         # bounds come after the factory, whose own messages give reasons; sizes must be checked before it runs
-        arguments, known = check(factory, args, kwargs, bounds=False), signature_of(factory)[0]
-        with _named_errors(arguments, known):
+        arguments, parameters = check(factory, args, kwargs, bounds=False), signature_of(factory)[0]
+        with _named_errors(arguments, parameters):
             result = factory(*args, **kwargs)
             check(factory, args, kwargs)
             if HELD not in vars(result) or vars(result)[HELD].make is not call:  # else it called itself
-                usual = {name: parameter.default for name, parameter in known.items()}
+                usual = {name: parameter.default for name, parameter in parameters.items()}
                 object.__setattr__(result, HELD, GameRecipe(call, usual | arguments))  # values are frozen
             return result
 
@@ -176,18 +176,18 @@ def check_keywords(function: F) -> F:
 
 
 @contextmanager
-def _named_errors(arguments: Mapping[str, Any], known: Iterable[str]) -> Iterator[None]:
+def _named_errors(arguments: Mapping[str, Any], names: Iterable[str]) -> Iterator[None]:
     """Raise errors again as one-line messages that name the arguments."""
     try:
         yield
     except Exception as error:
-        words = _message(error, arguments, known)
+        words = _message(error, arguments, names)
         if words == str(error):
             raise
         raise ValueError(words) from error
 
 
-def _message(error: Exception, arguments: Mapping[str, Any], known: Iterable[str]) -> str:
+def _message(error: Exception, arguments: Mapping[str, Any], names: Iterable[str]) -> str:
     """Return the message of a factory's error with its arguments, on one line.
 
     Messages of subclasses of `ValueError` are unchanged.
@@ -195,7 +195,7 @@ def _message(error: Exception, arguments: Mapping[str, Any], known: Iterable[str
     is_value_error = isinstance(error, ValueError)
     if type(error) is not ValueError and is_value_error:
         return str(error)  # the class of the error matters to callers
-    if is_value_error and re.split(r"[^\w]", str(error), maxsplit=1)[0] in known:
+    if is_value_error and re.split(r"[^\w]", str(error), maxsplit=1)[0] in names:
         return one_line(error)
     suspects = [name for name, value in arguments.items() if _open(value)]
     if not suspects:
@@ -225,9 +225,9 @@ def check_options(method: type) -> None:
 
     def check_init(self: object) -> None:
         kind: type = type(self)  # a subclass may allow more
-        known, hints = signature_of(kind)
-        options = {name: getattr(self, name) for name in known}
-        with _named_errors(options, known):
+        parameters, hints = signature_of(kind)
+        options = {name: getattr(self, name) for name in parameters}
+        with _named_errors(options, parameters):
             for look in looks:
                 look(self)
         for name, value in options.items():
@@ -251,14 +251,14 @@ def check(
     Traceback (most recent call last):
     ValueError: reach: 'wide' must be a number
     """
-    known, hints = signature_of(target)
+    parameters, hints = signature_of(target)
     refuse_unknown(target, kwargs)
-    places = [name for name, parameter in known.items() if parameter.kind is not parameter.KEYWORD_ONLY]
+    places = [name for name, parameter in parameters.items() if parameter.kind is not parameter.KEYWORD_ONLY]
     if len(args) > len(places) and not _takes_any_number(target):
         allowance = f"at most {len(places)} of them" if places else "all of them by name"
         raise ValueError(f"{target.__name__}: {len(args)} arguments without a name; give {allowance}")
     arguments = dict(zip(places, args, strict=False)) | dict(kwargs)
-    for name, parameter in known.items():
+    for name, parameter in parameters.items():
         if name in arguments:
             refuse(name, hints.get(name, Any), arguments[name], bounds=bounds)
         elif parameter.default is parameter.empty:
@@ -274,18 +274,18 @@ def refuse_unknown(
     ``also`` are keywords of a function that passes the others on, for the hint.
     """
     called = called or target.__qualname__.rpartition("<locals>.")[2]
-    known, hints = signature_of(target)
-    known = {name: parameter for name, parameter in known.items() if name not in ("cls", "self")}
+    parameters, hints = signature_of(target)
+    parameters = {name: parameter for name, parameter in parameters.items() if name not in ("cls", "self")}
     for name in kwargs:
-        if name in known:
+        if name in parameters:
             continue
-        if other := keys_with_symbol(name, hints):
-            raise ValueError(one_line(f"{name}: is called {other} here"))
-        hint, every = near(name, [*known, *also]), ", ".join(sorted([*known, *also]))
+        if correct_name := keys_with_symbol(name, hints):
+            raise ValueError(one_line(f"{name}: is called {correct_name} here"))
+        hint, every = near(name, [*parameters, *also]), ", ".join(sorted([*parameters, *also]))
         if not hint.startswith("known"):
             hint += f" known: {every}" if hint.endswith("?") and len(every) <= SHORT_LIST else ""
         elif len(hint) > LONGEST // 2:
-            hint = f"its {len([*known, *also])} arguments are in help({called})"
+            hint = f"its {len([*parameters, *also])} arguments are in help({called})"
         raise ValueError(one_line(f"{name}: is no argument of {called}; {hint}"))
 
 
@@ -315,8 +315,8 @@ def _parameters(target: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
 
 def _takes_any_number(target: Callable[..., Any]) -> bool:
     """True for a function with any number of arguments without a name."""
-    known = inspect.signature(target).parameters.values()
-    return any(parameter.kind is parameter.VAR_POSITIONAL for parameter in known)
+    parameters = inspect.signature(target).parameters.values()
+    return any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
 
 
 def refuse(name: str, hint: object, value: object, *, bounds: bool = True) -> None:
@@ -501,7 +501,7 @@ def _union_fault(members: Sequence[Any], value: object, notes: tuple[Any, ...]) 
 
 def _alternatives(members: Sequence[Any], value: object) -> str:
     """Return the members of a union, in words."""
-    known = [word for member in members if get_origin(member) is Literal for word in get_args(member)]
+    literals = [word for member in members if get_origin(member) is Literal for word in get_args(member)]
     rest = [m for m in members if get_origin(m) is not Literal and m is not type(None) and not is_object(m)]
     words = dict.fromkeys(
         "function" if get_origin(alternative) is Callable else type_name(alternative) for alternative in rest
@@ -510,29 +510,33 @@ def _alternatives(members: Sequence[Any], value: object) -> str:
         words.pop("whole number", None)
     kinds = {kind for word in words for kind in word.split(" or ")}
     number = next((word for word in ("number", "whole number") if word in kinds), None)
-    if number and not known and isinstance(value, str) and not {"text", "table", "function"} & kinds:
+    if number and not literals and isinstance(value, str) and not {"text", "table", "function"} & kinds:
         return with_article(number)  # lists are of numbers too
-    rules = [_one_of(known)] if known else []
+    rules = [_one_of(literals)] if literals else []
     rules += [with_article(word) for word in words]
-    return " or ".join(rules) + _word_hint(value, known)
+    return " or ".join(rules) + _word_hint(value, literals)
 
 
-def _one_of(known: Iterable[Any]) -> str:
-    return f"one of {', '.join(map(repr, known))}"
+def _one_of(choices: Iterable[Any]) -> str:
+    return f"one of {', '.join(map(repr, choices))}"
 
 
-def _word_hint(value: object, known: Iterable[Any]) -> str:
+def _word_hint(value: object, words_allowed: Iterable[Any]) -> str:
     """Return a hint at the nearest of some words, where one is near."""
-    hint = near(value, [word for word in known if isinstance(word, str)]) if isinstance(value, str) else ""
+    hint = (
+        near(value, [word for word in words_allowed if isinstance(word, str)])
+        if isinstance(value, str)
+        else ""
+    )
     return f"; {hint}" if hint.startswith("did") else ""
 
 
-def _choice_fault(known: Sequence[Any], value: object) -> Fault | None:
+def _choice_fault(choices: Sequence[Any], value: object) -> Fault | None:
     plain = value.item() if _is_array(value) and value.ndim == 0 else value  # type: ignore[attr-defined]
     # equal types too, since 1 == True
-    if any(type(choice) is type(plain) and choice == plain for choice in known):
+    if any(type(choice) is type(plain) and choice == plain for choice in choices):
         return None
-    return _type_fault(lambda: _one_of(known) + _word_hint(value, known), value)
+    return _type_fault(lambda: _one_of(choices) + _word_hint(value, choices), value)
 
 
 def _list_fault(hint: object, members: Sequence[Any], value: object, notes: tuple[Any, ...]) -> Fault | None:
@@ -579,15 +583,17 @@ def _table_fault(members: Sequence[Any], value: object, notes: tuple[Any, ...]) 
 
 def _key_fault(note: Keys, key: str, entry: object) -> Fault | None:
     """Return the fault of a key of a table or of its value, or None."""
-    known, hints = signature_of(note.target)
-    allowed = note.names or tuple(known)
+    keys_allowed, hints = signature_of(note.target)
+    allowed = note.names or tuple(keys_allowed)
     if key in allowed:
         return fault_of(hints[key], entry)
-    if key in known:
+    if key in keys_allowed:
         return Fault("", lambda: f"has no meaning here; possible are {', '.join(allowed)}", "entry")
-    other = keys_with_symbol(key, hints)
+    correct_name = keys_with_symbol(key, hints)
     return Fault(
-        "", lambda: f"is called {other} here" if other else f"is no key; {near(key, allowed)}", "entry"
+        "",
+        lambda: f"is called {correct_name} here" if correct_name else f"is no key; {near(key, allowed)}",
+        "entry",
     )
 
 

@@ -119,14 +119,14 @@ def solve_batch(
         keys = first_keys(seed)
     if any(is_plain(game) for game in games) and len({jax.tree.structure(game) for game in games}) > 1:
         # numbers of plain classes are constants of a program: each run needs its own
-        alone, each = settings._replace(checkpoint=None), zip(games, stepwise, starts, keys, strict=True)
+        alone, cases = settings._replace(checkpoint=None), zip(games, stepwise, starts, keys, strict=True)
         return [
             _solve([game], [method], [start], key[None], alone, watch, None)[0]
-            for game, method, start, key in each
+            for game, method, start, key in cases
         ]
     # whole parts: then one program serves any number of runs
     rows = np.minimum(np.arange(-(-len(games) // (part or 1)) * (part or 1)), len(games) - 1)
-    games, stepwise, starts = ([each[k] for k in rows] for each in (games, stepwise, starts))
+    games, stepwise, starts = ([member[k] for k in rows] for member in (games, stepwise, starts))
     count, keys = len(keys), keys[rows] if len(rows) > len(keys) else keys
     return _solve(games, stepwise, starts, keys, settings, watch, part)[:count]
 
@@ -151,9 +151,9 @@ def _solve(
     carry = together.call(_begin, (*batch, begins, keys, jnp.zeros(len(games), dtype=int)))
     finishes: dict[int, Finish | None] = {}
     each_key = list(keys)
-    left: list[list[Finish]] = [[] for _ in games]
+    unstable: list[list[Finish]] = [[] for _ in games]
     paths = [
-        Path.at(*each) for each in zip(games, np.asarray(begins), path_row(methods[0], carry)[3], strict=True)
+        Path.at(*row) for row in zip(games, np.asarray(begins), path_row(methods[0], carry)[3], strict=True)
     ]
     gone: list[tuple[int, Profile]] = []  # batch index of each restart, and the end that was left
 
@@ -162,26 +162,30 @@ def _solve(
 
         Whether it is the first depends on the run only, and so do its bytes.
         """
-        later = {k: ends.analyse(read[k], methods[k], put(profiles[k]), keys[k]) for k in profiles if left[k]}
+        later = {
+            k: ends.analyse(read[k], methods[k], put(profiles[k]), keys[k]) for k in profiles if unstable[k]
+        }
         if len(later) == len(profiles):
             return later
         first = np.full(begins.shape, np.nan)
         for k in profiles.keys() - later.keys():
             first[k] = profiles[k]
-        found = ends.analyse_together(together, methods, first, each_key)
-        return {k: later[k] if k in later else found[k] for k in profiles}
+        read_together = ends.analyse_together(together, methods, first, each_key)
+        return {k: later[k] if k in later else read_together[k] for k in profiles}
 
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         carry = from_leaves(carry, saved)
         gone = [(int(k), jnp.asarray(x)) for k, x in zip(saved["gone"], saved["gone_from"], strict=True)]
-        paths = [one.restored(saved, f"{k} ") for k, one in enumerate(paths)] if path else paths
+        paths = (
+            [path_of_game.restored(saved, f"{k} ") for k, path_of_game in enumerate(paths)] if path else paths
+        )
         waiting = gone
         while waiting:
             # in rounds: the first end of every run, then the second of those that left one
             now = dict(reversed(waiting))
             for k, end in analyse(now).items():
-                left[k] += filter(None, [end])
-            waiting = [each for each in waiting if each[1] is not now[each[0]]]
+                unstable[k] += filter(None, [end])
+            waiting = [pair for pair in waiting if pair[1] is not now[pair[0]]]
     # a time limit is only checked between calls of the program
     chunk = max(1, min(max_steps, CHUNK if np.isinf(watch.end) else CHUNK // 20))
 
@@ -192,31 +196,33 @@ def _solve(
             going = np.flatnonzero((np.asarray(carry.ended) == 0) & (steps < max_steps))
             if not len(going):
                 return carry, False
-            done = int(steps[going].min())
+            count = int(steps[going].min())
             some = together.parts_with(going)
             if path:
-                strides, budget = np.array([one.stride for one in paths]), put(max_steps)
-                each = (*batch, carry, keys, put(strides))
-                new, rows = together.call(advance_together, each, budget, put(float(tol)), some=some)
+                strides, budget = np.array([path_of_game.stride for path_of_game in paths]), put(max_steps)
+                arguments = (*batch, carry, keys, put(strides))
+                new, rows = together.call(advance_together, arguments, budget, put(float(tol)), some=some)
                 # without those that fill up the last part
                 runs = range(len(games)) if some is None else going
                 for k, *recorded in zip(runs, *(np.asarray(part) for part in rows), strict=False):
                     paths[k].add(recorded)
             else:
-                done = min(max_steps, done + chunk)
-                own = (*batch, carry, keys)
-                new = together.call(_advance, own, jnp.asarray(done), jnp.asarray(tol), some=some)
+                count = min(max_steps, count + chunk)
+                arguments_of_games = (*batch, carry, keys)
+                new = together.call(
+                    _advance, arguments_of_games, jnp.asarray(count), jnp.asarray(tol), some=some
+                )
             carry = jax.tree.map(partial(_with_rows, some), carry, new)
             steps = np.where(np.asarray(carry.ended) == 0, carry.done, max_steps)
-            done = int(steps.min()) if path else done
+            count = int(steps.min()) if path else count
             if checkpoint is not None and checkpoint.due():
                 profiles = np.asarray([np.asarray(profile) for _, profile in gone], dtype=float)
                 went = {"gone": np.array([k for k, _ in gone], dtype=int)}
                 went["gone_from"] = profiles.reshape(-1, *carry.state.profile.shape[1:])
-                for k, one in enumerate(paths if path else ()):
-                    went |= one.saved(f"{k} ")
+                for k, path_of_game in enumerate(paths if path else ()):
+                    went |= path_of_game.saved(f"{k} ")
                 checkpoint.save(leaves_of(carry) | went)
-            if watch(Progress(done, max_steps, float(jnp.max(carry.residual)))):
+            if watch(Progress(count, max_steps, float(jnp.max(carry.residual)))):
                 return carry, True
 
     while True:
@@ -227,8 +233,10 @@ def _solve(
         analysed = analyse({k: profiles[k] for k in range(len(games)) if k not in finishes})
         for k in analysed:
             final = stopped or int(now.done[k]) >= max_steps
-            time = elapsed_time(methods[k], _member(now, k)) if left[k] else 0.0
-            end, onward = ends.examine(read[k], methods[k], analysed[k], each_key[k], left[k], time, final)
+            time = elapsed_time(methods[k], _member(now, k)) if unstable[k] else 0.0
+            end, onward = ends.examine(
+                read[k], methods[k], analysed[k], each_key[k], unstable[k], time, final
+            )
             if onward is None:
                 finishes[k] = end
             else:
@@ -242,16 +250,19 @@ def _solve(
         carry = jax.tree.map(partial(_where, restarted), fresh, carry)
     records = []
     for k, game in enumerate(games):
-        own = _member(now, k)
-        whole = paths[k].record(game, methods[k], own) if path else {}
-        record = ends.report(read[k], methods[k], own, whole)
+        carry_of_game = _member(now, k)
+        path_record = paths[k].record(game, methods[k], carry_of_game) if path else {}
+        record = ends.report(read[k], methods[k], carry_of_game, path_record)
         if (last := finishes[k]) is not None:
-            record |= ends.end_record(game, last, left[k], record)
-        records.append(record | ends.out_of_time(record, watch.over) | ends.departures(game, left[k]))
-    unchanged = all(one is game for one, game in zip(compared, games, strict=True))
+            record |= ends.end_record(game, last, unstable[k], record)
+        records.append(record | ends.out_of_time(record, watch.over) | ends.departures(game, unstable[k]))
+    unchanged = all(compared_game is game for compared_game, game in zip(compared, games, strict=True))
     stated = together if unchanged else Together([as_arrays(game) for game in games], part)
-    known = ends.know_together(stated, records, tolerance)
-    return [ends.certify(*each[:2], tolerance, each[2]) for each in zip(games, records, known, strict=True)]
+    certified = ends.know_together(stated, records, tolerance)
+    return [
+        ends.certify(*triple[:2], tolerance, triple[2])
+        for triple in zip(games, records, certified, strict=True)
+    ]
 
 
 def _where(restarted: np.ndarray, new: Any, old: Any) -> Any:
@@ -265,9 +276,9 @@ def _with_rows(some: np.ndarray | None, old: Any, new: Any) -> Any:
         return new
     if is_key(old):
         return old.at[some].set(new)
-    whole = np.array(old)
-    whole[some] = np.asarray(new)
-    return whole
+    replaced = np.array(old)
+    replaced[some] = np.asarray(new)
+    return replaced
 
 
 def _member(carry: Carry, k: int) -> Carry:
@@ -342,17 +353,17 @@ def sweep(
     settings.check()
     points = _points(over, zip)
     with nullcontext() if learns else numbers_in_numpy():
-        base, known = Member(game, method, start, settings), arrays(game)
-        members = [_vary(base, point, known) for point in points]
-    found = _run(members, settings.sequence(), learns, settings.watch())
+        base, base_arrays = Member(game, method, start, settings), arrays(game)
+        members = [_vary(base, point, base_arrays) for point in points]
+    records = _run(members, settings.sequence(), learns, settings.watch())
     names = [ends.names_of(member.game) for member in members]
-    shared = names[0] if all(one == names[0] for one in names) else {}
+    shared = names[0] if all(names_of_point == names[0] for names_of_point in names) else {}
     if zip:
-        rows: list[Any] = [({"point": k}, found[k]) for k in range(len(points))]
+        rows: list[Any] = [({"point": k}, records[k]) for k in range(len(points))]
         companions = {name: ("point", values) for name, values in over.items()}
         data = collect(rows, {"point": range(len(points))}, companions, shared)
     else:
-        data = collect([(point, found[k]) for k, point in enumerate(points)], over, names=shared)
+        data = collect([(point, records[k]) for k, point in enumerate(points)], over, names=shared)
     for name, meaning in _meanings(game, method, over):
         data[name].attrs["description"] = meaning
     return data
@@ -387,31 +398,31 @@ def _run(
     members: Sequence[Member], sequence: np.random.SeedSequence, learns: bool, watch: Limited
 ) -> dict[int, Record]:
     """Return the records of all points: learners one after the other, other methods in batches."""
-    found: dict[int, Record] = {}
+    records: dict[int, Record] = {}
 
     def part(members: int) -> ProgressCallback:
         """Return a callback that counts the points of the next batch by its steps."""
-        before = len(found)
-        return lambda one: watch(Progress(before + members * one.done // max(one.total, 1), total))
+        before = len(records)
+        return lambda event: watch(Progress(before + members * event.done // max(event.total, 1), total))
 
     total = len(members)
     for k, (game, method, start, settings) in enumerate(members if learns else ()):
         # by number, so that a stream does not depend on how many were made before
-        own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, k))
-        options = settings._replace(seed=own, rng=None, progress=part(1))
-        found[k] = solve(game, method, start, **options._asdict()).record
+        stream = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, k))
+        options = settings._replace(seed=stream, rng=None, progress=part(1))
+        records[k] = solve(game, method, start, **options._asdict()).record
     limits = [(member.settings.tol, member.settings.step_limit) for member in members]
     for group in [] if learns else of_one_form([member[:2] for member in members], limits):
-        games, methods, given, (settings, *_) = zip(*(members[k] for k in group), strict=True)
-        each = zip(games, methods, given, strict=True)
+        games, methods, start_options, (settings, *_) = zip(*(members[k] for k in group), strict=True)
+        triples = zip(games, methods, start_options, strict=True)
         key = keys_of(sequence, 2)[1]  # as in `solve`
-        starts = [_start(game, method, start, key) for game, method, start in each]
+        starts = [_start(game, method, start, key) for game, method, start in triples]
         tol, max_steps = limits[group[0]]
         fixed = {"seed": sequence, "progress": part(len(group)), "tolerance": settings.tolerance}
         part_of = PART if len(group) > PART else None
         solutions = solve_batch(games, methods, starts, tol=tol, max_steps=max_steps, part=part_of, **fixed)
-        found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
-    return found
+        records |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
+    return records
 
 
 def _points(over: Mapping[str, Sequence[Any]], zipped: bool) -> list[dict[str, Any]]:
@@ -445,28 +456,28 @@ def _vary(base: Member, point: Mapping[str, Any], names: Collection[str]) -> Mem
     limits = ("start", "tol", "max_steps")
     plain = {name.removeprefix("game."): value for name, value in point.items()}
     options = {name.removeprefix("method."): v for name, v in plain.items() if name.startswith("method.")}
-    own = {name: options.pop(name) for name in limits if name in options}
-    known = [field.name for field in fields(method)] if is_dataclass(method) else []
+    options_of_run = {name: options.pop(name) for name in limits if name in options}
+    field_names = [field.name for field in fields(method)] if is_dataclass(method) else []
     changed: dict[str, Any] = {}
     for name, value in options.items():
         head, *rest = parts_of(name)
-        if head not in known:
-            hint = near(name, [*known, *limits])
+        if head not in field_names:
+            hint = near(name, [*field_names, *limits])
             raise ValueError(f"over: method.{name} is no option of {type(method).__name__}; {hint}")
         old = changed.get(head, getattr(method, head))
         if rest and isinstance(rest[0], str):
             old = written_out(str(head), old)
         changed[head] = replace_entry(old, rest, value, f"over: method.{name}", None)
-    given = {name: value for name, value in plain.items() if not name.startswith("method.")}
-    direct = {name: value for name, value in given.items() if name in names}
-    if others := {name: value for name, value in given.items() if name not in direct}:
+    game_values = {name: value for name, value in plain.items() if not name.startswith("method.")}
+    direct = {name: value for name, value in game_values.items() if name in names}
+    if factory_values := {name: value for name, value in game_values.items() if name not in direct}:
         if recipe_of(game) is None:  # not made by a factory, or changed since: `with_` raises
-            with_(game, **others)
-        game = variant(game, **others)
+            with_(game, **factory_values)
+        game = variant(game, **factory_values)
     game = with_(game, **direct) if direct else game
-    start = own.pop("start", start)
+    start = options_of_run.pop("start", start)
     method = replace(method, **changed) if changed else method
-    return Member(game, method, start, settings._replace(**own))
+    return Member(game, method, start, settings._replace(**options_of_run))
 
 
 def of_one_form(members: Sequence[object], apart: Sequence[object] | None = None) -> list[list[int]]:
@@ -475,13 +486,13 @@ def of_one_form(members: Sequence[object], apart: Sequence[object] | None = None
     >>> of_one_form([(1.0, "a"), (2.0, "b"), (3.0, "a")], ["x", "x", "x"])
     [[0, 2], [1]]
     """
-    found: dict[str, list[int]] = {}
+    groups: dict[str, list[int]] = {}
     for k, member in enumerate(members):
         leaves, tree = jax.tree.flatten(as_arrays(member))
-        other = None if apart is None else apart[k]
+        mark = None if apart is None else apart[k]
         forms = [np.shape(leaf) if eqx.is_array_like(leaf) else repr(leaf) for leaf in leaves]
-        found.setdefault(f"{tree} {forms} {other}", []).append(k)
-    return list(found.values())
+        groups.setdefault(f"{tree} {forms} {mark}", []).append(k)
+    return list(groups.values())
 
 
 @compiled
@@ -499,5 +510,5 @@ def _advance(games, methods, carry, keys, budget, tol):  # type: ignore[no-untyp
 
 
 @compiled
-def _begin(games, methods, begins, keys, done):  # type: ignore[no-untyped-def]
-    return eqx.filter_vmap(initial_carry)(games, methods, begins, keys, done)
+def _begin(games, methods, begins, keys, count):  # type: ignore[no-untyped-def]
+    return eqx.filter_vmap(initial_carry)(games, methods, begins, keys, count)

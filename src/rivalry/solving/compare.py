@@ -111,9 +111,9 @@ def _points(
     values = np.broadcast_to(data[quantity].broadcast_like(data["claim"]).values, claims.shape)
     chosen = np.isin(claims, list(admitted)) & np.isfinite(values)
     if not chosen.any():
-        there = ", ".join(sorted({str(claim) for claim in claims.ravel() if claim})) or "none"
+        claims_text = ", ".join(sorted({str(claim) for claim in claims.ravel() if claim})) or "none"
         raise ValueError(
-            f"{side}: no point with {quantity} has a claim of {list(admitted)}; there are: {there}"
+            f"{side}: no point with {quantity} has a claim of {list(admitted)}; there are: {claims_text}"
         )
     record: Record = {}
     for name in map(str, dims):

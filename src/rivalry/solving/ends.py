@@ -45,7 +45,7 @@ GROWN = 14.0  # e-foldings in which a perturbation of a millionth grows to the s
 def report(game: Playable, method: BaseMethod, carry: Carry, path: Record) -> Record:
     """Return profile, steps and residual of a run, its path, its status and the method's own report."""
     status = ENDINGS[int(carry.ended)] if carry.ended else "iteration limit"
-    found: Record = {
+    record: Record = {
         "profile": (profile_dims(game), np.asarray(carry.state.profile)),
         "steps": ((), np.asarray(carry.done)),
         "residual": ((), np.asarray(carry.residual)),
@@ -53,8 +53,8 @@ def report(game: Playable, method: BaseMethod, carry: Carry, path: Record) -> Re
         "status": ((), np.asarray(status)),
     }
     if is_population(game):
-        found["converged"] = ((), np.asarray(status == "converged"))
-    return found | method.report(game, carry.state, status)
+        record["converged"] = ((), np.asarray(status == "converged"))
+    return record | method.report(game, carry.state, status)
 
 
 def analyse(game: Playable, method: BaseMethod, profile: Profile, key: jax.Array) -> Finish | None:
@@ -67,19 +67,19 @@ def analyse_together(
 ) -> list[Finish | None]:
     """Return `analyse` of several games, from programs that serve them all where the methods are equal."""
     # a class that only changes `finish` has no programs for several games
-    whole, single = (
+    class_of_finish, single = (
         next(kind for kind in type(methods[0]).__mro__ if name in vars(kind))
         for name in ("finish_together", "finish")
     )
-    if not issubclass(whole, single) or any(one != methods[0] for one in methods):
-        each = zip(games.games, methods, profiles, keys, strict=True)
-        return [analyse(game, method, put(profile), key) for game, method, profile, key in each]
+    if not issubclass(class_of_finish, single) or any(method != methods[0] for method in methods):
+        tuples = zip(games.games, methods, profiles, keys, strict=True)
+        return [analyse(game, method, put(profile), key) for game, method, profile, key in tuples]
     finite = np.isfinite(profiles).reshape(len(games), -1).all(axis=1)
     if not finite.any():
         return [None] * len(games)
     games, rows = _filled(games, finite)
-    found = methods[0].finish_together(games, profiles[rows], [keys[k] for k in rows])
-    return [end if known else None for end, known in zip(found, finite, strict=True)]
+    finished = methods[0].finish_together(games, profiles[rows], [keys[k] for k in rows])
+    return [end if is_finite else None for end, is_finite in zip(finished, finite, strict=True)]
 
 
 def _filled(games: Together, usable: np.ndarray) -> tuple[Together, np.ndarray]:
@@ -156,20 +156,20 @@ def end_record(game: Playable, end: Finish, left: list[Finish], record: Record) 
     in ``left``; else it reached the iteration limit. Steps that stopped where no rest point is near, for
     example on a plateau of tiny influence, did not converge (``not found``).
     """
-    found: Record = {"profile": (profile_dims(game), np.asarray(end.profile))}
-    found["end_state"] = ((), np.asarray(end.end_state))
+    entries: Record = {"profile": (profile_dims(game), np.asarray(end.profile))}
+    entries["end_state"] = ((), np.asarray(end.end_state))
     replay = str(record.get("stopped_by", ((), ""))[1]) == "displacement"  # a source's rule, unchanged
     tolerant = "tolerated_agents" in record  # the options allow some agents to be still moving
     stopped = str(record["status"][1]) == "converged" and not replay and not tolerant
     if end.end_state == "cycle":
-        found["status"] = ((), np.asarray("cycling"))
+        entries["status"] = ((), np.asarray("cycling"))
     elif end.end_state == "moving" and end.onward is not None:
-        again = any(same(end.profile, one.profile) for one in left)
-        found["status"] = ((), np.asarray("cycling" if again else "iteration limit"))
+        again = any(same(end.profile, end_before.profile) for end_before in left)
+        entries["status"] = ((), np.asarray("cycling" if again else "iteration limit"))
     elif end.end_state == "moving" and stopped:
-        found["status"] = ((), np.asarray("not found"))
-        found["remedy"] = ((), np.asarray(PLATEAU))
-    return found | end.measures
+        entries["status"] = ((), np.asarray("not found"))
+        entries["remedy"] = ((), np.asarray(PLATEAU))
+    return entries | end.measures
 
 
 def out_of_time(record: Record, over: bool) -> Record:
@@ -182,19 +182,19 @@ def departures(game: Playable, left: list[Finish]) -> Record:
     """Return the unstable ends that a run left, with payoffs, regret and the metrics of their analysis."""
     if not left:
         return {}
-    each: list[Record] = []
+    records: list[Record] = []
     for end in left:
-        found: Record = {"left": (profile_dims(game), np.asarray(end.profile))}
+        record: Record = {"left": (profile_dims(game), np.asarray(end.profile))}
         if isinstance(game, Game):
             proof = certificate(game, end.profile)
-            found["left_payoff"] = (("player",), np.asarray(payoffs(game, end.profile)))
-            found["left_regret"] = (("player",), proof.regret)
-            found["left_bound"] = (("player",), proof.bound)
-        each.append(found | {f"left_{name}": value for name, value in end.measures.items()})
+            record["left_payoff"] = (("player",), np.asarray(payoffs(game, end.profile)))
+            record["left_regret"] = (("player",), proof.regret)
+            record["left_bound"] = (("player",), proof.bound)
+        records.append(record | {f"left_{name}": value for name, value in end.measures.items()})
     # the analyses of different ends may have different metrics
-    shared = [name for name in each[0] if all(name in one for one in each)]
-    dims = {name: ("departure", *each[0][name][0]) for name in shared}
-    return {name: (dims[name], np.stack([one[name][1] for one in each])) for name in shared}
+    shared = [name for name in records[0] if all(name in record for record in records)]
+    dims = {name: ("departure", *records[0][name][0]) for name in shared}
+    return {name: (dims[name], np.stack([record[name][1] for record in records])) for name in shared}
 
 
 def same(x: Profile, y: Profile) -> bool:
@@ -244,8 +244,8 @@ def certify(
         added, known_proof, _, in_full = at_profile
         record |= added
         if is_reparametrised(game):
-            known = {name: record[name] for name in ("profile", "equilibria") if name in record}
-            for name, (dims, array) in known.items():
+            profiles = {name: record[name] for name in ("profile", "equilibria") if name in record}
+            for name, (dims, array) in profiles.items():
                 record[f"unconstrained_{name}"] = (dims, np.asarray(game.space.unconstrain(array)))  # type: ignore[attr-defined]
         if known_proof is not None:
             proof = _of_concept(record, known_proof)
@@ -255,24 +255,24 @@ def certify(
 
 
 def _at_profile(game: Game, profile: Profile | np.ndarray, tolerance: float | None) -> AtProfile:
-    (found,) = _at_profiles(Together([game]), np.asarray(profile)[None], tolerance)
-    return found
+    (at_profile,) = _at_profiles(Together([game]), np.asarray(profile)[None], tolerance)
+    return at_profile
 
 
 def _at_profiles(games: Together, profiles: np.ndarray, tolerance: float | None) -> list[AtProfile]:
     proofs = [None] * len(games) if tolerance is None else certificates(games, profiles, tolerance)
-    known = [proof.payoff for proof in proofs if proof is not None and proof.payoff is not None]
-    pays = np.stack(known) if len(known) == len(games) else payoffs_at(games, profiles)
+    payoffs_known = [proof.payoff for proof in proofs if proof is not None and proof.payoff is not None]
+    pays = np.stack(payoffs_known) if len(payoffs_known) == len(games) else payoffs_at(games, profiles)
     at_jump = _are_at_jumps(games, profiles, pays, proofs)
-    found, concrete = [], np.asarray if numpy_payoffs.knows(games.games[0]) else put
+    results, concrete = [], np.asarray if numpy_payoffs.knows(games.games[0]) else put
     for game, profile, paid, proof, jump in zip(games.games, profiles, pays, proofs, at_jump, strict=True):
         record: Record = {"payoff": (("player",), paid)}
         if exchangeable.knows(game):
             record["exchangeable"] = (("player",), np.asarray(exchangeable(game)))
         record |= _name_record(game, profile.shape) | measures(game, concrete(profile))
         stored = {} if proof is None else proof.record()
-        found.append(AtProfile(record, proof, stored, bool(jump)))
-    return found
+        results.append(AtProfile(record, proof, stored, bool(jump)))
+    return results
 
 
 def _are_at_jumps(
@@ -285,8 +285,8 @@ def _are_at_jumps(
         return np.zeros(len(games), dtype=bool)
     rounded = np.reshape([float(f"{value:.6g}") for value in profiles.flat], profiles.shape)
     change = np.abs(payoffs_at(games, rounded) - pays)
-    found: np.ndarray = np.any(change > APPROXIMATE * np.stack(stakes), axis=1)  # type: ignore[arg-type]
-    return found
+    is_jump: np.ndarray = np.any(change > APPROXIMATE * np.stack(stakes), axis=1)  # type: ignore[arg-type]
+    return is_jump
 
 
 def know_together(games: Together, records: Sequence[Record], tolerance: float | None) -> list[Certified]:
@@ -296,10 +296,10 @@ def know_together(games: Together, records: Sequence[Record], tolerance: float |
         return [{} for _ in records]
     games, rows = _filled(games, answered)
     profiles = np.stack([np.asarray(records[k]["profile"][1]) for k in rows])
-    known = _at_profiles(games, profiles, tolerance)
+    results = _at_profiles(games, profiles, tolerance)
     return [
-        {(own.tobytes(), tolerance): (one, [])} if has else {}
-        for own, one, has in zip(profiles, known, answered, strict=True)
+        {(profile.tobytes(), tolerance): (result, [])} if has else {}
+        for profile, result, has in zip(profiles, results, answered, strict=True)
     ]
 
 
@@ -315,39 +315,42 @@ def _certified_population(
     if not has_answer(record) or mean_field_refusal(game):
         plots = partial(record_of_plot, game, record)
         return Solution(record, proof or NO_CERTIFICATE, names_of(game), plots, game)
-    known, proof = record_of(game, put(record["profile"][1]), tolerance)
+    record_of_profile, proof = record_of(game, put(record["profile"][1]), tolerance)
     if proof is not None:
         proof = _of_concept(record, proof)
-        known |= proof.record()
-    whole = record | known
-    plots = partial(record_of_plot, game, whole)
-    return Solution(whole, proof or NO_CERTIFICATE, names_of(game), plots, game)
+        record_of_profile |= proof.record()
+    full_record = record | record_of_profile
+    plots = partial(record_of_plot, game, full_record)
+    return Solution(full_record, proof or NO_CERTIFICATE, names_of(game), plots, game)
 
 
 def names_of(game: object) -> dict[str, tuple[str, ...]]:
     """Return the names of players and axes by dimension, where the game has any."""
-    known = labels(game)
-    return {dim: names for dim, names in (("player", known.players), ("axis", known.axes)) if names}
+    names = labels(game)
+    return {dim: names for dim, names in (("player", names.players), ("axis", names.axes)) if names}
 
 
 def _name_record(game: object, shape: tuple[int, ...]) -> Record:
     """Return the names of players and of their actions as a record, where a profile [player axis] has any."""
-    known, found = labels(game), Record()
+    game_labels, named = labels(game), Record()
     players, axes = shape
-    if len(known.players) == players and not all(map(str.isdigit, known.players)):
-        found["player_name"] = (("player",), np.asarray(known.players))
-    if len(known.actions) == players and max(map(len, known.actions)) == axes:
-        names = [[*own, *[""] * (axes - len(own))] for own in known.actions]
-        found["action_name"] = (("player", "axis"), np.asarray(names))
-    return found
+    if len(game_labels.players) == players and not all(map(str.isdigit, game_labels.players)):
+        named["player_name"] = (("player",), np.asarray(game_labels.players))
+    if len(game_labels.actions) == players and max(map(len, game_labels.actions)) == axes:
+        names = [
+            [*names_of_player, *[""] * (axes - len(names_of_player))]
+            for names_of_player in game_labels.actions
+        ]
+        named["action_name"] = (("player", "axis"), np.asarray(names))
+    return named
 
 
 def _of_concept(record: Record, proof: Certificate) -> Certificate:
     """Return the certificate with the method's solution concept and residual, if it is not Nash."""
     if "concept" not in record:
         return proof
-    left = record.get("concept_residual", record.get("residual"))
-    residual = None if left is None else float(left[1])
+    residual_entry = record.get("concept_residual", record.get("residual"))
+    residual = None if residual_entry is None else float(residual_entry[1])
     return proof._replace(concept=str(record["concept"][1]), residual=residual)
 
 
@@ -381,17 +384,17 @@ def group_basins(game: Playable, record: Record) -> Record:
     basin = most_first(label)
     _, first, count = np.unique(basin, return_index=True, return_counts=True)
     ended = (kinds[first] != "moving")[:, None, None]
-    found: Record = {
+    basins: Record = {
         "basin": (("batch",), basin),
         "basin_kind": (("basin",), kinds[first]),
         "basin_count": (("basin",), count),
         "basin_profile": (("basin", "player", "axis"), np.where(ended, profiles[first], np.nan)),
     }
     if "regret" in record:
-        most = np.max(record["regret"][1], axis=1)
-        worst = [np.max(most[basin == k]) for k in range(len(count))]
-        found["basin_regret"] = (("basin",), np.asarray(worst))
-    return found
+        largest_regret = np.max(record["regret"][1], axis=1)
+        worst = [np.max(largest_regret[basin == k]) for k in range(len(count))]
+        basins["basin_regret"] = (("basin",), np.asarray(worst))
+    return basins
 
 
 def _of_kind(game: Playable, kind: str, arrays: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:

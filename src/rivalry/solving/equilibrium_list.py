@@ -211,22 +211,22 @@ def all_equilibria(
     if fitting[0] is FiniteEquilibria:  # one limit of time, not the smaller of two
         options.setdefault("seconds", np.inf if max_seconds is None else max_seconds)
     before = compiling_seconds()
-    found = solve(game, fitting[0](**options), max_seconds=max_seconds, progress=progress)
-    if "stopped_by" in found.record:
-        reason, compiling = found.record["complete_reason"][1], compiling_seconds() - before
+    solution = solve(game, fitting[0](**options), max_seconds=max_seconds, progress=progress)
+    if "stopped_by" in solution.record:
+        reason, compiling = solution.record["complete_reason"][1], compiling_seconds() - before
         times = f"{max_seconds:g} s of search are over, and {compiling:.0f} s of compiling"
-        found.record["complete_reason"] = ((), np.asarray(f"{reason}; {times}"))
-    record = {name: value for name, (_, value) in found.record.items()}
+        solution.record["complete_reason"] = ((), np.asarray(f"{reason}; {times}"))
+    record = {name: value for name, (_, value) in solution.record.items()}
     if where is not None:
         decided = record["where_decided"]
         return EquilibriumCounts(
             {name: (float(low), float(high)) for name, (low, high) in where.items()},
-            counts_in_words(found.record),
+            counts_in_words(solution.record),
             bool(record["complete"]),
             record["where_range"][decided],
             record["where_count"][decided],
             record["where_range"][~decided],
-            found,
+            solution,
         )
     return EquilibriumList(
         record["equilibria"],
@@ -237,5 +237,5 @@ def all_equilibria(
         record.get("equilibrium_set", record["undecided"][:0]),
         record.get("certified", record["equilibria"][:0]),
         record["equilibrium_payoff"],
-        found,
+        solution,
     )

@@ -70,8 +70,8 @@ class ExactProof:
             "value": {"exact_profile", "exact_bound", "game_value"},
             "policy": {"policy", "discount", "cycle_length"},
         }
-        found = next((claim for claim, names in marks.items() if names <= set(record)), "")
-        return "equilibria" if "action" in record.get("equilibria", ((), None))[0] else found
+        claim = next((claim for claim, names in marks.items() if names <= set(record)), "")
+        return "equilibria" if "action" in record.get("equilibria", ((), None))[0] else claim
 
     def document(self) -> Document:
         """Return what the file holds. Raises `ValueError` for a result without an exact proof."""
@@ -120,12 +120,14 @@ def _document(kind: str, claim: str, tables: np.ndarray, **entries: Any) -> Docu
 
 def equilibria_proof(tables: np.ndarray, record: Record) -> Document:
     """Return the proof that a list of two players' extreme equilibria, or of pure ones, is complete."""
-    read = np.array([payoff_fractions(own) for own in tables])
+    read = np.array([payoff_fractions(table) for table in tables])
     if len(tables) == 2 and bool(record["complete"][1]):
         extremes = extreme_equilibria(tables)
-        pairs = [(extremes.first[one], extremes.second[two]) for one, two in extremes.pairs.tolist()]
-        found = [[[str(p) for p in own] for own in pair] for pair in pairs]
-        return _document("finite", "extreme_equilibria", read, dominated=_dominated(tables), equilibria=found)
+        pairs = [(extremes.first[first], extremes.second[two]) for first, two in extremes.pairs.tolist()]
+        strategies = [[[str(p) for p in strategy] for strategy in pair] for pair in pairs]
+        return _document(
+            "finite", "extreme_equilibria", read, dominated=_dominated(tables), equilibria=strategies
+        )
     if np.any((record["equilibria"][1] > 0).sum(axis=2) > 1):
         why = "a list that is not complete" if len(tables) == 2 else "mixed equilibria of three players"
         raise ValueError(f"proof: {why} cannot be exported; pure equilibria can (PureEquilibria)")
@@ -134,23 +136,23 @@ def equilibria_proof(tables: np.ndarray, record: Record) -> Document:
 
 def _dominated(tables: np.ndarray) -> list[list[int]]:
     """Return strictly dominated actions of two players, in turn: ``(player, action, by)``."""
-    whole = [whole_payoffs(own) for own in tables]
-    left = [list(range(size)) for size in tables.shape[1:]]
-    found = list[list[int]]()
+    integers = [whole_payoffs(table) for table in tables]
+    actions_left = [list(range(size)) for size in tables.shape[1:]]
+    eliminated = list[list[int]]()
     changed = True
     while changed:
         changed = False
-        for player, own in enumerate(left):
-            pays = np.moveaxis(whole[player], player, 0)[:, left[1 - player]]
-            better = {action: [by for by in own if np.all(pays[by] > pays[action])] for action in own}
+        for player, actions in enumerate(actions_left):
+            pays = np.moveaxis(integers[player], player, 0)[:, actions_left[1 - player]]
+            better = {action: [by for by in actions if np.all(pays[by] > pays[action])] for action in actions}
             # what dominates an action is not left out with it: take one that nothing dominates
             gone = [
                 [player, action, next(k for k in by if not better[k])] for action, by in better.items() if by
             ]
-            found += gone
-            left[player] = [action for action in own if not better[action]]
+            eliminated += gone
+            actions_left[player] = [action for action in actions if not better[action]]
             changed |= bool(gone)
-    return found
+    return eliminated
 
 
 def pure_proof(tables: np.ndarray) -> Document:
@@ -159,19 +161,19 @@ def pure_proof(tables: np.ndarray) -> Document:
     Raises `ValueError` where payoffs are so near each other that `rivalry.methods.PureEquilibria`, which
     allows for rounding, finds others.
     """
-    read = np.array([payoff_fractions(own) for own in tables])
-    best = [own == own.max(axis=player, keepdims=True) for player, own in enumerate(read)]
-    found = np.logical_and.reduce(best).astype(bool)
-    if not np.array_equal(found, pure_equilibria(tables)):
+    read = np.array([payoff_fractions(table) for table in tables])
+    best = [table == table.max(axis=player, keepdims=True) for player, table in enumerate(read)]
+    is_equilibrium = np.logical_and.reduce(best).astype(bool)
+    if not np.array_equal(is_equilibrium, pure_equilibria(tables)):
         raise ValueError("proof: payoffs that differ by rounding alone are no ties in exact arithmetic")
-    return _document("finite", "pure_equilibria", read, equilibria=np.argwhere(found).tolist())
+    return _document("finite", "pure_equilibria", read, equilibria=np.argwhere(is_equilibrium).tolist())
 
 
 def save_profile(tables: np.ndarray, profile: Sequence[Sequence[Fraction]], file: Path) -> None:
     """Write the proof of what every player gains at a mixed profile by its best action, exactly."""
-    read = np.array([payoff_fractions(own) for own in tables])
+    read = np.array([payoff_fractions(table) for table in tables])
     gains = [str(gain) for gain in exact_gains(read, profile)]
-    strategies = [[str(p) for p in own] for own in profile]
+    strategies = [[str(p) for p in table] for table in profile]
     write(_document("finite", "profile", read, strategies=strategies, gain=gains), file)
 
 
@@ -195,7 +197,7 @@ def commitment_proof(tables: np.ndarray, record: Record) -> Document:
     profile, value = _fractions(record, "exact_profile"), Fraction(str(record["exact_bound"][1][0]))
     sizes = tables.shape[1:]
     x, y = (profile[player, :size] for player, size in enumerate(sizes))
-    paid = [x @ own @ y for own in read]
+    paid = [x @ table @ y for table in read]
     multipliers = record["exact_multipliers"][1]
     # the follower's strategy is pure; where both are, the value says who leads
     leader = next(
@@ -203,13 +205,13 @@ def commitment_proof(tables: np.ndarray, record: Record) -> Document:
         for k in (0, 1)
         if paid[k] == value and max(profile[1 - k]) == 1 and len(multipliers) == sizes[1 - k]
     )
-    own, rival = (np.moveaxis(one, leader, 0) for one in (read[leader], read[1 - leader]))
+    table, rival = (np.moveaxis(array, leader, 0) for array in (read[leader], read[1 - leader]))
     factors = []
     for action, row in enumerate(np.vectorize(Fraction, otypes=[object])(multipliers)):
         bonus = rival[:, [action]] - rival
         worth = bonus @ row
         # where the action is never a best response, no multiple of the factors is too large
-        scale = max([Fraction(1), *((own[:, action] - value) / -worth)]) if max(worth) < 0 else 1
+        scale = max([Fraction(1), *((table[:, action] - value) / -worth)]) if max(worth) < 0 else 1
         factors += [str(scale * factor) for k, factor in enumerate(row) if k != action]
     return _document(
         "finite",
@@ -229,10 +231,10 @@ def _refuse_missed(record: Record, words: str) -> None:
 
 def value_proof(form: SequenceForm, profile: np.ndarray) -> Document:
     """Return the proof of bounds on a zero-sum game's value, by strategies ``[player axis]`` as fractions."""
-    own = form._replace(paid=form.paid[:, :1] * [1.0, -1.0])
-    each = [list(information_sets(sizes)) for sizes in form.sizes]
-    values = [move_values(own, profile, player) for player in (0, 1)]
-    paid = [exact_payoff(p) / Fraction(form.unit) for p in own.paid[:, 0].tolist()]
+    programme = form._replace(paid=form.paid[:, :1] * [1.0, -1.0])
+    player_sets = [list(information_sets(sizes)) for sizes in form.sizes]
+    values = [move_values(programme, profile, player) for player in (0, 1)]
+    paid = [exact_payoff(p) / Fraction(form.unit) for p in programme.paid[:, 0].tolist()]
     return {
         "format": "rivalry-proof",
         "version": VERSION,
@@ -240,10 +242,12 @@ def value_proof(form: SequenceForm, profile: np.ndarray) -> Document:
         "claim": "value",
         "sets": [
             [[int(form.before[player, axes.start]), axes.stop - axes.start] for axes in sets]
-            for player, sets in enumerate(each)
+            for player, sets in enumerate(player_sets)
         ],
         "leaves": [[*moves, str(p)] for moves, p in zip(form.moves.tolist(), paid, strict=True)],
-        "strategies": [[_text(profile[player, axes]) for axes in sets] for player, sets in enumerate(each)],
+        "strategies": [
+            [_text(profile[player, axes]) for axes in sets] for player, sets in enumerate(player_sets)
+        ],
         "bound": [str(-values[1][0]), str(values[0][0])],
     }
 
@@ -259,10 +263,16 @@ def policy_proof(
     form, policy = _Histories(world.tables), policy_table(world, given)
     if policy.ndim == 2:
         policy = np.eye(int(world.tables.sizes.max()))[policy.astype(int)]
-    found = [best_response(world.tables, policy, who, rate) for who, rate in enumerate(gamma.tolist())]
-    own, best = (np.stack([getattr(one, name).ravel() for one in found]) for name in ("own", "value"))
+    responses = [
+        best_response(world.tables, policy, player, rate) for player, rate in enumerate(gamma.tolist())
+    ]
+    policy_values, best = (
+        np.stack([getattr(response, name).ravel() for response in responses]) for name in ("own", "value")
+    )
     sizes = zip(policy, states(world.tables).tolist(), form.sizes, strict=True)
-    session = form.session([row[:n, :k] for row, n, k in sizes], own, best, gamma, np.arange(form.size))
+    session = form.session(
+        [row[:n, :k] for row, n, k in sizes], policy_values, best, gamma, np.arange(form.size)
+    )
     return form.document(gamma, [session])
 
 
@@ -285,15 +295,17 @@ def sessions_proof(tables: FiniteGame, record: Record) -> Document:
         raise ValueError(
             f"proof: {form.size} states of {len(policies)} sessions are more than a file may hold"
         )
-    values = [response_values(tables, policies, who, rate) for who, rate in enumerate(gamma.tolist())]
-    own, best = (np.stack([getattr(one, name) for one in values], axis=1) for name in ("own", "best"))
+    values = [response_values(tables, policies, player, rate) for player, rate in enumerate(gamma.tolist())]
+    policy_values, best = (
+        np.stack([getattr(response, name) for response in values], axis=1) for name in ("own", "best")
+    )
     sessions = []
     ends, lengths = record["end_payoff"][1], record["cycle_length"][1]
     for k, policy in enumerate(policies):
         chosen = [row[:n] for row, n in zip(policy, states(tables).tolist(), strict=True)]
         cycle = form.cycle(chosen, ends[k], int(lengths[k]))
-        mine, most = own[k][:, form.number], best[k][:, form.number]
-        sessions.append(form.session(chosen, mine, most, gamma, cycle))
+        mine, best_values = policy_values[k][:, form.number], best[k][:, form.number]
+        sessions.append(form.session(chosen, mine, best_values, gamma, cycle))
     return form.document(gamma, sessions)
 
 
@@ -302,12 +314,12 @@ class _Histories:
 
     def __init__(self, tables: FiniteGame) -> None:
         self.slots, players = slots_of(tables), len(tables.sizes)
-        every = [slot for own in self.slots for slot in own]
+        every = [slot for slots in self.slots for slot in slots]
         refused = {
             "payoffs are in no joint table": not tables.payoff.size,
             "players move on a grid": bool(tables.action_map.size),
             "nature moves": len(tables.payoff) > 1,
-            "players observe a signal": any(who >= players for who, _ in every),
+            "players observe a signal": any(mover >= players for mover, _ in every),
         }
         for words, holds in refused.items():
             if holds:
@@ -316,17 +328,19 @@ class _Histories:
         self.joints = int(np.prod(self.sizes))
         self.memory = max([1, *(ago for _, ago in every)])
         self.histories = self.joints**self.memory
-        self.rounds = [[who for who in row if who >= 0] for row in tables.order.tolist()]
+        self.rounds = [[mover for mover in row if mover >= 0] for row in tables.order.tolist()]
         self.size = len(self.rounds) * self.histories
         if self.size * self.joints > MOST_NUMBERS:
             raise ValueError(f"proof: {self.size} states with {self.joints} joint actions are too many")
         history = np.arange(self.histories)
         past = [history // self.joints**ago % self.joints for ago in range(self.memory)]
-        self.past = [np.array(np.unravel_index(one, self.sizes)) for one in past]  # [ago][player history]
+        self.past = [np.array(np.unravel_index(index, self.sizes)) for index in past]  # [ago][player history]
         recent = np.stack(self.past, axis=1).T  # [history ago player]
-        whole = whole_states(tables)
+        full_states = whole_states(tables)
         # a game in which nothing is observed has one whole state per round
-        numbers = [np.broadcast_to(whole.number(recent, k), history.shape) for k in range(len(self.rounds))]
+        numbers = [
+            np.broadcast_to(full_states.number(recent, k), history.shape) for k in range(len(self.rounds))
+        ]
         self.number = np.concatenate(numbers)
 
     def _outcomes(
@@ -336,21 +350,25 @@ class _Histories:
 
         Policies are actions ``[observation]`` or probabilities ``[observation action]``.
         """
-        found = [(np.ones(self.histories), self.past[0])]
+        outcomes = [(np.ones(self.histories), self.past[0])]
         for mover in self.rounds[round_]:
-            before, found = found, []
+            before, outcomes = outcomes, []
             for chance, actions in before:
-                seen = np.zeros(self.histories, dtype=np.int64)
-                for who, ago in self.slots[mover]:
-                    seen = seen * self.sizes[who] + (self.past[ago - 1] if ago else actions)[who]
-                moves = [(1.0, fixed[mover])] if mover in fixed else [(1.0, policies[mover][seen])]
+                observation = np.zeros(self.histories, dtype=np.int64)
+                for source, ago in self.slots[mover]:
+                    observation = (
+                        observation * self.sizes[source] + (self.past[ago - 1] if ago else actions)[source]
+                    )
+                moves = [(1.0, fixed[mover])] if mover in fixed else [(1.0, policies[mover][observation])]
                 if mover not in fixed and policies[mover].ndim == 2:
-                    moves = [(policies[mover][seen, action], action) for action in range(self.sizes[mover])]
+                    moves = [
+                        (policies[mover][observation, action], action) for action in range(self.sizes[mover])
+                    ]
                 for share, action in moves:
                     after = actions.copy()
                     after[mover] = action
-                    found.append((chance * share, after))
-        return found
+                    outcomes.append((chance * share, after))
+        return outcomes
 
     def _joint_and_next(self, round_: int, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return joint actions and the states after them, ``[history]``."""
@@ -381,15 +399,15 @@ class _Histories:
             ((_, actions),) = self._outcomes(policies, round_, {})
             pairs.append(self._joint_and_next(round_, actions))
         joint, later = (np.concatenate(part) for part in zip(*pairs, strict=True))
-        there, total, turns = np.arange(self.size), np.zeros((len(self.sizes), self.size)), 0
+        state, total, turns = np.arange(self.size), np.zeros((len(self.sizes), self.size)), 0
         while turns < length * len(self.rounds):
-            total += self.payoff[:, joint[there]]
-            there, turns = later[there], turns + 1
+            total += self.payoff[:, joint[state]]
+            state, turns = later[state], turns + 1
         near = np.all(np.isclose(total.T / turns, payoff, rtol=1e-9, atol=1e-12), axis=1)
-        found = np.flatnonzero((there == np.arange(self.size)) & near)
-        if not found.size:
+        cycle_states = np.flatnonzero((state == np.arange(self.size)) & near)
+        if not cycle_states.size:
             raise ValueError("proof: the cycle of a session is not that of its policies")
-        return found
+        return cycle_states
 
     def session(
         self,
@@ -402,14 +420,16 @@ class _Histories:
         """Return a session's entries; the gain counts from the states ``begin``."""
         ends = []
         for player, rate in enumerate(gamma.tolist()):
-            mine, most = np.zeros((2, len(self.rounds), self.histories))
+            mine, best_values = np.zeros((2, len(self.rounds), self.histories))
             for round_, movers in enumerate(self.rounds):
                 mine[round_] = self._worth(policies, round_, {}, player, rate, own[player])
                 fixed = [{player: action} for action in range(self.sizes[player])]
                 every = fixed if player in movers else [{}]
-                worth = [self._worth(policies, round_, one, player, rate, best[player]) for one in every]
-                most[round_] = np.max(worth, axis=0)
-            change, rise = mine.ravel() - own[player], most.ravel() - best[player]
+                worth = [
+                    self._worth(policies, round_, action, player, rate, best[player]) for action in every
+                ]
+                best_values[round_] = np.max(worth, axis=0)
+            change, rise = mine.ravel() - own[player], best_values.ravel() - best[player]
             gain = (1 - rate) * (best[player] - own[player])[begin].max()
             size = max(np.abs(own[player]).max(), np.abs(best[player]).max())
             slack = ROUNDINGS * EPS * size * (self.memory + len(self.sizes))
@@ -426,7 +446,7 @@ class _Histories:
 
     def document(self, gamma: np.ndarray, sessions: list[Document]) -> Document:
         """Return the document of all sessions."""
-        gain = np.max([one.pop("ends") for one in sessions], axis=0)
+        gain = np.max([session.pop("ends") for session in sessions], axis=0)
         return _document(
             "policy",
             "policy",
@@ -444,6 +464,6 @@ def _exact(chances: np.ndarray) -> int | list[str]:
     """Return an action, or probabilities as fractions that sum to one: the largest takes up rounding."""
     if chances.max() == 1.0:
         return int(chances.argmax())
-    found = [Fraction(p) for p in chances.tolist()]
-    found[int(chances.argmax())] += 1 - sum(found)
-    return [str(p) for p in found]
+    fractions = [Fraction(p) for p in chances.tolist()]
+    fractions[int(chances.argmax())] += 1 - sum(fractions)
+    return [str(p) for p in fractions]

@@ -123,18 +123,21 @@ def check_kind(method: object, game: object) -> None:
     # custom methods need not declare what they need, and learners may take tables
     if stated_needs(kind) is None and not kind.__module__.startswith("rivalry.methods."):
         return
-    known = next((one for one in GAME_KINDS if one.met(game)), None)
-    if known is None and not isinstance(game, Tree):
+    kind_of_game = next((kind for kind in GAME_KINDS if kind.met(game)), None)
+    if kind_of_game is None and not isinstance(game, Tree):
         return
     need = unmet_need(kind, game)
     if need is None:
         return
-    if known is None:
+    if kind_of_game is None:
         words = f"of the class {type(game).__name__}"
         targets = [target for entry in METHODS.values() for target in entry.targets]
         usable = [target.partition(":")[2] for target in targets if fits(load(target), game)]
     else:
-        words, usable = known.words, [name for name in known.methods if fits(load(_target(name)), game)]
+        words, usable = (
+            kind_of_game.words,
+            [name for name in kind_of_game.methods if fits(load(_target(name)), game)],
+        )
     use = f"; use {' or '.join(usable[:2])}" if usable else ""
     raise ValueError(f"game: is {words}; {kind.__name__} needs {need.words}{use}")
 

@@ -70,19 +70,19 @@ def learn_together(
     the finished sessions and the present one.
     """
     saved = _Saved(checkpoint)
-    found = [Learned() for _ in tasks]
+    learned = [Learned() for _ in tasks]
     ended: dict[int, tuple[SessionRun, Record]] = {}
-    for k, (task, own) in enumerate(zip(tasks, found, strict=True)):
+    for k, (task, session) in enumerate(zip(tasks, learned, strict=True)):
 
         def watch(event: Progress, before: int = k) -> bool:
             share = event.done / event.total if event.total else 0.0
-            whole = Progress(round(SHARES * (before + share)), SHARES * len(tasks))
-            return progress is not None and progress(whole) is True
+            overall = Progress(round(SHARES * (before + share)), SHARES * len(tasks))
+            return progress is not None and progress(overall) is True
 
-        with _catching(own):
+        with _catching(session):
             run = SessionRun.begin(*task[1:], saved.session_of(task.name))
             if task.name in saved.finished:
-                record, own.cautions[:] = saved.finished[task.name]
+                record, session.cautions[:] = saved.finished[task.name]
             else:
                 if run.forward(Limited(watch, None), saved if checkpoint else None, task.shared.pace):
                     return None
@@ -91,17 +91,17 @@ def learn_together(
                     warnings.warn(f"not converged: {record['remedy'][1]}", stacklevel=2)
             run.session = None  # its arrays may be large, and are in the record
             ended[k] = run, record
-        if own.error is None:
-            saved.finished[task.name] = ended[k][1], own.cautions
+        if session.error is None:
+            saved.finished[task.name] = ended[k][1], session.cautions
     certified = _certified(ended, tolerance, part)
     for k, (run, record) in ended.items():
-        with _catching(found[k]):
-            found[k].solution = run.solution(record, tolerance, certified.get(k))
-    return found
+        with _catching(learned[k]):
+            learned[k].solution = run.solution(record, tolerance, certified.get(k))
+    return learned
 
 
 @contextmanager
-def _catching(found: Learned) -> Iterator[None]:
+def _catching(session: Learned) -> Iterator[None]:
     """Note the warnings of a session and the error that ends it."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -110,35 +110,39 @@ def _catching(found: Learned) -> Iterator[None]:
         except StoreError:  # a full disk is not the session's fault
             raise
         except Exception as error:  # a game or a learner may raise anything
-            found.error = error
-    found.cautions += dict.fromkeys((one.category, str(one.message)) for one in caught)
+            session.error = error
+    session.cautions += dict.fromkeys((warning.category, str(warning.message)) for warning in caught)
 
 
 def _certified(
     ended: Mapping[int, tuple[SessionRun, Record]], tolerance: float | None, part: int
 ) -> dict[int, ends.Certified]:
     """Return what is known of profiles, per session: the same for those on one game."""
-    known: dict[int, ends.Certified] = {}
+    certified: dict[int, ends.Certified] = {}
     apart: dict[tuple[int, bytes], tuple[Any, Record]] = {}
     for run, record in ended.values():
-        known.setdefault(id(run.game), {})
+        certified.setdefault(id(run.game), {})
         dims, profile = record.get("profile", ((), np.nan))
-        own = isinstance(run.game, Game) and has_answer(record) and dims == ("player", "axis")
+        has_profile = isinstance(run.game, Game) and has_answer(record) and dims == ("player", "axis")
         # finite games have no programs to share
-        if own and not numpy_payoffs.knows(run.game) and run.learner.played(run.game, record) is run.game:
+        if (
+            has_profile
+            and not numpy_payoffs.knows(run.game)
+            and run.learner.played(run.game, record) is run.game
+        ):
             profile = np.asarray(profile, dtype=float)
             apart[id(run.game), profile.tobytes()] = run.game, {"profile": (dims, profile)}
-    each = list(apart.values())
-    for group in of_one_form([game for game, _ in each]):
+    profiles = list(apart.values())
+    for group in of_one_form([game for game, _ in profiles]):
         rows = group + group[-1:] * (-len(group) % part)  # whole parts, by the last again
         try:
-            together = Together([as_arrays(each[k][0]) for k in rows], part)
-            found = ends.know_together(together, [each[k][1] for k in rows], tolerance)
+            together = Together([as_arrays(profiles[k][0]) for k in rows], part)
+            results = ends.know_together(together, [profiles[k][1] for k in rows], tolerance)
         except Exception:  # one of them: each is certified alone, and that one fails alone
             continue
-        for k, one in zip(group, found[: len(group)], strict=True):
-            known[id(each[k][0])] |= one
-    return {k: known[id(run.game)] for k, (run, _) in ended.items()}
+        for k, result in zip(group, results[: len(group)], strict=True):
+            certified[id(profiles[k][0])] |= result
+    return {k: certified[id(run.game)] for k, (run, _) in ended.items()}
 
 
 class _Saved:
@@ -154,15 +158,18 @@ class _Saved:
         head = json.loads(str(saved.pop("head")))
         self.current = head["current"]
         for number, (name, (dims, cautions)) in enumerate(head["finished"].items()):
-            record = {own: (tuple(dims[own]), saved.pop(f"{number}.{own}")) for own in dims}
+            record = {
+                array_name: (tuple(dims[array_name]), saved.pop(f"{number}.{array_name}"))
+                for array_name in dims
+            }
             self.finished[name] = record, [(_category(kind), text) for kind, text in cautions]
         self._session = {name.partition(".")[2]: array for name, array in saved.items()}
 
     def session_of(self, name: str) -> dict[str, np.ndarray] | None:
         """Return the saved state of a session, which is now the present one; None if it has none."""
-        found = self._session if name == self.current and self._session else None
+        state = self._session if name == self.current and self._session else None
         self.current, self._session = name, {}
-        return found
+        return state
 
     def load(self) -> dict[str, np.ndarray] | None:
         """Return nothing: sessions get their state when they begin."""
@@ -176,17 +183,22 @@ class _Saved:
         """Store the present session and all records."""
         assert self.store is not None
         finished = {
-            name: ({own: dims for own, (dims, _) in record.items()}, [(c.__name__, t) for c, t in cautions])
+            name: (
+                {array_name: dims for array_name, (dims, _) in record.items()},
+                [(c.__name__, t) for c, t in cautions],
+            )
             for name, (record, cautions) in self.finished.items()
         }
         head = json.dumps({"current": self.current, "finished": finished})
-        whole = {"head": np.asarray(head)} | {f"session.{name}": array for name, array in arrays.items()}
+        stored = {"head": np.asarray(head)} | {f"session.{name}": array for name, array in arrays.items()}
         for number, (record, _) in enumerate(self.finished.values()):
-            whole |= {f"{number}.{own}": np.asarray(array) for own, (_, array) in record.items()}
-        self.store.save(whole)
+            stored |= {
+                f"{number}.{array_name}": np.asarray(array) for array_name, (_, array) in record.items()
+            }
+        self.store.save(stored)
 
 
 def _category(name: str) -> type[Warning]:
     """Return a class of warnings by its name; `UserWarning` for those of other packages."""
-    found = getattr(builtins, name, None)
-    return found if isinstance(found, type) and issubclass(found, Warning) else UserWarning
+    category = getattr(builtins, name, None)
+    return category if isinstance(category, type) and issubclass(category, Warning) else UserWarning

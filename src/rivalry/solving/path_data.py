@@ -29,14 +29,14 @@ def plot_record(game: object, record: Record, wanted: Sequence[str]) -> Record:
     """Return plot data by name, of the path or of the game at the profile; empty without a solution."""
     if not has_answer(record):
         return {}
-    found: Record = {}
+    plot_data: Record = {}
     for name in wanted:
         if name in PATH_VIEWS:
-            found |= path_view(game, record, name)
+            plot_data |= path_view(game, record, name)
         elif name in (offered := oracles.plot_data(game)):
             view = offered[name](jnp.asarray(record["profile"][1])).items()
-            found |= {key: (tuple(dims), np.asarray(array)) for key, (dims, array) in view}
-    return found
+            plot_data |= {key: (tuple(dims), np.asarray(array)) for key, (dims, array) in view}
+    return plot_data
 
 
 def record_of_plot(game: object, record: Record, plot: str, options: Mapping[str, Any]) -> Record:
@@ -46,13 +46,13 @@ def record_of_plot(game: object, record: Record, plot: str, options: Mapping[str
     """
     check_word("plot", plot, PLOTS)
     entry = PLOTS[plot]
-    found: Record = {}
+    plot_data: Record = {}
     for name in entry.views_of(options):
-        own = plot_record(game, record, [name])
-        if not own and not entry.spare:
+        part = plot_record(game, record, [name])
+        if not part and not entry.spare:
             raise ValueError(f"plot: {plot!r} {_why_missing(game, record, name)}")
-        found |= own
-    return found
+        plot_data |= part
+    return plot_data
 
 
 def _why_missing(game: object, record: Record, name: str) -> str:
@@ -84,8 +84,8 @@ def path_view(game: object, record: Record, name: str) -> Record:
         return {}
     if name in ("snapshots", "path_moves"):
         return _snapshots(game, record) if name == "snapshots" else _moves(game, record)
-    measure, own = (_payoffs, ()) if name == "path_payoffs" else (_gradients, ("axis",))
-    return {name: (("step", "player", *own), _along(measure, game, record["path"][1]))}
+    measure, dims = (_payoffs, ()) if name == "path_payoffs" else (_gradients, ("axis",))
+    return {name: (("step", "player", *dims), _along(measure, game, record["path"][1]))}
 
 
 def _along(measure: Callable[[Game, jax.Array], jax.Array], game: object, path: np.ndarray) -> np.ndarray:

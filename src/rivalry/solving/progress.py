@@ -89,20 +89,20 @@ class Bar:
         console = self.console or Console(stderr=True)
         if not (console.is_terminal or console.is_jupyter):
             return
-        made = _NotebookBar(self.title) if console.is_jupyter else _TerminalBar(self.title, console)
+        bar = _NotebookBar(self.title) if console.is_jupyter else _TerminalBar(self.title, console)
         with self.lock:
             if self.closed:
-                made.stop()
+                bar.stop()
                 return
-            self.bar = made
+            self.bar = bar
             self._update()
 
     def _update(self) -> None:
         if self.bar is None or self.event is None:
             return
-        done, total, _ = self.event
-        words = f"{done} of {total} {self.unit}" if total else f"{done} {self.unit}"
-        self.bar.update(done, total, words)
+        count, total, _ = self.event
+        words = f"{count} of {total} {self.unit}" if total else f"{count} {self.unit}"
+        self.bar.update(count, total, words)
 
 
 class _TerminalBar:

@@ -92,10 +92,10 @@ def as_read(games: Sequence[Any], methods: Sequence[BaseMethod], starts: Sequenc
         for game, method in zip(games, methods, strict=True)
     ):
         return list(games)
-    found = [without_constants(game) for game in games]
-    if payoff_scale.knows(found[0]):
-        return found
-    return measured(found, np.stack([np.asarray(start) for start in starts]))
+    games_read = [without_constants(game) for game in games]
+    if payoff_scale.knows(games_read[0]):
+        return games_read
+    return measured(games_read, np.stack([np.asarray(start) for start in starts]))
 
 
 def _with_amounts(game: Any, state: Any) -> InnerState:

@@ -187,10 +187,10 @@ def _solve(
 
         gains = exploitability_along(game, record["path"][1])
         record["path_exploitability"] = (("step", "player"), gains)
-    found = ends.certify(game, record | ends.out_of_time(record, watch.over), tolerance, shared.certified)
-    if why := not_converged(game, found, limit, settings.max_seconds if watch.over else None):
+    solution = ends.certify(game, record | ends.out_of_time(record, watch.over), tolerance, shared.certified)
+    if why := not_converged(game, solution, limit, settings.max_seconds if watch.over else None):
         warn(why, stacklevel=CALLER)
-    return found
+    return solution
 
 
 def _first(game: Playable, method: BaseMethod, start: object, key: PRNGKeyArray) -> Profile:
@@ -238,24 +238,24 @@ def _solve_record(
 ) -> Record:
     limit, checkpoint = settings.step_limit, settings.checkpoint
     method = reparametrise(game, method)
-    whole, (game,) = game, as_read([game], [method], [first])
+    original, (game,) = game, as_read([game], [method], [first])
     run = _Run(game, as_arrays(method), first, key, settings.tol, limit)
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         run.restore(saved)
     # checkpoints store departures by their profile: the analysis of an end is repeated with the same result
-    left = [end for profile in run.left if (end := ends.analyse(game, method, profile, key)) is not None]
+    unstable = [end for profile in run.left if (end := ends.analyse(game, method, profile, key)) is not None]
     onward: Profile | None = first
     while onward is not None:
         final = run.forward(progress, checkpoint) or run.done >= limit
         time = elapsed_time(run.method, run.carry)
         end = ends.analyse(game, method, run.profile, key)
-        end, onward = ends.examine(game, method, end, key, left, time, final)
+        end, onward = ends.examine(game, method, end, key, unstable, time, final)
         if onward is not None:
             run.go_on_from(onward)
     record = run.record(settings.path)
     if end is not None:
-        record |= ends.end_record(game, end, left, record)
-    return record | ends.departures(whole, left)
+        record |= ends.end_record(game, end, unstable, record)
+    return record | ends.departures(original, unstable)
 
 
 @dataclass
@@ -270,7 +270,7 @@ class Path:
     def at(cls, game: Playable, first: object, residual: object) -> Path:
         """Return the path of a run that begins."""
         begins = zip(SERIES, (first, 0, 0.0, residual), strict=True)
-        series = {name: [np.asarray(one)[None]] for name, one in begins}
+        series = {name: [np.asarray(value)[None]] for name, value in begins}
         return cls(series, HISTORY if is_population(game) else PATH)
 
     def add(self, recorded: Sequence[np.ndarray]) -> None:
@@ -294,8 +294,8 @@ class Path:
 
     def saved(self, prefix: str = "") -> dict[str, np.ndarray]:
         """Return the arrays of a checkpoint, whose names begin with ``prefix``."""
-        own = self.whole() | {"stride": np.asarray(self.stride)}
-        return {f"{prefix}{name}": array for name, array in own.items()}
+        arrays = self.whole() | {"stride": np.asarray(self.stride)}
+        return {f"{prefix}{name}": array for name, array in arrays.items()}
 
     def restored(self, saved: Mapping[str, np.ndarray], prefix: str = "") -> Path:
         """Return the path that `saved` stored."""
@@ -304,14 +304,14 @@ class Path:
 
     def record(self, game: Playable, method: BaseMethod, carry: Carry) -> Record:
         """Return what is stored of it."""
-        whole, found = self.whole(), Record()
-        found["path"] = (("step", *profile_dims(game)), whole["rows"])
-        found["path_step"] = (("step",), whole["steps"])
-        known = method.diagnostics(carry.state)
-        for name, own in (("time", "times"), ("residual", "residuals")):
-            if name in known:
-                found[f"path_{name}"] = (("step",), whole[own])
-        return found
+        arrays, record = self.whole(), Record()
+        record["path"] = (("step", *profile_dims(game)), arrays["rows"])
+        record["path_step"] = (("step",), arrays["steps"])
+        diagnostics = method.diagnostics(carry.state)
+        for name, key in (("time", "times"), ("residual", "residuals")):
+            if name in diagnostics:
+                record[f"path_{name}"] = (("step",), arrays[key])
+        return record
 
 
 class _Run:
@@ -362,13 +362,13 @@ class _Run:
         self.carry = self.carry._replace(since=before)
 
     def record(self, path: bool) -> Record:
-        found = self.path.record(self.game, self.method, self.carry) if path else {}
-        return ends.report(self.game, self.method, self.carry, found)
+        path_record = self.path.record(self.game, self.method, self.carry) if path else {}
+        return ends.report(self.game, self.method, self.carry, path_record)
 
     def saved(self) -> dict[str, np.ndarray]:
-        left = np.asarray([np.asarray(profile) for profile in self.left])
-        own = {"left": left.reshape(-1, *self.profile.shape)}
-        return leaves_of(self.carry) | self.path.saved() | own
+        profiles = np.asarray([np.asarray(profile) for profile in self.left])
+        arrays = {"left": profiles.reshape(-1, *self.profile.shape)}
+        return leaves_of(self.carry) | self.path.saved() | arrays
 
     def restore(self, saved: Mapping[str, np.ndarray]) -> None:
         self.carry = from_leaves(self.carry, saved)
@@ -415,9 +415,9 @@ class SessionRun:
             steps, expected = learner.length(world), learner.expected_steps(world)
         else:
             steps = expected = whole_number("max_steps", max_steps)
-        done = 0
+        count = 0
         if saved is not None:
-            done = int(saved[DONE][0])
+            count = int(saved[DONE][0])
             session = learner.unpack({name: array for name, array in saved.items() if name != DONE})
         elif start is None:
             session = learner.begin(world, sequence)
@@ -425,18 +425,20 @@ class SessionRun:
             # a learner that takes no start raises in `begin_at`
             profile = initial_profile(game, start) if learner.takes_start else start
             session = learner.begin_at(world, sequence, profile)
-        return cls(learner, game, world, session, steps, expected, done)
+        return cls(learner, game, world, session, steps, expected, count)
 
     def forward(self, watch: Limited, checkpoint: Checkpoint | None, pace: Pace) -> bool:
         """Advance in chunks of about a quarter of a second; return whether ``watch`` stopped it."""
         stopped = False
 
-        def after(done: int) -> bool:
+        def after(count: int) -> bool:
             nonlocal stopped
             if checkpoint is not None and checkpoint.due():
-                checkpoint.save(self.learner.pack(self.session) | {DONE: np.asarray([done])})
-            known = done < self.expected or self.expected == self.steps  # too low an estimate is not reported
-            stopped = watch(Progress(done, self.expected if known else 0))
+                checkpoint.save(self.learner.pack(self.session) | {DONE: np.asarray([count])})
+            is_estimated = (
+                count < self.expected or self.expected == self.steps
+            )  # too low an estimate is not reported
+            stopped = watch(Progress(count, self.expected if is_estimated else 0))
             return stopped
 
         self.done, self.finished = run_session(
@@ -457,8 +459,8 @@ class SessionRun:
     def solution(self, record: Record, tolerance: float | None, certified: ends.Certified | None) -> Solution:
         """Return the certified record; ``certified`` is what is known of profiles of the game."""
         played = self.learner.played(self.game, record)
-        found = ends.certify(played, record, tolerance, certified if played is self.game else None)
-        return replace(found, world=self.world, prove=partial(proof_of, played, self.world))
+        solution = ends.certify(played, record, tolerance, certified if played is self.game else None)
+        return replace(solution, world=self.world, prove=partial(proof_of, played, self.world))
 
 
 def _run_learner(

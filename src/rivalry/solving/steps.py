@@ -29,10 +29,10 @@ class Carry(NamedTuple):
 
 def path_row(method: BaseMethod, carry: Carry) -> tuple[Profile, jax.Array, jax.Array, jax.Array]:
     """Return profile, steps, the method's time over all restarts (else the steps), and the residual."""
-    known, xp = method.diagnostics(carry.state), concrete_module(carry.done)
-    time = xp.asarray(carry.since) + xp.asarray(known.get("time", carry.done), dtype=float)
-    left = xp.asarray(known.get("residual", carry.residual), dtype=float)
-    return carry.state.profile, carry.done, time, left
+    diagnostics, xp = method.diagnostics(carry.state), concrete_module(carry.done)
+    time = xp.asarray(carry.since) + xp.asarray(diagnostics.get("time", carry.done), dtype=float)
+    residual = xp.asarray(diagnostics.get("residual", carry.residual), dtype=float)
+    return carry.state.profile, carry.done, time, residual
 
 
 def elapsed_time(method: BaseMethod, carry: Carry) -> float:
@@ -72,25 +72,25 @@ def _advance_singly(game, method, carry, key, stride, budget, tol):  # type: ign
     carry = carry._replace(done=np.asarray(carry.done), ended=np.asarray(carry.ended))
     stride, budget = int(stride), int(budget)
     for _ in range(ROWS):
-        taken = 0
-        while taken < stride and carry.done < budget and carry.ended == 0:
-            after, found = take_step(method, game, carry.state, key, np.asarray(tol))
-            done: Any = np.asarray(carry.done + 1)
-            carry = Carry(after, done, found.residual, found.status, carry.since)
-            taken += 1
+        count = 0
+        while count < stride and carry.done < budget and carry.ended == 0:
+            after, outcome = take_step(method, game, carry.state, key, np.asarray(tol))
+            steps_done: Any = np.asarray(carry.done + 1)
+            carry = Carry(after, steps_done, outcome.residual, outcome.status, carry.since)
+            count += 1
         # nothing changes after the end: the last row is repeated
-        rows.append(path_row(method, carry) if taken or not rows else rows[-1])
+        rows.append(path_row(method, carry) if count or not rows else rows[-1])
     return carry, tuple(np.stack([np.asarray(part) for part in parts]) for parts in zip(*rows, strict=True))
 
 
 def _rows(game, method, carry, key, stride, budget, tol):  # type: ignore[no-untyped-def]
     def going(state):  # type: ignore[no-untyped-def]
-        carry, taken = state
-        return (taken < stride) & (carry.done < budget) & (carry.ended == 0)
+        carry, count = state
+        return (count < stride) & (carry.done < budget) & (carry.ended == 0)
 
     def one(state):  # type: ignore[no-untyped-def]
-        carry, taken = state
-        return one_step(game, method, carry, key, tol), taken + 1
+        carry, count = state
+        return one_step(game, method, carry, key, tol), count + 1
 
     def row(carry, _):  # type: ignore[no-untyped-def]
         carry, _ = jax.lax.while_loop(going, one, (carry, 0))
@@ -112,8 +112,8 @@ def advance_together(games, methods, carry, keys, strides, budget, tol):  # type
 def one_step(game: Playable, method: BaseMethod, carry: Carry, key: jax.Array, tol: jax.Array) -> Carry:
     """Return the state of the loop after a step."""
     # by number, not by splitting: a run that was interrupted draws the same as one that was not
-    state, found = take_step(method, game, carry.state, jax.random.fold_in(key, carry.done), tol)
-    after = Carry(state, carry.done + 1, found.residual, found.status, carry.since)
+    state, outcome = take_step(method, game, carry.state, jax.random.fold_in(key, carry.done), tol)
+    after = Carry(state, carry.done + 1, outcome.residual, outcome.status, carry.since)
     return as_arrays(after)  # type: ignore[no-any-return]
 
 

@@ -115,10 +115,10 @@ class CommitmentWithSwitchingCost(BaseLearner):
 
     def world(self, game: Any) -> Announced:
         """Return the tables with the plans. Raise `ValueError` for targets outside the leader's levels."""
-        made = isinstance(game, AdjustmentTables)
-        tables = game if made else adjustment_tables(game, self.levels)
-        own = tables.levels[self.leader]
-        low, high = float(own[0]), float(own[-1])
+        has_tables = isinstance(game, AdjustmentTables)
+        tables = game if has_tables else adjustment_tables(game, self.levels)
+        leader_levels = tables.levels[self.leader]
+        low, high = float(leader_levels[0]), float(leader_levels[-1])
         if isinstance(self.targets, int):
             targets = np.linspace(low, high, self.targets)
         else:
@@ -154,12 +154,12 @@ class CommitmentWithSwitchingCost(BaseLearner):
 
     def advance(self, world: Announced, session: Session, steps: int) -> int:
         """Run up to ``steps`` sweeps."""
-        taken = 0
-        while taken < steps and not session["over"][0] and session["clock"][0] < self.rounds:
+        sweeps = 0
+        while sweeps < steps and not session["over"][0] and session["clock"][0] < self.rounds:
             change = self._sweep(world, session)
-            taken += 1
+            sweeps += 1
             self._test_end(world, session, change)
-        return taken
+        return sweeps
 
     def _sweep(self, world: Announced, session: Session) -> float:
         duel, before = world.duel, (session["worth"], session["follower"])
@@ -173,44 +173,44 @@ class CommitmentWithSwitchingCost(BaseLearner):
 
     def _test_end(self, world: Announced, session: Session, change: float) -> None:
         """Test whether the run is over: no firm gains, or values recur."""
-        done, due, marked, power = (int(k) for k in session["clock"])
+        sweep, due, marked, power = (int(k) for k in session["clock"])
         now = np.stack([session["worth"], session["follower"]])
         still = EXACT * max(1e-300, float(np.abs(now).max()))
-        if done >= due or change <= still or done == self.rounds:
-            session["clock"][1] = max(int(done * LATER), done + 1)
-            found = plan_gains(world, self.delta, self.charge, session["in_force"], session["aim"])
-            if found.bound.max() < session["least"][0]:
-                session["least"][0] = found.bound.max()
+        if sweep >= due or change <= still or sweep == self.rounds:
+            session["clock"][1] = max(int(sweep * LATER), sweep + 1)
+            gains = plan_gains(world, self.delta, self.charge, session["in_force"], session["aim"])
+            if gains.bound.max() < session["least"][0]:
+                session["least"][0] = gains.bound.max()
                 session["kept_in_force"][:], session["kept_aim"][:] = session["in_force"], session["aim"]
-            if found.bound.max() <= SETTLED * found.scale:
+            if gains.bound.max() <= SETTLED * gains.scale:
                 session["over"][0] = 1
                 return
         back = float(np.abs(now - session["marked"]).max())
-        if done - marked > 1 and back <= still and change > APART * still:
-            session["over"][:] = 2, done - marked
-        if done - marked >= power:  # Brent's cycle detection: move the mark after twice as many sweeps
+        if sweep - marked > 1 and back <= still and change > APART * still:
+            session["over"][:] = 2, sweep - marked
+        if sweep - marked >= power:  # Brent's cycle detection: move the mark after twice as many sweeps
             session["marked"][:] = now
-            session["clock"][2:] = done, 2 * power
+            session["clock"][2:] = sweep, 2 * power
 
     def read(self, world: Announced, session: Session) -> Record:
         """Return the stored policies, their values, and the path from the start."""
-        known = np.isfinite(session["least"][0])
-        switch, aim = (session[("kept_" if known else "") + name] for name in ("in_force", "aim"))
-        found = plan_gains(world, self.delta, self.charge, switch, aim)
+        has_stored = np.isfinite(session["least"][0])
+        switch, aim = (session[("kept_" if has_stored else "") + name] for name in ("in_force", "aim"))
+        gains = plan_gains(world, self.delta, self.charge, switch, aim)
         turn = [world.leader, 1 - world.leader]  # its own inverse: leader and follower to players and back
-        chosen = world.first_node(found.decision)
+        chosen = world.first_node(gains.decision)
         method = "exact best responses at every node of the grid"
-        allowed = TOLERANCE * found.scale
-        coverage: Coverage = "exact" if np.all(found.bound - found.regret <= allowed) else "bounded"
+        allowed = TOLERANCE * gains.scale
+        coverage: Coverage = "exact" if np.all(gains.bound - gains.regret <= allowed) else "bounded"
         proof = Certificate(
-            found.regret[turn], found.bound[turn], coverage, method, allowed, rounding="floating point"
+            gains.regret[turn], gains.bound[turn], coverage, method, allowed, rounding="floating point"
         )
         nodes = ("plan", "leader_level", "follower_level")
         record: Record = {
-            "value": (("player",), found.realised[(slice(None), *chosen)][turn]),
-            "decision_value": ((), np.asarray(found.decision[chosen])),
-            "start_regret": (("player",), found.at_start[turn]),
-            "temptation": ((), np.asarray(found.temptation)),
+            "value": (("player",), gains.realised[(slice(None), *chosen)][turn]),
+            "decision_value": ((), np.asarray(gains.decision[chosen])),
+            "start_regret": (("player",), gains.at_start[turn]),
+            "temptation": ((), np.asarray(gains.temptation)),
             "first_plan": ((), np.asarray(chosen[0])),
             "in_force": (nodes, switch.copy()),
             "aim": (nodes, aim.copy()),
@@ -222,7 +222,7 @@ class CommitmentWithSwitchingCost(BaseLearner):
             "status": ((), np.asarray(("iteration limit", "converged", "cycling")[session["over"][0]])),
         }
         if session["over"][0] != 1:
-            record["remedy"] = ((), np.asarray(_remedy(session, proof, found.at_start, self.noise)))
+            record["remedy"] = ((), np.asarray(_remedy(session, proof, gains.at_start, self.noise)))
         return record | _output_paths(world, switch, aim, chosen[0], self.periods) | proof.record()
 
 
@@ -389,12 +389,12 @@ def _iterate(
     """
     value, gamma, change = begin, float(duel.gamma[firm]), np.inf
     # after so many sweeps the start contributes less than `EXACT`, twice over
-    most = 2 + int(2 * np.log(EXACT) / np.log(gamma)) if gamma > 0 else 2
-    for number in range(most + 1):
+    max_rounds = 2 + int(2 * np.log(EXACT) / np.log(gamma)) if gamma > 0 else 2
+    for number in range(max_rounds + 1):
         before, value = value, sweep(value)
         change = _largest_change(value, before)
         # the bound is that of a sweep, so the last one has no evaluations after it
-        if change * gamma <= close[firm] * (1 - gamma) or number == most:
+        if change * gamma <= close[firm] * (1 - gamma) or number == max_rounds:
             break
         if between is not None:
             for _ in range(MORE):
@@ -463,21 +463,21 @@ def with_plans(
     >>> duel.low[0].tolist(), duel.part[0].tolist(), duel.cost[0].tolist()
     ([1, 2, 2], [0.5, 0.0, 0.0], [67.5, 30.0, 0.0])
     """
-    own, other = tables.levels[leader], tables.levels[1 - leader]
-    change = np.clip(targets[:, None] - own, -ramps[:, None], ramps[:, None])
-    low, part = _lottery(own, own + change)
+    leader_levels, follower_levels = tables.levels[leader], tables.levels[1 - leader]
+    change = np.clip(targets[:, None] - leader_levels, -ramps[:, None], ramps[:, None])
+    low, part = _lottery(leader_levels, leader_levels + change)
     flow = tables.flow if leader == 0 else tables.flow[::-1].swapaxes(1, 2)
     turn = [leader, 1 - leader]
     return Duel(
         flow=np.array(flow, order="C"),
         gamma=tables.gamma[turn],
         phi=tables.phi[turn],
-        levels=np.array(other),
+        levels=np.array(follower_levels),
         low=low,
         part=part,
         cost=tables.phi[leader] * change**2,
-        spread_leader=_spread(own, noise),
-        spread_follower=_spread(other, noise),
+        spread_leader=_spread(leader_levels, noise),
+        spread_follower=_spread(follower_levels, noise),
     )
 
 
@@ -535,11 +535,11 @@ def best_aims(duel: Duel, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     aim, best = np.broadcast_to(levels, rows.shape).copy(), gamma * rows
     slopes = gamma * np.diff(rows) / np.diff(levels)
     for k in range(len(levels) - 1):
-        left, right = levels[k] - levels, levels[k + 1] - levels
+        lower, right = levels[k] - levels, levels[k + 1] - levels
         slope = slopes[:, :, k, None]
         # the vertex of the parabola or, without a cost, the better end of the interval
-        u = np.clip(slope / (2 * phi), left, right) if phi > 0 else np.where(slope > 0, right, left)
-        pays = gamma * rows[:, :, k, None] + slope * (u - left) - phi * u * u
+        u = np.clip(slope / (2 * phi), lower, right) if phi > 0 else np.where(slope > 0, right, lower)
+        pays = gamma * rows[:, :, k, None] + slope * (u - lower) - phi * u * u
         better = pays > best
         np.copyto(aim, levels + u, where=better)
         np.copyto(best, pays, where=better)
@@ -566,7 +566,7 @@ def back_up(duel: Duel, firm: int, after: np.ndarray, follower: Adjustment) -> n
 
 def go_on(duel: Duel, follower: Adjustment, switch: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the next period's distribution over nodes, and the probability of a change of plan."""
-    plan, leader, other = np.ogrid[tuple(map(slice, mass.shape))]
+    plan, leader, follower_axis = np.ogrid[tuple(map(slice, mass.shape))]
     low, part = duel.low[:, :, None], duel.part[:, :, None]
     arrived, fresh = np.zeros(mass.shape), np.zeros(mass.shape)
     for level, chance in ((low, 1 - part), (np.minimum(low + 1, mass.shape[1] - 1), part)):
@@ -574,5 +574,5 @@ def go_on(duel: Duel, follower: Adjustment, switch: np.ndarray, mass: np.ndarray
             np.add.at(arrived, (plan, level, to), mass * chance * share)
     if duel.spread_leader.size:
         arrived = duel.spread_leader.T @ arrived @ duel.spread_follower
-    np.add.at(fresh, (switch, leader, other), arrived)
+    np.add.at(fresh, (switch, leader, follower_axis), arrived)
     return fresh, float(arrived[switch != plan].sum())

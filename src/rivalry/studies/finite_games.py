@@ -53,12 +53,12 @@ class Auction(Matrix):
 @oracles.metrics.register(Auction)
 def _(game: Auction, x: Profile | np.ndarray) -> Record:
     """Return ``lowest_symmetric_bid``, the lowest bid that is an equilibrium if all choose it."""
-    table, found = np.asarray(game.table[0]), np.nan
+    table, lowest = np.asarray(game.table[0]), np.nan
     for bid in reversed(range(len(table))):
-        others = (bid,) * (table.ndim - 1)
-        if table[(bid, *others)] >= max(table[(own, *others)] for own in range(len(table))):
-            found = bid / 10
-    return {"lowest_symmetric_bid": ((), np.asarray(found))}
+        rivals = (bid,) * (table.ndim - 1)
+        if table[(bid, *rivals)] >= max(table[(action, *rivals)] for action in range(len(table))):
+            lowest = bid / 10
+    return {"lowest_symmetric_bid": ((), np.asarray(lowest))}
 
 
 class OutputGrid(Matrix):
@@ -136,21 +136,21 @@ def _cournot() -> OutputGrid:
     """Return three firms' profits at a cost of 20 and a price of 80 less all output."""
 
     def pay(*actions: int) -> list[float]:
-        return [5 * own * (60 - 5 * sum(actions)) for own in actions]
+        return [5 * choice * (60 - 5 * sum(actions)) for choice in actions]
 
-    made = _of_rule([13] * 3, pay)
-    return OutputGrid(made.table, made.actions)
+    game = _of_rule([13] * 3, pay)
+    return OutputGrid(game.table, game.actions)
 
 
 def _all_pay(bids: Sequence[Sequence[int]], prize: float) -> Matrix:
     """Return the auction in which all pay their bids and only a strictly highest bid wins the prize."""
 
     def pay(*actions: int) -> list[float]:
-        made = [own[a] for own, a in zip(bids, actions, strict=True)]
-        alone = made.count(max(made)) == 1
-        return [prize * (alone and bid == max(made)) - bid for bid in made]
+        paid = [bids_of_player[a] for bids_of_player, a in zip(bids, actions, strict=True)]
+        alone = paid.count(max(paid)) == 1
+        return [prize * (alone and bid == max(paid)) - bid for bid in paid]
 
-    return _of_rule([len(own) for own in bids], pay)
+    return _of_rule([len(bids_of_player) for bids_of_player in bids], pay)
 
 
 def _first_price(players: int) -> Auction:
@@ -161,8 +161,8 @@ def _first_price(players: int) -> Auction:
         # integers, divided once: equal payoffs are equal floats
         return [(10 - bid) / (10 * winners) if bid == max(bids) else 0.0 for bid in bids]
 
-    made = _of_rule([11] * players, pay)
-    return Auction(made.table, tuple(tuple(str(k / 10) for k in range(11)) for _ in range(players)))
+    game = _of_rule([11] * players, pay)
+    return Auction(game.table, tuple(tuple(str(k / 10) for k in range(11)) for _ in range(players)))
 
 
 def _symmetric(rows: Sequence[Sequence[float]] | np.ndarray, actions: list[str] | None = None) -> Matrix:
@@ -279,4 +279,4 @@ GAMES: dict[str, Callable[[], Matrix]] = {
 
 def _group(pay: Sequence[Sequence[float]]) -> Matrix:
     """Return the symmetric game of three that pays ``pay[own][players of action 1 in the group]``."""
-    return _of_rule([2, 2, 2], lambda *actions: [pay[own][sum(actions)] for own in actions])
+    return _of_rule([2, 2, 2], lambda *actions: [pay[action][sum(actions)] for action in actions])

@@ -33,13 +33,13 @@ def inventories(
     >>> inventories().B[0].tolist()
     [[0.98, 0.98], [0.0, -0.49], [0.0, 0.0]]
     """
-    left, (c0, c1, c2), (e1, e2) = 1 - depreciation, inventory_cost, production_cost
-    A = np.diag([left, left, 1.0])
-    A[:2, 2] = -left * sales
+    remaining_share, (c0, c1, c2), (e1, e2) = 1 - depreciation, inventory_cost, production_cost
+    A = np.diag([remaining_share, remaining_share, 1.0])
+    A[:2, 2] = -remaining_share * sales
     B, R, W = np.zeros((2, 3, 2)), np.zeros((2, 3, 3)), np.zeros((2, 3, 2))
     for i in range(2):
-        B[i, i] = left, -left * own_slope
-        B[i, 1 - i, 1] = -left * cross_slope
+        B[i, i] = remaining_share, -remaining_share * own_slope
+        B[i, 1 - i, 1] = -remaining_share * cross_slope
         R[i, i, i], R[i, 2, 2] = c2 / 2, c0
         R[i, i, 2] = R[i, 2, i] = c1 / 2
         W[i, 2] = e1 / 2, -sales / 2

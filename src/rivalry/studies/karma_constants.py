@@ -211,9 +211,9 @@ def _by_urgency(
     """
     paid = u * lost
     mean = w @ paid
-    each = w @ (u * paid) - mean**2
+    second_moment = w @ (u * paid) - mean**2
     wins = steps / 4 + _dependence(lost, chain, w, steps)
-    return -mean, steps * each + _dependence(paid, chain, w, steps), wins
+    return -mean, steps * second_moment + _dependence(paid, chain, w, steps), wins
 
 
 def _rotation(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple[float, float, float]:
@@ -235,9 +235,9 @@ def _dependence(f: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> 
     """
     if np.ptp(f) == 0:
         return 0.0  # exactly: the powers of A would leave rounding errors
-    z, one, none = len(f), np.eye(len(f)), np.zeros((len(f), len(f)))
+    z, identity, none = len(f), np.eye(len(f)), np.zeros((len(f), len(f)))
     apart = chain - w
-    onward = np.block([[apart, one, none], [none, one, one], [none, none, one]])
+    onward = np.block([[apart, identity, none], [none, identity, identity], [none, none, identity]])
     begin = np.hstack([apart @ apart, apart, none])
     double = (begin @ np.linalg.matrix_power(onward, steps - 1))[:, 2 * z :]
     return float(2 * (w * f) @ double @ f)
@@ -257,11 +257,11 @@ def _turns(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple
 
     def turn(nu: np.ndarray, carried: np.ndarray, square: float) -> tuple[np.ndarray, np.ndarray, float]:
         lost = (np.cumsum(nu) - nu / 2)[:, None]  # the agent with more wins loses
-        there = nu[:, None] * w
-        square += float(np.sum(there * (lost * if_lost**2 + (1 - lost) * if_won**2)))
+        mass = nu[:, None] * w
+        square += float(np.sum(mass * (lost * if_lost**2 + (1 - lost) * if_won**2)))
         square += 2 * float(np.sum(carried * (lost * if_lost + (1 - lost) * if_won)))
-        stay = lost * (carried + there * if_lost)
-        rise = (1 - lost) * (carried + there * if_won)
+        stay = lost * (carried + mass * if_lost)
+        rise = (1 - lost) * (carried + mass * if_won)
         after = lost[:, 0] * nu + np.roll((1 - lost[:, 0]) * nu, 1)
         return after, (stay + np.roll(rise, 1, axis=0)) @ chain, square
 
@@ -313,8 +313,8 @@ def change_matrix(bids: object, bids_prime: object, tie: str = "coin") -> np.nda
     return table
 
 
-def _distributions(name: str, given: object) -> np.ndarray:
-    table = np.asarray(given, dtype=float)
+def _distributions(name: str, values: object) -> np.ndarray:
+    table = np.asarray(values, dtype=float)
     if table.size == 0 or table.min() < 0 or np.abs(table.sum(axis=-1) - 1).max() > 1e-8:
         raise ValueError(f"{name}: {table.tolist()} must be probabilities that sum to 1")
     return table
@@ -412,13 +412,13 @@ def find_counterexample(
     return best if best is not None and best.S > ZERO_SUM else None
 
 
-def _karma_distribution(mean: float, most: int) -> np.ndarray:
+def _karma_distribution(mean: float, top: int) -> np.ndarray:
     """Return a distribution on 0..most with the given mean: half at the mean, half evenly around it."""
-    away = np.abs(np.arange(most + 1) - mean)
-    wide = np.floor(min(mean, most - mean))
+    away = np.abs(np.arange(top + 1) - mean)
+    wide = np.floor(min(mean, top - mean))
     even = np.clip(1 + wide - away, 0.0, 1.0)  # sloping ends keep the mean
-    found: np.ndarray = np.maximum(0.0, 1 - away) / 2 + even / even.sum() / 2
-    return found
+    distribution: np.ndarray = np.maximum(0.0, 1 - away) / 2 + even / even.sum() / 2
+    return distribution
 
 
 def analytic_constants(game: KarmaEconomy) -> Record:
@@ -430,26 +430,31 @@ def analytic_constants(game: KarmaEconomy) -> Record:
     `STEPS` steps. The counterexample of Lemma 5.1 is a pair of bid distributions by private state with
     positive ``lasry_lions``, sought for the first type where ties are random or both agents lose.
     """
-    found: Record = {}
-    own = [_own(game, k) for k in range(len(game.type_names))]
+    record: Record = {}
+    urgencies_of_types = [_own(game, k) for k in range(len(game.type_names))]
     for name, tight in (("lipschitz", False), ("lipschitz_tight", True)):
         kernel = kernel_constant(game.charge, society=game.receiver == SOCIETY, tight=tight)
-        each = [
+        rows = [
             constants(float(u.max()), float(gamma), kernel, u_min=float(u.min()), tight=tight)
-            for (u, _), gamma in zip(own, game.gamma, strict=True)
+            for (u, _), gamma in zip(urgencies_of_types, game.gamma, strict=True)
         ]
-        values = [[getattr(one, constant) for constant in CONSTANTS] for one in each]
-        found[name] = (("player", "constant"), np.asarray(values))
-    found["constant"] = (("constant",), np.asarray(CONSTANTS))
-    found["temperature_needed"] = (("player",), found["lipschitz"][1][:, -1])
-    exact = [[exact_baseline(mechanism, *each, STEPS) for mechanism in MECHANISMS] for each in own]
+        values = [
+            [getattr(constants_of_type, constant) for constant in CONSTANTS] for constants_of_type in rows
+        ]
+        record[name] = (("player", "constant"), np.asarray(values))
+    record["constant"] = (("constant",), np.asarray(CONSTANTS))
+    record["temperature_needed"] = (("player",), record["lipschitz"][1][:, -1])
+    exact = [
+        [exact_baseline(mechanism, *urgency_and_chain, STEPS) for mechanism in MECHANISMS]
+        for urgency_and_chain in urgencies_of_types
+    ]
     for k, name in enumerate(("efficiency", "reward_fairness", "access_fairness")):
-        table = np.asarray([[one[k] for one in row] for row in exact])
-        found[f"baseline_{name}"] = (("player", "mechanism"), table)
-    found["mechanism"] = (("mechanism",), np.asarray(MECHANISMS))
+        table = np.asarray([[baselines[k] for baselines in row] for row in exact])
+        record[f"baseline_{name}"] = (("player", "mechanism"), table)
+    record["mechanism"] = (("mechanism",), np.asarray(MECHANISMS))
     if game.tie not in (COIN, NOBODY):
-        return found
-    urgencies, chain = own[0]
+        return record
+    urgencies, chain = urgencies_of_types[0]
     case = find_counterexample(
         urgencies,
         stationary(chain)[1],
@@ -458,11 +463,11 @@ def analytic_constants(game: KarmaEconomy) -> Record:
         tie="nobody" if game.tie == NOBODY else "coin",
     )
     if case is None:
-        return found | {"lasry_lions": ((), np.asarray(np.nan))}
-    found["lasry_lions"] = ((), np.asarray(case.S))
-    found["lasry_lions_bids"] = (("population", "private", "bid"), np.asarray(case.bids))
-    found["counterexample"] = ((), np.asarray(case.text()))
-    return found
+        return record | {"lasry_lions": ((), np.asarray(np.nan))}
+    record["lasry_lions"] = ((), np.asarray(case.S))
+    record["lasry_lions_bids"] = (("population", "private", "bid"), np.asarray(case.bids))
+    record["counterexample"] = ((), np.asarray(case.text()))
+    return record
 
 
 def _own(game: KarmaEconomy, k: int) -> tuple[np.ndarray, np.ndarray]:

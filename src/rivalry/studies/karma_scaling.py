@@ -45,8 +45,8 @@ def scaling_gap(bids: object, larger: object) -> Gap:
     (0.5, 0.16666666666666666, 2)
     """
     small, large = _bids("bids", bids), _bids("larger", larger)
-    factor, left = divmod(large.shape[-1] - 1, small.shape[-1] - 1)
-    if left or factor < 1:
+    factor, remainder = divmod(large.shape[-1] - 1, small.shape[-1] - 1)
+    if remainder or factor < 1:
         raise ValueError(
             f"larger: karma up to {large.shape[-1] - 1} must be a whole multiple of {small.shape[-1] - 1}"
         )
@@ -88,8 +88,8 @@ def sublinearity(bids: object, means: object) -> Growth:
     return Growth(falls, exceeds, falls <= 2 * SLACK, worst <= SLACK)
 
 
-def _bids(name: str, given: object) -> np.ndarray:
-    table = np.asarray(given, dtype=float)
+def _bids(name: str, values: object) -> np.ndarray:
+    table = np.asarray(values, dtype=float)
     if table.ndim < 1 or table.shape[-1] < 2 or not np.all((table >= 0) & np.isfinite(table)):
         raise ValueError(f"{name}: shape {table.shape} must be numbers of at least 0, for karma 0, 1, ..")
     return table
@@ -118,16 +118,16 @@ class EquilibriumComparison(EconomyComputation):
 
     def advance(self, world: object, session: dict[str, np.ndarray], steps: int) -> int:
         """Compute further equilibria, at most ``steps``."""
-        taken = 0
+        solved = 0
         for k, game in enumerate(self.economies(world)):
-            if session[f"policy{k}"].size or taken == steps:
+            if session[f"policy{k}"].size or solved == steps:
                 continue
             policy, _, residual = equilibrium(game, self.beta)
             if not residual <= 1e-9:
                 raise ValueError(f"beta: at {self.beta:g} no equilibrium was found (residual {residual:.1e})")
             session[f"policy{k}"] = policy
-            taken += 1
-        return taken
+            solved += 1
+        return solved
 
     def read(self, world: object, session: dict[str, np.ndarray]) -> Record:
         """Return the comparison once all equilibria are known."""
@@ -218,13 +218,13 @@ class Sublinearity(EquilibriumComparison):
     def comparison(self, game: Any, bids: list[np.ndarray]) -> Record:
         """Return the violations of premise and conclusion."""
         means = _means(game)
-        found = sublinearity(np.stack(bids), means)
+        result = sublinearity(np.stack(bids), means)
         return {
             "urgency": (BID[:2], np.asarray(game.stakes)),
             "mean_karma": (("mean_karma",), np.asarray(means)),
             "mean_bid": (("mean_karma", *BID), np.stack(bids)),
-            "largest_fall": ((), np.asarray(found.falls)),
-            "largest_excess": ((), np.asarray(found.exceeds)),
-            "bids_rise": ((), np.asarray(found.monotone)),
-            "sublinear": ((), np.asarray(found.sublinear)),
+            "largest_fall": ((), np.asarray(result.falls)),
+            "largest_excess": ((), np.asarray(result.exceeds)),
+            "bids_rise": ((), np.asarray(result.monotone)),
+            "sublinear": ((), np.asarray(result.sublinear)),
         }

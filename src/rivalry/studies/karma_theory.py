@@ -88,19 +88,19 @@ def draw_policies(
     """
     check_word("generator", generator, GENERATORS)
     rule = _RULES[generator]
-    each = [rule(_numbers(seed, number), private, most) for number in range(first, first + count)]
-    policies = [policy for policy, _ in each]
+    draws = [rule(_numbers(seed, number), private, most) for number in range(first, first + count)]
+    policies = [policy for policy, _ in draws]
     # parameters have their names even where no policy is asked for
-    names = rule(_numbers(seed, 0), private, most)[1] if not each else each[0][1]
-    parameters = {name: np.array([found[name] for _, found in each]) for name in names}
+    names = rule(_numbers(seed, 0), private, most)[1] if not draws else draws[0][1]
+    parameters = {name: np.array([numbers[name] for _, numbers in draws]) for name in names}
     return PolicySample(np.array(policies).reshape(count, private, most + 1, most + 1), parameters)
 
 
 def _numbers(seed: np.random.SeedSequence, number: int) -> np.random.Generator:
     """Return the random generator of policy ``number``."""
     # not `seed.spawn`, whose result depends on how often it was called before
-    own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number))
-    return np.random.default_rng(own)
+    sequence = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number))
+    return np.random.default_rng(sequence)
 
 
 def rows(rng: np.random.Generator, concentration: np.ndarray) -> np.ndarray:
@@ -124,23 +124,23 @@ def _normalize(weights: np.ndarray) -> np.ndarray:
     return chances
 
 
-def _dirichlet(rng: np.random.Generator, private: int, most: int) -> tuple[np.ndarray, Numbers]:
+def _dirichlet(rng: np.random.Generator, private: int, max_karma: int) -> tuple[np.ndarray, Numbers]:
     concentration = 10 ** rng.uniform(-1, 2)
-    policy = rows(rng, np.full((private, most + 1), concentration))
+    policy = rows(rng, np.full((private, max_karma + 1), concentration))
     return policy, {"concentration": np.asarray(concentration)}
 
 
-def _gaussian(rng: np.random.Generator, private: int, most: int) -> tuple[np.ndarray, Numbers]:
+def _gaussian(rng: np.random.Generator, private: int, max_karma: int) -> tuple[np.ndarray, Numbers]:
     centre, width = rng.uniform(0, 1, private), 10 ** rng.uniform(-1, 1.2, private)
-    k, b = np.ogrid[: most + 1, : most + 1]
+    k, b = np.ogrid[: max_karma + 1, : max_karma + 1]
     away = (b - centre[:, None, None] * k) / width[:, None, None]
     return _normalize(np.exp(-(away**2) / 2) + 1e-12), {"centre": centre, "width": width}
 
 
-def _noise(rng: np.random.Generator, private: int, most: int) -> tuple[np.ndarray, Numbers]:
+def _noise(rng: np.random.Generator, private: int, max_karma: int) -> tuple[np.ndarray, Numbers]:
     scale = 10 ** rng.uniform(-1, 1)
-    x = scale * rng.standard_normal((private, most + 1, most + 1))
-    x = np.where(np.tri(most + 1, dtype=bool), x, -np.inf)
+    x = scale * rng.standard_normal((private, max_karma + 1, max_karma + 1))
+    x = np.where(np.tri(max_karma + 1, dtype=bool), x, -np.inf)
     return _normalize(np.exp(x - x.max(axis=-1, keepdims=True))), {"scale": np.asarray(scale)}
 
 
@@ -162,10 +162,10 @@ def at_least_as_random(policies: np.ndarray, other: np.ndarray, rule: str = "mea
     [True, False]
     """
     check_word("entropy_rule", rule, ENTROPY_RULES)
-    each, bar = (np.asarray(entropies(jnp.asarray(pi))) for pi in (policies, other))
+    levels, bar = (np.asarray(entropies(jnp.asarray(pi))) for pi in (policies, other))
     if rule == "mean":
-        each, bar = each.mean(axis=(-2, -1))[:, None, None], bar.mean()
-    qualify: np.ndarray = np.all(each >= bar - 1e-12, axis=(-2, -1))
+        levels, bar = levels.mean(axis=(-2, -1))[:, None, None], bar.mean()
+    qualify: np.ndarray = np.all(levels >= bar - 1e-12, axis=(-2, -1))
     return qualify
 
 
@@ -236,10 +236,10 @@ class RandomPolicyExperiment(BaseLearner):
             return 0
         first = int(session["taken"][0])
         last = min(first + steps, self.policies)
-        while (known := len(session.get("number", ()))) < last:
-            numbers, chosen = self._draw_admissible(session, min(BATCH, self.policies - known))
+        while (count := len(session.get("number", ()))) < last:
+            numbers, chosen = self._draw_admissible(session, min(BATCH, self.policies - count))
             if not len(numbers):
-                last = known
+                last = count
                 break
             # always `BATCH` policies: another number of them would be compiled anew
             padding = [np.asarray(uniform(world))] * (BATCH - len(numbers))
@@ -254,21 +254,21 @@ class RandomPolicyExperiment(BaseLearner):
         """Return the measurements of each policy, ``[policy ..]``."""
         raise NotImplementedError
 
-    def _draw_admissible(self, session: Session, most: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the numbers and the policies of the next admissible draws, at most ``most``."""
+    def _draw_admissible(self, session: Session, max_policies: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers and the policies of the next admissible draws, at most ``max_policies``."""
         target = session["equilibrium"]
         actions, first = target.shape[1], int(session["drawn"][0])
         shaped = target.reshape(-1, actions, actions)
         numbers: list[int] = []
         chosen: list[np.ndarray] = []
-        while first < DRAWS and len(chosen) < most:
+        while first < DRAWS and len(chosen) < max_policies:
             count = min(8 * BATCH, DRAWS - first)
             sample = self._sample(session, count, first)
             fit = np.flatnonzero(at_least_as_random(sample.policies, shaped, self.entropy_rule))
-            fit = fit[: most - len(chosen)]
+            fit = fit[: max_policies - len(chosen)]
             numbers += (first + fit).tolist()
             chosen += list(sample.policies[fit].reshape(-1, *target.shape))
-            first = numbers[-1] + 1 if len(chosen) == most else first + count
+            first = numbers[-1] + 1 if len(chosen) == max_policies else first + count
         session["drawn"][0] = first
         return np.array(numbers, dtype=np.int64), np.array(chosen)
 
@@ -281,8 +281,8 @@ class RandomPolicyExperiment(BaseLearner):
         """Return the settings that determine the result, and the equilibrium."""
         actions = session["equilibrium"].shape[1]
         shaped = session["equilibrium"].reshape(-1, actions, actions)
-        taken, count_drawn = int(session["taken"][0]), int(session["drawn"][0])
-        status = "completed" if taken >= self.policies or count_drawn >= DRAWS else "iteration limit"
+        count, count_drawn = int(session["taken"][0]), int(session["drawn"][0])
+        status = "completed" if count >= self.policies or count_drawn >= DRAWS else "iteration limit"
         if not session["residual"][0] <= ENOUGH:
             status = "not found"
         record: Record = {
@@ -297,15 +297,15 @@ class RandomPolicyExperiment(BaseLearner):
             # signed, because datasets pad integers with -1
             "words": (("word",), session["words"].astype(np.int64)),
             "drawn": ((), np.asarray(count_drawn)),
-            "admissible": ((), np.asarray(taken)),
+            "admissible": ((), np.asarray(count)),
         }
-        if taken:
-            record["number"] = (("policy",), session["number"][:taken])
-            record["population_residual"] = (("policy",), session["population_residual"][:taken])
+        if count:
+            record["number"] = (("policy",), session["number"][:count])
+            record["population_residual"] = (("policy",), session["population_residual"][:count])
             # parameters are drawn again for the kept policies only: few of many draws
-            each = [self._sample(session, 1, int(number)).parameters for number in record["number"][1]]
-            for name in each[0]:
-                values = np.concatenate([one[name] for one in each])
+            samples = [self._sample(session, 1, int(number)).parameters for number in record["number"][1]]
+            for name in samples[0]:
+                values = np.concatenate([parameters[name] for parameters in samples])
                 record[f"drawn_{name}"] = (("policy", "private")[: values.ndim], values)
         return record
 
@@ -366,11 +366,11 @@ class Contractivity(RandomPolicyExperiment):
 
     def read(self, world: PopulationGame, session: Session) -> Record:
         """Return the counts over the policies so far."""
-        taken = int(session["taken"][0])
+        count = int(session["taken"][0])
         record = self.about(session)
-        if not taken:
+        if not count:
             return record
-        far = session["distances"][:taken]
+        far = session["distances"][:count]
         ratios = _ratios(far)
         largest = np.max(np.nan_to_num(ratios, nan=-np.inf), axis=1, initial=-np.inf)
         largest = np.where(np.isfinite(largest), largest, np.nan)
@@ -420,16 +420,16 @@ class Monotonicity(RandomPolicyExperiment):
 
     def read(self, world: PopulationGame, session: Session) -> Record:
         """Return the counts over the policies so far."""
-        taken = int(session["taken"][0])
+        count = int(session["taken"][0])
         record = self.about(session)
-        if not taken:
+        if not count:
             return record
         allowed = TIE * float(scale_of(world))
         for k, name in enumerate(("", "_h")):
-            there, own = session["payoffs"][:taken, :, k].T
-            record[f"payoff_equilibrium{name}"] = (("policy",), there)
-            record[f"payoff_own{name}"] = (("policy",), own)
-            record |= _violations(session, name, there < own - allowed)
+            equilibrium_payoffs, payoff_own = session["payoffs"][:count, :, k].T
+            record[f"payoff_equilibrium{name}"] = (("policy",), equilibrium_payoffs)
+            record[f"payoff_own{name}"] = (("policy",), payoff_own)
+            record |= _violations(session, name, equilibrium_payoffs < payoff_own - allowed)
         return record
 
 
@@ -451,16 +451,16 @@ def _distances_along(
     def far(pi: Policy) -> Array:
         return policy_distance(bids(pi), bids(target))
 
-    def step(here: Here, _: None) -> tuple[Here, tuple[Array, Array]]:
-        there, off = mirror_response(game, *here, rule(beta))
-        return (there.answer, there.mu), (far(there.answer), off)
+    def step(current: Here, _: None) -> tuple[Here, tuple[Array, Array]]:
+        response, off = mirror_response(game, *current, rule(beta))
+        return (response.answer, response.mu), (far(response.answer), off)
 
     def values_under(pi: Policy) -> tuple[Array, Array]:
         _, (away, residual) = jax.lax.scan(step, (pi, mu), None, length=steps)
         return jnp.concatenate([far(pi)[None], away]), jnp.max(residual)
 
-    found: tuple[Array, Array] = jax.lax.map(values_under, policies)  # one by one, as in `evaluate_agents`
-    return found
+    result: tuple[Array, Array] = jax.lax.map(values_under, policies)  # one by one, as in `evaluate_agents`
+    return result
 
 
 @eqx.filter_jit
@@ -472,16 +472,16 @@ def _payoff_pairs(
     by = rule(beta, regularised=True)
 
     def both(pi: Policy) -> tuple[Array, Array]:
-        there = stationary_population(game, pi)
+        stationary = stationary_population(game, pi)
 
-        def payoffs(each: Policy) -> Float[Array, "payoff"]:
-            values = [policy_values(game, there.env, each, paid) for paid in (None, bonus(each, by))]
-            return there.mu @ jnp.stack(values, axis=1)
+        def payoffs(policy: Policy) -> Float[Array, "payoff"]:
+            values = [policy_values(game, stationary.env, policy, paid) for paid in (None, bonus(policy, by))]
+            return stationary.mu @ jnp.stack(values, axis=1)
 
-        return jnp.stack([payoffs(target), payoffs(pi)]), there.residual
+        return jnp.stack([payoffs(target), payoffs(pi)]), stationary.residual
 
-    found: tuple[Array, Array] = jax.lax.map(both, policies)  # one by one, as in `evaluate_agents`
-    return found
+    result: tuple[Array, Array] = jax.lax.map(both, policies)  # one by one, as in `evaluate_agents`
+    return result
 
 
 def _ratios(far: np.ndarray) -> np.ndarray:
@@ -493,11 +493,11 @@ def _ratios(far: np.ndarray) -> np.ndarray:
 
 def _violations(session: Session, name: str, violated: np.ndarray) -> Record:
     """Return the share of violations among policies with a stationary population."""
-    known = session["population_residual"][: len(violated)] <= AGREES
-    count = int(known.sum())
-    times = int((violated & known).sum())
+    consistent = session["population_residual"][: len(violated)] <= AGREES
+    count = int(consistent.sum())
+    times = int((violated & consistent).sum())
     return {
-        f"violated{name}": (("policy",), violated & known),
+        f"violated{name}": (("policy",), violated & consistent),
         f"violation_share{name}": ((), np.asarray(times / count if count else np.nan)),
         f"violation_interval{name}": (("end",), share_interval(times, count)),
         "excluded": ((), np.asarray(len(violated) - count)),

@@ -57,8 +57,8 @@ def violations(data: Dataset, ax: Axes, *, over: str | None = None, series: str 
     dim, x, order = swept_values(data, over)
     every = series_of(data, SHARE, also, series=series, keep=(dim,))
     log = is_log(x)
-    for k, (one, shade) in enumerate(zip(every, colours(len(every)), strict=True)):
-        times, count = _counts(one)
+    for k, (cell, shade) in enumerate(zip(every, colours(len(every)), strict=True)):
+        times, count = _counts(cell)
         rows = order[count[order] > 0]
         share = times[rows] / count[rows]
         pairs = zip(times[rows].astype(int).tolist(), count[rows].astype(int).tolist(), strict=True)
@@ -67,7 +67,7 @@ def violations(data: Dataset, ax: Axes, *, over: str | None = None, series: str 
         apart = 0.008 * (k - (len(every) - 1) / 2)  # separates the intervals of several lines
         where = x[rows] * (x.max() / x.min()) ** apart if log else x[rows] + apart * float(np.ptp(x))
         look: dict[str, Any] = {"color": shade, "marker": MARKERS[k % len(MARKERS)], "markersize": 4.5}
-        look |= {"capsize": 2.5, "elinewidth": 1.0, "linewidth": 1.2, "label": one.name or "_share"}
+        look |= {"capsize": 2.5, "elinewidth": 1.0, "linewidth": 1.2, "label": cell.name or "_share"}
         ax.errorbar(where, share, reach, **look)
     ax.set_xlabel(name_of(data, over))
     ax.set_ylabel("share of policies that violate it")
@@ -77,10 +77,10 @@ def violations(data: Dataset, ax: Axes, *, over: str | None = None, series: str 
     return ax
 
 
-def _counts(one: CellSeries) -> tuple[np.ndarray, np.ndarray]:
+def _counts(cell: CellSeries) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of violations and of policies tested, over all replications."""
-    share = one[SHARE].astype(float)
-    count = np.maximum(one["admissible"], 0) - np.maximum(one.get("excluded", 0), 0)
+    share = cell[SHARE].astype(float)
+    count = np.maximum(cell["admissible"], 0) - np.maximum(cell.get("excluded", 0), 0)
     count = np.where(np.isfinite(share), count, 0)
     times = np.rint(np.nan_to_num(share) * count)
     return times.sum(axis=0), count.sum(axis=0)
@@ -88,11 +88,11 @@ def _counts(one: CellSeries) -> tuple[np.ndarray, np.ndarray]:
 
 def _sampling(every: Sequence[CellSeries]) -> str:
     """Return in words how many policies each point has, how they were drawn, and which are admissible."""
-    counts = np.concatenate([_counts(one)[1] for one in every])
+    counts = np.concatenate([_counts(cell)[1] for cell in every])
     low, high = int(counts[counts > 0].min()), int(counts.max())
     words = [f"n = {low}{f' to {high}' if high > low else ''} policies per value, 95 % intervals"]
     rules, samples = (
-        {str(value) for one in every for value in np.ravel(one.get(name, ()))} - {""}
+        {str(value) for cell in every for value in np.ravel(cell.get(name, ()))} - {""}
         for name in ("generator", "entropy_rule")
     )
     if len(rules) == 1:

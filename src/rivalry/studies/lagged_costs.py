@@ -72,12 +72,12 @@ class LaggedCostLearning(BaseLearner):
     def begin(self, world: RepeatedWorld, stream: np.random.SeedSequence) -> Session:
         count, size, costs = self.sessions, self.levels, len(world.tables.payoff)
         states = size ** (1 + self.own_price) * costs**2
-        own = streams(stream, count)
-        first = uniforms(own, 4) * [size, size, costs, costs]
+        stream_states = streams(stream, count)
+        first = uniforms(stream_states, 4) * [size, size, costs, costs]
         return {
             "values": np.zeros((count, 2, states, size)),
             "greedy": np.zeros((count, 2, states), dtype=np.int64),
-            "stream": own,
+            "stream": stream_states,
             "standing": first.astype(np.int64),  # prices, and costs now and in the period before
             "pending": np.full((count, 2, 2), -1, dtype=np.int64),  # state and price of the last decision
             "owed": np.zeros((count, 2)),  # discounted payoffs since then
@@ -100,19 +100,19 @@ class LaggedCostLearning(BaseLearner):
         prices = world.action_grid[0, :, 0]
         payoff = np.einsum("scj,cpj->sp", weight, world.tables.payoff)
         over = bool(np.all(session["clock"][:, 1]))
-        found: Record = {
+        record: Record = {
             "periods": (("session",), session["clock"][:, 0].copy()),
             "million_periods": (("session",), session["clock"][:, 0] / 1e6),
             "last_payoff": (("session", "player"), payoff),
             "market_price": (("session",), weight.sum(axis=1) @ np.minimum.outer(prices, prices).ravel()),
             "status": ((), np.asarray("converged" if over else "iteration limit")),
         }
-        if "pooled_gain" in (made := gains(world, payoff, self.zero_gain)):
-            found["pooled_gain"] = made["pooled_gain"]
+        if "pooled_gain" in (profit_gains := gains(world, payoff, self.zero_gain)):
+            record["pooled_gain"] = profit_gains["pooled_gain"]
         if not self.own_price:
-            found |= focal_patterns(world.tables, session["greedy"])
-            found |= self._losses(world.tables, session)
-        return found
+            record |= focal_patterns(world.tables, session["greedy"])
+            record |= self._losses(world.tables, session)
+        return record
 
     def _losses(self, tables: FiniteGame, session: Session) -> Record:
         """Return whether the last greedy prices are best responses, and losses of learned values."""
@@ -127,8 +127,8 @@ class LaggedCostLearning(BaseLearner):
                 learned = session["values"][k, player].reshape(size, costs, costs, size)
                 equilibrium[k] &= session["greedy"][k, player, state] == row.argmax()
                 path[k] += 0.5 - 0.5 * session["values"][k, player, state, price] / row.max()
-                whole = best.transpose(1, 0, 2)[:, None]  # [rival 1 cost own]
-                states[k] += np.mean((whole - learned) / whole) / 2
+                optimal = best.transpose(1, 0, 2)[:, None]  # [rival 1 cost own]
+                states[k] += np.mean((optimal - learned) / optimal) / 2
         return {
             "path_equilibrium": (("session",), equilibrium),
             "path_loss": (("session",), path),
@@ -160,7 +160,7 @@ def best_values(tables: FiniteGame, rival: np.ndarray, player: int, gamma: float
 @njit(cache=True, nogil=True)
 def play(payoff, chances, rule, values, greedy, stream, standing, pending, owed, clock, sums, steps):  # type: ignore[no-untyped-def]
     """Play up to ``steps`` periods of one session, in place."""
-    alpha, gamma, decay, stable, most, own_price = rule
+    alpha, gamma, decay, stable, max_periods, own_price = rule
     costs, size = len(payoff), values.shape[2]
     for _ in range(steps):
         if clock[1]:
@@ -179,7 +179,7 @@ def play(payoff, chances, rule, values, greedy, stream, standing, pending, owed,
             best = np.argmax(row)
             clock[2 + mover] = clock[2 + mover] + 1 if best == greedy[mover, state] else 0
             greedy[mover, state] = best
-            if clock[2 + mover] == 0 and t <= most - stable:
+            if clock[2 + mover] == 0 and t <= max_periods - stable:
                 sums[:] = 0
         if mover == 0 and min(clock[2], clock[3]) > stable:
             clock[1] = 1
@@ -194,11 +194,11 @@ def play(payoff, chances, rule, values, greedy, stream, standing, pending, owed,
         joint = standing[0] * size + standing[1]
         owed[mover] = payoff[cost, mover, joint]
         owed[1 - mover] += gamma * payoff[cost, 1 - mover, joint]
-        if min(clock[2], clock[3]) > stable // 2 or t > most - stable:
+        if min(clock[2], clock[3]) > stable // 2 or t > max_periods - stable:
             sums[cost, joint] += 1
         number, after = uniform(stream), 0
         while after < costs - 1 and number >= chances[cost, after]:
             after += 1
         standing[2], standing[3] = after, cost
         clock[0] = t
-        clock[1] = t >= most
+        clock[1] = t >= max_periods

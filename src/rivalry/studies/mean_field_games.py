@@ -70,8 +70,8 @@ class FiniteHorizonPlay(BaseLearner):
             if not need.met(game):
                 raise ValueError(f"game: must be {need.words}")
         self._first(game)
-        found: HorizonGame = game
-        return found
+        horizon_game: HorizonGame = game
+        return horizon_game
 
     def _first(self, game: HorizonGame) -> np.ndarray:
         even = horizon.uniform_policy(game)
@@ -104,11 +104,11 @@ class FiniteHorizonPlay(BaseLearner):
 
     def advance(self, world: HorizonGame, session: Session, steps: int) -> int:
         """Iterate up to ``steps`` rounds."""
-        left = min(steps, self.length(world) - int(session["round"][0]))
-        for _ in range(left):
+        rounds = min(steps, self.length(world) - int(session["round"][0]))
+        for _ in range(rounds):
             session["round"][0] += 1
             session["pi"] = self._next(world, session)
-        return left
+        return rounds
 
     def _next(self, game: HorizonGame, session: Session) -> np.ndarray:
         pi = session["pi"]
@@ -118,29 +118,31 @@ class FiniteHorizonPlay(BaseLearner):
                 session["scores"] + self.rate * horizon.values_in_flow(game, flow, pi, population=pi).actions
             )
             return horizon.response(session["scores"], 1.0)
-        other = horizon.response(horizon.values_in_flow(game, flow, population=pi).actions, self.temperature)
+        response = horizon.response(
+            horizon.values_in_flow(game, flow, population=pi).actions, self.temperature
+        )
         if self.update == "fixed_point":
-            return np.asarray(pi + self.damping * (other - pi))
+            return np.asarray(pi + self.damping * (response - pi))
         weight = 1 / (1 + int(session["round"][0]))
-        return horizon.average(pi, other, flow, horizon.policy_flow(game, other), weight)
+        return horizon.average(pi, response, flow, horizon.policy_flow(game, response), weight)
 
     def read(self, world: HorizonGame, session: Session) -> Record:
         """Return the policy, its flow and value, the best response's value, and the certificate."""
         pi = session["pi"]
         flow = horizon.policy_flow(world, pi)
         value, best = (
-            float(world.first @ horizon.values_in_flow(world, flow, own, population=pi).states[0])
-            for own in (pi, None)
+            float(world.first @ horizon.values_in_flow(world, flow, policy, population=pi).states[0])
+            for policy in (pi, None)
         )
         gain = np.maximum(np.array([best - value]), 0.0)
         # in an equilibrium all actions may pay the same: then the scale is that of uniform play
-        at_stake = max(_at_stake(world, there) for there in (pi, horizon.uniform_policy(world)))
+        at_stake = max(_at_stake(world, play) for play in (pi, horizon.uniform_policy(world)))
         allowed = TOLERANCE * at_stake + ROUNDING * abs(value)
         method = "backward induction in the policy's own flow"
         proof = Certificate(
             gain, gain, "exact", method, allowed, rounding="floating point", concept="mean field"
         )
-        found: Record = {
+        record: Record = {
             "policy": (("period", "state", "action"), pi.copy()),
             "flow": (("time", "state"), flow),
             "value": ((), np.asarray(value)),
@@ -150,10 +152,10 @@ class FiniteHorizonPlay(BaseLearner):
         }
         if self.agents:
             rng = generator_from_array(session["rng"])
-            seen, paid = horizon.play_agents(world, pi, self.agents, rng)
-            found["agents_payoff"] = (), np.asarray(paid)
-            found["agents_distance"] = (), np.abs(seen - flow).sum(axis=1).max() / 2
-        return found | proof.record()
+            distributions, paid = horizon.play_agents(world, pi, self.agents, rng)
+            record["agents_payoff"] = (), np.asarray(paid)
+            record["agents_distance"] = (), np.abs(distributions - flow).sum(axis=1).max() / 2
+        return record | proof.record()
 
 
 def _at_stake(game: HorizonGame, pi: np.ndarray) -> float:
@@ -178,12 +180,12 @@ class WalkMirrorDescent(FiniteHorizonPlay):
     def _next(self, game: Any, session: Session) -> np.ndarray:
         flow, scores = horizon.policy_flow(game, session["pi"]), session["scores"]
         later = int(session["round"][0]) > 1
-        here, new = game.final_reward(flow[-1]), scores.copy()
+        values, new = game.final_reward(flow[-1]), scores.copy()
         for t in reversed(range(game.horizon)):
-            ahead = self.rate * (after := game.transition(t, flow[t]) @ here)
+            ahead = self.rate * (after := game.transition(t, flow[t]) @ values)
             new[t] += ahead
             pi = horizon.response(scores[t] + ahead * game.known[t], 1.0) if later else session["pi"][t]
-            here = (pi * (game.reward(t, flow[t]) + after)).sum(axis=1)
+            values = (pi * (game.reward(t, flow[t]) + after)).sum(axis=1)
         session["scores"] = new
         return horizon.response(new, 1.0)
 
@@ -236,12 +238,12 @@ def crowd(
                 chances[x, action, (x + action - 1 + noise) % size] += 1 / 3
     middle = size // 2
     paid = np.zeros((horizon, size, 3)) + (1 - np.abs(np.arange(size) - middle) / middle)[None, :, None]
-    moves, known = _walk(size, horizon)
+    moves, neighbours = _walk(size, horizon)
     if cost_of_first_visit:
         paid -= np.abs(moves)[:, :, None] / size
     else:
         paid[:-1] -= np.abs(np.arange(3) - 1) / size
-    return CrowdGame(np.full(size, 1 / size), paid, chances, known, horizon)
+    return CrowdGame(np.full(size, 1 / size), paid, chances, neighbours, horizon)
 
 
 def _walk(size: int, periods: int) -> tuple[np.ndarray, np.ndarray]:
@@ -250,7 +252,7 @@ def _walk(size: int, periods: int) -> tuple[np.ndarray, np.ndarray]:
     Returns the move by which each ``[period position]`` is reached first, 0 in the first period, and whether
     the value of each move ``[period position action]`` was known by then.
     """
-    moves, known = np.zeros((periods, size)), np.zeros((periods, size, 3))
+    moves, neighbours = np.zeros((periods, size)), np.zeros((periods, size, 3))
     reached, valued = set(), set()
 
     def visit(t: int, x: int, move: int) -> None:
@@ -258,17 +260,17 @@ def _walk(size: int, periods: int) -> tuple[np.ndarray, np.ndarray]:
             return
         reached.add((t, x))
         moves[t, x] = move
-        known[t, x] = [(t, (x + step) % size) in valued for step in (-1, 0, 1)]
+        neighbours[t, x] = [(t, (x + step) % size) in valued for step in (-1, 0, 1)]
         for step in (-1, 0, 1):
-            there = t, (x + step) % size
-            if there not in valued:
+            state = t, (x + step) % size
+            if state not in valued:
                 for noise in (-1, 0, 1):
                     visit(t + 1, (x + step + noise) % size, step)
-                valued.add(there)
+                valued.add(state)
 
     for x in range(size):
         visit(0, x, 0)
-    return moves, known
+    return moves, neighbours
 
 
 class LeftRight(Tree):

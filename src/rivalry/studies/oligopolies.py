@@ -131,8 +131,8 @@ class Capacities(OneLineRepr, eqx.Module):
     @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the profits."""
-        own = x[:, 0]
-        return jax.vmap(self.revenue)(own, own[::-1]) - self.unit_cost * own
+        capacity = x[:, 0]
+        return jax.vmap(self.revenue)(capacity, capacity[::-1]) - self.unit_cost * capacity
 
 
 @oracles.exchangeable.register(Capacities)
@@ -197,18 +197,18 @@ def edgeworth(
     constraints", International Economic Review 13, 1972.
     """
     prices = np.linspace(0.0, 1.0, levels)
-    own, rival, demand = prices[:, None], prices, 1 - prices[:, None]
+    own_price, rival, demand = prices[:, None], prices, 1 - prices[:, None]
 
-    def revenue(k: float, other: float) -> np.ndarray:
-        left = np.maximum(demand - other, 0.0)
-        shared = np.maximum(demand / 2, left)
-        sold = np.where(own < rival, demand, np.where(own > rival, left, shared))
-        found: np.ndarray = own * np.minimum(k, sold)
-        return found
+    def revenue(k: float, rival_capacity: float) -> np.ndarray:
+        residual = np.maximum(demand - rival_capacity, 0.0)
+        shared = np.maximum(demand / 2, residual)
+        sold = np.where(own_price < rival, demand, np.where(own_price > rival, residual, shared))
+        revenues: np.ndarray = own_price * np.minimum(k, sold)
+        return revenues
 
     names = tuple(f"{price:g}" for price in prices)
-    made = matrix(revenue(first, second), revenue(second, first).T)
-    return Matrix(made.table, (names, names))
+    game = matrix(revenue(first, second), revenue(second, first).T)
+    return Matrix(game.table, (names, names))
 
 
 class Places(Matrix):
@@ -245,10 +245,10 @@ def three_places(*, levels: Annotated[int, Ge(3), Le(101), "number of places fro
     Journal of Industrial Economics 31, 1982.
     """
     at = np.linspace(0.0, 1.0, levels)
-    own, *others = np.meshgrid(at, at, at, indexing="ij")
-    left = np.max([np.where(other < own, other, -own) for other in others], axis=0)
-    right = np.min([np.where(other > own, other, 2 - own) for other in others], axis=0)
+    own_place, *rivals = np.meshgrid(at, at, at, indexing="ij")
+    left_edge = np.max([np.where(rival < own_place, rival, -own_place) for rival in rivals], axis=0)
+    right = np.min([np.where(rival > own_place, rival, 2 - own_place) for rival in rivals], axis=0)
     # beyond the last firm all buyers are its own: the mirror image of its place is the next one
-    first = (right - left) / 2 / (1 + sum(other == own for other in others))
-    made = matrix(payoffs=np.stack([np.moveaxis(first, 0, player) for player in range(3)]))
-    return Places(made.table, (tuple(f"{place:g}" for place in at),) * 3)
+    first = (right - left_edge) / 2 / (1 + sum(rival == own_place for rival in rivals))
+    game = matrix(payoffs=np.stack([np.moveaxis(first, 0, player) for player in range(3)]))
+    return Places(game.table, (tuple(f"{place:g}" for place in at),) * 3)

@@ -36,8 +36,8 @@ def kuhn_poker() -> Extensive:
 def _kuhn(history: tuple[Any, ...]) -> Any:
     cards, bets = history[:2], "".join(history[2:])
     if len(cards) < 2:
-        left = [card for card in range(3) if card not in cards]
-        return Chance({card: Fraction(1, len(left)) for card in left})
+        cards_left = [card for card in range(3) if card not in cards]
+        return Chance({card: Fraction(1, len(cards_left)) for card in cards_left})
     if bets not in ENDS:
         player = len(bets) % 2
         return Decision(player, f"{'JQK'[cards[player]]}{bets}", ("p", "b"))
@@ -102,8 +102,8 @@ def _leduc(history: tuple[Any, ...]) -> Any:
 
 
 def _deal(cards: list[int]) -> Chance:
-    left = [card for card in range(6) if card not in cards]
-    return Chance({card: Fraction(1, len(left)) for card in left})
+    cards_left = [card for card in range(6) if card not in cards]
+    return Chance({card: Fraction(1, len(cards_left)) for card in cards_left})
 
 
 @checked

@@ -98,7 +98,9 @@ def income_logit(
         raise ValueError(f"unit_cost: {unit_cost:g} must be below income = {income:g}")
     numbers = (quality_weight, income_weight, income, unit_cost, market_size)
     box = Box.interval(unit_cost, income - BELOW_INCOME * (income - unit_cost), players=len(state))
-    return IncomeLogit(box, put(np.array([float(w) for w in state])), *(put(float(one)) for one in numbers))
+    return IncomeLogit(
+        box, put(np.array([float(w) for w in state])), *(put(float(number)) for number in numbers)
+    )
 
 
 class PlatformSellers(OneLineRepr, eqx.Module):
@@ -146,8 +148,8 @@ def _(game: PlatformSellers, x: Profile) -> Traced:
 
 @oracles.metrics.register(PlatformSellers)
 def _(game: PlatformSellers, x: Profile) -> Record:
-    found = oracles.traced_metrics(game, jnp.asarray(x))
-    return {name: (dims, np.asarray(value)) for name, (dims, value) in found.items()}
+    metrics = oracles.traced_metrics(game, jnp.asarray(x))
+    return {name: (dims, np.asarray(value)) for name, (dims, value) in metrics.items()}
 
 
 @oracles.labels.register(PlatformSellers)
@@ -186,7 +188,9 @@ def platform_sellers(
         raise ValueError(f"low: {low:g} must be below high = {high:g}")
     quality = put(np.array([[better, worse], [worse, better]]))
     numbers = (fee, unit_cost, taste_spread, search_cost)
-    return PlatformSellers(Box.interval(low, high, players=2), quality, *(put(float(one)) for one in numbers))
+    return PlatformSellers(
+        Box.interval(low, high, players=2), quality, *(put(float(number)) for number in numbers)
+    )
 
 
 COMPETITIVE, COLLUSIVE = 3.0, 4.5  # profits: q = 2 and theta = 0; q = 3/2 and theta = 1
@@ -227,5 +231,5 @@ def responsible_duopoly() -> AlternatingMatrix:
     names = tuple(
         f"{output:g}, {Fraction(investment).limit_denominator(6)}" for output, investment in choices
     )
-    made = matrix(first, first.T)
-    return AlternatingMatrix(made.table, (names, names))
+    game = matrix(first, first.T)
+    return AlternatingMatrix(game.table, (names, names))

@@ -68,15 +68,15 @@ class RecommendingPlatform(BaseLearner):
         m, count = self.levels, self.sessions
         states, later = 4 * m * m, 1 / (1 - self.gamma)
         profit = world.profit.reshape(2, 4, m, m)
-        own = np.stack([profit[0].mean(axis=(0, 2)), profit[1].mean(axis=(0, 1))]) * later  # [player level]
+        means = np.stack([profit[0].mean(axis=(0, 2)), profit[1].mean(axis=(0, 1))]) * later  # [player level]
         payoff = self._platform_payoff(world).reshape(4, -1).mean(axis=1) * later
         own_streams = streams(stream, count)
         first = (uniforms(own_streams, 1)[:, 0] * states).astype(np.int64)
         return {
-            "sellers": np.tile(own[None, :, None, :], (count, 1, states, 1)),
+            "sellers": np.tile(means[None, :, None, :], (count, 1, states, 1)),
             "platform": np.tile(payoff, (count, states, 1)),
             "visits": np.ones((count, states, 4)),
-            "greedy": np.tile(own.argmax(axis=1)[None, :, None], (count, 1, states)),
+            "greedy": np.tile(means.argmax(axis=1)[None, :, None], (count, 1, states)),
             "stream": own_streams,
             "state": first,
             "clock": np.zeros(
@@ -90,9 +90,9 @@ class RecommendingPlatform(BaseLearner):
         rule = (self.step_size, self.gamma, self.decay, self.stable_periods, self.max_periods)
         with quiet():
             for k in np.flatnonzero(session["clock"][:, 2] == 0):
-                own = [session[name][k] for name in ("sellers", "platform", "visits", "greedy", "stream")]
+                arrays = [session[name][k] for name in ("sellers", "platform", "visits", "greedy", "stream")]
                 at = (session["state"][k : k + 1], session["clock"][k], session["sums"][k])
-                play(world.profit, self._platform_payoff(world), rule, *own, *at, steps)
+                play(world.profit, self._platform_payoff(world), rule, *arrays, *at, steps)
         return int((session["clock"][:, 0] - before).max())
 
     def read(self, world: Tables, session: Session) -> Record:
@@ -126,12 +126,12 @@ def outcome_tables(game: PlatformSellers, levels: int, sees_one: float) -> Table
     prices = np.linspace(float(game.space.low[0, 0]), float(game.space.high[0, 0]), levels)
     mu, fee, cost = float(game.taste_spread), float(game.fee), float(game.unit_cost)
     at = np.stack(np.meshgrid(prices, prices, indexing="ij"), axis=-1).reshape(-1, 2)  # [pair player]
-    both = np.asarray(jax.vmap(game.demand)(jnp.asarray(at)[:, :, None]))
+    demands = np.asarray(jax.vmap(game.demand)(jnp.asarray(at)[:, :, None]))
     surplus = np.asarray(jax.vmap(game.consumer_surplus)(jnp.asarray(at)[:, :, None]))
     alone = np.exp((np.asarray(game.quality) - at[:, None]) / mu)  # [pair group player]
     sold, felt = [], []
     for action in range(4):
-        demand, gain = (1 - sees_one) * both, (1 - sees_one) * surplus
+        demand, gain = (1 - sees_one) * demands, (1 - sees_one) * surplus
         for group in range(2):
             seller = action >> (1 - group) & 1
             weight = alone[:, group, seller]
@@ -147,40 +147,40 @@ def outcome_tables(game: PlatformSellers, levels: int, sees_one: float) -> Table
 @njit(cache=True, nogil=True)
 def play(profit, payoff, rule, sellers, platform, visits, greedy, stream, state, clock, sums, steps):  # type: ignore[no-untyped-def]
     """Play up to ``steps`` periods of one session, in place."""
-    alpha, gamma, decay, stable, most = rule
+    alpha, gamma, decay, stable, max_periods = rule
     size = sellers.shape[2]
     chosen = np.zeros(2, dtype=np.int64)
     for _ in range(steps):
         if clock[2]:
             return
-        here, t = state[0], clock[0] + 1
+        state_now, t = state[0], clock[0] + 1
         level = exp(-decay * t)
         for k in range(2):
             number = uniform(stream)
-            chosen[k] = greedy[k, here]
+            chosen[k] = greedy[k, state_now]
             if number < level:
                 chosen[k] = min(int(number / level * size), size - 1)
         action, top = 0, -np.inf
         for k in range(4):
-            bound = platform[here, k] + sqrt(2 * log(t) / visits[here, k])
+            bound = platform[state_now, k] + sqrt(2 * log(t) / visits[state_now, k])
             if bound > top:
                 action, top = k, bound
-        visits[here, action] += 1
+        visits[state_now, action] += 1
         joint = (action * size + chosen[0]) * size + chosen[1]
         changed = False
         for k in range(2):
             after = sellers[k, joint, greedy[k, joint]]
-            row = sellers[k, here]
+            row = sellers[k, state_now]
             row[chosen[k]] += alpha * (profit[k, joint] + gamma * after - row[chosen[k]])
             best = np.argmax(row)
-            changed |= best != greedy[k, here]
-            greedy[k, here] = best
+            changed |= best != greedy[k, state_now]
+            greedy[k, state_now] = best
         after = platform[joint].max()
-        platform[here, action] += alpha * (payoff[joint] + gamma * after - platform[here, action])
+        platform[state_now, action] += alpha * (payoff[joint] + gamma * after - platform[state_now, action])
         if changed:
             sums[:] = 0
             clock[1] = t
         else:
             sums[joint] += 1
         state[0], clock[0] = joint, t
-        clock[2] = t - clock[1] >= stable or t >= most
+        clock[2] = t - clock[1] >= stable or t >= max_periods

@@ -149,13 +149,13 @@ def _turns(
     if len(words) != len(sizes):
         rule = f"must be one for all, or {len(sizes)}, one per player"
         raise ValueError(f"observation: {len(words)} given; {rule}")
-    seen = np.full((len(sizes), len(sizes) if "joint" in words else 1), -1, dtype=np.int64)
+    observed = np.full((len(sizes), len(sizes) if "joint" in words else 1), -1, dtype=np.int64)
     for player, word in enumerate(words):
         if word == "joint":
-            seen[player] = players
+            observed[player] = players
         elif word == "own":
-            seen[player, 0] = player
-    slots = np.stack([seen, np.ones_like(seen)], axis=2)
+            observed[player, 0] = player
+    slots = np.stack([observed, np.ones_like(observed)], axis=2)
     order = players[None] if play == "synchronous" else np.ascontiguousarray(players[:, None])
     return FiniteGame(payoff, sizes, order, slots, action_map=moves)
 

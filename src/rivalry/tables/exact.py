@@ -148,10 +148,10 @@ def one_nature(tabulated: Tabulated) -> FiniteGame:
     return tables
 
 
-def _summed_equilibria(tabulated: Tabulated, before: np.ndarray, most: int) -> np.ndarray:
+def _summed_equilibria(tabulated: Tabulated, before: np.ndarray, max_joint: int) -> np.ndarray:
     from rivalry.tables.kernels import contests
 
-    _refuse_many(tabulated, most)
+    _refuse_many(tabulated, max_joint)
     sizes, contest = tabulated.tables.sizes, tabulated.contest
     # payoffs lie between minus the largest cost and the sum of the weights, which sets their scale
     tie = TIE * float(contest.weights.sum() + np.abs(contest.cost).max())
@@ -178,7 +178,9 @@ def joint_count(tabulated: Tabulated) -> int:
     return prod(comb(n + m - 1, m) for n, m in zip(sizes, counts.tolist(), strict=True))
 
 
-def _refuse_many(tabulated: Tabulated, most: int) -> None:
+def _refuse_many(tabulated: Tabulated, max_joint: int) -> None:
     count = joint_count(tabulated)
-    if count > most:
-        raise ValueError(f"game: {count} joint actions to go through, swaps left out; must be at most {most}")
+    if count > max_joint:
+        raise ValueError(
+            f"game: {count} joint actions to go through, swaps left out; must be at most {max_joint}"
+        )

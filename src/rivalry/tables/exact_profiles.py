@@ -31,10 +31,10 @@ def action_payoffs(table: np.ndarray, profile: Strategies, player: int) -> list[
     >>> action_payoffs(table, [half, half], 0)
     [Fraction(3, 2), Fraction(3, 1)]
     """
-    own = np.moveaxis(table, player, 0)
-    for other in reversed([p for p in range(len(profile)) if p != player]):
-        own = own @ np.array(list(profile[other]), dtype=object)
-    return [Fraction(value) for value in own.tolist()]
+    payoffs = np.moveaxis(table, player, 0)
+    for opponent in reversed([p for p in range(len(profile)) if p != player]):
+        payoffs = payoffs @ np.array(list(profile[opponent]), dtype=object)
+    return [Fraction(value) for value in payoffs.tolist()]
 
 
 def exact_gains(tables: np.ndarray, profile: Strategies) -> list[Fraction]:
@@ -51,9 +51,9 @@ def exact_gains(tables: np.ndarray, profile: Strategies) -> list[Fraction]:
     [Fraction(1, 3), Fraction(0, 1)]
     """
     gains = []
-    for player, own in enumerate(profile):
+    for player, strategy in enumerate(profile):
         pays = action_payoffs(tables[player], profile, player)
-        gains.append(max(pays) - sum(p * u for p, u in zip(own, pays, strict=True)))
+        gains.append(max(pays) - sum(p * u for p, u in zip(strategy, pays, strict=True)))
     return gains
 
 
@@ -74,22 +74,25 @@ def nearest_equilibrium(
     >>> [str(p) for p in nearest_equilibrium(tables, rounded, [Fraction(1, 1000)] * 2)[0]]
     ['1/3', '1/3', '1/3']
     """
-    played = [[a for a, p in enumerate(own) if p > 0] for own in profile]
+    played = [[a for a, p in enumerate(strategy) if p > 0] for strategy in profile]
     if len(profile) == 2:
-        found = [list(own) for own in profile]
-        for player, other in ((0, 1), (1, 0)):
+        fractions = [list(strategy) for strategy in profile]
+        for player, opponent in ((0, 1), (1, 0)):
             # the other's probabilities make this player's actions of the support pay the same
-            own = np.moveaxis(tables[player], player, 0)
-            rows = [[own[a, b] - own[played[player][0], b] for b in played[other]] for a in played[player]]
-            rows, right = [*rows[1:], [Fraction(1)] * len(played[other])], [Fraction(0)] * len(rows)
+            payoffs = np.moveaxis(tables[player], player, 0)
+            rows = [
+                [payoffs[a, b] - payoffs[played[player][0], b] for b in played[opponent]]
+                for a in played[player]
+            ]
+            rows, right = [*rows[1:], [Fraction(1)] * len(played[opponent])], [Fraction(0)] * len(rows)
             right[-1] = Fraction(1)
-            nearest = projection(rows, right, [profile[other][b] for b in played[other]])
+            nearest = projection(rows, right, [profile[opponent][b] for b in played[opponent]])
             if nearest is None:
                 return None
-            found[other] = [Fraction(0)] * len(profile[other])
-            for b, p in zip(played[other], nearest, strict=True):
-                found[other][b] = p
-        return found if _within(tables, profile, found, units) else None
+            fractions[opponent] = [Fraction(0)] * len(profile[opponent])
+            for b, p in zip(played[opponent], nearest, strict=True):
+                fractions[opponent][b] = p
+        return fractions if _within(tables, profile, fractions, units) else None
     for simple in _of_small_denominators(profile):
         if _within(tables, profile, simple, units):
             return simple
@@ -98,21 +101,23 @@ def nearest_equilibrium(
 
 def _of_small_denominators(profile: Strategies) -> list[list[list[Fraction]]]:
     """Return profiles of the simplest fractions within the rounding, by the largest denominator."""
-    found = []
-    for most in (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30, 60, 100, 1000):
-        rows = [[p.limit_denominator(most) for p in own] for own in profile]
-        if all(sum(row) == 1 for row in rows) and rows not in found:
-            found.append(rows)
-    return found
+    candidates = []
+    for denominator in (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30, 60, 100, 1000):
+        rows = [[p.limit_denominator(denominator) for p in strategy] for strategy in profile]
+        if all(sum(row) == 1 for row in rows) and rows not in candidates:
+            candidates.append(rows)
+    return candidates
 
 
-def _within(tables: np.ndarray, profile: Strategies, found: Strategies, units: Sequence[Fraction]) -> bool:
+def _within(
+    tables: np.ndarray, profile: Strategies, candidate: Strategies, units: Sequence[Fraction]
+) -> bool:
     near = all(
         p >= 0 and abs(p - q) <= unit
-        for own, given, unit in zip(found, profile, units, strict=True)
-        for p, q in zip(own, given, strict=True)
+        for exact, approximate, unit in zip(candidate, profile, units, strict=True)
+        for p, q in zip(exact, approximate, strict=True)
     )
-    return near and not any(exact_gains(tables, found))
+    return near and not any(exact_gains(tables, candidate))
 
 
 def projection(
@@ -128,21 +133,21 @@ def projection(
     """
     basis: list[tuple[list[Fraction], Fraction]] = []  # orthogonal rows
     for row, value in zip(rows, right, strict=True):
-        left, rest = list(row), Fraction(value)
-        for other, theirs in basis:
-            factor = _dot(left, other) / _dot(other, other)
-            left = [a - factor * b for a, b in zip(left, other, strict=True)]
+        direction, rest = list(row), Fraction(value)
+        for basis_vector, theirs in basis:
+            factor = _dot(direction, basis_vector) / _dot(basis_vector, basis_vector)
+            direction = [a - factor * b for a, b in zip(direction, basis_vector, strict=True)]
             rest -= factor * theirs
-        if any(left):
-            basis.append((left, rest))
+        if any(direction):
+            basis.append((direction, rest))
         elif rest:
             return None
-    found = list(point)
+    point_now = list(point)
     for row, value in basis:
-        factor = (value - _dot(row, found)) / _dot(row, row)
-        found = [a + factor * b for a, b in zip(found, row, strict=True)]
-    return found
+        factor = (value - _dot(row, point_now)) / _dot(row, row)
+        point_now = [a + factor * b for a, b in zip(point_now, row, strict=True)]
+    return point_now
 
 
-def _dot(one: Sequence[Fraction], other: Sequence[Fraction]) -> Fraction:
-    return sum((a * b for a, b in zip(one, other, strict=True)), Fraction(0))
+def _dot(first_vector: Sequence[Fraction], second_vector: Sequence[Fraction]) -> Fraction:
+    return sum((a * b for a, b in zip(first_vector, second_vector, strict=True)), Fraction(0))

@@ -92,10 +92,10 @@ def whole_payoffs(table: np.ndarray) -> np.ndarray:
     """
     read, place = _fractions_of(table)
     unit = lcm(*{r.denominator for r in read})
-    whole = [r.numerator * (unit // r.denominator) for r in read]
-    low = min(whole)
-    common = gcd(*(n - low for n in whole)) or 1
-    return np.asarray(np.array([(n - low) // common for n in whole], dtype=object)[place])
+    integers = [r.numerator * (unit // r.denominator) for r in read]
+    low = min(integers)
+    common = gcd(*(n - low for n in integers)) or 1
+    return np.asarray(np.array([(n - low) // common for n in integers], dtype=object)[place])
 
 
 def payoff_fractions(table: np.ndarray) -> np.ndarray:
@@ -155,8 +155,8 @@ def common_payoffs(values: np.ndarray) -> tuple[np.ndarray, int]:
         for value, some in zip(different.tolist(), rounded, strict=True)
     ]
     unit = lcm(*{below for _, below in read})
-    whole = [above * (unit // below) for above, below in read]
-    return np.array(whole, dtype=object)[place.reshape(np.shape(values))], unit
+    integers = [above * (unit // below) for above, below in read]
+    return np.array(integers, dtype=object)[place.reshape(np.shape(values))], unit
 
 
 def _may_be_rounded(values: np.ndarray) -> np.ndarray:
@@ -164,29 +164,29 @@ def _may_be_rounded(values: np.ndarray) -> np.ndarray:
     size = np.abs(values)
     near = 2 * ULPS * np.spacing(size)
     # quotients of whole numbers by powers of ten up to 1e22 are rounded once, as decimals are when read
-    found = (size < CONVERGENTS[0]) | (size >= CONVERGENTS[1])
+    is_near = (size < CONVERGENTS[0]) | (size >= CONVERGENTS[1])
     for power in 10.0 ** np.arange(23):
         digits = np.rint(size * power)
         apart = np.abs(digits / power - size)
-        found |= ((apart == 0) & (digits < 10.0**DIGITS)) | ((apart <= near) & (digits < 10.0**SHORT))
+        is_near |= ((apart == 0) & (digits < 10.0**DIGITS)) | ((apart <= near) & (digits < 10.0**SHORT))
     # such a fraction is a convergent, since it is nearer than half the inverse of its squared denominator;
     # digits that the expansion loses leave a remainder near 0
     above, below = np.floor(size), np.ones(len(size))
     above_before, below_before, rest = np.ones(len(size)), np.zeros(len(size)), size % 1.0
     active = np.ones(len(size), dtype=bool)
     while active.any():
-        found |= active & ((np.abs(above / below - size) <= near) | (rest < PIVOT))
-        whole, rest = np.divmod(1 / np.maximum(rest, PIVOT), 1.0)
-        above, above_before = whole * above + above_before, above
-        below, below_before = whole * below + below_before, below
-        active &= (below <= DENOMINATOR) & ~found
-    return np.asarray(found)
+        is_near |= active & ((np.abs(above / below - size) <= near) | (rest < PIVOT))
+        quotient, rest = np.divmod(1 / np.maximum(rest, PIVOT), 1.0)
+        above, above_before = quotient * above + above_before, above
+        below, below_before = quotient * below + below_before, below
+        active &= (below <= DENOMINATOR) & ~is_near
+    return np.asarray(is_near)
 
 
 def _fractions(values: np.ndarray) -> list[Fraction] | None:
     """Return sorted values, fractions of the largest or of their range, if all are within rounding."""
-    found = values.tolist()
-    low, high = found[0], found[-1]
+    fractions = values.tolist()
+    low, high = fractions[0], fractions[-1]
     ends = Fraction(low), Fraction(high)
     for origin in (Fraction(0), ends[0]):  # payoffs in other units, and shifted ones
         unit = max(abs(end - origin) for end in ends)
@@ -194,7 +194,7 @@ def _fractions(values: np.ndarray) -> list[Fraction] | None:
         error = float(ULPS * Fraction(max(ulp(low), ulp(high))) / unit)
         denominator = max(min(DENOMINATOR, int((1e-3 / error) ** 0.5)), 1)
         simple = list[Fraction]()
-        for value in found:
+        for value in fractions:
             part = (Fraction(value) - origin) / unit
             simple.append(part.limit_denominator(denominator))
             if abs(simple[-1] - part) > ULPS * Fraction(ulp(value)) / unit:
@@ -212,15 +212,17 @@ def undominated(tables: Sequence[np.ndarray]) -> list[np.ndarray]:
     [array([1]), array([1])]
     """
     ranks = [np.unique(table, return_inverse=True)[1].reshape(table.shape) for table in tables]
-    left: list[np.ndarray] = [np.arange(size) for size in tables[0].shape]
+    actions_left: list[np.ndarray] = [np.arange(size) for size in tables[0].shape]
     while True:
-        before = sum(map(len, left))
+        before = sum(map(len, actions_left))
         for player, rank in enumerate(ranks):
-            own = np.moveaxis(rank[np.ix_(*left)], player, 0).reshape(len(left[player]), -1)
-            worse = np.any(np.all(own[:, None] < own[None], axis=2), axis=1)
-            left[player] = left[player][~worse]
-        if sum(map(len, left)) == before:
-            return left
+            rank_rows = np.moveaxis(rank[np.ix_(*actions_left)], player, 0).reshape(
+                len(actions_left[player]), -1
+            )
+            worse = np.any(np.all(rank_rows[:, None] < rank_rows[None], axis=2), axis=1)
+            actions_left[player] = actions_left[player][~worse]
+        if sum(map(len, actions_left)) == before:
+            return actions_left
 
 
 def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> ExtremeEquilibria:
@@ -233,19 +235,21 @@ def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> Extreme
     (2, 1, True)
     """
     polytopes = _best_response_polytopes(tables)
-    found = [_vertices(polytope, most) for polytope in polytopes]
-    pairs = _complementary(found[0].labels, found[1].labels, len(polytopes[0].bits))
+    vertices_of_players = [_vertices(polytope, most) for polytope in polytopes]
+    pairs = _complementary(
+        vertices_of_players[0].labels, vertices_of_players[1].labels, len(polytopes[0].bits)
+    )
     used = [sorted(set(pairs[:, side].tolist())) for side in (0, 1)]
     strategies = []
-    for polytope, vertices, rows in zip(polytopes, found, used, strict=True):
+    for polytope, vertices, rows in zip(polytopes, vertices_of_players, used, strict=True):
         bases = [(_whole_number(vertices.free[k]), _whole_number(vertices.labels[k])) for k in rows]
-        strategies.append([polytope.proved_strategy(*one) for one in bases])
+        strategies.append([polytope.proved_strategy(*basis) for basis in bases])
     return ExtremeEquilibria(
         first=strategies[0],
         second=strategies[1],
         pairs=np.stack([np.searchsorted(used[side], pairs[:, side]) for side in (0, 1)], axis=1),
         component=_components(pairs),
-        degenerate=bool(found[0].degenerate or found[1].degenerate),
+        degenerate=bool(vertices_of_players[0].degenerate or vertices_of_players[1].degenerate),
     )
 
 
@@ -261,17 +265,17 @@ def lemke_howson(tables: np.ndarray) -> Iterator[tuple[Strategy, Strategy]]:
     [[[0.5, 0.5], [0.5, 0.5]]]
     """
     polytopes = _best_response_polytopes(tables)
-    known = set()
+    guesses = set()
     for missing, guessed in zip(polytopes[0].bits, _guess_ends(polytopes), strict=True):
-        if guessed in known:
+        if guessed in guesses:
             continue
         ends = guessed and _strategies(polytopes, guessed)
         if ends is None:
             guessed = _follow(polytopes, missing)
-            if guessed in known:
+            if guessed in guesses:
                 continue
             ends = _strategies(polytopes, guessed) or _refuted()
-        known.add(guessed)
+        guesses.add(guessed)
         yield ends
 
 
@@ -281,19 +285,19 @@ def _refuted() -> NoReturn:
 
 def _follow(polytopes: Sequence[_Polytope], missing: int) -> tuple[int, int]:
     """Return the free variables at the ends of the path from 0 without a label."""
-    here = [polytope.dictionary(polytope.origin) for polytope in polytopes]
+    dictionaries = [polytope.dictionary(polytope.origin) for polytope in polytopes]
     side, label = int(not missing & polytopes[0].origin), missing
     while True:
         # both points have the label: one of them leaves where it is zero
         bits = polytopes[side].bits
-        column = [bits[variable] for variable in here[side].free].index(label)
-        row = _leaving(here[side].table, column)
-        label = bits[here[side].basic[row]]
-        here[side] = _pivot(here[side], row, column)
+        column = [bits[variable] for variable in dictionaries[side].free].index(label)
+        row = _leaving(dictionaries[side].table, column)
+        label = bits[dictionaries[side].basic[row]]
+        dictionaries[side] = _pivot(dictionaries[side], row, column)
         if label == missing:
             first, second = (
                 reduce(or_, map(polytope.bits.__getitem__, end.free))
-                for polytope, end in zip(polytopes, here, strict=True)
+                for polytope, end in zip(polytopes, dictionaries, strict=True)
             )
             return first, second
         side = 1 - side
@@ -315,10 +319,12 @@ def _strategies(polytopes: Sequence[_Polytope], free: tuple[int, int]) -> tuple[
     """Return the strategies at bases that are feasible and together have every label; None for others."""
     if free[0] ^ free[1] != reduce(or_, polytopes[0].bits) or free[0] == polytopes[0].origin:
         return None
-    here = [polytope.values(own) for polytope, own in zip(polytopes, free, strict=True)]
-    if any(min(one, default=(-1, 0)) < (0, 0) for one in here):
+    values = [polytope.values(free_set) for polytope, free_set in zip(polytopes, free, strict=True)]
+    if any(min(variables, default=(-1, 0)) < (0, 0) for variables in values):
         return None
-    first, second = (polytope.strategy(one) for polytope, one in zip(polytopes, here, strict=True))
+    first, second = (
+        polytope.strategy(variables) for polytope, variables in zip(polytopes, values, strict=True)
+    )
     return first, second
 
 
@@ -327,14 +333,16 @@ def _best_response_polytopes(tables: np.ndarray) -> tuple[_Polytope, _Polytope]:
 
     Payoffs are in units of the best one; labels are player 0's actions, then player 1's.
     """
-    whole = [whole_payoffs(table) for table in tables]
+    integers = [whole_payoffs(table) for table in tables]
     # strictly dominated actions, such as ruinous ones, are never played, and would cost floats their digits
-    left = undominated(whole)
-    own, other = (_positive(table[np.ix_(*left)]) for table in whole)
-    labels = list(range(sum(own.shape)))
-    turned = labels[len(own) :] + labels[: len(own)]
+    actions_left = undominated(integers)
+    row_payoffs, column_payoffs = (_positive(table[np.ix_(*actions_left)]) for table in integers)
+    labels = list(range(sum(row_payoffs.shape)))
+    turned = labels[len(row_payoffs) :] + labels[: len(row_payoffs)]
     rows, columns = tables.shape[1:]
-    return _Polytope(other.T, labels, left[0], rows), _Polytope(own, turned, left[1], columns)
+    return _Polytope(column_payoffs.T, labels, actions_left[0], rows), _Polytope(
+        row_payoffs, turned, actions_left[1], columns
+    )
 
 
 def _positive(table: np.ndarray) -> np.ndarray:
@@ -354,8 +362,8 @@ class _Dictionary(NamedTuple):
 
 @lru_cache(maxsize=256)  # a generator takes longer to make than a small game to solve
 def _perturbation(rows: int) -> list[int]:
-    found: list[int] = np.random.default_rng(0).integers(1 << 52, 1 << 53, rows).tolist()
-    return found
+    sizes: list[int] = np.random.default_rng(0).integers(1 << 52, 1 << 53, rows).tolist()
+    return sizes
 
 
 class _Polytope:
@@ -413,53 +421,55 @@ class _Polytope:
                     system[i] = [(a * pivot - factor * b) // scale for a, b in zip(line, chosen, strict=True)]
             system[k], scale = chosen, pivot
         sign = 1 if scale > 0 else -1
-        found = [(0, 0)] * (size + slacks)
+        values = [(0, 0)] * (size + slacks)
         for j, (v, w) in zip(positive, system, strict=True):
-            found[j] = sign * v, sign * w
+            values[j] = sign * v, sign * w
         for i in set(range(slacks)).difference(tight):
             row_v, row_w = abs(scale), abs(scale) * self.perturbation[i]
             for j in positive:
-                row_v -= self.rows[i][j] * found[j][0]
-                row_w -= self.rows[i][j] * found[j][1]
-            found[size + i] = row_v, row_w
-        return found
+                row_v -= self.rows[i][j] * values[j][0]
+                row_w -= self.rows[i][j] * values[j][1]
+            values[size + i] = row_v, row_w
+        return values
 
     def dictionary(self, free: int) -> _Dictionary:
         """Return the dictionary of a basis, given by its set of free variables."""
         slacks, size = self.matrix.shape
-        here = _Dictionary(self.rows, list(range(size, size + slacks)), list(range(size)), 1)
+        dictionary = _Dictionary(self.rows, list(range(size, size + slacks)), list(range(size)), 1)
         for column in range(size):
             if not free & self.bits[column]:
                 row = next(
-                    i for i, v in enumerate(here.basic) if here.table[i][column] and free & self.bits[v]
+                    i
+                    for i, v in enumerate(dictionary.basic)
+                    if dictionary.table[i][column] and free & self.bits[v]
                 )
-                here = _pivot(here, row, column)
-        return here
+                dictionary = _pivot(dictionary, row, column)
+        return dictionary
 
     def neighbours(self, free: int) -> list[tuple[int, int]]:
         """Return the bases at the ends of all edges from a feasible basis: free variables, and zero ones."""
-        here = self.dictionary(free)
-        found = []
-        for column, entering in enumerate(here.free):
-            row, rest = _leaving(here.table, column), here.table
-            after = free ^ self.bits[entering] ^ self.bits[here.basic[row]]
+        dictionary = self.dictionary(free)
+        edges = []
+        for column, entering in enumerate(dictionary.free):
+            row, rest = _leaving(dictionary.table, column), dictionary.table
+            after = free ^ self.bits[entering] ^ self.bits[dictionary.basic[row]]
             up, value = rest[row][column], rest[row][-2]
             zero = after
-            for line, variable in zip(rest, here.basic, strict=True):
-                if line[-2] * up == value * line[column] and variable != here.basic[row]:
+            for line, variable in zip(rest, dictionary.basic, strict=True):
+                if line[-2] * up == value * line[column] and variable != dictionary.basic[row]:
                     zero |= self.bits[variable]
             if not value:
                 zero |= self.bits[entering]
-            found.append((after, zero))
-        return found
+            edges.append((after, zero))
+        return edges
 
     def proved_strategy(self, free: int, zero: int) -> Strategy:
         """Return the strategy at a vertex; ``zero`` are the variables that must be zero there."""
-        here = self.values(free)
-        signs = zip(self.bits, here, strict=True) if here else [(zero, (-1, 0))]
+        variables = self.values(free)
+        signs = zip(self.bits, variables, strict=True) if variables else [(zero, (-1, 0))]
         if any(v < 0 or (v == 0) != bool(zero & bit) for bit, (v, _) in signs):
             _refuted()
-        return self.strategy(here)
+        return self.strategy(variables)
 
     def strategy(self, here: list[tuple[int, int]]) -> Strategy:
         """Return the vertex of a basis, normalised to sum 1, among all actions of the player."""
@@ -477,22 +487,22 @@ def _leaving(table: list[list[int]], column: int) -> int:
     return row
 
 
-def _ratio_is_less(one: list[int], other: list[int], column: int) -> bool:
+def _ratio_is_less(first_row: list[int], second_row: list[int], column: int) -> bool:
     """Return whether a row's ratio of ``v``, or else of ``w``, to its positive entry is below another's."""
     for k in (-2, -1):
-        ours, theirs = one[k] * other[column], other[k] * one[column]
+        ours, theirs = first_row[k] * second_row[column], second_row[k] * first_row[column]
         if ours != theirs:
             return ours < theirs
     raise ArithmeticError("the perturbation of this game is not generic; please report it")
 
 
-def _pivot(here: _Dictionary, row: int, column: int) -> _Dictionary:
+def _pivot(dictionary: _Dictionary, row: int, column: int) -> _Dictionary:
     """Return the dictionary after an exchange; every division is exact."""
-    chosen, scale = here.table[row], here.scale
+    chosen, scale = dictionary.table[row], dictionary.scale
     pivot = chosen[column]
     sign = 1 if pivot > 0 else -1
     table = []
-    for line in here.table:
+    for line in dictionary.table:
         if line is chosen:
             new = [sign * entry for entry in line]
             new[column] = sign * scale
@@ -501,7 +511,7 @@ def _pivot(here: _Dictionary, row: int, column: int) -> _Dictionary:
             new = [sign * (a * pivot - factor * b) // scale for a, b in zip(line, chosen, strict=True)]
             new[column] = -sign * factor
         table.append(new)
-    basic, free = here.basic.copy(), here.free.copy()
+    basic, free = dictionary.basic.copy(), dictionary.free.copy()
     basic[row], free[column] = free[column], basic[row]
     return _Dictionary(table, basic, free, sign * pivot)
 
@@ -514,21 +524,21 @@ class _Vertices(NamedTuple):
     degenerate: bool  # whether a vertex has more labels than a simple one
 
 
-def _vertices(polytope: _Polytope, most: int) -> _Vertices:
+def _vertices(polytope: _Polytope, max_bases: int) -> _Vertices:
     """Return all vertices, by a search over bases: neighbours of neighbours, from 0 on."""
     if polytope.matrix.size > SMALL:
-        free, labels = _by_kernel(polytope, most)
+        free, labels = _by_kernel(polytope, max_bases)
     else:
-        known, waiting = {polytope.origin: polytope.origin}, [polytope.origin]
+        bases, waiting = {polytope.origin: polytope.origin}, [polytope.origin]
         while waiting:
             for basis, zero in polytope.neighbours(waiting.pop()):
-                if basis not in known:
-                    known[basis] = zero
+                if basis not in bases:
+                    bases[basis] = zero
                     waiting.append(basis)
-                    _refuse(len(known), most)
-        del known[polytope.origin]
+                    _refuse(len(bases), max_bases)
+        del bases[polytope.origin]
         width = len(polytope.bits)
-        free, labels = (np.array([_words(n, width) for n in some]) for some in (known, known.values()))
+        free, labels = (np.array([_words(n, width) for n in some]) for some in (bases, bases.values()))
     simple = np.all(free == labels, axis=1)
     if simple.all():
         return _Vertices(free, labels, False)
@@ -536,12 +546,12 @@ def _vertices(polytope: _Polytope, most: int) -> _Vertices:
     return _Vertices(free[first], labels[first], True)
 
 
-def _refuse(count: int, most: int) -> None:
-    if count > most:
-        raise TooMany(f"a best-response polytope has more than {most} bases")
+def _refuse(count: int, max_bases: int) -> None:
+    if count > max_bases:
+        raise TooMany(f"a best-response polytope has more than {max_bases} bases")
 
 
-def _by_kernel(polytope: _Polytope, most: int) -> tuple[np.ndarray, np.ndarray]:
+def _by_kernel(polytope: _Polytope, max_bases: int) -> tuple[np.ndarray, np.ndarray]:
     """Return all bases but that of 0, ``[basis word]``: free variables, and variables that are zero."""
     from rivalry.tables.kernels import vertices
 
@@ -557,24 +567,24 @@ def _by_kernel(polytope: _Polytope, most: int) -> tuple[np.ndarray, np.ndarray]:
     while roots:
         hard: set[int] = set()
         for root in roots:
-            bases, more = vertices.explore(arrays, _words(root, width), bases, most + 1)
-            _refuse(int(bases.filled[0]), most)
+            bases, more = vertices.explore(arrays, _words(root, width), bases, max_bases + 1)
+            _refuse(int(bases.filled[0]), max_bases)
             hard.update(map(_whole_number, more))
         roots = []
         for basis in sorted(hard):
             for free, zero in polytope.neighbours(basis):
                 bases, new = vertices.insert(bases, _words(free, width), _words(zero, width))
                 roots.extend([free] * new)
-    found = np.any(bases.free != 0, axis=1) & np.any(bases.free != origin, axis=1)
-    return bases.free[found], bases.zero[found]
+    proper = np.any(bases.free != 0, axis=1) & np.any(bases.free != origin, axis=1)
+    return bases.free[proper], bases.zero[proper]
 
 
 @cache
 def _primes(count: int) -> list[int]:
     """Return the largest primes below 2^31."""
-    found: list[int] = []
+    primes: list[int] = []
     candidate = (1 << 31) - 1
-    while len(found) < count:
+    while len(primes) < count:
         # Miller and Rabin's test, which these four bases make exact below 3 215 031 751
         odd = (candidate - 1) // 2
         twos = 1
@@ -582,9 +592,9 @@ def _primes(count: int) -> list[int]:
             odd, twos = odd // 2, twos + 1
         powers = (pow(base, odd, candidate) for base in (2, 3, 5, 7))
         if all(p == 1 or candidate - 1 in (pow(p, 1 << k, candidate) for k in range(twos)) for p in powers):
-            found.append(candidate)
+            primes.append(candidate)
         candidate -= 2
-    return found
+    return primes
 
 
 def _words(number: int, width: int) -> np.ndarray:
@@ -601,7 +611,7 @@ def _complementary(first: np.ndarray, second: np.ndarray, width: int) -> np.ndar
     lacking = _words((1 << width) - 1, width) & ~first
     # labels that both can have; their number bounds a search that splits both lists label by label
     spare = int(np.bitwise_count(second).sum(axis=1).max()) - int(np.bitwise_count(lacking).sum(axis=1).min())
-    found = []
+    matches = []
     waiting = [(np.arange(len(first)), np.arange(len(second)), 0, spare)]
     while waiting:
         xs, ys, label, spare = waiting.pop()
@@ -609,8 +619,8 @@ def _complementary(first: np.ndarray, second: np.ndarray, width: int) -> np.ndar
             covered = np.ones((len(xs), len(ys)), dtype=bool)
             for word in range(first.shape[1]):
                 covered &= (lacking[xs, word][:, None] & ~second[ys, word]) == 0
-            one, other = np.nonzero(covered)
-            found.append(np.stack([xs[one], ys[other]], axis=1))
+            first_row, second_row = np.nonzero(covered)
+            matches.append(np.stack([xs[first_row], ys[second_row]], axis=1))
             continue
         word, bit = label // 64, np.uint64(label % 64)
         need, have = (
@@ -619,7 +629,7 @@ def _complementary(first: np.ndarray, second: np.ndarray, width: int) -> np.ndar
         waiting += [(xs[need], ys[have], label + 1, spare), (xs[~need], ys[~have], label + 1, spare)]
         if spare:
             waiting.append((xs[~need], ys[have], label + 1, spare - 1))
-    pairs = np.concatenate(found)
+    pairs = np.concatenate(matches)
     return pairs[np.lexsort(pairs.T[::-1])]
 
 
@@ -633,7 +643,7 @@ def _components(pairs: np.ndarray) -> np.ndarray:
             parent[end] = end = parent[parent[end]]
         return end
 
-    for one, other in zip(first, second, strict=True):
-        parent[root(one)] = root(other)
+    for first_vertex, second_vertex in zip(first, second, strict=True):
+        parent[root(first_vertex)] = root(second_vertex)
     names: dict[int, int] = {}
-    return np.array([names.setdefault(root(one), len(names)) for one in first])
+    return np.array([names.setdefault(root(vertex), len(names)) for vertex in first])

@@ -121,7 +121,7 @@ def whole_states(tables: FiniteGame) -> Whole:
     stands = [
         (at.get((source, 1), 1), sizes[source] if (source, 1) in at else 0) for source in range(players)
     ]
-    seen, now, base = _transitions(tables, at, rounds, natures, histories)
+    observed, now, base = _transitions(tables, at, rounds, natures, histories)
     return Whole(
         slots=np.array(slots, dtype=np.int64).reshape(-1, 2),
         sizes=widths,
@@ -133,7 +133,7 @@ def whole_states(tables: FiniteGame) -> Whole:
         joints=_strides_of(tables.sizes),
         moves=(tables.order[:, :, None] == np.arange(players)).any(axis=1),
         stands=np.array(stands, dtype=np.int64),
-        seen=seen,
+        seen=observed,
         now=now,
         base=base,
         steps=np.array([at.get((source, 1), 0) for source in range(players + 2)], dtype=np.int64),
@@ -288,7 +288,7 @@ def _transitions(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return ``Whole.seen [player state]``, ``Whole.now [round player who]`` and ``Whole.base [state]``."""
     players, sizes = len(tables.sizes), observed_sizes(tables)
-    seen = np.zeros((players, rounds, natures, histories), dtype=np.int64)
+    observed = np.zeros((players, rounds, natures, histories), dtype=np.int64)
     now = np.zeros((rounds, players, players), dtype=np.int64)
     rest, nature = np.arange(histories), np.arange(natures)[:, None]
     for round_, player in np.ndindex(rounds, players):
@@ -296,9 +296,9 @@ def _transitions(
         # the last slot is the fastest
         for source, ago in reversed(seen_slots(tables, round_, player)):
             if ago > 0:
-                seen[player, round_] += stride * (rest // at[source, ago] % sizes[source])
+                observed[player, round_] += stride * (rest // at[source, ago] % sizes[source])
             elif source == players:
-                seen[player, round_] += stride * nature
+                observed[player, round_] += stride * nature
             else:
                 now[round_, player, source] += stride
             stride *= sizes[source]
@@ -310,7 +310,7 @@ def _transitions(
             base += stride * (rest // at[source, ago - 1] % sizes[source])
         elif source == players:
             base += stride * nature
-    return seen.reshape(players, -1), now, base.ravel()
+    return observed.reshape(players, -1), now, base.ravel()
 
 
 def _strides_of(sizes: np.ndarray) -> np.ndarray:

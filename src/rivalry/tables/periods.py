@@ -74,8 +74,8 @@ def tabulate_periods(
     """
     if not over_periods(game):
         raise ValueError(f"game: a {type(game).__name__} has no periods to go through (transition)")
-    known = oracles.to_stages(game)
-    space, last = known.space, known.periods
+    staged = oracles.to_stages(game)
+    space, last = staged.space, staged.periods
     action_grid = own_levels(game, action_grid)
     if isinstance(action_grid, list) and are_levels(action_grid):  # one table per axis of all periods
         action_grid = action_grid[: space.shape[1]]
@@ -94,7 +94,7 @@ def tabulate_periods(
             )
         stage, now = _stage(game, t, now, points, sizes)
         stages.append(stage)
-    weights = np.asarray(known.weights, dtype=float)
+    weights = np.asarray(staged.weights, dtype=float)
     return _assemble(stages, weights if weighted else np.ones_like(weights), points, sizes)
 
 

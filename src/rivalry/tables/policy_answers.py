@@ -74,10 +74,10 @@ def refuse_different(first: Sequence[np.ndarray], again: Sequence[np.ndarray], p
     """Raise `ValueError` for the first answer that differs the second time."""
     for before, after, place in zip(first, again, places, strict=True):
         # sums in a network round by the place in a batch
-        same = before.shape == after.shape and np.allclose(
+        is_equal = before.shape == after.shape and np.allclose(
             before, after, rtol=0.0, atol=SHARES_SUM, equal_nan=True
         )
-        if not same:
+        if not is_equal:
             rule = "returns different actions for the same observation; return probabilities"
             raise ValueError(f"policy: {place} {rule}")
 

@@ -277,16 +277,16 @@ def _tabulated(world: RepeatedWorld, policy: Callable[..., Any]) -> np.ndarray:
     table = np.zeros((players, int(states(tables).max()), widest))
     refuse_slots(tables, nature=False)
     cells: list[tuple[int, int]] = []
-    seen: list[np.ndarray] = []
+    observations: list[np.ndarray] = []
     for player, slots in enumerate(slots_of(tables)):
         sizes = [int(tables.sizes[source]) for source, _ in slots]
         # the oldest round first, within a round the player's own action first
         order = sorted(range(len(slots)), key=lambda k: (-slots[k][1], slots[k][0] != player, slots[k][0]))
         for state, actions in enumerate(product(*map(range, sizes))):
             cells.append((player, state))
-            seen.append(np.array([grid[slots[k][0], actions[k]] for k in order]).ravel())
-    places = [f"at {observation.tolist()}" for observation in seen]
-    answers = answers_asked_twice(policy, [(observation,) for observation in seen], places)
+            observations.append(np.array([grid[slots[k][0], actions[k]] for k in order]).ravel())
+    places = [f"at {observation.tolist()}" for observation in observations]
+    answers = answers_asked_twice(policy, [(observation,) for observation in observations], places)
     for (player, state), place, chosen in zip(cells, places, answers, strict=True):
         size = int(tables.sizes[player])
         if chosen.shape not in ((), (size,)):
@@ -467,22 +467,22 @@ def _sweep(
     before = value.copy()
     for round_ in range(model.shape[0] - 1, -1, -1):
         ahead, movers = _ahead(model, round_, value), model.movers[round_].copy()
-        for other in np.flatnonzero(movers & model.alone).tolist():
-            if other != player:
-                ahead, movers[other] = _average(model, other, ahead), False
+        for opponent in np.flatnonzero(movers & model.alone).tolist():
+            if opponent != player:
+                ahead, movers[opponent] = _average(model, opponent, ahead), False
         tables = (policy[round_], value[round_])
         kernels.back_up(ahead, player, movers, *arrays, tie or 0.0, tie is not None, *tables, model.room)
     return bool(np.abs(value - before).max() <= SWEEP_CONVERGED * np.abs(value).max())
 
 
-def _average(model: _Model, other: int, ahead: np.ndarray) -> np.ndarray:
-    """Return ``ahead`` averaged over the move of ``other``, which observes its own action only."""
-    size = int(model.sizes[other])
-    grid = ahead.reshape(len(ahead), -1, size, int(model.strides[other]))
+def _average(model: _Model, opponent: int, ahead: np.ndarray) -> np.ndarray:
+    """Return ``ahead`` averaged over the move of ``opponent``, which observes its own action only."""
+    size = int(model.sizes[opponent])
+    grid = ahead.reshape(len(ahead), -1, size, int(model.strides[opponent]))
     step = np.zeros((size, size))  # [standing, then]
     for move in range(model.moves.shape[2]):
         standing = np.arange(size)
-        np.add.at(step, (standing, model.moves[other, :size, move]), model.chances[other, :size, move])
+        np.add.at(step, (standing, model.moves[opponent, :size, move]), model.chances[opponent, :size, move])
     return np.ascontiguousarray(np.matmul(step, grid).reshape(ahead.shape))
 
 

@@ -152,13 +152,13 @@ def followers(tables: FiniteGame) -> np.ndarray:
 
 def refuse_large(tables: FiniteGame, max_table_bytes: int) -> None:
     """Raise `ValueError` where one session's table of values would exceed ``max_table_bytes``."""
-    seen, sizes = states(tables), tables.sizes
-    need = 8 * int(np.sum(seen.astype(object) * sizes.astype(object)))
+    counts, sizes = states(tables), tables.sizes
+    need = 8 * int(np.sum(counts.astype(object) * sizes.astype(object)))
     if need > max_table_bytes:
         # floats: the product may exceed 64 bits
-        largest = int(np.argmax(seen * sizes.astype(float)))
+        largest = int(np.argmax(counts * sizes.astype(float)))
         raise ValueError(
-            f"memory: {seen[largest]} states and {sizes[largest]} actions of player {largest} make a table "
+            f"memory: {counts[largest]} states and {sizes[largest]} actions of player {largest} make a table "
             f"of {need} bytes, above max_table_bytes, {max_table_bytes}; remember less, or take fewer grid "
             "points"
         )
@@ -213,7 +213,7 @@ def _remembered_slots(tables: FiniteGame, player: int, word: str, rounds: int) -
         "none": [],
         "actions": list(range(players)),
         "own": [player],
-        "others": [other for other in range(players) if other != player],
+        "others": [opponent for opponent in range(players) if opponent != player],
         "price": [price],
         "own_and_price": [player, price],
     }[plain]

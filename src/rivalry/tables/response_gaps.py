@@ -146,15 +146,15 @@ def observes_enough(tables: FiniteGame, player: int) -> bool:
         matters[round_] |= {(source, 1) for source in range(players) if source not in row}
         if tables.payoff.shape[0] > 1:
             matters[round_].add((players, 0))
-        for other in set(range(players)) - {player}:
-            matters[round_] |= {slot for slot in seen_slots(tables, round_, other) if slot[1] > 0}
+        for opponent in set(range(players)) - {player}:
+            matters[round_] |= {slot for slot in seen_slots(tables, round_, opponent) if slot[1] > 0}
     # each step back lowers `ago` by one, so with this many passes nothing more is added
     for round_ in list(range(rounds))[::-1] * (int(tables.observation_slots[:, :, 1].max(initial=0)) + 2):
         later = matters[(round_ + 1) % rounds]
         matters[round_] |= {(source, ago - 1) for source, ago in later if ago > 1}
-    seen = [set(seen_slots(tables, round_, player)) for round_ in range(rounds)]
+    observed = [set(seen_slots(tables, round_, player)) for round_ in range(rounds)]
     moves = [player in row for row in tables.order.tolist()]
-    return sum(moves) == 1 and all(matters[k] <= seen[k] for k in range(rounds) if moves[k])
+    return sum(moves) == 1 and all(matters[k] <= observed[k] for k in range(rounds) if moves[k])
 
 
 def values_in(play: FixedPlay, player: int, gamma: float) -> ResponseValues:

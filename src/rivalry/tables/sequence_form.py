@@ -64,14 +64,14 @@ def move_values(form: SequenceForm, x: np.ndarray, player: int) -> np.ndarray:
     """
     exact = x.dtype == object
     reach, unit = common_payoffs(form.paid[:, player]) if exact else (form.paid[:, player], 1)
-    for other in range(len(x)):
-        if other != player:
-            weights = realization(form, x, other)
+    for opponent in range(len(x)):
+        if opponent != player:
+            weights = realization(form, x, opponent)
             if exact:  # sums of whole numbers are fast, those of fractions are not
                 common = lcm(*(w.denominator for w in weights))
                 weights = np.array([w.numerator * (common // w.denominator) for w in weights], dtype=object)
                 unit *= common
-            reach = reach * weights[1 + form.moves[:, other]]
+            reach = reach * weights[1 + form.moves[:, opponent]]
     values = np.zeros(1 + sum(form.sizes[player]), dtype=x.dtype)
     np.add.at(values, 1 + form.moves[:, player], reach)
     for axes in reversed(list(information_sets(form.sizes[player]))):
@@ -102,9 +102,13 @@ def payoff_sum(form: SequenceForm) -> Fraction:
     if np.all(np.abs(form.paid.sum(axis=1)) <= equal_within(form.paid[:, 0])):
         return Fraction(0)
     unit, rows = Fraction(form.unit), dict[int, dict[int, Fraction]]()
-    for (first, second), (one, other) in zip(form.moves.tolist(), form.paid.tolist(), strict=True):
+    for (first, second), (first_payoff, second_payoff) in zip(
+        form.moves.tolist(), form.paid.tolist(), strict=True
+    ):
         row = rows.setdefault(first, {})
-        row[second] = row.get(second, Fraction(0)) + (exact_payoff(one) + exact_payoff(other)) / unit
+        row[second] = (
+            row.get(second, Fraction(0)) + (exact_payoff(first_payoff) + exact_payoff(second_payoff)) / unit
+        )
     columns = _in_free_moves(form, 0, rows)
     rows = _in_free_moves(form, 1, columns)
     sums = {(first, second): value for first, row in rows.items() for second, value in row.items()}
@@ -130,13 +134,13 @@ def _in_free_moves(
         first = rows.pop(axes.start, {})
         for axis in (int(form.before[player, axes.start]), *range(axes.start + 1, axes.stop)):
             row, sign = rows.setdefault(axis, {}), -1 if axis > axes.start else 1
-            for other, value in first.items():
-                row[other] = row.get(other, Fraction(0)) + sign * value
-    found: dict[int, dict[int, Fraction]] = {}
+            for axis_now, value in first.items():
+                row[axis_now] = row.get(axis_now, Fraction(0)) + sign * value
+    transposed: dict[int, dict[int, Fraction]] = {}
     for axis, row in rows.items():
-        for other, value in row.items():
-            found.setdefault(other, {})[axis] = value
-    return found
+        for axis_now, value in row.items():
+            transposed.setdefault(axis_now, {})[axis] = value
+    return transposed
 
 
 def _depth(form: SequenceForm, player: int, axis: int) -> int:
@@ -157,24 +161,24 @@ def fractions(form: SequenceForm, x: np.ndarray) -> np.ndarray:
     >>> fractions(form, np.array([[1 / 3, 2 / 3], [0.5**0.5, 1 - 0.5**0.5]]))[0].tolist()
     [Fraction(1, 3), Fraction(2, 3)]
     """
-    found = np.full(x.shape, Fraction(0), dtype=object)
+    strategies = np.full(x.shape, Fraction(0), dtype=object)
     for player, sizes in enumerate(form.sizes):
-        own = x[player, : sum(sizes)].tolist()
-        simple = [Fraction(p).limit_denominator(DENOMINATOR) for p in own]
+        strategy = x[player, : sum(sizes)].tolist()
+        simple = [Fraction(p).limit_denominator(DENOMINATOR) for p in strategy]
         sets = list(information_sets(sizes))
-        good = all(abs(float(s) - p) <= NEAR for s, p in zip(simple, own, strict=True))
+        good = all(abs(float(s) - p) <= NEAR for s, p in zip(simple, strategy, strict=True))
         # a large common denominator would make sums over leaves slow
         if (
             not good
             or any(sum(simple[axes]) != 1 for axes in sets)
             or lcm(*(s.denominator for s in simple)) > 2**LONG
         ):
-            simple = [Fraction(round(p * 2**BITS), 2**BITS) for p in own]
+            simple = [Fraction(round(p * 2**BITS), 2**BITS) for p in strategy]
             for axes in sets:
                 largest = max(range(axes.start, axes.stop), key=simple.__getitem__)
                 simple[largest] += 1 - sum(simple[axes])
-        found[player, : len(own)] = simple
-    return found
+        strategies[player, : len(strategy)] = simple
+    return strategies
 
 
 def rounded(value: Fraction, towards: Literal[-1, 1]) -> float:
@@ -183,6 +187,6 @@ def rounded(value: Fraction, towards: Literal[-1, 1]) -> float:
     >>> rounded(Fraction(1, 3), -1) < Fraction(1, 3) < rounded(Fraction(1, 3), 1)
     True
     """
-    found = float(value)
-    wrong = (Fraction(found) - value) * towards < 0
-    return nextafter(found, towards * float("inf")) if wrong else found
+    nearest = float(value)
+    wrong = (Fraction(nearest) - value) * towards < 0
+    return nextafter(nearest, towards * float("inf")) if wrong else nearest

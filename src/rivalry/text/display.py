@@ -164,10 +164,10 @@ def player_rows(
         strategies = [_strategy(row, axes, in_full) for row in played]
     payoffs = [f"{payoff:.6g}" for payoff in _of_players(record, "payoff", "end_payoff")]
     count = max(len(strategies), len(payoffs))
-    known = names.get("player", ())
+    player_names = names.get("player", ())
     if "player_name" in record:
-        known = tuple(map(str, record["player_name"][1]))
-    players = known if len(known) == count else tuple(map(str, range(count)))
+        player_names = tuple(map(str, record["player_name"][1]))
+    players = player_names if len(player_names) == count else tuple(map(str, range(count)))
     return list(zip_longest(players, payoffs, strategies, fillvalue=""))
 
 
@@ -216,8 +216,8 @@ def asked_rows(record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) 
     if "commitment" in record:
         strategies = _strategies(record, "commitment")
         pays = [f"{payoff:.6g}" for payoff in record["commitment_payoff"][1]]
-        known = _names(names, len(pays))
-        rows = list(zip(known, pays, strategies, strict=True))
+        player_names = _names(names, len(pays))
+        rows = list(zip(player_names, pays, strategies, strict=True))
         tables.append(AskedTable(f"commitment; {_bounds_in_words(record)}", PLAYER_COLUMNS, rows))
     elif "game_value" in record:
         value: dict[str, str] = {"value of the game": _bounds_in_words(record)}
@@ -240,8 +240,8 @@ def asked_rows(record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) 
 
 def _names(names: Mapping[str, tuple[str, ...]], count: int) -> tuple[str, ...]:
     """Return the names of players, by number where they have none."""
-    known = names.get("player", ())
-    return known if len(known) == count else tuple(map(str, range(count)))
+    player_names = names.get("player", ())
+    return player_names if len(player_names) == count else tuple(map(str, range(count)))
 
 
 def _strategies(record: Mapping[str, Any], name: str) -> list[str]:
@@ -314,10 +314,10 @@ def _slope_rows(
 def _difference_in_words(record: Mapping[str, Any]) -> str:
     """Return the distance of slopes from difference quotients, by the smallest step that has one."""
     gaps = record.get("slope_difference", ((), np.empty(0)))[1]
-    known = gaps[np.isfinite(gaps)]
-    if not known.size:
+    finite = gaps[np.isfinite(gaps)]
+    if not finite.size:
         return "not checked, no equilibrium was found beside it"
-    return f"difference quotients differ by at most {known[-1]:.1g}"
+    return f"difference quotients differ by at most {finite[-1]:.1g}"
 
 
 class AskedTable(NamedTuple):
@@ -331,8 +331,8 @@ class AskedTable(NamedTuple):
 def _table(
     profile: np.ndarray, payoff: np.ndarray, axes: Sequence[str], players: Sequence[str]
 ) -> list[tuple[str, str, str]]:
-    known = players if len(players) == len(profile) else tuple(map(str, range(len(profile))))
-    pairs = zip(known, profile, payoff, strict=True)
+    player_names = players if len(players) == len(profile) else tuple(map(str, range(len(profile))))
+    pairs = zip(player_names, profile, payoff, strict=True)
     return [(name, f"{pay:.6g}", _strategy(row, axes, False)) for name, row, pay in pairs]
 
 
@@ -352,9 +352,9 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
     claims = record["equilibrium_claim"][1] if "equilibrium_claim" in record else None
     if claims is not None:  # policies of populations are too large for a line
         equilibria = equilibria[:, :0]
-    known = np.abs(pays)[np.isfinite(pays)]
+    finite = np.abs(pays)[np.isfinite(pays)]
     # smaller ones are rounding errors of the largest
-    pays = np.where(np.abs(pays) < np.finfo(float).eps * known.max(initial=0.0), 0.0, pays)
+    pays = np.where(np.abs(pays) < np.finfo(float).eps * finite.max(initial=0.0), 0.0, pays)
     lines = [f"{count_in_words(record)}{boxes_in_words([record.get('boxes', ((), -1))[1]])}"]
     if radius is None or not record["complete"][1]:
         complete = "true" if record["complete"][1] else "false"
@@ -425,9 +425,9 @@ def ranges_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str]:
         where = ", proved where decided," * bool(decided.any())
         lines = [f"{count}{where} for {total_range}; {unknown} undecided{boxes}"]
     every = zip(record["where_range"][1], record["where_count"][1], decided, strict=True)
-    for ends, number, known in list(every)[:most]:
-        words = f"exactly {number}" if known else f"undecided, at least {number}"
-        lines.append(f"  {words}: {ranges(ends, bool(known))}")
+    for ends, number, is_decided in list(every)[:most]:
+        words = f"exactly {number}" if is_decided else f"undecided, at least {number}"
+        lines.append(f"  {words}: {ranges(ends, bool(is_decided))}")
     if len(decided) > most:
         lines.append(f"  ... and {len(decided) - most} more ranges, in data.where_range")
     if "not yet" in str(record["complete_reason"][1]):
@@ -460,8 +460,8 @@ def boxes_in_words(counts: Iterable[SupportsInt]) -> str:
     >>> boxes_in_words([437, 37691]), boxes_in_words([-1])
     (' (437 to 37,691 boxes)', '')
     """
-    known = [count for count in map(int, counts) if count > 0]
-    ends = list(dict.fromkeys([min(known), max(known)])) if known else []
+    box_counts = [count for count in map(int, counts) if count > 0]
+    ends = list(dict.fromkeys([min(box_counts), max(box_counts)])) if box_counts else []
     return f" ({' to '.join(f'{end:,}' for end in ends)} box{'es' * (ends != [1])})" if ends else ""
 
 
@@ -498,21 +498,21 @@ def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str
     points = int(np.sum(record["verdict"][1] != "")) if "verdict" in record else 0
     sets = 0 if points else len(sets_in_words(record))
     count, noun = count + sets, "equilibrium" if count + sets == 1 else "equilibria"
-    how = "exactly" if complete else "at least"
+    precision = "exactly" if complete else "at least"
     if points:
-        them = f", {count or 'none'} of them {noun if count > 1 else 'an equilibrium'}"
+        details = f", {count or 'none'} of them {noun if count > 1 else 'an equilibrium'}"
         if points == 1:
-            them = f", which is {'an' if count else 'no'} equilibrium"
+            details = f", which is {'an' if count else 'no'} equilibrium"
         if doubtful := int(np.sum(record["verdict"][1] == "undecided")):
             parts = (
                 count_text(count, "is an equilibrium", "are equilibria"),
                 count_text(points - count - doubtful, "is none", "are none"),
                 count_text(doubtful, "is not decided", "are not decided"),
             )
-            them = f": {', '.join(parts)}"
-        text = f"{how} {count_text(points, 'first-order point')}{them}"
+            details = f": {', '.join(parts)}"
+        text = f"{precision} {count_text(points, 'first-order point')}{details}"
     elif count:
-        text = f"{how} {count} {noun}{more}"
+        text = f"{precision} {count} {noun}{more}"
     elif certified := int(np.sum(~np.isnan(record.get("certified_bound", ((), []))[1]))):  # without padding
         profiles = count_text(
             certified, "profile is a certified equilibrium", "profiles are certified equilibria"
@@ -532,8 +532,8 @@ def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str
         text = f"at least {alone}{count_text(sets, 'set')} of equilibria"
     elif sets:
         text += f"; {count_text(sets, 'place has', 'places have')} a set of equilibria"
-    known = sets_in_words(record) if sets else []
-    places = sum(words not in known for words in undecided_in_words(record))
+    set_texts = sets_in_words(record) if sets else []
+    places = sum(words not in set_texts for words in undecided_in_words(record))
     if places:
         return f"{text}; {count_text(places, 'place')} {'is' if places == 1 else 'are'} undecided"
     return text if sets else f"{text}; the list may lack some"

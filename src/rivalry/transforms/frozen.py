@@ -74,15 +74,15 @@ class Restricted(OneLineRepr, eqx.Module):
     players: tuple[int, ...] = eqx.field(static=True)
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
-        who = ", ".join(map(str, self.players))
-        return f"{type(self).__name__} game of players {who}", {"of": repr(self.game)}
+        names = ", ".join(map(str, self.players))
+        return f"{type(self).__name__} game of players {names}", {"of": repr(self.game)}
 
     @property
     def space(self) -> Space:
         space, rows = self.game.space, jnp.asarray(self.players)
         if isinstance(space, Box):
-            own: Box = jax.tree.map(lambda edge: edge[rows], space)
-            return own
+            box: Box = jax.tree.map(lambda edge: edge[rows], space)
+            return box
         if isinstance(space, Simplex):
             return Simplex(tuple(space.sizes[p] for p in self.players), space.min_share)
         if isinstance(space, Choices):
@@ -107,17 +107,17 @@ class Restricted(OneLineRepr, eqx.Module):
         everyone = _whole(self, x)
         if isinstance(self.game, Restricted):  # its metrics are already those of all players
             return measures_of(self.game, everyone)
-        found: Record = {
+        record: Record = {
             "play": (("seat", "axis"), np.asarray(everyone)),
             "play_payoff": (("seat",), np.asarray(self.game.payoffs(everyone))),
         }
         for name, (dims, array) in measures_of(self.game, everyone).items():
-            found.setdefault(name, (tuple("seat" if d == "player" else d for d in dims), array))
+            record.setdefault(name, (tuple("seat" if d == "player" else d for d in dims), array))
         if everyone.shape[1] != x.shape[1]:  # the whole has more columns than these players
-            found = {
-                n: (tuple("column" if d == "axis" else d for d in ds), a) for n, (ds, a) in found.items()
+            record = {
+                n: (tuple("column" if d == "axis" else d for d in ds), a) for n, (ds, a) in record.items()
             }
-        return found
+        return record
 
 
 # compiled, since the followers' search inside would run step by step
@@ -150,8 +150,8 @@ forward(Restricted, oracles.discontinuity)
 
 @oracles.payoff_scale.register(Restricted, when=inner_knows(oracles.payoff_scale))
 def _(game: Restricted) -> Array:
-    found: Array = scales_of(game.game)[np.asarray(game.players)]
-    return found
+    scales: Array = scales_of(game.game)[np.asarray(game.players)]
+    return scales
 
 
 @oracles.shared_constraints.register(Frozen, when=inner_knows(oracles.shared_constraints))
@@ -162,10 +162,10 @@ def _(game: Frozen, x: Profile) -> Array:
 @oracles.labels.register(Restricted)
 def _(game: Restricted) -> oracles.Labels:
     """Return the names of these players in the whole game; numbers without names."""
-    known = oracles.labels(game.game)
-    players = tuple(known.players[p] if known.players else str(p) for p in game.players)
-    actions = tuple(known.actions[p] for p in game.players) if known.actions else ()
-    return oracles.Labels(players, known.axes[: game.space.shape[1]], actions)
+    names = oracles.labels(game.game)
+    players = tuple(names.players[p] if names.players else str(p) for p in game.players)
+    actions = tuple(names.actions[p] for p in game.players) if names.actions else ()
+    return oracles.Labels(players, names.axes[: game.space.shape[1]], actions)
 
 
 @oracles.metrics.register(Restricted)
@@ -194,8 +194,8 @@ def _(game: Frozen, x: Profile, player: int | Array) -> tuple[Array, Any, Covera
 
 @oracles.proved_response.register(Frozen, when=inner_knows(oracles.proved_response))
 def _(game: Frozen, x: Profile, player: int) -> oracles.Response:
-    found = oracles.proved_response(game.game, game.put(x), game.players[player])
-    return found._replace(strategy=found.strategy[: x.shape[1]])
+    response = oracles.proved_response(game.game, game.put(x), game.players[player])
+    return response._replace(strategy=response.strategy[: x.shape[1]])
 
 
 @oracles.mixed_best_response.register(Frozen, when=inner_knows(oracles.mixed_best_response))
@@ -203,11 +203,14 @@ def _(
     game: Frozen, support: np.ndarray, weights: np.ndarray, player: int
 ) -> tuple[Array | np.ndarray, Any, Coverage]:
     """Return that of the whole game; fixed players play a mixture of one strategy."""
-    own, (_, actions, axes) = list(game.players), np.shape(support)
+    rows, (_, actions, axes) = list(game.players), np.shape(support)
     base = np.asarray(game.base)
-    whole, mixture = np.repeat(base[:, None], actions, axis=1), np.eye(1, actions).repeat(len(base), axis=0)
-    whole[own, :, :axes], mixture[own] = support, weights
-    strategy, payoff, coverage = oracles.mixed_best_response(game.game, whole, mixture, own[player])
+    strategies, mixture = (
+        np.repeat(base[:, None], actions, axis=1),
+        np.eye(1, actions).repeat(len(base), axis=0),
+    )
+    strategies[rows, :, :axes], mixture[rows] = support, weights
+    strategy, payoff, coverage = oracles.mixed_best_response(game.game, strategies, mixture, rows[player])
     return strategy[:axes], payoff, coverage
 
 
@@ -240,8 +243,8 @@ class Subspace(eqx.Module):
 
     @property
     def mask(self) -> Bool[Array, "player axis"]:
-        found: Array = self.whole.mask
-        return found[jnp.asarray(self.players)]
+        mask: Array = self.whole.mask
+        return mask[jnp.asarray(self.players)]
 
     def project(self, x: Profile) -> Profile:
         rows = jnp.asarray(self.players)
@@ -254,14 +257,14 @@ class Subspace(eqx.Module):
         return rows[jnp.asarray(self.players)]
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
-        found: Array = self.whole.grid(self.players[player], points)
-        return found
+        grid: Array = self.whole.grid(self.players[player], points)
+        return grid
 
     def check(self, x: object, name: str = "start") -> Profile:
-        whole = np.array(self.base)
-        whole[list(self.players)] = as_profile(x, self.shape, name)
-        found: Array = self.whole.check(whole, name)
-        return found[jnp.asarray(self.players)]
+        profile = np.array(self.base)
+        profile[list(self.players)] = as_profile(x, self.shape, name)
+        checked: Array = self.whole.check(profile, name)
+        return checked[jnp.asarray(self.players)]
 
 
 def interior_profile(space: Space) -> Profile:
@@ -274,12 +277,12 @@ def interior_profile(space: Space) -> Profile:
 
 def player_indices(chosen: Iterable[int], count: int, name: str) -> tuple[int, ...]:
     """Return player indices in order. Raises `ValueError` for invalid ones."""
-    found = list(chosen)
-    if not found:
+    indices = list(chosen)
+    if not indices:
         raise ValueError(f"{name}: names no player; must name at least one of 0..{count - 1}")
-    players = sorted(number_of(f"{name}[{k}]", player, count) for k, player in enumerate(found))
+    players = sorted(number_of(f"{name}[{k}]", player, count) for k, player in enumerate(indices))
     if len(set(players)) != len(players):
-        raise ValueError(f"{name}: {found} names a player twice")
+        raise ValueError(f"{name}: {indices} names a player twice")
     return tuple(players)
 
 

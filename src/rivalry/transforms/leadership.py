@@ -146,25 +146,25 @@ def _responses_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
     The followers' free slopes stay constant (implicit function theorem).
     """
     (lead, x), (change, moves) = primals, tangents
-    rows, whole = jnp.asarray(lead.followers), _responses(lead, x)
+    rows, profile = jnp.asarray(lead.followers), _responses(lead, x)
     moves = jnp.zeros_like(x) if moves is None else moves
     still = moves.at[rows].set(0.0, unique_indices=True)
     if not isinstance(lead.game.space, Box):
-        return whole, still
-    flat, y = unconstrained_game(lead.game), unconstrain(lead.game, whole)
+        return profile, still
+    flat, y = unconstrained_game(lead.game), unconstrain(lead.game, profile)
     pace = flat.slopes(y)[0] if is_reparametrised(lead.game) else jnp.ones_like(y)
     responses = y[rows]
     free = inside(flat.space, y)[rows]
 
     def steepness(lead: Leadership, y: Profile) -> Array:
-        there = y.at[rows].set(responses, unique_indices=True)
-        return own_gradients(unconstrained_game(lead.game), there, lead.followers)
+        candidate = y.at[rows].set(responses, unique_indices=True)
+        return own_gradients(unconstrained_game(lead.game), candidate, lead.followers)
 
     # where the slope of amounts is 0, at zero amounts, coordinates stay
     along = jnp.where(pace > 0, still / jnp.where(pace > 0, pace, 1.0), 0.0)
     _, drift = eqx.filter_jvp(steepness, (lead, y), (change, along))
     follow = newton_step(flat, y, lead.followers, free, drift) * pace[rows]
-    return whole, still.at[rows].set(follow, unique_indices=True)
+    return profile, still.at[rows].set(follow, unique_indices=True)
 
 
 def inside(space: Box, x: Profile) -> Bool[Array, "player axis"]:
@@ -187,19 +187,19 @@ def newton_step(
     rows, shape = jnp.asarray(players), free.shape
 
     def stack_gradients(y: Array) -> tuple[Array, Array]:
-        there = x.at[rows].set(y.reshape(shape), unique_indices=True)
-        found = own_gradients(game, there, players).ravel()
-        return found, found
+        candidate = x.at[rows].set(y.reshape(shape), unique_indices=True)
+        gradients = own_gradients(game, candidate, players).ravel()
+        return gradients, gradients
 
     y, mask = x[rows].ravel(), free.ravel()
-    one = jnp.eye(y.size)
+    identity = jnp.eye(y.size)
     # has_aux: one evaluation gives the slopes and their Jacobian
-    slope, here = jax.jacfwd(stack_gradients, has_aux=True)(y)
+    slope, gradient_now = jax.jacfwd(stack_gradients, has_aux=True)(y)
     # rows and columns of the identity, so that coordinates at a bound do not move
-    slope = jnp.where(mask[:, None] & mask[None, :], slope, one)
-    lower = here if gap is None else gap.ravel()
+    slope = jnp.where(mask[:, None] & mask[None, :], slope, identity)
+    lower = gradient_now if gap is None else gap.ravel()
     sound = jnp.all(jnp.isfinite(slope)) & (_scaled_determinant(jax.lax.stop_gradient(slope)) > SINGULAR)
-    slope, lower = jnp.where(sound, slope, one), jnp.where(sound & mask, lower, 0.0)
+    slope, lower = jnp.where(sound, slope, identity), jnp.where(sound & mask, lower, 0.0)
     step: Array = lower / slope[0] if y.size == 1 else jnp.linalg.solve(slope, lower)
     return -step.reshape(shape)
 
@@ -244,16 +244,16 @@ class Followers(eqx.Module):
         rows = jnp.asarray(followers)
         if is_reparametrised(game):
             flat = unconstrained_game(game)
-            there = flat.constrain(self(flat, flat.unconstrain(x), followers))
-            return x.at[rows].set(game.space.project(there)[rows])
+            profile = flat.constrain(self(flat, flat.unconstrain(x), followers))
+            return x.at[rows].set(game.space.project(profile)[rows])
         grids = _grids(game, followers, self.points)
         wide = jnp.max(grids, axis=(0, 1)) - jnp.min(grids, axis=(0, 1))
         enough = self.tol * jnp.max(wide)
 
         def one(k: Array, x: Profile) -> Profile:
-            known = traceable_best_response(game, x, rows[k])
-            if known is not None:
-                return x.at[rows[k]].set(known[0])
+            response = traceable_best_response(game, x, rows[k])
+            if response is not None:
+                return x.at[rows[k]].set(response[0])
             strategies, payoffs = search(game, x, rows[k], grids[k])
             best = jnp.argmax(payoffs)
             return x.at[rows[k]].set(strategies[best])
@@ -270,9 +270,9 @@ class Followers(eqx.Module):
         begin = (x, jnp.asarray(jnp.inf), jnp.asarray(0))
         if len(followers) == 1:
             # one round: the response of a single follower does not depend on its own strategy
-            known = traceable_best_response(game, x, rows[0])
-            if known is not None:
-                return x.at[rows[0]].set(known[0])  # exact, and derivatives need no more
+            response = traceable_best_response(game, x, rows[0])
+            if response is not None:
+                return x.at[rows[0]].set(response[0])  # exact, and derivatives need no more
             x, _, _ = respond_in_turn(begin)
         else:
             x, movement, _ = jax.lax.while_loop(still_moving, respond_in_turn, begin)
@@ -284,8 +284,8 @@ class Followers(eqx.Module):
 def _grids(game: Game, followers: tuple[int, ...], points: int) -> Float[Array, "follower point axis"]:
     """Return the followers' search grids, shorter ones filled with their last point."""
     grids = [game.space.grid(player, points) for player in followers]
-    most = max(len(grid) for grid in grids)
-    return jnp.stack([jnp.pad(grid, ((0, most - len(grid)), (0, 0)), mode="edge") for grid in grids])
+    longest = max(len(grid) for grid in grids)
+    return jnp.stack([jnp.pad(grid, ((0, longest - len(grid)), (0, 0)), mode="edge") for grid in grids])
 
 
 def _newton_polish(game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
@@ -341,16 +341,16 @@ def hierarchy(game: Game, stages: Sequence[Sequence[int]], respond: Respond | No
     check_stages(stages, game.space.shape[0])
     if len(stages) < 2:
         raise ValueError(f"stages: {len(stages)} stage; must be at least 2 for some to lead")
-    here: Any = game
+    led: Any = game
     for leaders in leaders_of_stages(stages):
-        here = stackelberg(here, leaders, respond)
-    return cast(Leadership, here)
+        led = stackelberg(led, leaders, respond)
+    return cast(Leadership, led)
 
 
 def leaders_of_stages(stages: Sequence[Sequence[int]]) -> Iterator[list[int]]:
     """Yield the players that lead each stage, the last stage first, by index in the game of those left."""
-    left = sorted(player for stage in stages for player in stage)
+    remaining = sorted(player for stage in stages for player in stage)
     for last in range(len(stages) - 1, 0, -1):
         earlier = sorted(player for stage in stages[:last] for player in stage)
-        yield [left.index(player) for player in earlier]
-        left = earlier
+        yield [remaining.index(player) for player in earlier]
+        remaining = earlier

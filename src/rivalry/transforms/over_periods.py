@@ -43,8 +43,8 @@ class PeriodPlay(OneLineRepr, eqx.Module):
 
     @property
     def space(self) -> Space:
-        found: Space = self.game.space
-        return found
+        space_of_game: Space = self.game.space
+        return space_of_game
 
     # truncation is not an end: learners bootstrap the value of the next state
     def is_truncated(self, period: Array) -> Array:
@@ -164,8 +164,8 @@ class Staged(PeriodPlay):
     def observe(self, state: StagedState) -> Float[Array, "player feature"]:
         """Return last period's profile, this period's moves so far, and who has moved, for every player."""
         movers = self.has_moved(state).astype(float)
-        seen = jnp.concatenate([state.before.ravel(), state.now.ravel(), movers])
-        return jnp.broadcast_to(seen, (self.space.shape[0], seen.size))
+        observation = jnp.concatenate([state.before.ravel(), state.now.ravel(), movers])
+        return jnp.broadcast_to(observation, (self.space.shape[0], observation.size))
 
     def movers(self, state: StagedState) -> Bool[Array, "player"]:
         """Return which players choose."""
@@ -249,8 +249,8 @@ class OpenLoop(OneLineRepr, eqx.Module):
         stage = self.game.space
         # a box of schedules is a box: its coordinates and bounds serve searches and certificates
         if isinstance(stage, Box):
-            one = stage.coordinates
-            kinds = one if isinstance(one, str) else one * self.periods
+            kind = stage.coordinates
+            kinds = kind if isinstance(kind, str) else kind * self.periods
             longer: Box = jax.tree.map(lambda edge: jnp.tile(edge, self.periods), stage)
             return replace(longer, coordinates=kinds)
         return Schedules(stage, self.periods)
@@ -301,19 +301,21 @@ forward(OpenLoop, oracles.discontinuity)
 def _(game: OpenLoop) -> oracles.Labels:
     """Return axes by period and column."""
     axes = game.game.space.shape[1]
-    known = oracles.labels(game.game)
-    names = known.axes or tuple(str(axis) for axis in range(axes))
-    return known._replace(axes=tuple(f"{period}.{name}" for period in range(game.periods) for name in names))
+    stage_labels = oracles.labels(game.game)
+    names = stage_labels.axes or tuple(str(axis) for axis in range(axes))
+    return stage_labels._replace(
+        axes=tuple(f"{period}.{name}" for period in range(game.periods) for name in names)
+    )
 
 
 @oracles.metrics.register(OpenLoop, when=_stage_knows(oracles.metrics))
 def _(game: OpenLoop, x: Profile) -> Record:
     """Return the stage game's metrics of every period."""
-    each = [oracles.metrics(game.game, row) for row in game.rows(x)]
+    metrics = [oracles.metrics(game.game, row) for row in game.rows(x)]
     return {
         name: (("period", *("stage_period" if d == "period" else d for d in dims)), np.stack(arrays))
-        for name, (dims, _) in each[0].items()
-        if (arrays := [found[name][1] for found in each])
+        for name, (dims, _) in metrics[0].items()
+        if (arrays := [responses[name][1] for responses in metrics])
     }
 
 
@@ -332,31 +334,33 @@ def _(game: OpenLoop) -> np.ndarray:
 
 @oracles.gradients.register(OpenLoop, when=_stage_knows(oracles.gradients))
 def _(game: OpenLoop, x: Profile) -> Profile:
-    each = jax.vmap(lambda row: oracles.gradients(game.game, row))(game.rows(x))
-    return jnp.moveaxis(each * game.weights[:, :, None], 0, 1).reshape(x.shape)
+    gradients = jax.vmap(lambda row: oracles.gradients(game.game, row))(game.rows(x))
+    return jnp.moveaxis(gradients * game.weights[:, :, None], 0, 1).reshape(x.shape)
 
 
 @oracles.best_response.register(OpenLoop, when=_stage_knows(oracles.best_response))
 def _(game: OpenLoop, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
     """Return the stage game's response in every period: periods are independent."""
-    found = [oracles.best_response(game.game, row, player) for row in game.rows(x)]
-    payoff = sum(w[player] * payoff for w, (_, payoff, _) in zip(game.weights, found, strict=True))
-    weakest = min((coverage for _, _, coverage in found), key=COVERAGES.index)
-    return jnp.concatenate([strategy for strategy, _, _ in found]), jnp.asarray(payoff), weakest
+    responses = [oracles.best_response(game.game, row, player) for row in game.rows(x)]
+    payoff = sum(w[player] * payoff for w, (_, payoff, _) in zip(game.weights, responses, strict=True))
+    weakest = min((coverage for _, _, coverage in responses), key=COVERAGES.index)
+    return jnp.concatenate([strategy for strategy, _, _ in responses]), jnp.asarray(payoff), weakest
 
 
 @oracles.proved_response.register(OpenLoop, when=_stage_knows(oracles.proved_response))
 def _(game: OpenLoop, x: Profile, player: int) -> oracles.Response:
     """Return the discounted sum of the stage game's; a period without weight needs no bound."""
-    found = [oracles.proved_response(game.game, row, player) for row in game.rows(x)]
+    record = [oracles.proved_response(game.game, row, player) for row in game.rows(x)]
     weights = np.asarray(game.weights)[:, player].tolist()
     # zero times an infinite bound would be NaN
-    counted = [(w, one) for w, one in zip(weights, found, strict=True) if w > 0]
-    weakest = min((one for _, one in counted), key=lambda one: COVERAGES.index(one.coverage))
+    counted = [(w, response) for w, response in zip(weights, record, strict=True) if w > 0]
+    weakest = min(
+        (response for _, response in counted), key=lambda response: COVERAGES.index(response.coverage)
+    )
     return oracles.Response(
-        np.concatenate([one.strategy for one in found]),
-        sum(w * one.payoff for w, one in counted),
-        sum(w * one.bound for w, one in counted),
+        np.concatenate([response.strategy for response in record]),
+        sum(w * response.payoff for w, response in counted),
+        sum(w * response.bound for w, response in counted),
         weakest.coverage,
         f"{weakest.method}, in every period",
     )
@@ -407,11 +411,11 @@ def open_loop(game: Game | MarkovGame, periods: int, discount: object = 1.0) -> 
     refuse_shared(game, "open_loop")
     whole_number("periods", periods, 1)
     players = game.space.shape[0]
-    each = numbers_for_each("discount", discount, players, "players")
-    bad = np.flatnonzero(~((each >= 0) & (each <= 1)))
+    factors = numbers_for_each("discount", discount, players, "players")
+    bad = np.flatnonzero(~((factors >= 0) & (factors <= 1)))
     if bad.size:
-        raise ValueError(f"discount[{bad[0]}]: {each[bad[0]]:g} must be in [0, 1]")
-    return OpenLoop(game, jnp.asarray(each), periods)
+        raise ValueError(f"discount[{bad[0]}]: {factors[bad[0]]:g} must be in [0, 1]")
+    return OpenLoop(game, jnp.asarray(factors), periods)
 
 
 class Schedules(eqx.Module):
@@ -439,13 +443,13 @@ class Schedules(eqx.Module):
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
         """Return constant schedules, and those that differ from one in a single period."""
-        each: Array = self.stage.grid(player, max(2, points // (1 + self.periods**2)))
-        kinds = len(each)
+        levels: Array = self.stage.grid(player, max(2, points // (1 + self.periods**2)))
+        kinds = len(levels)
         # all schedules would be kinds ** periods rows
         rows = [np.full(self.periods, k) for k in range(kinds)]
-        for k, other in permutations(range(kinds), 2):
-            rows += list(np.where(np.eye(self.periods, dtype=bool), other, k))
-        return each[np.array(rows)].reshape(len(rows), -1)
+        for k, level in permutations(range(kinds), 2):
+            rows += list(np.where(np.eye(self.periods, dtype=bool), level, k))
+        return levels[np.array(rows)].reshape(len(rows), -1)
 
     def check(self, x: object, name: str = "start") -> Profile:
         rows = self._split_profile(as_profile(x, self.shape, name))

@@ -43,12 +43,12 @@ def strategies(space: object, actions: Float[Array, "player column"]) -> Profile
     """
     if isinstance(space, Box):
         flat = space.unconstrained()
-        there = flat.low + (actions + 1) / 2 * (flat.high - flat.low)
+        values = flat.low + (actions + 1) / 2 * (flat.high - flat.low)
         # exactly the bounds at the ends, regardless of rounding
-        there = jnp.where(
-            actions >= 1, space.high, space.constrain(jnp.where(actions <= -1, flat.low, there))
+        values = jnp.where(
+            actions >= 1, space.high, space.constrain(jnp.where(actions <= -1, flat.low, values))
         )
-        inside: Array = jnp.clip(there, space.low, space.high)
+        inside: Array = jnp.clip(values, space.low, space.high)
         return inside
     if isinstance(space, Simplex):
         if actions.shape[1] > 1:
@@ -82,8 +82,8 @@ def units(space: object, x: Profile) -> Profile:
         flat = space.unconstrained()
         wide = flat.high - flat.low
         share = (space.unconstrain(x) - flat.low) / jnp.where(wide > 0, wide, 1.0)
-        found: Array = jnp.where(wide > 0, 2 * share - 1, 0.0)
-        return found
+        numbers: Array = jnp.where(wide > 0, 2 * share - 1, 0.0)
+        return numbers
     if isinstance(space, Choices):
         sizes = np.asarray(space.sizes, dtype=float)[:, None]
         return 2 * x / jnp.maximum(sizes - 1, 1) - 1
@@ -103,8 +103,8 @@ class Discretised(OneLineRepr, eqx.Module):
     @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the payoffs of the strategies with these indices."""
-        found: Array = self.game.payoffs(self.profile(x))
-        return found
+        payoffs: Array = self.game.payoffs(self.profile(x))
+        return payoffs
 
     def profile(self, x: Profile) -> Float[Array, "player coordinate"]:
         """Return the strategies ``[player axis]`` with indices ``[player 1]``."""
@@ -156,7 +156,7 @@ def discretise(game: Game, action_grid: ActionGrid) -> Discretised:
     >>> game.space.sizes, game.profile(jnp.array([[1.0], [4.0]])).tolist()
     ((5, 5), [[0.25], [1.0]])
     """
-    found = grid_points(game.space, own_levels(game, action_grid))  # NaN pads the grids that are shorter
-    there = ~np.isnan(found).any(axis=2)
-    sizes = tuple(int(size) for size in there.sum(axis=1))
-    return Discretised(game, put(np.where(there[..., None], found, found[:, :1])), Choices(sizes))
+    grid = grid_points(game.space, own_levels(game, action_grid))  # NaN pads the grids that are shorter
+    is_filled = ~np.isnan(grid).any(axis=2)
+    sizes = tuple(int(size) for size in is_filled.sum(axis=1))
+    return Discretised(game, put(np.where(is_filled[..., None], grid, grid[:, :1])), Choices(sizes))

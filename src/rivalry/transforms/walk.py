@@ -71,29 +71,29 @@ class Walks(OneLineRepr, eqx.Module):
         if self.observation == "own":
             return at
         players = at.shape[0]
-        rows = [[k, *(other for other in range(players) if other != k)] for k in range(players)]
+        rows = [[k, *(rival for rival in range(players) if rival != k)] for k in range(players)]
         return at[np.array(rows)].reshape(players, -1)
 
     def _move(self, position: Array, x: Profile) -> Array:
         """Return the positions after the moves; a player that would leave the space stays."""
-        here = unconstrain(self.game, position)
+        coordinates = unconstrain(self.game, position)
         if self.directions is not None:
             moves = jnp.take_along_axis(self.directions, x[:, :1, None].astype(int), axis=1)[:, 0]
             # rounded to whole steps, so that rounding errors of positions do not add up over periods
-            steps = jnp.round(_count_steps(here, self.origin, self.unit)) + moves
+            steps = jnp.round(_count_steps(coordinates, self.origin, self.unit)) + moves
             stays = jnp.any((steps < 0) | (steps > self.most), axis=1, keepdims=True)
-            there = self.origin + steps * self.unit
+            target = self.origin + steps * self.unit
         else:
-            there, end = here + x, self.origin + self.most * self.unit
-            stays = jnp.any((there < self.origin) | (there > end), axis=1, keepdims=True)
+            target, end = coordinates + x, self.origin + self.most * self.unit
+            stays = jnp.any((target < self.origin) | (target > end), axis=1, keepdims=True)
         # the position itself: a change of coordinates there and back may alter its last digit
-        return jnp.where(stays, position, _constrain(self.game.space, there))
+        return jnp.where(stays, position, _constrain(self.game.space, target))
 
     def _sample(self, key: PRNGKeyArray) -> Array:
         space = self.game.space
         if isinstance(space, Simplex):
             keys = jax.random.split(key, len(space.sizes))
-            steps = jnp.stack([self._sample_lattice(k, own) for k, own in enumerate(keys)])
+            steps = jnp.stack([self._sample_lattice(k, key) for k, key in enumerate(keys)])
         elif self.directions is not None:
             steps = jax.random.randint(key, self.most.shape, 0, self.most.astype(int) + 1)
         else:
@@ -123,8 +123,8 @@ forward(Walks, oracles.payoff_scale, oracles.discontinuity)
 
 @oracles.labels.register(Walks)
 def _(game: Walks) -> oracles.Labels:
-    known = oracles.labels(game.game)
-    return known if game.directions is None else oracles.Labels(known.players)
+    names = oracles.labels(game.game)
+    return names if game.directions is None else oracles.Labels(names.players)
 
 
 @check_keywords
@@ -195,9 +195,9 @@ def walks(
         raise ValueError(f"game: {type(game).__name__} must have a space and payoffs to be walked through")
     space, discrete, edge = game.space, moves == "discrete", 0
     if isinstance(space, Box):
-        origin, unit, most = _grid(space, _steps(step, space.shape[1]))
+        origin, unit, width_in_steps = _grid(space, _steps(step, space.shape[1]))
         # a width of whole steps may be computed as slightly less
-        most = np.floor(most + OFF_GRID) if discrete else most
+        width_in_steps = np.floor(width_in_steps + OFF_GRID) if discrete else width_in_steps
         ways = box_moves(space.shape[1]).astype(float)
         directions = np.broadcast_to(ways, (len(origin), *ways.shape))
         where = Choices((len(ways),) * len(origin)) if discrete else Box(put(-unit), put(unit))
@@ -205,13 +205,13 @@ def walks(
         edge = _edge(step)
         origin = np.where(space.mask, space.min_share, 0.0)
         unit = np.where(space.mask, space.spare / edge, 0.0)
-        most = np.where(space.mask, float(edge), 0.0)
-        own = [simplex_moves(size) for size in space.sizes]
-        longest = max(map(len, own))
-        directions = np.zeros((len(own), longest, space.shape[1]))
-        for player, rows in enumerate(own):
+        width_in_steps = np.where(space.mask, float(edge), 0.0)
+        move_rows = [simplex_moves(size) for size in space.sizes]
+        longest = max(map(len, move_rows))
+        directions = np.zeros((len(move_rows), longest, space.shape[1]))
+        for player, rows in enumerate(move_rows):
             directions[player, : len(rows), : rows.shape[1]] = rows
-        where = Choices(tuple(map(len, own)))
+        where = Choices(tuple(map(len, move_rows)))
     else:
         rule = "must be a Box, or a Simplex with discrete moves, to be walked through"
         raise ValueError(f"space: {type(space).__name__} with {moves} moves; {rule}")
@@ -220,7 +220,7 @@ def walks(
         space=where,
         origin=put(origin),
         unit=put(unit),
-        most=put(most),
+        most=put(width_in_steps),
         directions=put(directions) if discrete else None,
         start=None if start is None else _start(game, start, discrete, origin, unit),
         periods=periods,
@@ -231,22 +231,22 @@ def walks(
 
 def _steps(step: object, axes: int) -> np.ndarray:
     """Return the step of every axis. Raises `ValueError`."""
-    each = numbers_for_each("step", step, axes, "axes")
-    if not np.all((each > 0) & np.isfinite(each)):
+    sizes = numbers_for_each("step", step, axes, "axes")
+    if not np.all((sizes > 0) & np.isfinite(sizes)):
         raise ValueError(f"step: {step!r} must be above 0")
-    return each
+    return sizes
 
 
-def _grid(space: Box, each: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _grid(space: Box, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the origin, the step size and the width in steps of a box, ``[player axis]``."""
     flat = space.unconstrained()
     low, high = np.asarray(flat.low), np.asarray(flat.high)
-    unit = np.broadcast_to(each, low.shape)
+    unit = np.broadcast_to(sizes, low.shape)
     short = np.argwhere(high - low < unit * (1 - OFF_GRID))
     if short.size:
         player, axis = short[0]
         wide = f"{high[player, axis] - low[player, axis]:g}, the width of player {player}'s space"
-        raise ValueError(f"step: {each[axis]:g} must be at most {wide}")
+        raise ValueError(f"step: {sizes[axis]:g} must be at most {wide}")
     return low, unit, (high - low) / unit
 
 
@@ -261,24 +261,24 @@ def _edge(step: object) -> int:
 
 def _start(game: Playable, start: object, discrete: bool, origin: np.ndarray, unit: np.ndarray) -> Array:
     """Return the start as a profile, rounded to the grid if there is one. Raises `ValueError`."""
-    found = initial_profile(game, start)
+    profile = initial_profile(game, start)
     if not discrete:
-        return found
-    counts = np.asarray(_count_steps(unconstrain(game, found), origin, unit))
+        return profile
+    counts = np.asarray(_count_steps(unconstrain(game, profile), origin, unit))
     off = np.argwhere(np.abs(counts - np.round(counts)) > OFF_GRID)
     if off.size:
         player, axis = off[0]
-        place = f"player {player} is at {found[player, axis]:g}"
+        place = f"player {player} is at {profile[player, axis]:g}"
         raise ValueError(f"start: {place}; must be {origin[player, axis]:g} and whole steps")
     return _constrain(game.space, put(origin + np.round(counts) * unit))
 
 
-def _count_steps(here: Any, origin: Any, unit: Any) -> Array:
+def _count_steps(coordinates: Any, origin: Any, unit: Any) -> Array:
     """Return the number of units from the origin; 0 on axes without a unit."""
-    return jnp.where(unit > 0, (here - origin) / jnp.where(unit > 0, unit, 1.0), 0.0)
+    return jnp.where(unit > 0, (coordinates - origin) / jnp.where(unit > 0, unit, 1.0), 0.0)
 
 
-def _constrain(space: object, there: Array) -> Array:
+def _constrain(space: object, position: Array) -> Array:
     """Return positions in units of the game."""
-    found: Array = space.project(space.constrain(there)) if isinstance(space, Box) else there
-    return found
+    projected: Array = space.project(space.constrain(position)) if isinstance(space, Box) else position
+    return projected

@@ -94,13 +94,13 @@ async def _aside(call: Any, *arguments: Any) -> Any:
 async def _body(request: Request) -> dict[str, Any]:
     """Return a request's table. Raises `Refused`."""
     try:
-        found = json.loads(await request.body() or b"{}", parse_int=_whole, parse_constant=_whole)
-        json.dumps(found, ensure_ascii=False).encode()  # fails for halves of characters
+        table = json.loads(await request.body() or b"{}", parse_int=_whole, parse_constant=_whole)
+        json.dumps(table, ensure_ascii=False).encode()  # fails for halves of characters
     except (ValueError, RecursionError):
         raise Refused(400, "the body is not JSON of text and of numbers below 2**63") from None
-    if not isinstance(found, dict):
+    if not isinstance(table, dict):
         raise Refused(400, "the body must be a table")
-    return found
+    return table
 
 
 def _whole(text: str) -> int:
@@ -237,7 +237,7 @@ def _previews(files: Mapping[str, str]) -> dict[str, Any]:
     """Return files with their digests and how they begin."""
     return {
         "files": [
-            {"path": path, "digest": one, "text": _beginning(Path(path))} for path, one in files.items()
+            {"path": path, "digest": digest, "text": _beginning(Path(path))} for path, digest in files.items()
         ]
     }
 
@@ -265,8 +265,8 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
         name = _typed(body, "study", str, "")
         argument, quick = bench.argument_of_study(name), bool(body.get("quick"))
         study = await _aside(load_study, argument)
-        made = study.quick_form() if quick else study
-        run = _typed(body, "run", str, "") or made.default_folder.name
+        form = study.quick_form() if quick else study
+        run = _typed(body, "run", str, "") or form.default_folder.name
         folder = runs.new_folder(run)
         options = ["--quick"] * quick + ["--out", str(folder.resolve())]
         trusted = _typed(body, "trusted", dict, {})
@@ -324,8 +324,10 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
         return {"run": name}
 
 
-def _watchers(bench: Workbench, request: Request, name: str, part: str, known: int) -> tuple[Any, Any, Any]:
-    """Return what `_changes` calls to watch a run; ``known`` has the bits of the cells that a page has."""
+def _watchers(
+    bench: Workbench, request: Request, name: str, part: str, page_bits: int
+) -> tuple[Any, Any, Any]:
+    """Return what `_changes` calls to watch a run; ``page_bits`` has those of the cells that a page has."""
     runs = bench.runs
     have: set[str] | None = None
 
@@ -340,9 +342,9 @@ def _watchers(bench: Workbench, request: Request, name: str, part: str, known: i
         try:
             run = await _aside(runs.part, name, part)
             if have is None:
-                have = {cell.id for k, cell in enumerate(run.cells) if known >> k & 1}
-            done = await _aside(finished_cells, run.folder)
-            new = [cell.id for cell in run.cells if cell.id in done and cell.id not in have][:BATCH]
+                have = {cell.id for k, cell in enumerate(run.cells) if page_bits >> k & 1}
+            finished = await _aside(finished_cells, run.folder)
+            new = [cell.id for cell in run.cells if cell.id in finished and cell.id not in have][:BATCH]
             have.update(new)
             folder = bench.results_folder(name)
             wanted = "cells", folder, part, new
@@ -381,8 +383,8 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
     async def figures(name: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
         out = bench.new_set()
-        found = await bench.artist.ask(results.figures, folder, part, str(out))
-        return {"set": out.name, "figures": found}
+        pictures = await bench.artist.ask(results.figures, folder, part, str(out))
+        return {"set": out.name, "figures": pictures}
 
     @app.get("/api/runs/{name}/living")
     async def living(name: str, part: str = "") -> Any:
@@ -426,12 +428,12 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/compare")
     async def compare(runs: str, quantities: str = "") -> Any:
         """Compare runs, each ``NAME`` or ``NAME:PART``, in quantities, by default the first."""
-        wanted = [one for one in runs.split(",") if one]
+        wanted = [run_name for run_name in runs.split(",") if run_name]
         if not 2 <= len(wanted) <= MOST_COMPARED:
             raise Refused(400, f"runs: {len(wanted)} of them; must be 2 to {MOST_COMPARED}")
-        pairs = [(one, *one.partition(":")[::2]) for one in wanted]
+        pairs = [(pair, *pair.partition(":")[::2]) for pair in wanted]
         folders = [(label, await _aside(bench.results_folder, name), part) for label, name, part in pairs]
-        names = [one for one in quantities.split(",") if one]
+        names = [quantity for quantity in quantities.split(",") if quantity]
         return await bench.reader.ask(results.jsonable, "compare", folders, names)
 
 
@@ -498,8 +500,8 @@ async def _changes(
         events = [_event("cells", cells)] * bool(cells) + [event] * (event != last)
         if not events and silent >= QUIET:
             events.append(": still here\n\n")
-        for one in events:
-            yield one
+        for change in events:
+            yield change
         last, silent = event, 0.0 if events else silent
         if cells and len(cells["cells"]["id"]) == BATCH:
             continue  # there are more

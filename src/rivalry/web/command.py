@@ -31,9 +31,9 @@ def open_(
     """
     from rivalry.web.serve import serve
 
-    def tell(address: str) -> None:
+    def announce(address: str) -> None:
         output.print_json({"url": address}) if json else output.print_text(address)
         sys.stdout.flush()
 
-    serve(target, host, port, browse=not no_browser, tell=tell, note=output.note)
+    serve(target, host, port, browse=not no_browser, announce=announce, note=output.note)
     return 0

@@ -29,12 +29,12 @@ def family(name: str) -> dict[str, Any]:
 def figures(name: str, parameters: Mapping[str, Any], profile: object) -> dict[str, Any]:
     """Return the living figures of a game, the most telling one first, or why there is none."""
     try:
-        found = figures_of(_game(name, parameters), profile)
+        living = figures_of(_game(name, parameters), profile)
     except ValueError as error:
         return {"figures": [], "fault": " ".join(str(error).split())}
-    why = "" if found else "no living figure draws this game; change its parameters, or run a study of it"
+    why = "" if living else "no living figure draws this game; change its parameters, or run a study of it"
     return {
-        "figures": [{"figure": plain(one.content), "state": plain(one.state)} for one in found],
+        "figures": [{"figure": plain(figure.content), "state": plain(figure.state)} for figure in living],
         "fault": why,
     }
 
@@ -50,10 +50,10 @@ def equilibrium(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         game = _game(name, parameters)
         if not isinstance(game, Game):
             return {"profile": None}
-        found = solve(game, MixedEquilibria() if isinstance(game.space, Simplex) else BestResponse())
+        solution = solve(game, MixedEquilibria() if isinstance(game.space, Simplex) else BestResponse())
     except (ValueError, TypeError):  # a game that neither method takes
         return {"profile": None}
-    return {"profile": plain(found.profile) if found.claim == "equilibrium" else None}
+    return {"profile": plain(solution.profile) if solution.claim == "equilibrium" else None}
 
 
 def certified(name: str, parameters: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:

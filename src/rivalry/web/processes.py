@@ -120,10 +120,10 @@ def owner(folder: Path) -> int | None:
     """
     try:
         status = (folder / "lock").stat()
-        said = read_bytes(folder / "lock", most=100).decode(errors="replace")
+        text = read_bytes(folder / "lock", most=100).decode(errors="replace")
     except (OSError, DamagedFile):
         return None
-    named = re.fullmatch(r"process (\d{1,9})\s*", said)
+    named = re.fullmatch(r"process (\d{1,9})\s*", text)
     if named is None:  # a process that ends the work empties the file
         return None
     try:
@@ -132,9 +132,9 @@ def owner(folder: Path) -> int | None:
         return 0 if _is_alive(int(named[1])) else None
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     for line in locks.splitlines():
-        found = re.match(r"\d+: FLOCK +\S+ +WRITE +(\d+) (\S+) ", line)
-        if found and (found[2] == device or found[2].endswith(f":{status.st_ino}")) and found[1] == named[1]:
-            return int(found[1])
+        lock = re.match(r"\d+: FLOCK +\S+ +WRITE +(\d+) (\S+) ", line)
+        if lock and (lock[2] == device or lock[2].endswith(f":{status.st_ino}")) and lock[1] == named[1]:
+            return int(lock[1])
     return None
 
 
@@ -176,7 +176,7 @@ class Questions:
         try:
             # the first question starts the process, which takes a while
             future = await asyncio.to_thread(_submit, pool, call, arguments)
-            found, fault = await asyncio.wait_for(asyncio.wrap_future(future), self.seconds)
+            answer, fault = await asyncio.wait_for(asyncio.wrap_future(future), self.seconds)
         except TimeoutError:
             self._end(pool)
             raise Refused(504, f"took longer than {self.seconds:g} seconds and was given up") from None
@@ -186,7 +186,7 @@ class Questions:
         self._idle.append(pool)
         if fault:
             raise Refused(*fault)
-        return found
+        return answer
 
     def _begin(self) -> ProcessPoolExecutor:
         pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)

@@ -59,7 +59,9 @@ def results(folder: str, part: str) -> dict[str, Any]:
     return {
         "title": run.title,
         "question": answer.question,
-        "sentences": [{"text": typeset(one.text), "basis": one.basis} for one in answer.sentences],
+        "sentences": [
+            {"text": typeset(sentence.text), "basis": sentence.basis} for sentence in answer.sentences
+        ],
         "caveats": list(map(typeset, answer.caveats)),
         "table": {**table._asdict(), "rows": [list(map(typeset, row)) for row in table.texts]}
         if table
@@ -71,7 +73,7 @@ def results(folder: str, part: str) -> dict[str, Any]:
         "certificates": certificates,
         "more_certificates": len(answer.cells) - len(certificates),
         "warnings": lines(warnings_of(run.warnings().values())),
-        "failures": [{"cell": cell, "why": one.line()} for cell, one in failures.items()],
+        "failures": [{"cell": cell, "why": failure.line()} for cell, failure in failures.items()],
         "damaged": [str(error) for error in damaged],
         "edited": run.text_fault,
         "commands": commands(_part(folder, "")),
@@ -84,8 +86,8 @@ def results(folder: str, part: str) -> dict[str, Any]:
 def _two_way(table: TwoWayTable) -> dict[str, Any]:
     """Return a table by two keys: their names and values, and the blocks with a text per entry."""
     blocks = [
-        {"heading": one.heading, "rows": [[typeset(entry.text) for entry in row] for row in one.rows]}
-        for one in table.blocks
+        {"heading": block.heading, "rows": [[typeset(entry.text) for entry in row] for row in block.rows]}
+        for block in table.blocks
     ]
     return {"down": table.down, "across": table.across, "blocks": blocks} | {
         "labels": list(map(typeset, table.labels)),
@@ -95,41 +97,41 @@ def _two_way(table: TwoWayTable) -> dict[str, Any]:
 
 def _summary(answer: Answer) -> dict[str, Any] | None:
     """Return the tables that summarise all points of a large run."""
-    if (known := answer.summary) is None:
+    if (summary := answer.summary) is None:
         return None
     tables = [
         {
-            "columns": [one.where, *one.columns],
-            "rows": [list(map(typeset, (label, *parts))) for label, parts in one.rows],
+            "columns": [table.where, *table.columns],
+            "rows": [list(map(typeset, (label, *parts))) for label, parts in table.rows],
         }
-        for one in known.tables
+        for table in summary.tables
     ]
-    return {"heading": known.heading, "tables": tables, "reading": known.reading}
+    return {"heading": summary.heading, "tables": tables, "reading": summary.reading}
 
 
 def run_quantities(folder: str) -> dict[str, Any]:
     """Return the quantities in the table of a run's answer, each with its range over all points in words."""
     run = _part(folder, "")
     stamp = (run.folder / "study.json").stat().st_mtime_ns
-    done = sum(len(finished_cells(part.folder)) for part in run.parts().values() or [run])
-    return _quantities_of(folder, stamp, done)
+    finished_count = sum(len(finished_cells(part.folder)) for part in run.parts().values() or [run])
+    return _quantities_of(folder, stamp, finished_count)
 
 
 @lru_cache(maxsize=512)
-def _quantities_of(folder: str, stamp: int, done: int) -> dict[str, Any]:
+def _quantities_of(folder: str, stamp: int, finished_count: int) -> dict[str, Any]:
     """Return the quantities of a run with so many finished cells; those of parts have their names."""
-    answer, found = answer_of(_part(folder, "")), dict[str, Any]()
-    for name, own in (answer.parts or {"": answer}).items():
-        if (table := own.table) is None:
+    answer, numbers = answer_of(_part(folder, "")), dict[str, Any]()
+    for name, part_answer in (answer.parts or {"": answer}).items():
+        if (table := part_answer.table) is None:
             continue
         for k in range(table.keys, len(table.columns)):
             entries = [row[k] for row in table.rows if np.isfinite(row[k].mean)]
             if entries:
-                low, high = (pick(entries, key=lambda one: one.mean) for pick in (min, max))
+                low, high = (pick(entries, key=lambda entry: entry.mean) for pick in (min, max))
                 words = low.text if low.text == high.text else f"{low.text} to {high.text}"
                 label = f"{name}: {table.columns[k]}" if name else table.columns[k]
-                found[label] = {"words": typeset(words), "value": high.mean}
-    return found
+                numbers[label] = {"words": typeset(words), "value": high.mean}
+    return numbers
 
 
 def jsonable(call: str, *arguments: object) -> Any:
@@ -142,30 +144,32 @@ def figures(folder: str, part: str, out: str) -> list[dict[str, Any]]:
     run = _part(folder, part)
     answer = Answer(run.head["study"], run.collect().data)
     stored, more = run.folder / "figures", answer.tiled
-    found = draw(run.head["study"], answer.sampled, Path(out), stored, "w", run, more=more)
-    there = [one for one in found if not one.why and not (Path(out) / one.file).exists()]
-    for one in there:  # drawn by a user's file: a picture that only the run holds
-        write(Path(out) / one.file, read_bytes(run.folder / "figures" / one.file))
+    pictures = draw(run.head["study"], answer.sampled, Path(out), stored, "w", run, more=more)
+    missing = [figure for figure in pictures if not figure.why and not (Path(out) / figure.file).exists()]
+    for figure in missing:  # drawn by a user's file: a picture that only the run holds
+        write(Path(out) / figure.file, read_bytes(run.folder / "figures" / figure.file))
     series = answer.figure_key and {"name": answer.figure_key[0], "values": answer.figure_key[1]}
     return [
-        {"kind": one.kind, "file": one.file, "caption": one.caption, "why": one.why}
+        {"kind": figure.kind, "file": figure.file, "caption": figure.caption, "why": figure.why}
         # drawn by the package: a page may hold it, and tell its lines apart
-        | ({"svg": one.svg, "series": series} if series and not k and one.svg else {})
-        for k, one in enumerate(found)
+        | ({"svg": figure.svg, "series": series} if series and not k and figure.svg else {})
+        for k, figure in enumerate(pictures)
     ]
 
 
 def living(folder: str, part: str) -> list[dict[str, Any]]:
     """Return the living figures of a run, or of one of its parts; those of its cells come first."""
     return [
-        {"figure": one.content, "state": one.state, "live": one.game is not None}
-        for one in _figures(folder, part)
+        {"figure": figure.content, "state": figure.state, "live": figure.game is not None}
+        for figure in _figures(folder, part)
     ]
 
 
 def answered(folder: str, part: str, title: str, state: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is proved of a profile that a person set in a living figure. Raises `Refused`."""
-    games = [one.game for one in _figures(folder, part) if one.title == title and one.game is not None]
+    games = [
+        figure.game for figure in _figures(folder, part) if figure.title == title and figure.game is not None
+    ]
     if not games:
         raise Refused(409, "the run has other figures now; open its results again")
     return proved(games[0], state)
@@ -178,7 +182,7 @@ def _figures(folder: str, part: str) -> tuple[Figure, ...]:
 
 
 @lru_cache(maxsize=4)
-def _figures_of(folder: str, part: str, stamp: int, done: int) -> tuple[Figure, ...]:
+def _figures_of(folder: str, part: str, stamp: int, finished_count: int) -> tuple[Figure, ...]:
     """Return the living figures of a run with so many finished cells. Only games of the package are built."""
     run = _part(folder, part)
     return tuple(figures_of_run(run, answer_of(run)))
@@ -193,23 +197,23 @@ def tiles(folder: str, part: str) -> dict[str, Any]:
 def cells(folder: str, part: str, ids: Sequence[str]) -> dict[str, Any]:
     """Return the columns of some finished cells for that figure, as it has them in the end."""
     run, wanted = _part(folder, part), set(ids)
-    some = Run(run.folder, {**run.head, "cells": [list(one) for one in run.cells if one.id in wanted]})
+    some = Run(run.folder, {**run.head, "cells": [list(place) for place in run.cells if place.id in wanted]})
     data = sweep_figure(some, Answer(some.head["study"], some.collect().data)).data
     columns = {name: column for name, column in data["cells"].items() if name != "at"}
     columns["state"] = ["damaged" if state == "left" else state for state in columns["state"]]
     # distances are to the equilibria of all cells
-    return {"cells": columns, "values": [one for one in data["values"] if one["name"] != "distance"]}
+    return {"cells": columns, "values": [column for column in data["values"] if column["name"] != "distance"]}
 
 
 def cell(folder: str, part: str, id: str) -> dict[str, Any]:
     """Return what is stored of a cell: its place, its certificate in a line, and its variables in words."""
     run = _part(folder, part)
-    places = [place_in_words(run, one) for one in run.cells if one.id == id]
+    places = [place_in_words(run, place) for place in run.cells if place.id == id]
     if not places:
         raise Refused(404, f"no cell of the name {id[:60]!r}")
     record = run.read_cell(id)
     proof = None if record["status"][0] else Certificate.from_record(record)
-    known = {name: (attributes_of(name), array) for name, (_, array) in sorted(record.items())}
+    variables = {name: (attributes_of(name), array) for name, (_, array) in sorted(record.items())}
     return {
         "id": id,
         "where": places[0],
@@ -217,7 +221,7 @@ def cell(folder: str, part: str, id: str) -> dict[str, Any]:
         "certificate": typeset(repr(proof)) if proof else "",
         "variables": [
             [about["long_name"], _in_words(array), about.get("description", "")]
-            for about, array in known.values()
+            for about, array in variables.values()
         ],
     }
 
@@ -227,7 +231,9 @@ def _in_words(array: np.ndarray) -> str:
     if array.size > SHORT:
         return f"{' × '.join(map(str, array.shape))} {'texts' if array.dtype.kind == 'U' else 'numbers'}"
     values = array.ravel().tolist()
-    return ", ".join(str(one) if isinstance(one, str | bool) else typeset(f"{one:.6g}") for one in values)
+    return ", ".join(
+        str(element) if isinstance(element, str | bool) else typeset(f"{element:.6g}") for element in values
+    )
 
 
 def download(folder: str, to: str, out: str) -> str:
@@ -259,8 +265,8 @@ def compare(folders: Sequence[tuple[str, str, str]], chosen: Sequence[str] = ())
     data = [run.collect().data for _, run in runs]
     names, words = _common(runs, data), Words(runs[0][1].head["study"])
     quantities = []
-    for name in [one for one in names if one in chosen] or names[:SERIES]:
-        tables = [_values(one[name]) for one in data]
+    for name in [quantity for quantity in names if quantity in chosen] or names[:SERIES]:
+        tables = [_values(dataset[name]) for dataset in data]
         entries = sorted(set().union(*tables), key=str)
         quantities.append(
             {
@@ -287,10 +293,16 @@ Values = dict[Place, np.ndarray]
 def _common(runs: Sequence[tuple[str, Run]], data: Sequence[Dataset]) -> list[str]:
     """Return the numbers that all runs have, those of their reports first."""
     wanted = [
-        name for (_, run), one in zip(runs, data, strict=True) for name in quantities(run.head["study"], one)
+        name
+        for (_, run), dataset in zip(runs, data, strict=True)
+        for name in quantities(run.head["study"], dataset)
     ]
     wanted = [*dict.fromkeys([*wanted, "payoff", "regret", "profile", "steps"])]
-    return [name for name in wanted if all(name in one and one[name].dtype.kind in "fiub" for one in data)]
+    return [
+        name
+        for name in wanted
+        if all(name in dataset and dataset[name].dtype.kind in "fiub" for dataset in data)
+    ]
 
 
 def _values(variable: DataArray) -> Values:
@@ -300,56 +312,56 @@ def _values(variable: DataArray) -> Values:
         for dim in variable.dims
         if dim in variable.coords and dim not in (*REPEATED, "player", "axis")
     ]
-    own = [str(dim) for dim in variable.dims if dim not in lead and dim not in REPEATED]
+    dims = [str(dim) for dim in variable.dims if dim not in lead and dim not in REPEATED]
     repeated = [dim for dim in REPEATED if dim in variable.dims]
-    values = variable.transpose(*lead, *own, *repeated).values
-    numbers = values.reshape(*values.shape[: len(lead) + len(own)], -1).astype(float)
-    found: Values = {}
+    values = variable.transpose(*lead, *dims, *repeated).values
+    numbers = values.reshape(*values.shape[: len(lead) + len(dims)], -1).astype(float)
+    samples: Values = {}
     for index in np.ndindex(numbers.shape[:-1]):
         point = tuple(
             (dim, variable[dim].values[k].item()) for dim, k in zip(lead, index, strict=False) if dim in lead
         )
         entry = ", ".join(
-            f"{dim} {k}" for dim, k in zip(own, index[len(lead) :], strict=True) if variable.sizes[dim] > 1
+            f"{dim} {k}" for dim, k in zip(dims, index[len(lead) :], strict=True) if variable.sizes[dim] > 1
         )
-        each = numbers[index]
-        if np.isfinite(each).any():
-            found[point, entry] = each
-        if len(found) > 20_000:
+        sample = numbers[index]
+        if np.isfinite(sample).any():
+            samples[point, entry] = sample
+        if len(samples) > 20_000:
             break
-    return found
+    return samples
 
 
 def _series(table: Values, entries: Sequence[Place]) -> list[dict[str, Any]]:
     return [_mean(place, table[place][np.isfinite(table[place])]) for place in entries if place in table]
 
 
-def _differences(first: Values, other: Values) -> list[dict[str, Any]]:
+def _differences(first: Values, reference: Values) -> list[dict[str, Any]]:
     """Return mean differences from the first run at every common point, paired by replication."""
-    found = []
+    means = []
     for place in first:
-        if place in other:
-            count = min(len(first[place]), len(other[place]))
-            each = other[place][:count] - first[place][:count]
-            if np.isfinite(each).any():
+        if place in reference:
+            count = min(len(first[place]), len(reference[place]))
+            differences = reference[place][:count] - first[place][:count]
+            if np.isfinite(differences).any():
                 # what is not printed of the values is rounding, and no difference
-                scale = max(np.nanmax(np.abs(one[place][:count])) for one in (first, other))
-                each = np.where(np.abs(each) < VISIBLE * scale, 0.0, each)
-                found.append(_mean(place, each[np.isfinite(each)]))
-    return found
+                scale = max(np.nanmax(np.abs(side[place][:count])) for side in (first, reference))
+                differences = np.where(np.abs(differences) < VISIBLE * scale, 0.0, differences)
+                means.append(_mean(place, differences[np.isfinite(differences)]))
+    return means
 
 
-def _mean(place: Place, each: np.ndarray) -> dict[str, Any]:
+def _mean(place: Place, sample: np.ndarray) -> dict[str, Any]:
     """Return a mean at one point, half the width of its 95 % interval, and both in words."""
-    mean, half = float(each.mean()), float(half_width(each[:, None])[0])
+    mean, half = float(sample.mean()), float(half_width(sample[:, None])[0])
     at, entry = dict(place[0]), place[1]
     words = typeset(format_interval(mean, half))
-    return {"at": at, "entry": entry, "mean": mean, "half": half, "n": len(each), "words": words}
+    return {"at": at, "entry": entry, "mean": mean, "half": half, "n": len(sample), "words": words}
 
 
-def _difference_of_texts(first: str, other: str) -> list[dict[str, str]]:
+def _difference_of_texts(first: str, second: str) -> list[dict[str, str]]:
     """Return the lines that differ between two studies, with three lines around each."""
-    rows = list(unified_diff(first.splitlines(), other.splitlines(), lineterm="", n=3))[2:]
+    rows = list(unified_diff(first.splitlines(), second.splitlines(), lineterm="", n=3))[2:]
     return [{"mark": row[:1].strip(), "text": row if row.startswith("@@") else row[1:]} for row in rows]
 
 

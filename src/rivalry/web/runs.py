@@ -41,14 +41,14 @@ class Runs:
 
     def folders(self) -> dict[str, Path]:
         """Return all run folders by name. A name of a request is only ever looked up here."""
-        found: dict[str, Path] = {}
+        folders: dict[str, Path] = {}
         if self.folder.is_dir():
             with os.scandir(self.folder) as entries:
                 names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
-            found = {name: self.folder / name for name in names if (self.folder / name / NAME).exists()}
+            folders = {name: self.folder / name for name in names if (self.folder / name / NAME).exists()}
         if self.opened is not None:
-            found[self.opened.name] = self.opened
-        return found
+            folders[self.opened.name] = self.opened
+        return folders
 
     def new_folder(self, name: str) -> Path:
         """Return the folder of a run to be made. Raises `Refused`."""
@@ -73,18 +73,18 @@ class Runs:
     def _run(self, name: str, folder: Path) -> Run:
         try:
             stamp = (folder / NAME).stat().st_mtime_ns
-            known = self._read.get(folder)
-            if known is None or known[0] != stamp:
+            cached = self._read.get(folder)
+            if cached is None or cached[0] != stamp:
                 if len(self._read) >= KEEP:
                     self._read.clear()
-                known = self._read[folder] = (stamp, Run.open(folder))
-            return known[1]
+                cached = self._read[folder] = (stamp, Run.open(folder))
+            return cached[1]
         except (OSError, StoreError, DamagedFile) as error:
             raise Refused(409, f"{name}: {error}") from None
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row per run, latest first."""
-        found = []
+        rows = []
         for name, folder in self.folders().items():
             row: dict[str, Any] = {
                 "name": name,
@@ -104,17 +104,17 @@ class Runs:
             except (Refused, DamagedFile, StoreError) as error:
                 row["fault"] = str(error)
             row["changed"] = _changed(folder)
-            found.append(row)
-        return sorted(found, key=lambda row: -row["changed"])
+            rows.append(row)
+        return sorted(rows, key=lambda row: -row["changed"])
 
     def write_notes(self, name: str, note: str, tags: Sequence[object]) -> dict[str, Any]:
         """Store what a reader notes of a run, in a file of its own. Raises `Refused`."""
         words = [str(tag).strip() for tag in tags]
         if len(note) > NOTE or len(words) > TAGS or any(not 0 < len(tag) <= TAG for tag in words):
             raise Refused(400, f"a note has at most {NOTE} characters, and {TAGS} tags of at most {TAG} each")
-        found = {"note": note.strip(), "tags": list(dict.fromkeys(words))}
-        write_json(self.run(name).folder / NOTES, {"schema": SCHEMA, **found})
-        return found
+        notes = {"note": note.strip(), "tags": list(dict.fromkeys(words))}
+        write_json(self.run(name).folder / NOTES, {"schema": SCHEMA, **notes})
+        return notes
 
     def state(self, folder: Path, counts: Mapping[str, int]) -> str:
         """Return ``running``, or how a run stands: done, partial or failed."""
@@ -137,7 +137,9 @@ class Runs:
             "source": run.head["study"].get("source", ""),
             "family": _family(run),
             "reduced": is_reduced(run.head["study"]),
-            "parts": [{"name": one, "cells": len(part.cells)} for one, part in parts.items()],
+            "parts": [
+                {"name": name_of_part, "cells": len(part.cells)} for name_of_part, part in parts.items()
+            ],
             "files": sorted({file for part in parts.values() for file in _code(part)}),
             "made_by": run.made_by,
             "replications": (run.head["study"].get("replications") or {}).get("count", 1),
@@ -151,23 +153,23 @@ class Runs:
         if not (folder / NAME).exists():
             return {"status": "starting" if working else "refused", "fault": self.jobs.fault(folder)}
         run = self.run(name)
-        states, left = "", Counter[str]()
+        states, remaining = "", Counter[str]()
         times: dict[str, list[float]] = {}
         for part in run.parts().values() or [run]:
-            done, failed, started = finished_cells(part.folder), part.failures(), _started(part.folder)
+            finished, failed, started = finished_cells(part.folder), part.failures(), _started(part.folder)
             took = part.seconds() if working else {}
             for cell in part.cells:
-                state = _state(cell.id, done, failed, started)
+                state = _state(cell.id, finished, failed, started)
                 states += state
                 if state in "01":
-                    left[cell.method] += 1
+                    remaining[cell.method] += 1
                 elif cell.id in took:
                     times.setdefault(cell.method, []).append(took[cell.id])
         counts = {"total": len(states), "done": states.count("2"), "failed": states.count("3")}
         counts["left"] = counts["total"] - counts["done"] - counts["failed"]
         seconds = {
             method: _estimate(times[method], count) if method in times else None
-            for method, count in left.items()
+            for method, count in remaining.items()
         }
         status = "running" if working else status_of(counts)
         return {
@@ -201,10 +203,10 @@ class Runs:
         """
         from rivalry.web.studies import own_files, require_trust
 
-        found = own_files(study)
+        files = own_files(study)
         if (folder / NAME).exists():
-            found |= _foreign(Run.open(folder))
-        self.jobs.begin(folder, arguments, require_trust(found, trusted))
+            files |= _foreign(Run.open(folder))
+        self.jobs.begin(folder, arguments, require_trust(files, trusted))
 
     def own_files(self, name: str) -> dict[str, str]:
         """Return the files that continuing a run runs or unpickles, with their digests. Raises `Refused`."""
@@ -238,11 +240,11 @@ class Runs:
 def read_notes(folder: Path) -> dict[str, Any]:
     """Return what a reader noted of a run; nothing where the file is absent or not as it was written."""
     try:
-        found = read_json(folder / NOTES)
+        notes = read_json(folder / NOTES)
     except (OSError, StoreError, DamagedFile):
         return {"note": "", "tags": []}
-    tags = found.get("tags")
-    return {"note": str(found.get("note", ""))[:NOTE], "tags": [str(tag)[:TAG] for tag in tags or ()][:TAGS]}
+    tags = notes.get("tags")
+    return {"note": str(notes.get("note", ""))[:NOTE], "tags": [str(tag)[:TAG] for tag in tags or ()][:TAGS]}
 
 
 def _foreign(run: Run) -> dict[str, str]:
@@ -255,13 +257,13 @@ def _foreign(run: Run) -> dict[str, str]:
 
 def _without(options: list[str], setting: str) -> list[str]:
     """Return options without ``--set`` of one key."""
-    found: list[str] = []
+    options_left: list[str] = []
     for option in options:
-        if option.startswith(setting) and found and found[-1] == "--set":
-            found.pop()
+        if option.startswith(setting) and options_left and options_left[-1] == "--set":
+            options_left.pop()
         else:
-            found.append(option)
-    return found
+            options_left.append(option)
+    return options_left
 
 
 def _code(run: Run) -> Iterator[str]:
@@ -305,11 +307,11 @@ def _started(folder: Path) -> set[str]:
         return set()
 
 
-def _state(id: str, done: set[str], failed: Mapping[str, str], started: set[str]) -> str:
+def _state(id: str, finished: set[str], failed: Mapping[str, str], started: set[str]) -> str:
     """Return 2 for a finished cell, 3 for a failed one, 1 for one with a checkpoint, else 0."""
-    return "2" if id in done else "3" if id in failed else "1" if id in started else "0"
+    return "2" if id in finished else "3" if id in failed else "1" if id in started else "0"
 
 
-def _estimate(times: list[float], left: int) -> float:
+def _estimate(times: list[float], remaining: int) -> float:
     """Return the seconds left for cells of one method at the pace of the finished ones on all processors."""
-    return sum(times) / len(times) * left / min(cores(), left)
+    return sum(times) / len(times) * remaining / min(cores(), remaining)

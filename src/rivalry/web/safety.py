@@ -110,32 +110,32 @@ class Guard:
             if not started:
                 await _refuse(refused, answer)
 
-    def _headers(self, given: list[tuple[bytes, bytes]], fresh: bool) -> list[tuple[bytes, bytes]]:
+    def _headers(self, headers: list[tuple[bytes, bytes]], fresh: bool) -> list[tuple[bytes, bytes]]:
         """Return an answer's headers, with those of every answer; ``fresh`` adds the cookie."""
-        names = {name.lower() for name, _ in given}
-        found = [(name.encode(), text.encode()) for name, text in HEADERS.items()]
+        names = {name.lower() for name, _ in headers}
+        added = [(name.encode(), text.encode()) for name, text in HEADERS.items()]
         if b"content-security-policy" not in names:
-            found.append((b"content-security-policy", POLICY.encode()))
+            added.append((b"content-security-policy", POLICY.encode()))
         if b"cache-control" not in names:
-            found.append((b"cache-control", b"no-store"))
+            added.append((b"cache-control", b"no-store"))
         if fresh:
             cookie = f"{self.cookie}={self.secret}; Path=/; HttpOnly; SameSite=Strict"
-            found.append((b"set-cookie", cookie.encode()))
-        return [*given, *found]
+            added.append((b"set-cookie", cookie.encode()))
+        return [*headers, *added]
 
     def _check_host(self, headers: Mapping[str, str]) -> None:
-        given = headers.get("host", "")
-        name, port = _split_host(given)
-        known = name in self._names or (self.host in ("0.0.0.0", "::") and _is_address(name))
-        if not known or port not in (None, self.port):
-            raise Refused(421, f"Host {given[:60]!r} is not this server's; open the address that it printed")
+        host = headers.get("host", "")
+        name, port = _split_host(host)
+        is_allowed = name in self._names or (self.host in ("0.0.0.0", "::") and _is_address(name))
+        if not is_allowed or port not in (None, self.port):
+            raise Refused(421, f"Host {host[:60]!r} is not this server's; open the address that it printed")
 
     def _check_rate(self) -> None:
         """Refuse floods of requests; those without the cookie were refused before and do not count."""
         now = time.monotonic()
-        left = min(BURST, self._left + (now - self._since) * RATE)
-        self._left, self._since = max(left - 1, 0.0), now
-        if left < 1:
+        allowance = min(BURST, self._left + (now - self._since) * RATE)
+        self._left, self._since = max(allowance - 1, 0.0), now
+        if allowance < 1:
             raise Refused(429, "too many requests; wait a second")
 
     def new_token(self) -> str:
@@ -146,19 +146,19 @@ class Guard:
 
     def _exchange(self, *queries: str) -> bool:
         """Use up a token, and return whether the answer is to have the cookie. Raises `Refused`."""
-        given = [token for query in queries for token in parse_qs(query).get("token", ())]
-        for known in list(self._tokens):
-            if any(compare_digest(token.encode(), known.encode()) for token in given):
-                self._tokens.discard(known)
+        tokens = [token for query in queries for token in parse_qs(query).get("token", ())]
+        for valid_token in list(self._tokens):
+            if any(compare_digest(token.encode(), valid_token.encode()) for token in tokens):
+                self._tokens.discard(valid_token)
                 return True
-        why = "its token was used already, or is of another start" if given else "it holds the token"
+        why = "its token was used already, or is of another start" if tokens else "it holds the token"
         again = "Ctrl-C and the same command print a new one"
         raise Refused(401, f"open the address that `rivalry open` printed; {why}; {again}")
 
     def _check_origin(self, method: str, headers: Mapping[str, str]) -> None:
         """Refuse what another site's page makes a browser send."""
-        own, origin = headers.get("host", ""), headers.get("origin")
-        if origin is not None and origin not in (f"http://{own}", f"https://{own}"):
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             raise Refused(403, f"a request of {origin[:60]}; only the workbench's own pages may ask")
         if method in ("GET", "HEAD"):
             navigates = headers.get("sec-fetch-mode", "navigate") == "navigate"

@@ -32,7 +32,7 @@ def serve(
     port: int | None,
     *,
     browse: bool,
-    tell: Callable[[str], None],
+    announce: Callable[[str], None],
     note: Callable[[str], None],
 ) -> None:
     """Serve the workbench until Ctrl-C.
@@ -41,7 +41,7 @@ def serve(
     ----------
     target
         Run folder, study file or name of a study to open; None opens the start page.
-    tell
+    announce
         Receives the address as soon as the server listens.
     note
         Receives messages for people.
@@ -75,7 +75,7 @@ def serve(
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets=sockets)
-            tell(address)
+            announce(address)
             threading.Thread(target=bench.runs.rows, daemon=True).start()  # the first page finds them read
             if host not in (None, "127.0.0.1", "localhost", "::1"):
                 note("other machines can reach this server: whoever has the address can run studies here")

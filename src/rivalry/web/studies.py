@@ -49,12 +49,12 @@ def known(folder: Path, opened: Path | None) -> Studies:
 
     A name of a request is only ever looked up here, so it never becomes a path.
     """
-    found: Studies = {name: Path(str(path)) for name, path in studies().items()}
-    own = sorted(path for path in folder.glob("*.toml") if path.is_file() and NAME.fullmatch(path.stem))
-    for path in [*own, *([opened] if opened else [])]:
-        if path.stem not in found or path is opened:
-            found[path.stem] = path
-    return found
+    files: Studies = {name: Path(str(path)) for name, path in studies().items()}
+    paths = sorted(path for path in folder.glob("*.toml") if path.is_file() and NAME.fullmatch(path.stem))
+    for path in [*paths, *([opened] if opened else [])]:
+        if path.stem not in files or path is opened:
+            files[path.stem] = path
+    return files
 
 
 BEGIN = frozenset(name for entry in GAMES.values() for name in entry.begin)
@@ -68,15 +68,15 @@ def is_own(path: Path) -> bool:
 
 def rows(folder: Path, opened: Path | None) -> list[dict[str, Any]]:
     """Return a card per study: name, title, source, cost, family, and why a file cannot be read."""
-    found = []
+    cards = []
     for name, path in known(folder, opened).items():
-        own = is_own(path)
-        stamp = path.stat().st_mtime_ns if own else 0
+        is_user_file = is_own(path)
+        stamp = path.stat().st_mtime_ns if is_user_file else 0
         row = _row(path, name, stamp) | {"first": name in BEGIN}
-        if own and not row["fault"] and not row["is_study"]:
+        if is_user_file and not row["fault"] and not row["is_study"]:
             continue  # another TOML file, such as pyproject.toml
-        found.append({**row, "own": own})
-    return sorted(found, key=lambda row: (not row["own"], row["name"]))
+        cards.append({**row, "own": is_user_file})
+    return sorted(cards, key=lambda row: (not row["own"], row["name"]))
 
 
 @lru_cache(maxsize=2000)
@@ -140,16 +140,16 @@ def _require_short(text: str) -> None:
 
 def own_files(study: Study) -> dict[str, str]:
     """Return the ``.py`` files that a run of the study would execute, with their SHA-256."""
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for part in [study, *study.parts().values()]:
         for name in sorted({*part.own_files, *part.plot_files}):
             if name.endswith(".py"):
                 path = part.folder / name
-                found |= {str(path): ""}
+                digests |= {str(path): ""}
                 if path.is_file():
                     with path.open("rb") as file:
-                        found[str(path)] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+                        digests[str(path)] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
 
 
 def require_trust(files: Mapping[str, str], trusted: Mapping[str, Any]) -> Mapping[str, str]:
@@ -194,9 +194,11 @@ def adapt(text: str, original: str, folder: Path) -> tuple[str, list[str]]:
     study = parse("study", text, folder, ("expect", "plots"))
     before = parse("study", original, folder, ("expect", "plots"))
     new, old = study.resolved(), before.resolved()
-    for one, other in ((new, old), (old, new)):  # a parameter at its default is no change
-        named = [f"game.{key}" for key in other["game"]]
-        one["game"] = defaults(str(one["game"]["family"]), named, one["game"]) | one["game"]
+    for tables_now, tables_before in ((new, old), (old, new)):  # a parameter at its default is no change
+        named = [f"game.{key}" for key in tables_before["game"]]
+        tables_now["game"] = (
+            defaults(str(tables_now["game"]["family"]), named, tables_now["game"]) | tables_now["game"]
+        )
     changed = differences({**new, "base": old})
     _, data = _with_changes(text, ())
     changes: list[dict[str, Any]] = []
@@ -219,21 +221,21 @@ def adapt(text: str, original: str, folder: Path) -> tuple[str, list[str]]:
 
 def _nearest_plots(rows: Sequence[Any], study: Study, before: Study) -> list[dict[str, Any]]:
     """Return the changes that give plots of points that a study lacks the nearest ones."""
-    known, old = study.coordinates | study.batched, before.coordinates | before.batched
+    coordinates, old = study.coordinates | study.batched, before.coordinates | before.batched
     changes = []
     for k, row in enumerate(rows):
         at = row.get("at", {}) if isinstance(row, Mapping) else {}
-        there = {}
+        nearest = {}
         for name, value in at.items():
-            values = known.get(name)
+            values = coordinates.get(name)
             if values is None and (name not in old or is_fixed(study.game or {}, name, value)):
-                there[name] = value  # a player, or what the game has throughout
+                nearest[name] = value  # a player, or what the game has throughout
             elif values is not None and value in values:
-                there[name] = value
-            elif values is not None and all(isinstance(one, int | float) for one in (value, *values)):
-                there[name] = min(values, key=lambda one: abs(one - value))
-        if there != at:
-            changes.append({"key": f"plots[{k}].at", "value": there or None})
+                nearest[name] = value
+            elif values is not None and all(isinstance(number, int | float) for number in (value, *values)):
+                nearest[name] = min(values, key=lambda number: abs(number - value))
+        if nearest != at:
+            changes.append({"key": f"plots[{k}].at", "value": nearest or None})
     return changes
 
 
@@ -265,29 +267,29 @@ def check(
         text, data = _with_changes(text, changes)
     except StudyError as error:
         return {"text": text, "data": None, "errors": [_fault(error)], "files": {}}
-    found: dict[str, Any] = {"text": text, "data": data, "errors": [], "files": {}}
+    report: dict[str, Any] = {"text": text, "data": data, "errors": [], "files": {}}
     try:
         if data.get("include"):
-            return found
+            return report
         if original and text != original:
-            text, found["notes"] = adapt(text, original, Path(folder))
+            text, report["notes"] = adapt(text, original, Path(folder))
         study = parse(name, text, Path(folder))
         _check_names(study)
         quick = study.quick_form()
-        found["files"] = own_files(study)
-        found["cells"] = {"full": len(study.cells()), "quick": len(quick.cells())}
-        found["summary"] = repr(study).splitlines()[0].partition(": ")[2]
+        report["files"] = own_files(study)
+        report["cells"] = {"full": len(study.cells()), "quick": len(quick.cells())}
+        report["summary"] = repr(study).splitlines()[0].partition(": ")[2]
         if build:
-            os.environ.update(trusting(require_trust(found["files"], trusted)))
+            os.environ.update(trusting(require_trust(report["files"], trusted)))
             try:
                 study.check(_patience(time.monotonic() + PATIENCE))
             except Enough:
-                found["note"] = "a long sweep: its first points were checked; the run checks all of them"
+                report["note"] = "a long sweep: its first points were checked; the run checks all of them"
     except StudyError as error:
-        found["errors"] = [_fault(error)]
+        report["errors"] = [_fault(error)]
     except Refused as refused:
-        found["note"] = refused.why
-    return found
+        report["note"] = refused.why
+    return report
 
 
 def _check_names(study: Study) -> None:
@@ -297,13 +299,13 @@ def _check_names(study: Study) -> None:
         (table["kind"], METHODS, "a kind of method", f"method[{k}].kind")
         for k, table in enumerate(study.method)
     ]
-    for name, entries, what, key in named:
+    for name, entries, noun, key in named:
         if entry_of(name, entries) is None and not is_file(name):
-            raise StudyError(missing_home(name) or unknown(name, entries, what), key=key)
+            raise StudyError(missing_home(name) or unknown(name, entries, noun), key=key)
 
 
 def _patience(end: float) -> Any:
-    def receive(done: int, total: int) -> None:
+    def receive(count: int, total: int) -> None:
         if time.monotonic() > end:
             raise Enough
 
@@ -387,17 +389,20 @@ def _path(key: str) -> list[str | int]:
 def schema(family: str, kinds: Sequence[str]) -> dict[str, Any]:
     """Return what a form needs: the keys of every table with type, unit, bounds, default and meaning."""
     tables = {"document": Document, "replications": Replications, "certificate": CertificateTable}
-    found: dict[str, Any] = {name: keys_of(target) for name, target in tables.items()}
-    found["run"] = [row for row in keys_of(RunKeys) if row["name"] not in ("name", "kind")]
+    form: dict[str, Any] = {name: keys_of(target) for name, target in tables.items()}
+    form["run"] = [row for row in keys_of(RunKeys) if row["name"] not in ("name", "kind")]
     entry = GAMES.get(family)
-    found["game"] = keys_of(load(entry.targets[0])) if entry else []
-    found["symbols"] = entry.symbols if entry else ""
-    chosen = {kind: one for kind in kinds if (one := entry_of(kind, METHODS))}
-    found["methods"] = {
-        kind: {"title": one.title, "keys": _joined([keys_of(load(target)) for target in one.targets])}
-        for kind, one in chosen.items()
+    form["game"] = keys_of(load(entry.targets[0])) if entry else []
+    form["symbols"] = entry.symbols if entry else ""
+    chosen = {kind: kind_entry for kind in kinds if (kind_entry := entry_of(kind, METHODS))}
+    form["methods"] = {
+        kind: {
+            "title": kind_entry.title,
+            "keys": _joined([keys_of(load(target)) for target in kind_entry.targets]),
+        }
+        for kind, kind_entry in chosen.items()
     }
-    return found
+    return form
 
 
 def choices() -> dict[str, Any]:
@@ -410,10 +415,10 @@ def choices() -> dict[str, Any]:
 
 def _joined(tables: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Return the keys of all classes of one kind, each once."""
-    found: dict[str, dict[str, Any]] = {}
+    keys: dict[str, dict[str, Any]] = {}
     for row in (row for table in tables for row in table):
-        found.setdefault(row["name"], row)
-    return list(found.values())
+        keys.setdefault(row["name"], row)
+    return list(keys.values())
 
 
 def keys_of(target: Any) -> list[dict[str, Any]]:
@@ -426,7 +431,7 @@ def _shape(shapes: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return the JSON Schema of a key, or of a key of a table, ``exploration.start``."""
     head, dot, rest = name.partition(".")
     shape: dict[str, Any] = shapes.get(head, {})
-    tables = [one["properties"] for one in shape.get("anyOf", [shape]) if "properties" in one]
+    tables = [table["properties"] for table in shape.get("anyOf", [shape]) if "properties" in table]
     return _shape(tables[0] if tables else {}, rest) if dot else shape
 
 

@@ -289,27 +289,27 @@ def _check(where: str, value: Any, *, places: bool = False) -> None:
         raise ValueError(f"{where}: {f'{value:g}' if number else repr(value)} must be {rule}")
 
 
-def _rows(name: str, given: object, network: Network, rest: float) -> list[tuple[str, Any]]:
+def _rows(name: str, values: object, network: Network, rest: float) -> list[tuple[str, Any]]:
     """Return for each lane its name in messages and its value.
 
     In a table by lanes ``from>to``, kinds of lanes and ``others`` cover unnamed lanes.
     """
     lanes = len(network.lanes)
-    if isinstance(given, Mapping):
-        rows: list[tuple[str, Any]] = [(name, given.get("others", rest))] * lanes
+    if isinstance(values, Mapping):
+        rows: list[tuple[str, Any]] = [(name, values.get("others", rest))] * lanes
         for number, kind in enumerate(KINDS):
-            for lane in np.flatnonzero(network.kinds == number) if kind in given else ():
-                rows[lane] = (f"{name}.{kind}", given[kind])
+            for lane in np.flatnonzero(network.kinds == number) if kind in values else ():
+                rows[lane] = (f"{name}.{kind}", values[kind])
         words = (*KINDS, "others")
-        for key in [key for key in given if key not in words]:
+        for key in [key for key in values if key not in words]:
             if key not in network.lane_names and (close := get_close_matches(str(key), words, n=1)):
                 raise ValueError(f"{name}: {key!r} is unknown; did you mean {close[0]!r}?")
-            rows[network.lane_of(str(key), name)] = (f"{name}.{key}", given[key])
+            rows[network.lane_of(str(key), name)] = (f"{name}.{key}", values[key])
         return rows
-    if isinstance(given, list | tuple | np.ndarray):
+    if isinstance(values, list | tuple | np.ndarray):
         # an array without axes has no length
-        count = given.size if isinstance(given, np.ndarray) and given.ndim == 0 else len(given)
+        count = values.size if isinstance(values, np.ndarray) and values.ndim == 0 else len(values)
         if count != lanes:
             raise ValueError(f"{name}: {count} numbers must be {lanes}, one per lane")
-        return [(f"{name}[{k}]", value) for k, value in enumerate(given)]
-    return [(name, given)] * lanes
+        return [(f"{name}[{k}]", value) for k, value in enumerate(values)]
+    return [(name, values)] * lanes

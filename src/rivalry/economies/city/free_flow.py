@@ -86,9 +86,11 @@ def of_distribution(
         rate = float(_inverse_mean(share, lengths, shares_of_length, rest, np.zeros(1))[0])
         dormant, ended = dormant + count * rest * rate, ended + count * (1 - rest) * rate
         for slot, chance in enumerate(share):
-            others = np.delete(share, slot)
+            other_shares = np.delete(share, slot)
             weights += (
-                count * chance * _inverse_mean(others, lengths, shares_of_length, rest, chance * lengths)
+                count
+                * chance
+                * _inverse_mean(other_shares, lengths, shares_of_length, rest, chance * lengths)
             )
     spread = often * (chances * weights[group])[:, None]
     return FreeFlow(_by_lane(journeys, spread, lanes), float(dormant), float(ended))

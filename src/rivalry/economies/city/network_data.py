@@ -209,16 +209,16 @@ def _position(name: str, place: Any) -> tuple[float, float]:
 
 def _lanes(pairs: list[tuple[str, str]], names: list[str]) -> list[tuple[int, int]]:
     """Return lanes as pairs of node numbers. Raises `ValueError`."""
-    number, seen = {name: k for k, name in enumerate(names)}, set()
+    number, pairs_seen = {name: k for k, name in enumerate(names)}, set()
     for k, (a, b) in enumerate(pairs):
         for name in (a, b):
             if name not in number:
                 raise ValueError(f"network.lanes[{k}]: {name!r} is no node; {near(name, names)}")
         if a == b:
             raise ValueError(f"network.lanes[{k}]: {a}>{b} must join two different nodes")
-        if (a, b) in seen:
+        if (a, b) in pairs_seen:
             raise ValueError(f"network.lanes[{k}]: {a}>{b} is there twice")
-        seen.add((a, b))
+        pairs_seen.add((a, b))
     return [(number[a], number[b]) for a, b in pairs]
 
 
@@ -228,8 +228,8 @@ def _ends(table: Mapping[str, Any], names: list[str]) -> tuple[list[int], list[i
     if "terminals" in table and given_keys:
         raise ValueError(f"network.terminals: clashes with {given_keys[0]}; give terminals, or both others")
     if len(given_keys) == 1:
-        other = "destinations" if given_keys == ["origins"] else "origins"
-        raise ValueError(f"network.{other}: is missing; goes with {given_keys[0]}")
+        missing_key = "destinations" if given_keys == ["origins"] else "origins"
+        raise ValueError(f"network.{missing_key}: is missing; goes with {given_keys[0]}")
     if given_keys:
         return _read_values(table, "origins", names, 1), _read_values(table, "destinations", names, 1)
     ends = _read_values(table, "terminals", names, 2) if "terminals" in table else list(range(len(names)))

@@ -53,13 +53,13 @@ class Network(eqx.Module):
         """Return the number of the lane ``from>to``. Raises `ValueError` that begins with ``parameter``."""
         from rivalry.schema.registry import near
 
-        known = self.lane_names
-        if name not in known:
-            hint = near(name, known)
-            if len(known) > LISTED and hint.startswith("known"):
-                hint = f"known: {', '.join(known[:LISTED])} and {len(known) - LISTED} more"
+        names = self.lane_names
+        if name not in names:
+            hint = near(name, names)
+            if len(names) > LISTED and hint.startswith("known"):
+                hint = f"known: {', '.join(names[:LISTED])} and {len(names) - LISTED} more"
             raise ValueError(f"{parameter}: {name!r} is no lane of the network; {hint}")
-        return known.index(name)
+        return names.index(name)
 
 
 def stubs(rows: int = 4, cols: int = 4) -> Network:

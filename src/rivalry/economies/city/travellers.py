@@ -163,18 +163,18 @@ def allocate(network: Network, options_: Mapping[str, Any], agents: int, slots: 
 
 def _routes(network: Network, routes: Any) -> tuple[Paths, np.ndarray]:
     """Return the distinct paths of ``routes``, lists of nodes, and their numbers ``[agent slot]``."""
-    known: dict[tuple[int, ...], int] = {}
+    numbers_of_paths: dict[tuple[int, ...], int] = {}
     ends: list[tuple[int, int]] = []
     numbers: list[list[int]] = []
     for agent, paths in enumerate(routes):
         numbers.append([])
         for slot, names in enumerate(paths):
             lanes, end_nodes = _route(network, names, f"routes[{agent}][{slot}]")
-            if lanes not in known:
-                known[lanes] = len(known)
+            if lanes not in numbers_of_paths:
+                numbers_of_paths[lanes] = len(numbers_of_paths)
                 ends.append(end_nodes)
-            numbers[-1].append(known[lanes])
-    paths = Paths(pad([list(lanes) for lanes in known]), np.array(ends, dtype=np.int64))
+            numbers[-1].append(numbers_of_paths[lanes])
+    paths = Paths(pad([list(lanes) for lanes in numbers_of_paths]), np.array(ends, dtype=np.int64))
     return paths, np.array(numbers, dtype=np.int64)
 
 
@@ -185,13 +185,13 @@ def _route(network: Network, names: object, where: str) -> tuple[tuple[int, ...]
     for name in names:
         if name not in network.nodes:
             raise ValueError(f"{where}: {name!r} is no node of the network; {near(str(name), network.nodes)}")
-    nodes, known = [network.nodes.index(name) for name in names], network.lane_numbers()
+    nodes, lane_numbers = [network.nodes.index(name) for name in names], network.lane_numbers()
     if nodes[0] == nodes[-1]:
         raise ValueError(f"{where}: origin {names[0]!r} must differ from the destination")
     for a, b in pairwise(nodes):
-        if (a, b) not in known:
+        if (a, b) not in lane_numbers:
             raise ValueError(f"{where}: {network.nodes[a]}>{network.nodes[b]} is no lane of the network")
-    return tuple(known[step] for step in pairwise(nodes)), (nodes[0], nodes[-1])
+    return tuple(lane_numbers[step] for step in pairwise(nodes)), (nodes[0], nodes[-1])
 
 
 def slots_of(options: Mapping[str, Any]) -> int:
@@ -215,14 +215,14 @@ def _some(
     every: Paths, numbers: np.ndarray, ends: np.ndarray, limit: int, random: np.random.Generator
 ) -> tuple[Journeys, np.ndarray]:
     """Return journeys that offer each slot its own path (-1: none) and others drawn for the same pair."""
-    known: dict[tuple[int, ...], int] = {}
+    list_numbers: dict[tuple[int, ...], int] = {}
     slots = np.zeros(numbers.shape, dtype=np.int64)
     for place in np.ndindex(numbers.shape):
-        others = np.flatnonzero((every.ends == ends[place]).all(axis=1))
-        others = random.permutation(others[others != numbers[place]])
-        choices = np.concatenate([[numbers[place]], others]) if numbers[place] >= 0 else others
-        slots[place] = known.setdefault(tuple(sorted(choices[:limit].tolist())), len(known))
-    return at_start([_lists(every, np.array(choices)) for choices in known]), slots
+        alternatives = np.flatnonzero((every.ends == ends[place]).all(axis=1))
+        alternatives = random.permutation(alternatives[alternatives != numbers[place]])
+        choices = np.concatenate([[numbers[place]], alternatives]) if numbers[place] >= 0 else alternatives
+        slots[place] = list_numbers.setdefault(tuple(sorted(choices[:limit].tolist())), len(list_numbers))
+    return at_start([_lists(every, np.array(choices)) for choices in list_numbers]), slots
 
 
 def _same(paths: Paths, every: Paths) -> np.ndarray:

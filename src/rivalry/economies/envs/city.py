@@ -108,7 +108,9 @@ class CityEnv(AgentsEnv):
     def policy_of(self, policies: Sequence[Learned]) -> np.ndarray:
         """Return the policy of every agent, ``[agent row karma entry]``."""
         return city_policy(
-            self.game, lambda agent, *seen: policies[agent](*seen), normalize_spaces=self.views.normalized
+            self.game,
+            lambda agent, *observation: policies[agent](*observation),
+            normalize_spaces=self.views.normalized,
         )
 
     def draw(self, table: Any, rng: np.random.Generator) -> np.ndarray:

@@ -132,11 +132,11 @@ def policy_table(
     economy = economy_of(game)
     levels = economy.most + 1
     kinds, private, karma = np.indices((*economy.stakes.shape, levels)).reshape(3, -1)
-    seen = _views(economy, normalize_spaces).of(_features(economy, kinds, private, karma), karma + 1)
-    chances = policy_answer(policy, seen, "of all states")
-    again = policy_answer(policy, tuple(part[::-1] for part in seen), "of all states")
-    if chances.shape == again.shape == seen[1].shape:
-        refuse_different(list(chances), list(again[::-1]), [f"at {state.tolist()}" for state in seen[0]])
+    views = _views(economy, normalize_spaces).of(_features(economy, kinds, private, karma), karma + 1)
+    chances = policy_answer(policy, views, "of all states")
+    again = policy_answer(policy, tuple(part[::-1] for part in views), "of all states")
+    if chances.shape == again.shape == views[1].shape:
+        refuse_different(list(chances), list(again[::-1]), [f"at {state.tolist()}" for state in views[0]])
     return np.asarray(game.space.check(chances, "policy")).reshape(*economy.stakes.shape, levels, levels)
 
 

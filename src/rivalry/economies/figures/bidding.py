@@ -250,8 +250,10 @@ def scaling_check(
 def _apart(small: np.ndarray, large: np.ndarray, a: float) -> np.ndarray:
     """Return distances of bids at all amounts of karma that both economies have."""
     k = np.arange(small.shape[1])
-    both = k[np.isclose(a * k % 1, 0) | np.isclose(a * k % 1, 1)]
-    distances: np.ndarray = np.abs(large[:, np.round(a * both).astype(int)] / a - small[:, both]).ravel()
+    common_karma = k[np.isclose(a * k % 1, 0) | np.isclose(a * k % 1, 1)]
+    distances: np.ndarray = np.abs(
+        large[:, np.round(a * common_karma).astype(int)] / a - small[:, common_karma]
+    ).ravel()
     return distances
 
 

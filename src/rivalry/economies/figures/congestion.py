@@ -60,7 +60,7 @@ def lane_load(
     also = (EXPECTED, "lane_capacity", "lane_kind", "lane_ends")
     every: list[CellSeries] = []
     for cell in series_of(data, LOAD, also, at=at, methods=methods, series=series):
-        if not any(_same(cell, other) for other in every):
+        if not any(_same(cell, reference) for reference in every):
             every.append(cell)
     several = len(every) > 1
     small = panels(ax, len(every), columns=2, apart=True) if several else [ax]
@@ -101,10 +101,10 @@ def _kinds_present(every: Sequence[CellSeries]) -> list[str]:
     return [name for name in KINDS if name in present]
 
 
-def _same(cell: CellSeries, other: CellSeries) -> bool:
+def _same(cell: CellSeries, reference: CellSeries) -> bool:
     """Return whether two cells have the same streets and loads."""
-    names = [name for name in (LOAD, EXPECTED, "lane_capacity") if name in cell and name in other]
-    pairs = [(cell[name], other[name]) for name in names]
+    names = [name for name in (LOAD, EXPECTED, "lane_capacity") if name in cell and name in reference]
+    pairs = [(cell[name], reference[name]) for name in names]
     return all(a.shape[1:] == b.shape[1:] and np.allclose(a.mean(axis=0), b.mean(axis=0)) for a, b in pairs)
 
 
@@ -170,9 +170,9 @@ def bid_congestion(
     >>> bid_congestion(data).get_title(loc="left")
     'rank correlation 0.5 over 3 lanes'
     """
-    known = [name for name in LANES if name != "lane_bid"]
-    if across not in known:
-        raise ValueError(f"across: {across!r} must be one of {', '.join(known)}")
+    names = [name for name in LANES if name != "lane_bid"]
+    if across not in names:
+        raise ValueError(f"across: {across!r} must be one of {', '.join(names)}")
     also = (across, "lane_capacity", "lane_kind", "lane_ends", *RULE)
     every = series_of(data, "lane_bid", also, at=at, methods=methods, series=series)
     if any(across not in cell for cell in every):

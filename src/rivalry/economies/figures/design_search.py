@@ -127,7 +127,7 @@ def _search(data: Dataset, name: str | None, at: At, over: str | None) -> Search
     labels = arrays.get("parameter_label", parameters.astype(str))[:count, : len(names)]
     picked = None if over is None else [over]
     column = names.index(pick_names("over", picked, names, names, "is no choice of this search")[0])
-    others = [k for k in range(len(names)) if k != column and len(set(labels[:, k])) > 1]
+    varied = [k for k in range(len(names)) if k != column and len(set(labels[:, k])) > 1]
     chosen_name = (
         "" if name is None else value_of(data, "algorithm", list(data["algorithm"].values).index(name))
     )
@@ -139,7 +139,7 @@ def _search(data: Dataset, name: str | None, at: At, over: str | None) -> Search
         parameters[:, column],
         labels[:, column],
         [
-            ", ".join(f"{name_of(data, names[k])} = {str(row[k]).replace('_', ' ')}" for k in others)
+            ", ".join(f"{name_of(data, names[k])} = {str(row[k]).replace('_', ' ')}" for k in varied)
             for row in labels
         ],
         objective,

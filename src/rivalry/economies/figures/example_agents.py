@@ -108,13 +108,13 @@ def example_bids(
     name_colours(ax, [f"path {path}" for path in paths], colours(len(paths)))
     for word, dash in sorted(dashes.items(), key=lambda pair: float(pair[0])):
         ax.plot([], [], dash, color=INK, label="_urgency" if word == "nan" else f"urgency {word}")
-    how = "over karma, weighted by the distribution of karma of all agents"
+    weighting = "over karma, weighted by the distribution of karma of all agents"
     if over == "karma":
         ax.plot([], [], ":", color=INK, linewidth=1.0, label="uniformly random bids, k/2")
-        how = "over the positions of a path, equally weighted"
+        weighting = "over the positions of a path, equally weighted"
     ax.set_xlabel(OVER[over])
     ax.set_ylabel("mean bid")
-    caption(ax, describe_rule(every), f"means {how}", replications_of(every))
+    caption(ax, describe_rule(every), f"means {weighting}", replications_of(every))
     return ax
 
 
@@ -301,11 +301,11 @@ def words_of(values: np.ndarray) -> str:
     >>> words_of(np.array([-1.5])), words_of(np.array([np.nan]))
     ('−1.5', '')
     """
-    known = values[np.isfinite(values)]
-    if not known.size:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
         return ""
-    mean, half = float(known.mean()), float(half_width(known[:, None])[0])
-    words = format_interval(mean, half) if len(known) > 1 else f"{mean:.3g}"
+    mean, half = float(finite.mean()), float(half_width(finite[:, None])[0])
+    words = format_interval(mean, half) if len(finite) > 1 else f"{mean:.3g}"
     return words.replace("-", "−")
 
 
@@ -316,8 +316,10 @@ def _rows(cell: CellSeries) -> list[tuple[str, np.ndarray]]:
     if np.nansum(bids) > 0:  # without bids: a coin or the urgency decides
         for trip in range(bids.shape[2]):
             urgencies = np.unique(cell["trip_urgency"][0][:, trip])
-            known = " or ".join(f"{value:g}" for value in urgencies[np.isfinite(urgencies)])
-            rows.append((f"{BID}, path {int(cell['trip_path'][0, trip])}, urgency {known}", bids[:, :, trip]))
+            urgency_text = " or ".join(f"{value:g}" for value in urgencies[np.isfinite(urgencies)])
+            rows.append(
+                (f"{BID}, path {int(cell['trip_path'][0, trip])}, urgency {urgency_text}", bids[:, :, trip])
+            )
     return rows + [(word, cell[name]) for name, word in METRICS.items() if name in cell]
 
 
@@ -326,12 +328,12 @@ def _draw_table(ax: Axes, name: str, table: Table, top: float, high: float, shad
 
     Numbers to three digits, example agents apart from classes.
     """
-    left, count = 0.3, len(table.columns)
+    margin, count = 0.3, len(table.columns)
     box = ax.get_window_extent()  # as it is before the layout
     inches = box.width / ax.figure.dpi, box.height / ax.figure.dpi
-    wide, size = (1 - left) / count, min(8.0, 1.6 * inches[0], 50 * high * inches[1])
+    wide, size = (1 - margin) / count, min(8.0, 1.6 * inches[0], 50 * high * inches[1])
     place: dict[str, Any] = {"transform": ax.transAxes, "va": "center", "fontsize": size}
-    x = left + wide * (np.arange(count) + 0.5)
+    x = margin + wide * (np.arange(count) + 0.5)
     if name:
         ax.text(0.0, top - high / 2, name, ha="left", weight="bold", **place)
     for k, head in enumerate(table.columns):

@@ -116,18 +116,18 @@ def fairness_plane(
     plain = _plain(data, [curve.name for curve in curves], baselines)
     lines = [curve for curve in curves if curve.name not in plain]
     for curve, shade, marker in zip(lines, colours(max(len(lines), 1)), MARKERS * 9, strict=False):
-        _line(ax, curve, shade, marker, tell=not (against or alone))
-    known = method_names(data, up, None)
+        _line(ax, curve, shade, marker, labelled=not (against or alone))
+    names = method_names(data, up, None)
     labelled = {
-        method_label(data, name) if name in known else name: row for name, row in (exact or {}).items()
+        method_label(data, name) if name in names else name: row for name, row in (exact or {}).items()
     }
     _points(ax, [curve for curve in curves if curve.name in plain], labelled, across, up, against)
     name = name_of(data, over)
     ax.set_xlabel(name if against else _label(data, across, ": "))
     ax.set_ylabel(_label(data, up, ":\n"))
     ax.margins(0.09)
-    how = "" if against or alone else f"points are labelled with the {name}"
-    caption(ax, words, how, many)
+    note = "" if against or alone else f"points are labelled with the {name}"
+    caption(ax, words, note, many)
     return ax
 
 
@@ -182,13 +182,13 @@ def _plain(data: Dataset, names: list[str], wanted: Names) -> list[str]:
     return pick_names("baselines", wanted, names, default, "is no method drawn here")
 
 
-def _line(ax: Axes, curve: FairnessCurve, shade: str, marker: str, *, tell: bool) -> None:
+def _line(ax: Axes, curve: FairnessCurve, shade: str, marker: str, *, labelled: bool) -> None:
     label = curve.label or "_runs"
     ax.plot(curve.x, curve.y, color=shade, marker=marker, markersize=4.5, linewidth=1.3, label=label)
     if curve.x_half.any() or curve.y_half.any():
         whiskers: dict[str, Any] = {"fmt": "none", "ecolor": shade, "elinewidth": 0.9, "capsize": 2}
         ax.errorbar(curve.x, curve.y, curve.y_half, curve.x_half, label="_interval", **whiskers)
-    for value, x, y in zip(curve.at, curve.x, curve.y, strict=True) if tell else ():
+    for value, x, y in zip(curve.at, curve.x, curve.y, strict=True) if labelled else ():
         offset: dict[str, Any] = {"xytext": (5, 4), "textcoords": "offset points"}
         ax.annotate(f"{value:g}", (x, y), fontsize=7.5, color=shade, **offset)
 

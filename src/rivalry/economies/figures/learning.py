@@ -140,8 +140,8 @@ def exploitability_curve(
     bottom.xaxis.set_major_formatter(EngFormatter(sep=""))
     ax.set_xlabel("")
     bottom.set_xlabel("step (all agents)")
-    how = "over |J| at the same monitor" if relative else "not divided by |J|"
-    notes = [how if PAYOFF in units else "", _rule(every, names), replications_of(every), _shows(names)]
+    note = "over |J| at the same monitor" if relative else "not divided by |J|"
+    notes = [note if PAYOFF in units else "", _rule(every, names), replications_of(every), _shows(names)]
     caption(ax, describe_rule(every), *notes)
     return ax
 
@@ -164,10 +164,10 @@ def _quantities(data: Dataset, quantities: Names) -> list[str]:
     """Return the quantities to draw, all of which are stored."""
     names = [str(name) for name in data.data_vars if "monitor" in data[name].dims]
     short = [name.removeprefix(MONITOR).removeprefix("mean_") for name in names]
-    known = [name for name in short if not name.startswith("largest_") and name != "step"]
-    known += [name for name in quantities or () if _variable(data, name) in data]
+    stored_names = [name for name in short if not name.startswith("largest_") and name != "step"]
+    stored_names += [name for name in quantities or () if _variable(data, name) in data]
     default = [name for name in DEFAULT if filled_variables(data, [_variable(data, name)])]
-    return pick_names("quantities", quantities, known, default or DEFAULT[:1])
+    return pick_names("quantities", quantities, stored_names, default or DEFAULT[:1])
 
 
 def _variable(data: Dataset, name: str) -> str:
@@ -217,8 +217,8 @@ def curve_of(cell: CellSeries, stored: str, scaled: str = "") -> tuple[np.ndarra
             rule = "is not in this data; relative = false draws payoffs as they are"
             raise ValueError(f"relative: {key} {rule}")
         payoff = cell[key].astype(float)
-        both = min(values.shape[1], payoff.shape[1])
-        values = values[:, :both] / np.abs(payoff[:, :both])
+        length = min(values.shape[1], payoff.shape[1])
+        values = values[:, :length] / np.abs(payoff[:, :length])
     count = values.shape[1]
     steps = cell.get(STEP, np.arange(1.0, count + 1)[None])
     steps = np.broadcast_to(steps[:, :count], values.shape)
@@ -325,11 +325,11 @@ def agent_histogram(
 
 
 def _per_agent(data: Dataset, quantity: str | None) -> str:
-    known = [str(name) for name in data.data_vars if "agent" in data[name].dims]
-    ready = filled_variables(data, [name for name in AGENTS if name in known])
+    stored_names = [str(name) for name in data.data_vars if "agent" in data[name].dims]
+    ready = filled_variables(data, [name for name in AGENTS if name in stored_names])
     rule = "must have a value for each agent" if quantity in data else "is not in this data"
     names = None if quantity is None else [quantity]
-    return pick_names("quantity", names, known, ready or AGENTS[1:], rule)[0]
+    return pick_names("quantity", names, stored_names, ready or AGENTS[1:], rule)[0]
 
 
 def _groups(cell: CellSeries, name: str, by: str) -> list[tuple[str, np.ndarray]]:
@@ -337,12 +337,12 @@ def _groups(cell: CellSeries, name: str, by: str) -> list[tuple[str, np.ndarray]
     values = cell[name].astype(float)
     kinds = np.broadcast_to(cell.get(f"agent_{by}", 0), values.shape)
     finite = np.isfinite(values)
-    known = np.unique(kinds[finite])
-    by_type = type_labels(cell, int(known.max(initial=0)) + 1)
+    kinds_present = np.unique(kinds[finite])
+    by_type = type_labels(cell, int(kinds_present.max(initial=0)) + 1)
     names = by_type if by == "type" else [str(word) for word in cell[GROUPS[by]][0]]
     groups = []
-    for kind in known:
-        words = [cell.name] * bool(cell.name) + [names[int(kind)]] * (len(known) > 1 or by != "type")
+    for kind in kinds_present:
+        words = [cell.name] * bool(cell.name) + [names[int(kind)]] * (len(kinds_present) > 1 or by != "type")
         groups.append((", ".join(words), values[finite & (kinds == kind)]))
     return groups
 
@@ -439,10 +439,10 @@ def _words(name: str) -> str:
 
 def _trace_quantities(data: Dataset, quantities: Names) -> list[str]:
     """Return the quantities, each of which is stored."""
-    known = [
+    names = [
         str(name).removeprefix(MONITOR)
         for name in data.data_vars
         if str(name).startswith(MONITOR) and str(data[name].dims[-1]).endswith("monitor") and name != STEP
     ]
-    default = [name for name in TRACES if name in known and filled_variables(data, [MONITOR + name])]
-    return pick_names("quantities", quantities, known, default or ["efficiency"])
+    default = [name for name in TRACES if name in names and filled_variables(data, [MONITOR + name])]
+    return pick_names("quantities", quantities, names, default or ["efficiency"])

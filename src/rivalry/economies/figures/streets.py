@@ -242,7 +242,7 @@ def rules(cell: Mapping[str, np.ndarray]) -> list[str]:
 
 def _check_lanes(data: Dataset, quantity: str) -> None:
     """Raise `ValueError` for anything but a variable with a number per lane."""
-    known = [
+    names = [
         str(name)
         for name, array in data.data_vars.items()
         if array.dims
@@ -252,7 +252,7 @@ def _check_lanes(data: Dataset, quantity: str) -> None:
     if quantity in WORDS:
         check_variable(data, quantity)
     rule = "must have a number for each lane" if quantity in data else "is not in this data"
-    pick_names("quantity", [quantity], known, (), rule)
+    pick_names("quantity", [quantity], names, (), rule)
 
 
 def _scale(means: Sequence[np.ndarray], limits: Sequence[float] | None) -> Normalize:

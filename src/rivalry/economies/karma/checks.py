@@ -156,9 +156,9 @@ def shares_of(tables: Sequence[Mapping[str, Any]]) -> tuple[list[float], int | N
     given_keys = [name for name in ("share", "count") if any(name in table for table in tables)]
     if not given_keys:
         return [1 / len(tables)] * len(tables), None
-    (name, *other) = given_keys
+    (name, *further) = given_keys
     missing = next((k for k, table in enumerate(tables) if name not in table), None)
-    if other:
+    if further:
         raise ValueError("types: share clashes with count; give one of them, in every type")
     if missing is not None:
         raise ValueError(f"types[{missing}].{name}: is missing; every type must have one, or none")

@@ -138,8 +138,8 @@ def karma(
         raise ValueError(f"agents: {count} must be at least 2")
     if count % 2 == 1 and idle == "none":
         raise ValueError(f"agents: {count} must be even, or idle = 'random'")
-    seen = signal_of(signal, max_karma)
-    if count % 2 == 1 and seen.size:
+    signal_values = signal_of(signal, max_karma)
+    if count % 2 == 1 and signal_values.size:
         raise ValueError(f"agents: {count} must be even where agents see something of their peers (signal)")
     initial = _initial(options, types_, count)
     if given_count is not None:
@@ -157,7 +157,7 @@ def karma(
         mean_karma=put(mean),
         tax=put(tax_of(tax, max_karma)),
         charge=table,
-        signal=seen,
+        signal=signal_values,
         initial=initial,
         most=max_karma,
         receiver=payee,
@@ -204,14 +204,14 @@ def charge_of(payment: str, price: object, charge: object, max_karma: int) -> np
         raise ValueError(f"price: {price!r} goes with payment = 'fixed_price', and must be given there alone")
     if (payment == "table") != (charge is not None):
         raise ValueError("charge: goes with payment = 'table', and must be given there alone")
-    bid, other = np.indices((max_karma + 1, max_karma + 1))
+    bid, rival_bids = np.indices((max_karma + 1, max_karma + 1))
     if payment == "table":
-        limit = np.where(other <= bid, bid, -1)
+        limit = np.where(rival_bids <= bid, bid, -1)
         table = _whole_table("charge", charge, "[bid][rival's bid]", limit, ", at most the bid")
     elif payment == "fixed_price":
         table = np.minimum(whole_number("price", price), bid)
     else:
-        table = {"difference": bid - other, "highest_losing_bid": other}.get(payment, bid)
+        table = {"difference": bid - rival_bids, "highest_losing_bid": rival_bids}.get(payment, bid)
     return np.tril(table).astype(np.int64)
 
 
@@ -239,8 +239,10 @@ def receiver_of(payment: str, receiver: str | None) -> int:
     if receiver is None:
         return RECEIVERS[named or "peer"]
     if named not in (None, receiver):
-        other = next(rule for rule, fixed in FIXED.items() if fixed == receiver)
-        raise ValueError(f"receiver: {receiver!r} clashes with payment = {payment!r}; use {other!r}")
+        rule_of_receiver = next(rule for rule, fixed in FIXED.items() if fixed == receiver)
+        raise ValueError(
+            f"receiver: {receiver!r} clashes with payment = {payment!r}; use {rule_of_receiver!r}"
+        )
     return RECEIVERS[receiver]
 
 

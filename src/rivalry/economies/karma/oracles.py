@@ -136,8 +136,8 @@ def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
         "win_probability": ("rank", "bid"),
         "urgency": ("player", "private"),
     }
-    found = _metrics(game, env, mu, pi)
-    return {name: (dims.get(name, ()), np.asarray(array)) for name, array in found.items()}
+    metrics = _metrics(game, env, mu, pi)
+    return {name: (dims.get(name, ()), np.asarray(array)) for name, array in metrics.items()}
 
 
 @eqx.filter_jit

@@ -198,7 +198,7 @@ def _play(city, drivers, buffers, policy, tallied, steps):  # type: ignore[no-un
 def buffers_of(city: CityArrays) -> CityBuffers:
     """Return the buffers of a run of a city; not compiled, which would take longer than all of the rest."""
     agents, lanes, urgencies = len(city.type_of), len(city.capacity), city.stakes.shape[1]
-    known, ranks = np.unique(city.stakes, return_inverse=True)
+    stakes, ranks = np.unique(city.stakes, return_inverse=True)
     trip = np.arange(city.trip_chain.shape[1]) % (city.trip_chain.shape[1] - 1)
     by_agent = ("bids", "row", "lane", "entry", "won", "order", "before", "holdings", "members")
     by_lane = ("want", "margin", "room_left", "rest", "price", "paid")
@@ -206,7 +206,7 @@ def buffers_of(city: CityArrays) -> CityBuffers:
     return CityBuffers(
         words=np.zeros(2 * agents, dtype=np.uint64),
         factor=city.discount[city.type_of],
-        crowd=np.zeros((lanes + 1, max(city.most + 1, len(known) + 1)), dtype=np.int64),
+        crowd=np.zeros((lanes + 1, max(city.most + 1, len(stakes) + 1)), dtype=np.int64),
         room=np.append(city.capacity, agents),
         due=np.append(city.toll, 0.0),
         moves=np.rint(city.trip_chain * 2.0**30).astype(np.int64),

@@ -106,7 +106,7 @@ def city_record(streets: Streets, tallied: kernels.city.CityTallies, steps: int)
 
     Bids and admission are NaN for lanes and trips that were never asked for.
     """
-    city, known = streets.city, streets.game.static_metrics()
+    city, static = streets.city, streets.game.static_metrics()
     trips, urgencies = np.arange(tallied.bids_on.shape[1]), city.stakes.shape[1]
     wanted, admitted = tallied.wanted / steps, tallied.admitted / steps
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -115,7 +115,7 @@ def city_record(streets: Streets, tallied: kernels.city.CityTallies, steps: int)
         trip_bid = tallied.bids_on / tallied.asked_on
     record: Record = {
         **{name: ((), np.asarray(value)) for name, value in city_metrics(tallied, steps).items()},
-        **known,
+        **static,
         "agent_type": (("agent",), np.array(city.type_of)),
         "agent_reward": (("agent",), tallied.rewards / steps),
         "agent_admitted": (("agent",), tallied.passed / steps),
@@ -130,7 +130,7 @@ def city_record(streets: Streets, tallied: kernels.city.CityTallies, steps: int)
         "admission": (("lane", "bid"), admission),
         "karma_distribution": (("karma",), tallied.holdings / tallied.holdings.sum()),
     }
-    members = np.asarray(known["agent_coalition"][1]) > 0
+    members = np.asarray(static["agent_coalition"][1]) > 0
     if members.any() and not members.all():
         for group, chosen in (("coalition", members), ("others", ~members)):
             for name in ("reward", "admitted"):

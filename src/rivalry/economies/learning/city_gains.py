@@ -106,10 +106,10 @@ def gains(
         at_stake[kind] = max(
             regret[kind], *(mean(values_of_policy.best - values_of_policy.own) for values_of_policy in worse)
         )
-        left = batches[-1] - np.diff(batches, axis=0, prepend=0.0)
+        leave_one_out = batches[-1] - np.diff(batches, axis=0, prepend=0.0)
         interval[kind] = np.inf
-        if np.isfinite(left).all() and len(np.unique(batches, axis=0)) == len(batches):
-            without = np.array([gain_in(row) for row in left])
+        if np.isfinite(leave_one_out).all() and len(np.unique(batches, axis=0)) == len(batches):
+            without = np.array([gain_in(row) for row in leave_one_out])
             interval[kind] = jackknife_error(regret[kind], without, int(np.isfinite(of_kind).sum()))
             interval[kind] += evaluated.error[candidate[0]]
     return Gains(payoff, gain, evaluated.error, regret, interval, at_stake)
@@ -117,11 +117,11 @@ def gains(
 
 def gains_record(streets: Streets, result: Gains) -> Record:
     """Return gains per agent, means per type, and the largest gains as certificate."""
-    kinds, known = streets.city.type_of, np.isfinite(result.payoff)
-    if not known.any():
+    kinds, finite = streets.city.type_of, np.isfinite(result.payoff)
+    if not finite.any():
         return {}
-    scale = abs(float(result.payoff[known].mean())) or np.inf  # 0 if no agent is ever refused: no gains
-    members = [known & (kinds == kind) for kind in range(len(streets.city.stakes))]
+    scale = abs(float(result.payoff[finite].mean())) or np.inf  # 0 if no agent is ever refused: no gains
+    members = [finite & (kinds == kind) for kind in range(len(streets.city.stakes))]
     payoff, gain = (
         np.array([array[member].mean() if member.any() else np.nan for member in members])
         for array in (result.payoff, result.gain)
@@ -136,7 +136,7 @@ def gains_record(streets: Streets, result: Gains) -> Record:
         "payoff": (("player",), payoff),
         "exploitability": (("player",), gain),
         "relative_exploitability": (("player",), gain / scale),
-        "mean_relative_exploitability": ((), np.asarray(result.gain[known].mean() / scale)),
+        "mean_relative_exploitability": ((), np.asarray(result.gain[finite].mean() / scale)),
         "payoff_error": ((), np.asarray(result.error.max())),
         **proof.record(),
     }

@@ -203,9 +203,9 @@ def _class_means(record: Record) -> Record:
     means_by_name: Record = {"class_agents": (("class",), np.sum(members, axis=1))}
     for name in ("reward", "admitted", "trip_bid"):
         dims, array = record[f"agent_{name}"]
-        known = np.isfinite(array)
-        sums = np.array([np.where(known[member], array[member], 0.0).sum(axis=0) for member in members])
+        finite = np.isfinite(array)
+        sums = np.array([np.where(finite[member], array[member], 0.0).sum(axis=0) for member in members])
         with np.errstate(invalid="ignore"):
-            means = sums / np.array([known[member].sum(axis=0) for member in members])
+            means = sums / np.array([finite[member].sum(axis=0) for member in members])
         means_by_name[f"class_{name}"] = (("class", *dims[1:]), means)
     return means_by_name

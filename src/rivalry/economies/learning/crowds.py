@@ -235,11 +235,11 @@ def gain_error(
     lengths = np.diff(batch_ends(measured.steps), prepend=0)
     if not (lengths.all() and np.isfinite(measured.batches).all()):
         return np.full(gain.shape, np.inf)
-    left = measured.batches[-1] - np.diff(measured.batches, axis=0, prepend=0.0)
+    leave_one_out = measured.batches[-1] - np.diff(measured.batches, axis=0, prepend=0.0)
     heads = (measured.steps - lengths) * crowd.agents
     ends = np.cumsum([1, measured.distribution.size, len(measured.after)])
     parts = []
-    for row in left / heads[:, None]:
+    for row in leave_one_out / heads[:, None]:
         _, holdings, after, flows = np.split(row, ends)
         distribution = holdings.reshape(measured.distribution.shape)
         part = measured._replace(distribution=distribution, after=after, surplus=_surplus(flows))
@@ -318,6 +318,6 @@ def without_exploration(policies: np.ndarray, exploration: float) -> np.ndarray:
     levels = policies.shape[-1]
     even = np.tri(levels) / np.arange(1.0, levels + 1)[:, None]
     # a bid that is only explored has a remainder of 0 up to rounding, of either sign
-    left = np.maximum(policies - exploration * even, 0.0)
-    policy: np.ndarray = left / left.sum(axis=-1, keepdims=True)
+    remaining = np.maximum(policies - exploration * even, 0.0)
+    policy: np.ndarray = remaining / remaining.sum(axis=-1, keepdims=True)
     return policy

@@ -256,7 +256,7 @@ def against(economy: Economy, agent: int, rivals: np.ndarray) -> tuple[Decisions
     are drawn independently in every step. The second value returned is the number of values of memory. Of
     three agents one, drawn at random, meets nobody.
     """
-    agents = [agent, *(other for other in range(len(economy.type_of)) if other != agent)]
+    agents = [agent, *(rival for rival in range(len(economy.type_of)) if rival != agent)]
     kinds = economy.type_of[agents]
     private, levels = economy.stakes.shape[1], economy.most + 1
     chains, first = _chains(economy)[kinds], np.diff(economy.first, axis=-1, prepend=0.0)[kinds]
@@ -283,24 +283,24 @@ def against(economy: Economy, agent: int, rivals: np.ndarray) -> tuple[Decisions
     holdings, memory = split.shape[1], len(chains_of_all)
     moves = np.zeros((private, memory, holdings, levels, holdings))
     lost = np.zeros((private, memory, holdings, levels))
-    bid, other = np.arange(levels)[:, None], np.arange(levels)
+    bid, rival_bids = np.arange(levels)[:, None], np.arange(levels)
     pairs = list(combinations(range(len(agents)), 2))
-    for one, second in pairs:
-        ties = _ties(economy, agents[one], agents[second])  # [outcome private private]
+    for opener, second in pairs:
+        ties = _ties(economy, agents[opener], agents[second])  # [outcome private private]
         # -1, neither wins, happens only at ties: its last condition holds for no pair of bids
-        for outcome, clear in ((1, other < bid), (0, other > bid), (-1, other < -bid - 1)):
+        for outcome, clear in ((1, rival_bids < bid), (0, rival_bids > bid), (-1, rival_bids < -bid - 1)):
             decided = clear + ties[outcome][:, :, None, None] * np.eye(levels)  # [private private bid bid]
             if not decided.any():
                 continue
-            if one == 0:
+            if opener == 0:
                 weights = np.einsum("zybc,mygc->zmgbc", decided, bids[second - 1]) / len(pairs)
                 lost += weights.sum(axis=-1) * (outcome != 1)
             else:  # the agent is idle, and its own private state and bid matter to nobody
-                both = np.einsum("xybc,mxgb,mygc->mgbc", decided, bids[0], bids[1]) / len(pairs)
-                weights = np.broadcast_to(both, (private, *both.shape))
-            for after, chance in _karma_after(economy, split, one, second, outcome):
+                joint_bids = np.einsum("xybc,mxgb,mygc->mgbc", decided, bids[0], bids[1]) / len(pairs)
+                weights = np.broadcast_to(joint_bids, (private, *joint_bids.shape))
+            for after, chance in _karma_after(economy, split, opener, second, outcome):
                 place = np.ravel_multi_index(tuple(after[:-1]), (levels,) * (len(agents) - 1))
-                _add(moves, weights * chance, place, own=one == 0)
+                _add(moves, weights * chance, place, is_own=opener == 0)
     # amounts that cannot occur, as a rival would hold less than 0 or more than all: absorbing, so that
     # the linear system for the values stays regular
     stay = np.flatnonzero(~real)
@@ -317,14 +317,14 @@ def against(economy: Economy, agent: int, rivals: np.ndarray) -> tuple[Decisions
     return Decisions(*shaped, discount, start.ravel()), size // (private * levels)
 
 
-def _add(moves: np.ndarray, mass: np.ndarray, place: np.ndarray, *, own: bool) -> None:
+def _add(moves: np.ndarray, mass: np.ndarray, place: np.ndarray, *, is_own: bool) -> None:
     """Add ``mass [private memory holding bid bid]`` to ``moves [private memory holding bid holding]``.
 
-    ``place`` is the holding after a meeting; the first bid is the agent's own, unless it is idle (``own``).
+    ``place`` is the holding after a meeting; the first bid is the agent's, unless it is idle (``is_own``).
     """
     holdings, levels = moves.shape[2:4]
-    bid = np.arange(levels)[:, None] if own else 0
-    width = levels if own else 1
+    bid = np.arange(levels)[:, None] if is_own else 0
+    width = levels if is_own else 1
     where = (np.arange(holdings)[:, None, None] * width + bid) * holdings + place
     for z, m in np.ndindex(moves.shape[:2]):
         sums = np.bincount(where.ravel(), mass[z, m].ravel(), holdings * width * holdings)
@@ -356,9 +356,11 @@ def _karma_after(
     after = np.broadcast_to(
         np.clip(split, 0, max_karma)[:, :, None, None], (*split.shape, levels, levels)
     ).copy()
-    bid, other = np.arange(levels)[:, None], np.arange(levels)
-    bid, other = np.minimum(bid, after[first]), np.minimum(other, after[second])
-    price = economy.charge[bid, other] if outcome == 1 else economy.charge[other, bid] * (outcome == 0)
+    bid, rival_bids = np.arange(levels)[:, None], np.arange(levels)
+    bid, rival_bids = np.minimum(bid, after[first]), np.minimum(rival_bids, after[second])
+    price = (
+        economy.charge[bid, rival_bids] if outcome == 1 else economy.charge[rival_bids, bid] * (outcome == 0)
+    )
     payer, payee = (first, second) if outcome == 1 else (second, first)
     if economy.receiver == PEER:
         price = np.minimum(price, max_karma - after[payee]) if economy.overflow == ROOM else price
@@ -399,8 +401,8 @@ def _divisions(
 def _average_over_memory(process: Decisions, mu: np.ndarray, memory: int) -> Decisions:
     """Return the process averaged over the hidden memory, distributed as in ``mu [state]``."""
     distribution = mu.reshape(-1, memory)
-    seen = distribution.sum(axis=1, keepdims=True)
-    weights = np.where(seen > 0, distribution / np.where(seen > 0, seen, 1.0), 1 / memory)
+    marginal = distribution.sum(axis=1, keepdims=True)
+    weights = np.where(marginal > 0, distribution / np.where(marginal > 0, marginal, 1.0), 1 / memory)
     shape = (len(weights), memory, process.reward.shape[1])
     reward = np.einsum("sm,smb->sb", weights, process.reward.reshape(shape))
     moves = np.einsum("sm,smbtn->sbt", weights, process.moves.reshape(*shape, -1, memory))
@@ -434,11 +436,11 @@ def _estimated_process(
     size, stakes = private * levels, economy.stakes[kind][:, None, None]
     states = slice(kind * size, (kind + 1) * size)
     shape = (private, levels, levels)
-    known = moves[states, :, states].reshape(*shape, private, levels).sum(axis=-2)
+    observed_moves = moves[states, :, states].reshape(*shape, private, levels).sum(axis=-2)
     count = transitions.sum(axis=-1)
     total = PRIOR + count
     rate = (PRIOR * reward[states].reshape(shape) - stakes * (count - won)) / total
-    karma = (PRIOR * known + transitions) / total[..., None]
+    karma = (PRIOR * observed_moves + transitions) / total[..., None]
     distribution = np.einsum("zkbl,zy->zkbyl", karma, chain).reshape(size, levels, size)
     start = np.full(size, 1 / size)
     return Decisions(rate.reshape(size, levels), distribution, float(economy.discount[kind]), start)
@@ -458,12 +460,12 @@ def _estimated_gains(
     In the half where it was computed, the gain of a best response would be biased upwards.
     """
     legal, rows = _legal(crowd.shape), []
-    for half, other in (halves, halves[::-1]):
+    for half, other_half in (halves, halves[::-1]):
         best = [estimate.best(pi, legal)[1] for estimate, pi in zip(half, means, strict=True)]
-        top = [other_process.values(pi) for other_process, pi in zip(other, best, strict=True)]
+        top = [other_process.values(pi) for other_process, pi in zip(other_half, best, strict=True)]
         row = []
         for pi, kind in zip(policies, kinds, strict=True):
-            process = other[kind]
+            process = other_half[kind]
             values, mu = _policy_values(process, pi, paid), process.stationary(pi)
             gaps = np.array([mu @ (values - _policy_values(process, aim, paid)) for aim in targets[:, kind]])
             row.append((float(mu @ values), float(mu @ (top[kind] - values)), gaps))

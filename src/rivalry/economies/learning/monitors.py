@@ -63,9 +63,9 @@ def sampling(value: str | Table, step_size: float | StepSize = 0.01) -> Sampling
         if key not in Sampling._fields:
             raise ValueError(f"monitor.{key}: is not known; it takes {', '.join(Sampling._fields)}")
     table_ = Sampling(**table)
-    for name, word, known in (("kind", table_.kind, MONITORS), ("tables", table_.tables, TABLES)):
-        if word not in known:
-            raise ValueError(f"monitor.{name}: {word!r} must be one of {', '.join(known)}")
+    for name, word, allowed in (("kind", table_.kind, MONITORS), ("tables", table_.tables, TABLES)):
+        if word not in allowed:
+            raise ValueError(f"monitor.{name}: {word!r} must be one of {', '.join(allowed)}")
     for name, minimum in (("t_monitor", 1), ("t_burn", 0), ("sample_every", 1), ("agents", 1)):
         check_whole(f"monitor.{name}", getattr(table_, name), minimum)
     if table_.t_burn >= table_.t_monitor:

@@ -189,7 +189,11 @@ class PopulationQLearning(EpochLearner):
             *("efficiency", "reward_fairness", "access_fairness", *CHANGES),
             *((PAID_CHANGE,) if self.regularised else ()),
             *((BARE,) if 0 < self.share < 1 and not world.refusal else ()),
-            *(f"{how}_{name}" for name in exact + sampled for how in ("mean", "largest")),
+            *(
+                f"{statistic_name}_{name}"
+                for name in exact + sampled
+                for statistic_name in ("mean", "largest")
+            ),
         )
 
     def _check(self, world: Crowd) -> None:
@@ -321,8 +325,8 @@ class PopulationQLearning(EpochLearner):
         record["distance_rule"] = ((), np.asarray(self.distance))
         record["beta"] = ((), np.asarray(self.final_beta))
         record["exploration"] = ((), np.asarray(self.share))
-        for name, other in zip(("equilibrium", "equilibrium_eps"), session["equilibria"], strict=False):
-            shaped = other.reshape(*world.shape, -1)
+        for name, equilibria in zip(("equilibrium", "equilibrium_eps"), session["equilibria"], strict=False):
+            shaped = equilibria.reshape(*world.shape, -1)
             record[name] = ((*STATE, "bid"), shaped)
             record[f"mean_bid_{name}"] = (STATE, shaped @ bids)
         for name, array in snapshot.numbers.items():
@@ -357,9 +361,9 @@ class PopulationQLearning(EpochLearner):
 def _mean_and_largest(numbers: Mapping[str, np.ndarray], owner: np.ndarray) -> dict[str, float]:
     """Return mean and largest over agents of numbers ``[owner]``; NaN without agents."""
     return {
-        f"{how}_{name}": float(statistic(array[owner])) if len(owner) else np.nan
+        f"{label}_{name}": float(statistic(array[owner])) if len(owner) else np.nan
         for name, array in numbers.items()
-        for how, statistic in (("mean", np.mean), ("largest", np.max))
+        for label, statistic in (("mean", np.mean), ("largest", np.max))
     }
 
 

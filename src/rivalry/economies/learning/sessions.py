@@ -50,8 +50,8 @@ class FixedPolicies(BaseLearner):
         if not isinstance(self.plays, str) or self.plays in words:
             return
         if Path(self.plays).suffix not in self.endings or not Path(self.plays).is_file():
-            known = f"{', '.join(words)}, a policy, or a file of one ({', '.join(self.endings)})"
-            raise ValueError(f"plays: {self.plays!r} must be one of {known}")
+            choices = f"{', '.join(words)}, a policy, or a file of one ({', '.join(self.endings)})"
+            raise ValueError(f"plays: {self.plays!r} must be one of {choices}")
 
     @property
     def bids(self) -> bool:

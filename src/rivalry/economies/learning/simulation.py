@@ -132,8 +132,8 @@ class Simulation(FixedPolicies):
         """Return the record of the steps so far."""
         sums, kinds = parts(kernels.economy.EconomyTallies, session, SUMS), world.economy.type_of
         steps = int(session["clock"][0]) - self.warm_up
-        done = "completed" if steps >= self.evaluation else "iteration limit"
-        record: Record = {"status": ((), np.asarray(done)), "agent_type": (("agent",), np.array(kinds))}
+        status = "completed" if steps >= self.evaluation else "iteration limit"
+        record: Record = {"status": ((), np.asarray(status)), "agent_type": (("agent",), np.array(kinds))}
         if steps <= 0:
             return record
         shape = (*world.shape, world.shape[2])
@@ -186,7 +186,7 @@ class Simulation(FixedPolicies):
             return _repeat_for_signals(world, np.asarray(game.space.check(numbers, "policy")))
         types, _, levels = world.shape
         shaped = numbers.reshape(types, -1, world.signals, levels, levels)
-        parts = [game.space.check(shaped[:, :, seen], "policy") for seen in range(world.signals)]
+        parts = [game.space.check(shaped[:, :, signal], "policy") for signal in range(world.signals)]
         stacked = np.stack([np.asarray(part).reshape(types, -1, levels, levels) for part in parts], axis=2)
         return stacked.reshape(-1, levels)
 
@@ -198,13 +198,13 @@ def _repeat_for_signals(world: Crowd, policy: np.ndarray) -> np.ndarray:
     return np.repeat(shaped, world.signals, axis=2).reshape(-1, levels)
 
 
-def _gains(world: Crowd, found: Measured, agents: kernels.economy.Agents, steps: int) -> Record:
+def _gains(world: Crowd, measured: Measured, agents: kernels.economy.Agents, steps: int) -> Record:
     """Return payoffs of the policy and unilateral gains."""
-    env, (types, _, levels) = crowds.environment_of(world, found), world.shape
-    policy = found.policy.reshape(types, -1, levels)
+    env, (types, _, levels) = crowds.environment_of(world, measured), world.shape
+    policy = measured.policy.reshape(types, -1, levels)
     if has_few_agents(world):
         rows, no_targets = (
-            kernels.choices.cumulative(found.policy),
+            kernels.choices.cumulative(measured.policy),
             np.zeros((0, policy[..., 0].size, levels)),
         )
         # the agents' own stream as seed: trials depend on the run, and `read` draws nothing from it
@@ -215,23 +215,23 @@ def _gains(world: Crowd, found: Measured, agents: kernels.economy.Agents, steps:
     else:
         pi = put(policy.reshape(-1, levels))
 
-        def pooled(found: Measured) -> tuple[np.ndarray, np.ndarray]:
+        def pooled(measured: Measured) -> tuple[np.ndarray, np.ndarray]:
             """Return payoffs and gains ``[type]``."""
-            both = _values(world.game, crowds.environment_of(world, found), pi)
-            weights = found.distribution.reshape(types, -1)
+            values = _values(world.game, crowds.environment_of(world, measured), pi)
+            weights = measured.distribution.reshape(types, -1)
             weights = weights / weights.sum(axis=1, keepdims=True)
-            payoff, top = ((weights * np.asarray(v).reshape(weights.shape)).sum(axis=1) for v in both)
+            payoff, top = ((weights * np.asarray(v).reshape(weights.shape)).sum(axis=1) for v in values)
             return payoff, np.maximum(top - payoff, 0.0)
 
-        payoff, gain = pooled(found)
-        error = crowds.gain_error(world, found, gain, lambda part: pooled(part)[1], np.ones(types))
+        payoff, gain = pooled(measured)
+        error = crowds.gain_error(world, measured, gain, lambda part: pooled(part)[1], np.ones(types))
         gains = pooled_gains(payoff, gain, error)
-    return crowds.measures_of(world, env, found) | {
+    return crowds.measures_of(world, env, measured) | {
         "payoff": (("player",), gains.payoff),
         "exploitability": (("player",), gains.gain),
         "relative_exploitability": (("player",), gains.gain / np.abs(gains.payoff)),
-        **crowds.stationary_efficiency(world, gains.payoff, found),
-        **crowds.gain_certificate(world, env, found, gains).record(),
+        **crowds.stationary_efficiency(world, gains.payoff, measured),
+        **crowds.gain_certificate(world, env, measured, gains).record(),
     }
 
 

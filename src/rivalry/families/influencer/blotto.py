@@ -90,25 +90,27 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     assert isinstance(game.space, Simplex)
     floor = game.space.min_share
     at = GameAtProfile(game, x)
-    found = unproved_response(at, player, points)
+    response = unproved_response(at, player, points)
     field, problem, spare = _problem(game, x, player)
     if not len(field):
-        return found
-    enough = PROVED * at.stake(player, found).unit + ROUNDING * abs(found.payoff) / 4
-    start = np.maximum(found.strategy[field], floor)
+        return response
+    enough = PROVED * at.stake(player, response).unit + ROUNDING * abs(response.payoff) / 4
+    start = np.maximum(response.strategy[field], floor)
     # bounds leave abstention out, so they stay above what is paid however small the boxes
     rounds = 0 if game.abstention is not None else BOXES // (2 * TOGETHER)
     s, bound = _branch_and_bound(problem, start, floor, enough, rounds)
     strategy = np.full(x.shape[1], floor)
     strategy[field] = s
-    there = np.array(x)
-    there[player] = strategy
-    payoff = float(payoffs(game, put(there))[player])
-    if payoff < found.payoff:
-        strategy, payoff = found.strategy, found.payoff
+    candidate = np.array(x)
+    candidate[player] = strategy
+    payoff = float(payoffs(game, put(candidate))[player])
+    if payoff < response.payoff:
+        strategy, payoff = response.strategy, response.payoff
     # the sums of the bound and of the payoff are rounded differently
     bound += spare + ROUNDING * abs(payoff) / 8
-    return Response(strategy, payoff, bound, "bounded", f"{found.method}, branch and bound", found.tried)
+    return Response(
+        strategy, payoff, bound, "bounded", f"{response.method}, branch and bound", response.tried
+    )
 
 
 def slopes_in_shares(game: InfluencerGame, x: Profile) -> Profile:
@@ -161,10 +163,10 @@ def _branch_and_bound(
         if not len(open_.bound):
             return s, float(max(best, given_up))
         order = np.argsort(-open_.bound, kind="stable")
-        worst, others = open_.select(order[:TOGETHER]), open_.select(order[TOGETHER:])
+        worst, rest = open_.select(order[:TOGETHER]), open_.select(order[TOGETHER:])
         parts = _split_boxes(problem, worst)
         s, best = _improve(problem, parts, s, best, floor)
-        open_ = Boxes(*(np.concatenate(pair) for pair in zip(others, parts, strict=True)))
+        open_ = Boxes(*(np.concatenate(pair) for pair in zip(rest, parts, strict=True)))
     return s, float(max(best, given_up, open_.bound.max(initial=-np.inf)))
 
 
@@ -196,20 +198,20 @@ def _bound(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, halvings: 
         middle = (cheap + dear) / 2
         over = _demand(problem, low, high, middle).sum(axis=1, keepdims=True) > budget
         cheap, dear = np.where(over, middle, cheap), np.where(over, dear, middle)
-    both = [_demand(problem, low, high, price) for price in (cheap, dear)]
+    demands = [_demand(problem, low, high, price) for price in (cheap, dear)]
     duals = [
         # weak duality: every price gives an upper bound, however exact the bisection
         np.exp(price[:, 0]) * budget + (problem.payoff(s) - np.exp(price) * s).sum(axis=1)
-        for price, s in zip((cheap, dear), both, strict=True)
+        for price, s in zip((cheap, dear), demands, strict=True)
     ]
-    many, few = (s.sum(axis=1, keepdims=True) for s in both)
+    many, few = (s.sum(axis=1, keepdims=True) for s in demands)
     part = np.clip((budget - few) / np.maximum(many - few, 1e-300), 0.0, 1.0)
-    amounts = part * both[0] + (1 - part) * both[1]
+    amounts = part * demands[0] + (1 - part) * demands[1]
     room = np.maximum(high - amounts, 0.0)
-    left = budget - amounts.sum(axis=1, keepdims=True)  # above 0 if budget is left even at almost no price
-    amounts = amounts + np.maximum(left, 0.0) * room / np.maximum(room.sum(axis=1, keepdims=True), 1e-300)
-    ends = [problem.payoff(s) for s in both]
-    gap = np.where(left > 0, 0.0, part * ends[0] + (1 - part) * ends[1] - problem.payoff(amounts))
+    surplus = budget - amounts.sum(axis=1, keepdims=True)  # above 0 if budget is left even at almost no price
+    amounts = amounts + np.maximum(surplus, 0.0) * room / np.maximum(room.sum(axis=1, keepdims=True), 1e-300)
+    ends = [problem.payoff(s) for s in demands]
+    gap = np.where(surplus > 0, 0.0, part * ends[0] + (1 - part) * ends[1] - problem.payoff(amounts))
     return Boxes(low, high, np.where(feasible, np.minimum(*duals), -np.inf), amounts, gap)
 
 
@@ -285,18 +287,21 @@ def _with_small_amount(problem: BudgetProblem, active: np.ndarray, floor: float)
     """Return boxes on the face ``active`` with one more field, which gets an amount below its inflection."""
     fields = len(active)
     bend = np.clip(problem.inflection, floor, problem.budget)
-    low, high, which = np.full(fields, floor), bend, np.arange(fields)
+    low, high, fields_index = np.full(fields, floor), bend, np.arange(fields)
     without = active[None] & ~np.eye(fields, dtype=bool)
     for _ in range(ZOOMS):
         amount = np.linspace(low, high, AMOUNTS, axis=1).ravel()
         boxes = _on_faces(
-            problem, np.repeat(without[which], AMOUNTS, axis=0), floor, (np.repeat(which, AMOUNTS), amount)
+            problem,
+            np.repeat(without[fields_index], AMOUNTS, axis=0),
+            floor,
+            (np.repeat(fields_index, AMOUNTS), amount),
         )
         k = int(np.argmax(_totals(problem, boxes)))
         row = k // AMOUNTS
         step = (high[row] - low[row]) / (AMOUNTS - 1)
         low, high = np.array([max(amount[k] - step, floor)]), np.array([amount[k] + step])
-        which = which[row : row + 1]
+        fields_index = fields_index[row : row + 1]
     return boxes
 
 
@@ -304,19 +309,19 @@ def _on_faces(
     problem: BudgetProblem,
     active: np.ndarray,
     floor: float,
-    given: tuple[np.ndarray, np.ndarray] | None = None,
+    fixed_amount: tuple[np.ndarray, np.ndarray] | None = None,
     halvings: int = HALVINGS,
 ) -> Boxes:
     """Return boxes that give up all fields except ``active [face field]``.
 
     Payoffs are concave there, so the amounts of the dual are optimal. In each box one field may have a
-    ``given`` amount: which field, and how much.
+    ``fixed_amount``: which field, and how much.
     """
     low = np.where(active, np.clip(problem.inflection, floor, problem.budget), floor)
     high = np.where(active, problem.budget, floor)
-    if given is not None:
+    if fixed_amount is not None:
         rows = np.arange(len(active))
-        low[rows, given[0]] = high[rows, given[0]] = given[1]
+        low[rows, fixed_amount[0]] = high[rows, fixed_amount[0]] = fixed_amount[1]
     return _bound(problem, low, high, halvings)
 
 

@@ -114,10 +114,10 @@ def inverse_digamma(value: np.ndarray) -> np.ndarray:
     """
     from scipy.special import digamma, polygamma
 
-    found = np.where(value >= -2.22, np.exp(value) + 0.5, -1 / (np.minimum(value, -2.22) - digamma(1.0)))
+    argument = np.where(value >= -2.22, np.exp(value) + 0.5, -1 / (np.minimum(value, -2.22) - digamma(1.0)))
     for _ in range(6):
-        found = found - (digamma(found) - value) / polygamma(1, found)
-    return np.asarray(found)
+        argument = argument - (digamma(argument) - value) / polygamma(1, argument)
+    return np.asarray(argument)
 
 
 class SymmetricEquilibrium(NamedTuple):
@@ -443,11 +443,11 @@ def symmetric_spectrum(game: InfluencerGame, position: object) -> SymmetricSpect
     False
     """
     _refuse_unequal(game, "symmetric_spectrum")
-    own = np.atleast_1d(np.asarray(position, dtype=float))
-    x = game.space.check(np.broadcast_to(own, game.space.shape), "position")
-    there = symmetric.follow_root([game], directions(game.space)[0], np.asarray(x)[0], fixed=True)
-    each = (values[0] for values in symmetric.eigenvalues(there, game.players))
-    return SymmetricSpectrum(*(values[np.argsort(-values.real, kind="stable")] for values in each))
+    position_row = np.atleast_1d(np.asarray(position, dtype=float))
+    x = game.space.check(np.broadcast_to(position_row, game.space.shape), "position")
+    root = symmetric.follow_root([game], directions(game.space)[0], np.asarray(x)[0], fixed=True)
+    blocks = (values[0] for values in symmetric.eigenvalues(root, game.players))
+    return SymmetricSpectrum(*(values[np.argsort(-values.real, kind="stable")] for values in blocks))
 
 
 def _unequal(game: InfluencerGame) -> list[str]:

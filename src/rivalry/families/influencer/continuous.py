@@ -106,8 +106,8 @@ def on_simplex(
     make = _graded_quadrature if graded else _unit
     rules = [make(count, a[i] - 1, a[i + 1 :].sum() - 1) for i in range(corners - 1)]
     t, rest, weights = (_product(part) for part in zip(*rules, strict=True))
-    left = np.cumprod(np.concatenate([np.ones((len(t), 1)), rest], axis=1), axis=1)
-    nodes = left * np.concatenate([t, np.ones((len(t), 1))], axis=1)
+    lower = np.cumprod(np.concatenate([np.ones((len(t), 1)), rest], axis=1), axis=1)
+    nodes = lower * np.concatenate([t, np.ones((len(t), 1))], axis=1)
     return nodes, np.prod(weights, axis=1)
 
 
@@ -177,8 +177,10 @@ class GaussRule(NamedTuple):
     @classmethod
     def of(cls, spec: Mapping[str, Any], density: Any, space: Domain, *, graded: bool) -> GaussRule:
         """Return the rule of the factory's ``resource_points`` and ``resource``. Raises `ValueError`."""
-        _, given, domain, fixed = optional(spec, "resource_points", "kind", "tolerance", "domain", "nodes")
-        tolerance = QUADRATURE if given is None else given
+        _, tolerance_option, domain, fixed = optional(
+            spec, "resource_points", "kind", "tolerance", "domain", "nodes"
+        )
+        tolerance = QUADRATURE if tolerance_option is None else tolerance_option
         if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 < tolerance < 1:
             raise ValueError(f"resource_points.tolerance: {tolerance!r} must be above 0 and below 1")
         if fixed is not None:
@@ -233,13 +235,15 @@ def nodes_off_edges(
     of a mesh.
     """
     kind = third_party.get("kind") if isinstance(third_party, Mapping) else ""
-    known = third_party is None or callable(third_party) or isinstance(third_party, str) or kind == "formula"
-    if not (known and has_density(resource) and space.axes <= LARGEST):
+    is_named = (
+        third_party is None or callable(third_party) or isinstance(third_party, str) or kind == "formula"
+    )
+    if not (is_named and has_density(resource) and space.axes <= LARGEST):
         return None
     spec = {"kind": "continuous", "nodes": NODES.get(space.axes, 2)}
-    found = GaussRule.of(spec, resource, space, graded=True).nodes(0)
-    assert found is not None  # since there are few
-    points, weights = found
+    node_data = GaussRule.of(spec, resource, space, graded=True).nodes(0)
+    assert node_data is not None  # since there are few
+    points, weights = node_data
     return points, weights * len(points) * factorial(space.axes - 1)  # the reciprocal of the volume
 
 
@@ -250,16 +254,16 @@ def has_density(resource: object) -> bool:
     return callable(resource) or isinstance(resource, str)
 
 
-def _domain(given: object, space: Domain) -> list[list[float]]:
+def _domain(domain: object, space: Domain) -> list[list[float]]:
     """Return the domain of the resource, [low, high] per axis."""
-    if given is None:
+    if domain is None:
         return space.edges
     if space.simplex:
         raise ValueError("resource_points.domain: on a simplex the resource is on all of it")
-    edges = as_numbers(given, "resource_points.domain")
+    edges = as_numbers(domain, "resource_points.domain")
     edges = edges[None] if edges.ndim == 1 else edges
     if edges.shape != (space.axes, 2):
-        raise ValueError(f"resource_points.domain: {given!r} must be [low, high], or one per axis of a box")
+        raise ValueError(f"resource_points.domain: {domain!r} must be [low, high], or one per axis of a box")
     for axis, (low, high) in enumerate(edges):
         if not (np.isfinite(low) and np.isfinite(high) and low < high):
             raise ValueError(f"resource_points.domain[{axis}]: [{low:g}, {high:g}] must have low below high")
@@ -306,9 +310,9 @@ def refine_rule(game_at: Callable[[int], InfluencerGame | None], rule: GaussRule
 
 
 def _relative_change(old: np.ndarray, new: np.ndarray) -> float:
-    known = np.isfinite(old) & np.isfinite(new)
-    largest = np.max(np.abs(new[known]), initial=1e-300)
-    return float(np.max(np.abs(new - old)[known], initial=0.0) / largest)
+    finite = np.isfinite(old) & np.isfinite(new)
+    largest = np.max(np.abs(new[finite]), initial=1e-300)
+    return float(np.max(np.abs(new - old)[finite], initial=0.0) / largest)
 
 
 def _payoffs_and_gradients(game: InfluencerGame) -> tuple[np.ndarray, np.ndarray]:
@@ -321,9 +325,13 @@ def _payoffs_and_gradients(game: InfluencerGame) -> tuple[np.ndarray, np.ndarray
     for start in range(0, count, CHUNK):
         rows = np.minimum(np.arange(start, start + CHUNK), count - 1)
         # the last chunk is filled with nodes of weight 0: one shape, one compilation
-        own = np.where(np.arange(start, start + CHUNK) < count, np.asarray(game.weights)[rows], 0.0)
+        weights_of_chunk = np.where(
+            np.arange(start, start + CHUNK) < count, np.asarray(game.weights)[rows], 0.0
+        )
         third = None if game.third_party is None else put(np.asarray(game.third_party)[rows])
-        chunk = replace(plain, points=put(np.asarray(game.points)[rows]), weights=put(own), third_party=third)
+        chunk = replace(
+            plain, points=put(np.asarray(game.points)[rows]), weights=put(weights_of_chunk), third_party=third
+        )
         parts.append([np.asarray(part) for part in _sums(chunk, profiles)])
     payoffs, gradients = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
     return payoffs, gradients

@@ -64,14 +64,14 @@ def deviation_payoff(
     kernel = copies(game.kernel, player, 1)
 
     def payoff(strategy: Strategy) -> Float[Array, ""]:
-        own = kernel.logs(strategy[None], game.points)[0]
+        logs_of_player = kernel.logs(strategy[None], game.points)[0]
         if game.zero_influence == "error":
             # a share f/(f + R) is the logistic function of ln f - ln R
-            return jax.lax.logistic(own - rest) @ game.weights - _cost(game, player, strategy)
-        nobody = jnp.isneginf(own) & jnp.isneginf(rest)
-        shares = jax.lax.logistic(jnp.where(nobody, 0.0, own - rest))
-        each = 1 / x.shape[0] if game.zero_influence == "share" else 0.0
-        return jnp.where(nobody, each, shares) @ game.weights - _cost(game, player, strategy)
+            return jax.lax.logistic(logs_of_player - rest) @ game.weights - _cost(game, player, strategy)
+        nobody = jnp.isneginf(logs_of_player) & jnp.isneginf(rest)
+        shares = jax.lax.logistic(jnp.where(nobody, 0.0, logs_of_player - rest))
+        equal_share = 1 / x.shape[0] if game.zero_influence == "share" else 0.0
+        return jnp.where(nobody, equal_share, shares) @ game.weights - _cost(game, player, strategy)
 
     return payoff
 
@@ -103,16 +103,16 @@ def log_sum(logs: Float[Array, "row point"]) -> PerPoint:
     return top + jnp.log(jnp.sum(jnp.exp(logs - top), axis=0))
 
 
-def _abstention(game: InfluencerGame, x: Profile, player: int | Array, own: Array) -> Array:
+def _abstention(game: InfluencerGame, x: Profile, player: int | Array, displacements: Array) -> Array:
     """Return the logarithm of abstention's influence at every point, per own budget.
 
-    ``own [.. point axis]`` is the displacement from the player to every point.
+    ``displacements [.. point axis]`` is the displacement from the player to every point.
     """
     # 1 drops out of the product; the player's own factor is added below
     squares = jnp.sum(displacement(x, game.points) ** 2, axis=-1).at[player].set(1.0)
     assert game.abstention is not None
-    others = jnp.log(game.abstention) + jnp.sum(jnp.log(squares), axis=0) - jnp.log(game.budgets[player])
-    return others + jnp.log(jnp.sum(own**2, axis=-1))
+    rivals = jnp.log(game.abstention) + jnp.sum(jnp.log(squares), axis=0) - jnp.log(game.budgets[player])
+    return rivals + jnp.log(jnp.sum(displacements**2, axis=-1))
 
 
 def _curvature_bound(
@@ -196,8 +196,8 @@ def search_points(game: InfluencerGame, player: int) -> Float[Array, "point axis
         low, high = xp.asarray(space.low)[player], xp.asarray(space.high)[player]
         if isinstance(game.kernel, ChosenReach):
             reaches = xp.stack([low[-1], (low[-1] * high[-1]) ** 0.5, high[-1]])
-            own = xp.repeat(reaches, len(rows))[:, None]
-            rows = xp.concatenate([xp.tile(rows, (len(reaches), 1)), own], axis=1)
+            reach_column = xp.repeat(reaches, len(rows))[:, None]
+            rows = xp.concatenate([xp.tile(rows, (len(reaches), 1)), reach_column], axis=1)
         rows = xp.clip(rows, low, high)
     return rows if xp is not np else put(rows)
 
@@ -220,8 +220,8 @@ def own_gradients(game: InfluencerGame, x: Profile) -> Profile:
 
 def has_terms(game: InfluencerGame) -> bool:
     """Return whether derivatives in fractions are known as sums over points: for Dirichlet kernels."""
-    known = isinstance(game.kernel, Dirichlet) and game.kernel.reference_corner == 0
-    return known and game.abstention is None and game.players > 1
+    has_kernel = isinstance(game.kernel, Dirichlet) and game.kernel.reference_corner == 0
+    return has_kernel and game.abstention is None and game.players > 1
 
 
 def terms_in_fractions(game: InfluencerGame, t: Profile, x: Profile) -> tuple[Array, Array]:
@@ -244,22 +244,22 @@ def gradient_jacobian(game: InfluencerGame, x: Profile) -> Float[Array, "row col
     ``-sum B G_i G_j (1-2G_i) d_i d_j'``.
     """
     players, axes = x.shape
-    own = game.kernel.logs(x, game.points)
-    shares, total = game.divide(own, x)
+    log_influence = game.kernel.logs(x, game.points)
+    shares, total = game.divide(log_influence, x)
     g = shares[:players]
     d, h = game.kernel.gradients(x, game.points), game.kernel.hessians(x, game.points)
     push = jnp.zeros_like(d)  # G_a e_ai
     if game.abstention is not None:
         push = -2 * _abstention_without(game, x, total, 1)[..., None] * _displacement(game, x)
     bar = g[..., None] * d + push
-    same = jnp.eye(players)[:, :, None, None, None]
+    diagonal_mask = jnp.eye(players)[:, :, None, None, None]
     own_part = d - bar
-    cross = same * d[:, None, :, None, :] - bar[None, :, :, None, :]  # [i j point 1 axis]
-    terms = g[:, None, :, None, None] * (d[:, None, :, :, None] * cross + same * h[:, None])
+    cross = diagonal_mask * d[:, None, :, None, :] - bar[None, :, :, None, :]  # [i j point 1 axis]
+    terms = g[:, None, :, None, None] * (d[:, None, :, :, None] * cross + diagonal_mask * h[:, None])
     terms = terms - push[:, None, :, :, None] * bar[None, :, :, None, :]
     if game.abstention is not None:
         terms = terms + _abstention_hessian(game, x, total)
-    blocks = own_part[:, None, :, :, None] * cross + same * h[:, None] - terms
+    blocks = own_part[:, None, :, :, None] * cross + diagonal_mask * h[:, None] - terms
     summed = jnp.einsum("ik,ijkab->iajb", game.weights * g, blocks)
     return summed.reshape(players * axes, players * axes)
 
@@ -284,12 +284,12 @@ def _abstention_hessian(
     """Return the second derivatives of abstention's influence, divided by total influence."""
     players, axes = x.shape
     q = _displacement(game, x)
-    same = jnp.eye(players)[:, :, None, None, None]
+    diagonal_mask = jnp.eye(players)[:, :, None, None, None]
     place = jnp.diag(jnp.arange(axes) < game.points.shape[1])  # a reach changes no distance
     diagonal = 2 * _abstention_without(game, x, total, 1)[:, None, :, None, None] * place
     without = _abstention_without(game, x, total, 2)
     pairs = 4 * without[..., None, None] * q[:, None, :, :, None] * q[None, :, :, None, :]
-    return same * diagonal + (1 - same) * pairs
+    return diagonal_mask * diagonal + (1 - diagonal_mask) * pairs
 
 
 def _displacement(game: InfluencerGame, x: Profile) -> Float[Array, "player point axis"]:

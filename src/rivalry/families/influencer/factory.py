@@ -179,15 +179,17 @@ def influencer(
     return _build(**locals())
 
 
-def _build(**given: Any) -> InfluencerGame:
-    domain = domain_of(given)
-    players = players_of(given)
+def _build(**options: Any) -> InfluencerGame:
+    domain = domain_of(options)
+    players = players_of(options)
     limit("players", players, domain.axes)
-    space = _space(given, domain, players)
-    spec = given["resource_points"]
+    space = _space(options, domain, players)
+    spec = options["resource_points"]
     if isinstance(spec, Mapping) and spec.get("kind") == "continuous":
-        rule = GaussRule.of(spec, given["resource"], domain, graded=given["kernel"].startswith("dirichlet"))
-        third = given["third_party"]
+        rule = GaussRule.of(
+            spec, options["resource"], domain, graded=options["kernel"].startswith("dirichlet")
+        )
+        third = options["third_party"]
         if third is not None and not (isinstance(third, str | Mapping) or callable(third)):
             raise ValueError(
                 "third_party: numbers have no value between points; give a formula or a function"
@@ -195,49 +197,49 @@ def _build(**given: Any) -> InfluencerGame:
 
         def game_at(step: int) -> InfluencerGame | None:
             nodes = rule.nodes(step)
-            return None if nodes is None else _at(given, domain, space, *nodes)
+            return None if nodes is None else _at(options, domain, space, *nodes)
 
         return refine_rule(game_at, rule)
-    if spec is None and given["kernel"] == "blotto" and domain.simplex:
+    if spec is None and options["kernel"] == "blotto" and domain.simplex:
         spec = {"kind": "corners"}
-    if spec is None and domain.simplex and given["kernel"].startswith("dirichlet"):
+    if spec is None and domain.simplex and options["kernel"].startswith("dirichlet"):
         # logarithms at points on an edge would be those of the inset
-        nodes = nodes_off_edges(given["resource"], given["third_party"], domain)
+        nodes = nodes_off_edges(options["resource"], options["third_party"], domain)
         if nodes is not None:
-            return _at(given, domain, space, *nodes)
+            return _at(options, domain, space, *nodes)
     points = points_of(spec, domain.edges, simplex=domain.simplex)
-    return _at(given, domain, space, points, weights_of(given["resource"], points))
+    return _at(options, domain, space, points, weights_of(options["resource"], points))
 
 
 def _at(
-    given: Mapping[str, Any], domain: Domain, space: Box | Simplex, points: np.ndarray, weights: np.ndarray
+    options: Mapping[str, Any], domain: Domain, space: Box | Simplex, points: np.ndarray, weights: np.ndarray
 ) -> InfluencerGame:
     """Return the game with its resource at ``points [point axis]``."""
     players = space.shape[0]
     limit("resource_points", players, len(points))
-    kernel = kernel_of(given, players, points, domain)
-    chosen = given["choose_reach"] is not None
+    kernel = kernel_of(options, players, points, domain)
+    chosen = options["choose_reach"] is not None
     return InfluencerGame(
         space=space,
         points=put(points),
-        weights=put(weights / weights.sum() if given["normalise"] else weights),
+        weights=put(weights / weights.sum() if options["normalise"] else weights),
         kernel=kernel,
-        budgets=per_player("budgets", given["budgets"], players),
-        third_party=third_party_of(given["third_party"], points),
-        abstention=abstention_of(given["abstention"]),
-        zero_influence=given["zero_influence"],
-        reach_cost=_reach_cost(given, players) if chosen else None,
+        budgets=per_player("budgets", options["budgets"], players),
+        third_party=third_party_of(options["third_party"], points),
+        abstention=abstention_of(options["abstention"]),
+        zero_influence=options["zero_influence"],
+        reach_cost=_reach_cost(options, players) if chosen else None,
     )
 
 
-def _space(given: Mapping[str, Any], domain: Domain, players: int) -> Box | Simplex:
-    chosen = given["choose_reach"]
+def _space(options: Mapping[str, Any], domain: Domain, players: int) -> Box | Simplex:
+    chosen = options["choose_reach"]
     if chosen is None:
-        if given["reach_cost"] is not None:
+        if options["reach_cost"] is not None:
             raise ValueError("reach_cost: is what a chosen reach costs; set choose_reach = [low, high]")
         if not domain.simplex:
             return Box.of(domain.edges, players=players)
-        nowhere = given["kernel"] in ("dirichlet", "blotto")  # influence is 0 where a coordinate is 0
+        nowhere = options["kernel"] in ("dirichlet", "blotto")  # influence is 0 where a coordinate is 0
         return Simplex((domain.axes,) * players, EDGE if nowhere else 0.0)
     if domain.simplex:
         raise ValueError("choose_reach: is for an interval or a box, not for a simplex")
@@ -250,12 +252,12 @@ def _space(given: Mapping[str, Any], domain: Domain, players: int) -> Box | Simp
     return Box.of([*domain.edges, [low, high]], players=players)
 
 
-def _reach_cost(given: Mapping[str, Any], players: int) -> Any:
+def _reach_cost(options: Mapping[str, Any], players: int) -> Any:
     """Return the cost per unit of reach of each player; warn if it is 0."""
-    spec = 0.0 if given["reach_cost"] is None else given["reach_cost"]
+    spec = 0.0 if options["reach_cost"] is None else options["reach_cost"]
     cost = per_player("reach_cost", spec, players, minimum=0.0)
     free = np.flatnonzero(np.asarray(cost) == 0)
-    if free.size and not given["normalised"]:
+    if free.size and not options["normalised"]:
         warn(
             f"choose_reach: player {free[0]}'s reach costs nothing, so the widest always wins; "
             "set reach_cost, or normalised = true",

@@ -51,8 +51,8 @@ def resource(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     >>> [float(bar.get_height()) for bar in resource(shelf).patches]
     [1.0, 2.0]
     """
-    found = point(data, "resource", 1, ("resource_points",), at=at)
-    where, weights = coordinates(found), found["resource"]
+    selection = point(data, "resource", 1, ("resource_points",), at=at)
+    where, weights = coordinates(selection), selection["resource"]
     if _few(where):
         _groups(ax, weights[None], ["resource"], "resource (weight of a point)")
     elif where.shape[1] == 1:
@@ -64,7 +64,7 @@ def resource(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         style.add_colour_bar(ax, mesh, "resource (weight of a point)", box)
         if where.shape[1] == 2:
             _plane_names(ax)
-    style.caption(ax, found.words, f"{len(weights)} points, total {weights.sum():.6g}")
+    style.caption(ax, selection.words, f"{len(weights)} points, total {weights.sum():.6g}")
     return ax
 
 
@@ -125,20 +125,20 @@ def shares(data: Dataset, ax: Axes, *, at: At = None, separate: bool = False) ->
 
 
 def _rows(data: Dataset, ax: Axes, at: At, name: str, label: str, separate: bool) -> Axes:
-    found = point(data, name, 2, _ALSO, at=at)
-    where, shades = coordinates(found), style.colours(len(found[name]))
+    selection = point(data, name, 2, _ALSO, at=at)
+    where, shades = coordinates(selection), style.colours(len(selection[name]))
     dimensions = where.shape[1]
     if _few(where):
-        _groups(ax, found[name], row_labels(found, len(found[name])), label)
+        _groups(ax, selection[name], row_labels(selection, len(selection[name])), label)
     elif separate and dimensions > 1:
-        _one_by_one(ax, found, name, label)
+        _one_by_one(ax, selection, name, label)
     elif dimensions == 1:
-        _on_the_line(ax, found, name, label)
+        _on_the_line(ax, selection, name, label)
     else:
         ax = triangle(ax) if dimensions == 3 else ax
-        (_contours if name == "influence" else _mixture)(ax, found, where, found[name], shades)
-        _positions(ax, found, shades)
-    style.caption(ax, found.words)
+        (_contours if name == "influence" else _mixture)(ax, selection, where, selection[name], shades)
+        _positions(ax, selection, shades)
+    style.caption(ax, selection.words)
     return ax
 
 
@@ -176,25 +176,25 @@ def _groups(ax: Axes, rows: np.ndarray, labels: list[str], label: str) -> None:
     ax.grid(False, axis="x")
 
 
-def _fill_resource(ax: Axes, found: DrawnPoint, top: float, **look: Any) -> None:
+def _fill_resource(ax: Axes, selection: DrawnPoint, top: float, **look: Any) -> None:
     """Fill below the resource on a line, scaled to ``top``, where it is stored."""
-    where = coordinates(found)[:, 0]
+    where = coordinates(selection)[:, 0]
     order = np.argsort(where, kind="stable")
-    if "resource" in found:
-        height = found["resource"][order] / found["resource"].max() * top
+    if "resource" in selection:
+        height = selection["resource"][order] / selection["resource"].max() * top
         ax.fill_between(where[order], height, color=RESOURCE, linewidth=0, **look)
 
 
-def _on_the_line(ax: Axes, found: DrawnPoint, name: str, label: str) -> None:
-    where, rows = coordinates(found)[:, 0], found[name]
+def _on_the_line(ax: Axes, selection: DrawnPoint, name: str, label: str) -> None:
+    where, rows = coordinates(selection)[:, 0], selection[name]
     order = np.argsort(where, kind="stable")
     top = 1.0 if name == "shares" else float(np.nanmax(rows))
-    _fill_resource(ax, found, top, label="resource (scaled)", zorder=0)
+    _fill_resource(ax, selection, top, label="resource (scaled)", zorder=0)
     shades, wide = style.colours(len(rows)), style.widths(len(rows))
-    for k, (row, text) in enumerate(zip(rows, row_labels(found, len(rows)), strict=True)):
+    for k, (row, text) in enumerate(zip(rows, row_labels(selection, len(rows)), strict=True)):
         ax.plot(where[order], row[order], color=shades[k], linewidth=wide[k], label=text)
-    if "profile" in found:
-        profile, certified = found["profile"], found.is_certified()
+    if "profile" in selection:
+        profile, certified = selection["profile"], selection.is_certified()
         for place, size, colour in zip(profile, style.widths(len(profile)), shades, strict=False):
             # equal positions stay visible
             mark = style.end_marker(certified, colour) | {"markersize": 4 + 2 * size}
@@ -225,15 +225,15 @@ def _on_grid(where: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
     return x, y, values[order].reshape(len(y), len(x), *values.shape[1:])
 
 
-def _one_by_one(ax: Axes, found: DrawnPoint, name: str, label: str) -> None:
+def _one_by_one(ax: Axes, selection: DrawnPoint, name: str, label: str) -> None:
     """Draw a heat map per row, all on one scale."""
-    where, rows = coordinates(found), found[name]
+    where, rows = coordinates(selection), selection[name]
     count = where.shape[1]
     top = 1.0 if name == "shares" else float(np.nanmax(rows))
     small = style.panels(ax, len(rows), projection=_projection(count))
-    profile = found.get("profile", np.empty((0, count)))
-    mark = style.end_marker(found.is_certified(), PALETTE[1])
-    for k, (panel, row, text) in enumerate(zip(small, rows, row_labels(found, len(rows)), strict=True)):
+    profile = selection.get("profile", np.empty((0, count)))
+    mark = style.end_marker(selection.is_certified(), PALETTE[1])
+    for k, (panel, row, text) in enumerate(zip(small, rows, row_labels(selection, len(rows)), strict=True)):
         mesh = heat(panel, where, row, "cividis", vmin=0.0, vmax=top)
         for place in profile[k : k + 1]:
             panel.plot(*place[:count, None], "o", markersize=5, zorder=5, **mark)
@@ -243,12 +243,12 @@ def _one_by_one(ax: Axes, found: DrawnPoint, name: str, label: str) -> None:
     style.add_colour_bar(ax, mesh, label, (1.02, 0.1, 0.025, 0.8))
 
 
-def _contours(ax: Any, found: DrawnPoint, where: np.ndarray, rows: np.ndarray, shades: list[str]) -> None:
+def _contours(ax: Any, selection: DrawnPoint, where: np.ndarray, rows: np.ndarray, shades: list[str]) -> None:
     empty: list[list[float]] = [[]] * where.shape[1]
-    if _is_uneven(found):
-        ax.tricontourf(*where.T, found["resource"], levels=8, cmap="Greys", alpha=0.5)
+    if _is_uneven(selection):
+        ax.tricontourf(*where.T, selection["resource"], levels=8, cmap="Greys", alpha=0.5)
         ax.plot(*empty, "s", color="#AAAAAA", label="resource")
-    for row, text, colour in zip(rows, row_labels(found, len(rows)), shades, strict=True):
+    for row, text, colour in zip(rows, row_labels(selection, len(rows)), shades, strict=True):
         _contour(ax, where, row, colour, 0.25, 0.5, 0.75)
         ax.plot(*empty, color=colour, label=text)
 
@@ -261,12 +261,12 @@ def _contour(ax: Any, where: np.ndarray, row: np.ndarray, colour: str, *parts: f
         ax.tricontour(*where.T, row, levels=levels, colors=[colour], linewidths=1.2)
 
 
-def _is_uneven(found: DrawnPoint) -> bool:
+def _is_uneven(selection: DrawnPoint) -> bool:
     """Return whether a resource is stored and not the same everywhere."""
-    return "resource" in found and bool(np.ptp(found["resource"]) > 0)
+    return "resource" in selection and bool(np.ptp(selection["resource"]) > 0)
 
 
-def _mixture(ax: Any, found: DrawnPoint, where: np.ndarray, rows: np.ndarray, shades: list[str]) -> None:
+def _mixture(ax: Any, selection: DrawnPoint, where: np.ndarray, rows: np.ndarray, shades: list[str]) -> None:
     empty: list[list[float]] = [[]] * where.shape[1]
     mixed = np.clip(rows.T @ np.array([to_rgb(colour) for colour in shades]), 0, 1)
     pale = 0.35 + 0.65 * mixed  # keeps markers and contours visible
@@ -280,17 +280,17 @@ def _mixture(ax: Any, found: DrawnPoint, where: np.ndarray, rows: np.ndarray, sh
         mesh.set_facecolor(pale[faces].mean(axis=1))
     else:
         ax.scatter(*where.T, c=pale, marker="s", s=30)
-    if _is_uneven(found):
-        ax.tricontour(*where.T, found["resource"], levels=6, colors=[INK], linewidths=0.6, alpha=0.7)
+    if _is_uneven(selection):
+        ax.tricontour(*where.T, selection["resource"], levels=6, colors=[INK], linewidths=0.6, alpha=0.7)
         ax.plot(*empty, color=INK, linewidth=0.6, label="resource")
-    for colour, text in zip(shades, row_labels(found, len(rows)), strict=True):
+    for colour, text in zip(shades, row_labels(selection, len(rows)), strict=True):
         ax.plot(*empty, "s", color=colour, label=f"share of {text}")
 
 
-def _positions(ax: Axes, found: DrawnPoint, shades: list[str]) -> None:
-    certified, count = found.is_certified(), coordinates(found).shape[1]
-    if "profile" in found:
-        for place, colour in zip(found["profile"], shades, strict=False):
+def _positions(ax: Axes, selection: DrawnPoint, shades: list[str]) -> None:
+    certified, count = selection.is_certified(), coordinates(selection).shape[1]
+    if "profile" in selection:
+        for place, colour in zip(selection["profile"], shades, strict=False):
             mark = style.end_marker(certified, colour)
             ax.plot(*place[:count, None], "o", markersize=8, zorder=5, label="_", **mark)
         words = "position" + style.unless(certified)
@@ -322,17 +322,17 @@ def snapshots(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     ValueError
         If the points have more than three coordinates.
     """
-    found = point(data, "snapshot_influence", 3, _SHOTS, at=at)
-    steps, rows, _ = found["snapshot_influence"].shape
-    count = coordinates(found).shape[1]
+    selection = point(data, "snapshot_influence", 3, _SHOTS, at=at)
+    steps, rows, _ = selection["snapshot_influence"].shape
+    count = coordinates(selection).shape[1]
     for k, panel in enumerate(style.panels(ax, steps, projection=_projection(count))):
-        _draw(panel, found, k)
-    style.name_colours(ax, row_labels(found, rows), style.colours(rows))
+        _draw(panel, selection, k)
+    style.name_colours(ax, row_labels(selection, rows), style.colours(rows))
     ax.plot([], [], "^" if count == 1 else "o", color=INK, label="position")
-    if count == 1 and "resource" in found:
+    if count == 1 and "resource" in selection:
         ax.fill_between([], [], color=RESOURCE, label="resource (scaled)")
     ax.set(xlabel="position (units of the space)", ylabel="influence (relative units)")
-    style.caption(ax, found.words)
+    style.caption(ax, selection.words)
     return ax
 
 
@@ -354,22 +354,22 @@ def animate(
     check_count("rate", rate)
     if path is not None and not os.fspath(path).lower().endswith(".gif"):
         raise ValueError(f"path: {os.fspath(path)} must end in .gif")
-    found = point(dataset_of(data, "snapshots", {}), "snapshot_influence", 3, _SHOTS, at=at)
+    selection = point(dataset_of(data, "snapshots", {}), "snapshot_influence", 3, _SHOTS, at=at)
     with rc_context(STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")
-        panel = figure.add_subplot(projection=_projection(coordinates(found).shape[1]))
+        panel = figure.add_subplot(projection=_projection(coordinates(selection).shape[1]))
 
     def frame(k: int) -> list[Any]:
         with rc_context(STYLE):
             panel.clear()
-            _draw(panel, found, k)
+            _draw(panel, selection, k)
         return []
 
-    frames = len(found["snapshot_influence"])
-    made = FuncAnimation(figure, frame, frames=frames, interval=1000 / rate, init_func=list)
+    frames = len(selection["snapshot_influence"])
+    animation = FuncAnimation(figure, frame, frames=frames, interval=1000 / rate, init_func=list)
     if path is not None:
-        made.save(os.fspath(path), writer=PillowWriter(fps=rate))
-    return made
+        animation.save(os.fspath(path), writer=PillowWriter(fps=rate))
+    return animation
 
 
 def _projection(count: int) -> str | None:
@@ -380,21 +380,23 @@ def _projection(count: int) -> str | None:
     return "ternary"
 
 
-def _draw(panel: Any, found: DrawnPoint, k: int) -> None:
+def _draw(panel: Any, selection: DrawnPoint, k: int) -> None:
     """Draw one snapshot."""
-    where, rows = coordinates(found), found["snapshot_influence"][k]
+    where, rows = coordinates(selection), selection["snapshot_influence"][k]
     count, shades = where.shape[1], style.colours(len(rows))
-    panel.set_title(f"step {found['snapshot_step'][k]}" if "snapshot_step" in found else f"snapshot {k}")
+    panel.set_title(
+        f"step {selection['snapshot_step'][k]}" if "snapshot_step" in selection else f"snapshot {k}"
+    )
     if count == 1:
-        order, top = np.argsort(where[:, 0], kind="stable"), float(np.nanmax(found["snapshot_influence"]))
-        _fill_resource(panel, found, top)
+        order, top = np.argsort(where[:, 0], kind="stable"), float(np.nanmax(selection["snapshot_influence"]))
+        _fill_resource(panel, selection, top)
         for row, colour in zip(rows, shades, strict=True):
             panel.plot(where[order, 0], row[order], color=colour, linewidth=1.2)
         panel.set_ylim(-0.02 * top, 1.05 * top)
     else:
         for row, colour in zip(rows, shades, strict=True):
             _contour(panel, where, row, colour, 0.5)
-    profile = found["snapshot_profile"][k] if "snapshot_profile" in found else ()
+    profile = selection["snapshot_profile"][k] if "snapshot_profile" in selection else ()
     for place, colour in zip(profile, shades, strict=False):
         if count == 1:
             panel.plot(place[0], 0, "^", color=colour, markersize=6, clip_on=False, zorder=5)

@@ -57,9 +57,9 @@ def per_player(
     return put(np.broadcast_to(numbers, (players,)))
 
 
-def _per_player_or(usual: float, name: str, given: Mapping[str, Any], players: int) -> Any:
+def _per_player_or(usual: float, name: str, options: Mapping[str, Any], players: int) -> Any:
     """Return a parameter of each player, ``usual`` if it is not given. Raises `ValueError`."""
-    return per_player(name, usual if given[name] is None else given[name], players)
+    return per_player(name, usual if options[name] is None else options[name], players)
 
 
 class Domain(NamedTuple):
@@ -133,13 +133,13 @@ def players_of(given: Mapping[str, Any]) -> int:
     if players is not None:
         counts = {"players": whole_number("players", players, 2)} | counts
     if len(set(counts.values())) > 1:
-        (first, count), *others = counts.items()
-        other, differs = next(pair for pair in others if pair[1] != count)
-        raise ValueError(f"{other}: {differs} entries, but {first} says {count} players")
-    found = next(iter(counts.values()), 2)
-    if found < 2:
-        raise ValueError(f"{next(iter(counts))}: {found} player; must be at least 2")
-    return found
+        (first, count), *rest = counts.items()
+        key, differs = next(pair for pair in rest if pair[1] != count)
+        raise ValueError(f"{key}: {differs} entries, but {first} says {count} players")
+    player_total = next(iter(counts.values()), 2)
+    if player_total < 2:
+        raise ValueError(f"{next(iter(counts))}: {player_total} player; must be at least 2")
+    return player_total
 
 
 def third_party(spec: object, points: np.ndarray) -> Any:
@@ -153,8 +153,8 @@ def third_party(spec: object, points: np.ndarray) -> Any:
     if isinstance(spec, str):
         influence = formula_values(spec, points, "third_party")
     elif callable(spec):
-        found = [spec(point[0] if len(point) == 1 else point) for point in points]
-        influence = np.asarray(found, dtype=float)
+        values = [spec(point[0] if len(point) == 1 else point) for point in points]
+        influence = np.asarray(values, dtype=float)
     else:
         influence = as_numbers(spec, "third_party")
     return put(validate_weights(influence, len(points), "third_party"))
@@ -200,7 +200,7 @@ ARTICLE = {"interval": "an interval", "box": "a box", "simplex": "a simplex"}
 def kernel_of(given: Mapping[str, Any], players: int, points: np.ndarray, domain: Domain) -> Kernel:
     """Return the kernel that the keywords describe, evaluated once for a check. Raises `ValueError`."""
     kind = given["kernel"]
-    for name in dict.fromkeys(name for own in PARAMETERS.values() for name in own):
+    for name in dict.fromkeys(name for names in PARAMETERS.values() for name in names):
         if given[name] is not None and name not in PARAMETERS[kind]:
             has = ", ".join(PARAMETERS[kind]) or "none"
             raise ValueError(f"{name}: is no parameter of the {kind} kernel; it has {has}")
@@ -237,11 +237,11 @@ def kernel_of(given: Mapping[str, Any], players: int, points: np.ndarray, domain
     return Exponential()
 
 
-def _dirichlet(given: Mapping[str, Any], players: int, points: np.ndarray) -> Dirichlet:
-    corner = 0 if given["reference_corner"] is None else given["reference_corner"]
+def _dirichlet(options: Mapping[str, Any], players: int, points: np.ndarray) -> Dirichlet:
+    corner = 0 if options["reference_corner"] is None else options["reference_corner"]
     number_of("reference_corner", corner, points.shape[1])
     _refuse_edges("dirichlet", points)
-    return Dirichlet(_per_player_or(1.0, "alpha", given, players), int(corner))
+    return Dirichlet(_per_player_or(1.0, "alpha", options, players), int(corner))
 
 
 def _refuse_edges(kind: str, shares: np.ndarray) -> None:
@@ -259,30 +259,30 @@ def _refuse_edges(kind: str, shares: np.ndarray) -> None:
         )
 
 
-def _blotto(given: Mapping[str, Any], players: int, points: np.ndarray) -> Blotto:
+def _blotto(options: Mapping[str, Any], players: int, points: np.ndarray) -> Blotto:
     # the kernel reads only which coordinate is largest, so any other point would count as a corner
-    other = np.flatnonzero((points.max(axis=1) != 1) | (np.count_nonzero(points, axis=1) != 1))
-    if other.size:
+    interior = np.flatnonzero((points.max(axis=1) != 1) | (np.count_nonzero(points, axis=1) != 1))
+    if interior.size:
         raise ValueError(
-            f"resource_points[{other[0]}]: {points[other[0]].tolist()} must be a corner for the blotto "
+            f"resource_points[{interior[0]}]: {points[interior[0]].tolist()} must be a corner for the blotto "
             'kernel ({kind = "corners"})'
         )
-    return Blotto(_per_player_or(1.0, "exponent", given, players))
+    return Blotto(_per_player_or(1.0, "exponent", options, players))
 
 
-def _gaussian(given: Mapping[str, Any], players: int, axes: int) -> Gaussian | GaussianMatrix | ChosenReach:
-    variance, covariance = given["variance"], given["covariance"]
-    normalised = bool(given["normalised"])
-    if given["choose_reach"] is not None:
+def _gaussian(options: Mapping[str, Any], players: int, axes: int) -> Gaussian | GaussianMatrix | ChosenReach:
+    variance, covariance = options["variance"], options["covariance"]
+    normalised = bool(options["normalised"])
+    if options["choose_reach"] is not None:
         for name in ("reach", "variance", "covariance"):
-            if given[name] is not None:
+            if options[name] is not None:
                 raise ValueError(f"{name}: is chosen by the players; leave it out beside choose_reach")
         return ChosenReach(normalised)
     if variance is None and covariance is None:
-        return Gaussian(_per_player_or(REACH, "reach", given, players), normalised)
-    if given["reach"] is not None:
+        return Gaussian(_per_player_or(REACH, "reach", options, players), normalised)
+    if options["reach"] is not None:
         raise ValueError("reach: stands in place of variance and covariance, not beside them")
-    each = _per_player_or(1.0, "variance", given, players)
+    variances = _per_player_or(1.0, "variance", options, players)
     matrices = as_numbers(np.eye(axes) if covariance is None else covariance, "covariance")
     if matrices.shape not in ((axes, axes), (players, axes, axes)):
         raise ValueError(
@@ -291,23 +291,25 @@ def _gaussian(given: Mapping[str, Any], players: int, axes: int) -> Gaussian | G
     matrices = np.broadcast_to(matrices, (players, axes, axes))
     for player, matrix in enumerate(matrices):
         check_covariance(matrix, f"covariance[{player}]")
-    return GaussianMatrix(each, put(matrices), normalised)
+    return GaussianMatrix(variances, put(matrices), normalised)
 
 
-def _custom(given: Mapping[str, Any], players: int, points: np.ndarray, domain: Domain) -> Custom:
-    influence = given["influence"]
+def _custom(options: Mapping[str, Any], players: int, points: np.ndarray, domain: Domain) -> Custom:
+    influence = options["influence"]
     parameters = {
         name: per_player(f"parameters.{name}", value, players, above=None)
-        for name, value in (given["parameters"] or {}).items()
+        for name, value in (options["parameters"] or {}).items()
     }
     if influence is None:
         raise ValueError("influence: the custom kernel needs a formula, or a function (x, b, parameters)")
     if not callable(influence):
-        known = [*coordinates("b", domain.axes), *coordinates("x", domain.axes)]
+        coordinate_names = [*coordinates("b", domain.axes), *coordinates("x", domain.axes)]
         for name in parameters:
-            if name in known:
+            if name in coordinate_names:
                 raise ValueError(f"parameters.{name}: is a coordinate's name; choose another")
-        influence = FormulaKernel(parse(influence, [*known, *parameters], "influence"), domain.axes)
+        influence = FormulaKernel(
+            parse(influence, [*coordinate_names, *parameters], "influence"), domain.axes
+        )
     kernel = Custom(influence, parameters)
     _check_kernel(kernel, players, points, domain)
     return kernel
@@ -330,8 +332,10 @@ def _check_kernel(kernel: Custom, players: int, points: np.ndarray, domain: Doma
     """Raise `ValueError` unless influence is one number, finite everywhere, and above zero at some point."""
     # shapes alone are traced: nothing is evaluated at 0, where influence may be infinite
     at = jnp.zeros(()) if domain.axes == 1 else jnp.zeros(domain.axes)
-    own = {name: values[0] for name, values in kernel.parameters.items()}
-    shape = np.shape(jax.eval_shape(lambda x, b, own: kernel.log_influence(x, b, own), at, at, own))
+    parameters = {name: values[0] for name, values in kernel.parameters.items()}
+    shape = np.shape(
+        jax.eval_shape(lambda x, b, parameters: kernel.log_influence(x, b, parameters), at, at, parameters)
+    )
     if shape != ():
         raise ValueError(f"influence: shape {shape} for one player and one point; must be a single number")
     for position in domain.interior():

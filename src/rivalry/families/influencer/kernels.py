@@ -47,8 +47,8 @@ def displacement(x: Profile, points: Points) -> Float[Array, "player point coord
 
 def squared_distance(x: Profile, points: Points) -> Logs:
     """Return ``|b - x|^2``."""
-    first, *others = (jnp.square(points[:, a] - x[:, a, None]) for a in range(points.shape[1]))
-    return sum(others, first)
+    first, *further = (jnp.square(points[:, a] - x[:, a, None]) for a in range(points.shape[1]))
+    return sum(further, first)
 
 
 def weighted_displacement(weights: Logs, x: Profile, points: Points) -> Float[Array, "player coordinate"]:
@@ -75,7 +75,11 @@ class _Kernel(eqx.Module):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        return {one.name: getattr(self, one.name) for one in fields(self) if not one.metadata.get("static")}
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if not field.metadata.get("static")
+        }
 
     def vjp(self, x: Profile, points: Points, weights: Logs) -> Profile:
         return jnp.sum(weights[..., None] * self.gradients(x, points), axis=1)
@@ -107,8 +111,8 @@ class Gaussian(_Kernel):
         return displacement(x, points) / self.reach[:, None, None] ** 2
 
     def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
-        one = -jnp.eye(points.shape[1]) / self.reach[:, None, None] ** 2
-        return jnp.broadcast_to(one[:, None], (x.shape[0], *points.shape, points.shape[1]))
+        matrix = -jnp.eye(points.shape[1]) / self.reach[:, None, None] ** 2
+        return jnp.broadcast_to(matrix[:, None], (x.shape[0], *points.shape, points.shape[1]))
 
     def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         # influence falls with distance: highest at the nearest position, lowest at the farthest
@@ -167,8 +171,8 @@ class GaussianMatrix(_Kernel):
         return -0.5 * smallest * jnp.sum(nearest(low, high, points) ** 2, axis=-1) + self._prefactor()[player]  # type: ignore[no-any-return]
 
     def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
-        most = jnp.linalg.eigvalsh(self.precision[player])[-1]
-        return -0.5 * most * jnp.sum(farthest(low, high, points) ** 2, axis=-1) + self._prefactor()[player]  # type: ignore[no-any-return]
+        largest = jnp.linalg.eigvalsh(self.precision[player])[-1]
+        return -0.5 * largest * jnp.sum(farthest(low, high, points) ** 2, axis=-1) + self._prefactor()[player]  # type: ignore[no-any-return]
 
     def derivative_bounds(self, player: Player, low: Strategy, high: Strategy, points: Points) -> Pair:
         precision = self.precision[player]
@@ -209,10 +213,12 @@ class ChosenReach(_Kernel):
         reach = x[:, None, -1:, None]
         place = jnp.broadcast_to(-jnp.eye(axes) / reach**2, (len(x), len(points), axes, axes))
         mixed = (-2 * displacement(x, points) / x[:, None, -1:] ** 3)[..., None]
-        own = (-3 * squared_distance(x, points) / x[:, -1:] ** 4)[..., None, None]
-        own = own + (axes / reach**2 if self.normalised else 0.0)
+        corner = (-3 * squared_distance(x, points) / x[:, -1:] ** 4)[..., None, None]
+        corner = corner + (axes / reach**2 if self.normalised else 0.0)
         top = jnp.concatenate([place, mixed], axis=-1)
-        return jnp.concatenate([top, jnp.concatenate([jnp.swapaxes(mixed, -1, -2), own], axis=-1)], axis=-2)
+        return jnp.concatenate(
+            [top, jnp.concatenate([jnp.swapaxes(mixed, -1, -2), corner], axis=-1)], axis=-2
+        )
 
     def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         squares = jnp.sum(nearest(low, high, points) ** 2, axis=-1)
@@ -310,28 +316,28 @@ class Dirichlet(_Kernel):
         return self._slopes(mean, x)
 
     def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
-        each = jnp.log(points)[None] + self._level(self._parameters(x))[:, None]
-        return jax.vmap(self._slopes, in_axes=(1, None), out_axes=1)(each, x)
+        logs = jnp.log(points)[None] + self._level(self._parameters(x))[:, None]
+        return jax.vmap(self._slopes, in_axes=(1, None), out_axes=1)(logs, x)
 
     def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
         from jax.scipy.special import polygamma
 
         a, c = self._parameters(x), self.reference_corner
         axes = x.shape[1]
-        others = jnp.arange(axes) != c
+        others_mask = jnp.arange(axes) != c
         ratio = (self.alpha / x[:, c])[:, None]
         unit = jnp.eye(axes)
         # da_l/dx_m: the ratio where l = m, and -a_l / x_c at the reference corner's share
-        chain = jnp.where(others[:, None], ratio[..., None] * unit, 0.0)
-        chain = chain - (jnp.where(others, a, 0.0) / x[:, c, None])[..., None] * unit[c]
+        chain = jnp.where(others_mask[:, None], ratio[..., None] * unit, 0.0)
+        chain = chain - (jnp.where(others_mask, a, 0.0) / x[:, c, None])[..., None] * unit[c]
         curvature = polygamma(1, a.sum(axis=1))[:, None, None] - polygamma(1, a)[..., None] * unit
         second = jnp.einsum("ila,ilm,imb->iab", chain, curvature, chain)
         # weights of e_l: d^2 a_l / dx_l dx_c = -ratio / x_c, and d^2 a_l / dx_c^2 = 2 a_l / x_c^2
-        each = jnp.where(others, jnp.log(points)[None] + self._level(a)[:, None], 0.0)
-        mixed = -(ratio / x[:, c, None])[:, None] * each
-        corner = jnp.sum(2 * a[:, None] * each, axis=-1) / x[:, c, None] ** 2
-        both = mixed[..., :, None] * unit[c] + mixed[..., None, :] * unit[c][:, None]
-        return second[:, None] + both + corner[..., None, None] * (unit[c][:, None] * unit[c])
+        logs = jnp.where(others_mask, jnp.log(points)[None] + self._level(a)[:, None], 0.0)
+        mixed = -(ratio / x[:, c, None])[:, None] * logs
+        corner = jnp.sum(2 * a[:, None] * logs, axis=-1) / x[:, c, None] ** 2
+        mixed_terms = mixed[..., :, None] * unit[c] + mixed[..., None, :] * unit[c][:, None]
+        return second[:, None] + mixed_terms + corner[..., None, None] * (unit[c][:, None] * unit[c])
 
     def in_fractions(self, t: Profile, x: Profile, points: Points, floor: float) -> Array:
         """Return derivatives of log-influence in fractions, up to positive factors, ``[player axis point]``.
@@ -342,17 +348,20 @@ class Dirichlet(_Kernel):
         from jax.scipy.special import digamma
 
         # digamma less the logarithm is bounded well; a parameter's logarithm is that of sum and share
-        whole = self.alpha / x[:, 0]
-        own = self.alpha[:, None] * x[:, 1:] / x[:, :1]
-        each = jnp.log(points)[None, :, 1:] - (jnp.log(x[:, 1:]) + (digamma(own) - jnp.log(own)))[:, None]
+        total = self.alpha / x[:, 0]
+        parameters = self.alpha[:, None] * x[:, 1:] / x[:, :1]
+        logs = (
+            jnp.log(points)[None, :, 1:]
+            - (jnp.log(x[:, 1:]) + (digamma(parameters) - jnp.log(parameters)))[:, None]
+        )
         spare = 1 - floor * points.shape[1]
-        after, slopes = each[..., -1], []  # the mean over all later corners, by their shares
+        after, slopes = logs[..., -1], []  # the mean over all later corners, by their shares
         for axis in range(t.shape[1] - 1, 0, -1):
-            slopes.append(each[..., axis - 1] - after)
-            after = t[:, axis, None] * each[..., axis - 1] + (1 - t[:, axis, None]) * after
+            slopes.append(logs[..., axis - 1] - after)
+            after = t[:, axis, None] * logs[..., axis - 1] + (1 - t[:, axis, None]) * after
         # the others lose, also by the quotient, whose divisor is the first share
-        level = (digamma(whole) - jnp.log(whole))[:, None]
-        rest = jnp.sum(each, axis=-1) + (points.shape[1] - 1) * level
+        level = (digamma(total) - jnp.log(total))[:, None]
+        rest = jnp.sum(logs, axis=-1) + (points.shape[1] - 1) * level
         slopes.append(-((floor + spare) * (after + level) + floor * rest))
         return jnp.stack(slopes[::-1], axis=1)
 
@@ -366,11 +375,11 @@ class Dirichlet(_Kernel):
 
         return digamma(a.sum(axis=1, keepdims=True)) - digamma(a)
 
-    def _slopes(self, each: Profile, x: Profile) -> Profile:
+    def _slopes(self, logs: Profile, x: Profile) -> Profile:
         """Return derivatives in the position from those in the parameters."""
         c = self.reference_corner
-        others = jnp.arange(x.shape[1]) != c
-        slopes = jnp.where(others, each * (self.alpha / x[:, c])[:, None], 0.0)
+        others_mask = jnp.arange(x.shape[1]) != c
+        slopes = jnp.where(others_mask, logs * (self.alpha / x[:, c])[:, None], 0.0)
         return slopes.at[:, c].set(-jnp.sum(x * slopes, axis=1) / x[:, c])
 
 
@@ -402,8 +411,8 @@ class DirichletMode(_Kernel):
         from jax.scipy.special import polygamma
 
         bend = -polygamma(1, 1 + x / self.reach[:, None]) / self.reach[:, None] ** 2
-        each = bend[..., None] * jnp.eye(x.shape[1])
-        return jnp.broadcast_to(each[:, None], (x.shape[0], *points.shape, x.shape[1]))
+        matrix = bend[..., None] * jnp.eye(x.shape[1])
+        return jnp.broadcast_to(matrix[:, None], (x.shape[0], *points.shape, x.shape[1]))
 
     def _level(self, x: Profile) -> Profile:
         from jax.scipy.special import digamma
@@ -479,12 +488,12 @@ class Custom(eqx.Module):
         return jax.vjp(lambda y: self.logs(y, points), x)[1](weights)[0]  # type: ignore[no-any-return]
 
     def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
-        own = jax.jacfwd(self._row)
-        return jax.vmap(own, in_axes=(0, 0, None))(x, self.parameters, points)  # type: ignore[no-any-return]
+        jacobian = jax.jacfwd(self._row)
+        return jax.vmap(jacobian, in_axes=(0, 0, None))(x, self.parameters, points)  # type: ignore[no-any-return]
 
     def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
-        own = jax.jacfwd(jax.jacfwd(self._row))
-        return jax.vmap(own, in_axes=(0, 0, None))(x, self.parameters, points)  # type: ignore[no-any-return]
+        hessian = jax.jacfwd(jax.jacfwd(self._row))
+        return jax.vmap(hessian, in_axes=(0, 0, None))(x, self.parameters, points)  # type: ignore[no-any-return]
 
     def _row(self, x: Strategy, parameters: dict[str, Array], points: Points) -> Float[Array, "point"]:
         # on an interval positions and points are numbers, on a box arrays

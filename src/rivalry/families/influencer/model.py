@@ -67,15 +67,15 @@ class InfluencerGame(OneLineRepr, eqx.Module):
     reach_cost: Float[Array, "player"] | None = None
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
-        found: dict[str, Any] = {"kernel": type(self.kernel).__name__, **self.kernel.parameters}
+        parameters: dict[str, Any] = {"kernel": type(self.kernel).__name__, **self.kernel.parameters}
         if isinstance(self.kernel, ChosenReach):
-            found["reach"] = "chosen, the last axis"
-        found["resource"] = f"{float(np.asarray(self.weights).sum()):.6g} at {len(self.points)} points"
+            parameters["reach"] = "chosen, the last axis"
+        parameters["resource"] = f"{float(np.asarray(self.weights).sum()):.6g} at {len(self.points)} points"
         if self.third_party is not None:
-            found["third party"] = np.asarray(self.third_party)
+            parameters["third party"] = np.asarray(self.third_party)
         if self.abstention is not None:
-            found["abstention"] = np.asarray(self.abstention)
-        return f"Influencer game of {self.players} players on {_describe(self.space)}", found
+            parameters["abstention"] = np.asarray(self.abstention)
+        return f"Influencer game of {self.players} players on {_describe(self.space)}", parameters
 
     def __getattr__(self, name: str) -> Any:
         # the kernel's fields and parameters are attributes of the game: with_(game, reach=0.2) and game.reach
@@ -99,8 +99,8 @@ class InfluencerGame(OneLineRepr, eqx.Module):
 
     def all_payoffs(self, x: Profile) -> Float[Array, "row"]:
         """Return the payoff of every row, the third party and abstention included."""
-        found = self.shares(x) @ self.weights
-        return found if self.reach_cost is None else found.at[: len(x)].add(-self.reach_cost * x[:, -1])
+        payoffs = self.shares(x) @ self.weights
+        return payoffs if self.reach_cost is None else payoffs.at[: len(x)].add(-self.reach_cost * x[:, -1])
 
     def shares(self, x: Profile) -> Float[Array, "row point"]:
         """Return ``G``, every row's share of the resource at every point.
@@ -132,9 +132,9 @@ class InfluencerGame(OneLineRepr, eqx.Module):
         total = jnp.sum(parts, axis=0)
         if self.zero_influence != "error":
             players = x.shape[0]
-            each = 1.0 / players if self.zero_influence == "share" else 0.0
+            equal_share = 1.0 / players if self.zero_influence == "share" else 0.0
             # outside rows, after the players, get nothing
-            fill = jnp.where(jnp.arange(len(logs)) < players, each, 0.0)[:, None]
+            fill = jnp.where(jnp.arange(len(logs)) < players, equal_share, 0.0)[:, None]
             return jnp.where(nobody, fill, parts / total), jnp.where(nobody, 0.0, top + jnp.log(total))
         return parts * (1 / total), top + jnp.log(total)
 
@@ -150,8 +150,8 @@ class InfluencerGame(OneLineRepr, eqx.Module):
                 "'share' divides it equally, 'lost' gives it to nobody"
             )
 
-    def _rows(self, own: Float[Array, "player point"], x: Profile) -> Float[Array, "row point"]:
-        rows = [own + jnp.log(self.budgets)[:, None]]
+    def _rows(self, log_influence: Float[Array, "player point"], x: Profile) -> Float[Array, "row point"]:
+        rows = [log_influence + jnp.log(self.budgets)[:, None]]
         if self.third_party is not None:
             rows.append(jnp.log(self.third_party)[None])
         if self.abstention is not None:

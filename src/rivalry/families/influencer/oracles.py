@@ -57,10 +57,10 @@ def _(game: InfluencerGame) -> Array | np.ndarray | float:
 
 @oracles.exchangeable.register(InfluencerGame)
 def _(game: InfluencerGame) -> np.ndarray:
-    own = [game.budgets, *game.kernel.parameters.values()]
-    own += [game.reach_cost] if game.reach_cost is not None else []
-    own += [game.space.low, game.space.high] if isinstance(game.space, Box) else []
-    rows = np.concatenate([np.reshape(np.asarray(part), (game.players, -1)) for part in own], axis=1)
+    parts = [game.budgets, *game.kernel.parameters.values()]
+    parts += [game.reach_cost] if game.reach_cost is not None else []
+    parts += [game.space.low, game.space.high] if isinstance(game.space, Box) else []
+    rows = np.concatenate([np.reshape(np.asarray(part), (game.players, -1)) for part in parts], axis=1)
     # players with equal rows get the number of the first of them
     return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
 
@@ -93,10 +93,10 @@ def _(game: InfluencerGame, name: str) -> Profile:
 
 @oracles.plot_data.register(InfluencerGame)
 def _(game: InfluencerGame) -> Mapping[str, Callable[[Profile], Record]]:
-    found = dict(PLOT_DATA)
+    record = dict(PLOT_DATA)
     if game.space.shape[1] > 1:
-        del found["vector_field"]  # drawn on an interval only
-    return {name: partial(make, game) for name, make in found.items()}
+        del record["vector_field"]  # drawn on an interval only
+    return {name: partial(make, game) for name, make in record.items()}
 
 
 oracles.gradients.register(InfluencerGame)(own_gradients)
@@ -163,26 +163,26 @@ def _(game: InfluencerGame, x: Profile) -> Record:
     """
     payoffs, norm, shares = _payoffs_norm_shares(game, x)
     game.check_shares(shares)
-    found: Record = {
+    makers: Record = {
         "gradient_norm": ((), np.asarray(norm)),
         "resource_total": ((), np.asarray(oracles.payoff_scale(game))),
     }
     if len(payoffs) > x.shape[0]:
-        found["outside_payoffs"] = (("outside",), np.asarray(payoffs[x.shape[0] :]))
+        makers["outside_payoffs"] = (("outside",), np.asarray(payoffs[x.shape[0] :]))
     if (axes := game.points.shape[1]) < x.shape[1]:  # the players choose their reach
         names = ["position"] if axes == 1 else [f"position {k}" for k in range(axes)]
-        found["axis_name"] = (("axis",), np.asarray([*names, "reach"]))
-    known = known_threshold(game)
-    if known is not None:
-        if known.position is not None:
-            found["symmetric_position"] = (("axis",), known.position)
-        found["symmetric_stable"] = ((), np.asarray(known.stable))
-        if known.threshold is not None:
-            found["threshold"] = ((), np.asarray(known.threshold))
-    if isinstance(game.kernel, Gaussian) and axes == 1 and known is not None and game.players > 4:
+        makers["axis_name"] = (("axis",), np.asarray([*names, "reach"]))
+    threshold = known_threshold(game)
+    if threshold is not None:
+        if threshold.position is not None:
+            makers["symmetric_position"] = (("axis",), threshold.position)
+        makers["symmetric_stable"] = ((), np.asarray(threshold.stable))
+        if threshold.threshold is not None:
+            makers["threshold"] = ((), np.asarray(threshold.threshold))
+    if isinstance(game.kernel, Gaussian) and axes == 1 and threshold is not None and game.players > 4:
         halves = group_levels(game.points, game.weights, game.players)[1]
-        found["level_threshold"] = ((), np.asarray(halves.thresholds[0], dtype=float))
-    return found
+        makers["level_threshold"] = ((), np.asarray(halves.thresholds[0], dtype=float))
+    return makers
 
 
 @partial(compiled, effort=0)
@@ -237,15 +237,15 @@ def _vector_field(game: InfluencerGame, x: Profile) -> Record:
     first, second = game.space.grid(0, FIELD)[:, 0], game.space.grid(1, FIELD)[:, 0]
     pairs = np.array(list(combinations(range(min(game.players, PAIRED)), 2)))
     fields = np.asarray(_fields(game, x, first, second, put(pairs)))
-    found: Record = {
+    record: Record = {
         "field": (("i_place", "j_place", "component"), fields[0]),  # of players 0 and 1
         "field_at_i": (("i_place",), np.asarray(first)),
         "field_at_j": (("j_place",), np.asarray(second)),
     }
     if len(pairs) > 1:
-        found["field_of_pair"] = (("pair", "i_place", "j_place", "component"), fields)
-        found["field_pair"] = (("pair", "component"), pairs)
-    return found
+        record["field_of_pair"] = (("pair", "i_place", "j_place", "component"), fields)
+        record["field_pair"] = (("pair", "component"), pairs)
+    return record
 
 
 @eqx.filter_jit

@@ -86,13 +86,13 @@ def benchmark(game: Market | StagedMarket, name: str) -> Benchmark:
 
 def benchmarks(game: Market | StagedMarket) -> dict[str, Benchmark]:
     """Return all benchmarks that a market has, by name; see `benchmark`."""
-    found = {}
+    by_name = {}
     for name in BENCHMARKS:
         try:
-            found[name] = benchmark(game, name)
+            by_name[name] = benchmark(game, name)
         except ValueError:
             continue
-    return found
+    return by_name
 
 
 def gain_bounds(market: Market) -> tuple[np.ndarray, np.ndarray]:
@@ -145,8 +145,8 @@ def _cartel(market: Market) -> Choice:
         return maximize_joint(market, begins), True, True
     saves = (np.asarray(market.numbers["fixed_cost"]) > 0) & (np.asarray(market.space.low)[:, 0] == 0)
     shut = closure_sets(np.flatnonzero(saves), market.players)
-    found = [maximize_joint(market, begins, closed) for closed in shut]
-    return max(found, key=lambda x: float(np.sum(np.asarray(payoffs(market, put(x[:, None])))))), True, True
+    choices = [maximize_joint(market, begins, closed) for closed in shut]
+    return max(choices, key=lambda x: float(np.sum(np.asarray(payoffs(market, put(x[:, None])))))), True, True
 
 
 def _competitive(market: Market) -> Choice:
@@ -157,8 +157,8 @@ def _competitive(market: Market) -> Choice:
 def _stackelberg(market: Market) -> Choice:
     stages = _stages_of(market)
     try:
-        found = closed_forms.stackelberg(market, stages)
-        return found.q, False, found.equilibrium
+        outcome = closed_forms.stackelberg(market, stages)
+        return outcome.q, False, outcome.equilibrium
     except ValueError:
         if market.rule.undercuts:
             raise
@@ -190,10 +190,10 @@ def _first_root(roots: np.ndarray) -> np.ndarray:
 
 def _evaluate(market: Market, choice: np.ndarray, searched: bool, equilibrium: bool = True) -> Benchmark:
     x = put(np.asarray(choice, dtype=float)[:, None])
-    found = metrics(market, x)
-    q, p, profit = (found[name][1] for name in ("quantity", "price", "profit"))
+    record = metrics(market, x)
+    q, p, profit = (record[name][1] for name in ("quantity", "price", "profit"))
     paid = np.asarray(payoffs(market, x))
-    return Benchmark(np.asarray(choice), q, p, profit, paid, found, searched, equilibrium)
+    return Benchmark(np.asarray(choice), q, p, profit, paid, record, searched, equilibrium)
 
 
 def _at_level(market: Market, level: float) -> Market:
@@ -217,18 +217,19 @@ def _guess(market: Market) -> np.ndarray:
         return np.asarray(low + (high - low) / (1 + market.players))
 
 
-def _mean(found: list[Benchmark], probabilities: np.ndarray) -> Benchmark:
+def _mean(results: list[Benchmark], probabilities: np.ndarray) -> Benchmark:
     """Return the average of benchmarks at the levels of a shock."""
 
     def mean(rows: Sequence[np.ndarray]) -> np.ndarray:
         return np.asarray(np.tensordot(probabilities, np.stack(rows), 1))
 
-    choice, q, p, profit, payoff, records, numerical, equilibrium = zip(*found, strict=True)
-    each: dict[str, Any] = {
-        name: (dims, mean([one[name][1] for one in records])) for name, (dims, _) in records[0].items()
+    choice, q, p, profit, payoff, records, numerical, equilibrium = zip(*results, strict=True)
+    record: dict[str, Any] = {
+        name: (dims, mean([measures[name][1] for measures in records]))
+        for name, (dims, _) in records[0].items()
     }
     money = mean(profit), mean(payoff)
-    return Benchmark(mean(choice), mean(q), mean(p), *money, each, any(numerical), all(equilibrium))
+    return Benchmark(mean(choice), mean(q), mean(p), *money, record, any(numerical), all(equilibrium))
 
 
 ROUNDS, STILL = 500, 1e-11  # of best responses in turn; tolerance of their movement, relative to the box
@@ -237,9 +238,9 @@ JOINT_STARTS = 8
 
 
 @eqx.filter_jit
-def _payoffs_along(game: Game, x: Any, player: Any, own: Any) -> Any:
+def _payoffs_along(game: Game, x: Any, player: Any, choices: Any) -> Any:
     """Return the payoff of ``player`` at each of its own choices."""
-    return jax.vmap(lambda choice: game.payoffs(x.at[player, 0].set(choice))[player])(own)
+    return jax.vmap(lambda choice: game.payoffs(x.at[player, 0].set(choice))[player])(choices)
 
 
 @eqx.filter_jit
@@ -256,11 +257,11 @@ def search_response(game: BoxGame, x: np.ndarray, player: int) -> float:
         return float(_exact_response(game, jnp.asarray(x), jnp.asarray(player)))
     ends = float(game.space.low[player, 0]), float(game.space.high[player, 0])
     for _ in range(ZOOMS):
-        own = np.linspace(*ends, POINTS)
-        paid = _payoffs_along(game, jnp.asarray(x), jnp.asarray(player), jnp.asarray(own))
+        choices = np.linspace(*ends, POINTS)
+        paid = _payoffs_along(game, jnp.asarray(x), jnp.asarray(player), jnp.asarray(choices))
         best = int(np.argmax(np.asarray(paid)))
-        ends = float(own[max(best - 1, 0)]), float(own[min(best + 1, POINTS - 1)])
-    return float(own[best])
+        ends = float(choices[max(best - 1, 0)]), float(choices[min(best + 1, POINTS - 1)])
+    return float(choices[best])
 
 
 def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:
@@ -276,8 +277,8 @@ def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:
         before = x.copy()
         # damped after a while: without damping responses in turn may go round in a cycle
         for player in range(len(x)):
-            there = search_response(game, x, player)
-            x[player, 0] += (there - x[player, 0]) * (1.0 if turn < ROUNDS // 5 else 0.5)
+            response = search_response(game, x, player)
+            x[player, 0] += (response - x[player, 0]) * (1.0 if turn < ROUNDS // 5 else 0.5)
         if np.all(np.abs(x - before)[:, 0] <= tolerance * wide):
             return np.asarray(x[:, 0])
     raise ValueError("market: iterated best responses do not converge, so that no equilibrium is known")
@@ -307,17 +308,17 @@ def maximize_joint(game: BoxGame, starts: np.ndarray, shut: np.ndarray | None = 
         return -float(total), -np.nan_to_num(np.asarray(slope)[:, 0]) * wide
 
     ends, options = [(0.0, top) for top in tops], {"ftol": 1e-16, "gtol": 1e-14, "maxiter": 2000}
-    found = [
+    results = [
         minimize(loss, y, jac=True, bounds=ends, method="L-BFGS-B", options=options)
         for y in tops * (np.clip(starts, low, high) - low) / wide
     ]
-    best = min(found, key=lambda result: float(result.fun))
+    best = min(results, key=lambda result: float(result.fun))
     return np.asarray(low + wide * best.x)
 
 
 @eqx.filter_jit
 def _total(game: Game, x: Any) -> Any:
-    return jax.value_and_grad(lambda there: jnp.sum(game.payoffs(there)))(x)
+    return jax.value_and_grad(lambda choices: jnp.sum(game.payoffs(choices)))(x)
 
 
 def ascent_starts(game: BoxGame, guess: np.ndarray) -> np.ndarray:

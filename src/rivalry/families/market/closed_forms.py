@@ -50,8 +50,10 @@ def profitable_choices(demand: str, choice: str, numbers: dict[str, Any]) -> np.
         return np.asarray(top / plain["slope"])
     if demand == "linear" or plain["substitution"] >= 0:
         return top  # nothing is sold above
-    others = -plain["substitution"] * (len(cost) - 1)  # added to a price by complements sold at a price of 0
-    return np.asarray(top * (1 + others / (plain["slope"] - others)))
+    complement = -plain["substitution"] * (
+        len(cost) - 1
+    )  # added to a price by complements sold at a price of 0
+    return np.asarray(top * (1 + complement / (plain["slope"] - complement)))
 
 
 def largest_choices(demand: str, choice: str, numbers: dict[str, Any], shock: Shock | None) -> np.ndarray:
@@ -291,12 +293,12 @@ def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -
         raise refuse("fixed_cost", "followers without fixed costs")
     if market.rule.kind == ("linear", "quantity"):
         a, b, *costs = _linear(numbers)
-        found = leadership.linear(a, b, order, *costs, **_bounds(numbers))
-        _above_zero(numbers, found.q)
+        outcome = leadership.linear(a, b, order, *costs, **_bounds(numbers))
+        _above_zero(numbers, outcome.q)
     else:
-        found = _one_leader(market, numbers, order)
-    _check_fixed_costs(market, found.q)
-    return found
+        outcome = _one_leader(market, numbers, order)
+    _check_fixed_costs(market, outcome.q)
+    return outcome
 
 
 def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> leadership.StagedOutputs:
@@ -304,11 +306,11 @@ def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> lea
     rule = market.rule
     alone = rule.demand == "isoelastic" or rule.kind == ("differentiated", "price")
     if len(order) != 2 or len(order[0]) != 1 or (alone and len(order[1]) != 1) or rule.undercuts:
-        what = "one leader and one follower" if alone else "one leader, and one stage of followers"
-        raise refuse("stages", f"{'quantities' if rule.undercuts else what} with this demand")
+        requirement = "one leader and one follower" if alone else "one leader, and one stage of followers"
+        raise refuse("stages", f"{'quantities' if rule.undercuts else requirement} with this demand")
     firms = np.array(order[0] + order[1])
-    own = {name: value[firms] if np.ndim(value) else value for name, value in numbers.items()}
-    choice = clip_choice(market, numbers, LEADER[rule.kind](own)[np.argsort(firms)])
+    numbers_of_stages = {name: value[firms] if np.ndim(value) else value for name, value in numbers.items()}
+    choice = clip_choice(market, numbers, LEADER[rule.kind](numbers_of_stages)[np.argsort(firms)])
     return leadership.StagedOutputs(choice, np.zeros(1), True, choice[None, order[0]])
 
 
@@ -336,14 +338,14 @@ def best_choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array)
         peaks = jnp.append(_quantity(market, x, firm), 0.0)
     candidates = jnp.clip(peaks, low, high)
     # candidates may lie outside the piece for which they were computed: their true payoffs decide
-    profits = jax.vmap(lambda own: market.payoffs(x.at[firm, 0].set(own))[firm])(candidates)
+    profits = jax.vmap(lambda choice: market.payoffs(x.at[firm, 0].set(choice))[firm])(candidates)
     return candidates[jnp.argmax(profits)][None]
 
 
 def has_exact_response(market: Market) -> bool:
     """Return whether the best response of a firm is known exactly."""
-    known = market.shock is None and not market.rule.undercuts
-    return known and not (market.rule.demand == "logit" and market.dynamics.limited)
+    is_exact = market.shock is None and not market.rule.undercuts
+    return is_exact and not (market.rule.demand == "logit" and market.dynamics.limited)
 
 
 def _quantity(market: Market, x: Array, firm: int | Array) -> Array:
@@ -352,12 +354,12 @@ def _quantity(market: Market, x: Array, firm: int | Array) -> Array:
     rest = jnp.sum(x[:, 0]) - x[firm, 0]
     if demand == "isoelastic":
         ends = market.space.low[firm, 0], market.space.high[firm, 0]
-        return _bisect(lambda own: _isoelastic_slope(market, rest, firm, own), *ends)
+        return _bisect(lambda quantity: _isoelastic_slope(market, rest, firm, quantity), *ends)
     cross = n["slope" if demand == "linear" else "substitution"]
-    found: Array = (n["intercept"] - cross * rest - n["unit_cost"][firm]) / (
+    monopoly: Array = (n["intercept"] - cross * rest - n["unit_cost"][firm]) / (
         2 * n["slope"] + n["convex_cost"][firm]
     )
-    return found
+    return monopoly
 
 
 def _differentiated_prices(market: Market, x: Array, firm: int | Array) -> Float[Array, "candidate"]:
@@ -385,18 +387,22 @@ def _logit_slope(market: Market, x: Array, firm: int | Array, p: Array) -> Array
     numbers = market.numbers
     share = market.clear(x.at[firm, 0].set(p)).q[firm]
     marginal = numbers["unit_cost"][firm] + numbers["convex_cost"][firm] * share
-    found: Array = numbers["taste_spread"] / (1.0 - share) + marginal - p
-    return found
+    slope: Array = numbers["taste_spread"] / (1.0 - share) + marginal - p
+    return slope
 
 
-def _isoelastic_slope(market: Market, rest: Array, firm: int | Array, own: Array) -> Array:
+def _isoelastic_slope(market: Market, rest: Array, firm: int | Array, quantity: Array) -> Array:
     """Return marginal revenue less marginal cost, which decreases where revenue increases."""
     numbers = market.numbers
-    total = jnp.maximum(own + rest, numbers["price_flat_below"])
+    total = jnp.maximum(quantity + rest, numbers["price_flat_below"])
     price = numbers["market_size"] * total ** (-1.0 / numbers["elasticity"])
-    falls = jnp.where(own + rest > numbers["price_flat_below"], own / (numbers["elasticity"] * total), 0.0)
-    found: Array = price * (1.0 - falls) - numbers["unit_cost"][firm] - numbers["convex_cost"][firm] * own
-    return found
+    falls = jnp.where(
+        quantity + rest > numbers["price_flat_below"], quantity / (numbers["elasticity"] * total), 0.0
+    )
+    slope: Array = (
+        price * (1.0 - falls) - numbers["unit_cost"][firm] - numbers["convex_cost"][firm] * quantity
+    )
+    return slope
 
 
 def _bisect(slope: Callable[[Array], Array], low: Array, high: Array) -> Array:
@@ -429,15 +435,15 @@ def undercutting(market: Market, x: np.ndarray, firm: int) -> Response:
     def paid(price: float) -> float:
         return float(np.asarray(market.payoffs(jnp.asarray(x).at[firm, 0].set(price)))[firm])
 
-    found = {own: paid(own) for own in (float(x[firm, 0]), high)}  # above the others sales are 0
+    profit_at = {price: paid(price) for price in (float(x[firm, 0]), high)}  # above the others sales are 0
     if low <= below <= high:
-        found[below] = paid(below)  # sharing the market costs less than serving all of it if d is above 0
+        profit_at[below] = paid(below)  # sharing the market costs less than serving all of it if d is above 0
     if low < below:
         price = min(max(min(alone, below), low), high)
         sold = max(a - price, 0.0) / b
         profit = price * sold - c * sold - d * sold**2 / 2 - fixed * (sold > 0)
         # the profit is a supremum: the price reported is the next float below the rivals' lowest
         at = np.nextafter(price, 0.0) if price >= below else price
-        found[float(at)] = float(market.after_tax(jnp.full(len(x), profit))[firm])
-    at = max(found, key=lambda price: found[price])
-    return Response(np.array([at]), found[at], found[at], "exact", "undercutting")
+        profit_at[float(at)] = float(market.after_tax(jnp.full(len(x), profit))[firm])
+    at = max(profit_at, key=lambda price: profit_at[price])
+    return Response(np.array([at]), profit_at[at], profit_at[at], "exact", "undercutting")

@@ -46,14 +46,14 @@ def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp:
     """
     starts, stops = c + steep * low, c + steep * high
     ends = xp.concatenate([starts, stops])
-    known = xp.isfinite(ends)
+    finite = xp.isfinite(ends)
     # an infinite capacity is never met; 0 only keeps infinities out of the sums
-    at = xp.where(known, ends, 0.0)
-    there = xp.clip((at[:, None] - c) / steep, low, high)
-    passed = known & (at + slope * xp.sum(there, axis=1) <= top)
-    left = xp.max(xp.where(passed, at, -xp.inf))  # the last end before the crossing
-    full = stops <= left
-    between = (starts <= left) & ~full
+    at = xp.where(finite, ends, 0.0)
+    outputs = xp.clip((at[:, None] - c) / steep, low, high)
+    passed = finite & (at + slope * xp.sum(outputs, axis=1) <= top)
+    last_end = xp.max(xp.where(passed, at, -xp.inf))  # the last end before the crossing
+    full = stops <= last_end
+    between = (starts <= last_end) & ~full
     fixed = xp.sum(xp.where(full, xp.where(xp.isfinite(high), high, 0.0), xp.where(between, 0.0, low)))
     weight = xp.where(between, 1.0 / steep, 0.0)
     z = (top - slope * fixed + slope * xp.sum(weight * c)) / (1.0 + slope * xp.sum(weight))
@@ -146,14 +146,14 @@ def with_fixed_costs(
     c, d, F, high = broadcast_parameters(c, d, F, high)
     paying = np.flatnonzero(F > 0)
     paying = paying[np.lexsort((-paying, -c[paying]))]  # firms of highest cost leave first
-    found: list[np.ndarray] = []
+    outputs: list[np.ndarray] = []
     for out in closure_sets(paying, len(c)):
         q = cournot(a, b, c, d, high=np.where(out, 0.0, high))
         # a firm that may produce can also choose 0, so different sets may give the same outputs
-        known = any(np.allclose(q, other, rtol=1e-12) for other in found)
-        if not known and _is_stable(q, a, b, c, d, F, high):
-            found.append(q)
-    return np.array(found).reshape(len(found), len(c))
+        is_repeated = any(np.allclose(q, output_before, rtol=1e-12) for output_before in outputs)
+        if not is_repeated and _is_stable(q, a, b, c, d, F, high):
+            outputs.append(q)
+    return np.array(outputs).reshape(len(outputs), len(c))
 
 
 def closure_sets(firms: np.ndarray, players: int) -> list[np.ndarray]:
@@ -257,11 +257,11 @@ def _equal_parts(total: float, capacity: np.ndarray) -> np.ndarray:
     """Return equal parts of a total, with firms at capacity producing that."""
     # smallest capacities first: what they cannot take is shared among the others
     order = np.argsort(capacity, kind="stable")
-    found, left, count = np.zeros(len(capacity)), total, int(np.sum(capacity > 0))
+    parts, remaining, count = np.zeros(len(capacity)), total, int(np.sum(capacity > 0))
     for firm in order[len(capacity) - count :]:
-        found[firm] = min(capacity[firm], left / count)
-        left, count = left - found[firm], count - 1
-    return found
+        parts[firm] = min(capacity[firm], remaining / count)
+        remaining, count = remaining - parts[firm], count - 1
+    return parts
 
 
 def isoelastic_total(A: float, eta: float, c: object, *, joint: bool) -> np.ndarray:
@@ -351,9 +351,9 @@ def differentiated_bertrand(A: float, b: float, g_s: float, c: object, d: object
         wide = b - g_s + k * g_s
         # a diagonal entry of the inverse of the k x k matrix of slopes
         beta = (1 - g_s / wide) / (b - g_s)
-        each = np.where(selling, beta / (1 + beta * (b - g_s + d)), 0.0)  # q_i = each (A - g Q - c_i)
-        left = A - g_s * np.sum(each * (A - c)) / (1 + g_s * each.sum())
-        q = each * (left - c)
+        weights = np.where(selling, beta / (1 + beta * (b - g_s + d)), 0.0)  # q_i = each (A - g Q - c_i)
+        intercept = A - g_s * np.sum(weights * (A - c)) / (1 + g_s * weights.sum())
+        q = weights * (intercept - c)
         if np.all(q[selling] > 0):
             break
         selling &= c < np.max(c[selling])  # the firm of highest cost leaves
@@ -448,10 +448,10 @@ def logit_bertrand(
     out = np.asarray(a0, dtype=float)[..., None] / mu
     worth = (a - c) / mu
     # p >= c + margin mu: the inclusive value is at most this, and at least the outside option's
-    most = np.logaddexp.reduce(
+    log_odds = np.logaddexp.reduce(
         np.concatenate([np.broadcast_to(worth - margin, (*out.shape[:-1], len(a))), out], -1), -1
     )
-    x = most[..., None]
+    x = log_odds[..., None]
     low, high = out, x
     room = worth - x
     y = np.where(room > 1, np.log(np.maximum(room, 1.0)), room - 1)
@@ -462,16 +462,16 @@ def logit_bertrand(
         low, high = np.where(short >= 0, x, low), np.where(short <= 0, x, high)
         dx = short / (np.sum(s * (1 - s) / steep, -1, keepdims=True) + outside)
         # bisection where Newton's step leaves the bracket
-        there = np.where((x + dx >= low) & (x + dx <= high), x + dx, (low + high) / 2)
-        y = np.minimum(y - np.clip((there - x) / steep, -2.0, 4.0), MAX_LOG_ODDS)
-        movement, x = np.max(np.abs(there - x)), there
+        shares_next = np.where((x + dx >= low) & (x + dx <= high), x + dx, (low + high) / 2)
+        y = np.minimum(y - np.clip((shares_next - x) / steep, -2.0, 4.0), MAX_LOG_ODDS)
+        movement, x = np.max(np.abs(shares_next - x)), shares_next
         if movement <= ENOUGH:  # Newton's method squares errors
             break
     y, s, _ = _solve_log_odds(y, worth - x, d / mu, margin)
-    found = np.asarray(c + d * s + margin * mu * (1 + np.exp(y)))
-    if not np.all(np.abs(logit_shares(a, a0, mu, found) - s) <= 1e-6):
+    prices = np.asarray(c + d * s + margin * mu * (1 + np.exp(y)))
+    if not np.all(np.abs(logit_shares(a, a0, mu, prices) - s) <= 1e-6):
         raise ValueError(f"mu: {mu:g} is too small for firms that differ so much; use best_response")
-    return found
+    return prices
 
 
 def _solve_log_odds(
@@ -494,8 +494,8 @@ def logit_shares(a: object, a0: object, mu: float, p: object) -> np.ndarray:
     value, out = (np.asarray(a) - p) / mu, np.asarray(a0, dtype=float)[..., None] / mu
     top = np.maximum(value.max(axis=-1, keepdims=True), out)
     weight = np.exp(value - top)
-    found: np.ndarray = weight / (weight.sum(axis=-1, keepdims=True) + np.exp(out - top))
-    return found
+    shares: np.ndarray = weight / (weight.sum(axis=-1, keepdims=True) + np.exp(out - top))
+    return shares
 
 
 def logit_joint(a: object, a0: float, mu: float, c: object) -> np.ndarray:
@@ -536,10 +536,12 @@ def logit_leader(a: object, a0: float, mu: float, c: object, d: object = 0.0) ->
     a, c, d = broadcast_parameters(a, c, d)
 
     def whole(leader: object) -> np.ndarray:
-        own = np.asarray(leader, dtype=float)
+        leader_price = np.asarray(leader, dtype=float)
         # for the followers the leader's good is a part of the outside option
-        outside = mu * np.logaddexp(a0 / mu, (a[0] - own) / mu)
-        return np.concatenate([own[..., None], logit_bertrand(a[1:], outside, mu, c[1:], d[1:])], axis=-1)
+        outside = mu * np.logaddexp(a0 / mu, (a[0] - leader_price) / mu)
+        return np.concatenate(
+            [leader_price[..., None], logit_bertrand(a[1:], outside, mu, c[1:], d[1:])], axis=-1
+        )
 
     top = max(a[0] - a0, c[0] + d[0]) + mu * (4 + np.log(len(a) + 1))
     grid = np.linspace(c[0], top, LEADER_GRID)
@@ -562,10 +564,10 @@ def _leader_slope(p: np.ndarray, a: object, a0: float, mu: float, c: Any, d: Any
     s = logit_shares(a, a0, mu, p)
     eye = np.eye(s.shape[-1])
     falls = -(s[..., :, None] * (eye - s[..., None, :])) / mu  # ds_i/dp_j
-    asked = (d + mu / (1 - s) ** 2)[..., :, None] * falls
+    crossed = (d + mu / (1 - s) ** 2)[..., :, None] * falls
     # dp_i = (d_i + mu/(1 - s_i)^2) ds_i for every follower i
-    system = (eye - asked)[..., 1:, 1:]
-    moves = np.linalg.solve(system, asked[..., 1:, :1])[..., 0]
-    own = falls[..., 0, 0] + np.sum(falls[..., 0, 1:] * moves, axis=-1)
+    system = (eye - crossed)[..., 1:, 1:]
+    moves = np.linalg.solve(system, crossed[..., 1:, :1])[..., 0]
+    direct = falls[..., 0, 0] + np.sum(falls[..., 0, 1:] * moves, axis=-1)
     margin = p[..., 0] - c[0] - d[0] * s[..., 0]
-    return np.asarray(s[..., 0] + margin * own)
+    return np.asarray(s[..., 0] + margin * direct)

@@ -200,33 +200,33 @@ def market(
     >>> market(stages=[[0], [1]]).payoffs(game.space.check([45.0, 0.0])[:1]).round(6).tolist()
     [1012.5]
     """
-    given, known = dict(locals()), CHOICES[demand]
-    chosen = given["choice"] = choice or known[0]
-    if chosen not in known:
+    options, choices_allowed = dict(locals()), CHOICES[demand]
+    chosen = options["choice"] = choice or choices_allowed[0]
+    if chosen not in choices_allowed:
         raise ValueError(
-            f"choice: {chosen!r} clashes with demand = {demand!r}, where firms choose a {known[0]}"
+            f"choice: {chosen!r} clashes with demand = {demand!r}, where firms choose a {choices_allowed[0]}"
         )
-    for name in sorted({name for own in USUAL.values() for name in own} - set(USUAL[demand])):
-        if given[name] is not None:
-            takes = ", ".join(own for own in USUAL[demand] if own != "unit_cost")
+    for name in sorted({name for keys in USUAL.values() for name in keys} - set(USUAL[demand])):
+        if options[name] is not None:
+            takes = ", ".join(key for key in USUAL[demand] if key != "unit_cost")
             raise ValueError(f"{name}: is no number of {demand} demand, which takes {takes}")
-    count = _players_of(given)
+    count = _players_of(options)
     limit("players", count, count)
-    numbers = _numbers(given, count)
-    order, moves = _order(given, count)
+    numbers = _numbers(options, count)
+    order, moves = _order(options, count)
     chain = shock_of(shock, shock_observed)
     if chain is not None:
         _check_levels(numbers, chain, demand)
-    box = _space(given, numbers, count, chain)
+    box = _space(options, numbers, count, chain)
     if demand == "isoelastic" and not np.any(np.asarray(box.low) > 0):
         check_interior(float(numbers["elasticity"]), count)
     accounts = Accounts(tax_losses, convention, terminal, horizon or 0)
-    dynamics = _dynamics(given, numbers)
-    rule = Rule(demand, chosen, (rationing or "") if _rations(given, numbers, count) else "")
-    found = Market(box, put_all(numbers), rule, order, moves, chain, dynamics, accounts)
+    dynamics = _dynamics(options, numbers)
+    rule = Rule(demand, chosen, (rationing or "") if _rations(options, numbers, count) else "")
+    built = Market(box, put_all(numbers), rule, order, moves, chain, dynamics, accounts)
     if initial is not None:
         box.check(np.asarray(numbers["initial"])[:, None], "initial")
-    return staged_market(found) if len(order) > 1 else found
+    return staged_market(built) if len(order) > 1 else built
 
 
 def refusal(name: str, value: float) -> str:
@@ -244,12 +244,12 @@ def refusal(name: str, value: float) -> str:
     return "".join(f"must be {rule}" for rule in broken)
 
 
-def _players_of(given: Mapping[str, Any]) -> int:
+def _players_of(options: Mapping[str, Any]) -> int:
     """Return the number of firms: as given, by a list or the stages, or 2. Raises `ValueError`."""
-    if given["players"] is not None:
-        return whole_number("players", given["players"], 1)
-    stages = given["stages"]
-    for name, value in given.items():
+    if options["players"] is not None:
+        return whole_number("players", options["players"], 1)
+    stages = options["stages"]
+    for name, value in options.items():
         if name != "stages" and isinstance(value, list | tuple | np.ndarray) and np.ndim(value):
             return len(value) or 2
     if stages is None or not len(stages):
@@ -260,32 +260,34 @@ def _players_of(given: Mapping[str, Any]) -> int:
 
 def _checked_numbers(name: str, value: object) -> np.ndarray:
     """Return the values of a parameter. Raises `ValueError` that names the first invalid entry."""
-    found = np.asarray(value, dtype=float)
-    for index, entry in np.ndenumerate(found):
+    entries = np.asarray(value, dtype=float)
+    for index, entry in np.ndenumerate(entries):
         if why := refusal(name, float(entry)):
             raise ValueError(f"{name}{''.join(f'[{k}]' for k in index)}: {entry:g} {why}")
-    return found
+    return entries
 
 
 def _per_firm(name: str, value: object, players: int) -> np.ndarray:
     """Return ``value`` as ``[player]``. Raises `ValueError`."""
-    found = _checked_numbers(name, value)
-    if found.shape not in ((), (players,)):
-        raise ValueError(f"{name}: {found.size} numbers for {players} firms; give one, or {players}")
-    return np.full(players, found)
+    entries = _checked_numbers(name, value)
+    if entries.shape not in ((), (players,)):
+        raise ValueError(f"{name}: {entries.size} numbers for {players} firms; give one, or {players}")
+    return np.full(players, entries)
 
 
-def _numbers(given: Mapping[str, Any], players: int) -> dict[str, Any]:
+def _numbers(options: Mapping[str, Any], players: int) -> dict[str, Any]:
     """Return all parameters by key. Raises `ValueError`."""
-    demand = given["demand"]
-    own = {name: usual if given[name] is None else given[name] for name, usual in USUAL[demand].items()}
-    own |= {name: given[name] for name in f"{PER_FIRM} {FOR_ALL}".split()}
-    each = {*PER_FIRM.split(), "unit_cost", "quality"}
-    numbers: dict[str, Any] = {
-        name: _per_firm(name, value, players) if name in each else _checked_numbers(name, value)
-        for name, value in own.items()
+    demand = options["demand"]
+    values = {
+        name: usual if options[name] is None else options[name] for name, usual in USUAL[demand].items()
     }
-    numbers["gamma"] = _gamma(given, players)
+    values |= {name: options[name] for name in f"{PER_FIRM} {FOR_ALL}".split()}
+    per_firm_keys = {*PER_FIRM.split(), "unit_cost", "quality"}
+    numbers: dict[str, Any] = {
+        name: _per_firm(name, value, players) if name in per_firm_keys else _checked_numbers(name, value)
+        for name, value in values.items()
+    }
+    numbers["gamma"] = _gamma(options, players)
     cost = np.asarray(numbers["unit_cost"])
     if demand == "differentiated":  # the matrix of slopes must be positive definite
         # its eigenvalues are b - g_s, for n - 1 directions, and b + (n - 1) g_s
@@ -306,31 +308,31 @@ def _numbers(given: Mapping[str, Any], players: int) -> dict[str, Any]:
     return numbers
 
 
-def _gamma(given: Mapping[str, Any], players: int) -> np.ndarray:
+def _gamma(options: Mapping[str, Any], players: int) -> np.ndarray:
     """Return the discount factors: as given, or ``survival/(1 + wacc)``.
 
     Raises `ValueError` unless sums are finite or converge.
     """
-    gamma = 0.95 if given["gamma"] is None else given["gamma"]
-    if given["wacc"] is not None:
-        if given["gamma"] is not None:
+    gamma = 0.95 if options["gamma"] is None else options["gamma"]
+    if options["wacc"] is not None:
+        if options["gamma"] is not None:
             raise ValueError("gamma: clashes with wacc, which takes its place")
-        wacc, survival = (_per_firm(name, given[name], players) for name in ("wacc", "survival"))
+        wacc, survival = (_per_firm(name, options[name], players) for name in ("wacc", "survival"))
         # a firm that survives a period with probability p values the next by p/(1 + wacc)
         gamma = survival / (1 + wacc)
-    elif np.any(np.asarray(given["survival"]) != 1.0):
+    elif np.any(np.asarray(options["survival"]) != 1.0):
         raise ValueError("survival: goes with wacc; without it give gamma alone")
-    found = _per_firm("gamma", gamma, players)
-    if given["horizon"] is None:
-        check_rates(found, given["growth"], infinite_horizon=True)
-    growth = given["terminal_growth"] if given["terminal"] == "gordon" else 0.0
-    check_rates(found, growth, infinite_horizon=given["terminal"] in ("gordon", "perpetuity"))
-    return found
+    discount = _per_firm("gamma", gamma, players)
+    if options["horizon"] is None:
+        check_rates(discount, options["growth"], infinite_horizon=True)
+    growth = options["terminal_growth"] if options["terminal"] == "gordon" else 0.0
+    check_rates(discount, growth, infinite_horizon=options["terminal"] in ("gordon", "perpetuity"))
+    return discount
 
 
-def _order(given: Mapping[str, Any], players: int) -> tuple[tuple[tuple[int, ...], ...], str]:
+def _order(options: Mapping[str, Any], players: int) -> tuple[tuple[tuple[int, ...], ...], str]:
     """Return the stages and the timing. Raises `ValueError`."""
-    stages, timing = given["stages"], given["timing"]
+    stages, timing = options["stages"], options["timing"]
     if stages is None:
         if timing == "staged":
             raise ValueError("stages: is missing; timing = 'staged' takes a list of stages, as in [[0], [1]]")
@@ -345,33 +347,33 @@ def _order(given: Mapping[str, Any], players: int) -> tuple[tuple[tuple[int, ...
     return order, "staged" if len(order) > 1 else timing or "simultaneous"
 
 
-def _dynamics(given: Mapping[str, Any], numbers: dict[str, Any]) -> Dynamics:
+def _dynamics(options: Mapping[str, Any], numbers: dict[str, Any]) -> Dynamics:
     """Return the states that the market carries over, and add their numbers. Raises `ValueError`."""
-    if np.any(np.asarray(numbers["adjustment_cost"]) > 0) and given["adjustment"] == "none":
+    if np.any(np.asarray(numbers["adjustment_cost"]) > 0) and options["adjustment"] == "none":
         raise ValueError(
             "adjustment: is missing; with adjustment_cost > 0 it must be 'spot' or 'predetermined'"
         )
-    if given["adjustment"] != "none" and given["choice"] == "price":
+    if options["adjustment"] != "none" and options["choice"] == "price":
         raise ValueError("adjustment: is a cost of changing quantities; clashes with choice = 'price'")
-    one_price = given["choice"] == "quantity" and given["demand"] in ("linear", "isoelastic")
-    if given["sticky"] > 0 and not one_price:
+    one_price = options["choice"] == "quantity" and options["demand"] in ("linear", "isoelastic")
+    if options["sticky"] > 0 and not one_price:
         raise ValueError("sticky: is for quantities of one good; clashes with this demand or choice")
     for name in ("initial", "cash", "capex"):
-        if given[name] is not None:
-            numbers[name] = _per_firm(name, given[name], len(numbers["unit_cost"]))
-    if given["cash"] is not None:
-        own, minimum = np.asarray(numbers["cash"]), np.asarray(numbers["cash_min"])
-        for firm in np.flatnonzero(own < minimum):
+        if options[name] is not None:
+            numbers[name] = _per_firm(name, options[name], len(numbers["unit_cost"]))
+    if options["cash"] is not None:
+        money, minimum = np.asarray(numbers["cash"]), np.asarray(numbers["cash_min"])
+        for firm in np.flatnonzero(money < minimum):
             raise ValueError(
-                f"cash[{firm}]: {own[firm]:g} is below cash_min = {minimum[firm]:g} (firm {firm})"
+                f"cash[{firm}]: {money[firm]:g} is below cash_min = {minimum[firm]:g} (firm {firm})"
             )
     limited = np.isfinite(np.asarray(numbers["capacity"]))
     # investment would add nothing to an infinite capacity
-    if given["capex"] is not None and not np.all(limited):
+    if options["capex"] is not None and not np.all(limited):
         raise ValueError("capacity: must be finite where capex lets firms invest in it")
-    sticky, cash, invest = given["sticky"] > 0, given["cash"] is not None, given["capex"] is not None
-    flags = map(bool, (sticky, cash, invest, given["reversible"], np.any(limited)))
-    return Dynamics(given["adjustment"], *flags)
+    sticky, cash, invest = options["sticky"] > 0, options["cash"] is not None, options["capex"] is not None
+    flags = map(bool, (sticky, cash, invest, options["reversible"], np.any(limited)))
+    return Dynamics(options["adjustment"], *flags)
 
 
 def _check_levels(numbers: dict[str, Any], chain: Shock, demand: str) -> None:
@@ -387,13 +389,13 @@ def _check_levels(numbers: dict[str, Any], chain: Shock, demand: str) -> None:
         raise ValueError(f"shock.levels: make a {name.replace('_', ' ')} of {lowest:g}; must be {rule}")
 
 
-def _rations(given: Mapping[str, Any], numbers: dict[str, Any], players: int) -> bool:
+def _rations(options: Mapping[str, Any], numbers: dict[str, Any], players: int) -> bool:
     """Return whether firms of limited capacity set prices of one good.
 
     Raises `ValueError` for too many of them, and for ``rationing`` in another market.
     """
-    one_good = given["demand"] == "linear" and given["choice"] == "price"
-    if given["rationing"] is not None and not one_good:
+    one_good = options["demand"] == "linear" and options["choice"] == "price"
+    if options["rationing"] is not None and not one_good:
         raise ValueError("rationing: is for prices of one good, demand = 'linear' and choice = 'price'")
     limited = one_good and bool(np.any(np.isfinite(np.asarray(numbers["capacity"]))))
     if limited and players > FEW:
@@ -401,17 +403,17 @@ def _rations(given: Mapping[str, Any], numbers: dict[str, Any], players: int) ->
     return limited
 
 
-def _space(given: Mapping[str, Any], numbers: dict[str, Any], players: int, chain: Shock | None) -> Box:
+def _space(options: Mapping[str, Any], numbers: dict[str, Any], players: int, chain: Shock | None) -> Box:
     """Return the box of choices. Raises `ValueError`."""
-    low = _per_firm("low", 0.0 if given["low"] is None else given["low"], players)
-    high = largest_choices(given["demand"], given["choice"], numbers, chain)
-    assumed = np.full(players, given["high"] is None)
-    if given["high"] is not None:
-        high = _per_firm("high", given["high"], players)
-    if given["choice"] == "quantity":
+    low = _per_firm("low", 0.0 if options["low"] is None else options["low"], players)
+    high = largest_choices(options["demand"], options["choice"], numbers, chain)
+    assumed = np.full(players, options["high"] is None)
+    if options["high"] is not None:
+        high = _per_firm("high", options["high"], players)
+    if options["choice"] == "quantity":
         capacity = np.asarray(numbers["capacity"])
         high, assumed = np.minimum(high, capacity), assumed & (high < capacity)
-    elif _rations(given, numbers, players) and given["rationing"] is None:
+    elif _rations(options, numbers, players) and options["rationing"] is None:
         raise ValueError(
             "rationing: is missing; where firms of limited capacity set prices of one good it must be "
             "'efficient' or 'proportional'"

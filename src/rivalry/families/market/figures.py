@@ -63,54 +63,54 @@ def valuation_path(
     """
     select.check_count("periods", periods)
     recurring = not select.filled_variables(data, [PATH])
-    found = select.point(data, "end_payoff" if recurring else PATH, 2, ("value", "discount"), at=at)
+    selection = select.point(data, "end_payoff" if recurring else PATH, 2, ("value", "discount"), at=at)
     if recurring:
-        flows = np.tile(found["end_payoff"].astype(float).mean(axis=0), (periods or PERIODS, 1))
+        flows = np.tile(selection["end_payoff"].astype(float).mean(axis=0), (periods or PERIODS, 1))
     else:
-        flows = found[PATH].astype(float)
+        flows = selection[PATH].astype(float)
         if periods is not None and periods > len(flows):
             raise ValueError(f"periods: {periods} must be at most {len(flows)}, which are stored")
         flows = flows[:periods]
-    rates = _rates(gamma, found, growth, flows.shape[1])
+    rates = _rates(gamma, selection, growth, flows.shape[1])
     weights = rates ** np.arange(len(flows))[:, None]
     paid = np.cumsum(weights * flows, axis=0)
     # without a stored value, the last cash flow recurs and grows
-    whole = paid[-1] + flows[-1] * weights[-1] * rates * (1 + growth) / (1 - rates * (1 + growth))
-    value = found.get("value")
+    totals = paid[-1] + flows[-1] * weights[-1] * rates * (1 + growth) / (1 - rates * (1 + growth))
+    value = selection.get("value")
     if not recurring and value is not None and value.shape == rates.shape and np.isfinite(value).all():
-        whole = value
-    _draw_cumulated(ax, paid, whole)
+        totals = value
+    _draw_cumulated(ax, paid, totals)
     ax.set_xlabel("periods counted; the last step is the terminal value")
     ax.set_ylabel("cumulated discounted cash flows\n(units of money)")
     discounts = f"{key_in_words('gamma')} " + ", ".join(f"{rate:g}" for rate in np.unique(rates)[::-1])
     note = "the mean over sessions, in every period" if recurring else ""
-    style.caption(ax, found.words, discounts, f"growth {growth:g}" if growth else "", note)
+    style.caption(ax, selection.words, discounts, f"growth {growth:g}" if growth else "", note)
     return ax
 
 
-def _draw_cumulated(ax: Axes, paid: np.ndarray, whole: np.ndarray) -> None:
-    """Draw ``paid [period player]`` up to each period, and a dotted step to the values ``whole [player]``.
+def _draw_cumulated(ax: Axes, paid: np.ndarray, totals: np.ndarray) -> None:
+    """Draw ``paid [period player]`` up to each period, and a dotted step to the values ``totals [player]``.
 
     The legend has the share of the terminal value.
     """
     count = len(paid)
     end = count + max(1.0, 0.06 * count)
-    for total, own, look in zip(whole.tolist(), paid.T, style.player_lines(len(whole)), strict=True):
-        terminal = 100 * (1 - float(own[-1]) / total) if total else 0
+    for total, flow, look in zip(totals.tolist(), paid.T, style.player_lines(len(totals)), strict=True):
+        terminal = 100 * (1 - float(flow[-1]) / total) if total else 0
         if not look["label"].startswith("_"):
             look["label"] += f": {total:.6g}, {terminal:.3g} % terminal"
-        ax.plot(np.arange(count + 1), np.append(0.0, own), **look)
-        ax.plot([count, end], [own[-1], total], ":", **look | {"label": "_beyond"})
+        ax.plot(np.arange(count + 1), np.append(0.0, flow), **look)
+        ax.plot([count, end], [flow[-1], total], ":", **look | {"label": "_beyond"})
         ax.plot(end, total, "o", color=look["color"], label="_end", clip_on=False)
     ax.axvline(count, color=INK, linewidth=0.6, alpha=0.4, label="_horizon", zorder=1)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _rates(
-    gamma: float | Sequence[float] | None, found: DrawnPoint, growth: float, players: int
+    gamma: float | Sequence[float] | None, selection: DrawnPoint, growth: float, players: int
 ) -> np.ndarray:
     """Return every player's discount factor. Raises `ValueError`."""
-    discounts = found.get("discount") if gamma is None else gamma
+    discounts = selection.get("discount") if gamma is None else gamma
     if discounts is None or select.is_blank(np.asarray(discounts, dtype=float)):
         raise ValueError("gamma: None must be a number, or one per player; this data holds no discount")
     rates = np.atleast_1d(np.asarray(discounts, dtype=float))
@@ -155,23 +155,23 @@ def dcf_sensitivity(data: Dataset, ax: Axes, *, player: int = 0, at: At = None) 
     >>> [text.get_text() for text in dcf_sensitivity(data).texts]
     ['51', '11', '22']
     """
-    found = select.point(data, "dcf_value", 3, ("dcf_rate", "dcf_growth", "dcf_here"), at=at)
-    table = found["dcf_value"]
+    selection = select.point(data, "dcf_value", 3, ("dcf_rate", "dcf_growth", "dcf_here"), at=at)
+    table = selection["dcf_value"]
     select.check_index("player", player, len(table))
-    rates, growths = (100 * found[f"dcf_{name}"].astype(float) for name in ("rate", "growth"))
+    rates, growths = (100 * selection[f"dcf_{name}"].astype(float) for name in ("rate", "growth"))
     values = table[player].astype(float)[: len(rates), : len(growths)]
     if not np.isfinite(values).any():
         raise NoSuchPoint("data: dcf_value holds nothing here")
     _draw_table(ax, growths, rates, values)
-    if "dcf_here" in found and np.isfinite(found["dcf_here"][player]).all():
-        r, g = 100 * found["dcf_here"][player]
+    if "dcf_here" in selection and np.isfinite(selection["dcf_here"][player]).all():
+        r, g = 100 * selection["dcf_here"][player]
         # on the edges, where they hide no number
         mark: dict[str, Any] = {"color": PALETTE[1], "markersize": 7, "clip_on": False, "zorder": 6}
         label = f"its own r = {r:.4g} %, g = {g:.4g} %"
         ax.plot(0, r, ">", transform=ax.get_yaxis_transform(), label=label, **mark)
         ax.plot(g, 0, "^", transform=ax.get_xaxis_transform(), label="_growth", **mark)
     ax.set(xlabel="growth g of cash flows (% per period)", ylabel="discount rate r (% per period)")
-    style.caption(ax, found.words, f"value of player {player} (units of money); blank: r is not above g")
+    style.caption(ax, selection.words, f"value of player {player} (units of money); blank: r is not above g")
     style.legend(ax, under=True)
     return ax
 
@@ -241,14 +241,14 @@ def commitment(
     over = select.find_sweep(data, "value", 1, at, over)
     curve = family(data, "value", over=over, at=at)
     select.check_index("leader", leader, curve.values.shape[2])
-    own, worth = curve.values[:, 0, leader], curve.certified[:, 0]
+    leader_value, worth = curve.values[:, 0, leader], curve.certified[:, 0]
     x = _positions(curve.x)
     shade = style.colours(1)[0]
-    ax.plot(x, own, color=shade, linewidth=0.9, label="_line")
+    ax.plot(x, leader_value, color=shade, linewidth=0.9, label="_line")
     for proved, label in ((True, f"leader, player {leader}"), (False, "hollow: not certified")):
         if (worth == proved).any():
             mark = style.end_marker(proved, shade) | {"label": label, "zorder": 4}
-            ax.plot(x[worth == proved], own[worth == proved], "o", **mark)
+            ax.plot(x[worth == proved], leader_value[worth == proved], "o", **mark)
     style.draw_levels(ax, lines)
     ax.set_xticks(x, [f"{value:g}" if np.isfinite(value) else "never" for value in curve.x])
     ax.set_xlabel(f"{select.name_of(data, over)}: minimum gain for which a plan is revised")

@@ -59,8 +59,8 @@ class PriceLine(NamedTuple):
     @property
     def slope(self) -> np.ndarray:
         """Return the decrease of the price per unit of output, ``[piece]``."""
-        found: np.ndarray = (self.price[:, 0] - self.price[:, 1]) / (self.stop - self.start)
-        return found
+        slope: np.ndarray = (self.price[:, 0] - self.price[:, 1]) / (self.stop - self.start)
+        return slope
 
     def at(self, output: float) -> tuple[float, np.ndarray]:
         """Return the price and the responses ``[firm]``; at a discontinuity, of the piece that ends there."""
@@ -91,10 +91,10 @@ def regrets(line: PriceLine, q: np.ndarray, stage: Stage, before: float = 0.0) -
     """Return each firm's gain from its best deviation, with later stages responding, ``[firm]``."""
     total = float(before + q.sum())
     price = line.at(total)[0]
-    here = (price - stage.c) * q - stage.d * q**2 / 2
+    profit = (price - stage.c) * q - stage.d * q**2 / 2
     firms = zip(total - q, stage.c, stage.d, stage.low, stage.high, strict=True)
     best = np.array([best_output(line, *firm)[1] for firm in firms])
-    return np.asarray(np.maximum(best - here, 0.0))
+    return np.asarray(np.maximum(best - profit, 0.0))
 
 
 def fold(line: PriceLine, stage: Stage) -> PriceLine:
@@ -105,13 +105,13 @@ def fold(line: PriceLine, stage: Stage) -> PriceLine:
 def first_order_solutions(line: PriceLine, stage: Stage) -> PriceLine:
     """Return all first-order solutions of a stage as pieces, which may overlap."""
     pieces = [_piece(line, k, stage) for k in range(len(line.start))]
-    found = [part for piece in pieces for part in piece]
+    parts = [part for piece in pieces for part in piece]
     for before, after in pairwise(pieces):
-        (low, price, response), (high, _, other) = before[-1][1], after[0][0]
+        (low, price, response), (high, _, next_response) = before[-1][1], after[0][0]
         if high > low:  # total output stays at the kink while the stage's own falls
-            found.append(((low, price, response), (high, price, other)))
+            parts.append(((low, price, response), (high, price, next_response)))
     # pieces without length would divide by 0 in `slope`; outputs below 0 do not occur
-    return _line([(a, b) for a, b in found if b[0] > max(a[0], 0.0) + 1e-15 * abs(b[0])])
+    return _line([(a, b) for a, b in parts if b[0] > max(a[0], 0.0) + 1e-15 * abs(b[0])])
 
 
 End = tuple[float, float, np.ndarray]  # output before the stage, price, responses
@@ -153,31 +153,31 @@ def _single_valued(line: PriceLine, folded: PriceLine, stage: Stage) -> PriceLin
     pieces: list[tuple[int, float, float]] = []
     for low, high in pairwise(cuts):
         if high - low > 1e-13 * abs(high):
-            there = np.flatnonzero((folded.start <= low) & (folded.stop >= high))
-            pieces += _best_pieces(line, folded, stage, there, float(low), float(high))
+            covering = np.flatnonzero((folded.start <= low) & (folded.stop >= high))
+            pieces += _best_pieces(line, folded, stage, covering, float(low), float(high))
     return _line([((a, *at_output(folded, k, a)), (b, *at_output(folded, k, b))) for k, a, b in pieces])
 
 
 def _best_pieces(
-    line: PriceLine, folded: PriceLine, stage: Stage, there: np.ndarray, low: float, high: float
+    line: PriceLine, folded: PriceLine, stage: Stage, covering: np.ndarray, low: float, high: float
 ) -> list[tuple[int, float, float]]:
     """Return which of several pieces is chosen between two outputs, and where one replaces another."""
-    if len(there) == 1:
-        return [(int(there[0]), low, high)]
+    if len(covering) == 1:
+        return [(int(covering[0]), low, high)]
 
     def best(output: float) -> int:
-        gains = [regrets(line, at_output(folded, int(k), output)[1], stage, output).max() for k in there]
-        return int(there[int(np.argmin(gains))])
+        gains = [regrets(line, at_output(folded, int(k), output)[1], stage, output).max() for k in covering]
+        return int(covering[int(np.argmin(gains))])
 
     # just inside: at the ends pieces touch, and their regrets are equal
     interior = 1e-9 * (high - low)
     first, last = best(low + interior), best(high - interior)
     if first == last:
         return [(first, low, high)]
-    left, right = low, high
+    lower, right = low, high
     for _ in range(HALVINGS):
-        middle = (left + right) / 2
-        left, right = (middle, right) if best(middle) == first else (left, middle)
+        middle = (lower + right) / 2
+        lower, right = (middle, right) if best(middle) == first else (lower, middle)
     return [(first, low, right), (last, right, high)]
 
 
@@ -240,11 +240,11 @@ def linear(
     """
     lines, of_stage = price_lines(a, b, stages, c, d, low, high)
     roots, regret = _leaders(lines[0], of_stage[0], EXACT * a**2 / b)
-    q, total, own = np.zeros(len(broadcast_parameters(c, d, low, high)[0])), 0.0, roots[0]
+    q, total, response = np.zeros(len(broadcast_parameters(c, d, low, high)[0])), 0.0, roots[0]
     for members, line in zip(stages, lines, strict=True):
-        q[list(members)] = own
-        total += own.sum()
-        own = line.at(total)[1]
+        q[list(members)] = response
+        total += response.sum()
+        response = line.at(total)[1]
     return StagedOutputs(q, regret, bool(regret.max() <= EXACT * a**2 / b), roots)
 
 
@@ -272,9 +272,9 @@ def _leaders(line: PriceLine, stage: Stage, enough: float) -> tuple[np.ndarray, 
     if len(stage.c) == 1:
         q, _ = best_output(line, 0.0, *(float(part[0]) for part in stage))
         return q[None, None], np.zeros(1)
-    found = first_order_solutions(line, stage)
-    there = np.flatnonzero((found.start <= 0) & (found.stop >= 0))
-    tried = [at_output(found, int(k), 0.0)[1] for k in there]
+    solutions = first_order_solutions(line, stage)
+    at_zero = np.flatnonzero((solutions.start <= 0) & (solutions.stop >= 0))
+    tried = [at_output(solutions, int(k), 0.0)[1] for k in at_zero]
     # first-order solutions need not be equilibria: profit is not concave where the line has kinks
     gains = [regrets(line, q, stage) for q in tried]
     stable = [k for k, gain in enumerate(gains) if gain.max() <= enough]
@@ -315,18 +315,18 @@ def differentiated_leader(
     [2.845528455, 2.479674797]
     """
     c, d, low, high = broadcast_parameters(c, d, low, high)
-    most = min(float(high[0]), A / b)
+    largest = min(float(high[0]), A / b)
     supply = cost, steep, first, last = c[1:], 2 * b + d[1:] - g_s, low[1:], high[1:]
     ends = np.concatenate([cost + steep * first, cost + steep * last])
     ends = ends[np.isfinite(ends)]
-    there = np.clip((ends[:, None] - cost) / steep, first, last).sum(axis=1)
-    kinks = (A - ends - g_s * there) / g_s if g_s else np.zeros(0)
-    cuts = np.unique(np.concatenate([[low[0], most], kinks[(kinks > low[0]) & (kinks < most)]]))
+    followers_output = np.clip((ends[:, None] - cost) / steep, first, last).sum(axis=1)
+    kinks = (A - ends - g_s * followers_output) / g_s if g_s else np.zeros(0)
+    cuts = np.unique(np.concatenate([[low[0], largest], kinks[(kinks > low[0]) & (kinks < largest)]]))
     response = np.array([aggregate(A - g_s * q, g_s, *supply) for q in cuts])
     price = A - b * cuts - g_s * response.sum(axis=1)
     pairs = (np.stack([part[:-1], part[1:]], axis=1) for part in (price, response))
     line = PriceLine(cuts[:-1], cuts[1:], *pairs)
-    q, _ = best_output(line, 0.0, c[0], d[0], low[0], most)
+    q, _ = best_output(line, 0.0, c[0], d[0], low[0], largest)
     return np.append(q, aggregate(A - g_s * float(q), g_s, *supply))
 
 
@@ -463,8 +463,8 @@ def logit_price(base: Any, c: Any, d: Any, mu: Any, value: Any, xp: Any) -> Any:
 def _logit_price(market: Market, x: Profile, follower: int) -> Array:
     n = market.numbers
     mu, value = n["taste_spread"], jnp.broadcast_to(n["quality"], (market.players,))
-    others = jnp.arange(market.players) != follower
-    values = jnp.where(others, (value - x[:, 0]) / mu, -jnp.inf)
+    rivals = jnp.arange(market.players) != follower
+    values = jnp.where(rivals, (value - x[:, 0]) / mu, -jnp.inf)
     base = jax.nn.logsumexp(jnp.append(values, n["outside_option"] / mu))
     c, d = (jnp.broadcast_to(n[name], (market.players,))[follower] for name in ("unit_cost", "convex_cost"))
     price = logit_price(base, c, d, mu, value[follower], jnp)
@@ -485,8 +485,8 @@ def _outputs(market: Market, rest: Array, firms: tuple[int, ...]) -> Float[Array
     top = market.numbers["intercept"] - cross * rest
     if len(firms) == 1:  # without the cases of `aggregate`, which intervals do not tell apart
         return jnp.clip((top - c) / (steep + cross), low, high)
-    found: Array = aggregate(top, cross, c, steep, low, high, xp=jnp)
-    return found
+    outputs: Array = aggregate(top, cross, c, steep, low, high, xp=jnp)
+    return outputs
 
 
 def _supply(market: Market, firms: tuple[int, ...]) -> list[Array]:
@@ -520,11 +520,11 @@ def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tu
     bounds = market.space.low[leader, 0], market.space.high[leader, 0]
     choices = jnp.clip(jnp.concatenate([peaks, kinks, jnp.zeros(1)]), *bounds)
 
-    def payoff_at(own: Array) -> Array:
-        price = a - b * (rest + own + jnp.sum(_outputs(market, rest + own, followers)))
-        variable = n["unit_cost"][leader] * own + n["convex_cost"][leader] * own**2 / 2
-        found: Array = jnp.maximum(price, 0.0) * own - (variable + n["fixed_cost"][leader] * (own > 0))
-        return found
+    def payoff_at(output: Array) -> Array:
+        price = a - b * (rest + output + jnp.sum(_outputs(market, rest + output, followers)))
+        variable = n["unit_cost"][leader] * output + n["convex_cost"][leader] * output**2 / 2
+        payoff: Array = jnp.maximum(price, 0.0) * output - (variable + n["fixed_cost"][leader] * (output > 0))
+        return payoff
 
     return choices[jnp.argmax(jax.vmap(payoff_at)(choices))][None]
 
@@ -538,20 +538,20 @@ class StagedMarket(Leadership):
     @property
     def market(self) -> Market:
         """The market with all its firms and stages."""
-        found: Market = self.whole_game
-        return found
+        market: Market = self.whole_game
+        return market
 
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
         """Return the choices of all players of ``game``; exact responses are differentiated directly."""
         if not self.exact:
             return super().whole(x)
-        found: Array = self.respond(self.game, self.put(x), self.followers)
-        return found
+        choices: Array = self.respond(self.game, self.put(x), self.followers)
+        return choices
 
     def choices(self, x: Profile) -> Float[Array, "seat axis"]:
         """Return the choices of all firms ``[player axis]`` when the first stage chooses ``x``."""
-        found: Array = all_choices(self, x)
-        return found
+        choices: Array = all_choices(self, x)
+        return choices
 
     @property
     def exact(self) -> bool:
@@ -579,19 +579,19 @@ def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Re
     market = game.market
     n = plain_numbers(market)
     firm = game.stages[0][player]
-    own = [n[name] for name in ("unit_cost", "convex_cost", "low", "high")]
-    lines, _ = price_lines(n["intercept"], n["slope"], game.stages, *own)
+    numbers_of_firms = [n[name] for name in ("unit_cost", "convex_cost", "low", "high")]
+    lines, _ = price_lines(n["intercept"], n["slope"], game.stages, *numbers_of_firms)
     rest = float(x.sum() - x[player, 0])
-    q, profit = best_output(lines[0], rest, *(float(part[firm]) for part in own))
-    there = x.copy()
-    there[player, 0] = float(q)
-    paid = float(np.asarray(payoffs(game, put(there)))[player])
+    q, profit = best_output(lines[0], rest, *(float(part[firm]) for part in numbers_of_firms))
+    candidate = x.copy()
+    candidate[player, 0] = float(q)
+    paid = float(np.asarray(payoffs(game, put(candidate)))[player])
     best = float(np.asarray(market.after_tax(put(np.full(market.players, float(profit)))))[firm])
     # two ways to the followers' responses: where they disagree, nothing is proved
     agreed = abs(best - paid) <= AGREE * float(payoff_scale(market))
     coverage: Coverage = "exact" if agreed else "lower bound"
     method = "peaks and kinks of the price that the later stages leave"
-    return Response(there[player], paid, max(best, paid) if agreed else np.inf, coverage, method)
+    return Response(candidate[player], paid, max(best, paid) if agreed else np.inf, coverage, method)
 
 
 class _LogitLeader(NamedTuple):
@@ -637,10 +637,10 @@ class _LogitLeader(NamedTuple):
 
         The follower's price follows the leader's, by less than the same part of its good's weight.
         """
-        (_, most), (fewest, _) = self.shares(first), self.shares(last)
+        (_, largest_share), (fewest, _) = self.shares(first), self.shares(last)
         margin = last - self.c[0]
         # a loss per unit is smallest on few units
-        revenue = np.where(margin > 0, margin * most, margin * fewest)
+        revenue = np.where(margin > 0, margin * largest_share, margin * fewest)
         profit = revenue - self.d[0] * fewest**2 / 2 - self.fixed
         size = np.abs(last) + abs(self.c[0]) + self.d[0] + self.fixed
         return np.asarray(profit + ROUNDING * size)
@@ -664,8 +664,8 @@ class _LogitLeader(NamedTuple):
             closed = max(closed, float(np.max(upper[~open_], initial=-np.inf)))
             first, middle, last = first[open_], middle[open_], last[open_]
             first, last = np.concatenate([first, middle]), np.concatenate([middle, last])
-        left = float(np.max(self.upper(first, last), initial=-np.inf)) if len(first) else -np.inf
-        return price, max(closed, left)
+        bound = float(np.max(self.upper(first, last), initial=-np.inf)) if len(first) else -np.inf
+        return price, max(closed, bound)
 
 
 def proved_price_response(game: StagedMarket, x: np.ndarray, player: int) -> Response:
@@ -675,24 +675,24 @@ def proved_price_response(game: StagedMarket, x: np.ndarray, player: int) -> Res
     firms, pair = market.players, [leader, follower]
     full = {name: np.broadcast_to(value, (firms,)) for name, value in n.items() if np.ndim(value) < 2}
     mu = float(n["taste_spread"])
-    others = [k for k, firm in enumerate(game.stages[0]) if firm != leader]
-    leaders = [game.stages[0][k] for k in others]
-    weights = np.append((full["quality"][leaders] - x[others, 0]) / mu, float(n["outside_option"]) / mu)
+    rivals = [k for k, firm in enumerate(game.stages[0]) if firm != leader]
+    leaders = [game.stages[0][k] for k in rivals]
+    weights = np.append((full["quality"][leaders] - x[rivals, 0]) / mu, float(n["outside_option"]) / mu)
     value, c, d = (full[name][pair] for name in ("quality", "unit_cost", "convex_cost"))
     low, high = (full[name][pair] for name in ("low", "high"))
     fixed = float(full["fixed_cost"][leader])
     problem = _LogitLeader(float(np.logaddexp.reduce(weights)), mu, value, c, d, fixed, low, high)
     price, bound = problem.maximum(NEAR_BEST * mu)
-    there = x.copy()
-    there[player, 0] = price
-    paid = float(np.asarray(payoffs(game, put(there)))[player])
+    candidate = x.copy()
+    candidate[player, 0] = price
+    paid = float(np.asarray(payoffs(game, put(candidate)))[player])
     # taxes are at most profits, so that more profit leaves more
     ends = (float(problem.upper(np.array([price]), np.array([price]))[0]), bound)
     taxed = [float(np.asarray(market.after_tax(put(np.full(firms, end))))[leader]) for end in ends]
     agreed = abs(taxed[0] - paid) <= AGREE * mu  # two ways to the follower's response
     method = "branch and bound on the leader's price, the follower's response by its first-order condition"
     coverage: Coverage = "exact" if agreed else "lower bound"
-    return Response(there[player], paid, max(taxed[1], paid) if agreed else np.inf, coverage, method)
+    return Response(candidate[player], paid, max(taxed[1], paid) if agreed else np.inf, coverage, method)
 
 
 def has_price_response(game: StagedMarket) -> bool:
@@ -700,21 +700,23 @@ def has_price_response(game: StagedMarket) -> bool:
     if len(game.stages) != 2 or game.respond.searched:
         return False
     capacity = game.market.numbers["capacity"]
-    known = not isinstance(capacity, jax.core.Tracer)
+    is_concrete = not isinstance(capacity, jax.core.Tracer)
     return (
-        known and has_logit_response(game.market, game.stages[1]) and bool(np.all(np.asarray(capacity) >= 1))
+        is_concrete
+        and has_logit_response(game.market, game.stages[1])
+        and bool(np.all(np.asarray(capacity) >= 1))
     )
 
 
 def staged_market(market: Market) -> StagedMarket:
     """Return the game of a market's first stage."""
-    here: Any = market
+    base: Any = market
     respond = StageResponses(searched=bool(discontinuity(market)))
     for leaders in leaders_of_stages(market.stages):
-        led = stackelberg(here, leaders, respond)
-        here = StagedMarket(led.game, led.base, led.players, led.respond)
-    found: StagedMarket = here
-    return found
+        led = stackelberg(base, leaders, respond)
+        base = StagedMarket(led.game, led.base, led.players, led.respond)
+    staged: StagedMarket = base
+    return staged
 
 
 def second_order(game: StagedMarket, x: Profile) -> Record:
@@ -747,9 +749,9 @@ def _second_difference(game: Any, x: np.ndarray, player: int) -> float:
     step = STEP * (high - low)
     if not low + step <= x[player, 0] <= high - step:
         return float("nan")
-    found = []
+    values = []
     for move in (-step, 0.0, step):
-        there = x.copy()
-        there[player, 0] += move
-        found.append(float(np.asarray(payoffs(game, put(there)))[player]))
-    return (found[0] - 2 * found[1] + found[2]) / step**2
+        candidate = x.copy()
+        candidate[player, 0] += move
+        values.append(float(np.asarray(payoffs(game, put(candidate)))[player]))
+    return (values[0] - 2 * values[1] + values[2]) / step**2

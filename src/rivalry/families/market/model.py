@@ -97,8 +97,8 @@ def inverse_demand(rule: Rule, numbers: Numbers, q: Float[Array, "firm"]) -> Flo
         sloping = jnp.maximum(total, numbers["price_flat_below"])
         price = numbers["market_size"] * sloping ** (-1.0 / numbers["elasticity"])
     else:
-        own = (numbers["slope"] - numbers["substitution"]) * q
-        return jnp.maximum(numbers["intercept"] - own - numbers["substitution"] * total, 0.0)
+        own_effect = (numbers["slope"] - numbers["substitution"]) * q
+        return jnp.maximum(numbers["intercept"] - own_effect - numbers["substitution"] * total, 0.0)
     return jnp.broadcast_to(price, q.shape)
 
 
@@ -149,23 +149,23 @@ def rationed(numbers: Numbers, p: Float[Array, "firm"], rationing: str) -> Float
     parts, and what one of them cannot serve the others do.
     """
     wanted = jnp.maximum(numbers["intercept"] - p, 0.0) / numbers["slope"]
-    most = jnp.minimum(numbers["capacity"], numbers["intercept"] / numbers["slope"])
+    sales_limit = jnp.minimum(numbers["capacity"], numbers["intercept"] / numbers["slope"])
     cheaper, tied = p[None, :] < p[:, None], p[None, :] == p[:, None]
     if rationing == "efficient":
-        left = jnp.maximum(wanted - jnp.sum(jnp.where(cheaper, most[None, :], 0.0), axis=1), 0.0)
+        residual = jnp.maximum(wanted - jnp.sum(jnp.where(cheaper, sales_limit[None, :], 0.0), axis=1), 0.0)
     else:
-        part = jnp.where(wanted > 0, most / jnp.where(wanted > 0, wanted, 1.0), 0.0)
+        part = jnp.where(wanted > 0, sales_limit / jnp.where(wanted > 0, wanted, 1.0), 0.0)
         served = jnp.sum(jnp.where(cheaper, part[None, :], 0.0), axis=1)
-        left = wanted * jnp.maximum(1.0 - served, 0.0)
+        residual = wanted * jnp.maximum(1.0 - served, 0.0)
     # an equal part of what some of the others, at capacity, leave: the largest over their sets is true
     parts = []
     for firm in range(len(p)):
-        others = [rival for rival in range(len(p)) if rival != firm]
-        sets = np.array(list(product((0.0, 1.0), repeat=len(others)))).reshape(-1, len(others))
-        same = jnp.where(tied[firm, np.array(others, dtype=int)], 1.0, 0.0)
-        full, count = sets @ (same * most[np.array(others, dtype=int)]), 1.0 + (1.0 - sets) @ same
-        parts.append(jnp.max((left[firm] - full) / count))
-    return jnp.minimum(jnp.stack(parts), most)
+        rivals = [rival for rival in range(len(p)) if rival != firm]
+        sets = np.array(list(product((0.0, 1.0), repeat=len(rivals)))).reshape(-1, len(rivals))
+        ties = jnp.where(tied[firm, np.array(rivals, dtype=int)], 1.0, 0.0)
+        full, count = sets @ (ties * sales_limit[np.array(rivals, dtype=int)]), 1.0 + (1.0 - sets) @ ties
+        parts.append(jnp.max((residual[firm] - full) / count))
+    return jnp.minimum(jnp.stack(parts), sales_limit)
 
 
 def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
@@ -252,10 +252,10 @@ def shock_of(table: Any, observed: bool) -> Shock | None:
 
 
 def _row(name: str, value: object) -> np.ndarray:
-    found = np.asarray(value, dtype=float)
-    if found.ndim != 1 or not found.size or not np.all(np.isfinite(found)):
+    row = np.asarray(value, dtype=float)
+    if row.ndim != 1 or not row.size or not np.all(np.isfinite(row)):
         raise ValueError(f"shock.{name}: {value!r} must be a list of finite numbers")
-    return found
+    return row
 
 
 def _iid(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -302,8 +302,8 @@ def _stationary(chain: np.ndarray) -> np.ndarray:
     if np.linalg.matrix_rank(system) < size:
         raise ValueError("shock.transitions: is reducible; every level must lead to every other")
     # one equation more than unknowns, because the balances add up to 0 and the sum must be 1
-    found, *_ = np.linalg.lstsq(system, np.append(np.zeros(size), 1.0), rcond=None)
-    stationary = np.where(np.abs(found) < 1e-15, 0.0, found)
+    solution, *_ = np.linalg.lstsq(system, np.append(np.zeros(size), 1.0), rcond=None)
+    stationary = np.where(np.abs(solution) < 1e-15, 0.0, solution)
     return np.asarray(stationary / stationary.sum())
 
 
@@ -419,8 +419,8 @@ class Market(OneLineRepr, eqx.Module):
         """Return profits after tax, averaged over the levels of the shock."""
         if self.shock is None:
             return self.after_tax(self.profits(x))
-        each = jax.vmap(lambda shift: self.after_tax(self.profits(x, shift)))(self.shock.levels)
-        return self.shock.probabilities @ each
+        payoffs = jax.vmap(lambda shift: self.after_tax(self.profits(x, shift)))(self.shock.levels)
+        return self.shock.probabilities @ payoffs
 
     def valuation_rule(self) -> dict[str, Any]:
         """Return the time of cash flows and the terminal value, as the functions of valuation take them."""
@@ -431,19 +431,19 @@ class Market(OneLineRepr, eqx.Module):
     def after_tax(self, profit: Float[Array, "player"]) -> Float[Array, "player"]:
         """Return profits after tax; the tax on losses is refunded, unless ``tax_losses`` is ``none``."""
         taxed = jnp.maximum(profit, 0.0) if self.accounts.tax_losses == "none" else profit
-        found: Array = profit - self.numbers["tax"] * taxed
-        return found
+        after_tax: Array = profit - self.numbers["tax"] * taxed
+        return after_tax
 
 
 def plain_numbers(market: Market) -> dict[str, Any]:
     """Return the market's parameters and bounds as NumPy floats and arrays ``[player]``."""
-    found: dict[str, Any] = {
+    numbers: dict[str, Any] = {
         name: np.asarray(value, dtype=float) if np.ndim(value) else float(value)
         for name, value in market.numbers.items()
     }
-    found["low"] = np.asarray(market.space.low, dtype=float)[:, 0]
-    found["high"] = np.asarray(market.space.high, dtype=float)[:, 0]
-    return found
+    numbers["low"] = np.asarray(market.space.low, dtype=float)[:, 0]
+    numbers["high"] = np.asarray(market.space.high, dtype=float)[:, 0]
+    return numbers
 
 
 at_home(Market, "rivalry.families.market.oracles")

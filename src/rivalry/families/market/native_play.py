@@ -80,12 +80,12 @@ def settle(
     numbers, size = market.numbers, market_size(market, before.period)
     later = market_size(market, before.period + 1)
     ahead = market.dynamics.adjustment == "predetermined"
-    asked = before.choice if ahead else x[:, 0]
-    q, p = _sold(market, before, jnp.where(before.active, asked, 0.0), shift, size)
-    stands = asked
+    target = before.choice if ahead else x[:, 0]
+    q, p = _sold(market, before, jnp.where(before.active, target, 0.0), shift, size)
+    stands = target
     if ahead:
         low, high = market.space.low[:, 0], market.space.high[:, 0] if most is None else most
-        stands = jnp.where(before.active, jnp.clip((asked + x[:, 0]) * size / later, low, high), 0.0)
+        stands = jnp.where(before.active, jnp.clip((target + x[:, 0]) * size / later, low, high), 0.0)
     elif market.rule.choice == "quantity":
         stands = q / size
     profit = p * q - market.cost(q, shift)
@@ -95,24 +95,24 @@ def settle(
     cash = before.cash + flow
     stays = cash >= numbers["cash_min"] if market.dynamics.cash else jnp.ones_like(before.active)
     # an infinite capacity does not wear out: at a rate of 1 it would be 0 times infinity
-    capacity, left = before.capacity, (1.0 - numbers["depreciation"]) * before.capacity
-    capacity = jnp.where(jnp.isfinite(capacity), left, capacity) + invested
+    capacity, remaining = before.capacity, (1.0 - numbers["depreciation"]) * before.capacity
+    capacity = jnp.where(jnp.isfinite(capacity), remaining, capacity) + invested
     following = PeriodState(stands, capacity, jnp.mean(p), cash, before.active & stays, before.period + 1)
     return Flow(q, p, jnp.where(before.active, profit, 0.0), flow), following
 
 
 def _sold(
-    market: Market, before: PeriodState, asked: Array, shift: float | Array, size: Array
+    market: Market, before: PeriodState, target: Array, shift: float | Array, size: Array
 ) -> tuple[Array, Array]:
     """Return quantities of the whole market, and prices."""
-    most = before.capacity / size
-    numbers = market.shift_numbers(shift) | {"capacity": most}
+    capacity = before.capacity / size
+    numbers = market.shift_numbers(shift) | {"capacity": capacity}
     if market.rule.choice == "price":
         # beyond every intercept demand is 0, and the others sell as if the firm did not exist
         away = ABSENT * (1.0 + jnp.max(jnp.abs(numbers[INTERCEPT[market.rule.demand]])))
-        sold = clear(market.rule, numbers, jnp.where(before.active, asked, away))
-        return jnp.where(before.active, sold.q, 0.0) * size, asked
-    q, price = clear(market.rule, numbers, jnp.minimum(asked, most))
+        sold = clear(market.rule, numbers, jnp.where(before.active, target, away))
+        return jnp.where(before.active, sold.q, 0.0) * size, target
+    q, price = clear(market.rule, numbers, jnp.minimum(target, capacity))
     if market.dynamics.sticky:
         w = numbers["sticky"]
         price = w * before.price + (1.0 - w) * price
@@ -235,33 +235,33 @@ class MarketPlay(eqx.Module):
         """Return each firm's observation, in the order of the description."""
         firms = self.market.players
         parts = [*OBSERVATIONS[self.observation](state.last), *self._states(state)]
-        each = [part if part.ndim == 2 else jnp.broadcast_to(part, (firms, part.size)) for part in parts]
-        seen = jnp.concatenate(each or [jnp.zeros((firms, 1))], axis=1)
+        rows = [part if part.ndim == 2 else jnp.broadcast_to(part, (firms, part.size)) for part in parts]
+        observation = jnp.concatenate(rows or [jnp.zeros((firms, 1))], axis=1)
         # networks and spaces of environments need finite observations; a capacity may be infinite
-        return jnp.clip(seen, -LARGEST, LARGEST)
+        return jnp.clip(observation, -LARGEST, LARGEST)
 
     def _states(self, state: PlayState) -> list[Array]:
         """Return the observed states: rows for all firms, or columns of each firm's own."""
         market, carried = self.market, state.carried
         states = market.dynamics
-        found: list[Array] = []
+        state_parts: list[Array] = []
         if states.adjustment != "none" or market.timing == "alternating":
-            found.append(carried.choice)
+            state_parts.append(carried.choice)
         if market.shock is not None and market.shock.observed:
-            found.append(market.shock.levels[state.shock][None])
+            state_parts.append(market.shock.levels[state.shock][None])
         if states.sticky:
-            found.append(carried.price[None])
+            state_parts.append(carried.price[None])
         if states.cash:
-            found += [carried.active.astype(float), carried.cash[:, None]]
+            state_parts += [carried.active.astype(float), carried.cash[:, None]]
         if states.invest:
-            found.append(carried.capacity[:, None])
+            state_parts.append(carried.capacity[:, None])
         if self.grows:
-            found.append(market_size(market, carried.period)[None])
+            state_parts.append(market_size(market, carried.period)[None])
         if len(market.stages) > 1:
             earlier = jnp.arange(len(market.stages)) < state.stage
             has_chosen = jnp.any(put(_stage_rows(market)) & earlier[:, None], axis=0)
-            found += [jnp.where(has_chosen[:, None], state.now, 0.0).ravel(), has_chosen.astype(float)]
-        return found
+            state_parts += [jnp.where(has_chosen[:, None], state.now, 0.0).ravel(), has_chosen.astype(float)]
+        return state_parts
 
     def _inactive_choices(self, carried: PeriodState) -> Float[Array, "firm axis"]:
         """Return the choices of inactive firms: choices stay, nothing is invested."""
@@ -298,14 +298,14 @@ def market_play(market: Market, periods: int | None = None, observation: str = "
         raise ValueError("observation: 'price' is that of one good; with several take 'last_p'")
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
     rule, dynamics, reach = market.rule, market.dynamics, high
-    most = np.ones_like(high)  # logit quantities are shares
+    quantity_limit = np.ones_like(high)  # logit quantities are shares
     if rule.demand != "logit":
-        most = largest_choices(rule.demand, "quantity", market.numbers, market.shock)
+        quantity_limit = largest_choices(rule.demand, "quantity", market.numbers, market.shock)
     if dynamics.invest and rule.choice == "quantity":  # capacity may grow beyond the box
-        reach = np.maximum(high, most)
+        reach = np.maximum(high, quantity_limit)
     ends = [(low - reach, reach - low) if dynamics.adjustment == "predetermined" else (low, reach)]
     if dynamics.invest:
-        ends.append((-most if dynamics.reversible else 0.0 * most, most))
+        ends.append((-quantity_limit if dynamics.reversible else 0.0 * quantity_limit, quantity_limit))
     lowest, largest = (put(np.stack(edge, axis=1)) for edge in zip(*ends, strict=True))
     grows = bool(np.asarray(market.numbers["growth"]) != 0)
     return MarketPlay(market, Box(lowest, largest), put(reach), periods, observation, grows)
@@ -376,14 +376,14 @@ def simulate(
     >>> found.p[0, :, 0].tolist(), found.cash_flow[0, 0].tolist()
     ([32.5, 32.5, 32.5], [1012.5, 506.25])
     """
-    whole = whole_market(market)
+    full_market = whole_market(market)
     whole_number("runs", runs, 1)
-    game = market_play(whole, periods, observation)
+    game = market_play(full_market, periods, observation)
     rule = policy if callable(policy) else None
     rows = np.zeros((periods, 0)) if callable(policy) else _choices_by_period(game, policy, periods)
     flows = _play(game, rule, put(rows), jax.random.split(jax.random.key(seed), runs))
     q, p, profit, cash_flow = map(np.asarray, flows)
-    return MarketSimulation(q, p, profit, cash_flow, value_cash_flows(whole, cash_flow))
+    return MarketSimulation(q, p, profit, cash_flow, value_cash_flows(full_market, cash_flow))
 
 
 def value_cash_flows(market: Market, cash_flows: np.ndarray) -> Valuation:
@@ -397,13 +397,13 @@ def value_cash_flows(market: Market, cash_flows: np.ndarray) -> Valuation:
 
 def _choices_by_period(game: MarketPlay, policy: object, periods: int) -> np.ndarray:
     """Return the choices of every period, ``[period firm axis]``. Raises `ValueError`."""
-    given = np.asarray(policy, dtype=float)
+    choices = np.asarray(policy, dtype=float)
     shape = (periods, *game.space.shape)
-    if given.ndim == 2:
-        return np.broadcast_to(game.space.check(given, "policy"), shape)
-    if given.ndim != 3 or len(given) != periods:
-        raise ValueError(f"policy: shape {given.shape} must be {shape[1:]} or {shape}")
-    return np.stack([game.space.check(row, f"policy, period {t}") for t, row in enumerate(given)])
+    if choices.ndim == 2:
+        return np.broadcast_to(game.space.check(choices, "policy"), shape)
+    if choices.ndim != 3 or len(choices) != periods:
+        raise ValueError(f"policy: shape {choices.shape} must be {shape[1:]} or {shape}")
+    return np.stack([game.space.check(row, f"policy, period {t}") for t, row in enumerate(choices)])
 
 
 @eqx.filter_jit
@@ -423,5 +423,5 @@ def _play(game: MarketPlay, policy: Policy | None, rows: Float[Array, "period ..
         first, rest = jax.random.split(key)
         return jax.lax.scan(period, game.reset(first), (rows, jax.random.split(rest, len(rows))))[1]
 
-    found: Flow = jax.vmap(run)(keys)
-    return found
+    flows: Flow = jax.vmap(run)(keys)
+    return flows

@@ -49,14 +49,14 @@ def _(game: Market) -> Array | np.ndarray:
     numbers = {name: xp.asarray(value) for name, value in game.numbers.items()}
     cost = xp.min(numbers["unit_cost"])
     if game.rule.demand == "logit":
-        most = numbers["taste_spread"]
+        profit = numbers["taste_spread"]
     elif game.rule.demand == "isoelastic":
         eta = numbers["elasticity"]
-        most = (numbers["market_size"] / cost) ** eta * cost / eta
+        profit = (numbers["market_size"] / cost) ** eta * cost / eta
     else:
-        most = (numbers["intercept"] - cost) ** 2 / (4 * numbers["slope"])
-    found: Array | np.ndarray = xp.asarray(xp.maximum(most, 1e-300))
-    return found
+        profit = (numbers["intercept"] - cost) ** 2 / (4 * numbers["slope"])
+    scale: Array | np.ndarray = xp.asarray(xp.maximum(profit, 1e-300))
+    return scale
 
 
 @oracles.discontinuity.register(Market)
@@ -75,10 +75,10 @@ oracles.validate_parameter.register(Market)(lambda game, name, value: refusal(na
 @oracles.exchangeable.register(Market)
 def _(game: Market) -> np.ndarray:
     """Return equal numbers for firms with the same parameters that choose at the same stage."""
-    own = [np.asarray(v, dtype=float) for v in game.numbers.values() if np.ndim(v) == 1]
+    parameters = [np.asarray(v, dtype=float) for v in game.numbers.values() if np.ndim(v) == 1]
     stage = np.array([next(k for k, s in enumerate(game.stages) if i in s) for i in range(game.players)])
     ends = [np.asarray(game.space.low[:, 0]), np.asarray(game.space.high[:, 0])]
-    rows = np.stack([*own, stage, *ends], axis=1)
+    rows = np.stack([*parameters, stage, *ends], axis=1)
     return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
 
 
@@ -88,10 +88,10 @@ def _(game: Market, x: Profile) -> Traced:
     shifts, probabilities = jnp.zeros(1), jnp.ones(1)
     if game.shock is not None:
         shifts, probabilities = game.shock.levels, game.shock.probabilities
-    each = jax.vmap(lambda shift: _period(game, x, shift))(shifts)
+    metrics = jax.vmap(lambda shift: _period(game, x, shift))(shifts)
     return {
         name: ((("player",) if array.ndim == 2 else ()), jnp.tensordot(probabilities, array, axes=1))
-        for name, array in each.items()
+        for name, array in metrics.items()
     }
 
 
@@ -110,8 +110,8 @@ def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
     total = jnp.sum(sold.q)
     surplus = consumer_surplus(market.rule, market.shift_numbers(shift), sold)
     share = sold.q / jnp.where(total > 0, total, 1.0)
-    own = {"quantity": sold.q, "price": sold.p, "profit": profit, "market_share": share}
-    whole = {
+    per_firm = {"quantity": sold.q, "price": sold.p, "profit": profit, "market_share": share}
+    overall = {
         "total_quantity": total,
         "mean_price": jnp.where(total > 0, jnp.sum(sold.p * share), jnp.mean(sold.p)),
         "industry_profit": jnp.sum(profit),
@@ -119,7 +119,7 @@ def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
         "welfare": jnp.sum(profit) + surplus,
         "hhi": 1e4 * jnp.sum(share**2),
     }
-    return own | whole
+    return per_firm | overall
 
 
 @oracles.metrics.register(StagedMarket)
@@ -138,8 +138,8 @@ def _(game: Market, x: Profile, player: int | Array) -> tuple[Array, Array, Cove
 
 @compiled
 def _choice_and_profit(game: Market, x: Profile, player: Array) -> tuple[Array, Array]:
-    own = best_choice(game, x, player)
-    return own, game.payoffs(x.at[player].set(own))[player]
+    choice = best_choice(game, x, player)
+    return choice, game.payoffs(x.at[player].set(choice))[player]
 
 
 @oracles.proved_response.register(Market, when=lambda game: game.rule.winner_takes_all and game.shock is None)
@@ -157,8 +157,8 @@ oracles.closed_form.register(Market)(closed_forms.nash)
 def _(game: StagedMarket, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
     """Return a leader's response to the other leaders: one good, quantities, one stage of followers."""
     firm = game.players[player] if isinstance(player, int) else jnp.asarray(game.players)[player]
-    own = leader_choice(game.game, game.put(x), firm, game.followers)
-    return own, game.payoffs(x.at[player].set(own))[player], "exact"
+    discount = leader_choice(game.game, game.put(x), firm, game.followers)
+    return discount, game.payoffs(x.at[player].set(discount))[player], "exact"
 
 
 @oracles.proved_response.register(
@@ -206,8 +206,8 @@ def _(game: Market, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarra
     The terminal value depends only on money and the discount factor.
     """
     growth = float(game.numbers["growth"])
-    own = np.asarray(gamma) / (1 + growth)
-    return recurring_value(cash_flow, own, game.accounts.horizon, grows=growth, **game.valuation_rule())
+    choice = np.asarray(gamma) / (1 + growth)
+    return recurring_value(cash_flow, choice, game.accounts.horizon, grows=growth, **game.valuation_rule())
 
 
 @oracles.action_levels.register(StagedMarket)
@@ -241,14 +241,14 @@ def _plot_data(game: Market | StagedMarket) -> Mapping[str, Callable[[Profile], 
 
     Those of a staged market are of the whole market, with the responses to the first stage's choices.
     """
-    market, found = whole_market(game), {"benchmarks": _benchmarks, "dcf_sensitivity": _sensitivity}
+    market, makers = whole_market(game), {"benchmarks": _benchmarks, "dcf_sensitivity": _sensitivity}
     if market.players == 2:
-        found["reaction"] = _reaction
+        makers["reaction"] = _reaction
 
     def of_all_firms(make: Callable[[Market, Profile], Record], x: Profile) -> Record:
         return make(market, game.choices(x) if isinstance(game, StagedMarket) else x)
 
-    return {name: partial(of_all_firms, make) for name, make in found.items()}
+    return {name: partial(of_all_firms, make) for name, make in makers.items()}
 
 
 oracles.plot_data.register(Market)(_plot_data)
@@ -257,11 +257,14 @@ oracles.plot_data.register(StagedMarket)(_plot_data)
 
 def _benchmarks(market: Market, x: Profile) -> Record:
     """Return choices and payoffs at the benchmarks, ``[benchmark player]``, by ``benchmark_name``."""
-    found = benchmarks(market)
-    table: Record = {"benchmark_name": (("benchmark",), np.array(list(found)))}
+    by_name = benchmarks(market)
+    table: Record = {"benchmark_name": (("benchmark",), np.array(list(by_name)))}
     for part in BENCHMARK_PARTS.split():
-        own = [getattr(one, part) if part in one._fields else one.measures[part][1] for one in found.values()]
-        values = np.array(own) * 1  # flags as whole numbers
+        columns = [
+            getattr(mark, part) if part in mark._fields else mark.measures[part][1]
+            for mark in by_name.values()
+        ]
+        values = np.array(columns) * 1  # flags as whole numbers
         table[f"benchmark_{part}"] = (("benchmark", "player")[: values.ndim], values)
     return table
 
@@ -271,8 +274,8 @@ def _reaction(market: Market, x: Profile) -> Record:
 
     ``reaction_point [point duellist]`` with ``reaction_point_name [point]``.
     """
-    found = benchmarks(market)
-    points = np.array([one.choice for one in found.values()]).reshape(-1, 2)
+    by_name = benchmarks(market)
+    points = np.array([mark.choice for mark in by_name.values()]).reshape(-1, 2)
     line = _places(market, np.concatenate([points, np.asarray(x).reshape(1, 2)]))
     return {
         "reaction": (("duellist", "grid_point"), _responses(market, np.asarray(x), line)),
@@ -281,7 +284,7 @@ def _reaction(market: Market, x: Profile) -> Record:
         "reaction_player": (("duellist",), np.arange(2)),
         "reaction_column": ((), np.asarray(market.rule.choice)),
         "reaction_point": (("point", "duellist"), points),
-        "reaction_point_name": (("point",), np.array(list(found))),
+        "reaction_point_name": (("point",), np.array(list(by_name))),
     }
 
 
@@ -303,12 +306,12 @@ def _responses(market: Market, x: np.ndarray, line: np.ndarray) -> np.ndarray:
         return np.asarray(_exact_responses(market, put(x), put(line)))
     rows, proved = np.zeros_like(line), oracles.proved_response.knows(market)
     for player, k in np.ndindex(line.shape):
-        there = x.copy()
-        there[1 - player, 0] = line[1 - player, k]
+        candidate = x.copy()
+        candidate[1 - player, 0] = line[1 - player, k]
         if proved:
-            rows[player, k] = oracles.proved_response(market, put(there), player).strategy[0]
+            rows[player, k] = oracles.proved_response(market, put(candidate), player).strategy[0]
         else:
-            rows[player, k] = search_response(market, there, player)
+            rows[player, k] = search_response(market, candidate, player)
     return rows
 
 
@@ -339,8 +342,8 @@ def _sensitivity(market: Market, x: Profile) -> Record:
     """
     gamma = np.asarray(market.gamma, dtype=float)
     with np.errstate(divide="ignore"):
-        own = 1 / gamma - 1
-    usual = np.clip(own, *RATE_BOUNDS)
+        rate = 1 / gamma - 1
+    usual = np.clip(rate, *RATE_BOUNDS)
     rates, growths = _grid(float(usual.min()), float(usual.max()))
     flows = np.repeat(np.asarray(payoffs(market, x))[:, None], max(market.accounts.horizon, 1), axis=1)
     with warnings.catch_warnings():
@@ -351,15 +354,15 @@ def _sensitivity(market: Market, x: Profile) -> Record:
         "dcf_value": (("player", "rate_level", "growth_level"), value),
         "dcf_rate": (("rate_level",), rates),
         "dcf_growth": (("growth_level",), growths),
-        "dcf_here": (("player", "own"), np.stack([own, np.full(len(own), grows)], axis=1)),
+        "dcf_here": (("player", "own"), np.stack([rate, np.full(len(rate), grows)], axis=1)),
     }
 
 
-def _grid(lowest: float, most: float) -> tuple[np.ndarray, np.ndarray]:
+def _grid(lowest: float, largest: float) -> tuple[np.ndarray, np.ndarray]:
     """Return round rates from half the lowest own rate to twice the highest, and growth up to the highest."""
-    rough = most / STEPS
+    rough = largest / STEPS
     ten = 10.0 ** np.floor(np.log10(rough))
     step = float(ten * min((1.0, 2.0, 2.5, 5.0, 10.0), key=lambda part: abs(part - rough / ten)))
     first = max(1, int(np.floor(lowest / 2 / step)))
-    rates = step * np.arange(first, int(np.ceil(2 * most / step)) + 1)
-    return rates.round(12), (step * np.arange(int(np.ceil(most / step)))).round(12)
+    rates = step * np.arange(first, int(np.ceil(2 * largest / step)) + 1)
+    return rates.round(12), (step * np.arange(int(np.ceil(largest / step)))).round(12)

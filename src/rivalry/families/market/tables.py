@@ -78,21 +78,23 @@ def repeated_tables(
         lines = [row[:size, 0] for row, size in zip(grid, sizes, strict=True)]
         before = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(joint, -1)
     every = (market, put(np.tile(before, (len(shifts), 1))), put(np.repeat(shifts, len(before))))
-    found = values_at(_round, every, grid, sizes)  # [joint nature ..]
+    tables_by_name = values_at(_round, every, grid, sizes)  # [joint nature ..]
     next_nature, nature_cdf = _nature_moves(market, joint, carries)
     order = [[firm for stage in market.stages for firm in stage]]
     if market.timing == "alternating":
         order = [[firm] for firm in range(market.players)]
     # compiled loops over the tables take contiguous arrays
     return FiniteGame(
-        payoff=np.array(np.moveaxis(found["cash_flow"], 0, 2), order="C"),
+        payoff=np.array(np.moveaxis(tables_by_name["cash_flow"], 0, 2), order="C"),
         next_nature=next_nature,
         nature_cdf=nature_cdf,
         action_map=np.zeros((0, 0, 0), dtype=np.int64),
         sizes=np.asarray(sizes, dtype=np.int64),
         order=np.array(order, dtype=np.int64),
         observation_slots=_observation_slots(market, carries),
-        signal=_price_levels(found["p"]) if market.rule.homogeneous else np.zeros((0, 0), dtype=np.int64),
+        signal=_price_levels(tables_by_name["p"])
+        if market.rule.homogeneous
+        else np.zeros((0, 0), dtype=np.int64),
     )
 
 
@@ -141,15 +143,15 @@ def linear_quadratic(market: Market) -> LinearQuadraticGame:
     numbers = {name: np.asarray(value, dtype=float) for name, value in market.numbers.items()}
     if market.rule.demand not in ("linear", "differentiated"):
         raise ValueError(f"demand: {market.rule.demand!r} is not linear in quantities; {PLAY}")
-    for name, there in (("fixed_cost", market.has("fixed_cost")), ("capacity", market.dynamics.limited)):
-        if there:
+    for name, applies in (("fixed_cost", market.has("fixed_cost")), ("capacity", market.dynamics.limited)):
+        if applies:
             raise ValueError(f"{name}: makes cash flow jump or stop, and not quadratic; {PLAY}")
     players, after_tax = market.players, 1.0 - numbers["tax"]
-    other = numbers["slope" if market.rule.demand == "linear" else "substitution"]
+    slope = numbers["slope" if market.rule.demand == "linear" else "substitution"]
     R = np.zeros((players, players + 1, players + 1))
     B = np.eye(players + 1)[1:, :, None]  # outputs change by the actions
     for i in range(players):
-        R[i, 1 + i, 1:] = R[i, 1:, 1 + i] = after_tax[i] * other / 2
+        R[i, 1 + i, 1:] = R[i, 1:, 1 + i] = after_tax[i] * slope / 2
         R[i, 1 + i, 1 + i] = after_tax[i] * (numbers["slope"] + numbers["convex_cost"][i] / 2)
         R[i, 0, 1 + i] = R[i, 1 + i, 0] = -after_tax[i] * (numbers["intercept"] - numbers["unit_cost"][i]) / 2
     costs = (after_tax * numbers["adjustment_cost"])[:, None, None]
@@ -161,13 +163,13 @@ def outside_linear(market: Market, states: np.ndarray) -> str:
     """Return where outputs or prices fall below zero on a path ``[period state]``, or an empty text."""
     low = -1e-9 * float(payoff_scale(market))
     a, b = float(market.numbers["intercept"]), float(market.numbers["slope"])
-    other = b if market.rule.demand == "linear" else float(market.numbers["substitution"])
+    slope = b if market.rule.demand == "linear" else float(market.numbers["substitution"])
     for period, q in enumerate(states[:, 1:]):
         if not np.all(np.isfinite(q)):
             return ""
         for firm in np.flatnonzero(q < low):
             return f"output of firm {firm} is {q[firm]:.4g} in period {period}"
-        price = np.min(a - (b - other) * q - other * q.sum())
+        price = np.min(a - (b - slope) * q - slope * q.sum())
         if price < low:
             return f"the price is {price:.4g} in period {period}"
     return ""
@@ -210,9 +212,9 @@ def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTa
     return AdjustmentTables((lines[0], lines[1]), flow, phi, np.array(market.numbers["gamma"]), begin)
 
 
-def _round(given: Any, x: Profile) -> Any:
+def _round(parts: Any, x: Profile) -> Any:
     """Return the cash flows and prices of a period at a joint action, ``[nature firm]``."""
-    market, before, shifts = given
+    market, before, shifts = parts
 
     def one(choice: Any, shift: Any) -> Any:
         ahead = market.dynamics.adjustment == "predetermined"
@@ -238,8 +240,8 @@ def _states(market: Market) -> dict[str, bool]:
 
 def _check_states(market: Market) -> None:
     """Raise `ValueError` for states without an exact table, naming the parameter that makes them."""
-    for name, there in _states(market).items():
-        if there:
+    for name, applies in _states(market).items():
+        if applies:
             raise ValueError(f"{name}: makes a state between the levels of any table; {PLAY}")
     if _carries_outputs(market) and market.shock is not None and not market.shock.observed:
         raise ValueError(f"shock_observed: must be true on tables that show outputs that stand; or {PLAY}")
@@ -247,33 +249,33 @@ def _check_states(market: Market) -> None:
     clashes = {name: market.has(name) for name in ("fixed_cost", "convex_cost", "adjustment_cost")}
     clashes["capacity"] = market.dynamics.limited
     clashes["adjustment = 'predetermined'"] = market.dynamics.adjustment == "predetermined"
-    for name, there in clashes.items():
-        if there and growth != 0:
+    for name, applies in clashes.items():
+        if applies and growth != 0:
             raise ValueError(f"growth: {growth:g} clashes with {name}, which does not grow with it; {PLAY}")
 
 
-def _check_adjusted(market: Market, what: str) -> None:
+def _check_adjusted(market: Market, purpose: str) -> None:
     """Raise `ValueError` unless outputs adjust a period later and nothing else is carried over."""
     if market.dynamics.adjustment != "predetermined":
-        raise ValueError(f"adjustment: {market.dynamics.adjustment!r} must be 'predetermined' for {what}")
+        raise ValueError(f"adjustment: {market.dynamics.adjustment!r} must be 'predetermined' for {purpose}")
     extra = {
         "shock": market.shock is not None,
         "growth": float(market.numbers["growth"]) != 0,
         "tax_losses": market.accounts.tax_losses == "none" and market.has("tax"),
         "timing": market.timing == "alternating",
     }
-    for name, there in (extra | _states(market)).items():
-        if there:
-            raise ValueError(f"{name}: is beyond {what}, where only outputs are carried over; {PLAY}")
+    for name, applies in (extra | _states(market)).items():
+        if applies:
+            raise ValueError(f"{name}: is beyond {purpose}, where only outputs are carried over; {PLAY}")
 
 
-def _check_size(natures: int, sizes: np.ndarray, joint: int, branches: int, most: int) -> None:
+def _check_size(natures: int, sizes: np.ndarray, joint: int, branches: int, limit: int) -> None:
     rows = joint if natures > branches else 1  # of the next nature
     need = 8 * natures * (joint * (len(sizes) + 1) + 2 * rows * branches)
-    if need > most:
+    if need > limit:
         raise ValueError(
             f"action_grid: {natures} states of nature and {sizes.tolist()} actions make tables of {need} "
-            f"bytes, above max_table_bytes, {most}; take fewer"
+            f"bytes, above max_table_bytes, {limit}; take fewer"
         )
 
 
@@ -293,8 +295,8 @@ def _nature_moves(market: Market, joint: int, carries: bool) -> tuple[np.ndarray
         return np.tile(to, (len(chain), 1, 1)), cdf[:, None, :].copy()
     following = to * joint + np.arange(joint)[:, None]  # [joint branch]
     shape = (len(chain) * joint, joint, len(chain))
-    whole = np.repeat(cdf, joint, axis=0)[:, None, :]
-    return np.array(np.broadcast_to(following, shape)), np.array(np.broadcast_to(whole, shape))
+    cdf_rows = np.repeat(cdf, joint, axis=0)[:, None, :]
+    return np.array(np.broadcast_to(following, shape)), np.array(np.broadcast_to(cdf_rows, shape))
 
 
 def _observation_slots(market: Market, carries: bool) -> np.ndarray:
@@ -302,8 +304,8 @@ def _observation_slots(market: Market, carries: bool) -> np.ndarray:
     nature = [market.players] if carries or (market.shock is not None and market.shock.observed) else []
     rows: dict[int, list[list[int]]] = {}
     for stage, firms in enumerate(market.stages):
-        earlier = sorted(other for before in market.stages[:stage] for other in before)
-        rows |= {firm: [[who, 0] for who in (*nature, *earlier)] for firm in firms}
+        earlier = sorted(firm_before for before in market.stages[:stage] for firm_before in before)
+        rows |= {firm: [[index, 0] for index in (*nature, *earlier)] for firm in firms}
     width = max(1, *map(len, rows.values()))
     slots = [row + [[-1, -1]] * (width - len(row)) for _, row in sorted(rows.items())]
     return np.array(slots, dtype=np.int64)
@@ -314,8 +316,8 @@ def _price_levels(p: np.ndarray) -> np.ndarray:
     price = p.min(axis=2).T
     values = np.sort(price, axis=None)
     new = np.diff(values, prepend=values[0]) > SAME_PRICE * values + PRICE_ROUNDING * values[-1]
-    found: np.ndarray = np.cumsum(new)[np.searchsorted(values, price)]
-    return np.array(found, dtype=np.int64, order="C")
+    levels: np.ndarray = np.cumsum(new)[np.searchsorted(values, price)]
+    return np.array(levels, dtype=np.int64, order="C")
 
 
 class Channels(NamedTuple):
@@ -374,7 +376,7 @@ def gamma_channels(
     """
     market = whole_market(game)
     states = market.dynamics
-    found = {
+    channels = {
         "adjustment cost": states.adjustment != "none" and market.has("adjustment_cost"),
         "capacity": states.invest,
         "sticky price": states.sticky,
@@ -382,9 +384,11 @@ def gamma_channels(
         "standing choices": market.timing == "alternating",
     }
     gamma = np.asarray(market.gamma if discounts is None else discounts)
-    taught = [] if learns is None else [k for k, own in enumerate(learns) if own and gamma[k] > 0]
+    taught = (
+        [] if learns is None else [k for k, is_learning in enumerate(learns) if is_learning and gamma[k] > 0]
+    )
     memory = [] if tables is None else memory_pairs(tables)
-    return Channels([name for name, there in found.items() if there], memory, taught)
+    return Channels([name for name, applies in channels.items() if applies], memory, taught)
 
 
 def memory_pairs(tables: FiniteGame) -> list[list[int]]:
@@ -395,7 +399,11 @@ def memory_pairs(tables: FiniteGame) -> list[list[int]]:
     players = len(tables.sizes)
     pairs = []
     for i, slots in enumerate(tables.observation_slots.tolist()):
-        past = {who for who, ago in slots if who >= 0 and (ago > 0 or who == players)}
+        past = {
+            player_seen
+            for player_seen, ago in slots
+            if player_seen >= 0 and (ago > 0 or player_seen == players)
+        }
         for j in range(players):
             by_nature = players in past and _depends_on(tables, tables.next_nature, j)
             by_signal = players + 1 in past and _signal_depends_on(tables, j)

@@ -100,10 +100,10 @@ def valuation(
     elif terminal == "none":
         follows = np.zeros(())
     else:
-        given, unit = (multiple, base) if terminal == "multiple" else (critic, 1.0)
-        if given is None:
+        follow_up, unit = (multiple, base) if terminal == "multiple" else (critic, 1.0)
+        if follow_up is None:
             raise ValueError(f"{terminal}: is missing; terminal = {terminal!r} takes it")
-        follows = np.asarray(np.asarray(given, dtype=float) * unit)
+        follows = np.asarray(np.asarray(follow_up, dtype=float) * unit)
     present = np.asarray(np.sum(weights * flows, axis=-1))
     value, beyond = np.broadcast_arrays(present + last * follows, last * follows)
     share = np.divide(beyond, value, out=np.full(value.shape, np.nan), where=value != 0)
@@ -187,8 +187,8 @@ def recurring_value(
         factor = continuation_factor(gamma, grows, SHIFT[rule.get("convention", "period0")])
         value = np.asarray(flow * factor / (1 + grows))
         return value, np.zeros(value.shape)
-    found = valuation(flow[..., None] * (1 + grows) ** np.arange(horizon), gamma, **rule)
-    return found.value, found.terminal_share
+    worth = valuation(flow[..., None] * (1 + grows) ** np.arange(horizon), gamma, **rule)
+    return worth.value, worth.terminal_share
 
 
 def gordon(cash_flow_ahead: ArrayLike, r: ArrayLike, g: ArrayLike) -> np.ndarray:
@@ -262,10 +262,10 @@ def values(cash_flows: ArrayLike, gamma: ArrayLike, follows: ArrayLike = 0.0) ->
     """
     flows, rate = _flows(cash_flows), np.asarray(gamma, dtype=float)
     ahead = np.broadcast_to(np.asarray(follows, dtype=float), flows.shape[:-1])
-    found = np.empty(flows.shape)
+    values = np.empty(flows.shape)
     for t in reversed(range(flows.shape[-1])):
-        ahead = found[..., t] = flows[..., t] + rate * ahead
-    return found
+        ahead = values[..., t] = flows[..., t] + rate * ahead
+    return values
 
 
 def one_ahead_error(
@@ -303,12 +303,12 @@ def sensitivity(
     [[510.0, nan], [110.0, 220.0]]
     """
     flows = _flows(cash_flows)
-    each, grows = np.asarray(rates, dtype=float), np.asarray(growths, dtype=float)
-    found = np.full((*flows.shape[:-1], len(each), len(grows)), np.nan)
-    for i, j in np.argwhere(each[:, None] > grows):
-        gamma, rule = 1 / (1 + each[i]), {"terminal": "gordon", "growth": grows[j]}
-        found[..., i, j] = valuation(flows, gamma, convention=convention, **rule).value
-    return found
+    discounting, grows = np.asarray(rates, dtype=float), np.asarray(growths, dtype=float)
+    values = np.full((*flows.shape[:-1], len(discounting), len(grows)), np.nan)
+    for i, j in np.argwhere(discounting[:, None] > grows):
+        gamma, rule = 1 / (1 + discounting[i]), {"terminal": "gordon", "growth": grows[j]}
+        values[..., i, j] = valuation(flows, gamma, convention=convention, **rule).value
+    return values
 
 
 def _weights(
@@ -329,10 +329,10 @@ def _weights(
 
 
 def _flows(cash_flows: ArrayLike) -> np.ndarray:
-    found = np.asarray(cash_flows, dtype=float)
-    if found.ndim < 1 or not found.shape[-1] or not np.all(np.isfinite(found)):
-        raise ValueError(f"cash_flows: shape {found.shape} must be [.. period] of finite numbers")
-    return found
+    flows = np.asarray(cash_flows, dtype=float)
+    if flows.ndim < 1 or not flows.shape[-1] or not np.all(np.isfinite(flows)):
+        raise ValueError(f"cash_flows: shape {flows.shape} must be [.. period] of finite numbers")
+    return flows
 
 
 def _check_last(base: np.ndarray, terminal: str, strict: bool) -> None:
@@ -340,8 +340,8 @@ def _check_last(base: np.ndarray, terminal: str, strict: bool) -> None:
     if not np.any(base <= 0):
         return
     does = "values the firm at a multiple of it" if terminal == "multiple" else "continues it forever"
-    said = f"terminal cash flow: {np.min(base):g} is not above 0, and {terminal!r} {does}"
+    message = f"terminal cash flow: {np.min(base):g} is not above 0, and {terminal!r} {does}"
     if strict and terminal != "multiple":
-        raise ValueError(f"{said}; give normalised_cash_flow")
+        raise ValueError(f"{message}; give normalised_cash_flow")
     # the line that called `valuation`
-    warnings.warn(said, stacklevel=3)
+    warnings.warn(message, stacklevel=3)

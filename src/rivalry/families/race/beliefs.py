@@ -75,15 +75,15 @@ class Believing(OneLineRepr, eqx.Module):
         forms = {(jax.tree.structure(race), *map(jnp.shape, jax.tree.leaves(race))) for race in races}
         if len(forms) > 1:
             return None
-        found: Race = jax.tree.map(lambda *each: jnp.stack(each), *races)
-        return found
+        stacked: Race = jax.tree.map(lambda *leaves: jnp.stack(leaves), *races)
+        return stacked
 
     @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return every player's believed payoff."""
         if (minds := self.stacked_races()) is not None:  # one program for all players
-            each: Array = jax.vmap(lambda race, i: race.payoffs(x)[i])(minds, jnp.arange(self.players))
-            return each
+            believed: Array = jax.vmap(lambda race, i: race.payoffs(x)[i])(minds, jnp.arange(self.players))
+            return believed
         return jnp.stack([race.payoffs(x)[i] for i, race in enumerate(self.believed_races())])
 
 
@@ -109,21 +109,23 @@ oracles.validate_parameter.register(Believing)(
 @oracles.metrics.register(Believing)
 def _(game: Believing, x: Profile) -> Record:
     """Return those of the true race, and the players' beliefs about it."""
-    found = oracles.metrics(game.true, x)
-    found["believed"] = (("player",), np.asarray(game.payoffs(x)))
-    found["realised"] = (("player",), np.asarray(game.true.payoffs(x)))
+    record = oracles.metrics(game.true, x)
+    record["believed"] = (("player",), np.asarray(game.payoffs(x)))
+    record["realised"] = (("player",), np.asarray(game.true.payoffs(x)))
     if game.periods > 1:
         paths = [oracles.metrics(race, x) for race in game.believed_races()]
         for name in ("safety_stock", "performance_stock"):
             rows = np.stack([path[name][1] for path in paths])
-            found[f"believed_{name}"] = (("believer", "stage", "player"), rows)
-    return found
+            record[f"believed_{name}"] = (("believer", "stage", "player"), rows)
+    return record
 
 
 @oracles.traced_metrics.register(Believing)
 def _(game: Believing, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
-    both = {"believed": game.payoffs(x), "realised": game.true.payoffs(x)}
-    return oracles.traced_metrics(game.true, x) | {name: (("player",), array) for name, array in both.items()}
+    payoffs = {"believed": game.payoffs(x), "realised": game.true.payoffs(x)}
+    return oracles.traced_metrics(game.true, x) | {
+        name: (("player",), array) for name, array in payoffs.items()
+    }
 
 
 @oracles.deviation_payoff.register(Believing)
@@ -136,11 +138,11 @@ def _(game: Believing, x: Profile, player: int | Array) -> Callable[[Strategy], 
     if isinstance(player, int):
         return of(player)
     if (minds := game.stacked_races()) is not None:
-        mind = jax.tree.map(lambda each: each[player], minds)
+        mind = jax.tree.map(lambda leaf: leaf[player], minds)
         return oracles.deviation_payoff(mind, x, player)
     # branches, not a batch: believed races may differ in their static parts
-    each = [of(i) for i in range(game.players)]
-    return lambda strategy: jax.lax.switch(player, each, strategy)
+    branches = [of(i) for i in range(game.players)]
+    return lambda strategy: jax.lax.switch(player, branches, strategy)
 
 
 @oracles.gradients.register(Believing)
@@ -155,7 +157,7 @@ def _(game: Believing, x: Profile) -> Profile:
 def _(game: Believing, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
     """Return the best response in the race that the player believes in."""
     if not isinstance(player, int) and (minds := game.stacked_races()) is not None:
-        return oracles.best_response(jax.tree.map(lambda each: each[player], minds), x, player)
+        return oracles.best_response(jax.tree.map(lambda leaf: leaf[player], minds), x, player)
     return _of_one(game.believed_races(), [(x, i) for i in range(game.players)], player)
 
 
@@ -171,23 +173,23 @@ def _(game: Believing, x: Profile, player: int) -> oracles.Response:
 
 
 def _of_one(
-    races: Sequence[Race], given: Sequence[tuple[Any, Any]], which: int | Array
+    races: Sequence[Race], arguments: Sequence[tuple[Any, Any]], index: int | Array
 ) -> tuple[Strategy, Array, Coverage]:
-    """Return the best response in the race with index ``which``, which may be traced."""
-    if isinstance(which, int):
-        return oracles.best_response(races[which], *given[which])
+    """Return the best response in the race with index ``index``, which may be traced."""
+    if isinstance(index, int):
+        return oracles.best_response(races[index], *arguments[index])
     # filled while the branches are traced: JAX cannot return text
-    seen: list[Coverage] = []
+    coverages: list[Coverage] = []
 
     def respond(race: Race, x: Profile, player: Any) -> tuple[Array, Array]:
         strategy, payoff, coverage = oracles.best_response(race, x, player)
-        seen.append(coverage)
+        coverages.append(coverage)
         return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float)
 
-    each = [partial(respond, race, *args) for race, args in zip(races, given, strict=True)]
-    strategy, payoff = jax.lax.switch(which, each)
+    branches = [partial(respond, race, *args) for race, args in zip(races, arguments, strict=True)]
+    strategy, payoff = jax.lax.switch(index, branches)
     # which branch runs is not known here, so the weakest coverage holds
-    return strategy, payoff, min(seen, key=COVERAGES.index)
+    return strategy, payoff, min(coverages, key=COVERAGES.index)
 
 
 class SubjectiveRace(OneLineRepr, eqx.Module):
@@ -203,8 +205,8 @@ class SubjectiveRace(OneLineRepr, eqx.Module):
     believing: Believing
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
-        title, found = self.believing._title_and_parameters()
-        return f"{title}, each player solving the race that it believes in", found
+        title, parameters = self.believing._title_and_parameters()
+        return f"{title}, each player solving the race that it believes in", parameters
 
     @property
     def players(self) -> int:
@@ -259,15 +261,15 @@ def _(game: SubjectiveRace, x: Profile) -> Record:
     """Return those of the true race at the actual play; see `SubjectiveRace`."""
     actual = game.played(x)
     renamed = {"player": "actor"}
-    found: Record = {
+    record: Record = {
         name: (tuple(renamed.get(dim, dim) for dim in dims), array)
         for name, (dims, array) in oracles.metrics(game.believing.true, actual).items()
     }
-    found["played"] = (("actor", "axis"), np.asarray(actual))
+    record["played"] = (("actor", "axis"), np.asarray(actual))
     expected = np.asarray(game.payoffs(x)).reshape(len(actual), -1)
-    found["expected"] = (("actor",), np.diag(expected))
-    found["realised"] = (("actor",), np.asarray(game.believing.true.payoffs(actual)))
-    return found
+    record["expected"] = (("actor",), np.diag(expected))
+    record["realised"] = (("actor",), np.asarray(game.believing.true.payoffs(actual)))
+    return record
 
 
 @oracles.best_response.register(SubjectiveRace)
@@ -275,17 +277,17 @@ def _(game: SubjectiveRace, x: Profile, player: int | Array) -> tuple[Strategy, 
     """Return the best response within the believed race that the row ``player`` belongs to."""
     races = game.believing.believed_races()
     # rows are ordered by believer, then player; the player may be traced
-    mind, own = divmod(player, len(races))
-    return _of_one(races, [(part, own) for part in game.by_believer(x)], mind)
+    mind, actor = divmod(player, len(races))
+    return _of_one(races, [(part, actor) for part in game.by_believer(x)], mind)
 
 
 @oracles.compiled_response.register(SubjectiveRace)
 def _(game: SubjectiveRace, x: Profile, player: int) -> tuple[Strategy | np.ndarray, Any]:
-    mind, own = divmod(player, game.believing.players)
-    return oracles.compiled_response(game.believing.perceived_race(mind), game.by_believer(x)[mind], own)
+    mind, actor = divmod(player, game.believing.players)
+    return oracles.compiled_response(game.believing.perceived_race(mind), game.by_believer(x)[mind], actor)
 
 
 @oracles.proved_response.register(SubjectiveRace)
 def _(game: SubjectiveRace, x: Profile, player: int) -> oracles.Response:
-    mind, own = divmod(player, game.believing.players)
-    return oracles.proved_response(game.believing.perceived_race(mind), game.by_believer(x)[mind], own)
+    mind, actor = divmod(player, game.believing.players)
+    return oracles.proved_response(game.believing.perceived_race(mind), game.by_believer(x)[mind], actor)

@@ -69,15 +69,15 @@ def slopes_in_logs(race: Race, y: Profile) -> Profile:
     own_basis = rules.loser_prize_basis == "own"
     rows = []
     for i in range(n):
-        others = np.delete(np.arange(n), i)
-        q, share, nobody = _chances(numbers, logs, i, others)
-        prize = value[i, i] - jnp.sum(share * value[i, others]) - nobody * alone[i]
-        elsewhere = (1 - q) * jnp.sum(share * stake[i, others])
+        rivals = np.delete(np.arange(n), i)
+        q, share, nobody = _chances(numbers, logs, i, rivals)
+        prize = value[i, i] - jnp.sum(share * value[i, rivals]) - nobody * alone[i]
+        elsewhere = (1 - q) * jnp.sum(share * stake[i, rivals])
         gain = _safety_gain(rules.risk, numbers, i, sigma, z, safe, q * stake[i, i], elsewhere)
         lasting = safe + (1 - safe) * keep[i]
         grows = q * lasting[i] * numbers["prize_per_performance"][i]
         if own_basis:
-            lost = jnp.sum(share * lasting[others])
+            lost = jnp.sum(share * lasting[rivals])
             grows = grows + (1 - q) * lost * numbers["loser_prize_per_performance"][i]
         decisive = numbers["decisiveness"] * (p[i] if difference else 1.0)
         performance = decisive * (q * (1 - q)) * prize - numbers["scale_penalty"][i] * gain + grows * p[i]
@@ -94,39 +94,46 @@ def slopes_in_logs(race: Race, y: Profile) -> Profile:
     if rules.cost is period.quadratic:
         slopes = numbers["safety_price_slope"] * xs**2, numbers["performance_price_slope"] * xp**2
         spent = spent + jnp.stack(slopes, axis=1)
-    found: Array = race.weights[0][:, None] * (jnp.stack(rows) - spent)
-    return found
+    derivatives: Array = race.weights[0][:, None] * (jnp.stack(rows) - spent)
+    return derivatives
 
 
-def _chances(numbers: Numbers, logs: Array, i: int, others: np.ndarray) -> tuple[Array, Any, Any]:
+def _chances(numbers: Numbers, logs: Array, i: int, rivals: np.ndarray) -> tuple[Array, Any, Any]:
     """Return the probability that i wins, and if not, those that each other player and nobody wins."""
-    rest = logs[others]
-    if len(others) == 1 and "ease_of_winning" not in numbers:
+    rest = logs[rivals]
+    if len(rivals) == 1 and "ease_of_winning" not in numbers:
         return jax.nn.sigmoid(logs[i] - rest[0]), np.ones(1), 0.0
     if "ease_of_winning" in numbers:
         rest = jnp.append(rest, period.log_nobody(numbers))
     together = jax.nn.logsumexp(rest)
     share = jnp.exp(rest - together)
-    nobody = share[len(others)] if "ease_of_winning" in numbers else 0.0
-    return jax.nn.sigmoid(logs[i] - together), share[: len(others)], nobody
+    nobody = share[len(rivals)] if "ease_of_winning" in numbers else 0.0
+    return jax.nn.sigmoid(logs[i] - together), share[: len(rivals)], nobody
 
 
 def _safety_gain(
-    risk: object, numbers: Numbers, i: int, sigma: Array, z: Array, safe: Array, own: Array, elsewhere: Array
+    risk: object,
+    numbers: Numbers,
+    i: int,
+    sigma: Array,
+    z: Array,
+    safe: Array,
+    stake: Array,
+    elsewhere: Array,
 ) -> Array:
     """Return the derivative of the payoff in the own log odds of safety.
 
-    ``own`` and ``elsewhere`` are the stakes of wins by i and by others, times their probabilities.
+    ``stake`` and ``elsewhere`` are the stakes of wins by i and by others, times their probabilities.
     """
     bend, w = sigma[i] * (1 - sigma[i]), numbers["safety_weight"]
     if risk is period.winner_only:
-        return bend * own
+        return bend * stake
     if risk is period.mixed:
         lost = numbers["loser_weight"]
-        return bend * ((1 - lost) * own + lost / (len(z) - 1) * elsewhere)
+        return bend * ((1 - lost) * stake + lost / (len(z) - 1) * elsewhere)
     if risk is period.additive:
-        return w[i] / jnp.sum(w) * bend * (own + elsewhere)
-    return w[i] * len(z) / jnp.sum(w) * safe[i] * jax.nn.sigmoid(-z[i]) * (own + elsewhere)
+        return w[i] / jnp.sum(w) * bend * (stake + elsewhere)
+    return w[i] * len(z) / jnp.sum(w) * safe[i] * jax.nn.sigmoid(-z[i]) * (stake + elsewhere)
 
 
 # --- bounds on equilibria ---------------------------------------------------------------------------------
@@ -159,16 +166,16 @@ def equilibrium_bounds(race: Race) -> BoundsOfEquilibria:
     why nothing is proved.
     """
     low, high = np.asarray(race.space.zero_threshold), np.asarray(race.space.high)
-    whole = partial(BoundsOfEquilibria, low, high)
+    unbounded = partial(BoundsOfEquilibria, low, high)
     if why := _obstacle(race):
-        return whole(f"no bounds on equilibria are proved for {why}")
+        return unbounded(f"no bounds on equilibria are proved for {why}")
     numbers = _numbers(race)
     surplus, *ends = _enclosed_bounds(numbers, *_best_trials(numbers, high))
     lowest, highest = amounts(*ends)
     if not float(surplus) > 0 or not np.all(np.isfinite(ends)):
-        return whole("no bounds on equilibria are proved: winning may not pay")
+        return unbounded("no bounds on equilibria are proved: winning may not pay")
     if np.any(highest >= high):
-        return whole("no bounds on equilibria are proved: they exceed the largest inputs")
+        return unbounded("no bounds on equilibria are proved: they exceed the largest inputs")
     return BoundsOfEquilibria(lowest, highest, "")
 
 
@@ -197,29 +204,29 @@ def _obstacle(race: Race) -> str:
 
 def _numbers(race: Race) -> dict[str, np.ndarray]:
     """Return the parameters by symbol, ``[player]``, and payoffs of losses, ``[player winner]``."""
-    given = {name: np.asarray(part, dtype=float) for name, part in race.numbers_at(0).items()}
-    n, own = race.players, race.rules.loser_prize_basis == "own"
+    numbers = {name: np.asarray(part, dtype=float) for name, part in race.numbers_at(0).items()}
+    n, is_own = race.players, race.rules.loser_prize_basis == "own"
     harm = np.asarray(period.damages(race.numbers_at(0), n))
-    lose = np.broadcast_to(given["loser_prize"][:, None] if own else given["loser_prize"], (n, n))
-    found = {
-        "A": given["safety_productivity"],
-        "B": given["performance_productivity"],
-        "alpha": given["safety_exponent"],
-        "beta": given["performance_exponent"],
-        "theta": given["scale_penalty"],
-        "m": np.full(n, given["decisiveness"]),
-        "win": given["prize"],
+    lose = np.broadcast_to(numbers["loser_prize"][:, None] if is_own else numbers["loser_prize"], (n, n))
+    symbols = {
+        "A": numbers["safety_productivity"],
+        "B": numbers["performance_productivity"],
+        "alpha": numbers["safety_exponent"],
+        "beta": numbers["performance_exponent"],
+        "theta": numbers["scale_penalty"],
+        "m": np.full(n, numbers["decisiveness"]),
+        "win": numbers["prize"],
         "lose": lose,
-        "keep": given["prize_survives"],
+        "keep": numbers["prize_survives"],
         "harm": harm,
-        "alone": np.asarray(period.without_winner(race.rules, given)),
-        "price_s": given["safety_price"],
-        "subsidy": given["safety_subsidy"],
-        "price_p": given["performance_price"],
-        "tax": given["performance_tax"],
+        "alone": np.asarray(period.without_winner(race.rules, numbers)),
+        "price_s": numbers["safety_price"],
+        "subsidy": numbers["safety_subsidy"],
+        "price_p": numbers["performance_price"],
+        "tax": numbers["performance_tax"],
     }
-    ease = {"ease": given["ease_of_winning"]} if "ease_of_winning" in given else {}
-    return found | ease
+    ease = {"ease": numbers["ease_of_winning"]} if "ease_of_winning" in numbers else {}
+    return symbols | ease
 
 
 class _Stakes(NamedTuple):
@@ -318,11 +325,11 @@ def _bounds(at: dict[str, Any], sure: object, worth: object, beaten: Any) -> tup
             chance = jnp.maximum(chance, jnp.min(beaten - reach))
     low_p = ((chance + fewest) / at["m"] - jnp.log(at["B"])) / at["beta"]
     price_s, log_a, log_b = at["price_s"] - at["subsidy"], jnp.log(at["A"]), jnp.log(at["B"])
-    most = jnp.log(at["alpha"] * _stakes(at).safety / (4 * price_s))
-    unsafe = most + chance + log_a - at["theta"] * (log_b + at["beta"] * high_p)
+    log_safety = jnp.log(at["alpha"] * _stakes(at).safety / (4 * price_s))
+    unsafe = log_safety + chance + log_a - at["theta"] * (log_b + at["beta"] * high_p)
     safe = at["theta"] * (log_b + at["beta"] * low_p) - log_a
     low_s = jnp.minimum(unsafe / (1 - at["alpha"]), safe / at["alpha"])
-    return needed, jnp.stack([low_s, low_p], axis=1), jnp.stack([most, high_p], axis=1)
+    return needed, jnp.stack([low_s, low_p], axis=1), jnp.stack([log_safety, high_p], axis=1)
 
 
 @partial(compiled, effort=0)
@@ -332,11 +339,11 @@ def _enclosed_bounds(
     """Return lower bounds on the first two numbers of `_bounds`, and upper bounds on the last."""
     names = list(numbers)
 
-    def flat(*given: object) -> tuple[Any, Any, Any]:
-        return _bounds(dict(zip(names, given[:-3], strict=True)), *given[-3:])
+    def flat(*numbers: object) -> tuple[Any, Any, Any]:
+        return _bounds(dict(zip(names, numbers[:-3], strict=True)), *numbers[-3:])
 
-    given = [jnp.asarray(part) for part in (*numbers.values(), sure, worth, beaten)]
-    (surplus, low, high), _ = enclose(flat, *given)(*(Interval(part, part) for part in given))
+    arrays = [jnp.asarray(part) for part in (*numbers.values(), sure, worth, beaten)]
+    (surplus, low, high), _ = enclose(flat, *arrays)(*(Interval(part, part) for part in arrays))
     return surplus.low, low.low, high.high
 
 

@@ -70,14 +70,14 @@ class SymmetricRace(NamedTuple):
     @property
     def stake(self) -> float:
         """Return the stake in the own safety, per unit of the probability that it matters."""
-        own, others = self.win[0] - self.win[1], self.lose[0] - self.lose[1]
-        each = {
-            "winner_only": own,
-            "mixed": (1 - self.lam) * own + self.lam * others,
-            "multiplicative": own + (self.n - 1) * others,
-            "additive": (own + (self.n - 1) * others) / self.n,
+        own_effect, other_effect = self.win[0] - self.win[1], self.lose[0] - self.lose[1]
+        stakes = {
+            "winner_only": own_effect,
+            "mixed": (1 - self.lam) * own_effect + self.lam * other_effect,
+            "multiplicative": own_effect + (self.n - 1) * other_effect,
+            "additive": (own_effect + (self.n - 1) * other_effect) / self.n,
         }
-        return each[self.risk]
+        return stakes[self.risk]
 
     @property
     def links(self) -> int:
@@ -152,37 +152,41 @@ def symmetric_numbers(game: Race) -> tuple[SymmetricRace, tuple[float, float]]:
     """
     _check_closed_form(game)
     numbers = game.numbers_at(0)
-    one: dict[str, Any] = {}
+    numbers_of_player: dict[str, Any] = {}
     for name in filter(numbers.__contains__, USED):
         values = np.asarray(numbers[name], float)
         if values.min() < values.max():
             raise ValueError(f"{name}: {values.tolist()} differ; a closed form needs identical players")
-        one[name] = float(values.flat[0])
+        numbers_of_player[name] = float(values.flat[0])
     for name in ("prize_per_performance", "loser_prize_per_performance"):
-        if one[name]:
-            raise ValueError(f"{name}: {one[name]:g} must be 0 for a closed form")
+        if numbers_of_player[name]:
+            raise ValueError(f"{name}: {numbers_of_player[name]:g} must be 0 for a closed form")
     prices = {
-        "safety_price": one["safety_price"] - one["safety_subsidy"],
-        "performance_price": one["performance_price"] + one["performance_tax"],
+        "safety_price": numbers_of_player["safety_price"] - numbers_of_player["safety_subsidy"],
+        "performance_price": numbers_of_player["performance_price"] + numbers_of_player["performance_tax"],
     }
     for name, price in prices.items():
         if not price > 0:
             raise ValueError(f"{name}: {price:g}, taxes and subsidies included, must be above 0")
-    own, others = _damages(game, np.asarray(numbers["disaster_cost"], float))
+    own_effect, other_effect = _damages(game, np.asarray(numbers["disaster_cost"], float))
     weight, ahead = float(np.asarray(game.weights)[0, 0]), float(np.asarray(game.ahead)[0])
-    none = -own if game.rules.no_winner == "disaster" else one["no_winner"]
+    none = -own_effect if game.rules.no_winner == "disaster" else numbers_of_player["no_winner"]
     if game.end_on == "win" and weight > 0:
         none, ahead = none + ahead / weight, 0.0
-    symbols: dict[str, Any] = dict(zip(SYMBOLS, map(one.get, USED), strict=False))
-    survives, win, lose = one["prize_survives"], one["prize"], one["loser_prize"]
+    symbols: dict[str, Any] = dict(zip(SYMBOLS, map(numbers_of_player.get, USED), strict=False))
+    survives, win, lose = (
+        numbers_of_player["prize_survives"],
+        numbers_of_player["prize"],
+        numbers_of_player["loser_prize"],
+    )
     return SymmetricRace(
         **symbols,
         n=game.players,
         risk=period.rule_name(game.rules.risk),
         r_s=prices["safety_price"],
         r_p=prices["performance_price"],
-        win=(win, survives * win - own - one["liability"]),
-        lose=(lose, survives * lose - others),
+        win=(win, survives * win - own_effect - numbers_of_player["liability"]),
+        lose=(lose, survives * lose - other_effect),
         none=none,
     ), (weight, ahead)
 
@@ -195,10 +199,10 @@ def _check_closed_form(game: Race) -> None:
     rules = game.rules._asdict()
     wanted: dict[str, list[Any]] = {"production": [period.power], "contest": [period.ratio]}
     wanted |= {"cost": [period.linear], "risk": list(period.KINDS["risk"].values())}
-    for name, known in wanted.items():
+    for name, allowed in wanted.items():
         rule = rules[name]
-        if rule not in known:
-            words = ", ".join(map(period.rule_name, known))
+        if rule not in allowed:
+            words = ", ".join(map(period.rule_name, allowed))
             raise ValueError(f"{name}: {period.rule_name(rule)} has no closed form; known: {words}")
     if len(game.columns) > 2:
         raise ValueError("invest: must be false for a closed form")
@@ -212,12 +216,12 @@ def _check_closed_form(game: Race) -> None:
 def _damages(game: Race, d: np.ndarray) -> tuple[float, float]:
     """Return the cost of a disaster after an own win, and after another's."""
     if game.damage == "victim":
-        own = others = d
+        own_effect = other_effect = d
     else:
-        own, others = np.diagonal(d), d[~np.eye(len(d), dtype=bool)]
-    if np.ptp(own) > 0 or np.ptp(others) > 0:
+        own_effect, other_effect = np.diagonal(d), d[~np.eye(len(d), dtype=bool)]
+    if np.ptp(own_effect) > 0 or np.ptp(other_effect) > 0:
         raise ValueError(f"disaster_cost: {d.tolist()} differ; a closed form needs identical players")
-    return float(own[0]), float(others[0])
+    return float(own_effect[0]), float(other_effect[0])
 
 
 def _softplus(z: Any) -> Any:
@@ -312,9 +316,9 @@ def _roots(numbers: SymmetricRace) -> list[tuple[float, float]]:
     """Return every ``(ln xp, log odds)`` that solves both equations."""
     if not (numbers.A > 0 and numbers.B > 0 and numbers.stake > 0):
         return []
-    most = numbers.m * sum(abs(v) for v in (*numbers.win, *numbers.lose, 2 * numbers.none)) + numbers.stake
+    scale = numbers.m * sum(abs(v) for v in (*numbers.win, *numbers.lose, 2 * numbers.none)) + numbers.stake
     # above, performance costs more than it can bring in any outcome
-    top = float(np.log(numbers.beta * most / numbers.r_p)) + 1.0
+    top = float(np.log(numbers.beta * scale / numbers.r_p)) + 1.0
     if not numbers.obstacle:
         y = _single_root(numbers, top)
         return [(y, float(_solve_log_odds(numbers, _level(numbers, y))))]
@@ -322,11 +326,13 @@ def _roots(numbers: SymmetricRace) -> list[tuple[float, float]]:
     scan = np.append(np.arange(TRACES, middle, COARSE), np.linspace(middle, top, round(BELOW / FINE) + 1))
     branches = [False, True] if numbers.alpha * numbers.links > 1 else [False]
     spans = _intervals(numbers, scan)
-    found: list[tuple[float, float]] = []
-    for root in [one for low in branches for span in spans for one in _roots_on_branch(numbers, span, low)]:
-        if not any(np.allclose(root, other, rtol=1e-9, atol=1e-9) for other in found):
-            found.append(root)
-    return found
+    roots: list[tuple[float, float]] = []
+    for root in [
+        candidate for low in branches for span in spans for candidate in _roots_on_branch(numbers, span, low)
+    ]:
+        if not any(np.allclose(root, root_before, rtol=1e-9, atol=1e-9) for root_before in roots):
+            roots.append(root)
+    return roots
 
 
 def _excess_at(numbers: SymmetricRace, y: object, low: bool = False) -> Any:
@@ -352,8 +358,10 @@ def _intervals(numbers: SymmetricRace, y: np.ndarray) -> list[np.ndarray]:
     def above(y: object) -> Any:
         return _level(numbers, y) - lowest
 
-    there = above(y) > 0
-    folds = [zero(above, y[k], y[k + 1], "fold of the odds") for k in np.flatnonzero(there[:-1] != there[1:])]
+    exists = above(y) > 0
+    folds = [
+        zero(above, y[k], y[k + 1], "fold of the odds") for k in np.flatnonzero(exists[:-1] != exists[1:])
+    ]
     # beside a fold, on the side where log odds exist
     beside = [fold + side * 1e-9 for fold in folds for side in (-1.0, 1.0)]
     full = np.sort(np.concatenate([y, beside]))
@@ -370,9 +378,9 @@ def _roots_on_branch(numbers: SymmetricRace, y: np.ndarray, low: bool) -> list[t
 
     values = _excess_at(numbers, y, low)
     changes = np.flatnonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0)
-    found = [zero(excess, y[k], y[k + 1], "performance") for k in changes]
-    found += [float(at) for at in y[values == 0]]
-    return [(at, float(_solve_log_odds(numbers, _level(numbers, at), low=low))) for at in found]
+    roots = [zero(excess, y[k], y[k + 1], "performance") for k in changes]
+    roots += [float(at) for at in y[values == 0]]
+    return [(at, float(_solve_log_odds(numbers, _level(numbers, at), low=low))) for at in roots]
 
 
 def _point(numbers: SymmetricRace, y: float, z: float) -> Point:
@@ -386,12 +394,12 @@ def _point(numbers: SymmetricRace, y: float, z: float) -> Point:
 
 def _idle_payoff(numbers: SymmetricRace, y: float, z: float) -> float:
     """Return the payoff of a player that spends nothing; without performance its technology is safe."""
-    n, own, sigma = numbers.n, float(numbers.theta > 0), float(_sigma(z))
+    n, own_safety, sigma = numbers.n, float(numbers.theta > 0), float(_sigma(z))
     safe = {
         "winner_only": sigma,
-        "mixed": (1 - numbers.lam) * sigma + numbers.lam * ((n - 2) * sigma + own) / (n - 1),
-        "multiplicative": sigma ** (n - 1) * own,
-        "additive": ((n - 1) * sigma + own) / n,
+        "mixed": (1 - numbers.lam) * sigma + numbers.lam * ((n - 2) * sigma + own_safety) / (n - 1),
+        "multiplicative": sigma ** (n - 1) * own_safety,
+        "additive": ((n - 1) * sigma + own_safety) / n,
     }[numbers.risk]
     won = (n - 1) * float(_win_probability(numbers, y, n - 1))
     well, ill = numbers.lose
@@ -453,32 +461,32 @@ def dsigma(game: Race, wrt: str) -> Slope:
     """
     if wrt not in PARAMETERS:
         raise ValueError(f"wrt: {wrt!r} is unknown; {near(wrt, PARAMETERS)}")
-    one, _ = symmetric_numbers(game)
-    if one.obstacle:
-        raise ValueError(f"{one.obstacle}, for comparative statics in closed form")
+    race, _ = symmetric_numbers(game)
+    if race.obstacle:
+        raise ValueError(f"{race.obstacle}, for comparative statics in closed form")
     (point,) = symmetric_equilibria(game)
-    n, theta, beta, alpha, sigma = one.n, one.theta, one.beta, one.alpha, point.technology_safety
-    prize, stake = one.win[0] - one.lose[0], one.stake
-    h = n * one.r_p * point.performance_input / (beta * sigma)  # m (W-L) (n-1)/n - theta (1-sigma) (W+d)
+    n, theta, beta, alpha, sigma = race.n, race.theta, race.beta, race.alpha, point.technology_safety
+    prize, stake = race.win[0] - race.lose[0], race.stake
+    h = n * race.r_p * point.performance_input / (beta * sigma)  # m (W-L) (n-1)/n - theta (1-sigma) (W+d)
     unsafe, curve = 1 - sigma, theta * beta / h
     f_sigma = (1 - alpha * (1 - 2 * sigma)) / (sigma * unsafe) + theta * beta * (
         1 / sigma + theta * stake / h
     )
     stake_slope = -alpha / stake - curve * theta * unsafe
     f_k = {
-        "safety_productivity": -1 / one.A,
-        "performance_productivity": theta / one.B,
+        "safety_productivity": -1 / race.A,
+        "performance_productivity": theta / race.B,
         "safety_exponent": -log(point.safety_input) - 1,
         "performance_exponent": theta * (log(point.performance_input) + 1),
-        "scale_penalty": log(one.B) + beta * log(point.performance_input) - curve * unsafe * stake,
+        "scale_penalty": log(race.B) + beta * log(point.performance_input) - curve * unsafe * stake,
         "disaster_cost": stake_slope,
-        "safety_price": alpha / one.r_s,
-        "performance_price": -theta * beta / one.r_p,
-        "price": alpha / one.r_s - theta * beta / one.r_p,
+        "safety_price": alpha / race.r_s,
+        "performance_price": -theta * beta / race.r_p,
+        "price": alpha / race.r_s - theta * beta / race.r_p,
         "decisiveness": curve * (n - 1) * prize / n,
-        "players": alpha / n + theta * beta * (one.m * prize / (n**2 * h) - 1 / n),
-        "prize": stake_slope + curve * one.m * (n - 1) / n,
-        "loser_prize": -curve * one.m * (n - 1) / n,
+        "players": alpha / n + theta * beta * (race.m * prize / (n**2 * h) - 1 / n),
+        "prize": stake_slope + curve * race.m * (n - 1) / n,
+        "loser_prize": -curve * race.m * (n - 1) / n,
     }[wrt]
     # + 0.0 turns a negative zero into 0
     return Slope(sigma, f_k, f_sigma, -f_k / f_sigma + 0.0)

@@ -154,10 +154,10 @@ def race(
     return _with_beliefs(dict(locals()))
 
 
-def _with_beliefs(given: dict[str, Any]) -> Race | Believing | SubjectiveRace:
+def _with_beliefs(options: dict[str, Any]) -> Race | Believing | SubjectiveRace:
     """Return the race, with its players' beliefs about it. Raises `ValueError`."""
-    beliefs, play = given.pop("beliefs"), given.pop("beliefs_play")
-    true = _make(given)
+    beliefs, play = options.pop("beliefs"), options.pop("beliefs_play")
+    true = _make(options)
     if beliefs is None:
         return true
     if len(beliefs) != true.players:
@@ -165,26 +165,26 @@ def _with_beliefs(given: dict[str, Any]) -> Race | Believing | SubjectiveRace:
             f"beliefs: {len(beliefs)} tables for {true.players} players; give one table per player"
         )
     # a belief with fewer lists must not be read as a race of two players
-    given = given | {"players": true.players}
-    races = [_believed_race(given, k, table) for k, table in enumerate(beliefs)]
+    options = options | {"players": true.players}
+    races = [_believed_race(options, k, table) for k, table in enumerate(beliefs)]
     # one box for all: a response in a believed race must be a strategy of the game
     highest = jnp.max(jnp.stack([race.space.high for race in (true, *races)]), axis=0)
     box = replace(true.space, high=highest)
     minds = tuple(_differing(true, mind, _keys(table)) for mind, table in zip(races, beliefs, strict=True))
     lost = tuple(tuple(sorted(true.numbers.keys() - mind.numbers.keys())) for mind in races)
-    found = Believing(box, replace(true, space=box), minds, lost)
-    return found if play == "actual" else SubjectiveRace(found)
+    believing = Believing(box, replace(true, space=box), minds, lost)
+    return believing if play == "actual" else SubjectiveRace(believing)
 
 
-def _believed_race(given: dict[str, Any], k: int, table: Mapping[str, Any]) -> Race:
+def _believed_race(options: dict[str, Any], k: int, table: Mapping[str, Any]) -> Race:
     """Return the race that player ``k`` believes in. Raises `ValueError`."""
     for name in [*table, *map(locate_key, _keys(table))]:
         if name in FIXED:
             raise ValueError(f"beliefs[{k}].{name}: is the same for all players; no belief may change it")
-    changed = {name: _merge_belief(given.get(name), value) for name, value in table.items()}
+    changed = {name: _merge_belief(options.get(name), value) for name, value in table.items()}
     try:
         check(race, (), changed, bounds=False)
-        return _make(given | changed)
+        return _make(options | changed)
     except ValueError as error:
         raise ValueError(f"beliefs[{k}].{error}") from None
 
@@ -211,120 +211,120 @@ def _merge_belief(old: object, new: object) -> Any:
     return {**(old if isinstance(old, Mapping) else {} if old is None else {"kind": old}), **new}
 
 
-def _make(given: dict[str, Any]) -> Race:
+def _make(options: dict[str, Any]) -> Race:
     """Return the race with the keys of a study. Raises `ValueError` that names a key with its table."""
     try:
-        return _build(flatten_parts(given))
+        return _build(flatten_parts(options))
     except ValueError as error:
         raise ValueError(locate_key(str(error))) from None
 
 
-def _build(given: dict[str, Any]) -> Race:
-    players = count_players(given, [*NAMES, "disaster_cost", "gamma"])
-    check_conflicts(given)
-    infinite = _is_infinite(given)
-    periods = 1 if infinite else given["horizon"]
+def _build(options: dict[str, Any]) -> Race:
+    players = count_players(options, [*NAMES, "disaster_cost", "gamma"])
+    check_conflicts(options)
+    infinite = _is_infinite(options)
+    periods = 1 if infinite else options["horizon"]
     if not isinstance(periods, int) or periods < 1:
         raise ValueError(f'horizon: {periods!r} must be a whole number, at least 1, or "inf"')
     limit("players", players, players)
     limit("horizon", periods, players, len(COLUMNS))
-    numbers, damage = _numbers(given, players, periods)
-    if given["share"] and given["spillover"] == "sum" and players > 2:
+    numbers, damage = _numbers(options, players, periods)
+    if options["share"] and options["spillover"] == "sum" and players > 2:
         warn("spillover: with three or more players a sum can lift a laggard above the leader", stacklevel=6)
-    weights = put(_weights(given, players, periods))
-    columns = COLUMNS[: 6 if given["share"] else 4 if given["invest"] else 2]
-    found = Race(
-        space=_space(given, numbers, np.asarray(weights), columns, infinite),
+    weights = put(_weights(options, players, periods))
+    columns = COLUMNS[: 6 if options["share"] else 4 if options["invest"] else 2]
+    race = Race(
+        space=_space(options, numbers, np.asarray(weights), columns, infinite),
         numbers=numbers,
         weights=weights,
         ahead=put(np.zeros(players)),
-        rules=_rules(given),
+        rules=_rules(options),
         columns=columns,
         damage=damage,
-        **{name: given[name] for name in ("end_on", "spillover", "sharing_unit", "transition")},
-        gamma=per_player("gamma", given["gamma"], players, 1) if infinite else None,
+        **{name: options[name] for name in ("end_on", "spillover", "sharing_unit", "transition")},
+        gamma=per_player("gamma", options["gamma"], players, 1) if infinite else None,
     )
     # last, since custom functions are called with the finished parameters
-    check_custom_parts(found)
-    return found
+    check_custom_parts(race)
+    return race
 
 
-def _is_infinite(given: dict[str, Any]) -> bool:
+def _is_infinite(options: dict[str, Any]) -> bool:
     """Return whether the horizon is infinite. Raises `ValueError` for options that vary over time."""
-    if given["horizon"] not in ("inf", float("inf")):
+    if options["horizon"] not in ("inf", float("inf")):
         return False
-    gamma = number("gamma", given["gamma"])
+    gamma = number("gamma", options["gamma"])
     if np.any(gamma >= 1):
         raise ValueError(f"gamma: {np.max(gamma):g} must be below 1 where horizon = inf")
-    if given["ease_of_winning"] is None:
+    if options["ease_of_winning"] is None:
         raise ValueError(
             "ease_of_winning: must be given where horizon = inf, or the first period ends the race"
         )
     for name in ("invest", "share"):
-        if given[name]:
+        if options[name]:
             raise ValueError(
                 f"horizon: inf is for effort only (technology.{name} = true lets stocks grow without bound)"
             )
-    if given["transition"] is not None:
+    if options["transition"] is not None:
         raise ValueError("transition: goes with a finite horizon, not with inf")
     return True
 
 
-def _numbers(given: dict[str, Any], players: int, periods: int) -> tuple[dict[str, Any], str]:
+def _numbers(options: dict[str, Any], players: int, periods: int) -> tuple[dict[str, Any], str]:
     """Return the parameters as arrays, and whether costs of a disaster are by victim or by pair."""
-    if given["cost"] not in ("linear", "quadratic"):  # one price for both inputs
-        given = {**given, "price": 0.1 if given["price"] is None else given["price"]}
-    elif given["price"] is not None:
-        prices = dict.fromkeys(("safety_price", "performance_price"), given["price"])
-        given = {**given, **prices, "price": None}
-    if isinstance(given["no_winner"], str):  # the payoff of a disaster follows from its cost
-        given = {**given, "no_winner": 0.0}
-    names, present = (*NAMES, "no_winner"), {n: value for n, value in given.items() if value is not None}
-    found = {name: per_player(name, present[name], players, periods) for name in names if name in present}
-    found |= {name: common_number(name, present[name], periods) for name in COMMON if name in present}
-    found["disaster_cost"], damage = disaster_costs(given["disaster_cost"], players, periods)
-    if not np.all(np.asarray(found["safety_weight"]).sum(axis=-1) > 0):
+    if options["cost"] not in ("linear", "quadratic"):  # one price for both inputs
+        options = {**options, "price": 0.1 if options["price"] is None else options["price"]}
+    elif options["price"] is not None:
+        prices = dict.fromkeys(("safety_price", "performance_price"), options["price"])
+        options = {**options, **prices, "price": None}
+    if isinstance(options["no_winner"], str):  # the payoff of a disaster follows from its cost
+        options = {**options, "no_winner": 0.0}
+    names, present = (*NAMES, "no_winner"), {n: value for n, value in options.items() if value is not None}
+    numbers = {name: per_player(name, present[name], players, periods) for name in names if name in present}
+    numbers |= {name: common_number(name, present[name], periods) for name in COMMON if name in present}
+    numbers["disaster_cost"], damage = disaster_costs(options["disaster_cost"], players, periods)
+    if not np.all(np.asarray(numbers["safety_weight"]).sum(axis=-1) > 0):
         raise ValueError("safety_weight: sums to 0; at least one weight must be above 0")
-    return found, damage
+    return numbers, damage
 
 
-def _rules(given: dict[str, Any]) -> Rules:
-    parts = {p: given[p] if callable(given[p]) else kinds[given[p]] for p, kinds in KINDS.items()}
+def _rules(options: dict[str, Any]) -> Rules:
+    parts = {p: options[p] if callable(options[p]) else kinds[options[p]] for p, kinds in KINDS.items()}
     return Rules(
         **parts,
-        loser_prize_basis=given["loser_prize_basis"],
-        no_winner="disaster" if given["no_winner"] == "disaster" else "value",
-        measured_by=given["measured_by"],
+        loser_prize_basis=options["loser_prize_basis"],
+        no_winner="disaster" if options["no_winner"] == "disaster" else "value",
+        measured_by=options["measured_by"],
     )
 
 
-def _weights(given: dict[str, Any], players: int, periods: int) -> np.ndarray:
+def _weights(options: dict[str, Any], players: int, periods: int) -> np.ndarray:
     """Return the weights of payoffs, ``[period player]``."""
-    if given["period_weights"] is not None:
-        found = number("period_weights", given["period_weights"])
-        found = found[:, None] if found.ndim == 1 else found
-        if len(found) != periods or found.shape[1] not in (1, players):
+    if options["period_weights"] is not None:
+        weights = number("period_weights", options["period_weights"])
+        weights = weights[:, None] if weights.ndim == 1 else weights
+        if len(weights) != periods or weights.shape[1] not in (1, players):
             raise ValueError(
-                f"period_weights: {len(found)} weights for a horizon of {periods} periods; one per period"
+                f"period_weights: {len(weights)} weights for a horizon of {periods} periods; one per period"
             )
-        return np.broadcast_to(found, (periods, players)).copy()
-    gamma = np.asarray(per_player("gamma", given["gamma"], players, 1))
-    return np.asarray(gamma ** (np.arange(periods)[:, None] + given["discount_offset"]))
+        return np.broadcast_to(weights, (periods, players)).copy()
+    gamma = np.asarray(per_player("gamma", options["gamma"], players, 1))
+    return np.asarray(gamma ** (np.arange(periods)[:, None] + options["discount_offset"]))
 
 
 def _by_performance(numbers: dict[str, Any], stake: float, often: float) -> float:
     """Return an upper bound on rewards that grow with performance, from the most that pays for itself."""
     largest = {name: np.max(np.abs(np.asarray(value))) for name, value in numbers.items()}
-    each = max(largest["prize_per_performance"], largest["loser_prize_per_performance"])
-    each *= largest["performance_productivity"]
-    if each == 0:
+    reward = max(largest["prize_per_performance"], largest["loser_prize_per_performance"])
+    reward *= largest["performance_productivity"]
+    if reward == 0:
         return 0.0
     beta = largest["performance_exponent"]
     price = max(np.min(np.asarray(numbers["performance_price"])), 1e-12)
     bought = FARTHEST  # from above: the largest input that pays for itself, or the limit of the search
     for _ in range(200):
-        bought = min((stake + often * each * bought**beta) / price, FARTHEST)
-    return float(each * bought**beta)
+        bought = min((stake + often * reward * bought**beta) / price, FARTHEST)
+    return float(reward * bought**beta)
 
 
 def _ceilings(
@@ -339,9 +339,9 @@ def _ceilings(
     loss, ``M - m + fine`` is at most 3 S. A subsidy above the price pays until the price has risen to it: the
     most that it pays is added. An infinite horizon counts ``1/(1 - gamma)`` periods.
     """
-    most = {name: np.max(np.abs(np.asarray(value))) for name, value in numbers.items()}
-    lost = most["disaster_cost"] + most["liability"] + most["fine"]
-    stake = max(most["prize"], most["loser_prize"], most["no_winner"], lost, 1e-12)
+    largest = {name: np.max(np.abs(np.asarray(value))) for name, value in numbers.items()}
+    lost = largest["disaster_cost"] + largest["liability"] + largest["fine"]
+    stake = max(largest["prize"], largest["loser_prize"], largest["no_winner"], lost, 1e-12)
     often = np.inf  # costs of a period without weight are not paid
     if np.all(weights > 0):
         often = np.max(np.cumsum(weights[::-1], axis=0)[::-1] / weights) / (1 - gamma)
@@ -349,13 +349,13 @@ def _ceilings(
     paid = sum(
         0.0 if price >= 0 else price**2 / (2 * slope) if slope else np.inf for price, slope in prices.values()
     )
-    grows = max(most["prize_per_performance"], most["loser_prize_per_performance"])
-    grows *= np.inf if len(columns) > 2 and grows else most["performance_productivity"]
+    grows = max(largest["prize_per_performance"], largest["loser_prize_per_performance"])
+    grows *= np.inf if len(columns) > 2 and grows else largest["performance_productivity"]
 
     def bought(price: float, slope: float, performance: float) -> float:
         """Return the largest input whose cost may pay where performance takes an input of ``performance``."""
         # of several exponents the largest counts above an input of 1
-        reward = grows * max(performance, 1.0) ** most["performance_exponent"] if grows else 0.0
+        reward = grows * max(performance, 1.0) ** largest["performance_exponent"] if grows else 0.0
         total = often * (4 * stake + paid + reward)
         if not np.isfinite(total):
             return FARTHEST
@@ -365,9 +365,11 @@ def _ceilings(
     performance = FARTHEST  # from above: the largest input that pays for itself
     for _ in range(200):
         performance = bought(*prices["performance"], performance)
-    own = {f"{part}_input": prices[part] for part in prices}
-    own |= {f"{part}_investment": (_smallest(numbers, f"{part}_investment_price"), 0.0) for part in prices}
-    return {column: bought(*pair, performance) for column, pair in own.items()}
+    prices_by_column = {f"{part}_input": prices[part] for part in prices}
+    prices_by_column |= {
+        f"{part}_investment": (_smallest(numbers, f"{part}_investment_price"), 0.0) for part in prices
+    }
+    return {column: bought(*pair, performance) for column, pair in prices_by_column.items()}
 
 
 def _smallest(numbers: dict[str, Any], name: str) -> float:
@@ -400,7 +402,7 @@ def _free(numbers: dict[str, Any], cost: object) -> str | None:
 
 
 def _space(
-    given: dict[str, Any],
+    options: dict[str, Any],
     numbers: dict[str, Any],
     weights: np.ndarray,
     columns: tuple[str, ...],
@@ -411,8 +413,8 @@ def _space(
     Initial profiles are drawn up to what the prizes of all periods would pay for.
     """
     periods, players = weights.shape
-    gamma = float(np.max(np.asarray(given["gamma"]))) if infinite else 0.0
-    ceilings = _ceilings(numbers, weights, columns, given["cost"], gamma)
+    gamma = float(np.max(np.asarray(options["gamma"]))) if infinite else 0.0
+    ceilings = _ceilings(numbers, weights, columns, options["cost"], gamma)
     stake = max(
         np.max(np.abs(np.asarray(numbers[n]))) for n in ("prize", "loser_prize", "disaster_cost", "no_winner")
     )
@@ -432,7 +434,7 @@ def _space(
             top = min(stake / max(price, 1e-12), 1e9)
             high = max(top, min(ceilings[column], 1e9))
             box.append((high, "shifted", max(0.1 * stock, 1e-3), 0.0, top))
-        elif given["sharing_unit"] == "fraction":
+        elif options["sharing_unit"] == "fraction":
             box.append((1.0, "linear", 1.0, 0.0, 1.0))
         else:
             box.append((50.0, "shifted", 0.1, 0.0, 5.0))
@@ -443,4 +445,4 @@ def _space(
     assumed = [not column.endswith("sharing") for column in columns] * periods  # 1-exp(-50) is 1
     ends = put(np.zeros(high.shape)), high, tuple(kinds), smallest, usual_low, usual_high
     every = put(np.broadcast_to(assumed, high.shape).copy())
-    return Box(*ends, every, unbounded=_free(numbers, given["cost"]))
+    return Box(*ends, every, unbounded=_free(numbers, options["cost"]))

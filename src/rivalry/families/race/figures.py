@@ -52,42 +52,46 @@ def payoff_landscape(data: Dataset, ax: Axes, *, at: At = None, player: int = 0)
     'log'
     """
     also = ("landscape_safety_input", "landscape_performance_input", "landscape_best", "profile", "claim")
-    found = point(data, "landscape_payoff", 3, also, at=at)
-    payoff = found["landscape_payoff"]
+    selection = point(data, "landscape_payoff", 3, also, at=at)
+    payoff = selection["landscape_payoff"]
     check_index("player", player, len(payoff))
-    x, y, own = found["landscape_safety_input"], found["landscape_performance_input"], payoff[player].T
+    x, y, surface = (
+        selection["landscape_safety_input"],
+        selection["landscape_performance_input"],
+        payoff[player].T,
+    )
     # between which colours differ: unbounded costs would leave none for the rest
-    high, middle = float(np.nanmax(own)), float(np.nanmedian(own))
-    low = max(float(np.nanmin(own)), high - DEPTH * (high - middle))
+    high, middle = float(np.nanmax(surface)), float(np.nanmedian(surface))
+    low = max(float(np.nanmin(surface)), high - DEPTH * (high - middle))
     low, high = (low, high) if low < high else (high - 1.0, high + 1.0)
     # finer towards the top: what is at stake is small beside what efforts can cost
     levels = high - (high - low) * np.linspace(1, 0, LEVELS) ** 3
     steps = BoundaryNorm(levels, 256, extend="min")
-    drawing = ax.contourf(x, y, own, levels=levels, norm=steps, cmap="viridis", extend="min")
+    drawing = ax.contourf(x, y, surface, levels=levels, norm=steps, cmap="viridis", extend="min")
     style.add_colour_bar(ax, drawing, "own payoff (units of the game)", format="%.3g")
-    for which in "xy":
-        set_log_scale(ax, which, True)
+    for axis in "xy":
+        set_log_scale(ax, axis, True)
     ax.set(xlim=(x.min(), x.max()), ylim=(y.min(), y.max()))
-    _mark_inputs(ax, found, player, x, y)
+    _mark_inputs(ax, selection, player, x, y)
     labels = [f"own {metric_label(name)}" for name in ("safety_input", "performance_input")]
     ax.set(xlabel=labels[0], ylabel=labels[1])
     ax.grid(False)
-    caption(ax, found.words, f"player {player}")
+    caption(ax, selection.words, f"player {player}")
     style.legend(ax, under=True)
     return ax
 
 
-def _mark_inputs(ax: Axes, found: DrawnPoint, player: int, x: np.ndarray, y: np.ndarray) -> None:
-    certified, low, high = found.is_certified(), (x.min(), y.min()), (x.max(), y.max())
+def _mark_inputs(ax: Axes, selection: DrawnPoint, player: int, x: np.ndarray, y: np.ndarray) -> None:
+    certified, low, high = selection.is_certified(), (x.min(), y.min()), (x.max(), y.max())
     on_top: dict[str, Any] = {"markeredgecolor": "white", "clip_on": False}
-    if "landscape_best" in found:
-        best = np.clip(found["landscape_best"][player][:2], low, high)
+    if "landscape_best" in selection:
+        best = np.clip(selection["landscape_best"][player][:2], low, high)
         ax.plot(*best, "*", label="best response", color=PALETTE[1], markersize=12, **on_top, zorder=6)
-    if "profile" in found:
+    if "profile" in selection:
         words = "present inputs" + style.unless(certified)
         mark = end_marker(certified, INK) | {"markersize": 15, "clip_on": False, "zorder": 5}
         mark["markeredgecolor"] = "white" if certified else INK
-        ax.plot(*np.clip(found["profile"][player][:2], low, high), "o", label=words, **mark)
+        ax.plot(*np.clip(selection["profile"][player][:2], low, high), "o", label=words, **mark)
 
 
 @chart
@@ -113,9 +117,9 @@ def deviation(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     'gain (units of the game)'
     """
     also = ("deviation_at", "deviation_here", "deviation_column", "claim")
-    found = point(data, "deviation_gain", 2, also, at=at)
-    gain, amount = found["deviation_gain"], found["deviation_at"]
-    certified, here = found.is_certified(), found.get("deviation_here")
+    selection = point(data, "deviation_gain", 2, also, at=at)
+    gain, amount = selection["deviation_gain"], selection["deviation_at"]
+    certified, chosen_amount = selection.is_certified(), selection.get("deviation_here")
     ax.axhline(0.0, color=INK, linewidth=0.9)
     edge: dict[str, Any] = {"markersize": 12, "markeredgecolor": "white", "zorder": 6, "clip_on": False}
     for k, look in enumerate(player_lines(len(gain))):
@@ -124,8 +128,8 @@ def deviation(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         best = int(np.nanargmax(gain[k]))
         if gain[k, best] > 0:
             ax.plot(amount[k, best], gain[k, best], "*", color=colour, **edge)
-        if here is not None:
-            ax.plot(here[k], 0.0, "o", zorder=5, clip_on=False, **end_marker(certified, colour))
+        if chosen_amount is not None:
+            ax.plot(chosen_amount[k], 0.0, "o", zorder=5, clip_on=False, **end_marker(certified, colour))
     above = amount[amount > 0]
     if above.size and above.max() > 100 * above.min():
         # a scale on which 0 and amounts of many orders of magnitude can be read
@@ -134,13 +138,13 @@ def deviation(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         ax.set_xticks([0.0, *(ten for ten in 10.0 ** np.arange(-12, 13) if 5 * floor < ten <= above.max())])
         ax.xaxis.set_major_formatter("{x:g}")
         ax.set_xlim(left=float(amount.min()))
-    if here is not None:
+    if chosen_amount is not None:
         ax.plot([], [], "o", label="current amount" + style.unless(certified), **end_marker(certified, INK))
     if (gain > 0).any():
         ax.plot([], [], "*", markersize=12, color=INK, label=f"largest gain ({np.nanmax(gain):.4g})")
-    column = str(found.get("deviation_column", "performance_investment"))
+    column = str(selection.get("deviation_column", "performance_investment"))
     ax.set(xlabel=f"own {metric_label(column.split()[0])} in period 0", ylabel="gain (units of the game)")
-    caption(ax, found.words)
+    caption(ax, selection.words)
     return ax
 
 
@@ -170,12 +174,12 @@ def schedule(data: Dataset, ax: Axes, *, at: At = None, columns: Names = None) -
     >>> [panel.get_title() for panel in schedule(plan).child_axes]
     ['safety input']
     """
-    there = select.filled_variables(data, COLUMNS) or ["safety_input"]
-    chosen = select.pick_names("columns", columns, there, there, "is no column of this plan")
-    rank = 2 if there[0] in data and "period" in data[there[0]].dims else 1  # one period is a plan too
-    found = point(data, there[0], rank, (*there[1:], "claim"), at=at)
-    plan = {name: np.atleast_2d(found[name]) for name in there}
-    periods, players = plan[there[0]].shape
+    names = select.filled_variables(data, COLUMNS) or ["safety_input"]
+    chosen = select.pick_names("columns", columns, names, names, "is no column of this plan")
+    rank = 2 if names[0] in data and "period" in data[names[0]].dims else 1  # one period is a plan too
+    selection = point(data, names[0], rank, (*names[1:], "claim"), at=at)
+    plan = {name: np.atleast_2d(selection[name]) for name in names}
+    periods, players = plan[names[0]].shape
     table = np.ones((players, periods, len(plan)), bool)
     if "identified" in data:
         stored, wanted = point(data, "identified", 2, at=at)["identified"], (players, periods * len(plan))
@@ -183,44 +187,49 @@ def schedule(data: Dataset, ax: Axes, *, at: At = None, columns: Names = None) -
             rule = f"must be {wanted}, players and periods * columns"
             raise ValueError(f"identified: shape {stored.shape} {rule}")
         table = np.nan_to_num(stored.astype(float)).astype(bool).reshape(table.shape)
-    known = {name: table[..., column].T for column, name in enumerate(plan)}
+    relevant = {name: table[..., column].T for column, name in enumerate(plan)}
     small = style.panels(ax, len(chosen), columns=2 if len(chosen) == 4 else 3, apart=True)
     for panel, name in zip(small, chosen, strict=True):
-        _lines(panel, plan[name], known[name], found.is_certified())
+        _lines(panel, plan[name], relevant[name], selection.is_certified())
     style.title_panels(small, [select.label_of(data, name) for name in chosen])
-    dotted = not all(known[name].all() for name in chosen)
-    return _explain(ax, found, small, "period", plan[there[0]].shape, dotted=dotted)
+    dotted = not all(relevant[name].all() for name in chosen)
+    return _explain(ax, selection, small, "period", plan[names[0]].shape, dotted=dotted)
 
 
-def _lines(panel: Axes, values: np.ndarray, known: np.ndarray, certified: bool) -> None:
+def _lines(panel: Axes, values: np.ndarray, relevant: np.ndarray, certified: bool) -> None:
     """Draw a line per player of ``values [period player]``, solid between periods with an effect."""
     clock = np.arange(len(values))
     for k, look in enumerate(player_lines(values.shape[1])):
         colour, wide = look["color"], look["linewidth"]
-        here = np.where(known[:, k], values[:, k], np.nan)
-        if not known[:, k].all():
+        line = np.where(relevant[:, k], values[:, k], np.nan)
+        if not relevant[:, k].all():
             panel.plot(clock, values[:, k], ":", color=colour, linewidth=1.0, label="_unidentified")
-        panel.plot(clock, here, color=colour, linewidth=wide, label="_plan")
+        panel.plot(clock, line, color=colour, linewidth=wide, label="_plan")
         mark = end_marker(certified, colour) | {"markersize": 2.2 + wide, "markeredgewidth": 0.9}
-        panel.plot(clock, here, "o", label="_mark", zorder=4, **mark)
+        panel.plot(clock, line, "o", label="_mark", zorder=4, **mark)
 
 
 def _explain(
-    ax: Axes, found: DrawnPoint, small: Sequence[Axes], what: str, shape: Sequence[int], dotted: bool = False
+    ax: Axes,
+    selection: DrawnPoint,
+    small: Sequence[Axes],
+    label: str,
+    shape: Sequence[int],
+    dotted: bool = False,
 ) -> Axes:
     """Label the time under the lowest panels of values of a ``shape [period player]``; add the legend."""
     for panel in small:
         panel.set_xlim(-0.4, shape[0] - 0.6)
         panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         if panel.xaxis.get_tick_params()["labelbottom"]:
-            panel.set_xlabel(what)
+            panel.set_xlabel(label)
     for look in player_lines(shape[1] if len(shape) > 1 else 0):
         ax.plot([], [], **look)
     if dotted:
         ax.plot([], [], ":", color=INK, linewidth=1.0, label="dotted: without effect")
-    if not found.is_certified():
+    if not selection.is_certified():
         explain_hollow(ax)
-    caption(ax, found.words)
+    caption(ax, selection.words)
     return ax
 
 
@@ -249,20 +258,20 @@ def technology(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     >>> len(technology(data).child_axes)
     2
     """
-    there = select.filled_variables(data, STOCKS) or ["safety_stock"]
-    found = point(data, there[0], 1 if there[0] == "alive" else 2, (*there[1:], "claim"), at=at)
-    small = style.panels(ax, len(there), columns=3, apart=True)
-    for panel, name in zip(small, there, strict=True):
-        values = found[name]
+    names = select.filled_variables(data, STOCKS) or ["safety_stock"]
+    selection = point(data, names[0], 1 if names[0] == "alive" else 2, (*names[1:], "claim"), at=at)
+    small = style.panels(ax, len(names), columns=3, apart=True)
+    for panel, name in zip(small, names, strict=True):
+        values = selection[name]
         if values.ndim == 1:
-            mark = end_marker(found.is_certified(), INK) | {"markersize": 4, "markeredgewidth": 0.9}
+            mark = end_marker(selection.is_certified(), INK) | {"markersize": 4, "markeredgewidth": 0.9}
             panel.plot(np.arange(len(values)), values, "o-", color=INK, label="_alive", **mark)
             panel.set_ylim(-0.04, 1.04)
         else:
-            _lines(panel, values, np.ones(values.shape, bool), found.is_certified())
+            _lines(panel, values, np.ones(values.shape, bool), selection.is_certified())
             panel.set_ylim(min(0.0, np.nanmin(values)), 1.06 * np.nanmax(values) or 1.0)
-    style.title_panels(small, [select.label_of(data, name) for name in there])
-    return _explain(ax, found, small, "stage", found[there[0]].shape)
+    style.title_panels(small, [select.label_of(data, name) for name in names])
+    return _explain(ax, selection, small, "stage", selection[names[0]].shape)
 
 
 @chart
@@ -299,15 +308,15 @@ def safety_frontier(data: Dataset, ax: Axes, *, over: str = "algorithm", at: At 
     if dim is None or dim not in data["p_disaster"].dims:
         raise ValueError(f"over: {over!r} tells no results apart; {near(over, map(str, data.coords))}")
     apart = [str(name) for name in data["p_disaster"].dims if data.sizes[name] > 1]
-    others = tuple(name for name in apart if name not in (dim, "replication", *(at or {})))
-    found = point(data, "p_disaster", 0, ("claim",), at=at, keep=(dim, *others))
+    rest = tuple(name for name in apart if name not in (dim, "replication", *(at or {})))
+    selection = point(data, "p_disaster", 0, ("claim",), at=at, keep=(dim, *rest))
     # a row per value of `over`, a column per point of the other sweeps
-    risk = found["p_disaster"].reshape(data.sizes[dim], -1)
-    proved = np.broadcast_to(is_certified(found), found["p_disaster"].shape).reshape(risk.shape)
-    reached = _performance(data, at, (dim, *others)).reshape(risk.shape)
+    risk = selection["p_disaster"].reshape(data.sizes[dim], -1)
+    proved = np.broadcast_to(is_certified(selection), selection["p_disaster"].shape).reshape(risk.shape)
+    reached = _performance(data, at, (dim, *rest)).reshape(risk.shape)
     for k, colour in enumerate(style.colours(len(risk))):
         marker = style.MARKERS[k % len(style.MARKERS)]
-        if len(others) == 1:
+        if len(rest) == 1:
             ax.plot(reached[k], risk[k], color=colour, linewidth=0.9, label="_line")
         style.draw_marks(ax, reached[k], risk[k], proved[k], colour, marker, markersize=8, zorder=4)
         if np.isfinite(risk[k] + reached[k]).any():  # mixtures have no performance to show
@@ -319,23 +328,23 @@ def safety_frontier(data: Dataset, ax: Axes, *, over: str = "algorithm", at: At 
     ax.set(xlabel=f"performance ({whose})", ylabel=metric_label("p_disaster"))
     caption(
         ax,
-        found.words,
-        f"a mark for each of {', '.join(select.name_of(data, name) for name in others)}" if others else "",
+        selection.words,
+        f"a mark for each of {', '.join(select.name_of(data, name) for name in rest)}" if rest else "",
     )
     return ax
 
 
 def _performance(data: Dataset, at: At, keep: tuple[str, ...]) -> np.ndarray:
     """Return the expected performance of the winner, ``[kept dimensions]``."""
-    own = own_rank(data, "performance")
-    found = point(data, "performance", own, ("win_probability", "alive"), at=at, keep=keep)
-    p = found["performance"].astype(float)
+    rank = own_rank(data, "performance")
+    selection = point(data, "performance", rank, ("win_probability", "alive"), at=at, keep=keep)
+    p = selection["performance"].astype(float)
     axes = tuple(range(len(keep), p.ndim))
-    if "win_probability" not in found:
+    if "win_probability" not in selection:
         return np.asarray(np.nanmean(p, axis=axes))
-    weight = found["win_probability"].astype(float)
-    if own == 2 and "alive" in found:  # which has one stage more than there are periods
-        weight = weight * found["alive"][..., : weight.shape[-2], None]
+    weight = selection["win_probability"].astype(float)
+    if rank == 2 and "alive" in selection:  # which has one stage more than there are periods
+        weight = weight * selection["alive"][..., : weight.shape[-2], None]
     total = np.nansum(weight, axis=axes)
     return np.asarray(np.nansum(weight * p, axis=axes) / np.where(total > 0, total, np.nan))
 
@@ -415,17 +424,20 @@ def _slopes(data: Dataset, quantity: str, at: At) -> Bars:
     name = f"slope_{quantity}"
     check_variable(data, name)
     dims = tuple(str(dim) for dim in data[name].dims if dim not in ("replication", *(at or {})))
-    found = point(data, name, 0, ("parameter_name", "claim"), at=at, keep=dims)
-    slopes = found[name].ravel()
-    names = np.broadcast_to(found.get("parameter_name", ""), found[name].shape).ravel()
-    proved = np.broadcast_to(is_certified(found), found[name].shape).ravel()
+    selection = point(data, name, 0, ("parameter_name", "claim"), at=at, keep=dims)
+    slopes = selection[name].ravel()
+    names = np.broadcast_to(selection.get("parameter_name", ""), selection[name].shape).ravel()
+    proved = np.broadcast_to(is_certified(selection), selection[name].shape).ravel()
     rows = [(*_price(str(names[k])), k) for k in np.flatnonzero(np.isfinite(slopes))]
-    groups, members = list(dict.fromkeys(price for price, _, _ in rows)), sorted({who for _, who, _ in rows})
+    groups, members = (
+        list(dict.fromkeys(price for price, _, _ in rows)),
+        sorted({player for _, player, _ in rows}),
+    )
     heights, sound = np.full((len(groups), len(members)), np.nan), np.ones((len(groups), len(members)), bool)
-    for price, who, k in rows:
-        place = groups.index(price), members.index(who)
+    for price, player, k in rows:
+        place = groups.index(price), members.index(player)
         heights[place], sound[place] = -slopes[k], proved[k]
-    return heights, sound, groups, members, found.words
+    return heights, sound, groups, members, selection.words
 
 
 def _price(written: str) -> tuple[str, str]:
@@ -443,17 +455,17 @@ def _changes(data: Dataset, quantity: str, over: str, base: int, series: str | N
     """Return differences to one value of a coordinate as heights ``[value series]``."""
     dims = [select.swept_dimension(data, quantity, "over", over)]
     dims += [select.swept_dimension(data, quantity, "series", series)] if series else []
-    own = own_rank(data, quantity)
+    by_player = own_rank(data, quantity)
     check_index("base", base, len(data[over]))
-    values, found = per_player(data, quantity, at=at, keep=tuple(dims))
-    if own and series:
+    values, selection = per_player(data, quantity, at=at, keep=tuple(dims))
+    if by_player and series:
         raise ValueError(f"series: {quantity!r} has a value for each player, which are the bars already")
-    proved = np.broadcast_to(is_certified(found), values.shape[: len(dims)])
-    heights = (values if own else values[..., 0]).reshape(len(data[over]), -1)
+    proved = np.broadcast_to(is_certified(selection), values.shape[: len(dims)])
+    heights = (values if by_player else values[..., 0]).reshape(len(data[over]), -1)
     proved = proved.reshape(heights.shape[0], -1)
     change = np.delete(heights - heights[base], base, axis=0)
     sound = np.broadcast_to(np.delete(proved & proved[base], base, axis=0), change.shape)
-    members = [f"player {k}" for k in range(change.shape[1])] if own else [""]
+    members = [f"player {k}" for k in range(change.shape[1])] if by_player else [""]
     if series:
         members = [select.place_of(data, series, k) for k in range(data[series].size)]
     beside = _named_values(data, over)[base].replace("\n", ", ")

@@ -190,17 +190,17 @@ def flatten_parts(given: Mapping[str, Any]) -> dict[str, Any]:
     >>> found["risk"], found["loser_weight"], found["prize"]
     ('mixed', 0.3, 1.0)
     """
-    found = dict(given)
+    options = dict(given)
     for part, keys in PARTS.items():
         table = dict(keys._field_defaults)
         # popped first: a part and its kind have the same name
-        value = found.pop(part, None)
+        value = options.pop(part, None)
         if value is not None:
             table |= value if isinstance(value, Mapping) else {"kind": value}
         if "kind" in table:
-            found[part] = table.pop("kind")
-        found |= table
-    return found
+            options[part] = table.pop("kind")
+        options |= table
+    return options
 
 
 def locate_key(message: str) -> str:
@@ -234,11 +234,11 @@ def bound_violation(name: str, value: float) -> str:
 
 def count_players(given: dict[str, Any], names: Iterable[str]) -> int:
     """Return the number of players: as given, by the first list of numbers, or 2. Raises `ValueError`."""
-    said = given["players"]
-    if said is not None:
-        if said < 2:
-            raise ValueError(f"players: {said!r} must be at least 2")
-        return int(said)
+    player_count = given["players"]
+    if player_count is not None:
+        if player_count < 2:
+            raise ValueError(f"players: {player_count!r} must be at least 2")
+        return int(player_count)
     for name in names:
         # as objects: rows of different lengths are refused later, with the name of the key
         shape: tuple[int, ...] = np.shape(np.asarray(given[name], dtype=object))
@@ -274,50 +274,50 @@ def check_conflicts(given: dict[str, Any]) -> None:
 
 def number(name: str, value: object) -> Any:
     """Return ``value`` as an array of valid numbers. Raises `ValueError` for the first invalid entry."""
-    found = as_numbers(value, name)
-    for index, entry in np.ndenumerate(found):
+    values = as_numbers(value, name)
+    for index, entry in np.ndenumerate(values):
         why = bound_violation(name, entry)
         if why:
             where = "".join(f"[{k}]" for k in index)
             raise ValueError(f"{name}{where}: {entry:g} {why}")
-    return found
+    return values
 
 
 def per_player(name: str, value: object, players: int, periods: int) -> Any:
     """Return ``value`` as ``[player]``, or ``[period player]`` if it varies. Raises `ValueError`."""
-    found = number(name, value)
-    if found.ndim == 0:
-        return put(np.broadcast_to(found, (players,)).copy())
-    if found.shape in ((players,), (periods, players)):
-        return put(found)
-    if found.ndim == 1:
-        raise ValueError(f"{name}: {len(found)} numbers for {players} players; give one, or {players}")
+    values = number(name, value)
+    if values.ndim == 0:
+        return put(np.broadcast_to(values, (players,)).copy())
+    if values.shape in ((players,), (periods, players)):
+        return put(values)
+    if values.ndim == 1:
+        raise ValueError(f"{name}: {len(values)} numbers for {players} players; give one, or {players}")
     raise ValueError(
-        f"{name}: shape {found.shape} must be ({players},), or ({periods}, {players}): one row per period"
+        f"{name}: shape {values.shape} must be ({players},), or ({periods}, {players}): one row per period"
     )
 
 
 def common_number(name: str, value: object, periods: int) -> Any:
     """Return ``value`` as one number, or ``[period]``. Raises `ValueError`."""
-    found = number(name, value)
-    if found.ndim == 0 or found.shape == (periods,):
-        return put(found)
-    raise ValueError(f"{name}: shape {found.shape} must be one number, or {periods}, one per period")
+    values = number(name, value)
+    if values.ndim == 0 or values.shape == (periods,):
+        return put(values)
+    raise ValueError(f"{name}: shape {values.shape} must be one number, or {periods}, one per period")
 
 
 def disaster_costs(value: object, players: int, periods: int) -> tuple[Any, str]:
     """Return the costs of a disaster, and whether they are by victim or by pair. Raises `ValueError`."""
-    found = number("disaster_cost", value)
+    values = number("disaster_cost", value)
     pair = (players, players)
-    if found.shape == pair and periods == players:
+    if values.shape == pair and periods == players:
         raise ValueError(
             f"disaster_cost: shape {pair} may be one row per period or a matrix; give the matrix as "
             f"({periods}, {players}, {players})"
         )
-    if found.shape in (pair, (periods, *pair)):
-        return put(found), "pair"
-    if found.ndim == 3:
-        raise ValueError(f"disaster_cost: shape {found.shape} must be ({periods}, {players}, {players})")
+    if values.shape in (pair, (periods, *pair)):
+        return put(values), "pair"
+    if values.ndim == 3:
+        raise ValueError(f"disaster_cost: shape {values.shape} must be ({periods}, {players}, {players})")
     return per_player("disaster_cost", value, players, periods), "victim"
 
 
@@ -334,22 +334,22 @@ def check_custom_parts(race: Race) -> None:
     built_in = BUILT_IN.issuperset((rules.production, rules.contest, rules.risk, rules.cost))
     if built_in and race.transition is None:
         return
-    one = jnp.ones(race.players)
-    log_s, log_p = period.power(one, one, numbers)
+    ones = jnp.ones(race.players)
+    log_s, log_p = period.power(ones, ones, numbers)
     if rules.production not in BUILT_IN:
-        found = _call("production", rules.production, one, one, numbers)
-        if not isinstance(found, tuple | list) or len(found) != 2:
+        outputs = _call("production", rules.production, ones, ones, numbers)
+        if not isinstance(outputs, tuple | list) or len(outputs) != 2:
             raise _fault("production", rules.production, "must answer two arrays, ln s and ln p")
-        for each in found:
-            _check_numbers("production", rules.production, each, race.players)
-        log_s, log_p = found
+        for output in outputs:
+            _check_numbers("production", rules.production, output, race.players)
+        log_s, log_p = outputs
     z = log_s - jnp.where(numbers["scale_penalty"] > 0, numbers["scale_penalty"] * log_p, 0.0)
     # a custom production may make nothing of both: minus infinity less minus infinity
     z = jnp.where(jnp.isnan(z), 0.0, z)
     parts: dict[str, tuple[Any, ...]] = {
         "contest": (rules.contest, log_p, jnp.exp(log_p), numbers),
         "risk": (rules.risk, z, jax.nn.sigmoid(z), numbers),
-        "cost": (rules.cost, one, one, z if rules.measured_by == "odds" else log_s, numbers),
+        "cost": (rules.cost, ones, ones, z if rules.measured_by == "odds" else log_s, numbers),
     }
     for name, (part, *arguments) in parts.items():
         if part not in BUILT_IN:
@@ -362,15 +362,15 @@ def _fault(name: str, part: Callable[..., Any], why: str) -> ValueError:
     return ValueError(f"{name}: {rule_name(part)} {why}")
 
 
-def _call(name: str, part: Callable[..., Any], *given: object) -> Any:
+def _call(name: str, part: Callable[..., Any], *arguments: object) -> Any:
     """Return the result of a part, traced first.
 
     What only concrete numbers can pass through would fail later.
     """
     try:
         # traced without numbers: `if` on a value fails here and not in the middle of a search
-        jax.eval_shape(part, *given)
-        return part(*given)
+        jax.eval_shape(part, *arguments)
+        return part(*arguments)
     except Exception as error:  # a custom function may raise anything; the message names it
         first = "".join(str(error).strip().splitlines()[:1])
         hint = "; write it with jax.numpy, without if on values" if isinstance(error, _UNTRACED) else ""
@@ -380,13 +380,13 @@ def _call(name: str, part: Callable[..., Any], *given: object) -> Any:
 _UNTRACED = (jax.errors.TracerBoolConversionError, jax.errors.TracerArrayConversionError)
 
 
-def _check_numbers(name: str, part: Callable[..., Any], found: object, players: int) -> None:
+def _check_numbers(name: str, part: Callable[..., Any], output: object, players: int) -> None:
     """Raise `ValueError` unless a part returned one valid number per player."""
-    shape = found.shape if isinstance(found, jax.Array | np.ndarray) else None
+    shape = output.shape if isinstance(output, jax.Array | np.ndarray) else None
     if shape != (players,):
-        got = type(found).__name__ if shape is None else f"shape {shape}"
+        got = type(output).__name__ if shape is None else f"shape {shape}"
         raise _fault(name, part, f"answers {got}; must be one number per player, ({players},)")
-    values, why = np.asarray(found, dtype=float), ""
+    values, why = np.asarray(output, dtype=float), ""
     if name == "production":  # minus infinity is the logarithm of nothing produced
         why = "must be numbers" if np.isnan(values).any() else ""
     elif not np.isfinite(values).all():
@@ -406,9 +406,9 @@ def _check_transition(race: Race, transition: Callable[..., Any]) -> None:
     after = _call("transition", transition, numbers, row, jnp.asarray(0))
     lost = [name for name in numbers if not isinstance(after, dict) or name not in after]
     if lost:
-        others = " and others" if len(lost) > 3 else ""
+        more_names = " and others" if len(lost) > 3 else ""
         hint = "begin its answer with {**numbers, ...}"
-        raise _fault("transition", transition, f"leaves out {', '.join(lost[:3])}{others}; {hint}")
+        raise _fault("transition", transition, f"leaves out {', '.join(lost[:3])}{more_names}; {hint}")
     for name in numbers:
         if np.isnan(np.asarray(after[name], dtype=float)).any():
             raise _fault("transition", transition, f"makes {name} no number")

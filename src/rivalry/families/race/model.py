@@ -80,14 +80,16 @@ class Race(OneLineRepr, eqx.Module):
         if self.periods > 1 or self.infinite_horizon:
             length += f", ends on {self.end_on}"
         rules = self.rules._asdict()
-        found: dict[str, Any] = {part: period.rule_name(rules[part]) for part in ("contest", "risk", "cost")}
+        parameters: dict[str, Any] = {
+            part: period.rule_name(rules[part]) for part in ("contest", "risk", "cost")
+        }
         # those that decide between safety and performance first: the line may be too short for all
         names = (
             *("disaster_cost", "scale_penalty", "safety_price", "performance_price", "safety_exponent"),
             *("performance_exponent", "safety_productivity", "performance_productivity"),
         )
-        found |= {name: np.asarray(self.numbers[name]) for name in names}
-        return f"Race of {self.players} players over {length}", found
+        parameters |= {name: np.asarray(self.numbers[name]) for name in names}
+        return f"Race of {self.players} players over {length}", parameters
 
     @property
     def players(self) -> int:
@@ -137,13 +139,17 @@ class Race(OneLineRepr, eqx.Module):
         [[1.0, 2.0], [1.0, 2.0]]
         """
         wanted = (self.periods, self.players, len(self.columns))
-        given = _by_column(self, columns, wanted) if strategies is None else _array("strategies", strategies)
-        if given.ndim == 2 and self.periods == 1:
-            given = given[None]
-        if given.shape != wanted:
-            raise ValueError(f"strategies: shape {given.shape} must be {wanted} (periods, players, columns)")
-        _refuse_outside(self, given)
-        return self.profile(given)
+        schedule = (
+            _by_column(self, columns, wanted) if strategies is None else _array("strategies", strategies)
+        )
+        if schedule.ndim == 2 and self.periods == 1:
+            schedule = schedule[None]
+        if schedule.shape != wanted:
+            raise ValueError(
+                f"strategies: shape {schedule.shape} must be {wanted} (periods, players, columns)"
+            )
+        _refuse_outside(self, schedule)
+        return self.profile(schedule)
 
     def numbers_at(self, t: int | Array, state: Stocks | None = None) -> dict[str, Array]:
         """Return the parameters in period ``t``, with A and B as in ``state`` if that is given and not empty.
@@ -152,8 +158,10 @@ class Race(OneLineRepr, eqx.Module):
         """
         # the number of axes of a parameter that varies over periods
         ranks = dict.fromkeys(COMMON, 1) | {"disaster_cost": 3 if self.damage == "pair" else 2}
-        found = {n: value[t] if value.ndim == ranks.get(n, 2) else value for n, value in self.numbers.items()}
-        return found | dict(zip(PRODUCTIVITIES, () if state is None else state, strict=False))
+        numbers = {
+            n: value[t] if value.ndim == ranks.get(n, 2) else value for n, value in self.numbers.items()
+        }
+        return numbers | dict(zip(PRODUCTIVITIES, () if state is None else state, strict=False))
 
     def stocks(self, x: Profile) -> Float[Array, "stage stock player"]:
         """Return A and B at the start of every period, and after the last, without ``transition``."""
@@ -189,8 +197,8 @@ class Race(OneLineRepr, eqx.Module):
 
     def _period(self, numbers: Numbers, row: Array) -> tuple[Outcome, Float[Array, "player"]]:
         """Return a period's outcome, and its payoff after the cost of investment and sharing."""
-        found = period.outcome(self.rules, numbers, row[:, 0], row[:, 1])
-        return found, found.u - self.upkeep(numbers, row)
+        outcome = period.outcome(self.rules, numbers, row[:, 0], row[:, 1])
+        return outcome, outcome.u - self.upkeep(numbers, row)
 
     def periodic(self, x: Profile) -> tuple[Outcome, Float[Array, "period player"], Array]:
         """Return every period's outcome, payoff after costs, and A and B, ``[stage stock player]``."""
@@ -203,10 +211,10 @@ class Race(OneLineRepr, eqx.Module):
             return self._period(self.numbers_at(t, state), row)
 
         if self.periods == 1:
-            found, paid = jax.tree.map(lambda leaf: leaf[None], one(jnp.asarray(0), rows[0], state[0]))
+            outcome, paid = jax.tree.map(lambda leaf: leaf[None], one(jnp.asarray(0), rows[0], state[0]))
         else:
-            found, paid = jax.vmap(one)(jnp.arange(self.periods), rows, state[:-1])
-        return found, paid, state
+            outcome, paid = jax.vmap(one)(jnp.arange(self.periods), rows, state[:-1])
+        return outcome, paid, state
 
     def upkeep(self, numbers: Numbers, row: Float[Array, "player column"]) -> Float[Array, "player"]:
         """Return the cost of investment and sharing in a period."""
@@ -218,18 +226,18 @@ class Race(OneLineRepr, eqx.Module):
 
         def one(numbers: dict[str, Array], inputs: tuple[Array, Array]) -> tuple[Any, Any]:
             t, row = inputs
-            found, paid = self._period(numbers, row)
+            outcome, paid = self._period(numbers, row)
             # stored before the transition: A and B with which the period was played
             state = productivities(numbers)
             later = dict(zip(PRODUCTIVITIES, self.after_technology(numbers, state, row), strict=True))
             after = self.transition(numbers | later, row, t)  # type: ignore[misc]
             # a scan carries the same names and shapes through every period
             after = {name: jnp.broadcast_to(after[name], numbers[name].shape) for name in numbers}
-            return after, (found, paid, state)
+            return after, (outcome, paid, state)
 
         begin = self.numbers_at(0)
-        last, (found, paid, state) = jax.lax.scan(one, begin, (jnp.arange(self.periods), rows))
-        return found, paid, jnp.concatenate([state, productivities(last)[None]])
+        last, (outcome, paid, state) = jax.lax.scan(one, begin, (jnp.arange(self.periods), rows))
+        return outcome, paid, jnp.concatenate([state, productivities(last)[None]])
 
     def p_continue(self, found: Outcome) -> Array:
         """Return the probability that play continues after a period, given that it was reached."""
@@ -244,8 +252,8 @@ class Race(OneLineRepr, eqx.Module):
     @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the weighted sums over the periods that are reached, in units of the prize."""
-        found, paid, _ = self.periodic(x)
-        p_continue = self.p_continue(found)
+        outcome, paid, _ = self.periodic(x)
+        p_continue = self.p_continue(outcome)
         if self.gamma is not None:
             # the sum of a geometric series: every period is the same and follows with p_continue
             return self.weights[0] * paid[0] / (1 - self.gamma * p_continue[0])
@@ -288,8 +296,8 @@ class Race(OneLineRepr, eqx.Module):
     ) -> tuple[PerPlayer, Float[Array, ""], Stocks]:
         """Return a period's undiscounted payoff, the probability of continuing, and the next state."""
         numbers = self.numbers_at(t, state)
-        found, paid = self._period(numbers, row)
-        return paid, self.p_continue(found), self.after_technology(numbers, state, row)
+        outcome, paid = self._period(numbers, row)
+        return paid, self.p_continue(outcome), self.after_technology(numbers, state, row)
 
     @property
     def period_space(self) -> Box:
@@ -320,16 +328,16 @@ def _by_column(race: Race, columns: Mapping[str, object], wanted: tuple[int, ...
     for name in columns:
         if name not in race.columns:
             raise ValueError(f"{name}: no column of this race; it has {', '.join(race.columns)}")
-    found = np.zeros(wanted)
+    rows = np.zeros(wanted)
     for name, value in columns.items():
         numbers = _array(name, value)
         try:
-            found[..., race.columns.index(name)] = numbers
+            rows[..., race.columns.index(name)] = numbers
         except ValueError:
             raise ValueError(
                 f"{name}: shape {numbers.shape} must be ({wanted[1]},) or {wanted[:2]} (periods, players)"
             ) from None
-    return found
+    return rows
 
 
 def _array(name: str, value: object) -> np.ndarray:
@@ -339,9 +347,9 @@ def _array(name: str, value: object) -> np.ndarray:
         raise ValueError(f"{name}: {value!r} must be numbers, all rows of one length") from None
 
 
-def _refuse_outside(race: Race, given: np.ndarray) -> None:
+def _refuse_outside(race: Race, schedule: np.ndarray) -> None:
     """Raise `ValueError` that names the first input out of range."""
-    for (t, player, k), entry in np.ndenumerate(given):
+    for (t, player, k), entry in np.ndenumerate(schedule):
         column = race.columns[k]
         share = column.endswith("sharing") and race.sharing_unit == "fraction"
         if not (np.isfinite(entry) and 0 <= entry <= (1 if share else np.inf)):

@@ -38,8 +38,8 @@ def _(game: Race) -> Float[Array, ""] | Float[np.ndarray, ""] | float:
     names = ("prize", "loser_prize", "disaster_cost")
     xp = concrete_module(*(game.numbers[name] for name in names))
     prize, lost, cost = (xp.abs(xp.asarray(game.numbers[name])) for name in names)
-    found: Array = xp.maximum(xp.max(xp.maximum(prize, lost)) + xp.max(cost), 1e-300)
-    return found
+    scale: Array = xp.maximum(xp.max(xp.maximum(prize, lost)) + xp.max(cost), 1e-300)
+    return scale
 
 
 @oracles.discontinuity.register(Race)
@@ -75,10 +75,10 @@ def _(game: Race) -> np.ndarray:
     built_in = BUILT_IN.issuperset((rules.production, rules.contest, rules.risk, rules.cost))
     if not (built_in and game.transition is None and game.damage == "victim"):
         return np.arange(game.players)  # a custom function, or a matrix of costs, may tell players apart
-    own = [np.asarray(value) for name, value in game.numbers.items() if name not in COMMON]
-    own += [np.asarray(game.weights), np.asarray(game.ahead)]
-    own += [np.zeros(game.players) if game.gamma is None else np.asarray(game.gamma)]
-    rows = np.concatenate([np.reshape(part, (-1, game.players)) for part in own]).T
+    problem = [np.asarray(value) for name, value in game.numbers.items() if name not in COMMON]
+    problem += [np.asarray(game.weights), np.asarray(game.ahead)]
+    problem += [np.zeros(game.players) if game.gamma is None else np.asarray(game.gamma)]
+    rows = np.concatenate([np.reshape(part, (-1, game.players)) for part in problem]).T
     return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
 
 
@@ -87,10 +87,10 @@ def _(game: Race) -> np.ndarray:
 def _(game: Race, x: Profile) -> Profile:
     """Return every player's own gradient by one reverse sweep through all payoffs."""
     _, pull = jax.vjp(game.payoffs, x)
-    each = jax.vmap(lambda unit: pull(unit)[0])(jnp.eye(game.players))
+    gradients = jax.vmap(lambda unit: pull(unit)[0])(jnp.eye(game.players))
     rows = jnp.arange(game.players)
-    own: Profile = each[rows, rows]
-    return own
+    own_gradients: Profile = gradients[rows, rows]
+    return own_gradients
 
 
 oracles.validate_parameter.register(Race)(lambda game, name, value: bound_violation(name, value))
@@ -121,8 +121,8 @@ def metrics(race: Race, x: Profile) -> Record:
     win that ends the race is safe. An infinite horizon has ``period_win_probability``, that of a win in a
     period, and ``expected_periods``.
     """
-    found = {name: (dims, np.asarray(array)) for name, dims, array in _compute(race, x)}
-    return found | {"identified": (("player", "axis"), _where_relevant(race, found))}
+    record = {name: (dims, np.asarray(array)) for name, dims, array in _compute(race, x)}
+    return record | {"identified": (("player", "axis"), _where_relevant(race, record))}
 
 
 @oracles.traced_metrics.register(Race)
@@ -141,23 +141,23 @@ def traced_metrics(race: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], A
     means = {name: jnp.sum(reached * array) / total for name, array in sums.items()}
     means["revenue"] = jnp.sum(reached * _revenue(race, rows, outcome)) / total
     dims = ("period", "player") if several else ("player",)
-    found: dict[str, tuple[tuple[str, ...], Array]]
-    found = {name: (dims, array if several else array[0]) for name, array in by_player.items()}
-    found |= {name: ((), mean) for name, mean in means.items()}
+    record: dict[str, tuple[tuple[str, ...], Array]]
+    record = {name: (dims, array if several else array[0]) for name, array in by_player.items()}
+    record |= {name: ((), mean) for name, mean in means.items()}
     if several:
-        found["period_payoff"] = ("period", "player"), paid
-        found |= {f"period_{name}": (("period",), array) for name, array in sums.items()}
-        found["alive"] = ("stage",), alive
-        found["safety_stock"] = ("stage", "player"), stocks[:, 0]
-        found["performance_stock"] = ("stage", "player"), stocks[:, 1]
+        record["period_payoff"] = ("period", "player"), paid
+        record |= {f"period_{name}": (("period",), array) for name, array in sums.items()}
+        record["alive"] = ("stage",), alive
+        record["safety_stock"] = ("stage", "player"), stocks[:, 0]
+        record["performance_stock"] = ("stage", "player"), stocks[:, 1]
     if race.end_on == "win" and (several or race.infinite_horizon):
         wins = jnp.sum(reached * (1 - outcome.nobody))
         last = jnp.sum(reached * outcome.safe) / jnp.where(wins > 0, wins, 1.0)
-        found["p_safe_last_win"] = (), last
+        record["p_safe_last_win"] = (), last
         if race.infinite_horizon:
             p_win = 1 - outcome.nobody[0]
-            found |= {"period_win_probability": ((), p_win), "expected_periods": ((), 1 / p_win)}
-    return found
+            record |= {"period_win_probability": ((), p_win), "expected_periods": ((), 1 / p_win)}
+    return record
 
 
 @partial(compiled, effort=0)
@@ -175,7 +175,7 @@ def _revenue(race: Race, rows: Array, outcome: Outcome) -> Array:
     return jnp.sum(paid + numbers["liability"] * outcome.q * (1 - outcome.S), axis=1)
 
 
-def _where_relevant(race: Race, found: Record) -> np.ndarray:
+def _where_relevant(race: Race, record: Record) -> np.ndarray:
     """Return False where a coordinate cannot matter and is not compared, ``[player axis]``.
 
     Such are inputs of periods that are never reached or have no weight, sharing without a lead, and sharing
@@ -184,12 +184,12 @@ def _where_relevant(race: Race, found: Record) -> np.ndarray:
     periods, players = race.periods, race.players
     matters = np.ones((periods, players, len(race.columns)), dtype=bool)
     if periods > 1:
-        matters &= (found["alive"][1][:-1] > 0)[:, None, None]
+        matters &= (record["alive"][1][:-1] > 0)[:, None, None]
     matters &= (np.asarray(race.weights) > 0)[:, :, None]
     for k, column in enumerate(race.columns[4:], start=4):
         leads = np.zeros((periods, players), dtype=bool)
         if periods > 1:  # what is shared in the last period comes too late
-            level = found[column.replace("sharing", "stock")][1][:-2]
+            level = record[column.replace("sharing", "stock")][1][:-2]
             leads[:-1] = level > level.min(axis=1, keepdims=True)
         matters[..., k] &= leads | (np.asarray(race.numbers[f"{column}_price"]) > 0)
     return np.asarray(np.moveaxis(matters, 1, 0).reshape(players, -1))
@@ -205,12 +205,12 @@ SHOWN = 1e3  # inputs are shown from a thousandth of the largest at the profile 
 @oracles.plot_data.register(Race)
 def _(game: Race) -> Mapping[str, Callable[[Profile], Record]]:
     """Return the landscape of payoffs; responses of two players only, deviations with investment only."""
-    found: dict[str, Callable[[Race, Profile], Record]] = {"payoff_landscape": _landscape}
+    makers: dict[str, Callable[[Race, Profile], Record]] = {"payoff_landscape": _landscape}
     if game.players == 2:
-        found["reaction"] = _reaction
+        makers["reaction"] = _reaction
     if len(game.columns) > 2 and game.transition is None and has_built_in_parts(game):
-        found["deviation"] = _deviation
-    return {name: partial(compute, game) for name, compute in found.items()}
+        makers["deviation"] = _deviation
+    return {name: partial(compute, game) for name, compute in makers.items()}
 
 
 def _line(race: Race, x: Profile, column: int, points: int) -> np.ndarray:
@@ -263,10 +263,10 @@ def _responses(race: Race, x: Profile, line: Array) -> Float[Array, "player plac
     logs = jnp.linspace(jnp.log(line[0]), jnp.log(line[-1]), 8 * POINTS)
 
     def response(player: Array, rival: Array) -> Array:
-        there = x.at[1 - player, 1].set(rival)
+        profile = x.at[1 - player, 1].set(rival)
 
-        def paid(own: Array) -> Array:
-            return race.payoffs(there.at[player, 1].set(own))[player]
+        def paid(performance: Array) -> Array:
+            return race.payoffs(profile.at[player, 1].set(performance))[player]
 
         worth = jax.vmap(paid)(jnp.exp(logs))
         best = jnp.argmax(worth)
@@ -277,20 +277,20 @@ def _responses(race: Race, x: Profile, line: Array) -> Float[Array, "player plac
         peak = jnp.exp(logs[best] + part * (logs[1] - logs[0]))  # of the parabola through three points
         return jnp.where(paid(jnp.zeros(())) >= worth[best], 0.0, peak)
 
-    found: Array = jax.vmap(lambda player: jax.lax.map(partial(response, player), line))(jnp.arange(2))
-    return found
+    responses: Array = jax.vmap(lambda player: jax.lax.map(partial(response, player), line))(jnp.arange(2))
+    return responses
 
 
 def _deviation(race: Race, x: Profile) -> Record:
     """Return the gain from another first investment in B, with the best inputs of every period."""
-    here = np.asarray(race.schedule(x))[0, :, 3]
-    top = np.maximum(3 * here, 10 * np.asarray(race.numbers_at(0)["performance_productivity"]))
-    amounts = np.stack([np.append(0.0, np.geomspace(most / 1e3, most, AMOUNTS - 1)) for most in top])
+    amount_now = np.asarray(race.schedule(x))[0, :, 3]
+    top = np.maximum(3 * amount_now, 10 * np.asarray(race.numbers_at(0)["performance_productivity"]))
+    amounts = np.stack([np.append(0.0, np.geomspace(largest / 1e3, largest, AMOUNTS - 1)) for largest in top])
     paid = np.asarray(_with_investment(race, x, jnp.asarray(amounts)))
     return {
         "deviation_gain": (("player", "level"), paid - np.asarray(race.payoffs(x))[:, None]),
         "deviation_at": (("player", "level"), amounts),
-        "deviation_here": (("player",), here),
+        "deviation_here": (("player",), amount_now),
         "deviation_column": ((), np.asarray(labels(race).axes[3])),
     }
 
@@ -302,16 +302,16 @@ def _with_investment(
     rows = race.schedule(x)
 
     def one(player: Array, amount: Array, later: Array) -> Array:
-        others = jnp.where(later, rows, rows.at[:, player, 2:4].set(0.0))
-        there = race.profile(others.at[0, player, 3].set(amount))
-        return race.payoffs(there.at[player].set(with_best_inputs(race, there, player)))[player]
+        without_later = jnp.where(later, rows, rows.at[:, player, 2:4].set(0.0))
+        profile = race.profile(without_later.at[0, player, 3].set(amount))
+        return race.payoffs(profile.at[player].set(with_best_inputs(race, profile, player)))[player]
 
     def best(player: Array, amount: Array) -> Array:
         return jnp.max(jax.lax.map(lambda later: one(player, amount, later), jnp.array([True, False])))
 
     players = jnp.arange(race.players)
-    found: Array = jax.vmap(lambda player, row: jax.lax.map(partial(best, player), row))(players, amounts)
-    return found
+    gains: Array = jax.vmap(lambda player, row: jax.lax.map(partial(best, player), row))(players, amounts)
+    return gains
 
 
 # --- play over periods ------------------------------------------------------------------------------------
@@ -366,8 +366,8 @@ class RaceState(eqx.Module):
     @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         paid, p_continue, later = self.race.play_period(self.t, self.state, x)
-        found: Array = self.race.weights[self.t] * paid + p_continue * self.ahead(later)
-        return found
+        payoffs: Array = self.race.weights[self.t] * paid + p_continue * self.ahead(later)
+        return payoffs
 
     def after(self, x: Profile) -> Float[Array, "stock player"]:
         """Return the state after ``x``."""
@@ -385,8 +385,8 @@ def _(game: RaceState, x: Profile, player: int | Array) -> tuple[Strategy, Any, 
     the value ahead and their cost: ``w u(inputs) + P(inputs) a(others) - c(others)``. Both parts are scanned,
     all pairs are compared, and the best pair is refined alternately.
     """
-    own = _OwnProblem(game, x, jnp.asarray(player))
-    strategy = own.constrain(_refine(own, *_scan(own)))
+    arrays = _OwnProblem(game, x, jnp.asarray(player))
+    strategy = arrays.constrain(_refine(arrays, *_scan(arrays)))
     payoff = game.payoffs(x.at[player].set(strategy))[player]
     return strategy, payoff, "lower bound"
 
@@ -406,26 +406,26 @@ class _OwnProblem:
     def constrain(self, y: Array) -> Array:
         """Return the own inputs at unconstrained coordinates."""
         space = self.game.space
-        whole: Array = space.project(
+        profile: Array = space.project(
             self.flat.constrain(self.flat.unconstrain(self.x).at[self.player].set(y))
         )
-        return whole[self.player]
+        return profile[self.player]
 
     def effort(self, y: Array) -> tuple[Array, Array]:
         """Return the payment of inputs with nothing else bought, and the probability of continuing."""
         row = self.constrain(jnp.concatenate([y, self.low[2:]]))
-        there = self.x.at[self.player].set(row)
-        paid, p_continue, _ = self.game.race.play_period(self.game.t, self.game.state, there)
+        profile = self.x.at[self.player].set(row)
+        paid, p_continue, _ = self.game.race.play_period(self.game.t, self.game.state, profile)
         return self.weight * paid[self.player], p_continue
 
     def rest(self, y: Array) -> tuple[Array, Array]:
         """Return the value ahead once the other inputs are bought, and their cost."""
         race, player = self.game.race, self.player
         row = self.constrain(jnp.concatenate([self.low[:2], y]))
-        there = self.x.at[player].set(row)
+        profile = self.x.at[player].set(row)
         numbers = race.numbers_at(self.game.t)
-        cost = self.weight * race.upkeep(numbers, there)[player]
-        later = self.game.after(there)
+        cost = self.weight * race.upkeep(numbers, profile)[player]
+        later = self.game.after(profile)
         value = self.game.ahead(later)[player] if self.value is None else self.value(later[:, player])
         return value, cost
 
@@ -437,55 +437,55 @@ def _lattice(lines: list[Array]) -> Array:
     return jnp.stack([mesh.ravel() for mesh in jnp.meshgrid(*lines, indexing="ij")], axis=-1)
 
 
-def _scan(own: _OwnProblem) -> tuple[Array, Array]:
+def _scan(problem: _OwnProblem) -> tuple[Array, Array]:
     """Return the best pair of inputs and other inputs on a lattice, and the lattice's steps."""
-    low, high = own.low, own.high
-    count = len(own.game.race.columns) - 2
+    low, high = problem.low, problem.high
+    count = len(problem.game.race.columns) - 2
     efforts = []
     for axis in (0, 1):
         top = jnp.linspace(jnp.maximum(high[axis] - DEEP, low[axis] + IDLE), high[axis], LEVELS)
         efforts.append(jnp.concatenate([low[axis][None], low[axis][None] + IDLE, top]))
-    others = [
+    rest_lines = [
         jnp.linspace(low[2 + k], high[2 + k], INVESTED[count] if k < 2 else SHARED) for k in range(count)
     ]
-    first, second = _lattice(efforts), _lattice(others)
-    paid, p_continue = jax.vmap(own.effort)(first)
-    ahead, cost = jax.vmap(own.rest)(second)
+    first, second = _lattice(efforts), _lattice(rest_lines)
+    paid, p_continue = jax.vmap(problem.effort)(first)
+    ahead, cost = jax.vmap(problem.rest)(second)
     paid = jnp.where(jnp.isnan(paid), -jnp.inf, paid)
-    if own.game.race.end_on == "none":
-        best, other = jnp.argmax(paid), jnp.argmax(ahead - cost)
+    if problem.game.race.end_on == "none":
+        best, rest_choice = jnp.argmax(paid), jnp.argmax(ahead - cost)
     else:
         # the effort that suits every value ahead, then the best of these
-        each = jax.vmap(lambda a: jnp.argmax(paid + p_continue * a))(ahead)
-        other = jnp.argmax(paid[each] + p_continue[each] * ahead - cost)
-        best = each[other]
+        best_efforts = jax.vmap(lambda a: jnp.argmax(paid + p_continue * a))(ahead)
+        rest_choice = jnp.argmax(paid[best_efforts] + p_continue[best_efforts] * ahead - cost)
+        best = best_efforts[rest_choice]
     steps = [efforts[axis][-1] - efforts[axis][-2] for axis in (0, 1)]
-    steps += [line[1] - line[0] for line in others]
-    return jnp.concatenate([first[best], second[other]]), jnp.stack(steps)
+    steps += [line[1] - line[0] for line in rest_lines]
+    return jnp.concatenate([first[best], second[rest_choice]]), jnp.stack(steps)
 
 
-def _refine(own: _OwnProblem, y: Array, width: Array) -> Array:
+def _refine(problem: _OwnProblem, y: Array, width: Array) -> Array:
     """Return the best point near ``y``, refining inputs and other inputs alternately."""
-    count = len(own.game.race.columns) - 2
+    count = len(problem.game.race.columns) - 2
     near = jnp.linspace(-1, 1, SIDE)
     around = _lattice([near, near])
     sides = _lattice([near if count == 2 else jnp.array([-1.0, 0.0, 1.0])] * count)
 
     def closer(_: int | Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         y, width = carry
-        ahead, _ = own.rest(y[2:])
-        tried = jnp.clip(y[:2] + width[:2] * around, own.low[:2], own.high[:2])
-        paid, p_continue = jax.vmap(own.effort)(jnp.concatenate([y[None, :2], tried]))
+        ahead, _ = problem.rest(y[2:])
+        tried = jnp.clip(y[:2] + width[:2] * around, problem.low[:2], problem.high[:2])
+        paid, p_continue = jax.vmap(problem.effort)(jnp.concatenate([y[None, :2], tried]))
         best = jnp.argmax(jnp.where(jnp.isnan(paid), -jnp.inf, paid) + p_continue * ahead)
         effort = jnp.concatenate([y[None, :2], tried])[best]
-        others = jnp.clip(y[2:] + width[2:] * sides, own.low[2:], own.high[2:])
-        others = jnp.concatenate([y[None, 2:], others])
-        ahead, cost = jax.vmap(own.rest)(others)
-        other = others[jnp.argmax(p_continue[best] * ahead - cost)]
-        return jnp.concatenate([effort, other]), SHRINK * width
+        rest_choices = jnp.clip(y[2:] + width[2:] * sides, problem.low[2:], problem.high[2:])
+        rest_choices = jnp.concatenate([y[None, 2:], rest_choices])
+        ahead, cost = jax.vmap(problem.rest)(rest_choices)
+        rest_choice = rest_choices[jnp.argmax(p_continue[best] * ahead - cost)]
+        return jnp.concatenate([effort, rest_choice]), SHRINK * width
 
-    found: Array = jax.lax.fori_loop(0, ROUNDS, closer, (y, width))[0]
-    return found
+    best_point: Array = jax.lax.fori_loop(0, ROUNDS, closer, (y, width))[0]
+    return best_point
 
 
 @oracles.state_bounds.register(Race)
@@ -559,8 +559,8 @@ class RacePlay(eqx.Module):
         numbers = race.numbers_at(t)
         stocks = state.state if state.state.size else productivities(numbers)
         logs = jnp.log(jnp.maximum(stocks, SMALLEST_STOCK)).ravel()
-        seen = jnp.append(state.period.astype(float), logs)
-        return jnp.broadcast_to(seen, (race.players, seen.size))
+        observation = jnp.append(state.period.astype(float), logs)
+        return jnp.broadcast_to(observation, (race.players, observation.size))
 
 
 oracles.to_markov.register(Race)(RacePlay)
@@ -582,17 +582,17 @@ def levels(race: Race, count: int) -> list[dict[str, Any]]:
     """
     numbers = {name: np.asarray(value, dtype=float) for name, value in race.numbers_at(0).items()}
     stake = np.maximum(np.abs(numbers["prize"]), 1e-12)
-    found: list[dict[str, Any]] = []
+    levels_of_period: list[dict[str, Any]] = []
     for column in race.columns:
         if column in SPENT:
             price = numbers["price"] if "price" in numbers else numbers[column.replace("input", "price")]
             unit = stake / np.where(price > 0, price, 0.1)
             low, high = SPENT[column]
-            found.append({"kind": "log", "from": low * unit, "to": high * unit, "count": count})
+            levels_of_period.append({"kind": "log", "from": low * unit, "to": high * unit, "count": count})
         elif column.endswith("investment"):
             price = numbers[f"{column}_price"]
-            most = float(np.max(INVESTMENT * stake / np.where(price > 0, price, 0.01)))
-            found.append({"kind": "levels", "levels": [0.0, most]})
+            largest = float(np.max(INVESTMENT * stake / np.where(price > 0, price, 0.01)))
+            levels_of_period.append({"kind": "levels", "levels": [0.0, largest]})
         else:
-            found.append({"kind": "levels", "levels": [0.0, GIVEN[race.sharing_unit]]})
-    return found * race.periods
+            levels_of_period.append({"kind": "levels", "levels": [0.0, GIVEN[race.sharing_unit]]})
+    return levels_of_period * race.periods

@@ -104,11 +104,11 @@ def gains(
 ) -> PerPlayer:
     """Return payoffs before costs, ``sum_j q_j [S_j rho_ij + (1-S_j)(keep_i rho_ij - d_ij)] + q_0 v_i``."""
     rho, d = rewards(rules, numbers, p), damages(numbers, len(p))
-    each = safe * rho + unsafe * (numbers["prize_survives"][:, None] * rho - d)
+    payoffs_of_wins = safe * rho + unsafe * (numbers["prize_survives"][:, None] * rho - d)
     # 0 times an infinite prize would be NaN
-    won = jnp.sum(jnp.where(q > 0, q * jnp.where(q > 0, each, 0.0), 0.0), axis=1)
-    found: PerPlayer = won + nobody * without_winner(rules, numbers)
-    return found
+    won = jnp.sum(jnp.where(q > 0, q * jnp.where(q > 0, payoffs_of_wins, 0.0), 0.0), axis=1)
+    payoffs: PerPlayer = won + nobody * without_winner(rules, numbers)
+    return payoffs
 
 
 def without_winner(rules: Rules, numbers: Mapping[str, Any]) -> Any:
@@ -123,8 +123,8 @@ def rewards(rules: Rules, numbers: Numbers, p: PerPlayer) -> Float[Array, "playe
     """Return ``rho_ij``, the payoff of player i if j wins without a disaster."""
     win = numbers["prize"] + numbers["prize_per_performance"] * p
     lose = numbers["loser_prize"] + numbers["loser_prize_per_performance"] * p
-    others = lose[None, :] if rules.loser_prize_basis == "winner" else lose[:, None]
-    return jnp.where(jnp.eye(len(p), dtype=bool), win[:, None], others)
+    losses = lose[None, :] if rules.loser_prize_basis == "winner" else lose[:, None]
+    return jnp.where(jnp.eye(len(p), dtype=bool), win[:, None], losses)
 
 
 def damages(numbers: Numbers, players: int) -> Float[Array, "player winner"]:
@@ -192,12 +192,12 @@ def _probabilities(logs: PerPlayer, numbers: Numbers) -> Float[Array, "row"]:
     top = jnp.max(rows)
     top = jax.lax.stop_gradient(jnp.where(jnp.isfinite(top), top, 0.0))
     # nobody's weight apart: a comparison of minus infinity with itself counts as a kink in proofs
-    there = jnp.append(logs > -jnp.inf, log_nobody(numbers) > -jnp.inf)
-    parts = jnp.where(there, jnp.exp(rows - top), 0.0)
+    present = jnp.append(logs > -jnp.inf, log_nobody(numbers) > -jnp.inf)
+    parts = jnp.where(present, jnp.exp(rows - top), 0.0)
     # a weight of nobody and not another divisor: intervals then know shares, which are between 0 and 1; it is
     # 1, as the exponential of a shift of 0, so that shares can be seen not to depend on the shift
     nothing = jnp.where(jnp.arange(len(rows)) == len(rows) - 1, jnp.exp(-top), 0.0)
-    parts = jnp.where(jnp.any(there), parts, nothing)
+    parts = jnp.where(jnp.any(present), parts, nothing)
     return parts / jnp.sum(parts, keepdims=True)
 
 
@@ -236,8 +236,8 @@ def additive(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
 
 def mixed(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
     """Return ``(1-lam) sigma_j + lam`` times the mean safety of the losers."""
-    others = (jnp.sum(sigma) - sigma) / (len(z) - 1)
-    return (1 - numbers["loser_weight"]) * sigma + numbers["loser_weight"] * others
+    rivals = (jnp.sum(sigma) - sigma) / (len(z) - 1)
+    return (1 - numbers["loser_weight"]) * sigma + numbers["loser_weight"] * rivals
 
 
 # --- cost: (xs, xp, log of certified safety, numbers) -> cost per player ------------------------------------
@@ -265,8 +265,8 @@ def certification(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numb
 def relative_certification(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
     """Return the same where the threshold is the mean safety of the others plus a margin."""
     level = jnp.exp(safety)
-    others = jnp.stack([jnp.mean(jnp.delete(level, k)) for k in range(len(level))])
-    met = level >= others + numbers["margin"]
+    rivals = jnp.stack([jnp.mean(jnp.delete(level, k)) for k in range(len(level))])
+    met = level >= rivals + numbers["margin"]
     return jnp.where(met, numbers["certified_price"], numbers["price"]) * (xs + xp)
 
 
@@ -308,8 +308,8 @@ def spillover_gain(stock: PerPlayer, shared: PerPlayer, spillover: str) -> PerPl
     """
     lead = jnp.maximum(stock[None, :] - stock[:, None], 0.0)
     if spillover != "union":
-        each = shared[None, :] * lead
-        return jnp.sum(each, axis=1) if spillover == "sum" else jnp.max(each, axis=1)
+        received = shared[None, :] * lead
+        return jnp.sum(received, axis=1) if spillover == "sum" else jnp.max(received, axis=1)
     order = jnp.argsort(stock)
     levels = stock[order]  # between two neighbouring levels the same players are above
     # after the k-th stock, those from k+1 on are above

@@ -85,15 +85,15 @@ class Span(NamedTuple):
     low: Any
     high: Any
 
-    def __add__(self, other: object) -> Span:
-        low, high = other if isinstance(other, Span) else (other, other)
+    def __add__(self, operand: object) -> Span:
+        low, high = operand if isinstance(operand, Span) else (operand, operand)
         return Span(self.low + low, self.high + high)
 
-    def __mul__(self, other: object) -> Span:
-        if not isinstance(other, Span):
-            ends = (self.low * other, self.high * other)
+    def __mul__(self, operand: object) -> Span:
+        if not isinstance(operand, Span):
+            ends = (self.low * operand, self.high * operand)
             return Span(np.minimum(*ends), np.maximum(*ends))
-        corners = [a * b for a in self for b in other]
+        corners = [a * b for a in self for b in operand]
         return Span(np.minimum.reduce(corners), np.maximum.reduce(corners))
 
 
@@ -121,30 +121,30 @@ def bound(problem: Problem, idle: float, scale: float) -> tuple[float, float]:
     """
     with np.errstate(all="ignore"):
         low = _lowest_log_input(problem)
-        found = idle if unable(problem) else max(idle, _bound_near_zero(problem, low))
+        upper = idle if unable(problem) else max(idle, _bound_near_zero(problem, low))
         if problem.log_b == -np.inf or unable(problem):  # no performance, or none that is safe enough
-            return found, -np.inf
+            return upper, -np.inf
         edges = np.linspace(low, problem.high, FIRST_BOXES + 1)
         boxes = np.stack([edges[:-1], edges[1:]], axis=1)
-        known, where, seen = idle, -np.inf, 0
+        best_known, where, boxes_seen = idle, -np.inf, 0
         for _ in range(ROUNDS):
             roof, ends, rounding = _box_bounds(problem, boxes)
             paid = np.where((boxes >= problem.low) & ~np.isnan(ends), ends, -np.inf)
             first = np.unravel_index(np.argmax(paid), paid.shape)
-            if paid[first] > known:
-                known, where = float(paid[first]), float(boxes[first])
-            open_ = roof > known + ENOUGH * scale + 2 * rounding
+            if paid[first] > best_known:
+                best_known, where = float(paid[first]), float(boxes[first])
+            open_ = roof > best_known + ENOUGH * scale + 2 * rounding
             # discarded intervals still count: they may exceed the best payoff by `ENOUGH` and rounding
-            found = max(found, float(np.max(roof[~open_], initial=-np.inf)))
-            boxes, roof, seen = boxes[open_], roof[open_], seen + len(boxes)
+            upper = max(upper, float(np.max(roof[~open_], initial=-np.inf)))
+            boxes, roof, boxes_seen = boxes[open_], roof[open_], boxes_seen + len(boxes)
             middle = boxes.mean(axis=1)
             narrow = (middle <= boxes[:, 0]) | (middle >= boxes[:, 1])  # too narrow to be halved
-            if not len(boxes) or seen > MAX_BOXES or narrow.any():
+            if not len(boxes) or boxes_seen > MAX_BOXES or narrow.any():
                 break
-            left, right = boxes.copy(), boxes.copy()
-            left[:, 1] = right[:, 0] = middle
-            boxes = np.concatenate([left, right])
-        return max(found, float(np.max(roof, initial=-np.inf))), where
+            halves, right = boxes.copy(), boxes.copy()
+            halves[:, 1] = right[:, 0] = middle
+            boxes = np.concatenate([halves, right])
+        return max(upper, float(np.max(roof, initial=-np.inf))), where
 
 
 def best_inputs(problem: Problem, idle: float, near: float) -> tuple[float, float, float]:
@@ -168,17 +168,17 @@ def best_inputs(problem: Problem, idle: float, near: float) -> tuple[float, floa
         return (_safety_input(problem, log_xp), log_xp, payoff) if payoff > idle else nothing
 
 
-def _slope_root(problem: Problem, left: float, right: float) -> float:
+def _slope_root(problem: Problem, lower: float, right: float) -> float:
     """Return where the slope turns from up to down between two ``ln xp``; NaN where it does not."""
     for _ in range(LINES):
-        line = np.linspace(left, right, 33)
+        line = np.linspace(lower, right, 33)
         low, high = _slope(problem, np.stack([line, line], axis=1))
         up = low + high > 0
         if not up[0] or up[-1]:
             return np.nan
         last = int(np.argmin(up)) - 1
-        left, right = float(line[last]), float(line[last + 1])
-    return (left + right) / 2
+        lower, right = float(line[last]), float(line[last + 1])
+    return (lower + right) / 2
 
 
 def _safety_input(problem: Problem, log_xp: float) -> float:
@@ -307,16 +307,16 @@ def _peak(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> tuple[Any, A
     worth = np.where(gain > 0, alpha * g * gain, 0.0)
     if not slope and not price:  # safety brings nothing
         return np.full_like(worth, -np.inf), np.zeros_like(worth)
-    shift, left = problem.log_a - spoil, 1 - alpha * g
+    shift, elasticity = problem.log_a - spoil, 1 - alpha * g
     level = shift + alpha * np.log(worth / (price if price > 0 else slope))
-    if abs(left) <= 1e-12 and not slope:  # safety pays only if the gain is large enough
+    if abs(elasticity) <= 1e-12 and not slope:  # safety pays only if the gain is large enough
         z = np.log(np.expm1(np.maximum(level, 0.0) / (1 + alpha)))
         # beyond, exp overflows, and ln(exp(y) - 1) is y
         z = np.where(level > 700, level / (1 + alpha), z)
         return z, np.full_like(z, 1e-9)
     log_price, log_rise = (np.log(max(part, 0.0)) for part in (price, slope))
     if price > 0:
-        above = np.where(level >= 0, level / (1 + alpha), level / (left if left > 1e-12 else 1.0))
+        above = np.where(level >= 0, level / (1 + alpha), level / (elasticity if elasticity > 1e-12 else 1.0))
         w = (above - shift) / alpha
     else:
         w = np.log(worth / slope) / 2
@@ -355,9 +355,9 @@ def _best_odds(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> Span:
 def _safety_value(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> Any:
     """Return what the best safety adds, less its cost; no less where the best safety is not known."""
     (z, slack), floor = _peak(problem, gain, spoil), _floor(problem, spoil)
-    worth = [_worth(problem, gain, each, spoil) for each in (np.maximum(z, floor), floor)]
-    most = np.maximum(gain, 0.0) - _cost(problem, np.exp(_log_input(problem, floor, spoil)))
-    return np.where(np.isfinite(slack), np.maximum(*worth), most)
+    worth = [_worth(problem, gain, point, spoil) for point in (np.maximum(z, floor), floor)]
+    bound_on_gain = np.maximum(gain, 0.0) - _cost(problem, np.exp(_log_input(problem, floor, spoil)))
+    return np.where(np.isfinite(slack), np.maximum(*worth), bound_on_gain)
 
 
 def _power(problem: Problem, z: np.ndarray | float) -> Any:
@@ -409,8 +409,8 @@ def _box_bounds(problem: Problem, boxes: np.ndarray) -> tuple[Any, Any, Any]:
     p = Span(*np.exp(problem.log_b + problem.beta * boxes).T)
     rounding = _rounding(problem, p, boxes[:, 1])
     ends = _payoff(problem, boxes)
-    left, right = (ends + rounding[:, None]).T
-    above = _bound_between(left, right, slope, boxes[:, 1] - boxes[:, 0])
+    left_value, right = (ends + rounding[:, None]).T
+    above = _bound_between(left_value, right, slope, boxes[:, 1] - boxes[:, 0])
     # NaN proves nothing
     return np.where(np.isnan(above), np.inf, above), ends, rounding
 
@@ -434,18 +434,21 @@ def _slope(problem: Problem, boxes: np.ndarray) -> Span:
     lost = gain * safe * fall * problem.power
     if problem.least_odds > -np.inf:  # the least odds stay as they are, at a cost that rises
         dearer = _marginal(problem, problem.least_odds, spoil) * (1 / problem.alpha)
-        above, there = lowest > problem.least_odds, highest <= problem.least_odds
+        above, straddles = lowest > problem.least_odds, highest <= problem.least_odds
         hull = Span(np.minimum(lost.low, dearer.low), np.maximum(lost.high, dearer.high))
         lost = Span(
-            *(np.where(there, d, np.where(above, i, h)) for d, i, h in zip(dearer, lost, hull, strict=True))
+            *(
+                np.where(straddles, d, np.where(above, i, h))
+                for d, i, h in zip(dearer, lost, hull, strict=True)
+            )
         )
     spoiled = lost * (-problem.theta * problem.beta)
     xp = Span(*np.exp(boxes).T)
     prices = xp * -problem.price_p + (xp * xp * -problem.slope_p if problem.slope_p else 0.0)
     # of rewards that grow with own performance
     b1, a1, r1, loss1 = (c1 for _, c1 in problem.pairs)
-    own = (q * (safe * r1 + a1) + rest * (safe * loss1 + b1)) * p * problem.beta
-    return win_slope * apart + spoiled + prices + own
+    own_part = (q * (safe * r1 + a1) + rest * (safe * loss1 + b1)) * p * problem.beta
+    return win_slope * apart + spoiled + prices + own_part
 
 
 def _marginal(problem: Problem, z: float, spoil: Span) -> Span:
@@ -453,14 +456,14 @@ def _marginal(problem: Problem, z: float, spoil: Span) -> Span:
     return Span(*(np.exp(_log_input(problem, z, end)) for end in spoil)) * problem.price_s
 
 
-def _bound_between(left: Any, right: Any, slope: Span, width: Any) -> Any:
+def _bound_between(left_value: Any, right: Any, slope: Span, width: Any) -> Any:
     """Return the largest value that a line with slopes in ``slope`` can reach between two values."""
     up, down = np.maximum(slope.high, 0.0), np.maximum(-slope.low, 0.0)
-    both = up + down
-    where = np.where(both > 0, (right - left + down * width) / np.where(both > 0, both, 1.0), 0.0)
+    total = up + down
+    where = np.where(total > 0, (right - left_value + down * width) / np.where(total > 0, total, 1.0), 0.0)
     # the steepest line up from the left end meets the steepest one down to the right end
-    peak = left + up * np.clip(where, 0.0, width)
-    return np.maximum(np.maximum(left, right), peak)
+    peak = left_value + up * np.clip(where, 0.0, width)
+    return np.maximum(np.maximum(left_value, right), peak)
 
 
 CONTESTS = (period.ratio, period.logit)
@@ -477,8 +480,8 @@ def proved_response(race: Race, x: Profile, player: int) -> Response:
     bounded = _response_by_bounds(race, x, player) if proved and not race.infinite_horizon else None
     if bounded is not None:
         return bounded
-    found = compiled_response(race, x, put(player))
-    strategy, payoff = np.asarray(found[0]), float(found[1])
+    response = compiled_response(race, x, put(player))
+    strategy, payoff = np.asarray(response[0]), float(response[1])
     method = resolution(race)
     bound = _stationary_bound(race, x, player, payoff) if proved and race.infinite_horizon else np.inf
     if not np.isfinite(bound):
@@ -493,33 +496,33 @@ def _response_by_bounds(race: Race, x: Profile, player: int) -> Response | None:
     """
     stages = jax.tree.map(np.asarray, _stages(race, x, put(player)))
     scale, going = float(payoff_scale(race)), race.end_on != "none"
-    most = paid = float(
+    upper = paid = float(
         np.asarray(race.ahead)[player]
     )  # continuation value: its bound, and that of the inputs found
     rows: list[tuple[float, float]] = []
     for t in reversed(range(race.periods)):
-        problems = _problems(race, stages, t, most if going else 0.0)
+        problems = _problems(race, stages, t, upper if going else 0.0)
         dearer = problems[-1][0].price_s > problems[0][0].price_s  # the price of players that are safe
-        if dearer or not all(provable(one) for one, *_ in problems):
+        if dearer or not all(provable(problem) for problem, *_ in problems):
             return None
-        bounds = [bound(one, idle, scale) for one, idle, _ in problems]
-        above = max(most for most, _ in bounds)
-        found = [
-            (best_inputs(one, idle, near), safety)
-            for (one, idle, safety), (_, near) in zip(
+        bounds = [bound(problem, idle, scale) for problem, idle, _ in problems]
+        above = max(upper_bound for upper_bound, _ in bounds)
+        responses = [
+            (best_inputs(problem, idle, near), safety)
+            for (problem, idle, safety), (_, near) in zip(
                 _problems(race, stages, t, paid if going else 0.0), bounds, strict=True
             )
         ]
-        (*inputs, payoff), safety = max(found, key=lambda one: one[0][2])
+        (*inputs, payoff), safety = max(responses, key=lambda pair: pair[0][2])
         rows.append((inputs[0] if np.isfinite(inputs[1]) else safety, inputs[1]))
-        most, paid = (above, payoff) if going else (most + above, paid + payoff)
+        upper, paid = (above, payoff) if going else (upper + above, paid + payoff)
     strategy = np.minimum(np.exp(np.ravel(rows[::-1])), np.asarray(race.space.high)[player])
-    there = np.array(x)
-    there[player] = strategy
-    paid = float(np.asarray(payoffs(race, put(there)))[player])
-    if not np.isfinite(most) or not np.isfinite(paid):
+    candidate = np.array(x)
+    candidate[player] = strategy
+    paid = float(np.asarray(payoffs(race, put(candidate)))[player])
+    if not np.isfinite(upper) or not np.isfinite(paid):
         return None
-    return Response(strategy, paid, most, "bounded", METHOD)
+    return Response(strategy, paid, upper, "bounded", METHOD)
 
 
 def _stationary_bound(race: Race, x: Profile, player: int, payoff: float) -> float:
@@ -530,9 +533,9 @@ def _stationary_bound(race: Race, x: Profile, player: int, payoff: float) -> flo
     # the value V of going on solves bound(gamma V) = V; above it, bound(gamma V) <= V
     tried = payoff + 1e-8 * scale
     problems = _problems(race, stages, 0, gamma * tried)
-    if not all(provable(one) for one, *_ in problems):
+    if not all(provable(problem) for problem, *_ in problems):
         return np.inf
-    best = max(bound(one, idle, scale)[0] for one, idle, _ in problems)
+    best = max(bound(problem, idle, scale)[0] for problem, idle, _ in problems)
     # bound(gamma V) rises by at most gamma per unit of V
     return tried if best <= tried else tried + (best - tried) / (1 - gamma)
 
@@ -551,81 +554,87 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
 
     ``[2]`` are coefficients of 1 and p, of payments and of the value of continuing.
     """
-    own = own_problem(stage, row, player)
-    rules, numbers, n = own.rules, own.numbers, stage.players
+    problem = own_problem(stage, row, player)
+    rules, numbers, n = problem.rules, problem.numbers, stage.players
     difference = rules.contest is period.logit
-    logs = own.numbers["decisiveness"] * (jnp.exp(own.log_p) if difference else own.log_p)
+    logs = problem.numbers["decisiveness"] * (jnp.exp(problem.log_p) if difference else problem.log_p)
     logs = jnp.append(logs, period.log_nobody(numbers)).at[player].set(-jnp.inf)
     rivals = jax.nn.logsumexp(logs)
     shares = jnp.where(jnp.isfinite(rivals), jnp.exp(logs - jnp.where(jnp.isfinite(rivals), rivals, 0)), 0.0)
     mine = jnp.arange(n) == player
-    z = own.z.at[player].set(-jnp.inf)
+    z = problem.z.at[player].set(-jnp.inf)
     safe = rules.risk(z, jax.nn.sigmoid(z), numbers)
-    per = safety_sensitivity(own, z)
-    zero = jnp.where(mine, 0.0, jnp.exp(own.log_p))  # own performance apart
+    per = safety_sensitivity(problem, z)
+    zero = jnp.where(mine, 0.0, jnp.exp(problem.log_p))  # own performance apart
     rho0 = period.rewards(rules, numbers, zero)[player]
-    others = numbers["loser_prize_per_performance"][player] if rules.loser_prize_basis == "own" else 0.0
-    rho1 = jnp.where(mine, numbers["prize_per_performance"], others)
+    others_reward = (
+        numbers["loser_prize_per_performance"][player] if rules.loser_prize_basis == "own" else 0.0
+    )
+    rho1 = jnp.where(mine, numbers["prize_per_performance"], others_reward)
     harm, keep = period.damages(numbers, n)[player], numbers["prize_survives"][player]
     unsafe = jnp.stack([keep * rho0 - harm, keep * rho1])
     better = jnp.stack([(1 - keep) * rho0 + harm, (1 - keep) * rho1])
-    paid = own.weight * (unsafe + safe * better)
+    paid = problem.weight * (unsafe + safe * better)
     going = {"none": 1.0 + 0 * safe, "win": 0 * safe, "disaster": safe}[stage.end_on]
     alone = period.without_winner(rules, numbers)[player]
     on = 1.0 if stage.end_on == "disaster" else 0.0
     first = jnp.array([1.0, 0.0])
-    there = shares[:-1]
+    win_shares = shares[:-1]
     return {
-        "lose": paid @ there + own.weight * alone * shares[-1] * first,
+        "lose": paid @ win_shares + problem.weight * alone * shares[-1] * first,
         # without a winner play continues
-        "lose_on": there @ going + shares[-1],
+        "lose_on": win_shares @ going + shares[-1],
         "win": paid[:, player],
         "win_on": going[player],
-        "safe_win": own.weight * better[:, player] * per[player],
+        "safe_win": problem.weight * better[:, player] * per[player],
         "safe_win_on": on * per[player],
-        "safe_loss": own.weight * better @ (there * per),
-        "safe_loss_on": on * (there @ per),
-        "idle": jnp.stack(_idle(own._replace(ahead=jnp.zeros(())))),
-        "idle_on": jnp.stack(_idle(own._replace(weight=jnp.zeros(()), ahead=jnp.ones(())))),
-        "power": power_of_safety(own),
+        "safe_loss": problem.weight * better @ (win_shares * per),
+        "safe_loss_on": on * (win_shares @ per),
+        "idle": jnp.stack(_idle(problem._replace(ahead=jnp.zeros(())))),
+        "idle_on": jnp.stack(_idle(problem._replace(weight=jnp.zeros(()), ahead=jnp.ones(())))),
+        "power": power_of_safety(problem),
         "rivals": rivals,
-        **{name: own.weight * amount for name, amount in _prices(own).items()},
-        "alpha": own.of("safety_exponent"),
-        "beta": own.of("performance_exponent"),
-        "theta": own.of("scale_penalty"),
-        "log_a": period.log(own.of("safety_productivity")),
-        "log_b": period.log(own.of("performance_productivity")),
+        **{name: problem.weight * amount for name, amount in _prices(problem).items()},
+        "alpha": problem.of("safety_exponent"),
+        "beta": problem.of("performance_exponent"),
+        "theta": problem.of("scale_penalty"),
+        "log_a": period.log(problem.of("safety_productivity")),
+        "log_b": period.log(problem.of("performance_productivity")),
         "m": numbers["decisiveness"],
-        "low": own.smallest[1],
-        "high": own.top[1],
-        "wanted": required_safety(own),
+        "low": problem.smallest[1],
+        "high": problem.top[1],
+        "wanted": required_safety(problem),
     }
 
 
-def _idle(own: Own) -> tuple[Array, Array]:
+def _idle(problem: Own) -> tuple[Array, Array]:
     """Return the payoff without performance at own safety 0, and what safety adds to it."""
     none = jnp.asarray(-jnp.inf)
-    at = at_performance(own, none, none, jnp.zeros(()))
+    at = at_performance(problem, none, none, jnp.zeros(()))
     return at.base, at.gain
 
 
-def _prices(own: Own) -> dict[str, Array]:
+def _prices(problem: Own) -> dict[str, Array]:
     """Return the prices of inputs and their rises; below a threshold of the cost, and above it."""
-    rules, zero = own.rules, jnp.zeros(())
+    rules, zero = problem.rules, jnp.zeros(())
     if rules.cost not in THRESHOLDS:
         slopes = {
-            f"slope_{part[0]}": own.of(f"{part}_price_slope") if rules.cost is period.quadratic else zero
+            f"slope_{part[0]}": problem.of(f"{part}_price_slope") if rules.cost is period.quadratic else zero
             for part in ("safety", "performance")
         }
-        price_p = own.of("performance_price") + own.of("performance_tax")
-        return {"price_s": own.of("safety_price") - own.of("safety_subsidy"), "price_p": price_p, **slopes}
+        price_p = problem.of("performance_price") + problem.of("performance_tax")
+        return {
+            "price_s": problem.of("safety_price") - problem.of("safety_subsidy"),
+            "price_p": price_p,
+            **slopes,
+        }
     fined = rules.cost is period.penalty
-    found = {
-        "price_s": own.of("price"),
-        "price_p": own.of("price"),
-        "fine": own.of("fine") if fined else zero,
+    prices = {
+        "price_s": problem.of("price"),
+        "price_p": problem.of("price"),
+        "fine": problem.of("fine") if fined else zero,
     }
-    return found | {"price_above": own.of("price" if fined else "certified_price")}
+    return prices | {"price_above": problem.of("price" if fined else "certified_price")}
 
 
 def _problems(race: Race, stages: dict[str, Any], t: int, ahead: float) -> list[tuple[Problem, float, float]]:

@@ -74,9 +74,9 @@ def plan_investments(race: Race, x: Profile, player: Array | int) -> Float[Array
     planner = Planner(race, player, quiet, stocks, _lattice(race, stocks[:, :, player], player))
 
     def back(value: Array, t: Array) -> tuple[Array, tuple[Array, Levels]]:
-        own = _problem_of_period(planner, t)
-        levels = _contest_levels(planner, own)
-        return _value_of_stocks(planner, own, levels, value, t), (value, levels)
+        problem = _problem_of_period(planner, t)
+        levels = _contest_levels(planner, problem)
+        return _value_of_stocks(planner, problem, levels, value, t), (value, levels)
 
     last = jnp.full((STOCK_NODES, STOCK_NODES), race.ahead[player])
     periods = jnp.arange(race.periods)
@@ -94,9 +94,9 @@ def plan_investments(race: Race, x: Profile, player: Array | int) -> Float[Array
 def _lattice(race: Race, path: Array, player: Array | int) -> Float[Array, "stock node"]:
     """Return nodes from the smallest stocks without investment to the largest that can be bought."""
     low = jnp.maximum(jnp.min(path, axis=0), 1e-6)
-    most = jnp.max(path, axis=0) + race.space.high[player, 2:4]
+    largest = jnp.max(path, axis=0) + race.space.high[player, 2:4]
     part = jnp.linspace(0.0, 1.0, STOCK_NODES)
-    return jnp.log(low)[:, None] + part * (jnp.log(most) - jnp.log(low))[:, None]
+    return jnp.log(low)[:, None] + part * (jnp.log(largest) - jnp.log(low))[:, None]
 
 
 def _problem_of_period(planner: Planner, t: Array) -> Own:
@@ -106,14 +106,16 @@ def _problem_of_period(planner: Planner, t: Array) -> Own:
     )
 
 
-def _contest_levels(planner: Planner, own: Own) -> Levels:
+def _contest_levels(planner: Planner, problem: Own) -> Levels:
     """Return the contest of a period at performances around the rivals'."""
     race, player = planner.race, planner.player
     mine = jnp.arange(race.players) == player
-    rivals = jnp.max(jnp.where(mine, -jnp.inf, own.log_p))
-    unit = -jnp.log(own.numbers["decisiveness"]) if race.rules.contest is period.logit else jnp.asarray(0.0)
-    if race.rules.contest is period.ratio and "ease_of_winning" in own.numbers:
-        unit = -jnp.log(own.numbers["ease_of_winning"]) / own.numbers["decisiveness"]
+    rivals = jnp.max(jnp.where(mine, -jnp.inf, problem.log_p))
+    unit = (
+        -jnp.log(problem.numbers["decisiveness"]) if race.rules.contest is period.logit else jnp.asarray(0.0)
+    )
+    if race.rules.contest is period.ratio and "ease_of_winning" in problem.numbers:
+        unit = -jnp.log(problem.numbers["ease_of_winning"]) / problem.numbers["decisiveness"]
         rivals = jnp.maximum(rivals, unit)
     # against idle rivals the weight of no winner sets the scale of performance
     middle = jnp.where(jnp.isfinite(rivals), rivals, unit)
@@ -121,11 +123,11 @@ def _contest_levels(planner: Planner, own: Own) -> Levels:
     none = jnp.asarray(-jnp.inf)
 
     # the period's payoff, and the probability of continuing: batched, since both have the same contest
-    weights, aheads = jnp.stack([own.weight, jnp.zeros(())]), jnp.array([0.0, 1.0])
+    weights, aheads = jnp.stack([problem.weight, jnp.zeros(())]), jnp.array([0.0, 1.0])
 
     def one(log_p: Array) -> tuple[Array, Array]:
         def part(weight: Array, ahead: Array) -> tuple[Array, Array]:
-            at = at_performance(own._replace(weight=weight, ahead=ahead), none, log_p, jnp.exp(log_p))
+            at = at_performance(problem._replace(weight=weight, ahead=ahead), none, log_p, jnp.exp(log_p))
             return at.base, at.gain
 
         return jax.vmap(part)(weights, aheads)
@@ -134,35 +136,37 @@ def _contest_levels(planner: Planner, own: Own) -> Levels:
     return Levels(log_p, paid, gain, on, gain_on)
 
 
-def _add_best_safety(own: Own, level: Levels, log_a: Array, ahead: Array) -> tuple[Array, Array]:
+def _add_best_safety(problem: Own, level: Levels, log_a: Array, ahead: Array) -> tuple[Array, Array]:
     """Return what the best safety at a performance adds, and the probability of continuing with it."""
     log_p, paid, gain, on, gain_on = level
-    stock = own.numbers["safety_productivity"].at[own.player].set(jnp.exp(log_a))
-    able = own._replace(numbers={**own.numbers, "safety_productivity": stock})
+    stock = problem.numbers["safety_productivity"].at[problem.player].set(jnp.exp(log_a))
+    able = problem._replace(numbers={**problem.numbers, "safety_productivity": stock})
     nothing = jnp.zeros(())
-    at = AtPerformance(nothing, nothing, gain + ahead * gain_on, spoil_of(own, log_p))
-    price, slope = safety_price(own)
+    at = AtPerformance(nothing, nothing, gain + ahead * gain_on, spoil_of(problem, log_p))
+    price, slope = safety_price(problem)
     log_xs = peak(able, at, price, slope, SAFETY_STEPS)
     xs = jnp.exp(log_xs)
-    safe = effect_of_safety(own, log_odds(able, at, log_xs))
-    none = effect_of_safety(own, log_odds(able, at, jnp.asarray(-jnp.inf)))
-    cost = own.weight * (price * xs + slope * xs**2 / 2)
+    safe = effect_of_safety(problem, log_odds(able, at, log_xs))
+    none = effect_of_safety(problem, log_odds(able, at, jnp.asarray(-jnp.inf)))
+    cost = problem.weight * (price * xs + slope * xs**2 / 2)
     better = at.gain * safe - cost > at.gain * none
     paid = paid + jnp.where(better, gain * safe - cost, gain * none)
     return paid, on + gain_on * jnp.where(better, safe, none)
 
 
-def _performance_cost(own: Own, log_p: Array, log_b: Array) -> Array:
+def _performance_cost(problem: Own, log_p: Array, log_b: Array) -> Array:
     """Return the cost of a performance with a stock."""
     # capped, so that its square stays finite
-    xp = jnp.exp(jnp.minimum((log_p - log_b) / own.of("performance_exponent"), 300.0))
-    if own.rules.cost in THRESHOLDS:
-        return own.weight * own.of("price") * xp
-    second = own.of("performance_price_slope") if own.rules.cost is period.quadratic else 0.0
-    return own.weight * ((own.of("performance_price") + own.of("performance_tax")) * xp + second * xp**2 / 2)
+    xp = jnp.exp(jnp.minimum((log_p - log_b) / problem.of("performance_exponent"), 300.0))
+    if problem.rules.cost in THRESHOLDS:
+        return problem.weight * problem.of("price") * xp
+    second = problem.of("performance_price_slope") if problem.rules.cost is period.quadratic else 0.0
+    return problem.weight * (
+        (problem.of("performance_price") + problem.of("performance_tax")) * xp + second * xp**2 / 2
+    )
 
 
-def _depreciate(planner: Planner, own: Float[Array, "state 2"], t: Array) -> Float[Array, "state 2"]:
+def _depreciate(planner: Planner, own_stocks: Float[Array, "state 2"], t: Array) -> Float[Array, "state 2"]:
     """Return own stocks in the next period without investment."""
     race, player, rows, stocks, _ = planner
 
@@ -170,7 +174,7 @@ def _depreciate(planner: Planner, own: Float[Array, "state 2"], t: Array) -> Flo
         state = stocks[t].at[:, player].set(levels)
         return race.after_technology(race.numbers_at(t), state, rows[t])[:, player]
 
-    return jax.vmap(after)(own)
+    return jax.vmap(after)(own_stocks)
 
 
 def _prices_of_stocks(planner: Planner, t: Array) -> Array:
@@ -187,7 +191,7 @@ def _interpolate(planner: Planner, value: Array, a: Array, b: Array) -> Array:
     return jax.vmap(lambda line: jnp.interp(period.log(a), log_a, line), 1, 1)(rows)
 
 
-def _value_of_stocks(planner: Planner, own: Own, levels: Levels, after: Array, t: Array) -> Array:
+def _value_of_stocks(planner: Planner, problem: Own, levels: Levels, after: Array, t: Array) -> Array:
     """Return the value of stocks ``[node node]`` at the start of a period, given that of the next."""
     (log_a, log_b), (a, b) = planner.nodes, jnp.exp(planner.nodes)
     floor = _depreciate(planner, jnp.stack([a, b], axis=1), t)
@@ -201,16 +205,18 @@ def _value_of_stocks(planner: Planner, own: Own, levels: Levels, after: Array, t
     refund = price[0] * floor[:, :1] + price[1] * floor[:, 1][None, :]
 
     def one(level: Levels) -> Array:
-        if own.end_on == "disaster":
-            each = jax.vmap(jax.vmap(partial(_add_best_safety, own, level), (None, 0)))
-            paid, on = each(log_a, at_floor)
+        if problem.end_on == "disaster":
+            each_state = jax.vmap(jax.vmap(partial(_add_best_safety, problem, level), (None, 0)))
+            paid, on = each_state(log_a, at_floor)
         else:
-            paid, on = jax.vmap(lambda a: _add_best_safety(own, level, a, jnp.zeros(())))(log_a)
+            paid, on = jax.vmap(lambda a: _add_best_safety(problem, level, a, jnp.zeros(())))(log_a)
             paid, on = paid[:, None], on[0]
-        cost = jax.vmap(partial(_performance_cost, own, level.log_p))(log_b)
+        cost = jax.vmap(partial(_performance_cost, problem, level.log_p))(log_b)
         bought = jnp.mean(on) * reached - price[0] * next_a[:, None] - price[1] * next_b[None, :]
         best = _best_from(_best_from(bought, first_a).T, first_b).T + refund
-        if own.end_on == "disaster":  # the probability of continuing differs by state, the best stocks hardly
+        if (
+            problem.end_on == "disaster"
+        ):  # the probability of continuing differs by state, the best stocks hardly
             best = best + (on - jnp.mean(on)) * at_floor
         return paid - cost[None, :] + best
 
@@ -228,7 +234,7 @@ def _best_from(worth: Array, first: Array) -> Array:
 
 
 def _choose_stocks(
-    planner: Planner, own: Own, levels: Levels, after: Array, stock: Array, t: Array
+    planner: Planner, problem: Own, levels: Levels, after: Array, stock: Array, t: Array
 ) -> tuple[Array, Array]:
     """Return the best next stocks ``[2]`` of one state, and those without investment."""
     floor = _depreciate(planner, stock[None], t)[0]
@@ -239,12 +245,12 @@ def _choose_stocks(
     allowed = (a >= floor[0])[:, None] & (b >= floor[1])[None, :]
 
     def one(level: Levels) -> Array:
-        paid, on = _add_best_safety(own, level, period.log(stock[0]), value[0, 0])
+        paid, on = _add_best_safety(problem, level, period.log(stock[0]), value[0, 0])
         ahead = jnp.where(allowed, on * value - cost, -jnp.inf)
-        return paid - _performance_cost(own, level.log_p, period.log(stock[1])) + ahead
+        return paid - _performance_cost(problem, level.log_p, period.log(stock[1])) + ahead
 
-    each = jnp.max(jax.vmap(one)(levels), axis=0)
-    k, j = jnp.unravel_index(jnp.argmax(each), each.shape)
+    values = jnp.max(jax.vmap(one)(levels), axis=0)
+    k, j = jnp.unravel_index(jnp.argmax(values), values.shape)
     return jnp.stack([a[k], b[j]]), floor
 
 
@@ -309,9 +315,9 @@ def _by_period(race: Race, x: Profile, player: Array | int) -> tuple[Array, Floa
 
     def one(ahead: Array, t: Array) -> tuple[Array, Array]:
         stage = race.stage(t, jnp.zeros(race.players).at[player].set(ahead), stocks[t])
-        found = static_response(stage, rows[t, :, :2], player)
+        response = static_response(stage, rows[t, :, :2], player)
         upkeep = race.weights[t, player] * race.upkeep(race.numbers_at(t), rows[t])[player]
-        return found.payoff - upkeep, found.strategy
+        return response.payoff - upkeep, response.strategy
 
     periods, last = jnp.arange(race.periods), race.ahead[player]
     if race.end_on == "none":  # every period is reached, so each is a problem of its own
@@ -335,8 +341,8 @@ def _stationary_response(race: Race, x: Profile, player: Array | int) -> tuple[S
     def better(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         value, _ = carry
         ahead = jnp.zeros(race.players).at[player].set(gamma * value)
-        found = static_response(eqx.tree_at(lambda r: r.ahead, one_period, ahead), x, player)
-        return race.payoffs(x.at[player].set(found.strategy))[player], found.strategy
+        response = static_response(eqx.tree_at(lambda r: r.ahead, one_period, ahead), x, player)
+        return race.payoffs(x.at[player].set(response.strategy))[player], response.strategy
 
     start = (race.payoffs(x)[player], x[player])
     value, strategy = jax.lax.fori_loop(0, STATIONARY, better, start)
@@ -354,15 +360,15 @@ def investment_response(race: Race, x: Profile, player: Array | int) -> tuple[St
         starts, scanned = _planned_starts(race, x, player), True
 
     def turn(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        here, value = carry
-        there = with_best_inputs(race, x.at[player].set(here), player) if scanned else here
-        there, worth = newton_ascent(race, x, player, there)
+        current, value = carry
+        candidate = with_best_inputs(race, x.at[player].set(current), player) if scanned else current
+        candidate, worth = newton_ascent(race, x, player, candidate)
         # fmax: a NaN does not replace a number
-        return jnp.where(worth > value, there, here), jnp.fmax(worth, value)
+        return jnp.where(worth > value, candidate, current), jnp.fmax(worth, value)
 
     def improved(start: Array) -> tuple[Array, Array]:
-        found: tuple[Array, Array] = jax.lax.fori_loop(0, TURNS, turn, (start, jnp.asarray(-jnp.inf)))
-        return found
+        best: tuple[Array, Array] = jax.lax.fori_loop(0, TURNS, turn, (start, jnp.asarray(-jnp.inf)))
+        return best
 
     # in turn: batched, the loops would take seconds longer to compile, and each run as long as the longest
     schedules, payoffs = jax.lax.map(improved, starts)
@@ -373,26 +379,26 @@ def investment_response(race: Race, x: Profile, player: Array | int) -> tuple[St
 def with_best_inputs(race: Race, x: Profile, player: Array | int) -> Strategy:
     """Return the own schedule at ``x`` with the best inputs for its investments."""
     _, inputs = _by_period(race, x, player)
-    own: Strategy = race.schedule(x)[:, player].at[:, :2].set(inputs).ravel()
-    return own
+    strategy: Strategy = race.schedule(x)[:, player].at[:, :2].set(inputs).ravel()
+    return strategy
 
 
 def _planned_starts(race: Race, x: Profile, player: Array | int) -> Float[Array, "start axis"]:
     """Return starts: the schedule at ``x``, one without investment, and plans with and without sharing."""
-    here = race.schedule(x)[:, player]
-    idle = here.at[:, 2:].set(0.0)
+    schedule = race.schedule(x)[:, player]
+    idle = schedule.at[:, 2:].set(0.0)
     wishes = idle[None]
     if len(race.columns) == 6:
         # at a rate of 30 all is shared, up to 1e-13
-        most = 1.0 if race.sharing_unit == "fraction" else 30.0
-        shares = [(0.0, 0.0), (most, 0.0), (0.0, most), (most, most)]
+        largest_share = 1.0 if race.sharing_unit == "fraction" else 30.0
+        shares = [(0.0, 0.0), (largest_share, 0.0), (0.0, largest_share), (largest_share, largest_share)]
         wishes = jnp.stack([idle.at[:, 4:].set(jnp.array(pair)) for pair in shares])
 
     def invested(wish: Array) -> Array:
         rows = x.at[player].set(wish.ravel())
         return wish.at[:, 2:4].set(plan_investments(race, rows, player))
 
-    starts = jnp.concatenate([jnp.stack([here, idle]), jax.lax.map(invested, wishes)])
+    starts = jnp.concatenate([jnp.stack([schedule, idle]), jax.lax.map(invested, wishes)])
     return starts.reshape(len(starts), -1)
 
 
@@ -438,13 +444,13 @@ def newton_ascent(race: Race, x: Profile, player: Array | int, start: Strategy) 
         free = ~((at_low & (logs | (slope <= 0))) | (at_high & (slope >= 0)))
         along = _ascent(slope, curve, free)
         along = along * jnp.minimum(1.0, radius / jnp.maximum(jnp.max(jnp.abs(along)), 1e-300))
-        there = jnp.clip(y + along, low, high)
-        values, slopes = jax.vmap(value_and_slope)(there + probes)  # differences: one program for all
+        candidate = jnp.clip(y + along, low, high)
+        values, slopes = jax.vmap(value_and_slope)(candidate + probes)  # differences: one program for all
         # round 0 only evaluates the start, so that payoff and slopes occur once in the program
         good = (values[0] >= value - noise) | (number == 0)
-        length = jnp.where(number == 0, jnp.inf, jnp.max(jnp.abs(there - y)))
+        length = jnp.where(number == 0, jnp.inf, jnp.max(jnp.abs(candidate - y)))
         shorter = jnp.where(number == 0, radius, jnp.minimum(radius, length) / 4)
-        new = (there, values[0], slopes[0], (slopes[1:] - slopes[0]) / APART)
+        new = (candidate, values[0], slopes[0], (slopes[1:] - slopes[0]) / APART)
         chosen = [jnp.where(good, a, b) for a, b in zip(new, (y, value, slope, curve), strict=True)]
         longer = jnp.where(good & (number > 0), jnp.minimum(2 * radius, LONGEST), shorter)
         return number + 1, *chosen, longer, length
@@ -458,8 +464,8 @@ def newton_ascent(race: Race, x: Profile, player: Array | int, start: Strategy) 
 
 def _ascent(slope: Array, curve: Array, free: Array) -> Array:
     """Return Newton's step among the ``free`` coordinates, upwards along every axis of the curvature."""
-    both = free[:, None] & free[None, :] & jnp.isfinite(curve) & jnp.isfinite(curve.T)
-    size, axes = jnp.linalg.eigh(jnp.where(both, (curve + curve.T) / 2, 0.0))
+    finite = free[:, None] & free[None, :] & jnp.isfinite(curve) & jnp.isfinite(curve.T)
+    size, axes = jnp.linalg.eigh(jnp.where(finite, (curve + curve.T) / 2, 0.0))
     # absolute curvatures: along convex directions Newton's step would lead downwards
     size = jnp.maximum(jnp.abs(size), 1e-10 * jnp.maximum(jnp.max(jnp.abs(size)), 1e-30))
     slope = jnp.where(free & jnp.isfinite(slope), slope, 0.0)

@@ -69,7 +69,7 @@ def own_problem(race: Race, x: Profile, player: Array | int) -> Own:
     """Return the problem of ``player`` in a race of one period against the rivals' inputs at ``x``."""
     numbers = race.numbers_at(0)
     xs, xp = x[:, 0], x[:, 1]
-    found = period.outcome(race.rules, numbers, xs, xp)
+    outcome = period.outcome(race.rules, numbers, xs, xp)
     space = race.space
     smallest = space.zero_threshold if space.zero_threshold is not None else jnp.full(space.low.shape, 1e-25)
     return Own(
@@ -81,9 +81,9 @@ def own_problem(race: Race, x: Profile, player: Array | int) -> Own:
         player=player,
         xs=xs,
         xp=xp,
-        log_p=found.log_p,
-        z=found.z,
-        log_s=found.log_s,
+        log_p=outcome.log_p,
+        z=outcome.z,
+        log_s=outcome.log_s,
         top=jnp.log(space.high[player, :2]),
         smallest=jnp.log(smallest[player, :2]),
     )
@@ -111,23 +111,23 @@ def spoil_of(own: Own, log_p: Array) -> Array:
     return jnp.where(theta > 0, theta * log_p, 0.0)
 
 
-def _p_continue(own: Own, q: Array, nobody: Array, unsafe: Array) -> Array:
+def _p_continue(problem: Own, q: Array, nobody: Array, unsafe: Array) -> Array:
     """Return the probability that play continues, the same for every player."""
-    if own.end_on == "win":
+    if problem.end_on == "win":
         return nobody
-    return 1 - jnp.sum(q * unsafe) if own.end_on == "disaster" else jnp.ones_like(nobody)
+    return 1 - jnp.sum(q * unsafe) if problem.end_on == "disaster" else jnp.ones_like(nobody)
 
 
-def _gain(own: Own, q: Array, p: Array, z: Array) -> Array:
+def _gain(problem: Own, q: Array, p: Array, z: Array) -> Array:
     """Return ``C``: the value of safe over unsafe wins, weighted by the effect of own safety on each."""
-    i, numbers, rules = own.player, own.numbers, own.rules
+    i, numbers, rules = problem.player, problem.numbers, problem.rules
     rho = period.rewards(rules, numbers, p)[i]
     harm = period.damages(numbers, len(p))[i]
-    worth = own.weight * ((1 - numbers["prize_survives"][i]) * rho + harm)
-    if own.end_on == "disaster":
-        worth = worth + own.ahead
-    each = jnp.where(q > 0, q * jnp.where(q > 0, worth, 0.0), 0.0)
-    return jnp.sum(each * safety_sensitivity(own, z))
+    worth = problem.weight * ((1 - numbers["prize_survives"][i]) * rho + harm)
+    if problem.end_on == "disaster":
+        worth = worth + problem.ahead
+    stakes = jnp.where(q > 0, q * jnp.where(q > 0, worth, 0.0), 0.0)
+    return jnp.sum(stakes * safety_sensitivity(problem, z))
 
 
 def safety_sensitivity(own: Own, z: Array) -> Float[Array, "player"]:
@@ -142,8 +142,8 @@ def safety_sensitivity(own: Own, z: Array) -> Float[Array, "player"]:
     w = numbers["safety_weight"]
     if rules.risk is period.additive:
         return jnp.full(players, own.of("safety_weight") / jnp.sum(w))
-    others = z.at[own.player].set(jnp.inf)
-    together = period.multiplicative(others, others, numbers)
+    safe_rivals = z.at[own.player].set(jnp.inf)
+    together = period.multiplicative(safe_rivals, safe_rivals, numbers)
     return jnp.where(own.of("safety_weight") > 0, together, 0.0)
 
 
@@ -194,7 +194,7 @@ def candidates(own: Own, at: AtPerformance, steps: int) -> Float[Array, "candida
     """Return logarithms of the safety inputs among which the best is; no input comes first."""
     top, none = own.top[0], jnp.asarray(-jnp.inf)
     price, slope = safety_price(own)
-    found = [none]
+    inputs = [none]
     if own.rules.cost in THRESHOLDS:
         edge = _threshold(own, at)
         slack = NUDGE * (1 + jnp.abs(jnp.where(jnp.isfinite(edge), edge, 0.0)))
@@ -202,12 +202,12 @@ def candidates(own: Own, at: AtPerformance, steps: int) -> Float[Array, "candida
         outside = inside = peak(own, at, price, slope, steps)
         if own.rules.cost is not period.penalty:
             inside = peak(own, at, own.of("certified_price"), slope, steps)
-        found += [jnp.minimum(outside, edge - slack), jnp.maximum(inside, edge + slack), top]
+        inputs += [jnp.minimum(outside, edge - slack), jnp.maximum(inside, edge + slack), top]
     else:
-        found += [peak(own, at, price, slope, steps), top]
+        inputs += [peak(own, at, price, slope, steps), top]
         if own.rules.cost is period.quadratic:  # a subsidy above the price pays up to here
-            found.append(_free_input(price, slope))
-    return jnp.stack([jnp.minimum(each, top) for each in found])
+            inputs.append(_free_input(price, slope))
+    return jnp.stack([jnp.minimum(candidate, top) for candidate in inputs])
 
 
 def safety_price(own: Own) -> tuple[Array, Array]:
@@ -231,12 +231,12 @@ def _free_input(price: Array, slope: Array) -> Array:
     return log(jnp.maximum(-price, 0.0) / jnp.where(slope > 0, slope, jnp.inf))
 
 
-def _threshold(own: Own, at: AtPerformance) -> Array:
+def _threshold(problem: Own, at: AtPerformance) -> Array:
     """Return the logarithm of the safety input from which the cost treats a player as safe."""
-    wanted, on_odds = required_safety(own), own.rules.measured_by == "odds"
+    wanted, on_odds = required_safety(problem), problem.rules.measured_by == "odds"
     built = at.spoil > -jnp.inf
     spoil = jnp.where(built, at.spoil, 0.0) if on_odds else 0.0
-    stock, alpha = own.of("safety_productivity"), own.of("safety_exponent")
+    stock, alpha = problem.of("safety_productivity"), problem.of("safety_exponent")
     able = stock > 0
     edge = (wanted + spoil - jnp.where(able, log(stock), 0.0)) / alpha
     edge = jnp.where(able | (wanted == -jnp.inf), edge, jnp.inf)
@@ -259,24 +259,24 @@ def peak(own: Own, at: AtPerformance, price: Array, second: Array, steps: int) -
     level = jnp.log(gain) - jnp.log(jnp.maximum(own.weight * unit, LEAST))
     rise = second / unit
     kink = -shift / alpha
-    left = 1 - alpha * g
-    far = jnp.where(left > 1e-12, kink - (kink - level) / jnp.maximum(left, 1e-12), kink)
+    elasticity = 1 - alpha * g
+    far = jnp.where(elasticity > 1e-12, kink - (kink - level) / jnp.maximum(elasticity, 1e-12), kink)
     start = jnp.where(kink <= level, (level + alpha * kink) / (1 + alpha), far)
     turn = (alpha * g - 1) / (alpha * (1 + g))  # there is no peak at a sigma below this
     turn = kink + jnp.where(turn > 0, jnp.log(jnp.maximum(turn, LEAST)) - jnp.log1p(-turn), -jnp.inf) / alpha
     low = jnp.minimum(jnp.maximum(turn + 1e-9, own.smallest[0]), top)
     free = _free_input(price, second)
 
-    def step(_: Array, here: Array) -> Array:
-        log_xs = jnp.logaddexp(here, free)
-        z, steep = shift + alpha * log_xs, rise * jnp.exp(here)
+    def step(_: Array, log_input: Array) -> Array:
+        log_xs = jnp.logaddexp(log_input, free)
+        z, steep = shift + alpha * log_xs, rise * jnp.exp(log_input)
         excess = log_xs + jnp.log1p(steep) - level + jax.nn.softplus(z) + g * jax.nn.softplus(-z)
         sigma = jax.nn.sigmoid(z)
-        slope = jnp.exp(here - log_xs) * (1 + alpha * (sigma - g * (1 - sigma))) + steep / (1 + steep)
-        return jnp.clip(here - excess / jnp.maximum(slope, 1e-12), low, top)
+        slope = jnp.exp(log_input - log_xs) * (1 + alpha * (sigma - g * (1 - sigma))) + steep / (1 + steep)
+        return jnp.clip(log_input - excess / jnp.maximum(slope, 1e-12), low, top)
 
-    found = jnp.logaddexp(jax.lax.fori_loop(0, steps, step, jnp.clip(start, low, top)), free)
-    return jax.lax.stop_gradient(jnp.where(paying, found, -jnp.inf))
+    root = jnp.logaddexp(jax.lax.fori_loop(0, steps, step, jnp.clip(start, low, top)), free)
+    return jax.lax.stop_gradient(jnp.where(paying, root, -jnp.inf))
 
 
 REFINED, FINER, PEAKS, SCANS = 33, 4, 4, 5
@@ -311,8 +311,8 @@ def static_response(race: Race, x: Profile, player: Array | int) -> Best:
     """Return the best ``(xs, xp)`` of ``player`` in a race of one period; ``player`` may be traced."""
     if not has_built_in_parts(race):
         return grid_response(race, x, player)
-    own = own_problem(race, x, player)
-    batch, payoffs, log_xs = _scan(own)
+    problem = own_problem(race, x, player)
+    batch, payoffs, log_xs = _scan(problem)
     attained = ~batch.trace & jnp.isnan(batch.log_p)
     first = jnp.argmax(jnp.where(attained, payoffs, -jnp.inf))  # ties go to idling
     strategy = jnp.exp(jnp.stack([log_xs[first], batch.log_xp[first]]))
@@ -320,16 +320,16 @@ def static_response(race: Race, x: Profile, player: Array | int) -> Best:
     return Best(strategy, payoff, jnp.maximum(payoff, jnp.max(payoffs)))
 
 
-def _scan(own: Own) -> tuple[Batch, Array, Array]:
+def _scan(problem: Own) -> tuple[Batch, Array, Array]:
     """Return the last batch, its payoffs, and the logarithms of the best safety inputs.
 
     The rounds of the scan, a part of the grid each, and those around its peaks are one loop over batches of
     equal size, so that its body is compiled once.
     """
     # above the amounts that the space treats as 0
-    low, high = own.smallest[1] + TRACE, own.top[1]
+    low, high = problem.smallest[1] + TRACE, problem.top[1]
     width = (high - low) / (POINTS - 1)
-    fixed, one = _isolated_candidates(own), jnp.ones(())
+    fixed, ones = _isolated_candidates(problem), jnp.ones(())
     many = len(fixed.log_xp)
     grid = jnp.arange(PEAKS * REFINED).reshape(PEAKS, REFINED)
 
@@ -343,21 +343,23 @@ def _scan(own: Own) -> tuple[Batch, Array, Array]:
 
     def slope(log_xp: Array, log_p: Array, trace: Array) -> tuple[Array, Array, Array]:
         def there(log_xp: Array) -> tuple[Array, Array]:
-            return _best_payoff(own, log_xp, log_p, trace)
+            return _best_payoff(problem, log_xp, log_p, trace)
 
-        paid, rise, log_xs = jax.jvp(there, (log_xp,), (one,), has_aux=True)
+        paid, rise, log_xs = jax.jvp(there, (log_xp,), (ones,), has_aux=True)
         return paid, rise, log_xs
 
     def round_of(number: Array, carry: Any) -> Any:
-        lines, _, _, seen, _ = carry
+        lines, _, _, points_tried, _ = carry
         paid, rise, log_xs = jax.vmap(slope)(*batch_at(lines))
         near, slopes = paid[many:].reshape(lines.shape), rise[many:].reshape(lines.shape)
-        seen = jnp.where(number < SCANS, jax.lax.dynamic_update_index_in_dim(seen, near, number, 0), seen)
-        peaks = low + width * _peaks(seen.ravel()[:POINTS])
+        points_tried = jnp.where(
+            number < SCANS, jax.lax.dynamic_update_index_in_dim(points_tried, near, number, 0), points_tried
+        )
+        peaks = low + width * _peaks(points_tried.ravel()[:POINTS])
         finer = jnp.clip(_refine(lines, near, slopes, number - SCANS), low, high)
         first = jnp.clip(_lines_around(peaks, width), low, high)
         after = jnp.where(number == SCANS - 1, first, finer)
-        return jnp.where(number < SCANS - 1, scanned(number + 1), after), paid, log_xs, seen, lines
+        return jnp.where(number < SCANS - 1, scanned(number + 1), after), paid, log_xs, points_tried, lines
 
     empty = jnp.zeros(many + grid.size)
     start = (scanned(jnp.asarray(0)), empty, empty, jnp.full((SCANS, *grid.shape), -jnp.inf), grid * 1.0)
@@ -365,25 +367,29 @@ def _scan(own: Own) -> tuple[Batch, Array, Array]:
     return batch_at(lines), paid, log_xs
 
 
-def _best_payoff(own: Own, log_xp: Array, log_p: Any, trace: Array) -> tuple[Array, Array]:
+def _best_payoff(problem: Own, log_xp: Array, log_p: Any, trace: Array) -> tuple[Array, Array]:
     """Return the best payoff of one candidate, and the logarithm of the safety input that attains it."""
-    made = period.log(own.of("performance_productivity")) + own.of("performance_exponent") * log_xp
-    log_p = jnp.where(jnp.isnan(log_p), made, log_p)
-    at = at_performance(own, log_xp, log_p, jnp.where(trace, 1e-300, jnp.exp(log_p)))
-    harmless = jnp.where(own.of("scale_penalty") > 0, -jnp.inf, 0.0)
-    spoil, hopeless = jnp.where(trace, harmless, at.spoil), trace & ~(own.of("safety_productivity") > 0)
-    return best_safety(own, at._replace(spoil=spoil, gain=jnp.where(hopeless, 0.0, at.gain)), SAFETY_STEPS)
+    produced = (
+        period.log(problem.of("performance_productivity")) + problem.of("performance_exponent") * log_xp
+    )
+    log_p = jnp.where(jnp.isnan(log_p), produced, log_p)
+    at = at_performance(problem, log_xp, log_p, jnp.where(trace, 1e-300, jnp.exp(log_p)))
+    harmless = jnp.where(problem.of("scale_penalty") > 0, -jnp.inf, 0.0)
+    spoil, hopeless = jnp.where(trace, harmless, at.spoil), trace & ~(problem.of("safety_productivity") > 0)
+    return best_safety(
+        problem, at._replace(spoil=spoil, gain=jnp.where(hopeless, 0.0, at.gain)), SAFETY_STEPS
+    )
 
 
 def _peaks(paid: Array) -> Array:
     """Return the indices of the best few peaks on the grid, ends included."""
     beside = jnp.pad(paid, 1, constant_values=-jnp.inf)
-    left = jnp.where((paid >= beside[:-2]) & (paid >= beside[2:]), paid, -jnp.inf)
-    index, found = jnp.arange(len(paid)), []
+    remaining = jnp.where((paid >= beside[:-2]) & (paid >= beside[2:]), paid, -jnp.inf)
+    index, peaks = jnp.arange(len(paid)), []
     for _ in range(PEAKS):
-        found.append(jnp.min(jnp.where(left == jnp.max(left), index, len(paid) - 1)))
-        left = jnp.where(index == found[-1], -jnp.inf, left)
-    return jnp.stack(found)
+        peaks.append(jnp.min(jnp.where(remaining == jnp.max(remaining), index, len(paid) - 1)))
+        remaining = jnp.where(index == peaks[-1], -jnp.inf, remaining)
+    return jnp.stack(peaks)
 
 
 def _lines_around(middle: Array, width: Array) -> Array:
@@ -400,35 +406,35 @@ def _refine(lines: Array, paid: Array, rise: Array, number: Array) -> Array:
 
     top = jnp.max(paid, axis=1, keepdims=True)
     k = jnp.min(jnp.where(paid == top, index, REFINED - 1), axis=1, keepdims=True)
-    here, up = at(k, lines), at(k, rise)
-    other = jnp.clip(jnp.where(up > 0, k + 1, k - 1), 0, REFINED - 1)
-    there, down = at(other, lines), at(other, rise)
+    line, up = at(k, lines), at(k, rise)
+    neighbour = jnp.clip(jnp.where(up > 0, k + 1, k - 1), 0, REFINED - 1)
+    neighbour_line, down = at(neighbour, lines), at(neighbour, rise)
     gap = up - down
     # the zero of the slope between the two points, by linear interpolation
     part = jnp.where(up * down < 0, up / jnp.where(gap == 0, 1.0, gap), 0.0)
-    last = jnp.where(index == 0, here, here + part * (there - here))
-    finer = _lines_around(here[:, 0], (lines[:, 1:2] - lines[:, :1]))
+    last = jnp.where(index == 0, line, line + part * (neighbour_line - line))
+    finer = _lines_around(line[:, 0], (lines[:, 1:2] - lines[:, :1]))
     return jnp.where(number < FINER - 1, finer, last)
 
 
-def _isolated_candidates(own: Own) -> Batch:
+def _isolated_candidates(problem: Own) -> Batch:
     """Return candidates off the grid: idling, limits that no input attains, performance equal to rivals'.
 
     Against idle rivals an arbitrarily small performance may win, at no cost.
     """
-    none, able = jnp.asarray(-jnp.inf), own.of("performance_productivity") > 0
+    none, able = jnp.asarray(-jnp.inf), problem.of("performance_productivity") > 0
     tiny = jnp.where(able, -1e300, -jnp.inf)
-    found = Batch(jnp.stack([none, none]), jnp.stack([jnp.nan, tiny]), jnp.array([False, True]))
-    if own.rules.contest is not period.best:
-        return found
-    able &= jnp.isfinite(own.log_p) & (jnp.arange(len(own.log_p)) != own.player)
-    log_b = jnp.where(able, period.log(own.of("performance_productivity")), 0.0)
-    level = (own.log_p - log_b) / own.of("performance_exponent")
-    level = jnp.where(able & (level + MARGIN < own.top[1]), level, -jnp.inf)
-    over = jnp.where(level > -jnp.inf, own.log_p + MARGIN, -jnp.inf)
+    batch = Batch(jnp.stack([none, none]), jnp.stack([jnp.nan, tiny]), jnp.array([False, True]))
+    if problem.rules.contest is not period.best:
+        return batch
+    able &= jnp.isfinite(problem.log_p) & (jnp.arange(len(problem.log_p)) != problem.player)
+    log_b = jnp.where(able, period.log(problem.of("performance_productivity")), 0.0)
+    level = (problem.log_p - log_b) / problem.of("performance_exponent")
+    level = jnp.where(able & (level + MARGIN < problem.top[1]), level, -jnp.inf)
+    over = jnp.where(level > -jnp.inf, problem.log_p + MARGIN, -jnp.inf)
     free = jnp.full(len(level), jnp.nan)
     log_xp, log_p = jnp.concatenate([level, level + MARGIN, level]), jnp.concatenate([free, free, over])
-    return Batch(*map(jnp.append, found, (log_xp, log_p, jnp.zeros(len(log_p), dtype=bool))))
+    return Batch(*map(jnp.append, batch, (log_xp, log_p, jnp.zeros(len(log_p), dtype=bool))))
 
 
 _compiled = eqx.filter_jit(static_response)  # once for all players and numbers
@@ -463,12 +469,12 @@ def response_details(race: Race, x: Profile, player: int) -> dict[str, Any]:
     >>> found["value"], found["attained"]
     (1.0, False)
     """
-    found = _compiled(race, x, put(player))
-    payoff, limit = float(found.payoff), float(found.limit)
+    response = _compiled(race, x, put(player))
+    payoff, limit = float(response.payoff), float(response.limit)
     attained = not limit > payoff + 1e-12 * float(payoff_scale(race))
     return {
         "value": limit,
-        "strategy": np.asarray(found.strategy),
+        "strategy": np.asarray(response.strategy),
         "payoff": payoff,
         "attained": attained,
         "resolution": SCAN if has_built_in_parts(race) else GRID,
@@ -486,8 +492,8 @@ def grid_response(race: Race, x: Profile, player: Array | int) -> Best:
     step = (high - low) / (EACH - 1)
 
     def paid(logs: Array) -> Array:
-        found = race.payoffs(x.at[player].set(jnp.exp(logs)))[player]
-        return jnp.where(jnp.isnan(found), -jnp.inf, found)
+        payoff = race.payoffs(x.at[player].set(jnp.exp(logs)))[player]
+        return jnp.where(jnp.isnan(payoff), -jnp.inf, payoff)
 
     xs = jnp.linspace(low[0], high[0], EACH)
     xp = jnp.concatenate([jnp.linspace(low[1], high[1], EACH), _levels_of_rivals(race, x, player)])

@@ -157,22 +157,22 @@ class _Line:
         Raises `ClusterLost`, or `ClusterError` if the bridge refuses.
         """
         try:
-            found = self.pipe.recv()
+            incoming = self.pipe.recv()
         except (EOFError, OSError):
             raise self._lost_connection("") from None
-        if found[0] == "room":
-            self.room = found[1]
+        if incoming[0] == "room":
+            self.room = incoming[1]
             return None
-        if found[0] == "lost":
-            raise self._lost_connection(found[1])
-        if found[0] == "refused":
-            raise ClusterError(f"{self._target()}: {found[1]}")
-        message: Message = found
+        if incoming[0] == "lost":
+            raise self._lost_connection(incoming[1])
+        if incoming[0] == "refused":
+            raise ClusterError(f"{self._target()}: {incoming[1]}")
+        message: Message = incoming
         return message
 
     def _lost_connection(self, why: str) -> ClusterLost:
-        said = f": {why}" if why else ""
-        return ClusterLost(f"the connection to Ray was lost{said}; finished cells are kept, resume goes on")
+        reason = f": {why}" if why else ""
+        return ClusterLost(f"the connection to Ray was lost{reason}; finished cells are kept, resume goes on")
 
     def close(self, wait: bool) -> None:
         """Close the pipe, on which the bridge ends what it has started, and itself."""
@@ -240,8 +240,8 @@ class _Cells:
             return retry_or_fail(job, outcome, waiting, deaths)
         if data is not None:
             # a forced write to disk takes milliseconds, longer than many a short cell
-            for id, own in data.items():
-                files.write(job.paths[id], own, durable=outcome.seconds > 1)
+            for id, content in data.items():
+                files.write(job.paths[id], content, durable=outcome.seconds > 1)
             job.checkpoint_path.unlink(missing_ok=True)
         return outcome
 

@@ -124,8 +124,8 @@ def _processes() -> Iterator[tuple[int, int]]:
             yield int(path.parent.name), int(path.read_text().rpartition(")")[2].split()[1])
     if not stats:  # not Linux
         with suppress(OSError):
-            found = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True)
-            for line in found.stdout.splitlines():
+            listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True)
+            for line in listing.stdout.splitlines():
                 pid, parent = line.split()
                 yield int(pid), int(parent)
 
@@ -170,9 +170,9 @@ def _join(ray: Any, address: str) -> None:
     ray.init(address, **QUIET)
 
 
-def _start(ray: Any, processors: int, own: Path) -> None:
+def _start(ray: Any, processors: int, folder: Path) -> None:
     """Start Ray on this machine only, without dashboard and statistics."""
-    os.environ["TMPDIR"] = str(own)  # for files that cells leave when they are killed
+    os.environ["TMPDIR"] = str(folder)  # for files that cells leave when they are killed
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_worker_niceness", "0")  # cells run at normal priority
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # otherwise one is left in the user's home
@@ -181,7 +181,7 @@ def _start(ray: Any, processors: int, own: Path) -> None:
         num_cpus=processors,
         include_dashboard=False,
         object_store_memory=STORE,
-        _temp_dir=str(own),
+        _temp_dir=str(folder),
         **QUIET,
     )
 
@@ -212,7 +212,7 @@ class _Bridge:
                 room, before = int(self.ray.cluster_resources().get("CPU", 0)), room
                 if room != before:
                     self.pipe.send(("room", room))
-                self._tell_waiting(room)
+                self._report_waiting(room)
                 look = time.monotonic() + LOOK
             try:
                 event = self.events.get(timeout=max(0.0, look - time.monotonic()))
@@ -223,11 +223,11 @@ class _Bridge:
             kind, value = event
             getattr(self, f"_on_{kind}")(value)
 
-    def _tell(self, ref: Any, kind: str, *more: Any) -> None:
+    def _queue_event(self, ref: Any, kind: str, *more: Any) -> None:
         """Queue the event ``kind`` as soon as a Ray reference has its value."""
         ref.future().add_done_callback(lambda future: self.events.put((kind, (future, *more))))
 
-    def _tell_waiting(self, room: int) -> None:
+    def _report_waiting(self, room: int) -> None:
         """Report once if every order waits: others may hold the cluster's processors."""
         if len(self.waiting) < len(self.running) or not self.waiting:
             self.patient = time.monotonic()
@@ -235,11 +235,11 @@ class _Bridge:
             self.patient = float("inf")
             free = int(self.ray.available_resources().get("CPU", 0))
             ticket, id = min(self.waiting.items())
-            said = f"not begun within {PATIENCE:.0f} seconds; {free} of the cluster's {room} CPUs are free"
-            self.pipe.send((ticket, CellOutcome("waiting", id, message=said), None))
+            text = f"not begun within {PATIENCE:.0f} seconds; {free} of the cluster's {room} CPUs are free"
+            self.pipe.send((ticket, CellOutcome("waiting", id, message=text), None))
 
     def _listen(self) -> None:
-        self._tell(self.mailbox.take.remote(), "mail")
+        self._queue_event(self.mailbox.take.remote(), "mail")
 
     def _on_files(self, files: dict[str, bytes]) -> None:
         self.files = self.ray.put(files)
@@ -250,7 +250,7 @@ class _Bridge:
             self.patient = time.monotonic()
         self.running[ticket] = ref = self.task.remote(data, self.files, self.mailbox)
         self.waiting[ticket] = id
-        self._tell(ref, "ended", ticket, id)
+        self._queue_event(ref, "ended", ticket, id)
 
     def _on_mail(self, event: tuple[Any]) -> None:
         for message in event[0].result():
@@ -276,14 +276,14 @@ class _Bridge:
 
     def leave(self) -> None:
         """Cancel all running cells and leave the cluster."""
-        left = list(self.running.values())
+        references = list(self.running.values())
         for force in (False, True):  # first a chance for the cell to remove its folder
-            for ref in left:
+            for ref in references:
                 with suppress(Exception):
                     self.ray.cancel(ref, force=force)
-            if left:
+            if references:
                 with suppress(Exception):
-                    _, left = self.ray.wait(left, num_returns=len(left), timeout=HASTE)
+                    _, references = self.ray.wait(references, num_returns=len(references), timeout=HASTE)
         with suppress(Exception):
             self.ray.shutdown()  # may end this process: nothing that matters follows
 

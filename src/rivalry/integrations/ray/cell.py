@@ -50,10 +50,10 @@ class Mailbox:
 
     async def take(self) -> list[Message]:
         """Wait for a message, and return all messages in the queue."""
-        found = [await self.messages.get()]
+        messages = [await self.messages.get()]
         while not self.messages.empty():
-            found.append(self.messages.get_nowait())
-        return found
+            messages.append(self.messages.get_nowait())
+        return messages
 
 
 class Order(NamedTuple):
@@ -67,11 +67,11 @@ class Order(NamedTuple):
 
 def versions() -> dict[str, str]:
     """Return the versions of the packages on which the bits of a cell's results depend."""
-    found = {}
+    installed = {}
     for name in NUMBERS:
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            installed[name] = version(name)
+    return installed
 
 
 def compute(data: bytes, files: Mapping[str, bytes], mailbox: Any) -> Message:
@@ -80,25 +80,25 @@ def compute(data: bytes, files: Mapping[str, bytes], mailbox: Any) -> Message:
     Raises `RuntimeError` if this machine has other versions than the run.
     """
     order: Order = pickle.loads(data)  # pickled: processes that pass it on need not import its types
-    other = {name: has for name, has in versions().items() if order.made_by.get(name) != has}
-    if other:
-        name, has = next(iter(other.items()))
+    different = {name: has for name, has in versions().items() if order.made_by.get(name) != has}
+    if different:
+        name, has = next(iter(different.items()))
         raise RuntimeError(
             f"{socket.gethostname()} has {name} {has}, this run {order.made_by.get(name, 'none')};"
             " install the same versions on every node"
         )
     mailbox.put.remote((order.ticket, CellOutcome("started", order.job.id), None))
-    with _cancellable(), _own_folder() as own, one_thread():
-        job = _unpack(order, files, own)
+    with _cancellable(), _own_folder() as work_folder, one_thread():
+        job = _unpack(order, files, work_folder)
         outcome = _execute(order, job, mailbox)
         # of a batch that failed, those that did not
         over = outcome.kind in ("done", "failed")
-        found = {id: path.read_bytes() for id, path in job.paths.items() if over and path.exists()} or None
+        contents = {id: path.read_bytes() for id, path in job.paths.items() if over and path.exists()} or None
     where = order.job.folder
     message, trace = (text.replace(job.folder, where) for text in (outcome.message, outcome.trace))
     if outcome.kind == "full":
         message = f"{socket.gethostname()}: {message}"
-    return order.ticket, outcome._replace(message=message, trace=trace), found
+    return order.ticket, outcome._replace(message=message, trace=trace), contents
 
 
 def _execute(order: Order, job: Job, mailbox: Any) -> CellOutcome:
@@ -108,7 +108,7 @@ def _execute(order: Order, job: Job, mailbox: Any) -> CellOutcome:
 
     spoke = time.monotonic()
 
-    def tell(outcome: CellOutcome) -> None:
+    def report(outcome: CellOutcome) -> None:
         nonlocal spoke
         if time.monotonic() - spoke >= PULSE:
             spoke = time.monotonic()
@@ -124,17 +124,17 @@ def _execute(order: Order, job: Job, mailbox: Any) -> CellOutcome:
     def carry(job: Job, progress: Callable[..., bool]) -> float:
         return worker.carry_out(job, progress, Sent)
 
-    return work(job, tell, carry)
+    return work(job, report, carry)
 
 
-def _unpack(order: Order, files: Mapping[str, bytes], own: Path) -> Job:
-    """Return the job for the folder ``own``, after writing its study's files and checkpoint there."""
+def _unpack(order: Order, files: Mapping[str, bytes], work_folder: Path) -> Job:
+    """Return the job for ``work_folder``, after writing its study's files and checkpoint there."""
     from rivalry.lab.study.identity import canonical, digest
 
     job = order.job
     needs = {name: files[name] for name in job.task["files"]}
     # named by content: a file of the same name with other content is another module
-    study = own / digest(canonical(dict(job.task["files"]))).hex()[:16]
+    study = work_folder / digest(canonical(dict(job.task["files"]))).hex()[:16]
     places = {name: place_of(name, k) for k, name in enumerate(sorted(needs))}
     for name, data in needs.items():
         path = study / places[name]
@@ -142,8 +142,8 @@ def _unpack(order: Order, files: Mapping[str, bytes], own: Path) -> Job:
         write(path, data)
         os.utime(path, (0, 0))  # equal times, so that all cells of this process share one module
     for folder in ("cells", "checkpoints"):
-        (own / folder).mkdir()
-    job = job._replace(task=relocate(job.task, places), folder=str(study), out=str(own))
+        (work_folder / folder).mkdir()
+    job = job._replace(task=relocate(job.task, places), folder=str(study), out=str(work_folder))
     if order.saved is not None:
         write(job.checkpoint_path, order.saved)
     return job
@@ -165,8 +165,8 @@ def relocate(value: Any, places: Mapping[str, str]) -> Any:
     from rivalry.lab.study.names import is_data, is_file
 
     if isinstance(value, Mapping):
-        found = {key: relocate(entry, places) for key, entry in value.items()}
-        return found | {"path": places[value["path"]]} if is_data(value) else found
+        table = {key: relocate(entry, places) for key, entry in value.items()}
+        return table | {"path": places[value["path"]]} if is_data(value) else table
     if isinstance(value, list | tuple):
         return [relocate(entry, places) for entry in value]
     if is_file(value):

@@ -76,11 +76,11 @@ class DeepLearner(LearnerOptions):
     def world(self, game: object) -> Arena:
         """Return the arena of a game. Raises `ValueError`, also without Ray and PyTorch."""
         libraries.require(self.kind)
-        found = _arena(game, self)
-        env = found.env()
-        for name in found.names:
+        arena = _arena(game, self)
+        env = arena.env()
+        for name in arena.names:
             self.family(env.action_space(name))
-        return found
+        return arena
 
     def length(self, world: Arena) -> int:
         """Return the number of iterations."""
@@ -93,11 +93,11 @@ class DeepLearner(LearnerOptions):
     def advance(self, world: Arena, session: Training, steps: int) -> int:
         """Play and learn for so many iterations; return the number done."""
         # iterations left are counted from the rewards, which a checkpoint restores
-        taken = 0
-        while taken < min(steps, self.iterations - len(session.rewards) + taken) and not session.lost:
+        rounds = 0
+        while rounds < min(steps, self.iterations - len(session.rewards) + rounds) and not session.lost:
             session.rewards.append(training.iteration(self, world, session))
-            taken += 1
-        return taken
+            rounds += 1
+        return rounds
 
     def read(self, world: Arena, session: Training) -> Record:
         """Return the record of what was learned, and stop RLlib."""
@@ -125,17 +125,17 @@ class DeepLearner(LearnerOptions):
     def unpack(self, arrays: Mapping[str, np.ndarray]) -> Training:
         """Return a session that resumes from what `pack` returned."""
         with np.load(io.BytesIO(arrays[CURVES].tobytes())) as noted:
-            found = Training(noted["words"], arrays[STATE].tobytes())
-            found.rewards, found.lost = list(noted["rewards"]), str(noted["lost"])
-        return found
+            training = Training(noted["words"], arrays[STATE].tobytes())
+            training.rewards, training.lost = list(noted["rewards"]), str(noted["lost"])
+        return training
 
     def _curve(self, world: Arena, rewards: np.ndarray) -> Record:
         """Return mean rewards per player, over the agents of the player."""
-        known = np.all(np.isfinite(rewards), axis=1)  # no episode ended in the others
-        players, taken, rewards = np.array(world.players), np.flatnonzero(known), rewards[known]
+        finite = np.all(np.isfinite(rewards), axis=1)  # no episode ended in the others
+        players, marks, rewards = np.array(world.players), np.flatnonzero(finite), rewards[finite]
         mean = np.stack([rewards[:, players == p].mean(axis=1) for p in range(players.max() + 1)], axis=1)
         return {
-            "learning_step": (("sample",), taken * self.batch),
+            "learning_step": (("sample",), marks * self.batch),
             "learning_reward": (("sample", world.who), mean),
         }
 

@@ -82,12 +82,12 @@ def choose_actions(
 
     Agents who share a network are evaluated together.
     """
-    asked: dict[int, list[str]] = {}
+    members_by_network: dict[int, list[str]] = {}
     for name in seen:
-        asked.setdefault(id(networks[name].module), []).append(name)
-    found: dict[str, Any] = {}
-    for members in asked.values():
+        members_by_network.setdefault(id(networks[name].module), []).append(name)
+    actions_by_name: dict[str, Any] = {}
+    for members in members_by_network.values():
         network, rows = networks[members[0]], np.stack([seen[name] for name in members])
         actions = network.best(rows) if draw is None else network.sample(rows, draw)
-        found |= dict(zip(members, actions, strict=True))
-    return {name: found[name] for name in seen}
+        actions_by_name |= dict(zip(members, actions, strict=True))
+    return {name: actions_by_name[name] for name in seen}

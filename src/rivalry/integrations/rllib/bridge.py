@@ -39,9 +39,9 @@ class Bridge(MultiAgentEnv):  # type: ignore[misc]
         self.known = {name: Agent(name) for name in env.possible_agents}
         self.possible_agents = list(self.known.values())
         self.agents = list(self.possible_agents)
-        seen, _ = env.reset(seed=0)
+        observations, _ = env.reset(seed=0)
         self.observation_spaces = {
-            agent: spaces.Box(-np.inf, np.inf, look(name, seen[name]).shape, np.float32)
+            agent: spaces.Box(-np.inf, np.inf, look(name, observations[name]).shape, np.float32)
             for name, agent in self.known.items()
         }
         self.action_spaces = {agent: env.action_space(name) for name, agent in self.known.items()}
@@ -50,28 +50,30 @@ class Bridge(MultiAgentEnv):  # type: ignore[misc]
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[Agent, np.ndarray], dict[Agent, Any]]:
         """Begin an episode."""
-        seen, _ = self.env.reset(seed=seed)
-        return self._observations(seen, self._acting()), {}
+        observations, _ = self.env.reset(seed=seed)
+        return self._observations(observations, self._acting()), {}
 
     def step(self, action_dict: dict[Agent, Any]) -> tuple[dict[Any, Any], ...]:
         """Play one step with the actions of the agents whose turn it is."""
         play = getattr(self.env, "play", self.env.step)
-        seen, paid, over, short, _ = play({str(agent): action for agent, action in action_dict.items()})
+        observations, paid, over, short, _ = play(
+            {str(agent): action for agent, action in action_dict.items()}
+        )
         for name, reward in paid.items():
             if not math.isfinite(reward):
                 raise NoNumber(f"{name} was paid {reward}")
-        left, acting = set(self.env.agents), set(self._acting())
-        present = [name for name in seen if name not in left or name in acting]
+        agents_left, acting = set(self.env.agents), set(self._acting())
+        present = [name for name in observations if name not in agents_left or name in acting]
         ended: dict[str, bool] = {self.known[name]: True for name in present if over[name]}
-        cut = not left and any(short.values())
-        ended["__all__"] = not left and not cut
+        cut = not agents_left and any(short.values())
+        ended["__all__"] = not agents_left and not cut
         rewards = {self.known[name]: float(reward) / self.scale for name, reward in paid.items()}
         # only the episode as a whole is truncated: RLlib takes one whose agents all are for terminated
-        return self._observations(seen, present), rewards, ended, {"__all__": cut}, {}
+        return self._observations(observations, present), rewards, ended, {"__all__": cut}, {}
 
     def _acting(self) -> list[str]:
         movers = getattr(self.env, "movers", None)
         return list(self.env.agents) if movers is None else list(movers())
 
-    def _observations(self, seen: dict[str, Any], names: list[str]) -> dict[Agent, np.ndarray]:
-        return {self.known[name]: self.look(name, seen[name]) for name in names}
+    def _observations(self, observations: dict[str, Any], names: list[str]) -> dict[Agent, np.ndarray]:
+        return {self.known[name]: self.look(name, observations[name]) for name in names}

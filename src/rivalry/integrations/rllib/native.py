@@ -67,14 +67,14 @@ class NativeArena(Arena):
         first, second = np.random.SeedSequence(words.tolist()).spawn(2)
         plain = self._returns(networks, options, first, explore=False)
         random = self._returns(networks, options, second, explore=True)
-        found: Record = {
+        record: Record = {
             "episode_return": (("player",), plain.mean(axis=0)),
             "episode_return_band": (("player",), half_width(plain)),
             "exploring_return": (("player",), random.mean(axis=0)),
             "status": ((), np.asarray("completed")),
         }
         if options.best_response is None:
-            return found
+            return record
         gain, band = np.zeros(len(self.names)), np.zeros(len(self.names))
         for player, name in enumerate(self.names):
             deviating = {**networks, name: options.best_response(player, networks)}
@@ -82,9 +82,9 @@ class NativeArena(Arena):
             more = self._returns(deviating, options, first, explore=False)[:, player] - plain[:, player]
             gain[player], band[player] = max(float(more.mean()), 0.0), half_width(more[:, None])[0]
         proof = Certificate(gain, np.full(len(gain), np.inf), "lower bound", HOW, TOLERANCE * self.scale)
-        found["trained_best_response_gain"] = (("player",), gain)
-        found["trained_best_response_gain_band"] = (("player",), band)
-        return found | proof.record()
+        record["trained_best_response_gain"] = (("player",), gain)
+        record["trained_best_response_gain_band"] = (("player",), band)
+        return record | proof.record()
 
     def _returns(
         self, networks: Networks, options: Reading, sequence: np.random.SeedSequence, explore: bool
@@ -93,19 +93,24 @@ class NativeArena(Arena):
         draw = np.random.default_rng(sequence) if explore else None
         # two at least: a confidence interval needs a spread
         env, episodes = self.env(), max(2, options.evaluation // self.periods)
-        found = np.zeros((episodes, len(self.names)))
+        sums = np.zeros((episodes, len(self.names)))
         seeds = sequence.generate_state(episodes, np.uint32)
         for episode in range(episodes):
-            seen, _ = env.reset(seed=int(seeds[episode]))
-            worth, taken = np.ones(len(self.names)), np.zeros(len(self.names), dtype=bool)
+            observations, _ = env.reset(seed=int(seeds[episode]))
+            worth, has_moved = np.ones(len(self.names)), np.zeros(len(self.names), dtype=bool)
             while env.agents:
-                turn = [name for name in env.movers() if name in seen]
+                turn = [name for name in env.movers() if name in observations]
                 moves = np.array([name in turn for name in self.names])
-                worth, taken = np.where(moves & taken, worth * self.discount, worth), taken | moves
-                actions = choose_actions(networks, {name: self.look(name, seen[name]) for name in turn}, draw)
-                seen, paid, *_ = env.play(actions)
-                found[episode] += worth * [paid.get(name, 0.0) for name in self.names]
-        return found
+                worth, has_moved = (
+                    np.where(moves & has_moved, worth * self.discount, worth),
+                    has_moved | moves,
+                )
+                actions = choose_actions(
+                    networks, {name: self.look(name, observations[name]) for name in turn}, draw
+                )
+                observations, paid, *_ = env.play(actions)
+                sums[episode] += worth * [paid.get(name, 0.0) for name in self.names]
+        return sums
 
 
 def _stages(game: object) -> int:
@@ -158,8 +163,10 @@ class AgentsArena(Arena):
         """
         seed = np.random.SeedSequence(words.tolist())
         greedy, exploring = (self._evaluate(networks, explore, seed, options) for explore in (False, True))
-        both: Record = {f"exploring_{name}": exploring[name] for name in EXPLORING if name in exploring}
-        return greedy | both | {"status": ((), np.asarray("completed"))}
+        exploring_record: Record = {
+            f"exploring_{name}": exploring[name] for name in EXPLORING if name in exploring
+        }
+        return greedy | exploring_record | {"status": ((), np.asarray("completed"))}
 
     def _evaluate(
         self, networks: Networks, explore: bool, seed: np.random.SeedSequence, options: Reading
@@ -170,6 +177,6 @@ class AgentsArena(Arena):
         }
         policy = self.env().policy_of([of[id(networks[name].module)] for name in self.names])
         kinds = [load(target) for target in METHODS["simulation"].targets]
-        kind = next(one for one in kinds if fits(one, self.given))
+        kind = next(candidate for candidate in kinds if fits(candidate, self.given))
         method = kind(plays=policy, warm_up=WARM_UP, evaluation=options.evaluation)
         return solve(self.given, method, seed=seed).record

@@ -27,10 +27,10 @@ class PolicyNetwork(NamedTuple):
         with torch.no_grad():
             batch = {"obs": torch.as_tensor(np.asarray(seen, dtype=np.float32))}
             if self.family == "values":
-                found = self.module.compute_q_values(batch)["qf_preds"]
+                outputs = self.module.compute_q_values(batch)["qf_preds"]
             else:
-                found = self.module.forward_inference(batch)["action_dist_inputs"]
-        return np.asarray(found.numpy(), dtype=np.float64)
+                outputs = self.module.forward_inference(batch)["action_dist_inputs"]
+        return np.asarray(outputs.numpy(), dtype=np.float64)
 
     @property
     def finite(self) -> bool:
@@ -39,20 +39,20 @@ class PolicyNetwork(NamedTuple):
 
     def probabilities(self, seen: np.ndarray) -> np.ndarray:
         """Return probabilities of discrete actions ``[row action]``, exploration included."""
-        found = self.outputs(seen)
+        outputs = self.outputs(seen)
         if self.family == "logits":
             # less the largest, so that exponentials cannot overflow
-            weights = np.exp(found - found.max(axis=1, keepdims=True))
+            weights = np.exp(outputs - outputs.max(axis=1, keepdims=True))
             return np.asarray(weights / weights.sum(axis=1, keepdims=True))
-        best = np.eye(found.shape[1])[found.argmax(axis=1)]
-        return np.asarray((1 - self.epsilon) * best + self.epsilon / found.shape[1])
+        best = np.eye(outputs.shape[1])[outputs.argmax(axis=1)]
+        return np.asarray((1 - self.epsilon) * best + self.epsilon / outputs.shape[1])
 
     def best(self, seen: np.ndarray) -> np.ndarray:
         """Return actions without exploration: numbers ``[row]``, or choices ``[row axis]`` in [-1, 1]."""
-        found = self.outputs(seen)
+        outputs = self.outputs(seen)
         if self.finite:
-            return np.asarray(found.argmax(axis=1))
-        mean, _ = np.split(found, 2, axis=1)
+            return np.asarray(outputs.argmax(axis=1))
+        mean, _ = np.split(outputs, 2, axis=1)
         return self._inside(mean)
 
     def sample(self, seen: np.ndarray, draw: np.random.Generator) -> np.ndarray:

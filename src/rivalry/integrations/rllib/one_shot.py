@@ -55,12 +55,12 @@ class RoundsArena(Arena):
             order = Seating(game, (everyone,), False, everyone, False)
         base = order.game
         names = tuple(f"player_{k}" for k in range(order.players))
-        seen = learner.observation or "none"
+        observed = learner.observation or "none"
         board = discretise(base, learner.action_grid) if learner.moves == "levels" else base
         groups = policy_names(names, exchangeable_labels(board), learner.policies == "shared")
         # without observations no later period depends on a choice: discounting would only add noise
-        worth = 0.0 if seen == "none" and learner.gamma is None else discount(base, learner.gamma)
-        return cls(game, names, groups, learner.periods, worth, order, board, seen)
+        worth = 0.0 if observed == "none" and learner.gamma is None else discount(base, learner.gamma)
+        return cls(game, names, groups, learner.periods, worth, order, board, observed)
 
     @property
     def scale(self) -> float:
@@ -74,16 +74,16 @@ class RoundsArena(Arena):
 
     def env(self) -> Any:
         """Return the repeated game as an environment."""
-        whole = [list(stage) for stage in self.order.stages]
-        again = in_stages(self.board, whole, periods=self.periods) if len(whole) > 1 else None
+        stages = [list(stage) for stage in self.order.stages]
+        again = in_stages(self.board, stages, periods=self.periods) if len(stages) > 1 else None
         return parallel_env(again or repeat(self.board, periods=self.periods), normalize_spaces=True)
 
     def look(self, name: str, seen: Any) -> np.ndarray:
         """Return the last choices as far as they are observed, and in stages those of this period."""
         players, axes = self._shape
-        own = self.names.index(name)
+        player = self.names.index(name)
         before = seen[: players * axes].reshape(players, axes)
-        last = {"none": before[:0], "own": before[own : own + 1], "joint": before}[self.seen]
+        last = {"none": before[:0], "own": before[player : player + 1], "joint": before}[self.seen]
         now = seen[players * axes :] if len(self.order.stages) > 1 else np.ones(1)
         return np.concatenate([last.ravel(), now]).astype(np.float32)
 
@@ -113,18 +113,20 @@ class RoundsArena(Arena):
         """Return choices without exploration ``[period player axis]``."""
         env: Any = self.env()
         path: list[np.ndarray] = []
-        seen, _ = env.reset(seed=0)
+        observations, _ = env.reset(seed=0)
         space = self.board.space
         chosen = np.zeros((len(self.names), space.shape[1] if isinstance(space, Box) else 1))
         while len(path) < rounds:
             if not env.agents:
-                seen, _ = env.reset()
+                observations, _ = env.reset()
             for stage in self.order.stages:
                 turn = [f"player_{k}" for k in stage]
-                actions = choose_actions(networks, {name: self.look(name, seen[name]) for name in turn}, None)
+                actions = choose_actions(
+                    networks, {name: self.look(name, observations[name]) for name in turn}, None
+                )
                 for name, action in actions.items():
                     chosen[self.names.index(name)] = action
-                seen = env.play(actions)[0]
+                observations = env.play(actions)[0]
             path.append(self._profile(chosen))
         return np.array(path)
 
@@ -140,8 +142,8 @@ class RoundsArena(Arena):
             return {}
         draw = np.random.default_rng(np.random.SeedSequence(words.tolist()))
         env = self.env()
-        seen, _ = env.reset(seed=0)
-        rows_seen = {name: self.look(name, seen[name]) for name in self.names}
+        observations, _ = env.reset(seed=0)
+        rows_seen = {name: self.look(name, observations[name]) for name in self.names}
         if isinstance(self.board.space, Box):
             rows = []
             for name in self.names:
@@ -149,7 +151,7 @@ class RoundsArena(Arena):
                 order = samples[np.argsort(samples[:, 0], kind="stable")]
                 # the middle of each of as many equal parts of the ordered draws
                 rows.append(order[(np.arange(ATOMS) * 2 + 1) * DRAWN // (2 * ATOMS)])
-            points = np.stack([self._profile(each) for each in np.stack(rows, axis=1)], axis=1)
+            points = np.stack([self._profile(choice) for choice in np.stack(rows, axis=1)], axis=1)
             weights = np.full((len(rows), ATOMS), 1 / ATOMS)
             return _exploring(mixture_record(base, points, weights))
         probabilities = [networks[name].probabilities(rows_seen[name][None])[0] for name in self.names]
@@ -159,8 +161,8 @@ class RoundsArena(Arena):
         if self.board is base:
             return _exploring(_finite_record(base, weights))
         sizes = np.array(self.board.space.sizes)
-        there = np.arange(weights.shape[1]) < sizes[:, None]
-        points = np.where(there[..., None], np.asarray(self.board.action_grid), np.nan)
+        is_action = np.arange(weights.shape[1]) < sizes[:, None]
+        points = np.where(is_action[..., None], np.asarray(self.board.action_grid), np.nan)
         return _exploring(mixture_record(base, points, weights))
 
 
@@ -173,11 +175,11 @@ def _status(path: np.ndarray, space: Any) -> tuple[tuple[()], np.ndarray]:
     return (), np.asarray("completed" if still else "cycling")
 
 
-def _exploring(found: Record) -> Record:
+def _exploring(record: Record) -> Record:
     """Return the variables of a mixture's record that are reported."""
     names = {name: name for name in ("payoff", "regret", "mean_profile", "mixture", "grid_regret")}
     names["mean_profile"] = "choice"
-    return {f"exploring_{new}": found[old] for old, new in names.items() if old in found}
+    return {f"exploring_{new}": record[old] for old, new in names.items() if old in record}
 
 
 def _finite_record(game: object, weights: np.ndarray) -> Record:
@@ -198,23 +200,23 @@ def discount(game: object, given: float | None) -> float:
     The game's are its `discount_factors`, or follow from the weights of its periods in native play.
     Raises `ValueError` where players or periods differ.
     """
-    known = discount_factors(game) if discount_factors.knows(game) else None
+    factors = discount_factors(game) if discount_factors.knows(game) else None
     weights = to_stages(game).weights if to_markov.knows(game) and to_stages.knows(game) else None
-    if known is None and weights is not None and len(weights) > 1:
+    if factors is None and weights is not None and len(weights) > 1:
         before, after = np.asarray(weights)[:-1], np.asarray(weights)[1:]
-        known = np.where(before > 0, after / np.where(before > 0, before, 1.0), 0.0)
-    return one_for_all(USUAL_GAMMA if known is None else known, given)
+        factors = np.where(before > 0, after / np.where(before > 0, before, 1.0), 0.0)
+    return one_for_all(USUAL_GAMMA if factors is None else factors, given)
 
 
 def one_for_all(own: object, given: float | None) -> float:
     """Return the discount factor as given, or the game's. Raises `ValueError` where it has several."""
     if given is not None:
         return float(given)
-    each = np.unique(np.asarray(own, dtype=float).round(12))
-    if len(each) > 1:
-        span = f"from {each[0]:g} to {each[-1]:g}"
+    factors = np.unique(np.asarray(own, dtype=float).round(12))
+    if len(factors) > 1:
+        span = f"from {factors[0]:g} to {factors[-1]:g}"
         raise ValueError(f"gamma: the game's own differ, {span}; RLlib has one for all: set gamma")
-    return float(each[0])
+    return float(factors[0])
 
 
 @dataclass(frozen=True)
@@ -231,14 +233,14 @@ class WalksArena(Arena):
         if learner.observation == "none":
             raise ValueError("observation: 'none' must be 'own' or 'joint' for players who walk")
         grid = learner.moves == "grid"
-        seen = learner.observation or "own"
+        observed = learner.observation or "own"
         action_grid = int(learner.action_grid) if grid else 0  # type: ignore[arg-type]
         share = 1 / (action_grid - 1) if grid else learner.step
         walk = walks(
             game,
             step=(_widths(game.space) * share).tolist(),
             moves="discrete" if grid else "continuous",
-            observation=seen,
+            observation=observed,
             periods=learner.periods,
         )
         names = tuple(f"player_{k}" for k in range(game.space.shape[0]))
@@ -246,7 +248,7 @@ class WalksArena(Arena):
         if grid and worth >= 1:
             raise ValueError(f"gamma: {worth:g} must be below 1 on a grid, where play has no end")
         groups = policy_names(names, exchangeable_labels(game), learner.policies == "shared")
-        return cls(game, names, groups, learner.periods, worth, walk, action_grid, seen == "joint")
+        return cls(game, names, groups, learner.periods, worth, walk, action_grid, observed == "joint")
 
     def env(self) -> Any:
         """Return the game of steps as an environment."""
@@ -266,13 +268,13 @@ class WalksArena(Arena):
             probabilities[player, : len(observed), :width] = networks[name].probabilities(observed)
             policies[player, : len(observed)] = networks[name].best(observed)
         start = spread(world)
-        found: Record = {
+        record: Record = {
             "policy": (("trial", "player", "state"), policies[None]),
             "policy_softmax": (("trial", "player", "state", "action"), probabilities[None]),
             "action_grid": (("player", "grid_point" if self.joint else "state", "axis"), world.action_grid),
             **greedy_end(world, policies[None], start)[0],
         }
-        return found | self._gains(world, policies, probabilities, rollout(world, policies, start).cycle)
+        return record | self._gains(world, policies, probabilities, rollout(world, policies, start).cycle)
 
     def _gains(
         self, world: Tabulated, policies: np.ndarray, probabilities: np.ndarray, cycle: np.ndarray
@@ -298,8 +300,8 @@ class WalksArena(Arena):
         if not self.joint:
             return rows[player, : sizes[player]]
         at = np.indices(sizes).reshape(len(sizes), -1)
-        order = [player, *(other for other in range(len(sizes)) if other != player)]
-        return np.concatenate([rows[other, at[other]] for other in order], axis=1)
+        order = [player, *(rival for rival in range(len(sizes)) if rival != player)]
+        return np.concatenate([rows[rival, at[rival]] for rival in order], axis=1)
 
     def _paths(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
         draw = np.random.default_rng(np.random.SeedSequence(words.tolist()))
@@ -319,15 +321,17 @@ class WalksArena(Arena):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return positions ``[period player axis]`` in one long episode, and payoffs ``[period player]``."""
         env: Any = parallel_env(self.walk, normalize_spaces=True)
-        seen, _ = env.reset(seed=0)
+        observations, _ = env.reset(seed=0)
         path, paid = [], []
         for _ in range(periods):
             if not env.agents:
-                seen, _ = env.reset()
-            actions = choose_actions(networks, {n: self.look(n, row) for n, row in seen.items()}, draw)
-            seen, rewards, *_ = env.step(actions)
-            own = np.stack([seen[name][: self.given.space.shape[1]] for name in self.names])
-            path.append(np.asarray(strategies(self.given.space, put(own))))
+                observations, _ = env.reset()
+            actions = choose_actions(
+                networks, {n: self.look(n, row) for n, row in observations.items()}, draw
+            )
+            observations, rewards, *_ = env.step(actions)
+            positions = np.stack([observations[name][: self.given.space.shape[1]] for name in self.names])
+            path.append(np.asarray(strategies(self.given.space, put(positions))))
             paid.append([rewards[name] for name in self.names])
         return np.array(path), np.array(paid)
 

@@ -50,9 +50,9 @@ class LearnerOptions(BaseLearner):
     kind: ClassVar[str] = ""
 
     def __check_init__(self) -> None:
-        whole = ("iterations", "batch", "envs", "periods", "evaluation", "rounds")
+        counts = ("iterations", "batch", "envs", "periods", "evaluation", "rounds")
         for name, minimum in (
-            *((name, 1) for name in whole),
+            *((name, 1) for name in counts),
             ("runners", 0),
             ("best_response_iterations", 0),
         ):

@@ -51,19 +51,19 @@ def iteration(learner: LearnerOptions, arena: Setup, session: Training) -> np.nd
     with session.own():
         algorithm = _running_algorithm(learner, arena, session)
         try:
-            found = algorithm.train()
+            results = algorithm.train()
         except RuntimeError as error:  # RLlib wraps what an environment raises
             if not isinstance(error.__cause__, NoNumber):
                 raise error.__cause__ or error from None
             session.lost = str(error.__cause__)
             return np.full(len(arena.names), np.nan)
-    for name, row in found.get("learners", {}).items():  # empty before the first update
+    for name, row in results.get("learners", {}).items():  # empty before the first update
         if row.get(TRAINED, 0) > 0 and not np.isfinite(float(row.get(LOSS, 0.0))):
             session.lost = f"the loss of {name} became {float(row[LOSS])}"
-    means = found["env_runners"].get("agent_episode_returns_mean", {})
-    length = found["env_runners"].get("episode_len_mean", np.nan)
-    each = np.array([float(means.get(name, np.nan)) for name in arena.names])
-    return np.asarray(each * arena.scale / arena.periods_in(float(length)))
+    means = results["env_runners"].get("agent_episode_returns_mean", {})
+    length = results["env_runners"].get("episode_len_mean", np.nan)
+    returns = np.array([float(means.get(name, np.nan)) for name in arena.names])
+    return np.asarray(returns * arena.scale / arena.periods_in(float(length)))
 
 
 def networks(learner: LearnerOptions, arena: Setup, session: Training) -> Networks:
@@ -100,12 +100,12 @@ def _running_algorithm(learner: LearnerOptions, arena: Setup, session: Training)
         try:
             session.algorithm = configuration(learner, arena, int(session.words[0] % 2**31)).build_algo()
         except (ValueError, TypeError) as error:
-            what = f"settings {dict(learner.settings)}: " if learner.settings else ""
-            raise ValueError(f"{learner.kind}: {what}{' '.join(str(error).split())}") from None
+            settings_text = f"settings {dict(learner.settings)}: " if learner.settings else ""
+            raise ValueError(f"{learner.kind}: {settings_text}{' '.join(str(error).split())}") from None
         _seed_memory(session.algorithm, arena, session.words)
         if session.checkpoint:
-            found, streams = pickle.loads(session.checkpoint)
-            session.algorithm.set_state(found)
+            state, streams = pickle.loads(session.checkpoint)
+            session.algorithm.set_state(state)
             if streams is not None:
                 streams.set()
         elif _normal(learner, arena):
@@ -213,16 +213,16 @@ def reading(learner: LearnerOptions, arena: Arena, words: np.ndarray) -> Reading
     def train_response(player: int, others: Networks) -> PolicyNetwork:
         sequence = np.random.SeedSequence(words.tolist(), spawn_key=(player,))
         alone, session = Alone(arena, player, others), Training(sequence.generate_state(4, np.uint32))
-        own = others[arena.names[player]].module
-        if isinstance(own, nn.Module):  # other policies have no weights to start from
-            session.first = {arena.names[player]: own}
+        module = others[arena.names[player]].module
+        if isinstance(module, nn.Module):  # other policies have no weights to start from
+            session.first = {arena.names[player]: module}
         for _ in range(learner.best_response_iterations):
             iteration(learner, alone, session)
             if session.lost:
                 break
-        found = networks(learner, alone, session)[arena.names[player]]
+        response = networks(learner, alone, session)[arena.names[player]]
         stop(session)
-        return found
+        return response
 
     return Reading(
         learner.evaluation, learner.rounds, train_response if learner.best_response_iterations else None
@@ -265,8 +265,8 @@ class Against:
         while True:
             turn = [n for n in self.base_env.movers() if n != self.name]
             rest = choose_actions(self.others, {n: self.arena.look(n, self.seen[n]) for n in turn}, None)
-            seen, paid, over, short, _ = self.base_env.play(rest | actions)
-            self.seen, actions = {**self.seen, **seen}, {}
+            observations, paid, over, short, _ = self.base_env.play(rest | actions)
+            self.seen, actions = {**self.seen, **observations}, {}
             total += paid.get(self.name, 0.0)
             ended, cut = bool(over.get(self.name)), bool(short.get(self.name))
             if ended or cut or self._turn():

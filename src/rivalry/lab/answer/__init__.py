@@ -97,7 +97,11 @@ class Answer:
         """One to three sentences in the study's quantities; of a study of studies, the first of each."""
         if self.parts:
             firsts = {name: part.sentences[:1] for name, part in self.parts.items()}
-            return [one._replace(text=f"{name}: {one.text}") for name, own in firsts.items() for one in own]
+            return [
+                sentence._replace(text=f"{name}: {sentence.text}")
+                for name, sentences in firsts.items()
+                for sentence in sentences
+            ]
         if not self.points:
             return []
         if none := without_maxima(self.points, self.cells):
@@ -107,53 +111,63 @@ class Answer:
         decided = [first.sentence] if first else []
         covered, stated = (first.quantities, first.stated) if first else ((), ())
         if few is not self.points:  # of a thinned run, every point is another object
-            stated = tuple(one for one in few if any(one.is_at_point(other) for other in stated))
+            stated = tuple(
+                point for point in few if any(point.is_at_point(other_point) for other_point in stated)
+            )
         lead = on_two_keys(self.study, few, covered if stated else ()) or on_quantities(
             self.study, few, covered, stated
         )
         lead = lead or ([] if first else position_sentences(self.study, few))
         lists = on_lists(self.study, self.points)
         lists = lists[: MOST - 1]
-        proved = all(one.boxes >= 0 for one in self.points)  # a list with proofs claims more
+        proved = all(point.boxes >= 0 for point in self.points)  # a list with proofs claims more
         claims_stated = stated if "claim" in covered else ()
-        others = [one for one in points_asked(self.study, few) if one not in claims_stated]
-        known = any(one.text in claim_courses(self.study, others) for one in lead)
+        unstated = [point for point in points_asked(self.study, few) if point not in claims_stated]
+        repeats_claims = any(sentence.text in claim_courses(self.study, unstated) for sentence in lead)
         claims = (
             []
-            if proved or known
+            if proved or repeats_claims
             else on_claims(self.study, self.points, first.stated if first and "claim" in covered else ())
         )
         facts = decided[0].text.partition(": ")[2] if decided else ""
-        lead = [one for one in lead if not _repeats(one.text, facts)]
+        lead = [sentence for sentence in lead if not _repeats(sentence.text, facts)]
         # a verdict on a count is the list
         lists = [
-            one for one in lists if lowered(one.text).rpartition(" points: ")[2].rstrip(".") not in facts
+            sentence
+            for sentence in lists
+            if lowered(sentence.text).rpartition(" points: ")[2].rstrip(".") not in facts
         ]
         lists = lists[: MOST - 1 - len(decided)]
         lead = lead[: MOST - 1 - len(lists) - len(decided)]
         if name := self._beside_lists:
-            texts = {one.text: f"For {name}, {lowered(one.text)}" for one in lead if name not in one.text}
-            lead = [one._replace(text=texts.get(one.text, one.text)) for one in lead]
-        events = any(one.events for one in self.points)
+            texts = {
+                sentence.text: f"For {name}, {lowered(sentence.text)}"
+                for sentence in lead
+                if name not in sentence.text
+            }
+            lead = [sentence._replace(text=texts.get(sentence.text, sentence.text)) for sentence in lead]
+        events = any(point.events for point in self.points)
         first_lists = HOW_MANY.match(self.question) or (events and asks_in(self.study) == "where")
-        said = [*decided, *(lists + lead if first_lists else lead + lists), *claims]
-        said = [one._replace(text=with_one_preposition(one.text)) for one in said]
-        return [one._replace(text=in_reduced_game(self.study, one.text)) for one in said[:1]] + said[1:]
+        sentences = [*decided, *(lists + lead if first_lists else lead + lists), *claims]
+        sentences = [sentence._replace(text=with_one_preposition(sentence.text)) for sentence in sentences]
+        return [
+            sentence._replace(text=in_reduced_game(self.study, sentence.text)) for sentence in sentences[:1]
+        ] + sentences[1:]
 
     @cached_property
     def _beside_lists(self) -> str:
         """Which method's numbers sentences state, where the other methods only list equilibria."""
-        methods = dict.fromkeys(one.algorithm for one in self.points)
-        listing = {one.algorithm for one in self.points if one.counts_text}
+        methods = dict.fromkeys(point.algorithm for point in self.points)
+        listing = {point.algorithm for point in self.points if point.counts_text}
         names = [Words(self.study).method(name) for name in methods if name not in listing]
-        asked = (self.study.get("answer") or {}).get("quantities")  # which may be those of the game
-        return names[0] if listing and len(names) == 1 and not asked else ""
+        quantities = (self.study.get("answer") or {}).get("quantities")  # which may be those of the game
+        return names[0] if listing and len(names) == 1 and not quantities else ""
 
     @cached_property
     def figure(self) -> dict[str, Any] | None:
         """The picture that answers the question: the first of ``plots``, or what the family draws."""
         if self.parts:
-            return next((one.figure for one in self.parts.values() if one.figure), None)
+            return next((part.figure for part in self.parts.values() if part.figure), None)
         entries = self.study.get("plots") or (
             default_figures(str(self.study["game"]["family"]), self.data) if self.points else ()
         )
@@ -209,17 +223,23 @@ class Answer:
         if table is None:
             return []
         blocks: dict[str, list[ResultList]] = {}
-        own: dict[str, list[PointResults]] = {}
-        for one, block in zip(self.points, self._blocks_of(), strict=True):
-            blocks.setdefault(one.algorithm, []).append(block)
-            own.setdefault(one.algorithm, []).append(one)
-        heads = [{name for block in each for row in block.rows for name in row} for each in blocks.values()]
-        if not any(one - other and other - one for one, other in combinations(heads, 2)):
+        points_by_method: dict[str, list[PointResults]] = {}
+        for point, block in zip(self.points, self._blocks_of(), strict=True):
+            blocks.setdefault(point.algorithm, []).append(block)
+            points_by_method.setdefault(point.algorithm, []).append(point)
+        heads = [
+            {name for block in method_blocks for row in block.rows for name in row}
+            for method_blocks in blocks.values()
+        ]
+        if not any(head - other_head and other_head - head for head, other_head in combinations(heads, 2)):
             return [("", table)]
         words, about = Words(self.study), (self.study, self.data)
         return [
-            (words.method(name), answer_table(*about, own[name], rows, columns, blocks=blocks[name]))
-            for name in own
+            (
+                words.method(name),
+                answer_table(*about, points_by_method[name], rows, columns, blocks=blocks[name]),
+            )
+            for name in points_by_method
         ]
 
     def _blocks_of(self, numbers: bool = False, lists: bool = True) -> list[ResultList]:
@@ -251,9 +271,9 @@ class Answer:
     def caveats(self) -> list[str]:
         """What was not certified, not compared, failed, changed or reduced; published values that differ."""
         if self.parts:
-            own = {name: part.caveats for name, part in self.parts.items()}
-            return [f"{name}: {line}" for name, lines in own.items() for line in lines]
-        rows = [one.row for one in self.checks]
+            caveats = {name: part.caveats for name, part in self.parts.items()}
+            return [f"{name}: {line}" for name, lines in caveats.items() for line in lines]
+        rows = [check.row for check in self.checks]
         return [
             *self._absent(),
             *self._thinned(),
@@ -271,20 +291,24 @@ class Answer:
         ]
 
     def _absent(self) -> list[str]:
-        """Return which quantities that the study asks for no result has."""
-        own = (self.study.get("answer") or {}) if self.points else {}
-        asked = dict.fromkeys([*(own.get("quantities") or ()), *tested(own.get("test") or {})])
-        known = [str(name) for name in self.data.variables]
-        lost = [name for name in own.get("quantities") or () if name in known and self._is_lost(name)]
+        """Return the quantities that the study asks for and that no result has."""
+        answer = (self.study.get("answer") or {}) if self.points else {}
+        names = dict.fromkeys([*(answer.get("quantities") or ()), *tested(answer.get("test") or {})])
+        variables = [str(name) for name in self.data.variables]
+        lost = [name for name in answer.get("quantities") or () if name in variables and self._is_lost(name)]
         return (
-            [f"{name} is in no cell of this run; {near(name, known)}" for name in asked if name not in known]
+            [
+                f"{name} is in no cell of this run; {near(name, variables)}"
+                for name in names
+                if name not in variables
+            ]
             + [f"{name} is asked for, but no sentence or table has it, only the dataset" for name in lost]
             + [f"answer.test: no row of this run has {name}" for name in self._absent_rows]
         )
 
     def _is_lost(self, name: str) -> bool:
-        """Return whether a quantity has numbers or words that neither sentences nor the table have."""
-        if name in ("profile", "claim") or any(name in one.quantities for one in self.points):
+        """True for a quantity with numbers or words that neither sentences nor the table have."""
+        if name in ("profile", "claim") or any(name in point.quantities for point in self.points):
             return False
         return not any(name.startswith(columns) for columns in COLUMNS_OF.values())
 
@@ -294,9 +318,11 @@ class Answer:
         test = (self.study.get("answer") or {}).get("test") or {} if self.points else {}
         game = self.study.get("game") or {}
         places = [row.get("at") or {} for row in (test, test.get("than") or {})]
-        known = {*map(str, (*self.data.dims, *self.data.coords)), "algorithm"}
-        strange = [k for at in places for k, v in at.items() if k not in known and not is_fixed(game, k, v)]
-        absent = [at for at in places if at and not any(one.is_at(at) for one in self.points)]
+        coordinates = {*map(str, (*self.data.dims, *self.data.coords)), "algorithm"}
+        strange = [
+            k for at in places for k, v in at.items() if k not in coordinates and not is_fixed(game, k, v)
+        ]
+        absent = [at for at in places if at and not any(point.is_at(at) for point in self.points)]
         words = [", ".join(f"{k} = {v}" for k, v in at.items()) for at in absent]
         return list(dict.fromkeys([*strange, *words]))
 
@@ -304,7 +330,7 @@ class Answer:
     def checks(self) -> list[JudgedExpectation]:
         """Our values beside published and independent ones."""
         if self.parts:
-            return [one for part in self.parts.values() for one in part.checks]
+            return [check for part in self.parts.values() for check in part.checks]
         return judge(self.study, self.data)
 
     @cached_property
@@ -348,29 +374,29 @@ class Answer:
         table = self.table
         return {
             "question": self.question,
-            "sentences": [one._asdict() for one in self.sentences],
+            "sentences": [sentence._asdict() for sentence in self.sentences],
             "figure": self.figure,
             "table": table and {"columns": table.columns, "rows": table.texts, "notes": table.notes},
             "caveats": self.caveats,
             **({"summary": self.summary.tables} if self.summary else {}),
-            "checks": [one.row for one in self.checks],
+            "checks": [check.row for check in self.checks],
             **({"parts": {name: part.as_json() for name, part in self.parts.items()}} if self.parts else {}),
         }
 
     def __repr__(self) -> str:
-        lines = [self.title, self.question, *(one.text for one in self.sentences), *self.caveats]
+        lines = [self.title, self.question, *(sentence.text for sentence in self.sentences), *self.caveats]
         return "\n".join(filter(None, lines))
 
     def _repr_html_(self) -> str:
         table = self.printed_table(NOTEBOOK_ROWS)
-        said = {"": " ".join(one.text for one in self.sentences)}
+        notes = {"": " ".join(sentence.text for sentence in self.sentences)}
         columns, rows = (table.columns, table.texts) if table else ((), ())
-        said |= {"*": table.mark.removeprefix("* ")} if table and table.mark else {}
-        return html_table(self.question or self.title, said, columns, rows)
+        notes |= {"*": table.mark.removeprefix("* ")} if table and table.mark else {}
+        return html_table(self.question or self.title, notes, columns, rows)
 
 
 def _repeats(text: str, verdict: str) -> bool:
-    """Return whether a verdict has all numbers of a sentence."""
+    """True for a verdict with all numbers of a sentence."""
     numbers = set(re.findall(r"\d[\d.e-]*\d|\d", text))
     return bool(numbers) and numbers <= set(re.findall(r"\d[\d.e-]*\d|\d", verdict))
 
@@ -395,10 +421,10 @@ def kind_and_options(
     options: dict[str, Any] = {"kind": entry} if isinstance(entry, str) else dict(entry)
     kind = str(options.pop("kind", ""))
     if kind == "scenario" and "quantities" not in options:
-        asked = (study.get("answer") or {}).get("quantities") or ()
-        numbers = [name for name in filled_variables(data, asked) if data[name].dtype.kind in "fi"]
-        if own := [name for name in numbers if drawn_rank(data, name) < 2]:
-            options["quantities"] = own
+        quantities = (study.get("answer") or {}).get("quantities") or ()
+        numbers = [name for name in filled_variables(data, quantities) if data[name].dtype.kind in "fi"]
+        if lines := [name for name in numbers if drawn_rank(data, name) < 2]:
+            options["quantities"] = lines
     if kind == "scenario" and (heat := _heat_options(options, data)):
         return "heat", heat
     return kind, options
@@ -411,11 +437,11 @@ def _heat_options(options: Mapping[str, Any], data: Dataset) -> dict[str, Any] |
     if key is None or data.sizes[key] <= LINES or data[key].dtype.kind not in "fiu":
         return None
     over = find_sweep(data, names[0], own_rank(data, names[0]), options.get("at"), options.get("over"))
-    others = {name: options[name] for name in ("at", "period", "log") if name in options}
-    return {"quantity": names[0], "over": [over, key], **others}
+    shared = {name: options[name] for name in ("at", "period", "log") if name in options}
+    return {"quantity": names[0], "over": [over, key], **shared}
 
 
-def _second_key(options: Mapping[str, Any], data: Dataset, most: int | None = LINES) -> str | None:
+def _second_key(options: Mapping[str, Any], data: Dataset, max_lines: int | None = LINES) -> str | None:
     """Return the second key of a scenario or a heat map with these options; None without one."""
     if "quantity" in options:
         return str(options["over"][1]) if options.get("over") else None
@@ -427,7 +453,7 @@ def _second_key(options: Mapping[str, Any], data: Dataset, most: int | None = LI
         over = find_sweep(data, names[0], rank, at, options.get("over"))
     except ValueError:  # the chart says what is wrong
         return None
-    return second_key(data, names[0], rank, over, at, most)
+    return second_key(data, names[0], rank, over, at, max_lines)
 
 
 def figure_file(number: int, kind: str) -> str:

@@ -60,17 +60,17 @@ class Trend(NamedTuple):
 
 def points_asked(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[PointResults]:
     """Return the results of the study's answer: of its methods, at its point; all if there are none."""
-    own = study.get("answer") or {}
-    rows = [one for one in found if one.algorithm in own.get("methods", ())] or list(found)
-    at = own.get("at", {}).items()
-    return [one for one in rows if all(one.at.get(k, v) == v for k, v in at)] or rows
+    answer = study.get("answer") or {}
+    rows = [point for point in found if point.algorithm in answer.get("methods", ())] or list(found)
+    at = answer.get("at", {}).items()
+    return [point for point in rows if all(point.at.get(k, v) == v for k, v in at)] or rows
 
 
 def at_point(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words, text: str) -> str:
     """Return a sentence that begins with the point of the study's answer, if it has one."""
     at = (study.get("answer") or {}).get("at", {})
-    own = {k: v for k, v in at.items() if {one.at.get(k) for one in rows} == {v}}
-    return f"At {words.place(own)}, {text[0].lower()}{text[1:]}" if own else text
+    common = {k: v for k, v in at.items() if {point.at.get(k) for point in rows} == {v}}
+    return f"At {words.place(common)}, {text[0].lower()}{text[1:]}" if common else text
 
 
 def in_reduced_game(study: Mapping[str, Any], text: str) -> str:
@@ -87,19 +87,26 @@ def in_reduced_game(study: Mapping[str, Any], text: str) -> str:
     where = joined([words.at(key, value) for key, value in rows if game.get(key) == value])
     if not where:
         return text
-    verdict, colon, said = text.partition(": ") if text.split(":")[0] in VERDICTS.values() else ("", "", text)
-    said = f"{where}, {lowered(said)}"
-    return f"{verdict}{colon}{said}" if verdict else capitalised(said)
+    verdict, colon, sentence = (
+        text.partition(": ") if text.split(":")[0] in VERDICTS.values() else ("", "", text)
+    )
+    sentence = f"{where}, {lowered(sentence)}"
+    return f"{verdict}{colon}{sentence}" if verdict else capitalised(sentence)
 
 
 def basis_of(found: Sequence[PointResults]) -> str:
-    """Return how many points, replications or sessions the numbers rest on."""
+    """Return the number of points, replications or sessions on which the numbers rest."""
     points = f"{len(found)} point{'s' * (len(found) != 1)}"
-    repeats = {(one.repeats, one.results) for one in found if one.repeats}
+    repeats = {(point.repeats, point.results) for point in found if point.repeats}
     if len(repeats) == 1:
-        (what, count) = repeats.pop()
-        points += f", {count} {what} each" + (", 95 % intervals" if what == "replications" else "")
-    elif any(one.text.count("±") for each in found[:1] for row in each.quantities.values() for one in row):
+        (unit, count) = repeats.pop()
+        points += f", {count} {unit} each" + (", 95 % intervals" if unit == "replications" else "")
+    elif any(
+        estimate.text.count("±")
+        for point in found[:1]
+        for row in point.quantities.values()
+        for estimate in row
+    ):
         points += ", 95 % intervals over independent runs"
     return points
 
@@ -114,7 +121,7 @@ def swept_key(study: Mapping[str, Any], rows: Sequence[Row]) -> str:
         for name, value in row.at.items():
             if _is_number(value) and name not in DRAWS:
                 values.setdefault(name, set()).add(value)
-    counts = {name: len(each) for name, each in values.items() if len(each) > 1}
+    counts = {name: len(key_values) for name, key_values in values.items() if len(key_values) > 1}
     counts = {name: n for name, n in counts.items() if not _is_named_by(rows, name, n)}
     wanted = (study.get("answer") or {}).get("along", "")
     key = wanted if wanted in counts else max(reversed(counts), key=lambda name: counts[name], default="")
@@ -133,13 +140,13 @@ def _is_number(value: object) -> bool:
 
 
 def falls(study: Mapping[str, Any], key: str) -> bool:
-    """Return whether a key is told as it falls."""
-    own = study.get("answer") or {}
-    return bool(own.get("direction") == "falling" and own.get("along", key) in ("", key))
+    """True for a key that is stated as it falls."""
+    answer = study.get("answer") or {}
+    return bool(answer.get("direction") == "falling" and answer.get("along", key) in ("", key))
 
 
 def _is_named_by(rows: Sequence[Row], key: str, count: int) -> bool:
-    """Return whether words that take more values decide a number, as the name of a game does."""
+    """True if words that take more values decide a number, as the name of a game does."""
     for name in {name for row in rows for name, value in row.at.items() if isinstance(value, str)}:
         pairs = {(str(row.at.get(name)), str(row.at.get(key))) for row in rows}
         if len(pairs) == len({word for word, _ in pairs}) > count:
@@ -160,20 +167,20 @@ def trend_of(
     """
     if stated:
         return _rest_of(study, name, found, words, stated)
-    asked = name in ((study.get("answer") or {}).get("quantities") or ())
-    several = len({one.instruments for one in found} - {()}) > 1  # each has its best value told
+    is_asked = name in ((study.get("answer") or {}).get("quantities") or ())
+    several = len({point.instruments for point in found} - {()}) > 1  # each has its best value told
     rows = [
         Row(
-            one.algorithm,
-            one.at,
-            each,
-            is_refuted(one) and not is_gain(name),
-            one.best_choice if several else one.bound_of_search,
+            point.algorithm,
+            point.at,
+            estimates,
+            is_refuted(point) and not is_gain(name),
+            point.best_choice if several else point.bound_of_search,
         )
-        for one in [one for one in found if not one.is_first_of_several(name)] or found
+        for point in [point for point in found if not point.is_first_of_several(name)] or found
         # over starts, numbers have a range and no interval
-        if is_reported(each := one.quantities.get(name) or one.numbers(name, {}), asked=asked)
-        and (one.repeats != "starts" or all(own.low == own.high for own in each))
+        if is_reported(estimates := point.quantities.get(name) or point.numbers(name, {}), asked=is_asked)
+        and (point.repeats != "starts" or all(estimate.low == estimate.high for estimate in estimates))
     ]
     if not rows:
         return None
@@ -188,76 +195,82 @@ def trend_of(
                 firsts.setdefault((row.method, str(row.at)), row._replace(refuted=False))
             rows = list(firsts.values())
     key = swept_key(study, rows)
-    known = len(rows)
+    row_count = len(rows)
     if name not in OF_DYNAMICS:
         rows, key = _without_refuted(rows, key)
     if len(rows) == 1 and not averaged:  # of several points or methods, one has the quantity
         (row,) = rows
-        others = [one for one in found if one.algorithm == row.method and str(one.at) != str(row.at)]
-        where = f" at {words.place(row.at)}" * bool(row.at and others)
-        several = len({one.algorithm for one in found}) > 1
+        other_points = [
+            point for point in found if point.algorithm == row.method and str(point.at) != str(row.at)
+        ]
+        where = f" at {words.place(row.at)}" * bool(row.at and other_points)
+        several = len({point.algorithm for point in found}) > 1
         where += f" for {words.method(row.method)}" * (several and words.is_named(row.method))
-    elif len({row.method for row in rows}) == 1 < len({one.algorithm for one in found}):
+    elif len({row.method for row in rows}) == 1 < len({point.algorithm for point in found}):
         where = f" for {words.method(rows[0].method)}" * words.is_named(rows[0].method)
-    elif len(rows) < known and not key and len({str(row.at) for row in rows}) == 1:
+    elif len(rows) < row_count and not key and len({str(row.at) for row in rows}) == 1:
         where = f" at {words.place(rows[0].at)}"
     cases, by = _cases(rows, name, key, words, falls(study, key))
-    if key and all(len({one.estimate.text for one in each}) == 1 for case in cases.values() for each in case):
-        same: dict[Any, Row] = {}
+    if key and all(
+        len({row.estimate.text for row in group}) == 1 for case in cases.values() for group in case
+    ):
+        rows_without_key: dict[Any, Row] = {}
         for row in rows:
-            same.setdefault((row.method, *((k, str(v)) for k, v in row.at.items() if k != key)), row)
-        if len(same) < len(rows):
-            known -= len(rows) - len(same)
-            rows, fixed = list(same.values()), key
+            rows_without_key.setdefault(
+                (row.method, *((k, str(v)) for k, v in row.at.items() if k != key)), row
+            )
+        if len(rows_without_key) < len(rows):
+            row_count -= len(rows) - len(rows_without_key)
+            rows, fixed = list(rows_without_key.values()), key
             rows = [row._replace(at={k: v for k, v in row.at.items() if k != fixed}) for row in rows]
             rows, key = _without_refuted(rows, swept_key(study, rows))
             cases, by = _cases(rows, name, key, words, falls(study, key))
     in_step = tuple(k for k in _varying(rows) if key and k != key and _in_step(rows, k, key))
-    left_out = len(rows) < known
+    left_out = len(rows) < row_count
     beyond = _without_value(name, key, rows, found) if key and list(cases) == [""] else ()
     return Trend(name, key, cases, by, fixed, averaged, where, in_step, left_out, beyond) if cases else None
 
 
 def _without_value(
-    name: str, key: str, rows: Sequence[Row], found: Sequence[PointResults]
+    name: str, key: str, rows: Sequence[Row], points: Sequence[PointResults]
 ) -> tuple[float, ...]:
     """Return the values of a key beyond those of rows at which the same methods have no number."""
-    methods, known = {row.method for row in rows}, [row.at[key] for row in rows if key in row.at]
+    methods, stated_values = {row.method for row in rows}, [row.at[key] for row in rows if key in row.at]
     values = {
-        one.at[key]
-        for one in found
-        if one.algorithm in methods and key in one.at and not one.quantities.get(name)
+        point.at[key]
+        for point in points
+        if point.algorithm in methods and key in point.at and not point.quantities.get(name)
     }
-    return tuple(sorted(x for x in values if not min(known) <= x <= max(known)))
+    return tuple(sorted(x for x in values if not min(stated_values) <= x <= max(stated_values)))
 
 
 def _rest_of(
     study: Mapping[str, Any],
     name: str,
-    found: Sequence[PointResults],
+    points: Sequence[PointResults],
     words: Words,
     stated: Sequence[PointResults],
 ) -> Trend | None:
     """Return the trend of a quantity over the cases of which not all rows are stated; None without any."""
-    trend = trend_of(study, name, found, words)
+    trend = trend_of(study, name, points, words)
     if trend is None:
         return None
     cases: dict[Any, list[PointResults]] = {}
-    for one in found:
-        if one.quantities.get(name) or one.numbers(name, {}):
-            place = tuple((k, str(v)) for k, v in one.at.items() if k not in (trend.key, trend.fixed))
-            cases.setdefault((one.algorithm, place), []).append(one)
-    rest = [one for own in cases.values() if not all(one in stated for one in own) for one in own]
+    for point in points:
+        if point.quantities.get(name) or point.numbers(name, {}):
+            place = tuple((k, str(v)) for k, v in point.at.items() if k not in (trend.key, trend.fixed))
+            cases.setdefault((point.algorithm, place), []).append(point)
+    rest = [point for case in cases.values() if not all(point in stated for point in case) for point in case]
     if sum(map(len, cases.values())) == len(rest):
         return trend
     trend = trend_of(study, name, rest, words)
     # rows that held are stated: the others would be unmarked
     if trend is None or (not is_gain(name) and name not in OF_DYNAMICS and all(map(is_refuted, rest))):
         return None
-    at = {k: v for k, v in rest[0].at.items() if all(one.at.get(k) == v for one in rest)}
-    at = {k: v for k, v in at.items() if any(one.at.get(k) != v for one in found)}
+    at = {k: v for k, v in rest[0].at.items() if all(point.at.get(k) == v for point in rest)}
+    at = {k: v for k, v in at.items() if any(point.at.get(k) != v for point in points)}
     where = f" at {words.place(at)}" * bool(at)
-    if len({one.algorithm for one in rest}) == 1 < len({one.algorithm for one in found}):
+    if len({point.algorithm for point in rest}) == 1 < len({point.algorithm for point in points}):
         where += f" for {words.method(rest[0].algorithm)}"
     return trend._replace(where=where)
 
@@ -272,33 +285,33 @@ def _without_refuted(rows: list[Row], key: str) -> tuple[list[Row], str]:
     for row in rows:
         place = tuple(str(row.at.get(k)) for k in by)
         cases.setdefault((row.method, place), []).append(row)
-    if not key or not any(len({row.refuted for row in own}) > 1 for own in cases.values()):
+    if not key or not any(len({row.refuted for row in case}) > 1 for case in cases.values()):
         return rows, key
-    left = [[row for row in own if not row.refuted] or own for own in cases.values()]
-    rows = [row for own in left for row in own]
+    unrefuted = [[row for row in case if not row.refuted] or case for case in cases.values()]
+    rows = [row for case in unrefuted for row in case]
     return rows, key * (len({row.at.get(key) for row in rows}) > 1)
 
 
 def is_same_along(rows: Sequence[Row], name: str) -> bool:
-    """Return whether numbers that no draws enter are the same for all values of a key."""
+    """True for numbers that no draws enter and that are equal for all values of a key."""
     groups: dict[Any, set[tuple[str, ...]]] = {}
     counts: Counter[Any] = Counter()
     for row in rows:
         place = (row.method, *((k, str(v)) for k, v in row.at.items() if k != name))
-        groups.setdefault(place, set()).add(tuple(one.text for one in row.estimates))
+        groups.setdefault(place, set()).add(tuple(estimate.text for estimate in row.estimates))
         counts[place] += 1
     values = len({str(row.at.get(name)) for row in rows})
-    exact = all(one.low == one.high for row in rows for one in row.estimates)
-    return exact and all(len(each) == 1 for each in groups.values()) and set(counts.values()) == {values}
+    exact = all(estimate.low == estimate.high for row in rows for estimate in row.estimates)
+    return exact and all(len(texts) == 1 for texts in groups.values()) and set(counts.values()) == {values}
 
 
 def is_refuted(one: PointResults) -> bool:
-    """Return whether a point is no Nash equilibrium, beyond what sampling and learning could explain."""
+    """True for a point that is no Nash equilibrium, beyond what sampling and learning could explain."""
     return NOT_AN_EQUILIBRIUM in one.claims and not (one.concept or one.estimated or one.random)
 
 
 def is_gain(name: str) -> bool:
-    """Return whether a quantity measures how far profiles are from equilibrium."""
+    """True for a quantity that measures the distance of profiles from equilibrium."""
     return any(word in name for word in ("exploitability", "regret", "gain"))
 
 
@@ -309,22 +322,22 @@ def _over_draws(rows: Sequence[Row], words: Words) -> tuple[list[Row], str]:
     for row in rows:
         groups.setdefault((row.method, *((k, str(v)) for k, v in row.at.items() if k != key)), []).append(row)
     if not key or any(
-        len(own) < 2 or len({len(row.estimates) for row in own}) > 1 for own in groups.values()
+        len(group) < 2 or len({len(row.estimates) for row in group}) > 1 for group in groups.values()
     ):
         return list(rows), ""
-    found = []
-    for own in groups.values():
-        each = []
-        for column in zip(*(row.estimates for row in own), strict=True):
-            means = np.array([one.mean for one in column])
+    mean_rows = []
+    for group in groups.values():
+        estimates = []
+        for column in zip(*(row.estimates for row in group), strict=True):
+            means = np.array([estimate.mean for estimate in column])
             mean, half = float(means.mean()), float(half_width(means))
             text, entry = format_interval(mean, half), column[0].entry
-            draws = Draws(f"{words.key(key)}s", np.array([str(row.at[key]) for row in own]), means)
-            each.append(Estimate(text, mean, mean - half, mean + half, entry, draws))
-        at = {k: v for k, v in own[0].at.items() if k != key}
-        bound = "; ".join(dict.fromkeys(row.bound for row in own if row.bound))
-        found.append(Row(own[0].method, at, tuple(each), any(row.refuted for row in own), bound))
-    return found, key
+            draws = Draws(f"{words.key(key)}s", np.array([str(row.at[key]) for row in group]), means)
+            estimates.append(Estimate(text, mean, mean - half, mean + half, entry, draws))
+        at = {k: v for k, v in group[0].at.items() if k != key}
+        bound = "; ".join(dict.fromkeys(row.bound for row in group if row.bound))
+        mean_rows.append(Row(group[0].method, at, tuple(estimates), any(row.refuted for row in group), bound))
+    return mean_rows, key
 
 
 def _cases(
@@ -335,9 +348,9 @@ def _cases(
     by = differing_keys(rows, key)
     numbers = [k for k in by if all(_is_number(row.at.get(k, 0)) for row in rows)]
     beside = [
-        other
-        for other in _varying(rows)
-        if other not in (*by, key) and any(_in_step(rows, other, k) for k in numbers)
+        other_key
+        for other_key in _varying(rows)
+        if other_key not in (*by, key) and any(_in_step(rows, other_key, k) for k in numbers)
     ]
     for row in rows:
         place = tuple((k, row.at[k]) for k in (*by, *beside) if k in row.at)
@@ -345,9 +358,9 @@ def _cases(
     # if all are refuted, the sentence on claims says it
     mixed = len({row.refuted for row in rows}) > 1
     values: dict[tuple[str, Any], list[list[Value]]] = {}
-    for case, own in series.items():
-        own.sort(key=lambda row: row.at.get(key, 0.0), reverse=falling)
-        widest = max((row.estimates for row in own), key=len)
+    for case, case_rows in series.items():
+        case_rows.sort(key=lambda row: row.at.get(key, 0.0), reverse=falling)
+        widest = max((row.estimates for row in case_rows), key=len)
         values[case] = [
             [
                 Value(
@@ -356,7 +369,7 @@ def _cases(
                     mixed and row.refuted and own_value.text != NOT_AN_EQUILIBRIUM,  # said once
                     row.bound,
                 )
-                for row in own
+                for row in case_rows
                 if len(row.estimates) in (1, len(widest))
                 and (own_value := row.estimates[k if len(row.estimates) > 1 else 0]).text
             ]
@@ -379,9 +392,9 @@ def _cases(
     }
     equal: dict[str, list[str]] = {}
     for method in dict.fromkeys(method for method, _ in values):
-        own_texts = {place: text for (other, place), text in texts.items() if other == method}
-        same = (m for m in equal if {p: t for (o, p), t in texts.items() if o == m} == own_texts)
-        equal.setdefault(next(same, method), []).append(method)
+        own_texts = {place: text for (algorithm, place), text in texts.items() if algorithm == method}
+        equal_methods = (m for m in equal if {p: t for (o, p), t in texts.items() if o == m} == own_texts)
+        equal.setdefault(next(equal_methods, method), []).append(method)
     cases = {}
     for (method, place), columns in values.items():
         if method in equal and any(columns):
@@ -395,7 +408,7 @@ def differing_keys(rows: Sequence[Row], key: str) -> list[str]:
     """Return the keys in which rows differ, one of those that vary together, as in a zip."""
     selected: list[str] = []
     for name in (k for k in _varying(rows) if k != key):
-        if not any(_in_step(rows, name, other) for other in filter(None, (key, *selected))):
+        if not any(_in_step(rows, name, other_name) for other_name in filter(None, (key, *selected))):
             selected.append(name)
     return selected
 
@@ -407,25 +420,25 @@ def _varying(rows: Sequence[Row]) -> list[str]:
 
 
 def is_reported(row: Sequence[Estimate], *, asked: bool = False) -> bool:
-    """Return whether a sentence may tell a quantity: of all, of few players, of what has a name."""
+    """True for a quantity that a sentence may state: of all, of few players, of what has a name."""
     if not row:
         return False
-    known = bool(np.isfinite(row[0].mean)) or row[0].text[:1].isalpha()
-    numbered = any(_NUMBERED.fullmatch(one.entry) for one in row)
+    has_value = bool(np.isfinite(row[0].mean)) or row[0].text[:1].isalpha()
+    numbered = any(_NUMBERED.fullmatch(estimate.entry) for estimate in row)
     few = len(row) <= (TOGETHER if numbered else CASES)
     named = asked or all(map(_is_named, row))
-    return known and bool(row[0].text) and (len(row) == 1 or (few and named))
+    return has_value and bool(row[0].text) and (len(row) == 1 or (few and named))
 
 
-def _is_named(one: Estimate) -> bool:
-    parts = one.entry.split(", ")
+def _is_named(estimate: Estimate) -> bool:
+    parts = estimate.entry.split(", ")
     if len(parts) > 1:  # a name with a comma, or an entry of two dimensions
         return not any(map(_NUMBERED.fullmatch, parts))
-    return one.entry.split(" ")[0] in WHOSE or not _NUMBERED.fullmatch(one.entry)
+    return estimate.entry.split(" ")[0] in WHOSE or not _NUMBERED.fullmatch(estimate.entry)
 
 
 def _in_step(rows: Sequence[Row], name: str, key: str) -> bool:
-    """Return whether a coordinate is fixed by another, as in a zip."""
+    """True for a coordinate that another fixes, as in a zip."""
     pairs = {(str(row.at.get(key)), str(row.at.get(name))) for row in rows if key in row.at}
     values = {value for _, value in pairs}
     return len(values) > 1 and len(pairs) == len({at for at, _ in pairs})

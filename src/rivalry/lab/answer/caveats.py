@@ -26,7 +26,7 @@ def caveats_of(
     judged: Sequence[JudgedCell],
     checks: Sequence[Mapping[str, Any]],
 ) -> list[str]:
-    """Return what a reader must know beside the answer, the most important first."""
+    """Return the caveats that a reader needs beside the answer, the most important first."""
     lines = [] if run is None else _of_run(run)
     lines += ["quick form: reduced numbers, not those of the full study"] * is_reduced(study)
     changes, words = differences(study), Words(study)
@@ -37,10 +37,12 @@ def caveats_of(
     lines += [f"no certificate: {', '.join(bare)}"] * bool(bare)
     lines += [f"not proved: {line}" for line in unproved(judged)]
     lines += [f"no proof file: {line}" for line in unfiled(judged, words)]
-    for one in [one for one in found if one.undecided][:FEW]:
-        where = f"at {Words(study).place(one.at)}, " * bool(one.at)
-        more = f" and {len(one.undecided) - 1} more" * (len(one.undecided) > 1)
-        lines.append(f"undecided: {where}profiles in {one.undecided[0]}{more} may hold a further equilibrium")
+    for point in [point for point in found if point.undecided][:FEW]:
+        where = f"at {Words(study).place(point.at)}, " * bool(point.at)
+        more = f" and {len(point.undecided) - 1} more" * (len(point.undecided) > 1)
+        lines.append(
+            f"undecided: {where}profiles in {point.undecided[0]}{more} may hold a further equilibrium"
+        )
     for row in checks:
         if row["published_verdict"] == "differs":
             lines.append(f"differs from the published value: {check_name(row)}: {row['why'] or NO_REASON}")
@@ -81,7 +83,7 @@ def _place(name: str, value: object, words: Words) -> str:
 
 
 def _of_run(run: Run) -> list[str]:
-    """Return what is missing in a run, and what was computed once only."""
+    """Return the missing parts of a run, and those computed once only."""
     counts, lines = run.counts(), []
     if missing := counts["total"] - counts["done"]:
         failed = f", {counts['failed']} of them failed" * bool(counts["failed"])
@@ -92,14 +94,14 @@ def _of_run(run: Run) -> list[str]:
     return lines
 
 
-def _unsettled(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[str]:
-    """Return which methods did not end at rest, and at how many points."""
+def _unsettled(study: Mapping[str, Any], points: Sequence[PointResults]) -> list[str]:
+    """Return the methods that did not end at rest, with the number of points."""
     words, lines = Words(study), []
-    for method in dict.fromkeys(one.algorithm for one in found):
-        own = [one for one in found if one.algorithm == method]
+    for method in dict.fromkeys(point.algorithm for point in points):
+        points_of_method = [point for point in points if point.algorithm == method]
         counts: Counter[str] = Counter()
-        for one in own:
-            counts.update(one.statuses)
+        for point in points_of_method:
+            counts.update(point.statuses)
         open_ends = {status: n for status, n in counts.items() if status not in ("converged", "completed")}
         if open_ends:
             text = ", ".join(f"{n} of {counts.total()} {status}" for status, n in open_ends.items())
@@ -107,11 +109,11 @@ def _unsettled(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[
     return lines
 
 
-def _bare(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[str]:
+def _bare(study: Mapping[str, Any], points: Sequence[PointResults]) -> list[str]:
     """Return the methods of which no result has a certificate, where others have."""
-    methods = dict.fromkeys(one.algorithm for one in found if not one.counts_text)
-    known = {one.algorithm for one in found if one.certified}
-    return [Words(study).method(name) for name in methods if name not in known] if found else []
+    methods = dict.fromkeys(point.algorithm for point in points if not point.counts_text)
+    certified = {point.algorithm for point in points if point.certified}
+    return [Words(study).method(name) for name in methods if name not in certified] if points else []
 
 
 class Warned(NamedTuple):
@@ -142,14 +144,14 @@ def warnings_of(notes: Iterable[Sequence[str]]) -> list[Warned]:
     ...     print(one.line())
     12% were seldom seen (2 cells, with other numbers)
     """
-    found: dict[str, list[str]] = {}
+    words_by_kind: dict[str, list[str]] = {}
     for cell in notes:
         kinds: dict[str, str] = {}
         for words in cell:
             kinds.setdefault(without_numbers(words), words.removeprefix("UserWarning: "))
         for kind, words in kinds.items():
-            found.setdefault(kind, []).append(words)
-    rows = [Warned(words[0], len(words), len(set(words)) == 1) for words in found.values()]
+            words_by_kind.setdefault(kind, []).append(words)
+    rows = [Warned(words[0], len(words), len(set(words)) == 1) for words in words_by_kind.values()]
     return sorted(rows, key=lambda row: -row.cells)
 
 
@@ -159,18 +161,18 @@ def failures_of(failures: Mapping[str, str]) -> dict[str, Warned]:
     >>> {cell: one.line() for cell, one in failures_of({"a": "x = 1", "b": "no", "c": "x = 2"}).items()}
     {'a': 'x = 1 (2 cells, with other numbers)', 'b': 'no'}
     """
-    found: dict[str, list[str]] = {}
+    cells_by_reason: dict[str, list[str]] = {}
     for cell, why in failures.items():
-        found.setdefault(without_numbers(why), []).append(cell)
+        cells_by_reason.setdefault(without_numbers(why), []).append(cell)
     rows = {}
-    for cells in sorted(found.values(), key=lambda cells: -len(cells)):
+    for cells in sorted(cells_by_reason.values(), key=lambda cells: -len(cells)):
         words = [failures[cell] for cell in cells]
         rows[cells[0]] = Warned(words[0], len(cells), len(set(words)) == 1)
     return rows
 
 
 def without_numbers(words: str) -> str:
-    """Return what texts that differ only in numbers have in common."""
+    """Return the common part of texts that differ only in numbers."""
     return _NUMBER.sub("#", words)
 
 

@@ -40,7 +40,7 @@ class JudgedExpectation(NamedTuple):
 
     @property
     def compared(self) -> bool:
-        """Return whether our value was compared with any reference."""
+        """True if our value was compared with any reference."""
         return is_compared(self.row)
 
 
@@ -69,14 +69,14 @@ def judge(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> l
     changed, from_origin = differences(study), differences(study, "origin")
     inherited = (study.get("origin") or {}).get("expect", ())
     called = study.get("name", "") if name is None else name
-    found = []
+    comparisons = []
     for row in map(dict, study.get("expect", ())):
         at, reason = applicable(from_origin if row in inherited else changed, row)
         value, claim, why = _ours(study, {**row, "at": at}, data)
         if not reason and is_reduced(study) and not row.get("quick"):
             reason = REDUCED
-        found.append(compare(row | {"study": called}, value, claim, reason or why))
-    return found
+        comparisons.append(compare(row | {"study": called}, value, claim, reason or why))
+    return comparisons
 
 
 def compare(
@@ -88,17 +88,17 @@ def compare(
     if row.get("within") is not None:
         expected, why_not_either = _within(row["within"], value)
     verdicts = [verdict and NOT_COMPARED if reason else verdict for verdict in (published, expected)]
-    known = {**row, "at": dict(row.get("at", {})), "ours": value, "certificate": claim}
-    known |= dict(zip(("published_verdict", "expected_verdict"), verdicts, strict=True))
-    known["reason"] = reason or why_not or why_not_either
-    judged = {key: known.get(key) for key in COLUMNS}
+    comparison = {**row, "at": dict(row.get("at", {})), "ours": value, "certificate": claim}
+    comparison |= dict(zip(("published_verdict", "expected_verdict"), verdicts, strict=True))
+    comparison["reason"] = reason or why_not or why_not_either
+    judged = {key: comparison.get(key) for key in COLUMNS}
     for key in ("published_tolerance_reason", "locator", "entry", "why", "reason"):
         judged[key] = judged[key] or None  # no text is null for scripts
     return JudgedExpectation(judged, row.get("note", ""))
 
 
 def is_compared(row: Mapping[str, Any]) -> bool:
-    """Return whether our value was compared with any reference."""
+    """True if our value was compared with any reference."""
     return any(row[f"{name}_verdict"] not in (None, NOT_COMPARED) for name in REFERENCES)
 
 
@@ -110,22 +110,22 @@ def tally(rows: Sequence[Mapping[str, Any]]) -> str:
     """
     parts = []
     for name, word in (("published", "published value"), ("expected", "independent check")):
-        own = [row for row in rows if row[f"{name}_verdict"] is not None]
-        if not own:
+        judged = [row for row in rows if row[f"{name}_verdict"] is not None]
+        if not judged:
             continue
         counted = []
         plurals = {"agrees": "agree", "differs": "differ"}
         for verdict in ("agrees", "differs", NOT_TOLD_APART, NOT_COMPARED):
-            those = [row for row in own if row[f"{name}_verdict"] == verdict]
+            cases = [row for row in judged if row[f"{name}_verdict"] == verdict]
             aside = ""
             if (name, verdict) == ("published", "differs"):
-                count = sum(bool(row["why"]) for row in those)
-                aside = " (explained)" if count == len(those) else f" ({count} explained)"
-            if those:
+                count = sum(bool(row["why"]) for row in cases)
+                aside = " (explained)" if count == len(cases) else f" ({count} explained)"
+            if cases:
                 counted.append(
-                    f"{len(those)} {verdict if len(those) == 1 else plurals.get(verdict, verdict)}{aside}"
+                    f"{len(cases)} {verdict if len(cases) == 1 else plurals.get(verdict, verdict)}{aside}"
                 )
-        parts.append(f"{len(own)} {word}{'s' * (len(own) != 1)}: {', '.join(counted)}")
+        parts.append(f"{len(judged)} {word}{'s' * (len(judged) != 1)}: {', '.join(counted)}")
     return "; ".join(parts)
 
 
@@ -156,7 +156,7 @@ def results(data: Dataset, known: Sequence[JudgedCell] | None = None) -> list[di
     stored = {name: _is_stored(values) for name, values in single.items()}
     truths = {name for name in single if is_truth(data[name])}
     pays = arrays("payoff")[finished].tolist() if "payoff" in data else None
-    found = []
+    rows = []
     for k, (certificate, about) in enumerate(cells(data) if known is None else known):
         row = {key: certificate[key] for key in ("algorithm", "at")}
         row |= {"status": about["status"], "claim": certificate["claim"]}
@@ -166,8 +166,8 @@ def results(data: Dataset, known: Sequence[JudgedCell] | None = None) -> list[di
             for name, values in single.items()
             if np.any(stored[name][k])
         }
-        found.append(row)
-    return found
+        rows.append(row)
+    return rows
 
 
 def _plain(values: np.ndarray | np.generic, truth: bool) -> Any:
@@ -224,8 +224,8 @@ def cells(data: Dataset) -> list[JudgedCell]:
     rows = []
     for k, point in enumerate(points):
         where = dict(zip(lead, point, strict=True))
-        own = {name: row[k] for name, row in words.items()}
-        methods = [split_method(word) for word in own.get("certificate_method", ())]
+        cell_words = {name: row[k] for name, row in words.items()}
+        methods = [split_method(word) for word in cell_words.get("certificate_method", ())]
         reasons = {reason for _, reason in methods} - {""}
         certificate = {
             "cell": ids[k] if ids is not None else ", ".join(f"{n}={v}" for n, v in where.items()),
@@ -233,42 +233,44 @@ def cells(data: Dataset) -> list[JudgedCell]:
             "at": {name: value for name, value in where.items() if name != "algorithm"},
             "regret": largest["regret"][k] if "regret" in largest else None,
             "bound": largest["bound"][k] if "bound" in largest else None,
-            "coverage": _weakest(own.get("coverage"), COVERAGES),
-            "rounding": _weakest(own.get("rounding"), ROUNDINGS),
+            "coverage": _weakest(cell_words.get("coverage"), COVERAGES),
+            "rounding": _weakest(cell_words.get("rounding"), ROUNDINGS),
             "radius": largest["certificate_radius"][k] if "certificate_radius" in largest else None,
-            "claim": _weakest(own.get("claim"), CLAIMS),
+            "claim": _weakest(cell_words.get("claim"), CLAIMS),
             "reason": "; ".join(sorted(reasons)),
         }
         about = {
             "place": {dim: where[dim] for dim in varied},
-            "claim": claim_in_words(str(certificate["claim"] or ""), _common(own.get("concept", ()), "")),
-            "status": _common(own["status"], "mixed"),
+            "claim": claim_in_words(
+                str(certificate["claim"] or ""), _common(cell_words.get("concept", ()), "")
+            ),
+            "status": _common(cell_words["status"], "mixed"),
             "distance": largest["distance"][k] if "distance" in largest else None,
             "gain": gains[k],
             "search": _common([search for search, _ in methods], ""),
             "reasons": reasons,
-            "verified": own.get("verified_proof", ("",)),
-            "refusals": {*own.get("proof_refusal", ())} - {""},
+            "verified": cell_words.get("verified_proof", ("",)),
+            "refusals": {*cell_words.get("proof_refusal", ())} - {""},
         }
         rows.append((certificate, about))
     return rows
 
 
 def unproved(rows: Iterable[JudgedCell]) -> list[str]:
-    """Return why certificates prove no more, each reason once with the number of cells that have it."""
+    """Return the reasons for which certificates prove no more, each once with the number of its cells."""
     reasons = Counter(word for _, about in rows for word in sorted(about["reasons"]))
     return [f"{reason} ({count} cell{'s' * (count != 1)})" for reason, count in reasons.most_common()]
 
 
 def unfiled(rows: Iterable[JudgedCell], words: Words) -> list[str]:
-    """Return which results have no proof file and why, each reason once."""
+    """Return the results without a proof file by their reason, each reason once."""
     places: dict[str, list[str]] = {}
     for _, about in rows:
         for reason in sorted(about["refusals"]):
             places.setdefault(reason, []).append(words.place(about["place"]) or "the result")
     return [
-        f"{'; '.join(own[:FEW])}{f' and {len(own) - FEW} more' * (len(own) > FEW)}: {reason}"
-        for reason, own in places.items()
+        f"{'; '.join(names[:FEW])}{f' and {len(names) - FEW} more' * (len(names) > FEW)}: {reason}"
+        for reason, names in places.items()
     ]
 
 
@@ -293,7 +295,7 @@ def _by_cell(data: Dataset) -> Callable[[str], np.ndarray]:
 
 
 def _finished(data: Dataset) -> np.ndarray:
-    """Return whether each cell has a result, ``[cell]``."""
+    """Return the mask of cells that have a result, ``[cell]``."""
     if "status" not in data:
         return np.zeros(0, dtype=bool)
     status = _by_cell(data)("status")
@@ -304,7 +306,7 @@ def _words_of(words: np.ndarray, ended: np.ndarray) -> list[tuple[str, ...]]:
     """Return the words of each cell's finished results ``[cell batch]``."""
     if ended.shape[1] == 1:
         return [(word,) for word in words[:, 0].tolist()]
-    return [tuple(row[own].tolist()) for row, own in zip(words, ended, strict=True)]
+    return [tuple(row[mask].tolist()) for row, mask in zip(words, ended, strict=True)]
 
 
 def _largest(values: np.ndarray, ended: np.ndarray) -> list[float | None]:
@@ -316,8 +318,8 @@ def _largest(values: np.ndarray, ended: np.ndarray) -> list[float | None]:
     inside = np.where(ended[..., None], values, np.nan).reshape(len(values), -1)
     top = np.fmax.reduce(inside, axis=1)
     return [
-        value if known else None
-        for value, known in zip(top.tolist(), ~unknown & np.isfinite(top), strict=True)
+        value if is_known else None
+        for value, is_known in zip(top.tolist(), ~unknown & np.isfinite(top), strict=True)
     ]
 
 
@@ -332,14 +334,14 @@ def _gains(numbers: Mapping[str, np.ndarray], ended: np.ndarray) -> list[float]:
 
 def _common(words: Sequence[str], otherwise: str) -> str:
     """Return the word that all entries have."""
-    found = set(words)
-    return found.pop() if len(found) == 1 else otherwise
+    distinct = set(words)
+    return distinct.pop() if len(distinct) == 1 else otherwise
 
 
 def _weakest(words: Iterable[str] | None, order: Sequence[str]) -> str | None:
     """Return the weakest of some words; None if one of them is missing."""
-    found = {str(word) for word in words} if words is not None else set()
-    return min(found, key=order.index) if found and found <= set(order) else None
+    distinct = {str(word) for word in words} if words is not None else set()
+    return min(distinct, key=order.index) if distinct and distinct <= set(order) else None
 
 
 def _within(band: Sequence[float], ours: bool | float | str | None) -> tuple[str, str]:
@@ -393,8 +395,8 @@ def _ours(
     if row.get("equals") is not None:
         values = _equal(values, row["equals"])
     value, why = _reduce(values, row.get("reduce"))
-    whole = row.get("reduce") in (None, "min", "max") and row.get("equals") is None
-    if value is not None and whole and is_truth(data[name]):
+    keeps_truth = row.get("reduce") in (None, "min", "max") and row.get("equals") is None
+    if value is not None and keeps_truth and is_truth(data[name]):
         value = bool(value)
     return value, claim, why or _missing_cells(picked)
 
@@ -408,8 +410,8 @@ def _select(
     except NoSuchPoint as error:
         return None, f"this run has {str(error).removeprefix('at: ')}"
     for key, wanted in at.items():
-        own = (key, f"{name}_{key}", dimension(data, key))
-        dim = next((str(d) for d in data[name].dims if d in own), None)
+        dimensions = (key, f"{name}_{key}", dimension(data, key))
+        dim = next((str(d) for d in data[name].dims if d in dimensions), None)
         if dim is None and not is_fixed(study.get("game") or {}, key, wanted):
             return None, f"{name} has no {key} in this run"
         if dim is not None:
@@ -428,7 +430,7 @@ def _index(data: Dataset, dim: str, wanted: Any) -> int | None:
 
 
 def _missing_cells(data: Dataset) -> str:
-    """Return how many of the cells behind a value are missing, in words; empty if none is."""
+    """Return the number of missing cells behind a value, in words; empty if none is missing."""
     if "cell" not in data:
         return ""
     planned, status = data["cell"], data["status"]
@@ -438,7 +440,7 @@ def _missing_cells(data: Dataset) -> str:
 
 
 def _equal(values: np.ndarray, wanted: bool | float | str) -> np.ndarray:
-    """Return which values equal the one wanted; padding stays."""
+    """Return the mask of values that equal the one wanted; padding stays."""
     if values.dtype.kind == "U" or isinstance(wanted, str):
         return np.asarray(values.astype(str) == str(wanted))
     return np.where(np.isnan(values), np.nan, np.isclose(values, wanted, rtol=SAME_NUMBER, atol=0.0))
@@ -457,16 +459,16 @@ def _reduce(rows: np.ndarray, reduce: str | None) -> tuple[bool | float | str | 
         return None, f"text has no {reduce}" + (": name one by equals" if reduce == "share" else "")
     if reduce is not None:
         return _finite(_REDUCE[reduce](values))
-    same = values == values[0]
+    equal = values == values[0]
     if values.dtype.kind == "f":
-        same = np.isclose(values, values[0], rtol=SAME_NUMBER, atol=0.0)
-    if not same.all():
+        equal = np.isclose(values, values[0], rtol=SAME_NUMBER, atol=0.0)
+    if not equal.all():
         return None, f"{len(values)} values that differ: pick one with at, or give reduce"
     return _finite(values[0])
 
 
 def _is_stored(values: np.ndarray) -> np.ndarray:
-    """Return where a run's dataset holds more than the padding of `rivalry.core.results.collect`."""
+    """Return the mask of entries of a run's dataset beyond the padding of `rivalry.core.results.collect`."""
     if values.dtype.kind == "f":
         return np.asarray(~np.isnan(values))
     return np.asarray(values != -1) if values.dtype.kind == "i" else np.ones(values.shape, dtype=bool)

@@ -93,7 +93,7 @@ def without_maxima(found: Sequence[PointResults], judged: Sequence[JudgedCell]) 
         for claim, reasons in rows
     ):
         return []
-    place = "at any point" if any(one.at for one in found) else "in this game"
+    place = "at any point" if any(point.at for point in found) else "in this game"
     reason = min(next(reason for reason in reasons if UNBOUNDED in reason) for _, reasons in rows)
     gain = reason.partition("assumed: ")[2].partition(",")[0]
     cause = reason.partition(f"{UNBOUNDED}{BECAUSE}")[2].partition(";")[0]
@@ -110,44 +110,44 @@ def on_claims(
 
     Methods all of whose results are ``stated`` elsewhere are left out.
     """
-    words, asked = Words(study), points_asked(study, found)
+    words, points = Words(study), points_asked(study, found)
     bases = {str(table["name"]) for table in study["method"]}  # others are negative controls
-    asked = [one for one in asked if one.algorithm in bases] or asked
-    methods_left = {one.algorithm for one in asked if one.certified and one not in stated}
-    asked = [one for one in asked if one.algorithm in methods_left]
-    rows = [one for one in asked if one.certified and not one.other_concept]
-    others = [one for one in asked if one.certified and one.other_concept]
+    points = [point for point in points if point.algorithm in bases] or points
+    methods_left = {point.algorithm for point in points if point.certified and point not in stated}
+    points = [point for point in points if point.algorithm in methods_left]
+    rows = [point for point in points if point.certified and not point.other_concept]
+    other_concepts = [point for point in points if point.certified and point.other_concept]
     counts: Counter[str] = Counter()
-    for one in rows:
-        counts.update({claim: n for claim, n in one.claims.items() if claim})
-    beside = _on_concepts(others, rows, words)
+    for point in rows:
+        counts.update({claim: n for claim, n in point.claims.items() if claim})
+    beside = _on_concepts(other_concepts, rows, words)
     if not counts:
-        basis = f"{len(others)} certificate{'s' * (len(others) > 1)}"
-        return [Sentence(f"{at_point(study, asked, words, beside)}.", basis)] if beside else []
+        basis = f"{len(other_concepts)} certificate{'s' * (len(other_concepts) > 1)}"
+        return [Sentence(f"{at_point(study, points, words, beside)}.", basis)] if beside else []
     total = counts.total()
     noun = (
         "run"
-        if any(one.results > 1 for one in rows)
+        if any(point.results > 1 for point in rows)
         else "point"
-        if any(one.at for one in rows)
+        if any(point.at for point in rows)
         else "result"
     )
-    if any(one.claims[""] for one in asked):  # nothing is claimed of results without a certificate
+    if any(point.claims[""] for point in points):  # nothing is claimed of results without a certificate
         noun = f"certified {noun}"
-    methods = dict.fromkeys(one.algorithm for one in asked)
+    methods = dict.fromkeys(point.algorithm for point in points)
     several = len(methods) > 1
-    concepts = list(dict.fromkeys(one.concept for one in rows if one.concept))
-    nash = {one.concept[:4] for one in rows} == {"Nash"} and len(concepts) == 1
+    concepts = list(dict.fromkeys(point.concept for point in rows if point.concept))
+    nash = {point.concept[:4] for point in rows} == {"Nash"} and len(concepts) == 1
     # gains are those of Nash equilibrium: a logit equilibrium leaves some
     logit = (bool(concepts) and all("logit" in concept for concept in concepts)) or bool(beside and not nash)
     kind = f"a {concepts[0]}" if nash else f"a{' Nash' if logit else 'n'} equilibrium"
-    kind = "a maximum" if all(one.has_one_player for one in rows) else kind
+    kind = "a maximum" if all(point.has_one_player for point in rows) else kind
     at = "at" if noun.endswith("point") else "in"
-    only = "The result" if len(asked) < len(found) else "It"
+    only = "The result" if len(points) < len(found) else "It"
     only = f"The only {noun}" if noun.startswith("certified") else only
-    only = FIRST if any(one.list_length > 1 and one.results == 1 for one in rows) else only
+    only = FIRST if any(point.list_length > 1 and point.results == 1 for point in rows) else only
     only = "It" if beside else only
-    sessions = [one.sessions for one in rows]
+    sessions = [point.sessions for point in rows]
     if all(sessions) and {"not an equilibrium"} <= set(counts) <= {"equilibrium", "not an equilibrium"}:
         n, total_sessions = map(sum, zip(*sessions, strict=True))
         plural = kind.removeprefix("an ").removeprefix("a ").replace("equilibrium", "equilibria", 1)
@@ -155,29 +155,29 @@ def on_claims(
         some = f"is {kind}" if n == 1 else f"are {plural}"
         start = f"{n} of {total_sessions} sessions {some}" if n else f"No session is {kind}"
         where = " in the others" * bool(n)
-        own = [one for one in rows if "not an equilibrium" in one.claims]
-        said = f"{start}; the largest gain found{where} is {_gain(own, words, several)}"
+        points_of_claim = [point for point in rows if "not an equilibrium" in point.claims]
+        sentence = f"{start}; the largest gain found{where} is {_gain(points_of_claim, words, several)}"
     elif len(counts) == 1 and next(iter(counts)) == "equilibrium":
         start = f"{only} is {kind}" if total == 1 else f"Every {noun} is {kind}"
         start = f"{only} is certified" if only == FIRST and total == 1 else start  # lists are of equilibria
-        said = f"{start}; {_at_most(rows)}"
+        sentence = f"{start}; {_at_most(rows)}"
     elif len(counts) == 1 and next(iter(counts)) == "not an equilibrium":
         start = f"{only} is not {kind}" if total == 1 else f"No {noun} is {kind}"
-        said = f"{start}: {_gain(rows, words, several)}"
+        sentence = f"{start}: {_gain(rows, words, several)}"
     elif len(counts) == 1:
         claim = next(iter(counts))
-        said = f"{_ALL[claim][total > 1].format(noun=noun, only=only, at=at)}: {_more(claim, rows)}"
+        sentence = f"{_ALL[claim][total > 1].format(noun=noun, only=only, at=at)}: {_more(claim, rows)}"
     else:
         parts: list[str] = []
         named = noun == "result" and total == len(rows) <= NAMED
         for claim in (claim for claim in reversed(CLAIMS) if claim in counts):
-            n, own = counts[claim], [one for one in rows if claim in one.claims]
-            where = f"for {joined([words.method(one.algorithm) for one in own])}"
-            more = "" if claim == "not an equilibrium" else _more(claim, own)
+            n, points_of_claim = counts[claim], [point for point in rows if claim in point.claims]
+            where = f"for {joined([words.method(point.algorithm) for point in points_of_claim])}"
+            more = "" if claim == "not an equilibrium" else _more(claim, points_of_claim)
             more = f" ({more})" * bool(more)
             if claim == "not an equilibrium":
                 where = where if named else f"{at} {n} of {total} {noun}s"
-                parts.append(f"{where} {_gain(own, words, several and not named)}")
+                parts.append(f"{where} {_gain(points_of_claim, words, several and not named)}")
             elif named and claim == "no deviation found":
                 parts.append(f"{where} no profitable deviation was found{more}")
             elif named:
@@ -191,82 +191,88 @@ def on_claims(
                         f"is {kind}" if n == 1 else f"are {concepts[0].replace('equilibrium', 'equilibria')}"
                     )
                 parts.append(f"{n} of {total} {noun}s {are}{more}")
-        said = "; ".join(parts)
-        said = f"{said[:1].upper()}{said[1:]}"
+        sentence = "; ".join(parts)
+        sentence = f"{sentence[:1].upper()}{sentence[1:]}"
     if logit:
-        said = re.sub(r"(approximate|are) equilibri", r"\1 Nash equilibri", said)
-        said = said.replace("an equilibrium", "a Nash equilibrium")
+        sentence = re.sub(r"(approximate|are) equilibri", r"\1 Nash equilibri", sentence)
+        sentence = sentence.replace("an equilibrium", "a Nash equilibrium")
     repeated = bool(concepts) and claim_in_words(NOT_AN_EQUILIBRIUM, concepts[0]) in beside
-    if len({one.concept for one in rows}) == 1 and concepts and not nash and not repeated:
-        said += f" (solution concept: {concepts[0]})"
+    if len({point.concept for point in rows}) == 1 and concepts and not nash and not repeated:
+        sentence += f" (solution concept: {concepts[0]})"
     if beside:
-        said = f"{beside}; {_of_rest(rows, others, words)}, {lowered(said)}"
-    roundings = sorted({word for one in rows for word in one.roundings})
+        sentence = f"{beside}; {_of_rest(rows, other_concepts, words)}, {lowered(sentence)}"
+    roundings = sorted({word for point in rows for word in point.roundings})
     basis = f"{total} certificate{'s' * (total != 1)}" + (
         f", bounds {' or '.join(roundings)}" if roundings else ""
     )
-    if {one.algorithm for one in found} - set(methods) and not said.startswith("For "):  # each is named
+    if {point.algorithm for point in found} - set(methods) and not sentence.startswith(
+        "For "
+    ):  # each is named
         names = [words.method(name) for name in methods]
-        which = "other methods" if set(stated) & set(found) else "methods named"
-        who = joined(names) if len(names) < 3 else f"the {len(names)} {which}"
-        said = f"For {who}, {said[0].lower()}{said[1:]}"
-    return [Sentence(f"{at_point(study, asked, words, said)}.", basis)]
+        group = "other methods" if set(stated) & set(found) else "methods named"
+        subject = joined(names) if len(names) < 3 else f"the {len(names)} {group}"
+        sentence = f"For {subject}, {sentence[0].lower()}{sentence[1:]}"
+    return [Sentence(f"{at_point(study, points, words, sentence)}.", basis)]
 
 
 def claim_courses(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[str]:
     """Return the sentence on where claims change along a key, per case; none without a key or a change."""
     words = Words(study)
-    rows = [Row(one.algorithm, one.at, (), False) for one in found if one.certified]
+    rows = [Row(point.algorithm, point.at, (), False) for point in found if point.certified]
     key = swept_key(study, rows)
     by = differing_keys(rows, key)
     cases: dict[str, list[PointResults]] = {}
-    for one in found:
-        if one.certified and key in one.at:
-            place = {k: one.at[k] for k in by if k in one.at}
-            several = {"algorithm": one.algorithm} if len({row.method for row in rows}) > 1 else {}
-            cases.setdefault(words.place({**several, **place}), []).append(one)
-    if not key or len(cases) > NAMED or all(one.claims == found[0].claims for one in found):
+    for point in found:
+        if point.certified and key in point.at:
+            place = {k: point.at[k] for k in by if k in point.at}
+            several = {"algorithm": point.algorithm} if len({row.method for row in rows}) > 1 else {}
+            cases.setdefault(words.place({**several, **place}), []).append(point)
+    if not key or len(cases) > NAMED or all(point.claims == found[0].claims for point in found):
         return []
     texts, constant = [], dict[str, list[str]]()
-    for label, own in cases.items():
-        own.sort(key=lambda one: one.at[key], reverse=falls(study, key))
+    for label, case in cases.items():
+        case.sort(key=lambda point: point.at[key], reverse=falls(study, key))
         parts: list[str] = []
-        if label and len({one.claim for one in own}) == 1:
-            constant.setdefault(_at_every(own, words, words.key(key)), []).append(label)
+        if label and len({point.claim for point in case}) == 1:
+            constant.setdefault(_at_every(case, words, words.key(key)), []).append(label)
             continue
-        for claim, each in groupby(own, key=lambda one: one.claim):
-            rows_of = list(each)
+        for claim, stretch in groupby(case, key=lambda point: point.claim):
+            rows_of = list(stretch)
             ends = words.place({key: rows_of[0].at[key]}) if not parts else words.value(rows_of[0].at[key])
             last = words.value(rows_of[-1].at[key])
             ends = f"from {ends} to {last}" if len(rows_of) > 1 else f"at {ends}"
             parts.append(f"{ends} {_clause(claim, rows_of, words)}")
         texts.append(f"for {label}: " * bool(label) + (joined(parts) if len(parts) <= NAMED else ""))
     texts += [f"for {joined(labels)} {clause}" for clause, labels in constant.items()]
-    said = "; ".join(texts)
-    return [f"{said[:1].upper()}{said[1:]}."] if all(text[-1:] not in (" ", "") for text in texts) else []
+    sentence = "; ".join(texts)
+    return (
+        [f"{sentence[:1].upper()}{sentence[1:]}."]
+        if all(text[-1:] not in (" ", "") for text in texts)
+        else []
+    )
 
 
 def _at_every(rows: Sequence[PointResults], words: Words, key: str) -> str:
     """Return the claim that all points along a key have, as a clause."""
     if rows[0].claim != "not an equilibrium":
         return f"{_clause(rows[0].claim, rows, words)} at every {key}"
-    most = max(_largest(one, who)[0] for one in rows for who in range(one.regret.shape[1]))
-    return f"it is no equilibrium at any {key} (gains of up to {number_in_words(most)})"
+    largest = max(_largest(point, player)[0] for point in rows for player in range(point.regret.shape[1]))
+    return f"it is no equilibrium at any {key} (gains of up to {number_in_words(largest)})"
 
 
 def _clause(claim: str, rows: Sequence[PointResults], words: Words) -> str:
-    """Return what a stretch of points with one claim is, as a clause."""
+    """Return the claim of a stretch of points with one claim, as a clause."""
     if claim == "not an equilibrium":
-        most, result, player, one = max(
-            (_largest(own, who) for own in rows for who in range(own.regret.shape[1])),
+        largest, result, player, point = max(
+            (_largest(point, player) for point in rows for player in range(point.regret.shape[1])),
             key=lambda gain: gain[0],
         )
-        own = one.regret[result][~np.isnan(one.regret[result])]
-        same = len(own) > 1 and bool(np.all(np.abs(own - most) <= 1e-6 * most))
-        who = _whose(one, player, same=same)
-        others = not same and any(gains.sum() > 1 for own in rows for gains in own.refuting)
-        amount = f"{'up to ' * (len(rows) > 1)}{number_in_words(most)}{', others less' * others}"
-        return f"{who} could gain {amount}"
+        regrets = point.regret[result][~np.isnan(point.regret[result])]
+        equal = len(regrets) > 1 and bool(np.all(np.abs(regrets - largest) <= 1e-6 * largest))
+        subject = _whose(point, player, equal=equal)
+        unequal = not equal and any(gains.sum() > 1 for point in rows for gains in point.refuting)
+        amount = f"{'up to ' * (len(rows) > 1)}{number_in_words(largest)}{', others less' * unequal}"
+        return f"{subject} could gain {amount}"
     if claim == "no deviation found":
         return "no profitable deviation was found by a search"
     some = _SOME.get(claim)
@@ -274,78 +280,85 @@ def _clause(claim: str, rows: Sequence[PointResults], words: Words) -> str:
 
 
 def _on_concepts(rows: Sequence[PointResults], rest: Sequence[PointResults], words: Words) -> str:
-    """Return which results are of other concepts than Nash equilibrium, to which residual, with their gains.
+    """Return the results of other concepts than Nash equilibrium, with their residuals and gains.
 
     They are not judged as Nash equilibria, of which their gains say how far they are. Of the ``rest``, which
     are, some may be of the same concept.
     """
     parts, total = [], len(rows) + len(rest)
-    several = len({one.algorithm for one in (*rows, *rest)}) > 1
-    for concept in dict.fromkeys(one.other_concept for one in rows):
-        own = [one for one in rows if one.other_concept == concept]
-        same = [*own, *(one for one in rest if claim_in_words(NOT_AN_EQUILIBRIUM, one.concept) == concept)]
-        residuals = [one.residual for one in same if np.isfinite(one.residual)]
-        exact = all(set(one.statuses) == {"converged"} for one in same)
-        alone = len(same) in (1, total)
-        count = f"{len(same)} of {total} results"
-        if len(same) == total:
+    several = len({point.algorithm for point in (*rows, *rest)}) > 1
+    for concept in dict.fromkeys(point.other_concept for point in rows):
+        points_of_concept = [point for point in rows if point.other_concept == concept]
+        equivalent = [
+            *points_of_concept,
+            *(point for point in rest if claim_in_words(NOT_AN_EQUILIBRIUM, point.concept) == concept),
+        ]
+        residuals = [point.residual for point in equivalent if np.isfinite(point.residual)]
+        exact = all(set(point.statuses) == {"converged"} for point in equivalent)
+        alone = len(equivalent) in (1, total)
+        count = f"{len(equivalent)} of {total} results"
+        if len(equivalent) == total:
             count = "every result" if total > 1 else "it"
-        elif len(same) == 1 and several and not same[0].at:
-            count = f"the result of {words.method(same[0].algorithm)}"
+        elif len(equivalent) == 1 and several and not equivalent[0].at:
+            count = f"the result of {words.method(equivalent[0].algorithm)}"
         verb = ("is" if alone else "are") if exact else f"approximate{'s' * alone}"
         noun = f"a {concept}" if alone else concept.replace("equilibrium", "equilibria", 1)
-        said = f"{count} {verb} {noun}"
-        said += f" (residual {number_in_words(max(residuals))})" * bool(residuals)
-        gains = [_largest(one, k) for one in own for k in range(one.regret.shape[1])]
-        most, _, player, one = max(gains, key=lambda gain: gain[0])
-        who = "" if one.regret.shape[1] == 1 else f", of {_who(one, player)}"
-        where = _beside(one, words, several) * (len(same) > 1)
-        apart = f"the largest gain, a distance from Nash equilibrium, is {number_in_words(most)}"
-        parts.append(f"{said}; {apart}{who}{where}")
+        clause = f"{count} {verb} {noun}"
+        clause += f" (residual {number_in_words(max(residuals))})" * bool(residuals)
+        gains = [_largest(point, k) for point in points_of_concept for k in range(point.regret.shape[1])]
+        largest, _, player, point = max(gains, key=lambda gain: gain[0])
+        whose = "" if point.regret.shape[1] == 1 else f", of {_player_name(point, player)}"
+        where = _beside(point, words, several) * (len(equivalent) > 1)
+        apart = f"the largest gain, a distance from Nash equilibrium, is {number_in_words(largest)}"
+        parts.append(f"{clause}; {apart}{whose}{where}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def _of_rest(rows: Sequence[PointResults], others: Sequence[PointResults], words: Words) -> str:
-    """Return which results are not of another concept: those of a method, or at a point."""
-    methods = {one.algorithm for one in rows}
-    if len(methods) == 1 and methods.isdisjoint(one.algorithm for one in others):
+def _of_rest(rows: Sequence[PointResults], other_points: Sequence[PointResults], words: Words) -> str:
+    """Return the phrase for results that are not of another concept: those of a method, or at a point."""
+    methods = {point.algorithm for point in rows}
+    if len(methods) == 1 and methods.isdisjoint(point.algorithm for point in other_points):
         return f"for {words.method(rows[0].algorithm)}"
-    if len(rows) == 1 and len(rows[0].at) == 1 and len({one.algorithm for one in (*rows, *others)}) == 1:
+    if (
+        len(rows) == 1
+        and len(rows[0].at) == 1
+        and len({point.algorithm for point in (*rows, *other_points)}) == 1
+    ):
         return words.at(*next(iter(rows[0].at.items())))
     return "of the others"
 
 
 def _at_most(rows: Sequence[PointResults]) -> str:
     """Return the largest bound of equilibria, rounded up, and how near an exact one is proved."""
-    bounds = np.concatenate([one.bound.ravel() for one in rows])
-    most = float(np.max(bounds[np.isfinite(bounds)], initial=0.0))
-    said = _no_gain(rows, radius_in_words(most)) if most > 0 else _no_gain(rows)
-    if rows and not any(np.isnan(one.radius) for one in rows):
-        radius = radius_in_words(max(one.radius for one in rows))
-        said += f", and an exact equilibrium is proved within {radius}"
-        verified = verified_in_words([line for one in rows for line in one.verified], brief=True)
-        said += f", {verified}" * bool(verified)
-    return said
+    bounds = np.concatenate([point.bound.ravel() for point in rows])
+    largest = float(np.max(bounds[np.isfinite(bounds)], initial=0.0))
+    clause = _no_gain(rows, radius_in_words(largest)) if largest > 0 else _no_gain(rows)
+    if rows and not any(np.isnan(point.radius) for point in rows):
+        radius = radius_in_words(max(point.radius for point in rows))
+        clause += f", and an exact equilibrium is proved within {radius}"
+        verified = verified_in_words([line for point in rows for line in point.verified], brief=True)
+        clause += f", {verified}" * bool(verified)
+    return clause
 
 
 def _no_gain(rows: Sequence[PointResults], above: str = "") -> str:
     """Return that nobody can gain more than a bound, or anything."""
-    if rows and all(one.has_one_player for one in rows):
+    if rows and all(point.has_one_player for point in rows):
         return f"no other choice gives more{f' by over {above}' * bool(above)}"
     return f"no player can gain more than {above}" if above else "no player can gain by deviating"
 
 
 def _more(claim: str, rows: Sequence[PointResults]) -> str:
-    """Return what belongs to a claim: the largest gain that it leaves open, how a search was made."""
+    """Return the details of a claim: the largest gain that it leaves open, the kind of search."""
     if claim == "equilibrium":
         return ""
     if claim in WITH_GAIN:
-        return gain_in_words(max(one.gain for one in rows), claim)
-    if claim == "not decided" and all(one.estimated for one in rows):
+        return gain_in_words(max(point.gain for point in rows), claim)
+    if claim == "not decided" and all(point.estimated for point in rows):
         return "the interval of the estimated gain holds 0 and gains that are not small"
     if claim == "no deviation found":
-        ways = sorted({way for one in rows for way in one.searches if len(way) < WAY})
+        ways = sorted({way for point in rows for way in point.searches if len(way) < WAY})
         return f"the result of a search{f' ({ways[0]})' if ways else ''}, not a proof"
     return _MORE[claim]
 
@@ -355,100 +368,103 @@ def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
 
     Where different players gain, each has its own largest gain and the number of results in which it gains.
     """
-    most, result, player, one = max(
-        (_largest(own, who) for own in rows for who in range(own.regret.shape[1])), key=lambda found: found[0]
+    largest, result, player, point = max(
+        (_largest(point, player) for point in rows for player in range(point.regret.shape[1])),
+        key=lambda gain: gain[0],
     )
-    own = one.regret[result][~np.isnan(one.regret[result])]
-    same = len(own) > 1 and bool(np.all(np.abs(own - most) <= 1e-6 * most))
-    who = _whose(one, player, same=same)
+    regrets = point.regret[result][~np.isnan(point.regret[result])]
+    equal = len(regrets) > 1 and bool(np.all(np.abs(regrets - largest) <= 1e-6 * largest))
+    subject = _whose(point, player, equal=equal)
     # where another player is the one that gains, the largest gain is not that of all results
-    others = any(gains.any() and not gains[player : player + 1].any() for r in rows for gains in r.refuting)
-    could, estimate = "could gain", "by an estimate, " * one.estimated
-    single = len(rows) == 1 and one.results == 1
-    small = _small(one, player, result)
-    amount = f"{number_in_words(most)}{small}"
-    at = _beside(one, words, several) * (len(rows) > 1)
+    other_gainers = any(
+        gains.any() and not gains[player : player + 1].any() for r in rows for gains in r.refuting
+    )
+    could, estimate = "could gain", "by an estimate, " * point.estimated
+    single = len(rows) == 1 and point.results == 1
+    small = _small(point, player, result)
+    amount = f"{number_in_words(largest)}{small}"
+    at = _beside(point, words, several) * (len(rows) > 1)
     joint = " and" if single else ";"
-    if in_sessions := bool(one.sessions):
-        said, joint = f"{amount}, of {who}{at}", ";"
-    elif others and not same:
-        said, joint = f"{estimate}some player {could}: {_by_player(rows, words, several, amount)}", ";"
-        if all(each.exchangeable for each in rows):
-            said = f"{estimate}some player {could}; the largest gain found is {amount}, of {who}{at}"
+    if in_sessions := bool(point.sessions):
+        clause, joint = f"{amount}, of {subject}{at}", ";"
+    elif other_gainers and not equal:
+        clause, joint = f"{estimate}some player {could}: {_by_player(rows, words, several, amount)}", ";"
+        if all(point.exchangeable for point in rows):
+            clause = f"{estimate}some player {could}; the largest gain found is {amount}, of {subject}{at}"
     elif single:
-        gaining = int(one.refuting[result].sum())
-        said = f"{estimate}{who} {could} {amount}"
-        if gaining > 1 and not same:
-            each = "each player" if gaining == len(own) else f"{gaining} players"
-            said, joint = f"{estimate}{each} {could}, {who} most: {amount}", ";"
-    elif one.estimated:
-        said = f"{estimate}{who} {could} up to {amount}{at}"
-    elif not same and any(gains.sum() > 1 for r in rows for gains in r.refuting):
+        gaining = int(point.refuting[result].sum())
+        clause = f"{estimate}{subject} {could} {amount}"
+        if gaining > 1 and not equal:
+            gainers = "each player" if gaining == len(regrets) else f"{gaining} players"
+            clause, joint = f"{estimate}{gainers} {could}, {subject} most: {amount}", ";"
+    elif point.estimated:
+        clause = f"{estimate}{subject} {could} up to {amount}{at}"
+    elif not equal and any(gains.sum() > 1 for r in rows for gains in r.refuting):
         every = all(gains.all() for r in rows for gains in r.refuting if gains.any())
         some = "each player" if every else "some player"
-        said = f"{some} {could}; the largest gain found is {amount}, of {who}{at}"
+        clause = f"{some} {could}; the largest gain found is {amount}, of {subject}{at}"
     else:
-        said = f"{who} {could}; the largest gain found is {amount}{at}"
-    bounds = np.concatenate([each.bound[each.refuting.any(axis=1)].ravel() for each in rows])
-    known = np.concatenate([each.regret[each.refuting.any(axis=1)].ravel() for each in rows])
-    highest = bounds[~np.isnan(known)]
-    if small or one.estimated or not np.all(np.isfinite(highest)) or highest.max() < most:
-        return said
-    if in_sessions and highest.max() <= most * (1 + 1e-6):  # dynamic programming finds the largest gain
-        return said
-    return f"{said}{joint} no gain exceeds {bound_in_words(float(highest.max()))}"
+        clause = f"{subject} {could}; the largest gain found is {amount}{at}"
+    bounds = np.concatenate([point.bound[point.refuting.any(axis=1)].ravel() for point in rows])
+    refuting_gains = np.concatenate([point.regret[point.refuting.any(axis=1)].ravel() for point in rows])
+    highest = bounds[~np.isnan(refuting_gains)]
+    if small or point.estimated or not np.all(np.isfinite(highest)) or highest.max() < largest:
+        return clause
+    if in_sessions and highest.max() <= largest * (1 + 1e-6):  # dynamic programming finds the largest gain
+        return clause
+    return f"{clause}{joint} no gain exceeds {bound_in_words(float(highest.max()))}"
 
 
-def _largest(one: PointResults, player: int) -> tuple[float, int, int, PointResults]:
+def _largest(point: PointResults, player: int) -> tuple[float, int, int, PointResults]:
     """Return a player's largest gain above the tolerance with the result, the player and the point."""
-    gains = np.where(one.refuting[:, player], one.regret[:, player], -1.0)
+    gains = np.where(point.refuting[:, player], point.regret[:, player], -1.0)
     result = int(np.argmax(gains)) if len(gains) else 0
-    return float(gains[result]) if len(gains) else -1.0, result, player, one
+    return float(gains[result]) if len(gains) else -1.0, result, player, point
 
 
 def _by_player(rows: Sequence[PointResults], words: Words, several: bool, first: str) -> str:
     """Return every player's largest gain, the larger first, and in how many results it gains."""
-    total = sum(one.results for one in rows)
-    found: dict[str, list[tuple[float, int, PointResults]]] = {}
-    for one in rows:
-        for player in np.flatnonzero(one.refuting.any(axis=0)):
-            gain, *_ = _largest(one, int(player))
-            count = int(one.refuting[:, player].sum())
-            found.setdefault(_who(one, int(player)), []).append((gain, count, one))
+    total = sum(point.results for point in rows)
+    gains_by_player: dict[str, list[tuple[float, int, PointResults]]] = {}
+    for point in rows:
+        for player in np.flatnonzero(point.refuting.any(axis=0)):
+            gain, *_ = _largest(point, int(player))
+            count = int(point.refuting[:, player].sum())
+            gains_by_player.setdefault(_player_name(point, int(player)), []).append((gain, count, point))
     parts: list[str] = []
-    for who, own in sorted(found.items(), key=lambda pair: -max(gain for gain, *_ in pair[1])):
-        gain, _, one = max(own, key=lambda row: row[0])
-        count = sum(n for _, n, _ in own)
+    for name, gains in sorted(gains_by_player.items(), key=lambda pair: -max(gain for gain, *_ in pair[1])):
+        gain, _, point = max(gains, key=lambda row: row[0])
+        count = sum(n for _, n, _ in gains)
         amount = number_in_words(gain) if parts else first
         where = f"{count} of {total}, at most" if count > 1 else "one,"
-        parts.append(f"{who} at {where} {amount}{_beside(one, words, several)}")
+        parts.append(f"{name} at {where} {amount}{_beside(point, words, several)}")
     rest = len(parts) - MOST
     return "; ".join(parts[:MOST]) + f"; {rest} other player{'s' * (rest > 1)} less" * (rest > 0)
 
 
-def _whose(one: PointResults, player: int, *, same: bool) -> str:
-    """Return who could gain: each player, a player of a population, or one by name."""
-    if same or one.regret.shape[1] > 1:
-        return "each player" if same else _who(one, player)
-    return "the player" if one.has_one_player else "a player"
+def _whose(point: PointResults, player: int, *, equal: bool) -> str:
+    """Return the players that could gain: each player, a player of a population, or one by name."""
+    if equal or point.regret.shape[1] > 1:
+        return "each player" if equal else _player_name(point, player)
+    return "the player" if point.has_one_player else "a player"
 
 
-def _who(one: PointResults, player: int) -> str:
-    name = one.players[player]
+def _player_name(point: PointResults, player: int) -> str:
+    name = point.players[player]
     return f"the {name}" if name in ROLES else name
 
 
-def _beside(one: PointResults, words: Words, several: bool) -> str:
+def _beside(point: PointResults, words: Words, several: bool) -> str:
     """Return a point in brackets."""
-    place = ", ".join(filter(None, [words.method(one.algorithm) if several else "", words.place(one.at)]))
+    place = ", ".join(filter(None, [words.method(point.algorithm) if several else "", words.place(point.at)]))
     return f" ({place})" if place else ""
 
 
-def _small(one: PointResults, player: int, result: int) -> str:
-    """Return why a small gain counts; empty for other gains."""
-    if one.payoff is None or one.payoff.shape != one.regret.shape:
+def _small(point: PointResults, player: int, result: int) -> str:
+    """Return the reason for which a small gain counts; empty for other gains."""
+    if point.payoff is None or point.payoff.shape != point.regret.shape:
         return ""
-    about = (one.regret, one.bound, one.at_stake, one.payoff)
+    about = (point.regret, point.bound, point.at_stake, point.payoff)
     words = small_gain_in_words(*(float(rows[result, player]) for rows in about))
     return f" ({words})" if words else ""
 
@@ -456,42 +472,44 @@ def _small(one: PointResults, player: int, result: int) -> str:
 def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
     """Return the sentence on lists of equilibria, or on events along branches; none without them."""
     words, found = Words(study), points_asked(study, found)
-    rows = [one for one in found if one.counts_text]
+    rows = [point for point in found if point.counts_text]
     if not rows:
         return _corners(found)
-    if events := list(dict.fromkeys(filter(None, (_events(one, words) for one in rows)))):
+    if events := list(dict.fromkeys(filter(None, (_events(point, words) for point in rows)))):
         return [Sentence(text, "branches followed numerically") for text in events[:1]]
     texts: dict[str, list[PointResults]] = {}
-    for one in rows:
-        texts.setdefault(one.list_words, []).append(one)
-    boxes = boxes_in_words(one.boxes for one in rows).strip(" ()")
+    for point in rows:
+        texts.setdefault(point.list_words, []).append(point)
+    boxes = boxes_in_words(point.boxes for point in rows).strip(" ()")
     basis = f"{boxes} searched" if boxes else "lists of equilibria"
     strategies = _strategies(rows[0]) if len(rows) == 1 else ""
     names = [] if strategies else [Sentence(text, basis) for text in _names(study, rows, words)]
     if len(texts) == 1:
         text = next(iter(texts))
         where = f"At each of {len(rows)} points: " if len(rows) > 1 else ""
-        said = f"{where}{text}{strategies}"
+        clause = f"{where}{text}{strategies}"
         if text.startswith("exactly") and len(rows) == 1:
-            said += "; there is no other"
-        return [Sentence(f"{said[:1].upper()}{said[1:]}.", basis), *names]
-    parts = [f"{format_points(own, rows, words)}: {text}" for text, own in list(texts.items())[:MOST]]
-    said = "; ".join(parts)
-    left = len(rows) - sum(len(own) for own in list(texts.values())[:MOST])
-    said += f"; {left} other points have other numbers" if left > 1 else "; one has another" * left
-    return [Sentence(f"{said[:1].upper()}{said[1:]}.", basis), *names]
+            clause += "; there is no other"
+        return [Sentence(f"{clause[:1].upper()}{clause[1:]}.", basis), *names]
+    parts = [f"{format_points(points, rows, words)}: {text}" for text, points in list(texts.items())[:MOST]]
+    clause = "; ".join(parts)
+    remainder = len(rows) - sum(len(points) for points in list(texts.values())[:MOST])
+    clause += (
+        f"; {remainder} other points have other numbers" if remainder > 1 else "; one has another" * remainder
+    )
+    return [Sentence(f"{clause[:1].upper()}{clause[1:]}.", basis), *names]
 
 
-def _corners(found: Sequence[PointResults]) -> list[Sentence]:
+def _corners(points: Sequence[PointResults]) -> list[Sentence]:
     """Return the sentence on the few corners of a set of payoffs; none of other results."""
-    corners = found[0].corners if len(found) == 1 else []
+    corners = points[0].corners if len(points) == 1 else []
     few = 0 < len(corners) <= CORNERS
     return [Sentence(f"The corners are {joined(corners)}.", f"{len(corners)} vertices")] if few else []
 
 
-def _strategies(one: PointResults) -> str:
+def _strategies(point: PointResults) -> str:
     """Return the strategies of a short list, after a colon; empty for a long one."""
-    texts = one.equilibria_in_words
+    texts = point.equilibria_in_words
     text = "; ".join(texts)
     return f": {text}" if 0 < len(texts) <= SHORT and len(text) <= CHARACTERS else ""
 
@@ -501,24 +519,24 @@ def _names(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words)
     if LIST not in ((study.get("answer") or {}).get("quantities") or ()):
         return []
     parts = [
-        f"{format_points([one], rows, words)}, " * (len(rows) > 1) + one.equilibria_by_name
-        for one in rows
-        if one.equilibria_by_name
+        f"{format_points([point], rows, words)}, " * (len(rows) > 1) + point.equilibria_by_name
+        for point in rows
+        if point.equilibria_by_name
     ]
     return [f"Equilibria listed: {'; '.join(parts)}."] if parts else []
 
 
 def format_points(own: Sequence[PointResults], found: Sequence[PointResults], words: Words) -> str:
     """Return the points that have the same list: ranges of one key, or a list of places."""
-    several = len({one.algorithm for one in found}) > 1
-    keys = {name for one in own for name in one.at}
+    several = len({point.algorithm for point in found}) > 1
+    keys = {name for point in own for name in point.at}
     if len(keys) == 1 and not several:
         (key,) = keys
-        numbers = all(isinstance(one.at[key], int | float) for one in own)
-        order = [one.at[key] for one in found if key in one.at]
+        numbers = all(isinstance(point.at[key], int | float) for point in own)
+        order = [point.at[key] for point in found if key in point.at]
         if numbers:
             order = sorted(set(order))
-            places = sorted({order.index(one.at[key]) for one in own})
+            places = sorted({order.index(point.at[key]) for point in own})
             runs = [
                 [k for _, k in part] for _, part in groupby(enumerate(places), lambda pair: pair[1] - pair[0])
             ]
@@ -527,21 +545,21 @@ def format_points(own: Sequence[PointResults], found: Sequence[PointResults], wo
                 for run in runs
             ]
             return f"for {words.key(key)} {', '.join(ends)}"
-        return f"for {joined([words.place({key: one.at[key]}) for one in own])}"
+        return f"for {joined([words.place({key: point.at[key]}) for point in own])}"
     texts = [
-        ", ".join(filter(None, [words.method(one.algorithm) if several else "", words.place(one.at)]))
-        for one in own
+        ", ".join(filter(None, [words.method(point.algorithm) if several else "", words.place(point.at)]))
+        for point in own
     ]
     return f"for {joined(texts) if len(texts) <= MOST else f'{texts[0]} and {len(texts) - 1} other points'}"
 
 
-def _events(one: PointResults, words: Words) -> str:
+def _events(point: PointResults, words: Words) -> str:
     """Return the events along the branches of a point, as one sentence."""
-    if not one.events:
+    if not point.events:
         return ""
-    key = words.key(one.parameter)
+    key = words.key(point.parameter)
     places: dict[str, list[str]] = {}
-    for kind, at in one.events:
+    for kind, at in point.events:
         places.setdefault(kind, []).append(number_in_words(at))
     parts = [
         EVENTS.get(kind, f"{kind.replace('_', ' ')} at {{place}}").format(

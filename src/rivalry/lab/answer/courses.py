@@ -78,7 +78,7 @@ def turns(series: Sequence[Value]) -> list[Stretch]:
     >>> [(turn.direction, turn.start.at, turn.end.at) for turn in turns(rows)]
     [(1, 0, 2), (-1, 2, 3)]
     """
-    found: list[Stretch] = []
+    stretches: list[Stretch] = []
     start = low = high = series[0]
     direction = 0
     for row in series[1:]:
@@ -93,29 +93,29 @@ def turns(series: Sequence[Value]) -> list[Stretch]:
         elif direction == 0 and down:
             direction, low, start = -1, row, high
         elif direction > 0 and down:
-            found.append(Stretch(1, start, high))
+            stretches.append(Stretch(1, start, high))
             start, low, direction = high, row, -1
         elif direction < 0 and up:
-            found.append(Stretch(-1, start, low))
+            stretches.append(Stretch(-1, start, low))
             start, high, direction = low, row, 1
     if direction == 0:
-        found = [Stretch(0, series[0], series[-1])]
+        stretches = [Stretch(0, series[0], series[-1])]
     else:
-        found.append(Stretch(direction, start, high if direction > 0 else low))
-    return found if all(_holds(turn, series) for turn in found) else []
+        stretches.append(Stretch(direction, start, high if direction > 0 else low))
+    return stretches if all(_holds(turn, series) for turn in stretches) else []
 
 
 def _holds(turn: Stretch, series: Sequence[Value]) -> bool:
-    """Return whether no two numbers of a stretch move against it, nor at all where it stays."""
+    """True if no two numbers of a stretch move against it, nor at all where it stays."""
     if turn.direction and not differ(turn.start.estimate, turn.end.estimate):
         return False
     ends = sorted([turn.start.at, turn.end.at])
-    own = [row.estimate for row in series if ends[0] <= row.at <= ends[1]]
-    mean, low, high = (np.array([getattr(one, name) for one in own]) for name in ("mean", "low", "high"))
-    paired = all(paired_margin(own[0], one) is not None for one in own)
-    by_draw = np.array([one.draws.values for one in own if one.draws]) if paired else None
+    rows = [row.estimate for row in series if ends[0] <= row.at <= ends[1]]
+    mean, low, high = (np.array([getattr(row, name) for row in rows]) for name in ("mean", "low", "high"))
+    paired = all(paired_margin(rows[0], row) is not None for row in rows)
+    by_draw = np.array([row.draws.values for row in rows if row.draws]) if paired else None
     # as `differ`, for one number and all later ones at a time: pairs are many
-    for k in range(len(own) - 1):
+    for k in range(len(rows) - 1):
         gap, later = mean[k + 1 :] - mean[k], slice(k + 1, None)
         up, down = (
             np.hypot((mean - low)[later], high[k] - mean[k]),
@@ -131,7 +131,7 @@ def _holds(turn: Stretch, series: Sequence[Value]) -> bool:
 
 
 def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = False) -> str:
-    """Return how a number moves along a key, in words; with ``amounts``, by how much from end to end."""
+    """Return the course of a number along a key, in words; with ``amounts``, its change from end to end."""
     first, last = series[0], series[-1]
     numbers = [bool(np.isfinite(row.estimate.mean)) for row in series]
     if not any(numbers):
@@ -140,20 +140,20 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
         return _in_stretches(series, key, words)
     if len({row.estimate.text for row in series}) == 1:
         return f"stays at {first.text}"
-    lowest, most = (end(series, key=lambda row: row.estimate.mean) for end in (min, max))
+    lowest, highest = (end(series, key=lambda row: row.estimate.mean) for end in (min, max))
     if is_single(series):  # single draws: no difference is more than noise
-        inside = not {lowest.text, most.text} <= {first.text, last.text}
-        between = f", between {lowest.text} and {most.text} on the way" * inside
+        inside = not {lowest.text, highest.text} <= {first.text, last.text}
+        between = f", between {lowest.text} and {highest.text} on the way" * inside
         return f"goes from {first.text} to {last.text}{between}"
-    found = turns(series)
-    if found and found[0].direction == 0 and not (amounts and len(series) == 2):
-        return f"stays between {lowest.text} and {most.text}"
-    if not found or len(found) > TURNS:
-        places = [f"{row.text} (at {words.place({key: row.at})})" for row in (lowest, most)]
+    stretches = turns(series)
+    if stretches and stretches[0].direction == 0 and not (amounts and len(series) == 2):
+        return f"stays between {lowest.text} and {highest.text}"
+    if not stretches or len(stretches) > TURNS:
+        places = [f"{row.text} (at {words.place({key: row.at})})" for row in (lowest, highest)]
         return f"varies between {places[0]} and {places[1]}"
-    amounts = amounts and len(found) == 1 and not is_nearly_zero(first.estimate, last.estimate)
-    if amounts and found[0].start.at == first.at and found[0].end.at == last.at:
-        (turn,) = found
+    amounts = amounts and len(stretches) == 1 and not is_nearly_zero(first.estimate, last.estimate)
+    if amounts and stretches[0].start.at == first.at and stretches[0].end.at == last.at:
+        (turn,) = stretches
         if not turn.direction:
             by = difference_in_words(first.estimate, last.estimate)
             return f"is {first.text} and {last.text}, a difference of {by}, which is not significant"
@@ -162,7 +162,7 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
     parts = []
     before, after = _plateau(series), _plateau(series[::-1])
     way = 1 if first.at <= last.at else -1
-    for k, turn in enumerate(found):
+    for k, turn in enumerate(stretches):
         start = "" if turn.start.at == first.at else f"at {words.place({key: turn.start.at})} "
         end = "" if turn.end.at == last.at else f" at {words.place({key: turn.end.at})}"
         verb = "rises" if turn.direction > 0 else "falls"
@@ -170,7 +170,7 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
         if not k and way * turn.start.at <= way * before.at and first.at != before.at:
             parts.append(f"stays at {first.text} up to {words.place({key: before.at})}")
             origin = ""
-        if turn is found[-1] and way * after.at <= way * turn.end.at and after.at != last.at:
+        if turn is stretches[-1] and way * after.at <= way * turn.end.at and after.at != last.at:
             end = f" at {words.place({key: after.at})}, and stays there"
         parts.append(f"{'then ' * bool(parts)}{verb} {origin}to {turn.end.text}{end}")
     return ", ".join(parts)
@@ -191,10 +191,10 @@ def _plateau(series: Sequence[Value]) -> Value:
 
 
 def _in_stretches(series: Sequence[Value], key: str, words: Words) -> str:
-    """Return how a number moves along a key where some of it is beyond what was tried."""
+    """Return the course of a number along a key where some of it is beyond what was tried."""
     stretches = [
-        list(each)
-        for _, each in groupby(series, key=lambda row: row.text * bool(np.isnan(row.estimate.mean)))
+        list(stretch)
+        for _, stretch in groupby(series, key=lambda row: row.text * bool(np.isnan(row.estimate.mean)))
     ]
     if len(stretches) > STRETCHES:
         return kinds_of_points(series, key, words)
@@ -203,17 +203,17 @@ def _in_stretches(series: Sequence[Value], key: str, words: Words) -> str:
         place = f"at {words.place({key: rows[0].at})}"
         if len(rows) > 1:
             place = f"from {words.place({key: rows[0].at})} to {words.value(rows[-1].at)}"
-        same = len({row.text for row in rows}) == 1
+        equal = len({row.text for row in rows}) == 1
         comma = "," * ("," in rows[0].text)
-        parts.append(f"{f'is {rows[0].text}{comma}' if same else course(rows, key, words)} {place}")
+        parts.append(f"{f'is {rows[0].text}{comma}' if equal else course(rows, key, words)} {place}")
     return joined(parts)
 
 
 def kinds_of_points(series: Sequence[Value], key: str, words: Words) -> str:
     """Return the words that a quantity takes along a key, with the stretches on which it does."""
     parts = []
-    for text, each in groupby(series, key=lambda row: row.text):
-        rows = list(each)
+    for text, stretch in groupby(series, key=lambda row: row.text):
+        rows = list(stretch)
         ends = f"at {words.place({key: rows[0].at})}"
         if len(rows) > 1:
             ends = f"from {words.place({key: rows[0].at})} to {words.value(rows[-1].at)}"
@@ -227,7 +227,7 @@ def kinds_of_points(series: Sequence[Value], key: str, words: Words) -> str:
 
 
 def is_single(series: Iterable[Value]) -> bool:
-    """Return whether the noise of a number is unknown."""
+    """True if the noise of a number is unknown."""
     return any(np.isfinite(row.estimate.mean) and np.isnan(row.estimate.low) for row in series)
 
 
@@ -237,7 +237,7 @@ def direction(series: Sequence[Value]) -> str:
         return "has one value per setting"
     if not np.isfinite(series[0].estimate.mean):
         return "changes" if len({row.estimate.text for row in series}) > 1 else "does not change"
-    found = turns(series)
-    if len(found) != 1:
+    stretches = turns(series)
+    if len(stretches) != 1:
         return "rises and falls"
-    return {1: "rises", -1: "falls", 0: "does not move"}[found[0].direction]
+    return {1: "rises", -1: "falls", 0: "does not move"}[stretches[0].direction]

@@ -88,18 +88,18 @@ def sessions(data: Dataset) -> Sessions | None:
 
     One session is one observation.
     """
-    known = [name for name in SESSION_COLUMNS if name in data and "session" in data[name].dims]
-    if not known or "status" not in data:
+    names = [name for name in SESSION_COLUMNS if name in data and "session" in data[name].dims]
+    if not names or "status" not in data:
         return None
-    rows, used = [], data[["status", *known, *(name for name in ("periods",) if name in data)]]
+    rows, used = [], data[["status", *names, *(name for name in ("periods",) if name in data)]]
     for _, place, index in points(data):
         cell = used.isel(index)
-        parts = [_mean(cell[name]) for name in known]
+        parts = [_mean(cell[name]) for name in names]
         if np.any(cell["status"].values != "") and any(parts):
             # the rest of the dimension of sessions is padding
             count = int(np.sum(cell["periods"].values.astype(float) >= 0)) if "periods" in cell else 0
             rows.append((place, count, parts))
-    return Sessions(*_without_empty([SESSION_COLUMNS[name] for name in known], rows)) if rows else None
+    return Sessions(*_without_empty([SESSION_COLUMNS[name] for name in names], rows)) if rows else None
 
 
 def _without_empty(columns: list[str], rows: list[Any]) -> tuple[list[str], list[Any]]:
@@ -109,7 +109,7 @@ def _without_empty(columns: list[str], rows: list[Any]) -> tuple[list[str], list
 
 
 def channels(data: Dataset) -> list[tuple[str, str]]:
-    """Return how discount factors affect results: the methods that report it, and the text."""
+    """Return the effect of discount factors on results: the methods that report it, and the text."""
     if "gamma_channels" not in data or "status" not in data:
         return []
     names: dict[str, dict[str, None]] = {}
@@ -152,7 +152,7 @@ def networks(data: Dataset, made_by: dict[str, str]) -> NetworkTable | None:
     """
     if MARK not in data or "status" not in data:
         return None
-    known = [name for name in NETWORK_COLUMNS if name in data]
+    names = [name for name in NETWORK_COLUMNS if name in data]
     rows = []
     for _, place, index in points(data, together=("replication",)):
         went_on = np.ravel(data[MARK].isel(index).values.astype(float))
@@ -161,11 +161,11 @@ def networks(data: Dataset, made_by: dict[str, str]) -> NetworkTable | None:
             continue
         cell = data.isel(index)
         broken = int(went_on.sum())
-        how = "uninterrupted" if not broken else "resumed" if len(went_on) == 1 else f"{broken} resumed"
-        rows.append((place, len(went_on), how, [_largest(name, cell) for name in known]))
+        ending = "uninterrupted" if not broken else "resumed" if len(went_on) == 1 else f"{broken} resumed"
+        rows.append((place, len(went_on), ending, [_largest(name, cell) for name in names]))
     if not rows:
         return None
-    columns, rows = _without_empty([NETWORK_COLUMNS[name] for name in known], rows)
+    columns, rows = _without_empty([NETWORK_COLUMNS[name] for name in names], rows)
     versions = [f"{name} {made_by[name]}" for name in ("ray", "torch") if name in made_by]
     return NetworkTable(columns, rows, " and ".join(versions), NETWORK_COLUMNS[TRAINED] in columns)
 
@@ -185,15 +185,15 @@ def _largest(name: str, cell: Dataset) -> str:
     table = table[~np.isnan(table).all(axis=1)]
     if not len(table):
         return ""
-    most = np.nanmax(table, axis=1)
-    half = float(half_width(most))
+    largest = np.nanmax(table, axis=1)
+    half = float(half_width(largest))
     band = f"{name}_band"
-    if len(most) == 1 and band in cell:
+    if len(largest) == 1 and band in cell:
         half = float(np.ravel(cell[band].values)[int(np.nanargmax(table))])
-    return format_interval(float(most.mean()), half if half > SUMMATION else np.nan)
+    return format_interval(float(largest.mean()), half if half > SUMMATION else np.nan)
 
 
-class ListedEquilibria(NamedTuple):
+class EquilibriumTable(NamedTuple):
     """Equilibria that one method lists at one point."""
 
     where: str
@@ -207,24 +207,24 @@ class ListedEquilibria(NamedTuple):
     undecided: list[str]  # hulls of places in which nothing is proved
 
 
-def equilibria(data: Dataset) -> tuple[list[ListedEquilibria], int]:
+def equilibria(data: Dataset) -> tuple[list[EquilibriumTable], int]:
     """Return the lists of the first `MOST_TABLES` points that have one, and the number of points left out."""
     if "complete_reason" not in data or "equilibria" not in data:
         return [], 0
     reasons = data["complete_reason"]
-    found = [(where, index) for _, where, index in points(data) if str(reasons.isel(index).values)]
-    tables = [_equilibrium_table(where, data.isel(index)) for where, index in found[:MOST_TABLES]]
-    return tables, max(len(found) - MOST_TABLES, 0)
+    listed_points = [(where, index) for _, where, index in points(data) if str(reasons.isel(index).values)]
+    tables = [_equilibrium_table(where, data.isel(index)) for where, index in listed_points[:MOST_TABLES]]
+    return tables, max(len(listed_points) - MOST_TABLES, 0)
 
 
-def _equilibrium_table(where: str, cell: Any) -> ListedEquilibria:
+def _equilibrium_table(where: str, cell: Any) -> EquilibriumTable:
     counts = {str(name): ((), cell[name].values) for name in cell if str(name).endswith("_count")}
-    known = {name: value for name, value in counts.items() if np.ndim(value[1]) == 0 and value[1] >= 0}
-    known |= {name: ((), cell[name].values) for name in PROOFS if name in cell}
-    count = int(known["equilibrium_count"][1])
+    scalars = {name: value for name, value in counts.items() if np.ndim(value[1]) == 0 and value[1] >= 0}
+    scalars |= {name: ((), cell[name].values) for name in PROOFS if name in cell}
+    count = int(scalars["equilibrium_count"][1])
     profiles, pays = cell["equilibria"].values[:count], cell["equilibrium_payoff"].values[:count]
     heading, about = "Component", [""] * count
-    if "component_count" in known:
+    if "component_count" in scalars:
         about = [str(component) for component in cell["component"].values]
     elif "radius" in cell and np.isfinite(cell["radius"].values[:count]).all():
         heading, about = "Within", [radius_in_words(radius) for radius in cell["radius"].values[:count]]
@@ -239,20 +239,22 @@ def _equilibrium_table(where: str, cell: Any) -> ListedEquilibria:
     for word, profile, pay in zip(about, profiles, pays, strict=False):
         present = ~np.isnan(profile)
         strategies = [
-            strategy_by_name(row[there], own[there]) if all(own[there]) else strategy_in_words(row[there])
-            for row, own, there in zip(profile, names, present, strict=True)
-            if there.any()
+            strategy_by_name(row[filled], action_names[filled])
+            if all(action_names[filled])
+            else strategy_in_words(row[filled])
+            for row, action_names, filled in zip(profile, names, present, strict=True)
+            if filled.any()
         ]
         payoffs = ", ".join(f"{value:.6g}" for value in pay if not np.isnan(value))
         rows.append((word, strategies, payoffs))
-    return ListedEquilibria(
+    return EquilibriumTable(
         where=where,
-        summary=f"{count_in_words(known)}{boxes_in_words([known.get('boxes', ((), -1))[1]])}",
+        summary=f"{count_in_words(scalars)}{boxes_in_words([scalars.get('boxes', ((), -1))[1]])}",
         complete=bool(cell["complete"].values == 1),  # NaN where other methods have no such list
         reason=str(cell["complete_reason"].values),
         players=max((len(strategies) for _, strategies, _ in rows), default=0),
         about=heading,
         rows=rows[:LISTED],
         folded=rows[LISTED:],
-        undecided=undecided_in_words(known),
+        undecided=undecided_in_words(scalars),
     )

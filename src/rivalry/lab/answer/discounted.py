@@ -31,73 +31,73 @@ def per_period(study: Mapping[str, Any], data: Dataset) -> tuple[Mapping[str, An
     sum of the weights of all periods, which is ``1 / (1 - gamma)`` without a last one.
     """
     game = study.get("game") or {}
-    own = quantities(study, data) if game.get("family") in HORIZONS and "status" in data else []
-    names = [name for name in own if name in SUMS and "player" in data[name].dims]
+    names_of_answer = quantities(study, data) if game.get("family") in HORIZONS and "status" in data else []
+    names = [name for name in names_of_answer if name in SUMS and "player" in data[name].dims]
     weights = _weights(game, data, data.sizes.get("player", 0)) if names else None
     if weights is None or set(weights.dims) == {"player"}:  # no swept key is a discount factor
         return study, data
     words, answer = Words(study), dict(study.get("answer") or {})
     named = {name: f"{name}{PER_PERIOD}" for name in names}
-    found = {new: (data[name] / weights).transpose(*data[name].dims) for name, new in named.items()}
+    renamed = {new: (data[name] / weights).transpose(*data[name].dims) for name, new in named.items()}
     for name, new in named.items():
-        found[new].attrs = data[name].attrs | {"long_name": f"{words.quantity(name)} per period"}
-    answer["quantities"] = [named.get(name, name) for name in own]
+        renamed[new].attrs = data[name].attrs | {"long_name": f"{words.quantity(name)} per period"}
+    answer["quantities"] = [named.get(name, name) for name in names_of_answer]
     answer["words"] = dict(answer.get("words") or {}) | {
         new: f"{words.quantity(name)} per period" for name, new in named.items()
     }
     if "test" in answer:
         answer["test"] = _renamed(answer["test"], named)
     figures = [_plot_entry(entry, named) for entry in study.get("plots", ())]
-    return {**study, "answer": answer, "plots": figures}, data.assign(found)
+    return {**study, "answer": answer, "plots": figures}, data.assign(renamed)
 
 
 def _plot_entry(entry: Any, named: Mapping[str, str]) -> Any:
     """Return an entry of a study's plots with other names of quantities."""
     if not isinstance(entry, Mapping):
         return entry
-    found = dict(entry)
-    if "quantity" in found:
-        found["quantity"] = named.get(str(found["quantity"]), found["quantity"])
-    if "quantities" in found:
-        several = found["quantities"]
+    renamed = dict(entry)
+    if "quantity" in renamed:
+        renamed["quantity"] = named.get(str(renamed["quantity"]), renamed["quantity"])
+    if "quantities" in renamed:
+        several = renamed["quantities"]
         several = [several] if isinstance(several, str) else several
-        found["quantities"] = [named.get(name, name) for name in several]
-    return found
+        renamed["quantities"] = [named.get(name, name) for name in several]
+    return renamed
 
 
 def _renamed(test: Mapping[str, Any], named: Mapping[str, str]) -> dict[str, Any]:
     """Return the test of an answer with other names of quantities."""
     keys = ("quantity", "above", "below", "equals")
-    found = {k: named.get(str(v), v) if k in keys else v for k, v in test.items()}
-    return found | ({"than": _renamed(test["than"], named)} if "than" in test else {})
+    renamed = {k: named.get(str(v), v) if k in keys else v for k, v in test.items()}
+    return renamed | ({"than": _renamed(test["than"], named)} if "than" in test else {})
 
 
 def _weights(game: Mapping[str, Any], data: Dataset, players: int) -> DataArray | None:
     """Return the sums of the weights of all periods, of every player at every point; None where unknown."""
     family = str(game["family"])
-    known = defaults(family, ["game.gamma"], game) | dict(game)
-    types = [dict(one) for one in known.get("types") or ()]
+    options = defaults(family, ["game.gamma"], game) | dict(game)
+    types = [dict(entry) for entry in options.get("types") or ()]
     rates = np.full(players, np.nan)
-    rates[:] = known.get("gamma", np.nan) if np.size(known.get("gamma", 0.0)) in (1, players) else np.nan
-    for k, own in enumerate(types[:players]):
-        rates[k] = own.get("gamma", rates[k])
+    rates[:] = options.get("gamma", np.nan) if np.size(options.get("gamma", 0.0)) in (1, players) else np.nan
+    for k, keys_of_type in enumerate(types[:players]):
+        rates[k] = keys_of_type.get("gamma", rates[k])
     rate, index = labelled(rates, "player"), labelled(np.arange(players), "player")
     for name in map(str, data.coords):
         if match := RATE.fullmatch(name):
             rows = np.array([_numbers(v, players) for v in data[name].values.ravel().tolist()])
             values = labelled(rows, *map(str, data[name].dims or ("one",)), "player")
             values = values if data[name].dims else values.isel(one=0)
-            which = match["type"] or match["player"]
-            rate = values if which is None else values.where(index == int(which), rate)
-    periods: Any = known.get("horizon", HORIZONS[family])
-    if periods == 1 or "period_weights" in known or "horizon" in data.coords or bool(rate.isnull().any()):
+            index_text = match["type"] or match["player"]
+            rate = values if index_text is None else values.where(index == int(index_text), rate)
+    periods: Any = options.get("horizon", HORIZONS[family])
+    if periods == 1 or "period_weights" in options or "horizon" in data.coords or bool(rate.isnull().any()):
         return None
     periods = float(periods)
     sums = 1 / (1 - rate) if np.isinf(periods) else sum(rate**t for t in range(int(periods)))
-    return sums * rate ** float(known.get("discount_offset", 0))
+    return sums * rate ** float(options.get("discount_offset", 0))
 
 
 def _numbers(value: Any, players: int) -> np.ndarray:
     """Return every player's discount factor from the value of a coordinate, which may be a list in words."""
-    known = np.asarray(json.loads(value) if isinstance(value, str) else value, dtype=float)
-    return np.broadcast_to(known, (players,)) if known.size in (1, players) else np.full(players, np.nan)
+    factors = np.asarray(json.loads(value) if isinstance(value, str) else value, dtype=float)
+    return np.broadcast_to(factors, (players,)) if factors.size in (1, players) else np.full(players, np.nan)

@@ -89,30 +89,30 @@ def estimates(
     half
         Half the widths of the intervals of a single result's means, of the shape of ``values``.
     """
-    own = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
+    dims = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
     if values.dtype.kind == "U":
         texts = [str(word).replace("_", " ") for word in values.ravel() if word]
-        return (Estimate(counted(Counter(texts))),) if texts and not own else ()
+        return (Estimate(counted(Counter(texts))),) if texts and not dims else ()
     amounts = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
-    for dim in [dim for dim in own if dim in SESSIONS]:
-        axis = 1 + own.index(dim)
+    for dim in [dim for dim in dims if dim in SESSIONS]:
+        axis = 1 + dims.index(dim)
         amounts = np.moveaxis(amounts, axis, 1).reshape(-1, *np.delete(amounts.shape, [0, axis]))
-        own.remove(dim)
+        dims.remove(dim)
         repeats = f"{dim}s"
     rows = amounts.reshape(len(amounts), -1)
     paired = None
     if seeds is not None and repeats != "starts":
-        each = np.arange(len(rows) // max(len(values), 1))  # the sessions of a seed
-        labels = np.add.outer(seeds * len(each), each).ravel()
+        positions = np.arange(len(rows) // max(len(values), 1))  # the sessions of a seed
+        labels = np.add.outer(seeds * len(positions), positions).ravel()
         paired = Draws(repeats, labels[~np.isnan(rows).all(axis=1)], rows)
     rows = rows[~np.isnan(rows).all(axis=1)]
-    known = ~np.isnan(rows).all(axis=0)
-    names = np.array(entries_of(variable, own, amounts.shape[1:]), dtype=object)[known]
-    rows = rows[:, known]
+    filled = ~np.isnan(rows).all(axis=0)
+    names = np.array(entries_of(variable, dims, amounts.shape[1:]), dtype=object)[filled]
+    rows = rows[:, filled]
     halves = np.full(rows.shape[1:], UNKNOWN)
-    if half is not None and half.size == known.size:
-        halves = half.reshape(-1)[known]
-    if rows.size and own and np.allclose(rows, rows[:, :1], rtol=EQUAL, atol=0.0, equal_nan=True):
+    if half is not None and half.size == filled.size:
+        halves = half.reshape(-1)[filled]
+    if rows.size and dims and np.allclose(rows, rows[:, :1], rtol=EQUAL, atol=0.0, equal_nan=True):
         # one number for all of them
         rows, names, halves = rows[:, :1], np.array([""], dtype=object), halves.max(keepdims=True)
     if not rows.size or rows.shape[1] > ENTRIES:
@@ -120,23 +120,25 @@ def estimates(
     if is_truth(variable):
         return tuple(_share(column, name, random) for column, name in zip(rows.T, names, strict=True))
     size = np.abs(rows[np.isfinite(rows)]).max(initial=scale)
-    whole = values.dtype.kind == "i"
-    found = zip(rows.T, names, halves, strict=True)
+    is_integer = values.dtype.kind == "i"
+    columns = zip(rows.T, names, halves, strict=True)
     return tuple(
         _beyond(column, name, tried)
         if tried and np.isinf(column).any()
-        else _in_range(_number(column, name, repeats, size, whole, random, paired, float(width)), variable)
-        for column, name, width in found
+        else _in_range(
+            _number(column, name, repeats, size, is_integer, random, paired, float(width)), variable
+        )
+        for column, name, width in columns
     )
 
 
-def _in_range(one: Estimate, variable: DataArray) -> Estimate:
+def _in_range(estimate: Estimate, variable: DataArray) -> Estimate:
     """Return the mean of a probability with an interval that is printed within [0, 1]."""
     texts = (str(variable.attrs.get(key, "")) for key in ("long_name", "description"))
     is_chance = any(text.startswith("probability") for text in texts)
-    if not (is_chance and "±" in one.text and 0.0 <= one.mean <= 1.0):
-        return one
-    return one._replace(text=format_chance(one.mean, one.high - one.mean))
+    if not (is_chance and "±" in estimate.text and 0.0 <= estimate.mean <= 1.0):
+        return estimate
+    return estimate._replace(text=format_chance(estimate.mean, estimate.high - estimate.mean))
 
 
 def entries_of(variable: DataArray, own: Sequence[str], shape: Sequence[int]) -> list[str]:
@@ -155,12 +157,12 @@ def entries_of(variable: DataArray, own: Sequence[str], shape: Sequence[int]) ->
 
 def _share(column: np.ndarray, entry: str, random: bool) -> Estimate:
     """Return a truth value, or the share of true ones with its interval."""
-    known = column[np.isfinite(column)]
-    mean = float(known.mean())
-    if len(known) == 1:
+    finite_values = column[np.isfinite(column)]
+    mean = float(finite_values.mean())
+    if len(finite_values) == 1:
         ends = (UNKNOWN, UNKNOWN) if random else (mean, mean)
         return Estimate("yes" if mean else "no", mean, *ends, entry)
-    low, high = map(float, share_interval(int(known.sum()), len(known)))
+    low, high = map(float, share_interval(int(finite_values.sum()), len(finite_values)))
     return Estimate(f"{mean:.2f} ({low:.2f} to {high:.2f})", mean, low, high, entry)
 
 
@@ -169,27 +171,29 @@ def _number(
     entry: str,
     repeats: str,
     size: float,
-    whole: bool,
+    is_integer: bool,
     random: bool,
     paired: Draws | None = None,
     half: float = UNKNOWN,
 ) -> Estimate:
     finite = np.isfinite(column)
-    known = column[finite]
-    if not len(known):
+    finite_values = column[finite]
+    if not len(finite_values):
         return Estimate("–" if np.isnan(column).all() else f"{column[~np.isnan(column)][0]}", entry=entry)
-    mean = float(known.mean())
-    draws = paired and paired._replace(labels=paired.labels[finite], values=known)
-    if len(known) == 1 or np.ptp(known) <= max(EQUAL * np.abs(known).max(), ZERO * size):
-        text = f"{known[0]:.0f}" if whole else number_in_words(known[0], size, half)
-        half = half if np.isfinite(half) or (random and len(known) == 1) else 0.0
+    mean = float(finite_values.mean())
+    draws = paired and paired._replace(labels=paired.labels[finite], values=finite_values)
+    if len(finite_values) == 1 or np.ptp(finite_values) <= max(
+        EQUAL * np.abs(finite_values).max(), ZERO * size
+    ):
+        text = f"{finite_values[0]:.0f}" if is_integer else number_in_words(finite_values[0], size, half)
+        half = half if np.isfinite(half) or (random and len(finite_values) == 1) else 0.0
         return Estimate(text, mean, mean - half, mean + half, entry, draws)
     if repeats == "starts":
-        low, high = float(known.min()), float(known.max())
+        low, high = float(finite_values.min()), float(finite_values.max())
         return Estimate(
             f"{number_in_words(low, size)} to {number_in_words(high, size)}", mean, low, high, entry
         )
-    half = float(half_width(known))
+    half = float(half_width(finite_values))
     return Estimate(format_interval(mean, half), mean, mean - half, mean + half, entry, draws)
 
 
@@ -221,7 +225,7 @@ def counted(words: Mapping[str, int]) -> str:
 
 
 def differ(one: Estimate, other: Estimate) -> bool:
-    """Return whether two numbers differ: the 95 % interval of their difference excludes 0.
+    """True for two numbers that differ: the 95 % interval of their difference excludes 0.
 
     The numbers are independent unless both are means over the same draws, which are compared in pairs.
     Numbers that are printed alike do not differ; nor does a number whose noise is unknown.
@@ -250,7 +254,7 @@ def paired_margin(one: Estimate, other: Estimate) -> float | None:
 
 
 def is_nearly_zero(one: Estimate, other: Estimate) -> bool:
-    """Return whether a number is so small beside the other that the change is the other number."""
+    """True for a number so small beside the other that the change is the other number."""
     low, high = sorted([abs(one.mean), abs(other.mean)])
     return low <= SMALL * high
 
@@ -266,5 +270,5 @@ def difference_in_words(one: Estimate, other: Estimate) -> str:
     """Return by how much two numbers differ, with its interval and in which same draws."""
     margin = paired_margin(one, other)
     half = float(np.hypot(one.high - one.mean, other.high - other.mean)) if margin is None else margin
-    same = same_draws([(one, other)]) if half else ""
-    return format_interval(abs(one.mean - other.mean), half) + f" {same}" * bool(same)
+    draws = same_draws([(one, other)]) if half else ""
+    return format_interval(abs(one.mean - other.mean), half) + f" {draws}" * bool(draws)

@@ -52,9 +52,9 @@ class StaticFigure(NamedTuple):
         """Which points the study asks for instead of the one that is drawn."""
         if not self.lacks:
             return ""
-        *others, last = self.lacks
-        asked = f"{', for '.join(others)} and for {last}" if others else last
-        return f" The study asks for {asked}, which this run lacks: this is the nearest point."
+        *earlier, last = self.lacks
+        points_text = f"{', for '.join(earlier)} and for {last}" if earlier else last
+        return f" The study asks for {points_text}, which this run lacks: this is the nearest point."
 
 
 def draw(
@@ -84,11 +84,11 @@ def draw(
     panels = _once([_draw(k, entry, study, data, folder, stored, form) for k, entry in wanted])
     panels = panels or _draw_defaults(study, data, folder, stored, run, form)
     for entry, binned in more:
-        one = _draw(len(panels) + 1, entry, study, binned, folder, stored, form)
-        panels.append(one._replace(caption=f"{one.caption} {BINNED}"))
+        figure = _draw(len(panels) + 1, entry, study, binned, folder, stored, form)
+        panels.append(figure._replace(caption=f"{figure.caption} {BINNED}"))
     figures = [
-        one._replace(svg=inline(one.svg, f"{prefix}f{k}"), caption=one.caption + one.substitution)
-        for k, one in enumerate(panels, start=1)
+        figure._replace(svg=inline(figure.svg, f"{prefix}f{k}"), caption=figure.caption + figure.substitution)
+        for k, figure in enumerate(panels, start=1)
     ]
     if folder == stored:
         current = {figure.file for figure in figures if not figure.why}
@@ -100,32 +100,36 @@ def draw(
 
 def _once(panels: Sequence[StaticFigure]) -> list[StaticFigure]:
     """Return figures without those that equal an earlier one, at a nearest point; its caption says so."""
-    found: list[StaticFigure] = []
-    for one in panels:
-        equal = (k for k, known in enumerate(found) if (known.kind, known.svg) == (one.kind, one.svg))
-        earlier = next(equal, None) if one.lacks else None
+    figures: list[StaticFigure] = []
+    for figure in panels:
+        equal = (
+            k
+            for k, earlier_figure in enumerate(figures)
+            if (earlier_figure.kind, earlier_figure.svg) == (figure.kind, figure.svg)
+        )
+        earlier = next(equal, None) if figure.lacks else None
         if earlier is None:
-            found.append(one)
+            figures.append(figure)
         else:
-            found[earlier] = found[earlier]._replace(lacks=found[earlier].lacks + one.lacks)
-    return found
+            figures[earlier] = figures[earlier]._replace(lacks=figures[earlier].lacks + figure.lacks)
+    return figures
 
 
 def _draw_defaults(
     study: Mapping[str, Any], data: Dataset, folder: Path, stored: Path, run: Run | None, form: str
 ) -> list[StaticFigure]:
     """Return the first default figures of a game's family that can be drawn."""
-    found: list[StaticFigure] = []
+    figures: list[StaticFigure] = []
     for entry in default_figures(str(study["game"]["family"]), data):
         missing = [view for view in plots.PLOTS[entry["kind"]].views if view not in data]
-        own, where = _first_cell(run, missing) if run is not None and missing else (data, "")
-        figure = _draw(len(found) + 1, entry, study, own, folder, stored, form)
+        cell_data, where = _first_cell(run, missing) if run is not None and missing else (data, "")
+        figure = _draw(len(figures) + 1, entry, study, cell_data, folder, stored, form)
         if not figure.why:
             caption = f"{figure.caption.removesuffix('.')} ({where})." if where else figure.caption
-            found.append(figure._replace(caption=caption))
-        if len(found) == MOST_DEFAULTS:
+            figures.append(figure._replace(caption=caption))
+        if len(figures) == MOST_DEFAULTS:
             break
-    return found
+    return figures
 
 
 def _first_cell(run: Run, views: Sequence[str]) -> tuple[Dataset, str]:
@@ -164,17 +168,18 @@ def draw_own(run: Run) -> list[str]:
     from rivalry.plots.style import picture
 
     study, folder, failed = run.study, run.folder / "figures", []
-    asked = as_asked(run.head["study"])
+    study_as_asked = as_asked(run.head["study"])
     wanted = [
-        (k, row, row if isinstance(row, str) else row["kind"]) for k, row in enumerate(asked["plots"], 1)
+        (k, row, row if isinstance(row, str) else row["kind"])
+        for k, row in enumerate(study_as_asked["plots"], 1)
     ]
-    own = [(k, row) for k, row, kind in wanted if plots.entry_of(str(kind)) is None]
-    if not own:
+    drawn_here = [(k, row) for k, row, kind in wanted if plots.entry_of(str(kind)) is None]
+    if not drawn_here:
         return []
     data = run.dataset()
     folder_for(folder)
-    for number, row in own:
-        kind, options = kind_and_options(row, asked, data)
+    for number, row in drawn_here:
+        kind, options = kind_and_options(row, study_as_asked, data)
         path = folder / figure_file(number, kind)
         try:
             write(path, picture(build_plot(kind, study.folder), data, **options).svg)
@@ -185,7 +190,7 @@ def draw_own(run: Run) -> list[str]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return why a figure was not drawn; a `ValueError` is wrong input, and says so itself."""
+    """Return the reason for a missing figure; a `ValueError` is wrong input, and says so itself."""
     return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
 
@@ -213,8 +218,8 @@ def _draw(
 
     kind, options = kind_and_options(entry, study, data)
     file = figure_file(number, kind)
-    known = plots.entry_of(kind)
-    if known is None:
+    entry_of_kind = plots.entry_of(kind)
+    if entry_of_kind is None:
         if form != "svg":
             return StaticFigure(kind, file, why="it was drawn by a user's file, as SVG")
         return _as_image(kind, stored / file)
@@ -222,18 +227,18 @@ def _draw(
     lacks: tuple[str, ...] = ()
     if at := options.get("at"):
         options["at"] = _nearest(data, at)
-        asked = {name: value for name, value in at.items() if not is_fixed(study["game"], name, value)}
-        if any(name not in options["at"] or options["at"][name] != asked[name] for name in asked):
-            lacks = (Words(study).place(asked),)
+        varied = {name: value for name, value in at.items() if not is_fixed(study["game"], name, value)}
+        if any(name not in options["at"] or options["at"][name] != varied[name] for name in varied):
+            lacks = (Words(study).place(varied),)
     try:
         plot = build_plot(kind)
-        file_bytes, where, hollow, what = picture(plot, data, form, **options)
+        file_bytes, where, hollow, subject = picture(plot, data, form, **options)
     except NoSuchPoint as error:
         return StaticFigure(kind, file, why=str(error), absent=True)
     except Exception as error:  # a plot may fail on unusual data; the report still needs the others
         return StaticFigure(kind, file, why=_reason(error))
     write(folder / file, file_bytes)
-    caption = caption_of(known, plot, options, where, what)
+    caption = caption_of(entry_of_kind, plot, options, where, subject)
     svg = file_bytes.decode() if form == "svg" else sha256(file_bytes).hexdigest()  # for comparison
     return StaticFigure(kind, file, caption, svg, marked=hollow, lacks=lacks)
 
@@ -248,15 +253,15 @@ def caption_of(
 
 def _nearest(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:
     """Return the point of a run nearest to ``at``; coordinates without any such value are left out."""
-    found = {}
+    nearest = {}
     for name, wanted in at.items():
         length = data.sizes.get(name, 0)
-        known = np.ravel(data[name].values) if name in data.coords else np.arange(length)
-        if position(known, wanted) is not None:
-            found[name] = wanted
-        elif len(known) and known.dtype.kind in "fiu" and isinstance(wanted, int | float):
-            found[name] = known[int(np.argmin(np.abs(known - wanted)))].item()
-    return found
+        coordinate = np.ravel(data[name].values) if name in data.coords else np.arange(length)
+        if position(coordinate, wanted) is not None:
+            nearest[name] = wanted
+        elif len(coordinate) and coordinate.dtype.kind in "fiu" and isinstance(wanted, int | float):
+            nearest[name] = coordinate[int(np.argmin(np.abs(coordinate - wanted)))].item()
+    return nearest
 
 
 def inline(svg: str, prefix: str) -> str:

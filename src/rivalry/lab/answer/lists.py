@@ -54,7 +54,7 @@ class ResultList(NamedTuple):
     noun: str
 
     def covers(self, quantity: str) -> bool:
-        """Return whether a quantity has columns in these rows, if there are several."""
+        """True for a quantity with columns in these rows, if there are several."""
         several = len(self.rows) > 1 or self.noun == "commitments"
         return several and quantity.startswith(COLUMNS_OF.get(self.noun, ()))
 
@@ -64,7 +64,7 @@ class ResultList(NamedTuple):
         return self.noun == PATH
 
     def claims(self, k: int) -> bool:
-        """Return whether the certificate's claim is one about a row."""
+        """True if the certificate's claim is one about a row."""
         if self.noun in ("equilibria", PATH):
             return k == self.main or not {PROVED, RADIUS}.isdisjoint(self.rows[k])
         return self.noun in ("derivatives", "commitments", "values", "profiles")
@@ -77,7 +77,7 @@ class ResultList(NamedTuple):
 
 
 def has_lists(point: PointResults) -> bool:
-    """Return whether any result of a run may be a list."""
+    """True if any result of a run may be a list."""
     return not {*LEADING}.isdisjoint(point.arrays)
 
 
@@ -95,9 +95,9 @@ def list_of(point: PointResults, *, numbers: bool = False) -> ResultList | None:
     """
     reader = ListReader(point, numbers)
     for kind in (_equilibria, _events, _crossings, _logit, _derivatives, _commitment, _vertices, _value):
-        found = kind(reader)
-        if found is not None and found.rows:
-            return found
+        result = kind(reader)
+        if result is not None and result.rows:
+            return result
     return None
 
 
@@ -120,8 +120,10 @@ def profile_row(point: PointResults, *, numbers: bool = False, payoffs: bool = T
             for part in (profile.mean(axis=0), half_width(profile))
         )
         row = {
-            name: one._replace(low=one.mean - half[name].mean, high=one.mean + half[name].mean)
-            for name, one in mean.items()
+            name: mean_estimate._replace(
+                low=mean_estimate.mean - half[name].mean, high=mean_estimate.mean + half[name].mean
+            )
+            for name, mean_estimate in mean.items()
         }
     return row | (reader.payoffs(point.payoff[0]) if point.payoff is not None and payoffs else {})
 
@@ -143,29 +145,33 @@ class ListReader:
         values = self.point.arrays.get(name)
         if values is None or len(values) != 1:
             return None
-        one = np.asarray(values[0])
+        entries = np.asarray(values[0])
         unknown = (
-            one == "" if one.dtype.kind == "U" else np.isnan(one) if one.dtype.kind == "f" else one == -1
+            entries == ""
+            if entries.dtype.kind == "U"
+            else np.isnan(entries)
+            if entries.dtype.kind == "f"
+            else entries == -1
         )
-        return None if one.size and np.all(unknown) else one
+        return None if entries.size and np.all(unknown) else entries
 
     def text(self, name: str) -> str:
         """Return a text, empty if it is missing."""
-        found = self.array(name)
-        return "" if found is None else str(found)
+        array = self.array(name)
+        return "" if array is None else str(array)
 
     def players(self, count: int) -> list[str]:
         """Return the names of the players."""
-        known = self.point.players
-        return list(known) if len(known) == count else [self.words.who(f"player {k}") for k in range(count)]
+        names = self.point.players
+        return list(names) if len(names) == count else [self.words.who(f"player {k}") for k in range(count)]
 
     def axes(self, variable: str, count: int) -> list[str]:
         """Return the names of coordinates of a strategy, by number where they have none."""
         names = np.ravel(self.point.arrays.get("axis_name", np.array([[]]))[0])
         array = self.point.variable(variable)
         labels = array.coords["axis"].values if array is not None and "axis" in array.coords else names
-        known = [self.words.key(str(name)) for name in labels if name and not str(name).isdigit()]
-        return known if len(known) == count else [str(k) for k in range(count)]
+        named_axes = [self.words.key(str(name)) for name in labels if name and not str(name).isdigit()]
+        return named_axes if len(named_axes) == count else [str(k) for k in range(count)]
 
     def strategies(
         self, variable: str, rows: np.ndarray, actions: np.ndarray | None = None, within: float = 0.0
@@ -180,24 +186,26 @@ class ListReader:
         labels = np.broadcast_to(np.array(self.axes(variable, rows.shape[1]), dtype=object), rows.shape)
         if actions is not None and np.all(np.array(actions.shape) >= rows.shape):
             labels = actions[: rows.shape[0], : rows.shape[1]]
-        found: Row = {}
+        strategy: Row = {}
         if not self.numbers and len(rows) > FEW:
             texts = [self._strategy(*parts, mixed) for parts in zip(rows, present, labels, strict=True)]
             return {"strategies": Estimate(f"each {texts[0]}" if len(set(texts)) == 1 else ", ".join(texts))}
-        for who, row, known, own in zip(names, rows, present, labels, strict=True):
-            if known.sum() == 1 and not mixed:
-                label = str(own[known][0])
-                column = who if label.isdigit() else f"{label}, {who}"
-                found[column] = _number(float(row[known][0]), size)
+        for name, row, filled, axis_names in zip(names, rows, present, labels, strict=True):
+            if filled.sum() == 1 and not mixed:
+                label = str(axis_names[filled][0])
+                column = name if label.isdigit() else f"{label}, {name}"
+                strategy[column] = _number(float(row[filled][0]), size)
             elif self.numbers:
-                used = known & (own != "") if mixed else known
-                found |= {f"{who}, {own[k]}": _number(float(row[k]), size) for k in np.flatnonzero(used)}
+                used = filled & (axis_names != "") if mixed else filled
+                strategy |= {
+                    f"{name}, {axis_names[k]}": _number(float(row[k]), size) for k in np.flatnonzero(used)
+                }
             else:
-                found[who] = Estimate(self._strategy(row, known, own, mixed))
-        return found
+                strategy[name] = Estimate(self._strategy(row, filled, axis_names, mixed))
+        return strategy
 
-    def _strategy(self, row: np.ndarray, known: np.ndarray, labels: np.ndarray, mixed: bool) -> str:
-        row, labels = row[known], labels[known]
+    def _strategy(self, row: np.ndarray, filled: np.ndarray, labels: np.ndarray, mixed: bool) -> str:
+        row, labels = row[filled], labels[filled]
         if mixed and not str(labels[0]).isdigit():
             return strategy_by_name(np.round(row, 4), labels)
         if mixed:
@@ -211,14 +219,14 @@ class ListReader:
         """Return the payoffs of the players."""
         size = max(self.stake, float(np.nanmax(np.abs(pays), initial=0.0)))
         return {
-            f"payoff, {who}": _number(float(pay), size)
-            for who, pay in zip(self.players(len(pays)), pays, strict=True)
+            f"payoff, {name}": _number(float(pay), size)
+            for name, pay in zip(self.players(len(pays)), pays, strict=True)
             if np.isfinite(pay)
         }
 
 
 def _are_probabilities(rows: np.ndarray) -> bool:
-    """Return whether strategies ``[player axis]`` are mixtures of actions."""
+    """True for strategies ``[player axis]`` that are mixtures of actions."""
     some = rows.shape[1] > 1 and bool(np.all(np.nan_to_num(rows) >= -ZERO))
     return some and np.allclose(np.nansum(rows, axis=1), 1.0, rtol=0.0, atol=SUM)
 
@@ -240,19 +248,19 @@ def _equilibria(reader: ListReader) -> ResultList | None:
     for k, profile in enumerate(profiles):
         if np.isnan(profile).all():  # padding
             continue
-        known = profile[~np.isnan(profile).all(axis=1)]
+        profile_rows = profile[~np.isnan(profile).all(axis=1)]
         near = float(radius[k]) if radius is not None and np.isfinite(radius[k]) else UNKNOWN
         row = {}
         if claims is None:  # policies of populations are too large for a table
-            row = reader.strategies("equilibria", known, actions, float(np.nan_to_num(near)))
-        pure = actions is not None and np.all((known == 0) | (known == 1))
+            row = reader.strategies("equilibria", profile_rows, actions, float(np.nan_to_num(near)))
+        pure = actions is not None and np.all((profile_rows == 0) | (profile_rows == 1))
         about = RADIUS if reader.numbers else PROVED
         if near > 0:
             row[about] = Estimate(f"within {radius_in_words(near)}", near, near, near)
         elif near == 0 or component is not None or pure:
             row[about] = Estimate("exact", 0.0, 0.0, 0.0)
         if pays is not None:
-            row |= reader.payoffs(pays[k][: len(known)])
+            row |= reader.payoffs(pays[k][: len(profile_rows)])
         if component is not None and len(set(component[component >= 0].tolist())) < len(component):
             row["component"] = Estimate(str(int(component[k])), float(component[k]))
         if claims is not None:
@@ -360,9 +368,9 @@ def _derivatives(reader: ListReader) -> ResultList | None:
             parts.append([none | where])
             continue
         numbers: list[tuple[str, float]] = []
-        for what, table in (("slope", slopes), ("payoff", pays)):
+        for quantity, table in (("slope", slopes), ("payoff", pays)):
             if table is not None:
-                numbers += _slopes_of(reader, what, table[k] if several else table)
+                numbers += _slopes_of(reader, quantity, table[k] if several else table)
         for variable in sorted(reader.point.arrays):
             table = reader.array(variable) if _of_metric(variable) else None
             if table is not None and table.dtype.kind == "f":
@@ -375,12 +383,12 @@ def _derivatives(reader: ListReader) -> ResultList | None:
         )
         parts.append(
             [
-                {"derivative": Estimate(f"d {what} / d {key}"), "value": _number(value)} | where | checked
-                for what, value in numbers
+                {"derivative": Estimate(f"d {quantity} / d {key}"), "value": _number(value)} | where | checked
+                for quantity, value in numbers
             ]
         )
     # of one number in all parameters, then of the next
-    rows = [row for each in zip_longest(*parts) for row in each if row is not None]
+    rows = [row for group in zip_longest(*parts) for row in group if row is not None]
     return ResultList(rows, "derivatives")
 
 
@@ -390,33 +398,35 @@ ASIDE = frozenset({PROVED, RADIUS, CHECK, AT})
 
 
 def _of_metric(variable: str) -> bool:
-    """Return whether a variable is the slope of a game's metric."""
+    """True for a variable that is the slope of a game's metric."""
     return variable.startswith(SLOPE) and variable not in ("slope_payoff", "slope_inner", "slope_difference")
 
 
-def _slopes_of(reader: ListReader, what: str, table: np.ndarray) -> Iterator[tuple[str, float]]:
+def _slopes_of(reader: ListReader, quantity: str, table: np.ndarray) -> Iterator[tuple[str, float]]:
     """Yield the names of what is differentiated, with the derivatives; padding is left out."""
     if table.ndim == 0:
-        yield reader.words.quantity(what), float(table)
+        yield reader.words.quantity(quantity), float(table)
         return
     names = reader.players(len(table))
-    if what != "slope":
-        name = reader.words.quantity(what)
-        pairs = ((f"{name} of {_of(who)}", float(value)) for who, value in zip(names, table, strict=True))
+    if quantity != "slope":
+        name = reader.words.quantity(quantity)
+        pairs = (
+            (f"{name} of {_of(player)}", float(value)) for player, value in zip(names, table, strict=True)
+        )
     else:
         axes = reader.axes("slope", table.shape[1])
         single = len(axes) == 1 and axes[0].isdigit()
         words = ["strategy" if single else f"strategy [{axis}]" if axis.isdigit() else axis for axis in axes]
         pairs = (
-            (f"{word} of {_of(who)}", float(value))
-            for who, row in zip(names, table, strict=True)
+            (f"{word} of {_of(name)}", float(value))
+            for name, row in zip(names, table, strict=True)
             for word, value in zip(words, row, strict=True)
         )
     yield from ((name, value) for name, value in pairs if np.isfinite(value))
 
 
-def _of(who: str) -> str:
-    return f"the {who}" if who in ROLES else who
+def _of(player: str) -> str:
+    return f"the {player}" if player in ROLES else player
 
 
 def _commitment(reader: ListReader) -> ResultList | None:
@@ -433,8 +443,8 @@ def _value(reader: ListReader) -> ResultList | None:
         return None
     row = {} if profile is None else reader.strategies("profile", profile[0], reader.point.actions)
     row |= _bounds(reader, "value of the game")
-    if (both := reader.array("game_values")) is not None:  # payoffs with a sum other than 0
-        row["value for the second player"] = _number(float(both[1]))
+    if (game_values := reader.array("game_values")) is not None:  # payoffs with a sum other than 0
+        row["value for the second player"] = _number(float(game_values[1]))
     return ResultList([row], "values")
 
 
@@ -466,8 +476,8 @@ def _vertices(reader: ListReader) -> ResultList | None:
     best, pays = reader.array("joint_distribution"), reader.array("correlated_payoff")
     if best is None:
         return None
-    others = reader.array("vertices")
-    table = best[None] if others is None else np.concatenate([best[None], others])
+    further_vertices = reader.array("vertices")
+    table = best[None] if further_vertices is None else np.concatenate([best[None], further_vertices])
     table = table[np.isfinite(table).all(axis=1)]
     joint = reader.array("joint_action")
     if joint is None:  # of an earlier version
@@ -478,7 +488,7 @@ def _vertices(reader: ListReader) -> ResultList | None:
     rows = []
     for k, row in enumerate(table):
         label = NUMBERED.format(k) if k else "of highest welfare"
-        found = {"correlated equilibrium": Estimate(label)}
-        found |= {names[a]: _number(float(row[a]), 1.0) for a in played}
-        rows.append(found | (reader.payoffs(pays) if not k and pays is not None else {}))
+        entry = {"correlated equilibrium": Estimate(label)}
+        entry |= {names[a]: _number(float(row[a]), 1.0) for a in played}
+        rows.append(entry | (reader.payoffs(pays) if not k and pays is not None else {}))
     return ResultList(rows, "vertices")

@@ -182,8 +182,12 @@ class PointResults:
     @cached_property
     def sessions(self) -> tuple[int, ...]:
         """Sessions in equilibrium, and all; empty without sessions, whose weakest decides the claim."""
-        own = self._own.get("in_equilibrium", np.zeros(0))
-        return (int(np.sum(own == 1)), int(np.sum(own >= 0))) if own.size else ()
+        in_equilibrium = self._own.get("in_equilibrium", np.zeros(0))
+        return (
+            (int(np.sum(in_equilibrium == 1)), int(np.sum(in_equilibrium >= 0)))
+            if in_equilibrium.size
+            else ()
+        )
 
     @cached_property
     def profile(self) -> np.ndarray | None:
@@ -223,7 +227,7 @@ class PointResults:
         # infinite numbers of other quantities are what they are
         low, high = self._own.get("window_tried", np.full((1, 2), np.nan))[0]
         tried = {name: (float(low), float(high)) for name in ("window_low", "window_high")}
-        found = {
+        estimates_by_name = {
             name: estimates(
                 *pair,
                 self.repeats,
@@ -235,46 +239,55 @@ class PointResults:
             )
             for name, pair in pairs.items()
         }
-        if self.rule_words and "chosen_rule" in found:
-            found["chosen_rule"] = (Estimate(self.rule_words),)
-        for name, each in found.items():
-            labels = [f"{name} = {one.text}" for one in each]  # numbers that are labels, as of types
+        if self.rule_words and "chosen_rule" in estimates_by_name:
+            estimates_by_name["chosen_rule"] = (Estimate(self.rule_words),)
+        for name, row in estimates_by_name.items():
+            labels = [f"{name} = {estimate.text}" for estimate in row]  # numbers that are labels, as of types
             if any(map(self.words.is_named, labels)):
                 texts = map(self.words.who, labels)
-                found[name] = tuple(one._replace(text=text) for one, text in zip(each, texts, strict=True))
-        named = {name: [(one, self._who(one.entry)) for one in each] for name, each in found.items()}
-        known = {
-            name: tuple(one._replace(entry=who) for one, who in each if who or not one.entry)
-            for name, each in named.items()
+                estimates_by_name[name] = tuple(
+                    estimate._replace(text=text) for estimate, text in zip(row, texts, strict=True)
+                )
+        named = {
+            name: [(estimate, self._who(estimate.entry)) for estimate in row]
+            for name, row in estimates_by_name.items()
         }
-        return {name: each for name, each in known.items() if each}
+        numbers = {
+            name: tuple(
+                estimate._replace(entry=name_of_entry)
+                for estimate, name_of_entry in pairs
+                if name_of_entry or not estimate.entry
+            )
+            for name, pairs in named.items()
+        }
+        return {name: row for name, row in numbers.items() if row}
 
     def sample_size(self, name: str) -> int:
-        """Return how many results, or sessions of all results, a quantity is a mean over."""
+        """Return the number of results, or sessions of all results, that a quantity is a mean over."""
         variable, values = self._known[name], self._own[name]
-        own = variable.dims[variable.ndim - values.ndim + 1 :]
-        if values.dtype.kind not in "fi" or not set(own) & set(SESSIONS):
+        dims = variable.dims[variable.ndim - values.ndim + 1 :]
+        if values.dtype.kind not in "fi" or not set(dims) & set(SESSIONS):
             return self.results
-        known = ~np.isnan(values) if values.dtype.kind == "f" else values != -1
-        rest = tuple(1 + k for k, dim in enumerate(own) if dim not in SESSIONS)
-        return int(known.any(axis=rest).sum())
+        filled = ~np.isnan(values) if values.dtype.kind == "f" else values != -1
+        rest = tuple(1 + k for k, dim in enumerate(dims) if dim not in SESSIONS)
+        return int(filled.any(axis=rest).sum())
 
     def is_at(self, at: Mapping[str, Any]) -> bool:
-        """Return whether the results are at a point; a list has several values of a coordinate."""
+        """True for results at a point; a list has several values of a coordinate."""
         only = self._known["status"].coords
         for name, wanted in at.items():
             if name != "algorithm" and name not in self.at and (name not in only or only[name].size > 1):
                 continue  # a dimension of a quantity, or a key of another method
-            here = self.algorithm if name == "algorithm" else self.at.get(name)
-            here = only[name].values.ravel()[0] if here is None else here
+            coordinate = self.algorithm if name == "algorithm" else self.at.get(name)
+            coordinate = only[name].values.ravel()[0] if coordinate is None else coordinate
             if not any(
-                same_value(here, value) for value in (wanted if isinstance(wanted, list) else [wanted])
+                same_value(coordinate, value) for value in (wanted if isinstance(wanted, list) else [wanted])
             ):
                 return False
         return True
 
     def is_at_point(self, other: PointResults) -> bool:
-        """Return whether the results are of the same method and point."""
+        """True for results of the same method and point."""
         return self.algorithm == other.algorithm and self.at == other.at
 
     def numbers(self, name: str, at: Mapping[str, Any]) -> tuple[Estimate, ...]:
@@ -282,47 +295,49 @@ class PointResults:
         if name not in self._known:
             return ()
         variable, values = self._known[name], self._own[name]
-        own = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
+        dims = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
         half = self._half(name)
         chosen: list[str] = []
-        for dim in [dim for dim in own if dim in at]:
+        for dim in [dim for dim in dims if dim in at]:
             labels = variable.coords[dim].values.tolist() if dim in variable.coords else []
             k = labels.index(at[dim]) if at[dim] in labels else int(at[dim])
-            variable, values = variable.isel({dim: k}), np.take(values, k, axis=1 + own.index(dim))
-            half = None if half is None else np.take(half, k, axis=1 + own.index(dim))
-            own.remove(dim)
+            variable, values = variable.isel({dim: k}), np.take(values, k, axis=1 + dims.index(dim))
+            half = None if half is None else np.take(half, k, axis=1 + dims.index(dim))
+            dims.remove(dim)
             chosen += entries_of(variable.expand_dims({dim: [labels[k] if labels else k]}), [dim], [1])
-        found: list[Estimate] = []
-        sizes = dict(zip(own, values.shape[1:], strict=True))
+        entry_numbers: list[Estimate] = []
+        sizes = dict(zip(dims, values.shape[1:], strict=True))
         for dim in SESSIONS:
             sizes.pop(dim, None)  # their mean is the number of an entry
         names = entries_of(variable, list(sizes), list(sizes.values()))
         for entry, index in zip(names, np.ndindex(*sizes.values()), strict=True):
-            which = dict(zip(sizes, index, strict=True))
-            place = (slice(None), *(which.get(dim, slice(None)) for dim in own))
-            each, width = values[place], None if half is None else half[place]
+            indices = dict(zip(sizes, index, strict=True))
+            place = (slice(None), *(indices.get(dim, slice(None)) for dim in dims))
+            part_values, width = values[place], None if half is None else half[place]
             random, scale = self._is_random(name), self._scale(name)
-            part = variable.isel(which)
+            part = variable.isel(indices)
             numbers = self._numbers
-            one = estimates(part, each, self.repeats, random=random, seeds=numbers, scale=scale, half=width)
+            row = estimates(
+                part, part_values, self.repeats, random=random, seeds=numbers, scale=scale, half=width
+            )
             parts = [*chosen, *filter(None, [entry])] if len(names) > 1 else chosen
-            whole = ", ".join(parts)
+            entry_text = ", ".join(parts)
             label = ", ".join(filter(None, map(self._who, parts)))
-            label = self._who(whole) if self.words.is_named(whole) else label
-            found += [row._replace(entry=label) for row in one if label or not parts]
-        same = len(found) > 1 and len({(one.text, one.mean) for one in found}) == 1
+            label = self._who(entry_text) if self.words.is_named(entry_text) else label
+            entry_numbers += [row._replace(entry=label) for row in row if label or not parts]
+        equal = len(entry_numbers) > 1 and len({(row.text, row.mean) for row in entry_numbers}) == 1
         whose = ", ".join(map(self._who, chosen))
-        return (found[0]._replace(entry=whose),) if same else tuple(found)
+        return (entry_numbers[0]._replace(entry=whose),) if equal else tuple(entry_numbers)
 
     def entries(self, name: str) -> list[str]:
         """Return the names of the entries of a quantity, such as players, that have a number here."""
         variable, values = self._known[name], self._own[name]
-        own = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
-        if values.dtype.kind != "f" or "session" in own:
+        dims = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
+        if values.dtype.kind != "f" or "session" in dims:
             return []
-        known = ~np.isnan(values.reshape(len(values), -1)).all(axis=0)
-        names = entries_of(variable, own, values.shape[1:])
-        return [self.words.who(entry) for entry, there in zip(names, known, strict=True) if there]
+        filled = ~np.isnan(values.reshape(len(values), -1)).all(axis=0)
+        names = entries_of(variable, dims, values.shape[1:])
+        return [self.words.who(entry) for entry, is_filled in zip(names, filled, strict=True) if is_filled]
 
     @property
     def is_complete(self) -> bool:
@@ -338,7 +353,7 @@ class PointResults:
         return bool(np.all(count == 0) and (np.all(complete == 1) or none))
 
     def _is_random(self, name: str) -> bool:
-        """Return whether draws enter a quantity."""
+        """True for a quantity that draws enter."""
         return self.random and has_noise(self._table, name)
 
     def _half(self, name: str) -> np.ndarray | None:
@@ -347,7 +362,7 @@ class PointResults:
         return half if half is not None and half.shape == self._own[name].shape else None
 
     def _scale(self, name: str) -> float:
-        """Return what a quantity is measured in: its largest number anywhere, 1 of shares, the stake."""
+        """Return the unit of a quantity: its largest number anywhere, 1 of shares, the stake."""
         variable = self._known[name]
         if name not in self._sizes and variable.dtype.kind in "fiu":
             numbers = np.abs(variable.values[np.isfinite(variable.values)])
@@ -412,17 +427,17 @@ class PointResults:
     @property
     def _choices(self) -> list[int]:
         """Numbers of the choices of which several values were tried."""
-        known = [int(k) for k in np.flatnonzero(self._own["choice_name"][0] != "")]
+        choices = [int(k) for k in np.flatnonzero(self._own["choice_name"][0] != "")]
         tried = (
-            self._own["parameters"][0] if "parameters" in self._own else np.tile([[0.0], [1.0]], len(known))
+            self._own["parameters"][0] if "parameters" in self._own else np.tile([[0.0], [1.0]], len(choices))
         )
-        return [k for k in known if len(np.unique(tried[~np.isnan(tried[:, k]), k])) > 1]
+        return [k for k in choices if len(np.unique(tried[~np.isnan(tried[:, k]), k])) > 1]
 
     @property
     def instruments(self) -> tuple[str, ...]:
         """Names of the choices of a search among which there are several values; empty without one."""
-        known = self._count == 1 and "choice_name" in self._own
-        return tuple(str(self._own["choice_name"][0][k]) for k in self._choices) if known else ()
+        is_single_search = self._count == 1 and "choice_name" in self._own
+        return tuple(str(self._own["choice_name"][0][k]) for k in self._choices) if is_single_search else ()
 
     @cached_property
     def counts_text(self) -> str:
@@ -436,26 +451,26 @@ class PointResults:
     @property
     def _ranges_text(self) -> str:
         """Numbers of equilibria that are proved for all values of parameters in ranges, in words."""
-        own = {name: self._own[name][0] for name in _WHERE}
-        there = ~np.isnan(own["where_range"]).any(axis=(1, 2))  # other points have more ranges
+        ranges = {name: self._own[name][0] for name in _WHERE}
+        filled = ~np.isnan(ranges["where_range"]).any(axis=(1, 2))  # other points have more ranges
         record = {
-            name: ((), own[name][there]) for name in ("where_range", "where_count", "where_decided")
-        } | {name: ((), own[name]) for name in ("where", "where_name")}
+            name: ((), ranges[name][filled]) for name in ("where_range", "where_count", "where_decided")
+        } | {name: ((), ranges[name]) for name in ("where", "where_name")}
         lines = ranges_lines(record | {"boxes": ((), -1), "complete_reason": ((), "")}, most=RANGES)
         return "; ".join(line.strip() for line in lines)
 
     @property
     def list_words(self) -> str:
         """The list of equilibria in a sentence: how many are pure, and whether it is complete."""
-        own = {
+        counts = {
             name: int(values[0])
             for name, values in self._own.items()
             if name.endswith("_count") and name not in _WHERE
         }
-        count, pure = own.get("equilibrium_count", -1), own.get("pure_count", -1)
+        count, pure = counts.get("equilibrium_count", -1), counts.get("pure_count", -1)
         if self.boxes >= 0 or count < 0 or not self.counts_text:
             return self.counts_text
-        parts = own.get("component_count", -1)
+        parts = counts.get("component_count", -1)
         kinds = {-1: "", 0: " in mixed strategies", count: " in pure strategies"}
         many = 0 < parts < count  # equilibria of a continuum: its extreme ones are listed
         words = f"{count} {'extreme ' * many}equilibri{'um' if count == 1 else 'a'}"
@@ -485,43 +500,43 @@ class PointResults:
         rows, names = self._own.get("equilibria"), self._own.get("action_name")
         if self._count > 1 or rows is None or names is None or not np.any(names[0] != ""):
             return ""
-        known = [np.nan_to_num(row) for row in rows[0] if not np.isnan(row).all()]
-        return ", ".join(map(self._in_list, known)) or "none"
+        equilibria = [np.nan_to_num(row) for row in rows[0] if not np.isnan(row).all()]
+        return ", ".join(map(self._in_list, equilibria)) or "none"
 
     def _in_list(self, row: np.ndarray) -> str:
         """Return an equilibrium of a list: what all play where they mix alike, else strategies."""
         texts = _by_name(row, self._own["action_name"][0])
-        same = len(set(texts)) == 1 and texts[0].startswith("[")
-        return self.play_in_words(row) if same else f"({', '.join(texts)})"
+        equal = len(set(texts)) == 1 and texts[0].startswith("[")
+        return self.play_in_words(row) if equal else f"({', '.join(texts)})"
 
     def play_in_words(self, row: np.ndarray) -> str:
-        """Return what players choose at a profile ``[player axis]`` of named actions, as a clause."""
+        """Return the choices of players at a profile ``[player axis]`` of named actions, as a clause."""
         players: dict[str, list[str]] = {}
-        for k, (own, names) in enumerate(zip(row, self._own["action_name"][0], strict=False)):
-            if not np.isnan(own).all():
-                players.setdefault(mix_in_words(np.nan_to_num(own), names), []).append(f"player {k}")
+        for k, (strategy, names) in enumerate(zip(row, self._own["action_name"][0], strict=False)):
+            if not np.isnan(strategy).all():
+                players.setdefault(mix_in_words(np.nan_to_num(strategy), names), []).append(f"player {k}")
         if len(players) == 1:
-            ((text, who),) = players.items()
-            return f"{('both players play', 'every player plays')[len(who) > 2]} {text}"
+            ((text, group),) = players.items()
+            return f"{('both players play', 'every player plays')[len(group) > 2]} {text}"
         parts = []
-        for text, who in players.items():
-            names = [self._who(one) for one in who]
+        for text, group in players.items():
+            names = [self._who(player) for player in group]
             names = [f"{'the ' * (name in ROLES)}{name}" for name in names]
-            parts.append(f"{joined(names)} play{'s' * (len(who) == 1)} {text}")
+            parts.append(f"{joined(names)} play{'s' * (len(group) == 1)} {text}")
         return clauses(parts)
 
     def is_first_of_several(self, name: str) -> bool:
-        """Return whether a quantity of players is that of the first equilibrium of a list."""
+        """True for a quantity of players that is that of the first equilibrium of a list."""
         variable = self.variable(name)
         return variable is not None and "player" in variable.dims and self.list_length > 1
 
     @property
     def list_length(self) -> int:
         """Number of equilibria of a list; 0 without one."""
-        return len(self._listed_profiles)
+        return len(self._profiles_in_list)
 
     @cached_property
-    def _listed_profiles(self) -> list[np.ndarray]:
+    def _profiles_in_list(self) -> list[np.ndarray]:
         rows = self._own.get("equilibria")
         if self._count > 1 or rows is None or rows.ndim != 4:
             return []
@@ -533,7 +548,7 @@ class PointResults:
 
         What is 0 within the radius of a proof is 0.
         """
-        rows = self._listed_profiles
+        rows = self._profiles_in_list
         if any(np.isfinite(row).sum() > SMALL for row in rows):
             return []
         radii = np.nan_to_num(np.ravel(self._own.get("radius", np.zeros((1, len(rows))))[0]))
@@ -554,9 +569,9 @@ class PointResults:
         rows = self._own.get("payoff_vertices")
         if self._count > 1 or rows is None:
             return []
-        known = rows[0][np.isfinite(rows[0]).all(axis=1)]
-        size = float(np.abs(known).max(initial=0.0))
-        return [f"({', '.join(number_in_words(value, size) for value in row)})" for row in known]
+        corners = rows[0][np.isfinite(rows[0]).all(axis=1)]
+        size = float(np.abs(corners).max(initial=0.0))
+        return [f"({', '.join(number_in_words(value, size) for value in row)})" for row in corners]
 
     @cached_property
     def events(self) -> list[tuple[str, float]]:
@@ -593,8 +608,8 @@ class PointResults:
     @property
     def undecided(self) -> list[str]:
         """Places of a list with proofs in which nothing is proved."""
-        known = self._count == 1 and "undecided" in self._own
-        return undecided_in_words({"undecided": ((), self._own["undecided"][0])}) if known else []
+        has_list = self._count == 1 and "undecided" in self._own
+        return undecided_in_words({"undecided": ((), self._own["undecided"][0])}) if has_list else []
 
     @cached_property
     def radius(self) -> float:
@@ -604,8 +619,8 @@ class PointResults:
     @property
     def verified(self) -> list[str]:
         """What an independent program verified in the files of proofs of the equilibria."""
-        found = self._own.get("verified_proof", np.full(len(self._own["claim"]), ""))
-        return [str(one) for one in found[self._own["claim"] == "equilibrium"]]
+        verifications = self._own.get("verified_proof", np.full(len(self._own["claim"]), ""))
+        return [str(text) for text in verifications[self._own["claim"] == "equilibrium"]]
 
     @property
     def certified(self) -> bool:
@@ -652,10 +667,10 @@ class PointResults:
         if self.actions is not None:
             pairs = zip(mean.tolist(), half.tolist(), strict=True)
             rows = [list(map(format_chance, *pair)) for pair in pairs]
-            named = [zip(own, row, strict=True) for own, row in zip(self.actions, rows, strict=True)]
+            named = [zip(names, row, strict=True) for names, row in zip(self.actions, rows, strict=True)]
             rows = [[f"{name} {text}" for name, text in row if name] for row in named]
         else:
-            present = [zip(own, row, strict=True) for own, row in zip(mean, rows, strict=True)]
+            present = [zip(names, row, strict=True) for names, row in zip(mean, rows, strict=True)]
             rows = [[text for number, text in row if not np.isnan(number)] for row in present]
         return _rows(rows)
 
@@ -670,13 +685,13 @@ def _without_constant(variable: DataArray, values: np.ndarray) -> tuple[DataArra
 
     Players and axes stay, and so does a quantity with one such dimension, whose entries are told as one.
     """
-    own = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
-    for dim in [dim for dim in own if dim not in (*SESSIONS, "player", "axis")]:
-        axis = 1 + own.index(dim)
-        same = values.dtype.kind in "fi" and np.all(values == np.take(values, [0], axis=axis))
-        if len(own) > 1 and values.size and same:
+    dims = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
+    for dim in [dim for dim in dims if dim not in (*SESSIONS, "player", "axis")]:
+        axis = 1 + dims.index(dim)
+        constant = values.dtype.kind in "fi" and np.all(values == np.take(values, [0], axis=axis))
+        if len(dims) > 1 and values.size and constant:
             variable, values = variable.isel({dim: 0}), np.take(values, 0, axis=axis)
-            own.remove(dim)
+            dims.remove(dim)
     return variable, values
 
 
@@ -711,18 +726,18 @@ def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None, *, pla
     """
     if actions is not None:
         return _all_texts(_by_name(rows, actions))
-    known = [row[~np.isnan(row)] for row in rows if not np.all(np.isnan(row))]
-    mixed = all(len(row) > 1 and row.min() >= 0 and abs(row.sum() - 1) < 1e-6 for row in known)
+    filled_rows = [row[~np.isnan(row)] for row in rows if not np.all(np.isnan(row))]
+    mixed = all(len(row) > 1 and row.min() >= 0 and abs(row.sum() - 1) < 1e-6 for row in filled_rows)
     if plain or not mixed:
-        size = max((np.abs(row).max() for row in known), default=0.0)
-        return _rows([[number_in_words(value, size) for value in row] for row in known])
-    texts = [strategy_in_words(np.round(row, 4)) for row in known]
+        size = max((np.abs(row).max() for row in filled_rows), default=0.0)
+        return _rows([[number_in_words(value, size) for value in row] for row in filled_rows])
+    texts = [strategy_in_words(np.round(row, 4)) for row in filled_rows]
     return _all_texts(texts)
 
 
 def _by_name(rows: np.ndarray, actions: np.ndarray) -> list[str]:
     """Return the text of every player's strategy by the names of its actions."""
-    texts = [strategy_by_name(np.round(row, 4), own) for row, own in zip(rows, actions, strict=True)]
+    texts = [strategy_by_name(np.round(row, 4), names) for row, names in zip(rows, actions, strict=True)]
     return [f"[{text}]" if "," in text else text for text in texts]
 
 
@@ -749,12 +764,12 @@ def thinned(sizes: Mapping[str, int], most: int = MOST) -> dict[str, np.ndarray]
     """
     if prod(sizes.values()) <= most:
         return {}
-    found, left = dict[str, np.ndarray](), float(most)
-    for k, (dim, size) in enumerate(sorted(sizes.items(), key=lambda one: one[1])):
-        count = min(size, max(int(left ** (1 / (len(sizes) - k)) + 1e-9), 2))
-        found[dim] = np.unique(np.linspace(0, size - 1, count).round().astype(int))
-        left = max(left / count, 1.0)
-    return found
+    indices, remaining = dict[str, np.ndarray](), float(most)
+    for k, (dim, size) in enumerate(sorted(sizes.items(), key=lambda pair: pair[1])):
+        count = min(size, max(int(remaining ** (1 / (len(sizes) - k)) + 1e-9), 2))
+        indices[dim] = np.unique(np.linspace(0, size - 1, count).round().astype(int))
+        remaining = max(remaining / count, 1.0)
+    return indices
 
 
 def tested(test: Mapping[str, Any]) -> list[str]:
@@ -803,23 +818,23 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
         ),
     )
     arrays = {name: split(data, name, lead, repeated) for name in ("status", *used) if name in data}
-    known = {name: data[name] for name in arrays}
+    variables = {name: data[name] for name in arrays}
     if (
         "action_name" not in arrays
         and (actions := _named_actions(study, arrays.get("profile"), words)) is not None
     ):
         arrays["action_name"] = np.broadcast_to(actions, arrays["profile"].shape)
-    _leave_out_padding(arrays, known, study)
+    _leave_out_padding(arrays, variables, study)
     places = {dim: _coordinates(data, dim) for dim in lead}
     swept = [dim for dim in lead if data.sizes[dim] > 1 and dim != "algorithm"]
     tables = {str(table["name"]): table for table in with_controls(study["method"])}
     sizes: dict[str, float] = {}
-    found, once = list[PointResults](), set[tuple[str, str]]()
+    results, once = list[PointResults](), set[tuple[str, str]]()
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
         finished = np.flatnonzero(arrays["status"][index] != "")
         if len(finished):
             rows = slice(None) if finished.size == arrays["status"][index].size else finished
-            here = {name: array[index][rows] for name, array in arrays.items()}
+            arrays_at_point = {name: array[index][rows] for name, array in arrays.items()}
             at = {
                 name: value
                 for dim, k in zip(lead, index, strict=True)
@@ -827,34 +842,36 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
             }
             along = tuple(k for dim, k in zip(lead, index, strict=True) if dim in swept)
             algorithm = str(at.pop("algorithm", ""))
-            own = _own_keys(at, algorithm, study)
-            own = {name: value for name, value in own.items() if words.key(name)}  # "" hides a key of a zip
-            if len(own) < len(at) and (algorithm, repr(own)) in once:
+            keys = _own_keys(at, algorithm, study)
+            keys = {name: value for name, value in keys.items() if words.key(name)}  # "" hides a key of a zip
+            if len(keys) < len(at) and (algorithm, repr(keys)) in once:
                 continue  # a negative control at another value of the key that it replaces
-            once.add((algorithm, repr(own)))
+            once.add((algorithm, repr(keys)))
             table = tables.get(algorithm, {"kind": ""})
-            random, seeds = has_noise(table), finished if paired else finished - (len(found) + 1) * APART
-            one = PointResults(algorithm, own, along, random, known, names, here, words, seeds, table, sizes)
-            if table["kind"] == "design" and np.any(here.get("newton_steps", np.array([-1])) >= 0):
-                one.random = False  # by default a planner's rules are judged at computed equilibria
-            found.append(one)
+            random, seeds = has_noise(table), finished if paired else finished - (len(results) + 1) * APART
+            point = PointResults(
+                algorithm, keys, along, random, variables, names, arrays_at_point, words, seeds, table, sizes
+            )
+            if table["kind"] == "design" and np.any(arrays_at_point.get("newton_steps", np.array([-1])) >= 0):
+                point.random = False  # by default a planner's rules are judged at computed equilibria
+            results.append(point)
     algorithms = [str(name) for name in np.ravel(data["algorithm"].values)] if "algorithm" in data else [""]
-    return sorted(found, key=lambda one: algorithms.index(one.algorithm))
+    return sorted(results, key=lambda point: algorithms.index(point.algorithm))
 
 
 def _leave_out_padding(
-    arrays: dict[str, np.ndarray], known: Mapping[str, DataArray], study: Mapping[str, Any]
+    arrays: dict[str, np.ndarray], variables: Mapping[str, DataArray], study: Mapping[str, Any]
 ) -> None:
     """Make entries of strategies unknown that are no choices, as of players with fewer than others."""
     game = study.get("game") or {}
     choices = game.get("choices") if game.get("family") == "continuous" else None
-    sizes = [1 if isinstance(own, str) else len(own) for own in choices or ()]
+    sizes = [1 if isinstance(names, str) else len(names) for names in choices or ()]
     filled = np.arange(max(sizes, default=0)) < np.array(sizes)[:, None]  # [player axis]
     if (named := arrays.get("action_name")) is not None:
         filled = (named != "") | (named == "").all(axis=-1, keepdims=True)  # [lead ... result player axis]
-    for name, variable in known.items():
-        own = arrays[name].shape[-filled.ndim :] == filled.shape
-        if filled.size and own and variable.dims[-2:-1] == ("player",) and variable.dtype.kind == "f":
+    for name, variable in variables.items():
+        has_shape = arrays[name].shape[-filled.ndim :] == filled.shape
+        if filled.size and has_shape and variable.dims[-2:-1] == ("player",) and variable.dtype.kind == "f":
             arrays[name] = np.where(filled, arrays[name], np.nan)
 
 
@@ -865,8 +882,8 @@ def _named_actions(study: Mapping[str, Any], profiles: np.ndarray | None, words:
     """
     if profiles is None or profiles.ndim < 2 or words.is_spatial:
         return None
-    known = ~np.isnan(profiles)
-    sums = np.nansum(profiles, axis=-1)[known.any(axis=-1)]
+    filled = ~np.isnan(profiles)
+    sums = np.nansum(profiles, axis=-1)[filled.any(axis=-1)]
     if not sums.size or np.nanmin(profiles) < -NO_SIZE or np.abs(sums - 1.0).max() > 1e-6:
         return None
     names = np.array(
@@ -902,35 +919,37 @@ def _own_keys(at: Mapping[str, Any], algorithm: str, study: Mapping[str, Any]) -
     A negative control has a value of its own in place of the one that is swept.
     """
     base, _, control = algorithm.rpartition("-")
-    others = {str(table["name"]) for table in study["method"]} - {algorithm, base}
-    own = {name: value for name, value in at.items() if name.partition(".")[0] not in others}
+    other_methods = {str(table["name"]) for table in study["method"]} - {algorithm, base}
+    keys = {name: value for name, value in at.items() if name.partition(".")[0] not in other_methods}
     replaced = REPLACED.get(control, "")
-    return {k: value for k, value in own.items() if k.rpartition(".")[2].partition("[")[0] != replaced}
+    return {k: value for k, value in keys.items() if k.rpartition(".")[2].partition("[")[0] != replaced}
 
 
-def _refuting(own: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return whether regrets ``[result player]`` are above the tolerance; if that is unknown, above 0.
+def _refuting(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the mask of regrets ``[result player]`` above the tolerance; if that is unknown, above 0.
 
     Of an estimate it is the lower end of its interval.
     """
-    allowed = own.get("tolerance", np.zeros(len(own["regret"]))).reshape(len(own["regret"]), -1)
+    allowed = arrays.get("tolerance", np.zeros(len(arrays["regret"]))).reshape(len(arrays["regret"]), -1)
     # beside cells with a number per player, one number for all players fills the first entry alone
-    error = np.nan_to_num(own["regret_error"], posinf=np.inf) if "regret_error" in own else 0.0
-    return np.asarray(own["regret"] - error > np.where(np.isnan(allowed), allowed[:, :1], allowed))
+    error = np.nan_to_num(arrays["regret_error"], posinf=np.inf) if "regret_error" in arrays else 0.0
+    return np.asarray(arrays["regret"] - error > np.where(np.isnan(allowed), allowed[:, :1], allowed))
 
 
-def _largest_gain(own: Mapping[str, np.ndarray]) -> float:
+def _largest_gain(arrays: Mapping[str, np.ndarray]) -> float:
     """Return the largest gain that claims of small gains leave open, as a fraction of the payoff at stake."""
-    if not {"bound", "at_stake", "claim"} <= set(own):
+    if not {"bound", "at_stake", "claim"} <= set(arrays):
         return 0.0
-    parts = gains_left_open(own)[np.isin(own["claim"], WITH_GAIN)]
+    parts = gains_left_open(arrays)[np.isin(arrays["claim"], WITH_GAIN)]
     return float(np.max(parts[np.isfinite(parts)], initial=0.0))
 
 
-def _largest_radius(own: Mapping[str, np.ndarray]) -> float:
+def _largest_radius(arrays: Mapping[str, np.ndarray]) -> float:
     """Return the largest distance of equilibria to exact ones; NaN where one is not proved."""
-    known = own.get("certificate_radius", np.full(len(own["claim"]), np.nan))[own["claim"] == "equilibrium"]
-    return float(np.max(known)) if len(known) else float("nan")
+    radii = arrays.get("certificate_radius", np.full(len(arrays["claim"]), np.nan))[
+        arrays["claim"] == "equilibrium"
+    ]
+    return float(np.max(radii)) if len(radii) else float("nan")
 
 
 _LISTS = (
@@ -960,26 +979,28 @@ def _hopf_kind(coefficient: float) -> str:
     return "supercritical" if coefficient < 0 else "subcritical" if coefficient > 0 else "hopf"
 
 
-def _count_phrase(own: Mapping[str, Any]) -> str:
+def _count_phrase(arrays: Mapping[str, Any]) -> str:
     """Return the numbers of equilibria listed, or of branches followed with their events, in words."""
-    counts = {name: ((), own[name]) for name in _LISTS if name.endswith("_count") and name in own}
+    counts = {name: ((), arrays[name]) for name in _LISTS if name.endswith("_count") and name in arrays}
     counts = {name: value for name, value in counts.items() if value[1] >= 0}
     if "equilibrium_count" in counts:
-        proofs = {name: ((), own[name]) for name in PROOFS if name in own}
+        proofs = {name: ((), arrays[name]) for name in PROOFS if name in arrays}
         words = count_in_words(counts | proofs)
-        known = own.get("complete") == 1 and own.get("boxes", -1) < 0  # a list with proofs says so itself
-        return f"{words} (the list is complete)" if known else words
-    if "branch_ending" not in own or not (count := int((own["branch_ending"] != "").sum())):
+        is_complete = (
+            arrays.get("complete") == 1 and arrays.get("boxes", -1) < 0
+        )  # a list with proofs says so itself
+        return f"{words} (the list is complete)" if is_complete else words
+    if "branch_ending" not in arrays or not (count := int((arrays["branch_ending"] != "").sum())):
         return ""
-    name = str(own["parameter_name"])
+    name = str(arrays["parameter_name"])
     words = f"{count} branch{'es' * (count > 1)} of equilibria followed in {name}"
-    values = own.get("unresolved_parameter", np.empty(0))
+    values = arrays.get("unresolved_parameter", np.empty(0))
     missed = ", ".join(f"{value:.6g}" for value in values[np.isfinite(values)])
     return f"{words}; others cross at {missed} and were not followed" if missed else words
 
 
-def _concept(own: Mapping[str, np.ndarray]) -> str:
-    names = set(map(str, own.get("concept", ()))) - {"", "Nash", "mean field"}
+def _concept(arrays: Mapping[str, np.ndarray]) -> str:
+    names = set(map(str, arrays.get("concept", ()))) - {"", "Nash", "mean field"}
     return names.pop() if len(names) == 1 else ""
 
 
@@ -996,9 +1017,9 @@ def _actions(names: np.ndarray | None, profile: np.ndarray | None) -> np.ndarray
     """Return names of actions ``[player axis]`` of profiles, from those ``[result player axis]``, if any."""
     if names is None or profile is None:
         return None
-    known = names[(names != "").any(axis=(1, 2))][:1]
-    known = known[:, (known != "").any(axis=(0, 2))][..., (known != "").any(axis=(0, 1))]
-    return known[0] if known.shape[1:] == profile.shape[1:] and len(known) else None
+    named = names[(names != "").any(axis=(1, 2))][:1]
+    named = named[:, (named != "").any(axis=(0, 2))][..., (named != "").any(axis=(0, 1))]
+    return named[0] if named.shape[1:] == profile.shape[1:] and len(named) else None
 
 
 def _payoff(data: Mapping[str, DataArray], rows: np.ndarray | None) -> np.ndarray | None:

@@ -39,14 +39,16 @@ def summarise(study: Mapping[str, Any], data: Dataset, cells: Sequence[JudgedCel
     """Return tables that summarise all points and cells of a run."""
     words, seed = Words(study), int(study["replications"]["seed"])
     lead = _lead(data)
-    known = [one for name in quantities(study, data) for one in _metrics(data, name, lead, words)]
-    vary = [one for one in known if np.nanmin(one.values) < np.nanmax(one.values)][:MOST_QUANTITIES]
-    certified = [one for one in cells if one[0]["claim"]]
+    metrics = [metric for name in quantities(study, data) for metric in _metrics(data, name, lead, words)]
+    vary = [metric for metric in metrics if np.nanmin(metric.values) < np.nanmax(metric.values)][
+        :MOST_QUANTITIES
+    ]
+    certified = [cell for cell in cells if cell[0]["claim"]]
     some = Random(seed).sample(cells, min(CELLS, len(cells)))
     worst = nsmallest(CELLS, certified, key=_strength)
     count = "the one" if len(cells) == 1 else f"{len(cells):,}"
     tables = [
-        _quantiles(data, known, lead, words),
+        _quantiles(data, metrics, lead, words),
         *(_bins(data, vary, lead, words) if vary else ()),
         _cell_table(f"{len(worst)} worst certificates of {len(certified):,}", worst, words),
         _cell_table(f"{len(some)} cells of {count} at random", some, words),
@@ -60,7 +62,7 @@ def summarise(study: Mapping[str, Any], data: Dataset, cells: Sequence[JudgedCel
         'rivalry.load_run("RUN").read_cell("CELL") opens a cell in Python.'
     )
     meaning = "Tables and heat maps of bins are made of all results, other figures of evenly spaced points."
-    return ReportSection("All points in bins", [one for one in tables if one.rows], reading, meaning)
+    return ReportSection("All points in bins", [table for table in tables if table.rows], reading, meaning)
 
 
 def _lead(data: Dataset) -> list[str]:
@@ -74,29 +76,29 @@ def _repeated(data: Dataset) -> list[str]:
 def _numbers(data: Dataset, name: str, lead: Sequence[str]) -> tuple[np.ndarray, list[str]]:
     """Return a quantity ``[lead ... result own ...]``, means over sessions, and its own dimensions."""
     values = split(data, name, lead, _repeated(data))
-    own = [str(dim) for dim in data[name].dims if dim not in (*lead, *REPEATED)]
+    dims = [str(dim) for dim in data[name].dims if dim not in (*lead, *REPEATED)]
     values = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
-    if "session" in own:
-        values = _mean(values, axis=len(lead) + 1 + own.index("session"))
-        own.remove("session")
-    return values, own
+    if "session" in dims:
+        values = _mean(values, axis=len(lead) + 1 + dims.index("session"))
+        dims.remove("session")
+    return values, dims
 
 
 def _metrics(data: Dataset, name: str, lead: Sequence[str], words: Words) -> Iterator[Metric]:
     """Yield the entries of a quantity; one where players have equal numbers, none of text or long ones."""
     if data[name].dtype.kind == "U":
         return
-    values, own = _numbers(data, name, lead)
+    values, dims = _numbers(data, name, lead)
     shape = values.shape[len(lead) + 1 :]
     rows = values.reshape(*values.shape[: len(lead) + 1], -1)
-    names = entries_of(data[name], own, shape)
-    rows = rows[..., seen := ~np.isnan(rows).all(axis=tuple(range(rows.ndim - 1)))]
-    names = [entry for entry, there in zip(names, seen, strict=True) if there]
+    names = entries_of(data[name], dims, shape)
+    rows = rows[..., filled := ~np.isnan(rows).all(axis=tuple(range(rows.ndim - 1)))]
+    names = [entry for entry, is_filled in zip(names, filled, strict=True) if is_filled]
     if len(names) > 1 and np.array_equal(rows, np.broadcast_to(rows[..., :1], rows.shape), equal_nan=True):
         rows, names = rows[..., :1], [""]
     for k, entry in enumerate(names if len(names) <= MOST_QUANTITIES else ()):
-        who = words.who(entry)
-        yield Metric(heading(data, name, words) + f", {who}" * bool(who), rows[..., k])
+        player = words.who(entry)
+        yield Metric(heading(data, name, words) + f", {player}" * bool(player), rows[..., k])
 
 
 def _mean(values: np.ndarray, axis: int | None = None) -> Any:
@@ -114,15 +116,20 @@ def _by_method(data: Dataset, lead: Sequence[str], words: Words) -> list[tuple[s
     return [(words.method(name) * (len(names) > 1), (*before, k)) for k, name in enumerate(names)]
 
 
-def _quantiles(data: Dataset, known: Sequence[Metric], lead: Sequence[str], words: Words) -> ReportTable:
+def _quantiles(data: Dataset, metrics: Sequence[Metric], lead: Sequence[str], words: Words) -> ReportTable:
     rows = []
-    for method, which in _by_method(data, lead, words):
-        for one in known:
-            own = one.values[which]
-            own = own[np.isfinite(own)]
-            if own.size:
-                levels = [number_in_words(level, np.abs(own).max()) for level in np.quantile(own, LEVELS)]
-                rows.append((", ".join(filter(None, [method, one.words])), [f"{own.size:,}", *levels]))
+    for method, index in _by_method(data, lead, words):
+        for metric in metrics:
+            finite_values = metric.values[index]
+            finite_values = finite_values[np.isfinite(finite_values)]
+            if finite_values.size:
+                levels = [
+                    number_in_words(level, np.abs(finite_values).max())
+                    for level in np.quantile(finite_values, LEVELS)
+                ]
+                rows.append(
+                    (", ".join(filter(None, [method, metric.words])), [f"{finite_values.size:,}", *levels])
+                )
     return ReportTable("Quantiles over all results", ["results", *NAMES], rows)
 
 
@@ -140,38 +147,42 @@ def swept_numbers(data: Dataset, lead: Sequence[str]) -> dict[str, str]:
 
     Keys that are swept in step share a dimension.
     """
-    found: dict[str, str] = {}
+    dims_by_name: dict[str, str] = {}
     for dim in sorted(lead, key=lambda dim: -data.sizes[dim]):
         names = [str(name) for name in data.coords if data[name].dims == (dim,) and name != "point"]
         numeric = [name for name in names if data[name].dtype.kind in "fiu"]
         if numeric and data.sizes[dim] > 1:
-            found[numeric[0]] = dim
-    return found
+            dims_by_name[numeric[0]] = dim
+    return dims_by_name
 
 
-def _bins(data: Dataset, known: Sequence[Metric], lead: Sequence[str], words: Words) -> Iterator[ReportTable]:
+def _bins(
+    data: Dataset, metrics: Sequence[Metric], lead: Sequence[str], words: Words
+) -> Iterator[ReportTable]:
     """Yield the means of metrics in bins of each of the longest swept keys."""
     for key, dim in list(swept_numbers(data, lead).items())[:MOST_KEYS]:
         at, rows = data[key].values, []
-        for method, which in _by_method(data, lead, words):
+        for method, positions in _by_method(data, lead, words):
             for index in bins(at, BINS):
                 ends = list(dict.fromkeys(words.value(at[k].item()) for k in index[[0, -1]]))
-                taken = [np.take(one.values, index, axis=lead.index(dim))[which] for one in known]
-                texts = [_in_bin(own) for own in taken]
+                samples = [
+                    np.take(metric.values, index, axis=lead.index(dim))[positions] for metric in metrics
+                ]
+                texts = [_in_bin(sample) for sample in samples]
                 if any(texts):
                     rows.append((", ".join(filter(None, [method, " to ".join(ends)])), texts))
         size = -(-len(at) // min(BINS, len(at)))
-        said = f", bins of up to {size:,} values" if size > 1 else ""
-        yield ReportTable(f"{words.key(key)}{said}", [one.words for one in known], rows)
+        bin_note = f", bins of up to {size:,} values" if size > 1 else ""
+        yield ReportTable(f"{words.key(key)}{bin_note}", [metric.words for metric in metrics], rows)
 
 
 def _in_bin(values: np.ndarray) -> str:
-    own = values[np.isfinite(values)]
-    if not own.size:
+    finite_values = values[np.isfinite(values)]
+    if not finite_values.size:
         return ""
-    size = np.abs(own).max()
-    low, high = (number_in_words(end, size) for end in np.quantile(own, (0.05, 0.95)))
-    return number_in_words(own.mean(), size) + f" ({low} to {high})" * (low != high)
+    size = np.abs(finite_values).max()
+    low, high = (number_in_words(end, size) for end in np.quantile(finite_values, (0.05, 0.95)))
+    return number_in_words(finite_values.mean(), size) + f" ({low} to {high})" * (low != high)
 
 
 def _strength(cell: JudgedCell) -> tuple[int, float, float]:
@@ -205,12 +216,12 @@ def tiled(study: Mapping[str, Any], data: Dataset) -> list[tuple[dict[str, Any],
     if len(keys) < 2:
         return []
     parts = {dim: bins(data[key].values, TILES) for key, dim in keys.items()}
-    others = tuple(k for k, dim in enumerate(lead) if dim not in (*parts, "algorithm"))
+    other_axes = tuple(k for k, dim in enumerate(lead) if dim not in (*parts, "algorithm"))
     dims = [dim for dim in lead if dim in (*parts, "algorithm")]
 
     def reduce(values: np.ndarray, ufunc: np.ufunc) -> np.ndarray:
         """Reduce ``[lead ... result own ...]`` over results, other keys and bins: ``[dims own ...]``."""
-        values = ufunc.reduce(values, axis=(*others, len(lead)))
+        values = ufunc.reduce(values, axis=(*other_axes, len(lead)))
         for axis, dim in enumerate(dims):
             if dim in parts:
                 values = np.take(values, np.concatenate(parts[dim]), axis=axis)
@@ -218,16 +229,16 @@ def tiled(study: Mapping[str, Any], data: Dataset) -> list[tuple[dict[str, Any],
                 values = ufunc.reduceat(values, begin, axis=axis)
         return values
 
-    found: dict[str, Any] = {}
+    binned_variables: dict[str, Any] = {}
     for name in quantities(study, data):
         if data[name].dtype.kind == "U" or sum(is_own(data, name, str(d)) for d in data[name].dims) > 1:
             continue
-        values, own = _numbers(data, name, lead)
-        known = np.isfinite(values)
+        values, rest_dims = _numbers(data, name, lead)
+        finite = np.isfinite(values)
         with np.errstate(invalid="ignore"):
-            mean = reduce(np.where(known, values, 0.0), np.add) / reduce(known.astype(int), np.add)
-        found[name] = ((*dims, *own), mean, data[name].attrs)
-    first = list(found)[:2]
+            mean = reduce(np.where(finite, values, 0.0), np.add) / reduce(finite.astype(int), np.add)
+        binned_variables[name] = ((*dims, *rest_dims), mean, data[name].attrs)
+    first = list(binned_variables)[:2]
     if "claim" in data:
         strength = {"": 0} | {claim: k for k, claim in enumerate(CLAIMS, start=1)}
         claims = split(data, "claim", lead, _repeated(data))
@@ -235,13 +246,15 @@ def tiled(study: Mapping[str, Any], data: Dataset) -> list[tuple[dict[str, Any],
         ranks = np.array([strength[word] for word in words.tolist()])[codes.reshape(claims.shape)]
         finished = split(data, "status", lead, _repeated(data)) != ""
         weakest = reduce(np.where(finished, ranks, len(strength)), np.minimum)
-        found["claim"] = (dims, np.array([*strength, ""])[weakest])
+        binned_variables["claim"] = (dims, np.array([*strength, ""])[weakest])
     places = {dim: np.array([data[key].values[k].mean() for k in parts[dim]]) for key, dim in keys.items()}
     coords = {key: (dim, places[dim], data[key].attrs) for key, dim in keys.items()}
     at: list[dict[str, Any]] = [{}]
     if "algorithm" in lead:
         coords["algorithm"] = ("algorithm", data["algorithm"].values, data["algorithm"].attrs)
         at = [{"at": {"algorithm": name}} for name in data["algorithm"].values.tolist()]
-    entries = [{"kind": "heat", "quantity": name, "over": list(keys), **one} for name in first for one in at]
-    binned = type(data)(found, coords, data.attrs)
+    entries = [
+        {"kind": "heat", "quantity": name, "over": list(keys), **options} for name in first for options in at
+    ]
+    binned = type(data)(binned_variables, coords, data.attrs)
     return [(entry, binned) for entry in entries]

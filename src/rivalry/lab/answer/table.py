@@ -69,35 +69,41 @@ def answer_table(
     lines, total, noun = _lines(found, blocks_of(found) if blocks is None else blocks, most_rows)
     rows = [line.point for line in lines]
     keys: dict[str, list[Estimate]] = {}
-    if len({one.algorithm for one in found}) > 1:
-        keys["method"] = [Estimate(words.method(one.algorithm)) for one in rows]
-    swept = list(dict.fromkeys(name for one in found for name in one.at))
-    for name in swept if constants else [name for name in swept if not _is_told(name, swept, found, words)]:
+    if len({point.algorithm for point in found}) > 1:
+        keys["method"] = [Estimate(words.method(point.algorithm)) for point in rows]
+    swept = list(dict.fromkeys(name for point in found for name in point.at))
+    for name in (
+        swept if constants else [name for name in swept if not _is_implied(name, swept, found, words)]
+    ):
         keys[words.key(name)] = [
-            _coordinate(one.at[name], words) if name in one.at else Estimate("") for one in rows
+            _coordinate(point.at[name], words) if name in point.at else Estimate("") for point in rows
         ]
     for change in fixed_changes(study) if constants else ():
         keys.setdefault(words.key(change.name), [_coordinate(change.after[0], words)] * len(rows))
     columns: dict[str, list[Estimate]] = {}
     in_lines = {name for line in lines for name in line.row}
-    for name in dict.fromkeys(name for one in rows for name in one.quantities):
+    for name in dict.fromkeys(name for point in rows for name in point.quantities):
         if name == "profile":
             columns["strategies"] = [Estimate(_shortened(line.strategies)) for line in lines]
         elif name != "payoff" or not any(column.startswith("payoff, ") for column in in_lines):
-            known = [one.entries(name) for one in rows] if data[name].ndim > data["status"].ndim else None
-            columns |= _columns(heading(data, name, words), [line.values(name) for line in lines], known)
-    if any(one.repeats for one in rows):
+            entry_names = (
+                [point.entries(name) for point in rows] if data[name].ndim > data["status"].ndim else None
+            )
+            columns |= _columns(
+                heading(data, name, words), [line.values(name) for line in lines], entry_names
+            )
+    if any(point.repeats for point in rows):
         columns |= _counts(data, lines, words)
-    if any(not columns or not one.quantities for one in rows):  # what is known of them beside the claim
+    if any(not columns or not point.quantities for point in rows):  # what is known of them beside the claim
         columns["strategies"] = [Estimate(_shortened(line.strategies)) for line in lines]
     for name in _in_order([list(line.row) for line in lines]):
         columns[name] = [_in_cell(line.row.get(name, Estimate(""))) for line in lines]
     # lists that are complete show how many there are
-    counted = not constants and not any(one.undecided for one in rows)
+    counted = not constants and not any(point.undecided for point in rows)
     about = {
-        "best choice": [_shortened(one.best_choice) for one in rows],
+        "best choice": [_shortened(point.best_choice) for point in rows],
         "equilibria": ["" if line.row and counted else line.point.counts_text for line in lines],
-        "status": [one.status for one in rows],
+        "status": [point.status for point in rows],
     }
     columns |= {
         name: [Estimate(text if line.first else "") for line, text in zip(lines, texts, strict=True)]
@@ -118,16 +124,16 @@ def answer_table(
     notes = [f"{name}: {text}" for name, text in shared.items() if (name, text) not in USUAL]
     columns = {name: entries for name, entries in columns.items() if name not in shared}
     columns.pop("status", None) if _usual(columns.get("status")) else None
-    left = tuple(list(columns)[max(most_columns - len(keys), 1) :])
-    last = "claim" if "claim" in left else ""  # the claim is always shown
-    visible = [name for name in columns if name not in left]
+    hidden = tuple(list(columns)[max(most_columns - len(keys), 1) :])
+    last = "claim" if "claim" in hidden else ""  # the claim is always shown
+    visible = [name for name in columns if name not in hidden]
     if last and visible:
-        left = (visible.pop(), *(name for name in left if name != last))
+        hidden = (visible.pop(), *(name for name in hidden if name != last))
         visible.append(last)
     table = keys | {name: columns[name] for name in visible}
     entries = [list(row) for row in zip(*table.values(), strict=True)]
     places = tuple(line.number for line in lines)
-    return AnswerTable(list(table), entries, notes, len(keys), total - len(lines), left, places, noun)
+    return AnswerTable(list(table), entries, notes, len(keys), total - len(lines), hidden, places, noun)
 
 
 def _shared(
@@ -137,26 +143,28 @@ def _shared(
 
     What is known of points is in one row each. A claim is shared only where every row has it.
     """
-    found: dict[str, str] = {}
+    shared: dict[str, str] = {}
     for name, entries in columns.items():
         of_rows = name in in_lines or name == "claim"
         rows = zip(entries, lines, strict=True)
         texts = {entry.text for entry, line in rows if of_rows or line.first}
         may_be = name not in in_lines or (complete and name in ASIDE)
         if len(lines) > 1 and len(texts) == 1 and may_be:
-            found[name] = texts.pop()
-    return found
+            shared[name] = texts.pop()
+    return shared
 
 
-def _is_told(name: str, swept: Sequence[str], found: Sequence[PointResults], words: Words) -> bool:
-    """Return whether a key's lists of numbers are told by the words for another key, which decides them."""
-    pairs = [one.at for one in found if name in one.at]
+def _is_implied(name: str, swept: Sequence[str], points: Sequence[PointResults], words: Words) -> bool:
+    """True for a key with lists of numbers that follow from the words for another key."""
+    pairs = [point.at for point in points if name in point.at]
     if not any(words.value(at[name]).startswith(("[", "{")) for at in pairs):
         return False
-    for other in swept:
-        if other != name and all(other in at and words.is_named(format_value(at[other])) for at in pairs):
-            values = {str(at[other]) for at in pairs}
-            if len({(str(at[other]), str(at[name])) for at in pairs}) == len(values) > 1:
+    for other_key in swept:
+        if other_key != name and all(
+            other_key in at and words.is_named(format_value(at[other_key])) for at in pairs
+        ):
+            values = {str(at[other_key]) for at in pairs}
+            if len({(str(at[other_key]), str(at[name])) for at in pairs}) == len(values) > 1:
                 return True
     return False
 
@@ -191,54 +199,63 @@ def blocks_of(
 ) -> list[ResultList]:
     """Return the rows of every point: those of its list, or one; of a curve only if ``paths`` are wanted."""
     lists = lists and bool(found) and has_lists(found[0])
-    known = {k: own for k, one in enumerate(found) if lists and (own := list_of(one, numbers=numbers))}
-    known = {k: own for k, own in known.items() if paths or not own.path}
+    result_lists = {
+        k: point_list
+        for k, point in enumerate(found)
+        if lists and (point_list := list_of(point, numbers=numbers))
+    }
+    result_lists = {k: block for k, block in result_lists.items() if paths or not block.path}
     rows: dict[int, Row] = {}
-    if known or numbers:  # strategies have the same columns in all rows
+    if result_lists or numbers:  # strategies have the same columns in all rows
         rows = {
-            k: profile_row(one, numbers=numbers, payoffs=bool(known))
-            for k, one in enumerate(found)
-            if k not in known and (known or not one.quantities or "profile" in one.quantities)
+            k: profile_row(point, numbers=numbers, payoffs=bool(result_lists))
+            for k, point in enumerate(found)
+            if k not in result_lists
+            and (result_lists or not point.quantities or "profile" in point.quantities)
         }
-    return [known.get(k) or ResultList([rows.get(k, {})], "profiles") for k in range(len(found))]
+    return [result_lists.get(k) or ResultList([rows.get(k, {})], "profiles") for k in range(len(found))]
 
 
 def _lines(
-    found: Sequence[PointResults], blocks: Sequence[ResultList], most: int | None
+    points: Sequence[PointResults], blocks: Sequence[ResultList], max_rows: int | None
 ) -> tuple[list[Line], int, str]:
     """Return at most so many rows of a table, the number of all, and what they are."""
-    places, longest = _fitting([len(own.rows) for own in blocks], most, found)
+    places, longest = _fitting([len(block.rows) for block in blocks], max_rows, points)
     lines: list[Line] = []
     for k in places:
-        own, count = blocks[k], min(len(blocks[k].rows), longest)
-        which = np.arange(count)
-        if own.path and most is not None:
+        block, count = blocks[k], min(len(blocks[k].rows), longest)
+        indices = np.arange(count)
+        if block.path and max_rows is not None:
             count = count if len(places) == 1 else min(count, ON_PATH)
-            which = np.unique([*np.linspace(0, own.main, max(count - 1, 1)).astype(int), len(own.rows) - 1])
-        lines += [Line(found[k], k, own, int(j), first=j == own.main) for j in which]
-    nouns = {own.noun for own in blocks}
+            indices = np.unique(
+                [*np.linspace(0, block.main, max(count - 1, 1)).astype(int), len(block.rows) - 1]
+            )
+        lines += [Line(points[k], k, block, int(j), first=j == block.main) for j in indices]
+    nouns = {block.noun for block in blocks}
     noun = "points" if nouns <= {"profiles"} else nouns.pop() if len(nouns) == 1 else "rows"
-    return lines, sum(len(own.rows) for own in blocks), noun
+    return lines, sum(len(block.rows) for block in blocks), noun
 
 
-def _fitting(counts: Sequence[int], most: int | None, found: Sequence[PointResults]) -> tuple[list[int], int]:
+def _fitting(
+    counts: Sequence[int], max_rows: int | None, points: Sequence[PointResults]
+) -> tuple[list[int], int]:
     """Return the points that a table has, and of how many rows each, so that it has at most so many.
 
     >>> _fitting([1, 13], 12, ()), _fitting([2, 2], None, ())
     (([0, 1], 11), ([0, 1], 2))
     """
     every, longest = list(range(len(counts))), max(counts, default=0)
-    if most is None or sum(counts) <= most:
+    if max_rows is None or sum(counts) <= max_rows:
         return every, longest
     if longest == 1:
-        return chosen(found, most), 1
-    size = min(len(counts), most)
+        return chosen(points, max_rows), 1
+    size = min(len(counts), max_rows)
     while True:
-        places = chosen(found, size) if size < len(counts) else every
-        own = np.array([counts[k] for k in places])
-        caps = np.arange(1, most + 1)
-        cap = int(np.sum(np.minimum.outer(caps, own).sum(axis=1) <= most))
-        if size == 1 or cap >= min(SHORTEST, own.max()):
+        places = chosen(points, size) if size < len(counts) else every
+        chosen_counts = np.array([counts[k] for k in places])
+        caps = np.arange(1, max_rows + 1)
+        cap = int(np.sum(np.minimum.outer(caps, chosen_counts).sum(axis=1) <= max_rows))
+        if size == 1 or cap >= min(SHORTEST, chosen_counts.max()):
             return places, max(cap, 1)
         size -= max(size // 20, 1)
 
@@ -252,14 +269,14 @@ def _in_order(rows: Iterable[list[str]]) -> list[str]:
     >>> _in_order([["a", "b", "c"], ["key", "a", "c", "d"], ["b"]])
     ['key', 'a', 'b', 'c', 'd']
     """
-    found: list[str] = []
+    ordered: list[str] = []
     for row in dict.fromkeys(map(tuple, rows)):
         place = 0
         for name in row:
-            if name not in found:
-                found.insert(place, name)
-            place = found.index(name) + 1
-    return found
+            if name not in ordered:
+                ordered.insert(place, name)
+            place = ordered.index(name) + 1
+    return ordered
 
 
 def _in_cell(entry: Estimate) -> Estimate:
@@ -285,46 +302,46 @@ def _number(value: int) -> Estimate:
 
 
 def _columns(
-    name: str, entries: Sequence[Sequence[Estimate]], known: Sequence[Sequence[str]] | None = None
+    name: str, entries: Sequence[Sequence[Estimate]], entry_names: Sequence[Sequence[str]] | None = None
 ) -> dict[str, list[Estimate]]:
     """Return a quantity's columns: one, or one per player where players differ anywhere.
 
-    An estimate without a name is that of all players, who are ``known`` per row.
+    An estimate without a name is that of all players, with the ``entry_names`` per row.
     """
-    names = list(dict.fromkeys(one.entry for row in entries for one in row if one.entry))
+    names = list(dict.fromkeys(estimate.entry for row in entries for estimate in row if estimate.entry))
     if not names:
         return {name: [row[0] if row else Estimate("") for row in entries]}
     columns = {f"{name}, {entry}": [Estimate("")] * len(entries) for entry in names}
     for k, row in enumerate(entries):
-        each = {one.entry: one for one in row}
+        by_entry = {estimate.entry: estimate for estimate in row}
         for entry in names:
-            there = known is None or not known[k] or entry in known[k]
-            one = each.get(entry, each.get("") if there else None)
-            columns[f"{name}, {entry}"][k] = one or Estimate("")
+            is_listed = entry_names is None or not entry_names[k] or entry in entry_names[k]
+            estimate = by_entry.get(entry, by_entry.get("") if is_listed else None)
+            columns[f"{name}, {entry}"][k] = estimate or Estimate("")
     return columns
 
 
 def _counts(data: Dataset, lines: Sequence[Line], words: Words) -> dict[str, list[Estimate]]:
     """Return of how many results means are, and of how many sessions those of a quantity that has them."""
     results: list[int | None] = [line.point.results for line in lines]
-    each = {
+    counts_by_name = {
         name: [line.point.sample_size(name) if name in line.point.quantities else None for line in lines]
         for name in dict.fromkeys(name for line in lines for name in line.point.quantities)
     }
-    of_row = [set(counts) - {None} for counts in zip(*each.values(), strict=True)]
+    of_row = [set(counts) - {None} for counts in zip(*counts_by_name.values(), strict=True)]
     if of_row and all(len(counts) == 1 for counts in of_row):
-        found = {"n": [counts.pop() for counts in of_row]}
+        columns = {"n": [counts.pop() for counts in of_row]}
     else:
-        found = {"n": results}
-        for name, counts in each.items():
-            if any(n not in (None, known) for n, known in zip(counts, results, strict=True)):
-                found[f"n, {heading(data, name, words)}"] = counts
+        columns = {"n": results}
+        for name, counts in counts_by_name.items():
+            if any(n not in (None, result_count) for n, result_count in zip(counts, results, strict=True)):
+                columns[f"n, {heading(data, name, words)}"] = counts
     return {
         name: [
             _number(n) if n is not None and line.first else Estimate("")
             for line, n in zip(lines, counts, strict=True)
         ]
-        for name, counts in found.items()
+        for name, counts in columns.items()
     }
 
 
@@ -337,18 +354,18 @@ def _shortened(text: str) -> str:
     if len(text) <= TEXT:
         return text
     places = [match.start() for match in re.finditer(", ", text) if match.start() <= TEXT - 3]
-    whole = [k for k in places if all(text[:k].count(a) == text[:k].count(b) for a, b in ("()", "[]"))]
-    return f"{text[: (whole or places)[-1]]}, …" if places else f"{text[: TEXT - 1]}…"
+    balanced = [k for k in places if all(text[:k].count(a) == text[:k].count(b) for a, b in ("()", "[]"))]
+    return f"{text[: (balanced or places)[-1]]}, …" if places else f"{text[: TEXT - 1]}…"
 
 
-def _claim(one: PointResults) -> str:
+def _claim(point: PointResults) -> str:
     """Return the claim, with the largest gain that it leaves open, and of how many sessions."""
-    if one.claim in WITH_GAIN:
-        return f"{one.claim}: {gain_in_words(one.gain, one.claim)}"
-    if one.sessions and one.claim == "not an equilibrium":
-        count, total = one.sessions
-        return f"{one.claim} in {total - count} of {total} sessions"
-    return one.claim
+    if point.claim in WITH_GAIN:
+        return f"{point.claim}: {gain_in_words(point.gain, point.claim)}"
+    if point.sessions and point.claim == "not an equilibrium":
+        count, total = point.sessions
+        return f"{point.claim} in {total - count} of {total} sessions"
+    return point.claim
 
 
 def chosen(found: Sequence[PointResults], most: int) -> list[int]:
@@ -356,9 +373,10 @@ def chosen(found: Sequence[PointResults], most: int) -> list[int]:
     if len(found) <= most:
         return list(range(len(found)))
     kinds = [
-        (one.algorithm, frozenset(one.claims), frozenset(one.statuses), one.counts_text) for one in found
+        (point.algorithm, frozenset(point.claims), frozenset(point.statuses), point.counts_text)
+        for point in found
     ]
-    edges = {k for k, (one, other) in enumerate(pairwise(kinds)) if one != other}
+    edges = {k for k, (kind, next_kind) in enumerate(pairwise(kinds)) if kind != next_kind}
     ends = sorted({0, len(found) - 1, *edges, *(k + 1 for k in edges)})
     if len(ends) >= most:
         return [ends[k] for k in np.unique(np.linspace(0, len(ends) - 1, most).round().astype(int))]

@@ -66,19 +66,19 @@ def on_quantities(
     together: list[Trend] = []
     asks = asks_in(study)
 
-    def tell_together() -> None:
+    def add_shared_clauses() -> None:
         if together:
             sentences.append(_without(one_case_sentence(together, words, asks), *together))
             together.clear()
 
     wanted = (study.get("answer") or {}).get("quantities") or ()
     # a sentence on events states their parameters, one on lists their counts
-    followed, counted = any(one.events for one in rows), any(one.counts_text for one in rows)
+    followed, counted = any(point.events for point in rows), any(point.counts_text for point in rows)
     names = dict.fromkeys(
         name
-        for one in rows
-        for name, each in one.quantities.items()
-        if is_reported(each, asked=name in wanted)
+        for point in rows
+        for name, row in point.quantities.items()
+        if is_reported(row, asked=name in wanted)
         and not (followed and name.endswith("_parameter"))
         and not (counted and name.endswith("_count"))
     )
@@ -94,24 +94,28 @@ def on_quantities(
     still, subject = bool(order), None
     for name in order:
         if name == "profile" and not (words.is_named(name) and trend_of(study, name, rows, words)):
-            tell_together()
-            sentences += [one.text for one in position_sentences(study, found)]
+            add_shared_clauses()
+            sentences += [sentence.text for sentence in position_sentences(study, found)]
         elif name == "claim":  # without a key, the sentence on claims says it
-            tell_together()
-            sentences += claim_courses(study, [one for one in rows if one not in of.get(name, ())])
+            add_shared_clauses()
+            sentences += claim_courses(study, [point for point in rows if point not in of.get(name, ())])
             subject = None
-        elif own := _controls(study, name, found, words, of.get(name, ())):
-            tell_together()
-            sentences += own
-            base = [one for one in rows if one.algorithm in {str(table["name"]) for table in study["method"]}]
+        elif control_sentences := _controls(study, name, found, words, of.get(name, ())):
+            add_shared_clauses()
+            sentences += control_sentences
+            base = [
+                point
+                for point in rows
+                if point.algorithm in {str(table["name"]) for table in study["method"]}
+            ]
             subject = trend_of(study, name, base, words, of.get(name, ()))
             if subject and len(subject.cases) > 1:
                 sentences += [_without(text, subject) for text in _ranking(study, subject, words)]
         elif subject := trend_of(study, name, rows, words, of.get(name, ())):
             alone = list(subject.cases) == [""]
-            parts = sum(len(one.cases[""]) for one in together) + len(next(iter(subject.cases.values())))
+            parts = sum(len(point.cases[""]) for point in together) + len(next(iter(subject.cases.values())))
             if not alone or (together and (_about(together[0]) != _about(subject) or parts > TOGETHER)):
-                tell_together()
+                add_shared_clauses()
             if alone:
                 together.append(subject)
             else:
@@ -120,9 +124,9 @@ def on_quantities(
                 )
                 sentences += [_without(text, subject) for text in by_case]
         still = still and subject is not None and bool(subject.fixed)
-    tell_together()
+    add_shared_clauses()
     if still and not wanted:  # nothing moves, of quantities that no author chose
-        sentences = [one.text for one in position_sentences(study, found)] + sentences
+        sentences = [sentence.text for sentence in position_sentences(study, found)] + sentences
     selected = list(filter(None, sentences))[:MOST]
     if selected and selected[0].endswith(f"{NO_OPTIMUM}."):
         tail = f"; {selected[0].rpartition('; ')[2]}"
@@ -154,21 +158,21 @@ def _about(subject: Trend) -> tuple[Any, ...]:
 
 def _beside(subject: Trend, words: Words) -> str:
     """Return along which key numbers do not move, and over which key they are means."""
-    said = bool(subject.fixed) and words.key(subject.fixed) not in words.quantity(subject.name)
+    varies = bool(subject.fixed) and words.key(subject.fixed) not in words.quantity(subject.name)
     return (
         subject.where
-        + f" at every {words.key(subject.fixed)}" * said
+        + f" at every {words.key(subject.fixed)}" * varies
         + (f" (mean over {words.key(subject.averaged)}s, 95 % intervals)" if subject.averaged else "")
     )
 
 
 def _range(subject: Trend, series: Iterable[Sequence[Value]], words: Words) -> str:
-    rows = [each for each in series if each]
+    rows = [row for row in series if row]
     first, last = rows[0][0].at, rows[0][-1].at
-    ends, verb = [row.at for one in rows for row in one], "rises" if first <= last else "falls"
+    ends, verb = [row.at for value in rows for row in value], "rises" if first <= last else "falls"
     low, high = (words.value(end(ends)) for end in ((min, max) if verb == "rises" else (max, min)))
-    others = [f"the {words.key(name)}" for name in subject.in_step]
-    more = f", and {joined(others)} change{'s' * (len(others) == 1)} with it" if others else ""
+    names = [f"the {words.key(name)}" for name in subject.in_step]
+    more = f", and {joined(names)} change{'s' * (len(names) == 1)} with it" if names else ""
     return f"As the {words.key(subject.key)} {verb} from {low} to {high}{more}"
 
 
@@ -195,15 +199,15 @@ def one_case_sentence(several: Sequence[Trend], words: Words, asks: str = "what"
         return ""
     if asks == "how much" and not key and (paired := _two_quantities(several, words)):
         return f"{paired}{at}."
-    said = (
+    sentence = (
         f"{_range(several[0], rows, words)}, {clauses(parts)}{at}"
         if key
         else f"{capitalised(clauses(parts))}{at}"
     )
     beyond = sorted({x for subject in several for x in subject.beyond})
     if beyond and all(subject.beyond == several[0].beyond for subject in several):
-        said += f"; none was found at {words.key(key)} {joined([words.value(x) for x in beyond])}"
-    return f"{_once(said, key, words)}{_noise(rows) if key else ''}."
+        sentence += f"; none was found at {words.key(key)} {joined([words.value(x) for x in beyond])}"
+    return f"{_once(sentence, key, words)}{_noise(rows) if key else ''}."
 
 
 def _once(text: str, key: str, words: Words) -> str:
@@ -217,39 +221,40 @@ def _once(text: str, key: str, words: Words) -> str:
 def _two_quantities(several: Sequence[Trend], words: Words) -> str:
     """Return by how much the first of two quantities of the same draws differs from the other."""
     numbers = [[series[0] for series in subject.cases[""]] for subject in several]
-    if len(several) != 2 or any(len(each) != 1 for each in numbers):
+    if len(several) != 2 or any(len(row) != 1 for row in numbers):
         return ""
     names = [words.quantity(subject.name) for subject in several]
-    one, other = (each[0].estimate for each in numbers)
-    if paired_margin(one, other) is None:
+    first, second = (row[0].estimate for row in numbers)
+    if paired_margin(first, second) is None:
         return ""
-    by = difference_in_words(one, other)
-    start = f"The {names[0]} is {one.text}"
-    if not differ(one, other):
-        return f"{start} and the {names[1]} {other.text}; the difference, {by}, is not significant"
+    by = difference_in_words(first, second)
+    start = f"The {names[0]} is {first.text}"
+    if not differ(first, second):
+        return f"{start} and the {names[1]} {second.text}; the difference, {by}, is not significant"
     return (
-        f"{start}, {'higher' if one.mean > other.mean else 'lower'} by {by} than the {names[1]}, {other.text}"
+        f"{start}, {'higher' if first.mean > second.mean else 'lower'} by {by} "
+        f"than the {names[1]}, {second.text}"
     )
 
 
 def _of_each(values: Sequence[Value]) -> str:
     """Return the values of all entries, for whom each is."""
-    if len({one.text for one in values}) == 1:
+    if len({value.text for value in values}) == 1:
         return values[0].text
-    who = [f"{'the ' * (one.estimate.entry in ROLES)}{one.estimate.entry}" for one in values]
+    entries = [f"{'the ' * (value.estimate.entry in ROLES)}{value.estimate.entry}" for value in values]
     texts = [
-        f"{one.estimate.text} for {entry}" if entry else one.text
-        for one, entry in zip(values, who, strict=True)
+        f"{value.estimate.text} for {entry}" if entry else value.text
+        for value, entry in zip(values, entries, strict=True)
     ]
-    return joined(texts) + f" ({NOT_AN_EQUILIBRIUM})" * any(one.refuted for one in values)
+    return joined(texts) + f" ({NOT_AN_EQUILIBRIUM})" * any(value.refuted for value in values)
 
 
-def _each(values: Sequence[Value]) -> str:
+def _entry_values(values: Sequence[Value]) -> str:
     """Return the values of all entries, each with whose it is where they differ."""
-    if len({one.text for one in values}) == 1:
+    if len({value.text for value in values}) == 1:
         return values[0].text
-    texts = [f"{one.estimate.text} ({one.estimate.entry})" for one in values]
-    return joined(texts) + f" ({NOT_AN_EQUILIBRIUM})" * all(one.refuted for one in values)
+    texts = [f"{value.estimate.text} ({value.estimate.entry})" for value in values]
+    return joined(texts) + f" ({NOT_AN_EQUILIBRIUM})" * all(value.refuted for value in values)
 
 
 def _noise(rows: Iterable[Sequence[Value]]) -> str:
@@ -283,15 +288,15 @@ def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
         parts = [f"{text} for {joined(labels)}" for text, labels in courses.items()]
         ranked = asks == "which" and len(moving) == len(subject.cases)
         top = _highest(subject, moving, words) if ranked else ""
-        said = f"{start}{joined(parts)}{at}{'; it is ' * bool(still)}{joined(still)}{top}"
-        return f"{_once(said, key, words)}{noise}."
+        sentence = f"{start}{joined(parts)}{at}{'; it is ' * bool(still)}{joined(still)}{top}"
+        return f"{_once(sentence, key, words)}{noise}."
     kinds = Counter(direction(series) for _, series in moving)
     if len(kinds) == 1 and len(moving) == len(every):
         by = joined(subject.by) if len(subject.by) < 3 else "case"
         verb = f"{next(iter(kinds))} for every {by} ({len(every)} cases)"
     else:
         verb = joined([f"{kind} in {n}" for kind, n in kinds.most_common()]) + f" of {len(moving)} cases"
-    values = [(label, row) for label, own in every for row in own if np.isfinite(row.estimate.mean)]
+    values = [(label, row) for label, series in every for row in series if np.isfinite(row.estimate.mean)]
     if not values:
         return ""
     ends = []
@@ -307,24 +312,32 @@ def _highest(subject: Trend, cases: Sequence[tuple[str, Sequence[Value]]], words
 
     Values of profiles that are no equilibria are compared with none.
     """
-    if any(row.is_at_end for _, own in cases for row in own):
+    if any(row.is_at_end for _, series in cases for row in series):
         return ""
-    rest = [(label, {row.at: row.estimate for row in own}) for label, own in cases if not own[0].refuted]
-    if len({tuple(own) for _, own in rest}) > 1 and not subject.left_out:
+    rest = [
+        (label, {row.at: row.estimate for row in series}) for label, series in cases if not series[0].refuted
+    ]
+    if len({tuple(estimates) for _, estimates in rest}) > 1 and not subject.left_out:
         return ""
-    for label, own in rest:
-        others = [
-            [(own[at], each[at]) for at in own.keys() & each.keys()] for _, each in rest if each is not own
+    for label, estimates in rest:
+        pairs_by_case = [
+            [(estimates[at], other_estimates[at]) for at in estimates.keys() & other_estimates.keys()]
+            for _, other_estimates in rest
+            if other_estimates is not estimates
         ]
-        above = [one.mean > two.mean and differ(one, two) for each in others for one, two in each]
-        equal = [one.text == two.text for each in others for one, two in each]
-        if all(others) and any(above) and all(map(max, above, equal)):
+        above = [
+            estimate.mean > two.mean and differ(estimate, two)
+            for pairs in pairs_by_case
+            for estimate, two in pairs
+        ]
+        equal = [estimate.text == two.text for pairs in pairs_by_case for estimate, two in pairs]
+        if all(pairs_by_case) and any(above) and all(map(max, above, equal)):
             ties = ", or as high as another," * any(equal)
-            same = same_draws([pair for each in others for pair in each])
-            same = f", compared {same}" * bool(same)
+            draws = same_draws([pair for pairs in pairs_by_case for pair in pairs])
+            draws = f", compared {draws}" * bool(draws)
             among = "of the other cases, " * (len(rest) < len(cases))
             where = "the same" if subject.left_out else "every"
-            return f"; {among}at {where} {words.key(subject.key)} it is highest{ties} for {label}{same}"
+            return f"; {among}at {where} {words.key(subject.key)} it is highest{ties} for {label}{draws}"
     return ""
 
 
@@ -342,20 +355,24 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
         if len(rows) > CASES:
             return []
         if asks == "which" and (best := _best_for_all(rows, better)):
-            first, own = rows[best - 1]
-            others = clauses([f"{_each(row)} for {name}" for name, row in rows if name != first])
-            return [f"The {quantity}{at} is {better[:-2]}est for {first}, {_each(own)}; it is {others}."]
-        parts = [f"{_each(row)} {of} {label}" for label, row in rows]
-        noise = _noise_of([(label, one) for label, row in rows for one in row])
+            first, lead = rows[best - 1]
+            ranked = clauses([f"{_entry_values(row)} for {name}" for name, row in rows if name != first])
+            return [
+                f"The {quantity}{at} is {better[:-2]}est for {first}, {_entry_values(lead)}; it is {ranked}."
+            ]
+        parts = [f"{_entry_values(row)} {of} {label}" for label, row in rows]
+        noise = _noise_of([(label, value) for label, row in rows for value in row])
         return [f"The {quantity}{at} is {clauses(parts)}{noise}."]
     pairs = [(label, row[0]) for label, row in rows]
-    if {one.text for _, one in pairs} <= {"yes", "no"}:
+    if {value.text for _, value in pairs} <= {"yes", "no"}:
         return [f"{capitalised(quantity)}{at}: {_of_whom(pairs)}."]
-    if len({one.text for _, one in pairs}) == 1 and not differ(pairs[0][1].estimate, pairs[-1][1].estimate):
+    if len({value.text for _, value in pairs}) == 1 and not differ(
+        pairs[0][1].estimate, pairs[-1][1].estimate
+    ):
         return [f"The {quantity}{at} is {pairs[0][1].text} {of} {joined([label for label, _ in pairs])}."]
     # what lies beyond the end of a search is unknown
-    if at_end := [label for label, one in pairs if one.is_at_end]:
-        texts = [f"{one.text} for {label}" for label, one in pairs[:CASES]]
+    if at_end := [label for label, value in pairs if value.is_at_end]:
+        texts = [f"{value.text} for {label}" for label, value in pairs[:CASES]]
         rest = f"; and so on for {len(pairs) - CASES} more" * (len(pairs) > CASES)
         return [f"The {quantity}{at} is {joined(texts)}{rest}; for {joined(at_end)} {NO_OPTIMUM}."]
     noise = _noise_of(pairs)
@@ -364,23 +381,23 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
         start = f"The {quantity}{at} is {better[:-2]}est for"
         return [_winner(start, by_value, better == "higher")]
     if len(pairs) > CASES:
-        (top, most), (bottom, fewest) = by_value[0], by_value[-1]
-        ends = f"from {most.text} for {top} to {fewest.text} for {bottom}"
-        said = f"Over {len(pairs)} cases the {quantity}{at} goes {ends}"
-        same = not noise and not differ(most.estimate, fewest.estimate)
-        return [f"{said}{'; the difference is not significant' * same}{noise}."]
-    numbers = [(label, one.estimate) for label, one in pairs]
+        (top, highest), (bottom, fewest) = by_value[0], by_value[-1]
+        ends = f"from {highest.text} for {top} to {fewest.text} for {bottom}"
+        sentence = f"Over {len(pairs)} cases the {quantity}{at} goes {ends}"
+        equal = not noise and not differ(highest.estimate, fewest.estimate)
+        return [f"{sentence}{'; the difference is not significant' * equal}{noise}."]
+    numbers = [(label, value.estimate) for label, value in pairs]
     if len(pairs) == 2 and not noise:
-        return [_both(f"The {quantity}{at}", pairs, asks, of)]
-    texts = [f"{one.text} {of} {label}" for label, one in pairs]
-    beside = same_draws([(one, other) for (_, one), (_, other) in combinations(numbers, 2)])
-    said = f"The {quantity}{at} is {joined(texts)}"
-    return [f"{said}{noise or _unclear(numbers)}{f', compared {beside}' * bool(beside and not noise)}."]
+        return [_two_cases(f"The {quantity}{at}", pairs, asks, of)]
+    texts = [f"{first.text} {of} {label}" for label, first in pairs]
+    beside = same_draws([(draws, second) for (_, draws), (_, second) in combinations(numbers, 2)])
+    sentence = f"The {quantity}{at} is {joined(texts)}"
+    return [f"{sentence}{noise or _unclear(numbers)}{f', compared {beside}' * bool(beside and not noise)}."]
 
 
 def _of_whom(pairs: Sequence[tuple[str, Value]]) -> str:
     """Return the cases of which something is true."""
-    yes = [label for label, one in pairs if one.text == "yes"]
+    yes = [label for label, value in pairs if value.text == "yes"]
     if len(yes) in (0, len(pairs)):
         return "in all cases" if yes else "in no case"
     return (
@@ -393,51 +410,58 @@ def _of_whom(pairs: Sequence[tuple[str, Value]]) -> str:
 def _best_for_all(rows: Sequence[tuple[str, Sequence[Value]]], better: str) -> int:
     """Return the number, from 1, of the case of which every entry is better than all of others; 0 of none."""
     sign = 1 if better == "higher" else -1
-    for k, (_, own) in enumerate(rows, start=1):
-        others = [one.estimate for j, (_, row) in enumerate(rows, start=1) if j != k for one in row]
-        pairs = [(one.estimate, other) for one in own for other in others]
-        leads = all(sign * one.mean > sign * other.mean and differ(one, other) for one, other in pairs)
-        if pairs and leads and not any(one.refuted or one.is_at_end for one in own):
+    for k, (_, values) in enumerate(rows, start=1):
+        other_estimates = [
+            value.estimate for j, (_, row) in enumerate(rows, start=1) if j != k for value in row
+        ]
+        pairs = [(value.estimate, estimate) for value in values for estimate in other_estimates]
+        leads = all(
+            sign * estimate.mean > sign * other_estimate.mean and differ(estimate, other_estimate)
+            for estimate, other_estimate in pairs
+        )
+        if pairs and leads and not any(value.refuted or value.is_at_end for value in values):
             return k
     return 0
 
 
-def _both(start: str, pairs: Sequence[tuple[str, Value]], asks: str, of: str = "for") -> str:
+def _two_cases(start: str, pairs: Sequence[tuple[str, Value]], asks: str, of: str = "for") -> str:
     """Return the numbers of two cases and by how much they differ, where they do."""
-    (first, one), (second, other) = pairs
-    plain = f"{start} is {joined([f'{one.text} {of} {first}', f'{other.text} {of} {second}'])}"
-    if not differ(one.estimate, other.estimate):
-        return f"{plain}{difference(one.estimate, other.estimate)}."
-    more = "higher" if other.estimate.mean > one.estimate.mean else "lower"
-    visible = asks == "how much" and not is_nearly_zero(one.estimate, other.estimate)
-    if visible or paired_margin(one.estimate, other.estimate) is not None:
-        by = difference_in_words(one.estimate, other.estimate)
-        return f"{start} is {other.text} {of} {second}, {more} by {by} than {one.text} {of} {first}."
+    (first, before), (second, after) = pairs
+    plain = f"{start} is {joined([f'{before.text} {of} {first}', f'{after.text} {of} {second}'])}"
+    if not differ(before.estimate, after.estimate):
+        return f"{plain}{difference(before.estimate, after.estimate)}."
+    more = "higher" if after.estimate.mean > before.estimate.mean else "lower"
+    visible = asks == "how much" and not is_nearly_zero(before.estimate, after.estimate)
+    if visible or paired_margin(before.estimate, after.estimate) is not None:
+        by = difference_in_words(before.estimate, after.estimate)
+        return f"{start} is {after.text} {of} {second}, {more} by {by} than {before.text} {of} {first}."
     return f"{plain}."
 
 
 def _winner(start: str, ordered: Sequence[tuple[str, Value]], down: bool) -> str:
     """Return the first of ordered cases, by how much it leads, and which are not significantly worse."""
     (label, top), rest = ordered[0], list(ordered[1:])
-    equal = [name for name, one in rest if one.text == top.text and not differ(one.estimate, top.estimate)]
-    rest = [(name, one) for name, one in rest if name not in equal]
-    near = [(name, one) for name, one in rest if not differ(one.estimate, top.estimate)]
-    rest = [(name, one) for name, one in rest if (name, one) not in near]
-    said = f"{start} {joined([label, *equal])}, {top.text}"
+    equal = [
+        name for name, value in rest if value.text == top.text and not differ(value.estimate, top.estimate)
+    ]
+    rest = [(name, value) for name, value in rest if name not in equal]
+    near = [(name, value) for name, value in rest if not differ(value.estimate, top.estimate)]
+    rest = [(name, value) for name, value in rest if (name, value) not in near]
+    sentence = f"{start} {joined([label, *equal])}, {top.text}"
     more = ("higher", "lower")[not down]
     if near:
-        texts = [f"{one.text} for {name}" for name, one in near[:CASES]]
-        said += f", but not significantly {more} than {joined(texts)}"
+        texts = [f"{value.text} for {name}" for name, value in near[:CASES]]
+        sentence += f", but not significantly {more} than {joined(texts)}"
     elif rest:
-        (second, one), rest = rest[0], rest[1:]
-        said += f", {difference_in_words(top.estimate, one.estimate)} {('more', 'less')[not down]} than"
-        said += f" for {second}, {one.text}"
+        (second, value), rest = rest[0], rest[1:]
+        sentence += f", {difference_in_words(top.estimate, value.estimate)} {('more', 'less')[not down]} than"
+        sentence += f" for {second}, {value.text}"
     if rest and len(ordered) <= CASES:
-        said += "; then " + joined([f"{one.text} for {name}" for name, one in rest])
+        sentence += "; then " + joined([f"{value.text} for {name}" for name, value in rest])
     elif rest:
-        label, one = rest[-1]
-        said += f"; {('lowest', 'highest')[not down]} of {len(ordered)}, {one.text}, for {label}"
-    return f"{said}."
+        label, value = rest[-1]
+        sentence += f"; {('lowest', 'highest')[not down]} of {len(ordered)}, {value.text}, for {label}"
+    return f"{sentence}."
 
 
 def difference(one: Estimate, other: Estimate) -> str:
@@ -451,82 +475,88 @@ def difference(one: Estimate, other: Estimate) -> str:
 
 def _noise_of(pairs: Sequence[tuple[str, Value]]) -> str:
     """Return that numbers are of single runs: of all cases, or of those that draws enter."""
-    single = list(dict.fromkeys(label for label, one in pairs if is_single([one])))
-    if not single or len({one.estimate.text for _, one in pairs}) < 2:
+    single = list(dict.fromkeys(label for label, value in pairs if is_single([value])))
+    if not single or len({value.estimate.text for _, value in pairs}) < 2:
         return ""
     if len(single) < len(dict.fromkeys(label for label, _ in pairs)) and all(single):
-        what = "single runs, whose differences" if len(single) > 1 else "a single run, whose difference"
-        return f"; {joined(single)} {'are' if len(single) > 1 else 'is'} {what} may be noise"
+        noun = "single runs, whose differences" if len(single) > 1 else "a single run, whose difference"
+        return f"; {joined(single)} {'are' if len(single) > 1 else 'is'} {noun} may be noise"
     return f"; {SINGLE}"
 
 
 def _unclear(ordered: Sequence[tuple[str, Estimate]]) -> str:
     """Return between which cases no difference is significant."""
     pairs = list(combinations(range(len(ordered)), 2))
-    same = {
+    insignificant = {
         (i, j)
         for i, j in pairs
         # of equal numbers without noise nothing is unclear
         if not differ(ordered[i][1], ordered[j][1])
         and any(ordered[k][1].low != ordered[k][1].high for k in (i, j))
     }
-    if len(same) == len(pairs):
+    if len(insignificant) == len(pairs):
         return "; the differences are not significant"
     groups: list[range] = []
     for i in range(len(ordered)):
         j = i
-        while j + 1 < len(ordered) and all((k, j + 1) in same for k in range(i, j + 1)):
+        while j + 1 < len(ordered) and all((k, j + 1) in insignificant for k in range(i, j + 1)):
             j += 1
         if j > i and not (groups and groups[-1][-1] >= j):
             groups.append(range(i, j + 1))
     covered = {pair for group in groups for pair in combinations(group, 2)}
-    texts = [joined([ordered[k][0] for k in group]) for group in [*groups, *sorted(same - covered)]]
+    texts = [joined([ordered[k][0] for k in group]) for group in [*groups, *sorted(insignificant - covered)]]
     if len(texts) > 1 or any("," in label for label, _ in ordered):
-        return f"; {len(same)} of {len(pairs)} differences are not significant" * bool(same)
+        return f"; {len(insignificant)} of {len(pairs)} differences are not significant" * bool(insignificant)
     return f"; not significantly different are {'; and '.join(texts)}" if texts else ""
 
 
 def _controls(
     study: Mapping[str, Any],
     name: str,
-    found: Sequence[PointResults],
+    points: Sequence[PointResults],
     words: Words,
     stated: Sequence[PointResults] = (),
 ) -> list[str]:
     """Return a sentence on learners that cannot punish, and whether they gain less than the others."""
-    gains = {one.algorithm: one.quantities[name][0] for one in found if name in one.quantities}
-    if name not in GAINS or len(gains) < sum(name in one.quantities for one in found):
+    gains = {point.algorithm: point.quantities[name][0] for point in points if name in point.quantities}
+    if name not in GAINS or len(gains) < sum(name in point.quantities for point in points):
         return []
     bases = [str(table["name"]) for table in study["method"]]
     for base in bases:
         controls = {kind: gains[f"{base}-{kind}"] for kind in CONTROLS if f"{base}-{kind}" in gains}
         controls.pop("myopic_follower", None)  # its rival may punish
-        own = gains.get(base)
-        if own is None or not controls or any(np.isnan(one.low) for one in (own, *controls.values())):
+        base_gain = gains.get(base)
+        if (
+            base_gain is None
+            or not controls
+            or any(np.isnan(gain.low) for gain in (base_gain, *controls.values()))
+        ):
             continue
         label = {kind: words.method(f"{base}-{kind}") for kind in controls}
         quantity = words.quantity(name)
         not_less = {
-            kind: one for kind, one in controls.items() if one.mean >= own.mean or not differ(one, own)
+            kind: gain
+            for kind, gain in controls.items()
+            if gain.mean >= base_gain.mean or not differ(gain, base_gain)
         }
-        less = [f"{label[kind]} ({one.text})" for kind, one in controls.items() if kind not in not_less]
-        known = any(one.algorithm == base for one in stated)
-        said = (
+        less = [f"{label[kind]} ({gain.text})" for kind, gain in controls.items() if kind not in not_less]
+        is_stated = any(point.algorithm == base for point in stated)
+        sentence = (
             "On this scale from 0 in equilibrium to 1 at the joint maximum, "
-            if known
-            else f"The {quantity} of {words.method(base)} is {own.text}, where 0 is the equilibrium "
+            if is_stated
+            else f"The {quantity} of {words.method(base)} is {base_gain.text}, where 0 is the equilibrium "
             "and 1 the joint maximum; "
         )
         if not_less:
             parts = []
-            for kind, one in not_less.items():
-                than = "more" if one.mean > own.mean and differ(own, one) else "no less"
-                than = "not significantly less" if than == "no less" and one.mean < own.mean else than
-                same = " ".join(filter(None, [than, same_draws([(own, one)])]))
-                parts.append(f"{label[kind]}, which cannot punish, gains {same} ({one.text})")
-            return [f"{said}{joined(parts)}: the gain alone is no evidence of collusion."]
-        same = same_draws([(own, one) for one in controls.values()])
-        subject = f"the {quantity}" if known else "it"
-        same = f"{same} " * bool(same)
-        return [f"{said}{same}{subject} is less for {joined(less)}, which cannot punish."]
+            for kind, gain in not_less.items():
+                than = "more" if gain.mean > base_gain.mean and differ(base_gain, gain) else "no less"
+                than = "not significantly less" if than == "no less" and gain.mean < base_gain.mean else than
+                draws = " ".join(filter(None, [than, same_draws([(base_gain, gain)])]))
+                parts.append(f"{label[kind]}, which cannot punish, gains {draws} ({gain.text})")
+            return [f"{sentence}{joined(parts)}: the gain alone is no evidence of collusion."]
+        draws = same_draws([(base_gain, gain) for gain in controls.values()])
+        subject = f"the {quantity}" if is_stated else "it"
+        draws = f"{draws} " * bool(draws)
+        return [f"{sentence}{draws}{subject} is less for {joined(less)}, which cannot punish."]
     return []

@@ -75,14 +75,14 @@ class TwoWayTable(NamedTuple):
     @property
     def stacked(self) -> AnswerTable:
         """One table: below a row that has the heading of a block and nothing else, the rows of the block."""
-        first, *others = self.columns
-        head, width = [self.down, f"{self.across} {first}", *others], len(others) + 1
+        first, *further = self.columns
+        head, width = [self.down, f"{self.across} {first}", *further], len(further) + 1
         rows = []
         for block in self.blocks:
             rows.append([Estimate(block.heading), *[Estimate("")] * width])
             rows += [[Estimate(label), *row] for label, row in zip(self.labels, block.rows, strict=True)]
-        left = self.points_left_out, self.columns_left_out
-        return AnswerTable(head, rows, self.notes, 1, *left, mark=self.mark)
+        hidden = self.points_left_out, self.columns_left_out
+        return AnswerTable(head, rows, self.notes, 1, *hidden, mark=self.mark)
 
 
 def two_way_table(
@@ -128,7 +128,7 @@ def two_way_table(
     quantities = short[:blocks]
     selected = _thinned(list(groups), max(blocks // len(quantities), 1))
     marks, mark, notes = _marks(table)
-    made = []
+    table_blocks = []
     for name in quantities:
         for place in selected:
             points = [[groups[place].get((r, c), -1) for c in across_values] for r in down_values]
@@ -136,11 +136,11 @@ def two_way_table(
             words = [
                 value if key == METHOD else f"{key} {value}" for key, value in zip(rest, place, strict=True)
             ]
-            made.append(TableBlock(", ".join([name, *words]), place, cells, points))
-    present = {k for block in made for line in block.points for k in line if k >= 0}
-    left = tuple(name for name in names if name not in quantities)
+            table_blocks.append(TableBlock(", ".join([name, *words]), place, cells, points))
+    present = {k for block in table_blocks for line in block.points for k in line if k >= 0}
+    hidden = tuple(name for name in names if name not in quantities)
     out = len(table.rows) - len(present)
-    return TwoWayTable(down, across, rest, down_values, across_values, made, notes, out, left, mark)
+    return TwoWayTable(down, across, rest, down_values, across_values, table_blocks, notes, out, hidden, mark)
 
 
 def _key_columns(table: AnswerTable) -> dict[str, list[str]]:
@@ -148,10 +148,12 @@ def _key_columns(table: AnswerTable) -> dict[str, list[str]]:
     columns: dict[str, list[str]] = {}
     for k, name in enumerate(table.columns[: table.keys]):
         texts = [row[k].text for row in table.rows]
-        same = next((other for other, known in columns.items() if _in_step(known, texts)), "")
-        if same and name != METHOD:
-            joint = [", ".join(pair) for pair in zip(columns.pop(same), texts, strict=True)]
-            columns[f"{same}, {name}"] = joint
+        joint_key = next(
+            (other_key for other_key, other_texts in columns.items() if _in_step(other_texts, texts)), ""
+        )
+        if joint_key and name != METHOD:
+            joint = [", ".join(pair) for pair in zip(columns.pop(joint_key), texts, strict=True)]
+            columns[f"{joint_key}, {name}"] = joint
         else:
             columns[name] = texts
     return columns
@@ -162,20 +164,20 @@ def _in_step(first: Sequence[str], second: Sequence[str]) -> bool:
     return 1 < len(pairs) == len(set(first)) == len(set(second))
 
 
-def _thinned(values: list[T], most: int | None) -> list[T]:
+def _thinned(values: list[T], max_values: int | None) -> list[T]:
     """Return at most so many values with both ends, evenly.
 
     >>> _thinned([1, 2, 3, 4, 5], 3), _thinned([1, 2], 5)
     ([1, 3, 5], [1, 2])
     """
-    if most is None or len(values) <= most:
+    if max_values is None or len(values) <= max_values:
         return values
-    places = np.unique(np.linspace(0, len(values) - 1, most).round().astype(int))
+    places = np.unique(np.linspace(0, len(values) - 1, max_values).round().astype(int))
     return [values[k] for k in places]
 
 
 def _marks(table: AnswerTable) -> tuple[list[bool], str, list[str]]:
-    """Return which points have a weaker claim than the strongest, what their mark means, and the notes."""
+    """Return the points with a weaker claim than the strongest, the meaning of their mark, and the notes."""
     notes, count = list(table.notes), len(table.rows)
     for name in ABOUT[1:]:
         if name in table.columns:
@@ -223,8 +225,8 @@ class Case(NamedTuple):
     @property
     def _paired(self) -> bool:
         start, end = self.series[0].estimate.draws, self.series[-1].estimate.draws
-        same = start and end and start.what == end.what
-        return bool(same and start and end and np.array_equal(start.labels, end.labels))
+        same_draws = start and end and start.what == end.what
+        return bool(same_draws and start and end and np.array_equal(start.labels, end.labels))
 
 
 def on_two_keys(
@@ -239,10 +241,10 @@ def on_two_keys(
         return []
     answer = study.get("answer") or {}
     wanted = answer.get("quantities") or ()
-    known = dict.fromkeys(
+    names = dict.fromkeys(
         name for point in rows for name, values in point.quantities.items() if is_reported(values)
     )
-    order = [name for name in wanted or known if name in known and name not in ("profile", *covered)]
+    order = [name for name in wanted or names if name in names and name not in ("profile", *covered)]
     along = _with_key(study)
     first = [_trends(along, name, rows, words) for name in order[:MOST]]
     if not (first and first[0] and (text := _in_words(first[0], words))):  # that of the study's question
@@ -251,10 +253,10 @@ def on_two_keys(
     texts = [text, *(_in_words(trends, words) for trends in first[1:] if trends)]
     if not answer.get("along") and (more := _trends(across, order[0], rows, words)):
         texts[0] = f"{text} {_in_words(more, words)}".strip()
-        others = [
+        further = [
             [_trends(about, name, rows, words) for about in (along, across)] for name in order[1 : MOST + 1]
         ]
-        texts = [texts[0], _directions(others, words) or "".join(texts[1:])]
+        texts = [texts[0], _directions(further, words) or "".join(texts[1:])]
     basis = basis_of(rows)
     return [Sentence(at_point(study, rows, words, text), basis) for text in texts if text]
 
@@ -273,21 +275,21 @@ class Trends(NamedTuple):
         return 0 if more or self.trend.left_out else first or 0
 
 
-def _directions(others: Sequence[Sequence[Trends | None]], words: Words) -> str:
-    """Return how further quantities move along both keys, if each does so everywhere; else nothing."""
+def _directions(further: Sequence[Sequence[Trends | None]], words: Words) -> str:
+    """Return the course of further quantities along both keys, if each has it everywhere; else nothing."""
     parts = []
-    for pair in others:
-        known = [trends for trends in pair if trends and trends.direction]
-        if len(known) < len(pair):
+    for pair in further:
+        directed = [trends for trends in pair if trends and trends.direction]
+        if len(directed) < len(pair):
             return ""
-        ways = [VERBS[trends.direction] for trends in known]
-        keys = [words.key(trends.trend.key) for trends in known]
+        ways = [VERBS[trends.direction] for trends in directed]
+        keys = [words.key(trends.trend.key) for trends in directed]
         course = (
             f"{ways[0]} with both"
             if ways[0] == ways[1]
             else joined([f"{way} with the {key}" for way, key in zip(ways, keys, strict=True)])
         )
-        parts.append(f"the {words.quantity(known[0].trend.name)} {course}")
+        parts.append(f"the {words.quantity(directed[0].trend.name)} {course}")
     return f"{capitalised('; '.join(parts))}." if parts else ""
 
 
@@ -330,32 +332,32 @@ def _case(value: object, entries: Sequence[Sequence[Value]]) -> Case | None:
 
 
 def _in_words(trends: Trends, words: Words) -> str:
-    """Return whether the trend of a quantity holds at every value of the second key; empty without two."""
+    """Return the extent to which a trend holds over the values of the second key; empty without two."""
     trend, second, cases = trends
     counts = Counter(case.direction for case in cases if case.direction)
     if not counts:
         return ""
     direction = counts.most_common(1)[0][0]
     holds = [case for case in cases if case.direction == direction]
-    others = [case for case in cases if case.direction != direction]
+    exceptions = [case for case in cases if case.direction != direction]
     if len(holds) < 2:
         return ""
     along = joined([f"the {words.key(key)}" for key in (trend.key, *trend.in_step)])
     entry = holds[0].series[0].estimate.entry
     quantity = f"the {words.quantity(trend.name)}" + f" ({entry})" * bool(entry)
-    verb = f"{quantity} {VERBS[direction]} with {along}{_most(holds, second, words)}"
+    verb = f"{quantity} {VERBS[direction]} with {along}{_largest_change(holds, second, words)}"
     means = f" (means over {words.key(trend.averaged)}s, 95 % intervals)" * bool(trend.averaged)
     numbers = is_number(cases[0].value)
     where = f"every {words.key(second)}"
-    if others:
+    if exceptions:
         where = f"{len(holds)} of {len(cases)} values of the {words.key(second)}"
-        means += f"; {_exceptions(others, trend, second, words)}"
+        means += f"; {_exceptions(exceptions, trend, second, words)}"
     text = f"{'at' if numbers else 'for'} {where} {verb}{means}"
     return f"{f'{LEFT_OUT}, {text}' if trend.left_out else capitalised(text)}."
 
 
-def _most(cases: Sequence[Case], second: str, words: Words) -> str:
-    """Return where the change is largest; empty where it is not larger than all others, beyond intervals."""
+def _largest_change(cases: Sequence[Case], second: str, words: Words) -> str:
+    """Return the place of the largest change; empty unless it exceeds all others, beyond intervals."""
     if len({(case.series[0].at, case.series[-1].at) for case in cases}) > 1:
         return ""  # changes over different ranges are not compared
     top, *rest = sorted(cases, key=lambda case: -case.effect.mean)

@@ -200,36 +200,36 @@ class _Work:
 
     def all(self, accept_version: bool) -> None:
         self._check_version(accept_version)
-        left, damaged = self.run.reconcile()
+        missing, damaged = self.run.reconcile()
         wanted = [cell.id for cell in self.run.cells if self.only is None or cell.id in self.only]
-        left = [id for id in left if self.only is None or id in self.only]
-        self.done = len(wanted) - len(left)
+        missing = [id for id in missing if self.only is None or id in self.only]
+        self.done = len(wanted) - len(missing)
         for error in damaged:
             self._report("damaged", error.path.stem, f"{error}; set aside, redone")
-        if left:
-            self._compute(left)
+        if missing:
+            self._compute(missing)
         if self.only is None:
             self.run.pack_cells()
         if self.done and self.only is None:
             self.run.write_dataset()
 
     def _check_version(self, accept: bool) -> None:
-        other, present = self.run.other_version(), version("rivalry")
-        if other is None:
+        earlier, present = self.run.other_version(), version("rivalry")
+        if earlier is None:
             return
         if not accept:
             rule = f"resume with --accept-version to go on with {present}, or choose another folder"
-            raise StoreError(f"{self.run.folder}: made by rivalry {other}; {rule}")
+            raise StoreError(f"{self.run.folder}: made by rivalry {earlier}; {rule}")
         self.run.accept_version()
-        self.run.log(f"carried on by rivalry {present} after {other}")
+        self.run.log(f"carried on by rivalry {present} after {earlier}")
 
-    def _compute(self, left: list[str]) -> None:
+    def _compute(self, missing: list[str]) -> None:
         from rivalry.lab.checkpoints import CHECKPOINT
         from rivalry.lab.worker import Job
 
         tasks, every = self.run.tasks(), CHECKPOINT if self.every is None else self.every
         folder, out = str(self.run.head["folder"]), str(self.run.folder)
-        todo = {id: Job(id, tasks[id], folder, out, every, self.trusted) for id in left}
+        todo = {id: Job(id, tasks[id], folder, out, every, self.trusted) for id in missing}
         self.again = _together(todo, [(cell.id, tasks[cell.id]) for cell in self.run.cells])
         for path in (self.run.folder / "checkpoints").glob("*.npz"):  # few, where cells are many
             if job := todo.get(path.stem):
@@ -264,21 +264,21 @@ class _Work:
 
         The first cells also fill the cache of compiled programs, which the workers read.
         """
-        here, left = Here(self._progress, limit=QUICK), dict(jobs)
+        in_process, remaining = Here(self._progress, limit=QUICK), dict(jobs)
         compiled, took = False, list[float]()  # times in increasing order
-        for outcome in here.run(list(jobs.values())):
+        for outcome in in_process.run(list(jobs.values())):
             if outcome.kind == "slow":
                 break
             self._note(outcome)
             if outcome.kind in ("done", "failed"):
-                left.pop(outcome.id)
+                remaining.pop(outcome.id)
             if outcome.kind == "done" and not compiled:
                 compiled = True  # the first one includes compilation
             elif outcome.kind == "done":
                 insort(took, outcome.seconds)
-            if self.stopped or (took and took[len(took) // 2] * len(left) > QUICK):
+            if self.stopped or (took and took[len(took) // 2] * len(remaining) > QUICK):
                 break
-        return left
+        return remaining
 
     def _progress(self, outcome: CellOutcome) -> bool:
         return self._report("progress", outcome.id, fraction=outcome.fraction)
@@ -312,24 +312,24 @@ class _Work:
 
     def _note_batch(self, job: Job, outcome: CellOutcome) -> None:
         """Record the outcome of a batch; warnings that do not begin with a cell's id go to the first one."""
-        done, paths = list(job.missing), job.paths
+        finished, paths = list(job.missing), job.paths
         if outcome.kind == "failed":
-            done = [id for id in done if paths[id].exists()]
-            left = [id for id in job.missing if id not in done]
-            what = f"{len(left)} of {len(job.missing)} cells from {job.id} on"
-            self.run.log(f"{what} are computed alone: {outcome.message}")
+            finished = [id for id in finished if paths[id].exists()]
+            unfinished = [id for id in job.missing if id not in finished]
+            cells_text = f"{len(unfinished)} of {len(job.missing)} cells from {job.id} on"
+            self.run.log(f"{cells_text} are computed alone: {outcome.message}")
             tasks = dict(job.batch)
             plain = job._replace(batch=(), missing=())
-            self.again |= {id: plain._replace(id=id, task=dict(tasks[id])) for id in left}
-        notes: dict[str, list[str]] = {id: [] for id in done}
-        for note in outcome.notes if done else ():
+            self.again |= {id: plain._replace(id=id, task=dict(tasks[id])) for id in unfinished}
+        notes: dict[str, list[str]] = {id: [] for id in finished}
+        for note in outcome.notes if finished else ():
             # warnings of cells that failed come again when these are computed alone
-            id = next((id for id in job.missing if f" {id}: " in note), done[0])
+            id = next((id for id in job.missing if f" {id}: " in note), finished[0])
             if id in notes:
                 notes[id].append(note.replace(f"{id}: ", "", 1))
         for id, mine in notes.items():
-            own = tuple(mine)
-            self._note_cell(CellOutcome("done", id, outcome.seconds / len(job.missing), notes=own))
+            cell_notes = tuple(mine)
+            self._note_cell(CellOutcome("done", id, outcome.seconds / len(job.missing), notes=cell_notes))
 
     def _report(self, kind: Kind, cell: str, message: str = "", fraction: float = 0.0) -> bool:
         if self.progress is not None:
@@ -348,25 +348,25 @@ def batches_of(cells: Sequence[tuple[str, dict[str, Any]]]) -> list[list[tuple[s
     >>> [[id for id, _ in batch] for batch in batches_of(list(zip("1234", tasks, strict=True)))]
     [['1', '3'], ['4'], ['2']]
     """
-    found: dict[str, list[list[tuple[str, dict[str, Any]]]]] = {}
+    batches: dict[str, list[list[tuple[str, dict[str, Any]]]]] = {}
     for id, task in cells:
-        own = found.setdefault(task["method"]["name"], [[]])
-        if len(own[-1]) == min(task.get("cells_per_batch", 1), WIDTH):
-            own.append([])
-        own[-1].append((id, task))
-    return [batch for own in found.values() for batch in own]
+        method_batches = batches.setdefault(task["method"]["name"], [[]])
+        if len(method_batches[-1]) == min(task.get("cells_per_batch", 1), WIDTH):
+            method_batches.append([])
+        method_batches[-1].append((id, task))
+    return [batch for method_batches in batches.values() for batch in method_batches]
 
 
 def _together(jobs: dict[str, Job], cells: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Job]:
     """Return jobs with those of a batch joined into one, by the id of the first; batches are the study's."""
-    found = {}
+    joined = {}
     for batch in batches_of(cells):
         missing = tuple(id for id, _ in batch if id in jobs)
         if missing and len(batch) == 1:
-            found[missing[0]] = jobs[missing[0]]
+            joined[missing[0]] = jobs[missing[0]]
         elif missing:
-            found[missing[0]] = jobs[missing[0]]._replace(batch=tuple(batch), missing=missing)
-    return found
+            joined[missing[0]] = jobs[missing[0]]._replace(batch=tuple(batch), missing=missing)
+    return joined
 
 
 def certify(
@@ -396,31 +396,31 @@ def certify(
                 certify(part, proof=proof, export=export and export / name, progress=progress)
                 for name, part in parts.items()
             )
-        left, count = set(run.reconcile().left), 0
+        missing, count = set(run.reconcile().left), 0
         tasks, folder = run.tasks(), Path(run.head["folder"])
         names = file_stems(run.cells)
-        done = [place.id for place in run.cells if place.id not in left]
+        finished = [place.id for place in run.cells if place.id not in missing]
         lines: list[str] = []
         with one_thread():
-            for k, id in enumerate(done):
+            for k, id in enumerate(finished):
                 stored = run.read_cell(id)
                 record: Any = recertify(tasks[id], folder, stored, proof)
                 if export is not None:
                     folder_for(export)
-                    named, said = export_proofs(tasks[id], folder, stored | record, names[id], export)
-                    record, lines = record | named, [*lines, *said]
+                    named, proof_lines = export_proofs(tasks[id], folder, stored | record, names[id], export)
+                    record, lines = record | named, [*lines, *proof_lines]
                 if record:
                     run.write_certificate(id, record)
                     count += "regret" in record  # else only the reason why there is no proof
                     if changes := certificate_changes(stored, record, proof):
                         run.log(f"cell {id}: {changes}")
                         if progress is not None:
-                            progress(RunEvent("changed", id, k, len(done), changes))
-                if progress is not None and progress(RunEvent("done", id, k + 1, len(done))) is True:
+                            progress(RunEvent("changed", id, k, len(finished), changes))
+                if progress is not None and progress(RunEvent("done", id, k + 1, len(finished))) is True:
                     break
         if export is not None:
             write(folder_for(export) / "proofs.txt", "".join(f"{line}\n" for line in lines).encode())
         run.pack_cells()
-        if done:
+        if finished:
             run.write_dataset()
         return count

@@ -164,8 +164,8 @@ class Workers:
         # it died after the file was written, before it could report so
         if all(path.exists() for path in job.paths.values()):
             return CellOutcome("done", job.id)
-        how = f"by {signal.Signals(-code).name}" if code and code < 0 else f"with {code}"
-        return retry_or_fail(job, outcome._replace(message=f"worker ended {how}"), waiting, deaths)
+        cause = f"by {signal.Signals(-code).name}" if code and code < 0 else f"with {code}"
+        return retry_or_fail(job, outcome._replace(message=f"worker ended {cause}"), waiting, deaths)
 
     def stop(self) -> None:
         """See `Executor`; kills the workers."""
@@ -323,12 +323,12 @@ def work(job: Job, report: Callable[[CellOutcome], object], carry: Carry | None 
                 "failed", job.id, message=_one_line(error, job), trace=traceback.format_exc()
             )
     notes = dict.fromkeys(f"{warning.category.__name__}: {warning.message}" for warning in caught)
-    own = tuple(note for note in notes if "persistent compilation cache" not in note)
-    if len(own) < len(notes):
+    relevant = tuple(note for note in notes if "persistent compilation cache" not in note)
+    if len(relevant) < len(notes):
         from rivalry.runtime.jax import mend_cache
 
         mend_cache()
-    return outcome._replace(notes=own)
+    return outcome._replace(notes=relevant)
 
 
 def _one_line(error: BaseException, job: Job) -> str:
@@ -343,10 +343,10 @@ def _one_line(error: BaseException, job: Job) -> str:
 
 def _last_line(error: BaseException, paths: Sequence[Path]) -> str:
     """Return the last line of one of these files among the frames of an error, or of its cause."""
-    whole: BaseException | None = error
-    while whole is not None:
-        for frame in reversed(traceback.extract_tb(whole.__traceback__)):
+    cause: BaseException | None = error
+    while cause is not None:
+        for frame in reversed(traceback.extract_tb(cause.__traceback__)):
             if Path(frame.filename).resolve() in paths:
                 return f" ({Path(frame.filename).name}, line {frame.lineno}: {frame.line})"
-        whole = whole.__cause__ or whole.__context__
+        cause = cause.__cause__ or cause.__context__
     return ""

@@ -42,7 +42,7 @@ def run_command(run: Run) -> str:
 
 def changes_of(run: Run, without: Collection[str] = ()) -> str:
     """Return the options that make a run's changes to its study, except those of the keys ``without``."""
-    return "".join(_option(one) for one in differences(run.head["study"]) if one.key not in without)
+    return "".join(_option(change) for change in differences(run.head["study"]) if change.key not in without)
 
 
 def sweep_option(key: str, value: object) -> str:
@@ -56,11 +56,11 @@ def sweep_option(key: str, value: object) -> str:
     return f"--sweep {shlex.quote(f'{key}={text}')}"
 
 
-def _option(one: Difference) -> str:
+def _option(difference: Difference) -> str:
     """Return the option of the command line that makes a change."""
-    if one.swept:
-        return f" --sweep {shlex.quote(f'{one.key}={as_toml(one.after)}')}"
-    return f" --set {shlex.quote(f'{one.key}={as_toml(one.after[0])}')}"
+    if difference.swept:
+        return f" --sweep {shlex.quote(f'{difference.key}={as_toml(difference.after)}')}"
+    return f" --set {shlex.quote(f'{difference.key}={as_toml(difference.after[0])}')}"
 
 
 def as_toml(value: object) -> str:

@@ -57,7 +57,7 @@ class StoredAnswer(NamedTuple):
     figure: list[dict[str, Any]]  # its panels, see `rivalry.plots.style.panel_data`
 
     def belongs_to(self, study: Mapping[str, Any]) -> bool:
-        """Return whether a resolved study asks and computes what the answer is of."""
+        """True for a resolved study that asks and computes what the answer is of."""
         return _digest(study, DEFINITION) == self.definition
 
     def lines(self, study: Mapping[str, Any]) -> list[str]:
@@ -97,20 +97,20 @@ class FullRun(NamedTuple):
 
     def judged(self, study: Mapping[str, Any]) -> list[JudgedExpectation]:
         """Compare the stored values with the references of a resolved study."""
-        outdated, known = _digest(study) != self.tables, {_selection(row): row for row in self.values}
-        found = []
+        outdated, rows = _digest(study) != self.tables, {_selection(row): row for row in self.values}
+        comparisons = []
         for row in study["expect"]:
-            own = known.get(_selection(row), {})
-            reason = OUTDATED if outdated else own.get("reason", "it was not computed in the full run")
-            value = None if outdated else own.get("ours")
-            found.append(compare(row | {"study": self.study}, value, own.get("certificate"), reason))
-        return found
+            stored = rows.get(_selection(row), {})
+            reason = OUTDATED if outdated else stored.get("reason", "it was not computed in the full run")
+            value = None if outdated else stored.get("ours")
+            comparisons.append(compare(row | {"study": self.study}, value, stored.get("certificate"), reason))
+        return comparisons
 
     def tally(self, study: Mapping[str, Any]) -> str:
         """Return the verdicts in words."""
         if _digest(study) != self.tables:
             return OUTDATED
-        return tally([one.row for one in self.judged(study)]) or "no reference values"
+        return tally([comparison.row for comparison in self.judged(study)]) or "no reference values"
 
 
 def full_run(name: str) -> FullRun | None:
@@ -121,8 +121,8 @@ def full_run(name: str) -> FullRun | None:
 
 def parse(text: str) -> FullRun:
     """Return the full run that a file holds."""
-    found = FullRun(**json.loads(text))
-    return found._replace(answer=StoredAnswer(**found.answer)) if found.answer else found  # type: ignore[arg-type]
+    full = FullRun(**json.loads(text))
+    return full._replace(answer=StoredAnswer(**full.answer)) if full.answer else full  # type: ignore[arg-type]
 
 
 def as_json(full: FullRun) -> dict[str, Any]:
@@ -136,11 +136,11 @@ def full_run_of(run: Run) -> tuple[FullRun, dict[str, Any]] | None:
     None if nothing is stored, if the run is not of the bundled study as it is installed, or if it is itself
     a complete run of its full form.
     """
-    known = studies().get(run.name)
-    found = full_run(run.name) if known is not None else None
-    if found is None or known is None or run.head.get("toml") != sha256(known.read_bytes()).hexdigest():
+    file = studies().get(run.name)
+    stored = full_run(run.name) if file is not None else None
+    if stored is None or file is None or run.head.get("toml") != sha256(file.read_bytes()).hexdigest():
         return None
-    return (found, load_study(run.name).resolved()) if refusal(run) else None
+    return (stored, load_study(run.name).resolved()) if refusal(run) else None
 
 
 def store(run: Run) -> Path:
@@ -155,7 +155,7 @@ def store(run: Run) -> Path:
         raise StoreError(f"{run.folder}: {why}")
     study = load_study(run.name).resolved()
     data, times = run.dataset(), run.seconds()
-    found = FullRun(
+    full = FullRun(
         schema=SCHEMA,
         study=run.name,
         tables=_digest(study),
@@ -166,14 +166,14 @@ def store(run: Run) -> Path:
         made_by=run.made_by,
         values=[
             {key: row[key] for key in SELECTS if key in row}
-            | {key: one.row[key] for key in ("ours", "certificate", "reason")}
-            for row, one in zip(study["expect"], judge(study, data), strict=True)
+            | {key: comparison.row[key] for key in ("ours", "certificate", "reason")}
+            for row, comparison in zip(study["expect"], judge(study, data), strict=True)
         ],
         answer=_answer(study, run),
     )
     path = Path(str(FOLDER)) / f"{run.name}.json"
     path.parent.mkdir(exist_ok=True)
-    text = json.dumps(as_json(found), indent=1, ensure_ascii=False)
+    text = json.dumps(as_json(full), indent=1, ensure_ascii=False)
     # lists and tables without further ones in a line each; no text in JSON has a line break of its own
     for innermost in (r"\[\n[^][{}]*\]", r"\{\n[^{}]*\}"):
         text = re.sub(innermost, lambda match: re.sub(r"\n *", "", match[0]), text)
@@ -191,7 +191,7 @@ def _answer(study: Mapping[str, Any], run: Run) -> StoredAnswer:
         definition=_digest(study, DEFINITION),
         cells=run.cells_digest,
         question=answer.question,
-        sentences=[one.text for one in answer.sentences],
+        sentences=[sentence.text for sentence in answer.sentences],
         caveats=answer.caveats,
         columns=table.columns if table else [],
         rows=table.texts if table else [],
@@ -207,14 +207,14 @@ def _first_figure(answer: Answer) -> tuple[str, list[dict[str, Any]]]:
     if figure is None or (entry := entry_of(figure["kind"])) is None:
         return "", []
     plot, options = build_plot(figure["kind"]), figure["options"]
-    _, where, _, what = picture(plot, answer.sampled, **options)
+    _, where, _, subject = picture(plot, answer.sampled, **options)
     panels = panel_data(plot, answer.sampled, **options)
     few = sum(len(row) for row in levels(panels)) <= ENTRIES
-    return caption_of(entry, plot, options, where, what), panels if few else []
+    return caption_of(entry, plot, options, where, subject), panels if few else []
 
 
 def refusal(run: Run) -> str:
-    """Return why a run is no full run of a bundled study; empty if it is one."""
+    """Return the reason for which a run is no full run of a bundled study; empty if it is one."""
     study, counts = run.head["study"], run.counts()
     if run.name not in studies():
         return f"{run.name} is no bundled study; only these have stored full runs"

@@ -42,7 +42,7 @@ SECTIONS: dict[str, str] = collect("REPORT_SECTIONS")
 
 def build(
     run: Run | str | os.PathLike[str],
-    tell: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None] = lambda line: None,
     out: str | os.PathLike[str] | None = None,
     answer: Answer | None = None,
 ) -> Path:
@@ -55,7 +55,7 @@ def build(
     ----------
     run
         The run, or its folder.
-    tell
+    report
         Callback that receives one line per figure of the package that could not be drawn, with the reason.
     out
         Folder for the page and the figures; nothing is then written into the run. Default: the run.
@@ -74,23 +74,27 @@ def build(
     """
     run = run if isinstance(run, Run) else Run.open(run)
     included = run.parts()
-    sources = {one: one.source() for one in (run, *included.values())} if out is None else {}
-    known = _current(run, answer)
+    sources = (
+        {run_or_part: run_or_part.source() for run_or_part in (run, *included.values())}
+        if out is None
+        else {}
+    )
+    answer_now = _current(run, answer)
     target = run.folder if out is None else folder_for(followed(Path(out)))
     sections = []
     for count, (name, part) in enumerate((included or {run.name: run}).items(), start=1):
         home = folder_for(target / part.folder.relative_to(run.folder))
-        own = known.parts.get(name, known)
-        sections.append(_section(name, part, home / "figures", f"s{count}", own))
+        part_answer = answer_now.parts.get(name, answer_now)
+        sections.append(_section(name, part, home / "figures", f"s{count}", part_answer))
         for figure in sections[-1]["figures"]:
             elsewhere = figure.absent and sections[-1]["reduced"]  # the study's full form has the point
             if figure.why and plot_entry_of(figure.kind) and not elsewhere:
                 entry = int(figure.file.partition("-")[0]) - 1
-                tell(f"{name}: plots[{entry}] ({figure.kind}) was not drawn: {figure.why}")
-    living = hook(LIVING)(run, known) if LIVING in collect("HOOKS") else None
+                report(f"{name}: plots[{entry}] ({figure.kind}) was not drawn: {figure.why}")
+    living = hook(LIVING)(run, answer_now) if LIVING in collect("HOOKS") else None
     for k, section in enumerate(sections):
         section["living"], section["cells"] = living.rooms[k] if living else ([], "")
-    counts = {key: sum(one["counts"][key] for one in sections) for key in sections[0]["counts"]}
+    counts = {key: sum(section["counts"][key] for section in sections) for key in sections[0]["counts"]}
     content = {
         "name": run.name,
         "title": run.title,
@@ -109,9 +113,9 @@ def build(
         "labels": _labels([section["study"] for section in sections]),
         "living": living,
         "meanings": {
-            one.heading: one.meaning
+            table.heading: table.meaning
             for part in sections
-            for one in ([part["summary"]] if part["summary"] else []) + part["registered"]
+            for table in ([part["summary"]] if part["summary"] else []) + part["registered"]
         }.items(),
         "tolerances": " or ".join(
             sorted({number(float(s["study"]["certificate"]["tolerance"]), 3) for s in sections})
@@ -119,8 +123,8 @@ def build(
     }
     path = target / "report.html"
     write(path, _template().render(content).encode())
-    for one, source in sources.items():
-        one.seal(source)
+    for run_or_part, source in sources.items():
+        run_or_part.seal(source)
     return path
 
 
@@ -130,15 +134,15 @@ def _labels(studies: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{label}: {words}" for label, words in LABELS.items() if label in used]
 
 
-def _current(run: Run, known: Answer | None) -> Answer:
+def _current(run: Run, answer: Answer | None) -> Answer:
     """Return the run's answer: that which is known, unless the run's files have changed since."""
-    if known is not None:
+    if answer is not None:
         parts = run.parts()
         if all(
-            (known.parts[name] if parts else known).data is one.collect().data
-            for name, one in (parts or {"": run}).items()
+            (answer.parts[name] if parts else answer).data is part.collect().data
+            for name, part in (parts or {"": run}).items()
         ):
-            return known
+            return answer
     return answer_of(run)
 
 
@@ -177,11 +181,11 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
         "caveats": answer.caveats,
         "judged": judged,
         "checks": {
-            words: [one for one in judged if _verdict(one.row) == words]
+            words: [comparison for comparison in judged if _verdict(comparison.row) == words]
             for words in ("differ", "agree", NOT_TOLD_APART, NOT_COMPARED)
         },
         "full_run": _full_run(run),
-        "tally": tally([one.row for one in judged]),
+        "tally": tally([comparison.row for comparison in judged]),
         "changed": differences(study),
         "reduced": is_reduced(study),
         "but": ["reduced run"] * is_reduced(study) + ["changed from the study"] * bool(differences(study)),
@@ -192,13 +196,13 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
         "sessions": sessions(few),
         "networks": networks(few, run.made_by),
         "equilibria": equilibria(few),
-        "registered": [own for target in SECTIONS.values() if (own := load(target)(few))],
+        "registered": [section for target in SECTIONS.values() if (section := load(target)(few))],
         "channels": channels(few),
         "monitored": "monitor_step" in data,
         "softmax": "beta" in data.variables and "policy" in data,
         "figures": pictures,
         "warnings": warnings_of(run.warnings().values()),
-        "failures": [(cell, places.get(cell, ""), one.line()) for cell, one in failures.items()],
+        "failures": [(cell, places.get(cell, ""), failure.line()) for cell, failure in failures.items()],
         "computed_once": run.computed_once,
         "damaged": [(error.path.relative_to(run.folder).as_posix(), error.why) for error in damaged],
         "aside": sorted(path.name for path in (run.folder / "damaged").glob("*")),
@@ -208,7 +212,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
 
 
 def _verdict(row: Mapping[str, Any]) -> str:
-    """Return whether a value agrees with the references that can tell it apart, or why none does."""
+    """Return the comparison with references that can tell a value apart, or the reason for which none can."""
     verdicts = {row["published_verdict"], row["expected_verdict"]}
     if "differs" in verdicts or "agrees" in verdicts:
         return "differ" if "differs" in verdicts else "agree"
@@ -217,28 +221,28 @@ def _verdict(row: Mapping[str, Any]) -> str:
 
 def _full_run(run: Run) -> dict[str, Any] | None:
     """Return the stored full run of the study of another run: its description, verdicts and values."""
-    if (known := full_run_of(run)) is None:
+    if (stored := full_run_of(run)) is None:
         return None
-    full, study = known
+    full, study = stored
     return {"about": full.about(), "tally": full.tally(study), "judged": full.judged(study)}
 
 
 def _parameters(study: Mapping[str, Any]) -> dict[str, str]:
     """Return the game's parameters; varied ones with their values."""
-    found = {key: in_words(value) for key, value in study["game"].items()}
+    texts = {key: in_words(value) for key, value in study["game"].items()}
     for key, value in (study["sweep"] | study["batch"]).items():
         root, _, name = key.partition(".")
         if root == "game":
-            found[name] = f"varied: {in_words(value)}"
-    return found
+            texts[name] = f"varied: {in_words(value)}"
+    return texts
 
 
 def symbols_of(family: str) -> dict[str, str]:
     """Return the symbols of a family's parameters as MathML, by key; of a user's family, not run, none."""
     if family not in GAMES:
         return {}
-    known = parameters(load(GAMES[family].targets[0]))
-    return {one.name: mathml(one.symbol) for one in known if one.symbol}
+    keys = parameters(load(GAMES[family].targets[0]))
+    return {key.name: mathml(key.symbol) for key in keys if key.symbol}
 
 
 def mathml(symbols: str) -> str:
@@ -249,16 +253,16 @@ def mathml(symbols: str) -> str:
     >>> mathml("a0 r_s")
     '<math><msub><mi>a</mi><mn>0</mn></msub><mo>,</mo><msub><mi>r</mi><mi>s</mi></msub></math>'
     """
-    found = []
+    pieces = []
     for symbol in symbols.split():
         base, *below = re.findall(r"[A-Za-z]+|\d+", symbol)
         case, name = "CAPITAL" if base[0].isupper() else "SMALL", "LAMDA" if base == "lam" else base.upper()
         with suppress(KeyError):  # a symbol in Latin letters is printed as it is
             base = lookup(f"GREEK {case} LETTER {name}")
-        signs = [f"<mn>{one}</mn>" if one.isdigit() else f"<mi>{one}</mi>" for one in below]
+        signs = [f"<mn>{sign}</mn>" if sign.isdigit() else f"<mi>{sign}</mi>" for sign in below]
         under = "".join(signs) if len(signs) < 2 else f"<mrow>{''.join(signs)}</mrow>"
-        found.append(f"<msub><mi>{base}</mi>{under}</msub>" if below else f"<mi>{base}</mi>")
-    return f"<math>{'<mo>,</mo>'.join(found)}</math>"
+        pieces.append(f"<msub><mi>{base}</mi>{under}</msub>" if below else f"<mi>{base}</mi>")
+    return f"<math>{'<mo>,</mo>'.join(pieces)}</math>"
 
 
 def _method(table: Mapping[str, Any]) -> tuple[str, str, str, str]:
@@ -272,15 +276,15 @@ def certificate_groups(cells: Sequence[JudgedCell]) -> list[dict[str, Any]]:
     """Return finished cells by method, claim and status, each with the largest regret and its point."""
     groups: dict[tuple[str, str, str, str], list[JudgedCell]] = defaultdict(list)
     for certificate, about in cells:
-        own = certificate["claim"] or UNCERTIFIED
-        key = (str(certificate["algorithm"]), own, about["claim"], about["status"])
+        claim = certificate["claim"] or UNCERTIFIED
+        key = (str(certificate["algorithm"]), claim, about["claim"], about["status"])
         groups[key].append((certificate, about))
     strength = (UNCERTIFIED, *CLAIMS)
     order = sorted(groups, key=lambda key: (key[0], -strength.index(key[1]), *key[2:]))
     return [_group(*key, groups[key]) for key in order]
 
 
-def _group(method: str, claim: str, said: str, status: str, rows: list[JudgedCell]) -> dict[str, Any]:
+def _group(method: str, claim: str, claim_text: str, status: str, rows: list[JudgedCell]) -> dict[str, Any]:
     worst, about = max(rows, key=lambda row: -1.0 if row[0]["regret"] is None else row[0]["regret"])
     coverages = {row["coverage"] or "none" for row, _ in rows}
     coverage = coverages.pop() if len(coverages) == 1 else "mixed"
@@ -298,7 +302,7 @@ def _group(method: str, claim: str, said: str, status: str, rows: list[JudgedCel
         words = ", ".join(part for part in (words, verified) if part)
     group = {
         "method": method,
-        "claim": said,
+        "claim": claim_text,
         "words": typeset(words),
         "status": status,
         "coverage": coverage,

@@ -44,16 +44,16 @@ class Block(NamedTuple):
 
     def record(self, k: int) -> Record:
         """Return the record of a cell by its number."""
-        found: Record = {}
-        for name, own in self.columns.items():
-            for dims, at, values in own:
+        record: Record = {}
+        for name, forms in self.columns.items():
+            for dims, at, values in forms:
                 row = int(np.searchsorted(at, k))
                 if row < len(at) and at[row] == k:
-                    found[name] = (dims, values[row, ...])
-        return found
+                    record[name] = (dims, values[row, ...])
+        return record
 
     def cell(self, id: str) -> Stored:
-        """Return what the cell's own file held."""
+        """Return the former content of the cell's own file."""
         k = self.ids.index(id)
         meta = {"kind": "certificate", "of": self.of[k]} if self.of else {"kind": "cell"}
         return Stored({"schema": SCHEMA, **meta, "name": id}, self.record(k), self.digests[k])
@@ -89,8 +89,8 @@ def pack_block(cells: Mapping[str, Stored]) -> tuple[bytes, Collection[str]]:
 
 def _pack(cells: Mapping[str, Stored]) -> bytes:
     record, order = Record(), list[str]()
-    for name, own in columns_of(cell.record for cell in cells.values()).items():
-        for k, (dims, at, values) in enumerate(own):
+    for name, forms in columns_of(cell.record for cell in cells.values()).items():
+        for k, (dims, at, values) in enumerate(forms):
             key = f"{name}.{k}"
             if values[0].flags.fnc:
                 order.append(key)
@@ -140,8 +140,8 @@ def read_block(data: bytes, path: Path = Path("bytes")) -> Block:
         columns: Columns = {}
         for name, column in _columns(stored, len(ids), check=not why):
             columns.setdefault(name, []).append(column)
-        found = Block(path, ids, digests, dict(sorted(columns.items())), None, of)
-        return _sound_part(found, why) if why else found
+        block = Block(path, ids, digests, dict(sorted(columns.items())), None, of)
+        return _sound_part(block, why) if why else block
 
 
 def _split(text: str, length: int) -> list[str]:
@@ -184,13 +184,13 @@ def _sound_part(block: Block, why: str) -> Block:
     rows = [k for k, id in enumerate(block.ids) if id not in altered]
     lost = set(filter(_LETTERS.fullmatch, altered))  # a name may be what is damaged
     some = ", ".join(sorted(lost)[:3]) + f" and {len(lost) - 3} more" * (len(lost) > 3)
-    what = f"of its {len(block.ids)} cells {some} damaged" if altered else "all of its cells are sound"
+    state = f"of its {len(block.ids)} cells {some} damaged" if altered else "all of its cells are sound"
     return Block(
         block.path,
         [block.ids[k] for k in rows],
         [block.digests[k] for k in rows],
         columns_of(block.record(k) for k in rows),
-        DamagedFile(block.path, f"{why}; {what}", lost),
+        DamagedFile(block.path, f"{why}; {state}", lost),
         [block.of[k] for k in rows] if block.of else (),
     )
 

@@ -83,12 +83,12 @@ class Index:
     def align(self, on_disk: AbstractSet[str]) -> None:
         """Add rows for all files, and delete rows of finished cells without a file."""
         with self._room():
-            known = self.known()
+            indexed = self.known()
             # connections commit every statement by themselves: one transaction for all rows
             self._db.execute("begin")
-            gone = [(id,) for id in sorted(known - on_disk)]
+            gone = [(id,) for id in sorted(indexed - on_disk)]
             self._db.executemany("delete from cells where id = ?", gone)
-            new = [(id, "done", None, "") for id in sorted(on_disk - known)]
+            new = [(id, "done", None, "") for id in sorted(on_disk - indexed)]
             self._db.executemany(self._INSERT, new)
             self._db.execute("commit")
 
@@ -160,30 +160,30 @@ class _Sums(NamedTuple):
 def write_sums(folder: Path, made_from: str) -> None:
     """Write the digests of a run's files. Raises `rivalry.core.files.DiskFull`."""
     newer = [f"certificates/{path.name}" for path in sorted((folder / "certificates").glob("*.npz"))]
-    known = {name: _digest(folder / name) for name in [*_FILES, *newer] if _is_summed(folder / name)}
-    _write(folder, _Sums(known, made_from))
+    digests = {name: _digest(folder / name) for name in [*_FILES, *newer] if _is_summed(folder / name)}
+    _write(folder, _Sums(digests, made_from))
 
 
 def update_sums(folder: Path, made_from: str) -> None:
     """Update the digests of the report and the figures, if there are sums."""
-    known = _read(folder)
-    if known is not None:
+    sums = _read(folder)
+    if sums is not None:
         stays = (*_FILES, "certificates/")
-        files = {name: digest for name, digest in known.files.items() if name.startswith(stays)}
+        files = {name: digest for name, digest in sums.files.items() if name.startswith(stays)}
         _write(folder, _Sums(files, made_from))
 
 
 def made_from(folder: Path) -> str:
     """Return the digest of what the dataset, the figures and the report were made from, empty if unknown."""
-    known = _read(folder)
-    return known.made_from if known else ""
+    sums = _read(folder)
+    return sums.made_from if sums else ""
 
 
-def _write(folder: Path, known: _Sums) -> None:
-    made = [folder / "report.html", *sorted((folder / "figures").glob("*.svg"))]
-    figures = {path.relative_to(folder).as_posix(): _digest(path) for path in made if _is_summed(path)}
-    body = "".join(f"{digest}  {name}\n" for name, digest in {**known.files, **figures}.items())
-    body += f"# made from {known.made_from}\n" * bool(known.made_from)
+def _write(folder: Path, sums: _Sums) -> None:
+    pages = [folder / "report.html", *sorted((folder / "figures").glob("*.svg"))]
+    figures = {path.relative_to(folder).as_posix(): _digest(path) for path in pages if _is_summed(path)}
+    body = "".join(f"{digest}  {name}\n" for name, digest in {**sums.files, **figures}.items())
+    body += f"# made from {sums.made_from}\n" * bool(sums.made_from)
     write(folder / SUMS, f"{body}# {sha256(body.encode()).hexdigest()}\n".encode())
 
 
@@ -198,17 +198,17 @@ def _read(folder: Path) -> _Sums | None:
     rows = [_LINE.fullmatch(line) for line in lines]
     if last != f"{sha256(body).hexdigest()}\n".encode():
         return None
-    found = {row[2]: row[1] for row in rows if row is not None}
-    return _Sums(found, source[1] if source else "") if len(found) == len(rows) else None
+    digests = {row[2]: row[1] for row in rows if row is not None}
+    return _Sums(digests, source[1] if source else "") if len(digests) == len(rows) else None
 
 
 def altered_files(folder: Path) -> Iterator[DamagedFile]:
     """Yield files of a run that differ from what was written; during work there is nothing to compare."""
-    known = _read(folder)
-    if known is None and os.path.lexists(folder / SUMS):
+    sums = _read(folder)
+    if sums is None and os.path.lexists(folder / SUMS):
         yield DamagedFile(folder / SUMS, "its lines do not match its digest")
     yield from missing_certificates(folder)
-    for name, digest in (known.files if known else {}).items():
+    for name, digest in (sums.files if sums else {}).items():
         if name.startswith("certificates/"):  # these hold a digest of their own
             continue
         if not (folder / name).is_file():
@@ -221,14 +221,14 @@ def altered_files(folder: Path) -> Iterator[DamagedFile]:
 
 def missing_certificates(folder: Path) -> Iterator[DamagedFile]:
     """Yield recomputed certificates that were removed: the dataset has others without them."""
-    known = _read(folder)
-    for name in known.files if known else ():
+    sums = _read(folder)
+    for name in sums.files if sums else ():
         if name.startswith("certificates/") and not (folder / name).exists():
             yield DamagedFile(folder / name, "missing")
 
 
 def _is_summed(path: Path) -> bool:
-    """Return whether a file is there and short enough to be read whenever its run is."""
+    """True for a file that is there and short enough to be read whenever its run is."""
     return path.is_file() and path.stat().st_size <= LARGEST
 
 

@@ -81,19 +81,22 @@ def record_fault(record: Record) -> str:
         if name in record and record[name][1].dtype.kind not in "fiu":
             return f"{name} is an array of {record[name][1].dtype}; must be numbers"
     players = {
-        n for own, array in record.values() for d, n in zip(own, array.shape, strict=True) if d == "player"
+        n
+        for dims_of_array, array in record.values()
+        for d, n in zip(dims_of_array, array.shape, strict=True)
+        if d == "player"
     }
     if len(players) > 1:
         return f"its variables are of {' and of '.join(map(str, sorted(players)))} players"
-    if taken := [name for name in _OWN if name in record]:
-        return f"{taken[0]} is no variable of a cell"
+    if reserved := [name for name in _OWN if name in record]:
+        return f"{reserved[0]} is no variable of a cell"
     for name in ("claim", "coverage", "certificate_method", *_PER_PLAYER):
         if name not in record:
             continue
-        own, array = record[name]
+        array_dims, array = record[name]
         further = int(name in _PER_PLAYER)  # dimensions beside those of the status
-        if own[: len(dims)] != dims or len(own) != len(dims) + further:
-            return f"{name} has dimensions ({', '.join(own)}) beside a status of ({', '.join(dims)})"
+        if array_dims[: len(dims)] != dims or len(array_dims) != len(dims) + further:
+            return f"{name} has dimensions ({', '.join(array_dims)}) beside a status of ({', '.join(dims)})"
         if array.shape[: len(dims)] != status.shape:
             return f"{name} has shape {array.shape} beside a status of {status.shape}"
         if (array.dtype.kind == "U") == (name in _PER_PLAYER) or (further and not array.shape[-1]):
@@ -108,18 +111,18 @@ def record_fault(record: Record) -> str:
 
 def misfits(columns: Columns) -> dict[int, str]:
     """Return the cells that do not fit into one dataset with most others, and why: ``{number: line}``."""
-    found: dict[int, str] = {}
-    for name, own in sorted(columns.items()):
+    reasons: dict[int, str] = {}
+    for name, forms in sorted(columns.items()):
         counted = Counter[Form]()
-        for column in sorted(own, key=lambda column: int(column.at[0])):
+        for column in sorted(forms, key=lambda column: int(column.at[0])):
             counted[_form(column)] += len(column.at)
         # the majority decides: of custom variables nothing else is known without running the user's code
         shared = max(counted, key=lambda form: sum(n for f, n in counted.items() if _fits(f, form)))
-        for column in own:
+        for column in forms:
             if not _fits(_form(column), shared):
                 why = f"{name} is {_in_words(_form(column))}, in other cells {_in_words(shared)}"
-                found = dict.fromkeys(column.at.tolist(), why) | found
-    return dict(sorted(found.items()))
+                reasons = dict.fromkeys(column.at.tolist(), why) | reasons
+    return dict(sorted(reasons.items()))
 
 
 def _form(column: Column) -> Form:
@@ -127,10 +130,12 @@ def _form(column: Column) -> Form:
 
 
 def _fits(form: Form, into: Form) -> bool:
-    """Return whether a form's dimensions are among another's, in order; ``seat`` counts as ``player``."""
+    """True for a form with dimensions among another's, in order; ``seat`` counts as ``player``."""
     has_seats = "seat" in (*form.dims, *into.dims)
-    dims, other = (["seat" if has_seats and d == "player" else d for d in one.dims] for one in (form, into))
-    rest = iter(other)
+    dims, into_dims = (
+        ["seat" if has_seats and d == "player" else d for d in form_dims.dims] for form_dims in (form, into)
+    )
+    rest = iter(into_dims)
     return form.text == into.text and all(dim in rest for dim in dims)  # consumes `rest`: in order
 
 
@@ -163,35 +168,36 @@ def with_distances(rows: Sequence[Row], game_keys: Collection[str]) -> list[Row]
     game_keys
         Names of the coordinates that belong to the game.
     """
-    known: Equilibria = defaultdict(dict)
+    equilibria: Equilibria = defaultdict(dict)
     results = [list(_results(at, record, game_keys)) for at, record in rows]
-    for (at, record), own in zip(rows, results, strict=True):
-        for found in own:
-            for profile in _equilibria(record, found):
+    for (at, record), cell_results in zip(rows, results, strict=True):
+        for result in cell_results:
+            for profile in _equilibria(record, result):
                 # + 0.0 turns -0.0 into 0.0, which has other bytes
                 mark = (np.round(profile, SAME_DECIMALS) + 0.0).tobytes()
-                known[found.point].setdefault(mark, (profile, str(at.get("algorithm", ""))))
+                equilibria[result.point].setdefault(mark, (profile, str(at.get("algorithm", ""))))
     return [
-        (at, record | _distances(record, own, known)) for (at, record), own in zip(rows, results, strict=True)
+        (at, record | _distances(record, cell_results, equilibria))
+        for (at, record), cell_results in zip(rows, results, strict=True)
     ]
 
 
-def _distances(record: Record, results: Sequence[_Result], known: Equilibria) -> Record:
-    """Return a record's distances; ``known`` are the equilibria of every point, and who found each first."""
+def _distances(record: Record, results: Sequence[_Result], equilibria: Equilibria) -> Record:
+    """Return a record's distances; ``equilibria`` has those of every point, with the first method."""
     if not results:
         return {}
     dims, profiles = _profiles(record)
     lead = profiles.shape[:-2]
     apart, methods = np.full(lead, np.nan), np.full(lead, "", dtype=object)
-    for found in results:
-        every = known[found.point].values()
-        fitting = [(y, method) for y, method in every if y.shape == found.profile.shape]
-        if len(fitting) == 1 and fitting[0][0] is found.profile:  # as in most cells of most runs
-            distance, which = 0.0, 0
+    for result in results:
+        every = equilibria[result.point].values()
+        fitting = [(y, method) for y, method in every if y.shape == result.profile.shape]
+        if len(fitting) == 1 and fitting[0][0] is result.profile:  # as in most cells of most runs
+            distance, index = 0.0, 0
         else:
-            distance, which = nearest(found.profile, [y for y, _ in fitting], found.exchangeable)
-        if which >= 0:
-            apart[found.batch], methods[found.batch] = distance, fitting[which][1]
+            distance, index = nearest(result.profile, [y for y, _ in fitting], result.exchangeable)
+        if index >= 0:
+            apart[result.batch], methods[result.batch] = distance, fitting[index][1]
     return {"distance": (dims[:-2], apart), "nearest_method": (dims[:-2], methods.astype(str))}
 
 
@@ -221,16 +227,16 @@ def _profiles(record: Record) -> tuple[tuple[str, ...], np.ndarray]:
     return record.get("unconstrained_profile", record.get("profile", ((), np.zeros(()))))
 
 
-def _equilibria(record: Record, found: _Result) -> Iterator[np.ndarray]:
+def _equilibria(record: Record, result: _Result) -> Iterator[np.ndarray]:
     """Yield the result's profile if it is certified, and the other equilibria that its method found.
 
     The mean of a mixture is compared with equilibria, but is not one itself.
     """
-    if not found.certified or "mixture" in record or not np.all(np.isfinite(found.profile)):
+    if not result.certified or "mixture" in record or not np.all(np.isfinite(result.profile)):
         return
-    yield found.profile
+    yield result.profile
     more = record.get("unconstrained_equilibria" if "unconstrained_profile" in record else "equilibria")
-    if more is not None and not found.batch and more[1].ndim == 3:
+    if more is not None and not result.batch and more[1].ndim == 3:
         yield from more[1]
 
 
@@ -243,33 +249,35 @@ def label_cells(cells: Sequence[StoredCell], columns: Columns, head: Mapping[str
 
     along = {name: (axis, values) for name, (axis, values) in head["companions"].items()}
     names = [Column((), np.arange(len(cells)), np.array([cell.id for cell in cells]))] if cells else []
-    whole = {**columns, **_distance_columns(cells, columns, _game_keys(head["study"])), "cell": names}
+    all_columns = {**columns, **_distance_columns(cells, columns, _game_keys(head["study"])), "cell": names}
     places = [cell.at for cell in cells]
-    return label_columns({name: own for name, own in whole.items() if own}, places, head["axes"], along)
+    return label_columns(
+        {name: forms for name, forms in all_columns.items() if forms}, places, head["axes"], along
+    )
 
 
 def _distance_columns(cells: Sequence[StoredCell], columns: Columns, game_keys: Collection[str]) -> Columns:
     """Return the distances of `with_distances` as columns."""
     used = {name: columns[name] for name in _COMPARED if name in columns}
-    alone, known = _alone(cells, used, game_keys)
+    alone, filled = _alone(cells, used, game_keys)
     at = np.flatnonzero(alone)
     records = records_of(without(used, alone))
     rows = with_distances([(cells[k].at, record) for k, record in records.items()], game_keys)
-    found = columns_of(({name: row[name] for name in row if name in _OWN} for _, row in rows), records)
+    distances = columns_of(({name: row[name] for name in row if name in _OWN} for _, row in rows), records)
     if len(at):
-        methods = [str(cells[k].at.get("algorithm", "")) if known[k] else "" for k in at.tolist()]
+        methods = [str(cells[k].at.get("algorithm", "")) if filled[k] else "" for k in at.tolist()]
         for name, values in (
-            ("distance", np.where(known[at], 0.0, np.nan)),
+            ("distance", np.where(filled[at], 0.0, np.nan)),
             ("nearest_method", np.array(methods)),
         ):
-            found.setdefault(name, []).append(Column((), at, values))
-    return found
+            distances.setdefault(name, []).append(Column((), at, values))
+    return distances
 
 
 def _alone(
     cells: Sequence[StoredCell], used: Columns, game_keys: Collection[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return which cells have one profile and the only one at their point, and whether it is an equilibrium.
+    """Return the masks of cells with one profile, the only one at their point, and of equilibria among them.
 
     Of these most runs of many cells consist: `with_distances` takes longer than to read them.
     """
@@ -294,29 +302,29 @@ def _alone(
 
 def _places(columns: Columns) -> np.ndarray:
     """Return the numbers of all cells in columns, as often as they are there."""
-    return np.concatenate([np.zeros(0, int), *(column.at for own in columns.values() for column in own)])
+    return np.concatenate([np.zeros(0, int), *(column.at for forms in columns.values() for column in forms)])
 
 
 def without(columns: Columns, gone: np.ndarray) -> Columns:
     """Return columns without some cells; ``gone`` says of every cell of the run whether it is one of them."""
-    found: Columns = {}
-    for name, own in columns.items():
-        for dims, at, values in own:
+    remaining: Columns = {}
+    for name, forms in columns.items():
+        for dims, at, values in forms:
             stay = ~gone[at]
             if stay.any():
                 column = Column(dims, at, values) if stay.all() else Column(dims, at[stay], values[stay])
-                found.setdefault(name, []).append(column)
-    return found
+                remaining.setdefault(name, []).append(column)
+    return remaining
 
 
 def records_of(columns: Columns) -> dict[int, Record]:
     """Return the record of every cell in columns by its number, in order."""
-    found: dict[int, Record] = {k: {} for k in np.unique(_places(columns)).tolist()}
-    for name, own in columns.items():
-        for dims, at, values in own:
+    records: dict[int, Record] = {k: {} for k in np.unique(_places(columns)).tolist()}
+    for name, forms in columns.items():
+        for dims, at, values in forms:
             for row, k in enumerate(at.tolist()):
-                found[k][name] = (dims, values[row, ...])
-    return found
+                records[k][name] = (dims, values[row, ...])
+    return records
 
 
 def _game_keys(study: Mapping[str, Any]) -> set[str]:
@@ -364,8 +372,8 @@ class CellFiles:
 
     def path(self, id: str) -> Path:
         """Return the path of the file that a cell is in: its own, unless only a block has the cell."""
-        own = self._own_path(id)
-        return own if os.path.lexists(own) else next(self._blocks_with(id), own)
+        own_path = self._own_path(id)
+        return own_path if os.path.lexists(own_path) else next(self._blocks_with(id), own_path)
 
     def _own_path(self, id: str) -> Path:
         return self.folder / "cells" / f"{id}.npz"
@@ -382,7 +390,7 @@ class CellFiles:
                 yield path
 
     def stamps(self) -> Stamps:
-        """Return what changes whenever a file of a cell or a certificate does."""
+        """Return a mark that changes whenever a file of a cell or a certificate does."""
         # blocks last: a cell that is packed meanwhile is in one of both
         cells, certificates = (files.stamps_in(self.folder / name) for name in ("cells", "certificates"))
         return Stamps(cells, certificates, blocks_in(self.folder))
@@ -402,7 +410,7 @@ class CellFiles:
         certificates, damaged = self._packed_certificates(stamps.certificates)
         newer = {id: stamps.certificates[block.path.stem] for id, block in certificates.items()}
         newer |= stamps.certificates  # a certificate's own file counts before its block
-        known = {
+        cells = {
             id: self._read(id, (stamps.cells[id], newer.get(id)), self._read_own)
             for id in ids
             if id in stamps.cells
@@ -411,28 +419,30 @@ class CellFiles:
         packed: dict[str, Block] = {}
         for block in blocks:
             for id in block.ids:
-                if id in number and not (id in known and known[id].cell):
+                if id in number and not (id in cells and cells[id].cell):
                     packed.setdefault(id, block)
-        faults = [error for one in known.values() for error in one.damaged]
+        faults = [error for cell in cells.values() for error in cell.damaged]
         damaged += [DamagedFile(e.path, e.why, e.cells - packed.keys()) for e in faults]
         for id in packed.keys() & newer.keys():
             block_stamp = stamps.blocks[packed[id].path.stem]
-            known[id] = self._read(id, (block_stamp, newer[id]), self.read)
-            damaged += known[id].damaged
-        alone = {number[id]: one.record() for id, one in known.items() if one.cell}
+            cells[id] = self._read(id, (block_stamp, newer[id]), self.read)
+            damaged += cells[id].damaged
+        alone = {number[id]: cell.record() for id, cell in cells.items() if cell.cell}
         columns = columns_of((alone[k] for k in sorted(alone)), sorted(alone))
         for block in blocks:
             if block.damaged:
                 lost = {id for id in block.damaged.cells - packed.keys() if number.get(id, -1) not in alone}
                 damaged.append(DamagedFile(block.path, block.damaged.why, lost & number.keys()))
-            here = [number[id] if packed.get(id) is block else -1 for id in block.ids]
-            _add_columns(columns, block.columns, np.array([-1 if k in alone else k for k in here], int))
-        self._known = known
+            cell_numbers = [number[id] if packed.get(id) is block else -1 for id in block.ids]
+            _add_columns(
+                columns, block.columns, np.array([-1 if k in alone else k for k in cell_numbers], int)
+            )
+        self._known = cells
         digests = {
             id: digest for block in blocks for id, digest in zip(block.ids, block.digests, strict=True)
         }
-        self.digests = [_digests_of(id, known, digests) for id in ids]
-        read = [row for row in self.digests if row[0] in known or row[0] in digests]
+        self.digests = [_digests_of(id, cells, digests) for id in ids]
+        read = [row for row in self.digests if row[0] in cells or row[0] in digests]
         self.digest = sha256(repr([read, *map(str, damaged)]).encode()).hexdigest()
         if wrong := misfits(columns):
             gone = np.zeros(len(ids), bool)
@@ -440,8 +450,8 @@ class CellFiles:
             columns = without(columns, gone)
         for k, why in wrong.items():
             path = self.path(ids[k])
-            own = path == self._own_path(ids[k])
-            damaged.append(DamagedFile(path, why if own else f"cell {ids[k]}: {why}", [ids[k]]))
+            is_own_file = path == self._own_path(ids[k])
+            damaged.append(DamagedFile(path, why if is_own_file else f"cell {ids[k]}: {why}", [ids[k]]))
         return columns, damaged
 
     def _packed_certificates(
@@ -462,22 +472,22 @@ class CellFiles:
     def _blocks_of(self, ids: Collection[str], stamps: Mapping[str, files.Stamp]) -> Iterator[Block]:
         """Yield the blocks that have some of the cells, and those whose cells are not known."""
         for name, stamp in stamps.items():
-            there = packed_cells(self._block_path(name), stamp)
-            if not there or not there.isdisjoint(ids):
+            packed = packed_cells(self._block_path(name), stamp)
+            if not packed or not packed.isdisjoint(ids):
                 yield self._block(name, stamp)
 
     def _block(self, name: str, stamp: files.Stamp) -> Block:
         if name not in self._blocks or self._blocks[name][0] != stamp:
             path = self._block_path(name)
-            found = open_block(path, foreign=leads_out(path, self.folder))
-            if wrong := block_fault(found):
-                error = DamagedFile(path, f"{wrong}; all of its cells are lost", found.ids)
-                found = Block(path, (), (), {}, error)
-            self._blocks[name] = stamp, found
+            block = open_block(path, foreign=leads_out(path, self.folder))
+            if wrong := block_fault(block):
+                error = DamagedFile(path, f"{wrong}; all of its cells are lost", block.ids)
+                block = Block(path, (), (), {}, error)
+            self._blocks[name] = stamp, block
         return self._blocks[name][1]
 
     def read(self, id: str) -> files.Stored:
-        """Return what is stored of a cell. Raises `DamagedFile`."""
+        """Return the stored contents of a cell. Raises `DamagedFile`."""
         try:
             return self._read_own(id)
         except DamagedFile as error:
@@ -510,9 +520,9 @@ class CellFiles:
 
     def _read_own(self, id: str) -> files.Stored:
         """Return the contents of a cell's own file. Raises `DamagedFile`."""
-        path, known = self._own_path(id), self._known.get(id)
-        if known is not None and known.cell and known.stamps[0] == _stamp(path):
-            return known.cell
+        path, known_cell = self._own_path(id), self._known.get(id)
+        if known_cell is not None and known_cell.cell and known_cell.stamps[0] == _stamp(path):
+            return known_cell.cell
         stored = self.read_inside(path, kind="cell", name=id)
         if wrong := record_fault(stored.record):
             raise DamagedFile(path, wrong)
@@ -528,41 +538,43 @@ class CellFiles:
             stamps = {id: stamp for id in ids if (stamp := _stamp(self._own_path(id)))}
         small = [id for id in ids if id in stamps and stamps[id][1] <= LARGEST]
         self._look()
-        there = {id for id in ids if id in self._where}
-        here = packed_cells(path, self._seen[path.stem]) if path.stem in self._seen else frozenset()
-        if not small and there <= here:
+        placed = {id for id in ids if id in self._where}
+        packed = packed_cells(path, self._seen[path.stem]) if path.stem in self._seen else frozenset()
+        if not small and placed <= packed:
             return
-        own, cells = dict[str, files.Stored](), dict[str, files.Stored]()
+        unpacked, cells = dict[str, files.Stored](), dict[str, files.Stored]()
         for id in small:
             with suppress(DamagedFile):
-                own[id] = self._read_own(id)
+                unpacked[id] = self._read_own(id)
         for id in ids:
             with suppress(DamagedFile):
-                if id in own or id in there:
-                    cells[id] = own[id] if id in own else self.read(id)
+                if id in unpacked or id in placed:
+                    cells[id] = unpacked[id] if id in unpacked else self.read(id)
         data, fit = pack_block(cells)
         if not fit:
             return
         if not os.path.exists(path) or files.read_bytes(path) != data:
             write_block(path, data)
         # only now: a kill before leaves both
-        for id in own:
+        for id in unpacked:
             if id in fit:
                 self._own_path(id).unlink()
 
     def pack_all(self, blocks: Mapping[int, Sequence[str]]) -> None:
         """Pack the cells that are done, and remove blocks of a former study whose cells are in others."""
-        own, certificates = (files.stamps_in(self.folder / name) for name in ("cells", "certificates"))
+        cell_stamps, certificates = (
+            files.stamps_in(self.folder / name) for name in ("cells", "certificates")
+        )
         for number, ids in blocks.items():
-            self.pack(number, ids, own)
+            self.pack(number, ids, cell_stamps)
             self._pack_certificates(number, ids, certificates)
         now = {block_name(number, ids) for number, ids in blocks.items()}
-        there = {
+        ids_by_block = {
             name: packed_cells(self._block_path(name), stamp)
             for name, stamp in blocks_in(self.folder).items()
         }
-        packed = set[str]().union(*(ids for name, ids in there.items() if name in now))
-        for name, old in there.items():
+        packed = set[str]().union(*(ids for name, ids in ids_by_block.items() if name in now))
+        for name, old in ids_by_block.items():
             if name not in now and old and packed.issuperset(old):
                 self._block_path(name).unlink()
 
@@ -573,11 +585,11 @@ class CellFiles:
         if not small:
             return
         before = open_block(path, foreign=leads_out(path, self.folder))
-        found = {id: before.cell(id) for id in before.ids}
+        certificates = {id: before.cell(id) for id in before.ids}
         for id in small:
             with suppress(DamagedFile):
-                found[id] = self.read_inside(self._certificate_path(id), kind="certificate", name=id)
-        data, fit = pack_block({id: found[id] for id in ids if id in found})
+                certificates[id] = self.read_inside(self._certificate_path(id), kind="certificate", name=id)
+        data, fit = pack_block({id: certificates[id] for id in ids if id in certificates})
         if fit:
             write_block(path, data)
             for id in small:
@@ -605,19 +617,19 @@ class CellFiles:
     def _sound_certificates(self, path: Path) -> dict[str, files.Stored]:
         """Return the certificates of a block that are as they were packed, and fit their cells."""
         block = open_block(path, foreign=leads_out(path, self.folder))
-        found = {id: block.cell(id) for id in block.ids if block.of}
-        for id, stored in list(found.items()):
+        certificates = {id: block.cell(id) for id in block.ids if block.of}
+        for id, stored in list(certificates.items()):
             with suppress(DamagedFile):  # a cell that is lost may be computed again
                 if record_fault(self.read(id).record | stored.record):
-                    del found[id]
-        return found
+                    del certificates[id]
+        return certificates
 
     def _read(
         self, id: str, stamps: tuple[files.Stamp, files.Stamp | None], read: Callable[[str], files.Stored]
     ) -> ReadCell:
-        known = self._known.get(id)
-        if known is not None and known.stamps == stamps:
-            return known
+        known_cell = self._known.get(id)
+        if known_cell is not None and known_cell.stamps == stamps:
+            return known_cell
         try:
             cell = read(id)
         except DamagedFile as error:
@@ -633,7 +645,7 @@ class CellFiles:
     def forget(self) -> None:
         """Forget the contents of all files but the first ones, of which reports have figures."""
         first = islice(self._known.items(), KEPT)
-        self._known = {id: one for id, one in first if one.cell and _size(one.cell.record) < SMALL}
+        self._known = {id: cell for id, cell in first if cell.cell and _size(cell.cell.record) < SMALL}
         self._blocks, self._certified = {}, {}
 
     def _newer_certificate(self, id: str, cell: files.Stored) -> files.Stored | None:
@@ -655,8 +667,10 @@ class CellFiles:
         packed, damaged = self._packed_certificates(stamps)
         if damaged:
             raise damaged[0]
-        found = {id: self._newer_certificate(id, self.read(id)) for id in ids if id in packed or id in stamps}
-        return {id: stored.record for id, stored in found.items() if stored}
+        certificates = {
+            id: self._newer_certificate(id, self.read(id)) for id in ids if id in packed or id in stamps
+        }
+        return {id: stored.record for id, stored in certificates.items() if stored}
 
     def write_certificate(self, id: str, record: Record) -> None:
         """Store a recomputed certificate beside its cell, which stays unchanged. Raises `DiskFull`."""
@@ -672,25 +686,25 @@ class CellFiles:
         return files.read(path, **expected)
 
 
-def _digests_of(id: str, known: Mapping[str, ReadCell], packed: Mapping[str, str]) -> tuple[str, str, str]:
+def _digests_of(id: str, cells: Mapping[str, ReadCell], packed: Mapping[str, str]) -> tuple[str, str, str]:
     """Return a cell with the digests of its file, packed or not, and of its newer certificate."""
-    if id not in known:
+    if id not in cells:
         return id, packed.get(id, ""), ""
-    cell, certificate = (one.digest if one else "" for one in (known[id].cell, known[id].certificate))
+    cell, certificate = (cell.digest if cell else "" for cell in (cells[id].cell, cells[id].certificate))
     return id, cell or packed.get(id, ""), certificate
 
 
 def _add_columns(columns: Columns, more: Columns, numbers: np.ndarray) -> None:
     """Add columns of other cells; ``numbers`` are these cells', negative for those that are left out."""
-    for name, own in more.items():
-        for dims, at, values in own:
+    for name, forms in more.items():
+        for dims, at, values in forms:
             rows = np.argsort(numbers[at], kind="stable")
             rows = rows[numbers[at][rows] >= 0]
-            whole = len(rows) == len(at) and bool(np.all(np.diff(rows) == 1))
+            is_complete = len(rows) == len(at) and bool(np.all(np.diff(rows) == 1))
             if len(rows):
                 column = (
                     Column(dims, numbers[at], values)
-                    if whole
+                    if is_complete
                     else Column(dims, numbers[at][rows], values[rows])
                 )
                 columns.setdefault(name, []).append(column)
@@ -702,7 +716,7 @@ def block_fault(block: Block) -> str:
         for column in block.columns.get(name, ()):
             if strange := set(np.unique(column.values).tolist()) - set(words):
                 return f"{name}: {str(min(strange, key=str))[:40]!r} must be one of {', '.join(words[1:])}"
-    every = [column for own in block.columns.values() for column in own]
+    every = [column for forms in block.columns.values() for column in forms]
     has = np.zeros((len(every), len(block.ids)), bool)
     for k, column in enumerate(every):
         has[k, column.at] = True
@@ -718,7 +732,7 @@ def _size(record: Record) -> int:
 
 
 def leads_out(path: Path, folder: Path) -> bool:
-    """Return whether a path is a link to outside a folder."""
+    """True for a path that is a link to outside a folder."""
     return os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 

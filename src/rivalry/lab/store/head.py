@@ -110,7 +110,7 @@ def make_folder(folder: Path, head: Mapping[str, Any], study: Study) -> files.St
             for name in FOLDERS:
                 (aside / name).mkdir()
             files.write_json(aside / NAME, head)
-            made = files.stamp_of((aside / NAME).stat())
+            stamp = files.stamp_of((aside / NAME).stat())
             write_text(aside, study)
             if folder.exists():
                 # renaming onto an existing folder fails on some systems
@@ -119,7 +119,7 @@ def make_folder(folder: Path, head: Mapping[str, Any], study: Study) -> files.St
             aside.rename(folder)
             for path in (folder.parent, *above):
                 files.sync_names(path)
-            return made
+            return stamp
         except BaseException as error:
             shutil.rmtree(aside, ignore_errors=True)
             # another process may have made the folder meanwhile: the caller opens that one
@@ -132,8 +132,8 @@ def check_length(folder: Path) -> None:
     """Raise `StoreError` for a folder whose path is too long for the files in it."""
     length = len(os.fsencode(os.path.abspath(folder / "index.sqlite")))
     if length > LONGEST:
-        what = f"a path of {length} bytes with its files; must be at most {LONGEST}"
-        raise StoreError(f"{str(folder)[:40]}...: {what}, choose a folder nearer to the root")
+        length_text = f"a path of {length} bytes with its files; must be at most {LONGEST}"
+        raise StoreError(f"{str(folder)[:40]}...: {length_text}, choose a folder nearer to the root")
 
 
 def write_text(folder: Path, study: Study) -> None:
@@ -165,7 +165,7 @@ def read_head(folder: Path) -> dict[str, Any]:
 
 
 def _is_strange(data: bytes) -> bool:
-    """Return whether JSON may have texts or numbers that `_texts` finds, which takes longer."""
+    """True for JSON that may have texts or numbers that `_texts` finds, which takes longer."""
     zeros = data.translate(_ZEROS)
     return b"\\u0000" in data or any(b"%c%s" % (before, b"0" * 19) in zeros for before in b" \t\r\n[,:-")
 
@@ -198,7 +198,7 @@ def _faults(head: Mapping[str, Any], texts: bool) -> Iterator[str]:
 
 
 def is_file_name(name: object) -> bool:
-    """Return whether text names one file or folder inside another on every system, not a path.
+    """True for text that names one file or folder inside another on every system, not a path.
 
     >>> is_file_name("duel"), is_file_name("../duel"), is_file_name("/duel"), is_file_name("con")
     (True, False, False, False)
@@ -208,19 +208,19 @@ def is_file_name(name: object) -> bool:
 
 def _texts(value: object) -> Iterator[str]:
     """Yield faults of text and numbers that no dataset can hold."""
-    for one in (one for level in files.levels(value) for one in level):
-        if isinstance(one, str):
-            if "\0" in one:
-                yield f"{_short(one)} has a character NUL"
-        elif isinstance(one, int) and abs(one) >= 2**63:
-            yield f"{_short(one)} is beyond 64 bits"
+    for entry in (entry for level in files.levels(value) for entry in level):
+        if isinstance(entry, str):
+            if "\0" in entry:
+                yield f"{_short(entry)} has a character NUL"
+        elif isinstance(entry, int) and abs(entry) >= 2**63:
+            yield f"{_short(entry)} is beyond 64 bits"
 
 
 def _versions(head: Mapping[str, Any]) -> Iterator[str]:
-    for made in [head["made_by"], *head["history"]]:
-        if not isinstance(made, dict) or not all(isinstance(v, str) for v in made.values()):
+    for versions in [head["made_by"], *head["history"]]:
+        if not isinstance(versions, dict) or not all(isinstance(v, str) for v in versions.values()):
             yield "made_by, history: must be tables of versions"
-        elif not {"rivalry", "python"} <= set(made):
+        elif not {"rivalry", "python"} <= set(versions):
             yield "made_by, history: no version of rivalry, or of Python"
 
 
@@ -261,7 +261,7 @@ def _axes(head: Mapping[str, Any]) -> Iterator[str]:
 def _cells(head: Mapping[str, Any]) -> Iterator[str]:
     axes = {name: {place_key(value) for value in values} for name, values in head["axes"].items()}
     names, companions = list(axes), head["companions"]
-    seen: dict[Any, str] = {}
+    ids: dict[Any, str] = {}
     for k, entry in enumerate(head["cells"]):
         if not isinstance(entry, list) or len(entry) != 5 or not isinstance(entry[0], str):
             yield f"cells[{k}]: must be a name, a point, a method, a replication and a place"
@@ -281,13 +281,13 @@ def _cells(head: Mapping[str, Any]) -> Iterator[str]:
             if key not in axes[name]:
                 yield f"cells[{k}]: {name} = {_short(at[name])} of {id} is not on its axis"
         for mark in (id, place):
-            if mark in seen:
-                yield f"cells[{k}]: {id} is the same as {seen[mark]}, or at its place"
-            seen[mark] = id
+            if mark in ids:
+                yield f"cells[{k}]: {id} is the same as {ids[mark]}, or at its place"
+            ids[mark] = id
 
 
 def _name(value: object) -> bool:
-    """Return whether text can name a dimension or coordinate."""
+    """True for text that can name a dimension or coordinate."""
     return isinstance(value, str) and bool(value) and value.isprintable() and "/" not in value
 
 

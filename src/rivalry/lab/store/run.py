@@ -134,10 +134,10 @@ class Run:
     @pause_collection()
     def _read(cls, folder: Path) -> Run:
         if not os.path.lexists(folder / NAME):
-            what = f"not a run folder (no {NAME} in it)" if folder.is_dir() else "no such run folder"
+            fault = f"not a run folder (no {NAME} in it)" if folder.is_dir() else "no such run folder"
             if os.path.lexists((usual := "runs" / folder) / NAME):  # the name of a study in place of its run
-                what += f"; did you mean {usual}?"
-            raise StoreError(f"{folder}: {what}")
+                fault += f"; did you mean {usual}?"
+            raise StoreError(f"{folder}: {fault}")
         stamp = _head_stamp(folder)  # before the file is read: a change in between then shows
         run = cls(folder, read_head(folder), stamp)
         run._check_links()
@@ -173,11 +173,11 @@ class Run:
         head = head_of(study)
         if wrong := head_fault(head):
             raise StoreError(f"{study.name}: cannot be stored, {wrong}")
-        made = None if (folder / NAME).exists() else make_folder(folder, head, study)
-        run = cls(folder, head, made) if made else cls._open_or_mend(folder, head)
+        created = None if (folder / NAME).exists() else make_folder(folder, head, study)
+        run = cls(folder, head, created) if created else cls._open_or_mend(folder, head)
         if same_name and run.name != study.name:
-            what = f"holds a run of {run.name}, not of {study.name}; choose another folder"
-            raise StoreError(f"{folder}: {what}")
+            fault = f"holds a run of {run.name}, not of {study.name}; choose another folder"
+            raise StoreError(f"{folder}: {fault}")
         with run.locking():
             run._take(head, study)
         run._source = study
@@ -216,10 +216,10 @@ class Run:
             computed_by = {"made_by": head["made_by"], "history": self.head["history"]}
         else:
             computed_by = {key: self.head[key] for key in versions}
-        same = head["study"] == self.head["study"]
+        is_equal = head["study"] == self.head["study"]
         self._write_head({**head, **computed_by})
         write_text(self.folder, study)
-        self.log("study.json was written anew" if same else "the study was changed")
+        self.log("study.json was written anew" if is_equal else "the study was changed")
 
     @property
     def study(self) -> Study:
@@ -258,14 +258,14 @@ class Run:
     @property
     def text_fault(self) -> str:
         """How ``study.toml`` differs from the source of ``study.json``, in one line; empty if it does not."""
-        path, known = self.folder / "study.toml", self.head["toml"]
-        why = "missing" if known else ""
+        path, digest = self.folder / "study.toml", self.head["toml"]
+        why = "missing" if digest else ""
         if os.path.lexists(path):
             try:
                 text = files.read_bytes(path)
             except DamagedFile as error:
                 return str(error)
-            why = "" if known == sha256(text).hexdigest() else "was edited after the run was made"
+            why = "" if digest == sha256(text).hexdigest() else "was edited after the run was made"
             if self.text is None:
                 why = "is not UTF-8"
         return f"{path}: {why}; the run is of what study.json says" if why else ""
@@ -311,8 +311,8 @@ class Run:
 
     def other_version(self) -> str | None:
         """Return the version that computed the stored cells, if it is not this one."""
-        made = self.head["made_by"]["rivalry"]
-        return None if made == version("rivalry") or not self._on_disk() else str(made)
+        maker = self.head["made_by"]["rivalry"]
+        return None if maker == version("rivalry") or not self._on_disk() else str(maker)
 
     def accept_version(self) -> None:
         """Continue under this version, and record the earlier one."""
@@ -327,15 +327,15 @@ class Run:
         """
         damaged = list(damaged)
         if parts := self.parts():
-            each = [part.counts(damaged) for part in parts.values()]
-            return {key: sum(one[key] for one in each) for key in each[0]}
-        here = (self.folder / "cells", self.folder / "blocks")
-        on_disk = self._on_disk().difference(*(e.cells for e in damaged if e.path.parent in here))
-        done = sum(place.id in on_disk for place in self.cells)
+            counts = [part.counts(damaged) for part in parts.values()]
+            return {key: sum(count[key] for count in counts) for key in counts[0]}
+        folders = (self.folder / "cells", self.folder / "blocks")
+        on_disk = self._on_disk().difference(*(e.cells for e in damaged if e.path.parent in folders))
+        finished = sum(place.id in on_disk for place in self.cells)
         failures = self.failures()
         failed = sum(place.id in failures for place in self.cells)
         total = len(self.cells)
-        return {"total": total, "done": done, "failed": failed, "left": total - done - failed}
+        return {"total": total, "done": finished, "failed": failed, "left": total - finished - failed}
 
     @property
     def status(self) -> RunStatus:
@@ -359,8 +359,8 @@ class Run:
     def warnings(self) -> dict[str, tuple[str, ...]]:
         """Return the warnings of finished cells, one line each; cells without warnings are omitted."""
         on_disk, (states, _) = self._on_disk(), self._read_index()
-        done = {id: why for id, (state, why) in states.items() if state == "done" and why and id in on_disk}
-        return {place.id: tuple(done[place.id].splitlines()) for place in self.cells if place.id in done}
+        notes = {id: why for id, (state, why) in states.items() if state == "done" and why and id in on_disk}
+        return {place.id: tuple(notes[place.id].splitlines()) for place in self.cells if place.id in notes}
 
     def finished(self) -> frozenset[str]:
         """Return the cells that have a file; parts of a study of studies have their own."""
@@ -381,29 +381,29 @@ class Run:
         StoreError
             If the other run is of another study or made by another version, or a cell differs.
         """
-        same = ("study", "cells", "parts")
-        if any(other.head[key] != self.head[key] for key in same):
+        keys = ("study", "cells", "parts")
+        if any(other.head[key] != self.head[key] for key in keys):
             raise StoreError(f"{other.folder}: is a run of {other.name} that differs from {self.folder}")
-        if (made := other.made_by["rivalry"]) != self.made_by["rivalry"] and other.finished():
+        if (maker := other.made_by["rivalry"]) != self.made_by["rivalry"] and other.finished():
             raise StoreError(
-                f"{other.folder}: made by rivalry {made}, {self.folder} by {self.made_by['rivalry']}"
+                f"{other.folder}: made by rivalry {maker}, {self.folder} by {self.made_by['rivalry']}"
             )
         if parts := self.parts():
-            found = []
+            damaged_files = []
             for name, part in parts.items():
                 with part.locking():
-                    found += part.take(other.parts()[name], move=move)
-            return found
+                    damaged_files += part.take(other.parts()[name], move=move)
+            return damaged_files
         damaged = [error for error in other.damaged() if error.path.parent.name in _KINDS]
         broken = {error.path for error in damaged}
-        there, here = other.finished().difference(*(error.cells for error in damaged)), self.finished()
+        available, present = other.finished().difference(*(error.cells for error in damaged)), self.finished()
         (states, _), seconds = other._read_index(), other.seconds()
         for place in self.cells:
             state, message = states.get(place.id, ("done", ""))
             source = other.folder / "cells" / f"{place.id}.npz"
-            if place.id in there:
+            if place.id in available:
                 data = other._cell_files.own_bytes(place.id)
-                if place.id not in here:
+                if place.id not in present:
                     files.write(self.folder / "cells" / source.name, data)
                     self.note(place.id, "done", seconds.get(place.id), message if state == "done" else "")
                 elif data != self._cell_files.own_bytes(place.id):
@@ -414,7 +414,12 @@ class Run:
             elif state == "failed":
                 self.note(place.id, "failed", message=message)
             checkpoint = other.folder / "checkpoints" / source.name
-            if move and place.id not in here | there and checkpoint.exists() and checkpoint not in broken:
+            if (
+                move
+                and place.id not in present | available
+                and checkpoint.exists()
+                and checkpoint not in broken
+            ):
                 files.folder_for(self.folder / "checkpoints")
                 checkpoint.replace(self.folder / "checkpoints" / source.name)
         self.log(f"took the cells of {other.folder}")
@@ -521,12 +526,12 @@ class Run:
 
     def damaged(self) -> list[DamagedFile]:
         """Return every file of the run that is not what was written, cells first, without writing."""
-        found = [*self._damaged_cells(), *self._damaged_checkpoints(), *altered_files(self.folder)]
-        found = list({(error.path, error.why): error for error in found}.values())
+        faults = [*self._damaged_cells(), *self._damaged_checkpoints(), *altered_files(self.folder)]
+        faults = list({(error.path, error.why): error for error in faults}.values())
         index = self.folder / "index.sqlite"
-        if index not in {error.path for error in found} and (why := self._read_index()[1]):
-            found.append(DamagedFile(index, why))
-        return found
+        if index not in {error.path for error in faults} and (why := self._read_index()[1]):
+            faults.append(DamagedFile(index, why))
+        return faults
 
     def _damaged_cells(self) -> list[DamagedFile]:
         if self._collected is not None and self._collected[0] == self._cell_files.stamps():
@@ -580,9 +585,9 @@ class Run:
                 on_disk = self._on_disk()
                 for k, ids in self._blocks():
                     self._to_pack |= dict.fromkeys(ids, (k, set(ids) - on_disk))
-            k, left = self._to_pack[id]
-            left.discard(id)
-            if not left:
+            k, unpacked = self._to_pack[id]
+            unpacked.discard(id)
+            if not unpacked:
                 self._cell_files.pack(k, self._ids_of(k))
 
     def _ids_of(self, block: int) -> list[str]:
@@ -618,9 +623,9 @@ class Run:
             raise StoreError(f"{self.folder}: has parts ({parts}); each has a dataset")
         if self._collected is not None and self._collected[0] == self._cell_files.stamps():
             return self._collected[1]
-        found, damaged, stamps = self._cell_files.read_all([place.id for place in self.cells])
+        columns, damaged, stamps = self._cell_files.read_all([place.id for place in self.cells])
         try:
-            data = label_cells(self.cells, found, self.head)
+            data = label_cells(self.cells, columns, self.head)
         except Exception as error:  # NumPy and xarray may raise anything for foreign arrays
             why = f"do not fit together, {type(error).__name__}: {error}"
             raise DamagedFile(self.folder / "cells", " ".join(why.split())) from None
@@ -650,8 +655,8 @@ class Run:
         head = {key: value for key, value in self.head.items() if key != "cells"}
         parts = [part.source() for part in self.parts().values()]
         cells = [sorted(states.items()), self._cell_files.digest, aside]
-        seen = {"head": [head, self.text, version("rivalry")], "cells": cells, "parts": parts}
-        return files.digest_of(seen)
+        content = {"head": [head, self.text, version("rivalry")], "cells": cells, "parts": parts}
+        return files.digest_of(content)
 
     def digest(self) -> str:
         """Return the digest of study, cells and certificates, by which a run is cited.
@@ -659,21 +664,21 @@ class Run:
         It depends on no version, and on nothing that is made from these.
         """
         if parts := self.parts():
-            found: list[Any] = [(name, part.digest()) for name, part in parts.items()]
+            digests: list[Any] = [(name, part.digest()) for name, part in parts.items()]
         else:
             self.collect()  # reads the cells
-            found = list(self._cell_files.digests)
-        return sha256(canonical([self.head["study"], *found]).encode()).hexdigest()
+            digests = list(self._cell_files.digests)
+        return sha256(canonical([self.head["study"], *digests]).encode()).hexdigest()
 
     def is_reported(self) -> bool:
-        """Return whether the report, the figures and the dataset are those of the stored cells."""
-        return all(made_from(one.folder) == one.source() for one in (self, *self.parts().values()))
+        """True if the report, the figures and the dataset are those of the stored cells."""
+        return all(made_from(part.folder) == part.source() for part in (self, *self.parts().values()))
 
     def write_datasets(self) -> None:
         """Write the dataset of the run, or those of its parts."""
-        for one in self.parts().values() or [self]:
-            with one.locking():
-                one.write_dataset()
+        for part in self.parts().values() or [self]:
+            with part.locking():
+                part.write_dataset()
 
     def write_dataset(self) -> None:
         """Write the dataset to ``dataset.nc``, unless it was made of the same cells. Raises `DiskFull`."""
@@ -699,13 +704,13 @@ class Run:
 
     def __repr__(self) -> str:
         counts = self.counts()
-        said = [f"{counts['done']} of {counts['total']} cells done"]
-        said += [f"{counts[key]} {key}" for key in ("failed", "left") if counts[key]]
-        return f"Run {self.folder}: {self.status}, {', '.join(said)}\n  {self.title}"
+        counts_text = [f"{counts['done']} of {counts['total']} cells done"]
+        counts_text += [f"{counts[key]} {key}" for key in ("failed", "left") if counts[key]]
+        return f"Run {self.folder}: {self.status}, {', '.join(counts_text)}\n  {self.title}"
 
     def _repr_html_(self) -> str:
-        said, *_ = repr(self).split("\n")
-        return f"<div>{html_table(said, {})}{self.answer._repr_html_()}</div>"
+        head, *_ = repr(self).split("\n")
+        return f"<div>{html_table(head, {})}{self.answer._repr_html_()}</div>"
 
 
 def redo(error: DamagedFile) -> str:
@@ -715,14 +720,14 @@ def redo(error: DamagedFile) -> str:
 
 def finished_cells(folder: Path, parts: Iterable[str] = ()) -> set[str]:
     """Return the cells with a file or in a block of a folder, which need not be a run, and of its parts."""
-    found = set[str]()
+    ids = set[str]()
     for home in (folder, *(folder / name for name in parts)):
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(home / "cells") as entries:
-            found |= {entry.name[:-4] for entry in entries if entry.name.endswith(".npz")}
+            ids |= {entry.name[:-4] for entry in entries if entry.name.endswith(".npz")}
         # after the cells: one that is packed meanwhile is in one of both
         for name, stamp in blocks.blocks_in(home).items():
-            found |= blocks.packed_cells(home / "blocks" / f"{name}.npz", stamp)
-    return found
+            ids |= blocks.packed_cells(home / "blocks" / f"{name}.npz", stamp)
+    return ids
 
 
 def _head_stamp(folder: Path) -> files.Stamp | None:

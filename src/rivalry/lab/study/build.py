@@ -47,7 +47,7 @@ def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
     leaders = options.pop(LEADERS) if ordered else None
     if ordered and options.get("stages"):
         raise StudyError("clashes with stages, which tell who moves first; give one", key=f"game.{LEADERS}")
-    game = _construct(factory, options, ("game",), Path(folder), own=family, also=(LEADERS,))
+    game = _construct(factory, options, ("game",), Path(folder), kind=family, also=(LEADERS,))
     return _leaders_game(game, leaders) if ordered else game
 
 
@@ -89,31 +89,34 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: objec
     kind = table.get("kind")
     prefix = ("method", str(table.get("name", kind)))
     key = dotted_key([*prefix, "kind"])
-    found = names.targets(kind, METHODS, "a kind of method", key, Path(folder))
-    target = next((t for t in found if game is None or names.is_file(kind) or fits(t, game)), None)
+    targets = names.targets(kind, METHODS, "a kind of method", key, Path(folder))
+    target = next((t for t in targets if game is None or names.is_file(kind) or fits(t, game)), None)
     if target is None:
-        known = fitting(game, METHODS)
-        more = f" and {len(known) - 8} more" if len(known) > 8 else ""
+        names_fitting = fitting(game, METHODS)
+        more = f" and {len(names_fitting) - 8} more" if len(names_fitting) > 8 else ""
         raise StudyError(
-            f"{format_value(kind)} does not fit this game; these do: {', '.join(known[:8])}{more}", key=key
+            f"{format_value(kind)} does not fit this game; these do: {', '.join(names_fitting[:8])}{more}",
+            key=key,
         )
     if not callable(target):
         raise StudyError(f"{format_value(kind)} is not a class of methods", key=key)
-    if taken := [option for option in keys_of(target) if option in RUN_KEYS]:
+    if reserved := [option for option in keys_of(target) if option in RUN_KEYS]:
         rule = "is a key of the run; give the option another name"
-        raise StudyError(rule, key=dotted_key([*prefix, taken[0]]))
+        raise StudyError(rule, key=dotted_key([*prefix, reserved[0]]))
     options = {key: value for key, value in table.items() if key not in RUN_KEYS}
     text = json.dumps(options, sort_keys=True)
     # methods of the package never change, so the cells of a sweep have one in common
     if isinstance(target, type) and target.__module__.startswith("rivalry.") and ".py:" not in text:
-        return _made(target, text, prefix, Path(folder), kind)
-    return _construct(target, options, prefix, Path(folder), own=kind, also=RUN_KEYS)
+        return _checked_game(target, text, prefix, Path(folder), kind)
+    return _construct(target, options, prefix, Path(folder), kind=kind, also=RUN_KEYS)
 
 
 @lru_cache(maxsize=64)
-def _made(target: Callable[..., Any], text: str, prefix: Sequence[str], folder: Path, kind: str) -> Any:
+def _checked_game(
+    target: Callable[..., Any], text: str, prefix: Sequence[str], folder: Path, kind: str
+) -> Any:
     """Return a method of the package with options that name no file of a user."""
-    return _construct(target, json.loads(text), prefix, folder, own=kind, also=RUN_KEYS)
+    return _construct(target, json.loads(text), prefix, folder, kind=kind, also=RUN_KEYS)
 
 
 def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Callable[..., Any]:
@@ -141,23 +144,23 @@ def _construct(
     prefix: Sequence[str],
     folder: Path,
     *,
-    own: Any,
+    kind: Any,
     also: Sequence[str] = (),
 ) -> Any:
-    """Return what a factory or class makes of a table; ``own`` is its name, perhaps in a user's file."""
+    """Return the object that a factory or class makes of a table; ``kind`` names it, perhaps in a file."""
     try:
-        given = names.objects(options, folder)
+        objects = names.objects(options, folder)
     except ValueError as error:
         raise StudyError(str(error), key=dotted_key(prefix)) from None
-    options = check_table(target, given, prefix, also)
+    options = check_table(target, objects, prefix, also)
     try:
         return target(**options)
     except ValueError as error:
         raise in_study(error, target, prefix) from None
     except (Exception, SystemExit) as error:  # a user's file may raise anything: name the file, in one line
-        if not names.is_file(own):
+        if not names.is_file(kind):
             raise
-        file = folder / own.rpartition(":")[0]
+        file = folder / kind.rpartition(":")[0]
         rule = f"{file}:{line_of(error, file)}: {type(error).__name__}: {error}"
         raise StudyError(rule, key=dotted_key(prefix)) from None
 

@@ -113,8 +113,8 @@ class Checker:
                 return members[0]
             # the end may be no cell: keys that are zipped have few of their combinations
             halves = members[:middle], members[middle:]
-            found = (self._first_refused(cells, half, intervals) for half in halves)
-            return next((k for k in found if k < len(cells)), len(cells))
+            refusals = (self._first_refused(cells, half, intervals) for half in halves)
+            return next((k for k in refusals if k < len(cells)), len(cells))
         return len(cells)
 
     def pair(self, game_table: Table, method_table: Table) -> None:
@@ -126,24 +126,24 @@ class Checker:
         written = _text(method_table)
         if written not in self.own:
             self.own[written] = run_keys(method_table, ("method", name))
-        own, method = self.own[written], self.method(method_table, game)
+        table, method = self.own[written], self.method(method_table, game)
         learns = isinstance(method, Learner)
         if not learns and not isinstance(method, Method):
             rule = f"{format_value(kind)} makes no method: it has no init and step"
             raise StudyError(rule, key=f"method.{name}.kind")
         for option, rule in (NOT_OF_LEARNERS if learns else NOT_OF_METHODS).items():
-            if option in own:
+            if option in table:
                 raise StudyError(rule, key=f"method.{name}.{option}")
-        start, given_start = None, own.get("start", "random")
+        start, given_start = None, table.get("start", "random")
         shape = _text([_shape(game_table), _shape(method_table)])
         # spaces of bundled families can be sampled whatever their numbers are
         sampled = shape in self.shapes and given_start in MANY and game_table["family"] in GAMES
         # a learner without a start needs no profile, and perhaps no JAX
-        if not sampled and ("start" in own or not learns):
+        if not sampled and ("start" in table or not learns):
             start = _start(game, start_of(method, game, given_start), f"method.{name}.start")
         if shape not in self.shapes:
-            given = (own["start"], start) if "start" in own else None
-            _begin(game, method, name, given, own=names.is_file(kind))
+            start_option = (table["start"], start) if "start" in table else None
+            _begin(game, method, name, start_option, is_own=names.is_file(kind))
         self.shapes.add(shape)
         self.pairs.add(key)
 
@@ -185,18 +185,18 @@ def interval_keys(game: Table, methods: Sequence[Table], sweep: Grid, batch: Gri
     named = any(isinstance(start, str) and start not in MANY for start in starts)
     if entry is None or batch.forms or named or names.files_in([game, sweep.forms]):
         return []
-    given = {*game, *(path[1] for path in paths.values() if path[0] == "game")}
+    changed = {*game, *(path[1] for path in paths.values() if path[0] == "game")}
     clashes = {key: {LEADERS, *beside} for key, beside in accepted_intervals(load(entry.targets[0])).items()}
-    found = {
+    independent = {
         key: path
         for key, path in paths.items()
         if all(map(_is_ordinary, sweep.values[key]))
         and path[0] == "game"
-        and not given & clashes.get(".".join(part for part in path[1:] if isinstance(part, str)), given)
+        and not changed & clashes.get(".".join(part for part in path[1:] if isinstance(part, str)), changed)
     }
     # where another key sets the same numbers, or what holds them, the order of the changes decides
-    others = [path for key, path in paths.items() if key not in found]
-    return [key for key, path in found.items() if not any(map(partial(_overlap, path), others))]
+    dependent = [path for key, path in paths.items() if key not in independent]
+    return [key for key, path in independent.items() if not any(map(partial(_overlap, path), dependent))]
 
 
 def _ends(cells: Sequence[Cell], intervals: Mapping[str, str]) -> Iterator[tuple[Table, Table]]:
@@ -218,14 +218,14 @@ def _ends(cells: Sequence[Cell], intervals: Mapping[str, str]) -> Iterator[tuple
 
 
 def _is_ordinary(value: object) -> bool:
-    """Return whether a value is a number that no rule about very large numbers concerns."""
+    """True for a number that no rule about very large numbers concerns."""
     return (type(value) is float and abs(value) < LARGEST) or (type(value) is int and abs(value) < 2**63)
 
 
-def _overlap(path: Sequence[str | int], other: Sequence[str | int]) -> bool:
-    """Return whether one key names what the other names, or what contains it."""
-    shorter = min(len(path), len(other))
-    return path[:shorter] == other[:shorter]
+def _overlap(path: Sequence[str | int], second: Sequence[str | int]) -> bool:
+    """True if one key names what the other names, or what contains it."""
+    shorter = min(len(path), len(second))
+    return path[:shorter] == second[:shorter]
 
 
 def _text(value: object) -> str:
@@ -242,7 +242,7 @@ def _shape(value: object) -> Any:
 
 
 def _form(game: Any) -> str:
-    """Return what must be equal for two games to share a compiled program."""
+    """Return a mark that is equal for two games that can share a compiled program."""
     if is_plain(game):  # its batch points are solved one by one
         return f"{type(game)} {game.space.shape}"
     leaves, tree = jax.tree.flatten(game)
@@ -250,19 +250,19 @@ def _form(game: Any) -> str:
     return f"{tree} {[leaf.shape if isinstance(leaf, arrays) else leaf for leaf in leaves]}"
 
 
-def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, own: bool) -> None:
+def _begin(game: Any, method: Any, name: str, start_option: tuple[Any, Any] | None, *, is_own: bool) -> None:
     """Check that a method can start on a game: trace a solver, allocate a learner's arrays.
 
-    ``given`` is a learner's start, as written and as a profile; None if the study gives none.
+    ``start_option`` is a learner's start, as written and as a profile; None if the study gives none.
     """
     try:
         if isinstance(method, Learner):
             learner = as_learner(method)
             world = learner.world(game)
-            if given is None:
+            if start_option is None:
                 learner.check_world(world)
             else:
-                _begin_at(learner, world, np.random.SeedSequence(0), *given)
+                _begin_at(learner, world, np.random.SeedSequence(0), *start_option)
         else:
             as_method(method).check_game(game)
             start = jax.ShapeDtypeStruct(game.space.shape, float)
@@ -270,7 +270,7 @@ def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, 
     except ValueError as error:
         raise in_study(error, type(method), ("method", name)) from None
     except (Exception, SystemExit) as error:  # a user's file may raise anything: report it in one line
-        if not own:
+        if not is_own:
             raise
         raise StudyError(f"cannot begin: {_first_line(error)}", key=f"method.{name}") from None
 
@@ -290,10 +290,10 @@ def _check_payoffs(game: Any, family: str) -> None:
     """Check that a user's payoffs can be traced and return one number per player."""
     shape = game.space.shape
     try:
-        found = jax.eval_shape(game.payoffs, jax.ShapeDtypeStruct(shape, float))
+        payoffs = jax.eval_shape(game.payoffs, jax.ShapeDtypeStruct(shape, float))
     except (Exception, SystemExit) as error:  # a user's file may raise anything
         raise StudyError(f"payoffs of {family} raised {_first_line(error)}", key="game") from None
-    got = found.shape if isinstance(found, jax.ShapeDtypeStruct) else type(found).__name__
+    got = payoffs.shape if isinstance(payoffs, jax.ShapeDtypeStruct) else type(payoffs).__name__
     if got != shape[:1]:
         rule = f"payoffs of {family} give {got}; must be one number per player, ({shape[0]},)"
         raise StudyError(rule, key="game")
@@ -342,19 +342,19 @@ def check_plots(rows: Sequence[str | Table], game: object, folder: Path) -> None
 def _check_plot_options(row: Table, k: int, folder: Path) -> None:
     """Check that a plot's function accepts its options and has the form of a plot function."""
     kind = row["kind"]
-    own = list(signature(build_plot(kind, folder, f"plots[{k}]")).parameters.values())
-    if len(own) < 2 or own[1].kind is own[1].KEYWORD_ONLY:
+    parameters = list(signature(build_plot(kind, folder, f"plots[{k}]")).parameters.values())
+    if len(parameters) < 2 or parameters[1].kind is parameters[1].KEYWORD_ONLY:
         raise StudyError(f"{kind} must take (data, ax=None), and options", key=f"plots[{k}]")
-    if any(option.kind is option.VAR_KEYWORD for option in own):
+    if any(option.kind is option.VAR_KEYWORD for option in parameters):
         return
-    known = ["kind", *(option.name for option in own[2:])]
-    if strange := [name for name in row if name not in known]:
-        rule = f"unknown option of {kind}; {near(strange[0], known)}"
+    names = ["kind", *(option.name for option in parameters[2:])]
+    if strange := [name for name in row if name not in names]:
+        rule = f"unknown option of {kind}; {near(strange[0], names)}"
         raise StudyError(rule, key=f"plots[{k}].{strange[0]}")
 
 
 def _has_horizon(game: object) -> bool:
-    """Return whether a game is a mean-field game over a finite horizon."""
+    """True for a mean-field game over a finite horizon."""
     from rivalry.population.horizon import HorizonGame  # its package imports JAX, which finite games need not
 
     return isinstance(game, HorizonGame)

@@ -212,14 +212,14 @@ def read(data: Mapping[str, Any]) -> Document:
     document = replace(document, expect=rows, replications=replications, certificate=certificate)
     if not document.include:
         _check_complete(document)
-    elif others := [key for key in data if key not in ("title", "question", "source", "cost", "include")]:
+    elif refused := [key for key in data if key not in ("title", "question", "source", "cost", "include")]:
         rule = "clashes with include: a study of studies has no tables of its own"
-        raise StudyError(rule, key=others[0])
+        raise StudyError(rule, key=refused[0])
     return replace(document, method=_with_names(document.method))
 
 
 def asks_of(answer: Mapping[str, Any], question: str) -> str:
-    """Return what a question asks for: as its study says, else as its first words do.
+    """Return the kind of answer that a question asks for: as its study says, else as its first words do.
 
     >>> asks_of({}, "Does it help?"), asks_of({}, "If prices rise, do profits rise?")
     ('whether', 'whether')
@@ -249,8 +249,12 @@ def check_answer(table: Mapping[str, Any], question: str) -> None:
     conditions = [name for name in CONDITIONS if name in test]
     if ("quantity" in test) == ("claim" in test):
         raise fault("", "needs one of quantity and claim")
-    if "claim" in test and (others := [*conditions, *(k for k in ("than", "tolerance") if k in test)]):
-        raise fault(others[0], "is a condition on a quantity; give quantity, or leave it out beside claim")
+    if "claim" in test and (
+        conditions_left := [*conditions, *(k for k in ("than", "tolerance") if k in test)]
+    ):
+        raise fault(
+            conditions_left[0], "is a condition on a quantity; give quantity, or leave it out beside claim"
+        )
     if "quantity" in test and len(conditions) != 1:
         raise fault(
             "",
@@ -334,22 +338,22 @@ def run_keys(table: Mapping[str, Any], prefix: Sequence[str | int]) -> dict[str,
     def fault(name: str, rule: str) -> StudyError:
         return StudyError(rule, key=dotted_key([*prefix, name]))
 
-    own = {k: v for k, v in table.items() if k in RUN_KEYS}
-    check_table(RunKeys, own, prefix)
-    start, several = own.get("start", "random"), "starts" in own
-    if not re.fullmatch(r"[A-Za-z0-9_\-]+", own["name"]):
-        raise fault("name", f"{format_value(own['name'])} must be letters, digits, _ or -")
+    run_options = {k: v for k, v in table.items() if k in RUN_KEYS}
+    check_table(RunKeys, run_options, prefix)
+    start, several = run_options.get("start", "random"), "starts" in run_options
+    if not re.fullmatch(r"[A-Za-z0-9_\-]+", run_options["name"]):
+        raise fault("name", f"{format_value(run_options['name'])} must be letters, digits, _ or -")
     if several and not isinstance(start, str):
         raise fault("starts", "clashes with start: give one start, or a number of random ones")
     if several and start not in MANY:
         raise fault("starts", f"clashes with start = {format_value(start)}: they are random, or a grid")
     if start == "grid" and not several:
         raise fault("start", "'grid' needs starts, how many there are")
-    if several and own.get("path"):
+    if several and run_options.get("path"):
         raise fault("path", "clashes with starts: many starts in one cell record no paths")
-    if "steps" in own and "max_steps" in own:
+    if "steps" in run_options and "max_steps" in run_options:
         raise fault("steps", "clashes with max_steps: learners take steps, other methods max_steps")
-    return own
+    return run_options
 
 
 def _check_complete(document: Document) -> None:
@@ -397,8 +401,8 @@ def _check_references(table: Mapping[str, Any], key: str) -> None:
             rule = 'is missing; say where the tolerance comes from, as in "rounding of two printed decimals"'
             raise fault("published_tolerance_reason", rule)
     if row.tolerance is not None and row.expected is None:
-        other = "; that of published is published_tolerance" if row.published is not None else ""
-        raise fault("tolerance", f"belongs to expected, which is missing{other}")
+        hint = "; that of published is published_tolerance" if row.published is not None else ""
+        raise fault("tolerance", f"belongs to expected, which is missing{hint}")
 
 
 def _with_names(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -416,7 +420,7 @@ def _with_names(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         default = kind.rpartition(":")[2] if ".py:" in kind else plain_kind(kind).replace(".", "_")
         row = {"name": table.get("name", default), **{n: v for n, v in table.items() if n != "name"}}
         run_keys(row, ("method", k))
-        if any(row["name"] == other["name"] for other in named):
+        if any(row["name"] == earlier_row["name"] for earlier_row in named):
             rule = f"{row['name']!r} is taken; give each method a name of its own"
             raise StudyError(rule, key=f"method[{k}].name")
         named.append(row)

@@ -96,15 +96,19 @@ def differences(study: Mapping[str, Any], base: str = "base") -> list[Difference
         return []
     old, new = _values(before), _values(study)
     called = study["based_on"] if base == "origin" else "the study"
-    found = []
+    changes = []
     for key in [*new, *(key for key in old if key not in new)]:
         was, old_name, was_swept = old.get(key) or ([_value_at(before, key)], "", False)
         now, name, swept = new.get(key) or ([_value_at(study, key)], "", False)
         if was != now:
             short = key.split(".", 1)[1]
             names = (name or short, old_name or short)
-            found.append(Difference(key, was, now, *names, swept, was_swept, called))
-    return [one for one in found if not any(one.key.startswith(f"{other.key}.") for other in found)]
+            changes.append(Difference(key, was, now, *names, swept, was_swept, called))
+    return [
+        change
+        for change in changes
+        if not any(change.key.startswith(f"{other_change.key}.") for other_change in changes)
+    ]
 
 
 def changes_in_words(study: Mapping[str, Any]) -> str:
@@ -116,20 +120,23 @@ def changes_in_words(study: Mapping[str, Any]) -> str:
     >>> changes_in_words(before | {"base": before, "sweep": {"game.disaster_cost": [0.0, 2.0, 9.0]}})
     'with cost of a disaster from 0 to 9'
     """
-    words, found = Words(study), differences(study)
-    said = []
-    for one in found[:NAMED]:
-        key, values = words.key(one.name), [words.value(value) for value in (one.after[0], one.after[-1])]
-        value = values[0] if len(one.after) == 1 else f"from {values[0]} to {values[1]}"
-        counted = key.startswith("number of ") and len(one.after) == 1
-        said.append(f"{value} {key.removeprefix('number of ')}" if counted else f"{key} {value}")
-    if (more := len(found) - NAMED) > 0:
-        said.append(f"{more} more change{'s' * (more > 1)}")
-    return f"with {' and '.join(said)}" if said else ""
+    words, changes = Words(study), differences(study)
+    phrases = []
+    for change in changes[:NAMED]:
+        key, values = (
+            words.key(change.name),
+            [words.value(value) for value in (change.after[0], change.after[-1])],
+        )
+        value = values[0] if len(change.after) == 1 else f"from {values[0]} to {values[1]}"
+        counted = key.startswith("number of ") and len(change.after) == 1
+        phrases.append(f"{value} {key.removeprefix('number of ')}" if counted else f"{key} {value}")
+    if (more := len(changes) - NAMED) > 0:
+        phrases.append(f"{more} more change{'s' * (more > 1)}")
+    return f"with {' and '.join(phrases)}" if phrases else ""
 
 
 def is_reduced(study: Mapping[str, Any]) -> bool:
-    """Return whether a resolved study is a quick form that reduces something.
+    """True for a resolved study in a quick form that reduces something.
 
     The first versions did not store what their quick forms reduce: those count as reduced.
 
@@ -154,42 +161,49 @@ def applicable(differences: Sequence[Difference], row: Mapping[str, Any]) -> tup
     selected.
     """
     at = dict(row.get("at", {}))
-    for one in differences:
-        root, *rest = one.key.split(".")
+    for difference in differences:
+        root, *rest = difference.key.split(".")
         if root == "replications" or (root == "certificate" and row["quantity"] not in ABOUT_CLAIMS):
             continue
         if root == "method" and row["quantity"] not in ABOUT_ALL and "algorithm" in at:
             algorithm = str(at["algorithm"])
             if algorithm != rest[0] and not algorithm.startswith(f"{rest[0]}-"):
                 continue
-        if one.old_name in at and one.name == one.old_name and (one.swept or one.was_swept):
-            if any(_covers(at[one.name], value) or same_value(at[one.name], value) for value in one.after):
+        if (
+            difference.old_name in at
+            and difference.name == difference.old_name
+            and (difference.swept or difference.was_swept)
+        ):
+            if any(
+                _covers(at[difference.name], value) or same_value(at[difference.name], value)
+                for value in difference.after
+            ):
                 continue
         else:
-            same = [value for value in one.after if _covers(value, one.before[0])]
-            if one.swept and len(one.before) == 1 and same:
-                at[one.name] = same[0]
+            covered = [value for value in difference.after if _covers(value, difference.before[0])]
+            if difference.swept and len(difference.before) == 1 and covered:
+                at[difference.name] = covered[0]
                 continue
-        return at, one.words
+        return at, difference.words
     return at, ""
 
 
 def _values(tables: Mapping[str, Any]) -> dict[str, tuple[list[Any], str, bool]]:
     """Return values, coordinate and whether it is swept for every key that determines results."""
-    found: dict[str, tuple[list[Any], str, bool]] = {}
+    values: dict[str, tuple[list[Any], str, bool]] = {}
     fixed = {"game": tables.get("game") or {}}
     fixed |= {f"method.{table.get('name')}": table for table in tables.get("method", ())}
     fixed |= {key: tables.get(key) or {} for key in ("replications", "certificate")}
     for root, table in fixed.items():
-        found |= {key: ([value], "", False) for key, value in _leaves(table, root)}
+        values |= {key: ([value], "", False) for key, value in _leaves(table, root)}
     swept: dict[str, list[Any]] = {}
-    for what in ("sweep", "batch"):
-        grid = Grid(tables.get(what) or {}, what)
+    for table_name in ("sweep", "batch"):
+        grid = Grid(tables.get(table_name) or {}, table_name)
         swept |= grid.values
         if grid.zipped:
-            found[f"{what}.zip"] = ([True], "", False)
+            values[f"{table_name}.zip"] = ([True], "", False)
     names = short_names(swept)
-    return found | {key: (values, names[key], True) for key, values in swept.items()}
+    return values | {key: (values, names[key], True) for key, values in swept.items()}
 
 
 def _value_at(tables: Mapping[str, Any], key: str) -> Any:
@@ -212,11 +226,11 @@ def _leaves(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}.{name}", value
 
 
-def _covers(value: object, given: object) -> bool:
-    """Return whether a swept value equals the given one, or every entry of one given per player."""
-    if isinstance(given, list) and not isinstance(value, list):
-        return bool(given) and all(same_value(value, one) for one in given)
-    return same_value(value, given)
+def _covers(value: object, wanted: object) -> bool:
+    """True for a swept value that equals the wanted one, or every entry of one per player."""
+    if isinstance(wanted, list) and not isinstance(value, list):
+        return bool(wanted) and all(same_value(value, entry) for entry in wanted)
+    return same_value(value, wanted)
 
 
 def _span(values: Sequence[Any], words: Words) -> str:
@@ -227,7 +241,7 @@ def _span(values: Sequence[Any], words: Words) -> str:
 
 
 def _in_words(values: Sequence[Any]) -> str:
-    first = [one if one is _UNSET else format_value(one) for one in values[:3]]
+    first = [value if value is _UNSET else format_value(value) for value in values[:3]]
     return ", ".join(first) + (f", ... ({len(values)} values)" if len(values) > 3 else "")
 
 
@@ -254,13 +268,13 @@ def check(
     for k, row in enumerate(rows):
         if row in inherited or (quick and not row.get("quick")):
             continue
-        quantity, known = row["quantity"], SOLUTION.get(row["quantity"])
-        if known is None and (close := get_close_matches(quantity, SOLUTION, n=1, cutoff=0.8)):
+        quantity, known_dims = row["quantity"], SOLUTION.get(row["quantity"])
+        if known_dims is None and (close := get_close_matches(quantity, SOLUTION, n=1, cutoff=0.8)):
             rule = f"{format_value(quantity)} is no variable; did you mean {close[0]!r}?"
             raise StudyError(rule, key=f"expect[{k}].quantity")
         # the dimensions of a metric are known only after the run
-        dims = ("player", "axis") if known is None else known
-        _check_at(row.get("at", {}), axes, f"expect[{k}].at", dims, open_ended=known is None)
+        dims = ("player", "axis") if known_dims is None else known_dims
+        _check_at(row.get("at", {}), axes, f"expect[{k}].at", dims, open_ended=known_dims is None)
 
 
 def check_plots(
@@ -280,13 +294,15 @@ def check_test(test: Mapping[str, Any], axes: Axes) -> None:
     """Raise `StudyError` for an ``at`` of the answer's test with an unknown coordinate or value."""
     for key, at in (("at", test.get("at") or {}), ("than.at", (test.get("than") or {}).get("at") or {})):
         for name, value in at.items():
-            for each in value if isinstance(value, list) else [value]:
-                _check_at({name: each}, axes, f"answer.test.{key}", ("player", "axis"), open_ended=True)
+            for entry in value if isinstance(value, list) else [value]:
+                _check_at({name: entry}, axes, f"answer.test.{key}", ("player", "axis"), open_ended=True)
 
 
-def _check_at(at: Mapping[str, Any], axes: Axes, key: str, own: Sequence[str], *, open_ended: bool) -> None:
-    """Check the entries of an ``at``; ``own`` are the variable's dimensions besides the study's."""
-    dims = {*axes.values, *own, *(("batch",) if axes.batched else ())}
+def _check_at(
+    at: Mapping[str, Any], axes: Axes, key: str, dims_of_variable: Sequence[str], *, open_ended: bool
+) -> None:
+    """Check the entries of an ``at``; ``dims_of_variable`` are those besides the study's."""
+    dims = {*axes.values, *dims_of_variable, *(("batch",) if axes.batched else ())}
     for name, value in at.items():
         place = f"{key}.{name}"
         if name == "method" and name not in axes.values:
@@ -303,25 +319,27 @@ def _check_at(at: Mapping[str, Any], axes: Axes, key: str, own: Sequence[str], *
 
 
 def is_fixed(game: Mapping[str, Any], name: str, value: object) -> bool:
-    """Return whether the game has this value throughout, so that no selection is needed."""
-    given = game.get(name)
-    entries = given if isinstance(given, list) else [given]
-    return given is not None and all(same_value(value, one) for one in entries)
+    """True if the game has this value throughout, so that no selection is needed."""
+    fixed = game.get(name)
+    entries = fixed if isinstance(fixed, list) else [fixed]
+    return fixed is not None and all(same_value(value, entry) for entry in entries)
 
 
-def _among(value: object, known: Sequence[Any], key: str) -> None:
-    if any(same_value(value, other) for other in known):
+def _among(value: object, swept: Sequence[Any], key: str) -> None:
+    if any(same_value(value, swept_value) for swept_value in swept):
         return
-    numbers = [other for other in known if isinstance(other, int | float)]
+    numbers = [swept_value for swept_value in swept if isinstance(swept_value, int | float)]
     if not isinstance(value, int | float) or not numbers:
-        raise StudyError(unknown(value, [str(other) for other in known], "among its values"), key=key)
-    nearest = min(numbers, key=lambda other: abs(other - value))
-    rule = f"{format_value(value)} is not among its {len(known)} values; the nearest is {nearest!r}"
+        raise StudyError(
+            unknown(value, [str(swept_value) for swept_value in swept], "among its values"), key=key
+        )
+    nearest = min(numbers, key=lambda swept_value: abs(swept_value - value))
+    rule = f"{format_value(value)} is not among its {len(swept)} values; the nearest is {nearest!r}"
     raise StudyError(rule, key=key)
 
 
 def same_value(a: object, b: object) -> bool:
-    """Return whether two values of a coordinate are one."""
+    """True for two values of a coordinate that are one."""
     if isinstance(a, int | float) and isinstance(b, int | float):
         return isclose(a, b, rel_tol=SAME_NUMBER, abs_tol=1e-12)
     if isinstance(a, list) != isinstance(b, list):  # the dataset stores a list as text

@@ -60,5 +60,5 @@ def digest(text: str) -> bytes:
 
 def words(text: str) -> list[int]:
     """Return 128 bits of the digest as four numbers below 2**32: a spawn key."""
-    whole = digest(text)
-    return [int.from_bytes(whole[k : k + 4], "big") for k in range(0, 16, 4)]
+    digest_bytes = digest(text)
+    return [int.from_bytes(digest_bytes[k : k + 4], "big") for k in range(0, 16, 4)]

@@ -119,11 +119,11 @@ class Study:
         if self.as_written:
             if self.based_on and not self.is_quick:
                 put(self, "origin", self._find_origin())
-            own = self.origin or {"expect": (), "plots": ()}
-            expect.check(self.expect, self._axes, quick=self.is_quick, inherited=own["expect"])
+            inherited = self.origin or {"expect": (), "plots": ()}
+            expect.check(self.expect, self._axes, quick=self.is_quick, inherited=inherited["expect"])
             # the quick form may lack points that the plots name
             plots = () if self.is_quick else self.plots
-            expect.check_plots(plots, self._axes, inherited=own["plots"])
+            expect.check_plots(plots, self._axes, inherited=inherited["plots"])
             if not self.is_quick:
                 expect.check_test(self.answer.get("test") or {}, self._axes)
 
@@ -131,11 +131,11 @@ class Study:
         """Return tables of the study that this copy is based on; None if no number differs."""
         if self.based_on not in names.studies():
             raise StudyError(unknown(self.based_on, names.studies(), "a bundled study"), key="based_on")
-        whole = load_study(self.based_on)
-        if whole.include:
-            rule = f"{self.based_on} is a study of studies; name one of its: {', '.join(whole.included)}"
+        base = load_study(self.based_on)
+        if base.include:
+            rule = f"{self.based_on} is a study of studies; name one of its: {', '.join(base.included)}"
             raise StudyError(rule, key="based_on")
-        tables = whole._numbers | {key: plain(getattr(whole, key)) for key in ("quick", "expect", "plots")}
+        tables = base._numbers | {key: plain(getattr(base, key)) for key in ("quick", "expect", "plots")}
         tables = self._with_defaults(tables, [f"game.{key}" for key in self.game or {}])
         return tables if any(tables[key] != value for key, value in self._numbers.items()) else None
 
@@ -147,9 +147,12 @@ class Study:
     @property
     def _axes(self) -> Axes:
         """Names and values that ``at`` of an expectation or a plot may use."""
-        own: dict[str, Any] = {"algorithm": self.methods, "replication": range(self.replications["count"])}
+        coordinates: dict[str, Any] = {
+            "algorithm": self.methods,
+            "replication": range(self.replications["count"]),
+        }
         batched = bool(self.batched) or any("starts" in table for table in self.method)
-        return Axes(self.coordinates | self.batched | own, self.game or {}, batched)
+        return Axes(self.coordinates | self.batched | coordinates, self.game or {}, batched)
 
     @cached_property
     def _grid(self) -> Grid:
@@ -161,18 +164,18 @@ class Study:
 
     def _check_keys(self) -> None:
         """Check that swept keys exist, none is also batched, and batch dimensions are given once."""
-        for what, grid in (("sweep", self._grid), ("batch", self._batch)):
+        for table_name, grid in (("sweep", self._grid), ("batch", self._batch)):
             for point in islice(grid, 1):
                 try:
                     apply_changes(self.game or {}, self.method, point)
                 except StudyError as error:
-                    raise StudyError(error.message, key=f"{what}.{error.key}") from None
+                    raise StudyError(error.message, key=f"{table_name}.{error.key}") from None
         count = self._grid.count * len(names.with_controls(self.method)) * self.replications["count"]
         if count > MOST["sweep"]:
             key = "replications.count" if self.replications["count"] > 1 else "sweep"
             raise StudyError(f"{count:.6g} cells are too many; must be at most {MOST['sweep']}", key=key)
-        if both := [key for key in self._batch.forms if key in self._grid.forms]:
-            raise StudyError("is in [sweep] too; it can be in one of them", key=f"batch.{both[0]}")
+        if repeated := [key for key in self._batch.forms if key in self._grid.forms]:
+            raise StudyError("is in [sweep] too; it can be in one of them", key=f"batch.{repeated[0]}")
         clashes = {"starts": "a batch has points or starts, not both", "path": "a batch records no paths"}
         for k, table in enumerate(self.method if self._batch.forms else ()):
             for key, rule in clashes.items():
@@ -264,9 +267,9 @@ class Study:
 
     def _with_one(self, key: str, value: object) -> Study:
         root, _, rest = key.partition(".")
-        known = ("game", "method", "sweep", "batch", "replications", "certificate")
-        if root not in known or not rest:
-            hint = "" if root in known else f"{unknown(root, known, 'a table of a study')}; "
+        tables = ("game", "method", "sweep", "batch", "replications", "certificate")
+        if root not in tables or not rest:
+            hint = "" if root in tables else f"{unknown(root, tables, 'a table of a study')}; "
             raise StudyError(f"{hint}write TABLE.KEY, as in game.reach", key=key, where=self.label)
         if root in ("replications", "certificate"):
             new: dict[str, Any] = {root: {**getattr(self, root), rest: value}}
@@ -282,10 +285,10 @@ class Study:
         return replace(self, game=game, method=methods, files=None, as_written=False, **keep)
 
     def _respace(self, old: Mapping[str, Any], rest: str, value: object, key: str) -> dict[str, Any]:
-        whole, _, last = rest.rpartition(".")
-        if last in ("from", "to", "count", "scale") and isinstance(old.get(whole), Mapping):
-            return {**old, whole: {**old[whole], last: value}}
-        if last == "count" and whole and rest not in old:
+        form, _, last = rest.rpartition(".")
+        if last in ("from", "to", "count", "scale") and isinstance(old.get(form), Mapping):
+            return {**old, form: {**old[form], last: value}}
+        if last == "count" and form and rest not in old:
             raise StudyError("there is no { from, to, count } of that key", key=key, where=self.label)
         return {**old, rest: value}
 
@@ -304,20 +307,20 @@ class Study:
 
     def _reduced(self, tables: Mapping[str, Any]) -> dict[str, Any]:
         """Return tables of the unchanged study in its quick form."""
-        whole = replace(self, **tables, base=None, origin=None, based_on="")
-        return {**tables, **whole._change(flat(whole.quick))._numbers}
+        full = replace(self, **tables, base=None, origin=None, based_on="")
+        return {**tables, **full._change(flat(full.quick))._numbers}
 
     def resolved(self) -> dict[str, Any]:
         """Return all that determines the run, as data for JSON; `from_resolved` reads it back."""
-        found: dict[str, Any] = {"schema": SCHEMA, "name": self.name, "quick_form": self.is_quick}
-        found |= {"files": dict(self.files or {})}
-        found |= {key: plain(getattr(self, key)) for key in document.KEYS}
-        found |= {
+        tables: dict[str, Any] = {"schema": SCHEMA, "name": self.name, "quick_form": self.is_quick}
+        tables |= {"files": dict(self.files or {})}
+        tables |= {key: plain(getattr(self, key)) for key in document.KEYS}
+        tables |= {
             key: plain(getattr(self, key)) for key in ("base", "origin") if getattr(self, key) is not None
         }
         if self.include:
-            found["included"] = {name: part.resolved() for name, part in self.included.items()}
-        return found
+            tables["included"] = {name: part.resolved() for name, part in self.included.items()}
+        return tables
 
     @classmethod
     def from_resolved(cls, data: Mapping[str, Any], folder: Path | None = None) -> Study:
@@ -347,7 +350,7 @@ class Study:
     def _cells(self) -> tuple[Cell, ...]:
         if self.include:
             return ()
-        found: dict[str, Cell] = {}
+        cells: dict[str, Cell] = {}
         short, tasks = self._names, _Tasks(self)
         tables = names.with_controls(self.method)
         for k, point in enumerate(self._grid):
@@ -358,8 +361,8 @@ class Study:
             if any(key.startswith("method.") for key in point):
                 tables = names.with_controls(methods)
             for cell in tasks.cells(at, game, tables):
-                found.setdefault(cell.id, cell)
-        return tuple(found.values())
+                cells.setdefault(cell.id, cell)
+        return tuple(cells.values())
 
     @property
     def own_files(self) -> list[str]:
@@ -401,7 +404,7 @@ class Study:
         """Return the further coordinates of the dimension of a zip: ``{name: (dimension, values)}``."""
         if not self._grid.zipped:
             return {}
-        return {name: (self._step, found) for name, found in self.coordinates.items() if name != self._step}
+        return {name: (self._step, values) for name, values in self.coordinates.items() if name != self._step}
 
     def place(self, cell: Cell) -> dict[str, Any]:
         """Return a cell's position in the dataset: a value for each of `axes`."""
@@ -410,8 +413,8 @@ class Study:
     @cached_property
     def _step(self) -> str:
         """Dimension that the keys of a zip share: the first whose values all differ, or ``point``."""
-        for name, found in self.coordinates.items():
-            if len({json.dumps(value) for value in found}) == len(found):
+        for name, values in self.coordinates.items():
+            if len({json.dumps(value) for value in values}) == len(values):
                 return name
         return "point"
 
@@ -494,7 +497,7 @@ class Study:
         parts = [f"game {self.family}", f"method{'s' * (len(named) > 1)} {', '.join(named)}"]
         if len(self.methods) > len(named):
             parts.append(f"{len(self.methods) - len(named)} negative controls")
-        parts += [f"{name} × {len(found)}" for name, found in self.coordinates.items()]
+        parts += [f"{name} × {len(values)}" for name, values in self.coordinates.items()]
         if self.batched:
             parts.append(f"{self._batch.count} games per batch")
         count = len(self._cells)
@@ -546,21 +549,21 @@ class _Tasks:
         for table in tables:
             if id(table) not in self.methods:
                 self.methods[id(table)] = self._method(table)
-            one = self.methods[id(table)]
+            method = self.methods[id(table)]
             # paired points draw the same numbers: their stream depends on the replication only
-            point = [] if self.replications["paired"] else words(of_game.join(one.stream))
-            begin, middle, end, rest = one.task
+            point = [] if self.replications["paired"] else words(of_game.join(method.stream))
+            begin, middle, end, rest = method.task
             begin = f"{begin}{of_game}{middle}[{','.join(map(str, point))}]{end}"
-            shared = {"game": game, "method": table, "batch": one.batch, "point": point}
-            shared |= self.fixed | one.more
-            for replication in range(self.replications["count"] if one.draws else 1):
-                own = digest(f"{begin}{replication}{rest}").hex()[:16]
-                yield Cell(own, at, one.name, replication, {**shared, "replication": replication})
+            shared = {"game": game, "method": table, "batch": method.batch, "point": point}
+            shared |= self.fixed | method.more
+            for replication in range(self.replications["count"] if method.draws else 1):
+                cell_id = digest(f"{begin}{replication}{rest}").hex()[:16]
+                yield Cell(cell_id, at, method.name, replication, {**shared, "replication": replication})
 
     def _method(self, table: dict[str, Any]) -> _MethodText:
-        """Return what the cells of a method's table share."""
-        own = {k: v for k, v in self.batch.items() if _concerns(k, table["name"])}
-        batch = own if set(own) - {"zip"} else None
+        """Return the common part of the cells of a method's table."""
+        method_batch = {k: v for k, v in self.batch.items() if _concerns(k, table["name"])}
+        batch = method_batch if set(method_batch) - {"zip"} else None
         texts = {**self.texts, "batch": canonical(batch), "method": canonical(table)}
         together = self.together if batch is None and names.goes_together(table) else 1
         more = {"cells_per_batch": together} if together > 1 else {}
@@ -574,12 +577,12 @@ class _Tasks:
 
 
 def _concerns(key: str, method: object) -> bool:
-    """Return whether a swept or batched key affects a method."""
+    """True for a swept or batched key that affects a method."""
     return not key.startswith("method.") or split_key(key)[1] == method
 
 
 def _within(swept: str, changed: str) -> bool:
-    """Return whether changing one key also sets what a swept key would set."""
+    """True if changing one key also sets what a swept key would set."""
     if swept == "zip":
         return False
     short, long = split_key(changed), split_key(swept)
@@ -623,7 +626,7 @@ def _load(name: str | Path, beside: Path, above: str) -> Study:
 
 
 def text_fault(path: Path, stored: Study) -> str:
-    """Return how a study file differs from the stored study that was read from it; empty if it does not.
+    """Return the difference of a study file from the study that was read from it; empty without one.
 
     The stored study may be a quick form, and may have changes: its tables before these are compared.
     """
@@ -631,8 +634,8 @@ def text_fault(path: Path, stored: Study) -> str:
         data, _ = names.read_toml(path, path.name)
         document.read(plain(data))
         # no file that the text names is read: those of the stored study are checked with its cells
-        own: dict[str, Any] = {"included": stored.included, "files": {}, "where": path.name}
-        written = Study(name=stored.name, **data, **own)
+        fields: dict[str, Any] = {"included": stored.included, "files": {}, "where": path.name}
+        written = Study(name=stored.name, **data, **fields)
         written = written.quick_form() if stored.is_quick else written
     except StudyError as error:
         return str(error)
@@ -641,6 +644,9 @@ def text_fault(path: Path, stored: Study) -> str:
     tables = written._with_defaults(written._numbers, changed) if written.game else {}
     old = written.resolved() | tables
     new = stored.resolved() | before
-    old["included"], new["included"] = [Path(one).stem for one in written.include], list(stored.included)
+    old["included"], new["included"] = (
+        [Path(file_name).stem for file_name in written.include],
+        list(stored.included),
+    )
     wrong = [key for key in old if key not in ("base", "origin", "files") and old[key] != new.get(key)]
     return f"{path.name}: its {', '.join(wrong)} differs from study.json" if wrong else ""

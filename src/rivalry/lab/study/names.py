@@ -59,29 +59,33 @@ def defaults(family: str, changes: Iterable[str], given: Mapping[str, Any]) -> d
     wanted = {key.removeprefix("game.") for key in named if key.startswith("game.")}
     if not wanted or family not in GAMES:
         return {}
-    found: dict[str, Any] = {}
+    tables: dict[str, Any] = {}
     for row in parameters(load(GAMES[family].targets[0])):
         table, _, name = row.name.rpartition(".")
-        own = given.get(table, {}) if table else given
+        table_given = given.get(table, {}) if table else given
         if row.name not in wanted or not isinstance(row.default, bool | int | float | str):
             continue
-        if isinstance(own, Mapping) and name not in own:
-            found |= {table: {name: row.default} | found.get(table, own)} if table else {name: row.default}
-    return found
+        if isinstance(table_given, Mapping) and name not in table_given:
+            tables |= (
+                {table: {name: row.default} | tables.get(table, table_given)}
+                if table
+                else {name: row.default}
+            )
+    return tables
 
 
 def studies() -> dict[str, Traversable]:
     """Return files of bundled and installed packages' studies by name (``package:file``, without .toml)."""
-    found: dict[str, Traversable] = {}
+    files_by_name: dict[str, Traversable] = {}
     registered: dict[str, str] = collect("STUDIES")
     for name, place in registered.items():
         package, _, file = place.partition(":")
         try:
-            found[name] = files(package) / f"{file or name}.toml"
+            files_by_name[name] = files(package) / f"{file or name}.toml"
         except ModuleNotFoundError:
             continue  # a broken package must not hide other studies
-    own = [path for path in (files("rivalry") / "studies").iterdir() if path.name.endswith(".toml")]
-    return found | {path.name.removesuffix(".toml"): path for path in own}
+    bundled = [path for path in (files("rivalry") / "studies").iterdir() if path.name.endswith(".toml")]
+    return files_by_name | {path.name.removesuffix(".toml"): path for path in bundled}
 
 
 def find_study(name: str | Path, beside: Path) -> tuple[Traversable | Path, str, str]:
@@ -101,8 +105,8 @@ def find_study(name: str | Path, beside: Path) -> tuple[Traversable | Path, str,
         return path, text, path.stem
     bundled = studies()
     if text not in bundled:
-        here = [path.name for path in beside.glob("*.toml")]
-        close = near(text, [*bundled, *here])
+        beside_names = [path.name for path in beside.glob("*.toml")]
+        close = near(text, [*bundled, *beside_names])
         hint = close if "did you mean" in close else "see `rivalry list studies`"
         raise StudyError(f"{format_value(text)} is not a bundled study (files end in .toml); {hint}")
     return bundled[text], text, text
@@ -138,8 +142,8 @@ def summary(name: str, path: Traversable) -> dict[str, Any]:
 @cache
 def measured_seconds() -> dict[str, dict[str, float]]:
     """Processor seconds of bundled studies by form, as `benchmarks.study_costs` has measured them."""
-    found: dict[str, dict[str, float]] = json.loads(COSTS.read_text(encoding="utf-8"))
-    return found
+    seconds: dict[str, dict[str, float]] = json.loads(COSTS.read_text(encoding="utf-8"))
+    return seconds
 
 
 def cost_label(seconds: float) -> str:
@@ -179,7 +183,7 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
 
     A plot in a user's file, which is not run here, draws the variables of the dataset.
     """
-    found: list[str] = []
+    names: list[str] = []
     for k, row in enumerate(rows):
         options = {"kind": row} if isinstance(row, str) else row
         kind, key = options.get("kind"), f"plots[{k}]" if isinstance(row, str) else f"plots[{k}].kind"
@@ -191,12 +195,12 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
             raise StudyError(f"{format_value(kind)} must be text", key=key)
         if (entry := plot_entry_of(kind)) is None:
             raise _unknown(kind, PLOTS, "a plot", key)
-        found += entry.views_of(options)
-    return sorted(set(found))
+        names += entry.views_of(options)
+    return sorted(set(names))
 
 
 def is_file(value: object) -> bool:
-    """Return whether a value names an object in a user's file: ``my_game.py:contest``.
+    """True for a value that names an object in a user's file: ``my_game.py:contest``.
 
     >>> is_file("my_game.py:contest"), is_file("influencer")
     (True, False)
@@ -205,15 +209,15 @@ def is_file(value: object) -> bool:
 
 
 def is_data(value: object) -> bool:
-    """Return whether a table names a data file: ``{ kind = "file", path = "demand.csv" }``."""
+    """True for a table that names a data file: ``{ kind = "file", path = "demand.csv" }``."""
     return isinstance(value, Mapping) and value.get("kind") == "file" and isinstance(value.get("path"), str)
 
 
 def files_in(value: Any) -> list[str]:
     """Return the user's files, of objects and of data, named anywhere in a table or a list, sorted."""
     if isinstance(value, Mapping):
-        own = [value["path"]] if is_data(value) else []
-        return sorted({*own, *files_in(list(value.values()))})
+        paths = [value["path"]] if is_data(value) else []
+        return sorted({*paths, *files_in(list(value.values()))})
     if isinstance(value, list | tuple):
         return sorted({name for entry in value for name in files_in(entry)})
     return [value.rpartition(":")[0]] if is_file(value) else []
@@ -221,22 +225,22 @@ def files_in(value: Any) -> list[str]:
 
 def file_digests(names: Iterable[str], folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each file without running it. Raises `StudyError`."""
-    found = {}
+    digests = {}
     for name in names:
         path = folder / name
         try:
             with open_plain(path) as file:
-                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
         except (OSError, StoreError):
             raise StudyError(f"no such file beside the study ({path})", key=name) from None
-    return found
+    return digests
 
 
 def verify(known: Mapping[str, str], folder: Path) -> None:
     """Raise `StudyError` if a user's file has changed since the study was read."""
-    found = file_digests(sorted(known), folder)
+    digests = file_digests(sorted(known), folder)
     for name, digest in known.items():
-        if found[name] != digest:
+        if digests[name] != digest:
             raise StudyError("has changed since the study was read; run the study again", key=name)
 
 
@@ -267,15 +271,15 @@ def targets(name: Any, known: Mapping[str, Registered], what: str, key: str, fol
         raise StudyError(f"{format_value(name)} cannot be loaded: {error}", key=key) from None
 
 
-def _entry(name: object, known: Mapping[str, Registered], what: str, key: str) -> Registered:
-    if (found := entry_of(name, known)) is None:
-        raise _unknown(name, known, what, key)
-    return found
+def _entry(name: object, registered: Mapping[str, Registered], noun: str, key: str) -> Registered:
+    if (entry := entry_of(name, registered)) is None:
+        raise _unknown(name, registered, noun, key)
+    return entry
 
 
-def _unknown(name: object, known: Iterable[str], what: str, key: str) -> StudyError:
+def _unknown(name: object, registered: Iterable[str], noun: str, key: str) -> StudyError:
     hint = "; a file of your own is written my_file.py:name" if ".py" in str(name) else ""
-    return StudyError(missing_home(name) or unknown(name, known, what) + hint, key=key)
+    return StudyError(missing_home(name) or unknown(name, registered, noun) + hint, key=key)
 
 
 def plain_kind(kind: str) -> str:
@@ -290,7 +294,7 @@ def plain_kind(kind: str) -> str:
 
 
 def draws(table: Mapping[str, Any]) -> bool:
-    """Return whether the results of a method's table may depend on random draws.
+    """True for a method's table with results that may depend on random draws.
 
     >>> draws({"kind": "closed_form"}), draws({"kind": "evaluate"})
     (False, True)
@@ -309,7 +313,7 @@ ON_EXPECTED_PAYOFFS = ("hedge", "softmax_policy_gradient")  # learners that draw
 
 
 def has_noise(table: Mapping[str, Any], quantity: str = "") -> bool:
-    """Return whether a method's results, or one quantity, vary by random draws other than that of its start.
+    """True if results of a method, or one quantity, vary by random draws other than that of its start.
 
     >>> has_noise({"kind": "best_response"}), has_noise({"kind": "repeated_q_learning"})
     (False, True)
@@ -331,7 +335,7 @@ def has_noise(table: Mapping[str, Any], quantity: str = "") -> bool:
 
 
 def goes_together(table: Mapping[str, Any]) -> bool:
-    """Return whether several cells of a method's table can be computed by one program.
+    """True if several cells of a method's table can be computed by one program.
 
     >>> goes_together({"kind": "newton"}), goes_together({"kind": "newton", "max_seconds": 2.0})
     (True, False)
@@ -357,25 +361,25 @@ def with_controls(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     >>> [row["name"] for row in rows]
     ['play', 'play-memoryless']
     """
-    found: list[dict[str, Any]] = []
+    expanded: list[dict[str, Any]] = []
     for k, table in enumerate(tables):
-        own = {key: value for key, value in table.items() if key != CONTROLS}
-        found.append(own)
+        method = {key: value for key, value in table.items() if key != CONTROLS}
+        expanded.append(method)
         for word in _controls(table, k):
-            found.append(own | {"name": f"{own['name']}-{word}", "control": word})
-    return found
+            expanded.append(method | {"name": f"{method['name']}-{word}", "control": word})
+    return expanded
 
 
 def _controls(table: Mapping[str, Any], k: int) -> tuple[str, ...]:
     """Return the names of one method's controls."""
     entry = METHODS.get(str(table["kind"]))
-    known = entry.controls if entry is not None else ()
+    controls = entry.controls if entry is not None else ()
     wanted = table.get(CONTROLS, True)
-    if not known and CONTROLS in table and wanted is not False:
+    if not controls and CONTROLS in table and wanted is not False:
         raise StudyError(f"{format_value(table['kind'])} has none", key=f"method[{k}].{CONTROLS}")
     if isinstance(wanted, bool):
-        return known if wanted and "control" not in table else ()
+        return controls if wanted and "control" not in table else ()
     for word in wanted:
-        if word not in known:
-            raise StudyError(unknown(word, known, "a control"), key=f"method[{k}].{CONTROLS}")
+        if word not in controls:
+            raise StudyError(unknown(word, controls, "a control"), key=f"method[{k}].{CONTROLS}")
     return tuple(wanted)

@@ -67,12 +67,12 @@ def split_key(key: str) -> list[str | int]:
 def _parts(key: str) -> tuple[str | int, ...]:
     parts: list[str | int] = []
     for piece in key.split("."):
-        found = re.fullmatch(r"([A-Za-z0-9_\-]+)((?:\[\d+\])*)", piece)
-        if not found:
+        match = re.fullmatch(r"([A-Za-z0-9_\-]+)((?:\[\d+\])*)", piece)
+        if not match:
             rule = "is no dotted key; write one like game.reach, game.reach[1] or method.NAME.rate"
             raise StudyError(rule, key=key)
-        parts.append(found[1])
-        parts.extend(int(index) for index in re.findall(r"\d+", found[2]))
+        parts.append(match[1])
+        parts.extend(int(index) for index in re.findall(r"\d+", match[2]))
     return tuple(parts)
 
 
@@ -88,15 +88,15 @@ def values(form: object, key: str, *, repeats: bool = False) -> list[Any]:
         raise StudyError(f"{format_value(form)} must be a list of values or {{ from, to, count }}", key=key)
     if not form:
         raise StudyError("[] must hold at least one value", key=key)
-    seen = set[Any]()
+    values_before = set[Any]()
     for k, value in enumerate(form):
         if isinstance(value, Mapping):
             raise StudyError(f"{format_value(value)} must be a number, a word or a list", key=f"{key}[{k}]")
         if isinstance(value, float) and not math.isfinite(value):
             raise StudyError(f"{value} must be finite", key=f"{key}[{k}]")
-        if (known := _hashable(value)) in seen and not repeats:
+        if (hashable := _hashable(value)) in values_before and not repeats:
             raise StudyError(f"{format_value(value)} is there twice", key=f"{key}[{k}]")
-        seen.add(known)
+        values_before.add(hashable)
     return list(form)
 
 
@@ -114,10 +114,10 @@ def _spread_values(form: dict[str, Any], key: str) -> list[Any]:
         bad = "from" if low <= 0 else "to"
         raise StudyError(f"{form[bad]} must be above 0 on a log scale", key=f"{key}.{bad}")
     spread = np.geomspace if log else np.linspace
-    found: list[float] = spread(low, high, count).tolist()
+    numbers: list[float] = spread(low, high, count).tolist()
     # whole numbers stay integers, as keys such as the number of players require
-    whole = not log and isinstance(form["from"], int) and isinstance(form["to"], int)
-    return [round(v) for v in found] if whole and all(v == round(v) for v in found) else found
+    integers = not log and isinstance(form["from"], int) and isinstance(form["to"], int)
+    return [round(v) for v in numbers] if integers and all(v == round(v) for v in numbers) else numbers
 
 
 def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -126,13 +126,13 @@ def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     >>> flat({"game": {"reach": [1, 2]}, "method.a.rate": {"from": 1, "to": 2, "count": 2}})
     {'game.reach': [1, 2], 'method.a.rate': {'from': 1, 'to': 2, 'count': 2}}
     """
-    found: dict[str, Any] = {}
+    flat_table: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, Mapping) and "." not in key and "from" not in value and value:
-            found |= flat(value, f"{prefix}{key}.")
+            flat_table |= flat(value, f"{prefix}{key}.")
         else:
-            found[prefix + key] = value
-    return found
+            flat_table[prefix + key] = value
+    return flat_table
 
 
 class Grid:
@@ -152,7 +152,7 @@ class Grid:
             if key.split(".")[0] not in ("game", "method"):
                 rule = f"must begin with game. or method.NAME., as in {what}.game.{key}"
                 raise StudyError(rule, key=f"{what}.{key}")
-        lengths = {key: len(found) for key, found in self.values.items()}
+        lengths = {key: len(values) for key, values in self.values.items()}
         if self.zipped and len(set(lengths.values())) > 1:
             counted = ", ".join(f"{key} has {n}" for key, n in lengths.items())
             raise StudyError(f"needs keys with equally many values; {counted}", key=f"{what}.zip")
@@ -162,7 +162,7 @@ class Grid:
     @property
     def count(self) -> int:
         """Number of points."""
-        lengths = [len(found) for found in self.values.values()]
+        lengths = [len(values) for values in self.values.values()]
         return lengths[0] if self.zipped and lengths else prod(lengths)
 
     @property
@@ -186,8 +186,8 @@ def short_names(keys: Iterable[str]) -> dict[str, str]:
     """
     keys = list(keys)
     short = {key: key.split(".", 1)[1] for key in keys}
-    taken = list(short.values())
-    return {key: key if name in RESERVED or taken.count(name) > 1 else name for key, name in short.items()}
+    names = list(short.values())
+    return {key: key if name in RESERVED or names.count(name) > 1 else name for key, name in short.items()}
 
 
 def apply_changes(
@@ -215,11 +215,11 @@ def apply_changes(
 
 def batch_points(task: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
     """Return per batch point of a task: the point by dotted key, the game's table, the method's table."""
-    found = []
+    points = []
     for point in Grid(task["batch"] or {}, "batch"):
         game, (method,) = apply_changes(task["game"], [task["method"]], point)
-        found.append((point, game, method))
-    return found
+        points.append((point, game, method))
+    return points
 
 
 def change_entry(old: Any, path: Sequence[str | int], value: Any, key: str, players: int | None) -> Any:

@@ -66,7 +66,7 @@ def as_asked(study: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_varied(change: Difference) -> bool:
-    """Return whether a run has several values of a changed key."""
+    """True for a run with several values of a changed key."""
     return change.swept and len(change.after) > 1
 
 
@@ -102,12 +102,12 @@ def _redrawn(entry: Any, absent: set[str], swept: Mapping[str, Sequence[Any]]) -
     keys = {over} if isinstance(over, str) else {*over}
     lacks = {"over": keys & absent, "series": entry.get("series") in absent}
     lacking = [name for name in lacks if lacks[name]]
-    left = {name: value for name, value in entry.items() if name not in lacking}
+    entry_left = {name: value for name, value in entry.items() if name not in lacking}
     numeric = [name for name, values in swept.items() if all(map(is_number, values))]
-    if left.get("kind") == "heat" and "over" in lacking and len(numeric) < 2:
-        rest = {name: value for name, value in left.items() if name not in ("player", "quantity")}
-        return rest | {"kind": "scenario", "quantities": [left["quantity"]]}
-    return left
+    if entry_left.get("kind") == "heat" and "over" in lacking and len(numeric) < 2:
+        rest = {name: value for name, value in entry_left.items() if name not in ("player", "quantity")}
+        return rest | {"kind": "scenario", "quantities": [entry_left["quantity"]]}
+    return entry_left
 
 
 def _joined(parts: Sequence[str]) -> str:

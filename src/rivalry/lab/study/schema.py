@@ -77,19 +77,19 @@ def parameters(target: Callable[..., Any]) -> list[Parameter]:
     >>> [(row.name, row.type, row.default, row.bounds, row.meaning) for row in parameters(family)]
     [('reach', 'number', 0.1, '> 0', 'how far')]
     """
-    found = []
+    keys = []
     for name, hint, default in _keywords(target):
         required = default is inspect.Parameter.empty
         notes = list(dict.fromkeys(_notes(hint)))
         meaning = "; ".join(note for note in notes if type(note) is str)  # a `Symbol` is text too
         kind, usual = type_name(hint), None if required else default
-        found.append(Parameter(name, kind, usual, required, _bounds(notes), meaning, symbol_of(hint)))
+        keys.append(Parameter(name, kind, usual, required, _bounds(notes), meaning, symbol_of(hint)))
         for note in notes:
             if isinstance(note, Keys):
                 rows = parameters(note.target)
                 rows = [row for row in rows if not note.names or row.name in note.names]
-                found += [row._replace(name=f"{name}.{row.name}") for row in rows]
-    return found
+                keys += [row._replace(name=f"{name}.{row.name}") for row in rows]
+    return keys
 
 
 def json_schema(target: Callable[..., Any]) -> dict[str, Any]:
@@ -133,14 +133,14 @@ def _json_type(hint: object, notes: tuple[Any, ...]) -> dict[str, Any]:
         return {"enum": list(members)}
     # a list's notes bound its entries and its length: each level takes those that it has a word for
     kind = _JSON_TYPES.get(origin or hint)
-    found: dict[str, Any] = {"type": kind} if kind else {}
+    schema: dict[str, Any] = {"type": kind} if kind else {}
     if kind in ("number", "integer"):
-        found |= {_JSON_BOUNDS[bound]: edge for bound, edge in bounds_of(notes) if math.isfinite(edge)}
+        schema |= {_JSON_BOUNDS[bound]: edge for bound, edge in bounds_of(notes) if math.isfinite(edge)}
     if kind == "array":
-        fewest, most = length_of(notes)
-        found |= {"items": _json_type(members[0], notes)} if members else {}
-        found |= {"minItems": fewest} if fewest else {}
-        found |= {"maxItems": most} if most is not None else {}
+        fewest, longest = length_of(notes)
+        schema |= {"items": _json_type(members[0], notes)} if members else {}
+        schema |= {"minItems": fewest} if fewest else {}
+        schema |= {"maxItems": longest} if longest is not None else {}
     if kind == "object" or is_typeddict(hint):
         tables = [(note.names, json_schema(note.target)) for note in notes if isinstance(note, Keys)]
         properties = {
@@ -149,8 +149,8 @@ def _json_type(hint: object, notes: tuple[Any, ...]) -> dict[str, Any]:
             for key, shape in table["properties"].items()
             if not names or key in names
         }
-        found |= {"type": "object"} | ({"properties": properties} if properties else {})
-    return found
+        schema |= {"type": "object"} | ({"properties": properties} if properties else {})
+    return schema
 
 
 def check_table(
@@ -178,21 +178,21 @@ def check_table(
     rows = {name: (hint, default) for name, hint, default in _keywords(target)}
     for name in table:
         if name not in rows:
-            other = keys_with_symbol(name, {key: hint for key, (hint, _) in rows.items()})
-            rule = f"is called {other} here" if other else f"unknown key; {near(name, [*rows, *also])}"
+            names = keys_with_symbol(name, {key: hint for key, (hint, _) in rows.items()})
+            rule = f"is called {names} here" if names else f"unknown key; {near(name, [*rows, *also])}"
             raise StudyError(rule, key=dotted_key([*prefix, name]))
     for name, (_, default) in rows.items():
         if default is inspect.Parameter.empty and name not in table:
             raise StudyError("is missing", key=dotted_key([*prefix, name]))
-    found = dict(table)
+    converted = dict(table)
     for name, value in table.items():
         if _holds_objects(value):  # annotations describe what a file can hold
             continue
         hint = rows[name][0]
         if (fault := fault_of(hint, value)) is not None:
             raise StudyError(fault.message(format_value), key=dotted_key([*prefix, name]) + fault.where)
-        found[name] = convert(hint, value)
-    return found
+        converted[name] = convert(hint, value)
+    return converted
 
 
 def keys_of(target: Callable[..., Any]) -> list[str]:
@@ -207,26 +207,26 @@ def _keywords(target: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
     try:
         hints = get_type_hints(target, include_extras=True)
     except NameError as error:
-        known = isinstance(target, type) or inspect.isroutine(target)
-        label = f"{target.__module__}.{target.__qualname__}" if known else str(target)
+        is_named = isinstance(target, type) or inspect.isroutine(target)
+        label = f"{target.__module__}.{target.__qualname__}" if is_named else str(target)
         raise StudyError(f"{label}: an annotation cannot be read: {error}") from None
     if is_typeddict(target):
         plain = {n: get_args(h)[0] if get_origin(h) is NotRequired else h for n, h in hints.items()}
         required: frozenset[str] = vars(target)["__required_keys__"]
         return [(name, hint, empty if name in required else None) for name, hint in plain.items()]
-    made = {}  # defaults that the signature of a dataclass does not show
+    defaults = {}  # defaults that the signature of a dataclass does not show
     if inspect.isclass(target) and dataclasses.is_dataclass(target):
         factories = {field.name: field.default_factory for field in dataclasses.fields(target)}
-        made = {name: make() for name, make in factories.items() if make is not dataclasses.MISSING}
+        defaults = {name: make() for name, make in factories.items() if make is not dataclasses.MISSING}
     return [
-        (one.name, hints.get(one.name, Any), made.get(one.name, one.default))
-        for one in inspect.signature(target).parameters.values()
-        if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+        (parameter.name, hints.get(parameter.name, Any), defaults.get(parameter.name, parameter.default))
+        for parameter in inspect.signature(target).parameters.values()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
 
 
 def _holds_objects(value: object) -> bool:
-    """Return whether a value contains an object loaded from a user's file, which TOML cannot hold."""
+    """True for a value with an object loaded from a user's file, which TOML cannot hold."""
     if isinstance(value, dict):
         return any(map(_holds_objects, value.values()))
     if isinstance(value, list | tuple):

@@ -50,7 +50,7 @@ _WHO = re.compile(r"\b(?:player|seat) (\d+)\b")
 
 
 def asks_in(study: Mapping[str, Any]) -> str:
-    """Return what a study's question asks for."""
+    """Return the kind of answer that a study's question asks for."""
     return asks_of(study.get("answer") or {}, str(study.get("question") or ""))
 
 
@@ -59,27 +59,29 @@ def quantities(study: Mapping[str, Any], data: Dataset) -> list[str]:
     names = quantities_named(study)
     if (study.get("answer") or {}).get("quantities"):
         return [name for name in names if name in data and name != LIST]
-    found = [name for name in names if name in data and name not in CERTIFYING]
-    if "pooled_gain" in found:  # its mean, whose interval over replications alone would be a second one
-        found = [name for name in found if name != "gain_mean"]
-    found = [name for k, name in enumerate(found) if not any(_are_one(data, name, old) for old in found[:k])]
+    present = [name for name in names if name in data and name not in CERTIFYING]
+    if "pooled_gain" in present:  # its mean, whose interval over replications alone would be a second one
+        present = [name for name in present if name != "gain_mean"]
+    present = [
+        name for k, name in enumerate(present) if not any(_are_one(data, name, old) for old in present[:k])
+    ]
     # of a list the profile is the first equilibrium alone
-    return found or [name for name in ("profile", "payoff") if name in data and LIST not in data]
+    return present or [name for name in ("profile", "payoff") if name in data and LIST not in data]
 
 
-def _are_one(data: Dataset, name: str, other: str) -> bool:
-    """Return whether a quantity and its mean are the same numbers, as of a single type or like agents."""
-    one, two = (data[each] for each in (name, other))
-    called = {attributes_of(each)["long_name"].removeprefix("mean ") for each in (name, other)}
-    if len(called) == 2 or {one.dtype.kind, two.dtype.kind} != {"f"}:
+def _are_one(data: Dataset, name: str, mean_name: str) -> bool:
+    """True for a quantity with the same numbers as its mean, as of a single type or like agents."""
+    quantity, two = (data[variable] for variable in (name, mean_name))
+    called = {attributes_of(variable)["long_name"].removeprefix("mean ") for variable in (name, mean_name)}
+    if len(called) == 2 or {quantity.dtype.kind, two.dtype.kind} != {"f"}:
         return False
-    return bool((((one - two) == 0.0) | (one.isnull() & two.isnull())).all())
+    return bool((((quantity - two) == 0.0) | (quantity.isnull() & two.isnull())).all())
 
 
 def quantities_named(study: Mapping[str, Any]) -> list[str]:
     """Return the names of what a study's answer may have, stored or not; see `quantities`."""
-    if own := (study.get("answer") or {}).get("quantities"):
-        return list(own)
+    if names := (study.get("answer") or {}).get("quantities"):
+        return list(names)
     named = []
     for entry in study.get("plots", ()):
         options = entry if isinstance(entry, Mapping) else {}
@@ -121,8 +123,8 @@ class Words:
         >>> Words({}).quantity("p_safe"), Words({}).quantity("total_quantity")
         ('probability of a safe win', 'total quantity')
         """
-        own = None if name in self._methods else self._own.get(name)  # which is the method's
-        return own or attributes_of(name)["long_name"]
+        label = None if name in self._methods else self._own.get(name)  # which is the method's
+        return label or attributes_of(name)["long_name"]
 
     def who(self, entry: str) -> str:
         """Return an entry of a quantity, with the player as the study calls it.
@@ -168,8 +170,8 @@ class Words:
             table = match[1].rpartition(".")[0]
             if table and match[1] not in self._keys and table not in self._methods:  # no player's
                 return f"{self.key(match[1])} [{match[2]}]"
-            who = self._player(int(match[2]))
-            return f"{self.key(match[1])} of {'the ' * (who in ROLES)}{who}"
+            player = self._player(int(match[2]))
+            return f"{self.key(match[1])} of {'the ' * (player in ROLES)}{player}"
         if match := _TABLES.match(name):  # a type's, or a player's belief
             whose = (
                 f"of type {match[2]}" if match[1] == "types" else f"as {self._player(int(match[2]))} believes"
@@ -230,8 +232,8 @@ class Words:
     def _coordinate(self, name: str, value: object) -> str:
         """Return a key with its value; a number of things before them."""
         key, text = self.key(name), self.value(value)
-        if own := self._own.get(f"{name} = {text}"):
-            return own
+        if label := self._own.get(f"{name} = {text}"):
+            return label
         things = key.removeprefix("number of ")
         if things == key or not text.isdigit():
             return f"{key} {text}"
@@ -260,7 +262,7 @@ class Words:
         return self._own.get(f"player {player}, axis {axis}", self._own.get(f"axis {axis}", ""))
 
     def is_named(self, name: str) -> bool:
-        """Return whether the study has words for a method, a player or a value."""
+        """True if the study has words for a method, a player or a value."""
         return name in self._own
 
 
@@ -275,7 +277,7 @@ def name_in_words(data: Dataset, study: Mapping[str, Any], swept: Iterable[str])
     names = [words.who(f"player {k}") for k in range(count)]
     data.attrs["player_names"] = "\n".join(names)
     data.attrs["axis_names"] = "\n".join(words.axes)
-    for name, variable in ((str(name), one) for name, one in data.variables.items()):
+    for name, variable in ((str(name), variable) for name, variable in data.variables.items()):
         attrs = variable.attrs
         if name not in swept:
             attrs["long_name"] = words.quantity(name)

@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.certificates.certify import certificate
-from rivalry.core.game import refuse_jumps
+from rivalry.core.game import require_continuity
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
@@ -132,7 +132,7 @@ class Branches(BaseLearner):
 
     def begin(self, world: ParametrisedGame, stream: np.random.SeedSequence) -> Session:
         """Return an empty session; ``stream`` seeds the starting points of searches."""
-        refuse_jumps(world.game)
+        require_continuity(world.game)
         if len(self.step) != 2 or not self.step[0] < self.step[1]:
             raise ValueError(f"step: {list(self.step)} must be two lengths, the first below the second")
         if not isinstance(self.cycles, list | tuple) and self.cycles < 0:
@@ -153,7 +153,7 @@ class Branches(BaseLearner):
     def advance(self, world: ParametrisedGame, session: Session, steps: int) -> int:
         """Compute up to ``steps`` points, events or cycles; return 0 when the trace is complete."""
         tracer = Tracer(self, world, session)
-        return next((done for done in range(steps) if not tracer.take_step()), steps)
+        return next((count for count in range(steps) if not tracer.take_step()), steps)
 
     def read(self, world: ParametrisedGame, session: Session) -> Record:
         """Return the rows, events and cycles found so far."""
@@ -218,25 +218,27 @@ class Tracer:
     def _extend(self, branch: int) -> None:
         """Add the next point of a branch, or its ending."""
         s, system = self.session, self._system(branch)
-        own = np.flatnonzero(s["row_branch"] == branch)
-        if len(own) >= POINTS:
+        rows = np.flatnonzero(s["row_branch"] == branch)
+        if len(rows) >= POINTS:
             s["branch_ending"][branch] = known.LONG
             return
-        row = int(own[-1])
+        row = int(rows[-1])
         y, along = self._unknowns(system, "row", row), s["row_tangent"][row][: system.unknowns + 1]
         before = GroupSpectrum(s["row_real"][row] + 1j * s["row_imag"][row], s["row_label"][row])
-        there, s["length"][0] = step(system, y, along, float(s["length"][0]), *self.options.step)
-        point, ending = (None, known.LOST) if there is None else self._check_ending(own, system, y, there)
+        next_point, s["length"][0] = step(system, y, along, float(s["length"][0]), *self.options.step)
+        point, ending = (
+            (None, known.LOST) if next_point is None else self._check_ending(rows, system, y, next_point)
+        )
         if point is not None:
             after = self._add_row(branch, system, point, tangent(point.at, along))
             # the first row of a branch that was born at an event is the event itself
-            if len(own) > 1 or s["branch_event"][branch] == NONE:
+            if len(rows) > 1 or s["branch_event"][branch] == NONE:
                 turns = bool(along[-1] * s["row_tangent"][-1][system.unknowns] < 0)
                 for cut in cuts(before, after, system.sizes, turns=turns):
                     add(s, "cut", row=row, label=cut.label, order=cut.order, lost=False)
         s["branch_ending"][branch] = ending
-        if ending == known.MEET and there is not None:
-            self._merge(branch, system, y, there)
+        if ending == known.MEET and next_point is not None:
+            self._merge(branch, system, y, next_point)
 
     def _merge(self, branch: int, system: System, y: np.ndarray, point: CurvePoint) -> None:
         """Add both halves of the branch on which the groups that meet before ``point`` are one group."""
@@ -253,9 +255,9 @@ class Tracer:
                 self._add_branch(merged, middle, np.eye(len(middle.y))[-1] * way, level)
 
     def _check_ending(
-        self, own: np.ndarray, system: System, y: np.ndarray, point: CurvePoint
+        self, rows: np.ndarray, system: System, y: np.ndarray, point: CurvePoint
     ) -> tuple[CurvePoint | None, int]:
-        """Return the point, or the earlier point where the branch with rows ``own`` ends, and the ending."""
+        """Return the point, or the earlier point where the branch with these rows ends, and the ending."""
         x = system.profile(point.y)
         if self._margin(system, point) < MARGIN:
             return self._at_bound(system, y, point), known.BOUND
@@ -267,13 +269,13 @@ class Tracer:
         if not 0.0 <= point.y[-1] <= 1.0:
             edge = float(np.clip(point.y[-1], 0.0, 1.0))
             return at_value(system, y + (edge - y[-1]) / chord[-1] * chord, edge), known.RANGE
-        first = self._unknowns(system, "row", int(own[0]))
-        departure = self.session["row_tangent"][own[0]][: len(y)]
+        first = self._unknowns(system, "row", int(rows[0]))
+        departure = self.session["row_tangent"][rows[0]][: len(y)]
         part = float((first - y) @ chord / (chord @ chord))
         foot = y + np.clip(part, 0.0, 1.0) * chord
         back = np.linalg.norm(first - foot) <= 0.05 * np.linalg.norm(chord) and 0 <= part <= 1
         # the chord passes the first point in the direction in which it was left; the first steps begin there
-        closed = len(own) > 5 and back and departure @ chord > 0
+        closed = len(rows) > 5 and back and departure @ chord > 0
         return point, known.CLOSED if closed else known.GROWING
 
     def _margin(self, system: System, point: CurvePoint) -> float:
@@ -285,9 +287,9 @@ class Tracer:
         normal = chord / np.linalg.norm(chord)
 
         def height(part: float) -> float:
-            found = correct(system, y + part * chord, normal)
+            point = correct(system, y + part * chord, normal)
             # a point that is lost counts as beyond the bound
-            return -1.0 if found is None else self._margin(system, found) - MARGIN
+            return -1.0 if point is None else self._margin(system, point) - MARGIN
 
         if height(0.0) <= 0 or height(1.0) >= 0:
             return None
@@ -303,10 +305,14 @@ class Tracer:
             return
         y = self._unknowns(system, "branch", branch)
         # both halves of a branch that is followed from its middle share a point: neither is known already
-        same = (s["branch_event"] == NONE) & np.all(s["branch_x"] == s["branch_x"][branch], axis=(1, 2))
-        same &= (s["branch_value"] == s["branch_value"][branch]) & (event == NONE)
-        others = [int(other) for other in traced if not same[int(other)]]
-        if any(lies_on(system, y, curve(s, other), s["alike"]) for other in others):
+        equal_starts = (s["branch_event"] == NONE) & np.all(
+            s["branch_x"] == s["branch_x"][branch], axis=(1, 2)
+        )
+        equal_starts &= (s["branch_value"] == s["branch_value"][branch]) & (event == NONE)
+        earlier_branches = [
+            int(branch_traced) for branch_traced in traced if not equal_starts[int(branch_traced)]
+        ]
+        if any(lies_on(system, y, curve(s, branch_traced), s["alike"]) for branch_traced in earlier_branches):
             s["branch_ending"][branch] = known.KNOWN
             return
         along = s["branch_tangent"][branch][: len(y)]
@@ -336,8 +342,8 @@ class Tracer:
         after = row + 1 + int(np.flatnonzero(s["row_branch"][row + 1 :] == branch)[0])
         system = self._system(branch)
         a, b = (self._unknowns(system, "row", k) for k in (row, after))
-        whole = system.count == len(np.unique(s["alike"]))
-        event = refine(system, a, b, cut, whole=whole)
+        is_symmetric = system.count == len(np.unique(s["alike"]))
+        event = refine(system, a, b, cut, whole=is_symmetric)
         s["cut_lost"][number] = event is None
         if event is None or self._is_known(branch, system, event):
             return
@@ -353,20 +359,22 @@ class Tracer:
     def _prove(self, event: int) -> None:
         """Add values of the parameter between which an event is proved to be; NaN where it is not."""
         s, family = self.session, self.family
-        kind, found = KINDS[s["event_kind"][event]], None
+        kind, ends = KINDS[s["event_kind"][event]], None
         if kind in ("fold", "hopf") and not callable(family.parameter):
-            there = s["event_x"][event], float(s["event_value"][event])
-            found = bracket(family.game, family.name, (family.low, family.high), kind, *there)
-        add(s, "bracket", ends=(np.nan, np.nan) if found is None else found)
+            event_point = s["event_x"][event], float(s["event_value"][event])
+            ends = bracket(family.game, family.name, (family.low, family.high), kind, *event_point)
+        add(s, "bracket", ends=(np.nan, np.nan) if ends is None else ends)
 
     def _is_known(self, branch: int, system: System, event: Event) -> bool:
-        """Return whether the event is the second of a pair, or a repetition by equal eigenvalues."""
+        """True for the second event of a pair, or a repetition by equal eigenvalues."""
         s, x, value = self.session, system.profile(event.point.y), system.value(event.point.y)
-        same = (s["event_branch"] == branch) & (s["event_label"] == event.label)
-        same &= s["event_kind"] == event.kind
+        equal_events = (s["event_branch"] == branch) & (s["event_label"] == event.label)
+        equal_events &= s["event_kind"] == event.kind
         near = np.abs(s["event_value"] - value) <= SAME_EVENT * (self.family.high - self.family.low)
-        there = np.max(np.abs(s["event_x"] - x), axis=(1, 2), initial=0.0) <= 1e-5 * np.max(self.family.width)
-        return bool(np.any(same & near & there))
+        nearby = np.max(np.abs(s["event_x"] - x), axis=(1, 2), initial=0.0) <= 1e-5 * np.max(
+            self.family.width
+        )
+        return bool(np.any(equal_events & near & nearby))
 
     def _switch(self, event: int) -> None:
         """Add the branches that are born at an event."""
@@ -401,14 +409,14 @@ class Tracer:
         system = System(self.family, groups)
         # by the end: draws do not depend on what was searched before
         rng = np.random.default_rng([int(s["seed"][0]), end])
-        found: list[np.ndarray] = []
+        roots: list[np.ndarray] = []
         for x in self._search_starts(rng):
             # end 0 is the upper end of the range; branches begin towards the other end
             point = search(system, np.append(system.of(x, self.family.low)[:-1], 1.0 - end))
             if point is None or self._margin(system, point) < MARGIN:
                 continue
-            if all(np.max(np.abs(point.y - other)) > 1e-6 for other in found):
-                found.append(point.y)
+            if all(np.max(np.abs(point.y - root)) > 1e-6 for root in roots):
+                roots.append(point.y)
                 self._add_branch(system, point, np.eye(len(point.y))[-1] * (1.0 if end else -1.0))
 
     def _search_starts(self, rng: np.random.Generator) -> list[np.ndarray]:
@@ -464,7 +472,7 @@ class Tracer:
         return True
 
 
-def _next(done: np.ndarray) -> int:
+def _next(counter: np.ndarray) -> int:
     """Return the number of the next task, and count it as done."""
-    done[0] += 1
-    return int(done[0]) - 1
+    counter[0] += 1
+    return int(counter[0]) - 1

@@ -11,7 +11,7 @@ from annotated_types import Ge, Le
 from jaxtyping import Array
 
 from rivalry.core import reparametrisation
-from rivalry.core.game import Game, Playable, Record, jacobian, measures, own_gradients, refuse_jumps
+from rivalry.core.game import Game, Playable, Record, jacobian, measures, own_gradients, require_continuity
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.oracles import traced_metrics
@@ -122,7 +122,7 @@ class ComparativeStatics(BaseLearner):
         """
         if not fits(type(self), game):
             raise ValueError(f"game: its space must be a Box, not {type(game.space).__name__}")
-        refuse_jumps(game)
+        require_continuity(game)
         game = precise(game)  # numbers of Python become arrays
         entries = entries_of(game, self.parameter, "parameter")
         # unchanged, but with the varied numbers as leaves
@@ -158,8 +158,8 @@ class ComparativeStatics(BaseLearner):
 
     def advance(self, world: Statics, session: Session, steps: int) -> int:
         """Run up to ``steps`` of the two stages."""
-        taken = 0
-        while taken < steps and session["done"][0] < STAGES:
+        rounds = 0
+        while rounds < steps and session["done"][0] < STAGES:
             if session["done"][0] == 0:
                 end = equilibrium_from(world.game, put(session["profile"]), points=self.points)
                 session["profile"] = np.asarray(end.profile)
@@ -167,8 +167,8 @@ class ComparativeStatics(BaseLearner):
             elif str(session["status"]) == "converged":
                 _solve_neighbours(world, session)
             session["done"][0] += 1
-            taken += 1
-        return taken
+            rounds += 1
+        return rounds
 
     def read(self, world: Statics, session: Session) -> Record:
         """Return the profile, with slopes if the first-order conditions of an equilibrium hold there."""
@@ -176,55 +176,58 @@ class ComparativeStatics(BaseLearner):
             "profile": (("player", "axis"), session["profile"].copy()),
             "status": ((), session["status"].copy()),
         }
-        each: list[Record] = [
+        records: list[Record] = [
             {
-                "parameter_name": ((), np.asarray(one.name)),
-                "parameter_value": ((), np.asarray(one.value(world.game))),
+                "parameter_name": ((), np.asarray(parameter.name)),
+                "parameter_value": ((), np.asarray(parameter.value(world.game))),
             }
-            for one in world.parameters
+            for parameter in world.parameters
         ]
         if session["done"][0] == 0 or str(session["status"]) != "converged":
-            return record | _beside_each_other(each)
+            return record | _beside_each_other(records)
         if session["done"][0] < STAGES:
             record["status"] = ((), np.asarray("iteration limit"))
         game, profile = world.game, session["profile"]
         end = at_rest(unconstrained_game(game), reparametrisation.unconstrain(game, put(profile)))
         if end is not None:
             record |= {name: end.measures[name] for name in ("max_real_eigenvalue", "best_response_radius")}
-        each = [named | _slopes_in(world, session, k) for k, named in enumerate(each)]
-        return record | _beside_each_other(each)
+        records = [named | _slopes_in(world, session, k) for k, named in enumerate(records)]
+        return record | _beside_each_other(records)
 
 
 def _slopes_in(world: Statics, session: Session, k: int) -> Record:
     """Return derivatives in one parameter, with their check."""
-    one, profile = world.parameters[k], session["profile"]
-    derivative = one.derivative(world.game)
-    found = slopes(world.game, derivative, profile)
+    parameter, profile = world.parameters[k], session["profile"]
+    derivative = parameter.derivative(world.game)
+    solution = slopes(world.game, derivative, profile)
     quotients, steps = _quotients(profile, session["beside"][k], session["steps_taken"][k])
-    exists = _exists(world, world.size(one), found, quotients)
+    exists = _exists(world, world.size(parameter), solution, quotients)
     if not exists:
-        none = np.full_like(found.slope, np.nan)
-        found = found._replace(slope=none, unconstrained=none, payoff=none[:, 0])
+        none = np.full_like(solution.slope, np.nan)
+        solution = solution._replace(slope=none, unconstrained=none, payoff=none[:, 0])
     record: Record = {
         "derivative_exists": ((), np.asarray(exists)),
-        "slope": (("player", "axis"), found.slope),
-        "slope_inner": (("player", "axis"), found.unconstrained),
-        "slope_payoff": (("player",), found.payoff),
-        "held": (("player", "axis"), found.at_bound),
-        "slope_difference": (("check",), np.max(np.abs(quotients - found.slope), axis=(1, 2))),
+        "slope": (("player", "axis"), solution.slope),
+        "slope_inner": (("player", "axis"), solution.unconstrained),
+        "slope_payoff": (("player",), solution.payoff),
+        "held": (("player", "axis"), solution.at_bound),
+        "slope_difference": (("check",), np.max(np.abs(quotients - solution.slope), axis=(1, 2))),
         "check_step": (("check",), steps),
     }
-    return record | (_metric_slopes(world, one, derivative, profile, found.slope) if exists else {})
+    return record | (_metric_slopes(world, parameter, derivative, profile, solution.slope) if exists else {})
 
 
-def _beside_each_other(each: list[Record]) -> Record:
+def _beside_each_other(records: list[Record]) -> Record:
     """Return the derivatives in several parameters along ``parameter``; NaN where one does not exist."""
-    if len(each) == 1:
-        return each[0]
-    known = {name: value for one in each for name, value in one.items()}
+    if len(records) == 1:
+        return records[0]
+    entries = {name: value for record in records for name, value in record.items()}
     stacked: Record = {}
-    for name, (dims, array) in known.items():
-        rows = [np.asarray(one[name][1] if name in one else np.full_like(array, np.nan)) for one in each]
+    for name, (dims, array) in entries.items():
+        rows = [
+            np.asarray(record[name][1] if name in record else np.full_like(array, np.nan))
+            for record in records
+        ]
         stacked[name] = (dims, array) if name in SHARED else (("parameter", *dims), np.stack(rows))
     return stacked
 
@@ -234,8 +237,8 @@ def slopes(game: Game, derivative: object, profile: np.ndarray) -> ProfileSlopes
 
     ``derivative`` is that of the game's arrays, `VariedEntries.derivative`.
     """
-    found = _slopes(game, derivative, put(np.asarray(profile, dtype=float)))
-    slope, unconstrained, payoff, at_bound, system, step = map(np.asarray, found)
+    derivatives = _slopes(game, derivative, put(np.asarray(profile, dtype=float)))
+    slope, unconstrained, payoff, at_bound, system, step = map(np.asarray, derivatives)
     return ProfileSlopes(slope, unconstrained, payoff, at_bound, regularity(system), float(step))
 
 
@@ -256,13 +259,13 @@ def regularity(matrix: np.ndarray) -> float:
 
 @eqx.filter_jit
 def _slopes(game: Game, derivative: object, x: Profile) -> tuple[Array, ...]:
-    zero, one = jnp.zeros(()), jnp.ones(())
+    zero, unit = jnp.zeros(()), jnp.ones(())
 
     def at(amount: Array) -> Any:
         return move_along(game, derivative, amount)
 
     def slope(function: Callable[[Array], Array]) -> tuple[Array, Array]:
-        return jax.jvp(function, (zero,), (one,))
+        return jax.jvp(function, (zero,), (unit,))
 
     flat = unconstrained_game(game)
     y = game.space.unconstrain(x)  # type: ignore[attr-defined]
@@ -280,8 +283,8 @@ def _slopes(game: Game, derivative: object, x: Profile) -> tuple[Array, ...]:
     force = change.ravel() + jacobi @ drift.ravel()
     system = newton_system(jacobi, projector(flat.space, free_entries), force)
     unconstrained = jnp.linalg.solve(*system).reshape(x.shape) + drift
-    _, constrained = jax.jvp(lambda k, y: at(k).space.constrain(y), (zero, y), (one, unconstrained))
-    _, payoff = jax.jvp(lambda k, x: at(k).payoffs(x), (zero, x), (one, constrained))
+    _, constrained = jax.jvp(lambda k, y: at(k).space.constrain(y), (zero, y), (unit, unconstrained))
+    _, payoff = jax.jvp(lambda k, x: at(k).payoffs(x), (zero, x), (unit, constrained))
     force = jnp.where(free_entries, gradient, 0.0).ravel()
     step = jnp.linalg.solve(*newton_system(jacobi, projector(flat.space, free_entries), force))
     step = jnp.max(jnp.abs(step.reshape(x.shape)) / width(flat.space))
@@ -290,21 +293,21 @@ def _slopes(game: Game, derivative: object, x: Profile) -> tuple[Array, ...]:
 
 def _solve_neighbours(world: Statics, session: Session) -> None:
     """Find the equilibria on both sides of every parameter by Newton's method from the linear prediction."""
-    here = np.asarray(world.game.space.unconstrain(put(session["profile"])))
-    for number, one in enumerate(world.parameters):
-        unconstrained = slopes(world.game, one.derivative(world.game), session["profile"]).unconstrained
+    profile = np.asarray(world.game.space.unconstrain(put(session["profile"])))
+    for number, parameter in enumerate(world.parameters):
+        unconstrained = slopes(world.game, parameter.derivative(world.game), session["profile"]).unconstrained
         if not np.all(np.isfinite(unconstrained)):
             continue
         for k, part in enumerate(HALVES):
             for side, sign in enumerate((1.0, -1.0)):
-                step = sign * part * DIFFERENCE * world.size(one)
-                if one.refusal(world.game, one.value(world.game) + step):
+                step = sign * part * DIFFERENCE * world.size(parameter)
+                if parameter.refusal(world.game, parameter.value(world.game) + step):
                     continue
-                there = one.shift(world.game, put(step))
-                flat = unconstrained_game(there)
-                root = root_near(flat, flat.space.project(put(here + step * unconstrained)))
+                neighbour = parameter.shift(world.game, put(step))
+                flat = unconstrained_game(neighbour)
+                root = root_near(flat, flat.space.project(put(profile + step * unconstrained)))
                 if root is not None:
-                    session["beside"][number, k, side] = np.asarray(there.space.constrain(root))
+                    session["beside"][number, k, side] = np.asarray(neighbour.space.constrain(root))
                     session["steps_taken"][number, k, side] = step
 
 
@@ -312,58 +315,58 @@ def _quotients(
     profile: np.ndarray, beside: np.ndarray, steps_taken: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return difference quotients [check player axis], two-sided where both sides are known, and steps."""
-    found = np.full((len(HALVES), *profile.shape), np.nan)
+    quotients = np.full((len(HALVES), *profile.shape), np.nan)
     for k, (near, steps) in enumerate(zip(beside, steps_taken, strict=True)):
-        known = np.flatnonzero(np.isfinite(steps))
-        if known.size:
-            first, last = known[0], known[-1]
+        finite = np.flatnonzero(np.isfinite(steps))
+        if finite.size:
+            first, last = finite[0], finite[-1]
             base, origin = (near[last], steps[last]) if first < last else (profile, 0.0)
-            found[k] = (near[first] - base) / (steps[first] - origin)
-    return found, np.abs(np.nan_to_num(steps_taken)).max(axis=1)
+            quotients[k] = (near[first] - base) / (steps[first] - origin)
+    return quotients, np.abs(np.nan_to_num(steps_taken)).max(axis=1)
 
 
-def _exists(world: Statics, size: float, found: ProfileSlopes, quotients: np.ndarray) -> bool:
-    """Return whether slopes are those of an equilibrium that moves smoothly with the parameter.
+def _exists(world: Statics, size: float, solution: ProfileSlopes, quotients: np.ndarray) -> bool:
+    """True for slopes of an equilibrium that moves smoothly with the parameter.
 
     Beside a fold slopes grow as one over the root of the distance, and quotients over a step do not: a factor
     of a thousand is a fold within a millionth of the step.
     """
-    if not all(np.all(np.isfinite(part)) for part in found[:3]) or found.regular <= REGULAR:
+    if not all(np.all(np.isfinite(part)) for part in solution[:3]) or solution.regular <= REGULAR:
         return False
-    if not found.step <= REGULAR:
+    if not solution.step <= REGULAR:
         return False
     space = unconstrained_game(world.game).space
     # of the space: what the linear prediction moves over the check's step
-    moves = HALVES[-1] * DIFFERENCE * size * np.abs(found.unconstrained) / (space.high - space.low)
+    moves = HALVES[-1] * DIFFERENCE * size * np.abs(solution.unconstrained) / (space.high - space.low)
     if np.all(np.isnan(quotients)):
         return bool(np.max(moves) <= 1)
     # quotients do not show what moves by rounding alone
     rounded = np.max(moves) <= NEGLIGIBLE
-    return bool(rounded or np.max(np.abs(found.slope)) <= SINGULAR * np.nanmax(np.abs(quotients)))
+    return bool(rounded or np.max(np.abs(solution.slope)) <= SINGULAR * np.nanmax(np.abs(quotients)))
 
 
 def _metric_slopes(
-    world: Statics, one: VariedEntries, derivative: object, profile: np.ndarray, slope: np.ndarray
+    world: Statics, parameter: VariedEntries, derivative: object, profile: np.ndarray, slope: np.ndarray
 ) -> Record:
     """Return derivatives of the game's metrics that are one number, or one per player."""
-    x, along, step = put(profile), put(slope), DIFFERENCE * world.size(one)
-    found: Record = {}
+    x, along, step = put(profile), put(slope), DIFFERENCE * world.size(parameter)
+    metrics: Record = {}
     if traced_metrics.knows(world.game):
         form = {name: dims for name, (dims, _) in traced_metrics(world.game, x).items()}
         traced = _traced_slopes(world.game, derivative, x, along)
-        found = {name: (form[name], np.asarray(value)) for name, value in traced.items()}
-    exact = set(found)
+        metrics = {name: (form[name], np.asarray(value)) for name, value in traced.items()}
+    exact = set(metrics)
     # total derivatives: the profile moves along its slope
     above, below = (
-        measures(one.shift(world.game, put(s)), world.game.space.project(x + s * along))
+        measures(parameter.shift(world.game, put(s)), world.game.space.project(x + s * along))
         for s in (step, -step)
     )
     for name, (dims, value) in above.items():
         if name not in exact and _has_slope(dims, np.asarray(value)):
-            found[name] = (tuple(dims), np.asarray((value - below[name][1]) / (2 * step)))
-    names = sorted(found)
+            metrics[name] = (tuple(dims), np.asarray((value - below[name][1]) / (2 * step)))
+    names = sorted(metrics)
     ways = [FORWARD if name in exact else CENTRAL for name in names]
-    return {f"slope_{name}": found[name] for name in names} | {
+    return {f"slope_{name}": metrics[name] for name in names} | {
         "measure": (("measure",), np.asarray(names, dtype=str)),
         "measure_slope_by": (("measure",), np.asarray(ways, dtype=str)),
     }
@@ -372,12 +375,12 @@ def _metric_slopes(
 @eqx.filter_jit
 def _traced_slopes(game: object, derivative: object, x: Profile, along: Profile) -> dict[str, Array]:
     def at(amount: Array, x: Profile) -> dict[str, Array]:
-        known = traced_metrics(move_along(game, derivative, amount), x).items()
-        return {name: value for name, (dims, value) in known if _has_slope(dims, value)}
+        traced = traced_metrics(move_along(game, derivative, amount), x).items()
+        return {name: value for name, (dims, value) in traced if _has_slope(dims, value)}
 
     return dict(jax.jvp(at, (jnp.zeros(()), x), (jnp.ones(()), along))[1])
 
 
 def _has_slope(dims: tuple[str, ...], value: Any) -> bool:
-    """Return whether a metric is one real number, or one per player."""
+    """True for a metric that is one real number, or one per player."""
     return tuple(dims) in ((), ("player",)) and jnp.issubdtype(value.dtype, jnp.floating)

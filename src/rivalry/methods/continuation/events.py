@@ -56,15 +56,15 @@ def cuts(before: GroupSpectrum, after: GroupSpectrum, times: np.ndarray, *, turn
     one less. ``turns`` says that the parameter reverses its direction between the points: at a fold one
     eigenvalue crosses; where an even number does, the curve is the bent one of a pitchfork.
     """
-    found = []
+    crossings = []
     for label in np.unique(before.labels):
         # repeated eigenvalues cross together and are one event
         often = 1 if label == TOGETHER else int(times[label]) - 1
         counts = [int(np.sum((s.labels == label) & (s.values.real > 0))) // often for s in (before, after)]
-        found += [Cut(int(label), order) for order in range(min(counts), max(counts))]
-    if turns and sum(cut.label == TOGETHER for cut in found) % 2 == 0:
-        found.append(Cut(TOGETHER, TRANSVERSAL))
-    return found
+        crossings += [Cut(int(label), order) for order in range(min(counts), max(counts))]
+    if turns and sum(cut.label == TOGETHER for cut in crossings) % 2 == 0:
+        crossings.append(Cut(TOGETHER, TRANSVERSAL))
+    return crossings
 
 
 class Place(NamedTuple):
@@ -116,7 +116,7 @@ def refine(system: System, a: np.ndarray, b: np.ndarray, cut: Cut, *, whole: boo
     point, value = place.point, place.value
     size = np.max(np.abs(system.blocks(point.at.local)[cut.label]))
     turning = cut.order != TRANSVERSAL and abs(value.imag) > REAL * size
-    kind = "hopf" if turning else _real_kind(cut.label, folds=bool(place.folds), whole=whole)
+    kind = "hopf" if turning else _real_kind(cut.label, folds=bool(place.folds), is_symmetric=whole)
     unit = float(np.min(system.family.width)) ** 2 / float(np.max(system.family.scales))
     return Event(
         KINDS.index(kind),
@@ -128,7 +128,7 @@ def refine(system: System, a: np.ndarray, b: np.ndarray, cut: Cut, *, whole: boo
     )
 
 
-def _real_kind(label: int, *, folds: bool, whole: bool) -> str:
+def _real_kind(label: int, *, folds: bool, is_symmetric: bool) -> str:
     if label == TOGETHER:
         return "fold" if folds else "split"
-    return "symmetric_loss" if whole else "split"
+    return "symmetric_loss" if is_symmetric else "split"

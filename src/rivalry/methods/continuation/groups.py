@@ -66,8 +66,8 @@ class System:
     def profile(self, y: np.ndarray) -> np.ndarray:
         """Return the profile [player axis] of the unknowns ``y``."""
         places = y[:-1] * self.lengths
-        own = zip(self.family.directions, self.groups, strict=True)
-        return np.asarray(self._base + [basis @ places[self._slices[group]] for basis, group in own])
+        pairs = zip(self.family.directions, self.groups, strict=True)
+        return np.asarray(self._base + [basis @ places[self._slices[group]] for basis, group in pairs])
 
     def value(self, y: np.ndarray) -> float:
         """Return the parameter value."""
@@ -96,12 +96,12 @@ class System:
         with sum zero over its players grows by ``A - C``.
         """
         full = self._basis.T @ local.jacobian @ self._basis
-        found = {TOGETHER: (full @ self._expand)[self._rows]}
+        blocks = {TOGETHER: (full @ self._expand)[self._rows]}
         for group in np.flatnonzero(self.sizes > 1):
             first, second = np.flatnonzero(self.groups == group)[:2]
-            own, other = self._all[first], self._all[second]
-            found[int(group)] = full[own, own] - full[own, other]
-        return found
+            first_entries, second_entries = self._all[first], self._all[second]
+            blocks[int(group)] = full[first_entries, first_entries] - full[first_entries, second_entries]
+        return blocks
 
     def spectrum(self, local: Local) -> GroupSpectrum:
         """Return every eigenvalue of the full Jacobian with its label."""
@@ -109,8 +109,11 @@ class System:
         for label, block in self.blocks(local).items():
             # by blocks: equal eigenvalues of the whole have no unique eigenvectors by which to label them
             times = 1 if label == TOGETHER else int(self.sizes[label]) - 1
-            own = np.repeat(np.linalg.eigvals(block), times)
-            values, labels = np.append(values, own), np.append(labels, np.full(len(own), label))
+            eigenvalues = np.repeat(np.linalg.eigvals(block), times)
+            values, labels = (
+                np.append(values, eigenvalues),
+                np.append(labels, np.full(len(eigenvalues), label)),
+            )
         order = np.lexsort((-values.imag, -values.real))
         return GroupSpectrum(values[order], labels[order])
 

@@ -53,12 +53,12 @@ class VariedEntries(NamedTuple):
         >>> [one.name for one in entries_of(game, "reach", "parameter").separate(game)]
         ['reach[0]', 'reach[1]']
         """
-        found: list[VariedEntries] = []
+        parameters: list[VariedEntries] = []
         for name, at in self.parts:
             values = np.asarray(getattr(game, name))[at]
             single = np.ndindex(values.shape) if np.ptp(values) > 0 else [()]
-            found += [VariedEntries(((name, (*at, *k)),)) for k in single]
-        return tuple(found)
+            parameters += [VariedEntries(((name, (*at, *k)),)) for k in single]
+        return tuple(parameters)
 
     def shift(self, game: object, amount: float | Array) -> Any:
         """Return the game with ``amount`` added to every varied entry."""
@@ -92,18 +92,18 @@ class VariedEntries(NamedTuple):
         step, sides = DIFFERENCE_STEP * (abs(self.value(game)) or 1.0), []
         for amount in (step, -step):
             # an end of the parameter's range has one side
-            there = game if self.refusal(game, self.value(game) + amount) else self.shift(game, amount)
-            if _form(there) != _form(game):
+            neighbour = game if self.refusal(game, self.value(game) + amount) else self.shift(game, amount)
+            if _form(neighbour) != _form(game):
                 raise ValueError(f"{self.name}: no derivative: the form of this game changes at this value")
-            sides.append((there, 0.0 if there is game else amount))
+            sides.append((neighbour, 0.0 if neighbour is game else amount))
         (above, high), (below, low) = sides
 
-        def follows(own: Array | None, up: Any, down: Any) -> Any:
-            if own is None:
+        def follows(array: Array | None, up: Any, down: Any) -> Any:
+            if array is None:
                 return None
             # an infinite bound stays
             change = jnp.where(up == down, 0.0, up - down) / (high - low)
-            return jnp.where(own != 0, own, change)
+            return jnp.where(array != 0, array, change)
 
         return jax.tree.map(follows, alone, above, below, is_leaf=lambda leaf: leaf is None)
 
@@ -133,7 +133,7 @@ def entries_of(game: object, names: Any, option: str) -> VariedEntries:
     """
     # commas between brackets separate indices
     written = re.split(r",(?![^\[]*\])", names) if isinstance(names, str) else list(names)
-    parts = tuple(_entry(game, one, option) for one in written)
+    parts = tuple(_entry(game, name, option) for name in written)
     if not parts or len(set(parts)) < len(parts):
         raise ValueError(f"{option}: {names!r} must name at least one array, and each once")
     return VariedEntries(parts)

@@ -55,8 +55,8 @@ class ParametrisedGame:
                     raise ValueError(f"{end}: {value:g} {why}, as a value of {parameter}")
             alone = jax.tree.map(lambda leaf: leaf, self.game)  # without a recipe: `with_` replaces the array
             self._fixed: Any = None  # the derivative of the game's arrays, where it is that array's alone
-            each = np.linspace(self.low, self.high, PROBES)
-            if all(eqx.tree_equal(self.at(v), self._entries.set(alone, v)) for v in each):
+            probes = np.linspace(self.low, self.high, PROBES)
+            if all(eqx.tree_equal(self.at(v), self._entries.set(alone, v)) for v in probes):
                 # making the game anew takes milliseconds, and curves evaluate thousands
                 self.game = alone
                 self._fixed = self._entries.derivative(self.at(self.low))
@@ -121,20 +121,20 @@ class ParametrisedGame:
         """
         if exchangeable.knows(self.game):
             return exchangeable_labels(self.game)
-        found = np.arange(self.space.shape[0])
+        classes = np.arange(self.space.shape[0])
         games = [self.at(value) for value in np.linspace(self.low, self.high, DRAWS)]
         keys = jax.random.split(jax.random.key(seed), DRAWS)
         cases = [(game, np.asarray(self.space.sample(key))) for game, key in zip(games, keys, strict=True)]
-        for later in range(1, len(found)):
+        for later in range(1, len(classes)):
             for earlier in range(later):
                 # being exchangeable is transitive: the first player of each class stands for it
-                if found[earlier] == earlier and self._exchangeable(cases, earlier, later):
-                    found[later] = earlier
+                if classes[earlier] == earlier and self._exchangeable(cases, earlier, later):
+                    classes[later] = earlier
                     break
-        return found
+        return classes
 
     def _exchangeable(self, cases: list[tuple[Any, np.ndarray]], earlier: int, later: int) -> bool:
-        """Return whether two players have the same strategies, and payoffs that are exchanged with them."""
+        """True for two players with the same strategies, and payoffs that are exchanged with them."""
         low = [np.asarray(self.space.low)] if isinstance(self.space, Box) else []
         if not all(np.array_equal(rows[earlier], rows[later]) for rows in (self.width, *low)):
             return False
@@ -144,10 +144,12 @@ class ParametrisedGame:
         swap[[earlier, later]] = later, earlier
         for game, x in cases:
             # a constant of payoffs makes nobody unlike: payoffs less those of equal strategies
-            both = np.where((swap != np.arange(len(x)))[:, None], x[earlier], x)
-            equal, here, there = (np.asarray(_payoffs(game, put(y))) for y in (both, x, x[swap]))
-            here, there = here - equal, there - equal
-            if not np.all(np.abs(here[swap] - there) <= SAME_PAYOFF * self.scales):
+            exchanged = np.where((swap != np.arange(len(x)))[:, None], x[earlier], x)
+            equal, gains, swapped_gains = (
+                np.asarray(_payoffs(game, put(y))) for y in (exchanged, x, x[swap])
+            )
+            gains, swapped_gains = gains - equal, swapped_gains - equal
+            if not np.all(np.abs(gains[swap] - swapped_gains) <= SAME_PAYOFF * self.scales):
                 return False
         return True
 
@@ -184,10 +186,10 @@ _payoffs = eqx.filter_jit(lambda game, x: game.payoffs(x))
 def _payoffs_and_gains(
     game: Game, x: Profile, grids: Float[Array, "player point axis"]
 ) -> tuple[Float[Array, "player"], Float[Array, "player"]]:
-    here = game.payoffs(x)
+    payoffs = game.payoffs(x)
 
     def best(player: Array, grid: Array) -> Array:
         return jnp.max(search(game, x, player, grid)[1])
 
-    found = jax.vmap(best)(jnp.arange(x.shape[0]), grids)
-    return here, jnp.maximum(found - here, 0.0)
+    best_payoffs = jax.vmap(best)(jnp.arange(x.shape[0]), grids)
+    return payoffs, jnp.maximum(best_payoffs - payoffs, 0.0)

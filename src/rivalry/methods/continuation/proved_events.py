@@ -59,12 +59,12 @@ def bracket(
         at = coordinates(world.game)._replace(ranges=world.ranges)
         y = np.append(np.asarray(x)[at.place], value)
         payoffs = shifted(lambda y: at.game(world.game, y).payoffs(at.profile(y)), y)
-        own, count = np.arange(len(y) - 1), len(y) - 1
+        columns, count = np.arange(len(y) - 1), len(y) - 1
         shifts = payoffs.shifts(y)
 
         def slopes(shifts: object, y: Array) -> Array:
             every: Array = jax.jacfwd(lambda z: payoffs.call(shifts, z)[0])(y)
-            return every[at.player, own]
+            return every[at.player, columns]
 
         bends = np.asarray(jax.jacfwd(partial(slopes, shifts))(jnp.asarray(y)))[:, :count]
         system, more = (_fold if kind == "fold" else _hopf)(slopes, bends)
@@ -147,18 +147,18 @@ def _only_zero(
         c, unit = Interval(inverse, inverse), Interval(jnp.eye(len(z)), jnp.eye(len(z)))
         row = partial(intervals.contract, dot=jnp.matmul, terms=len(z))
         rest = row(intervals.subtract(unit, row(c, bend)), intervals.subtract(box, centre))
-        found = intervals.add(intervals.subtract(centre, row(c, residual)), rest)
-        return np.asarray(found.low), np.asarray(found.high)
+        bounds = intervals.add(intervals.subtract(centre, row(c, residual)), rest)
+        return np.asarray(bounds.low), np.asarray(bounds.high)
 
     value = enclose(system, shifts, z)
     derivative = enclose(jax.jacfwd(system, argnums=1), shifts, z)
     for radius in RADII:
         low, high = z - radius * sizes, z + radius * sizes
-        found = image(low, high)
-        if found is None or not np.all((found[0] > low) & (found[1] < high)):
+        bounds = image(low, high)
+        if bounds is None or not np.all((bounds[0] > low) & (bounds[1] < high)):
             continue
         for _ in range(CLOSER):
-            low, high = np.maximum(low, found[0]), np.minimum(high, found[1])
-            found = image(low, high) or (low, high)
-        return np.maximum(low, found[0]), np.minimum(high, found[1])
+            low, high = np.maximum(low, bounds[0]), np.minimum(high, bounds[1])
+            bounds = image(low, high) or (low, high)
+        return np.maximum(low, bounds[0]), np.minimum(high, bounds[1])
     return None

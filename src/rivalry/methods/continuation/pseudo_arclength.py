@@ -57,18 +57,18 @@ def correct(system: Curve, y: np.ndarray, normal: np.ndarray) -> CurvePoint | No
 
     Or None.
     """
-    here, last = np.array(y, dtype=float), np.inf
+    y_now, last = np.array(y, dtype=float), np.inf
     for rounds in range(ROUNDS + 1):
-        point = CurvePoint(here, system.evaluate(here), rounds)
+        point = CurvePoint(y_now, system.evaluate(y_now), rounds)
         if not np.all(np.isfinite(point.at.derivative)):
             return None
         if rounds == ROUNDS:
             break
-        left = np.append(point.at.value, normal @ (here - y))
+        residual = np.append(point.at.value, normal @ (y_now - y))
         # where curves cross the matrix is singular, and there is nothing to correct in that direction
-        move = -np.linalg.lstsq(np.vstack([point.at.derivative, normal]), left, rcond=RANK)[0]
+        move = -np.linalg.lstsq(np.vstack([point.at.derivative, normal]), residual, rcond=RANK)[0]
         # numbers beyond a unit, such as log odds, are known relative to their size
-        unit = max(1.0, float(np.max(np.abs(here))))
+        unit = max(1.0, float(np.max(np.abs(y_now))))
         holds = point.residual <= ACCEPTED * unit
         size = float(np.max(np.abs(move))) / unit
         # a unit is the width of the space, or the whole range: longer moves are lost
@@ -76,15 +76,15 @@ def correct(system: Curve, y: np.ndarray, normal: np.ndarray) -> CurvePoint | No
             return None
         if holds and (size <= CONVERGED or (size <= ROUGH and size >= 0.5 * last)):
             return point
-        here, last = here + move, size
+        y_now, last = y_now + move, size
     return point if point.residual <= ACCEPTED * unit and last <= ROUGH else None
 
 
 def at_value(system: Curve, y: np.ndarray, part: float) -> CurvePoint | None:
     """Return the equilibrium near ``y`` with the parameter fixed at ``part`` of its range; or None."""
-    found = correct(system, np.append(y[:-1], part), np.eye(len(y))[-1])
+    root = correct(system, np.append(y[:-1], part), np.eye(len(y))[-1])
     # exactly the value asked for: the correction leaves rounding in it
-    return None if found is None else found._replace(y=np.append(found.y[:-1], part))
+    return None if root is None else root._replace(y=np.append(root.y[:-1], part))
 
 
 def tangent(at: Evaluation, along: np.ndarray) -> np.ndarray:
@@ -96,9 +96,9 @@ def tangent(at: Evaluation, along: np.ndarray) -> np.ndarray:
     # k equations in k + 1 unknowns: the last row is always a null direction
     null_rows = np.append(sizes <= 1e-9 * sizes[0], True)
     null = rows[null_rows]
-    found = null.T @ (null @ along) if len(null) > 1 else rows[-1] * np.sign(rows[-1] @ along or 1.0)
-    length = np.linalg.norm(found)
-    return np.asarray(found / length) if length > 0 else rows[-1]
+    direction = null.T @ (null @ along) if len(null) > 1 else rows[-1] * np.sign(rows[-1] @ along or 1.0)
+    length = np.linalg.norm(direction)
+    return np.asarray(direction / length) if length > 0 else rows[-1]
 
 
 def follow(system: Curve, y: np.ndarray, along: np.ndarray, length: float) -> CurvePoint | None:
@@ -167,24 +167,24 @@ def crossing(system: Curve, a: np.ndarray, b: np.ndarray) -> CurvePoint | None:
     """
     span, count = float(np.linalg.norm(b - a)), len(a) - 1
     y, shift = (a + b) / 2, 0.0
-    left = np.linalg.svd(system.evaluate(y).derivative)[0][:, -1]
+    left_null = np.linalg.svd(system.evaluate(y).derivative)[0][:, -1]
     for _ in range(ROUNDS):
         value, slopes = system.evaluate(y)[:2]
         steps = APART * np.eye(count + 1)
         sides = [[system.evaluate(y + sign * e).derivative for sign in (1.0, -1.0)] for e in steps]
-        bends = [left @ (ahead - behind) for ahead, behind in sides]
+        bends = [left_null @ (ahead - behind) for ahead, behind in sides]
         system_rows = np.block(
             [
-                [slopes, shift * np.eye(count), left[:, None]],
+                [slopes, shift * np.eye(count), left_null[:, None]],
                 [np.transpose(bends) / (2 * APART), slopes.T, np.zeros((count + 1, 1))],
-                [np.zeros((1, count + 1)), 2 * left[None], np.zeros((1, 1))],
+                [np.zeros((1, count + 1)), 2 * left_null[None], np.zeros((1, 1))],
             ]
         )
-        rest = np.concatenate([value + shift * left, left @ slopes, [left @ left - 1]])
+        rest = np.concatenate([value + shift * left_null, left_null @ slopes, [left_null @ left_null - 1]])
         if not np.all(np.isfinite(system_rows)):
             return None
         move = -np.linalg.lstsq(system_rows, rest, rcond=RANK)[0]
-        y, left, shift = y + move[: count + 1], left + move[count + 1 : -1], shift + float(move[-1])
+        y, left_null, shift = y + move[: count + 1], left_null + move[count + 1 : -1], shift + float(move[-1])
         if np.linalg.norm(y - (a + b) / 2) > span:
             return None
         if np.max(np.abs(move)) <= ROUGH:
@@ -198,23 +198,23 @@ def search(system: Curve, y: np.ndarray) -> CurvePoint | None:
     """Return an equilibrium at the parameter of ``y``, possibly far away, by Newton steps, bounded and
     halved.
     """
-    here, at = np.array(y, dtype=float), system.evaluate(y, slope=False)
+    y_now, at = np.array(y, dtype=float), system.evaluate(y, slope=False)
     for _ in range(SEARCH):
         size = float(np.max(np.abs(at.value)))
         if size <= ACCEPTED:
-            return at_value(system, here, here[-1])
+            return at_value(system, y_now, y_now[-1])
         try:
             move = -np.linalg.solve(at.derivative[:, :-1], at.value)
         except np.linalg.LinAlgError:
             return None
         move *= min(1.0, FAR / max(float(np.max(np.abs(move))), 1e-300))
         for _ in range(HALVINGS):
-            there = here + np.append(move, 0.0)
-            ahead = system.evaluate(there, slope=False)
+            ahead_y = y_now + np.append(move, 0.0)
+            ahead = system.evaluate(ahead_y, slope=False)
             if np.all(np.isfinite(ahead.value)) and np.max(np.abs(ahead.value)) < size:
                 break
             move *= 0.5
         else:
             return None
-        here, at = there, ahead
+        y_now, at = ahead_y, ahead
     return None

@@ -106,11 +106,11 @@ class QuantalResponse(BaseLearner):
     def advance(self, world: object, session: Session, steps: int) -> int:
         """Add up to ``steps`` points."""
         system = LogitSystem(stateless_tables(world))
-        taken = 0
-        while taken < steps and session["ending"][0] == GROWING:
+        points_added = 0
+        while points_added < steps and session["ending"][0] == GROWING:
             self._extend(system, session)
-            taken += 1
-        return taken
+            points_added += 1
+        return points_added
 
     def _extend(self, system: LogitSystem, session: Session) -> None:
         """Add the next point, with the events before it, or the ending."""
@@ -128,9 +128,9 @@ class QuantalResponse(BaseLearner):
             return
         ahead = tangent(point.at, along)
         for value, kind in _events(system, y, point.y, turns=bool(along[-1] * ahead[-1] < 0)):
-            event, known = np.array([value / system.scale, kind]), session["events"]
-            if not np.any(np.all(np.abs(known - event) <= SAME_EVENT * abs(event), axis=1)):
-                session["events"] = np.concatenate([known, event[None]])
+            event, events = np.array([value / system.scale, kind]), session["events"]
+            if not np.any(np.all(np.abs(events - event) <= SAME_EVENT * abs(event), axis=1)):
+                session["events"] = np.concatenate([events, event[None]])
         session["points"] = np.concatenate([session["points"], point.y[None]])
         session["tangents"] = np.concatenate([session["tangents"], ahead[None]])
 
@@ -192,8 +192,8 @@ class LogitSystem:
     def profile(self, y: np.ndarray) -> np.ndarray:
         """Return the probabilities [player action], padded with zeros."""
         x = np.zeros((len(self.sizes), max(self.sizes)))
-        for row, size, own in zip(x, self.sizes, self.slices, strict=True):
-            row[:size] = _softmax(np.append(0.0, y[own]))
+        for row, size, entries in zip(x, self.sizes, self.slices, strict=True):
+            row[:size] = _softmax(np.append(0.0, y[entries]))
         return x
 
     def action_payoffs(self, x: np.ndarray) -> list[np.ndarray]:
@@ -205,26 +205,26 @@ class LogitSystem:
         x, value = self.profile(y), y[:-1].copy()
         derivative = np.zeros((self.unknowns, self.unknowns + 1))
         derivative[:, :-1] = np.eye(self.unknowns)
-        for player, (own, pays) in enumerate(zip(self.slices, self.action_payoffs(x), strict=True)):
-            derivative[own, -1] = pays[0] - pays[1:]
-            value[own] += y[-1] * derivative[own, -1]
-            for other, (size, theirs) in enumerate(zip(self.sizes, self.slices, strict=True)):
-                if other == player:
+        for player, (entries, pays) in enumerate(zip(self.slices, self.action_payoffs(x), strict=True)):
+            derivative[entries, -1] = pays[0] - pays[1:]
+            value[entries] += y[-1] * derivative[entries, -1]
+            for opponent, (size, theirs) in enumerate(zip(self.sizes, self.slices, strict=True)):
+                if opponent == player:
                     continue
-                pair = expected_over(self.tables[player], x, (player, other))
-                pair = pair if player < other else pair.T  # [own action, other's action]
-                p = x[other, :size]
+                pair = expected_over(self.tables[player], x, (player, opponent))
+                pair = pair if player < opponent else pair.T  # [own action, other's action]
+                p = x[opponent, :size]
                 moves = (np.diag(p) - np.outer(p, p))[:, 1:]  # of probabilities with log odds
-                derivative[own, theirs] = -y[-1] * (pair[1:] - pair[0]) @ moves
+                derivative[entries, theirs] = -y[-1] * (pair[1:] - pair[0]) @ moves
         return Evaluation(value, derivative)
 
     def describe(self, y: np.ndarray) -> LogitPoint:
-        """Return what is recorded of a point, in units of the game's payoffs."""
+        """Return the recorded numbers of a point, in units of the game's payoffs."""
         x, precision = self.profile(y), float(y[-1])
         pays = self.action_payoffs(x)
-        payoff = np.array([own @ x[player, : len(own)] for player, own in enumerate(pays)])
-        regret = np.maximum([own.max() for own in pays] - payoff, 0.0)
-        away = [np.abs(_softmax(precision * own) - x[k, : len(own)]).max() for k, own in enumerate(pays)]
+        payoff = np.array([pay @ x[player, : len(pay)] for player, pay in enumerate(pays)])
+        regret = np.maximum([pay.max() for pay in pays] - payoff, 0.0)
+        away = [np.abs(_softmax(precision * pay) - x[k, : len(pay)]).max() for k, pay in enumerate(pays)]
         stable = bool(_growth(self.evaluate(y)).real.max(initial=-1.0) < -MARGINAL)
         return LogitPoint(stable, x, self.constant + self.scale * payoff, self.scale * regret, max(away))
 
@@ -260,18 +260,25 @@ def _events(system: LogitSystem, a: np.ndarray, b: np.ndarray, *, turns: bool) -
 def _limit(system: LogitSystem, last: np.ndarray) -> Record:
     """Return the Nash equilibrium near the last point, its regrets and its distance; NaN where none is."""
     scaled = normalise(system.tables)
-    there = np.where(last < UNPLAYED, 0.0, last)
-    found = refine(scaled, there / there.sum(axis=1, keepdims=True))
+    support_limit = np.where(last < UNPLAYED, 0.0, last)
+    equilibrium = refine(scaled, support_limit / support_limit.sum(axis=1, keepdims=True))
     regret = np.array(
-        [own.max() - own @ found[k, : len(own)] for k, own in enumerate(system.action_payoffs(found))]
+        [
+            pay.max() - pay @ equilibrium[k, : len(pay)]
+            for k, pay in enumerate(system.action_payoffs(equilibrium))
+        ]
     )
-    distance = float(np.max(np.abs(found - last)))
+    distance = float(np.max(np.abs(equilibrium - last)))
     if distance > LIMIT_WITHIN or np.any(
         regret > LISTED_REGRET * np.ptp(scaled.reshape(len(scaled), -1), axis=1)
     ):
-        found, regret, distance = np.full_like(found, np.nan), np.full_like(regret, np.nan), np.nan
+        equilibrium, regret, distance = (
+            np.full_like(equilibrium, np.nan),
+            np.full_like(regret, np.nan),
+            np.nan,
+        )
     return {
-        "limit": (("player", "axis"), found),
+        "limit": (("player", "axis"), equilibrium),
         "limit_regret": (("player",), system.scale * np.maximum(regret, 0.0)),
         "limit_distance": ((), np.asarray(distance)),
     }
@@ -283,21 +290,26 @@ def _fit(system: LogitSystem, session: Session, counts: Sequence[Sequence[float]
 
     def log_likelihood(y: np.ndarray) -> float:
         x = system.profile(y)
-        return float(sum(xlogy(row, own[: len(row)]).sum() for row, own in zip(counts, x, strict=True)))
+        return float(
+            sum(xlogy(row, chances[: len(row)]).sum() for row, chances in zip(counts, x, strict=True))
+        )
 
     def rise(y: np.ndarray, along: np.ndarray) -> float:
         # the derivative in log odds is the count minus what the probabilities predict
         x = system.profile(y)
-        rows = [np.asarray(row) - np.sum(row) * own[: len(row)] for row, own in zip(counts, x, strict=True)]
+        rows = [
+            np.asarray(row) - np.sum(row) * chances[: len(row)]
+            for row, chances in zip(counts, x, strict=True)
+        ]
         return float(along[:-1] @ np.concatenate([row[1:] for row in rows]))
 
     points, tangents = session["points"], session["tangents"]
-    found = [points[0], points[-1]]
+    candidates = [points[0], points[-1]]
     for a, b, along, ahead in zip(points[:-1], points[1:], tangents[:-1], tangents[1:], strict=True):
         if rise(a, along) > 0 >= rise(b, ahead):
             top = zero_between(system, a, b, lambda at: rise(at.y, tangent(at.at, along)))  # noqa: B023
-            found.append(b if top is None else top.y)
-    best = max(found, key=log_likelihood)
+            candidates.append(b if top is None else top.y)
+    best = max(candidates, key=log_likelihood)
     return {
         "fitted_lambda": ((), np.asarray(best[-1] / system.scale)),
         "fitted_profile": (("player", "axis"), system.profile(best)),

@@ -73,8 +73,8 @@ def add(session: Session, table: str, **values: object) -> int:
 
 def curve(session: Session, branch: int) -> BranchCurve:
     """Return the known part of a branch."""
-    own = session["row_branch"] == branch
-    return BranchCurve(session["branch_groups"][branch], session["row_x"][own], session["row_value"][own])
+    rows = session["row_branch"] == branch
+    return BranchCurve(session["branch_groups"][branch], session["row_x"][rows], session["row_value"][rows])
 
 
 def record(family: ParametrisedGame, session: Session) -> Record:
@@ -82,7 +82,7 @@ def record(family: ParametrisedGame, session: Session) -> Record:
     s = {name: array.copy() for name, array in session.items()}
     kinds = np.asarray(KINDS)[s["event_kind"]]
     stable_below = -STABLE * (float(np.min(family.scales)) / float(np.max(family.width)) ** 2)
-    found: Record = {
+    record_: Record = {
         "parameter_name": ((), np.asarray(family.name)),
         "exchangeable": (("player",), s["alike"]),
     }
@@ -90,10 +90,10 @@ def record(family: ParametrisedGame, session: Session) -> Record:
     lost, alone = s["cut_row"][s["cut_lost"]], s["event_born"] == 0
     unresolved = np.append(s["row_value"][lost], s["event_value"][alone])
     if s["searched"][0] == SEARCHES and not len(s["row_branch"]):
-        found["status"] = ((), np.asarray("not found"))
+        record_["status"] = ((), np.asarray("not found"))
     elif len(unresolved) or np.isin(s["branch_ending"], UNFINISHED).any():
-        found["status"] = ((), np.asarray("completed"))
-    found |= {
+        record_["status"] = ((), np.asarray("completed"))
+    record_ |= {
         "branch": (("row",), s["row_branch"]),
         "branch_parameter": (("row",), s["row_value"]),
         "branch_position": (("row", "player", "axis"), s["row_x"]),
@@ -124,13 +124,13 @@ def record(family: ParametrisedGame, session: Session) -> Record:
     if len(s["bracket_ends"]):
         ends = np.full((len(kinds), 2), np.nan)
         ends[: len(s["bracket_ends"])] = s["bracket_ends"]
-        found["event_bracket"] = (("event", "end"), ends)
+        record_["event_bracket"] = (("event", "end"), ends)
     for kind in KINDS:
-        found[f"{kind}_parameter"] = ((kind,), s["event_value"][kinds == kind])
-        found[f"{kind}_position"] = ((kind, "player", "axis"), s["event_x"][kinds == kind])
+        record_[f"{kind}_parameter"] = ((kind,), s["event_value"][kinds == kind])
+        record_[f"{kind}_position"] = ((kind, "player", "axis"), s["event_x"][kinds == kind])
     for name in ("frequency", "lyapunov"):
-        found[f"hopf_{name}"] = (("hopf",), s[f"event_{name}"][kinds == "hopf"])
-    return found | {
+        record_[f"hopf_{name}"] = (("hopf",), s[f"event_{name}"][kinds == "hopf"])
+    return record_ | {
         "orbit_hopf": (("orbit",), s["orbit_hopf"]),
         "orbit_parameter": (("orbit",), s["orbit_value"]),
         "orbit_period": (("orbit",), s["orbit_period"]),
@@ -148,5 +148,7 @@ def words(labels: np.ndarray) -> np.ndarray:
     >>> words(np.array([-1, 2])).tolist()
     ['moves groups', 'splits group 2']
     """
-    known = np.asarray(["moves groups"] + [f"splits group {g}" for g in range(np.max(labels, initial=0) + 1)])
-    return np.asarray(known[np.asarray(labels) - TOGETHER])
+    labels_in_words = np.asarray(
+        ["moves groups"] + [f"splits group {g}" for g in range(np.max(labels, initial=0) + 1)]
+    )
+    return np.asarray(labels_in_words[np.asarray(labels) - TOGETHER])

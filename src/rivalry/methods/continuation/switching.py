@@ -67,9 +67,9 @@ def _across(derivative: np.ndarray, along: np.ndarray) -> list[np.ndarray]:
     # an event is located up to rounding: at least one direction besides the curve's own is null
     rank = min(int(np.sum(sizes > SINGULAR * sizes[0])), len(sizes) - 1)
     null = rows[rank:].T @ rows[rank:]
-    known = null @ along
+    components = null @ along
     # pivots: the axes of the space where every direction is null
-    basis, _, _ = qr(null - np.outer(known, known) / (known @ known), pivoting=True)
+    basis, _, _ = qr(null - np.outer(components, components) / (components @ components), pivoting=True)
     return list(basis.T[: len(sizes) - rank])
 
 
@@ -144,10 +144,10 @@ class BranchCurve(NamedTuple):
 
 
 def lies_on(system: System, y: np.ndarray, curve: BranchCurve, classes: np.ndarray) -> bool:
-    """Return whether a point is on a known branch, up to a permutation of exchangeable players."""
+    """True for a point on a known branch, up to a permutation of exchangeable players."""
     if len(curve.values) < 2 or _signature(system.groups, classes) != _signature(curve.groups, classes):
         return False
-    family, own = system.family, System(system.family, curve.groups)
+    family, curve_system = system.family, System(system.family, curve.groups)
     x, value = system.profile(y), system.value(y)
     part = (curve.values - value) / (family.high - family.low)
     near = np.abs(part) <= 2 * np.max(np.abs(np.diff(part))) + OFFSETS[-1]  # others need no matching
@@ -157,19 +157,19 @@ def lies_on(system: System, y: np.ndarray, curve: BranchCurve, classes: np.ndarr
     nearest = np.minimum(gaps[:-1], gaps[1:])
     for first in np.argsort(nearest)[: min(4, int(np.sum(np.isfinite(nearest))))]:
         _, order = _match(x, curve.profiles[first + 1], family.width, classes)
-        ends = [own.of(curve.profiles[k], curve.values[k]) for k in (first, first + 1)]
-        leaders = np.asarray(own.firsts)[curve.groups]
+        ends = [curve_system.of(curve.profiles[k], curve.values[k]) for k in (first, first + 1)]
+        leaders = np.asarray(curve_system.firsts)[curve.groups]
         equal = np.abs(x[order] - x[order][leaders]) <= 1e-9 * family.width
-        chord, here = ends[1] - ends[0], own.of(x[order], value)
+        chord, y_now = ends[1] - ends[0], curve_system.of(x[order], value)
         length = float(np.linalg.norm(chord))
         if length == 0.0 or not np.all(equal):
             continue
-        along = float((here - ends[0]) @ chord / length**2)
+        along = float((y_now - ends[0]) @ chord / length**2)
         foot = ends[0] + along * chord
-        if not -0.1 <= along <= 1.1 or float(np.linalg.norm(here - foot)) > max(0.2 * length, SAME_BRANCH):
+        if not -0.1 <= along <= 1.1 or float(np.linalg.norm(y_now - foot)) > max(0.2 * length, SAME_BRANCH):
             continue
-        there = correct(own, foot, chord / length)
-        if there is not None and float(np.linalg.norm(there.y - here)) <= SAME_BRANCH:
+        root = correct(curve_system, foot, chord / length)
+        if root is not None and float(np.linalg.norm(root.y - y_now)) <= SAME_BRANCH:
             return True
     return False
 
@@ -203,9 +203,9 @@ def cycles_near_hopf(
     """
     for values in sides(hopf, family.low, family.high, wanted):
         orbits = orbits_beyond(family.at, hopf, put(x), values)
-        found = [(value, orbit) for value, orbit in zip(values, orbits, strict=True) if orbit is not None]
-        yield from found
-        if found and isinstance(wanted, int):
+        pairs = [(value, orbit) for value, orbit in zip(values, orbits, strict=True) if orbit is not None]
+        yield from pairs
+        if pairs and isinstance(wanted, int):
             return
 
 

@@ -98,9 +98,9 @@ class Thresholds(BaseLearner):
         players = game.space.shape[0]
         if players < 2:
             raise ValueError(f"players: {players} must be at least 2 for thresholds")
-        known = ParametrisedGame(game, self.parameter, self.low, self.high)
+        parametrised = ParametrisedGame(game, self.parameter, self.low, self.high)
         # players may differ in the parameter itself, which is the same for all at every value
-        family = ParametrisedGame(known.at(self.low), self.parameter, self.low, self.high)
+        family = ParametrisedGame(parametrised.at(self.low), self.parameter, self.low, self.high)
         _refuse_unlike(family)
         sweep = Sweep(family, np.linspace(self.low, self.high, self.points), players)
         if self.position is None:
@@ -155,10 +155,10 @@ class Thresholds(BaseLearner):
 
     def read(self, world: Sweep, session: Session) -> Record:
         """Return the scan so far, with located crossings."""
-        whole = session["done"][0] == len(world.values)
+        is_complete = session["done"][0] == len(world.values)
         record: Record = {
             "parameter_name": ((), np.asarray(world.family.name)),
-            "status": ((), np.asarray("converged" if whole else "iteration limit")),
+            "status": ((), np.asarray("converged" if is_complete else "iteration limit")),
             "root_position": (("root", "axis"), session["roots"]),
             "root_parameter": ((), np.asarray(world.values[-1 if session["from_high"][0] else 0])),
         }
@@ -179,11 +179,11 @@ class _Scan(NamedTuple):
 
     @classmethod
     def of(cls, world: Sweep, session: Session) -> _Scan:
-        done, way = int(session["done"][0]), _direction(session)
-        stored = [np.array(session[name][:done][::way]) for name in cls._fields[1:]]
-        scan = cls(np.array(world.values[::way][:done][::way]), *stored)
+        count, way = int(session["done"][0]), _direction(session)
+        stored = [np.array(session[name][:count][::way]) for name in cls._fields[1:]]
+        scan = cls(np.array(world.values[::way][:count][::way]), *stored)
         if way < 0:  # a jump on the way down to a value lies above it
-            scan.jumped[:] = np.append(False, scan.jumped[:-1])[:done]
+            scan.jumped[:] = np.append(False, scan.jumped[:-1])[:count]
         return scan
 
     def largest(self) -> np.ndarray:
@@ -230,7 +230,7 @@ class _LostRoot(Exception):
 def _crossings(world: Sweep, scan: _Scan) -> Record:
     """Return every located sign change between neighbouring values, and the stability ranges between them."""
     heights = scan.largest()
-    found: list[_Crossing] = []
+    crossings: list[_Crossing] = []
     # a height of exactly 0 is no sign: the values on both sides show the crossing
     stays = np.flatnonzero(np.isfinite(heights) & (heights != 0))
     for before, after in pairwise(stays.tolist()):
@@ -238,10 +238,10 @@ def _crossings(world: Sweep, scan: _Scan) -> Record:
         broken = scan.jumped[between].any() or np.isnan(heights[between]).any()
         if not broken and np.sign(heights[before]) != np.sign(heights[after]):
             try:
-                found.append(_locate_crossing(world, scan, before, after))
+                crossings.append(_locate_crossing(world, scan, before, after))
             except _LostRoot:
                 scan.jumped[after] = True
-    value, gains, counts, pairs, moves, positions = zip(*found, strict=True) if found else ((),) * 6
+    value, gains, counts, pairs, moves, positions = zip(*crossings, strict=True) if crossings else ((),) * 6
     words = ["gains stability" if gain else "loses stability" for gain in gains]
     crossing = ("crossing",)
     return {
@@ -250,24 +250,27 @@ def _crossings(world: Sweep, scan: _Scan) -> Record:
         "crossing_multiplicity": (crossing, np.asarray(counts, dtype=int)),
         "crossing_complex": (crossing, np.asarray(pairs, dtype=bool)),
         "crossing_moves": (crossing, np.asarray(moves, dtype="U17")),
-        "crossing_position": (("crossing", "axis"), np.reshape(positions, (len(found), scan.place.shape[1]))),
-        **_windows(scan, found),
+        "crossing_position": (
+            ("crossing", "axis"),
+            np.reshape(positions, (len(crossings), scan.place.shape[1])),
+        ),
+        **_windows(scan, crossings),
     }
 
 
 def _closed_form(world: Sweep, scan: _Scan) -> Record:
     """Return the game's own metric ``threshold``, if it is the same at both ends: one of this parameter."""
-    known = scan.place[np.all(np.isfinite(scan.place), axis=1)]
-    if not len(known):
+    places = scan.place[np.all(np.isfinite(scan.place), axis=1)]
+    if not len(places):
         return {}
-    x = put(np.broadcast_to(known[0], world.family.space.shape))
+    x = put(np.broadcast_to(places[0], world.family.space.shape))
     low, high = (measures(world.family.at(end), x).get("threshold") for end in scan.values[[0, -1]].tolist())
     if low is None or high is None or low[0] or low[1] != high[1]:
         return {}
     return {"threshold": low}
 
 
-def _windows(scan: _Scan, found: list[_Crossing]) -> Record:
+def _windows(scan: _Scan, crossings: list[_Crossing]) -> Record:
     """Return ranges of consecutive stable values: up to a crossing, the end of the root, or infinite.
 
     Nothing is known beyond the scan: a range that reaches its end has no end there.
@@ -275,7 +278,9 @@ def _windows(scan: _Scan, found: list[_Crossing]) -> Record:
     stable = scan.largest() < 0
     breaks = np.flatnonzero((stable[1:] != stable[:-1]) | scan.jumped[1:]) + 1
     low, high = [], []
-    gains, losses = ([one.value for one in found if one.gains == way] for way in (True, False))
+    gains, losses = (
+        [crossing.value for crossing in crossings if crossing.gains == way] for way in (True, False)
+    )
     for run in np.split(np.arange(len(stable)), breaks):
         if len(run) and stable[run[0]]:
             first, last = scan.values[run[0]], scan.values[run[-1]]
@@ -326,14 +331,14 @@ def _locate_crossing(world: Sweep, scan: _Scan, before: int, after: int) -> _Cro
 
 def _refuse_unlike(family: ParametrisedGame) -> None:
     """Raise `ValueError` naming the first player who is not exchangeable with the first."""
-    same = family.exchange_classes(0)
-    other = np.flatnonzero(same != same[0])
-    if other.size:
-        found = {name: np.asarray(leaf) for name, leaf in arrays(family.game).items()}
-        by_player = {name: leaf for name, leaf in found.items() if leaf.shape[:1] == same.shape}
+    classes = family.exchange_classes(0)
+    unlike = np.flatnonzero(classes != classes[0])
+    if unlike.size:
+        leaves = {name: np.asarray(leaf) for name, leaf in arrays(family.game).items()}
+        by_player = {name: leaf for name, leaf in leaves.items() if leaf.shape[:1] == classes.shape}
         names = [name for name, leaf in by_player.items() if np.any(leaf != leaf[:1])]
         why = f" ({', '.join(names)})" if names else ""
-        raise ValueError(f"player {other[0]}: unlike player 0{why}; thresholds need exchangeable players")
+        raise ValueError(f"player {unlike[0]}: unlike player 0{why}; thresholds need exchangeable players")
 
 
 def _first_root(world: Sweep, session: Session) -> None:
@@ -344,54 +349,54 @@ def _first_root(world: Sweep, session: Session) -> None:
         return
     near = session["near"]
     if np.all(np.isfinite(near)):
-        found, at = _roots(world, ends[0], near), f"{ends[0]:g}"
+        roots, at = _roots(world, ends[0], near), f"{ends[0]:g}"
     else:
         low, high = (_roots(world, value) for value in ends)
         session["from_high"][0] = len(high) > 0 and (len(low) == 0 or len(high) < len(low))
-        found, at = (high if session["from_high"][0] else low), f"{ends[0]:g} or {ends[1]:g}"
+        roots, at = (high if session["from_high"][0] else low), f"{ends[0]:g} or {ends[1]:g}"
         near = np.asarray(world.family.space.grid(0, STARTS)).mean(axis=0)
-    if not len(found):
+    if not len(roots):
         rule = "no place where all together feel no gradient was found; give `position`, or another range"
         raise ValueError(f"{name}: {at}: {rule}")
-    session["roots"], session["here"] = found, _nearest(found, near)
+    session["roots"], session["here"] = roots, _nearest(roots, near)
 
 
 def _advance_scan(world: Sweep, session: Session) -> None:
     """Scan the next chunk of values, in place; if the root is lost, continue from the nearest root."""
-    done = int(session["done"][0])
-    values = world.values[:: _direction(session)][done : done + symmetric.CHUNK]
+    start = int(session["done"][0])
+    values = world.values[:: _direction(session)][start : start + symmetric.CHUNK]
     positions = _positions_at(world, values.tolist(), session["here"])
-    here = slice(done, done + len(positions.position))
-    session["split"][here], session["together"][here] = symmetric.eigenvalues(positions, world.players)
-    session["place"][here] = np.where(positions.root[:, None], positions.position, np.nan)
-    session["residual"][here] = positions.gradient
-    session["done"][0] = here.stop
+    chunk = slice(start, start + len(positions.position))
+    session["split"][chunk], session["together"][chunk] = symmetric.eigenvalues(positions, world.players)
+    session["place"][chunk] = np.where(positions.root[:, None], positions.position, np.nan)
+    session["residual"][chunk] = positions.gradient
+    session["done"][0] = chunk.stop
     if not positions.root[-1]:
-        _relocate(world, session, here.stop - 1, float(values[len(positions.position) - 1]))
-    _mark_jumps(world, session, here)
-    if np.all(np.isfinite(session["place"][here.stop - 1])):
-        session["here"][:] = session["place"][here.stop - 1]
+        _relocate(world, session, chunk.stop - 1, float(values[len(positions.position) - 1]))
+    _mark_jumps(world, session, chunk)
+    if np.all(np.isfinite(session["place"][chunk.stop - 1])):
+        session["here"][:] = session["place"][chunk.stop - 1]
 
 
 def _relocate(world: Sweep, session: Session, k: int, value: float) -> None:
     """Set the root at ``value`` that is nearest to the lost one, if there is any."""
     session["jumped"][k] = k > 0
-    found = _roots(world, value, session["here"])
+    roots = _roots(world, value, session["here"])
     last = session["place"][k - 1] if k and np.all(np.isfinite(session["place"][k - 1])) else session["here"]
-    if len(found):
-        positions = _positions_at(world, [value], _nearest(found, last))
+    if len(roots):
+        positions = _positions_at(world, [value], _nearest(roots, last))
         (session["split"][k],), (session["together"][k],) = symmetric.eigenvalues(positions, world.players)
         session["place"][k], session["residual"][k] = positions.position[0], positions.gradient[0]
 
 
-def _mark_jumps(world: Sweep, session: Session, here: slice) -> None:
+def _mark_jumps(world: Sweep, session: Session, chunk: slice) -> None:
     """Mark values where the root is suddenly far from the last one: it is another root."""
-    first = max(here.start - 2, 0)
-    steps = np.abs(np.diff(session["place"][first : here.stop], axis=0))
+    first = max(chunk.start - 2, 0)
+    steps = np.abs(np.diff(session["place"][first : chunk.stop], axis=0))
     moves = np.max(steps / world.family.width[0], axis=1)
     usual = np.append(0.0, moves[:-1])
     rows = first + 1 + np.flatnonzero((moves > LEAP) & (moves > UNEVEN * usual))
-    session["jumped"][rows[rows >= here.start]] = True
+    session["jumped"][rows[rows >= chunk.start]] = True
 
 
 def _positions_at(world: Sweep, values: list[float], place: np.ndarray) -> symmetric.SymmetricPositions:

@@ -161,17 +161,17 @@ class ActorCritic(BaseLearner):
         mean = np.zeros((players, axes))
         if start is not None:
             leaders = list(world.move_order.leaders)
-            whole = np.array(rollouts.squash(space, put(mean)))
-            whole[leaders] = start
-            part = np.clip(np.asarray(rollouts.share(space, put(whole))), EDGE, 1 - EDGE)
+            choices = np.array(rollouts.squash(space, put(mean)))
+            choices[leaders] = start
+            part = np.clip(np.asarray(rollouts.share(space, put(choices))), EDGE, 1 - EDGE)
             # the inverse of the logistic function, infinite at the ends: hence `EDGE`
             mean[leaders] = (np.log(part) - np.log1p(-part))[leaders]
         weights = self._initial_weights(world.plan.zero, mean, draw)
         first = np.asarray(rollouts.squash(space, put(mean)))
         # a stream of its own: the key of play does not depend on the draws of the initial weights
-        own = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, 0))
+        stream_of_run = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, 0))
         return {
-            "key": own.generate_state(2, np.uint32),
+            "key": stream_of_run.generate_state(2, np.uint32),
             "clock": np.asarray(0),
             "choice": np.repeat(first[None], self.batch, axis=0),
             "weights": weights,
@@ -182,34 +182,39 @@ class ActorCritic(BaseLearner):
         }
 
     def advance(self, world: World, session: Session, steps: int) -> int:
-        taken = min(steps, self.updates - int(session["clock"]))
+        updates = min(steps, self.updates - int(session["clock"]))
         learning = LearningState(**{name: put(session[name]) for name in LearningState._fields})
-        done = rollouts.advance(world.play, world.plan, learning, put(taken))
-        session |= {name: np.asarray(array) for name, array in zip(LearningState._fields, done, strict=True)}
-        return taken
+        learned = rollouts.advance(world.play, world.plan, learning, put(updates))
+        session |= {
+            name: np.asarray(array) for name, array in zip(LearningState._fields, learned, strict=True)
+        }
+        return updates
 
     def read(self, world: World, session: Session) -> Record:
         play, move_order = world.play, world.move_order
         # with memory, play continues from where the copies stand on average
         last = put(session["choice"].mean(axis=0))
         choice, deviation = rollouts.greedy(play, world.plan, put(session["weights"]), last, put(ROUNDS))
-        x, who = np.asarray(choice), move_order.who
+        x, dims = np.asarray(choice), move_order.who
         learns = np.array([role == "learns" for role in world.plan.roles])
-        taken = int(session["clock"])
+        updates = int(session["clock"])
         samples = self._samples()
         # updates per sample, by the rule of `rollouts`: curves hold sums over them
-        lengths = np.bincount(np.arange(taken) * samples // self.updates, minlength=samples)
+        lengths = np.bincount(np.arange(updates) * samples // self.updates, minlength=samples)
         noted = int(np.count_nonzero(lengths))
-        each = lengths[:noted, None]
+        counts = lengths[:noted, None]
         return {
             "profile": (("player", "axis"), x[list(move_order.leaders)]),
-            "learned_choice": ((who, "axis"), x),
-            "learned_payoff": ((who,), np.asarray(play.game.payoffs(choice))),
-            "best_response_distance": ((who,), best_response_distance(world.given, move_order, x)),
-            "deviation": ((who, "axis"), np.where(learns[:, None], np.asarray(deviation), np.nan)),
+            "learned_choice": ((dims, "axis"), x),
+            "learned_payoff": ((dims,), np.asarray(play.game.payoffs(choice))),
+            "best_response_distance": ((dims,), best_response_distance(world.given, move_order, x)),
+            "deviation": ((dims, "axis"), np.where(learns[:, None], np.asarray(deviation), np.nan)),
             "learning_step": (("sample",), np.cumsum(lengths)[:noted] - lengths[:noted]),
-            "learning_reward": (("sample", who), session["reward_curve"][:noted] / each),
-            "learning_choice": (("sample", who, "axis"), session["choice_curve"][:noted] / each[..., None]),
+            "learning_reward": (("sample", dims), session["reward_curve"][:noted] / counts),
+            "learning_choice": (
+                ("sample", dims, "axis"),
+                session["choice_curve"][:noted] / counts[..., None],
+            ),
         }
 
     def _initial_weights(self, zero: Networks, mean: np.ndarray, draw: np.random.Generator) -> np.ndarray:
@@ -223,7 +228,11 @@ class ActorCritic(BaseLearner):
         raw = np.full_like(mean, np.log(self.deviation - self.min_deviation))
         start = jax.tree.map(lambda leaf: np.zeros((players, *leaf.shape)), eqx.filter(zero, eqx.is_array))
         start = eqx.tree_at(
-            lambda one: (one.actor.layers[0].weight, one.critic.layers[0].weight, one.actor.layers[1].bias),
+            lambda networks: (
+                networks.actor.layers[0].weight,
+                networks.critic.layers[0].weight,
+                networks.actor.layers[1].bias,
+            ),
             start,
             (normals[:, 0], normals[:, 1], np.hstack([mean, raw])),
         )
@@ -251,19 +260,19 @@ class ActorCritic(BaseLearner):
 
 def _fixed_choices(space: Any, tables: list[dict[str, Any]]) -> np.ndarray:
     """Return the choices of fixed players, ``[player axis]``. Raise `ValueError` outside the box."""
-    found = np.zeros(space.shape)
+    choices = np.zeros(space.shape)
     low, high = np.asarray(space.low), np.asarray(space.high)
     for player, table in enumerate(tables):
         if table["kind"] != "fixed":
             continue
         name = f"roles[{player}].choice"
         check_numbers(name, table["choice"], "a number", np.isfinite)
-        own = np.broadcast_to(np.asarray(table["choice"], dtype=float), space.shape[1:])
-        if np.any((own < low[player]) | (own > high[player])):
+        choice = np.broadcast_to(np.asarray(table["choice"], dtype=float), space.shape[1:])
+        if np.any((choice < low[player]) | (choice > high[player])):
             box = f"[{low[player].tolist()}, {high[player].tolist()}]"
             raise ValueError(f"{name}: {table['choice']} must be in the box {box} of player {player}")
-        found[player] = own
-    return found
+        choices[player] = choice
+    return choices
 
 
 def best_response_distance(game: Any, move_order: Seating, x: np.ndarray) -> np.ndarray:
@@ -272,9 +281,11 @@ def best_response_distance(game: Any, move_order: Seating, x: np.ndarray) -> np.
     That of leaders is in ``game``, that of the last stage in the base game; NaN between.
     """
     leaders = list(move_order.leaders)
-    asked = [(game, x[leaders], seat, player) for seat, player in enumerate(leaders)]
-    asked += [(move_order.game, x, player, player) for player in move_order.stages[-1]]
-    found = np.full(len(x), np.nan)
-    for known, profile, seat, player in asked:
-        found[player] = np.max(np.abs(best_response(known, put(profile), seat).strategy - x[player]))
-    return found
+    cases = [(game, x[leaders], seat, player) for seat, player in enumerate(leaders)]
+    cases += [(move_order.game, x, player, player) for player in move_order.stages[-1]]
+    distances = np.full(len(x), np.nan)
+    for game_played, profile, seat, player in cases:
+        distances[player] = np.max(
+            np.abs(best_response(game_played, put(profile), seat).strategy - x[player])
+        )
+    return distances

@@ -15,7 +15,7 @@ from rivalry.certificates.deviations import REGISTERED, best_response, unproved_
 from rivalry.certificates.stake import GameAtProfile
 from rivalry.core import oracles
 from rivalry.core.assumed_range import open_range
-from rivalry.core.game import Game, has_closed_form, refuse_jumps
+from rivalry.core.game import Game, has_closed_form, require_continuity
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, SHARES, Need
 from rivalry.core.oracles import separate_periods
@@ -133,7 +133,7 @@ class AllEquilibria(BaseLearner):
 
         Raises `ValueError` for payoffs that are known to jump, and for those that JAX cannot trace.
         """
-        refuse_jumps(game)
+        require_continuity(game)
         check_rule(self.choose, game.space.shape[0], ("welfare",))
         try:
             # a function of its own: methods of two games are compared by the arrays of the games
@@ -141,7 +141,7 @@ class AllEquilibria(BaseLearner):
         except jax.errors.JAXTypeError as error:
             raise ValueError(f"payoffs: {TRACED}") from error
         if self.where is None and (periods := separate_periods(game)):
-            return SeparatePeriods(game, tuple(searched(one, self.within) for one in periods))
+            return SeparatePeriods(game, tuple(searched(part, self.within) for part in periods))
         if self.where is None:
             return searched(game, self.within)
         if self.within is not None or self.first_order:
@@ -170,8 +170,8 @@ class AllEquilibria(BaseLearner):
         if isinstance(world, SeparatePeriods):
             return {
                 f"{t} {name}": part
-                for t, one in enumerate(world.parts)
-                for name, part in self._begin(one).items()
+                for t, period_game in enumerate(world.parts)
+                for name, part in self._begin(period_game).items()
             }
         return self._begin(world)
 
@@ -192,7 +192,7 @@ class AllEquilibria(BaseLearner):
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
         """Run up to ``steps`` steps, as many as begin within a quarter of a second."""
-        taken, began = 0, perf_counter()
+        steps_taken, began = 0, perf_counter()
         if isinstance(world, GameOnRanges):
             step = partial(search_on_ranges, world, session, self.search)
         elif isinstance(world, SeparatePeriods):
@@ -200,9 +200,9 @@ class AllEquilibria(BaseLearner):
         else:
             step = partial(self.search.step, world, coordinates(world), session, self._certify)
         # the time of a step varies too much to be known from those before
-        while taken < steps and (not taken or perf_counter() - began < PACE) and step():
-            taken += 1
-        return taken
+        while steps_taken < steps and (not steps_taken or perf_counter() - began < PACE) and step():
+            steps_taken += 1
+        return steps_taken
 
     def _step_of_periods(self, world: SeparatePeriods, session: Session) -> bool:
         """Take a step for the first period that is not searched; return False once there is none left."""
@@ -220,16 +220,16 @@ class AllEquilibria(BaseLearner):
         """
         if self.within is None and at.ranges is None and list_exactly(game, at, session, self.first_order):
             return True
-        known = session["responded"][0] or isinstance(game, InLogs) or self.within is not None
-        known = known or at.ranges is not None
+        decided = session["responded"][0] or isinstance(game, InLogs) or self.within is not None
+        decided = decided or at.ranges is not None
         long = session["boxes"][0] >= LONG and not np.any(session["verdict"] == VERDICTS.index("equilibrium"))
-        if known or not (long or len(session["undecided_low"])):
+        if decided or not (long or len(session["undecided_low"])):
             return False
         session["responded"] = np.ones(1, dtype=bool)
         ends = (at.low / 2 + at.high / 2, at.low, at.high)
-        found = [] if not has_closed_form(game) else list(map(np.asarray, oracles.closed_form(game)))
-        found += [rest for y in ends if (rest := _rest(game, profile_of(at, y), at)) is not None]
-        for x in found:
+        profiles = [] if not has_closed_form(game) else list(map(np.asarray, oracles.closed_form(game)))
+        profiles += [rest for y in ends if (rest := _rest(game, profile_of(at, y), at)) is not None]
+        for x in profiles:
             y = x[at.place]
             apart = np.abs(session["certified"][:, *at.place] - y) > MERGE_DISTANCE * (at.high - at.low)
             if np.all((at.low <= y) & (y <= at.high)) and np.all(apart.any(axis=1)):
@@ -261,17 +261,17 @@ class AllEquilibria(BaseLearner):
             "equilibria": (("equilibrium", "player", "axis"), every),
             "equilibrium_payoff": (("equilibrium", "player"), pays),
         }
-        found = chosen_record(rows, np.zeros(0), self.choose)
-        return record | {name: found[name] for name in ("profile", "choice_value") if name in found}
+        chosen = chosen_record(rows, np.zeros(0), self.choose)
+        return record | {name: chosen[name] for name in ("profile", "choice_value") if name in chosen}
 
 
 def _rest(game: Game, x: np.ndarray, at: Coordinates) -> np.ndarray | None:
     """Return the profile at which best responses in turn come to rest; None where they do not."""
-    known = any(one.knows(game) for one in REGISTERED) or is_reparametrised(game)
+    has_response = any(oracle.knows(game) for oracle in REGISTERED) or is_reparametrised(game)
     for _ in range(ROUNDS):
         before = x.copy()
         for player in range(len(x)):
-            if known:
+            if has_response:
                 x[player] = best_response(game, put(x), player).strategy
             else:
                 x[player] = unproved_response(GameAtProfile(game, put(x)), player, 201).strategy

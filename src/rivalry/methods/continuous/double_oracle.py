@@ -110,11 +110,11 @@ class DoubleOracle(BaseLearner):
 
     def advance(self, world: object, session: Session, steps: int) -> int:
         """Run up to ``steps`` rounds."""
-        taken = 0
-        while taken < steps and not session["over"][0]:
+        rounds = 0
+        while rounds < steps and not session["over"][0]:
             self._round(world, session)
-            taken += 1
-        return taken
+            rounds += 1
+        return rounds
 
     def _round(self, game: object, session: Session) -> None:
         _fill(game, session)
@@ -152,12 +152,12 @@ class DoubleOracle(BaseLearner):
         """Return every player's best response [player axis] to the others' mixtures, and gain [player]."""
         pays = action_payoffs(one_state(session["tables"]), session["weights"])
         mixtures = session["atoms"], session["weights"]
-        found = [
+        responses = [
             best_response_to_mixtures(game, *mixtures, player, int(best), points=self.points)
             for player, best in enumerate(np.nanargmax(pays, axis=1))
         ]
-        gains = np.array([response.payoff for response in found]) - mean_payoff(pays, session["weights"])
-        return np.stack([response.strategy for response in found]), np.maximum(gains, 0.0)
+        gains = np.array([response.payoff for response in responses]) - mean_payoff(pays, session["weights"])
+        return np.stack([response.strategy for response in responses]), np.maximum(gains, 0.0)
 
     def _remedy(self, session: Session) -> str:
         """Return one line that explains why a run did not converge."""
@@ -218,12 +218,12 @@ def _beyond_jump(
 
 def _payoffs_of(game: Any, profiles: np.ndarray) -> np.ndarray:
     """Return payoffs ``[profile player]``, in batches of one size: one compiled program serves all."""
-    found = np.zeros(profiles.shape[:2])
+    payoffs = np.zeros(profiles.shape[:2])
     for first in range(0, len(profiles), BATCH):
         part = profiles[first : first + BATCH]
         padded = np.concatenate([part, np.repeat(part[:1], BATCH - len(part), axis=0)])
-        found[first : first + BATCH] = np.asarray(_payoffs(game, put(padded)))[: len(part)]
-    return found
+        payoffs[first : first + BATCH] = np.asarray(_payoffs(game, put(padded)))[: len(part)]
+    return payoffs
 
 
 def _fill(game: object, session: Session) -> None:
@@ -267,15 +267,15 @@ def _contains(atoms: np.ndarray, response: np.ndarray) -> bool:
     return bool(np.any(apart <= SAME_ATOM * np.max(np.abs(response))))
 
 
-def _drop(session: Session, most: int) -> None:
-    """Drop each player's atoms beyond ``most``, the longest unplayed first."""
+def _drop(session: Session, max_atoms: int) -> None:
+    """Drop each player's atoms beyond ``max_atoms``, the longest unplayed first."""
     for player in range(len(session["atoms"])):
         count = session["tables"].shape[1 + player]
-        if count <= most:
+        if count <= max_atoms:
             continue
         # stable: of atoms played equally lately the oldest stay
         lately = np.argsort(-session["played"][player, :count], kind="stable")
-        keep = np.sort(lately[:most])
+        keep = np.sort(lately[:max_atoms])
         session["tables"] = np.take(session["tables"], keep, axis=1 + player)
         for name, blank in (("atoms", np.nan), ("weights", 0.0), ("played", 0)):
             row = session[name][player, keep]
@@ -286,13 +286,13 @@ def _drop(session: Session, most: int) -> None:
 def _support(session: Session) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return strategies, weights and payoff tables of the atoms with positive weight."""
     positive = session["weights"] > ATOM
-    own = [np.flatnonzero(row) for row in positive]
+    supports = [np.flatnonzero(row) for row in positive]
     # every player's positive weights first, in their order; shorter players are padded
-    order = np.argsort(~positive, axis=1, kind="stable")[:, : max(map(len, own))]
+    order = np.argsort(~positive, axis=1, kind="stable")[:, : max(map(len, supports))]
     played = np.take_along_axis(positive, order, axis=1)
     points = np.where(
         played[:, :, None], np.take_along_axis(session["atoms"], order[:, :, None], axis=1), np.nan
     )
     weights = np.where(played, np.take_along_axis(session["weights"], order, axis=1), 0.0)
     weights /= weights.sum(axis=1, keepdims=True)
-    return points, weights, session["tables"][np.ix_(np.arange(len(own)), *own)]
+    return points, weights, session["tables"][np.ix_(np.arange(len(supports)), *supports)]

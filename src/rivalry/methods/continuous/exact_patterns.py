@@ -106,8 +106,8 @@ class _Solutions(NamedTuple):
     vertices: list[Row]
 
     def contains(self, x: Row) -> bool:
-        return all(one.at(x) == 0 for one in self.equations) and all(
-            one.at(x) >= 0 for one in self.inequalities
+        return all(condition.at(x) == 0 for condition in self.equations) and all(
+            condition.at(x) >= 0 for condition in self.inequalities
         )
 
 
@@ -134,20 +134,22 @@ def exact_list(game: Game) -> ExactList | None:
     if payoffs is None:
         return None
     low, high = ([exact_payoff(float(v)) for v in end] for end in (at.low, at.high))
-    found = ExactList([], [], 0)
+    solutions = ExactList([], [], 0)
     player = [int(p) for p in at.player]
-    for known in _dominant_choices(payoffs, player, low, high):
-        if known is None:
+    for values in _dominant_choices(payoffs, player, low, high):
+        if values is None:
             return None
-        rest = [_substituted(own, known) for own in payoffs]
-        conditions = _conditions(rest, player, len(player), low, high, known)
+        rest = [_substituted(payoff, values) for payoff in payoffs]
+        conditions = _conditions(rest, player, len(player), low, high, values)
         if conditions is None:
             return None
-        part = _solved(conditions, low, high, known)
+        part = _solved(conditions, low, high, values)
         if part is None:
             return None
-        found = ExactList(found.points + part.points, found.sets + part.sets, found.patterns + part.patterns)
-    return found
+        solutions = ExactList(
+            solutions.points + part.points, solutions.sets + part.sets, solutions.patterns + part.patterns
+        )
+    return solutions
 
 
 def polynomials(game: Game, at: Coordinates) -> list[Polynomial] | None:
@@ -165,75 +167,79 @@ def polynomials(game: Game, at: Coordinates) -> list[Polynomial] | None:
             values.append({(0,) * size: exact_payoff(number)} if np.isfinite(number) else None)
         else:
             values.append(_combined(name, [values[place] for place in rest]))
-    found = [values[place] for place in results]
-    return None if any(one is None for one in found) else [one for one in found if one is not None]
+    payoff_polynomials = [values[place] for place in results]
+    return (
+        None
+        if any(polynomial is None for polynomial in payoff_polynomials)
+        else [polynomial for polynomial in payoff_polynomials if polynomial is not None]
+    )
 
 
 def _combined(name: str, parts: Sequence[Polynomial | None]) -> Polynomial | None:
     """Return the result of an operation on polynomials; None where it is none, or too long."""
     if any(part is None for part in parts):
         return None
-    one, other = [*parts, {}][0] or {}, [*parts, {}][1] or {}
+    first, second = [*parts, {}][0] or {}, [*parts, {}][1] or {}
     if name == "neg":
-        return {powers: -c for powers, c in one.items()}
+        return {powers: -c for powers, c in first.items()}
     if name in ("add", "sub"):
         sign = 1 if name == "add" else -1
-        found = dict(one)
-        for powers, c in other.items():
-            found[powers] = found.get(powers, Fraction(0)) + sign * c
-        return {powers: c for powers, c in found.items() if c}
-    number = _number(other)
+        total = dict(first)
+        for powers, c in second.items():
+            total[powers] = total.get(powers, Fraction(0)) + sign * c
+        return {powers: c for powers, c in total.items() if c}
+    number = _number(second)
     if name == "mul":
-        return _product(one, other)
+        return _product(first, second)
     if name == "div" and number:
-        return {powers: c / number for powers, c in one.items()}
+        return {powers: c / number for powers, c in first.items()}
     if name == "power" and number is not None and number.denominator == 1 and 0 <= number <= MOST_DEGREE:
-        result: Polynomial | None = {(0,) * len(next(iter(one), ())): Fraction(1)}
+        result: Polynomial | None = {(0,) * len(next(iter(first), ())): Fraction(1)}
         for _ in range(int(number)):
-            result = None if result is None else _product(result, one)
+            result = None if result is None else _product(result, first)
         return result
     return None
 
 
-def _number(one: Polynomial) -> Fraction | None:
+def _number(polynomial: Polynomial) -> Fraction | None:
     """Return the value of a constant polynomial."""
-    if any(any(powers) for powers in one):
+    if any(any(powers) for powers in polynomial):
         return None
-    return next(iter(one.values()), Fraction(0))
+    return next(iter(polynomial.values()), Fraction(0))
 
 
-def _product(one: Polynomial, other: Polynomial) -> Polynomial | None:
-    found: Polynomial = {}
-    for (first, c), (second, d) in product(one.items(), other.items()):
+def _product(polynomial: Polynomial, factor: Polynomial) -> Polynomial | None:
+    terms: Polynomial = {}
+    for (first, c), (second, d) in product(polynomial.items(), factor.items()):
         powers = tuple(a + b for a, b in zip(first, second, strict=True))
-        found[powers] = found.get(powers, Fraction(0)) + c * d
-        if len(found) > MOST_TERMS or sum(powers) > 2 * MOST_DEGREE:
+        terms[powers] = terms.get(powers, Fraction(0)) + c * d
+        if len(terms) > MOST_TERMS or sum(powers) > 2 * MOST_DEGREE:
             return None
-    return {powers: c for powers, c in found.items() if c}
+    return {powers: c for powers, c in terms.items() if c}
 
 
-def _derivative(one: Polynomial, k: int) -> Polynomial:
+def _derivative(polynomial: Polynomial, k: int) -> Polynomial:
     return {
         (*powers[:k], powers[k] - 1, *powers[k + 1 :]): c * powers[k]
-        for powers, c in one.items()
+        for powers, c in polynomial.items()
         if powers[k]
     }
 
 
-def _substituted(one: Polynomial, known: Mapping[int, Fraction]) -> Polynomial:
+def _substituted(polynomial: Polynomial, values: Mapping[int, Fraction]) -> Polynomial:
     """Return a polynomial with numbers in place of some choices."""
-    found: Polynomial = {}
-    for powers, c in one.items():
-        for k, value in known.items():
+    terms: Polynomial = {}
+    for powers, c in polynomial.items():
+        for k, value in values.items():
             c *= value ** powers[k]
-        left = tuple(0 if k in known else p for k, p in enumerate(powers))
-        found[left] = found.get(left, Fraction(0)) + c
-    return {powers: c for powers, c in found.items() if c}
+        powers_left = tuple(0 if k in values else p for k, p in enumerate(powers))
+        terms[powers_left] = terms.get(powers_left, Fraction(0)) + c
+    return {powers: c for powers, c in terms.items() if c}
 
 
-def _affine(one: Polynomial, size: int) -> Affine | None:
+def _affine(polynomial: Polynomial, size: int) -> Affine | None:
     slope, constant = [Fraction(0)] * size, Fraction(0)
-    for powers, c in one.items():
+    for powers, c in polynomial.items():
         if sum(powers) > 1:
             return None
         if any(powers):
@@ -252,28 +258,28 @@ def _conditions(
     size: int,
     low: Sequence[Fraction],
     high: Sequence[Fraction],
-    known: Mapping[int, Fraction],
+    values: Mapping[int, Fraction],
 ) -> dict[int, Condition] | None:
     """Return the condition on every choice that is not known; None where one is not linear."""
-    found = {}
+    conditions = {}
     for k in range(size):
-        if k in known:
+        if k in values:
             continue
         slope = _affine(_derivative(payoffs[player[k]], k), size)
         if slope is None:
             return None
-        mine = [j for j in range(size) if player[j] == player[k] and j not in known]
+        mine = [j for j in range(size) if player[j] == player[k] and j not in values]
         if len(mine) == 1 and slope.slope[k] > 0:  # convex: the mean slope decides between the ends
-            found[k] = Condition(slope.fixed(k, (low[k] + high[k]) / 2), False)
+            conditions[k] = Condition(slope.fixed(k, (low[k] + high[k]) / 2), False)
         else:
-            found[k] = Condition(slope, True)
+            conditions[k] = Condition(slope, True)
             if k == mine[0] and not _is_concave(payoffs[player[k]], mine):
                 return None
-    return found
+    return conditions
 
 
 def _is_concave(payoff: Polynomial, mine: Sequence[int]) -> bool:
-    """Return whether the constant Hessian in the own choices is negative semidefinite, by elimination."""
+    """True for a constant Hessian in the own choices that is negative semidefinite, by elimination."""
     hessian = [[_number(_derivative(_derivative(payoff, j), k)) for k in mine] for j in mine]
     rows = [[-(entry or Fraction(0)) for entry in row] for row in hessian]
     while rows:
@@ -295,13 +301,13 @@ def _solved(
     conditions: Mapping[int, Condition],
     low: Sequence[Fraction],
     high: Sequence[Fraction],
-    known: Mapping[int, Fraction],
+    values: Mapping[int, Fraction],
 ) -> ExactList | None:
     """Return the solutions of all patterns; None for too many patterns, or too many vertices."""
-    size, found, solved = len(low), list[_Solutions](), 0
+    size, solutions, solved = len(low), list[_Solutions](), 0
     order = sorted(conditions)
-    first = [known.get(k, low[k]) for k in range(size)]
-    last = [known.get(k, high[k]) for k in range(size)]
+    first = [values.get(k, low[k]) for k in range(size)]
+    last = [values.get(k, high[k]) for k in range(size)]
     # choices decided so far, -1 and 1 at a bound and 0 between, with the box that is left
     waiting: list[tuple[tuple[int, ...], list[Fraction], list[Fraction]]] = [((), first, last)]
     while waiting:
@@ -316,7 +322,7 @@ def _solved(
             if polytope is None:
                 return None
             if polytope.vertices:
-                found.append(polytope)
+                solutions.append(polytope)
             continue
         k = order[len(sides)]
         for side in (-1, 0, 1) if conditions[k].between else (-1, 1):
@@ -328,7 +334,7 @@ def _solved(
                     [*end[:k], bounds[1], *end[k + 1 :]],
                 )
             )
-    return ExactList(*_maximal(found), solved)
+    return ExactList(*_maximal(solutions), solved)
 
 
 def _is_possible(
@@ -338,7 +344,7 @@ def _is_possible(
     low: Sequence[Fraction],
     high: Sequence[Fraction],
 ) -> bool:
-    """Return whether no condition fails in the whole box that is left."""
+    """True if no condition fails in the rest of the box."""
     for k, side in zip(order, sides, strict=False):
         smallest, largest = conditions[k].sign.ends(low, high)
         if (side <= 0 and smallest > 0) or (side >= 0 and largest < 0):
@@ -388,22 +394,26 @@ def vertices_of(equations: Sequence[Affine], inequalities: Sequence[Affine], siz
     if solution is None:
         return []
     point, free = solution
-    found: dict[Row, None] = {}
+    vertices: dict[Row, None] = {}
     if comb(len(inequalities), len(free)) > MOST_VERTICES:
         return None
     for chosen in combinations(inequalities, len(free)) if free else [()]:
         tight = _solution([*equations, *chosen], size) if free else (point, [])
-        if tight is not None and not tight[1] and all(one.at(tight[0]) >= 0 for one in inequalities):
-            found[tight[0]] = None
-    return list(found)
+        if (
+            tight is not None
+            and not tight[1]
+            and all(inequality.at(tight[0]) >= 0 for inequality in inequalities)
+        ):
+            vertices[tight[0]] = None
+    return list(vertices)
 
 
 def _solution(equations: Sequence[Affine], size: int) -> tuple[Row, list[int]] | None:
     """Return a solution of linear equations, and which choices remain free; None where there is none."""
     rows: list[list[Fraction]] = []
     pivots: list[int] = []
-    for one in equations:
-        line = [*one.slope, -one.constant]
+    for equation in equations:
+        line = [*equation.slope, -equation.constant]
         for row, pivot in zip(rows, pivots, strict=True):
             if factor := line[pivot]:
                 line = [a - factor * b for a, b in zip(line, row, strict=True)]
@@ -425,15 +435,15 @@ def _solution(equations: Sequence[Affine], size: int) -> tuple[Row, list[int]] |
     return tuple(x), [k for k in range(size) if k not in pivots]
 
 
-def _maximal(found: Sequence[_Solutions]) -> tuple[list[Row], list[list[Row]]]:
+def _maximal(solutions: Sequence[_Solutions]) -> tuple[list[Row], list[list[Row]]]:
     """Return the points and the larger polytopes that lie in no other."""
     alone: list[_Solutions] = []
-    for k, one in enumerate(found):
-        others = (*alone, *found[k + 1 :])
-        if not any(all(map(other.contains, one.vertices)) for other in others):
-            alone.append(one)
-    points = [one.vertices[0] for one in alone if len(one.vertices) == 1]
-    return sorted(points), [sorted(one.vertices) for one in alone if len(one.vertices) > 1]
+    for k, solution in enumerate(solutions):
+        rest = (*alone, *solutions[k + 1 :])
+        if not any(all(map(larger.contains, solution.vertices)) for larger in rest):
+            alone.append(solution)
+    points = [solution.vertices[0] for solution in alone if len(solution.vertices) == 1]
+    return sorted(points), [sorted(solution.vertices) for solution in alone if len(solution.vertices) > 1]
 
 
 # -- best responses that do not depend on the others ------------------------------------------------------
@@ -447,18 +457,18 @@ def _dominant_choices(
     Payoffs of degree 2 are left to linear conditions.
     """
     every: list[list[tuple[int, Fraction]]] = []
-    for k, who in enumerate(player):
-        slope = _derivative(payoffs[who], k)
-        alone = player.count(who) == 1 and all(sum(p) == p[k] for p in slope)
+    for k, owner in enumerate(player):
+        slope = _derivative(payoffs[owner], k)
+        alone = player.count(owner) == 1 and all(sum(p) == p[k] for p in slope)
         if not alone or max((p[k] for p in slope), default=0) <= 1:
             continue
         degrees = range(max(p[k] for p in slope) + 1)
-        own = [slope.get(_power(k, n, len(player)), Fraction(0)) for n in degrees]
-        best = maxima(own, low[k], high[k])
+        coefficients = [slope.get(_power(k, n, len(player)), Fraction(0)) for n in degrees]
+        best = maxima(coefficients, low[k], high[k])
         # of an irrational choice there is an approximation, on which no other condition may depend
-        others = [_derivative(payoffs[player[j]], j) for j in range(len(player)) if j != k]
-        depends = any(p[k] for other in others for p in other)
-        if best is None or (depends and any(_value(own, x) and low[k] < x < high[k] for x in best)):
+        slopes = [_derivative(payoffs[player[j]], j) for j in range(len(player)) if j != k]
+        depends = any(p[k] for other_slope in slopes for p in other_slope)
+        if best is None or (depends and any(_value(coefficients, x) and low[k] < x < high[k] for x in best)):
             yield None
             return
         every.append([(k, value) for value in best])
@@ -487,101 +497,101 @@ def maxima(slope: Sequence[Fraction], low: Fraction, high: Fraction) -> list[Fra
         slope = slope[:-1]
     if not slope:
         return None  # constant: every point
-    whole = [Fraction(0), *(c / (n + 1) for n, c in enumerate(slope))]
+    polynomial = [Fraction(0), *(c / (n + 1) for n, c in enumerate(slope))]
     rational, rest = _rational_roots(list(slope))
-    known = sorted({x for x in rational if low <= x <= high} | {low, high})
-    ends = [(x, x) for x in known] + [_narrowed(rest, *bracket) for bracket in _brackets(rest, low, high)]
-    values = [_range(whole, first, last) for first, last in ends]
+    critical = sorted({x for x in rational if low <= x <= high} | {low, high})
+    ends = [(x, x) for x in critical] + [_narrowed(rest, *bracket) for bracket in _brackets(rest, low, high)]
+    values = [_range(polynomial, first, last) for first, last in ends]
     top = max(range(len(ends)), key=lambda k: values[k][0])
-    found = []
+    points = []
     for (first, last), (_, largest) in zip(ends, values, strict=True):
         if largest < values[top][0]:
             continue
         exact = first == last and ends[top][0] == ends[top][1]  # then values are equal
-        if not (exact or (first, last) == ends[top] or _mirrored(whole, rest, ends[top], (first, last))):
+        if not (exact or (first, last) == ends[top] or _mirrored(polynomial, rest, ends[top], (first, last))):
             return None
-        found.append((first + last) / 2)
-    return sorted(found)
+        points.append((first + last) / 2)
+    return sorted(points)
 
 
-def _narrowed(one: Sequence[Fraction], first: Fraction, last: Fraction) -> tuple[Fraction, Fraction]:
+def _narrowed(polynomial: Sequence[Fraction], first: Fraction, last: Fraction) -> tuple[Fraction, Fraction]:
     """Return a bracket of the only root of a polynomial in another, after halvings."""
-    count = _root_counter(one)
+    count = _root_counter(polynomial)
     for _ in range(HALVINGS):
         middle = (first + last) / 2
         first, last = (first, middle) if count(first, middle) else (middle, last)
     return first, last
 
 
-def _range(whole: Sequence[Fraction], first: Fraction, last: Fraction) -> tuple[Fraction, Fraction]:
+def _range(polynomial: Sequence[Fraction], first: Fraction, last: Fraction) -> tuple[Fraction, Fraction]:
     """Return bounds on a polynomial between two numbers, by a bound on its slope."""
     largest = max(abs(first), abs(last))
-    steep = sum((n * abs(c) * largest ** (n - 1) for n, c in enumerate(whole) if n), Fraction(0))
-    value, room = _value(whole, first), steep * (last - first)
+    steep = sum((n * abs(c) * largest ** (n - 1) for n, c in enumerate(polynomial) if n), Fraction(0))
+    value, room = _value(polynomial, first), steep * (last - first)
     return value - room, value + room
 
 
 def _mirrored(
-    whole: Sequence[Fraction],
+    polynomial: Sequence[Fraction],
     rest: Sequence[Fraction],
-    one: tuple[Fraction, Fraction],
-    other: tuple[Fraction, Fraction],
+    bracket: tuple[Fraction, Fraction],
+    mirror_bracket: tuple[Fraction, Fraction],
 ) -> bool:
-    """Return whether a polynomial is symmetric, and the roots in two brackets are mirror images."""
-    size = len(whole) - 1
-    centre = -whole[-2] / (size * whole[-1])
+    """True for a symmetric polynomial with roots in two brackets that are mirror images."""
+    size = len(polynomial) - 1
+    centre = -polynomial[-2] / (size * polynomial[-1])
     mirror = [Fraction(0)]
-    for c in reversed(whole):  # the polynomial at 2 centre - x
+    for c in reversed(polynomial):  # the polynomial at 2 centre - x
         mirror = [
             2 * centre * a - b for a, b in zip([*mirror, Fraction(0)], [Fraction(0), *mirror], strict=True)
         ]
         mirror[0] += c
-    if mirror[: size + 1] != list(whole) or any(mirror[size + 1 :]):
+    if mirror[: size + 1] != list(polynomial) or any(mirror[size + 1 :]):
         return False
-    first, last = 2 * centre - other[1], 2 * centre - other[0]
-    low, high = min(first, one[0]), max(last, one[1])
+    first, last = 2 * centre - mirror_bracket[1], 2 * centre - mirror_bracket[0]
+    low, high = min(first, bracket[0]), max(last, bracket[1])
     # both brackets hold a root, and the hull of them holds one only
-    return first <= one[1] and last >= one[0] and _root_counter(rest)(low, high) == 1
+    return first <= bracket[1] and last >= bracket[0] and _root_counter(rest)(low, high) == 1
 
 
-def _value(one: Sequence[Fraction], x: Fraction) -> Fraction:
-    found = Fraction(0)
-    for c in reversed(one):
-        found = found * x + c
-    return found
+def _value(polynomial: Sequence[Fraction], x: Fraction) -> Fraction:
+    total = Fraction(0)
+    for c in reversed(polynomial):
+        total = total * x + c
+    return total
 
 
-def _rational_roots(one: list[Fraction]) -> tuple[list[Fraction], list[Fraction]]:
+def _rational_roots(polynomial: list[Fraction]) -> tuple[list[Fraction], list[Fraction]]:
     """Return the rational roots of a polynomial, and what is left of it after division by them."""
-    found: list[Fraction] = []
-    while len(one) > 1 and not one[0]:
-        one, found = one[1:], [*found, Fraction(0)]
-    while len(one) > 1:
-        root = next((x for x in _candidates(one) if not _value(one, x)), None)
+    roots: list[Fraction] = []
+    while len(polynomial) > 1 and not polynomial[0]:
+        polynomial, roots = polynomial[1:], [*roots, Fraction(0)]
+    while len(polynomial) > 1:
+        root = next((x for x in _candidates(polynomial) if not _value(polynomial, x)), None)
         if root is None:
             break
-        found.append(root)
+        roots.append(root)
         quotient, carry = [], Fraction(0)
-        for c in reversed(one[1:]):
+        for c in reversed(polynomial[1:]):
             carry = carry * root + c
             quotient.append(carry)
-        one = quotient[::-1]
-    return found, one
+        polynomial = quotient[::-1]
+    return roots, polynomial
 
 
-def _candidates(one: Sequence[Fraction]) -> Iterator[Fraction]:
+def _candidates(polynomial: Sequence[Fraction]) -> Iterator[Fraction]:
     """Yield the fractions that rational roots are among, near the roots in floats."""
-    roots = np.roots([float(c) for c in reversed(one)])
+    roots = np.roots([float(c) for c in reversed(polynomial)])
     for root in roots[np.abs(roots.imag) <= np.abs(roots.real) + 1].real.tolist():
         if np.isfinite(root):
             yield exact_payoff(root)
-            for most in (1, 10, 100, 1000):
-                yield Fraction(root).limit_denominator(most)
+            for denominator in (1, 10, 100, 1000):
+                yield Fraction(root).limit_denominator(denominator)
 
 
-def _root_counter(one: Sequence[Fraction]) -> Callable[[Fraction, Fraction], int]:
+def _root_counter(polynomial: Sequence[Fraction]) -> Callable[[Fraction, Fraction], int]:
     """Return a function that counts the distinct roots above one number, up to another (Sturm's theorem)."""
-    chain = [list(one), [n * c for n, c in enumerate(one)][1:]]
+    chain = [list(polynomial), [n * c for n, c in enumerate(polynomial)][1:]]
     while any(rest := _remainder(chain[-2], chain[-1])):
         chain.append([-c for c in rest])
 
@@ -592,11 +602,13 @@ def _root_counter(one: Sequence[Fraction]) -> Callable[[Fraction, Fraction], int
     return lambda first, last: changes(first) - changes(last)
 
 
-def _brackets(one: Sequence[Fraction], low: Fraction, high: Fraction) -> Iterator[tuple[Fraction, Fraction]]:
+def _brackets(
+    polynomial: Sequence[Fraction], low: Fraction, high: Fraction
+) -> Iterator[tuple[Fraction, Fraction]]:
     """Yield intervals that each hold one distinct root of a polynomial in an interval."""
-    if len(one) < 2:
+    if len(polynomial) < 2:
         return
-    count, waiting = _root_counter(one), [(low, high)]
+    count, waiting = _root_counter(polynomial), [(low, high)]
     while waiting:
         first, last = waiting.pop()
         if (number := count(first, last)) == 1:
@@ -606,11 +618,11 @@ def _brackets(one: Sequence[Fraction], low: Fraction, high: Fraction) -> Iterato
             waiting += [(first, middle), (middle, last)]
 
 
-def _remainder(one: Sequence[Fraction], other: Sequence[Fraction]) -> list[Fraction]:
-    rest = list(one)
-    while len(rest) >= len(other) > 0:
-        factor, shift = rest[-1] / other[-1], len(rest) - len(other)
-        for k, c in enumerate(other):
+def _remainder(dividend: Sequence[Fraction], divisor: Sequence[Fraction]) -> list[Fraction]:
+    rest = list(dividend)
+    while len(rest) >= len(divisor) > 0:
+        factor, shift = rest[-1] / divisor[-1], len(rest) - len(divisor)
+        for k, c in enumerate(divisor):
             rest[k + shift] -= factor * c
         rest.pop()
     while rest and not rest[-1]:
@@ -642,13 +654,15 @@ def list_exactly(game: Game, at: Coordinates, session: Session, first_order: boo
     if waits or (session["patterns"][0] != UNTRIED and not first_order):
         return False
     if session["patterns"][0] == UNTRIED:
-        found = exact_list(game)
-        session["patterns"] = np.array([-1 if found is None else found.patterns])
-        if found is None:
+        exact = exact_list(game)
+        session["patterns"] = np.array([-1 if exact is None else exact.patterns])
+        if exact is None:
             return False
-        session["exact_point"] = _texts(found.points, len(at.low))
-        session["exact_vertex"] = _texts([x for own in found.sets for x in own], len(at.low))
-        session["vertex_set"] = np.repeat(np.arange(len(found.sets)), [len(own) for own in found.sets])
+        session["exact_point"] = _texts(exact.points, len(at.low))
+        session["exact_vertex"] = _texts([x for vertices in exact.sets for x in vertices], len(at.low))
+        session["vertex_set"] = np.repeat(
+            np.arange(len(exact.sets)), [len(vertices) for vertices in exact.sets]
+        )
     if session["patterns"][0] < 0:
         return False
     if not first_order:
@@ -719,8 +733,8 @@ def exact_record(game: Game, session: Session, record: Record) -> Record:
     }
     record.pop("profile", None)
     if len(points) or len(corners):
-        one = profiles[0] if len(points) else profiles_of(at, corners)[0]
-        record["profile"] = (("player", "axis"), one)
+        point = profiles[0] if len(points) else profiles_of(at, corners)[0]
+        record["profile"] = (("player", "axis"), point)
     return record
 
 

@@ -58,7 +58,7 @@ class TabulatedGame(NamedTuple):
 
 
 def playable(game: object) -> bool:
-    """Return whether learners of mixtures can play a game: it is finite, or has payoffs at a profile."""
+    """True for a game that learners of mixtures can play: it is finite, or has payoffs at a profile."""
     if is_population(game) or is_agents(game):  # these games are simulated by agents, not tables
         return False
     return kernel_conversion(game) is not None or isinstance(game, Game)
@@ -111,16 +111,18 @@ def board(game: object, action_grid: ActionGrid, *, max_table_bytes: int = TABLE
     with warnings.catch_warnings():
         # a table too large is an error here, raised below
         warnings.filterwarnings("ignore", "payoffs are summed when needed")
-        made = tabulate(game, action_grid, walk=False, observation="none", max_table_bytes=max_table_bytes)
-    if not made.tables.payoff.size:
+        tabulated = tabulate(
+            game, action_grid, walk=False, observation="none", max_table_bytes=max_table_bytes
+        )
+    if not tabulated.tables.payoff.size:
         # Python integers: counts of joint actions may exceed 64 bits
-        joints = int(np.prod(made.tables.sizes.astype(object)))
+        joints = int(np.prod(tabulated.tables.sizes.astype(object)))
         size = f"{joints} joint actions need more than {max_table_bytes} bytes"
         raise ValueError(f"action_grid: {size}; take fewer")
-    known: dict[str, np.ndarray] = {}
+    metrics: dict[str, np.ndarray] = {}
     if oracles.traced_metrics.knows(game):
-        known = values_at(_scalars, game, made.action_grid, made.tables.sizes)
-    return TabulatedGame(made.tables, made.action_grid, game, known)
+        metrics = values_at(_scalars, game, tabulated.action_grid, tabulated.tables.sizes)
+    return TabulatedGame(tabulated.tables, tabulated.action_grid, game, metrics)
 
 
 def _scalars(game: object, x: Profile) -> dict[str, Array]:
@@ -132,9 +134,9 @@ def tables_of(world: Any) -> FiniteGame:
 
     Raise `ValueError` where nature has states.
     """
-    found = world.tables if isinstance(world, TabulatedGame) else world
-    stateless_tables(found)
-    return found
+    game = world.tables if isinstance(world, TabulatedGame) else world
+    stateless_tables(game)
+    return game
 
 
 def compared(world: Any) -> FiniteGame:
@@ -151,8 +153,8 @@ def payoff_ranges(world: Any) -> np.ndarray:
 
 def largest_gains(gains: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Return the largest of ``gains [player .. action]`` over the actions that a player has, at least 0."""
-    there = np.arange(gains.shape[-1]) < sizes.reshape(-1, *[1] * (gains.ndim - 1))
-    return np.asarray(np.maximum(np.where(there, gains, -np.inf).max(axis=-1), 0.0))
+    present = np.arange(gains.shape[-1]) < sizes.reshape(-1, *[1] * (gains.ndim - 1))
+    return np.asarray(np.maximum(np.where(present, gains, -np.inf).max(axis=-1), 0.0))
 
 
 def action_payoffs(tables: FiniteGame, weights: np.ndarray) -> np.ndarray:
@@ -169,14 +171,14 @@ def action_payoffs(tables: FiniteGame, weights: np.ndarray) -> np.ndarray:
     [[0.5, -0.5], [0.0, 0.0]]
     """
     sizes = tables.sizes.tolist()
-    found = np.full(weights.shape, np.nan)
+    payoffs = np.full(weights.shape, np.nan)
     for player, table in enumerate(tables.payoff[0]):
         rest = table.reshape(sizes)
-        for other in reversed(range(len(sizes))):  # the last axis first: it is contiguous in memory
-            if other != player:
-                rest = np.moveaxis(rest, other, -1) @ weights[other, : sizes[other]]
-        found[player, : sizes[player]] = rest
-    return found
+        for opponent in reversed(range(len(sizes))):  # the last axis first: it is contiguous in memory
+            if opponent != player:
+                rest = np.moveaxis(rest, opponent, -1) @ weights[opponent, : sizes[opponent]]
+        payoffs[player, : sizes[player]] = rest
+    return payoffs
 
 
 def expectation(table: np.ndarray, sizes: np.ndarray, weights: np.ndarray) -> float:
@@ -231,8 +233,8 @@ def mixture_record(
     ([0.0, 0.0], 'equilibrium')
     """
     if tables is None:
-        made = board(game, _own_points(action_grid))
-        tables, known = made.tables, made.measures
+        tabulated = board(game, _own_points(action_grid))
+        tables, known = tabulated.tables, tabulated.measures
     pays = action_payoffs(tables, weights)
     payoff = mean_payoff(pays, weights)
     search = _search_coordinates(game.space, action_grid)
@@ -263,15 +265,15 @@ def histories(world: object, plays: np.ndarray) -> Record:
     whose means are ``safe_curve`` (sample) and so on, one for each of its metrics.
     """
     steps = sample_steps()[: len(plays)]
-    found: Record = {"regret_step": (("sample",), steps), "path_step": (("step",), steps)}
+    record: Record = {"regret_step": (("sample",), steps), "path_step": (("step",), steps)}
     if not isinstance(world, TabulatedGame):
-        return found | {"path": (("step", "player", "axis"), plays.copy())}
+        return record | {"path": (("step", "player", "axis"), plays.copy())}
     means = [mean_play(world.action_grid, weights) for weights in plays]
-    found["path"] = (("step", "player", "axis"), np.array(means).reshape(-1, *world.action_grid.shape[::2]))
+    record["path"] = (("step", "player", "axis"), np.array(means).reshape(-1, *world.action_grid.shape[::2]))
     for name, table in world.measures.items():
         curve = [expectation(table, world.tables.sizes, weights) for weights in plays]
-        found[f"{name}_curve"] = (("sample",), np.array(curve))
-    return found
+        record[f"{name}_curve"] = (("sample",), np.array(curve))
+    return record
 
 
 def sample_steps() -> np.ndarray:
@@ -303,8 +305,8 @@ def expected_metrics(
     means: Record = {}
     for name, (dims, first) in rows[0].items():
         if dims == () and np.asarray(first).dtype.kind == "f":
-            each = zip(probabilities, rows, strict=True)
-            means[name] = (), np.asarray(sum(chance * float(row[name][1]) for chance, row in each))
+            pairs = zip(probabilities, rows, strict=True)
+            means[name] = (), np.asarray(sum(chance * float(row[name][1]) for chance, row in pairs))
     return means
 
 
@@ -324,9 +326,9 @@ def joint_atoms(
         joined = (probabilities[:, None] * chance).ravel()
         # after every player, so that the product never grows to all joint atoms
         positive = np.flatnonzero(joined > ATOM)
-        before, own = np.divmod(positive, len(played))
-        there = action_grid[player, played[own]][:, None]
-        profiles, probabilities = np.concatenate([profiles[before], there], axis=1), joined[positive]
+        before, action = np.divmod(positive, len(played))
+        strategies = action_grid[player, played[action]][:, None]
+        profiles, probabilities = np.concatenate([profiles[before], strategies], axis=1), joined[positive]
     return profiles, probabilities / probabilities.sum()
 
 
@@ -339,13 +341,13 @@ class MixedOpponents(eqx.Module):
 
     @property
     def space(self) -> Space:
-        found: Space = self.game.space
-        return found
+        game_space: Space = self.game.space
+        return game_space
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return every player's payoff for its strategy in ``x`` while the others play the atoms."""
-        each = [oracles.deviation_payoff(self, x, player)(x[player]) for player in range(x.shape[0])]
-        return jnp.stack(each)
+        payoffs = [oracles.deviation_payoff(self, x, player)(x[player]) for player in range(x.shape[0])]
+        return jnp.stack(payoffs)
 
 
 @oracles.payoff_scale.register(MixedOpponents)
@@ -364,10 +366,10 @@ def _(game: MixedOpponents, x: Profile, player: int | Array) -> Callable[[Strate
         count = game.probabilities.shape[0]
         # beyond, memory would grow with the number of atoms
         if count <= TOGETHER:
-            each = jax.vmap(one)(game.profiles)
+            payoffs = jax.vmap(one)(game.profiles)
         else:
-            each = jax.lax.map(one, game.profiles, batch_size=TOGETHER)
-        return jnp.sum(game.probabilities * each)
+            payoffs = jax.lax.map(one, game.profiles, batch_size=TOGETHER)
+        return jnp.sum(game.probabilities * payoffs)
 
     return mean
 
@@ -391,8 +393,8 @@ def certificate(
         best_response_to_mixtures(game, action_grid, weights, player, int(place))
         for player, place in enumerate(np.nanargmax(pays, axis=1))
     ]
-    found = np.array([(response.payoff, response.bound) for response in responses])
-    regret, bound = np.maximum(found.T - payoff, 0.0)
+    payoff_bounds = np.array([(response.payoff, response.bound) for response in responses])
+    regret, bound = np.maximum(payoff_bounds.T - payoff, 0.0)
     exact = all(response.coverage == "exact" for response in responses)
     method = f"{responses[0].method} against mixtures"
     stakes = []
@@ -406,10 +408,10 @@ def certificate(
             stake = stake_at(against, against.profiles[0], player, atom)
             measured += [stake] if lost[k] <= tolerance * stake.choice else []
         stakes.append(max(measured, key=lambda stake: stake.choice))
-    at_stake, play = (np.array([getattr(one, name) for one in stakes]) for name in ("choice", "play"))
+    at_stake, play = (np.array([getattr(stake, name) for stake in stakes]) for name in ("choice", "play"))
     # expectations may cancel to 0: their rounding error is that of the payoffs in the sum
-    size = np.maximum(np.abs(found[:, 0]), float(scale_of(game))) + at_stake + play
-    allowed = tolerance * np.array([one.unit for one in stakes]) + ROUNDING * size
+    size = np.maximum(np.abs(payoff_bounds[:, 0]), float(scale_of(game))) + at_stake + play
+    allowed = tolerance * np.array([stake.unit for stake in stakes]) + ROUNDING * size
     coverage: Coverage = "exact" if exact else "lower bound"
     rounding: Rounding = "floating point" if exact else ""
     proof = Certificate(regret, bound, coverage, method, allowed, at_stake, rounding, payoff=payoff)
@@ -457,16 +459,16 @@ def _from_many(against: MixedOpponents, x: np.ndarray, action_grid: np.ndarray, 
     full = np.repeat(x[None], 2 ** int(np.ceil(np.log2(len(begin)))), axis=0)
     full[: len(begin), player] = begin
     flat, reparametrised = unconstrained_game(against), isinstance(space, Box)
-    unconstrained, here = (
+    unconstrained, profile = (
         put(space.unconstrain(put(part)) if reparametrised else part) for part in (full, x)
     )
-    strategies, values = _climb(flat, here, put(player), unconstrained[:, player])
+    strategies, values = _climb(flat, profile, put(player), unconstrained[:, player])
     best = int(np.argmax(np.asarray(values)))
-    found = np.array(here)
-    found[player] = strategies[best]
-    strategy = np.asarray(space.project(space.constrain(put(found)) if reparametrised else put(found)))[
-        player
-    ]
+    profile_best = np.array(profile)
+    profile_best[player] = strategies[best]
+    strategy = np.asarray(
+        space.project(space.constrain(put(profile_best)) if reparametrised else put(profile_best))
+    )[player]
     return Response(strategy, float(values[best]), np.inf, "lower bound", f"{len(begin)} starts + climb")
 
 

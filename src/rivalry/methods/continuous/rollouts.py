@@ -45,8 +45,8 @@ def zero_networks(features: int, hidden: int, axes: int) -> Networks:
 
     # shapes only: every draw of equinox would compile a program
     shapes = eqx.filter_eval_shape(lambda: Networks(network(2 * axes), network("scalar")))
-    found: Networks = jax.tree.map(lambda leaf: leaf if callable(leaf) else np.zeros(leaf.shape), shapes)
-    return found
+    networks: Networks = jax.tree.map(lambda leaf: leaf if callable(leaf) else np.zeros(leaf.shape), shapes)
+    return networks
 
 
 class RolloutPlan(NamedTuple):
@@ -68,8 +68,8 @@ class RolloutPlan(NamedTuple):
         """Return the networks with the weights of a row, the actor's first."""
         arrays, rest = eqx.partition(self.zero, eqx.is_array)
         _, unravel = ravel_pytree(arrays)
-        found: Networks = eqx.combine(unravel(row), rest)
-        return found
+        networks: Networks = eqx.combine(unravel(row), rest)
+        return networks
 
     def policy(self, row: Row, seen: Float[Array, "feature"]) -> tuple[Array, Array]:
         """Return the means and standard deviations of a player's draws, ``[axis]``, at an observation."""
@@ -122,9 +122,9 @@ def features(play: Play, before: Profile, x: Profile) -> Float[Array, "player fe
     0 if unobserved.
     """
     space = play.game.space
-    here, there = (2 * share(space, each) - 1 for each in (x, before))
-    visible = jnp.where(play.now[:, :, None], here, 0.0), jnp.where(play.last, there, 0.0)
-    rows = [jnp.broadcast_to(one, (len(x), *x.shape)) for one in visible]
+    visible_now, visible_last = (2 * share(space, profile) - 1 for profile in (x, before))
+    visible = jnp.where(play.now[:, :, None], visible_now, 0.0), jnp.where(play.last, visible_last, 0.0)
+    rows = [jnp.broadcast_to(values, (len(x), *x.shape)) for values in visible]
     return jnp.concatenate(rows, axis=1).reshape(len(x), -1)
 
 
@@ -136,17 +136,17 @@ def period(
     ``noise`` is normal, ``even`` uniform between 0 and 1.
     """
     space = play.game.space
-    given = {"random": spread(space, even), "fixed": play.fixed}
+    choices = {"random": spread(space, even), "fixed": play.fixed}
     x, sampled = before, jnp.zeros_like(before)
     for stage in plan.stages:
         mean, deviation = jax.vmap(plan.policy)(weights, features(play, before, x))
-        own = mean + deviation * noise
-        chosen = given | {"learns": squash(space, own)}
+        actions = mean + deviation * noise
+        chosen = choices | {"learns": squash(space, actions)}
         if oracles := plan.rows("oracle", stage):
             chosen["oracle"] = Followers()(play.game, x, oracles)
         for player in stage:
             x = x.at[player].set(chosen[plan.roles[player]][player])
-            sampled = sampled.at[player].set(own[player])
+            sampled = sampled.at[player].set(actions[player])
     return RolloutPeriod(features(play, before, x), sampled, x, play.game.payoffs(x) / play.scale)
 
 
@@ -159,16 +159,18 @@ def greedy(play: Play, plan: RolloutPlan, weights: Array, x: Profile, rounds: Ar
         return period(play, plan, weights, x, jnp.zeros_like(x), jnp.full_like(x, 0.5))
 
     x = jax.lax.fori_loop(0, rounds, lambda _, x: once(x).choice, x)
-    seen = once(x)
-    _, deviation = jax.vmap(plan.policy)(weights, seen.features)
-    return seen.choice, deviation
+    outcome = once(x)
+    _, deviation = jax.vmap(plan.policy)(weights, outcome.features)
+    return outcome.choice, deviation
 
 
 @eqx.filter_jit
 def advance(play: Play, plan: RolloutPlan, learning: LearningState, updates: Array) -> LearningState:
     """Run ``updates`` updates."""
-    found: LearningState = jax.lax.fori_loop(0, updates, lambda _, one: _update(play, plan, one), learning)
-    return found
+    learned: LearningState = jax.lax.fori_loop(
+        0, updates, lambda _, state: _update(play, plan, state), learning
+    )
+    return learned
 
 
 def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningState:
@@ -180,49 +182,51 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
     key = jax.random.fold_in(jax.random.wrap_key_data(learning.key), learning.clock)
 
     def together(choice: Array, key: Array) -> tuple[Array, RolloutPeriod]:
-        one, two = jax.random.split(key)
-        noise, even = jax.random.normal(one, choice.shape), jax.random.uniform(two, choice.shape)
-        seen = jax.vmap(lambda x, e, u: period(play, plan, learning.weights, x, e, u))(choice, noise, even)
-        return seen.choice, seen
+        noise_key, two = jax.random.split(key)
+        noise, even = jax.random.normal(noise_key, choice.shape), jax.random.uniform(two, choice.shape)
+        outcome = jax.vmap(lambda x, e, u: period(play, plan, learning.weights, x, e, u))(choice, noise, even)
+        return outcome.choice, outcome
 
-    _, seen = jax.lax.scan(together, learning.choice, jax.random.split(key, PERIODS + 1))
+    _, outcome = jax.lax.scan(together, learning.choice, jax.random.split(key, PERIODS + 1))
 
     def loss(row: Array, features: Array, sampled: Array, payoff: Array, discount: Array) -> Array:
         return _loss(plan, row, features, sampled, payoff, discount, play.last)
 
     slopes = jax.vmap(jax.grad(loss), in_axes=(0, 2, 2, 2, 0))(
-        learning.weights, seen.features, seen.sampled[:-1], seen.payoff[:-1], play.discount
+        learning.weights, outcome.features, outcome.sampled[:-1], outcome.payoff[:-1], play.discount
     )
     rate = plan.rate * (1.0 - learning.clock / plan.updates)
     steps, first, second = _adam(slopes, learning.first, learning.second, learning.clock + 1)
     sample = learning.clock * plan.samples // plan.updates
-    mean = jnp.mean(seen.payoff[:-1], axis=(0, 1)) * play.scale
+    mean = jnp.mean(outcome.payoff[:-1], axis=(0, 1)) * play.scale
     return LearningState(
         learning.key,
         learning.clock + 1,
         # the further period served its observations only: the next roll-out starts before it
-        seen.choice[-2],
+        outcome.choice[-2],
         learning.weights - rate * steps,
         first,
         second,
         learning.reward_curve.at[sample].add(mean),
-        learning.choice_curve.at[sample].add(jnp.mean(seen.choice[:-1], axis=(0, 1))),
+        learning.choice_curve.at[sample].add(jnp.mean(outcome.choice[:-1], axis=(0, 1))),
     )
 
 
 def _adam(slopes: Array, first: Array, second: Array, count: Array) -> tuple[Array, Array, Array]:
     """Return the steps of update ``count``, from 1 on, and both moments (Kingma & Ba, 2015)."""
-    one, two = DECAYS
-    first, second = (1 - one) * slopes + one * first, (1 - two) * slopes**2 + two * second
+    first_decay, two = DECAYS
+    first, second = (1 - first_decay) * slopes + first_decay * first, (1 - two) * slopes**2 + two * second
     # what the moments lack since they began at 0
-    mean, square = (m / (1 - decay**count).astype(m.dtype) for m, decay in ((first, one), (second, two)))
+    mean, square = (
+        m / (1 - decay**count).astype(m.dtype) for m, decay in ((first, first_decay), (second, two))
+    )
     return mean / (jnp.sqrt(square) + 1e-8), first, second
 
 
 def _loss(
     plan: RolloutPlan,
     row: Row,
-    seen: Float[Array, "period_and_next copy feature"],
+    observations: Float[Array, "period_and_next copy feature"],
     sampled: Float[Array, "period copy axis"],
     payoff: Float[Array, "period copy"],
     discount: Array,
@@ -236,20 +240,20 @@ def _loss(
     standardised.
     """
 
-    def each(seen: Array) -> tuple[Array, Array, Array]:
-        return *plan.policy(row, seen), plan.networks(row).critic(seen)
+    def each(features: Array) -> tuple[Array, Array, Array]:
+        return *plan.policy(row, features), plan.networks(row).critic(features)
 
-    mean, deviation, values = jax.vmap(jax.vmap(each))(seen)
+    mean, deviation, values = jax.vmap(jax.vmap(each))(observations)
     # targets and advantages are constants: otherwise the critic would also move its targets
-    known = jax.lax.stop_gradient(values)
+    fixed_values = jax.lax.stop_gradient(values)
 
     def target_of(later: Array, period: tuple[Array, Array]) -> tuple[Array, Array]:
         paid, then = period
-        found = (1 - discount) * paid + discount * jnp.where(realised, later, then)
-        return found, found
+        next_target = (1 - discount) * paid + discount * jnp.where(realised, later, then)
+        return next_target, next_target
 
-    _, target = jax.lax.scan(target_of, known[-1], (payoff, known[1:]), reverse=True)
-    above = target - known[:-1]
+    _, target = jax.lax.scan(target_of, fixed_values[-1], (payoff, fixed_values[1:]), reverse=True)
+    above = target - fixed_values[:-1]
     # in standard deviations, so that no option depends on units of payoff; 1e-8: all may be equal
     above = (above - jnp.mean(above)) / (jnp.std(above) + 1e-8)
     away = (sampled - mean[:-1]) / deviation[:-1]

@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from rivalry.certificates.shared import NEAR, SharedSlopes, slopes_at
-from rivalry.core.game import Game, refuse_jumps
+from rivalry.core.game import Game, require_continuity
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, SHARED, Need, fits
 from rivalry.core.oracles import shared_constraints
@@ -65,7 +65,7 @@ class VariationalEquilibrium(BaseLearner):
         """Return the game. Raises `ValueError` for one without a box, and for payoffs with jumps."""
         if not fits(type(self), game):
             raise ValueError(f"game: {type(game).__name__} must have payoffs and a box as strategy space")
-        refuse_jumps(game)
+        require_continuity(game)
         return game
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
@@ -83,39 +83,39 @@ class VariationalEquilibrium(BaseLearner):
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
         """Take up to ``steps`` steps; return 0 when solved, or when all starts are used up."""
-        for done in range(steps):
+        for count in range(steps):
             before, stalled = float(session["left"][0]), session["in_vain"][0] >= PATIENCE
             if session["solved"][0] or (stalled and session["taken"][0] + 1 == len(session["starts"])):
-                return done
+                return count
             if stalled:
                 session["taken"] += 1
                 session |= _first(world, session["starts"][session["taken"][0]])
                 continue
             _step(world, session)
-            left = float(session["left"][0])
-            session["in_vain"][:] = 0 if left < (1 - STALLED) * before else session["in_vain"] + 1
-            over = session["in_vain"][0] >= PATIENCE and left <= WIDE_STALL
-            session["solved"][:] = before <= SOLVED or left == 0.0 or over
+            residual = float(session["left"][0])
+            session["in_vain"][:] = 0 if residual < (1 - STALLED) * before else session["in_vain"] + 1
+            over = session["in_vain"][0] >= PATIENCE and residual <= WIDE_STALL
+            session["solved"][:] = before <= SOLVED or residual == 0.0 or over
         return steps
 
     def read(self, world: Any, session: Session) -> Record:
         """Return the profile, the common multipliers, and which constraints bind."""
-        x, left = session["profile"], float(session["left"][0])
+        x, residual = session["profile"], float(session["left"][0])
         solved = bool(session["solved"][0])
         more = session["in_vain"][0] < PATIENCE or session["taken"][0] + 1 < len(session["starts"])
         status = "converged" if solved else "iteration limit" if more else "not found"
-        found: Record = {
+        record: Record = {
             "profile": (("player", "axis"), x.copy()),
-            "residual": ((), np.asarray(left)),
+            "residual": ((), np.asarray(residual)),
             "status": ((), np.asarray(status)),
         }
         if shared_constraints.knows(world):
             slopes = _slopes(world, put(x))
-            found["common_multiplier"] = (("constraint",), _multipliers(session))
-            found["binding"] = (("constraint",), np.asarray(slopes.values >= -NEAR * slopes.sizes(x)))
+            record["common_multiplier"] = (("constraint",), _multipliers(session))
+            record["binding"] = (("constraint",), np.asarray(slopes.values >= -NEAR * slopes.sizes(x)))
         if status == "not found":
-            found["remedy"] = ((), np.asarray("no step lowers the residual; give a start, or more tries"))
-        return found
+            record["remedy"] = ((), np.asarray("no step lowers the residual; give a start, or more tries"))
+        return record
 
 
 class Linearised(NamedTuple):
@@ -160,22 +160,22 @@ def _first(game: Game, start: np.ndarray) -> Session:
 
 def _multipliers(session: Session) -> np.ndarray:
     """Return the multipliers in units of payoff per unit of constraint."""
-    found: np.ndarray = session["scaled"] * session["payoff_unit"].max() / session["constraint_unit"]
-    return found
+    multipliers: np.ndarray = session["scaled"] * session["payoff_unit"].max() / session["constraint_unit"]
+    return multipliers
 
 
 def _step(game: Any, session: Session) -> None:
     """Take the best of the damped steps, in place."""
     low, wide = np.asarray(game.space.low), np.asarray(width(game.space))
     count, free = low.size, (wide > 0).ravel()
-    most = session["payoff_unit"].max() / session["constraint_unit"]
+    unit = session["payoff_unit"].max() / session["constraint_unit"]
     rows = wide / session["payoff_unit"]  # what scales own slopes
     x = session["profile"]
-    at = jax.tree.map(np.asarray, _linearised(game, put(x), put(session["scaled"] * most)))
+    at = jax.tree.map(np.asarray, _linearised(game, put(x), put(session["scaled"] * unit)))
     share = np.where(free, ((x - low) / np.where(wide > 0, wide, 1.0)).ravel(), 0.0)
     z = np.concatenate([share, session["scaled"]])
     jacobian = np.zeros((len(z), len(z)))
-    priced = (at.slopes.shared * rows).reshape(-1, count).T * most
+    priced = (at.slopes.shared * rows).reshape(-1, count).T * unit
     jacobian[:count, :count] = (-rows[..., None, None] * at.bend * wide).reshape(count, count)
     jacobian[:count, count:] = priced
     jacobian[count:, :count] = (
@@ -184,33 +184,33 @@ def _step(game: Any, session: Session) -> None:
 
     def conditions(z: np.ndarray, slopes: Any) -> np.ndarray:
         """Return the slope down of own payoffs less priced constraints, then the slack of constraints."""
-        rise = slopes.payoffs - np.einsum("...k,...kpa->...pa", z[..., count:] * most, slopes.shared)
+        rise = slopes.payoffs - np.einsum("...k,...kpa->...pa", z[..., count:] * unit, slopes.shared)
         fall = (-rise * rows).reshape(*z.shape[:-1], count)
         return np.concatenate([fall, -slopes.values / session["constraint_unit"]], axis=-1)
 
     def equations(z: np.ndarray, value: np.ndarray) -> np.ndarray:
-        found = _fischer(z, -_fischer(1 - z, -value)[0])[0]
-        found[..., count:] = _fischer(z, value)[0][..., count:]
-        found[..., :count][..., ~free] = 0.0
-        return found
+        z_next = _fischer(z, -_fischer(1 - z, -value)[0])[0]
+        z_next[..., count:] = _fischer(z, value)[0][..., count:]
+        z_next[..., :count][..., ~free] = 0.0
+        return z_next
 
     value = conditions(z, at.slopes)
     upper, by_share, by_value = _fischer(1 - z, -value)
     _, first, second = _fischer(z, -upper)
     # derivatives of fischer(z, -fischer(1 - z, -value)) in z itself, and in the value
-    own, through = first + second * by_share, second * by_value
-    _, own[count:], through[count:] = (part[count:] for part in _fischer(z, value))
-    slope = np.diag(own) + through[:, None] * jacobian
+    diagonal, through = first + second * by_share, second * by_value
+    _, diagonal[count:], through[count:] = (part[count:] for part in _fischer(z, value))
+    slope = np.diag(diagonal) + through[:, None] * jacobian
     slope[:count][~free] = np.eye(len(z))[:count][~free]
-    left = equations(z, value)
+    residual = equations(z, value)
     normal, length = slope.T @ slope, np.max(np.sum(slope**2, axis=0))
-    if not (np.all(np.isfinite(slope)) and np.all(np.isfinite(left))):
+    if not (np.all(np.isfinite(slope)) and np.all(np.isfinite(residual))):
         session["in_vain"][:] = PATIENCE  # nothing is known of a direction here
         return
     steps = []
     for damping in DAMPING:
         matrix = normal + damping * length * np.eye(len(z)) if damping else slope
-        aim = -slope.T @ left if damping else -left
+        aim = -slope.T @ residual if damping else -residual
         steps.append(np.linalg.lstsq(matrix, aim, rcond=None)[0])
     tried = (z + np.array(steps)[:, None] * LENGTHS[:, None]).reshape(-1, len(z))
     tried = np.concatenate([z[None], np.maximum(tried, 0.0)])  # first no step, which is the best of equals

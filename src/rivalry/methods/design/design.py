@@ -105,10 +105,10 @@ class Design(BaseLearner):
         game = precise(game)  # one program for all trials, whichever array was set
         entries = tuple(entries_of(game, name, "choices") for name in self.choices)
         grids = _grids(self.choices)
-        for one, values in zip(entries, grids, strict=True):
+        for entry, values in zip(entries, grids, strict=True):
             for value in values:
-                if why := one.refusal(game, float(value)):
-                    raise ValueError(f"choices: {value:g} {why}, as a value of {one.name}")
+                if why := entry.refusal(game, float(value)):
+                    raise ValueError(f"choices: {value:g} {why}, as a value of {entry.name}")
         self._check_measures(game)
         (first, *rest) = self.choices.values()
         refined = not rest and isinstance(first, dict) and self.refine > 0 and len(grids[0]) > 1
@@ -118,10 +118,10 @@ class Design(BaseLearner):
         wanted = dict.fromkeys(self.spending or {}, "spending")
         if isinstance(self.objective, str) and self.objective != WELFARE:
             wanted[self.objective] = "objective"
-        known = measures(game, _middle(game)) if wanted else {}
+        metrics = measures(game, _middle(game)) if wanted else {}
         for name, option in wanted.items():
-            if name not in known:
-                words = ", ".join(sorted([*known, *([WELFARE] if option == "objective" else [])]))
+            if name not in metrics:
+                words = ", ".join(sorted([*metrics, *([WELFARE] if option == "objective" else [])]))
                 raise ValueError(f"{option}: {name!r} is no measure of this game; it has {words}")
 
     def length(self, world: Trials) -> int:
@@ -157,10 +157,10 @@ class Design(BaseLearner):
         before = int(session["done"][0])
         for values in world.grid[before : before + steps]:
             self._run_trial(world, session, values)
-        taken = int(session["done"][0]) - before
-        if before + taken < len(world.grid) or session["finished"][0] or not world.refined:
-            return taken
-        return taken + self._refine(world, session, steps - taken)
+        trials = int(session["done"][0]) - before
+        if before + trials < len(world.grid) or session["finished"][0] or not world.refined:
+            return trials
+        return trials + self._refine(world, session, steps - trials)
 
     def _refine(self, world: Trials, session: Session, steps: int) -> int:
         """Run Brent's bounded search.
@@ -170,7 +170,7 @@ class Design(BaseLearner):
         from scipy.optimize import minimize_scalar
 
         before, grid = int(session["done"][0]), world.grid[:, 0]
-        most = len(session["claim"])
+        max_trials = len(session["claim"])
         # Only trials of the grid set the bracket and what a failed trial counts: an interrupted search must
         # take the same steps, whatever later trials find.
         before_search = self._loss(session, len(grid))[: len(grid)]
@@ -181,16 +181,16 @@ class Design(BaseLearner):
         low, high = around[max(at - 1, 0)], around[min(at + 1, len(around) - 1)]
 
         def loss(value: float) -> float:
-            known = np.flatnonzero(session["parameters"][: int(session["done"][0]), 0] == value)
-            if not known.size:
+            trials = np.flatnonzero(session["parameters"][: int(session["done"][0]), 0] == value)
+            if not trials.size:
                 if int(session["done"][0]) - before == steps:
                     raise _StepLimit
                 self._run_trial(world, session, np.array([value]))
-                known = np.array([int(session["done"][0]) - 1])
-            found = float(self._loss(session, len(grid))[known[0]])
-            return found if np.isfinite(found) else float(failed)
+                trials = np.array([int(session["done"][0]) - 1])
+            loss = float(self._loss(session, len(grid))[trials[0]])
+            return loss if np.isfinite(loss) else float(failed)
 
-        limits = {"maxiter": most - len(grid), "xatol": FINE * (high - low)}
+        limits = {"maxiter": max_trials - len(grid), "xatol": FINE * (high - low)}
         with suppress(_StepLimit):
             minimize_scalar(loss, bounds=(low, high), method="bounded", options=limits)
             session["finished"][0] = True
@@ -201,9 +201,9 @@ class Design(BaseLearner):
 
         It is infinite for trials that are not certified, if any of the ``first`` trials (by default all) is.
         """
-        found: np.ndarray = (-1.0 if self.maximise else 1.0) * session["objective"][:, 0]
+        loss: np.ndarray = (-1.0 if self.maximise else 1.0) * session["objective"][:, 0]
         certified = np.isin(session["claim"], UNREFUTED)
-        return np.where(certified, found, np.inf) if certified[:first].any() else found
+        return np.where(certified, loss, np.inf) if certified[:first].any() else loss
 
     def _run_trial(self, world: Trials, session: Session, values: np.ndarray) -> None:
         """Run a trial: of the ends of best responses the certified count, if there are any."""
@@ -232,26 +232,26 @@ class Design(BaseLearner):
     def _objective_at(self, game: Any, x: np.ndarray) -> float:
         """Return the objective at a profile of a game."""
         profile = put(x)
-        known = measures(game, profile)
+        metrics = measures(game, profile)
         if not isinstance(self.objective, str):
             gained = float(self.objective(game, profile))
-        elif self.objective == WELFARE and WELFARE not in known:
+        elif self.objective == WELFARE and WELFARE not in metrics:
             gained = float(np.sum(np.asarray(payoffs(game, profile))))
         else:
-            gained = float(np.sum(known[self.objective][1]))
-        spent = (weight * float(np.sum(known[name][1])) for name, weight in (self.spending or {}).items())
+            gained = float(np.sum(metrics[self.objective][1]))
+        spent = (weight * float(np.sum(metrics[name][1])) for name, weight in (self.spending or {}).items())
         return gained - sum(spent)
 
     def read(self, world: Trials, session: Session) -> Record:
         """Return the trials so far, and the best certified one."""
-        done, trial = int(session["done"][0]), ("trial",)
+        count, trial = int(session["done"][0]), ("trial",)
         names = ("parameters", "objective", "claim", "equilibria", "regret", "profile")
         parameters, objective, claims, equilibria, regret, profile = (
-            session[name][:done].copy() for name in names
+            session[name][:count].copy() for name in names
         )
         certified = np.isin(claims, UNREFUTED)
         record: Record = {
-            "choice_name": (("choice",), np.asarray([one.name for one in world.entries])),
+            "choice_name": (("choice",), np.asarray([entry.name for entry in world.entries])),
             "parameters": (("trial", "choice"), parameters),
             "objective": (trial, objective[:, 0]),
             "objective_best": (trial, objective[:, 1]),
@@ -262,10 +262,10 @@ class Design(BaseLearner):
             "trial_regret": (("trial", "player"), regret),
             "trial_profile": (("trial", "player", "axis"), profile),
         }
-        loss = self._loss(session)[:done]
+        loss = self._loss(session)[:count]
         if not np.any(np.isfinite(loss)):
             nothing = np.full(session["profile"].shape[1:], np.nan)
-            status = "not found" if done else "iteration limit"
+            status = "not found" if count else "iteration limit"
             return record | {"profile": (("player", "axis"), nothing), "status": ((), np.asarray(status))}
         best = int(np.nanargmin(loss))
         record |= {
@@ -275,20 +275,20 @@ class Design(BaseLearner):
             "chosen_objective": ((), np.asarray(objective[best, 0])),
             "chosen_bound": (("choice",), np.asarray(self._bounds(world, parameters[best]), dtype="U18")),
         }
-        if done >= len(world.grid) and not certified.any():
+        if count >= len(world.grid) and not certified.any():
             record["status"] = ((), np.asarray("not found"))
-        elif done >= len(world.grid) and (not world.refined or session["finished"][0]):
+        elif count >= len(world.grid) and (not world.refined or session["finished"][0]):
             record["status"] = ((), np.asarray("converged"))
         return record
 
     def _bounds(self, world: Trials, values: np.ndarray) -> list[str]:
         """Return for every choice whether the chosen value is an end of those tried."""
 
-        def accepts(one: VariedEntries, value: float) -> bool:
-            return not one.refusal(world.game, value)
+        def accepts(entry: VariedEntries, value: float) -> bool:
+            return not entry.refusal(world.game, value)
 
         columns = zip(world.entries, world.grid.T, values, strict=True)
-        return [bound_of(tried, value, partial(accepts, one)) for one, tried, value in columns]
+        return [bound_of(tried, value, partial(accepts, entry)) for entry, tried, value in columns]
 
     def played(self, game: object, record: Record) -> Any:
         """Return the game of a record's profile: the given game with the chosen parameters."""
@@ -316,8 +316,8 @@ class _StepLimit(Exception):
 
 def _set(world: Trials, values: np.ndarray) -> Any:
     game = world.game
-    for one, value in zip(world.entries, values, strict=True):
-        game = one.set(game, put(float(value)))
+    for entry, value in zip(world.entries, values, strict=True):
+        game = entry.set(game, put(float(value)))
     return game
 
 
@@ -329,8 +329,8 @@ def _middle(game: Any) -> Any:
 
 def _grids(choices: dict[str, Any]) -> list[np.ndarray]:
     """Return the values of every choice. Raise `ValueError` if they are invalid."""
-    known = choices_of(choices)
-    for one in known:
-        if not one.plain:
-            raise ValueError(f"choices: {one.name}: {list(one.values)!r} must be a list of numbers")
-    return [np.array([one.number(code) for code in one.grid()]) for one in known]
+    options = choices_of(choices)
+    for option in options:
+        if not option.plain:
+            raise ValueError(f"choices: {option.name}: {list(option.values)!r} must be a list of numbers")
+    return [np.array([option.number(code) for code in option.grid()]) for option in options]

@@ -68,8 +68,8 @@ class Choice(NamedTuple):
 
     @property
     def plain(self) -> bool:
-        """Return whether all values are numbers."""
-        return all(isinstance(one, int | float) and not isinstance(one, bool) for one in self.values)
+        """True if all values are numbers."""
+        return all(isinstance(value_, int | float) and not isinstance(value_, bool) for value_ in self.values)
 
     def number(self, code: float) -> float:
         """Return the value if all values are numbers, else its position in the list."""
@@ -105,7 +105,9 @@ def in_words(value: object) -> str:
     ('gamma 0.9, share 0.5', '1 and 2.5', 'none')
     """
     if isinstance(value, Mapping):
-        return str(value.get("name") or ", ".join(f"{key} {in_words(one)}" for key, one in value.items()))
+        return str(
+            value.get("name") or ", ".join(f"{key} {in_words(value_)}" for key, value_ in value.items())
+        )
     if isinstance(value, list | tuple):
         return " and ".join(map(in_words, value))
     if value is None or isinstance(value, bool):
@@ -157,35 +159,37 @@ def check_ends(what: str, form: Mapping[str, Any]) -> None:
 
 
 def _range(name: str, form: Mapping[str, Any]) -> Choice:
-    what = f"choices: {name}"
+    label = f"choices: {name}"
     if not {"from", "to"} <= set(form) <= {"from", "to", "count", "scale"}:
         raise ValueError(
-            f"{what} has {', '.join(map(str, form))}; must have from, to, and may have count, scale"
+            f"{label} has {', '.join(map(str, form))}; must have from, to, and may have count, scale"
         )
     low, high, count, scale = form["from"], form["to"], form.get("count"), form.get("scale", "linear")
-    check_ends(what, form if count is not None else {"from": low, "to": high})
+    check_ends(label, form if count is not None else {"from": low, "to": high})
     if scale not in SCALES:
-        raise ValueError(f"{what}: scale {scale!r} must be one of {', '.join(SCALES)}")
+        raise ValueError(f"{label}: scale {scale!r} must be one of {', '.join(SCALES)}")
     if not low < high:
-        raise ValueError(f"{what}: from {low:g} must be below to {high:g}")
+        raise ValueError(f"{label}: from {low:g} must be below to {high:g}")
     if scale == "log" and low <= 0:
-        raise ValueError(f"{what}: from {low:g} must be above 0 on a log scale")
-    whole = isinstance(low, int) and isinstance(high, int)
+        raise ValueError(f"{label}: from {low:g} must be above 0 on a log scale")
+    integers = isinstance(low, int) and isinstance(high, int)
     limit(f"choices.{name}.count", count or 0)
-    if whole and count and scale == "linear":  # as in a sweep, where from 1, to 4 and count 3 give 1, 2.5, 4
-        whole = (high - low) % (count - 1) == 0
-    return Choice(name, (), float(low), float(high), count, scale == "log", whole)
+    if (
+        integers and count and scale == "linear"
+    ):  # as in a sweep, where from 1, to 4 and count 3 give 1, 2.5, 4
+        integers = (high - low) % (count - 1) == 0
+    return Choice(name, (), float(low), float(high), count, scale == "log", integers)
 
 
 def check_values(game: object, choices: Sequence[Choice]) -> None:
     """Raise `ValueError` for a value that the game refuses with every combination of the other choices."""
-    for one in choices:
-        others = [other for other in choices if other is not one]
-        rows = islice(product(*(other.ends() for other in others)), COMBINATIONS)
-        beside = [set_to(others, np.array(codes)) for codes in rows]
-        for code in one.ends():
-            why = _refusal(game, {one.name: one.value(code)})
-            if why and all(_refusal(game, more | {one.name: one.value(code)}) for more in beside):
+    for option in choices:
+        rest = [choice for choice in choices if choice is not option]
+        rows = islice(product(*(choice.ends() for choice in rest)), COMBINATIONS)
+        beside = [set_to(rest, np.array(codes)) for codes in rows]
+        for code in option.ends():
+            why = _refusal(game, {option.name: option.value(code)})
+            if why and all(_refusal(game, more | {option.name: option.value(code)}) for more in beside):
                 raise ValueError(f"choices: {why}")
 
 
@@ -199,9 +203,9 @@ def _refusal(game: object, changes: dict[str, Any]) -> str:
 
 
 def accepts(game: object, choice: Choice, chosen: Mapping[str, Any], number: float) -> bool:
-    """Return whether a game accepts a further number of a choice beside the other choices."""
-    whole = choice.whole or all(isinstance(value, int) for value in choice.values or (0.5,))
-    return not _refusal(game, {**chosen, choice.name: round(number) if whole else number})
+    """True for a further number of a choice that a game accepts beside the other choices."""
+    integers = choice.whole or all(isinstance(value, int) for value in choice.values or (0.5,))
+    return not _refusal(game, {**chosen, choice.name: round(number) if integers else number})
 
 
 def bound_of(values: Sequence[float] | np.ndarray, chosen: float, accepts: Callable[[float], bool]) -> str:
@@ -232,21 +236,21 @@ def bound_of(values: Sequence[float] | np.ndarray, chosen: float, accepts: Calla
 
 def grid_of(choices: Sequence[Choice]) -> np.ndarray:
     """Return every combination of codes, ``[trial choice]``; the last choice varies fastest."""
-    return np.array(list(product(*(one.grid() for one in choices))), dtype=float)
+    return np.array(list(product(*(choice.grid() for choice in choices))), dtype=float)
 
 
 def set_to(choices: Sequence[Choice], codes: np.ndarray) -> dict[str, Any]:
     """Return the keywords for the codes ``[choice]``."""
-    return {one.name: one.value(float(code)) for one, code in zip(choices, codes, strict=True)}
+    return {choice.name: choice.value(float(code)) for choice, code in zip(choices, codes, strict=True)}
 
 
 def choice_record(choices: Sequence[Choice], codes: np.ndarray) -> Record:
     """Return the record of codes ``[trial choice]``: numbers, and labels."""
-    rows = [[(one, float(code)) for one, code in zip(choices, row, strict=True)] for row in codes]
-    numbers = np.array([[one.number(code) for one, code in row] for row in rows], dtype=float)
-    labels = np.array([[one.label(code) for one, code in row] for row in rows], dtype=str)
+    rows = [[(choice, float(code)) for choice, code in zip(choices, row, strict=True)] for row in codes]
+    numbers = np.array([[choice.number(code) for choice, code in row] for row in rows], dtype=float)
+    labels = np.array([[choice.label(code) for choice, code in row] for row in rows], dtype=str)
     return {
-        "choice_name": (("choice",), np.asarray([one.name for one in choices])),
+        "choice_name": (("choice",), np.asarray([choice.name for choice in choices])),
         "parameters": (("trial", "choice"), numbers.reshape(codes.shape)),
         "parameter_label": (("trial", "choice"), labels.reshape(codes.shape)),
     }

@@ -188,9 +188,9 @@ class RuleDesign(BaseLearner):
 
     def advance(self, world: RuleProblem, session: Session, steps: int) -> int:
         """Run up to ``steps`` runs of the players."""
-        seeds, done = self._seeds(world), int(session["done"][0])
-        last = min(done + steps, self.length(world))
-        for run in range(done, last):
+        seeds, first = self._seeds(world), int(session["done"][0])
+        last = min(first + steps, self.length(world))
+        for run in range(first, last):
             trial, seed = divmod(run, seeds)
             if seed == 0:
                 session["codes"][trial] = self.propose(world, session, trial)
@@ -200,7 +200,7 @@ class RuleDesign(BaseLearner):
                 if self._best(session) == trial:
                     _store_record(session, BEST, _load_record(session, NOW))
                 _store_record(session, NOW, {})
-        return last - done
+        return last - first
 
     def propose(self, world: RuleProblem, session: Session, trial: int) -> np.ndarray:
         """Return the codes ``[choice]`` of a trial, given the results of all earlier ones."""
@@ -208,7 +208,7 @@ class RuleDesign(BaseLearner):
             return np.asarray(grid_of(world.choices)[trial])
         # by trial: draws do not depend on where a run was interrupted
         rng = np.random.default_rng(stream_of(session["words"], DRAWS, trial))
-        return np.array([one.sample(rng) for one in world.choices])
+        return np.array([choice.sample(rng) for choice in world.choices])
 
     def read(self, world: RuleProblem, session: Session) -> Record:
         """Return the trials so far, and the best complete one."""
@@ -216,7 +216,7 @@ class RuleDesign(BaseLearner):
         objective, status = session["objective"][:tried], session["status"][:tried]
         mean = objective.mean(axis=1)
         half = half_width(objective.T)
-        found = choice_record(world.choices, session["codes"][:tried]) | {
+        record = choice_record(world.choices, session["codes"][:tried]) | {
             "trial_objective": (("trial", "seed"), objective.copy()),
             "trial_objective_mean": (("trial",), mean),
             "trial_objective_low": (("trial",), mean - half),
@@ -227,26 +227,26 @@ class RuleDesign(BaseLearner):
         }
         over, best = int(session["done"][0]) >= self.length(world), self._best(session)
         if best < 0:
-            return found | {"status": ((), np.asarray("not found" if over else "iteration limit"))}
-        labels = found["parameter_label"][1][best]
-        pairs = zip(found["choice_name"][1], labels, strict=True)
-        found |= {
+            return record | {"status": ((), np.asarray("not found" if over else "iteration limit"))}
+        labels = record["parameter_label"][1][best]
+        pairs = zip(record["choice_name"][1], labels, strict=True)
+        record |= {
             "chosen": ((), np.asarray(best)),
             "chosen_rule": ((), np.asarray(", ".join(f"{name} {label}" for name, label in pairs))),
-            "chosen_parameters": (("choice",), found["parameters"][1][best]),
+            "chosen_parameters": (("choice",), record["parameters"][1][best]),
             "chosen_label": (("choice",), labels),
             "chosen_objective": ((), np.asarray(mean[best])),
             "chosen_bound": (("choice",), np.asarray(_bounds(world, session["codes"][best]), dtype="U18")),
             "status": ((), np.asarray("converged" if over else "iteration limit")),
         }
-        return _load_record(session, BEST) | found
+        return _load_record(session, BEST) | record
 
     def played(self, game: object, record: Record) -> Any:
         """Return the game under the chosen rule."""
         if "chosen" not in record:
             return game
         choices, numbers = choices_of(self.choices), record["chosen_parameters"][1]
-        codes = [one.code(float(number)) for one, number in zip(choices, numbers, strict=True)]
+        codes = [choice.code(float(number)) for choice, number in zip(choices, numbers, strict=True)]
         return variant(game, **set_to(choices, np.array(codes)))
 
     # parts
@@ -285,8 +285,8 @@ class RuleDesign(BaseLearner):
         value = objective_value(self._gains(), record) - objective_value(self.spending or {}, record)
         status = str(record["status"][1])
         session["status"][trial, seed] = STATUSES.index(status)
-        known = (_reduce(record, name) for name in LOSSES if name in record)
-        session["exploitability"][trial, seed] = next(known, np.nan)
+        losses = (_reduce(record, name) for name in LOSSES if name in record)
+        session["exploitability"][trial, seed] = next(losses, np.nan)
         converged = status == "converged" or not isinstance(world.method, PopulationNewton)
         session["objective"][trial, seed] = value if converged else np.nan
         if seed == 0:
@@ -298,16 +298,16 @@ class RuleDesign(BaseLearner):
         -1: none.
         """
         mean = session["objective"].mean(axis=1) * (1.0 if self.maximise else -1.0)
-        known = np.isfinite(mean) & (session["status"].max(axis=1) < CHOOSABLE)
-        return int(np.argmax(np.where(known, mean, -np.inf))) if known.any() else -1
+        complete = np.isfinite(mean) & (session["status"].max(axis=1) < CHOOSABLE)
+        return int(np.argmax(np.where(complete, mean, -np.inf))) if complete.any() else -1
 
 
 def _bounds(world: RuleProblem, codes: np.ndarray) -> list[str]:
     """Return for every choice whether the chosen value is an end of those tried."""
     chosen = set_to(world.choices, codes)
     return [
-        bound_of(one.tried, one.number(float(code)), partial(accepts, world.game, one, chosen))
-        for one, code in zip(world.choices, codes, strict=True)
+        bound_of(choice.tried, choice.number(float(code)), partial(accepts, world.game, choice, chosen))
+        for choice, code in zip(world.choices, codes, strict=True)
     ]
 
 
@@ -316,20 +316,20 @@ def stream_of(words: np.ndarray, *key: int) -> np.random.SeedSequence:
     return np.random.SeedSequence(words.tolist(), spawn_key=key)
 
 
-def _store_record(session: Session, which: str, record: Record) -> None:
+def _store_record(session: Session, prefix: str, record: Record) -> None:
     """Store a record in a session's arrays, replacing the previous one."""
-    for name in [name for name in session if name.startswith(f"{which}:")]:
+    for name in [name for name in session if name.startswith(f"{prefix}:")]:
         del session[name]
     for name, (_, array) in record.items():
-        session[f"{which}:{name}"] = np.array(array)
+        session[f"{prefix}:{name}"] = np.array(array)
     dims = {name: list(dims) for name, (dims, _) in record.items()}
     # a session holds arrays alone: names of dimensions are stored as bytes
-    session[f"{which}_dims"] = np.frombuffer(json.dumps(dims).encode(), dtype=np.uint8).copy()
+    session[f"{prefix}_dims"] = np.frombuffer(json.dumps(dims).encode(), dtype=np.uint8).copy()
 
 
-def _load_record(session: Session, which: str) -> Record:
-    dims = json.loads(session[f"{which}_dims"].tobytes())
-    return {name: (tuple(of), session[f"{which}:{name}"]) for name, of in dims.items()}
+def _load_record(session: Session, prefix: str) -> Record:
+    dims = json.loads(session[f"{prefix}_dims"].tobytes())
+    return {name: (tuple(of), session[f"{prefix}:{name}"]) for name, of in dims.items()}
 
 
 def method_of(given: object, game: object) -> Any:
@@ -352,8 +352,8 @@ def _from_table(options: dict[str, Any], game: object) -> Any:
     kind = options.pop("kind", None)
     if not (isinstance(kind, str) and kind in METHODS):
         raise ValueError(f"response_method: kind {kind!r} is no method; {near(str(kind), METHODS)}")
-    each = [load(target) for target in METHODS[kind].targets]
-    target = next((one for one in each if fits(one, game)), None)
+    classes = [load(target) for target in METHODS[kind].targets]
+    target = next((target_class for target_class in classes if fits(target_class, game)), None)
     if target is None:
         raise ValueError(f"response_method: {kind!r} does not fit this game")
     try:
@@ -390,8 +390,8 @@ def expected_record(game: Any, method: Any, sequence: np.random.SeedSequence) ->
 
 def _solve_population(game: Any, method: PopulationNewton) -> Record:
     refuse_mean_field(game)
-    state, left = solve_in_stages(method, game)
-    ended = CONVERGED if left <= ENOUGH else int(method.ending(game, state))
+    state, residual = solve_in_stages(method, game)
+    ended = CONVERGED if residual <= ENOUGH else int(method.ending(game, state))
     record: Record = {
         "profile": (("state", "action"), np.asarray(state.profile)),
         "status": ((), np.asarray(ENDINGS[ended] if ended else "iteration limit")),
@@ -420,13 +420,13 @@ def _reduce(record: Record, name: str) -> float:
     if metric not in record:  # not defined under this rule
         return np.nan
     array = np.asarray(record[metric][1], dtype=float)
-    known = array[~np.isnan(array)]  # empty classes have no reward
-    if not known.size:
+    finite = array[~np.isnan(array)]  # empty classes have no reward
+    if not finite.size:
         return np.nan
-    return float(known.min() if reduce == "min" else known.mean())
+    return float(finite.min() if reduce == "min" else finite.mean())
 
 
 def _parts(name: str) -> tuple[str, str]:
     """Return the reduction of a metric's entries to one number, and the metric's name."""
-    found = re.fullmatch(r"(min|mean)\((\w+)\)", name)
-    return (found[1], found[2]) if found else ("mean", name)
+    match = re.fullmatch(r"(min|mean)\((\w+)\)", name)
+    return (match[1], match[2]) if match else ("mean", name)

@@ -66,30 +66,32 @@ class Surface(eqx.Module):
         """Return ``player``'s value as a function of its own stocks, with the others' stocks fixed."""
         stocks, players = state.shape
         if not stocks:
-            return lambda own: self.coefficients[player]
+            return lambda stocks_of_player: self.coefficients[player]
 
         def seen_by(p: int) -> Callable[[Array], Array]:
-            own = [p * stocks + k for k in range(stocks)]
-            order = [axis for axis in range(stocks * players) if axis not in own] + own
+            axes = [p * stocks + k for k in range(stocks)]
+            order = [axis for axis in range(stocks * players) if axis not in axes] + axes
             return lambda coefficients: jnp.transpose(coefficients[p], order)
 
         block = jax.lax.switch(player, [seen_by(p) for p in range(players)], self.coefficients)
         places = self._places(state.T.ravel())
         starts = jnp.stack([where for where, _ in places]).reshape(players, stocks)
-        weights = jnp.stack([each for _, each in places]).reshape(players, stocks, -1)
-        others = jnp.arange(players - 1)
-        others = others + (others >= player)
+        weights = jnp.stack([basis_values for _, basis_values in places]).reshape(players, stocks, -1)
+        opponents = jnp.arange(players - 1)
+        opponents = opponents + (opponents >= player)
         for k in range((players - 1) * stocks):
-            who, which = others[k // stocks], k % stocks
-            part = jax.lax.dynamic_slice_in_dim(block, starts[who, which], DEGREE + 1, axis=0)
-            block = jnp.tensordot(weights[who, which], part, axes=1)
+            opponent, stock = opponents[k // stocks], k % stocks
+            part = jax.lax.dynamic_slice_in_dim(block, starts[opponent, stock], DEGREE + 1, axis=0)
+            block = jnp.tensordot(weights[opponent, stock], part, axes=1)
         knots = self.knots.reshape(players, stocks, -1)[player]
 
-        def value(own: Array) -> Array:
+        def value(stocks_at: Array) -> Array:
             table: Array = block
             for k in reversed(range(stocks)):
-                where, each = _basis(own[k], knots[k])
-                table = jax.lax.dynamic_slice_in_dim(table, where, DEGREE + 1, axis=table.ndim - 1) @ each
+                where, basis_values = _basis(stocks_at[k], knots[k])
+                table = (
+                    jax.lax.dynamic_slice_in_dim(table, where, DEGREE + 1, axis=table.ndim - 1) @ basis_values
+                )
             return table
 
         return value
@@ -197,17 +199,17 @@ class Feedback(BaseLearner):
         The first period includes the path from the start.
         """
         last = to_stages(world).periods - 1
-        for taken in range(steps):
-            done = int(session["done"][0])
-            if done >= self.length(world):
-                return taken
-            if done < last:
-                self._solve_layer(world, session, last - done)
-            elif done == last:
+        for periods_solved in range(steps):
+            count = int(session["done"][0])
+            if count >= self.length(world):
+                return periods_solved
+            if count < last:
+                self._solve_layer(world, session, last - count)
+            elif count == last:
                 self._follow_path(world, session)
             else:
                 self._solve_half_grid(world, session)
-            session["done"][0] = done + 1
+            session["done"][0] = count + 1
         return steps
 
     def _grids(self, world: object, t: int) -> np.ndarray:
@@ -235,9 +237,9 @@ class Feedback(BaseLearner):
 
     def _solve_layer(self, world: object, session: Session, t: int) -> None:
         states = self._states(self._grids(world, t), initial_state(world).shape)
-        found = self._solve_nodes(world, session, t, states, self._ahead(world, session, t))
-        session["state"][t - 1], session["value"][t - 1] = states, found.payoff
-        session["regret"][t - 1] = found.regret
+        solution = self._solve_nodes(world, session, t, states, self._ahead(world, session, t))
+        session["state"][t - 1], session["value"][t - 1] = states, solution.payoff
+        session["regret"][t - 1] = solution.regret
 
     def _solve_nodes(
         self, world: object, session: Session, t: int, states: np.ndarray, ahead: Surface
@@ -246,27 +248,27 @@ class Feedback(BaseLearner):
         enough = TOLERANCE * scale(world)
         # one node with all rounds: its solution is a near start for the others, with few rounds
         first = _solve(world, t, states[:1], ahead, session["starts"][:1], ROUNDS)
-        found = _solve(world, t, states, ahead, first.profile, QUICK)
+        solution = _solve(world, t, states, ahead, first.profile, QUICK)
         for start in (first.profile[0], *session["starts"][1:]):
-            left = np.flatnonzero(~(found.regret.max(axis=1) <= enough))
-            if not left.size:
+            unsolved = np.flatnonzero(~(solution.regret.max(axis=1) <= enough))
+            if not unsolved.size:
                 break
-            again = _solve(world, t, states[left], ahead, start[None], ROUNDS)
+            again = _solve(world, t, states[unsolved], ahead, start[None], ROUNDS)
             # the negation replaces NaN by whatever was found
-            better = ~(again.regret.max(axis=1) >= found.regret[left].max(axis=1))
-            for old, new in zip(found, again, strict=True):
-                old[left[better]] = new[better]
-        return found
+            better = ~(again.regret.max(axis=1) >= solution.regret[unsolved].max(axis=1))
+            for old, new in zip(solution, again, strict=True):
+                old[unsolved[better]] = new[better]
+        return solution
 
     def _follow_path(self, world: object, session: Session) -> None:
         """Compute the realised schedule: the node of the current state, period by period."""
         state = np.asarray(initial_state(world))[None]
         for t in range(to_stages(world).periods):
-            found = self._solve_nodes(world, session, t, state, self._ahead(world, session, t))
-            session["schedule"][t], session["path_regret"][t] = found.profile[0], found.regret[0]
+            solution = self._solve_nodes(world, session, t, state, self._ahead(world, session, t))
+            session["schedule"][t], session["path_regret"][t] = solution.profile[0], solution.regret[0]
             if t == 0:
-                session["value_start"][:] = found.payoff[0]
-            state = found.after
+                session["value_start"][:] = solution.payoff[0]
+            state = solution.after
 
     def _solve_half_grid(self, world: object, session: Session) -> None:
         """Compute the value of the start on every second level."""
@@ -275,10 +277,10 @@ class Feedback(BaseLearner):
         ahead = self._ahead(world, session, last)
         for t in range(last, 0, -1):
             grids = self._grids(world, t)
-            found = self._solve_nodes(
+            solution = self._solve_nodes(
                 world, session, t, self._states(grids[:, ::2], first_state.shape), ahead
             )
-            coarse = found.payoff.T.reshape(-1, *(self.levels // 2 + 1,) * len(grids))
+            coarse = solution.payoff.T.reshape(-1, *(self.levels // 2 + 1,) * len(grids))
             ahead = fit_surface(refine_grid(coarse, grids), grids)
         session["coarse"][:] = self._solve_nodes(world, session, 0, first_state[None], ahead).payoff[0]
 
@@ -288,7 +290,7 @@ class Feedback(BaseLearner):
         regrets, node = session["regret"], ("layer", "node")
         good = regrets.max(axis=2) <= enough
         profile = np.moveaxis(session["schedule"], 1, 0).reshape(world.space.shape[0], -1)
-        found: Record = {
+        record: Record = {
             "profile": (("player", "axis"), profile),
             "value_start": (("player",), session["value_start"].copy()),
             "path_regret": (("period", "player"), session["path_regret"].copy()),
@@ -299,11 +301,11 @@ class Feedback(BaseLearner):
             "nodes_without_equilibrium": ((), np.asarray(np.sum(~good))),
         }
         if self._halves(world):
-            found["grid_error"] = (("player",), np.abs(session["value_start"] - session["coarse"]))
+            record["grid_error"] = (("player",), np.abs(session["value_start"] - session["coarse"]))
         if int(session["done"][0]) >= self.length(world):
             all_good = bool(np.all(good)) and bool(np.all(session["path_regret"] <= enough))
-            found["status"] = ((), np.asarray("converged" if all_good else "not found"))
-        return found
+            record["status"] = ((), np.asarray("converged" if all_good else "not found"))
+        return record
 
 
 def _solve(
@@ -324,12 +326,12 @@ def _solve(
 def _solve_chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> SolvedNodes:
     """Iterate sequential best responses until no player gains or the rounds end; then Newton's method."""
     for _ in range(rounds):
-        most = 0.0
+        largest = 0.0
         for player in range(x.shape[1]):
             strategy, gain = map(np.asarray, _best_responses(*nodes, put(x), put(player)))
             x[:, player] = np.where(gain[:, None] > 0, strategy, x[:, player])
-            most = max(most, float(np.max(gain)))
-        if not most > enough:
+            largest = max(largest, float(np.max(gain)))
+        if not largest > enough:
             break
     x, payoff, after = (np.array(part) for part in _refine(*nodes, put(x)))
     # searched again over all inputs: a root of first-order conditions may be no best response
@@ -379,24 +381,24 @@ def _root(node: Any, x: Profile) -> Profile:
             slope = jax.grad(lambda row: flat.payoffs(at.at[player].set(row))[player])
             return jnp.asarray(slope(at[player]))
 
-        found = jax.vmap(own)(jnp.arange(len(at)))
-        return found.ravel(), found
+        rows = jax.vmap(own)(jnp.arange(len(at)))
+        return rows.ravel(), rows
 
     def step(_: int | Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         y, best, lowest = carry
         derivative, slope = jax.jacfwd(slopes, has_aux=True)(y.ravel())
         # zero maps to minus infinity: its slope carries no information
         at_bound = (y <= space.low + margin) & ~(slope > 0) | (y >= space.high - margin) & (slope > 0)
-        left = jnp.max(jnp.abs(jnp.where(at_bound, 0.0, slope)))
+        residual = jnp.max(jnp.abs(jnp.where(at_bound, 0.0, slope)))
         # the best iterate is returned: undamped steps may leave the root again
-        best, lowest = jnp.where(left < lowest, y, best), jnp.minimum(left, lowest)
+        best, lowest = jnp.where(residual < lowest, y, best), jnp.minimum(residual, lowest)
         free_rows = ~at_bound.ravel()
         system = jnp.where(free_rows[:, None] & free_rows[None, :], derivative, jnp.eye(y.size))
         move = -jnp.linalg.solve(system, jnp.where(at_bound, 0.0, slope).ravel()).reshape(y.shape)
         return space.project(y + jnp.clip(move, -LONGEST, LONGEST)), best, lowest
 
-    _, y, left = jax.lax.fori_loop(0, NEWTON_STEPS, step, (begin, begin, jnp.asarray(jnp.inf)))
-    good: Array = (left <= ROOT * payoff_scale(node)) & (
+    _, y, residual = jax.lax.fori_loop(0, NEWTON_STEPS, step, (begin, begin, jnp.asarray(jnp.inf)))
+    good: Array = (residual <= ROOT * payoff_scale(node)) & (
         jnp.max(jnp.abs(y - begin) / width(space)) <= NODE_WITHIN
     )
     return jnp.where(good, node.space.project(flat.constrain(y)), x)
@@ -416,13 +418,13 @@ def _basis(stock: Array, knots: Array) -> tuple[Array, Float[Array, "4"]]:
     values = [jnp.ones(())]
     for degree in range(1, DEGREE + 1):
         right = [around[DEGREE + r] - y for r in range(degree)]
-        left = [y - around[DEGREE - 1 - r] for r in range(degree)]
-        saved, found = jnp.zeros(()), []
+        left_gaps = [y - around[DEGREE - 1 - r] for r in range(degree)]
+        saved, next_values = jnp.zeros(()), []
         for r in range(degree):
-            part = values[r] / (right[r] + left[degree - 1 - r])
-            found.append(saved + right[r] * part)
-            saved = left[degree - 1 - r] * part
-        values = [*found, saved]
+            part = values[r] / (right[r] + left_gaps[degree - 1 - r])
+            next_values.append(saved + right[r] * part)
+            saved = left_gaps[degree - 1 - r] * part
+        values = [*next_values, saved]
     return span - DEGREE, jnp.stack(values)
 
 

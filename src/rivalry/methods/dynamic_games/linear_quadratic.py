@@ -118,8 +118,8 @@ class LinearQuadratic(BaseLearner):
 
     def world(self, game: object) -> LinearQuadraticWorld:
         """Return the game's matrices. Raise `ValueError` where they, or the solution for them, do not fit."""
-        made = validate(to_linear_quadratic(game))
-        rates = made.gamma.tolist()
+        matrices = validate(to_linear_quadratic(game))
+        rates = matrices.gamma.tolist()
         if self.solution.endswith("stackelberg"):
             if len(rates) != 2:
                 raise ValueError(f"solution: {self.solution!r} must have two players; there are {len(rates)}")
@@ -128,8 +128,8 @@ class LinearQuadratic(BaseLearner):
         if self.solution == "joint" and len(set(rates)) > 1:
             raise ValueError(f"gamma: {rates} must be equal for a joint plan; otherwise it changes over time")
         if self.solution == "commitment_stackelberg":
-            _euler(made, 1 - self.leader)
-        return LinearQuadraticWorld(made, scale(game), partial(outside_linear, game))
+            _euler(matrices, 1 - self.leader)
+        return LinearQuadraticWorld(matrices, scale(game), partial(outside_linear, game))
 
     def length(self, world: LinearQuadraticWorld) -> int:
         """Return the iteration limit."""
@@ -155,9 +155,9 @@ class LinearQuadratic(BaseLearner):
     def advance(self, world: LinearQuadraticWorld, session: Session, steps: int) -> int:
         """Iterate up to ``steps`` periods backwards; a plan is one step."""
         solve = self._pass if self.solution in ("markov_perfect", "feedback_stackelberg") else self._plan
-        for taken in range(steps):
+        for periods in range(steps):
             if session["end"][0] or session["done"][0] >= PASSES:
-                return taken
+                return periods
             session["done"][0] += 1
             solve(world.game, session)
         return steps
@@ -208,8 +208,8 @@ class LinearQuadratic(BaseLearner):
         """Solve for the joint plan, or the leader's, if every player's value under it is finite."""
         good = False
         if self.solution == "joint":
-            if found := riccati.joint(game):
-                session["feedback"], session["residual"][0] = found
+            if solution := riccati.joint(game):
+                session["feedback"], session["residual"][0] = solution
                 good = True
         elif plan := commitment(game, self.leader):
             session["residual"][0] = plan.residual
@@ -227,17 +227,17 @@ class LinearQuadratic(BaseLearner):
         allowed = TOLERANCE * world.scale
         if self.solution == "commitment_stackelberg":
             plan = commitment(world.game, self.leader) if converged else None
-            found = plan_record(world.game, plan, self.leader, self.periods, allowed)
-            found["joint_gain"] = (), found["value"][1].sum() - _markov_perfect_sum(world)
+            record = plan_record(world.game, plan, self.leader, self.periods, allowed)
+            record["joint_gain"] = (), record["value"][1].sum() - _markov_perfect_sum(world)
         else:
             feedback = session["feedback"] if converged else np.full_like(session["feedback"], np.nan)
             leader = self.leader if self.solution == "feedback_stackelberg" else None
-            found = strategy_record(world.game, feedback, leader, self.periods, allowed)
-        if converged and (why := world.outside(found["state_path"][1])):
+            record = strategy_record(world.game, feedback, leader, self.periods, allowed)
+        if converged and (why := world.outside(record["state_path"][1])):
             warnings.warn(f"{why}: the linear-quadratic solution is not one of the game itself", stacklevel=2)
-            found = {name: value for name, value in found.items() if name not in PROOF}
-            found["outside"] = (), np.asarray(why)
-        return found | {"status": ((), np.asarray(status)), "residual": ((), session["residual"][0].copy())}
+            record = {name: value for name, value in record.items() if name not in PROOF}
+            record["outside"] = (), np.asarray(why)
+        return record | {"status": ((), np.asarray(status)), "residual": ((), session["residual"][0].copy())}
 
 
 def _markov_perfect_sum(world: LinearQuadraticWorld) -> float:
@@ -251,34 +251,36 @@ def _markov_perfect_sum(world: LinearQuadraticWorld) -> float:
 
 def validate(game: LinearQuadraticGame) -> LinearQuadraticGame:
     """Return the game as arrays of numbers. Raise `ValueError` for invalid shapes, numbers and rates."""
-    made = LinearQuadraticGame(*(np.array(part, dtype=float) for part in game))
-    if made.B.ndim != 3:
-        raise ValueError(f"B: {made.B.ndim} dimensions must be 3, player, state and control")
-    players, states, controls = made.B.shape
+    matrices = LinearQuadraticGame(*(np.array(part, dtype=float) for part in game))
+    if matrices.B.ndim != 3:
+        raise ValueError(f"B: {matrices.B.ndim} dimensions must be 3, player, state and control")
+    players, states, controls = matrices.B.shape
     shapes = {
         "A": (states, states),
         "R": (players, states, states),
         "Q": (players, controls, controls),
         "gamma": (players,),
         "first": (states,),
-        "cross": (players, *2 * (states + players * controls,)) if made.cross.size else made.cross.shape,
+        "cross": (players, *2 * (states + players * controls,))
+        if matrices.cross.size
+        else matrices.cross.shape,
     }
-    for name, part in made._asdict().items():
+    for name, part in matrices._asdict().items():
         if part.shape != shapes.get(name, part.shape):
             raise ValueError(f"{name}: shape {part.shape} must be {shapes[name]}")
         if not np.all(np.isfinite(part)):
             raise ValueError(f"{name}: must be finite")
-    for name, forms in (("R", made.R), ("Q", made.Q), ("cross", made.cross)):
+    for name, forms in (("R", matrices.R), ("Q", matrices.Q), ("cross", matrices.cross)):
         if not np.allclose(forms, np.swapaxes(forms, 1, 2), rtol=1e-12, atol=0):
             raise ValueError(f"{name}: must be symmetric")
-    for player, rate in enumerate(made.gamma.tolist()):
+    for player, rate in enumerate(matrices.gamma.tolist()):
         if not 0 <= rate <= 1:
             raise ValueError(f"gamma[{player}]: {rate:g} must be in [0, 1]")
-    return made
+    return matrices
 
 
 def _unstable(game: LinearQuadraticGame, feedback: np.ndarray) -> str:
-    """Return why costs of strategies are infinite by the motion under them; empty if they are not."""
+    """Return the reason for infinite costs by the motion under strategies; empty if they are finite."""
     loop = riccati.motion_under(game, feedback)
     if not np.isfinite(loop).all():
         return ""
@@ -301,8 +303,8 @@ def _euler(game: LinearQuadraticGame, follower: int) -> None:
         )
     if game.gamma[follower] == 0:
         raise ValueError(f"gamma[{follower}]: 0 must be above 0 for a commitment: the follower never moves")
-    own = game.B[follower]
-    if not np.allclose(game.A.T @ own, own, rtol=1e-12, atol=0):
+    motion = game.B[follower]
+    if not np.allclose(game.A.T @ motion, motion, rtol=1e-12, atol=0):
         raise ValueError("A: must leave the follower's own state as it is, A'B_f = B_f, for a commitment")
 
 
@@ -332,37 +334,37 @@ def strategy_record(
     loop = riccati.motion_under(game, feedback)
     states = riccati.state_path(loop, game.first, periods)
     controls = -np.einsum("ics,ts->tic", feedback, states)
-    found: Record = {
+    record: Record = {
         "feedback": (("player", "control", "state"), feedback.copy()),
         "cost_to_go": (("player", "state", "other_state"), cost.copy()),
         "steady_state": (("state",), riccati.limit(loop, game.first)),
         "time_consistent": ((), np.asarray(True)),
     }
-    found |= _shared_entries(game, _value(cost, game.first), states, controls)
-    known = bool(np.all(np.isfinite(feedback)))
+    record |= _shared_entries(game, _value(cost, game.first), states, controls)
+    is_finite = bool(np.all(np.isfinite(feedback)))
     problems = [riccati.against(game, feedback, player) for player in range(len(game.gamma))]
     if leader is not None:
         response = riccati.FollowerResponse(
             np.full_like(feedback[0], np.nan), np.full_like(game.Q[0], np.nan)
         )
-        if known:
+        if is_finite:
             response = riccati.follower_response(game, cost, leader)
             # a deviation of the leader is answered within the period
             problems[leader] = riccati.leader_problem(game, response, leader)
-        found["response_to_state"] = (("control", "state"), response.K.copy())
-        found["response_to_leader"] = (("control", "leader_control"), response.k.copy())
-    if known:
-        each = zip(problems, found["value"][1], cost, strict=True)
-        gains = [_gain(problem, -value, own) for problem, value, own in each]
-        found |= _certificate(gains, allowed)
-    return found
+        record["response_to_state"] = (("control", "state"), response.K.copy())
+        record["response_to_leader"] = (("control", "leader_control"), response.k.copy())
+    if is_finite:
+        cases = zip(problems, record["value"][1], cost, strict=True)
+        gains = [_gain(problem, -value, cost_of_player) for problem, value, cost_of_player in cases]
+        record |= _certificate(gains, allowed)
+    return record
 
 
 def plan_record(
     game: LinearQuadraticGame, plan: Commitment | None, leader: int, periods: int, allowed: float
 ) -> Record:
     """Return the record of a leader's plan; NaN, without certificate, where there is none."""
-    known, size = plan is not None, len(game.A)
+    has_plan, size = plan is not None, len(game.A)
     plan = plan or _no_plan(game)
     loop = plan.A - plan.B @ plan.F
     first = np.concatenate([game.first, plan.first_move @ game.first])
@@ -370,7 +372,7 @@ def plan_record(
     controls = np.empty((periods, 2, game.B.shape[2]))
     controls[:, leader], controls[:, 1 - leader] = -path @ plan.F.T, path[:, size:]
     committed_value, replanned_value = _value(plan.cost, path), _value(plan.best, path[:, :size])
-    found: Record = {
+    record: Record = {
         "plan_feedback": (("control", "plan_state"), plan.F.copy()),
         "first_move": (("control", "state"), plan.first_move.copy()),
         "steady_state": (("state",), riccati.limit(loop, first)[:size]),
@@ -378,20 +380,20 @@ def plan_record(
         "time_consistent": ((), np.asarray(False)),
     }
     value = _value(plan_costs(game, plan, leader), first)
-    found |= _shared_entries(game, value, path[:, :size], controls)
-    if known:
+    record |= _shared_entries(game, value, path[:, :size], controls)
+    if has_plan:
         gains = np.zeros(2)
         gains[leader] = float(_value(plan.best, game.first)) - value[leader]
         gains[1 - leader] = _gain(follower_problem(game, plan, leader), -value[1 - leader])
-        found |= _certificate(gains.tolist(), allowed)
-    return found
+        record |= _certificate(gains.tolist(), allowed)
+    return record
 
 
 def _no_plan(game: LinearQuadraticGame) -> Commitment:
     """Return NaN in the shapes of a plan."""
     states, controls = game.B.shape[1:]
-    whole = states + controls
-    A, B = np.full((whole, whole), np.nan), np.full((whole, controls), np.nan)
+    size = states + controls
+    A, B = np.full((size, size), np.nan), np.full((size, controls), np.nan)
     return Commitment(A, B, B.T, A, B[:states].T, A[:states, :states], np.nan)
 
 
@@ -418,7 +420,7 @@ def _shared_entries(
 
 
 def _gain(alone: LinearQuadraticGame, cost: float, form: np.ndarray | None = None) -> float:
-    """Return how much less than ``cost`` the only player's best plan costs; infinite where none is best.
+    """Return the saving of the only player's best plan on ``cost``; infinite where none is best.
 
     ``form`` [state state] is the cost of its plan as a quadratic form, the least one in equilibrium.
     """

@@ -92,9 +92,9 @@ class Periods(BaseLearner):
     def advance(self, world: object, session: Session, steps: int) -> int:
         """Solve up to ``steps`` periods."""
         solve = self._pass if to_stages(world).infinite_horizon else self._period
-        for taken in range(steps):
+        for periods in range(steps):
             if self._over(world, session):
-                return taken
+                return periods
             solve(world, session)
             session["done"][0] += 1
         return steps
@@ -134,7 +134,7 @@ class Periods(BaseLearner):
     def read(self, world: Playable, session: Session) -> Record:
         """Return the profile of all periods; NaN in unsolved ones."""
         profile = np.moveaxis(session["profile"], 1, 0).reshape(world.space.shape[0], -1)
-        found: Record = {
+        record: Record = {
             "profile": (("player", "axis"), profile),
             "value": (("stage", "player"), session["value"].copy()),
             "stage_regret": (("period", "player"), session["regret"].copy()),
@@ -144,8 +144,8 @@ class Periods(BaseLearner):
             good = np.all(session["count"] > 0)
             if to_stages(world).infinite_horizon:
                 good = good and session["rests"][0]
-            found["status"] = ((), np.asarray("converged" if good else "not found"))
-        return found
+            record["status"] = ((), np.asarray("converged" if good else "not found"))
+        return record
 
 
 def _starts(solved: np.ndarray, session: Session) -> np.ndarray:

@@ -60,13 +60,13 @@ def stage_cost(game: LinearQuadraticGame) -> np.ndarray:
     form = np.array(game.cross) if game.cross.size else np.zeros((players, size, size))
     form[:, :states, :states] += game.R
     for player in range(players):
-        own = moves(game, player)
-        form[player, own, own] += game.Q[player]
+        move_slice = moves(game, player)
+        form[player, move_slice, move_slice] += game.Q[player]
     return form
 
 
 def moves(game: LinearQuadraticGame, player: int) -> slice:
-    """Return where the moves of a player are in ``z = (x, u_0, u_1, ..)``."""
+    """Return the slice of a player's moves in ``z = (x, u_0, u_1, ..)``."""
     states, controls = game.B.shape[1:]
     return slice(states + player * controls, states + (player + 1) * controls)
 
@@ -83,23 +83,27 @@ def one_player(game: LinearQuadraticGame, player: int, others: np.ndarray) -> Li
     ``others`` is the matrix ``[variable state+control]`` whose product with ``(x, u_player)`` is ``z = (x,
     u_0, u_1, ..)``.
     """
-    states, one = len(game.A), slice(player, player + 1)
+    states, player_slice = len(game.A), slice(player, player + 1)
     motion = _motion(game) @ others
     form = others.T @ stage_cost(game)[player] @ others
     A, B, R, Q = motion[:, :states], motion[:, states:], form[:states, :states], form[states:, states:]
     cross = form.copy()
     cross[:states, :states], cross[states:, states:] = 0.0, 0.0
-    return LinearQuadraticGame(A, B[None], R[None], Q[None], game.gamma[one], game.first, cross[None])
+    return LinearQuadraticGame(
+        A, B[None], R[None], Q[None], game.gamma[player_slice], game.first, cross[None]
+    )
 
 
 def against(game: LinearQuadraticGame, feedback: np.ndarray, player: int) -> LinearQuadraticGame:
     """Return the problem of one player against the fixed strategies of the others."""
     size = game.B.shape[2]
-    others = np.hstack([play(game, feedback), np.zeros((len(game.A) + feedback.shape[0] * size, size))])
-    own = moves(game, player)
-    others[own] = 0.0
-    others[own, len(game.A) :] = np.eye(size)
-    return one_player(game, player, others)
+    moves_of_rest = np.hstack(
+        [play(game, feedback), np.zeros((len(game.A) + feedback.shape[0] * size, size))]
+    )
+    move_slice = moves(game, player)
+    moves_of_rest[move_slice] = 0.0
+    moves_of_rest[move_slice, len(game.A) :] = np.eye(size)
+    return one_player(game, player, moves_of_rest)
 
 
 def _motion(game: LinearQuadraticGame) -> np.ndarray:
@@ -148,19 +152,22 @@ def leading_step(
 def follower_response(game: LinearQuadraticGame, cost: np.ndarray, leader: int) -> FollowerResponse:
     """Return the follower's best response to any move of the leader, for the cost-to-go ``cost``."""
     f, states = 1 - leader, len(game.A)
-    own, theirs = moves(game, f), moves(game, leader)
-    slopes = stage_cost(game)[f, own] + game.gamma[f] * game.B[f].T @ cost[f] @ _motion(game)
-    both = np.linalg.solve(slopes[:, own], np.hstack([slopes[:, :states], slopes[:, theirs]]))
-    return FollowerResponse(both[:, :states], both[:, states:])
+    move_slice, theirs = moves(game, f), moves(game, leader)
+    slopes = stage_cost(game)[f, move_slice] + game.gamma[f] * game.B[f].T @ cost[f] @ _motion(game)
+    solution = np.linalg.solve(slopes[:, move_slice], np.hstack([slopes[:, :states], slopes[:, theirs]]))
+    return FollowerResponse(solution[:, :states], solution[:, states:])
 
 
 def leader_problem(game: LinearQuadraticGame, response: FollowerResponse, leader: int) -> LinearQuadraticGame:
     """Return the problem of a leader that anticipates the response, of motion ``A - B_f K, B_l - B_f k``."""
     states, size = len(game.A), game.B.shape[2]
-    others = np.zeros((states + 2 * size, states + size))
-    others[:states, :states], others[moves(game, leader), states:] = np.eye(states), np.eye(size)
-    others[moves(game, 1 - leader)] = -np.hstack([response.K, response.k])
-    return one_player(game, leader, others)
+    moves_of_rest = np.zeros((states + 2 * size, states + size))
+    moves_of_rest[:states, :states], moves_of_rest[moves(game, leader), states:] = (
+        np.eye(states),
+        np.eye(size),
+    )
+    moves_of_rest[moves(game, 1 - leader)] = -np.hstack([response.K, response.k])
+    return one_player(game, leader, moves_of_rest)
 
 
 def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray, now: np.ndarray) -> np.ndarray:
@@ -215,7 +222,7 @@ def costs(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
     """
     loop, z = motion_under(game, feedback), play(game, feedback)
     now = z.T @ stage_cost(game) @ z
-    return np.stack([discounted_sum(loop, own, rate) for own, rate in zip(now, game.gamma, strict=True)])
+    return np.stack([discounted_sum(loop, cost, rate) for cost, rate in zip(now, game.gamma, strict=True)])
 
 
 def regulator(
@@ -246,9 +253,9 @@ def regulator(
     N = np.zeros_like(B) if N is None else N
     if near is not None:
         with np.errstate(all="ignore"), suppress(np.linalg.LinAlgError):
-            found = _polish(A, B, R, Q, gamma, near, N)
-            if found is not None and found.residual <= EXACT:
-                return found
+            solution = _polish(A, B, R, Q, gamma, near, N)
+            if solution is not None and solution.residual <= EXACT:
+                return solution
     from scipy.linalg import solve_discrete_are
 
     # A and B times the root make the discounted problem an undiscounted one
@@ -257,11 +264,11 @@ def regulator(
         try:
             with np.errstate(all="ignore"):
                 cost = solve_discrete_are(root * A, root * B, R, Q, s=N, balanced=balanced)
-            found = _polish(A, B, R, Q, gamma, cost, N)
+            solution = _polish(A, B, R, Q, gamma, cost, N)
         except (np.linalg.LinAlgError, ValueError):  # roots on the unit circle; NaN
             continue
-        if found is not None:
-            return found
+        if solution is not None:
+            return solution
     return None
 
 
@@ -304,21 +311,21 @@ def joint(game: LinearQuadraticGame) -> tuple[np.ndarray, float] | None:
     players, states, controls = game.B.shape
     form = stage_cost(game).sum(axis=0)
     R, Q, N = form[:states, :states], form[states:, states:], form[:states, states:]
-    found = regulator(game.A, _side_by_side(game.B), R, Q, float(game.gamma[0]), N=N)
-    if found is None:
+    solution = regulator(game.A, _side_by_side(game.B), R, Q, float(game.gamma[0]), N=N)
+    if solution is None:
         return None
-    return found.feedback.reshape(players, controls, states), found.residual
+    return solution.feedback.reshape(players, controls, states), solution.residual
 
 
 def state_path(loop: np.ndarray, first: np.ndarray, periods: int) -> np.ndarray:
     """Return the states ``[period state]`` along a motion, the first one first."""
     path = np.empty((periods, len(first)))
     path[0] = first
-    power, step, done = loop, 1, 1
-    while done < periods:
-        more = min(step, periods - done)
-        path[done : done + more] = path[done - step : done - step + more] @ power.T
-        done += more
+    power, step, count = loop, 1, 1
+    while count < periods:
+        more = min(step, periods - count)
+        path[count : count + more] = path[count - step : count - step + more] @ power.T
+        count += more
         if step < BLOCK:
             power, step = power @ power, 2 * step
     return path
@@ -335,14 +342,14 @@ def limit(loop: np.ndarray, first: np.ndarray) -> np.ndarray:
     >>> limit(np.array([[1.0, 0.0], [1.0, 0.5]]), np.array([1.0, 0.0])).tolist()
     [1.0, 2.0]
     """
-    power, here = loop, np.asarray(first, dtype=float)
+    power, state = loop, np.asarray(first, dtype=float)
     with np.errstate(all="ignore"):
         for _ in range(DOUBLINGS):
-            there: np.ndarray = power @ first
-            still = np.max(np.abs(loop @ there - there)) <= STILL * np.max(np.abs(there))
-            if still and np.max(np.abs(there - here)) <= STILL * np.max(np.abs(there)):
-                return there
-            power, here = power @ power, there
+            next_state: np.ndarray = power @ first
+            still = np.max(np.abs(loop @ next_state - next_state)) <= STILL * np.max(np.abs(next_state))
+            if still and np.max(np.abs(next_state - state)) <= STILL * np.max(np.abs(next_state)):
+                return next_state
+            power, state = power @ power, next_state
     return np.full(len(first), np.nan)
 
 
@@ -372,8 +379,8 @@ def implementability(game: LinearQuadraticGame, leader: int) -> tuple[np.ndarray
     f = 1 - leader
     shift = np.linalg.solve(game.Q[f], game.B[f].T @ game.R[f])
     x = np.hstack([game.A, game.B[f]])
-    own = np.hstack([np.zeros_like(shift), np.eye(len(shift)) / game.gamma[f]])
-    return np.vstack([x, own + shift @ x]), np.vstack([game.B[leader], shift @ game.B[leader]])
+    costate = np.hstack([np.zeros_like(shift), np.eye(len(shift)) / game.gamma[f]])
+    return np.vstack([x, costate + shift @ x]), np.vstack([game.B[leader], shift @ game.B[leader]])
 
 
 def _exploding(A: np.ndarray, gamma: float) -> int:
@@ -399,17 +406,19 @@ def commitment(game: LinearQuadraticGame, leader: int) -> Commitment | None:
         return None
     R = np.zeros_like(A)
     R[:states, :states] = game.R[leader]
-    found = regulator(A, B, R, game.Q[leader], float(game.gamma[leader]))
-    if found is None:
+    solution = regulator(A, B, R, game.Q[leader], float(game.gamma[leader]))
+    if solution is None:
         return None
-    P = found.cost
+    P = solution.cost
     jump = P[states:, states:]
     # otherwise costs are not convex in the follower's first move, and none is best
     if np.min(np.linalg.eigvalsh(jump)) <= 0:
         return None
     first_move = -np.linalg.solve(jump, P[states:, :states])
     best = P[:states, :states] + P[:states, states:] @ first_move
-    return Commitment(A, B, found.feedback, P, first_move.reshape(controls, states), best, found.residual)
+    return Commitment(
+        A, B, solution.feedback, P, first_move.reshape(controls, states), best, solution.residual
+    )
 
 
 def plan_costs(game: LinearQuadraticGame, plan: Commitment, leader: int) -> np.ndarray:
@@ -423,7 +432,7 @@ def plan_costs(game: LinearQuadraticGame, plan: Commitment, leader: int) -> np.n
     now[leader] += plan.F.T @ game.Q[leader] @ plan.F
     now[1 - leader, states:, states:] = game.Q[1 - leader]
     loop = plan.A - plan.B @ plan.F
-    return np.stack([discounted_sum(loop, own, rate) for own, rate in zip(now, game.gamma, strict=True)])
+    return np.stack([discounted_sum(loop, cost, rate) for cost, rate in zip(now, game.gamma, strict=True)])
 
 
 def follower_problem(game: LinearQuadraticGame, plan: Commitment, leader: int) -> LinearQuadraticGame:

@@ -104,10 +104,10 @@ class BestResponse(BaseMethod):
             order = jax.random.permutation(key, order)
 
         def move(x: Profile, player: Array) -> tuple[Profile, Array]:
-            seen = state.profile if together else x
-            response, gain = nearest_best_response(game, seen, player, state.grids[player])
-            there = seen[player] + self.damping * (response - seen[player])
-            return x.at[player].set(there), gain
+            profile_seen = state.profile if together else x
+            response, gain = nearest_best_response(game, profile_seen, player, state.grids[player])
+            strategy = profile_seen[player] + self.damping * (response - profile_seen[player])
+            return x.at[player].set(strategy), gain
 
         x, gains = jax.lax.scan(move, state.profile, order)
         # the scan returns gains in the order of moves
@@ -121,13 +121,18 @@ class BestResponse(BaseMethod):
         regret: Any = np.zeros(len(before))
         x, earlier = before.copy(), np.asarray(state.past)
         for player in range(len(x)):
-            seen = before.copy() if together else x.copy()
-            own = np.asarray(payoffs(game, put(seen)))[player]
-            strategy, payoff = compiled_response(game, put(seen), player)
+            profile_seen = before.copy() if together else x.copy()
+            payoff_now = np.asarray(payoffs(game, put(profile_seen)))[player]
+            strategy, payoff = compiled_response(game, put(profile_seen), player)
             response, regret[player] = _nearest(
-                np, np.asarray(strategy), np.asarray(payoff), seen[player], own, scales(game)[player]
+                np,
+                np.asarray(strategy),
+                np.asarray(payoff),
+                profile_seen[player],
+                payoff_now,
+                scales(game)[player],
             )
-            x[player] = seen[player] + np.asarray(self.damping) * (response - seen[player])
+            x[player] = profile_seen[player] + np.asarray(self.damping) * (response - profile_seen[player])
         past: Any = np.concatenate([x[None], earlier[:-1]])
         period = _period(game, x, earlier)
         return state._replace(profile=x, regret=regret, past=past, period=period)
@@ -148,19 +153,19 @@ class BestResponse(BaseMethod):
         """
         if status == "iteration limit":
             return {}
-        found: Record = {"cycle_rounds": ((), np.asarray(state.period))}
+        record: Record = {"cycle_rounds": ((), np.asarray(state.period))}
         if status == "cycling":
-            found["remedy"] = ((), np.asarray(self._remedy(game, int(state.period))))
-        return found
+            record["remedy"] = ((), np.asarray(self._remedy(game, int(state.period))))
+        return record
 
     def _remedy(self, game: Game, period: int) -> str:
-        said = f"best responses repeat every {period} rounds"
+        text = f"best responses repeat every {period} rounds"
         if self.update == "simultaneous":
-            return f"{said}: take update='sequential', or damping=0.5; neither takes longer"
+            return f"{text}: take update='sequential', or damping=0.5; neither takes longer"
         if kernel_conversion(game) is not None:
-            return f"{said}: MixedEquilibria() lists mixed equilibria, within a second up to 15 actions each"
+            return f"{text}: MixedEquilibria() lists mixed equilibria, within a second up to 15 actions each"
         return (
-            f"{said}: DoubleOracle() seeks a mixed equilibrium, in some 5 to 50 rounds of searches like "
+            f"{text}: DoubleOracle() seeks a mixed equilibrium, in some 5 to 50 rounds of searches like "
             "these; damping=0.5 may reach a pure one"
         )
 
@@ -199,19 +204,21 @@ def nearest_best_response(
     game: Game, x: Profile, player: Array, grid: Array
 ) -> tuple[Strategy, Float[Array, ""]]:
     """Return the best response of ``player`` nearest to its strategy, and its gain, at least 0."""
-    here, own = x[player], own_payoff(game, x, player, x[player])
-    known = traceable_best_response(game, x, player)
-    strategies, paid = known if known is not None else search(game, x, player, grid)
-    return _nearest(jnp, strategies, paid, here, own, scales_of(game)[player])
+    strategy, payoff = x[player], own_payoff(game, x, player, x[player])
+    response = traceable_best_response(game, x, player)
+    strategies, paid = response if response is not None else search(game, x, player, grid)
+    return _nearest(jnp, strategies, paid, strategy, payoff, scales_of(game)[player])
 
 
-def _nearest(xp: ModuleType, strategies: Any, paid: Any, here: Any, own: Any, scale: Any) -> tuple[Any, Any]:
-    """Return the strategy nearest to ``here`` among the best, and its gain over ``own``, at least 0."""
+def _nearest(
+    xp: ModuleType, strategies: Any, paid: Any, strategy: Any, payoff: Any, scale: Any
+) -> tuple[Any, Any]:
+    """Return the best strategy nearest to ``strategy``, and its gain over ``payoff``, at least 0."""
     # the present strategy is a candidate, the nearest of all: players who cannot gain do not move
-    strategies = xp.vstack([strategies, here])
-    paid = xp.append(paid, own)
+    strategies = xp.vstack([strategies, strategy])
+    paid = xp.append(paid, payoff)
     best = xp.max(paid)
     tied = paid >= best - SEARCH_TIE * scale
-    far = xp.sum((strategies - here) ** 2, axis=-1)
+    far = xp.sum((strategies - strategy) ** 2, axis=-1)
     chosen = xp.argmin(xp.where(tied, far, xp.inf))
-    return strategies[chosen], xp.maximum(best - own, 0.0)
+    return strategies[chosen], xp.maximum(best - payoff, 0.0)

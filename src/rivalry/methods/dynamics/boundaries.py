@@ -42,10 +42,10 @@ def apply(boundary: str, space: Space, x: Profile, push: Profile) -> Profile:
         folded = jnp.mod(x + push - space.low, 2 * wide)
         return jnp.clip(space.low + jnp.minimum(folded, 2 * wide - folded), space.low, space.high)
     target = x + inside(space, push)
-    there = space.project(target)
+    projected = space.project(target)
     if boundary == "project":
-        return there
-    return jnp.where(jnp.max(jnp.abs(there - target), axis=1, keepdims=True) > 1e-14, x, there)
+        return projected
+    return jnp.where(jnp.max(jnp.abs(projected - target), axis=1, keepdims=True) > 1e-14, x, projected)
 
 
 def inside(space: Space, push: Profile) -> Profile:

@@ -156,14 +156,14 @@ class Directional(BaseLearner):
         """Return the base game with all players. Raise `ValueError` for an unsuitable game."""
         if not fits(type(self), game):
             raise ValueError("game: directional needs payoffs, and choices in a box with one axis")
-        found = seating(game)
+        plan = seating(game)
         noisy = bool(np.any(np.asarray(self.cost_noise) > 0))
-        if noisy and np.shape(arrays(found.game).get("unit_cost", 0.0)) != (found.players,):
+        if noisy and np.shape(arrays(plan.game).get("unit_cost", 0.0)) != (plan.players,):
             raise ValueError(
                 f"cost_noise: {self.cost_noise} must be 0 in a game without `unit_cost`, one per player"
             )
-        self._turns(found)  # checks options with one number per player against the number of players
-        return found
+        self._turns(plan)  # checks options with one number per player against the number of players
+        return plan
 
     def length(self, world: Seating) -> int:
         return self.periods
@@ -187,9 +187,9 @@ class Directional(BaseLearner):
         session["before"][:] = -np.inf
         space, box = world.game.space, self._initial(world)
         for run in range(self.runs):
-            own = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, run))
+            run_stream = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, run))
             # three keys of two words: first choices, directions, shocks
-            words = own.generate_state(6, np.uint32).reshape(3, 2)
+            words = run_stream.generate_state(6, np.uint32).reshape(3, 2)
             where, side = (jax.random.wrap_key_data(put(pair)) for pair in words[:2])
             session["key"][run] = words[2]
             session["choice"][run] = np.asarray(space.project(box.sample(where)))[:, 0]
@@ -199,31 +199,31 @@ class Directional(BaseLearner):
         return {name: session[name] for name in names}
 
     def advance(self, world: Seating, session: Session, steps: int) -> int:
-        taken = min(steps, self.periods - int(session["clock"][0]))
+        periods = min(steps, self.periods - int(session["clock"][0]))
         turns = self._turns(world)
         play = partial(_play, world.game, turns, self.signal, bool(np.any(turns.noise > 0)))
         # batches of one size: compiled once, and with the same bits whatever the number of runs
         for first in range(0, self.runs, BATCH):
             rows = np.minimum(np.arange(first, first + BATCH), self.runs - 1)  # the last run fills the batch
             batch = DirectionalRun(**{name: put(session[name][rows]) for name in DirectionalRun._fields})
-            done = play(batch, put(taken))
-            for name, array in zip(DirectionalRun._fields, done, strict=True):
+            played = play(batch, put(periods))
+            for name, array in zip(DirectionalRun._fields, played, strict=True):
                 session[name][first : first + BATCH] = np.asarray(array)[: self.runs - first]
-        return taken
+        return periods
 
     def read(self, world: Seating, session: Session) -> Record:
         late = max(int(session["clock"][0]) - self.periods // 2, 0)
         means = session["choice_sum"] / late if late else session["choice"]
-        total, who = means.sum(axis=1), world.who
-        found: Record = {
+        total, dims = means.sum(axis=1), world.who
+        record: Record = {
             "profile": (("player", "axis"), means.mean(axis=0)[list(world.leaders), None]),
-            "mean_choice": (("run", who), means),
-            "mean_cash": (("run", who), session["cash_sum"] / late if late else session["cash"].copy()),
+            "mean_choice": (("run", dims), means),
+            "mean_cash": (("run", dims), session["cash_sum"] / late if late else session["cash"].copy()),
             "total_choice": (("run",), total),
             "total_mean": ((), np.asarray(total.mean())),
             "total_interval": ((), half_width(total)),
         }
-        return found | self._histories(world, session)
+        return record | self._histories(world, session)
 
     def _initial(self, world: Seating) -> Any:
         """Return the box of first choices. Raise `ValueError` if it is invalid."""
@@ -259,36 +259,38 @@ class Directional(BaseLearner):
         return -(-np.arange(count) * self.periods // count)
 
     def _histories(self, world: Seating, session: Session) -> Record:
-        marks, clock, who = self._marks(), int(session["clock"][0]), world.who
+        marks, clock, dims = self._marks(), int(session["clock"][0]), world.who
         noted = int(np.searchsorted(marks, clock))
         lengths = np.diff(np.append(marks, self.periods))[:noted]
         lengths[-1:] = clock - marks[noted - 1 : noted]
         cash, choice = (session[f"{n}_curve"][:, :noted] / lengths[:, None] for n in ("cash", "choice"))
         worth, valued = session["worth"][:, :noted], session["valued"][:, :noted]
-        known = session["weight"][:, :noted] <= LEFT
+        finished = session["weight"][:, :noted] <= LEFT
         with np.errstate(divide="ignore", invalid="ignore"):
             # a value of 0 gives an infinite or undefined error, which is reported as such
-            error = np.where(known, (valued - worth) / np.abs(worth), np.nan)
+            error = np.where(finished, (valued - worth) / np.abs(worth), np.nan)
         return {
             "learning_step": (("sample",), marks[:noted]),
-            "learning_choice": (("sample", who, "axis"), choice.mean(axis=0)[..., None]),
-            "learning_reward": (("sample", who), cash.mean(axis=0)),
-            "learning_reward_band": (("sample", who), half_width(cash)),
-            "one_ahead": (("run", "sample", who), valued.copy()),
-            "realised_value": (("run", "sample", who), np.where(known, worth, np.nan)),
-            "one_ahead_error": (("run", "sample", who), error),
+            "learning_choice": (("sample", dims, "axis"), choice.mean(axis=0)[..., None]),
+            "learning_reward": (("sample", dims), cash.mean(axis=0)),
+            "learning_reward_band": (("sample", dims), half_width(cash)),
+            "one_ahead": (("run", "sample", dims), valued.copy()),
+            "realised_value": (("run", "sample", dims), np.where(finished, worth, np.nan)),
+            "one_ahead_error": (("run", "sample", dims), error),
         }
 
 
 def _initial_bound(key: str, value: object, space: Box) -> np.ndarray:
     """Return one end of the box of first choices, ``[player axis]``. Raise `ValueError` outside the box."""
     check_numbers(f"initial.{key}", value, "a number", np.isfinite)
-    found = each_player(f"initial.{key}", value, space.shape[0])[:, None]
+    choices = each_player(f"initial.{key}", value, space.shape[0])[:, None]
     low, high = np.asarray(space.low), np.asarray(space.high)
-    for player in np.flatnonzero((found < low) | (found > high)):
+    for player in np.flatnonzero((choices < low) | (choices > high)):
         ends = f"[{low[player, 0]:g}, {high[player, 0]:g}]"
-        raise ValueError(f"initial.{key}: {found[player, 0]:g} must be in {ends}, the box of player {player}")
-    return found
+        raise ValueError(
+            f"initial.{key}: {choices[player, 0]:g} must be in {ends}, the box of player {player}"
+        )
+    return choices
 
 
 @eqx.filter_jit
@@ -326,8 +328,8 @@ def _play(
         return _record(run, turns, ahead(run.cash, run.choice))
 
     def many(run: DirectionalRun) -> DirectionalRun:
-        done: DirectionalRun = jax.lax.fori_loop(0, periods, lambda _, run: period(run), run)
-        return done
+        runs: DirectionalRun = jax.lax.fori_loop(0, periods, lambda _, run: period(run), run)
+        return runs
 
     return jax.vmap(many)(batch)
 

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 from annotated_types import Gt
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.game import Game, own_gradients, refuse_jumps
+from rivalry.core.game import Game, own_gradients, require_continuity
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics.tangent_cone import SLACK, project_gradient, relative
@@ -63,7 +63,7 @@ class Extragradient(BaseMethod):
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Ahead:
         """Return the start and its gradients; the key is not used."""
-        refuse_jumps(game)
+        require_continuity(game)
         start = jnp.asarray(start)
         gradient = own_gradients(game, start)
         if self.rate is not None:
@@ -88,8 +88,8 @@ class Extragradient(BaseMethod):
             rate, ahead, count = carry
             displacement = jnp.linalg.norm((after(rate, state.gradient) - x) / unit)
             steep = rate * jnp.linalg.norm(relative(game, ahead - state.gradient))
-            found: Array = ~(steep <= STEEP * displacement) & (count < HALVINGS)  # NaN counts as too far
-            return found
+            too_long: Array = ~(steep <= STEEP * displacement) & (count < HALVINGS)  # NaN counts as too far
+            return too_long
 
         def halve(carry: tuple[Array, Profile, Array]) -> tuple[Array, Profile, Array]:
             rate, _, count = carry
@@ -101,13 +101,13 @@ class Extragradient(BaseMethod):
             # the loop's first halving undoes the doubling: the loop body is compiled once instead of twice
             begin = (2 * GROWTH * state.rate, jnp.full_like(x, jnp.nan), jnp.asarray(0))
             rate, ahead, _ = jax.lax.while_loop(too_far, halve, begin)
-        there = after(rate, ahead)
-        return Ahead(there, own_gradients(game, there), rate)
+        next_profile = after(rate, ahead)
+        return Ahead(next_profile, own_gradients(game, next_profile), rate)
 
     def residual(self, game: Game, state: Ahead) -> Float[Array, ""]:
         """Return the largest projected gradient, times the width, in units of payoff scales."""
-        left = project_gradient(game.space, state.profile, state.gradient, SLACK)
-        return jnp.max(jnp.abs(relative(game, left)))
+        pull = project_gradient(game.space, state.profile, state.gradient, SLACK)
+        return jnp.max(jnp.abs(relative(game, pull)))
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
         """Return the polished end and spectrum.

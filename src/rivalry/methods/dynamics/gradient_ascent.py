@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.game import Game, Record, own_gradients, own_payoff, refuse_jumps, scales_of
+from rivalry.core.game import Game, Record, own_gradients, own_payoff, require_continuity, scales_of
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.space import Profile, width
 from rivalry.core.tree import static
@@ -104,16 +104,16 @@ class GradientAscent(BaseMethod):
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Ascent:
         """Return the start and its gradients; the key is not used."""
-        refuse_jumps(game)
+        require_continuity(game)
         boundaries.check(self.boundary, game.space)
         step_sizes.check_players(self.rate, len(start))
         if self.tolerated_agents >= len(start):
-            what = f"{self.tolerated_agents} must be below the number of players, {len(start)}"
-            raise ValueError(f"tolerated_agents: {what}")
+            rule = f"{self.tolerated_agents} must be below the number of players, {len(start)}"
+            raise ValueError(f"tolerated_agents: {rule}")
         start = jnp.asarray(start)
         window, infinite, zero = jnp.full(WINDOW, jnp.inf), jnp.asarray(jnp.inf), jnp.zeros(())
-        gradient, taken = own_gradients(game, start), jnp.zeros((), dtype=int)
-        return Ascent(start, gradient, start, window, infinite, infinite, taken, zero)
+        gradient, count = own_gradients(game, start), jnp.zeros((), dtype=int)
+        return Ascent(start, gradient, start, window, infinite, infinite, count, zero)
 
     def step(self, game: Game, state: Ascent, key: PRNGKeyArray) -> Ascent:
         """Take one Euler step of all players; the key is consumed where the order is random."""
@@ -126,22 +126,22 @@ class GradientAscent(BaseMethod):
     def _update_memory(self, game: Game, state: Ascent, x: Profile, rate: Array) -> Ascent:
         """Return the memory of the active stopping rules after the step to ``x``; the others cost nothing."""
         if "step" in self.rules:
-            each = jnp.max(jnp.abs(relative(game, (x - state.profile) / rate)), axis=1)
-            displacement = jnp.max(self._others(each))
+            rates = jnp.max(jnp.abs(relative(game, (x - state.profile) / rate)), axis=1)
+            displacement = jnp.max(self._others(rates))
             state = state._replace(displacement=jnp.roll(state.displacement, 1).at[0].set(displacement))
         if "displacement" in self.rules:
             # the distance from two steps earlier exists from the second step on
-            each = jnp.sum(jnp.abs(x - state.earlier), axis=1)
-            back = jnp.where(state.taken > 0, jnp.sum(self._others(each)), jnp.inf)
+            rates = jnp.sum(jnp.abs(x - state.earlier), axis=1)
+            back = jnp.where(state.taken > 0, jnp.sum(self._others(rates)), jnp.inf)
             state = state._replace(back=back, earlier=state.profile)
         if "certificate" in self.rules:
             due = (state.taken + 1) % CERTIFIED_EVERY == 0
             state = state._replace(gain=jax.lax.cond(due, lambda: local_regret(game, x), lambda: state.gain))
         return state
 
-    def _others(self, each: Float[Array, "player"]) -> Array:
+    def _others(self, rates: Float[Array, "player"]) -> Array:
         """Return the players' numbers without the largest, tolerated ones."""
-        return jnp.sort(each)[: len(each) - self.tolerated_agents] if self.tolerated_agents else each
+        return jnp.sort(rates)[: len(rates) - self.tolerated_agents] if self.tolerated_agents else rates
 
     def _next_profile(self, game: Game, state: Ascent, rate: Array, key: PRNGKeyArray) -> Profile:
         def step_from(x: Profile, gradient: Profile) -> Profile:
@@ -161,26 +161,28 @@ class GradientAscent(BaseMethod):
             player = order[k]
             return x.at[player].set(step_from(x, own_gradients(game, x))[player])
 
-        found: Profile = jax.lax.fori_loop(0, len(order), turn, state.profile)
-        return found
+        profile: Profile = jax.lax.fori_loop(0, len(order), turn, state.profile)
+        return profile
 
     def residual(self, game: Game, state: Ascent) -> Float[Array, ""]:
         """Return the smallest of the rules' numbers, in units of the payoff scale."""
-        found = self._residuals(game, state)
+        numbers = self._residuals(game, state)
         # the rule `displacement` is a distance, not a payoff: `ending` tests it
-        return jnp.min(jnp.stack([found[rule] for rule in self.rules if rule != "displacement"] or [jnp.inf]))
+        return jnp.min(
+            jnp.stack([numbers[rule] for rule in self.rules if rule != "displacement"] or [jnp.inf])
+        )
 
     @eqx.filter_jit
     def _residuals(self, game: Game, state: Ascent) -> dict[str, Array]:
         rate = step_sizes.each(self.rate, state.taken, len(state.profile))
-        there = game.space.project(state.profile + rate * state.gradient)
-        pull = relative(game, (there - state.profile) / rate)
-        found = {
+        target = game.space.project(state.profile + rate * state.gradient)
+        pull = relative(game, (target - state.profile) / rate)
+        numbers = {
             "gradient": jnp.max(self._others(jnp.max(jnp.abs(pull), axis=1))),
             "step": jnp.max(state.displacement),
             "certificate": state.gain,
         }
-        return found
+        return numbers
 
     def ending(self, game: Game, state: Ascent) -> Array:
         """Return `converged` if the rule `displacement` is active and met."""
@@ -197,10 +199,10 @@ class GradientAscent(BaseMethod):
         """
         if status == "iteration limit":
             return {}
-        found: Record = {"stopped_by": ((), np.asarray(self._stopping_rule(game, state)))}
+        record: Record = {"stopped_by": ((), np.asarray(self._stopping_rule(game, state)))}
         if self.tolerated_agents:
-            found["tolerated_agents"] = ((), np.asarray(self.tolerated_agents))
-        return found
+            record["tolerated_agents"] = ((), np.asarray(self.tolerated_agents))
+        return record
 
     def _stopping_rule(self, game: Game, state: Ascent) -> str:
         """Return the rule that ended the ascent."""
@@ -209,8 +211,8 @@ class GradientAscent(BaseMethod):
         if len(self.rules) == 1:
             return self.rules[0]
         numbers = self._residuals(game, state)
-        found = {rule: float(number) for rule, number in numbers.items() if rule in self.rules}
-        return min(found, key=found.__getitem__) if found else ""
+        numbers_of_rules = {rule: float(number) for rule, number in numbers.items() if rule in self.rules}
+        return min(numbers_of_rules, key=numbers_of_rules.__getitem__) if numbers_of_rules else ""
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
         """Return the polished end, spectrum, cycle and Euler limit.
@@ -255,15 +257,19 @@ def local_regret(game: Game, x: Profile) -> Float[Array, ""]:
             return own_payoff(game, x, player, strategy)
 
         def step(carry: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], None]:
-            here, value, length = carry
-            slope = jax.grad(payoff)(here)
+            strategy, value, length = carry
+            slope = jax.grad(payoff)(strategy)
             push = length * ball[player] * slope / jnp.maximum(jnp.max(jnp.abs(slope)), 1e-300)
-            there = jnp.clip(here + push, x[player] - ball[player], x[player] + ball[player])
-            there = game.space.project(x.at[player].set(there))[player]
-            new = payoff(there)
+            candidate = jnp.clip(strategy + push, x[player] - ball[player], x[player] + ball[player])
+            candidate = game.space.project(x.at[player].set(candidate))[player]
+            new = payoff(candidate)
             better = new > value
             pick = jnp.where(better, 1.5, 0.5)
-            return (jnp.where(better, there, here), jnp.where(better, new, value), length * pick), None
+            return (
+                jnp.where(better, candidate, strategy),
+                jnp.where(better, new, value),
+                length * pick,
+            ), None
 
         first = (x[player], payoff(x[player]), jnp.ones(()))
         (_, value, _), _ = jax.lax.scan(step, first, length=BALL_STEPS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.game import Game, refuse_jumps
+from rivalry.core.game import Game, require_continuity
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.space import Profile
 from rivalry.methods.dynamics import integrate
@@ -43,7 +43,7 @@ class GradientFlow(BaseMethod):
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> integrate.FlowState:
         """Return the flow at rest at the start; the key is not used."""
         # beyond a discontinuity payoffs may be higher, which no gradient shows
-        refuse_jumps(game)
+        require_continuity(game)
         return integrate.begin(game, jnp.asarray(start))
 
     def step(self, game: Game, state: integrate.FlowState, key: PRNGKeyArray) -> integrate.FlowState:

@@ -123,9 +123,9 @@ def closed_orbit(game: Game, x: Profile, within: float, motion: Motion = CLIMB) 
         times, points, slow = np.asarray(trail.time), np.asarray(trail.profile), float(trail.speed[-1])
         if slow <= AT_REST or not np.all(np.isfinite(points)):
             return None
-        found = _closing(trail, times, points, wide, within)
-        if found is not None:
-            return found
+        orbit = _closing(trail, times, points, wide, within)
+        if orbit is not None:
+            return orbit
     return None
 
 
@@ -167,7 +167,7 @@ def _follow(game: Game, x: Profile, motion: Motion) -> tuple[Profile, _Trail]:
 
 
 def _crossing(side, old, new, slope_old, slope_new):  # type: ignore[no-untyped-def]
-    """Return where in the step, as a share of it, and at which profile the plane is crossed, by bisection."""
+    """Return the share of the step and the profile at which the plane is crossed, by bisection."""
     length = new.time - old.time
 
     def at(s: Array) -> Profile:

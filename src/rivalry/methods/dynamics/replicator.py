@@ -100,19 +100,19 @@ def _(game: Mutating, x: Profile) -> Profile:
 
 
 def symmetric(game: Game) -> bool:
-    """Return whether permuting players permutes their payoffs, tested at two random profiles."""
+    """True where permuting players permutes their payoffs, tested at two random profiles."""
     if isinstance(game.space, Simplex) and len(set(game.space.sizes)) > 1:
         return False
     # rounding of payoffs: their sums run in another order when players are permuted
     close = 1e-9 * float(scale_of(game))
     for seed in range(2):
         x = np.asarray(game.space.sample(jax.random.key(seed)))
-        found = np.asarray(game.payoffs(put(x)))
-        for other in range(1, len(x)):
+        payoffs = np.asarray(game.payoffs(put(x)))
+        for player in range(1, len(x)):
             order = np.arange(len(x))
             # transpositions with player 0 generate all permutations
-            order[[0, other]] = other, 0
-            if np.max(np.abs(np.asarray(game.payoffs(put(x[order]))) - found[order])) > close:
+            order[[0, player]] = player, 0
+            if np.max(np.abs(np.asarray(game.payoffs(put(x[order]))) - payoffs[order])) > close:
                 return False
     return True
 
@@ -207,7 +207,7 @@ class Replicator(BaseMethod):
         return start
 
     def compares_payoffs(self) -> bool:
-        """Return whether the form ignores constants: generations multiply by payoffs, mutants by fitness."""
+        """True for forms that ignore constants: generations multiply by payoffs, mutants by fitness."""
         return self.form != "discrete" and self.mutation is None
 
     def init(
@@ -221,8 +221,8 @@ class Replicator(BaseMethod):
             raise ValueError(f"space: {type(game.space).__name__} must be a Simplex for the replicator")
         if self.populations == "one" and not isinstance(game, Population):
             common = Population(game)
-            own = self.init(common, jnp.mean(jnp.asarray(start), axis=0, keepdims=True), key)
-            return Shared(common.full_profile(own.profile), own)
+            shared_state = self.init(common, jnp.mean(jnp.asarray(start), axis=0, keepdims=True), key)
+            return Shared(common.full_profile(shared_state.profile), shared_state)
         step_sizes.check_players(self.rate, len(start))
         if self.form == "continuous":
             return integrate.begin(self._played(game), jnp.asarray(start), motion=REPLICATION)
@@ -232,8 +232,8 @@ class Replicator(BaseMethod):
         """Take one accepted step of the solver, or one multiplication; the key is not used."""
         if isinstance(state, Shared):
             common = Population(game)
-            own = self.step(common, state.own, key)
-            return Shared(common.full_profile(own.profile), own)
+            shared_state = self.step(common, state.own, key)
+            return Shared(common.full_profile(shared_state.profile), shared_state)
         if self.form == "continuous":
             end = jnp.inf if self.end_time is None else self.end_time
             state = state._replace(next=jnp.minimum(state.next, end))
@@ -329,8 +329,8 @@ def _present(space: Space, x: Profile, gradient: Profile, slack: float) -> Bool[
 
 def _renormalise(space: Space, x: Profile, y: Profile) -> Profile:
     """Return the profile after a step with absent entries still absent, unlike a Euclidean projection."""
-    there = jnp.where(x > 0, jnp.maximum(y, _lower_bound(space)), 0.0)
-    return there / jnp.sum(there, axis=1, keepdims=True)
+    remaining_entries = jnp.where(x > 0, jnp.maximum(y, _lower_bound(space)), 0.0)
+    return remaining_entries / jnp.sum(remaining_entries, axis=1, keepdims=True)
 
 
 REPLICATION = Motion(_field, _present, _renormalise, whole=True)

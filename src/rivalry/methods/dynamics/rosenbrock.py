@@ -87,22 +87,22 @@ class Rodas5P:
         fresh: object,
     ) -> tuple[Profile, Profile, None, None, None]:
         """Return the profile after a step, and the estimate of its error."""
-        length, here = GAMMA * (end - start), y.ravel()
+        length, point = GAMMA * (end - start), y.ravel()
 
         def field(row: Array) -> Array:
             return jnp.ravel(term.vf(start, row.reshape(y.shape), args))
 
-        speed, along = jax.linearize(field, here)
-        unit = jnp.eye(len(here))
+        speed, along = jax.linearize(field, point)
+        unit = jnp.eye(len(point))
         factors = jax.scipy.linalg.lu_factor(unit - length * jax.vmap(along, out_axes=1)(unit))
 
         def stage(number: Array, stages: Array) -> Array:
-            argument = here + jnp.asarray(ARGUMENT)[number] @ stages
+            argument = point + jnp.asarray(ARGUMENT)[number] @ stages
             right = length * field(argument) + GAMMA * (jnp.asarray(BESIDE)[number] @ stages)
             return stages.at[number].set(jax.scipy.linalg.lu_solve(factors, right))
 
         first = jax.scipy.linalg.lu_solve(factors, length * speed)
-        stages = jnp.zeros((STAGES, len(here))).at[0].set(first)
+        stages = jnp.zeros((STAGES, len(point))).at[0].set(first)
         stages = jax.lax.fori_loop(1, STAGES, stage, stages)
-        after = here + jnp.asarray(ARGUMENT[-1]) @ stages + stages[-1]
+        after = point + jnp.asarray(ARGUMENT[-1]) @ stages + stages[-1]
         return after.reshape(y.shape), stages[-1].reshape(y.shape), None, None, None

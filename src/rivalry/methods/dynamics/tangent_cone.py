@@ -38,8 +38,8 @@ def free(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Boo
             return space.mask & (~at_bound | (gradient > _mean(entries, gradient)))
 
         # entries only leave, since the mean of the rest rises: as many rounds as entries suffice
-        found: Array = jax.lax.fori_loop(0, x.shape[1], narrow, space.mask)
-        return found
+        free_entries: Array = jax.lax.fori_loop(0, x.shape[1], narrow, space.mask)
+        return free_entries
     return jnp.asarray(space.mask)
 
 

@@ -79,15 +79,20 @@ class BirthDeath(BaseLearner):
             raise ValueError("game: has one action; there is nothing that could take over")
         if self.populations == "one" and self.population < len(tables):
             raise ValueError(f"population: {self.population} must be at least {len(tables)}, the players")
-        taken = np.zeros(1, dtype=np.int64)
+        counter = np.zeros(1, dtype=np.int64)
         if self.mutation:
             seed = stream.generate_state(4)
-            return {"log_share": np.zeros(0), "simulated": np.zeros((0, 0, 0)), "seed": seed, "taken": taken}
+            return {
+                "log_share": np.zeros(0),
+                "simulated": np.zeros((0, 0, 0)),
+                "seed": seed,
+                "taken": counter,
+            }
         if self.populations == "one":
-            return {"log_fixation": np.full((sizes[0],) * 2, np.nan), "taken": taken}
+            return {"log_fixation": np.full((sizes[0],) * 2, np.nan), "taken": counter}
         if prod(sizes) > PROFILES:
             raise ValueError(f"game: {prod(sizes)} joint actions; must be {PROFILES} at most")
-        return {"log_fixation": np.full((prod(sizes), len(sizes), max(sizes)), np.nan), "taken": taken}
+        return {"log_fixation": np.full((prod(sizes), len(sizes), max(sizes)), np.nan), "taken": counter}
 
     def advance(self, world: object, session: Session, steps: int) -> int:
         tables, first = stateless_tables(world), int(session["taken"][0])
@@ -115,11 +120,11 @@ class BirthDeath(BaseLearner):
 
     def _in_role(self, table: np.ndarray, joint: np.ndarray, player: int, mutant: int) -> float:
         """Return the log of the chance that a mutant takes over one population, the others at ``joint``."""
-        there = joint.copy()
-        there[player] = mutant
+        joint_mutant = joint.copy()
+        joint_mutant[player] = mutant
         ratios = np.zeros(self.population - 1)
         if mutant != joint[player]:
-            paid = (np.full(len(ratios), table[tuple(actions)]) for actions in (there, joint))
+            paid = (np.full(len(ratios), table[tuple(actions)]) for actions in (joint_mutant, joint))
             ratios = self.log_ratio(*paid)
         return log_fixation(ratios)
 
@@ -151,21 +156,21 @@ class BirthDeath(BaseLearner):
     def read(self, world: object, session: Session) -> Record:
         tables = stateless_tables(world)
         status = "converged" if session["taken"][0] == self.length(world) else "iteration limit"
-        found: Record = {"status": ((), np.asarray(status))}
+        record: Record = {"status": ((), np.asarray(status))}
         if self.mutation:
-            return found | self._mixed(tables, session)
+            return record | self._mixed(tables, session)
         logs, joint = session["log_fixation"], _residents(tables, self.populations)
         if self.populations == "one":
             chances, shares = np.exp(logs), stationary(logs)
-            others = np.where(np.eye(len(chances), dtype=bool), 0.0, chances)
-            return found | {
+            off_diagonal = np.where(np.eye(len(chances), dtype=bool), 0.0, chances)
+            return record | {
                 "fixation": (("resident", "mutant"), chances),
-                "mean_fixation": (("type",), others.sum(axis=0) / (len(chances) - 1)),
+                "mean_fixation": (("type",), off_diagonal.sum(axis=0) / (len(chances) - 1)),
                 "small_mutation": (("type",), shares),
                 "most_common_type": ((), np.asarray(_most_common(shares))),
             }
         shares = stationary(_between(logs, joint, tables.shape[1:]))
-        return found | {
+        return record | {
             "joint_action": (("joint", "player"), joint),
             "fixation": (("joint", "player", "axis"), np.exp(logs)),
             "small_mutation": (("joint",), shares),
@@ -174,16 +179,16 @@ class BirthDeath(BaseLearner):
 
     def _mixed(self, tables: np.ndarray, session: Session) -> Record:
         """Return mean shares of actions with mutation, and the distribution of compositions or intervals."""
-        sizes, found = self._sizes(tables), Record()
+        sizes, record = self._sizes(tables), Record()
         single = self.populations == "one"
         dims = ("axis",) if single else ("player", "axis")
         if len(session["log_share"]):
             states = compositions.all_compositions(self.population, sizes)
             chances = np.exp(session["log_share"])
             mean = np.einsum("s,spa->pa", chances, states) / self.population
-            found["composition"] = ("state", *dims), states[:, 0] if single else states
-            found["composition_probability"] = ("state",), chances
-            found["most_common_composition"] = (), np.asarray(_most_common(chances))
+            record["composition"] = ("state", *dims), states[:, 0] if single else states
+            record["composition_probability"] = ("state",), chances
+            record["most_common_composition"] = (), np.asarray(_most_common(chances))
         else:
             runs = session["simulated"]
             mean = runs.mean(axis=0) if len(runs) else np.full((len(sizes), max(sizes)), np.nan)
@@ -192,12 +197,14 @@ class BirthDeath(BaseLearner):
 
                 wide = stdtrit(len(runs) - 1, 0.975) * runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
                 ends = np.clip(np.stack([mean - wide, mean + wide], axis=-1), 0.0, 1.0)
-                found["mean_share_interval"] = (*dims, "end"), ends[0] if single else ends
-                found["status"] = (), np.asarray("completed")
-        found["mean_share"] = dims, mean[0] if single else mean
+                record["mean_share_interval"] = (*dims, "end"), ends[0] if single else ends
+                record["status"] = (), np.asarray("completed")
+        record["mean_share"] = dims, mean[0] if single else mean
         common = [_most_common(row) for row in mean]
-        found["most_common_type"] = ((), np.asarray(common[0])) if single else (("player",), np.array(common))
-        return found
+        record["most_common_type"] = (
+            ((), np.asarray(common[0])) if single else (("player",), np.array(common))
+        )
+        return record
 
 
 def _residents(tables: np.ndarray, populations: str) -> np.ndarray:
@@ -214,9 +221,9 @@ def _between(logs: np.ndarray, joint: np.ndarray, sizes: tuple[int, ...]) -> np.
     moves = np.full((len(joint),) * 2, -np.inf)
     for player, size in enumerate(sizes):
         for mutant in range(size):
-            there = joint.copy()
-            there[:, player] = mutant
-            index = np.ravel_multi_index(tuple(there.T), sizes)
+            mutants = joint.copy()
+            mutants[:, player] = mutant
+            index = np.ravel_multi_index(tuple(mutants.T), sizes)
             moves[np.arange(len(joint)), index] = logs[:, player, mutant] - np.log(max(size - 1, 1))
     return moves
 
@@ -227,16 +234,16 @@ def _most_common(shares: np.ndarray) -> int:
 
 
 def is_symmetric(tables: np.ndarray) -> bool:
-    """Return whether permuting the players of ``tables [player action_0 ..]`` permutes their payoffs.
+    """True where permuting the players of ``tables [player action_0 ..]`` permutes their payoffs.
 
     >>> is_symmetric(np.array([[[3, 0], [5, 1]], [[3, 5], [0, 1]]]))
     True
     """
     if len(set(tables.shape[1:])) > 1:
         return False
-    own = tables[0]
+    payoffs = tables[0]
     return all(
-        np.array_equal(np.swapaxes(own, i, j), tables[j] if i == 0 else own)
+        np.array_equal(np.swapaxes(payoffs, i, j), tables[j] if i == 0 else payoffs)
         for i, j in combinations(range(len(tables)), 2)
     )
 
@@ -250,24 +257,24 @@ def group_payoffs(table: np.ndarray, mutant: int, resident: int, population: int
     >>> [paid.tolist() for paid in group_payoffs(np.array([[3.0, 1.0], [1.0, 2.0]]), 0, 1, 3)]
     [[1.0, 2.0], [1.5, 1.0]]
     """
-    others = table.ndim - 1
+    coplayers = table.ndim - 1
     states = range(1, population)
-    found = []
-    for own, fellows in ((mutant, 1), (resident, 0)):
-        paid = [table[(own, *(mutant,) * j, *(resident,) * (others - j))] for j in range(others + 1)]
-        found.append(
+    means = []
+    for action, fellows in ((mutant, 1), (resident, 0)):
+        paid = [table[(action, *(mutant,) * j, *(resident,) * (coplayers - j))] for j in range(coplayers + 1)]
+        means.append(
             np.array(
                 [
                     sum(
-                        comb(k - fellows, j) * comb(population - 1 - k + fellows, others - j) * pay
+                        comb(k - fellows, j) * comb(population - 1 - k + fellows, coplayers - j) * pay
                         for j, pay in enumerate(paid)
                     )
                     for k in states
                 ]
             )
-            / comb(population - 1, others)
+            / comb(population - 1, coplayers)
         )
-    return tuple(found)
+    return tuple(means)
 
 
 def log_fixation(log_ratios: np.ndarray) -> float:

@@ -73,18 +73,18 @@ def whole_parts(some: Supports) -> Parts:
 
 def _corner_values(some: Supports, parts: Parts) -> list[np.ndarray]:
     """Return every player's rows at the corners, ``[part row vertex_0 ..]``, the own axis of length 1."""
-    found = []
+    corner_values = []
     for player, rows in enumerate(some.rows):
         values = rows[parts.support]
-        for other in some.mixing:
-            if other != player:
-                k = some.sizes[other]
-                last = np.moveaxis(values, 2 + other, -1)
-                each = last.reshape(len(last), prod(last.shape[1:-1]), k)
-                each = each @ parts.vertices[:, other, :k, :k].swapaxes(1, 2)
-                values = np.moveaxis(each.reshape(last.shape), -1, 2 + other)
-        found.append(values)
-    return found
+        for opponent in some.mixing:
+            if opponent != player:
+                k = some.sizes[opponent]
+                last = np.moveaxis(values, 2 + opponent, -1)
+                contracted = last.reshape(len(last), prod(last.shape[1:-1]), k)
+                contracted = contracted @ parts.vertices[:, opponent, :k, :k].swapaxes(1, 2)
+                values = np.moveaxis(contracted.reshape(last.shape), -1, 2 + opponent)
+        corner_values.append(values)
+    return corner_values
 
 
 def _separated(values: np.ndarray, equations: int, error: float) -> np.ndarray:
@@ -94,22 +94,22 @@ def _separated(values: np.ndarray, equations: int, error: float) -> np.ndarray:
     the point nearest to a solution in the convex hull of the corners, as far as it is known.
     """
     point = values.mean(axis=2)
-    found = np.zeros(len(values), dtype=bool)
-    each = np.arange(len(values))
+    excluded = np.zeros(len(values), dtype=bool)
+    indices = np.arange(len(values))
     for _ in range(WEIGHTS):
         weights = point.copy()
         weights[:, equations:] = np.maximum(weights[:, equations:], 0.0)
         combined = np.matmul(weights[:, None], values)[:, 0]
         slack = np.abs(weights).sum(axis=1) * (error + (values.shape[1] + 2) * EPS) + TINY
-        found |= combined.min(axis=1) > slack
-        if found.all():
+        excluded |= combined.min(axis=1) > slack
+        if excluded.all():
             break
-        corner = values[each, :, combined.argmin(axis=1)]
+        corner = values[indices, :, combined.argmin(axis=1)]
         move = corner - point
         size = (move**2).sum(axis=1)
         length = -(weights * move).sum(axis=1) / np.where(size > 0, size, 1.0)
         point = point + np.clip(length, 0.0, 1.0)[:, None] * move
-    return found
+    return excluded
 
 
 def _prune(some: Supports, parts: Parts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -124,15 +124,15 @@ def _prune(some: Supports, parts: Parts) -> tuple[np.ndarray, np.ndarray, np.nda
     ndarray
         The largest change of rows along an edge, and the edge: ``[part change player vertex vertex]``.
     """
-    left = np.arange(len(parts.support))
+    remaining = np.arange(len(parts.support))
     values = _corner_values(some, parts)
     for player, k in enumerate(some.sizes):
-        own = flat(values[player])
-        if own.shape[1]:
-            stay = ~_separated(own, k - 1, some.error)
-            left, values = left[stay], [part[stay] for part in values]
-    parts = parts.take(left)
-    count, place = len(left), some.place
+        player_rows = flat(values[player])
+        if player_rows.shape[1]:
+            stay = ~_separated(player_rows, k - 1, some.error)
+            remaining, values = remaining[stay], [part[stay] for part in values]
+    parts = parts.take(remaining)
+    count, place = len(remaining), some.place
     size = some.dimension
     slope = np.zeros((count, size, size))
     for i in some.mixing:
@@ -152,19 +152,19 @@ def _prune(some: Supports, parts: Parts) -> tuple[np.ndarray, np.ndarray, np.nda
     guess = np.zeros((count, len(some.sizes), max(some.sizes)))
     guess[:, :, 0] = 1.0
     for j in some.mixing:
-        own = image[:, place[j]]
-        low, high = own.min(axis=2), own.max(axis=2)
-        rest = own.sum(axis=1)
+        player_rows = image[:, place[j]]
+        low, high = player_rows.min(axis=2), player_rows.max(axis=2)
+        rest = player_rows.sum(axis=1)
         bound = slack[:, place[j]].sum(axis=1) * 2
         stay &= ~np.any((low > slack[:, place[j]]) | (high < -slack[:, place[j]]), axis=1)
         stay &= ~((rest.min(axis=1) > bound) | (rest.max(axis=1) < -bound))
         # at the centre all local coordinates are equal
-        local = 1.0 / some.sizes[j] - own.mean(axis=2)
+        local = 1.0 / some.sizes[j] - player_rows.mean(axis=2)
         k = some.sizes[j]
         local = np.concatenate([1.0 - local.sum(axis=1, keepdims=True), local], axis=1)
         guess[:, j, :k] = np.matmul(local[:, None], parts.vertices[:, j, :k, :k])[:, 0]
         guess[np.any(np.abs(local - 0.5) > 1.0, axis=1) | (inverse == 0).all(axis=(1, 2))] = np.nan
-    return left[stay], guess[stay], _edges(some, [part[stay] for part in values])
+    return remaining[stay], guess[stay], _edges(some, [part[stay] for part in values])
 
 
 def _edges(some: Supports, values: list[np.ndarray]) -> np.ndarray:
@@ -183,7 +183,7 @@ def _edges(some: Supports, values: list[np.ndarray]) -> np.ndarray:
 
 
 def parts_at_once(some: Supports) -> int:
-    """Return how many parts are tried together."""
+    """Return the number of parts that are tried together."""
     return max(16, min(ROUND, CORNERS // (some.dimension * prod(some.sizes))))
 
 
@@ -197,55 +197,55 @@ class Pruned(NamedTuple):
 
 
 def branch_and_prune(game: Differences, some: Supports, parts: Parts, known: Solutions) -> Pruned:
-    """Return what is left of parts of supports when solutions are proved and empty parts are discarded."""
+    """Return the remaining parts of supports when solutions are proved and empty parts are discarded."""
     parts = parts.take(~_inside(some, parts, known))
-    left, guess, edges = _prune(some, parts)
-    parts = parts.take(left)
+    remaining, guess, edges = _prune(some, parts)
+    parts = parts.take(remaining)
     tried = np.isfinite(guess).all(axis=(1, 2))
-    found = solutions(some, parts.support[tried], guess[tried], known)
-    verdict = judge(some, found)
+    solved = solutions(some, parts.support[tried], guess[tried], known)
+    verdict = judge(some, solved)
     for k in np.flatnonzero(verdict == TIED).tolist():
-        actions = [own[found.support[k]] for own in some.actions]
-        verdict[k] = judge_fractions(game, actions, found.x[k], found.radius[k])
-    inside = _inside(some, parts, found)
+        actions = [actions_of_player[solved.support[k]] for actions_of_player in some.actions]
+        verdict[k] = judge_fractions(game, actions, solved.x[k], solved.radius[k])
+    inside = _inside(some, parts, solved)
     parts, edges = parts.take(~inside), edges[~inside]
     halves, stuck = _halve(some, parts, edges)
-    return Pruned(halves, stuck, found, verdict)
+    return Pruned(halves, stuck, solved, verdict)
 
 
-def _inside(some: Supports, parts: Parts, known: Solutions) -> np.ndarray:
-    """Return which parts have no solution but a known one."""
-    found = np.zeros(len(parts.support), dtype=bool)
-    for k in range(len(known.support)):
-        mine = np.flatnonzero(parts.support == known.support[k])
+def _inside(some: Supports, parts: Parts, known_solutions: Solutions) -> np.ndarray:
+    """Return the mask of parts without solutions other than a known one."""
+    inside = np.zeros(len(parts.support), dtype=bool)
+    for k in range(len(known_solutions.support)):
+        mine = np.flatnonzero(parts.support == known_solutions.support[k])
         near = np.ones(len(mine), dtype=bool)
         for player in some.mixing:
             n = some.sizes[player]
-            gap = np.abs(parts.vertices[mine, player, :n, : n - 1] - known.x[k, player, : n - 1])
-            near &= gap.max(axis=(1, 2)) < known.alone[k] * (1 - 1e-9)
-        found[mine[near]] = True
-    return found
+            gap = np.abs(parts.vertices[mine, player, :n, : n - 1] - known_solutions.x[k, player, : n - 1])
+            near &= gap.max(axis=(1, 2)) < known_solutions.alone[k] * (1 - 1e-9)
+        inside[mine[near]] = True
+    return inside
 
 
 def _halve(some: Supports, parts: Parts, edges: np.ndarray) -> tuple[Parts, Parts]:
     """Return the halves of parts, across the chosen edge, and the parts that are not halved."""
-    each = np.arange(len(edges))
+    indices = np.arange(len(edges))
     player, a, b = edges[:, 1:].astype(int).T
-    length = np.abs(parts.vertices[each, player, a] - parts.vertices[each, player, b]).max(axis=1)
+    length = np.abs(parts.vertices[indices, player, a] - parts.vertices[indices, player, b]).max(axis=1)
     always = np.zeros(len(some.actions[0]), dtype=bool)
     for p in some.mixing:
         rows = some.rows[p][:, : some.sizes[p] - 1]
         always |= np.any(~np.any(flat(rows), axis=2), axis=1)
-    middle = (parts.vertices[each, player, a] + parts.vertices[each, player, b]) / 2
+    middle = (parts.vertices[indices, player, a] + parts.vertices[indices, player, b]) / 2
     stuck = (edges[:, 0] <= some.error) | np.any(middle * GRID % 1.0, axis=1)
     stuck |= length <= np.where(always[parts.support], COARSE, NARROW)
     go = np.flatnonzero(~stuck)
     halves = []
     for end in (a, b):
         vertices = parts.vertices[go].copy()
-        row, who = np.arange(len(go)), player[go]
-        vertices[row, who, end[go]] = middle[go]
+        row, halved = np.arange(len(go)), player[go]
+        vertices[row, halved, end[go]] = middle[go]
         halves.append(vertices)
     # side by side, so that the order does not depend on how many are tried together
-    both = np.stack(halves, axis=1).reshape(2 * len(go), *parts.vertices.shape[1:])
-    return Parts(np.repeat(parts.support[go], 2), both), parts.take(stuck)
+    parts_halved = np.stack(halves, axis=1).reshape(2 * len(go), *parts.vertices.shape[1:])
+    return Parts(np.repeat(parts.support[go], 2), parts_halved), parts.take(stuck)

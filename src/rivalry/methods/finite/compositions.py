@@ -41,7 +41,7 @@ def state_count(population: int, sizes: Sequence[int]) -> int:
 
 
 def fits(population: int, sizes: Sequence[int]) -> bool:
-    """Return whether the stationary distribution of all compositions is solved for, not simulated."""
+    """True if the stationary distribution of all compositions is solved for, not simulated."""
     count, band = 1, 1
     for size in reversed(sizes):
         # neighbours in lexicographic order are at most all compositions of the later actions apart
@@ -57,20 +57,20 @@ def compositions(population: int, size: int) -> np.ndarray:
     >>> compositions(2, 2).tolist()
     [[0, 2], [1, 1], [2, 0]]
     """
-    found = np.zeros((1, 0), dtype=np.int64)
+    counts = np.zeros((1, 0), dtype=np.int64)
     for _ in range(size - 1):
-        left = population - found.sum(axis=1)
-        more = np.concatenate([np.arange(n + 1) for n in left.tolist()])
-        found = np.column_stack([np.repeat(found, left + 1, axis=0), more])
-    return np.column_stack([found, population - found.sum(axis=1)])
+        remaining = population - counts.sum(axis=1)
+        more = np.concatenate([np.arange(n + 1) for n in remaining.tolist()])
+        counts = np.column_stack([np.repeat(counts, remaining + 1, axis=0), more])
+    return np.column_stack([counts, population - counts.sum(axis=1)])
 
 
 def all_compositions(population: int, sizes: Sequence[int]) -> np.ndarray:
     """Return all compositions ``[state population axis]`` in lexicographic order, padded with zeros."""
-    each = [compositions(population, size) for size in sizes]
-    index = np.indices([len(rows) for rows in each]).reshape(len(sizes), -1)
+    lists = [compositions(population, size) for size in sizes]
+    index = np.indices([len(rows) for rows in lists]).reshape(len(sizes), -1)
     states = np.zeros((index.shape[1], len(sizes), max(sizes)), dtype=np.int64)
-    for player, rows in enumerate(each):
+    for player, rows in enumerate(lists):
         states[:, player, : sizes[player]] = rows[index[player]]
     return states
 
@@ -80,24 +80,26 @@ def group_means(table: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
     ``table [own other_1 ..]`` is paid to one player of a symmetric game. Actions that nobody has are paid 0.
     """
-    others, total = table.ndim - 1, counts.sum(axis=1)
+    coplayers, total = table.ndim - 1, counts.sum(axis=1)
     paid = np.zeros(counts.shape)
-    for own in range(len(table)):
-        left = counts - (np.arange(len(table)) == own)
-        for sampled in product(range(len(table)), repeat=others):
+    for focal in range(len(table)):
+        rest = counts - (np.arange(len(table)) == focal)
+        for sampled in product(range(len(table)), repeat=coplayers):
             chance = np.ones(len(counts))
             for k, action in enumerate(sampled):
-                chance *= (left[:, action] - sampled[:k].count(action)) / (total - 1 - k)
-            paid[:, own] += chance * table[(own, *sampled)]
+                chance *= (rest[:, action] - sampled[:k].count(action)) / (total - 1 - k)
+            paid[:, focal] += chance * table[(focal, *sampled)]
     return np.where(counts > 0, paid, 0.0)
 
 
 def role_means(tables: np.ndarray, counts: np.ndarray, player: int) -> np.ndarray:
     """Return mean payoffs ``[state action]`` of one population against the others, sampled independently."""
     rest = np.moveaxis(tables[player], player, 0)[None]
-    for other in range(len(tables)):
-        if other != player:
-            share = counts[:, other, : tables.shape[1 + other]] / counts[:, other].sum(axis=1, keepdims=True)
+    for opponent in range(len(tables)):
+        if opponent != player:
+            share = counts[:, opponent, : tables.shape[1 + opponent]] / counts[:, opponent].sum(
+                axis=1, keepdims=True
+            )
             rest = np.einsum("sab...,sb->sa...", np.broadcast_to(rest, (len(counts), *rest.shape[1:])), share)
     return np.broadcast_to(rest, (len(counts), tables.shape[1 + player]))
 
@@ -114,8 +116,8 @@ def chain_of(population: int, sizes: Sequence[int], changes: Changes) -> Chain:
             if lost != gained:
                 begin = np.flatnonzero(states[:, player, lost] > 0)
                 source.append(begin)
-                there = key[begin] + radix[player, gained] - radix[player, lost]
-                target.append(np.searchsorted(key, there))
+                target_key = key[begin] + radix[player, gained] - radix[player, lost]
+                target.append(np.searchsorted(key, target_key))
                 logs.append(chances[begin, lost, gained])
     return Chain(states, *(np.concatenate([np.zeros(0, int), *parts]) for parts in (source, target, logs)))
 
@@ -201,8 +203,8 @@ def simulated_shares(
     ]
     players, lost, gained = np.array(moves).T
     for step in range(steps):
-        found = changes(states)
-        chances = np.exp(np.column_stack([found[p][:, j, k] for p, j, k in moves]))
+        rates = changes(states)
+        chances = np.exp(np.column_stack([rates[p][:, j, k] for p, j, k in moves]))
         total = chances.sum(axis=1)
         if step >= steps // DISCARDED:
             time += 1 / total

@@ -73,15 +73,15 @@ class CorrelatedEquilibrium(BaseLearner):
             return 0
         tables = stateless_tables(world)
         exact = np.vectorize(exact_payoff, otypes=[object])(tables)
-        found = best_distribution(exact.sum(axis=0).ravel(), _incentives(exact))
-        assert found.shares is not None  # every finite game has an equilibrium
-        session["shares"] = found.shares.astype(str)
-        session["multipliers"] = found.multipliers.astype(str)
-        session["bound"] = np.array([str(found.value), str(found.bound), str(found.violation)])
-        session["payoff"] = (exact.reshape(len(tables), -1) @ found.shares).astype(float)
+        solution = best_distribution(exact.sum(axis=0).ravel(), _incentives(exact))
+        assert solution.shares is not None  # every finite game has an equilibrium
+        session["shares"] = solution.shares.astype(str)
+        session["multipliers"] = solution.multipliers.astype(str)
+        session["bound"] = np.array([str(solution.value), str(solution.bound), str(solution.violation)])
+        session["payoff"] = (exact.reshape(len(tables), -1) @ solution.shares).astype(float)
         if self.polytope:
-            whole = np.array([whole_payoffs(own) for own in tables])
-            rays = _vertices(_incentives(whole))
+            integers = np.array([whole_payoffs(table) for table in tables])
+            rays = _vertices(_incentives(integers))
             session["vertices"] = np.array(rays, dtype=object).astype(float)
             session["dimension"] = np.array(_rank(rays) - 1)
         session["over"] = np.ones(1, dtype=bool)
@@ -153,21 +153,23 @@ def best_distribution(value: np.ndarray, gains: np.ndarray) -> BestDistribution:
 
 def _fractions(multipliers: np.ndarray) -> np.ndarray:
     """Return multipliers, at least 0, as near fractions."""
-    found = [Fraction(max(m, 0.0)) for m in multipliers.tolist()]
-    simple = [m.limit_denominator(10_000) for m in found]
-    return np.array([s if abs(s - m) < 1e-9 else m for s, m in zip(simple, found, strict=True)], dtype=object)
+    fractions = [Fraction(max(m, 0.0)) for m in multipliers.tolist()]
+    simple = [m.limit_denominator(10_000) for m in fractions]
+    return np.array(
+        [s if abs(s - m) < 1e-9 else m for s, m in zip(simple, fractions, strict=True)], dtype=object
+    )
 
 
 def _incentives(tables: np.ndarray) -> np.ndarray:
-    """Return what each action pays more than another where it is drawn, ``[constraint joint]``."""
+    """Return the excess payoff of actions over others where recommended, ``[constraint joint]``."""
     rows = []
-    for player, own in enumerate(tables):
-        own_first = np.moveaxis(own, player, 0)
-        for one in range(len(own_first)):
-            for other in range(len(own_first)):
-                if one != other:
+    for player, table in enumerate(tables):
+        own_first = np.moveaxis(table, player, 0)
+        for action in range(len(own_first)):
+            for instead in range(len(own_first)):
+                if action != instead:
                     row = np.zeros(own_first.shape, dtype=object)
-                    row[one] = own_first[one] - own_first[other]
+                    row[action] = own_first[action] - own_first[instead]
                     rows.append(np.moveaxis(row, 0, player).ravel())
     return np.array(rows, dtype=object).reshape(len(rows), tables[0].size)
 
@@ -184,8 +186,8 @@ def _vertices(gains: np.ndarray) -> list[list[int]]:
     for number, row in enumerate(gains.tolist()):
         sides = [sum(r * p for r, p in zip(row, ray, strict=True) if p) for ray in rays]
         bit = 1 << (size + number)
-        here = zip(rays, tight, sides, strict=True)
-        rest = [(ray, t | bit * (side == 0)) for ray, t, side in here if side >= 0]
+        triples = zip(rays, tight, sides, strict=True)
+        rest = [(ray, t | bit * (side == 0)) for ray, t, side in triples if side >= 0]
         for j in [k for k, side in enumerate(sides) if side > 0]:
             for k in [k for k, side in enumerate(sides) if side < 0]:
                 common = tight[j] & tight[k]
@@ -202,15 +204,15 @@ def _vertices(gains: np.ndarray) -> list[list[int]]:
 
 def _rank(rows: list[list[int]]) -> int:
     """Return the rank of whole numbers, exactly."""
-    left = [[Fraction(v) for v in row] for row in rows]
+    reduced = [[Fraction(v) for v in row] for row in rows]
     rank = 0
-    for column in range(len(left[0])):
-        pivot = next((k for k in range(rank, len(left)) if left[k][column]), None)
+    for column in range(len(reduced[0])):
+        pivot = next((k for k in range(rank, len(reduced)) if reduced[k][column]), None)
         if pivot is None:
             continue
-        left[rank], left[pivot] = left[pivot], left[rank]
-        for k in range(rank + 1, len(left)):
-            factor = left[k][column] / left[rank][column]
-            left[k] = [v - factor * w for v, w in zip(left[k], left[rank], strict=True)]
+        reduced[rank], reduced[pivot] = reduced[pivot], reduced[rank]
+        for k in range(rank + 1, len(reduced)):
+            factor = reduced[k][column] / reduced[rank][column]
+            reduced[k] = [v - factor * w for v, w in zip(reduced[k], reduced[rank], strict=True)]
         rank += 1
     return rank

@@ -38,16 +38,16 @@ def check_rule(choose: str | Rule | None, players: int, words: tuple[str, ...] =
     """
     if choose is None or callable(choose) or choose in words or _paid(choose) in range(players):
         return
-    known = ", ".join(words)
+    rules = ", ".join(words)
     raise ValueError(
-        f"choose: {format_value(choose)} must be {known}, payoff[0] .. payoff[{players - 1}], or a function"
+        f"choose: {format_value(choose)} must be {rules}, payoff[0] .. payoff[{players - 1}], or a function"
     )
 
 
 def _paid(choose: str) -> int:
     """Return whose payoff is to be highest; -1 for another rule."""
-    found = re.fullmatch(r"payoff\[([0-9]{1,3})\]", choose)
-    return int(found[1]) if found else -1
+    match = re.fullmatch(r"payoff\[([0-9]{1,3})\]", choose)
+    return int(match[1]) if match else -1
 
 
 def chosen_record(record: Record, tables: np.ndarray, choose: str | Rule | None) -> Record:
@@ -79,8 +79,10 @@ def chosen_record(record: Record, tables: np.ndarray, choose: str | Rule | None)
         if "component" in record:
             profiles += [*_of_highest_entropy(np.array(profiles))]
         for k in np.unique(record.get("vertex_set", ((), []))[1]):
-            own = corners[record["vertex_set"][1] == k]
-            profiles.append(np.stack([highest_entropy(own[:, player]) for player in range(own.shape[1])]))
+            vertices = corners[record["vertex_set"][1] == k]
+            profiles.append(
+                np.stack([highest_entropy(vertices[:, player]) for player in range(vertices.shape[1])])
+            )
         values = [sum(map(entropy, x)) for x in profiles]
     elif callable(choose):
         values = [float(choose(x.copy())) for x in profiles]
@@ -88,7 +90,7 @@ def chosen_record(record: Record, tables: np.ndarray, choose: str | Rule | None)
         values = [-risk(tables, x) for x in profiles]
     else:
         pays = record["equilibrium_payoff"][1]
-        more = [[float(np.sum(_chances(tables, x) * own)) for own in tables] for x in corners]
+        more = [[float(np.sum(_chances(tables, x) * payoffs)) for payoffs in tables] for x in corners]
         pays = np.concatenate([pays, np.reshape(more, (len(corners), pays.shape[1]))])
         values = [*(pays.sum(axis=1) if choose == "welfare" else pays[:, _paid(choose)])]
     best = int(np.nanargmax(values)) if np.any(~np.isnan(values)) else 0
@@ -115,8 +117,10 @@ def risk(tables: np.ndarray, x: np.ndarray) -> float:
     0.5
     """
     chance = _chances(tables, x)
-    means = [np.sum(chance * own) for own in tables]
-    return float(sum(np.sum(chance * (own - mean) ** 2) for own, mean in zip(tables, means, strict=True)))
+    means = [np.sum(chance * payoffs) for payoffs in tables]
+    return float(
+        sum(np.sum(chance * (payoffs - mean) ** 2) for payoffs, mean in zip(tables, means, strict=True))
+    )
 
 
 def _chances(tables: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -127,11 +131,11 @@ def _chances(tables: np.ndarray, x: np.ndarray) -> np.ndarray:
     return chance
 
 
-def _of_highest_entropy(found: np.ndarray) -> Iterator[np.ndarray]:
+def _of_highest_entropy(extremes: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the profile of highest entropy of every maximal Nash subset that is no single equilibrium."""
-    for firsts, seconds in nash_subsets(found):
+    for firsts, seconds in nash_subsets(extremes):
         if len(firsts) + len(seconds) > 2:
-            yield np.stack([highest_entropy(own) for own in (firsts, seconds)])
+            yield np.stack([highest_entropy(vertices) for vertices in (firsts, seconds)])
 
 
 def nash_subsets(found: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -145,9 +149,9 @@ def nash_subsets(found: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     >>> [(len(x), len(y)) for x, y in nash_subsets(pairs)]
     [(2, 1), (1, 2)]
     """
-    firsts, one = np.unique(found[:, 0], axis=0, return_inverse=True)
-    seconds, other = np.unique(found[:, 1], axis=0, return_inverse=True)
-    pairs = set(zip(one.ravel().tolist(), other.ravel().tolist(), strict=True))
+    firsts, first_index = np.unique(found[:, 0], axis=0, return_inverse=True)
+    seconds, second_index = np.unique(found[:, 1], axis=0, return_inverse=True)
+    pairs = set(zip(first_index.ravel().tolist(), second_index.ravel().tolist(), strict=True))
     having = [frozenset(y for x, y in pairs if x == k) for k in range(len(firsts))]
     closed, waiting = set[frozenset[int]](), [*dict.fromkeys(having)]
     while waiting and len(closed) < SUBSETS:
@@ -156,7 +160,7 @@ def nash_subsets(found: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             closed.add(some)
             waiting += [some & more for more in having]
     for some in sorted(closed, key=sorted):
-        mine = [k for k, own in enumerate(having) if some <= own]
+        mine = [k for k, holders in enumerate(having) if some <= holders]
         if frozenset.intersection(*(having[k] for k in mine)) == some:
             yield firsts[mine], seconds[sorted(some)]
 
@@ -180,7 +184,7 @@ def highest_entropy(vertices: np.ndarray) -> np.ndarray:
         p = np.maximum(weights @ played, TINY)
         return float(p @ np.log(p)), played @ (np.log(p) + 1)
 
-    done = minimize(
+    result = minimize(
         loss,
         np.full(count, 1 / count),
         jac=True,
@@ -189,5 +193,5 @@ def highest_entropy(vertices: np.ndarray) -> np.ndarray:
         constraints={"type": "eq", "fun": lambda w: w.sum() - 1, "jac": lambda w: np.ones(count)},
         options={"ftol": 1e-16, "maxiter": 1000},
     )
-    weights = np.maximum(done.x, 0.0)
+    weights = np.maximum(result.x, 0.0)
     return np.asarray(weights / weights.sum() @ vertices)

@@ -102,33 +102,35 @@ class EvolutionaryStability(BaseLearner):
         A = payoff_fractions(table).tolist()
         if self.strategy is None:
             tested = [(x, stability(A, x)) for x in isolated_equilibria(A)]
-            tested = [(x, found) for x, found in tested if found.mutant is None]
+            tested = [(x, verdict) for x, verdict in tested if verdict.mutant is None]
         else:
             x = equilibrium_near(A, read_strategy(self.strategy, len(A)))
             tested = [(x, stability(A, x))]
-        session["words"] = np.array([found.word for _, found in tested], dtype=str)
+        session["words"] = np.array([verdict.word for _, verdict in tested], dtype=str)
         none = [""] * len(A)
-        rows = [[[*map(str, x)], [*map(str, found.mutant)] if found.mutant else none] for x, found in tested]
+        rows = [
+            [[*map(str, x)], [*map(str, verdict.mutant)] if verdict.mutant else none] for x, verdict in tested
+        ]
         session["found"] = np.array(rows, dtype=str).reshape(-1, 2, len(A))
         session["over"] = np.ones(1, dtype=bool)
         return 1
 
     def read(self, world: object, session: Session) -> Record:
         tables = stateless_tables(world)
-        size, found = len(tables[0]), session["found"]
-        if not len(found):
+        size, pairs = len(tables[0]), session["found"]
+        if not len(pairs):
             status = "not found" if session["over"][0] else "iteration limit"
             none = np.full((2, size), np.nan)
             return {"profile": (("player", "axis"), none), "status": ((), np.asarray(status))}
-        numbers = np.array([[[_number(text) for text in row] for row in both] for both in found.tolist()])
+        numbers = np.array([[[_number(text) for text in row] for row in pair] for pair in pairs.tolist()])
         return {
             "profile": (("player", "axis"), np.stack([numbers[0, 0]] * 2)),
             "status": ((), np.asarray("converged")),
             "strategy": (("candidate", "axis"), numbers[:, 0]),
             "stability": (("candidate",), session["words"]),
             "mutant": (("candidate", "axis"), numbers[:, 1]),
-            "exact_strategy": (("candidate", "axis"), found[:, 0]),
-            "exact_mutant": (("candidate", "axis"), found[:, 1]),
+            "exact_strategy": (("candidate", "axis"), pairs[:, 0]),
+            "exact_mutant": (("candidate", "axis"), pairs[:, 1]),
         }
 
 
@@ -138,12 +140,12 @@ def _number(text: str) -> float:
 
 def read_strategy(numbers: Sequence[float] | np.ndarray, size: int) -> Row:
     """Return a strategy as fractions that sum to 1. Raises `ValueError` for anything else."""
-    given = np.asarray(numbers, dtype=float)
-    if given.shape != (size,):
-        raise ValueError(f"strategy: shape {given.shape} must be ({size},), a probability per action")
-    if not (np.all(given >= 0) and abs(given.sum() - 1) <= NEAREST_EQUILIBRIUM):
+    strategy = np.asarray(numbers, dtype=float)
+    if strategy.shape != (size,):
+        raise ValueError(f"strategy: shape {strategy.shape} must be ({size},), a probability per action")
+    if not (np.all(strategy >= 0) and abs(strategy.sum() - 1) <= NEAREST_EQUILIBRIUM):
         raise ValueError("strategy: must be probabilities that sum to 1")
-    read = [exact_payoff(p) for p in given.tolist()]
+    read = [exact_payoff(p) for p in strategy.tolist()]
     return [p / sum(read) for p in read]
 
 
@@ -196,8 +198,8 @@ def stability(A: Sequence[Row], x: Row) -> Stability:
         raise ValueError(f"strategy: {len(bounded)} unused best responses; must be {MOST_ACTIONS} at most")
     order = free + bounded
     # minus the quadratic form of payoffs in directions that sum to 0, without the last action in use
-    both = [[A[i][j] + A[j][i] for j in range(size)] for i in range(size)]
-    form = [[both[i][last] + both[last][j] - both[i][j] - both[last][last] for j in order] for i in order]
+    sums = [[A[i][j] + A[j][i] for j in range(size)] for i in range(size)]
+    form = [[sums[i][last] + sums[last][j] - sums[i][j] - sums[last][last] for j in order] for i in order]
     value, move = lowest_value(form, len(free))
     if value > 0:
         return Stability("evolutionarily stable", None)
@@ -233,10 +235,10 @@ def lowest_value(form: Sequence[Row], free: int) -> tuple[Fraction, Row]:
         if rest[k][k] < 0:
             return Fraction(-1), back(unit)
         if rest[k][k] == 0:
-            if other := next((j for j in range(k + 1, size) if rest[k][j]), None):
+            if column := next((j for j in range(k + 1, size) if rest[k][j]), None):
                 # linear in w_k, which is free: the value has no lower bound
-                unit[other] = Fraction(1)
-                unit[k] = -(rest[other][other] + 1) / (2 * rest[k][other])
+                unit[column] = Fraction(1)
+                unit[k] = -(rest[column][column] + 1) / (2 * rest[k][column])
                 return Fraction(-1), back(unit)
             flat.append(back(unit))
             continue

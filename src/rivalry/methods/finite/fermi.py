@@ -41,7 +41,7 @@ class Fermi(BirthDeath):
     selection: Annotated[float, Ge(0), Lt(np.inf), "intensity of selection beta, per unit of payoff"] = 1.0
 
     def log_ratio(self, mutant: np.ndarray, resident: np.ndarray) -> np.ndarray:
-        """Return what residents are paid more, times the intensity of selection."""
+        """Return the excess payoff of residents, times the intensity of selection."""
         return np.asarray(self.selection * (resident - mutant))
 
     def log_changes(self, counts: np.ndarray, paid: np.ndarray) -> np.ndarray:
@@ -49,7 +49,7 @@ class Fermi(BirthDeath):
         mutation, actions = self.mutation or 0.0, counts.shape[1]
         with np.errstate(divide="ignore"):
             share = np.log(counts) - np.log(counts.sum(axis=1, keepdims=True))
-            copied, other = np.log(1 - mutation), np.log(mutation / max(actions - 1, 1))
+            copied, mutated = np.log(1 - mutation), np.log(mutation / max(actions - 1, 1))
         less = self.selection * (paid[:, :, None] - paid[:, None, :])
         imitates = share[:, None, :] - np.logaddexp(0.0, less)
-        return np.asarray(share[:, :, None] + np.logaddexp(copied + imitates, other))
+        return np.asarray(share[:, :, None] + np.logaddexp(copied + imitates, mutated))

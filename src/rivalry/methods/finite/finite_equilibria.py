@@ -83,7 +83,7 @@ class FiniteEquilibria(BaseLearner):
         if not isinstance(world, Differences):
             return MixedEquilibria(choose=self.choose).begin(world, np.random.SeedSequence(0))
         check_rule(self.choose, len(world.tables))
-        best = [own == own.max(axis=player, keepdims=True) for player, own in enumerate(world.whole)]
+        best = [table == table.max(axis=player, keepdims=True) for player, table in enumerate(world.whole)]
         pure = profiles_of(np.logical_and.reduce(best).astype(bool))
         return {
             "found": pure,
@@ -101,9 +101,9 @@ class FiniteEquilibria(BaseLearner):
         """Run up to ``steps`` steps of a few thousand parts of supports, for about a quarter of a second."""
         if not isinstance(world, Differences):
             return MixedEquilibria().advance(world, session, steps)
-        taken, some, end = 0, None, perf_counter() + PACE
-        while taken < steps and not session["over"][0] and session["seconds"][0] < self.seconds:
-            if taken and perf_counter() > end:  # the time of a step varies too much to be foreseen
+        steps_taken, some, end = 0, None, perf_counter() + PACE
+        while steps_taken < steps and not session["over"][0] and session["seconds"][0] < self.seconds:
+            if steps_taken and perf_counter() > end:  # the time of a step varies too much to be foreseen
                 break
             began = perf_counter()
             some = _present_supports(world, session) if some is None else some
@@ -114,33 +114,35 @@ class FiniteEquilibria(BaseLearner):
                 session.update(_next_place(world, session, some))
                 some = None
             session["seconds"] = session["seconds"] + (perf_counter() - began)
-            taken += 1
-        return taken
+            steps_taken += 1
+        return steps_taken
 
     def _step(self, world: Differences, session: Session, some: Supports) -> None:
         """Try the first parts of supports."""
         waiting = Parts(session["support"], session["vertices"])
-        which, number = np.arange(len(waiting.support)), parts_at_once(some)
-        parts, later = waiting.take(which[:number]), waiting.take(which[number:])
-        known = Solutions(*(session[f"known_{name}"] for name in Solutions._fields))
-        done = branch_and_prune(world, some, parts, known)
+        order, number = np.arange(len(waiting.support)), parts_at_once(some)
+        parts, later = waiting.take(order[:number]), waiting.take(order[number:])
+        known_solutions = Solutions(*(session[f"known_{name}"] for name in Solutions._fields))
+        pruned = branch_and_prune(world, some, parts, known_solutions)
         session["boxes"] = session["boxes"] + len(parts.support)
         session["tried"] = session["tried"] + np.bincount(parts.support, minlength=len(session["tried"]))
-        for name, old, new in zip(Solutions._fields, known, done.solutions, strict=True):
+        for name, old, new in zip(Solutions._fields, known_solutions, pruned.solutions, strict=True):
             session[f"known_{name}"] = np.concatenate([old, new])
-        sure = done.solutions.take(done.verdict == EQUILIBRIUM)
-        found = np.zeros((len(sure.support), *session["found"].shape[1:]))
-        for player, own in enumerate(some.actions):
-            np.put_along_axis(found[:, player], own[sure.support], sure.x[:, player, : own.shape[1]], axis=1)
-        session["found"] = np.concatenate([session["found"], found])
+        sure = pruned.solutions.take(pruned.verdict == EQUILIBRIUM)
+        equilibria = np.zeros((len(sure.support), *session["found"].shape[1:]))
+        for player, actions in enumerate(some.actions):
+            np.put_along_axis(
+                equilibria[:, player], actions[sure.support], sure.x[:, player, : actions.shape[1]], axis=1
+            )
+        session["found"] = np.concatenate([session["found"], equilibria])
         session["radius"] = np.concatenate([session["radius"], sure.radius.max(axis=(1, 2), initial=0.0)])
-        waiting = Parts(*(np.concatenate(pair) for pair in zip(later, done.parts, strict=True)))
+        waiting = Parts(*(np.concatenate(pair) for pair in zip(later, pruned.parts, strict=True)))
         beyond = session["tried"][waiting.support] >= self.max_boxes
         session["support"], session["vertices"] = waiting.take(~beyond)
         hull = session["hull"].copy()
-        for left in (waiting.take(beyond), done.stuck):
-            _extend(hull, left)
-        ties = done.solutions.take(done.verdict == TIED)
+        for boxes in (waiting.take(beyond), pruned.stuck):
+            _extend(hull, boxes)
+        ties = pruned.solutions.take(pruned.verdict == TIED)
         for k, x, radius in zip(ties.support, ties.x, ties.radius, strict=True):
             hull[k, ..., 0] = np.minimum(hull[k, ..., 0], np.maximum(x - radius, 0.0))
             hull[k, ..., 1] = np.maximum(hull[k, ..., 1], np.minimum(x + radius, 1.0))
@@ -149,19 +151,19 @@ class FiniteEquilibria(BaseLearner):
     def read(self, world: object, session: Session) -> Record:
         if not isinstance(world, Differences):
             return _two_players(world, session, self.choose)
-        undecided, left = session["undecided"], 0
+        undecided, untried = session["undecided"], 0
         total = sum(map(world.supports, world.groups))
         if not session["over"][0]:
             group, begin = session["place"].tolist()
-            left = total - sum(map(world.supports, world.groups[:group])) - begin
+            untried = total - sum(map(world.supports, world.groups[:group])) - begin
             if len(session["support"]):
                 some, hull = _present_supports(world, session), session["hull"].copy()
                 _extend(hull, Parts(session["support"], session["vertices"]))
                 undecided = np.concatenate([undecided, _boxes(some, hull, undecided)])
-                left -= min(SUPPORTS, world.supports(world.groups[group]) - begin)
+                untried -= min(SUPPORTS, world.supports(world.groups[group]) - begin)
         sets, undecided = _families(world, undecided)
-        found = session["found"]
-        order = support_order(found)
+        equilibria = session["found"]
+        order = support_order(equilibria)
         count = len(undecided)
         complete = bool(session["over"][0]) and not count
         if complete:
@@ -176,19 +178,19 @@ class FiniteEquilibria(BaseLearner):
                     f"{count} of {total} supports undecided: ties, equilibria that are not isolated or "
                     f"near each other, or more than {self.max_boxes} boxes",
                 ),
-                (left, f"{left} of {total} supports not tried{late}"),
+                (untried, f"{untried} of {total} supports not tried{late}"),
             )
-            reason = "; ".join(words for known, words in causes if known)
-        if left:
-            whole = np.zeros((1, *undecided.shape[1:]))
-            for player, own in enumerate(world.actions):
-                whole[0, player, own, 1] = 1.0
-            undecided = np.concatenate([undecided, whole])
+            reason = "; ".join(words for applies, words in causes if applies)
+        if untried:
+            full_box = np.zeros((1, *undecided.shape[1:]))
+            for player, actions in enumerate(world.actions):
+                full_box[0, player, actions, 1] = 1.0
+            undecided = np.concatenate([undecided, full_box])
         status = "converged" if session["over"][0] else "iteration limit"
-        record = equilibria_record(world.tables, found[order], status, complete, reason)
+        record = equilibria_record(world.tables, equilibria[order], status, complete, reason)
         if sets:
-            record |= _sets_record(list(sets.values()), found)
-        pure = sum(int((x > 0).sum() == len(world.tables)) for x in found)
+            record |= _sets_record(list(sets.values()), equilibria)
+        pure = sum(int((x > 0).sum() == len(world.tables)) for x in equilibria)
         record["pure_count"] = ((), np.asarray(pure))
         record["boxes"] = ((), session["boxes"][0].copy())
         record = chosen_record(record, world.tables, self.choose)
@@ -205,62 +207,64 @@ def _families(world: Differences, undecided: np.ndarray) -> tuple[dict[Family, n
     In such supports everything is linear in the one mixed strategy. Sets are vertices ``[vertex player
     action]`` of the polytope of all its equilibria, in fractions. Boxes of supports are decided by them.
     """
-    sets, solved, left = dict[Family, np.ndarray](), dict[Family, list[Row] | None](), list[np.ndarray]()
+    sets, solved, boxes = dict[Family, np.ndarray](), dict[Family, list[Row] | None](), list[np.ndarray]()
     for box in undecided:
         possible = [np.flatnonzero(row[:, 1] > 0).tolist() for row in box]
-        mixing = [player for player, own in enumerate(possible) if len(own) > 1]
+        mixing = [player for player, actions in enumerate(possible) if len(actions) > 1]
         if len(mixing) != 1:
-            left.append(box)
+            boxes.append(box)
             continue
-        key = mixing[0], tuple(0 if p == mixing[0] else own[0] for p, own in enumerate(possible))
+        key = mixing[0], tuple(0 if p == mixing[0] else actions[0] for p, actions in enumerate(possible))
         if key not in solved:
             solved[key] = _mixtures(world, *key)
         corners = solved[key]
         if corners is None or len(corners) == 1:
-            left.append(box)
+            boxes.append(box)
         elif corners:
             player, pure = key
-            found = np.zeros((len(corners), *box.shape[:2]))
-            found[:, range(len(pure)), pure] = 1.0
-            found[:, player] = 0.0
-            found[:, player, : len(corners[0])] = [[float(p) for p in row] for row in sorted(corners)[::-1]]
-            sets[key] = found
-    return sets, np.reshape(left, (len(left), *undecided.shape[1:]))
+            vertices = np.zeros((len(corners), *box.shape[:2]))
+            vertices[:, range(len(pure)), pure] = 1.0
+            vertices[:, player] = 0.0
+            vertices[:, player, : len(corners[0])] = [
+                [float(p) for p in row] for row in sorted(corners)[::-1]
+            ]
+            sets[key] = vertices
+    return sets, np.reshape(boxes, (len(boxes), *undecided.shape[1:]))
 
 
 def _mixtures(world: Differences, player: int, pure: tuple[int, ...]) -> list[Row] | None:
     """Return the vertices of a player's strategies that are equilibria with the others' pure actions."""
-    own = np.moveaxis(world.whole[player], player, 0)
-    others = tuple(action for p, action in enumerate(pure) if p != player)
-    pays = [own[(action, *others)] for action in range(len(own))]
+    payoffs = np.moveaxis(world.whole[player], player, 0)
+    fixed = tuple(action for p, action in enumerate(pure) if p != player)
+    pays = [payoffs[(action, *fixed)] for action in range(len(payoffs))]
     size = len(pays)
     unit = [tuple(Fraction(int(j == k)) for j in range(size)) for k in range(size)]
     equations = [Affine((Fraction(1),) * size, Fraction(-1))]
     equations += [Affine(unit[k], Fraction(0)) for k in range(size) if pays[k] < max(pays)]
     inequalities = [Affine(unit[k], Fraction(0)) for k in range(size) if pays[k] == max(pays)]
-    for other, table in enumerate(world.whole):
-        for instead in range(table.shape[other]) if other != player else ():
+    for opponent, table in enumerate(world.whole):
+        for instead in range(table.shape[opponent]) if opponent != player else ():
             joint, changed = [list(pure) for _ in range(size)], [list(pure) for _ in range(size)]
             for action in range(size):
                 joint[action][player] = changed[action][player] = action
-                changed[action][other] = instead
+                changed[action][opponent] = instead
             ends = zip(joint, changed, strict=True)
-            slope = tuple(Fraction(table[tuple(one)] - table[tuple(two)]) for one, two in ends)
+            slope = tuple(Fraction(table[tuple(base)] - table[tuple(two)]) for base, two in ends)
             if any(slope):
                 inequalities.append(Affine(slope, Fraction(0)))
     return vertices_of(equations, inequalities, size)
 
 
-def _sets_record(sets: list[np.ndarray], found: np.ndarray) -> Record:
+def _sets_record(sets: list[np.ndarray], equilibria: np.ndarray) -> Record:
     """Return the entries of sets of equilibria; those of a list are in one where they are vertices."""
     corners = np.concatenate(sets)
-    alone = sum(not np.any(np.all(corners == x, axis=(1, 2))) for x in found)
-    hulls = [np.stack([own.min(axis=0), own.max(axis=0)], axis=-1) for own in sets]
+    alone = sum(not np.any(np.all(corners == x, axis=(1, 2))) for x in equilibria)
+    hulls = [np.stack([vertices.min(axis=0), vertices.max(axis=0)], axis=-1) for vertices in sets]
     return {
         "equilibrium_set": (("set", "player", "action", "end"), np.stack(hulls)),
         "equilibrium_vertex": (("vertex", "player", "action"), corners),
         "isolated_count": ((), np.asarray(alone)),
-        "vertex_set": (("vertex",), np.repeat(np.arange(len(sets)), [len(own) for own in sets])),
+        "vertex_set": (("vertex",), np.repeat(np.arange(len(sets)), [len(vertices) for vertices in sets])),
     }
 
 
@@ -308,12 +312,12 @@ def _extend(hull: np.ndarray, parts: Parts) -> None:
 
 def _boxes(some: Supports, hull: np.ndarray, like: np.ndarray) -> np.ndarray:
     """Return the boxes that are not empty, ``[box player action end]``."""
-    known = np.flatnonzero(hull[:, 0, 0, 0] <= hull[:, 0, 0, 1])
-    found = np.zeros((len(known), *like.shape[1:]))
-    for player, own in enumerate(some.actions):
-        for place in range(own.shape[1]):
-            found[np.arange(len(known)), player, own[known, place]] = hull[known, player, place]
-    return found
+    filled = np.flatnonzero(hull[:, 0, 0, 0] <= hull[:, 0, 0, 1])
+    boxes = np.zeros((len(filled), *like.shape[1:]))
+    for player, actions in enumerate(some.actions):
+        for place in range(actions.shape[1]):
+            boxes[np.arange(len(filled)), player, actions[filled, place]] = hull[filled, player, place]
+    return boxes
 
 
 def _proof_record(radius: np.ndarray, undecided: np.ndarray) -> Record:
@@ -328,10 +332,10 @@ def _two_players(
 ) -> Record:
     """Return the record of vertices: all extreme equilibria, to the nearest floats."""
     record = MixedEquilibria(choose=choose).read(world, session)
-    found, tables = record["equilibria"][1], stateless_tables(world)
-    pure = (found > 0).sum(axis=(1, 2)) == len(tables)
+    equilibria, tables = record["equilibria"][1], stateless_tables(world)
+    pure = (equilibria > 0).sum(axis=(1, 2)) == len(tables)
     exact = NEAREST if "component" in session else np.nan
-    undecided = np.zeros((0 if record["complete"][1] else 1, *found.shape[1:], 2))
+    undecided = np.zeros((0 if record["complete"][1] else 1, *equilibria.shape[1:], 2))
     for player, size in enumerate(tables.shape[1:]):
         undecided[:, player, :size, 1] = 1.0
     return record | _proof_record(np.where(pure, 0.0, exact), undecided)

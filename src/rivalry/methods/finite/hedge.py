@@ -62,9 +62,9 @@ class SoftmaxLearner(RepeatedPlay):
         return steps
 
     def read(self, world: object, session: Session) -> Record:
-        sizes, taken = tables_of(world).sizes, int(session["clock"][0])
+        sizes, rounds = tables_of(world).sizes, int(session["clock"][0])
         last = softmax(session["logits"], sizes)
-        average = session["played"] / taken if taken else last
+        average = session["played"] / rounds if rounds else last
         regrets = self.external_regrets(sizes, session)
         return {
             **mixtures.played(world, average if self.play == "average" else last),
@@ -131,8 +131,8 @@ def softmax(logits: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     >>> softmax(np.log([[1.0, 3.0], [2.0, 1.0]]), np.array([2, 1])).round(6).tolist()
     [[0.25, 0.75], [1.0, 0.0]]
     """
-    there = np.arange(logits.shape[1]) < sizes[:, None]
-    logits = np.where(there, logits, -np.inf)
+    present = np.arange(logits.shape[1]) < sizes[:, None]
+    logits = np.where(present, logits, -np.inf)
     # logits are sums over all rounds: less their largest, exponentials cannot overflow
     parts = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(parts / parts.sum(axis=1, keepdims=True))

@@ -79,8 +79,8 @@ class LinearProgramme(BaseLearner):
         """Solve the programme, in one step."""
         if session["over"][0] or not steps:
             return 0
-        found = _optimal(world)
-        session["profile"] = np.zeros((0, *world.before.shape)) if found is None else found[None]
+        optimum = _optimal(world)
+        session["profile"] = np.zeros((0, *world.before.shape)) if optimum is None else optimum[None]
         session["over"] = np.ones(1, dtype=bool)
         return 1
 
@@ -91,13 +91,13 @@ class LinearProgramme(BaseLearner):
             return {"profile": (("player", "axis"), profile), "status": ((), np.asarray(status))}
         exact = fractions(world, session["profile"][0])
         # payoffs of player 0 are the game; those of player 1, less the sum, may differ by rounding
-        own = world._replace(paid=world.paid[:, :1] * [1.0, -1.0])
-        high, low = best_plan(own, exact, 0)[1], -best_plan(own, exact, 1)[1]
+        programme = world._replace(paid=world.paid[:, :1] * [1.0, -1.0])
+        high, low = best_plan(programme, exact, 0)[1], -best_plan(programme, exact, 1)[1]
         middle, total = float((low + high) / 2), payoff_sum(world)
-        both = np.array([middle, float(total - (low + high) / 2)])
+        values = np.array([middle, float(total - (low + high) / 2)])
         shared: Record = {
             "payoff_sum": ((), np.asarray(float(total))),
-            "game_values": (("player",), both),
+            "game_values": (("player",), values),
         }
         return {
             "profile": (("player", "axis"), exact.astype(float)),
@@ -135,9 +135,9 @@ def _optimal(form: SequenceForm) -> np.ndarray | None:
     profile = np.zeros(form.before.shape)
     for player, plan in enumerate((solved.x[: first.shape[1]], -solved.ineqlin.marginals)):
         for axes in information_sets(form.sizes[player]):
-            own = np.maximum(plan[1:][axes], 0.0)
-            reached = plan[1 + form.before[player, axes.start]] > UNREACHED and own.sum() > 0
-            profile[player, axes] = own / own.sum() if reached else 1.0 / len(own)
+            weights = np.maximum(plan[1:][axes], 0.0)
+            reached = plan[1 + form.before[player, axes.start]] > UNREACHED and weights.sum() > 0
+            profile[player, axes] = weights / weights.sum() if reached else 1.0 / len(weights)
     return profile
 
 

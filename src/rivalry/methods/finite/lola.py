@@ -82,7 +82,7 @@ class Lola(BaseLearner):
         """
         world = game if isinstance(game, RepeatedWorld) else repeated_form(game, self.action_grid)
         tables = world.tables
-        everything = [(who, 1) for who in range(len(tables.sizes))]
+        everything = [(player, 1) for player in range(len(tables.sizes))]
         if (
             len(tables.order) > 1
             or tables.payoff.shape[0] > 1
@@ -109,12 +109,12 @@ class Lola(BaseLearner):
 
     def advance(self, world: RepeatedWorld, session: Session, steps: int) -> int:
         values, step = _compiled()
-        given = self._given(world)
+        arguments = self._given(world)
         ahead = 0.0 if self.control == "naive" else self.lookahead
         for _ in range(steps):
             for k in np.flatnonzero(session["marks"] == session["clock"][0]):
-                session["curve"][k] = values(session["logits"], *given)
-            session["logits"] = np.array(step(session["logits"], *given, self.rate, ahead))
+                session["curve"][k] = values(session["logits"], *arguments)
+            session["logits"] = np.array(step(session["logits"], *arguments, self.rate, ahead))
             session["clock"] += 1
         if not np.all(np.isfinite(session["logits"])):
             raise ValueError(f"rate: steps of {self.rate:g} diverge; lower rate or lookahead")
@@ -122,11 +122,11 @@ class Lola(BaseLearner):
 
     def read(self, world: RepeatedWorld, session: Session) -> Record:
         logits, scale = session["logits"], 1 - self.gamma
-        values, given = _compiled()[0], self._given(world)
-        chances = np.asarray(_policy(jnp.asarray(logits), given[-1]))
-        taken = session["marks"] <= session["clock"][0] - 1
+        values, arguments = _compiled()[0], self._given(world)
+        chances = np.asarray(_policy(jnp.asarray(logits), arguments[-1]))
+        marks_passed = session["marks"] <= session["clock"][0] - 1
         lowest = world.tables.payoff[0].min(axis=1)
-        curve = lowest + scale * session["curve"][taken]
+        curve = lowest + scale * session["curve"][marks_passed]
         regret = np.max(self._gains(world, chances), axis=0)
         proof = Certificate(
             regret,
@@ -139,8 +139,8 @@ class Lola(BaseLearner):
         )
         return {
             "policy": (("session", "player", "state", "action"), chances),
-            "value": (("session", "player"), lowest + scale * np.asarray(values(logits, *given))),
-            "learning_step": (("sample",), session["marks"][taken]),
+            "value": (("session", "player"), lowest + scale * np.asarray(values(logits, *arguments))),
+            "learning_step": (("sample",), session["marks"][marks_passed]),
             "learning_reward": (("sample", "player"), curve.mean(axis=1)),
             "learning_reward_band": (
                 ("sample", "player"),
@@ -152,7 +152,7 @@ class Lola(BaseLearner):
         }
 
     def _given(self, world: RepeatedWorld) -> tuple[np.ndarray, float, tuple[int, ...]]:
-        """Return what the compiled functions take after the logits; payoffs are less the player's lowest."""
+        """Return the arguments of compiled functions after the logits; payoffs are less the lowest."""
         payoff = world.tables.payoff[0]
         return payoff - payoff.min(axis=1, keepdims=True), self.gamma, tuple(world.tables.sizes.tolist())
 
@@ -161,40 +161,40 @@ class Lola(BaseLearner):
         by probabilities ``[session player state action]`` whose last state is the first round.
         """
         tables, (sessions, players) = world.tables, chances.shape[:2]
-        mixed = [mix_exploration(tables, one[:, :-1]) for one in chances]
+        mixed = [mix_exploration(tables, chances_of_session[:, :-1]) for chances_of_session in chances]
         answers = responses_to(tables, mixed, dict.fromkeys(range(players), self.gamma))
         pays = tables.payoff[0].reshape(players, *tables.sizes)
-        found = np.zeros((sessions, players))
+        gains = np.zeros((sessions, players))
         for session, (own_chances, responses) in enumerate(zip(chances, answers, strict=True)):
             for player, response in enumerate(responses):
                 # the first round, whose state does not return: the best action, then a best response
                 worth = [
-                    pays[player] + self.gamma * one.reshape(tables.sizes)
-                    for one in (response.value, response.own)
+                    pays[player] + self.gamma * values_of_player.reshape(tables.sizes)
+                    for values_of_player in (response.value, response.own)
                 ]
-                for other in reversed(range(players)):
-                    if other != player:
-                        weights = own_chances[other, -1, : tables.sizes[other]]
-                        worth = [np.tensordot(one, weights, (other, 0)) for one in worth]
-                own = own_chances[player, -1, : tables.sizes[player]] @ worth[1]
+                for opponent in reversed(range(players)):
+                    if opponent != player:
+                        weights = own_chances[opponent, -1, : tables.sizes[opponent]]
+                        worth = [np.tensordot(table, weights, (opponent, 0)) for table in worth]
+                value_now = own_chances[player, -1, : tables.sizes[player]] @ worth[1]
                 later = response.regret.max() * (1 - self.gamma)
-                found[session, player] = max(later, (1 - self.gamma) * (worth[0].max() - own))
-        return found
+                gains[session, player] = max(later, (1 - self.gamma) * (worth[0].max() - value_now))
+        return gains
 
 
 @cache
 def _compiled() -> tuple[Any, Any]:
     """Return `_values` and `_next_logits` for all sessions at once, compiled."""
-    each = jax.vmap(_values, in_axes=(0, None, None, None))
+    per_session = jax.vmap(_values, in_axes=(0, None, None, None))
     step = jax.vmap(_next_logits, in_axes=(0, None, None, None, None, None))
-    return jax.jit(each, static_argnums=3), jax.jit(step, static_argnums=3)
+    return jax.jit(per_session, static_argnums=3), jax.jit(step, static_argnums=3)
 
 
 def _policy(logits: Array, sizes: tuple[int, ...]) -> Array:
     """Return probabilities ``[player state action]``; actions that a player lacks have none."""
-    there = np.arange(max(sizes)) < np.array(sizes)[:, None, None]
-    found: Array = jax.nn.softmax(jnp.where(there, logits, -jnp.inf), axis=-1)
-    return found
+    present = np.arange(max(sizes)) < np.array(sizes)[:, None, None]
+    policy: Array = jax.nn.softmax(jnp.where(present, logits, -jnp.inf), axis=-1)
+    return policy
 
 
 def _values(logits: Array, payoff: Array, gamma: Array, sizes: tuple[int, ...]) -> Array:
@@ -204,8 +204,8 @@ def _values(logits: Array, payoff: Array, gamma: Array, sizes: tuple[int, ...]) 
     for player, size in enumerate(sizes):
         joint = (joint[:, :, None] * chances[player, :, None, :size]).reshape(chances.shape[1], -1)
     flow = jnp.eye(joint.shape[1]) - gamma * joint[:-1]
-    found: Array = jnp.linalg.solve(flow.T, joint[-1]) @ payoff.T
-    return found
+    values: Array = jnp.linalg.solve(flow.T, joint[-1]) @ payoff.T
+    return values
 
 
 def _next_logits(
@@ -216,14 +216,14 @@ def _next_logits(
     players = jnp.arange(len(sizes))
     slopes = jax.jacrev(_values)(logits, payoff, gamma, sizes)  # [value player state action], held constant
 
-    def gained(at: Array, player: Array, other: Array) -> Array:
-        """Return what the step of the other in its own logits adds to its value, per unit of ``slopes``."""
-        along = jnp.zeros_like(at).at[other].set(slopes[player, other])
-        found: Array = jax.jvp(lambda x: _values(x, payoff, gamma, sizes), (at,), (along,))[1][other]
-        return found
+    def gained(at: Array, player: Array, opponent: Array) -> Array:
+        """Return the change of the other's value by the step in its own logits, per unit of ``slopes``."""
+        along = jnp.zeros_like(at).at[opponent].set(slopes[player, opponent])
+        change: Array = jax.jvp(lambda x: _values(x, payoff, gamma, sizes), (at,), (along,))[1][opponent]
+        return change
 
-    def anticipated(player: Array, other: Array) -> Array:
-        return jnp.where(player == other, 0.0, jax.grad(gained)(logits, player, other)[player])
+    def anticipated(player: Array, opponent: Array) -> Array:
+        return jnp.where(player == opponent, 0.0, jax.grad(gained)(logits, player, opponent)[player])
 
     pairs = jax.vmap(jax.vmap(anticipated, (None, 0)), (0, None))(players, players)
     after: Array = logits + rate * (slopes[players, players] + ahead * pairs.sum(axis=1))

@@ -60,19 +60,24 @@ class MixedCommitment(BaseLearner):
         if session["over"][0] or not steps:
             return 0
         exact = np.vectorize(exact_payoff, otypes=[object])(stateless_tables(world))
-        own, rival = (exact[k] if self.leader == 0 else exact[k].T for k in (self.leader, 1 - self.leader))
-        found, multipliers = [], np.full((own.shape[1],) * 2, Fraction(0), dtype=object)
-        for action in range(own.shape[1]):
+        payoffs, rival = (
+            exact[k] if self.leader == 0 else exact[k].T for k in (self.leader, 1 - self.leader)
+        )
+        programmes, multipliers = [], np.full((payoffs.shape[1],) * 2, Fraction(0), dtype=object)
+        for action in range(payoffs.shape[1]):
             gains = np.delete(rival[:, [action]] - rival, action, axis=1).T
-            one = best_distribution(own[:, action], gains)
-            multipliers[action, np.arange(len(multipliers)) != action] = one.multipliers
-            if one.shares is not None:
-                found.append((one.value, -action, one))
+            solution = best_distribution(payoffs[:, action], gains)
+            multipliers[action, np.arange(len(multipliers)) != action] = solution.multipliers
+            if solution.shares is not None:
+                programmes.append((solution.value, -action, solution))
         # the first of actions that pay the leader the same
-        _, minus, best = max(found, key=lambda each: each[:2])
-        action, bound = -minus, max(one.bound for *_, one in found if one.bound is not None)
-        profile = np.full((2, max(own.shape)), Fraction(0), dtype=object)
-        profile[self.leader, : len(own)] = best.shares
+        _, minus, best = max(programmes, key=lambda row: row[:2])
+        action, bound = (
+            -minus,
+            max(solution.bound for *_, solution in programmes if solution.bound is not None),
+        )
+        profile = np.full((2, max(payoffs.shape)), Fraction(0), dtype=object)
+        profile[self.leader, : len(payoffs)] = best.shares
         profile[1 - self.leader, action] = Fraction(1)
         pays = [best.value, rival[:, action] @ best.shares]
         session |= {

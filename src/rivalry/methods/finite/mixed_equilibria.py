@@ -106,18 +106,18 @@ class MixedEquilibria(BaseLearner):
     def advance(self, world: object, session: Session, steps: int) -> int:
         """Run up to ``steps`` steps; an enumeration is one step, and so is a start of ``mclennan_tourky``."""
         tables = stateless_tables(world)
-        taken = 0
-        while taken < steps and not session["over"][0]:
+        steps_taken = 0
+        while steps_taken < steps and not session["over"][0]:
             session.update(self._step(tables, session))
             session["taken"] = session["taken"] + 1
-            taken += 1
-        return taken
+            steps_taken += 1
+        return steps_taken
 
     def _step(self, tables: np.ndarray, session: Session) -> Session:
         """Return the session's entries that a step changes."""
         if self.one:
-            found = one_mixed(tables)
-            some = np.zeros((0, *session["found"].shape[1:])) if found is None else found[None]
+            equilibrium = one_mixed(tables)
+            some = np.zeros((0, *session["found"].shape[1:])) if equilibrium is None else equilibrium[None]
             return _result(some, "one equilibrium, since one was asked for")
         if session["taken"][0]:  # only this algorithm takes several steps
             return self._from_start(tables, session, "")
@@ -134,8 +134,10 @@ class MixedEquilibria(BaseLearner):
                 why = f"; {error}"
         if instead == "lemke_howson" and self.algorithm != "mclennan_tourky":
             ends = [_padded(tables, pair) for pair in lemke_howson(tables)]
-            found = _add_verified(tables, pure_profiles(tables), ends)
-            return _result(found, f"all pure equilibria, and one from every label by Lemke and Howson{why}")
+            equilibrium = _add_verified(tables, pure_profiles(tables), ends)
+            return _result(
+                equilibrium, f"all pure equilibria, and one from every label by Lemke and Howson{why}"
+            )
         return self._from_start(tables, session | {"found": pure_profiles(tables)}, why)
 
     def _from_start(self, tables: np.ndarray, session: Session, why: str) -> Session:
@@ -153,17 +155,17 @@ class MixedEquilibria(BaseLearner):
 
     def read(self, world: object, session: Session) -> Record:
         tables = stateless_tables(world)
-        found = session["found"]
-        order = support_order(found)
-        found = found[order]
+        equilibria = session["found"]
+        order = support_order(equilibria)
+        equilibria = equilibria[order]
         status = "converged" if session["over"][0] else "iteration limit"
         complete = bool(session.get("complete", [False])[0])
-        degenerate = session["degenerate"][0] if "degenerate" in session else _degenerate(tables, found)
+        degenerate = session["degenerate"][0] if "degenerate" in session else _degenerate(tables, equilibria)
         reason = str(session["reason"])
         reason += f"; {TIES}" * bool(degenerate and not complete and not self.one)
-        record = equilibria_record(tables, found, status, complete, reason)
+        record = equilibria_record(tables, equilibria, status, complete, reason)
         record["degenerate"] = ((), np.asarray(bool(degenerate)))
-        played = (found > 0).sum(axis=(1, 2))
+        played = (equilibria > 0).sum(axis=(1, 2))
         record["pure_count"] = ((), np.asarray(int((played == len(tables)).sum())))
         partly = (played > len(tables)) & (played < sum(tables.shape[1:]))
         record["partly_mixed_count"] = ((), np.asarray(int(partly.sum())))
@@ -224,10 +226,10 @@ def _vertex_list(tables: np.ndarray) -> Session:
             "complete": np.array([True]),
         }
     extremes = extreme_equilibria(tables)
-    found = np.zeros((len(extremes.pairs), 2, max(tables.shape[1:])))
-    for k, (one, other) in enumerate(extremes.pairs):
-        found[k] = _padded(tables, (extremes.first[one], extremes.second[other]))
-    return _result(found, "all extreme equilibria, in exact arithmetic") | {
+    equilibria = np.zeros((len(extremes.pairs), 2, max(tables.shape[1:])))
+    for k, (first, second) in enumerate(extremes.pairs):
+        equilibria[k] = _padded(tables, (extremes.first[first], extremes.second[second]))
+    return _result(equilibria, "all extreme equilibria, in exact arithmetic") | {
         "component": extremes.component,
         "degenerate": np.array([extremes.degenerate]),
         "complete": np.array([True]),
@@ -236,10 +238,10 @@ def _vertex_list(tables: np.ndarray) -> Session:
 
 def _padded(tables: np.ndarray, pair: tuple[Strategy, Strategy]) -> np.ndarray:
     """Return two players' strategies as a profile ``[player action]``."""
-    found = np.zeros((2, max(tables.shape[1:])))
+    profile = np.zeros((2, max(tables.shape[1:])))
     for player, strategy in enumerate(pair):
-        found[player, : len(strategy)] = [float(p) for p in strategy]
-    return found
+        profile[player, : len(strategy)] = [float(p) for p in strategy]
+    return profile
 
 
 def _by_supports(scaled: np.ndarray) -> Iterator[np.ndarray]:
@@ -250,22 +252,24 @@ def _by_supports(scaled: np.ndarray) -> Iterator[np.ndarray]:
 
 def _support_list(tables: np.ndarray) -> Session:
     """Return pure equilibria and those found by supports."""
-    found = _add_verified(tables, pure_profiles(tables), _by_supports(normalise(tables)))
-    return _result(found, "all pure equilibria; mixed ones by supports, without a proof that none is missing")
+    equilibria = _add_verified(tables, pure_profiles(tables), _by_supports(normalise(tables)))
+    return _result(
+        equilibria, "all pure equilibria; mixed ones by supports, without a proof that none is missing"
+    )
 
 
-def _result(found: np.ndarray, reason: str) -> Session:
-    return {"found": found, "over": np.array([True]), "reason": np.array(reason)}
+def _result(equilibria: np.ndarray, reason: str) -> Session:
+    return {"found": equilibria, "over": np.array([True]), "reason": np.array(reason)}
 
 
-def _add_verified(tables: np.ndarray, found: np.ndarray, more: Iterable[np.ndarray]) -> np.ndarray:
-    """Return ``found`` and those of ``more`` that are new and have negligible regret."""
+def _add_verified(tables: np.ndarray, equilibria: np.ndarray, more: Iterable[np.ndarray]) -> np.ndarray:
+    """Return ``equilibria`` and those of ``more`` that are new and have negligible regret."""
     scaled = normalise(tables)
     for profile in more:
-        known = any(np.max(np.abs(other - profile)) < SAME_EQUILIBRIUM for other in found)
-        if not known and _regret(scaled, profile) <= LISTED_REGRET:
-            found = np.concatenate([found, profile[None]])
-    return found
+        is_known = any(np.max(np.abs(equilibrium - profile)) < SAME_EQUILIBRIUM for equilibrium in equilibria)
+        if not is_known and _regret(scaled, profile) <= LISTED_REGRET:
+            equilibria = np.concatenate([equilibria, profile[None]])
+    return equilibria
 
 
 def normalise(tables: np.ndarray) -> np.ndarray:
@@ -277,12 +281,12 @@ def normalise(tables: np.ndarray) -> np.ndarray:
     return np.reshape(scaled, tables.shape)
 
 
-def _degenerate(tables: np.ndarray, found: np.ndarray) -> bool:
-    """Return whether a pure action has two best responses, or an equilibrium an unplayed best response."""
+def _degenerate(tables: np.ndarray, equilibria: np.ndarray) -> bool:
+    """True for a pure action with two best responses, or an equilibrium with an unplayed best response."""
     if any(np.any(best_responses(tables, p).sum(axis=p) > 1) for p in range(len(tables))):
         return True
     scaled = normalise(tables)
-    for x, (player, size) in product(found, enumerate(tables.shape[1:])):
+    for x, (player, size) in product(equilibria, enumerate(tables.shape[1:])):
         values = expected_over(scaled[player], x, (player,))
         if np.any((values >= values.max() - 1e-7) & (x[player, :size] <= SAME_EQUILIBRIUM)):
             return True
@@ -302,8 +306,10 @@ def _mclennan_tourky(tables: np.ndarray, start: object) -> np.ndarray:
     # QuantEcon's tables have the own action first, then the others' in cyclic order
     turned = [np.transpose(tables[p], [*range(p, players), *range(p)]) for p in range(players)]
     game = qe.NormalFormGame([qe.Player(np.ascontiguousarray(table)) for table in turned])
-    found = qe.mclennan_tourky(game, init=start, epsilon=ACCURACY)
-    return refine(tables, np.stack([np.pad(row, (0, longest - len(row))) for row in found]).astype(float))
+    strategies = qe.mclennan_tourky(game, init=start, epsilon=ACCURACY)
+    return refine(
+        tables, np.stack([np.pad(row, (0, longest - len(row))) for row in strategies]).astype(float)
+    )
 
 
 def _regret(tables: np.ndarray, x: np.ndarray) -> float:
@@ -320,9 +326,9 @@ def refine(tables: np.ndarray, x: np.ndarray) -> np.ndarray:
     if regret <= 1e-15:
         return x
     for threshold in (1e-2, 1e-3, 1e-4, 1e-6):
-        there = _newton(tables, x, x > threshold)
-        if there is not None and (new := _regret(tables, there)) < regret:
-            best, regret = there, new
+        candidate = _newton(tables, x, x > threshold)
+        if candidate is not None and (new := _regret(tables, candidate)) < regret:
+            best, regret = candidate, new
     return best
 
 

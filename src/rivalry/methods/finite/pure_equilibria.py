@@ -56,9 +56,9 @@ class PureEquilibria(BaseLearner):
         if session["checked"][0] < len(tables):
             none = np.zeros((0, len(sizes), max(sizes)))
             return equilibria_record(tables, none, "iteration limit", False, "not all players were checked")
-        found = profiles_of(session["stable"].reshape(sizes))
+        equilibria = profiles_of(session["stable"].reshape(sizes))
         reason = "every pure equilibrium; mixed ones were not sought"
-        record = equilibria_record(tables, found, "converged", False, reason)
+        record = equilibria_record(tables, equilibria, "converged", False, reason)
         return chosen_record(record, tables, self.choose)
 
 
@@ -104,6 +104,6 @@ def expected_over(table: np.ndarray, x: np.ndarray, remaining: tuple[int, ...]) 
 def profiles_of(chosen: np.ndarray) -> np.ndarray:
     """Return the joint actions ``[action_0 ..]`` that are True, as profiles [equilibrium player action]."""
     joint = np.argwhere(chosen)
-    found = np.zeros((len(joint), chosen.ndim, max(chosen.shape)))
-    np.put_along_axis(found, joint[:, :, None], 1.0, axis=2)
-    return found
+    profiles = np.zeros((len(joint), chosen.ndim, max(chosen.shape)))
+    np.put_along_axis(profiles, joint[:, :, None], 1.0, axis=2)
+    return profiles

@@ -64,13 +64,13 @@ class SampledPlay(RepeatedPlay):
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         session = super().begin(world, stream)
-        players, most = session["would"].shape
+        players, max_actions = session["would"].shape
         return session | {
-            "first": np.ones((players, most)),
+            "first": np.ones((players, max_actions)),
             "last": np.zeros(players, dtype=np.int64),
-            "swaps": np.zeros((players, most, most)),
+            "swaps": np.zeros((players, max_actions, max_actions)),
             "joint_counts": np.zeros(int(np.prod(tables_of(world).sizes)), dtype=np.int64),
-            "counts": np.zeros((players, most), dtype=np.int64),
+            "counts": np.zeros((players, max_actions), dtype=np.int64),
         }
 
     def begin_at(self, world: object, stream: np.random.SeedSequence, start: object) -> Session:
@@ -164,6 +164,6 @@ class RegretMatching(SampledPlay):
     def _inertia(self, tables: np.ndarray) -> np.ndarray:
         ranges = np.ptp(tables.reshape(len(tables), -1), axis=1)
         # a single action has no others, and nothing to switch to: 1 only avoids division by 0
-        others = np.maximum(np.asarray(tables.shape[1:]) - 1, 1)
+        alternatives = np.maximum(np.asarray(tables.shape[1:]) - 1, 1)
         # a player with constant payoffs never has regret: any positive divisor gives probability 0
-        return np.asarray(INERTIA * np.where(ranges > 0, ranges, 1.0) * others)
+        return np.asarray(INERTIA * np.where(ranges > 0, ranges, 1.0) * alternatives)

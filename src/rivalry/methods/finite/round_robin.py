@@ -95,20 +95,24 @@ class RoundRobin(BaseLearner):
         tables = stateless_tables(world)
         players = [AUTOMATA[name] for name in self.strategies]
         session["earned"] = np.array(
-            [[self._match(tables[0], one, other) for other in players] for one in players]
+            [[self._match(tables[0], automaton, opponent) for opponent in players] for automaton in players]
         )
         session["over"] = np.ones(1, dtype=bool)
         return 1
 
-    def _match(self, table: np.ndarray, one: Automaton, other: Automaton) -> float:
-        """Return what ``one`` earns on average as the row player over all turns."""
-        chances = [np.array([1 - np.array(who.defects), who.defects]) for who in (one, other)]
+    def _match(self, table: np.ndarray, automaton: Automaton, opponent: Automaton) -> float:
+        """Return the mean earnings of ``automaton`` as the row player over all turns."""
+        chances = [
+            np.array([1 - np.array(machine.defects), machine.defects]) for machine in (automaton, opponent)
+        ]
         # an error exchanges the actions
         mine, theirs = ((1 - self.noise) * chance + self.noise * chance[::-1] for chance in chances)
         joint = np.einsum("as,bt->stab", mine, theirs)
         moves = np.zeros(joint.shape[:2] * 2)
-        for here, there, a, b in np.ndindex(joint.shape):
-            moves[here, there, one.after[here][a][b], other.after[there][b][a]] += joint[here, there, a, b]
+        for row_state, column_state, a, b in np.ndindex(joint.shape):
+            moves[
+                row_state, column_state, automaton.after[row_state][a][b], opponent.after[column_state][b][a]
+            ] += joint[row_state, column_state, a, b]
         paid = np.einsum("stab,ab->st", joint, table)
         state, earned = np.zeros(joint.shape[:2]), 0.0
         state[0, 0] = 1.0

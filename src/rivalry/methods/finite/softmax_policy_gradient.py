@@ -60,9 +60,9 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
         tables, rates = compared(world), self._rates(world)
         # the compiled loop writes into the session's own arrays
         state = sampled_play.Climbing(*(session[name] for name in sampled_play.Climbing._fields))
-        given = (tables.payoff[0], tables.sizes, rates, self.batch, mixtures.sample_steps())
+        arguments = (tables.payoff[0], tables.sizes, rates, self.batch, mixtures.sample_steps())
         with draws.quiet():
-            sampled_play.climb(*given, state, steps)
+            sampled_play.climb(*arguments, state, steps)
         return steps
 
     def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:

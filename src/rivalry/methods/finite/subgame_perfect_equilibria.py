@@ -176,33 +176,33 @@ class SubgamePerfectEquilibria(BaseLearner):
 
     def _list(self, tree: GameTree, game: Subgame, below: Sequence[SubgameList]) -> SubgameList:
         """Return the equilibria of a subgame, for every combination of those of the smaller ones."""
-        count = prod(len(own.list) for own in below)
-        reasons = [own.reason for own in below if own.reason]
+        count = prod(len(part.list) for part in below)
+        reasons = [part.reason for part in below if part.reason]
         reasons += [
             "equilibria of a subgame that are not isolated pay differently, and what players before do "
             "against mixtures of them is not listed"
-        ] * any(own.continua for own in below)
-        if any(not play.exact for own in below for play in own.list):
+        ] * any(part.continua for part in below)
+        if any(not play.exact for part in below for play in part.list):
             reasons.append("mixed equilibria of three players in a subgame are known up to rounding")
         if count > self.most and not self.one:
             reasons.append(
                 f"{count} combinations of equilibria of subgames, of which {self.most} are followed"
             )
-        known: dict[tuple[Payoffs, ...], SubgameList] = {}
-        found, continua = list[Continuation](), False
-        for plays in islice(product(*(own.list for own in below)), self.most):
+        solved_before: dict[tuple[Payoffs, ...], SubgameList] = {}
+        continuations, continua = list[Continuation](), False
+        for plays in islice(product(*(part.list for part in below)), self.most):
             values = tuple(play.paid for play in plays)
-            if values not in known:
-                known[values] = _equilibria(tree, game, values, self.one)
-            solved = known[values]
+            if values not in solved_before:
+                solved_before[values] = _equilibria(tree, game, values, self.one)
+            solved = solved_before[values]
             reasons += [solved.reason] * bool(solved.reason)
             continua |= solved.continua
             exact = all(play.exact for play in plays)
-            found += [own._replace(below=plays, exact=exact and own.exact) for own in solved.list]
-        if len(found) > self.most:
-            reasons.append(f"{len(found)} equilibria of a subgame, of which {self.most} are followed")
+            continuations += [play._replace(below=plays, exact=exact and play.exact) for play in solved.list]
+        if len(continuations) > self.most:
+            reasons.append(f"{len(continuations)} equilibria of a subgame, of which {self.most} are followed")
         reasons = list(dict.fromkeys(reasons))
-        return SubgameList(found[: self.most], not reasons, "; ".join(reasons), continua)
+        return SubgameList(continuations[: self.most], not reasons, "; ".join(reasons), continua)
 
     def read(self, world: GameTree, session: Session) -> Record:
         shape = _shape(world)
@@ -256,21 +256,21 @@ def _root_name(tree: GameTree, root: int) -> str:
         if node.owner == CHANCE:
             names.append(f"chance {move}")
         else:
-            known = tree.information[node.owner].index(node.information)
-            names.append(tree.moves[node.owner][known][move] or str(move + 1))
+            index = tree.information[node.owner].index(node.information)
+            names.append(tree.moves[node.owner][index][move] or str(move + 1))
         number = parent
     return "/".join(reversed(names)) or "root"
 
 
 def _children(tree: GameTree) -> list[list[int]]:
-    found: list[list[int]] = [[] for _ in tree.nodes]
+    children: list[list[int]] = [[] for _ in tree.nodes]
     for number, node in enumerate(tree.nodes[1:], start=1):
-        found[node.parent].append(number)
-    return found
+        children[node.parent].append(number)
+    return children
 
 
 def _set_numbers(tree: GameTree) -> list[dict[Any, int]]:
-    return [{key: k for k, key in enumerate(own)} for own in tree.information]
+    return [{key: k for k, key in enumerate(sets)} for sets in tree.information]
 
 
 def subgame_roots(tree: GameTree) -> list[int]:
@@ -304,7 +304,7 @@ def subgame_roots(tree: GameTree) -> list[int]:
 def subgames(tree: GameTree) -> list[Subgame]:
     """Return the subgames of a tree, each without the smaller ones in it, before all that it contains."""
     roots, children, numbers = set(subgame_roots(tree)), _children(tree), _set_numbers(tree)
-    players, found = len(tree.sizes), list[Subgame]()
+    players, games = len(tree.sizes), list[Subgame]()
     for root in sorted(roots):
         game = Subgame(root, {}, [], [])
         todo: list[tuple[int, tuple[Way, ...], Fraction]] = [(root, ((),) * players, Fraction(1))]
@@ -318,8 +318,8 @@ def subgames(tree: GameTree) -> list[Subgame]:
             if any(node.paid):
                 game.leaves.append(Leaf(ways, reach, node.paid))
             todo.extend(reversed(list(_after(node, children[number], ways, reach, numbers, game))))
-        found.append(game)
-    return found
+        games.append(game)
+    return games
 
 
 def _after(
@@ -341,7 +341,7 @@ def _after(
             yield child, (*ways[:player], longer, *ways[player + 1 :]), reach
 
 
-def _equilibria(tree: GameTree, game: Subgame, values: Sequence[Payoffs], one: bool) -> SubgameList:
+def _equilibria(tree: GameTree, game: Subgame, values: Sequence[Payoffs], only_first: bool) -> SubgameList:
     """Return the equilibria of a subgame whose smaller ones pay ``values``."""
     players = len(tree.sizes)
     movers = sorted({player for player, _ in game.entries})
@@ -357,20 +357,20 @@ def _equilibria(tree: GameTree, game: Subgame, values: Sequence[Payoffs], one: b
         ]
         for player, pay in enumerate(paid):
             table[np.ix_([player], *playing)] += leaf.reach * pay
-    mixtures, component, complete, reason, exact = _mixtures(table, movers, one)
-    known: dict[Any, None] = {}
-    found, members = list[Continuation](), dict[int, set[Payoffs]]()
+    mixtures, component, complete, reason, exact = _mixtures(table, movers, only_first)
+    seen_sets: dict[Any, None] = {}
+    equilibria, members = list[Continuation](), dict[int, set[Payoffs]]()
     for mixture, part, is_exact in zip(mixtures, component, exact, strict=True):
-        paid = tuple(Fraction(_expected(own, mixture)) for own in table)
+        paid = tuple(Fraction(_expected(payoffs, mixture)) for payoffs in table)
         members.setdefault(part, set()).add(paid)
         sets: Sets = {}
         for player, weights in zip(movers, mixture, strict=True):
             sets |= _behaviour(tree, game, player, plans[player], weights)
         # mixtures of plans that differ only in what no strategy reaches are one behaviour strategy
-        if (key := tuple(sets.values())) not in known:
-            known[key] = None
-            found.append(Continuation(paid, sets, (), is_exact))
-    return SubgameList(found, complete, reason, any(len(pays) > 1 for pays in members.values()))
+        if (key := tuple(sets.values())) not in seen_sets:
+            seen_sets[key] = None
+            equilibria.append(Continuation(paid, sets, (), is_exact))
+    return SubgameList(equilibria, complete, reason, any(len(pays) > 1 for pays in members.values()))
 
 
 def _refuse(tree: GameTree, game: Subgame, reason: str) -> Any:
@@ -379,72 +379,72 @@ def _refuse(tree: GameTree, game: Subgame, reason: str) -> Any:
 
 def _plans(tree: GameTree, game: Subgame, player: int) -> list[dict[int, int]]:
     """Return a player's plans in a subgame: a move at every information set that its own moves reach."""
-    own = {number: set(way) for (who, number), way in game.entries.items() if who == player}
-    found, todo = list[dict[int, int]](), [dict[int, int]()]
+    entries = {number: set(way) for (mover, number), way in game.entries.items() if mover == player}
+    plans, todo = list[dict[int, int]](), [dict[int, int]()]
     while todo:
-        if len(found) + len(todo) > PLANS:
+        if len(plans) + len(todo) > PLANS:
             _refuse(tree, game, f"a player has more than {PLANS} plans")
         plan = todo.pop()
-        reached = (k for k, before in own.items() if k not in plan and plan.items() >= before)
+        reached = (k for k, before in entries.items() if k not in plan and plan.items() >= before)
         number = next(reached, None)
         if number is None:
-            found.append(plan)
+            plans.append(plan)
         else:
             todo.extend(plan | {number: move} for move in reversed(range(tree.sizes[player][number])))
-    return found
+    return plans
 
 
 Mixture = tuple[Strategy, ...]  # of plans, by mover
 Listed = tuple[Sequence[Mixture], list[int], bool, str, list[bool]]
 
 
-def _mixtures(table: np.ndarray, movers: Sequence[int], one: bool) -> Listed:
+def _mixtures(table: np.ndarray, movers: Sequence[int], only_first: bool) -> Listed:
     """Return the equilibria of ``table [player plan ..]`` in mixtures of plans.
 
     With them the component of each, whether the list is complete, why not, and which are exact.
     """
-    own, sizes = table[list(movers)], table.shape[1:]
-    asked = "one equilibrium of every subgame, since one was asked for"
+    payoffs, sizes = table[list(movers)], table.shape[1:]
+    single_reason = "one equilibrium of every subgame, since one was asked for"
     if not movers:
         return [()], [0], True, "", [True]
-    best = [pays == pays.max(axis=k, keepdims=True) for k, pays in enumerate(own)]
+    best = [pays == pays.max(axis=k, keepdims=True) for k, pays in enumerate(payoffs)]
     joint = np.argwhere(np.logical_and.reduce(best).astype(bool)).tolist()
     pure = [tuple(_unit(size, a) for size, a in zip(sizes, actions, strict=True)) for actions in joint]
     if len(movers) == 1:  # all best plans, in one component
-        chosen = pure[:1] if one else pure
+        chosen = pure[:1] if only_first else pure
         return (
             chosen,
             [0] * len(chosen),
             len(chosen) == len(pure),
-            asked * (len(chosen) < len(pure)),
+            single_reason * (len(chosen) < len(pure)),
             [True] * len(chosen),
         )
-    if one and pure:
-        return pure[:1], [0], False, asked, [True]
+    if only_first and pure:
+        return pure[:1], [0], False, single_reason, [True]
     if len(movers) > 2:
-        return _of_many(own, pure, one, asked)
-    if not one:
+        return _of_many(payoffs, pure, only_first, single_reason)
+    if not only_first:
         try:
             # a basis has as many neighbours as a polytope has dimensions, and each costs a table
-            extremes = extreme_equilibria(own, most=WORK // (prod(sizes) * min(sizes)))
+            extremes = extreme_equilibria(payoffs, most=WORK // (prod(sizes) * min(sizes)))
         except TooMany as error:
-            asked = f"pure equilibria of a subgame and one more, since {error}"
+            single_reason = f"pure equilibria of a subgame and one more, since {error}"
         else:
             pairs = [(extremes.first[k], extremes.second[n]) for k, n in extremes.pairs.tolist()]
             return pairs, extremes.component.tolist(), True, "", [True] * len(pairs)
-    found = list(dict.fromkeys([*pure, next(lemke_howson(own))]))
-    return found, list(range(len(found))), False, asked, [True] * len(found)
+    mixtures = list(dict.fromkeys([*pure, next(lemke_howson(payoffs))]))
+    return mixtures, list(range(len(mixtures))), False, single_reason, [True] * len(mixtures)
 
 
-def _of_many(own: np.ndarray, pure: list[Mixture], one: bool, asked: str) -> Listed:
+def _of_many(payoffs: np.ndarray, pure: list[Mixture], only_first: bool, single_reason: str) -> Listed:
     """Return the equilibria of three and more movers: pure ones exactly, mixed ones near exact ones."""
-    floats = own.astype(float)
-    if one:
+    floats = payoffs.astype(float)
+    if only_first:
         single = one_mixed(floats)
         mixed = [] if single is None else [single]
-        complete, reason = False, asked
+        complete, reason = False, single_reason
     else:
-        learner, world = FiniteEquilibria(), differences(own)
+        learner, world = FiniteEquilibria(), differences(payoffs)
         session = learner.begin(world, np.random.SeedSequence(0))
         while learner.advance(world, session, 1):
             pass
@@ -454,24 +454,24 @@ def _of_many(own: np.ndarray, pure: list[Mixture], one: bool, asked: str) -> Lis
         if len(record.get("equilibrium_set", ((), []))[1]):  # the list has ends of sets alone
             complete, reason = False, "in a subgame of three or more players some equilibria form sets"
         mixed = [x for x in record["equilibria"][1] if not np.isin(x, (0.0, 1.0)).all()]
-    found = [*([] if one else pure)]
-    exact = [True] * len(found)
+    mixtures = [*([] if only_first else pure)]
+    exact = [True] * len(mixtures)
     for x in mixed:
         rows = [
-            [Fraction(p) for p in row[:size]] for row, size in zip(x.tolist(), own.shape[1:], strict=True)
+            [Fraction(p) for p in row[:size]] for row, size in zip(x.tolist(), payoffs.shape[1:], strict=True)
         ]
-        found.append(tuple(tuple(p / sum(row) for p in row) for row in rows))
+        mixtures.append(tuple(tuple(p / sum(row) for p in row) for row in rows))
         exact.append(False)
-    return found, list(range(len(found))), complete, reason, exact
+    return mixtures, list(range(len(mixtures))), complete, reason, exact
 
 
 def _unit(size: int, action: int) -> Strategy:
     return tuple(Fraction(int(k == action)) for k in range(size))
 
 
-def _expected(own: np.ndarray, mixture: Mixture) -> Any:
-    """Return the expectation of ``own [plan ..]`` over independent mixtures."""
-    rest: Any = own
+def _expected(payoffs: np.ndarray, mixture: Mixture) -> Any:
+    """Return the expectation of ``payoffs [plan ..]`` over independent mixtures."""
+    rest: Any = payoffs
     for weights in mixture:
         rest = sum((p * part for p, part in zip(weights, rest, strict=True) if p), 0 * rest[0])
     return rest
@@ -481,10 +481,10 @@ def _behaviour(
     tree: GameTree, game: Subgame, player: int, plans: Sequence[dict[int, int]], weights: Strategy
 ) -> Sets:
     """Return the moves' probabilities that a mixture of plans has; uniform where it excludes the set."""
-    found: Sets = {}
+    behaviour: Sets = {}
     used = [(plan, p) for plan, p in zip(plans, weights, strict=True) if p]
-    for (who, number), way in game.entries.items():
-        if who != player:
+    for (mover, number), way in game.entries.items():
+        if mover != player:
             continue
         size, before = tree.sizes[player][number], set(way)
         reach = [Fraction(0)] * size
@@ -492,13 +492,13 @@ def _behaviour(
             if plan.items() >= before:
                 reach[plan[number]] += p
         total = sum(reach)
-        found[player, number] = tuple(r / total if total else Fraction(1, size) for r in reach)
-    return found
+        behaviour[player, number] = tuple(r / total if total else Fraction(1, size) for r in reach)
+    return behaviour
 
 
 def _profile(tree: GameTree, play: Continuation) -> Sets:
     """Return the strategies of a play and of all play below; at sets that no move leads to, uniform."""
-    found: Sets = {
+    sets: Sets = {
         (player, number): (Fraction(1, size),) * size
         for player, sizes in enumerate(tree.sizes)
         for number, size in enumerate(sizes)
@@ -506,9 +506,9 @@ def _profile(tree: GameTree, play: Continuation) -> Sets:
     todo = [play]
     while todo:
         part = todo.pop()
-        found |= part.sets
+        sets |= part.sets
         todo.extend(part.below)
-    return found
+    return sets
 
 
 def _values(tree: GameTree, games: Sequence[Subgame], profile: Sets) -> dict[int, tuple[Payoffs, Payoffs]]:
@@ -518,32 +518,36 @@ def _values(tree: GameTree, games: Sequence[Subgame], profile: Sets) -> dict[int
     players know.
     """
     players = len(tree.sizes)
-    found: dict[int, tuple[Payoffs, Payoffs]] = {}
+    values_of_roots: dict[int, tuple[Payoffs, Payoffs]] = {}
     for game in reversed(games):
         paid, best = list[Fraction](), list[Fraction]()
         for player in range(players):
             expected, values = Fraction(0), dict[Way, Fraction]()
             for leaf in game.leaves:
-                others = leaf.reach * prod(
+                weight = leaf.reach * prod(
                     (
-                        profile[other, number][move]
-                        for other, way in enumerate(leaf.ways)
-                        if other != player
+                        profile[opponent, number][move]
+                        for opponent, way in enumerate(leaf.ways)
+                        if opponent != player
                         for number, move in way
                     ),
                     start=Fraction(1),
                 )
-                own = prod((profile[player, n][move] for n, move in leaf.ways[player]), start=Fraction(1))
-                after = found[game.below[leaf.below]] if leaf.below is not None else (leaf.paid, leaf.paid)
-                expected += others * own * after[0][player]
+                reach = prod((profile[player, n][move] for n, move in leaf.ways[player]), start=Fraction(1))
+                after = (
+                    values_of_roots[game.below[leaf.below]]
+                    if leaf.below is not None
+                    else (leaf.paid, leaf.paid)
+                )
+                expected += weight * reach * after[0][player]
                 way = leaf.ways[player]
-                values[way] = values.get(way, Fraction(0)) + others * after[1][player]
-            for (who, number), way in reversed(list(game.entries.items())):
-                if who == player:
+                values[way] = values.get(way, Fraction(0)) + weight * after[1][player]
+            for (mover, number), way in reversed(list(game.entries.items())):
+                if mover == player:
                     moves = range(tree.sizes[player][number])
-                    most = max(values.get((*way, (number, move)), Fraction(0)) for move in moves)
-                    values[way] = values.get(way, Fraction(0)) + most
+                    largest = max(values.get((*way, (number, move)), Fraction(0)) for move in moves)
+                    values[way] = values.get(way, Fraction(0)) + largest
             paid.append(expected)
             best.append(values.get((), Fraction(0)))
-        found[game.root] = tuple(paid), tuple(best)
-    return found
+        values_of_roots[game.root] = tuple(paid), tuple(best)
+    return values_of_roots

@@ -65,21 +65,21 @@ class SubgamePerfectPayoffs(BaseLearner):
         tables, near = normalise(stateless_tables(world)), _resolution(world)
         gains = np.stack([tables[p].max(axis=p, keepdims=True) - tables[p] for p in range(2)])
         pays, gains = tables.reshape(2, -1).T, gains.reshape(2, -1).T
-        weight, taken = (1 - self.discount) / self.discount, 0
-        while taken < steps and not session["over"][0]:
-            old, found = session["vertices"], []
-            for own, gain in zip(pays, gains, strict=True):
+        weight, rounds = (1 - self.discount) / self.discount, 0
+        while rounds < steps and not session["over"][0]:
+            old, parts = session["vertices"], []
+            for payoff, gain in zip(pays, gains, strict=True):
                 low = session["threat"] + weight * gain
-                enforced = own[None] if np.all(own >= low - near) else _binding(old, low, near)
-                found.append((1 - self.discount) * own + self.discount * enforced)
-            new = _hull(np.concatenate(found), near)
+                enforced = payoff[None] if np.all(payoff >= low - near) else _binding(old, low, near)
+                parts.append((1 - self.discount) * payoff + self.discount * enforced)
+            new = _hull(np.concatenate(parts), near)
             session["vertices"] = new
             if len(new):
                 session["threat"] = np.maximum(session["threat"], new.min(axis=0))
             moves = np.abs(new - old).max(initial=0.0) if new.shape == old.shape else np.inf
             session["over"] = np.array([moves <= max(SAME, near) or not len(new)])
-            taken += 1
-        return taken
+            rounds += 1
+        return rounds
 
     def read(self, world: object, session: Session) -> Record:
         flat = stateless_tables(world).reshape(2, -1)
@@ -107,12 +107,12 @@ def _binding(vertices: np.ndarray, low: np.ndarray, near: float) -> np.ndarray:
     for player in range(2):
         above = vertices[:, player] - low[player]
         cut = []
-        for k, (here, there) in enumerate(zip(above, np.roll(above, -1), strict=True)):
-            if here >= -near:
+        for k, (excess, next_excess) in enumerate(zip(above, np.roll(above, -1), strict=True)):
+            if excess >= -near:
                 cut.append(vertices[k])
-            if min(here, there) < -near and max(here, there) > near:
-                one, other = vertices[k], vertices[(k + 1) % len(vertices)]
-                cut.append(one + here / (here - there) * (other - one))
+            if min(excess, next_excess) < -near and max(excess, next_excess) > near:
+                start, end = vertices[k], vertices[(k + 1) % len(vertices)]
+                cut.append(start + excess / (excess - next_excess) * (end - start))
         vertices = np.reshape(cut, (-1, 2))
     return vertices[np.any(np.abs(vertices - low) <= near, axis=1)]
 
@@ -138,11 +138,11 @@ def _hull(points: np.ndarray, near: float) -> np.ndarray:
                 chain.pop()
             chain.append(point)
         halves.append(chain)
-    found = np.reshape(halves[0][:-1] + halves[1][:-1] or points[:1], (-1, 2))
-    return found[:1] if np.ptp(found, axis=0).max(initial=0.0) <= near else found
+    vertices = np.reshape(halves[0][:-1] + halves[1][:-1] or points[:1], (-1, 2))
+    return vertices[:1] if np.ptp(vertices, axis=0).max(initial=0.0) <= near else vertices
 
 
-def _turn(one: np.ndarray, middle: np.ndarray, other: np.ndarray) -> float:
+def _turn(start: np.ndarray, middle: np.ndarray, end: np.ndarray) -> float:
     """Return the cross product of two sides: above 0 where the path turns to the left."""
-    (a, b), (c, d) = middle - one, other - one
+    (a, b), (c, d) = middle - start, end - start
     return float(a * d - b * c)

@@ -40,7 +40,7 @@ class Differences(NamedTuple):
 
     def supports(self, sizes: tuple[int, ...]) -> int:
         """Return the number of supports of some sizes."""
-        return prod(comb(len(own), k) for own, k in zip(self.actions, sizes, strict=True))
+        return prod(comb(len(actions), k) for actions, k in zip(self.actions, sizes, strict=True))
 
 
 def differences(tables: np.ndarray) -> Differences:
@@ -54,16 +54,16 @@ def differences(tables: np.ndarray) -> Differences:
     sizes = tables.shape[1:]
     if (count := sum(n * tables[0].size for n in sizes)) > MOST:
         raise ValueError(f"game: has {count} differences of payoffs; a proof takes at most {MOST}")
-    whole = [whole_payoffs(table) for table in tables]
+    tables_in_integers = [whole_payoffs(table) for table in tables]
     gains = []
-    for player, table in enumerate(whole):
-        own = np.moveaxis(table, player, 0)
+    for player, table in enumerate(tables_in_integers):
+        rows = np.moveaxis(table, player, 0)
         # division of Python ints is correctly rounded, so signs and equality are kept
-        gains.append(((own[:, None] - own[None]) / max(int(table.max()), 1)).astype(float))
-    left = undominated(whole)
-    every = product(*(range(1, len(own) + 1) for own in left))
+        gains.append(((rows[:, None] - rows[None]) / max(int(table.max()), 1)).astype(float))
+    undominated_actions = undominated(tables_in_integers)
+    every = product(*(range(1, len(actions) + 1) for actions in undominated_actions))
     groups = sorted(every, key=lambda sizes: (sum(sizes), sizes))[1:]
-    return Differences(tables, whole, gains, left, groups)
+    return Differences(tables, tables_in_integers, gains, undominated_actions, groups)
 
 
 class Supports(NamedTuple):
@@ -113,22 +113,29 @@ def supports(game: Differences, sizes: tuple[int, ...], begin: int) -> Supports:
     An action that is never better than another one against the others' supports, and somewhere worse, is no
     best response to any strategies with these supports.
     """
-    lists = [list(combinations(own.tolist(), k)) for own, k in zip(game.actions, sizes, strict=True)]
+    lists = [
+        list(combinations(actions_of_player.tolist(), k))
+        for actions_of_player, k in zip(game.actions, sizes, strict=True)
+    ]
     end = min(begin + SUPPORTS, game.supports(sizes))
-    chosen = np.unravel_index(np.arange(begin, end), [len(own) for own in lists])
+    chosen = np.unravel_index(
+        np.arange(begin, end), [len(supports_of_player) for supports_of_player in lists]
+    )
     actions, rows = [], []
     unplayed = []
-    for own, known, index in zip(lists, game.actions, chosen, strict=True):
-        actions.append(np.array(own, dtype=int)[index])
-        some = [np.setdiff1d(known, own[k]) for k in index.tolist()]
-        unplayed.append(np.array(some, dtype=int).reshape(len(index), len(known) - len(own[0])))
+    for supports_of_player, actions_left, index in zip(lists, game.actions, chosen, strict=True):
+        actions.append(np.array(supports_of_player, dtype=int)[index])
+        some = [np.setdiff1d(actions_left, supports_of_player[k]) for k in index.tolist()]
+        unplayed.append(
+            np.array(some, dtype=int).reshape(len(index), len(actions_left) - len(supports_of_player[0]))
+        )
     for player, gain in enumerate(game.gains):
         to = np.concatenate([actions[player][:, 1:], unplayed[player]], axis=1)
         ends = [to, actions[player][:, :1]]
-        others = [p for p in range(len(sizes)) if p != player]
-        shaped = [part.reshape(*part.shape, *[1] * len(others)) for part in ends]
-        for axis, p in enumerate(others):
-            shape = [len(to), 1, *[1] * len(others)]
+        opponents = [p for p in range(len(sizes)) if p != player]
+        shaped = [part.reshape(*part.shape, *[1] * len(opponents)) for part in ends]
+        for axis, p in enumerate(opponents):
+            shape = [len(to), 1, *[1] * len(opponents)]
             shape[2 + axis] = sizes[p]
             shaped.append(actions[p].reshape(shape))
         rows.append(np.expand_dims(gain[tuple(shaped)], 2 + player))

@@ -52,21 +52,21 @@ def candidates(tables: np.ndarray, *, most: int = PATHS) -> Iterator[np.ndarray]
             yield from _on_supports(tables, mixed, supports)
 
 
-def _shapes(actions: Sequence[int], most: int) -> list[tuple[int, ...]]:
-    """Return the support sizes for which there are paths to follow. Raise `TooMany` beyond ``most`` paths."""
-    found, paths = [], 0
+def _shapes(actions: Sequence[int], max_paths: int) -> list[tuple[int, ...]]:
+    """Return the support sizes for which there are paths to follow. Raise `TooMany` beyond ``max_paths``."""
+    shapes, paths = [], 0
     # beyond, even listing the supports takes too long
-    if prod(2**n - 1 for n in actions) <= 10 * most:
+    if prod(2**n - 1 for n in actions) <= 10 * max_paths:
         for sizes in product(*(range(1, n + 1) for n in actions)):
-            count = path_count(tuple(k - 1 for k in sizes if k > 1), most)
+            count = path_count(tuple(k - 1 for k in sizes if k > 1), max_paths)
             paths += count * prod(comb(n, k) for n, k in zip(actions, sizes, strict=True))
             if count:
-                found.append(sizes)
-            if paths > most:
+                shapes.append(sizes)
+            if paths > max_paths:
                 break
         else:
-            return found
-    raise TooMany(f"supports have more than {most} paths to follow")
+            return shapes
+    raise TooMany(f"supports have more than {max_paths} paths to follow")
 
 
 @cache
@@ -96,14 +96,14 @@ def _assignments(degrees: Sequence[int]) -> Iterator[tuple[int, ...]]:
             return
         for j, free in enumerate(room):
             if free and j != owners[number]:
-                left = [r - (k == j) for k, r in enumerate(room)]
-                yield from ((j, *more) for more in rest(number + 1, left))
+                room_left = [r - (k == j) for k, r in enumerate(room)]
+                yield from ((j, *more) for more in rest(number + 1, room_left))
 
     return rest(0, list(degrees))
 
 
 def _is_undominated(tables: np.ndarray, support: Support) -> bool:
-    """Return whether no action played is strictly worse than another against all actions in the others'
+    """True if no action played is strictly worse than another against all actions in the others'
     supports.
     """
     for player, played in enumerate(support):
@@ -133,11 +133,11 @@ def _on_supports(tables: np.ndarray, sizes: tuple[int, ...], supports: list[Supp
     mixing = np.array([[p for p, played in enumerate(s) if len(played) > 1] for s in supports])
     parts = []
     for i, players in enumerate(mixing.T):
-        each = np.zeros((len(supports), *sizes), dtype=complex)
+        tables_of_supports = np.zeros((len(supports), *sizes), dtype=complex)
         for k, support in enumerate(supports):
-            each[k] = tables[players[k]][np.ix_(*support)].reshape(sizes)
-        one, rest = np.split(each, [1], axis=1 + i)
-        parts.append(np.repeat(rest - one, len(begin), axis=0))
+            tables_of_supports[k] = tables[players[k]][np.ix_(*support)].reshape(sizes)
+        base, rest = np.split(tables_of_supports, [1], axis=1 + i)
+        parts.append(np.repeat(rest - base, len(begin), axis=0))
     ends = _follow_paths(_System(parts, sizes, forms), np.tile(begin, (len(supports), 1)))
     for number, z in enumerate(ends):
         # loose: candidates are refined by Newton's method and verified afterwards
@@ -145,8 +145,8 @@ def _on_supports(tables: np.ndarray, sizes: tuple[int, ...], supports: list[Supp
             continue
         profile = np.zeros((len(tables), max(tables.shape[1:])))
         support = supports[number // len(begin)]
-        own = np.split(z.real, np.cumsum([len(played) - 1 for played in support])[:-1])
-        for player, (played, rest) in enumerate(zip(support, own, strict=True)):
+        coordinates = np.split(z.real, np.cumsum([len(played) - 1 for played in support])[:-1])
+        for player, (played, rest) in enumerate(zip(support, coordinates, strict=True)):
             profile[player, list(played)] = np.append(1.0 - rest.sum(), rest)
         if profile.min() > -1e-4:
             yield profile
@@ -162,14 +162,14 @@ def _forms(degrees: Sequence[int]) -> np.ndarray:
 
 def _starts(degrees: Sequence[int], forms: np.ndarray) -> np.ndarray:
     """Return the solutions ``[path coordinate]`` of the system of products."""
-    found = []
+    starts = []
     for assigned in _assignments(degrees):
         parts = []
         for j, degree in enumerate(degrees):
             rows = forms[np.flatnonzero(np.array(assigned) == j), j]
             parts.append(np.linalg.solve(rows[:, :degree], -rows[:, -1]))
-        found.append(np.concatenate(parts))
-    return np.array(found)
+        starts.append(np.concatenate(parts))
+    return np.array(starts)
 
 
 @np.errstate(all="ignore")  # a lost path may overflow
@@ -182,18 +182,18 @@ def _follow_paths(system: _System, begin: np.ndarray) -> np.ndarray:
         if not len(going):
             break
         part = system._replace(tables=[table[going] for table in system.tables])
-        here, now = z[going], t[going]
+        z_now, now = z[going], t[going]
         length = np.minimum(step[going], 1.0 - now)
-        _, slope, drift = _homotopy(part, here, now)
+        _, slope, drift = _homotopy(part, z_now, now)
         # Euler's predictor, then three steps of Newton's method at the new t
-        there = here + length[:, None] * _solve_each(slope, -drift)
+        z_next = z_now + length[:, None] * _solve_each(slope, -drift)
         for _ in range(3):
-            value, slope, _ = _homotopy(part, there, now + length)
+            value, slope, _ = _homotopy(part, z_next, now + length)
             move = _solve_each(slope, -value)
-            there = there + move
-        size = 1.0 + np.max(np.abs(there), axis=1)
+            z_next = z_next + move
+        size = 1.0 + np.max(np.abs(z_next), axis=1)
         good = np.max(np.abs(move), axis=1) < 1e-9 * size  # also false for NaN
-        z[going[good]], t[going[good]] = there[good], (now + length)[good]
+        z[going[good]], t[going[good]] = z_next[good], (now + length)[good]
         step[going] = np.where(good, 1.5 * length, 0.5 * length)
         lost = ~good & (step[going] < SHORTEST)
         far = np.max(np.abs(z[going]), axis=1) > FAR
@@ -205,14 +205,14 @@ def _follow_paths(system: _System, begin: np.ndarray) -> np.ndarray:
 
 def _solve_each(slope: np.ndarray, value: np.ndarray) -> np.ndarray:
     """Return solutions of linear systems ``[path row column]``; NaN where there is none."""
-    found = np.full_like(value, np.nan)
+    solutions = np.full_like(value, np.nan)
     try:
-        found[:] = np.linalg.solve(slope, value[..., None])[..., 0]
+        solutions[:] = np.linalg.solve(slope, value[..., None])[..., 0]
     except np.linalg.LinAlgError:  # at least one is singular
         for k in range(len(slope)):
             with suppress(np.linalg.LinAlgError):
-                found[k] = np.linalg.solve(slope[k], value[k])
-    return found
+                solutions[k] = np.linalg.solve(slope[k], value[k])
+    return solutions
 
 
 def _homotopy(system: _System, z: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -232,15 +232,15 @@ def _products(system: _System, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     slope = np.zeros((len(z), cuts[-1], cuts[-1]), dtype=complex)
     for i in range(len(degrees)):
         rows = slice(cuts[i], cuts[i + 1])
-        others = [j for j in range(len(degrees)) if j != i]
+        opponents = [j for j in range(len(degrees)) if j != i]
         factors = {
             j: z[:, cuts[j] : cuts[j + 1]] @ system.forms[rows, j, : degrees[j]].T + system.forms[rows, j, -1]
-            for j in others
+            for j in opponents
         }
-        for j in others:
+        for j in opponents:
             value[:, rows] *= factors[j]
             rest = np.ones_like(factors[j])
-            for k in others:
+            for k in opponents:
                 rest = rest if k == j else rest * factors[k]
             slope[:, rows, cuts[j] : cuts[j + 1]] = rest[..., None] * system.forms[rows, j, : degrees[j]]
     return value, slope
@@ -250,8 +250,8 @@ def _indifference(system: _System, z: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """Return the equations: the payoff of each action of a support minus that of the first."""
     sizes = system.sizes
     cuts = np.concatenate([[0], np.cumsum([size - 1 for size in sizes])])
-    own = [z[:, cuts[j] : cuts[j + 1]] for j in range(len(sizes))]
-    x = [np.concatenate([1.0 - part.sum(axis=1, keepdims=True), part], axis=1) for part in own]
+    coordinates = [z[:, cuts[j] : cuts[j + 1]] for j in range(len(sizes))]
+    x = [np.concatenate([1.0 - part.sum(axis=1, keepdims=True), part], axis=1) for part in coordinates]
     value = np.zeros((len(z), cuts[-1]), dtype=complex)
     slope = np.zeros((len(z), cuts[-1], cuts[-1]), dtype=complex)
     for i, table in enumerate(system.tables):

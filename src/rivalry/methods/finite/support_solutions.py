@@ -33,13 +33,13 @@ def _expected(some: Supports, player: int, support: np.ndarray, x: Bounds, but: 
     """Return a player's rows ``[case row]`` at ``x [case player place]``; those of ``but`` stay an axis."""
     mid = some.rows[player][support]
     radius = 2 * EPS * np.abs(mid)
-    for other in reversed(range(len(some.sizes))):
-        if other in (player, but):
+    for opponent in reversed(range(len(some.sizes))):
+        if opponent in (player, but):
             continue
-        k = some.sizes[other]
-        gamma, axis = (k + 8) * EPS, 2 + other
-        shape = [len(support), *[1] * (1 + other), k, *[1] * (mid.ndim - 1 - axis)]
-        weight, spread = (part[:, other, :k].reshape(shape) for part in x)
+        k = some.sizes[opponent]
+        gamma, axis = (k + 8) * EPS, 2 + opponent
+        shape = [len(support), *[1] * (1 + opponent), k, *[1] * (mid.ndim - 1 - axis)]
+        weight, spread = (part[:, opponent, :k].reshape(shape) for part in x)
         size = np.abs(mid)
         radius = (size * (spread + gamma * np.abs(weight)) + radius * (np.abs(weight) + spread)).sum(axis)
         radius = radius * (1 + gamma) + TINY
@@ -65,10 +65,10 @@ def _box(some: Supports, x: np.ndarray, radius: np.ndarray) -> Bounds:
 
 
 def _residual(some: Supports, support: np.ndarray, x: Bounds) -> Bounds:
-    found = [_expected(some, p, support, x, None) for p in some.mixing]
+    rows_of_players = [_expected(some, p, support, x, None) for p in some.mixing]
     rows = [some.sizes[p] - 1 for p in some.mixing]
     parts = [
-        np.concatenate([part[kind][:, :n] for part, n in zip(found, rows, strict=True)], axis=1)
+        np.concatenate([part[kind][:, :n] for part, n in zip(rows_of_players, rows, strict=True)], axis=1)
         for kind in (0, 1)
     ]
     return Bounds(*parts)
@@ -85,10 +85,10 @@ def _slope(some: Supports, support: np.ndarray, x: Bounds) -> Bounds:
                 part = _expected(some, i, support, x, j)
                 rows = slice(some.sizes[i] - 1)
                 values, spread = part.mid[:, rows], part.radius[:, rows]
-                found = values[..., :-1] - values[..., -1:]
-                mid[:, place[i], place[j]] = found
+                differences = values[..., :-1] - values[..., -1:]
+                mid[:, place[i], place[j]] = differences
                 spread = spread[..., :-1] + spread[..., -1:]
-                radius[:, place[i], place[j]] = spread * (1 + EPS) + EPS * np.abs(found)
+                radius[:, place[i], place[j]] = spread * (1 + EPS) + EPS * np.abs(differences)
     return Bounds(mid, radius)
 
 
@@ -118,8 +118,8 @@ class Solutions(NamedTuple):
 def solutions(some: Supports, support: np.ndarray, x: np.ndarray, known: Solutions) -> Solutions:
     """Return the solutions near ``x [case player place]``, without known ones, that are proved to exist."""
     support, x = _newton(some, support, x)
-    found = Solutions(support, x, np.full_like(x, SAME_SOLUTION), np.zeros(len(x)))
-    support, x = (part[_new(found, known)] for part in (support, x))
+    solution_boxes = Solutions(support, x, np.full_like(x, SAME_SOLUTION), np.zeros(len(x)))
+    support, x = (part[_new(solution_boxes, known)] for part in (support, x))
     if not len(x):
         return known.take(np.zeros(0, dtype=np.int64))
     proof = _Proof(some, support, x)
@@ -136,13 +136,13 @@ def solutions(some: Supports, support: np.ndarray, x: np.ndarray, known: Solutio
     tight = proof.image(every, small)
     sure = np.all(tight < small, axis=1) & (small.max(axis=1, initial=0.0) < alone / 4)
     box = _box(some, near[sure], tight[sure])
-    found = Solutions(support[sure], box.mid, box.radius, alone[sure])
+    solution_boxes = Solutions(support[sure], box.mid, box.radius, alone[sure])
     # boxes a fourth as large as those of uniqueness hold the same solution if they meet
-    return found.take(_new(found, known))
+    return solution_boxes.take(_new(solution_boxes, known))
 
 
 def _newton(some: Supports, support: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where Newton's method goes from ``x [case player place]``, and for which supports."""
+    """Return the ends of Newton's method from ``x [case player place]``, and their supports."""
     for _ in range(NEWTON):
         x = _newton_step(some, support, x)
         # far outside the simplices it is not followed
@@ -184,9 +184,9 @@ class _Proof:
         return np.asarray(np.abs(np.eye(self.size) - y @ slope.mid) + wide + self.gamma)
 
     def image(self, which: np.ndarray, radius: np.ndarray) -> np.ndarray:
-        """Return how far from ``x`` the operator moves a box at most, ``[case coordinate]``."""
-        found = self.away[which] + np.einsum("cij,cj->ci", self.rest(which, radius), radius)
-        return np.asarray(found * (1 + self.gamma) + TINY)
+        """Return the largest move of a box from ``x`` by the operator, ``[case coordinate]``."""
+        shift = self.away[which] + np.einsum("cij,cj->ci", self.rest(which, radius), radius)
+        return np.asarray(shift * (1 + self.gamma) + TINY)
 
     def alone(self) -> np.ndarray:
         """Return the radius of a box with exactly one solution, ``[case]``; 0 where there is no proof."""
@@ -194,20 +194,20 @@ class _Proof:
         small = np.full((len(every), self.size), SMALL)
         # the bound grows about in proportion to the radius
         slope = self.rest(every, small).sum(axis=2).max(axis=1, initial=0.0) / SMALL
-        found = np.zeros(len(every))
+        radii = np.zeros(len(every))
         for factor in FACTORS:
             radius = np.minimum(factor / np.maximum(slope, 1e-3), 1.0)
-            open_ = np.flatnonzero((found == 0) & np.isfinite(radius))
+            open_ = np.flatnonzero((radii == 0) & np.isfinite(radius))
             if not len(open_):
                 break
             wide = np.repeat(radius[open_, None], self.size, axis=1)
             proved = np.all(self.image(open_, wide) < wide, axis=1)
-            found[open_[proved]] = radius[open_[proved]]
-        return found
+            radii[open_[proved]] = radius[open_[proved]]
+        return radii
 
 
 def judge(some: Supports, found: Solutions) -> np.ndarray:
-    """Return what is proved of solutions: `EQUILIBRIUM`, `NONE` or `TIED`."""
+    """Return the verdict on solutions: `EQUILIBRIUM`, `NONE` or `TIED`."""
     x = Bounds(found.x, found.radius)
     played = np.zeros((len(some.sizes), max(some.sizes)), dtype=bool)
     for player, k in enumerate(some.sizes):
@@ -225,32 +225,40 @@ def judge(some: Supports, found: Solutions) -> np.ndarray:
 
 
 def judge_fractions(game: Differences, actions: list[np.ndarray], x: np.ndarray, radius: np.ndarray) -> int:
-    """Return what is proved of a solution ``[player place]`` if its probabilities are fractions."""
+    """Return the verdict on a solution ``[player place]`` if its probabilities are fractions."""
     profile = np.full((len(actions), max(map(len, (gain for gain in game.gains)))), Fraction(0))
-    for player, own in enumerate(actions):
-        exact = [Fraction(float(p)).limit_denominator(DENOMINATOR) for p in x[player, : len(own) - 1]]
+    for player, actions_of_player in enumerate(actions):
+        exact = [
+            Fraction(float(p)).limit_denominator(DENOMINATOR) for p in x[player, : len(actions_of_player) - 1]
+        ]
         exact.append(1 - sum(exact, Fraction(0)))
         near = zip(exact, x[player], radius[player], strict=False)
         if any(abs(p - Fraction(float(mid))) > Fraction(float(wide)) for p, mid, wide in near):
             return TIED
-        profile[player, own] = exact
+        profile[player, actions_of_player] = exact
     best = []
-    for player, own in enumerate(actions):
+    for player, actions_of_player in enumerate(actions):
         pays = expected_over(game.whole[player], profile, (player,))
-        if len(set(pays[own].tolist())) > 1:  # not the solution
+        if len(set(pays[actions_of_player].tolist())) > 1:  # not the solution
             return TIED
-        best.append(pays[own[0]] == max(pays[game.actions[player]].tolist()))
-    inside = all(p > 0 for player, own in enumerate(actions) for p in profile[player, own].tolist())
+        best.append(pays[actions_of_player[0]] == max(pays[game.actions[player]].tolist()))
+    inside = all(
+        p > 0
+        for player, actions_of_player in enumerate(actions)
+        for p in profile[player, actions_of_player].tolist()
+    )
     return EQUILIBRIUM if inside and all(best) else NONE
 
 
-def _new(found: Solutions, known: Solutions) -> np.ndarray:
-    """Return which solutions are not among the known ones, nor before in the list: boxes do not meet."""
-    new = np.ones(len(found.support), dtype=bool)
+def _new(candidates: Solutions, known_solutions: Solutions) -> np.ndarray:
+    """Return the mask of new solutions, neither known ones nor before in the list: boxes do not meet."""
+    new = np.ones(len(candidates.support), dtype=bool)
     for k in range(len(new)):
-        for other, upto in ((known, len(known.support)), (found, k)):
-            same = np.flatnonzero(other.support[:upto] == found.support[k])
-            apart = np.abs(other.x[same] - found.x[k]) > (other.radius[same] + found.radius[k]) * (1 + 1e-9)
+        for solutions_before, upto in ((known_solutions, len(known_solutions.support)), (candidates, k)):
+            on_support = np.flatnonzero(solutions_before.support[:upto] == candidates.support[k])
+            apart = np.abs(solutions_before.x[on_support] - candidates.x[k]) > (
+                solutions_before.radius[on_support] + candidates.radius[k]
+            ) * (1 + 1e-9)
             new[k] &= bool(apart.any(axis=(1, 2)).all())
     return new
 
@@ -258,6 +266,6 @@ def _new(found: Solutions, known: Solutions) -> np.ndarray:
 def inverses(matrices: np.ndarray) -> np.ndarray:
     """Return inverses; zero where there is none."""
     bad = np.linalg.slogdet(matrices)[0] == 0
-    found = np.linalg.inv(np.where(bad[:, None, None], np.eye(matrices.shape[1]), matrices))
-    bad |= ~np.isfinite(found).all(axis=(1, 2))
-    return np.where(bad[:, None, None], 0.0, found)
+    inverse = np.linalg.inv(np.where(bad[:, None, None], np.eye(matrices.shape[1]), matrices))
+    bad |= ~np.isfinite(inverse).all(axis=(1, 2))
+    return np.where(bad[:, None, None], 0.0, inverse)

@@ -51,15 +51,15 @@ def solve(field: object, points: np.ndarray, period: float, size: float) -> Loop
     >>> round(loop.period - 2 * np.pi, 9)
     0.0
     """
-    count, found = BLOCK, None
+    count, solution = BLOCK, None
     while count <= MOST:
         state = _newton(field, _start(field, points, period, count), size)
         if state is not None:
             # two meshes agree: the smaller one had enough intervals
-            if found is not None and abs(state.period - found.period) <= STILL * state.period:
+            if solution is not None and abs(state.period - solution.period) <= STILL * state.period:
                 return _loop(field, state, size)
-            found, points, period = state, state.points, state.period
-        elif found is not None:  # before the first solution, the mesh may only be too coarse
+            solution, points, period = state, state.points, state.period
+        elif solution is not None:  # before the first solution, the mesh may only be too coarse
             return None
         count *= 2
     return None
@@ -157,22 +157,22 @@ def _block(field: Any, length: Array, starts: Array, after: Array, stages: Array
 def _newton(field: object, state: _State, size: float) -> _State | None:
     linear = _linear(field, state)
     for _ in range(STEPS):
-        left = float(np.max(linear.defect))
-        if not np.isfinite(left):
+        largest = float(np.max(linear.defect))
+        if not np.isfinite(largest):
             return None
         move = _newton_step(linear)
         if move is None:
             return None
         part = 1.0
         for _ in range(HALVINGS):
-            there = _damped_step(state, linear, move, part)
-            after = _linear(field, there) if there.period > 0 else None
-            if after is not None and float(np.max(after.defect)) < max(left, CLOSED * size):
+            candidate = _damped_step(state, linear, move, part)
+            after = _linear(field, candidate) if candidate.period > 0 else None
+            if after is not None and float(np.max(after.defect)) < max(largest, CLOSED * size):
                 break
             part /= 2
         else:
-            return state if left <= CLOSED * size else None
-        state, linear = there, after
+            return state if largest <= CLOSED * size else None
+        state, linear = candidate, after
         if part == 1.0 and float(np.max(linear.defect)) <= CLOSED * size:
             return state
     return None
@@ -186,19 +186,19 @@ def _newton_step(linear: _Linear) -> tuple[np.ndarray, float] | None:
     count, n = linear.slope.shape
     # the last interval ends at the first start: the orbit closes
     following = csc_array(np.roll(np.eye(count), 1, axis=1))
-    passed = [csc_array(one) for one in np.asarray(linear.passed)]
+    passed = [csc_array(matrix) for matrix in np.asarray(linear.passed)]
     steps = block_diag(passed, format="csc") - kron(following, eye_array(n))
     # phase condition: no displacement along the orbit
     phase = csc_array(np.asarray(linear.slope).reshape(1, -1))
     longer = csc_array(np.asarray(linear.longer).reshape(-1, 1))
     system = block_array([[steps, longer], [phase, None]], format="csc")
     try:
-        found = splu(system).solve(np.append(-np.asarray(linear.gap).ravel(), 0.0))
+        move = splu(system).solve(np.append(-np.asarray(linear.gap).ravel(), 0.0))
     except RuntimeError:  # exactly singular
         return None
-    if not np.all(np.isfinite(found)):
+    if not np.all(np.isfinite(move)):
         return None
-    return found[:-1].reshape(count, n), float(found[-1])
+    return move[:-1].reshape(count, n), float(move[-1])
 
 
 def _damped_step(state: _State, linear: _Linear, move: tuple[np.ndarray, float], part: float) -> _State:

@@ -51,14 +51,14 @@ def spectra(
     places = np.full((len(at), *game.space.shape), np.nan)
     eigenvalues = np.full((len(at), places[0].size), np.nan + 0j)
     for k, value in enumerate(at.tolist()):
-        here = family.at(value)
+        game_at_value = family.at(value)
         # from the last point, Newton's method follows one branch; once it is lost, another could be found
-        x = None if x is None else rest_point(here, x)
+        x = None if x is None else rest_point(game_at_value, x)
         if x is None:
             break
-        found, _ = spectrum(here, x)
-        places[k], eigenvalues[k, : len(found)] = np.asarray(x), found
-    known = np.isfinite(places).all(axis=(1, 2))
+        eigenvalues_here, _ = spectrum(game_at_value, x)
+        places[k], eigenvalues[k, : len(eigenvalues_here)] = np.asarray(x), eigenvalues_here
+    known_points = np.isfinite(places).all(axis=(1, 2))
     # NaN where bounds leave fewer directions: those have no eigenvalue
     rising = np.where(np.isnan(eigenvalues.real), -np.inf, eigenvalues.real).max(axis=1)
     return dataset(
@@ -68,6 +68,6 @@ def spectra(
             "scan_position": (("scan", "player", "axis"), places),
             "scan_eigenvalues_real": (("scan", "eigenvalue"), eigenvalues.real.copy()),
             "scan_eigenvalues_imag": (("scan", "eigenvalue"), eigenvalues.imag.copy()),
-            "scan_stable": (("scan",), known & (rising < 0)),
+            "scan_stable": (("scan",), known_points & (rising < 0)),
         }
     )

@@ -103,8 +103,8 @@ def at_rest(game: Game, profile: Profile, *, near: float = END_WITHIN) -> Finish
     with an empty word. Metrics: those of the spectrum as in `analyse`, and `best_response_radius`; NaN
     without a root. Entries that change no player's payoff to second order are fixed and left out.
     """
-    (found,) = all_at_rest(Together([game]), np.asarray(profile)[None], near)
-    return found
+    (roots,) = all_at_rest(Together([game]), np.asarray(profile)[None], near)
+    return roots
 
 
 def all_at_rest(games: Together, profiles: np.ndarray, near: float) -> list[Finish | None]:
@@ -167,10 +167,10 @@ def response_radius(derivative: np.ndarray, owner: np.ndarray) -> float:
     Moulin (1984), Dominance solvability and Cournot stability.
     """
     # D: the blocks within players
-    own = np.where(owner[:, None] == owner[None, :], derivative, 0.0)
-    if not len(own) or not np.linalg.cond(own) < 1 / np.finfo(float).eps:
+    block = np.where(owner[:, None] == owner[None, :], derivative, 0.0)
+    if not len(block) or not np.linalg.cond(block) < 1 / np.finfo(float).eps:
         return float("nan")
-    return float(np.max(np.abs(np.linalg.eigvals(np.linalg.solve(own, derivative - own)))))
+    return float(np.max(np.abs(np.linalg.eigvals(np.linalg.solve(block, derivative - block)))))
 
 
 def _orbit(game: Game, x: Profile, key: jax.Array, motion: Motion) -> Orbit | None:
@@ -209,7 +209,7 @@ class _Local(NamedTuple):
 
 @partial(per_game, shared=1, effort=0)
 def _local(game: Game, x: Profile, motion: Motion) -> Any:
-    """Return what is needed of the game near ``x`` from one program; linear algebra is left to NumPy."""
+    """Return derivatives and bounds of the game near ``x`` by one program; linear algebra is NumPy's."""
     space = game.space
 
     def derivatives(number: Array, carry: tuple[Profile, Profile, Array]) -> tuple[Profile, Profile, Array]:
@@ -222,9 +222,9 @@ def _local(game: Game, x: Profile, motion: Motion) -> Any:
     x, gradient, derivative = jax.lax.fori_loop(0, 2, derivatives, begin)
     free_rows = motion.free(space, x, gradient, SLACK)
     wide = width(space)
-    left = jnp.max(jnp.abs(project_on(space, free_rows, gradient)) * wide, axis=1)
+    residual = jnp.max(jnp.abs(project_on(space, free_rows, gradient)) * wide, axis=1)
     some_held = jnp.any(~free_rows & space.mask)
-    return _Local(x, wide, left, gradient.ravel(), derivative, projector(space, free_rows), some_held)
+    return _Local(x, wide, residual, gradient.ravel(), derivative, projector(space, free_rows), some_held)
 
 
 def _on_bounds(space: Space, x: Profile, free_entries: Array) -> Profile:
@@ -246,45 +246,45 @@ def _polish(
 
     With ``idle`` entries of a box without any slope or curvature are fixed.
     """
-    here, going = _local(games, x, motion), np.ones(len(games), dtype=bool)
+    local, going = _local(games, x, motion), np.ones(len(games), dtype=bool)
     for _ in range(NEWTON_STEPS):
         # beyond the tolerance the last steps are cheap, and leave only rounding
-        going &= ~(_largest_gradient(here, units) <= 1e-4 * POLISHED)
+        going &= ~(_largest_gradient(local, units) <= 1e-4 * POLISHED)
         if not going.any():
             break
-        here, moves = _without_idle(here) if idle else here, np.zeros(x.shape)
+        local, moves = _without_idle(local) if idle else local, np.zeros(x.shape)
         for k in np.flatnonzero(going):
-            system = newton_system(here.jacobian[k], here.keep[k], here.gradient[k])
+            system = newton_system(local.jacobian[k], local.keep[k], local.gradient[k])
             try:
                 moves[k] = np.linalg.solve(*system).reshape(x.shape[1:])
             except np.linalg.LinAlgError:
                 going[k] = False
         if not going.any():
             break
-        there = _local(games, here.profile + moves, motion)
-        going &= _largest_gradient(there, units) < _largest_gradient(here, units)
-        here = _Local(*(_choose(going, *each) for each in zip(there, here, strict=True)))
-    return _without_idle(here) if idle else here
+        candidate = _local(games, local.profile + moves, motion)
+        going &= _largest_gradient(candidate, units) < _largest_gradient(local, units)
+        local = _Local(*(_choose(going, *pair) for pair in zip(candidate, local, strict=True)))
+    return _without_idle(local) if idle else local
 
 
-def _choose(which: np.ndarray, some: np.ndarray, others: np.ndarray) -> np.ndarray:
-    chosen: np.ndarray = np.where(which.reshape(-1, *[1] * (some.ndim - 1)), some, others)
+def _choose(mask: np.ndarray, some: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    chosen: np.ndarray = np.where(mask.reshape(-1, *[1] * (some.ndim - 1)), some, otherwise)
     return chosen
 
 
 def _member(ends: _Local, k: int) -> _Local:
-    return _Local(*(each[k] for each in ends))
+    return _Local(*(array[k] for array in ends))
 
 
-def _largest_gradient(here: _Local, unit: np.ndarray) -> Any:
+def _largest_gradient(local: _Local, unit: np.ndarray) -> Any:
     """Return the largest projected gradient, of ``[.. player]``, in units of payoff of each player."""
-    return np.max(here.left / unit, axis=-1)
+    return np.max(local.left / unit, axis=-1)
 
 
-def _without_idle(here: _Local) -> _Local:
-    rows = here.jacobian
-    busy = rows.any(axis=-2) | rows.any(axis=-1) | (here.gradient != 0)
-    return here._replace(keep=here.keep * busy[..., :, None] * busy[..., None, :])
+def _without_idle(local: _Local) -> _Local:
+    rows = local.jacobian
+    busy = rows.any(axis=-2) | rows.any(axis=-1) | (local.gradient != 0)
+    return local._replace(keep=local.keep * busy[..., :, None] * busy[..., None, :])
 
 
 def spectrum(
@@ -306,11 +306,11 @@ def spectrum(
     return _eigenvalues(_member(_local(Together([game]), np.asarray(x)[None], CLIMB), 0), weight)
 
 
-def _eigenvalues(here: _Local, weight: np.ndarray | None = None) -> tuple[np.ndarray, bool]:
-    derivative, directions = here.jacobian, basis(here.keep)
+def _eigenvalues(local: _Local, weight: np.ndarray | None = None) -> tuple[np.ndarray, bool]:
+    derivative, directions = local.jacobian, basis(local.keep)
     if weight is not None:
-        derivative = np.repeat(weight, here.profile.shape[1])[:, None] * derivative
-    return _eigenvalues_on(directions, derivative), bool(here.at_bound)
+        derivative = np.repeat(weight, local.profile.shape[1])[:, None] * derivative
+    return _eigenvalues_on(directions, derivative), bool(local.at_bound)
 
 
 def _eigenvalues_on(directions: np.ndarray, derivative: np.ndarray) -> np.ndarray:

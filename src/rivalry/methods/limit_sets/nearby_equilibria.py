@@ -48,9 +48,9 @@ def _steps(
     key = jax.random.key(0)
 
     def step(carry):  # type: ignore[no-untyped-def]
-        state, taken, _ = carry
-        state, found = take_step(method, game, state, key, tol)
-        return state, taken + 1, found.status
+        state, count, _ = carry
+        state, outcome = take_step(method, game, state, key, tol)
+        return state, count + 1, outcome.status
 
     def going(carry):  # type: ignore[no-untyped-def]
         return (carry[1] < budget) & (carry[2] == 0)
@@ -89,8 +89,8 @@ def ends_from(game: Game, starts: np.ndarray, *, points: int) -> list[np.ndarray
         end = equilibrium_from(game, put(start), points=points).profile
         # in the coordinates of the search, where amounts of different orders of magnitude are comparable
         place = np.asarray(unconstrain(game, put(end)))
-        known = any(np.max(np.abs(place - other) / wide) <= SAME_END for other in places)
-        if np.all(np.isfinite(place)) and not known:
+        is_known = any(np.max(np.abs(place - end) / wide) <= SAME_END for end in places)
+        if np.all(np.isfinite(place)) and not is_known:
             ends.append(np.asarray(end))
             places.append(place)
     return ends
@@ -101,7 +101,9 @@ def random_starts(
 ) -> np.ndarray:
     """Return random profiles ``[start player axis]``, the first of them replaced by ``first``."""
     key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
-    starts = np.stack([np.asarray(space.sample(one)) for one in jax.random.split(key, count)])
+    starts = np.stack(
+        [np.asarray(space.sample(key_of_start)) for key_of_start in jax.random.split(key, count)]
+    )
     if first is not None:
         starts[0] = first
     return starts

@@ -8,7 +8,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.game import Game, own_gradients, refuse_jumps
+from rivalry.core.game import Game, own_gradients, require_continuity
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics.tangent_cone import (
@@ -58,7 +58,7 @@ class Newton(BaseMethod):
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> NewtonState:
         """Return the start and its gradients; the key is not used."""
-        refuse_jumps(game)
+        require_continuity(game)
         return NewtonState(jnp.asarray(start), largest_gradient(game, start, SLACK), jnp.asarray(False))
 
     def step(self, game: Game, state: NewtonState, key: PRNGKeyArray) -> NewtonState:
@@ -72,17 +72,19 @@ class Newton(BaseMethod):
 
         def shorter(carry: tuple[Array, Profile, Array]) -> tuple[Array, Profile, Array]:
             length = carry[0] / 2
-            there = game.space.project(x + length * direction)
-            return length, there, largest_gradient(game, there, SLACK)
+            candidate = game.space.project(x + length * direction)
+            return length, candidate, largest_gradient(game, candidate, SLACK)
 
         def useless(carry: tuple[Array, Profile, Array]) -> Array:
-            length, _, left = carry
+            length, _, residual = carry
             # Armijo's condition for a residual; `not <` also rejects NaN
-            return ~(left < (1 - 1e-4 * length) * state.left) & (length > 0.5**HALVINGS)
+            return ~(residual < (1 - 1e-4 * length) * state.left) & (length > 0.5**HALVINGS)
 
-        _, there, left = jax.lax.while_loop(useless, shorter, shorter((jnp.asarray(2.0), x, state.left)))
-        better = left < state.left
-        return NewtonState(jnp.where(better, there, x), jnp.where(better, left, state.left), ~better)
+        _, candidate, residual = jax.lax.while_loop(
+            useless, shorter, shorter((jnp.asarray(2.0), x, state.left))
+        )
+        better = residual < state.left
+        return NewtonState(jnp.where(better, candidate, x), jnp.where(better, residual, state.left), ~better)
 
     def residual(self, game: Game, state: NewtonState) -> Float[Array, ""]:
         """Return the largest projected gradient, times the width, in units of payoff scales."""

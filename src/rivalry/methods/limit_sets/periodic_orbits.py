@@ -97,8 +97,8 @@ def hopf_coefficient(game: Game, x: Profile) -> Hopf:
         raise NoPair("x: all eigenvalues are real here; a Hopf point has a complex pair")
     k = pairs[np.argmin(np.abs(values.real[pairs]))]
     w, q = float(values.imag[k]), vectors[:, k] / np.linalg.norm(vectors[:, k])
-    left, adjoint = np.linalg.eig(matrix.T)
-    p = adjoint[:, np.argmin(np.abs(left - np.conj(values[k])))]
+    left_values, adjoint = np.linalg.eig(matrix.T)
+    p = adjoint[:, np.argmin(np.abs(left_values - np.conj(values[k])))]
     # <p, q> = 1; vdot conjugates its first argument
     p = p / np.conj(np.vdot(p, q))
     flow = _Flow(game, x, put(directions))
@@ -217,7 +217,7 @@ def _turning(loop: Loop, directions: np.ndarray) -> np.ndarray:
     entries = CubicHermiteSpline(times, closed @ directions.T, slopes @ directions.T)
     curve = CubicHermiteSpline(times, closed, slopes)
     roots = entries.derivative().roots(extrapolate=False)
-    turns = np.concatenate([np.ravel(found) for found in np.atleast_1d(roots)])
+    turns = np.concatenate([np.ravel(root_times) for root_times in np.atleast_1d(roots)])
     turns = turns[np.isfinite(turns)]
     return np.asarray(curve(turns)) if turns.size else loop.points[:1]
 
@@ -254,48 +254,48 @@ def continue_orbits(
     ``game_at`` returns the game at a parameter value. Steps are halved where Newton's method fails; once
     the orbit is lost the list holds None.
     """
-    found: list[PeriodicOrbit | None] = []
+    orbits: list[PeriodicOrbit | None] = []
     before: _At | None = None
-    here: _At | None = (value, orbit)
+    current: _At | None = (value, orbit)
     for target in values:
-        if here is not None:
-            before, here = _reach(game_at, before, here, float(target))
-        found.append(here[1] if here is not None else None)
-    return found
+        if current is not None:
+            before, current = _reach(game_at, before, current, float(target))
+        orbits.append(current[1] if current is not None else None)
+    return orbits
 
 
 def _reach(
-    game_at: Callable[[float], Game], before: _At | None, here: _At, target: float
+    game_at: Callable[[float], Game], before: _At | None, current: _At, target: float
 ) -> tuple[_At | None, _At | None]:
-    """Continue the orbit ``here`` to the parameter ``target``; return the last two orbits, None if lost."""
-    whole = step = target - here[0]
-    while here[0] != target:
-        left = target - here[0]
-        step = left if abs(step) >= abs(left) else step
-        value = target if step == left else here[0] + step
-        there = periodic_orbit(game_at(value), *_guess(before, here, value))
-        if there is not None and _similar(there, here[1]):
-            before, here, step = here, (value, there), 2 * step
-        elif abs(step) < SHORTEST * abs(whole):
-            return here, None
+    """Continue the orbit ``current`` to the parameter ``target``; return both last orbits, None if lost."""
+    distance = step = target - current[0]
+    while current[0] != target:
+        remaining = target - current[0]
+        step = remaining if abs(step) >= abs(remaining) else step
+        value = target if step == remaining else current[0] + step
+        candidate = periodic_orbit(game_at(value), *_guess(before, current, value))
+        if candidate is not None and _similar(candidate, current[1]):
+            before, current, step = current, (value, candidate), 2 * step
+        elif abs(step) < SHORTEST * abs(distance):
+            return current, None
         else:
             step = step / 2
-    return before, here
+    return before, current
 
 
-def _guess(before: _At | None, here: _At, value: float) -> tuple[np.ndarray, float]:
+def _guess(before: _At | None, current: _At, value: float) -> tuple[np.ndarray, float]:
     """Return the last orbit, extrapolated from the last two where both have the same points."""
-    path, period = here[1].path, here[1].period
-    if before is None or before[1].path.shape != path.shape or before[0] == here[0]:
+    path, period = current[1].path, current[1].period
+    if before is None or before[1].path.shape != path.shape or before[0] == current[0]:
         return path, period
-    part = (value - here[0]) / (here[0] - before[0])
+    part = (value - current[0]) / (current[0] - before[0])
     return path + part * (path - before[1].path), max(period + part * (period - before[1].period), period / 2)
 
 
-def _similar(one: PeriodicOrbit, other: PeriodicOrbit) -> bool:
-    """Return whether one orbit may continue the other: neither much smaller nor much slower."""
-    sizes = [np.max(orbit.high - orbit.low) for orbit in (one, other)]
-    periods = [one.period, other.period]
+def _similar(orbit_before: PeriodicOrbit, next_orbit: PeriodicOrbit) -> bool:
+    """True for an orbit that may continue another: neither much smaller nor much slower."""
+    sizes = [np.max(orbit.high - orbit.low) for orbit in (orbit_before, next_orbit)]
+    periods = [orbit_before.period, next_orbit.period]
     return bool(max(sizes) < 2 * min(sizes) and max(periods) < 1.5 * min(periods))
 
 

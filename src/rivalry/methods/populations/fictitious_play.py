@@ -46,24 +46,26 @@ class PopulationFictitiousPlay(ResponseIteration):
         return 1.0, 0.0, False
 
     def _start(self, game: PopulationGame, start: Policy, by: LogitRule) -> RoundResult:
-        there = stationary_population(game, start)
-        return self._respond(game, start, there.mu, occupation(game, there.env, start, there.mu), by)
+        stationary = stationary_population(game, start)
+        return self._respond(
+            game, start, stationary.mu, occupation(game, stationary.env, start, stationary.mu), by
+        )
 
     def _next(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
         now = state.result.now
-        own = occupation(game, now.env, now.answer, now.mu)
-        weight = state.result.auxiliary + own
+        weights = occupation(game, now.env, now.answer, now.mu)
+        weight = state.result.auxiliary + weights
         # states that were never reached keep their policy
-        part = jnp.where(weight > 0, own / jnp.where(weight > 0, weight, 1.0), 0.0)[:, None]
+        part = jnp.where(weight > 0, weights / jnp.where(weight > 0, weight, 1.0), 0.0)[:, None]
         return state.profile + part * (now.answer - state.profile), now.mu, weight
 
     def _respond(
         self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: object, by: LogitRule
     ) -> RoundResult:
         """Return the response; ``auxiliary`` is the sum of weights in each state."""
-        there = stationary_population(game, pi, mu)
-        now = greedy_response(game, pi, there.mu, there.env, by)
-        return RoundResult(now, auxiliary, jnp.maximum(loss(game, now), there.residual))
+        stationary = stationary_population(game, pi, mu)
+        now = greedy_response(game, pi, stationary.mu, stationary.env, by)
+        return RoundResult(now, auxiliary, jnp.maximum(loss(game, now), stationary.residual))
 
 
 def occupation(game: PopulationGame, env: object, pi: Policy, mu: Distribution) -> Distribution:
@@ -72,6 +74,6 @@ def occupation(game: PopulationGame, env: object, pi: Policy, mu: Distribution) 
     It is that of one agent that follows ``pi`` from ``mu`` on, sums to one and is found by a linear solve.
     """
     matrix = jnp.eye(len(mu)) - (game.discount[:, None] * transition_matrix(game, env, pi)).T
-    found: Array = jnp.linalg.solve(matrix, (1 - game.discount) * mu)
+    occupation_: Array = jnp.linalg.solve(matrix, (1 - game.discount) * mu)
     # the solution may be below 0 by rounding
-    return jnp.maximum(found, 0.0)
+    return jnp.maximum(occupation_, 0.0)

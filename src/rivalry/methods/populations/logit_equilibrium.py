@@ -34,10 +34,12 @@ def equilibrium(
     ((6, 3), 1.0, True)
     """
     beta, exploration = float(beta), float(exploration)
-    state, left = solve_in_stages(PopulationNewton(beta=beta, exploration=exploration), game)
-    if not left <= ENOUGH:  # stages did not reach beta: one stage at the full beta
-        state, left = solve_in_stages(PopulationNewton(beta=beta, exploration=exploration, begin=beta), game)
-    return np.asarray(state.profile), np.asarray(state.point.mu), left
+    state, residual = solve_in_stages(PopulationNewton(beta=beta, exploration=exploration), game)
+    if not residual <= ENOUGH:  # stages did not reach beta: one stage at the full beta
+        state, residual = solve_in_stages(
+            PopulationNewton(beta=beta, exploration=exploration, begin=beta), game
+        )
+    return np.asarray(state.profile), np.asarray(state.point.mu), residual
 
 
 def solve_in_stages(method: PopulationNewton, game: PopulationGame) -> tuple[PopulationNewtonState, float]:

@@ -146,8 +146,8 @@ class PopulationNewton(BaseMethod):
             lambda: _adjusted(game, state.point, rule(beta, self.exploration, self.regularised)),
             lambda: _extrapolate(state, beta),
         )
-        found = newton(game, guess, rule(beta, self.exploration, self.regularised))
-        good = found.residual <= ENOUGH
+        solution = newton(game, guess, rule(beta, self.exploration, self.regularised))
+        good = solution.residual <= ENOUGH
         # a stage that failed is halved; stages longer than the first might reach another equilibrium
         lost = ~started & ~good & (state.factor / 4 < LOWEST * self.begin)
         longer = jnp.where(started, jnp.minimum(state.factor**1.5, self.factor), self.factor)
@@ -157,18 +157,18 @@ class PopulationNewton(BaseMethod):
         again = lost & ~state.restarted
         shorter = jnp.where(again, jnp.minimum(jnp.asarray(self.begin), self.beta), shorter)
         behind = jax.tree.map(partial(jnp.where, again), state.uniform, state.point)
-        here = jax.tree.map(partial(jnp.where, good), found.point, behind)
-        q = operators.action_values(game, here.env, here.values)
+        point = jax.tree.map(partial(jnp.where, good), solution.point, behind)
+        q = operators.action_values(game, point.env, point.values)
         policy = operators.softmax(game, q, jnp.where(good, beta, state.beta), jnp.asarray(self.exploration))
         return PopulationNewtonState(
             profile=jnp.where(good | started, policy, state.profile),
-            point=here,
+            point=point,
             before=jax.tree.map(partial(jnp.where, good), state.point, state.before),
             beta=jnp.where(good, beta, state.beta),
             beta_before=jnp.where(good, jnp.where(leaping, 0.0, state.beta), state.beta_before),
             factor=jnp.where(good, longer, jnp.where(leaping, state.factor, shorter)),
-            residual=jnp.where(good, found.residual, state.residual),
-            newton_steps=state.newton_steps + found.steps,
+            residual=jnp.where(good, solution.residual, state.residual),
+            newton_steps=state.newton_steps + solution.steps,
             leap=jnp.where(good, 0.0, leap),
             leaps=state.leaps + (good & leaping),
             uniform=state.uniform,
@@ -192,20 +192,20 @@ class PopulationNewton(BaseMethod):
     def report(self, game: PopulationGame, state: PopulationNewtonState, status: str) -> Record:
         """Return residual, beta and number of Newton steps, and a remedy if it did not converge."""
         by = rule(state.beta, self.exploration, self.regularised)
-        found = rule_record(game, state.profile, by, logit=True)
+        record = rule_record(game, state.profile, by, logit=True)
         numbers = {
             "newton_steps": state.newton_steps,
             "restarted": state.restarted,
             "leaps": state.leaps,
             "residual": state.residual,
         }
-        found |= {name: ((), np.asarray(number)) for name, number in numbers.items()}
+        record |= {name: ((), np.asarray(number)) for name, number in numbers.items()}
         if status != "converged":
-            found["remedy"] = ((), np.asarray(self._remedy(game, state)))
-        return found
+            record["remedy"] = ((), np.asarray(self._remedy(game, state)))
+        return record
 
     def _remedy(self, game: PopulationGame, state: PopulationNewtonState) -> str:
-        """Return what to change if the full beta was not reached."""
+        """Return the advice for a run that did not reach the full beta."""
         env = stationary_population(game, state.profile)[1]
         unique = bool(operators.has_unique_distribution(game, env, state.profile))
         cause = "" if unique else f"; {SEVERAL}"
@@ -220,7 +220,7 @@ class PopulationNewton(BaseMethod):
         )
 
     def _fold(self, game: PopulationGame, state: PopulationNewtonState) -> str:
-        """Return what follows a branch that turns back at the last stage; empty unless it does.
+        """Return the advice for a branch that turns back at the last stage; empty unless it does.
 
         Near a fold unknowns change by the square root of the distance in beta, elsewhere in proportion to it.
         """
@@ -230,10 +230,10 @@ class PopulationNewton(BaseMethod):
         changes = []
         for part in (far, near):
             by = rule((1 - part) * state.beta, self.exploration, self.regularised)
-            found = _newton(game, state.point, by)
-            if not float(found.residual) <= ENOUGH:
+            solution = _newton(game, state.point, by)
+            if not float(solution.residual) <= ENOUGH:
                 return ""
-            changes.append(float(jnp.max(jnp.abs(found.point.values - state.point.values))))
+            changes.append(float(jnp.max(jnp.abs(solution.point.values - state.point.values))))
         size = float(jnp.max(jnp.abs(state.point.values)))
         if not changes[1] >= changes[0] / ratio or changes[0] <= UNMOVED * size:
             return ""
@@ -291,14 +291,14 @@ def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved
     def step(now: _Search) -> _Search:
         slopes = jax.lax.cond(now.anew, lambda: slopes_at(game, now.here, by), lambda: now.slopes)
         stale = now.stale & ~now.anew
-        left, whole = direction(game, now.here, slopes, by, units)
-        there = jax.tree.map(lambda x, d: x + now.length * d, now.here, whole)
-        new = largest_residual(game, there, equations(game, there, by), units)
-        better, much = new < left, new < REUSED * left
+        largest, step = direction(game, now.here, slopes, by, units)
+        candidate = jax.tree.map(lambda x, d: x + now.length * d, now.here, step)
+        new = largest_residual(game, candidate, equations(game, candidate, by), units)
+        better, much = new < largest, new < REUSED * largest
         return _Search(
             now.steps + 1,
-            jax.tree.map(partial(jnp.where, better), there, now.here),
-            jnp.where(better, new, left),
+            jax.tree.map(partial(jnp.where, better), candidate, now.here),
+            jnp.where(better, new, largest),
             slopes,
             stale=stale | better,
             # a step that fails with derivatives of an earlier point is repeated with new ones, not shortened
@@ -341,8 +341,8 @@ def environment_units(game: PopulationGame, point: MeanFieldPoint) -> Array:
     neither.
     """
 
-    def sizes(found: Any) -> Array:
-        leaves = jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.max(jnp.abs(leaf))), found)
+    def sizes(entries: Any) -> Array:
+        leaves = jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.max(jnp.abs(leaf))), entries)
         return ravel_pytree(leaves)[0]
 
     def of_action(action: Array) -> Array:
@@ -356,8 +356,8 @@ def environment_units(game: PopulationGame, point: MeanFieldPoint) -> Array:
 
     even, env = uniform(game), sizes(point.env)
     actions, states = jnp.arange(even.shape[1]), jnp.arange(len(even))
-    found = jnp.concatenate([jax.lax.map(of_action, actions), jax.lax.map(of_state, states)])
-    largest = jnp.max(jnp.where(jnp.isfinite(found), found, 0.0), axis=0)
+    sizes_of_equations = jnp.concatenate([jax.lax.map(of_action, actions), jax.lax.map(of_state, states)])
+    largest = jnp.max(jnp.where(jnp.isfinite(sizes_of_equations), sizes_of_equations, 0.0), axis=0)
     units = jnp.where(largest > UNMOVED * env, largest, env)
     return jnp.where(units > 0, units, 1.0)
 
@@ -404,7 +404,7 @@ def slopes_at(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Slo
     # block elimination: Bellman's equation does not contain the distribution, so values come first,
     # then the distribution; the environment's own equations remain
     values = -_each(lambda e: along(no_values, no_distribution, e)[0], axes) @ undo_values.T
-    change = _each(lambda both: along(both[0], no_distribution, both[1])[1:], (values, axes))
+    change = _each(lambda pair: along(pair[0], no_distribution, pair[1])[1:], (values, axes))
     distribution = -change[0] @ undo_distribution.T
     rest = change[1] + _each(lambda m: along(no_values, m, no_env)[2], distribution)
     return Slopes(undo_values, undo_distribution, values, distribution, jnp.linalg.inv(rest.T))
@@ -419,14 +419,14 @@ def direction(
     game: PopulationGame, point: MeanFieldPoint, slopes: Slopes, by: LogitRule, units: Array
 ) -> tuple[Float[Array, ""], MeanFieldPoint]:
     """Return the largest residual at a point, and the Newton step from it."""
-    left, along, (no_values, no_distribution, no_env) = _linear(game, point, by)
-    values = -slopes.undo_values @ left[0]
+    residuals, along, (no_values, no_distribution, no_env) = _linear(game, point, by)
+    values = -slopes.undo_values @ residuals[0]
     change = along(values, no_distribution, no_env)
-    distribution = -slopes.undo_distribution @ (left[1] + change[1])
-    env = -slopes.undo_env @ (left[2] + change[2] + along(no_values, distribution, no_env)[2])
+    distribution = -slopes.undo_distribution @ (residuals[1] + change[1])
+    env = -slopes.undo_env @ (residuals[2] + change[2] + along(no_values, distribution, no_env)[2])
     unflat = ravel_pytree(point.env)[1]
     step = MeanFieldPoint(values + env @ slopes.values, distribution + env @ slopes.distribution, unflat(env))
-    return largest_residual(game, point, left, units), step
+    return largest_residual(game, point, residuals, units), step
 
 
 def _linear(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple[Any, Any, Any]:
@@ -436,9 +436,9 @@ def _linear(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple
     def parts(values: Values, mu: Distribution, env: Array) -> tuple[Values, Distribution, Array]:
         return equations(game, MeanFieldPoint(values, mu, unflat(env)), by)
 
-    here = (point.values, point.mu, flat)
-    left, along = jax.linearize(parts, *here)
-    return left, along, tuple(map(jnp.zeros_like, here))
+    unknowns = (point.values, point.mu, flat)
+    residuals, along = jax.linearize(parts, *unknowns)
+    return residuals, along, tuple(map(jnp.zeros_like, unknowns))
 
 
 def _matrices(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple[Array, Array]:

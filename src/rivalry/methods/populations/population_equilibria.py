@@ -117,14 +117,14 @@ class PopulationEquilibria(BaseLearner):
 
     def advance(self, world: PopulationGame, session: Session, steps: int) -> int:
         """Add points to branches; search for another branch whenever all have ended."""
-        curve, taken = self._curve(world), 0
-        while taken < steps and not session["over"][0]:
+        curve, count = self._curve(world), 0
+        while count < steps and not session["over"][0]:
             if len(session["heads"]):
                 self._follow(curve, session)
             else:
                 self._search(curve, session)
-            taken += 1
-        return taken
+            count += 1
+        return count
 
     def _curve(self, world: PopulationGame) -> LogitCurve:
         return LogitCurve(world, self.lowest_beta, self.beta, self.exploration)
@@ -155,13 +155,13 @@ class PopulationEquilibria(BaseLearner):
             session["length"][0] = FIRST
 
     def _cross_levels(
-        self, curve: LogitCurve, session: Session, y: np.ndarray, there: np.ndarray, branch: int
+        self, curve: LogitCurve, session: Session, y: np.ndarray, y_next: np.ndarray, branch: int
     ) -> bool:
         """Add the points of a step at the levels; return whether one is known, so that the branch is too."""
-        low, high = sorted((y[-1], there[-1]))
+        low, high = sorted((y[-1], y_next[-1]))
         for part in self._levels()[(self._levels() > low) & (self._levels() < high)]:
-            between = y + (part - y[-1]) / (there[-1] - y[-1]) * (there - y)
-            near = (at_value(curve, begin, part) for begin in (between, y, there))
+            between = y + (part - y[-1]) / (y_next[-1] - y[-1]) * (y_next - y)
+            near = (at_value(curve, begin, part) for begin in (between, y, y_next))
             at = next((point for point in near if point is not None), None)
             if at is None:
                 continue
@@ -182,8 +182,8 @@ class PopulationEquilibria(BaseLearner):
 
     def _search(self, curve: LogitCurve, session: Session) -> None:
         """Search at a level for a point of another branch, and begin to follow it in both directions."""
-        known, parts, number = session["known"], self._levels(), int(session["searches"][0])
-        tasks = [(part, y) for part in parts for y in known if y[-1] != part]
+        points_known, parts, number = session["known"], self._levels(), int(session["searches"][0])
+        tasks = [(part, y) for part in parts for y in points_known if y[-1] != part]
         if number >= len(tasks) + self.starts * len(parts):
             session["over"][0] = True
             return
@@ -195,12 +195,12 @@ class PopulationEquilibria(BaseLearner):
             part = parts[number % len(parts)]
             begin = curve.sampled(session["words"], number)
         y = np.append(begin[:-1], part)
-        found = curve.deflated_search(y, known[known[:, -1] == part])
-        if found is None or not curve.is_population(found) or self._is_known(session, found.y):
+        solution = curve.deflated_search(y, points_known[points_known[:, -1] == part])
+        if solution is None or not curve.is_population(solution) or self._is_known(session, solution.y):
             return
         branch = int(session["branch"].max()) + 1
-        self._add(session, found.y, branch)
-        session["heads"] = np.stack([found.y] * 2)
+        self._add(session, solution.y, branch)
+        session["heads"] = np.stack([solution.y] * 2)
         session["directions"] = np.eye(len(y))[-1] * np.array([[1.0], [-1.0]])
         session["head_branch"] = np.array([branch] * 2)
 
@@ -290,19 +290,19 @@ class LogitCurve:
     def evaluate(self, y: np.ndarray, *, slope: bool = True) -> Evaluation:
         """Return the equations of an equilibrium at ``y`` and their derivative."""
         low, span, exploration = map(put, (self.low, self.span, self.exploration))
-        found = _linearised(self.game, put(y), put(self.units), low, span, exploration)
-        return Evaluation(*map(np.asarray, found))
+        solution = _linearised(self.game, put(y), put(self.units), low, span, exploration)
+        return Evaluation(*map(np.asarray, solution))
 
     def is_population(self, point: CurvePoint) -> bool:
-        """Return whether a solution is a population: its equations also have others."""
+        """True for a solution that is a population: its equations also have others."""
         return bool(np.isfinite(_largest(self.game, self.point(point.y), self._rule(point.y))))
 
     def solved(self, y: np.ndarray) -> np.ndarray | None:
         """Return the equilibrium near ``y`` at the same beta to full precision; or None."""
-        found = _solved(self.game, self.point(y), self._rule(y))
-        if not float(found.residual) <= ENOUGH:
+        solution = _solved(self.game, self.point(y), self._rule(y))
+        if not float(solution.residual) <= ENOUGH:
             return None
-        return np.append(self.flat(found.point), y[-1])
+        return np.append(self.flat(solution.point), y[-1])
 
     def residual(self, y: np.ndarray) -> float:
         """Return the largest residual of the equations."""
@@ -319,26 +319,26 @@ class LogitCurve:
         Newton's method solves the equations times the product of ``1 + 1 / |y - known|^2``, of which no known
         point is a zero. Its step is that of the equations times a number (Sherman and Morrison).
         """
-        here, at = np.array(y), self.evaluate(y)
+        y_now, at = np.array(y), self.evaluate(y)
         for _ in range(ITERATIONS):
             if np.max(np.abs(at.value)) <= 1e-9:
-                return at_value(self, here, here[-1])
+                return at_value(self, y_now, y_now[-1])
             try:
                 move = -np.linalg.solve(at.derivative[:, :-1], at.value)
             except np.linalg.LinAlgError:
                 return None
-            factor, slope = _deflation(here, known)
+            factor, slope = _deflation(y_now, known)
             move = np.append(move / (1 - slope[:-1] @ move), 0.0)
             if not np.all(np.isfinite(move)):
                 return None
             move *= min(1.0, FARTHEST / max(float(np.max(np.abs(move))), 1e-300))
             size = factor * np.linalg.norm(at.value)
             for _ in range(HALVINGS):
-                ahead = self.evaluate(here + move)
-                if _deflation(here + move, known)[0] * np.linalg.norm(ahead.value) < size:
+                ahead = self.evaluate(y_now + move)
+                if _deflation(y_now + move, known)[0] * np.linalg.norm(ahead.value) < size:
                     break
                 move = move / 2
-            here, at = here + move, ahead  # uphill where no length goes down: deflation has ridges
+            y_now, at = y_now + move, ahead  # uphill where no length goes down: deflation has ridges
         return None
 
 
@@ -356,9 +356,9 @@ def _units(game: PopulationGame) -> Array:
     return jnp.concatenate([values, jnp.ones(point.mu.shape), environment_units(game, point)])
 
 
-def _deflation(y: np.ndarray, known: np.ndarray) -> tuple[float, np.ndarray]:
+def _deflation(y: np.ndarray, roots: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the product of ``1 + 1 / |y - known|^2``, and the derivative of its logarithm."""
-    away = y - known
+    away = y - roots
     square = np.maximum(np.sum(away**2, axis=1), 1e-300)
     slope = -2 * away / (square * (square + 1))[:, None]
     return float(np.prod(1 + 1 / square)), slope.sum(axis=0)

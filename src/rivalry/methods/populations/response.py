@@ -57,11 +57,11 @@ def mirror_response(
     Without entropy and exploration the map ``pi -> answer`` is policy mirror ascent (Vaishampayan, ETH Zurich
     2024, chapter 5).
     """
-    there = stationary_population(game, pi, mu)
-    values = policy_values(game, there.env, pi, bonus(pi, by))
-    q = action_values(game, there.env, values)
+    stationary = stationary_population(game, pi, mu)
+    values = policy_values(game, stationary.env, pi, bonus(pi, by))
+    q = action_values(game, stationary.env, values)
     answer = population.softmax(game, q, by.beta, by.exploration)
-    return PolicyResponse(there.mu, there.env, values, q, answer), there.residual
+    return PolicyResponse(stationary.mu, stationary.env, values, q, answer), stationary.residual
 
 
 def greedy_response(
@@ -91,17 +91,17 @@ def rule_record(game: PopulationGame, pi: Policy, by: LogitRule, *, logit: bool)
 
     For regularised payoffs the record has the payoff per agent of each type, too.
     """
-    found: Record = {"beta": ((), np.asarray(by.beta)), "exploration": ((), np.asarray(by.exploration))}
+    record: Record = {"beta": ((), np.asarray(by.beta)), "exploration": ((), np.asarray(by.exploration))}
     if logit:
-        found["concept"] = ((), np.asarray(f"logit at beta {float(by.beta):.6g}"))
+        record["concept"] = ((), np.asarray(f"logit at beta {float(by.beta):.6g}"))
     if float(by.entropy):
-        found["payoff_regularised"] = (("player",), np.asarray(_regularised_payoff(game, pi, by)))
-    return found
+        record["payoff_regularised"] = (("player",), np.asarray(_regularised_payoff(game, pi, by)))
+    return record
 
 
 @eqx.filter_jit
 def _regularised_payoff(game: PopulationGame, pi: Policy, by: LogitRule) -> Float[Array, "type"]:
     """Return the regularised payoff J_h of a policy in its own population, ``[type]``."""
-    there = stationary_population(game, pi)
-    values = policy_values(game, there.env, pi, bonus(pi, by))
-    return by_type(game, there.mu * values) / type_shares(game)
+    stationary = stationary_population(game, pi)
+    values = policy_values(game, stationary.env, pi, bonus(pi, by))
+    return by_type(game, stationary.mu * values) / type_shares(game)

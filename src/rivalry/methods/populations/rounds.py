@@ -79,11 +79,11 @@ class ResponseIteration(BaseMethod):
     def step(self, game: PopulationGame, state: Round, key: PRNGKeyArray) -> Round:
         """Return the next policy and the response to it; the key is not used."""
         profile, mu, auxiliary = self._next(game, state)
-        taken = state.taken + 1
-        by = self._rule(taken)
+        count = state.taken + 1
+        by = self._rule(count)
         result = self._respond(game, profile, mu, auxiliary, by)
-        memory = _update_memory(state.memory, profile, result, self._over(taken))
-        return Round(profile, result, taken, by.beta, memory)
+        memory = _update_memory(state.memory, profile, result, self._over(count))
+        return Round(profile, result, count, by.beta, memory)
 
     def residual(self, game: PopulationGame, state: Round) -> Float[Array, ""]:
         """Return the residual; infinite before the last beta of a table."""
@@ -104,26 +104,26 @@ class ResponseIteration(BaseMethod):
         now, period = state.result.now, int(state.memory.period)
         off = ravel_pytree(game.balance(now.env, now.mu, state.profile))[0]
         # without regularised payoffs these methods rest where no agent gains, not at a logit equilibrium
-        found = rule_record(game, state.profile, self._rule(state.taken), logit=self._options[2])
-        found["residual"] = ((), np.asarray(state.result.residual))
-        found["population_drift"] = ((), np.asarray(jnp.max(jnp.abs(off))))
+        record = rule_record(game, state.profile, self._rule(state.taken), logit=self._options[2])
+        record["residual"] = ((), np.asarray(state.result.residual))
+        record["population_drift"] = ((), np.asarray(jnp.max(jnp.abs(off))))
         if period:
-            found["cycle_period"] = ((), np.asarray(period))
+            record["cycle_period"] = ((), np.asarray(period))
         if status != "converged":
-            found["remedy"] = ((), np.asarray(self._remedy(state)))
-        return found
+            record["remedy"] = ((), np.asarray(self._remedy(state)))
+        return record
 
     def _remedy(self, state: Round) -> str:
         """Return residual, steps and beta, and what to change."""
         memory = state.memory
         if int(memory.period):
-            said = f"{self._name} cycles here (period {int(memory.period)}), use newton"
+            text = f"{self._name} cycles here (period {int(memory.period)}), use newton"
         elif float(memory.smallest) > NEARER * float(memory.before):
-            said = f"{self._name} goes round without coming nearer, use newton"
+            text = f"{self._name} goes round without coming nearer, use newton"
         else:
-            said = f"{self._name} is on its way, raise max_steps or use newton"
+            text = f"{self._name} is on its way, raise max_steps or use newton"
         where = f" at beta={float(state.beta):g}" if self.softens else ""
-        return f"residual {float(state.result.residual):.2g} after {int(state.taken)} steps{where}: {said}"
+        return f"residual {float(state.result.residual):.2g} after {int(state.taken)} steps{where}: {text}"
 
     # Defined by subclasses.
 
@@ -132,14 +132,14 @@ class ResponseIteration(BaseMethod):
         """Return beta, exploration and whether payoffs are regularised, as `rule` takes them."""
         raise NotImplementedError
 
-    def _over(self, taken: Array) -> Bool[Array, ""]:
-        """Return whether beta has its last value."""
-        return annealing.over(self._options[0], taken)
+    def _over(self, count: Array) -> Bool[Array, ""]:
+        """True if beta has its last value."""
+        return annealing.over(self._options[0], count)
 
-    def _rule(self, taken: Array) -> LogitRule:
+    def _rule(self, count: Array) -> LogitRule:
         """Return the logit rule of a step."""
         beta, exploration, regularised = self._options
-        return rule(annealing.at(beta, taken), exploration, regularised)
+        return rule(annealing.at(beta, count), exploration, regularised)
 
     def _start(self, game: PopulationGame, start: Policy, by: LogitRule) -> RoundResult:
         """Return the response to the start."""

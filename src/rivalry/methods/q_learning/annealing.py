@@ -66,7 +66,7 @@ def _check_stages(name: str, stages: object) -> None:
 
 
 def _is_number(value: object) -> bool:
-    """Return whether the value is a plain number; values traced by JAX are not inspected."""
+    """True for a plain number; values traced by JAX are not inspected."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
@@ -121,7 +121,7 @@ def last(beta: object) -> Float[Array, ""]:
 
 
 def over(beta: object, step: object) -> Bool[Array, ""]:
-    """Return whether the inverse temperature stays constant from a step on.
+    """True for an inverse temperature that stays constant from a step on.
 
     Examples
     --------

@@ -129,7 +129,7 @@ Bounds = tuple[np.ndarray, np.ndarray]
 
 
 def several(initial: object) -> bool:
-    """Return whether initial values are given per player, or as an array."""
+    """True for initial values per player, or as an array."""
     return isinstance(initial, list | tuple) or np.ndim(initial) > 0  # type: ignore[arg-type]
 
 
@@ -185,28 +185,30 @@ def initial_tables(
         if numbers.ndim == 4 and len(numbers) == sessions:
             numbers = np.moveaxis(numbers, 0, 1)
         elif numbers.ndim == 4 or numbers.ndim not in (1, 3):
-            most = f"({players}, {max(states)}, {max(actions)})"
-            rule = f"{most} [player state action], or with an axis of {sessions} sessions in front"
+            shape_text = f"({players}, {max(states)}, {max(actions)})"
+            rule = f"{shape_text} [player state action], or with an axis of {sessions} sessions in front"
             raise ValueError(f"{name}: shape {numbers.shape} must be {rule}")
         initial = list(numbers)
     if len(initial) != players:
         raise ValueError(f"{name}: {len(initial)} values must be {players}, one per player")
-    found: list[Bounds | None] = []
-    for player, one in enumerate(initial):
-        own, one = f"{name}[{player}]", _of_file(one)
-        if isinstance(one, str | Mapping) or np.ndim(one) == 0:
-            check_initial(own, one)
-            ends = [np.full((1, 1, 1), end) for end in initial_bounds(one)] if one != "mean_payoff" else []
-            found.append((ends[0], ends[1]) if ends else None)
+    bounds_of_players: list[Bounds | None] = []
+    for player, values in enumerate(initial):
+        label, values = f"{name}[{player}]", _of_file(values)
+        if isinstance(values, str | Mapping) or np.ndim(values) == 0:
+            check_initial(label, values)
+            ends = (
+                [np.full((1, 1, 1), end) for end in initial_bounds(values)] if values != "mean_payoff" else []
+            )
+            bounds_of_players.append((ends[0], ends[1]) if ends else None)
             continue
         try:
-            table = np.asarray(one, dtype=float)
+            table = np.asarray(values, dtype=float)
         except (TypeError, ValueError):
             table = np.zeros(0)
         shape = (states[player], actions[player])
         if table.ndim not in (2, 3) or any(a < b for a, b in zip(table.shape[-2:], shape, strict=True)):
-            raise ValueError(f"{own}: shape {table.shape} must be {shape} [state action]")
+            raise ValueError(f"{label}: shape {table.shape} must be {shape} [state action]")
         table = table.reshape(-1, *table.shape[-2:])[:, : shape[0], : shape[1]]
-        check_numbers(own, table.ravel(), "finite", np.isfinite)
-        found.append((table, table))
-    return found
+        check_numbers(label, table.ravel(), "finite", np.isfinite)
+        bounds_of_players.append((table, table))
+    return bounds_of_players

@@ -125,9 +125,11 @@ def exploration_of(given: Numbers | Exploration, name: str = "exploration") -> E
     table: dict[str, Any] = dict(written_out("exploration", given))
     kind = table.get("kind", "greedy")
     for key in table:
-        other = next((one for one, keys in OF_KIND.items() if key in keys and one != kind), "")
-        if other:
-            raise ValueError(f"{name}.{key}: is for kind = {other!r}")
+        kind_of_key = next(
+            (kind_of_key for kind_of_key, keys in OF_KIND.items() if key in keys and kind_of_key != kind), ""
+        )
+        if kind_of_key:
+            raise ValueError(f"{name}.{key}: is for kind = {kind_of_key!r}")
     if kind == "ucb":
         for key in table.keys() - {"kind", "bonus"}:
             raise ValueError(f"{name}.{key}: is not for kind = 'ucb', whose only number is bonus")
@@ -148,10 +150,11 @@ def exploration_tables(given: Numbers | Exploration | list[Exploration]) -> dict
     >>> list(exploration_tables(0.1)), list(exploration_tables([{"kind": "ucb"}, {"start": 0.1}]))
     (['exploration'], ['exploration[0]', 'exploration[1]'])
     """
-    if isinstance(given, list | tuple) and any(isinstance(one, Mapping) for one in given):
+    if isinstance(given, list | tuple) and any(isinstance(table, Mapping) for table in given):
         names = [f"exploration[{k}]" for k in range(len(given))]
         return {
-            name: exploration_of(cast(Exploration, one), name) for name, one in zip(names, given, strict=True)
+            name: exploration_of(cast(Exploration, table), name)
+            for name, table in zip(names, given, strict=True)
         }
     return {"exploration": exploration_of(cast(Exploration, given))}
 
@@ -173,18 +176,18 @@ def explorations(given: Numbers | Exploration | list[Exploration], players: int)
     if "exploration" not in tables:
         if len(tables) != players:
             raise ValueError(f"exploration: {len(tables)} tables must be {players}, one per player")
-        each = [[one] for one in tables.items()]
+        rows = [[table] for table in tables.items()]
     else:
-        each = [list(tables.items())] * players
-    found = []
-    for player, ((name, table),) in enumerate(each):
+        rows = [list(tables.items())] * players
+    checked = []
+    for player, ((name, table),) in enumerate(rows):
         count, at = (players, player) if name == "exploration" else (1, 0)
         numbers: dict[str, Any] = {
             key: value if isinstance(value, str) else each_player(f"{name}.{key}", value, count)[at].item()
             for key, value in table.items()
         }
-        found.append(cast(Exploration, numbers))
-    return found
+        checked.append(cast(Exploration, numbers))
+    return checked
 
 
 def falling(given: Numbers | Exploration | list[Exploration], players: int) -> Fading:
@@ -196,9 +199,9 @@ def falling(given: Numbers | Exploration | list[Exploration], players: int) -> F
         For a list of another length.
     """
     tables = explorations(given, players)
-    scale = [cast(float, cast(dict[str, Any], one)[SCALE[one["kind"]]]) for one in tables]
-    decay = [cast(float, one.get("decay", 0.0)) for one in tables]
-    return Fading([one["kind"] for one in tables], np.array(scale), np.array(decay))
+    scale = [cast(float, cast(dict[str, Any], table)[SCALE[table["kind"]]]) for table in tables]
+    decay = [cast(float, table.get("decay", 0.0)) for table in tables]
+    return Fading([table["kind"] for table in tables], np.array(scale), np.array(decay))
 
 
 def step_size_of(given: Numbers | StepSize) -> StepSize:

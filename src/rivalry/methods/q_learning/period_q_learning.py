@@ -90,17 +90,20 @@ class PeriodQLearning(QLearning):
         values = [period_values(world, policy, discount) for policy in record["policy"][1]]
         path = greedy_path(world, record["modal_policy"][1])
         points = world.tabulated.action_grid[np.arange(path.shape[1]), path]  # [period player axis]
-        found: Record = {
+        period_record: Record = {
             "profile": (("player", "axis"), np.moveaxis(points, 1, 0).reshape(path.shape[1], -1)),
             "status": record.get("status", ((), np.asarray("converged"))),
             "state_period": (("state",), world.period),
             "period_grid": (("player", "action", "column"), world.tabulated.action_grid),
-            "policy_value": (("trial", "player"), np.array([own[0] for own, _ in values])),
-            "grid_regret": (("trial", "player"), np.array([most[0] - own[0] for own, most in values])),
+            "policy_value": (("trial", "player"), np.array([policy_value[0] for policy_value, _ in values])),
+            "grid_regret": (
+                ("trial", "player"),
+                np.array([best_value[0] - policy_value[0] for policy_value, best_value in values]),
+            ),
         }
         if world.carried.shape[1]:
-            found["state_carried"] = (("state", "stock", "player"), world.carried)
-        return record | found
+            period_record["state_carried"] = (("state", "stock", "player"), world.carried)
+        return record | period_record
 
     def _played(self, world: PeriodTables) -> PeriodQLearning:
         """Return the same learner with epochs of the maximal length.

@@ -30,13 +30,15 @@ def nearest_grid_points(world: Tabulated | RepeatedWorld | TabulatedGame, start:
     """
     x = np.asarray(start, dtype=float).reshape(len(world.action_grid), -1)
     away = np.sum((world.action_grid - x[:, None]) ** 2, axis=2)
-    found = np.nanargmin(away, axis=1)
-    for player, place in enumerate(found):
+    indices = np.nanargmin(away, axis=1)
+    for player, place in enumerate(indices):
         near = world.action_grid[player, place]
         if np.max(np.abs(near - x[player])) > 1e-9 * max(1.0, float(np.max(np.abs(near)))):
-            given, nearby = (np.round(v, 9).tolist() for v in (x[player], near))
-            raise ValueError(f"start[{player}]: {given} is off the grid; the nearest grid point is {nearby}")
-    return np.asarray(found, dtype=np.int64)
+            position, nearby = (np.round(v, 9).tolist() for v in (x[player], near))
+            raise ValueError(
+                f"start[{player}]: {position} is off the grid; the nearest grid point is {nearby}"
+            )
+    return np.asarray(indices, dtype=np.int64)
 
 
 def off_centre(world: Tabulated) -> np.ndarray:
@@ -45,32 +47,32 @@ def off_centre(world: Tabulated) -> np.ndarray:
     The largest over axes. 0 where the state does not include the own position.
     """
     tables, shape = world.tables, observed_sizes(world.tables)
-    found = np.zeros((len(tables.sizes), int(states(tables).max())))
+    distances = np.zeros((len(tables.sizes), int(states(tables).max())))
     for player, slots in enumerate(slots_of(tables)):
-        seen = [who for who, _ in slots]
-        if player not in seen:
+        observed = [player_seen for player_seen, _ in slots]
+        if player not in observed:
             continue
-        place = np.indices([shape[who] for who in seen])[seen.index(player)].ravel()
-        own = world.action_grid[player, : shape[player]]
-        low, high = own.min(axis=0), own.max(axis=0)
+        place = np.indices([shape[player_seen] for player_seen in observed])[observed.index(player)].ravel()
+        positions = world.action_grid[player, : shape[player]]
+        low, high = positions.min(axis=0), positions.max(axis=0)
         half = np.where(high > low, (high - low) / 2, 1.0)
-        away = np.max(np.abs(own - (low + high) / 2) / half, axis=1)
-        found[player, : len(place)] = np.minimum(away, 1.0)[place]
-    return found
+        away = np.max(np.abs(positions - (low + high) / 2) / half, axis=1)
+        distances[player, : len(place)] = np.minimum(away, 1.0)[place]
+    return distances
 
 
 def greedy(world: Tabulated, values: np.ndarray) -> np.ndarray:
     """Return the best move of every state, the lowest at ties: ``[.. player state]``."""
-    there = np.arange(values.shape[-1]) < choices(world.tables)[:, None, None]
-    return np.asarray(np.where(there, values, -np.inf).argmax(axis=-1))
+    present = np.arange(values.shape[-1]) < choices(world.tables)[:, None, None]
+    return np.asarray(np.where(present, values, -np.inf).argmax(axis=-1))
 
 
 def chances(world: Tabulated, values: np.ndarray, temperature: np.ndarray) -> np.ndarray:
     """Return ``softmax(Q/T)``; 0 for missing moves."""
     from scipy.special import softmax
 
-    there = np.arange(values.shape[-1]) < choices(world.tables)[:, None, None]
-    return np.asarray(softmax(np.where(there, values / temperature[..., None], -np.inf), axis=-1))
+    present = np.arange(values.shape[-1]) < choices(world.tables)[:, None, None]
+    return np.asarray(softmax(np.where(present, values / temperature[..., None], -np.inf), axis=-1))
 
 
 def commonest(policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -100,7 +102,7 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
     values = learners["values"]
     policies = greedy(world, values)
     modal, share = commonest(policies)
-    found: Record = {
+    record: Record = {
         "policy": (("trial", "player", "state"), policies),
         "modal_policy": (("player", "state"), modal),
         "modal_share": (("player",), share),
@@ -109,19 +111,19 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
     }
     if world.action_grid.shape[1] != policies.shape[2]:  # a state is not a grid point
         number = "grid_point" if world.tables.action_map.size else "action"
-        found["action_grid"] = (("player", number, "axis"), world.action_grid)
+        record["action_grid"] = (("player", number, "axis"), world.action_grid)
     if values.size <= SMALL and not rule.greedy.any():
         soft = chances(world, values, rule.temperature)
-        found["policy_softmax"] = (("trial", "player", "state", "action"), soft)
+        record["policy_softmax"] = (("trial", "player", "state", "action"), soft)
     standing = learners["recent"][:, 0, : len(world.tables.sizes)]
-    found |= _over_trials("last", _positions(world, standing))
+    record |= _over_trials("last", _positions(world, standing))
     if world.tables.payoff.shape[0] > 1:  # nature moves: no roll-out
-        return found | _rewards(rule, learners)
+        return record | _rewards(rule, learners)
     world = in_turn(world) if rule.asynchronous else world  # greedy play is in turn too, player 0 first
     start = np.where(rule.begin < 0, spread(world), rule.begin)
     led, play = greedy_end(world, policies, start)
-    found |= led | _policy_regrets(world, rule, modal, play.cycle)
-    return found | _history(world, rule, learners, led["grid_equilibria"][1])
+    record |= led | _policy_regrets(world, rule, modal, play.cycle)
+    return record | _history(world, rule, learners, led["grid_equilibria"][1])
 
 
 def greedy_end(world: Tabulated, policies: np.ndarray, start: np.ndarray) -> tuple[Record, Rollout]:
@@ -161,12 +163,12 @@ def _policy_regrets(world: Tabulated, rule: LearningRule, modal: np.ndarray, cyc
     if not few or rule.asynchronous or not last:
         return {}
     ends = np.ravel_multi_index(tuple(cycle.T), tuple(tables.sizes))
-    found: Record = {}
+    record: Record = {}
     mixed = [mix_exploration(tables, modal, epsilon) for epsilon in (0.0, rule.epsilon_low)]
-    each = responses_to(tables, mixed, dict(enumerate(rule.gamma.tolist())))
-    for name, best in zip(("policy_regret", "policy_regret_exploring"), each, strict=True):
-        found[name] = (("player",), np.array([one.regret[0, ends].max() for one in best]))
-    return found
+    responses = responses_to(tables, mixed, dict(enumerate(rule.gamma.tolist())))
+    for name, best in zip(("policy_regret", "policy_regret_exploring"), responses, strict=True):
+        record[name] = (("player",), np.array([response.regret[0, ends].max() for response in best]))
+    return record
 
 
 def _positions(world: Tabulated, actions: np.ndarray) -> np.ndarray:
@@ -174,14 +176,14 @@ def _positions(world: Tabulated, actions: np.ndarray) -> np.ndarray:
     return np.asarray(world.action_grid[np.arange(actions.shape[-1]), actions])
 
 
-def _over_trials(name: str, each: np.ndarray) -> Record:
+def _over_trials(name: str, positions: np.ndarray) -> Record:
     """Return values ``[trial player axis]`` with their statistics over trials."""
-    mean = each.mean(axis=0)
+    mean = positions.mean(axis=0)
     return {
-        f"{name}_positions": (("trial", "player", "axis"), each),
+        f"{name}_positions": (("trial", "player", "axis"), positions),
         f"{name}_mean": (("player", "axis"), mean),
-        f"{name}_mad": (("player", "axis"), np.abs(each - mean).mean(axis=0)),
-        f"{name}_interval": (("player", "axis"), half_width(each)),
+        f"{name}_mad": (("player", "axis"), np.abs(positions - mean).mean(axis=0)),
+        f"{name}_interval": (("player", "axis"), half_width(positions)),
     }
 
 
@@ -219,12 +221,12 @@ def _one_move(world: Tabulated) -> float:
     tables = world.tables
     longest, shortest = 0.0, np.inf
     for player, size in enumerate(tables.sizes):
-        own = world.action_grid[player, :size]
+        positions = world.action_grid[player, :size]
         if tables.action_map.size:
-            steps = own[tables.action_map[player, :size]] - own[:, None]
+            steps = positions[tables.action_map[player, :size]] - positions[:, None]
             longest = max(longest, float(np.sqrt((steps**2).sum(axis=2)).max()))
         else:
-            apart = np.sqrt(((own[:, None] - own[None]) ** 2).sum(axis=2))
+            apart = np.sqrt(((positions[:, None] - positions[None]) ** 2).sum(axis=2))
             shortest = min(shortest, float(apart[~np.eye(size, dtype=bool)].min(initial=np.inf)))
     return longest if tables.action_map.size else shortest
 
@@ -235,22 +237,22 @@ def _history(
     """Return mean rewards between marks and, at marks, the players' distance from equilibrium, over
     trials.
     """
-    there, number = _trials_at_marks(learners)
+    passed, number = _trials_at_marks(learners)
     standing = learners["place_curve"][:, : len(number)]
     flat = standing.reshape(-1, standing.shape[-1])
     first, back = distinct(flat, world.tables.sizes)
-    away = distances(_positions(world, flat[first]), rest, world.exchangeable)[back].reshape(there.shape)
+    away = distances(_positions(world, flat[first]), rest, world.exchangeable)[back].reshape(passed.shape)
     return _rewards(rule, learners) | {
-        "learning_distance": (("sample",), (away * there).sum(axis=0) / number)
+        "learning_distance": (("sample",), (away * passed).sum(axis=0) / number)
     }
 
 
 def _rewards(rule: LearningRule, learners: dict[str, np.ndarray]) -> Record:
     """Return mean rewards between marks, over trials, and half the width of their 95 % interval."""
-    there, number = _trials_at_marks(learners)
+    passed, number = _trials_at_marks(learners)
     rewards = learners["reward_curve"][:, : len(number)]
-    mean = (rewards * there[..., None]).sum(axis=0) / number[:, None]
-    square = ((rewards - mean) ** 2 * there[..., None]).sum(axis=0) / np.maximum(number - 1, 1)[:, None]
+    mean = (rewards * passed[..., None]).sum(axis=0) / number[:, None]
+    square = ((rewards - mean) ** 2 * passed[..., None]).sum(axis=0) / np.maximum(number - 1, 1)[:, None]
     return {
         "learning_step": (("sample",), rule.marks[: len(number)]),
         "learning_reward": (("sample", "player"), mean),
@@ -259,6 +261,6 @@ def _rewards(rule: LearningRule, learners: dict[str, np.ndarray]) -> Record:
 
 
 def _trials_at_marks(learners: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether a trial passed a mark, ``[trial mark]``, for marks that some did; and their number."""
-    there = np.arange(learners["noted"].max(initial=0)) < learners["noted"][:, None]
-    return there, np.maximum(there.sum(axis=0), 1)
+    """Return the mask of trials that passed a mark, ``[trial mark]``, of marks that some did; and numbers."""
+    passed = np.arange(learners["noted"].max(initial=0)) < learners["noted"][:, None]
+    return passed, np.maximum(passed.sum(axis=0), 1)

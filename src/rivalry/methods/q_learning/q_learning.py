@@ -218,26 +218,28 @@ class QLearning(BaseLearner):
 
         rule = self._rule(world, session)
         learners = Learners(*(session[name] for name in Learners._fields))
-        left = int(rule.lengths.sum()) - session["clock"][:, 2]
+        remaining = int(rule.lengths.sum()) - session["clock"][:, 2]
 
         def play(trials: np.ndarray, turn: int) -> None:
             with draws.quiet():
                 table.play(world, rule, learners, trials, turn)
 
         if not self.carry_tables:
-            taken = min(steps, int(left.max()))
-            map_in_threads(lambda trials: play(trials, taken), np.arange(self.trials))
-            return taken
-        taken = 0
-        for trial in np.flatnonzero(left > 0):  # one after the other, each from the tables of the one before
+            count = min(steps, int(remaining.max()))
+            map_in_threads(lambda trials: play(trials, count), np.arange(self.trials))
+            return count
+        count = 0
+        for trial in np.flatnonzero(
+            remaining > 0
+        ):  # one after the other, each from the tables of the one before
             if trial > 0 and session["clock"][trial, 2] == 0:
                 session["values"][trial] = session["values"][trial - 1]
-            turn = min(steps - taken, int(left[trial]))
+            turn = min(steps - count, int(remaining[trial]))
             play(np.array([trial]), turn)
-            taken += turn
-            if taken == steps:
+            count += turn
+            if count == steps:
                 break
-        return taken
+        return count
 
     def read(self, world: Tabulated, session: Session) -> Record:
         rule = self._rule(world, session)
@@ -252,14 +254,14 @@ class QLearning(BaseLearner):
         tables, trials = world.tables, self.trials
         if self.update == "sequential" and len(tables.order) > 1:
             raise ValueError("update: 'sequential' needs a game in which all move in one round")
-        players, seen, moves = len(tables.sizes), states(tables), choices(tables)
-        shape = (trials, players, int(seen.max()), int(moves.max()))
+        players, state_counts, moves = len(tables.sizes), states(tables), choices(tables)
+        shape = (trials, players, int(state_counts.max()), int(moves.max()))
         if (size := 8 * prod(shape)) > MOST_BYTES:
             rule = "take fewer grid points, fewer trials or observation = 'own'"
             need = f"{shape[2]} states per player make tables of {size:.3g} bytes"
             raise ValueError(f"action_grid: {need}; {rule}")
         streams = draws.streams(stream, trials)
-        low, high = self._initial(shape, seen.tolist(), moves.tolist())
+        low, high = self._initial(shape, state_counts.tolist(), moves.tolist())
         values = np.array(low)
         if np.any(low != high):
             values = low + (high - low) * draws.uniforms(streams, prod(shape[1:])).reshape(shape)
@@ -283,11 +285,13 @@ class QLearning(BaseLearner):
         return session
 
     def _initial(
-        self, shape: tuple[int, ...], seen: list[int], moves: list[int]
+        self, shape: tuple[int, ...], state_counts: list[int], moves: list[int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the bounds of the initial values, ``[trial player state move]``; equal unless drawn."""
         low, high = np.zeros(shape), np.zeros(shape)
-        for player, ends in enumerate(initial_tables("initial_q", self.initial_q, shape[0], seen, moves)):
+        for player, ends in enumerate(
+            initial_tables("initial_q", self.initial_q, shape[0], state_counts, moves)
+        ):
             if ends is None:
                 raise ValueError("initial_q: 'mean_payoff' is for RepeatedQLearning; must be numbers")
             # a number also fills the padding
@@ -299,23 +303,23 @@ class QLearning(BaseLearner):
     def _rule(self, world: Tabulated, session: Session) -> LearningRule:
         players = len(world.tables.sizes)
         tables = explorations(self.exploration, players)
-        warmth = np.tile([[one.get("temperature", 1.0)] for one in tables], session["values"].shape[2])
-        for player, one in enumerate(tables):
-            if "edge_temperature" in one:
+        warmth = np.tile([[table.get("temperature", 1.0)] for table in tables], session["values"].shape[2])
+        for player, table in enumerate(tables):
+            if "edge_temperature" in table:
                 away = policies.off_centre(world)[player]
-                warmth[player] = temperature_at(one["edge_temperature"], warmth[player], away)
-        schedules = [one.get("schedule", "cosine") if "end" in one else "fixed" for one in tables]
+                warmth[player] = temperature_at(table["edge_temperature"], warmth[player], away)
+        schedules = [table.get("schedule", "cosine") if "end" in table else "fixed" for table in tables]
         words = each_player("target", self.target, players, str)
         return LearningRule(
             alpha=each_player("step_size", step_size_of(self.step_size)["value"], players),
             gamma=each_player("gamma", self._discount(), players),
-            epsilon_low=np.array([one.get("end", one["start"]) for one in tables], dtype=float),
-            epsilon_high=np.array([one["start"] for one in tables], dtype=float),
+            epsilon_low=np.array([table.get("end", table["start"]) for table in tables], dtype=float),
+            epsilon_high=np.array([table["start"] for table in tables], dtype=float),
             temperature=warmth,
             unit=float(session["unit"][0]),
             exploration=np.array([EXPLORATIONS.index(word) for word in schedules]),
             target=np.array([TARGETS.index(word) for word in words]),
-            greedy=np.array([one["kind"] == "greedy" for one in tables], dtype=np.int64),
+            greedy=np.array([table["kind"] == "greedy" for table in tables], dtype=np.int64),
             asynchronous=int(self.update == "sequential"),
             begin=session["begin"],
             lengths=self._lengths,

@@ -59,7 +59,7 @@ FADED = 10.0  # minus log exploration at which the last of a hundred sessions ha
 
 
 def _repeatable(game: object) -> bool:
-    """Return whether a game is known as a repeated one, or has one period in tables."""
+    """True for a game that is known as a repeated one, or has one period in tables."""
     return to_repeated.knows(game) or (
         playable(game) and not (over_periods(game) and to_stages(game).periods > 1)
     )
@@ -268,18 +268,18 @@ class RepeatedQLearning(BaseLearner):
         return self._begin(world, stream, nearest_grid_points(world, start))
 
     def advance(self, world: RepeatedWorld, session: Session, steps: int) -> int:
-        rule, due, taken = self._rule(world), session["marks"], 0
-        while taken < steps:
+        rule, due, count = self._rule(world), session["marks"], 0
+        while count < steps:
             now, noted = int(session["clock"][:, 0].max()), int(session["noted"][0])
             until = int(due[noted]) - now if noted < len(due) else steps
-            part = sessions.advance_sessions(world.tables, rule, session, min(steps - taken, until))
-            taken += part
+            part = sessions.advance_sessions(world.tables, rule, session, min(steps - count, until))
+            count += part
             if part == 0:
                 break
             if part == until and noted < len(due):
                 note(world, session, session["curve"][noted])
                 session["noted"] += 1
-        return taken
+        return count
 
     def read(self, world: RepeatedWorld, session: Session) -> Record:
         clock, roles = session["clock"], self._roles(world)
@@ -306,8 +306,8 @@ class RepeatedQLearning(BaseLearner):
                 over_last = np.where(converged[:, None], self.average_last, np.nan)
             last = session["tally"] / over_last
             record["last_payoff"] = (("session", "player"), last)
-            if "pooled_gain" in (found := gains(world, last, self.zero_gain)):
-                record["last_gain"] = found["pooled_gain"]
+            if "pooled_gain" in (metrics := gains(world, last, self.zero_gain)):
+                record["last_gain"] = metrics["pooled_gain"]
             joints = np.arange(session["counts"].shape[1])[None]
             record |= outcomes(world, "last", joints, session["counts"] / over_last)
         ends = sessions.offsets(states(world.tables) * world.tables.sizes)
@@ -332,7 +332,9 @@ class RepeatedQLearning(BaseLearner):
         from rivalry.tables.kernels import draws
 
         tables = world.tables
-        staged = any(ago == 0 and who < len(tables.sizes) for own in slots_of(tables) for who, ago in own)
+        staged = any(
+            ago == 0 and player < len(tables.sizes) for slots in slots_of(tables) for player, ago in slots
+        )
         rule = self._rule(world)  # checks options with one number per player against the number of players
         if rule.counterfactual.any() and (len(tables.order) > 1 or staged):
             raise ValueError("counterfactual: needs a game in which all move at once")
@@ -350,16 +352,20 @@ class RepeatedQLearning(BaseLearner):
         """Return the bounds of the initial values, ``[session entry]`` with one session or all; equal unless
         they are drawn.
         """
-        tables, seen = world.tables, states(world.tables).tolist()
-        players, gamma = len(seen), self.discounts(world).tolist()
-        each = initial_tables("initial_q", self.initial_q, self.sessions, seen, tables.sizes.tolist())
+        tables, state_counts = world.tables, states(world.tables).tolist()
+        players, gamma = len(state_counts), self.discounts(world).tolist()
+        bounds_of_players = initial_tables(
+            "initial_q", self.initial_q, self.sessions, state_counts, tables.sizes.tolist()
+        )
         bounds = []
         for player in range(players):
-            low, high = each[player] or (sessions.mean_payoffs(tables, player, gamma[player])[None],) * 2
-            shape = (len(low), seen[player], int(tables.sizes[player]))
+            low, high = (
+                bounds_of_players[player] or (sessions.mean_payoffs(tables, player, gamma[player])[None],) * 2
+            )
+            shape = (len(low), state_counts[player], int(tables.sizes[player]))
             bounds.append([np.broadcast_to(end, shape).reshape(shape[0], -1) for end in (low, high)])
         count = max(len(low) for low, _ in bounds)
-        full = [[np.broadcast_to(e, (count, e.shape[1])) for e in both] for both in bounds]
+        full = [[np.broadcast_to(e, (count, e.shape[1])) for e in pair] for pair in bounds]
         return np.concatenate([a for a, _ in full], axis=1), np.concatenate([b for _, b in full], axis=1)
 
     def discounts(self, world: RepeatedWorld) -> np.ndarray:
@@ -383,7 +389,7 @@ class RepeatedQLearning(BaseLearner):
         tables, players, roles = world.tables, len(world.tables.sizes), self._roles(world)
         falls, gamma = falling(self.exploration, players), self.discounts(world)
         learns = np.array([role.kind == LEARNS for role in roles])
-        beta, seen = np.where(learns, falls.beta, 0.0), states(tables)
+        beta, state_counts = np.where(learns, falls.beta, 0.0), states(tables)
         choice = np.array([CHOICES.index(kind) for kind in falls.kind]) * learns
         # the bonus is in units of the range of an action's value: the same choices in other units of payoffs
         ranges = np.ptp(tables.payoff, axis=(0, 2)) / (1 - gamma)
@@ -410,8 +416,8 @@ class RepeatedQLearning(BaseLearner):
             beta=beta,
             decay=np.exp(-beta),
             learns=learns.astype(np.int64),
-            value_from=sessions.offsets(tables.sizes * seen),
-            state_from=sessions.offsets(seen),
+            value_from=sessions.offsets(tables.sizes * state_counts),
+            state_from=sessions.offsets(state_counts),
             target=target.astype(np.int64),
             choice=choice.astype(np.int64),
             counterfactual=counterfactual.astype(np.int64),

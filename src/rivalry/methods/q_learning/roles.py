@@ -35,14 +35,14 @@ class Role(NamedTuple):
 def check_roles(value: Any) -> list[tuple[str, dict[str, Any]]]:
     """Return the name and the table of every role. Raise `ValueError` for those unknown in every game."""
     several = isinstance(value, list | tuple)
-    found = []
-    for number, one in enumerate(value if several else [value]):
+    roles = []
+    for number, role in enumerate(value if several else [value]):
         name = f"roles[{number}]" if several else "roles"
-        table = role_table(name, one, KEYS, ties="optimistic")
+        table = role_table(name, role, KEYS, ties="optimistic")
         if table["kind"] == "oracle" and table["ties"] not in TIES:
             raise ValueError(f"{name}.ties: {table['ties']!r} is unknown; {near(str(table['ties']), TIES)}")
-        found.append((name, table))
-    return found
+        roles.append((name, table))
+    return roles
 
 
 def roles_of(tables: FiniteGame, value: object) -> list[Role]:
@@ -55,7 +55,7 @@ def roles_of(tables: FiniteGame, value: object) -> list[Role]:
         named *= players
     if len(named) != players:
         raise ValueError(f"roles: {len(named)} given; must be one for all, or {players}, one per player")
-    return [_role(tables, player, *one) for player, one in enumerate(named)]
+    return [_role(tables, player, *role) for player, role in enumerate(named)]
 
 
 def role_table(
@@ -79,13 +79,13 @@ def _role(tables: FiniteGame, player: int, name: str, table: dict[str, Any]) -> 
     if kind == "oracle":
         return Role(FIXED, myopic_best_responses(tables, player, table["ties"]))
     [key] = KEYS[kind]
-    given = np.asarray(table[key])
-    if given.dtype.kind not in "iu" or given.shape != (() if kind == "fixed" else (count,)):
+    actions = np.asarray(table[key])
+    if actions.dtype.kind not in "iu" or actions.shape != (() if kind == "fixed" else (count,)):
         rule = "a whole number" if kind == "fixed" else f"{count} whole numbers, one per state"
         raise ValueError(f"{name}.{key}: must be {rule}")
-    if np.any((given < 0) | (given >= size)):
+    if np.any((actions < 0) | (actions >= size)):
         raise ValueError(f"{name}.{key}: actions of player {player} must be in 0..{size - 1}")
-    return Role(FIXED, policy + given)
+    return Role(FIXED, policy + actions)
 
 
 def observed_payoff(tables: FiniteGame, player: int, payoff: np.ndarray, observed: list[int]) -> np.ndarray:
@@ -96,7 +96,7 @@ def observed_payoff(tables: FiniteGame, player: int, payoff: np.ndarray, observe
     """
     axes = [*range(1, len(tables.sizes) + 1), 0]  # nature has the last number and the first axis
     full = payoff.reshape(len(payoff), *tables.sizes.tolist())
-    shape = [axes[who] for who in (*observed, player)]
+    shape = [axes[observed_player] for observed_player in (*observed, player)]
     mean = full.mean(axis=tuple(axis for axis in range(full.ndim) if axis not in shape))
     return np.asarray(np.transpose(mean, np.argsort(np.argsort(shape))))
 
@@ -109,11 +109,11 @@ def nature_at_random(tables: FiniteGame) -> np.ndarray:
     count, joints = tables.payoff.shape[0], tables.next_nature.shape[1]
     if count == 1:
         return np.ones(1)
-    chain, each = np.zeros((count, count)), np.diff(tables.nature_cdf, prepend=0.0, axis=2) / joints
-    np.add.at(chain, (np.arange(count)[:, None, None], tables.next_nature), each)
+    chain, transitions = np.zeros((count, count)), np.diff(tables.nature_cdf, prepend=0.0, axis=2) / joints
+    np.add.at(chain, (np.arange(count)[:, None, None], tables.next_nature), transitions)
     system = np.concatenate([chain.T - np.eye(count), np.ones((1, count))])
-    found, *_ = np.linalg.lstsq(system, np.append(np.zeros(count), 1.0), rcond=None)
-    return np.asarray(np.maximum(found, 0.0) / np.maximum(found, 0.0).sum())
+    distribution, *_ = np.linalg.lstsq(system, np.append(np.zeros(count), 1.0), rcond=None)
+    return np.asarray(np.maximum(distribution, 0.0) / np.maximum(distribution, 0.0).sum())
 
 
 def myopic_best_responses(tables: FiniteGame, player: int, ties: str = "optimistic") -> np.ndarray:
@@ -124,9 +124,9 @@ def myopic_best_responses(tables: FiniteGame, player: int, ties: str = "optimist
     one best for the first mover (``optimistic``), or worst (``pessimistic``), then the lowest.
     """
     players, turns = len(tables.sizes), len(tables.order) > 1
-    now = [(who, 1 if turns else 0) for who in range(players) if who != player]
+    now = [(opponent, 1 if turns else 0) for opponent in range(players) if opponent != player]
     slots = slots_of(tables)[player]
-    unseen = [who for who, ago in now if (who, ago) not in slots]
+    unseen = [opponent for opponent, ago in now if (opponent, ago) not in slots]
     if unseen:
         raise ValueError(
             f"roles: an oracle must see what all others do in its round; player {player} does not see "
@@ -134,15 +134,19 @@ def myopic_best_responses(tables: FiniteGame, player: int, ties: str = "optimist
         )
     # the response depends on what stands in this round: the others' actions, and nature where it is observed
     visible = [slot in now or slot == (players, 0) for slot in slots]
-    seen = [who for (who, _), there in zip(slots, visible, strict=True) if there]
+    players_seen = [opponent for (opponent, _), is_visible in zip(slots, visible, strict=True) if is_visible]
     leader = int(tables.order[0, 0])
     pays = tables.payoff
-    if players not in seen:  # nature is not observed: weight its states by their frequency
+    if players not in players_seen:  # nature is not observed: weight its states by their frequency
         pays = pays * (len(pays) * nature_at_random(tables))[:, None, None]
-    mine, theirs = (observed_payoff(tables, player, pays[:, who], seen) for who in (player, leader))
+    mine, theirs = (
+        observed_payoff(tables, player, pays[:, opponent], players_seen) for opponent in (player, leader)
+    )
     close = mine >= mine.max(axis=-1, keepdims=True) - TIE * np.abs(tables.payoff[:, player]).max()
     theirs = theirs if ties == "optimistic" else -theirs
     response = np.where(close, theirs, -np.inf).argmax(axis=-1)  # [seen..]
     sizes = observed_sizes(tables)
-    contents = np.unravel_index(np.arange(states(tables)[player]), [sizes[who] for who, _ in slots] or [1])
+    contents = np.unravel_index(
+        np.arange(states(tables)[player]), [sizes[opponent] for opponent, _ in slots] or [1]
+    )
     return np.asarray(response[tuple(compress(contents, visible))])

@@ -68,12 +68,12 @@ def discounts(game: Playable, gamma: Any) -> np.ndarray:
     ValueError
         Where the sum over periods diverges.
     """
-    known = oracles.discount_factors(game) if oracles.discount_factors.knows(game) else USUAL_GAMMA
-    own = known if gamma is None else gamma
-    each = each_player("gamma", np.asarray(own, dtype=float), game.space.shape[0])
+    usual = oracles.discount_factors(game) if oracles.discount_factors.knows(game) else USUAL_GAMMA
+    rates = usual if gamma is None else gamma
+    factors = each_player("gamma", np.asarray(rates, dtype=float), game.space.shape[0])
     growth = float(oracles.payoff_growth(game))
-    for player, one in enumerate(each):
-        if not 0 <= one * (1 + growth) < 1:
+    for player, factor in enumerate(factors):
+        if not 0 <= factor * (1 + growth) < 1:
             rule = "gamma (1 + growth) must be below 1"
-            raise ValueError(f"gamma[{player}]: {one:g} diverges with growth {growth:g}; {rule}")
-    return each * (1 + growth)
+            raise ValueError(f"gamma[{player}]: {factor:g} diverges with growth {growth:g}; {rule}")
+    return factors * (1 + growth)

@@ -47,17 +47,17 @@ def gains(world: RepeatedWorld, payoff: np.ndarray, zero: float | None) -> Recor
     if not oracles.profit_gain_bounds.knows(world.game):
         return {}
     try:
-        known = remembered(world.known, "gain_bounds", partial(oracles.profit_gain_bounds, world.game))
+        bounds = remembered(world.known, "gain_bounds", partial(oracles.profit_gain_bounds, world.game))
     except ValueError as error:  # no equilibrium, no joint maximum, or one that is both
         warnings.warn(f"{error}; gains are left out", stacklevel=2)
         return {}
-    nash, joint, critical = (np.asarray(part, dtype=float) for part in known)
+    nash, joint, critical = (np.asarray(part, dtype=float) for part in bounds)
     none = nash if zero is None else np.full_like(nash, zero)
-    own = (payoff - none) / (joint - none)
+    profit_gains = (payoff - none) / (joint - none)
     pooled = (payoff.mean(axis=1) - none.mean()) / (joint.mean() - none.mean())
     spread = pooled.std(ddof=1) if len(pooled) > 1 else np.nan
     return {
-        "profit_gain": (("session", "player"), own),
+        "profit_gain": (("session", "player"), profit_gains),
         "pooled_gain": (("session",), pooled),
         "gain_mean": ((), np.asarray(pooled.mean())),
         "gain_sd": ((), np.asarray(spread)),
@@ -83,9 +83,9 @@ def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
     """
     if not oracles.discounting_channels.knows(world.game):
         return {}
-    discounts = [float(own) for own in learns]
-    found = oracles.discounting_channels(world.game, world.tables, learns, discounts)
-    text, alone = found.text, bool(found.learning) and not found.state and not found.memory
+    discounts = [float(rate) for rate in learns]
+    effects = oracles.discounting_channels(world.game, world.tables, learns, discounts)
+    text, alone = effects.text, bool(effects.learning) and not effects.state and not effects.memory
     if alone:
         reason = "gamma has no channel except learning: any effect is an artefact of the algorithm"
         text += f"; {reason}"
@@ -99,12 +99,12 @@ def outcomes(world: RepeatedWorld, name: str, joint: np.ndarray, weight: np.ndar
     tables = world.tables
     if not traced_metrics.knows(world.game) or int(np.prod(tables.sizes)) > MOST_JOINT:
         return {}
-    found: Record = {}
+    record: Record = {}
     for measure, table in values_at(_measures, world.game, world.action_grid, tables.sizes).items():
         by = weight if table.ndim == 1 else weight[..., None]  # table: [joint], or [joint player]
         mean = (table[joint] * by).sum(axis=1)
-        found[f"{name}_{measure}"] = (("session", "player")[: mean.ndim], mean)
-    return found
+        record[f"{name}_{measure}"] = (("session", "player")[: mean.ndim], mean)
+    return record
 
 
 def _measures(game: Any, x: Any) -> Any:
@@ -128,7 +128,7 @@ def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Reco
         return {}
     exact = staged_values(tables.payoff[0], tables.sizes.tolist(), stages)
     answers = followers_gap(tables, chosen)
-    found: Record = {
+    record: Record = {
         "grid_strong": (("player",), exact.strong),
         "grid_weak": (("player",), exact.weak),
         "follower_gap": (("session", "follower"), answers.mean),
@@ -138,15 +138,15 @@ def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Reco
     if len(exact.outcomes):
         strong, weak = leader_regret(exact, cycles.payoff)
         joint = np.ravel_multi_index(tuple(exact.outcomes.T), tuple(tables.sizes))
-        there = np.where(cycles.joint >= 0, np.isin(cycles.joint, joint), True).all(axis=1)
+        at_equilibrium = np.where(cycles.joint >= 0, np.isin(cycles.joint, joint), True).all(axis=1)
         points = world.action_grid[np.arange(len(tables.sizes)), exact.strong_profile][:, 0]
-        found |= {
+        record |= {
             "leader_regret": (("session",), strong),
             "leader_regret_weak": (("session",), weak),
-            "at_equilibrium": (("session",), np.asarray(there)),
+            "at_equilibrium": (("session",), np.asarray(at_equilibrium)),
             "grid_equilibrium": (("player",), points),
         }
-    return found
+    return record
 
 
 def _departures(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma: np.ndarray) -> Record:
@@ -158,22 +158,22 @@ def _departures(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma:
     still = cycles.length == 1
     still = still if still.any() else np.ones_like(still)
     test = partial(deviations, world.tables, chosen, cycles, horizon=HORIZON, levels=levels)
-    parts = [test(player=who, gamma=rate) for who, rate in enumerate(gamma.tolist())]
-    path, each = ("deviator", "turn", "player"), ("session", "deviator")
+    parts = [test(player=player, gamma=rate) for player, rate in enumerate(gamma.tolist())]
+    path, dims = ("deviator", "turn", "player"), ("session", "deviator")
     return {
         "impulse": (path, np.stack([part.actions[still].mean(axis=0) for part in parts])),
         "impulse_base": (path, np.stack([part.base_actions[still].mean(axis=0) for part in parts])),
-        "deviation_gain": (each, np.stack([_mean(part.relative_gain) for part in parts], axis=1)),
-        "deviation_pays": (each, np.stack([part.profitable for part in parts], axis=1)),
-        "deviation_returns": (each, np.stack([part.rounds_back for part in parts], axis=1)),
+        "deviation_gain": (dims, np.stack([_mean(part.relative_gain) for part in parts], axis=1)),
+        "deviation_pays": (dims, np.stack([part.profitable for part in parts], axis=1)),
+        "deviation_returns": (dims, np.stack([part.rounds_back for part in parts], axis=1)),
     }
 
 
 def _mean(rows: np.ndarray) -> np.ndarray:
     """Return the mean over the finite states of a cycle; NaN where there is none."""
-    there = np.isfinite(rows)  # relative values are undefined at a value of 0
-    mean = np.where(there, rows, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
-    return np.where(there.any(axis=1), mean, np.nan)
+    finite = np.isfinite(rows)  # relative values are undefined at a value of 0
+    mean = np.where(finite, rows, 0.0).sum(axis=1) / np.maximum(finite.sum(axis=1), 1)
+    return np.where(finite.any(axis=1), mean, np.nan)
 
 
 def greedy_play(
@@ -190,33 +190,33 @@ def greedy_play(
     ``zero`` is the payoff with a profit gain of 0, by default that of the equilibrium.
     """
     tables, chosen = world.tables, policies(world.tables, session)
-    found: Record = {}
+    record: Record = {}
     if chosen.size <= STORED:
-        found["policy"] = (("session", "player", "state"), chosen.astype(np.int16))
+        record["policy"] = (("session", "player", "state"), chosen.astype(np.int16))
     at_random = [role.kind == RANDOM for role in roles]
     if any(at_random):
-        return found | (_all_at_random(world, len(chosen), zero) if all(at_random) else {})
+        return record | (_all_at_random(world, len(chosen), zero) if all(at_random) else {})
     try:
-        whole = whole_states(tables)
-        cycles = limit_cycles(tables, chosen, standing(tables, whole, session))
+        joint_states = whole_states(tables)
+        cycles = limit_cycles(tables, chosen, standing(tables, joint_states, session))
     except ValueError as error:
         warnings.warn(f"greedy play is not followed: {error}", stacklevel=2)
-        return found
-    found |= {
+        return record
+    record |= {
         "cycle_length": (("session",), cycles.length),
         "end_payoff": (("session", "player"), cycles.payoff),
         "end_action": _end_actions(world, cycles),
     }
-    found |= focal_patterns(tables, chosen)
-    found |= gains(world, cycles.payoff, zero) | _values(world, cycles, gamma)
-    found |= outcomes(world, "end", np.maximum(cycles.joint, 0), cycles.weight)
-    found |= _in_stages(world, chosen, cycles)
+    record |= focal_patterns(tables, chosen)
+    record |= gains(world, cycles.payoff, zero) | _values(world, cycles, gamma)
+    record |= outcomes(world, "end", np.maximum(cycles.joint, 0), cycles.weight)
+    record |= _in_stages(world, chosen, cycles)
     if not by_chance(tables):
-        found |= _departures(world, chosen, cycles, gamma)
-    if len(chosen) * whole.size * int(tables.sizes.sum()) > WEIGHED:
-        warnings.warn(f"best responses in {whole.size} whole states are not worked out", stacklevel=2)
-        return found
-    return found | _gaps(world, chosen, gamma, cycles)
+        record |= _departures(world, chosen, cycles, gamma)
+    if len(chosen) * joint_states.size * int(tables.sizes.sum()) > WEIGHED:
+        warnings.warn(f"best responses in {joint_states.size} whole states are not worked out", stacklevel=2)
+        return record
+    return record | _gaps(world, chosen, gamma, cycles)
 
 
 def standing(tables: FiniteGame, whole: Whole, session: Session) -> np.ndarray:
@@ -239,19 +239,24 @@ def focal_patterns(tables: FiniteGame, chosen: np.ndarray) -> Record:
     ``alternating`` where they differ, ``partial`` where only some states have any, and ``none``.
     """
     players, natures, size = len(tables.sizes), len(tables.payoff), int(tables.sizes[0])
-    each, sizes = slots_of(tables), observed_sizes(tables)
-    blind = any((players, 0) not in slots or any(who > players for who, _ in slots) for slots in each)
+    slots_of_players, sizes = slots_of(tables), observed_sizes(tables)
+    blind = any(
+        (players, 0) not in slots or any(player_seen > players for player_seen, _ in slots)
+        for slots in slots_of_players
+    )
     if not by_chance(tables) or blind or np.any(tables.sizes != size):
         return {}
     focal: np.ndarray = np.ones((len(chosen), natures, size), dtype=bool)
-    for player, slots in enumerate(each):
+    for player, slots in enumerate(slots_of_players):
         state = np.zeros((natures, size), dtype=np.int64)
-        for who, _ in slots:
-            state = state * sizes[who] + (np.arange(natures)[:, None] if who == players else np.arange(size))
+        for player_seen, _ in slots:
+            state = state * sizes[player_seen] + (
+                np.arange(natures)[:, None] if player_seen == players else np.arange(size)
+            )
         focal &= chosen[:, player, state] == np.arange(size)
     some = np.asarray(focal.any(axis=2))
-    same = np.all(np.equal(focal, focal[:, :1]), axis=(1, 2))
-    word = np.where(some.all(axis=1), np.where(same, "single", "alternating"), "partial")
+    is_single = np.all(np.equal(focal, focal[:, :1]), axis=(1, 2))
+    word = np.where(some.all(axis=1), np.where(is_single, "single", "alternating"), "partial")
     return {"focal_pattern": (("session",), np.where(some.any(axis=1), word, "none"))}
 
 
@@ -278,12 +283,12 @@ def _end_actions(world: RepeatedWorld, cycles: Cycles) -> tuple[tuple[str, ...],
 
 
 def _gaps(world: RepeatedWorld, chosen: np.ndarray, gamma: np.ndarray, cycles: Cycles) -> Record:
-    found = gaps(world.tables, chosen, gamma, cycles)
+    losses = gaps(world.tables, chosen, gamma, cycles)
     names = ("one_shot_loss", "one_shot_loss_all", "full_gap", "full_gap_all")
-    record: Record = {name: (("session", "player"), getattr(found, name)) for name in names}
-    gain = (1 - gamma) * found.full_gain
+    record: Record = {name: (("session", "player"), getattr(losses, name)) for name in names}
+    gain = (1 - gamma) * losses.full_gain
     regret = gain.max(axis=0)
-    coverage = "exact" if found.coverage == "exact" else "bounded"
+    coverage = "exact" if losses.coverage == "exact" else "bounded"
     method = "dynamic programming against the others' policies"
     allowed = TOLERANCE * world.scale
     proof = Certificate(
@@ -296,7 +301,7 @@ def _gaps(world: RepeatedWorld, chosen: np.ndarray, gamma: np.ndarray, cycles: C
         # limit play may be an equilibrium of the stage game where these are none (`at_equilibrium`)
         concept="Nash equilibrium of the learned policies",
     )
-    for name, loss in (("one_shot_share", found.one_shot_loss), ("full_share", found.full_gap)):
+    for name, loss in (("one_shot_share", losses.one_shot_loss), ("full_share", losses.full_gap)):
         record[name] = ((), np.asarray(np.all(loss < NONE, axis=1).mean()))  # sessions without a loss
     # the claim is that of the weakest session
     record["in_equilibrium"] = (("session",), np.all(gain <= allowed, axis=1))

@@ -33,10 +33,10 @@ def initial_session(
     from rivalry.tables.kernels import draws
 
     sessions, players = len(streams), len(tables.sizes)
-    sizes, seen = tables.sizes, states(tables)
+    sizes, state_counts = tables.sizes, states(tables)
     if sizes.max() > np.iinfo(np.int16).max:
         raise ValueError(f"action_grid: {sizes.max()} actions; must be at most {np.iinfo(np.int16).max}")
-    value_from, state_from = offsets(sizes * seen), offsets(seen)
+    value_from, state_from = offsets(sizes * state_counts), offsets(state_counts)
     if (size := 8 * sessions * int(value_from[-1])) > MOST_BYTES:
         raise ValueError(f"sessions: {sessions} make tables of {size:.3g} bytes; take fewer, or less memory")
     low, high = initial
@@ -46,14 +46,14 @@ def initial_session(
     greedy = np.zeros((sessions, int(state_from[-1])), dtype=np.int16)
     runner = np.full(greedy.shape, -np.inf)
     for player, role in enumerate(roles):
-        here = slice(state_from[player], state_from[player + 1])
+        columns = slice(state_from[player], state_from[player + 1])
         if role.kind != LEARNS:
-            greedy[:, here] = role.policy
+            greedy[:, columns] = role.policy
             continue
         rows = values[:, value_from[player] : value_from[player + 1]].reshape(sessions, -1, sizes[player])
-        greedy[:, here] = rows.argmax(axis=2)
+        greedy[:, columns] = rows.argmax(axis=2)
         if sizes[player] > 1:
-            runner[:, here] = np.partition(rows, -2, axis=2)[:, :, -2]
+            runner[:, columns] = np.partition(rows, -2, axis=2)[:, :, -2]
     depth = max(int(tables.observation_slots[:, :, 1].max(initial=0)), 1) + 1  # this round, the last, memory
     return {
         "values": values,
@@ -73,13 +73,13 @@ def initial_session(
 
 def value_tables(tables: FiniteGame, values: np.ndarray) -> np.ndarray:
     """Return the values ``[session player state action]``; NaN where a player has fewer states or actions."""
-    seen, sizes = states(tables), tables.sizes
-    ends = offsets(seen * sizes)
-    found = np.full((len(values), len(sizes), int(seen.max()), int(sizes.max())), np.nan)
-    for player, (count, size) in enumerate(zip(seen.tolist(), sizes.tolist(), strict=True)):
-        own = values[:, ends[player] : ends[player + 1]]
-        found[:, player, :count, :size] = own.reshape(-1, count, size)
-    return found
+    state_counts, sizes = states(tables), tables.sizes
+    ends = offsets(state_counts * sizes)
+    tables_of_values = np.full((len(values), len(sizes), int(state_counts.max()), int(sizes.max())), np.nan)
+    for player, (count, size) in enumerate(zip(state_counts.tolist(), sizes.tolist(), strict=True)):
+        values_of_player = values[:, ends[player] : ends[player + 1]]
+        tables_of_values[:, player, :count, :size] = values_of_player.reshape(-1, count, size)
+    return tables_of_values
 
 
 def offsets(counts: np.ndarray) -> np.ndarray:
@@ -111,33 +111,35 @@ def mean_payoffs(tables: FiniteGame, player: int, gamma: float) -> np.ndarray:
     In perpetuity, ``mean/(1 - gamma)``. A player that observes part of the round: the action's conditional
     payoff, plus ``gamma mean/(1 - gamma)``, the mean over everything.
     """
-    now = [who for who, ago in slots_of(tables)[player] if ago == 0]
-    given = observed_payoff(tables, player, tables.payoff[:, player], now)  # [seen.. action]
-    rows = given.reshape(-1, given.shape[-1])
+    now = [player_seen for player_seen, ago in slots_of(tables)[player] if ago == 0]
+    payoffs = observed_payoff(tables, player, tables.payoff[:, player], now)  # [seen.. action]
+    rows = payoffs.reshape(-1, payoffs.shape[-1])
     # slots of the current round are a state's last: its number modulo their joint values is what they show
     expected = rows[np.arange(states(tables)[player]) % len(rows)]
-    return np.asarray(expected + gamma * given.mean() / (1 - gamma) if now else expected / (1 - gamma))
+    return np.asarray(expected + gamma * payoffs.mean() / (1 - gamma) if now else expected / (1 - gamma))
 
 
 def pair_of(tables: FiniteGame, rule: SessionRule) -> Pair | None:
     """Return the game in the form of the two-player kernel, or None for the general one."""
-    rows = [[who for who in row if who >= 0] for row in tables.order.tolist()]
-    one, turns = rows[0][0], len(rows) == 2
+    rows = [[player_seen for player_seen in row if player_seen >= 0] for row in tables.order.tolist()]
+    leader, turns = rows[0][0], len(rows) == 2
     usual = not any(np.any(part) for part in (rule.target != MAX, rule.choice, rule.counterfactual))
-    known = not rule.counted and rows in ([[one, 1 - one]], [[one], [1 - one]])
-    if len(tables.sizes) != 2 or not usual or not known or tables.payoff.shape[0] != 1:
+    usual_order = not rule.counted and rows in ([[leader, 1 - leader]], [[leader], [1 - leader]])
+    if len(tables.sizes) != 2 or not usual or not usual_order or tables.payoff.shape[0] != 1:
         return None
     slots = slots_of(tables)
-    staged = slots[1 - one][-1:] == [(one, 0)] and not turns
+    staged = slots[1 - leader][-1:] == [(leader, 0)] and not turns
     if staged:
-        slots[1 - one] = slots[1 - one][:-1]
-    if any(ago != 1 or who == 2 for row in slots for who, ago in row):
+        slots[1 - leader] = slots[1 - leader][:-1]
+    if any(ago != 1 or player_seen == 2 for row in slots for player_seen, ago in row):
         return None
     look = np.zeros((2, tables.payoff.shape[2]), dtype=np.int64)
     joint, sizes = np.indices(tuple(tables.sizes)).reshape(2, -1), observed_sizes(tables)
     for player, row in enumerate(slots):
-        for who, _ in row:
-            look[player] = look[player] * sizes[who] + (joint[who] if who < 2 else tables.signal[0])
+        for player_seen, _ in row:
+            look[player] = look[player] * sizes[player_seen] + (
+                joint[player_seen] if player_seen < 2 else tables.signal[0]
+            )
     return Pair(
         payoff=tables.payoff[0],
         look=look,
@@ -146,7 +148,7 @@ def pair_of(tables: FiniteGame, rule: SessionRule) -> Pair | None:
         plain=int(np.all(look == np.arange(look.shape[1]))),
         turns=int(turns),
         staged=int(staged),
-        first=one,
+        first=leader,
     )
 
 
@@ -174,8 +176,10 @@ def advance_sessions(tables: FiniteGame, rule: SessionRule, session: Session, st
 
 def policies(tables: FiniteGame, session: Session) -> np.ndarray:
     """Return the greedy actions ``[session player state]``, 0 beyond a player's number of states."""
-    seen = states(tables)
-    found = np.zeros((len(session["greedy"]), len(seen), int(seen.max())), dtype=np.int64)
-    for player, (first, count) in enumerate(zip(offsets(seen)[:-1], seen, strict=True)):
-        found[:, player, :count] = session["greedy"][:, first : first + count]
-    return found
+    state_counts = states(tables)
+    greedy_policies = np.zeros(
+        (len(session["greedy"]), len(state_counts), int(state_counts.max())), dtype=np.int64
+    )
+    for player, (first, count) in enumerate(zip(offsets(state_counts)[:-1], state_counts, strict=True)):
+        greedy_policies[:, player, :count] = session["greedy"][:, first : first + count]
+    return greedy_policies

@@ -12,8 +12,8 @@ PIECES = 8  # pieces of work per thread: faster threads take more
 
 def threads() -> int:
     """Return the number of threads allowed: ``OMP_NUM_THREADS`` (1 in worker processes), or one per core."""
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    return max(int(said), 1) if said.isdigit() else os.cpu_count() or 1
+    setting = os.environ.get("OMP_NUM_THREADS", "")
+    return max(int(setting), 1) if setting.isdigit() else os.cpu_count() or 1
 
 
 def map_in_threads(work: Callable[[np.ndarray], object], items: np.ndarray) -> None:

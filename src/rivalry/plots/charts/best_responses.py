@@ -79,8 +79,8 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         words = "present profile" + style.unless(certified)
         mark = style.end_marker(certified, INK) | {"zorder": 5, "clip_on": False}
         ax.plot(*np.maximum(profile, floor), "o", label=words, **mark)
-    for which in "xy":
-        set_log_scale(ax, which, log)
+    for axis in "xy":
+        set_log_scale(ax, axis, log)
     column = metric_label(str(selection.get("reaction_column", "strategy")))
     ax.set(xlabel=f"{column} of player {responders[0]}", ylabel=f"{column} of player {responders[1]}")
     style.caption(ax, selection.words, "0 lies on the edge" if log and (responses <= 0).any() else "")

@@ -128,11 +128,11 @@ def _label(data: Dataset, axis: int, runs: Ends | None) -> str:
 def _constant(x: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return thresholds inside the range drawn that are constant over the parameter: values of it."""
     per_point = values.reshape(len(x), -1)
-    known = np.unique(per_point[np.isfinite(per_point)].round(12))
+    constants = np.unique(per_point[np.isfinite(per_point)].round(12))
     # one for every value of the parameter is a function of it, which no vertical line shows
-    if len(known) > max(4, per_point.shape[1]):
+    if len(constants) > max(4, per_point.shape[1]):
         return np.empty(0)
-    return np.asarray(known[(known > x.min()) & (known < x.max())])
+    return np.asarray(constants[(constants > x.min()) & (constants < x.max())])
 
 
 def _of_axis(array: np.ndarray, axis: int) -> np.ndarray:
@@ -269,13 +269,13 @@ def _marks(ax: Axes, x: np.ndarray, runs: Ends, kinds: np.ndarray) -> None:
     labels = {"": "equilibrium of the list"} if LIST in runs.selection else WORDS
     every = zip(labels.items(), MARKERS, strict=False)
     for ((kind, label), marker), proved in product(every, (True, False)):
-        which, run = np.nonzero((kinds == kind) & (runs.certified == proved))
-        if np.isnan(runs.positions[which, run]).all():
+        index, run = np.nonzero((kinds == kind) & (runs.certified == proved))
+        if np.isnan(runs.positions[index, run]).all():
             continue
         for player, colour in enumerate(shades):
             mark = style.end_marker(proved, colour) | {"markeredgewidth": 0.9}
             mark["markersize"] = size + ring * (len(shades) - 1 - player)
-            ax.plot(x[which], runs.positions[which, run, player], marker, **mark)
+            ax.plot(x[index], runs.positions[index, run, player], marker, **mark)
         ax.plot([], [], marker, label=label + style.unless(proved), **style.end_marker(proved, INK))
     style.name_colours(ax, [style.player_label(k, len(shades)) for k in range(len(shades))], shades)
 
@@ -300,12 +300,12 @@ def _undecided(ax: Axes, x: np.ndarray, entries: Ends, axis: int) -> None:
         return
     places = entries.selection[UNDECIDED][..., axis, :]
     low, high = np.moveaxis(places.reshape(len(x), -1, 2), 2, 0)
-    which, where = np.nonzero(np.isfinite(low))
-    if len(which):
+    index, where = np.nonzero(np.isfinite(low))
+    if len(index):
         look: dict[str, Any] = {"color": INK, "alpha": 0.35, "zorder": 2}
-        ax.vlines(x[which], low[which, where], high[which, where], linewidth=7, **look)
-        middle = (low + high)[which, where] / 2
-        ax.plot(x[which], middle, "s", markersize=7, label="undecided place", **look)
+        ax.vlines(x[index], low[index, where], high[index, where], linewidth=7, **look)
+        middle = (low + high)[index, where] / 2
+        ax.plot(x[index], middle, "s", markersize=7, label="undecided place", **look)
 
 
 def _ranges(ax: Axes, x: np.ndarray, selection: DrawnPoint, axis: int) -> None:

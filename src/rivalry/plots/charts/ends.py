@@ -133,8 +133,8 @@ def basins(data: Dataset, ax: Axes, *, at: At = None, entries: Sequence[Sequence
     x, y = starts[:, i, a], starts[:, j, b]
     kinds, ends = selection.get("basin_kind", ()), selection.get("basin_profile", ())
     worth, certified = selection.certified(), set()
-    known = [int(k) for k in np.unique(basin) if k >= 0]
-    for k, colour in zip(known, colours(len(known)), strict=True):
+    end_numbers = [int(k) for k in np.unique(basin) if k >= 0]
+    for k, colour in zip(end_numbers, colours(len(end_numbers)), strict=True):
         mine, marker = basin == k, MARKERS[k % len(MARKERS)]
         kind = f" ({str(kinds[k]).replace('_', ' ')})" if k < len(kinds) else ""
         look: dict[str, Any] = {"color": colour, "markersize": 4, "alpha": 0.7, "linestyle": ""}
@@ -149,8 +149,8 @@ def basins(data: Dataset, ax: Axes, *, at: At = None, entries: Sequence[Sequence
     for proved in sorted(certified, reverse=True):
         ax.plot([], [], "o", markersize=11, label="end point" + unless(proved), **end_marker(proved, INK))
     for label, player, axis in ((ax.set_xlabel, i, a), (ax.set_ylabel, j, b)):
-        which = f", axis {axis}" if starts.shape[2] > 1 else ""
-        label(strategy_label(data, axis, "initial ", f" of player {player}{which}"))
+        axis_text = f", axis {axis}" if starts.shape[2] > 1 else ""
+        label(strategy_label(data, axis, "initial ", f" of player {player}{axis_text}"))
     ax.set_aspect("equal", adjustable="datalim")
     caption(ax, selection.words, f"n = {len(starts)} starts")
     return ax

@@ -91,9 +91,9 @@ def enumeration(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
 
 def _boxes(ax: Axes, boxes: np.ndarray, colour: str, span: np.ndarray) -> None:
     """Draw boxes ``[box end coordinate]``: rectangles, or lines where one coordinate does not vary."""
-    (left, bottom), (right, top) = boxes[:, 0].T, boxes[:, 1].T
-    wide = (right > left) & (top > bottom)
-    corners = np.stack([left, bottom, right, bottom, right, top, left, top], axis=1).reshape(-1, 4, 2)
+    (west, bottom), (right, top) = boxes[:, 0].T, boxes[:, 1].T
+    wide = (right > west) & (top > bottom)
+    corners = np.stack([west, bottom, right, bottom, right, top, west, top], axis=1).reshape(-1, 4, 2)
     size = ((boxes[wide, 1] - boxes[wide, 0]) / span).min(axis=1)
     red, green, blue = to_rgb(colour)
     edge = (0.8 * red, 0.8 * green, 0.8 * blue)
@@ -127,11 +127,11 @@ def profiles_in_plane(profiles: np.ndarray | None) -> np.ndarray:
     return np.asarray(rows[np.isfinite(rows).all(axis=1)])
 
 
-def _label(data: Dataset, which: int) -> str:
+def _label(data: Dataset, player: int) -> str:
     """Return the label of a coordinate: of two players with one choice each, or of one player with two."""
     names = [str(name) for name in data["axis"].values] if "axis" in data.coords else []
     if len(names) == 2:
-        return names[which]
+        return names[player]
     players = [str(name) for name in data["player"].values] if "player" in data.coords else ["0", "1"]
     choice = names[0] if names and not names[0].isdigit() else "strategy"
-    return f"{choice} of {f'player {which}' if players[which].isdigit() else players[which]}"
+    return f"{choice} of {f'player {player}' if players[player].isdigit() else players[player]}"

@@ -179,8 +179,8 @@ def _levels_of(sample: Sample, quantity: str) -> dict[str, float]:
     if quantity == GAIN:
         return {"Nash equilibrium": 0.0, "joint maximum": 1.0}
     levels = {"Nash equilibrium": sample.nash, "joint maximum": sample.joint}
-    known = {name: value for name, value in levels.items() if np.isfinite(value)}
-    return {f"{name} ({level:.4g})": level for name, level in known.items() if quantity.endswith("_payoff")}
+    finite = {name: value for name, value in levels.items() if np.isfinite(value)}
+    return {f"{name} ({level:.4g})": level for name, level in finite.items() if quantity.endswith("_payoff")}
 
 
 def _label(data: Dataset, quantity: str) -> str:
@@ -207,8 +207,8 @@ def samples(
     ['0.6 ± 1.3', '0.2 ± 1.3']
     """
     dimensions = _own_dimensions(data, quantity)
-    known = [str(name) for name in data["algorithm"].values] if "algorithm" in data.coords else []
-    default = [name for name in known if controls or not base_of(name, known)]
+    names = [str(name) for name in data["algorithm"].values] if "algorithm" in data.coords else []
+    default = [name for name in names if controls or not base_of(name, names)]
     if "algorithm" in (at or {}):
         default = [str((at or {})["algorithm"])]
     selection = point(data, quantity, len(dimensions), at=at, keep=("algorithm", "replication"))
@@ -217,13 +217,13 @@ def samples(
         if name in data:  # the mean over players, [method]
             levels[k] = band(point(data, name, 1, at=at, keep=("algorithm",))[name].astype(float).T)[0]
     every = []
-    for name in pick_names("methods", methods, known, default) or [""]:
-        row = known.index(name) if name and len(selection[quantity]) > 1 else 0
+    for name in pick_names("methods", methods, names, default) or [""]:
+        row = names.index(name) if name and len(selection[quantity]) > 1 else 0
         values = _flatten_sessions(selection[quantity][row], dimensions)
         if values.size:
             nash, joint = (float(level[min(row, len(level) - 1)]) for level in levels)
-            words = value_of(data, "algorithm", known.index(name)) if name else ""
-            every.append(Sample(name, values, nash, joint, base_of(name, known), words))
+            words = value_of(data, "algorithm", names.index(name)) if name else ""
+            every.append(Sample(name, values, nash, joint, base_of(name, names), words))
     if not every:
         raise NoSuchPoint(f"data: no method has {quantity} here")
     return every, selection.words
@@ -310,8 +310,8 @@ def _stack_axes(ax: Axes, count: int) -> list[Axes]:
 
 def _label_of(sample: Sample, every: list[Sample]) -> str:
     """Return a sample's name; with that of the learner where controls of several are drawn."""
-    learners = {other.base or other.name for other in every}
-    words = {other.base: other.base for other in every} | {other.name: other.label for other in every}
+    learners = {sample.base or sample.name for sample in every}
+    words = {sample.base: sample.base for sample in every} | {sample.name: sample.label for sample in every}
     return f"{words[sample.base]}:\n{sample.label}" if sample.base and len(learners) > 1 else sample.label
 
 
@@ -320,8 +320,8 @@ def _edges(
 ) -> tuple[float, float, np.ndarray]:
     """Return the ends of the scale, and the edges of bars, the same for all."""
     values = np.concatenate([sample.values for sample in every])
-    both = np.append(values, [level for sample_levels in levels for level in sample_levels.values()])
-    low, high = float(both.min()), float(both.max())
+    scale_values = np.append(values, [level for sample_levels in levels for level in sample_levels.values()])
+    low, high = float(scale_values.min()), float(scale_values.max())
     room = 0.05 * ((high - low) or max(abs(high), 1.0))
     width = ALONE * (high - low + 2 * room)
     if np.ptp(values) <= width:

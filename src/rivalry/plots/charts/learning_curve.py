@@ -224,9 +224,9 @@ def _by_method(
     ax.set_xscale("log")
     bottom.xaxis.set_major_formatter("{x:g}")
     count = max(len(history.metric) for history in curves)
-    how = "mean and 95 % band" if count >= FEW else "each thin, mean thick"
+    style_note = "mean and 95 % band" if count >= FEW else "each thin, mean thick"
     rows = f"horizontal lines: {select.name_of(data, level)}" if levels else ""
-    return bottom, [place, rows, select.describe_replications(count, how)]
+    return bottom, [place, rows, select.describe_replications(count, style_note)]
 
 
 def _history(data: Dataset, main: str, name: str | None, player: int | None, level: str, at: At) -> _History:
@@ -241,8 +241,8 @@ def _history(data: Dataset, main: str, name: str | None, player: int | None, lev
     selection = select.point(data, level, None, ("claim",), at=place, keep=("replication",))
     values = selection[level].astype(float).reshape(len(selection[level]), -1)
     chosen = values if player is None or values.shape[1] == 1 else values[:, [player]]
-    known = chosen[np.isfinite(chosen)]
-    return _History(label, [], [], float(known.mean()) if known.size else np.nan, selection.is_certified())
+    finite = chosen[np.isfinite(chosen)]
+    return _History(label, [], [], float(finite.mean()) if finite.size else np.nan, selection.is_certified())
 
 
 def _walks(data: Dataset, main: str, player: int | None, place: Mapping[str, Any]) -> list[DrawnPath]:

@@ -98,11 +98,11 @@ def paths(
     count = walks[0].values.shape[-1]
     mixed = position and all(_mixtures(walk.values) for walk in walks)
     free = position and space and axis is None
-    how = "one by one"
+    style_note = "one by one"
     if free and count == 3 and mixed:
         ax = triangle(ax)
         _tracks(ax, walks, 3)
-        style.caption(ax, selection.words, select.describe_replications(len(walks), how), label or "")
+        style.caption(ax, selection.words, select.describe_replications(len(walks), style_note), label or "")
         return ax
     of_family = data.attrs.get("axis_names", "").splitlines()
     several = axis is None and len(of_family) == count > 1
@@ -125,8 +125,8 @@ def paths(
         if position and _spread_by_factors(walks) if log is None else log:
             ax.set_xscale("symlog", linthresh=1)
             ax.xaxis.set_major_formatter("{x:g}")
-        how = "mean and 95 % band"
-    style.caption(ax, selection.words, select.describe_replications(len(walks), how))
+        style_note = "mean and 95 % band"
+    style.caption(ax, selection.words, select.describe_replications(len(walks), style_note))
     return ax
 
 
@@ -324,9 +324,11 @@ def _planes(ax: Any, low: float, high: float) -> None:
 def _outline(ax: Axes, low: float, high: float) -> None:
     """Draw the edges of the cube and the equality planes, seen along the diagonal."""
     corners = np.array(list(product((low, high), repeat=3)))
-    for corner, other in combinations(corners, 2):
-        if np.count_nonzero(corner != other) == 1:
-            ax.plot(*(np.array([corner, other]) @ EQUAL.T).T, color="#CCCCCC", linewidth=0.8, label="_edge")
+    for corner, opposite in combinations(corners, 2):
+        if np.count_nonzero(corner != opposite) == 1:
+            ax.plot(
+                *(np.array([corner, opposite]) @ EQUAL.T).T, color="#CCCCCC", linewidth=0.8, label="_edge"
+            )
     for (i, j), colour in zip(combinations(range(3), 2), PALETTE[1:4], strict=True):
         along = (high - low) * np.eye(3)[3 - i - j]
         ends = np.array([-along, along]) @ EQUAL.T

@@ -123,8 +123,8 @@ def _field_of(selection: DrawnPoint, i: int, j: int) -> np.ndarray:
     fields = selection.get("field_of_pair", selection["field"][None])
     at = np.flatnonzero((pairs == sorted((i, j))).all(axis=1))
     if not at.size:
-        known = ", ".join(str(pair.tolist()) for pair in pairs)
-        raise ValueError(f"players: [{i}, {j}] must be two of the pairs whose field is known: {known}")
+        pairs_text = ", ".join(str(pair.tolist()) for pair in pairs)
+        raise ValueError(f"players: [{i}, {j}] must be two of the pairs whose field is known: {pairs_text}")
     # stored for i < j: otherwise places and components are exchanged
     field = np.asarray(fields[at[0]])
     return field if i < j else field.transpose(1, 0, 2)[..., ::-1]

@@ -47,26 +47,26 @@ def proved_numbers(data: Dataset, ax: Axes, *, player: int = 0, axis: int = 0, a
     rows = np.isfinite(ranges).all(axis=(1, 2))  # without padding
     first, last = selection["where"][0]
     spans = [(pair[0], pair[1]) for pair in ranges[rows, 0]]
-    known = [bool(value) for value in selection["where_decided"][rows]]
+    is_decided = [bool(value) for value in selection["where_decided"][rows]]
     colours = style.colours(1)
     intervals, values = boxes[:, player, axis], selection["piece_range"][:, 0]
     stored = np.isfinite(intervals).all(axis=1)
-    (low, high), (left, right) = intervals[stored].T, values[stored].T
+    (low, high), (west, right) = intervals[stored].T, values[stored].T
     bottom, top = (float(low.min()), float(high.max())) if len(low) else (0.0, 1.0)
     room = 0.05 * (top - bottom) or 1.0
     thin = np.maximum(VISIBLE * (top - bottom + 2 * room) - (high - low), 0.0) / 2
     under, over = low - thin, high + thin
-    corners = np.stack([left, under, right, under, right, over, left, over], axis=1).reshape(-1, 4, 2)
+    corners = np.stack([west, under, right, under, right, over, west, over], axis=1).reshape(-1, 4, 2)
     ax.add_collection(PolyCollection(list(corners), facecolor=colours[0], edgecolor="none"))
     ax.fill([], [], color=colours[0], label="one equilibrium in each box, proved")
-    for (begin, end), decided, count in zip(spans, known, selection["where_count"][rows], strict=True):
+    for (begin, end), decided, count in zip(spans, is_decided, selection["where_count"][rows], strict=True):
         if not decided:
             wide = max(VISIBLE * (last - first) - (end - begin), 0.0) / 2
             ax.axvspan(begin - wide, end + wide, color=UNDECIDED, linewidth=0, zorder=0.5)
         elif end - begin > 0.03 * (last - first):
             place = (begin + end) / 2, 1.02
             ax.annotate(f"{int(count)}", place, xycoords=("data", "axes fraction"), ha="center", fontsize=9)
-    if not all(known):
+    if not all(is_decided):
         ax.fill([], [], color=UNDECIDED, label="number not decided")
     ax.set(xlim=(first, last), ylim=(bottom - room, top + room))
     ax.set_xlabel(key_in_words(str(selection["where_name"][0])))

@@ -135,8 +135,8 @@ def scenario(
 def _once(curve: ScenarioSeries) -> ScenarioSeries:
     """Return a metric with one line where those of all players coincide, which would hide one another."""
     pairs = [(curve.values, curve.values[..., :1]), (curve.half, curve.half[..., :1])]
-    same = [np.allclose(every, first, rtol=SAME_NUMBER, atol=0.0, equal_nan=True) for every, first in pairs]
-    return curve._replace(values=pairs[0][1], half=pairs[1][1]) if all(same) else curve
+    equal = [np.allclose(every, first, rtol=SAME_NUMBER, atol=0.0, equal_nan=True) for every, first in pairs]
+    return curve._replace(values=pairs[0][1], half=pairs[1][1]) if all(equal) else curve
 
 
 def _own_entries(data: Dataset, names: Sequence[str], at: At) -> tuple[Dataset, At, str]:
@@ -237,12 +237,14 @@ def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> 
             width = min(wide[k], 2.2)
             panel.plot(curve.x[piece], sound[piece], dash, color=colour, linewidth=width, label="_line")
         breaks += _discontinuities(sound)
-        known = np.isfinite(values)
+        finite = np.isfinite(values)
         look: dict[str, Any] = {"zorder": 4, "markersize": small, "markeredgewidth": 0.9}
-        style.draw_marks(panel, curve.x[known], values[known], worth[known], colour, marker, **look)
+        style.draw_marks(panel, curve.x[finite], values[finite], worth[finite], colour, marker, **look)
         if curve.half[:, s, k].any():
             bars: dict[str, Any] = {"fmt": "none", "ecolor": colour, "elinewidth": 1.0, "capsize": 2.0}
-            panel.errorbar(curve.x[known], values[known], curve.half[known, s, k], label="_interval", **bars)
+            panel.errorbar(
+                curve.x[finite], values[finite], curve.half[finite, s, k], label="_interval", **bars
+            )
         if several:  # so that a page can tell the lines of a value from others
             for n, part in enumerate(artist for artist in panel.get_children() if artist not in before):
                 part.set_gid(f"series-{s}-{curve.name}-{k}-{n}")
@@ -267,8 +269,8 @@ def _discontinuities(values: np.ndarray) -> list[int]:
     if np.isfinite(values).sum() < ENOUGH:
         return []
     steps = np.abs(np.diff(values))
-    known = np.nan_to_num(np.pad(steps, 1))
-    beside = np.maximum(known[:-2], known[2:])
+    padded = np.nan_to_num(np.pad(steps, 1))
+    beside = np.maximum(padded[:-2], padded[2:])
     far = steps > np.maximum(JUMP * float(np.nanmax(values) - np.nanmin(values)), SUDDEN * beside)
     return list(map(int, np.flatnonzero(far)))
 
@@ -363,8 +365,8 @@ def heat(
         curve.certified[:, rows].T,
         select.label_of(data, quantity),
     )
-    for which, letter in zip("xy", logs, strict=True):
-        set_log_scale(ax, which, letter)
+    for axis, letter in zip("xy", logs, strict=True):
+        set_log_scale(ax, axis, letter)
     for k, row in enumerate(rows):  # a page shows that of a chosen value
         low, high = edges[1][k : k + 2]
         corners = edges[0][[0, -1, -1, 0, 0]], [low, low, high, high, low]
@@ -413,24 +415,24 @@ def _cells(
     ax.grid(False)
     ax.set_facecolor(PALE)
     x, y = edges
-    known = np.isfinite(grid)
-    sound = grid[known & worth] if (known & worth).any() else grid
+    finite = np.isfinite(grid)
+    sound = grid[finite & worth] if (finite & worth).any() else grid
     low, high = float(np.nanmin(sound)), float(np.nanmax(sound))
     look: dict[str, Any] = {"cmap": "viridis", "vmin": low, "vmax": high, "linewidth": 0.3}
     drawing = ax.pcolormesh(x, y, np.ma.masked_invalid(grid), edgecolors="face", **look)
     beyond = ("neither", "min", "max", "both")
     extend = beyond[int(np.nanmin(grid) < low) + 2 * int(np.nanmax(grid) > high)]
     style.add_colour_bar(ax, drawing, words, extend=extend)
-    doubted = known & ~worth
+    doubted = finite & ~worth
     hatched: dict[str, Any] = {"edgecolor": "white", "hatch": "////"}
     for row, column in np.argwhere(doubted):
         corners = x[column + np.array([0, 1, 1, 0])], y[row + np.array([0, 0, 1, 1])]
         ax.fill(*corners, linewidth=0.0, label="_doubted", facecolor="none", **hatched)
-    _border(ax, x, y, doubted, known & worth)
+    _border(ax, x, y, doubted, finite & worth)
     handles = []
     if doubted.any():
         handles.append(Patch(facecolor="#777777", label="hatched: not certified", **hatched))
-    if not known.all():
+    if not finite.all():
         handles.append(Patch(facecolor=PALE, label="no result"))
     if handles:
         ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=2)

@@ -232,18 +232,18 @@ def _field(data: Dataset, selection: DrawnPoint, dim: str, at: At) -> tuple[np.n
     field = np.where(np.isnan(stable), np.nan, 1.0 - 2.0 * stable)
     if "scan_eigenvalues_real" in data:
         real = point(data, "scan_eigenvalues_real", 2, at=at, keep=(dim,))["scan_eigenvalues_real"]
-        known = np.isfinite(real).any(axis=2)
-        if known.shape == field.shape:
-            field = np.where(known, np.max(np.where(np.isnan(real), -np.inf, real), axis=2), field)
+        finite = np.isfinite(real).any(axis=2)
+        if finite.shape == field.shape:
+            field = np.where(finite, np.max(np.where(np.isnan(real), -np.inf, real), axis=2), field)
     rows = selection["scan_parameter"]
     if np.allclose(rows, rows[:1], equal_nan=True):
         return rows[0], field
     x = np.linspace(np.nanmin(rows), np.nanmax(rows), rows.shape[1])
     every = []
     for row, values in zip(rows, field, strict=True):
-        known = np.isfinite(row) & np.isfinite(values)
-        order = np.argsort(row[known])
-        every.append(np.interp(x, row[known][order], values[known][order], left=np.nan, right=np.nan))
+        finite = np.isfinite(row) & np.isfinite(values)
+        order = np.argsort(row[finite])
+        every.append(np.interp(x, row[finite][order], values[finite][order], left=np.nan, right=np.nan))
     return x, np.array(every)
 
 

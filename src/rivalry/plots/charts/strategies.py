@@ -292,8 +292,8 @@ def _choices(selection: DrawnPoint) -> str:
     """Return the name of a choice: the game's metric that equals the choice, or "choice"."""
     choice = selection.get("end_action", np.array(np.nan))
     for name in ("price", "quantity"):
-        same = selection.get(f"end_{name}", np.array(np.inf))
-        same_shape = choice.shape == same.shape and choice.ndim > 0
-        if same_shape and np.allclose(choice, same, rtol=1e-9, atol=1e-12, equal_nan=True):
+        end_values = selection.get(f"end_{name}", np.array(np.inf))
+        same_shape = choice.shape == end_values.shape and choice.ndim > 0
+        if same_shape and np.allclose(choice, end_values, rtol=1e-9, atol=1e-12, equal_nan=True):
             return metric_label(name)
     return "choice"

@@ -61,8 +61,8 @@ function resourcePicture(main, data) {
 
 /** Where each start of one player ends, others as they are; computed while the page is idle.
  * @param {any} twin @param {number[][]} x @param {number} player @param {any} box
- * @param {(ends: {at: number, end: number[] | null}[], done: boolean) => void} tell */
-function basins(twin, x, player, box, tell) {
+ * @param {(ends: {at: number, end: number[] | null}[], done: boolean) => void} report */
+function basins(twin, x, player, box, report) {
   const starts = linspace(box.low[player], box.high[player], STARTS);
   /** @type {{at: number, end: number[] | null}[]} */
   const ends = [];
@@ -90,7 +90,7 @@ function basins(twin, x, player, box, tell) {
       ends.push({ at, end });
     }
     if (stopped) return;
-    tell(ends, ends.length === STARTS);
+    report(ends, ends.length === STARTS);
     if (ends.length < STARTS) later(work);
   };
   later(work);

@@ -74,7 +74,7 @@ export default async function run({ root, query: given, title }) {
   }
 
   /** Show what the latest state says. */
-  function tell() {
+  function showState() {
     title(about.title ?? name);
     heading.textContent = about.title ?? name;
     lead.textContent = about.question ?? "";
@@ -129,7 +129,7 @@ export default async function run({ root, query: given, title }) {
       now = about;
       if (several() && !about.parts.some((/** @type {any} */ one) => one.name === part)) part = about.parts[0].name;
       if (!several()) part = "";
-      tell();
+      showState();
       if (about.parts) {
         const { figure } = await ask(`${path}/cells${query({ part })}`);
         if (mine !== turn || closed) return;
@@ -163,7 +163,7 @@ export default async function run({ root, query: given, title }) {
         return;
       }
       now = { ...state, states: state.states ?? now.states, counts: state.counts ?? now.counts };
-      tell();
+      showState();
       draw();
     });
     source.addEventListener("error", () => {
@@ -217,7 +217,7 @@ export default async function run({ root, query: given, title }) {
   }
 
   document.addEventListener("visibilitychange", watch);
-  tell();
+  showState();
   begin();
   return () => {
     closed = true;
