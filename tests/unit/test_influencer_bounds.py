@@ -193,6 +193,20 @@ def test_proofs_on_the_interval_take_few_evaluations(monkeypatch: pytest.MonkeyP
     assert cells <= 600
 
 
+def test_proofs_on_the_interval_take_few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    game, rows = rv.games.influencer(reach=[0.25] * 3, resource="bimodal"), deviations._bounds_of_rows
+    calls: list[int] = []
+
+    def counting(*arguments: Any, **options: Any) -> Any:
+        calls.append(int(arguments[2]))
+        return rows(*arguments, **options)
+
+    monkeypatch.setattr(deviations, "_bounds_of_rows", counting)
+    assert certificate(game, game.space.check([0.5] * 3), tolerance=1e-8).coverage == "exact"
+    # one evaluates the best response; single halvings of widths of 1 to 1e-5 would need 16 more
+    assert max(calls.count(player) for player in range(3)) <= 9
+
+
 def test_the_centre_is_proved_to_be_an_equilibrium() -> None:
     game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
     proof = rv.certificate(game, game.space.check([0.5] * 3))

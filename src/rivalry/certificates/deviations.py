@@ -50,6 +50,7 @@ PAIRS = 12  # up to this many corners, a search drops every pair of them
 SHORT_STEP = 1e-3  # of the way to a best response: a first step that leaves no peak for another
 SHORT = 1e-12  # of a climb's first step: a shorter step ends the climb
 BATCH, MAX_BOXES = 64, 40_000
+FEW = 16  # boxes that take NumPy about as long as a single one
 HOPELESS = 500  # boxes after which a bound that is still infinite is given up
 MAX_ENCLOSED_BOXES = 6000  # in interval arithmetic, unless a proof is asked for
 MAX_ENCLOSED_AXES = 3  # of a player with more axes, boxes are not searched unless the game bounds payoffs
@@ -534,7 +535,7 @@ def _bounds_of_boxes(
 ) -> _BoxBounds:
     """Return the bounds on payoffs in boxes ``[box axis]`` of strategies, after ``boxes_bounded`` others."""
     # with one axis few boxes are undecided at a time
-    batch = BATCH if game.space.shape[1] > 1 else BATCH // 4
+    batch = BATCH if game.space.shape[1] > 1 else FEW
     bounds: _BoxBounds = _bounds_of_rows(
         game, x, put(player), enclosed, low, high, batch=batch, seen=boxes_bounded
     )
@@ -557,7 +558,7 @@ def _branch_and_bound(
         raise Unsupported(f"no bound: strategies are in a {type(space).__name__}, not a Box or a Simplex")
     # below what `certificate` allows, so that a finished search certifies; not below rounding errors
     gap = PROVED * stake + ROUNDING * abs(payoff) / 4
-    batch = BATCH if space.shape[1] > 1 else BATCH // 4
+    batch = BATCH if space.shape[1] > 1 else FEW
     low, high = (end[None] for end in bounding_box(space, player))
     bounds = np.array([np.inf])
     paid = payoff - SEARCH_TIE * stake  # at the strategy, which may be one of several that tie
@@ -569,6 +570,10 @@ def _branch_and_bound(
         worst = np.argsort(-bounds, kind="stable")[: batch // 2]
         worst = worst[bounds[worst] > payoff + gap]
         new_low, new_high, parents = halves(space, player, low[worst], high[worst])
+        # most of the time of a call is that of NumPy's operations, not of the boxes
+        for _ in range((FEW // len(new_low)).bit_length() - 1):
+            new_low, new_high, rows = halves(space, player, new_low, new_high)
+            parents = parents[rows]
         fresh, _, points, values = _bounds_of_boxes(
             game, x, player, new_low, new_high, enclosed=enclosed, boxes_bounded=boxes_bounded
         )
