@@ -136,6 +136,8 @@ def market(form: Rng, rng: Rng) -> Setting:
         keys |= {"stages": [[0], list(range(1, n))], "timing": "staged"}
     elif maybe(form, 0.1):
         keys["timing"] = pick(form, "simultaneous", "alternating")
+        if keys["timing"] == "alternating" and maybe(form, 0.5):
+            keys["turns"] = [list(range(n)), [n - 1]]
     keys |= _periods(form, rng, n, demand, priced, keys)
     written = None if "stages" in keys else lambda game: formulas.market(keys, n)
     return Setting("", "market", keys, (methods.BestResponse(),), written, lists=maybe(form, 0.4))

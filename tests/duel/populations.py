@@ -23,6 +23,13 @@ def karma(form: Rng, rng: Rng) -> Setting:
         "gamma": float(rng.uniform(0, 0.97)),
         "urgencies": [float(wide(rng, 0.1, 1)), float(wide(rng, 1, 20))],
     }
+    if maybe(form, 0.3):
+        keys["bids"] = [
+            0,
+            *sorted(
+                form.choice(np.arange(1, top + 1), size=form.integers(1, top + 1), replace=False).tolist()
+            ),
+        ]
     keys["payment"] = pick(form, "PBP", "PBS", "difference", "highest_losing_bid", "fixed_price", "table")
     if keys["payment"] not in ("PBP", "PBS"):
         keys["receiver"] = pick(form, "peer", "society")

@@ -496,8 +496,17 @@ def move_order(game: Any) -> tuple[tuple[int, ...], ...]:
 
 @oracle(inherited=True)
 def alternating(game: object) -> bool:
-    """Return whether players revise their choices in turn, one per period. Generic: False."""
+    """Return whether players revise their choices in turn, as `turns` says. Generic: False."""
     return False
+
+
+@oracle(inherited=True)
+def turns(game: Any) -> tuple[tuple[int, ...], ...]:
+    """Return the players that move in each period of a cycle, where players alternate.
+
+    Generic: one player per period, in order.
+    """
+    return tuple((player,) for player in range(game.space.shape[0]))
 
 
 @oracle(inherited=True)

@@ -445,11 +445,12 @@ class Simplex(Tree):
         Entries are at least ``min_share``.
         """
         mask, spare = self.mask, self.spare
+        rank = jnp.arange(1, x.shape[-1] + 1)
+        ranked = rank <= jnp.sum(mask, axis=-1, keepdims=True)
         # padding sorts last and adds nothing to the sums
         ordered = -jnp.sort(-jnp.where(mask, x - self.min_share, -jnp.inf), axis=-1)
-        total = jnp.cumsum(jnp.where(mask, ordered, 0.0), axis=-1)
-        rank = jnp.arange(1, x.shape[-1] + 1)
-        active = mask & (ordered - (total - spare) / rank > 0)
+        total = jnp.cumsum(jnp.where(ranked, ordered, 0.0), axis=-1)
+        active = ranked & (ordered - (total - spare) / rank > 0)
         # active entries are the first ones in this order, so their number gives the last
         last = jnp.sum(active, axis=-1, keepdims=True) - 1
         shift = (jnp.take_along_axis(total, last, axis=-1) - spare) / (last + 1)

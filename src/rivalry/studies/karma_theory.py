@@ -22,6 +22,7 @@ from rivalry.core.method import BaseLearner
 from rivalry.core.needs import POPULATION, Need, fits
 from rivalry.core.results import Record
 from rivalry.core.tolerances import TIE
+from rivalry.economies.karma.checks import any_bid
 from rivalry.economies.learning.sessions import Session
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
@@ -201,13 +202,13 @@ class RandomPolicyExperiment(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (
         POPULATION,
-        Need("bids of 0 to what is held, which rises in steps of 1", lambda game: _is_bidding(game.legal)),
+        Need("bids of 0 to what is held, which rises in steps of 1", any_bid),
     )
 
     def world(self, game: object) -> Any:
         """Return the population. Raises `ValueError` for other games."""
         if not fits(type(self), game):
-            raise ValueError(f"game: {type(game).__name__} must be a population of agents who bid")
+            raise ValueError(f"game: {type(game).__name__} must be a population of agents who bid any amount")
         return game
 
     def length(self, world: PopulationGame) -> int:
@@ -308,14 +309,6 @@ class RandomPolicyExperiment(BaseLearner):
                 values = np.concatenate([parameters[name] for parameters in samples])
                 record[f"drawn_{name}"] = (("policy", "private")[: values.ndim], values)
         return record
-
-
-def _is_bidding(legal: object) -> bool:
-    """Return whether actions are bids 0..k in blocks of states with k increasing by 1."""
-    legal = np.asarray(legal)
-    states, actions = legal.shape
-    triangle = np.tri(actions, dtype=bool)
-    return states % actions == 0 and np.array_equal(legal, np.tile(triangle, (states // actions, 1)))
 
 
 # The words by which a study names a method seed its cells: these classes stay in this module.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.game import Playable, kernel_arrays
+from rivalry.economies.karma.checks import refuse_listed_bids
 from rivalry.economies.kernels.economy import act, fresh, no_tallies
 from rivalry.economies.kernels.shapes import Economy
 from rivalry.envs.agents import AgentsEnv, Learned, Views, draw
@@ -145,6 +146,7 @@ def economy_of(game: object) -> Economy:
     arrays = kernel_arrays(game)
     if not isinstance(arrays, Economy):
         raise ValueError(f"game: {type(game).__name__} must be an economy of agents; others are for GameEnv")
+    refuse_listed_bids(game, "environments offer all of them")
     if arrays.signal.size:
         raise ValueError("signal: must be 'none': environments do not show agents their peers")
     return arrays

@@ -142,6 +142,20 @@ def tables_of_types(
     return named, shares, counted if count is None else count
 
 
+def any_bid(game: Any) -> bool:
+    """Whether legal bids are all amounts up to an agent's karma, which rises by 1 from state to state."""
+    legal = np.asarray(game.legal)
+    states, actions = legal.shape
+    triangle = np.tri(actions, dtype=bool)
+    return states % actions == 0 and np.array_equal(legal, np.tile(triangle, (states // actions, 1)))
+
+
+def refuse_listed_bids(game: Any, why: str) -> None:
+    """Raise `ValueError` where not all amounts up to an agent's karma are legal bids."""
+    if not any_bid(game):
+        raise ValueError(f"bids: must be all amounts up to an agent's karma: {why}")
+
+
 def check_keys(where: str, table: object, known: Sequence[str]) -> None:
     """Raise `ValueError` where ``table`` is not a table or has unknown keys."""
     if not isinstance(table, Mapping):

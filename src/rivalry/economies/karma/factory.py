@@ -49,6 +49,10 @@ def karma(
         float, Ge(0), AcceptedInterval("agents initial_karma types"), "mean karma per agent"
     ] = 10.0,
     max_karma: Annotated[int, Ge(1), Le(2_000), "largest karma that an agent can hold"] = 20,
+    bids: Annotated[
+        list[int] | np.ndarray | None,
+        "amounts that agents may bid, 0 among them (default: all up to their karma)",
+    ] = None,
     payment: Annotated[
         Literal["PBP", "PBS", "difference", "highest_losing_bid", "fixed_price", "table"],
         "what the winner pays: its bid to the loser (PBP) or to society (PBS), the "
@@ -160,6 +164,7 @@ def karma(
         signal=signal_values,
         initial=initial,
         most=max_karma,
+        bids=bids_of(bids, max_karma),
         receiver=payee,
         tie=TIES[tie],
         overflow=OVERFLOWS[overflow],
@@ -168,6 +173,26 @@ def karma(
         every=whole_number("redistribute_every", redistribute_every, 1),
         idle=1 / count if count % 2 == 1 else 0.0,
     )
+
+
+def bids_of(bids: object, max_karma: int) -> tuple[int, ...]:
+    """Return the allowed bids in ascending order, all from 0 to ``max_karma`` by default.
+
+    Raises `ValueError` for amounts that are not whole, out of range or repeated, and where 0 is missing.
+
+    >>> bids_of([5, 0], 20), bids_of(None, 2)
+    ((0, 5), (0, 1, 2))
+    """
+    if bids is None:
+        return tuple(range(max_karma + 1))
+    values = np.ravel(np.asarray(bids)).tolist()
+    amounts = [whole_number(f"bids[{k}]", amount) for k, amount in enumerate(values)]
+    for k, amount in enumerate(amounts):
+        if amount > max_karma or amount in amounts[:k]:
+            raise ValueError(f"bids[{k}]: {amount} must be in 0..{max_karma}, and be listed once")
+    if 0 not in amounts:
+        raise ValueError(f"bids: {amounts} must contain 0, the bid of agents without karma")
+    return tuple(sorted(amounts))
 
 
 def _initial(options: Mapping[str, Any], types: Types, count: int) -> np.ndarray:

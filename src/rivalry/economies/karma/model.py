@@ -16,6 +16,7 @@ from rivalry.core.oracles import at_home
 from rivalry.core.space import Profile, Simplex
 from rivalry.economies.karma import transitions
 from rivalry.economies.karma.chains import SHARES_ROUNDING
+from rivalry.economies.karma.checks import any_bid, refuse_listed_bids
 from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
 from rivalry.economies.kernels import shapes
 from rivalry.runtime.jax import jax, jnp, put
@@ -26,17 +27,34 @@ class Policies(Simplex):
     """Policies ``[state action]``; a state is (type, private state, karma), row-major.
 
     The shapes ``[type private karma bid]`` and, for one type, ``[private karma bid]`` are accepted as well.
+    Agents choose among the amounts ``bids`` up to their karma.
     """
 
     stakes: Float[Array, "type private"] = eqx.field(kw_only=True)
     labels: tuple[tuple[str, ...], ...] = eqx.field(static=True, kw_only=True)  # [type private], or none
     types: tuple[str, ...] = eqx.field(static=True, kw_only=True)
+    bids: tuple[int, ...] = eqx.field(static=True, kw_only=True)
+
+    @property
+    def mask(self) -> Bool[Array, "player axis"]:
+        return put(self.entries)
+
+    @property
+    def entries(self) -> Bool[np.ndarray, "player axis"]:
+        return super().entries & np.isin(np.arange(self.shape[1]), self.bids)
+
+    def lattice(self, player: int, points: int) -> Float[np.ndarray, "point axis"]:
+        allowed = self.entries[player]
+        shares = Simplex((int(allowed.sum()),)).lattice(0, points)
+        full = np.zeros((len(shares), len(allowed)))
+        full[:, allowed] = shares
+        return full
 
     def check(self, x: object, name: str = "start") -> Profile:
         """Return numbers as a policy with rows normalised to sum to 1.
 
         Raises `ValueError` for another shape, negative probabilities, rows that do not sum to 1 within 1e-8,
-        and positive probabilities of bids above karma.
+        and positive probabilities of bids above karma or not allowed.
         """
         full, head = self._reshape(x, name), "policy" if name == "policy" else f"{name}: policy"
         bids = np.arange(full.shape[1])
@@ -44,6 +62,7 @@ class Policies(Simplex):
         for wrong, rule in (
             (~np.isfinite(full) | (full < 0), "must be at least 0 and finite"),
             (above & (full != 0), "must be 0: no bid is above karma"),
+            (~self.entries & (full != 0), f"must be 0: bids are {list(self.bids)}"),
         ):
             for state, bid in np.argwhere(wrong):
                 where = f"{head} puts {full[state, bid]:g} on bid {bid} at {self._state(state)}"
@@ -125,6 +144,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     signal: Int[np.ndarray, "own peer"]  # what agents see, by own karma and the peer's; absent: nothing
     initial: Int[np.ndarray, "agent"]  # karma that agents start with; absent: mean_karma each
     most: int = eqx.field(static=True)  # karma that an agent can hold
+    bids: tuple[int, ...] = eqx.field(static=True)  # amounts that agents may bid, ascending from 0
     receiver: int = eqx.field(static=True)
     tie: int = eqx.field(static=True)
     overflow: int = eqx.field(static=True)
@@ -140,7 +160,8 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
         types = count_text(len(self.type_names), "type") + f" ({', '.join(self.type_names)})"
         numbers: dict[str, Any] = {"urgencies": np.asarray(self.stakes).ravel(), "gamma": self.gamma}
         numbers |= {"mean_karma": self.mean_karma, "max_karma": self.most}
-        return f"Karma economy of {population}, {types}, bids 0 to {self.most}", numbers
+        bids = f"0 to {self.most}" if any_bid(self) else ", ".join(map(str, self.bids))
+        return f"Karma economy of {population}, {types}, bids {bids}", numbers
 
     # required members of a population game
 
@@ -152,10 +173,12 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
 
     @property
     def space(self) -> Policies:
-        """Policies ``[state action]``: in every state probabilities of the bids 0..karma."""
+        """Policies ``[state action]``: in every state probabilities of the allowed bids up to karma."""
         types, private, levels = self.shape
         sizes = tuple(range(1, levels + 1)) * (types * private)
-        return Policies(sizes, stakes=self.stakes, labels=self.private_names, types=self.type_names)
+        return Policies(
+            sizes, stakes=self.stakes, labels=self.private_names, types=self.type_names, bids=self.bids
+        )
 
     @property
     def discount(self) -> Distribution:
@@ -260,9 +283,10 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     def rescale(self, factor: int) -> KarmaEconomy:
         """Return the economy with ``factor`` times the karma and ``factor`` times the largest amount of it.
 
-        Raises `ValueError` where payments are not the own bid, karma is taxed or peers' karma is seen: these
-        have their own units.
+        Raises `ValueError` where payments are not the own bid, karma is taxed, bids are listed or peers'
+        karma is seen: these have their own units.
         """
+        refuse_listed_bids(self, "a list has units of its own")
         if self.signal.size:
             raise ValueError("signal: must be 'none': what is seen of peers has units of its own")
         if not self.own_bid or np.any(np.asarray(self.tax) > 0):
@@ -273,6 +297,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
             self,
             mean_karma=self.mean_karma * factor,
             most=largest,
+            bids=tuple(range(largest + 1)),
             tax=jnp.zeros(largest + 1),
             charge=np.repeat(bids[:, None], largest + 1, axis=1),
             initial=self.initial * factor,

@@ -39,8 +39,8 @@ def _(game: KarmaEconomy, name: str) -> Policy:
     mask = game.legal.astype(float)
     if name == "uniform":
         return mask / mask.sum(axis=1, keepdims=True)
-    bid = jnp.zeros(len(mask), dtype=int) if name == "zero" else mask.sum(axis=1).astype(int) - 1
-    return jax.nn.one_hot(bid, mask.shape[1])
+    largest = (mask * jnp.arange(mask.shape[1])).max(axis=1).astype(int)
+    return jax.nn.one_hot(largest if name == "all_in" else 0 * largest, mask.shape[1])
 
 
 oracles.labels.register(KarmaEconomy)(lambda game: Labels(players=game.type_names))

@@ -179,8 +179,11 @@ def evaluate_few_agents(
     ]
 
 
-def _legal(shape: tuple[int, int, int]) -> np.ndarray:
-    return np.tile(np.tri(shape[2], dtype=bool), (shape[1], 1))
+def _legal(crowd: Crowd) -> np.ndarray:
+    """Return the legal bids of one type, ``[own bid]``, equal for all signals."""
+    _, private, levels = crowd.shape
+    legal = np.asarray(crowd.game.legal)[: private // crowd.signals * levels]
+    return np.repeat(legal.reshape(-1, 1, levels, levels), crowd.signals, axis=1).reshape(-1, levels)
 
 
 def _policy_values(process: Decisions, policy: np.ndarray, paid: Paid) -> np.ndarray:
@@ -203,7 +206,7 @@ def _joint_gains(
     paid: Paid,
 ) -> AgentGains:
     """Return gains of two or three agents against the others' policies; a common owner gets the mean."""
-    legal, exact = _legal(crowd.shape), True
+    legal, exact = _legal(crowd), True
     rows = []
     for agent in range(len(owner)):
         process, memory = against(crowd.economy, agent, policies[np.delete(owner, agent)])
@@ -459,7 +462,7 @@ def _estimated_gains(
 
     In the half where it was computed, the gain of a best response would be biased upwards.
     """
-    legal, rows = _legal(crowd.shape), []
+    legal, rows = _legal(crowd), []
     for half, other_half in (halves, halves[::-1]):
         best = [estimate.best(pi, legal)[1] for estimate, pi in zip(half, means, strict=True)]
         top = [other_process.values(pi) for other_process, pi in zip(other_half, best, strict=True)]

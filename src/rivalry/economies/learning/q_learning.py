@@ -12,6 +12,7 @@ from annotated_types import Ge
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.economies import kernels
+from rivalry.economies.karma.checks import refuse_listed_bids
 from rivalry.economies.learning import crowds, monitors
 from rivalry.economies.learning.crowds import PLAYED_BY_AGENTS, Crowd
 from rivalry.economies.learning.epoch_learner import (
@@ -179,8 +180,10 @@ class PopulationQLearning(EpochLearner):
         return exact, monitors.sampled_names(count, paid)
 
     def world(self, game: object) -> Crowd:
-        """Return the game with its agents."""
-        return crowds.crowd_of(game)
+        """Return the game with its agents. Raises `ValueError` where bids are listed."""
+        crowd = crowds.crowd_of(game)
+        refuse_listed_bids(game, "learners explore all of them")
+        return crowd
 
     def monitored(self, world: Crowd) -> tuple[str, ...]:
         """Return the names of the metrics stored at every monitor."""

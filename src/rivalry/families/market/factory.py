@@ -26,7 +26,7 @@ from rivalry.families.market.model import (
 from rivalry.families.market.valuation import check_rates
 from rivalry.runtime.jax import put_all
 from rivalry.schema.annotations import AcceptedInterval, Symbol
-from rivalry.schema.validate import checked, limit, whole_number
+from rivalry.schema.validate import checked, limit, number_of, whole_number
 from rivalry.tables.stages import check_stages
 
 INTERVAL = AcceptedInterval("stages")
@@ -130,6 +130,11 @@ def market(
         Literal["simultaneous", "staged", "alternating"] | None,
         "simultaneous; staged: by stages; alternating: one firm per period moves, the others' choices stay",
     ] = None,
+    turns: Annotated[
+        list[list[int]] | None,
+        "with timing = 'alternating', the firms that move in each period of a cycle: with [[0, 1], [1]] "
+        "firm 0 moves every second period (default: each firm in turn)",
+    ] = None,
     shock: Annotated[
         dict[str, Any] | None,
         "shock added to the intercept, or to the cost with on = 'unit_cost': {kind = 'iid', levels, "
@@ -214,6 +219,7 @@ def market(
     limit("players", count, count)
     numbers = _numbers(options, count)
     order, moves = _order(options, count)
+    cycle = _turns(turns, moves, count)
     chain = shock_of(shock, shock_observed)
     if chain is not None:
         _check_levels(numbers, chain, demand)
@@ -223,7 +229,7 @@ def market(
     accounts = Accounts(tax_losses, convention, terminal, horizon or 0)
     dynamics = _dynamics(options, numbers)
     rule = Rule(demand, chosen, (rationing or "") if _rations(options, numbers, count) else "")
-    built = Market(box, put_all(numbers), rule, order, moves, chain, dynamics, accounts)
+    built = Market(box, put_all(numbers), rule, order, moves, chain, dynamics, accounts, cycle)
     if initial is not None:
         box.check(np.asarray(numbers["initial"])[:, None], "initial")
     return staged_market(built) if len(order) > 1 else built
@@ -345,6 +351,30 @@ def _order(options: Mapping[str, Any], players: int) -> tuple[tuple[tuple[int, .
             f"timing: {timing!r} clashes with {len(order)} stages; must be 'staged', or one stage"
         )
     return order, "staged" if len(order) > 1 else timing or "simultaneous"
+
+
+def _turns(turns: object, timing: str, players: int) -> tuple[tuple[int, ...], ...]:
+    """Return the firms that move in each period of a cycle; none where firms do not alternate.
+
+    Raises `ValueError`.
+    """
+    if timing != "alternating":
+        if turns is not None:
+            raise ValueError(f"turns: go with timing = 'alternating'; timing is {timing!r}")
+        return ()
+    if turns is None:
+        return tuple((firm,) for firm in range(players))
+    if not isinstance(turns, list | tuple) or not all(isinstance(row, list | tuple) and row for row in turns):
+        raise ValueError(
+            f"turns: {turns!r} must be lists of firms, one per period of a cycle, as in [[0, 1], [1]]"
+        )
+    cycle = tuple(
+        tuple(sorted({number_of(f"turns[{k}]", firm, players) for firm in row}))
+        for k, row in enumerate(turns)
+    )
+    for firm in set(range(players)) - {firm for row in cycle for firm in row}:
+        raise ValueError(f"turns: firm {firm} never moves; every firm must")
+    return cycle
 
 
 def _dynamics(options: Mapping[str, Any], numbers: dict[str, Any]) -> Dynamics:

@@ -358,6 +358,8 @@ class Market(OneLineRepr, eqx.Module):
         States that are carried from period to period.
     accounts : Accounts
         Taxation and valuation of cash flows.
+    turns : tuple of tuple of int
+        The firms that move in each period of a cycle, where firms alternate.
     """
 
     space: Box
@@ -368,6 +370,7 @@ class Market(OneLineRepr, eqx.Module):
     shock: Shock | None = None
     dynamics: Dynamics = eqx.field(static=True, default=Dynamics())
     accounts: Accounts = eqx.field(static=True, default=Accounts())
+    turns: STAGES = eqx.field(static=True, default=())
 
     def __getattr__(self, name: str) -> Any:
         # the parameters are attributes: with_(game, unit_cost=3.0) replaces one
@@ -377,7 +380,9 @@ class Market(OneLineRepr, eqx.Module):
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         order = "at once" if len(self.stages) == 1 else f"in stages {[list(s) for s in self.stages]}"
-        order = "in turns" if self.timing == "alternating" else order
+        if self.turns:
+            single = self.turns == tuple((firm,) for firm in range(self.players))
+            order = "in turns" if single else f"in turns {[list(row) for row in self.turns]}"
         choice = f"{self.rule.demand} demand, each chooses a {self.rule.choice}, {order}"
         numbers = {name: np.asarray(self.numbers[name]) for name in DESCRIBED.split() if name in self.numbers}
         return f"Market of {self.players} firms, {choice}", numbers

@@ -13,7 +13,7 @@ from rivalry.core import oracles
 from rivalry.core.space import Box, Profile
 from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.leadership import StagedMarket, whole_market
-from rivalry.families.market.model import INTERCEPT, Market, clear
+from rivalry.families.market.model import INTERCEPT, STAGES, Market, clear
 from rivalry.families.market.valuation import Valuation, valuation
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import check_word, whole_number
@@ -169,7 +169,8 @@ class MarketPlay(eqx.Module):
     In a period the shock is drawn, the stages act, the market clears once, all firms receive their cash flows
     (the rewards), and states are updated. A step is a period; in a market with stages it is a stage, and
     rewards are paid in the last stage. ``active_players`` returns the firms that choose; in alternating play
-    this is firm ``t mod n``, while the others' choices stay. Rows of firms that do not choose are ignored.
+    these are the next ones in ``turns``, while the others' choices stay. Rows of firms that do not choose are
+    ignored.
 
     A choice is a quantity or a price. If a change of output takes effect a period later (``predetermined``),
     the choice is that change: output moves from ``q`` to ``q + u``, clipped to the market's box. If firms
@@ -179,8 +180,9 @@ class MarketPlay(eqx.Module):
     Firms observe (``observation``) all quantities sold last, ``last_q``, all prices, ``last_p``, their own
     quantity and price, ``own_q_price``, the ``price`` of one good, or ``none``. They also observe, where they
     matter, the choices that stay, an observed shock, a sticky price, which firms have exited, their own
-    capacity and cash, the market size, and the choices of earlier stages. The horizon truncates play. A firm
-    that runs out of cash exits for good, and play ends when the last firm exits.
+    capacity and cash, the market size, the turn where some firm moves in several, and the choices of earlier
+    stages. The horizon truncates play. A firm that runs out of cash exits for good, and play ends when the
+    last firm exits.
     """
 
     market: Market
@@ -227,9 +229,13 @@ class MarketPlay(eqx.Module):
     def active_players(self, state: PlayState) -> Bool[Array, "player"]:
         """Return which firms choose."""
         market, carried = self.market, state.carried
-        if market.timing == "alternating":
-            return (jnp.arange(market.players) == carried.period % market.players) & carried.active
-        return put(_stage_rows(market))[state.stage] & carried.active
+        if market.turns:
+            return put(_rows(market.turns, market.players))[self._turn(state)] & carried.active
+        return put(_rows(market.stages, market.players))[state.stage] & carried.active
+
+    def _turn(self, state: PlayState) -> Int[Array, ""]:
+        """Return the period's number in the cycle of turns."""
+        return state.carried.period % len(self.market.turns)
 
     def observe(self, state: PlayState) -> Float[Array, "player feature"]:
         """Return each firm's observation, in the order of the description."""
@@ -247,6 +253,8 @@ class MarketPlay(eqx.Module):
         state_parts: list[Array] = []
         if states.adjustment != "none" or market.timing == "alternating":
             state_parts.append(carried.choice)
+        if sum(map(len, market.turns)) > market.players:  # who moves next does not follow from who moves now
+            state_parts.append(jax.nn.one_hot(self._turn(state), len(market.turns)))
         if market.shock is not None and market.shock.observed:
             state_parts.append(market.shock.levels[state.shock][None])
         if states.sticky:
@@ -259,7 +267,7 @@ class MarketPlay(eqx.Module):
             state_parts.append(market_size(market, carried.period)[None])
         if len(market.stages) > 1:
             earlier = jnp.arange(len(market.stages)) < state.stage
-            has_chosen = jnp.any(put(_stage_rows(market)) & earlier[:, None], axis=0)
+            has_chosen = jnp.any(put(_rows(market.stages, market.players)) & earlier[:, None], axis=0)
             state_parts += [jnp.where(has_chosen[:, None], state.now, 0.0).ravel(), has_chosen.astype(float)]
         return state_parts
 
@@ -311,9 +319,9 @@ def market_play(market: Market, periods: int | None = None, observation: str = "
     return MarketPlay(market, Box(lowest, largest), put(reach), periods, observation, grows)
 
 
-def _stage_rows(market: Market) -> np.ndarray:
-    """Return which firms choose in every stage, ``[stage firm]``."""
-    return np.array([[firm in stage for firm in range(market.players)] for stage in market.stages])
+def _rows(groups: STAGES, firms: int) -> np.ndarray:
+    """Return which firms choose in every stage or turn, ``[group firm]``."""
+    return np.array([[firm in group for firm in range(firms)] for group in groups])
 
 
 def _draw_level(probabilities: Float[Array, "level"], key: PRNGKeyArray) -> Int[Array, ""]:

@@ -192,6 +192,7 @@ oracles.discount_factors.register(Market)(lambda game: game.numbers["gamma"])
 oracles.payoff_growth.register(Market)(lambda game: game.numbers["growth"])
 oracles.move_order.register(Market)(lambda game: game.stages)
 oracles.alternating.register(Market)(lambda game: game.timing == "alternating")
+oracles.turns.register(Market)(lambda game: game.turns or tuple((firm,) for firm in range(game.players)))
 
 
 @oracles.profit_gain_bounds.register(Market)

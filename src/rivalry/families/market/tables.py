@@ -40,7 +40,7 @@ def repeated_tables(
 ) -> FiniteGame:
     """Return the tables of repeated play by firms that choose among grid points.
 
-    A round is a period. All firms move, stage by stage, or in alternating play firm ``t mod n``. The payoff
+    A round is a period. All firms move, stage by stage, or in alternating play those of ``turns``. The payoff
     is the cash flow of a period. Nature is the level of the shock (slowest) and, with adjustment costs, the
     joint action of the previous period, which is the present output; with a ``predetermined`` change an
     action is the output of the next period. Firms observe nature now, if they observe the shock or outputs
@@ -80,9 +80,9 @@ def repeated_tables(
     every = (market, put(np.tile(before, (len(shifts), 1))), put(np.repeat(shifts, len(before))))
     tables_by_name = values_at(_round, every, grid, sizes)  # [joint nature ..]
     next_nature, nature_cdf = _nature_moves(market, joint, carries)
-    order = [[firm for stage in market.stages for firm in stage]]
-    if market.timing == "alternating":
-        order = [[firm] for firm in range(market.players)]
+    rows = market.turns or [[firm for stage in market.stages for firm in stage]]
+    width = max(map(len, rows))
+    order = [[*row, *[-1] * (width - len(row))] for row in rows]
     # compiled loops over the tables take contiguous arrays
     return FiniteGame(
         payoff=np.array(np.moveaxis(tables_by_name["cash_flow"], 0, 2), order="C"),

@@ -67,10 +67,10 @@ class Directional(BaseLearner):
 
     For repeated play of games in a box with one axis; first choices and directions are random. In every
     period (after the first) the deciding players compare their ``signal`` with its value at their previous
-    decision; a tie is no rise. By their ``timing`` all decide in each period, ``simultaneous``; player ``t
-    mod n`` in period t, ``alternating``, while the others' choices are fixed; or stage after stage,
-    ``staged``. Without it the game determines the order. For a game of leaders whose followers respond, the
-    base game is played, and every player learns.
+    decision; a tie is no rise. By their ``timing`` all decide in each period, ``simultaneous``; those of
+    one turn, by default player ``t mod n`` in period t, ``alternating``, while the others' choices are fixed;
+    or stage after stage, ``staged``. Without it the game determines the order. For a game of leaders whose
+    followers respond, the base game is played, and every player learns.
 
     The signal is the last cash flow, ``payoff``, or its valuation ``one_ahead``, ``V_t = CF_t + delta CF'/(1
     - delta)`` with ``delta = gamma (1 + growth)`` and amounts in units of market size. The forecast of the
@@ -246,10 +246,9 @@ class Directional(BaseLearner):
     def _groups(self, world: Seating) -> tuple[list[tuple[int, ...]], bool]:
         """Return the groups of simultaneous deciders, in order, and whether one group decides per period."""
         usual = "alternating" if world.alternating else "staged" if len(world.stages) > 1 else "simultaneous"
-        players = range(world.players)
-        alone, together = [(k,) for k in players], [tuple(players)]
+        together = [tuple(range(world.players))]
         order = self.timing or usual
-        orders = {"alternating": alone, "staged": world.stages, "simultaneous": together}
+        orders = {"alternating": world.turns, "staged": world.stages, "simultaneous": together}
         return list(orders[order]), order == "alternating"
 
     def _marks(self) -> np.ndarray:

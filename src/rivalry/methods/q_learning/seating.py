@@ -23,9 +23,10 @@ class Seating(NamedTuple):
 
     game: Any
     stages: Stages  # of one period
-    alternating: bool  # one player per period, the others' choices are fixed
+    alternating: bool  # those of one turn move per period, the others' choices are fixed
     leaders: tuple[int, ...]  # players of the given game; all players without leaders
     led: bool
+    turns: Stages = ()  # of the periods of a cycle, where players alternate
 
     @property
     def players(self) -> int:
@@ -53,8 +54,8 @@ def seating(game: Any) -> Seating:
     base = oracles.base_game(game) if led else game
     everyone = tuple(range(base.space.shape[0]))
     stages = tuple(tuple(stage) for stage in oracles.move_order(game))
-    alternating = oracles.alternating(base)
-    return Seating(base, stages, alternating, stages[0] if led else everyone, led)
+    alternating, turns = oracles.alternating(base), oracles.turns(base)
+    return Seating(base, stages, alternating, stages[0] if led else everyone, led, turns)
 
 
 def discounts(game: Playable, gamma: Any) -> np.ndarray:
