@@ -17,7 +17,7 @@ from rivalry.audit.bots import AgentBot, BotFault, HistoryBot, bot_maker, faults
 from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.measures import WINDOW, Reaction, estimate, measure
 from rivalry.audit.panel import PANEL, drawn_bot
-from rivalry.audit.play import Session, best_responder, constant
+from rivalry.audit.play import BestResponder, Session, constant
 from rivalry.audit.report import page, text
 from rivalry.audit.tables import PriceTableBot, price_table
 from rivalry.audit.verdict import COMPETITIVE, ELEVATED, PUNISHED, UNDECIDED, audit_bot
@@ -35,11 +35,16 @@ def profit(own: float, rival: float) -> float:
 
 
 def best_cut() -> float:
-    """Best price of one period against the cartel's, by bisection of ``p - 1 = 0.25 / (1 - share)``."""
-    low, high = 1.4, 2.0
+    """Best price of one period against the cartel's."""
+    return response(C)
+
+
+def response(rival: float) -> float:
+    """Best price of one period against a rival's, by bisection of ``p - 1 = 0.25 / (1 - share)``."""
+    low, high = 1.2, 2.0
     for _ in range(60):
         price = (low + high) / 2
-        share = profit(price, C) / (price - 1)
+        share = profit(price, rival) / (price - 1)
         low, high = (price, high) if price - 1 < 0.25 / (1 - share) else (low, price)
     return low
 
@@ -99,8 +104,22 @@ def test_tit_for_tat_alternates_after_a_cut(duopoly: PriceMarket) -> None:
 
 
 def test_a_myopic_best_responder_ends_at_the_equilibrium(duopoly: PriceMarket) -> None:
-    found = audit_bot(lambda: best_responder(duopoly, 0), duopoly)
+    found = audit_bot(lambda: BestResponder(duopoly), duopoly)
     assert found.word == COMPETITIVE
+
+
+def test_controls_react_as_their_rule_says(duopoly: PriceMarket) -> None:
+    """Without memory nothing is answered; best responders of one period lower prices after a cut too."""
+    forgetful, myopic, uniform = measure(PANEL["tit_for_tat"].maker(duopoly), duopoly).controls
+    assert [cut.response.mean for cut in forgetful.reactions] == [0, 0]
+    assert forgetful.price == pytest.approx(1)
+    assert uniform.reactions == []
+    assert myopic.price == pytest.approx(0, abs=1e-6)
+    price, rival, lowered = N - (C - best_cut()), N, 0.0
+    for _ in range(WINDOW):  # firms answer each other's last prices, by the first-order condition
+        price, rival = response(rival), response(price)
+        lowered += N - rival
+    assert myopic.reactions[0].response.mean == pytest.approx(lowered / (C - best_cut()), rel=1e-4)
 
 
 QUICK = "one_shot_nash cartel_price tit_for_tat grim_trigger undercutter edgeworth price_matching cost_plus"
@@ -340,6 +359,11 @@ def test_the_command_audits_a_table_of_action_values(
     assert f"{expected:.3g}" in next(line for line in shown.splitlines() if line.startswith("0 "))
     assert "at least" not in shown
     assert "Best response" in page(found)
+    (tmp_path / "bot.py").write_text("def price(history):\n    return 1.9\n")
+    assert main(["audit", f"{tmp_path}/bot.py:price", "--json"]) == 0
+    exact = json.loads(capfd.readouterr().out)["exact"]
+    assert exact["memory"] == 0
+    assert exact["on_path"] == pytest.approx([profit(response(1.9), 1.9) - profit(1.9, 1.9)] * 2, rel=0.01)
     assert main(["audit", str(tmp_path / "q.npy"), "--market", "calvano2020"]) == 2
     (tmp_path / "q.toml").unlink()
     assert main(["audit", str(tmp_path / "q.npy")]) == 2

@@ -271,10 +271,24 @@ def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
     assert str(log.time[0]).startswith("2026-01-01")
 
 
+def test_names_and_dates_of_public_files_are_understood(tmp_path: Path) -> None:
+    """A station's prices by day, as files of fuel prices have them, and dates that begin with the day."""
+    for text in (
+        "date,station_uuid,price\n2026-01-31,A,1.5\n2026-01-31,B,1.6\n2026-02-01,A,1.7\n2026-02-01,B,1.8\n",
+        "Date;Station;Price EUR\n01.02.2026;A;1,7\n01.02.2026;B;1,8\n31.01.2026;A;1,5\n31.01.2026;B;1,6\n",
+    ):
+        log = read_log(write(tmp_path / "log.csv", text))
+        assert log.time.tolist() == ["2026-01-31", "2026-02-01"]
+        assert log.price.tolist() == [[1.5, 1.6], [1.7, 1.8]]
+    two = write(tmp_path / "log.csv", "date,station,price_eur,price_usd\n2026-01-31,A,1.5,1.6\n")
+    with pytest.raises(ValueError, match="no column price"):
+        read_log(two)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("time,price\n1,2\n", "no column firm"),
+        ("time,price\n1,2\n", "no column firm.*state it by --column firm=NAME"),
         ("time,firm,price\n1,A,high\n", "price must be numbers"),
         ("time,firm,price\n01/02/2026,A,1\n", "must be a number or a date"),
         ("time,firm,price\n1,A,1\n1,A,2\n", "two rows in one period"),
@@ -367,7 +381,7 @@ def test_wrong_logs_are_refused_by_the_command_in_one_line(
     three = tmp_path / "three.csv"
     three.write_text("t,firm,price\n1,A,1.5\n1,B,1.5\n1,C,1.5\n", encoding="utf-8")
     for words, why in {
-        (named,): "no column price, or p; columns are time, firm, Preis",
+        (named,): "no column price, or p; columns are time, firm, Preis; state it by --column price=NAME",
         (named, "--column", "cost"): "--column cost: must be NAME=COLUMN",
         (named, "--column", "prize=Preis"): "--column prize=Preis: no such name; known: time, firm, price",
         (bare,): "bare.csv: no column quantity or share; state demand and cost by --market",

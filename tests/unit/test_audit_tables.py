@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rivalry.audit.bots import HistoryBot, Period
 from rivalry.audit.market import PriceMarket, price_market
-from rivalry.audit.tables import PriceTable, price_table, read_price_table, table_gain
+from rivalry.audit.tables import PriceTable, policy_table, price_table, read_price_table, table_gain
 
 GRID = [1.45, 1.6, 1.9]
 
@@ -145,3 +147,85 @@ def test_wrong_descriptions_are_refused_in_one_line(tmp_path: Path, text: str, m
     (tmp_path / "q.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         read_price_table(str(tmp_path / "q.npy"))
+
+
+def best_values(
+    rule: Callable[[list[Period]], float], market: PriceMarket, grid: np.ndarray, memory: int, gamma: float
+) -> tuple[float, float]:
+    """Payments per period of a best responder to a rule, and of the rule itself, by value iteration."""
+    periods = [
+        [(float(own), (float(other),)) for own, other in zip(*[iter(state)] * 2, strict=True)]
+        for state in product(grid, repeat=2 * memory)
+    ]
+    count = len(grid)
+    answer = np.array([int(np.argmin(np.abs(grid - rule(period)))) for period in periods])
+    # the bot's own price and the rival's are the last two digits of the next state
+    numbers = np.arange(len(periods))[:, None] * count**2 % max(len(periods), 1)
+    follow = (numbers + answer[:, None] * count + np.arange(count)) % len(periods)
+    paid = market.profits(np.stack(np.broadcast_arrays(grid[answer][:, None], grid), axis=-1))[..., 1]
+    value = np.zeros(len(periods))
+    for _ in range(600):
+        value = np.max((1 - gamma) * paid + gamma * value[follow], axis=1)
+    # where both charge 1.9 the rule answers with 1.9
+    high = int(np.argmin(np.abs(grid - 1.9)))
+    state = sum(high * count**k for k in range(2 * memory))
+    return float(value[state]), float(paid[state, high])
+
+
+@pytest.mark.parametrize(
+    ("rule", "memory"),
+    [
+        (lambda history: 1.9, 0),
+        (lambda history: min(1.9, history[-1][1][0]) if history else 1.9, 1),
+        (lambda history: 1.9 if not history or min(history[-1][0], *history[-1][1]) > 1.8 else 1.5, 1),
+        pytest.param(
+            lambda history: 1.9 if not history or min(p[1][0] for p in history[-2:]) > 1.8 else 1.5,
+            2,
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_gain_over_a_function_of_the_last_periods_by_value_iteration(
+    rule: Callable[[list[Period]], float], memory: int, market: PriceMarket
+) -> None:
+    table = policy_table(lambda: HistoryBot(rule), market)
+    assert table is not None
+    assert table.memory == memory
+    best, usual = best_values(rule, market, table.grid, memory, table.gamma)
+    assert table_gain(table).on_path == pytest.approx([best - usual] * 2, abs=1e-9)
+
+
+class Counting:
+    """A function with a variable of its own: every fifth price is low."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, history: object) -> float:
+        self.calls += 1
+        return 1.5 if self.calls % 5 == 0 else 1.9
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Counting(),
+        lambda history: 1.9 if len(history) % 3 else 1.5,
+        lambda history: 1.9 if all(min(own, *other) > 1.8 for own, other in history) else 1.5,
+        lambda history: history[-3][1][0] if len(history[-3:]) == 3 else 1.9,
+        lambda history: history[0][1][0] if history else 1.9,
+        lambda history: np.random.default_rng().uniform(1.5, 1.9),
+        lambda history: 0.7 * history[-1][0] + 0.3 * 1.6 if history else 1.9,  # ever new prices
+    ],
+)
+def test_a_function_of_more_than_the_last_periods_is_no_table(
+    rule: Callable[[list[Period]], float], market: PriceMarket
+) -> None:
+    assert policy_table(lambda: HistoryBot(rule), market) is None
+
+
+def test_a_table_without_memory_has_the_gain_of_one_period(market: PriceMarket) -> None:
+    grid = [1.5, 1.6, 1.9]
+    table = price_table(np.array([[0.0, 0.0, 1.0]]), market, memory=0, grid=grid, gamma=0.9)
+    paid = [market.profits(np.array([price, 1.9]))[0] for price in grid]
+    assert table_gain(table).on_path == pytest.approx([max(paid) - paid[2]] * 2)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from rivalry.runtime.processes import python_command, shell_line
+from rivalry.runtime.processes import python_command, shell_line, start
 
 SOURCE = Path(__file__).parents[2] / "src" / "rivalry"
+HOME = SOURCE / "runtime" / "processes.py"
 STARTS = re.compile(r"sys\.executable|[\"']-[mP][\"']|\bpython3? (-\w+ )*-m\b|\{python\}")
+BESIDE = {"Popen", "system", "popen", "fork", "forkpty", "execv", "execvp", "execve", "posix_spawn", "spawnv"}
 
 
 def test_python_is_started_by_one_function() -> None:
@@ -19,11 +23,52 @@ def test_python_is_started_by_one_function() -> None:
     found = [
         f"{path.relative_to(SOURCE)}: {line.strip()}"
         for path in sorted(SOURCE.rglob("*"))
-        if path.suffix in (".py", ".toml", ".j2", ".js", ".sh") and path.name != "processes.py"
+        if path.suffix in (".py", ".toml", ".j2", ".js", ".sh") and path != HOME
         for line in path.read_text(encoding="utf-8").splitlines()
         if STARTS.search(line) and "``python -m" not in line and not re.search(r'f"python -m \S+ RUN:', line)
     ]
     assert not found, "start Python by rivalry.runtime.processes.python_command"
+
+
+def programs(path: Path) -> list[str]:
+    """Calls that leave a program running beside this one, and imports of them under other names."""
+    lines = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            module = ast.unparse(node.func).partition(".")[0]
+            names = [name] if name == "Popen" or (module in ("os", "subprocess") and name in BESIDE) else []
+        elif isinstance(node, ast.ImportFrom) and node.module in ("os", "subprocess"):
+            aliases = [(alias.name, alias.asname) for alias in node.names if alias.name in BESIDE]
+            names = [name for name, other in aliases if (name, other) != ("Popen", None)]  # seen at its call
+        lines += [f"{path.name}:{node.lineno}: {name}" for name in names]  # type: ignore[attr-defined]
+    return lines
+
+
+def test_programs_are_started_by_one_function() -> None:
+    """What runs beside this program has its streams, its session and its limit of memory from `start`."""
+    lines = [line for path in sorted(SOURCE.rglob("*.py")) if path != HOME for line in programs(path)]
+    assert not lines, "start programs by rivalry.runtime.processes.start"
+    assert programs(HOME)
+
+
+def test_starts_of_programs_are_found_and_annotations_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text("from subprocess import PIPE, Popen as P\nimport os\nprocess: subprocess.Popen[bytes]\n")
+    assert programs(path) == ["module.py:1: Popen"]
+    path.write_text("subprocess.Popen(['ls'])\nos.system('ls')\ngame.system('ls')\nasyncio.run(main())\n")
+    assert programs(path) == ["module.py:1: Popen", "module.py:2: system"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory of other processes is limited on Linux only")
+def test_a_program_has_no_streams_unless_stated_and_a_limit_of_memory() -> None:
+    code = "import sys, resource; print(len(sys.stdin.read()), *resource.getrlimit(resource.RLIMIT_AS))"
+    command = [*python_command("x")[:1], "-c", code]
+    process = start(command, stdout=subprocess.PIPE, memory=2**33)
+    assert process.communicate()[0].split() == [b"0", *[str(2**33).encode()] * 2]
+    quiet = start(command)
+    assert (quiet.stdout, quiet.stdin, quiet.wait()) == (None, None, 0)
 
 
 def test_a_file_in_the_working_folder_is_not_imported(tmp_path: Path) -> None:

@@ -20,13 +20,14 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
-from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
+from subprocess import PIPE, TimeoutExpired
 from typing import Any, ClassVar, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from rivalry.core.foreign_tables import is_table
+from rivalry.runtime.processes import start
 
 Period = tuple[float, tuple[float, ...]]
 """The own price of a period, and those of the rivals."""
@@ -34,6 +35,13 @@ Period = tuple[float, tuple[float, ...]]
 SECONDS = 5.0  # in which a bot must answer with a price
 MEMORY = 2**31  # bytes of a bot, beyond what this package takes
 LINE = 2**16  # bytes of an answer
+SYNONYMS = {
+    "action": "price",
+    "reward": "profit",
+    "state": "observation",
+    "next_state": "next_observation",
+}
+"""Other names of arguments of ``learn``, and ours."""
 
 
 class BotFault(Exception):
@@ -64,20 +72,40 @@ class Bot(Protocol):
         """Return a copy in the state after a history, which goes on by itself."""
 
 
+class _Alarm:
+    """The handler of the timer, installed once for nested uses: to install it takes longer than most bots."""
+
+    def __init__(self) -> None:
+        self._uses = 0
+        self._before: Any = None
+
+    def __enter__(self) -> None:
+        if not self._uses:
+            self._before = signal.signal(signal.SIGALRM, self._stop)
+        self._uses += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._uses -= 1
+        if not self._uses:
+            signal.signal(signal.SIGALRM, self._before)
+
+    @staticmethod
+    def _stop(*_: object) -> None:
+        raise Overdue
+
+
+alarm = _Alarm()
+
+
 @contextmanager
 def time_limit(seconds: float = SECONDS) -> Iterator[None]:
     """Raise `Overdue` in code that runs for too long."""
-
-    def stop(*_: object) -> None:
-        raise Overdue
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)  # again: a bot may catch the first
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    with alarm:
+        signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again: a bot may catch the first
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 class HistoryBot:
@@ -121,46 +149,48 @@ class AgentBot:
         self.learns = "learn" in members
         self._resets = "reset" in members
         self._last: dict[str, Any] = {}
+        self._names: tuple[str, ...] = ()
 
     def begin(self, seed: int, firm: int) -> None:
         """Reset the agent with those of the two numbers that it takes."""
         self._last = {}
+        # signatures are read once: it takes longer than most bots take to learn
+        self._names = _parameters(self.agent.learn) if self.learns else ()
         if self._resets:
-            _call_named(self.agent.reset, {"seed": seed, "firm": firm})
+            names = _parameters(self.agent.reset)
+            _call_named(self.agent.reset, names, {"seed": seed, "firm": firm})
 
     def price(self, history: list[Period]) -> float:
         """Return the price after the last period."""
-        seen = history[-1] if history else None
-        self._last = {"observation": seen}
-        return float(self.agent.act(seen))
+        observation = history[-1] if history else None
+        self._last = {"observation": observation}
+        return float(self.agent.act(observation))
 
     def learn(self, profit: float, last: Period) -> None:
         """Hand over the profit."""
         values = self._last | {"price": last[0], "profit": profit, "next_observation": last}
-        names = {
-            "action": "price",
-            "reward": "profit",
-            "state": "observation",
-            "next_state": "next_observation",
-        }
-        _call_named(self.agent.learn, values | {name: values[same] for name, same in names.items()}, profit)
+        values |= {synonym: values[name] for synonym, name in SYNONYMS.items()}
+        _call_named(self.agent.learn, self._names, values, profit)
 
     def fork(self, history: list[Period], profits: list[float]) -> AgentBot:
         """Return a deep copy."""
         return deepcopy(self)
 
 
-def _call_named(function: Callable[..., Any], values: dict[str, Any], single: Any = None) -> None:
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))
+
+
+def _call_named(
+    function: Callable[..., Any], names: tuple[str, ...], values: dict[str, Any], single: Any = None
+) -> None:
     """Call a function with the arguments that it names; a single other parameter takes ``single``."""
-    parameters = list(inspect.signature(function).parameters.values())
-    named = {p.name: values[p.name] for p in parameters if p.name in values}
-    other = [
-        p for p in parameters if p.name not in values and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
-    ]
-    if len(other) == 1 and single is not None and not named:
+    arguments = {name: values[name] for name in names if name in values}
+    if len(names) == 1 and single is not None and not arguments:
         function(single)
     else:
-        function(**named)
+        function(**arguments)
 
 
 class MessageBot:
@@ -199,8 +229,8 @@ class MessageBot:
         message = {"seed": seed, "firm": firm, "period": len(history), "history": history, "profit": profit}
         answer = self._channel.ask(json.dumps(message))
         try:
-            found = json.loads(answer)
-            return float(found["price"] if isinstance(found, dict) else found)
+            content = json.loads(answer)
+            return float(content["price"] if isinstance(content, dict) else content)
         except (ValueError, TypeError, KeyError):
             raise BotFault(f"answered {answer[:80]!r}, which is no price") from None
 
@@ -225,9 +255,7 @@ class BotProcess:
     """A process that answers lines of JSON, with limits of time and memory."""
 
     def __init__(self, command: list[str], seconds: float = SECONDS) -> None:
-        process: Any = Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
-        if sys.platform == "linux":  # no function that runs between fork and exec: threads may hold locks
-            resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
+        process: Any = start(command, memory=MEMORY, stdin=PIPE, stdout=PIPE)
         self._seconds = seconds
         self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
         self._ready = DefaultSelector()
@@ -324,8 +352,8 @@ def files_of(bot: str) -> list[Path]:
     """
     if bot.startswith("http://") or is_table(bot):
         return []
-    if found := _PYTHON.fullmatch(bot):
-        return [Path(found[1])]
+    if match := _PYTHON.fullmatch(bot):
+        return [Path(match[1])]
     return [Path(word) for word in shlex.split(bot) if Path(word).is_file()]
 
 
@@ -347,8 +375,8 @@ def bot_maker(bot: str, seconds: float = SECONDS) -> Callable[[], Bot]:
     if bot.startswith("http://"):
         _check_loopback(bot)
         return lambda: MessageBot(lambda: BotServer(bot, seconds))
-    if found := _PYTHON.fullmatch(bot):
-        return _python_bot(Path(found[1]), found[2])
+    if match := _PYTHON.fullmatch(bot):
+        return _python_bot(Path(match[1]), match[2])
     words = shlex.split(bot)
     if not words or shutil.which(words[0]) is None:
         raise ValueError(f"{bot}: is no FILE.py:NAME, no command, and no address http://127.0.0.1:PORT/PATH")
@@ -381,14 +409,14 @@ def _python_bot(path: Path, name: str) -> Callable[[], Bot]:
         if name not in scope:
             known = ", ".join(sorted(k for k, v in scope.items() if callable(v) and not k.startswith("_")))
             raise ValueError(f"{path}: defines no {name!r}; callable are: {known}")
-        found = scope[name]
+        rule = scope[name]
         with faults("as it was made"):
-            if isinstance(found, type):
-                found = found()
-        acts = "act" in dir(found)
-        if not acts and not callable(found):
+            if isinstance(rule, type):
+                rule = rule()
+        acts = "act" in dir(rule)
+        if not acts and not callable(rule):
             raise ValueError(f"{bot_name(path, name)}: must be a function of the history, or have act()")
-        return AgentBot(found) if acts else HistoryBot(found)
+        return AgentBot(rule) if acts else HistoryBot(rule)
 
     return make
 
@@ -403,20 +431,20 @@ def bot_name(path: Path, name: str) -> str:
 
 
 @contextmanager
-def faults(what: str, seconds: float = SECONDS) -> Iterator[None]:
+def faults(action: str, seconds: float = SECONDS) -> Iterator[None]:
     """Raise what a bot's code raises as a `BotFault` in one line, and stop it after some time."""
     try:
         with time_limit(seconds):
             yield
     except Overdue:
-        raise BotFault(f"{what}: no answer within {seconds:g} s") from None
+        raise BotFault(f"{action}: no answer within {seconds:g} s") from None
     except MemoryError:
-        raise BotFault(f"{what}: it took more than {MEMORY / 2**30:g} GB of memory") from None
+        raise BotFault(f"{action}: it took more than {MEMORY / 2**30:g} GB of memory") from None
     except BotFault as fault:
-        raise BotFault(f"{what}: {fault}") from None
+        raise BotFault(f"{action}: {fault}") from None
     except (Exception, SystemExit) as error:
         text = " ".join(str(error).split())[:200]
-        raise BotFault(f"{what}: {type(error).__name__}: {text}") from None
+        raise BotFault(f"{action}: {type(error).__name__}: {text}") from None
 
 
 def seed_generators(seed: int) -> None:
@@ -429,5 +457,5 @@ def limit_memory() -> None:
     """Limit the memory of this process to what it has, and `MEMORY` more."""
     pages = int(Path("/proc/self/statm").read_text().split()[0]) if sys.platform == "linux" else 0
     if pages:
-        most = pages * resource.getpagesize() + MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        limit = pages * resource.getpagesize() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))

@@ -61,7 +61,7 @@ def audit(
 ) -> int:
     """Audit a pricing algorithm or a log of prices.
 
-    The verdict is one of four: competitive, elevated prices without punishment found, elevated prices with
+    The verdict is one of four: competitive, elevated prices without punishment record, elevated prices with
     punishment, cannot tell. That on a log of prices is one of three: consistent with competition, not
     consistent with competition, cannot tell. It is no legal finding.
     """
@@ -80,7 +80,7 @@ def audit(
         if is_log(bot):
             if market is not None and (wrong := [name for name in stated if name != "--column"]):
                 raise OptionError(f"{wrong[0]}: --market states costs and demand")
-            found: dict[str, Any] = audit_log(
+            record: dict[str, Any] = audit_log(
                 bot,
                 None if market is None else market_of(market),
                 columns=_columns(column or []),
@@ -98,17 +98,17 @@ def audit(
                 if not trust and file.exists() and file.stat().st_uid != os.getuid():
                     raise OptionError(f"{file}: belongs to another user; look at it, and run it with --trust")
                 output.note(f"runs {file}, in a process of its own")
-            found = {"bot": bot, "market": market} | audit_apart(bot, market, seed=seed, seconds=seconds)
+            record = {"bot": bot, "market": market} | audit_apart(bot, market, seed=seed, seconds=seconds)
     except ValueError as error:
         raise OptionError(str(error)) from None
     if out is not None:
-        write(out, page(found).encode())
-        found["report"] = str(out)
-    return output.print_result(json, found, text(found))
+        write(out, page(record).encode())
+        record["report"] = str(out)
+    return output.print_result(json, record, text(record))
 
 
 def _columns(texts: list[str]) -> dict[str, str]:
-    """Return the columns of ``--column``, by our names for them."""
+    """Columns of ``--column``, by our names for them."""
     from rivalry.audit.logs import NAMES
 
     pairs = {}

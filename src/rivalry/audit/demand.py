@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.families.market.equilibria import logit_bertrand, logit_joint
+from rivalry.families.market.equilibria import logit_bertrand, logit_joint, logit_shares
 
 NONE = np.zeros((0, 0))
 
@@ -88,10 +88,7 @@ class LogitDemand(NamedTuple):
         return np.asarray(cost + (1 + wrightomega(utility[:, firm] - 1 - inclusive)) / self.slope)
 
     def _sold(self, utility: np.ndarray) -> np.ndarray:
-        # exponentials of differences from the largest utility do not overflow
-        top = np.maximum(utility.max(axis=-1, keepdims=True), 0.0)
-        weight = np.exp(utility - top)
-        return np.asarray(self.size * weight / (weight.sum(axis=-1, keepdims=True) + np.exp(-top)))
+        return self.size * logit_shares(utility, 0.0, 1.0, 0.0)
 
     def errors(self) -> np.ndarray:
         """Return half the widths of 95 % intervals of the qualities and the slope, ``[parameter]``."""
@@ -273,7 +270,7 @@ class Benchmarks(NamedTuple):
 
     @property
     def stake(self) -> float:
-        """What is at stake for a firm: the mean rise of profits from competition to the cartel."""
+        """The mean rise of a firm's profit from competition to the cartel."""
         return float(np.mean(self.cartel_profit - self.nash_profit))
 
 

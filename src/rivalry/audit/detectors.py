@@ -64,7 +64,7 @@ def price_variance(price: np.ndarray) -> Detection:
 
 
 def price_response(price: np.ndarray, nash: np.ndarray, cartel: np.ndarray) -> Detection:
-    """Return by how much rivals lower prices in the period after a cut; flagged where they surely do.
+    """Return the mean fall of rivals' prices in the period after a cut; flagged where they surely fall.
 
     The response is the change of the rivals' mean price after a firm lowered its own by at least `CUT` of the
     way from cartel to Nash and no rival did, less their mean change after other periods in which no rival
@@ -111,9 +111,9 @@ def calibrated_regret(log: PriceLog, demand: Demand, cost: object, stake: float 
     >>> calibrated_regret(log, LogitDemand(np.array([8.0, 8.0]), 4.0), 1.0).flagged
     True
     """
-    found = judge_log(log, demand, cost, stake=stake)
-    top = max(found.firms, key=lambda firm: firm.share)
-    return Detection(top.share, top.low, top.high, found.word == "not consistent with competition")
+    verdict = judge_log(log, demand, cost, stake=stake)
+    top = max(verdict.firms, key=lambda firm: firm.share)
+    return Detection(top.share, top.low, top.high, verdict.word == "not consistent with competition")
 
 
 def detections(log: PriceLog, market: PriceMarket) -> dict[str, Detection]:
@@ -163,15 +163,15 @@ def panel_detections(
     >>> [[name for name, one in row.items() if one.flagged] for row in found.values()]
     [['variance'], ['price level', 'variance', 'calibrated regret']]
     """
-    found = {}
+    rows = {}
     for name in PANEL if bots is None else bots:
         make = PANEL[name].maker(market)
         play = Session(market, [make() for _ in range(market.players)], [seed] * market.players)
         burn = LEARNING if any(bot.learns for bot in play.bots) else BURN
         prices = play.run(burn + periods).prices[burn:]
         firms = tuple(str(firm) for firm in range(market.players))
-        found[name] = detections(PriceLog(np.arange(periods), firms, prices), market)
-    return found
+        rows[name] = detections(PriceLog(np.arange(periods), firms, prices), market)
+    return rows
 
 
 def _mean_of_blocks(values: np.ndarray) -> tuple[float, float]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.audit.demand import LogitDemand, logit_demand
-from rivalry.audit.logs import Demand, judge_log, read_log
+from rivalry.audit.demand import logit_demand
+from rivalry.audit.logs import judge_log, read_log
 from rivalry.audit.market import PriceMarket
 from rivalry.audit.worker import plain
 
@@ -17,7 +17,7 @@ ALIKE = 1e-9  # of profits: a market of larger differences has other costs than 
 
 
 def is_log(name: str) -> bool:
-    """Return whether a name is that of a log; a CSV file with a TOML file beside it is a table of values.
+    """True for the name of a log; a CSV file with a TOML file beside it is a table of action values.
 
     >>> [is_log(name) for name in ("prices.csv", "prices.parquet", "mine.py:price")]
     [True, True, False]
@@ -89,18 +89,6 @@ def audit_log(
             if not np.allclose(market.profits(prices), earned, rtol=ALIKE):
                 raise ValueError("--market: a log needs a market of constant costs per unit, without taxes")
         stake = float(np.mean(market.profits(market.cartel) - market.profits(market.nash)))
-        verdict = judge_log(log, _demand_of(market), unit_cost, stake=stake, seed=seed)
+        verdict = judge_log(log, market.quantities, unit_cost, stake=stake, seed=seed)
         basis = "demand and costs of the market"
-    found: dict[str, Any] = plain(verdict)
-    return {"log": name, "basis": basis, "incomplete": log.incomplete} | found
-
-
-def _demand_of(market: PriceMarket) -> Demand:
-    """Return the demand of a market, as `LogitDemand` where it is: its best responses have a closed form."""
-    game = market.game
-    if game.rule.demand != "logit" or not np.all(np.isinf(np.asarray(game.capacity))):
-        return market.quantities
-    quality, spread = np.asarray(game.quality) - float(game.outside_option), float(game.taste_spread)
-    demand = LogitDemand(quality / spread, 1 / spread)
-    size = float(market.quantities(market.nash).sum() / demand(market.nash).sum())
-    return demand._replace(size=size)
+    return {"log": name, "basis": basis, "incomplete": log.incomplete, **plain(verdict)}

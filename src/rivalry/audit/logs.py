@@ -17,12 +17,13 @@ Demand = LogitDemand | Callable[[np.ndarray], np.ndarray]
 
 NAMES = {
     "time": "time period date t",
-    "firm": "firm seller store brand product",
+    "firm": "firm seller station store shop outlet retailer company brand product",
     "price": "price p",
-    "quantity": "quantity q sales units share",
+    "quantity": "quantity q sales units volume share",
     "cost": "cost unit_cost marginal_cost c",
 }
-"""Names of columns that are understood, in small letters."""
+"""Names of columns that are understood, in small letters, also with one of `ENDINGS`."""
+ENDINGS = re.compile(r"[ _-](id|uuid|name|code|eur|usd|gbp|chf)$")
 
 LOW, HIGH = 0.02, 0.05
 """Calibrated regrets in shares of the stake: up to the first a log is consistent with competition, from the
@@ -57,7 +58,7 @@ def read_log(name: str, columns: Mapping[str, str] | None = None) -> PriceLog:
     ----------
     name : str
         ``FILE.csv`` or ``FILE.parquet`` with columns time, firm, price and, where known, quantity and cost;
-        `NAMES` lists other names that are understood. Times are numbers or ISO 8601 dates.
+        `NAMES` lists other names that are understood. Times are numbers, ISO 8601 dates, or 31.01.2026.
     columns : mapping, optional
         Names of the file by ours: ``{"price": "Preis"}``.
 
@@ -86,19 +87,22 @@ def read_log(name: str, columns: Mapping[str, str] | None = None) -> PriceLog:
     time, firm, price, quantity, cost = (entries[word] for word in NAMES)
     if time is None or firm is None or price is None:
         word = next(word for word in NAMES if entries[word] is None)
-        known = ", ".join(table)[:100]
-        raise ValueError(f"{name}: no column {word}, or {NAMES[word].split()[1]}; columns are {known}")
+        words = f"no column {word}, or {NAMES[word].split()[1]}; columns are {', '.join(table)[:100]}"
+        raise ValueError(f"{name}: {words}; state it by --column {word}=NAME")
     for word in ("price", "quantity", "cost"):
         if (column := entries[word]) is not None and column.dtype.kind != "f":
             raise ValueError(f"{name}: {word} must be numbers")
-    if time.dtype.kind != "f" and not all(map(_DATE.match, time[:1000].tolist())):
-        raise ValueError(f"{name}: time {time[0]!s} must be a number or a date such as 2026-01-31")
+    if time.dtype.kind != "f":
+        time = np.array([_DAY_FIRST.sub(r"\3-\2-\1", entry) for entry in time.tolist()])
+        if wrong := next((entry for entry in time.tolist() if not _DATE.match(entry)), None):
+            raise ValueError(f"{name}: time {wrong} must be a number or a date, 2026-01-31 or 31.01.2026")
     if firm.dtype.kind == "f":
         firm = np.array([f"{number:g}" for number in firm])
     return log_of(time, firm, price, quantity, cost)
 
 
 _DATE = re.compile(r"\d{4}-\d\d(-\d\d.*)?$")
+_DAY_FIRST = re.compile(r"^(\d\d)\.(\d\d)\.(\d{4})")
 
 
 def _column(table: Mapping[str, np.ndarray], word: str, name: str | None) -> np.ndarray | None:
@@ -107,6 +111,12 @@ def _column(table: Mapping[str, np.ndarray], word: str, name: str | None) -> np.
             raise ValueError(f"columns: no column {name!r}; columns are {', '.join(table)[:100]}")
         return table[name]
     by_name = {title.lower(): column for title, column in table.items()}
+    shortened = [ENDINGS.sub("", title) for title in by_name]  # of two that are the same, none is meant
+    by_name |= {
+        title: column
+        for title, column in zip(shortened, list(by_name.values()), strict=True)
+        if title not in by_name and shortened.count(title) == 1
+    }
     return next((by_name[other] for other in NAMES[word].split() if other in by_name), None)
 
 
@@ -141,24 +151,25 @@ def log_of(
     complete = np.all([np.isfinite(entries).all(axis=1) for entries in tables], axis=0)
     if not complete.any():
         raise ValueError(
-            "firm: no period has a price of every firm, and every other number that has a column"
+            "firm: no period has a price of every firm, and every other number that has a column; number "
+            "times by common periods, such as days"
         )
     quantities, costs = (None if entries is None else entries[complete] for entries in others)
     missing = int(len(times) - complete.sum())
     return PriceLog(times[complete], tuple(firms.tolist()), prices[complete], quantities, costs, missing)
 
 
-def price_bins(price: np.ndarray, most: int = BINS) -> np.ndarray:
+def price_bins(price: np.ndarray, limit: int = BINS) -> np.ndarray:
     """Return the bin of every price, ``[period]``: distinct prices, or quantiles where there are too many.
 
     >>> price_bins(np.repeat([1.5, 1.9, 1.6], 25))[::25].tolist()
     [0, 2, 1]
     """
-    most = int(np.clip(len(price) // PER_BIN, 1, most))
+    limit = int(np.clip(len(price) // PER_BIN, 1, limit))
     values, number = np.unique(price, return_inverse=True)
-    if len(values) <= most:
+    if len(values) <= limit:
         return np.asarray(number)
-    edges = np.unique(np.quantile(price, np.arange(1, most) / most))
+    edges = np.unique(np.quantile(price, np.arange(1, limit) / limit))
     _, number = np.unique(np.searchsorted(edges, price, side="right"), return_inverse=True)  # none is empty
     return np.asarray(number)
 
@@ -199,12 +210,8 @@ class _GainSums(NamedTuple):
 
     def means(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return both per period, ``[draw bin price]``, for weights of blocks ``[draw block]``."""
-        total = (weight @ self.length)[:, None, None]
-        shape = (len(weight), *self.low_cost.shape[1:])
-        both = [
-            np.reshape(weight @ one.reshape(len(one), -1), shape) for one in (self.low_cost, self.by_cost)
-        ]
-        return both[0] / total, both[1] / total
+        weight = weight / (weight @ self.length)[:, None]
+        return np.tensordot(weight, self.low_cost, 1), np.tensordot(weight, self.by_cost, 1)
 
     def shares(self, weight: np.ndarray, stakes: np.ndarray) -> np.ndarray:
         """Return regrets as shares of what is at stake, ``[cost draw]``."""
@@ -417,7 +424,7 @@ def _demand_shifts(
     of_demand: bool,
     stream: np.random.Generator,
 ) -> np.ndarray:
-    """Return by how much the smallest share changes with demand, one number per draw of its estimate."""
+    """Changes of the smallest share with demand, one number per draw of its estimate."""
     count = min(SAMPLED, len(bins))
     at = np.sort(stream.choice(len(bins), count, replace=False))
     sampled = costs[0][at], costs[1][at]
@@ -428,9 +435,9 @@ def _demand_shifts(
         return float(sums.shares(np.ones((1, 1)), scales).min())
 
     others = demand.draws(DEMANDS, int(stream.integers(2**31)))
-    here = smallest(demand, stakes)
+    estimated = smallest(demand, stakes)
     shifts = [
-        smallest(other, _stakes(other, mean_costs, None if of_demand else float(stakes[0]))) - here
+        smallest(other, _stakes(other, mean_costs, None if of_demand else float(stakes[0]))) - estimated
         for other in others
     ]
     # a slope that may be 0 leaves regret without a bound
@@ -455,7 +462,7 @@ def _costs(log: PriceLog, cost: object, highest: object) -> tuple[np.ndarray, np
 
 
 def _stakes(demand: Demand, mean_costs: Sequence[np.ndarray], stake: float | None) -> np.ndarray:
-    """Return what is at stake at every cost, ``[cost]``."""
+    """Mean rise of a firm's profit from competition to a cartel at every cost, ``[cost]``."""
     if stake is not None:
         rises = [stake] * len(mean_costs)
     elif isinstance(demand, LogitDemand):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rivalry.audit.demand import LogitDemand
 from rivalry.families.market.benchmarks import benchmark, search_response
 from rivalry.families.market.leadership import StagedMarket, whole_market
 from rivalry.families.market.model import Market
@@ -30,7 +31,7 @@ class PriceMarket(NamedTuple):
     profits
         Profits of a period ``[... firm]`` at prices ``[... firm]``.
     quantities
-        Quantities of a period ``[... firm]`` at prices ``[... firm]``.
+        Quantities of a period ``[... firm]`` at prices ``[... firm]``; `LogitDemand` where they are.
     cut
         The prices of the best deviation of a firm from the cartel in one period, ``[firm]``.
     game
@@ -105,19 +106,19 @@ def price_market(
         game = market(demand="logit")
     if not isinstance(game, Market | StagedMarket):
         raise ValueError(f"audit: needs a market of prices, not a {type(game).__name__}")
-    whole = whole_market(game)
-    if whole.rule.choice != "price" or whole.shock is not None:
+    game = whole_market(game)
+    if game.rule.choice != "price" or game.shock is not None:
         raise ValueError("audit: needs a market in which firms choose prices, without a shock")
-    nash, cartel = benchmark(whole, "nash").choice, benchmark(whole, "cartel").choice
+    nash, cartel = benchmark(game, "nash").choice, benchmark(game, "cartel").choice
     if not np.all(cartel > nash):
         raise ValueError("audit: needs a market whose cartel prices are above those of its equilibrium")
     top = RANGE * float(np.max(cartel)) if high is None else high
     if not low < float(np.min(nash)) or not float(np.max(cartel)) < top:
         raise ValueError(f"audit: prices from {low:g} to {top:g} must span those of equilibrium and cartel")
-    count = whole.players
+    count = game.players
 
-    def batch(one: Callable[[Any], Any]) -> Callable[[np.ndarray], np.ndarray]:
-        rows = jax.jit(jax.vmap(one))
+    def batch(values: Callable[[Any], Any]) -> Callable[[np.ndarray], np.ndarray]:
+        rows = jax.jit(jax.vmap(values))
 
         def over(prices: np.ndarray) -> np.ndarray:
             flat = np.asarray(prices, dtype=float).reshape(-1, count, 1)
@@ -127,27 +128,14 @@ def price_market(
 
         return over
 
-    profits, quantities = batch(whole.profits), batch(lambda x: whole.clear(x).q)
-    plain = not any(map(whole.has, ("convex_cost", "fixed_cost", "tax")))
-    if whole.rule.demand == "logit" and plain and np.all(np.isinf(np.asarray(whole.capacity))):
-        profits, quantities = _logit(whole, size)
-    cut = np.array([search_response(whole, cartel[:, None], firm) for firm in range(count)])
-    return PriceMarket(nash, cartel, low, top, profits, quantities, cut, whole)
-
-
-def _logit(
-    game: Market, size: float
-) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]:
-    """Return profits and quantities of logit demand in NumPy: of single periods a call of JAX is slow."""
-    quality, cost = np.asarray(game.quality), np.asarray(game.unit_cost)
-    spread, outside = float(game.taste_spread), float(game.outside_option)
-
-    def quantities(prices: np.ndarray) -> np.ndarray:
-        values = (quality - prices) / spread
-        top = np.maximum(np.max(values, axis=-1, keepdims=True), outside / spread)
-        wanted = np.exp(values - top)
-        return np.asarray(
-            size * wanted / (wanted.sum(axis=-1, keepdims=True) + np.exp(outside / spread - top))
-        )
-
-    return lambda prices: (prices - cost) * quantities(prices), quantities
+    profits = batch(game.profits)
+    quantities: Any = batch(lambda x: game.clear(x).q)
+    per_unit = not any(map(game.has, ("convex_cost", "fixed_cost", "tax")))
+    if game.rule.demand == "logit" and per_unit and np.all(np.isinf(np.asarray(game.capacity))):
+        # in NumPy: of single periods a call of JAX is slow
+        spread, cost = float(game.taste_spread), np.asarray(game.unit_cost)
+        worth = (np.asarray(game.quality) - float(game.outside_option)) / spread
+        demand = LogitDemand(worth, 1 / spread, size)
+        profits, quantities = (lambda prices: (prices - cost) * demand(prices)), demand
+    cut = np.array([search_response(game, cartel[:, None], firm) for firm in range(count)])
+    return PriceMarket(nash, cartel, low, top, profits, quantities, cut, game)

@@ -1,4 +1,4 @@
-"""What is measured of a bot: its gains against six rivals, its reaction to a cut, and controls."""
+"""Measures of a bot: its gains against six rivals, its reaction to a cut, and controls."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import numpy as np
 from rivalry.audit.bots import AgentBot, Bot, MessageBot
 from rivalry.audit.market import PriceMarket
 from rivalry.audit.play import (
+    BestResponder,
+    Memory,
     RandomPrices,
     Session,
-    best_responder,
     constant,
+    full_memory,
     no_memory,
     shuffled_memory,
     undercutter,
@@ -63,13 +65,13 @@ def estimate(values: Sequence[float] | np.ndarray, *, exact: bool = False) -> Sa
     """
     from scipy.stats import t
 
-    found = np.asarray(values, dtype=float)
-    count, mean = len(found), float(found.mean())
-    if exact or (count > 1 and float(np.ptp(found)) == 0.0):
+    sample = np.asarray(values, dtype=float)
+    count, mean = len(sample), float(sample.mean())
+    if exact or (count > 1 and float(np.ptp(sample)) == 0.0):
         return SampleMean(mean, 0.0, count)
     if count == 1:
         return SampleMean(mean, float("inf"), 1)
-    error = float(found.std(ddof=1)) / count**0.5
+    error = float(sample.std(ddof=1)) / count**0.5
     return SampleMean(mean, float(t.ppf(0.5 + CONFIDENCE / 2, count - 1)) * error, count)
 
 
@@ -81,9 +83,7 @@ class Reaction(NamedTuple):
 
     length: int
     response: SampleMean  # sum by which rivals lower their prices, as a share of the sum of the cuts
-    loss: (
-        SampleMean  # what lower prices of rivals cost the firm that cuts, in periods' cartel gains per period
-    )
+    loss: SampleMean  # cost of the rivals' lower prices to the firm that cuts, in cartel gains per period
     net: SampleMean  # what the cut pays over the window, as a share of the profit without it
     unanswered: SampleMean  # what it would have paid at the rivals' prices without the cut, likewise
     path: np.ndarray  # [period 3]: mean rivals' price against no cut, and the ends of its interval
@@ -100,14 +100,21 @@ class Versus(NamedTuple):
     rival: SampleMean  # profit gain of the rivals
 
 
+class Control(NamedTuple):
+    """Play whose nature is known, measured as the bot is: neither number alone is evidence of punishment."""
+
+    name: str
+    price: float  # price gain
+    reactions: list[Reaction]  # to cuts as of the bot; none where prices do not depend on those of rivals
+
+
 class Measures(NamedTuple):
     """All that an audit measures."""
 
     versus: list[Versus]
     reactions: list[Reaction]
     shuffled: Reaction  # one period's cut, with the memory in random order
-    forgetful: float  # price gain against itself without memory
-    random: float  # price gain of random prices between equilibrium and cartel
+    controls: list[Control]
     rival_gain: float  # at least what a rival gains over playing the bot itself, as a share of its profit
     best_rival: str  # the rival that gains it
     drift: float  # change of the price gain between the halves of play
@@ -121,29 +128,14 @@ class Measures(NamedTuple):
 def measure(
     make: Maker, market: PriceMarket, *, seed: int = 0, seeds: int = SEEDS, seconds: float = 40.0
 ) -> Measures:
-    """Return what is measured of a bot.
+    """Measures of a bot; arguments are those of `rivalry.audit.verdict.audit_bot`.
 
-    Parameters
-    ----------
-    make : callable
-        Makes independent copies of the bot.
-    market : PriceMarket
-        The market.
-    seed : int
-        Number of the first session.
-    seeds : int
-        Number of sessions; fewer where the time runs out, and where all sessions are the same.
-    seconds : float
-        Time after which no further session begins.
-
-    Raises
-    ------
-    BotFault
-        For a bot that fails.
+    There are fewer sessions than ``seeds`` where the time runs out, and one where all are the same; up to
+    `MORE` times as many where they leave the price gain undecided. Raises `BotFault` for a bot that fails.
     """
     start = time.monotonic()
     first = make()
-    slow, fixed = isinstance(first, MessageBot), _same(make, market, seed)
+    slow, fixed = isinstance(first, MessageBot), _is_fixed(make, market, seed)
     shortest = LEARNING if first.learns and not slow else BURN
     burn, halves = _stationary(make, market, seed, shortest, seconds / 4)
     dates = (3 if slow else FIXED_DATES) if fixed else (2 if slow else DATES)
@@ -154,32 +146,27 @@ def measure(
         now = time.monotonic()
         late = 2 * now - before - start > SELFPLAY * seconds
         if len(selfplay) >= FEWEST and (late or len(selfplay) >= seeds):
-            known = estimate([one.gains.price for one in selfplay])
-            if late or not known.low < ELEVATED_FROM <= known.high:
+            gain = estimate([played.gains.price for played in selfplay])
+            if late or not gain.low < ELEVATED_FROM <= gain.high:
                 break
-    others: list[list[tuple[str, _Gains]]] = []
+    against: list[list[tuple[str, _Gains]]] = []
     for number in range(seed, seed + (FEWEST if slow else seeds)):
-        only = "random prices" if fixed and others else ""  # against others all sessions are the same
-        others.append(_against(make, market, number, min(burn, 5 * BURN), only))
-        if len(others) >= FEWEST and time.monotonic() - start > seconds:
+        only = "random prices" if fixed and against else ""  # against others all sessions are the same
+        against.append(_against(make, market, number, min(burn, 5 * BURN), only))
+        if len(against) >= FEWEST and time.monotonic() - start > seconds:
             break
-    versus = [_versus("itself", [one.gains for one in selfplay], fixed)]
-    for name, _ in others[0]:
-        versus.append(_versus(name, [gains for row in others for of, gains in row if of == name], fixed))
+    versus = [_versus("itself", [played.gains for played in selfplay], fixed)]
+    for name, _ in against[0]:
+        versus.append(_versus(name, [gains for row in against for of, gains in row if of == name], fixed))
     reactions = [_reaction(market, selfplay, length, fixed) for length in LENGTHS]
     shuffled = _reaction(market, selfplay, 0, fixed)
-    forgetful = Session(market, _copies(make, market), [seed] * market.players).fork(no_memory)
-    forgetful_prices = forgetful.run(burn + BURN).prices[burn:]
-    _close(forgetful)
-    uniform = np.random.default_rng(seed).uniform(market.nash, market.cartel, (10_000, market.players))
-    gain, best = _rival_gain(make, market, seed, versus, 3 if slow else 9)
+    share, best = _rival_gain(make, market, seed, versus, 3 if slow else 9)
     return Measures(
         versus,
         reactions,
         shuffled,
-        market.price_gain(forgetful_prices),
-        market.price_gain(uniform),
-        gain,
+        _controls(make, market, seed, burn),
+        share,
         best,
         halves[1] - halves[0],
         halves,
@@ -218,7 +205,7 @@ def _gains(market: PriceMarket, prices: np.ndarray) -> _Gains:
 def _stationary(
     make: Maker, market: PriceMarket, seed: int, shortest: int, seconds: float
 ) -> tuple[int, tuple[float, float]]:
-    """Return after how many periods prices do not drift, and the price gains of two halves of play."""
+    """Number of periods after which prices do not drift, and the price gains of two halves of play."""
     session = Session(market, _copies(make, market), [seed] * market.players)
     start, length = time.monotonic(), shortest
     while True:
@@ -233,34 +220,39 @@ def _stationary(
         length *= 2
 
 
-def _same(make: Maker, market: PriceMarket, seed: int) -> bool:
-    """Return whether sessions of different numbers are the same."""
-    found = []
+def _is_fixed(make: Maker, market: PriceMarket, seed: int) -> bool:
+    """True where sessions of two numbers are the same."""
+    prices = []
     for number in (seed, seed + 1):
         session = Session(market, _copies(make, market), [number] * market.players)
-        found.append(session.run(BURN).prices)
+        prices.append(session.run(BURN).prices)
         _close(session)
-    return bool(np.array_equal(found[0], found[1]))
+    return bool(np.array_equal(prices[0], prices[1]))
 
 
-def _react(make: Maker, market: PriceMarket, seed: int, burn: int, dates: int) -> _Played:
-    """Play a session against itself, and copies of it in which a firm cuts its price."""
-    session = Session(market, _copies(make, market), [seed] * market.players).run(burn)
+def _react(
+    make: Maker, market: PriceMarket, seed: int, burn: int, dates: int, memory: Memory | None = None
+) -> _Played:
+    """Play a session against itself, and copies of it in which a firm cuts its price.
+
+    With another ``memory`` the bots remember that from the beginning, and it is not shuffled.
+    """
+    session = Session(market, _copies(make, market), [seed] * market.players, memory).run(burn)
     gaps = np.random.default_rng(seed).integers(5, 20, dates)
     copies: list[tuple[int, int, Session]] = []
     for gap in gaps.tolist():
         session.run(gap)
         at = len(session.histories[0])
         copies += [(length, at, session.fork()) for length in LENGTHS]
-        copies.append((0, at, session.fork(shuffled_memory(seed))))
-        copies.append((-1, at, session.fork(shuffled_memory(seed))))
+        if memory is None:
+            copies += [(length, at, session.fork(shuffled_memory(seed))) for length in (0, -1)]
     session.run(max(LENGTHS) + WINDOW)
     prices, depth = session.prices, market.cartel - market.cut
     cuts: dict[int, list[np.ndarray]] = {length: [] for length in (*LENGTHS, 0)}
     base = prices
     for number, (length, at, copy) in enumerate(copies[::-1]):
         # the last first: of a date, the play with shuffled memory is compared with the same without a cut
-        firm = (len(copies) - 1 - number) // 4 % market.players
+        firm = (len(copies) - 1 - number) * dates // len(copies) % market.players
         periods = max(length, 1) + WINDOW
         if length < 0:
             base = copy.run(periods).prices[at:]
@@ -290,7 +282,7 @@ def _differences(market: PriceMarket, usual: np.ndarray, played: np.ndarray, fir
 
 
 def _reaction(market: PriceMarket, played: list[_Played], length: int, fixed: bool) -> Reaction:
-    cuts = np.array([one.cuts[length] for one in played])  # [session date period 5]
+    cuts = np.array([session.cuts[length] for session in played])  # [session date period 5]
     periods = max(length, 1)
     forced = cuts[:, :, :periods, 0].sum(axis=2)
     stake = float(np.mean(market.profits(market.cartel) - market.profits(market.nash)))
@@ -305,7 +297,7 @@ def _reaction(market: PriceMarket, played: list[_Played], length: int, fixed: bo
         return estimate(values[0] if fixed else values.mean(axis=1))
 
     paths = cuts[0, :, :, 1] if fixed else cuts[:, :, :, 1].mean(axis=1)
-    path = np.array([(one.mean, one.low, one.high) for one in map(estimate, paths.T)])
+    path = np.array([(cut.mean, cut.low, cut.high) for cut in map(estimate, paths.T)])
     above = np.flatnonzero(np.abs(path[:, 0]) > 0.1 * float(forced.mean()) / periods)
     duration = int(above[-1]) + 1 if len(above) else 0
     return Reaction(
@@ -320,9 +312,27 @@ def _reaction(market: PriceMarket, played: list[_Played], length: int, fixed: bo
     )
 
 
+def _controls(make: Maker, market: PriceMarket, seed: int, burn: int) -> list[Control]:
+    """Play of the bot without memory, of best responders of discount factor 0, and at random."""
+    played = {
+        "the bot without memory": _react(make, market, seed, burn, market.players, no_memory),
+        "discount 0: best response to the last prices": _react(
+            lambda: BestResponder(market), market, seed, BURN, market.players, full_memory
+        ),
+    }
+    uniform = np.random.default_rng(seed).uniform(market.nash, market.cartel, (10_000, market.players))
+    return [
+        *(
+            Control(name, play.gains.price, [_reaction(market, [play], length, True) for length in LENGTHS])
+            for name, play in played.items()
+        ),
+        Control("random prices between equilibrium and cartel", market.price_gain(uniform), []),
+    ]
+
+
 def _rivals(market: PriceMarket) -> dict[str, Callable[[int], Bot]]:
     return {
-        "best responder": partial(best_responder, market),
+        "best responder": lambda firm: BestResponder(market),
         "undercutter": partial(undercutter, market),
         "constant price": lambda firm: constant(float(market.nash[firm])),
         "random prices": lambda firm: AgentBot(
@@ -335,29 +345,29 @@ def _against(
     make: Maker, market: PriceMarket, seed: int, periods: int, only: str = ""
 ) -> list[tuple[str, _Gains]]:
     """Return the gains against every kind of rival, or against ``only`` one."""
-    firms, found = range(market.players), []
+    firms, rows = range(market.players), []
     for name, rival in {"independent copies": None, **_rivals(market)}.items():
         if only not in ("", name):
             continue
         bots = _copies(make, market) if rival is None else [make(), *(rival(firm) for firm in firms[1:])]
         seeds = [seed if rival else seed + OTHER_SESSION * (1 + firm) for firm in firms]
         session = Session(market, bots, seeds).run(periods)
-        found.append((name, _gains(market, session.prices[periods // 2 :])))
+        rows.append((name, _gains(market, session.prices[periods // 2 :])))
         _close(session)
-    return found
+    return rows
 
 
 def _versus(name: str, gains: list[_Gains], fixed: bool) -> Versus:
     exact = fixed and name != "random prices"
-    return Versus(name, *(estimate([one[k] for one in gains], exact=exact) for k in range(3)))
+    return Versus(name, *(estimate([gain[k] for gain in gains], exact=exact) for k in range(3)))
 
 
 def _rival_gain(
     make: Maker, market: PriceMarket, seed: int, versus: list[Versus], count: int
 ) -> tuple[float, str]:
-    """Return the largest share by which a rival earns more than the bot itself in its place, and which."""
+    """The largest share by which a rival earns more than the bot itself in its place, and that rival."""
     nash, cartel = (float(np.mean(market.profits(at))) for at in (market.nash, market.cartel))
-    profit = {one.name: nash + one.rival.mean * (cartel - nash) for one in versus}
+    profit = {play.name: nash + play.rival.mean * (cartel - nash) for play in versus}
     for part in np.linspace(0.0, 1.0, count):
         bots = [
             make(),

@@ -9,16 +9,17 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.audit.bots import AgentBot, Bot, HistoryBot, Period
-from rivalry.audit.market import PriceMarket
+from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.measures import Maker
 from rivalry.audit.play import RandomPrices
+from rivalry.audit.tables import PriceTable, PriceTableBot
 from rivalry.audit.verdict import COMPETITIVE, ELEVATED, PUNISHED
 from rivalry.families.market.model import Market
+from rivalry.tables.repeated import repeated_form
 
 # sessions of Q-learning by discount factor; a session of play takes the tables of one
 TRAINED = {0.95: 8, 0.0: 32}
 ACTIONS = 15  # of learners on a grid
-Rivals = Callable[[list[Period]], float]
 
 
 class PanelBot(NamedTuple):
@@ -73,7 +74,7 @@ def tit_for_tat(prices: Scale, history: list[Period]) -> float:
 def grim_trigger(prices: Scale, history: list[Period]) -> float:
     """Return the cartel price until any firm was below it, then the equilibrium's."""
     floor = prices.at(0.99)
-    return prices.cartel if all(min(own, *others) >= floor for own, others in history) else prices.nash
+    return prices.cartel if all(min(price, *rivals) >= floor for price, rivals in history) else prices.nash
 
 
 def undercut(prices: Scale, history: list[Period]) -> float:
@@ -96,9 +97,9 @@ def leader_follower(prices: Scale, history: list[Period]) -> float:
     """Return a price a step above the rivals' as long as they follow, and the lowest price otherwise."""
     if not history:
         return prices.nash
-    own, rival = history[-1][0], lowest(history)
+    price, rival = history[-1][0], lowest(history)
     step = 0.1 * prices.unit
-    return min(rival + step, prices.cartel) if rival >= own - step / 2 else max(rival, prices.nash)
+    return min(rival + step, prices.cartel) if rival >= price - step / 2 else max(rival, prices.nash)
 
 
 def cost_plus(prices: Scale, history: list[Period]) -> float:
@@ -107,7 +108,7 @@ def cost_plus(prices: Scale, history: list[Period]) -> float:
 
 
 def common_price(prices: Scale, history: list[Period]) -> float:
-    """Return what a service recommends to all its clients: near the cartel price, by the calendar."""
+    """Return the recommendation of a service to all its clients: near the cartel price, by the calendar."""
     return prices.at(1.0 - 0.1 * np.sin(2 * np.pi * len(history) / 12.0) ** 2)
 
 
@@ -186,36 +187,23 @@ class GaussianPolicy:
         self._mean += 0.03 * (profit - self._value) * self._noise
 
 
-class TableBot:
-    """Tables of trained Q-learners: the two of a session, or, with other numbers, of different sessions."""
-
-    def __init__(self, prices: Scale, market: PriceMarket, gamma: float) -> None:
-        self._tables = trained_tables(market.game, gamma)
-        self._grid = np.array([prices.at(gain) for gain in np.linspace(-0.1, 1.1, ACTIONS)])
-        self.reset(0, 0)
-
-    def reset(self, seed: int, firm: int) -> None:
-        """Take the table of a session."""
-        self._table, self._firm = self._tables[seed % len(self._tables), firm], firm
-
-    def act(self, observation: Period | None) -> float:
-        """Return the price of the nearest prices of the grid."""
-        if observation is None:
-            return float(self._grid[ACTIONS // 2])
-        prices = observation[0], observation[1][0]
-        own, rival = (int(np.argmin(np.abs(self._grid - price))) for price in prices)
-        first, second = (own, rival) if self._firm == 0 else (rival, own)
-        return float(self._grid[self._table[first * ACTIONS + second]])
-
-
 @cache
-def trained_tables(game: Market, gamma: float) -> np.ndarray:
-    """Return greedy actions ``[session firm state]`` of trained Q-learners (Calvano et al. 2020)."""
+def trained_tables(game: Market, gamma: float) -> tuple[PriceTable, ...]:
+    """Greedy policies of trained Q-learners (Calvano et al. 2020), a table per session."""
     from rivalry.methods import RepeatedQLearning
     from rivalry.solving import solve
 
-    found = solve(game, RepeatedQLearning(sessions=TRAINED[gamma], gamma=gamma))
-    return np.asarray(found.data.policy)
+    market = price_market(game)
+    grid = np.array([scale_of(market).at(gain) for gain in np.linspace(-0.1, 1.1, ACTIONS)])
+    world = repeated_form(game, grid.tolist(), memory=1)
+    policies = solve(game, RepeatedQLearning(sessions=TRAINED[gamma], gamma=gamma)).data.policy
+    middle = ACTIONS // 2
+    return tuple(PriceTable(market, world, grid, 1, policy, gamma, middle) for policy in np.asarray(policies))
+
+
+def table_bot(gamma: float) -> Callable[[PriceMarket], Maker]:
+    """Makers of Q-learners: the two tables of a session, or, with other numbers, of different sessions."""
+    return lambda market: lambda: PriceTableBot(*trained_tables(market.game, gamma))
 
 
 def _uniform(prices: Scale, market: PriceMarket) -> RandomPrices:
@@ -234,12 +222,8 @@ PANEL = {
         "sees only its own profit, and climbs to the joint maximum",
         agent_bot(WinContinueLoseReverse),
     ),
-    "calvano": PanelBot(
-        PUNISHED, "published: cuts are punished", agent_bot(lambda p, m: TableBot(p, m, 0.95))
-    ),
-    "calvano_myopic": PanelBot(
-        ELEVATED, "discount 0: punishment has no value", agent_bot(lambda p, m: TableBot(p, m, 0.0))
-    ),
+    "calvano": PanelBot(PUNISHED, "published: cuts are punished", table_bot(0.95)),
+    "calvano_myopic": PanelBot(ELEVATED, "discount 0: punishment has no value", table_bot(0.0)),
     "ucb": PanelBot(
         ELEVATED, "no memory of prices; correlated experiments raise them", agent_bot(UpperConfidence)
     ),

@@ -8,9 +8,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rivalry.audit.bots import Bot, BotFault, HistoryBot, MessageBot, Period, faults, seed_generators
+from rivalry.audit.bots import Bot, BotFault, HistoryBot, MessageBot, Period, alarm, faults, seed_generators
 from rivalry.audit.market import PriceMarket
 from rivalry.families.market.benchmarks import search_response
+
+Memory = Callable[[list[Period]], list[Period]]
+"""What a bot remembers of a history."""
 
 SHORT = 2_000  # periods: histories up to this length are copied for every call, as bots may change them
 SHUFFLED = 50  # periods of memory that are permuted
@@ -27,13 +30,17 @@ class Session:
         One bot per firm.
     seeds
         Number of the session, per firm; the same for firms that meet in one session.
+    memory
+        What bots remember of the history; by default all of it.
     """
 
-    def __init__(self, market: PriceMarket, bots: Sequence[Bot], seeds: Sequence[int]) -> None:
+    def __init__(
+        self, market: PriceMarket, bots: Sequence[Bot], seeds: Sequence[int], memory: Memory | None = None
+    ) -> None:
         self.market, self.bots = market, list(bots)
         self.histories: list[list[Period]] = [[] for _ in bots]
         self.profits: list[list[float]] = [[] for _ in bots]
-        self._memory: Callable[[list[Period]], list[Period]] | None = None
+        self._memory = memory
         self._state: tuple[object, dict[str, object]] | None = None
         seed_generators(seeds[0])
         for firm, (bot, seed) in enumerate(zip(bots, seeds, strict=True)):
@@ -43,17 +50,17 @@ class Session:
     @property
     def prices(self) -> np.ndarray:
         """Prices so far, ``[period firm]``."""
-        return np.array([[period[0] for period in own] for own in self.histories]).T
+        return np.array([[period[0] for period in history] for history in self.histories]).T
 
-    def fork(self, memory: Callable[[list[Period]], list[Period]] | None = None) -> Session:
-        """Return a copy that goes on by itself, with what bots remember changed by ``memory``.
+    def fork(self, memory: Memory | None = None) -> Session:
+        """Return a copy that goes on by itself, where stated with another ``memory``.
 
         Generators of random numbers that bots share are set back as well, when the copy first runs.
         """
         other = object.__new__(Session)
-        other.market, other._memory = self.market, memory
-        other.histories = [list(own) for own in self.histories]
-        other.profits = [list(own) for own in self.profits]
+        other.market, other._memory = self.market, memory or self._memory
+        other.histories = [list(history) for history in self.histories]
+        other.profits = [list(profits) for profits in self.profits]
         other._state = (random.getstate(), np.random.get_state(legacy=False))  # noqa: NPY002
         with faults("as it was copied"):
             other.bots = [
@@ -68,23 +75,27 @@ class Session:
             random.setstate(self._state[0])  # type: ignore[arg-type]
             np.random.set_state(self._state[1])  # noqa: NPY002
             self._state = None
+        with alarm:
+            self._run(periods, forced, firm)
+        return self
+
+    def _run(self, periods: int, forced: np.ndarray | None, firm: int) -> None:
         learning = any(bot.learns for bot in self.bots)
         for step in range(periods):
             prices = [self._price(number) for number in range(len(self.bots))]
             if forced is not None and step < len(forced):
                 prices[firm] = float(forced[step])
-            for number, own in enumerate(self.histories):
-                own.append((prices[number], tuple(prices[:number] + prices[number + 1 :])))
+            for number, history in enumerate(self.histories):
+                history.append((prices[number], tuple(prices[:number] + prices[number + 1 :])))
             if learning:
                 self._learn(self.market.profits(np.array(prices)))
-        return self
 
     def _price(self, firm: int) -> float:
         bot, history = self.bots[firm], self.histories[firm]
         period = len(history)
-        seen = history if self._memory is None else self._memory(history)
+        remembered = history if self._memory is None else self._memory(history)
         with faults(f"in period {period + 1}"):
-            price = bot.price(list(seen) if period < SHORT else seen)
+            price = bot.price(list(remembered) if period < SHORT else remembered)
         if not math.isfinite(price):
             raise BotFault(f"in period {period + 1}: charged {price}")
         if not self.market.low <= price <= self.market.high:
@@ -93,10 +104,10 @@ class Session:
         return price
 
     def _learn(self, profits: np.ndarray) -> None:
-        for bot, own, history, profit in zip(
+        for bot, earned, history, profit in zip(
             self.bots, self.profits, self.histories, profits.tolist(), strict=True
         ):
-            own.append(profit)
+            earned.append(profit)
             if bot.learns:
                 with faults(f"in period {len(history)}"):
                     bot.learn(profit, history[-1])
@@ -108,7 +119,7 @@ class Session:
                 bot.close()
 
 
-def shuffled_memory(seed: int) -> Callable[[list[Period]], list[Period]]:
+def shuffled_memory(seed: int) -> Memory:
     """Return a memory in which the last periods are in random order."""
     draws = np.random.default_rng(seed)
 
@@ -120,24 +131,37 @@ def shuffled_memory(seed: int) -> Callable[[list[Period]], list[Period]]:
 
 
 def no_memory(history: list[Period]) -> list[Period]:
-    """Return an empty history: what a bot without memory sees."""
+    """Return an empty history."""
     return []
 
 
-def best_responder(market: PriceMarket, firm: int) -> HistoryBot:
-    """Return a rival that answers the last prices of the others with its best price of one period."""
-    known: dict[tuple[float, ...], float] = {}
+def full_memory(history: list[Period]) -> list[Period]:
+    """Return the history itself."""
+    return history
 
-    def rule(history: list[Period]) -> float:
+
+class BestResponder(HistoryBot):
+    """A firm that charges its best price of one period against the rivals' last prices."""
+
+    def __init__(self, market: PriceMarket) -> None:
+        super().__init__(self._respond)
+        self._market, self._firm = market, 0
+        self._responses: dict[tuple[float, ...], float] = {}
+
+    def begin(self, seed: int, firm: int) -> None:
+        """Take the place of a firm."""
+        self._firm, self._responses = firm, {}
+
+    def _respond(self, history: list[Period]) -> float:
+        market, firm = self._market, self._firm
         if not history:
             return float(market.nash[firm])
-        others = history[-1][1]
-        if others not in known:
-            x = np.array([*others[:firm], 0.0, *others[firm:]])[:, None]
-            known[others] = min(max(search_response(market.game, x, firm), market.low), market.high)
-        return known[others]
-
-    return HistoryBot(rule)
+        rivals = history[-1][1]
+        if rivals not in self._responses:
+            x = np.array([*rivals[:firm], 0.0, *rivals[firm:]])[:, None]
+            price = search_response(market.game, x, firm)
+            self._responses[rivals] = min(max(price, market.low), market.high)
+        return self._responses[rivals]
 
 
 STEP = 0.05  # of the way from the equilibrium to the cartel, by which a rival undercuts

@@ -24,84 +24,95 @@ NO_FINDING = (
 )
 
 
+def _digits(number: float) -> str:
+    return f"{round(number, 6) + 0.0:.3g}"  # what is smaller is rounding
+
+
 def _number(value: Mapping[str, Any]) -> str:
     half = value["half"]
-    return f"{value['mean']:.3g}" + (f" ± {half:.2g}" if half else "")
+    return _digits(value["mean"]) + (f" ± {half:.2g}" if half else "")
 
 
 def _gains(measures: Mapping[str, Any]) -> Iterator[Row]:
-    for one in measures["versus"]:
-        yield [one["name"], *(_number(one[key]) for key in ("price", "profit", "rival"))]
+    for play in measures["versus"]:
+        yield [play["name"], *(_number(play[key]) for key in ("price", "profit", "rival"))]
 
 
 def _reactions(measures: Mapping[str, Any]) -> Iterator[Row]:
-    rows = [
-        (f"{one['length']} periods" if one["length"] > 1 else "1 period", one)
-        for one in measures["reactions"]
-    ]
-    for name, one in [*rows, ("1 period, memory shuffled", measures["shuffled"])]:
-        yield [
-            name,
-            *(_number(one[key]) for key in ("response", "loss", "net", "unanswered")),
-            str(one["duration"]),
-        ]
+    rows = [(count_text(cut["length"], "period"), cut) for cut in measures["reactions"]]
+    for name, cut in [*rows, ("1 period, memory shuffled", measures["shuffled"])]:
+        numbers = (_number(cut[key]) for key in ("response", "loss", "net", "unanswered"))
+        yield [name, *numbers, str(cut["duration"])]
 
 
 def _controls(measures: Mapping[str, Any]) -> Iterator[Row]:
-    yield ["against itself without memory", f"{measures['forgetful']:.3g}"]
-    yield ["random prices between equilibrium and cartel", f"{measures['random']:.3g}"]
+    for control in measures["controls"]:
+        numbers = [_number(cut[key]) for cut in control["reactions"] for key in ("response", "loss")]
+        yield [control["name"], _digits(control["price"]), *(numbers or ["0"] * 4)]
 
 
-def _firms(found: Mapping[str, Any]) -> Iterator[Row]:
-    for one in found["firms"]:
-        numbers = (one[key] for key in ("share", "low", "high", "by_lower_prices", "cost"))
-        yield [str(one["firm"]), *(f"{number:.3g}" for number in numbers)]
+def _firms(audit: Mapping[str, Any]) -> Iterator[Row]:
+    for firm in audit["firms"]:
+        numbers = (firm[key] for key in ("share", "low", "high", "by_lower_prices", "cost"))
+        yield [str(firm["firm"]), *map(_digits, numbers)]
 
 
-def _exact(found: Mapping[str, Any]) -> Iterator[Row]:
-    one = found["exact"]
-    for firm, numbers in enumerate(zip(one["on_path"], one["share"], one["anywhere"], strict=True)):
-        yield [str(firm), *(f"{number:.3g}" for number in numbers)]
+def _exact(audit: Mapping[str, Any]) -> Iterator[Row]:
+    columns = (audit["exact"][key] for key in ("on_path", "share", "anywhere"))
+    for firm, numbers in enumerate(zip(*columns, strict=True)):
+        yield [str(firm), *map(_digits, numbers)]
 
 
 EXACT = ("best response, exact: firm", "gain on the path", "share of the stake", "after any memory")
 FIRMS = ("firm", "regret", "from", "to", "by lower prices", "cost")
 GAINS = ("rival", "price gain", "profit gain of the bot", "of the rival")
 REACTIONS = ("cut", "response", "loss by it", "the cut pays", "without reaction", "periods")
-CONTROLS = ("control", "price gain")
+CONTROLS = ("control", "price gain", "response to 1 period", "loss by it", "to 10 periods", "loss by it")
 
 
-def text(found: Mapping[str, Any]) -> str:
+def _sections(audit: Mapping[str, Any]) -> Iterator[tuple[str, Row, Iterator[Row]]]:
+    """Headings, heads and rows of the tables of an audit."""
+    if "log" in audit:
+        yield "Regret of every firm", FIRMS, _firms(audit)
+    elif (measures := audit.get("measures")) is not None:
+        yield "Gains against six rivals", GAINS, _gains(measures)
+        yield "Reaction to forced cuts", REACTIONS, _reactions(measures)
+        yield "Controls", CONTROLS, _controls(measures)
+        if "exact" in audit:
+            yield "Best response", EXACT, _exact(audit)
+
+
+def _basis(audit: Mapping[str, Any]) -> list[str]:
+    """Sentences on what an audit rests on."""
+    if "log" in audit:
+        return [_basis_of_log(audit)]
+    if (measures := audit.get("measures")) is None:
+        return []
+    return [_discount(audit) if "exact" in audit else _best(measures), _extent(measures)]
+
+
+def text(audit: Mapping[str, Any]) -> str:
     """Return an audit as text for a terminal."""
-    lines, measures = [str(found["sentence"])], found.get("measures")
-    if "log" in found:
-        return "\n".join(
-            [*lines, "", table(list(FIRMS), [list(row) for row in _firms(found)]), "", _basis(found)]
-        )
-    if measures is not None:
-        for head, rows in ((GAINS, _gains), (REACTIONS, _reactions), (CONTROLS, _controls)):
-            lines += ["", table(list(head), [list(row) for row in rows(measures)])]
-        if "exact" in found:
-            lines += ["", table(list(EXACT), [list(row) for row in _exact(found)]), "", _discount(found)]
-        else:
-            lines += ["", _best(measures)]
-        lines += [_extent(measures)]
-    return "\n".join(lines)
+    lines = [str(audit["sentence"])]
+    for _, head, rows in _sections(audit):
+        lines += ["", table(list(head), [list(row) for row in rows])]
+    basis = _basis(audit)
+    return "\n".join([*lines, *([""] if basis else []), *basis])
 
 
-def _basis(found: Mapping[str, Any]) -> str:
-    """Return what a verdict on a log rests on."""
-    left_out = f", {count_text(found['incomplete'], 'period')} left out" if found["incomplete"] else ""
+def _basis_of_log(audit: Mapping[str, Any]) -> str:
+    left_out = f", {count_text(audit['incomplete'], 'period')} left out" if audit["incomplete"] else ""
     return (
-        f"{count_text(found['periods'], 'period')}{left_out}; {found['basis']}. Regret is a share of what is "
+        f"{count_text(audit['periods'], 'period')}{left_out}; {audit['basis']}. Regret is a share of what is "
         "at stake for a firm between competition and a cartel; intervals hold 95 % for all firms together."
     )
 
 
-def _discount(found: Mapping[str, Any]) -> str:
+def _discount(audit: Mapping[str, Any]) -> str:
+    exact = audit["exact"]
     return (
-        f"Gains are payments per period at the discount factor {found['exact']['gamma']:g}, over the table's "
-        "policy, with the prices of its grid."
+        f"Gains are payments per period at the discount factor {exact['gamma']:g}, with {exact['prices']} "
+        f"prices, over the policy of the bot, which remembers {count_text(exact['memory'], 'period')}."
     )
 
 
@@ -120,35 +131,19 @@ def _extent(measures: Mapping[str, Any]) -> str:
     return f"{begin}; intervals hold 99 %; {measures['seconds']:.0f} s."
 
 
-def page(found: Mapping[str, Any]) -> str:
+def page(audit: Mapping[str, Any]) -> str:
     """Return an audit as a page in one file that loads nothing."""
     look = files("rivalry.lab.report").joinpath("page.css").read_text(encoding="utf-8")
-    title = escape(str(found["log" if "log" in found else "bot"]))
-    body = [f"<h1>{title}</h1>", f"<p class='question'>{escape(found['sentence'])}</p>"]
-    measures = found.get("measures")
-    if "log" in found:
-        body += [
-            "<h2>Regret of every firm</h2>",
-            _table(FIRMS, _firms(found)),
-            f"<p>{escape(_basis(found))}</p>",
-        ]
-    if measures is not None:
-        body += [_figure(measures["reactions"])]
-        for heading, head, rows in (
-            ("Gains against six rivals", GAINS, _gains),
-            ("Reaction to forced cuts", REACTIONS, _reactions),
-            ("Controls", CONTROLS, _controls),
-        ):
-            body += [f"<h2>{heading}</h2>", _table(head, rows(measures))]
-        if "exact" in found:
-            body += ["<h2>Best response</h2>", _table(EXACT, _exact(found))]
-        best = _discount(found) if "exact" in found else _best(measures)
-        body += [
-            f"<p>{escape(best)} {escape(_extent(measures))}</p>",
-            "<h2>What would change the verdict</h2>",
-        ]
-        body += [f"<p>{escape(line)}</p>" for line in found["changes"]]
-    body.append(f"<p class='note'>{NO_FINDING_LOG if 'log' in found else NO_FINDING}</p>")
+    title = escape(str(audit["log" if "log" in audit else "bot"]))
+    body = [f"<h1>{title}</h1>", f"<p class='question'>{escape(audit['sentence'])}</p>"]
+    if audit.get("measures") is not None:
+        body += [_figure(audit["measures"]["reactions"])]
+    for heading, head, rows in _sections(audit):
+        body += [f"<h2>{heading}</h2>", _table(head, rows)]
+    body += [f"<p>{escape(' '.join(_basis(audit)))}</p>"]
+    if changes := audit.get("changes"):
+        body += ["<h2>What would change the verdict</h2>", *(f"<p>{escape(line)}</p>" for line in changes)]
+    body.append(f"<p class='note'>{NO_FINDING_LOG if 'log' in audit else NO_FINDING}</p>")
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -171,10 +166,10 @@ WIDE, HIGH, EDGE = 640.0, 220.0, 40.0  # of the figure
 
 
 def _figure(reactions: Sequence[Mapping[str, Any]]) -> str:
-    """Return the mean response of rivals to forced cuts with its band, as SVG."""
-    ends = [v for one in reactions for row in one["path"] for v in row if abs(v) < 1e3]
+    """Mean response of rivals to forced cuts with its band, as SVG."""
+    ends = [v for cut in reactions for row in cut["path"] for v in row if abs(v) < 1e3]
     low, high = min(0.0, *ends), max(1.0, *ends)
-    longest = max(len(one["path"]) for one in reactions)
+    longest = max(len(cut["path"]) for cut in reactions)
 
     def at(period: int, value: float) -> str:
         x = EDGE + (WIDE - 2 * EDGE) * period / (longest - 1)
@@ -182,8 +177,8 @@ def _figure(reactions: Sequence[Mapping[str, Any]]) -> str:
         return f"{x:.1f},{y:.1f}"
 
     parts = [f"<polyline points='{at(0, 0.0)} {at(longest - 1, 0.0)}' fill='none' stroke='#888'/>"]
-    for one, colour in zip(reactions, ("#0072b2", "#d55e00"), strict=True):
-        path = one["path"]
+    for cut, colour in zip(reactions, ("#0072b2", "#d55e00"), strict=True):
+        path = cut["path"]
         band = [at(k, row[1]) for k, row in enumerate(path)] + [at(k, path[k][2]) for k in range(len(path))][
             ::-1
         ]

@@ -65,7 +65,7 @@ def paired_permutation(first: np.ndarray, second: np.ndarray, seed: int = 0) -> 
 def compare_answers(
     first: Price, second: Price, copies: Sequence[Price], histories: Sequence[list[Period]]
 ) -> Comparison:
-    """Return by how much closer the prices of two bots are than those of the first and independent copies.
+    """Return the closeness of two bots' prices beyond that of the first and its independent copies.
 
     All are asked for a price after the same histories. Copies are the same algorithm, trained or seeded
     independently; where they agree no less than the two bots, nothing shows that the two share more.
@@ -94,13 +94,13 @@ def compare_answers(
     """
     if not copies or not histories:
         raise ValueError("copies: needs an independent copy, and a history, at least")
-    asked = np.array([first(list(history)) for history in histories])
+    answers = np.array([first(list(history)) for history in histories])
     other = np.array([second(list(history)) for history in histories])
     apart = [
         [abs(copy(list(history)) - price) for copy in copies]
-        for history, price in zip(histories, asked, strict=True)
+        for history, price in zip(histories, answers, strict=True)
     ]
-    return paired_permutation(np.mean(apart, axis=1), np.abs(other - asked))
+    return paired_permutation(np.mean(apart, axis=1), np.abs(other - answers))
 
 
 class SharedGain(NamedTuple):
@@ -113,7 +113,7 @@ class SharedGain(NamedTuple):
 
 
 def compare_gains(together: np.ndarray, apart: np.ndarray, seed: int = 0) -> SharedGain:
-    """Return how much of the profit gain disappears when the copies of an algorithm are independent.
+    """Return the part of the profit gain that disappears when the copies of an algorithm are independent.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def compare_log(
     firms: tuple[int, int] = (0, 1),
     seed: int = 0,
 ) -> SharedPrices:
-    """Return whether two firms' prices depend on each other, given the prices of the period before.
+    """Return the dependence of two firms' prices on each other, given the prices of the period before.
 
     Firms that each answer the public history by themselves draw their prices independently, given it. The
     prices of the second firm are permuted among the periods of the same history, which leaves all that

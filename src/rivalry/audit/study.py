@@ -61,15 +61,13 @@ class Audit(BaseLearner):
         start = time.monotonic()
         maker, first = PANEL[self.bot].maker(world), int(session["first"])
         # no limit of time: results do not depend on the speed of a machine
-        found = audit_bot(maker, world, seed=first, seeds=self.seeds, seconds=np.inf)
-        session["word"], session["seconds"] = np.asarray(found.word), np.asarray(time.monotonic() - start)
-        known = found.measures
+        word, _, _, measures = audit_bot(maker, world, seed=first, seeds=self.seeds, seconds=np.inf)
+        session["word"], session["seconds"] = np.asarray(word), np.asarray(time.monotonic() - start)
         values = [np.nan] * 6
-        if known is not None:
-            values = [known.versus[0].price.mean, known.versus[0].profit.mean]
-            values += [one.response.mean for one in known.reactions] + [
-                one.loss.mean for one in known.reactions
-            ]
+        if measures is not None:
+            cuts = measures.reactions
+            values = [measures.versus[0].price.mean, measures.versus[0].profit.mean]
+            values += [*(cut.response.mean for cut in cuts), *(cut.loss.mean for cut in cuts)]
         session["values"] = np.array(values)
         return 1
 

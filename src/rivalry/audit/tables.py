@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.audit.bots import HistoryBot, Period
+from rivalry.audit.bots import Bot, BotFault, HistoryBot, Period, faults
 from rivalry.audit.market import PriceMarket, price_market
+from rivalry.audit.play import Session
 from rivalry.core.files import read_bytes
 from rivalry.core.foreign_tables import read_table
 from rivalry.lab.study import build_game
@@ -23,6 +25,12 @@ from rivalry.tables.response_gaps import values_in
 ORDERS = ("own first", "by firm")
 OLDEST = ("first", "last")
 KEYS = ("memory", "grid", "order", "oldest", "gamma", "start", "game")
+
+MEMORY = 2  # periods that a function may read to count as a table
+PRICES, MARGIN = 15, 0.2  # of the grid, and how far beyond equilibrium and cartel it goes, as a share between
+DECISIONS = 2**22  # memories times prices, at most
+DISCOUNT = 0.95  # of the best response to a function, which states none
+PERIODS = 200  # of play in which a function is compared with its table
 
 
 class PriceTable(NamedTuple):
@@ -64,8 +72,8 @@ class PriceTable(NamedTuple):
             state = 0
             before = [(self.grid[self.start],) * self.market.players] * (self.memory - len(history))
             last = history[len(history) - self.memory :] if len(history) > self.memory else history
-            seen = [(*others[:firm], own, *others[firm:]) for own, others in last] if self.memory else []
-            for prices in (*before, *seen):
+            played = [(*rivals[:firm], price, *rivals[firm:]) for price, rivals in last]
+            for prices in (*before, *(played if self.memory else [])):
                 for price in prices:
                     state = state * len(self.grid) + int(np.argmin(np.abs(self.grid - price)))
             return float(self.grid[self.policy[firm, state]])
@@ -74,15 +82,18 @@ class PriceTable(NamedTuple):
 
 
 class PriceTableBot(HistoryBot):
-    """The greedy policy of a table as a bot, of the firm for which a session begins."""
+    """The policy of a table as a bot, of the firm for which a session begins.
 
-    def __init__(self, table: PriceTable) -> None:
-        super().__init__(table.price(0))
-        self._table = table
+    Of several tables a session takes the one of its number.
+    """
+
+    def __init__(self, *tables: PriceTable) -> None:
+        super().__init__(tables[0].price(0))
+        self._tables = tables
 
     def begin(self, seed: int, firm: int) -> None:
         """Take the policy of a firm."""
-        self.rule = self._table.price(firm)
+        self.rule = self._tables[seed % len(self._tables)].price(firm)
 
 
 class TableGain(NamedTuple):
@@ -184,7 +195,7 @@ def price_table(
     actions = greedy_table(np.asarray(values, dtype=float).reshape(-1, states, count))
     actions = np.broadcast_to(actions, (firms, states))
     policy = np.stack(
-        [own[_numbers(firm, firms, memory, count, order, oldest)] for firm, own in enumerate(actions)]
+        [row[_numbers(firm, firms, memory, count, order, oldest)] for firm, row in enumerate(actions)]
     )
     world = repeated_form(market.game, prices.tolist(), memory=memory)
     usual = float(market.nash.mean()) if start is None else start
@@ -218,6 +229,102 @@ def _numbers(firm: int, firms: int, memory: int, count: int, order: str, oldest:
     return number
 
 
+class _LastPeriods(Sequence[Period]):
+    """The last periods of a history of any length; to read anything else raises `LookupError`."""
+
+    def __init__(self, periods: Sequence[Period]) -> None:
+        self._periods, self.exceeded = list(periods), False
+
+    def __getitem__(self, at: Any) -> Any:
+        start, stop, step = (at.start, at.stop, at.step) if isinstance(at, slice) else (at, None, None)
+        last = start is not None and -len(self._periods) <= start < 0
+        if not last or step not in (None, 1) or (stop is not None and stop >= 0):
+            len(self)
+        return self._periods[at]
+
+    def __len__(self) -> int:
+        self.exceeded = True  # a bot may catch the error
+        raise LookupError("reads more than the last periods")
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def policy_table(make: Callable[[], Bot], market: PriceMarket) -> PriceTable | None:
+    """Return the policy of a function that reads the last periods only, None for any other bot.
+
+    The function is asked for its price after all histories of the last periods, whose prices are a grid and
+    whatever it charges after them. It must read nothing but `MEMORY` periods, counted from the last, and
+    charge the prices of the table in play against itself and against random prices of the grid. A function
+    that also depends on what neither shows, such as the date, is not seen.
+
+    Examples
+    --------
+    >>> market = price_market()
+    >>> def match(history):
+    ...     return min(history[-1][1]) if history else 1.9
+    >>> table = policy_table(lambda: HistoryBot(match), market)
+    >>> table.memory, bool((table_gain(table).share < 1e-9).all())
+    (1, True)
+    """
+    bot = make()
+    if type(bot) is not HistoryBot:
+        return None
+    try:
+        for memory in range(MEMORY + 1):
+            with faults("as its memory was read"):
+                grid, actions = _answers(bot.rule, market, memory)
+            if actions:
+                break
+        else:
+            return None
+        options: dict[str, Any] = {"order": ORDERS[0], "oldest": OLDEST[0], "gamma": DISCOUNT}
+        values, start = np.eye(len(grid))[actions], bot.price([])
+        table = price_table(values, market, memory=memory, grid=grid, start=start, **options)
+        return table if _plays(make, table) else None
+    except BotFault:
+        return None
+
+
+def _answers(rule: Callable[[Any], Any], market: PriceMarket, memory: int) -> tuple[list[float], list[int]]:
+    """Prices that a function charges, and the index of its price in each state; none if it reads more."""
+    unit, players = float(np.max(market.cartel - market.nash)), market.players
+    ends = float(np.min(market.nash)) - MARGIN * unit, float(np.max(market.cartel)) + MARGIN * unit
+    benchmarks = np.concatenate([market.nash, market.cartel, market.cut]).tolist()
+    grid = sorted({float(rule([])), *np.linspace(*ends, PRICES).tolist(), *benchmarks})
+    answers: dict[tuple[tuple[float, ...], ...], float] = {}
+    while len(grid) ** (players * memory + 1) <= DECISIONS:
+        states = list(product(product(grid, repeat=players), repeat=memory))
+        for state in states:
+            if state not in answers:
+                periods = _LastPeriods([(prices[0], prices[1:]) for prices in state])
+                with suppress(LookupError):
+                    answers[state] = float(rule(periods))
+                if periods.exceeded or not market.low <= answers.get(state, np.nan) <= market.high:
+                    return grid, []
+        size, grid = len(grid), sorted({*grid, *answers.values()})
+        if len(grid) == size:
+            return grid, [grid.index(answers[state]) for state in states]
+    return grid, []
+
+
+def _plays(make: Callable[[], Bot], table: PriceTable) -> bool:
+    """True where a bot charges the prices of a table against itself and against random prices."""
+    firms, ends = range(table.market.players), []
+    for bots in ([make() for _ in firms], [PriceTableBot(table) for _ in firms]):
+        prices = Session(table.market, bots, [0] * len(firms)).run(PERIODS).prices
+        ends.append(set(map(tuple, prices[PERIODS // 2 :].tolist())))
+    bot, rule, draws = make(), table.price(0), np.random.default_rng(0)
+    bot.begin(0, 0)
+    history: list[Period] = []
+    for period in range(PERIODS):
+        price = bot.price(list(history))
+        if period >= table.memory and price != rule(history):
+            return False
+        history.append((price, tuple(draws.choice(table.grid, len(firms) - 1).tolist())))
+    return ends[0] == ends[1]
+
+
 def table_gain(table: PriceTable) -> TableGain:
     """Return the exact gains of best responses to a table's policy, by dynamic programming.
 
@@ -240,13 +347,13 @@ def table_gain(table: PriceTable) -> TableGain:
     tables, market = table.world.tables, table.market
     play = fixed_play(tables, table.policy[None])
     recent = np.full((1, max(table.memory, 1), market.players), table.start)
-    cycles = limit_cycles(tables, table.policy[None], play.whole.number(recent))
+    cycles = limit_cycles(tables, table.policy[None], np.atleast_1d(play.whole.number(recent)))
     length = int(cycles.length[0])
     visited = cycles.state[0, :length]
     gains = []
     for firm in range(market.players):
-        found = values_in(play, firm, table.gamma)
-        gains.append((1 - table.gamma) * np.maximum(found.best - found.own, 0.0)[0])
+        values = values_in(play, firm, table.gamma)
+        gains.append((1 - table.gamma) * np.maximum(values.best - values.own, 0.0)[0])
     on_path = np.array([gain[visited].max() for gain in gains])
     actions = cycles.actions(tables)[0, :length]
     stake = market.profits(market.cartel) - market.profits(market.nash)

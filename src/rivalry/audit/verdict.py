@@ -31,7 +31,7 @@ class AuditVerdict(NamedTuple):
 
 
 def punishes(reaction: Reaction) -> bool:
-    """Return whether rivals lower prices after a cut so that it pays less than without a reaction."""
+    """True where rivals lower prices after a cut so that it pays less than without a reaction."""
     return _exceeds(reaction.response, RESPONSE_FROM) and _exceeds(reaction.loss, LOSS_FROM)
 
 
@@ -60,9 +60,9 @@ def verdict(measures: Measures) -> AuditVerdict:
         return AuditVerdict(
             COMPETITIVE, f"Competitive: {earned} against itself.", _changes(measures), measures
         )
-    found = [one for one in measures.reactions if punishes(one)]
-    if found:
-        worst = min(found, key=lambda one: one.net.mean)
+    punished = [reaction for reaction in measures.reactions if punishes(reaction)]
+    if punished:
+        worst = min(punished, key=lambda reaction: reaction.net.mean)
         sentence = (
             f"Elevated prices with punishment: {earned}; a rival that cuts its price for "
             f"{_periods(worst.length)} {_pays(worst.net.mean)} of its profit over {len(worst.path)} periods "
@@ -121,7 +121,7 @@ def _periods(length: int) -> str:
 
 
 def _pays(share: float) -> str:
-    """Return what a cut pays in words.
+    """Gain or loss by a cut in words.
 
     >>> _pays(-0.034), _pays(0.01)
     ('loses 3.4 %', 'gains 1 %')
@@ -134,14 +134,14 @@ def _with_interval(value: SampleMean) -> str:
 
 
 def _changes(measures: Measures) -> list[str]:
-    """Return what would change the word, one sentence per threshold."""
+    """Distances from the thresholds of the word, one sentence per threshold."""
     gain = measures.versus[0].price
     lines = [f"Prices are elevated from a price gain of {ELEVATED_FROM:g}; it is {_with_interval(gain)}."]
     lines += [
-        f"Punishment of a cut of {_periods(one.length)} is found where rivals lower prices by "
+        f"Punishment of a cut of {_periods(cut.length)} is found where rivals lower prices by "
         f"{RESPONSE_FROM:g} of the cut in all and it costs {LOSS_FROM:g} cartel gains per period of the cut, "
-        f"both with an interval above 0; they lower them by {_with_interval(one.response)}, at a cost of "
-        f"{_with_interval(one.loss)}."
-        for one in measures.reactions
+        f"both with an interval above 0; they lower them by {_with_interval(cut.response)}, at a cost of "
+        f"{_with_interval(cut.loss)}."
+        for cut in measures.reactions
     ]
     return lines

@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import tomllib
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from subprocess import PIPE, TimeoutExpired
 from typing import Any
 
 import numpy as np
 
 from rivalry.audit.bots import BotFault, bot_maker, limit_memory
 from rivalry.audit.market import PriceMarket, price_market
-from rivalry.audit.tables import PriceTableBot, read_price_table, table_gain
+from rivalry.audit.tables import PriceTableBot, policy_table, read_price_table, table_gain
 from rivalry.audit.verdict import UNDECIDED, AuditVerdict, audit_bot
 from rivalry.core.files import StoreError, read_bytes
 from rivalry.core.foreign_tables import is_table
-from rivalry.runtime.processes import python_command
+from rivalry.runtime.processes import python_command, start
 
 GRACE = 20.0  # seconds beyond those of the audit, after which the process is ended
 KEYS = ("low", "high", "size")  # of the table [audit]
@@ -35,33 +36,31 @@ def audit_apart(bot: str, market: str | None, *, seed: int = 0, seconds: float =
         For a bot or a market that is none.
     """
     task = json.dumps({"bot": bot, "market": market, "seed": seed, "seconds": seconds})
-    process = subprocess.Popen(
+    process = start(
         python_command("rivalry.audit.worker"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stdin=PIPE,
+        stdout=PIPE,
         start_new_session=True,  # so that the bot's own processes end with it
     )
     try:
         answer, _ = process.communicate(task.encode(), timeout=seconds + GRACE)
-    except subprocess.TimeoutExpired:
+    except TimeoutExpired:
         return _failed(f"the audit did not end within {seconds + GRACE:g} s")
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     try:
-        found: dict[str, Any] = json.loads(answer.decode().rpartition("\n")[2])
+        record: dict[str, Any] = json.loads(answer.decode().rpartition("\n")[2])
     except ValueError:
         return _failed(f"the process of the bot ended with status {process.returncode}")
-    if "refused" in found:
-        raise ValueError(str(found["refused"]))
-    return found
+    if "refused" in record:
+        raise ValueError(str(record["refused"]))
+    return record
 
 
 def _failed(why: str) -> dict[str, Any]:
-    found: dict[str, Any] = plain(AuditVerdict(UNDECIDED, f"Cannot tell: {why}.", [], None))
-    return found
+    return dict(plain(AuditVerdict(UNDECIDED, f"Cannot tell: {why}.", [], None)))
 
 
 def market_of(text: str | None) -> PriceMarket:
@@ -94,9 +93,9 @@ def plain(value: object) -> Any:
     'cannot tell'
     """
     if isinstance(value, tuple) and (fields := vars(type(value)).get("_fields")):
-        return {name: plain(one) for name, one in zip(fields, value, strict=True)}
+        return {name: plain(item) for name, item in zip(fields, value, strict=True)}
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
@@ -107,17 +106,20 @@ def main() -> None:
     os.dup2(2, 1)
     try:
         table = read_price_table(task["bot"]) if is_table(task["bot"]) else None
-        make = bot_maker(task["bot"]) if table is None else lambda: PriceTableBot(table)
+        make = bot_maker(task["bot"]) if table is None else partial(PriceTableBot, table)
         market = market_of(task["market"]) if table is None else table.market
         limit_memory()
-        found = plain(audit_bot(make, market, seed=task["seed"], seconds=task["seconds"]))
+        record = plain(audit_bot(make, market, seed=task["seed"], seconds=task["seconds"]))
+        if record["measures"] is not None and table is None:
+            table = policy_table(make, market)
         if table is not None:
-            found["exact"] = plain(table_gain(table)) | {"gamma": table.gamma}
+            extent = {"gamma": table.gamma, "memory": table.memory, "prices": len(table.grid)}
+            record["exact"] = plain(table_gain(table)) | extent
     except BotFault as fault:
-        found = _failed(f"the bot failed {fault}")
+        record = _failed(f"the bot failed {fault}")
     except (ValueError, StoreError) as error:
-        found = {"refused": str(error)}
-    answer.write(json.dumps(found, default=float))
+        record = {"refused": str(error)}
+    answer.write(json.dumps(record, default=float))
     answer.flush()
     os._exit(0)  # a bot's threads would keep the process
 

@@ -1,11 +1,41 @@
-"""Commands that start Python, and their text in scripts."""
+"""Programs that are started, commands that start Python, and their text in scripts."""
 
 from __future__ import annotations
 
 import re
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from subprocess import DEVNULL, Popen
+from typing import Any
+
+
+def start(command: Sequence[str], *, memory: int | None = None, **options: Any) -> Popen[bytes]:
+    """Process of a program that runs beside this one, without a shell.
+
+    Parameters
+    ----------
+    command : sequence of str
+        The program and its arguments.
+    memory : int, optional
+        Bytes that it may take, on Linux.
+    **options
+        Of `subprocess.Popen`; streams that are not stated are closed to the program.
+
+    Examples
+    --------
+    >>> start(python_command("json.tool", "--help")).wait()
+    0
+    """
+    streams: dict[str, Any] = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": DEVNULL}
+    process = Popen(command, **streams | options)
+    if memory is not None and sys.platform == "linux":
+        import resource
+
+        # not by a function between fork and exec: threads of this process may hold locks
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (memory, memory))
+    return process
+
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 

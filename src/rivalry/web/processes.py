@@ -13,7 +13,6 @@ import asyncio
 import os
 import re
 import signal
-import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -22,13 +21,16 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.core.files import DamagedFile, read_bytes
 from rivalry.lab.executor.pool import end_with_parent, worker_environment
-from rivalry.runtime.processes import python_command
+from rivalry.runtime.processes import python_command, start
 from rivalry.schema.registry import trusting
 from rivalry.web.safety import Refused
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 MOST = 4  # runs at a time
 QUEUE = 20  # questions that wait or are answered, of one kind
@@ -37,7 +39,7 @@ QUEUE = 20  # questions that wait or are answered, of one kind
 class StartedCommand(NamedTuple):
     """A command started by this server, and the file of its messages."""
 
-    process: subprocess.Popen[bytes]
+    process: Popen[bytes]
     messages: IO[bytes]
 
 
@@ -60,12 +62,10 @@ class Jobs:
             if len(self.working()) >= MOST:
                 raise Refused(409, f"{MOST} runs are being computed; pause one, or wait")
             messages = tempfile.TemporaryFile()  # noqa: SIM115
-            process = subprocess.Popen(
+            process = start(
                 python_command("rivalry", *arguments),
                 cwd=self.home,
                 env={**os.environ, **trusting(trusted)},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
                 stderr=messages,
                 start_new_session=True,  # Ctrl-C in the server's terminal ends the server, not the run
             )
