@@ -115,19 +115,26 @@ def keys(family: str) -> str:
     written |= {key.partition(".")[0] for key in written}  # a part, where its keys are written
     rows = [row for row in parameters(load(GAMES[family].target)) if row.name not in written]
     cells = [
-        (_formulas(row.symbol), f"`{row.name}`", cell(row.meaning), cell(row.bounds), _default(row))
+        (_formulas(row.symbol), f"`{row.name}`", cell(row.meaning), _values(row), _default(row))
         for row in rows
     ]
-    return table(("symbol", "key", "meaning", "bounds", "default"), cells) if cells else ""
+    return table(("symbol", "key", "meaning", "values", "default"), cells) if cells else ""
 
 
 GREEK = "alpha beta gamma delta epsilon eta theta kappa lambda mu nu xi pi rho sigma tau phi psi"
+LETTER = re.compile(rf"({GREEK.replace(' ', '|')}|[a-zA-Z])(_[a-z])?")
 
 
 def _formulas(symbols: str) -> str:
-    """Return the symbols of a key as formulas, Greek letters by their names."""
-    words = ("\\" * (word.lower() in GREEK.split()) + word for word in symbols.split())
+    """Return the symbols of a key as formulas, Greek letters by their names; other names are of old files."""
+    words = ("\\" * (word in GREEK.split()) + word for word in symbols.split() if LETTER.fullmatch(word))
     return ", ".join(f"${word}$" for word in words)
+
+
+def _values(row: Any) -> str:
+    """Return the words that a key takes, or the bounds of its numbers."""
+    words = re.findall(r'"([^"]+)"', row.type)
+    return ", ".join(f"`{word}`" for word in words) or cell(row.bounds)
 
 
 def _default(row: Any) -> str:

@@ -268,13 +268,13 @@ def dcf_gordon(inputs: Inputs) -> dict[str, Any]:
 
 def dcf_truncated(inputs: Inputs) -> dict[str, Any]:
     """What an end of the horizon leaves out."""
-    short, whole = (
-        float(worth.recurring_value(inputs["profit"], inputs["gamma"], T)[0]) for T in (inputs["T"], 0)
-    )
+    profit, gamma, periods = inputs["profit"], inputs["gamma"], inputs["T"]
+    short, whole = (float(worth.recurring_value(profit, gamma, T)[0]) for T in (periods, 0))
+    _, share = worth.recurring_value(profit, gamma, periods, terminal="perpetuity")
     return {
         "truncated": short,
         "infinite": whole,
-        "missing_share": float(worth.missing_share(inputs["gamma"], inputs["T"])),
+        "missing_share": float(share),
         "terminal_bootstrap_needed": whole - short,
     }
 

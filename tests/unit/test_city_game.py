@@ -362,7 +362,6 @@ def test_types_are_padded_with_urgencies_of_probability_zero() -> None:
     assert law[1, [0, 2, 4]].round(12).tolist() == [[0, 0, 0.5, 0, 0.5], [0.2, 0, 0, 0, 0.8], [1, 0, 0, 0, 0]]
     assert (np.diff(world.first, axis=-1, prepend=0.0)[1, [1, 3]] == 0).all()
     assert (world.trip_chain[:, :, -1] == 1).all()
-    assert game.trip_names(1) == ("path 1, u=2", "path 1, u=-", "path 2, u=2", "path 2, u=-", "dormant")
     assert rv.oracles.labels(game).players == ("a", "b")
 
 

@@ -170,6 +170,23 @@ def test_every_claim_is_defined_by_one_sentence(reference: dict[str, str]) -> No
     assert not lines, "\n".join(lines)
 
 
+# -- Markdown that renders as something else -----------------------------------------------------------
+
+
+def test_definitions_have_a_term_and_rows_of_tables_end() -> None:
+    lines = []
+    for path in sorted(DOCS.rglob("*.md")):
+        text = re.sub(r"(?ms)^```.*?^```$", lambda code: "\n" * code[0].count("\n"), path.read_text("utf-8"))
+        rows = text.split("\n")
+        for number, (before, row) in enumerate(zip(["", *rows[:-1]], rows, strict=True), 1):
+            place = f"docs/{path.relative_to(DOCS)}, line {number}: "
+            if row.startswith(": ") and not before.strip():
+                lines.append(place + "write the term above its definition")
+            if row.startswith("|") and not row.rstrip().endswith("|"):
+                lines.append(place + "end the row of the table")
+    assert not lines, "\n".join(lines)
+
+
 # -- outputs of code cells -----------------------------------------------------------------------------
 
 

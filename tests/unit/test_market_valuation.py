@@ -14,9 +14,7 @@ from rivalry.core import oracles
 from rivalry.families.market.native_play import value_cash_flows
 from rivalry.families.market.valuation import (
     gordon,
-    missing_share,
     one_ahead,
-    one_ahead_error,
     perpetuity,
     recurring_value,
     sensitivity,
@@ -52,7 +50,7 @@ def answer(kind: str, given: dict[str, Any]) -> dict[str, Any]:
         return {"value": gordon(given["cf1"], given["r"], given["g"])}
     if kind == "dcf_truncated":
         whole = perpetuity(given["profit"], given["gamma"])
-        share = missing_share(given["gamma"], given["T"])
+        _, share = recurring_value(given["profit"], given["gamma"], given["T"], terminal="perpetuity")
         cut = valuation(np.full(given["T"], given["profit"]), given["gamma"]).value
         return {
             "truncated": cut,
@@ -136,8 +134,9 @@ def test_one_ahead_is_exact_for_constant_choices() -> None:
     flows = np.array([4.0, 5.0])[:, None] * (1 + g[:, None]) ** np.arange(400)
     ahead = flows * (1 + g[:, None])
     follows = ahead[:, -1] / (1 - gamma * (1 + g))
-    np.testing.assert_allclose(one_ahead_error(flows, ahead, gamma, g, follows) / flows, 0.0, atol=1e-11)
-    off = one_ahead_error(flows, ahead + 1.0, gamma, g, follows)
+    rate, growth, realised = gamma[:, None], g[:, None], values(flows, gamma, follows)
+    np.testing.assert_allclose(one_ahead(flows, ahead, rate, growth) / realised, 1.0, atol=1e-11)
+    off = one_ahead(flows, ahead + 1.0, rate, growth) - realised
     wanted = np.broadcast_to((gamma / (1 - gamma * (1 + g)))[:, None], off.shape)
     np.testing.assert_allclose(off[:, :50], wanted[:, :50], rtol=1e-9)
     first = valuation(flows[:, :1], gamma, terminal="gordon", growth=g).value
@@ -186,8 +185,6 @@ def test_divergent_or_non_finite_values_are_refused() -> None:
         gordon(1.0, 0.02, 0.03)
     with pytest.raises(ValueError, match="diverges"):
         one_ahead(1.0, 1.0, 0.99, 0.02)
-    with pytest.raises(ValueError, match="diverges"):
-        missing_share(1.0, 20)
     with pytest.raises(ValueError, match="finite"):
         valuation([1.0, np.nan], 0.5)
 
@@ -249,7 +246,7 @@ def test_a_recurring_cash_flow_is_a_perpetuity_however_long_it_is_counted(conven
     with pytest.warns(UserWarning, match="terminal cash flow: -3 is not above 0"):
         value, share = recurring_value(flow, gamma, 7, convention=convention, terminal="perpetuity")
     np.testing.assert_allclose(value, wanted)
-    np.testing.assert_allclose(share, missing_share(gamma, 7))
+    np.testing.assert_allclose(share, gamma**7)
 
 
 def test_cash_flows_are_valued_by_the_rule_of_their_market() -> None:

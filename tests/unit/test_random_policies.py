@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rivalry.population.distances import DISTANCES, entropies, mean_entropy, policy_distance, transport
+from rivalry.population.distances import DISTANCES, entropies, policy_distance, transport
 from rivalry.runtime.jax import jnp
 from rivalry.studies.karma_theory import GENERATORS, at_least_as_random, draw_policies
 
@@ -98,7 +98,6 @@ def test_entropies_match_scipy() -> None:
     policies = draw_policies("dirichlet_state", 5, 2, 6, SEED).policies
     each = stats.entropy(policies, axis=-1)
     np.testing.assert_allclose(entropies(jnp.asarray(policies)), each, atol=1e-14)
-    np.testing.assert_allclose(mean_entropy(jnp.asarray(policies)), each.mean(axis=(1, 2)), atol=1e-14)
 
 
 def test_at_least_as_random_compares_entropies() -> None:

@@ -97,8 +97,3 @@ def entropies(pi: Float[Array, "*many action"]) -> Float[Array, "*many"]:
     """
     # 0 log 0 = 0; the inner condition keeps derivatives finite, as both branches are evaluated
     return jnp.where(pi > 0, -pi * jnp.log(jnp.where(pi > 0, pi, 1.0)), 0.0).sum(axis=-1)
-
-
-def mean_entropy(pi: Policy) -> Float[Array, "..."]:
-    """Return the mean of `entropies` over all states, those without karma included."""
-    return entropies(pi).mean(axis=(-2, -1))

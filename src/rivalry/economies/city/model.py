@@ -111,16 +111,6 @@ class City(OneLineRepr, eqx.Module):
         """
         return of_agents(self.journeys, self.slots, self.type_of, self.first, len(self.capacity))
 
-    def trip_names(self, kind: int = 0) -> tuple[str, ...]:
-        """Return the names of a type's trips, in the order of their numbers.
-
-        >>> import rivalry as rv
-        >>> rv.games.city().trip_names()
-        ('path 1, u=1', 'path 1, u=5', 'path 2, u=1', 'path 2, u=5', 'dormant')
-        """
-        labels = [f"{u:g}" if k < self.sizes[kind] else "-" for k, u in enumerate(self.stakes[kind])]
-        return (*(f"path {s + 1}, u={u}" for s in range(self.slots.shape[1]) for u in labels), "dormant")
-
     def routes(self, agent: int) -> list[list[str]]:
         """Return the names of the lanes that each journey of an agent can use, in the order of positions."""
         names = self.network.lane_names

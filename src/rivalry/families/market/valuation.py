@@ -215,20 +215,6 @@ def gordon(cash_flow_ahead: ArrayLike, r: ArrayLike, g: ArrayLike) -> np.ndarray
     return np.asarray(np.asarray(cash_flow_ahead, dtype=float) / (rates - grows))
 
 
-def missing_share(gamma: ArrayLike, periods: int) -> np.ndarray:
-    """Return the fraction of a perpetuity's value after ``periods`` periods, ``gamma^T``.
-
-    It is lost if truncated play is treated as terminal.
-
-    Examples
-    --------
-    >>> missing_share(0.95, 20).round(4).tolist()
-    0.3585
-    """
-    check_rates(gamma, infinite_horizon=True)
-    return np.asarray(np.asarray(gamma, dtype=float) ** periods)
-
-
 def one_ahead(
     cash_flow: ArrayLike, next_cash_flow: ArrayLike, gamma: ArrayLike, growth: ArrayLike = 0.0
 ) -> np.ndarray:
@@ -266,28 +252,6 @@ def values(cash_flows: ArrayLike, gamma: ArrayLike, follows: ArrayLike = 0.0) ->
     for t in reversed(range(flows.shape[-1])):
         ahead = values[..., t] = flows[..., t] + rate * ahead
     return values
-
-
-def one_ahead_error(
-    cash_flows: ArrayLike,
-    forecasts: ArrayLike,
-    gamma: ArrayLike,
-    growth: ArrayLike = 0.0,
-    follows: ArrayLike = 0.0,
-) -> np.ndarray:
-    """Return `one_ahead` less the realised value in every period, ``[.. period]``.
-
-    ``forecasts [.. period]`` are those of the next cash flow; ``follows [..]`` is the value after the last
-    period.
-
-    Examples
-    --------
-    >>> one_ahead_error([1.0, 1.0], [1.0, 2.0], 0.5, follows=2.0).tolist()
-    [0.0, 1.0]
-    """
-    rate, grows = (np.asarray(part, dtype=float)[..., None] for part in (gamma, growth))
-    error: np.ndarray = one_ahead(cash_flows, forecasts, rate, grows) - values(cash_flows, gamma, follows)
-    return error
 
 
 def sensitivity(

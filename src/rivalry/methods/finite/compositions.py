@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import product
-from math import comb, prod
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -29,15 +29,6 @@ class Chain(NamedTuple):
     source: np.ndarray  # [change]
     target: np.ndarray  # [change]
     log_chance: np.ndarray  # [change]
-
-
-def state_count(population: int, sizes: Sequence[int]) -> int:
-    """Return the number of compositions of populations with ``sizes`` actions.
-
-    >>> state_count(20, [2]), state_count(10, [3, 2])
-    (21, 726)
-    """
-    return prod(comb(population + size - 1, size - 1) for size in sizes)
 
 
 def fits(population: int, sizes: Sequence[int]) -> bool:
