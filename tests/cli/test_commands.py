@@ -180,13 +180,17 @@ def test_ctrl_c_keeps_finished_cells_and_exits_with_status_130(tmp_path: Path) -
     (tmp_path / "slow.py").write_text(SLOW)
     (tmp_path / "slow.toml").write_text(SLOW_STUDY)
     line = [sys.executable, "-m", "rivalry", "run", "slow.toml", "--workers", "1"]
-    run = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     cells = tmp_path / "runs" / "slow" / "cells"
     end = time.monotonic() + 300  # a machine with other work takes long to import
-    while len(list(cells.glob("*.npz"))) < 2 and time.monotonic() < end:
-        time.sleep(0.05)
-    run.send_signal(signal.SIGINT)
-    out, err = run.communicate(timeout=30)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(line, cwd=tmp_path, **pipes) as run:
+        try:
+            while len(list(cells.glob("*.npz"))) < 2 and run.poll() is None and time.monotonic() < end:
+                time.sleep(0.05)
+            run.send_signal(signal.SIGINT)
+            out, err = run.communicate(timeout=300)  # its third cell takes longer
+        finally:
+            run.kill()
     assert run.returncode == 130, err
     assert out == ""
     assert "Traceback" not in err

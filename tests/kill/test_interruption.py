@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests import duel_study
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX (process groups, signals)")
 psutil = pytest.importorskip("psutil")
 
+SECONDS = 300  # a deadline ends a test that waits in vain; on a busy machine a start alone takes a minute
 RIVALRY = [sys.executable, "-c", "import sys; from rivalry.cli import main; sys.exit(main())"]
 # 14 KiB in the shell's unit: enough for the index, too little for the larger cells
 BLOCKS = "28" if os.path.realpath("/bin/sh").endswith("dash") else "14"
@@ -51,13 +53,13 @@ count = 2
 
 def rivalry(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*RIVALRY, *map(str, words)], capture_output=True, text=True, timeout=300, **options
+        [*RIVALRY, *map(str, words)], capture_output=True, text=True, timeout=SECONDS, **options
     )
 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start a command in a separate process group, which must be empty at the end of the test."""
+    """Start a command in a separate process group, which is killed at the end of the test."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(*words: str | Path) -> subprocess.Popen[str]:
@@ -67,11 +69,9 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
     yield begin
     for process in started:
-        left = _gone(process.pid)
-        for one in left:
-            one.kill()
-        process.communicate()
-        assert not left
+        with suppress(ProcessLookupError):  # the group has ended
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=SECONDS)
 
 
 def group(leader: int) -> list[Any]:
@@ -86,19 +86,26 @@ def group(leader: int) -> list[Any]:
     return found
 
 
-def _gone(leader: int) -> list[Any]:
-    """Wait up to 10 s for a group to end, and return the processes left."""
-    until(lambda: not group(leader), 10)
-    return group(leader)
+def ended(leader: int) -> bool:
+    """Wait for a group to end."""
+    return until(lambda: not group(leader))
 
 
-def until(condition: Callable[[], object], seconds: float = 60) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
+def until(condition: Callable[[], object], process: subprocess.Popen[str] | None = None) -> bool:
+    """Wait for a condition, which a process may bring about as long as it runs."""
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert process is None or process.poll() is None, process.communicate()
+        if time.monotonic() > end:
+            return False
         time.sleep(0.01)
-    return False
+    return True
+
+
+def errors(stderr: str) -> list[str]:
+    """Lines of errors and warnings: beside them a command prints its progress where it takes long."""
+    assert "Traceback" not in stderr
+    return [line for line in stderr.splitlines() if line.startswith("rivalry: ")]
 
 
 def cells(run: Path) -> dict[str, tuple[int, int]]:
@@ -136,12 +143,10 @@ def killed_again_and_again(
         words = ("run", study, "--out", run) if not (run / "study.json").exists() else ("resume", run)
         process = start(*words, "--workers", "2")
         enough = len(done) + chance.randint(0, max(1, (total - len(done)) // (kills - kill + 1)))
-        while len(cells(run)) < enough:
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.01)
+        assert until(lambda enough=enough: len(cells(run)) >= enough, process)
         time.sleep(chance.random() * 0.5)
         os.killpg(process.pid, signal.SIGKILL)
-        assert not _gone(process.pid)
+        assert ended(process.pid)
         now = cells(run)
         assert done.items() <= now.items()  # no cell lost, none rewritten
         done = now
@@ -185,8 +190,10 @@ def at_work(process: subprocess.Popen[str], workers: int) -> Callable[[], bool]:
     """Return a condition: that many workers are busy, or with 0 workers the main process itself."""
 
     def busy() -> bool:
-        staff = [p for p in group(process.pid) if any("spawn_main" in word for word in p.cmdline())]
-        return len(staff) >= workers and all(sum(p.cpu_times()[:2]) > 1 for p in staff)
+        with suppress(psutil.Error):  # a helper process has ended meanwhile
+            staff = [p for p in group(process.pid) if any("spawn_main" in word for word in p.cmdline())]
+            return len(staff) >= workers and all(sum(p.cpu_times()[:2]) > 1 for p in staff)
+        return False
 
     return busy
 
@@ -200,24 +207,25 @@ def test_an_interrupt_stops_endless_cells(
 ) -> None:
     run = tmp_path / "run"
     process = start("run", endless(tmp_path), "--workers", str(workers), "--out", run)
-    assert until((run / "log.txt").exists)
-    assert until(at_work(process, workers if workers > 1 else 0))
+    assert until((run / "log.txt").exists, process)
+    assert until(at_work(process, workers if workers > 1 else 0), process)
     time.sleep(0.5)
     (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
-    out, error = process.communicate(timeout=10)  # its cells would never end
+    out, error = process.communicate(timeout=SECONDS)  # its cells would never end
     assert process.returncode == 130
     assert out == ""
     assert "Traceback" not in error
     assert "interrupted" in error.splitlines()[-1]
+    assert ended(process.pid)
     assert json.loads(rivalry("status", run, "--json").stdout)["cells"]["left"] == 4
 
 
 @pytest.mark.slow
 def test_workers_end_with_their_parent(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     process = start("run", endless(tmp_path), "--workers", "2", "--out", tmp_path / "run")
-    assert until(at_work(process, 2))
+    assert until(at_work(process, 2), process)
     process.kill()
-    assert not _gone(process.pid)
+    assert ended(process.pid)
 
 
 @pytest.mark.slow
@@ -226,13 +234,11 @@ def test_a_second_run_of_a_locked_folder_is_refused(
 ) -> None:
     run, study = tmp_path / "run", endless(tmp_path)
     process = start("run", study, "--workers", "1", "--out", run)
-    assert until((run / "log.txt").exists)
+    assert until((run / "log.txt").exists, process)  # its first line is written under the lock
     second = rivalry("run", study, "--out", run)
     assert second.returncode == 2
-    told = [line for line in second.stderr.splitlines() if not line.startswith("runs ")]
-    assert len(told) == 1
-    assert f"in use by process {process.pid}" in told[0]
-    os.killpg(process.pid, signal.SIGKILL)
+    (line,) = errors(second.stderr)
+    assert f"in use by process {process.pid}" in line
 
 
 @pytest.mark.slow
@@ -268,8 +274,8 @@ def test_a_file_size_limit_stops_the_run_with_one_line(tmp_path: Path, workers: 
     words = ("run", study, "--workers", str(workers), "--out", run)
     # the shell sets the limit: JAX warns about Python code between fork and exec
     limited = ["sh", "-c", 'ulimit -S -f "$0"; exec "$@"', BLOCKS, *RIVALRY, *map(str, words)]
-    full = subprocess.run(limited, capture_output=True, text=True, timeout=300)
-    full_disk(run, full)
+    full = subprocess.run(limited, capture_output=True, text=True, timeout=SECONDS)
+    full_disk(full)
     there = cells(run)
     assert 0 < len(there) < 12
     done = rivalry(*words)
@@ -278,13 +284,11 @@ def test_a_file_size_limit_stops_the_run_with_one_line(tmp_path: Path, workers: 
     assert len(cells(run)) == 12
 
 
-def full_disk(run: Path, ended: subprocess.CompletedProcess[str]) -> None:
-    assert ended.returncode == 1, ended.stderr
-    assert "Traceback" not in ended.stderr
-    told = [line for line in ended.stderr.splitlines() if line.startswith("rivalry: ")]
-    assert len(told) == 1
-    assert "no space left" in told[0]
-    assert told[0] == ended.stderr.splitlines()[-1]
+def full_disk(full: subprocess.CompletedProcess[str]) -> None:
+    assert full.returncode == 1, full.stderr
+    (line,) = errors(full.stderr)
+    assert "no space left" in line
+    assert line == full.stderr.splitlines()[-1]
 
 
 @pytest.mark.slow
@@ -297,7 +301,7 @@ def test_a_full_disk_stops_the_run_with_one_line(tmp_path: Path) -> None:
     try:
         run = disk / "run"
         full = rivalry("run", study, "--workers", "1", "--out", run)
-        full_disk(run, full)
+        full_disk(full)
         there = cells(run)
         grown = ["mount", "-o", "remount,size=16m", str(disk)]
         subprocess.run(grown, check=True, capture_output=True)
