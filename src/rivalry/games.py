@@ -20,6 +20,7 @@ _OWN = {
             "affiliation": "affiliation of values",
         },
         axes=("bid per unit of the signal",),
+        player="bidder",
     ),
     "continuous": FamilyEntry(
         "rivalry.families.continuous:continuous",
@@ -104,6 +105,7 @@ _OWN = {
             "shock.probabilities": "distribution of the shock",
             "shock.transitions": "transition matrix of the shock",
         },
+        player="firm",
     ),
     "matrix": FamilyEntry(
         "rivalry.families.matrix:matrix",
@@ -142,6 +144,7 @@ _OWN = {
             "information": "information on capabilities",
         },
         axes=("safety",),
+        player="team",
     ),
     "race": FamilyEntry(
         "rivalry.families.race:race",

@@ -233,6 +233,10 @@ def test_methods_with_columns_of_their_own_have_a_table_each(lists: dict[float, 
     assert "derivative" not in listed.columns
     for shown in (listed, derived):  # no column is of the other method
         assert all(any(column(shown, name)) for name in shown.columns)
+    assert (listed.points, derived.points) == ((0, 0, 0), (1,) * len(derived.rows))  # of the whole run
+    html = found._repr_html_()
+    assert html.index("<strong>all equilibria") < html.index("<strong>comparative statics")
+    assert html.count("<th>derivative</th>") == 1
     text = answer_as("markdown", found).decode()
     assert text.index("### all equilibria") < text.index("### comparative statics")
     latex = answer_as("latex", found).decode()
@@ -371,3 +375,62 @@ def test_the_rule_that_a_search_chose_is_told_by_the_names_of_the_study() -> Non
     found = answer({0.0: record}, "design", answer={"quantities": ["chosen_rule"], "words": words})
     (row,) = numbers(found)
     assert row["best rule tried"] == "tax 0.125, two types patient and impatient"
+
+
+@pytest.mark.parametrize(
+    ("game", "sizes", "printed", "in_files"),
+    [
+        (
+            {"family": "race"},
+            (2, 2),
+            ["player 0", "player 1"],
+            ["player 0, safety input", "player 0, performance input"],
+        ),
+        ({"family": "market"}, (2, 1), ["quantity, firm 0", "quantity, firm 1"], ["quantity, firm 0"]),
+        ({"family": "market", "demand": "logit"}, (2, 1), ["price, firm 0"], ["price, firm 0"]),
+        ({"family": "influencer"}, (3, 1), ["position, player 2"], ["position, player 2"]),
+        ({"family": "influencer"}, (2, 2), ["player 1"], ["player 1, position 0", "player 1, position 1"]),
+        ({"family": "precipice"}, (2, 1), ["safety, team 1"], ["safety, team 1"]),
+        ({"family": "matrix"}, (2, 2), ["player 1"], ["player 1, choice 0"]),
+        ({}, (2, 1), ["player 1"], ["player 1"]),
+    ],
+)
+def test_strategies_have_the_names_of_their_family(
+    game: dict[str, Any], sizes: tuple[int, int], printed: list[str], in_files: list[str]
+) -> None:
+    profile = 0.3 + np.arange(np.prod(sizes)).reshape(sizes)
+    record: Record = {
+        "status": ((), np.asarray("converged")),
+        "equilibria": (("equilibrium", "player", "axis"), profile[None]),
+    }
+    found = answer({0.5: record}, game=game)
+    assert set(printed) <= set(table(found).columns)
+    assert set(in_files) <= set(numbers(found)[0])
+
+
+def test_a_table_of_several_choices_of_a_market_has_none_in_its_columns() -> None:
+    record: Record = {
+        "status": ((), np.asarray("converged")),
+        "equilibria": (("equilibrium", "player", "axis"), np.array([[[30.0], [31.0]]])),
+    }
+    either = {"game.choice": ["quantity", "price"]}
+    assert "firm 0" in table(answer({0.5: record}, game={"family": "market"}, sweep=either)).columns
+
+
+@pytest.mark.parametrize(
+    ("game", "profile", "said"),
+    [
+        ({"family": "market"}, [30.0, 30.0], "Both firms choose a quantity of 30."),
+        ({"family": "market", "choice": "price"}, [45.0, 22.5], "Firms choose prices of 45 and 22.5."),
+        ({"family": "precipice"}, [0.5, 0.5, 0.5], "All teams choose a safety of 0.5."),
+        ({"family": "influencer"}, [0.5, 0.5], "Both players are at 0.5."),
+        ({}, [0.5, 0.7], "Players choose 0.5 and 0.7."),
+    ],
+)
+def test_a_sentence_names_players_and_choices(game: dict[str, Any], profile: list[float], said: str) -> None:
+    record: Record = {
+        "status": ((), np.asarray("converged")),
+        "profile": (("player", "axis"), np.array(profile)[:, None]),
+    }
+    found = answer({0.5: record}, "best_response", game=game, answer={"quantities": ["profile"]})
+    assert found.sentences[0].text == said

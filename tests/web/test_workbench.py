@@ -737,7 +737,7 @@ def test_pages_read_a_run_that_is_computed_and_write_nothing_into_it(tmp_path: P
     run.cell_path(run.cells[1].id).unlink()
     with run.locking():
         before = {path: path.stat() for path in run.folder.rglob("*")}
-        table = results(str(run.folder), "")["table"]
+        (table,) = results(str(run.folder), "")["tables"]
         drawn = figures(str(run.folder), "", str(tmp_path))
         cells(str(run.folder), "", [run.cells[0].id])
         after = {path: path.stat() for path in run.folder.rglob("*")}

@@ -21,7 +21,7 @@ from rivalry.lab.report.page import number
 from rivalry.lab.store import LeftOut, Run
 from rivalry.lab.study.words import Words
 from rivalry.living.figure import Figure
-from rivalry.living.page import Lead, Section, frozen_page
+from rivalry.living.page import Lead, LeadTable, Section, frozen_page
 from rivalry.living.runs import figures_of_parts, figures_of_points, first_cell
 from rivalry.text.display import typeset, verified_in_words
 
@@ -109,17 +109,21 @@ def _lead(run: Run, answer: Answer, chosen: list[Figure], figures: Sequence[Figu
         points, note = _points(run, [answer.points[k] for k in numbers], chosen, figures)
         about = Section("Results", _notes(two.stacked, answer))
         by_number = dict(zip(numbers, points, strict=True))
-        return lead._replace(table=about, two_way=two, by_number=by_number, points=points, note=note)
-    if (table := answer.table_of(POINTS)) is None:
+        return lead._replace(
+            tables=[LeadTable(about, points)], two_way=two, by_number=by_number, note=note
+        )
+    if not (tables := answer.tables(POINTS)):
         return lead
-    notes = _notes(table, answer)
-    rows = [[typeset(text).replace(" ± ", "\u00a0±\u00a0") for text in row] for row in table.texts]
-    places = list(dict.fromkeys(table.points))
+    places = list(dict.fromkeys(k for _, table in tables for k in table.points))
     pictures_of, note = _points(run, [answer.points[k] for k in places], chosen, figures)
-    points = [pictures_of[places.index(k)] for k in table.points]
-    return lead._replace(
-        table=Section("Results", notes, table.columns, rows), keys=table.keys, points=points, note=note
-    )
+    lead_tables = []
+    for method, table in tables:
+        rows = [[typeset(text).replace(" ± ", "\u00a0±\u00a0") for text in row] for row in table.texts]
+        heading = f"Results: {method}" if method else "Results"
+        section = Section(heading, _notes(table, answer), table.columns, rows)
+        points = [pictures_of[places.index(k)] for k in table.points]
+        lead_tables.append(LeadTable(section, points, table.keys, method))
+    return lead._replace(tables=lead_tables, note=note)
 
 
 def _notes(table: AnswerTable, answer: Answer) -> list[str]:

@@ -30,28 +30,42 @@ class Section(NamedTuple):
     folded: bool = False
 
 
+class LeadTable(NamedTuple):
+    """A table of points, of all or of the ``method`` that is named.
+
+    ``points`` says which figure of the page, by number, shows each row, and of a figure of cells which cell;
+    None for none. The first ``keys`` of its columns name the point.
+    """
+
+    section: Section
+    points: Sequence[tuple[int, str] | None]
+    keys: int = 0
+    method: str = ""
+
+
 class Lead(NamedTuple):
     """The answer of a study, with which its page begins.
 
-    ``pictures`` are figures as SVG, which stand in the page as they are, each with a caption. ``table`` says
-    in ``points`` which figure of the page, by number, shows each row, and of a figure of cells which cell;
-    None for none. The first ``keys`` of its columns name the point. In its place ``two_way`` may have the
-    points by two keys, with figures in ``by_number``. ``series`` is the second key of the first picture, with
-    its values.
+    ``pictures`` are figures as SVG, which stand in the page as they are, each with a caption. In place of the
+    rows of a table ``two_way`` may have the points by two keys, with figures in ``by_number``. ``series`` is
+    the second key of the first picture, with its values.
     """
 
     heading: str
     question: str
     sentences: Sequence[tuple[str, str]]  # each with what it rests on
     pictures: Sequence[tuple[str, str]] = ()
-    table: Section | None = None
-    keys: int = 0
-    points: Sequence[tuple[int, str] | None] = ()
+    tables: Sequence[LeadTable] = ()
     caveats: Sequence[str] = ()
     note: str = ""  # below the living figure
     two_way: TwoWayTable | None = None
     by_number: Mapping[int, tuple[int, str] | None] = MappingProxyType({})
     series: tuple[str, Sequence[str]] | None = None
+
+    @property
+    def points(self) -> list[tuple[int, str]]:
+        """Figures of all rows that have one."""
+        return [point for table in self.tables for point in table.points if point is not None]
 
 
 class PageParts(NamedTuple):
@@ -114,7 +128,7 @@ def frozen_page(
         The answer of the study, or of each part of a study of studies.
     """
     parts = page_parts(figures)
-    selected = {point[0] for answer in answers for point in answer.points if point is not None}
+    selected = {point[0] for answer in answers for point in answer.points}
     look = parts.style + (STATIC / "page.css").read_text(encoding="utf-8")
     policy = f"default-src 'none'; style-src {digest(look)}; script-src {parts.source}"
     if any("data:image" in picture for answer in answers for picture, _ in answer.pictures):
@@ -172,29 +186,29 @@ def _lead(answer: Lead, rooms: Sequence[str], among: bool) -> str:
         parts.append(f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>")
     fold = f"<details>\n<summary>Table and living figure of {escape(answer.heading)}</summary>"
     parts += [fold] * among
-    parts += [_section(answer.table, answer)] if answer.table else []
+    parts += [_section(table.section, answer, table) for table in answer.tables]
     if answer.caveats:
         items = "".join(f"<li>{escape(line)}</li>" for line in answer.caveats)
         parts.append(f"<section><h2>Caveats</h2><ul>{items}</ul></section>")
-    points = [point for point in answer.points if point is not None]
-    if points:
-        parts.append(f'<div class="chooser" data-chooser>{rooms[points[0][0]]}</div>')
+    if answer.points:
+        parts.append(f'<div class="chooser" data-chooser>{rooms[answer.points[0][0]]}</div>')
     parts += [f'<p class="note">{escape(answer.note)}</p>'] if answer.note else []
     return "\n".join(["<article>", *parts, *["</details>"] * among, "</article>"])
 
 
-def _section(section: Section, lead: Lead | None = None) -> str:
+def _section(section: Section, lead: Lead | None = None, about: LeadTable | None = None) -> str:
     parts = [f"<p>{escape(text)}</p>" for text in section.paragraphs]
     if lead and lead.two_way:
         parts.append(_wide(section.heading, _two_way(lead.two_way, lead)))
     if section.rows:
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in section.columns)
-        points = lead.points if lead and lead.points else [None] * len(section.rows)
+        points = about.points if about else [None] * len(section.rows)
         body = "".join(
             f"<tr{_point(point)}>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>\n"
             for row, point in zip(section.rows, points, strict=True)
         )
-        keys = f' data-keys="{lead.keys}"' if lead else ""
+        keys = f' data-keys="{about.keys}"' if about else ""
+        keys += f' data-method="{escape(about.method)}"' if about and about.method else ""
         table = f"<table{keys}><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
         parts.append(_wide(section.heading, table))
     if section.verbatim:

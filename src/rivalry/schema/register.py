@@ -96,6 +96,8 @@ class FamilyEntry(NamedTuple):
         Names of keys in words, where they are not the key with spaces.
     axes
         What the coordinates of a strategy are, with units, for axes of figures; one name serves all.
+    player
+        What a player is, in one word.
     """
 
     target: str
@@ -106,6 +108,7 @@ class FamilyEntry(NamedTuple):
     begin: tuple[str, ...] = ()
     words: Mapping[str, str] = MappingProxyType({})
     axes: tuple[str, ...] = ("choice",)
+    player: str = "player"
 
     @property
     def targets(self) -> tuple[str]:

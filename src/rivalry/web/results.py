@@ -52,7 +52,7 @@ def results(folder: str, part: str) -> dict[str, Any]:
     damaged = run.collect().damaged
     answer = answer_of(run)
     two = answer.two_way(ROWS)
-    table = two.stacked if two else answer.table_of(ROWS)
+    tables = [("", two.stacked)] if two else answer.tables(ROWS)
     failures = failures_of(dict(sorted(run.failures().items())))
     # claims in words
     certificates = [row | {"claim": about["claim"]} for row, about in answer.cells[:CERTIFICATES]]
@@ -63,9 +63,10 @@ def results(folder: str, part: str) -> dict[str, Any]:
             {"text": typeset(sentence.text), "basis": sentence.basis} for sentence in answer.sentences
         ],
         "caveats": list(map(typeset, answer.caveats)),
-        "table": {**table._asdict(), "rows": [list(map(typeset, row)) for row in table.texts]}
-        if table
-        else None,
+        "tables": [
+            {**table._asdict(), "heading": heading, "rows": [list(map(typeset, row)) for row in table.texts]}
+            for heading, table in tables
+        ],
         "two_way": two and _two_way(two),
         "summary": _summary(answer),
         "reference": reference_figure(run, answer.checks).content if answer.checks else None,

@@ -223,24 +223,23 @@ class Answer:
         if table is None:
             return []
         blocks: dict[str, list[ResultList]] = {}
-        points_by_method: dict[str, list[PointResults]] = {}
-        for point, block in zip(self.points, self._blocks_of(), strict=True):
-            blocks.setdefault(point.algorithm, []).append(block)
-            points_by_method.setdefault(point.algorithm, []).append(point)
+        numbers_by_method: dict[str, list[int]] = {}  # of points
+        for k, block in enumerate(self._blocks_of()):
+            blocks.setdefault(self.points[k].algorithm, []).append(block)
+            numbers_by_method.setdefault(self.points[k].algorithm, []).append(k)
         heads = [
             {name for block in method_blocks for row in block.rows for name in row}
             for method_blocks in blocks.values()
         ]
         if not any(head - other_head and other_head - head for head, other_head in combinations(heads, 2)):
             return [("", table)]
-        words, about = Words(self.study), (self.study, self.data)
-        return [
-            (
-                words.method(name),
-                answer_table(*about, points_by_method[name], rows, columns, blocks=blocks[name]),
-            )
-            for name in points_by_method
-        ]
+        words, tables = Words(self.study), list[tuple[str, AnswerTable]]()
+        for name, numbers in numbers_by_method.items():
+            points = [self.points[k] for k in numbers]
+            table = answer_table(self.study, self.data, points, rows, columns, blocks=blocks[name])
+            table = table._replace(points=tuple(numbers[k] for k in table.points))
+            tables.append((words.method(name), table))
+        return tables
 
     def _blocks_of(self, numbers: bool = False, lists: bool = True) -> list[ResultList]:
         """Return the rows of the lists of all points, see `table_of`."""
@@ -388,11 +387,14 @@ class Answer:
         return "\n".join(filter(None, lines))
 
     def _repr_html_(self) -> str:
-        table = self.printed_table(NOTEBOOK_ROWS)
         notes = {"": " ".join(sentence.text for sentence in self.sentences)}
-        columns, rows = (table.columns, table.texts) if table else ((), ())
-        notes |= {"*": table.mark.removeprefix("* ")} if table and table.mark else {}
-        return html_table(self.question or self.title, notes, columns, rows)
+        tables = self.tables(NOTEBOOK_ROWS)
+        marks = {"*": table.mark.removeprefix("* ") for _, table in tables if table.mark}
+        title, cells = self.question or self.title, [(table.columns, table.texts) for _, table in tables]
+        if len(cells) < 2:
+            return html_table(title, notes | marks, *next(iter(cells), ()))
+        parts = [html_table(heading, {}, *rows) for (heading, _), rows in zip(tables, cells, strict=True)]
+        return f"<div>{html_table(title, notes | marks)}{''.join(parts)}</div>"
 
 
 def _repeats(text: str, verdict: str) -> bool:

@@ -165,13 +165,12 @@ class ListReader:
         names = self.point.players
         return list(names) if len(names) == count else [self.words.who(f"player {k}") for k in range(count)]
 
-    def axes(self, variable: str, count: int) -> list[str]:
+    def axes(self, variable: str, count: int, player: int | None = None) -> list[str]:
         """Return the names of coordinates of a strategy, by number where they have none."""
         names = np.ravel(self.point.arrays.get("axis_name", np.array([[]]))[0])
         array = self.point.variable(variable)
         labels = array.coords["axis"].values if array is not None and "axis" in array.coords else names
-        named_axes = [self.words.key(str(name)) for name in labels if name and not str(name).isdigit()]
-        return named_axes if len(named_axes) == count else [str(k) for k in range(count)]
+        return self.words.coordinates(labels, count, player) or [str(k) for k in range(count)]
 
     def strategies(
         self, variable: str, rows: np.ndarray, actions: np.ndarray | None = None, within: float = 0.0
@@ -183,7 +182,8 @@ class ListReader:
         size = 1.0 if mixed else float(np.nanmax(np.abs(rows), initial=0.0))
         rows = np.where(np.abs(rows) <= max(ZERO * size, within), 0.0, rows)
         names = self.players(len(rows))
-        labels = np.broadcast_to(np.array(self.axes(variable, rows.shape[1]), dtype=object), rows.shape)
+        player_axes = [self.axes(variable, rows.shape[1], k) for k in range(len(rows))]
+        labels = np.array(player_axes, dtype=object).reshape(rows.shape)
         if actions is not None and np.all(np.array(actions.shape) >= rows.shape):
             labels = actions[: rows.shape[0], : rows.shape[1]]
         strategy: Row = {}
@@ -197,9 +197,10 @@ class ListReader:
                 strategy[column] = _number(float(row[filled][0]), size)
             elif self.numbers:
                 used = filled & (axis_names != "") if mixed else filled
-                strategy |= {
-                    f"{name}, {axis_names[k]}": _number(float(row[k]), size) for k in np.flatnonzero(used)
-                }
+                noun = self.words.choice or ("action" if mixed else "choice")
+                for k in np.flatnonzero(used):
+                    label = f"{noun} {axis_names[k]}" if str(axis_names[k]).isdigit() else axis_names[k]
+                    strategy[f"{name}, {label}"] = _number(float(row[k]), size)
             else:
                 strategy[name] = Estimate(self._strategy(row, filled, axis_names, mixed))
         return strategy
@@ -361,7 +362,7 @@ def _derivatives(reader: ListReader) -> ResultList | None:
     for k, name in enumerate(np.ravel(names).tolist()):
         key = reader.words.key(name)
         at, several = reader.array("parameter_value"), names.ndim == 1
-        swept = str(name) in reader.point.at
+        swept = key in map(reader.words.key, reader.point.at)
         where = {} if at is None or swept else {AT: _number(float(np.ravel(at)[k]))}
         if np.ravel(exists)[k] != 1:
             none = {"derivative": Estimate(f"d equilibrium / d {key}"), "value": Estimate(FOLD)}
@@ -414,15 +415,18 @@ def _slopes_of(reader: ListReader, quantity: str, table: np.ndarray) -> Iterator
             (f"{name} of {_of(player)}", float(value)) for player, value in zip(names, table, strict=True)
         )
     else:
-        axes = reader.axes("slope", table.shape[1])
-        single = len(axes) == 1 and axes[0].isdigit()
-        words = ["strategy" if single else f"strategy [{axis}]" if axis.isdigit() else axis for axis in axes]
+        count = table.shape[1]
         pairs = (
-            (f"{word} of {_of(name)}", float(value))
-            for name, row in zip(names, table, strict=True)
-            for word, value in zip(words, row, strict=True)
+            (f"{_strategy_word(axis, count)} of {_of(name)}", float(value))
+            for k, (name, row) in enumerate(zip(names, table, strict=True))
+            for axis, value in zip(reader.axes("slope", count, k), row, strict=True)
         )
     yield from ((name, value) for name, value in pairs if np.isfinite(value))
+
+
+def _strategy_word(axis: str, count: int) -> str:
+    """Return the name of one of so many coordinates of a strategy."""
+    return axis if not axis.isdigit() else f"strategy [{axis}]" if count > 1 else "strategy"
 
 
 def _of(player: str) -> str:

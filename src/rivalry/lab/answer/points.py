@@ -39,7 +39,8 @@ NOT_AN_EQUILIBRIUM = "not an equilibrium"
 REPEATED = ("replication", "batch")
 """Dimensions of results at one point: replications, and starts of one cell."""
 NO_SIZE = 1e-9  # a quantity with no larger number anywhere is a rounding error of 0
-WHOSE = ("player", "firm", "type", "agent", "team", *ROLES)  # beginnings of entries that sentences name
+WHOSE = ("player", "firm", "bidder", "type", "agent", "team", *ROLES)
+"""Beginnings of entries that sentences name."""
 _PLAYER, _NUMBERED = re.compile(r"player (\d+)"), re.compile(r"\w+ \d+")
 APART = 10_000_000  # more than the replications of a point
 SMALL = 24  # numbers of the largest profile that is printed
@@ -212,12 +213,9 @@ class PointResults:
     @cached_property
     def axes(self) -> str:
         """Names of a strategy's coordinates, in brackets; empty where they have none."""
-        names = [str(name) for name in np.ravel(self._own.get("axis_name", np.array([[]]))[0]) if name]
-        names = [self.words.key(name) for name in names]
-        if not names and self.profile is not None and self.actions is None:
-            count = self.profile.shape[2]
-            names = [self.words.who(f"axis {k}") for k in range(count) if self.words.is_named(f"axis {k}")]
-            names = names if len(names) == count else []
+        if self.profile is None or self.actions is not None or (count := self.profile.shape[2]) < 2:
+            return ""
+        names = self.words.coordinates(np.ravel(self._own.get("axis_name", np.array([[]]))[0]), count)
         return f" ({', '.join(names)})" if names else ""
 
     @cached_property

@@ -106,7 +106,7 @@ def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
         refuted = sum(fails(point) for point in stretch_points)
         of = "all" if refuted == len(stretch_points) else f"{refuted} of {len(stretch_points)} points"
         beside = f" ({of} not equilibria)" if refuted else ""
-        place = f", at {format_positions(_groups(high))} for {words.place({key: high.at[key]})}{beside}"
+        place = f", at {format_positions(_placed(high))} for {words.place({key: high.at[key]})}{beside}"
         if not _groups(low) or sizes == [CYCLES]:
             text = f"{describe_profile(low, beside=False)}{beside}"
         elif len(sizes) == 1:
@@ -159,6 +159,14 @@ def _groups(point: PointResults) -> list[np.ndarray]:
     return np.split(values, cuts)
 
 
+def _placed(one: PointResults) -> list[np.ndarray]:
+    """Return the groups, in the order of the players where all differ."""
+    groups = _groups(one)
+    if one.profile is not None and len(groups) == one.profile.shape[1]:
+        return np.split(one.profile[0, :, 0], len(groups))
+    return groups
+
+
 def format_positions(groups: Sequence[np.ndarray]) -> str:
     """Return places on a line, with how many players stand at each.
 
@@ -184,15 +192,18 @@ def describe_profile(one: PointResults, *, beside: bool = True) -> str:
         if one.actions is not None and one.profile is not None and len(one.profile) == 1:
             return f"{one.play_in_words(one.profile[0])}{refuted}"
         named, words = one.actions is not None, one.words
-        noun = words.quantity("profile") if words.is_named("profile") else "strategy"
+        noun = words.quantity("profile") if words.is_named("profile") else words.choice or "strategy"
         first_word, _, rest = one.profile_words.partition(" ")
         if first_word == "each":
-            noun = f"player's {noun}{one.axes} is"
-            return f"every {'player plays' if named else noun} {rest}{refuted}"
-        noun = f"the players' {plural(noun)}{one.axes} are"
-        return f"{'players play' if named else noun} {one.profile_words}{refuted}"
-    subject = ("both players" if len(groups[0]) == 2 else "all players") if len(groups) == 1 else "players"
-    verb = "are at" if one.words.is_spatial else "choose"
-    if one.profile is not None and len(groups) == one.profile.shape[1]:  # in the order of the players
-        groups = np.split(one.profile[0, :, 0], len(groups))
-    return f"{subject} {verb} {format_positions(groups)}{refuted}"
+            noun = f"{words.player}'s {noun}{one.axes} is"
+            return f"every {f'{words.player} plays' if named else noun} {rest}{refuted}"
+        noun = f"the {plural(words.player)}' {plural(noun)}{one.axes} are"
+        return f"{f'{plural(words.player)} play' if named else noun} {one.profile_words}{refuted}"
+    subject, choices = plural(one.words.player), one.words.choice
+    if len(groups) == 1:
+        subject = f"both {subject}" if len(groups[0]) == 2 else f"all {subject}"
+        choices = f"a {choices} of " * bool(choices)
+    else:
+        choices = f"{plural(choices)} of " * bool(choices)
+    verb = "are at" if one.words.is_spatial else f"choose {choices}".rstrip()
+    return f"{subject} {verb} {format_positions(_placed(one))}{refuted}"

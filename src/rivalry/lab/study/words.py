@@ -45,6 +45,7 @@ CONTROLS = {
 REPLACED = {"memoryless": "memory", "gamma_zero": "gamma"}
 """The key in place of whose value a negative control has its own."""
 ROLES = ("leader", "follower")
+CHOICE = ("choice",)  # the coordinates of a strategy where a family has no name for them
 _TABLES = re.compile(r"(types|beliefs)\[(\d+)\]\.(.+)")
 _WHO = re.compile(r"\b(?:player|seat) (\d+)\b")
 
@@ -109,13 +110,15 @@ class Words:
         self._roles = {turn[0]: role for turn, role in zip(turns, ROLES, strict=False)} if alone else {}
         family = GAMES.get(str(game.get("family")))
         self._keys = KEYS | dict(family.words if family else {})
-        self.axes = family.axes if family else ("choice",)  # coordinates of a strategy
+        self.axes = family.axes if family else CHOICE  # coordinates of a strategy
         if game.get("family") == "market":
-            self.axes = (
-                str(game.get("choice") or ("price" if game.get("demand") == "logit" else "quantity")),
-            )
+            varied = {"game.choice", "game.demand"} & {*study.get("sweep", ()), *study.get("batch", ())}
+            logit = game.get("demand") == "logit"
+            self.axes = CHOICE if varied else (str(game.get("choice") or ("price" if logit else "quantity")),)
+        named = game.get("choices") if game.get("family") == "continuous" else None
+        self._choices = [[own] if isinstance(own, str) else list(own) for own in named or ()]
         self.is_spatial = game.get("family") == "influencer"  # strategies are places
-        self._noun = "firm" if game.get("family") == "market" else "player"
+        self.player = family.player if family else "player"
 
     def quantity(self, name: str) -> str:
         """Return the name of a quantity.
@@ -148,7 +151,7 @@ class Words:
 
     def _player(self, k: int) -> str:
         named = self._own.get(f"player {k}")
-        return named or self._roles.get(k, f"{self._noun} {k}")
+        return named or self._roles.get(k, f"{self.player} {k}")
 
     def key(self, name: str) -> str:
         """Return the name of a swept key, without the name of the study's only method.
@@ -260,6 +263,36 @@ class Words:
         'rock'
         """
         return self._own.get(f"player {player}, axis {axis}", self._own.get(f"axis {axis}", ""))
+
+    @property
+    def choice(self) -> str:
+        """Name of a strategy that is one number; empty where the family has none.
+
+        >>> Words({"game": {"family": "market"}}).choice, Words({"game": {"family": "race"}}).choice
+        ('quantity', '')
+        """
+        single = len(self.axes) == 1 and self.axes != CHOICE
+        return self.axes[0].partition(" (")[0] if single else ""
+
+    def coordinates(self, names: Iterable[object], count: int, player: int | None = None) -> list[str]:
+        """Return names of so many coordinates of a strategy, or none: a result's, the study's, the family's.
+
+        Games by formulas have names per ``player``.
+
+        >>> race = Words({"game": {"family": "race"}})
+        >>> race.coordinates([], 2), race.coordinates([0, 1, 2], 3), race.coordinates(["reach"], 1)
+        (['safety input', 'performance input'], [], ['reach'])
+        >>> game = Words({"game": {"family": "continuous", "choices": ["effort", ["price", "quality"]]}})
+        >>> game.coordinates([], 2, player=0), game.coordinates([], 2, player=1)
+        (['effort', ''], ['price', 'quality'])
+        """
+        if player is not None and player < len(self._choices):
+            own = self._choices[player]
+            return [*own, *[""] * (count - len(own))]
+        of_results = [self.key(str(name)) for name in names if name and not str(name).isdigit()]
+        of_study = [self._own[name] for k in range(count) if (name := f"axis {k}") in self._own]
+        of_family = [] if self.axes == CHOICE else [name.partition(" (")[0] for name in self.axes]
+        return next((one for one in (of_results, of_study, of_family) if len(one) == count), [])
 
     def is_named(self, name: str) -> bool:
         """True if the study has words for a method, a player or a value."""

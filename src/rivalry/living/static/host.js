@@ -99,14 +99,20 @@ export function startPage(views) {
 
 /** @typedef {{at: string[], nodes: HTMLElement[], point: number, cell: string}} TablePoint */
 
-/** The keys of a table's points and the points, those of rows or, of a table by two keys, of entries.
- * @param {HTMLTableElement} table @returns {{names: string[], points: TablePoint[]}} */
-function pointsOf(table) {
+/** The keys of the points of tables and the points, those of rows or, of a table by two keys, of entries.
+ * The method is a key where there is a table for each. @param {HTMLTableElement[]} tables @returns {{names: string[], points: TablePoint[]}} */
+function pointsOf(tables) {
+  const [table] = tables;
   const about = (/** @type {HTMLElement} */ node) => ({ point: Number(node.dataset.point), cell: node.dataset.cell ?? "" });
   if (!table.dataset.names) {
-    const names = Array.from(table.querySelectorAll("th")).slice(0, Number(table.dataset.keys)).map((one) => one.textContent ?? "");
-    const rows = /** @type {HTMLTableRowElement[]} */ (Array.from(table.querySelectorAll("tr[data-point]")));
-    return { names, points: rows.map((row) => ({ at: names.map((_, k) => row.cells[k].textContent ?? ""), nodes: [row], ...about(row) })) };
+    const keys = tables.map((one) => Array.from(one.querySelectorAll("th")).slice(0, Number(one.dataset.keys)).map((head) => head.textContent ?? ""));
+    const shared = [...new Set(keys.flat())];
+    const named = tables.length > 1;
+    const points = tables.flatMap((one, j) => /** @type {HTMLTableRowElement[]} */ (Array.from(one.querySelectorAll("tr[data-point]"))).map((row) => {
+      const at = shared.map((name) => row.cells[keys[j].indexOf(name)]?.textContent ?? "");
+      return { at: named ? [one.dataset.method ?? "", ...at] : at, nodes: [row], ...about(row) };
+    }));
+    return { names: named ? ["method", ...shared] : shared, points };
   }
   /** @type {Map<string, TablePoint>} */
   const points = new Map();
@@ -148,8 +154,9 @@ export function markLabels(table, [down, across]) {
  */
 function choosePoints(chooser, room, show) {
   const article = /** @type {HTMLElement} */ (chooser.closest("article"));
-  const table = /** @type {HTMLTableElement} */ (article.querySelector("table[data-keys], table[data-names]"));
-  const { names, points } = pointsOf(table);
+  const tables = /** @type {HTMLTableElement[]} */ (Array.from(article.querySelectorAll("table[data-keys], table[data-names]")));
+  const [table] = tables;
+  const { names, points } = pointsOf(tables);
   const values = names.map((_, k) => [...new Set(points.map((one) => one.at[k]))]);
   const buttons = points.map((one) => one.nodes.map((node) => {
     const place = node instanceof HTMLTableRowElement ? node.cells[0] : node;

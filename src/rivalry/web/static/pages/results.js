@@ -106,7 +106,7 @@ function content(found, about, part, place, end) {
   for (const line of [found.edited, ...found.damaged].filter(Boolean)) parts.push(notice(line, "fair"));
   if (found.question) parts.push(el("p", { class: "question" }, found.question));
   for (const one of found.sentences) parts.push(el("p", { class: "headline" }, one.text, " ", el("small", { class: "soft" }, one.basis)));
-  const shown = found.table ? resultTable(found) : null;
+  const shown = found.tables.length ? resultTables(found) : null;
   if (shown) {
     parts.push(section("Results", shown));
     if (found.caveats.length) parts.push(section("Caveats", el("ul", {}, found.caveats.map((/** @type {string} */ one) => el("li", {}, one)))));
@@ -143,11 +143,15 @@ function content(found, about, part, place, end) {
   return parts;
 }
 
-/** The table of results, and what is not in it. @param {any} found */
-export function resultTable(found) {
-  const { columns, rows, notes, rows_left_out, noun, mark } = found.table;
+/** The tables of results, one or one per method, and what is not in them. @param {any} found */
+export function resultTables(found) {
+  return el("div", {}, found.tables.map((/** @type {any} */ one) => resultTable(one, found)));
+}
+
+/** @param {any} shown @param {any} found */
+function resultTable({ heading, columns, rows, notes, rows_left_out, noun, mark }, found) {
   const at = columns.indexOf("claim");
-  return el("div", {}, found.two_way ? twoWay(found.two_way) : table(columns, rows.map((/** @type {string[]} */ row) => row.map((text, k) => (k === at ? claim(text) : text || "–"))), "results"),
+  return el("div", {}, heading ? el("h3", {}, heading) : null, found.two_way ? twoWay(found.two_way) : table(columns, rows.map((/** @type {string[]} */ row) => row.map((text, k) => (k === at ? claim(text) : text || "–"))), heading ? `results of ${heading}` : "results"),
     mark ? el("p", { class: "soft" }, `${mark}.`) : null,
     notes.length ? el("p", { class: "soft" }, `In every row: ${notes.join("; ")}.`) : null,
     rows_left_out ? el("p", { class: "soft" }, `${rows_left_out} further ${noun} are in the CSV.`) : null);

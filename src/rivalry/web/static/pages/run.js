@@ -4,7 +4,7 @@ import { el } from "../living/kit.js";
 import { Model, mount } from "../living/host.js";
 import sweep from "../living/views/sweep.js";
 import { ask, button, duration, notice, pill, prompt, query, section, table, trusted, trustBox } from "../api.js";
-import { figures, resultTable, warnings } from "./results.js";
+import { figures, resultTables, warnings } from "./results.js";
 
 const PAINT = 250; // milliseconds between drawings of the cells
 const SOONEST = 3000, SHARE = 8; // milliseconds between drawings of results, and as a multiple of what one takes
@@ -195,7 +195,7 @@ export default async function run({ root, query: given, title }) {
     if (closed) return;
     const of = count < own.length ? `, from ${count} of ${own.length} cells` : "";
     if (which.startsWith(`${part} `)) {
-      found.replaceChildren(...[read?.table ? section(`Results${of}`, resultTable(read)) : null, pictures ? section(`Figures${of}`, pictures) : null, read ? warnings(read) : null]
+      found.replaceChildren(...[read?.tables.length ? section(`Results${of}`, resultTables(read)) : null, pictures ? section(`Figures${of}`, pictures) : null, read ? warnings(read) : null]
         .filter((one) => one !== null));
     }
     draw();
