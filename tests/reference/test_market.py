@@ -23,7 +23,7 @@ def test_case(case: Mapping[str, Any]) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.filterwarnings("ignore:gamma has no channel")
+@pytest.mark.filterwarnings("ignore:the discount factor matters only")
 @pytest.mark.parametrize("case", LEARNED, ids=[case["id"] for case in LEARNED])
 def test_results_of_learners(case: Mapping[str, Any]) -> None:
     assert judge(case, market.answer) == []

@@ -60,6 +60,7 @@ def test_a_file_holds_the_numbers_of_the_run_and_how_they_came_about(whole: Run,
     assert found.made_by["rivalry"] == version("rivalry")
     assert 0 < found.seconds < 100
     assert found._replace(seconds=0.09).cost == "16 cells, 0.09 s of processor time"
+    assert found._replace(seconds=9.97).cost == "16 cells, 10 s of processor time"
     assert found._replace(seconds=2496.04, answer=None).cost == "16 cells, 2,496 s in all"
     # the textbook's numbers, which the study's file states
     expected = {full_runs._selection(row): row["expected"] for row in load_study(NAME).expect}

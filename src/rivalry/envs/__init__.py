@@ -6,6 +6,7 @@ from typing import Any as _Any
 
 from rivalry.schema.installation import remedy as _remedy
 from rivalry.schema.registry import hook as _hook
+from rivalry.schema.registry import near as _near
 
 if _missing := [name for name in ("gymnasium", "pettingzoo") if _find_spec(name) is None]:
     raise ImportError(f"rivalry.envs needs {' and '.join(_missing)}: {_remedy('envs')}")
@@ -27,4 +28,9 @@ def __getattr__(name: str) -> _Any:
         return _import_module("rivalry.population").population_certificate
     if name in _TABLES:
         return _hook(name)
-    raise AttributeError(f"module 'rivalry.envs' has no attribute {name!r}")
+    hint = (
+        ""
+        if name.startswith("_")
+        else f"; {_near(name, [public for public in globals() if public[0] != '_'])}"
+    )
+    raise AttributeError(f"module 'rivalry.envs' has no attribute {name!r}{hint}")

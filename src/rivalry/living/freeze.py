@@ -109,9 +109,7 @@ def _lead(run: Run, answer: Answer, chosen: list[Figure], figures: Sequence[Figu
         points, note = _points(run, [answer.points[k] for k in numbers], chosen, figures)
         about = Section("Results", _notes(two.stacked, answer))
         by_number = dict(zip(numbers, points, strict=True))
-        return lead._replace(
-            tables=[LeadTable(about, points)], two_way=two, by_number=by_number, note=note
-        )
+        return lead._replace(tables=[LeadTable(about, points)], two_way=two, by_number=by_number, note=note)
     if not (tables := answer.tables(POINTS)):
         return lead
     places = list(dict.fromkeys(k for _, table in tables for k in table.points))

@@ -389,12 +389,13 @@ class Answer:
     def _repr_html_(self) -> str:
         notes = {"": " ".join(sentence.text for sentence in self.sentences)}
         tables = self.tables(NOTEBOOK_ROWS)
-        marks = {"*": table.mark.removeprefix("* ") for _, table in tables if table.mark}
+        marks = [table.mark.removeprefix("* ") for _, table in tables if table.mark]
+        notes |= {"*": marks[-1]} if marks else {}
         title, cells = self.question or self.title, [(table.columns, table.texts) for _, table in tables]
         if len(cells) < 2:
-            return html_table(title, notes | marks, *next(iter(cells), ()))
+            return html_table(title, notes, *next(iter(cells), ()))
         parts = [html_table(heading, {}, *rows) for (heading, _), rows in zip(tables, cells, strict=True)]
-        return f"<div>{html_table(title, notes | marks)}{''.join(parts)}</div>"
+        return f"<div>{html_table(title, notes)}{''.join(parts)}</div>"
 
 
 def _repeats(text: str, verdict: str) -> bool:

@@ -86,7 +86,7 @@ class FullRun(NamedTuple):
     @property
     def cost(self) -> str:
         """Number of cells and their time in words."""
-        time = f"{self.seconds:,.0f}" if self.seconds >= 10 else f"{self.seconds:.1g}"
+        time = f"{self.seconds:,.0f}" if self.seconds >= 9.5 else f"{self.seconds:.1g}"
         spent = "of processor time" if self.answer else "in all"
         return f"{self.cells} cell{'s' * (self.cells != 1)}, {time} s {spent}"
 

@@ -72,11 +72,16 @@ def quantities(study: Mapping[str, Any], data: Dataset) -> list[str]:
 
 def _are_one(data: Dataset, name: str, mean_name: str) -> bool:
     """True for a quantity with the same numbers as its mean, as of a single type or like agents."""
-    quantity, two = (data[variable] for variable in (name, mean_name))
+    quantity, mean = (data[variable] for variable in (name, mean_name))
     called = {attributes_of(variable)["long_name"].removeprefix("mean ") for variable in (name, mean_name)}
-    if len(called) == 2 or {quantity.dtype.kind, two.dtype.kind} != {"f"}:
+    if len(called) == 2 or {quantity.dtype.kind, mean.dtype.kind} != {"f"}:
         return False
-    return bool((((quantity - two) == 0.0) | (quantity.isnull() & two.isnull())).all())
+    # a mean over players, of whom points have different numbers, lacks an axis
+    missing = set(quantity.dims) ^ set(mean.dims)
+    wide, narrow = (quantity, mean) if missing <= set(quantity.dims) else (mean, quantity)
+    if not missing <= set(wide.dims) or bool((wide.isnull().all(missing) != narrow.isnull()).any()):
+        return False
+    return bool((((wide - narrow) == 0.0) | wide.isnull()).all())
 
 
 def quantities_named(study: Mapping[str, Any]) -> list[str]:

@@ -90,7 +90,10 @@ def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
         reason = "gamma has no channel except learning: any effect is an artefact of the algorithm"
         text += f"; {reason}"
         if warn:
-            warnings.warn(reason, stacklevel=3)
+            words = (
+                "the discount factor matters only through the learning rule: any effect is an artefact of it"
+            )
+            warnings.warn(words, stacklevel=3)
     return {"gamma_channels": ((), np.asarray(text))}
 
 

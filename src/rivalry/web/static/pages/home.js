@@ -103,7 +103,7 @@ function runList(runs) {
     const heads = Object.keys(order).map((name) => button(`${name === "quantity" ? quantity || name : name}${name === column ? (down ? " ↓" : " ↑") : ""}`,
       () => { down = name === column ? !down : name === "changed" || name === "quantity"; column = name; draw(); }, { class: "sort", "aria-pressed": String(name === column) }));
     body.replaceChildren(table(/** @type {any} */ (heads), sorted.map((run) => [
-      el("a", { href: `/${run.status === "done" ? "results" : "run"}${query({ name: run.name })}` }, run.title, el("span", { class: "soft" }, ` ${run.name}`)),
+      el("a", { href: `/${run.status === "done" ? "results" : "run"}${query({ name: run.name })}` }, run.title, el("span", { class: "soft" }, ` ${run.name}${run.reduced ? ", quick form" : ""}`)),
       pill(run.status), ago(run.changed), valueOf(run)?.words ?? (known.has(run.name) ? "–" : "…"), notes(run, "tags", (run.tags ?? []).join(", ")), notes(run, "note", run.note ?? "")]), "runs"));
   }
 
@@ -138,7 +138,7 @@ function runRow(run) {
   const counts = run.counts;
   const part = counts && counts.total ? counts.done / counts.total : 0;
   return el("a", { class: "run", href: `/${run.status === "done" ? "results" : "run"}${query({ name: run.name })}` },
-    el("span", { class: "run-name" }, el("strong", {}, run.title), el("span", { class: "soft" }, `${run.name} · ${ago(run.changed)}`)),
+    el("span", { class: "run-name" }, el("strong", {}, run.title), el("span", { class: "soft" }, [run.name, run.reduced ? "quick form" : "", ago(run.changed)].filter(Boolean).join(" · "))),
     el("span", { class: "run-state" }, pill(run.status),
       counts ? el("span", { class: "soft" }, `${counts.done} of ${counts.total} cells`) : el("span", { class: "soft" }, run.fault ?? ""),
       el("span", { class: "bar", "aria-hidden": "true", "--part": `${100 * part}%` })));
