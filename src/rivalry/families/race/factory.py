@@ -312,7 +312,7 @@ def _weights(options: dict[str, Any], players: int, periods: int) -> np.ndarray:
     return np.asarray(gamma ** (np.arange(periods)[:, None] + options["discount_offset"]))
 
 
-def _by_performance(numbers: dict[str, Any], stake: float, often: float) -> float:
+def _by_performance(numbers: dict[str, Any], price: float, stake: float, often: float) -> float:
     """Return an upper bound on rewards that grow with performance, from the most that pays for itself."""
     largest = {name: np.max(np.abs(np.asarray(value))) for name, value in numbers.items()}
     reward = max(largest["prize_per_performance"], largest["loser_prize_per_performance"])
@@ -320,7 +320,7 @@ def _by_performance(numbers: dict[str, Any], stake: float, often: float) -> floa
     if reward == 0:
         return 0.0
     beta = largest["performance_exponent"]
-    price = max(np.min(np.asarray(numbers["performance_price"])), 1e-12)
+    price = max(price, 1e-12)
     bought = FARTHEST  # from above: the largest input that pays for itself, or the limit of the search
     for _ in range(200):
         bought = min((stake + often * reward * bought**beta) / price, FARTHEST)
@@ -421,12 +421,17 @@ def _space(
     # a factor of 4 as a margin; periods count by their weight relative to the first
     often = 4 * max(weights.sum(axis=0).max() / max(weights[0].max(), 1e-12), 1.0)
     stake = often * max(stake, 1e-12)
-    stake += often * _by_performance(numbers, stake, often)
+    # one price for both inputs, where a rule of certification or a penalty sets it
+    single = options["cost"] not in ("linear", "quadratic")
+    prices = {
+        f"{part}_input": _smallest(numbers, "price" if single else f"{part}_price")
+        for part in ("safety", "performance")
+    }
+    stake += often * _by_performance(numbers, prices["performance_input"], stake, often)
     box = []
     for column in columns:
         if column.endswith("input"):
-            price = np.min(np.asarray(numbers[column.replace("input", "price")]))
-            top = min(stake / max(price, 1e-12), FARTHEST)
+            top = min(stake / max(prices[column], 1e-12), FARTHEST)
             box.append((max(MOST, top, ceilings[column]), "log", SMALLEST_INPUT, RARE * top, top))
         elif column.endswith("investment"):
             price = np.min(np.asarray(numbers[f"{column}_price"]))

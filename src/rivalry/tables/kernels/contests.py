@@ -23,61 +23,29 @@ def strides_of(sizes: np.ndarray) -> np.ndarray:
     return strides
 
 
-# by NumPy's rules of errors, since a check whether a divisor is 0 would keep loops from being vectorised
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True)
 def pay(contest, actions, out):  # type: ignore[no-untyped-def]
     """Write every player's payoff at one joint action ``[player]`` to ``out [player]``."""
     players, points = actions.shape[0], contest.weights.shape[0]
-    # player by player: sums over players at one point would wait for one another
-    total = contest.third.copy()
-    for player in range(players):
-        influence = contest.plain[player, actions[player]]
-        for point in range(points):
-            total[point] += influence[point]
-    if contest.away.shape[0] > 0:
-        left = contest.abstention.copy()
-        for player in range(players):
-            left *= contest.away[player, actions[player]]
-        total += left
-    enough = 0
+    abstains = contest.away.shape[0] > 0
+    out[:] = 0.0
     for point in range(points):
-        enough += total[point] > LEAST
-    if enough == points:
-        for point in range(points):
-            total[point] = contest.weights[point] / total[point]
-        _from_rates(contest, actions, total, out)
-    else:
-        out[:] = 0.0
-        for point in range(points):
-            if total[point] > LEAST:
-                rate = contest.weights[point] / total[point]
-                for player in range(players):
-                    out[player] += rate * contest.plain[player, actions[player], point]
-            else:
-                _from_logs(contest, actions, point, out)
+        total = contest.third[point]
+        for player in range(players):
+            total += contest.plain[player, actions[player], point]
+        if abstains:
+            left = contest.abstention[point]
+            for player in range(players):
+                left *= contest.away[player, actions[player], point]
+            total += left
+        if total > LEAST:
+            rate = contest.weights[point] / total
+            for player in range(players):
+                out[player] += rate * contest.plain[player, actions[player], point]
+        else:
+            _from_logs(contest, actions, point, out)
     for player in range(players):
         out[player] -= contest.cost[player, actions[player]]
-
-
-@njit(cache=True, nogil=True)
-def _from_rates(contest, actions, rates, out):  # type: ignore[no-untyped-def]
-    """Write the payoffs before costs at ``rates [point]``, weights per unit of influence.
-
-    Four players at a time, whose sums do not wait for one another; the last player fills up the last four.
-    """
-    last = actions.shape[0] - 1
-    for first in range(0, last + 1, 4):
-        second, third, fourth = min(first + 1, last), min(first + 2, last), min(first + 3, last)
-        a, b = contest.plain[first, actions[first]], contest.plain[second, actions[second]]
-        c, d = contest.plain[third, actions[third]], contest.plain[fourth, actions[fourth]]
-        of_a = of_b = of_c = of_d = 0.0
-        for point in range(rates.shape[0]):
-            rate = rates[point]
-            of_a += rate * a[point]
-            of_b += rate * b[point]
-            of_c += rate * c[point]
-            of_d += rate * d[point]
-        out[first], out[second], out[third], out[fourth] = of_a, of_b, of_c, of_d
 
 
 @njit(cache=True, nogil=True)
