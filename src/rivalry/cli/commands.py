@@ -98,8 +98,8 @@ def _usage(error: Any, arguments: list[str]) -> str:
     """Return the parser's error in one line, with the nearest known name for an unknown one."""
     if type(error).__name__ == "NoSuchOption":
         options = error.ctx.command.params if error.ctx else []
-        known = [name for option in options for name in option.opts if name.startswith("--")]
-        return f"{error.option_name}: no such option; {near(error.option_name, [*known, '--help'])}"
+        option_names = [name for option in options for name in option.opts if name.startswith("--")]
+        return f"{error.option_name}: no such option; {near(error.option_name, [*option_names, '--help'])}"
     message = str(error.format_message())
     if "No such command" in message:
         wrong = next((word for word in arguments if not word.startswith("-")), "")
@@ -114,8 +114,8 @@ def _command_meant(wrong: str) -> str:
 
     if wrong in studies() or wrong.endswith(".toml"):
         return f"a study is run by `rivalry run {wrong}`"
-    known = [command.callback.__name__ for command in app.registered_commands if command.callback]
-    return suggestion(wrong, [name.strip("_") for name in known])
+    functions = [command.callback.__name__ for command in app.registered_commands if command.callback]
+    return suggestion(wrong, [name.strip("_") for name in functions])
 
 
 def _print_version(wanted: bool) -> bool:
@@ -158,7 +158,11 @@ def list_(
         raise values.OptionError(f"list {kind}: {hint}")
     if kind is None and not json:
         return output.print_result(json, None, show.begin())
-    rows = [row for one in ([kind] if kind else KINDS) for row in show.rows(one, with_kind=kind is None)]
+    rows = [
+        row
+        for kind_name in ([kind] if kind else KINDS)
+        for row in show.rows(kind_name, with_kind=kind is None)
+    ]
     if kind is not None and family is not None:
         rows = show.rows_of_family(kind, rows, family)
         if not rows:
@@ -237,8 +241,8 @@ def run(
     repeated = values.whole(replications, "--replications", most=10**6)
     with output.reserve_stdout():
         chosen = work.study(study, set_ or [], sweep or [], repeated, quick)
-        done = work.run(chosen, out, options)
-    return _print_run(json, done, verbose)
+        reported = work.run(chosen, out, options)
+    return _print_run(json, reported, verbose)
 
 
 @app.command()
@@ -256,8 +260,8 @@ def resume(
     """Continue a run where it stopped, to the same bits."""
     options = work.execution_options(workers, executor, address, device, accept_version, trust)
     with output.reserve_stdout():
-        done = work.resume(run, options)
-    return _print_run(json, done, verbose)
+        reported = work.resume(run, options)
+    return _print_run(json, reported, verbose)
 
 
 @app.command("work")
@@ -279,9 +283,9 @@ def work_(
     count = values.whole(workers, "--workers", most=1024)
     work.choose_device(device)
     with output.reserve_stdout():
-        found, text = work.work(run, values.shard(shard), out, count, trusted=trust)
-    output.print_result(json, found, text)
-    return int(found["done"] < found["total"])
+        progress, text = work.work(run, values.shard(shard), out, count, trusted=trust)
+    output.print_result(json, progress, text)
+    return int(progress["done"] < progress["total"])
 
 
 @app.command()
@@ -294,13 +298,13 @@ def merge(
     return output.print_result(json, *work.merge(run, parts))
 
 
-def _print_run(json: bool, done: work.Reported, verbose: bool) -> int:
+def _print_run(json: bool, reported: work.Reported, verbose: bool) -> int:
     """Print the answer of a run, and return the exit status: 1 unless all cells are done."""
     if json:
-        output.print_json(work.result(done))
+        output.print_json(work.result(reported))
     else:
-        output.print_text(work.results_as_text(done, verbose=verbose))
-    return int(done.run.status != "done")
+        output.print_text(work.results_as_text(reported, verbose=verbose))
+    return int(reported.run.status != "done")
 
 
 @app.command()
@@ -317,11 +321,11 @@ def report(
     json: Json = False,
 ) -> int:
     """Rebuild figures and report.html, and print the answer."""
-    done = work.report(run, out)
+    rebuilt = work.report(run, out)
     if json:
-        found = {"run": str(run), "answer": done.answer.as_json(), "report": str(done.path)}
-        return output.print_result(json, found, "")
-    return output.print_result(json, None, work.results_as_text(done, verbose=verbose))
+        summary = {"run": str(run), "answer": rebuilt.answer.as_json(), "report": str(rebuilt.path)}
+        return output.print_result(json, summary, "")
+    return output.print_result(json, None, work.results_as_text(rebuilt, verbose=verbose))
 
 
 @app.command()
@@ -338,8 +342,8 @@ def export(
     json: Json = False,
 ) -> int:
     """Export the answer's table, the figures or the dataset."""
-    done = work.export(run, to, out, everything)
-    return output.print_result(json, done, "\n".join(done["files"]))
+    exported = work.export(run, to, out, everything)
+    return output.print_result(json, exported, "\n".join(exported["files"]))
 
 
 @app.command()
@@ -380,9 +384,9 @@ def verify(
     """
     count = values.whole(cells, "--cells", most=10**6)
     with output.reserve_stdout():
-        found, text = work.verify(file, 3 if count is None else count, trust, large)
-    output.print_result(json, found, text)
-    return int(bool(found["faults"]))
+        verification, text = work.verify(file, 3 if count is None else count, trust, large)
+    output.print_result(json, verification, text)
+    return int(bool(verification["faults"]))
 
 
 @app.command()
@@ -426,7 +430,7 @@ def certify(
 
     Stored cells do not change.
     """
-    if sum(one is not None for one in (run, policy, profile)) != 1:
+    if sum(source is not None for source in (run, policy, profile)) != 1:
         raise values.OptionError("certify: give a run's folder, or --policy or --profile with --game")
     if (run is None) != (game is not None):
         raise values.OptionError("--policy or --profile, and --game: give both, or none")
@@ -438,14 +442,14 @@ def certify(
         raise values.OptionError("--export: is for --proof, --policy or --profile")
     with output.reserve_stdout():
         if run is not None:
-            done = work.certify(run, proof, export)
+            answer = work.certify(run, proof, export)
         elif policy is not None and game is not None:
-            done = work.certify_policy(policy, game, export, q_values)
+            answer = work.certify_policy(policy, game, export, q_values)
         elif profile is not None and game is not None:
             from rivalry.cli.profiles import certify_profile
 
-            done = certify_profile(profile, game, export)
-    return output.print_result(json, *done)
+            answer = certify_profile(profile, game, export)
+    return output.print_result(json, *answer)
 
 
 @app.command()
@@ -465,10 +469,10 @@ def cite(
     from rivalry.lab.study import load_study, studies
 
     if study is not None and study not in studies() and Path(study).is_dir():
-        found = bibtex_of_run(Path(study))
+        entry = bibtex_of_run(Path(study))
     else:
-        found = bibtex(load_study(study) if study is not None else None, date.today().year)
-    return output.print_result(json, {"bibtex": found}, found)
+        entry = bibtex(load_study(study) if study is not None else None, date.today().year)
+    return output.print_result(json, {"bibtex": entry}, entry)
 
 
 @app.command()
@@ -483,8 +487,8 @@ def warm(
     from rivalry.cli.show import table as show_table
 
     with output.reserve_stdout():
-        found = first_results.warm(first_results.chosen(families or []))
-    return output.print_result(json, found, show_table(found, ["family", "fills", "seconds"]))
+        durations = first_results.warm(first_results.chosen(families or []))
+    return output.print_result(json, durations, show_table(durations, ["family", "fills", "seconds"]))
 
 
 @app.command()

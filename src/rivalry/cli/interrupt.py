@@ -91,7 +91,7 @@ def _is_closed(read: int) -> bool:
     import time
 
     end = time.monotonic() + GRACE
-    while (left := end - time.monotonic()) > 0:
-        if select.select([read], [], [], left)[0] and not os.read(read, 1):
+    while (remaining := end - time.monotonic()) > 0:
+        if select.select([read], [], [], remaining)[0] and not os.read(read, 1):
             return True
     return False

@@ -45,8 +45,8 @@ def new(what: str, name: str, family: str | None) -> list[Path]:
         words |= _first_study(family or "influencer")
     source, folder = files("rivalry.cli") / "templates", Path.cwd()
     written = {f"{name}.{ending}": source / f"{what}.{ending}.txt" for ending in ENDINGS[what]}
-    if there := [path for path in written if os.path.lexists(folder / path)]:
-        raise OptionError(f"NAME: {there[0]} exists already; choose another name, or remove it")
+    if existing := [path for path in written if os.path.lexists(folder / path)]:
+        raise OptionError(f"NAME: {existing[0]} exists already; choose another name, or remove it")
     for path, template in written.items():
         write(folder / path, Template(template.read_text(encoding="utf-8")).substitute(words).encode())
     return [folder / path for path in written]

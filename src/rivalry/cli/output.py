@@ -292,15 +292,15 @@ def check_progress() -> Callable[[int, int], None]:
     began = spoke = 0.0
     before = 0  # the first cells also load what all cells need, so the pace excludes them
 
-    def receive(done: int, total: int) -> None:
+    def receive(finished: int, total: int) -> None:
         nonlocal began, spoke, before
         now = time.monotonic()
         if not before:
-            began, spoke, before = now, now, done
+            began, spoke, before = now, now, finished
         elif now - spoke >= EVERY:
             spoke = now
-            left = estimate(done - before, total - done, now - began)
-            note(f"checking the study: {done} of {total} cells{left}")
+            time_left = estimate(finished - before, total - finished, now - began)
+            note(f"checking the study: {finished} of {total} cells{time_left}")
 
     return receive
 
@@ -341,10 +341,10 @@ class _Lines:
     def show(self, event: RunEvent, position: float) -> None:
         """Show that ``position`` of ``event.total`` cells are done."""
         now = time.monotonic()
-        self.words, left = self.counted(event), self.pace.left(event, now, position)
+        self.words, time_left = self.counted(event), self.pace.left(event, now, position)
         if now - self.spoke >= EVERY and self.words != self.printed:
             self.spoke, self.printed = now, self.words
-            note(f"{self.title}: {self.words}{left}")
+            note(f"{self.title}: {self.words}{time_left}")
 
     def counted(self, event: RunEvent) -> str:
         """Number of finished cells, after the part of a study of studies that runs."""
@@ -399,8 +399,8 @@ class _Bar(_Lines):
         self.bar.start()
 
     def show(self, event: RunEvent, position: float) -> None:
-        left = self.pace.left(event, time.monotonic(), position)
-        words = f"{self.counted(event)}{left}"
+        time_left = self.pace.left(event, time.monotonic(), position)
+        words = f"{self.counted(event)}{time_left}"
         self.bar.update(self.task, completed=position, total=event.total, words=words)
 
     def waiting(self) -> str:

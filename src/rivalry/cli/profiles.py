@@ -36,65 +36,68 @@ def certify_profile(profile: str, game: str, export: Path | None = None) -> tupl
 
     from rivalry.core.game import Game
 
-    found, refusal = None, ""
+    match, refusal = None, ""
     try:
-        for one in _games(game):
-            if not isinstance(one, Game):
-                raise OptionError(f"--game {game}: {type(one).__name__} has no payoffs of profiles")
+        for candidate in _games(game):
+            if not isinstance(candidate, Game):
+                raise OptionError(f"--game {game}: {type(candidate).__name__} has no payoffs of profiles")
             try:
-                found = one, hook("read_profiles")(profile, _sizes(one), _names(one))
+                match = candidate, hook("read_profiles")(profile, _sizes(candidate), _names(candidate))
                 break
             except ValueError as error:
                 refusal = refusal or str(error)
-        if found is None:
+        if match is None:
             raise OptionError(f"--profile: {refusal}")
-        played, profiles = found
+        played, profiles = match
         judged = [
-            _judged(played, own, f"{profile}, profile {k + 1}" if len(profiles) > 1 else profile)
-            for k, own in enumerate(profiles)
+            _judged(played, strategies, f"{profile}, profile {k + 1}" if len(profiles) > 1 else profile)
+            for k, strategies in enumerate(profiles)
         ]
     except (TypeError, ValueError) as error:
         raise OptionError(str(error) if isinstance(error, OptionError) else f"--profile {error}") from None
     rows, lines, proofs = [], [], []
-    for k, one in enumerate(judged):
-        gave = one.certificate
+    for k, candidate in enumerate(judged):
+        gave = candidate.certificate
         row: dict[str, Any] = {"profile": f"{profile}:{k + 1}", "game": game, "claim": gave.claim}
-        row |= {"strategies": [[str(p) for p in own] for own in one.strategies]}
+        row |= {"strategies": [[str(p) for p in distribution] for distribution in candidate.strategies]}
         row |= {"coverage": gave.coverage, "rounding": gave.rounding, "concept": gave.concept}
         row |= {"regret": np.asarray(gave.regret).tolist(), "bound": np.asarray(gave.bound).tolist()}
-        row |= {"tolerance": float(np.max(gave.tolerance)), "method": gave.method, "notes": one.notes}
-        row |= {"exact_gain": None if one.gains is None else [str(gain) for gain in one.gains]}
-        row |= {"nearest": one.nearest, "nearest_radius": one.radius if one.nearest else None}
+        row |= {"tolerance": float(np.max(gave.tolerance)), "method": gave.method, "notes": candidate.notes}
+        row |= {"exact_gain": None if candidate.gains is None else [str(gain) for gain in candidate.gains]}
+        row |= {
+            "nearest": candidate.nearest,
+            "nearest_radius": candidate.radius if candidate.nearest else None,
+        }
         rows.append(row)
-        lines += _lines(one, k, len(judged))
+        lines += _lines(candidate, k, len(judged))
     if export is not None:
         from rivalry.core.files import folder_for
         from rivalry.lab.proofs import saved_and_checked
 
         folder, stem = folder_for(export), Path(profile).stem
-        for k, one in enumerate(judged):
+        for k, candidate in enumerate(judged):
             name = f"{stem}-{k + 1}" if len(judged) > 1 else stem
-            proofs.append(saved_and_checked(_proof(played, one), folder / f"{name}.json")[1])
+            proofs.append(saved_and_checked(_proof(played, candidate), folder / f"{name}.json")[1])
     value: dict[str, Any] = {"certificates": rows}
     return value | ({} if export is None else {"proofs": proofs}), "\n".join([*lines, *proofs])
 
 
-def _lines(one: Judged, number: int, count: int) -> list[str]:
-    gave, head = one.certificate, ["player", "regret", "bound"]
-    gains = [[who, *both] for who, both in enumerate(zip(gave.regret, gave.bound, strict=True))]
-    if one.gains is not None:
+def _lines(judged: Judged, number: int, count: int) -> list[str]:
+    gave, head = judged.certificate, ["player", "regret", "bound"]
+    gains = [[player, *bounds] for player, bounds in enumerate(zip(gave.regret, gave.bound, strict=True))]
+    if judged.gains is not None:
         head.append("exact gain")
-        gains = [[*row, str(gain)] for row, gain in zip(gains, one.gains, strict=True)]
+        gains = [[*row, str(gain)] for row, gain in zip(gains, judged.gains, strict=True)]
     lines = [output.table(head, gains)] if count <= SHOWN else []
-    said = f"{gave.claim} ({gave.concept}; {gave.coverage})"
-    if one.gains is not None and not any(one.gains):
-        said += ", exactly: no gain in fractions"
-    lines.append(f"profile {number + 1}: {said}" if count > 1 else said)
-    lines += one.notes
-    if one.nearest is not None:
-        near = ", ".join(f"({', '.join(own)})" for own in one.nearest)
-        how = f"an exact one is proved within {one.radius:.2g} of it" if one.radius else "exact"
-        lines.append(f"nearest equilibrium within the rounding: {near}; {how}")
+    sentence = f"{gave.claim} ({gave.concept}; {gave.coverage})"
+    if judged.gains is not None and not any(judged.gains):
+        sentence += ", exactly: no gain in fractions"
+    lines.append(f"profile {number + 1}: {sentence}" if count > 1 else sentence)
+    lines += judged.notes
+    if judged.nearest is not None:
+        near = ", ".join(f"({', '.join(distribution)})" for distribution in judged.nearest)
+        exactness = f"an exact one is proved within {judged.radius:.2g} of it" if judged.radius else "exact"
+        lines.append(f"nearest equilibrium within the rounding: {near}; {exactness}")
     return lines
 
 
@@ -106,8 +109,8 @@ def _games(text: str) -> Iterator[Any]:
         yield from hook("games_of_file")(path)
     elif file.endswith(".py") and name.isidentifier():
         output.note(f"runs {file}, which --game names")
-        found = from_file(f"{Path(file).name}:{name}", Path(file).parent)
-        yield found() if isfunction(found) or isinstance(found, type) else found
+        loaded = from_file(f"{Path(file).name}:{name}", Path(file).parent)
+        yield loaded() if isfunction(loaded) or isinstance(loaded, type) else loaded
     else:
         yield game_of_table(text)
 
@@ -127,14 +130,14 @@ def game_of_table(text: str) -> Any:
             raise OptionError(f"--game {text}: {error}") from None
         if set(tables) == {"game"} and isinstance(tables["game"], dict):
             return build_game(tables["game"], path.parent)
-    one = load_study(text)
-    if one.include:
-        raise OptionError(f"--game {text}: includes studies ({', '.join(one.include)}); name one of them")
-    cells = one.cells()
+    study = load_study(text)
+    if study.include:
+        raise OptionError(f"--game {text}: includes studies ({', '.join(study.include)}); name one of them")
+    cells = study.cells()
     if len({str(cell.task["game"]) for cell in cells}) > 1:
         where = ", ".join(f"{key} = {value}" for key, value in cells[0].point.items())
-        output.note(f"{one.name}: has several games; judged in the first: {where}")
-    return build_game(cells[0].task["game"], one.folder)
+        output.note(f"{study.name}: has several games; judged in the first: {where}")
+    return build_game(cells[0].task["game"], study.folder)
 
 
 def _entries(game: Any) -> Any:
@@ -159,7 +162,7 @@ def _names(game: Any) -> list[str]:
     from rivalry.families.continuous import FormulaGame
 
     if isinstance(game, FormulaGame):
-        return [name for own in game.choices for name in own]
+        return [name for names in game.choices for name in names]
     return list(oracles.labels(game).players)
 
 
@@ -169,7 +172,7 @@ def _groups(game: Any) -> list[list[int]]:
     from rivalry.families.extensive import BehaviourSpace
 
     if isinstance(game.space, BehaviourSpace):
-        return [list(own) for own in game.space.sizes]
+        return [list(lengths) for lengths in game.space.sizes]
     return [[size] if isinstance(game.space, Simplex) else [] for size in _sizes(game)]
 
 
@@ -184,9 +187,9 @@ def _judged(game: Any, profile: list[list[Any]], where: str) -> Judged:
     from rivalry.tables.extreme_equilibria import payoff_fractions
 
     strategies, units, notes = [], [], []
-    for player, (own, lengths) in enumerate(zip(profile, _groups(game), strict=True)):
-        values = [number.value for number in own]
-        units.append(hook("rounding_of")(own))
+    for player, (numbers, lengths) in enumerate(zip(profile, _groups(game), strict=True)):
+        values = [number.value for number in numbers]
+        units.append(hook("rounding_of")(numbers))
         first = 0
         for length in lengths:
             part = slice(first, first + length)
@@ -196,25 +199,25 @@ def _judged(game: Any, profile: list[list[Any]], where: str) -> Judged:
         strategies.append(values)
     entries = _entries(game)
     x = np.asarray(game.space.project(np.zeros(game.space.shape)), dtype=float).copy()
-    x[entries] = [float(value) for own in strategies for value in own]
+    x[entries] = [float(value) for numbers in strategies for value in numbers]
     x = np.asarray(game.space.check(x, where))
     gains = nearest = None
     if isinstance(game, Matrix):
         tables = np.asarray(game.table)
         if tables.size <= LARGEST_TABLE:
-            read = np.array([payoff_fractions(one) for one in tables])
+            read = np.array([payoff_fractions(payoffs) for payoffs in tables])
             gains = exact_gains(read, strategies)
             if any(gains) and any(units):
                 nearest = nearest_equilibrium(read, strategies, units)
-        near = None if nearest is None else [[str(p) for p in own] for own in nearest]
+        near = None if nearest is None else [[str(p) for p in distribution] for distribution in nearest]
         return Judged(strategies, certificate(game, x), notes, gains, near, 0.0)
     smooth = not isinstance(game.space, BehaviourSpace)
-    found = certificate(game, x, proof=smooth)
-    named, radius = _nearest_choices(game, x, units, found) if smooth and any(units) else (None, 0.0)
-    return Judged(strategies, found, notes, None, named, radius)
+    proved = certificate(game, x, proof=smooth)
+    named, radius = _nearest_choices(game, x, units, proved) if smooth and any(units) else (None, 0.0)
+    return Judged(strategies, proved, notes, None, named, radius)
 
 
-def _shares(values: list[Fraction], unit: Fraction, who: str) -> tuple[list[Fraction], str]:
+def _shares(values: list[Fraction], unit: Fraction, label: str) -> tuple[list[Fraction], str]:
     """Return probabilities that sum to 1, and a note where these were divided by their sum.
 
     Raises `ValueError` for what is below 0, or off 1, by more than rounding.
@@ -223,18 +226,18 @@ def _shares(values: list[Fraction], unit: Fraction, who: str) -> tuple[list[Frac
 
     lowest, total = min(values), sum(values, Fraction(0))
     if lowest < -SHARES_SUM:
-        raise ValueError(f"{who}: {float(lowest):g} is negative; must be a probability")
+        raise ValueError(f"{label}: {float(lowest):g} is negative; must be a probability")
     if abs(total - 1) > len(values) * unit / 2 + Fraction(SHARES_SUM):
-        raise ValueError(f"{who}: probabilities sum to {float(total):g}; must be 1")
+        raise ValueError(f"{label}: probabilities sum to {float(total):g}; must be 1")
     if lowest >= 0 and total == 1:
         return values, ""
     positive = [max(value, Fraction(0)) for value in values]
     total = sum(positive, Fraction(0))
-    return [value / total for value in positive], f"{who}: sums to {float(total)!r}, and is divided by it"
+    return [value / total for value in positive], f"{label}: sums to {float(total)!r}, and is divided by it"
 
 
 def _nearest_choices(
-    game: Any, x: Any, units: list[Fraction], found: Certificate
+    game: Any, x: Any, units: list[Fraction], proved: Certificate
 ) -> tuple[list[list[str]] | None, float]:
     """Return choices near which an equilibrium is proved, within the rounding, and how near; else None."""
     import numpy as np
@@ -243,24 +246,24 @@ def _nearest_choices(
     from rivalry.methods import Newton
     from rivalry.solving import solve
 
-    tried = [(x, found)]
-    if found.radius is None:
+    tried = [(x, proved)]
+    if proved.radius is None:
         try:
-            other = np.asarray(solve(game, Newton(), x).profile)
+            neighbour = np.asarray(solve(game, Newton(), x).profile)
         except (ValueError, TypeError):
             return None, 0.0
-        tried.append((other, certificate(game, other, proof=True)))
+        tried.append((neighbour, certificate(game, neighbour, proof=True)))
     room, entries = np.array([float(unit) for unit in units]), _entries(game)
     for y, judged in tried:
         off = np.where(entries, np.abs(np.asarray(y) - x), 0.0).max(axis=1)
         if judged.radius is not None and bool(np.all(off + judged.radius <= room)):
-            return [[repr(float(v)) for v in row[own]] for row, own in zip(y, entries, strict=True)], float(
+            return [[repr(float(v)) for v in row[mask]] for row, mask in zip(y, entries, strict=True)], float(
                 judged.radius
             )
     return None, 0.0
 
 
-def _proof(game: Any, one: Judged) -> Any:
+def _proof(game: Any, judged: Judged) -> Any:
     """Return a function that writes the proof of a profile to a file, or raises `ValueError`."""
     import numpy as np
 
@@ -269,15 +272,15 @@ def _proof(game: Any, one: Judged) -> Any:
     from rivalry.solving import proof_of
     from rivalry.solving.exact_proofs import save_profile
 
-    if one.gains is not None:
-        return partial(save_profile, np.asarray(game.table), one.strategies)
+    if judged.gains is not None:
+        return partial(save_profile, np.asarray(game.table), judged.strategies)
     entries = _entries(game)
     exact = np.full(game.space.shape, Fraction(0), dtype=object)
-    exact[entries] = [value for own in one.strategies for value in own]
+    exact[entries] = [value for numbers in judged.strategies for value in numbers]
     record: Record = {"profile": (("player", "axis"), exact.astype(float))}
     if oracles.to_sequence_form.knows(game):  # bounds on the value of a zero-sum tree
         record = {"exact_profile": (("player", "axis"), exact.astype(str))}
         record |= {"exact_bound": ((), np.zeros(0)), "game_value": ((), np.zeros(0))}
-    if one.certificate.radius is not None:
-        record["certificate_radius"] = ((), np.asarray(one.certificate.radius))
+    if judged.certificate.radius is not None:
+        record["certificate_radius"] = ((), np.asarray(judged.certificate.radius))
     return proof_of(game, None, record).save

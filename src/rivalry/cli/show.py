@@ -35,18 +35,18 @@ def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
     """Return ``{name, title, family, cost, seconds}`` of all games, methods, studies or plots, by name."""
     if kind == "studies":
         every = [study.summary(name, path) for name, path in study.studies().items()]
-        found = [row for row in every if _is_here(row["family"])]
-        if absent_families := sorted({row["family"] for row in every} - {row["family"] for row in found}):
+        entries = [row for row in every if _is_here(row["family"])]
+        if absent_families := sorted({row["family"] for row in every} - {row["family"] for row in entries}):
             why = "; ".join(filter(None, map(missing_home, absent_families)))
             output.note(f"studies of {', '.join(absent_families)} are left out{why and ': '}{why}")
     else:
         tables: dict[str, Mapping[str, Any]] = {"games": GAMES, "methods": METHODS, "plots": PLOTS}
-        found = [
+        entries = [
             {"name": n, "title": e.title, "family": _family(kind, n), "cost": None, "seconds": None}
             for n, e in tables[kind].items()
         ]
-    found.sort(key=lambda row: str(row["name"]))
-    return [{"kind": kind, **row} for row in found] if with_kind else found
+    entries.sort(key=lambda row: str(row["name"]))
+    return [{"kind": kind, **row} for row in entries] if with_kind else entries
 
 
 def _is_here(family: str | None) -> bool:
@@ -109,15 +109,15 @@ def _family(kind: str, name: str) -> str | None:
 
 def begin() -> str:
     """Return up to three studies per family to begin with, and how to list everything."""
-    known, lines = study.studies(), []
+    bundled, lines = study.studies(), []
     for family, entry in GAMES.items():
-        first = [study.summary(name, known[name]) for name in entry.begin if name in known]
+        first = [study.summary(name, bundled[name]) for name in entry.begin if name in bundled]
         if not entry.begin:
-            every = (study.summary(name, path) for name, path in sorted(known.items()))
+            every = (study.summary(name, path) for name, path in sorted(bundled.items()))
             quick = (row for row in every if row["family"] == family and row["cost"] == "seconds")
             first = list(islice(quick, 3))
         lines += [[family if k == 0 else "", row["name"], row["title"]] for k, row in enumerate(first)]
-    counts = {"games": len(GAMES), "methods": len(METHODS), "studies": len(known), "plots": len(PLOTS)}
+    counts = {"games": len(GAMES), "methods": len(METHODS), "studies": len(bundled), "plots": len(PLOTS)}
     rest = "\n".join(f"rivalry list {kind + ' [FAMILY]':18} all {count}" for kind, count in counts.items())
     head = "To begin with: `rivalry run NAME` runs a study, `rivalry show NAME` prints it"
     return f"{head}\n\n{output.table(['family', 'study', 'title'], lines)}\n\n{rest}"
@@ -148,20 +148,22 @@ def describe(name: str) -> tuple[Any, str]:
         For a folder that is no run.
     """
     if is_file(name):
-        return _own(name)
+        return _definition(name)
     if os.path.isdir(name) and name not in {*GAMES, *METHODS, *PLOTS, *study.studies()}:
         return _run(Path(name))
     if name.endswith(".zip"):
-        what = (
+        refusal = (
             f"is a packed run; check it by `rivalry verify {quote(name)}`, or unpack it and show its folder"
         )
-        raise study.StudyError(what if os.path.isfile(name) else "no such file", where=name)
+        raise study.StudyError(refusal if os.path.isfile(name) else "no such file", where=name)
     if "/" in name and not name.endswith(".toml") and not os.path.lexists(name):
         raise study.StudyError("no such run folder or study file", where=name)
     if name in study.studies() or name.endswith(".toml") or "/" in name:
-        one = study.load_study(name)
-        full = _full_run_of(one)
-        return one.resolved() | ({"full_run": as_json(full)} if full else {}), _study_words(one, full)
+        selected = study.load_study(name)
+        full = _full_run_of(selected)
+        return selected.resolved() | ({"full_run": as_json(full)} if full else {}), _study_words(
+            selected, full
+        )
     if name in GAMES:
         rows, words = _parameters(name, GAMES[name])
         return rows, words + _methods_for(GAMES[name])
@@ -170,8 +172,8 @@ def describe(name: str) -> tuple[Any, str]:
     plot = name.removeprefix("plots.")  # of a plot that shares its name with a game or a study
     if plot in PLOTS:
         return _plot(plot, PLOTS[plot])
-    known = [*study.studies(), *GAMES, *METHODS, *PLOTS]
-    close = near(name, known)
+    names = [*study.studies(), *GAMES, *METHODS, *PLOTS]
+    close = near(name, names)
     hint = close if "did you mean" in close else "see `rivalry list`"
     raise study.StudyError(
         missing_home(name) or f"no study, game, method or plot of that name; {hint}",
@@ -198,9 +200,9 @@ def _plot(name: str, entry: PlotEntry) -> tuple[Any, str]:
     words = _SECTION.sub("", inspect.getdoc(load(entry.target)) or "")
     words = re.sub(r"\nax\n(    .*\n)+", "\n", words)  # an argument of calls from Python alone
     used: list[tuple[Any, str]] = [
-        (row, known)
-        for known, path in study.studies().items()
-        for row in read_toml(path, known)[0].get("plots", ())
+        (row, study_name)
+        for study_name, path in study.studies().items()
+        for row in read_toml(path, study_name)[0].get("plots", ())
         if isinstance(row, dict) and row["kind"] == name
     ]
     line, origin = (used or [(name, "")])[0]
@@ -208,15 +210,15 @@ def _plot(name: str, entry: PlotEntry) -> tuple[Any, str]:
     if entry.views:
         needs.append(f"plot data, which cells store where a study names the plot: {', '.join(entry.views)}")
     toml = f"plots = [{as_toml(line)}]" + (f"  # as in the study {origin}" if origin else "")
-    found = {"name": name, "title": entry.title, "families": list(entry.families), "views": list(entry.views)}
+    about = {"name": name, "title": entry.title, "families": list(entry.families), "views": list(entry.views)}
     text = "\n".join([output.paragraph(f"{name}: {entry.title}"), *map(output.paragraph, needs)])
-    return found | {"doc": words, "example": toml}, f"{text}\n\n{words.strip()}\n\nIn a study:\n{toml}"
+    return about | {"doc": words, "example": toml}, f"{text}\n\n{words.strip()}\n\nIn a study:\n{toml}"
 
 
 Options = list[tuple[str, ast.expr | None, ast.expr | None]]  # name, annotation and default as written
 
 
-def _own(name: str) -> tuple[Any, str]:
+def _definition(name: str) -> tuple[Any, str]:
     """Return docstring, options and source of a class or function in a user's file, which is not run."""
     file, _, wanted = name.rpartition(":")
     try:
@@ -232,12 +234,15 @@ def _own(name: str) -> tuple[Any, str]:
     node = nodes[wanted]
     if isinstance(node, ast.ClassDef):
         fields = [part for part in node.body if isinstance(part, ast.AnnAssign)]
-        options: Options = [(ast.unparse(one.target), one.annotation, one.value) for one in fields]
+        options: Options = [(ast.unparse(field.target), field.annotation, field.value) for field in fields]
     else:
-        own, usual = node.args, node.args.defaults
-        given = [None] * (len(own.args) - len(usual)) + usual
-        every = [*zip(own.args, given, strict=True), *zip(own.kwonlyargs, own.kw_defaults, strict=True)]
-        options = [(one.arg, one.annotation, default) for one, default in every]
+        signature, usual = node.args, node.args.defaults
+        padded = [None] * (len(signature.args) - len(usual)) + usual
+        every = [
+            *zip(signature.args, padded, strict=True),
+            *zip(signature.kwonlyargs, signature.kw_defaults, strict=True),
+        ]
+        options = [(argument.arg, argument.annotation, default) for argument, default in every]
     rows = [dict(zip(("key", "takes", "default"), map(_as_written, row), strict=True)) for row in options]
     doc, source = ast.get_docstring(node) or "", ast.get_source_segment(text, node) or ""
     parts = [f"{name}: {doc}".strip(), table(rows, ["key", "takes", "default"]) or "no options", source]
@@ -251,13 +256,13 @@ def _as_written(part: ast.expr | str | None) -> str | None:
 def _parameters(name: str, entry: Any) -> tuple[Any, str]:
     """Return the parameters of a game or method, per class for a kind with several classes."""
     kinds = [load(target) for target in entry.targets]
-    several, found, words = len(kinds) > 1, [], [output.paragraph(f"{name}: {entry.title}")]
+    several, parameters, words = len(kinds) > 1, [], [output.paragraph(f"{name}: {entry.title}")]
     for kind in kinds:
         rows = study.parameters(kind)
-        found += [({"class": kind.__name__} if several else {}) | row.as_json() for row in rows]
+        parameters += [({"class": kind.__name__} if several else {}) | row.as_json() for row in rows]
         table = _parameter_table(rows) if rows or not several else "no options"
         words.append(f"{_requirements(kind)}\n{table}" if several else table)
-    return found, "\n\n".join(words)
+    return parameters, "\n\n".join(words)
 
 
 def _requirements(kind: Any) -> str:
@@ -284,20 +289,29 @@ def _fitting(entry: Any) -> list[str]:
     return fitting(game, METHODS)
 
 
-def _study_words(one: study.Study, full: FullRun | None) -> str:
+def _study_words(selected: study.Study, full: FullRun | None) -> str:
     """Return the file of a study after a summary in comments: all of it is TOML."""
-    said = [repr(one), *(f"  {name}: {part!r}".replace("\n", "\n    ") for name, part in one.parts().items())]
-    said += _full_run_words(full, one.resolved()) if full else []
-    comments = [f"# {line}".rstrip() for text in said for line in text.splitlines()]
+    paragraphs = [
+        repr(selected),
+        *(f"  {name}: {part!r}".replace("\n", "\n    ") for name, part in selected.parts().items()),
+    ]
+    paragraphs += _full_run_words(full, selected.resolved()) if full else []
+    comments = [f"# {line}".rstrip() for text in paragraphs for line in text.splitlines()]
     # a copy is compared with the values of its original as far as its numbers are the same
-    head = [f'based_on = "{one.name}"'] if one.where in study.studies() and not one.include else []
-    return "\n".join([*comments, "", *head, one.text.rstrip()]).rstrip()
+    head = (
+        [f'based_on = "{selected.name}"']
+        if selected.where in study.studies() and not selected.include
+        else []
+    )
+    return "\n".join([*comments, "", *head, selected.text.rstrip()]).rstrip()
 
 
-def _full_run_of(one: study.Study) -> FullRun | None:
+def _full_run_of(selected: study.Study) -> FullRun | None:
     """Return the stored full run of a bundled study; None for other studies."""
-    bundled = study.studies().get(one.name)
-    return full_run(one.name) if bundled and bundled.read_text(encoding="utf-8") == one.text else None
+    bundled = study.studies().get(selected.name)
+    return (
+        full_run(selected.name) if bundled and bundled.read_text(encoding="utf-8") == selected.text else None
+    )
 
 
 def _full_run_words(full: FullRun, resolved: Mapping[str, Any]) -> list[str]:
@@ -305,14 +319,14 @@ def _full_run_words(full: FullRun, resolved: Mapping[str, Any]) -> list[str]:
     from rivalry.cli.summary import reference_table
 
     rows, answer = [judged.row for judged in full.judged(resolved)], full.answer
-    said = [f"The {full.about()}: {full.tally(resolved)}"]
+    paragraphs = [f"The {full.about()}: {full.tally(resolved)}"]
     if answer is None:
-        said += ["Its answer was not stored, only the values below."] * bool(rows)
+        paragraphs += ["Its answer was not stored, only the values below."] * bool(rows)
     else:
-        said += map(output.paragraph, answer.lines(resolved))
-        said += [output.table(answer.columns, answer.rows)] * bool(answer.rows)
-        said += [output.paragraph(f"in every row: {'; '.join(answer.notes)}")] * bool(answer.notes)
-    return said + [reference_table(rows, parts=False)] * bool(rows)
+        paragraphs += map(output.paragraph, answer.lines(resolved))
+        paragraphs += [output.table(answer.columns, answer.rows)] * bool(answer.rows)
+        paragraphs += [output.paragraph(f"in every row: {'; '.join(answer.notes)}")] * bool(answer.notes)
+    return paragraphs + [reference_table(rows, parts=False)] * bool(rows)
 
 
 def _parameter_table(parameters: list[study.Parameter]) -> str:
@@ -349,18 +363,18 @@ def installation() -> list[dict[str, Any]]:
     """Return ``{name, version, state, remedy}`` per library and device; the remedy is None if not needed."""
     from rivalry.lab.executor import cores
 
-    found = [_row("python", platform.python_version(), "ok"), _row("rivalry", version("rivalry"), "ok")]
+    components = [_row("python", platform.python_version(), "ok"), _row("rivalry", version("rivalry"), "ok")]
     for name, extras in _required_packages().items():
         have, words = _version(name), f"extra {', '.join(extras)}"
         if not extras:
             cure = None if have else f"pip install {name}"
-            found.append(_row(name, have, "ok" if have else "missing", cure))
+            components.append(_row(name, have, "ok" if have else "missing", cure))
         elif have:
-            found.append(_row(name, have, f"ok ({words})"))
+            components.append(_row(name, have, f"ok ({words})"))
         elif users := [extra for extra in extras if extra not in DEVELOPERS]:
             words = f"not installed (extra {', '.join(users)})"
-            found.append(_row(name, None, words, remedy(users[0])))
-    return [*found, *_devices(), _cache(), _row("processors", str(cores()), "ok")]
+            components.append(_row(name, None, words, remedy(users[0])))
+    return [*components, *_devices(), _cache(), _row("processors", str(cores()), "ok")]
 
 
 def _row(name: str, has: str | None, state: str, remedy: str | None = None) -> dict[str, Any]:
@@ -369,13 +383,13 @@ def _row(name: str, has: str | None, state: str, remedy: str | None = None) -> d
 
 def _required_packages() -> dict[str, list[str]]:
     """Return the extras that each required package belongs to; none for one that is always required."""
-    found: dict[str, list[str]] = {}
+    extras: dict[str, list[str]] = {}
     for line in requires("rivalry") or []:
         name = re.match(r"[A-Za-z0-9._-]+", line)
         extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)
         if name and name[0] != "rivalry":
-            found.setdefault(name[0], []).extend([extra[1]] if extra else [])
-    return found
+            extras.setdefault(name[0], []).extend([extra[1]] if extra else [])
+    return extras
 
 
 def _version(name: str) -> str | None:

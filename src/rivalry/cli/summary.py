@@ -33,11 +33,11 @@ def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> st
     quick = ", quick form" if run.head["study"].get("quick_form") else ""
     lines = [f"{run.name}: {status_of(cells)}, {cells['done']} of {cells['total']} cells{quick}"]
     brief = bool(answer.parts) and not verbose
-    lines += _said(run, answer, brief=brief)
+    lines += _body_lines(run, answer, brief=brief)
     # over all parts: a warning of several parts is one line
     rows = warnings_of([notes for part in parts.values() for notes in part.warnings().values()])
     lines += [f"warning: {line}" for line in warning_lines(rows)]
-    checks = [one.row for one in answer.checks]
+    checks = [check.row for check in answer.checks]
     lines += references(checks, parts=bool(answer.parts), verbose=verbose)
     if brief:
         lines += [*claims(answer)[:1], "", *_next_steps(run), ""]
@@ -49,24 +49,24 @@ def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> st
 
 def answer_lines(run: Run, answer: Answer) -> list[str]:
     """Return question, sentences, table and caveats of a run as paragraphs."""
-    lines = _said(run, answer, brief=False)
+    lines = _body_lines(run, answer, brief=False)
     return [line if "\n" in line else output.paragraph(line) for line in lines]
 
 
-def _said(run: Run, answer: Answer, *, brief: bool) -> list[str]:
+def _body_lines(run: Run, answer: Answer, *, brief: bool) -> list[str]:
     lines = ["", answer.question] * bool(answer.question)
     if answer.parts:
         lines += [*(line for name, part in answer.parts.items() for line in ("", *_of_part(name, part))), ""]
     else:
-        lines += ["", *(one.text for one in answer.sentences), "", *_table(run, answer)]
+        lines += ["", *(sentence.text for sentence in answer.sentences), "", *_table(run, answer)]
     return lines + ([] if brief else answer.caveats)
 
 
 def _of_part(name: str, answer: Answer) -> list[str]:
     """Return a part's question, with its name and source, and below it what answers it."""
     source = str(answer.study.get("source") or "").partition(";")[0]
-    said = [f"  {one.text}" for one in answer.sentences[:1]]
-    return [f"{answer.question or answer.title} [{', '.join(filter(None, [name, source]))}]", *said]
+    sentences = [f"  {sentence.text}" for sentence in answer.sentences[:1]]
+    return [f"{answer.question or answer.title} [{', '.join(filter(None, [name, source]))}]", *sentences]
 
 
 def _next_steps(run: Run) -> list[str]:
@@ -88,15 +88,15 @@ def _table(run: Run, answer: Answer) -> list[str]:
     for heading, table in _fitted(answer):
         if not table.columns:
             continue
-        left = [f"{table.rows_left_out} more {table.noun}"] * bool(table.rows_left_out)
-        left += table.columns_left_out
+        omitted = [f"{table.rows_left_out} more {table.noun}"] * bool(table.rows_left_out)
+        omitted += table.columns_left_out
         lines += [f"{heading}:"] * bool(heading) + [output.table(table.columns, table.texts)]
         lines += [f"in every row: {'; '.join(table.notes)}"] * bool(table.notes)
         lines += [table.mark] * bool(table.mark)
-        if left:
+        if omitted:
             command = f"`rivalry export {quote(str(run.folder))} --to csv`"
-            rest = ", ..." * (len(left) > 4)
-            lines.append(f"not shown: {', '.join(left[:4])}{rest}; {command} writes all")
+            rest = ", ..." * (len(omitted) > 4)
+            lines.append(f"not shown: {', '.join(omitted[:4])}{rest}; {command} writes all")
         lines.append("")
     return lines
 
@@ -123,11 +123,11 @@ def claims(answer: Answer) -> list[str]:
     from rivalry.core.results import WITH_GAIN, gain_in_words, radius_in_words
     from rivalry.lab.answer.checks import unproved
 
-    rows = [row for own in (answer.parts or {"": answer}).values() for row in own.cells if row[0]["claim"]]
-    known = [certificate["claim"] for certificate, _ in rows]
+    rows = [row for part in (answer.parts or {"": answer}).values() for row in part.cells if row[0]["claim"]]
+    claimed = [certificate["claim"] for certificate, _ in rows]
     counted = []
-    for claim in dict.fromkeys(known):
-        counted.append(f"{known.count(claim)} {claim}")
+    for claim in dict.fromkeys(claimed):
+        counted.append(f"{claimed.count(claim)} {claim}")
         if claim in WITH_GAIN:
             worst = max(about["gain"] for certificate, about in rows if certificate["claim"] == claim)
             counted[-1] += f" ({gain_in_words(worst, claim)})"
@@ -162,10 +162,10 @@ def full_runs(parts: Iterable[Run]) -> list[str]:
     """Return the verdicts of the stored full runs of studies, where these runs are others."""
     from rivalry.lab.report.full_runs import full_run_of
 
-    found = [(known, run.name) for run in parts if (known := full_run_of(run)) is not None]
+    verdicts = [(verdict, run.name) for run in parts if (verdict := full_run_of(run)) is not None]
     return [
         f"{full.about()}: {full.tally(study)}; `rivalry show {name}` lists it"
-        for (full, study), name in found
+        for (full, study), name in verdicts
     ]
 
 
@@ -173,7 +173,7 @@ def _reference(row: Mapping[str, Any], parts: bool) -> list[Any]:
     from rivalry.lab.answer.caveats import check_name
 
     band = row["within"]
-    asked = f"{band[0]:g} to {band[1]:g}" if band is not None else row["expected"]
+    expected = f"{band[0]:g} to {band[1]:g}" if band is not None else row["expected"]
     published = [row["published"], row["published_verdict"]]
     name = check_name(row, part=parts)
-    return [name, row["ours"], *published, asked, row["expected_verdict"], row["certificate"]]
+    return [name, row["ours"], *published, expected, row["expected_verdict"], row["certificate"]]

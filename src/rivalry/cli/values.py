@@ -71,33 +71,33 @@ def shard(text: str) -> tuple[int, int]:
     >>> shard("3/8")
     (3, 8)
     """
-    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
+    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise OptionError(f"--shard {text}: must be K/N with K in 1..N, as in --shard 3/8")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
-def _pairs(given: Sequence[str], option: str, example: str) -> Iterator[tuple[str, str, str]]:
+def _pairs(settings: Sequence[str], option: str, example: str) -> Iterator[tuple[str, str, str]]:
     """Yield the key, the value and the whole of every text ``KEY=VALUE``. Raises `OptionError`."""
-    seen = set()
-    for text in given:
+    keys = set()
+    for text in settings:
         key, equals, value = (part.strip() for part in text.partition("="))
         key = key.strip('"')
         if not equals or not key or not value:
             raise OptionError(f"{option} {text}: must be KEY=VALUE, as in {example}")
-        if key in seen:
+        if key in keys:
             raise OptionError(f"{option} {text}: {key} is given twice")
-        seen.add(key)
+        keys.add(key)
         yield key, value, text
 
 
 def _value(text: str, where: str) -> Any:
     try:
-        found = tomllib.loads(f"value = {text}")
+        table = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
-        found = {}
-    if list(found) == ["value"]:
-        return found["value"]
+        table = {}
+    if list(table) == ["value"]:
+        return table["value"]
     with suppress(ValueError):
         return float(text)  # .5 is not TOML
     if _WORD.fullmatch(text):

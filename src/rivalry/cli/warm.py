@@ -95,7 +95,7 @@ def warm(parts: Sequence[Part]) -> list[dict[str, Any]]:
 
     if os.environ.get("RIVALRY_NO_CACHE"):
         raise OptionError("warm: RIVALRY_NO_CACHE is set, so nothing would be stored; unset it")
-    found = []
+    durations = []
     for k, part in enumerate(parts, 1):
         output.note(f"{k}/{len(parts)} {part.family}: {part.fills} ..")
         begin = time.perf_counter()
@@ -106,5 +106,5 @@ def warm(parts: Sequence[Part]) -> list[dict[str, Any]]:
             solve(game, method, part.method.get("start"))
         seconds = time.perf_counter() - begin
         output.note(f"{k}/{len(parts)} {part.family}: {part.fills}, {seconds:.1f} s")
-        found.append({"family": part.family, "fills": part.fills, "seconds": round(seconds, 2)})
-    return found
+        durations.append({"family": part.family, "fills": part.fills, "seconds": round(seconds, 2)})
+    return durations

@@ -38,10 +38,10 @@ def executor(name: str, address: str | None) -> Hire | None:
     if name not in registered:
         raise OptionError(f"--executor {name}: {suggestion(name, ('local', *registered))}")
     try:
-        found: Hire = load(registered[name])(address)
+        hire: Hire = load(registered[name])(address)
     except ValueError as error:  # its library is missing
         raise OptionError(f"--{error}") from None
-    return found
+    return hire
 
 
 def choose_device(name: str | None, executor: str = "local") -> None:
@@ -102,16 +102,16 @@ def study(
         if "replications.count" in changes:
             raise OptionError("--replications: is given to --set too; give one of them")
         changes["replications.count"] = replications
-    one = load_study(name)
-    parts = list(one.parts().values()) or [one]
+    chosen = load_study(name)
+    parts = list(chosen.parts().values()) or [chosen]
     for key in changes | swept:
         _check_table(parts, key)
     # before the changes are applied: the error then names the parts that take them
-    if one.include and (changes or swept):
-        raise OptionError(_takers(one, changes | swept))
+    if chosen.include and (changes or swept):
+        raise OptionError(_takers(chosen, changes | swept))
     if quick:
-        one = one.quick_form()
-    return one.with_changes(changes | swept)
+        chosen = chosen.quick_form()
+    return chosen.with_changes(changes | swept)
 
 
 def _check_table(parts: Sequence[Study], key: str) -> None:
@@ -125,31 +125,31 @@ def _check_table(parts: Sequence[Study], key: str) -> None:
     if name in TABLES:
         return
     belongs: dict[str, str] = {}
-    for one in parts:
-        belongs |= {f"game.{key}": key for key in _keys(one.game or {}, "family", GAMES)}
-        for table in one.method:
-            own = _keys(table, "kind", METHODS)
-            belongs |= {f"method.{table['name']}.{key}": key for key in own}
+    for part in parts:
+        belongs |= {f"game.{key}": key for key in _keys(part.game or {}, "family", GAMES)}
+        for table in part.method:
+            parameters = _keys(table, "kind", METHODS)
+            belongs |= {f"method.{table['name']}.{key}": key for key in parameters}
     close = get_close_matches(name, sorted(set(belongs.values())), n=1, cutoff=SIMILAR)
     if full := [path + rest for path, key in belongs.items() if key in close]:
         raise OptionError(f"{option} {plain}: needs its table; did you mean {' or '.join(full)}?")
 
 
-def _keys(table: Mapping[str, Any], key: str, known: Mapping[str, Entry | FamilyEntry]) -> set[str]:
+def _keys(table: Mapping[str, Any], key: str, entries: Mapping[str, Entry | FamilyEntry]) -> set[str]:
     """Return the keys of a family's or a method's table; of a user's file, which is not run, those given."""
-    entry = entry_of(str(table.get(key)), known)
-    own = {name for target in entry.targets for name in keywords(load(target))} if entry else set()
-    return own | set(table) - {"name", "kind", "family"}
+    entry = entry_of(str(table.get(key)), entries)
+    parameters = {name for target in entry.targets for name in keywords(load(target))} if entry else set()
+    return parameters | set(table) - {"name", "kind", "family"}
 
 
-def _takers(whole: Study, changes: Mapping[str, Any]) -> str:
+def _takers(parent: Study, changes: Mapping[str, Any]) -> str:
     """Return the error message for a change to a study of studies, with the parts that accept it."""
     key = next(iter(changes))
     option = "--sweep" if key.startswith("sweep.") else "--set"
-    given = "--replications" if key == "replications.count" else f"{option} {key.removeprefix('sweep.')}"
-    takers = [name for name, part in whole.parts().items() if _takes(part, key, changes[key])]
+    setting = "--replications" if key == "replications.count" else f"{option} {key.removeprefix('sweep.')}"
+    takers = [name for name, part in parent.parts().items() if _takes(part, key, changes[key])]
     rule = f"run one of those that take it: {', '.join(takers)}" if takers else "none of them takes it"
-    return f"{given}: {whole.name} is a study of studies; {rule}"
+    return f"{setting}: {parent.name} is a study of studies; {rule}"
 
 
 def _takes(part: Study, key: str, value: object) -> bool:
@@ -175,13 +175,13 @@ def run(chosen: Study, out: Path | None, options: ExecutionOptions) -> Reported:
     folder = chosen.default_folder if out is None else out
 
     studies = list(chosen.parts().values()) or [chosen]
-    done = finished_cells(folder, chosen.parts())
+    finished = finished_cells(folder, chosen.parts())
 
     def open_run() -> Run:
         _note_other_form(folder, chosen)
         return Run.create_or_open(folder, chosen, same_name=True)
 
-    return _carry_out(studies, studies, done, open_run, options)
+    return _carry_out(studies, studies, finished, open_run, options)
 
 
 def _note_other_form(folder: Path, chosen: Study) -> None:
@@ -214,15 +214,19 @@ def resume(folder: Path, options: ExecutionOptions) -> Reported:
     from rivalry.lab.array import gather
     from rivalry.lab.store import Run, finished_cells
 
-    there = Run.open(folder)
-    for error in gather(there):
+    run = Run.open(folder)
+    for error in gather(run):
         output.note(f"{error}; left out")
-    done = finished_cells(folder, there.parts())
-    parts = list(_by_part(there).values())
+    finished = finished_cells(folder, run.parts())
+    parts = list(_by_part(run).values())
     studies = [part.study for part in parts]
     # a stored study was checked before its first cell ran: without cells to compute there is nothing to check
-    left = [one for one, part in zip(studies, parts, strict=True) if not done >= {c.id for c in part.cells}]
-    return _carry_out(studies, left, done, lambda: there, options)
+    unfinished = [
+        study
+        for study, part in zip(studies, parts, strict=True)
+        if not finished >= {c.id for c in part.cells}
+    ]
+    return _carry_out(studies, unfinished, finished, lambda: run, options)
 
 
 def _note_files(studies: Sequence[Study], *, plots: bool = False) -> None:
@@ -244,17 +248,17 @@ def _note_controls(studies: Sequence[Study]) -> None:
         for table in part.method:
             names = [row["name"] for row in with_controls([table])[1:]]
             if names and CONTROLS not in table:
-                what = (
+                clause = (
                     f"{', '.join(names)} run too, as negative controls: gains that they have as well show no"
                 )
                 rule = f"{CONTROLS} = false in [[method]] leaves them out"
-                output.note(f"{part.name}: {what} punishment; {rule}")
+                output.note(f"{part.name}: {clause} punishment; {rule}")
 
 
 def _carry_out(
     studies: Sequence[Study],
     unchecked: Sequence[Study],
-    done: Collection[str],
+    finished: Collection[str],
     open_run: Callable[[], Run],
     options: ExecutionOptions,
 ) -> Reported:
@@ -265,9 +269,9 @@ def _carry_out(
     _note_files(studies, plots=True)
     _note_controls(unchecked)
     with as_context(options.executor):
-        for one in unchecked:
-            with output.alive(f"checking the study {one.name}"):
-                one.check(output.check_progress(), done)
+        for study in unchecked:
+            with output.alive(f"checking the study {study.name}"):
+                study.check(output.check_progress(), finished)
         run = open_run()
         with output.progress(str(run.folder)) as receive:
             carry_out(run, progress=receive, **options._asdict())
@@ -319,12 +323,12 @@ def result(reported: Reported) -> dict[str, Any]:
         "cells": {key: counts[key] for key in ("total", "done", "failed")},
         "results": [
             {"study": name or run.name, **row}
-            for name, own in answers.items()
-            for row in results(own.data, own.cells)
+            for name, part in answers.items()
+            for row in results(part.data, part.cells)
         ],
         "expectations": [judged.row for judged in answer.checks],
         "certificates": _certificates(run, answer),
-        "changed": [one.key for part in parts.values() for one in differences(part.head["study"])],
+        "changed": [change.key for part in parts.values() for change in differences(part.head["study"])],
         "warnings": [
             {"study": part.name, "warning": row.words, "cells": row.cells}
             for part in parts.values()
@@ -338,8 +342,8 @@ def _certificates(run: Run, answer: Answer) -> list[dict[str, Any]]:
     """Return the certificates of a run; cells of its parts are named ``PART/CELL``."""
     return [
         {"study": part or run.name, **row, "cell": _in_part(part, row["cell"])}
-        for part, own in (answer.parts or {"": answer}).items()
-        for row, _ in own.cells
+        for part, part_answer in (answer.parts or {"": answer}).items()
+        for row, _ in part_answer.cells
     ]
 
 
@@ -364,46 +368,48 @@ def certify_policy(
     from rivalry.tables.policy_answers import policy_numbers
     from rivalry.tables.policy_response import greedy_table
 
-    one = load_study(game)
-    if one.include:
-        raise StudyError(f"includes studies ({', '.join(one.include)}); name one of them", key="include")
+    study = load_study(game)
+    if study.include:
+        raise StudyError(f"includes studies ({', '.join(study.include)}); name one of them", key="include")
     file, _, name = policy.rpartition(":")
     table = is_table(policy)
     if not table and not (file.endswith(".py") and name.isidentifier()):
         raise OptionError(f"--policy: {policy!r} must be FILE.py:NAME, FILE.npy, FILE.npz:NAME or FILE.csv")
-    _note_files([one])
+    _note_files([study])
     if not table:
         output.note(f"runs {file}, which --policy names")
-    cell = one.cells()[0]
+    cell = study.cells()[0]
     try:
         if table:
-            given, name = read_table(policy), Path(policy.replace(":", "_")).stem
+            policy_table, name = read_table(policy), Path(policy.replace(":", "_")).stem
         else:
-            given = from_file(f"{Path(file).name}:{name}", Path(file).parent)
-        if not callable(given):
-            given = policy_numbers(given, name)
+            policy_table = from_file(f"{Path(file).name}:{name}", Path(file).parent)
+        if not callable(policy_table):
+            policy_table = policy_numbers(policy_table, name)
         if q_values:
-            if callable(given) or given.ndim < 2:
+            if callable(policy_table) or policy_table.ndim < 2:
                 raise ValueError("--q-values: needs a table [state action] or [player state action]")
-            given = greedy_table(given)
-        found, save = _policy_certificate(one, cell.task["game"], given)
+            policy_table = greedy_table(policy_table)
+        judged, save = _policy_certificate(study, cell.task["game"], policy_table)
     except (TypeError, ValueError) as error:
         raise OptionError(f"--policy {policy}: {error}") from None
-    if len({str(other.task["game"]) for other in one.cells()}) > 1:
+    if len({str(place.task["game"]) for place in study.cells()}) > 1:
         where = ", ".join(f"{key} = {value}" for key, value in cell.point.items())
-        output.note(f"{one.name}: has several games; judged in the first: {where}")
-    row: dict[str, Any] = {"policy": policy, "study": one.name, "at": cell.point, "claim": found.claim}
-    row |= {"coverage": found.coverage, "rounding": found.rounding, "concept": found.concept}
-    row |= {"regret": np.asarray(found.regret).tolist(), "bound": np.asarray(found.bound).tolist()}
-    row |= {"tolerance": float(np.max(found.tolerance)), "method": found.method}
-    crowd = found.concept == "mean field"  # rows are types, of which one agent deviates
+        output.note(f"{study.name}: has several games; judged in the first: {where}")
+    row: dict[str, Any] = {"policy": policy, "study": study.name, "at": cell.point, "claim": judged.claim}
+    row |= {"coverage": judged.coverage, "rounding": judged.rounding, "concept": judged.concept}
+    row |= {"regret": np.asarray(judged.regret).tolist(), "bound": np.asarray(judged.bound).tolist()}
+    row |= {"tolerance": float(np.max(judged.tolerance)), "method": judged.method}
+    crowd = judged.concept == "mean field"  # rows are types, of which one agent deviates
     head = ["type" if crowd else "player", "regret", "bound"]
-    gains = [[who, *both] for who, both in enumerate(zip(row["regret"], row["bound"], strict=True))]
-    lines = [output.table(head, gains), f"{found.claim} ({found.concept}; {found.coverage})"]
-    if crowd and found.at_stake is not None:
-        part = float(np.max(np.asarray(found.regret) / np.asarray(found.at_stake)))
-        what = "regret: the gain of an agent of the type from a best response"
-        lines.append(f"{what}; {part:.3g} of the payoff at stake")
+    gains = [
+        [player, *interval] for player, interval in enumerate(zip(row["regret"], row["bound"], strict=True))
+    ]
+    lines = [output.table(head, gains), f"{judged.claim} ({judged.concept}; {judged.coverage})"]
+    if crowd and judged.at_stake is not None:
+        part = float(np.max(np.asarray(judged.regret) / np.asarray(judged.at_stake)))
+        meaning = "regret: the gain of an agent of the type from a best response"
+        lines.append(f"{meaning}; {part:.3g} of the payoff at stake")
     if export is None:
         return {"certificates": [row]}, "\n".join(lines)
     from rivalry.core.files import folder_for
@@ -432,11 +438,11 @@ def _policy_certificate(
 
     game = build_game(table, study.folder)
     if is_population(game):
-        given = hook("policy_table")(game, policy) if callable(policy) else policy
-        return certificate(game, given), ExactProof(game, None, {}).save
-    for one in study.cells():
-        if one.task["game"] == table:
-            method = build_method(one.task["method"], study.folder, game)
+        policy_numbers = hook("policy_table")(game, policy) if callable(policy) else policy
+        return certificate(game, policy_numbers), ExactProof(game, None, {}).save
+    for cell in study.cells():
+        if cell.task["game"] == table:
+            method = build_method(cell.task["method"], study.folder, game)
             if isinstance(method, RepeatedQLearning):
                 world = method.world(game)
                 rates = method.discounts(world)
@@ -467,17 +473,20 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
     _note_texts(run)
     counts = run.counts(damaged)
     rows = [progress_of(run, shard, path) for shard, path in shards(run)]
-    found: dict[str, Any] = {"run": str(folder), "status": status_of(counts), "cells": counts}
-    found |= {"shards": rows} if rows else {}
-    lines = [f"{run.name}: {found['status']}", ", ".join(f"{count} {key}" for key, count in counts.items())]
+    progress: dict[str, Any] = {"run": str(folder), "status": status_of(counts), "cells": counts}
+    progress |= {"shards": rows} if rows else {}
+    lines = [
+        f"{run.name}: {progress['status']}",
+        ", ".join(f"{count} {key}" for key, count in counts.items()),
+    ]
     lines += map(_shard_line, rows)
     for name, part in _by_part(run).items():
         if failures := part.failures():
             from rivalry.lab.answer.caveats import failures_of
 
             kinds = failures_of(failures).items()
-            lines += [f"failed: {_in_part(name, id)}: {one.line()}" for id, one in kinds]
-    return found, "\n".join(lines)
+            lines += [f"failed: {_in_part(name, id)}: {failure.line()}" for id, failure in kinds]
+    return progress, "\n".join(lines)
 
 
 def work(
@@ -487,12 +496,12 @@ def work(
     from rivalry.lab.array import Shard, progress_of, work
     from rivalry.lab.store import Run
 
-    run, own = Run.open(folder), Shard(*shard)
+    run, portion = Run.open(folder), Shard(*shard)
     _note_files([part.study for part in _by_part(run).values()])
-    with output.progress(f"{folder} {own}") as receive:
-        part = work(run, own, out, workers=workers, progress=receive, trusted=trusted)
-    found = {"run": str(folder), "folder": str(part.folder), **progress_of(run, own, part.folder)}
-    return found, _shard_line(found)
+    with output.progress(f"{folder} {portion}") as receive:
+        part = work(run, portion, out, workers=workers, progress=receive, trusted=trusted)
+    progress = {"run": str(folder), "folder": str(part.folder), **progress_of(run, portion, part.folder)}
+    return progress, _shard_line(progress)
 
 
 def _shard_line(row: Mapping[str, Any]) -> str:
@@ -551,8 +560,8 @@ def note_left_out(run: Run) -> None:
         if left_out := part.missing_cells(damaged):
             counted = Counter(row.reason.partition(" (")[0] for row in left_out)
             kinds = ", ".join(f"{count} {kind}" for kind, count in counted.items())
-            what = f"{len(left_out)} of {len(part.cells)} cells are left out ({kinds})"
-            output.note(f"{part.folder}: {what}; `rivalry resume` computes them")
+            omission = f"{len(left_out)} of {len(part.cells)} cells are left out ({kinds})"
+            output.note(f"{part.folder}: {omission}; `rivalry resume` computes them")
     _note_texts(run)
 
 
@@ -573,11 +582,11 @@ def export(folder: Path, to: str, out: Path | None, everything: bool = False) ->
     run = Run.open(folder)
     if out is not None and out.exists() and not out.is_dir():
         raise OptionError(f"--out {out}: is a file; must be a folder")
-    done = write(run, to, out, everything=everything)
+    exported = write(run, to, out, everything=everything)
     note_left_out(run)
     return {
-        "files": [str(path) for path in done.files],
-        "left_out": [row._asdict() for row in done.left_out],
+        "files": [str(path) for path in exported.files],
+        "left_out": [row._asdict() for row in exported.left_out],
     }
 
 
@@ -595,8 +604,8 @@ def pack(folder: Path, out: Path | None, license: str | None) -> tuple[dict[str,
     note_left_out(run)
     note_folder(path)
     pack(run, path, licence=license or UNSTATED)
-    found = {"run": str(folder), "file": str(path), "bytes": path.stat().st_size, "digest": run.digest()}
-    return found, f"{path}\n{DIGEST}: {found['digest']}"
+    capsule = {"run": str(folder), "file": str(path), "bytes": path.stat().st_size, "digest": run.digest()}
+    return capsule, f"{path}\n{DIGEST}: {capsule['digest']}"
 
 
 DIGEST = "digest of study, cells and certificates"
@@ -608,28 +617,36 @@ def verify(path: Path, cells: int, trusted: bool, large: bool) -> tuple[dict[str
     from rivalry.lab.executor import RunEvent
 
     with output.progress(str(path)) as receive:
-        done = verify(
+        verification = verify(
             path,
             cells=cells,
             trusted=trusted,
             large=large,
             progress=lambda k, total: receive(RunEvent("progress", "", k, total)),
         )
-    complete = "complete" if done.done == done.total else "not complete"
-    bits = f"within {WITHIN:g}, since here is {'; '.join(done.others)}" if done.others else "to the bit"
+    complete = "complete" if verification.done == verification.total else "not complete"
+    bits = (
+        f"within {WITHIN:g}, since here is {'; '.join(verification.others)}"
+        if verification.others
+        else "to the bit"
+    )
     lines = [
-        f"{done.files} files: every byte is the one that was packed",
-        f"{done.done} of {done.total} cells, {complete}",
-        f"{done.certificates} certificates recomputed",
-        f"{len(done.cells)} cells computed again, compared {bits}",
-        f"made again, the same bytes: {_in_short(done.derived)}",
+        f"{verification.files} files: every byte is the one that was packed",
+        f"{verification.done} of {verification.total} cells, {complete}",
+        f"{verification.certificates} certificates recomputed",
+        f"{len(verification.cells)} cells computed again, compared {bits}",
+        f"made again, the same bytes: {_in_short(verification.derived)}",
     ]
-    if done.same_words:
-        lines.append(f"made again, the same words and numbers: {_in_short(done.same_words)}")
-    lines += [f"not checked: {'; '.join(done.unchecked)}", f"{DIGEST}: {done.digest}"]
-    differences = f"{len(done.faults)} difference{'s' * (len(done.faults) > 1)}"
-    lines += [*done.faults, differences] if done.faults else ["verified, except what is not checked"]
-    return {"file": str(path), **done._asdict()}, "\n".join(lines)
+    if verification.same_words:
+        lines.append(f"made again, the same words and numbers: {_in_short(verification.same_words)}")
+    lines += [f"not checked: {'; '.join(verification.unchecked)}", f"{DIGEST}: {verification.digest}"]
+    differences = f"{len(verification.faults)} difference{'s' * (len(verification.faults) > 1)}"
+    lines += (
+        [*verification.faults, differences]
+        if verification.faults
+        else ["verified, except what is not checked"]
+    )
+    return {"file": str(path), **verification._asdict()}, "\n".join(lines)
 
 
 def _in_short(names: Sequence[str]) -> str:
@@ -656,13 +673,16 @@ def certify(folder: Path, proof: bool = False, export: Path | None = None) -> tu
         count = recompute(run, proof=proof, export=export, progress=receive)
     note_left_out(run)
     answer = answer_of(run)
-    found = _certificates(run, answer)
+    certificates = _certificates(run, answer)
     head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
     head += ["rounding", "radius", "reason"] * proof
-    lines = [output.table(head, [[row[key] for key in head] for row in found]), *summary.claims(answer)]
+    lines = [
+        output.table(head, [[row[key] for key in head] for row in certificates]),
+        *summary.claims(answer),
+    ]
     proofs = [] if export is None else sorted(export.rglob("proofs.txt"))
-    files = [line for one in proofs for line in one.read_text(encoding="utf-8").splitlines()]
+    files = [line for proof_file in proofs for line in proof_file.read_text(encoding="utf-8").splitlines()]
     lines += files
     lines.append(f"{count} certificates recomputed; `rivalry report {quote(str(folder))}` shows them")
-    value: dict[str, Any] = {"run": str(folder), "certificates": found}
+    value: dict[str, Any] = {"run": str(folder), "certificates": certificates}
     return value | ({} if export is None else {"proofs": files}), "\n".join(lines)

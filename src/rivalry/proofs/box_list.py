@@ -130,8 +130,10 @@ def _reason(
     parts = []
     if waiting:
         limit = f": raise max_boxes above {search.max_boxes}" if searched >= search.max_boxes else ""
-        done = f", {count_text(searched, 'is', 'are')}" * (not limit)  # boxes are halved: more may be left
-        parts.append(f"{count_text(waiting, 'box is', 'boxes are')} not yet searched{done}{limit}")
+        progress = f", {count_text(searched, 'is', 'are')}" * (
+            not limit
+        )  # boxes are halved: more may be left
+        parts.append(f"{count_text(waiting, 'box is', 'boxes are')} not yet searched{progress}{limit}")
     low, high = session["undecided_low"], session["undecided_high"]
     if places:
         at = coordinates(game)
@@ -271,7 +273,7 @@ def combined_list(world: SeparatePeriods, periods: list[Record]) -> Record:
     if not listable:
         reasons.append(f"{prod(counts):,} combinations of the periods' equilibria are not listed")
     boxes = sum(int(entry["boxes"]) for entry in records)
-    done = f"every box is decided: {count_text(boxes, 'box', 'boxes')} in {len(records)} periods"
+    progress = f"every box is decided: {count_text(boxes, 'box', 'boxes')} in {len(records)} periods"
     radii = [entry["radius"][k] for entry, k in zip(records, chosen.T, strict=True)]
     limited = not listable or any(entry["status"] == "iteration limit" for entry in records)
     record: Record = {
@@ -280,7 +282,7 @@ def combined_list(world: SeparatePeriods, periods: list[Record]) -> Record:
         "radius": (("equilibrium",), np.max(radii, axis=0)),
         "equilibrium_count": ((), np.asarray(len(profiles))),
         "complete": ((), np.asarray(empty or not reasons)),
-        "complete_reason": ((), np.asarray("; ".join(reasons) if reasons and not empty else done)),
+        "complete_reason": ((), np.asarray("; ".join(reasons) if reasons and not empty else progress)),
         "boxes": ((), np.asarray(boxes)),
         "discarded": (("reason",), np.sum([entry["discarded"] for entry in records], axis=0)),
         "undecided": (

@@ -155,13 +155,13 @@ class BoxSearch:
             return np.where(bounds, session["side"][0], 0.0)
 
         def is_known(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-            known = np.zeros(len(low), dtype=bool)
+            covered = np.zeros(len(low), dtype=bool)
             for point in points_of(session):
-                known |= inside(low, high, sides(low, high), point)
-            return known
+                covered |= inside(low, high, sides(low, high), point)
+            return covered
 
-        low, high, seen = boxes_of_totals(sums, at, session["low"][0], session["high"][0], is_known)
-        session["boxes"] = session["boxes"] + seen
+        low, high, splits = boxes_of_totals(sums, at, session["low"][0], session["high"][0], is_known)
+        session["boxes"] = session["boxes"] + splits
         session["side"] = sides(low, high)
         session["low"], session["high"] = low, high
 
@@ -172,17 +172,17 @@ class BoxSearch:
         rows = np.round((y[good] - at.low) / (at.high - at.low), 7) + 0.0
         _, first = np.unique(np.concatenate([rows, side[good]], axis=1), axis=0, return_index=True)
         y, side = y[good][first], side[good][first]
-        known = np.zeros(len(y), dtype=bool)
+        covered = np.zeros(len(y), dtype=bool)
         for point in points_of(session):
-            known |= inside(y, y, side, point)
+            covered |= inside(y, y, side, point)
         proved = [
             candidate
-            for candidate in first_order_points(game, at, y[~known], side[~known])
+            for candidate in first_order_points(game, at, y[~covered], side[~covered])
             if candidate is not None
         ]
         for enclosure in enlarged(game, at, proved):
             # a box where two candidates are one is known by its own zero
-            if not any(overlap(enclosure, other) for other in points_of(session)):
+            if not any(overlap(enclosure, point) for point in points_of(session)):
                 session["points"] = np.concatenate([session["points"], np.stack(enclosure)[None]])
                 session["verdict"] = np.append(session["verdict"], -1)
 
@@ -337,9 +337,9 @@ class BoxSearch:
         if not session["placed"][0]:
             session["placed"] = np.ones(1, dtype=bool)
             places = np.stack(_places(at, labels, session), axis=1)
-            known = isinstance(game, InLogs) or self.within is not None or len(places) > PLACES
+            skipped = isinstance(game, InLogs) or self.within is not None or len(places) > PLACES
             # one of the places that an exchange of players turns into one another
-            session["places"] = places[~_out_of_order(at, labels, *[places.mean(axis=1)] * 2) & (not known)]
+            session["places"] = places[~_out_of_order(at, labels, *[places.mean(axis=1)] * 2) & (not skipped)]
         if not len(session["places"]):
             return False
         (low, high), session["places"] = session["places"][0], session["places"][1:]
@@ -422,8 +422,8 @@ def orders(at: Coordinates, labels: np.ndarray) -> Iterator[np.ndarray]:
     groups = _groups(at, labels)
     for orders in product(*(permutations(group) for group in groups)):
         index = np.arange(len(at.player))
-        for group, others in zip(groups, orders, strict=True):
-            index[group] = np.array(others)
+        for group, order in zip(groups, orders, strict=True):
+            index[group] = np.array(order)
         yield index
 
 
@@ -435,10 +435,10 @@ def points_in_all_orders(
     all_verdicts: list[int] = []
     for point, verdict in zip(points, verdicts, strict=True):
         for index in orders(at, labels):
-            other = FirstOrderPoint(*(part[index] for part in point))
+            permuted = FirstOrderPoint(*(part[index] for part in point))
             # a point that the exchange leaves within the box where it is alone is the same
-            if not any(overlap(other, known) for known in all_points):
-                all_points.append(other)
+            if not any(overlap(permuted, member) for member in all_points):
+                all_points.append(permuted)
                 all_verdicts.append(int(verdict))
     order = sorted(range(len(all_points)), key=lambda k: all_points[k].centre.tolist())
     return [all_points[k] for k in order], [all_verdicts[k] for k in order]
@@ -453,15 +453,15 @@ def distinct_equilibria(at: Coordinates, session: Session) -> list[FirstOrderPoi
     equilibria: list[FirstOrderPoint] = []
     for point, verdict in zip(points_of(session), session["verdict"], strict=True):
         for index in orders(at, at.labels) if verdict == 1 else ():
-            other = FirstOrderPoint(*(part[index] for part in point))
-            near = [known for known in equilibria if overlap(other, known)]
+            permuted = FirstOrderPoint(*(part[index] for part in point))
+            near = [equilibrium for equilibrium in equilibria if overlap(permuted, equilibrium)]
             if not all(
-                inside(other.low[None], other.high[None], other.side[None], neighbour)[0]
+                inside(permuted.low[None], permuted.high[None], permuted.side[None], neighbour)[0]
                 for neighbour in near
             ):
                 return None
             if not near:
-                equilibria.append(other)
+                equilibria.append(permuted)
     return equilibria
 
 
@@ -491,8 +491,12 @@ def _halves(
     width = np.where((side == 0) | (side == OPEN), relative_width(game, at, low, high), -1.0)
     widest = width.max(axis=1, keepdims=True)
     # no slivers: where derivatives are not known, or constant, the widest coordinate is split
-    known = np.all(np.isfinite(influence), axis=1, keepdims=True) & (influence.max(axis=1, keepdims=True) > 0)
-    axis = np.argmax(np.where(known, np.where(width > SLIVER * widest, influence, -1.0), width), axis=1)
+    has_influence = np.all(np.isfinite(influence), axis=1, keepdims=True) & (
+        influence.max(axis=1, keepdims=True) > 0
+    )
+    axis = np.argmax(
+        np.where(has_influence, np.where(width > SLIVER * widest, influence, -1.0), width), axis=1
+    )
     row = np.arange(len(low))
     middle = (low + high) / 2
     if is_reparametrised(game):

@@ -113,9 +113,9 @@ def _bend(game: Game, at: Coordinates, low: Array, high: Array) -> Bends:
     )(jnp.where(jnp.eye(count, dtype=bool), jnp.nan, 0.0))
     falls = first | second | ~occurs | (raises.high <= 0)
     finite = jnp.isfinite(pays.low) & jnp.isfinite(pays.high)
-    known = decided & compared & jnp.all(finite) & payoffs.are_finite(box)
+    valid = decided & compared & jnp.all(finite) & payoffs.are_finite(box)
     return Bends(
-        slope.low, slope.high, bend.low, bend.high, jnp.all(falls, axis=1), jnp.all(first | second), known
+        slope.low, slope.high, bend.low, bend.high, jnp.all(falls, axis=1), jnp.all(first | second), valid
     )
 
 

@@ -221,8 +221,8 @@ def _document(game: Any, at: Coordinates, sums: Sums | None = None) -> Document:
         shape, count = (len(sums.terms), len(sums.results)), len(example)
 
         def payoffs_and_parts(z: Any) -> Any:
-            others = z[count:].reshape(shape)
-            return jnp.concatenate([sums.payoffs(z[:count], others), sums.added(z[:count]).ravel()])
+            rival_sums = z[count:].reshape(shape)
+            return jnp.concatenate([sums.payoffs(z[:count], rival_sums), sums.added(z[:count]).ravel()])
 
         nodes, places = operations(payoffs_and_parts, np.concatenate([example, np.ones(np.prod(shape))]))
         results = places[: shape[1]]
@@ -257,15 +257,19 @@ def _part(
         _largest(game, at, y) if point is None else _entry(game, at, y, point)
         for y, point in zip(rows, points, strict=True)
     ]
-    known = [point for point in points if point is not None]
-    if complete and len(known) < len(points):
+    proved_points = [point for point in points if point is not None]
+    if complete and len(proved_points) < len(points):
         raise Unsupported(_degenerate(rows[next(k for k, point in enumerate(points) if point is None)]))
     if not complete:
         return {"equilibria": entries}
-    is_single_of_two = len(at.start) == 2 and len(known) == 1 and at.ranges is None
+    is_single_of_two = len(at.start) == 2 and len(proved_points) == 1 and at.ranges is None
     if is_single_of_two and payoff_sum(lambda y: game.payoffs(at.profile(y)), at.low, at.high).constant:
         return {"equilibria": entries, "constant_sum": True}  # best responses are proved to be unique
-    boxes = _boxes(game, at, known, max_boxes) if sums is None else _boxes_of_totals(sums, at, known)
+    boxes = (
+        _boxes(game, at, proved_points, max_boxes)
+        if sums is None
+        else _boxes_of_totals(sums, at, proved_points)
+    )
     return {"equilibria": entries, "boxes": boxes}
 
 
@@ -315,9 +319,9 @@ def _peak(game: Any, at: Coordinates, point: FirstOrderPoint, radius: np.ndarray
     low, high = np.maximum(point.low - radius, at.low), np.minimum(point.high + radius, at.high)
     nearest = low.copy(), high.copy()
     for player in range(len(at.start)):
-        own = np.flatnonzero(at.player == player)
+        coordinates = np.flatnonzero(at.player == player)
         if box := concave_box(game, at, point, player):
-            low[own], high[own] = (end[at.axis[own]] for end in box)
+            low[coordinates], high[coordinates] = (end[at.axis[coordinates]] for end in box)
     # a little smaller: the checker rounds in other places
     nearer = [end + ROOM * (point.centre - end) for end in (low, high)]
     return {

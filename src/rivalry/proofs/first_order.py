@@ -118,9 +118,9 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
         )
         bends = jax.jacfwd(jax.jacfwd(slopes, argnums=1), argnums=1)
         (bend,), smooth = enclose(bends, shifts, mid)(shifts, thick)
-        known = smooth & jnp.all(jnp.isfinite(bend.low) & jnp.isfinite(bend.high))
+        valid = smooth & jnp.all(jnp.isfinite(bend.low) & jnp.isfinite(bend.high))
         linear = intervals.add(slope_at_mid, row(bend, offset))
-        linear = Interval(jnp.where(known, linear.low, -jnp.inf), jnp.where(known, linear.high, jnp.inf))
+        linear = Interval(jnp.where(valid, linear.low, -jnp.inf), jnp.where(valid, linear.high, jnp.inf))
         jacobian = meet(jacobian, linear)
     slope = meet(slope, intervals.add(residual, row(jacobian, offset)))
     rises, falls = slope.low > 0, slope.high < 0
@@ -140,7 +140,7 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     newton = intervals.subtract(Interval(mid[:count], mid[:count]), step)
     equation = intervals.add(step, row(system, offset))
     image = intervals.add(newton, row(intervals.subtract(Interval(unit, unit), system), offset))
-    known = decided & jnp.all(jnp.isfinite(jnp.where(free, image.low + image.high, 0.0)))
+    valid = decided & jnp.all(jnp.isfinite(jnp.where(free, image.low + image.high, 0.0)))
     # one equation solved for its own coordinate, as it is and after Newton's method
     first, last = at.low, at.high
     solved_low, solved_high = _solved(residual, jacobian, offset, mid)
@@ -152,8 +152,8 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
         open_, jnp.where(concave, jnp.clip(solved_high, first, last), jnp.inf), solved_high
     )
     next_low, next_high = _solved(step, system, offset, mid)
-    solved_low = jnp.fmax(solved_low, jnp.where(free & known, jnp.fmax(image.low, next_low), -jnp.inf))
-    solved_high = jnp.fmin(solved_high, jnp.where(free & known, jnp.fmin(image.high, next_high), jnp.inf))
+    solved_low = jnp.fmax(solved_low, jnp.where(free & valid, jnp.fmax(image.low, next_low), -jnp.inf))
+    solved_high = jnp.fmin(solved_high, jnp.where(free & valid, jnp.fmin(image.high, next_high), jnp.inf))
     moves = decided & (free | open_)
     size = jnp.max(jnp.maximum(jnp.abs(jacobian.low), jnp.abs(jacobian.high)), axis=0) * (box.high - box.low)
     size = jnp.where(jnp.all(jnp.isfinite(size)), size, box.high - box.low)
@@ -171,7 +171,7 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
         jnp.max(size[count:]) if at.ranges is not None else 0.0,
         rises,
         falls,
-        known & jnp.all(side != OPEN) & jnp.all(~free | ((image.low > low) & (image.high < high))),
+        valid & jnp.all(side != OPEN) & jnp.all(~free | ((image.low > low) & (image.high < high))),
         decided & jnp.all(jnp.isfinite(slope.low + slope.high)),
     )
 
@@ -183,9 +183,9 @@ def _solved(value: Interval, slopes: Interval, offset: Interval, mid: Array) -> 
     """
     count = len(slopes.low)
     unit = jnp.eye(count, len(mid), dtype=bool)
-    others = Interval(jnp.where(unit, 0.0, slopes.low), jnp.where(unit, 0.0, slopes.high))
+    off_diagonal = Interval(jnp.where(unit, 0.0, slopes.low), jnp.where(unit, 0.0, slopes.high))
     diagonal = Interval(_diagonal(slopes.low), _diagonal(slopes.high))
-    remainder = intervals.add(value, intervals.contract(others, offset, jnp.matmul, len(mid)))
+    remainder = intervals.add(value, intervals.contract(off_diagonal, offset, jnp.matmul, len(mid)))
     solution = intervals.subtract(Interval(mid[:count], mid[:count]), intervals.divide(remainder, diagonal))
     return solution.low, solution.high
 

@@ -81,22 +81,22 @@ def _gain(
         slope = jax.jacfwd(partial(value, shifts, y))
         return value(shifts, y, strategy), slope(strategy), jax.jacfwd(slope)(strategy)
 
-    others, strategies = Interval(*at.with_parameters(low, high)), Interval(strategy_low, strategy_high)
-    others.moves = False  # derivatives are taken in the own strategy
+    profiles, strategies = Interval(*at.with_parameters(low, high)), Interval(strategy_low, strategy_high)
+    profiles.moves = False  # derivatives are taken in the own strategy
     enclosed = enclose(value, shifts, middle, mid)
-    (pays, slope, bend), decided = enclose(derivatives, shifts, middle, mid)(shifts, others, strategies)
-    (at_mid,), _ = enclosed(shifts, others, Interval(mid, mid))
+    (pays, slope, bend), decided = enclose(derivatives, shifts, middle, mid)(shifts, profiles, strategies)
+    (at_mid,), _ = enclosed(shifts, profiles, Interval(mid, mid))
     profile = [at.profile(end)[player] for end in (low, high)]
-    (current_payoff,), _ = enclosed(shifts, others, Interval(*profile))
+    (current_payoff,), _ = enclosed(shifts, profiles, Interval(*profile))
     row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
     linear = intervals.add(at_mid, row(slope, intervals.subtract(strategies, Interval(mid, mid))))
-    known = traced.are_finite(others, strategies) & traced.are_finite(others, Interval(*profile))
-    decided = decided & known & ~jnp.isnan(pays.low)
+    valid = traced.are_finite(profiles, strategies) & traced.are_finite(profiles, Interval(*profile))
+    decided = decided & valid & ~jnp.isnan(pays.low)
     upper_payoff = jnp.where(decided, jnp.fmin(pays.high, linear.high), pays.high)
     upper_gain = jnp.where(
-        known, intervals.subtract(Interval(upper_payoff, upper_payoff), current_payoff).high, jnp.inf
+        valid, intervals.subtract(Interval(upper_payoff, upper_payoff), current_payoff).high, jnp.inf
     )
-    lower_gain = jnp.where(known, intervals.subtract(at_mid, current_payoff).low, -jnp.inf)
+    lower_gain = jnp.where(valid, intervals.subtract(at_mid, current_payoff).low, -jnp.inf)
     if at.ranges is not None:  # both payoffs of a gain change with parameters: bound their difference
         ends = at.with_parameters(low, high)
         gain = partial(_gain_of, game, at, player, len(middle))
@@ -111,7 +111,7 @@ def _gain(
             player_terms: Array = at.game(game, y).terms(x)[1][player]
             return player_terms
 
-        (terms,), _ = enclose(terms_of, middle, mid)(others, strategies)
+        (terms,), _ = enclose(terms_of, middle, mid)(profiles, strategies)
         rises, falls = rises | jnp.all(terms.low > 0, axis=1), falls | jnp.all(terms.high < 0, axis=1)
     return DeviationBounds(
         lower_gain, upper_gain, slope.low, slope.high, rises, falls, bend.low, bend.high, decided

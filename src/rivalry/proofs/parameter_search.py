@@ -191,12 +191,12 @@ def _joined(ranges: np.ndarray, decided: np.ndarray, count: np.ndarray) -> tuple
 
     Ranges of several parameters are joined only if all have the same result.
     """
-    same = np.all(decided == decided[0]) and np.all(count == count[0])
-    if ranges.shape[2] > 1 and not same:
+    is_uniform = np.all(decided == decided[0]) and np.all(count == count[0])
+    if ranges.shape[2] > 1 and not is_uniform:
         return ranges, decided, count
     order = np.lexsort(ranges[:, 0].T[::-1])
     ranges, decided, count = ranges[order], decided[order], count[order]
-    if same:
+    if is_uniform:
         return np.stack([ranges[:, 0].min(axis=0), ranges[:, 1].max(axis=0)])[None], decided[:1], count[:1]
     # undecided ranges are always joined: the smallest number holds throughout
     first = np.append(

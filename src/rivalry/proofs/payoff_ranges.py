@@ -50,10 +50,10 @@ def value_range(
     (at_mid,), _ = enclose(value, shifts, mid)(shifts, centre)
     change = (_change_of_shares if shares else _change)(slope, box, centre)
     linear = meet(value_on_box, intervals.add(at_mid, change))
-    known = traced.are_finite(box) & ~jnp.isnan(value_on_box.low)
+    valid = traced.are_finite(box) & ~jnp.isnan(value_on_box.low)
     return (
-        jnp.where(known, jnp.where(decided, linear.low, value_on_box.low), -jnp.inf),
-        jnp.where(known, jnp.where(decided, linear.high, value_on_box.high), jnp.inf),
+        jnp.where(valid, jnp.where(decided, linear.low, value_on_box.low), -jnp.inf),
+        jnp.where(valid, jnp.where(decided, linear.high, value_on_box.high), jnp.inf),
     )
 
 
@@ -116,8 +116,8 @@ def payoff_tangent(game: Game, x: Any, player: Array, strategy: Array, low: Any,
     payoff, slope, bend = (
         bound if isinstance(bound, Interval) else Interval(bound, bound) for bound in (payoff, slope, bend)
     )
-    known = smooth & decided & ~jnp.isnan(payoff_on_box.low) & traced.are_finite(box)
-    return Tangent(payoff, slope, bend, known)
+    valid = smooth & decided & ~jnp.isnan(payoff_on_box.low) & traced.are_finite(box)
+    return Tangent(payoff, slope, bend, valid)
 
 
 def payoff_range(game: Game, x: Any, player: Array, low: object, high: object) -> tuple[Array, Array]:

@@ -89,11 +89,11 @@ class Sums:
         """Return payoffs ``[player]`` for choices ``[coordinate]`` and the others' sums ``[sum player]``."""
         pays = []
         for player, root in enumerate(self.results):
-            known: dict[int, Any] = {}
+            values: dict[int, Any] = {}
             for cut in self.cuts[player]:
-                own_sum = self._sum(known, y, cut.own_terms)
-                known[cut.place] = own_sum + cut.factor * others[cut.sum, player]
-            pays.append(self._value(known, y, root))
+                own_sum = self._sum(values, y, cut.own_terms)
+                values[cut.place] = own_sum + cut.factor * others[cut.sum, player]
+            pays.append(self._value(values, y, root))
         return jnp.stack(pays)
 
     def added(self, y: Array) -> Array:
@@ -102,35 +102,35 @@ class Sums:
             [jnp.stack([self._sum({}, y, terms) for terms in sum_terms]) for sum_terms in self.terms]
         )
 
-    def _sum(self, known: dict[int, Any], y: Array, terms: Iterable[Term]) -> Any:
+    def _sum(self, values: dict[int, Any], y: Array, terms: Iterable[Term]) -> Any:
         parts = [
-            self._value(known, y, place) if factor == 1.0 else factor * self._value(known, y, place)
+            self._value(values, y, place) if factor == 1.0 else factor * self._value(values, y, place)
             for factor, place in terms
         ]
         return sum(parts[1:], parts[0]) if parts else jnp.zeros(())
 
-    def _value(self, known: dict[int, Any], y: Array, root: int) -> Any:
+    def _value(self, values: dict[int, Any], y: Array, root: int) -> Any:
         waiting = [root]
         while waiting:
             place = waiting[-1]
             name, *rest = self.nodes[place]
-            if place in known:
+            if place in values:
                 waiting.pop()
             elif name in ("x", "c"):
-                known[place] = y[rest[0]] if name == "x" else jnp.asarray(rest[0], dtype=float)
+                values[place] = y[rest[0]] if name == "x" else jnp.asarray(rest[0], dtype=float)
             elif name == "power":
                 exponent = self.nodes[rest[1]][1]
-                if rest[0] in known:
-                    known[place] = known[rest[0]] ** (
+                if rest[0] in values:
+                    values[place] = values[rest[0]] ** (
                         int(exponent) if exponent == int(exponent) else exponent
                     )
                 else:
                     waiting.append(rest[0])
-            elif missing := [operand for operand in rest if operand not in known]:
+            elif missing := [operand for operand in rest if operand not in values]:
                 waiting += missing
             else:
-                known[place] = APPLY[name](*(known[operand] for operand in rest))
-        return known[root]
+                values[place] = APPLY[name](*(values[operand] for operand in rest))
+        return values[root]
 
 
 def _share(a: Any, b: Any) -> Any:
@@ -202,11 +202,11 @@ class _Reader:
             return {term: factor for term, factor in combined.items() if factor}
         if name in ("mul", "div"):
             for k in (0, 1) if name == "mul" else (1,):
-                number, other = self._number(rest[k]), parts[1 - k]
-                if number and other is not None:
+                number, factors = self._number(rest[k]), parts[1 - k]
+                if number and factors is not None:
                     return {
                         term: factor / number if name == "div" else factor * number
-                        for term, factor in other.items()
+                        for term, factor in factors.items()
                     }
         return None
 
@@ -224,10 +224,10 @@ class _Reader:
             if player_cuts is None or len(known_sums) > SUMS:
                 return None
             cuts.append(tuple(cut for cut, _ in player_cuts))
-            used += [(player, cut.sum, others) for cut, others in player_cuts]
+            used += [(player, cut.sum, rivals) for cut, rivals in player_cuts]
         # later players may have added to a sum what an earlier payoff does not have
         if not known_sums or any(
-            known_sums[number].keys() - {contributor} != others for contributor, number, others in used
+            known_sums[number].keys() - {contributor} != rivals for contributor, number, rivals in used
         ):
             return None
         try:
@@ -239,47 +239,47 @@ class _Reader:
         return Sums(tuple(self.nodes), tuple(self.results), tuple(cuts), terms)
 
     def _cuts(self, known_sums: list[Any], player: int, root: int) -> list[tuple[OfOthers, set[int]]] | None:
-        cuts, waiting, seen = [], [root], set[int]()
+        cuts, waiting, visited = [], [root], set[int]()
         while waiting:
             place = waiting.pop()
-            if place in seen or self.of[place] <= {player}:
+            if place in visited or self.of[place] <= {player}:
                 continue
-            seen.add(place)
+            visited.add(place)
             terms = self.linear[place]
             if terms is None:
                 waiting += self.nodes[place][1:]
                 continue
-            others: dict[int, dict[int, Fraction]] = {}
+            rival_terms: dict[int, dict[int, Fraction]] = {}
             for term, factor in terms.items():
                 for rival in self.of[term] - {player}:
-                    others.setdefault(rival, {})[term] = factor
+                    rival_terms.setdefault(rival, {})[term] = factor
             own_terms = {term: factor for term, factor in terms.items() if self.of[term] <= {player}}
-            number, ratio = _matching_sum(known_sums, player, others)
+            number, ratio = _matching_sum(known_sums, player, rival_terms)
             if number == len(known_sums):
                 known_sums.append({})
-            for rival, part in others.items():
+            for rival, part in rival_terms.items():
                 known_sums[number].setdefault(rival, {term: factor / ratio for term, factor in part.items()})
             try:
-                cuts.append((OfOthers(place, _exact(own_terms), number, _float(ratio)), set(others)))
+                cuts.append((OfOthers(place, _exact(own_terms), number, _float(ratio)), set(rival_terms)))
             except ValueError:
                 return None
         return cuts
 
 
 def _matching_sum(
-    known_sums: list[dict[int, dict[int, Fraction]]], player: int, others: dict[int, dict[int, Fraction]]
+    known_sums: list[dict[int, dict[int, Fraction]]], player: int, rival_terms: dict[int, dict[int, Fraction]]
 ) -> tuple[int, Fraction]:
     """Return which sum a part of a payoff is a multiple of, and the multiple; a new one if there is none."""
     for number, added in enumerate(known_sums):
-        common = [rival for rival in others if rival in added]
+        common = [rival for rival in rival_terms if rival in added]
         # whom the sum does not have yet is the one player that may be missing
-        if not common or any(rival not in others for rival in added if rival != player):
+        if not common or any(rival not in rival_terms for rival in added if rival != player):
             continue
         term = next(iter(added[common[0]]))
-        if term not in others[common[0]]:
+        if term not in rival_terms[common[0]]:
             continue
-        ratio = others[common[0]][term] / added[common[0]][term]
-        if all(others[rival] == {k: ratio * f for k, f in added[rival].items()} for rival in common):
+        ratio = rival_terms[common[0]][term] / added[common[0]][term]
+        if all(rival_terms[rival] == {k: ratio * f for k, f in added[rival].items()} for rival in common):
             return number, ratio
     return len(known_sums), Fraction(1)
 
@@ -307,8 +307,10 @@ def _totals(sums: Sums, at: Coordinates, low: Array, high: Array) -> _Totals:
     """Return bounds on the sums of choices in a box."""
     added = _added(sums, low, high)[0]
     total = intervals.total(added, (1,))
-    others = jnp.ones(2 * (len(sums.results),)) - jnp.eye(len(sums.results))
-    rest = intervals.contract(added, Interval(others, others, True), jnp.matmul, len(others))
+    off_diagonal = jnp.ones(2 * (len(sums.results),)) - jnp.eye(len(sums.results))
+    rest = intervals.contract(
+        added, Interval(off_diagonal, off_diagonal, True), jnp.matmul, len(off_diagonal)
+    )
     return _Totals(total.low, total.high, rest.low, rest.high)
 
 
@@ -353,33 +355,35 @@ class _Slopes(NamedTuple):
     same_player: np.ndarray  # [coordinate coordinate]
 
 
-def _derivatives(sums: Sums, at: Coordinates, y: Array, others: Array) -> _Slopes:
+def _derivatives(sums: Sums, at: Coordinates, y: Array, rival_sums: Array) -> _Slopes:
     players = len(sums.results)
     of_axis = np.arange(at.start.shape[1])[:, None] == at.axis
 
-    def joined(y: Array, others: Array) -> Array:
-        return jnp.concatenate([y, others.ravel()])
+    def joined(y: Array, rival_sums: Array) -> Array:
+        return jnp.concatenate([y, rival_sums.ravel()])
 
-    traced = shifted(lambda z: sums.payoffs(z[: len(y)], z[len(y) :].reshape(-1, players)), joined(y, others))
+    traced = shifted(
+        lambda z: sums.payoffs(z[: len(y)], z[len(y) :].reshape(-1, players)), joined(y, rival_sums)
+    )
 
-    def pays(y: Array, others: Array) -> Array:
-        result: Array = traced.call([], joined(y, others))[0]
+    def pays(y: Array, rival_sums: Array) -> Array:
+        result: Array = traced.call([], joined(y, rival_sums))[0]
         return result
 
-    def along(function: Callable[..., Array], y: Array, others: Array) -> Array:
+    def along(function: Callable[..., Array], y: Array, rival_sums: Array) -> Array:
         # a payoff depends on own choices alone: those of all players on one axis move together
-        rows = [jax.jvp(lambda z: function(z, others), (y,), (row,))[1] for row in of_axis.astype(float)]
+        rows = [jax.jvp(lambda z: function(z, rival_sums), (y,), (row,))[1] for row in of_axis.astype(float)]
         return jnp.stack(rows)
 
-    def slopes(y: Array, others: Array) -> Array:
-        return along(pays, y, others)[at.axis, at.player]
+    def slopes(y: Array, rival_sums: Array) -> Array:
+        return along(pays, y, rival_sums)[at.axis, at.player]
 
-    def full(y: Array, others: Array) -> tuple[Array, Array, Array, Array]:
+    def full(y: Array, rival_sums: Array) -> tuple[Array, Array, Array, Array]:
         shift = [
-            jax.jvp(lambda z: slopes(y, z), (others,), (jnp.zeros_like(others).at[k].set(1.0),))[1]
-            for k in range(len(others))
+            jax.jvp(lambda z: slopes(y, z), (rival_sums,), (jnp.zeros_like(rival_sums).at[k].set(1.0),))[1]
+            for k in range(len(rival_sums))
         ]
-        return slopes(y, others), along(slopes, y, others), jnp.stack(shift), pays(y, others)
+        return slopes(y, rival_sums), along(slopes, y, rival_sums), jnp.stack(shift), pays(y, rival_sums)
 
     return _Slopes(full, slopes, of_axis, at.player[:, None] == at.player)
 
@@ -401,25 +405,27 @@ def _responses(
     mid = jnp.clip(low / 2 + high / 2, low, high)
     total, rest = Interval(total_low, total_high), Interval(rest_low, rest_high)
     added, grows, certain = _added(sums, low, high)
-    left = intervals.subtract(Interval(total.low[:, None], total.high[:, None]), added)
-    others = meet(left, rest)
-    empty = jnp.any(others.low > others.high, axis=0)  # [player]
+    remainder = intervals.subtract(Interval(total.low[:, None], total.high[:, None]), added)
+    rival_sums = meet(remainder, rest)
+    empty = jnp.any(rival_sums.low > rival_sums.high, axis=0)  # [player]
     # any numbers where there are none
-    others = Interval(jnp.where(empty, rest.low, others.low), jnp.where(empty, rest.high, others.high))
+    rival_sums = Interval(
+        jnp.where(empty, rest.low, rival_sums.low), jnp.where(empty, rest.high, rival_sums.high)
+    )
     derivatives = _derivatives(sums, at, mid, rest_low)
     # slopes as functions of own choices and the others' sums
-    centre = jnp.clip(others.low / 2 + others.high / 2, others.low, others.high)
+    centre = jnp.clip(rival_sums.low / 2 + rival_sums.high / 2, rival_sums.low, rival_sums.high)
     middle = Interval(centre, centre)
-    moves = intervals.subtract(others, middle)
+    moves = intervals.subtract(rival_sums, middle)
     moves = Interval(moves.low[:, at.player], moves.high[:, at.player])
     respond = partial(_response, at, derivatives, low, high)
-    bounds = [respond(others, middle, moves, None, True)]
+    bounds = [respond(rival_sums, middle, moves, None, True)]
     # and of own choices and totals: the others' sums fall as the own part rises
     centre = jnp.clip(total.low / 2 + total.high / 2, total.low, total.high)
     middle = intervals.subtract(Interval(centre[:, None], centre[:, None]), _added(sums, mid, mid)[0])
     moves = intervals.subtract(total, Interval(centre, centre))
     moves = Interval(moves.low[:, None], moves.high[:, None])
-    bounds.append(respond(left, middle, moves, grows, certain))
+    bounds.append(respond(remainder, middle, moves, grows, certain))
     first, last = low, high
     for good, slope, best, falls in bounds:
         first = jnp.where(good & (slope.low > 0), jnp.fmax(first, at.high), first)
@@ -436,7 +442,7 @@ def _response(
     derivatives: _Slopes,
     low: Array,
     high: Array,
-    others: Interval,
+    rival_sums: Interval,
     middle: Interval,
     moves: Interval,
     grows: Interval | None,
@@ -449,12 +455,12 @@ def _response(
     the total.
     """
     mid, count = jnp.clip(low / 2 + high / 2, low, high), len(at.player)
-    (slope, bend, shift, pays), decided = enclose(derivatives.full, mid, others.low)(
-        intervals.around(low, high), others
+    (slope, bend, shift, pays), decided = enclose(derivatives.full, mid, rival_sums.low)(
+        intervals.around(low, high), rival_sums
     )
-    (change,), _ = enclose(derivatives.slopes, mid, others.low)(Interval(mid, mid), middle)
+    (change,), _ = enclose(derivatives.slopes, mid, rival_sums.low)(Interval(mid, mid), middle)
     products = intervals.multiply(shift, moves)
-    for k in range(len(others.low)):
+    for k in range(len(rival_sums.low)):
         change = intervals.add(change, Interval(products.low[k], products.high[k]))
     offset = intervals.subtract(Interval(low, high), Interval(mid, mid))
     linear, side, bends = change, change, []
@@ -470,7 +476,7 @@ def _response(
         along = Interval(bend.low[axis], bend.high[axis])
         # [coordinate coordinate]: of which coordinate that axis of its player is
         at_axis = derivatives.same_player & on_axis
-        for k in range(0 if grows is None else len(others.low)):
+        for k in range(0 if grows is None else len(rival_sums.low)):
             assert grows is not None
             column = picked(at_axis, grows.low[k][at.player], grows.high[k][at.player])
             part = intervals.multiply(Interval(shift.low[k], shift.high[k]), column)
@@ -639,11 +645,11 @@ def slopes_of(
     ends = jnp.stack([sums.added(low), sums.added(high)])
     lowest, highest = ends.min(axis=0), ends.max(axis=0)  # [sum player]
     lowest, highest = (jnp.sum(end, axis=1, keepdims=True) - end for end in (lowest, highest))
-    left = totals[:, None] - sums.added(y)
-    others = jnp.clip(left, lowest, highest)
-    jacobian = jax.jacfwd(lambda z: sums.payoffs(z, others))(y)
+    remainder = totals[:, None] - sums.added(y)
+    rival_sums = jnp.clip(remainder, lowest, highest)
+    jacobian = jax.jacfwd(lambda z: sums.payoffs(z, rival_sums))(y)
     row = np.arange(len(at.player))
-    return jacobian[at.player, row], jnp.max(jnp.abs(left - others), axis=0)[at.player]
+    return jacobian[at.player, row], jnp.max(jnp.abs(remainder - rival_sums), axis=0)[at.player]
 
 
 class PayoffSum(NamedTuple):

@@ -241,8 +241,8 @@ def _bounds_at_point(
 
 def _strategies(at: Coordinates, player: int) -> np.ndarray:
     """Return bounds on a player's strategies, ``[end axis]``."""
-    space, own = np.stack([at.start[player]] * 2), at.player == player
-    space[:, at.axis[own]] = at.low[own], at.high[own]
+    space, of_player = np.stack([at.start[player]] * 2), at.player == player
+    space[:, at.axis[of_player]] = at.low[of_player], at.high[of_player]
     return space
 
 

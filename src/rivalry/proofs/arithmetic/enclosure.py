@@ -194,8 +194,8 @@ def _identity(operand: object) -> Any:
     """Return what identifies an operand: of known numbers their values."""
     if isinstance(operand, Interval | _Rough | jax.core.Tracer):
         return id(operand)
-    known = np.asarray(operand)
-    return known.dtype.name, known.shape, known.tobytes()
+    numbers = np.asarray(operand)
+    return numbers.dtype.name, numbers.shape, numbers.tobytes()
 
 
 def _apply(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> list[Any]:
@@ -208,8 +208,8 @@ def _apply(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> list[An
         return operands  # the same numbers, by which factors are known to be those of a matrix
     if name == "custom_linear_solve":
         return [_solve(linear_solve(params, operands))]
-    known = not any(isinstance(value, Interval | _Rough) for value in operands)
-    if known and (name in MOVES or not rounds(equation)):
+    is_exact = not any(isinstance(value, Interval | _Rough) for value in operands)
+    if is_exact and (name in MOVES or not rounds(equation)):
         return results_of_known(equation, operands)
     # without a rule numbers that no choice changes, such as draws under a fixed key, are those of the program
     if not _is_ruled(equation) and (programs := _programs(operands)) is not None:
@@ -367,8 +367,8 @@ def _move(primitive: Any, operands: list[Any], params: Any) -> list[Any]:
 
 
 def _polygamma(order: Any, a: object) -> Interval:
-    known = not isinstance(order, Interval | jax.core.Tracer) and bool(np.all(np.isin(order, ORDERS)))
-    if not known:
+    is_supported = not isinstance(order, Interval | jax.core.Tracer) and bool(np.all(np.isin(order, ORDERS)))
+    if not is_supported:
         raise Unsupported(f"no bound: polygamma of an order other than {ORDERS}")
     return intervals.polygamma(order, interval(a))
 
@@ -376,8 +376,8 @@ def _polygamma(order: Any, a: object) -> Interval:
 def _multiplies(program: Any) -> bool:
     """Return whether operations multiply numbers by the entries of one matrix, as they are."""
     names = [equation.primitive.name for equation in operations_within(program)]
-    known = {"dot_general", "transpose", "squeeze", "reshape", "broadcast_in_dim", *CALLS}
-    return set(names) <= known and names.count("dot_general") == 1
+    linear_names = {"dot_general", "transpose", "squeeze", "reshape", "broadcast_in_dim", *CALLS}
+    return set(names) <= linear_names and names.count("dot_general") == 1
 
 
 def _is_solved_by_factors(system: LinearSolve) -> bool:
@@ -482,9 +482,9 @@ def _entry(a: Any, k: int) -> Any:
 
 def _cond(run: Comparisons, operands: list[Any], params: Any) -> list[Any]:
     index = operands[0]
-    known = not isinstance(index, Interval | jax.core.Tracer)
-    results: list[list[Any]] = cases(params, operands, partial(_evaluate, run), known)
-    if known:
+    is_concrete = not isinstance(index, Interval | jax.core.Tracer)
+    results: list[list[Any]] = cases(params, operands, partial(_evaluate, run), is_concrete)
+    if is_concrete:
         return results[0]
     run.moves = isinstance(index, Interval) and index.moves
     index = interval(index)

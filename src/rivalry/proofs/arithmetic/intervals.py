@@ -91,8 +91,8 @@ def interval(x: object) -> Interval:
 
 def _has_zero(a: Interval) -> Any:
     zero = (a.low <= 0) & (a.high >= 0)
-    known = not isinstance(zero, jax.core.Tracer)
-    return np.False_ if known and not np.any(zero) else zero
+    is_concrete = not isinstance(zero, jax.core.Tracer)
+    return np.False_ if is_concrete and not np.any(zero) else zero
 
 
 def _has_infinity(a: Interval) -> Any:
@@ -178,11 +178,11 @@ def multiply(a: Interval, b: Interval) -> Interval:
             result = _defined(~(_has_infinity(x) & _has_zero(y)), result)
     if signs(a, b):
         result.infinite = PLUS if a.positive and b.positive else BOTH
-    for number, other in ((a, b), (b, a)):
-        if number.low is number.high and not other.positive:
+    for number, factor in ((a, b), (b, a)):
+        if number.low is number.high and not factor.positive:
             # an infinite number, such as the logarithm of 0, times another than 0 is infinite
-            product = number.low * other.low
-            infinite = (other.low == other.high) & jnp.isinf(other.low) & jnp.isinf(product)
+            product = number.low * factor.low
+            infinite = (factor.low == factor.high) & jnp.isinf(factor.low) & jnp.isinf(product)
             result.low, result.high = (jnp.where(infinite, product, end) for end in (result.low, result.high))
             result.positive = False
             break
@@ -224,9 +224,9 @@ def divide(a: Interval, b: Interval) -> Interval:
     if not b.positive:
         turn = b.high < 0
         near, far = jnp.where(turn, -b.high, b.low), jnp.where(turn, -b.low, b.high)
-        known = near > 0
+        excludes_zero = near > 0
         a = Interval(jnp.where(turn, -a.high, a.low), jnp.where(turn, -a.low, a.high))
-        b = Interval(jnp.where(known, near, jnp.nan), jnp.where(known, far, jnp.nan))
+        b = Interval(jnp.where(excludes_zero, near, jnp.nan), jnp.where(excludes_zero, far, jnp.nan))
     near, far = _divisor(b)
     low = a.low / far if a.positive else a.low / jnp.where(a.low >= 0, far, near)
     high = a.high / near if a.positive else a.high / jnp.where(a.high >= 0, near, far)
@@ -313,11 +313,11 @@ def contract(a: Interval, b: Interval, dot: Callable[[Any, Any], Any], terms: in
     if a.positive and b.positive:
         result = widen(dot(a.low, b.low), dot(a.high, b.high), (terms + 3) * WIDEN, positive=True)
     else:
-        (mid, radius), (other, wide) = _ball(a), _ball(b)
-        middle = dot(mid, other)
-        size = dot(jnp.abs(mid) + radius, jnp.abs(other) + wide)
+        (mid, radius), (mid_b, wide) = _ball(a), _ball(b)
+        middle = dot(mid, mid_b)
+        size = dot(jnp.abs(mid) + radius, jnp.abs(mid_b) + wide)
         spread = (
-            dot(jnp.abs(mid), wide) + dot(radius, jnp.abs(other) + wide) + ((terms + 3) * WIDEN * size + TINY)
+            dot(jnp.abs(mid), wide) + dot(radius, jnp.abs(mid_b) + wide) + ((terms + 3) * WIDEN * size + TINY)
         )
         result = widen(middle - spread, middle + spread)
     return result if finite else _defined(jnp.isfinite(result.low) & jnp.isfinite(result.high), result)
@@ -355,8 +355,8 @@ def share(a: Interval, axis: int, logs: Interval | None = None) -> Interval:
 def reduce_others(reduce: Callable[..., Any], end: Any, axis: int, nothing: float) -> Any:
     """Return for every entry along an axis the sum, or the like, of the others."""
     rows = jnp.moveaxis(end, axis, 0)
-    others = np.expand_dims(~np.eye(len(rows), dtype=bool), tuple(range(2, 1 + rows.ndim)))
-    return jnp.moveaxis(reduce(jnp.where(others, rows[None], nothing), axis=1), 0, axis)
+    off_diagonal = np.expand_dims(~np.eye(len(rows), dtype=bool), tuple(range(2, 1 + rows.ndim)))
+    return jnp.moveaxis(reduce(jnp.where(off_diagonal, rows[None], nothing), axis=1), 0, axis)
 
 
 def parabola(a: Interval) -> Interval:
@@ -540,9 +540,9 @@ def _cosine_like(a: Interval, function: Callable[[Any], Any], shift: float) -> I
     top = jnp.floor(last) >= first
     bottom = jnp.floor(last - 0.5) >= first - 0.5
     far = jnp.maximum(jnp.abs(a.low), jnp.abs(a.high)) > 1e4
-    known = ~jnp.isnan(a.low + a.high)
-    low = jnp.where(known & (bottom | far), -1.0, jnp.maximum(low, -1.0))
-    result = Interval(low, jnp.where(known & (top | far), 1.0, jnp.minimum(high, 1.0)))
+    defined = ~jnp.isnan(a.low + a.high)
+    low = jnp.where(defined & (bottom | far), -1.0, jnp.maximum(low, -1.0))
+    result = Interval(low, jnp.where(defined & (top | far), 1.0, jnp.minimum(high, 1.0)))
     return _defined(~_has_infinity(a), result) if a.infinite else result
 
 
@@ -761,8 +761,8 @@ def cube_root(a: Interval) -> Interval:
 def hull(intervals: list[Interval]) -> Interval:
     """Return the smallest intervals that contain all of the given ones."""
     low, high = intervals[0].low, intervals[0].high
-    for other in intervals[1:]:
-        low, high = jnp.minimum(low, other.low), jnp.maximum(high, other.high)
-    result = Interval(low, high, all(other.positive for other in intervals))
+    for interval in intervals[1:]:
+        low, high = jnp.minimum(low, interval.low), jnp.maximum(high, interval.high)
+    result = Interval(low, high, all(interval.positive for interval in intervals))
     result.infinite = signs(*intervals)
     return result

@@ -149,8 +149,8 @@ class Program:
             last = [k for k in {*step.operands, *step.results} if k not in live]
             live.update(step.operands)
             steps.append((step, last))
-        known = {k: value for k, value in self._known.items() if k in live}
-        names = {k: f"a{j}" for j, k in enumerate(self.operands)} | {k: f"n{k}" for k in known}
+        constants = {k: value for k, value in self._known.items() if k in live}
+        names = {k: f"a{j}" for j, k in enumerate(self.operands)} | {k: f"n{k}" for k in constants}
         calls: dict[Callable[..., Any], str] = {}
         free: list[str] = []  # of results that are not used again: memory is given back, too
         lines = [f"def run({', '.join(names[k] for k in self.operands)}):"]
@@ -165,7 +165,7 @@ class Program:
             lines.append(f" {results}{',' * step.several} = {call}({operands})")
         lines.append(f" return [{', '.join(names[k] for k in self.results)}]")
         space: dict[str, Any] = {name: call for call, name in calls.items()}
-        space |= {names[k]: value for k, value in known.items()}
+        space |= {names[k]: value for k, value in constants.items()}
         exec(compile("\n".join(lines), "<program>", "exec"), space)
         self._run: Callable[..., list[Any]] = space["run"]
         self._count = len(steps)
@@ -662,10 +662,10 @@ def _while(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) 
 
 def _scan(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     scan, rows_of = Scan(params), [kind.rows for kind in kinds]
-    carried, (constants, first, others) = scan.carried, scan.parts(rows_of)
+    carried, (constants, first, sequences) = scan.carried, scan.parts(rows_of)
     # what is carried has rows if anything has
     rows = outs[0].rows if outs else False
-    body = Program(scan.body, [*constants, *[rows] * carried, *others])
+    body = Program(scan.body, [*constants, *[rows] * carried, *sequences])
     shapes = [out.shape for out in outs[:carried]] + [out.shape[1:] for out in outs[carried:]]
 
     def loop(*arguments: Any) -> list[Any]:
@@ -686,7 +686,7 @@ def _scan(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -
                 *map(with_rows, carry, first, shapes),
                 *(
                     np.moveaxis(operand, 1, 0) if has_rows else operand
-                    for operand, has_rows in zip(steps, others, strict=True)
+                    for operand, has_rows in zip(steps, sequences, strict=True)
                 ),
             ],
             lambda values: list(map(with_rows, body(*values), body.rows, shapes)),

@@ -84,8 +84,8 @@ class Operations:
             return True
         if name in ("add", "mul", "div", "max", "share") and all(map(self.is_positive, rest)):
             return True
-        known = self.range(place)
-        return known is not None and known[0] >= 0
+        bounds = self.range(place)
+        return bounds is not None and bounds[0] >= 0
 
     def is_defined(self, place: int) -> bool:
         """Return whether an operation is certainly defined for all numbers."""
@@ -144,8 +144,8 @@ class Operations:
             return self.number(-np.inf if value_a == 0.0 else 0.0)
         if name == "exp" and value_a == -np.inf:
             return self.number(0.0)
-        if name == "exp" and (known := self.power_of(a)):
-            return _power(self, *known)
+        if name == "exp" and (power := self.power_of(a)):
+            return _power(self, *power)
         if name == "exp" and self.nodes[a][0] == "add" and any(map(self.power_of, self.nodes[a][1:])):
             return self.apply("mul", *(self.apply("exp", term) for term in self.nodes[a][1:]))
         if b is None:
@@ -180,10 +180,10 @@ class Operations:
         if name == "mul" and self.nodes[a][0] == "div" and self.value(self.nodes[a][1]) == 1.0:
             return self.apply("div", b, self.nodes[a][2])
         if name == "div" and self.nodes[b][0] == "add":
-            others = Counter(self.terms(b))
-            others.subtract(self.terms(a))
-            if others.total() and min(others.values()) >= 0:
-                rest = reduce(lambda x, y: self.node("add", x, y), others.elements())
+            surplus = Counter(self.terms(b))
+            surplus.subtract(self.terms(a))
+            if surplus.total() and min(surplus.values()) >= 0:
+                rest = reduce(lambda x, y: self.node("add", x, y), surplus.elements())
                 return self.node("share", a, rest)
         if name == "mul" and a == b:
             return self.node("power", a, self.number(2.0))
@@ -250,19 +250,19 @@ def _places(tape: Operations, a: Any) -> np.ndarray:
         return a.at
     if isinstance(a, _Tests):
         raise Unsupported("proof file: a comparison is used as a number")
-    known = np.asarray(a, dtype=float)
-    return _array(known.shape, lambda k: tape.number(known[k]))
+    numbers = np.asarray(a, dtype=float)
+    return _array(numbers.shape, lambda k: tape.number(numbers[k]))
 
 
 def _live_nodes(nodes: list[tuple[Any, ...]], results: list[int]) -> tuple[list[tuple[Any, ...]], list[int]]:
     """Return the nodes on which results depend, at new places."""
-    live, left = set(), list(results)
-    while left:
-        at = left.pop()
+    live, pending = set(), list(results)
+    while pending:
+        at = pending.pop()
         if at not in live:
             live.add(at)
             name, *rest = nodes[at]
-            left += [] if name in ("x", "c") else rest
+            pending += [] if name in ("x", "c") else rest
     place = {old: new for new, old in enumerate(sorted(live))}
     renumbered = []
     for old in place:
@@ -278,11 +278,11 @@ def _read(tape: Operations, program: Any, operands: Sequence[Any]) -> list[Any]:
 def _apply(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
     """Return the values of one operation on arrays."""
     name, params = equation.primitive.name, equation.params
-    known = not any(isinstance(part, _Places | _Tests) for part in operands)
+    is_concrete = not any(isinstance(part, _Places | _Tests) for part in operands)
     if (program := called_program(equation)) is not None:
         return _read(tape, program, operands)
     written = {*UNARY, *BINARY, *SUMS, *RUNS, "square", "integer_pow", "pow", "dot_general", "scan"}
-    if known and (name in MOVES - set(SUMS) - set(RUNS) or not rounds(equation) or name not in written):
+    if is_concrete and (name in MOVES - set(SUMS) - set(RUNS) or not rounds(equation) or name not in written):
         return results_of_known(equation, operands)
     if name in ("reduce_or", "reduce_and"):
         return [_Tests(_fold(operands[0].at, params["axes"], LOGIC[name[7:]], name == "reduce_and"))]
@@ -562,9 +562,9 @@ def _row(a: Any, k: int) -> Any:
 
 def _cond(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
     index = operands[0]
-    known = not isinstance(index, _Places)
-    results: list[list[Any]] = cases(equation.params, operands, partial(_read, tape), known)
-    if known:
+    is_concrete = not isinstance(index, _Places)
+    results: list[list[Any]] = cases(equation.params, operands, partial(_read, tape), is_concrete)
+    if is_concrete:
         return results[0]
     if index.tests is None or len(results) != 2:
         raise Unsupported("proof file: a choice among several functions that depends on choices of players")

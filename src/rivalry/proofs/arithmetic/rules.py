@@ -332,12 +332,12 @@ def is_repeated(origin: tuple[Any, ...], name: str, params: Any) -> bool:
     if origin[0] not in ("sum", "reduce_max", "reduce_min"):
         return False
     _, a, axis = origin
-    others = tuple(k for k in range(len(a.shape)) if k != axis)
+    other_axes = tuple(k for k in range(len(a.shape)) if k != axis)
     new_shape = params["shape" if name == "broadcast_in_dim" else "new_sizes"]
-    if len(new_shape) != len(a.shape) or any(new_shape[k] != a.shape[k] for k in others):
+    if len(new_shape) != len(a.shape) or any(new_shape[k] != a.shape[k] for k in other_axes):
         return False
     return bool(
-        new_shape[axis] == 1 if name == "reshape" else tuple(params["broadcast_dimensions"]) == others
+        new_shape[axis] == 1 if name == "reshape" else tuple(params["broadcast_dimensions"]) == other_axes
     )
 
 
@@ -415,8 +415,8 @@ def _finite(a: Interval, result: Interval) -> Interval:
     """Return sums, of which nothing is known where terms of both signs may be infinite."""
     if not a.infinite:
         return result
-    known = jnp.isfinite(result.low) | jnp.isfinite(result.high)
-    low, high = (jnp.where(known, end, jnp.nan) for end in (result.low, result.high))
+    has_bound = jnp.isfinite(result.low) | jnp.isfinite(result.high)
+    low, high = (jnp.where(has_bound, end, jnp.nan) for end in (result.low, result.high))
     return Interval(low, high, result.positive)
 
 
@@ -438,8 +438,8 @@ def _sort(run: Comparisons, *operands: Any, num_keys: int, **params: Any) -> lis
         raise Unsupported("no bound: the order of numbers depends on choices of players")
     a = interval(operands[0])
     # ordered values increase with every value; NaN would be sorted to the end
-    known = ~jnp.any(jnp.isnan(a.low + a.high))
-    low, high = (jnp.where(known, jax.lax.sort(end, **params), jnp.nan) for end in (a.low, a.high))
+    defined = ~jnp.any(jnp.isnan(a.low + a.high))
+    low, high = (jnp.where(defined, jax.lax.sort(end, **params), jnp.nan) for end in (a.low, a.high))
     return [Interval(low, high, a.positive)]
 
 

@@ -355,8 +355,8 @@ def _form(equation: JaxprEqn, operands: list[Any]) -> list[Any]:
 
 def _number(value: Any) -> float | None:
     """Return a number; None for an array of several, or one that is not known."""
-    known = np.ndim(value) == 0 and not isinstance(value, jax.core.Tracer)
-    return float(value) if known else None
+    is_concrete = np.ndim(value) == 0 and not isinstance(value, jax.core.Tracer)
+    return float(value) if is_concrete else None
 
 
 def _combined(a: object, b: object, sign: int, product: bool, shape: Any) -> _Form:

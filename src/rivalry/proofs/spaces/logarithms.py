@@ -101,8 +101,8 @@ oracles.gradients.register(InLogs, when=inner_knows(slopes_in_logs))(
 
 @oracles.deviation_payoff.register(InLogs)
 def _(game: InLogs, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
-    known = oracles.deviation_payoff(game.game, jnp.exp(x), player)
-    return lambda strategy: known(jnp.exp(strategy))
+    payoff = oracles.deviation_payoff(game.game, jnp.exp(x), player)
+    return lambda strategy: payoff(jnp.exp(strategy))
 
 
 def at_profile(game: Playable, x: np.ndarray) -> tuple[Any, np.ndarray]:

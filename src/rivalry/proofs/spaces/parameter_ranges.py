@@ -87,8 +87,8 @@ def on_ranges(game: object, where: Mapping[str, Iterable[float]]) -> GameOnRange
     for name, interval in where.items():
         low, high = _ends(name, interval)
         variable_game, parameter_places = _places(variable_game, name, low, high)
-        taken = {(k, entry) for known in places for k, entries in known for entry in entries}
-        if taken & {(k, entry) for k, entries in parameter_places for entry in entries}:
+        occupied = {(k, entry) for positions in places for k, entries in positions for entry in entries}
+        if occupied & {(k, entry) for k, entries in parameter_places for entry in entries}:
             raise ValueError(f"where: {name}: another parameter sets the same numbers")
         places.append(parameter_places)
         ends.append((low, high))
@@ -126,12 +126,12 @@ def _places(game: object, name: str, low: float, high: float) -> tuple[Any, tupl
         raise ValueError(f"where: {error}") from None
     flat: list[tuple[Any, Any]] = [jax.tree.flatten(sample) for sample in games]
     base_leaves, form = jax.tree.flatten(base)
-    same = all(other == form for _, other in flat)
-    same &= all(
+    is_uniform = all(structure == form for _, structure in flat)
+    is_uniform &= all(
         [np.shape(leaf) for leaf in leaves] == [np.shape(leaf) for leaf in base_leaves] for leaves, _ in flat
     )
-    positions, exact = [], same
-    for k in range(len(base_leaves) if same else 0):
+    positions, exact = [], is_uniform
+    for k in range(len(base_leaves) if is_uniform else 0):
         numbers = np.stack([np.asarray(leaves[k]).ravel() for leaves, _ in flat])
         entries = np.flatnonzero(np.any(numbers != numbers[0], axis=0))
         if len(entries):

@@ -116,8 +116,8 @@ forward(
 
 @oracles.deviation_payoff.register(InFractions)
 def _(game: InFractions, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
-    known = oracles.deviation_payoff(game.game, game.shares(x), player)
-    return lambda strategy: known(game.shares(strategy, player))
+    payoff = oracles.deviation_payoff(game.game, game.shares(x), player)
+    return lambda strategy: payoff(game.shares(strategy, player))
 
 
 @oracles.gradients.register(InFractions, when=inner_knows(oracles.gradients))
