@@ -33,6 +33,7 @@ NOT_DRAWN = {
     "influencer.influence": "one formula, beside every custom kernel",
     "continuous.search": "a range of open bounds, compared with closed forms in test_formula_games.py",
     "market.rationing": "compared with single buyers in test_market_rationing.py",
+    "market.turns": "compared with an iteration over turns and prices in test_turns.py",
 }
 """Keys that keep their default, or one value, and why."""
 
@@ -136,8 +137,6 @@ def market(form: Rng, rng: Rng) -> Setting:
         keys |= {"stages": [[0], list(range(1, n))], "timing": "staged"}
     elif maybe(form, 0.1):
         keys["timing"] = pick(form, "simultaneous", "alternating")
-        if keys["timing"] == "alternating" and maybe(form, 0.5):
-            keys["turns"] = [list(range(n)), [n - 1]]
     keys |= _periods(form, rng, n, demand, priced, keys)
     written = None if "stages" in keys else lambda game: formulas.market(keys, n)
     return Setting("", "market", keys, (methods.BestResponse(),), written, lists=maybe(form, 0.4))

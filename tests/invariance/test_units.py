@@ -216,6 +216,20 @@ def _quiet() -> Iterator[None]:
         yield
 
 
+@pytest.mark.parametrize("cost", ["linear", "quadratic", "certification", "penalty"])
+def test_searched_inputs_of_a_race_do_not_depend_on_the_unit_of_payoffs(cost: str) -> None:
+    keys = {"prize": 1.0, "disaster_cost": 0.5, "prize_per_performance": 0.01, "loser_prize": 0.1}
+    prices = ["safety_price", "performance_price"] if cost in ("linear", "quadratic") else ["price"]
+    keys |= dict.fromkeys(prices, 1e-4) | ({"certified_price": 1e-5} if cost == "certification" else {})
+    spaces = [
+        race_of(cost=cost, **{key: value * money for key, value in keys.items()}).space
+        for money in (1.0, 1e6, 1e-6)
+    ]
+    for space in spaces[1:]:
+        for end in ("high", "usual_low", "usual_high"):
+            np.testing.assert_allclose(getattr(space, end), getattr(spaces[0], end), rtol=1e-9, err_msg=end)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", [2, 6])

@@ -374,6 +374,19 @@ def test_idle_teams_of_a_race_are_in_equilibrium() -> None:
     assert rv.solve(race, rv.methods.BestResponse(), start="moderate").claim == "equilibrium"
 
 
+def test_inputs_that_never_pay_have_a_stake_that_does_not_grow_with_their_range() -> None:
+    """Any input costs a fee of 1.5 and 0.03 per unit and brings nothing: an idle player saves the fee."""
+
+    def payoffs(x: jax.Array) -> jax.Array:
+        return -1.5 * jnp.any(x > 0, axis=1) - 0.03 * jnp.sum(x, axis=1)
+
+    for high in (1e4, 1e8, 1e12):
+        ends, smallest = (jnp.full((2, 2), end) for end in (high, 1e-25))
+        game = Ruled(payoffs, rv.Box(jnp.zeros((2, 2)), ends, ("log", "log"), smallest))
+        stated = stake_at(game, jnp.zeros((2, 2)), 0, Response(np.zeros(2), 0.0, 0.0, "exact", "idle"))
+        assert stated.choice == pytest.approx(1.5, rel=1e-6)
+
+
 def test_the_effect_of_play_counts_for_a_hundredth() -> None:
     """Own choice moves a payoff by a few units, the rival by tens: a gain of 2e-6 remains a gain."""
 

@@ -208,7 +208,9 @@ def _box_stakes(
     stakes = [_ordinary(*pair) for pair in zip(milder, effects, strict=True)]
     if len(axes) > 1:  # where changes of single choices cost nothing, all choices change together
         together = _steady(parts[-1].reshape(len(x), len(WIDTHS), -1), noise)[0][:, -1]
-        stakes = [stake or end for stake, end in zip(stakes, together, strict=True)]
+        # where all single changes are dominated, so are joint ones, whose losses end with the box
+        fallbacks = zip(stakes, smallest, together, strict=True)
+        stakes = [stake or small or end for stake, small, end in fallbacks]
     effects = np.maximum(effects, smallest / PLAY_SHARE).tolist()
     for game in np.flatnonzero(~(np.array(stakes) + effects > 0) & np.isfinite(first[:, 0])):
         # no single choice matters, as at the middle of matching pennies: all players move

@@ -389,12 +389,14 @@ class Answer:
     def _repr_html_(self) -> str:
         notes = {"": " ".join(sentence.text for sentence in self.sentences)}
         tables = self.tables(NOTEBOOK_ROWS)
-        marks = [table.mark.removeprefix("* ") for _, table in tables if table.mark]
-        notes |= {"*": marks[-1]} if marks else {}
+        marks = [{"*": table.mark.removeprefix("* ")} if table.mark else {} for _, table in tables]
         title, cells = self.question or self.title, [(table.columns, table.texts) for _, table in tables]
         if len(cells) < 2:
-            return html_table(title, notes, *next(iter(cells), ()))
-        parts = [html_table(heading, {}, *rows) for (heading, _), rows in zip(tables, cells, strict=True)]
+            return html_table(title, notes | (marks or [{}])[0], *next(iter(cells), ()))
+        parts = [
+            html_table(heading, mark, *rows)
+            for (heading, _), mark, rows in zip(tables, marks, cells, strict=True)
+        ]
         return f"<div>{html_table(title, notes)}{''.join(parts)}</div>"
 
 
