@@ -190,3 +190,11 @@ def test_the_line_of_a_study_table_is_that_of_its_game(table: dict[str, Any]) ->
     assert line.view_of_table(study, record | {"payoff": (("player",), paid * 1.01)}) is None
     assert line.view_of_table(study | {"budgets": [1.0, 2.0, 1.0]}, record) is None
     assert line.view_of_table(study | {"resource": {"kind": "file", "file": "amounts.csv"}}, record) is None
+
+
+def test_choices_of_a_game_by_formulas_have_their_names() -> None:
+    formulas = ["x * (1 - x - y)", "y * (1 - x - y) - z * z"]
+    game = rv.games.continuous(payoffs=formulas, choices=[["x"], ["y", "z"]], low=0.0, high=1.0)
+    _, text, data = responses.view_of(game, np.array([[0.3, 0.0], [0.3, 0.1]]))  # type: ignore[misc]
+    assert [axis["names"] for axis in data["axes"]] == [["x", "y"], ["", "z"]]
+    assert text.startswith("Player 0 chooses x 0.3 and earns 0.12; player 1 chooses y 0.3, z 0.1 and earns")

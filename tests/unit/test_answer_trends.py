@@ -123,6 +123,9 @@ def test_single_draws_show_no_direction() -> None:
     noise = "these are single runs, whose differences may be noise."
     start = "As the reach rises from 0.1 to 0.2, the turnout"
     assert words == f"{start} goes from 1 to 2; {noise}"
+    brought = said(study("mine", kind="mine.py:Mine"), along([1.0, 2.0]))  # which may draw nothing
+    caution = "these are single runs: if mine draws random numbers, their differences may be noise."
+    assert brought == [f"{start} goes from 1 to 2; {caution}"]
     (words,) = said(study(kind="repeated_q_learning"), along([-1.0, 0.5, 3.0, 2.0]))
     assert words == (
         "As the reach rises from 0.1 to 0.4, the turnout goes from -1 to 2, between -1 and 3 on the way; "

@@ -5,10 +5,11 @@ finite games with two actions each, and records of them with ``equilibria`` or a
 
 - ``game``: the data of the twin (`rivalry.living.twins`), or None; then ``curves`` has best responses on a
   grid per axis and player, ``{rival, found}``, to the other choices of ``profile``;
-- ``axes``, a choice each: ``label``, ``short``, and the range ``low`` to ``high`` that is drawn; ``low`` and
-  ``high [player axis]`` are the bounds of the space; ``mixture``, whether a choice is a probability;
+- ``axes``, a choice each: ``label``, its ``names`` per player, ``short``, and the range ``low`` to ``high``
+  that is drawn, a name empty for a player without this choice; ``low`` and ``high [player axis]`` are the
+  bounds of the space; ``mixture``, whether a choice is a probability;
 - ``equilibria``: ``{profile, claim, coverage, radius, sentence}``; ``complete`` and ``reason`` of their list;
-- ``players``, ``profile``, ``parameters``, ``answers`` as in the view `line`.
+- ``players``, ``profile`` and its ``payoffs``, ``parameters``, ``answers`` as in the view `line`.
 """
 
 from __future__ import annotations
@@ -103,6 +104,7 @@ def _view(game: object, profile: np.ndarray | None, known_equilibria: list[dict[
         "low": numbers(low),
         "high": numbers(high),
         "profile": numbers(x),
+        "payoffs": numbers(paid),
         "parameters": sliders(game),
         "curves": curves,
         "equilibria": known_equilibria,
@@ -110,7 +112,14 @@ def _view(game: object, profile: np.ndarray | None, known_equilibria: list[dict[
         "reason": "",
         "answers": [],
     }
-    choices = [", ".join(f"{axis['label']} {v:.4g}" for axis, v in zip(axes, row, strict=False)) for row in x]
+    choices = [
+        ", ".join(
+            f"{label.removesuffix(f' of {name}')} {value:.4g}"
+            for axis, value in zip(axes, row, strict=False)
+            if (label := axis["names"][k])
+        )
+        for k, (name, row) in enumerate(zip(names, x, strict=True))
+    ]
     parts = zip(names, choices, paid, strict=True)
     text = "; ".join(f"{name} chooses {choice} and earns {pay:.4g}" for name, choice, pay in parts)
     return repr(game).split(":")[0], f"{text[:1].upper()}{text[1:]}.", data
@@ -140,7 +149,10 @@ def _axes(
     if isinstance(game.space, Simplex):
         first = str(game.actions[0][0])
         action = first if not first.isdigit() else f"action {first}"
-        return [{"label": f"probability of {action}", "short": action, "low": 0.0, "high": 1.0}]
+        label = f"probability of {action}"
+        names_of_players = [f"{label} of {player}" for player in player_names(game)]
+        return [{"label": label, "names": names_of_players, "short": action, "low": 0.0, "high": 1.0}]
+    by_player = getattr(game, "choices", None)  # of a game by formulas, whose players' choices have names
     names = axis_names(game) or [f"choice {a}" if low.shape[1] > 1 else "choice" for a in range(low.shape[1])]
     axes = []
     for a, name in enumerate(names):
@@ -152,7 +164,11 @@ def _axes(
             ]
             top = min(top, float(f"{ROOM * max(highest):.2g}") or 1.0)
         short = name.removesuffix(" input")
-        axes.append({"label": name, "short": short, "low": float(low[:, a].min()), "high": top})
+        labels = [f"{name} of {player}" for player in player_names(game)]
+        if by_player:
+            labels = [chosen[a] if a < len(chosen) else "" for chosen in by_player]
+        low_end = float(low[:, a].min())
+        axes.append({"label": name, "names": labels, "short": short, "low": low_end, "high": top})
     return axes
 
 
@@ -197,10 +213,38 @@ def _curves(
             choices = np.concatenate([choices, np.geomspace(top, high[k, axis], GRID)[1:]])
         plane = np.tile(x, (len(rival), len(choices), 1, 1))
         plane[..., 1 - k, axis], plane[..., k, axis] = rival[:, None], choices
+        every_payoff = jax.jit(jax.vmap(jax.vmap(game.payoffs)))
         try:
-            paid = np.asarray(jax.jit(jax.vmap(game.payoffs))(plane.reshape(-1, *x.shape)))[:, k]
+            paid = np.asarray(every_payoff(plane))[..., k]
         except (jax.errors.JAXTypeError, TypeError):
             return None
-        best = np.argmax(paid.reshape(len(rival), len(choices)), axis=1)
-        curves.append({"rival": numbers(rival), "found": numbers(choices[best])})
+        response = choices[np.argmax(paid, axis=1)]
+        if not isinstance(game.space, Simplex):
+            vertex = _vertices(choices, paid)
+            plane = plane[:, :1]
+            plane[..., k, axis] = vertex[:, None]
+            pays_more = np.asarray(every_payoff(plane))[:, 0, k] > np.max(paid, axis=1)
+            response = np.where(pays_more, vertex, response)
+        curves.append({"rival": numbers(rival), "found": numbers(response)})
     return curves
+
+
+def _vertices(choices: np.ndarray, paid: np.ndarray) -> np.ndarray:
+    """Return the peaks ``[row]`` of the parabolas through the best choice of a grid and its two neighbours.
+
+    Between grid points, so that a smooth response is no staircase.
+
+    >>> choices = np.linspace(0.0, 1.0, 5)
+    >>> _vertices(choices, -((choices - np.array([[0.3], [0.0]])) ** 2)).tolist()
+    [0.3, 0.0]
+    """
+    at = np.clip(np.argmax(paid, axis=1), 1, len(choices) - 2)
+    left, middle, right = (
+        np.take_along_axis(paid, (at + step)[:, None], axis=1)[:, 0] for step in (-1, 0, 1)
+    )
+    back, ahead = choices[at] - choices[at - 1], choices[at + 1] - choices[at]
+    rise, fall = (middle - left) / back, (right - middle) / ahead
+    with np.errstate(divide="ignore", invalid="ignore"):
+        peak = choices[at] + 0.5 * (rise * ahead + fall * back) / (rise - fall)
+    inside = np.clip(peak, choices[at - 1], choices[at + 1])
+    return np.asarray(np.where(np.isfinite(peak), inside, choices[at]))

@@ -21,7 +21,7 @@ _TITLES = {
         "end_positions": "distribution of each player's end position",
     },
     "rivalry.plots.charts.enumeration": {
-        "enumeration": "boxes of a search for all equilibria of two choices, by why each holds none"
+        "enumeration": "boxes of a search for all equilibria of two choices, by the reason that settles each"
     },
     "rivalry.plots.charts.histogram": {
         "histogram": "distribution of profit gains, payoffs or another metric over sessions, with negative"

@@ -46,7 +46,6 @@ COURSES = 5  # most courses along a key that a sentence tells one by one
 GAINS = ("pooled_gain", "gain_mean")
 """Profit gains of learners, which controls without punishment may have too."""
 _PLACE = re.compile(r" -?[\d.]+(?:e-?\d+)?$")  # the end of a key with its value
-SINGLE = "these are single runs, whose differences may be noise"
 NO_OPTIMUM = "no optimum lies inside the range that was tried"
 EXCEPT = ", except in cases that have no others"
 
@@ -207,7 +206,7 @@ def one_case_sentence(several: Sequence[Trend], words: Words, asks: str = "what"
     beyond = sorted({x for subject in several for x in subject.beyond})
     if beyond and all(subject.beyond == several[0].beyond for subject in several):
         sentence += f"; none was found at {words.key(key)} {joined([words.value(x) for x in beyond])}"
-    return f"{_once(sentence, key, words)}{_noise(rows) if key else ''}."
+    return f"{_once(sentence, key, words)}{_noise(rows, words) if key else ''}."
 
 
 def _once(text: str, key: str, words: Words) -> str:
@@ -257,9 +256,9 @@ def _entry_values(values: Sequence[Value]) -> str:
     return joined(texts) + f" ({NOT_AN_EQUILIBRIUM})" * all(value.refuted for value in values)
 
 
-def _noise(rows: Iterable[Sequence[Value]]) -> str:
+def _noise(rows: Iterable[Sequence[Value]], words: Words) -> str:
     moving = (series for series in rows if len({row.estimate.text for row in series}) > 1)
-    return f"; {SINGLE}" if any(map(is_single, moving)) else ""
+    return f"; {words.single_runs}" if any(map(is_single, moving)) else ""
 
 
 def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
@@ -280,7 +279,7 @@ def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
         return f"The {name} is {joined(still)}." if subject.left_out and len(still) <= CASES else ""
     start = f"{_range(subject, [series for _, series in moving], words)}, the {name} "
     at = _beside(subject, words)
-    noise = _noise([series for _, series in moving])
+    noise = _noise([series for _, series in moving], words)
     if len(every) <= COURSES:
         courses: dict[str, list[str]] = {}
         for label, series in moving:
@@ -361,7 +360,7 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
                 f"The {quantity}{at} is {better[:-2]}est for {first}, {_entry_values(lead)}; it is {ranked}."
             ]
         parts = [f"{_entry_values(row)} {of} {label}" for label, row in rows]
-        noise = _noise_of([(label, value) for label, row in rows for value in row])
+        noise = _noise_of([(label, value) for label, row in rows for value in row], words)
         return [f"The {quantity}{at} is {clauses(parts)}{noise}."]
     pairs = [(label, row[0]) for label, row in rows]
     if {value.text for _, value in pairs} <= {"yes", "no"}:
@@ -375,7 +374,7 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
         texts = [f"{value.text} for {label}" for label, value in pairs[:CASES]]
         rest = f"; and so on for {len(pairs) - CASES} more" * (len(pairs) > CASES)
         return [f"The {quantity}{at} is {joined(texts)}{rest}; for {joined(at_end)} {NO_OPTIMUM}."]
-    noise = _noise_of(pairs)
+    noise = _noise_of(pairs, words)
     by_value = sorted(pairs, key=lambda pair: pair[1].estimate.mean, reverse=better == "higher")
     if asks == "which" and not noise and not by_value[0][1].refuted:
         start = f"The {quantity}{at} is {better[:-2]}est for"
@@ -473,7 +472,7 @@ def difference(one: Estimate, other: Estimate) -> str:
     return f"; the difference{by} is not significant"
 
 
-def _noise_of(pairs: Sequence[tuple[str, Value]]) -> str:
+def _noise_of(pairs: Sequence[tuple[str, Value]], words: Words) -> str:
     """Return that numbers are of single runs: of all cases, or of those that draws enter."""
     single = list(dict.fromkeys(label for label, value in pairs if is_single([value])))
     if not single or len({value.estimate.text for _, value in pairs}) < 2:
@@ -481,7 +480,7 @@ def _noise_of(pairs: Sequence[tuple[str, Value]]) -> str:
     if len(single) < len(dict.fromkeys(label for label, _ in pairs)) and all(single):
         noun = "single runs, whose differences" if len(single) > 1 else "a single run, whose difference"
         return f"; {joined(single)} {'are' if len(single) > 1 else 'is'} {noun} may be noise"
-    return f"; {SINGLE}"
+    return f"; {words.single_runs}"
 
 
 def _unclear(ordered: Sequence[tuple[str, Estimate]]) -> str:

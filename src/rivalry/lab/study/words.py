@@ -124,6 +124,11 @@ class Words:
         self._choices = [[own] if isinstance(own, str) else list(own) for own in named or ()]
         self.is_spatial = game.get("family") == "influencer"  # strategies are places
         self.player = family.player if family else "player"
+        brought = [str(table["name"]) for table in study.get("method", ()) if ".py:" in table.get("kind", "")]
+        self.single_runs = "these are single runs, whose differences may be noise"
+        if brought and len(brought) == len(self._methods):  # nobody knows whether a user's class draws
+            draw = f"{' or '.join(brought)} draws random numbers"
+            self.single_runs = f"these are single runs: if {draw}, their differences may be noise"
 
     def quantity(self, name: str) -> str:
         """Return the name of a quantity.
@@ -299,6 +304,13 @@ class Words:
         of_family = [] if self.axes == CHOICE else [name.partition(" (")[0] for name in self.axes]
         return next((one for one in (of_results, of_study, of_family) if len(one) == count), [])
 
+    @property
+    def choice_of_each(self) -> list[str]:
+        """Name of each player's choice in a game by formulas; empty if a player has several."""
+        return (
+            [name for names in self._choices for name in names] if set(map(len, self._choices)) == {1} else []
+        )
+
     def is_named(self, name: str) -> bool:
         """True if the study has words for a method, a player or a value."""
         return name in self._own
@@ -308,13 +320,15 @@ def name_in_words(data: Dataset, study: Mapping[str, Any], swept: Iterable[str])
     """Give the variables of a run's dataset the names that sentences use, and its swept coordinates too.
 
     Where values of a coordinate, such as methods, have names in words, ``value_names`` has one line each;
-    so have the attributes ``player_names`` and ``axis_names`` of the dataset.
+    so have the attributes ``player_names``, ``axis_names`` and, with one choice each, ``choice_names`` of the
+    dataset.
     """
     words = Words(study)
     count = max(data.sizes.get(dim, 0) for dim in ("player", "seat"))
     names = [words.who(f"player {k}") for k in range(count)]
     data.attrs["player_names"] = "\n".join(names)
     data.attrs["axis_names"] = "\n".join(words.axes)
+    data.attrs["choice_names"] = "\n".join(words.choice_of_each)
     for name, variable in ((str(name), variable) for name, variable in data.variables.items()):
         attrs = variable.attrs
         if name not in swept:

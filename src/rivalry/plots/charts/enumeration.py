@@ -130,8 +130,9 @@ def profiles_in_plane(profiles: np.ndarray | None) -> np.ndarray:
 def _label(data: Dataset, player: int) -> str:
     """Return the label of a coordinate: of two players with one choice each, or of one player with two."""
     names = [str(name) for name in data["axis"].values] if "axis" in data.coords else []
-    if len(names) == 2:
-        return names[player]
+    names_of_choices = data.attrs.get("choice_names", "").splitlines()
+    if len(names) == 2 or len(names_of_choices) == 2:
+        return (names if len(names) == 2 else names_of_choices)[player]
     players = [str(name) for name in data["player"].values] if "player" in data.coords else ["0", "1"]
     choice = names[0] if names and not names[0].isdigit() else "strategy"
     return f"{choice} of {f'player {player}' if players[player].isdigit() else players[player]}"

@@ -1,7 +1,7 @@
 /** The plane of two choices: best-response curves, iterated best responses, equal payoffs, proved equilibria. */
 
 import { button, clip, contour, el, format, frame, handle, hue, legend, line, linspace, play, points } from "../kit.js";
-import { change, choice, layout, parameterSliders, playersTable, point, profileClaim, resetButton, same, stateOf } from "../panel.js";
+import { answerFor, change, choice, layout, parameterSliders, playersTable, point, profileClaim, resetButton, same, stateOf } from "../panel.js";
 import { bestOf, twinOf } from "../twins/twin.js";
 
 const ROUNDS = 12; // of iterated best responses
@@ -124,7 +124,7 @@ function render({ model, el: root }) {
       + (data.game ? " The staircase shows the players respond in turn."
         : " Best responses are stored, and gains only at certified points.") });
   const which = () => Math.min(stateOf(model).cursor?.choice ?? 0, data.axes.length - 1);
-  const labels = () => players.map((/** @type {string} */ name) => `${data.axes[which()].label} of ${name}`);
+  const labels = () => /** @type {string[]} */ (data.axes[which()].names);
   const span = () => ({ low: data.axes[which()].low, high: data.axes[which()].high });
 
   const holder = el("div", { class: "rv-square" });
@@ -204,8 +204,13 @@ function render({ model, el: root }) {
       equal.forEach((curve, k) => curve.set(surfaces[k].xs, surfaces[k].xs, surfaces[k].rows, [found[k].here]));
       claim.show(Math.max(...found.map((one) => one.gain)), found[0].points);
     } else {
-      table.set(state.profile.map((row) => ({ gain: null, part: 0, texts: [...data.axes.map((/** @type {any} */ _,
-        /** @type {number} */ a) => format(row[a], 4)), "–"] })));
+      // payoffs and gains are known where Python computed them
+      const payoffs = same(state.profile, data.profile) ? data.payoffs : null;
+      const scale = Math.max(...(payoffs ?? [1]).map(Math.abs), 1e-300);
+      const regret = answerFor(model)?.regret ?? [];
+      table.set(state.profile.map((row, k) => ({ gain: regret[k] ?? null, part: (regret[k] ?? 0) / scale,
+        texts: [...data.axes.map((/** @type {any} */ _, /** @type {number} */ a) => format(row[a], 4)),
+          payoffs ? format(payoffs[k], 4) : "–"] })));
       claim.show(null);
     }
     knob.draw();
