@@ -118,6 +118,21 @@ def test_a_number_at_one_point_has_its_place() -> None:
     assert said(named, data) == ["The turnout is 2 for the regulator."]
 
 
+@pytest.mark.parametrize("players", [5, 9])
+def test_players_that_differ_at_one_point_end_a_common_course(players: int) -> None:
+    """At the middle value players differ; the numbers beside it would show a fall that is none."""
+    middle = np.linspace(50.0, 90.0, players)
+    rows = [
+        record(turnout=np.full(players, 33.0)),
+        record(turnout=middle),
+        record(turnout=np.full(players, 16.0)),
+    ]
+    for about in (study(), study(quantities=[])):
+        assert not any("falls" in text for text in said(about, swept({"one": rows})))
+    equal = [record(turnout=np.full(players, value)) for value in (33.0, 25.0, 16.0)]
+    assert any("falls from 33 to 16" in text for text in said(study(), swept({"one": equal})))
+
+
 def test_single_draws_show_no_direction() -> None:
     (words,) = said(study(kind="repeated_q_learning"), along([1.0, 2.0]))
     noise = "these are single runs, whose differences may be noise."

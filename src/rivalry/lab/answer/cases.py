@@ -182,7 +182,7 @@ def trend_of(
         if is_reported(estimates := point.quantities.get(name) or point.numbers(name, {}), asked=is_asked)
         and (point.repeats != "starts" or all(estimate.low == estimate.high for estimate in estimates))
     ]
-    if not rows:
+    if not rows or _has_unequal_players(name, found, rows, is_asked):
         return None
     rows, averaged = _over_draws(rows, words)
     fixed, where = "", ""
@@ -229,6 +229,24 @@ def trend_of(
     left_out = len(rows) < row_count
     beyond = _without_value(name, key, rows, found) if key and list(cases) == [""] else ()
     return Trend(name, key, cases, by, fixed, averaged, where, in_step, left_out, beyond) if cases else None
+
+
+def _has_unequal_players(
+    name: str, points: Sequence[PointResults], rows: Sequence[Row], is_asked: bool
+) -> bool:
+    """True if many players differ at a point of a method that has one number at others.
+
+    The others alone would show a course that the point may contradict.
+    """
+    methods = {row.method for row in rows if len(row.estimates) == 1}
+    return any(
+        point.algorithm in methods
+        and not is_refuted(point)
+        and len(estimates := point.quantities.get(name) or point.numbers(name, {})) > 1
+        and all(np.isfinite(estimate.mean) for estimate in estimates)
+        and not is_reported(estimates, asked=is_asked)
+        for point in points
+    )
 
 
 def _without_value(
