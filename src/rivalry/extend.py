@@ -1,4 +1,4 @@
-"""What games, methods and learners outside this package are made of; these names are stable.
+"""Building blocks of games, methods and learners outside this package; these names are stable.
 
 A game needs none of them, only ``space`` and ``payoffs``; a method is any class with ``init`` and ``step``.
 """

@@ -33,7 +33,7 @@ def values(beta: Any, steps: int) -> list[float]:
 )
 def test_a_schedule_takes_the_values_of_its_definition(beta: Any, expected: list[float]) -> None:
     np.testing.assert_allclose(values(beta, len(expected)), expected, rtol=1e-14)
-    assert float(annealing.last(beta)) == expected[-1]
+    assert float(annealing.final_beta(beta)) == expected[-1]
     over = [bool(annealing.over(beta, t)) for t in range(len(expected))]
     first = next(t for t, value in enumerate(expected) if set(expected[t:]) == {expected[-1]})
     assert over == [t >= first for t in range(len(expected))]
@@ -44,7 +44,7 @@ def test_a_power_rises_until_it_is_the_last_value() -> None:
     found = [float(annealing.at(POWER, t)) for t in at]
     np.testing.assert_allclose(found, [2.0, 4.0, 6.0, 2 * 24**0.5, 10.0, 10.0, 10.0], rtol=1e-14)
     assert [bool(annealing.over(POWER, t)) for t in at] == [t >= 24 for t in at]
-    assert float(annealing.last(POWER)) == 10.0
+    assert float(annealing.final_beta(POWER)) == 10.0
 
 
 @pytest.mark.parametrize("beta", [0.5, 3, np.float64(2.0), STAGES, LINEAR, FALLING, GEOMETRIC, POWER])

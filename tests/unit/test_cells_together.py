@@ -207,7 +207,7 @@ def test_a_session_that_fails_fails_alone(tmp_path: Path, monkeypatch: pytest.Mo
     assert set(warned) == {place.id for place in run.cells} - {bad}
     assert len(set(warned.values())) == 3  # each its own
     monkeypatch.undo()
-    ((number, one),) = worker.run_cells(job.batch, Path("."), wanted=[1])
+    ((number, one),) = worker.run_cells(job.batch, Path("."), numbers_to_compute=[1])
     id, _ = job.batch[number]
     assert one.record is not None
     assert files.pack(one.record, kind="cell", name=id) == contents(whole)[f"{id}.npz"]

@@ -28,8 +28,8 @@ def test_a_fixed_rate_is_one_number_or_one_per_player() -> None:
 
 
 def test_last_is_the_limit() -> None:
-    assert float(step_sizes.last(FALLING)) == float(step_sizes.at(FALLING, 10**9)) == 0.02
-    assert step_sizes.last({"kind": "fixed", "value": 0.3}).tolist() == 0.3
+    assert float(step_sizes.final_step_size(FALLING)) == float(step_sizes.at(FALLING, 10**9)) == 0.02
+    assert step_sizes.final_step_size({"kind": "fixed", "value": 0.3}).tolist() == 0.3
 
 
 @pytest.mark.parametrize(

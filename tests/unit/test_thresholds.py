@@ -212,7 +212,9 @@ def test_a_range_of_stability_has_no_end_where_the_scan_ends(low: float, high: f
 )
 def test_the_end_of_a_scan_is_printed_as_what_was_tried(values: list[float], text: str) -> None:
     variable = xr.DataArray(np.array(values), dims="replication")
-    (printed,) = estimates(variable, np.array(values), "replications", random=False, tried=(0.05, 0.8))
+    (printed,) = estimates(
+        variable, np.array(values), "replications", random=False, range_of_search=(0.05, 0.8)
+    )
     assert printed.text == text
 
 

@@ -339,7 +339,7 @@ def _free_axes(game: Game, player: int) -> int:
 
 
 def few_axes(game: Game, player: int) -> bool:
-    """Return whether a player has so few choices that boxes of them can be searched."""
+    """True if a player has so few choices that boxes of them can be searched."""
     return _free_axes(game, player) <= MAX_ENCLOSED_AXES
 
 

@@ -324,7 +324,7 @@ def _linear_stakes(games: Together, rows: np.ndarray, pays: np.ndarray, player: 
 
 
 def _is_linear(sizes: tuple[int, ...], rows: np.ndarray, pays: np.ndarray, table: np.ndarray) -> bool:
-    """Return whether profiles of shares ``[row player axis]`` pay the averages of those at the corners."""
+    """True if profiles of shares ``[row player axis]`` pay the averages of those at the corners."""
     chances = np.ones((len(rows), 1))
     for player, size in enumerate(sizes):
         chances = (chances[:, :, None] * rows[:, player, None, :size]).reshape(len(rows), -1)
@@ -715,9 +715,8 @@ def _steady(
 def _milder(down: np.ndarray, up: np.ndarray) -> float:
     """Return the larger of the last steady losses of two sides; of unlike sides, those of the milder one."""
     length = min(len(down), len(up))
-    sides = np.stack([down[:length], up[:length]])[
-        :, :-1
-    ]  # the last distance may be cut by the end of the space
+    # the last distance may be cut by the end of the space
+    sides = np.stack([down[:length], up[:length]])[:, :-1]
     met = np.flatnonzero(sides.min(axis=0) > 0)
     if len(met) and sides[:, met[-1]].max() > UNLIKE * sides[:, met[-1]].min():
         return float((down, up)[sides[:, met[-1]].argmin()][-1])

@@ -76,7 +76,7 @@ def carry_out(arguments: list[str]) -> int:
 
 
 def _working_folder() -> bool:
-    """Return whether the working directory still exists."""
+    """True if the working directory still exists."""
     try:
         os.getcwd()
     except FileNotFoundError:

@@ -19,7 +19,7 @@ _pressed = threading.Event()
 
 
 def was_pressed() -> bool:
-    """Return whether Ctrl-C was pressed; a progress callback returns this to stop the work."""
+    """True if Ctrl-C was pressed; a progress callback returns this to stop the work."""
     return _pressed.is_set()
 
 
@@ -86,7 +86,7 @@ def _wait(read: int) -> None:
 
 
 def _is_closed(read: int) -> bool:
-    """Return whether `watch` was left within `GRACE`; further signals in between have no effect."""
+    """True if `watch` was left within `GRACE`; further signals in between have no effect."""
     import select
     import time
 

@@ -176,7 +176,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None 
 
 
 def fits(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> bool:
-    """Return whether a table fits the terminal where only entries longer than `PHRASE` are broken."""
+    """True if a table fits the terminal where only entries longer than `PHRASE` are broken."""
     columns = zip(*([head, *rows]), strict=True)
     widths = [min(max(len(_cell(entry)) for entry in column), PHRASE) for column in columns]
     return sum(2 + width for width in widths) - 2 <= _width()
@@ -275,7 +275,7 @@ class _Failures:
         self.kinds: dict[str, list[str]] = {}
 
     def is_new(self, event: RunEvent) -> bool:
-        """Return whether no other cell has failed in this way; record the failure."""
+        """True if no other cell has failed in this way; record the failure."""
         from rivalry.lab.answer.caveats import without_numbers
 
         cells = self.kinds.setdefault(without_numbers(event.message), [])

@@ -141,7 +141,7 @@ def game_of_table(text: str) -> Any:
 
 
 def _entries(game: Any) -> Any:
-    """Return which entries of a profile are choices, ``[player axis]``."""
+    """Mask of the entries of a profile that are choices, ``[player axis]``."""
     import numpy as np
 
     from rivalry.core.space import Box

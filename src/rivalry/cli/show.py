@@ -50,7 +50,7 @@ def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
 
 
 def _is_here(family: str | None) -> bool:
-    """Return whether a study's family is registered, beside the studies, or in a file of the user."""
+    """True if a study's family is registered, beside the studies, or in a file of the user."""
     return family is None or entry_of(family, GAMES) is not None or is_file(family)
 
 
@@ -138,7 +138,7 @@ def _entry(row: Mapping[str, Any], key: str) -> Any:
 
 
 def describe(name: str) -> tuple[Any, str]:
-    """Return what is known of a study, run, game, method, plot or object of a file, as JSON and as text.
+    """Data on a study, run, game, method, plot or object of a file, as JSON and as text.
 
     Raises
     ------
@@ -196,7 +196,7 @@ _SECTION = re.compile(r"\n(Returns|Raises|Examples|References)\n-+\n.*", re.DOTA
 
 
 def _plot(name: str, entry: PlotEntry) -> tuple[Any, str]:
-    """Return what a plot draws, what it needs, its options, and a line of a study that draws it."""
+    """Description of a plot: its content, its needs, its options, and a line of a study that draws it."""
     words = _SECTION.sub("", inspect.getdoc(load(entry.target)) or "")
     words = re.sub(r"\nax\n(    .*\n)+", "\n", words)  # an argument of calls from Python alone
     used: list[tuple[Any, str]] = [
@@ -412,7 +412,7 @@ def _devices() -> list[dict[str, Any]]:
 
 
 def missing_device() -> str:
-    """Return why JAX has no device, if JAX_PLATFORMS is the cause; else an empty string."""
+    """Reason why JAX has no device, if JAX_PLATFORMS is the cause; else an empty string."""
     wanted = os.environ.get("JAX_PLATFORMS", "")
     if not wanted or all(row["remedy"] is None for row in _devices()):
         return ""

@@ -70,7 +70,7 @@ def _of_part(name: str, answer: Answer) -> list[str]:
 
 
 def _next_steps(run: Run) -> list[str]:
-    """Return what to try after a study of studies: a part of it, its pages, a study of one's own."""
+    """Commands to try after a study of studies: a part of it, its pages, a study of one's own."""
     name, part = next((name, part) for name, part in run.parts().items())
     family = (part.head["study"].get("game") or {}).get("family", "influencer")
     steps = {

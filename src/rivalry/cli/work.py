@@ -65,7 +65,7 @@ def choose_device(name: str | None, executor: str = "local") -> None:
 
 
 class ExecutionOptions(NamedTuple):
-    """How and with what rights cells are computed: arguments of `rivalry.lab.executor.carry_out`."""
+    """Mode and rights of computing cells: arguments of `rivalry.lab.executor.carry_out`."""
 
     workers: int | None
     executor: Hire | None
@@ -81,7 +81,7 @@ def execution_options(
     accept_version: bool,
     trusted: bool,
 ) -> ExecutionOptions:
-    """Return how cells are computed, from options of the command line. Raises `OptionError`."""
+    """Mode of computing cells, from options of the command line. Raises `OptionError`."""
     hire = executor(name, address)
     choose_device(device, name)
     count = values.whole(workers, "--workers", most=1024)
@@ -306,7 +306,7 @@ def _by_part(run: Run) -> dict[str, Run]:
 
 
 def result(reported: Reported) -> dict[str, Any]:
-    """Return what ``run --json`` prints; the lists of a study's parts are joined."""
+    """Output of ``run --json``; the lists of a study's parts are joined."""
     from rivalry.lab.answer.caveats import warnings_of
     from rivalry.lab.answer.checks import results
     from rivalry.lab.store import status_of

@@ -55,7 +55,7 @@ class Rise(NamedTuple):
 
 
 def rise_beyond(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray]) -> Rise | None:
-    """Return what choices beyond the assumed ends gain at ``x``; None where no choice touches such an end.
+    """Gains at ``x`` of choices beyond the assumed ends; None where no choice touches such an end.
 
     Each player's choices at ``x`` and its ``strategies [player]`` go beyond the ends that they touch, one at
     a time and all together.

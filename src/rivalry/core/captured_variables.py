@@ -32,7 +32,7 @@ MUTATORS = frozenset(["append", "extend", "insert", "update", "setdefault", "pop
 
 
 class _Variable(NamedTuple):
-    """Where a value is: under a name in a module, class or object, or in the cell of a closure."""
+    """Location of a value: under a name in a module, class or object, or in the cell of a closure."""
 
     holder: Any
     name: str
@@ -76,7 +76,7 @@ def _has_changed(variable: _Variable, before: object, mark: object) -> bool:
 
 
 def _mark(value: object, depth: int) -> Any:
-    """Return what is compared of a value: numbers by value, others by identity."""
+    """Key by which a value is compared: numbers by value, others by identity."""
     if isinstance(value, FIXED):
         return type(value), repr(value) if isinstance(value, float) else value  # NaN is NaN, -0.0 is not 0.0
     if isinstance(value, np.ndarray):
@@ -95,7 +95,7 @@ def _mark(value: object, depth: int) -> Any:
 
 @lru_cache(maxsize=1000)
 def _is_own_module(name: str) -> bool:
-    """Return whether a module is the user's: a file outside the installed libraries, or no file."""
+    """True if a module is the user's: a file outside the installed libraries, or no file."""
     file = getattr(sys.modules.get(name), "__file__", None) or ""
     installed = sysconfig.get_paths()["stdlib"], "site-packages", "dist-packages"
     return name.split(".")[0] not in ("rivalry", "builtins") and not any(part in file for part in installed)
@@ -151,7 +151,7 @@ class _Reads:
         self.mutates = False
 
     def changes(self, one: _Variable) -> bool:
-        """Return whether the functions may change a variable: a count of their own calls is no reason."""
+        """True if the functions may change a variable: a count of their own calls is no reason."""
         inside = not isinstance(one.value(), (*FIXED, tuple, FunctionType, type))
         return one.name in self.stored or (self.mutates and inside)
 

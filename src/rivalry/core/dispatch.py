@@ -28,7 +28,7 @@ def _ours(kind: type) -> bool:
 
 
 def _pays_as(kind: type, above: type) -> bool:
-    """Return whether a class keeps the payoffs of a superclass, and thus the proofs registered for it."""
+    """True if a class keeps the payoffs of a superclass, and thus the proofs registered for it."""
     # payoffs may call any method of the superclass: only plain values may be overridden
     for between in kind.__mro__[: kind.__mro__.index(above)]:
         if _ours(between):
@@ -99,7 +99,7 @@ class Oracle(Generic[P, R]):
         return answer
 
     def knows(self, game: object) -> bool:
-        """Return whether an answer is registered for this game; nothing is computed."""
+        """True if an answer is registered for this game; nothing is computed."""
         return self._find(game) is not None
 
     def register(

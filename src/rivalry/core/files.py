@@ -141,7 +141,7 @@ def _archive(members: Mapping[str, bytes]) -> bytes:
 
 
 def _storable(dtype: np.dtype[Any]) -> bool:
-    """Return whether a dtype is text, truth values, or numbers that NetCDF can hold."""
+    """True if a dtype is text, truth values, or numbers that NetCDF can hold."""
     return dtype.kind == "U" or (dtype.kind in "biuf" and dtype.itemsize <= 8 and dtype != np.float16)
 
 
@@ -332,12 +332,12 @@ Stamp = tuple[int, int, int]
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
-    """Return what tells a changed file from the one that was read."""
+    """Stamp that tells a changed file from the one that was read."""
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def entries_stamp(folder: Path) -> Stamp | None:
-    """Return what differs once an entry of a folder is added, replaced or removed.
+    """Stamp that differs once an entry of a folder is added, replaced or removed.
 
     None without a folder, and after a change so late that a further one might not show.
     """
@@ -619,7 +619,7 @@ class Lock:
 
     @property
     def is_held(self) -> bool:
-        """Whether this object holds the lock."""
+        """True if this object holds the lock."""
         return self._file is not None
 
     def acquire(self) -> None:

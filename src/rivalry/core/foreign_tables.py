@@ -17,7 +17,7 @@ LARGEST = 2**28  # bytes of a file, and of an array of an archive
 
 
 def is_table(name: str) -> bool:
-    """Return whether a name, ``FILE`` or ``FILE.npz:NAME``, is that of a file of tables.
+    """True if a name, ``FILE`` or ``FILE.npz:NAME``, is that of a file of tables.
 
     >>> [is_table(name) for name in ("q.npy", "agents.npz:q", "mine.py:policy")]
     [True, True, False]

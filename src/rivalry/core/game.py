@@ -157,17 +157,17 @@ Playable = Game | MarkovGame | PopulationGame
 
 
 def is_population(game: object) -> TypeGuard[PopulationGame]:
-    """Return whether a game is a `PopulationGame`; one with ``payoffs`` is a `Game` instead."""
+    """True if a game is a `PopulationGame`; one with ``payoffs`` is a `Game` instead."""
     return not isinstance(game, Game) and isinstance(game, PopulationGame)
 
 
 def is_markov(game: object) -> TypeGuard[MarkovGame]:
-    """Return whether a game is a `MarkovGame`; one with ``payoffs`` is a `Game` instead."""
+    """True if a game is a `MarkovGame`; one with ``payoffs`` is a `Game` instead."""
     return not isinstance(game, Game) and isinstance(game, MarkovGame)
 
 
 def is_agents(game: object) -> TypeGuard[AgentGame]:
-    """Return whether a game is an `AgentGame`; one with a ``space`` has profiles and is not."""
+    """True if a game is an `AgentGame`; one with a ``space`` has profiles and is not."""
     return not hasattr(game, "space") and isinstance(game, AgentGame)
 
 
@@ -283,7 +283,7 @@ def refuse_shared(game: object, what: str) -> None:
 
 
 def has_closed_form(game: object) -> bool:
-    """Return whether a game has its equilibria in closed form, also with its present parameters."""
+    """True if a game has its equilibria in closed form, also with its present parameters."""
     try:
         return len(oracles.closed_form(game)) > 0
     except (ValueError, jax.errors.JAXTypeError):  # not with these numbers, or they are traced

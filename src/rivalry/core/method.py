@@ -93,7 +93,7 @@ class BaseMethod(Tree, Method):
         """Raise `ValueError` for a game whose numbers the method cannot take. By default, for none."""
 
     def compares_payoffs(self) -> bool:
-        """Return whether only differences of a player's own payoffs matter, relative to their scale.
+        """True if only differences of a player's own payoffs matter, relative to their scale.
 
         The method then reads a game without constants of payoffs, and with measured scales where it states
         none. Default: no.
@@ -108,7 +108,7 @@ class BaseMethod(Tree, Method):
         return start
 
     def residual(self, game: Any, state: State) -> Any:
-        """Return what the tolerance bounds; None (default) for the movement of the profile per step."""
+        """Quantity that the tolerance bounds; None (default) for the movement of the profile per step."""
         return None
 
     def ending(self, game: Any, state: State) -> Any:
@@ -116,7 +116,7 @@ class BaseMethod(Tree, Method):
         return 0
 
     def steps_singly(self, game: Any) -> bool:
-        """Return whether `step` and the three above it take concrete numbers, and use programs of their own.
+        """True if `step` and the three above it take concrete numbers, and use programs of their own.
 
         Then steps draw no random numbers, and no loop over them is compiled. Default: no.
         """
@@ -142,7 +142,7 @@ class BaseMethod(Tree, Method):
         return [self.finish(game, put(profile), key) for game, profile, key in triples]
 
     def report(self, game: Any, state: State, status: str) -> Record:
-        """Return what the last state adds to the record. Default: nothing.
+        """Entries that the last state adds to the record. Default: nothing.
 
         ``status`` is ``converged``, ``cycling``, ``not found`` or ``iteration limit``. A text ``remedy`` says
         in one line what to do where the steps did not converge; it is given as a warning too. A certificate's
@@ -253,7 +253,7 @@ class BaseLearner(Tree, Learner):
 
     @property
     def takes_start(self) -> bool:
-        """Whether a session can begin at a profile."""
+        """True if a session can begin at a profile."""
         return type(self).begin_at is not BaseLearner.begin_at
 
     def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Any:

@@ -53,7 +53,7 @@ TREE = Need("any game in extensive form", lambda game: True)
 
 
 def is_tree(game: object) -> bool:
-    """Return whether a game is one in extensive form, of which no payoff tables are at hand."""
+    """True if a game is one in extensive form, of which no payoff tables are at hand."""
     return to_sequence_form.knows(game) and not to_finite.knows(game)
 
 
@@ -115,7 +115,7 @@ def needs_of(kind: Any) -> tuple[Need, ...]:
 
 
 def fits(kind: object, game: object) -> bool:
-    """Return whether a game meets all needs of a class of methods, without evaluating payoffs.
+    """True if a game meets all needs of a class of methods, without evaluating payoffs.
 
     >>> import rivalry as rv
     >>> fits(rv.methods.GradientAscent, rv.games.matrix("chicken"))

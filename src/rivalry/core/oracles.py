@@ -114,7 +114,7 @@ def named_start(game: object, name: str) -> Profile:
 
 @oracle(inherited=True)
 def validate_parameter(game: object, name: str, value: float) -> str:
-    """Return why the array ``name`` may not take ``value``; empty where it may (generic)."""
+    """Reason why the array ``name`` may not take ``value``; empty where it may (generic)."""
     return ""
 
 
@@ -448,7 +448,7 @@ def to_linear_quadratic(game: object) -> LinearQuadraticGame:
 
 @oracle()
 def outside_linear(game: object, states: np.ndarray) -> str:
-    """Return why the linear-quadratic form fails on a path of states. Generic: empty, it does not fail."""
+    """Reason why the linear-quadratic form fails on a path of states; empty (generic) if it does not."""
     return ""
 
 
@@ -496,7 +496,7 @@ def move_order(game: Any) -> tuple[tuple[int, ...], ...]:
 
 @oracle(inherited=True)
 def alternating(game: object) -> bool:
-    """Return whether players revise their choices in turn, as `turns` says. Generic: False."""
+    """True if players revise their choices in turn, as `turns` says. Generic: False."""
     return False
 
 
@@ -585,5 +585,5 @@ def normalized_observation(game: Any, state: Any) -> Float[Array, "player featur
 
 @oracle(inherited=True)
 def own_units(game: object) -> bool:
-    """Return whether environments take actions in the game's units by default. Generic: False, -1 to 1."""
+    """True if environments take actions in the game's units by default. Generic: False, -1 to 1."""
     return False

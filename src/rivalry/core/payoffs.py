@@ -165,7 +165,7 @@ def check_payoffs(game: object) -> None:
 
 
 def _checked(*owners: object) -> list[set[tuple[int, ...]]]:
-    """Return what was checked with a class and functions; nothing where one of them cannot be remembered."""
+    """Result of checks of a class and functions; nothing where one of them cannot be remembered."""
     try:
         return [_CHECKED.setdefault(owner, set()) for owner in owners]
     except TypeError:  # has no hash or no weak reference
@@ -200,7 +200,7 @@ def checked_profile(game: Game, x: object) -> Any:
 
 
 def _is_outside(space: Space, x: np.ndarray) -> bool:
-    """Return whether numbers are outside a space by more than rounding."""
+    """True if numbers are outside a space by more than rounding."""
     if not np.all(np.isfinite(x)):
         return False
     slack = OUTSIDE * np.maximum(1.0, np.abs(x))

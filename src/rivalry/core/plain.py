@@ -72,7 +72,7 @@ def register_plain(game: G) -> G:
 
 
 def is_plain(game: object) -> bool:
-    """Return whether a game is of a plain class."""
+    """True if a game is of a plain class."""
     return type(register_plain(game)) in _REGISTERED
 
 

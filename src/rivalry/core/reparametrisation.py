@@ -29,7 +29,7 @@ DOWN = -1e-30  # times the payoff scale: the gradient at zero, which is at minus
 
 
 def is_reparametrised(game: object) -> bool:
-    """Return whether a one-shot game's box has coordinates other than the amounts."""
+    """True if a one-shot game's box has coordinates other than the amounts."""
     space = getattr(game, "space", None)
     return isinstance(space, Box) and space.reparametrised and isinstance(game, Game)
 

@@ -159,7 +159,7 @@ class Certificate(NamedTuple):
 
     @property
     def variational(self) -> bool:
-        """Whether one list of multipliers of shared constraints supports the choices of all players."""
+        """True if one list of multipliers of shared constraints supports the choices of all players."""
         equal = self.multipliers is not None and bool(np.all(self.multipliers == self.multipliers[0]))
         return equal and self.claim not in ("not an equilibrium", "not decided")
 
@@ -307,7 +307,7 @@ def gains_left_open(numbers: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def split_method(method: str) -> tuple[str, str]:
-    """Return how a regret was computed, and why nothing more is proved; the reason may be empty.
+    """Method by which a regret was computed, and the reason why nothing more is proved, perhaps empty.
 
     >>> split_method("201 grid points, 9 climbs; no bound: cumprod has no interval form")
     ('201 grid points, 9 climbs', 'no bound: cumprod has no interval form')
@@ -332,7 +332,7 @@ def gain_in_words(fraction: float, claim: str = "approximate equilibrium") -> st
 
 
 def small_gain_in_words(gain: float, bound: float, at_stake: float, payoff: float) -> str:
-    """Return why a small gain makes a profile no approximate equilibrium; empty for other gains.
+    """Reason why a small gain makes a profile no approximate equilibrium; empty for other gains.
 
     Near a mixed equilibrium all strategies in the support pay nearly the same, so that little is at stake.
 
@@ -668,7 +668,7 @@ def _all_equal(values: np.ndarray, first: np.ndarray) -> bool:
 
 
 def is_truth(values: DataArray) -> bool:
-    """Return whether a variable of a run's dataset holds truth values."""
+    """True if a variable of a run's dataset holds truth values."""
     return "flag_meanings" in values.attrs
 
 

@@ -89,7 +89,7 @@ def as_profile(x: object, shape: tuple[int, int], name: str) -> np.ndarray:
 
 
 def short_rounding(shares: object) -> float:
-    """Return how far sums over the last axis of float16 or float32 may be from 1; 0 for other types.
+    """Largest distance from 1 of sums over the last axis of float16 or float32; 0 for other types.
 
     >>> short_rounding(np.full(4, 0.25, np.float32)) == 2.0**-21, short_rounding([0.5, 0.5])
     (True, 0.0)
@@ -238,7 +238,7 @@ class Box(Tree):
 
     @property
     def reparametrised(self) -> bool:
-        """Whether any axis has coordinates other than the amounts themselves."""
+        """True if any axis has coordinates other than the amounts themselves."""
         return any(kind != "linear" for kind in self.kinds)
 
     def project(self, x: Profile) -> Profile:
@@ -613,7 +613,7 @@ def _middles(space: Space, player: int, points: int) -> np.ndarray:
 
 
 def visibly_apart(space: Space, x: np.ndarray, y: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
-    """Return which choices of two profiles ``[player axis]`` in a box visibly differ.
+    """Mask of choices in which two profiles ``[player axis]`` in a box visibly differ.
 
     A difference is visible beside the amounts, or beside the range where both are almost zero: around a
     quadratic peak a gain of a millionth of what is at stake moves a choice by a thousandth.

@@ -106,7 +106,7 @@ def field_names(kind: type[Tree]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def is_array_tree(value: object) -> bool:
-    """Return whether a value is a `Tree` of only arrays, None and such trees, without loading JAX."""
+    """True if a value is a `Tree` of only arrays, None and such trees, without loading JAX."""
     if not isinstance(value, Tree):
         return False
     parts = (getattr(value, name) for name in field_names(type(value))[0])

@@ -1,4 +1,4 @@
-"""What the economies register: families, methods, plots, and what reports show of the families."""
+"""Registrations of the economies: families, methods, plots, and reports on the families."""
 
 from rivalry.schema.register import DefaultFigure, Entry, FamilyDefaults, FamilyEntry, PlotEntry
 

@@ -1,4 +1,4 @@
-"""What became of a city's lucky, average and unlucky agents, as the page's tables."""
+"""Tables of a city's lucky, average and unlucky agents, for the page."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def view_of(game: object, profile: np.ndarray | None) -> tuple[str, str, dict[st
         metrics[name] = (("lane",), _mean(frames[k]))
     data = _data(metrics)
     data["frames"] = {name: frames[k] for k, name in enumerate(METRICS)}
-    data["agents"] = [{**agent, **more} for agent, more in zip(data["agents"], agents, strict=True)]
+    data["agents"] = [{**agent, **metrics} for agent, metrics in zip(data["agents"], agents, strict=True)]
     lanes, count = len(game.network.lanes), game.agents
     text = f"{count} agents on {lanes} lanes bid uniformly from the karma they hold, for {STEPS} steps. "
     return "Streets of a city", text + _busiest(metrics), data
@@ -49,8 +49,8 @@ def view_of_record(
     each with its ``name``, ``number``, ``routes [path position]`` (lanes), ``bids [path position]``, the mean
     bid there (None where it is not stored), and per step ``lane``, ``bid`` and ``karma``, where known.
     """
-    needed = {"lane_ends", "node_at", "lane_capacity", *METRICS}
-    if not needed <= set(record) or len(record["lane_ends"][1]) > LANES:
+    columns = {"lane_ends", "node_at", "lane_capacity", *METRICS}
+    if not columns <= set(record) or len(record["lane_ends"][1]) > LANES:
         return None
     text = f"Means over the steps of the evaluation, of {len(record['lane_ends'][1])} lanes. "
     return "Streets of a city", text + _busiest(record), _data(record)
@@ -110,8 +110,8 @@ def _busiest(record: Record) -> str:
     queue = record["lane_queue"][1]
     k = int(np.nanargmax(queue))
     name = record["lane_name"][1][k] if "lane_name" in record else k
-    wanted, waits = float(record["lane_wanted"][1][k]), float(queue[k])
-    return f"The longest queue is at lane {name}: {wanted:.3g} agents per step want it, {waits:.3g} wait."
+    demand, waits = float(record["lane_wanted"][1][k]), float(queue[k])
+    return f"The longest queue is at lane {name}: {demand:.3g} agents per step want it, {waits:.3g} wait."
 
 
 def _mean(rows: np.ndarray) -> np.ndarray:
@@ -140,10 +140,10 @@ def _simulate(game: City) -> tuple[np.ndarray, list[dict[str, Any]]]:
         karma = drivers.karma.copy()
         tallied = kernel.tallies(city, each=False)
         kernel.play(city, drivers, policy, tallied, 1)
-        wanted, refused = tallied.wanted.astype(float), (tallied.wanted - tallied.admitted).astype(float)
+        demand, refusals = tallied.wanted.astype(float), (tallied.wanted - tallied.admitted).astype(float)
         with np.errstate(invalid="ignore", divide="ignore"):
             bid = tallied.bids @ levels[: tallied.bids.shape[1]] / tallied.wanted
-        frames[:, step] = wanted, refused, np.round(bid, DIGITS)
+        frames[:, step] = demand, refusals, np.round(bid, DIGITS)
         for entry, agent in zip(traces, agents.tolist(), strict=True):
             entry["lane"].append(_lane(city, agent, int(trip[agent]), int(place[agent])))
             entry["bid"].append(int(tallied.bids_on[agent].sum()) if tallied.asked[agent] else None)

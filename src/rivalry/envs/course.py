@@ -300,5 +300,5 @@ def _any_strategies(game: Playable, state: object, key: Any) -> Any:
 
 
 def _limits(game: Playable) -> bool:
-    """Return whether the game is finite and limits the legal actions."""
+    """True if the game is finite and limits the legal actions."""
     return oracles.legal_actions.knows(game) and isinstance(game.space, Simplex | Choices)

@@ -224,7 +224,7 @@ class PlayerEnv(gym.Env[Any, Any]):
         return observations, paid, self._over, self._cut, info_of(observations)
 
     def _mine(self) -> bool:
-        """Return whether it is the player's turn or the episode is over."""
+        """True if it is the player's turn or the episode is over."""
         if self._table is not None:
             return self._cut or bool(self.parallel.acting[self.player])
         return self._over or self._cut or self.name in self.parallel.movers()

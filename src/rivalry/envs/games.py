@@ -71,7 +71,7 @@ class SimultaneousEnv(Unrendered, ParallelEnv[str, Any, Any]):  # type: ignore[m
         return spaces.Box(low, high, dtype=low.dtype.type)
 
     def state(self) -> np.ndarray:
-        """Return what all agents observe together, without masks: ``[agent * feature]``.
+        """Joint observation of all agents, without masks: ``[agent * feature]``.
 
         For a central critic; before `reset` and of agents that have left, the game's own last features.
         """
@@ -230,7 +230,7 @@ class GameEnv(SimultaneousEnv):
         self.converter.read(self.possible_agents, {agent: action}, self.course.now.legal)
 
     def profile(self, actions: Mapping[str, Any]) -> np.ndarray:
-        """Return what actions play: the profile ``[player axis]`` of one period, in units of the game.
+        """Profile ``[player axis]`` of one period that actions play, in units of the game.
 
         Parameters
         ----------
@@ -392,7 +392,7 @@ class ActionConverter:
 
 
 def _as_points(game: Playable, simplex: OnSimplex) -> bool:
-    """Return whether actions are points of a simplex. Raises `ValueError` if they cannot be."""
+    """True if actions are points of a simplex. Raises `ValueError` if they cannot be."""
     check_word("simplex", simplex, get_args(OnSimplex))
     if simplex == "corners":
         return False

@@ -54,7 +54,7 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
         return self.parallel.state_space  # type: ignore[no-any-return]
 
     def state(self) -> Any:
-        """Return what all agents observe together before this step, ``[agent * feature]``."""
+        """Joint observation of all agents before this step, ``[agent * feature]``."""
         return self.parallel.state()
 
     def observe(self, agent: str) -> Any:

@@ -116,7 +116,7 @@ class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
         self._play(where & ~self._mine(), None)
 
     def _mine(self) -> np.ndarray:
-        """Return where it is the player's turn or the episode is over, ``[copy]``."""
+        """Mask ``[copy]`` of copies in which it is the player's turn or the episode is over."""
         mine: np.ndarray = self._ended | self._short | self._courses.now.movers[:, self.single.player]
         return mine
 

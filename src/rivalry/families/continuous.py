@@ -52,12 +52,12 @@ class FormulaGame(OneLineRepr, eqx.Module):
         raise AttributeError(f"this game by formulas has no {name!r}")
 
     def _values(self, formulas: tuple[Formula, ...], x: Profile) -> Array:
-        named = {
+        choice_values = {
             name: x[i, j]
             for i, names_of_player in enumerate(self.choices)
             for j, name in enumerate(names_of_player)
         }
-        values = [jnp.asarray(formula(named | self.parameters), dtype=float) for formula in formulas]
+        values = [jnp.asarray(formula(choice_values | self.parameters), dtype=float) for formula in formulas]
         return jnp.stack(values) if values else jnp.zeros(0)
 
     @hashable_method
@@ -132,55 +132,57 @@ def continuous(
     parameters, shared = parameters or {}, [] if shared is None else list(shared)
     if not len(payoffs):
         raise ValueError("payoffs: must have at least one formula")
-    named = _names(choices, len(payoffs))
-    every = [name for names_of_player in named for name in names_of_player]
+    names = _names(choices, len(payoffs))
+    all_names = [name for names_of_player in names for name in names_of_player]
     invalid = [
-        name for name in every if not NAME.fullmatch(name) or name in FUNCTIONS or every.count(name) > 1
+        name
+        for name in all_names
+        if not NAME.fullmatch(name) or name in FUNCTIONS or all_names.count(name) > 1
     ]
     if invalid:
         raise ValueError(f"choices: {invalid[0]!r} must be one name, no function's, for one choice")
     for name in parameters:
-        if not NAME.fullmatch(name) or name in FUNCTIONS or name in every:
+        if not NAME.fullmatch(name) or name in FUNCTIONS or name in all_names:
             raise ValueError(f"parameters.{name}: must be a name that is no function's and no choice's")
         if hasattr(FormulaGame, name) or name in FormulaGame.__dataclass_fields__:
             raise ValueError(f"parameters.{name}: is an attribute of every game; choose another name")
         if not np.isfinite(parameters[name]):
             raise ValueError(f"parameters.{name}: {parameters[name]:g} must be finite")
-    allowed = [*every, *parameters]
+    allowed = [*all_names, *parameters]
     formulas = tuple(parse(text, allowed, f"payoffs[{k}]", tests=True) for k, text in enumerate(payoffs))
     constraints = [row for k, text in enumerate(shared) for row in _constraint(text, allowed, f"shared[{k}]")]
     ends = np.stack(
-        [_bounds(name, bound_option, named) for name, bound_option in (("low", low), ("high", high))]
+        [_bounds(name, bound_option, names) for name, bound_option in (("low", low), ("high", high))]
     )
     open_ends = np.isinf(ends)
     if np.any(open_ends) and (search is None or not np.all(np.isfinite(search))):
         raise ValueError("search: needs two finite numbers, the range searched for choices without bounds")
     if search is not None and not np.any(open_ends):
         raise ValueError("search: all choices have bounds, which are searched")
-    first, last = np.where(open_ends, np.reshape(search or [0.0, 0.0], (2, 1, 1)), ends)
-    for i, names_of_player in enumerate(named):
+    low_ends, high_ends = np.where(open_ends, np.reshape(search or [0.0, 0.0], (2, 1, 1)), ends)
+    for i, names_of_player in enumerate(names):
         for j, name in enumerate(names_of_player):
-            if not first[i, j] < last[i, j]:
-                raise ValueError(f"low: {first[i, j]:g} of {name} must be below high, {last[i, j]:g}")
-    box = Box(put(first), put(last), open_low=put(open_ends[0]), open_high=put(open_ends[1]))
+            if not low_ends[i, j] < high_ends[i, j]:
+                raise ValueError(f"low: {low_ends[i, j]:g} of {name} must be below high, {high_ends[i, j]:g}")
+    box = Box(put(low_ends), put(high_ends), open_low=put(open_ends[0]), open_high=put(open_ends[1]))
     numbers = {name: put(float(value)) for name, value in parameters.items()}
     return FormulaGame(
-        box if np.any(open_ends) else Box(box.low, box.high), numbers, named, formulas, tuple(constraints)
+        box if np.any(open_ends) else Box(box.low, box.high), numbers, names, formulas, tuple(constraints)
     )
 
 
 def _names(choices: Any, players: int) -> tuple[tuple[str, ...], ...]:
     if choices is None:
         return tuple((f"x{player + 1}",) for player in range(players))
-    named = tuple(
+    names = tuple(
         (names_of_player,) if isinstance(names_of_player, str) else tuple(names_of_player)
         for names_of_player in choices
     )
-    if len(named) != players:
-        raise ValueError(f"choices: {len(named)} players; must be {players}, as many as payoffs")
-    if empty := [player for player, names_of_player in enumerate(named) if not names_of_player]:
+    if len(names) != players:
+        raise ValueError(f"choices: {len(names)} players; must be {players}, as many as payoffs")
+    if empty := [player for player, names_of_player in enumerate(names) if not names_of_player]:
         raise ValueError(f"choices[{empty[0]}]: must name at least one choice")
-    return named
+    return names
 
 
 def _constraint(text: str, allowed: list[str], name: str) -> list[Formula]:
@@ -192,18 +194,18 @@ def _constraint(text: str, allowed: list[str], name: str) -> list[Formula]:
     for side in (left_side, right):
         parse(side, allowed, name)  # alone, so that a message is about what was written
     less = Formula(text, parse(f"{left_side} - ({right})", allowed, name).tree)
-    more = Formula(text, parse(f"{right} - ({left_side})", allowed, name).tree)
-    return [less] if sign == "<=" else [more] if sign == ">=" else [less, more]
+    excess = Formula(text, parse(f"{right} - ({left_side})", allowed, name).tree)
+    return [less] if sign == "<=" else [excess] if sign == ">=" else [less, excess]
 
 
-def _bounds(name: str, bound: Any, named: tuple[tuple[str, ...], ...]) -> np.ndarray:
+def _bounds(name: str, bound: Any, names: tuple[tuple[str, ...], ...]) -> np.ndarray:
     """Return bounds ``[player axis]``, 0 where a player has no choice."""
-    bounds = np.zeros((len(named), max(map(len, named))))
+    bounds = np.zeros((len(names), max(map(len, names))))
     # rows may be of unequal length, of which NumPy makes no array
-    rows = list(bound) if isinstance(bound, list | tuple) or np.ndim(bound) else [bound] * len(named)
-    if len(rows) != len(named):
-        raise ValueError(f"{name}: {len(rows)} rows; must be one number or {len(named)}, one per player")
-    for i, (names_of_player, row) in enumerate(zip(named, rows, strict=True)):
+    rows = list(bound) if isinstance(bound, list | tuple) or np.ndim(bound) else [bound] * len(names)
+    if len(rows) != len(names):
+        raise ValueError(f"{name}: {len(rows)} rows; must be one number or {len(names)}, one per player")
+    for i, (names_of_player, row) in enumerate(zip(names, rows, strict=True)):
         if np.ndim(row) and np.size(row) != len(names_of_player):
             raise ValueError(
                 f"{name}[{i}]: {np.size(row)} numbers; must be {len(names_of_player)}, one per choice"

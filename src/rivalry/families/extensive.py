@@ -51,7 +51,7 @@ class InformationSet(NamedTuple):
 
 
 class ExtensiveForm(NamedTuple):
-    """What payoffs of strategies depend on, of a game in extensive form.
+    """Data by which payoffs depend on strategies, of a game in extensive form.
 
     Outcomes may belong to any node: the payoff of a play is the sum over its nodes.
     """
@@ -116,10 +116,10 @@ class BehaviourSpace(Tree):
     @property
     def _rows(self) -> tuple[Simplex, tuple[np.ndarray, np.ndarray]]:
         """Return the space with one row per information set, and the place in it of every entry."""
-        every = [size for sizes_of_player in self.sizes for size in sizes_of_player]
-        rows = np.repeat(np.arange(len(every)), every)
-        columns = np.concatenate([np.arange(size) for size in every])
-        return Simplex(tuple(every)), (rows, columns)
+        all_sizes = [size for sizes_of_player in self.sizes for size in sizes_of_player]
+        rows = np.repeat(np.arange(len(all_sizes)), all_sizes)
+        columns = np.concatenate([np.arange(size) for size in all_sizes])
+        return Simplex(tuple(all_sizes)), (rows, columns)
 
     def _profile(self, rows: Any) -> Profile:
         return jnp.zeros(self.shape).at[np.nonzero(self.entries)].set(rows[self._rows[1]])
@@ -136,10 +136,10 @@ class BehaviourSpace(Tree):
         """Return random pure strategies: there are too many for a grid."""
         draws = np.random.default_rng(0)
         strategies = np.zeros((points, self.shape[1]))
-        first = 0
+        begin = 0
         for size in self.sizes[player]:
-            strategies[np.arange(points), first + draws.integers(size, size=points)] = 1.0
-            first += size
+            strategies[np.arange(points), begin + draws.integers(size, size=points)] = 1.0
+            begin += size
         return put(strategies)
 
     def uniform(self) -> Profile:
@@ -403,12 +403,12 @@ def _(game: Extensive, x: Profile | np.ndarray, player: int) -> oracles.Response
 def _(game: Extensive, x: Profile | np.ndarray) -> Record:
     """Return ``nash_conv``, the sum of the players' regrets, and ``move``, the names of the axes."""
     form, x = oracles.to_sequence_form(game), np.asarray(x, dtype=float)
-    best = np.array([best_plan(form, x, player)[1] for player in range(len(x))])
+    response_payoffs = np.array([best_plan(form, x, player)[1] for player in range(len(x))])
     width = x.shape[1]
     names = np.array(
         [[*sizes_of_player, *[""] * (width - len(sizes_of_player))] for sizes_of_player in game.names]
     )
     return {
-        "nash_conv": ((), np.asarray(np.maximum(best - np.asarray(game.payoffs(x)), 0.0).sum())),
+        "nash_conv": ((), np.asarray(np.maximum(response_payoffs - np.asarray(game.payoffs(x)), 0.0).sum())),
         "move": (("player", "axis"), names),
     }

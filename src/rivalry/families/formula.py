@@ -169,7 +169,7 @@ class _Parser:
         return tree
 
     def test(self) -> Expression:
-        first = self.at
+        begin = self.at
         tree = self.sum()
         if not self.tests or (sign := self._take(*TESTS)) is None:
             return tree
@@ -177,11 +177,11 @@ class _Parser:
         if self._take(*TESTS) is not None:
             self.at -= 1
             raise self._error("two tests in a row; multiply tests in brackets")
-        return Expression(sign, self._text_from(first), parts)
+        return Expression(sign, self._text_from(begin), parts)
 
-    def _text_from(self, first: int) -> str:
+    def _text_from(self, begin: int) -> str:
         """Return the text from a token to the last one that was read."""
-        start, end = (self.tokens[k][2] for k in (first, self.at - 1))
+        start, end = (self.tokens[k][2] for k in (begin, self.at - 1))
         return self.text[start:end] + self.tokens[self.at - 1][1]
 
     def sum(self) -> Expression:
@@ -229,12 +229,12 @@ class _Parser:
         if kind == "number":
             return Expression("number", float(value))
         if kind == "name":
-            called = self._take("(") is not None
-            if value in FUNCTIONS and called:
+            is_call = self._take("(") is not None
+            if value in FUNCTIONS and is_call:
                 return self._call(str(value))
-            if called or value in FUNCTIONS:
+            if is_call or value in FUNCTIONS:
                 raise self._error(
-                    f"{value!r} is no function; {near(value, FUNCTIONS)}" if called else f"{value} needs ("
+                    f"{value!r} is no function; {near(value, FUNCTIONS)}" if is_call else f"{value} needs ("
                 )
             return Expression("name", value)
         if value == "(":
@@ -243,8 +243,8 @@ class _Parser:
         raise self._error(f"unexpected {value!r}")
 
     def _call(self, function: str) -> Expression:
-        first, parts = self.at, [self.test()]
-        condition = self._text_from(first)
+        begin, parts = self.at, [self.test()]
+        condition = self._text_from(begin)
         while self._take(",") is not None:
             parts.append(self.test())
         count = len(parts)
@@ -396,8 +396,8 @@ def _signed_log(tree: Expression, values: Mapping[str, Any]) -> tuple[Any, Any]:
         below = jnp.where(
             left_sign == right_sign, left_sign * left_value < right_sign * right, left_sign < right_sign
         )
-        first = below if tree.value == "min" else ~below
-        return jnp.where(first, left_value, right), jnp.where(first, left_sign, right_sign)
+        takes_left = below if tree.value == "min" else ~below
+        return jnp.where(takes_left, left_value, right), jnp.where(takes_left, left_sign, right_sign)
     if tree.kind == "negative":
         size, sign = _signed_log(tree.parts[0], values)
         return size, -sign

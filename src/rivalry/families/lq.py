@@ -115,11 +115,13 @@ def lq(
     state_cost = np.zeros((players, states, states))
     for i, size in enumerate(sizes):
         rival_columns = np.concatenate([np.zeros(0, int), *(columns[j] for j in range(players) if j != i)])
-        x, size_of_player, rest = np.arange(states), size, len(rival_columns)
+        x, size_of_player, rival_count = np.arange(states), size, len(rival_columns)
         padded[i, :, :size] = effects[i]
         state_cost[i] = _symmetric(_of("R", R, i, players, (states, states)))
         own_cost[i, :size, :size] = _symmetric(_of("Q", Q, i, players, (size_of_player, size_of_player)))
-        form[i][np.ix_(rival_columns, rival_columns)] = _symmetric(_of("S", S, i, players, (rest, rest)))
+        form[i][np.ix_(rival_columns, rival_columns)] = _symmetric(
+            _of("S", S, i, players, (rival_count, rival_count))
+        )
         for name, rows, where in (("W", W, x), ("M", M, rival_columns)):
             part = _of(name, rows, i, players, (len(where), size_of_player))
             form[i][np.ix_(where, columns[i])] += part
@@ -130,8 +132,10 @@ def lq(
     for rate in rates.ravel().tolist():
         if not 0 <= rate <= 1:
             raise ValueError(f"gamma: {rate:g} must be in [0, 1]")
-    first = _matrix("initial", [initial], (1, states))[0]
-    return LQGame(motion, padded, state_cost, own_cost, np.broadcast_to(rates, players).copy(), first, form)
+    initial_state = _matrix("initial", [initial], (1, states))[0]
+    return LQGame(
+        motion, padded, state_cost, own_cost, np.broadcast_to(rates, players).copy(), initial_state, form
+    )
 
 
 def _of(name: str, rows: Rows | None, player: int, players: int, shape: tuple[int, int]) -> np.ndarray:
@@ -151,9 +155,11 @@ def _matrix(name: str, rows: Any, shape: Sequence[int | None] = (None, None)) ->
         raise ValueError(f"{name}: must be a matrix of numbers, with rows of one length") from None
     if matrix.ndim != 2:
         raise ValueError(f"{name}: {matrix.ndim} dimensions must be 2, a list of rows")
-    wanted = (len(matrix), len(matrix)) if tuple(shape) == (None, None) else shape
-    if any(size not in (None, got) for size, got in zip(wanted, matrix.shape, strict=True)):
-        words = " x ".join("any" if size is None else str(size) for size in wanted)
+    expected_shape = (len(matrix), len(matrix)) if tuple(shape) == (None, None) else shape
+    if any(
+        size not in (None, size_read) for size, size_read in zip(expected_shape, matrix.shape, strict=True)
+    ):
+        words = " x ".join("any" if size is None else str(size) for size in expected_shape)
         raise ValueError(f"{name}: shape {matrix.shape[0]} x {matrix.shape[1]} must be {words}")
     if not np.all(np.isfinite(matrix)):
         raise ValueError(f"{name}: must be finite")

@@ -82,7 +82,7 @@ class Matrix(Tree):
         return f"{title} ({' | '.join(words)})", {}
 
     def _is_zero_sum(self) -> bool:
-        """Return whether payoffs of two players are known and sum to 0, as those of a single table."""
+        """True if payoffs of two players are known and sum to 0, as those of a single table."""
         is_pair = len(self.actions) == 2 and array_module(self.table) is np
         return is_pair and bool(np.all(np.sum(np.asarray(self.table), axis=0) == 0))
 
@@ -98,11 +98,11 @@ class Matrix(Tree):
     def payoffs(self, x: Any) -> Any:
         """Return the players' expected payoffs, ``[player]``; a NumPy array if table and profile are."""
         x = np.asarray(x) if isinstance(x, list | tuple) else x
-        xp, rest = array_module(self.table, x), self.table
+        xp, expected = array_module(self.table, x), self.table
         for player, size in enumerate(self.sizes):
             # axis 0 is the player who is paid; each contraction moves the next player to axis 1
-            rest = xp.tensordot(rest, x[player, :size], axes=(1, 0))
-        return rest
+            expected = xp.tensordot(expected, x[player, :size], axes=(1, 0))
+        return expected
 
     def pure(self, *choices: int | str) -> Profile:
         """Return the profile of pure actions, given by number or name.
@@ -146,9 +146,9 @@ def _(game: Matrix) -> FiniteGame:
 @oracles.to_sequence_form.register(Matrix)
 def _(game: Matrix) -> SequenceForm:
     """Return one information set per player; every joint action is a leaf."""
-    players, worst = len(game.sizes), max(game.sizes)
+    players, max_size = len(game.sizes), max(game.sizes)
     moves = np.indices(game.sizes).reshape(players, -1).T
-    before = np.full((players, worst), -1)
+    before = np.full((players, max_size), -1)
     paid = np.asarray(game.table, dtype=float).reshape(players, -1).T
     return SequenceForm(tuple((size,) for size in game.sizes), before, moves, paid)
 
@@ -226,11 +226,11 @@ def _(game: Matrix, x: Profile) -> Profile:
 def _action_payoffs(game: Matrix, x: Any, player: int) -> Any:
     """Return the payoff ``[action]`` of every action of a player against the others at ``x``."""
     xp = array_module(game.table, x)
-    rest = xp.moveaxis(game.table[player], player, 0)
+    expected = xp.moveaxis(game.table[player], player, 0)
     for opponent, size in enumerate(game.sizes):
         if opponent != player:
-            rest = xp.tensordot(rest, x[opponent, :size], axes=(1, 0))
-    return rest
+            expected = xp.tensordot(expected, x[opponent, :size], axes=(1, 0))
+    return expected
 
 
 @oracles.best_response.register(Matrix)
@@ -238,17 +238,17 @@ def _(game: Matrix, x: Profile, player: int | Array) -> tuple[Strategy, Any, Cov
     """Return the best pure action, the first at ties: payoffs are linear in the player's own mixture."""
     # gradients are 0 in the padding, which would win where all payoffs are negative
     values = jnp.where(game.space.mask, oracles.gradients(game, x), -jnp.inf)[player]
-    best = jnp.argmax(values)
-    return jnp.zeros_like(values).at[best].set(1.0), values[best], "exact"
+    action = jnp.argmax(values)
+    return jnp.zeros_like(values).at[action].set(1.0), values[action], "exact"
 
 
 @oracles.proved_response.register(Matrix)
 def _(game: Matrix, x: Profile | np.ndarray, player: int) -> oracles.Response:
     """Return the best pure action in NumPy; its payoff is the payoff upper bound."""
     values = _action_payoffs(_numpy(game), np.asarray(x), player)
-    best = int(np.argmax(values))
-    payoff = float(values[best])
-    strategy = np.eye(game.space.shape[1])[best]
+    action = int(np.argmax(values))
+    payoff = float(values[action])
+    strategy = np.eye(game.space.shape[1])[action]
     return oracles.Response(strategy, payoff, payoff, "exact", "registered best response", values)
 
 
@@ -280,13 +280,13 @@ def _(
     """Return the best pure action against mixtures ``weights`` over ``support``; only their means matter."""
     # actions that a player lacks are NaN with weight 0, and 0 times NaN would be NaN
     mean = np.einsum("pa,pax->px", weights, np.nan_to_num(support))
-    rest = np.asarray(game.table)[player]
+    expected = np.asarray(game.table)[player]
     # from the last axis on, so that the axes of the others keep their numbers
     for opponent in reversed(range(len(game.sizes))):
         if opponent != player:
-            rest = np.moveaxis(rest, opponent, -1) @ mean[opponent, : game.sizes[opponent]]
-    best = int(np.argmax(rest))
-    return np.eye(game.space.shape[1])[best], float(rest[best]), "exact"
+            expected = np.moveaxis(expected, opponent, -1) @ mean[opponent, : game.sizes[opponent]]
+    action = int(np.argmax(expected))
+    return np.eye(game.space.shape[1])[action], float(expected[action]), "exact"
 
 
 @checked
@@ -393,15 +393,17 @@ PER_CELL = "[[(3, 3), (0, 5)], [(5, 0), (1, 1)]]"  # the form of a table with al
 
 def _by_keyword(tables: tuple[Any, ...]) -> dict[str, Any]:
     """Return positional arguments of `matrix` as its keyword ``name`` or ``payoffs``."""
-    first = tables[0]
-    if isinstance(first, str):
+    payoffs = tables[0]
+    if isinstance(payoffs, str):
         if len(tables) > 1:
-            raise ValueError(f"name: {first!r} is a classic, which has its payoffs; write matrix({first!r})")
-        return {"name": first}
+            raise ValueError(
+                f"name: {payoffs!r} is a classic, which has its payoffs; write matrix({payoffs!r})"
+            )
+        return {"name": payoffs}
     if len(tables) == 1:
-        table = _numbers(first)
+        table = _numbers(payoffs)
         if table.ndim == 0:
-            raise ValueError(f"payoffs: {format_value(first)} must be tables, or the name of a classic")
+            raise ValueError(f"payoffs: {format_value(payoffs)} must be tables, or the name of a classic")
         # not -table, which has negative zeros
         return {"payoffs": np.stack([table, 0.0 - table]) if table.ndim == 2 else table}
     arrays = [_numbers(table, f"payoffs[{k}]", per_cell=False) for k, table in enumerate(tables)]
@@ -461,11 +463,11 @@ def _table(payoffs: object) -> np.ndarray:
     if players < 2:
         raise ValueError(f"payoffs: {players} tables; must be one for each of at least 2 players")
     if table.ndim != players + 1:
-        last = table.ndim > 2 and table.shape[-1] == table.ndim - 1
+        is_per_cell = table.ndim > 2 and table.shape[-1] == table.ndim - 1
         raise ValueError(
             f"payoffs: tables with {table.ndim - 1} dimensions; must be {players}, one per player: "
             f"shape {table.shape} is not [player][action of 0][action of 1].."
-            + (f"; all payoffs of a cell together are tuples, as in {PER_CELL}" if last else "")
+            + (f"; all payoffs of a cell together are tuples, as in {PER_CELL}" if is_per_cell else "")
         )
     if table.size == 0:
         raise ValueError(f"payoffs: shape {table.shape}; every player must have an action")
@@ -518,23 +520,23 @@ class _Made(NamedTuple):
     actions: tuple[str, ...]  # their names, for all players
 
 
-def _bimatrix(first: object, second: object, *actions: str) -> _Made:
-    return _Made(np.array([first, second], dtype=float), actions)
+def _bimatrix(payoffs_row: object, payoffs_column: object, *actions: str) -> _Made:
+    return _Made(np.array([payoffs_row, payoffs_column], dtype=float), actions)
 
 
-def _symmetric(first: object, *actions: str) -> _Made:
-    rows = np.array(first, dtype=float)
+def _symmetric(table: object, *actions: str) -> _Made:
+    rows = np.array(table, dtype=float)
     return _bimatrix(rows, rows.T, *actions)
 
 
 def _own_and_all(players: int, size: int, pay: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
     """Return tables of ``pay(own [joint], all [player joint])`` at every joint action."""
-    every = np.indices((size,) * players)
-    return np.stack([pay(every[player], every) for player in range(players)]).astype(float)
+    joint_actions = np.indices((size,) * players)
+    return np.stack([pay(joint_actions[player], joint_actions) for player in range(players)]).astype(float)
 
 
 def _coordination(players: int = 2, size: int = 2) -> _Made:
-    table = _own_and_all(players, size, lambda actions, every: np.all(every == actions, axis=0))
+    table = _own_and_all(players, size, lambda actions, joint: np.all(joint == actions, axis=0))
     return _Made(table, tuple(str(k) for k in range(size)))
 
 
@@ -544,15 +546,15 @@ def _rock_paper_scissors(win: float = 1.0) -> _Made:
 
 def _public_goods(players: int = 4, multiplier: float = 1.6) -> _Made:
     table = _own_and_all(
-        players, 2, lambda actions, every: 1.0 - actions + multiplier * every.sum(axis=0) / players
+        players, 2, lambda actions, joint: 1.0 - actions + multiplier * joint.sum(axis=0) / players
     )
     return _Made(table, ("keep", "contribute"))
 
 
 def _jordan() -> _Made:
     """Return the game in which player 0 matches 1, player 1 matches 2, and player 2 differs from 0."""
-    first, second, third = np.indices((2, 2, 2))
-    match = np.stack([first == second, second == third, third != first])
+    a, b, c = np.indices((2, 2, 2))
+    match = np.stack([a == b, b == c, c != a])
     return _Made(match.astype(float), ("heads", "tails"))
 
 
@@ -563,14 +565,14 @@ def _below_one(cost: float) -> None:
 
 def _volunteers_dilemma(players: int = 3, cost: float = 0.5) -> _Made:
     _below_one(cost)
-    table = _own_and_all(players, 2, lambda actions, every: every.any(axis=0) - cost * actions)
+    table = _own_and_all(players, 2, lambda actions, joint: joint.any(axis=0) - cost * actions)
     return _Made(table, ("idle", "volunteer"))
 
 
 def _minimum_effort(players: int = 2, size: int = 7, cost: float = 0.5) -> _Made:
     _below_one(cost)
     table = _own_and_all(
-        players, size, lambda actions, every: (every.min(axis=0) + 1.0) - cost * (actions + 1.0)
+        players, size, lambda actions, joint: (joint.min(axis=0) + 1.0) - cost * (actions + 1.0)
     )
     return _Made(table, tuple(str(k + 1) for k in range(size)))
 

@@ -115,7 +115,7 @@ class Precipice(OneLineRepr, eqx.Module):
         """Return integrals over leads of ``paid(lead, safety, whether undercut)``, one per leader."""
         n, mu = self.players, self.max_capability
 
-        def one(rule: Array) -> Array:
+        def integral(rule: Array) -> Array:
             def integrand(lead: Array) -> Array:
                 safe = jnp.minimum(rule * lead, 1.0)
                 # by the slope where that decides: leads would be rounded each in its own way
@@ -127,7 +127,7 @@ class Precipice(OneLineRepr, eqx.Module):
             turns = jnp.stack([1 / jnp.maximum(rule, 1e-9), self.enmity, *kinks])
             return piecewise_integral(integrand, turns, mu, n)
 
-        return jax.vmap(one)(boldness)
+        return jax.vmap(integral)(boldness)
 
     def free_gains(self, x: Profile) -> Float[Array, "player"]:
         """Return the gains from the best safety at each capability, whatever rule results, ``[player]``.
@@ -152,8 +152,8 @@ class Precipice(OneLineRepr, eqx.Module):
         e = self.enmity
 
         def gain(lead: Array, safe: Array, bold: Array) -> Array:
-            best = jnp.maximum(lead / e, (1 - e) * (1 - lead))
-            return jnp.where(lead < e, best, 1.0) - jnp.where(bold, (1 - e) * (safe - lead), safe)
+            safe_payoff = jnp.maximum(lead / e, (1 - e) * (1 - lead))
+            return jnp.where(lead < e, safe_payoff, 1.0) - jnp.where(bold, (1 - e) * (safe - lead), safe)
 
         equal = e * (1 - e) / (1 + e * (1 - e))  # the lead at which both pay the same
         return jnp.maximum(self._integrate_leads(boldness, gain, equal), 0.0)
@@ -194,13 +194,13 @@ def _(game: Precipice, x: Profile) -> Record:
 
 @oracles.proved_response.register(Precipice, when=lambda game: game.information == "public")
 def _(game: Precipice, x: Profile, player: int) -> oracles.Response:
-    """Return what the best choice at every lead pays, whatever rule that makes.
+    """Payoff of the best choice at every lead, whatever rule that makes.
 
     Rules of one number do not hold it, so the strategy reported is the player's own.
     """
-    best = float(game.payoffs(x)[player] + game.free_gains(x)[player])
+    payoff = float(game.payoffs(x)[player] + game.free_gains(x)[player])
     words = "any rule of the leader, by integration over leads"
-    return oracles.Response(np.asarray(x[player]), best, np.inf, "lower bound", words)
+    return oracles.Response(np.asarray(x[player]), payoff, np.inf, "lower bound", words)
 
 
 @eqx.filter_jit

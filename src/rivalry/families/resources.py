@@ -74,9 +74,9 @@ def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex:
         spec = {"kind": "mesh"} if simplex else _default_points(bounds)
     if not isinstance(spec, Mapping):
         spec = {"kind": "points", "values": spec}
-    kind, rest = kind_of(spec, "resource_points", SIMPLEX_KINDS if simplex else POINT_KINDS)
-    shifted = rest.pop("inset", INSET if kind == "mesh" else 0.0) if simplex else 0.0
-    points = _points_of(kind, rest, bounds)
+    kind, options = kind_of(spec, "resource_points", SIMPLEX_KINDS if simplex else POINT_KINDS)
+    shifted = options.pop("inset", INSET if kind == "mesh" else 0.0) if simplex else 0.0
+    points = _points_of(kind, options, bounds)
     if points.ndim != 2 or points.shape[1] != axes:
         raise ValueError(f"resource_points: shape {points.shape} must be (points, {axes})")
     if len(points) < 2:
@@ -86,29 +86,29 @@ def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex:
     return inset(_on_simplex(points), shifted) if simplex else points
 
 
-def _points_of(kind: str, rest: dict[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndarray:
+def _points_of(kind: str, options: dict[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndarray:
     axes = len(bounds)
     if kind == "linspace":
-        return _linspace(rest, axes)
+        return _linspace(options, axes)
     if kind == "grid":
-        return _grid(rest, bounds)
+        return _grid(options, bounds)
     if kind == "mesh":
-        return _mesh(rest, axes)
+        return _mesh(options, axes)
     if kind == "corners":
-        (num,) = optional(rest, "resource_points", "num")
+        (num,) = optional(options, "resource_points", "num")
         if num not in (None, axes):
             raise ValueError(f"resource_points.num: {num!r} must be {axes}, one corner per coordinate")
         return np.eye(axes)
     if kind == "file":
-        points = read_numbers(rest, "resource_points")
+        points = read_numbers(options, "resource_points")
     else:
-        points = as_numbers(require(rest, "resource_points", "values")[0], "resource_points.values")
+        points = as_numbers(require(options, "resource_points", "values")[0], "resource_points.values")
     return points[:, None] if points.ndim == 1 else points
 
 
-def _mesh(rest: Mapping[str, Any], corners: int) -> np.ndarray:
+def _mesh(options: Mapping[str, Any], corners: int) -> np.ndarray:
     """Return the lattice with ``2^m`` steps per edge."""
-    (exponent,) = optional(rest, "resource_points", "m")
+    (exponent,) = optional(options, "resource_points", "m")
     m = {2: 6, 3: 4, 4: 3}.get(corners, 2) if exponent is None else exponent
     number_of("resource_points.m", m, 11)
     steps = 2 ** int(m)
@@ -242,23 +242,25 @@ def validate_weights(weights: np.ndarray, count: int, name: str) -> np.ndarray:
 
 
 def _table(spec: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
-    kind, rest = kind_of(spec, "resource", KINDS)
+    kind, options = kind_of(spec, "resource", KINDS)
     densities = {"mixture": _mixture, "beta": _beta, "dirichlet": _dirichlet}
     if (density := densities.get(kind.removesuffix("_pdf"))) is not None:
-        return density(rest, points)
+        return density(options, points)
     if kind == "formula":
-        return formula_values(require(rest, "resource", "formula")[0], points, "resource.formula")
+        return formula_values(require(options, "resource", "formula")[0], points, "resource.formula")
     if kind == "file":
-        return read_numbers(rest, "resource")
+        return read_numbers(options, "resource")
     if kind == "array":
-        return as_numbers(require(rest, "resource", "values")[0], "resource.values")
-    require(rest, "resource")
+        return as_numbers(require(options, "resource", "values")[0], "resource.values")
+    require(options, "resource")
     return np.ones(len(points))
 
 
-def _mixture(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
+def _mixture(options: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     axes = points.shape[1]
-    means, stds, covariances, weights = optional(rest, "resource", "means", "stds", "covariances", "weights")
+    means, stds, covariances, weights = optional(
+        options, "resource", "means", "stds", "covariances", "weights"
+    )
     if means is None or (stds is None) == (covariances is None):
         raise ValueError("resource: a mixture has means and either stds or covariances")
     centres = as_numbers(means, "resource.means")
@@ -268,9 +270,9 @@ def _mixture(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     modes = len(centres)
     amounts = _per_mode("weights", np.ones(modes) if weights is None else weights, modes)
     precisions = _precisions(stds, covariances, modes, axes)
-    apart = points[:, None, :] - centres[None, :, :]
+    offsets = points[:, None, :] - centres[None, :, :]
     # k: point, m: mode, a and b: axes
-    exponents = np.einsum("kma,mab,kmb->km", apart, precisions, apart)
+    exponents = np.einsum("kma,mab,kmb->km", offsets, precisions, offsets)
     return np.asarray(np.exp(-0.5 * exponents) @ amounts)
 
 
@@ -314,19 +316,19 @@ def check_covariance(matrix: np.ndarray, name: str) -> None:
         raise ValueError(f"{name}: smallest eigenvalue {smallest:g} must be above 0 (positive definite)")
 
 
-def beta_shapes(rest: Mapping[str, Any]) -> tuple[float, float]:
+def beta_shapes(options: Mapping[str, Any]) -> tuple[float, float]:
     """Return the shape parameters a and b of a beta density. Raises `ValueError` unless both are above 0."""
-    shapes = dict(zip("ab", require(rest, "resource", "a", "b"), strict=True))
+    shapes = dict(zip("ab", require(options, "resource", "a", "b"), strict=True))
     a, b = (float(as_numbers(value, f"resource.{name}")) for name, value in shapes.items())
     _check_positive("resource.a", np.asarray(a))
     _check_positive("resource.b", np.asarray(b))
     return a, b
 
 
-def _beta(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
+def _beta(options: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     from scipy.special import betaln, xlog1py, xlogy
 
-    a, b = beta_shapes(rest)
+    a, b = beta_shapes(options)
     if points.shape[1] != 1:
         raise ValueError("resource: beta is a density on an interval; use a mixture, an array or a callable")
     at = points[:, 0]
@@ -339,19 +341,19 @@ def _beta(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     return np.where(inside, np.exp(logs), 0.0)
 
 
-def dirichlet_alphas(rest: Mapping[str, Any], corners: int) -> np.ndarray:
+def dirichlet_alphas(options: Mapping[str, Any], corners: int) -> np.ndarray:
     """Return the parameters of a Dirichlet density, one per corner. Raises `ValueError` for invalid ones."""
-    alphas = as_numbers(require(rest, "resource", "alphas")[0], "resource.alphas")
+    alphas = as_numbers(require(options, "resource", "alphas")[0], "resource.alphas")
     if alphas.shape != (corners,) or corners < 2:
         raise ValueError(f"resource.alphas: {alphas.size} values for {corners} coordinates; must be one each")
     _check_positive("resource.alphas", alphas)
     return alphas
 
 
-def _dirichlet(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
+def _dirichlet(options: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     from scipy.special import gammaln, xlogy
 
-    alphas = dirichlet_alphas(rest, points.shape[1])
+    alphas = dirichlet_alphas(options, points.shape[1])
     if np.any(np.abs(points.sum(axis=1) - 1) > 1e-6):
         raise ValueError("resource: dirichlet is a density on a simplex; its points must sum to 1")
     # in logarithms: gamma functions of large parameters overflow
@@ -380,8 +382,8 @@ def _default_points(bounds: Sequence[Sequence[float]]) -> Mapping[str, Any]:
     return DEFAULT_POINTS | {"start": low + inset, "stop": high - inset}
 
 
-def _linspace(rest: Mapping[str, Any], axes: int) -> np.ndarray:
-    start, stop, num = require(rest, "resource_points", "start", "stop", "num")
+def _linspace(options: Mapping[str, Any], axes: int) -> np.ndarray:
+    start, stop, num = require(options, "resource_points", "start", "stop", "num")
     if axes != 1:
         raise ValueError(f"resource_points: linspace is for an interval, not for {axes} axes; use grid")
     count = whole_number("resource_points.num", num, 2)
@@ -389,8 +391,8 @@ def _linspace(rest: Mapping[str, Any], axes: int) -> np.ndarray:
     return np.linspace(float(start), float(stop), count)[:, None]
 
 
-def _grid(rest: Mapping[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndarray:
-    edges, num = optional(rest, "resource_points", "bounds", "num")
+def _grid(options: Mapping[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndarray:
+    edges, num = optional(options, "resource_points", "bounds", "num")
     edges = bounds if edges is None else as_numbers(edges, "resource_points.bounds")
     if len(edges) != len(bounds):
         raise ValueError(f"resource_points.bounds: {len(edges)} axes given; must be {len(bounds)}")
@@ -410,23 +412,23 @@ def _grid(rest: Mapping[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndar
 
 def kind_of(spec: Mapping[str, Any], name: str, kinds: Collection[str]) -> tuple[str, dict[str, Any]]:
     """Return the ``kind`` of a table, and its other keys. Raises `ValueError` for an unknown kind."""
-    rest = dict(spec)
-    kind = rest.pop("kind", None)
+    options = dict(spec)
+    kind = options.pop("kind", None)
     check_word(f"{name}.kind", kind, kinds)
-    return str(kind), rest
+    return str(kind), options
 
 
-def optional(rest: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
+def optional(options: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
     """Return the values of ``keys`` of a table, None where absent. Raises `ValueError` for other keys."""
-    for key in rest:
+    for key in options:
         if key not in keys:
             raise ValueError(f"{name}.{key}: unknown key; {near(key, keys) if keys else 'none is expected'}")
-    return [rest.get(key) for key in keys]
+    return [options.get(key) for key in keys]
 
 
-def require(rest: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
+def require(options: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
     """Return the values of ``keys`` of a table. Raises `ValueError` where one is missing."""
-    values = optional(rest, name, *keys)
+    values = optional(options, name, *keys)
     for key, value in zip(keys, values, strict=True):
         if value is None:
             raise ValueError(f"{name}.{key}: is missing; needed are {', '.join(keys)}")
@@ -501,12 +503,12 @@ def _csv(text: str, key: Any, name: str, file: Path) -> list[Any]:
         raise ValueError(f"{name}.path: {file} is empty")
     # a first line with any number is data: names of columns are never numbers
     head: Sequence[str] = rows.pop(0) if not any(map(_is_number, rows[0])) else []
-    wanted = [key] if isinstance(key, str) else key
-    for column in wanted or []:
+    columns = [key] if isinstance(key, str) else key
+    for column in columns or []:
         if column not in head:
             raise ValueError(f"{name}.key: {file} has no column {column!r}; {near(str(column), head)}")
     width = len(head or rows[0])
-    places = [head.index(column) for column in wanted] if wanted else range(width)
+    places = [head.index(column) for column in columns] if columns else range(width)
     table = []
     for number, row in enumerate(rows, start=1 + bool(head)):
         if len(row) != width or not all(_is_number(row[place]) for place in places):

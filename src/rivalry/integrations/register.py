@@ -1,4 +1,4 @@
-"""What the adapters to optional libraries and to clusters register."""
+"""Registrations of the adapters to optional libraries and to clusters."""
 
 from rivalry.schema.register import Entry
 

@@ -31,7 +31,7 @@ LEARN, EVALUATE, RESPOND = range(3)  # streams of random numbers
 
 
 class Episode(NamedTuple):
-    """What an episode is for: its phase, the player that responds (-1: none), and its number there."""
+    """Purpose of an episode: its phase, the player that responds (-1: none), and its number there."""
 
     phase: int
     responder: int

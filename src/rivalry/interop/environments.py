@@ -23,7 +23,7 @@ SUM = 1e-9  # largest error of a sum of probabilities
 
 @runtime_checkable
 class Turn(Protocol):
-    """What an agent does when it is its turn, and what it learns at its end."""
+    """Action of an agent when it is its turn, and its learning at its end."""
 
     def __call__(
         self, player: int, observation: object, reward: float, terminated: bool, truncated: bool

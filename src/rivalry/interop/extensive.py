@@ -19,7 +19,7 @@ STRATEGIES = 100_000  # most strategies of one player in reduced normal form
 
 
 class _Node(NamedTuple):
-    """Where the next node of the file belongs: its probability, and the moves that lead to it."""
+    """Place of the next node of the file: its probability, and the moves that lead to it."""
 
     reach: Fraction  # product of the chance moves' probabilities
     histories: tuple[History, ...]  # by player

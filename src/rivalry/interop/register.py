@@ -1,4 +1,4 @@
-"""What the exchange with other libraries registers: a learner in their environments, readers of files."""
+"""Registrations of the exchange with other libraries: a learner in their environments, readers of files."""
 
 from rivalry.schema.register import Entry
 

@@ -46,9 +46,9 @@ def shards(run: Run) -> Iterator[tuple[Shard, Path]]:
 
 def progress_of(run: Run, shard: Shard, folder: Path) -> dict[str, int]:
     """Return the number of cells of a shard, and of those done there or merged."""
-    wanted = set(_cells(run, shard))
+    cells = set(_cells(run, shard))
     finished = _finished(run) | _finished(Run.open(folder))
-    return {"shard": shard.k, "of": shard.total, "total": len(wanted), "done": len(wanted & finished)}
+    return {"shard": shard.k, "of": shard.total, "total": len(cells), "done": len(cells & finished)}
 
 
 def work(
@@ -64,8 +64,8 @@ def work(
     # a run has no links, but the folder that a person names may be one
     folder = folder_for(folder_for(run.folder / FOLDER) / str(shard)) if out is None else out
     part = Run.create_or_open(folder, run.study)
-    only = set(_cells(run, shard)) - _finished(run)
-    carry_out(part, workers=workers, progress=progress, trusted=trusted, only=only)
+    missing_cells = set(_cells(run, shard)) - _finished(run)
+    carry_out(part, workers=workers, progress=progress, trusted=trusted, only=missing_cells)
     return part
 
 
@@ -120,8 +120,8 @@ def gather(run: Run) -> list[DamagedFile]:
 
 def _cells(run: Run, shard: Shard) -> list[str]:
     """Return the cells of a shard; of a study of studies, the shards of all of its parts."""
-    every = [[place.id for place in part.cells] for part in (run, *run.parts().values())]
-    return [id for cells in every for id in shard.of(cells)]
+    cells_of_parts = [[place.id for place in part.cells] for part in (run, *run.parts().values())]
+    return [id for cells in cells_of_parts for id in shard.of(cells)]
 
 
 def _finished(run: Run) -> set[str]:

@@ -109,7 +109,7 @@ def pack(run: Run, out: Path, *, licence: str = UNSTATED) -> Path:
             if path.is_file():
                 _write(home / path.relative_to(run.folder), files.read_bytes(path))
         for name, part in runs.items():
-            for file in _named(part):
+            for file in _user_files(part):
                 if name_fault(file):
                     raise StoreError(
                         f"{part.name}: {file} is outside the study's folder; move it there, run again"
@@ -124,8 +124,8 @@ def pack(run: Run, out: Path, *, licence: str = UNSTATED) -> Path:
         _write(home / PACKAGES, _packages().encode())
         used = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()}
         digests = {name: _digest(home / name) for name in used - {"lock"}}
-        when = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-        _write(home / CRATE, crate := _crate(staged, digests, licence, when))
+        timestamp = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+        _write(home / CRATE, crate := _crate(staged, digests, licence, timestamp))
         files.write(out, archive(home, digests | {CRATE: sha256(crate).hexdigest()}, MANIFEST), durable=True)
     return out
 
@@ -153,7 +153,7 @@ def _digest(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
-def _named(run: Run) -> list[str]:
+def _user_files(run: Run) -> list[str]:
     """Return the user's files that a study names."""
     files = run.head["study"].get("files") or {}
     return sorted({*files, *run.study.own_files, *run.study.plot_files})
@@ -186,10 +186,12 @@ def _derive(run: Run) -> set[str]:
     if FREEZE in collect("HOOKS"):
         hook(FREEZE)(run, run.folder / PAGE)
     files.write(run.folder / CITATION, bibtex(run.study).encode())
-    about = _ABOUT.format(title=run.title, name=run.name, version=run.made_by["rivalry"], digest=run.digest())
-    files.write(run.folder / README, about.encode())
-    written = (path for path in set(run.folder.rglob("*")) - before if path.is_file())
-    return {path.relative_to(run.folder).as_posix() for path in written} - {"lock"}
+    readme = _ABOUT.format(
+        title=run.title, name=run.name, version=run.made_by["rivalry"], digest=run.digest()
+    )
+    files.write(run.folder / README, readme.encode())
+    new_paths = (path for path in set(run.folder.rglob("*")) - before if path.is_file())
+    return {path.relative_to(run.folder).as_posix() for path in new_paths} - {"lock"}
 
 
 def _packages() -> str:
@@ -206,7 +208,9 @@ def _packages() -> str:
 
 _WRITTEN_BY = ("python", "platform", "machine", "source")
 _REQUIRED = {
-    re.split(r"[^\w.-]", one)[0].lower() for one in requires("rivalry") or () if "extra ==" not in one
+    re.split(r"[^\w.-]", requirement)[0].lower()
+    for requirement in requires("rivalry") or ()
+    if "extra ==" not in requirement
 }
 
 
@@ -221,18 +225,18 @@ def _source() -> str:
     return digest.hexdigest()
 
 
-def _elsewhere(text: str) -> list[str]:
+def _environment_differences(text: str) -> list[str]:
     """Return the differences of this environment from that in which a capsule was packed, source first."""
-    needed = {*_WRITTEN_BY, "rivalry", *_REQUIRED}
+    packages = {*_WRITTEN_BY, "rivalry", *_REQUIRED}
     packed, present = (
         dict(re.findall(r"^(?:# )?([\w.-]+)==(\S*)", text_of, re.MULTILINE))
         for text_of in (text, _packages())
     )
-    rest = sorted(needed - {"source"})
-    return [name for name in ("source", *rest) if packed.get(name) != present.get(name)]
+    remaining = sorted(packages - {"source"})
+    return [name for name in ("source", *remaining) if packed.get(name) != present.get(name)]
 
 
-def _crate(run: Run, digests: Mapping[str, str], licence: str, when: str) -> bytes:
+def _crate(run: Run, digests: Mapping[str, str], licence: str, timestamp: str) -> bytes:
     """Return the metadata of a capsule as RO-Crate has them."""
     workflow = "study.toml" if "study.toml" in digests else "study.json"
     inside = {name.partition("/")[0] for name in digests if "/" in name}
@@ -255,7 +259,7 @@ def _crate(run: Run, digests: Mapping[str, str], licence: str, when: str) -> byt
             "@type": "Dataset",
             "name": run.title,
             "description": f"Run of the study {run.name}: {run.head['study'].get('question') or run.title}",
-            "datePublished": when,
+            "datePublished": timestamp,
             "license": {"@id": f"https://spdx.org/licenses/{licence}"} if licence != UNSTATED else UNSTATED,
             "conformsTo": profiles,
             "hasPart": parts,
@@ -278,7 +282,7 @@ def _crate(run: Run, digests: Mapping[str, str], licence: str, when: str) -> byt
             "description": f"{run.counts()['done']} cells of the study, with certificates",
             "instrument": {"@id": workflow},
             "agent": {"@id": engine},
-            "endTime": when,
+            "endTime": timestamp,
             "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
             "object": [{"@id": "study.json"}, *([{"@id": f"{CODE}/"}] if CODE in inside else [])],
             "result": [{"@id": name} for name in results],
@@ -299,10 +303,10 @@ def _crate(run: Run, digests: Mapping[str, str], licence: str, when: str) -> byt
             row = {"@id": name, "@type": "File", "name": name, "sha256": digests[name]}
             row["encodingFormat"] = _TYPES.get(Path(name).suffix, "application/octet-stream")
             graph.append(row | ({"about": {"@id": "./"}} if name == README else {}))
-    named = {"MIT", *([licence] if licence != UNSTATED else [])}
+    licences = {"MIT", *([licence] if licence != UNSTATED else [])}
     graph += [
         {"@id": f"https://spdx.org/licenses/{licence}", "@type": "CreativeWork", "name": licence}
-        for licence in sorted(named)
+        for licence in sorted(licences)
     ]
     return json.dumps(
         {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": graph}, indent=1
@@ -310,7 +314,7 @@ def _crate(run: Run, digests: Mapping[str, str], licence: str, when: str) -> byt
 
 
 class Verified(NamedTuple):
-    """What was checked of a capsule and what was not, a line per fault, and how this installation differs."""
+    """Result of the check of a capsule: parts checked and not, faults, differences of this installation."""
 
     files: int
     digest: str  # of study, cells and certificates
@@ -364,7 +368,9 @@ def verify(
         digests = extract(path, home, MANIFEST, LARGE if large else LARGEST)
         run = _opened(home)
         runs = _runs(run)
-        code = {str(PurePosixPath(CODE, name, file)) for name, part in runs.items() for file in _named(part)}
+        code = {
+            str(PurePosixPath(CODE, name, file)) for name, part in runs.items() for file in _user_files(part)
+        }
         if lacking := sorted(code - digests.keys()):
             raise DamagedFile(path, f"{lacking[0]} is named by its study, and not in it")
         run_files = sorted({file for part in runs.values() for file in part.study.own_files})
@@ -375,21 +381,21 @@ def verify(
         if damaged := [error for part in runs.values() for error in part.damaged()]:
             raise damaged[0]
         part_faults = [
-            f"{name} {now}, {part.made_by.get(name)} there"
+            f"{name} {current}, {part.made_by.get(name)} there"
             for part in runs.values()
-            for name, now in provenance(part.made_by).items()
-            if part.made_by.get(name) != now
+            for name, current in provenance(part.made_by).items()
+            if part.made_by.get(name) != current
         ]
-        every = {"": run, **run.parts()}
+        all_runs = {"": run, **run.parts()}
         faults = [
             _in_part(name, line)
-            for name, part_study in every.items()
+            for name, part_study in all_runs.items()
             for line in _study(name, run, part_study)
         ]
         checked = [_checked(name, part, cells, bool(part_faults), progress) for name, part in runs.items()]
         stored = {path.relative_to(home).as_posix() for path in _stored(run)} | code | {PACKAGES, CRATE}
         compared = _compared(run, digests, stored)
-        counts, again = run.counts(), [id for _, again, _ in checked for id in again]
+        counts, cell_ids = run.counts(), [id for _, cell_ids, _ in checked for id in cell_ids]
         certificates = sum(count for count, _, _ in checked)
         return Verified(
             len(digests) + 1,
@@ -397,11 +403,11 @@ def verify(
             counts["done"],
             sum(len(part.study.cells()) for part in runs.values()),
             certificates,
-            again,
+            cell_ids,
             compared.derived,
             compared.same_words,
             faults + [line for _, _, lines in checked for line in lines] + compared.faults,
-            compared.unchecked + _unchecked(run, counts["done"], certificates, len(again)),
+            compared.unchecked + _unchecked(run, counts["done"], certificates, len(cell_ids)),
             list(dict.fromkeys(part_faults)),
         )
 
@@ -437,12 +443,12 @@ def _study(name: str, run: Run, part: Run) -> Iterator[str]:
         yield f"study.json: {wrong[0]} are not those of its study"
 
 
-def _unchecked(run: Run, count: int, certificates: int, again: int) -> list[str]:
+def _unchecked(run: Run, count: int, certificates: int, recomputed: int) -> list[str]:
     """Return the list of what no verification checks, and of what this one left out."""
     lines = ["log.txt", "index.sqlite (times, warnings, failures)", f"{PACKAGES}, date and licence"]
-    if again < count:
+    if recomputed < count:
         lines.append(
-            f"results of {count - again} of {count} cells beyond their certificates (--cells {count})"
+            f"results of {count - recomputed} of {count} cells beyond their certificates (--cells {count})"
         )
     if certificates < count:
         lines.append(f"certificates of {count - certificates} of {count} cells, which have no stored profile")
@@ -479,16 +485,16 @@ def _compared(run: Run, digests: Mapping[str, str], stored: set[str]) -> _Compar
         f"{name}: is no file of the run" for name in sorted(digests.keys() - stored - derived)
     )
     packages = (home / PACKAGES).read_text(encoding="utf-8", errors="replace") if PACKAGES in digests else ""
-    elsewhere = _elsewhere(packages)
+    differing_packages = _environment_differences(packages)
     for name in sorted(derived):
         if name not in digests:
             comparison.faults.append(f"{name}: is missing")
         elif _digest(home / name) == digests[name]:
             comparison.derived.append(name)
-        elif not elsewhere:
+        elif not differing_packages:
             comparison.faults.append(f"{name}: is not what study and cells give")
         else:
-            _compare(name, packed / name, home / name, elsewhere, comparison)
+            _compare(name, packed / name, home / name, differing_packages, comparison)
     crate = files.read_bytes(home / CRATE, 2**24)
     content = {name: digest for name, digest in digests.items() if name != CRATE}
     if crate == _crate(run, content, *_licence_and_date(crate)):
@@ -498,9 +504,11 @@ def _compared(run: Run, digests: Mapping[str, str], stored: set[str]) -> _Compar
     return comparison
 
 
-def _compare(name: str, packed: Path, remade: Path, elsewhere: Sequence[str], comparison: _Compared) -> None:
+def _compare(
+    name: str, packed: Path, remade: Path, differing_packages: Sequence[str], comparison: _Compared
+) -> None:
     """Compare what is in two files whose bytes differ, one made in another environment."""
-    reason = f"made with other {', '.join(elsewhere[:3])}"
+    reason = f"made with other {', '.join(differing_packages[:3])}"
     if name.endswith(".svg"):
         comparison.unchecked.append(f"{name}: {reason}")
         return
@@ -511,7 +519,7 @@ def _compare(name: str, packed: Path, remade: Path, elsewhere: Sequence[str], co
         comparison.same_words.append(name)
         if name.endswith(".html"):
             comparison.unchecked.append(f"{name}: its figures, {reason}")
-    elif "source" in elsewhere:  # another version of this package writes other words
+    elif "source" in differing_packages:  # another version of this package writes other words
         comparison.unchecked.append(f"{name}: {difference}; {reason}")
     else:
         comparison.faults.append(f"{name}: {difference}")
@@ -526,7 +534,7 @@ def _data_difference(packed: Path, remade: Path) -> str:
             stored = record_of(read_netcdf(packed, max_bytes))
     except DamagedFile as error:
         return error.why
-    return differences(stored, new, elsewhere=True)
+    return differences(stored, new, is_foreign=True)
 
 
 def _words_difference(packed: Path, remade: Path) -> str:
@@ -573,21 +581,21 @@ def _licence_and_date(crate: bytes) -> tuple[str, str]:
     licence = re.search(
         rb'"license": (?:\{\s*"@id": "https://spdx.org/licenses/([\w.+-]+)"|"not stated")', crate
     )
-    when = re.search(rb'"datePublished": "([\d:T+-]+)"', crate)
-    if licence is None or when is None:
+    date = re.search(rb'"datePublished": "([\d:T+-]+)"', crate)
+    if licence is None or date is None:
         return "", ""
-    return (licence[1] or UNSTATED.encode()).decode(), when[1].decode()
+    return (licence[1] or UNSTATED.encode()).decode(), date[1].decode()
 
 
 def _checked(
-    name: str, run: Run, cells: int, elsewhere: bool, progress: Callable[[int, int], object] | None
+    name: str, run: Run, cells: int, is_foreign: bool, progress: Callable[[int, int], object] | None
 ) -> tuple[int, list[str], list[str]]:
     """Return the number of recomputed certificates, the recomputed cells, and a line per difference."""
     tasks, folder, newer = run.tasks(), Path(run.head["folder"]), run.certificates()
     finished = run.finished()
     computed = [place.id for place in run.cells if place.id in finished]
-    again = sorted(Random().sample(computed, min(cells, len(computed))))
-    count, faults, total = 0, list[str](), len(computed) + len(again)
+    sample = sorted(Random().sample(computed, min(cells, len(computed))))
+    count, faults, total = 0, list[str](), len(computed) + len(sample)
     for k, id in enumerate(computed):
         stored = run.read_cell(id)
         # `rivalry certify` may have proved a newer one
@@ -603,25 +611,25 @@ def _checked(
         if progress is not None:
             progress(k + 1, total)
     batch_of = {id: batch for batch in batches_of(list(tasks.items())) for id, _ in batch}
-    for k, id in enumerate(again):
-        if different := differences(run.read_cell(id), _computed(id, batch_of[id], folder), elsewhere):
+    for k, id in enumerate(sample):
+        if different := differences(run.read_cell(id), _computed(id, batch_of[id], folder), is_foreign):
             faults.append(f"cell {_in_part(name, id)}: computed again, {different}")
         if progress is not None:
             progress(len(computed) + k + 1, total)
-    return count, again, faults
+    return count, sample, faults
 
 
 def _computed(id: str, batch: Sequence[tuple[str, dict[str, Any]]], folder: Path) -> Record:
     """Return the record of a cell, computed as in a run: with the cells of its batch, or else alone."""
     if len(batch) > 1:
         number = [cell_id for cell_id, _ in batch].index(id)
-        for k, outcome in run_cells(batch, folder, wanted=[number]):
+        for k, outcome in run_cells(batch, folder, numbers_to_compute=[number]):
             if k == number and outcome.record is not None:
                 return outcome.record
     return run_cell(dict(batch)[id], folder)
 
 
-def differences(stored: Record, new: Record, elsewhere: bool) -> str:
+def differences(stored: Record, new: Record, is_foreign: bool) -> str:
     """Return the difference of a cell that was computed again, in one line; empty if there is none.
 
     Examples
@@ -635,20 +643,20 @@ def differences(stored: Record, new: Record, elsewhere: bool) -> str:
     if names := sorted(stored.keys() ^ new.keys()):
         return f"{names[0]} is in one of them only"
     for name, (dims, old) in stored.items():
-        now = np.asarray(new[name][1])
-        if new[name][0] != dims or now.shape != old.shape:
-            return f"{name} has another shape, {now.shape} and {old.shape}"
-        if old.dtype.kind == "U" or now.dtype.kind == "U":
-            if not np.array_equal(old, now):
+        current = np.asarray(new[name][1])
+        if new[name][0] != dims or current.shape != old.shape:
+            return f"{name} has another shape, {current.shape} and {old.shape}"
+        if old.dtype.kind == "U" or current.dtype.kind == "U":
+            if not np.array_equal(old, current):
                 return f"{name} has other words"
             continue
-        if np.array_equal(old, now, equal_nan=old.dtype.kind == "f"):
+        if np.array_equal(old, current, equal_nan=old.dtype.kind == "f"):
             continue
         with np.errstate(invalid="ignore", divide="ignore"):
-            gap = np.abs(np.subtract(now, old, dtype=float)) / np.max(
+            gap = np.abs(np.subtract(current, old, dtype=float)) / np.max(
                 np.abs(old[np.isfinite(old)]), initial=1e-300
             )
         largest = float(np.max(gap)) if np.all(np.isfinite(gap)) else np.inf
-        if not elsewhere or not largest <= WITHIN:
+        if not is_foreign or not largest <= WITHIN:
             return f"{name} differs by {largest:.2g} of its size"
     return ""

@@ -45,8 +45,8 @@ class CheckpointFile:
         except files.DamagedFile:
             return None
         if not self.trusted and not trust.is_own(self.path, stored, self.key):
-            why = "continues from a pickle that was not written here, which can run any code"
-            raise files.StoreError(f"{self.path}: {why}; --trust reads it all the same, or remove it")
+            warning = "continues from a pickle that was not written here, which can run any code"
+            raise files.StoreError(f"{self.path}: {warning}; --trust reads it all the same, or remove it")
         return {name: array for name, (_, array) in stored.record.items()}
 
     def due(self) -> bool:
@@ -81,8 +81,8 @@ class Stopped(Exception):
 class GroupCheckpoint:
     """The checkpoint of a batch, while one group of its cells is computed."""
 
-    def __init__(self, whole: solving.Checkpoint, group: Sequence[int]) -> None:
-        self.whole, self.group, self.due = whole, np.array(group), whole.due
+    def __init__(self, checkpoint: solving.Checkpoint, group: Sequence[int]) -> None:
+        self.whole, self.group, self.due = checkpoint, np.array(group), checkpoint.due
 
     def load(self) -> dict[str, np.ndarray] | None:
         """Return the arrays saved last, None if another group saved them."""

@@ -1,4 +1,4 @@
-"""How to cite the package and the source of a study."""
+"""Citations of the package and of the source of a study."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def bibtex(study: Study | None = None, year: int | None = None) -> str:
     }
     """
     citation = _citation()
-    when = {} if year is None else {"year": str(year)}
+    year_field = {} if year is None else {"year": str(year)}
     fields = {
         "author": " and ".join(f"{{{_tex(name)}}}" for name in citation["name"]),
         "title": f"{{{_tex(citation['title'][0])}}}",
         "version": _tex(citation["version"][0]),
-        **when,
+        **year_field,
         "note": f"Python package, {_tex(citation['license'][0])} licence",
     }
     entries = [_entry("software", "rivalry", fields)]
     parts = [] if study is None else list(study.parts().values()) or [study]
     for part in parts:
         fields = {"title": f"{{{_tex(part.title)}}}"} if part.title else {}
-        fields |= {"howpublished": f"Study {_tex(part.name)} of rivalry", **when}
+        fields |= {"howpublished": f"Study {_tex(part.name)} of rivalry", **year_field}
         if part.source:
             fields["note"] = f"Source: {_tex(part.source)}"
         entries.append(_entry("misc", part.name, fields))
@@ -58,7 +58,7 @@ def bibtex(study: Study | None = None, year: int | None = None) -> str:
 
 def _publication(citation: Mapping[str, Any]) -> str:
     """Return the entry of the publication that a study's table ``citation`` names."""
-    first = "".join(filter(str.isalpha, citation["author"][0].split()[-1].lower()))
+    surname = "".join(filter(str.isalpha, citation["author"][0].split()[-1].lower()))
     fields = {
         "author": " and ".join(map(_tex, citation["author"])),
         "title": f"{{{_tex(citation['title'])}}}",
@@ -68,7 +68,7 @@ def _publication(citation: Mapping[str, Any]) -> str:
     }
     if citation.get("arxiv"):
         fields |= {"eprint": _tex(citation["arxiv"]), "archiveprefix": "arXiv"}
-    return _entry("article" if citation.get("journal") else "misc", f"{first}{citation['year']}", fields)
+    return _entry("article" if citation.get("journal") else "misc", f"{surname}{citation['year']}", fields)
 
 
 def bibtex_of_run(folder: Path) -> str:

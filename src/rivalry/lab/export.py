@@ -104,8 +104,8 @@ def export(
         raise StoreError(f"--to {to}: needs {NEEDS[to][1]}; {remedy(EXTRAS[to])}")
     exported = _export(run, to, run.folder / "export" if out is None else followed(Path(out)), everything)
     if to in FIGURES and not exported.files:
-        why = "; ".join(row.reason for row in exported.left_out) or NO_FIGURE
-        raise StoreError(f"--to {to}: no figure was drawn: {why}")
+        reasons = "; ".join(row.reason for row in exported.left_out) or NO_FIGURE
+        raise StoreError(f"--to {to}: no figure was drawn: {reasons}")
     if long := [row.name for row in exported.left_out if row.name.endswith(".tex")]:
         names = ", ".join(long[:FEW]) + (f" and {len(long) - FEW} more" if len(long) > FEW else "")
         rule = f"above the {LATEX_ROWS} rows of a LaTeX table; export to csv, which has no limit"
@@ -137,10 +137,10 @@ def _export(run: Run, to: str, folder: Path, everything: bool) -> Exported:
         )
     if everything:
         tables = list(_tables(data, list(run.axes), folder, to))
-        written = [table for table in tables if isinstance(table, Path)]
+        paths = [table for table in tables if isinstance(table, Path)]
         write(folder / "columns.md", _meanings(data).encode())
         lacking = [table for table in tables if isinstance(table, LeftOut)]
-        return Exported([*written, folder / "columns.md"], left_out + lacking, damaged)
+        return Exported([*paths, folder / "columns.md"], left_out + lacking, damaged)
     answer = Answer(run.head["study"], data, run)
     path = folder / f"results.{TABLES[to]}"
     write(path, answer_as(to, answer))
@@ -153,7 +153,9 @@ def answer_as(to: str, answer: Answer) -> bytes:
         tables = answer.tables()
         if to == "markdown":
             return _markdown_of(answer, tables).encode()
-        texts = [_latex_of(answer, table, head, last=table is tables[-1][1]) for head, table in tables]
+        texts = [
+            _latex_of(answer, table, head, with_sentences=table is tables[-1][1]) for head, table in tables
+        ]
         return "\n".join(texts).encode()
     table = answer.table_of(None, EVERY, constants=to != "xlsx", numbers=True)
     assert table is not None  # there are finished cells
@@ -188,10 +190,10 @@ def numbers_of(table: AnswerTable) -> DataFrame:
     return DataFrame(columns)
 
 
-def _latex_of(answer: Answer, table: AnswerTable, heading: str = "", *, last: bool = True) -> str:
+def _latex_of(answer: Answer, table: AnswerTable, heading: str = "", *, with_sentences: bool = True) -> str:
     """Return a table with booktabs rules, a caption, a label, and notes below; over several pages if long.
 
-    The heading, if any, is in the caption; sentences are below the ``last`` table.
+    The heading, if any, is in the caption; sentences are below it if ``with_sentences``.
     """
     columns = list(zip(*table.rows, strict=True))
     sizes = [max((len(cell.text) for cell in column), default=0) for column in columns]
@@ -218,14 +220,15 @@ def _latex_of(answer: Answer, table: AnswerTable, heading: str = "", *, last: bo
     for k, row in enumerate(table.texts):
         if len(row) > 1 and not any(row[1:]):  # the heading of a block
             rows[k] = rf"\multicolumn{{{len(row)}}}{{l}}{{\textit{{{_tex_of_text(row[0])}}}}} \\"
-    named = " ".join(filter(None, [str(answer.study.get("name", "results")), heading]))
-    label = re.sub(r"[^a-z0-9]+", "-", named.lower())
+    label_words = " ".join(filter(None, [str(answer.study.get("name", "results")), heading]))
+    label = re.sub(r"[^a-z0-9]+", "-", label_words.lower())
     caption = f"{answer.title}: {heading}" if heading else answer.title
     title = rf"\caption{{{_tex_of_text(caption)}}}\label{{tab:{label}}}"
     notes = [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
     notes += [f"{table.mark}."] * bool(table.mark)
     below = [
-        _tex_of_text(note) for note in (*notes, *(sentence.text for sentence in answer.sentences if last))
+        _tex_of_text(note)
+        for note in (*notes, *(sentence.text for sentence in answer.sentences if with_sentences))
     ]
     if len(rows) > PAGE:
         return "\n".join(
@@ -331,9 +334,12 @@ def _xlsx_of(answer: Answer, frame: DataFrame, table: AnswerTable) -> bytes:
         names = {*table.columns, *(note.partition(": ")[0] for note in table.notes)}
         if points.points != table.points or not names.issuperset(points.columns):
             _sheet_of(book, "points", numbers_of(points), points.keys)
-        about = _about(answer)
+        overview = _overview_rows(answer)
         _sheet_of(
-            book, "about", DataFrame({"about": list(about), "value": list(about.values())}, dtype=object), 1
+            book,
+            "about",
+            DataFrame({"about": list(overview), "value": list(overview.values())}, dtype=object),
+            1,
         )
     return file.getvalue()
 
@@ -361,7 +367,7 @@ def _sheet_of(book: Any, name: str, frame: DataFrame, keys: int) -> Any:
     return sheet
 
 
-def _about(answer: Answer) -> dict[str, str | int]:
+def _overview_rows(answer: Answer) -> dict[str, str | int]:
     """Return title, question, study, source, version and date of a run, and its claims with their numbers."""
     study, run = answer.study, answer.run
     claims = Counter(claim for point in answer.points for claim in point.claims_in_words.elements())
@@ -393,10 +399,9 @@ def _meanings(data: Dataset) -> str:
     """Return the meaning of each variable of a dataset, as a table in Markdown."""
     lines = ["| column | unit | meaning |", "|---|---|---|"]
     for name in sorted(map(str, data.variables)):
-        about = data[name].attrs
-        lines.append(
-            f"| `{name}` | {about.get('units', '')} | {about.get('description', about['long_name'])} |"
-        )
+        attributes = data[name].attrs
+        meaning = attributes.get("description", attributes["long_name"])
+        lines.append(f"| `{name}` | {attributes.get('units', '')} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 
@@ -454,8 +459,8 @@ def tidy(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> DataFrame:
     value (padding of shorter arrays, unfinished cells) are omitted; other missing values are NaN. Booleans
     are ``true`` and ``false``.
     """
-    chosen = data[list(names)]
-    frame = chosen.to_dataframe(dim_order=list(dims)).sort_index().reset_index()
+    variables = data[list(names)]
+    frame = variables.to_dataframe(dim_order=list(dims)).sort_index().reset_index()
     filled = DataFrame({name: _is_known(frame[name]) for name in names})
     for name in names:
         truth = is_truth(data[name]) or frame[name].dtype == bool
@@ -464,10 +469,11 @@ def tidy(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> DataFrame:
             (frame[name] == 1).map({True: "true", False: "false"}) if truth else frame[name].astype(object)
         )
         frame[name] = frame[name] if filled[name].all() and not truth else values.where(filled[name])
-    beside = {
-        dim: sorted(str(c) for c in chosen.coords if c != dim and chosen[c].dims == (dim,)) for dim in dims
+    coords_of_dim = {
+        dim: sorted(str(c) for c in variables.coords if c != dim and variables[c].dims == (dim,))
+        for dim in dims
     }
-    columns = [name for dim in dims for name in (dim, *beside[dim])]
+    columns = [name for dim in dims for name in (dim, *coords_of_dim[dim])]
     return frame.loc[filled.any(axis=1), [*columns, *names]]
 
 

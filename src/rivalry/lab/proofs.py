@@ -97,7 +97,7 @@ def export_proofs(
     """
     points = points_of(task, folder)
     lead = tuple(points.shape)
-    verified, lines, refused = [], [], []
+    verified, lines, refusals = [], [], []
     for k, cell_record in enumerate(unstack_records(record, len(lead)) if lead else [record]):
         words, stem = "", name
         if lead:
@@ -116,11 +116,11 @@ def export_proofs(
             line = f"{stem}{NO_FILE}{claim or 'no claim'}, which is not proved"
         lines.append(line)
         verified.append(words)
-        refused.append(line.partition(NO_FILE)[2])
-    named = {"verified_proof": verified, "proof_refusal": refused}
+        refusals.append(line.partition(NO_FILE)[2])
+    lists = {"verified_proof": verified, "proof_refusal": refusals}
     shape = tuple(points.shape.values())
     return {
-        name: (lead, np.array(names).reshape(shape)) for name, names in named.items() if any(names)
+        name: (lead, np.array(names).reshape(shape)) for name, names in lists.items() if any(names)
     }, lines
 
 
@@ -203,9 +203,9 @@ def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
     for name in (*compared, "certificate_radius"):
         if name not in stored or name not in new or (proof and name in ("bound", "rounding")):
             continue
-        (_, old), (_, now) = stored[name], new[name]
-        if old.shape != now.shape:
-            changes.append(f"{name} had the shape {old.shape}, has {now.shape}")
+        (_, old), (_, current) = stored[name], new[name]
+        if old.shape != current.shape:
+            changes.append(f"{name} had the shape {old.shape}, has {current.shape}")
             continue
         text = old.dtype.kind == "U"
         # gains near 0 are differences of payoffs, which other programs round differently
@@ -214,14 +214,16 @@ def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
         rounded: Any = 0.0 if text else ROUNDING * sum(sizes)
         with np.errstate(invalid="ignore"):
             close = partial(np.isclose, rtol=SAME_NUMBER, atol=rounded, equal_nan=True)
-            equal = old == now if text else close(old, now)
+            equal = old == current if text else close(old, current)
         if not np.all(equal):
-            first = tuple(np.argwhere(np.atleast_1d(~equal))[0][: old.ndim])
+            index = tuple(np.argwhere(np.atleast_1d(~equal))[0][: old.ndim])
             words = [
-                repr(str(array[first])) if text else f"{float(array[first]):.6g}" for array in (old, now)
+                repr(str(array[index])) if text else f"{float(array[index]):.6g}" for array in (old, current)
             ]
-            more = int(np.sum(~equal)) - 1
-            changes.append(f"{name} was {words[0]}, is {words[1]}" + f" (and {more} more)" * (more > 0))
+            remainder = int(np.sum(~equal)) - 1
+            changes.append(
+                f"{name} was {words[0]}, is {words[1]}" + f" (and {remainder} more)" * (remainder > 0)
+            )
     return "; ".join(changes)
 
 
@@ -234,8 +236,8 @@ COMPUTED = {
 
 def _without_profile(game: object, record: Record) -> Record:
     """Return the methods of certificates, with why a claim that is not about a profile has no proof."""
-    about = "mixed strategies" if "mixture" in record else "policies over periods"
-    about = "a policy of a population" if is_population(game) else about
+    subject = "mixed strategies" if "mixture" in record else "policies over periods"
+    subject = "a policy of a population" if is_population(game) else subject
     dims, methods = record["certificate_method"]
     coverage, claim = (record[name][1] for name in ("coverage", "claim"))
 
@@ -243,7 +245,7 @@ def _without_profile(game: object, record: Record) -> Record:
         if claim in ("", "not an equilibrium"):
             return method
         method_in_words = COMPUTED.get(coverage, "gains are estimates")
-        return f"{method}; no profile to enclose: the claim is about {about}, whose {method_in_words}"
+        return f"{method}; no profile to enclose: the claim is about {subject}, whose {method_in_words}"
 
     reasons = [reason(*map(str, row)) for row in zip(methods.flat, coverage.flat, claim.flat, strict=True)]
     return {"certificate_method": (dims, np.array(reasons).reshape(methods.shape))}

@@ -102,7 +102,7 @@ def run_cells(
     batch: Sequence[tuple[str, Task]],
     folder: Path,
     *,
-    wanted: Collection[int] | None = None,
+    numbers_to_compute: Collection[int] | None = None,
     progress: ProgressCallback | None = None,
     checkpoint: solving.Checkpoint | None = None,
 ) -> Iterator[tuple[int, Computed]]:
@@ -128,11 +128,13 @@ def run_cells(
         If ``progress`` returned True.
     """
     points: dict[int, BatchPoints] = {}
-    built: Known[BatchPoints] = {}  # replications have them in common
+    known_points: Known[BatchPoints] = {}  # replications have them in common
     for k, (_, task) in enumerate(batch):
         try:
             with numbers_in_numpy() if task["method"]["kind"] in SOLVERS else nullcontext():
-                points[k] = remembered(built, _key_of(task, folder), partial(_build_points, task, folder))
+                points[k] = remembered(
+                    known_points, _key_of(task, folder), partial(_build_points, task, folder)
+                )
             if not isinstance(points[k].methods[0], Learner) and not isinstance(points[k].games[0], Game):
                 raise ValueError("games: populations are computed alone")
         except Exception as error:  # a game or a method may raise anything
@@ -141,7 +143,9 @@ def run_cells(
     numbers, finished = list(points), 0
     if numbers and isinstance(points[numbers[0]].methods[0], Learner):
         wanted_points = {
-            k: points_of_cell for k, points_of_cell in points.items() if wanted is None or k in wanted
+            k: points_of_cell
+            for k, points_of_cell in points.items()
+            if numbers_to_compute is None or k in numbers_to_compute
         }
         yield from _learn_cells(batch, wanted_points, progress, checkpoint)
         return
@@ -149,8 +153,8 @@ def run_cells(
         [(points_of_cell.games[0], points_of_cell.methods[0]) for points_of_cell in points.values()],
         [_limits(batch[k][1]) for k in points],
     )
-    for group in ([numbers[k] for k in some] for some in of_one_form(members, limits)):
-        if wanted is None or not set(group).isdisjoint(wanted):
+    for group in ([numbers[k] for k in group_numbers] for group_numbers in of_one_form(members, limits)):
+        if numbers_to_compute is None or not set(group).isdisjoint(numbers_to_compute):
             yield from _of_group(
                 group, [task for _, task in batch], folder, points, progress, finished, checkpoint
             )
@@ -202,8 +206,8 @@ def _of_group(
         for k, outcome in zip(group, outcomes, strict=True):
             try:
                 record = outcome.record | plot_record(points[k].games[0], outcome.record, tasks[k]["views"])
-                why = not_converged(points[k].games[0], outcome, limits["max_steps"], None)
-                found_one = Computed(record, [(UserWarning, why)] if why else [])
+                reason = not_converged(points[k].games[0], outcome, limits["max_steps"], None)
+                found_one = Computed(record, [(UserWarning, reason)] if reason else [])
             except Exception as error:
                 found_one = Computed(None, error=error)
             yield k, found_one
@@ -350,8 +354,8 @@ def _solve(
         if table.get(key) is not None:
             settings["max_steps" if key == "steps" else key] = table[key]
     seed = _stream(task, "play")
-    chosen = not learns or table.get("start") is not None
-    starts: list[Any] = _starts(task, points) if chosen else [None] * len(points.games)
+    has_starts = not learns or table.get("start") is not None
+    starts: list[Any] = _starts(task, points) if has_starts else [None] * len(points.games)
     options: dict[str, Any] = settings | {"seed": seed, "progress": progress, "checkpoint": checkpoint}
     if not points.shape:
         path = True if learns else table.get("path", True)
@@ -433,8 +437,8 @@ class Job(NamedTuple):
     @property
     def checkpoint_path(self) -> Path:
         """The file of the cell's checkpoint."""
-        first = self.batch[0][0] if self.batch else self.id  # whichever of a batch's cells are missing
-        return Path(self.out, "checkpoints", f"{first}.npz")
+        cell_id = self.batch[0][0] if self.batch else self.id  # whichever of a batch's cells are missing
+        return Path(self.out, "checkpoints", f"{cell_id}.npz")
 
     def checkpoint(self, kind: type[CheckpointFile] = CheckpointFile) -> CheckpointFile:
         """Return the cell's checkpoint."""
@@ -450,9 +454,9 @@ def _carry_out_together(
     fail, the first error is raised after all others are written.
     """
     began, paths, checkpoint = time.process_time(), job.paths, job.checkpoint(kind)
-    wanted, error = [k for k, (id, _) in enumerate(job.batch) if id in paths], None
+    numbers, error = [k for k, (id, _) in enumerate(job.batch) if id in paths], None
     for k, outcome in run_cells(
-        job.batch, Path(job.folder), wanted=wanted, progress=progress, checkpoint=checkpoint
+        job.batch, Path(job.folder), numbers_to_compute=numbers, progress=progress, checkpoint=checkpoint
     ):
         if (id := job.batch[k][0]) not in paths:
             continue

@@ -57,7 +57,7 @@ class Figure:
 
     @property
     def content(self) -> dict[str, Any]:
-        """What a view receives as ``figure``."""
+        """Argument ``figure`` of a view."""
         return {"view": self.view, "title": self.title, "text": self.text, "data": self.data}
 
 
@@ -109,7 +109,7 @@ def _load(view: str, name: str) -> Any:
 
 
 def no_figure(what: str) -> str:
-    """Return that no view draws something, in one line."""
+    """Line that no view draws something."""
     return f"{what}: no living figure draws it; `rivalry list plots` lists the plots"
 
 

@@ -93,7 +93,7 @@ def _lead(run: Run, answer: Answer, chosen: list[Figure], figures: Sequence[Figu
     """Return the answer with its figure and table, whose rows choose among ``chosen``, which grows."""
     with TemporaryDirectory() as folder:
         stored, data = run.folder / "figures", answer.sampled
-        every = draw(answer.study, data, Path(folder), stored, prefix, run, more=answer.tiled)
+        every = draw(answer.study, data, Path(folder), stored, prefix, run, binned_plots=answer.tiled)
     first, *further = [picture for picture in every if picture.svg] or [StaticFigure("", "")]
     pictures = (
         [first, *(picture for picture in further if picture.caption.endswith(BINNED))] if first.svg else []
@@ -125,7 +125,7 @@ def _lead(run: Run, answer: Answer, chosen: list[Figure], figures: Sequence[Figu
 
 
 def _notes(table: AnswerTable, answer: Answer) -> list[str]:
-    """Return what a table leaves out, and what holds in all its rows."""
+    """Omissions of a table, and values common to all its rows."""
     more = table.rows_left_out
     notes = [f"{more} further {table.noun} are {_elsewhere(answer)}."] * bool(more)
     notes += [f"{typeset(table.mark)}."] * bool(table.mark)
@@ -135,7 +135,7 @@ def _notes(table: AnswerTable, answer: Answer) -> list[str]:
 def _points(
     run: Run, points_of_table: Sequence[PointResults], chosen: list[Figure], figures: Sequence[Figure]
 ) -> tuple[list[tuple[int, str] | None], str]:
-    """Return which figure and cell show each point of a table, and what cannot be changed in them."""
+    """Figure and cell of each point of a table, and their fixed settings."""
     figures_of_rows = figures_of_points(run, points_of_table)
     if not any(figures_of_rows):  # no view draws such results: the cells of the run, at the one of the row
         cells = next(figure for figure in figures if figure.view == "sweep")
@@ -179,7 +179,7 @@ def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:
 
 
 def _elsewhere(answer: Answer) -> str:
-    """Return where to find the points and cells that a table lacks."""
+    """Location of the points and cells that a table lacks."""
     return "in the run (`rivalry export` writes them)" if answer.sample else "in the figure of all cells"
 
 
@@ -232,7 +232,7 @@ def _places(at: Mapping[str, Any]) -> str:
 
 
 def _about(run: Run) -> list[Section]:
-    """Return how to run the study again, the versions, and how to cite package and source."""
+    """Command to run the study again, the versions, and citations of package and source."""
     made_by = run.made_by
     source = run.head["study"].get("source")
     cite = f"The rivalry developers, rivalry {made_by['rivalry']}: games of competition, their equilibria, "

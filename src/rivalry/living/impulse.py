@@ -78,7 +78,7 @@ def view_of_record(
 
 
 def _replays(world: RepeatedWorld, record: Record) -> bool:
-    """Return whether play of a record can be repeated from tables: no chance, one axis, not too large."""
+    """True if play of a record can be repeated from tables: no chance, one axis, not too large."""
     tables = world.tables
     small = tables.payoff.shape[0] == 1 and 0 < tables.payoff.shape[2] <= TABLE and not tables.action_map.size
     if not small or by_chance(tables) or world.action_grid.shape[2] != 1:

@@ -157,7 +157,7 @@ def with_paths(found: Found | None, paths: list[dict[str, Any]]) -> Found | None
 
 
 def is_profile(game: Any, x: np.ndarray) -> bool:
-    """Return whether an array has the shape of a profile and finite numbers; that of a failed run has not."""
+    """True if an array has the shape of a profile and finite numbers; that of a failed run has not."""
     return x.shape == game.space.shape and bool(np.all(np.isfinite(x)))
 
 

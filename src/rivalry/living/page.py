@@ -69,7 +69,7 @@ class Lead(NamedTuple):
 
 
 class PageParts(NamedTuple):
-    """What a page of living figures consists of, each part as it stands in the page.
+    """Parts of a page of living figures, as they stand in the page.
 
     ``source`` is the source expression by which a content security policy allows the script.
     """

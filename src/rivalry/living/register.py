@@ -1,4 +1,4 @@
-"""What living figures register: a command, and figures of results, of runs and of their reports."""
+"""Registrations of living figures: a command, and figures of results, of runs and of their reports."""
 
 COMMANDS = {"freeze": "rivalry.living.command:freeze"}
 

@@ -217,7 +217,7 @@ def _with_entries(figure: Figure, more: Figure, where: str) -> Figure:
 
 
 def place_in_words(run: Run, cell: StoredCell) -> str:
-    """Return where a cell is in its run: its coordinates that vary, and its method among several."""
+    """Place of a cell in its run: its coordinates that vary, and its method among several."""
     several = {name: value for name, value in cell.at.items() if len(run.axes.get(name, ())) > 1}
     return typeset(Words(run.head["study"]).place(several))
 

@@ -96,5 +96,5 @@ def _corners(game: object) -> list[str]:
 
 
 def _symmetric(table: np.ndarray) -> bool:
-    """Return whether two players have the same payoffs with their parts exchanged."""
+    """True if two players have the same payoffs with their parts exchanged."""
     return len(table) == 2 and bool(np.array_equal(table[1], table[0].T))

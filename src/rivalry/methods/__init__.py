@@ -119,7 +119,9 @@ _OWN |= {
         controls=("gamma_zero", "memoryless", "myopic_follower", "random"),
     ),
 }
-METHODS = collect("METHODS", _OWN, lambda known, more: known._replace(targets=known.targets + more.targets))
+METHODS = collect(
+    "METHODS", _OWN, lambda entry, further: entry._replace(targets=entry.targets + further.targets)
+)
 
 WITHOUT_DRAWS = frozenset(
     (

@@ -1,4 +1,4 @@
-"""What a report shows of a game family where a study names no plots and no metrics."""
+"""Contents of a report on a game family where a study names no plots and no metrics."""
 
 from __future__ import annotations
 

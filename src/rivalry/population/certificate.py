@@ -120,7 +120,7 @@ def certificate_of(
 
 
 def stake_of(game: PopulationGame, here: np.ndarray) -> np.ndarray:
-    """Return what is at stake ``[type]``: the `spread` ``here``, in uniform play or at vertices, if larger.
+    """Stake ``[type]``: the `spread` ``here``, in uniform play or at vertices, if larger.
 
     In equilibrium all actions in use pay the same: more is at stake where the population plays otherwise.
     """

@@ -59,7 +59,7 @@ def uniform_policy(game: HorizonGame) -> np.ndarray:
 
 
 def takes_joint(function: Callable[..., np.ndarray]) -> bool:
-    """Return whether rewards or transitions take the joint distribution of states and actions."""
+    """True if rewards or transitions take the joint distribution of states and actions."""
     kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
     return sum(parameter.kind in kinds for parameter in signature(function).parameters.values()) > 2
 

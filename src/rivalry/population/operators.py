@@ -106,7 +106,7 @@ def stationary_distribution(game: PopulationGame, env: object, pi: Policy) -> Di
 
 
 def has_unique_distribution(game: PopulationGame, env: object, pi: Policy) -> Array:
-    """Return whether a policy has a unique stationary distribution in a fixed environment."""
+    """True if a policy has a unique stationary distribution in a fixed environment."""
     return _regular(jax.scipy.linalg.lu_factor(balance(game, oracles.transition_matrix(game, env, pi)))[0])
 
 

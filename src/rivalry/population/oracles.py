@@ -47,7 +47,7 @@ def type_shares(game: object) -> Float[Array, "type"]:
 
 @oracle(inherited=True)
 def mean_field_refusal(game: object) -> str:
-    """Return why a game has no stationary population, with a remedy. Generic: an empty text, as it has one.
+    """Reason why a game has no stationary population, with a remedy. Generic: an empty text, as it has one.
 
     Finitely many agents may still play such a game. Functions that need a stationary population raise an
     error with this text.
@@ -86,7 +86,7 @@ def transition_matrix(game: object, env: Any, weights: Policy) -> Float[Array, "
 
 @oracle()
 def is_feasible(game: object, env: Any) -> Bool[Array, ""]:
-    """Return whether an environment is feasible; Newton's method stays at feasible ones. Generic: true."""
+    """True if an environment is feasible; Newton's method stays at feasible ones. Generic: true."""
     return jnp.asarray(True)
 
 

@@ -381,7 +381,7 @@ def inside(low: np.ndarray, high: np.ndarray, side: np.ndarray, point: FirstOrde
 
 
 def overlap(first: FirstOrderPoint, second: FirstOrderPoint) -> bool:
-    """Return whether two enclosures may have a point in common."""
+    """True if two enclosures may have a point in common."""
     return bool(np.all((first.low <= second.high) & (second.low <= first.high)))
 
 

@@ -131,7 +131,7 @@ def bends(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> Ben
 
 
 def is_concave(at: Coordinates, enclosures: Bends, k: int) -> bool:
-    """Return whether in box k every player's payoff is certainly continuous, and concave in its strategy."""
+    """True if in box k every player's payoff is certainly continuous, and concave in its strategy."""
     if not (enclosures.known[k] and enclosures.falls[k].all()):
         return False
     return all(
@@ -145,7 +145,7 @@ def _bends_down(low: np.ndarray, high: np.ndarray, entries: np.ndarray) -> bool:
 
 
 def is_unique(enclosures: Bends, k: int) -> bool:
-    """Return whether box k has at most one equilibrium: derivatives of slopes are diagonally dominant.
+    """True if box k has at most one equilibrium: derivatives of slopes are diagonally dominant.
 
     Then slopes are a one-to-one function in the sense of variational inequalities on a box (a P-function).
     """
@@ -158,7 +158,7 @@ def is_unique(enclosures: Bends, k: int) -> bool:
 def existence_and_uniqueness(
     game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, others: tuple[np.ndarray, np.ndarray]
 ) -> tuple[bool, bool]:
-    """Return whether a larger box is proved to contain an equilibrium, and whether only one.
+    """Truth values: a larger box is proved to contain an equilibrium; it is proved to contain only one.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def _is_decided(
     high: np.ndarray,
     decides: Callable[[np.ndarray, np.ndarray], bool],
 ) -> bool:
-    """Return whether all equilibria on ``box`` in the parts ``[part coordinate]`` are decided."""
+    """True if all equilibria on ``box`` in the parts ``[part coordinate]`` are decided."""
     seen = 0
     while len(low):
         seen += len(low)
@@ -227,7 +227,7 @@ def _is_decided(
 
 
 def _is_best(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> bool:
-    """Return whether near every profile of a box a best strategy pays more than all others.
+    """True if near every profile of a box a best strategy pays more than all others.
 
     Near it payoffs are concave while the others play in the box; farther away they are bounded.
     """

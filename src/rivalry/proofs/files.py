@@ -341,7 +341,7 @@ def _largest(game: Any, at: Coordinates, y: np.ndarray) -> Document:
 
 
 def _degenerate(y: np.ndarray) -> str:
-    """Return why an equilibrium has no entry."""
+    """Reason why an equilibrium has no entry."""
     place = strategy_in_words(y)
     return f"proof file: the equilibrium {place} is at a kink, or its derivatives vanish at a bound"
 

@@ -45,7 +45,7 @@ def maximum_near(game: Game, x: np.ndarray) -> float | None:
 
 
 def _is_continuous(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> bool:
-    """Return whether the payoff is certainly continuous between two strategies ``[axis]``.
+    """True if the payoff is certainly continuous between two strategies ``[axis]``.
 
     It is if it is finite and every comparison is decided; maxima are no comparisons.
     """

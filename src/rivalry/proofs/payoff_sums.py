@@ -97,7 +97,7 @@ class Sums:
         return jnp.stack(pays)
 
     def added(self, y: Array) -> Array:
-        """Return what players with choices ``y [coordinate]`` add to the sums, ``[sum player]``."""
+        """Contributions of players with choices ``y [coordinate]`` to the sums, ``[sum player]``."""
         return jnp.stack(
             [jnp.stack([self._sum({}, y, terms) for terms in sum_terms]) for sum_terms in self.terms]
         )
@@ -269,7 +269,7 @@ class _Reader:
 def _matching_sum(
     known_sums: list[dict[int, dict[int, Fraction]]], player: int, rival_terms: dict[int, dict[int, Fraction]]
 ) -> tuple[int, Fraction]:
-    """Return which sum a part of a payoff is a multiple of, and the multiple; a new one if there is none."""
+    """Sum of which a part of a payoff is a multiple, and the multiple; a new sum if there is none."""
     for number, added in enumerate(known_sums):
         common = [rival for rival in rival_terms if rival in added]
         # whom the sum does not have yet is the one player that may be missing
@@ -315,7 +315,7 @@ def _totals(sums: Sums, at: Coordinates, low: Array, high: Array) -> _Totals:
 
 
 def _added(sums: Sums, low: Array, high: Array) -> tuple[Interval, Interval, Any]:
-    """Return what players add ``[sum player]``, its derivatives, and whether they are known."""
+    """Contributions of players ``[sum player]``, their derivatives, and a mask of known ones."""
     middle = jnp.clip(low / 2 + high / 2, low, high)
     traced = shifted(sums.added, middle)
 
@@ -398,7 +398,7 @@ def _responses(
     rest_low: Array,
     rest_high: Array,
 ) -> _Responses:
-    """Return which own choices in a box can satisfy the first-order conditions of their player.
+    """Mask of own choices in a box that can satisfy the first-order conditions of their player.
 
     The others' sums are what the own part leaves of the totals, and what the others can add.
     """
@@ -448,7 +448,7 @@ def _response(
     grows: Interval | None,
     certain: Any,
 ) -> tuple[Any, Interval, Interval, Any]:
-    """Return whether bounds hold, bounds on slopes, on best response, and which payoffs are concave.
+    """Mask of valid bounds, bounds on slopes, on best responses, and a mask of concave payoffs.
 
     ``others`` are sums of the others and ``middle`` those at the midpoint; by ``moves`` the second argument
     of slopes differs from there, ``[sum coordinate]``. With ``grows``, derivatives of what players add, it is
@@ -564,7 +564,7 @@ def _merged(low: np.ndarray, high: np.ndarray, span: np.ndarray) -> tuple[np.nda
 
 
 def middle_of(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Return where totals are split: at their geometric mean if they differ by orders of magnitude."""
+    """Points at which totals are split: their geometric mean if they differ by orders of magnitude."""
     is_wide = (low > 0) & (high > 4 * low)
     return np.where(
         is_wide,
@@ -653,14 +653,14 @@ def slopes_of(
 
 
 class PayoffSum(NamedTuple):
-    """What payoffs of choices between bounds add up to: at most a number, or always the same."""
+    """Total of payoffs of choices between bounds: at most a number, or always the same."""
 
     largest: float
     constant: bool
 
 
 def payoff_sum(payoffs: Callable[..., Any], low: np.ndarray, high: np.ndarray) -> PayoffSum:
-    """Return what payoffs of choices between bounds add up to.
+    """Total of payoffs of choices between bounds.
 
     A largest sum is known for sums of multiples, not below zero, of shares a/(a + b), and infinite for
     others. Of shares whose denominators have the same terms, none of which is below zero, and whose

@@ -159,12 +159,12 @@ when_imported("jax", _configure)
 
 
 def is_jax_array(x: object) -> TypeGuard[jax.Array]:
-    """Return whether ``x`` is an array of JAX, traced or not, without loading JAX."""
+    """True if ``x`` is an array of JAX, traced or not, without loading JAX."""
     return "jax" in sys.modules and isinstance(x, jax.Array)
 
 
 def is_key(x: object) -> bool:
-    """Return whether ``x`` is an array of random keys; a solver's first state may contain Python numbers."""
+    """True if ``x`` is an array of random keys; a solver's first state may contain Python numbers."""
     return is_jax_array(x) and bool(jnp.issubdtype(x.dtype, jax.dtypes.prng_key))
 
 

@@ -13,7 +13,7 @@ Known = dict[Hashable, tuple[T, list[warnings.WarningMessage]]]
 
 
 def remembered(known: Known[T], key: Hashable, make: Callable[[], T]) -> T:
-    """Return what ``make`` returns, called once per key; its warnings are given at every call.
+    """Result of ``make``, called once per key; its warnings are given at every call.
 
     Errors are not remembered, and come with their warnings too.
 

@@ -42,7 +42,7 @@ def stored(value: object) -> Mapping[str, Any] | None:
 
 
 def imprecise(game: object) -> str:
-    """Return which array of a game or its space lacks double precision, with the remedy; empty if none."""
+    """Array of a game or its space that lacks double precision, with the remedy; empty if none."""
     fault = _single(game, "", DEPTH) or _single(getattr(game, "space", None), "space", DEPTH)
     if not fault:
         return ""
@@ -55,7 +55,7 @@ def _single(tree: object, name: str, depth: int) -> str:
     import numpy as np
 
     def plain(node: object) -> bool:
-        """Return whether JAX sees no arrays in an object, as in a registered game of a plain class."""
+        """True if JAX sees no arrays in an object, as in a registered game of a plain class."""
         return stored(node) is not None and not jax.tree.leaves(node)
 
     for path, leaf in jax.tree_util.tree_flatten_with_path(tree, is_leaf=plain)[0]:

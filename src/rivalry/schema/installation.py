@@ -1,4 +1,4 @@
-"""How the package is installed: as a checkout of its source, or as a wheel made from one."""
+"""Kind of installation of the package: a checkout of its source, or a wheel made from one."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.economies.karma import KarmaEconomy
 from rivalry.economies.karma.chains import stationary
-from rivalry.economies.karma.checks import refuse_listed_bids
+from rivalry.economies.karma.checks import require_all_bids
 from rivalry.economies.kernels.shapes import COIN, NOBODY, SOCIETY
 from rivalry.schema.validate import check_word, whole_number
 from rivalry.studies.karma_theory import rows
@@ -491,7 +491,7 @@ class EconomyComputation(BaseLearner):
         """Return the game. Raises `ValueError` for other games, and where bids are listed."""
         if not isinstance(game, KarmaEconomy):
             raise ValueError(f"game: {type(game).__name__} must be a karma economy")
-        refuse_listed_bids(game, "constants and comparisons are of these")
+        require_all_bids(game, "constants and comparisons are of these")
         return game
 
 

@@ -153,7 +153,7 @@ _RULES: dict[str, Callable[[np.random.Generator, int, int], tuple[np.ndarray, Nu
 
 
 def at_least_as_random(policies: np.ndarray, other: np.ndarray, rule: str = "mean") -> np.ndarray:
-    """Return which policies ``[policy private karma bid]`` have at least the entropy of another policy.
+    """Mask of policies ``[policy private karma bid]`` that have at least the entropy of another policy.
 
     Entropies are compared in the ``mean`` over states or in ``every`` state, up to rounding. Raises
     `ValueError` for another rule.

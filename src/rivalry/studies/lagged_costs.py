@@ -115,7 +115,7 @@ class LaggedCostLearning(BaseLearner):
         return record
 
     def _losses(self, tables: FiniteGame, session: Session) -> Record:
-        """Return whether the last greedy prices are best responses, and losses of learned values."""
+        """Record of last greedy prices: whether they are best responses, and losses of learned values."""
         count, costs, size = self.sessions, len(tables.payoff), self.levels
         equilibrium, path, states = np.ones(count, dtype=bool), np.zeros(count), np.zeros(count)
         for k in range(count):

@@ -56,7 +56,7 @@ def grid_points(space: Any, action_grid: ActionGrid) -> np.ndarray:
                 raise ValueError(f"action_grid: {len(row)} for player {player}; must be at least 2")
         _inside(space, rows)
     else:
-        rows = _own(action_grid, players, axes)
+        rows = _explicit_points(action_grid, players, axes)
         _inside(space, rows)
     widest = max(len(row) for row in rows)
     full = np.full((players, widest, axes), np.nan)
@@ -79,7 +79,7 @@ def _grid(space: object, player: int, count: int) -> np.ndarray:
     raise ValueError(f"action_grid: a {type(space).__name__} has no grid; give its points")
 
 
-def _own(action_grid: Any, players: int, axes: int) -> list[np.ndarray]:
+def _explicit_points(action_grid: Any, players: int, axes: int) -> list[np.ndarray]:
     """Return explicit grid points, ``[action axis]`` per player."""
     rows = list(action_grid)
     single = all(np.shape(row) in ((), (axes,)) for row in rows)  # [action axis]: for all players
@@ -122,7 +122,7 @@ def check_rising(points: np.ndarray) -> None:
             raise ValueError(f"action_grid[{player}]: {levels.tolist()} must rise, none named twice")
 
 
-def moves_between(space: object, action_grid: ActionGrid, found: np.ndarray) -> np.ndarray:
+def moves_between(space: object, action_grid: ActionGrid, grid: np.ndarray) -> np.ndarray:
     """Return the action that each move leads to, ``[player standing move]``; an impossible move stays.
 
     On a grid of a `Box` the moves are one step down along each axis, stay, and one step up along each axis;
@@ -142,17 +142,17 @@ def moves_between(space: object, action_grid: ActionGrid, found: np.ndarray) -> 
     if are_levels(action_grid):
         tables = [_steps(tuple(map(len, lines))) for lines in axis_levels(space, action_grid)]
     elif not isinstance(action_grid, int | np.integer):
-        if found.shape[2] != 1:
+        if grid.shape[2] != 1:
             raise ValueError("walk: explicit points in several dimensions have no neighbours; use walk=False")
-        check_rising(found)
-        tables = [_steps((count,)) for count in action_counts(found).tolist()]
+        check_rising(grid)
+        tables = [_steps((count,)) for count in action_counts(grid).tolist()]
     elif isinstance(space, Simplex):
         tables = [_transfers(corners, int(action_grid) - 1) for corners in space.sizes]
     else:
-        tables = [_steps((int(action_grid),) * found.shape[2])] * len(found)
+        tables = [_steps((int(action_grid),) * grid.shape[2])] * len(grid)
     # every padded move leads to the standing action itself
     widest = max(table.shape[1] for table in tables)
-    moves = np.tile(np.arange(found.shape[1], dtype=np.int64)[:, None], (len(tables), 1, widest))
+    moves = np.tile(np.arange(grid.shape[1], dtype=np.int64)[:, None], (len(tables), 1, widest))
     for player, table in enumerate(tables):
         moves[player, : len(table), : table.shape[1]] = table
     return moves
@@ -191,7 +191,7 @@ def _transfers(corners: int, steps: int) -> np.ndarray:
 
 
 def are_levels(action_grid: object) -> bool:
-    """Return whether ``action_grid`` gives levels: one table for all axes, or a list with one per axis."""
+    """True if ``action_grid`` gives levels: one table for all axes, or a list with one per axis."""
     rows = action_grid if isinstance(action_grid, list | tuple) else [action_grid]
     return bool(rows) and all(isinstance(row, Mapping) for row in rows)
 
@@ -203,10 +203,10 @@ def check_levels(action_grid: Any) -> None:
     Traceback (most recent call last):
     ValueError: action_grid.from: 0 must be above 0 for kind = 'log'
     """
-    named = [("action_grid", action_grid)]
+    tables_by_name = [("action_grid", action_grid)]
     if not isinstance(action_grid, Mapping):
-        named = [(f"action_grid[{axis}]", table) for axis, table in enumerate(action_grid)]
-    for name, table in named:
+        tables_by_name = [(f"action_grid[{axis}]", table) for axis, table in enumerate(action_grid)]
+    for name, table in tables_by_name:
         kind = table.get("kind")
         check_word(f"{name}.kind", kind, KINDS)
         wrong = {key: "not known" for key in table if key not in (*KINDS[kind], "kind")}
@@ -276,12 +276,12 @@ def span(lines: list[np.ndarray]) -> np.ndarray:
 
 def _check_ends(name: str, table: Any, kind: str) -> None:
     count = whole_number(f"{name}.count", table["count"], 1)
-    first, last = (_numbers(f"{name}.{key}", table[key]) for key in ("from", "to"))
-    if kind == "log" and np.any(first <= 0):
-        raise ValueError(f"{name}.from: {first.min():g} must be above 0 for kind = 'log'")
-    if first.ndim and last.ndim and len(first) != len(last):
-        raise ValueError(f"{name}.to: {len(last)} numbers must be {len(first)}, as many as in from")
-    if np.any(first >= last) and count > 1:
+    low, high = (_numbers(f"{name}.{key}", table[key]) for key in ("from", "to"))
+    if kind == "log" and np.any(low <= 0):
+        raise ValueError(f"{name}.from: {low.min():g} must be above 0 for kind = 'log'")
+    if low.ndim and high.ndim and len(low) != len(high):
+        raise ValueError(f"{name}.to: {len(high)} numbers must be {len(low)}, as many as in from")
+    if np.any(low >= high) and count > 1:
         raise ValueError(f"{name}.from: {table['from']} must be below to = {table['to']}")
 
 
@@ -333,4 +333,4 @@ def _lines(table: Any, axis: int, players: int, axes: int) -> list[np.ndarray]:
             raise ValueError(f"action_grid.{key}: {len(numbers)} numbers must be {players}, one per player")
         ends.append(np.broadcast_to(numbers, (players,)))
     spaced = np.geomspace if table["kind"] == "log" else np.linspace
-    return [spaced(first, last, int(table["count"])) for first, last in zip(*ends, strict=True)]
+    return [spaced(low, high, int(table["count"])) for low, high in zip(*ends, strict=True)]

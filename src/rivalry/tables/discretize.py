@@ -80,9 +80,9 @@ def tabulate(
     >>> tabulated.tables.payoff.shape, tabulated.tables.action_map[0, 0].tolist()
     ((1, 2, 121), [0, 0, 1])
     """
-    several = isinstance(observation, list | tuple)
-    for player, word in enumerate(observation if several else [observation]):
-        check_word(f"observation[{player}]" if several else "observation", word, OBSERVATIONS)
+    is_per_player = isinstance(observation, list | tuple)
+    for player, word in enumerate(observation if is_per_player else [observation]):
+        check_word(f"observation[{player}]" if is_per_player else "observation", word, OBSERVATIONS)
     check_word("play", play, PLAYS)
     refuse_shared(game, "tabulate")
     register_plain(game)
@@ -162,11 +162,11 @@ def _turns(
 
 def _swaps(game: object, action_grid: np.ndarray) -> np.ndarray:
     """Return labels ``[player]``, equal for exchangeable players with the same grid points."""
-    first: dict[tuple[int, bytes], int] = {}
+    label_of_row: dict[tuple[int, bytes], int] = {}
     # without -0.0, which has other bytes
     rows = zip(exchangeable_labels(game).tolist(), action_grid + 0.0, strict=True)
     return np.array(
-        [first.setdefault((kind, row.tobytes()), player) for player, (kind, row) in enumerate(rows)]
+        [label_of_row.setdefault((kind, row.tobytes()), player) for player, (kind, row) in enumerate(rows)]
     )
 
 
@@ -196,21 +196,21 @@ def values_at(answer: object, game: object, action_grid: np.ndarray, sizes: np.n
     joint = int(np.prod(sizes))
     chunk = min(CHUNK, joint)
     points, parts = put(np.nan_to_num(action_grid)), []
-    for first in range(0, joint, chunk):
-        begin = min(first, joint - chunk)  # the last chunk overlaps: one shape, one program
+    for offset in range(0, joint, chunk):
+        begin = min(offset, joint - chunk)  # the last chunk overlaps: one shape, one program
         values = _chunk(answer, game, points, tuple(sizes.tolist()), chunk, put(begin))
-        parts.append(jax.tree.map(lambda leaf, skip=first - begin: np.asarray(leaf)[skip:], values))
+        parts.append(jax.tree.map(lambda leaf, skip=offset - begin: np.asarray(leaf)[skip:], values))
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
 @compiled
-def _chunk(answer: Any, game: Any, action_grid: Any, sizes: tuple[int, ...], chunk: int, first: Any) -> Any:
-    at = jnp.stack(jnp.unravel_index(first + jnp.arange(chunk), sizes), axis=1)
+def _chunk(answer: Any, game: Any, action_grid: Any, sizes: tuple[int, ...], chunk: int, start: Any) -> Any:
+    at = jnp.stack(jnp.unravel_index(start + jnp.arange(chunk), sizes), axis=1)
 
-    def one(actions: Any) -> Any:
+    def answer_at(actions: Any) -> Any:
         return answer(game, action_grid[jnp.arange(len(sizes)), actions])
 
-    return jax.lax.map(one, at, batch_size=256)
+    return jax.lax.map(answer_at, at, batch_size=256)
 
 
 def _refuse_nan(game: Game, payoff: np.ndarray, action_grid: np.ndarray, sizes: np.ndarray) -> None:
@@ -230,10 +230,10 @@ def _refuse_nobody(game: Game, contest: Contest, action_grid: np.ndarray) -> Non
     """Raise `ValueError` for a point of a contest on which no player may have influence."""
     if not np.isnan(contest.nobody) or contest.away.size:
         return
-    none = np.isneginf(contest.logs)  # [player action point]
-    empty = np.flatnonzero(none.any(axis=1).all(axis=0) & np.isneginf(contest.third_log))
+    is_absent = np.isneginf(contest.logs)  # [player action point]
+    empty = np.flatnonzero(is_absent.any(axis=1).all(axis=0) & np.isneginf(contest.third_log))
     if empty.size:
-        x = action_grid[np.arange(len(action_grid)), none[:, :, empty[0]].argmax(axis=1)]
+        x = action_grid[np.arange(len(action_grid)), is_absent[:, :, empty[0]].argmax(axis=1)]
         game.payoffs(put(x))  # a game that knows why raises its own error
         raise ValueError(f"payoffs: nobody has influence on point {empty[0]} at {x.tolist()}")
 

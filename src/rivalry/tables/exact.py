@@ -87,12 +87,12 @@ def equilibria(tabulated: Tabulated, *, most: int = MOST_JOINT) -> np.ndarray:
     if not tables.payoff.size:
         return _summed_equilibria(tabulated, before, most)
     profiles = np.argwhere(pure_equilibria(stateless_tables(tables)))
-    later = np.flatnonzero(before >= 0)
-    return profiles[np.all(profiles[:, later] >= profiles[:, before[later]], axis=1)]
+    twins = np.flatnonzero(before >= 0)
+    return profiles[np.all(profiles[:, twins] >= profiles[:, before[twins]], axis=1)]
 
 
 def pure_equilibria(tables: np.ndarray) -> np.ndarray:
-    """Return whether a joint action is a pure equilibrium of ``tables [player action_0 ..]``,
+    """Mask of joint actions that are pure equilibria of ``tables [player action_0 ..]``,
     ``[action_0 ..]``.
     """
     return np.asarray(
@@ -101,7 +101,7 @@ def pure_equilibria(tables: np.ndarray) -> np.ndarray:
 
 
 def best_responses(tables: np.ndarray, player: int) -> np.ndarray:
-    """Return whether the player's own action is a best response, for every joint action."""
+    """Mask of joint actions at which the player's own action is a best response."""
     table = tables[player]
     top = table.max(axis=player, keepdims=True)
     # payoffs that differ by rounding alone are ties: strict comparison would lose equilibria of scaled games
@@ -166,14 +166,14 @@ def _summed_equilibria(tabulated: Tabulated, before: np.ndarray, max_joint: int)
 def _before(tabulated: Tabulated) -> np.ndarray:
     """Return the last earlier exchangeable player, ``[player]``; -1 for none."""
     labels = tabulated.exchangeable.tolist()
-    earlier = [[k for k in range(p) if labels[k] == labels[p]] for p in range(len(labels))]
-    return np.array([max(group, default=-1) for group in earlier], dtype=np.int64)
+    predecessors = [[k for k in range(p) if labels[k] == labels[p]] for p in range(len(labels))]
+    return np.array([max(group, default=-1) for group in predecessors], dtype=np.int64)
 
 
 def joint_count(tabulated: Tabulated) -> int:
     """Return the number of joint actions, counted up to permutations of exchangeable players."""
-    _, first, counts = np.unique(tabulated.exchangeable, return_index=True, return_counts=True)
-    sizes = tabulated.tables.sizes[first].tolist()
+    _, representatives, counts = np.unique(tabulated.exchangeable, return_index=True, return_counts=True)
+    sizes = tabulated.tables.sizes[representatives].tolist()
     # ordered actions of m players among n are multisets: n + m - 1 over m
     return prod(comb(n + m - 1, m) for n, m in zip(sizes, counts.tolist(), strict=True))
 

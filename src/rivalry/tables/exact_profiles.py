@@ -12,7 +12,7 @@ Strategies = Sequence[Sequence[Fraction]]
 
 
 def action_payoffs(table: np.ndarray, profile: Strategies, player: int) -> list[Fraction]:
-    """Return what each action of a player pays against the others' strategies.
+    """Payoff of each action of a player against the others' strategies.
 
     Parameters
     ----------
@@ -133,14 +133,14 @@ def projection(
     """
     basis: list[tuple[list[Fraction], Fraction]] = []  # orthogonal rows
     for row, value in zip(rows, right, strict=True):
-        direction, rest = list(row), Fraction(value)
-        for basis_vector, theirs in basis:
+        direction, remainder = list(row), Fraction(value)
+        for basis_vector, term in basis:
             factor = _dot(direction, basis_vector) / _dot(basis_vector, basis_vector)
             direction = [a - factor * b for a, b in zip(direction, basis_vector, strict=True)]
-            rest -= factor * theirs
+            remainder -= factor * term
         if any(direction):
-            basis.append((direction, rest))
-        elif rest:
+            basis.append((direction, remainder))
+        elif remainder:
             return None
     point_now = list(point)
     for row, value in basis:

@@ -151,8 +151,8 @@ def common_payoffs(values: np.ndarray) -> tuple[np.ndarray, int]:
     different, place = np.unique(np.asarray(values, dtype=float), return_inverse=True)
     rounded = _may_be_rounded(different).tolist()
     read = [
-        (exact_payoff(value) if some else value).as_integer_ratio()
-        for value, some in zip(different.tolist(), rounded, strict=True)
+        (exact_payoff(value) if is_rounded else value).as_integer_ratio()
+        for value, is_rounded in zip(different.tolist(), rounded, strict=True)
     ]
     unit = lcm(*{below for _, below in read})
     integers = [above * (unit // below) for above, below in read]
@@ -167,16 +167,16 @@ def _may_be_rounded(values: np.ndarray) -> np.ndarray:
     is_near = (size < CONVERGENTS[0]) | (size >= CONVERGENTS[1])
     for power in 10.0 ** np.arange(23):
         digits = np.rint(size * power)
-        apart = np.abs(digits / power - size)
-        is_near |= ((apart == 0) & (digits < 10.0**DIGITS)) | ((apart <= near) & (digits < 10.0**SHORT))
+        gap = np.abs(digits / power - size)
+        is_near |= ((gap == 0) & (digits < 10.0**DIGITS)) | ((gap <= near) & (digits < 10.0**SHORT))
     # such a fraction is a convergent, since it is nearer than half the inverse of its squared denominator;
     # digits that the expansion loses leave a remainder near 0
     above, below = np.floor(size), np.ones(len(size))
-    above_before, below_before, rest = np.ones(len(size)), np.zeros(len(size)), size % 1.0
+    above_before, below_before, fraction = np.ones(len(size)), np.zeros(len(size)), size % 1.0
     active = np.ones(len(size), dtype=bool)
     while active.any():
-        is_near |= active & ((np.abs(above / below - size) <= near) | (rest < PIVOT))
-        quotient, rest = np.divmod(1 / np.maximum(rest, PIVOT), 1.0)
+        is_near |= active & ((np.abs(above / below - size) <= near) | (fraction < PIVOT))
+        quotient, fraction = np.divmod(1 / np.maximum(fraction, PIVOT), 1.0)
         above, above_before = quotient * above + above_before, above
         below, below_before = quotient * below + below_before, below
         active &= (below <= DENOMINATOR) & ~is_near
@@ -295,11 +295,11 @@ def _follow(polytopes: Sequence[_Polytope], missing: int) -> tuple[int, int]:
         label = bits[dictionaries[side].basic[row]]
         dictionaries[side] = _pivot(dictionaries[side], row, column)
         if label == missing:
-            first, second = (
+            row_end, column_end = (
                 reduce(or_, map(polytope.bits.__getitem__, end.free))
                 for polytope, end in zip(polytopes, dictionaries, strict=True)
             )
-            return first, second
+            return row_end, column_end
         side = 1 - side
 
 
@@ -322,10 +322,10 @@ def _strategies(polytopes: Sequence[_Polytope], free: tuple[int, int]) -> tuple[
     values = [polytope.values(free_set) for polytope, free_set in zip(polytopes, free, strict=True)]
     if any(min(variables, default=(-1, 0)) < (0, 0) for variables in values):
         return None
-    first, second = (
+    row_strategy, column_strategy = (
         polytope.strategy(variables) for polytope, variables in zip(polytopes, values, strict=True)
     )
-    return first, second
+    return row_strategy, column_strategy
 
 
 def _best_response_polytopes(tables: np.ndarray) -> tuple[_Polytope, _Polytope]:
@@ -379,7 +379,7 @@ class _Polytope:
         self.perturbation = _perturbation(len(matrix))
         self.bits = [1 << bit for bit in bits]
         ends = zip(matrix.tolist(), self.perturbation, strict=True)
-        self.rows = [[*row, 1, more] for row, more in ends]
+        self.rows = [[*row, 1, bound] for row, bound in ends]
         self.origin = reduce(or_, self.bits[: matrix.shape[1]])
 
     def arrays(self, primes: Sequence[int]) -> Any:
@@ -415,11 +415,13 @@ class _Polytope:
             if row < 0:
                 return []
             system[k], system[row] = system[row], system[k]
-            pivot, *chosen = system[k]
+            pivot, *pivot_row = system[k]
             for i, (factor, *line) in enumerate(system):
                 if i != k:
-                    system[i] = [(a * pivot - factor * b) // scale for a, b in zip(line, chosen, strict=True)]
-            system[k], scale = chosen, pivot
+                    system[i] = [
+                        (a * pivot - factor * b) // scale for a, b in zip(line, pivot_row, strict=True)
+                    ]
+            system[k], scale = pivot_row, pivot
         sign = 1 if scale > 0 else -1
         values = [(0, 0)] * (size + slacks)
         for j, (v, w) in zip(positive, system, strict=True):
@@ -451,11 +453,11 @@ class _Polytope:
         dictionary = self.dictionary(free)
         edges = []
         for column, entering in enumerate(dictionary.free):
-            row, rest = _leaving(dictionary.table, column), dictionary.table
+            row, table = _leaving(dictionary.table, column), dictionary.table
             after = free ^ self.bits[entering] ^ self.bits[dictionary.basic[row]]
-            up, value = rest[row][column], rest[row][-2]
+            up, value = table[row][column], table[row][-2]
             zero = after
-            for line, variable in zip(rest, dictionary.basic, strict=True):
+            for line, variable in zip(table, dictionary.basic, strict=True):
                 if line[-2] * up == value * line[column] and variable != dictionary.basic[row]:
                     zero |= self.bits[variable]
             if not value:
@@ -471,9 +473,9 @@ class _Polytope:
             _refuted()
         return self.strategy(variables)
 
-    def strategy(self, here: list[tuple[int, int]]) -> Strategy:
+    def strategy(self, values: list[tuple[int, int]]) -> Strategy:
         """Return the vertex of a basis, normalised to sum 1, among all actions of the player."""
-        weights = {action: here[variable][0] for variable, action in enumerate(self.actions)}
+        weights = {action: values[variable][0] for variable, action in enumerate(self.actions)}
         total = sum(weights.values())
         return tuple(Fraction(weights.get(action, 0), total) for action in range(self.every))
 
@@ -488,27 +490,27 @@ def _leaving(table: list[list[int]], column: int) -> int:
 
 
 def _ratio_is_less(first_row: list[int], second_row: list[int], column: int) -> bool:
-    """Return whether a row's ratio of ``v``, or else of ``w``, to its positive entry is below another's."""
+    """True if a row's ratio of ``v``, or else of ``w``, to its positive entry is below another's."""
     for k in (-2, -1):
-        ours, theirs = first_row[k] * second_row[column], second_row[k] * first_row[column]
-        if ours != theirs:
-            return ours < theirs
+        product_a, product_b = first_row[k] * second_row[column], second_row[k] * first_row[column]
+        if product_a != product_b:
+            return product_a < product_b
     raise ArithmeticError("the perturbation of this game is not generic; please report it")
 
 
 def _pivot(dictionary: _Dictionary, row: int, column: int) -> _Dictionary:
     """Return the dictionary after an exchange; every division is exact."""
-    chosen, scale = dictionary.table[row], dictionary.scale
-    pivot = chosen[column]
+    pivot_row, scale = dictionary.table[row], dictionary.scale
+    pivot = pivot_row[column]
     sign = 1 if pivot > 0 else -1
     table = []
     for line in dictionary.table:
-        if line is chosen:
+        if line is pivot_row:
             new = [sign * entry for entry in line]
             new[column] = sign * scale
         else:
             factor = line[column]
-            new = [sign * (a * pivot - factor * b) // scale for a, b in zip(line, chosen, strict=True)]
+            new = [sign * (a * pivot - factor * b) // scale for a, b in zip(line, pivot_row, strict=True)]
             new[column] = -sign * factor
         table.append(new)
     basic, free = dictionary.basic.copy(), dictionary.free.copy()
@@ -538,12 +540,14 @@ def _vertices(polytope: _Polytope, max_bases: int) -> _Vertices:
                     _refuse(len(bases), max_bases)
         del bases[polytope.origin]
         width = len(polytope.bits)
-        free, labels = (np.array([_words(n, width) for n in some]) for some in (bases, bases.values()))
+        free, labels = (
+            np.array([_words(n, width) for n in bit_sets]) for bit_sets in (bases, bases.values())
+        )
     simple = np.all(free == labels, axis=1)
     if simple.all():
         return _Vertices(free, labels, False)
-    _, first = np.unique(labels, axis=0, return_index=True)
-    return _Vertices(free[first], labels[first], True)
+    _, rows = np.unique(labels, axis=0, return_index=True)
+    return _Vertices(free[rows], labels[rows], True)
 
 
 def _refuse(count: int, max_bases: int) -> None:
@@ -567,9 +571,9 @@ def _by_kernel(polytope: _Polytope, max_bases: int) -> tuple[np.ndarray, np.ndar
     while roots:
         hard: set[int] = set()
         for root in roots:
-            bases, more = vertices.explore(arrays, _words(root, width), bases, max_bases + 1)
+            bases, undecided = vertices.explore(arrays, _words(root, width), bases, max_bases + 1)
             _refuse(int(bases.filled[0]), max_bases)
-            hard.update(map(_whole_number, more))
+            hard.update(map(_whole_number, undecided))
         roots = []
         for basis in sorted(hard):
             for free, zero in polytope.neighbours(basis):
@@ -606,44 +610,46 @@ def _whole_number(words: np.ndarray) -> int:
     return int.from_bytes(words.tobytes(), "little")
 
 
-def _complementary(first: np.ndarray, second: np.ndarray, width: int) -> np.ndarray:
+def _complementary(labels_a: np.ndarray, labels_b: np.ndarray, width: int) -> np.ndarray:
     """Return pairs ``[pair 2]`` of rows that together have every label of ``width``, in order."""
-    lacking = _words((1 << width) - 1, width) & ~first
+    lacking = _words((1 << width) - 1, width) & ~labels_a
     # labels that both can have; their number bounds a search that splits both lists label by label
-    spare = int(np.bitwise_count(second).sum(axis=1).max()) - int(np.bitwise_count(lacking).sum(axis=1).min())
+    spare = int(np.bitwise_count(labels_b).sum(axis=1).max()) - int(
+        np.bitwise_count(lacking).sum(axis=1).min()
+    )
     matches = []
-    waiting = [(np.arange(len(first)), np.arange(len(second)), 0, spare)]
+    waiting = [(np.arange(len(labels_a)), np.arange(len(labels_b)), 0, spare)]
     while waiting:
         xs, ys, label, spare = waiting.pop()
         if label == width or len(xs) * len(ys) <= LEAF:
-            covered = np.ones((len(xs), len(ys)), dtype=bool)
-            for word in range(first.shape[1]):
-                covered &= (lacking[xs, word][:, None] & ~second[ys, word]) == 0
-            first_row, second_row = np.nonzero(covered)
+            is_complete = np.ones((len(xs), len(ys)), dtype=bool)
+            for word in range(labels_a.shape[1]):
+                is_complete &= (lacking[xs, word][:, None] & ~labels_b[ys, word]) == 0
+            first_row, second_row = np.nonzero(is_complete)
             matches.append(np.stack([xs[first_row], ys[second_row]], axis=1))
             continue
         word, bit = label // 64, np.uint64(label % 64)
-        need, have = (
-            (some >> bit & np.uint64(1)).astype(bool) for some in (lacking[xs, word], second[ys, word])
+        need, in_y = (
+            (words >> bit & np.uint64(1)).astype(bool) for words in (lacking[xs, word], labels_b[ys, word])
         )
-        waiting += [(xs[need], ys[have], label + 1, spare), (xs[~need], ys[~have], label + 1, spare)]
+        waiting += [(xs[need], ys[in_y], label + 1, spare), (xs[~need], ys[~in_y], label + 1, spare)]
         if spare:
-            waiting.append((xs[~need], ys[have], label + 1, spare - 1))
+            waiting.append((xs[~need], ys[in_y], label + 1, spare - 1))
     pairs = np.concatenate(matches)
     return pairs[np.lexsort(pairs.T[::-1])]
 
 
 def _components(pairs: np.ndarray) -> np.ndarray:
     """Return the connected component of every pair, the pairs being edges; numbered in order."""
-    first, second = pairs[:, 0].tolist(), (-1 - pairs[:, 1]).tolist()
-    parent = {end: end for end in first + second}
+    origins, second = pairs[:, 0].tolist(), (-1 - pairs[:, 1]).tolist()
+    parent = {end: end for end in origins + second}
 
     def root(end: int) -> int:
         while parent[end] != end:
             parent[end] = end = parent[parent[end]]
         return end
 
-    for first_vertex, second_vertex in zip(first, second, strict=True):
+    for first_vertex, second_vertex in zip(origins, second, strict=True):
         parent[root(first_vertex)] = root(second_vertex)
     names: dict[int, int] = {}
-    return np.array([names.setdefault(root(vertex), len(names)) for vertex in first])
+    return np.array([names.setdefault(root(vertex), len(names)) for vertex in origins])

@@ -74,30 +74,30 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
     begin = joint_actions(tabulated, start)
     moves = checked_policies(tables, policies)
     arrays = (tables.order, moves, tables.action_map, tables.sizes, tables.observation_slots)
-    players, turns, again = len(tables.sizes), 16, np.zeros(0, dtype=np.int64)
-    while not again.size:  # as many turns as show one joint action twice
+    players, turns, repeats = len(tables.sizes), 16, np.zeros(0, dtype=np.int64)
+    while not repeats.size:  # as many turns as show one joint action twice
         turns *= 4
         path = np.zeros((turns, players), dtype=np.int64)
         stood = np.zeros((turns, players, players), dtype=np.int64)
         best_response.follow(begin, *arrays, path, stood)
-        first, number = distinct(path, tables.sizes)
-        before = first[number]
-        again = np.flatnonzero(before < np.arange(turns))
-    end, onset = int(again[0]), int(before[again[0]])
+        onset_turns, number = distinct(path, tables.sizes)
+        before = onset_turns[number]
+        repeats = np.flatnonzero(before < np.arange(turns))
+    end, onset = int(repeats[0]), int(before[repeats[0]])
     paid = payoffs(tabulated, stood[onset:end])  # [turn mover player]
     return Rollout(path[:end], onset, end - onset, np.diagonal(paid, axis1=1, axis2=2).mean(axis=0))
 
 
 def distinct(actions: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where each distinct joint action of ``actions [row player]`` is first, and its number per row.
+    """First row of each distinct joint action of ``actions [row player]``, and its number per row.
 
     >>> [part.tolist() for part in distinct(np.array([[1, 0], [0, 1], [1, 0]]), np.array([2, 2]))]
     [[1, 0], [1, 0, 1]]
     """
     if prod(sizes.tolist()) < MOST_COUNTED:  # numbers are sorted faster than rows, in the same order
         actions = np.ravel_multi_index(tuple(actions.T), tuple(sizes.tolist()))
-    _, first, number = np.unique(actions, axis=0, return_index=True, return_inverse=True)
-    return first, number.ravel()
+    _, rows, number = np.unique(actions, axis=0, return_index=True, return_inverse=True)
+    return rows, number.ravel()
 
 
 def in_turn(tabulated: Tabulated) -> Tabulated:
@@ -156,12 +156,16 @@ def checked_policies(tables: FiniteGame, policies: object, *, sessions: bool = F
     Raises `ValueError` for invalid moves.
     """
     array = np.asarray(policies)
-    needed, actions = states(tables), choices(tables)
-    fits = array.ndim == 2 + sessions and array.shape[-2] == len(needed) and array.shape[-1] >= needed.max()
+    state_counts, actions = states(tables), choices(tables)
+    fits = (
+        array.ndim == 2 + sessions
+        and array.shape[-2] == len(state_counts)
+        and array.shape[-1] >= state_counts.max()
+    )
     if not fits or array.dtype.kind not in "iu":
-        wanted = f"({'sessions, ' if sessions else ''}{len(needed)}, {needed.max()})"
-        raise ValueError(f"policies: {array.dtype} of shape {array.shape} must be whole numbers, {wanted}")
-    used = np.arange(array.shape[-1]) < needed[:, None]
+        rule = f"({'sessions, ' if sessions else ''}{len(state_counts)}, {state_counts.max()})"
+        raise ValueError(f"policies: {array.dtype} of shape {array.shape} must be whole numbers, {rule}")
+    used = np.arange(array.shape[-1]) < state_counts[:, None]
     wrong = np.argwhere(used & ((array < 0) | (array >= actions[:, None])))
     if wrong.size:
         where = "".join(f"[{k}]" for k in wrong[0])

@@ -121,7 +121,7 @@ def whole_states(tables: FiniteGame) -> Whole:
     stands = [
         (at.get((source, 1), 1), sizes[source] if (source, 1) in at else 0) for source in range(players)
     ]
-    observed, now, base = _transitions(tables, at, rounds, natures, histories)
+    observed, current, base = _transitions(tables, at, rounds, natures, histories)
     return Whole(
         slots=np.array(slots, dtype=np.int64).reshape(-1, 2),
         sizes=widths,
@@ -134,7 +134,7 @@ def whole_states(tables: FiniteGame) -> Whole:
         moves=(tables.order[:, :, None] == np.arange(players)).any(axis=1),
         stands=np.array(stands, dtype=np.int64),
         seen=observed,
-        now=now,
+        now=current,
         base=base,
         steps=np.array([at.get((source, 1), 0) for source in range(players + 2)], dtype=np.int64),
     )
@@ -240,7 +240,7 @@ def limit_cycles(tables: FiniteGame, policies: object, start: object) -> Cycles:
 
 
 def by_chance(tables: FiniteGame) -> bool:
-    """Return whether nature is stochastic."""
+    """True if nature is stochastic."""
     return bool(tables.next_nature.shape[2] > 1)
 
 
@@ -260,14 +260,14 @@ def _check(tables: FiniteGame) -> None:
 def _slots(tables: FiniteGame) -> list[tuple[int, int]]:
     """Return the slots that must be remembered, ``(who, ago)``, the oldest first."""
     players = len(tables.sizes)
-    needed = set()
+    slots = set()
     for row in tables.order.tolist():
-        needed |= {(source, 1) for source in range(players) if source not in row}
+        slots |= {(source, 1) for source in range(players) if source not in row}
     for round_ in range(len(tables.order)):
         for player in range(players):
-            needed |= {slot for slot in seen_slots(tables, round_, player) if slot[1] > 0}
+            slots |= {slot for slot in seen_slots(tables, round_, player) if slot[1] > 0}
     # what is observed `ago` rounds back is copied from the slots of all later rounds
-    closed = {(source, k) for source, ago in needed for k in range(1, ago + 1)}
+    closed = {(source, k) for source, ago in slots for k in range(1, ago + 1)}
     return sorted(closed, key=lambda slot: (-slot[1], slot[0]))
 
 
@@ -289,28 +289,28 @@ def _transitions(
     """Return ``Whole.seen [player state]``, ``Whole.now [round player who]`` and ``Whole.base [state]``."""
     players, sizes = len(tables.sizes), observed_sizes(tables)
     observed = np.zeros((players, rounds, natures, histories), dtype=np.int64)
-    now = np.zeros((rounds, players, players), dtype=np.int64)
-    rest, nature = np.arange(histories), np.arange(natures)[:, None]
+    current = np.zeros((rounds, players, players), dtype=np.int64)
+    code, nature = np.arange(histories), np.arange(natures)[:, None]
     for round_, player in np.ndindex(rounds, players):
         stride = 1
         # the last slot is the fastest
         for source, ago in reversed(seen_slots(tables, round_, player)):
             if ago > 0:
-                observed[player, round_] += stride * (rest // at[source, ago] % sizes[source])
+                observed[player, round_] += stride * (code // at[source, ago] % sizes[source])
             elif source == players:
                 observed[player, round_] += stride * nature
             else:
-                now[round_, player, source] += stride
+                current[round_, player, source] += stride
             stride *= sizes[source]
     # the round advances, and slots and nature's state age by one round
     base = np.zeros((rounds, natures, histories), dtype=np.int64)
     base += ((np.arange(rounds) + 1) % rounds * natures * histories)[:, None, None]
     for (source, ago), stride in at.items():
         if ago > 1:
-            base += stride * (rest // at[source, ago - 1] % sizes[source])
+            base += stride * (code // at[source, ago - 1] % sizes[source])
         elif source == players:
             base += stride * nature
-    return observed.reshape(players, -1), now, base.ravel()
+    return observed.reshape(players, -1), current, base.ravel()
 
 
 def _strides_of(sizes: np.ndarray) -> np.ndarray:
@@ -344,10 +344,10 @@ def _long_run(
     """Return the recurrent states, the joint actions there, and their shares."""
     from rivalry.tables.kernels import history
 
-    met, joint = np.zeros(states.size, dtype=np.int64), np.zeros(states.size, dtype=np.int64)
+    visited, joint = np.zeros(states.size, dtype=np.int64), np.zeros(states.size, dtype=np.int64)
     branches = tables.next_nature.shape[2]
     leads, probability = np.zeros((states.size, branches), dtype=np.int64), np.zeros((states.size, branches))
-    count = history.reach(tables, states, policy, start, met, joint, leads, probability)
+    count = history.reach(tables, states, policy, start, visited, joint, leads, probability)
     if count > MOST_LINKED:
         raise ValueError(f"policies: randomness leads to {count} states; must be at most {MOST_LINKED}")
     chain = np.zeros((count, count))
@@ -355,7 +355,7 @@ def _long_run(
     np.add.at(chain, (np.arange(count)[:, None], leads[:count]), probability[:count])
     share = _shares(chain)
     recurrent = np.flatnonzero(share > 0)
-    return met[recurrent], joint[recurrent], share[recurrent]
+    return visited[recurrent], joint[recurrent], share[recurrent]
 
 
 def _shares(chain: np.ndarray) -> np.ndarray:

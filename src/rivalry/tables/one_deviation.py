@@ -50,10 +50,10 @@ def _static_best(play: FixedPlay, player: int) -> np.ndarray:
     from rivalry.tables.kernels import departures
 
     number_of("player", player, len(play.tables.sizes))
-    chosen = np.zeros((len(play.policies), play.whole.size), dtype=np.int64)
+    action_by_state = np.zeros((len(play.policies), play.whole.size), dtype=np.int64)
     tie = TIE * float(np.abs(play.tables.payoff[:, player]).max())
-    departures.static_best(*play, player, tie, chosen)
-    return chosen
+    departures.static_best(*play, player, tie, action_by_state)
+    return action_by_state
 
 
 def deviations(
@@ -128,8 +128,8 @@ def deviations(
     if action == "static_best":
         forced = _static_best(play, player)
     elif isinstance(action, str | bool) or not 0 <= action < tables.sizes[player]:
-        last = tables.sizes[player] - 1
-        raise ValueError(f"action: {action!r} must be 'static_best' or a whole number in 0..{last}")
+        largest_action = tables.sizes[player] - 1
+        raise ValueError(f"action: {action!r} must be 'static_best' or a whole number in 0..{largest_action}")
     else:
         forced = np.full(value.shape, action, dtype=np.int64)
     responses = []

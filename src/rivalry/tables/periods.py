@@ -75,31 +75,31 @@ def tabulate_periods(
     if not over_periods(game):
         raise ValueError(f"game: a {type(game).__name__} has no periods to go through (transition)")
     staged = oracles.to_stages(game)
-    space, last = staged.space, staged.periods
+    space, final_period = staged.space, staged.periods
     action_grid = own_levels(game, action_grid)
     if isinstance(action_grid, list) and are_levels(action_grid):  # one table per axis of all periods
         action_grid = action_grid[: space.shape[1]]
     points = grid_points(space, action_grid)
     sizes = action_counts(points)
     players, joints = len(sizes), int(np.prod(sizes.astype(object)))
-    now = np.asarray(oracles.initial_state(game), dtype=float)[None]
+    states_now = np.asarray(oracles.initial_state(game), dtype=float)[None]
     stages: list[_Stage] = []
-    for t in range(last):
-        count = len(now) + sum(len(stage.carried) for stage in stages)
+    for t in range(final_period):
+        count = len(states_now) + sum(len(stage.carried) for stage in stages)
         need = 8 * (players + 4) * joints * count
         if need > max_table_bytes:
             raise ValueError(
                 f"action_grid: tables of {need} bytes by period {t} are above max_table_bytes, "
                 f"{max_table_bytes}"
             )
-        stage, now = _stage(game, t, now, points, sizes)
+        stage, states_now = _stage(game, t, states_now, points, sizes)
         stages.append(stage)
     weights = np.asarray(staged.weights, dtype=float)
     return _assemble(stages, weights if weighted else np.ones_like(weights), points, sizes)
 
 
 def over_periods(game: object) -> bool:
-    """Return whether a game has periods and a transition between them."""
+    """True if a game has periods and a transition between them."""
     return oracles.to_stages.knows(game) and oracles.transition.knows(game)
 
 
@@ -137,19 +137,21 @@ def period_values(
     moves = checked_policies(game, policies)
     players, sizes = len(game.sizes), tuple(game.sizes.tolist())
     shares = np.broadcast_to(np.asarray(discount, dtype=float), (players,))
-    value, best = np.zeros((2, len(tables.period), players))
+    value, response_value = np.zeros((2, len(tables.period), players))
     for nature in range(len(tables.period) - 2, -1, -1):
         at = moves[:, nature]
         on, next_nature = game.nature_cdf[nature, :, 0], game.next_nature[nature, :, 0]
         joint = np.ravel_multi_index(tuple(at), sizes)
         for player in range(players):
             paid = game.payoff[nature, player]
-            later = shares[player] * on[joint] * value[next_nature[joint], player]
-            value[nature, player] = paid[joint] + later
-            every = (paid + shares[player] * on * best[next_nature, player]).reshape(sizes)
-            values = every[tuple(slice(None) if k == player else at[k] for k in range(players))]
-            best[nature, player] = values.max()
-    return value, best
+            continuation = shares[player] * on[joint] * value[next_nature[joint], player]
+            value[nature, player] = paid[joint] + continuation
+            values_by_action = (paid + shares[player] * on * response_value[next_nature, player]).reshape(
+                sizes
+            )
+            values = values_by_action[tuple(slice(None) if k == player else at[k] for k in range(players))]
+            response_value[nature, player] = values.max()
+    return value, response_value
 
 
 def greedy_path(tables: PeriodTables, policies: object) -> np.ndarray:
@@ -188,25 +190,27 @@ class _At(Tree):
 
 
 def _answer(at: _At, row: Any) -> Any:
-    paid, goes_on, later = oracles.transition(at.game, at.t, at.state, row)
-    return (paid, goes_on, later) if later.size else (paid, goes_on)
+    paid, goes_on, next_state = oracles.transition(at.game, at.t, at.state, row)
+    return (paid, goes_on, next_state) if next_state.size else (paid, goes_on)
 
 
 def _stage(
-    game: object, t: int, now: np.ndarray, action_grid: np.ndarray, sizes: np.ndarray
+    game: object, t: int, states_now: np.ndarray, action_grid: np.ndarray, sizes: np.ndarray
 ) -> tuple[_Stage, np.ndarray]:
     """Return a period's tables from its states ``now [state stock player]``, and the states that follow."""
-    answers = [values_at(_answer, _At(game, put(t), put(state)), action_grid, sizes) for state in now]
+    answers = [values_at(_answer, _At(game, put(t), put(state)), action_grid, sizes) for state in states_now]
     joints = int(np.prod(sizes))
-    paid = np.array([answer[0] for answer in answers]).reshape(len(now), joints, len(sizes))
-    goes_on = np.array([answer[1] for answer in answers]).reshape(len(now), joints)
+    paid = np.array([answer[0] for answer in answers]).reshape(len(states_now), joints, len(sizes))
+    goes_on = np.array([answer[1] for answer in answers]).reshape(len(states_now), joints)
     goes_on = np.where(goes_on > NEVER, goes_on, 0.0)
-    later = np.array([answer[2:] for answer in answers]).reshape(len(now), joints, *now.shape[1:])
-    if not (np.all(np.isfinite(paid)) and np.all(np.isfinite(later[goes_on > 0]))):
+    next_states = np.array([answer[2:] for answer in answers]).reshape(
+        len(states_now), joints, *states_now.shape[1:]
+    )
+    if not (np.all(np.isfinite(paid)) and np.all(np.isfinite(next_states[goes_on > 0]))):
         raise ValueError(f"payoffs: some of period {t} are not finite at these grid points; take others")
-    follows = np.zeros((len(now), joints), dtype=np.int64)
-    states, follows[goes_on > 0] = _distinct(later[goes_on > 0])
-    return _Stage(now, paid, goes_on, follows), states
+    follows = np.zeros((len(states_now), joints), dtype=np.int64)
+    states, follows[goes_on > 0] = _distinct(next_states[goes_on > 0])
+    return _Stage(states_now, paid, goes_on, follows), states
 
 
 def _distinct(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -216,8 +220,8 @@ def _distinct(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     flat = states.reshape(len(states), -1)
     size = np.where(flat == 0, 1.0, np.abs(flat))
     unit = 10.0 ** (np.floor(np.log10(size)) + 1 - DIGITS)
-    _, first, back = np.unique(np.round(flat / unit) * unit, axis=0, return_index=True, return_inverse=True)
-    return states[first], back.ravel()
+    _, rows, back = np.unique(np.round(flat / unit) * unit, axis=0, return_index=True, return_inverse=True)
+    return states[rows], back.ravel()
 
 
 def _assemble(

@@ -63,16 +63,18 @@ def answers_asked_twice(
         ...
     ValueError: policy: at 0 returns different actions for the same observation; return probabilities
     """
-    first = [policy_answer(policy, call, place) for call, place in zip(calls, places, strict=True)]
+    forward = [policy_answer(policy, call, place) for call, place in zip(calls, places, strict=True)]
     backward = zip(reversed(calls), reversed(places), strict=True)
-    again = [policy_answer(policy, call, place) for call, place in backward]
-    refuse_different(first, again[::-1], places)
-    return first
+    repeats = [policy_answer(policy, call, place) for call, place in backward]
+    refuse_different(forward, repeats[::-1], places)
+    return forward
 
 
-def refuse_different(first: Sequence[np.ndarray], again: Sequence[np.ndarray], places: Sequence[str]) -> None:
+def refuse_different(
+    answers: Sequence[np.ndarray], repeats: Sequence[np.ndarray], places: Sequence[str]
+) -> None:
     """Raise `ValueError` for the first answer that differs the second time."""
-    for before, after, place in zip(first, again, places, strict=True):
+    for before, after, place in zip(answers, repeats, places, strict=True):
         # sums in a network round by the place in a batch
         is_equal = before.shape == after.shape and np.allclose(
             before, after, rtol=0.0, atol=SHARES_SUM, equal_nan=True

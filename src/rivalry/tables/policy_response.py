@@ -125,10 +125,10 @@ def responses_to(
             pays = tables.payoff[:, player]
             model = common._replace(pays=pays, rate=rate, discount=own_discount, chances=chances, room=room)
             current = _policy_value(model, -1, np.zeros(model.shape, dtype=np.int64))
-            value, policy = _best(model, player, TIE * float(np.abs(pays).max()) / (1 - discount))
+            value, policy = _optimal_policy(model, player, TIE * float(np.abs(pays).max()) / (1 - discount))
             complete = bool(np.bincount(model.seen[player]).max() == 1)
-            best = PolicyBestResponse(value, current, policy, "exact" if complete else "upper bound")
-            responses[-1].append(best)
+            response = PolicyBestResponse(value, current, policy, "exact" if complete else "upper bound")
+            responses[-1].append(response)
     return responses
 
 
@@ -219,7 +219,7 @@ def policy_certificate(
 
 
 def remembers_more(tables: FiniteGame) -> bool:
-    """Return whether some player observes more than nature now and the actions of the last round."""
+    """True if some player observes more than nature now and the actions of the last round."""
     players = len(tables.sizes)
     return any(ago != int(source != players) for slots in slots_of(tables) for source, ago in slots)
 
@@ -257,8 +257,11 @@ def policy_table(world: RepeatedWorld, policy: np.ndarray | Callable[[np.ndarray
     The policy is one of those that `policy_certificate` takes. Raises `ValueError` for another one.
     """
     tables = world.tables
-    players, widest, needed = len(tables.sizes), int(tables.sizes.max()), int(states(tables).max())
-    dimensions = {(players, needed, widest): "player state action", (players, needed): "player state"}
+    players, widest, state_count = len(tables.sizes), int(tables.sizes.max()), int(states(tables).max())
+    dimensions = {
+        (players, state_count, widest): "player state action",
+        (players, state_count): "player state",
+    }
     if callable(policy):
         return _tabulated(world, policy)
     policy = policy_numbers(policy)
@@ -266,7 +269,8 @@ def policy_table(world: RepeatedWorld, policy: np.ndarray | Callable[[np.ndarray
         return np.stack([policy] * players)
     if policy.shape in dimensions:
         return policy
-    shapes = f"({needed}, {widest}) [state action] or ({players}, {needed}, {widest}) [player state action]"
+    shape = f"{state_count}, {widest}"
+    shapes = f"({shape}) [state action] or ({players}, {shape}) [player state action]"
     raise ValueError(f"policy: shape {policy.shape} must be {shapes}")
 
 
@@ -287,17 +291,17 @@ def _tabulated(world: RepeatedWorld, policy: Callable[..., Any]) -> np.ndarray:
             observations.append(np.array([grid[slots[k][0], actions[k]] for k in order]).ravel())
     places = [f"at {observation.tolist()}" for observation in observations]
     answers = answers_asked_twice(policy, [(observation,) for observation in observations], places)
-    for (player, state), place, chosen in zip(cells, places, answers, strict=True):
+    for (player, state), place, answer in zip(cells, places, answers, strict=True):
         size = int(tables.sizes[player])
-        if chosen.shape not in ((), (size,)):
+        if answer.shape not in ((), (size,)):
             rule = f"must be an action or {size} probabilities"
-            raise ValueError(f"policy: {place} shape {chosen.shape} {rule}")
-        if chosen.ndim == 0:
-            if chosen not in range(size):
-                raise ValueError(f"policy: {place} {chosen} must be an action, 0 to {size - 1}")
-            table[player, state, int(chosen)] = 1.0
+            raise ValueError(f"policy: {place} shape {answer.shape} {rule}")
+        if answer.ndim == 0:
+            if answer not in range(size):
+                raise ValueError(f"policy: {place} {answer} must be an action, 0 to {size - 1}")
+            table[player, state, int(answer)] = 1.0
         else:
-            table[player, state, :size] = chosen
+            table[player, state, :size] = answer
     return table
 
 
@@ -312,17 +316,21 @@ def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0)
         For another shape, for probabilities that are negative or do not sum to 1, and for exploration outside
         [0, 1].
     """
-    counts, needed = choices(tables), states(tables)
+    counts, state_count = choices(tables), states(tables)
     array, available = np.asarray(policies), np.arange(counts.max()) < counts[:, None]
     if array.ndim == 3:
-        if array.shape[0] != len(counts) or array.shape[1] < needed.max() or array.shape[2] != counts.max():
+        if (
+            array.shape[0] != len(counts)
+            or array.shape[1] < state_count.max()
+            or array.shape[2] != counts.max()
+        ):
             raise ValueError(
-                f"policies: shape {array.shape} must be ({len(counts)}, {needed.max()}, {counts.max()})"
+                f"policies: shape {array.shape} must be ({len(counts)}, {state_count.max()}, {counts.max()})"
             )
         chances = np.array(array, dtype=float)
         bad = np.any((chances < 0) | (chances != 0) & ~available[:, None], axis=2)
         bad |= ~(np.abs(chances.sum(axis=2) - 1) <= 1e-9)  # NaN too
-        used = np.arange(chances.shape[1]) < needed[:, None]
+        used = np.arange(chances.shape[1]) < state_count[:, None]
         for player in np.flatnonzero(np.any(bad & used, axis=1)):
             raise ValueError(f"policies: probabilities of player {player} must be at least 0 and sum to 1")
     else:
@@ -396,15 +404,15 @@ def _check(tables: FiniteGame, discount: Any, paid: str) -> None:
 
 
 def _model(tables: FiniteGame) -> _Model:
-    """Return what the decision problems of all players against all policies have in common."""
+    """Data that the decision problems of all players against all policies have in common."""
     from rivalry.tables.kernels import contests
 
     natures, players, joints = tables.payoff.shape
     movers = (tables.order[:, :, None] == np.arange(players)).any(axis=1)
     moves = tables.action_map
     if not moves.size:  # a move is the action chosen; padded moves stay
-        standing, chosen = np.indices((tables.sizes.max(),) * 2)
-        moves = np.where(chosen < tables.sizes[:, None, None], chosen, standing)
+        standing, move = np.indices((tables.sizes.max(),) * 2)
+        moves = np.where(move < tables.sizes[:, None, None], move, standing)
     return _Model(
         next_nature=tables.next_nature,
         branch_probability=np.diff(tables.nature_cdf, axis=2, prepend=0.0),
@@ -418,7 +426,7 @@ def _model(tables: FiniteGame) -> _Model:
     )
 
 
-def _best(model: _Model, player: int, tie: float) -> tuple[np.ndarray, np.ndarray]:
+def _optimal_policy(model: _Model, player: int, tie: float) -> tuple[np.ndarray, np.ndarray]:
     """Return a best response's value and moves, ``[round state]``, by policy iteration (Howard 1960).
 
     With few states a policy's value is a linear solve. Otherwise it is swept ``SWEEPS`` times between two
@@ -489,11 +497,11 @@ def _average(model: _Model, opponent: int, ahead: np.ndarray) -> np.ndarray:
 def _ahead(model: _Model, round_: int, value: np.ndarray) -> np.ndarray:
     """Return the value of a joint action, ``[nature joint]``: payoff plus discounted continuation."""
     natures, joints = model.pays.shape
-    later = value[(round_ + 1) % model.shape[0]].reshape(natures, joints)
+    continuation = value[(round_ + 1) % model.shape[0]].reshape(natures, joints)
     if natures > 1:
-        after = later[model.next_nature, np.arange(joints)[None, :, None]]
-        later = (model.branch_probability * after).sum(axis=2)
-    return np.asarray(model.rate[round_] * model.pays + model.discount[round_] * later)
+        after = continuation[model.next_nature, np.arange(joints)[None, :, None]]
+        continuation = (model.branch_probability * after).sum(axis=2)
+    return np.asarray(model.rate[round_] * model.pays + model.discount[round_] * continuation)
 
 
 def _solve(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
@@ -521,6 +529,8 @@ def _solve(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
                 for target in range(natures):
                     matches = model.next_nature[nature, :, branch] == target
                     after[:, target] += leads * model.branch_probability[nature, :, branch] * matches
-        later = (round_ + 1) % rounds
-        system[rows, later * count : (later + 1) * count] -= model.discount[round_] * after.reshape(count, -1)
+        next_round = (round_ + 1) % rounds
+        system[rows, next_round * count : (next_round + 1) * count] -= model.discount[round_] * after.reshape(
+            count, -1
+        )
     return np.asarray((np.linalg.solve(system, right) if later_counts else right).reshape(rounds, count))

@@ -93,8 +93,8 @@ def repeated_form(
     players = len(tables.sizes)
     if tables.action_map.size:
         raise ValueError("game: players move on a grid; in repeated play a move must be an action")
-    words = _each("observation", observation, players, partial(check_word, known=OBSERVATIONS))
-    rounds = _each("memory", memory, players, whole_number)
+    words = _per_player("observation", observation, players, partial(check_word, known=OBSERVATIONS))
+    rounds = _per_player("memory", memory, players, whole_number)
     slots = []
     for player in range(players):
         earlier_stages = [(source, ago) for source, ago in slots_of(tables)[player] if ago == 0]
@@ -139,7 +139,7 @@ def _pad_slots(slots: list[list[tuple[int, int]]]) -> np.ndarray:
 
 
 def followers(tables: FiniteGame) -> np.ndarray:
-    """Return whether each player observes actions of the same round, ``[player]``.
+    """Mask of players that observe actions of the same round, ``[player]``.
 
     If none does, all players but player 0 count as followers.
     """
@@ -189,14 +189,14 @@ def _tables(game: Any, action_grid: ActionGrid, max_table_bytes: int) -> tuple[F
     return oracles.to_repeated(game, points, sizes), points
 
 
-def _each(name: str, value: Any, players: int, check: Callable[[str, Any], object]) -> list[Any]:
+def _per_player(name: str, value: Any, players: int, check: Callable[[str, Any], object]) -> list[Any]:
     """Return one value per player; ``check`` raises `ValueError` for an invalid one."""
-    several = isinstance(value, list | tuple)
-    if several and len(value) != players:
+    is_per_player = isinstance(value, list | tuple)
+    if is_per_player and len(value) != players:
         raise ValueError(f"{name}: {len(value)} given; must be one for all, or {players}, one per player")
-    values = list(value) if several else [value] * players
+    values = list(value) if is_per_player else [value] * players
     for player, item in enumerate(values):
-        check(f"{name}[{player}]" if several else name, item)
+        check(f"{name}[{player}]" if is_per_player else name, item)
     return values
 
 

@@ -133,7 +133,7 @@ def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | N
 
 
 def observes_enough(tables: FiniteGame, player: int) -> bool:
-    """Return whether ``player`` observes all that its best response to any policies of the others depends on.
+    """True if ``player`` observes all that its best response to any policies of the others depends on.
 
     A best response may depend on nature's state, where nature moves; on what the others observe, now or
     later; and on the standing actions of players absent from the round. In every round in which the player
@@ -150,8 +150,8 @@ def observes_enough(tables: FiniteGame, player: int) -> bool:
             matters[round_] |= {slot for slot in seen_slots(tables, round_, opponent) if slot[1] > 0}
     # each step back lowers `ago` by one, so with this many passes nothing more is added
     for round_ in list(range(rounds))[::-1] * (int(tables.observation_slots[:, :, 1].max(initial=0)) + 2):
-        later = matters[(round_ + 1) % rounds]
-        matters[round_] |= {(source, ago - 1) for source, ago in later if ago > 1}
+        needed_next = matters[(round_ + 1) % rounds]
+        matters[round_] |= {(source, ago - 1) for source, ago in needed_next if ago > 1}
     observed = [set(seen_slots(tables, round_, player)) for round_ in range(rounds)]
     moves = [player in row for row in tables.order.tolist()]
     return sum(moves) == 1 and all(matters[k] <= observed[k] for k in range(rounds) if moves[k])
@@ -169,10 +169,10 @@ def values_in(play: FixedPlay, player: int, gamma: float) -> ResponseValues:
     if need > MOST_DECISIONS:
         raise ValueError(f"game: {need} decisions to go through; must be at most {MOST_DECISIONS}")
     tie = IMPROVEMENT * float(np.abs(tables.payoff[:, player]).max()) / (1 - gamma)
-    value, once, best = np.zeros((3, len(play.policies), size))
+    value, one_step, response_value = np.zeros((3, len(play.policies), size))
     action = np.zeros(value.shape, dtype=np.int64)
-    history.best_responses(*play, player, gamma, tie, value, once, best, action)
-    return ResponseValues(value, once, best, action)
+    history.best_responses(*play, player, gamma, tie, value, one_step, response_value, action)
+    return ResponseValues(value, one_step, response_value, action)
 
 
 def _player_gaps(
@@ -201,7 +201,7 @@ def _on_cycle(
     weight = cycles.weight * counted[cycles.state]
     at = np.maximum(cycles.state, 0)
     # off the cycle the loss may be infinite
-    met = np.where(weight > 0, np.take_along_axis(loss, at, axis=1), 0.0)
-    mean = (met * weight).sum(axis=1) / weight.sum(axis=1)
+    loss_on_cycle = np.where(weight > 0, np.take_along_axis(loss, at, axis=1), 0.0)
+    mean = (loss_on_cycle * weight).sum(axis=1) / weight.sum(axis=1)
     largest = np.where(weight > 0, np.take_along_axis(gains, at, axis=1), 0.0).max(axis=1)
     return mean, largest

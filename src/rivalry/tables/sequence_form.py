@@ -58,7 +58,7 @@ def best_plan(form: SequenceForm, x: np.ndarray, player: int) -> tuple[np.ndarra
 
 
 def move_values(form: SequenceForm, x: np.ndarray, player: int) -> np.ndarray:
-    """Return what a player gets at most after each of its moves, times the others' and chance's probability.
+    """Largest payoffs of a player after each of its moves, times the others' and chance's probability.
 
     Payoffs ``[1 + axis]`` against the others at ``x``; the first is that of the game.
     """
@@ -102,16 +102,21 @@ def payoff_sum(form: SequenceForm) -> Fraction:
     if np.all(np.abs(form.paid.sum(axis=1)) <= equal_within(form.paid[:, 0])):
         return Fraction(0)
     unit, rows = Fraction(form.unit), dict[int, dict[int, Fraction]]()
-    for (first, second), (first_payoff, second_payoff) in zip(
+    for (row_sequence, column_sequence), (first_payoff, second_payoff) in zip(
         form.moves.tolist(), form.paid.tolist(), strict=True
     ):
-        row = rows.setdefault(first, {})
-        row[second] = (
-            row.get(second, Fraction(0)) + (exact_payoff(first_payoff) + exact_payoff(second_payoff)) / unit
+        row = rows.setdefault(row_sequence, {})
+        row[column_sequence] = (
+            row.get(column_sequence, Fraction(0))
+            + (exact_payoff(first_payoff) + exact_payoff(second_payoff)) / unit
         )
     columns = _in_free_moves(form, 0, rows)
     rows = _in_free_moves(form, 1, columns)
-    sums = {(first, second): value for first, row in rows.items() for second, value in row.items()}
+    sums = {
+        (row_sequence, column_sequence): value
+        for row_sequence, row in rows.items()
+        for column_sequence, value in row.items()
+    }
     total = sums.pop((-1, -1), Fraction(0))
     within = Fraction(float(equal_within(form.paid).max(initial=0.0))) / unit
     wrong = [key for key, value in sums.items() if abs(value) > within]
@@ -131,10 +136,10 @@ def _in_free_moves(
     The weights of the moves of a set add to that of the move before: the first is this less the others.
     """
     for axes in reversed(list(information_sets(form.sizes[player]))):
-        first = rows.pop(axes.start, {})
+        row_of_start = rows.pop(axes.start, {})
         for axis in (int(form.before[player, axes.start]), *range(axes.start + 1, axes.stop)):
             row, sign = rows.setdefault(axis, {}), -1 if axis > axes.start else 1
-            for axis_now, value in first.items():
+            for axis_now, value in row_of_start.items():
                 row[axis_now] = row.get(axis_now, Fraction(0)) + sign * value
     transposed: dict[int, dict[int, Fraction]] = {}
     for axis, row in rows.items():

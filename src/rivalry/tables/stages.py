@@ -96,9 +96,9 @@ def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequenc
     stable, missing = np.ones(pays.shape[1:], dtype=bool), 0
     tie = TIE * float(np.abs(pays).max())
     for stage in reversed(stages):
-        first = order.index(stage[0])
-        stable = stable & _stable(pays, stable, order, list(stage), first, tie)
-        missing += int((~stable.any(axis=tuple(range(first, stable.ndim)))).sum())
+        axis = order.index(stage[0])
+        stable = stable & _stable(pays, stable, order, list(stage), axis, tie)
+        missing += int((~stable.any(axis=tuple(range(axis, stable.ndim)))).sum())
     stable &= missing == 0
     profiles = np.argwhere(stable)
     outcomes = np.zeros_like(profiles)
@@ -112,14 +112,14 @@ def check_stages(stages: object, players: int) -> None:
     """Raise `ValueError`, naming the player, unless ``stages`` is an ordered partition of the players."""
     if not isinstance(stages, list | tuple) or not all(isinstance(s, list | tuple) and s for s in stages):
         raise ValueError(f"stages: {stages!r} must be a list of lists of players, as in [[0], [1]]")
-    named = [player for stage in stages for player in stage]
-    for player in named:
+    players_named = [player for stage in stages for player in stage]
+    for player in players_named:
         if type(player) is not int or not 0 <= player < players:
             raise ValueError(f"stages: {player!r} is no player; must be in 0..{players - 1}")
-        if named.count(player) > 1:
+        if players_named.count(player) > 1:
             raise ValueError(f"stages: player {player} is named twice; each must be in one stage")
     for player in range(players):
-        if player not in named:
+        if player not in players_named:
             raise ValueError(f"stages: player {player} is missing; each must be in one stage")
 
 
@@ -129,8 +129,8 @@ def leader_regret(staged: SubgamePerfect, payoff: object) -> tuple[np.ndarray, n
     ``payoff`` is ``[session player]``. Differences are negative where the payoff exceeds the equilibrium
     value.
     """
-    got = np.asarray(payoff, dtype=float)[:, staged.leader]
-    return staged.strong[staged.leader] - got, staged.weak[staged.leader] - got
+    payoffs = np.asarray(payoff, dtype=float)[:, staged.leader]
+    return staged.strong[staged.leader] - payoffs, staged.weak[staged.leader] - payoffs
 
 
 def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
@@ -159,28 +159,28 @@ def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
         )
     followers, leaders = np.flatnonzero(follows), np.flatnonzero(~follows)
     count = int(np.prod(tables.sizes[leaders]))
-    total, worst, none = np.zeros((3, len(play.policies), len(followers), count))
+    total, largest_loss, zero_share = np.zeros((3, len(play.policies), len(followers), count))
     tie = TIE * float(np.abs(tables.payoff).max())
-    losses = departures.Losses(total, worst, none)
+    losses = departures.Losses(total, largest_loss, zero_share)
     departures.losses(*play, leaders, followers, tie, losses)
     by_action = total / states.size
     return FollowerGaps(
         followers=followers,
         by_action=by_action,
         mean=by_action.mean(axis=2),
-        worst=worst.max(axis=2),
-        share=none.mean(axis=2) / states.size,
+        worst=largest_loss.max(axis=2),
+        share=zero_share.mean(axis=2) / states.size,
     )
 
 
 def _stable(
-    pays: np.ndarray, stable: np.ndarray, order: list[int], stage: list[int], first: int, tie: float
+    pays: np.ndarray, stable: np.ndarray, order: list[int], stage: list[int], axis: int, tie: float
 ) -> np.ndarray:
     """Return the outcomes from which no mover of a stage deviates; axes in the order of moves."""
     rests = np.ones(stable.shape, dtype=bool)
-    later = tuple(range(first + len(stage), stable.ndim))
+    axes_after = tuple(range(axis + len(stage), stable.ndim))
     for mover in stage:
-        worst = np.where(stable, pays[mover], np.inf).min(axis=later, keepdims=True)
-        worst = np.where(np.isinf(worst), -np.inf, worst)  # no outcome there: no deviation to it
-        rests &= pays[mover] >= worst.max(axis=order.index(mover), keepdims=True) - tie
+        lowest = np.where(stable, pays[mover], np.inf).min(axis=axes_after, keepdims=True)
+        lowest = np.where(np.isinf(lowest), -np.inf, lowest)  # no outcome there: no deviation to it
+        rests &= pays[mover] >= lowest.max(axis=order.index(mover), keepdims=True) - tie
     return rests

@@ -202,7 +202,7 @@ def _(game: Frozen, x: Profile, player: int) -> oracles.Response:
 def _(
     game: Frozen, support: np.ndarray, weights: np.ndarray, player: int
 ) -> tuple[Array | np.ndarray, Any, Coverage]:
-    """Return that of the whole game; fixed players play a mixture of one strategy."""
+    """Best response in the whole game; fixed players play a mixture of one strategy."""
     rows, (_, actions, axes) = list(game.players), np.shape(support)
     base = np.asarray(game.base)
     strategies, mixture = (

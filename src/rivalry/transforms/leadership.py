@@ -121,7 +121,7 @@ oracles.move_order.register(Leadership)(lambda game: game.stages)
 
 
 def _responds_evenly(led: Leadership) -> bool:
-    """Return whether leaders are distinguished by the game alone, which a custom policy may not ensure."""
+    """True if leaders are distinguished by the game alone, which a custom policy may not ensure."""
     ours = type(led.respond).__module__.startswith("rivalry.")
     return ours and oracles.exchangeable.knows(led.game)
 

@@ -48,7 +48,7 @@ class PeriodPlay(OneLineRepr, eqx.Module):
 
     # truncation is not an end: learners bootstrap the value of the next state
     def is_truncated(self, period: Array) -> Array:
-        """Return whether play is truncated after so many periods."""
+        """True if play is truncated after so many periods."""
         return jnp.asarray(False) if self.periods is None else period >= self.periods
 
 
@@ -168,11 +168,11 @@ class Staged(PeriodPlay):
         return jnp.broadcast_to(observation, (self.space.shape[0], observation.size))
 
     def movers(self, state: StagedState) -> Bool[Array, "player"]:
-        """Return which players choose."""
+        """Mask of players that choose."""
         return self.moves[state.stage]
 
     def has_moved(self, state: StagedState) -> Bool[Array, "player"]:
-        """Return which players have chosen in this period."""
+        """Mask of players that have chosen in this period."""
         return jnp.any(self.moves & (jnp.arange(len(self.moves)) < state.stage)[:, None], axis=0)
 
 

@@ -38,7 +38,7 @@ FILE = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 
 
 class Workbench:
-    """What all requests share: a folder of studies and runs, and processes that read, draw and compute."""
+    """Resources of all requests: a folder of studies and runs, and processes that read, draw and compute."""
 
     def __init__(self, home: Path, opened: Path | None = None) -> None:
         self.home = home
@@ -72,7 +72,7 @@ class Workbench:
         return path.parent if path is not None and studies.is_own(path) else self.home
 
     def argument_of_study(self, name: str) -> str:
-        """Return how a command names a study. Raises `Refused`."""
+        """Name of a study in a command. Raises `Refused`."""
         _, path = studies.text_of(name, self.home, self.opened_study)
         return str(path) if studies.is_own(path) else name
 
@@ -327,7 +327,7 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
 def _watchers(
     bench: Workbench, request: Request, name: str, part: str, page_bits: int
 ) -> tuple[Any, Any, Any]:
-    """Return what `_changes` calls to watch a run; ``page_bits`` has those of the cells that a page has."""
+    """Function that `_changes` calls to watch a run; ``page_bits`` has those of the cells that a page has."""
     runs = bench.runs
     have: set[str] | None = None
 

@@ -57,7 +57,7 @@ def equilibrium(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def certified(name: str, parameters: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is proved of the profile that a person set, or why nothing can be."""
+    """Verdict on the profile that a person set, or the reason why nothing can be proved."""
     try:
         return proved(_game(name, parameters), state)
     except ValueError as error:

@@ -76,12 +76,12 @@ class Jobs:
         return [folder for folder, job in self._jobs.items() if job.process.poll() is None]
 
     def is_working(self, folder: Path) -> bool:
-        """Return whether some process computes the run in a folder, whoever began it."""
+        """True if some process computes the run in a folder, whoever began it."""
         job = self._jobs.get(folder)
         return (job is not None and job.process.poll() is None) or owner(folder) is not None
 
     def fault(self, folder: Path) -> str:
-        """Return why this server's last command on a folder failed, in one line; empty if it did not."""
+        """Reason why this server's last command on a folder failed, in one line; empty if it did not."""
         job = self._jobs.get(folder)
         if job is None or job.process.poll() in (None, 0, 130):
             return ""
@@ -161,7 +161,7 @@ class Questions:
         self._all: set[ProcessPoolExecutor] = set()
 
     async def ask(self, call: Callable[..., Any], *arguments: object) -> Any:
-        """Return what a function returns in a process. Raises `Refused` with the function's error."""
+        """Result of a function in a process. Raises `Refused` with the function's error."""
         if self._waiting >= QUEUE:
             raise Refused(503, f"{QUEUE} such questions wait for an answer; ask again when they have it")
         self._waiting += 1

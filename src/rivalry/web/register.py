@@ -1,3 +1,3 @@
-"""What the workbench registers: a command."""
+"""Registration of the workbench: a command."""
 
 COMMANDS = {"open": "rivalry.web.command:open_"}

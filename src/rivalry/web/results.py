@@ -1,4 +1,4 @@
-"""What a run found, from the functions of its report; read in a process beside the server."""
+"""Results of a run, from the functions of its report; read in a process beside the server."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _quantities_of(folder: str, stamp: int, finished_count: int) -> dict[str, An
 
 
 def jsonable(call: str, *arguments: object) -> Any:
-    """Return what a function of this module returns, in numbers, words, lists and tables."""
+    """Result of a function of this module, in numbers, words, lists and tables."""
     return plain(globals()[call](*arguments))
 
 
@@ -145,7 +145,7 @@ def figures(folder: str, part: str, out: str) -> list[dict[str, Any]]:
     run = _part(folder, part)
     answer = Answer(run.head["study"], run.collect().data)
     stored, more = run.folder / "figures", answer.tiled
-    pictures = draw(run.head["study"], answer.sampled, Path(out), stored, "w", run, more=more)
+    pictures = draw(run.head["study"], answer.sampled, Path(out), stored, "w", run, binned_plots=more)
     missing = [figure for figure in pictures if not figure.why and not (Path(out) / figure.file).exists()]
     for figure in missing:  # drawn by a user's file: a picture that only the run holds
         write(Path(out) / figure.file, read_bytes(run.folder / "figures" / figure.file))
@@ -167,7 +167,7 @@ def living(folder: str, part: str) -> list[dict[str, Any]]:
 
 
 def answered(folder: str, part: str, title: str, state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is proved of a profile that a person set in a living figure. Raises `Refused`."""
+    """Verdict on a profile that a person set in a living figure. Raises `Refused`."""
     games = [
         figure.game for figure in _figures(folder, part) if figure.title == title and figure.game is not None
     ]
@@ -207,7 +207,7 @@ def cells(folder: str, part: str, ids: Sequence[str]) -> dict[str, Any]:
 
 
 def cell(folder: str, part: str, id: str) -> dict[str, Any]:
-    """Return what is stored of a cell: its place, its certificate in a line, and its variables in words."""
+    """Data of a cell: its place, its certificate in a line, and its variables in words."""
     run = _part(folder, part)
     places = [place_in_words(run, place) for place in run.cells if place.id == id]
     if not places:
@@ -367,7 +367,7 @@ def _difference_of_texts(first: str, second: str) -> list[dict[str, str]]:
 
 
 def _tables(run: Run) -> str:
-    """Return what determines a run's results as TOML, with all changes of the command line."""
+    """Settings that determine a run's results as TOML, with all changes of the command line."""
     import tomlkit
 
     study = run.head["study"]

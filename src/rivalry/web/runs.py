@@ -121,7 +121,7 @@ class Runs:
         return "running" if self.jobs.is_working(folder) else status_of(counts)
 
     def about(self, name: str) -> dict[str, Any]:
-        """Return what the page of a run shows at first: its study, and the states of its cells."""
+        """Initial contents of the page of a run: its study, and the states of its cells."""
         folder = self.path(name)
         if not (folder / NAME).exists():
             return {"name": name, "status": "starting", "fault": self.jobs.fault(folder)}
@@ -238,7 +238,7 @@ class Runs:
 
 
 def read_notes(folder: Path) -> dict[str, Any]:
-    """Return what a reader noted of a run; nothing where the file is absent or not as it was written."""
+    """Notes of a reader on a run; nothing where the file is absent or not as it was written."""
     try:
         notes = read_json(folder / NOTES)
     except (OSError, StoreError, DamagedFile):

@@ -1,4 +1,4 @@
-"""What stands between the network and the workbench: addresses, token, origin, sizes, rates and headers.
+"""Defences between the network and the workbench: addresses, token, origin, sizes, rates and headers.
 
 The server answers this machine only, unless it was given another address. A page of another site can make
 a browser send requests here, and a name of another site can be made to mean this machine, so each request
@@ -226,7 +226,7 @@ def _split_host(text: str) -> tuple[str, int | None]:
 
 
 def _is_address(name: str) -> bool:
-    """Return whether a name is a number, which no other site's name server can change."""
+    """True if a name is a number, which no other site's name server can change."""
     try:
         ip_address(name)
     except ValueError:

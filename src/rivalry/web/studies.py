@@ -62,7 +62,7 @@ BEGIN = frozenset(name for entry in GAMES.values() for name in entry.begin)
 
 
 def is_own(path: Path) -> bool:
-    """Return whether a study is a file of the user, not of the package."""
+    """True if a study is a file of the user, not of the package."""
     return not path.is_relative_to(Path(__file__).parents[1])
 
 
@@ -387,7 +387,7 @@ def _path(key: str) -> list[str | int]:
 
 
 def schema(family: str, kinds: Sequence[str]) -> dict[str, Any]:
-    """Return what a form needs: the keys of every table with type, unit, bounds, default and meaning."""
+    """Fields of a form: the keys of every table with type, unit, bounds, default and meaning."""
     tables = {"document": Document, "replications": Replications, "certificate": CertificateTable}
     form: dict[str, Any] = {name: keys_of(target) for name, target in tables.items()}
     form["run"] = [row for row in keys_of(RunKeys) if row["name"] not in ("name", "kind")]

@@ -16,7 +16,7 @@ LOADED = f"the {CROWDED:.0%} of lanes with the highest free-flow load for their 
 
 
 def centre_of(network: Network, load: np.ndarray, capacity: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return whether each lane is in the centre, ``[lane]``, and the rule applied."""
+    """Mask of lanes in the centre, ``[lane]``, and the rule applied."""
     # load above capacity is no rule: on a plain grid at the default capacity it holds for every lane
     if network.centre.any():
         return network.centre, MIDDLE
@@ -27,7 +27,7 @@ def centre_of(network: Network, load: np.ndarray, capacity: np.ndarray) -> tuple
 
 
 def unavoidable(journeys: Journeys, centre: np.ndarray) -> np.ndarray:
-    """Return whether every path of a journey leads through the centre, ``[journey]``.
+    """Mask of journeys of which every path leads through the centre, ``[journey]``.
 
     >>> from rivalry.economies.city.journeys import at_start
     >>> made = at_start([[[0, 1], [2]], [[0]]])
@@ -50,8 +50,8 @@ def _ahead(journeys: Journeys, passing: np.ndarray, at: np.ndarray) -> np.ndarra
     passes = np.where(at >= 0, passing[rows, np.maximum(at, 0)], False)
     if journeys.options.size:
         picks = journeys.options[rows, np.maximum(-2 - at, 0)]
-        every = np.where(picks >= 0, passing[rows[:, :, None], np.maximum(picks, 0)], True).all(axis=-1)
-        passes = np.where(at < -1, every, passes)
+        passes_all = np.where(picks >= 0, passing[rows[:, :, None], np.maximum(picks, 0)], True).all(axis=-1)
+        passes = np.where(at < -1, passes_all, passes)
     return passes
 
 

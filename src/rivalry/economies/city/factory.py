@@ -232,7 +232,7 @@ def _count(given_count: int | None, routes: Any) -> int:
     return len(routes)
 
 
-def capacity_of(given: object, network: Network, agents: int) -> tuple[np.ndarray, str]:
+def capacity_of(source: object, network: Network, agents: int) -> tuple[np.ndarray, str]:
     """Return the capacity of each lane per step, ``[lane]``, and a note on the rule where none is given.
 
     An unlimited lane has room for all agents. Raises `ValueError`.
@@ -240,12 +240,12 @@ def capacity_of(given: object, network: Network, agents: int) -> tuple[np.ndarra
     lanes = len(network.lanes)
     floor = int(np.floor(SHARE * agents / lanes))
     rule = f"capacity: {floor} a lane, {SHARE:g} times {agents} agents over {lanes} lanes, rounded down"
-    if given is None:
+    if source is None:
         if floor < 1:
             raise ValueError(f"{rule}, must be at least 1; give capacity")
         return np.full(lanes, floor, dtype=np.int64), rule
     capacity = np.zeros(lanes, dtype=np.int64)
-    for k, (where, value) in enumerate(_rows("capacity", given, network, max(floor, 1))):
+    for k, (where, value) in enumerate(_rows("capacity", source, network, max(floor, 1))):
         if value != UNLIMITED:
             _check(where, value, places=True)
         capacity[k] = agents if value == UNLIMITED else min(int(value), agents)
@@ -255,24 +255,24 @@ def capacity_of(given: object, network: Network, agents: int) -> tuple[np.ndarra
 
 
 def karma_of(
-    name: str, given: object, network: Network, load: np.ndarray, capacity: np.ndarray
+    name: str, source: object, network: Network, load: np.ndarray, capacity: np.ndarray
 ) -> np.ndarray:
     """Return the toll or subsidy of each lane, ``[lane]``, at least 0. Raises `ValueError`.
 
     The rule ``{kind = "load", slope, from}`` is ``slope`` times the excess of load over capacity above
     ``from``.
     """
-    if not isinstance(given, Mapping) or "kind" not in given:
-        rows = _rows(name, given, network, 0.0)
+    if not isinstance(source, Mapping) or "kind" not in source:
+        rows = _rows(name, source, network, 0.0)
         for where, value in rows:
             _check(where, value)
         return np.array([value for _, value in rows], dtype=float)
-    check_keys(name, given, ("kind", "slope", "from"))
-    if given["kind"] != "load":
-        raise ValueError(f"{name}.kind: {given['kind']!r} is unknown; must be load")
-    if "slope" not in given:
+    check_keys(name, source, ("kind", "slope", "from"))
+    if source["kind"] != "load":
+        raise ValueError(f"{name}.kind: {source['kind']!r} is unknown; must be load")
+    if "slope" not in source:
         raise ValueError(f"{name}.slope: is missing; karma for a load of one capacity more")
-    slope, threshold = given["slope"], given.get("from", 1.0)
+    slope, threshold = source["slope"], source.get("from", 1.0)
     _check(f"{name}.slope", slope)
     _check(f"{name}.from", threshold)
     for lane in np.flatnonzero((capacity == 0) & (load > 0)):
@@ -289,14 +289,14 @@ def _check(where: str, value: Any, *, places: bool = False) -> None:
         raise ValueError(f"{where}: {f'{value:g}' if number else repr(value)} must be {rule}")
 
 
-def _rows(name: str, values: object, network: Network, rest: float) -> list[tuple[str, Any]]:
+def _rows(name: str, values: object, network: Network, default: float) -> list[tuple[str, Any]]:
     """Return for each lane its name in messages and its value.
 
     In a table by lanes ``from>to``, kinds of lanes and ``others`` cover unnamed lanes.
     """
     lanes = len(network.lanes)
     if isinstance(values, Mapping):
-        rows: list[tuple[str, Any]] = [(name, values.get("others", rest))] * lanes
+        rows: list[tuple[str, Any]] = [(name, values.get("others", default))] * lanes
         for number, kind in enumerate(KINDS):
             for lane in np.flatnonzero(network.kinds == number) if kind in values else ():
                 rows[lane] = (f"{name}.{kind}", values[kind])

@@ -22,9 +22,9 @@ class FreeFlow(NamedTuple):
     trips: float  # trips that end, dormancy not counted
 
 
-def slot_shares(first: np.ndarray, slots: int) -> np.ndarray:
+def slot_shares(trip_shares: np.ndarray, slots: int) -> np.ndarray:
     """Return probabilities of slots ``[type slot]`` from those of trips ``[type trip]``, dormancy last."""
-    shares: np.ndarray = first[:, :-1].reshape(len(first), slots, -1).sum(axis=2)
+    shares: np.ndarray = trip_shares[:, :-1].reshape(len(trip_shares), slots, -1).sum(axis=2)
     return shares
 
 
@@ -52,15 +52,15 @@ def visits(journeys: Journeys) -> np.ndarray:
 
 
 def of_agents(
-    journeys: Journeys, slots: np.ndarray, type_of: np.ndarray, first: np.ndarray, lanes: int
+    journeys: Journeys, slots: np.ndarray, type_of: np.ndarray, trip_shares: np.ndarray, lanes: int
 ) -> FreeFlow:
     """Return the free flow of agents whose journeys are ``slots [agent slot]``.
 
-    ``first [type trip]`` is the stationary distribution of trips, dormancy last.
+    ``trip_shares [type trip]`` is the stationary distribution of trips, dormancy last.
     """
     often = visits(journeys)
     lengths = often.sum(axis=1)
-    share, dormant = slot_shares(first, slots.shape[1])[type_of], first[type_of, -1]
+    share, dormant = slot_shares(trip_shares, slots.shape[1])[type_of], trip_shares[type_of, -1]
     rate = 1 / (dormant + (share * lengths[slots]).sum(axis=1))  # trips begun per step
     weights = np.bincount(slots.ravel(), weights=(share * rate[:, None]).ravel(), minlength=len(lengths))
     return FreeFlow(
@@ -71,7 +71,12 @@ def of_agents(
 
 
 def of_distribution(
-    journeys: Journeys, chances: np.ndarray, agents: np.ndarray, first: np.ndarray, slots: int, lanes: int
+    journeys: Journeys,
+    chances: np.ndarray,
+    agents: np.ndarray,
+    trip_shares: np.ndarray,
+    slots: int,
+    lanes: int,
 ) -> FreeFlow:
     """Return the expected free flow with each slot's journey drawn independently from ``chances [journey]``.
 
@@ -82,15 +87,17 @@ def of_distribution(
     lengths, group = np.unique(np.round(often.sum(axis=1), 9), return_inverse=True)
     shares_of_length = np.bincount(group, weights=chances, minlength=len(lengths))
     weights, dormant, ended = np.zeros(len(lengths)), 0.0, 0.0
-    for count, share, rest in zip(agents, slot_shares(first, slots), first[:, -1], strict=True):
-        rate = float(_inverse_mean(share, lengths, shares_of_length, rest, np.zeros(1))[0])
-        dormant, ended = dormant + count * rest * rate, ended + count * (1 - rest) * rate
+    for count, share, dormancy in zip(
+        agents, slot_shares(trip_shares, slots), trip_shares[:, -1], strict=True
+    ):
+        rate = float(_inverse_mean(share, lengths, shares_of_length, dormancy, np.zeros(1))[0])
+        dormant, ended = dormant + count * dormancy * rate, ended + count * (1 - dormancy) * rate
         for slot, chance in enumerate(share):
             other_shares = np.delete(share, slot)
             weights += (
                 count
                 * chance
-                * _inverse_mean(other_shares, lengths, shares_of_length, rest, chance * lengths)
+                * _inverse_mean(other_shares, lengths, shares_of_length, dormancy, chance * lengths)
             )
     spread = often * (chances * weights[group])[:, None]
     return FreeFlow(_by_lane(journeys, spread, lanes), float(dormant), float(ended))
@@ -100,11 +107,11 @@ def _inverse_mean(
     share: np.ndarray,
     lengths: np.ndarray,
     shares_of_length: np.ndarray,
-    rest: float,
+    dormancy: float,
     offset: np.ndarray,
 ) -> np.ndarray:
     """Return ``E[1 / (rest + offset + sum_k share_k L_k)]`` for independent ``L_k``, per ``offset``."""
-    times: np.ndarray = np.full(1, rest)
+    times: np.ndarray = np.full(1, dormancy)
     chances: np.ndarray = np.ones(1)
     for weight in share:
         summed = np.round(np.add.outer(times, weight * lengths).ravel(), 12)

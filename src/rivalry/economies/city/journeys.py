@@ -36,11 +36,11 @@ def fixed_journeys(paths: Paths) -> Journeys:
     [[1, -1, -1]]
     """
     place = np.where(paths.lanes >= 0, np.arange(paths.lanes.shape[1]), -1)
-    last = place == (paths.lengths - 1)[:, None]
+    is_end = place == (paths.lengths - 1)[:, None]
     return Journeys(
         begins=np.zeros(len(paths.lanes), dtype=np.int64),
         lane=paths.lanes.copy(),
-        after=np.where((place < 0) | last, END, place + 1),
+        after=np.where((place < 0) | is_end, END, place + 1),
         back=place,
         options=np.full((len(paths.lanes), 0, 0), -1, dtype=np.int64),
     )

@@ -127,7 +127,7 @@ class City(OneLineRepr, eqx.Module):
         return centre_of(self.network, self.expected.wanting, self.capacity)[1]
 
     def through_centre(self) -> Bool[np.ndarray, "agent slot"]:
-        """Return which journeys lead through the centre for all choices at junctions."""
+        """Mask of journeys that lead through the centre for all choices at junctions."""
         passes: np.ndarray = unavoidable(self.journeys, self.centre)[self.slots]
         return passes
 
@@ -155,7 +155,7 @@ class City(OneLineRepr, eqx.Module):
         """
         network, examples = self.network, self.examples()
         present, flow = np.flatnonzero(examples >= 0), self.free_flow()
-        chosen = examples[present]
+        agents_present = examples[present]
         full, largest = self.expected.wanting > self.capacity, np.full(len(KINDS), np.nan)
         np.fmax.at(largest, network.kinds, self.expected.wanting)
         planned = PLANNED if self.planning != "none" else ""
@@ -181,11 +181,11 @@ class City(OneLineRepr, eqx.Module):
             "agent_coalition": (("agent",), self.coalition),
             "class_name": (("class",), np.array(CLASSES)),
             "class_rule": ((), np.asarray(f"{RULE}{planned}; {self.centre_rule}")),
-            "example_agent": (("example",), chosen),
+            "example_agent": (("example",), agents_present),
             "example_name": (("example",), np.array(CLASSES)[present]),
             "example_rule": ((), np.asarray(EXAMPLES)),
-            "example_lanes": (("example", "path", "position"), _ways(self, chosen)),
-            "example_places": (("example", "path", "place"), self.journeys.lane[self.slots[chosen]]),
+            "example_lanes": (("example", "path", "position"), _ways(self, agents_present)),
+            "example_places": (("example", "path", "place"), self.journeys.lane[self.slots[agents_present]]),
         }
 
 

@@ -59,8 +59,8 @@ def network_from(table: Mapping[str, Any]) -> Network:
             raise ValueError("network.kind: must be 'file', with its path")
         if clash := [key for key in ("nodes", "lanes") if key in table]:
             raise ValueError(f"network.path: clashes with {clash[0]}; give one of them")
-        rest = {key: value for key, value in table.items() if key not in ("kind", "path")}
-        table = {"name": Path(str(table["path"])).stem} | read(table["path"]) | rest
+        overrides = {key: value for key, value in table.items() if key not in ("kind", "path")}
+        table = {"name": Path(str(table["path"])).stem} | read(table["path"]) | overrides
     pairs = _pairs(table.get("lanes"))
     names, at = _nodes(table.get("nodes"), pairs)
     lanes = _lanes(pairs, names)
@@ -68,9 +68,9 @@ def network_from(table: Mapping[str, Any]) -> Network:
     # a terminal whose only neighbour is no terminal is a stub of that neighbour
     ends, home = {*origins, *destinations}, np.arange(len(names))
     for node in ends:
-        beside = {b if a == node else a for a, b in lanes if node in (a, b)}
-        if len(beside) == 1 and not beside & ends:
-            home[node] = beside.pop()
+        neighbours = {b if a == node else a for a, b in lanes if node in (a, b)}
+        if len(neighbours) == 1 and not neighbours & ends:
+            home[node] = neighbours.pop()
     from_stub, to_stub = (home != np.arange(len(names)))[np.array(lanes)].T
     kinds = np.select([from_stub, to_stub], [ENTRY, EXIT], CORE)
     side, centre, name = [-1] * len(names), [False] * len(lanes), str(table.get("name", "network"))

@@ -132,7 +132,7 @@ def _grid(rows: int, cols: int) -> tuple[list[str], list[tuple[float, float]], l
 
 
 def _middle(lanes: Sequence[tuple[int, int]], rows: int, cols: int) -> list[bool]:
-    """Return whether each lane is between the four nodes in the middle of a grid with even sides."""
+    """Truth values, per lane, of lying between the four nodes in the middle of a grid with even sides."""
     if rows % 2 or cols % 2 or min(rows, cols) < 4:
         return [False] * len(lanes)
     middle = {r * cols + c for r in (rows // 2 - 1, rows // 2) for c in (cols // 2 - 1, cols // 2)}

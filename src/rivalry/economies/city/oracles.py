@@ -22,5 +22,5 @@ oracles.to_agents.register(City)(City.world)
 
 @populations.mean_field_refusal.register(City)
 def _(game: City) -> str:
-    why = "city: every agent has journeys of its own, so that it has no mean field here"
-    return f"{why}; let agents learn in it, or simulate it"
+    reason = "city: every agent has journeys of its own, so that it has no mean field here"
+    return f"{reason}; let agents learn in it, or simulate it"

@@ -49,8 +49,8 @@ def distances(network: Network) -> Int[np.ndarray, "node node"]:
     import networkx
 
     lengths = np.full((len(network.nodes), len(network.nodes)), -1, dtype=np.int64)
-    for start, reached in networkx.all_pairs_shortest_path_length(graph_of(network)):
-        lengths[start, list(reached)] = list(reached.values())
+    for start, distances_from in networkx.all_pairs_shortest_path_length(graph_of(network)):
+        lengths[start, list(distances_from)] = list(distances_from.values())
     return lengths
 
 
@@ -60,8 +60,8 @@ def path_counts(network: Network) -> Float[np.ndarray, "node node"]:
     counts: np.ndarray = (away == 0).astype(float)
     for length in range(1, int(away.max()) + 1):
         for a, b in network.lanes:
-            last = (away[:, b] == length) & (away[:, a] == length - 1)
-            counts[last, b] += counts[last, a]
+            at_length = (away[:, b] == length) & (away[:, a] == length - 1)
+            counts[at_length, b] += counts[at_length, a]
     return counts
 
 

@@ -52,19 +52,19 @@ def travellers(options: Mapping[str, Any], slots: int) -> tuple[Travellers, int 
     sizes = tuple(map(len, urgencies))
     widest, trips = max(sizes), slots * max(sizes) + 1
     stakes, trip_chain = np.zeros((len(sizes), widest)), np.zeros((len(sizes), trips, trips))
-    first, gamma = np.zeros((len(sizes), trips)), np.zeros(len(sizes))
+    trip_shares, gamma = np.zeros((len(sizes), trips)), np.zeros(len(sizes))
     trip_chain[:, :, -1] = 1.0  # trips that are never drawn
     for k, (size, (where, table)) in enumerate(zip(sizes, complete.items(), strict=True)):
         stakes[k, :size] = urgencies[k]
         place = np.append((np.arange(slots)[:, None] * widest + np.arange(size)).ravel(), trips - 1)
         trip_chain[k, place] = 0.0
-        trip_chain[k][np.ix_(place, place)], first[k, place] = _trip_chain(where, table, size, slots)
+        trip_chain[k][np.ix_(place, place)], trip_shares[k, place] = _trip_chain(where, table, size, slots)
         gamma[k] = numbers(f"{where}gamma", table["gamma"])
     # one type in a hurry is enough: agents of another may travel only to collect karma
     if not np.any(stakes > 0):
         raise ValueError(f"urgencies: {urgencies[0].tolist()} must not all be 0: nobody would bid")
     names = tuple(table["name"] for table in tables.values())
-    return Travellers(names, np.array(shares), stakes, sizes, trip_chain, first, gamma), count
+    return Travellers(names, np.array(shares), stakes, sizes, trip_chain, trip_shares, gamma), count
 
 
 def _trip_chain(
@@ -74,22 +74,22 @@ def _trip_chain(
     name, size = f"{where}trip_distribution", slots * urgencies + 1
     limit("paths_per_agent", size, size)
     if table["trip_distribution"] is None:
-        rest = float(numbers(f"{where}p_dormant", table["p_dormant"]))
-        if not 0 <= rest < 1:
-            raise ValueError(f"{where}p_dormant: {rest:g} must be in [0, 1)")
+        p_dormant = float(numbers(f"{where}p_dormant", table["p_dormant"]))
+        if not 0 <= p_dormant < 1:
+            raise ValueError(f"{where}p_dormant: {p_dormant:g} must be in [0, 1)")
         urgency_share = _urgency_shares(
             f"{where}urgency_distribution", table["urgency_distribution"], urgencies
         )
-        rows: object = np.append(np.tile((1 - rest) * urgency_share / slots, slots), rest)
+        rows: object = np.append(np.tile((1 - p_dormant) * urgency_share / slots, slots), p_dormant)
     else:
         rows = numbers(name, table["trip_distribution"], dims=np.ndim(table["trip_distribution"]) or 1)
         if len(np.asarray(rows)) != size:
             parts = f"{slots} paths times {urgencies} urgencies, and dormancy"
             raise ValueError(f"{name}: {len(np.asarray(rows))} rows must be {size}: {parts}")
-    trip_chain, first = stationary(rows, name)
-    if first[-1] > 1 - 1e-12:
+    trip_chain, trip_share = stationary(rows, name)
+    if trip_share[-1] > 1 - 1e-12:
         raise ValueError(f"{name}: must lead to trips; all are dormant in the end")
-    return trip_chain, first
+    return trip_chain, trip_share
 
 
 def _urgency_shares(name: str, source: object, urgencies: int) -> np.ndarray:
@@ -135,22 +135,24 @@ def allocate(network: Network, options_: Mapping[str, Any], agents: int, slots: 
         return Allocation(
             fixed_journeys(paths), numbers, ends, (fixed_journeys(paths), even) if routes is None else None
         )
-    every = paths
+    routes_allowed = paths
     if routes is not None:
-        every = between(network, list(map(tuple, np.unique(paths.ends, axis=0).tolist())))
+        routes_allowed = between(network, list(map(tuple, np.unique(paths.ends, axis=0).tolist())))
     if planning == "start" and alternatives is not None:
-        shortest_numbers = numbers if routes is None else _same(paths, every)[numbers]
-        journeys, chosen = _some(every, shortest_numbers, ends, alternatives, random)
-        distribution = fixed_journeys(every), even
+        shortest_numbers = numbers if routes is None else _positions_in(paths, routes_allowed)[numbers]
+        journeys, slots_of_agents = _drawn_alternatives(
+            routes_allowed, shortest_numbers, ends, alternatives, random
+        )
+        distribution = fixed_journeys(routes_allowed), even
     else:
-        pairs, shares = np.unique(every.ends, axis=0, return_counts=True)
+        pairs, shares = np.unique(routes_allowed.ends, axis=0, return_counts=True)
         if planning == "nodes":
             journeys = at_nodes(network, distances(network), list(map(tuple, pairs.tolist())))
         else:
-            of_pairs = [np.flatnonzero((every.ends == pair).all(axis=1)) for pair in pairs]
-            journeys = at_start([_lists(every, numbers_of_pair) for numbers_of_pair in of_pairs])
+            of_pairs = [np.flatnonzero((routes_allowed.ends == pair).all(axis=1)) for pair in pairs]
+            journeys = at_start([_lists(routes_allowed, numbers_of_pair) for numbers_of_pair in of_pairs])
         number = {(a, b): k for k, (a, b) in enumerate(pairs.tolist())}
-        chosen = np.array(
+        slots_of_agents = np.array(
             [[number[a, b] for a, b in pair_ends] for pair_ends in ends.tolist()], dtype=np.int64
         )
         distribution = journeys, shares / shares.sum()
@@ -158,7 +160,7 @@ def allocate(network: Network, options_: Mapping[str, Any], agents: int, slots: 
     if options > largest + 1:  # choices share the rows of bids
         reason = f"{planning!r} offers {options} at once; must be at most max_karma + 1 = {largest + 1}"
         raise ValueError(f"planning: {reason}" + ("; give alternatives" if planning == "start" else ""))
-    return Allocation(journeys, chosen, ends, distribution if routes is None else None)
+    return Allocation(journeys, slots_of_agents, ends, distribution if routes is None else None)
 
 
 def _routes(network: Network, routes: Any) -> tuple[Paths, np.ndarray]:
@@ -211,23 +213,23 @@ def slots_of(options: Mapping[str, Any]) -> int:
     return len(routes[0])
 
 
-def _some(
-    every: Paths, numbers: np.ndarray, ends: np.ndarray, limit: int, random: np.random.Generator
+def _drawn_alternatives(
+    paths: Paths, numbers: np.ndarray, ends: np.ndarray, limit: int, random: np.random.Generator
 ) -> tuple[Journeys, np.ndarray]:
     """Return journeys that offer each slot its own path (-1: none) and others drawn for the same pair."""
     list_numbers: dict[tuple[int, ...], int] = {}
     slots = np.zeros(numbers.shape, dtype=np.int64)
     for place in np.ndindex(numbers.shape):
-        alternatives = np.flatnonzero((every.ends == ends[place]).all(axis=1))
+        alternatives = np.flatnonzero((paths.ends == ends[place]).all(axis=1))
         alternatives = random.permutation(alternatives[alternatives != numbers[place]])
         choices = np.concatenate([[numbers[place]], alternatives]) if numbers[place] >= 0 else alternatives
         slots[place] = list_numbers.setdefault(tuple(sorted(choices[:limit].tolist())), len(list_numbers))
-    return at_start([_lists(every, np.array(choices)) for choices in list_numbers]), slots
+    return at_start([_lists(paths, np.array(choices)) for choices in list_numbers]), slots
 
 
-def _same(paths: Paths, every: Paths) -> np.ndarray:
-    """Return the number of each path in ``every``; -1 if absent."""
-    number = {tuple(row): k for k, row in enumerate(_lists(every, np.arange(len(every.lanes))))}
+def _positions_in(paths: Paths, all_paths: Paths) -> np.ndarray:
+    """Return the number of each path in ``all_paths``; -1 if absent."""
+    number = {tuple(row): k for k, row in enumerate(_lists(all_paths, np.arange(len(all_paths.lanes))))}
     return np.array([number.get(tuple(row), -1) for row in _lists(paths, np.arange(len(paths.lanes)))])
 
 
@@ -252,12 +254,14 @@ def coalition_of(source: object, kinds: np.ndarray, seed: int) -> np.ndarray:
     count = whole_number(name, table["agents"])
     origin = table.get("from", "first")
     check_word("coalition.from", origin, ORIGINS)
-    among = np.flatnonzero(kinds == CLASSES.index(origin)) if origin in CLASSES else np.arange(len(kinds))
-    if count > len(among):
+    candidates = (
+        np.flatnonzero(kinds == CLASSES.index(origin)) if origin in CLASSES else np.arange(len(kinds))
+    )
+    if count > len(candidates):
         group = f"the {origin} agents there are" if origin in CLASSES else "the number of agents"
-        raise ValueError(f"{name}: {count} must be at most {len(among)}, {group}")
+        raise ValueError(f"{name}: {count} must be at most {len(candidates)}, {group}")
     if origin == "random":
-        among = np.random.default_rng([seed, 1]).permutation(among)
+        candidates = np.random.default_rng([seed, 1]).permutation(candidates)
     member = np.zeros(len(kinds), dtype=np.int64)
-    member[among[:count]] = 1
+    member[candidates[:count]] = 1
     return member

@@ -81,13 +81,13 @@ class CityEnv(AgentsEnv):
         return np.asarray(self.now.reward)
 
     def _report(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        now, agents = self.now, np.arange(len(self.now.karma))
-        at = now.spot < -1
+        state, agents = self.now, np.arange(len(self.now.karma))
+        at = state.spot < -1
         self._turning = bool(at.any())
-        features = self._map.features(agents, now.trip, now.spot, now.karma)
+        features = self._map.features(agents, state.trip, state.spot, state.karma)
         if self._turning:
-            return features, self._map.widths(agents, now.trip, now.spot), at
-        return features, np.where(now.trip < trips(self.city), now.karma + 1, 1), ~at
+            return features, self._map.widths(agents, state.trip, state.spot), at
+        return features, np.where(state.trip < trips(self.city), state.karma + 1, 1), ~at
 
     def _does(self, player: int) -> str:
         if self._turning:
@@ -95,15 +95,15 @@ class CityEnv(AgentsEnv):
         dormant = " and is dormant" if self.now.trip[player] == trips(self.city) else ""
         return super()._does(player) + dormant
 
-    def table(self, others: object) -> Any:
+    def table(self, source: object) -> Any:
         """Return the policies as a name in `POLICIES` or as cumulative sums of ``[agent row karma entry]``.
 
         Raises `ValueError`.
         """
-        if isinstance(others, str):
-            check_word("others", others, POLICIES)
-            return others
-        return np.cumsum(check_policy(self.city, others, "others"), axis=-1, dtype=np.float32)
+        if isinstance(source, str):
+            check_word("others", source, POLICIES)
+            return source
+        return np.cumsum(check_policy(self.city, source, "others"), axis=-1, dtype=np.float32)
 
     def policy_of(self, policies: Sequence[Learned]) -> np.ndarray:
         """Return the policy of every agent, ``[agent row karma entry]``."""
@@ -185,10 +185,10 @@ def check_policy(city: CityArrays, source: object, name: str) -> np.ndarray:
         raise ValueError(
             f"{name}: {description} must be {shape} (agent, row, karma, entry), a name or a function"
         )
-    beyond = np.arange(shape[3]) >= counts[..., None]
+    is_illegal = np.arange(shape[3]) >= counts[..., None]
     for wrong, rule in (
         (~(table >= 0), "must be a probability"),
-        (beyond & (table > 0), "must be 0: there is no such choice"),
+        (is_illegal & (table > 0), "must be 0: there is no such choice"),
         (np.abs(table.sum(axis=-1, keepdims=True) - 1) > SUMS, "its row must sum to 1"),
     ):
         if wrong.any():
@@ -258,19 +258,22 @@ def _map_of(game: Any, city: CityArrays) -> _Map:
     journeys = np.arange(len(city.lane))
     stands = np.maximum(city.lane, 0)  # padding: any lane will do
     junctions = stands[journeys[:, None], np.maximum(city.options[:, :, :1].sum(axis=2), 0)]
-    wanted = np.concatenate([city.lane, np.full(junctions.shape, -1)], axis=1)
+    lanes_in_view = np.concatenate([city.lane, np.full(junctions.shape, -1)], axis=1)
     start = at[lanes[np.concatenate([stands, junctions], axis=1), 0]]
     end = np.concatenate([at[lanes[stands, 1]], at[lanes[junctions, 0]]], axis=1)
     goal = at[np.asarray(game.ends)[:, :, 1]]
     lower_left, upper_right = at.min(axis=0), at.max(axis=0)
     low = [0, 0, 0, 0, -1 - city.options.shape[1], -1, *np.tile(lower_left, 3)]
-    types, last = len(city.stakes) - 1, trips(city)
-    high = [city.stakes.max(), city.most, types, last, city.lane.shape[1] - 1, len(city.capacity) - 1]
+    types, trip_count = len(city.stakes) - 1, trips(city)
+    high = [city.stakes.max(), city.most, types, trip_count, city.lane.shape[1] - 1, len(city.capacity) - 1]
     lower, upper = np.array(low, dtype=float), np.array([*high, *np.tile(upper_right, 3)], dtype=float)
     upper = np.where(upper > lower, upper, lower + 1)  # of constant features: scaling divides by the range
     middle = np.tile((lower_left + upper_right) / 2, 3)
-    places = np.concatenate([wanted[:, :, None], start, end], axis=2)
+    places = np.concatenate([lanes_in_view[:, :, None], start, end], axis=2)
     urgencies = city.stakes.shape[1]
     cost = np.tile(city.stakes, city.journeys.shape[1])
-    cost, slot = np.pad(cost, ((0, 0), (0, 1))), np.arange(last + 1) // urgencies % city.journeys.shape[1]
+    cost, slot = (
+        np.pad(cost, ((0, 0), (0, 1))),
+        np.arange(trip_count + 1) // urgencies % city.journeys.shape[1],
+    )
     return _Map(city, cost, slot, places, goal, middle, (lower, upper))

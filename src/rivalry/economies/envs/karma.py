@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.game import Playable, kernel_arrays
-from rivalry.economies.karma.checks import refuse_listed_bids
+from rivalry.economies.karma.checks import require_all_bids
 from rivalry.economies.kernels.economy import act, fresh, no_tallies
 from rivalry.economies.kernels.shapes import Economy
 from rivalry.envs.agents import AgentsEnv, Learned, Views, draw
@@ -61,19 +61,19 @@ class EconomyEnv(AgentsEnv):
         features = _features(self.economy, self.economy.type_of, self.now.private, self.now.karma)
         return features, self.now.karma + 1, np.ones(len(features), dtype=bool)
 
-    def table(self, others: Any) -> np.ndarray:
+    def table(self, source: Any) -> np.ndarray:
         """Return a policy ``[type private karma bid]`` or ``[state bid]`` as cumulative sums of its rows.
 
         Raises `ValueError`.
         """
         levels = self.economy.most + 1
         try:
-            array = np.asarray(others, dtype=float)
+            array = np.asarray(source, dtype=float)
         except (TypeError, ValueError):
             array = np.zeros(0)
         if array.ndim not in (2, 4):
             kinds = "a function, or a table [type private karma bid] or [state bid]"
-            raise ValueError(f"others: {type(others).__name__} must be {kinds}")
+            raise ValueError(f"others: {type(source).__name__} must be {kinds}")
         rows = array.reshape(-1, levels) if array.size % levels == 0 else array
         return np.cumsum(np.asarray(self.game.space.check(rows, "others")), axis=1)
 
@@ -93,9 +93,9 @@ class EconomyEnv(AgentsEnv):
 
     def draw(self, table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw the bids of all agents ``[agent]`` from the table."""
-        now, privates = self.now, self.economy.stakes.shape[1]
-        rows = (self.economy.type_of * privates + now.private) * (self.economy.most + 1) + now.karma
-        return draw(table[rows], now.karma + 1, rng)
+        state, privates = self.now, self.economy.stakes.shape[1]
+        rows = (self.economy.type_of * privates + state.private) * (self.economy.most + 1) + state.karma
+        return draw(table[rows], state.karma + 1, rng)
 
 
 def policy_table(
@@ -135,9 +135,11 @@ def policy_table(
     kinds, private, karma = np.indices((*economy.stakes.shape, levels)).reshape(3, -1)
     views = _views(economy, normalize_spaces).of(_features(economy, kinds, private, karma), karma + 1)
     chances = policy_answer(policy, views, "of all states")
-    again = policy_answer(policy, tuple(part[::-1] for part in views), "of all states")
-    if chances.shape == again.shape == views[1].shape:
-        refuse_different(list(chances), list(again[::-1]), [f"at {state.tolist()}" for state in views[0]])
+    reversed_answer = policy_answer(policy, tuple(part[::-1] for part in views), "of all states")
+    if chances.shape == reversed_answer.shape == views[1].shape:
+        refuse_different(
+            list(chances), list(reversed_answer[::-1]), [f"at {state.tolist()}" for state in views[0]]
+        )
     return np.asarray(game.space.check(chances, "policy")).reshape(*economy.stakes.shape, levels, levels)
 
 
@@ -146,7 +148,7 @@ def economy_of(game: object) -> Economy:
     arrays = kernel_arrays(game)
     if not isinstance(arrays, Economy):
         raise ValueError(f"game: {type(game).__name__} must be an economy of agents; others are for GameEnv")
-    refuse_listed_bids(game, "environments offer all of them")
+    require_all_bids(game, "environments offer all of them")
     if arrays.signal.size:
         raise ValueError("signal: must be 'none': environments do not show agents their peers")
     return arrays

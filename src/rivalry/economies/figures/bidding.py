@@ -68,14 +68,14 @@ def mean_bids(
     >>> mean_bids(data).get_legend_handles_labels()[1]
     ['urgency 1', 'urgency 5']
     """
-    also = ("urgency", "player_name", COMPARED, *RULE)
+    names = ("urgency", "player_name", COMPARED, *RULE)
     series = series or key_of_lines(data, "mean_bid", methods, at)
-    every = series_of(data, "mean_bid", also, at=at, methods=methods, series=series)
-    words = state_labels(every[0], every[0]["mean_bid"].shape[1:3])
-    rows = beside_equilibrium(every)
+    cells = series_of(data, "mean_bid", names, at=at, methods=methods, series=series)
+    words = state_labels(cells[0], cells[0]["mean_bid"].shape[1:3])
+    rows = beside_equilibrium(cells)
     _draw_lines(ax, [(word, bids.reshape(len(bids), -1, bids.shape[3])) for word, bids in rows], words)
     ax.set_ylabel("mean bid")
-    _against_karma(ax, describe_rule(every), replications_of(every))
+    _against_karma(ax, describe_rule(cells), replications_of(cells))
     return ax
 
 
@@ -107,26 +107,26 @@ def karma_histogram(
     [0.4, 0.6]
     """
     series = series or key_of_lines(data, "karma_distribution", methods, at)
-    every = series_of(
+    cells = series_of(
         data, "karma_distribution", ("player_name", *RULE), at=at, methods=methods, series=series
     )
-    masses = [cell["karma_distribution"] for cell in every]
+    masses = [cell["karma_distribution"] for cell in cells]
     masses = [mass.sum(axis=2) if mass.ndim == 4 else mass[:, None] for mass in masses]
     shares = [mass / mass.sum(axis=2, keepdims=True) for mass in masses]  # [replication type karma]
     means = [mass.mean(axis=0) @ np.arange(mass.shape[2]) for mass in shares]  # [type]
-    types, names, summary = len(means[0]), [cell.name for cell in every], ""
-    words = type_labels(every[0], types) if types > 1 else [""]
-    if len(every) == types == 1:
+    types, names, summary = len(means[0]), [cell.name for cell in cells], ""
+    words = type_labels(cells[0], types) if types > 1 else [""]
+    if len(cells) == types == 1:
         summary = f"mean karma {means[0][0]:.4g}"
         _bars(ax, shares[0][:, 0])
     else:
-        if len(every) == 1:
+        if len(cells) == 1:
             words = [f"{word}, mean {mean:.4g}" for word, mean in zip(words, means[0], strict=True)]
         elif types == 1:
             names = [f"{name}, mean {mean[0]:.4g}" for name, mean in zip(names, means, strict=True)]
         _draw_lines(ax, list(zip(names, shares, strict=True)), words, marked=True)
     ax.set_ylabel("share of agents of the type" if types > 1 else "share of agents")
-    _against_karma(ax, describe_rule(every), summary, replications_of(every))
+    _against_karma(ax, describe_rule(cells), summary, replications_of(cells))
     return ax
 
 
@@ -157,16 +157,16 @@ def bid_distribution(
     >>> [float(bar.get_height()) for bar in bid_distribution(data).patches]
     [0.5, 0.5]
     """
-    every = series_of(
+    cells = series_of(
         data, "bid_distribution", ("win_probability", *RULE), at=at, methods=methods, series=series
     )
-    wins = [(cell.name, cell.get("win_probability", BLANK)) for cell in every]
+    wins = [(cell.name, cell.get("win_probability", BLANK)) for cell in cells]
     wins = [(name, values) for name, values in wins if not is_blank(values)]
     low = lower_axes(ax, 1 if wins else 0)
-    if len(every) == 1:
-        _bars(ax, every[0]["bid_distribution"])
+    if len(cells) == 1:
+        _bars(ax, cells[0]["bid_distribution"])
     else:
-        _draw_lines(ax, [(cell.name, cell["bid_distribution"][:, None]) for cell in every], [""], marked=True)
+        _draw_lines(ax, [(cell.name, cell["bid_distribution"][:, None]) for cell in cells], [""], marked=True)
     ax.set_ylabel("share of bids")
     for panel in low:
         ranks = wins[0][1].shape[1]
@@ -176,7 +176,7 @@ def bid_distribution(
         panel.set_ylim(0.0, 1.02)
         if ranks > 1:
             legend(panel)
-    _against_karma(ax, describe_rule(every), replications_of(every))
+    _against_karma(ax, describe_rule(cells), replications_of(cells))
     ax.set_xlabel("")
     [ax, *low][-1].set_xlabel("bid")
     return ax
@@ -218,18 +218,18 @@ def scaling_check(
     >>> scaling_check(data).get_title(loc="left")
     'largest distance 0.2, mean 0.067'
     """
-    also = ("urgency", "player_name", *RULE)
-    every = series_of(data, "mean_bid", also, at=at, methods=methods, series=series)
-    every.sort(key=lambda cell: cell["mean_bid"].shape[3])
-    sizes = [cell["mean_bid"].shape[3] - 1 for cell in every]
-    if len(every) < 2:
+    names = ("urgency", "player_name", *RULE)
+    cells = series_of(data, "mean_bid", names, at=at, methods=methods, series=series)
+    cells.sort(key=lambda cell: cell["mean_bid"].shape[3])
+    sizes = [cell["mean_bid"].shape[3] - 1 for cell in cells]
+    if len(cells) < 2:
         raise NoSuchPoint(f"series: one economy is here; {series!r} must be swept")
     if len(set(sizes)) < len(sizes):
         amounts = ", ".join(map(str, sizes))
         raise ValueError(f"series: economies of {series!r} hold up to {amounts} karma; must all differ")
-    words = state_labels(every[0], every[0]["mean_bid"].shape[1:3])
-    means = [band(cell["mean_bid"])[0].reshape(-1, size + 1) for cell, size in zip(every, sizes, strict=True)]
-    for k, (cell, mean) in enumerate(zip(every, means, strict=True)):
+    words = state_labels(cells[0], cells[0]["mean_bid"].shape[1:3])
+    means = [band(cell["mean_bid"])[0].reshape(-1, size + 1) for cell, size in zip(cells, sizes, strict=True)]
+    for k, (cell, mean) in enumerate(zip(cells, means, strict=True)):
         a = sizes[k] / sizes[0]
         dash, marker = ("", MARKERS[0]) if k == 0 else (DASHES[(k - 1) % len(DASHES)], "")
         for row, shade in zip(mean, colours(len(mean)), strict=True):
@@ -238,16 +238,16 @@ def scaling_check(
         ax.plot([], [], color=INK, linestyle=dash, marker=marker, label=f"{cell.name}, a = {a:g}")
     name_colours(ax, words, colours(len(words)))
     larger = zip(means[1:], sizes[1:], strict=True)
-    far = np.concatenate([_apart(means[0], mean, size / sizes[0]) for mean, size in larger])
+    far = np.concatenate([_distances_of_bids(means[0], mean, size / sizes[0]) for mean, size in larger])
     ax.set_xlabel(f"karma k / a (a = 1: up to {sizes[0]})")
     ax.set_ylabel("mean bid / a")
     ax.set_ylim(bottom=0.0)
     summary = f"largest distance {far.max():.2g}, mean {far.mean():.2g}" if far.size else ""
-    caption(ax, describe_rule(every), summary, replications_of(every))
+    caption(ax, describe_rule(cells), summary, replications_of(cells))
     return ax
 
 
-def _apart(small: np.ndarray, large: np.ndarray, a: float) -> np.ndarray:
+def _distances_of_bids(small: np.ndarray, large: np.ndarray, a: float) -> np.ndarray:
     """Return distances of bids at all amounts of karma that both economies have."""
     k = np.arange(small.shape[1])
     common_karma = k[np.isclose(a * k % 1, 0) | np.isclose(a * k % 1, 1)]
@@ -269,21 +269,23 @@ def state_labels(cell: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> list
     types, private = shape
     kinds, words = type_labels(cell, types), []
     for k, u in enumerate(cell["urgency"][0] if "urgency" in cell else np.full((types, private), np.nan)):
-        apart = not is_blank(u) and len(np.unique(u)) == private
-        names = [f"urgency {value:g}" if apart else f"state {z}" for z, value in enumerate(u)]
+        is_distinct = not is_blank(u) and len(np.unique(u)) == private
+        names = [f"urgency {value:g}" if is_distinct else f"state {z}" for z, value in enumerate(u)]
         words += [f"{kinds[k]}, {name}" if types > 1 else name for name in names]
     return words
 
 
-def beside_equilibrium(every: Sequence[CellSeries]) -> list[tuple[str, np.ndarray]]:
+def beside_equilibrium(cells: Sequence[CellSeries]) -> list[tuple[str, np.ndarray]]:
     """Return every cell's name and mean bids, and those of the equilibrium beside a learner, once."""
-    if any(is_blank(cell.get(COMPARED, BLANK)) for cell in every):
-        return [(cell.name, cell["mean_bid"]) for cell in every]
-    first = every[0][COMPARED]
-    rows = [(cell.name or "learned", cell["mean_bid"]) for cell in every] + [(EQUILIBRIUM, first[:1])]
-    for cell in every[1:]:
+    if any(is_blank(cell.get(COMPARED, BLANK)) for cell in cells):
+        return [(cell.name, cell["mean_bid"]) for cell in cells]
+    reference = cells[0][COMPARED]
+    rows = [(cell.name or "learned", cell["mean_bid"]) for cell in cells] + [(EQUILIBRIUM, reference[:1])]
+    for cell in cells[1:]:
         compared = cell[COMPARED]
-        if compared.shape[1:] != first.shape[1:] or not np.allclose(first[0], compared[0], equal_nan=True):
+        if compared.shape[1:] != reference.shape[1:] or not np.allclose(
+            reference[0], compared[0], equal_nan=True
+        ):
             rows.append((f"{cell.name}: {EQUILIBRIUM}", compared[:1]))
     return rows
 
@@ -372,7 +374,7 @@ def policy_map(
     >>> policy_map(data).child_axes[0].collections[0].get_array().filled(-1).tolist()
     [[1.0, 0.3], [-1.0, 0.7]]
     """
-    also = ("urgency", "player_name", *RULE, "first_policy", "equilibrium")
+    names_of_cell = ("urgency", "player_name", *RULE, "first_policy", "equilibrium")
     stored = filled_variables(data, STORED)
     default = [name for name in stored if name != "profile" or "policy" not in stored] or ["profile"]
     cells_by_name: dict[str, list[CellSeries]] = {}
@@ -380,7 +382,7 @@ def policy_map(
         if name in data and "axis" in data[name].dims:
             raise ValueError(f"quantities: {name!r} holds strategies; it must be a policy of agents who bid")
         try:
-            cells_by_name[name] = series_of(data, name, also, at=at, methods=methods, series=series)
+            cells_by_name[name] = series_of(data, name, names_of_cell, at=at, methods=methods, series=series)
         except NoSuchPoint:
             if name in OWN or name not in STORED:
                 raise
@@ -394,8 +396,8 @@ def policy_map(
     words = state_labels(rows[0][0], shape[:2])
     names = [_row_name(cell, name) for cell, name in rows]
     _draw(ax, [policy.reshape(-1, *policy.shape[2:]) for policy in policies], names, words)
-    every = [cell for cell, _ in rows]
-    caption(ax, describe_rule(every), replications_of(every, "means"))
+    cells = [cell for cell, _ in rows]
+    caption(ax, describe_rule(cells), replications_of(cells, "means"))
     return ax
 
 
@@ -420,8 +422,8 @@ def _policy(cell: CellSeries, name: str) -> np.ndarray:
 def _draw(ax: Axes, rows: list[np.ndarray], names: list[str], words: list[str]) -> None:
     """Draw a grid of small axes; row names on the right, column names above."""
     ax.set_axis_off()
-    count, named = len(rows), any(names)
-    wide, high = (0.8 if named else 0.9) / len(words), 1 / count
+    count, has_names = len(rows), any(names)
+    wide, high = (0.8 if has_names else 0.9) / len(words), 1 / count
     look: dict[str, Any] = {"cmap": "viridis", "norm": PowerNorm(0.5, 0.0, 1.0), "linewidth": 0.2}
     for r, (row, name) in enumerate(zip(rows, names, strict=True)):
         for c, policy in enumerate(row):
@@ -440,7 +442,7 @@ def _draw(ax: Axes, rows: list[np.ndarray], names: list[str], words: list[str]) 
                 panel.set_ylabel("bid b", fontsize=8.5)
             if r == count - 1:
                 panel.set_xlabel("karma k", fontsize=8.5)
-        if named:
+        if has_names:
             panel.text(1.04, 0.5, name, transform=panel.transAxes, fontsize=8, va="center", ha="left")
     ticks = [0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0]
     add_colour_bar(ax, mesh, "probability of the bid", (1.02, 0.1, 0.022, 0.8), ticks=ticks)

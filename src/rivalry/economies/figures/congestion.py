@@ -57,36 +57,36 @@ def lane_load(
     >>> [float(bar.get_height()) for bar in lane_load(data).patches]
     [8.0, 4.0]
     """
-    also = (EXPECTED, "lane_capacity", "lane_kind", "lane_ends")
-    every: list[CellSeries] = []
-    for cell in series_of(data, LOAD, also, at=at, methods=methods, series=series):
-        if not any(_same(cell, reference) for reference in every):
-            every.append(cell)
-    several = len(every) > 1
-    small = panels(ax, len(every), columns=2, apart=True) if several else [ax]
-    for panel, cell in zip(small, every, strict=True):
+    further = (EXPECTED, "lane_capacity", "lane_kind", "lane_ends")
+    cells: list[CellSeries] = []
+    for cell in series_of(data, LOAD, further, at=at, methods=methods, series=series):
+        if not any(_have_equal_streets(cell, reference) for reference in cells):
+            cells.append(cell)
+    is_compared = len(cells) > 1
+    small = panels(ax, len(cells), columns=2, apart=True) if is_compared else [ax]
+    for panel, cell in zip(small, cells, strict=True):
         _loads(panel, cell)
-        panel.set_title(cell.name if several else "", fontsize=8.5)
+        panel.set_title(cell.name if is_compared else "", fontsize=8.5)
         panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    for name in _kinds_present(every):
+    for name in _kinds_present(cells):
         label = f"{name} lanes, expected"
         ax.plot([], [], "s", color=KINDS[name], alpha=0.75, markersize=8, label=label)
     ax.plot([], [], ".", color=INK, label="sampled trips")
-    stored = [cell["lane_capacity"] for cell in every if "lane_capacity" in cell]
-    uniform = len(stored) == len(every) == 1 and np.ptp(stored[0]) == 0
+    stored = [cell["lane_capacity"] for cell in cells if "lane_capacity" in cell]
+    uniform = len(stored) == len(cells) == 1 and np.ptp(stored[0]) == 0
     words = f"capacity, {stored[0].flat[0]:g} per lane" if uniform else "capacity" if stored else "_capacity"
     ax.plot([], [], color=PALETTE[1], linewidth=1.4, label=words)
     for panel in {ax, *small[::2]}:
         panel.set_ylabel("demand in free flow\n(agents per step)")
     for panel in {ax, *small[-2:]}:
-        panel.set_xlabel("lanes, sorted" if several else "lanes, sorted by expected demand")
+        panel.set_xlabel("lanes, sorted" if is_compared else "lanes, sorted by expected demand")
     crowded = ""
-    if stored and not several:
+    if stored and not is_compared:
         # of the bars where they are drawn: sampled trips exceed a near capacity by chance
-        demand = EXPECTED if EXPECTED in every[0] else LOAD
-        above = lane_means(every[0], demand) > lane_means(every[0], "lane_capacity")
+        demand = EXPECTED if EXPECTED in cells[0] else LOAD
+        above = lane_means(cells[0], demand) > lane_means(cells[0], "lane_capacity")
         crowded = f"{int(above.sum())} of {len(above)} lanes have a demand above their capacity"
-    caption(ax, every[0].words, crowded, replications_of(every, "means"))
+    caption(ax, cells[0].words, crowded, replications_of(cells, "means"))
     return ax
 
 
@@ -95,14 +95,14 @@ def _kinds_of(cell: CellSeries, lanes: int) -> np.ndarray:
     return np.asarray(cell.get("lane_kind", np.full((1, lanes), "core"))[0])
 
 
-def _kinds_present(every: Sequence[CellSeries]) -> list[str]:
+def _kinds_present(cells: Sequence[CellSeries]) -> list[str]:
     """Return the kinds of lanes of any city, in the order of `KINDS`."""
-    present = {str(kind) for cell in every for kind in _kinds_of(cell, 1)}
+    present = {str(kind) for cell in cells for kind in _kinds_of(cell, 1)}
     return [name for name in KINDS if name in present]
 
 
-def _same(cell: CellSeries, reference: CellSeries) -> bool:
-    """Return whether two cells have the same streets and loads."""
+def _have_equal_streets(cell: CellSeries, reference: CellSeries) -> bool:
+    """True if two cells have the same streets and loads."""
     names = [name for name in (LOAD, EXPECTED, "lane_capacity") if name in cell and name in reference]
     pairs = [(cell[name], reference[name]) for name in names]
     return all(a.shape[1:] == b.shape[1:] and np.allclose(a.mean(axis=0), b.mean(axis=0)) for a, b in pairs)
@@ -173,31 +173,31 @@ def bid_congestion(
     names = [name for name in LANES if name != "lane_bid"]
     if across not in names:
         raise ValueError(f"across: {across!r} must be one of {', '.join(names)}")
-    also = (across, "lane_capacity", "lane_kind", "lane_ends", *RULE)
-    every = series_of(data, "lane_bid", also, at=at, methods=methods, series=series)
-    if any(across not in cell for cell in every):
+    further = (across, "lane_capacity", "lane_kind", "lane_ends", *RULE)
+    cells = series_of(data, "lane_bid", further, at=at, methods=methods, series=series)
+    if any(across not in cell for cell in cells):
         raise ValueError(f"data: no variable {across!r}, against which this plot draws bids")
-    several, ties, kinds = len(every) > 1, [], _kinds_present(every)
-    for cell, shade in zip(every, colours(len(every)), strict=True):
+    is_compared, ties, kinds = len(cells) > 1, [], _kinds_present(cells)
+    for cell, shade in zip(cells, colours(len(cells)), strict=True):
         x, y = lane_means(cell, across), lane_means(cell, "lane_bid")
         look: dict[str, Any] = {"s": 22, "facecolor": "none", "edgecolor": shade, "linewidth": 1.1}
         for name, marker in SHAPES.items():
-            chosen = (_kinds_of(cell, len(y)) == name) & np.isfinite(y)
-            ax.scatter(x[chosen], y[chosen], marker=marker, label="_lanes", **look)
+            mask = (_kinds_of(cell, len(y)) == name) & np.isfinite(y)
+            ax.scatter(x[mask], y[mask], marker=marker, label="_lanes", **look)
         ties.append(_correlation(cell, across))
-        ax.plot([], [], "o", color=shade, label=f"{cell.name}: {ties[-1]}" if several else "_one")
+        ax.plot([], [], "o", color=shade, label=f"{cell.name}: {ties[-1]}" if is_compared else "_one")
     for name in kinds if len(kinds) > 1 else ():
         ax.plot([], [], SHAPES[name], color=INK, markerfacecolor="none", label=f"{name} lanes")
-    bounds = {float(value) for cell in every for value in np.ravel(cell.get("lane_capacity", ()))}
+    bounds = {float(value) for cell in cells for value in np.ravel(cell.get("lane_capacity", ()))}
     if len(bounds) == 1 and across not in ("lane_queue", "lane_capacity"):
         bound = bounds.pop()
         if bound <= 1.5 * ax.get_xlim()[1]:
             ax.axvline(bound, color=INK, linestyle=":", linewidth=1.1, label=f"capacity {bound:g}", zorder=1)
     ax.set_xlabel(LANES[across])
     ax.set_ylabel(LANES["lane_bid"])
-    correlations = "rank correlations in the legend" if several else ties[0]
-    caption(ax, describe_rule(every), correlations, replications_of(every, "dots are means"))
-    if not several and ax.get_legend_handles_labels()[0]:
+    correlations = "rank correlations in the legend" if is_compared else ties[0]
+    caption(ax, describe_rule(cells), correlations, replications_of(cells, "dots are means"))
+    if not is_compared and ax.get_legend_handles_labels()[0]:
         ax.legend(loc="best")  # there is room between the dots
     return ax
 

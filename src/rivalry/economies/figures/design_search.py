@@ -95,8 +95,8 @@ def design_search(
     bottom = lower or ax
     bottom.set_xlabel(" / ".join(dict.fromkeys(name_of(data, search.choice) for search in searches)))
     if len(searches) == 1 and not _are_numbers(searches[0].x_labels, searches[0].x):
-        places, first = np.unique(searches[0].x, return_index=True)
-        bottom.set_xticks(places, searches[0].x_labels[first])
+        places, indices = np.unique(searches[0].x, return_index=True)
+        bottom.set_xticks(places, searches[0].x_labels[indices])
     ax.set_ylabel("objective")
     if lower is not None:
         lower.set_ylabel("exploitability\nover |J|")
@@ -107,7 +107,7 @@ def design_search(
 
 
 def _are_numbers(labels: np.ndarray, values: np.ndarray) -> bool:
-    """Return whether values are numbers, not words stored by their position in a list."""
+    """True if values are numbers, not words stored by their position in a list."""
     try:
         return bool(np.allclose(labels.astype(float), values, rtol=1e-4))
     except ValueError:
@@ -125,14 +125,14 @@ def _search(data: Dataset, name: str | None, at: At, over: str | None) -> Search
     count = min(int(complete.sum()), len(values[MAIN]))
     objective, parameters = values[MAIN][:count], arrays["parameters"][:count, : len(names)]
     labels = arrays.get("parameter_label", parameters.astype(str))[:count, : len(names)]
-    picked = None if over is None else [over]
-    column = names.index(pick_names("over", picked, names, names, "is no choice of this search")[0])
+    axis = None if over is None else [over]
+    column = names.index(pick_names("over", axis, names, names, "is no choice of this search")[0])
     varied = [k for k in range(len(names)) if k != column and len(set(labels[:, k])) > 1]
     chosen_name = (
         "" if name is None else value_of(data, "algorithm", list(data["algorithm"].values).index(name))
     )
     words = [word for word in values.words.split(", ") if name is None or word != chosen_name]
-    unknown, chosen = np.full(objective.shape, np.nan), float(arrays.get("chosen", -1))
+    unknown, best_trial = np.full(objective.shape, np.nan), float(arrays.get("chosen", -1))
     return Search(
         _in_words(chosen_name) if chosen_name == name else chosen_name,
         names[column],
@@ -146,7 +146,7 @@ def _search(data: Dataset, name: str | None, at: At, over: str | None) -> Search
         arrays.get("trial_objective_low", unknown[:, 0])[:count],
         arrays.get("trial_objective_high", unknown[:, 0])[:count],
         arrays.get("trial_exploitability", unknown)[:count],
-        int(chosen) if np.isfinite(chosen) else -1,
+        int(best_trial) if np.isfinite(best_trial) else -1,
         ", ".join(words),
     )
 

@@ -83,11 +83,11 @@ def example_bids(
     """
     if over not in OVER:
         raise ValueError(f"over: {over!r} must be one of {', '.join(OVER)}")
-    every = series_of(data, BIDS, ALSO, at=at, methods=methods, series=series)
-    grid = _grid(ax, len(every), max(cell[BIDS].shape[1] for cell in every))
+    cells = series_of(data, BIDS, ALSO, at=at, methods=methods, series=series)
+    grid = _grid(ax, len(cells), max(cell[BIDS].shape[1] for cell in cells))
     dashes: dict[str, str] = {}  # by urgency, in words
     paths: list[int] = []
-    for row, cell in zip(grid, every, strict=True):
+    for row, cell in zip(grid, cells, strict=True):
         words = example_labels(cell, cell[BIDS].shape[1])
         for k, (panel, word) in enumerate(zip(row, words, strict=False)):
             path, urgency = trips_of(cell, k)
@@ -114,7 +114,7 @@ def example_bids(
         weighting = "over the positions of a path, equally weighted"
     ax.set_xlabel(OVER[over])
     ax.set_ylabel("mean bid")
-    caption(ax, describe_rule(every), f"means {weighting}", replications_of(every))
+    caption(ax, describe_rule(cells), f"means {weighting}", replications_of(cells))
     return ax
 
 
@@ -195,8 +195,8 @@ def _grid(ax: Axes, rows: int, columns: int) -> list[list[Axes]]:
         panels.append([])
         for c in range(columns):
             box = ((c + 0.08) * wide, 1 - (r + 0.9) * high, 0.86 * wide, 0.78 * high)
-            first = panels[0][0] if panels[0] else None
-            panel = ax.inset_axes(box, sharex=first, sharey=first)
+            reference = panels[0][0] if panels[0] else None
+            panel = ax.inset_axes(box, sharex=reference, sharey=reference)
             panel.tick_params(labelsize=7, labelleft=c == 0, labelbottom=r == rows - 1)
             panel.spines[["top", "right"]].set_visible(False)
             add_grid(panel)
@@ -253,24 +253,24 @@ def class_table(
     >>> [text.get_text() for text in class_table(data).texts][1:]
     ['reward per step', '−2']
     """
-    every = series_of(data, MAIN, TABLE, at=at, methods=methods, series=series)
-    if any("agent_class" not in cell for cell in every):
+    cells = series_of(data, MAIN, TABLE, at=at, methods=methods, series=series)
+    if any("agent_class" not in cell for cell in cells):
         raise ValueError("data: no variable 'agent_class', by which this table has its columns")
-    tables = [table_of(cell) for cell in every]
+    tables = [table_of(cell) for cell in cells]
     ax.set_axis_off()
     lines = sum(len(table.rows) + 1.6 for table in tables) - 0.6
     high, top = 1 / lines, 1.0
     bids = [values for table in tables for label, values in table.rows if label.startswith(BID)]
     largest = max((float(np.nanmax(values)) for values in bids), default=1.0)
     shades = Normalize(0.0, max(largest, 1e-9) / PALEST)  # one scale for all bids
-    for cell, table in zip(every, tables, strict=True):
+    for cell, table in zip(cells, tables, strict=True):
         _draw_table(ax, cell.name, table, top, high, shades)
         top -= high * (len(table.rows) + 1.6)
     ax.set_xlabel("agents and classes")
     ax.set_ylabel("mean bid (karma)")
-    many = replications_of(every, "means ± half the width of 95 % intervals")
-    words = [describe_rule(every), "shades: mean bids", many]
-    caption(ax, ";\n".join([" · ".join(filter(None, words)), *rules(every[0])]))
+    sample = replications_of(cells, "means ± half the width of 95 % intervals")
+    words = [describe_rule(cells), "shades: mean bids", sample]
+    caption(ax, ";\n".join([" · ".join(filter(None, words)), *rules(cells[0])]))
     return ax
 
 

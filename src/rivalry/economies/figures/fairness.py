@@ -107,16 +107,16 @@ def fairness_plane(
         if over is not None:
             raise
         data, over = data.expand_dims({ONCE: [0.0]}), ONCE  # every method is one point
-    against, alone = across in ("over", over), over == ONCE
+    against, is_single = across in ("over", over), over == ONCE
     for name, numbers in (exact or {}).items():
         for metric in [up] if against else [across, up]:
             if not isinstance(numbers, Mapping) or metric not in numbers:
                 raise ValueError(f"exact.{name}: {numbers!r} must have {metric}")
-    curves, words, many = _curves(data, over if against else across, up, over, methods, at)
+    curves, words, sample = _curves(data, over if against else across, up, over, methods, at)
     plain = _plain(data, [curve.name for curve in curves], baselines)
     lines = [curve for curve in curves if curve.name not in plain]
     for curve, shade, marker in zip(lines, colours(max(len(lines), 1)), MARKERS * 9, strict=False):
-        _line(ax, curve, shade, marker, labelled=not (against or alone))
+        _line(ax, curve, shade, marker, labelled=not (against or is_single))
     names = method_names(data, up, None)
     labelled = {
         method_label(data, name) if name in names else name: row for name, row in (exact or {}).items()
@@ -126,8 +126,8 @@ def fairness_plane(
     ax.set_xlabel(name if against else _label(data, across, ": "))
     ax.set_ylabel(_label(data, up, ":\n"))
     ax.margins(0.09)
-    note = "" if against or alone else f"points are labelled with the {name}"
-    caption(ax, words, note, many)
+    note = "" if against or is_single else f"points are labelled with the {name}"
+    caption(ax, words, note, sample)
     return ax
 
 
@@ -150,9 +150,9 @@ def _curves(
 ) -> tuple[list[FairnessCurve], str, str]:
     """Return every method's curve, words for the point, and words for the replications."""
     dim, place, order = swept_values(data, over)
-    every = series_of(data, up, [across] if across != over else [], at=at, methods=methods, keep=(dim,))
+    cells = series_of(data, up, [across] if across != over else [], at=at, methods=methods, keep=(dim,))
     curves = []
-    for cell in every:
+    for cell in cells:
         y, y_half = band(cell[up].astype(float))
         if across == over:
             x, x_half = place, np.zeros(len(place))
@@ -166,20 +166,20 @@ def _curves(
             curves.append(FairnessCurve(cell.method, method_label(data, cell.method), *ends))
     if not curves:
         raise NoSuchPoint(f"data: no method has both {across} and {up} here")
-    return curves, every[0].words, replications_of(every, "95 % intervals")
+    return curves, cells[0].words, replications_of(cells, "95 % intervals")
 
 
-def _plain(data: Dataset, names: list[str], wanted: Names) -> list[str]:
+def _plain(data: Dataset, names: list[str], baselines: Names) -> list[str]:
     """Return the methods drawn as points."""
     policies = [data[key] for key in POLICIES if key in data and "algorithm" in data[key].dims]
 
     def has_policy(name: str) -> bool:
         return any(not is_blank(array.sel({"algorithm": name}).values) for array in policies)
 
-    if wanted is not None and not wanted:
+    if baselines is not None and not baselines:
         return []
     default = [name for name in names if policies and name and not has_policy(name)]
-    return pick_names("baselines", wanted, names, default, "is no method drawn here")
+    return pick_names("baselines", baselines, names, default, "is no method drawn here")
 
 
 def _line(ax: Axes, curve: FairnessCurve, shade: str, marker: str, *, labelled: bool) -> None:

@@ -113,22 +113,22 @@ def exploitability_curve(
     """
     names = _quantities(data, quantities)
     stored = [_variable(data, name) for name in names]
-    also = [*stored, *(f"{MONITOR}largest_{name}" for name in names), STEP, *RULE]
-    also += [f"{MONITOR}mean_agent_payoff", f"{MONITOR}mean_agent_payoff{BARE}"]
+    columns = [*stored, *(f"{MONITOR}largest_{name}" for name in names), STEP, *RULE]
+    columns += [f"{MONITOR}mean_agent_payoff", f"{MONITOR}mean_agent_payoff{BARE}"]
     series = series or key_of_lines(data, stored[0], methods, at)
-    every = series_of(data, stored[0], also, at=at, methods=methods, series=series)
+    cells = series_of(data, stored[0], columns, at=at, methods=methods, series=series)
     units = list(dict.fromkeys(_unit(name) for name in names))
     placed = dict(zip(units, (ax, *lower_axes(ax, len(units) - 1)), strict=True))
     with_largest = [
-        _draw(placed[_unit(name)], cell, name, relative, largest, _style(len(every), c, len(names), k))
-        for c, cell in enumerate(every)
+        _draw(placed[_unit(name)], cell, name, relative, largest, _style(len(cells), c, len(names), k))
+        for c, cell in enumerate(cells)
         for k, name in enumerate(names)
     ]
-    for k, name in enumerate(names if len(names) > 1 or len(every) == 1 else ()):
-        color, dash = _style(len(every), 0, len(names), k)
-        ax.plot([], [], dash, color=color if len(every) == 1 else INK, label=quantity_words(name))
-    if len(every) > 1:
-        name_colours(ax, [cell.name for cell in every], colours(len(every)))
+    for k, name in enumerate(names if len(names) > 1 or len(cells) == 1 else ()):
+        color, dash = _style(len(cells), 0, len(names), k)
+        ax.plot([], [], dash, color=color if len(cells) == 1 else INK, label=quantity_words(name))
+    if len(cells) > 1:
+        name_colours(ax, [cell.name for cell in cells], colours(len(cells)))
     if any(with_largest):
         ax.plot([], [], color=INK, linewidth=0.8, label="thin: largest over agents")
     for unit, panel in placed.items():
@@ -141,8 +141,8 @@ def exploitability_curve(
     ax.set_xlabel("")
     bottom.set_xlabel("step (all agents)")
     note = "over |J| at the same monitor" if relative else "not divided by |J|"
-    notes = [note if PAYOFF in units else "", _rule(every, names), replications_of(every), _shows(names)]
-    caption(ax, describe_rule(every), *notes)
+    notes = [note if PAYOFF in units else "", _rule(cells, names), replications_of(cells), _shows(names)]
+    caption(ax, describe_rule(cells), *notes)
     return ax
 
 
@@ -231,7 +231,7 @@ def curve_of(cell: CellSeries, stored: str, scaled: str = "") -> tuple[np.ndarra
 
 
 def _shows(names: Sequence[str]) -> str:
-    """Return what the drawn metrics can show (Vaishampayan 2024, Table 4.1)."""
+    """Interpretation of the metrics that are plotted (Vaishampayan 2024, Table 4.1)."""
     words = []
     if any(name.startswith("sampled") for name in names):
         words.append("sampled gains need every bid to be tried often")
@@ -240,9 +240,9 @@ def _shows(names: Sequence[str]) -> str:
     return "; ".join(words)
 
 
-def _rule(every: Sequence[CellSeries], names: Sequence[str]) -> str:
-    """Return whether policies were evaluated with their exploration, in words."""
-    if not any((cell.number("exploration") or 0) > 0 for cell in every):
+def _rule(cells: Sequence[CellSeries], names: Sequence[str]) -> str:
+    """Words on the exploration with which policies were evaluated."""
+    if not any((cell.number("exploration") or 0) > 0 for cell in cells):
         return ""
     bare = [name.endswith(BARE) for name in names if _unit(name) == PAYOFF]
     if not bare or all(bare):
@@ -299,8 +299,8 @@ def agent_histogram(
     name, kind = _per_agent(data, quantity), f"agent_{by}"
     if by != "type" and kind not in data:
         raise ValueError(f"by: no agent's {by} is stored in this data")
-    every = series_of(data, name, (kind, GROUPS[by], *RULE), at=at, methods=methods, series=series)
-    groups = [group for cell in every for group in _groups(cell, name, by)]
+    cells = series_of(data, name, (kind, GROUPS[by], *RULE), at=at, methods=methods, series=series)
+    groups = [group for cell in cells for group in _groups(cell, name, by)]
     values = np.concatenate([values_of_group for _, values_of_group in groups])
     count = bins or int(np.clip(2 * np.sqrt(len(values) / len(groups)), 5, BARS))
     edges = np.histogram_bin_edges(values, count)
@@ -318,9 +318,9 @@ def agent_histogram(
     ax.set_ylim(bottom=0.0)
     agents = sorted({len(values_of_group) for _, values_of_group in groups})
     words = f"n = {', '.join(map(str, agents))} agents" + " of each" * (len(agents) == 1 < len(groups))
-    replications = max(cell.runs for cell in every)
-    many = f", of {replications} replications" if replications > 1 else ""
-    caption(ax, describe_rule(every), _rule(every, [name]), words + many)
+    replications = max(cell.runs for cell in cells)
+    sample = f", of {replications} replications" if replications > 1 else ""
+    caption(ax, describe_rule(cells), _rule(cells, [name]), words + sample)
     return ax
 
 
@@ -407,12 +407,12 @@ def social_traces(
     names = _trace_quantities(data, quantities)
     stored = [MONITOR + name for name in names]
     series = series or key_of_lines(data, stored[0], methods, at)
-    every = series_of(data, stored[0], [*stored, STEP, *RULE], at=at, methods=methods, series=series)
-    shades = colours(len(every))
+    cells = series_of(data, stored[0], [*stored, STEP, *RULE], at=at, methods=methods, series=series)
+    shades = colours(len(cells))
     small = panels(ax, len(names), columns=3 if len(names) > 4 else 2, apart=True)
     for panel, name in zip(small, names, strict=True):
         means = [np.zeros(0)]
-        for cell, shade in zip(every, shades, strict=True):
+        for cell, shade in zip(cells, shades, strict=True):
             if MONITOR + name in cell and np.isfinite(cell[MONITOR + name]).any():
                 clock, mean, half = curve_of(cell, MONITOR + name)
                 draw_band(panel, clock, mean, half, color=shade, label="_mean")
@@ -425,11 +425,11 @@ def social_traces(
         panel.tick_params(labelbottom=True)
         panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
         panel.xaxis.set_major_formatter(EngFormatter(sep=""))
-    name_colours(ax, [cell.name for cell in every], shades)
+    name_colours(ax, [cell.name for cell in cells], shades)
     ax.set_xlabel("step (all agents)")
     ax.set_ylabel(", ".join(_words(name) for name in names))
     ax.text(0.5, 0.0, "step (all agents)", transform=ax.transAxes, ha="center", va="top")
-    caption(ax, describe_rule(every), "not divided by |J|", replications_of(every))
+    caption(ax, describe_rule(cells), "not divided by |J|", replications_of(cells))
     return ax
 
 

@@ -110,13 +110,13 @@ def street_map(
     [3.0, 1.0]
     """
     _check_lanes(data, quantity)
-    every = series_of(data, quantity, (*PLACES, *RULE), at=at, methods=methods, series=series)
-    means = [lane_means(cell, quantity) for cell in every]
+    cells = series_of(data, quantity, (*PLACES, *RULE), at=at, methods=methods, series=series)
+    means = [lane_means(cell, quantity) for cell in cells]
     scale = _scale(means, limits)
-    maps = _maps(ax, [cell.name for cell in every])
+    maps = _maps(ax, [cell.name for cell in cells])
     shades = colormaps[SCALE].with_extremes(bad=MISSING)
     maps[0].set_anchor("E" if len(maps) == 1 else "C")
-    for panel, cell, values in zip(maps, every, means, strict=True):
+    for panel, cell, values in zip(maps, cells, means, strict=True):
         plan = plan_of(cell)
         bars = _lanes(plan, array=np.ma.masked_invalid(values), cmap=shades, norm=scale)
         panel.add_collection(bars)
@@ -125,10 +125,10 @@ def street_map(
     add_colour_bar(ax, bars, words, (0.97, 0.06, 0.025, 0.86))
     ax.set_xlabel("position on the map")
     ax.set_ylabel(words)
-    notes = [f"{words} per lane", describe_rule(every), "arrows show the direction of travel"]
+    notes = [f"{words} per lane", describe_rule(cells), "arrows show the direction of travel"]
     notes += ["grey: no demand"] * any(np.isnan(values).any() for values in means)
-    notes += ["one scale of colours"] * (len(every) > 1)
-    caption(ax, *notes, replications_of(every, "means"))
+    notes += ["one scale of colours"] * (len(cells) > 1)
+    caption(ax, *notes, replications_of(cells, "means"))
     return ax
 
 
@@ -169,8 +169,8 @@ def example_routes(data: Dataset, ax: Axes, *, method: str | None = None, at: At
     >>> [line.get_label() for line in example_routes(data).child_axes[0].get_lines()]
     ['path 1', 'path 2']
     """
-    also = (*PLACES, "example_name", "example_agent", *RULES)
-    cell = series_of(data, "example_lanes", also, at=at, methods=None if method is None else [method])[0]
+    names = (*PLACES, "example_name", "example_agent", *RULES)
+    cell = series_of(data, "example_lanes", names, at=at, methods=None if method is None else [method])[0]
     plan, routes = plan_of(cell), cell["example_lanes"][0]
     maps = _maps(ax, example_labels(cell, len(routes)), under=0.1)
     for panel, paths in zip(maps, routes, strict=True):
@@ -231,7 +231,7 @@ def example_labels(cell: Mapping[str, np.ndarray], count: int) -> list[str]:
     names = cell.get("example_name", np.array([[f"example {k}" for k in range(count)]]))[0]
     agents = cell.get("example_agent", np.array([[-1]]))
     numbers = [""] * count if is_blank(agents) else [f" (agent {int(n)})" for n in agents[0]]
-    return [f"{name}{more}" for name, more in zip(names, numbers, strict=True)]
+    return [f"{name}{number}" for name, number in zip(names, numbers, strict=True)]
 
 
 def rules(cell: Mapping[str, np.ndarray]) -> list[str]:
@@ -294,10 +294,10 @@ def _lanes(plan: StreetPlan, **looks: Any) -> PolyCollection:
     unit, corners = plan.unit, []
     for start, end in plan.ends:
         way, right = _directions(start, end)
-        first = start + unit * (GAP * way + ASIDE * right)
-        last = end + unit * (-GAP * way + ASIDE * right)
-        shoulder, half = last - unit * TIP * way, unit * WIDE / 2 * right
-        corners.append([first - half, shoulder - half, last, shoulder + half, first + half])
+        begin = start + unit * (GAP * way + ASIDE * right)
+        tip = end + unit * (-GAP * way + ASIDE * right)
+        shoulder, half = tip - unit * TIP * way, unit * WIDE / 2 * right
+        corners.append([begin - half, shoulder - half, tip, shoulder + half, begin + half])
     return PolyCollection(corners, edgecolors="#777777", linewidths=0.35, **looks)
 
 

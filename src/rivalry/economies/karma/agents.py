@@ -86,6 +86,6 @@ def world(game: KarmaEconomy) -> Economy:
 def cumulative(chances: np.ndarray) -> np.ndarray:
     """Return cumulative sums along the last axis, exactly 1 from the last possible entry on."""
     summed = np.minimum(np.cumsum(chances, axis=-1), 1.0)
-    later = np.cumsum(chances[..., ::-1], axis=-1)[..., ::-1] - chances  # the sum of later entries
+    tail = np.cumsum(chances[..., ::-1], axis=-1)[..., ::-1] - chances  # the sum of later entries
     # rounding must not leave lots near 1 to an impossible entry
-    return np.where(later <= 0, 1.0, summed)
+    return np.where(tail <= 0, 1.0, summed)

@@ -31,7 +31,7 @@ class Types(NamedTuple):
 
 
 def refusal(name: str, value: float, max_karma: float = np.inf) -> str:
-    """Return why a parameter may not take a value, or an empty string; ``max_karma`` is the largest karma.
+    """Reason why a parameter may not take a value, or an empty string; ``max_karma`` is the largest karma.
 
     >>> refusal("gamma", 1.0), refusal("mean_karma", 25.0, most=20), refusal("urgencies", 5.0)
     ('must be in [0, 1)', 'must be in [0, max_karma = 20]', '')
@@ -57,9 +57,9 @@ def numbers(name: str, value: object, *, dims: int = 0, most: float = np.inf) ->
         raise ValueError(f"{name}: {value!r} must be {form}")
     plain = name.split(".")[-1]
     for index, entry in np.ndenumerate(array):
-        why = refusal(plain, float(entry), most)
-        if why:
-            raise ValueError(f"{name}{''.join(f'[{k}]' for k in index)}: {entry:g} {why}")
+        reason = refusal(plain, float(entry), most)
+        if reason:
+            raise ValueError(f"{name}{''.join(f'[{k}]' for k in index)}: {entry:g} {reason}")
     return array
 
 
@@ -116,7 +116,7 @@ def types_of(options: Mapping[str, Any]) -> tuple[Types, int | None]:
 
 
 def tables_of_types(
-    options: Mapping[str, Any], known: Sequence[str]
+    options: Mapping[str, Any], keys: Sequence[str]
 ) -> tuple[dict[str, dict[str, Any]], list[float], int | None]:
     """Return the tables of ``types``, their shares of the population, and the number of agents if given.
 
@@ -130,7 +130,7 @@ def tables_of_types(
     if not isinstance(tables, list | tuple) or not tables:
         raise ValueError(f"types: {tables!r} must be a list of tables, at least one")
     for k, table in enumerate(tables):
-        check_keys(f"types[{k}]", table, known)
+        check_keys(f"types[{k}]", table, keys)
     shares, counted = shares_of(tables)
     if count is not None and counted is not None and count != counted:
         raise ValueError(f"agents: {count} must be {counted}, the sum of the types' counts")
@@ -138,31 +138,31 @@ def tables_of_types(
     for k, name in enumerate(names):
         if name in names[:k]:
             raise ValueError(f"types[{k}].name: {name!r} must differ from those of the other types")
-    named = {f"types[{k}].": {**table, "name": names[k]} for k, table in enumerate(tables)}
-    return named, shares, counted if count is None else count
+    tables_by_prefix = {f"types[{k}].": {**table, "name": names[k]} for k, table in enumerate(tables)}
+    return tables_by_prefix, shares, counted if count is None else count
 
 
 def any_bid(game: Any) -> bool:
-    """Whether legal bids are all amounts up to an agent's karma, which rises by 1 from state to state."""
+    """True if legal bids are all amounts up to an agent's karma, which rises by 1 from state to state."""
     legal = np.asarray(game.legal)
     states, actions = legal.shape
     triangle = np.tri(actions, dtype=bool)
     return states % actions == 0 and np.array_equal(legal, np.tile(triangle, (states // actions, 1)))
 
 
-def refuse_listed_bids(game: Any, why: str) -> None:
+def require_all_bids(game: Any, reason: str) -> None:
     """Raise `ValueError` where not all amounts up to an agent's karma are legal bids."""
     if not any_bid(game):
-        raise ValueError(f"bids: must be all amounts up to an agent's karma: {why}")
+        raise ValueError(f"bids: must be all amounts up to an agent's karma: {reason}")
 
 
-def check_keys(where: str, table: object, known: Sequence[str]) -> None:
+def check_keys(where: str, table: object, keys: Sequence[str]) -> None:
     """Raise `ValueError` where ``table`` is not a table or has unknown keys."""
     if not isinstance(table, Mapping):
         raise ValueError(f"{where}: {table!r} must be a table")
     for key in table:
-        if key not in known:
-            raise ValueError(f"{where}.{key}: is unknown; {near(str(key), known)}")
+        if key not in keys:
+            raise ValueError(f"{where}.{key}: is unknown; {near(str(key), keys)}")
 
 
 def shares_of(tables: Sequence[Mapping[str, Any]]) -> tuple[list[float], int | None]:

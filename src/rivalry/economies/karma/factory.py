@@ -132,8 +132,8 @@ def karma(
     payee = receiver_of(payment, receiver)
     table = charge_of(payment, price, charge, max_karma)
     if payee == shapes.SOCIETY and overflow != "surplus":
-        why = "is about what losers receive, and clashes with payments to society; must be 'surplus'"
-        raise ValueError(f"overflow: {overflow!r} {why}")
+        rule = "is about what losers receive, and clashes with payments to society; must be 'surplus'"
+        raise ValueError(f"overflow: {overflow!r} {rule}")
     mean = float(numbers("mean_karma", mean_karma, most=max_karma))
     limit("max_karma", sum(types_.sizes) * (max_karma + 1), max_karma + 1)
     count = AGENTS if given_count is None else given_count
@@ -197,13 +197,15 @@ def bids_of(bids: object, max_karma: int) -> tuple[int, ...]:
 
 def _initial(options: Mapping[str, Any], types: Types, count: int) -> np.ndarray:
     """Return initial karma ``[agent]``, or an empty array. Raises `ValueError`."""
-    stated = [k for k, initial in enumerate(types.initial) if initial is not None]
+    with_initial = [k for k, initial in enumerate(types.initial) if initial is not None]
     amounts = options["initial_karma"]
-    if amounts is None and not stated:
+    if amounts is None and not with_initial:
         return np.zeros(0, dtype=np.int64)
-    if amounts is not None and stated:
-        raise ValueError(f"initial_karma: clashes with types[{stated[0]}].initial_karma; give one of them")
-    if stated:
+    if amounts is not None and with_initial:
+        raise ValueError(
+            f"initial_karma: clashes with types[{with_initial[0]}].initial_karma; give one of them"
+        )
+    if with_initial:
         parts = []
         for k, size in enumerate(agents_per_type(count, types.share, types.names)):
             amount = options["mean_karma"] if types.initial[k] is None else types.initial[k]
@@ -260,10 +262,10 @@ def _whole_table(name: str, source: object, axes: str, limit: np.ndarray, note: 
 
 def receiver_of(payment: str, receiver: str | None) -> int:
     """Return the receiver: implied by the rule's name, else as given, else the loser. Raises `ValueError`."""
-    named = FIXED.get(payment)
+    implied = FIXED.get(payment)
     if receiver is None:
-        return RECEIVERS[named or "peer"]
-    if named not in (None, receiver):
+        return RECEIVERS[implied or "peer"]
+    if implied not in (None, receiver):
         rule_of_receiver = next(rule for rule, fixed in FIXED.items() if fixed == receiver)
         raise ValueError(
             f"receiver: {receiver!r} clashes with payment = {payment!r}; use {rule_of_receiver!r}"

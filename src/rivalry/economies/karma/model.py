@@ -16,7 +16,7 @@ from rivalry.core.oracles import at_home
 from rivalry.core.space import Profile, Simplex
 from rivalry.economies.karma import transitions
 from rivalry.economies.karma.chains import SHARES_ROUNDING
-from rivalry.economies.karma.checks import any_bid, refuse_listed_bids
+from rivalry.economies.karma.checks import any_bid, require_all_bids
 from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
 from rivalry.economies.kernels import shapes
 from rivalry.runtime.jax import jax, jnp, put
@@ -208,68 +208,74 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
         ----------
         Vaishampayan (ETH Zurich 2024), 2.2 and 6.1.
         """
-        around = Around(self.rivals(mu, pi), jnp.zeros(()))
-        flows = self.flows(around, mu, pi)
+        environment_before = Around(self.rivals(mu, pi), jnp.zeros(()))
+        flows = self.flows(environment_before, mu, pi)
         retained = flows.overflow if self.overflow != shapes.BURN else 0.0
-        return around._replace(level=level_of(flows.after, flows.paid + retained + flows.taxed))
+        return environment_before._replace(level=level_of(flows.after, flows.paid + retained + flows.taxed))
 
-    def balance(self, around: Around, mu: Distribution, pi: Policy) -> Around:
+    def balance(self, environment: Around, mu: Distribution, pi: Policy) -> Around:
         """Return the error of the rivals' bids and, in place of the level, the relative error of mean karma.
 
         In a stationary population karma is conserved whatever the level, which therefore sets its mean.
         """
         mean = self.karma_distribution(mu) @ jnp.arange(self.most + 1.0)
-        return Around(self.rivals(mu, pi) - around.rivals, mean / jnp.maximum(self.mean_karma, 1e-12) - 1)
+        return Around(
+            self.rivals(mu, pi) - environment.rivals, mean / jnp.maximum(self.mean_karma, 1e-12) - 1
+        )
 
-    def reward(self, around: Around) -> Policy:
+    def reward(self, environment: Around) -> Policy:
         """Return minus the urgency times the probability of losing, ``[state action]``."""
-        met = 1 - self.idle
-        lost = met * (1 - self.win_probabilities(around).win)[self.tie_classes()]  # [type private bid]
+        meeting = 1 - self.idle
+        lost = (
+            meeting * (1 - self.win_probabilities(environment).win)[self.tie_classes()]
+        )  # [type private bid]
         cost = jnp.broadcast_to((self.stakes[:, :, None] * lost)[:, :, None, :], (*self.shape, self.most + 1))
         return -cost.reshape(-1, self.most + 1)
 
-    def expect(self, around: Around):  # type: ignore[no-untyped-def]
+    def expect(self, environment: Around):  # type: ignore[no-untyped-def]
         """Return the map of next values to expectations by bid, ``[state] -> [state action]``."""
-        outcomes, ties = self.outcomes(around), self.tie_classes().reshape(-1)
+        outcomes, ties = self.outcomes(environment), self.tie_classes().reshape(-1)
 
         def mean(values: Values) -> Policy:
             # values are pulled back through the step in reverse: private states, redistribution, payments
             ahead = jnp.einsum("tzy,tyk->tzk", self.chain, values.reshape(self.shape))
-            later = self.after_redistribution(ahead.reshape(-1, self.most + 1), around.level)
-            expected: Policy = outcomes.means(later, ties).reshape(-1, self.most + 1)
+            redistributed = self.after_redistribution(ahead.reshape(-1, self.most + 1), environment.level)
+            expected: Policy = outcomes.means(redistributed, ties).reshape(-1, self.most + 1)
             return expected
 
         return mean
 
     # analyses
 
-    def win_probabilities(self, around: Around) -> transitions.WinProbabilities:
+    def win_probabilities(self, environment: Around) -> transitions.WinProbabilities:
         """Return the probabilities of winning and of ties of bids that meet another, ``[class bid]``."""
-        return transitions.win_probabilities(self._bids(around), *self._ties())
+        return transitions.win_probabilities(self._bids(environment), *self._ties())
 
-    def outcomes(self, around: Around) -> transitions.Outcomes:
+    def outcomes(self, environment: Around) -> transitions.Outcomes:
         """Return the payments at every bid; as tails of sums where the winner pays its own bid."""
-        met = self._outcomes_of_meeting(around)
-        return transitions.WithIdle(met, self.idle) if self.idle else met
+        meeting = self._outcomes_of_meeting(environment)
+        return transitions.WithIdle(meeting, self.idle) if self.idle else meeting
 
-    def _outcomes_of_meeting(self, around: Around) -> transitions.OwnBid | transitions.ByTable:
+    def _outcomes_of_meeting(self, environment: Around) -> transitions.OwnBid | transitions.ByTable:
         bids, chances, to_peer = (
-            self._bids(around),
-            self.win_probabilities(around),
+            self._bids(environment),
+            self.win_probabilities(environment),
             self.receiver == shapes.PEER,
         )
         charge = jnp.asarray(self.charge)
         if self.overflow == shapes.ROOM:
-            return transitions.ByTable.with_room(self._whole(around), chances, self._ties()[0], charge)
+            return transitions.ByTable.with_room(
+                self._full_distribution(environment), chances, self._ties()[0], charge
+            )
         if self.own_bid:
             return transitions.OwnBid(bids.sum(axis=0), chances, to_peer)
         return transitions.ByTable.of(bids, chances, charge, to_peer)
 
-    def flows(self, around: Around, mu: Distribution, pi: Policy) -> Flows:
+    def flows(self, environment: Around, mu: Distribution, pi: Policy) -> Flows:
         """Return the inflows to the surplus in a step and the distribution of karma before redistribution."""
-        outcomes, levels, ties = self.outcomes(around), self.most + 1, self.tie_classes().reshape(-1)
+        outcomes, levels, ties = self.outcomes(environment), self.most + 1, self.tie_classes().reshape(-1)
         bids = (mu[:, None] * pi).reshape(-1, levels, levels)
-        _, back = jax.vjp(lambda later: outcomes.means(later, ties), jnp.zeros((len(ties), levels)))
+        _, back = jax.vjp(lambda values: outcomes.means(values, ties), jnp.zeros((len(ties), levels)))
         after_payment = back(bids)[0].sum(axis=0)
         karma = jnp.arange(float(levels))
         paid = jnp.sum(bids.sum(axis=1) * outcomes.paid()[ties]) if self.receiver == shapes.SOCIETY else 0.0
@@ -286,7 +292,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
         Raises `ValueError` where payments are not the own bid, karma is taxed, bids are listed or peers'
         karma is seen: these have their own units.
         """
-        refuse_listed_bids(self, "a list has units of its own")
+        require_all_bids(self, "a list has units of its own")
         if self.signal.size:
             raise ValueError("signal: must be 'none': what is seen of peers has units of its own")
         if not self.own_bid or np.any(np.asarray(self.tax) > 0):
@@ -346,14 +352,14 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
         joint: Array = jnp.einsum(form, member, masses, chances)
         return joint
 
-    def _whole(self, around: Around) -> Array:
+    def _full_distribution(self, environment: Around) -> Array:
         """Return the rivals as a distribution, with missing mass at bid 0."""
-        rivals = around.rivals
+        rivals = environment.rivals
         # between Newton steps bids need not sum to 1; a whole distribution keeps the kernel conserving mass
         return rivals.at[(0,) * rivals.ndim].add(1 - rivals.sum())
 
-    def _bids(self, around: Around) -> Float[Array, "class bid"]:
-        bids = self._whole(around)
+    def _bids(self, environment: Around) -> Float[Array, "class bid"]:
+        bids = self._full_distribution(environment)
         return bids.sum(axis=-1) if self.overflow == shapes.ROOM else bids
 
     def after_redistribution(self, values: Float[Array, "row karma"], level: Float[Array, ""]) -> Array:

@@ -58,14 +58,14 @@ def _(game: KarmaEconomy) -> Int[np.ndarray, "state"]:
 
 @populations.mean_field_refusal.register(KarmaEconomy)
 def _(game: KarmaEconomy) -> str:
-    every = f"redistribute_every: {game.every} makes populations that return only so many steps later"
-    for refused, why in (
+    interval = f"redistribute_every: {game.every} makes populations that return only so many steps later"
+    for is_outside, reason in (
         (game.overflow == BURN, f"{NOT_STATIONARY}; use 'surplus'"),
-        (game.every > 1, f"{every}; use 1"),
+        (game.every > 1, f"{interval}; use 1"),
         (game.signal.size > 0, f"{PEERS_SEEN}; use 'none'"),
     ):
-        if refused:
-            return f"{why}, or let agents play it"
+        if is_outside:
+            return f"{reason}, or let agents play it"
     return ""
 
 
@@ -92,7 +92,7 @@ def _(game: KarmaEconomy, env: Around, weights: Policy) -> Float[Array, "state s
 
 @populations.is_feasible.register(KarmaEconomy)
 def _(game: KarmaEconomy, env: Around) -> Bool[Array, ""]:
-    """Return whether the level is admissible; without redistribution it is 0, approached from both sides."""
+    """True if the level is admissible; without redistribution it is 0, approached from both sides."""
     never = (game.overflow == ROOM) & (game.receiver == PEER) & jnp.all(game.tax == 0)
     return (env.level >= jnp.where(never, -BESIDE, 0.0)) & (env.level <= game.most)
 
@@ -141,20 +141,20 @@ def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
 
 
 @eqx.filter_jit
-def _metrics(game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy) -> dict[str, Array]:
+def _metrics(game: KarmaEconomy, environment: Around, mu: Distribution, pi: Policy) -> dict[str, Array]:
     """Return the metrics as arrays, in one compiled program."""
-    flows, karma, levels = game.flows(around, mu, pi), mu.reshape(game.shape), jnp.arange(game.most + 1)
+    flows, karma, levels = game.flows(environment, mu, pi), mu.reshape(game.shape), jnp.arange(game.most + 1)
     weights = (mu[:, None] * pi).reshape(*game.shape, -1)
-    win = game.win_probabilities(around).win
+    win = game.win_probabilities(environment).win
     bids = (pi @ levels).reshape(game.shape)
     won = jnp.repeat(win[game.tie_classes()][:, :, None, :], game.most + 1, axis=2)
-    efficiency = (weights * game.reward(around).reshape(weights.shape)).sum(axis=(1, 2, 3)) / game.share
+    efficiency = (weights * game.reward(environment).reshape(weights.shape)).sum(axis=(1, 2, 3)) / game.share
     return {
         "efficiency": game.share @ efficiency,
         "type_efficiency": efficiency,
         "mean_karma": (karma * levels).sum(axis=(1, 2)) / game.share,
         "win_rate": (1 - game.idle) * (weights * won).sum(axis=(1, 2, 3)) / game.share,
-        "level": around.level,
+        "level": environment.level,
         "paid_to_society": flows.paid,
         "overflow": flows.overflow,
         "share_at_max_karma": karma[..., -1].sum(),

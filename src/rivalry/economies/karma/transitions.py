@@ -96,10 +96,10 @@ def expect_after(values: Float[Array, "row karma"], shift: Shift, sign: int) -> 
 
     Karma stays within 0 and the maximum.
     """
-    last = values.shape[-1] - 1
-    after = jnp.clip(jnp.arange(last + 1) + sign * shift.low, 0, last)
-    beyond = jnp.clip(after + sign, 0, last)
-    return (1 - shift.more) * values[..., after] + shift.more * values[..., beyond]
+    max_karma = values.shape[-1] - 1
+    after = jnp.clip(jnp.arange(max_karma + 1) + sign * shift.low, 0, max_karma)
+    neighbour = jnp.clip(after + sign, 0, max_karma)
+    return (1 - shift.more) * values[..., after] + shift.more * values[..., neighbour]
 
 
 Bids = Float[Array, "class bid"]
@@ -134,8 +134,8 @@ def win_probabilities(
     WinProbabilities
         With fair ties ``win(b) = sum_{c<b} nu(c) + nu(b)/2``, theta in the source.
     """
-    anybody = rivals.sum(axis=0)
-    below = jnp.cumsum(anybody) - anybody
+    rival_mass = rivals.sum(axis=0)
+    below = jnp.cumsum(rival_mass) - rival_mass
     tied = tie @ rivals
     return WinProbabilities(below + tied, tied, lost @ rivals)
 
@@ -171,27 +171,27 @@ class OwnBid(NamedTuple):
     chances: WinProbabilities
     to_peer: bool  # the loser receives it
 
-    def means(self, later: Float[Array, "row karma"], ties: Array) -> Float[Array, "row karma bid"]:
-        """Return means of values ``later`` after payments, by karma and bid; ``ties [row]`` is the class.
+    def means(self, values_after: Float[Array, "row karma"], ties: Array) -> Float[Array, "row karma bid"]:
+        """Means of ``values_after`` payments, by karma and bid; ``ties [row]`` is the class.
 
         Bids are processed from the highest down, and each step adds the value of losing to the next one: two
         passes over pairs of levels, in memory order.
         """
         # values at k - b; 0 for bids above karma, which are illegal
-        lower = jnp.concatenate([jnp.zeros_like(later), later], axis=1)
-        higher = _longer(later)
+        lower = jnp.concatenate([jnp.zeros_like(values_after), values_after], axis=1)
+        higher = _longer(values_after)
         win, unchanged = self.chances.win[ties], _neither(self.rivals, self.chances)[ties]
         beaten = self.rivals - self.chances.tied_loss[ties]
-        size, levels = later.shape, later.shape[1]
+        size, levels = values_after.shape, values_after.shape[1]
 
         def bid_less(lost: Array, bid: Array) -> tuple[Array, Array]:
-            values = jax.lax.dynamic_slice(higher, (0, bid), size) if self.to_peer else later
+            values = jax.lax.dynamic_slice(higher, (0, bid), size) if self.to_peer else values_after
             lost = lost + self.rivals[bid] * values
             won = win[:, bid, None] * jax.lax.dynamic_slice(lower, (0, levels - bid), size)
             # `lost` counts every rival with this very bid: those that do not beat it in a tie are taken out
-            return lost, won + lost - beaten[:, bid, None] * values + unchanged[:, bid, None] * later
+            return lost, won + lost - beaten[:, bid, None] * values + unchanged[:, bid, None] * values_after
 
-        _, means = jax.lax.scan(bid_less, jnp.zeros_like(later), jnp.arange(levels), reverse=True)
+        _, means = jax.lax.scan(bid_less, jnp.zeros_like(values_after), jnp.arange(levels), reverse=True)
         return jnp.moveaxis(means, 0, -1)
 
     def distribution(
@@ -221,12 +221,12 @@ class ByTable(NamedTuple):
     def of(cls, rivals: Bids, chances: WinProbabilities, charge: Array, to_peer: bool) -> ByTable:
         """Return the outcomes where the winner with bid b against c pays ``charge[b, c]``."""
         bid = jnp.arange(rivals.shape[1])
-        anybody = rivals.sum(axis=0)
-        win = jnp.where(bid[None, :] < bid[:, None], anybody, 0.0) + _diagonal(chances.tied_win)
+        rival_mass = rivals.sum(axis=0)
+        win = jnp.where(bid[None, :] < bid[:, None], rival_mass, 0.0) + _diagonal(chances.tied_win)
         empty = jnp.zeros(win.shape)
         # several rivals' bids may cost the same amount: `add` sums them
         pays = empty.at[:, bid[:, None], charge].add(win)
-        return cls(pays, _expected_receipt(anybody, chances, charge, to_peer))
+        return cls(pays, _expected_receipt(rival_mass, chances, charge, to_peer))
 
     @classmethod
     def with_room(
@@ -239,17 +239,17 @@ class ByTable(NamedTuple):
         """
         levels = holders.shape[1]
         bid, room = jnp.arange(levels), levels - 1 - jnp.arange(levels)
-        anybody = holders.sum(axis=0)
-        lower = (bid[None, :] < bid[:, None])[None, :, :, None] * anybody
+        rival_mass = holders.sum(axis=0)
+        lower = (bid[None, :] < bid[:, None])[None, :, :, None] * rival_mass
         equal = jnp.eye(levels)[None, :, :, None] * jnp.einsum("cd,dbk->cbk", tie, holders)[:, :, None, :]
         paid = jnp.minimum(charge[:, :, None], room)  # [own bid, rival's bid, rival's karma]
         pays = jnp.zeros((len(tie), levels, levels)).at[:, bid[:, None, None], paid].add(lower + equal)
-        return cls(pays, _expected_receipt(anybody.sum(axis=-1), chances, charge, to_peer=True))
+        return cls(pays, _expected_receipt(rival_mass.sum(axis=-1), chances, charge, to_peer=True))
 
-    def means(self, later: Float[Array, "row karma"], ties: Array) -> Float[Array, "row karma bid"]:
+    def means(self, values_after: Float[Array, "row karma"], ties: Array) -> Float[Array, "row karma bid"]:
         """As in `OwnBid`."""
-        won = jnp.einsum("rkm,rbm->rkb", behind(later), self.pays[ties])
-        return won + jnp.einsum("rkm,rbm->rkb", ahead(later), self.gets[ties])
+        won = jnp.einsum("rkm,rbm->rkb", behind(values_after), self.pays[ties])
+        return won + jnp.einsum("rkm,rbm->rkb", ahead(values_after), self.gets[ties])
 
     def distribution(
         self, weights: Float[Array, "row karma bid"], ties: Array
@@ -270,9 +270,9 @@ class WithIdle(NamedTuple):
     met: OwnBid | ByTable
     idle: float
 
-    def means(self, later: Float[Array, "row karma"], ties: Array) -> Float[Array, "row karma bid"]:
+    def means(self, values_after: Float[Array, "row karma"], ties: Array) -> Float[Array, "row karma bid"]:
         """As in `OwnBid`."""
-        return (1 - self.idle) * self.met.means(later, ties) + self.idle * later[:, :, None]
+        return (1 - self.idle) * self.met.means(values_after, ties) + self.idle * values_after[:, :, None]
 
     def distribution(
         self, weights: Float[Array, "row karma bid"], ties: Array
@@ -289,17 +289,17 @@ class WithIdle(NamedTuple):
 Outcomes = OwnBid | ByTable | WithIdle
 
 
-def _expected_receipt(anybody: Array, chances: WinProbabilities, charge: Array, to_peer: bool) -> Array:
-    bid = jnp.arange(anybody.size)
-    lose = jnp.where(bid[None, :] > bid[:, None], anybody, 0.0) + _diagonal(chances.tied_loss)
+def _expected_receipt(rival_mass: Array, chances: WinProbabilities, charge: Array, to_peer: bool) -> Array:
+    bid = jnp.arange(rival_mass.size)
+    lose = jnp.where(bid[None, :] > bid[:, None], rival_mass, 0.0) + _diagonal(chances.tied_loss)
     empty = jnp.zeros(lose.shape)
     gets = empty.at[:, bid[:, None], charge.T].add(lose) if to_peer else empty.at[:, :, 0].add(lose.sum(-1))
-    return gets.at[:, :, 0].add(_neither(anybody, chances))
+    return gets.at[:, :, 0].add(_neither(rival_mass, chances))
 
 
-def _neither(anybody: Array, chances: WinProbabilities) -> Bids:
+def _neither(rival_mass: Array, chances: WinProbabilities) -> Bids:
     """Return the probability that equal bids leave the resource unassigned."""
-    return anybody - chances.tied_win - chances.tied_loss
+    return rival_mass - chances.tied_win - chances.tied_loss
 
 
 def _distribution_after(pays: Array, gets: Array, unchanged: Array) -> Array:

@@ -92,16 +92,16 @@ def choices(policy: np.ndarray, max_karma: int) -> np.ndarray:
 @njit(cache=True, nogil=True)
 def _index(policy, max_karma, index):  # type: ignore[no-untyped-def]
     for owner in range(policy.shape[0]):
-        first = 0
+        begin = 0
         for row in range(index.shape[1]):
             before, mode, largest = 0.0, 0, -1.0
             for b in range(row % (max_karma + 1) + 1):
-                share = policy[owner, first + b] - before
-                before = policy[owner, first + b]
+                share = policy[owner, begin + b] - before
+                before = policy[owner, begin + b]
                 if share > largest:
                     mode, largest = b, share
             index[owner, row] = choice_of(mode, largest)
-            first += row % (max_karma + 1) + 1
+            begin += row % (max_karma + 1) + 1
 
 
 @inline
@@ -126,24 +126,24 @@ def start_of(row, max_karma):  # type: ignore[no-untyped-def]
 
 
 @inline
-def sample(policy, first, k, choice, lot):  # type: ignore[no-untyped-def]
-    """Return the entry drawn by a 32-bit lot; the row begins at ``first`` of the flat ``policy``."""
+def sample(policy, begin, k, choice, lot):  # type: ignore[no-untyped-def]
+    """Return the entry drawn by a 32-bit lot; the row begins at ``begin`` of the flat ``policy``."""
     mode, mass = choice >> 32, choice & MASS
-    return mode if lot < mass else sample_rest(policy, first, k, mode, mass, lot)
+    return mode if lot < mass else sample_rest(policy, begin, k, mode, mass, lot)
 
 
 @inline
-def sample_rest(policy, first, k, mode, mass, lot):  # type: ignore[no-untyped-def]
+def sample_rest(policy, begin, k, mode, mass, lot):  # type: ignore[no-untyped-def]
     """Return the entry, 0 to k, drawn where it is not the mode of probability ``mass``."""
     # the mode has the lots below its mass; entries before it have the next ones, later entries the last
-    rest, scaled, chosen = (lot - mass) / WHOLE, lot / WHOLE, 0
+    remainder, scaled, drawn_entry = (lot - mass) / WHOLE, lot / WHOLE, 0
     for b in range(mode):
-        chosen += np.float64(policy[at(first + b)]) <= rest
-    if chosen < mode:
-        return chosen
+        drawn_entry += np.float64(policy[at(begin + b)]) <= remainder
+    if drawn_entry < mode:
+        return drawn_entry
     for b in range(mode, k):
-        chosen += np.float64(policy[at(first + b)]) <= scaled
-    return chosen
+        drawn_entry += np.float64(policy[at(begin + b)]) <= scaled
+    return drawn_entry
 
 
 class SoftmaxBuffers(NamedTuple):
@@ -162,10 +162,10 @@ class SoftmaxBuffers(NamedTuple):
 def softmax_buffers(rows, max_karma):  # type: ignore[no-untyped-def]
     """Return buffers for ``rows`` rows."""
     karma = np.arange(rows) % (max_karma + 1)
-    first = np.cumsum(karma + 1) - karma - 1
-    scale = np.zeros(first[-1] + max_karma + 1)
-    x, mean, chosen = np.zeros(scale.size), np.zeros(scale.size), np.zeros(rows, dtype=np.int64)
-    return SoftmaxBuffers(x, scale, scale.view(np.int64), mean, first, karma, chosen)
+    begin = np.cumsum(karma + 1) - karma - 1
+    scale = np.zeros(begin[-1] + max_karma + 1)
+    x, mean, row_buffer = np.zeros(scale.size), np.zeros(scale.size), np.zeros(rows, dtype=np.int64)
+    return SoftmaxBuffers(x, scale, scale.view(np.int64), mean, begin, karma, row_buffer)
 
 
 @inline
@@ -194,11 +194,11 @@ def exponentials(x, scale, bits, count):  # type: ignore[no-untyped-def]
 
 
 @inline
-def renew(values, policy, choice, touched, last, beta, epsilon, buffers, all_rows):  # type: ignore[no-untyped-def]
+def renew(values, policy, choice, touched, latest, beta, epsilon, buffers, all_rows):  # type: ignore[no-untyped-def]
     """Recompute the ``touched [row]`` rows of one owner, or all, from ``values [entry]``.
 
     The policy becomes ``(1 - epsilon) softmax(beta values) + epsilon uniform{0..k}``. The row of the entry
-    ``last``, if its update is still pending, stays touched.
+    ``latest``, if its update is still pending, stays touched.
     """
     x, count, rows = buffers.x, 0, 0
     for row in range(touched.shape[0]):
@@ -206,35 +206,35 @@ def renew(values, policy, choice, touched, last, beta, epsilon, buffers, all_row
             buffers.rows[rows] = row
             rows += 1
     for n in range(rows):
-        first, k = buffers.first[at(buffers.rows[n])], buffers.karma[at(buffers.rows[n])]
-        weigh(x, count, values, first, k, beta)
+        begin, k = buffers.first[at(buffers.rows[n])], buffers.karma[at(buffers.rows[n])]
+        weigh(x, count, values, begin, k, beta)
         count += k + 1
     exponentials(x, buffers.scale, buffers.bits, count)
     count = 0
     for n in range(rows):
         row = buffers.rows[n]
-        first, k = buffers.first[at(row)], buffers.karma[at(row)]
-        mode, share = accumulate(x, count, k, policy, first, epsilon)
-        policy[at(first + k)] = 1.0
+        begin, k = buffers.first[at(row)], buffers.karma[at(row)]
+        mode, share = accumulate(x, count, k, policy, begin, epsilon)
+        policy[at(begin + k)] = 1.0
         choice[at(row)] = choice_of(mode, share)
-        touched[at(row)] = first <= last <= first + k
+        touched[at(row)] = begin <= latest <= begin + k
         count += k + 1
 
 
 @inline
-def weigh(x, first_x, values, first, k, beta):  # type: ignore[no-untyped-def]
+def weigh(x, first_x, values, begin, k, beta):  # type: ignore[no-untyped-def]
     """Store ``beta`` times the differences of a row's values from their maximum."""
     # in float64 also where tables are float32, as in cities
-    top = np.float64(values[at(first)])
+    top = np.float64(values[at(begin)])
     for b in range(1, k + 1):
-        value = np.float64(values[at(first + b)])
+        value = np.float64(values[at(begin + b)])
         top = value if value > top else top
     for b in range(k + 1):
-        x[at(first_x + b)] = beta * (values[at(first + b)] - top)
+        x[at(first_x + b)] = beta * (values[at(begin + b)] - top)
 
 
 @inline
-def accumulate(x, first_x, k, policy, first, epsilon):  # type: ignore[no-untyped-def]
+def accumulate(x, first_x, k, policy, begin, epsilon):  # type: ignore[no-untyped-def]
     """Compute a row's cumulative policy but for its last entry, 1, from weights with maximum 1.
 
     Return the most likely entry and its probability.
@@ -248,5 +248,5 @@ def accumulate(x, first_x, k, policy, first, epsilon):  # type: ignore[no-untype
         x[at(first_x + b)] = running
     share_left, spread = (1.0 - epsilon) / running, epsilon / (k + 1.0)
     for b in range(k):
-        policy[at(first + b)] = min(x[at(first_x + b)] * share_left + spread * (b + 1.0), 1.0)
+        policy[at(begin + b)] = min(x[at(first_x + b)] * share_left + spread * (b + 1.0), 1.0)
     return mode, share_left + spread

@@ -230,8 +230,8 @@ def locate_all(city, drivers, buffers):  # type: ignore[no-untyped-def]
 def locate(city, drivers, buffers, i):  # type: ignore[no-untyped-def]
     """Store the row of an agent and the lane it wants, given its trip and spot."""
     places, trip, spot = city.lane.shape[1], drivers.trip[i], drivers.spot[i]
-    known = places + city.options.shape[1]
-    buffers.row[i] = trip * known + (spot if spot >= 0 else places - 2 - spot)
+    spots = places + city.options.shape[1]
+    buffers.row[i] = trip * spots + (spot if spot >= 0 else places - 2 - spot)
     if trip == city.trip_chain.shape[1] - 1:
         buffers.lane[i] = city.capacity.shape[0]
     elif spot >= 0:
@@ -239,14 +239,14 @@ def locate(city, drivers, buffers, i):  # type: ignore[no-untyped-def]
 
 
 @inline
-def sample(policy, bits, first, count, line, lot):  # type: ignore[no-untyped-def]
-    """Return the entry drawn by a 32-bit lot; the row begins at ``first`` of the flat ``policy``.
+def sample(policy, bits, begin, count, line, lot):  # type: ignore[no-untyped-def]
+    """Return the entry drawn by a 32-bit lot; the row begins at ``begin`` of the flat ``policy``.
 
     The last entries of a row hold its most likely choice and its probability in 32 bits.
     """
-    mass = np.int64(bits[at(first + line - 2)])
-    mode = np.int64(bits[at(first + line - 1)])
-    return mode if lot < mass else sample_rest(policy, first, count - 1, mode, mass, lot)
+    mass = np.int64(bits[at(begin + line - 2)])
+    mode = np.int64(bits[at(begin + line - 1)])
+    return mode if lot < mass else sample_rest(policy, begin, count - 1, mode, mass, lot)
 
 
 @inline
@@ -270,15 +270,15 @@ def turn(city, drivers, buffers, i, option):  # type: ignore[no-untyped-def]
 def option_of(city, drivers, buffers, policy, bits, line, i):  # type: ignore[no-untyped-def]
     """Return the option drawn by an agent's policy at its junction, and the row's first index."""
     journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
-    known = city.trip_chain.shape[1] - 1
-    known = known * (city.lane.shape[1] + city.options.shape[1]) + 1
-    first = ((i * known + buffers.row[i]) * (city.most + 1) + drivers.karma[i]) * line
+    row_count = city.trip_chain.shape[1] - 1
+    row_count = row_count * (city.lane.shape[1] + city.options.shape[1]) + 1
+    begin = ((i * row_count + buffers.row[i]) * (city.most + 1) + drivers.karma[i]) * line
     count = width(city, journey, -2 - drivers.spot[i])
     lot = high(draws.word(drivers.stream[0], drivers.stream[1]))
     drivers.stream[1] += np.uint64(1)
     if policy.shape[0] == 0:
-        return (lot * count) >> 32, first
-    return sample(policy, bits, first, count, line, lot), first
+        return (lot * count) >> 32, begin
+    return sample(policy, bits, begin, count, line, lot), begin
 
 
 @inline
@@ -294,32 +294,32 @@ def _turn(city, drivers, buffers, policy, bits, line):  # type: ignore[no-untype
 def choose(city, drivers, buffers, q, policy, bits, line):  # type: ignore[no-untyped-def]
     """Draw all bids, with the rows of later agents in both flat tables prefetched."""
     agents, karma = buffers.bids.shape[0], drivers.karma
-    known = (city.trip_chain.shape[1] - 1) * (city.lane.shape[1] + city.options.shape[1]) + 1
+    row_count = (city.trip_chain.shape[1] - 1) * (city.lane.shape[1] + city.options.shape[1]) + 1
     for i in range(agents):
-        buffers.entry[i] = ((i * known + buffers.row[i]) * (city.most + 1) + karma[i]) * line
+        buffers.entry[i] = ((i * row_count + buffers.row[i]) * (city.most + 1) + karma[i]) * line
     for i in range(agents):
         ahead = at(buffers.entry[min(i + AHEAD, agents - 1)])
         prefetch(policy, ahead)
         prefetch(q, ahead)
-        first, count = buffers.entry[i], 1 if buffers.row[i] == known - 1 else karma[i] + 1
-        buffers.bids[i] = sample(policy, bits, first, count, line, high(buffers.words[i]))
-        buffers.entry[i] = first + buffers.bids[i]
+        begin, count = buffers.entry[i], 1 if buffers.row[i] == row_count - 1 else karma[i] + 1
+        buffers.bids[i] = sample(policy, bits, begin, count, line, high(buffers.words[i]))
+        buffers.entry[i] = begin + buffers.bids[i]
 
 
 @inline
 def step(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
     """Complete a step after the bids: admission, payments, redistribution, moves, conservation check."""
-    wanted = tallied.rewards.shape[0] > 0
+    has_tallies = tallied.rewards.shape[0] > 0
     order = buffers.bids if city.award == shapes.BIDS else buffers.order
     rules.count_requests(buffers, order, city)
-    if wanted:
+    if has_tallies:
         rules.tally_before(city, drivers, buffers, tallied)
     if city.award == shapes.BY_TURN:
         rules.admit_by_turn(city, drivers, buffers)
     else:
         rules.admit(city, buffers, order)
     collected = rules.move(city, drivers, buffers, tallied)
-    keep = wanted or buffers.special
+    keep = has_tallies or buffers.special
     if keep:
         for i in range(buffers.before.shape[0]):
             buffers.before[i] = drivers.karma[i]
@@ -328,7 +328,7 @@ def step(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
     drivers.pool[0] += collected
     if drivers.pool[0] > 0:
         rules.share(city, drivers, buffers, tallied)
-    if wanted:
+    if has_tallies:
         rules.tally_after(drivers, buffers, tallied)
     if city.transfer != shapes.NO_TRANSFER:
         rules.pass_on(city, drivers, buffers)

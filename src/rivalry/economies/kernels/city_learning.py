@@ -77,9 +77,9 @@ def chances(city: CityArrays, policy: np.ndarray) -> np.ndarray:
     probabilities, counts = np.empty((*policy.shape[:3], entries)), entry_counts(city)[..., None]
     for agent in range(len(policy)):  # one at a time: tables are large
         # kernels do not write the last entry of a row, which is 1
-        last = np.arange(entries) >= counts[agent] - 1
+        is_final = np.arange(entries) >= counts[agent] - 1
         probabilities[agent] = np.diff(
-            np.where(last, 1.0, policy[agent, ..., :entries]), axis=-1, prepend=0.0
+            np.where(is_final, 1.0, policy[agent, ..., :entries]), axis=-1, prepend=0.0
         )
     return probabilities
 
@@ -153,13 +153,13 @@ def _learn(city, rule, drivers, learning, buffers, tallied, steps):  # type: ign
 def _updated_rows(city, learning):  # type: ignore[no-untyped-def]
     """Return buffers with the rows marked as updated."""
     agents, levels, line = learning.q.shape[0], learning.q.shape[2], learning.q.shape[3]
-    known, places = learning.q.shape[1], city.lane.shape[1]
-    size, spots, flat = known * levels, places + city.options.shape[1], learning.q.reshape(-1)
+    row_count, places = learning.q.shape[1], city.lane.shape[1]
+    size, spots, flat = row_count * levels, places + city.options.shape[1], learning.q.reshape(-1)
     listed_rows, length = np.zeros((agents, size + AHEAD), dtype=np.int32), np.zeros(agents, dtype=np.int64)
     pending_row, counts = np.zeros(agents, dtype=np.int64), np.zeros(size, dtype=np.int64)
     for row in range(size):
         z = row // levels
-        counts[row] = 1 if z == known - 1 else row % levels + 1 if z % spots < places else 0
+        counts[row] = 1 if z == row_count - 1 else row % levels + 1 if z % spots < places else 0
     for i in range(agents):
         pending_row[i] = learning.pending[i] // line - i * size
         for row in range(size):
@@ -193,9 +193,9 @@ def _teach(city, rule, drivers, learning, buffers, updated, q, policy, visits): 
         if plain:
             ahead = np.float64(q[at(entry)])
         else:
-            first = entry - buffers.bids[i]
+            begin = entry - buffers.bids[i]
             k = 0 if buffers.row[i] == learning.q.shape[1] - 1 else drivers.karma[i]  # 0: dormant
-            ahead = updates.next_value(rule.target, q, first, first, policy, first, k, buffers.bids[i])
+            ahead = updates.next_value(rule.target, q, begin, begin, policy, begin, k, buffers.bids[i])
         pace = alpha if rule.power == 0.0 else alpha * updates.visit_factor(visits, place, rule.power)
         # the factor is 1 after a choice of an option, which takes no time
         bad |= updates.update(q, place, pace, drivers.reward[i], buffers.factor[i], ahead)
@@ -216,16 +216,16 @@ def _take_turns(city, rule, drivers, learning, buffers, updated, q, policy, bits
         buffers.factor[i] = gamma
         if drivers.spot[i] >= -1:
             continue
-        option, first = kernel.option_of(city, drivers, buffers, policy, bits, line, i)
+        option, begin = kernel.option_of(city, drivers, buffers, policy, bits, line, i)
         place = learning.pending[i]
         if place >= 0:
             journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
             count = kernel.width(city, journey, -2 - drivers.spot[i])
-            ahead = updates.next_value(rule.target, q, first, first, policy, first, count - 1, option)
+            ahead = updates.next_value(rule.target, q, begin, begin, policy, begin, count - 1, option)
             pace = alpha if rule.power == 0.0 else alpha * updates.visit_factor(visits, place, rule.power)
             bad |= updates.update(q, place, pace, drivers.reward[i], gamma, ahead)
             _mark(q, line, updated, i, updated.pending_row[i])
-        learning.pending[i] = first + option
+        learning.pending[i] = begin + option
         updated.pending_row[i] = buffers.row[i] * (city.most + 1) + drivers.karma[i]
         # the option is worth the bid that follows at once: no reward and no discount in between
         drivers.reward[i], buffers.factor[i] = 0.0, 1.0
@@ -286,10 +286,10 @@ def _renew_one(city, updated, i, beta, epsilon, q, policy, bits, line):  # type:
         filled = 0
         for m in range(n, upto):
             row = updated.rows[at(i), at(m)]
-            count, first = _count(city, updated, i, row), (i * size + row) * line
-            mode, share = accumulate(updated.x, filled, count - 1, policy, first, epsilon)
-            bits[at(first + line - 1)], bits[at(first + line - 2)] = mode, mass_of(share)
-            q[at(first + line - 1)] = 0.0
+            count, begin = _count(city, updated, i, row), (i * size + row) * line
+            mode, share = accumulate(updated.x, filled, count - 1, policy, begin, epsilon)
+            bits[at(begin + line - 1)], bits[at(begin + line - 2)] = mode, mass_of(share)
+            q[at(begin + line - 1)] = 0.0
             filled += count
         n = upto
     updated.length[i] = 0

@@ -34,27 +34,31 @@ def count_requests(buffers, order, city):  # type: ignore[no-untyped-def]
         want = 0
         for b in range(count.shape[1]):
             want += count[lane, b]
-        buffers.want[lane], left, margin = want, buffers.room[lane], count.shape[1] - 1
-        if want <= left:
+        buffers.want[lane], room_left, margin = want, buffers.room[lane], count.shape[1] - 1
+        if want <= room_left:
             buffers.margin[lane], buffers.price[lane] = -1, 0
             if city.price == shapes.LOWEST_ADMITTED:
                 buffers.price[lane] = lowest(count[lane])
             continue
         # from the highest priority down, levels are admitted while all their requests fit
-        while count[lane, margin] <= left:
-            left -= count[lane, margin]
+        while count[lane, margin] <= room_left:
+            room_left -= count[lane, margin]
             margin -= 1
-        buffers.margin[lane], buffers.room_left[lane], buffers.rest[lane] = margin, left, count[lane, margin]
+        buffers.margin[lane], buffers.room_left[lane], buffers.rest[lane] = (
+            margin,
+            room_left,
+            count[lane, margin],
+        )
         # without room at the margin the lowest admitted request is on the next level with requests
         above = margin + 1
         while (
             city.price == shapes.LOWEST_ADMITTED
-            and left == 0
+            and room_left == 0
             and above < count.shape[1]
             and count[lane, above] == 0
         ):
             above += 1
-        buffers.price[lane] = margin if city.price == shapes.HIGHEST_REFUSED or left > 0 else above
+        buffers.price[lane] = margin if city.price == shapes.HIGHEST_REFUSED or room_left > 0 else above
 
 
 @inline
@@ -73,23 +77,23 @@ def admit(city, buffers, order):  # type: ignore[no-untyped-def]
     for i in range(agents):
         lane = at(buffers.lane[i])
         b, margin = order[i], buffers.margin[lane]
-        room_left, rest = buffers.room_left[lane], buffers.rest[lane]
+        room_left, ties = buffers.room_left[lane], buffers.rest[lane]
         # selection sampling: of `rest` tied agents still to come `room_left` are admitted,
         # this one with probability room_left / rest, so exactly the free places are filled
-        lot = (high(buffers.words[at(agents + i)]) * rest) >> 32 if coin else 0
+        lot = (high(buffers.words[at(agents + i)]) * ties) >> 32 if coin else 0
         tied = np.int64(b == margin)
-        chosen = tied * np.int64(lot < room_left)
-        buffers.room_left[lane], buffers.rest[lane] = room_left - chosen, rest - tied
-        buffers.won[i] = np.int64(b > margin) + chosen
+        is_admitted = tied * np.int64(lot < room_left)
+        buffers.room_left[lane], buffers.rest[lane] = room_left - is_admitted, ties - tied
+        buffers.won[i] = np.int64(b > margin) + is_admitted
 
 
 @inline
 def group_by_lane(buffers):  # type: ignore[no-untyped-def]
     """Group agents by the lane they want: each group of ``members`` ends at the lane's ``rest``."""
-    first = 0
+    begin = 0
     for lane in range(buffers.want.shape[0]):
-        buffers.rest[lane] = first
-        first += buffers.want[lane]
+        buffers.rest[lane] = begin
+        begin += buffers.want[lane]
     for i in range(buffers.lane.shape[0]):
         buffers.members[buffers.rest[buffers.lane[i]]] = i
         buffers.rest[buffers.lane[i]] += 1
@@ -101,31 +105,31 @@ def admit_by_turn(city, drivers, buffers):  # type: ignore[no-untyped-def]
     group_by_lane(buffers)
     buffers.won[:] = 1
     for lane in range(buffers.want.shape[0]):
-        last, room_left = buffers.rest[lane], buffers.room[lane]
-        first = last - buffers.want[lane]
-        for n in range(first, last):
-            if n - first >= room_left:
+        end, room_left = buffers.rest[lane], buffers.room[lane]
+        begin = end - buffers.want[lane]
+        for n in range(begin, end):
+            if n - begin >= room_left:
                 buffers.won[buffers.members[n]] = 0
                 continue
-            best = n
-            for other in range(n + 1, last):
-                if room_left < last - first and _before(
-                    city, drivers, buffers, buffers.members[other], buffers.members[best]
+            priority = n
+            for candidate in range(n + 1, end):
+                if room_left < end - begin and _before(
+                    city, drivers, buffers, buffers.members[candidate], buffers.members[priority]
                 ):
-                    best = other
-            buffers.members[n], buffers.members[best] = buffers.members[best], buffers.members[n]
+                    priority = candidate
+            buffers.members[n], buffers.members[priority] = buffers.members[priority], buffers.members[n]
 
 
 @inline
-def _before(city, drivers, buffers, first, second):  # type: ignore[no-untyped-def]
-    """Return whether one agent has priority over another by turn."""
+def _before(city, drivers, buffers, a, b):  # type: ignore[no-untyped-def]
+    """True if one agent has priority over another by turn."""
     # cross products: shares are compared in integers, and agents that never asked have share 0
-    ratio = drivers.passed[first] * max(drivers.asked[second], 1)
-    against = drivers.passed[second] * max(drivers.asked[first], 1)
+    ratio = drivers.passed[a] * max(drivers.asked[b], 1)
+    against = drivers.passed[b] * max(drivers.asked[a], 1)
     if ratio != against or city.tie != shapes.COIN:
-        return ratio < against or (ratio == against and first < second)
+        return ratio < against or (ratio == against and a < b)
     agents = buffers.won.shape[0]
-    return high(buffers.words[agents + first]) < high(buffers.words[agents + second])
+    return high(buffers.words[agents + a]) < high(buffers.words[agents + b])
 
 
 @inline
@@ -269,7 +273,7 @@ def pay_locally(city, drivers, buffers):  # type: ignore[no-untyped-def]
     """Pay local shares and subsidies to agents that wanted a lane; return the total."""
     collected = buffers.paid.sum()
     local = _give_back(city, drivers, buffers) if city.local > 0.0 else 0
-    left, agents = drivers.pool[0] + collected - local, buffers.lane.shape[0]
+    pool_left, agents = drivers.pool[0] + collected - local, buffers.lane.shape[0]
     # the karma left may not suffice for all subsidies: a random agent is first
     begin = np.int64(draws.uniform(drivers.stream) * agents)
     for n in range(agents):
@@ -279,10 +283,10 @@ def pay_locally(city, drivers, buffers):  # type: ignore[no-untyped-def]
             continue
         gain = np.int64(city.subsidy[lane])
         gain += np.int64(draws.uniform(drivers.stream) < city.subsidy[lane] - gain)
-        gain = min(gain, city.most - drivers.karma[i], left)
+        gain = min(gain, city.most - drivers.karma[i], pool_left)
         drivers.karma[i] += gain
-        left -= gain
-    return drivers.pool[0] + collected - left
+        pool_left -= gain
+    return drivers.pool[0] + collected - pool_left
 
 
 @inline
@@ -300,22 +304,25 @@ def _give_back(city, drivers, buffers):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _deal(city, drivers, buffers, first, last, amount):  # type: ignore[no-untyped-def]
+def _deal(city, drivers, buffers, begin, end, amount):  # type: ignore[no-untyped-def]
     """Divide an amount equally among members, the rest by single units at random; return what is left."""
     while amount > 0:
         with_room = 0
-        for n in range(first, last):
+        for n in range(begin, end):
             with_room += drivers.karma[buffers.members[n]] < city.most
         if with_room == 0:
             break
         share = amount // with_room
-        for n in range(first, last):
+        for n in range(begin, end):
             if amount == 0:
                 break
             # fewer units than members: one step of a shuffle draws the next to receive one
             if share == 0:
-                other = n + np.int64(draws.uniform(drivers.stream) * (last - n))
-                buffers.members[n], buffers.members[other] = buffers.members[other], buffers.members[n]
+                swap_with = n + np.int64(draws.uniform(drivers.stream) * (end - n))
+                buffers.members[n], buffers.members[swap_with] = (
+                    buffers.members[swap_with],
+                    buffers.members[n],
+                )
             i = buffers.members[n]
             gain = min(max(share, 1), city.most - drivers.karma[i], amount)
             drivers.karma[i] += gain
@@ -367,7 +374,7 @@ def pass_on(city, drivers, buffers):  # type: ignore[no-untyped-def]
 
 @inline
 def _is_in_rank(city, drivers, buffers, i, rank, ranks):  # type: ignore[no-untyped-def]
-    """Return whether an agent is a member of this rank; dormant members have the lowest."""
+    """True if an agent is a member of this rank; dormant members have the lowest."""
     if not city.coalition[i]:
         return False
     trip = drivers.trip[i]

@@ -53,8 +53,8 @@ def evaluate(
 
 @njit(cache=True, nogil=True)
 def _evaluate(city, environment, chances, result, tolerance, sweeps):  # type: ignore[no-untyped-def]
-    known, levels = chances.shape[1], city.most + 1
-    new, ends, lost = np.zeros((known, levels)), np.zeros(levels), np.zeros(levels)
+    row_count, levels = chances.shape[1], city.most + 1
+    new, ends, lost = np.zeros((row_count, levels)), np.zeros(levels), np.zeros(levels)
     won, means = np.zeros(levels), np.zeros((city.trip_chain.shape[1], levels))
     for i in range(chances.shape[0]):
         gamma = city.discount[city.type_of[i]]
@@ -146,7 +146,7 @@ def _row(trip, spots, places, spot):  # type: ignore[no-untyped-def]
 
 @inline
 def _has_place(city, journey, place):  # type: ignore[no-untyped-def]
-    """Return whether a journey has this position; padding has no lane, or leads to the end and position 0."""
+    """True if a journey has this position; padding has no lane, or leads to the end and position 0."""
     leads = city.after[journey, place] != -1 or city.back[journey, place] != 0
     return city.lane[journey, place] >= 0 and leads
 

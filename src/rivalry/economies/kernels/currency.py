@@ -34,30 +34,30 @@ def at(index):  # type: ignore[no-untyped-def]
 
 
 @inline
-def pair_up(order, words, first):  # type: ignore[no-untyped-def]
+def pair_up(order, words, begin):  # type: ignore[no-untyped-def]
     """Match all agents in uniformly random pairs: positions ``2p`` and ``2p + 1`` of ``order [agent]``.
 
     ``order`` changes in place. From the end, every last agent draws its partner by the high half of a word,
     from ``words[first]`` onwards. With an odd number, the unmatched agent is drawn first, by one further
     word, and takes the last position.
     """
-    left = order.shape[0]
-    if left % 2 == 1:
-        place = (high(words[at(first + left // 2)]) * left) >> 32
-        left -= 1
-        order[at(place)], order[at(left)] = order[at(left)], order[at(place)]
-    word = first
-    while left > 1:
-        place = (high(words[at(word)]) * (left - 1)) >> 32
+    unmatched = order.shape[0]
+    if unmatched % 2 == 1:
+        place = (high(words[at(begin + unmatched // 2)]) * unmatched) >> 32
+        unmatched -= 1
+        order[at(place)], order[at(unmatched)] = order[at(unmatched)], order[at(place)]
+    word = begin
+    while unmatched > 1:
+        place = (high(words[at(word)]) * (unmatched - 1)) >> 32
         partner = order[at(place)]
-        order[at(place)] = order[at(left - 2)]
-        order[at(left - 2)] = partner
-        left -= 2
+        order[at(place)] = order[at(unmatched - 2)]
+        order[at(unmatched - 2)] = partner
+        unmatched -= 2
         word += 1
 
 
 @inline
-def share_out(surplus, karma, max_karma, lucky, words, first, stream):  # type: ignore[no-untyped-def]
+def share_out(surplus, karma, max_karma, lucky, words, begin, stream):  # type: ignore[no-untyped-def]
     """Redistribute a surplus among all agents in place; return what is left because all agents are full.
 
     While the surplus is at least the number of agents and some agent has room, every agent receives the
@@ -85,11 +85,11 @@ def share_out(surplus, karma, max_karma, lucky, words, first, stream):  # type: 
                 return surplus
             for n in range(agents):
                 # only this rare pass takes words beyond those of the step
-                words[at(first + n)] = draws.word(stream[0], stream[1] + np.uint64(n))
+                words[at(begin + n)] = draws.word(stream[0], stream[1] + np.uint64(n))
             stream[1], place = stream[1] + np.uint64(agents), 0
-        other = place + ((low(words[at(first + place)]) * (agents - place)) >> 32)
-        agent = lucky[at(other)]
-        lucky[at(other)] = lucky[at(place)]
+        swap_with = place + ((low(words[at(begin + place)]) * (agents - place)) >> 32)
+        agent = lucky[at(swap_with)]
+        lucky[at(swap_with)] = lucky[at(place)]
         lucky[at(place)] = agent
         # a full agent takes its position but no unit: no branch on karma
         gain = np.int64(karma[at(agent)] < max_karma)

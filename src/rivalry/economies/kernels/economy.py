@@ -115,8 +115,8 @@ def tallies(economy: Economy, each: bool = False) -> EconomyTallies:
 
 def no_tallies() -> EconomyTallies:
     """Return empty tallies, which switch tallying off."""
-    none, cube = np.zeros(0, dtype=np.int64), np.zeros((0, 0, 0), dtype=np.int64)
-    return EconomyTallies(np.zeros(0), none, none, cube, none, none, cube)
+    no_counts, cube = np.zeros(0, dtype=np.int64), np.zeros((0, 0, 0), dtype=np.int64)
+    return EconomyTallies(np.zeros(0), no_counts, no_counts, cube, no_counts, no_counts, cube)
 
 
 def play(
@@ -141,10 +141,10 @@ def act(economy: Economy, agents: Agents, bids: np.ndarray, tallied: EconomyTall
 
     The result is that of `play` if policies had drawn these bids. Errors are reported in ``agents.status``.
     """
-    none, owner = np.zeros((0, 0)), np.zeros(0, dtype=np.int64)
+    no_table, owner = np.zeros((0, 0)), np.zeros(0, dtype=np.int64)
     with draws.quiet():
         row = np.asarray(bids, dtype=np.int64)[None]
-        _play(economy, agents, none, none.astype(np.int64), owner, row, tallied, 1)
+        _play(economy, agents, no_table, no_table.astype(np.int64), owner, row, tallied, 1)
 
 
 @njit(cache=True, nogil=True)
@@ -196,8 +196,8 @@ def probe(
 
 
 @njit(cache=True, nogil=True)
-def _probe(economy, agents, trial, policy, choice, owner, none, steps, won, transitions):  # type: ignore[no-untyped-def]
-    buffers, other = buffers_of(economy, agents), buffers_of(economy, trial)
+def _probe(economy, agents, trial, policy, choice, owner, no_tallies, steps, won, transitions):  # type: ignore[no-untyped-def]
+    buffers, trial_buffers = buffers_of(economy, agents), buffers_of(economy, trial)
     flat, index = policy.reshape(-1), choice.reshape(-1)
     for _ in range(steps):
         if agents.status[0] != RUNNING:
@@ -211,12 +211,12 @@ def _probe(economy, agents, trial, policy, choice, owner, none, steps, won, tran
             kind, z, k = economy.type_of[i], agents.private[i], agents.karma[i]
             for bid in range(k + 1):
                 _reset(trial, agents)
-                other.words[:], other.bids[:] = buffers.words, buffers.bids
-                other.bids[i] = bid
-                step(economy, trial, other, none)
+                trial_buffers.words[:], trial_buffers.bids[:] = buffers.words, buffers.bids
+                trial_buffers.bids[i] = bid
+                step(economy, trial, trial_buffers, no_tallies)
                 won[kind, z, k, bid] += trial.wins[i] - agents.wins[i] + (i == idle)
                 transitions[kind, z, k, bid, trial.karma[i]] += 1
-        step(economy, agents, buffers, none)
+        step(economy, agents, buffers, no_tallies)
 
 
 @inline
@@ -278,16 +278,16 @@ def _choose(economy, agents, policy, choice, owner, buffers, entries, rows):  # 
     max_karma, triangle = economy.most, (economy.most + 1) * (economy.most + 2) // 2
     for i in range(owner.shape[0]):
         z, k = buffers.seen[i], agents.karma[i]
-        first = owner[i] * entries + z * triangle + k * (k + 1) // 2
+        begin = owner[i] * entries + z * triangle + k * (k + 1) // 2
         mode, lot = choice[at(owner[i] * rows + z * (max_karma + 1) + k)], high(buffers.words[i])
-        buffers.bids[i] = sample(policy, first, k, mode, lot)
+        buffers.bids[i] = sample(policy, begin, k, mode, lot)
 
 
 @inline
 def step(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
     """Complete a step after the bids: payments, tax, redistribution, private states, conservation check."""
-    count, wanted = buffers.bids.shape[0], tallied.rewards.shape[0] > 0
-    if wanted:
+    count, has_tallies = buffers.bids.shape[0], tallied.rewards.shape[0] > 0
+    if has_tallies:
         _tally_before(economy, agents, buffers, tallied)
     for i in range(count):
         # as if all lost: pairs only write the rewards of their winners
@@ -302,7 +302,7 @@ def step(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
             meet(economy, agents, buffers, pair, tallied.flows)
     if buffers.words.shape[0] > 2 * count:
         tax(agents, buffers, tallied.flows)
-    if wanted:
+    if has_tallies:
         for i in range(count):
             tallied.after[agents.karma[i]] += 1
             tallied.rewards[i] += agents.reward[i]
@@ -435,8 +435,8 @@ def tax(agents, buffers, flows):  # type: ignore[no-untyped-def]
     count, collected = buffers.bids.shape[0], 0
     for i in range(count):
         holdings = agents.karma[i]
-        more = low(buffers.words[2 * count + i]) < buffers.due[holdings, 1]
-        due = min(buffers.due[holdings, 0] + np.int64(more), holdings)
+        is_rounded_up = low(buffers.words[2 * count + i]) < buffers.due[holdings, 1]
+        due = min(buffers.due[holdings, 0] + np.int64(is_rounded_up), holdings)
         agents.karma[i] -= due
         collected += due
     agents.pool[0] += collected

@@ -66,13 +66,13 @@ def begin(economy: Economy, rule: EpochRule, q: np.ndarray, by_type: bool = Fals
     With ``by_type`` the agent with the lowest number of each type trains its table.
     """
     agents = len(economy.type_of)
-    first = np.unique(economy.type_of, return_index=True)[1]
+    representatives = np.unique(economy.type_of, return_index=True)[1]
     owner = economy.type_of if by_type else np.arange(agents)
     owners = len(economy.stakes) if by_type else agents
     entries, rows = q.shape[-1], views_of(economy) * (economy.most + 1)
     learning = Learning(
         owner=np.array(owner, dtype=np.int64),
-        teacher=np.array(first if by_type else owner, dtype=np.int64),
+        teacher=np.array(representatives if by_type else owner, dtype=np.int64),
         q=np.array(np.broadcast_to(q, (2 if rule.target == DOUBLE else 1, owners, entries)), order="C"),
         visits=np.zeros((owners, entries) if rule.power != 0 else (0, 0), dtype=np.int64),
         policy=np.zeros((owners, entries)),
@@ -132,10 +132,10 @@ def _learn(economy, rule, agents, learning, tallied, steps):  # type: ignore[no-
 
 
 @inline
-def stage_value(values, until, now):  # type: ignore[no-untyped-def]
-    """Return the value of the stage at ``now``."""
+def stage_value(values, until, time):  # type: ignore[no-untyped-def]
+    """Return the value of the stage at ``time``."""
     stage = 0
-    while stage < values.shape[0] - 1 and now >= until[stage]:
+    while stage < values.shape[0] - 1 and time >= until[stage]:
         stage += 1
     return values[stage]
 
@@ -150,8 +150,8 @@ def _decide(economy, rule, agents, learning, buffers, gamma):  # type: ignore[no
     for i in range(buffers.bids.shape[0]):
         owner, k = learning.owner[i], agents.karma[i]
         row = buffers.seen[i] * (max_karma + 1) + k
-        first = owner * entries + start_of(row, max_karma)
-        bid = sample(policy, first, k, choice[at(owner * rows + row)], high(buffers.words[i]))
+        begin = owner * entries + start_of(row, max_karma)
+        bid = sample(policy, begin, k, choice[at(owner * rows + row)], high(buffers.words[i]))
         buffers.bids[i] = bid
         if learning.teacher[at(owner)] != i:
             continue
@@ -159,12 +159,12 @@ def _decide(economy, rule, agents, learning, buffers, gamma):  # type: ignore[no
         if place >= 0:
             # a coin selects the table that is updated and chooses; the other evaluates (van Hasselt 2010)
             table_start = table * coin_of(buffers.words[i]) if rule.target == DOUBLE else 0
-            other = table - table_start if rule.target == DOUBLE else 0
-            ahead = next_value(rule.target, q, table_start + first, other + first, policy, first, k, bid)
+            offset = table - table_start if rule.target == DOUBLE else 0
+            ahead = next_value(rule.target, q, table_start + begin, offset + begin, policy, begin, k, bid)
             if rule.power != 0.0:
                 pace = alpha * visit_factor(visits, place, rule.power)
             bad |= update(q, table_start + place, pace, agents.reward[i], gamma[i], ahead)
-        learning.pending[i] = first + bid
+        learning.pending[i] = begin + bid
         learning.touched[at(owner), at(row)] = 1
     return bad
 
@@ -181,10 +181,10 @@ def _decide_plain(economy, rule, agents, learning, buffers, gamma):  # type: ign
     for i in range(buffers.bids.shape[0]):
         owner, k, z = learning.owner[i], agents.karma[i], buffers.seen[i]
         row = owner * rows + z * (max_karma + 1) + k
-        first = owner * entries + z * triangle + k * (k + 1) // 2
-        bid = sample(policy, first, k, choice[at(row)], high(buffers.words[i]))
+        begin = owner * entries + z * triangle + k * (k + 1) // 2
+        bid = sample(policy, begin, k, choice[at(row)], high(buffers.words[i]))
         buffers.bids[i] = bid
-        entry[i] = first + bid
+        entry[i] = begin + bid
         touched[at(row)] = 1
     for i in range(buffers.bids.shape[0]):
         if learning.teacher[at(learning.owner[i])] == i:
@@ -220,11 +220,11 @@ def coin_of(word):  # type: ignore[no-untyped-def]
 
 
 @inline
-def next_value(target, values, start, other, policy, first, k, bid):  # type: ignore[no-untyped-def]
+def next_value(target, values, start, value_start, policy, begin, k, bid):  # type: ignore[no-untyped-def]
     """Return the value of a state with next choice ``bid``, from flat tables.
 
-    The state's row begins at ``start`` of the table to update, at ``other`` of the table that evaluates its
-    best choice, and at ``first`` of the policy.
+    The state's row begins at ``start`` of the table to update, at ``value_start`` of the table that evaluates
+    its best choice, and at ``begin`` of the policy.
     """
     if target == SARSA:
         return np.float64(values[at(start + bid)])
@@ -232,15 +232,15 @@ def next_value(target, values, start, other, policy, first, k, bid):  # type: ig
         mean, before = 0.0, 0.0
         for b in range(k + 1):
             # the last entry is 1, and cities do not store it
-            upto = np.float64(policy[at(first + b)]) if b < k else 1.0
+            upto = np.float64(policy[at(begin + b)]) if b < k else 1.0
             mean += (upto - before) * values[at(start + b)]
             before = upto
         return mean
-    best, top = 0, np.float64(values[at(start)])
+    greedy, top = 0, np.float64(values[at(start)])
     for b in range(1, k + 1):
         value = np.float64(values[at(start + b)])
-        best, top = (b, value) if value > top else (best, top)
-    return np.float64(values[at(other + best)])
+        greedy, top = (b, value) if value > top else (greedy, top)
+    return np.float64(values[at(value_start + greedy)])
 
 
 @inline
@@ -265,5 +265,5 @@ def _renew(rule, learning, owner, epoch, softmax):  # type: ignore[no-untyped-de
         for entry in range(values.shape[0]):
             values[entry] = 0.5 * (learning.q[0, owner, entry] + learning.q[1, owner, entry])
     policy, choice, touched = learning.policy[owner], learning.choice[owner], learning.touched[owner]
-    last = learning.pending[learning.teacher[owner]] - owner * policy.shape[0]
-    renew(values, policy, choice, touched, last, beta, epsilon, softmax, stale)
+    latest = learning.pending[learning.teacher[owner]] - owner * policy.shape[0]
+    renew(values, policy, choice, touched, latest, beta, epsilon, softmax, stale)

@@ -72,8 +72,8 @@ def watch(
     """Return a monitor with the given initial tables; ``agents`` should be a copy, since they will change."""
     count, entries = len(economy.type_of), own.shape[-1]
 
-    def table(given: np.ndarray, *leading: int) -> np.ndarray:
-        return np.array(np.broadcast_to(given, (*leading, count, entries)), dtype=np.float64, order="C")
+    def table(source: np.ndarray, *leading: int) -> np.ndarray:
+        return np.array(np.broadcast_to(source, (*leading, count, entries)), dtype=np.float64, order="C")
 
     return Monitor(
         own=table(own),
@@ -106,9 +106,9 @@ def monitor(
     the target. Errors are reported in ``agents.status``.
     """
     aims = _rows(targets.reshape(-1, policy.shape[1]), economy.most, rule.weight)
-    alone = _rows(explore[None, :], economy.most)
+    explore_rows = _rows(explore[None, :], economy.most)
     followed = MonitoredPolicies(
-        _rows(policy, economy.most, rule.weight), owner, aims, economy.stakes.shape[0], alone
+        _rows(policy, economy.most, rule.weight), owner, aims, economy.stakes.shape[0], explore_rows
     )
     with draws.quiet():
         _monitor(economy, rule, agents, followed, estimates, kernel.no_tallies(), steps)
@@ -166,8 +166,8 @@ def _monitor(economy, rule, agents, followed, estimates, tallied, steps):  # typ
 def choose_from(rows, owner, z, k, max_karma, word):  # type: ignore[no-untyped-def]
     """Return the bid drawn by the upper half of a word."""
     row = z * (max_karma + 1) + k
-    first = owner * rows.policy.shape[1] + start_of(row, max_karma)
-    return sample(rows.policy.reshape(-1), first, k, rows.choice[owner, row], high(word))
+    begin = owner * rows.policy.shape[1] + start_of(row, max_karma)
+    return sample(rows.policy.reshape(-1), begin, k, rows.choice[owner, row], high(word))
 
 
 @inline
@@ -205,26 +205,26 @@ def _observe(economy, rule, agents, followed, estimates, buffers, further, next_
 def _teach(economy, rule, agents, followed, estimates, buffers, next_of, i, row, after):  # type: ignore[no-untyped-def]
     """Update one agent's pending decision in all its tables; return whether a value is not finite."""
     place, k, entries = estimates.pending[i], agents.karma[i], estimates.own.shape[1]
-    first, later_weight, size = start_of(row, economy.most), 1.0 - rule.once, estimates.own.size
-    how, start, owner = EXPECTED if rule.expected else SARSA, i * entries + first, followed.owner[i]
+    begin, later_weight, size = start_of(row, economy.most), 1.0 - rule.once, estimates.own.size
+    target_kind, start, owner = EXPECTED if rule.expected else SARSA, i * entries + begin, followed.owner[i]
     pace = rule.alpha * visit_factor(estimates.visits[i], place, rule.power)
     reward, gamma, place = agents.reward[i], economy.discount[economy.type_of[i]], i * entries + place
     values, policy = estimates.own.reshape(-1), followed.own.policy.reshape(-1)
-    ahead = next_value(how, values, start, start, policy, owner * entries + first, k, after)
+    ahead = next_value(target_kind, values, start, start, policy, owner * entries + begin, k, after)
     bad = move_value(
         values, place, pace, reward + gamma * (ahead + later_weight * followed.own.bonus[owner, row])
     )
     # with two tables one is updated, and the other evaluates its best choice (van Hasselt 2010)
     two = estimates.best.shape[0] == 2
     values, table = estimates.best.reshape(-1), coin_of(buffers.words[i]) * size if two else 0
-    other = size - table if two else 0
-    ahead = next_value(GREEDY, values, table + start, other + start, policy, first, k, after)
+    value_offset = size - table if two else 0
+    ahead = next_value(GREEDY, values, table + start, value_offset + start, policy, begin, k, after)
     bad |= move_value(values, table + place, pace, reward + gamma * ahead)
     values, policy = estimates.target.reshape(-1), followed.targets.policy.reshape(-1)
     for j in range(next_of.shape[0]):
         table, aim = j * size, j * followed.kinds + economy.type_of[i]
         entry = table + start
-        ahead = next_value(how, values, entry, entry, policy, aim * entries + first, k, next_of[j])
+        ahead = next_value(target_kind, values, entry, entry, policy, aim * entries + begin, k, next_of[j])
         ahead += later_weight * followed.targets.bonus[aim, row]
         bad |= move_value(values, table + place, pace, reward + gamma * ahead)
     return bad
@@ -241,15 +241,15 @@ def move_value(values, place, pace, aim):  # type: ignore[no-untyped-def]
 @inline
 def _sample(economy, followed, estimates, i, row, k, after, next_of):  # type: ignore[no-untyped-def]
     """Add the values of best choice, own policy and targets in the current state to the sums."""
-    first, top, tables = start_of(row, economy.most), -np.inf, estimates.best.shape[0]
+    begin, top, tables = start_of(row, economy.most), -np.inf, estimates.best.shape[0]
     for b in range(k + 1):
         value = 0.0
         for table in range(tables):
-            value += estimates.best[table, i, first + b]
+            value += estimates.best[table, i, begin + b]
         top = max(top, value / tables)
-    policy_value = estimates.own[i, first + after] + followed.own.bonus[followed.owner[i], row]
+    policy_value = estimates.own[i, begin + after] + followed.own.bonus[followed.owner[i], row]
     estimates.greedy_sum[i] += top - policy_value
     for j in range(next_of.shape[0]):
         aim = j * followed.kinds + economy.type_of[i]
-        target = estimates.target[j, i, first + next_of[j]] + followed.targets.bonus[aim, row]
+        target = estimates.target[j, i, begin + next_of[j]] + followed.targets.bonus[aim, row]
         estimates.target_sum[j, i] += policy_value - target

@@ -108,7 +108,7 @@ def city_record(streets: Streets, tallied: kernels.city.CityTallies, steps: int)
     """
     city, static = streets.city, streets.game.static_metrics()
     trips, urgencies = np.arange(tallied.bids_on.shape[1]), city.stakes.shape[1]
-    wanted, admitted = tallied.wanted / steps, tallied.admitted / steps
+    demand, admitted = tallied.wanted / steps, tallied.admitted / steps
     with np.errstate(invalid="ignore", divide="ignore"):
         bid = tallied.bids @ np.arange(tallied.bids.shape[1]) / tallied.wanted
         admission = tallied.chances / tallied.wanted[:, None]
@@ -123,18 +123,18 @@ def city_record(streets: Streets, tallied: kernels.city.CityTallies, steps: int)
         "agent_trip_bid": (("agent", "trip"), trip_bid),
         "trip_path": (("trip",), trips // urgencies + 1),
         "trip_urgency": (("player", "trip"), city.stakes[:, trips % urgencies]),
-        "lane_wanted": (("lane",), wanted),
+        "lane_wanted": (("lane",), demand),
         "lane_admitted": (("lane",), admitted),
-        "lane_queue": (("lane",), wanted - admitted),
+        "lane_queue": (("lane",), demand - admitted),
         "lane_bid": (("lane",), bid),
         "admission": (("lane", "bid"), admission),
         "karma_distribution": (("karma",), tallied.holdings / tallied.holdings.sum()),
     }
     members = np.asarray(static["agent_coalition"][1]) > 0
     if members.any() and not members.all():
-        for group, chosen in (("coalition", members), ("others", ~members)):
+        for group, mask in (("coalition", members), ("others", ~members)):
             for name in ("reward", "admitted"):
-                record[f"{group}_{name}"] = ((), np.asarray(record[f"agent_{name}"][1][chosen].mean()))
+                record[f"{group}_{name}"] = ((), np.asarray(record[f"agent_{name}"][1][mask].mean()))
     return record
 
 

@@ -32,7 +32,7 @@ class Gains(NamedTuple):
 
 
 def refusal(city: CityArrays) -> str:
-    """Return why gains cannot be computed, or an empty string."""
+    """Reason why gains cannot be computed, or an empty string."""
     if city.price != OWN_BID:
         return "what a bid costs is known only where those admitted pay their own bids"
     if city.tie != COIN:
@@ -72,8 +72,10 @@ def gains(
     city, visits = streets.city, tallied.each
     evaluated = kernels.city_values.evaluate(city, measured_environment(city, tallied), policies)
     weights = visits / np.maximum(visits.sum(axis=(1, 2), keepdims=True), 1)
-    payoff, best = ((weights * values).sum(axis=(1, 2)) for values in (evaluated.own, evaluated.best))
-    gain = np.maximum(best - payoff, 0.0)
+    payoff, response_payoff = (
+        (weights * values).sum(axis=(1, 2)) for values in (evaluated.own, evaluated.best)
+    )
+    gain = np.maximum(response_payoff - payoff, 0.0)
     if city.transfer != NO_TRANSFER:
         payoff[city.coalition > 0] = gain[city.coalition > 0] = np.nan
     types = len(city.stakes)
@@ -84,22 +86,22 @@ def gains(
             regret[kind], interval[kind] = np.nan, np.inf
             continue
         candidate = [int(np.nanargmax(of_kind))]
-        alone = city._replace(type_of=city.type_of[candidate], journeys=city.journeys[candidate])
+        single_city = city._replace(type_of=city.type_of[candidate], journeys=city.journeys[candidate])
         weight = weights[candidate]
 
         def mean(values: np.ndarray, weight: np.ndarray = weight) -> float:
             return float((weight * values).sum())
 
         def gain_in(
-            numbers: np.ndarray, candidate: list[int] = candidate, alone: CityArrays = alone
+            numbers: np.ndarray, candidate: list[int] = candidate, single_city: CityArrays = single_city
         ) -> float:
             changed = measured_environment(city, with_sums(tallied, numbers))
-            evaluated_copy = kernels.city_values.evaluate(alone, changed, policies[candidate])
+            evaluated_copy = kernels.city_values.evaluate(single_city, changed, policies[candidate])
             return mean(evaluated_copy.best - evaluated_copy.own)
 
         environment = measured_environment(city, tallied)
         worse = [
-            kernels.city_values.evaluate(alone, environment, policy_of_all(alone, word))
+            kernels.city_values.evaluate(single_city, environment, policy_of_all(single_city, word))
             for word in ("zero", "all_in")
         ]
         regret[kind] = gain[candidate[0]]

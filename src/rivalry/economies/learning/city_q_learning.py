@@ -173,7 +173,7 @@ class CityQLearning(EpochLearner):
         return tallied, kernels.city_learning.chances(world.city, policy), batches
 
 
-def policy_change(city: CityArrays, policy: np.ndarray, other: np.ndarray) -> np.ndarray:
+def policy_change(city: CityArrays, policy: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Return distances ``[agent]`` of policies ``[agent row karma stride]``: the mean of W1/k over k >= 1.
 
     The mean is over rows of bids at positions that a journey has; rows of junctions, dormancy and padding do
@@ -191,8 +191,8 @@ def policy_change(city: CityArrays, policy: np.ndarray, other: np.ndarray) -> np
     )  # entries below the last, which is 1
     for agent in range(len(policy)):  # one at a time: tables are large
         bids = row[row % spots < places][traversed[agent]]
-        apart = np.abs(policy[agent, bids, 1:, :max_karma] - other[agent, bids, 1:, :max_karma])
-        distance[agent] = (np.where(within, apart, 0.0).sum(axis=2) / np.arange(1, max_karma + 1)).mean()
+        gap = np.abs(policy[agent, bids, 1:, :max_karma] - reference[agent, bids, 1:, :max_karma])
+        distance[agent] = (np.where(within, gap, 0.0).sum(axis=2) / np.arange(1, max_karma + 1)).mean()
     return distance
 
 

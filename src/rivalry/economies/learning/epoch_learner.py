@@ -184,15 +184,15 @@ class EpochLearner(BaseLearner):
         running = kernels.economy.RUNNING
         until, simulated = int(session["begun"][0]) + self.training, 0
         while simulated < steps and not session["stopped"][0] and status[0] == running:
-            now = int(clock[0])
+            time = int(clock[0])
             part = min(
-                steps - simulated, until - now, self.period - now % self.period if self.period else until
+                steps - simulated, until - time, self.period - time % self.period if self.period else until
             )
             if part <= 0:
                 break
             self._train(world, session, part)
             check_balance(status)
-            simulated += int(clock[0]) - now
+            simulated += int(clock[0]) - time
             if status[0] == running and self.period and clock[0] % self.period == 0:
                 self._monitor(world, session)
         return simulated
@@ -224,10 +224,10 @@ class EpochLearner(BaseLearner):
         count = int(session["looked"][0])
         if not count:
             return {}
-        first = int(session["begun"][0]) // self.period + 1
+        begin = int(session["begun"][0]) // self.period + 1
         curves = zip(self.monitored(world), session["curve"][:count].T, strict=True)
         record: Record = {f"monitor_{name}": (("monitor",), curve.copy()) for name, curve in curves}
-        return record | {"monitor_step": (("monitor",), (first + np.arange(count)) * self.period)}
+        return record | {"monitor_step": (("monitor",), (begin + np.arange(count)) * self.period)}
 
     def _status(self, session: Session) -> str:
         """Return the status of training; warn where values are not finite, which is ``not found``."""

@@ -107,7 +107,7 @@ class Stop(NamedTuple):
     tolerated_agents: int = 0
 
     def holds(self, of_agent: np.ndarray) -> bool:
-        """Return whether the metric ``[agent]`` is low enough; unknown values are not.
+        """True if the metric ``[agent]`` is low enough; unknown values are not.
 
         >>> Stop("policy_change", 0.1, 1, tolerated_agents=1).holds(np.array([0.0, 0.5, 0.1]))
         True
@@ -122,7 +122,7 @@ class Stop(NamedTuple):
             raise ValueError(f"stopping.tolerated_agents: {reason}")
 
 
-def stop_of(source: Stopping | None, known: tuple[str, ...]) -> Stop | None:
+def stop_of(source: Stopping | None, metrics: tuple[str, ...]) -> Stop | None:
     """Return the rule of the option ``stopping``. Raises `ValueError` for unknown metrics.
 
     >>> stop_of({"metric": "policy_change", "delta": 0.01}, ("policy_change",))
@@ -133,8 +133,8 @@ def stop_of(source: Stopping | None, known: tuple[str, ...]) -> Stop | None:
     for key in ("metric", "delta"):
         if key not in source:
             raise ValueError(f"stopping.{key}: is missing")
-    if source["metric"] not in known:
-        raise ValueError(f"stopping.metric: {source['metric']!r} must be one of {', '.join(known)}")
+    if source["metric"] not in metrics:
+        raise ValueError(f"stopping.metric: {source['metric']!r} must be one of {', '.join(metrics)}")
     return Stop(**{"times": 1, **source})  # type: ignore[arg-type]
 
 
@@ -176,16 +176,16 @@ def restore(source: object, session: Session, dimensions: Mapping[str, tuple[str
         raise ValueError(f"resume_from: {type(source).__name__} must be a file, a solution or its record")
     restored = dict(session)
     for name in dimensions:
-        fresh, stored = session[name], LAST + name
-        if not fresh.size:
+        initial, stored = session[name], LAST + name
+        if not initial.size:
             continue
         if stored not in record:
             rule = "the run must store its tables (store_tables = true)"
             raise ValueError(f"resume_from: has no {stored}; {rule}")
         array = np.asarray(record[stored][1])
-        if array.shape != fresh.shape:
-            shapes = f"{stored} has shape {array.shape}, and here {fresh.shape}"
+        if array.shape != initial.shape:
+            shapes = f"{stored} has shape {array.shape}, and here {initial.shape}"
             raise ValueError(f"resume_from: {shapes}; must be a run of the same game and the same options")
-        unsigned = fresh.dtype == np.uint64
-        restored[name] = array.view(np.uint64).copy() if unsigned else array.astype(fresh.dtype)
+        unsigned = initial.dtype == np.uint64
+        restored[name] = array.view(np.uint64).copy() if unsigned else array.astype(initial.dtype)
     return restored

@@ -86,8 +86,8 @@ class Decisions(NamedTuple):
         """
         action = np.argmax(np.where(legal, policy, -1.0), axis=1)
         for _ in range(ROUNDS):
-            chosen = np.eye(legal.shape[1])[action]
-            values = self.values(chosen)
+            policy_of_actions = np.eye(legal.shape[1])[action]
+            values = self.values(policy_of_actions)
             q = np.where(legal, self.reward + self.discount * self.moves @ values, -np.inf)
             incumbent = np.take_along_axis(q, action[:, None], axis=1)[:, 0]
             # an action is replaced only for a real gain: at exact ties rounding would make the loop cycle
@@ -96,7 +96,7 @@ class Decisions(NamedTuple):
                 break
             action = np.where(better, q.argmax(axis=1), action)
         slack = float(np.max(np.maximum(q.max(axis=1) - values, 0.0))) / (1 - self.discount)
-        return values, chosen, slack
+        return values, policy_of_actions, slack
 
 
 def pooled_gains(
@@ -108,7 +108,7 @@ def pooled_gains(
 
 
 def has_few_agents(crowd: Crowd) -> bool:
-    """Return whether gains are computed with others' bids conditional on an agent's own karma."""
+    """True if gains are computed with others' bids conditional on an agent's own karma."""
     return len(crowd.economy.type_of) <= FEW and not crowd.refusal
 
 
@@ -217,12 +217,14 @@ def _joint_gains(
 
         pi = spread(policies[owner[agent]])
         values, mu = _policy_values(process, pi, paid), process.stationary(pi)
-        top, best, slack = process.best(pi, spread(legal))
+        top, response, slack = process.best(pi, spread(legal))
         # an agent that observes the hidden state gains at least as much: the bound holds with memory too
         bound = float(mu @ (top - values)) + slack
         if memory > 1:  # a best response that ignores the hidden state
-            best = spread(_average_over_memory(process, mu, memory).best(policies[owner[agent]], legal)[1])
-            top = process.values(best)
+            response = spread(
+                _average_over_memory(process, mu, memory).best(policies[owner[agent]], legal)[1]
+            )
+            top = process.values(response)
         aims = targets[:, kinds[owner[agent]]]
         gaps = np.array([mu @ (values - _policy_values(process, spread(aim), paid)) for aim in aims])
         rows.append((float(mu @ values), float(mu @ (top - values)), bound, gaps))
@@ -262,7 +264,7 @@ def against(economy: Economy, agent: int, rivals: np.ndarray) -> tuple[Decisions
     agents = [agent, *(rival for rival in range(len(economy.type_of)) if rival != agent)]
     kinds = economy.type_of[agents]
     private, levels = economy.stakes.shape[1], economy.most + 1
-    chains, first = _chains(economy)[kinds], np.diff(economy.first, axis=-1, prepend=0.0)[kinds]
+    chains, initial_shares = _chains(economy)[kinds], np.diff(economy.first, axis=-1, prepend=0.0)[kinds]
     # [agent holding]: karma of all; a holding is a tuple of all amounts but the last
     split = np.indices((levels,) * (len(agents) - 1)).reshape(len(agents) - 1, -1)
     split = np.vstack([split, economy.karma.sum() - split.sum(axis=0)])
@@ -271,11 +273,14 @@ def against(economy: Economy, agent: int, rivals: np.ndarray) -> tuple[Decisions
     hidden, chains_of_all = np.ones((1, 1)), np.ones((1, 1))
     memories = []  # per rival [memory private]: its private state, given memory
     for k, chain in enumerate(chains[1:]):
-        rest = private ** (len(rivals) - 1 - k)
-        eye = np.kron(np.ones((private**k, 1)), np.kron(np.eye(private), np.ones((rest, 1))))
+        product_count = private ** (len(rivals) - 1 - k)
+        eye = np.kron(np.ones((private**k, 1)), np.kron(np.eye(private), np.ones((product_count, 1))))
         memories.append(chain[:1] if independent else eye)
         if not independent:
-            hidden, chains_of_all = np.kron(hidden, first[1 + k][None]), np.kron(chains_of_all, chain)
+            hidden, chains_of_all = (
+                np.kron(hidden, initial_shares[1 + k][None]),
+                np.kron(chains_of_all, chain),
+            )
     # per rival [memory private holding bid]
     bids = [
         part[:, :, None, None]
@@ -311,8 +316,8 @@ def against(economy: Economy, agent: int, rivals: np.ndarray) -> tuple[Decisions
     full = np.einsum("zmgbh,zy,mn->zgmbyhn", moves, chains[0], chains_of_all)
     size = private * holdings * memory
     start = np.zeros((private, holdings, memory))
-    now = np.ravel_multi_index(tuple(economy.karma[agents][:-1]), (levels,) * (len(agents) - 1))
-    start[:, now] = np.outer(first[0], hidden)
+    state = np.ravel_multi_index(tuple(economy.karma[agents][:-1]), (levels,) * (len(agents) - 1))
+    start[:, state] = np.outer(initial_shares[0], hidden)
     reward = -economy.stakes[kinds[0]][:, None, None, None] * lost.transpose(0, 2, 1, 3)
     reward[:, stay] = 0.0
     discount = float(economy.discount[kinds[0]])
@@ -334,14 +339,14 @@ def _add(moves: np.ndarray, mass: np.ndarray, place: np.ndarray, *, is_own: bool
         moves[z, m] += sums.reshape(holdings, width, holdings)
 
 
-def _ties(economy: Economy, first: int, second: int) -> dict[int, np.ndarray]:
-    """Return probabilities ``[private private]`` that ``first`` wins a tie, ``second`` does, or neither."""
-    urgency, rival = (economy.stakes[economy.type_of[agent]] for agent in (first, second))
+def _ties(economy: Economy, a: int, b: int) -> dict[int, np.ndarray]:
+    """Return probabilities ``[private private]`` that ``a`` wins a tie, ``b`` does, or neither."""
+    urgency, rival = (economy.stakes[economy.type_of[agent]] for agent in (a, b))
     won = np.zeros((urgency.size, rival.size))
     if economy.tie == COIN:
         won += 0.5
     elif economy.tie == LOWEST_INDEX:
-        won += float(first < second)
+        won += float(a < b)
     elif economy.tie == HIGHEST_STAKE:
         won = 0.5 * (1 + np.sign(urgency[:, None] - rival))
     decided = economy.tie in (COIN, LOWEST_INDEX, HIGHEST_STAKE)
@@ -349,22 +354,22 @@ def _ties(economy: Economy, first: int, second: int) -> dict[int, np.ndarray]:
 
 
 def _karma_after(
-    economy: Economy, split: np.ndarray, first: int, second: int, outcome: int
+    economy: Economy, split: np.ndarray, a: int, b: int, outcome: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield karma ``[agent holding bid bid]`` after payment, tax and redistribution, with its probability.
 
-    ``first`` and ``second`` meet, and the bids are theirs; impossible entries hold arbitrary legal values.
+    ``a`` and ``b`` meet, and the bids are theirs; impossible entries hold arbitrary legal values.
     """
     max_karma, levels = economy.most, economy.most + 1
     after = np.broadcast_to(
         np.clip(split, 0, max_karma)[:, :, None, None], (*split.shape, levels, levels)
     ).copy()
     bid, rival_bids = np.arange(levels)[:, None], np.arange(levels)
-    bid, rival_bids = np.minimum(bid, after[first]), np.minimum(rival_bids, after[second])
+    bid, rival_bids = np.minimum(bid, after[a]), np.minimum(rival_bids, after[b])
     price = (
         economy.charge[bid, rival_bids] if outcome == 1 else economy.charge[rival_bids, bid] * (outcome == 0)
     )
-    payer, payee = (first, second) if outcome == 1 else (second, first)
+    payer, payee = (a, b) if outcome == 1 else (b, a)
     if economy.receiver == PEER:
         price = np.minimum(price, max_karma - after[payee]) if economy.overflow == ROOM else price
         pool = np.maximum(after[payee] + price - max_karma, 0)
@@ -373,12 +378,12 @@ def _karma_after(
         pool = price
     after[payer] -= price
     units = np.floor(economy.tax).astype(int)
-    for more in np.ndindex((2,) * len(split)):
+    for roundings in np.ndindex((2,) * len(split)):
         # a tax with a fraction is rounded up or down, independently for all agents
         part = (economy.tax - units)[after]
-        chance = np.prod([p if up else 1 - p for p, up in zip(part, more, strict=True)], axis=0)
+        chance = np.prod([p if up else 1 - p for p, up in zip(part, roundings, strict=True)], axis=0)
         if chance.any():
-            due = np.minimum(units[after] + np.reshape(more, (-1, 1, 1, 1)), after)
+            due = np.minimum(units[after] + np.reshape(roundings, (-1, 1, 1, 1)), after)
             yield from _divisions(after - due, pool + due.sum(axis=0), chance, max_karma)
 
 
@@ -464,8 +469,8 @@ def _estimated_gains(
     """
     legal, rows = _legal(crowd), []
     for half, other_half in (halves, halves[::-1]):
-        best = [estimate.best(pi, legal)[1] for estimate, pi in zip(half, means, strict=True)]
-        top = [other_process.values(pi) for other_process, pi in zip(other_half, best, strict=True)]
+        responses = [estimate.best(pi, legal)[1] for estimate, pi in zip(half, means, strict=True)]
+        top = [other_process.values(pi) for other_process, pi in zip(other_half, responses, strict=True)]
         row = []
         for pi, kind in zip(policies, kinds, strict=True):
             process = other_half[kind]

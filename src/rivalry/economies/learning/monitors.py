@@ -148,12 +148,12 @@ def snapshot(
             )
         else:
             targets = put(equilibria)
-            many = [
+            evaluations = [
                 evaluate_agents(crowd.game, env, put(by_state), kinds, targets, bonus) for bonus in bonuses
             ]
             error = np.full(len(kinds), np.inf)
             if errors:
-                widest = crowds.widest_of(np.asarray(many[0].gain), kinds)
+                widest = crowds.widest_of(np.asarray(evaluations[0].gain), kinds)
 
                 def largest(part: Measured) -> np.ndarray:
                     part_environment = crowds.environment_of(crowd, part)
@@ -163,7 +163,7 @@ def snapshot(
                         ).gain
                     )
 
-                gain = np.asarray(many[0].gain)[widest]
+                gain = np.asarray(evaluations[0].gain)[widest]
                 error[widest] = crowds.gain_error(crowd, measured, gain, largest, np.bincount(kinds))
             gains_by_bonus = [
                 few_agents.pooled_gains(
@@ -172,24 +172,24 @@ def snapshot(
                     error,
                     np.asarray(evaluated.gaps),
                 )
-                for evaluated in many
+                for evaluated in evaluations
             ]
         numbers: Numbers = {}
         for suffix, gains in zip(("", REGULARISED), gains_by_bonus, strict=False):
             numbers |= {f"{name}{suffix}": array for name, array in _by_owner(gains, owner).items()}
         for target, name in zip(equilibria, ("", "_eps"), strict=False):
             of_kind = target.reshape(*crowd.shape, levels)[kinds]
-            apart = distances(policies, of_kind, far, measured.distribution[kinds])
-            numbers[f"distance_to_equilibrium{name}"] = apart
+            distance = distances(policies, of_kind, far, measured.distribution[kinds])
+            numbers[f"distance_to_equilibrium{name}"] = distance
         return Snapshot(measured, env, numbers, measured.efficiency, gains_by_bonus[0])
 
-    first = evaluate(rows, equilibria, sequences[0], errors=errors)
+    evaluation = evaluate(rows, equilibria, sequences[0], errors=errors)
     if not 0 < exploration < 1 or crowd.refusal:
-        return first
+        return evaluation
     bare = crowds.without_exploration(policies_of(crowd, rows), exploration)
     second = evaluate(kernels.choices.cumulative(bare), equilibria[:1], sequences[1])
     without = {f"{name}{PLAIN}": array for name, array in second.numbers.items()}
-    return first._replace(numbers=first.numbers | without, efficiency=second.efficiency)
+    return evaluation._replace(numbers=evaluation.numbers | without, efficiency=second.efficiency)
 
 
 def policies_of(crowd: Crowd, rows: np.ndarray) -> np.ndarray:
@@ -215,10 +215,10 @@ def kinds_of(crowd: Crowd, owner: np.ndarray) -> np.ndarray:
     return kinds
 
 
-def distances(policies: np.ndarray, others: np.ndarray, far: str, distribution: np.ndarray) -> np.ndarray:
+def distances(policies: np.ndarray, references: np.ndarray, far: str, distribution: np.ndarray) -> np.ndarray:
     """Return policy distances ``[owner]`` by the rule ``far``; ``mu_weighted`` uses ``distribution``."""
     weights = distribution / distribution.sum(axis=(1, 2), keepdims=True)
-    return np.asarray(_distance(put(policies), put(others), far, put(weights)))
+    return np.asarray(_distance(put(policies), put(references), far, put(weights)))
 
 
 _distance = eqx.filter_jit(policy_distance)
@@ -251,7 +251,7 @@ def payoff_estimates(
 
 def sample_gains(
     crowd: Crowd,
-    how: Sampling,
+    sampling: Sampling,
     agents: kernels.economy.Agents,
     rows: np.ndarray,
     owner: np.ndarray,
@@ -266,15 +266,22 @@ def sample_gains(
     the agent's own policy over an equilibrium's. Values are NaN for agents that are not monitored and for
     missing equilibria. With several bonuses, the same simulation yields the gains with each.
     """
-    kernel, alone, count, levels = kernels.economy_monitor, how.kind == "alone", crowd.agents, crowd.shape[2]
+    kernel, is_alone, count, levels = (
+        kernels.economy_monitor,
+        sampling.kind == "alone",
+        crowd.agents,
+        crowd.shape[2],
+    )
     sampled = (
-        np.unique(np.linspace(0, count - 1, min(how.agents, count)).round().astype(int)) if alone else [-1]
+        np.unique(np.linspace(0, count - 1, min(sampling.agents, count)).round().astype(int))
+        if is_alone
+        else [-1]
     )
     # Algorithm 4 samples after the updates, when the agent no longer explores; Algorithm 3 during them
-    length = how.t_monitor + (how.t_monitor - how.t_burn if alone else 0)
+    length = sampling.t_monitor + (sampling.t_monitor - sampling.t_burn if is_alone else 0)
     sizes, tables = (
-        step_sizes(how.step_size),
-        q[owner] if how.tables == "learner" else np.zeros((count, q.shape[1])),
+        step_sizes(sampling.step_size),
+        q[owner] if sampling.tables == "learner" else np.zeros((count, q.shape[1])),
     )
     targets = np.zeros((0, crowd.shape[0], q.shape[1]))
     if len(equilibria):
@@ -284,18 +291,20 @@ def sample_gains(
     for number, agent in enumerate(sampled):
         stream = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
         members = slice(None) if agent < 0 else [agent]
-        mixed = (1 - how.explore) * policies_of(crowd, rows)[owner[max(agent, 0)]] + how.explore * even
+        mixed = (1 - sampling.explore) * policies_of(crowd, rows)[
+            owner[max(agent, 0)]
+        ] + sampling.explore * even
         for into, bonus in zip(sums, bonuses, strict=True):
             copies = kernels.economy.copy_agents(agents, stream)
             rule = kernel.MonitorRule(
                 alpha=float(sizes.values[0]),
                 power=sizes.power,
-                expected=int(how.expected),
-                double=int(how.double),
+                expected=int(sampling.expected),
+                double=int(sampling.double),
                 alone=int(agent),
-                teach_until=how.t_monitor,
-                sample_from=how.t_monitor if alone else how.t_burn,
-                sample_every=how.sample_every,
+                teach_until=sampling.t_monitor,
+                sample_from=sampling.t_monitor if is_alone else sampling.t_burn,
+                sample_every=sampling.sample_every,
                 weight=bonus.weight,
                 once=int(bonus.once),
             )

@@ -12,7 +12,7 @@ from annotated_types import Ge
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.economies import kernels
-from rivalry.economies.karma.checks import refuse_listed_bids
+from rivalry.economies.karma.checks import require_all_bids
 from rivalry.economies.learning import crowds, monitors
 from rivalry.economies.learning.crowds import PLAYED_BY_AGENTS, Crowd
 from rivalry.economies.learning.epoch_learner import (
@@ -170,10 +170,10 @@ class PopulationQLearning(EpochLearner):
         paid = Paid(1 / self.final_beta, float(self.regularised == "once"))
         return (NOTHING, paid) if self.regularised else (NOTHING,)
 
-    def _agent_metrics(self, refused: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the names of exact and of sampled metrics per agent; ``refused``: without a mean field."""
-        paid, compared = bool(self.regularised), self.compare and not refused
-        exact = () if refused else monitors.names_of(self.share, self.compare, paid)
+    def _agent_metrics(self, without_mean_field: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names of exact and of sampled metrics per agent, exact ones only with a mean field."""
+        paid, compared = bool(self.regularised), self.compare and not without_mean_field
+        exact = () if without_mean_field else monitors.names_of(self.share, self.compare, paid)
         if self.sampling.kind == "exact":
             return exact, ()
         count = 1 if not compared else 3 if self.share > 0 else 2
@@ -182,7 +182,7 @@ class PopulationQLearning(EpochLearner):
     def world(self, game: object) -> Crowd:
         """Return the game with its agents. Raises `ValueError` where bids are listed."""
         crowd = crowds.crowd_of(game)
-        refuse_listed_bids(game, "learners explore all of them")
+        require_all_bids(game, "learners explore all of them")
         return crowd
 
     def monitored(self, world: Crowd) -> tuple[str, ...]:
@@ -241,8 +241,8 @@ class PopulationQLearning(EpochLearner):
 
     def _train(self, world: Crowd, session: Session, steps: int) -> None:
         agents = parts(kernels.economy.Agents, session)
-        learning, none = parts(kernels.economy_learning.Learning, session), kernels.economy.no_tallies()
-        kernels.economy_learning.learn(world.economy, self.rule(), agents, learning, none, steps)
+        learning, no_tallies = parts(kernels.economy_learning.Learning, session), kernels.economy.no_tallies()
+        kernels.economy_learning.learn(world.economy, self.rule(), agents, learning, no_tallies, steps)
 
     def _snapshot(
         self, world: Crowd, session: Session, streams: tuple[int, int], steps: int, *, errors: bool = False
@@ -285,11 +285,13 @@ class PopulationQLearning(EpochLearner):
             ]
         )
         if session["last_rows"].size:
-            before, now = (monitors.policies_of(world, entries) for entries in (session["last_rows"], rows))
+            before, current = (
+                monitors.policies_of(world, entries) for entries in (session["last_rows"], rows)
+            )
             weights = measured.distribution[monitors.kinds_of(world, owner)]
             changes = np.abs(estimate - session["last_estimate"])
             change = dict(zip(("payoff_change", PAID_CHANGE), changes, strict=False))
-            change["policy_change"] = monitors.distances(now, before, self.distance, weights)[owner]
+            change["policy_change"] = monitors.distances(current, before, self.distance, weights)[owner]
             of_agent |= change
             values |= {name: array.max() for name, array in change.items()}
         if self.sampling.kind != "exact":
@@ -390,8 +392,8 @@ def _by_type(world: Crowd, snapshot: Snapshot, owner: np.ndarray) -> Record:
         plain = name.removeprefix("agent_")
         if name in (plain, f"agent_payoff{REGULARISED}"):
             # agents have the plain names of gaps and distances
-            alone = plain if "exploitability" in name or "payoff" in name else f"type_{name}"
-            reported[alone] = (("player",), array)
+            name_of_type = plain if "exploitability" in name or "payoff" in name else f"type_{name}"
+            reported[name_of_type] = (("player",), array)
     payoff, gains = means["agent_payoff"], snapshot.gains
     reported |= {"payoff": (("player",), payoff)}
     reported |= crowds.stationary_efficiency(world, payoff, snapshot.measured)

@@ -70,12 +70,12 @@ class Boxes(NamedTuple):
     amounts: np.ndarray  # [box field], where the sum of the envelopes is largest
     gap: np.ndarray  # [box field], envelope less payoff there
 
-    def select(self, which: np.ndarray) -> Boxes:
-        return Boxes(*(part[which] for part in self))
+    def select(self, indices: np.ndarray) -> Boxes:
+        return Boxes(*(part[indices] for part in self))
 
 
 def has_best_response(game: InfluencerGame) -> bool:
-    """Return whether every battlefield is one resource point, so that the payoff is a sum over amounts."""
+    """True if every battlefield is one resource point, so that the payoff is a sum over amounts."""
     if not isinstance(game.kernel, Blotto):
         return False
     points = np.asarray(game.points)
@@ -94,11 +94,11 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     field, problem, spare = _problem(game, x, player)
     if not len(field):
         return response
-    enough = PROVED * at.stake(player, response).unit + ROUNDING * abs(response.payoff) / 4
+    tolerance = PROVED * at.stake(player, response).unit + ROUNDING * abs(response.payoff) / 4
     start = np.maximum(response.strategy[field], floor)
     # bounds leave abstention out, so they stay above what is paid however small the boxes
     rounds = 0 if game.abstention is not None else BOXES // (2 * TOGETHER)
-    s, bound = _branch_and_bound(problem, start, floor, enough, rounds)
+    s, bound = _branch_and_bound(problem, start, floor, tolerance, rounds)
     strategy = np.full(x.shape[1], floor)
     strategy[field] = s
     candidate = np.array(x)
@@ -125,49 +125,55 @@ def slopes_in_shares(game: InfluencerGame, x: Profile) -> Profile:
     influence = game.budgets[:, None] * s**p
     outside = 0.0 if game.third_party is None else game.third_party
     players = np.arange(len(x))
-    rest = jnp.stack([jnp.sum(influence[players != k], axis=0) + outside for k in players])
-    slopes = game.weights * p * game.budgets[:, None] * s ** (p - 1) * (rest / (influence + rest) ** 2)
+    rival_influence = jnp.stack([jnp.sum(influence[players != k], axis=0) + outside for k in players])
+    slopes = (
+        game.weights
+        * p
+        * game.budgets[:, None]
+        * s ** (p - 1)
+        * (rival_influence / (influence + rival_influence) ** 2)
+    )
     return jnp.zeros_like(x).at[:, field].add(slopes)
 
 
 def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[np.ndarray, BudgetProblem, float]:
     """Return the contested corners ``[field]``, the problem there, and the payoff of uncontested corners."""
     assert isinstance(game.kernel, Blotto)
-    weight, rest = np.asarray(game.weights, dtype=float), np.asarray(_rest(game, x, put(player)))
+    weight, rivals = np.asarray(game.weights, dtype=float), np.asarray(_rivals(game, x, put(player)))
     corner = np.asarray(game.points).argmax(axis=1)
-    contested = (weight > 0) & np.isfinite(rest)
-    alone = float(weight[(weight > 0) & ~contested].sum())
+    contested = (weight > 0) & np.isfinite(rivals)
+    uncontested = float(weight[(weight > 0) & ~contested].sum())
     assert isinstance(game.space, Simplex)
     floor = game.space.min_share
     budget = 1 - floor * (x.shape[1] - contested.sum())
     power = float(game.kernel.exponent[player])
-    return corner[contested], BudgetProblem(weight[contested], -rest[contested], power, budget), alone
+    return corner[contested], BudgetProblem(weight[contested], -rivals[contested], power, budget), uncontested
 
 
-_rest = eqx.filter_jit(rival_influence)
+_rivals = eqx.filter_jit(rival_influence)
 
 
 def _branch_and_bound(
-    problem: BudgetProblem, s: np.ndarray, floor: float, enough: float, rounds: int
+    problem: BudgetProblem, s: np.ndarray, floor: float, tolerance: float, rounds: int
 ) -> tuple[np.ndarray, float]:
-    """Return the best amounts ``[field]`` and an upper bound, within ``enough`` if ``rounds`` suffice."""
+    """Return the best amounts ``[field]`` and an upper bound, within ``tolerance`` if ``rounds`` suffice."""
     fields = len(s)
     top = problem.budget - floor * (fields - 1)
     open_ = _bound(problem, np.full((1, fields), floor), np.full((1, fields), top))
-    s, best = _improve(problem, open_, *_local_best(problem, s, floor), floor)
+    s, payoff = _improve(problem, open_, *_local_best(problem, s, floor), floor)
     given_up = -np.inf
     for _ in range(rounds):
-        alive = open_.bound > best + enough
+        alive = open_.bound > payoff + tolerance
         given_up = max(given_up, open_.bound[~alive].max(initial=-np.inf))
         open_ = open_.select(np.flatnonzero(alive))
         if not len(open_.bound):
-            return s, float(max(best, given_up))
+            return s, float(max(payoff, given_up))
         order = np.argsort(-open_.bound, kind="stable")
-        worst, rest = open_.select(order[:TOGETHER]), open_.select(order[TOGETHER:])
-        parts = _split_boxes(problem, worst)
-        s, best = _improve(problem, parts, s, best, floor)
-        open_ = Boxes(*(np.concatenate(pair) for pair in zip(rest, parts, strict=True)))
-    return s, float(max(best, given_up, open_.bound.max(initial=-np.inf)))
+        widest, further = open_.select(order[:TOGETHER]), open_.select(order[TOGETHER:])
+        parts = _split_boxes(problem, widest)
+        s, payoff = _improve(problem, parts, s, payoff, floor)
+        open_ = Boxes(*(np.concatenate(pair) for pair in zip(further, parts, strict=True)))
+    return s, float(max(payoff, given_up, open_.bound.max(initial=-np.inf)))
 
 
 def _split_boxes(problem: BudgetProblem, boxes: Boxes) -> Boxes:
@@ -204,8 +210,8 @@ def _bound(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, halvings: 
         np.exp(price[:, 0]) * budget + (problem.payoff(s) - np.exp(price) * s).sum(axis=1)
         for price, s in zip((cheap, dear), demands, strict=True)
     ]
-    many, few = (s.sum(axis=1, keepdims=True) for s in demands)
-    part = np.clip((budget - few) / np.maximum(many - few, 1e-300), 0.0, 1.0)
+    largest_sum, smallest_sum = (s.sum(axis=1, keepdims=True) for s in demands)
+    part = np.clip((budget - smallest_sum) / np.maximum(largest_sum - smallest_sum, 1e-300), 0.0, 1.0)
     amounts = part * demands[0] + (1 - part) * demands[1]
     room = np.maximum(high - amounts, 0.0)
     surplus = budget - amounts.sum(axis=1, keepdims=True)  # above 0 if budget is left even at almost no price
@@ -222,13 +228,15 @@ def _demand(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, log_price
     is found by Newton's method in logarithms, which converges monotonically: the log slope is concave.
     """
     p = problem.power
-    first, last = np.log(np.maximum(low, problem.inflection)), np.log(high)
+    log_low, log_high = np.log(np.maximum(low, problem.inflection)), np.log(high)
     begin = (np.log(problem.weight * p) - problem.ease - log_price) / (p + 1)
     # the inflection may be above the range: then only its ends count
-    t = np.clip(begin, np.minimum(first, last), last)
+    t = np.clip(begin, np.minimum(log_low, log_high), log_high)
     for _ in range(NEWTON):
         value, slope = problem.log_slope(t)
-        new = np.clip(t - (value - log_price) / np.minimum(slope, -1e-9), np.minimum(first, last), last)
+        new = np.clip(
+            t - (value - log_price) / np.minimum(slope, -1e-9), np.minimum(log_low, log_high), log_high
+        )
         change = np.max(np.abs(new - t))
         t = new
         if change <= CLOSE * 64:
@@ -240,15 +248,15 @@ def _demand(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, log_price
 
 
 def _improve(
-    problem: BudgetProblem, boxes: Boxes, s: np.ndarray, best: float, floor: float
+    problem: BudgetProblem, boxes: Boxes, s: np.ndarray, payoff: float, floor: float
 ) -> tuple[np.ndarray, float]:
     """Return the best known amounts, or better ones from a box or its active fields."""
     boxes = boxes.select(np.flatnonzero(np.isfinite(boxes.bound)))
     if not len(boxes.bound):
-        return s, best
+        return s, payoff
     row = boxes.amounts[np.argmax(problem.payoff(boxes.amounts).sum(axis=1))]
     active = np.stack([row > 4 * floor, row > problem.budget / len(row) / 2])
-    return _best_of(problem, _on_faces(problem, active, floor), *_best_of(problem, boxes, s, best))
+    return _best_of(problem, _on_faces(problem, active, floor), *_best_of(problem, boxes, s, payoff))
 
 
 def _local_best(problem: BudgetProblem, s: np.ndarray, floor: float) -> tuple[np.ndarray, float]:
@@ -257,30 +265,30 @@ def _local_best(problem: BudgetProblem, s: np.ndarray, floor: float) -> tuple[np
     At an optimum at most one field gets an amount below its inflection; such amounts are tried for every
     field.
     """
-    best = problem.payoff(s).sum()
+    payoff = problem.payoff(s).sum()
     fields = len(s)
     if fields <= FIELDS:
-        every = (np.arange(1, 2**fields)[:, None] >> np.arange(fields)) % 2 == 1
+        faces = (np.arange(1, 2**fields)[:, None] >> np.arange(fields)) % 2 == 1
         # on a face every active field gets at least its inflection
-        every = every[(every * problem.inflection).sum(axis=1) <= problem.budget]
-        likely = every
-        if len(every):  # else the budget reaches no inflection, and payoffs are convex
-            totals = _totals(problem, _on_faces(problem, every, floor, halvings=24))
-            likely = every[np.argsort(-totals)[:LIKELY]]
-            s, best = _best_of(problem, _on_faces(problem, likely, floor), s, best)
+        faces = faces[(faces * problem.inflection).sum(axis=1) <= problem.budget]
+        likely = faces
+        if len(faces):  # else the budget reaches no inflection, and payoffs are convex
+            totals = _totals(problem, _on_faces(problem, faces, floor, halvings=24))
+            likely = faces[np.argsort(-totals)[:LIKELY]]
+            s, payoff = _best_of(problem, _on_faces(problem, likely, floor), s, payoff)
     else:
         likely = (s > 4 * floor)[None]
         single = np.eye(fields, dtype=bool)
         # faces that differ from the best one in one or two fields
         flips = np.concatenate([single, *(single[:, None] | single[None, :])])
         for _ in range(2 * fields):
-            before = best
-            s, best = _best_of(problem, _on_faces(problem, (s > 4 * floor) ^ flips, floor), s, best)
-            if not best > before + SEARCH_TIE * before:
+            before = payoff
+            s, payoff = _best_of(problem, _on_faces(problem, (s > 4 * floor) ^ flips, floor), s, payoff)
+            if not payoff > before + SEARCH_TIE * before:
                 break
     for active in [*likely[:BETWEEN], s > problem.inflection] if problem.power > 1 else []:
-        s, best = _best_of(problem, _with_small_amount(problem, active, floor), s, best)
-    return s, best
+        s, payoff = _best_of(problem, _with_small_amount(problem, active, floor), s, payoff)
+    return s, payoff
 
 
 def _with_small_amount(problem: BudgetProblem, active: np.ndarray, floor: float) -> Boxes:
@@ -331,8 +339,8 @@ def _totals(problem: BudgetProblem, boxes: Boxes) -> np.ndarray:
     return np.where(spent & np.isfinite(boxes.bound), problem.payoff(boxes.amounts).sum(axis=1), -np.inf)
 
 
-def _best_of(problem: BudgetProblem, boxes: Boxes, s: np.ndarray, best: float) -> tuple[np.ndarray, float]:
+def _best_of(problem: BudgetProblem, boxes: Boxes, s: np.ndarray, payoff: float) -> tuple[np.ndarray, float]:
     """Return the best amounts of the boxes, or the known ones if they are better."""
     values = _totals(problem, boxes)
     k = int(np.argmax(values)) if len(values) else 0
-    return (boxes.amounts[k], float(values[k])) if len(values) and values[k] > best else (s, best)
+    return (boxes.amounts[k], float(values[k])) if len(values) and values[k] > payoff else (s, payoff)

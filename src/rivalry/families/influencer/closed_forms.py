@@ -56,7 +56,7 @@ class Modes(NamedTuple):
 
     @classmethod
     def of(cls, game: InfluencerGame) -> Modes:
-        """Return that of a game with the kernel `Beta` or `DirichletMode`."""
+        """Moments of shares in a game with the kernel `Beta` or `DirichletMode`."""
         shares = np.asarray(game.points)
         if isinstance(game.kernel, Beta):
             shares = np.concatenate([shares, 1 - shares], axis=1)
@@ -232,7 +232,7 @@ def threshold_variance(points: object, weights: object, players: int, shape: obj
 
 
 def exponential_is_stable(points: object, weights: object, players: int) -> bool:
-    """Return whether all players at the mean are stable, for the exponential kernel.
+    """True if all players at the mean are stable, for the exponential kernel.
 
     They are if and only if ``E[B] > sqrt((N-2)/(N-1)) sd(B)``; no parameter of the kernel matters. Arguments
     are those of `threshold_reach`.
@@ -349,7 +349,7 @@ def known_threshold(game: InfluencerGame) -> SymmetricEquilibrium | None:
 
 
 def _outside_domain(game: InfluencerGame) -> str:
-    """Return why there is no closed form, or an empty text."""
+    """Reason why there is no closed form, or an empty text."""
     if game.third_party is not None or game.abstention is not None:
         return "games with outside rows"
     if isinstance(game.kernel, ChosenReach):

@@ -105,8 +105,8 @@ def on_simplex(
     # b_1 = t_1, b_2 = (1 - t_1) t_2, ..: each t_i is beta distributed
     make = _graded_quadrature if graded else _unit
     rules = [make(count, a[i] - 1, a[i + 1 :].sum() - 1) for i in range(corners - 1)]
-    t, rest, weights = (_product(part) for part in zip(*rules, strict=True))
-    lower = np.cumprod(np.concatenate([np.ones((len(t), 1)), rest], axis=1), axis=1)
+    t, complements, weights = (_product(part) for part in zip(*rules, strict=True))
+    lower = np.cumprod(np.concatenate([np.ones((len(t), 1)), complements], axis=1), axis=1)
     nodes = lower * np.concatenate([t, np.ones((len(t), 1))], axis=1)
     return nodes, np.prod(weights, axis=1)
 
@@ -127,9 +127,9 @@ def _unit(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.nd
     square[1:] *= (k[1:] + s) / (2 * k[1:] + s - 1)  # where k is 1 this is 1, even where it is 0 / 0
     x, vectors = eigh_tridiagonal(middle, np.sqrt(square))
     # 1 - t is computed apart, since it loses digits near 1; logarithms of both must be finite
-    t, rest = np.clip((1 + x) / 2, 1e-300, 1 - 2**-53), np.clip((1 - x) / 2, 1e-300, 1.0)
+    t, complement = np.clip((1 + x) / 2, 1e-300, 1 - 2**-53), np.clip((1 - x) / 2, 1e-300, 1.0)
     # weights: squared first entries of the eigenvectors, times the integral of the weight function
-    return t, rest, vectors[0] ** 2 * beta(p + 1, q + 1)
+    return t, complement, vectors[0] ** 2 * beta(p + 1, q + 1)
 
 
 def _graded_quadrature(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -141,8 +141,8 @@ def _graded_quadrature(count: int, p: float, q: float) -> tuple[np.ndarray, np.n
 
     m, n = (min(np.ceil(FLATTEST * max(power + 1, 1.0)) / (power + 1), STEEPEST) for power in (p, q))
     u, v, w = _unit(count, 0.0, 0.0)
-    t, rest = (np.maximum(betainc(*part), 1e-300) for part in ((m, n, u), (n, m, v)))
-    return t, rest, w * u ** (m - 1) * v ** (n - 1) / beta(m, n) * t**p * rest**q
+    t, complement = (np.maximum(betainc(*part), 1e-300) for part in ((m, n, u), (n, m, v)))
+    return t, complement, w * u ** (m - 1) * v ** (n - 1) / beta(m, n) * t**p * complement**q
 
 
 def _product(lines: Sequence[np.ndarray]) -> np.ndarray:
@@ -198,8 +198,8 @@ class GaussRule(NamedTuple):
         if kind in ("beta", "beta_pdf") and space.axes == 1:
             edges, ends = _beta_ends(density, edges)
         elif kind in ("dirichlet", "dirichlet_pdf") and space.simplex:
-            rest = {key: value for key, value in density.items() if key != "kind"}
-            ends = dirichlet_alphas(rest, space.axes)
+            parameters = {key: value for key, value in density.items() if key != "kind"}
+            ends = dirichlet_alphas(parameters, space.axes)
         return cls(space, density, edges, ends, float(tolerance), graded, fixed)
 
     def nodes(self, step: int) -> tuple[np.ndarray, np.ndarray] | None:
@@ -248,7 +248,7 @@ def nodes_off_edges(
 
 
 def has_density(resource: object) -> bool:
-    """Return whether a resource has a value between points: a function, a word or a kind of density."""
+    """True if a resource has a value between points: a function, a word or a kind of density."""
     if isinstance(resource, Mapping):
         return resource.get("kind") not in ("array", "file")
     return callable(resource) or isinstance(resource, str)
@@ -288,7 +288,7 @@ def refine_rule(game_at: Callable[[int], InfluencerGame | None], rule: GaussRule
     Changes are relative to the largest payoff and the largest gradient, at a few profiles across the space.
     A given number of nodes is not doubled. Raises `ValueError` if the largest number is not enough.
     """
-    game, apart, step = game_at(0), np.inf, 1
+    game, change, step = game_at(0), np.inf, 1
     if game is None:
         raise ValueError(
             f"resource_points.nodes: {rule.fixed} in each direction are more than {LONGEST}, or {MOST} in all"
@@ -297,14 +297,14 @@ def refine_rule(game_at: Callable[[int], InfluencerGame | None], rule: GaussRule
         return game
     before = _payoffs_and_gradients(game)
     while (finer := game_at(step)) is not None:
-        now = _payoffs_and_gradients(finer)
-        apart = max(_relative_change(old, new) for old, new in zip(before, now, strict=True))
+        current = _payoffs_and_gradients(finer)
+        change = max(_relative_change(old, new) for old, new in zip(before, current, strict=True))
         # the coarser game is already within the tolerance; the finer one only confirms it
-        if apart < rule.tolerance:
+        if change < rule.tolerance:
             return game
-        game, before, step = finer, now, step + 1
+        game, before, step = finer, current, step + 1
     raise ValueError(
-        f"resource_points: payoffs or gradients still move by {apart:.2g} at the largest number of nodes; "
+        f"resource_points: payoffs or gradients still move by {change:.2g} at the largest number of nodes; "
         f"must be below {rule.tolerance:g} (raise resource_points.tolerance, or set resource_points.nodes)"
     )
 

@@ -45,14 +45,14 @@ def payoff_bound(
 ) -> Float[Array, ""]:
     """Return an upper bound on the player's payoff at positions in ``[low, high]``, the others at ``x``."""
     assert isinstance(game.kernel, Gaussian | GaussianMatrix | ChosenReach)
-    rest = at_least = rival_influence(game, x, player)
+    rivals = at_least = rival_influence(game, x, player)
     if game.abstention is not None:
         near = nearest(low, high, game.points)
-        at_least = jnp.logaddexp(rest, _abstention(game, x, player, near))
+        at_least = jnp.logaddexp(rivals, _abstention(game, x, player, near))
     largest = jax.lax.logistic(game.kernel.upper_bound(player, low, high, game.points) - at_least)
     bound = game.weights @ largest - _cost(game, player, low)
     if low.shape[0] <= MAX_AXES:
-        bound = jnp.minimum(bound, _curvature_bound(game, x, player, low, high, largest, rest))
+        bound = jnp.minimum(bound, _curvature_bound(game, x, player, low, high, largest, rivals))
     return bound
 
 
@@ -60,18 +60,18 @@ def deviation_payoff(
     game: InfluencerGame, x: Profile, player: int | Array
 ) -> Callable[[Strategy], Float[Array, ""]]:
     """Return the player's payoff as a function of its own strategy; rival influence is computed once."""
-    rest = rival_influence(game, x, player)
+    rivals = rival_influence(game, x, player)
     kernel = copies(game.kernel, player, 1)
 
     def payoff(strategy: Strategy) -> Float[Array, ""]:
         logs_of_player = kernel.logs(strategy[None], game.points)[0]
         if game.zero_influence == "error":
             # a share f/(f + R) is the logistic function of ln f - ln R
-            return jax.lax.logistic(logs_of_player - rest) @ game.weights - _cost(game, player, strategy)
-        nobody = jnp.isneginf(logs_of_player) & jnp.isneginf(rest)
-        shares = jax.lax.logistic(jnp.where(nobody, 0.0, logs_of_player - rest))
+            return jax.lax.logistic(logs_of_player - rivals) @ game.weights - _cost(game, player, strategy)
+        is_empty = jnp.isneginf(logs_of_player) & jnp.isneginf(rivals)
+        shares = jax.lax.logistic(jnp.where(is_empty, 0.0, logs_of_player - rivals))
         equal_share = 1 / x.shape[0] if game.zero_influence == "share" else 0.0
-        return jnp.where(nobody, equal_share, shares) @ game.weights - _cost(game, player, strategy)
+        return jnp.where(is_empty, equal_share, shares) @ game.weights - _cost(game, player, strategy)
 
     return payoff
 
@@ -122,7 +122,7 @@ def _curvature_bound(
     low: Strategy,
     high: Strategy,
     largest: Array,
-    rest: Array,
+    rivals: Array,
 ) -> Float[Array, ""]:
     """Return the payoff at the best corner plus the largest error of interpolation between corners."""
     kernel = game.kernel
@@ -130,29 +130,29 @@ def _curvature_bound(
     ends = [(low[axis], high[axis]) for axis in range(low.shape[0])]
     corners = jnp.stack([jnp.stack(corner) for corner in product(*ends)])
     logs = copies(kernel, player, len(corners)).logs(corners, game.points)
-    at_corners, at_most = rest, rest
+    at_corners, at_most = rivals, rivals
     if game.abstention is not None:
         away, far = displacement(corners, game.points), farthest(low, high, game.points)
-        at_corners = jnp.logaddexp(rest, _abstention(game, x, player, away))
-        at_most = jnp.logaddexp(rest, _abstention(game, x, player, far))
+        at_corners = jnp.logaddexp(rivals, _abstention(game, x, player, away))
+        at_most = jnp.logaddexp(rivals, _abstention(game, x, player, far))
     # the cost of a reach is linear: interpolation has no error in it
-    best = jnp.max(jax.lax.logistic(logs - at_corners) @ game.weights - _cost(game, player, corners))
+    corner_payoff = jnp.max(jax.lax.logistic(logs - at_corners) @ game.weights - _cost(game, player, corners))
     smallest = jax.lax.logistic(kernel.lower_bound(player, low, high, game.points) - at_most)
     # G(1-G) is largest at one half, or at the extreme nearest to it
     middle = jnp.clip(0.5, smallest, largest)
     slope, bend = kernel.derivative_bounds(player, low, high, game.points)
     if game.abstention is not None:
-        more = _abstention_derivatives(game, x, player, low, high, rest)
-        axes = more[0].shape[1]
-        slope, bend = slope.at[:, :axes].add(more[0]), bend.at[:, :axes].add(more[1])
+        derivatives = _abstention_derivatives(game, x, player, low, high, rivals)
+        axes = derivatives[0].shape[1]
+        slope, bend = slope.at[:, :axes].add(derivatives[0]), bend.at[:, :axes].add(derivatives[1])
     # G'' = G (1 - G) [h + d^2 (1 - 2G)] with |1 - 2G| <= 1
     curvature = (game.weights * middle * (1 - middle)) @ (slope**2 + bend)
     # linear interpolation over a length h errs by at most h^2/8 times the largest second derivative
-    return best + jnp.sum(curvature * (high - low) ** 2) / 8
+    return corner_payoff + jnp.sum(curvature * (high - low) ** 2) / 8
 
 
 def _abstention_derivatives(
-    game: InfluencerGame, x: Profile, player: int | Array, low: Array, high: Array, rest: Array
+    game: InfluencerGame, x: Profile, player: int | Array, low: Array, high: Array, rivals: Array
 ) -> tuple[Array, Array]:
     """Return bounds ``[point axis]`` on the derivatives of the log-influence of all rows but the player's.
 
@@ -161,13 +161,13 @@ def _abstention_derivatives(
     """
     unit = jnp.zeros_like(game.points).at[:, 0].set(1.0)  # |q| = 1 leaves A
     near = _abstention(game, x, player, nearest(low, high, game.points))
-    t = jnp.exp(_abstention(game, x, player, unit) - jnp.logaddexp(rest, near))[:, None]
+    t = jnp.exp(_abstention(game, x, player, unit) - jnp.logaddexp(rivals, near))[:, None]
     slope = 2 * t * farthest(low, high, game.points)
     return slope, jnp.maximum(2 * t, slope**2)
 
 
 def has_payoff_bound(game: InfluencerGame) -> bool:
-    """Return whether interval arithmetic proves less than bounds on log-influence, which kernels have.
+    """True if interval arithmetic proves less than bounds on log-influence, which kernels have.
 
     It does on many axes, and beside a third party, whose influence can hide that of the players in roundings.
     """
@@ -208,18 +208,18 @@ def search_points(game: InfluencerGame, player: int) -> Float[Array, "point axis
 def own_gradients(game: InfluencerGame, x: Profile) -> Profile:
     """Return every player's gradient in its own strategy, ``sum_k B G_i [(1 - G_i) d_i - G_a e_ai]``."""
     shares, total = game.divide(game.kernel.logs(x, game.points), x)
-    mine = shares[: x.shape[0]]
-    slopes = game.kernel.vjp(x, game.points, game.weights * mine * (1 - mine))
+    own_shares = shares[: x.shape[0]]
+    slopes = game.kernel.vjp(x, game.points, game.weights * own_shares * (1 - own_shares))
     if game.reach_cost is not None:
         slopes = slopes.at[:, -1].add(-game.reach_cost)
     if game.abstention is None:
         return slopes
-    pushed = game.weights * mine * _abstention_without(game, x, total, 1)
+    pushed = game.weights * own_shares * _abstention_without(game, x, total, 1)
     return slopes + 2 * jnp.sum(pushed[..., None] * _displacement(game, x), axis=1)
 
 
 def has_terms(game: InfluencerGame) -> bool:
-    """Return whether derivatives in fractions are known as sums over points: for Dirichlet kernels."""
+    """True if derivatives in fractions are known as sums over points: for Dirichlet kernels."""
     has_kernel = isinstance(game.kernel, Dirichlet) and game.kernel.reference_corner == 0
     return has_kernel and game.abstention is None and game.players > 1
 
@@ -230,9 +230,9 @@ def terms_in_fractions(game: InfluencerGame, t: Profile, x: Profile) -> tuple[Ar
     assert isinstance(game.space, Simplex)
     logs = game.log_influence(x)
     players = np.arange(len(x))
-    rest = [jnp.stack([logs[k] for k in range(len(logs)) if k != player]) for player in players]
+    rivals = [jnp.stack([logs[k] for k in range(len(logs)) if k != player]) for player in players]
     # shares by differences of logarithms, which are bounded where influence underflows
-    share = jax.lax.logistic(jnp.stack([logs[k] - log_sum(rest[k]) for k in players]))
+    share = jax.lax.logistic(jnp.stack([logs[k] - log_sum(rivals[k]) for k in players]))
     slopes = game.kernel.in_fractions(t, x, game.points, game.space.min_share)
     return game.weights * (share * (1 - share)), slopes
 
@@ -294,5 +294,5 @@ def _abstention_hessian(
 
 def _displacement(game: InfluencerGame, x: Profile) -> Float[Array, "player point axis"]:
     """Return ``b - x``, with 0 along the axis of a chosen reach."""
-    more = x.shape[1] - game.points.shape[1]
-    return jnp.pad(displacement(x, game.points), ((0, 0), (0, 0), (0, more)))
+    padding = x.shape[1] - game.points.shape[1]
+    return jnp.pad(displacement(x, game.points), ((0, 0), (0, 0), (0, padding)))

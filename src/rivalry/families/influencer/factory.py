@@ -218,7 +218,7 @@ def _at(
     players = space.shape[0]
     limit("resource_points", players, len(points))
     kernel = kernel_of(options, players, points, domain)
-    chosen = options["choose_reach"] is not None
+    has_reach = options["choose_reach"] is not None
     return InfluencerGame(
         space=space,
         points=put(points),
@@ -228,13 +228,13 @@ def _at(
         third_party=third_party_of(options["third_party"], points),
         abstention=abstention_of(options["abstention"]),
         zero_influence=options["zero_influence"],
-        reach_cost=_reach_cost(options, players) if chosen else None,
+        reach_cost=_reach_cost(options, players) if has_reach else None,
     )
 
 
 def _space(options: Mapping[str, Any], domain: Domain, players: int) -> Box | Simplex:
-    chosen = options["choose_reach"]
-    if chosen is None:
+    reach_range = options["choose_reach"]
+    if reach_range is None:
         if options["reach_cost"] is not None:
             raise ValueError("reach_cost: is what a chosen reach costs; set choose_reach = [low, high]")
         if not domain.simplex:
@@ -244,9 +244,9 @@ def _space(options: Mapping[str, Any], domain: Domain, players: int) -> Box | Si
     if domain.simplex:
         raise ValueError("choose_reach: is for an interval or a box, not for a simplex")
     try:
-        low, high = (float(end) for end in chosen)
+        low, high = (float(end) for end in reach_range)
     except (TypeError, ValueError):
-        raise ValueError(f"choose_reach: {chosen!r} must be [least, largest] reach") from None
+        raise ValueError(f"choose_reach: {reach_range!r} must be [least, largest] reach") from None
     if not (np.isfinite(high) and 0 < low < high):
         raise ValueError(f"choose_reach: [{low:g}, {high:g}] must be finite, above 0, with low below high")
     return Box.of([*domain.edges, [low, high]], players=players)

@@ -53,7 +53,7 @@ def resource(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     """
     selection = point(data, "resource", 1, ("resource_points",), at=at)
     where, weights = coordinates(selection), selection["resource"]
-    if _few(where):
+    if _is_short(where):
         _groups(ax, weights[None], ["resource"], "resource (weight of a point)")
     elif where.shape[1] == 1:
         _bars(ax, where[:, 0], weights)
@@ -128,7 +128,7 @@ def _rows(data: Dataset, ax: Axes, at: At, name: str, label: str, separate: bool
     selection = point(data, name, 2, _ALSO, at=at)
     where, shades = coordinates(selection), style.colours(len(selection[name]))
     dimensions = where.shape[1]
-    if _few(where):
+    if _is_short(where):
         _groups(ax, selection[name], row_labels(selection, len(selection[name])), label)
     elif separate and dimensions > 1:
         _one_by_one(ax, selection, name, label)
@@ -142,11 +142,11 @@ def _rows(data: Dataset, ax: Axes, at: At, name: str, label: str, separate: bool
     return ax
 
 
-def coordinates(found: DrawnPoint) -> np.ndarray:
+def coordinates(selection: DrawnPoint) -> np.ndarray:
     """Return the resource points ``[point coordinate]``. Raises `ValueError`."""
-    if "resource_points" not in found:
+    if "resource_points" not in selection:
         raise ValueError("data: no variable 'resource_points', the places of the resource")
-    where = found["resource_points"].reshape(len(found["resource_points"]), -1)
+    where = selection["resource_points"].reshape(len(selection["resource_points"]), -1)
     if where.shape[1] > 3:
         raise ValueError(f"resource_points: {where.shape[1]} coordinates; at most three can be drawn")
     if where.shape[1] == 3:
@@ -154,13 +154,13 @@ def coordinates(found: DrawnPoint) -> np.ndarray:
     return where
 
 
-def row_labels(found: DrawnPoint, count: int) -> list[str]:
+def row_labels(selection: DrawnPoint, count: int) -> list[str]:
     """Return the names of the rows, as stored or by number."""
-    return [str(name) for name in found.get("row_label", [f"row {k}" for k in range(count)])]
+    return [str(name) for name in selection.get("row_label", [f"row {k}" for k in range(count)])]
 
 
-def _few(where: np.ndarray) -> bool:
-    """Return whether there are so few points, such as the corners of a simplex, that bars are drawn."""
+def _is_short(where: np.ndarray) -> bool:
+    """True if there are so few points, such as the corners of a simplex, that bars are drawn."""
     return where.shape[1] > 1 and len(where) < FEW
 
 
@@ -169,8 +169,8 @@ def _groups(ax: Axes, rows: np.ndarray, labels: list[str], label: str) -> None:
     count = rows.shape[1]
     wide = 0.8 / len(rows)
     for k, (row, text, colour) in enumerate(zip(rows, labels, style.colours(len(rows)), strict=True)):
-        beside = np.arange(count) + (k - (len(rows) - 1) / 2) * wide
-        ax.bar(beside, row, 0.9 * wide, color=colour, label=text)
+        positions = np.arange(count) + (k - (len(rows) - 1) / 2) * wide
+        ax.bar(positions, row, 0.9 * wide, color=colour, label=text)
     ax.set_xticks(range(count), [f"point {k}" for k in range(count)])
     ax.set(xlabel="point of the resource", ylabel=label)
     ax.grid(False, axis="x")
@@ -262,7 +262,7 @@ def _contour(ax: Any, where: np.ndarray, row: np.ndarray, colour: str, *parts: f
 
 
 def _is_uneven(selection: DrawnPoint) -> bool:
-    """Return whether a resource is stored and not the same everywhere."""
+    """True if a resource is stored and not the same everywhere."""
     return "resource" in selection and bool(np.ptp(selection["resource"]) > 0)
 
 

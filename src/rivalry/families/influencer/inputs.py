@@ -87,14 +87,14 @@ class Domain(NamedTuple):
         return [low + part * (high - low) for part in (0.5, 0.37)]
 
 
-def domain_of(given: Mapping[str, Any]) -> Domain:
+def domain_of(options: Mapping[str, Any]) -> Domain:
     """Return the space that the keywords describe. Raises `ValueError`."""
-    space, bounds, corners = given["space"], given["bounds"], given["corners"]
+    space, bounds, corners = options["space"], options["bounds"], options["corners"]
     if space != "simplex":
         if corners is not None:
             raise ValueError(f"corners: is for space = 'simplex', not for {space!r}")
         edges = _edges(space, bounds)
-        if given["kernel"] == "exponential":  # it has no influence at 0
+        if options["kernel"] == "exponential":  # it has no influence at 0
             low, high = edges[0]
             if low < 0 or high <= EDGE:
                 raise ValueError(
@@ -120,22 +120,22 @@ def _edges(space: str, bounds: object) -> list[list[float]]:
     return edges.tolist()  # type: ignore[no-any-return]
 
 
-def players_of(given: Mapping[str, Any]) -> int:
+def players_of(options: Mapping[str, Any]) -> int:
     """Return the number of players: as given, else the length of a list, else two. Raises `ValueError`."""
     dims = dict.fromkeys(("reach", "variance", "exponent", "alpha", "budgets", "reach_cost"), 0)
     # one matrix for all has two dimensions: only a third counts players
     dims["covariance"] = 2
-    counts = {name: len(given[name]) for name, plain in dims.items() if np.ndim(given[name]) > plain}
-    for name, value in (given["parameters"] or {}).items():
+    counts = {name: len(options[name]) for name, plain in dims.items() if np.ndim(options[name]) > plain}
+    for name, value in (options["parameters"] or {}).items():
         if np.ndim(value) > 0:
             counts[f"parameters.{name}"] = len(value)
-    players = given["players"]
+    players = options["players"]
     if players is not None:
         counts = {"players": whole_number("players", players, 2)} | counts
     if len(set(counts.values())) > 1:
-        (first, count), *rest = counts.items()
-        key, differs = next(pair for pair in rest if pair[1] != count)
-        raise ValueError(f"{key}: {differs} entries, but {first} says {count} players")
+        (reference, count), *further = counts.items()
+        key, differs = next(pair for pair in further if pair[1] != count)
+        raise ValueError(f"{key}: {differs} entries, but {reference} says {count} players")
     player_total = next(iter(counts.values()), 2)
     if player_total < 2:
         raise ValueError(f"{next(iter(counts))}: {player_total} player; must be at least 2")
@@ -148,8 +148,8 @@ def third_party(spec: object, points: np.ndarray) -> Any:
         return None
     if isinstance(spec, Mapping):
         keys = {"formula": "formula", "array": "values"}
-        kind, rest = kind_of(spec, "third_party", keys)
-        (spec,) = require(rest, "third_party", keys[kind])
+        kind, arguments = kind_of(spec, "third_party", keys)
+        (spec,) = require(arguments, "third_party", keys[kind])
     if isinstance(spec, str):
         influence = formula_values(spec, points, "third_party")
     elif callable(spec):
@@ -197,14 +197,14 @@ TAKES = {
 ARTICLE = {"interval": "an interval", "box": "a box", "simplex": "a simplex"}
 
 
-def kernel_of(given: Mapping[str, Any], players: int, points: np.ndarray, domain: Domain) -> Kernel:
+def kernel_of(options: Mapping[str, Any], players: int, points: np.ndarray, domain: Domain) -> Kernel:
     """Return the kernel that the keywords describe, evaluated once for a check. Raises `ValueError`."""
-    kind = given["kernel"]
+    kind = options["kernel"]
     for name in dict.fromkeys(name for names in PARAMETERS.values() for name in names):
-        if given[name] is not None and name not in PARAMETERS[kind]:
-            has = ", ".join(PARAMETERS[kind]) or "none"
-            raise ValueError(f"{name}: is no parameter of the {kind} kernel; it has {has}")
-    if given["normalised"] and kind != "gaussian":
+        if options[name] is not None and name not in PARAMETERS[kind]:
+            parameter_names = ", ".join(PARAMETERS[kind]) or "none"
+            raise ValueError(f"{name}: is no parameter of the {kind} kernel; it has {parameter_names}")
+    if options["normalised"] and kind != "gaussian":
         raise ValueError(f"normalised: is for the gaussian kernel, not for {kind}")
     if kind not in TAKES[domain.kind]:
         home = next(ARTICLE[space] for space, takes in TAKES.items() if kind in takes)
@@ -212,24 +212,24 @@ def kernel_of(given: Mapping[str, Any], players: int, points: np.ndarray, domain
             f"kernel: {kind} is for {home}; {ARTICLE[domain.kind]} takes {', '.join(TAKES[domain.kind])}"
         )
     if kind == "gaussian":
-        return _gaussian(given, players, domain.axes)
+        return _gaussian(options, players, domain.axes)
     if kind == "custom":
-        return _custom(given, players, points, domain)
+        return _custom(options, players, points, domain)
     if kind == "dirichlet":
-        return _dirichlet(given, players, points)
+        return _dirichlet(options, players, points)
     if kind == "beta":
         if domain.edges != [[0.0, 1.0]]:
             raise ValueError(f"bounds: {domain.edges[0]} must be [0, 1] for the beta kernel")
         _refuse_edges(kind, np.concatenate([points, 1 - points], axis=1))
-        return Beta(_per_player_or(REACH, "reach", given, players))
+        return Beta(_per_player_or(REACH, "reach", options, players))
     if kind == "dirichlet_mode":
         _refuse_edges(kind, points)
-        return DirichletMode(_per_player_or(REACH, "reach", given, players))
+        return DirichletMode(_per_player_or(REACH, "reach", options, players))
     if kind == "blotto":
-        return _blotto(given, players, points)
+        return _blotto(options, players, points)
     if kind == "power_law":
-        floor = per_player("distance_floor", given["distance_floor"] or FLOOR, 1)[0]
-        return PowerLaw(_per_player_or(1.0, "exponent", given, players), floor)
+        floor = per_player("distance_floor", options["distance_floor"] or FLOOR, 1)[0]
+        return PowerLaw(_per_player_or(1.0, "exponent", options, players), floor)
     low = np.flatnonzero(points[:, 0] <= 0)
     if low.size:
         at = f"resource_points[{low[0]}]: {points[low[0], 0]:g}"

@@ -47,8 +47,8 @@ def displacement(x: Profile, points: Points) -> Float[Array, "player point coord
 
 def squared_distance(x: Profile, points: Points) -> Logs:
     """Return ``|b - x|^2``."""
-    first, *further = (jnp.square(points[:, a] - x[:, a, None]) for a in range(points.shape[1]))
-    return sum(further, first)
+    square, *further = (jnp.square(points[:, a] - x[:, a, None]) for a in range(points.shape[1]))
+    return sum(further, square)
 
 
 def weighted_displacement(weights: Logs, x: Profile, points: Points) -> Float[Array, "player coordinate"]:
@@ -222,10 +222,10 @@ class ChosenReach(_Kernel):
 
     def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         squares = jnp.sum(nearest(low, high, points) ** 2, axis=-1)
-        best = high[-1]
+        width = high[-1]
         if self.normalised:  # rises up to s^2 = |b - x|^2 / L, falls beyond
-            best = jnp.clip(jnp.sqrt(squares / points.shape[1]), low[-1], high[-1])
-        return _log_gaussian(squares, best, points.shape[1], self.normalised)
+            width = jnp.clip(jnp.sqrt(squares / points.shape[1]), low[-1], high[-1])
+        return _log_gaussian(squares, width, points.shape[1], self.normalised)
 
     def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         squares = jnp.sum(farthest(low, high, points) ** 2, axis=-1)
@@ -361,8 +361,8 @@ class Dirichlet(_Kernel):
             after = t[:, axis, None] * logs[..., axis - 1] + (1 - t[:, axis, None]) * after
         # the others lose, also by the quotient, whose divisor is the first share
         level = (digamma(total) - jnp.log(total))[:, None]
-        rest = jnp.sum(logs, axis=-1) + (points.shape[1] - 1) * level
-        slopes.append(-((floor + spare) * (after + level) + floor * rest))
+        level_sum = jnp.sum(logs, axis=-1) + (points.shape[1] - 1) * level
+        slopes.append(-((floor + spare) * (after + level) + floor * level_sum))
         return jnp.stack(slopes[::-1], axis=1)
 
     def _parameters(self, x: Profile) -> Profile:

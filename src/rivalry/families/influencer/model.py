@@ -117,17 +117,17 @@ class InfluencerGame(OneLineRepr, eqx.Module):
         return self._rows(self.kernel.logs(x, self.points), x)
 
     def divide(
-        self, own: Float[Array, "player point"], x: Profile
+        self, logs_of_players: Float[Array, "player point"], x: Profile
     ) -> tuple[Float[Array, "row point"], Float[Array, "point"]]:
-        """Return the shares and the logarithm of total influence, from the kernel's logarithms ``own``."""
-        logs = self._rows(own, x)
+        """Shares and the logarithm of total influence, from logarithms of each player's influence."""
+        logs = self._rows(logs_of_players, x)
         # shares do not depend on what is subtracted from all logarithms, so neither do derivatives
         top = jnp.max(logs, axis=0)
-        nobody = jnp.isneginf(top)
+        is_empty = jnp.isneginf(top)
         top = jax.lax.stop_gradient(jnp.where(jnp.isfinite(top), top, 0.0))
         if self.zero_influence != "error":
             # no 0 / 0 in the branch not chosen: its derivative would be NaN, and NaN times 0 is NaN
-            logs = jnp.where(nobody, 0.0, logs)
+            logs = jnp.where(is_empty, 0.0, logs)
         parts = jnp.exp(logs - top)
         total = jnp.sum(parts, axis=0)
         if self.zero_influence != "error":
@@ -135,7 +135,7 @@ class InfluencerGame(OneLineRepr, eqx.Module):
             equal_share = 1.0 / players if self.zero_influence == "share" else 0.0
             # outside rows, after the players, get nothing
             fill = jnp.where(jnp.arange(len(logs)) < players, equal_share, 0.0)[:, None]
-            return jnp.where(nobody, fill, parts / total), jnp.where(nobody, 0.0, top + jnp.log(total))
+            return jnp.where(is_empty, fill, parts / total), jnp.where(is_empty, 0.0, top + jnp.log(total))
         return parts * (1 / total), top + jnp.log(total)
 
     def check_shares(self, shares: Float[Array, "row point"]) -> None:

@@ -121,9 +121,9 @@ def _(game: InfluencerGame, grid: np.ndarray) -> Contest:
     points, players = np.asarray(game.points), len(grid)
     away = None
     if game.abstention is not None:
-        apart = points - grid[:, :, None, : points.shape[1]]
+        offsets = points - grid[:, :, None, : points.shape[1]]
         with np.errstate(divide="ignore"):
-            away = np.log(np.sum(apart**2, axis=-1))
+            away = np.log(np.sum(offsets**2, axis=-1))
     return contest(
         np.asarray(game.weights),
         rows[:players],
@@ -234,13 +234,13 @@ def _own_payoffs(game: InfluencerGame, x: Profile, places: Array) -> Array:
 
 
 def _vector_field(game: InfluencerGame, x: Profile) -> Record:
-    first, second = game.space.grid(0, FIELD)[:, 0], game.space.grid(1, FIELD)[:, 0]
+    grid_i, grid_j = game.space.grid(0, FIELD)[:, 0], game.space.grid(1, FIELD)[:, 0]
     pairs = np.array(list(combinations(range(min(game.players, PAIRED)), 2)))
-    fields = np.asarray(_fields(game, x, first, second, put(pairs)))
+    fields = np.asarray(_fields(game, x, grid_i, grid_j, put(pairs)))
     record: Record = {
         "field": (("i_place", "j_place", "component"), fields[0]),  # of players 0 and 1
-        "field_at_i": (("i_place",), np.asarray(first)),
-        "field_at_j": (("j_place",), np.asarray(second)),
+        "field_at_i": (("i_place",), np.asarray(grid_i)),
+        "field_at_j": (("j_place",), np.asarray(grid_j)),
     }
     if len(pairs) > 1:
         record["field_of_pair"] = (("pair", "i_place", "j_place", "component"), fields)
@@ -249,14 +249,14 @@ def _vector_field(game: InfluencerGame, x: Profile) -> Record:
 
 
 @eqx.filter_jit
-def _fields(game: InfluencerGame, x: Profile, first: Array, second: Array, pairs: Array) -> Array:
+def _fields(game: InfluencerGame, x: Profile, grid_i: Array, grid_j: Array, pairs: Array) -> Array:
     """Return the gradients of two players at all pairs of positions, ``[pair i_place j_place component]``."""
 
     def at(pair: Array, y: Array, z: Array) -> Array:
         return own_gradients(game, x.at[pair[0], 0].set(y).at[pair[1], 0].set(z))[pair, 0]
 
     def of(pair: Array) -> Array:
-        return jax.vmap(lambda y: jax.vmap(lambda z: at(pair, y, z))(second))(first)
+        return jax.vmap(lambda y: jax.vmap(lambda z: at(pair, y, z))(grid_j))(grid_i)
 
     return jnp.asarray(jax.lax.map(of, pairs))
 

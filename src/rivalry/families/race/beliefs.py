@@ -108,7 +108,7 @@ oracles.validate_parameter.register(Believing)(
 
 @oracles.metrics.register(Believing)
 def _(game: Believing, x: Profile) -> Record:
-    """Return those of the true race, and the players' beliefs about it."""
+    """Metrics of the true race, and the players' beliefs about it."""
     record = oracles.metrics(game.true, x)
     record["believed"] = (("player",), np.asarray(game.payoffs(x)))
     record["realised"] = (("player",), np.asarray(game.true.payoffs(x)))
@@ -217,8 +217,8 @@ class SubjectiveRace(OneLineRepr, eqx.Module):
     def space(self) -> Box:
         """Return the race's box, once for every believed race."""
         n = self.believing.players
-        every: Box = jax.tree.map(lambda edge: jnp.tile(edge, (n, 1)), self.believing.space)
-        return every
+        box: Box = jax.tree.map(lambda edge: jnp.tile(edge, (n, 1)), self.believing.space)
+        return box
 
     def by_believer(self, x: Profile) -> Float[Array, "mind own axis"]:
         """Return a profile by believed race."""
@@ -258,7 +258,7 @@ def _(game: SubjectiveRace, name: str) -> Profile:
 
 @oracles.metrics.register(SubjectiveRace)
 def _(game: SubjectiveRace, x: Profile) -> Record:
-    """Return those of the true race at the actual play; see `SubjectiveRace`."""
+    """Metrics of the true race at the actual play; see `SubjectiveRace`."""
     actual = game.played(x)
     renamed = {"player": "actor"}
     record: Record = {

@@ -1,4 +1,4 @@
-"""Where the equilibria of a race of one period can be, and its derivatives in logarithms of inputs.
+"""Bounds on equilibria of a race of one period, and its derivatives in logarithms of inputs.
 
 Both serve complete lists of equilibria (`rivalry.all_equilibria`).
 """
@@ -24,7 +24,7 @@ TRIALS, SMALLEST_TRIAL, SIZES = 40, 1e-8, 96  # of deviations, and of performanc
 
 
 def has_slopes_in_logs(race: Race) -> bool:
-    """Return whether `slopes_in_logs` holds: one period, built-in parts and no threshold."""
+    """True if `slopes_in_logs` holds: one period, built-in parts and no threshold."""
     rules = race.rules
     return (
         race.periods == 1
@@ -63,17 +63,17 @@ def slopes_in_logs(race: Race, y: Profile) -> Profile:
     keep = numbers["prize_survives"][:, None]
     stake = (1 - keep) * rho + d  # what safety adds to the value of a win
     value = keep * rho - d + safe * stake
-    alone = period.without_winner(rules, numbers)
+    payoff_alone = period.without_winner(rules, numbers)
     difference = rules.contest is period.logit
     logs = numbers["decisiveness"] * (p if difference else log_p)
     own_basis = rules.loser_prize_basis == "own"
     rows = []
     for i in range(n):
         rivals = np.delete(np.arange(n), i)
-        q, share, nobody = _chances(numbers, logs, i, rivals)
-        prize = value[i, i] - jnp.sum(share * value[i, rivals]) - nobody * alone[i]
-        elsewhere = (1 - q) * jnp.sum(share * stake[i, rivals])
-        gain = _safety_gain(rules.risk, numbers, i, sigma, z, safe, q * stake[i, i], elsewhere)
+        q, share, p_nobody = _chances(numbers, logs, i, rivals)
+        prize = value[i, i] - jnp.sum(share * value[i, rivals]) - p_nobody * payoff_alone[i]
+        rival_stake = (1 - q) * jnp.sum(share * stake[i, rivals])
+        gain = _safety_gain(rules.risk, numbers, i, sigma, z, safe, q * stake[i, i], rival_stake)
         lasting = safe + (1 - safe) * keep[i]
         grows = q * lasting[i] * numbers["prize_per_performance"][i]
         if own_basis:
@@ -100,15 +100,15 @@ def slopes_in_logs(race: Race, y: Profile) -> Profile:
 
 def _chances(numbers: Numbers, logs: Array, i: int, rivals: np.ndarray) -> tuple[Array, Any, Any]:
     """Return the probability that i wins, and if not, those that each other player and nobody wins."""
-    rest = logs[rivals]
+    rival_logs = logs[rivals]
     if len(rivals) == 1 and "ease_of_winning" not in numbers:
-        return jax.nn.sigmoid(logs[i] - rest[0]), np.ones(1), 0.0
+        return jax.nn.sigmoid(logs[i] - rival_logs[0]), np.ones(1), 0.0
     if "ease_of_winning" in numbers:
-        rest = jnp.append(rest, period.log_nobody(numbers))
-    together = jax.nn.logsumexp(rest)
-    share = jnp.exp(rest - together)
-    nobody = share[len(rivals)] if "ease_of_winning" in numbers else 0.0
-    return jax.nn.sigmoid(logs[i] - together), share[: len(rivals)], nobody
+        rival_logs = jnp.append(rival_logs, period.log_nobody(numbers))
+    together = jax.nn.logsumexp(rival_logs)
+    share = jnp.exp(rival_logs - together)
+    p_nobody = share[len(rivals)] if "ease_of_winning" in numbers else 0.0
+    return jax.nn.sigmoid(logs[i] - together), share[: len(rivals)], p_nobody
 
 
 def _safety_gain(
@@ -119,21 +119,21 @@ def _safety_gain(
     z: Array,
     safe: Array,
     stake: Array,
-    elsewhere: Array,
+    rival_stake: Array,
 ) -> Array:
     """Return the derivative of the payoff in the own log odds of safety.
 
-    ``stake`` and ``elsewhere`` are the stakes of wins by i and by others, times their probabilities.
+    ``stake`` and ``rival_stake`` are the stakes of wins by i and by others, times their probabilities.
     """
     bend, w = sigma[i] * (1 - sigma[i]), numbers["safety_weight"]
     if risk is period.winner_only:
         return bend * stake
     if risk is period.mixed:
         lost = numbers["loser_weight"]
-        return bend * ((1 - lost) * stake + lost / (len(z) - 1) * elsewhere)
+        return bend * ((1 - lost) * stake + lost / (len(z) - 1) * rival_stake)
     if risk is period.additive:
-        return w[i] / jnp.sum(w) * bend * (stake + elsewhere)
-    return w[i] * len(z) / jnp.sum(w) * safe[i] * jax.nn.sigmoid(-z[i]) * (stake + elsewhere)
+        return w[i] / jnp.sum(w) * bend * (stake + rival_stake)
+    return w[i] * len(z) / jnp.sum(w) * safe[i] * jax.nn.sigmoid(-z[i]) * (stake + rival_stake)
 
 
 # --- bounds on equilibria ---------------------------------------------------------------------------------
@@ -167,8 +167,8 @@ def equilibrium_bounds(race: Race) -> BoundsOfEquilibria:
     """
     low, high = np.asarray(race.space.zero_threshold), np.asarray(race.space.high)
     unbounded = partial(BoundsOfEquilibria, low, high)
-    if why := _obstacle(race):
-        return unbounded(f"no bounds on equilibria are proved for {why}")
+    if obstacle := _obstacle(race):
+        return unbounded(f"no bounds on equilibria are proved for {obstacle}")
     numbers = _numbers(race)
     surplus, *ends = _enclosed_bounds(numbers, *_best_trials(numbers, high))
     lowest, highest = amounts(*ends)
@@ -199,7 +199,7 @@ def _obstacle(race: Race) -> str:
         "prizes that grow with performance": not any(np.any(part) for part in grows),
         "productivities or weights of 0": all(np.all(part > 0) for part in able),
     }
-    return next((why for why, met in conditions.items() if not met), "")
+    return next((reason for reason, is_met in conditions.items() if not is_met), "")
 
 
 def _numbers(race: Race) -> dict[str, np.ndarray]:
@@ -241,7 +241,7 @@ class _Stakes(NamedTuple):
 
 def _stakes(at: dict[str, Any]) -> _Stakes:
     n = len(at["win"])
-    mine, keep = np.eye(n, dtype=bool), at["keep"][:, None]
+    is_own, keep = np.eye(n, dtype=bool), at["keep"][:, None]
     unsafe_loss = keep * at["lose"] - at["harm"]
     rows = [
         jnp.stack([jnp.stack([end[i, j] for j in range(n) if j != i]) for i in range(n)])
@@ -251,8 +251,8 @@ def _stakes(at: dict[str, Any]) -> _Stakes:
     own_harm = jnp.stack([at["harm"][i, i] for i in range(n)])
     unsafe_win = at["keep"] * at["win"] - own_harm
     sums = [
-        jnp.sum(jnp.where(mine, at["win"][:, None], at["lose"]), axis=0),
-        jnp.sum(jnp.where(mine, unsafe_win[:, None], unsafe_loss), axis=0),
+        jnp.sum(jnp.where(is_own, at["win"][:, None], at["lose"]), axis=0),
+        jnp.sum(jnp.where(is_own, unsafe_win[:, None], unsafe_loss), axis=0),
         jnp.sum(at["alone"])[None],
     ]
     safety = (1 - at["keep"]) * at["win"] + own_harm
@@ -311,16 +311,16 @@ def _worth_winning(at: dict[str, Any], trial: Any) -> Any:
 
 
 def _bounds(at: dict[str, Any], sure: object, worth: object, beaten: Any) -> tuple[Any, Any, Any]:
-    """Return what must be above 0, and the logarithms of the bounds, ``[player axis]`` each.
+    """Number that must be above 0, and the logarithms of the bounds, ``[player axis]`` each.
 
     ``sure`` and ``worth`` are the trials of steps 1 and 3.
     """
     (payoffs, total), (reach, high_p) = _surplus(at, sure, beaten), _high(at)
     chance = jnp.log(jnp.maximum(_worth_winning(at, worth), 0.0))
     if "ease" in at:
-        fewest, needed = -jnp.log(at["ease"]), jnp.ones(())
+        fewest, surplus = -jnp.log(at["ease"]), jnp.ones(())
     else:
-        fewest, needed = jnp.min(_log_weights(at, beaten)), jnp.sum(payoffs) - total
+        fewest, surplus = jnp.min(_log_weights(at, beaten)), jnp.sum(payoffs) - total
         if len(at["win"]) == 2:
             chance = jnp.maximum(chance, jnp.min(beaten - reach))
     low_p = ((chance + fewest) / at["m"] - jnp.log(at["B"])) / at["beta"]
@@ -329,7 +329,7 @@ def _bounds(at: dict[str, Any], sure: object, worth: object, beaten: Any) -> tup
     unsafe = log_safety + chance + log_a - at["theta"] * (log_b + at["beta"] * high_p)
     safe = at["theta"] * (log_b + at["beta"] * low_p) - log_a
     low_s = jnp.minimum(unsafe / (1 - at["alpha"]), safe / at["alpha"])
-    return needed, jnp.stack([low_s, low_p], axis=1), jnp.stack([log_safety, high_p], axis=1)
+    return surplus, jnp.stack([low_s, low_p], axis=1), jnp.stack([log_safety, high_p], axis=1)
 
 
 @partial(compiled, effort=0)
@@ -355,17 +355,17 @@ def _best_trials(
     line = np.linspace(np.log(SMALLEST_TRIAL), top, TRIALS)
     grid = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 1, 2)
     sizes = np.linspace(top, 2 * np.log(SMALLEST_TRIAL), SIZES)
-    surplus, first, best = (np.asarray(part) for part in _surpluses(numbers, grid, sizes))
+    surplus, trials, trial = (np.asarray(part) for part in _surpluses(numbers, grid, sizes))
     paying = np.argmax(surplus > 0)  # the first size, that is the smallest bound, if none pays
-    return grid[first[paying], 0], grid[best, 0], np.asarray(sizes[paying])
+    return grid[trials[paying], 0], grid[trial, 0], np.asarray(sizes[paying])
 
 
 @partial(compiled, effort=0)
 def _surpluses(numbers: dict[str, Any], grid: object, sizes: Any) -> tuple[Any, Any, Any]:
     """Return the surplus of the best trials ``[size]``, and their indices ``[size player]``, ``[player]``."""
 
-    def one(size: Array) -> tuple[Array, Array]:
+    def surplus_at(size: Array) -> tuple[Array, Array]:
         sure, total = _surplus(numbers, grid, size)
         return jnp.sum(jnp.max(sure, axis=0)) - total, jnp.argmax(sure, axis=0)
 
-    return *jax.vmap(one)(sizes), jnp.argmax(_worth_winning(numbers, grid), axis=0)
+    return *jax.vmap(surplus_at)(sizes), jnp.argmax(_worth_winning(numbers, grid), axis=0)

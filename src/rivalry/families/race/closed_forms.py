@@ -81,7 +81,7 @@ class SymmetricRace(NamedTuple):
 
     @property
     def links(self) -> int:
-        """Return how many must be safe: all under multiplicative risk, else one."""
+        """Number of players that must be safe: all under multiplicative risk, else one."""
         return self.n if self.risk == "multiplicative" else 1
 
     @property
@@ -98,7 +98,7 @@ class SymmetricRace(NamedTuple):
             f"prize: {self.win[0]:g} must be above loser_prize, {self.lose[0]:g}": self.win[0] > self.lose[0],
             "prize_survives, liability: must be absent": self.win[1] == self.lose[1] and self.stake > 0,
         }
-        return next((why for why, met in conditions.items() if not met), "")
+        return next((reason for reason, is_met in conditions.items() if not is_met), "")
 
 
 def symmetric_equilibria(game: Race) -> list[Point]:
@@ -170,9 +170,9 @@ def symmetric_numbers(game: Race) -> tuple[SymmetricRace, tuple[float, float]]:
             raise ValueError(f"{name}: {price:g}, taxes and subsidies included, must be above 0")
     own_effect, other_effect = _damages(game, np.asarray(numbers["disaster_cost"], float))
     weight, ahead = float(np.asarray(game.weights)[0, 0]), float(np.asarray(game.ahead)[0])
-    none = -own_effect if game.rules.no_winner == "disaster" else numbers_of_player["no_winner"]
+    no_winner = -own_effect if game.rules.no_winner == "disaster" else numbers_of_player["no_winner"]
     if game.end_on == "win" and weight > 0:
-        none, ahead = none + ahead / weight, 0.0
+        no_winner, ahead = no_winner + ahead / weight, 0.0
     symbols: dict[str, Any] = dict(zip(SYMBOLS, map(numbers_of_player.get, USED), strict=False))
     survives, win, lose = (
         numbers_of_player["prize_survives"],
@@ -187,7 +187,7 @@ def symmetric_numbers(game: Race) -> tuple[SymmetricRace, tuple[float, float]]:
         r_p=prices["performance_price"],
         win=(win, survives * win - own_effect - numbers_of_player["liability"]),
         lose=(lose, survives * lose - other_effect),
-        none=none,
+        none=no_winner,
     ), (weight, ahead)
 
 
@@ -197,9 +197,9 @@ def _check_closed_form(game: Race) -> None:
         length = "inf" if game.infinite_horizon else game.periods
         raise ValueError(f"horizon: {length} must be 1 for a closed form")
     rules = game.rules._asdict()
-    wanted: dict[str, list[Any]] = {"production": [period.power], "contest": [period.ratio]}
-    wanted |= {"cost": [period.linear], "risk": list(period.KINDS["risk"].values())}
-    for name, allowed in wanted.items():
+    allowed_rules: dict[str, list[Any]] = {"production": [period.power], "contest": [period.ratio]}
+    allowed_rules |= {"cost": [period.linear], "risk": list(period.KINDS["risk"].values())}
+    for name, allowed in allowed_rules.items():
         rule = rules[name]
         if rule not in allowed:
             words = ", ".join(map(period.rule_name, allowed))
@@ -234,12 +234,12 @@ def _sigma(z: Any) -> Any:
 
 def _win_probability(numbers: SymmetricRace, y: Any, players: int) -> Any:
     """Return the win probability of each of so many players with performance input ``exp(y)``."""
-    nobody = 0.0 * y
+    p_nobody = 0.0 * y
     if numbers.kappa is not None:
         log_p = np.log(numbers.B) + numbers.beta * y
         # capped before exp overflows: the win probability is 0 to all digits
-        nobody = np.exp(np.minimum(-numbers.m * log_p - np.log(numbers.kappa), 700.0))
-    return 1 / (players + nobody)
+        p_nobody = np.exp(np.minimum(-numbers.m * log_p - np.log(numbers.kappa), 700.0))
+    return 1 / (players + p_nobody)
 
 
 def _level(numbers: SymmetricRace, y: Any) -> Any:
@@ -293,13 +293,15 @@ class _Terms(NamedTuple):
 
 def _terms(numbers: SymmetricRace, y: object, z: Any) -> _Terms:
     q = _win_probability(numbers, y, numbers.n)
-    nobody = 0.0 * q if numbers.kappa is None else 1 - numbers.n * q
+    p_nobody = 0.0 * q if numbers.kappa is None else 1 - numbers.n * q
     safe = np.exp(-numbers.links * _softplus(-z))
     gain = q * numbers.stake * np.exp(-numbers.links * _softplus(-z) - _softplus(z))
     (well, ill), (other_well, other_ill) = numbers.win, numbers.lose
     # differences first: at very low safety, the cost of disasters that all share would cancel them
     ahead = safe * ((well - ill) - (other_well - other_ill)) + (ill - other_ill)
-    return _Terms(q, nobody, gain, safe, ahead, safe * (other_well - other_ill) + (other_ill - numbers.none))
+    return _Terms(
+        q, p_nobody, gain, safe, ahead, safe * (other_well - other_ill) + (other_ill - numbers.none)
+    )
 
 
 def _excess(numbers: SymmetricRace, y: Any, z: object) -> Any:
@@ -363,8 +365,8 @@ def _intervals(numbers: SymmetricRace, y: np.ndarray) -> list[np.ndarray]:
         zero(above, y[k], y[k + 1], "fold of the odds") for k in np.flatnonzero(exists[:-1] != exists[1:])
     ]
     # beside a fold, on the side where log odds exist
-    beside = [fold + side * 1e-9 for fold in folds for side in (-1.0, 1.0)]
-    full = np.sort(np.concatenate([y, beside]))
+    near_folds = [fold + side * 1e-9 for fold in folds for side in (-1.0, 1.0)]
+    full = np.sort(np.concatenate([y, near_folds]))
     inside = above(full) > 0
     cuts = np.flatnonzero(inside[:-1] != inside[1:]) + 1
     return [part for part in np.split(full, cuts) if above(part[:1])[0] > 0]

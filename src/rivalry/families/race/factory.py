@@ -250,7 +250,7 @@ def _build(options: dict[str, Any]) -> Race:
 
 
 def _is_infinite(options: dict[str, Any]) -> bool:
-    """Return whether the horizon is infinite. Raises `ValueError` for options that vary over time."""
+    """True if the horizon is infinite. Raises `ValueError` for options that vary over time."""
     if options["horizon"] not in ("inf", float("inf")):
         return False
     gamma = number("gamma", options["gamma"])
@@ -389,7 +389,7 @@ def _prices(numbers: dict[str, Any], part: str, cost: object) -> tuple[float, fl
 
 
 def _free(numbers: dict[str, Any], cost: object) -> str | None:
-    """Return which input costs nothing however much of it is bought, and why; None where none does."""
+    """Input that costs nothing however much of it is bought, and why; None where none does."""
     for part in ("safety", "performance") if cost in ("linear", "quadratic") else ():
         price, slope = _prices(numbers, part, cost)
         if price > 0.0 or slope > 0.0:
@@ -449,5 +449,5 @@ def _space(
     )
     assumed = [not column.endswith("sharing") for column in columns] * periods  # 1-exp(-50) is 1
     ends = put(np.zeros(high.shape)), high, tuple(kinds), smallest, usual_low, usual_high
-    every = put(np.broadcast_to(assumed, high.shape).copy())
-    return Box(*ends, every, unbounded=_free(numbers, options["cost"]))
+    range_assumed = put(np.broadcast_to(assumed, high.shape).copy())
+    return Box(*ends, range_assumed, unbounded=_free(numbers, options["cost"]))

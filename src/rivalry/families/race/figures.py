@@ -51,8 +51,8 @@ def payoff_landscape(data: Dataset, ax: Axes, *, at: At = None, player: int = 0)
     >>> payoff_landscape(view).get_xscale()
     'log'
     """
-    also = ("landscape_safety_input", "landscape_performance_input", "landscape_best", "profile", "claim")
-    selection = point(data, "landscape_payoff", 3, also, at=at)
+    arrays = ("landscape_safety_input", "landscape_performance_input", "landscape_best", "profile", "claim")
+    selection = point(data, "landscape_payoff", 3, arrays, at=at)
     payoff = selection["landscape_payoff"]
     check_index("player", player, len(payoff))
     x, y, surface = (
@@ -85,8 +85,8 @@ def _mark_inputs(ax: Axes, selection: DrawnPoint, player: int, x: np.ndarray, y:
     certified, low, high = selection.is_certified(), (x.min(), y.min()), (x.max(), y.max())
     on_top: dict[str, Any] = {"markeredgecolor": "white", "clip_on": False}
     if "landscape_best" in selection:
-        best = np.clip(selection["landscape_best"][player][:2], low, high)
-        ax.plot(*best, "*", label="best response", color=PALETTE[1], markersize=12, **on_top, zorder=6)
+        response = np.clip(selection["landscape_best"][player][:2], low, high)
+        ax.plot(*response, "*", label="best response", color=PALETTE[1], markersize=12, **on_top, zorder=6)
     if "profile" in selection:
         words = "present inputs" + style.unless(certified)
         mark = end_marker(certified, INK) | {"markersize": 15, "clip_on": False, "zorder": 5}
@@ -116,8 +116,8 @@ def deviation(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     >>> deviation(view).get_ylabel()
     'gain (units of the game)'
     """
-    also = ("deviation_at", "deviation_here", "deviation_column", "claim")
-    selection = point(data, "deviation_gain", 2, also, at=at)
+    arrays = ("deviation_at", "deviation_here", "deviation_column", "claim")
+    selection = point(data, "deviation_gain", 2, arrays, at=at)
     gain, amount = selection["deviation_gain"], selection["deviation_at"]
     certified, chosen_amount = selection.is_certified(), selection.get("deviation_here")
     ax.axhline(0.0, color=INK, linewidth=0.9)
@@ -125,9 +125,9 @@ def deviation(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     for k, look in enumerate(player_lines(len(gain))):
         order, colour = np.argsort(amount[k], kind="stable"), look["color"]
         ax.plot(amount[k][order], gain[k][order], **look)
-        best = int(np.nanargmax(gain[k]))
-        if gain[k, best] > 0:
-            ax.plot(amount[k, best], gain[k, best], "*", color=colour, **edge)
+        index = int(np.nanargmax(gain[k]))
+        if gain[k, index] > 0:
+            ax.plot(amount[k, index], gain[k, index], "*", color=colour, **edge)
         if chosen_amount is not None:
             ax.plot(chosen_amount[k], 0.0, "o", zorder=5, clip_on=False, **end_marker(certified, colour))
     above = amount[amount > 0]
@@ -175,24 +175,24 @@ def schedule(data: Dataset, ax: Axes, *, at: At = None, columns: Names = None) -
     ['safety input']
     """
     names = select.filled_variables(data, COLUMNS) or ["safety_input"]
-    chosen = select.pick_names("columns", columns, names, names, "is no column of this plan")
+    names_drawn = select.pick_names("columns", columns, names, names, "is no column of this plan")
     rank = 2 if names[0] in data and "period" in data[names[0]].dims else 1  # one period is a plan too
     selection = point(data, names[0], rank, (*names[1:], "claim"), at=at)
     plan = {name: np.atleast_2d(selection[name]) for name in names}
     periods, players = plan[names[0]].shape
     table = np.ones((players, periods, len(plan)), bool)
     if "identified" in data:
-        stored, wanted = point(data, "identified", 2, at=at)["identified"], (players, periods * len(plan))
-        if stored.shape != wanted:
-            rule = f"must be {wanted}, players and periods * columns"
+        stored, shape = point(data, "identified", 2, at=at)["identified"], (players, periods * len(plan))
+        if stored.shape != shape:
+            rule = f"must be {shape}, players and periods * columns"
             raise ValueError(f"identified: shape {stored.shape} {rule}")
         table = np.nan_to_num(stored.astype(float)).astype(bool).reshape(table.shape)
     relevant = {name: table[..., column].T for column, name in enumerate(plan)}
-    small = style.panels(ax, len(chosen), columns=2 if len(chosen) == 4 else 3, apart=True)
-    for panel, name in zip(small, chosen, strict=True):
+    small = style.panels(ax, len(names_drawn), columns=2 if len(names_drawn) == 4 else 3, apart=True)
+    for panel, name in zip(small, names_drawn, strict=True):
         _lines(panel, plan[name], relevant[name], selection.is_certified())
-    style.title_panels(small, [select.label_of(data, name) for name in chosen])
-    dotted = not all(relevant[name].all() for name in chosen)
+    style.title_panels(small, [select.label_of(data, name) for name in names_drawn])
+    dotted = not all(relevant[name].all() for name in names_drawn)
     return _explain(ax, selection, small, "period", plan[names[0]].shape, dotted=dotted)
 
 
@@ -307,29 +307,31 @@ def safety_frontier(data: Dataset, ax: Axes, *, over: str = "algorithm", at: At 
     dim = select.dimension(data, over)
     if dim is None or dim not in data["p_disaster"].dims:
         raise ValueError(f"over: {over!r} tells no results apart; {near(over, map(str, data.coords))}")
-    apart = [str(name) for name in data["p_disaster"].dims if data.sizes[name] > 1]
-    rest = tuple(name for name in apart if name not in (dim, "replication", *(at or {})))
-    selection = point(data, "p_disaster", 0, ("claim",), at=at, keep=(dim, *rest))
+    dims = [str(name) for name in data["p_disaster"].dims if data.sizes[name] > 1]
+    further_dims = tuple(name for name in dims if name not in (dim, "replication", *(at or {})))
+    selection = point(data, "p_disaster", 0, ("claim",), at=at, keep=(dim, *further_dims))
     # a row per value of `over`, a column per point of the other sweeps
     risk = selection["p_disaster"].reshape(data.sizes[dim], -1)
     proved = np.broadcast_to(is_certified(selection), selection["p_disaster"].shape).reshape(risk.shape)
-    reached = _performance(data, at, (dim, *rest)).reshape(risk.shape)
+    performance = _performance(data, at, (dim, *further_dims)).reshape(risk.shape)
     for k, colour in enumerate(style.colours(len(risk))):
         marker = style.MARKERS[k % len(style.MARKERS)]
-        if len(rest) == 1:
-            ax.plot(reached[k], risk[k], color=colour, linewidth=0.9, label="_line")
-        style.draw_marks(ax, reached[k], risk[k], proved[k], colour, marker, markersize=8, zorder=4)
-        if np.isfinite(risk[k] + reached[k]).any():  # mixtures have no performance to show
+        if len(further_dims) == 1:
+            ax.plot(performance[k], risk[k], color=colour, linewidth=0.9, label="_line")
+        style.draw_marks(ax, performance[k], risk[k], proved[k], colour, marker, markersize=8, zorder=4)
+        if np.isfinite(risk[k] + performance[k]).any():  # mixtures have no performance to show
             ax.plot([], [], marker, color=colour, label=select.place_of(data, over, k))
     if not proved[np.isfinite(risk)].all():
         explain_hollow(ax)
     ax.margins(0.12)
-    whose = "of the winner, expected" if "win_probability" in data else "players' mean"
-    ax.set(xlabel=f"performance ({whose})", ylabel=metric_label("p_disaster"))
+    averaging = "of the winner, expected" if "win_probability" in data else "players' mean"
+    ax.set(xlabel=f"performance ({averaging})", ylabel=metric_label("p_disaster"))
     caption(
         ax,
         selection.words,
-        f"a mark for each of {', '.join(select.name_of(data, name) for name in rest)}" if rest else "",
+        f"a mark for each of {', '.join(select.name_of(data, name) for name in further_dims)}"
+        if further_dims
+        else "",
     )
     return ax
 
@@ -440,14 +442,14 @@ def _slopes(data: Dataset, quantity: str, at: At) -> Bars:
     return heights, sound, groups, members, selection.words
 
 
-def _price(written: str) -> tuple[str, str]:
+def _price(label: str) -> tuple[str, str]:
     """Return a parameter's name without its index, and the player that it belongs to.
 
     >>> _price("safety_price[1], performance_price[1]"), _price("performance_price")
     (('safety_price, performance_price', 'player 1'), ('performance_price', 'all players'))
     """
-    indices = set(re.findall(r"\[([^\]]*)\]", written))
-    name = re.sub(r"\[[^\]]*\]", "", written)
+    indices = set(re.findall(r"\[([^\]]*)\]", label))
+    name = re.sub(r"\[[^\]]*\]", "", label)
     return name, f"player {indices.pop()}" if len(indices) == 1 else "all players"
 
 
@@ -468,8 +470,8 @@ def _changes(data: Dataset, quantity: str, over: str, base: int, series: str | N
     members = [f"player {k}" for k in range(change.shape[1])] if by_player else [""]
     if series:
         members = [select.place_of(data, series, k) for k in range(data[series].size)]
-    beside = _named_values(data, over)[base].replace("\n", ", ")
-    return change, sound, _named_values(data, over, base), members, f"beside {beside}"
+    reference = _named_values(data, over)[base].replace("\n", ", ")
+    return change, sound, _named_values(data, over, base), members, f"beside {reference}"
 
 
 def _named_values(data: Dataset, over: str, base: int | None = None) -> list[str]:

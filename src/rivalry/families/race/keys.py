@@ -181,7 +181,7 @@ NAMES = (
 """Parameters with a number per player."""
 
 
-def flatten_parts(given: Mapping[str, Any]) -> dict[str, Any]:
+def flatten_parts(parts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of all parts in one table, with defaults; a part itself is its kind.
 
     Examples
@@ -190,7 +190,7 @@ def flatten_parts(given: Mapping[str, Any]) -> dict[str, Any]:
     >>> found["risk"], found["loser_weight"], found["prize"]
     ('mixed', 0.3, 1.0)
     """
-    options = dict(given)
+    options = dict(parts)
     for part, keys in PARTS.items():
         table = dict(keys._field_defaults)
         # popped first: a part and its kind have the same name
@@ -216,7 +216,7 @@ SHARE_SLACK = 1e-6
 
 
 def bound_violation(name: str, value: float) -> str:
-    """Return why a parameter may not take a value, or an empty text.
+    """Reason why a parameter may not take a value, or an empty text.
 
     Examples
     --------
@@ -232,16 +232,16 @@ def bound_violation(name: str, value: float) -> str:
     return "" if value >= 0 or name in OF_ANY_SIGN else "must be at least 0"
 
 
-def count_players(given: dict[str, Any], names: Iterable[str]) -> int:
+def count_players(options: dict[str, Any], names: Iterable[str]) -> int:
     """Return the number of players: as given, by the first list of numbers, or 2. Raises `ValueError`."""
-    player_count = given["players"]
+    player_count = options["players"]
     if player_count is not None:
         if player_count < 2:
             raise ValueError(f"players: {player_count!r} must be at least 2")
         return int(player_count)
     for name in names:
         # as objects: rows of different lengths are refused later, with the name of the key
-        shape: tuple[int, ...] = np.shape(np.asarray(given[name], dtype=object))
+        shape: tuple[int, ...] = np.shape(np.asarray(options[name], dtype=object))
         if shape and shape[-1] < 2:
             raise ValueError(f"{name}: names {shape[-1]} player; a race needs at least 2")
         if shape:
@@ -249,23 +249,23 @@ def count_players(given: dict[str, Any], names: Iterable[str]) -> int:
     return 2
 
 
-def check_conflicts(given: dict[str, Any]) -> None:
+def check_conflicts(options: dict[str, Any]) -> None:
     """Raise `ValueError` if one thing is given in two ways."""
-    if given["period_weights"] is not None and np.any(np.asarray(given["gamma"], dtype=object) != 1.0):
+    if options["period_weights"] is not None and np.any(np.asarray(options["gamma"], dtype=object) != 1.0):
         raise ValueError("gamma: clashes with period_weights, which take its place")
-    if given["price"] is not None and given["cost"] in ("linear", "quadratic"):
+    if options["price"] is not None and options["cost"] in ("linear", "quadratic"):
         for name in ("safety_price", "performance_price"):
-            if np.any(np.asarray(given[name], dtype=object) != 0.1):
+            if np.any(np.asarray(options[name], dtype=object) != 0.1):
                 raise ValueError(
                     f"price: stands for safety_price and performance_price; leave out price, or {name}"
                 )
-    if given["cost"] in ("certification", "relative_certification", "penalty"):
+    if options["cost"] in ("certification", "relative_certification", "penalty"):
         for name in ("performance_tax", "safety_subsidy"):
-            if np.any(np.asarray(given[name], dtype=object) != 0.0):
-                raise ValueError(f"{name}: is for linear and quadratic cost, not for {given['cost']}")
-    lists = [n for n, v in given.items() if n != "gamma" and isinstance(v, list | tuple | np.ndarray)]
-    count = np.size(np.asarray(given["gamma"], dtype=object))
-    if given["players"] is None and not lists and count > 2 and count == given["horizon"]:
+            if np.any(np.asarray(options[name], dtype=object) != 0.0):
+                raise ValueError(f"{name}: is for linear and quadratic cost, not for {options['cost']}")
+    lists = [n for n, v in options.items() if n != "gamma" and isinstance(v, list | tuple | np.ndarray)]
+    count = np.size(np.asarray(options["gamma"], dtype=object))
+    if options["players"] is None and not lists and count > 2 and count == options["horizon"]:
         raise ValueError(
             f"gamma: {count} numbers may be players or periods; say players = {count}, or give one weight "
             "per period as period_weights"
@@ -276,10 +276,10 @@ def number(name: str, value: object) -> Any:
     """Return ``value`` as an array of valid numbers. Raises `ValueError` for the first invalid entry."""
     values = as_numbers(value, name)
     for index, entry in np.ndenumerate(values):
-        why = bound_violation(name, entry)
-        if why:
+        reason = bound_violation(name, entry)
+        if reason:
             where = "".join(f"[{k}]" for k in index)
-            raise ValueError(f"{name}{where}: {entry:g} {why}")
+            raise ValueError(f"{name}{where}: {entry:g} {reason}")
     return values
 
 
@@ -358,8 +358,8 @@ def check_custom_parts(race: Race) -> None:
         _check_transition(race, race.transition)
 
 
-def _fault(name: str, part: Callable[..., Any], why: str) -> ValueError:
-    return ValueError(f"{name}: {rule_name(part)} {why}")
+def _fault(name: str, part: Callable[..., Any], reason: str) -> ValueError:
+    return ValueError(f"{name}: {rule_name(part)} {reason}")
 
 
 def _call(name: str, part: Callable[..., Any], *arguments: object) -> Any:
@@ -372,9 +372,9 @@ def _call(name: str, part: Callable[..., Any], *arguments: object) -> Any:
         jax.eval_shape(part, *arguments)
         return part(*arguments)
     except Exception as error:  # a custom function may raise anything; the message names it
-        first = "".join(str(error).strip().splitlines()[:1])
+        message = "".join(str(error).strip().splitlines()[:1])
         hint = "; write it with jax.numpy, without if on values" if isinstance(error, _UNTRACED) else ""
-        raise _fault(name, part, f"raised {type(error).__name__}: {first}{hint}") from None
+        raise _fault(name, part, f"raised {type(error).__name__}: {message}{hint}") from None
 
 
 _UNTRACED = (jax.errors.TracerBoolConversionError, jax.errors.TracerArrayConversionError)
@@ -384,19 +384,19 @@ def _check_numbers(name: str, part: Callable[..., Any], output: object, players:
     """Raise `ValueError` unless a part returned one valid number per player."""
     shape = output.shape if isinstance(output, jax.Array | np.ndarray) else None
     if shape != (players,):
-        got = type(output).__name__ if shape is None else f"shape {shape}"
-        raise _fault(name, part, f"answers {got}; must be one number per player, ({players},)")
-    values, why = np.asarray(output, dtype=float), ""
+        output_form = type(output).__name__ if shape is None else f"shape {shape}"
+        raise _fault(name, part, f"answers {output_form}; must be one number per player, ({players},)")
+    values, reason = np.asarray(output, dtype=float), ""
     if name == "production":  # minus infinity is the logarithm of nothing produced
-        why = "must be numbers" if np.isnan(values).any() else ""
+        reason = "must be numbers" if np.isnan(values).any() else ""
     elif not np.isfinite(values).all():
-        why = "must be finite"
+        reason = "must be finite"
     elif name != "cost" and (values.min() < -SHARE_SLACK or values.max() > 1 + SHARE_SLACK):
-        why = "must be probabilities, in [0, 1]"
+        reason = "must be probabilities, in [0, 1]"
     elif name == "contest" and values.sum() > 1 + SHARE_SLACK:
-        why = "probabilities of winning must sum to at most 1"
-    if why:
-        raise _fault(name, part, f"answers {values.tolist()} where all inputs are 1; {why}")
+        reason = "probabilities of winning must sum to at most 1"
+    if reason:
+        raise _fault(name, part, f"answers {values.tolist()} where all inputs are 1; {reason}")
 
 
 def _check_transition(race: Race, transition: Callable[..., Any]) -> None:

@@ -103,7 +103,7 @@ class Race(OneLineRepr, eqx.Module):
 
     @property
     def infinite_horizon(self) -> bool:
-        """Return whether the one period represents all periods of an infinite horizon."""
+        """True if the one period represents all periods of an infinite horizon."""
         return self.gamma is not None
 
     def schedule(self, x: Profile) -> Float[Array, "period player column"]:
@@ -138,15 +138,15 @@ class Race(OneLineRepr, eqx.Module):
         >>> rv.games.race().inputs(safety_input=[1.0, 1.0], performance_input=[2.0, 2.0]).tolist()
         [[1.0, 2.0], [1.0, 2.0]]
         """
-        wanted = (self.periods, self.players, len(self.columns))
+        shape = (self.periods, self.players, len(self.columns))
         schedule = (
-            _by_column(self, columns, wanted) if strategies is None else _array("strategies", strategies)
+            _by_column(self, columns, shape) if strategies is None else _array("strategies", strategies)
         )
         if schedule.ndim == 2 and self.periods == 1:
             schedule = schedule[None]
-        if schedule.shape != wanted:
+        if schedule.shape != shape:
             raise ValueError(
-                f"strategies: shape {schedule.shape} must be {wanted} (periods, players, columns)"
+                f"strategies: shape {schedule.shape} must be {shape} (periods, players, columns)"
             )
         _refuse_outside(self, schedule)
         return self.profile(schedule)
@@ -167,16 +167,16 @@ class Race(OneLineRepr, eqx.Module):
         """Return A and B at the start of every period, and after the last, without ``transition``."""
         if len(self.columns) == 2:
             shape = (self.periods, self.players)
-            still = jnp.stack([jnp.broadcast_to(self.numbers[n], shape) for n in PRODUCTIVITIES], axis=1)
-            return jnp.concatenate([still, still[-1:]])
+            constant = jnp.stack([jnp.broadcast_to(self.numbers[n], shape) for n in PRODUCTIVITIES], axis=1)
+            return jnp.concatenate([constant, constant[-1:]])
 
-        def one(state: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
+        def period_step(state: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
             t, row = inputs
             return self.after_technology(self.numbers_at(t), state, row), state
 
         start = productivities(self.numbers_at(0))
-        last, before = jax.lax.scan(one, start, (jnp.arange(self.periods), self.schedule(x)))
-        return jnp.concatenate([before, last[None]])
+        final, before = jax.lax.scan(period_step, start, (jnp.arange(self.periods), self.schedule(x)))
+        return jnp.concatenate([before, final[None]])
 
     def after_technology(self, numbers: Numbers, state: Stocks, row: Row) -> Stocks:
         """Return A and B after a period, by the technology rule alone."""
@@ -207,13 +207,15 @@ class Race(OneLineRepr, eqx.Module):
             return self._with_transition(rows)
         state = self.stocks(x)
 
-        def one(t: Array, row: Array, state: Array) -> tuple[Outcome, Array]:
+        def outcome_at(t: Array, row: Array, state: Array) -> tuple[Outcome, Array]:
             return self._period(self.numbers_at(t, state), row)
 
         if self.periods == 1:
-            outcome, paid = jax.tree.map(lambda leaf: leaf[None], one(jnp.asarray(0), rows[0], state[0]))
+            outcome, paid = jax.tree.map(
+                lambda leaf: leaf[None], outcome_at(jnp.asarray(0), rows[0], state[0])
+            )
         else:
-            outcome, paid = jax.vmap(one)(jnp.arange(self.periods), rows, state[:-1])
+            outcome, paid = jax.vmap(outcome_at)(jnp.arange(self.periods), rows, state[:-1])
         return outcome, paid, state
 
     def upkeep(self, numbers: Numbers, row: Float[Array, "player column"]) -> Float[Array, "player"]:
@@ -224,30 +226,34 @@ class Race(OneLineRepr, eqx.Module):
     def _with_transition(self, rows: Array) -> tuple[Outcome, Array, Array]:
         """Return the same with a custom ``transition``, which replaces the parameters after every period."""
 
-        def one(numbers: dict[str, Array], inputs: tuple[Array, Array]) -> tuple[Any, Any]:
+        def period_step(numbers: dict[str, Array], inputs: tuple[Array, Array]) -> tuple[Any, Any]:
             t, row = inputs
             outcome, paid = self._period(numbers, row)
             # stored before the transition: A and B with which the period was played
             state = productivities(numbers)
-            later = dict(zip(PRODUCTIVITIES, self.after_technology(numbers, state, row), strict=True))
-            after = self.transition(numbers | later, row, t)  # type: ignore[misc]
+            productivities_after = dict(
+                zip(PRODUCTIVITIES, self.after_technology(numbers, state, row), strict=True)
+            )
+            after = self.transition(numbers | productivities_after, row, t)  # type: ignore[misc]
             # a scan carries the same names and shapes through every period
             after = {name: jnp.broadcast_to(after[name], numbers[name].shape) for name in numbers}
             return after, (outcome, paid, state)
 
         begin = self.numbers_at(0)
-        last, (outcome, paid, state) = jax.lax.scan(one, begin, (jnp.arange(self.periods), rows))
-        return outcome, paid, jnp.concatenate([state, productivities(last)[None]])
+        final, (outcome, paid, state) = jax.lax.scan(period_step, begin, (jnp.arange(self.periods), rows))
+        return outcome, paid, jnp.concatenate([state, productivities(final)[None]])
 
-    def p_continue(self, found: Outcome) -> Array:
+    def p_continue(self, outcome: Outcome) -> Array:
         """Return the probability that play continues after a period, given that it was reached."""
         if self.end_on == "win":
-            return found.nobody
+            return outcome.nobody
         if self.end_on == "disaster":
             # only unsafe wins end play, and no winner is no unsafe win
-            unsafe = found.disaster - found.nobody if self.rules.no_winner == "disaster" else found.disaster
+            unsafe = (
+                outcome.disaster - outcome.nobody if self.rules.no_winner == "disaster" else outcome.disaster
+            )
             return 1 - unsafe
-        return jnp.ones_like(found.nobody)
+        return jnp.ones_like(outcome.nobody)
 
     @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
@@ -259,8 +265,8 @@ class Race(OneLineRepr, eqx.Module):
             return self.weights[0] * paid[0] / (1 - self.gamma * p_continue[0])
         alive = jnp.cumprod(p_continue)
         # a period is reached if all earlier ones continued; `ahead` is paid if the last one did
-        reached = jnp.append(1.0, alive[:-1])
-        return jnp.sum(self.weights * reached[:, None] * paid, axis=0) + self.ahead * alive[-1]
+        p_reached = jnp.append(1.0, alive[:-1])
+        return jnp.sum(self.weights * p_reached[:, None] * paid, axis=0) + self.ahead * alive[-1]
 
     def stage(self, t: int | Array, ahead: PerPlayer, state: Stocks | None = None) -> Race:
         """Return period ``t`` alone, inputs only, at A and B as in ``state`` if given.
@@ -307,12 +313,12 @@ class Race(OneLineRepr, eqx.Module):
     def _period_space(self, count: int) -> Box:
         """Return the first ``count`` columns of one period."""
         box = self.space
-        first: Box = jax.tree.map(lambda edge: edge[:, :count], box)
-        return replace(first, coordinates=box.kinds[:count])
+        columns: Box = jax.tree.map(lambda edge: edge[:, :count], box)
+        return replace(columns, coordinates=box.kinds[:count])
 
     @property
     def coupled(self) -> str:
-        """Return why periods affect each other by more than whether play continues, or an empty text."""
+        """Reason why periods affect each other by more than whether play continues, or an empty text."""
         if self.transition is not None:
             return "a custom transition links the periods"
         name = "technology.share" if len(self.columns) > 4 else "technology.invest"
@@ -324,18 +330,18 @@ def productivities(numbers: Numbers) -> Stocks:
     return jnp.stack([numbers[name] for name in PRODUCTIVITIES])
 
 
-def _by_column(race: Race, columns: Mapping[str, object], wanted: tuple[int, ...]) -> np.ndarray:
+def _by_column(race: Race, columns: Mapping[str, object], shape: tuple[int, ...]) -> np.ndarray:
     for name in columns:
         if name not in race.columns:
             raise ValueError(f"{name}: no column of this race; it has {', '.join(race.columns)}")
-    rows = np.zeros(wanted)
+    rows = np.zeros(shape)
     for name, value in columns.items():
         numbers = _array(name, value)
         try:
             rows[..., race.columns.index(name)] = numbers
         except ValueError:
             raise ValueError(
-                f"{name}: shape {numbers.shape} must be ({wanted[1]},) or {wanted[:2]} (periods, players)"
+                f"{name}: shape {numbers.shape} must be ({shape[1]},) or {shape[:2]} (periods, players)"
             ) from None
     return rows
 

@@ -130,30 +130,30 @@ def traced_metrics(race: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], A
     """Return the same as arrays that JAX can trace, without ``identified``."""
     outcome, paid, stocks = race.periodic(x)
     alive = jnp.append(1.0, jnp.cumprod(race.p_continue(outcome)))
-    reached = alive[:-1]
-    total = jnp.maximum(jnp.sum(reached), 1e-300)
-    rows, several = race.schedule(x), race.periods > 1
+    p_reached = alive[:-1]
+    total = jnp.maximum(jnp.sum(p_reached), 1e-300)
+    rows, has_periods = race.schedule(x), race.periods > 1
     by_player = {name: rows[..., k] for k, name in enumerate(race.columns)}
     by_player |= {"performance": jnp.exp(outcome.log_p), "technology_safety": outcome.sigma}
     by_player |= {"win_probability": outcome.q, "p_safe_given_win": outcome.S}
     by_player["cost"] = outcome.cost + outcome.u - paid  # investment and sharing included
     sums = {"p_safe": outcome.safe, "p_disaster": outcome.disaster, "p_no_winner": outcome.nobody}
-    means = {name: jnp.sum(reached * array) / total for name, array in sums.items()}
-    means["revenue"] = jnp.sum(reached * _revenue(race, rows, outcome)) / total
-    dims = ("period", "player") if several else ("player",)
+    means = {name: jnp.sum(p_reached * array) / total for name, array in sums.items()}
+    means["revenue"] = jnp.sum(p_reached * _revenue(race, rows, outcome)) / total
+    dims = ("period", "player") if has_periods else ("player",)
     record: dict[str, tuple[tuple[str, ...], Array]]
-    record = {name: (dims, array if several else array[0]) for name, array in by_player.items()}
+    record = {name: (dims, array if has_periods else array[0]) for name, array in by_player.items()}
     record |= {name: ((), mean) for name, mean in means.items()}
-    if several:
+    if has_periods:
         record["period_payoff"] = ("period", "player"), paid
         record |= {f"period_{name}": (("period",), array) for name, array in sums.items()}
         record["alive"] = ("stage",), alive
         record["safety_stock"] = ("stage", "player"), stocks[:, 0]
         record["performance_stock"] = ("stage", "player"), stocks[:, 1]
-    if race.end_on == "win" and (several or race.infinite_horizon):
-        wins = jnp.sum(reached * (1 - outcome.nobody))
-        last = jnp.sum(reached * outcome.safe) / jnp.where(wins > 0, wins, 1.0)
-        record["p_safe_last_win"] = (), last
+    if race.end_on == "win" and (has_periods or race.infinite_horizon):
+        wins = jnp.sum(p_reached * (1 - outcome.nobody))
+        safe_at_win = jnp.sum(p_reached * outcome.safe) / jnp.where(wins > 0, wins, 1.0)
+        record["p_safe_last_win"] = (), safe_at_win
         if race.infinite_horizon:
             p_win = 1 - outcome.nobody[0]
             record |= {"period_win_probability": ((), p_win), "expected_periods": ((), 1 / p_win)}
@@ -223,7 +223,9 @@ def _line(race: Race, x: Profile, column: int, points: int) -> np.ndarray:
 def _landscape(race: Race, x: Profile) -> Record:
     """Return own payoffs by both own inputs of the first period, the rest of the profile being fixed."""
     xs, xp = (_line(race, x, column, LANDSCAPE) for column in (0, 1))
-    best = [np.asarray(compiled_response(race, x, jnp.asarray(player))[0]) for player in range(race.players)]
+    responses = [
+        np.asarray(compiled_response(race, x, jnp.asarray(player))[0]) for player in range(race.players)
+    ]
     return {
         "landscape_payoff": (
             ("player", "safety_level", "performance_level"),
@@ -231,7 +233,7 @@ def _landscape(race: Race, x: Profile) -> Record:
         ),
         "landscape_safety_input": (("safety_level",), xs),
         "landscape_performance_input": (("performance_level",), xp),
-        "landscape_best": (("player", "axis"), np.stack(best)),
+        "landscape_best": (("player", "axis"), np.stack(responses)),
     }
 
 
@@ -239,10 +241,10 @@ def _landscape(race: Race, x: Profile) -> Record:
 def _payoffs(
     race: Race, x: Profile, xs: Array, xp: Array
 ) -> Float[Array, "player safety_level performance_level"]:
-    def one(player: Array, a: Array, b: Array) -> Array:
+    def payoff_at(player: Array, a: Array, b: Array) -> Array:
         return race.payoffs(x.at[player, 0].set(a).at[player, 1].set(b))[player]
 
-    across = jax.vmap(jax.vmap(one, (None, None, 0)), (None, 0, None))
+    across = jax.vmap(jax.vmap(payoff_at, (None, None, 0)), (None, 0, None))
     return jax.vmap(across, (0, None, None))(jnp.arange(race.players), xs, xp)
 
 
@@ -269,13 +271,13 @@ def _responses(race: Race, x: Profile, line: Array) -> Float[Array, "player plac
             return race.payoffs(profile.at[player, 1].set(performance))[player]
 
         worth = jax.vmap(paid)(jnp.exp(logs))
-        best = jnp.argmax(worth)
-        k = jnp.clip(best, 1, len(logs) - 2)
+        index = jnp.argmax(worth)
+        k = jnp.clip(index, 1, len(logs) - 2)
         low, middle, high = worth[k - 1], worth[k], worth[k + 1]
         bend = low - 2 * middle + high
-        part = jnp.where((best == k) & (bend < 0), (low - high) / jnp.where(bend < 0, 2 * bend, 1.0), 0.0)
-        peak = jnp.exp(logs[best] + part * (logs[1] - logs[0]))  # of the parabola through three points
-        return jnp.where(paid(jnp.zeros(())) >= worth[best], 0.0, peak)
+        part = jnp.where((index == k) & (bend < 0), (low - high) / jnp.where(bend < 0, 2 * bend, 1.0), 0.0)
+        peak = jnp.exp(logs[index] + part * (logs[1] - logs[0]))  # of the parabola through three points
+        return jnp.where(paid(jnp.zeros(())) >= worth[index], 0.0, peak)
 
     responses: Array = jax.vmap(lambda player: jax.lax.map(partial(response, player), line))(jnp.arange(2))
     return responses
@@ -301,16 +303,22 @@ def _with_investment(
 ) -> Float[Array, "player level"]:
     rows = race.schedule(x)
 
-    def one(player: Array, amount: Array, later: Array) -> Array:
-        without_later = jnp.where(later, rows, rows.at[:, player, 2:4].set(0.0))
+    def payoff_with(player: Array, amount: Array, invests_later: Array) -> Array:
+        without_later = jnp.where(invests_later, rows, rows.at[:, player, 2:4].set(0.0))
         profile = race.profile(without_later.at[0, player, 3].set(amount))
         return race.payoffs(profile.at[player].set(with_best_inputs(race, profile, player)))[player]
 
-    def best(player: Array, amount: Array) -> Array:
-        return jnp.max(jax.lax.map(lambda later: one(player, amount, later), jnp.array([True, False])))
+    def response_payoff(player: Array, amount: Array) -> Array:
+        return jnp.max(
+            jax.lax.map(
+                lambda invests_later: payoff_with(player, amount, invests_later), jnp.array([True, False])
+            )
+        )
 
     players = jnp.arange(race.players)
-    gains: Array = jax.vmap(lambda player, row: jax.lax.map(partial(best, player), row))(players, amounts)
+    gains: Array = jax.vmap(lambda player, row: jax.lax.map(partial(response_payoff, player), row))(
+        players, amounts
+    )
     return gains
 
 
@@ -365,8 +373,8 @@ class RaceState(eqx.Module):
 
     @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
-        paid, p_continue, later = self.race.play_period(self.t, self.state, x)
-        payoffs: Array = self.race.weights[self.t] * paid + p_continue * self.ahead(later)
+        paid, p_continue, next_state = self.race.play_period(self.t, self.state, x)
+        payoffs: Array = self.race.weights[self.t] * paid + p_continue * self.ahead(next_state)
         return payoffs
 
     def after(self, x: Profile) -> Float[Array, "stock player"]:
@@ -425,8 +433,10 @@ class _OwnProblem:
         profile = self.x.at[player].set(row)
         numbers = race.numbers_at(self.game.t)
         cost = self.weight * race.upkeep(numbers, profile)[player]
-        later = self.game.after(profile)
-        value = self.game.ahead(later)[player] if self.value is None else self.value(later[:, player])
+        next_state = self.game.after(profile)
+        value = (
+            self.game.ahead(next_state)[player] if self.value is None else self.value(next_state[:, player])
+        )
         return value, cost
 
 
@@ -448,40 +458,40 @@ def _scan(problem: _OwnProblem) -> tuple[Array, Array]:
     rest_lines = [
         jnp.linspace(low[2 + k], high[2 + k], INVESTED[count] if k < 2 else SHARED) for k in range(count)
     ]
-    first, second = _lattice(efforts), _lattice(rest_lines)
-    paid, p_continue = jax.vmap(problem.effort)(first)
+    efforts_grid, second = _lattice(efforts), _lattice(rest_lines)
+    paid, p_continue = jax.vmap(problem.effort)(efforts_grid)
     ahead, cost = jax.vmap(problem.rest)(second)
     paid = jnp.where(jnp.isnan(paid), -jnp.inf, paid)
     if problem.game.race.end_on == "none":
-        best, rest_choice = jnp.argmax(paid), jnp.argmax(ahead - cost)
+        index, rest_choice = jnp.argmax(paid), jnp.argmax(ahead - cost)
     else:
         # the effort that suits every value ahead, then the best of these
         best_efforts = jax.vmap(lambda a: jnp.argmax(paid + p_continue * a))(ahead)
         rest_choice = jnp.argmax(paid[best_efforts] + p_continue[best_efforts] * ahead - cost)
-        best = best_efforts[rest_choice]
+        index = best_efforts[rest_choice]
     steps = [efforts[axis][-1] - efforts[axis][-2] for axis in (0, 1)]
     steps += [line[1] - line[0] for line in rest_lines]
-    return jnp.concatenate([first[best], second[rest_choice]]), jnp.stack(steps)
+    return jnp.concatenate([efforts_grid[index], second[rest_choice]]), jnp.stack(steps)
 
 
 def _refine(problem: _OwnProblem, y: Array, width: Array) -> Array:
     """Return the best point near ``y``, refining inputs and other inputs alternately."""
     count = len(problem.game.race.columns) - 2
     near = jnp.linspace(-1, 1, SIDE)
-    around = _lattice([near, near])
+    lattice = _lattice([near, near])
     sides = _lattice([near if count == 2 else jnp.array([-1.0, 0.0, 1.0])] * count)
 
     def closer(_: int | Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         y, width = carry
         ahead, _ = problem.rest(y[2:])
-        tried = jnp.clip(y[:2] + width[:2] * around, problem.low[:2], problem.high[:2])
-        paid, p_continue = jax.vmap(problem.effort)(jnp.concatenate([y[None, :2], tried]))
-        best = jnp.argmax(jnp.where(jnp.isnan(paid), -jnp.inf, paid) + p_continue * ahead)
-        effort = jnp.concatenate([y[None, :2], tried])[best]
+        trials = jnp.clip(y[:2] + width[:2] * lattice, problem.low[:2], problem.high[:2])
+        paid, p_continue = jax.vmap(problem.effort)(jnp.concatenate([y[None, :2], trials]))
+        index = jnp.argmax(jnp.where(jnp.isnan(paid), -jnp.inf, paid) + p_continue * ahead)
+        effort = jnp.concatenate([y[None, :2], trials])[index]
         rest_choices = jnp.clip(y[2:] + width[2:] * sides, problem.low[2:], problem.high[2:])
         rest_choices = jnp.concatenate([y[None, 2:], rest_choices])
         ahead, cost = jax.vmap(problem.rest)(rest_choices)
-        rest_choice = rest_choices[jnp.argmax(p_continue[best] * ahead - cost)]
+        rest_choice = rest_choices[jnp.argmax(p_continue[index] * ahead - cost)]
         return jnp.concatenate([effort, rest_choice]), SHRINK * width
 
     best_point: Array = jax.lax.fori_loop(0, ROUNDS, closer, (y, width))[0]
@@ -543,10 +553,10 @@ class RacePlay(eqx.Module):
         self, state: RacePlayState, x: Profile, key: PRNGKeyArray
     ) -> tuple[RacePlayState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
         t = jnp.asarray(0) if self.race.infinite_horizon else state.period
-        paid, p_continue, later = self.race.play_period(t, state.state, x)
+        paid, p_continue, next_state = self.race.play_period(t, state.state, x)
         # draws are below 1: where the probability is 1, play never ends
         over = jax.random.uniform(key) >= p_continue
-        following = RacePlayState(state.period + 1, later)
+        following = RacePlayState(state.period + 1, next_state)
         if self.race.infinite_horizon:
             cut = jnp.asarray(False) if self.periods is None else following.period >= self.periods
             return following, paid, over, cut & ~over

@@ -68,24 +68,24 @@ def log(x: Array) -> Array:
 def outcome(rules: Rules, numbers: Numbers, xs: PerPlayer, xp: PerPlayer) -> Outcome:
     """Return all results of a period at safety inputs ``xs`` and performance inputs ``xp``."""
     log_s, log_p = rules.production(xs, xp, numbers)
-    built = log_p > -jnp.inf
+    is_built = log_p > -jnp.inf
     theta = numbers["scale_penalty"]
     # 0 times minus infinity would be NaN
-    spoiled = jnp.where(theta > 0, theta * jnp.where(built, log_p, 0.0), 0.0)
+    spoiled = jnp.where(theta > 0, theta * jnp.where(is_built, log_p, 0.0), 0.0)
     # without performance there is no technology that could fail
-    z = jnp.where((theta > 0) & ~built, jnp.inf, log_s - spoiled)
+    z = jnp.where((theta > 0) & ~is_built, jnp.inf, log_s - spoiled)
     sigma = jax.nn.sigmoid(z)
     p = jnp.exp(log_p)
     q = rules.contest(log_p, p, numbers)
-    nobody = no_winner(rules, numbers, log_p, p, q)
+    p_nobody = no_winner(rules, numbers, log_p, p, q)
     safety = rules.risk(z, sigma, numbers)
     unsafe = complement(rules, z, safety)
     cost = rules.cost(xs, xp, z if rules.measured_by == "odds" else log_s, numbers)
-    u = gains(rules, numbers, p, q, nobody, safety, unsafe) - cost
+    u = gains(rules, numbers, p, q, p_nobody, safety, unsafe) - cost
     disaster = jnp.sum(q * unsafe)
     if rules.no_winner == "disaster":
-        disaster = disaster + nobody
-    return Outcome(log_s, log_p, z, sigma, q, nobody, safety, jnp.sum(q * safety), disaster, cost, u)
+        disaster = disaster + p_nobody
+    return Outcome(log_s, log_p, z, sigma, q, p_nobody, safety, jnp.sum(q * safety), disaster, cost, u)
 
 
 def complement(rules: Rules, z: PerPlayer, safety: PerPlayer) -> PerPlayer:
@@ -98,7 +98,7 @@ def gains(
     numbers: Numbers,
     p: PerPlayer,
     q: PerPlayer,
-    nobody: Array,
+    p_nobody: Array,
     safe: PerPlayer,
     unsafe: PerPlayer,
 ) -> PerPlayer:
@@ -107,7 +107,7 @@ def gains(
     payoffs_of_wins = safe * rho + unsafe * (numbers["prize_survives"][:, None] * rho - d)
     # 0 times an infinite prize would be NaN
     won = jnp.sum(jnp.where(q > 0, q * jnp.where(q > 0, payoffs_of_wins, 0.0), 0.0), axis=1)
-    payoffs: PerPlayer = won + nobody * without_winner(rules, numbers)
+    payoffs: PerPlayer = won + p_nobody * without_winner(rules, numbers)
     return payoffs
 
 
@@ -130,8 +130,8 @@ def rewards(rules: Rules, numbers: Numbers, p: PerPlayer) -> Float[Array, "playe
 def damages(numbers: Numbers, players: int) -> Float[Array, "player winner"]:
     """Return ``d_ij``, the loss of player i if j wins with a disaster, the winner's liability included."""
     d = numbers["disaster_cost"]
-    every = d if d.ndim == 2 else jnp.broadcast_to(d[:, None], (players, players))
-    return every + jnp.diag(numbers["liability"])
+    matrix = d if d.ndim == 2 else jnp.broadcast_to(d[:, None], (players, players))
+    return matrix + jnp.diag(numbers["liability"])
 
 
 # --- production -------------------------------------------------------------------------------------------
@@ -196,8 +196,8 @@ def _probabilities(logs: PerPlayer, numbers: Numbers) -> Float[Array, "row"]:
     parts = jnp.where(present, jnp.exp(rows - top), 0.0)
     # a weight of nobody and not another divisor: intervals then know shares, which are between 0 and 1; it is
     # 1, as the exponential of a shift of 0, so that shares can be seen not to depend on the shift
-    nothing = jnp.where(jnp.arange(len(rows)) == len(rows) - 1, jnp.exp(-top), 0.0)
-    parts = jnp.where(jnp.any(present), parts, nothing)
+    only_nobody = jnp.where(jnp.arange(len(rows)) == len(rows) - 1, jnp.exp(-top), 0.0)
+    parts = jnp.where(jnp.any(present), parts, only_nobody)
     return parts / jnp.sum(parts, keepdims=True)
 
 
@@ -206,8 +206,8 @@ def best(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
 
     Ties are split, and nobody wins at performance 0.
     """
-    first = (log_p == jnp.max(log_p)) & (log_p > -jnp.inf)
-    return first / jnp.maximum(jnp.sum(first), 1)
+    is_highest = (log_p == jnp.max(log_p)) & (log_p > -jnp.inf)
+    return is_highest / jnp.maximum(jnp.sum(is_highest), 1)
 
 
 # --- risk: (z, sigma, numbers) -> probability that no disaster happens, by winner ---------------------------
@@ -258,16 +258,16 @@ def quadratic(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers)
 
 def certification(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
     """Return the cost at one price of both inputs, lower for players whose safety is at least ``s_min``."""
-    met = safety >= log(numbers["minimum"])
-    return jnp.where(met, numbers["certified_price"], numbers["price"]) * (xs + xp)
+    is_safe = safety >= log(numbers["minimum"])
+    return jnp.where(is_safe, numbers["certified_price"], numbers["price"]) * (xs + xp)
 
 
 def relative_certification(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
     """Return the same where the threshold is the mean safety of the others plus a margin."""
     level = jnp.exp(safety)
     rivals = jnp.stack([jnp.mean(jnp.delete(level, k)) for k in range(len(level))])
-    met = level >= rivals + numbers["margin"]
-    return jnp.where(met, numbers["certified_price"], numbers["price"]) * (xs + xp)
+    is_safe = level >= rivals + numbers["margin"]
+    return jnp.where(is_safe, numbers["certified_price"], numbers["price"]) * (xs + xp)
 
 
 def penalty(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:

@@ -103,7 +103,7 @@ def affine(pair: tuple[float, float], p: Span) -> Span:
 
 
 def provable(problem: Problem) -> bool:
-    """Return whether the best safety is known at every performance."""
+    """True if the best safety is known at every performance."""
     gains = (*problem.safe_win, *problem.safe_loss)
     if problem.price_s > 0:
         return problem.price_p >= 0
@@ -130,9 +130,9 @@ def bound(problem: Problem, idle: float, scale: float) -> tuple[float, float]:
         for _ in range(ROUNDS):
             roof, ends, rounding = _box_bounds(problem, boxes)
             paid = np.where((boxes >= problem.low) & ~np.isnan(ends), ends, -np.inf)
-            first = np.unravel_index(np.argmax(paid), paid.shape)
-            if paid[first] > best_known:
-                best_known, where = float(paid[first]), float(boxes[first])
+            highest = np.unravel_index(np.argmax(paid), paid.shape)
+            if paid[highest] > best_known:
+                best_known, where = float(paid[highest]), float(boxes[highest])
             open_ = roof > best_known + ENOUGH * scale + 2 * rounding
             # discarded intervals still count: they may exceed the best payoff by `ENOUGH` and rounding
             upper = max(upper, float(np.max(roof[~open_], initial=-np.inf)))
@@ -152,9 +152,9 @@ def best_inputs(problem: Problem, idle: float, near: float) -> tuple[float, floa
 
     Successively finer lines, and at the end the root of the slope.
     """
-    nothing = (-np.inf, -np.inf, idle)
+    idling = (-np.inf, -np.inf, idle)
     if not np.isfinite(near):
-        return nothing
+        return idling
     with np.errstate(all="ignore"):
         width = (problem.high - problem.low) / FIRST_BOXES
         for _ in range(LINES):
@@ -165,19 +165,19 @@ def best_inputs(problem: Problem, idle: float, near: float) -> tuple[float, floa
         values = _payoff(problem, np.array([near, root]))
         log_xp = root if values[1] >= values[0] - SUM_ROUNDING * abs(values[0]) else near
         payoff = float(np.nanmax(values))
-        return (_safety_input(problem, log_xp), log_xp, payoff) if payoff > idle else nothing
+        return (_safety_input(problem, log_xp), log_xp, payoff) if payoff > idle else idling
 
 
 def _slope_root(problem: Problem, lower: float, right: float) -> float:
-    """Return where the slope turns from up to down between two ``ln xp``; NaN where it does not."""
+    """Point where the slope turns from up to down between two ``ln xp``; NaN where it does not."""
     for _ in range(LINES):
         line = np.linspace(lower, right, 33)
         low, high = _slope(problem, np.stack([line, line], axis=1))
         up = low + high > 0
         if not up[0] or up[-1]:
             return np.nan
-        last = int(np.argmin(up)) - 1
-        lower, right = float(line[last]), float(line[last + 1])
+        turn = int(np.argmin(up)) - 1
+        lower, right = float(line[turn]), float(line[turn + 1])
     return (lower + right) / 2
 
 
@@ -225,7 +225,7 @@ def _above(log_xs: float) -> float:
 
 
 def unable(problem: Problem) -> bool:
-    """Return whether no performance is as safe as it must be."""
+    """True if no performance is as safe as it must be."""
     required = max(problem.least_odds, problem.least_xs)
     never = required == np.inf or (problem.log_a == -np.inf and required > -np.inf)
     return problem.price_s >= 0 and never
@@ -246,16 +246,16 @@ def _bound_near_zero(problem: Problem, log_xp: float) -> float:
     """Return an upper bound on the payoff of performance inputs in (0, ``exp(log_xp)``]."""
     log_p = np.array([problem.log_b + problem.beta * log_xp])
     p = Span(np.zeros(1), np.exp(log_p))
-    chance, rest = _chances(problem, np.array([-np.inf]), log_p)
-    gain = (affine(problem.safe_win, p) * chance + affine(problem.safe_loss, p) * rest).high
+    chance, loss_chance = _chances(problem, np.array([-np.inf]), log_p)
+    gain = (affine(problem.safe_win, p) * chance + affine(problem.safe_loss, p) * loss_chance).high
     if problem.theta == 0:
-        best = _safety_value(problem, gain, np.zeros(1))
+        safety_value = _safety_value(problem, gain, np.zeros(1))
     else:  # safe at the least cost
         harm = _power(problem, _floor(problem, problem.theta * log_p))  # where safety costs more than it adds
         safest = np.where(gain > 0, problem.log_a > -np.inf, harm)
-        best = gain * safest - _cost(problem, np.exp(problem.least_xs))
+        safety_value = gain * safest - _cost(problem, np.exp(problem.least_xs))
     ends = [affine(problem.lose, p).high * (1 - q) + affine(problem.win, p).high * q for q in chance]
-    return float((np.maximum(*ends) + best + _rounding(problem, p, np.array([log_xp])))[0])
+    return float((np.maximum(*ends) + safety_value + _rounding(problem, p, np.array([log_xp])))[0])
 
 
 def _chances(problem: Problem, low: Any, high: Any) -> tuple[Span, Span]:
@@ -292,7 +292,7 @@ def _cost(problem: Problem, xs: np.ndarray | float) -> Any:
 
 
 def _worth(problem: Problem, gain: np.ndarray, z: np.ndarray, spoil: np.ndarray) -> Any:
-    """Return what safety of log odds ``z`` adds, less its cost."""
+    """Gain by safety of log odds ``z``, less its cost."""
     return gain * _power(problem, z) - _cost(problem, np.exp(_log_input(problem, z, spoil)))
 
 
@@ -346,14 +346,14 @@ def _best_odds(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> Span:
     low, high = np.maximum(z - slack, floor), np.maximum(z + slack, floor)
     if problem.alpha * problem.power > 1:  # returns increase at first: a peak may pay less than the least
         lowest = _worth(problem, gain, floor, spoil)
-        more = _worth(problem, gain, np.maximum(z, floor), spoil) - lowest
+        difference = _worth(problem, gain, np.maximum(z, floor), spoil) - lowest
         size = SAME_WORTH * (np.abs(gain) + np.abs(lowest))
-        low, high = np.where(more > size, low, floor), np.where(more < -size, floor, high)
+        low, high = np.where(difference > size, low, floor), np.where(difference < -size, floor, high)
     return Span(low, high)
 
 
 def _safety_value(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> Any:
-    """Return what the best safety adds, less its cost; no less where the best safety is not known."""
+    """Gain by the best safety, less its cost; no less where the best safety is not known."""
     (z, slack), floor = _peak(problem, gain, spoil), _floor(problem, spoil)
     worth = [_worth(problem, gain, point, spoil) for point in (np.maximum(z, floor), floor)]
     bound_on_gain = np.maximum(gain, 0.0) - _cost(problem, np.exp(_log_input(problem, floor, spoil)))
@@ -367,7 +367,7 @@ def _power(problem: Problem, z: np.ndarray | float) -> Any:
 
 
 def _rounding(problem: Problem, p: Span, log_xp: np.ndarray) -> Any:
-    """Return how far payoffs of performance inputs up to ``log_xp`` may be off."""
+    """Largest error of payoffs of performance inputs up to ``log_xp``."""
     size = sum(abs(c0) + abs(c1) * p.high for c0, c1 in problem.pairs) + _spent(problem, log_xp)
     if max(problem.least_odds, problem.least_xs) == -np.inf:  # a best safety costs less than it brings
         return SUM_ROUNDING * size
@@ -395,9 +395,9 @@ def _unsafe(problem: Problem, log_xp: Any) -> tuple[Any, Any, Any]:
     """Return ``ln p``, the payoff at own safety 0 before costs, and what safety adds."""
     log_p = problem.log_b + problem.beta * log_xp
     p = np.exp(log_p)
-    (q, _), (rest, _) = _chances(problem, log_p, log_p)
+    (q, _), (loss_chance, _) = _chances(problem, log_p, log_p)
     b, a, r, loss = (c0 + c1 * p for c0, c1 in problem.pairs)
-    return log_p, rest * b + q * a, q * r + rest * loss
+    return log_p, loss_chance * b + q * a, q * r + loss_chance * loss
 
 
 def _box_bounds(problem: Problem, boxes: np.ndarray) -> tuple[Any, Any, Any]:
@@ -419,18 +419,18 @@ def _slope(problem: Problem, boxes: np.ndarray) -> Span:
     """Return the slopes in ``ln xp`` of the payoff with the best safety, in each box ``[box 2]``."""
     log_p = problem.log_b + problem.beta * boxes
     p = Span(*np.exp(log_p).T)
-    q, rest = _chances(problem, *log_p.T)
+    q, loss_chance = _chances(problem, *log_p.T)
     b, a, r, loss = (affine(pair, p) for pair in problem.pairs)
-    gain = r * q + loss * rest
+    gain = r * q + loss * loss_chance
     spoil = Span(*problem.theta * log_p.T)
     lowest = _best_odds(problem, gain.low, spoil.high).low
     highest = _best_odds(problem, gain.high, spoil.low).high
     safe = Span(_power(problem, lowest), _power(problem, highest))
     fall = Span(_sigma(-highest), _sigma(-lowest))
-    win_slope = q * rest * (problem.beta * problem.m)
+    win_slope = q * loss_chance * (problem.beta * problem.m)
     if problem.difference:
         win_slope = win_slope * p
-    apart = a + b * -1.0 + safe * (r + loss * -1.0)
+    stake = a + b * -1.0 + safe * (r + loss * -1.0)
     lost = gain * safe * fall * problem.power
     if problem.least_odds > -np.inf:  # the least odds stay as they are, at a cost that rises
         dearer = _marginal(problem, problem.least_odds, spoil) * (1 / problem.alpha)
@@ -447,8 +447,8 @@ def _slope(problem: Problem, boxes: np.ndarray) -> Span:
     prices = xp * -problem.price_p + (xp * xp * -problem.slope_p if problem.slope_p else 0.0)
     # of rewards that grow with own performance
     b1, a1, r1, loss1 = (c1 for _, c1 in problem.pairs)
-    own_part = (q * (safe * r1 + a1) + rest * (safe * loss1 + b1)) * p * problem.beta
-    return win_slope * apart + spoiled + prices + own_part
+    own_part = (q * (safe * r1 + a1) + loss_chance * (safe * loss1 + b1)) * p * problem.beta
+    return win_slope * stake + spoiled + prices + own_part
 
 
 def _marginal(problem: Problem, z: float, spoil: Span) -> Span:
@@ -531,13 +531,13 @@ def _stationary_bound(race: Race, x: Profile, player: int, payoff: float) -> flo
     stages = jax.tree.map(np.asarray, _stages(race, x, put(player)))
     scale, gamma = float(payoff_scale(race)), float(np.asarray(race.gamma)[player])
     # the value V of going on solves bound(gamma V) = V; above it, bound(gamma V) <= V
-    tried = payoff + 1e-8 * scale
-    problems = _problems(race, stages, 0, gamma * tried)
+    guess = payoff + 1e-8 * scale
+    problems = _problems(race, stages, 0, gamma * guess)
     if not all(provable(problem) for problem, *_ in problems):
         return np.inf
-    best = max(bound(problem, idle, scale)[0] for problem, idle, _ in problems)
+    bound_here = max(bound(problem, idle, scale)[0] for problem, idle, _ in problems)
     # bound(gamma V) rises by at most gamma per unit of V
-    return tried if best <= tried else tried + (best - tried) / (1 - gamma)
+    return guess if bound_here <= guess else guess + (bound_here - guess) / (1 - gamma)
 
 
 @partial(compiled, effort=0)
@@ -550,7 +550,7 @@ def _stages(race: Race, x: Profile, player: Array) -> dict[str, Array]:
 
 
 def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
-    """Return those of one period.
+    """Numbers of the problem of one period.
 
     ``[2]`` are coefficients of 1 and p, of payments and of the value of continuing.
     """
@@ -561,27 +561,27 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
     logs = jnp.append(logs, period.log_nobody(numbers)).at[player].set(-jnp.inf)
     rivals = jax.nn.logsumexp(logs)
     shares = jnp.where(jnp.isfinite(rivals), jnp.exp(logs - jnp.where(jnp.isfinite(rivals), rivals, 0)), 0.0)
-    mine = jnp.arange(n) == player
+    is_own = jnp.arange(n) == player
     z = problem.z.at[player].set(-jnp.inf)
     safe = rules.risk(z, jax.nn.sigmoid(z), numbers)
     per = safety_sensitivity(problem, z)
-    zero = jnp.where(mine, 0.0, jnp.exp(problem.log_p))  # own performance apart
+    zero = jnp.where(is_own, 0.0, jnp.exp(problem.log_p))  # own performance apart
     rho0 = period.rewards(rules, numbers, zero)[player]
     others_reward = (
         numbers["loser_prize_per_performance"][player] if rules.loser_prize_basis == "own" else 0.0
     )
-    rho1 = jnp.where(mine, numbers["prize_per_performance"], others_reward)
+    rho1 = jnp.where(is_own, numbers["prize_per_performance"], others_reward)
     harm, keep = period.damages(numbers, n)[player], numbers["prize_survives"][player]
     unsafe = jnp.stack([keep * rho0 - harm, keep * rho1])
     better = jnp.stack([(1 - keep) * rho0 + harm, (1 - keep) * rho1])
     paid = problem.weight * (unsafe + safe * better)
     going = {"none": 1.0 + 0 * safe, "win": 0 * safe, "disaster": safe}[stage.end_on]
-    alone = period.without_winner(rules, numbers)[player]
+    payoff_alone = period.without_winner(rules, numbers)[player]
     on = 1.0 if stage.end_on == "disaster" else 0.0
-    first = jnp.array([1.0, 0.0])
+    constant = jnp.array([1.0, 0.0])
     win_shares = shares[:-1]
     return {
-        "lose": paid @ win_shares + problem.weight * alone * shares[-1] * first,
+        "lose": paid @ win_shares + problem.weight * payoff_alone * shares[-1] * constant,
         # without a winner play continues
         "lose_on": win_shares @ going + shares[-1],
         "win": paid[:, player],
@@ -609,8 +609,8 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
 
 def _idle(problem: Own) -> tuple[Array, Array]:
     """Return the payoff without performance at own safety 0, and what safety adds to it."""
-    none = jnp.asarray(-jnp.inf)
-    at = at_performance(problem, none, none, jnp.zeros(()))
+    log_zero = jnp.asarray(-jnp.inf)
+    at = at_performance(problem, log_zero, log_zero, jnp.zeros(()))
     return at.base, at.gain
 
 
@@ -652,13 +652,13 @@ def _problems(race: Race, stages: dict[str, Any], t: int, ahead: float) -> list[
         problem = problem._replace(least_xs=float(np.log(-problem.price_s / problem.slope_s)))
     if race.rules.cost not in THRESHOLDS:
         return [(problem, *idle_inputs(problem, base, gain))]
-    fine, price, wanted = (float(at[name]) for name in ("fine", "price_above", "wanted"))
+    fine, price, threshold = (float(at[name]) for name in ("fine", "price_above", "wanted"))
     below = problem._replace(
         lose=(problem.lose[0] - fine, problem.lose[1]), win=(problem.win[0] - fine, problem.win[1])
     )
     above = problem._replace(price_s=price, price_p=price)
     if race.rules.measured_by == "odds":
-        above = above._replace(least_odds=wanted)
-    elif wanted > -np.inf:
-        above = above._replace(least_xs=(wanted - problem.log_a) / problem.alpha)
+        above = above._replace(least_odds=threshold)
+    elif threshold > -np.inf:
+        above = above._replace(least_xs=(threshold - problem.log_a) / problem.alpha)
     return [(below, *idle_inputs(below, base - fine, gain)), (above, *idle_inputs(above, base, gain))]

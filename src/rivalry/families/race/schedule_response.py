@@ -78,16 +78,16 @@ def plan_investments(race: Race, x: Profile, player: Array | int) -> Float[Array
         levels = _contest_levels(planner, problem)
         return _value_of_stocks(planner, problem, levels, value, t), (value, levels)
 
-    last = jnp.full((STOCK_NODES, STOCK_NODES), race.ahead[player])
+    final_values = jnp.full((STOCK_NODES, STOCK_NODES), race.ahead[player])
     periods = jnp.arange(race.periods)
-    _, later = jax.lax.scan(back, last, periods, reverse=True)
+    _, levels_after = jax.lax.scan(back, final_values, periods, reverse=True)
 
     def ahead(stock: Array, inputs: tuple[Array, tuple[Array, Levels]]) -> tuple[Array, Array]:
         t, (after, levels) = inputs
-        chosen, floor = _choose_stocks(planner, _problem_of_period(planner, t), levels, after, stock, t)
-        return chosen, jnp.maximum(chosen - floor, 0.0)
+        stocks, floor = _choose_stocks(planner, _problem_of_period(planner, t), levels, after, stock, t)
+        return stocks, jnp.maximum(stocks - floor, 0.0)
 
-    _, invested = jax.lax.scan(ahead, planner.stocks[0, :, player], (periods, later))
+    _, invested = jax.lax.scan(ahead, planner.stocks[0, :, player], (periods, levels_after))
     return invested
 
 
@@ -109,8 +109,8 @@ def _problem_of_period(planner: Planner, t: Array) -> Own:
 def _contest_levels(planner: Planner, problem: Own) -> Levels:
     """Return the contest of a period at performances around the rivals'."""
     race, player = planner.race, planner.player
-    mine = jnp.arange(race.players) == player
-    rivals = jnp.max(jnp.where(mine, -jnp.inf, problem.log_p))
+    is_own = jnp.arange(race.players) == player
+    rivals = jnp.max(jnp.where(is_own, -jnp.inf, problem.log_p))
     unit = (
         -jnp.log(problem.numbers["decisiveness"]) if race.rules.contest is period.logit else jnp.asarray(0.0)
     )
@@ -120,38 +120,38 @@ def _contest_levels(planner: Planner, problem: Own) -> Levels:
     # against idle rivals the weight of no winner sets the scale of performance
     middle = jnp.where(jnp.isfinite(rivals), rivals, unit)
     log_p = jnp.append(-jnp.inf, middle + REACH * jnp.linspace(-1.0, 1.0, PERFORMANCE_LEVELS - 1))
-    none = jnp.asarray(-jnp.inf)
+    log_zero = jnp.asarray(-jnp.inf)
 
     # the period's payoff, and the probability of continuing: batched, since both have the same contest
     weights, aheads = jnp.stack([problem.weight, jnp.zeros(())]), jnp.array([0.0, 1.0])
 
-    def one(log_p: Array) -> tuple[Array, Array]:
+    def level_at(log_p: Array) -> tuple[Array, Array]:
         def part(weight: Array, ahead: Array) -> tuple[Array, Array]:
-            at = at_performance(problem._replace(weight=weight, ahead=ahead), none, log_p, jnp.exp(log_p))
+            at = at_performance(problem._replace(weight=weight, ahead=ahead), log_zero, log_p, jnp.exp(log_p))
             return at.base, at.gain
 
         return jax.vmap(part)(weights, aheads)
 
-    (paid, on), (gain, gain_on) = (part.T for part in jax.vmap(one)(log_p))
+    (paid, on), (gain, gain_on) = (part.T for part in jax.vmap(level_at)(log_p))
     return Levels(log_p, paid, gain, on, gain_on)
 
 
 def _add_best_safety(problem: Own, level: Levels, log_a: Array, ahead: Array) -> tuple[Array, Array]:
-    """Return what the best safety at a performance adds, and the probability of continuing with it."""
+    """Gain by the best safety at a performance, and the probability of continuing with it."""
     log_p, paid, gain, on, gain_on = level
     stock = problem.numbers["safety_productivity"].at[problem.player].set(jnp.exp(log_a))
     able = problem._replace(numbers={**problem.numbers, "safety_productivity": stock})
-    nothing = jnp.zeros(())
-    at = AtPerformance(nothing, nothing, gain + ahead * gain_on, spoil_of(problem, log_p))
+    zero = jnp.zeros(())
+    at = AtPerformance(zero, zero, gain + ahead * gain_on, spoil_of(problem, log_p))
     price, slope = safety_price(problem)
     log_xs = peak(able, at, price, slope, SAFETY_STEPS)
     xs = jnp.exp(log_xs)
     safe = effect_of_safety(problem, log_odds(able, at, log_xs))
-    none = effect_of_safety(problem, log_odds(able, at, jnp.asarray(-jnp.inf)))
+    without_safety = effect_of_safety(problem, log_odds(able, at, jnp.asarray(-jnp.inf)))
     cost = problem.weight * (price * xs + slope * xs**2 / 2)
-    better = at.gain * safe - cost > at.gain * none
-    paid = paid + jnp.where(better, gain * safe - cost, gain * none)
-    return paid, on + gain_on * jnp.where(better, safe, none)
+    better = at.gain * safe - cost > at.gain * without_safety
+    paid = paid + jnp.where(better, gain * safe - cost, gain * without_safety)
+    return paid, on + gain_on * jnp.where(better, safe, without_safety)
 
 
 def _performance_cost(problem: Own, log_p: Array, log_b: Array) -> Array:
@@ -198,13 +198,13 @@ def _value_of_stocks(planner: Planner, problem: Own, levels: Levels, after: Arra
     price = _prices_of_stocks(planner, t)
     # next stocks: the floor of a state, or a node above it
     next_a, next_b = jnp.append(floor[:, 0], a), jnp.append(floor[:, 1], b)
-    reached = _interpolate(planner, after, next_a, next_b)
-    at_floor = reached[:STOCK_NODES, :STOCK_NODES]
+    continuation = _interpolate(planner, after, next_a, next_b)
+    at_floor = continuation[:STOCK_NODES, :STOCK_NODES]
     first_a, first_b = jnp.searchsorted(a, floor[:, 0]), jnp.searchsorted(b, floor[:, 1])
     # only what exceeds the floors is bought
     refund = price[0] * floor[:, :1] + price[1] * floor[:, 1][None, :]
 
-    def one(level: Levels) -> Array:
+    def value_at(level: Levels) -> Array:
         if problem.end_on == "disaster":
             each_state = jax.vmap(jax.vmap(partial(_add_best_safety, problem, level), (None, 0)))
             paid, on = each_state(log_a, at_floor)
@@ -212,24 +212,24 @@ def _value_of_stocks(planner: Planner, problem: Own, levels: Levels, after: Arra
             paid, on = jax.vmap(lambda a: _add_best_safety(problem, level, a, jnp.zeros(())))(log_a)
             paid, on = paid[:, None], on[0]
         cost = jax.vmap(partial(_performance_cost, problem, level.log_p))(log_b)
-        bought = jnp.mean(on) * reached - price[0] * next_a[:, None] - price[1] * next_b[None, :]
-        best = _best_from(_best_from(bought, first_a).T, first_b).T + refund
+        bought = jnp.mean(on) * continuation - price[0] * next_a[:, None] - price[1] * next_b[None, :]
+        value_of_purchase = _best_from(_best_from(bought, first_a).T, first_b).T + refund
         if (
             problem.end_on == "disaster"
         ):  # the probability of continuing differs by state, the best stocks hardly
-            best = best + (on - jnp.mean(on)) * at_floor
-        return paid - cost[None, :] + best
+            value_of_purchase = value_of_purchase + (on - jnp.mean(on)) * at_floor
+        return paid - cost[None, :] + value_of_purchase
 
-    return jnp.max(jax.vmap(one)(levels), axis=0)
+    return jnp.max(jax.vmap(value_at)(levels), axis=0)
 
 
-def _best_from(worth: Array, first: Array) -> Array:
-    """Return the best of each state's floor and the nodes from ``first`` on, ``[state ..]``.
+def _best_from(worth: Array, begin: Array) -> Array:
+    """Return the best of each state's floor and the nodes from ``begin`` on, ``[state ..]``.
 
     ``worth [row ..]`` has the floors of all states, and behind them the nodes.
     """
     above = jax.lax.cummax(worth[STOCK_NODES:], axis=0, reverse=True)
-    above = jnp.pad(above, ((0, 1), (0, 0)), constant_values=-jnp.inf)[first]
+    above = jnp.pad(above, ((0, 1), (0, 0)), constant_values=-jnp.inf)[begin]
     return jnp.maximum(worth[:STOCK_NODES], above)
 
 
@@ -244,12 +244,12 @@ def _choose_stocks(
     cost = price[0] * (a - floor[0])[:, None] + price[1] * (b - floor[1])[None, :]
     allowed = (a >= floor[0])[:, None] & (b >= floor[1])[None, :]
 
-    def one(level: Levels) -> Array:
+    def value_at(level: Levels) -> Array:
         paid, on = _add_best_safety(problem, level, period.log(stock[0]), value[0, 0])
         ahead = jnp.where(allowed, on * value - cost, -jnp.inf)
         return paid - _performance_cost(problem, level.log_p, period.log(stock[1])) + ahead
 
-    values = jnp.max(jax.vmap(one)(levels), axis=0)
+    values = jnp.max(jax.vmap(value_at)(levels), axis=0)
     k, j = jnp.unravel_index(jnp.argmax(values), values.shape)
     return jnp.stack([a[k], b[j]]), floor
 
@@ -295,12 +295,12 @@ _long_response = compiled(_response, effort=1)
 
 
 def inputs_only(race: Race) -> bool:
-    """Return whether inputs are all there is to choose, and change no later period."""
+    """True if inputs are all there is to choose, and change no later period."""
     return len(race.columns) == 2 and (race.transition is None or race.periods == 1)
 
 
 def resolution(race: Race) -> str:
-    """Return how best responses are searched, in words."""
+    """Words on the search for best responses."""
     if inputs_only(race):
         return SCAN if has_built_in_parts(race) else GRID
     return SEARCH if has_built_in_parts(race) and race.transition is None else STARTS
@@ -313,17 +313,17 @@ def _by_period(race: Race, x: Profile, player: Array | int) -> tuple[Array, Floa
     """
     rows, stocks = race.schedule(x), race.stocks(x)
 
-    def one(ahead: Array, t: Array) -> tuple[Array, Array]:
+    def period_response(ahead: Array, t: Array) -> tuple[Array, Array]:
         stage = race.stage(t, jnp.zeros(race.players).at[player].set(ahead), stocks[t])
         response = static_response(stage, rows[t, :, :2], player)
         upkeep = race.weights[t, player] * race.upkeep(race.numbers_at(t), rows[t])[player]
         return response.payoff - upkeep, response.strategy
 
-    periods, last = jnp.arange(race.periods), race.ahead[player]
+    periods, final_value = jnp.arange(race.periods), race.ahead[player]
     if race.end_on == "none":  # every period is reached, so each is a problem of its own
-        paid, inputs = jax.vmap(lambda t: one(jnp.zeros(()), t))(periods)
-        return jnp.sum(paid) + last, inputs
-    payoff, inputs = jax.lax.scan(one, last, periods, reverse=True)
+        paid, inputs = jax.vmap(lambda t: period_response(jnp.zeros(()), t))(periods)
+        return jnp.sum(paid) + final_value, inputs
+    payoff, inputs = jax.lax.scan(period_response, final_value, periods, reverse=True)
     return payoff, inputs
 
 
@@ -367,13 +367,13 @@ def investment_response(race: Race, x: Profile, player: Array | int) -> tuple[St
         return jnp.where(worth > value, candidate, current), jnp.fmax(worth, value)
 
     def improved(start: Array) -> tuple[Array, Array]:
-        best: tuple[Array, Array] = jax.lax.fori_loop(0, TURNS, turn, (start, jnp.asarray(-jnp.inf)))
-        return best
+        response: tuple[Array, Array] = jax.lax.fori_loop(0, TURNS, turn, (start, jnp.asarray(-jnp.inf)))
+        return response
 
     # in turn: batched, the loops would take seconds longer to compile, and each run as long as the longest
     schedules, payoffs = jax.lax.map(improved, starts)
-    best = jnp.argmax(payoffs)
-    return schedules[best], payoffs[best]
+    index = jnp.argmax(payoffs)
+    return schedules[index], payoffs[index]
 
 
 def with_best_inputs(race: Race, x: Profile, player: Array | int) -> Strategy:
@@ -451,13 +451,13 @@ def newton_ascent(race: Race, x: Profile, player: Array | int, start: Strategy) 
         length = jnp.where(number == 0, jnp.inf, jnp.max(jnp.abs(candidate - y)))
         shorter = jnp.where(number == 0, radius, jnp.minimum(radius, length) / 4)
         new = (candidate, values[0], slopes[0], (slopes[1:] - slopes[0]) / APART)
-        chosen = [jnp.where(good, a, b) for a, b in zip(new, (y, value, slope, curve), strict=True)]
+        state = [jnp.where(good, a, b) for a, b in zip(new, (y, value, slope, curve), strict=True)]
         longer = jnp.where(good & (number > 0), jnp.minimum(2 * radius, LONGEST), shorter)
-        return number + 1, *chosen, longer, length
+        return number + 1, *state, longer, length
 
     y = space.unconstrain(x.at[player].set(start))[player]
-    nothing = (jnp.asarray(-jnp.inf), jnp.zeros_like(y), jnp.zeros((len(y), len(y))))
-    begin = (jnp.asarray(0), y, *nothing, jnp.asarray(FIRST), jnp.asarray(jnp.inf))
+    undefined = (jnp.asarray(-jnp.inf), jnp.zeros_like(y), jnp.zeros((len(y), len(y))))
+    begin = (jnp.asarray(0), y, *undefined, jnp.asarray(FIRST), jnp.asarray(jnp.inf))
     _, y, value, *_ = jax.lax.while_loop(going, step, begin)
     return space.constrain(rows.at[player].set(y))[player], value
 

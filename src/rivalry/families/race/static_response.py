@@ -51,7 +51,7 @@ class Own(NamedTuple):
 
 
 class AtPerformance(NamedTuple):
-    """What the player's performance alone determines."""
+    """Quantities that the player's performance alone determines."""
 
     log_xp: Array
     base: Array  # payoff at own safety 0, before costs
@@ -60,7 +60,7 @@ class AtPerformance(NamedTuple):
 
 
 def has_built_in_parts(race: Race) -> bool:
-    """Return whether the best safety at a fixed performance is known for the race's parts."""
+    """True if the best safety at a fixed performance is known for the race's parts."""
     rules = race.rules
     return rules.production is period.power and BUILT_IN.issuperset((rules.risk, rules.cost))
 
@@ -89,33 +89,33 @@ def own_problem(race: Race, x: Profile, player: Array | int) -> Own:
     )
 
 
-def at_performance(own: Own, log_xp: Array, log_p: Array, p: Array) -> AtPerformance:
-    """Return what follows from own performance ``p = exp(log_p)`` and its input ``exp(log_xp)``."""
-    i, numbers, rules = own.player, own.numbers, own.rules
-    logs = own.log_p.at[i].set(log_p)
-    all_p = jnp.exp(own.log_p).at[i].set(p)
+def at_performance(problem: Own, log_xp: Array, log_p: Array, p: Array) -> AtPerformance:
+    """Quantities that follow from own performance ``p = exp(log_p)`` and its input ``exp(log_xp)``."""
+    i, numbers, rules = problem.player, problem.numbers, problem.rules
+    logs = problem.log_p.at[i].set(log_p)
+    all_p = jnp.exp(problem.log_p).at[i].set(p)
     q = rules.contest(logs, all_p, numbers)
-    nobody = jnp.maximum(1 - jnp.sum(q), 0.0)
+    p_nobody = jnp.maximum(1 - jnp.sum(q), 0.0)
     # at own safety 0: what safety adds is the separate term `gain`
-    z = own.z.at[i].set(-jnp.inf)
+    z = problem.z.at[i].set(-jnp.inf)
     safe = rules.risk(z, jax.nn.sigmoid(z), numbers)
     unsafe = period.complement(rules, z, safe)
-    won = period.gains(rules, numbers, all_p, q, nobody, safe, unsafe)[i]
-    base = own.weight * won + own.ahead * _p_continue(own, q, nobody, unsafe)
-    return AtPerformance(log_xp, base, _gain(own, q, all_p, z), spoil_of(own, log_p))
+    won = period.gains(rules, numbers, all_p, q, p_nobody, safe, unsafe)[i]
+    base = problem.weight * won + problem.ahead * _p_continue(problem, q, p_nobody, unsafe)
+    return AtPerformance(log_xp, base, _gain(problem, q, all_p, z), spoil_of(problem, log_p))
 
 
-def spoil_of(own: Own, log_p: Array) -> Array:
+def spoil_of(problem: Own, log_p: Array) -> Array:
     """Return by how much performance ``exp(log_p)`` lowers the log odds of own safety."""
-    theta = own.of("scale_penalty")
+    theta = problem.of("scale_penalty")
     return jnp.where(theta > 0, theta * log_p, 0.0)
 
 
-def _p_continue(problem: Own, q: Array, nobody: Array, unsafe: Array) -> Array:
+def _p_continue(problem: Own, q: Array, p_nobody: Array, unsafe: Array) -> Array:
     """Return the probability that play continues, the same for every player."""
     if problem.end_on == "win":
-        return nobody
-    return 1 - jnp.sum(q * unsafe) if problem.end_on == "disaster" else jnp.ones_like(nobody)
+        return p_nobody
+    return 1 - jnp.sum(q * unsafe) if problem.end_on == "disaster" else jnp.ones_like(p_nobody)
 
 
 def _gain(problem: Own, q: Array, p: Array, z: Array) -> Array:
@@ -130,100 +130,104 @@ def _gain(problem: Own, q: Array, p: Array, z: Array) -> Array:
     return jnp.sum(stakes * safety_sensitivity(problem, z))
 
 
-def safety_sensitivity(own: Own, z: Array) -> Float[Array, "player"]:
+def safety_sensitivity(problem: Own, z: Array) -> Float[Array, "player"]:
     """Return the slope of every winner's safety in the own ``sigma^g``."""
-    numbers, rules, players = own.numbers, own.rules, len(z)
-    mine = jnp.arange(players) == own.player
+    numbers, rules, players = problem.numbers, problem.rules, len(z)
+    is_own = jnp.arange(players) == problem.player
     if rules.risk is period.winner_only:
-        return mine * 1.0
+        return is_own * 1.0
     if rules.risk is period.mixed:
         lam = numbers["loser_weight"]
-        return jnp.where(mine, 1 - lam, lam / (players - 1))
+        return jnp.where(is_own, 1 - lam, lam / (players - 1))
     w = numbers["safety_weight"]
     if rules.risk is period.additive:
-        return jnp.full(players, own.of("safety_weight") / jnp.sum(w))
-    safe_rivals = z.at[own.player].set(jnp.inf)
+        return jnp.full(players, problem.of("safety_weight") / jnp.sum(w))
+    safe_rivals = z.at[problem.player].set(jnp.inf)
     together = period.multiplicative(safe_rivals, safe_rivals, numbers)
-    return jnp.where(own.of("safety_weight") > 0, together, 0.0)
+    return jnp.where(problem.of("safety_weight") > 0, together, 0.0)
 
 
-def power_of_safety(own: Own) -> Array:
+def power_of_safety(problem: Own) -> Array:
     """Return ``g``: 1, or under multiplicative risk the weight of the own safety."""
-    if own.rules.risk is not period.multiplicative:
+    if problem.rules.risk is not period.multiplicative:
         return jnp.asarray(1.0)
-    w = own.numbers["safety_weight"]
-    return len(w) * own.of("safety_weight") / jnp.sum(w)
+    w = problem.numbers["safety_weight"]
+    return len(w) * problem.of("safety_weight") / jnp.sum(w)
 
 
-def log_odds(own: Own, at: AtPerformance, log_xs: Array) -> Array:
+def log_odds(problem: Own, at: AtPerformance, log_xs: Array) -> Array:
     """Return the log odds of own safety; without performance the technology is safe."""
-    built = at.spoil > -jnp.inf
-    log_s = log(own.of("safety_productivity")) + own.of("safety_exponent") * log_xs
-    return jnp.where(built, log_s - jnp.where(built, at.spoil, 0.0), jnp.inf)
+    is_built = at.spoil > -jnp.inf
+    log_s = log(problem.of("safety_productivity")) + problem.of("safety_exponent") * log_xs
+    return jnp.where(is_built, log_s - jnp.where(is_built, at.spoil, 0.0), jnp.inf)
 
 
-def effect_of_safety(own: Own, z: Array) -> Array:
+def effect_of_safety(problem: Own, z: Array) -> Array:
     """Return ``sigma^g`` at log odds ``z`` of own safety."""
-    g = power_of_safety(own)
+    g = power_of_safety(problem)
     return jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-z), 0.0))
 
 
-def value(own: Own, at: AtPerformance, log_xs: Array) -> Array:
+def value(problem: Own, at: AtPerformance, log_xs: Array) -> Array:
     """Return the payoff of inputs ``exp(log_xs)`` and ``exp(at.log_xp)``."""
-    i, z = own.player, log_odds(own, at, log_xs)
-    log_s = log(own.of("safety_productivity")) + own.of("safety_exponent") * log_xs
+    i, z = problem.player, log_odds(problem, at, log_xs)
+    log_s = log(problem.of("safety_productivity")) + problem.of("safety_exponent") * log_xs
     xs, xp = jnp.exp(log_xs), jnp.exp(at.log_xp)
-    safety = own.z.at[i].set(z) if own.rules.measured_by == "odds" else own.log_s.at[i].set(log_s)
-    cost = own.rules.cost(own.xs.at[i].set(xs), own.xp.at[i].set(xp), safety, own.numbers)[i]
-    return at.base + at.gain * effect_of_safety(own, z) - own.weight * cost
+    safety = problem.z.at[i].set(z) if problem.rules.measured_by == "odds" else problem.log_s.at[i].set(log_s)
+    cost = problem.rules.cost(problem.xs.at[i].set(xs), problem.xp.at[i].set(xp), safety, problem.numbers)[i]
+    return at.base + at.gain * effect_of_safety(problem, z) - problem.weight * cost
 
 
-def best_safety(own: Own, at: AtPerformance, steps: int) -> tuple[Array, Array]:
+def best_safety(problem: Own, at: AtPerformance, steps: int) -> tuple[Array, Array]:
     """Return the best payoff at a performance, and the logarithm of its safety input.
 
     Derivatives of the payoff in performance are right: interior safety inputs are optimal (envelope theorem),
     and those at thresholds move with them.
     """
-    tried = candidates(own, at, steps)
-    paid = jax.vmap(lambda log_xs: value(own, at, log_xs))(tried)
-    first = jnp.argmax(paid)  # ties go to the smallest input, which is 0
-    return paid[first], tried[first]
+    trials = candidates(problem, at, steps)
+    paid = jax.vmap(lambda log_xs: value(problem, at, log_xs))(trials)
+    index = jnp.argmax(paid)  # ties go to the smallest input, which is 0
+    return paid[index], trials[index]
 
 
-def candidates(own: Own, at: AtPerformance, steps: int) -> Float[Array, "candidate"]:
+def candidates(problem: Own, at: AtPerformance, steps: int) -> Float[Array, "candidate"]:
     """Return logarithms of the safety inputs among which the best is; no input comes first."""
-    top, none = own.top[0], jnp.asarray(-jnp.inf)
-    price, slope = safety_price(own)
-    inputs = [none]
-    if own.rules.cost in THRESHOLDS:
-        edge = _threshold(own, at)
+    top, log_zero = problem.top[0], jnp.asarray(-jnp.inf)
+    price, slope = safety_price(problem)
+    inputs = [log_zero]
+    if problem.rules.cost in THRESHOLDS:
+        edge = _threshold(problem, at)
         slack = NUDGE * (1 + jnp.abs(jnp.where(jnp.isfinite(edge), edge, 0.0)))
         # players treated as safe may pay another price, with a peak of its own on that side of the threshold
-        outside = inside = peak(own, at, price, slope, steps)
-        if own.rules.cost is not period.penalty:
-            inside = peak(own, at, own.of("certified_price"), slope, steps)
+        outside = inside = peak(problem, at, price, slope, steps)
+        if problem.rules.cost is not period.penalty:
+            inside = peak(problem, at, problem.of("certified_price"), slope, steps)
         inputs += [jnp.minimum(outside, edge - slack), jnp.maximum(inside, edge + slack), top]
     else:
-        inputs += [peak(own, at, price, slope, steps), top]
-        if own.rules.cost is period.quadratic:  # a subsidy above the price pays up to here
+        inputs += [peak(problem, at, price, slope, steps), top]
+        if problem.rules.cost is period.quadratic:  # a subsidy above the price pays up to here
             inputs.append(_free_input(price, slope))
     return jnp.stack([jnp.minimum(candidate, top) for candidate in inputs])
 
 
-def safety_price(own: Own) -> tuple[Array, Array]:
+def safety_price(problem: Own) -> tuple[Array, Array]:
     """Return the price of safety, and its rise per unit of input; thresholds of the cost are ignored."""
-    if own.rules.cost in THRESHOLDS:
-        return own.of("price"), jnp.asarray(0.0)
-    slope = own.of("safety_price_slope") if own.rules.cost is period.quadratic else jnp.asarray(0.0)
-    return own.of("safety_price") - own.of("safety_subsidy"), slope
+    if problem.rules.cost in THRESHOLDS:
+        return problem.of("price"), jnp.asarray(0.0)
+    slope = problem.of("safety_price_slope") if problem.rules.cost is period.quadratic else jnp.asarray(0.0)
+    return problem.of("safety_price") - problem.of("safety_subsidy"), slope
 
 
-def required_safety(own: Own) -> Array:
+def required_safety(problem: Own) -> Array:
     """Return the logarithm of the safety from which the cost treats a player as safe."""
-    if own.rules.cost is not period.relative_certification:
-        return log(own.of("minimum"))
-    level = jnp.exp(own.z if own.rules.measured_by == "odds" else own.log_s).at[own.player].set(0.0)
-    return log(jnp.maximum(jnp.sum(level) / (len(level) - 1) + own.of("margin"), 0.0))
+    if problem.rules.cost is not period.relative_certification:
+        return log(problem.of("minimum"))
+    level = (
+        jnp.exp(problem.z if problem.rules.measured_by == "odds" else problem.log_s)
+        .at[problem.player]
+        .set(0.0)
+    )
+    return log(jnp.maximum(jnp.sum(level) / (len(level) - 1) + problem.of("margin"), 0.0))
 
 
 def _free_input(price: Array, slope: Array) -> Array:
@@ -233,30 +237,30 @@ def _free_input(price: Array, slope: Array) -> Array:
 
 def _threshold(problem: Own, at: AtPerformance) -> Array:
     """Return the logarithm of the safety input from which the cost treats a player as safe."""
-    wanted, on_odds = required_safety(problem), problem.rules.measured_by == "odds"
-    built = at.spoil > -jnp.inf
-    spoil = jnp.where(built, at.spoil, 0.0) if on_odds else 0.0
+    threshold, on_odds = required_safety(problem), problem.rules.measured_by == "odds"
+    is_built = at.spoil > -jnp.inf
+    spoil = jnp.where(is_built, at.spoil, 0.0) if on_odds else 0.0
     stock, alpha = problem.of("safety_productivity"), problem.of("safety_exponent")
     able = stock > 0
-    edge = (wanted + spoil - jnp.where(able, log(stock), 0.0)) / alpha
-    edge = jnp.where(able | (wanted == -jnp.inf), edge, jnp.inf)
-    return jnp.where(~built, -jnp.inf, edge) if on_odds else edge
+    edge = (threshold + spoil - jnp.where(able, log(stock), 0.0)) / alpha
+    edge = jnp.where(able | (threshold == -jnp.inf), edge, jnp.inf)
+    return jnp.where(~is_built, -jnp.inf, edge) if on_odds else edge
 
 
-def peak(own: Own, at: AtPerformance, price: Array, second: Array, steps: int) -> Array:
+def peak(problem: Own, at: AtPerformance, price: Array, second: Array, steps: int) -> Array:
     """Return the larger ``ln xs`` at which marginal gain equals marginal cost, ``price + second xs``.
 
     Newton's method from above on a convex function, whose steps fall to the largest root. Without a root they
     end where the slope turns, or at the smallest input. The function is one of the logarithm of the input
     beyond that at which a price below 0 turns positive.
     """
-    alpha, g, top = own.of("safety_exponent"), power_of_safety(own), own.top[0]
-    shift = log(own.of("safety_productivity")) - at.spoil
+    alpha, g, top = problem.of("safety_exponent"), power_of_safety(problem), problem.top[0]
+    shift = log(problem.of("safety_productivity")) - at.spoil
     paying = (at.gain > 0) & (g > 0) & jnp.isfinite(shift)
     shift = jax.lax.stop_gradient(jnp.where(paying, shift, 0.0))
     gain = jax.lax.stop_gradient(jnp.where(paying, alpha * g * at.gain, 1.0))
     unit = jnp.where(price > 0, price, LEAST)
-    level = jnp.log(gain) - jnp.log(jnp.maximum(own.weight * unit, LEAST))
+    level = jnp.log(gain) - jnp.log(jnp.maximum(problem.weight * unit, LEAST))
     rise = second / unit
     kink = -shift / alpha
     elasticity = 1 - alpha * g
@@ -264,7 +268,7 @@ def peak(own: Own, at: AtPerformance, price: Array, second: Array, steps: int) -
     start = jnp.where(kink <= level, (level + alpha * kink) / (1 + alpha), far)
     turn = (alpha * g - 1) / (alpha * (1 + g))  # there is no peak at a sigma below this
     turn = kink + jnp.where(turn > 0, jnp.log(jnp.maximum(turn, LEAST)) - jnp.log1p(-turn), -jnp.inf) / alpha
-    low = jnp.minimum(jnp.maximum(turn + 1e-9, own.smallest[0]), top)
+    low = jnp.minimum(jnp.maximum(turn + 1e-9, problem.smallest[0]), top)
     free = _free_input(price, second)
 
     def step(_: Array, log_input: Array) -> Array:
@@ -314,8 +318,8 @@ def static_response(race: Race, x: Profile, player: Array | int) -> Best:
     problem = own_problem(race, x, player)
     batch, payoffs, log_xs = _scan(problem)
     attained = ~batch.trace & jnp.isnan(batch.log_p)
-    first = jnp.argmax(jnp.where(attained, payoffs, -jnp.inf))  # ties go to idling
-    strategy = jnp.exp(jnp.stack([log_xs[first], batch.log_xp[first]]))
+    index = jnp.argmax(jnp.where(attained, payoffs, -jnp.inf))  # ties go to idling
+    strategy = jnp.exp(jnp.stack([log_xs[index], batch.log_xp[index]]))
     payoff = race.payoffs(x.at[player].set(strategy))[player]
     return Best(strategy, payoff, jnp.maximum(payoff, jnp.max(payoffs)))
 
@@ -330,7 +334,7 @@ def _scan(problem: Own) -> tuple[Batch, Array, Array]:
     low, high = problem.smallest[1] + TRACE, problem.top[1]
     width = (high - low) / (POINTS - 1)
     fixed, ones = _isolated_candidates(problem), jnp.ones(())
-    many = len(fixed.log_xp)
+    fixed_count = len(fixed.log_xp)
     grid = jnp.arange(PEAKS * REFINED).reshape(PEAKS, REFINED)
 
     def scanned(number: Array) -> Array:
@@ -342,26 +346,26 @@ def _scan(problem: Own) -> tuple[Batch, Array, Array]:
         return Batch(*map(jnp.append, fixed, free))
 
     def slope(log_xp: Array, log_p: Array, trace: Array) -> tuple[Array, Array, Array]:
-        def there(log_xp: Array) -> tuple[Array, Array]:
+        def payoff_at(log_xp: Array) -> tuple[Array, Array]:
             return _best_payoff(problem, log_xp, log_p, trace)
 
-        paid, rise, log_xs = jax.jvp(there, (log_xp,), (ones,), has_aux=True)
+        paid, rise, log_xs = jax.jvp(payoff_at, (log_xp,), (ones,), has_aux=True)
         return paid, rise, log_xs
 
     def round_of(number: Array, carry: Any) -> Any:
         lines, _, _, points_tried, _ = carry
         paid, rise, log_xs = jax.vmap(slope)(*batch_at(lines))
-        near, slopes = paid[many:].reshape(lines.shape), rise[many:].reshape(lines.shape)
+        near, slopes = paid[fixed_count:].reshape(lines.shape), rise[fixed_count:].reshape(lines.shape)
         points_tried = jnp.where(
             number < SCANS, jax.lax.dynamic_update_index_in_dim(points_tried, near, number, 0), points_tried
         )
         peaks = low + width * _peaks(points_tried.ravel()[:POINTS])
         finer = jnp.clip(_refine(lines, near, slopes, number - SCANS), low, high)
-        first = jnp.clip(_lines_around(peaks, width), low, high)
-        after = jnp.where(number == SCANS - 1, first, finer)
+        initial_lines = jnp.clip(_lines_around(peaks, width), low, high)
+        after = jnp.where(number == SCANS - 1, initial_lines, finer)
         return jnp.where(number < SCANS - 1, scanned(number + 1), after), paid, log_xs, points_tried, lines
 
-    empty = jnp.zeros(many + grid.size)
+    empty = jnp.zeros(fixed_count + grid.size)
     start = (scanned(jnp.asarray(0)), empty, empty, jnp.full((SCANS, *grid.shape), -jnp.inf), grid * 1.0)
     _, paid, log_xs, _, lines = jax.lax.fori_loop(0, SCANS + FINER + 1, round_of, start)
     return batch_at(lines), paid, log_xs
@@ -383,8 +387,8 @@ def _best_payoff(problem: Own, log_xp: Array, log_p: Any, trace: Array) -> tuple
 
 def _peaks(paid: Array) -> Array:
     """Return the indices of the best few peaks on the grid, ends included."""
-    beside = jnp.pad(paid, 1, constant_values=-jnp.inf)
-    remaining = jnp.where((paid >= beside[:-2]) & (paid >= beside[2:]), paid, -jnp.inf)
+    padded = jnp.pad(paid, 1, constant_values=-jnp.inf)
+    remaining = jnp.where((paid >= padded[:-2]) & (paid >= padded[2:]), paid, -jnp.inf)
     index, peaks = jnp.arange(len(paid)), []
     for _ in range(PEAKS):
         peaks.append(jnp.min(jnp.where(remaining == jnp.max(remaining), index, len(paid) - 1)))
@@ -412,9 +416,9 @@ def _refine(lines: Array, paid: Array, rise: Array, number: Array) -> Array:
     gap = up - down
     # the zero of the slope between the two points, by linear interpolation
     part = jnp.where(up * down < 0, up / jnp.where(gap == 0, 1.0, gap), 0.0)
-    last = jnp.where(index == 0, line, line + part * (neighbour_line - line))
+    final_lines = jnp.where(index == 0, line, line + part * (neighbour_line - line))
     finer = _lines_around(line[:, 0], (lines[:, 1:2] - lines[:, :1]))
-    return jnp.where(number < FINER - 1, finer, last)
+    return jnp.where(number < FINER - 1, finer, final_lines)
 
 
 def _isolated_candidates(problem: Own) -> Batch:
@@ -422,9 +426,9 @@ def _isolated_candidates(problem: Own) -> Batch:
 
     Against idle rivals an arbitrarily small performance may win, at no cost.
     """
-    none, able = jnp.asarray(-jnp.inf), problem.of("performance_productivity") > 0
+    log_zero, able = jnp.asarray(-jnp.inf), problem.of("performance_productivity") > 0
     tiny = jnp.where(able, -1e300, -jnp.inf)
-    batch = Batch(jnp.stack([none, none]), jnp.stack([jnp.nan, tiny]), jnp.array([False, True]))
+    batch = Batch(jnp.stack([log_zero, log_zero]), jnp.stack([jnp.nan, tiny]), jnp.array([False, True]))
     if problem.rules.contest is not period.best:
         return batch
     able &= jnp.isfinite(problem.log_p) & (jnp.arange(len(problem.log_p)) != problem.player)
@@ -497,37 +501,37 @@ def grid_response(race: Race, x: Profile, player: Array | int) -> Best:
 
     xs = jnp.linspace(low[0], high[0], EACH)
     xp = jnp.concatenate([jnp.linspace(low[1], high[1], EACH), _levels_of_rivals(race, x, player)])
-    none = jnp.array([-jnp.inf])
-    rows, columns = jnp.concatenate([none, xs]), jnp.concatenate([none, jnp.clip(xp, None, high[1])])
+    log_zero = jnp.array([-jnp.inf])
+    rows, columns = jnp.concatenate([log_zero, xs]), jnp.concatenate([log_zero, jnp.clip(xp, None, high[1])])
     lattice = jnp.stack(jnp.meshgrid(rows, columns, indexing="ij"), axis=-1)
     values = jax.lax.map(jax.vmap(paid), lattice)
     flat = values.ravel()
-    _, best = jax.lax.top_k(jnp.where(_local_maxima(values).ravel(), flat, -jnp.inf), SUMMITS)
-    starts = lattice.reshape(-1, 2)[best]
-    around = jnp.linspace(-1, 1, SIDE)
-    offsets = jnp.stack(jnp.meshgrid(around, around, indexing="ij"), axis=-1).reshape(-1, 2)
+    _, summits = jax.lax.top_k(jnp.where(_local_maxima(values).ravel(), flat, -jnp.inf), SUMMITS)
+    starts = lattice.reshape(-1, 2)[summits]
+    unit_line = jnp.linspace(-1, 1, SIDE)
+    offsets = jnp.stack(jnp.meshgrid(unit_line, unit_line, indexing="ij"), axis=-1).reshape(-1, 2)
 
     def refine(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         middle, width = carry
         near = jnp.where(jnp.isfinite(middle), jnp.clip(middle + width * offsets, low, high), middle)
         near = jnp.concatenate([middle[None], near])
-        first = jnp.argmax(jax.vmap(paid)(near))
+        index = jnp.argmax(jax.vmap(paid)(near))
         # the width stays where the best point is at the rim: the peak may be beyond it
-        inside = jnp.all(jnp.abs(jnp.where(jnp.isfinite(middle), near[first] - middle, 0.0)) < 0.9 * width)
-        return near[first], jnp.where(inside, SHRINK * width, width)
+        inside = jnp.all(jnp.abs(jnp.where(jnp.isfinite(middle), near[index] - middle, 0.0)) < 0.9 * width)
+        return near[index], jnp.where(inside, SHRINK * width, width)
 
     ends, _ = jax.vmap(lambda start: jax.lax.fori_loop(0, ROUNDS, refine, (start, step)))(starts)
-    tried = jnp.concatenate([jnp.full((1, 2), -jnp.inf), ends])
-    final = jax.vmap(paid)(tried)
-    first = jnp.argmax(final)
-    return Best(jnp.exp(tried[first]), final[first], final[first])
+    trials = jnp.concatenate([jnp.full((1, 2), -jnp.inf), ends])
+    final = jax.vmap(paid)(trials)
+    index = jnp.argmax(final)
+    return Best(jnp.exp(trials[index]), final[index], final[index])
 
 
 def _local_maxima(values: Array) -> Array:
-    """Return where a lattice is at least as high as its four neighbours."""
+    """Mask of points of a lattice that are at least as high as their four neighbours."""
     padded = jnp.pad(values, 1, constant_values=-jnp.inf)
-    beside = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
-    return jnp.all(values >= jnp.stack(beside), axis=0)
+    neighbours = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
+    return jnp.all(values >= jnp.stack(neighbours), axis=0)
 
 
 def _levels_of_rivals(race: Race, x: Profile, player: Array | int) -> Array:

@@ -23,7 +23,7 @@ STATE, CURVES = "algorithm.pickle", "curves.npz"
 
 
 def _playable(game: object) -> bool:
-    """Return whether a game has a strategy space or a world of agents; populations need the latter."""
+    """True if a game has a strategy space or a world of agents; populations need the latter."""
     profiles = isinstance(game, Game | MarkovGame) and not is_population(game)
     return profiles or kernel_conversion(game) is not None
 

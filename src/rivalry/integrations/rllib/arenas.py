@@ -50,7 +50,7 @@ class Arena(ABC):
         return float(self.periods)
 
     def look(self, name: str, seen: object) -> np.ndarray:
-        """Return what an agent is given of an observation, as a row of numbers. Default: all of it."""
+        """Observation of an agent, as a row of numbers. Default: all of it."""
         return np.asarray(seen, dtype=np.float32)
 
     @abstractmethod
@@ -59,7 +59,7 @@ class Arena(ABC):
 
 
 class Reading(NamedTuple):
-    """How policies are evaluated."""
+    """Rules for the evaluation of policies."""
 
     evaluation: int  # periods
     rounds: int  # without exploration, before the profile is read

@@ -21,7 +21,7 @@ STORE = 128 * 2**20  # bytes for what travels between processes
 
 
 def refusal() -> str:
-    """Return which libraries of deep learners are not installed, or an empty text."""
+    """Message on libraries of deep learners that are not installed, or an empty text."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     return f"needs {', '.join(missing)}; {remedy('deep')}" if missing else ""
 

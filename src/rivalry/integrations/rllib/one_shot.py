@@ -167,7 +167,7 @@ class RoundsArena(Arena):
 
 
 def _status(path: np.ndarray, space: Any) -> tuple[tuple[()], np.ndarray]:
-    """Return whether play ``[period player axis]`` is at rest in its last period.
+    """Status of play ``[period player axis]``: at rest in its last period or not.
 
     Play at rest is no convergence of learning: networks that observe nothing repeat their choice at once.
     """
@@ -255,7 +255,7 @@ class WalksArena(Arena):
         return parallel_env(self.walk, periods=self.periods, normalize_spaces=True)
 
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
-        """Return where policies lead without exploration, and the gains from deviating."""
+        """Ends of policies without exploration, and the gains from deviating."""
         return self._tables(networks) if self.action_grid else self._paths(networks, words, options)
 
     def _tables(self, networks: Networks) -> Record:

@@ -99,7 +99,7 @@ class LearnerOptions(BaseLearner):
 
 
 def is_numbered(space: object) -> bool:
-    """Return whether actions of a space are numbers of a list, not choices in a box."""
+    """True if actions of a space are numbers of a list, not choices in a box."""
     # inside: Gymnasium belongs to the extras `deep` and `envs`
     from gymnasium.spaces import Discrete
 

@@ -173,7 +173,7 @@ def configuration(learner: LearnerOptions, arena: Setup, seed: int) -> Any:
 
 
 def _normal(learner: LearnerOptions, arena: Setup) -> bool:
-    """Return whether policies are normal distributions."""
+    """True if policies are normal distributions."""
     env = arena.env()
     return all(learner.family(env.action_space(name)) == "normal" for name in arena.names)
 
@@ -207,7 +207,7 @@ def _copy_weights(algorithm: object, first: dict[str, Any]) -> None:
 
 
 def reading(learner: LearnerOptions, arena: Arena, words: np.ndarray) -> Reading:
-    """Return how policies are evaluated, and how best responses to them are trained."""
+    """Rules for the evaluation of policies and for the training of best responses to them."""
     from torch import nn
 
     def train_response(player: int, others: Networks) -> PolicyNetwork:

@@ -57,7 +57,7 @@ HOW_MANY = re.compile(r"how many [^,]*\bequilibri", re.IGNORECASE)
 
 
 class Answer:
-    """What a run says to a person, each part computed once.
+    """Summary of a run for a reader, each part computed once.
 
     Parameters
     ----------
@@ -104,30 +104,34 @@ class Answer:
             ]
         if not self.points:
             return []
-        if none := without_maxima(self.points, self.cells):
-            return none
-        few = self.points if self.sampled is self.data else points_of(self.study, self.sampled)
-        first = None if self._absent_rows else verdict(self.study, self.points)
-        decided = [first.sentence] if first else []
-        covered, stated = (first.quantities, first.stated) if first else ((), ())
-        if few is not self.points:  # of a thinned run, every point is another object
-            stated = tuple(
-                point for point in few if any(point.is_at_point(other_point) for other_point in stated)
+        if absent_maxima := without_maxima(self.points, self.cells):
+            return absent_maxima
+        sample_points = self.points if self.sampled is self.data else points_of(self.study, self.sampled)
+        outcome = None if self._absent_rows else verdict(self.study, self.points)
+        decided = [outcome.sentence] if outcome else []
+        stated_quantities, stated_points = (outcome.quantities, outcome.stated) if outcome else ((), ())
+        if sample_points is not self.points:  # of a thinned run, every point is another object
+            stated_points = tuple(
+                point
+                for point in sample_points
+                if any(point.is_at_point(other_point) for other_point in stated_points)
             )
-        lead = on_two_keys(self.study, few, covered if stated else ()) or on_quantities(
-            self.study, few, covered, stated
-        )
-        lead = lead or ([] if first else position_sentences(self.study, few))
+        lead = on_two_keys(
+            self.study, sample_points, stated_quantities if stated_points else ()
+        ) or on_quantities(self.study, sample_points, stated_quantities, stated_points)
+        lead = lead or ([] if outcome else position_sentences(self.study, sample_points))
         lists = on_lists(self.study, self.points)
         lists = lists[: MOST - 1]
         proved = all(point.boxes >= 0 for point in self.points)  # a list with proofs claims more
-        claims_stated = stated if "claim" in covered else ()
-        unstated = [point for point in points_asked(self.study, few) if point not in claims_stated]
+        claims_stated = stated_points if "claim" in stated_quantities else ()
+        unstated = [point for point in points_asked(self.study, sample_points) if point not in claims_stated]
         repeats_claims = any(sentence.text in claim_courses(self.study, unstated) for sentence in lead)
         claims = (
             []
             if proved or repeats_claims
-            else on_claims(self.study, self.points, first.stated if first and "claim" in covered else ())
+            else on_claims(
+                self.study, self.points, outcome.stated if outcome and "claim" in stated_quantities else ()
+            )
         )
         facts = decided[0].text.partition(": ")[2] if decided else ""
         lead = [sentence for sentence in lead if not _repeats(sentence.text, facts)]
@@ -156,7 +160,7 @@ class Answer:
 
     @cached_property
     def _beside_lists(self) -> str:
-        """Which method's numbers sentences state, where the other methods only list equilibria."""
+        """Method whose numbers sentences state, where the other methods only list equilibria."""
         methods = dict.fromkeys(point.algorithm for point in self.points)
         listing = {point.algorithm for point in self.points if point.counts_text}
         names = [Words(self.study).method(name) for name in methods if name not in listing]
@@ -268,7 +272,7 @@ class Answer:
 
     @cached_property
     def caveats(self) -> list[str]:
-        """What was not certified, not compared, failed, changed or reduced; published values that differ."""
+        """Caveats: results not certified, compared or finished; changes, reductions, differing values."""
         if self.parts:
             caveats = {name: part.caveats for name, part in self.parts.items()}
             return [f"{name}: {line}" for name, lines in caveats.items() for line in lines]

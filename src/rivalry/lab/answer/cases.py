@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
 
 class Trend(NamedTuple):
-    """What is told of a quantity: its values by case along a key, or without one."""
+    """Trend of a quantity: its values by case along a key, or without one."""
 
     name: str
     key: str
@@ -58,10 +58,10 @@ class Trend(NamedTuple):
     beyond: tuple[float, ...] = ()  # values of the key, beyond those of the numbers, at which none was found
 
 
-def points_asked(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[PointResults]:
+def points_asked(study: Mapping[str, Any], points: Sequence[PointResults]) -> list[PointResults]:
     """Return the results of the study's answer: of its methods, at its point; all if there are none."""
     answer = study.get("answer") or {}
-    rows = [point for point in found if point.algorithm in answer.get("methods", ())] or list(found)
+    rows = [point for point in points if point.algorithm in answer.get("methods", ())] or list(points)
     at = answer.get("at", {}).items()
     return [point for point in rows if all(point.at.get(k, v) == v for k, v in at)] or rows
 
@@ -94,16 +94,16 @@ def in_reduced_game(study: Mapping[str, Any], text: str) -> str:
     return f"{verdict}{colon}{sentence}" if verdict else capitalised(sentence)
 
 
-def basis_of(found: Sequence[PointResults]) -> str:
+def basis_of(results: Sequence[PointResults]) -> str:
     """Return the number of points, replications or sessions on which the numbers rest."""
-    points = f"{len(found)} point{'s' * (len(found) != 1)}"
-    repeats = {(point.repeats, point.results) for point in found if point.repeats}
+    points = f"{len(results)} point{'s' * (len(results) != 1)}"
+    repeats = {(point.repeats, point.results) for point in results if point.repeats}
     if len(repeats) == 1:
         (unit, count) = repeats.pop()
         points += f", {count} {unit} each" + (", 95 % intervals" if unit == "replications" else "")
     elif any(
         estimate.text.count("±")
-        for point in found[:1]
+        for point in results[:1]
         for row in point.quantities.values()
         for estimate in row
     ):
@@ -123,9 +123,13 @@ def swept_key(study: Mapping[str, Any], rows: Sequence[Row]) -> str:
                 values.setdefault(name, set()).add(value)
     counts = {name: len(key_values) for name, key_values in values.items() if len(key_values) > 1}
     counts = {name: n for name, n in counts.items() if not _is_named_by(rows, name, n)}
-    wanted = (study.get("answer") or {}).get("along", "")
-    key = wanted if wanted in counts else max(reversed(counts), key=lambda name: counts[name], default="")
-    if key != wanted and any(_in_step(rows, name, key) for name in counts if name != key):
+    key_of_study = (study.get("answer") or {}).get("along", "")
+    key = (
+        key_of_study
+        if key_of_study in counts
+        else max(reversed(counts), key=lambda name: counts[name], default="")
+    )
+    if key != key_of_study and any(_in_step(rows, name, key) for name in counts if name != key):
         return ""  # points of a zip, not a course
     by = differing_keys(rows, key)
     for method in {row.method for row in rows}:
@@ -157,29 +161,31 @@ def _is_named_by(rows: Sequence[Row], key: str, count: int) -> bool:
 def trend_of(
     study: Mapping[str, Any],
     name: str,
-    found: Sequence[PointResults],
+    results: Sequence[PointResults],
     words: Words,
-    stated: Sequence[PointResults] = (),
+    stated_points: Sequence[PointResults] = (),
 ) -> Trend | None:
     """Return the trend of a quantity over a sweep; along another key if it is constant along the first.
 
-    Cases all of whose rows are ``stated`` elsewhere are left out.
+    Cases all of whose rows are among ``stated_points`` are left out.
     """
-    if stated:
-        return _rest_of(study, name, found, words, stated)
+    if stated_points:
+        return _rest_of(study, name, results, words, stated_points)
     is_asked = name in ((study.get("answer") or {}).get("quantities") or ())
-    several = len({point.instruments for point in found} - {()}) > 1  # each has its best value told
+    is_compared = len({point.instruments for point in results} - {()}) > 1  # each has its best value told
     rows = [
         Row(
             point.algorithm,
             point.at,
             estimates,
             is_refuted(point) and not is_gain(name),
-            point.best_choice if several else point.bound_of_search,
+            point.best_choice if is_compared else point.bound_of_search,
         )
-        for point in [point for point in found if not point.is_first_of_several(name)] or found
+        for point in [point for point in results if not point.is_first_of_several(name)] or results
         # over starts, numbers have a range and no interval
-        if is_reported(estimates := point.quantities.get(name) or point.numbers(name, {}), asked=is_asked)
+        if is_reported(
+            estimates := point.quantities.get(name) or point.numbers(name, {}), is_requested=is_asked
+        )
         and (point.repeats != "starts" or all(estimate.low == estimate.high for estimate in estimates))
     ]
     if not rows or _has_unequal_players(name, found, rows, is_asked):
@@ -201,12 +207,12 @@ def trend_of(
     if len(rows) == 1 and not averaged:  # of several points or methods, one has the quantity
         (row,) = rows
         other_points = [
-            point for point in found if point.algorithm == row.method and str(point.at) != str(row.at)
+            point for point in results if point.algorithm == row.method and str(point.at) != str(row.at)
         ]
         where = f" at {words.place(row.at)}" * bool(row.at and other_points)
-        several = len({point.algorithm for point in found}) > 1
-        where += f" for {words.method(row.method)}" * (several and words.is_named(row.method))
-    elif len({row.method for row in rows}) == 1 < len({point.algorithm for point in found}):
+        is_compared = len({point.algorithm for point in results}) > 1
+        where += f" for {words.method(row.method)}" * (is_compared and words.is_named(row.method))
+    elif len({row.method for row in rows}) == 1 < len({point.algorithm for point in results}):
         where = f" for {words.method(rows[0].method)}" * words.is_named(rows[0].method)
     elif len(rows) < row_count and not key and len({str(row.at) for row in rows}) == 1:
         where = f" at {words.place(rows[0].at)}"
@@ -227,8 +233,12 @@ def trend_of(
             cases, by = _cases(rows, name, key, words, falls(study, key))
     in_step = tuple(k for k in _varying(rows) if key and k != key and _in_step(rows, k, key))
     left_out = len(rows) < row_count
-    beyond = _without_value(name, key, rows, found) if key and list(cases) == [""] else ()
-    return Trend(name, key, cases, by, fixed, averaged, where, in_step, left_out, beyond) if cases else None
+    values_without_result = _without_value(name, key, rows, results) if key and list(cases) == [""] else ()
+    return (
+        Trend(name, key, cases, by, fixed, averaged, where, in_step, left_out, values_without_result)
+        if cases
+        else None
+    )
 
 
 def _has_unequal_players(
@@ -244,7 +254,7 @@ def _has_unequal_players(
         and not is_refuted(point)
         and len(estimates := point.quantities.get(name) or point.numbers(name, {})) > 1
         and all(np.isfinite(estimate.mean) for estimate in estimates)
-        and not is_reported(estimates, asked=is_asked)
+        and not is_reported(estimates, is_requested=is_asked)
         for point in points
     )
 
@@ -267,7 +277,7 @@ def _rest_of(
     name: str,
     points: Sequence[PointResults],
     words: Words,
-    stated: Sequence[PointResults],
+    stated_points: Sequence[PointResults],
 ) -> Trend | None:
     """Return the trend of a quantity over the cases of which not all rows are stated; None without any."""
     trend = trend_of(study, name, points, words)
@@ -278,18 +288,23 @@ def _rest_of(
         if point.quantities.get(name) or point.numbers(name, {}):
             place = tuple((k, str(v)) for k, v in point.at.items() if k not in (trend.key, trend.fixed))
             cases.setdefault((point.algorithm, place), []).append(point)
-    rest = [point for case in cases.values() if not all(point in stated for point in case) for point in case]
-    if sum(map(len, cases.values())) == len(rest):
+    unstated = [
+        point
+        for case in cases.values()
+        if not all(point in stated_points for point in case)
+        for point in case
+    ]
+    if sum(map(len, cases.values())) == len(unstated):
         return trend
-    trend = trend_of(study, name, rest, words)
+    trend = trend_of(study, name, unstated, words)
     # rows that held are stated: the others would be unmarked
-    if trend is None or (not is_gain(name) and name not in OF_DYNAMICS and all(map(is_refuted, rest))):
+    if trend is None or (not is_gain(name) and name not in OF_DYNAMICS and all(map(is_refuted, unstated))):
         return None
-    at = {k: v for k, v in rest[0].at.items() if all(point.at.get(k) == v for point in rest)}
+    at = {k: v for k, v in unstated[0].at.items() if all(point.at.get(k) == v for point in unstated)}
     at = {k: v for k, v in at.items() if any(point.at.get(k) != v for point in points)}
     where = f" at {words.place(at)}" * bool(at)
-    if len({point.algorithm for point in rest}) == 1 < len({point.algorithm for point in points}):
-        where += f" for {words.method(rest[0].algorithm)}"
+    if len({point.algorithm for point in unstated}) == 1 < len({point.algorithm for point in points}):
+        where += f" for {words.method(unstated[0].algorithm)}"
     return trend._replace(where=where)
 
 
@@ -323,9 +338,9 @@ def is_same_along(rows: Sequence[Row], name: str) -> bool:
     return exact and all(len(texts) == 1 for texts in groups.values()) and set(counts.values()) == {values}
 
 
-def is_refuted(one: PointResults) -> bool:
+def is_refuted(point: PointResults) -> bool:
     """True for a point that is no Nash equilibrium, beyond what sampling and learning could explain."""
-    return NOT_AN_EQUILIBRIUM in one.claims and not (one.concept or one.estimated or one.random)
+    return NOT_AN_EQUILIBRIUM in point.claims and not (point.concept or point.estimated or point.random)
 
 
 def is_gain(name: str) -> bool:
@@ -365,13 +380,13 @@ def _cases(
     series: dict[tuple[str, tuple[tuple[str, Any], ...]], list[Row]] = {}
     by = differing_keys(rows, key)
     numbers = [k for k in by if all(_is_number(row.at.get(k, 0)) for row in rows)]
-    beside = [
+    further_keys = [
         other_key
         for other_key in _varying(rows)
         if other_key not in (*by, key) and any(_in_step(rows, other_key, k) for k in numbers)
     ]
     for row in rows:
-        place = tuple((k, row.at[k]) for k in (*by, *beside) if k in row.at)
+        place = tuple((k, row.at[k]) for k in (*by, *further_keys) if k in row.at)
         series.setdefault((row.method, place), []).append(row)
     # if all are refuted, the sentence on claims says it
     mixed = len({row.refuted for row in rows}) > 1
@@ -383,7 +398,7 @@ def _cases(
             [
                 Value(
                     float(row.at.get(key, 0.0)),
-                    own_value._replace(entry=first.entry),
+                    own_value._replace(entry=estimate.entry),
                     mixed and row.refuted and own_value.text != NOT_AN_EQUILIBRIUM,  # said once
                     row.bound,
                 )
@@ -391,7 +406,7 @@ def _cases(
                 if len(row.estimates) in (1, len(widest))
                 and (own_value := row.estimates[k if len(row.estimates) > 1 else 0]).text
             ]
-            for k, first in enumerate(widest)
+            for k, estimate in enumerate(widest)
         ]
     texts = {
         # of the same draws, a difference may be significant that is smaller than what intervals show
@@ -402,11 +417,11 @@ def _cases(
                     v.text,
                     f"{v.estimate.mean:.4g}" * bool((own_draws := v.estimate.draws) and own_draws.shared),
                 )
-                for v in each
+                for v in entry_values
             ]
-            for each in own
+            for entry_values in series
         ]
-        for case, own in values.items()
+        for case, series in values.items()
     }
     equal: dict[str, list[str]] = {}
     for method in dict.fromkeys(method for method, _ in values):
@@ -437,15 +452,15 @@ def _varying(rows: Sequence[Row]) -> list[str]:
     return [k for k in keys if len({str(row.at[k]) for row in rows if k in row.at}) > 1]
 
 
-def is_reported(row: Sequence[Estimate], *, asked: bool = False) -> bool:
+def is_reported(row: Sequence[Estimate], *, is_requested: bool = False) -> bool:
     """True for a quantity that a sentence may state: of all, of few players, of what has a name."""
     if not row:
         return False
     has_value = bool(np.isfinite(row[0].mean)) or row[0].text[:1].isalpha()
     numbered = any(_NUMBERED.fullmatch(estimate.entry) for estimate in row)
-    few = len(row) <= (TOGETHER if numbered else CASES)
-    named = asked or all(map(_is_named, row))
-    return has_value and bool(row[0].text) and (len(row) == 1 or (few and named))
+    is_short = len(row) <= (TOGETHER if numbered else CASES)
+    has_names = is_requested or all(map(_is_named, row))
+    return has_value and bool(row[0].text) and (len(row) == 1 or (is_short and has_names))
 
 
 def _is_named(estimate: Estimate) -> bool:

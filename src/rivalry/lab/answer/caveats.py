@@ -1,4 +1,4 @@
-"""What a reader must know beside an answer: what failed, changed, or was not certified or compared."""
+"""Caveats beside an answer: results that failed, changed, or were not certified or compared."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)*|\.\d+)(?:e[+-]?\d+)?")
 def caveats_of(
     study: Mapping[str, Any],
     run: Run | None,
-    found: Sequence[PointResults],
+    points: Sequence[PointResults],
     judged: Sequence[JudgedCell],
     checks: Sequence[Mapping[str, Any]],
 ) -> list[str]:
@@ -32,16 +32,16 @@ def caveats_of(
     changes, words = differences(study), Words(study)
     if changes:
         lines.append(f"changed from the study: {'; '.join(change.in_words(words) for change in changes)}")
-    lines += _unsettled(study, found)
-    bare = _bare(study, found)
+    lines += _unsettled(study, points)
+    bare = _bare(study, points)
     lines += [f"no certificate: {', '.join(bare)}"] * bool(bare)
     lines += [f"not proved: {line}" for line in unproved(judged)]
     lines += [f"no proof file: {line}" for line in unfiled(judged, words)]
-    for point in [point for point in found if point.undecided][:FEW]:
+    for point in [point for point in points if point.undecided][:FEW]:
         where = f"at {Words(study).place(point.at)}, " * bool(point.at)
-        more = f" and {len(point.undecided) - 1} more" * (len(point.undecided) > 1)
+        remainder = f" and {len(point.undecided) - 1} more" * (len(point.undecided) > 1)
         lines.append(
-            f"undecided: {where}profiles in {point.undecided[0]}{more} may hold a further equilibrium"
+            f"undecided: {where}profiles in {point.undecided[0]}{remainder} may hold a further equilibrium"
         )
     for row in checks:
         if row["published_verdict"] == "differs":
@@ -88,9 +88,11 @@ def _of_run(run: Run) -> list[str]:
     if missing := counts["total"] - counts["done"]:
         failed = f", {counts['failed']} of them failed" * bool(counts["failed"])
         lines.append(f"{missing} of {counts['total']} cells are missing{failed}")
-    if once := run.computed_once:
+    if unreplicated := run.computed_once:
         count = run.head["study"]["replications"]["count"]
-        lines.append(f"computed once, not in {count} replications, for lack of draws: {', '.join(once)}")
+        lines.append(
+            f"computed once, not in {count} replications, for lack of draws: {', '.join(unreplicated)}"
+        )
     return lines
 
 
@@ -162,8 +164,8 @@ def failures_of(failures: Mapping[str, str]) -> dict[str, Warned]:
     {'a': 'x = 1 (2 cells, with other numbers)', 'b': 'no'}
     """
     cells_by_reason: dict[str, list[str]] = {}
-    for cell, why in failures.items():
-        cells_by_reason.setdefault(without_numbers(why), []).append(cell)
+    for cell, reason in failures.items():
+        cells_by_reason.setdefault(without_numbers(reason), []).append(cell)
     rows = {}
     for cells in sorted(cells_by_reason.values(), key=lambda cells: -len(cells)):
         words = [failures[cell] for cell in cells]
@@ -176,11 +178,13 @@ def without_numbers(words: str) -> str:
     return _NUMBER.sub("#", words)
 
 
-def lines(rows: Sequence[Warned], few: int = FEW) -> list[str]:
+def lines(rows: Sequence[Warned], max_lines: int = FEW) -> list[str]:
     """Return the first few warnings as lines, and the number of further ones.
 
     >>> lines(warnings_of([["one"], ["two"], ["three"]]), few=1)
     ['one', '... and 2 more in log.txt']
     """
-    more = len(rows) - few
-    return [row.line() for row in rows[:few]] + ([f"... and {more} more in log.txt"] if more > 0 else [])
+    remainder = len(rows) - max_lines
+    return [row.line() for row in rows[:max_lines]] + (
+        [f"... and {remainder} more in log.txt"] if remainder > 0 else []
+    )

@@ -68,14 +68,14 @@ def judge(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> l
     """Compare every ``[[expect]]`` of a resolved study with the run's dataset."""
     changed, from_origin = differences(study), differences(study, "origin")
     inherited = (study.get("origin") or {}).get("expect", ())
-    called = study.get("name", "") if name is None else name
+    study_name = study.get("name", "") if name is None else name
     comparisons = []
     for row in map(dict, study.get("expect", ())):
         at, reason = applicable(from_origin if row in inherited else changed, row)
-        value, claim, why = _ours(study, {**row, "at": at}, data)
+        value, claim, reason_uncompared = _result_value(study, {**row, "at": at}, data)
         if not reason and is_reduced(study) and not row.get("quick"):
             reason = REDUCED
-        comparisons.append(compare(row | {"study": called}, value, claim, reason or why))
+        comparisons.append(compare(row | {"study": study_name}, value, claim, reason or reason_uncompared))
     return comparisons
 
 
@@ -139,10 +139,10 @@ def certificates(data: Dataset) -> list[dict[str, Any]]:
     return [certificate for certificate, _ in cells(data)]
 
 
-def results(data: Dataset, known: Sequence[JudgedCell] | None = None) -> list[dict[str, Any]]:
+def results(data: Dataset, judged_cells: Sequence[JudgedCell] | None = None) -> list[dict[str, Any]]:
     """Return the results of every finished cell, as ``--json`` prints them.
 
-    ``known`` are those of `cells`, where they were computed before.
+    ``judged_cells`` are those of `cells`, where they were computed before.
 
     Keys: algorithm, at, status, claim, payoff (per player; a list of these if a cell holds several results)
     and metrics, the variables with one number, word or boolean per cell, or a number per player.
@@ -157,9 +157,9 @@ def results(data: Dataset, known: Sequence[JudgedCell] | None = None) -> list[di
     truths = {name for name in single if is_truth(data[name])}
     pays = arrays("payoff")[finished].tolist() if "payoff" in data else None
     rows = []
-    for k, (certificate, about) in enumerate(cells(data) if known is None else known):
+    for k, (certificate, properties) in enumerate(cells(data) if judged_cells is None else judged_cells):
         row = {key: certificate[key] for key in ("algorithm", "at")}
-        row |= {"status": about["status"], "claim": certificate["claim"]}
+        row |= {"status": properties["status"], "claim": certificate["claim"]}
         row["payoff"] = pays[k] if pays is not None else None
         row["metrics"] = {
             name: _plain(values[k][stored[name][k]] if values.ndim > 1 else values[k], name in truths)
@@ -239,7 +239,7 @@ def cells(data: Dataset) -> list[JudgedCell]:
             "claim": _weakest(cell_words.get("claim"), CLAIMS),
             "reason": "; ".join(sorted(reasons)),
         }
-        about = {
+        properties = {
             "place": {dim: where[dim] for dim in varied},
             "claim": claim_in_words(
                 str(certificate["claim"] or ""), _common(cell_words.get("concept", ()), "")
@@ -252,22 +252,22 @@ def cells(data: Dataset) -> list[JudgedCell]:
             "verified": cell_words.get("verified_proof", ("",)),
             "refusals": {*cell_words.get("proof_refusal", ())} - {""},
         }
-        rows.append((certificate, about))
+        rows.append((certificate, properties))
     return rows
 
 
 def unproved(rows: Iterable[JudgedCell]) -> list[str]:
     """Return the reasons for which certificates prove no more, each once with the number of its cells."""
-    reasons = Counter(word for _, about in rows for word in sorted(about["reasons"]))
+    reasons = Counter(word for _, properties in rows for word in sorted(properties["reasons"]))
     return [f"{reason} ({count} cell{'s' * (count != 1)})" for reason, count in reasons.most_common()]
 
 
 def unfiled(rows: Iterable[JudgedCell], words: Words) -> list[str]:
     """Return the results without a proof file by their reason, each reason once."""
     places: dict[str, list[str]] = {}
-    for _, about in rows:
-        for reason in sorted(about["refusals"]):
-            places.setdefault(reason, []).append(words.place(about["place"]) or "the result")
+    for _, properties in rows:
+        for reason in sorted(properties["refusals"]):
+            places.setdefault(reason, []).append(words.place(properties["place"]) or "the result")
     return [
         f"{'; '.join(names[:FEW])}{f' and {len(names) - FEW} more' * (len(names) > FEW)}: {reason}"
         for reason, names in places.items()
@@ -332,10 +332,10 @@ def _gains(numbers: Mapping[str, np.ndarray], ended: np.ndarray) -> list[float]:
     return list(map(float, gain.reshape(len(gain), -1).max(axis=1, initial=0.0)))
 
 
-def _common(words: Sequence[str], otherwise: str) -> str:
+def _common(words: Sequence[str], default: str) -> str:
     """Return the word that all entries have."""
     distinct = set(words)
-    return distinct.pop() if len(distinct) == 1 else otherwise
+    return distinct.pop() if len(distinct) == 1 else default
 
 
 def _weakest(words: Iterable[str] | None, order: Sequence[str]) -> str | None:
@@ -344,33 +344,33 @@ def _weakest(words: Iterable[str] | None, order: Sequence[str]) -> str | None:
     return min(distinct, key=order.index) if distinct and distinct <= set(order) else None
 
 
-def _within(band: Sequence[float], ours: bool | float | str | None) -> tuple[str, str]:
+def _within(band: Sequence[float], result: bool | float | str | None) -> tuple[str, str]:
     """Return the verdict on a range for our value, and why it is not compared."""
-    if isinstance(ours, str) or ours is None:
+    if isinstance(result, str) or result is None:
         return NOT_COMPARED, "ours is no number"
-    return ("agrees" if band[0] <= ours <= band[1] else "differs"), ""
+    return ("agrees" if band[0] <= result <= band[1] else "differs"), ""
 
 
 def _verdict(
-    value: bool | float | str | None, tolerance: float | None, ours: bool | float | str | None
+    value: bool | float | str | None, tolerance: float | None, result: bool | float | str | None
 ) -> tuple[str | None, str]:
     """Return the verdict on a reference value (None without one), and why it is not compared."""
     if value is None:
         return None, ""
-    if isinstance(value, str) != isinstance(ours, str):
+    if isinstance(value, str) != isinstance(result, str):
         return NOT_COMPARED, "one is text, the other a number"
-    if isinstance(value, str) or isinstance(ours, str):
-        return ("agrees" if ours == value else "differs"), ""
+    if isinstance(value, str) or isinstance(result, str):
+        return ("agrees" if result == value else "differs"), ""
     # slightly more, so that rounding does not decide a difference of exactly the tolerance
     # without our value the caller has a reason, and does not use this verdict
     allowed = SAME_NUMBER * abs(value) if tolerance is None else tolerance + SAME_NUMBER * tolerance
-    if abs(float(ours or 0) - float(value)) > allowed:
+    if abs(float(result or 0) - float(value)) > allowed:
         return "differs", ""
     widest = RESOLVED * (1 + SAME_NUMBER) * abs(value)
     return (NOT_TOLD_APART if tolerance is not None and tolerance > widest > 0 else "agrees"), ""
 
 
-def _ours(
+def _result_value(
     study: Mapping[str, Any], row: Mapping[str, Any], data: Dataset
 ) -> tuple[bool | float | str | None, str | None, str]:
     """Return our value, the weakest claim of the cells behind it, and why it is not compared."""
@@ -379,26 +379,26 @@ def _ours(
         hint = near(name, map(str, data.data_vars))
         meant = f"; {hint}" if hint.startswith("did") else ""
         return None, None, f"{name} is in no cell of this run{meant}"
-    picked, why = _select(study, data, name, row.get("at", {}))
-    if picked is None:
-        return None, None, why
-    shared = [dim for dim in picked["status"].dims if dim in picked[name].dims]
-    status = picked["status"].transpose(*shared, ...).values
+    selection, no_selection_reason = _select(study, data, name, row.get("at", {}))
+    if selection is None:
+        return None, None, no_selection_reason
+    shared = [dim for dim in selection["status"].dims if dim in selection[name].dims]
+    status = selection["status"].transpose(*shared, ...).values
     finished = (status != "").reshape(int(np.prod(status.shape[: len(shared)])), -1)  # [cell, batch]
     if not finished.any():
         return None, None, "no cell there has finished"
-    values = picked[name].transpose(*shared, ...).values.reshape(len(finished), -1)[finished.any(axis=1)]
+    values = selection[name].transpose(*shared, ...).values.reshape(len(finished), -1)[finished.any(axis=1)]
     claim = None
-    if "claim" in picked:
-        claims = picked["claim"].transpose(*shared, ...).values.reshape(finished.shape)
+    if "claim" in selection:
+        claims = selection["claim"].transpose(*shared, ...).values.reshape(finished.shape)
         claim = _weakest(claims[finished], CLAIMS)
     if row.get("equals") is not None:
         values = _equal(values, row["equals"])
-    value, why = _reduce(values, row.get("reduce"))
+    value, no_selection_reason = _reduce(values, row.get("reduce"))
     keeps_truth = row.get("reduce") in (None, "min", "max") and row.get("equals") is None
     if value is not None and keeps_truth and is_truth(data[name]):
         value = bool(value)
-    return value, claim, why or _missing_cells(picked)
+    return value, claim, no_selection_reason or _missing_cells(selection)
 
 
 def _select(
@@ -409,24 +409,26 @@ def _select(
         at = in_step(data, at)
     except NoSuchPoint as error:
         return None, f"this run has {str(error).removeprefix('at: ')}"
-    for key, wanted in at.items():
+    for key, coordinate in at.items():
         dimensions = (key, f"{name}_{key}", dimension(data, key))
         dim = next((str(d) for d in data[name].dims if d in dimensions), None)
-        if dim is None and not is_fixed(study.get("game") or {}, key, wanted):
+        if dim is None and not is_fixed(study.get("game") or {}, key, coordinate):
             return None, f"{name} has no {key} in this run"
         if dim is not None:
-            index = _index(data, key if key in data.coords else dim, wanted)
+            index = _index(data, key if key in data.coords else dim, coordinate)
             if index is None:
-                return None, f"this run has no {key} = {wanted}"
+                return None, f"this run has no {key} = {coordinate}"
             data = data.isel({dim: index})
     return data, ""
 
 
-def _index(data: Dataset, dim: str, wanted: Any) -> int | None:
+def _index(data: Dataset, dim: str, coordinate: Any) -> int | None:
     if dim in data.coords:
-        return position(data[dim].values, wanted)
-    inside = isinstance(wanted, int) and not isinstance(wanted, bool) and 0 <= wanted < data.sizes[dim]
-    return wanted if inside else None
+        return position(data[dim].values, coordinate)
+    inside = (
+        isinstance(coordinate, int) and not isinstance(coordinate, bool) and 0 <= coordinate < data.sizes[dim]
+    )
+    return coordinate if inside else None
 
 
 def _missing_cells(data: Dataset) -> str:
@@ -439,11 +441,11 @@ def _missing_cells(data: Dataset) -> str:
     return f"{missing} of {int((planned != '').sum())} cells are missing" if missing else ""
 
 
-def _equal(values: np.ndarray, wanted: bool | float | str) -> np.ndarray:
+def _equal(values: np.ndarray, target: bool | float | str) -> np.ndarray:
     """Return the mask of values that equal the one wanted; padding stays."""
-    if values.dtype.kind == "U" or isinstance(wanted, str):
-        return np.asarray(values.astype(str) == str(wanted))
-    return np.where(np.isnan(values), np.nan, np.isclose(values, wanted, rtol=SAME_NUMBER, atol=0.0))
+    if values.dtype.kind == "U" or isinstance(target, str):
+        return np.asarray(values.astype(str) == str(target))
+    return np.where(np.isnan(values), np.nan, np.isclose(values, target, rtol=SAME_NUMBER, atol=0.0))
 
 
 def _reduce(rows: np.ndarray, reduce: str | None) -> tuple[bool | float | str | None, str]:

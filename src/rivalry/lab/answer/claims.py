@@ -81,19 +81,19 @@ _MORE = {
 }
 
 
-def without_maxima(found: Sequence[PointResults], judged: Sequence[JudgedCell]) -> list[Sentence]:
+def without_maxima(results: Sequence[PointResults], judged: Sequence[JudgedCell]) -> list[Sentence]:
     """Return the sentence that there is no answer where payoffs rise beyond every range at every point.
 
     Profiles are then where a search ended, and numbers of them are of the range and not of the game. There is
     none where any result may be an equilibrium.
     """
-    rows = [(row["claim"], about["reasons"]) for row, about in judged]
+    rows = [(row["claim"], properties["reasons"]) for row, properties in judged]
     if not rows or any(
         claim != "not an equilibrium" or not any(UNBOUNDED in reason for reason in reasons)
         for claim, reasons in rows
     ):
         return []
-    place = "at any point" if any(point.at for point in found) else "in this game"
+    place = "at any point" if any(point.at for point in results) else "in this game"
     reason = min(next(reason for reason in reasons if UNBOUNDED in reason) for _, reasons in rows)
     gain = reason.partition("assumed: ")[2].partition(",")[0]
     cause = reason.partition(f"{UNBOUNDED}{BECAUSE}")[2].partition(";")[0]
@@ -104,26 +104,28 @@ def without_maxima(found: Sequence[PointResults], judged: Sequence[JudgedCell]) 
 
 
 def on_claims(
-    study: Mapping[str, Any], found: Sequence[PointResults], stated: Sequence[PointResults] = ()
+    study: Mapping[str, Any], results: Sequence[PointResults], stated_points: Sequence[PointResults] = ()
 ) -> list[Sentence]:
     """Return the sentence on what the certificates claim; none without certificates.
 
-    Methods all of whose results are ``stated`` elsewhere are left out.
+    Methods all of whose results are among ``stated_points`` are left out.
     """
-    words, points = Words(study), points_asked(study, found)
+    words, points = Words(study), points_asked(study, results)
     bases = {str(table["name"]) for table in study["method"]}  # others are negative controls
     points = [point for point in points if point.algorithm in bases] or points
-    methods_left = {point.algorithm for point in points if point.certified and point not in stated}
+    methods_left = {point.algorithm for point in points if point.certified and point not in stated_points}
     points = [point for point in points if point.algorithm in methods_left]
     rows = [point for point in points if point.certified and not point.other_concept]
     other_concepts = [point for point in points if point.certified and point.other_concept]
     counts: Counter[str] = Counter()
     for point in rows:
         counts.update({claim: n for claim, n in point.claims.items() if claim})
-    beside = _on_concepts(other_concepts, rows, words)
+    concept_clause = _on_concepts(other_concepts, rows, words)
     if not counts:
         basis = f"{len(other_concepts)} certificate{'s' * (len(other_concepts) > 1)}"
-        return [Sentence(f"{at_point(study, points, words, beside)}.", basis)] if beside else []
+        return (
+            [Sentence(f"{at_point(study, points, words, concept_clause)}.", basis)] if concept_clause else []
+        )
     total = counts.total()
     noun = (
         "run"
@@ -135,99 +137,105 @@ def on_claims(
     if any(point.claims[""] for point in points):  # nothing is claimed of results without a certificate
         noun = f"certified {noun}"
     methods = dict.fromkeys(point.algorithm for point in points)
-    several = len(methods) > 1
+    compares_methods = len(methods) > 1
     concepts = list(dict.fromkeys(point.concept for point in rows if point.concept))
     nash = {point.concept[:4] for point in rows} == {"Nash"} and len(concepts) == 1
     # gains are those of Nash equilibrium: a logit equilibrium leaves some
-    logit = (bool(concepts) and all("logit" in concept for concept in concepts)) or bool(beside and not nash)
+    logit = (bool(concepts) and all("logit" in concept for concept in concepts)) or bool(
+        concept_clause and not nash
+    )
     kind = f"a {concepts[0]}" if nash else f"a{' Nash' if logit else 'n'} equilibrium"
     kind = "a maximum" if all(point.has_one_player for point in rows) else kind
     at = "at" if noun.endswith("point") else "in"
-    only = "The result" if len(points) < len(found) else "It"
-    only = f"The only {noun}" if noun.startswith("certified") else only
-    only = FIRST if any(point.list_length > 1 and point.results == 1 for point in rows) else only
-    only = "It" if beside else only
+    lead = "The result" if len(points) < len(results) else "It"
+    lead = f"The only {noun}" if noun.startswith("certified") else lead
+    lead = FIRST if any(point.list_length > 1 and point.results == 1 for point in rows) else lead
+    lead = "It" if concept_clause else lead
     sessions = [point.sessions for point in rows]
     if all(sessions) and {"not an equilibrium"} <= set(counts) <= {"equilibrium", "not an equilibrium"}:
         n, total_sessions = map(sum, zip(*sessions, strict=True))
         plural = kind.removeprefix("an ").removeprefix("a ").replace("equilibrium", "equilibria", 1)
         plural = plural.replace("maximum", "maxima")
-        some = f"is {kind}" if n == 1 else f"are {plural}"
-        start = f"{n} of {total_sessions} sessions {some}" if n else f"No session is {kind}"
+        predicate = f"is {kind}" if n == 1 else f"are {plural}"
+        start = f"{n} of {total_sessions} sessions {predicate}" if n else f"No session is {kind}"
         where = " in the others" * bool(n)
         points_of_claim = [point for point in rows if "not an equilibrium" in point.claims]
-        sentence = f"{start}; the largest gain found{where} is {_gain(points_of_claim, words, several)}"
+        sentence = (
+            f"{start}; the largest gain found{where} is {_gain(points_of_claim, words, compares_methods)}"
+        )
     elif len(counts) == 1 and next(iter(counts)) == "equilibrium":
-        start = f"{only} is {kind}" if total == 1 else f"Every {noun} is {kind}"
-        start = f"{only} is certified" if only == FIRST and total == 1 else start  # lists are of equilibria
+        start = f"{lead} is {kind}" if total == 1 else f"Every {noun} is {kind}"
+        start = f"{lead} is certified" if lead == FIRST and total == 1 else start  # lists are of equilibria
         sentence = f"{start}; {_at_most(rows)}"
     elif len(counts) == 1 and next(iter(counts)) == "not an equilibrium":
-        start = f"{only} is not {kind}" if total == 1 else f"No {noun} is {kind}"
-        sentence = f"{start}: {_gain(rows, words, several)}"
+        start = f"{lead} is not {kind}" if total == 1 else f"No {noun} is {kind}"
+        sentence = f"{start}: {_gain(rows, words, compares_methods)}"
     elif len(counts) == 1:
         claim = next(iter(counts))
-        sentence = f"{_ALL[claim][total > 1].format(noun=noun, only=only, at=at)}: {_more(claim, rows)}"
+        sentence = (
+            f"{_ALL[claim][total > 1].format(noun=noun, only=lead, at=at)}: {_claim_details(claim, rows)}"
+        )
     else:
         parts: list[str] = []
-        named = noun == "result" and total == len(rows) <= NAMED
+        has_places = noun == "result" and total == len(rows) <= NAMED
         for claim in (claim for claim in reversed(CLAIMS) if claim in counts):
             n, points_of_claim = counts[claim], [point for point in rows if claim in point.claims]
             where = f"for {joined([words.method(point.algorithm) for point in points_of_claim])}"
-            more = "" if claim == "not an equilibrium" else _more(claim, points_of_claim)
-            more = f" ({more})" * bool(more)
+            details = "" if claim == "not an equilibrium" else _claim_details(claim, points_of_claim)
+            details = f" ({details})" * bool(details)
             if claim == "not an equilibrium":
-                where = where if named else f"{at} {n} of {total} {noun}s"
-                parts.append(f"{where} {_gain(points_of_claim, words, several and not named)}")
-            elif named and claim == "no deviation found":
-                parts.append(f"{where} no profitable deviation was found{more}")
-            elif named:
+                where = where if has_places else f"{at} {n} of {total} {noun}s"
+                parts.append(f"{where} {_gain(points_of_claim, words, compares_methods and not has_places)}")
+            elif has_places and claim == "no deviation found":
+                parts.append(f"{where} no profitable deviation was found{details}")
+            elif has_places:
                 kinds = kind if nash and claim == "equilibrium" else _SOME[claim][0].partition(" ")[2]
                 verb = _SOME[claim][0].partition(" ")[0]
-                parts.append(f"{where} {'it' if n == 1 else 'each'} {verb} {kinds}{more}")
+                parts.append(f"{where} {'it' if n == 1 else 'each'} {verb} {kinds}{details}")
             else:
                 are = _SOME[claim][n > 1]
                 if nash and claim == "equilibrium":
                     are = (
                         f"is {kind}" if n == 1 else f"are {concepts[0].replace('equilibrium', 'equilibria')}"
                     )
-                parts.append(f"{n} of {total} {noun}s {are}{more}")
+                parts.append(f"{n} of {total} {noun}s {are}{details}")
         sentence = "; ".join(parts)
         sentence = f"{sentence[:1].upper()}{sentence[1:]}"
     if logit:
         sentence = re.sub(r"(approximate|are) equilibri", r"\1 Nash equilibri", sentence)
         sentence = sentence.replace("an equilibrium", "a Nash equilibrium")
-    repeated = bool(concepts) and claim_in_words(NOT_AN_EQUILIBRIUM, concepts[0]) in beside
+    repeated = bool(concepts) and claim_in_words(NOT_AN_EQUILIBRIUM, concepts[0]) in concept_clause
     if len({point.concept for point in rows}) == 1 and concepts and not nash and not repeated:
         sentence += f" (solution concept: {concepts[0]})"
-    if beside:
-        sentence = f"{beside}; {_of_rest(rows, other_concepts, words)}, {lowered(sentence)}"
+    if concept_clause:
+        sentence = f"{concept_clause}; {_of_rest(rows, other_concepts, words)}, {lowered(sentence)}"
     roundings = sorted({word for point in rows for word in point.roundings})
     basis = f"{total} certificate{'s' * (total != 1)}" + (
         f", bounds {' or '.join(roundings)}" if roundings else ""
     )
-    if {point.algorithm for point in found} - set(methods) and not sentence.startswith(
+    if {point.algorithm for point in results} - set(methods) and not sentence.startswith(
         "For "
     ):  # each is named
         names = [words.method(name) for name in methods]
-        group = "other methods" if set(stated) & set(found) else "methods named"
+        group = "other methods" if set(stated_points) & set(results) else "methods named"
         subject = joined(names) if len(names) < 3 else f"the {len(names)} {group}"
         sentence = f"For {subject}, {sentence[0].lower()}{sentence[1:]}"
     return [Sentence(f"{at_point(study, points, words, sentence)}.", basis)]
 
 
-def claim_courses(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[str]:
+def claim_courses(study: Mapping[str, Any], results: Sequence[PointResults]) -> list[str]:
     """Return the sentence on where claims change along a key, per case; none without a key or a change."""
     words = Words(study)
-    rows = [Row(point.algorithm, point.at, (), False) for point in found if point.certified]
+    rows = [Row(point.algorithm, point.at, (), False) for point in results if point.certified]
     key = swept_key(study, rows)
     by = differing_keys(rows, key)
     cases: dict[str, list[PointResults]] = {}
-    for point in found:
+    for point in results:
         if point.certified and key in point.at:
             place = {k: point.at[k] for k in by if k in point.at}
-            several = {"algorithm": point.algorithm} if len({row.method for row in rows}) > 1 else {}
-            cases.setdefault(words.place({**several, **place}), []).append(point)
-    if not key or len(cases) > NAMED or all(point.claims == found[0].claims for point in found):
+            method_of_case = {"algorithm": point.algorithm} if len({row.method for row in rows}) > 1 else {}
+            cases.setdefault(words.place({**method_of_case, **place}), []).append(point)
+    if not key or len(cases) > NAMED or all(point.claims == results[0].claims for point in results):
         return []
     texts, constant = [], dict[str, list[str]]()
     for label, case in cases.items():
@@ -239,8 +247,8 @@ def claim_courses(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
         for claim, stretch in groupby(case, key=lambda point: point.claim):
             rows_of = list(stretch)
             ends = words.place({key: rows_of[0].at[key]}) if not parts else words.value(rows_of[0].at[key])
-            last = words.value(rows_of[-1].at[key])
-            ends = f"from {ends} to {last}" if len(rows_of) > 1 else f"at {ends}"
+            end_value = words.value(rows_of[-1].at[key])
+            ends = f"from {ends} to {end_value}" if len(rows_of) > 1 else f"at {ends}"
             parts.append(f"{ends} {_clause(claim, rows_of, words)}")
         texts.append(f"for {label}: " * bool(label) + (joined(parts) if len(parts) <= NAMED else ""))
     texts += [f"for {joined(labels)} {clause}" for clause, labels in constant.items()]
@@ -260,57 +268,67 @@ def _at_every(rows: Sequence[PointResults], words: Words, key: str) -> str:
     return f"it is no equilibrium at any {key} (gains of up to {number_in_words(largest)})"
 
 
+def _largest_gain(rows: Sequence[PointResults]) -> tuple[float, int, int, PointResults, bool]:
+    """Largest gain, its result, player and point, and whether all players of the result gain as much."""
+    largest, result, player, point = max(
+        (_largest(point, player) for point in rows for player in range(point.regret.shape[1])),
+        key=lambda gain: gain[0],
+    )
+    regrets = point.regret[result][~np.isnan(point.regret[result])]
+    equal = len(regrets) > 1 and bool(np.all(np.abs(regrets - largest) <= 1e-6 * largest))
+    return largest, result, player, point, equal
+
+
 def _clause(claim: str, rows: Sequence[PointResults], words: Words) -> str:
     """Return the claim of a stretch of points with one claim, as a clause."""
     if claim == "not an equilibrium":
-        largest, result, player, point = max(
-            (_largest(point, player) for point in rows for player in range(point.regret.shape[1])),
-            key=lambda gain: gain[0],
-        )
-        regrets = point.regret[result][~np.isnan(point.regret[result])]
-        equal = len(regrets) > 1 and bool(np.all(np.abs(regrets - largest) <= 1e-6 * largest))
-        subject = _whose(point, player, equal=equal)
+        largest, _, player, point, equal = _largest_gain(rows)
+        subject = _deviator(point, player, equal=equal)
         unequal = not equal and any(gains.sum() > 1 for point in rows for gains in point.refuting)
         amount = f"{'up to ' * (len(rows) > 1)}{number_in_words(largest)}{', others less' * unequal}"
         return f"{subject} could gain {amount}"
     if claim == "no deviation found":
         return "no profitable deviation was found by a search"
-    some = _SOME.get(claim)
-    return f"it {some[0]}" if some else claim
+    claim_words = _SOME.get(claim)
+    return f"it {claim_words[0]}" if claim_words else claim
 
 
-def _on_concepts(rows: Sequence[PointResults], rest: Sequence[PointResults], words: Words) -> str:
+def _on_concepts(rows: Sequence[PointResults], other_results: Sequence[PointResults], words: Words) -> str:
     """Return the results of other concepts than Nash equilibrium, with their residuals and gains.
 
-    They are not judged as Nash equilibria, of which their gains say how far they are. Of the ``rest``, which
-    are, some may be of the same concept.
+    They are not judged as Nash equilibria, of which their gains say how far they are. Of the
+    ``other_results``, which are, some may be of the same concept.
     """
-    parts, total = [], len(rows) + len(rest)
-    several = len({point.algorithm for point in (*rows, *rest)}) > 1
+    parts, total = [], len(rows) + len(other_results)
+    is_compared = len({point.algorithm for point in (*rows, *other_results)}) > 1
     for concept in dict.fromkeys(point.other_concept for point in rows):
         points_of_concept = [point for point in rows if point.other_concept == concept]
         equivalent = [
             *points_of_concept,
-            *(point for point in rest if claim_in_words(NOT_AN_EQUILIBRIUM, point.concept) == concept),
+            *(
+                point
+                for point in other_results
+                if claim_in_words(NOT_AN_EQUILIBRIUM, point.concept) == concept
+            ),
         ]
         residuals = [point.residual for point in equivalent if np.isfinite(point.residual)]
         exact = all(set(point.statuses) == {"converged"} for point in equivalent)
-        alone = len(equivalent) in (1, total)
+        is_singular = len(equivalent) in (1, total)
         count = f"{len(equivalent)} of {total} results"
         if len(equivalent) == total:
             count = "every result" if total > 1 else "it"
-        elif len(equivalent) == 1 and several and not equivalent[0].at:
+        elif len(equivalent) == 1 and is_compared and not equivalent[0].at:
             count = f"the result of {words.method(equivalent[0].algorithm)}"
-        verb = ("is" if alone else "are") if exact else f"approximate{'s' * alone}"
-        noun = f"a {concept}" if alone else concept.replace("equilibrium", "equilibria", 1)
+        verb = ("is" if is_singular else "are") if exact else f"approximate{'s' * is_singular}"
+        noun = f"a {concept}" if is_singular else concept.replace("equilibrium", "equilibria", 1)
         clause = f"{count} {verb} {noun}"
         clause += f" (residual {number_in_words(max(residuals))})" * bool(residuals)
         gains = [_largest(point, k) for point in points_of_concept for k in range(point.regret.shape[1])]
         largest, _, player, point = max(gains, key=lambda gain: gain[0])
-        whose = "" if point.regret.shape[1] == 1 else f", of {_player_name(point, player)}"
-        where = _beside(point, words, several) * (len(equivalent) > 1)
-        apart = f"the largest gain, a distance from Nash equilibrium, is {number_in_words(largest)}"
-        parts.append(f"{clause}; {apart}{whose}{where}")
+        owner = "" if point.regret.shape[1] == 1 else f", of {_player_name(point, player)}"
+        where = _bracketed_point(point, words, is_compared) * (len(equivalent) > 1)
+        gain_clause = f"the largest gain, a distance from Nash equilibrium, is {number_in_words(largest)}"
+        parts.append(f"{clause}; {gain_clause}{owner}{where}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}"
 
@@ -343,13 +361,13 @@ def _at_most(rows: Sequence[PointResults]) -> str:
 
 
 def _no_gain(rows: Sequence[PointResults], above: str = "") -> str:
-    """Return that nobody can gain more than a bound, or anything."""
+    """Clause that nobody can gain more than a bound, or anything."""
     if rows and all(point.has_one_player for point in rows):
         return f"no other choice gives more{f' by over {above}' * bool(above)}"
     return f"no player can gain more than {above}" if above else "no player can gain by deviating"
 
 
-def _more(claim: str, rows: Sequence[PointResults]) -> str:
+def _claim_details(claim: str, rows: Sequence[PointResults]) -> str:
     """Return the details of a claim: the largest gain that it leaves open, the kind of search."""
     if claim == "equilibrium":
         return ""
@@ -363,18 +381,13 @@ def _more(claim: str, rows: Sequence[PointResults]) -> str:
     return _MORE[claim]
 
 
-def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
+def _gain(rows: Sequence[PointResults], words: Words, is_compared: bool) -> str:
     """Return the largest gain found above the tolerance, whose it is and where, and what no gain exceeds.
 
     Where different players gain, each has its own largest gain and the number of results in which it gains.
     """
-    largest, result, player, point = max(
-        (_largest(point, player) for point in rows for player in range(point.regret.shape[1])),
-        key=lambda gain: gain[0],
-    )
-    regrets = point.regret[result][~np.isnan(point.regret[result])]
-    equal = len(regrets) > 1 and bool(np.all(np.abs(regrets - largest) <= 1e-6 * largest))
-    subject = _whose(point, player, equal=equal)
+    largest, result, player, point, equal = _largest_gain(rows)
+    subject = _deviator(point, player, equal=equal)
     # where another player is the one that gains, the largest gain is not that of all results
     other_gainers = any(
         gains.any() and not gains[player : player + 1].any() for r in rows for gains in r.refuting
@@ -383,26 +396,28 @@ def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
     single = len(rows) == 1 and point.results == 1
     small = _small(point, player, result)
     amount = f"{number_in_words(largest)}{small}"
-    at = _beside(point, words, several) * (len(rows) > 1)
+    at = _bracketed_point(point, words, is_compared) * (len(rows) > 1)
     joint = " and" if single else ";"
     if in_sessions := bool(point.sessions):
         clause, joint = f"{amount}, of {subject}{at}", ";"
     elif other_gainers and not equal:
-        clause, joint = f"{estimate}some player {could}: {_by_player(rows, words, several, amount)}", ";"
+        clause, joint = f"{estimate}some player {could}: {_by_player(rows, words, is_compared, amount)}", ";"
         if all(point.exchangeable for point in rows):
             clause = f"{estimate}some player {could}; the largest gain found is {amount}, of {subject}{at}"
     elif single:
         gaining = int(point.refuting[result].sum())
         clause = f"{estimate}{subject} {could} {amount}"
         if gaining > 1 and not equal:
-            gainers = "each player" if gaining == len(regrets) else f"{gaining} players"
+            gainers = (
+                "each player" if gaining == np.sum(~np.isnan(point.regret[result])) else f"{gaining} players"
+            )
             clause, joint = f"{estimate}{gainers} {could}, {subject} most: {amount}", ";"
     elif point.estimated:
         clause = f"{estimate}{subject} {could} up to {amount}{at}"
     elif not equal and any(gains.sum() > 1 for r in rows for gains in r.refuting):
-        every = all(gains.all() for r in rows for gains in r.refuting if gains.any())
-        some = "each player" if every else "some player"
-        clause = f"{some} {could}; the largest gain found is {amount}, of {subject}{at}"
+        all_gain = all(gains.all() for r in rows for gains in r.refuting if gains.any())
+        players = "each player" if all_gain else "some player"
+        clause = f"{players} {could}; the largest gain found is {amount}, of {subject}{at}"
     else:
         clause = f"{subject} {could}; the largest gain found is {amount}{at}"
     bounds = np.concatenate([point.bound[point.refuting.any(axis=1)].ravel() for point in rows])
@@ -422,7 +437,7 @@ def _largest(point: PointResults, player: int) -> tuple[float, int, int, PointRe
     return float(gains[result]) if len(gains) else -1.0, result, player, point
 
 
-def _by_player(rows: Sequence[PointResults], words: Words, several: bool, first: str) -> str:
+def _by_player(rows: Sequence[PointResults], words: Words, is_compared: bool, largest_amount: str) -> str:
     """Return every player's largest gain, the larger first, and in how many results it gains."""
     total = sum(point.results for point in rows)
     gains_by_player: dict[str, list[tuple[float, int, PointResults]]] = {}
@@ -435,14 +450,16 @@ def _by_player(rows: Sequence[PointResults], words: Words, several: bool, first:
     for name, gains in sorted(gains_by_player.items(), key=lambda pair: -max(gain for gain, *_ in pair[1])):
         gain, _, point = max(gains, key=lambda row: row[0])
         count = sum(n for _, n, _ in gains)
-        amount = number_in_words(gain) if parts else first
+        amount = number_in_words(gain) if parts else largest_amount
         where = f"{count} of {total}, at most" if count > 1 else "one,"
-        parts.append(f"{name} at {where} {amount}{_beside(point, words, several)}")
-    rest = len(parts) - MOST
-    return "; ".join(parts[:MOST]) + f"; {rest} other player{'s' * (rest > 1)} less" * (rest > 0)
+        parts.append(f"{name} at {where} {amount}{_bracketed_point(point, words, is_compared)}")
+    remainder = len(parts) - MOST
+    return "; ".join(parts[:MOST]) + f"; {remainder} other player{'s' * (remainder > 1)} less" * (
+        remainder > 0
+    )
 
 
-def _whose(point: PointResults, player: int, *, equal: bool) -> str:
+def _deviator(point: PointResults, player: int, *, equal: bool) -> str:
     """Return the players that could gain: each player, a player of a population, or one by name."""
     if equal or point.regret.shape[1] > 1:
         return "each player" if equal else _player_name(point, player)
@@ -454,9 +471,11 @@ def _player_name(point: PointResults, player: int) -> str:
     return f"the {name}" if name in ROLES else name
 
 
-def _beside(point: PointResults, words: Words, several: bool) -> str:
+def _bracketed_point(point: PointResults, words: Words, is_compared: bool) -> str:
     """Return a point in brackets."""
-    place = ", ".join(filter(None, [words.method(point.algorithm) if several else "", words.place(point.at)]))
+    place = ", ".join(
+        filter(None, [words.method(point.algorithm) if is_compared else "", words.place(point.at)])
+    )
     return f" ({place})" if place else ""
 
 
@@ -464,17 +483,17 @@ def _small(point: PointResults, player: int, result: int) -> str:
     """Return the reason for which a small gain counts; empty for other gains."""
     if point.payoff is None or point.payoff.shape != point.regret.shape:
         return ""
-    about = (point.regret, point.bound, point.at_stake, point.payoff)
-    words = small_gain_in_words(*(float(rows[result, player]) for rows in about))
+    columns = (point.regret, point.bound, point.at_stake, point.payoff)
+    words = small_gain_in_words(*(float(rows[result, player]) for rows in columns))
     return f" ({words})" if words else ""
 
 
-def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
+def on_lists(study: Mapping[str, Any], results: Sequence[PointResults]) -> list[Sentence]:
     """Return the sentence on lists of equilibria, or on events along branches; none without them."""
-    words, found = Words(study), points_asked(study, found)
-    rows = [point for point in found if point.counts_text]
+    words, results = Words(study), points_asked(study, results)
+    rows = [point for point in results if point.counts_text]
     if not rows:
-        return _corners(found)
+        return _corners(results)
     if events := list(dict.fromkeys(filter(None, (_events(point, words) for point in rows)))):
         return [Sentence(text, "branches followed numerically") for text in events[:1]]
     texts: dict[str, list[PointResults]] = {}
@@ -503,8 +522,8 @@ def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Se
 def _corners(points: Sequence[PointResults]) -> list[Sentence]:
     """Return the sentence on the few corners of a set of payoffs; none of other results."""
     corners = points[0].corners if len(points) == 1 else []
-    few = 0 < len(corners) <= CORNERS
-    return [Sentence(f"The corners are {joined(corners)}.", f"{len(corners)} vertices")] if few else []
+    is_short = 0 < len(corners) <= CORNERS
+    return [Sentence(f"The corners are {joined(corners)}.", f"{len(corners)} vertices")] if is_short else []
 
 
 def _strategies(point: PointResults) -> str:
@@ -526,17 +545,17 @@ def _names(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words)
     return [f"Equilibria listed: {'; '.join(parts)}."] if parts else []
 
 
-def format_points(own: Sequence[PointResults], found: Sequence[PointResults], words: Words) -> str:
+def format_points(points: Sequence[PointResults], results: Sequence[PointResults], words: Words) -> str:
     """Return the points that have the same list: ranges of one key, or a list of places."""
-    several = len({point.algorithm for point in found}) > 1
-    keys = {name for point in own for name in point.at}
-    if len(keys) == 1 and not several:
+    is_compared = len({point.algorithm for point in results}) > 1
+    keys = {name for point in points for name in point.at}
+    if len(keys) == 1 and not is_compared:
         (key,) = keys
-        numbers = all(isinstance(point.at[key], int | float) for point in own)
-        order = [point.at[key] for point in found if key in point.at]
+        numbers = all(isinstance(point.at[key], int | float) for point in points)
+        order = [point.at[key] for point in results if key in point.at]
         if numbers:
             order = sorted(set(order))
-            places = sorted({order.index(point.at[key]) for point in own})
+            places = sorted({order.index(point.at[key]) for point in points})
             runs = [
                 [k for _, k in part] for _, part in groupby(enumerate(places), lambda pair: pair[1] - pair[0])
             ]
@@ -545,10 +564,10 @@ def format_points(own: Sequence[PointResults], found: Sequence[PointResults], wo
                 for run in runs
             ]
             return f"for {words.key(key)} {', '.join(ends)}"
-        return f"for {joined([words.place({key: point.at[key]}) for point in own])}"
+        return f"for {joined([words.place({key: point.at[key]}) for point in points])}"
     texts = [
-        ", ".join(filter(None, [words.method(point.algorithm) if several else "", words.place(point.at)]))
-        for point in own
+        ", ".join(filter(None, [words.method(point.algorithm) if is_compared else "", words.place(point.at)]))
+        for point in points
     ]
     return f"for {joined(texts) if len(texts) <= MOST else f'{texts[0]} and {len(texts) - 1} other points'}"
 

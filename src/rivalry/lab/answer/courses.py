@@ -57,7 +57,7 @@ class Value(NamedTuple):
 
     @property
     def is_at_end(self) -> bool:
-        """Whether the best choice is an end of the values tried, beyond which there may be a better one."""
+        """True if the best choice is an end of the values tried, beyond which there may be a better one."""
         return self.bound.endswith(" tried")
 
 
@@ -116,61 +116,64 @@ def _holds(turn: Stretch, series: Sequence[Value]) -> bool:
     by_draw = np.array([row.draws.values for row in rows if row.draws]) if paired else None
     # as `differ`, for one number and all later ones at a time: pairs are many
     for k in range(len(rows) - 1):
-        gap, later = mean[k + 1 :] - mean[k], slice(k + 1, None)
+        gap, successors = mean[k + 1 :] - mean[k], slice(k + 1, None)
         up, down = (
-            np.hypot((mean - low)[later], high[k] - mean[k]),
-            np.hypot(mean[k] - low[k], (high - mean)[later]),
+            np.hypot((mean - low)[successors], high[k] - mean[k]),
+            np.hypot(mean[k] - low[k], (high - mean)[successors]),
         )
         if by_draw is not None:
-            up = down = half_width((by_draw[later] - by_draw[k]).T)
-        visible = np.maximum(np.abs(mean[later]), abs(mean[k])) * VISIBLE
-        apart = (np.abs(gap) > np.where(gap >= 0, up, down)) & (np.abs(gap) > visible)
-        if np.any(apart & ((gap * turn.direction < 0) | (turn.direction == 0))):
+            up = down = half_width((by_draw[successors] - by_draw[k]).T)
+        visible = np.maximum(np.abs(mean[successors]), abs(mean[k])) * VISIBLE
+        is_distinct = (np.abs(gap) > np.where(gap >= 0, up, down)) & (np.abs(gap) > visible)
+        if np.any(is_distinct & ((gap * turn.direction < 0) | (turn.direction == 0))):
             return False
     return True
 
 
 def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = False) -> str:
     """Return the course of a number along a key, in words; with ``amounts``, its change from end to end."""
-    first, last = series[0], series[-1]
+    begin, finish = series[0], series[-1]
     numbers = [bool(np.isfinite(row.estimate.mean)) for row in series]
     if not any(numbers):
         return kinds_of_points(series, key, words)
     if not all(numbers):
         return _in_stretches(series, key, words)
     if len({row.estimate.text for row in series}) == 1:
-        return f"stays at {first.text}"
+        return f"stays at {begin.text}"
     lowest, highest = (end(series, key=lambda row: row.estimate.mean) for end in (min, max))
     if is_single(series):  # single draws: no difference is more than noise
-        inside = not {lowest.text, highest.text} <= {first.text, last.text}
+        inside = not {lowest.text, highest.text} <= {begin.text, finish.text}
         between = f", between {lowest.text} and {highest.text} on the way" * inside
-        return f"goes from {first.text} to {last.text}{between}"
+        return f"goes from {begin.text} to {finish.text}{between}"
     stretches = turns(series)
     if stretches and stretches[0].direction == 0 and not (amounts and len(series) == 2):
         return f"stays between {lowest.text} and {highest.text}"
     if not stretches or len(stretches) > TURNS:
         places = [f"{row.text} (at {words.place({key: row.at})})" for row in (lowest, highest)]
         return f"varies between {places[0]} and {places[1]}"
-    amounts = amounts and len(stretches) == 1 and not is_nearly_zero(first.estimate, last.estimate)
-    if amounts and stretches[0].start.at == first.at and stretches[0].end.at == last.at:
+    amounts = amounts and len(stretches) == 1 and not is_nearly_zero(begin.estimate, finish.estimate)
+    if amounts and stretches[0].start.at == begin.at and stretches[0].end.at == finish.at:
         (turn,) = stretches
         if not turn.direction:
-            by = difference_in_words(first.estimate, last.estimate)
-            return f"is {first.text} and {last.text}, a difference of {by}, which is not significant"
-        by, verb = difference_in_words(first.estimate, last.estimate), ("falls", "rises")[turn.direction > 0]
-        return f"{verb} by {by}, from {first.text} to {last.text}"
+            by = difference_in_words(begin.estimate, finish.estimate)
+            return f"is {begin.text} and {finish.text}, a difference of {by}, which is not significant"
+        by, verb = (
+            difference_in_words(begin.estimate, finish.estimate),
+            ("falls", "rises")[turn.direction > 0],
+        )
+        return f"{verb} by {by}, from {begin.text} to {finish.text}"
     parts = []
     before, after = _plateau(series), _plateau(series[::-1])
-    way = 1 if first.at <= last.at else -1
+    way = 1 if begin.at <= finish.at else -1
     for k, turn in enumerate(stretches):
-        start = "" if turn.start.at == first.at else f"at {words.place({key: turn.start.at})} "
-        end = "" if turn.end.at == last.at else f" at {words.place({key: turn.end.at})}"
+        start = "" if turn.start.at == begin.at else f"at {words.place({key: turn.start.at})} "
+        end = "" if turn.end.at == finish.at else f" at {words.place({key: turn.end.at})}"
         verb = "rises" if turn.direction > 0 else "falls"
         origin = f"from {turn.start.text} {start}" * (not k)
-        if not k and way * turn.start.at <= way * before.at and first.at != before.at:
-            parts.append(f"stays at {first.text} up to {words.place({key: before.at})}")
+        if not k and way * turn.start.at <= way * before.at and begin.at != before.at:
+            parts.append(f"stays at {begin.text} up to {words.place({key: before.at})}")
             origin = ""
-        if turn is stretches[-1] and way * after.at <= way * turn.end.at and after.at != last.at:
+        if turn is stretches[-1] and way * after.at <= way * turn.end.at and after.at != finish.at:
             end = f" at {words.place({key: after.at})}, and stays there"
         parts.append(f"{'then ' * bool(parts)}{verb} {origin}to {turn.end.text}{end}")
     return ", ".join(parts)
@@ -183,11 +186,11 @@ def _plateau(series: Sequence[Value]) -> Value:
     >>> _plateau(rows).at, _plateau(rows[::-1]).at
     (1, 3)
     """
-    first = series[0]
-    *_, last = takewhile(
-        lambda row: row.text == first.text and not differ(first.estimate, row.estimate), series
+    initial = series[0]
+    *_, plateau_end = takewhile(
+        lambda row: row.text == initial.text and not differ(initial.estimate, row.estimate), series
     )
-    return last
+    return plateau_end
 
 
 def _in_stretches(series: Sequence[Value], key: str, words: Words) -> str:

@@ -223,20 +223,26 @@ def _equilibrium_table(where: str, cell: Any) -> EquilibriumTable:
     scalars |= {name: ((), cell[name].values) for name in PROOFS if name in cell}
     count = int(scalars["equilibrium_count"][1])
     profiles, pays = cell["equilibria"].values[:count], cell["equilibrium_payoff"].values[:count]
-    heading, about = "Component", [""] * count
+    heading, cells_of_heading = "Component", [""] * count
     if "component_count" in scalars:
-        about = [str(component) for component in cell["component"].values]
+        cells_of_heading = [str(component) for component in cell["component"].values]
     elif "radius" in cell and np.isfinite(cell["radius"].values[:count]).all():
-        heading, about = "Within", [radius_in_words(radius) for radius in cell["radius"].values[:count]]
+        heading, cells_of_heading = (
+            "Within",
+            [radius_in_words(radius) for radius in cell["radius"].values[:count]],
+        )
     elif "equilibrium_claim" in cell:  # policies of populations are too large for a table
-        heading, about = "Certificate", [str(claim) for claim in cell["equilibrium_claim"].values[:count]]
+        heading, cells_of_heading = (
+            "Certificate",
+            [str(claim) for claim in cell["equilibrium_claim"].values[:count]],
+        )
         profiles = profiles[:, :0]
     names = np.full(profiles.shape[1:], "", dtype=object)
     if "action_name" in cell:  # padded less than equilibria that other cells have
         known_names = cell["action_name"].values[: names.shape[0], : names.shape[1]]
         names[tuple(map(slice, known_names.shape))] = known_names
     rows = []
-    for word, profile, pay in zip(about, profiles, pays, strict=False):
+    for word, profile, pay in zip(cells_of_heading, profiles, pays, strict=False):
         present = ~np.isnan(profile)
         strategies = [
             strategy_by_name(row[filled], action_names[filled])

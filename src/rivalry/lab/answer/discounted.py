@@ -37,39 +37,39 @@ def per_period(study: Mapping[str, Any], data: Dataset) -> tuple[Mapping[str, An
     if weights is None or set(weights.dims) == {"player"}:  # no swept key is a discount factor
         return study, data
     words, answer = Words(study), dict(study.get("answer") or {})
-    named = {name: f"{name}{PER_PERIOD}" for name in names}
-    renamed = {new: (data[name] / weights).transpose(*data[name].dims) for name, new in named.items()}
-    for name, new in named.items():
+    new_names = {name: f"{name}{PER_PERIOD}" for name in names}
+    renamed = {new: (data[name] / weights).transpose(*data[name].dims) for name, new in new_names.items()}
+    for name, new in new_names.items():
         renamed[new].attrs = data[name].attrs | {"long_name": f"{words.quantity(name)} per period"}
-    answer["quantities"] = [named.get(name, name) for name in names_of_answer]
+    answer["quantities"] = [new_names.get(name, name) for name in names_of_answer]
     answer["words"] = dict(answer.get("words") or {}) | {
-        new: f"{words.quantity(name)} per period" for name, new in named.items()
+        new: f"{words.quantity(name)} per period" for name, new in new_names.items()
     }
     if "test" in answer:
-        answer["test"] = _renamed(answer["test"], named)
-    figures = [_plot_entry(entry, named) for entry in study.get("plots", ())]
+        answer["test"] = _renamed(answer["test"], new_names)
+    figures = [_plot_entry(entry, new_names) for entry in study.get("plots", ())]
     return {**study, "answer": answer, "plots": figures}, data.assign(renamed)
 
 
-def _plot_entry(entry: Any, named: Mapping[str, str]) -> Any:
+def _plot_entry(entry: Any, new_names: Mapping[str, str]) -> Any:
     """Return an entry of a study's plots with other names of quantities."""
     if not isinstance(entry, Mapping):
         return entry
     renamed = dict(entry)
     if "quantity" in renamed:
-        renamed["quantity"] = named.get(str(renamed["quantity"]), renamed["quantity"])
+        renamed["quantity"] = new_names.get(str(renamed["quantity"]), renamed["quantity"])
     if "quantities" in renamed:
-        several = renamed["quantities"]
-        several = [several] if isinstance(several, str) else several
-        renamed["quantities"] = [named.get(name, name) for name in several]
+        names = renamed["quantities"]
+        names = [names] if isinstance(names, str) else names
+        renamed["quantities"] = [new_names.get(name, name) for name in names]
     return renamed
 
 
-def _renamed(test: Mapping[str, Any], named: Mapping[str, str]) -> dict[str, Any]:
+def _renamed(test: Mapping[str, Any], new_names: Mapping[str, str]) -> dict[str, Any]:
     """Return the test of an answer with other names of quantities."""
     keys = ("quantity", "above", "below", "equals")
-    renamed = {k: named.get(str(v), v) if k in keys else v for k, v in test.items()}
-    return renamed | ({"than": _renamed(test["than"], named)} if "than" in test else {})
+    renamed = {k: new_names.get(str(v), v) if k in keys else v for k, v in test.items()}
+    return renamed | ({"than": _renamed(test["than"], new_names)} if "than" in test else {})
 
 
 def _weights(game: Mapping[str, Any], data: Dataset, players: int) -> DataArray | None:

@@ -35,7 +35,7 @@ class Draws(NamedTuple):
 
     @property
     def shared(self) -> bool:
-        """Whether other points and methods may have the same draws."""
+        """True if other points and methods may have the same draws."""
         return bool(np.all(self.labels >= 0)) if self.labels.dtype.kind in "iu" else True
 
 
@@ -61,7 +61,7 @@ def estimates(
     repeats: str,
     *,
     random: bool,
-    tried: tuple[float, float] | None = None,
+    range_of_search: tuple[float, float] | None = None,
     seeds: np.ndarray | None = None,
     scale: float = 0.0,
     half: np.ndarray | None = None,
@@ -123,8 +123,8 @@ def estimates(
     is_integer = values.dtype.kind == "i"
     columns = zip(rows.T, names, halves, strict=True)
     return tuple(
-        _beyond(column, name, tried)
-        if tried and np.isinf(column).any()
+        _bound_beyond_search(column, name, range_of_search)
+        if range_of_search and np.isinf(column).any()
         else _in_range(
             _number(column, name, repeats, size, is_integer, random, paired, float(width)), variable
         )
@@ -141,13 +141,13 @@ def _in_range(estimate: Estimate, variable: DataArray) -> Estimate:
     return estimate._replace(text=format_chance(estimate.mean, estimate.high - estimate.mean))
 
 
-def entries_of(variable: DataArray, own: Sequence[str], shape: Sequence[int]) -> list[str]:
+def entries_of(variable: DataArray, dims: Sequence[str], shape: Sequence[int]) -> list[str]:
     """Return the names of a quantity's entries, in row-major order."""
     names = []
     for index in np.ndindex(*shape):
         words = []
-        for dim, k in zip(own, index, strict=True):
-            if shape[own.index(dim)] == 1 and len(own) > 1:
+        for dim, k in zip(dims, index, strict=True):
+            if shape[dims.index(dim)] == 1 and len(dims) > 1:
                 continue  # the only coordinate of a strategy has no number
             label = variable.coords[dim].values[k] if dim in variable.coords else k
             words.append(str(label) if isinstance(label, str) and not label.isdigit() else f"{dim} {label}")
@@ -197,11 +197,11 @@ def _number(
     return Estimate(format_interval(mean, half), mean, mean - half, mean + half, entry, draws)
 
 
-def _beyond(column: np.ndarray, entry: str, tried: tuple[float, float]) -> Estimate:
+def _bound_beyond_search(column: np.ndarray, entry: str, range_of_search: tuple[float, float]) -> Estimate:
     """Return a bound of numbers of which some are beyond all values tried."""
     side = int(np.nanmax(column) == np.inf)
-    bound = (np.nanmax, np.nanmin)[side](np.append(column, tried[side]))
-    mark = f", the {('smallest', 'largest')[side]} tried" * bool(bound == tried[side])
+    bound = (np.nanmax, np.nanmin)[side](np.append(column, range_of_search[side]))
+    mark = f", the {('smallest', 'largest')[side]} tried" * bool(bound == range_of_search[side])
     return Estimate(f"at {('most', 'least')[side]} {number_in_words(float(bound))}{mark}", entry=entry)
 
 
@@ -224,7 +224,7 @@ def counted(words: Mapping[str, int]) -> str:
     return rows[0][0] if len(rows) == 1 else ", ".join(f"{n} {word}" for word, n in rows)
 
 
-def differ(one: Estimate, other: Estimate) -> bool:
+def differ(a: Estimate, b: Estimate) -> bool:
     """True for two numbers that differ: the 95 % interval of their difference excludes 0.
 
     The numbers are independent unless both are means over the same draws, which are compared in pairs.
@@ -235,7 +235,7 @@ def differ(one: Estimate, other: Estimate) -> bool:
     >>> differ(Estimate("", 1.0, 0.8, 1.2), Estimate("", 1.2, 1.0, 1.4))
     False
     """
-    low, high = (one, other) if one.mean <= other.mean else (other, one)
+    low, high = (a, b) if a.mean <= b.mean else (b, a)
     margin = paired_margin(low, high)
     if margin is None:
         margin = np.hypot(high.mean - high.low, low.high - low.mean)  # NaN where a noise is unknown
@@ -243,19 +243,19 @@ def differ(one: Estimate, other: Estimate) -> bool:
     return bool(high.mean - low.mean > margin and high.mean - low.mean > visible)
 
 
-def paired_margin(one: Estimate, other: Estimate) -> float | None:
+def paired_margin(a: Estimate, b: Estimate) -> float | None:
     """Return half the width of the 95 % interval of the mean difference; None without the same draws."""
-    ours, theirs = one.draws, other.draws
-    if ours is None or theirs is None or ours.what != theirs.what or len(ours.values) < 2:
+    draws_a, draws_b = a.draws, b.draws
+    if draws_a is None or draws_b is None or draws_a.what != draws_b.what or len(draws_a.values) < 2:
         return None
-    if not np.array_equal(ours.labels, theirs.labels):
+    if not np.array_equal(draws_a.labels, draws_b.labels):
         return None
-    return float(half_width(theirs.values - ours.values))
+    return float(half_width(draws_b.values - draws_a.values))
 
 
-def is_nearly_zero(one: Estimate, other: Estimate) -> bool:
+def is_nearly_zero(a: Estimate, b: Estimate) -> bool:
     """True for a number so small beside the other that the change is the other number."""
-    low, high = sorted([abs(one.mean), abs(other.mean)])
+    low, high = sorted([abs(a.mean), abs(b.mean)])
     return low <= SMALL * high
 
 
@@ -266,9 +266,9 @@ def same_draws(pairs: Sequence[tuple[Estimate, Estimate]]) -> str:
     return f"in the same {draws.what}" if (draws := pairs[0][0].draws) else ""
 
 
-def difference_in_words(one: Estimate, other: Estimate) -> str:
+def difference_in_words(a: Estimate, b: Estimate) -> str:
     """Return by how much two numbers differ, with its interval and in which same draws."""
-    margin = paired_margin(one, other)
-    half = float(np.hypot(one.high - one.mean, other.high - other.mean)) if margin is None else margin
-    draws = same_draws([(one, other)]) if half else ""
-    return format_interval(abs(one.mean - other.mean), half) + f" {draws}" * bool(draws)
+    margin = paired_margin(a, b)
+    half = float(np.hypot(a.high - a.mean, b.high - b.mean)) if margin is None else margin
+    draws = same_draws([(a, b)]) if half else ""
+    return format_interval(abs(a.mean - b.mean), half) + f" {draws}" * bool(draws)

@@ -49,11 +49,11 @@ class StaticFigure(NamedTuple):
 
     @property
     def substitution(self) -> str:
-        """Which points the study asks for instead of the one that is drawn."""
+        """Points that the study asks for instead of the one in the figure."""
         if not self.lacks:
             return ""
-        *earlier, last = self.lacks
-        points_text = f"{', for '.join(earlier)} and for {last}" if earlier else last
+        *lead_points, end_point = self.lacks
+        points_text = f"{', for '.join(lead_points)} and for {end_point}" if lead_points else end_point
         return f" The study asks for {points_text}, which this run lacks: this is the nearest point."
 
 
@@ -65,7 +65,7 @@ def draw(
     prefix: str,
     run: Run | None = None,
     form: str = "svg",
-    more: Sequence[tuple[Mapping[str, Any], Dataset]] = (),
+    binned_plots: Sequence[tuple[Mapping[str, Any], Dataset]] = (),
 ) -> list[StaticFigure]:
     """Draw every entry of a study's ``plots`` as ``folder/NN-kind.svg``, or its family's default figures.
 
@@ -80,10 +80,10 @@ def draw(
     """
     folder_for(folder)
     study, data = per_period(as_asked(study), data)
-    wanted = enumerate(study["plots"], start=1)
-    panels = _once([_draw(k, entry, study, data, folder, stored, form) for k, entry in wanted])
+    entries = enumerate(study["plots"], start=1)
+    panels = _unique_figures([_draw(k, entry, study, data, folder, stored, form) for k, entry in entries])
     panels = panels or _draw_defaults(study, data, folder, stored, run, form)
-    for entry, binned in more:
+    for entry, binned in binned_plots:
         figure = _draw(len(panels) + 1, entry, study, binned, folder, stored, form)
         panels.append(figure._replace(caption=f"{figure.caption} {BINNED}"))
     figures = [
@@ -98,7 +98,7 @@ def draw(
     return figures
 
 
-def _once(panels: Sequence[StaticFigure]) -> list[StaticFigure]:
+def _unique_figures(panels: Sequence[StaticFigure]) -> list[StaticFigure]:
     """Return figures without those that equal an earlier one, at a nearest point; its caption says so."""
     figures: list[StaticFigure] = []
     for figure in panels:
@@ -107,11 +107,13 @@ def _once(panels: Sequence[StaticFigure]) -> list[StaticFigure]:
             for k, earlier_figure in enumerate(figures)
             if (earlier_figure.kind, earlier_figure.svg) == (figure.kind, figure.svg)
         )
-        earlier = next(equal, None) if figure.lacks else None
-        if earlier is None:
+        equal_index = next(equal, None) if figure.lacks else None
+        if equal_index is None:
             figures.append(figure)
         else:
-            figures[earlier] = figures[earlier]._replace(lacks=figures[earlier].lacks + figure.lacks)
+            figures[equal_index] = figures[equal_index]._replace(
+                lacks=figures[equal_index].lacks + figure.lacks
+            )
     return figures
 
 
@@ -147,12 +149,14 @@ def _first_cell(run: Run, views: Sequence[str]) -> tuple[Dataset, str]:
     for cell in () if own_files else run.cells[:FIRST]:
         try:
             record = run.read_cell(cell.id)
-            more = views_of(run.tasks()[cell.id], run.folder, record, views)
+            plot_data = views_of(run.tasks()[cell.id], run.folder, record, views)
         except Exception:  # damaged or unfinished, or of a study that cannot be built here: the next one
             continue
-        if more:
-            several = {name: value for name, value in cell.at.items() if len(run.axes.get(name, ())) > 1}
-            return dataset(record | more), Words(run.head["study"]).place(several)
+        if plot_data:
+            swept_coordinates = {
+                name: value for name, value in cell.at.items() if len(run.axes.get(name, ())) > 1
+            }
+            return dataset(record | plot_data), Words(run.head["study"]).place(swept_coordinates)
     return dataset({}), ""
 
 
@@ -169,11 +173,11 @@ def draw_own(run: Run) -> list[str]:
 
     study, folder, failed = run.study, run.folder / "figures", []
     study_as_asked = as_asked(run.head["study"])
-    wanted = [
+    entries = [
         (k, row, row if isinstance(row, str) else row["kind"])
         for k, row in enumerate(study_as_asked["plots"], 1)
     ]
-    drawn_here = [(k, row) for k, row, kind in wanted if plots.entry_of(str(kind)) is None]
+    drawn_here = [(k, row) for k, row, kind in entries if plots.entry_of(str(kind)) is None]
     if not drawn_here:
         return []
     data = run.dataset()
@@ -198,8 +202,8 @@ def _as_image(kind: str, path: Path) -> StaticFigure:
     """Return a stored figure as an image, which cannot run scripts or affect the page."""
     # the page shows no file from outside the run, and none too large for a page
     if path.is_symlink() or not path.is_file() or path.stat().st_size > PICTURE:
-        why = "`rivalry resume RUN`, which runs its file, tries again; log.txt tells of the last time"
-        return StaticFigure(kind, path.name, why=why)
+        reason = "`rivalry resume RUN`, which runs its file, tries again; log.txt tells of the last time"
+        return StaticFigure(kind, path.name, why=reason)
     image = f'<img alt="" src="data:image/svg+xml;base64,{b64encode(path.read_bytes()).decode()}">'
     return StaticFigure(kind, path.name, f"Drawn by {kind}.", image)
 
@@ -244,23 +248,25 @@ def _draw(
 
 
 def caption_of(
-    entry: PlotEntry, plot: Callable[..., Any], options: Mapping[str, Any], where: str, what: str
+    entry: PlotEntry, plot: Callable[..., Any], options: Mapping[str, Any], where: str, subject: str
 ) -> str:
     """Caption of a figure: what is plotted, and in brackets where, as the chart says it or its entry does."""
-    title = what or entry.caption_of(options) or str(plot.__doc__).partition(".\n")[0].removeprefix("Draw ")
+    title = (
+        subject or entry.caption_of(options) or str(plot.__doc__).partition(".\n")[0].removeprefix("Draw ")
+    )
     return f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".")
 
 
 def _nearest(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:
     """Return the point of a run nearest to ``at``; coordinates without any such value are left out."""
     nearest = {}
-    for name, wanted in at.items():
+    for name, target in at.items():
         length = data.sizes.get(name, 0)
         coordinate = np.ravel(data[name].values) if name in data.coords else np.arange(length)
-        if position(coordinate, wanted) is not None:
-            nearest[name] = wanted
-        elif len(coordinate) and coordinate.dtype.kind in "fiu" and isinstance(wanted, int | float):
-            nearest[name] = coordinate[int(np.argmin(np.abs(coordinate - wanted)))].item()
+        if position(coordinate, target) is not None:
+            nearest[name] = target
+        elif len(coordinate) and coordinate.dtype.kind in "fiu" and isinstance(target, int | float):
+            nearest[name] = coordinate[int(np.argmin(np.abs(coordinate - target)))].item()
     return nearest
 
 

@@ -6,17 +6,17 @@ import re
 from collections.abc import Sequence
 
 
-def joined(parts: Sequence[str], last: str = "and") -> str:
+def joined(parts: Sequence[str], conjunction: str = "and") -> str:
     """Return parts as a list in words.
 
     >>> joined(["a", "b", "c"]), joined(["a", "b"])
     ('a, b, and c', 'a and b')
     """
     if any("," in part for part in parts) and len(parts) > 1:
-        return f"{'; '.join(parts[:-1])}; {last} {parts[-1]}"
+        return f"{'; '.join(parts[:-1])}; {conjunction} {parts[-1]}"
     if len(parts) < 3:
-        return f" {last} ".join(parts)
-    return f"{', '.join(parts[:-1])}, {last} {parts[-1]}"
+        return f" {conjunction} ".join(parts)
+    return f"{', '.join(parts[:-1])}, {conjunction} {parts[-1]}"
 
 
 def plural(noun: str) -> str:

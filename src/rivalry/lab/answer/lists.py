@@ -55,12 +55,12 @@ class ResultList(NamedTuple):
 
     def covers(self, quantity: str) -> bool:
         """True for a quantity with columns in these rows, if there are several."""
-        several = len(self.rows) > 1 or self.noun == "commitments"
-        return several and quantity.startswith(COLUMNS_OF.get(self.noun, ()))
+        is_list = len(self.rows) > 1 or self.noun == "commitments"
+        return is_list and quantity.startswith(COLUMNS_OF.get(self.noun, ()))
 
     @property
     def path(self) -> bool:
-        """Whether the rows are points of a curve."""
+        """True if the rows are points of a curve."""
         return self.noun == PATH
 
     def claims(self, k: int) -> bool:
@@ -72,8 +72,8 @@ class ResultList(NamedTuple):
     @property
     def main(self) -> int:
         """The row of the result's profile: the end of a path, the first of other lists."""
-        last = len(self.rows) - 1
-        return max(last - (self.rows[last]["precision"].mean == np.inf), 0) if self.path else 0
+        end = len(self.rows) - 1
+        return max(end - (self.rows[end]["precision"].mean == np.inf), 0) if self.path else 0
 
 
 def has_lists(point: PointResults) -> bool:
@@ -228,8 +228,8 @@ class ListReader:
 
 def _are_probabilities(rows: np.ndarray) -> bool:
     """True for strategies ``[player axis]`` that are mixtures of actions."""
-    some = rows.shape[1] > 1 and bool(np.all(np.nan_to_num(rows) >= -ZERO))
-    return some and np.allclose(np.nansum(rows, axis=1), 1.0, rtol=0.0, atol=SUM)
+    in_range = rows.shape[1] > 1 and bool(np.all(np.nan_to_num(rows) >= -ZERO))
+    return in_range and np.allclose(np.nansum(rows, axis=1), 1.0, rtol=0.0, atol=SUM)
 
 
 def _number(value: float, size: float = 0.0) -> Estimate:
@@ -255,11 +255,11 @@ def _equilibria(reader: ListReader) -> ResultList | None:
         if claims is None:  # policies of populations are too large for a table
             row = reader.strategies("equilibria", profile_rows, actions, float(np.nan_to_num(near)))
         pure = actions is not None and np.all((profile_rows == 0) | (profile_rows == 1))
-        about = RADIUS if reader.numbers else PROVED
+        heading = RADIUS if reader.numbers else PROVED
         if near > 0:
-            row[about] = Estimate(f"within {radius_in_words(near)}", near, near, near)
+            row[heading] = Estimate(f"within {radius_in_words(near)}", near, near, near)
         elif near == 0 or component is not None or pure:
-            row[about] = Estimate("exact", 0.0, 0.0, 0.0)
+            row[heading] = Estimate("exact", 0.0, 0.0, 0.0)
         if pays is not None:
             row |= reader.payoffs(pays[k][: len(profile_rows)])
         if component is not None and len(set(component[component >= 0].tolist())) < len(component):
@@ -347,8 +347,8 @@ def _logit(reader: ListReader) -> ResultList | None:
             row["stable"] = Estimate("yes" if stable[k] else "no", float(stable[k]))
         rows.append(row)
     if limit is not None:
-        last = {"precision": Estimate("limit, not proved", np.inf)}
-        rows.append(last | reader.strategies("logit_profile", limit, actions))
+        limit_cell = {"precision": Estimate("limit, not proved", np.inf)}
+        rows.append(limit_cell | reader.strategies("logit_profile", limit, actions))
     return ResultList(rows, PATH)
 
 
@@ -361,22 +361,24 @@ def _derivatives(reader: ListReader) -> ResultList | None:
     parts: list[list[Row]] = []  # per parameter
     for k, name in enumerate(np.ravel(names).tolist()):
         key = reader.words.key(name)
-        at, several = reader.array("parameter_value"), names.ndim == 1
+        at, is_per_player = reader.array("parameter_value"), names.ndim == 1
         swept = key in map(reader.words.key, reader.point.at)
         where = {} if at is None or swept else {AT: _number(float(np.ravel(at)[k]))}
         if np.ravel(exists)[k] != 1:
-            none = {"derivative": Estimate(f"d equilibrium / d {key}"), "value": Estimate(FOLD)}
-            parts.append([none | where])
+            fold_row = {"derivative": Estimate(f"d equilibrium / d {key}"), "value": Estimate(FOLD)}
+            parts.append([fold_row | where])
             continue
         numbers: list[tuple[str, float]] = []
         for quantity, table in (("slope", slopes), ("payoff", pays)):
             if table is not None:
-                numbers += _slopes_of(reader, quantity, table[k] if several else table)
+                numbers += _slopes_of(reader, quantity, table[k] if is_per_player else table)
         for variable in sorted(reader.point.arrays):
             table = reader.array(variable) if _of_metric(variable) else None
             if table is not None and table.dtype.kind == "f":
-                numbers += _slopes_of(reader, variable.removeprefix(SLOPE), table[k] if several else table)
-        gap = gaps[k] if gaps is not None and several else gaps
+                numbers += _slopes_of(
+                    reader, variable.removeprefix(SLOPE), table[k] if is_per_player else table
+                )
+        gap = gaps[k] if gaps is not None and is_per_player else gaps
         checked = (
             {}
             if gap is None or not np.isfinite(gap).any()
@@ -477,11 +479,15 @@ def _vertices(reader: ListReader) -> ResultList | None:
         threat = reader.array("threat")
         minmax = [] if threat is None else [{"payoffs": Estimate("least payoffs"), **reader.payoffs(threat)}]
         return ResultList(rows + minmax, "vertices")
-    best, pays = reader.array("joint_distribution"), reader.array("correlated_payoff")
-    if best is None:
+    optimal_joint, pays = reader.array("joint_distribution"), reader.array("correlated_payoff")
+    if optimal_joint is None:
         return None
     further_vertices = reader.array("vertices")
-    table = best[None] if further_vertices is None else np.concatenate([best[None], further_vertices])
+    table = (
+        optimal_joint[None]
+        if further_vertices is None
+        else np.concatenate([optimal_joint[None], further_vertices])
+    )
     table = table[np.isfinite(table).all(axis=1)]
     joint = reader.array("joint_action")
     if joint is None:  # of an earlier version

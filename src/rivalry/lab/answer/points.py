@@ -59,9 +59,9 @@ class PointResults:
         at: dict[str, Any],
         index: tuple[int, ...],
         random: bool,
-        known: Mapping[str, DataArray],
+        variables: Mapping[str, DataArray],
         names: Sequence[str],
-        here: Mapping[str, np.ndarray],
+        arrays: Mapping[str, np.ndarray],
         words: Words,
         numbers: np.ndarray | None,
         table: Mapping[str, Any] = MappingProxyType({"kind": ""}),
@@ -71,11 +71,11 @@ class PointResults:
         self.at = at  # coordinates that vary, without method and replication
         self.index = index  # position along the dimensions of the sweep
         self.random = random  # whether the method draws random numbers
-        self._known, self._names, self._own, self.words = known, names, here, words
+        self._known, self._names, self._own, self.words = variables, names, arrays, words
         self._numbers = numbers  # of the results' seeds, where others have the same
         self._table = table  # of the method
         self._sizes = {} if sizes is None else sizes  # of quantities over all points, which share them
-        self._count = len(here["status"])
+        self._count = len(arrays["status"])
 
     @property
     def arrays(self) -> Mapping[str, np.ndarray]:
@@ -120,20 +120,20 @@ class PointResults:
 
     @property
     def has_one_player(self) -> bool:
-        """Whether the game is a choice of a single player, and not of a population."""
+        """True if the game is a choice of a single player, and not of a population."""
         profile = self._known.get("profile")
         strategies = profile is not None and profile.dims[-2:] == ("player", "axis")
         return strategies and self.regret.shape[1] == 1 and not self.words.has_roles
 
     @property
     def exchangeable(self) -> bool:
-        """Whether all players have the same part in the game."""
+        """True if all players have the same part in the game."""
         groups = self._own.get("exchangeable", np.array([[0, 1]]))  # of each player
         return bool(np.all(groups[groups >= 0] == 0))
 
     @cached_property
     def refuting(self) -> np.ndarray:
-        """Whether regrets ``[result player]`` are above the tolerance."""
+        """Mask of regrets ``[result player]`` above the tolerance."""
         return _refuting(self._own)[self._known_regret] if "regret" in self._own else np.zeros((0, 1), bool)
 
     @cached_property
@@ -155,13 +155,13 @@ class PointResults:
 
     @cached_property
     def searches(self) -> tuple[str, ...]:
-        """How regrets were computed."""
+        """Methods by which regrets were computed."""
         methods = self._own.get("certificate_method", ())
         return tuple(sorted({split_method(str(text))[0] for text in methods} - {""}))
 
     @cached_property
     def estimated(self) -> bool:
-        """Whether some regrets are estimates from samples."""
+        """True if some regrets are estimates from samples."""
         return "estimated" in self._own.get("coverage", ())
 
     @cached_property
@@ -203,7 +203,7 @@ class PointResults:
     @cached_property
     def players(self) -> tuple[str, ...]:
         """Names of the players."""
-        return tuple(self._who(f"player {k}") for k in range(self.regret.shape[1]))
+        return tuple(self._entry_words(f"player {k}") for k in range(self.regret.shape[1]))
 
     @cached_property
     def actions(self) -> np.ndarray | None:
@@ -224,13 +224,13 @@ class PointResults:
         pairs = {name: _without_constant(self._known[name], self._own[name]) for name in self._names}
         # infinite numbers of other quantities are what they are
         low, high = self._own.get("window_tried", np.full((1, 2), np.nan))[0]
-        tried = {name: (float(low), float(high)) for name in ("window_low", "window_high")}
+        ranges_of_search = {name: (float(low), float(high)) for name in ("window_low", "window_high")}
         estimates_by_name = {
             name: estimates(
                 *pair,
                 self.repeats,
                 random=self._is_random(name),
-                tried=tried.get(name),
+                range_of_search=ranges_of_search.get(name),
                 seeds=self._numbers,
                 scale=self._scale(name),
                 half=self._half(name),
@@ -246,8 +246,8 @@ class PointResults:
                 estimates_by_name[name] = tuple(
                     estimate._replace(text=text) for estimate, text in zip(row, texts, strict=True)
                 )
-        named = {
-            name: [(estimate, self._who(estimate.entry)) for estimate in row]
+        pairs_of_quantity = {
+            name: [(estimate, self._entry_words(estimate.entry)) for estimate in row]
             for name, row in estimates_by_name.items()
         }
         numbers = {
@@ -256,7 +256,7 @@ class PointResults:
                 for estimate, name_of_entry in pairs
                 if name_of_entry or not estimate.entry
             )
-            for name, pairs in named.items()
+            for name, pairs in pairs_of_quantity.items()
         }
         return {name: row for name, row in numbers.items() if row}
 
@@ -267,26 +267,26 @@ class PointResults:
         if values.dtype.kind not in "fi" or not set(dims) & set(SESSIONS):
             return self.results
         filled = ~np.isnan(values) if values.dtype.kind == "f" else values != -1
-        rest = tuple(1 + k for k, dim in enumerate(dims) if dim not in SESSIONS)
-        return int(filled.any(axis=rest).sum())
+        axes = tuple(1 + k for k, dim in enumerate(dims) if dim not in SESSIONS)
+        return int(filled.any(axis=axes).sum())
 
     def is_at(self, at: Mapping[str, Any]) -> bool:
         """True for results at a point; a list has several values of a coordinate."""
-        only = self._known["status"].coords
-        for name, wanted in at.items():
-            if name != "algorithm" and name not in self.at and (name not in only or only[name].size > 1):
+        coords = self._known["status"].coords
+        for name, target in at.items():
+            if name != "algorithm" and name not in self.at and (name not in coords or coords[name].size > 1):
                 continue  # a dimension of a quantity, or a key of another method
             coordinate = self.algorithm if name == "algorithm" else self.at.get(name)
-            coordinate = only[name].values.ravel()[0] if coordinate is None else coordinate
+            coordinate = coords[name].values.ravel()[0] if coordinate is None else coordinate
             if not any(
-                same_value(coordinate, value) for value in (wanted if isinstance(wanted, list) else [wanted])
+                same_value(coordinate, value) for value in (target if isinstance(target, list) else [target])
             ):
                 return False
         return True
 
-    def is_at_point(self, other: PointResults) -> bool:
+    def is_at_point(self, point: PointResults) -> bool:
         """True for results of the same method and point."""
-        return self.algorithm == other.algorithm and self.at == other.at
+        return self.algorithm == point.algorithm and self.at == point.at
 
     def numbers(self, name: str, at: Mapping[str, Any]) -> tuple[Estimate, ...]:
         """Return a quantity's numbers at coordinates of its own, one per entry; one if all are equal."""
@@ -295,14 +295,14 @@ class PointResults:
         variable, values = self._known[name], self._own[name]
         dims = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
         half = self._half(name)
-        chosen: list[str] = []
+        coordinates: list[str] = []
         for dim in [dim for dim in dims if dim in at]:
             labels = variable.coords[dim].values.tolist() if dim in variable.coords else []
             k = labels.index(at[dim]) if at[dim] in labels else int(at[dim])
             variable, values = variable.isel({dim: k}), np.take(values, k, axis=1 + dims.index(dim))
             half = None if half is None else np.take(half, k, axis=1 + dims.index(dim))
             dims.remove(dim)
-            chosen += entries_of(variable.expand_dims({dim: [labels[k] if labels else k]}), [dim], [1])
+            coordinates += entries_of(variable.expand_dims({dim: [labels[k] if labels else k]}), [dim], [1])
         entry_numbers: list[Estimate] = []
         sizes = dict(zip(dims, values.shape[1:], strict=True))
         for dim in SESSIONS:
@@ -318,14 +318,14 @@ class PointResults:
             row = estimates(
                 part, part_values, self.repeats, random=random, seeds=numbers, scale=scale, half=width
             )
-            parts = [*chosen, *filter(None, [entry])] if len(names) > 1 else chosen
+            parts = [*coordinates, *filter(None, [entry])] if len(names) > 1 else coordinates
             entry_text = ", ".join(parts)
-            label = ", ".join(filter(None, map(self._who, parts)))
-            label = self._who(entry_text) if self.words.is_named(entry_text) else label
+            label = ", ".join(filter(None, map(self._entry_words, parts)))
+            label = self._entry_words(entry_text) if self.words.is_named(entry_text) else label
             entry_numbers += [row._replace(entry=label) for row in row if label or not parts]
         equal = len(entry_numbers) > 1 and len({(row.text, row.mean) for row in entry_numbers}) == 1
-        whose = ", ".join(map(self._who, chosen))
-        return (entry_numbers[0]._replace(entry=whose),) if equal else tuple(entry_numbers)
+        entry_name = ", ".join(map(self._entry_words, coordinates))
+        return (entry_numbers[0]._replace(entry=entry_name),) if equal else tuple(entry_numbers)
 
     def entries(self, name: str) -> list[str]:
         """Return the names of the entries of a quantity, such as players, that have a number here."""
@@ -339,16 +339,18 @@ class PointResults:
 
     @property
     def is_complete(self) -> bool:
-        """Whether a list has all equilibria."""
+        """True if a list has all equilibria."""
         return "exactly" in self.list_words or bool(np.all(self._own.get("complete", np.zeros(1)) == 1))
 
     @property
     def is_proved_absent(self) -> bool:
-        """Whether a complete list has no equilibrium."""
+        """True if a complete list has no equilibrium."""
         count, complete = (self._own.get(name, np.array([-1])) for name in ("equilibrium_count", "complete"))
         words = self.list_words
-        none = words.startswith("no equilibrium") and ("proved" in words or "profiles checked" in words)
-        return bool(np.all(count == 0) and (np.all(complete == 1) or none))
+        is_excluded = words.startswith("no equilibrium") and (
+            "proved" in words or "profiles checked" in words
+        )
+        return bool(np.all(count == 0) and (np.all(complete == 1) or is_excluded))
 
     def _is_random(self, name: str) -> bool:
         """True for a quantity that draws enter."""
@@ -370,7 +372,7 @@ class PointResults:
         stake = self.at_stake if self._known[name].attrs.get("units") == "payoff" else np.zeros(0)
         return max(self._sizes.get(name, 0.0), float(np.max(stake[np.isfinite(stake)], initial=0.0)))
 
-    def _who(self, entry: str) -> str:
+    def _entry_words(self, entry: str) -> str:
         """Return an entry of a quantity as the study calls it, else as the results do."""
         match = _PLAYER.fullmatch(entry)
         names = np.ravel(self._own.get("player_name", np.array([[]]))[0])
@@ -426,10 +428,10 @@ class PointResults:
     def _choices(self) -> list[int]:
         """Numbers of the choices of which several values were tried."""
         choices = [int(k) for k in np.flatnonzero(self._own["choice_name"][0] != "")]
-        tried = (
+        choice_values = (
             self._own["parameters"][0] if "parameters" in self._own else np.tile([[0.0], [1.0]], len(choices))
         )
-        return [k for k in choices if len(np.unique(tried[~np.isnan(tried[:, k]), k])) > 1]
+        return [k for k in choices if len(np.unique(choice_values[~np.isnan(choice_values[:, k]), k])) > 1]
 
     @property
     def instruments(self) -> tuple[str, ...]:
@@ -470,27 +472,27 @@ class PointResults:
             return self.counts_text
         parts = counts.get("component_count", -1)
         kinds = {-1: "", 0: " in mixed strategies", count: " in pure strategies"}
-        many = 0 < parts < count  # equilibria of a continuum: its extreme ones are listed
-        words = f"{count} {'extreme ' * many}equilibri{'um' if count == 1 else 'a'}"
+        is_continuum = 0 < parts < count  # equilibria of a continuum: its extreme ones are listed
+        words = f"{count} {'extreme ' * is_continuum}equilibri{'um' if count == 1 else 'a'}"
         words += kinds.get(pure, f", {pure} of them in pure strategies") if count else ""
-        if many:
+        if is_continuum:
             places = f"in {parts} connected component{'s' * (parts > 1)}"
             words = f"infinitely many equilibria, {places}, with {words}"
-        why = str(self._own.get("complete_reason", [""])[0])
-        if why.startswith("every pure equilibrium"):
+        reason = str(self._own.get("complete_reason", [""])[0])
+        if reason.startswith("every pure equilibrium"):
             return f"{self._pure_words(count)}; mixed strategies were not searched"
         if self._own.get("complete", [0])[0] == 1:
             return f"{words} (complete list)"
-        words, more = (words, "are others") if count else ("no equilibrium listed", "is one")
-        return f"{words}; whether there {more} is not decided{f': {why}' * bool(why)}"
+        words, alternatives = (words, "are others") if count else ("no equilibrium listed", "is one")
+        return f"{words}; whether there {alternatives} is not decided{f': {reason}' * bool(reason)}"
 
     def _pure_words(self, count: int) -> str:
         """Return the number of pure equilibria, of how many profiles that were all checked."""
         names = self._own.get("action_name", np.array([[[""]]]))[0]
         profiles = int(np.prod((names != "").sum(axis=1))) if (names != "").any(axis=1).all() else 0
         checked = f" (all {profiles:,} profiles checked)" if profiles else " (all profiles checked)"
-        many = f"{count or 'no'} equilibri{'um' if count <= 1 else 'a'}"
-        return f"{many} in pure strategies{checked}"
+        count_words = f"{count or 'no'} equilibri{'um' if count <= 1 else 'a'}"
+        return f"{count_words} in pure strategies{checked}"
 
     @property
     def equilibria_by_name(self) -> str:
@@ -518,7 +520,7 @@ class PointResults:
             return f"{('both players play', 'every player plays')[len(group) > 2]} {text}"
         parts = []
         for text, group in players.items():
-            names = [self._who(player) for player in group]
+            names = [self._entry_words(player) for player in group]
             names = [f"{'the ' * (name in ROLES)}{name}" for name in names]
             parts.append(f"{joined(names)} play{'s' * (len(group) == 1)} {text}")
         return clauses(parts)
@@ -556,8 +558,8 @@ class PointResults:
             pure = [bool(np.all((row == 0) | (row == 1) | np.isnan(row))) for row in rows]
             pairs = zip(rows, pure, strict=True)
             return [
-                self._in_list(np.nan_to_num(row)) if alone else self.play_in_words(row)
-                for row, alone in pairs
+                self._in_list(np.nan_to_num(row)) if is_unique else self.play_in_words(row)
+                for row, is_unique in pairs
             ]
         return [profile_in_words(row, self.actions) for row in rows]
 
@@ -595,7 +597,7 @@ class PointResults:
 
     @property
     def roundings(self) -> list[str]:
-        """How bounds were rounded."""
+        """Kinds of rounding of bounds, in words."""
         return sorted(set(map(str, self._own.get("rounding", ()))) - {""})
 
     @cached_property
@@ -616,13 +618,13 @@ class PointResults:
 
     @property
     def verified(self) -> list[str]:
-        """What an independent program verified in the files of proofs of the equilibria."""
+        """Reports of an independent program on the files of proofs of the equilibria."""
         verifications = self._own.get("verified_proof", np.full(len(self._own["claim"]), ""))
         return [str(text) for text in verifications[self._own["claim"] == "equilibrium"]]
 
     @property
     def certified(self) -> bool:
-        """Whether any result has a certificate."""
+        """True if any result has a certificate."""
         return set(self.claims) != {""}
 
     @property
@@ -643,20 +645,22 @@ class PointResults:
     @property
     def claims_in_words(self) -> Counter[str]:
         """Claims in words and their numbers."""
-        none = {"": self.list_words.partition(";")[0]} if self.is_proved_absent else {}
+        claim_of_absence = {"": self.list_words.partition(";")[0]} if self.is_proved_absent else {}
         pairs = self.claims.items()
-        return Counter({none.get(claim) or claim_in_words(claim, self.concept): n for claim, n in pairs})
+        return Counter(
+            {claim_of_absence.get(claim) or claim_in_words(claim, self.concept): n for claim, n in pairs}
+        )
 
     @cached_property
     def profile_words(self) -> str:
         """The profile, or the mean over replications; empty where it is too large or starts differ."""
         if self.profile is None:
             return ""
-        first = self.profile[0]
-        single = len(self.profile) == 1 and not np.isnan(first).all()
-        size = 0.0 if single else np.nanmax(np.abs(first), initial=0.0)
-        if single or np.allclose(self.profile, first, rtol=1e-4, atol=1e-6 * size, equal_nan=True):
-            return profile_in_words(first, self.actions, plain=bool(self.axes))
+        initial_profile = self.profile[0]
+        single = len(self.profile) == 1 and not np.isnan(initial_profile).all()
+        size = 0.0 if single else np.nanmax(np.abs(initial_profile), initial=0.0)
+        if single or np.allclose(self.profile, initial_profile, rtol=1e-4, atol=1e-6 * size, equal_nan=True):
+            return profile_in_words(initial_profile, self.actions, plain=bool(self.axes))
         if self.repeats == "starts":
             return f"{len(np.unique(self.profile.round(4), axis=0))} different profiles"
         mean, half = self.profile.mean(axis=0), half_width(self.profile)
@@ -665,8 +669,8 @@ class PointResults:
         if self.actions is not None:
             pairs = zip(mean.tolist(), half.tolist(), strict=True)
             rows = [list(map(format_chance, *pair)) for pair in pairs]
-            named = [zip(names, row, strict=True) for names, row in zip(self.actions, rows, strict=True)]
-            rows = [[f"{name} {text}" for name, text in row if name] for row in named]
+            named_rows = [zip(names, row, strict=True) for names, row in zip(self.actions, rows, strict=True)]
+            rows = [[f"{name} {text}" for name, text in row if name] for row in named_rows]
         else:
             present = [zip(names, row, strict=True) for names, row in zip(mean, rows, strict=True)]
             rows = [[text for number, text in row if not np.isnan(number)] for row in present]
@@ -706,8 +710,8 @@ def mix_in_words(row: np.ndarray, names: Sequence[str] | np.ndarray) -> str:
         return used[0][0]
     if len({text for _, text in used}) == 1:
         return f"{joined([name for name, _ in used])} with probability {used[0][1]} each"
-    first, *rest = (f"{name} with {text}" for name, text in used)
-    return joined([first.replace(" with ", " with probability ", 1), *rest])
+    lead, *further = (f"{name} with {text}" for name, text in used)
+    return joined([lead.replace(" with ", " with probability ", 1), *further])
 
 
 def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None, *, plain: bool = False) -> str:
@@ -754,15 +758,15 @@ def _rows(rows: Sequence[Sequence[str]]) -> str:
     return f"({', '.join(texts)})" if all(len(row) == 1 for row in rows) else ", ".join(texts)
 
 
-def thinned(sizes: Mapping[str, int], most: int = MOST) -> dict[str, np.ndarray]:
-    """Return evenly spaced indices along dimensions with more than ``most`` points; empty if there are fewer.
+def thinned(sizes: Mapping[str, int], max_points: int = MOST) -> dict[str, np.ndarray]:
+    """Evenly spaced indices along dimensions with more than ``max_points`` points; empty if there are fewer.
 
     >>> {dim: list(map(int, index)) for dim, index in thinned({"a": 2, "b": 9}, most=6).items()}
     {'a': [0, 1], 'b': [0, 4, 8]}
     """
-    if prod(sizes.values()) <= most:
+    if prod(sizes.values()) <= max_points:
         return {}
-    indices, remaining = dict[str, np.ndarray](), float(most)
+    indices, remaining = dict[str, np.ndarray](), float(max_points)
     for k, (dim, size) in enumerate(sorted(sizes.items(), key=lambda pair: pair[1])):
         count = min(size, max(int(remaining ** (1 / (len(sizes) - k)) + 1e-9), 2))
         indices[dim] = np.unique(np.linspace(0, size - 1, count).round().astype(int))
@@ -773,8 +777,8 @@ def thinned(sizes: Mapping[str, int], most: int = MOST) -> dict[str, np.ndarray]
 def tested(test: Mapping[str, Any]) -> list[str]:
     """Return the quantities that a study's test names."""
     rows = (test, test.get("than") or {})
-    named = (row.get(key) for row in rows for key in ("quantity", "above", "below"))
-    return [name for name in dict.fromkeys(named) if isinstance(name, str) and name]
+    quantity_names = (row.get(key) for row in rows for key in ("quantity", "above", "below"))
+    return [name for name in dict.fromkeys(quantity_names) if isinstance(name, str) and name]
 
 
 @pause_collection()
@@ -827,7 +831,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     swept = [dim for dim in lead if data.sizes[dim] > 1 and dim != "algorithm"]
     tables = {str(table["name"]): table for table in with_controls(study["method"])}
     sizes: dict[str, float] = {}
-    results, once = list[PointResults](), set[tuple[str, str]]()
+    results, keys_counted = list[PointResults](), set[tuple[str, str]]()
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
         finished = np.flatnonzero(arrays["status"][index] != "")
         if len(finished):
@@ -842,9 +846,9 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
             algorithm = str(at.pop("algorithm", ""))
             keys = _own_keys(at, algorithm, study)
             keys = {name: value for name, value in keys.items() if words.key(name)}  # "" hides a key of a zip
-            if len(keys) < len(at) and (algorithm, repr(keys)) in once:
+            if len(keys) < len(at) and (algorithm, repr(keys)) in keys_counted:
                 continue  # a negative control at another value of the key that it replaces
-            once.add((algorithm, repr(keys)))
+            keys_counted.add((algorithm, repr(keys)))
             table = tables.get(algorithm, {"kind": ""})
             random, seeds = has_noise(table), finished if paired else finished - (len(results) + 1) * APART
             point = PointResults(
@@ -865,8 +869,10 @@ def _leave_out_padding(
     choices = game.get("choices") if game.get("family") == "continuous" else None
     sizes = [1 if isinstance(names, str) else len(names) for names in choices or ()]
     filled = np.arange(max(sizes, default=0)) < np.array(sizes)[:, None]  # [player axis]
-    if (named := arrays.get("action_name")) is not None:
-        filled = (named != "") | (named == "").all(axis=-1, keepdims=True)  # [lead ... result player axis]
+    if (action_names := arrays.get("action_name")) is not None:
+        filled = (action_names != "") | (action_names == "").all(
+            axis=-1, keepdims=True
+        )  # [lead ... result player axis]
     for name, variable in variables.items():
         has_shape = arrays[name].shape[-filled.ndim :] == filled.shape
         if filled.size and has_shape and variable.dims[-2:-1] == ("player",) and variable.dtype.kind == "f":
@@ -1015,9 +1021,11 @@ def _actions(names: np.ndarray | None, profile: np.ndarray | None) -> np.ndarray
     """Return names of actions ``[player axis]`` of profiles, from those ``[result player axis]``, if any."""
     if names is None or profile is None:
         return None
-    named = names[(names != "").any(axis=(1, 2))][:1]
-    named = named[:, (named != "").any(axis=(0, 2))][..., (named != "").any(axis=(0, 1))]
-    return named[0] if named.shape[1:] == profile.shape[1:] and len(named) else None
+    action_names = names[(names != "").any(axis=(1, 2))][:1]
+    action_names = action_names[:, (action_names != "").any(axis=(0, 2))][
+        ..., (action_names != "").any(axis=(0, 1))
+    ]
+    return action_names[0] if action_names.shape[1:] == profile.shape[1:] and len(action_names) else None
 
 
 def _payoff(data: Mapping[str, DataArray], rows: np.ndarray | None) -> np.ndarray | None:

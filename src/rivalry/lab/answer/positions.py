@@ -29,26 +29,26 @@ CYCLES = "play cycles"
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
-def fails(one: PointResults) -> bool:
+def fails(point: PointResults) -> bool:
     """True for a profile that is no equilibrium of the concept that it is computed for."""
-    return NOT_AN_EQUILIBRIUM in one.claims and not one.other_concept
+    return NOT_AN_EQUILIBRIUM in point.claims and not point.other_concept
 
 
-def position_sentences(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
+def position_sentences(study: Mapping[str, Any], results: Sequence[PointResults]) -> list[Sentence]:
     """Return the sentence on strategies of players: their groups on a line, per case and along a sweep."""
-    words, points = Words(study), points_asked(study, found)
+    words, points = Words(study), points_asked(study, results)
     shown_points = [
         point
         for point in points
         if not point.counts_text and (_groups(point) or 0 < len(point.profile_words) < PROFILE)
     ]
     rows = [Row(point.algorithm, point.at, (), fails(point)) for point in shown_points]
-    key, several = swept_key(study, rows), len({row.method for row in rows}) > 1
+    key, is_compared = swept_key(study, rows), len({row.method for row in rows}) > 1
     by = differing_keys(rows, key)
     cases: dict[str, list[PointResults]] = {}
     for point in shown_points:
         place = words.place({k: point.at[k] for k in by if k in point.at})
-        label = ", ".join(filter(None, [words.method(point.algorithm) if several else "", place]))
+        label = ", ".join(filter(None, [words.method(point.algorithm) if is_compared else "", place]))
         cases.setdefault(label, []).append(point)
     if not cases:
         return []
@@ -76,9 +76,9 @@ def position_sentences(study: Mapping[str, Any], found: Sequence[PointResults]) 
             {len(groups) for point in shown_points if point.at[key] == x and (groups := _groups(point))}
         )
         if counts:
-            many = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+            span = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
             ends.append(
-                f"at {words.place({key: x})} players take {many} different position{'s' * (many != '1')}"
+                f"at {words.place({key: x})} players take {span} different position{'s' * (span != '1')}"
             )
     return (
         [Sentence(f"{capitalised('; '.join(ends))}, over {len(cases)} cases.", basis_of(points))]
@@ -105,10 +105,10 @@ def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
             continue
         refuted = sum(fails(point) for point in stretch_points)
         of = "all" if refuted == len(stretch_points) else f"{refuted} of {len(stretch_points)} points"
-        beside = f" ({of} not equilibria)" if refuted else ""
-        place = f", at {format_positions(_placed(high))} for {words.place({key: high.at[key]})}{beside}"
+        refuted_note = f" ({of} not equilibria)" if refuted else ""
+        place = f", at {format_positions(_placed(high))} for {words.place({key: high.at[key]})}{refuted_note}"
         if not _groups(low) or sizes == [CYCLES]:
-            text = f"{describe_profile(low, beside=False)}{beside}"
+            text = f"{describe_profile(low, with_caveats=False)}{refuted_note}"
         elif len(sizes) == 1:
             text = f"all {'players are together' if spatial else 'choices are equal'}{place}"
         elif len(sizes) == low.profile.shape[1]:  # type: ignore[union-attr]
@@ -159,11 +159,11 @@ def _groups(point: PointResults) -> list[np.ndarray]:
     return np.split(values, cuts)
 
 
-def _placed(one: PointResults) -> list[np.ndarray]:
+def _placed(point: PointResults) -> list[np.ndarray]:
     """Return the groups, in the order of the players where all differ."""
-    groups = _groups(one)
-    if one.profile is not None and len(groups) == one.profile.shape[1]:
-        return np.split(one.profile[0, :, 0], len(groups))
+    groups = _groups(point)
+    if point.profile is not None and len(groups) == point.profile.shape[1]:
+        return np.split(point.profile[0, :, 0], len(groups))
     return groups
 
 
@@ -182,28 +182,28 @@ def format_positions(groups: Sequence[np.ndarray]) -> str:
     return joined([f"{at} ({n})" for n, at in zip(counts, places, strict=True)])
 
 
-def describe_profile(one: PointResults, *, beside: bool = True) -> str:
+def describe_profile(point: PointResults, *, with_caveats: bool = True) -> str:
     """Return the strategies of a point, with what must stand beside them."""
-    refuted = f" ({NOT_AN_EQUILIBRIUM})" * (beside and fails(one))
-    groups = _groups(one)
-    if _kind(one) == [CYCLES]:
+    refuted = f" ({NOT_AN_EQUILIBRIUM})" * (with_caveats and fails(point))
+    groups = _groups(point)
+    if _kind(point) == [CYCLES]:
         return f"{CYCLES}{refuted}"
     if not groups:
-        if one.actions is not None and one.profile is not None and len(one.profile) == 1:
-            return f"{one.play_in_words(one.profile[0])}{refuted}"
-        named, words = one.actions is not None, one.words
+        if point.actions is not None and point.profile is not None and len(point.profile) == 1:
+            return f"{point.play_in_words(point.profile[0])}{refuted}"
+        has_actions, words = point.actions is not None, point.words
         noun = words.quantity("profile") if words.is_named("profile") else words.choice or "strategy"
-        first_word, _, rest = one.profile_words.partition(" ")
+        first_word, _, choice_words = point.profile_words.partition(" ")
         if first_word == "each":
-            noun = f"{words.player}'s {noun}{one.axes} is"
-            return f"every {f'{words.player} plays' if named else noun} {rest}{refuted}"
-        noun = f"the {plural(words.player)}' {plural(noun)}{one.axes} are"
-        return f"{f'{plural(words.player)} play' if named else noun} {one.profile_words}{refuted}"
-    subject, choices = plural(one.words.player), one.words.choice
+            noun = f"{words.player}'s {noun}{point.axes} is"
+            return f"every {f'{words.player} plays' if has_actions else noun} {choice_words}{refuted}"
+        noun = f"the {plural(words.player)}' {plural(noun)}{point.axes} are"
+        return f"{f'{plural(words.player)} play' if has_actions else noun} {point.profile_words}{refuted}"
+    subject, choices = plural(point.words.player), point.words.choice
     if len(groups) == 1:
         subject = f"both {subject}" if len(groups[0]) == 2 else f"all {subject}"
         choices = f"a {choices} of " * bool(choices)
     else:
         choices = f"{plural(choices)} of " * bool(choices)
-    verb = "are at" if one.words.is_spatial else f"choose {choices}".rstrip()
-    return f"{subject} {verb} {format_positions(_placed(one))}{refuted}"
+    verb = "are at" if point.words.is_spatial else f"choose {choices}".rstrip()
+    return f"{subject} {verb} {format_positions(_placed(point))}{refuted}"

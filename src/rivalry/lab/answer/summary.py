@@ -44,14 +44,14 @@ def summarise(study: Mapping[str, Any], data: Dataset, cells: Sequence[JudgedCel
         :MOST_QUANTITIES
     ]
     certified = [cell for cell in cells if cell[0]["claim"]]
-    some = Random(seed).sample(cells, min(CELLS, len(cells)))
-    worst = nsmallest(CELLS, certified, key=_strength)
+    sample = Random(seed).sample(cells, min(CELLS, len(cells)))
+    weakest = nsmallest(CELLS, certified, key=_strength)
     count = "the one" if len(cells) == 1 else f"{len(cells):,}"
     tables = [
         _quantiles(data, metrics, lead, words),
         *(_bins(data, vary, lead, words) if vary else ()),
-        _cell_table(f"{len(worst)} worst certificates of {len(certified):,}", worst, words),
-        _cell_table(f"{len(some)} cells of {count} at random", some, words),
+        _cell_table(f"{len(weakest)} worst certificates of {len(certified):,}", weakest, words),
+        _cell_table(f"{len(sample)} cells of {count} at random", sample, words),
     ]
     reading = (
         f"A bin has consecutive values of one key. At most {BINS} bins are in a table and {TILES} along "
@@ -133,13 +133,13 @@ def _quantiles(data: Dataset, metrics: Sequence[Metric], lead: Sequence[str], wo
     return ReportTable("Quantiles over all results", ["results", *NAMES], rows)
 
 
-def bins(values: np.ndarray, most: int) -> list[np.ndarray]:
+def bins(values: np.ndarray, max_bins: int) -> list[np.ndarray]:
     """Return indices of consecutive values in at most so many bins of nearly equal sizes.
 
     >>> [one.tolist() for one in bins(np.array([3.0, 1.0, 2.0]), 2)]
     [[1, 2], [0]]
     """
-    return np.array_split(np.argsort(values, kind="stable"), min(most, len(values)))
+    return np.array_split(np.argsort(values, kind="stable"), min(max_bins, len(values)))
 
 
 def swept_numbers(data: Dataset, lead: Sequence[str]) -> dict[str, str]:
@@ -186,21 +186,21 @@ def _in_bin(values: np.ndarray) -> str:
 
 
 def _strength(cell: JudgedCell) -> tuple[int, float, float]:
-    certificate, about = cell
+    certificate, properties = cell
     regret = certificate["regret"]
-    return CLAIMS.index(certificate["claim"]), -about["gain"], np.inf if regret is None else -regret
+    return CLAIMS.index(certificate["claim"]), -properties["gain"], np.inf if regret is None else -regret
 
 
 def _cell_table(where: str, cells: Sequence[JudgedCell], words: Words) -> ReportTable:
     rows = []
-    for certificate, about in cells:
+    for certificate, properties in cells:
         regret, bound = (
             "–" if certificate[key] is None else f"{certificate[key]:.3g}" for key in ("regret", "bound")
         )
         rows.append(
             (
-                words.place(about["place"]),
-                [certificate["cell"], about["claim"], about["status"], regret, bound],
+                words.place(properties["place"]),
+                [certificate["cell"], properties["claim"], properties["status"], regret, bound],
             )
         )
     return ReportTable(where, ["cell", "claim", "status", "regret", "bound"], rows)
@@ -238,7 +238,7 @@ def tiled(study: Mapping[str, Any], data: Dataset) -> list[tuple[dict[str, Any],
         with np.errstate(invalid="ignore"):
             mean = reduce(np.where(finite, values, 0.0), np.add) / reduce(finite.astype(int), np.add)
         binned_variables[name] = ((*dims, *rest_dims), mean, data[name].attrs)
-    first = list(binned_variables)[:2]
+    plotted = list(binned_variables)[:2]
     if "claim" in data:
         strength = {"": 0} | {claim: k for k, claim in enumerate(CLAIMS, start=1)}
         claims = split(data, "claim", lead, _repeated(data))
@@ -254,7 +254,9 @@ def tiled(study: Mapping[str, Any], data: Dataset) -> list[tuple[dict[str, Any],
         coords["algorithm"] = ("algorithm", data["algorithm"].values, data["algorithm"].attrs)
         at = [{"at": {"algorithm": name}} for name in data["algorithm"].values.tolist()]
     entries = [
-        {"kind": "heat", "quantity": name, "over": list(keys), **options} for name in first for options in at
+        {"kind": "heat", "quantity": name, "over": list(keys), **options}
+        for name in plotted
+        for options in at
     ]
     binned = type(data)(binned_variables, coords, data.attrs)
     return [(entry, binned) for entry in entries]

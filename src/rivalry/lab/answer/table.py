@@ -39,7 +39,7 @@ class AnswerTable(NamedTuple):
 
     @property
     def left_out(self) -> list[str]:
-        """What the table lacks: the number of its rows, and its columns by name."""
+        """Omissions of the table: the number of its rows, and its columns by name."""
         rows = [f"{self.rows_left_out} further {self.noun}"] * bool(self.rows_left_out)
         return [*rows, *self.columns_left_out]
 
@@ -52,7 +52,7 @@ class AnswerTable(NamedTuple):
 def answer_table(
     study: Mapping[str, Any],
     data: Dataset,
-    found: Sequence[PointResults],
+    points: Sequence[PointResults],
     most_rows: int | None = None,
     most_columns: int = MOST_COLUMNS,
     *,
@@ -66,14 +66,14 @@ def answer_table(
     from the study, or no column varies.
     """
     words = Words(study)
-    lines, total, noun = _lines(found, blocks_of(found) if blocks is None else blocks, most_rows)
+    lines, total, noun = _lines(points, blocks_of(points) if blocks is None else blocks, most_rows)
     rows = [line.point for line in lines]
     keys: dict[str, list[Estimate]] = {}
-    if len({point.algorithm for point in found}) > 1:
+    if len({point.algorithm for point in points}) > 1:
         keys["method"] = [Estimate(words.method(point.algorithm)) for point in rows]
-    swept = list(dict.fromkeys(name for point in found for name in point.at))
+    swept = list(dict.fromkeys(name for point in points for name in point.at))
     for name in (
-        swept if constants else [name for name in swept if not _is_implied(name, swept, found, words)]
+        swept if constants else [name for name in swept if not _is_implied(name, swept, points, words)]
     ):
         keys[words.key(name)] = [
             _coordinate(point.at[name], words) if name in point.at else Estimate("") for point in rows
@@ -100,14 +100,14 @@ def answer_table(
         columns[name] = [_in_cell(line.row.get(name, Estimate(""))) for line in lines]
     # lists that are complete show how many there are
     counted = not constants and not any(point.undecided for point in rows)
-    about = {
+    point_columns = {
         "best choice": [_shortened(point.best_choice) for point in rows],
         "equilibria": ["" if line.row and counted else line.point.counts_text for line in lines],
         "status": [point.status for point in rows],
     }
     columns |= {
         name: [Estimate(text if line.first else "") for line, text in zip(lines, texts, strict=True)]
-        for name, texts in about.items()
+        for name, texts in point_columns.items()
     }
     if "claim" not in in_lines:
         columns["claim"] = [
@@ -125,11 +125,11 @@ def answer_table(
     columns = {name: entries for name, entries in columns.items() if name not in shared}
     columns.pop("status", None) if _usual(columns.get("status")) else None
     hidden = tuple(list(columns)[max(most_columns - len(keys), 1) :])
-    last = "claim" if "claim" in hidden else ""  # the claim is always shown
+    claim_column = "claim" if "claim" in hidden else ""  # the claim is always shown
     visible = [name for name in columns if name not in hidden]
-    if last and visible:
-        hidden = (visible.pop(), *(name for name in hidden if name != last))
-        visible.append(last)
+    if claim_column and visible:
+        hidden = (visible.pop(), *(name for name in hidden if name != claim_column))
+        visible.append(claim_column)
     table = keys | {name: columns[name] for name in visible}
     entries = [list(row) for row in zip(*table.values(), strict=True)]
     places = tuple(line.number for line in lines)
@@ -195,13 +195,13 @@ class Line(NamedTuple):
 
 
 def blocks_of(
-    found: Sequence[PointResults], *, numbers: bool = False, lists: bool = True, paths: bool = True
+    points: Sequence[PointResults], *, numbers: bool = False, lists: bool = True, paths: bool = True
 ) -> list[ResultList]:
     """Return the rows of every point: those of its list, or one; of a curve only if ``paths`` are wanted."""
-    lists = lists and bool(found) and has_lists(found[0])
+    lists = lists and bool(points) and has_lists(points[0])
     result_lists = {
         k: point_list
-        for k, point in enumerate(found)
+        for k, point in enumerate(points)
         if lists and (point_list := list_of(point, numbers=numbers))
     }
     result_lists = {k: block for k, block in result_lists.items() if paths or not block.path}
@@ -209,11 +209,11 @@ def blocks_of(
     if result_lists or numbers:  # strategies have the same columns in all rows
         rows = {
             k: profile_row(point, numbers=numbers, payoffs=bool(result_lists))
-            for k, point in enumerate(found)
+            for k, point in enumerate(points)
             if k not in result_lists
             and (result_lists or not point.quantities or "profile" in point.quantities)
         }
-    return [result_lists.get(k) or ResultList([rows.get(k, {})], "profiles") for k in range(len(found))]
+    return [result_lists.get(k) or ResultList([rows.get(k, {})], "profiles") for k in range(len(points))]
 
 
 def _lines(
@@ -244,14 +244,14 @@ def _fitting(
     >>> _fitting([1, 13], 12, ()), _fitting([2, 2], None, ())
     (([0, 1], 11), ([0, 1], 2))
     """
-    every, longest = list(range(len(counts))), max(counts, default=0)
+    all_points, longest = list(range(len(counts))), max(counts, default=0)
     if max_rows is None or sum(counts) <= max_rows:
-        return every, longest
+        return all_points, longest
     if longest == 1:
-        return chosen(points, max_rows), 1
+        return spread_points(points, max_rows), 1
     size = min(len(counts), max_rows)
     while True:
-        places = chosen(points, size) if size < len(counts) else every
+        places = spread_points(points, size) if size < len(counts) else all_points
         chosen_counts = np.array([counts[k] for k in places])
         caps = np.arange(1, max_rows + 1)
         cap = int(np.sum(np.minimum.outer(caps, chosen_counts).sum(axis=1) <= max_rows))
@@ -368,17 +368,17 @@ def _claim(point: PointResults) -> str:
     return point.claim
 
 
-def chosen(found: Sequence[PointResults], most: int) -> list[int]:
-    """Return the indices of at most ``most`` points: both ends of every stretch of one claim, and between."""
-    if len(found) <= most:
-        return list(range(len(found)))
+def spread_points(points: Sequence[PointResults], max_points: int) -> list[int]:
+    """Indices of at most ``max_points`` points: both ends of every stretch of one claim, and between."""
+    if len(points) <= max_points:
+        return list(range(len(points)))
     kinds = [
         (point.algorithm, frozenset(point.claims), frozenset(point.statuses), point.counts_text)
-        for point in found
+        for point in points
     ]
     edges = {k for k, (kind, next_kind) in enumerate(pairwise(kinds)) if kind != next_kind}
-    ends = sorted({0, len(found) - 1, *edges, *(k + 1 for k in edges)})
-    if len(ends) >= most:
-        return [ends[k] for k in np.unique(np.linspace(0, len(ends) - 1, most).round().astype(int))]
-    even = np.linspace(0, len(found) - 1, most - len(ends)).round().astype(int)
+    ends = sorted({0, len(points) - 1, *edges, *(k + 1 for k in edges)})
+    if len(ends) >= max_points:
+        return [ends[k] for k in np.unique(np.linspace(0, len(ends) - 1, max_points).round().astype(int))]
+    even = np.linspace(0, len(points) - 1, max_points - len(ends)).round().astype(int)
     return sorted({*ends, *map(int, even)})

@@ -52,15 +52,15 @@ EXCEPT = ", except in cases that have no others"
 
 def on_quantities(
     study: Mapping[str, Any],
-    found: Sequence[PointResults],
-    covered: Collection[str] = (),
-    stated: Sequence[PointResults] = (),
+    results: Sequence[PointResults],
+    covered_quantities: Collection[str] = (),
+    stated_points: Sequence[PointResults] = (),
 ) -> list[Sentence]:
     """Return sentences on the quantities of a study, the most important first.
 
-    What a verdict says of the quantities ``covered``, for the rows that it has ``stated``, is left out.
+    What a verdict says of ``covered_quantities`` at its ``stated_points`` is left out.
     """
-    words, rows = Words(study), points_asked(study, found)
+    words, rows = Words(study), points_asked(study, results)
     sentences: list[str] = []
     together: list[Trend] = []
     asks = asks_in(study)
@@ -70,36 +70,38 @@ def on_quantities(
             sentences.append(_without(one_case_sentence(together, words, asks), *together))
             together.clear()
 
-    wanted = (study.get("answer") or {}).get("quantities") or ()
+    study_quantities = (study.get("answer") or {}).get("quantities") or ()
     # a sentence on events states their parameters, one on lists their counts
     followed, counted = any(point.events for point in rows), any(point.counts_text for point in rows)
     names = dict.fromkeys(
         name
         for point in rows
         for name, row in point.quantities.items()
-        if is_reported(row, asked=name in wanted)
+        if is_reported(row, is_requested=name in study_quantities)
         and not (followed and name.endswith("_parameter"))
         and not (counted and name.endswith("_count"))
     )
-    order = [name for name in wanted if name in names or name == "profile"] or list(names)[:TOGETHER]
-    of = dict.fromkeys(covered, stated)
+    order = [name for name in study_quantities if name in names or name == "profile"] or list(names)[
+        :TOGETHER
+    ]
+    of = dict.fromkeys(covered_quantities, stated_points)
     order = [
         name
         for name in order
         if not of.get(name)
-        or trend_of(study, name, rows, words, stated)
-        or _controls(study, name, found, words)
+        or trend_of(study, name, rows, words, stated_points)
+        or _controls(study, name, results, words)
     ]
-    still, subject = bool(order), None
+    is_constant, subject = bool(order), None
     for name in order:
         if name == "profile" and not (words.is_named(name) and trend_of(study, name, rows, words)):
             add_shared_clauses()
-            sentences += [sentence.text for sentence in position_sentences(study, found)]
+            sentences += [sentence.text for sentence in position_sentences(study, results)]
         elif name == "claim":  # without a key, the sentence on claims says it
             add_shared_clauses()
             sentences += claim_courses(study, [point for point in rows if point not in of.get(name, ())])
             subject = None
-        elif control_sentences := _controls(study, name, found, words, of.get(name, ())):
+        elif control_sentences := _controls(study, name, results, words, of.get(name, ())):
             add_shared_clauses()
             sentences += control_sentences
             base = [
@@ -111,21 +113,23 @@ def on_quantities(
             if subject and len(subject.cases) > 1:
                 sentences += [_without(text, subject) for text in _ranking(study, subject, words)]
         elif subject := trend_of(study, name, rows, words, of.get(name, ())):
-            alone = list(subject.cases) == [""]
+            is_single_case = list(subject.cases) == [""]
             parts = sum(len(point.cases[""]) for point in together) + len(next(iter(subject.cases.values())))
-            if not alone or (together and (_about(together[0]) != _about(subject) or parts > TOGETHER)):
+            if not is_single_case or (
+                together and (_trend_signature(together[0]) != _trend_signature(subject) or parts > TOGETHER)
+            ):
                 add_shared_clauses()
-            if alone:
+            if is_single_case:
                 together.append(subject)
             else:
                 by_case = (
                     [sweep_sentence(subject, words, asks)] if subject.key else _ranking(study, subject, words)
                 )
                 sentences += [_without(text, subject) for text in by_case]
-        still = still and subject is not None and bool(subject.fixed)
+        is_constant = is_constant and subject is not None and bool(subject.fixed)
     add_shared_clauses()
-    if still and not wanted:  # nothing moves, of quantities that no author chose
-        sentences = [sentence.text for sentence in position_sentences(study, found)] + sentences
+    if is_constant and not study_quantities:  # nothing moves, of quantities that no author chose
+        sentences = [sentence.text for sentence in position_sentences(study, results)] + sentences
     selected = list(filter(None, sentences))[:MOST]
     if selected and selected[0].endswith(f"{NO_OPTIMUM}."):
         tail = f"; {selected[0].rpartition('; ')[2]}"
@@ -137,8 +141,10 @@ def on_quantities(
 
 def course_sentence(subject: Trend, words: Words) -> str:
     """Return the sentence on a quantity along a key."""
-    alone = list(subject.cases) == [""]
-    return _without(one_case_sentence([subject], words) if alone else sweep_sentence(subject, words), subject)
+    is_single_case = list(subject.cases) == [""]
+    return _without(
+        one_case_sentence([subject], words) if is_single_case else sweep_sentence(subject, words), subject
+    )
 
 
 def _without(text: str, *subjects: Trend) -> str:
@@ -150,12 +156,12 @@ def _without(text: str, *subjects: Trend) -> str:
     return f"{LEFT_OUT}{EXCEPT * is_refuted}, {text[0].lower()}{text[1:]}"
 
 
-def _about(subject: Trend) -> tuple[Any, ...]:
+def _trend_signature(subject: Trend) -> tuple[Any, ...]:
     single = any(is_single(series) for case in subject.cases.values() for series in case)
     return subject.key, subject.fixed, subject.averaged, subject.where, subject.left_out, single
 
 
-def _beside(subject: Trend, words: Words) -> str:
+def _qualifiers(subject: Trend, words: Words) -> str:
     """Return along which key numbers do not move, and over which key they are means."""
     varies = bool(subject.fixed) and words.key(subject.fixed) not in words.quantity(subject.name)
     return (
@@ -167,12 +173,12 @@ def _beside(subject: Trend, words: Words) -> str:
 
 def _range(subject: Trend, series: Iterable[Sequence[Value]], words: Words) -> str:
     rows = [row for row in series if row]
-    first, last = rows[0][0].at, rows[0][-1].at
-    ends, verb = [row.at for value in rows for row in value], "rises" if first <= last else "falls"
+    begin, end = rows[0][0].at, rows[0][-1].at
+    ends, verb = [row.at for value in rows for row in value], "rises" if begin <= end else "falls"
     low, high = (words.value(end(ends)) for end in ((min, max) if verb == "rises" else (max, min)))
     names = [f"the {words.key(name)}" for name in subject.in_step]
-    more = f", and {joined(names)} change{'s' * (len(names) == 1)} with it" if names else ""
-    return f"As the {words.key(subject.key)} {verb} from {low} to {high}{more}"
+    comovement = f", and {joined(names)} change{'s' * (len(names) == 1)} with it" if names else ""
+    return f"As the {words.key(subject.key)} {verb} from {low} to {high}{comovement}"
 
 
 def _of(name: str, entry: str, words: Words) -> str:
@@ -182,11 +188,11 @@ def _of(name: str, entry: str, words: Words) -> str:
     return f"the {words.quantity(name)}" + (f" ({entry})" if entry else "")
 
 
-def one_case_sentence(several: Sequence[Trend], words: Words, asks: str = "what") -> str:
+def one_case_sentence(trends: Sequence[Trend], words: Words, asks: str = "what") -> str:
     """Return one sentence on quantities of a single case: along a key, or their values."""
-    key, at = several[0].key, _beside(several[0], words)
-    parts, rows = [], [series for subject in several for series in subject.cases[""]]
-    for subject in several:
+    key, at = trends[0].key, _qualifiers(trends[0], words)
+    parts, rows = [], [series for subject in trends for series in subject.cases[""]]
+    for subject in trends:
         if key:
             for series in subject.cases[""]:
                 name = _of(subject.name, series[0].estimate.entry, words)
@@ -196,44 +202,43 @@ def one_case_sentence(several: Sequence[Trend], words: Words, asks: str = "what"
             parts.append(f"the {words.quantity(subject.name)} is {_of_each(values)}")
     if key and all(len(series) == 1 for series in rows):
         return ""
-    if asks == "how much" and not key and (paired := _two_quantities(several, words)):
+    if asks == "how much" and not key and (paired := _two_quantities(trends, words)):
         return f"{paired}{at}."
     sentence = (
-        f"{_range(several[0], rows, words)}, {clauses(parts)}{at}"
+        f"{_range(trends[0], rows, words)}, {clauses(parts)}{at}"
         if key
         else f"{capitalised(clauses(parts))}{at}"
     )
-    beyond = sorted({x for subject in several for x in subject.beyond})
-    if beyond and all(subject.beyond == several[0].beyond for subject in several):
-        sentence += f"; none was found at {words.key(key)} {joined([words.value(x) for x in beyond])}"
-    return f"{_once(sentence, key, words)}{_noise(rows, words) if key else ''}."
+    values_without_result = sorted({x for subject in trends for x in subject.beyond})
+    if values_without_result and all(subject.beyond == trends[0].beyond for subject in trends):
+        sentence += (
+            f"; none was found at {words.key(key)} {joined([words.value(x) for x in values_without_result])}"
+        )
+    return f"{_name_key_once(sentence, key, words)}{_noise(rows, words) if key else ''}."
 
 
-def _once(text: str, key: str, words: Words) -> str:
+def _name_key_once(text: str, key: str, words: Words) -> str:
     """Return a sentence that begins with a key, which it names once."""
     if not key or not text.startswith("As the "):
         return text
-    start, comma, rest = text.partition(", ")
-    return start + comma + re.sub(rf"\b(at|from|up to) {re.escape(words.key(key))} ", r"\1 ", rest)
+    start, comma, clauses_of_key = text.partition(", ")
+    return start + comma + re.sub(rf"\b(at|from|up to) {re.escape(words.key(key))} ", r"\1 ", clauses_of_key)
 
 
-def _two_quantities(several: Sequence[Trend], words: Words) -> str:
+def _two_quantities(trends: Sequence[Trend], words: Words) -> str:
     """Return by how much the first of two quantities of the same draws differs from the other."""
-    numbers = [[series[0] for series in subject.cases[""]] for subject in several]
-    if len(several) != 2 or any(len(row) != 1 for row in numbers):
+    numbers = [[series[0] for series in subject.cases[""]] for subject in trends]
+    if len(trends) != 2 or any(len(row) != 1 for row in numbers):
         return ""
-    names = [words.quantity(subject.name) for subject in several]
-    first, second = (row[0].estimate for row in numbers)
-    if paired_margin(first, second) is None:
+    names = [words.quantity(subject.name) for subject in trends]
+    a, b = (row[0].estimate for row in numbers)
+    if paired_margin(a, b) is None:
         return ""
-    by = difference_in_words(first, second)
-    start = f"The {names[0]} is {first.text}"
-    if not differ(first, second):
-        return f"{start} and the {names[1]} {second.text}; the difference, {by}, is not significant"
-    return (
-        f"{start}, {'higher' if first.mean > second.mean else 'lower'} by {by} "
-        f"than the {names[1]}, {second.text}"
-    )
+    by = difference_in_words(a, b)
+    start = f"The {names[0]} is {a.text}"
+    if not differ(a, b):
+        return f"{start} and the {names[1]} {b.text}; the difference, {by}, is not significant"
+    return f"{start}, {'higher' if a.mean > b.mean else 'lower'} by {by} than the {names[1]}, {b.text}"
 
 
 def _of_each(values: Sequence[Value]) -> str:
@@ -264,38 +269,40 @@ def _noise(rows: Iterable[Sequence[Value]], words: Words) -> str:
 def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
     """Return a sentence on one quantity along a key in several cases, as the question asks."""
     name, key = words.quantity(subject.name), subject.key
-    every = [
+    all_series = [
         (", ".join(filter(None, [label, series[0].estimate.entry])), series)
         for label, case in subject.cases.items()
         for series in case
     ]
-    moving = [(label, series) for label, series in every if len(series) > 1]
-    still = [
+    moving = [(label, series) for label, series in all_series if len(series) > 1]
+    constant = [
         f"{series[0].text} {f'at {words.place({key: series[0].at})} ' * subject.left_out}for {label}"
-        for label, series in every
+        for label, series in all_series
         if len(series) == 1
     ]
     if not moving:
-        return f"The {name} is {joined(still)}." if subject.left_out and len(still) <= CASES else ""
+        return f"The {name} is {joined(constant)}." if subject.left_out and len(constant) <= CASES else ""
     start = f"{_range(subject, [series for _, series in moving], words)}, the {name} "
-    at = _beside(subject, words)
+    at = _qualifiers(subject, words)
     noise = _noise([series for _, series in moving], words)
-    if len(every) <= COURSES:
+    if len(all_series) <= COURSES:
         courses: dict[str, list[str]] = {}
         for label, series in moving:
             courses.setdefault(course(series, key, words, amounts=asks == "how much"), []).append(label)
         parts = [f"{text} for {joined(labels)}" for text, labels in courses.items()]
         ranked = asks == "which" and len(moving) == len(subject.cases)
         top = _highest(subject, moving, words) if ranked else ""
-        sentence = f"{start}{joined(parts)}{at}{'; it is ' * bool(still)}{joined(still)}{top}"
-        return f"{_once(sentence, key, words)}{noise}."
+        sentence = f"{start}{joined(parts)}{at}{'; it is ' * bool(constant)}{joined(constant)}{top}"
+        return f"{_name_key_once(sentence, key, words)}{noise}."
     kinds = Counter(direction(series) for _, series in moving)
-    if len(kinds) == 1 and len(moving) == len(every):
+    if len(kinds) == 1 and len(moving) == len(all_series):
         by = joined(subject.by) if len(subject.by) < 3 else "case"
-        verb = f"{next(iter(kinds))} for every {by} ({len(every)} cases)"
+        verb = f"{next(iter(kinds))} for every {by} ({len(all_series)} cases)"
     else:
         verb = joined([f"{kind} in {n}" for kind, n in kinds.most_common()]) + f" of {len(moving)} cases"
-    values = [(label, row) for label, series in every for row in series if np.isfinite(row.estimate.mean)]
+    values = [
+        (label, row) for label, series in all_series for row in series if np.isfinite(row.estimate.mean)
+    ]
     if not values:
         return ""
     ends = []
@@ -313,15 +320,15 @@ def _highest(subject: Trend, cases: Sequence[tuple[str, Sequence[Value]]], words
     """
     if any(row.is_at_end for _, series in cases for row in series):
         return ""
-    rest = [
+    competitors = [
         (label, {row.at: row.estimate for row in series}) for label, series in cases if not series[0].refuted
     ]
-    if len({tuple(estimates) for _, estimates in rest}) > 1 and not subject.left_out:
+    if len({tuple(estimates) for _, estimates in competitors}) > 1 and not subject.left_out:
         return ""
-    for label, estimates in rest:
+    for label, estimates in competitors:
         pairs_by_case = [
             [(estimates[at], other_estimates[at]) for at in estimates.keys() & other_estimates.keys()]
-            for _, other_estimates in rest
+            for _, other_estimates in competitors
             if other_estimates is not estimates
         ]
         above = [
@@ -334,16 +341,16 @@ def _highest(subject: Trend, cases: Sequence[tuple[str, Sequence[Value]]], words
             ties = ", or as high as another," * any(equal)
             draws = same_draws([pair for pairs in pairs_by_case for pair in pairs])
             draws = f", compared {draws}" * bool(draws)
-            among = "of the other cases, " * (len(rest) < len(cases))
+            qualifier = "of the other cases, " * (len(competitors) < len(cases))
             where = "the same" if subject.left_out else "every"
-            return f"; {among}at {where} {words.key(subject.key)} it is highest{ties} for {label}{draws}"
+            return f"; {qualifier}at {where} {words.key(subject.key)} it is highest{ties} for {label}{draws}"
     return ""
 
 
 def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str]:
     """Return a sentence on one quantity in several cases without a numeric key: their order."""
     quantity = words.quantity(subject.name)
-    at = _beside(subject, words)
+    at = _qualifiers(subject, words)
     rows = [(label, [series[0] for series in case]) for label, case in subject.cases.items()]
     if len(rows) == 1:
         return [one_case_sentence([subject._replace(cases={"": next(iter(subject.cases.values()))})], words)]
@@ -353,11 +360,11 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     if any(len(row) > 1 or not np.isfinite(row[0].estimate.mean) for _, row in rows):
         if len(rows) > CASES:
             return []
-        if asks == "which" and (best := _best_for_all(rows, better)):
-            first, lead = rows[best - 1]
-            ranked = clauses([f"{_entry_values(row)} for {name}" for name, row in rows if name != first])
+        if asks == "which" and (winner := _best_for_all(rows, better)):
+            case, lead = rows[winner - 1]
+            ranked = clauses([f"{_entry_values(row)} for {name}" for name, row in rows if name != case])
             return [
-                f"The {quantity}{at} is {better[:-2]}est for {first}, {_entry_values(lead)}; it is {ranked}."
+                f"The {quantity}{at} is {better[:-2]}est for {case}, {_entry_values(lead)}; it is {ranked}."
             ]
         parts = [f"{_entry_values(row)} {of} {label}" for label, row in rows]
         noise = _noise_of([(label, value) for label, row in rows for value in row], words)
@@ -372,8 +379,8 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     # what lies beyond the end of a search is unknown
     if at_end := [label for label, value in pairs if value.is_at_end]:
         texts = [f"{value.text} for {label}" for label, value in pairs[:CASES]]
-        rest = f"; and so on for {len(pairs) - CASES} more" * (len(pairs) > CASES)
-        return [f"The {quantity}{at} is {joined(texts)}{rest}; for {joined(at_end)} {NO_OPTIMUM}."]
+        remainder = f"; and so on for {len(pairs) - CASES} more" * (len(pairs) > CASES)
+        return [f"The {quantity}{at} is {joined(texts)}{remainder}; for {joined(at_end)} {NO_OPTIMUM}."]
     noise = _noise_of(pairs, words)
     by_value = sorted(pairs, key=lambda pair: pair[1].estimate.mean, reverse=better == "higher")
     if asks == "which" and not noise and not by_value[0][1].refuted:
@@ -388,10 +395,10 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     numbers = [(label, value.estimate) for label, value in pairs]
     if len(pairs) == 2 and not noise:
         return [_two_cases(f"The {quantity}{at}", pairs, asks, of)]
-    texts = [f"{first.text} {of} {label}" for label, first in pairs]
-    beside = same_draws([(draws, second) for (_, draws), (_, second) in combinations(numbers, 2)])
+    texts = [f"{lead_value.text} {of} {label}" for label, lead_value in pairs]
+    paired = same_draws([(draws, second) for (_, draws), (_, second) in combinations(numbers, 2)])
     sentence = f"The {quantity}{at} is {joined(texts)}"
-    return [f"{sentence}{noise or _unclear(numbers)}{f', compared {beside}' * bool(beside and not noise)}."]
+    return [f"{sentence}{noise or _unclear(numbers)}{f', compared {paired}' * bool(paired and not noise)}."]
 
 
 def _of_whom(pairs: Sequence[tuple[str, Value]]) -> str:
@@ -425,55 +432,59 @@ def _best_for_all(rows: Sequence[tuple[str, Sequence[Value]]], better: str) -> i
 
 def _two_cases(start: str, pairs: Sequence[tuple[str, Value]], asks: str, of: str = "for") -> str:
     """Return the numbers of two cases and by how much they differ, where they do."""
-    (first, before), (second, after) = pairs
-    plain = f"{start} is {joined([f'{before.text} {of} {first}', f'{after.text} {of} {second}'])}"
+    (name_a, before), (name_b, after) = pairs
+    plain = f"{start} is {joined([f'{before.text} {of} {name_a}', f'{after.text} {of} {name_b}'])}"
     if not differ(before.estimate, after.estimate):
         return f"{plain}{difference(before.estimate, after.estimate)}."
-    more = "higher" if after.estimate.mean > before.estimate.mean else "lower"
+    comparative = "higher" if after.estimate.mean > before.estimate.mean else "lower"
     visible = asks == "how much" and not is_nearly_zero(before.estimate, after.estimate)
     if visible or paired_margin(before.estimate, after.estimate) is not None:
         by = difference_in_words(before.estimate, after.estimate)
-        return f"{start} is {after.text} {of} {second}, {more} by {by} than {before.text} {of} {first}."
+        return (
+            f"{start} is {after.text} {of} {name_b}, {comparative} by {by} than {before.text} {of} {name_a}."
+        )
     return f"{plain}."
 
 
 def _winner(start: str, ordered: Sequence[tuple[str, Value]], down: bool) -> str:
     """Return the first of ordered cases, by how much it leads, and which are not significantly worse."""
-    (label, top), rest = ordered[0], list(ordered[1:])
+    (label, top), trailing = ordered[0], list(ordered[1:])
     equal = [
-        name for name, value in rest if value.text == top.text and not differ(value.estimate, top.estimate)
+        name
+        for name, value in trailing
+        if value.text == top.text and not differ(value.estimate, top.estimate)
     ]
-    rest = [(name, value) for name, value in rest if name not in equal]
-    near = [(name, value) for name, value in rest if not differ(value.estimate, top.estimate)]
-    rest = [(name, value) for name, value in rest if (name, value) not in near]
+    trailing = [(name, value) for name, value in trailing if name not in equal]
+    near = [(name, value) for name, value in trailing if not differ(value.estimate, top.estimate)]
+    trailing = [(name, value) for name, value in trailing if (name, value) not in near]
     sentence = f"{start} {joined([label, *equal])}, {top.text}"
-    more = ("higher", "lower")[not down]
+    comparative = ("higher", "lower")[not down]
     if near:
         texts = [f"{value.text} for {name}" for name, value in near[:CASES]]
-        sentence += f", but not significantly {more} than {joined(texts)}"
-    elif rest:
-        (second, value), rest = rest[0], rest[1:]
+        sentence += f", but not significantly {comparative} than {joined(texts)}"
+    elif trailing:
+        (second, value), trailing = trailing[0], trailing[1:]
         sentence += f", {difference_in_words(top.estimate, value.estimate)} {('more', 'less')[not down]} than"
         sentence += f" for {second}, {value.text}"
-    if rest and len(ordered) <= CASES:
-        sentence += "; then " + joined([f"{value.text} for {name}" for name, value in rest])
-    elif rest:
-        label, value = rest[-1]
+    if trailing and len(ordered) <= CASES:
+        sentence += "; then " + joined([f"{value.text} for {name}" for name, value in trailing])
+    elif trailing:
+        label, value = trailing[-1]
         sentence += f"; {('lowest', 'highest')[not down]} of {len(ordered)}, {value.text}, for {label}"
     return f"{sentence}."
 
 
-def difference(one: Estimate, other: Estimate) -> str:
-    """Return that two numbers do not differ, with their difference in the same draws if they have some."""
-    if one.low == one.high and other.low == other.high:
+def difference(a: Estimate, b: Estimate) -> str:
+    """Clause that two numbers do not differ, with their difference in the same draws if they have some."""
+    if a.low == a.high and b.low == b.high:
         return ""  # the same number
-    paired = paired_margin(one, other) is not None
-    by = f", {difference_in_words(one, other)}," * paired
+    paired = paired_margin(a, b) is not None
+    by = f", {difference_in_words(a, b)}," * paired
     return f"; the difference{by} is not significant"
 
 
 def _noise_of(pairs: Sequence[tuple[str, Value]], words: Words) -> str:
-    """Return that numbers are of single runs: of all cases, or of those that draws enter."""
+    """Note that numbers are of single runs: of all cases, or of those that draws enter."""
     single = list(dict.fromkeys(label for label, value in pairs if is_single([value])))
     if not single or len({value.estimate.text for _, value in pairs}) < 2:
         return ""
@@ -502,8 +513,10 @@ def _unclear(ordered: Sequence[tuple[str, Estimate]]) -> str:
             j += 1
         if j > i and not (groups and groups[-1][-1] >= j):
             groups.append(range(i, j + 1))
-    covered = {pair for group in groups for pair in combinations(group, 2)}
-    texts = [joined([ordered[k][0] for k in group]) for group in [*groups, *sorted(insignificant - covered)]]
+    grouped_pairs = {pair for group in groups for pair in combinations(group, 2)}
+    texts = [
+        joined([ordered[k][0] for k in group]) for group in [*groups, *sorted(insignificant - grouped_pairs)]
+    ]
     if len(texts) > 1 or any("," in label for label, _ in ordered):
         return f"; {len(insignificant)} of {len(pairs)} differences are not significant" * bool(insignificant)
     return f"; not significantly different are {'; and '.join(texts)}" if texts else ""
@@ -514,7 +527,7 @@ def _controls(
     name: str,
     points: Sequence[PointResults],
     words: Words,
-    stated: Sequence[PointResults] = (),
+    stated_points: Sequence[PointResults] = (),
 ) -> list[str]:
     """Return a sentence on learners that cannot punish, and whether they gain less than the others."""
     gains = {point.algorithm: point.quantities[name][0] for point in points if name in point.quantities}
@@ -539,7 +552,7 @@ def _controls(
             if gain.mean >= base_gain.mean or not differ(gain, base_gain)
         }
         less = [f"{label[kind]} ({gain.text})" for kind, gain in controls.items() if kind not in not_less]
-        is_stated = any(point.algorithm == base for point in stated)
+        is_stated = any(point.algorithm == base for point in stated_points)
         sentence = (
             "On this scale from 0 in equilibrium to 1 at the joint maximum, "
             if is_stated

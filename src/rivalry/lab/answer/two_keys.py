@@ -75,8 +75,8 @@ class TwoWayTable(NamedTuple):
     @property
     def stacked(self) -> AnswerTable:
         """One table: below a row that has the heading of a block and nothing else, the rows of the block."""
-        first, *further = self.columns
-        head, width = [self.down, f"{self.across} {first}", *further], len(further) + 1
+        heading, *further = self.columns
+        head, width = [self.down, f"{self.across} {heading}", *further], len(further) + 1
         rows = []
         for block in self.blocks:
             rows.append([Estimate(block.heading), *[Estimate("")] * width])
@@ -103,17 +103,17 @@ def two_way_table(
     """
     keys = _key_columns(table)
     long = [name for name in keys if name != METHOD and len(set(keys[name])) > 1]
-    first = sorted(long, key=lambda name: -len(set(keys[name])))[:2]
-    if len(first) < 2 or len(set(keys[first[0]])) * len(set(keys[first[1]])) < FEWEST:
+    table_keys = sorted(long, key=lambda name: -len(set(keys[name])))[:2]
+    if len(table_keys) < 2 or len(set(keys[table_keys[0]])) * len(set(keys[table_keys[1]])) < FEWEST:
         return None
-    down, across = sorted(first, key=long.index)
+    down, across = sorted(table_keys, key=long.index)
     if len(set(keys[across])) > max(columns, len(set(keys[down]))):  # the longer one down a page
         down, across = across, down
-    rest = [name for name in keys if name not in (down, across) and len(set(keys[name])) > 1]
+    block_keys = [name for name in keys if name not in (down, across) and len(set(keys[name])) > 1]
     places = {name: list(dict.fromkeys(keys[name])) for name in (down, across)}
     groups: dict[tuple[str, ...], dict[tuple[str, str], int]] = {}
     for k, row in enumerate(zip(keys[down], keys[across], strict=True)):
-        group = groups.setdefault(tuple(keys[name][k] for name in rest), {})
+        group = groups.setdefault(tuple(keys[name][k] for name in block_keys), {})
         if row in group:  # several rows of one point, as of a list of equilibria
             return None
         group[row] = k
@@ -134,13 +134,16 @@ def two_way_table(
             points = [[groups[place].get((r, c), -1) for c in across_values] for r in down_values]
             cells = [[_marked(entries[name], k, marks) for k in line] for line in points]
             words = [
-                value if key == METHOD else f"{key} {value}" for key, value in zip(rest, place, strict=True)
+                value if key == METHOD else f"{key} {value}"
+                for key, value in zip(block_keys, place, strict=True)
             ]
             table_blocks.append(TableBlock(", ".join([name, *words]), place, cells, points))
     present = {k for block in table_blocks for line in block.points for k in line if k >= 0}
     hidden = tuple(name for name in names if name not in quantities)
     out = len(table.rows) - len(present)
-    return TwoWayTable(down, across, rest, down_values, across_values, table_blocks, notes, out, hidden, mark)
+    return TwoWayTable(
+        down, across, block_keys, down_values, across_values, table_blocks, notes, out, hidden, mark
+    )
 
 
 def _key_columns(table: AnswerTable) -> dict[str, list[str]]:
@@ -159,9 +162,9 @@ def _key_columns(table: AnswerTable) -> dict[str, list[str]]:
     return columns
 
 
-def _in_step(first: Sequence[str], second: Sequence[str]) -> bool:
-    pairs = set(zip(first, second, strict=True))
-    return 1 < len(pairs) == len(set(first)) == len(set(second))
+def _in_step(keys_a: Sequence[str], keys_b: Sequence[str]) -> bool:
+    pairs = set(zip(keys_a, keys_b, strict=True))
+    return 1 < len(pairs) == len(set(keys_a)) == len(set(keys_b))
 
 
 def _thinned(values: list[T], max_values: int | None) -> list[T]:
@@ -189,13 +192,13 @@ def _marks(table: AnswerTable) -> tuple[list[bool], str, list[str]]:
         return [False] * count, "", notes
     at = table.columns.index("claim")
     kinds = [_COUNTS.sub("", row[at].text.partition(":")[0]) for row in table.rows]
-    best = max(kinds, key=lambda kind: CLAIMS.index(kind) if kind in CLAIMS else -1)
-    weaker = Counter(claim_in_words(kind) for kind in kinds if kind != best)
+    strongest = max(kinds, key=lambda kind: CLAIMS.index(kind) if kind in CLAIMS else -1)
+    weaker = Counter(claim_in_words(kind) for kind in kinds if kind != strongest)
     if not weaker:
-        return [False] * count, "", [*notes, f"claim: {best}"]
+        return [False] * count, "", [*notes, f"claim: {strongest}"]
     words = ", ".join(f"{kind} ({n} of {count})" for kind, n in weaker.most_common())
-    mark = f"{MARK} {words}; without a mark: {claim_in_words(best)}"
-    return [kind != best for kind in kinds], mark, notes
+    mark = f"{MARK} {words}; without a mark: {claim_in_words(strongest)}"
+    return [kind != strongest for kind in kinds], mark, notes
 
 
 def _marked(entries: Sequence[Estimate], point: int, marks: Sequence[bool]) -> Estimate:
@@ -230,7 +233,7 @@ class Case(NamedTuple):
 
 
 def on_two_keys(
-    study: Mapping[str, Any], points: Sequence[PointResults], covered: Collection[str] = ()
+    study: Mapping[str, Any], points: Sequence[PointResults], covered_quantities: Collection[str] = ()
 ) -> list[Sentence]:
     """Return a sentence per quantity on two keys, the study's first quantities but those covered.
 
@@ -240,21 +243,29 @@ def on_two_keys(
     if len({point.algorithm for point in rows}) != 1:
         return []
     answer = study.get("answer") or {}
-    wanted = answer.get("quantities") or ()
+    study_quantities = answer.get("quantities") or ()
     names = dict.fromkeys(
         name for point in rows for name, values in point.quantities.items() if is_reported(values)
     )
-    order = [name for name in wanted or names if name in names and name not in ("profile", *covered)]
+    order = [
+        name
+        for name in study_quantities or names
+        if name in names and name not in ("profile", *covered_quantities)
+    ]
     along = _with_key(study)
-    first = [_trends(along, name, rows, words) for name in order[:MOST]]
-    if not (first and first[0] and (text := _in_words(first[0], words))):  # that of the study's question
+    trends_of_quantities = [_trends(along, name, rows, words) for name in order[:MOST]]
+    if not (
+        trends_of_quantities
+        and trends_of_quantities[0]
+        and (text := _in_words(trends_of_quantities[0], words))
+    ):  # that of the study's question
         return []
-    across = {**along, "answer": {**(along.get("answer") or {}), "along": first[0].second}}
-    texts = [text, *(_in_words(trends, words) for trends in first[1:] if trends)]
-    if not answer.get("along") and (more := _trends(across, order[0], rows, words)):
-        texts[0] = f"{text} {_in_words(more, words)}".strip()
+    across = {**along, "answer": {**(along.get("answer") or {}), "along": trends_of_quantities[0].second}}
+    texts = [text, *(_in_words(trends, words) for trends in trends_of_quantities[1:] if trends)]
+    if not answer.get("along") and (cross_trends := _trends(across, order[0], rows, words)):
+        texts[0] = f"{text} {_in_words(cross_trends, words)}".strip()
         further = [
-            [_trends(about, name, rows, words) for about in (along, across)] for name in order[1 : MOST + 1]
+            [_trends(view, name, rows, words) for view in (along, across)] for name in order[1 : MOST + 1]
         ]
         texts = [texts[0], _directions(further, words) or "".join(texts[1:])]
     basis = basis_of(rows)
@@ -271,8 +282,8 @@ class Trends(NamedTuple):
     @property
     def direction(self) -> int:
         """1 or -1 where the quantity rises, or falls, in every case and nothing is left out; else 0."""
-        (first, *more) = dict.fromkeys(case.direction for case in self.cases)
-        return 0 if more or self.trend.left_out else first or 0
+        (direction, *further) = dict.fromkeys(case.direction for case in self.cases)
+        return 0 if further or self.trend.left_out else direction or 0
 
 
 def _directions(further: Sequence[Sequence[Trends | None]], words: Words) -> str:
@@ -316,16 +327,16 @@ def _trends(
 
 def _with_key(study: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a study whose trends are along the key of its first figure, unless it says along which."""
-    first, answer = next(iter(study.get("plots") or ()), None), study.get("answer") or {}
-    over = first.get("over") if isinstance(first, Mapping) else None
+    plot, answer = next(iter(study.get("plots") or ()), None), study.get("answer") or {}
+    over = plot.get("over") if isinstance(plot, Mapping) else None
     return {**study, "answer": {"along": over, **answer}} if isinstance(over, str) else study
 
 
 def _case(value: object, entries: Sequence[Sequence[Value]]) -> Case | None:
     """Return the course of a number of one entry; None where it has no direction."""
-    (series, *more) = entries
+    (series, *further) = entries
     is_known = all(np.isfinite(row.estimate.mean) and not row.refuted and not row.is_at_end for row in series)
-    if more or len(series) < 2 or not is_known or is_single(series):
+    if further or len(series) < 2 or not is_known or is_single(series):
         return None
     stretches = turns(series)
     return Case(value, series, stretches[0].direction if len(stretches) == 1 else None)
@@ -360,9 +371,9 @@ def _largest_change(cases: Sequence[Case], second: str, words: Words) -> str:
     """Return the place of the largest change; empty unless it exceeds all others, beyond intervals."""
     if len({(case.series[0].at, case.series[-1].at) for case in cases}) > 1:
         return ""  # changes over different ranges are not compared
-    top, *rest = sorted(cases, key=lambda case: -case.effect.mean)
+    top, *trailing = sorted(cases, key=lambda case: -case.effect.mean)
     start, end = (row.estimate for row in (top.series[0], top.series[-1]))
-    if not all(differ(case.effect, top.effect) for case in rest):
+    if not all(differ(case.effect, top.effect) for case in trailing):
         return ""
     return f", most (from {start.text} to {end.text}) {words.at(second, top.value)}"
 

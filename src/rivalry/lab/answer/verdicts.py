@@ -62,36 +62,36 @@ class Verdict(NamedTuple):
     stated: tuple[PointResults, ...] = ()
 
 
-def verdict(study: Mapping[str, Any], found: Sequence[PointResults]) -> Verdict | None:
+def verdict(study: Mapping[str, Any], results: Sequence[PointResults]) -> Verdict | None:
     """Return the verdict on a yes-or-no question; None without a test or without its rows."""
     test, words = (study.get("answer") or {}).get("test") or {}, Words(study)
     at = test.get("at") or {}
     points = [
-        point for point in (found if "algorithm" in at else points_asked(study, found)) if point.is_at(at)
+        point for point in (results if "algorithm" in at else points_asked(study, results)) if point.is_at(at)
     ]
     if not test or not points:
         return None
     name = "claim" if "claim" in test else str(test["quantity"])
-    every = name == "claim" or name in OF_DYNAMICS or is_gain(name)
-    rows = [point for point in points if every or not is_refuted(point)] or points
+    all_count = name == "claim" or name in OF_DYNAMICS or is_gain(name)
+    rows = [point for point in points if all_count or not is_refuted(point)] or points
     if "claim" in test:
-        decided, facts = _on_claims(study, test, rows, found, words)
+        decided, facts = _on_claims(study, test, rows, results, words)
     elif "monotone" in test:
         decided, facts = _on_course(study, test, rows, words)
     else:
-        decided, facts = _on_numbers(test, rows, found, words)
+        decided, facts = _on_numbers(test, rows, results, words)
     facts = f"{lowered(LEFT_OUT)}, {facts}" if facts and len(rows) < len(points) else facts
-    first = _only(study, test, rows, words) if decided is False and name == "claim" else ""
-    stated = _stated(test, decided, rows, found, words)
-    names = (name, *tested(test)) if stated else (name,)
+    exception = _exception_words(study, test, rows, words) if decided is False and name == "claim" else ""
+    stated_points = _deciding_points(test, decided, rows, results, words)
+    names = (name, *tested(test)) if stated_points else (name,)
     return (
-        Verdict(Sentence(f"{first or VERDICTS[decided]}: {facts}", basis_of(rows)), names, stated)
+        Verdict(Sentence(f"{exception or VERDICTS[decided]}: {facts}", basis_of(rows)), names, stated_points)
         if facts
         else None
     )
 
 
-def _stated(
+def _deciding_points(
     test: Mapping[str, Any],
     decided: bool | None,
     rows: Sequence[PointResults],
@@ -125,12 +125,12 @@ def _references(
     return [reference for reference, at in pairs if reference.is_at(at) and reference not in rows]
 
 
-def _all_or_some(met: Sequence[bool | None], test: Mapping[str, Any]) -> bool | None:
+def _all_or_some(truths: Sequence[bool | None], test: Mapping[str, Any]) -> bool | None:
     """Return the truth of a test in all rows or, unless ``everywhere``, in some; None if not decided."""
     everywhere = test.get("everywhere", True)
-    if (not everywhere) in met:
+    if (not everywhere) in truths:
         return not everywhere
-    return None if None in met else everywhere
+    return None if None in truths else everywhere
 
 
 def _on_claims(
@@ -141,25 +141,25 @@ def _on_claims(
     words: Words,
 ) -> tuple[bool | None, str]:
     claims = [claim for point in rows for claim in point.claims.elements()]
-    wanted, met = test["claim"], list[bool | None]()
-    contrary = "equilibrium" if wanted == REFUTED else REFUTED
+    claim_of_test, truths = test["claim"], list[bool | None]()
+    contrary = "equilibrium" if claim_of_test == REFUTED else REFUTED
     absent = [point.is_proved_absent for point in rows for _ in range(point.results)]
-    for claim, none in zip(claims, absent, strict=True):
-        holds = wanted == REFUTED if none else claim in HOLDING[wanted]
-        met.append(holds if holds or none or claim == contrary else None)
+    for claim, is_absent in zip(claims, absent, strict=True):
+        holds = claim_of_test == REFUTED if is_absent else claim in HOLDING[claim_of_test]
+        truths.append(holds if holds or is_absent or claim == contrary else None)
     sentences = (on_lists(study, rows) if any(absent) else []) or on_claims(study, rows)
     sentence = lowered(sentences[0].text) if sentences else ""
-    if _only(study, test, rows, words):
+    if _exception_words(study, test, rows, words):
         (text,) = claim_courses(study, rows)
         sentence = lowered(text)
     where = at_rows(test.get("at") or {}, rows, points, words)
     methods = list(dict.fromkeys(point.algorithm for point in rows))
     if "algorithm" in (test.get("at") or {}) and len(methods) < len({point.algorithm for point in points}):
         where = f"for {joined([words.method(name) for name in methods])}"
-    return _all_or_some(met, test), f"{where}, {sentence}" if where and sentence else sentence
+    return _all_or_some(truths, test), f"{where}, {sentence}" if where and sentence else sentence
 
 
-def _only(
+def _exception_words(
     study: Mapping[str, Any], test: Mapping[str, Any], rows: Sequence[PointResults], words: Words
 ) -> str:
     """Return the points along a key at which alone a claim holds; empty where it is refuted at no other."""
@@ -173,12 +173,12 @@ def _only(
 
 
 def at_rows(
-    at: Mapping[str, Any], rows: Sequence[PointResults], found: Sequence[PointResults], words: Words
+    at: Mapping[str, Any], rows: Sequence[PointResults], results: Sequence[PointResults], words: Words
 ) -> str:
     """Return the point that rows share, as a beginning of a sentence; empty if all results share it."""
     common = {k: v for k, v in at.items() if k in rows[0].at and all(point.is_at({k: v}) for point in rows)}
     common = {k: rows[0].at[k] for k in common if len({str(point.at[k]) for point in rows}) == 1}
-    common = {k: v for k, v in common.items() if len({str(point.at.get(k)) for point in found}) > 1}
+    common = {k: v for k, v in common.items() if len({str(point.at.get(k)) for point in results}) > 1}
     return f"at {words.place(common)}" if common else ""
 
 
@@ -187,19 +187,19 @@ def _on_course(
 ) -> tuple[bool | None, str]:
     """Return the verdict on a rise, or fall, along a key in all cases, or in some, and the course."""
     along = test.get("along") or (study.get("answer") or {}).get("along", "")
-    about = {**study, "answer": {**(study.get("answer") or {}), "along": along}}
-    subject = trend_of(about, test["quantity"], rows, words)
+    view = {**study, "answer": {**(study.get("answer") or {}), "along": along}}
+    subject = trend_of(view, test["quantity"], rows, words)
     if subject is None or not (subject.key or subject.fixed):
         return None, ""
     along = along or subject.key or subject.fixed
-    wanted, met = {"rising": 1, "falling": -1}[test["monotone"]], list[bool | None]()
+    sign, truths = {"rising": 1, "falling": -1}[test["monotone"]], list[bool | None]()
     for case in subject.cases.values():
         for series in case:
             ways = [turn.direction for turn in turns(series)] if len(series) > 1 else []
             ways = [0] if subject.fixed == along else ways
             exact = all(row.estimate.low == row.estimate.high for row in series)
-            met.append(True if ways == [wanted] else False if -wanted in ways or (exact and ways) else None)
-    return _all_or_some(met, test), lowered(course_sentence(subject, words))
+            truths.append(True if ways == [sign] else False if -sign in ways or (exact and ways) else None)
+    return _all_or_some(truths, test), lowered(course_sentence(subject, words))
 
 
 def _on_numbers(
@@ -219,8 +219,8 @@ def _on_numbers(
             not point.is_complete for point in rows for _ in _pairs(test, point, rows, points, words)
         ]
         comparisons = [
-            _of_more(comparison, test) if more else comparison
-            for comparison, more in zip(comparisons, open_ended, strict=True)
+            _of_more(comparison, test) if is_open else comparison
+            for comparison, is_open in zip(comparisons, open_ended, strict=True)
         ]
     if not comparisons:
         return None, ""
@@ -263,10 +263,10 @@ def _pairs(
     if (
         isinstance(limit, str) and estimates and np.isfinite(estimates[0].mean)
     ):  # another quantity of the same row
-        beside = f"the {words.quantity(limit)}"
+        limit_words = f"the {words.quantity(limit)}"
         return [
-            (label, estimate, reference, beside)
-            for estimate, reference in _beside(estimates, point.numbers(limit, at))
+            (label, estimate, reference, limit_words)
+            for estimate, reference in _reference_pairs(estimates, point.numbers(limit, at))
         ]
     if not than:
         mean = float("nan") if isinstance(limit, str) else float(limit)
@@ -282,15 +282,19 @@ def _pairs(
             {k: v for k, v in place.items() if k in reference_point.at or k == "algorithm"}
         ):
             numbers = reference_point.numbers(than.get("quantity") or name, at | (than.get("at") or {}))
-            beside = _label(reference_point, [point, reference_point], than.get("at") or {}, words)
+            limit_words = _label(reference_point, [point, reference_point], than.get("at") or {}, words)
             if dims and numbers and numbers[0].entry:
-                beside = f"for {'the ' * (numbers[0].entry in ROLES)}{numbers[0].entry} {beside}".strip()
-            beside = f"the {words.quantity(than['quantity'])}" if than.get("quantity") else beside
-            pairs += [(label, estimate, ref, beside) for estimate, ref in _beside(estimates, numbers)]
+                limit_words = (
+                    f"for {'the ' * (numbers[0].entry in ROLES)}{numbers[0].entry} {limit_words}".strip()
+                )
+            limit_words = f"the {words.quantity(than['quantity'])}" if than.get("quantity") else limit_words
+            pairs += [
+                (label, estimate, ref, limit_words) for estimate, ref in _reference_pairs(estimates, numbers)
+            ]
     return pairs
 
 
-def _beside(
+def _reference_pairs(
     estimates: Sequence[Estimate], references: Sequence[Estimate]
 ) -> Iterator[tuple[Estimate, Estimate]]:
     """Return numbers of entries beside others; a single one stands beside all."""
@@ -301,14 +305,19 @@ def _beside(
 def _label(point: PointResults, rows: Sequence[PointResults], at: Mapping[str, Any], words: Words) -> str:
     """Return the words that set a row apart from the others, or by which it was selected."""
     place = {k: v for k, v in point.at.items() if k in at or len({str(row.at.get(k)) for row in rows}) > 1}
-    several = "algorithm" in at or len({row.algorithm for row in rows}) > 1
-    text = words.place({**({"algorithm": point.algorithm} if several else {}), **place})
-    named = several or not all(isinstance(value, int | float) for value in place.values())
-    return f"{'for' if named else 'at'} {text}" if text else ""
+    has_methods = "algorithm" in at or len({row.algorithm for row in rows}) > 1
+    text = words.place({**({"algorithm": point.algorithm} if has_methods else {}), **place})
+    has_words = has_methods or not all(isinstance(value, int | float) for value in place.values())
+    return f"{'for' if has_words else 'at'} {text}" if text else ""
 
 
 def _compare(
-    test: Mapping[str, Any], label: str, estimate: Estimate, reference: Estimate, beside: str, size: float
+    test: Mapping[str, Any],
+    label: str,
+    estimate: Estimate,
+    reference: Estimate,
+    reference_words: str,
+    size: float,
 ) -> Compared:
     """Return a number beside its reference, with whether the test is met."""
     margin = paired_margin(estimate, reference)
@@ -316,25 +325,29 @@ def _compare(
         margin = float(np.hypot(estimate.high - estimate.mean, reference.high - reference.mean))
     if isinstance(test.get("equals"), str):
         is_equal = estimate.text == test["equals"].replace("_", " ")
-        return Compared(label, estimate, reference, beside, 0.0, is_equal)
+        return Compared(label, estimate, reference, reference_words, 0.0, is_equal)
     limit = next((test[k] for k in ("above", "below", "equals") if k in test), 0.0)
-    gap = estimate.mean - reference.mean - (float(limit) if beside and not isinstance(limit, str) else 0.0)
+    gap = (
+        estimate.mean
+        - reference.mean
+        - (float(limit) if reference_words and not isinstance(limit, str) else 0.0)
+    )
     if not np.isfinite(gap) or np.isnan(margin):
-        return Compared(label, estimate, reference, beside, margin, None)
+        return Compared(label, estimate, reference, reference_words, margin, None)
     if "equals" in test:
         tolerance = max(float(test.get("tolerance", 0.0)), VISIBLE * size * (margin == 0.0))
-        met = True if abs(gap) + margin <= tolerance else False if abs(gap) - margin > tolerance else None
-        return Compared(label, estimate, reference, beside, margin, met)
+        truth = True if abs(gap) + margin <= tolerance else False if abs(gap) - margin > tolerance else None
+        return Compared(label, estimate, reference, reference_words, margin, truth)
     gap = 0.0 if abs(gap) <= EQUAL * size else gap * (1 if "above" in test else -1)
-    met = True if gap > margin else False if gap < -margin or (gap <= 0 and margin == 0.0) else None
-    return Compared(label, estimate, reference, beside, margin, met)
+    truth = True if gap > margin else False if gap < -margin or (gap <= 0 and margin == 0.0) else None
+    return Compared(label, estimate, reference, reference_words, margin, truth)
 
 
 def _facts(
     test: Mapping[str, Any], decided: bool | None, comparisons: Sequence[Compared], words: Words
 ) -> str:
     """Return the numbers that decide a test: of all rows if they are few, else the decisive ones."""
-    name, met = words.quantity(test["quantity"]), [comparison.is_met for comparison in comparisons]
+    name, truths = words.quantity(test["quantity"]), [comparison.is_met for comparison in comparisons]
     if isinstance(test.get("equals"), str):
         comparisons = [
             comparison._replace(
@@ -347,18 +360,19 @@ def _facts(
             dict.fromkeys(_relation(comparison, test) + _doubt(comparison) for comparison in comparisons)
         )
         texts = [
-            f"{comparison.estimate.text} {_whose(comparison, 'for')}".strip() for comparison in comparisons
+            f"{comparison.estimate.text} {_owner_of_number(comparison, 'for')}".strip()
+            for comparison in comparisons
         ]
         equal = {comparison.estimate.text for comparison in comparisons} == {
             comparison.reference.text for comparison in comparisons
         }
         if ways == [""] or ("equals" in test and equal and not comparisons[0].beside):  # what the test says
-            whose = f"{_whose(comparisons[0])} " * (len(comparisons) == 1)
-            return f"the {name} {whose}is {comparisons[0].estimate.text}{_in_all(len(comparisons))}.".replace(
+            owner = f"{_owner_of_number(comparisons[0])} " * (len(comparisons) == 1)
+            return f"the {name} {owner}is {comparisons[0].estimate.text}{_in_all(len(comparisons))}.".replace(
                 "  ", " "
             )
-        if len(comparisons) == 1 and (whose := _whose(comparisons[0])):
-            return f"the {name} {whose} is {comparisons[0].estimate.text}, {ways[0]}."
+        if len(comparisons) == 1 and (owner := _owner_of_number(comparisons[0])):
+            return f"the {name} {owner} is {comparisons[0].estimate.text}, {ways[0]}."
         if (
             len(comparisons) > 1
             and len(ways) == len({comparison.estimate.text for comparison in comparisons}) == 1
@@ -370,7 +384,7 @@ def _facts(
         parts = [", ".join(filter(None, pair)) for pair in zip(texts, ways, strict=True)]
         return f"the {name} is {joined(parts)}."
     fact = f"the {name} is {_condition(test, comparisons)}"
-    if set(met) == {True}:
+    if set(truths) == {True}:
         closest = min(
             comparisons,
             key=lambda comparison: (
@@ -382,21 +396,20 @@ def _facts(
     decisive = [
         comparison
         for comparison in comparisons
-        if comparison.is_met is (decided if decided in met else False)
+        if comparison.is_met is (decided if decided in truths else False)
     ]
     decisive = decisive or [comparison for comparison in comparisons if not comparison.is_met]
-    some = joined([_short(comparison) for comparison in decisive[:ONE_BY_ONE]])
-    rest = f", and {len(decisive) - ONE_BY_ONE} more" * (len(decisive) > ONE_BY_ONE)
-    why = {True: "these are", False: "it is not for", None: "it is not decided for"}[decisive[0].is_met]
-    count = f" in {met.count(True)} of {len(comparisons)} cases" * (True in met)
-    if None in met and not count:
-        return f"whether {fact} {why.removeprefix('it ')} {some}{rest}{_doubt(decisive[0])}."
-    return (
-        f"{fact}{count or f' in none of {len(comparisons)} cases'}; {why} {some}{rest}{_doubt(decisive[0])}."
-    )
+    examples = joined([_short(comparison) for comparison in decisive[:ONE_BY_ONE]])
+    remainder = f", and {len(decisive) - ONE_BY_ONE} more" * (len(decisive) > ONE_BY_ONE)
+    reason = {True: "these are", False: "it is not for", None: "it is not decided for"}[decisive[0].is_met]
+    count = f" in {truths.count(True)} of {len(comparisons)} cases" * (True in truths)
+    if None in truths and not count:
+        return f"whether {fact} {reason.removeprefix('it ')} {examples}{remainder}{_doubt(decisive[0])}."
+    count = count or f" in none of {len(comparisons)} cases"
+    return f"{fact}{count}; {reason} {examples}{remainder}{_doubt(decisive[0])}."
 
 
-def _whose(comparison: Compared, of: str = "of") -> str:
+def _owner_of_number(comparison: Compared, of: str = "of") -> str:
     """Return whose a number is, and of which row."""
     entry = comparison.estimate.entry
     owner = f"{of} {'the ' * (entry in ROLES)}{entry}" if entry else ""
@@ -406,8 +419,8 @@ def _whose(comparison: Compared, of: str = "of") -> str:
 
 
 def _short(comparison: Compared) -> str:
-    whose = _whose(comparison).removeprefix("at ").removeprefix("for ").removeprefix("of ")
-    return comparison.estimate.text + f" ({whose})" * bool(whose)
+    owner = _owner_of_number(comparison).removeprefix("at ").removeprefix("for ").removeprefix("of ")
+    return comparison.estimate.text + f" ({owner})" * bool(owner)
 
 
 def _relation(comparison: Compared, test: Mapping[str, Any]) -> str:
@@ -456,12 +469,12 @@ def _doubt(comparison: Compared) -> str:
 def _condition(test: Mapping[str, Any], comparisons: Sequence[Compared]) -> str:
     """Return the condition of a test in words."""
     key = next(key for key in ("above", "below", "equals") if key in test)
-    beside = list(dict.fromkeys(comparison.beside for comparison in comparisons))
-    if beside == [""]:
+    references = list(dict.fromkeys(comparison.beside for comparison in comparisons))
+    if references == [""]:
         return f"{ {'equals': 'equal to'}.get(key, key) } {comparisons[0].reference.text}"
     way = {"above": "higher than", "below": "lower than", "equals": "equal to"}[key]
     return (
-        f"{way} {beside[0] if _is_quantity(comparisons[0]) else f'that {beside[0]}'}"
-        if len(beside) == 1
+        f"{way} {references[0] if _is_quantity(comparisons[0]) else f'that {references[0]}'}"
+        if len(references) == 1
         else f"{way} the reference"
     )

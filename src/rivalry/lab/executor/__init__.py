@@ -201,9 +201,9 @@ class _Work:
     def all(self, accept_version: bool) -> None:
         self._check_version(accept_version)
         missing, damaged = self.run.reconcile()
-        wanted = [cell.id for cell in self.run.cells if self.only is None or cell.id in self.only]
+        cell_ids = [cell.id for cell in self.run.cells if self.only is None or cell.id in self.only]
         missing = [id for id in missing if self.only is None or id in self.only]
-        self.done = len(wanted) - len(missing)
+        self.done = len(cell_ids) - len(missing)
         for error in damaged:
             self._report("damaged", error.path.stem, f"{error}; set aside, redone")
         if missing:
@@ -214,22 +214,22 @@ class _Work:
             self.run.write_dataset()
 
     def _check_version(self, accept: bool) -> None:
-        earlier, present = self.run.other_version(), version("rivalry")
-        if earlier is None:
+        made_with, present = self.run.other_version(), version("rivalry")
+        if made_with is None:
             return
         if not accept:
             rule = f"resume with --accept-version to go on with {present}, or choose another folder"
-            raise StoreError(f"{self.run.folder}: made by rivalry {earlier}; {rule}")
+            raise StoreError(f"{self.run.folder}: made by rivalry {made_with}; {rule}")
         self.run.accept_version()
-        self.run.log(f"carried on by rivalry {present} after {earlier}")
+        self.run.log(f"carried on by rivalry {present} after {made_with}")
 
     def _compute(self, missing: list[str]) -> None:
         from rivalry.lab.checkpoints import CHECKPOINT
         from rivalry.lab.worker import Job
 
-        tasks, every = self.run.tasks(), CHECKPOINT if self.every is None else self.every
+        tasks, seconds_between = self.run.tasks(), CHECKPOINT if self.every is None else self.every
         folder, out = str(self.run.head["folder"]), str(self.run.folder)
-        todo = {id: Job(id, tasks[id], folder, out, every, self.trusted) for id in missing}
+        todo = {id: Job(id, tasks[id], folder, out, seconds_between, self.trusted) for id in missing}
         self.again = _together(todo, [(cell.id, tasks[cell.id]) for cell in self.run.cells])
         for path in (self.run.folder / "checkpoints").glob("*.npz"):  # few, where cells are many
             if job := todo.get(path.stem):
@@ -327,8 +327,8 @@ class _Work:
             id = next((id for id in job.missing if f" {id}: " in note), finished[0])
             if id in notes:
                 notes[id].append(note.replace(f"{id}: ", "", 1))
-        for id, mine in notes.items():
-            cell_notes = tuple(mine)
+        for id, lines in notes.items():
+            cell_notes = tuple(lines)
             self._note_cell(CellOutcome("done", id, outcome.seconds / len(job.missing), notes=cell_notes))
 
     def _report(self, kind: Kind, cell: str, message: str = "", fraction: float = 0.0) -> bool:
@@ -407,8 +407,10 @@ def certify(
                 record: Any = recertify(tasks[id], folder, stored, proof)
                 if export is not None:
                     folder_for(export)
-                    named, proof_lines = export_proofs(tasks[id], folder, stored | record, names[id], export)
-                    record, lines = record | named, [*lines, *proof_lines]
+                    proof_record, proof_lines = export_proofs(
+                        tasks[id], folder, stored | record, names[id], export
+                    )
+                    record, lines = record | proof_record, [*lines, *proof_lines]
                 if record:
                     run.write_certificate(id, record)
                     count += "regret" in record  # else only the reason why there is no proof

@@ -96,13 +96,13 @@ class Here:
                     yield outcome
 
     def _work(self, job: Job) -> CellOutcome:
-        first: list[float] = []
+        start_times: list[float] = []
 
         def report(outcome: CellOutcome) -> bool:
-            first.append(time.monotonic())
+            start_times.append(time.monotonic())
             if self.on_progress(outcome) is True:
                 self.stop()
-            return self.stopped or (self.limit is not None and first[-1] - first[0] > self.limit)
+            return self.stopped or (self.limit is not None and start_times[-1] - start_times[0] > self.limit)
 
         return work(job, report)
 
@@ -145,10 +145,10 @@ class Workers:
         finally:
             self.stop()
 
-    def _idle(self, wanted: int) -> list[_Worker]:
-        """Return up to ``wanted`` idle workers, spawning new ones up to ``count``."""
-        idle = [worker for worker in self._staff if worker.job is None][:wanted]
-        for _ in range(min(wanted - len(idle), self.count - len(self._staff))):
+    def _idle(self, count: int) -> list[_Worker]:
+        """Return up to ``count`` idle workers, spawning new ones up to the number of the pool."""
+        idle = [worker for worker in self._staff if worker.job is None][:count]
+        for _ in range(min(count - len(idle), self.count - len(self._staff))):
             self._staff.append(_Worker())
             idle.append(self._staff[-1])
         return idle
@@ -222,12 +222,12 @@ class _Worker:
 def spawn(target: Callable[..., object], *args: object) -> tuple[SpawnProcess, Connection]:
     """Start a process; return it and this side of the pipe whose other side is its first argument."""
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
+    near_end, far_end = context.Pipe()
     with worker_environment():
-        process = context.Process(target=target, args=(theirs, *args), daemon=True)
+        process = context.Process(target=target, args=(far_end, *args), daemon=True)
         process.start()
-    theirs.close()  # else this process would not notice the end of the other
-    return process, ours
+    far_end.close()  # else this process would not notice the end of the other
+    return process, near_end
 
 
 @contextmanager

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 def commands(run: Run) -> list[tuple[str, str]]:
     """Return the commands that repeat, continue or rebuild a run, each with what it does."""
-    written, options = run_command(run), changes_of(run)
-    again = [(f"{written}{options}", "the same, with the changes of this run")] if options else []
+    command, options = run_command(run), changes_of(run)
+    repetition = [(f"{command}{options}", "the same, with the changes of this run")] if options else []
     return [
-        *again,
-        (written, "run the study as written, from the start"),
+        *repetition,
+        (command, "run the study as written, from the start"),
         ("rivalry resume RUN", "continue this run and repeat failed cells; RUN is the folder of this page"),
         ("rivalry report RUN", "rebuild this page and its figures from the stored data"),
         ("rivalry certify RUN", "recompute the certificates of the stored profiles"),

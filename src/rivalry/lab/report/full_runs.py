@@ -43,7 +43,7 @@ ENTRIES = 4000  # most in the data of a figure
 
 
 class StoredAnswer(NamedTuple):
-    """What the full run of a study says; the fields are the keys of its table."""
+    """Summary of the full run of a study; the fields are the keys of its table."""
 
     definition: str  # digest of `DEFINITION`
     cells: str  # digest of all cells
@@ -62,11 +62,11 @@ class StoredAnswer(NamedTuple):
 
     def lines(self, study: Mapping[str, Any]) -> list[str]:
         """Return all but the table as lines, the first of which says if the study was another."""
-        earlier = [] if self.belongs_to(study) else [f"The answer is {EARLIER}."]
+        notices = [] if self.belongs_to(study) else [f"The answer is {EARLIER}."]
         marks = [mark for panel in self.figure for mark in panel["marks"]]
         data = f"data of {len(marks)} marks in the JSON of `rivalry show`" if marks else "without its data"
         figure = [f"Figure 1: {self.caption} ({data})"] if self.caption else []
-        return [*earlier, *filter(None, [self.question]), *self.sentences, *self.caveats, *figure]
+        return [*notices, *filter(None, [self.question]), *self.sentences, *self.caveats, *figure]
 
 
 class FullRun(NamedTuple):
@@ -151,8 +151,8 @@ def store(run: Run) -> Path:
     StoreError
         Unless the run is complete, of the unchanged full form of a bundled study, and by one version.
     """
-    if why := refusal(run):
-        raise StoreError(f"{run.folder}: {why}")
+    if reason := refusal(run):
+        raise StoreError(f"{run.folder}: {reason}")
     study = load_study(run.name).resolved()
     data, times = run.dataset(), run.seconds()
     full = FullRun(
@@ -185,7 +185,7 @@ def _answer(study: Mapping[str, Any], run: Run) -> StoredAnswer:
     """Return the answer of a finished run of a resolved study, without verdicts on reference values."""
     answer = Answer({**study, "expect": []}, run.dataset(), run)
     table = answer.table_of(ROWS)
-    more = [f"{table.rows_left_out} more {table.noun}"] if table and table.rows_left_out else []
+    remainder = [f"{table.rows_left_out} more {table.noun}"] if table and table.rows_left_out else []
     caption, panels = _first_figure(answer)
     return StoredAnswer(
         definition=_digest(study, DEFINITION),
@@ -195,7 +195,7 @@ def _answer(study: Mapping[str, Any], run: Run) -> StoredAnswer:
         caveats=answer.caveats,
         columns=table.columns if table else [],
         rows=table.texts if table else [],
-        notes=[*table.notes, *more] if table else [],
+        notes=[*table.notes, *remainder] if table else [],
         caption=caption,
         figure=panels,
     )
@@ -209,8 +209,8 @@ def _first_figure(answer: Answer) -> tuple[str, list[dict[str, Any]]]:
     plot, options = build_plot(figure["kind"]), figure["options"]
     _, where, _, subject = picture(plot, answer.sampled, **options)
     panels = panel_data(plot, answer.sampled, **options)
-    few = sum(len(row) for row in levels(panels)) <= ENTRIES
-    return caption_of(entry, plot, options, where, subject), panels if few else []
+    is_short = sum(len(row) for row in levels(panels)) <= ENTRIES
+    return caption_of(entry, plot, options, where, subject), panels if is_short else []
 
 
 def refusal(run: Run) -> str:

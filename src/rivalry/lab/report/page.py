@@ -87,8 +87,8 @@ def build(
         part_answer = answer_now.parts.get(name, answer_now)
         sections.append(_section(name, part, home / "figures", f"s{count}", part_answer))
         for figure in sections[-1]["figures"]:
-            elsewhere = figure.absent and sections[-1]["reduced"]  # the study's full form has the point
-            if figure.why and plot_entry_of(figure.kind) and not elsewhere:
+            has_full_form = figure.absent and sections[-1]["reduced"]  # the study's full form has the point
+            if figure.why and plot_entry_of(figure.kind) and not has_full_form:
                 entry = int(figure.file.partition("-")[0]) - 1
                 report(f"{name}: plots[{entry}] ({figure.kind}) was not drawn: {figure.why}")
     living = hook(LIVING)(run, answer_now) if LIVING in collect("HOOKS") else None
@@ -152,14 +152,14 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
     ``prefix`` begins the identifiers in its figures.
     """
     study = run.head["study"]
-    (data, damaged), few = run.collect(), answer.sampled
+    (data, damaged), sample = run.collect(), answer.sampled
     counts = run.counts(damaged)
     family = str(study["game"]["family"])
     entry = GAMES.get(family)
     judged, groups = answer.checks, certificate_groups(answer.cells)
     two = answer.two_way(ROWS)
     table = two.stacked if two else answer.table_of(ROWS)
-    pictures = draw(study, few, figures, run.folder / "figures", prefix, run, more=answer.tiled)
+    pictures = draw(study, sample, figures, run.folder / "figures", prefix, run, binned_plots=answer.tiled)
     failures = failures_of(dict(sorted(run.failures().items())))
     places = {cell.id: _where(cell.at) for cell in run.cells if cell.id in failures}
     return {
@@ -193,11 +193,11 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
         "distances": any(group["distance"] is not None for group in groups),
         "unproved": unproved(answer.cells),
         "uncertified": any(group["claim"] == UNCERTIFIED for group in groups),
-        "sessions": sessions(few),
-        "networks": networks(few, run.made_by),
-        "equilibria": equilibria(few),
-        "registered": [section for target in SECTIONS.values() if (section := load(target)(few))],
-        "channels": channels(few),
+        "sessions": sessions(sample),
+        "networks": networks(sample, run.made_by),
+        "equilibria": equilibria(sample),
+        "registered": [section for target in SECTIONS.values() if (section := load(target)(sample))],
+        "channels": channels(sample),
         "monitored": "monitor_step" in data,
         "softmax": "beta" in data.variables and "policy" in data,
         "figures": pictures,
@@ -275,30 +275,30 @@ def _method(table: Mapping[str, Any]) -> tuple[str, str, str, str]:
 def certificate_groups(cells: Sequence[JudgedCell]) -> list[dict[str, Any]]:
     """Return finished cells by method, claim and status, each with the largest regret and its point."""
     groups: dict[tuple[str, str, str, str], list[JudgedCell]] = defaultdict(list)
-    for certificate, about in cells:
+    for certificate, properties in cells:
         claim = certificate["claim"] or UNCERTIFIED
-        key = (str(certificate["algorithm"]), claim, about["claim"], about["status"])
-        groups[key].append((certificate, about))
+        key = (str(certificate["algorithm"]), claim, properties["claim"], properties["status"])
+        groups[key].append((certificate, properties))
     strength = (UNCERTIFIED, *CLAIMS)
     order = sorted(groups, key=lambda key: (key[0], -strength.index(key[1]), *key[2:]))
     return [_group(*key, groups[key]) for key in order]
 
 
 def _group(method: str, claim: str, claim_text: str, status: str, rows: list[JudgedCell]) -> dict[str, Any]:
-    worst, about = max(rows, key=lambda row: -1.0 if row[0]["regret"] is None else row[0]["regret"])
+    weakest, properties = max(rows, key=lambda row: -1.0 if row[0]["regret"] is None else row[0]["regret"])
     coverages = {row["coverage"] or "none" for row, _ in rows}
     coverage = coverages.pop() if len(coverages) == 1 else "mixed"
     roundings = {row["rounding"] for row, _ in rows}
-    distances = [about["distance"] for _, about in rows]
+    distances = [properties["distance"] for _, properties in rows]
     words = ""  # printed with the claim: what a small gain leaves open, the search of a lower bound
     if claim in WITH_GAIN:
-        words = gain_in_words(max(about["gain"] for _, about in rows), claim)
+        words = gain_in_words(max(properties["gain"] for _, properties in rows), claim)
     elif coverage == "proved":
         words = f"an exact equilibrium within {radius_in_words(max(row['radius'] for row, _ in rows))}"
     elif coverage == "lower bound":
-        words = ", ".join(sorted({about["search"] for _, about in rows} - {""})[:3])
+        words = ", ".join(sorted({properties["search"] for _, properties in rows} - {""})[:3])
     if claim == "equilibrium":
-        verified = verified_in_words([line for _, about in rows for line in about["verified"]])
+        verified = verified_in_words([line for _, properties in rows for line in properties["verified"]])
         words = ", ".join(part for part in (words, verified) if part)
     group = {
         "method": method,
@@ -307,9 +307,9 @@ def _group(method: str, claim: str, claim_text: str, status: str, rows: list[Jud
         "status": status,
         "coverage": coverage,
     }
-    group |= {key: worst[key] for key in ("regret", "bound", "cell")} | {"size": len(rows)}
+    group |= {key: weakest[key] for key in ("regret", "bound", "cell")} | {"size": len(rows)}
     group["rounding"] = roundings.pop() or "" if len(roundings) == 1 else ""
-    group["where"] = _where({key: value for key, value in about["place"].items() if key != "algorithm"})
+    group["where"] = _where({key: value for key, value in properties["place"].items() if key != "algorithm"})
     return group | {"distance": None if None in distances else max(distances)}
 
 
@@ -330,8 +330,8 @@ def in_words(value: object) -> str:
     if isinstance(value, list | tuple):
         nested = any(isinstance(entry, list | tuple) for entry in value)
         entries = [f"({in_words(entry)})" if nested else in_words(entry) for entry in value[:12]]
-        more = f", … ({len(value)} values)" if len(value) > 12 else ""
-        return ", ".join(entries) + more
+        remainder = f", … ({len(value)} values)" if len(value) > 12 else ""
+        return ", ".join(entries) + remainder
     return number(value) if isinstance(value, float) else str(value)
 
 

@@ -117,11 +117,11 @@ def read_block(data: bytes, path: Path = Path("bytes")) -> Block:
     DamagedFile
         Where no cell can be read.
     """
-    why = ""
+    reason = ""
     try:
         stored = files.unpack(data, path)
     except DamagedFile as error:
-        why = error.why
+        reason = error.why
         try:
             stored = files.unpack(data, path, check=False)
         except DamagedFile:
@@ -131,17 +131,17 @@ def read_block(data: bytes, path: Path = Path("bytes")) -> Block:
             raise Crafted(f"kind is {stored.meta.get('kind')!r}, not 'block'")
         ids = _split(stored.meta["cells"], _NAME)
         digests, of = (_split(stored.meta.get(key, ""), _DIGEST) for key in ("digests", "of"))
-        if not why and not all(map(_LETTERS.fullmatch, (*ids, *digests, *of))):
+        if not reason and not all(map(_LETTERS.fullmatch, (*ids, *digests, *of))):
             raise Crafted("the names of its cells are not hexadecimal digits")
         if len(ids) > _CELLS:
             raise Crafted(f"{len(ids)} cells; must be at most {_CELLS}")
         if len(ids) != len(digests) or len(of) not in (0, len(ids)) or len(set(ids)) < len(ids):
             raise Crafted("its cells and their digests do not agree")
         columns: Columns = {}
-        for name, column in _columns(stored, len(ids), check=not why):
+        for name, column in _columns(stored, len(ids), check=not reason):
             columns.setdefault(name, []).append(column)
         block = Block(path, ids, digests, dict(sorted(columns.items())), None, of)
-        return _sound_part(block, why) if why else block
+        return _sound_part(block, reason) if reason else block
 
 
 def _split(text: str, length: int) -> list[str]:
@@ -150,14 +150,14 @@ def _split(text: str, length: int) -> list[str]:
 
 def _columns(stored: Stored, cells: int, *, check: bool) -> Iterator[tuple[str, Column]]:
     """Yield the columns of a block of so many cells after checking that their arrays agree."""
-    size, covered = 0, dict[str, np.ndarray]()
+    size, filled_cells = 0, dict[str, np.ndarray]()
     for key, ((_, *dims), values) in stored.record.items():
         if " " in (kind := key.rpartition(".")[2]):
             continue
         name = key.removesuffix(f".{kind}")
         at = stored.record.get(f"{key} at", ((), np.arange(cells)))[1]
         words = stored.record.get(f"{key} words", ((), np.zeros(0)))[1]
-        before = covered.setdefault(name, np.zeros(cells, bool))
+        before = filled_cells.setdefault(name, np.zeros(cells, bool))
         width = words.itemsize if words.dtype.kind == "U" else values.itemsize
         size += len(at) * values[:1].size * width
         # text of a few codes may be of any length
@@ -178,19 +178,19 @@ def _columns(stored: Stored, cells: int, *, check: bool) -> Iterator[tuple[str, 
         yield name, Column(tuple(dims), at, values)
 
 
-def _sound_part(block: Block, why: str) -> Block:
+def _sound_part(block: Block, reason: str) -> Block:
     """Return the cells of a damaged block that are as they were packed."""
     altered = set(block.altered())
     rows = [k for k, id in enumerate(block.ids) if id not in altered]
     lost = set(filter(_LETTERS.fullmatch, altered))  # a name may be what is damaged
-    some = ", ".join(sorted(lost)[:3]) + f" and {len(lost) - 3} more" * (len(lost) > 3)
-    state = f"of its {len(block.ids)} cells {some} damaged" if altered else "all of its cells are sound"
+    examples = ", ".join(sorted(lost)[:3]) + f" and {len(lost) - 3} more" * (len(lost) > 3)
+    state = f"of its {len(block.ids)} cells {examples} damaged" if altered else "all of its cells are sound"
     return Block(
         block.path,
         [block.ids[k] for k in rows],
         [block.digests[k] for k in rows],
         columns_of(block.record(k) for k in rows),
-        DamagedFile(block.path, f"{why}; {state}", lost),
+        DamagedFile(block.path, f"{reason}; {state}", lost),
         [block.of[k] for k in rows] if block.of else (),
     )
 
@@ -203,8 +203,8 @@ def open_block(path: Path, *, foreign: bool) -> Block:
         return read_block(files.read_bytes(path, _MOST), path)
     except DamagedFile as error:
         lost = packed_cells(path, files.stamp_of(path.lstat())) if os.path.lexists(path) else ()
-        why = error.why if error.why == "missing" else f"{error.why}; all of its cells are lost"
-        return Block(path, (), (), {}, DamagedFile(path, why, lost))
+        reason = error.why if error.why == "missing" else f"{error.why}; all of its cells are lost"
+        return Block(path, (), (), {}, DamagedFile(path, reason, lost))
 
 
 @lru_cache(maxsize=4096)

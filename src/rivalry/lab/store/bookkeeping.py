@@ -86,8 +86,8 @@ class Index:
             indexed = self.known()
             # connections commit every statement by themselves: one transaction for all rows
             self._db.execute("begin")
-            gone = [(id,) for id in sorted(indexed - on_disk)]
-            self._db.executemany("delete from cells where id = ?", gone)
+            id_rows = [(id,) for id in sorted(indexed - on_disk)]
+            self._db.executemany("delete from cells where id = ?", id_rows)
             new = [(id, "done", None, "") for id in sorted(on_disk - indexed)]
             self._db.executemany(self._INSERT, new)
             self._db.execute("commit")
@@ -110,7 +110,7 @@ def read_index(path: Path) -> tuple[dict[str, tuple[str, str]], str]:
     """
     if not path.exists():
         return {}, ""
-    why = ""
+    reason = ""
     for wait in (0.0, 0.02, 0.1):  # a copy made while another process writes may mix two states
         time.sleep(wait)
         try:
@@ -118,8 +118,8 @@ def read_index(path: Path) -> tuple[dict[str, tuple[str, str]], str]:
         except DamagedFile as error:
             return {}, error.why
         except sqlite3.DatabaseError as error:
-            why = str(error)
-    return {}, why
+            reason = str(error)
+    return {}, reason
 
 
 def read_seconds(path: Path) -> dict[str, float]:
@@ -140,16 +140,16 @@ def _rows(data: bytes) -> dict[str, tuple[str, str]]:
             _require_sound(db, "its pages are not those of a database")
         if db.execute("select type from sqlite_master where name = 'cells'").fetchone() != ("table",):
             raise sqlite3.DatabaseError("it has no table of cells")
-        some = "select id, state, message from cells where state is not 'done' or message is not ''"
-        rows = db.execute(f"{some} or typeof(id) is not 'text'").fetchall()
+        query = "select id, state, message from cells where state is not 'done' or message is not ''"
+        rows = db.execute(f"{query} or typeof(id) is not 'text'").fetchall()
     if not all(isinstance(value, str) for row in rows for value in row):
         raise sqlite3.DatabaseError("it holds what is no text")
     return {id: (state, message) for id, state, message in rows}
 
 
-def _require_sound(db: sqlite3.Connection, why: str) -> None:
+def _require_sound(db: sqlite3.Connection, reason: str) -> None:
     if db.execute("pragma quick_check").fetchone() != ("ok",):
-        raise sqlite3.DatabaseError(why)
+        raise sqlite3.DatabaseError(reason)
 
 
 class _Sums(NamedTuple):
@@ -190,13 +190,13 @@ def _write(folder: Path, sums: _Sums) -> None:
 def _read(folder: Path) -> _Sums | None:
     """Return the digests; None if they are missing or damaged."""
     try:
-        body, _, last = read_bytes(folder / SUMS).rpartition(b"# ")
+        body, _, digest_line = read_bytes(folder / SUMS).rpartition(b"# ")
     except DamagedFile:
         return None
     lines = body.decode(errors="replace").splitlines()
     source = _MADE_FROM.fullmatch(lines.pop()) if lines and lines[-1].startswith("#") else None
     rows = [_LINE.fullmatch(line) for line in lines]
-    if last != f"{sha256(body).hexdigest()}\n".encode():
+    if digest_line != f"{sha256(body).hexdigest()}\n".encode():
         return None
     digests = {row[2]: row[1] for row in rows if row is not None}
     return _Sums(digests, source[1] if source else "") if len(digests) == len(rows) else None

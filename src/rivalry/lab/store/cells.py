@@ -120,8 +120,8 @@ def misfits(columns: Columns) -> dict[int, str]:
         shared = max(counted, key=lambda form: sum(n for f, n in counted.items() if _fits(f, form)))
         for column in forms:
             if not _fits(_form(column), shared):
-                why = f"{name} is {_in_words(_form(column))}, in other cells {_in_words(shared)}"
-                reasons = dict.fromkeys(column.at.tolist(), why) | reasons
+                reason = f"{name} is {_in_words(_form(column))}, in other cells {_in_words(shared)}"
+                reasons = dict.fromkeys(column.at.tolist(), reason) | reasons
     return dict(sorted(reasons.items()))
 
 
@@ -135,8 +135,8 @@ def _fits(form: Form, into: Form) -> bool:
     dims, into_dims = (
         ["seat" if has_seats and d == "player" else d for d in form_dims.dims] for form_dims in (form, into)
     )
-    rest = iter(into_dims)
-    return form.text == into.text and all(dim in rest for dim in dims)  # consumes `rest`: in order
+    remaining = iter(into_dims)
+    return form.text == into.text and all(dim in remaining for dim in dims)  # consumes `rest`: in order
 
 
 def _in_words(form: Form) -> str:
@@ -188,17 +188,17 @@ def _distances(record: Record, results: Sequence[_Result], equilibria: Equilibri
         return {}
     dims, profiles = _profiles(record)
     lead = profiles.shape[:-2]
-    apart, methods = np.full(lead, np.nan), np.full(lead, "", dtype=object)
+    distances, methods = np.full(lead, np.nan), np.full(lead, "", dtype=object)
     for result in results:
-        every = equilibria[result.point].values()
-        fitting = [(y, method) for y, method in every if y.shape == result.profile.shape]
+        equilibria_here = equilibria[result.point].values()
+        fitting = [(y, method) for y, method in equilibria_here if y.shape == result.profile.shape]
         if len(fitting) == 1 and fitting[0][0] is result.profile:  # as in most cells of most runs
             distance, index = 0.0, 0
         else:
             distance, index = nearest(result.profile, [y for y, _ in fitting], result.exchangeable)
         if index >= 0:
-            apart[result.batch], methods[result.batch] = distance, fitting[index][1]
-    return {"distance": (dims[:-2], apart), "nearest_method": (dims[:-2], methods.astype(str))}
+            distances[result.batch], methods[result.batch] = distance, fitting[index][1]
+    return {"distance": (dims[:-2], distances), "nearest_method": (dims[:-2], methods.astype(str))}
 
 
 def _results(at: Mapping[str, Any], record: Record, game_keys: Collection[str]) -> Iterator[_Result]:
@@ -235,9 +235,9 @@ def _equilibria(record: Record, result: _Result) -> Iterator[np.ndarray]:
     if not result.certified or "mixture" in record or not np.all(np.isfinite(result.profile)):
         return
     yield result.profile
-    more = record.get("unconstrained_equilibria" if "unconstrained_profile" in record else "equilibria")
-    if more is not None and not result.batch and more[1].ndim == 3:
-        yield from more[1]
+    further = record.get("unconstrained_equilibria" if "unconstrained_profile" in record else "equilibria")
+    if further is not None and not result.batch and further[1].ndim == 3:
+        yield from further[1]
 
 
 def label_cells(cells: Sequence[StoredCell], columns: Columns, head: Mapping[str, Any]) -> Dataset:
@@ -259,9 +259,9 @@ def label_cells(cells: Sequence[StoredCell], columns: Columns, head: Mapping[str
 def _distance_columns(cells: Sequence[StoredCell], columns: Columns, game_keys: Collection[str]) -> Columns:
     """Return the distances of `with_distances` as columns."""
     used = {name: columns[name] for name in _COMPARED if name in columns}
-    alone, filled = _alone(cells, used, game_keys)
-    at = np.flatnonzero(alone)
-    records = records_of(without(used, alone))
+    is_sole, filled = _sole_profiles(cells, used, game_keys)
+    at = np.flatnonzero(is_sole)
+    records = records_of(without(used, is_sole))
     rows = with_distances([(cells[k].at, record) for k, record in records.items()], game_keys)
     distances = columns_of(({name: row[name] for name in row if name in _OWN} for _, row in rows), records)
     if len(at):
@@ -274,30 +274,30 @@ def _distance_columns(cells: Sequence[StoredCell], columns: Columns, game_keys: 
     return distances
 
 
-def _alone(
+def _sole_profiles(
     cells: Sequence[StoredCell], used: Columns, game_keys: Collection[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the masks of cells with one profile, the only one at their point, and of equilibria among them.
 
     Of these most runs of many cells consist: `with_distances` takes longer than to read them.
     """
-    alone, finite, unrefuted = np.zeros((3, len(cells)), bool)
+    is_sole, finite, unrefuted = np.zeros((3, len(cells)), bool)
     for name in ("profile", "unconstrained_profile"):
         for dims, at, values in used.get(name, ()):
-            alone[at] = dims == ("player", "axis")
+            is_sole[at] = dims == ("player", "axis")
             finite[at] = np.isfinite(values).reshape(len(at), -1).all(axis=1)
     marks = {k: _swept(cells[k].at, game_keys) for k in np.unique(_places(used)).tolist()}
     counted = Counter(marks.values())
-    alone[[k for k, mark in marks.items() if counted[mark] > 1]] = False
+    is_sole[[k for k, mark in marks.items() if counted[mark] > 1]] = False
     for name in ("mixture", "equilibria", "unconstrained_equilibria"):
         for column in used.get(name, ()):
-            alone[column.at] = False
+            is_sole[column.at] = False
     for dims, at, values in used.get("claim", ()):
         if dims:
-            alone[at] = False
+            is_sole[at] = False
         else:
             unrefuted[at] = np.isin(values, UNREFUTED)
-    return alone, finite & unrefuted
+    return is_sole, finite & unrefuted
 
 
 def _places(columns: Columns) -> np.ndarray:
@@ -305,12 +305,12 @@ def _places(columns: Columns) -> np.ndarray:
     return np.concatenate([np.zeros(0, int), *(column.at for forms in columns.values() for column in forms)])
 
 
-def without(columns: Columns, gone: np.ndarray) -> Columns:
-    """Return columns without some cells; ``gone`` says of every cell of the run whether it is one of them."""
+def without(columns: Columns, dropped_cells: np.ndarray) -> Columns:
+    """Columns without some cells; ``dropped_cells`` is a mask of the run's cells."""
     remaining: Columns = {}
     for name, forms in columns.items():
         for dims, at, values in forms:
-            stay = ~gone[at]
+            stay = ~dropped_cells[at]
             if stay.any():
                 column = Column(dims, at, values) if stay.all() else Column(dims, at[stay], values[stay])
                 remaining.setdefault(name, []).append(column)
@@ -427,15 +427,17 @@ class CellFiles:
             block_stamp = stamps.blocks[packed[id].path.stem]
             cells[id] = self._read(id, (block_stamp, newer[id]), self.read)
             damaged += cells[id].damaged
-        alone = {number[id]: cell.record() for id, cell in cells.items() if cell.cell}
-        columns = columns_of((alone[k] for k in sorted(alone)), sorted(alone))
+        single_cells = {number[id]: cell.record() for id, cell in cells.items() if cell.cell}
+        columns = columns_of((single_cells[k] for k in sorted(single_cells)), sorted(single_cells))
         for block in blocks:
             if block.damaged:
-                lost = {id for id in block.damaged.cells - packed.keys() if number.get(id, -1) not in alone}
+                lost = {
+                    id for id in block.damaged.cells - packed.keys() if number.get(id, -1) not in single_cells
+                }
                 damaged.append(DamagedFile(block.path, block.damaged.why, lost & number.keys()))
             cell_numbers = [number[id] if packed.get(id) is block else -1 for id in block.ids]
             _add_columns(
-                columns, block.columns, np.array([-1 if k in alone else k for k in cell_numbers], int)
+                columns, block.columns, np.array([-1 if k in single_cells else k for k in cell_numbers], int)
             )
         self._known = cells
         digests = {
@@ -445,13 +447,13 @@ class CellFiles:
         read = [row for row in self.digests if row[0] in cells or row[0] in digests]
         self.digest = sha256(repr([read, *map(str, damaged)]).encode()).hexdigest()
         if wrong := misfits(columns):
-            gone = np.zeros(len(ids), bool)
-            gone[list(wrong)] = True
-            columns = without(columns, gone)
-        for k, why in wrong.items():
+            dropped_cells = np.zeros(len(ids), bool)
+            dropped_cells[list(wrong)] = True
+            columns = without(columns, dropped_cells)
+        for k, reason in wrong.items():
             path = self.path(ids[k])
             is_own_file = path == self._own_path(ids[k])
-            damaged.append(DamagedFile(path, why if is_own_file else f"cell {ids[k]}: {why}", [ids[k]]))
+            damaged.append(DamagedFile(path, reason if is_own_file else f"cell {ids[k]}: {reason}", [ids[k]]))
         return columns, damaged
 
     def _packed_certificates(
@@ -495,8 +497,8 @@ class CellFiles:
         # the last one that has it is looked up, since to look into all of them takes longer than to read
         if id not in self._where:
             self._look()
-        last = [self._block_path(self._where[id])] if id in self._where else []
-        for path in chain(last, self._blocks_with(id)):
+        block_paths = [self._block_path(self._where[id])] if id in self._where else []
+        for path in chain(block_paths, self._blocks_with(id)):
             if (stamp := _stamp(path)) is not None:
                 block = self._block(path.stem, stamp)
                 if id in block.ids:
@@ -568,14 +570,14 @@ class CellFiles:
         for number, ids in blocks.items():
             self.pack(number, ids, cell_stamps)
             self._pack_certificates(number, ids, certificates)
-        now = {block_name(number, ids) for number, ids in blocks.items()}
+        current_names = {block_name(number, ids) for number, ids in blocks.items()}
         ids_by_block = {
             name: packed_cells(self._block_path(name), stamp)
             for name, stamp in blocks_in(self.folder).items()
         }
-        packed = set[str]().union(*(ids for name, ids in ids_by_block.items() if name in now))
+        packed = set[str]().union(*(ids for name, ids in ids_by_block.items() if name in current_names))
         for name, old in ids_by_block.items():
-            if name not in now and old and packed.issuperset(old):
+            if name not in current_names and old and packed.issuperset(old):
                 self._block_path(name).unlink()
 
     def _pack_certificates(self, number: int, ids: Sequence[str], stamps: Mapping[str, files.Stamp]) -> None:
@@ -644,8 +646,10 @@ class CellFiles:
 
     def forget(self) -> None:
         """Forget the contents of all files but the first ones, of which reports have figures."""
-        first = islice(self._known.items(), KEPT)
-        self._known = {id: cell for id, cell in first if cell.cell and _size(cell.cell.record) < SMALL}
+        leading_cells = islice(self._known.items(), KEPT)
+        self._known = {
+            id: cell for id, cell in leading_cells if cell.cell and _size(cell.cell.record) < SMALL
+        }
         self._blocks, self._certified = {}, {}
 
     def _newer_certificate(self, id: str, cell: files.Stored) -> files.Stored | None:
@@ -694,9 +698,9 @@ def _digests_of(id: str, cells: Mapping[str, ReadCell], packed: Mapping[str, str
     return id, cell or packed.get(id, ""), certificate
 
 
-def _add_columns(columns: Columns, more: Columns, numbers: np.ndarray) -> None:
+def _add_columns(columns: Columns, new_columns: Columns, numbers: np.ndarray) -> None:
     """Add columns of other cells; ``numbers`` are these cells', negative for those that are left out."""
-    for name, forms in more.items():
+    for name, forms in new_columns.items():
         for dims, at, values in forms:
             rows = np.argsort(numbers[at], kind="stable")
             rows = rows[numbers[at][rows] >= 0]
@@ -716,12 +720,12 @@ def block_fault(block: Block) -> str:
         for column in block.columns.get(name, ()):
             if strange := set(np.unique(column.values).tolist()) - set(words):
                 return f"{name}: {str(min(strange, key=str))[:40]!r} must be one of {', '.join(words[1:])}"
-    every = [column for forms in block.columns.values() for column in forms]
-    has = np.zeros((len(every), len(block.ids)), bool)
-    for k, column in enumerate(every):
-        has[k, column.at] = True
+    all_columns = [column for forms in block.columns.values() for column in forms]
+    filled = np.zeros((len(all_columns), len(block.ids)), bool)
+    for k, column in enumerate(all_columns):
+        filled[k, column.at] = True
     # all else depends on dimensions, shapes and types, which the cells of a column share
-    for k in np.unique(has, axis=1, return_index=True)[1].tolist() if len(block.ids) else ():
+    for k in np.unique(filled, axis=1, return_index=True)[1].tolist() if len(block.ids) else ():
         if wrong := record_fault(block.record(k)):
             return f"cell {block.ids[k]}: {wrong}"
     return ""

@@ -77,8 +77,8 @@ def head_of(study: Study) -> dict[str, Any]:
 
 def packages_of(study: Study) -> set[str]:
     """Return packages, beyond those of every run, whose versions belong to a study's results."""
-    named = [table["kind"] for table in study.method if table["kind"] in METHODS]
-    return {package for kind in named for package in METHODS[kind].uses}
+    kinds = [table["kind"] for table in study.method if table["kind"] in METHODS]
+    return {package for kind in kinds for package in METHODS[kind].uses}
 
 
 def make_folder(folder: Path, head: Mapping[str, Any], study: Study) -> files.Stamp | None:

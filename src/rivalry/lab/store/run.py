@@ -257,18 +257,18 @@ class Run:
 
     @property
     def text_fault(self) -> str:
-        """How ``study.toml`` differs from the source of ``study.json``, in one line; empty if it does not."""
+        """Difference of ``study.toml`` from the source of ``study.json``, in one line; empty without any."""
         path, digest = self.folder / "study.toml", self.head["toml"]
-        why = "missing" if digest else ""
+        reason = "missing" if digest else ""
         if os.path.lexists(path):
             try:
                 text = files.read_bytes(path)
             except DamagedFile as error:
                 return str(error)
-            why = "" if digest == sha256(text).hexdigest() else "was edited after the run was made"
+            reason = "" if digest == sha256(text).hexdigest() else "was edited after the run was made"
             if self.text is None:
-                why = "is not UTF-8"
-        return f"{path}: {why}; the run is of what study.json says" if why else ""
+                reason = "is not UTF-8"
+        return f"{path}: {reason}; the run is of what study.json says" if reason else ""
 
     def tasks(self) -> dict[str, dict[str, Any]]:
         """Return every cell's task by its identifier.
@@ -346,7 +346,7 @@ class Run:
         """Return the cells that a dataset lacks, in order, and why; ``damaged`` as returned by `collect`."""
         on_disk = self._on_disk()
         reasons = {place.id: "not done" for place in self.cells if place.id not in on_disk}
-        reasons |= {id: f"failed ({why})" for id, why in self.failures().items()}
+        reasons |= {id: f"failed ({reason})" for id, reason in self.failures().items()}
         reasons |= {id: f"damaged ({error.why})" for error in damaged for id in error.cells}
         return [LeftOut(place.id, reasons[place.id]) for place in self.cells if place.id in reasons]
 
@@ -354,19 +354,25 @@ class Run:
         """Return the cells whose last attempt failed, with the reason in one line."""
         on_disk, (states, _) = self._on_disk(), self._read_index()
         # a cell with a file is done, whatever the index says
-        return {id: why for id, (state, why) in states.items() if state == "failed" and id not in on_disk}
+        return {
+            id: reason for id, (state, reason) in states.items() if state == "failed" and id not in on_disk
+        }
 
     def warnings(self) -> dict[str, tuple[str, ...]]:
         """Return the warnings of finished cells, one line each; cells without warnings are omitted."""
         on_disk, (states, _) = self._on_disk(), self._read_index()
-        notes = {id: why for id, (state, why) in states.items() if state == "done" and why and id in on_disk}
+        notes = {
+            id: reason
+            for id, (state, reason) in states.items()
+            if state == "done" and reason and id in on_disk
+        }
         return {place.id: tuple(notes[place.id].splitlines()) for place in self.cells if place.id in notes}
 
     def finished(self) -> frozenset[str]:
         """Return the cells that have a file; parts of a study of studies have their own."""
         return self._on_disk()
 
-    def take(self, other: Run, *, move: bool = False) -> list[DamagedFile]:
+    def take(self, donor: Run, *, move: bool = False) -> list[DamagedFile]:
         """Take the finished cells of another run of this study; return damaged files, which are left out.
 
         Cells that both have must be equal. Call this only while the folder is locked.
@@ -382,27 +388,27 @@ class Run:
             If the other run is of another study or made by another version, or a cell differs.
         """
         keys = ("study", "cells", "parts")
-        if any(other.head[key] != self.head[key] for key in keys):
-            raise StoreError(f"{other.folder}: is a run of {other.name} that differs from {self.folder}")
-        if (maker := other.made_by["rivalry"]) != self.made_by["rivalry"] and other.finished():
+        if any(donor.head[key] != self.head[key] for key in keys):
+            raise StoreError(f"{donor.folder}: is a run of {donor.name} that differs from {self.folder}")
+        if (maker := donor.made_by["rivalry"]) != self.made_by["rivalry"] and donor.finished():
             raise StoreError(
-                f"{other.folder}: made by rivalry {maker}, {self.folder} by {self.made_by['rivalry']}"
+                f"{donor.folder}: made by rivalry {maker}, {self.folder} by {self.made_by['rivalry']}"
             )
         if parts := self.parts():
             damaged_files = []
             for name, part in parts.items():
                 with part.locking():
-                    damaged_files += part.take(other.parts()[name], move=move)
+                    damaged_files += part.take(donor.parts()[name], move=move)
             return damaged_files
-        damaged = [error for error in other.damaged() if error.path.parent.name in _KINDS]
+        damaged = [error for error in donor.damaged() if error.path.parent.name in _KINDS]
         broken = {error.path for error in damaged}
-        available, present = other.finished().difference(*(error.cells for error in damaged)), self.finished()
-        (states, _), seconds = other._read_index(), other.seconds()
+        available, present = donor.finished().difference(*(error.cells for error in damaged)), self.finished()
+        (states, _), seconds = donor._read_index(), donor.seconds()
         for place in self.cells:
             state, message = states.get(place.id, ("done", ""))
-            source = other.folder / "cells" / f"{place.id}.npz"
+            source = donor.folder / "cells" / f"{place.id}.npz"
             if place.id in available:
-                data = other._cell_files.own_bytes(place.id)
+                data = donor._cell_files.own_bytes(place.id)
                 if place.id not in present:
                     files.write(self.folder / "cells" / source.name, data)
                     self.note(place.id, "done", seconds.get(place.id), message if state == "done" else "")
@@ -413,7 +419,7 @@ class Run:
                     source.unlink(missing_ok=True)
             elif state == "failed":
                 self.note(place.id, "failed", message=message)
-            checkpoint = other.folder / "checkpoints" / source.name
+            checkpoint = donor.folder / "checkpoints" / source.name
             if (
                 move
                 and place.id not in present | available
@@ -422,7 +428,7 @@ class Run:
             ):
                 files.folder_for(self.folder / "checkpoints")
                 checkpoint.replace(self.folder / "checkpoints" / source.name)
-        self.log(f"took the cells of {other.folder}")
+        self.log(f"took the cells of {donor.folder}")
         return damaged
 
     def _read_index(self) -> tuple[dict[str, tuple[str, str]], str]:
@@ -529,8 +535,8 @@ class Run:
         faults = [*self._damaged_cells(), *self._damaged_checkpoints(), *altered_files(self.folder)]
         faults = list({(error.path, error.why): error for error in faults}.values())
         index = self.folder / "index.sqlite"
-        if index not in {error.path for error in faults} and (why := self._read_index()[1]):
-            faults.append(DamagedFile(index, why))
+        if index not in {error.path for error in faults} and (reason := self._read_index()[1]):
+            faults.append(DamagedFile(index, reason))
         return faults
 
     def _damaged_cells(self) -> list[DamagedFile]:
@@ -627,8 +633,8 @@ class Run:
         try:
             data = label_cells(self.cells, columns, self.head)
         except Exception as error:  # NumPy and xarray may raise anything for foreign arrays
-            why = f"do not fit together, {type(error).__name__}: {error}"
-            raise DamagedFile(self.folder / "cells", " ".join(why.split())) from None
+            reason = f"do not fit together, {type(error).__name__}: {error}"
+            raise DamagedFile(self.folder / "cells", " ".join(reason.split())) from None
         from rivalry.lab.study.words import name_in_words  # loads plots
 
         data.attrs = {"title": self.title, "rivalry": self.made_by["rivalry"], "schema": SCHEMA}
@@ -689,7 +695,7 @@ class Run:
 
     @property
     def answer(self) -> Any:
-        """What the run says: question, sentences, figure, table, caveats and checks."""
+        """Answer of the run: question, sentences, figure, table, caveats and checks."""
         return load("rivalry.lab.answer:answer_of")(self)  # by name: answers are made of runs
 
     def explore(self) -> Any:

@@ -47,7 +47,7 @@ def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
     leaders = options.pop(LEADERS) if ordered else None
     if ordered and options.get("stages"):
         raise StudyError("clashes with stages, which tell who moves first; give one", key=f"game.{LEADERS}")
-    game = _construct(factory, options, ("game",), Path(folder), kind=family, also=(LEADERS,))
+    game = _construct(factory, options, ("game",), Path(folder), kind=family, further_keys=(LEADERS,))
     return _leaders_game(game, leaders) if ordered else game
 
 
@@ -65,8 +65,8 @@ def _leaders_game(game: object, leaders: object) -> Any:
     try:
         return stackelberg(game, leaders, Followers())
     except ValueError as error:
-        head, _, rest = str(error).partition(": ")
-        raise StudyError(rest, key=f"game.{head}") from None
+        head, _, rule = str(error).partition(": ")
+        raise StudyError(rule, key=f"game.{head}") from None
 
 
 def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: object = None) -> Any:
@@ -93,9 +93,9 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: objec
     target = next((t for t in targets if game is None or names.is_file(kind) or fits(t, game)), None)
     if target is None:
         names_fitting = fitting(game, METHODS)
-        more = f" and {len(names_fitting) - 8} more" if len(names_fitting) > 8 else ""
+        further = f" and {len(names_fitting) - 8} more" if len(names_fitting) > 8 else ""
         raise StudyError(
-            f"{format_value(kind)} does not fit this game; these do: {', '.join(names_fitting[:8])}{more}",
+            f"{format_value(kind)} does not fit this game; these do: {', '.join(names_fitting[:8])}{further}",
             key=key,
         )
     if not callable(target):
@@ -108,7 +108,7 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: objec
     # methods of the package never change, so the cells of a sweep have one in common
     if isinstance(target, type) and target.__module__.startswith("rivalry.") and ".py:" not in text:
         return _checked_game(target, text, prefix, Path(folder), kind)
-    return _construct(target, options, prefix, Path(folder), kind=kind, also=RUN_KEYS)
+    return _construct(target, options, prefix, Path(folder), kind=kind, further_keys=RUN_KEYS)
 
 
 @lru_cache(maxsize=64)
@@ -116,7 +116,7 @@ def _checked_game(
     target: Callable[..., Any], text: str, prefix: Sequence[str], folder: Path, kind: str
 ) -> Any:
     """Return a method of the package with options that name no file of a user."""
-    return _construct(target, json.loads(text), prefix, folder, kind=kind, also=RUN_KEYS)
+    return _construct(target, json.loads(text), prefix, folder, kind=kind, further_keys=RUN_KEYS)
 
 
 def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Callable[..., Any]:
@@ -145,14 +145,14 @@ def _construct(
     folder: Path,
     *,
     kind: Any,
-    also: Sequence[str] = (),
+    further_keys: Sequence[str] = (),
 ) -> Any:
     """Return the object that a factory or class makes of a table; ``kind`` names it, perhaps in a file."""
     try:
         objects = names.objects(options, folder)
     except ValueError as error:
         raise StudyError(str(error), key=dotted_key(prefix)) from None
-    options = check_table(target, objects, prefix, also)
+    options = check_table(target, objects, prefix, further_keys)
     try:
         return target(**options)
     except ValueError as error:
@@ -167,8 +167,8 @@ def _construct(
 
 def in_study(error: ValueError, target: Any, prefix: Sequence[str]) -> StudyError:
     """Return the error of a factory or method, with its parameter spelled as in the study."""
-    head, colon, rest = str(error).partition(": ")
+    head, colon, rule = str(error).partition(": ")
     name = head.split("[")[0].split(".")[0]
     if colon and name in {*keys_of(target), "start"}:
-        return StudyError(rest, key=f"{dotted_key(prefix)}.{head}")
+        return StudyError(rule, key=f"{dotted_key(prefix)}.{head}")
     return StudyError(str(error), key=dotted_key(prefix))

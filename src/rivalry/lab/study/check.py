@@ -55,8 +55,8 @@ class Checker:
         at = place
         forms = set()
         try:
-            alone: list[tuple[dict[str, Any], Any, Any]] = [({}, task["game"], task["method"])]
-            for point, game, method in batch_points(task) if task["batch"] else alone:
+            single_point: list[tuple[dict[str, Any], Any, Any]] = [({}, task["game"], task["method"])]
+            for point, game, method in batch_points(task) if task["batch"] else single_point:
                 at = {**place, **point}
                 self.pair(game, method)
                 if task["batch"]:
@@ -87,15 +87,15 @@ class Checker:
                 signs = (cell.point[name] < 0 for name in intervals.values())
                 group = cell.method, *(canonical(cell.point[name]) for name in decisive), *signs
             groups.setdefault(group, []).append(k)
-        count, refused = 0, len(cells)
+        count, refusal = 0, len(cells)
         for members in groups.values():
             # once a cell is refused, only earlier ones matter
-            if earlier := [k for k in members if k < refused]:
-                refused = min(refused, self._first_refused(cells, earlier, intervals))
+            if candidates := [k for k in members if k < refusal]:
+                refusal = min(refusal, self._first_refused(cells, candidates, intervals))
             count += len(members)
             yield count
-        if refused < len(cells):
-            self.cell(cells[refused].point, cells[refused].task)
+        if refusal < len(cells):
+            self.cell(cells[refusal].point, cells[refusal].task)
 
     def _first_refused(
         self, cells: Sequence[Cell], members: Sequence[int], intervals: Mapping[str, str]
@@ -123,10 +123,10 @@ class Checker:
         if key in self.pairs:
             return
         game, name, kind = self.game(game_table), method_table["name"], method_table["kind"]
-        written = _text(method_table)
-        if written not in self.own:
-            self.own[written] = run_keys(method_table, ("method", name))
-        table, method = self.own[written], self.method(method_table, game)
+        table_text = _text(method_table)
+        if table_text not in self.own:
+            self.own[table_text] = run_keys(method_table, ("method", name))
+        table, method = self.own[table_text], self.method(method_table, game)
         learns = isinstance(method, Learner)
         if not learns and not isinstance(method, Method):
             rule = f"{format_value(kind)} makes no method: it has no init and step"
@@ -182,11 +182,13 @@ def interval_keys(game: Table, methods: Sequence[Table], sweep: Grid, batch: Gri
     starts = [row.get("start", "random") for row in methods]
     starts += [value for key, path in paths.items() if path[-1] == "start" for value in sweep.values[key]]
     # a start that the game names follows from its numbers
-    named = any(isinstance(start, str) and start not in MANY for start in starts)
-    if entry is None or batch.forms or named or names.files_in([game, sweep.forms]):
+    has_named_start = any(isinstance(start, str) and start not in MANY for start in starts)
+    if entry is None or batch.forms or has_named_start or names.files_in([game, sweep.forms]):
         return []
     changed = {*game, *(path[1] for path in paths.values() if path[0] == "game")}
-    clashes = {key: {LEADERS, *beside} for key, beside in accepted_intervals(load(entry.targets[0])).items()}
+    clashes = {
+        key: {LEADERS, *partners} for key, partners in accepted_intervals(load(entry.targets[0])).items()
+    }
     independent = {
         key: path
         for key, path in paths.items()
@@ -275,15 +277,17 @@ def _begin(game: Any, method: Any, name: str, start_option: tuple[Any, Any] | No
         raise StudyError(f"cannot begin: {_first_line(error)}", key=f"method.{name}") from None
 
 
-def _begin_at(learner: Any, world: Any, stream: np.random.SeedSequence, written: object, start: Any) -> None:
+def _begin_at(
+    learner: Any, world: Any, stream: np.random.SeedSequence, start_text: object, start: Any
+) -> None:
     if not learner.takes_start:
-        raise ValueError(f"start: {format_value(written)} is not taken by this learner; leave it out")
+        raise ValueError(f"start: {format_value(start_text)} is not taken by this learner; leave it out")
     try:
         learner.begin_at(world, stream, start)
     except ValueError as error:
-        if written not in MANY:
+        if start_text not in MANY:
             raise
-        raise ValueError(f"start: {format_value(written)} does not fit ({error}); leave it out") from None
+        raise ValueError(f"start: {format_value(start_text)} does not fit ({error}); leave it out") from None
 
 
 def _check_payoffs(game: Any, family: str) -> None:
@@ -293,9 +297,9 @@ def _check_payoffs(game: Any, family: str) -> None:
         payoffs = jax.eval_shape(game.payoffs, jax.ShapeDtypeStruct(shape, float))
     except (Exception, SystemExit) as error:  # a user's file may raise anything
         raise StudyError(f"payoffs of {family} raised {_first_line(error)}", key="game") from None
-    got = payoffs.shape if isinstance(payoffs, jax.ShapeDtypeStruct) else type(payoffs).__name__
-    if got != shape[:1]:
-        rule = f"payoffs of {family} give {got}; must be one number per player, ({shape[0]},)"
+    shape_returned = payoffs.shape if isinstance(payoffs, jax.ShapeDtypeStruct) else type(payoffs).__name__
+    if shape_returned != shape[:1]:
+        rule = f"payoffs of {family} give {shape_returned}; must be one number per player, ({shape[0]},)"
         raise StudyError(rule, key="game")
 
 

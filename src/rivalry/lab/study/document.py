@@ -100,7 +100,7 @@ CONDITIONS = ("above", "below", "equals", "monotone")
 
 @dataclass(frozen=True)
 class AnswerKeys:
-    """What a study is about: the quantities of its answer and how they are told.
+    """Subject of a study: the quantities of its answer and their form.
 
     ``asks`` is what the question asks for, by default what its first words say, and ``test`` the condition
     that decides whether; ``along`` is the swept key along which numbers are told, in the given ``direction``,
@@ -212,9 +212,11 @@ def read(data: Mapping[str, Any]) -> Document:
     document = replace(document, expect=rows, replications=replications, certificate=certificate)
     if not document.include:
         _check_complete(document)
-    elif refused := [key for key in data if key not in ("title", "question", "source", "cost", "include")]:
+    elif foreign_keys := [
+        key for key in data if key not in ("title", "question", "source", "cost", "include")
+    ]:
         rule = "clashes with include: a study of studies has no tables of its own"
-        raise StudyError(rule, key=refused[0])
+        raise StudyError(rule, key=foreign_keys[0])
     return replace(document, method=_with_names(document.method))
 
 
@@ -230,7 +232,7 @@ def asks_of(answer: Mapping[str, Any], question: str) -> str:
     if re.match(r"(if|with|without|under|among|when|as|for) [^?]*, ", text):
         text = text.partition(", ")[2]
     return answer.get("asks") or next(
-        (kind for kind, first in FIRST_WORDS.items() if re.match(first, text)), "what"
+        (kind for kind, pattern in FIRST_WORDS.items() if re.match(pattern, text)), "what"
     )
 
 
@@ -308,8 +310,8 @@ def check_stored(study: Mapping[str, Any]) -> None:
         ("files", str, "digests by the names of files"),
         ("included", Mapping, "studies by their names"),
     ):
-        named = study.get(key) or {}
-        if not isinstance(named, Mapping) or not all(isinstance(value, kind) for value in named.values()):
+        table = study.get(key) or {}
+        if not isinstance(table, Mapping) or not all(isinstance(value, kind) for value in table.values()):
             raise StudyError(f"must be {rule}", key=key)
     for part in (study.get("included") or {}).values():
         check_stored(part)
@@ -340,16 +342,16 @@ def run_keys(table: Mapping[str, Any], prefix: Sequence[str | int]) -> dict[str,
 
     run_options = {k: v for k, v in table.items() if k in RUN_KEYS}
     check_table(RunKeys, run_options, prefix)
-    start, several = run_options.get("start", "random"), "starts" in run_options
+    start, has_starts = run_options.get("start", "random"), "starts" in run_options
     if not re.fullmatch(r"[A-Za-z0-9_\-]+", run_options["name"]):
         raise fault("name", f"{format_value(run_options['name'])} must be letters, digits, _ or -")
-    if several and not isinstance(start, str):
+    if has_starts and not isinstance(start, str):
         raise fault("starts", "clashes with start: give one start, or a number of random ones")
-    if several and start not in MANY:
+    if has_starts and start not in MANY:
         raise fault("starts", f"clashes with start = {format_value(start)}: they are random, or a grid")
-    if start == "grid" and not several:
+    if start == "grid" and not has_starts:
         raise fault("start", "'grid' needs starts, how many there are")
-    if several and run_options.get("path"):
+    if has_starts and run_options.get("path"):
         raise fault("path", "clashes with starts: many starts in one cell record no paths")
     if "steps" in run_options and "max_steps" in run_options:
         raise fault("steps", "clashes with max_steps: learners take steps, other methods max_steps")
@@ -407,7 +409,7 @@ def _check_references(table: Mapping[str, Any], key: str) -> None:
 
 def _with_names(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return every method's table with its name, by default its kind."""
-    named: list[dict[str, Any]] = []
+    named_tables: list[dict[str, Any]] = []
     for k, table in enumerate(tables):
         kind = table.get("kind")
         if not isinstance(kind, str):
@@ -420,8 +422,8 @@ def _with_names(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         default = kind.rpartition(":")[2] if ".py:" in kind else plain_kind(kind).replace(".", "_")
         row = {"name": table.get("name", default), **{n: v for n, v in table.items() if n != "name"}}
         run_keys(row, ("method", k))
-        if any(row["name"] == earlier_row["name"] for earlier_row in named):
+        if any(row["name"] == earlier_row["name"] for earlier_row in named_tables):
             rule = f"{row['name']!r} is taken; give each method a name of its own"
             raise StudyError(rule, key=f"method[{k}].name")
-        named.append(row)
-    return named
+        named_tables.append(row)
+    return named_tables

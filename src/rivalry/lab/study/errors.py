@@ -33,9 +33,9 @@ def dotted_key(path: Iterable[str | int]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
-def unknown(value: object, known: Iterable[str], what: str = "") -> str:
+def unknown(value: object, names: Iterable[str], kind: str = "") -> str:
     """Return the message on an unknown name: ``'gausian' is not known; did you mean 'gaussian'?``"""
-    known = list(known)
-    return f"{format_value(value)} is not {what or 'known'}" + (
-        f"; {near(str(value), known)}" if known else ""
+    names = list(names)
+    return f"{format_value(value)} is not {kind or 'known'}" + (
+        f"; {near(str(value), names)}" if names else ""
     )

@@ -82,8 +82,8 @@ class Difference(NamedTuple):
         >>> one.in_words(Words({"game": {"family": "race"}}))
         'cost of a disaster 1 instead of 0 to 5'
         """
-        named = words.key(self.name) if self.key.startswith(("game.", "method.")) else self.key
-        return f"{named} {_span(self.after, words)} instead of {_span(self.before, words)}"
+        label = words.key(self.name) if self.key.startswith(("game.", "method.")) else self.key
+        return f"{label} {_span(self.after, words)} instead of {_span(self.before, words)}"
 
 
 def differences(study: Mapping[str, Any], base: str = "base") -> list[Difference]:
@@ -95,15 +95,15 @@ def differences(study: Mapping[str, Any], base: str = "base") -> list[Difference
     if not before:
         return []
     old, new = _values(before), _values(study)
-    called = study["based_on"] if base == "origin" else "the study"
+    study_words = study["based_on"] if base == "origin" else "the study"
     changes = []
     for key in [*new, *(key for key in old if key not in new)]:
-        was, old_name, was_swept = old.get(key) or ([_value_at(before, key)], "", False)
-        now, name, swept = new.get(key) or ([_value_at(study, key)], "", False)
-        if was != now:
+        value_before, old_name, was_swept = old.get(key) or ([_value_at(before, key)], "", False)
+        value_now, name, swept = new.get(key) or ([_value_at(study, key)], "", False)
+        if value_before != value_now:
             short = key.split(".", 1)[1]
             names = (name or short, old_name or short)
-            changes.append(Difference(key, was, now, *names, swept, was_swept, called))
+            changes.append(Difference(key, value_before, value_now, *names, swept, was_swept, study_words))
     return [
         change
         for change in changes
@@ -112,7 +112,7 @@ def differences(study: Mapping[str, Any], base: str = "base") -> list[Difference
 
 
 def changes_in_words(study: Mapping[str, Any]) -> str:
-    """What was changed in a resolved study, as the end of a title; empty without changes.
+    """Changes of a resolved study, as the end of a title; empty without changes.
 
     >>> before = {"game": {"family": "race"}, "sweep": {"game.disaster_cost": [0.0, 1.0]}}
     >>> changes_in_words(before | {"base": before, "game": {"family": "race", "players": 3}})
@@ -130,8 +130,8 @@ def changes_in_words(study: Mapping[str, Any]) -> str:
         value = values[0] if len(change.after) == 1 else f"from {values[0]} to {values[1]}"
         counted = key.startswith("number of ") and len(change.after) == 1
         phrases.append(f"{value} {key.removeprefix('number of ')}" if counted else f"{key} {value}")
-    if (more := len(changes) - NAMED) > 0:
-        phrases.append(f"{more} more change{'s' * (more > 1)}")
+    if (remainder := len(changes) - NAMED) > 0:
+        phrases.append(f"{remainder} more change{'s' * (remainder > 1)}")
     return f"with {' and '.join(phrases)}" if phrases else ""
 
 
@@ -162,12 +162,12 @@ def applicable(differences: Sequence[Difference], row: Mapping[str, Any]) -> tup
     """
     at = dict(row.get("at", {}))
     for difference in differences:
-        root, *rest = difference.key.split(".")
+        root, *path = difference.key.split(".")
         if root == "replications" or (root == "certificate" and row["quantity"] not in ABOUT_CLAIMS):
             continue
         if root == "method" and row["quantity"] not in ABOUT_ALL and "algorithm" in at:
             algorithm = str(at["algorithm"])
-            if algorithm != rest[0] and not algorithm.startswith(f"{rest[0]}-"):
+            if algorithm != path[0] and not algorithm.startswith(f"{path[0]}-"):
                 continue
         if (
             difference.old_name in at
@@ -180,9 +180,9 @@ def applicable(differences: Sequence[Difference], row: Mapping[str, Any]) -> tup
             ):
                 continue
         else:
-            covered = [value for value in difference.after if _covers(value, difference.before[0])]
-            if difference.swept and len(difference.before) == 1 and covered:
-                at[difference.name] = covered[0]
+            common_values = [value for value in difference.after if _covers(value, difference.before[0])]
+            if difference.swept and len(difference.before) == 1 and common_values:
+                at[difference.name] = common_values[0]
                 continue
         return at, difference.words
     return at, ""
@@ -208,12 +208,12 @@ def _values(tables: Mapping[str, Any]) -> dict[str, tuple[list[Any], str, bool]]
 
 def _value_at(tables: Mapping[str, Any], key: str) -> Any:
     """Return the value of a key in a game's or method's table."""
-    root, *rest = split_key(key)
+    root, *path = split_key(key)
     value: Any = tables.get(str(root))
     if root == "method":
         value = {table.get("name"): table for table in tables.get("method", ())}
     try:
-        return reduce(getitem, rest, value)
+        return reduce(getitem, path, value)
     except (KeyError, IndexError, TypeError):
         return _UNSET
 
@@ -226,11 +226,11 @@ def _leaves(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}.{name}", value
 
 
-def _covers(value: object, wanted: object) -> bool:
+def _covers(value: object, target: object) -> bool:
     """True for a swept value that equals the wanted one, or every entry of one per player."""
-    if isinstance(wanted, list) and not isinstance(value, list):
-        return bool(wanted) and all(same_value(value, entry) for entry in wanted)
-    return same_value(value, wanted)
+    if isinstance(target, list) and not isinstance(value, list):
+        return bool(target) and all(same_value(value, entry) for entry in target)
+    return same_value(value, target)
 
 
 def _span(values: Sequence[Any], words: Words) -> str:
@@ -241,8 +241,8 @@ def _span(values: Sequence[Any], words: Words) -> str:
 
 
 def _in_words(values: Sequence[Any]) -> str:
-    first = [value if value is _UNSET else format_value(value) for value in values[:3]]
-    return ", ".join(first) + (f", ... ({len(values)} values)" if len(values) > 3 else "")
+    texts = [value if value is _UNSET else format_value(value) for value in values[:3]]
+    return ", ".join(texts) + (f", ... ({len(values)} values)" if len(values) > 3 else "")
 
 
 class Axes(NamedTuple):
@@ -308,7 +308,7 @@ def _check_at(
         if name == "method" and name not in axes.values:
             raise StudyError('is called algorithm: write at = { algorithm = "NAME" }', key=place)
         if name in axes.values:
-            _among(value, axes.values[name], place)
+            _require_in_sweep(value, axes.values[name], place)
         elif is_fixed(axes.game, name, value):
             continue
         elif name in dims:
@@ -325,7 +325,7 @@ def is_fixed(game: Mapping[str, Any], name: str, value: object) -> bool:
     return fixed is not None and all(same_value(value, entry) for entry in entries)
 
 
-def _among(value: object, swept: Sequence[Any], key: str) -> None:
+def _require_in_sweep(value: object, swept: Sequence[Any], key: str) -> None:
     if any(same_value(value, swept_value) for swept_value in swept):
         return
     numbers = [swept_value for swept_value in swept if isinstance(swept_value, int | float)]

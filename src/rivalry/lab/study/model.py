@@ -97,28 +97,28 @@ class Study:
             raise error.inside(self.label) from None
 
     def _normalise(self) -> None:
-        put = object.__setattr__
+        assign = object.__setattr__
         for key in document.KEYS:
-            put(self, key, plain(getattr(self, key), key))
+            assign(self, key, plain(getattr(self, key), key))
         read = document.read(document.nonempty(vars(self)))
-        put(self, "method", tuple(read.method))
-        put(self, "expect", tuple(read.expect))
-        put(self, "plots", tuple(self.plots))
-        put(self, "include", tuple(self.include))
+        assign(self, "method", tuple(read.method))
+        assign(self, "expect", tuple(read.expect))
+        assign(self, "plots", tuple(self.plots))
+        assign(self, "include", tuple(self.include))
         if self.include:
-            put(self, "files", {})
+            assign(self, "files", {})
             return
-        put(self, "replications", read.replications)
-        put(self, "certificate", read.certificate)
-        put(self, "sweep", self._grid.table)
-        put(self, "batch", self._batch.table)
+        assign(self, "replications", read.replications)
+        assign(self, "certificate", read.certificate)
+        assign(self, "sweep", self._grid.table)
+        assign(self, "batch", self._batch.table)
         self._check_keys()
         names.views(self.plots)
         if self.files is None:
-            put(self, "files", names.file_digests(self.own_files, self.folder))
+            assign(self, "files", names.file_digests(self.own_files, self.folder))
         if self.as_written:
             if self.based_on and not self.is_quick:
-                put(self, "origin", self._find_origin())
+                assign(self, "origin", self._find_origin())
             inherited = self.origin or {"expect": (), "plots": ()}
             expect.check(self.expect, self._axes, quick=self.is_quick, inherited=inherited["expect"])
             # the quick form may lack points that the plots name
@@ -248,16 +248,16 @@ class Study:
             if self.include:
                 rule = f"a study of studies takes no changes; its studies do: {', '.join(self.included)}"
                 raise StudyError(rule, key=key, where=self.label)
-            root, _, rest = key.partition(".")
-            if root in spread and rest:
-                spread[root][rest] = value
+            root, _, option = key.partition(".")
+            if root in spread and option:
+                spread[root][option] = value
             else:
                 new = new._with_one(key, value)
         tables: dict[str, Any] = {}
         for root, values in spread.items():  # at once, since the keys of a zip change together
-            for rest, value in values.items():
+            for option, value in values.items():
                 old = tables.get(root, getattr(new, root))
-                tables[root] = new._respace(old, rest, value, f"{root}.{rest}")
+                tables[root] = new._respace(old, option, value, f"{root}.{option}")
         return replace(new, as_written=False, files=None, **tables) if tables else new
 
     @property
@@ -266,13 +266,13 @@ class Study:
         return {key: plain(getattr(self, key)) for key in expect.TABLES}
 
     def _with_one(self, key: str, value: object) -> Study:
-        root, _, rest = key.partition(".")
+        root, _, option = key.partition(".")
         tables = ("game", "method", "sweep", "batch", "replications", "certificate")
-        if root not in tables or not rest:
+        if root not in tables or not option:
             hint = "" if root in tables else f"{unknown(root, tables, 'a table of a study')}; "
             raise StudyError(f"{hint}write TABLE.KEY, as in game.reach", key=key, where=self.label)
         if root in ("replications", "certificate"):
-            new: dict[str, Any] = {root: {**getattr(self, root), rest: value}}
+            new: dict[str, Any] = {root: {**getattr(self, root), option: value}}
             return replace(self, as_written=False, **new)
         try:
             game, methods = apply_changes(self.game or {}, self.method, {key: value})
@@ -284,13 +284,13 @@ class Study:
         }
         return replace(self, game=game, method=methods, files=None, as_written=False, **keep)
 
-    def _respace(self, old: Mapping[str, Any], rest: str, value: object, key: str) -> dict[str, Any]:
-        form, _, last = rest.rpartition(".")
-        if last in ("from", "to", "count", "scale") and isinstance(old.get(form), Mapping):
-            return {**old, form: {**old[form], last: value}}
-        if last == "count" and form and rest not in old:
+    def _respace(self, old: Mapping[str, Any], option: str, value: object, key: str) -> dict[str, Any]:
+        form, _, suffix = option.rpartition(".")
+        if suffix in ("from", "to", "count", "scale") and isinstance(old.get(form), Mapping):
+            return {**old, form: {**old[form], suffix: value}}
+        if suffix == "count" and form and option not in old:
             raise StudyError("there is no { from, to, count } of that key", key=key, where=self.label)
-        return {**old, rest: value}
+        return {**old, option: value}
 
     def quick_form(self) -> Study:
         """Return the form that ``--quick`` runs: the keys of ``quick`` applied once. Raises `StudyError`."""
@@ -325,17 +325,19 @@ class Study:
     @classmethod
     def from_resolved(cls, data: Mapping[str, Any], folder: Path | None = None) -> Study:
         """Return the study of `resolved` data; ``folder`` holds its ``.py`` files. Raises `StudyError`."""
-        rest = dict(data)
-        schema = rest.pop("schema", None)
+        fields = dict(data)
+        schema = fields.pop("schema", None)
         if schema != SCHEMA:
             raise StudyError(f"{schema!r} must be {SCHEMA}: another rivalry wrote this", key="schema")
-        rest["is_quick"] = rest.pop("quick_form", False)
-        for key in rest:
+        fields["is_quick"] = fields.pop("quick_form", False)
+        for key in fields:
             if key not in cls.__dataclass_fields__:
                 raise StudyError("unknown key in a stored study", key=key)
-        rest["files"] = rest.get("files") or {}  # no file is read to learn what was stored
-        included = {name: cls.from_resolved(part, folder) for name, part in rest.pop("included", {}).items()}
-        return cls(**rest, included=included, folder=folder or Path("."), as_written=False)
+        fields["files"] = fields.get("files") or {}  # no file is read to learn what was stored
+        included = {
+            name: cls.from_resolved(part, folder) for name, part in fields.pop("included", {}).items()
+        }
+        return cls(**fields, included=included, folder=folder or Path("."), as_written=False)
 
     def cells(self) -> list[Cell]:
         """Return every cell in the order of the sweep, without building a game; none for a study of studies.
@@ -493,10 +495,10 @@ class Study:
     def _summary(self) -> str:
         if self.include:
             return f"Study {self.name}: {', '.join(self.include)}"
-        named = [str(table["name"]) for table in self.method]
-        parts = [f"game {self.family}", f"method{'s' * (len(named) > 1)} {', '.join(named)}"]
-        if len(self.methods) > len(named):
-            parts.append(f"{len(self.methods) - len(named)} negative controls")
+        names_written = [str(table["name"]) for table in self.method]
+        parts = [f"game {self.family}", f"method{'s' * (len(names_written) > 1)} {', '.join(names_written)}"]
+        if len(self.methods) > len(names_written):
+            parts.append(f"{len(self.methods) - len(names_written)} negative controls")
         parts += [f"{name} × {len(values)}" for name, values in self.coordinates.items()]
         if self.batched:
             parts.append(f"{self._batch.count} games per batch")
@@ -552,12 +554,12 @@ class _Tasks:
             method = self.methods[id(table)]
             # paired points draw the same numbers: their stream depends on the replication only
             point = [] if self.replications["paired"] else words(of_game.join(method.stream))
-            begin, middle, end, rest = method.task
+            begin, middle, end, suffix = method.task
             begin = f"{begin}{of_game}{middle}[{','.join(map(str, point))}]{end}"
             shared = {"game": game, "method": table, "batch": method.batch, "point": point}
             shared |= self.fixed | method.more
             for replication in range(self.replications["count"] if method.draws else 1):
-                cell_id = digest(f"{begin}{replication}{rest}").hex()[:16]
+                cell_id = digest(f"{begin}{replication}{suffix}").hex()[:16]
                 yield Cell(cell_id, at, method.name, replication, {**shared, "replication": replication})
 
     def _method(self, table: dict[str, Any]) -> _MethodText:
@@ -566,14 +568,14 @@ class _Tasks:
         batch = method_batch if set(method_batch) - {"zip"} else None
         texts = {**self.texts, "batch": canonical(batch), "method": canonical(table)}
         together = self.together if batch is None and names.goes_together(table) else 1
-        more = {"cells_per_batch": together} if together > 1 else {}
-        texts |= {key: canonical(value) for key, value in more.items()}
+        batch_keys = {"cells_per_batch": together} if together > 1 else {}
+        texts |= {key: canonical(value) for key, value in batch_keys.items()}
         # neither a method's name nor where its class is defined changes random numbers
         plain = {k: v for k, v in table.items() if k != "name"} | {"kind": names.plain_kind(table["kind"])}
         # of these keys' entries a mark, which no canonical JSON has
         task = join({**texts, "game": "\0", "point": "\0", "replication": "\0"}).split("\0")
         stream = join({"batch": texts["batch"], "game": "\0", "method": canonical(plain)}).split("\0")
-        return _MethodText(table, str(table["name"]), batch, more, task, stream, names.draws(table))
+        return _MethodText(table, str(table["name"]), batch, batch_keys, task, stream, names.draws(table))
 
 
 def _concerns(key: str, method: object) -> bool:
@@ -605,9 +607,9 @@ def load_study(name: str | Path) -> Study:
     return _load(name, Path("."), "")
 
 
-def _load(name: str | Path, beside: Path, above: str) -> Study:
+def _load(name: str | Path, folder_beside: Path, above: str) -> Study:
     """Return a study; ``above`` is the study that includes it."""
-    path, where, label = names.find_study(name, beside)
+    path, where, label = names.find_study(name, folder_beside)
     data, text = names.read_toml(path, where)
     folder = Path(str(path)).parent
     try:
@@ -635,17 +637,17 @@ def text_fault(path: Path, stored: Study) -> str:
         document.read(plain(data))
         # no file that the text names is read: those of the stored study are checked with its cells
         fields: dict[str, Any] = {"included": stored.included, "files": {}, "where": path.name}
-        written = Study(name=stored.name, **data, **fields)
-        written = written.quick_form() if stored.is_quick else written
+        study_of_text = Study(name=stored.name, **data, **fields)
+        study_of_text = study_of_text.quick_form() if stored.is_quick else study_of_text
     except StudyError as error:
         return str(error)
     before = plain(stored.base or stored._numbers)
     changed = [f"game.{key}" for key in before["game"] or {}]
-    tables = written._with_defaults(written._numbers, changed) if written.game else {}
-    old = written.resolved() | tables
+    tables = study_of_text._with_defaults(study_of_text._numbers, changed) if study_of_text.game else {}
+    old = study_of_text.resolved() | tables
     new = stored.resolved() | before
     old["included"], new["included"] = (
-        [Path(file_name).stem for file_name in written.include],
+        [Path(file_name).stem for file_name in study_of_text.include],
         list(stored.included),
     )
     wrong = [key for key in old if key not in ("base", "origin", "files") and old[key] != new.get(key)]

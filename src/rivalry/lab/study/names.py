@@ -45,7 +45,7 @@ COST_LABELS = {"seconds": 0.0, "minutes": 60.0, "hours": 3600.0}  # processor se
 Registered = Entry | FamilyEntry | PlotEntry
 
 
-def defaults(family: str, changes: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
+def defaults(family: str, changes: Iterable[str], study_values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the defaults of a bundled family's parameters that are changed but not given by a study.
 
     Parameters of a table are in a table, beside those that the study gives in it.
@@ -55,15 +55,15 @@ def defaults(family: str, changes: Iterable[str], given: Mapping[str, Any]) -> d
     >>> defaults("race", ["sweep.game.cost.safety_subsidy"], {"cost": {"safety_price": 0.2}})
     {'cost': {'safety_subsidy': 0.0, 'safety_price': 0.2}}
     """
-    named = (key.removeprefix("sweep.").removeprefix("batch.") for key in changes)
-    wanted = {key.removeprefix("game.") for key in named if key.startswith("game.")}
-    if not wanted or family not in GAMES:
+    keys = (key.removeprefix("sweep.").removeprefix("batch.") for key in changes)
+    parameters_changed = {key.removeprefix("game.") for key in keys if key.startswith("game.")}
+    if not parameters_changed or family not in GAMES:
         return {}
     tables: dict[str, Any] = {}
     for row in parameters(load(GAMES[family].targets[0])):
         table, _, name = row.name.rpartition(".")
-        table_given = given.get(table, {}) if table else given
-        if row.name not in wanted or not isinstance(row.default, bool | int | float | str):
+        table_given = study_values.get(table, {}) if table else study_values
+        if row.name not in parameters_changed or not isinstance(row.default, bool | int | float | str):
             continue
         if isinstance(table_given, Mapping) and name not in table_given:
             tables |= (
@@ -88,14 +88,14 @@ def studies() -> dict[str, Traversable]:
     return files_by_name | {path.name.removesuffix(".toml"): path for path in bundled}
 
 
-def find_study(name: str | Path, beside: Path) -> tuple[Traversable | Path, str, str]:
+def find_study(name: str | Path, folder: Path) -> tuple[Traversable | Path, str, str]:
     """Return a study's file, its name in messages, and the study's name. Raises `StudyError`.
 
-    ``name`` is a bundled study or a path relative to the folder ``beside``.
+    ``name`` is a bundled study or a path relative to ``folder``.
     """
     text = str(name)
     if text.endswith(".toml") or "/" in text or isinstance(name, Path):
-        path = beside / name
+        path = folder / name
         if path.is_dir():
             raise StudyError("is a folder; a study is a .toml file", where=text)
         if not path.is_file():
@@ -105,7 +105,7 @@ def find_study(name: str | Path, beside: Path) -> tuple[Traversable | Path, str,
         return path, text, path.stem
     bundled = studies()
     if text not in bundled:
-        beside_names = [path.name for path in beside.glob("*.toml")]
+        beside_names = [path.name for path in folder.glob("*.toml")]
         close = near(text, [*bundled, *beside_names])
         hint = close if "did you mean" in close else "see `rivalry list studies`"
         raise StudyError(f"{format_value(text)} is not a bundled study (files end in .toml); {hint}")
@@ -236,10 +236,10 @@ def file_digests(names: Iterable[str], folder: Path) -> dict[str, str]:
     return digests
 
 
-def verify(known: Mapping[str, str], folder: Path) -> None:
+def verify(digests_known: Mapping[str, str], folder: Path) -> None:
     """Raise `StudyError` if a user's file has changed since the study was read."""
-    digests = file_digests(sorted(known), folder)
-    for name, digest in known.items():
+    digests = file_digests(sorted(digests_known), folder)
+    for name, digest in digests_known.items():
         if digests[name] != digest:
             raise StudyError("has changed since the study was read; run the study again", key=name)
 
@@ -258,7 +258,7 @@ def objects(value: Any, folder: Path) -> Any:
     return from_file(value, folder) if is_file(value) else value
 
 
-def targets(name: Any, known: Mapping[str, Registered], what: str, key: str, folder: Path) -> list[Any]:
+def targets(name: Any, registered: Mapping[str, Registered], kind: str, key: str, folder: Path) -> list[Any]:
     """Return the factories or classes of a name; run a user's file. Raises `StudyError`."""
     if is_file(name):
         try:
@@ -266,7 +266,7 @@ def targets(name: Any, known: Mapping[str, Registered], what: str, key: str, fol
         except ValueError as error:
             raise StudyError(str(error), key=key) from None
     try:
-        return [load(target) for target in _entry(name, known, what, key).targets]
+        return [load(target) for target in _entry(name, registered, kind, key).targets]
     except (ImportError, AttributeError) as error:
         raise StudyError(f"{format_value(name)} cannot be loaded: {error}", key=key) from None
 
@@ -340,8 +340,8 @@ def goes_together(table: Mapping[str, Any]) -> bool:
     >>> goes_together({"kind": "newton"}), goes_together({"kind": "newton", "max_seconds": 2.0})
     (True, False)
     """
-    alone = not table.get("path", True) or "max_seconds" in table or "starts" in table
-    return table["kind"] in TOGETHER and not alone
+    is_separate = not table.get("path", True) or "max_seconds" in table or "starts" in table
+    return table["kind"] in TOGETHER and not is_separate
 
 
 def with_controls(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -374,12 +374,12 @@ def _controls(table: Mapping[str, Any], k: int) -> tuple[str, ...]:
     """Return the names of one method's controls."""
     entry = METHODS.get(str(table["kind"]))
     controls = entry.controls if entry is not None else ()
-    wanted = table.get(CONTROLS, True)
-    if not controls and CONTROLS in table and wanted is not False:
+    chosen_controls = table.get(CONTROLS, True)
+    if not controls and CONTROLS in table and chosen_controls is not False:
         raise StudyError(f"{format_value(table['kind'])} has none", key=f"method[{k}].{CONTROLS}")
-    if isinstance(wanted, bool):
-        return controls if wanted and "control" not in table else ()
-    for word in wanted:
+    if isinstance(chosen_controls, bool):
+        return controls if chosen_controls and "control" not in table else ()
+    for word in chosen_controls:
         if word not in controls:
             raise StudyError(unknown(word, controls, "a control"), key=f"method[{k}].{CONTROLS}")
-    return tuple(wanted)
+    return tuple(chosen_controls)

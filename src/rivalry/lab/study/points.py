@@ -138,26 +138,28 @@ def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 class Grid:
     """Points of a ``[sweep]`` or ``[batch]``: the product of its keys, or their zip with ``zip = true``."""
 
-    def __init__(self, table: Mapping[str, Any], what: str) -> None:
-        rest = dict(table)
-        self.zipped = rest.pop("zip", False)
+    def __init__(self, table: Mapping[str, Any], table_name: str) -> None:
+        keys = dict(table)
+        self.zipped = keys.pop("zip", False)
         if not isinstance(self.zipped, bool):
-            raise StudyError(f"{format_value(self.zipped)} must be true or false", key=f"{what}.zip")
-        self.forms = flat(rest)
+            raise StudyError(f"{format_value(self.zipped)} must be true or false", key=f"{table_name}.zip")
+        self.forms = flat(keys)
         self.values = {
-            key: values(form, f"{what}.{key}", repeats=self.zipped) for key, form in self.forms.items()
+            key: values(form, f"{table_name}.{key}", repeats=self.zipped) for key, form in self.forms.items()
         }
         for key in self.values:
             split_key(key)
             if key.split(".")[0] not in ("game", "method"):
-                rule = f"must begin with game. or method.NAME., as in {what}.game.{key}"
-                raise StudyError(rule, key=f"{what}.{key}")
+                rule = f"must begin with game. or method.NAME., as in {table_name}.game.{key}"
+                raise StudyError(rule, key=f"{table_name}.{key}")
         lengths = {key: len(values) for key, values in self.values.items()}
         if self.zipped and len(set(lengths.values())) > 1:
             counted = ", ".join(f"{key} has {n}" for key, n in lengths.items())
-            raise StudyError(f"needs keys with equally many values; {counted}", key=f"{what}.zip")
-        if self.count > MOST[what]:
-            raise StudyError(f"{self.count:.6g} points are too many; must be at most {MOST[what]}", key=what)
+            raise StudyError(f"needs keys with equally many values; {counted}", key=f"{table_name}.zip")
+        if self.count > MOST[table_name]:
+            raise StudyError(
+                f"{self.count:.6g} points are too many; must be at most {MOST[table_name]}", key=table_name
+            )
 
     @property
     def count(self) -> int:
@@ -197,17 +199,17 @@ def apply_changes(
     new_game, new_methods = dict(game), [dict(table) for table in methods]
     names = [str(table["name"]) for table in methods]
     for key, value in changes.items():
-        root, *rest = split_key(key)
-        if root == "game" and rest:
-            new_game = change_entry(new_game, rest, value, key, _players(new_game))
-        elif root == "method" and len(rest) > 1:
-            if rest[0] not in names:
-                raise StudyError(unknown(rest[0], names, "the name of a method here"), key=key)
-            k = names.index(str(rest[0]))
-            option = str(rest[1])
-            if len(rest) > 2 and isinstance(rest[2], str):
+        root, *path = split_key(key)
+        if root == "game" and path:
+            new_game = change_entry(new_game, path, value, key, _players(new_game))
+        elif root == "method" and len(path) > 1:
+            if path[0] not in names:
+                raise StudyError(unknown(path[0], names, "the name of a method here"), key=key)
+            k = names.index(str(path[0]))
+            option = str(path[1])
+            if len(path) > 2 and isinstance(path[2], str):
                 new_methods[k][option] = written_out(option, new_methods[k].get(option))
-            new_methods[k] = change_entry(new_methods[k], rest[1:], value, key, _players(new_game))
+            new_methods[k] = change_entry(new_methods[k], path[1:], value, key, _players(new_game))
         else:
             raise StudyError("must be game.KEY or method.NAME.KEY", key=key)
     return new_game, new_methods

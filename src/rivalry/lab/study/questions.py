@@ -83,10 +83,10 @@ def _in_words(fixed: Sequence[Difference], words: Words) -> str:
 
 def _keys_of_question(study: Mapping[str, Any]) -> set[str]:
     """Return the swept keys that a study's question is about."""
-    answer, first = study.get("answer") or {}, next(iter(study.get("plots") or ()), None)
+    answer, plot = study.get("answer") or {}, next(iter(study.get("plots") or ()), None)
     if along := answer.get("along") or (answer.get("test") or {}).get("along"):
         return {str(along)}
-    over = first.get("over") if isinstance(first, Mapping) else None
+    over = plot.get("over") if isinstance(plot, Mapping) else None
     if over:
         return {over} if isinstance(over, str) else set(over)
     swept = swept_in(study["base"])
@@ -105,11 +105,13 @@ def _redrawn(entry: Any, absent: set[str], swept: Mapping[str, Sequence[Any]]) -
     entry_left = {name: value for name, value in entry.items() if name not in lacking}
     numeric = [name for name, values in swept.items() if all(map(is_number, values))]
     if entry_left.get("kind") == "heat" and "over" in lacking and len(numeric) < 2:
-        rest = {name: value for name, value in entry_left.items() if name not in ("player", "quantity")}
-        return rest | {"kind": "scenario", "quantities": [entry_left["quantity"]]}
+        shared_options = {
+            name: value for name, value in entry_left.items() if name not in ("player", "quantity")
+        }
+        return shared_options | {"kind": "scenario", "quantities": [entry_left["quantity"]]}
     return entry_left
 
 
 def _joined(parts: Sequence[str]) -> str:
-    *first, last = parts
-    return f"{', '.join(first)}{' and ' * bool(first)}{last}"
+    *leading, end = parts
+    return f"{', '.join(leading)}{' and ' * bool(leading)}{end}"

@@ -157,7 +157,7 @@ def check_table(
     target: Callable[..., Any],
     table: Mapping[str, Any],
     prefix: Sequence[str | int],
-    also: Sequence[str] = (),
+    further_keys: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return a table's values converted to the annotated types; omitted keys stay omitted.
 
@@ -179,7 +179,9 @@ def check_table(
     for name in table:
         if name not in rows:
             names = keys_with_symbol(name, {key: hint for key, (hint, _) in rows.items()})
-            rule = f"is called {names} here" if names else f"unknown key; {near(name, [*rows, *also])}"
+            rule = (
+                f"is called {names} here" if names else f"unknown key; {near(name, [*rows, *further_keys])}"
+            )
             raise StudyError(rule, key=dotted_key([*prefix, name]))
     for name, (_, default) in rows.items():
         if default is inspect.Parameter.empty and name not in table:

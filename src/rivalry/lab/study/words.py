@@ -73,8 +73,10 @@ def quantities(study: Mapping[str, Any], data: Dataset) -> list[str]:
 def _are_one(data: Dataset, name: str, mean_name: str) -> bool:
     """True for a quantity with the same numbers as its mean, as of a single type or like agents."""
     quantity, mean = (data[variable] for variable in (name, mean_name))
-    called = {attributes_of(variable)["long_name"].removeprefix("mean ") for variable in (name, mean_name)}
-    if len(called) == 2 or {quantity.dtype.kind, mean.dtype.kind} != {"f"}:
+    long_names = {
+        attributes_of(variable)["long_name"].removeprefix("mean ") for variable in (name, mean_name)
+    }
+    if len(long_names) == 2 or {quantity.dtype.kind, mean.dtype.kind} != {"f"}:
         return False
     # a mean over players, of whom points have different numbers, lacks an axis
     missing = set(quantity.dims) ^ set(mean.dims)
@@ -88,16 +90,16 @@ def quantities_named(study: Mapping[str, Any]) -> list[str]:
     """Return the names of what a study's answer may have, stored or not; see `quantities`."""
     if names := (study.get("answer") or {}).get("quantities"):
         return list(names)
-    named = []
+    all_names = []
     for entry in study.get("plots", ()):
         options = entry if isinstance(entry, Mapping) else {}
-        several = options.get("quantities") or []
-        named += [several] if isinstance(several, str) else list(several)
-        named += [options["quantity"]] if isinstance(options.get("quantity"), str) else []
-    named += [str(row["quantity"]) for row in study.get("expect", ())]
+        names_of_plot = options.get("quantities") or []
+        all_names += [names_of_plot] if isinstance(names_of_plot, str) else list(names_of_plot)
+        all_names += [options["quantity"]] if isinstance(options.get("quantity"), str) else []
+    all_names += [str(row["quantity"]) for row in study.get("expect", ())]
     family = str((study.get("game") or {}).get("family"))
-    named += DEFAULTS.get(family, FamilyDefaults()).metrics
-    return list(dict.fromkeys(named))
+    all_names += DEFAULTS.get(family, FamilyDefaults()).metrics
+    return list(dict.fromkeys(all_names))
 
 
 class Words:
@@ -111,8 +113,8 @@ class Words:
         leaders = list(game.get("leaders") or [])
         if len(leaders) == 1 and game.get("players", 2) == 2:
             turns = [leaders, [1 - leaders[0]]]
-        alone = [len(turn) for turn in turns] == [1, 1]
-        self._roles = {turn[0]: role for turn, role in zip(turns, ROLES, strict=False)} if alone else {}
+        is_duel = [len(turn) for turn in turns] == [1, 1]
+        self._roles = {turn[0]: role for turn, role in zip(turns, ROLES, strict=False)} if is_duel else {}
         family = GAMES.get(str(game.get("family")))
         self._keys = KEYS | dict(family.words if family else {})
         self.axes = family.axes if family else CHOICE  # coordinates of a strategy
@@ -120,8 +122,11 @@ class Words:
             varied = {"game.choice", "game.demand"} & {*study.get("sweep", ()), *study.get("batch", ())}
             logit = game.get("demand") == "logit"
             self.axes = CHOICE if varied else (str(game.get("choice") or ("price" if logit else "quantity")),)
-        named = game.get("choices") if game.get("family") == "continuous" else None
-        self._choices = [[own] if isinstance(own, str) else list(own) for own in named or ()]
+        choice_keys = game.get("choices") if game.get("family") == "continuous" else None
+        self._choices = [
+            [choice_names] if isinstance(choice_names, str) else list(choice_names)
+            for choice_names in choice_keys or ()
+        ]
         self.is_spatial = game.get("family") == "influencer"  # strategies are places
         self.player = family.player if family else "player"
         brought = [str(table["name"]) for table in study.get("method", ()) if ".py:" in table.get("kind", "")]
@@ -151,17 +156,17 @@ class Words:
         >>> Words({"answer": {"words": {"state 0": ""}}}).who("state 0")
         ''
         """
-        named = _WHO.sub(lambda match: self._player(int(match[1])), entry)
-        return self._own.get(entry, named)
+        entry_words = _WHO.sub(lambda match: self._player(int(match[1])), entry)
+        return self._own.get(entry, entry_words)
 
     @property
     def has_roles(self) -> bool:
-        """Whether the players are a leader and a follower, of whom one may be certified alone."""
+        """True if the players are a leader and a follower, of whom one may be certified alone."""
         return bool(self._roles)
 
     def _player(self, k: int) -> str:
-        named = self._own.get(f"player {k}")
-        return named or self._roles.get(k, f"{self.player} {k}")
+        player_name = self._own.get(f"player {k}")
+        return player_name or self._roles.get(k, f"{self.player} {k}")
 
     def key(self, name: str) -> str:
         """Return the name of a swept key, without the name of the study's only method.
@@ -186,16 +191,17 @@ class Words:
             player = self._player(int(match[2]))
             return f"{self.key(match[1])} of {'the ' * (player in ROLES)}{player}"
         if match := _TABLES.match(name):  # a type's, or a player's belief
-            whose = (
+            owner = (
                 f"of type {match[2]}" if match[1] == "types" else f"as {self._player(int(match[2]))} believes"
             )
-            return f"{self.key(match[3])} {whose}"
-        rest, _, last = name.rpartition(".")
-        if not rest:
+            return f"{self.key(match[3])} {owner}"
+        table_name, _, key_name = name.rpartition(".")
+        if not table_name:
             return key_in_words(name)
-        if self._methods == [rest] or rest == "parameters":
-            return self.key(last)
-        return f"{self.key(last)} of {self.method(rest) if rest in self._methods else self.key(rest)}"
+        if self._methods == [table_name] or table_name == "parameters":
+            return self.key(key_name)
+        owner = self.method(table_name) if table_name in self._methods else self.key(table_name)
+        return f"{self.key(key_name)} of {owner}"
 
     def method(self, name: str) -> str:
         """Return the name of a method; that of a negative control says what it lacks.
@@ -238,9 +244,11 @@ class Words:
         method = [self.method(str(at["algorithm"]))] if "algorithm" in at else []
         at = {name: value for name, value in at.items() if name != "algorithm"}
         texts = {name: format_value(value) for name, value in at.items()}
-        alone = {name for name, text in texts.items() if name == "name" or text in {*self._own, *IN_WORDS}}
-        named = (self.value(v) if name in alone else self._coordinate(name, v) for name, v in at.items())
-        return ", ".join([*method, *named])
+        worded = {name for name, text in texts.items() if name == "name" or text in {*self._own, *IN_WORDS}}
+        coordinates = (
+            self.value(v) if name in worded else self._coordinate(name, v) for name, v in at.items()
+        )
+        return ", ".join([*method, *coordinates])
 
     def _coordinate(self, name: str, value: object) -> str:
         """Return a key with its value; a number of things before them."""
@@ -297,12 +305,14 @@ class Words:
         (['effort', ''], ['price', 'quality'])
         """
         if player is not None and player < len(self._choices):
-            own = self._choices[player]
-            return [*own, *[""] * (count - len(own))]
+            choice_names = self._choices[player]
+            return [*choice_names, *[""] * (count - len(choice_names))]
         of_results = [self.key(str(name)) for name in names if name and not str(name).isdigit()]
         of_study = [self._own[name] for k in range(count) if (name := f"axis {k}") in self._own]
         of_family = [] if self.axes == CHOICE else [name.partition(" (")[0] for name in self.axes]
-        return next((one for one in (of_results, of_study, of_family) if len(one) == count), [])
+        return next(
+            (candidate for candidate in (of_results, of_study, of_family) if len(candidate) == count), []
+        )
 
     @property
     def choice_of_each(self) -> list[str]:

@@ -176,17 +176,17 @@ class Tracer:
         if growing.size:
             self._extend(int(growing[0]))
         elif s["cuts_done"][0] < len(s["cut_row"]):
-            self._locate_event(_next(s["cuts_done"]))
+            self._locate_event(_number_of_task(s["cuts_done"]))
         elif s["events_done"][0] < len(s["event_kind"]):
-            self._switch(_next(s["events_done"]))
+            self._switch(_number_of_task(s["events_done"]))
         elif waiting.size:
             self._begin_branch(int(waiting[0]))
         elif s["searched"][0] < known.SEARCHES:
-            self._search(_next(s["searched"]))
+            self._search(_number_of_task(s["searched"]))
         elif self.options.prove and len(s["bracket_ends"]) < len(s["event_kind"]):
             self._prove(len(s["bracket_ends"]))
         elif self.options.cycles and s["hopfs_done"][0] < np.sum(s["event_kind"] == HOPF):
-            self._trace_cycles(_next(s["hopfs_done"]))
+            self._trace_cycles(_number_of_task(s["hopfs_done"]))
         else:
             return self._certify()
         return True
@@ -269,11 +269,11 @@ class Tracer:
         if not 0.0 <= point.y[-1] <= 1.0:
             edge = float(np.clip(point.y[-1], 0.0, 1.0))
             return at_value(system, y + (edge - y[-1]) / chord[-1] * chord, edge), known.RANGE
-        first = self._unknowns(system, "row", int(rows[0]))
+        initial = self._unknowns(system, "row", int(rows[0]))
         departure = self.session["row_tangent"][rows[0]][: len(y)]
-        part = float((first - y) @ chord / (chord @ chord))
+        part = float((initial - y) @ chord / (chord @ chord))
         foot = y + np.clip(part, 0.0, 1.0) * chord
-        back = np.linalg.norm(first - foot) <= 0.05 * np.linalg.norm(chord) and 0 <= part <= 1
+        back = np.linalg.norm(initial - foot) <= 0.05 * np.linalg.norm(chord) and 0 <= part <= 1
         # the chord passes the first point in the direction in which it was left; the first steps begin there
         closed = len(rows) > 5 and back and departure @ chord > 0
         return point, known.CLOSED if closed else known.GROWING
@@ -343,7 +343,7 @@ class Tracer:
         system = self._system(branch)
         a, b = (self._unknowns(system, "row", k) for k in (row, after))
         is_symmetric = system.count == len(np.unique(s["alike"]))
-        event = refine(system, a, b, cut, whole=is_symmetric)
+        event = refine(system, a, b, cut, is_symmetric=is_symmetric)
         s["cut_lost"][number] = event is None
         if event is None or self._is_known(branch, system, event):
             return
@@ -422,14 +422,14 @@ class Tracer:
     def _search_starts(self, rng: np.random.Generator) -> list[np.ndarray]:
         """Return the profiles at which searches start: the middle of the space, then random ones."""
         space: Any = self.family.space
-        more = (self.options.searches - 1, *space.shape)
+        random_shape = (self.options.searches - 1, *space.shape)
         if isinstance(space, Simplex):
             mask = np.asarray(space.mask)
             # normalised exponential draws are uniform on a simplex
-            weights = [mask, *np.where(mask, rng.exponential(size=more), 0.0)]
+            weights = [mask, *np.where(mask, rng.exponential(size=random_shape), 0.0)]
             return [sample / sample.sum(axis=1, keepdims=True) for sample in weights]
         low, high = np.asarray(space.low), np.asarray(space.high)
-        return [low + part * (high - low) for part in [np.full(space.shape, 0.5), *rng.random(more)]]
+        return [low + part * (high - low) for part in [np.full(space.shape, 0.5), *rng.random(random_shape)]]
 
     def _start_both_ways(self, start: np.ndarray) -> None:
         """Add both halves of the branch through the equilibrium near a given profile."""
@@ -472,7 +472,7 @@ class Tracer:
         return True
 
 
-def _next(counter: np.ndarray) -> int:
+def _number_of_task(counter: np.ndarray) -> int:
     """Return the number of the next task, and count it as done."""
     counter[0] += 1
     return int(counter[0]) - 1

@@ -42,9 +42,9 @@ class Statics(NamedTuple):
     game: Any
     parameters: tuple[VariedEntries, ...]
 
-    def size(self, one: VariedEntries) -> float:
+    def size(self, parameter: VariedEntries) -> float:
         """Return a parameter's size, 1 where it is 0."""
-        return abs(one.value(self.game)) or 1.0
+        return abs(parameter.value(self.game)) or 1.0
 
 
 class ProfileSlopes(NamedTuple):
@@ -191,7 +191,7 @@ class ComparativeStatics(BaseLearner):
         end = at_rest(unconstrained_game(game), reparametrisation.unconstrain(game, put(profile)))
         if end is not None:
             record |= {name: end.measures[name] for name in ("max_real_eigenvalue", "best_response_radius")}
-        records = [named | _slopes_in(world, session, k) for k, named in enumerate(records)]
+        records = [record | _slopes_in(world, session, k) for k, record in enumerate(records)]
         return record | _beside_each_other(records)
 
 
@@ -203,8 +203,8 @@ def _slopes_in(world: Statics, session: Session, k: int) -> Record:
     quotients, steps = _quotients(profile, session["beside"][k], session["steps_taken"][k])
     exists = _exists(world, world.size(parameter), solution, quotients)
     if not exists:
-        none = np.full_like(solution.slope, np.nan)
-        solution = solution._replace(slope=none, unconstrained=none, payoff=none[:, 0])
+        undefined = np.full_like(solution.slope, np.nan)
+        solution = solution._replace(slope=undefined, unconstrained=undefined, payoff=undefined[:, 0])
     record: Record = {
         "derivative_exists": ((), np.asarray(exists)),
         "slope": (("player", "axis"), solution.slope),
@@ -312,16 +312,16 @@ def _solve_neighbours(world: Statics, session: Session) -> None:
 
 
 def _quotients(
-    profile: np.ndarray, beside: np.ndarray, steps_taken: np.ndarray
+    profile: np.ndarray, nearby: np.ndarray, steps_taken: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return difference quotients [check player axis], two-sided where both sides are known, and steps."""
     quotients = np.full((len(HALVES), *profile.shape), np.nan)
-    for k, (near, steps) in enumerate(zip(beside, steps_taken, strict=True)):
+    for k, (near, steps) in enumerate(zip(nearby, steps_taken, strict=True)):
         finite = np.flatnonzero(np.isfinite(steps))
         if finite.size:
-            first, last = finite[0], finite[-1]
-            base, origin = (near[last], steps[last]) if first < last else (profile, 0.0)
-            quotients[k] = (near[first] - base) / (steps[first] - origin)
+            farthest, nearest = finite[0], finite[-1]
+            base, origin = (near[nearest], steps[nearest]) if farthest < nearest else (profile, 0.0)
+            quotients[k] = (near[farthest] - base) / (steps[farthest] - origin)
     return quotients, np.abs(np.nan_to_num(steps_taken)).max(axis=1)
 
 

@@ -105,10 +105,10 @@ def locate(
     return Place(point, leading(point), along, folds)
 
 
-def refine(system: System, a: np.ndarray, b: np.ndarray, cut: Cut, *, whole: bool) -> Event | None:
+def refine(system: System, a: np.ndarray, b: np.ndarray, cut: Cut, *, is_symmetric: bool) -> Event | None:
     """Return the event of a cut between ``a`` and ``b`` [k+1]; None where the curve is lost between the two.
 
-    ``whole`` says that all exchangeable players have equal strategies.
+    ``is_symmetric`` says that all exchangeable players have equal strategies.
     """
     place = locate(system, a, b, cut.order, lambda point: system.leading(point.at.local, cut.label))
     if place is None:
@@ -116,7 +116,7 @@ def refine(system: System, a: np.ndarray, b: np.ndarray, cut: Cut, *, whole: boo
     point, value = place.point, place.value
     size = np.max(np.abs(system.blocks(point.at.local)[cut.label]))
     turning = cut.order != TRANSVERSAL and abs(value.imag) > REAL * size
-    kind = "hopf" if turning else _real_kind(cut.label, folds=bool(place.folds), is_symmetric=whole)
+    kind = "hopf" if turning else _real_kind(cut.label, folds=bool(place.folds), is_symmetric=is_symmetric)
     unit = float(np.min(system.family.width)) ** 2 / float(np.max(system.family.scales))
     return Event(
         KINDS.index(kind),

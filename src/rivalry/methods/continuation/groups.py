@@ -41,9 +41,9 @@ class System:
         self.firsts = firsts = [int(np.flatnonzero(self.groups == g)[0]) for g in range(self.count)]
         self._basis = all_directions(space)  # of all players, [row direction], player-major
         self._all = _blocks([basis.shape[1] for basis in family.directions])
-        self._slices = _blocks([family.directions[first].shape[1] for first in firsts])
+        self._slices = _blocks([family.directions[player].shape[1] for player in firsts])
         self.unknowns = int(self._slices[-1].stop)  # without the parameter
-        self._rows = np.concatenate([np.r_[self._all[first]] for first in firsts])  # of the full system
+        self._rows = np.concatenate([np.r_[self._all[player]] for player in firsts])  # of the full system
         self._expand = np.zeros((self._all[-1].stop, self.unknowns))  # [direction unknown]
         for player, group in enumerate(self.groups):
             self._expand[self._all[player], self._slices[group]] = np.eye(family.directions[player].shape[1])
@@ -52,14 +52,16 @@ class System:
             # directions of a simplex keep the sum, so profiles are the uniform one plus a displacement
             self._base = space.entries / np.asarray(space.sizes)[:, None]
         else:
-            units = [np.abs(family.directions[first]).T @ family.width[first] for first in firsts]
+            units = [np.abs(family.directions[player]).T @ family.width[player] for player in firsts]
             self.lengths = np.concatenate(units)
-        counts = [family.directions[first].shape[1] for first in firsts]
+        counts = [family.directions[player].shape[1] for player in firsts]
         self._scales = np.repeat(family.scales[firsts], counts)  # of payoffs, by unknown
 
     def of(self, x: np.ndarray, value: float) -> np.ndarray:
         """Return the unknowns of a profile [player axis] and a parameter value."""
-        places = [self.family.directions[first].T @ (x[first] - self._base[first]) for first in self.firsts]
+        places = [
+            self.family.directions[player].T @ (x[player] - self._base[player]) for player in self.firsts
+        ]
         part = (value - self.family.low) / (self.family.high - self.family.low)
         return np.asarray(np.append(np.concatenate(places) / self.lengths, part))
 
@@ -98,8 +100,8 @@ class System:
         full = self._basis.T @ local.jacobian @ self._basis
         blocks = {TOGETHER: (full @ self._expand)[self._rows]}
         for group in np.flatnonzero(self.sizes > 1):
-            first, second = np.flatnonzero(self.groups == group)[:2]
-            first_entries, second_entries = self._all[first], self._all[second]
+            member, partner = np.flatnonzero(self.groups == group)[:2]
+            first_entries, second_entries = self._all[member], self._all[partner]
             blocks[int(group)] = full[first_entries, first_entries] - full[first_entries, second_entries]
         return blocks
 
@@ -157,9 +159,9 @@ def relabel(groups: np.ndarray) -> np.ndarray:
     >>> relabel(np.array([4, 1, 4])).tolist()
     [0, 1, 0]
     """
-    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    _, heads, inverse = np.unique(groups, return_index=True, return_inverse=True)
     # the ranks of first occurrences
-    return np.argsort(np.argsort(first))[inverse]
+    return np.argsort(np.argsort(heads))[inverse]
 
 
 def _blocks(sizes: list[int]) -> list[slice]:

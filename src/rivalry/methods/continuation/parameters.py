@@ -85,10 +85,10 @@ class VariedEntries(NamedTuple):
         ValueError
             If arrays of other sizes, or other options, follow from the parameter near its value.
         """
-        still = jax.tree.map(jnp.zeros_like, eqx.filter(game, eqx.is_inexact_array))
-        alone = self.set(still, 1.0)  # a game without a recipe: nothing else changes
+        zeros = jax.tree.map(jnp.zeros_like, eqx.filter(game, eqx.is_inexact_array))
+        derivative = self.set(zeros, 1.0)  # a game without a recipe: nothing else changes
         if recipe_of(game) is None:
-            return alone
+            return derivative
         step, sides = DIFFERENCE_STEP * (abs(self.value(game)) or 1.0), []
         for amount in (step, -step):
             # an end of the parameter's range has one side
@@ -105,11 +105,13 @@ class VariedEntries(NamedTuple):
             change = jnp.where(up == down, 0.0, up - down) / (high - low)
             return jnp.where(array != 0, array, change)
 
-        return jax.tree.map(follows, alone, above, below, is_leaf=lambda leaf: leaf is None)
+        return jax.tree.map(follows, derivative, above, below, is_leaf=lambda leaf: leaf is None)
 
     def refusal(self, game: object, value: float) -> str:
         """Return the reason why the game refuses ``value``, or an empty string."""
-        return next((why for name, _ in self.parts if (why := validate_parameter(game, name, value))), "")
+        return next(
+            (reason for name, _ in self.parts if (reason := validate_parameter(game, name, value))), ""
+        )
 
 
 def move_along(game: object, derivative: object, amount: float | Array) -> Any:
@@ -132,8 +134,8 @@ def entries_of(game: object, names: Any, option: str) -> VariedEntries:
     [0.1, 0.3]
     """
     # commas between brackets separate indices
-    written = re.split(r",(?![^\[]*\])", names) if isinstance(names, str) else list(names)
-    parts = tuple(_entry(game, name, option) for name in written)
+    parameter_names = re.split(r",(?![^\[]*\])", names) if isinstance(names, str) else list(names)
+    parts = tuple(_entry(game, name, option) for name in parameter_names)
     if not parts or len(set(parts)) < len(parts):
         raise ValueError(f"{option}: {names!r} must name at least one array, and each once")
     return VariedEntries(parts)
@@ -160,11 +162,11 @@ def _form(game: object) -> Any:
     return structure, [np.shape(leaf) for leaf in leaves]
 
 
-def _entry(game: object, written: object, option: str) -> ArrayEntry:
-    if not isinstance(written, str):
-        raise ValueError(f"{option}: {written!r} must be an array of the game, as in 'reach' or 'reach[1]'")
+def _entry(game: object, name_text: object, option: str) -> ArrayEntry:
+    if not isinstance(name_text, str):
+        raise ValueError(f"{option}: {name_text!r} must be an array of the game, as in 'reach' or 'reach[1]'")
     try:
-        name, index = array_entry(game, written)
+        name, index = array_entry(game, name_text)
     except ValueError as error:
         raise ValueError(f"{option}: {error}") from None
     kind = np.asarray(getattr(game, name)).dtype

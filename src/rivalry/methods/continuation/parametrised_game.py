@@ -51,14 +51,16 @@ class ParametrisedGame:
         if not callable(parameter):
             self._entries = entries_of(game, parameter, "parameter")
             for end, value in (("low", self.low), ("high", self.high)):
-                if why := self._entries.refusal(game, value):
-                    raise ValueError(f"{end}: {value:g} {why}, as a value of {parameter}")
-            alone = jax.tree.map(lambda leaf: leaf, self.game)  # without a recipe: `with_` replaces the array
+                if reason := self._entries.refusal(game, value):
+                    raise ValueError(f"{end}: {value:g} {reason}, as a value of {parameter}")
+            game_copy = jax.tree.map(
+                lambda leaf: leaf, self.game
+            )  # without a recipe: `with_` replaces the array
             self._fixed: Any = None  # the derivative of the game's arrays, where it is that array's alone
             probes = np.linspace(self.low, self.high, PROBES)
-            if all(eqx.tree_equal(self.at(v), self._entries.set(alone, v)) for v in probes):
+            if all(eqx.tree_equal(self.at(v), self._entries.set(game_copy, v)) for v in probes):
                 # making the game anew takes milliseconds, and curves evaluate thousands
-                self.game = alone
+                self.game = game_copy
                 self._fixed = self._entries.derivative(self.at(self.low))
         if not isinstance(game.space, Box | Simplex):
             raise ValueError(f"game: its space must be a Box or a Simplex, not {type(game.space).__name__}")
@@ -125,26 +127,28 @@ class ParametrisedGame:
         games = [self.at(value) for value in np.linspace(self.low, self.high, DRAWS)]
         keys = jax.random.split(jax.random.key(seed), DRAWS)
         cases = [(game, np.asarray(self.space.sample(key))) for game, key in zip(games, keys, strict=True)]
-        for later in range(1, len(classes)):
-            for earlier in range(later):
+        for player in range(1, len(classes)):
+            for representative in range(player):
                 # being exchangeable is transitive: the first player of each class stands for it
-                if classes[earlier] == earlier and self._exchangeable(cases, earlier, later):
-                    classes[later] = earlier
+                if classes[representative] == representative and self._exchangeable(
+                    cases, representative, player
+                ):
+                    classes[player] = representative
                     break
         return classes
 
-    def _exchangeable(self, cases: list[tuple[Any, np.ndarray]], earlier: int, later: int) -> bool:
+    def _exchangeable(self, cases: list[tuple[Any, np.ndarray]], a: int, b: int) -> bool:
         """True for two players with the same strategies, and payoffs that are exchanged with them."""
         low = [np.asarray(self.space.low)] if isinstance(self.space, Box) else []
-        if not all(np.array_equal(rows[earlier], rows[later]) for rows in (self.width, *low)):
+        if not all(np.array_equal(rows[a], rows[b]) for rows in (self.width, *low)):
             return False
-        if self.directions[earlier].shape != self.directions[later].shape:
+        if self.directions[a].shape != self.directions[b].shape:
             return False
         swap = np.arange(self.space.shape[0])
-        swap[[earlier, later]] = later, earlier
+        swap[[a, b]] = b, a
         for game, x in cases:
             # a constant of payoffs makes nobody unlike: payoffs less those of equal strategies
-            exchanged = np.where((swap != np.arange(len(x)))[:, None], x[earlier], x)
+            exchanged = np.where((swap != np.arange(len(x)))[:, None], x[a], x)
             equal, gains, swapped_gains = (
                 np.asarray(_payoffs(game, put(y))) for y in (exchanged, x, x[swap])
             )
@@ -167,10 +171,10 @@ class ParametrisedGame:
 
 @eqx.filter_jit
 def _along(game: Game, derivative: object, x: Profile) -> tuple[Array, Array, Array]:
-    def own(amount: Array) -> Array:
+    def gradients_at(amount: Array) -> Array:
         return own_gradients(move_along(game, derivative, amount), x)
 
-    gradient, slope = jax.jvp(own, (jnp.zeros(()),), (jnp.ones(()),))
+    gradient, slope = jax.jvp(gradients_at, (jnp.zeros(()),), (jnp.ones(()),))
     return gradient, jacobian(game, x), slope
 
 
@@ -188,8 +192,8 @@ def _payoffs_and_gains(
 ) -> tuple[Float[Array, "player"], Float[Array, "player"]]:
     payoffs = game.payoffs(x)
 
-    def best(player: Array, grid: Array) -> Array:
+    def response_payoff(player: Array, grid: Array) -> Array:
         return jnp.max(search(game, x, player, grid)[1])
 
-    best_payoffs = jax.vmap(best)(jnp.arange(x.shape[0]), grids)
+    best_payoffs = jax.vmap(response_payoff)(jnp.arange(x.shape[0]), grids)
     return payoffs, jnp.maximum(best_payoffs - payoffs, 0.0)

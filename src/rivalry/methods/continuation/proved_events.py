@@ -63,16 +63,16 @@ def bracket(
         shifts = payoffs.shifts(y)
 
         def slopes(shifts: object, y: Array) -> Array:
-            every: Array = jax.jacfwd(lambda z: payoffs.call(shifts, z)[0])(y)
-            return every[at.player, columns]
+            gradients: Array = jax.jacfwd(lambda z: payoffs.call(shifts, z)[0])(y)
+            return gradients[at.player, columns]
 
         bends = np.asarray(jax.jacfwd(partial(slopes, shifts))(jnp.asarray(y)))[:, :count]
-        system, more = (_fold if kind == "fold" else _hopf)(slopes, bends)
-        z = np.concatenate([y, more])
+        system, unknowns = (_fold if kind == "fold" else _hopf)(slopes, bends)
+        z = np.concatenate([y, unknowns])
         jacobian = jax.jit(jax.jacfwd(partial(system, shifts)))
         for _ in range(NEWTON):
             z = z - np.linalg.solve(np.asarray(jacobian(z)), np.asarray(system(shifts, z)))
-        sizes = np.concatenate([at.high - at.low, [ends[1] - ends[0]], np.ones(len(more))])
+        sizes = np.concatenate([at.high - at.low, [ends[1] - ends[0]], np.ones(len(unknowns))])
         box = _only_zero(system, shifts, z, sizes)
     except (Unsupported, ValueError, np.linalg.LinAlgError):  # the last: no regular zero is near
         return None
@@ -146,8 +146,8 @@ def _only_zero(
         inverse = jnp.linalg.inv(bend.low / 2 + bend.high / 2)
         c, unit = Interval(inverse, inverse), Interval(jnp.eye(len(z)), jnp.eye(len(z)))
         row = partial(intervals.contract, dot=jnp.matmul, terms=len(z))
-        rest = row(intervals.subtract(unit, row(c, bend)), intervals.subtract(box, centre))
-        bounds = intervals.add(intervals.subtract(centre, row(c, residual)), rest)
+        spread = row(intervals.subtract(unit, row(c, bend)), intervals.subtract(box, centre))
+        bounds = intervals.add(intervals.subtract(centre, row(c, residual)), spread)
         return np.asarray(bounds.low), np.asarray(bounds.high)
 
     value = enclose(system, shifts, z)

@@ -57,7 +57,7 @@ def correct(system: Curve, y: np.ndarray, normal: np.ndarray) -> CurvePoint | No
 
     Or None.
     """
-    y_now, last = np.array(y, dtype=float), np.inf
+    y_now, step_before = np.array(y, dtype=float), np.inf
     for rounds in range(ROUNDS + 1):
         point = CurvePoint(y_now, system.evaluate(y_now), rounds)
         if not np.all(np.isfinite(point.at.derivative)):
@@ -72,12 +72,12 @@ def correct(system: Curve, y: np.ndarray, normal: np.ndarray) -> CurvePoint | No
         holds = point.residual <= ACCEPTED * unit
         size = float(np.max(np.abs(move))) / unit
         # a unit is the width of the space, or the whole range: longer moves are lost
-        if size > 1.0 or (rounds > 3 and size > 2 * last and size > ROUGH):
+        if size > 1.0 or (rounds > 3 and size > 2 * step_before and size > ROUGH):
             return None
-        if holds and (size <= CONVERGED or (size <= ROUGH and size >= 0.5 * last)):
+        if holds and (size <= CONVERGED or (size <= ROUGH and size >= 0.5 * step_before)):
             return point
-        y_now, last = y_now + move, size
-    return point if point.residual <= ACCEPTED * unit and last <= ROUGH else None
+        y_now, step_before = y_now + move, size
+    return point if point.residual <= ACCEPTED * unit and step_before <= ROUGH else None
 
 
 def at_value(system: Curve, y: np.ndarray, part: float) -> CurvePoint | None:
@@ -180,10 +180,12 @@ def crossing(system: Curve, a: np.ndarray, b: np.ndarray) -> CurvePoint | None:
                 [np.zeros((1, count + 1)), 2 * left_null[None], np.zeros((1, 1))],
             ]
         )
-        rest = np.concatenate([value + shift * left_null, left_null @ slopes, [left_null @ left_null - 1]])
+        residuals = np.concatenate(
+            [value + shift * left_null, left_null @ slopes, [left_null @ left_null - 1]]
+        )
         if not np.all(np.isfinite(system_rows)):
             return None
-        move = -np.linalg.lstsq(system_rows, rest, rcond=RANK)[0]
+        move = -np.linalg.lstsq(system_rows, residuals, rcond=RANK)[0]
         y, left_null, shift = y + move[: count + 1], left_null + move[count + 1 : -1], shift + float(move[-1])
         if np.linalg.norm(y - (a + b) / 2) > span:
             return None

@@ -141,9 +141,9 @@ class QuantalResponse(BaseLearner):
         ending, events = int(session["ending"][0]), session["events"]
         ends = "completed" if np.any(events[:, 1] == UNRESOLVED) else "converged"
         status = ("iteration limit", ends, "not found")[ending]
-        last = profile[-1]
+        end_profile = profile[-1]
         return {
-            "profile": (("player", "axis"), last),
+            "profile": (("player", "axis"), end_profile),
             "status": ((), np.asarray(status)),
             "concept": ((), np.asarray("logit")),
             "concept_residual": ((), residual[-1]),
@@ -156,7 +156,7 @@ class QuantalResponse(BaseLearner):
             "fold_lambda": (("fold",), events[events[:, 1] == FOLD, 0]),
             "crossing_lambda": (("crossing",), events[events[:, 1] == CROSSING, 0]),
             "unresolved_lambda": (("unresolved",), events[events[:, 1] == UNRESOLVED, 0]),
-            **_limit(system, last),
+            **_limit(system, end_profile),
             **({} if self.counts is None else _fit(system, session, self.counts)),
         }
 
@@ -208,14 +208,14 @@ class LogitSystem:
         for player, (entries, pays) in enumerate(zip(self.slices, self.action_payoffs(x), strict=True)):
             derivative[entries, -1] = pays[0] - pays[1:]
             value[entries] += y[-1] * derivative[entries, -1]
-            for opponent, (size, theirs) in enumerate(zip(self.sizes, self.slices, strict=True)):
+            for opponent, (size, block) in enumerate(zip(self.sizes, self.slices, strict=True)):
                 if opponent == player:
                     continue
                 pair = expected_over(self.tables[player], x, (player, opponent))
                 pair = pair if player < opponent else pair.T  # [own action, other's action]
                 p = x[opponent, :size]
                 moves = (np.diag(p) - np.outer(p, p))[:, 1:]  # of probabilities with log odds
-                derivative[entries, theirs] = -y[-1] * (pair[1:] - pair[0]) @ moves
+                derivative[entries, block] = -y[-1] * (pair[1:] - pair[0]) @ moves
         return Evaluation(value, derivative)
 
     def describe(self, y: np.ndarray) -> LogitPoint:
@@ -257,10 +257,10 @@ def _events(system: LogitSystem, a: np.ndarray, b: np.ndarray, *, turns: bool) -
             yield float(place.point.y[-1]), FOLD if place.folds else CROSSING
 
 
-def _limit(system: LogitSystem, last: np.ndarray) -> Record:
+def _limit(system: LogitSystem, end_profile: np.ndarray) -> Record:
     """Return the Nash equilibrium near the last point, its regrets and its distance; NaN where none is."""
     scaled = normalise(system.tables)
-    support_limit = np.where(last < UNPLAYED, 0.0, last)
+    support_limit = np.where(end_profile < UNPLAYED, 0.0, end_profile)
     equilibrium = refine(scaled, support_limit / support_limit.sum(axis=1, keepdims=True))
     regret = np.array(
         [
@@ -268,7 +268,7 @@ def _limit(system: LogitSystem, last: np.ndarray) -> Record:
             for k, pay in enumerate(system.action_payoffs(equilibrium))
         ]
     )
-    distance = float(np.max(np.abs(equilibrium - last)))
+    distance = float(np.max(np.abs(equilibrium - end_profile)))
     if distance > LIMIT_WITHIN or np.any(
         regret > LISTED_REGRET * np.ptp(scaled.reshape(len(scaled), -1), axis=1)
     ):
@@ -309,9 +309,9 @@ def _fit(system: LogitSystem, session: Session, counts: Sequence[Sequence[float]
         if rise(a, along) > 0 >= rise(b, ahead):
             top = zero_between(system, a, b, lambda at: rise(at.y, tangent(at.at, along)))  # noqa: B023
             candidates.append(b if top is None else top.y)
-    best = max(candidates, key=log_likelihood)
+    most_likely = max(candidates, key=log_likelihood)
     return {
-        "fitted_lambda": ((), np.asarray(best[-1] / system.scale)),
-        "fitted_profile": (("player", "axis"), system.profile(best)),
-        "log_likelihood": ((), np.asarray(log_likelihood(best))),
+        "fitted_lambda": ((), np.asarray(most_likely[-1] / system.scale)),
+        "fitted_profile": (("player", "axis"), system.profile(most_likely)),
+        "log_likelihood": ((), np.asarray(log_likelihood(most_likely))),
     }

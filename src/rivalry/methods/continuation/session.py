@@ -87,8 +87,8 @@ def record(family: ParametrisedGame, session: Session) -> Record:
         "exchangeable": (("player",), s["alike"]),
     }
     # crossings that could not be located, or at which no other branch was found
-    lost, alone = s["cut_row"][s["cut_lost"]], s["event_born"] == 0
-    unresolved = np.append(s["row_value"][lost], s["event_value"][alone])
+    lost, is_initial = s["cut_row"][s["cut_lost"]], s["event_born"] == 0
+    unresolved = np.append(s["row_value"][lost], s["event_value"][is_initial])
     if s["searched"][0] == SEARCHES and not len(s["row_branch"]):
         record_["status"] = ((), np.asarray("not found"))
     elif len(unresolved) or np.isin(s["branch_ending"], UNFINISHED).any():

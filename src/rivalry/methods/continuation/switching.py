@@ -108,12 +108,12 @@ def _splits(system: System, label: int, vector: np.ndarray) -> Iterator[tuple[np
         moves[members] = np.asarray(weights)[:, None] * shift
         return relabel(groups), moves
 
-    for few in range(1, size // 2 + 1):
-        many = size - few
+    for minority in range(1, size // 2 + 1):
+        majority = size - minority
         # weights sum to 0: a displacement that splits a group leaves its mean in place
-        weights, parts = [few] * many + [-many] * few, [0] * many + [1] * few
+        weights, parts = [minority] * majority + [-majority] * minority, [0] * majority + [1] * minority
         yield split(weights, parts)
-        if few != many:  # else the opposite direction is the same up to a permutation of players
+        if minority != majority:  # else the opposite direction is the same up to a permutation of players
             yield split([-w for w in weights], parts)
     for wing in range(1, (size - 1) // 2 + 1):
         middle = size - 2 * wing
@@ -155,9 +155,9 @@ def lies_on(system: System, y: np.ndarray, curve: BranchCurve, classes: np.ndarr
     for row in np.flatnonzero(near):
         gaps[row] = np.hypot(_match(x, curve.profiles[row], family.width, classes)[0], part[row])
     nearest = np.minimum(gaps[:-1], gaps[1:])
-    for first in np.argsort(nearest)[: min(4, int(np.sum(np.isfinite(nearest))))]:
-        _, order = _match(x, curve.profiles[first + 1], family.width, classes)
-        ends = [curve_system.of(curve.profiles[k], curve.values[k]) for k in (first, first + 1)]
+    for segment in np.argsort(nearest)[: min(4, int(np.sum(np.isfinite(nearest))))]:
+        _, order = _match(x, curve.profiles[segment + 1], family.width, classes)
+        ends = [curve_system.of(curve.profiles[k], curve.values[k]) for k in (segment, segment + 1)]
         leaders = np.asarray(curve_system.firsts)[curve.groups]
         equal = np.abs(x[order] - x[order][leaders]) <= 1e-9 * family.width
         chord, y_now = ends[1] - ends[0], curve_system.of(x[order], value)
@@ -193,23 +193,23 @@ def _match(x: np.ndarray, y: np.ndarray, width: np.ndarray, classes: np.ndarray)
 
 
 def cycles_near_hopf(
-    family: ParametrisedGame, hopf: float, x: np.ndarray, wanted: int | list[float]
+    family: ParametrisedGame, hopf: float, x: np.ndarray, targets: int | list[float]
 ) -> Iterator[tuple[float, PeriodicOrbit]]:
     """Yield parameter values and cycles born at the Hopf point ``x`` [player axis], on the side where they
     exist.
 
-    ``wanted`` are parameter values, or their number; then they are spaced ever less densely from the Hopf
+    ``targets`` are parameter values, or their number; then they are spaced ever less densely from the Hopf
     point to the end of the range.
     """
-    for values in sides(hopf, family.low, family.high, wanted):
+    for values in sides(hopf, family.low, family.high, targets):
         orbits = orbits_beyond(family.at, hopf, put(x), values)
         pairs = [(value, orbit) for value, orbit in zip(values, orbits, strict=True) if orbit is not None]
         yield from pairs
-        if pairs and isinstance(wanted, int):
+        if pairs and isinstance(targets, int):
             return
 
 
-def sides(hopf: float, low: float, high: float, wanted: int | list[float]) -> list[list[float]]:
+def sides(hopf: float, low: float, high: float, targets: int | list[float]) -> list[list[float]]:
     """Return the wanted values below the Hopf point and those above it, each leading away from it.
 
     Examples
@@ -219,9 +219,9 @@ def sides(hopf: float, low: float, high: float, wanted: int | list[float]) -> li
     >>> sides(0.5, 0.0, 1.0, 2)
     [[0.375, 0.0], [0.625, 1.0]]
     """
-    if isinstance(wanted, int):
-        parts = (np.arange(1, wanted + 1) / wanted) ** 2
+    if isinstance(targets, int):
+        parts = (np.arange(1, targets + 1) / targets) ** 2
         return [(hopf + parts * (end - hopf)).tolist() for end in (low, high) if end != hopf]
-    below = sorted({value for value in wanted if low <= value < hopf}, reverse=True)
-    above = sorted({value for value in wanted if hopf < value <= high})
+    below = sorted({value for value in targets if low <= value < hopf}, reverse=True)
+    above = sorted({value for value in targets if hopf < value <= high})
     return [side for side in (below, above) if side]

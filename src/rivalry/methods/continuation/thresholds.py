@@ -283,11 +283,14 @@ def _windows(scan: _Scan, crossings: list[_Crossing]) -> Record:
     )
     for run in np.split(np.arange(len(stable)), breaks):
         if len(run) and stable[run[0]]:
-            first, last = scan.values[run[0]], scan.values[run[-1]]
+            low_value, high_value = scan.values[run[0]], scan.values[run[-1]]
             before, after = scan.values[max(run[0] - 1, 0)], scan.values[min(run[-1] + 1, len(stable) - 1)]
-            ends = (-np.inf if run[0] == 0 else first), (np.inf if run[-1] == len(stable) - 1 else last)
-            low.append(next((value for value in gains if before <= value <= first), ends[0]))
-            high.append(next((value for value in losses if last <= value <= after), ends[1]))
+            ends = (
+                (-np.inf if run[0] == 0 else low_value),
+                (np.inf if run[-1] == len(stable) - 1 else high_value),
+            )
+            low.append(next((value for value in gains if before <= value <= low_value), ends[0]))
+            high.append(next((value for value in losses if high_value <= value <= after), ends[1]))
     return {
         "window_low": (("window",), np.asarray(low, dtype=float)),
         "window_high": (("window",), np.asarray(high, dtype=float)),
@@ -322,11 +325,11 @@ def _locate_crossing(world: Sweep, scan: _Scan, before: int, after: int) -> _Cro
     size = EQUAL * np.max(np.abs(values))
     # both eigenvalues of a complex pair are found, and counted as one
     pair = np.array([leading, leading.conj()])
-    many = [int(np.sum(np.abs(part[:, None] - pair).min(axis=1) <= size)) for part in (split, together)]
+    counts = [int(np.sum(np.abs(part[:, None] - pair).min(axis=1) <= size)) for part in (split, together)]
     is_complex = bool(abs(leading.imag) > size)
-    count = (many[0] * (world.players - 1) + many[1]) // (2 if is_complex else 1)
+    count = (counts[0] * (world.players - 1) + counts[1]) // (2 if is_complex else 1)
     gains = bool(scan.largest()[after] < 0)
-    return _Crossing(value, gains, count, is_complex, PART if many[0] else TOGETHER, positions.position[0])
+    return _Crossing(value, gains, count, is_complex, PART if counts[0] else TOGETHER, positions.position[0])
 
 
 def _refuse_unlike(family: ParametrisedGame) -> None:
@@ -337,8 +340,10 @@ def _refuse_unlike(family: ParametrisedGame) -> None:
         leaves = {name: np.asarray(leaf) for name, leaf in arrays(family.game).items()}
         by_player = {name: leaf for name, leaf in leaves.items() if leaf.shape[:1] == classes.shape}
         names = [name for name, leaf in by_player.items() if np.any(leaf != leaf[:1])]
-        why = f" ({', '.join(names)})" if names else ""
-        raise ValueError(f"player {unlike[0]}: unlike player 0{why}; thresholds need exchangeable players")
+        difference = f" ({', '.join(names)})" if names else ""
+        raise ValueError(
+            f"player {unlike[0]}: unlike player 0{difference}; thresholds need exchangeable players"
+        )
 
 
 def _first_root(world: Sweep, session: Session) -> None:
@@ -373,7 +378,7 @@ def _advance_scan(world: Sweep, session: Session) -> None:
     session["done"][0] = chunk.stop
     if not positions.root[-1]:
         _relocate(world, session, chunk.stop - 1, float(values[len(positions.position) - 1]))
-    _mark_jumps(world, session, chunk)
+    _mark_root_changes(world, session, chunk)
     if np.all(np.isfinite(session["place"][chunk.stop - 1])):
         session["here"][:] = session["place"][chunk.stop - 1]
 
@@ -382,20 +387,22 @@ def _relocate(world: Sweep, session: Session, k: int, value: float) -> None:
     """Set the root at ``value`` that is nearest to the lost one, if there is any."""
     session["jumped"][k] = k > 0
     roots = _roots(world, value, session["here"])
-    last = session["place"][k - 1] if k and np.all(np.isfinite(session["place"][k - 1])) else session["here"]
+    before = (
+        session["place"][k - 1] if k and np.all(np.isfinite(session["place"][k - 1])) else session["here"]
+    )
     if len(roots):
-        positions = _positions_at(world, [value], _nearest(roots, last))
+        positions = _positions_at(world, [value], _nearest(roots, before))
         (session["split"][k],), (session["together"][k],) = symmetric.eigenvalues(positions, world.players)
         session["place"][k], session["residual"][k] = positions.position[0], positions.gradient[0]
 
 
-def _mark_jumps(world: Sweep, session: Session, chunk: slice) -> None:
+def _mark_root_changes(world: Sweep, session: Session, chunk: slice) -> None:
     """Mark values where the root is suddenly far from the last one: it is another root."""
-    first = max(chunk.start - 2, 0)
-    steps = np.abs(np.diff(session["place"][first : chunk.stop], axis=0))
+    begin = max(chunk.start - 2, 0)
+    steps = np.abs(np.diff(session["place"][begin : chunk.stop], axis=0))
     moves = np.max(steps / world.family.width[0], axis=1)
     usual = np.append(0.0, moves[:-1])
-    rows = first + 1 + np.flatnonzero((moves > LEAP) & (moves > UNEVEN * usual))
+    rows = begin + 1 + np.flatnonzero((moves > LEAP) & (moves > UNEVEN * usual))
     session["jumped"][rows[rows >= chunk.start]] = True
 
 

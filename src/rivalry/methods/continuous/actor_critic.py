@@ -167,13 +167,13 @@ class ActorCritic(BaseLearner):
             # the inverse of the logistic function, infinite at the ends: hence `EDGE`
             mean[leaders] = (np.log(part) - np.log1p(-part))[leaders]
         weights = self._initial_weights(world.plan.zero, mean, draw)
-        first = np.asarray(rollouts.squash(space, put(mean)))
+        initial_choice = np.asarray(rollouts.squash(space, put(mean)))
         # a stream of its own: the key of play does not depend on the draws of the initial weights
         stream_of_run = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, 0))
         return {
             "key": stream_of_run.generate_state(2, np.uint32),
             "clock": np.asarray(0),
-            "choice": np.repeat(first[None], self.batch, axis=0),
+            "choice": np.repeat(initial_choice[None], self.batch, axis=0),
             "weights": weights,
             "first": np.zeros_like(weights),
             "second": np.zeros_like(weights),
@@ -193,8 +193,8 @@ class ActorCritic(BaseLearner):
     def read(self, world: World, session: Session) -> Record:
         play, move_order = world.play, world.move_order
         # with memory, play continues from where the copies stand on average
-        last = put(session["choice"].mean(axis=0))
-        choice, deviation = rollouts.greedy(play, world.plan, put(session["weights"]), last, put(ROUNDS))
+        choices = put(session["choice"].mean(axis=0))
+        choice, deviation = rollouts.greedy(play, world.plan, put(session["weights"]), choices, put(ROUNDS))
         x, dims = np.asarray(choice), move_order.who
         learns = np.array([role == "learns" for role in world.plan.roles])
         updates = int(session["clock"])

@@ -207,9 +207,9 @@ class AllEquilibria(BaseLearner):
     def _step_of_periods(self, world: SeparatePeriods, session: Session) -> bool:
         """Take a step for the first period that is not searched; return False once there is none left."""
         for t, game in enumerate(world.parts):
-            mine = of_period(session, t)
-            if self.search.step(game, coordinates(game), mine, self._certify):
-                session.update({f"{t} {name}": part for name, part in mine.items()})
+            entries = of_period(session, t)
+            if self.search.step(game, coordinates(game), entries, self._certify):
+                session.update({f"{t} {name}": part for name, part in entries.items()})
                 return True
         return False
 
@@ -228,11 +228,13 @@ class AllEquilibria(BaseLearner):
         session["responded"] = np.ones(1, dtype=bool)
         ends = (at.low / 2 + at.high / 2, at.low, at.high)
         profiles = [] if not has_closed_form(game) else list(map(np.asarray, oracles.closed_form(game)))
-        profiles += [rest for y in ends if (rest := _rest(game, profile_of(at, y), at)) is not None]
+        profiles += [
+            rest_point for y in ends if (rest_point := _rest_point(game, profile_of(at, y), at)) is not None
+        ]
         for x in profiles:
             y = x[at.place]
-            apart = np.abs(session["certified"][:, *at.place] - y) > MERGE_DISTANCE * (at.high - at.low)
-            if np.all((at.low <= y) & (y <= at.high)) and np.all(apart.any(axis=1)):
+            is_distinct = np.abs(session["certified"][:, *at.place] - y) > MERGE_DISTANCE * (at.high - at.low)
+            if np.all((at.low <= y) & (y <= at.high)) and np.all(is_distinct.any(axis=1)):
                 claimed = certificate(game, x)
                 if claimed.claim == "equilibrium":
                     session["certified"] = np.concatenate([session["certified"], x[None]])
@@ -245,27 +247,29 @@ class AllEquilibria(BaseLearner):
             return record_on_ranges(world, session)
         if isinstance(world, SeparatePeriods):
             parts = [self.read(game, of_period(session, t)) for t, game in enumerate(world.parts)]
-            return self._chosen(world.game, combined_list(world, parts))
-        return self._chosen(world, exact_record(world, session, list_of_boxes(self.search, world, session)))
+            return self._with_chosen_profile(world.game, combined_list(world, parts))
+        return self._with_chosen_profile(
+            world, exact_record(world, session, list_of_boxes(self.search, world, session))
+        )
 
-    def _chosen(self, game: Any, record: Record) -> Record:
+    def _with_chosen_profile(self, game: Any, record: Record) -> Record:
         """Return the record with the profile that the rule chooses, of equilibria and vertices of sets."""
         if self.choose is None:
             return record
-        every, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
+        equilibria, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
         if "equilibrium_vertex" in record:
             corners = record["equilibrium_vertex"][1]
-            every = np.concatenate([every, corners])
+            equilibria = np.concatenate([equilibria, corners])
             pays = np.concatenate([pays, profile_payoffs(game, corners)])
         rows: Record = {
-            "equilibria": (("equilibrium", "player", "axis"), every),
+            "equilibria": (("equilibrium", "player", "axis"), equilibria),
             "equilibrium_payoff": (("equilibrium", "player"), pays),
         }
-        chosen = chosen_record(rows, np.zeros(0), self.choose)
-        return record | {name: chosen[name] for name in ("profile", "choice_value") if name in chosen}
+        choice = chosen_record(rows, np.zeros(0), self.choose)
+        return record | {name: choice[name] for name in ("profile", "choice_value") if name in choice}
 
 
-def _rest(game: Game, x: np.ndarray, at: Coordinates) -> np.ndarray | None:
+def _rest_point(game: Game, x: np.ndarray, at: Coordinates) -> np.ndarray | None:
     """Return the profile at which best responses in turn come to rest; None where they do not."""
     has_response = any(oracle.knows(game) for oracle in REGISTERED) or is_reparametrised(game)
     for _ in range(ROUNDS):

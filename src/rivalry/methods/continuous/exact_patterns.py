@@ -74,13 +74,13 @@ class Affine(NamedTuple):
 
     def ends(self, low: Sequence[Fraction], high: Sequence[Fraction]) -> tuple[Fraction, Fraction]:
         """Return the smallest and the largest value on a box."""
-        first = [a * (lo if a > 0 else hi) for a, lo, hi in zip(self.slope, low, high, strict=True)]
-        last = [a * (hi if a > 0 else lo) for a, lo, hi in zip(self.slope, low, high, strict=True)]
-        return sum(first, self.constant), sum(last, self.constant)
+        smallest = [a * (lo if a > 0 else hi) for a, lo, hi in zip(self.slope, low, high, strict=True)]
+        largest = [a * (hi if a > 0 else lo) for a, lo, hi in zip(self.slope, low, high, strict=True)]
+        return sum(smallest, self.constant), sum(largest, self.constant)
 
 
 class Condition(NamedTuple):
-    """What decides one choice: an affine function, above 0 for the upper bound, and whether 0 is in between.
+    """Condition of one choice: an affine function, above 0 for the upper bound; True if 0 may be in between.
 
     Of a concave payoff it is the derivative. Of a convex one, the difference of payoffs between the ends over
     their distance, where nothing between them is a best response.
@@ -139,8 +139,8 @@ def exact_list(game: Game) -> ExactList | None:
     for values in _dominant_choices(payoffs, player, low, high):
         if values is None:
             return None
-        rest = [_substituted(payoff, values) for payoff in payoffs]
-        conditions = _conditions(rest, player, len(player), low, high, values)
+        remaining_payoffs = [_substituted(payoff, values) for payoff in payoffs]
+        conditions = _conditions(remaining_payoffs, player, len(player), low, high, values)
         if conditions is None:
             return None
         part = _solved(conditions, low, high, values)
@@ -159,14 +159,14 @@ def polynomials(game: Game, at: Coordinates) -> list[Polynomial] | None:
     )
     values: list[Polynomial | None] = []
     size = len(at.low)
-    for name, *rest in nodes:
+    for name, *operands in nodes:
         if name == "x":
-            values.append({tuple(int(k == rest[0]) for k in range(size)): Fraction(1)})
+            values.append({tuple(int(k == operands[0]) for k in range(size)): Fraction(1)})
         elif name == "c":
-            number = float(rest[0])
+            number = float(operands[0])
             values.append({(0,) * size: exact_payoff(number)} if np.isfinite(number) else None)
         else:
-            values.append(_combined(name, [values[place] for place in rest]))
+            values.append(_combined(name, [values[place] for place in operands]))
     payoff_polynomials = [values[place] for place in results]
     return (
         None
@@ -179,24 +179,24 @@ def _combined(name: str, parts: Sequence[Polynomial | None]) -> Polynomial | Non
     """Return the result of an operation on polynomials; None where it is none, or too long."""
     if any(part is None for part in parts):
         return None
-    first, second = [*parts, {}][0] or {}, [*parts, {}][1] or {}
+    polynomial, factor = [*parts, {}][0] or {}, [*parts, {}][1] or {}
     if name == "neg":
-        return {powers: -c for powers, c in first.items()}
+        return {powers: -c for powers, c in polynomial.items()}
     if name in ("add", "sub"):
         sign = 1 if name == "add" else -1
-        total = dict(first)
-        for powers, c in second.items():
+        total = dict(polynomial)
+        for powers, c in factor.items():
             total[powers] = total.get(powers, Fraction(0)) + sign * c
         return {powers: c for powers, c in total.items() if c}
-    number = _number(second)
+    number = _number(factor)
     if name == "mul":
-        return _product(first, second)
+        return _product(polynomial, factor)
     if name == "div" and number:
-        return {powers: c / number for powers, c in first.items()}
+        return {powers: c / number for powers, c in polynomial.items()}
     if name == "power" and number is not None and number.denominator == 1 and 0 <= number <= MOST_DEGREE:
-        result: Polynomial | None = {(0,) * len(next(iter(first), ())): Fraction(1)}
+        result: Polynomial | None = {(0,) * len(next(iter(polynomial), ())): Fraction(1)}
         for _ in range(int(number)):
-            result = None if result is None else _product(result, first)
+            result = None if result is None else _product(result, polynomial)
         return result
     return None
 
@@ -210,8 +210,8 @@ def _number(polynomial: Polynomial) -> Fraction | None:
 
 def _product(polynomial: Polynomial, factor: Polynomial) -> Polynomial | None:
     terms: Polynomial = {}
-    for (first, c), (second, d) in product(polynomial.items(), factor.items()):
-        powers = tuple(a + b for a, b in zip(first, second, strict=True))
+    for (powers_a, c), (powers_b, d) in product(polynomial.items(), factor.items()):
+        powers = tuple(a + b for a, b in zip(powers_a, powers_b, strict=True))
         terms[powers] = terms.get(powers, Fraction(0)) + c * d
         if len(terms) > MOST_TERMS or sum(powers) > 2 * MOST_DEGREE:
             return None
@@ -268,19 +268,19 @@ def _conditions(
         slope = _affine(_derivative(payoffs[player[k]], k), size)
         if slope is None:
             return None
-        mine = [j for j in range(size) if player[j] == player[k] and j not in values]
-        if len(mine) == 1 and slope.slope[k] > 0:  # convex: the mean slope decides between the ends
+        own_choices = [j for j in range(size) if player[j] == player[k] and j not in values]
+        if len(own_choices) == 1 and slope.slope[k] > 0:  # convex: the mean slope decides between the ends
             conditions[k] = Condition(slope.fixed(k, (low[k] + high[k]) / 2), False)
         else:
             conditions[k] = Condition(slope, True)
-            if k == mine[0] and not _is_concave(payoffs[player[k]], mine):
+            if k == own_choices[0] and not _is_concave(payoffs[player[k]], own_choices):
                 return None
     return conditions
 
 
-def _is_concave(payoff: Polynomial, mine: Sequence[int]) -> bool:
+def _is_concave(payoff: Polynomial, own_choices: Sequence[int]) -> bool:
     """True for a constant Hessian in the own choices that is negative semidefinite, by elimination."""
-    hessian = [[_number(_derivative(_derivative(payoff, j), k)) for k in mine] for j in mine]
+    hessian = [[_number(_derivative(_derivative(payoff, j), k)) for k in own_choices] for j in own_choices]
     rows = [[-(entry or Fraction(0)) for entry in row] for row in hessian]
     while rows:
         pivot = next((k for k in range(len(rows)) if rows[k][k]), None)
@@ -306,10 +306,10 @@ def _solved(
     """Return the solutions of all patterns; None for too many patterns, or too many vertices."""
     size, solutions, solved = len(low), list[_Solutions](), 0
     order = sorted(conditions)
-    first = [values.get(k, low[k]) for k in range(size)]
-    last = [values.get(k, high[k]) for k in range(size)]
+    low_choices = [values.get(k, low[k]) for k in range(size)]
+    high_choices = [values.get(k, high[k]) for k in range(size)]
     # choices decided so far, -1 and 1 at a bound and 0 between, with the box that is left
-    waiting: list[tuple[tuple[int, ...], list[Fraction], list[Fraction]]] = [((), first, last)]
+    waiting: list[tuple[tuple[int, ...], list[Fraction], list[Fraction]]] = [((), low_choices, high_choices)]
     while waiting:
         sides, begin, end = waiting.pop()
         if solved + len(waiting) > MOST_PATTERNS:
@@ -397,8 +397,8 @@ def vertices_of(equations: Sequence[Affine], inequalities: Sequence[Affine], siz
     vertices: dict[Row, None] = {}
     if comb(len(inequalities), len(free)) > MOST_VERTICES:
         return None
-    for chosen in combinations(inequalities, len(free)) if free else [()]:
-        tight = _solution([*equations, *chosen], size) if free else (point, [])
+    for binding in combinations(inequalities, len(free)) if free else [()]:
+        tight = _solution([*equations, *binding], size) if free else (point, [])
         if (
             tight is not None
             and not tight[1]
@@ -437,13 +437,13 @@ def _solution(equations: Sequence[Affine], size: int) -> tuple[Row, list[int]] |
 
 def _maximal(solutions: Sequence[_Solutions]) -> tuple[list[Row], list[list[Row]]]:
     """Return the points and the larger polytopes that lie in no other."""
-    alone: list[_Solutions] = []
+    maximal: list[_Solutions] = []
     for k, solution in enumerate(solutions):
-        rest = (*alone, *solutions[k + 1 :])
-        if not any(all(map(larger.contains, solution.vertices)) for larger in rest):
-            alone.append(solution)
-    points = [solution.vertices[0] for solution in alone if len(solution.vertices) == 1]
-    return sorted(points), [sorted(solution.vertices) for solution in alone if len(solution.vertices) > 1]
+        rivals = (*maximal, *solutions[k + 1 :])
+        if not any(all(map(larger.contains, solution.vertices)) for larger in rivals):
+            maximal.append(solution)
+    points = [solution.vertices[0] for solution in maximal if len(solution.vertices) == 1]
+    return sorted(points), [sorted(solution.vertices) for solution in maximal if len(solution.vertices) > 1]
 
 
 # -- best responses that do not depend on the others ------------------------------------------------------
@@ -456,24 +456,26 @@ def _dominant_choices(
 
     Payoffs of degree 2 are left to linear conditions.
     """
-    every: list[list[tuple[int, Fraction]]] = []
+    choices: list[list[tuple[int, Fraction]]] = []
     for k, owner in enumerate(player):
         slope = _derivative(payoffs[owner], k)
-        alone = player.count(owner) == 1 and all(sum(p) == p[k] for p in slope)
-        if not alone or max((p[k] for p in slope), default=0) <= 1:
+        is_sole = player.count(owner) == 1 and all(sum(p) == p[k] for p in slope)
+        if not is_sole or max((p[k] for p in slope), default=0) <= 1:
             continue
         degrees = range(max(p[k] for p in slope) + 1)
         coefficients = [slope.get(_power(k, n, len(player)), Fraction(0)) for n in degrees]
-        best = maxima(coefficients, low[k], high[k])
+        maximisers = maxima(coefficients, low[k], high[k])
         # of an irrational choice there is an approximation, on which no other condition may depend
         slopes = [_derivative(payoffs[player[j]], j) for j in range(len(player)) if j != k]
         depends = any(p[k] for other_slope in slopes for p in other_slope)
-        if best is None or (depends and any(_value(coefficients, x) and low[k] < x < high[k] for x in best)):
+        if maximisers is None or (
+            depends and any(_value(coefficients, x) and low[k] < x < high[k] for x in maximisers)
+        ):
             yield None
             return
-        every.append([(k, value) for value in best])
-    for chosen in product(*every):
-        yield dict(chosen)
+        choices.append([(k, value) for value in maximisers])
+    for combination in product(*choices):
+        yield dict(combination)
 
 
 def _power(k: int, n: int, size: int) -> Powers:
@@ -498,42 +500,44 @@ def maxima(slope: Sequence[Fraction], low: Fraction, high: Fraction) -> list[Fra
     if not slope:
         return None  # constant: every point
     polynomial = [Fraction(0), *(c / (n + 1) for n, c in enumerate(slope))]
-    rational, rest = _rational_roots(list(slope))
+    rational, irrational = _rational_roots(list(slope))
     critical = sorted({x for x in rational if low <= x <= high} | {low, high})
-    ends = [(x, x) for x in critical] + [_narrowed(rest, *bracket) for bracket in _brackets(rest, low, high)]
-    values = [_range(polynomial, first, last) for first, last in ends]
+    ends = [(x, x) for x in critical] + [
+        _narrowed(irrational, *bracket) for bracket in _brackets(irrational, low, high)
+    ]
+    values = [_range(polynomial, a, b) for a, b in ends]
     top = max(range(len(ends)), key=lambda k: values[k][0])
     points = []
-    for (first, last), (_, largest) in zip(ends, values, strict=True):
+    for (a, b), (_, largest) in zip(ends, values, strict=True):
         if largest < values[top][0]:
             continue
-        exact = first == last and ends[top][0] == ends[top][1]  # then values are equal
-        if not (exact or (first, last) == ends[top] or _mirrored(polynomial, rest, ends[top], (first, last))):
+        exact = a == b and ends[top][0] == ends[top][1]  # then values are equal
+        if not (exact or (a, b) == ends[top] or _mirrored(polynomial, irrational, ends[top], (a, b))):
             return None
-        points.append((first + last) / 2)
+        points.append((a + b) / 2)
     return sorted(points)
 
 
-def _narrowed(polynomial: Sequence[Fraction], first: Fraction, last: Fraction) -> tuple[Fraction, Fraction]:
+def _narrowed(polynomial: Sequence[Fraction], a: Fraction, b: Fraction) -> tuple[Fraction, Fraction]:
     """Return a bracket of the only root of a polynomial in another, after halvings."""
     count = _root_counter(polynomial)
     for _ in range(HALVINGS):
-        middle = (first + last) / 2
-        first, last = (first, middle) if count(first, middle) else (middle, last)
-    return first, last
+        middle = (a + b) / 2
+        a, b = (a, middle) if count(a, middle) else (middle, b)
+    return a, b
 
 
-def _range(polynomial: Sequence[Fraction], first: Fraction, last: Fraction) -> tuple[Fraction, Fraction]:
+def _range(polynomial: Sequence[Fraction], a: Fraction, b: Fraction) -> tuple[Fraction, Fraction]:
     """Return bounds on a polynomial between two numbers, by a bound on its slope."""
-    largest = max(abs(first), abs(last))
+    largest = max(abs(a), abs(b))
     steep = sum((n * abs(c) * largest ** (n - 1) for n, c in enumerate(polynomial) if n), Fraction(0))
-    value, room = _value(polynomial, first), steep * (last - first)
+    value, room = _value(polynomial, a), steep * (b - a)
     return value - room, value + room
 
 
 def _mirrored(
     polynomial: Sequence[Fraction],
-    rest: Sequence[Fraction],
+    irrational: Sequence[Fraction],
     bracket: tuple[Fraction, Fraction],
     mirror_bracket: tuple[Fraction, Fraction],
 ) -> bool:
@@ -548,10 +552,10 @@ def _mirrored(
         mirror[0] += c
     if mirror[: size + 1] != list(polynomial) or any(mirror[size + 1 :]):
         return False
-    first, last = 2 * centre - mirror_bracket[1], 2 * centre - mirror_bracket[0]
-    low, high = min(first, bracket[0]), max(last, bracket[1])
+    a, b = 2 * centre - mirror_bracket[1], 2 * centre - mirror_bracket[0]
+    low, high = min(a, bracket[0]), max(b, bracket[1])
     # both brackets hold a root, and the hull of them holds one only
-    return first <= bracket[1] and last >= bracket[0] and _root_counter(rest)(low, high) == 1
+    return a <= bracket[1] and b >= bracket[0] and _root_counter(irrational)(low, high) == 1
 
 
 def _value(polynomial: Sequence[Fraction], x: Fraction) -> Fraction:
@@ -592,14 +596,14 @@ def _candidates(polynomial: Sequence[Fraction]) -> Iterator[Fraction]:
 def _root_counter(polynomial: Sequence[Fraction]) -> Callable[[Fraction, Fraction], int]:
     """Return a function that counts the distinct roots above one number, up to another (Sturm's theorem)."""
     chain = [list(polynomial), [n * c for n, c in enumerate(polynomial)][1:]]
-    while any(rest := _remainder(chain[-2], chain[-1])):
-        chain.append([-c for c in rest])
+    while any(remainder := _remainder(chain[-2], chain[-1])):
+        chain.append([-c for c in remainder])
 
     def changes(x: Fraction) -> int:
         signs = [value > 0 for part in chain if (value := _value(part, x))]
         return sum(a != b for a, b in pairwise(signs))
 
-    return lambda first, last: changes(first) - changes(last)
+    return lambda a, b: changes(a) - changes(b)
 
 
 def _brackets(
@@ -610,24 +614,24 @@ def _brackets(
         return
     count, waiting = _root_counter(polynomial), [(low, high)]
     while waiting:
-        first, last = waiting.pop()
-        if (number := count(first, last)) == 1:
-            yield first, last
+        a, b = waiting.pop()
+        if (number := count(a, b)) == 1:
+            yield a, b
         elif number > 1:
-            middle = (first + last) / 2
-            waiting += [(first, middle), (middle, last)]
+            middle = (a + b) / 2
+            waiting += [(a, middle), (middle, b)]
 
 
 def _remainder(dividend: Sequence[Fraction], divisor: Sequence[Fraction]) -> list[Fraction]:
-    rest = list(dividend)
-    while len(rest) >= len(divisor) > 0:
-        factor, shift = rest[-1] / divisor[-1], len(rest) - len(divisor)
+    remainder = list(dividend)
+    while len(remainder) >= len(divisor) > 0:
+        factor, shift = remainder[-1] / divisor[-1], len(remainder) - len(divisor)
         for k, c in enumerate(divisor):
-            rest[k + shift] -= factor * c
-        rest.pop()
-    while rest and not rest[-1]:
-        rest.pop()
-    return rest
+            remainder[k + shift] -= factor * c
+        remainder.pop()
+    while remainder and not remainder[-1]:
+        remainder.pop()
+    return remainder
 
 
 # -- the session and the record of a search of boxes ----------------------------------------------------

@@ -173,20 +173,20 @@ def action_payoffs(tables: FiniteGame, weights: np.ndarray) -> np.ndarray:
     sizes = tables.sizes.tolist()
     payoffs = np.full(weights.shape, np.nan)
     for player, table in enumerate(tables.payoff[0]):
-        rest = table.reshape(sizes)
+        expected = table.reshape(sizes)
         for opponent in reversed(range(len(sizes))):  # the last axis first: it is contiguous in memory
             if opponent != player:
-                rest = np.moveaxis(rest, opponent, -1) @ weights[opponent, : sizes[opponent]]
-        payoffs[player, : sizes[player]] = rest
+                expected = np.moveaxis(expected, opponent, -1) @ weights[opponent, : sizes[opponent]]
+        payoffs[player, : sizes[player]] = expected
     return payoffs
 
 
 def expectation(table: np.ndarray, sizes: np.ndarray, weights: np.ndarray) -> float:
     """Return the mean of ``table [joint]`` under independent mixtures ``weights [player action]``."""
-    rest = table.reshape(sizes.tolist())
+    expected = table.reshape(sizes.tolist())
     for player in reversed(range(len(sizes))):
-        rest = rest @ weights[player, : sizes[player]]
-    return float(rest)
+        expected = expected @ weights[player, : sizes[player]]
+    return float(expected)
 
 
 def mean_payoff(pays: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -211,7 +211,7 @@ def mixture_record(
     action_grid: np.ndarray,
     weights: np.ndarray,
     tables: FiniteGame | None = None,
-    known: dict[str, np.ndarray] | None = None,
+    metric_tables: dict[str, np.ndarray] | None = None,
     *,
     tolerance: float = TOLERANCE,
 ) -> Record:
@@ -221,7 +221,7 @@ def mixture_record(
     (player, axis), ``unconstrained_profile`` the mean in the coordinates in which distances are measured;
     ``payoff`` (player) is expected, ``grid_regret`` (player) the gain of the best single grid point; the
     certificate is that of the continuous game against the others' mixtures (`certificate`), and scalar
-    metrics are expectations. ``tables`` and ``known`` metrics [joint] are those of a `TabulatedGame`.
+    metrics are expectations. ``tables`` and ``metric_tables`` [joint] are those of a `TabulatedGame`.
 
     Examples
     --------
@@ -234,7 +234,7 @@ def mixture_record(
     """
     if tables is None:
         tabulated = board(game, _own_points(action_grid))
-        tables, known = tabulated.tables, tabulated.measures
+        tables, metric_tables = tabulated.tables, tabulated.measures
     pays = action_payoffs(tables, weights)
     payoff = mean_payoff(pays, weights)
     search = _search_coordinates(game.space, action_grid)
@@ -247,7 +247,11 @@ def mixture_record(
         "payoff": (("player",), payoff),
         "grid_regret": (("player",), np.maximum(np.nanmax(pays, axis=1) - payoff, 0.0)),
     }
-    return record | expected_metrics(game, action_grid, weights, tables.sizes, known or {}) | proof.record()
+    return (
+        record
+        | expected_metrics(game, action_grid, weights, tables.sizes, metric_tables or {})
+        | proof.record()
+    )
 
 
 def played(world: object, weights: np.ndarray) -> Record:
@@ -293,18 +297,21 @@ def expected_metrics(
     action_grid: np.ndarray,
     weights: np.ndarray,
     sizes: np.ndarray,
-    known: dict[str, np.ndarray],
+    metric_tables: dict[str, np.ndarray],
 ) -> Record:
-    """Return means of the game's scalar metrics; empty if they are neither ``known`` nor cheap to compute."""
-    if known:
-        return {name: ((), np.asarray(expectation(table, sizes, weights))) for name, table in known.items()}
+    """Means of the game's scalar metrics; empty if neither in ``metric_tables`` nor cheap to compute."""
+    if metric_tables:
+        return {
+            name: ((), np.asarray(expectation(table, sizes, weights)))
+            for name, table in metric_tables.items()
+        }
     if not oracles.metrics.knows(game) or np.prod((weights > ATOM).sum(axis=1).astype(object)) > FEW:
         return {}
     profiles, probabilities = joint_atoms(action_grid, weights)
     rows = [measures(game, put(x)) for x in profiles]
     means: Record = {}
-    for name, (dims, first) in rows[0].items():
-        if dims == () and np.asarray(first).dtype.kind == "f":
+    for name, (dims, value) in rows[0].items():
+        if dims == () and np.asarray(value).dtype.kind == "f":
             pairs = zip(probabilities, rows, strict=True)
             means[name] = (), np.asarray(sum(chance * float(row[name][1]) for chance, row in pairs))
     return means
@@ -360,15 +367,15 @@ def _(game: MixedOpponents, x: Profile, player: int | Array) -> Callable[[Strate
     """Return the expected payoff as a function of the own strategy; ``x`` is not used."""
 
     def mean(strategy: Strategy) -> Float[Array, ""]:
-        def one(profile: Profile) -> Array:
+        def payoff_at(profile: Profile) -> Array:
             return own_payoff(game.game, profile, player, strategy)
 
         count = game.probabilities.shape[0]
         # beyond, memory would grow with the number of atoms
         if count <= TOGETHER:
-            payoffs = jax.vmap(one)(game.profiles)
+            payoffs = jax.vmap(payoff_at)(game.profiles)
         else:
-            payoffs = jax.lax.map(one, game.profiles, batch_size=TOGETHER)
+            payoffs = jax.lax.map(payoff_at, game.profiles, batch_size=TOGETHER)
         return jnp.sum(game.probabilities * payoffs)
 
     return mean
@@ -448,14 +455,16 @@ def _from_many(against: MixedOpponents, x: np.ndarray, action_grid: np.ndarray, 
     For grids with too many corners.
     """
     game, space = against.game, against.game.space
-    alone: list[np.ndarray] = []  # responses to single atoms, where no search is needed for them
+    single_responses: list[np.ndarray] = []  # responses to single atoms, where no search is needed for them
     if oracles.best_response.knows(game) or oracles.proved_response.knows(game):
         likely = np.argsort(-np.asarray(against.probabilities), kind="stable")[:ALONE]
         atoms = [put(np.where(np.arange(len(x))[:, None] == player, x, against.profiles[k])) for k in likely]
-        alone = [best_response(game, atom, player, points=2).strategy for atom in atoms]
+        single_responses = [best_response(game, atom, player, points=2).strategy for atom in atoms]
     keys = jax.random.split(jax.random.key(player), DRAWN)
     sampled = np.asarray(jax.vmap(space.sample)(keys))[:, player]
-    begin = np.concatenate([sampled, _own_points(action_grid)[player], *(row[None] for row in alone)])
+    begin = np.concatenate(
+        [sampled, _own_points(action_grid)[player], *(row[None] for row in single_responses)]
+    )
     full = np.repeat(x[None], 2 ** int(np.ceil(np.log2(len(begin)))), axis=0)
     full[: len(begin), player] = begin
     flat, reparametrised = unconstrained_game(against), isinstance(space, Box)
@@ -463,13 +472,13 @@ def _from_many(against: MixedOpponents, x: np.ndarray, action_grid: np.ndarray, 
         put(space.unconstrain(put(part)) if reparametrised else part) for part in (full, x)
     )
     strategies, values = _climb(flat, profile, put(player), unconstrained[:, player])
-    best = int(np.argmax(np.asarray(values)))
+    largest = int(np.argmax(np.asarray(values)))
     profile_best = np.array(profile)
-    profile_best[player] = strategies[best]
+    profile_best[player] = strategies[largest]
     strategy = np.asarray(
         space.project(space.constrain(put(profile_best)) if reparametrised else put(profile_best))
     )[player]
-    return Response(strategy, float(values[best]), np.inf, "lower bound", f"{len(begin)} starts + climb")
+    return Response(strategy, float(values[largest]), np.inf, "lower bound", f"{len(begin)} starts + climb")
 
 
 _climb = eqx.filter_jit(search)

@@ -60,20 +60,20 @@ class RolloutPlan(NamedTuple):
     updates: Int[Array, ""]
     samples: Int[Array, ""]
 
-    def rows(self, role: str, among: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the players in ``among`` that have a role."""
-        return tuple(player for player in among if self.roles[player] == role)
+    def rows(self, role: str, players: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the players in ``players`` that have a role."""
+        return tuple(player for player in players if self.roles[player] == role)
 
     def networks(self, row: Row) -> Networks:
         """Return the networks with the weights of a row, the actor's first."""
-        arrays, rest = eqx.partition(self.zero, eqx.is_array)
+        arrays, static = eqx.partition(self.zero, eqx.is_array)
         _, unravel = ravel_pytree(arrays)
-        networks: Networks = eqx.combine(unravel(row), rest)
+        networks: Networks = eqx.combine(unravel(row), static)
         return networks
 
-    def policy(self, row: Row, seen: Float[Array, "feature"]) -> tuple[Array, Array]:
+    def policy(self, row: Row, observed: Float[Array, "feature"]) -> tuple[Array, Array]:
         """Return the means and standard deviations of a player's draws, ``[axis]``, at an observation."""
-        mean, raw = jnp.split(self.networks(row).actor(seen), 2)
+        mean, raw = jnp.split(self.networks(row).actor(observed), 2)
         return mean, self.min_deviation + jnp.exp(raw)
 
 
@@ -141,11 +141,11 @@ def period(
     for stage in plan.stages:
         mean, deviation = jax.vmap(plan.policy)(weights, features(play, before, x))
         actions = mean + deviation * noise
-        chosen = choices | {"learns": squash(space, actions)}
+        stage_choices = choices | {"learns": squash(space, actions)}
         if oracles := plan.rows("oracle", stage):
-            chosen["oracle"] = Followers()(play.game, x, oracles)
+            stage_choices["oracle"] = Followers()(play.game, x, oracles)
         for player in stage:
-            x = x.at[player].set(chosen[plan.roles[player]][player])
+            x = x.at[player].set(stage_choices[plan.roles[player]][player])
             sampled = sampled.at[player].set(actions[player])
     return RolloutPeriod(features(play, before, x), sampled, x, play.game.payoffs(x) / play.scale)
 
@@ -154,12 +154,12 @@ def period(
 def greedy(play: Play, plan: RolloutPlan, weights: Array, x: Profile, rounds: Array) -> tuple[Profile, Array]:
     """Return choices and deviations of the policies after some periods without noise."""
 
-    def once(x: Profile) -> RolloutPeriod:
+    def step(x: Profile) -> RolloutPeriod:
         # a half: random players stay at the middle of the box
         return period(play, plan, weights, x, jnp.zeros_like(x), jnp.full_like(x, 0.5))
 
-    x = jax.lax.fori_loop(0, rounds, lambda _, x: once(x).choice, x)
-    outcome = once(x)
+    x = jax.lax.fori_loop(0, rounds, lambda _, x: step(x).choice, x)
+    outcome = step(x)
     _, deviation = jax.vmap(plan.policy)(weights, outcome.features)
     return outcome.choice, deviation
 
@@ -196,7 +196,7 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
         learning.weights, outcome.features, outcome.sampled[:-1], outcome.payoff[:-1], play.discount
     )
     rate = plan.rate * (1.0 - learning.clock / plan.updates)
-    steps, first, second = _adam(slopes, learning.first, learning.second, learning.clock + 1)
+    steps, momentum, variance = _adam(slopes, learning.first, learning.second, learning.clock + 1)
     sample = learning.clock * plan.samples // plan.updates
     mean = jnp.mean(outcome.payoff[:-1], axis=(0, 1)) * play.scale
     return LearningState(
@@ -205,22 +205,25 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
         # the further period served its observations only: the next roll-out starts before it
         outcome.choice[-2],
         learning.weights - rate * steps,
-        first,
-        second,
+        momentum,
+        variance,
         learning.reward_curve.at[sample].add(mean),
         learning.choice_curve.at[sample].add(jnp.mean(outcome.choice[:-1], axis=(0, 1))),
     )
 
 
-def _adam(slopes: Array, first: Array, second: Array, count: Array) -> tuple[Array, Array, Array]:
+def _adam(slopes: Array, momentum: Array, variance: Array, count: Array) -> tuple[Array, Array, Array]:
     """Return the steps of update ``count``, from 1 on, and both moments (Kingma & Ba, 2015)."""
     first_decay, two = DECAYS
-    first, second = (1 - first_decay) * slopes + first_decay * first, (1 - two) * slopes**2 + two * second
+    momentum, variance = (
+        (1 - first_decay) * slopes + first_decay * momentum,
+        (1 - two) * slopes**2 + two * variance,
+    )
     # what the moments lack since they began at 0
     mean, square = (
-        m / (1 - decay**count).astype(m.dtype) for m, decay in ((first, first_decay), (second, two))
+        m / (1 - decay**count).astype(m.dtype) for m, decay in ((momentum, first_decay), (variance, two))
     )
-    return mean / (jnp.sqrt(square) + 1e-8), first, second
+    return mean / (jnp.sqrt(square) + 1e-8), momentum, variance
 
 
 def _loss(
@@ -240,16 +243,16 @@ def _loss(
     standardised.
     """
 
-    def each(features: Array) -> tuple[Array, Array, Array]:
+    def outputs(features: Array) -> tuple[Array, Array, Array]:
         return *plan.policy(row, features), plan.networks(row).critic(features)
 
-    mean, deviation, values = jax.vmap(jax.vmap(each))(observations)
+    mean, deviation, values = jax.vmap(jax.vmap(outputs))(observations)
     # targets and advantages are constants: otherwise the critic would also move its targets
     fixed_values = jax.lax.stop_gradient(values)
 
-    def target_of(later: Array, period: tuple[Array, Array]) -> tuple[Array, Array]:
-        paid, then = period
-        next_target = (1 - discount) * paid + discount * jnp.where(realised, later, then)
+    def target_of(next_value: Array, period: tuple[Array, Array]) -> tuple[Array, Array]:
+        paid, value = period
+        next_target = (1 - discount) * paid + discount * jnp.where(realised, next_value, value)
         return next_target, next_target
 
     _, target = jax.lax.scan(target_of, fixed_values[-1], (payoff, fixed_values[1:]), reverse=True)

@@ -73,13 +73,17 @@ class VariationalEquilibrium(BaseLearner):
         draws = np.random.default_rng(stream)
         low, high = (np.asarray(end) for end in (world.space.usual.low, world.space.usual.high))
         starts = low + (high - low) * draws.random((self.tries, *low.shape))
-        return {"starts": starts, "taken": np.zeros(1, dtype=np.int64), **_first(world, starts[0])}
+        return {
+            "starts": starts,
+            "taken": np.zeros(1, dtype=np.int64),
+            **_initial_multipliers(world, starts[0]),
+        }
 
     def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
         """Return a session whose first start is given."""
         session = self.begin(world, stream)
         session["starts"][0] = start
-        return session | _first(world, session["starts"][0])
+        return session | _initial_multipliers(world, session["starts"][0])
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
         """Take up to ``steps`` steps; return 0 when solved, or when all starts are used up."""
@@ -89,7 +93,7 @@ class VariationalEquilibrium(BaseLearner):
                 return count
             if stalled:
                 session["taken"] += 1
-                session |= _first(world, session["starts"][session["taken"][0]])
+                session |= _initial_multipliers(world, session["starts"][session["taken"][0]])
                 continue
             _step(world, session)
             residual = float(session["left"][0])
@@ -102,8 +106,8 @@ class VariationalEquilibrium(BaseLearner):
         """Return the profile, the common multipliers, and which constraints bind."""
         x, residual = session["profile"], float(session["left"][0])
         solved = bool(session["solved"][0])
-        more = session["in_vain"][0] < PATIENCE or session["taken"][0] + 1 < len(session["starts"])
-        status = "converged" if solved else "iteration limit" if more else "not found"
+        is_unfinished = session["in_vain"][0] < PATIENCE or session["taken"][0] + 1 < len(session["starts"])
+        status = "converged" if solved else "iteration limit" if is_unfinished else "not found"
         record: Record = {
             "profile": (("player", "axis"), x.copy()),
             "residual": ((), np.asarray(residual)),
@@ -139,7 +143,7 @@ _slopes = compiled(slopes_at, effort=1)
 _many_slopes = compiled(lambda game, x: jax.vmap(partial(slopes_at, game))(x), effort=1)
 
 
-def _first(game: Game, start: np.ndarray) -> Session:
+def _initial_multipliers(game: Game, start: np.ndarray) -> Session:
     """Return the part of a session that belongs to one start: multipliers are 0, and slopes give units."""
     wide = np.asarray(width(game.space))
     count = len(np.asarray(shared_constraints(game, put(start))))
@@ -196,9 +200,9 @@ def _step(game: Any, session: Session) -> None:
 
     value = conditions(z, at.slopes)
     upper, by_share, by_value = _fischer(1 - z, -value)
-    _, first, second = _fischer(z, -upper)
+    _, partial_z, partial_w = _fischer(z, -upper)
     # derivatives of fischer(z, -fischer(1 - z, -value)) in z itself, and in the value
-    diagonal, through = first + second * by_share, second * by_value
+    diagonal, through = partial_z + partial_w * by_share, partial_w * by_value
     _, diagonal[count:], through[count:] = (part[count:] for part in _fischer(z, value))
     slope = np.diag(diagonal) + through[:, None] * jacobian
     slope[:count][~free] = np.eye(len(z))[:count][~free]
@@ -212,20 +216,20 @@ def _step(game: Any, session: Session) -> None:
         matrix = normal + damping * length * np.eye(len(z)) if damping else slope
         aim = -slope.T @ residual if damping else -residual
         steps.append(np.linalg.lstsq(matrix, aim, rcond=None)[0])
-    tried = (z + np.array(steps)[:, None] * LENGTHS[:, None]).reshape(-1, len(z))
-    tried = np.concatenate([z[None], np.maximum(tried, 0.0)])  # first no step, which is the best of equals
-    tried[:, :count] = np.minimum(tried[:, :count], 1.0)
-    profiles = low + tried[:, :count].reshape(-1, *low.shape) * wide
+    points = (z + np.array(steps)[:, None] * LENGTHS[:, None]).reshape(-1, len(z))
+    points = np.concatenate([z[None], np.maximum(points, 0.0)])  # first no step, which is the best of equals
+    points[:, :count] = np.minimum(points[:, :count], 1.0)
+    profiles = low + points[:, :count].reshape(-1, *low.shape) * wide
     slopes = jax.tree.map(np.asarray, _many_slopes(game, put(profiles)))
-    values = conditions(tried, slopes)
+    values = conditions(points, slopes)
     with np.errstate(invalid="ignore", over="ignore"):
-        merit = np.sum(equations(tried, values) ** 2, axis=1)
+        merit = np.sum(equations(points, values) ** 2, axis=1)
     k = int(np.argmin(np.where(np.isnan(merit), np.inf, merit)))
-    moves = (tried - np.clip(tried - values, 0.0, 1.0))[k, :count][free]
-    slack = np.minimum(tried[k, count:], values[k, count:])
+    moves = (points - np.clip(points - values, 0.0, 1.0))[k, :count][free]
+    slack = np.minimum(points[k, count:], values[k, count:])
     session["left"][:] = np.max(np.abs(np.concatenate([moves, slack])), initial=0.0)
     session["profile"] = np.asarray(game.space.project(put(profiles[k])))
-    session["scaled"] = tried[k, count:]
+    session["scaled"] = points[k, count:]
 
 
 def _fischer(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -107,19 +107,19 @@ class Design(BaseLearner):
         grids = _grids(self.choices)
         for entry, values in zip(entries, grids, strict=True):
             for value in values:
-                if why := entry.refusal(game, float(value)):
-                    raise ValueError(f"choices: {value:g} {why}, as a value of {entry.name}")
+                if reason := entry.refusal(game, float(value)):
+                    raise ValueError(f"choices: {value:g} {reason}, as a value of {entry.name}")
         self._check_measures(game)
-        (first, *rest) = self.choices.values()
-        refined = not rest and isinstance(first, dict) and self.refine > 0 and len(grids[0]) > 1
+        (choice, *further) = self.choices.values()
+        refined = not further and isinstance(choice, dict) and self.refine > 0 and len(grids[0]) > 1
         return Trials(game, entries, np.array(list(product(*grids)), dtype=float), refined)
 
     def _check_measures(self, game: object) -> None:
-        wanted = dict.fromkeys(self.spending or {}, "spending")
+        option_of_metric = dict.fromkeys(self.spending or {}, "spending")
         if isinstance(self.objective, str) and self.objective != WELFARE:
-            wanted[self.objective] = "objective"
-        metrics = measures(game, _middle(game)) if wanted else {}
-        for name, option in wanted.items():
+            option_of_metric[self.objective] = "objective"
+        metrics = measures(game, _middle(game)) if option_of_metric else {}
+        for name, option in option_of_metric.items():
             if name not in metrics:
                 words = ", ".join(sorted([*metrics, *([WELFARE] if option == "objective" else [])]))
                 raise ValueError(f"{option}: {name!r} is no measure of this game; it has {words}")
@@ -134,10 +134,10 @@ class Design(BaseLearner):
 
     def begin_at(self, world: Trials, stream: np.random.SeedSequence, start: object) -> Session:
         """Return a session whose first start is ``start``; the others are random."""
-        first = np.asarray(start, dtype=float)
-        trials, players = self.length(world), len(first)
+        start_profile = np.asarray(start, dtype=float)
+        trials, players = self.length(world), len(start_profile)
         return {
-            "starts": random_starts(world.game.space, stream, self.tries, first),
+            "starts": random_starts(world.game.space, stream, self.tries, start_profile),
             "done": np.zeros(1, dtype=np.int64),
             "finished": np.zeros(1, dtype=bool),
             "parameters": np.full((trials, len(world.entries)), np.nan),
@@ -145,7 +145,7 @@ class Design(BaseLearner):
             "claim": np.full(trials, "", dtype=f"U{LONGEST}"),
             "equilibria": np.zeros(trials, dtype=np.int64),
             "regret": np.full((trials, players), np.nan),
-            "profile": np.full((trials, *first.shape), np.nan),
+            "profile": np.full((trials, *start_profile.shape), np.nan),
         }
 
     def unpack(self, arrays: Mapping[str, np.ndarray]) -> Session:
@@ -174,11 +174,11 @@ class Design(BaseLearner):
         # Only trials of the grid set the bracket and what a failed trial counts: an interrupted search must
         # take the same steps, whatever later trials find.
         before_search = self._loss(session, len(grid))[: len(grid)]
-        best = int(np.nanargmin(before_search))
+        lowest = int(np.nanargmin(before_search))
         failed = np.max(before_search, where=np.isfinite(before_search), initial=-np.inf) + 1.0
-        around = np.sort(grid)
-        at = int(np.searchsorted(around, grid[best]))
-        low, high = around[max(at - 1, 0)], around[min(at + 1, len(around) - 1)]
+        ordered = np.sort(grid)
+        at = int(np.searchsorted(ordered, grid[lowest]))
+        low, high = ordered[max(at - 1, 0)], ordered[min(at + 1, len(ordered) - 1)]
 
         def loss(value: float) -> float:
             trials = np.flatnonzero(session["parameters"][: int(session["done"][0]), 0] == value)
@@ -196,14 +196,14 @@ class Design(BaseLearner):
             session["finished"][0] = True
         return int(session["done"][0]) - before
 
-    def _loss(self, session: Session, first: int | None = None) -> np.ndarray:
+    def _loss(self, session: Session, grid_size: int | None = None) -> np.ndarray:
         """Return the quantity to minimise, ``[trial]``.
 
-        It is infinite for trials that are not certified, if any of the ``first`` trials (by default all) is.
+        It is infinite for trials that are not certified, if any of the first ``grid_size`` trials (all) is.
         """
         loss: np.ndarray = (-1.0 if self.maximise else 1.0) * session["objective"][:, 0]
         certified = np.isin(session["claim"], UNREFUTED)
-        return np.where(certified, loss, np.inf) if certified[:first].any() else loss
+        return np.where(certified, loss, np.inf) if certified[:grid_size].any() else loss
 
     def _run_trial(self, world: Trials, session: Session, values: np.ndarray) -> None:
         """Run a trial: of the ends of best responses the certified count, if there are any."""
@@ -221,12 +221,12 @@ class Design(BaseLearner):
         if counted:
             values_found = np.array([self._objective_at(game, profiles[end]) for end in counted])
             ends = int(np.argmin(values_found)), int(np.argmax(values_found))
-            best, worst = ends[self.maximise], ends[not self.maximise]
-            picked = best if self.pick == "optimistic" else worst
-            session["objective"][k] = values_found[[picked, best, worst]]
-            chosen = counted[picked]
-            session["claim"][k] = proofs[chosen].claim
-            session["regret"][k], session["profile"][k] = proofs[chosen].regret, profiles[chosen]
+            optimistic, pessimistic = ends[self.maximise], ends[not self.maximise]
+            selected = optimistic if self.pick == "optimistic" else pessimistic
+            session["objective"][k] = values_found[[selected, optimistic, pessimistic]]
+            trial = counted[selected]
+            session["claim"][k] = proofs[trial].claim
+            session["regret"][k], session["profile"][k] = proofs[trial].regret, profiles[trial]
         session["done"][0] = k + 1
 
     def _objective_at(self, game: Any, x: np.ndarray) -> float:
@@ -264,16 +264,16 @@ class Design(BaseLearner):
         }
         loss = self._loss(session)[:count]
         if not np.any(np.isfinite(loss)):
-            nothing = np.full(session["profile"].shape[1:], np.nan)
+            undefined = np.full(session["profile"].shape[1:], np.nan)
             status = "not found" if count else "iteration limit"
-            return record | {"profile": (("player", "axis"), nothing), "status": ((), np.asarray(status))}
-        best = int(np.nanargmin(loss))
+            return record | {"profile": (("player", "axis"), undefined), "status": ((), np.asarray(status))}
+        optimum = int(np.nanargmin(loss))
         record |= {
-            "profile": (("player", "axis"), profile[best].copy()),
-            "chosen": ((), np.asarray(best)),
-            "chosen_parameters": (("choice",), parameters[best].copy()),
-            "chosen_objective": ((), np.asarray(objective[best, 0])),
-            "chosen_bound": (("choice",), np.asarray(self._bounds(world, parameters[best]), dtype="U18")),
+            "profile": (("player", "axis"), profile[optimum].copy()),
+            "chosen": ((), np.asarray(optimum)),
+            "chosen_parameters": (("choice",), parameters[optimum].copy()),
+            "chosen_objective": ((), np.asarray(objective[optimum, 0])),
+            "chosen_bound": (("choice",), np.asarray(self._bounds(world, parameters[optimum]), dtype="U18")),
         }
         if count >= len(world.grid) and not certified.any():
             record["status"] = ((), np.asarray("not found"))
@@ -288,7 +288,7 @@ class Design(BaseLearner):
             return not entry.refusal(world.game, value)
 
         columns = zip(world.entries, world.grid.T, values, strict=True)
-        return [bound_of(tried, value, partial(accepts, entry)) for entry, tried, value in columns]
+        return [bound_of(values, value, partial(accepts, entry)) for entry, values, value in columns]
 
     def played(self, game: object, record: Record) -> Any:
         """Return the game of a record's profile: the given game with the chosen parameters."""

@@ -149,13 +149,13 @@ def _list(name: str, form: object) -> Choice:
     return Choice(name, tuple(form))
 
 
-def check_ends(what: str, form: Mapping[str, Any]) -> None:
+def check_ends(option: str, form: Mapping[str, Any]) -> None:
     """Raise `ValueError` unless a range is from a finite number to another, with a count above 1 if any."""
     for key in ("from", "to"):
         if fault_of(float, form[key]) or not np.isfinite(form[key]):
-            raise ValueError(f"{what}: {key} {form[key]!r} must be a finite number")
+            raise ValueError(f"{option}: {key} {form[key]!r} must be a finite number")
     if "count" in form and fault_of(int, form["count"], (Ge(2),)):
-        raise ValueError(f"{what}: count {form['count']!r} must be a whole number of at least 2")
+        raise ValueError(f"{option}: count {form['count']!r} must be a whole number of at least 2")
 
 
 def _range(name: str, form: Mapping[str, Any]) -> Choice:
@@ -184,13 +184,16 @@ def _range(name: str, form: Mapping[str, Any]) -> Choice:
 def check_values(game: object, choices: Sequence[Choice]) -> None:
     """Raise `ValueError` for a value that the game refuses with every combination of the other choices."""
     for option in choices:
-        rest = [choice for choice in choices if choice is not option]
-        rows = islice(product(*(choice.ends() for choice in rest)), COMBINATIONS)
-        beside = [set_to(rest, np.array(codes)) for codes in rows]
+        remaining = [choice for choice in choices if choice is not option]
+        rows = islice(product(*(choice.ends() for choice in remaining)), COMBINATIONS)
+        combinations_of_values = [set_to(remaining, np.array(codes)) for codes in rows]
         for code in option.ends():
-            why = _refusal(game, {option.name: option.value(code)})
-            if why and all(_refusal(game, more | {option.name: option.value(code)}) for more in beside):
-                raise ValueError(f"choices: {why}")
+            reason = _refusal(game, {option.name: option.value(code)})
+            if reason and all(
+                _refusal(game, setting | {option.name: option.value(code)})
+                for setting in combinations_of_values
+            ):
+                raise ValueError(f"choices: {reason}")
 
 
 def _refusal(game: object, changes: dict[str, Any]) -> str:
@@ -202,13 +205,13 @@ def _refusal(game: object, changes: dict[str, Any]) -> str:
     return ""
 
 
-def accepts(game: object, choice: Choice, chosen: Mapping[str, Any], number: float) -> bool:
+def accepts(game: object, choice: Choice, settings: Mapping[str, Any], number: float) -> bool:
     """True for a further number of a choice that a game accepts beside the other choices."""
     integers = choice.whole or all(isinstance(value, int) for value in choice.values or (0.5,))
-    return not _refusal(game, {**chosen, choice.name: round(number) if integers else number})
+    return not _refusal(game, {**settings, choice.name: round(number) if integers else number})
 
 
-def bound_of(values: Sequence[float] | np.ndarray, chosen: float, accepts: Callable[[float], bool]) -> str:
+def bound_of(values: Sequence[float] | np.ndarray, value: float, accepts: Callable[[float], bool]) -> str:
     """Return at which end of the values tried the chosen one is; empty inside.
 
     It is empty too where the game ``accepts`` no value beyond: that end is the game's, not the author's.
@@ -223,12 +226,12 @@ def bound_of(values: Sequence[float] | np.ndarray, chosen: float, accepts: Calla
         return ""
     sides = ((ordered[0], ordered[1], "the smallest tried"), (ordered[-1], ordered[-2], "the largest tried"))
     for end, inside, word in sides:
-        beyond = 2 * end - inside
-        if beyond * end < 0:  # of a positive quantity
-            beyond = end * end / inside
+        extension = 2 * end - inside
+        if extension * end < 0:  # of a positive quantity
+            extension = end * end / inside
         # on a logarithmic scale the next value may be far closer to an end than a part of the range
-        if abs(chosen - end) <= AT_END * min(np.ptp(ordered), 1e3 * abs(inside - end)) and accepts(
-            float(beyond)
+        if abs(value - end) <= AT_END * min(np.ptp(ordered), 1e3 * abs(inside - end)) and accepts(
+            float(extension)
         ):
             return word
     return ""

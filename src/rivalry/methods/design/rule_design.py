@@ -188,19 +188,19 @@ class RuleDesign(BaseLearner):
 
     def advance(self, world: RuleProblem, session: Session, steps: int) -> int:
         """Run up to ``steps`` runs of the players."""
-        seeds, first = self._seeds(world), int(session["done"][0])
-        last = min(first + steps, self.length(world))
-        for run in range(first, last):
+        seeds, begin = self._seeds(world), int(session["done"][0])
+        end = min(begin + steps, self.length(world))
+        for run in range(begin, end):
             trial, seed = divmod(run, seeds)
             if seed == 0:
                 session["codes"][trial] = self.propose(world, session, trial)
             self._run(world, session, trial, seed)
             session["done"][0] += 1
             if seed == seeds - 1:
-                if self._best(session) == trial:
+                if self._optimum(session) == trial:
                     _store_record(session, BEST, _load_record(session, NOW))
                 _store_record(session, NOW, {})
-        return last - first
+        return end - begin
 
     def propose(self, world: RuleProblem, session: Session, trial: int) -> np.ndarray:
         """Return the codes ``[choice]`` of a trial, given the results of all earlier ones."""
@@ -212,31 +212,31 @@ class RuleDesign(BaseLearner):
 
     def read(self, world: RuleProblem, session: Session) -> Record:
         """Return the trials so far, and the best complete one."""
-        tried = -(-int(session["done"][0]) // self._seeds(world))
-        objective, status = session["objective"][:tried], session["status"][:tried]
+        trials = -(-int(session["done"][0]) // self._seeds(world))
+        objective, status = session["objective"][:trials], session["status"][:trials]
         mean = objective.mean(axis=1)
         half = half_width(objective.T)
-        record = choice_record(world.choices, session["codes"][:tried]) | {
+        record = choice_record(world.choices, session["codes"][:trials]) | {
             "trial_objective": (("trial", "seed"), objective.copy()),
             "trial_objective_mean": (("trial",), mean),
             "trial_objective_low": (("trial",), mean - half),
             "trial_objective_high": (("trial",), mean + half),
-            "trial_exploitability": (("trial", "seed"), session["exploitability"][:tried].copy()),
+            "trial_exploitability": (("trial", "seed"), session["exploitability"][:trials].copy()),
             "trial_status": (("trial",), np.asarray([STATUSES[k] for k in status.max(axis=1)], dtype="U15")),
-            "trial_remark": (("trial",), session["remark"][:tried].copy()),
+            "trial_remark": (("trial",), session["remark"][:trials].copy()),
         }
-        over, best = int(session["done"][0]) >= self.length(world), self._best(session)
-        if best < 0:
+        over, optimum = int(session["done"][0]) >= self.length(world), self._optimum(session)
+        if optimum < 0:
             return record | {"status": ((), np.asarray("not found" if over else "iteration limit"))}
-        labels = record["parameter_label"][1][best]
+        labels = record["parameter_label"][1][optimum]
         pairs = zip(record["choice_name"][1], labels, strict=True)
         record |= {
-            "chosen": ((), np.asarray(best)),
+            "chosen": ((), np.asarray(optimum)),
             "chosen_rule": ((), np.asarray(", ".join(f"{name} {label}" for name, label in pairs))),
-            "chosen_parameters": (("choice",), record["parameters"][1][best]),
+            "chosen_parameters": (("choice",), record["parameters"][1][optimum]),
             "chosen_label": (("choice",), labels),
-            "chosen_objective": ((), np.asarray(mean[best])),
-            "chosen_bound": (("choice",), np.asarray(_bounds(world, session["codes"][best]), dtype="U18")),
+            "chosen_objective": ((), np.asarray(mean[optimum])),
+            "chosen_bound": (("choice",), np.asarray(_bounds(world, session["codes"][optimum]), dtype="U18")),
             "status": ((), np.asarray("converged" if over else "iteration limit")),
         }
         return _load_record(session, BEST) | record
@@ -267,8 +267,8 @@ class RuleDesign(BaseLearner):
             for name in weights if isinstance(weights, Mapping) and record else ():
                 metric = _parts(name)[1]
                 if metric not in plain:
-                    why = f"{metric!r} is no metric of the players' record; {near(metric, plain)}"
-                    raise ValueError(f"{option}: {why}")
+                    reason = f"{metric!r} is no metric of the players' record; {near(metric, plain)}"
+                    raise ValueError(f"{option}: {reason}")
 
     def _run(self, world: RuleProblem, session: Session, trial: int, seed: int) -> None:
         """Run the players once under the rule of a trial."""
@@ -292,7 +292,7 @@ class RuleDesign(BaseLearner):
         if seed == 0:
             _store_record(session, NOW, record)
 
-    def _best(self, session: Session) -> int:
+    def _optimum(self, session: Session) -> int:
         """Return the trial with the best mean among those whose runs are complete, the first of several.
 
         -1: none.
@@ -304,9 +304,9 @@ class RuleDesign(BaseLearner):
 
 def _bounds(world: RuleProblem, codes: np.ndarray) -> list[str]:
     """Return for every choice whether the chosen value is an end of those tried."""
-    chosen = set_to(world.choices, codes)
+    settings = set_to(world.choices, codes)
     return [
-        bound_of(choice.tried, choice.number(float(code)), partial(accepts, world.game, choice, chosen))
+        bound_of(choice.tried, choice.number(float(code)), partial(accepts, world.game, choice, settings))
         for choice, code in zip(world.choices, codes, strict=True)
     ]
 
@@ -332,15 +332,15 @@ def _load_record(session: Session, prefix: str) -> Record:
     return {name: (tuple(of), session[f"{prefix}:{name}"]) for name, of in dims.items()}
 
 
-def method_of(given: object, game: object) -> Any:
+def method_of(table: object, game: object) -> Any:
     """Return the response method for a game, from a table or as given. Raise `ValueError` if invalid.
 
     By default: Newton's method where the game has a mean field, else Q-learning.
     """
-    if given is None:
+    if table is None:
         stationary = is_population(game) and not mean_field_refusal(game)
-        given = {"kind": "newton" if stationary else "q_learning"}
-    method = _from_table(dict(given), game) if isinstance(given, Mapping) else given
+        table = {"kind": "newton" if stationary else "q_learning"}
+    method = _from_table(dict(table), game) if isinstance(table, Mapping) else table
     if not isinstance(method, Learner | PopulationNewton):
         kind = type(method).__name__
         raise ValueError(f"response_method: {kind} must be newton, or a learner, as q_learning is")

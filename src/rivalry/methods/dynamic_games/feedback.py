@@ -178,11 +178,11 @@ class Feedback(BaseLearner):
         """
         space, periods = to_stages(world).space, to_stages(world).periods
         players, columns = space.shape
-        first = None if start is None else np.asarray(start, dtype=float)[:, :columns]
+        start_columns = None if start is None else np.asarray(start, dtype=float)[:, :columns]
         first_state = np.asarray(initial_state(world))
         layers, nodes = periods - 1, self.levels**first_state.size
         return {
-            "starts": random_starts(space, stream, self.tries, first),
+            "starts": random_starts(space, stream, self.tries, start_columns),
             "done": np.zeros(1, dtype=np.int64),
             "state": np.full((layers, nodes, *first_state.shape), np.nan),
             "value": np.full((layers, nodes, players), np.nan),
@@ -198,14 +198,14 @@ class Feedback(BaseLearner):
 
         The first period includes the path from the start.
         """
-        last = to_stages(world).periods - 1
+        final_period = to_stages(world).periods - 1
         for periods_solved in range(steps):
             count = int(session["done"][0])
             if count >= self.length(world):
                 return periods_solved
-            if count < last:
-                self._solve_layer(world, session, last - count)
-            elif count == last:
+            if count < final_period:
+                self._solve_layer(world, session, final_period - count)
+            elif count == final_period:
                 self._follow_path(world, session)
             else:
                 self._solve_half_grid(world, session)
@@ -222,10 +222,10 @@ class Feedback(BaseLearner):
 
     def _ahead(self, world: Any, session: Session, t: int) -> Surface:
         """Return the values after period ``t`` as a function of the next state; 0 after the last period."""
-        last = to_stages(world).periods - 1
-        grids = self._grids(world, min(t + 1, last))
+        final_period = to_stages(world).periods - 1
+        grids = self._grids(world, min(t + 1, final_period))
         shape = (world.space.shape[0], *(self.levels,) * len(grids))
-        table = np.zeros(shape) if t == last else session["value"][t].T.reshape(shape)
+        table = np.zeros(shape) if t == final_period else session["value"][t].T.reshape(shape)
         return fit_surface(table, grids)
 
     def _states(self, grids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -245,18 +245,18 @@ class Feedback(BaseLearner):
         self, world: object, session: Session, t: int, states: np.ndarray, ahead: Surface
     ) -> SolvedNodes:
         """Solve all nodes from the first start; those without an equilibrium from the others too."""
-        enough = TOLERANCE * scale(world)
+        tolerance = TOLERANCE * scale(world)
         # one node with all rounds: its solution is a near start for the others, with few rounds
-        first = _solve(world, t, states[:1], ahead, session["starts"][:1], ROUNDS)
-        solution = _solve(world, t, states, ahead, first.profile, QUICK)
-        for start in (first.profile[0], *session["starts"][1:]):
-            unsolved = np.flatnonzero(~(solution.regret.max(axis=1) <= enough))
+        solution_at_origin = _solve(world, t, states[:1], ahead, session["starts"][:1], ROUNDS)
+        solution = _solve(world, t, states, ahead, solution_at_origin.profile, QUICK)
+        for start in (solution_at_origin.profile[0], *session["starts"][1:]):
+            unsolved = np.flatnonzero(~(solution.regret.max(axis=1) <= tolerance))
             if not unsolved.size:
                 break
-            again = _solve(world, t, states[unsolved], ahead, start[None], ROUNDS)
+            retrial = _solve(world, t, states[unsolved], ahead, start[None], ROUNDS)
             # the negation replaces NaN by whatever was found
-            better = ~(again.regret.max(axis=1) >= solution.regret[unsolved].max(axis=1))
-            for old, new in zip(solution, again, strict=True):
+            better = ~(retrial.regret.max(axis=1) >= solution.regret[unsolved].max(axis=1))
+            for old, new in zip(solution, retrial, strict=True):
                 old[unsolved[better]] = new[better]
         return solution
 
@@ -273,9 +273,9 @@ class Feedback(BaseLearner):
     def _solve_half_grid(self, world: object, session: Session) -> None:
         """Compute the value of the start on every second level."""
         first_state = np.asarray(initial_state(world))
-        last = to_stages(world).periods - 1
-        ahead = self._ahead(world, session, last)
-        for t in range(last, 0, -1):
+        final_period = to_stages(world).periods - 1
+        ahead = self._ahead(world, session, final_period)
+        for t in range(final_period, 0, -1):
             grids = self._grids(world, t)
             solution = self._solve_nodes(
                 world, session, t, self._states(grids[:, ::2], first_state.shape), ahead
@@ -286,9 +286,9 @@ class Feedback(BaseLearner):
 
     def read(self, world: Playable, session: Session) -> Record:
         """Return the realised schedule, and the solution status of the nodes; NaN where not yet solved."""
-        enough = TOLERANCE * scale(world)
+        tolerance = TOLERANCE * scale(world)
         regrets, node = session["regret"], ("layer", "node")
-        good = regrets.max(axis=2) <= enough
+        good = regrets.max(axis=2) <= tolerance
         profile = np.moveaxis(session["schedule"], 1, 0).reshape(world.space.shape[0], -1)
         record: Record = {
             "profile": (("player", "axis"), profile),
@@ -303,7 +303,7 @@ class Feedback(BaseLearner):
         if self._halves(world):
             record["grid_error"] = (("player",), np.abs(session["value_start"] - session["coarse"]))
         if int(session["done"][0]) >= self.length(world):
-            all_good = bool(np.all(good)) and bool(np.all(session["path_regret"] <= enough))
+            all_good = bool(np.all(good)) and bool(np.all(session["path_regret"] <= tolerance))
             record["status"] = ((), np.asarray("converged" if all_good else "not found"))
         return record
 
@@ -315,15 +315,15 @@ def _solve(
     count = len(states)
     starts = np.broadcast_to(starts, (count, *starts.shape[1:]))
     parts = []
-    for first in range(0, count, CHUNK):
-        rows = np.minimum(np.arange(first, first + CHUNK), count - 1)  # one shape, one compilation
+    for begin in range(0, count, CHUNK):
+        rows = np.minimum(np.arange(begin, begin + CHUNK), count - 1)  # one shape, one compilation
         nodes = (game, put(t), put(states[rows]), ahead)
         part = _solve_chunk(nodes, starts[rows].copy(), rounds, GAIN * scale(game))
-        parts.append([array[: count - first] for array in part])
+        parts.append([array[: count - begin] for array in part])
     return SolvedNodes(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-def _solve_chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> SolvedNodes:
+def _solve_chunk(nodes: Nodes, x: np.ndarray, rounds: int, tolerance: float) -> SolvedNodes:
     """Iterate sequential best responses until no player gains or the rounds end; then Newton's method."""
     for _ in range(rounds):
         largest = 0.0
@@ -331,7 +331,7 @@ def _solve_chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> Sol
             strategy, gain = map(np.asarray, _best_responses(*nodes, put(x), put(player)))
             x[:, player] = np.where(gain[:, None] > 0, strategy, x[:, player])
             largest = max(largest, float(np.max(gain)))
-        if not largest > enough:
+        if not largest > tolerance:
             break
     x, payoff, after = (np.array(part) for part in _refine(*nodes, put(x)))
     # searched again over all inputs: a root of first-order conditions may be no best response
@@ -345,24 +345,24 @@ def _best_responses(
 ) -> tuple[Array, Array]:
     """Return a player's best response at every node, ``[node axis]``, and its gain, ``[node]``."""
 
-    def one(state: Array, x: Profile) -> tuple[Array, Array]:
+    def response_at(state: Array, x: Profile) -> tuple[Array, Array]:
         node = state_game(game, t, state, ahead)
         strategy, payoff, _ = best_response(node, x, player)
         return strategy, payoff - node.payoffs(x)[player]
 
-    return jax.vmap(one)(states, x)
+    return jax.vmap(response_at)(states, x)
 
 
 @eqx.filter_jit
 def _refine(game: object, t: Array, states: Array, ahead: Surface, x: Array) -> tuple[Array, Array, Array]:
     """Return the root of the first-order conditions near ``x`` where there is one, and its payoffs."""
 
-    def one(state: Array, x: Profile) -> tuple[Array, Array, Array]:
+    def root_at(state: Array, x: Profile) -> tuple[Array, Array, Array]:
         node = state_game(game, t, state, ahead)
         x = _root(node, x)
         return x, node.payoffs(x), node.after(x)
 
-    return jax.vmap(one)(states, x)
+    return jax.vmap(root_at)(states, x)
 
 
 def _root(node: Any, x: Profile) -> Profile:
@@ -377,25 +377,25 @@ def _root(node: Any, x: Profile) -> Profile:
     def slopes(y: Array) -> tuple[Array, Array]:
         at = y.reshape(begin.shape)
 
-        def own(player: Array) -> Array:
+        def gradient_of(player: Array) -> Array:
             slope = jax.grad(lambda row: flat.payoffs(at.at[player].set(row))[player])
             return jnp.asarray(slope(at[player]))
 
-        rows = jax.vmap(own)(jnp.arange(len(at)))
+        rows = jax.vmap(gradient_of)(jnp.arange(len(at)))
         return rows.ravel(), rows
 
     def step(_: int | Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        y, best, lowest = carry
+        y, minimiser, lowest = carry
         derivative, slope = jax.jacfwd(slopes, has_aux=True)(y.ravel())
         # zero maps to minus infinity: its slope carries no information
         at_bound = (y <= space.low + margin) & ~(slope > 0) | (y >= space.high - margin) & (slope > 0)
         residual = jnp.max(jnp.abs(jnp.where(at_bound, 0.0, slope)))
         # the best iterate is returned: undamped steps may leave the root again
-        best, lowest = jnp.where(residual < lowest, y, best), jnp.minimum(residual, lowest)
+        minimiser, lowest = jnp.where(residual < lowest, y, minimiser), jnp.minimum(residual, lowest)
         free_rows = ~at_bound.ravel()
         system = jnp.where(free_rows[:, None] & free_rows[None, :], derivative, jnp.eye(y.size))
         move = -jnp.linalg.solve(system, jnp.where(at_bound, 0.0, slope).ravel()).reshape(y.shape)
-        return space.project(y + jnp.clip(move, -LONGEST, LONGEST)), best, lowest
+        return space.project(y + jnp.clip(move, -LONGEST, LONGEST)), minimiser, lowest
 
     _, y, residual = jax.lax.fori_loop(0, NEWTON_STEPS, step, (begin, begin, jnp.asarray(jnp.inf)))
     good: Array = (residual <= ROOT * payoff_scale(node)) & (
@@ -414,11 +414,11 @@ def _basis(stock: Array, knots: Array) -> tuple[Array, Float[Array, "4"]]:
     y = jnp.clip(jnp.log(inside), knots[0], knots[-1])
     count = len(knots) - DEGREE - 1
     span = jnp.clip(jnp.searchsorted(knots, y, side="right") - 1, DEGREE, count - 1)
-    around = jax.lax.dynamic_slice_in_dim(knots, span - DEGREE + 1, 2 * DEGREE)
+    knots_here = jax.lax.dynamic_slice_in_dim(knots, span - DEGREE + 1, 2 * DEGREE)
     values = [jnp.ones(())]
     for degree in range(1, DEGREE + 1):
-        right = [around[DEGREE + r] - y for r in range(degree)]
-        left_gaps = [y - around[DEGREE - 1 - r] for r in range(degree)]
+        right = [knots_here[DEGREE + r] - y for r in range(degree)]
+        left_gaps = [y - knots_here[DEGREE - 1 - r] for r in range(degree)]
         saved, next_values = jnp.zeros(()), []
         for r in range(degree):
             part = values[r] / (right[r] + left_gaps[degree - 1 - r])

@@ -222,8 +222,8 @@ class LinearQuadratic(BaseLearner):
         if status == "iteration limit" and session["done"][0] >= PASSES:
             warnings.warn(f"not converged after {PASSES} periods of backward recursion", stacklevel=2)
         converged = status == "converged"
-        if status == "not found" and (why := _unstable(world.game, session["feedback"])):
-            warnings.warn(why, stacklevel=2)
+        if status == "not found" and (reason := _unstable(world.game, session["feedback"])):
+            warnings.warn(reason, stacklevel=2)
         allowed = TOLERANCE * world.scale
         if self.solution == "commitment_stackelberg":
             plan = commitment(world.game, self.leader) if converged else None
@@ -233,10 +233,12 @@ class LinearQuadratic(BaseLearner):
             feedback = session["feedback"] if converged else np.full_like(session["feedback"], np.nan)
             leader = self.leader if self.solution == "feedback_stackelberg" else None
             record = strategy_record(world.game, feedback, leader, self.periods, allowed)
-        if converged and (why := world.outside(record["state_path"][1])):
-            warnings.warn(f"{why}: the linear-quadratic solution is not one of the game itself", stacklevel=2)
+        if converged and (reason := world.outside(record["state_path"][1])):
+            warnings.warn(
+                f"{reason}: the linear-quadratic solution is not one of the game itself", stacklevel=2
+            )
             record = {name: value for name, value in record.items() if name not in PROOF}
-            record["outside"] = (), np.asarray(why)
+            record["outside"] = (), np.asarray(reason)
         return record | {"status": ((), np.asarray(status)), "residual": ((), session["residual"][0].copy())}
 
 
@@ -367,19 +369,19 @@ def plan_record(
     has_plan, size = plan is not None, len(game.A)
     plan = plan or _no_plan(game)
     loop = plan.A - plan.B @ plan.F
-    first = np.concatenate([game.first, plan.first_move @ game.first])
-    path = riccati.state_path(loop, first, periods)
+    initial_state = np.concatenate([game.first, plan.first_move @ game.first])
+    path = riccati.state_path(loop, initial_state, periods)
     controls = np.empty((periods, 2, game.B.shape[2]))
     controls[:, leader], controls[:, 1 - leader] = -path @ plan.F.T, path[:, size:]
     committed_value, replanned_value = _value(plan.cost, path), _value(plan.best, path[:, :size])
     record: Record = {
         "plan_feedback": (("control", "plan_state"), plan.F.copy()),
         "first_move": (("control", "state"), plan.first_move.copy()),
-        "steady_state": (("state",), riccati.limit(loop, first)[:size]),
+        "steady_state": (("state",), riccati.limit(loop, initial_state)[:size]),
         "replanned_gain": (("period",), np.maximum(replanned_value - committed_value, 0.0)),
         "time_consistent": ((), np.asarray(False)),
     }
-    value = _value(plan_costs(game, plan, leader), first)
+    value = _value(plan_costs(game, plan, leader), initial_state)
     record |= _shared_entries(game, value, path[:, :size], controls)
     if has_plan:
         gains = np.zeros(2)
@@ -419,15 +421,15 @@ def _shared_entries(
     }
 
 
-def _gain(alone: LinearQuadraticGame, cost: float, form: np.ndarray | None = None) -> float:
+def _gain(problem: LinearQuadraticGame, cost: float, form: np.ndarray | None = None) -> float:
     """Return the saving of the only player's best plan on ``cost``; infinite where none is best.
 
     ``form`` [state state] is the cost of its plan as a quadratic form, the least one in equilibrium.
     """
-    A, (B,), (R,), (Q,), (gamma,), first, cross = alone
+    A, (B,), (R,), (Q,), (gamma,), initial, cross = problem
     N = cross[0, : len(A), len(A) :] if cross.size else None
-    best = riccati.regulator(A, B, R, Q, float(gamma), form, N)
-    return np.inf if best is None else float(cost - first @ best.cost @ first)
+    optimum = riccati.regulator(A, B, R, Q, float(gamma), form, N)
+    return np.inf if optimum is None else float(cost - initial @ optimum.cost @ initial)
 
 
 def _certificate(gains: list[float], allowed: float) -> Record:

@@ -57,9 +57,9 @@ class Periods(BaseLearner):
 
     def world(self, game: object) -> Any:
         """Return the game. Raise `ValueError` where a period depends on more than the continuation values."""
-        why = to_stages(game).coupled
-        if why:
-            raise ValueError(f"periods: {why}; use best_response or feedback")
+        reason = to_stages(game).coupled
+        if reason:
+            raise ValueError(f"periods: {reason}; use best_response or feedback")
         return game
 
     def length(self, world: object) -> int:
@@ -77,8 +77,8 @@ class Periods(BaseLearner):
         """
         periods, players = to_stages(world).periods, world.space.shape[0]
         space = stage_game(world, 0, put(np.zeros(players))).space
-        first = None if start is None else np.asarray(start, dtype=float)[:, -space.shape[1] :]
-        starts = random_starts(space, stream, self.tries, first)
+        final_columns = None if start is None else np.asarray(start, dtype=float)[:, -space.shape[1] :]
+        starts = random_starts(space, stream, self.tries, final_columns)
         return {
             "starts": starts,
             "profile": np.full((periods, *starts.shape[1:]), np.nan),

@@ -77,15 +77,15 @@ def play(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
     return np.vstack([np.eye(states), -feedback.reshape(-1, states)])
 
 
-def one_player(game: LinearQuadraticGame, player: int, others: np.ndarray) -> LinearQuadraticGame:
+def one_player(game: LinearQuadraticGame, player: int, responses: np.ndarray) -> LinearQuadraticGame:
     """Return the problem of one player where the others' moves are linear in the state and in its own.
 
-    ``others`` is the matrix ``[variable state+control]`` whose product with ``(x, u_player)`` is ``z = (x,
+    ``responses`` is the matrix ``[variable state+control]`` whose product with ``(x, u_player)`` is ``z = (x,
     u_0, u_1, ..)``.
     """
     states, player_slice = len(game.A), slice(player, player + 1)
-    motion = _motion(game) @ others
-    form = others.T @ stage_cost(game)[player] @ others
+    motion = _motion(game) @ responses
+    form = responses.T @ stage_cost(game)[player] @ responses
     A, B, R, Q = motion[:, :states], motion[:, states:], form[:states, :states], form[states:, states:]
     cross = form.copy()
     cross[:states, :states], cross[states:, states:] = 0.0, 0.0
@@ -119,13 +119,13 @@ def markov_step(game: LinearQuadraticGame, cost: np.ndarray) -> tuple[np.ndarray
     ``[player state state]``. Raises `numpy.linalg.LinAlgError` where they have no unique solution.
     """
     players, states, controls = game.B.shape
-    now = stage_cost(game)
+    form = stage_cost(game)
     slopes = (game.gamma[:, None, None] * game.B.swapaxes(1, 2) @ cost) @ _motion(game)
     for player in range(players):
-        slopes[player] += now[player, moves(game, player)]
+        slopes[player] += form[player, moves(game, player)]
     slopes = slopes.reshape(players * controls, -1)
     feedback = np.linalg.solve(slopes[:, states:], slopes[:, :states]).reshape(players, controls, states)
-    return feedback, _back(game, feedback, cost, now)
+    return feedback, _back(game, feedback, cost, form)
 
 
 def _side_by_side(B: np.ndarray) -> np.ndarray:
@@ -152,9 +152,11 @@ def leading_step(
 def follower_response(game: LinearQuadraticGame, cost: np.ndarray, leader: int) -> FollowerResponse:
     """Return the follower's best response to any move of the leader, for the cost-to-go ``cost``."""
     f, states = 1 - leader, len(game.A)
-    move_slice, theirs = moves(game, f), moves(game, leader)
+    move_slice, leader_moves = moves(game, f), moves(game, leader)
     slopes = stage_cost(game)[f, move_slice] + game.gamma[f] * game.B[f].T @ cost[f] @ _motion(game)
-    solution = np.linalg.solve(slopes[:, move_slice], np.hstack([slopes[:, :states], slopes[:, theirs]]))
+    solution = np.linalg.solve(
+        slopes[:, move_slice], np.hstack([slopes[:, :states], slopes[:, leader_moves]])
+    )
     return FollowerResponse(solution[:, :states], solution[:, states:])
 
 
@@ -170,11 +172,11 @@ def leader_problem(game: LinearQuadraticGame, response: FollowerResponse, leader
     return one_player(game, leader, moves_of_rest)
 
 
-def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray, now: np.ndarray) -> np.ndarray:
-    """Return the cost of this period, of the form ``now``, and all after it, ``[player state state]``."""
+def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray, form: np.ndarray) -> np.ndarray:
+    """Cost of this period, a quadratic ``form``, and of all after it, ``[player state state]``."""
     z = play(game, feedback)
     loop = _motion(game) @ z
-    after = z.T @ now @ z + game.gamma[:, None, None] * (loop.T @ cost @ loop)
+    after = z.T @ form @ z + game.gamma[:, None, None] * (loop.T @ cost @ loop)
     # costs are symmetric: rounding would make them drift over many periods
     return np.asarray((after + after.swapaxes(1, 2)) / 2)
 
@@ -184,7 +186,7 @@ def radius_limit(gamma: float) -> float:
     return 1.0 if gamma < 1 else 1 - UNIT_ROOT
 
 
-def discounted_sum(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarray:
+def discounted_sum(loop: np.ndarray, form: np.ndarray, gamma: float) -> np.ndarray:
     """Return the sum of ``gamma^t (loop^t)' now loop^t``; NaN where it diverges.
 
     It solves a discrete Lyapunov equation, here by doubling the number of terms.
@@ -194,7 +196,7 @@ def discounted_sum(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarra
     >>> discounted_sum(np.array([[0.5]]), np.array([[1.0]]), 0.96).round(6).tolist()
     [[1.315789]]
     """
-    total, power = np.array(now, dtype=float), np.sqrt(gamma) * loop
+    total, power = np.array(form, dtype=float), np.sqrt(gamma) * loop
     if not np.isfinite(power).all() or np.abs(np.linalg.eigvals(power)).max() >= radius_limit(gamma):
         return np.full_like(total, np.nan)
     for _ in range(DOUBLINGS):
@@ -221,8 +223,8 @@ def costs(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
     [[[1.428571]]]
     """
     loop, z = motion_under(game, feedback), play(game, feedback)
-    now = z.T @ stage_cost(game) @ z
-    return np.stack([discounted_sum(loop, cost, rate) for cost, rate in zip(now, game.gamma, strict=True)])
+    form = z.T @ stage_cost(game) @ z
+    return np.stack([discounted_sum(loop, cost, rate) for cost, rate in zip(form, game.gamma, strict=True)])
 
 
 def regulator(
@@ -317,21 +319,21 @@ def joint(game: LinearQuadraticGame) -> tuple[np.ndarray, float] | None:
     return solution.feedback.reshape(players, controls, states), solution.residual
 
 
-def state_path(loop: np.ndarray, first: np.ndarray, periods: int) -> np.ndarray:
+def state_path(loop: np.ndarray, initial: np.ndarray, periods: int) -> np.ndarray:
     """Return the states ``[period state]`` along a motion, the first one first."""
-    path = np.empty((periods, len(first)))
-    path[0] = first
+    path = np.empty((periods, len(initial)))
+    path[0] = initial
     power, step, count = loop, 1, 1
     while count < periods:
-        more = min(step, periods - count)
-        path[count : count + more] = path[count - step : count - step + more] @ power.T
-        count += more
+        block = min(step, periods - count)
+        path[count : count + block] = path[count - step : count - step + block] @ power.T
+        count += block
         if step < BLOCK:
             power, step = power @ power, 2 * step
     return path
 
 
-def limit(loop: np.ndarray, first: np.ndarray) -> np.ndarray:
+def limit(loop: np.ndarray, initial: np.ndarray) -> np.ndarray:
     """Return the limit of a motion, ``[state]``; NaN where it does not converge.
 
     Steps are doubled. Once states are constant to some digits they have twice as many digits, and more steps
@@ -342,15 +344,15 @@ def limit(loop: np.ndarray, first: np.ndarray) -> np.ndarray:
     >>> limit(np.array([[1.0, 0.0], [1.0, 0.5]]), np.array([1.0, 0.0])).tolist()
     [1.0, 2.0]
     """
-    power, state = loop, np.asarray(first, dtype=float)
+    power, state = loop, np.asarray(initial, dtype=float)
     with np.errstate(all="ignore"):
         for _ in range(DOUBLINGS):
-            next_state: np.ndarray = power @ first
-            still = np.max(np.abs(loop @ next_state - next_state)) <= STILL * np.max(np.abs(next_state))
-            if still and np.max(np.abs(next_state - state)) <= STILL * np.max(np.abs(next_state)):
+            next_state: np.ndarray = power @ initial
+            is_at_rest = np.max(np.abs(loop @ next_state - next_state)) <= STILL * np.max(np.abs(next_state))
+            if is_at_rest and np.max(np.abs(next_state - state)) <= STILL * np.max(np.abs(next_state)):
                 return next_state
             power, state = power @ power, next_state
-    return np.full(len(first), np.nan)
+    return np.full(len(initial), np.nan)
 
 
 class Commitment(NamedTuple):
@@ -415,9 +417,9 @@ def commitment(game: LinearQuadraticGame, leader: int) -> Commitment | None:
     if np.min(np.linalg.eigvalsh(jump)) <= 0:
         return None
     first_move = -np.linalg.solve(jump, P[states:, :states])
-    best = P[:states, :states] + P[:states, states:] @ first_move
+    cost = P[:states, :states] + P[:states, states:] @ first_move
     return Commitment(
-        A, B, solution.feedback, P, first_move.reshape(controls, states), best, solution.residual
+        A, B, solution.feedback, P, first_move.reshape(controls, states), cost, solution.residual
     )
 
 
@@ -427,12 +429,12 @@ def plan_costs(game: LinearQuadraticGame, plan: Commitment, leader: int) -> np.n
     NaN where infinite.
     """
     states = len(game.A)
-    now = np.zeros((2, *plan.A.shape))
-    now[:, :states, :states] = game.R
-    now[leader] += plan.F.T @ game.Q[leader] @ plan.F
-    now[1 - leader, states:, states:] = game.Q[1 - leader]
+    forms = np.zeros((2, *plan.A.shape))
+    forms[:, :states, :states] = game.R
+    forms[leader] += plan.F.T @ game.Q[leader] @ plan.F
+    forms[1 - leader, states:, states:] = game.Q[1 - leader]
     loop = plan.A - plan.B @ plan.F
-    return np.stack([discounted_sum(loop, cost, rate) for cost, rate in zip(now, game.gamma, strict=True)])
+    return np.stack([discounted_sum(loop, cost, rate) for cost, rate in zip(forms, game.gamma, strict=True)])
 
 
 def follower_problem(game: LinearQuadraticGame, plan: Commitment, leader: int) -> LinearQuadraticGame:
@@ -446,5 +448,5 @@ def follower_problem(game: LinearQuadraticGame, plan: Commitment, leader: int) -
     R = np.zeros((states + size, states + size))
     R[:states, :states] = game.R[f]
     # x twice: a deviation moves the first, while the plan runs on in the second, inside y
-    first = np.concatenate([game.first, game.first, plan.first_move @ game.first])
-    return LinearQuadraticGame(A, B[None], R[None], game.Q[f][None], game.gamma[f : f + 1], first)
+    initial = np.concatenate([game.first, game.first, plan.first_move @ game.first])
+    return LinearQuadraticGame(A, B[None], R[None], game.Q[f][None], game.gamma[f : f + 1], initial)

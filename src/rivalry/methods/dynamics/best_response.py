@@ -119,7 +119,7 @@ class BestResponse(BaseMethod):
         """Return the same round, from one response after the other by a program of its own."""
         before: Any = np.asarray(state.profile)
         regret: Any = np.zeros(len(before))
-        x, earlier = before.copy(), np.asarray(state.past)
+        x, past_rounds = before.copy(), np.asarray(state.past)
         for player in range(len(x)):
             profile_seen = before.copy() if together else x.copy()
             payoff_now = np.asarray(payoffs(game, put(profile_seen)))[player]
@@ -133,8 +133,8 @@ class BestResponse(BaseMethod):
                 scales(game)[player],
             )
             x[player] = profile_seen[player] + np.asarray(self.damping) * (response - profile_seen[player])
-        past: Any = np.concatenate([x[None], earlier[:-1]])
-        period = _period(game, x, earlier)
+        past: Any = np.concatenate([x[None], past_rounds[:-1]])
+        period = _period(game, x, past_rounds)
         return state._replace(profile=x, regret=regret, past=past, period=period)
 
     def residual(self, game: Game, state: ResponseRounds) -> Any:
@@ -189,8 +189,8 @@ def _period(game: Game, x: Any, past: Any) -> Any:
     xp = concrete_module(past)
     gaps = xp.max(xp.abs(past - x) / xp.asarray(width(game.space)), axis=(1, 2))
     # gaps[0] is the movement of this round: where it is small players come to rest, and do not cycle
-    again = (gaps <= SAME_PROFILE) & (gaps[0] > MOVED)
-    return xp.where(xp.any(again), xp.argmax(again) + 1, 0)
+    is_return = (gaps <= SAME_PROFILE) & (gaps[0] > MOVED)
+    return xp.where(xp.any(is_return), xp.argmax(is_return) + 1, 0)
 
 
 def _grids(game: Game, points: int) -> Float[Array, "player point axis"]:
@@ -217,8 +217,8 @@ def _nearest(
     # the present strategy is a candidate, the nearest of all: players who cannot gain do not move
     strategies = xp.vstack([strategies, strategy])
     paid = xp.append(paid, payoff)
-    best = xp.max(paid)
-    tied = paid >= best - SEARCH_TIE * scale
+    highest = xp.max(paid)
+    tied = paid >= highest - SEARCH_TIE * scale
     far = xp.sum((strategies - strategy) ** 2, axis=-1)
-    chosen = xp.argmin(xp.where(tied, far, xp.inf))
-    return strategies[chosen], xp.maximum(best - payoff, 0.0)
+    nearest = xp.argmin(xp.where(tied, far, xp.inf))
+    return strategies[nearest], xp.maximum(highest - payoff, 0.0)

@@ -203,12 +203,12 @@ class Directional(BaseLearner):
         turns = self._turns(world)
         play = partial(_play, world.game, turns, self.signal, bool(np.any(turns.noise > 0)))
         # batches of one size: compiled once, and with the same bits whatever the number of runs
-        for first in range(0, self.runs, BATCH):
-            rows = np.minimum(np.arange(first, first + BATCH), self.runs - 1)  # the last run fills the batch
+        for begin in range(0, self.runs, BATCH):
+            rows = np.minimum(np.arange(begin, begin + BATCH), self.runs - 1)  # the last run fills the batch
             batch = DirectionalRun(**{name: put(session[name][rows]) for name in DirectionalRun._fields})
             played = play(batch, put(periods))
             for name, array in zip(DirectionalRun._fields, played, strict=True):
-                session[name][first : first + BATCH] = np.asarray(array)[: self.runs - first]
+                session[name][begin : begin + BATCH] = np.asarray(array)[: self.runs - begin]
         return periods
 
     def read(self, world: Seating, session: Session) -> Record:
@@ -230,18 +230,18 @@ class Directional(BaseLearner):
         space = world.game.space
         if self.initial is None:
             return space
-        first, last = (_initial_bound(key, self.initial[key], space) for key in ("from", "to"))
-        if np.any(first > last):
+        low, high = (_initial_bound(key, self.initial[key], space) for key in ("from", "to"))
+        if np.any(low > high):
             raise ValueError(f"initial: {self.initial!r} must have from <= to")
-        return Box(put(first), put(last))
+        return Box(put(low), put(high))
 
     def _turns(self, world: Seating) -> Turns:
         players = world.players
         step, noise = (each_player(n, getattr(self, n), players) for n in ("step_size", "cost_noise"))
-        groups, alone = self._groups(world)
+        groups, singletons = self._groups(world)
         rows = np.array([[float(p in group) for p in range(players)] for group in groups])
         discount = discounts(world.game, self.gamma)
-        return Turns(*map(put, (step, noise, discount, rows, alone, self._marks(), self.periods // 2)))
+        return Turns(*map(put, (step, noise, discount, rows, singletons, self._marks(), self.periods // 2)))
 
     def _groups(self, world: Seating) -> tuple[list[tuple[int, ...]], bool]:
         """Return the groups of simultaneous deciders, in order, and whether one group decides per period."""
@@ -303,21 +303,21 @@ def _play(
         return cash + turns.discount * following / (1.0 - turns.discount)
 
     def decide(run: DirectionalRun, group: Array) -> DirectionalRun:
-        now = run.cash if signal == "payoff" else ahead(run.cash, run.choice)
+        payoff_now = run.cash if signal == "payoff" else ahead(run.cash, run.choice)
         moves = (turns.groups[group] > 0) & (run.clock > 0)
-        way = jnp.where(moves & ~(now > run.before), -run.way, run.way)
+        way = jnp.where(moves & ~(payoff_now > run.before), -run.way, run.way)
         to = game.space.project((run.choice + turns.step * way)[:, None])[:, 0]
         return run._replace(
             way=way,
             choice=jnp.where(moves, to, run.choice),
-            before=jnp.where(moves, now, run.before),
+            before=jnp.where(moves, payoff_now, run.before),
         )
 
     def period(run: DirectionalRun) -> DirectionalRun:
         count = len(turns.groups)
-        first = jnp.where(turns.one_a_period, run.clock % count, 0)
-        last = jnp.where(turns.one_a_period, first + 1, count)
-        run = jax.lax.fori_loop(first, last, lambda k, run: decide(run, k), run)
+        begin = jnp.where(turns.one_a_period, run.clock % count, 0)
+        end = jnp.where(turns.one_a_period, begin + 1, count)
+        run = jax.lax.fori_loop(begin, end, lambda k, run: decide(run, k), run)
         at = game
         if noisy:
             # by the period: the same shocks however a run is divided into calls
@@ -326,11 +326,11 @@ def _play(
         run = run._replace(cash=at.payoffs(run.choice[:, None]))
         return _record(run, turns, ahead(run.cash, run.choice))
 
-    def many(run: DirectionalRun) -> DirectionalRun:
+    def play(run: DirectionalRun) -> DirectionalRun:
         runs: DirectionalRun = jax.lax.fori_loop(0, periods, lambda _, run: period(run), run)
         return runs
 
-    return jax.vmap(many)(batch)
+    return jax.vmap(play)(batch)
 
 
 def _record(run: DirectionalRun, turns: Turns, valued: Array) -> DirectionalRun:

@@ -127,19 +127,19 @@ class GradientAscent(BaseMethod):
         """Return the memory of the active stopping rules after the step to ``x``; the others cost nothing."""
         if "step" in self.rules:
             rates = jnp.max(jnp.abs(relative(game, (x - state.profile) / rate)), axis=1)
-            displacement = jnp.max(self._others(rates))
+            displacement = jnp.max(self._without_tolerated(rates))
             state = state._replace(displacement=jnp.roll(state.displacement, 1).at[0].set(displacement))
         if "displacement" in self.rules:
             # the distance from two steps earlier exists from the second step on
             rates = jnp.sum(jnp.abs(x - state.earlier), axis=1)
-            back = jnp.where(state.taken > 0, jnp.sum(self._others(rates)), jnp.inf)
+            back = jnp.where(state.taken > 0, jnp.sum(self._without_tolerated(rates)), jnp.inf)
             state = state._replace(back=back, earlier=state.profile)
         if "certificate" in self.rules:
             due = (state.taken + 1) % CERTIFIED_EVERY == 0
             state = state._replace(gain=jax.lax.cond(due, lambda: local_regret(game, x), lambda: state.gain))
         return state
 
-    def _others(self, rates: Float[Array, "player"]) -> Array:
+    def _without_tolerated(self, rates: Float[Array, "player"]) -> Array:
         """Return the players' numbers without the largest, tolerated ones."""
         return jnp.sort(rates)[: len(rates) - self.tolerated_agents] if self.tolerated_agents else rates
 
@@ -178,7 +178,7 @@ class GradientAscent(BaseMethod):
         target = game.space.project(state.profile + rate * state.gradient)
         pull = relative(game, (target - state.profile) / rate)
         numbers = {
-            "gradient": jnp.max(self._others(jnp.max(jnp.abs(pull), axis=1))),
+            "gradient": jnp.max(self._without_tolerated(jnp.max(jnp.abs(pull), axis=1))),
             "step": jnp.max(state.displacement),
             "certificate": state.gain,
         }
@@ -186,8 +186,8 @@ class GradientAscent(BaseMethod):
 
     def ending(self, game: Game, state: Ascent) -> Array:
         """Return `converged` if the rule `displacement` is active and met."""
-        met = (state.back <= DISPLACED) & jnp.asarray("displacement" in self.rules)
-        return jnp.where(met, ENDINGS.index("converged"), 0)
+        is_met = (state.back <= DISPLACED) & jnp.asarray("displacement" in self.rules)
+        return jnp.where(is_met, ENDINGS.index("converged"), 0)
 
     def diagnostics(self, state: Ascent) -> dict[str, Array]:
         return {"time": state.time}
@@ -220,11 +220,11 @@ class GradientAscent(BaseMethod):
         Warn if the last rate is above that limit.
         """
         end = end_state.analyse(game, profile, key)
-        rates = step_sizes.last(self.rate)
-        limit, last = euler_limit(game, end, rates), float(np.max(rates))
-        if last > limit and not self.unit_gradient:
+        rates = step_sizes.final_step_size(self.rate)
+        limit, rate = euler_limit(game, end, rates), float(np.max(rates))
+        if rate > limit and not self.unit_gradient:
             warn(
-                f"rate: {last:g} is above {limit:.3g}, from where on Euler steps leave this point: lower it",
+                f"rate: {rate:g} is above {limit:.3g}, from where on Euler steps leave this point: lower it",
                 stacklevel=2,
             )
         return end._replace(measures=end.measures | {"rate_limit": ((), np.asarray(limit))})
@@ -271,8 +271,8 @@ def local_regret(game: Game, x: Profile) -> Float[Array, ""]:
                 length * pick,
             ), None
 
-        first = (x[player], payoff(x[player]), jnp.ones(()))
-        (_, value, _), _ = jax.lax.scan(step, first, length=BALL_STEPS)
-        return value - first[1]
+        carry = (x[player], payoff(x[player]), jnp.ones(()))
+        (_, value, _), _ = jax.lax.scan(step, carry, length=BALL_STEPS)
+        return value - carry[1]
 
     return jnp.max(jax.vmap(gain)(jnp.arange(len(x))) / scales_of(game))

@@ -66,8 +66,10 @@ def begin(game: Game, x: Profile, solver: Solver = STIFF, motion: Motion = CLIMB
     """Return a flow at ``x``, before its first step."""
     start, term = jnp.zeros(()), _term(motion)
     # relative to the game's own time, so that units of payoff and strategy do not matter
-    first = 1e-6 * jnp.min(time_units(game))
-    end, control = _control(game).init(term, start, start + first, x, first, game, solver.func, ORDER)
+    initial_step = 1e-6 * jnp.min(time_units(game))
+    end, control = _control(game).init(
+        term, start, start + initial_step, x, initial_step, game, solver.func, ORDER
+    )
     solver_state = solver.init(term, start, end, x, game)
     return FlowState(x, start, jnp.asarray(end), control, solver_state, jnp.asarray(True))
 
@@ -92,9 +94,9 @@ def advance(game: Game, flow: FlowState, solver: Solver = STIFF, motion: Motion 
         stayed = flow._replace(next=jnp.asarray(after), control=control)
         # steps grow tenfold at rest: limit them to a hundred units of time of the slowest
         longest = time + 100 * jnp.max(time_units(game))
-        chosen = jax.tree.map(lambda a, b: jnp.where(keep, a, b), accepted, stayed)
+        result = jax.tree.map(lambda a, b: jnp.where(keep, a, b), accepted, stayed)
         end = jnp.minimum(jnp.asarray(after), longest)
-        return chosen._replace(time=jnp.asarray(time), next=end), jnp.asarray(keep), tries + 1
+        return result._replace(time=jnp.asarray(time), next=end), jnp.asarray(keep), tries + 1
 
     def rejected(carry: tuple[FlowState, Array, Array]) -> Array:
         return ~carry[1] & (carry[2] < ATTEMPTS)
@@ -193,14 +195,16 @@ def _closing(
     rows = np.flatnonzero(np.asarray(trail.crossed))
     if len(rows) < 2:
         return None
-    when, where = np.asarray(trail.crossing_time)[rows], np.asarray(trail.crossing)[rows]
+    crossing_times, where = np.asarray(trail.crossing_time)[rows], np.asarray(trail.crossing)[rows]
     # an orbit may cross the plane several times in one direction before it closes
     for back in range(1, min(MANY, len(rows) - 1) + 1):
         gap = np.max(np.abs(where[-1] - where[-1 - back]) / wide)
-        during = (times >= when[-1 - back]) & (times <= when[-1])
-        around = np.concatenate([points[during], where[-1:]])
-        extent = np.max((around.max(axis=0) - around.min(axis=0)) / wide)
+        during = (times >= crossing_times[-1 - back]) & (times <= crossing_times[-1])
+        loop = np.concatenate([points[during], where[-1:]])
+        extent = np.max((loop.max(axis=0) - loop.min(axis=0)) / wide)
         # a slow spiral also nearly closes, but with a larger error relative to its own width
         if gap <= min(within, SPIRAL * extent):
-            return Orbit(float(when[-1] - when[-1 - back]), around.min(axis=0), around.max(axis=0))
+            return Orbit(
+                float(crossing_times[-1] - crossing_times[-1 - back]), loop.min(axis=0), loop.max(axis=0)
+            )
     return None

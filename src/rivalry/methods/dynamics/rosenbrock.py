@@ -84,7 +84,7 @@ class Rodas5P:
         y: Profile,
         args: Any,
         state: None,
-        fresh: object,
+        made_jump: object,
     ) -> tuple[Profile, Profile, None, None, None]:
         """Return the profile after a step, and the estimate of its error."""
         length, point = GAMMA * (end - start), y.ravel()
@@ -101,8 +101,8 @@ class Rodas5P:
             right = length * field(argument) + GAMMA * (jnp.asarray(BESIDE)[number] @ stages)
             return stages.at[number].set(jax.scipy.linalg.lu_solve(factors, right))
 
-        first = jax.scipy.linalg.lu_solve(factors, length * speed)
-        stages = jnp.zeros((STAGES, len(point))).at[0].set(first)
+        increment = jax.scipy.linalg.lu_solve(factors, length * speed)
+        stages = jnp.zeros((STAGES, len(point))).at[0].set(increment)
         stages = jax.lax.fori_loop(1, STAGES, stage, stages)
         after = point + jnp.asarray(ARGUMENT[-1]) @ stages + stages[-1]
         return after.reshape(y.shape), stages[-1].reshape(y.shape), None, None, None

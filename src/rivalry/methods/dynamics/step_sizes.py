@@ -45,20 +45,20 @@ def check(rate: object, name: str = "rate") -> None:
         raise ValueError(f"{name}.kind: {kind!r} must be 'fixed' or 'cosine'")
 
 
-def check_keys(name: str, table: Mapping[str, Any], needed: tuple[str, ...]) -> None:
+def check_keys(name: str, table: Mapping[str, Any], required: tuple[str, ...]) -> None:
     """Raise `ValueError` for a schedule's table that lacks a key, or has another than these and ``kind``."""
-    wrong = {key: "missing" for key in needed if key not in table}
-    wrong |= {key: "not known" for key in table if key not in (*needed, "kind")}
+    wrong = {key: "missing" for key in required if key not in table}
+    wrong |= {key: "not known" for key in table if key not in (*required, "kind")}
     for key, fault in wrong.items():
-        raise ValueError(f"{name}.{key}: is {fault}; {table['kind']} takes {', '.join(needed)}")
+        raise ValueError(f"{name}.{key}: is {fault}; {table['kind']} takes {', '.join(required)}")
 
 
 def _positive(name: str, value: object, minimum: float | None = None) -> None:
     try:
         numbers = np.asarray(value, dtype=float)
-        enough = numbers > 0 if minimum is None else numbers >= minimum
+        is_in_range = numbers > 0 if minimum is None else numbers >= minimum
         # NumPy converts True and "0.1" to numbers, so types are checked apart
-        good = bool(np.all(np.isfinite(numbers) & enough)) and not isinstance(value, bool | str)
+        good = bool(np.all(np.isfinite(numbers) & is_in_range)) and not isinstance(value, bool | str)
     except (TypeError, ValueError):
         good = False
     if not good:
@@ -114,7 +114,7 @@ def each(rate: object, step: object, players: int) -> Float[Array, "player 1"]:
     return jnp.broadcast_to(at(rate, step).reshape(-1, 1), (players, 1))
 
 
-def last(rate: object) -> np.ndarray:
+def final_step_size(rate: object) -> np.ndarray:
     """Return the final step size of the schedule, which decides whether Euler steps are stable there.
 
     Examples
@@ -123,5 +123,9 @@ def last(rate: object) -> np.ndarray:
     0.02
     """
     if isinstance(rate, Mapping):
-        return np.asarray(rate["min"], dtype=float) if rate["kind"] == "cosine" else last(rate["value"])
+        return (
+            np.asarray(rate["min"], dtype=float)
+            if rate["kind"] == "cosine"
+            else final_step_size(rate["value"])
+        )
     return np.asarray(rate, dtype=float)

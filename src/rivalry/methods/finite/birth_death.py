@@ -95,13 +95,13 @@ class BirthDeath(BaseLearner):
         return {"log_fixation": np.full((prod(sizes), len(sizes), max(sizes)), np.nan), "taken": counter}
 
     def advance(self, world: object, session: Session, steps: int) -> int:
-        tables, first = stateless_tables(world), int(session["taken"][0])
-        last = min(first + steps, self.length(world))
-        if last > first and self.mutation:
+        tables, begin = stateless_tables(world), int(session["taken"][0])
+        end = min(begin + steps, self.length(world))
+        if end > begin and self.mutation:
             self._mix(tables, session)
         elif self.populations == "one":
             table = tables[0]
-            for resident in range(first, last):
+            for resident in range(begin, end):
                 for mutant in range(len(table)):
                     ratios = np.zeros(self.population - 1)
                     if mutant != resident:  # equals are neutral, even with fitness 0
@@ -109,14 +109,14 @@ class BirthDeath(BaseLearner):
                     session["log_fixation"][resident, mutant] = log_fixation(ratios)
         else:
             joint = _residents(tables, self.populations)
-            for resident in range(first, last):
+            for resident in range(begin, end):
                 for player, actions in enumerate(tables.shape[1:]):
                     for mutant in range(actions):
                         session["log_fixation"][resident, player, mutant] = self._in_role(
                             tables[player], joint[resident], player, mutant
                         )
-        session["taken"] = np.array([last])
-        return last - first
+        session["taken"] = np.array([end])
+        return end - begin
 
     def _in_role(self, table: np.ndarray, joint: np.ndarray, player: int, mutant: int) -> float:
         """Return the log of the chance that a mutant takes over one population, the others at ``joint``."""
@@ -305,8 +305,8 @@ def stationary(log_fixations: np.ndarray) -> np.ndarray:
     [0.75, 0.25]
     """
     count = len(log_fixations)
-    reached = (log_fixations > -np.inf) | np.eye(count, dtype=bool)
-    recurrent = np.flatnonzero(np.linalg.matrix_power(reached.astype(float), count).all(axis=0))
+    is_reachable = (log_fixations > -np.inf) | np.eye(count, dtype=bool)
+    recurrent = np.flatnonzero(np.linalg.matrix_power(is_reachable.astype(float), count).all(axis=0))
     if np.isnan(log_fixations).any() or not len(recurrent):
         return np.full(count, np.nan)
     # elimination ends at an action that all others lead to, so none of them is left with no way out

@@ -56,33 +56,35 @@ class Parts(NamedTuple):
     support: np.ndarray
     vertices: np.ndarray
 
-    def take(self, which: np.ndarray) -> Parts:
+    def take(self, indices: np.ndarray) -> Parts:
         """Return some of them."""
-        return Parts(self.support[which], self.vertices[which])
+        return Parts(self.support[indices], self.vertices[indices])
 
 
-def whole_parts(some: Supports) -> Parts:
+def whole_parts(supports: Supports) -> Parts:
     """Return the whole product of simplices of every support."""
-    longest = max(some.sizes)
-    vertices = np.zeros((len(some.sizes), longest, longest))
-    for player, k in enumerate(some.sizes):
+    longest = max(supports.sizes)
+    vertices = np.zeros((len(supports.sizes), longest, longest))
+    for player, k in enumerate(supports.sizes):
         vertices[player, :k, :k] = np.eye(k)
-    count = len(some.actions[0])
+    count = len(supports.actions[0])
     return Parts(np.arange(count), np.repeat(vertices[None], count, axis=0))
 
 
-def _corner_values(some: Supports, parts: Parts) -> list[np.ndarray]:
+def _corner_values(supports: Supports, parts: Parts) -> list[np.ndarray]:
     """Return every player's rows at the corners, ``[part row vertex_0 ..]``, the own axis of length 1."""
     corner_values = []
-    for player, rows in enumerate(some.rows):
+    for player, rows in enumerate(supports.rows):
         values = rows[parts.support]
-        for opponent in some.mixing:
+        for opponent in supports.mixing:
             if opponent != player:
-                k = some.sizes[opponent]
-                last = np.moveaxis(values, 2 + opponent, -1)
-                contracted = last.reshape(len(last), prod(last.shape[1:-1]), k)
+                k = supports.sizes[opponent]
+                contracted_last = np.moveaxis(values, 2 + opponent, -1)
+                contracted = contracted_last.reshape(
+                    len(contracted_last), prod(contracted_last.shape[1:-1]), k
+                )
                 contracted = contracted @ parts.vertices[:, opponent, :k, :k].swapaxes(1, 2)
-                values = np.moveaxis(contracted.reshape(last.shape), -1, 2 + opponent)
+                values = np.moveaxis(contracted.reshape(contracted_last.shape), -1, 2 + opponent)
         corner_values.append(values)
     return corner_values
 
@@ -112,7 +114,7 @@ def _separated(values: np.ndarray, equations: int, error: float) -> np.ndarray:
     return excluded
 
 
-def _prune(some: Supports, parts: Parts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _prune(supports: Supports, parts: Parts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return for which parts no combination excludes a solution, where it may be, and what to halve.
 
     Returns
@@ -125,70 +127,70 @@ def _prune(some: Supports, parts: Parts) -> tuple[np.ndarray, np.ndarray, np.nda
         The largest change of rows along an edge, and the edge: ``[part change player vertex vertex]``.
     """
     remaining = np.arange(len(parts.support))
-    values = _corner_values(some, parts)
-    for player, k in enumerate(some.sizes):
+    values = _corner_values(supports, parts)
+    for player, k in enumerate(supports.sizes):
         player_rows = flat(values[player])
         if player_rows.shape[1]:
-            stay = ~_separated(player_rows, k - 1, some.error)
+            stay = ~_separated(player_rows, k - 1, supports.error)
             remaining, values = remaining[stay], [part[stay] for part in values]
     parts = parts.take(remaining)
-    count, place = len(remaining), some.place
-    size = some.dimension
+    count, place = len(remaining), supports.place
+    size = supports.dimension
     slope = np.zeros((count, size, size))
-    for i in some.mixing:
-        for j in some.mixing:
+    for i in supports.mixing:
+        for j in supports.mixing:
             if i != j:
-                axes = tuple(2 + p for p in range(len(some.sizes)) if p != j)
-                mean = values[i][:, : some.sizes[i] - 1].mean(axis=axes)
+                axes = tuple(2 + p for p in range(len(supports.sizes)) if p != j)
+                mean = values[i][:, : supports.sizes[i] - 1].mean(axis=axes)
                 slope[:, place[i], place[j]] = mean[:, :, 1:] - mean[:, :, :1]
     inverse = inverses(slope)
-    image = np.zeros((count, size, *some.sizes))
-    for i in some.mixing:
-        rows = flat(values[i][:, : some.sizes[i] - 1])
+    image = np.zeros((count, size, *supports.sizes))
+    for i in supports.mixing:
+        rows = flat(values[i][:, : supports.sizes[i] - 1])
         image += (inverse[:, :, place[i]] @ rows).reshape(count, size, *values[i].shape[2:])
     image = flat(image)
-    slack = np.abs(inverse).sum(axis=2) * (some.error + 2 * (size + 2) * EPS) + TINY
+    slack = np.abs(inverse).sum(axis=2) * (supports.error + 2 * (size + 2) * EPS) + TINY
     stay = np.ones(count, dtype=bool)
-    guess = np.zeros((count, len(some.sizes), max(some.sizes)))
+    guess = np.zeros((count, len(supports.sizes), max(supports.sizes)))
     guess[:, :, 0] = 1.0
-    for j in some.mixing:
+    for j in supports.mixing:
         player_rows = image[:, place[j]]
         low, high = player_rows.min(axis=2), player_rows.max(axis=2)
-        rest = player_rows.sum(axis=1)
+        sums = player_rows.sum(axis=1)
         bound = slack[:, place[j]].sum(axis=1) * 2
         stay &= ~np.any((low > slack[:, place[j]]) | (high < -slack[:, place[j]]), axis=1)
-        stay &= ~((rest.min(axis=1) > bound) | (rest.max(axis=1) < -bound))
+        stay &= ~((sums.min(axis=1) > bound) | (sums.max(axis=1) < -bound))
         # at the centre all local coordinates are equal
-        local = 1.0 / some.sizes[j] - player_rows.mean(axis=2)
-        k = some.sizes[j]
+        local = 1.0 / supports.sizes[j] - player_rows.mean(axis=2)
+        k = supports.sizes[j]
         local = np.concatenate([1.0 - local.sum(axis=1, keepdims=True), local], axis=1)
         guess[:, j, :k] = np.matmul(local[:, None], parts.vertices[:, j, :k, :k])[:, 0]
         guess[np.any(np.abs(local - 0.5) > 1.0, axis=1) | (inverse == 0).all(axis=(1, 2))] = np.nan
-    return remaining[stay], guess[stay], _edges(some, [part[stay] for part in values])
+    return remaining[stay], guess[stay], _edges(supports, [part[stay] for part in values])
 
 
-def _edges(some: Supports, values: list[np.ndarray]) -> np.ndarray:
+def _edges(supports: Supports, values: list[np.ndarray]) -> np.ndarray:
     """Return the edge of every part along which rows change most; see `_prune`."""
-    best = np.zeros((len(values[0]), 4))
-    for j in some.mixing:
-        for a, b in combinations(range(some.sizes[j]), 2):
-            change = np.zeros(len(best))
+    edge = np.zeros((len(values[0]), 4))
+    for j in supports.mixing:
+        for a, b in combinations(range(supports.sizes[j]), 2):
+            change = np.zeros(len(edge))
             for i, part in enumerate(values):
                 if i != j and part.shape[1]:
                     difference = np.take(part, a, axis=2 + j) - np.take(part, b, axis=2 + j)
                     change += np.abs(flat(difference)).max(axis=2).sum(axis=1)
-            larger = change > best[:, 0]
-            best[larger] = np.stack([change, *(np.full(len(best), v) for v in (j, a, b))], axis=1)[larger]
-    return best
+            larger = change > edge[:, 0]
+            edge[larger] = np.stack([change, *(np.full(len(edge), v) for v in (j, a, b))], axis=1)[larger]
+    return edge
 
 
-def parts_at_once(some: Supports) -> int:
+def parts_at_once(supports: Supports) -> int:
     """Return the number of parts that are tried together."""
-    return max(16, min(ROUND, CORNERS // (some.dimension * prod(some.sizes))))
+    return max(16, min(ROUND, CORNERS // (supports.dimension * prod(supports.sizes))))
 
 
 class Pruned(NamedTuple):
-    """What one step of branch and prune finds."""
+    """Results of one step of branch and prune."""
 
     parts: Parts  # left to try
     stuck: Parts  # that are not halved
@@ -196,48 +198,52 @@ class Pruned(NamedTuple):
     verdict: np.ndarray  # of the solutions
 
 
-def branch_and_prune(game: Differences, some: Supports, parts: Parts, known: Solutions) -> Pruned:
+def branch_and_prune(
+    game: Differences, supports: Supports, parts: Parts, known_solutions: Solutions
+) -> Pruned:
     """Return the remaining parts of supports when solutions are proved and empty parts are discarded."""
-    parts = parts.take(~_inside(some, parts, known))
-    remaining, guess, edges = _prune(some, parts)
+    parts = parts.take(~_inside(supports, parts, known_solutions))
+    remaining, guess, edges = _prune(supports, parts)
     parts = parts.take(remaining)
-    tried = np.isfinite(guess).all(axis=(1, 2))
-    solved = solutions(some, parts.support[tried], guess[tried], known)
-    verdict = judge(some, solved)
+    is_finite = np.isfinite(guess).all(axis=(1, 2))
+    solved = solutions(supports, parts.support[is_finite], guess[is_finite], known_solutions)
+    verdict = judge(supports, solved)
     for k in np.flatnonzero(verdict == TIED).tolist():
-        actions = [actions_of_player[solved.support[k]] for actions_of_player in some.actions]
+        actions = [actions_of_player[solved.support[k]] for actions_of_player in supports.actions]
         verdict[k] = judge_fractions(game, actions, solved.x[k], solved.radius[k])
-    inside = _inside(some, parts, solved)
+    inside = _inside(supports, parts, solved)
     parts, edges = parts.take(~inside), edges[~inside]
-    halves, stuck = _halve(some, parts, edges)
+    halves, stuck = _halve(supports, parts, edges)
     return Pruned(halves, stuck, solved, verdict)
 
 
-def _inside(some: Supports, parts: Parts, known_solutions: Solutions) -> np.ndarray:
+def _inside(supports: Supports, parts: Parts, known_solutions: Solutions) -> np.ndarray:
     """Return the mask of parts without solutions other than a known one."""
     inside = np.zeros(len(parts.support), dtype=bool)
     for k in range(len(known_solutions.support)):
-        mine = np.flatnonzero(parts.support == known_solutions.support[k])
-        near = np.ones(len(mine), dtype=bool)
-        for player in some.mixing:
-            n = some.sizes[player]
-            gap = np.abs(parts.vertices[mine, player, :n, : n - 1] - known_solutions.x[k, player, : n - 1])
+        parts_here = np.flatnonzero(parts.support == known_solutions.support[k])
+        near = np.ones(len(parts_here), dtype=bool)
+        for player in supports.mixing:
+            n = supports.sizes[player]
+            gap = np.abs(
+                parts.vertices[parts_here, player, :n, : n - 1] - known_solutions.x[k, player, : n - 1]
+            )
             near &= gap.max(axis=(1, 2)) < known_solutions.alone[k] * (1 - 1e-9)
-        inside[mine[near]] = True
+        inside[parts_here[near]] = True
     return inside
 
 
-def _halve(some: Supports, parts: Parts, edges: np.ndarray) -> tuple[Parts, Parts]:
+def _halve(supports: Supports, parts: Parts, edges: np.ndarray) -> tuple[Parts, Parts]:
     """Return the halves of parts, across the chosen edge, and the parts that are not halved."""
     indices = np.arange(len(edges))
     player, a, b = edges[:, 1:].astype(int).T
     length = np.abs(parts.vertices[indices, player, a] - parts.vertices[indices, player, b]).max(axis=1)
-    always = np.zeros(len(some.actions[0]), dtype=bool)
-    for p in some.mixing:
-        rows = some.rows[p][:, : some.sizes[p] - 1]
+    always = np.zeros(len(supports.actions[0]), dtype=bool)
+    for p in supports.mixing:
+        rows = supports.rows[p][:, : supports.sizes[p] - 1]
         always |= np.any(~np.any(flat(rows), axis=2), axis=1)
     middle = (parts.vertices[indices, player, a] + parts.vertices[indices, player, b]) / 2
-    stuck = (edges[:, 0] <= some.error) | np.any(middle * GRID % 1.0, axis=1)
+    stuck = (edges[:, 0] <= supports.error) | np.any(middle * GRID % 1.0, axis=1)
     stuck |= length <= np.where(always[parts.support], COARSE, NARROW)
     go = np.flatnonzero(~stuck)
     halves = []

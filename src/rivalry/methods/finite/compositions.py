@@ -51,8 +51,8 @@ def compositions(population: int, size: int) -> np.ndarray:
     counts = np.zeros((1, 0), dtype=np.int64)
     for _ in range(size - 1):
         remaining = population - counts.sum(axis=1)
-        more = np.concatenate([np.arange(n + 1) for n in remaining.tolist()])
-        counts = np.column_stack([np.repeat(counts, remaining + 1, axis=0), more])
+        counts_of_action = np.concatenate([np.arange(n + 1) for n in remaining.tolist()])
+        counts = np.column_stack([np.repeat(counts, remaining + 1, axis=0), counts_of_action])
     return np.column_stack([counts, population - counts.sum(axis=1)])
 
 
@@ -74,25 +74,27 @@ def group_means(table: np.ndarray, counts: np.ndarray) -> np.ndarray:
     coplayers, total = table.ndim - 1, counts.sum(axis=1)
     paid = np.zeros(counts.shape)
     for focal in range(len(table)):
-        rest = counts - (np.arange(len(table)) == focal)
+        others_present = counts - (np.arange(len(table)) == focal)
         for sampled in product(range(len(table)), repeat=coplayers):
             chance = np.ones(len(counts))
             for k, action in enumerate(sampled):
-                chance *= (rest[:, action] - sampled[:k].count(action)) / (total - 1 - k)
+                chance *= (others_present[:, action] - sampled[:k].count(action)) / (total - 1 - k)
             paid[:, focal] += chance * table[(focal, *sampled)]
     return np.where(counts > 0, paid, 0.0)
 
 
 def role_means(tables: np.ndarray, counts: np.ndarray, player: int) -> np.ndarray:
     """Return mean payoffs ``[state action]`` of one population against the others, sampled independently."""
-    rest = np.moveaxis(tables[player], player, 0)[None]
+    expected = np.moveaxis(tables[player], player, 0)[None]
     for opponent in range(len(tables)):
         if opponent != player:
             share = counts[:, opponent, : tables.shape[1 + opponent]] / counts[:, opponent].sum(
                 axis=1, keepdims=True
             )
-            rest = np.einsum("sab...,sb->sa...", np.broadcast_to(rest, (len(counts), *rest.shape[1:])), share)
-    return np.broadcast_to(rest, (len(counts), tables.shape[1 + player]))
+            expected = np.einsum(
+                "sab...,sb->sa...", np.broadcast_to(expected, (len(counts), *expected.shape[1:])), share
+            )
+    return np.broadcast_to(expected, (len(counts), tables.shape[1 + player]))
 
 
 def chain_of(population: int, sizes: Sequence[int], changes: Changes) -> Chain:
@@ -127,8 +129,8 @@ def log_stationary(chain: Chain) -> np.ndarray:
     if band == 1:
         up, down = (np.full(size, -np.inf) for _ in range(2))
         for part, ahead in ((up, 1), (down, -1)):
-            mine = chain.target - chain.source == ahead
-            part[chain.source[mine]] = chain.log_chance[mine]
+            is_in_diagonal = chain.target - chain.source == ahead
+            part[chain.source[is_in_diagonal]] = chain.log_chance[is_in_diagonal]
         # states below one that is never left downwards are transient
         begin = int(np.flatnonzero(np.append(0.0, down[1:]) == -np.inf).max(initial=0))
         share = np.full(size, -np.inf if np.isfinite(up[:begin]).all() else np.nan)
@@ -152,11 +154,11 @@ def _eliminated(chain: Chain, band: int, logs: bool) -> np.ndarray:
     banded = banded if logs else np.exp(banded)
     flat, step = banded.ravel(), banded.strides[1]
     for k in range(size - 1, 0, -1):
-        first = max(k - band, 0)
-        begin, count = first * width + first + band, k - first
+        low_column = max(k - band, 0)
+        begin, count = low_column * width + low_column + band, k - low_column
         # entry (i, j) is number i * width + j + band, so that a square of states is a strided view
         square = np.lib.stride_tricks.as_strided(flat[begin:], (count, count), (width * step, step))
-        row = banded[k, first - k + band : band]
+        row = banded[k, low_column - k + band : band]
         column = np.lib.stride_tricks.as_strided(flat[begin + count :], (count,), (width * step,))
         if logs:
             column -= np.logaddexp.reduce(row)
@@ -167,9 +169,13 @@ def _eliminated(chain: Chain, band: int, logs: bool) -> np.ndarray:
     share = np.full(size, -np.inf if logs else 0.0)
     share[0] = 0.0 if logs else 1.0
     for k in range(1, size):
-        first = max(k - band, 0)
-        column = banded[np.arange(first, k), k - np.arange(first, k) + band]
-        share[k] = np.logaddexp.reduce(share[first:k] + column) if logs else (share[first:k] * column).sum()
+        low_column = max(k - band, 0)
+        column = banded[np.arange(low_column, k), k - np.arange(low_column, k) + band]
+        share[k] = (
+            np.logaddexp.reduce(share[low_column:k] + column)
+            if logs
+            else (share[low_column:k] * column).sum()
+        )
     return share
 
 

@@ -139,8 +139,8 @@ def best_distribution(value: np.ndarray, gains: np.ndarray) -> BestDistribution:
         wider = np.hstack([-rows, np.ones((len(rows), 1))])
         ones = np.append(np.ones(size), 0.0)[None]
         limits = [(0, None)] * size + [(None, None)]
-        worst = np.append(np.zeros(size), -1.0)
-        solved = linprog(worst, wider, np.zeros(len(rows)), ones, [1.0], bounds=limits)
+        objective = np.append(np.zeros(size), -1.0)
+        solved = linprog(objective, wider, np.zeros(len(rows)), ones, [1.0], bounds=limits)
         multipliers = _fractions(-solved.ineqlin.marginals)
         assert max(multipliers @ gains) < 0, "a linear programme without solution needs a proof"
         return BestDistribution(None, Fraction(0), Fraction(0), None, multipliers)
@@ -187,7 +187,7 @@ def _vertices(gains: np.ndarray) -> list[list[int]]:
         sides = [sum(r * p for r, p in zip(row, ray, strict=True) if p) for ray in rays]
         bit = 1 << (size + number)
         triples = zip(rays, tight, sides, strict=True)
-        rest = [(ray, t | bit * (side == 0)) for ray, t, side in triples if side >= 0]
+        rays_next = [(ray, t | bit * (side == 0)) for ray, t, side in triples if side >= 0]
         for j in [k for k, side in enumerate(sides) if side > 0]:
             for k in [k for k, side in enumerate(sides) if side < 0]:
                 common = tight[j] & tight[k]
@@ -195,10 +195,10 @@ def _vertices(gains: np.ndarray) -> list[list[int]]:
                     continue
                 ray = [sides[j] * q - sides[k] * p for p, q in zip(rays[j], rays[k], strict=True)]
                 divisor = reduce(gcd, ray)
-                rest.append(([p // divisor for p in ray], common | bit))
-        if len(rest) > MOST_RAYS:
+                rays_next.append(([p // divisor for p in ray], common | bit))
+        if len(rays_next) > MOST_RAYS:
             raise ValueError(f"polytope: has more than {MOST_RAYS} vertices on the way; leave it out")
-        rays, tight = [list(part) for part in zip(*rest, strict=True)] if rest else ([], [])
+        rays, tight = [list(part) for part in zip(*rays_next, strict=True)] if rays_next else ([], [])
     return rays
 
 

@@ -90,13 +90,15 @@ def chosen_record(record: Record, tables: np.ndarray, choose: str | Rule | None)
         values = [-risk(tables, x) for x in profiles]
     else:
         pays = record["equilibrium_payoff"][1]
-        more = [[float(np.sum(_chances(tables, x) * payoffs)) for payoffs in tables] for x in corners]
-        pays = np.concatenate([pays, np.reshape(more, (len(corners), pays.shape[1]))])
+        corner_payoffs = [
+            [float(np.sum(_chances(tables, x) * payoffs)) for payoffs in tables] for x in corners
+        ]
+        pays = np.concatenate([pays, np.reshape(corner_payoffs, (len(corners), pays.shape[1]))])
         values = [*(pays.sum(axis=1) if choose == "welfare" else pays[:, _paid(choose)])]
-    best = int(np.nanargmax(values)) if np.any(~np.isnan(values)) else 0
-    value = -values[best] if choose == "risk" else values[best]
+    optimum = int(np.nanargmax(values)) if np.any(~np.isnan(values)) else 0
+    value = -values[optimum] if choose == "risk" else values[optimum]
     return record | {
-        "profile": (("player", "axis"), profiles[best]),
+        "profile": (("player", "axis"), profiles[optimum]),
         "choice_value": ((), np.asarray(float(value))),
     }
 
@@ -138,7 +140,7 @@ def _of_highest_entropy(extremes: np.ndarray) -> Iterator[np.ndarray]:
             yield np.stack([highest_entropy(vertices) for vertices in (firsts, seconds)])
 
 
-def nash_subsets(found: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def nash_subsets(extremes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the vertices of both polytopes of maximal Nash subsets, from all extreme equilibria.
 
     These are the maximal sets of strategies of both players of which every pair is in the list.
@@ -149,20 +151,20 @@ def nash_subsets(found: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     >>> [(len(x), len(y)) for x, y in nash_subsets(pairs)]
     [(2, 1), (1, 2)]
     """
-    firsts, first_index = np.unique(found[:, 0], axis=0, return_inverse=True)
-    seconds, second_index = np.unique(found[:, 1], axis=0, return_inverse=True)
+    firsts, first_index = np.unique(extremes[:, 0], axis=0, return_inverse=True)
+    seconds, second_index = np.unique(extremes[:, 1], axis=0, return_inverse=True)
     pairs = set(zip(first_index.ravel().tolist(), second_index.ravel().tolist(), strict=True))
     having = [frozenset(y for x, y in pairs if x == k) for k in range(len(firsts))]
     closed, waiting = set[frozenset[int]](), [*dict.fromkeys(having)]
     while waiting and len(closed) < SUBSETS:
-        some = waiting.pop()
-        if some and some not in closed:
-            closed.add(some)
-            waiting += [some & more for more in having]
-    for some in sorted(closed, key=sorted):
-        mine = [k for k, holders in enumerate(having) if some <= holders]
-        if frozenset.intersection(*(having[k] for k in mine)) == some:
-            yield firsts[mine], seconds[sorted(some)]
+        subset = waiting.pop()
+        if subset and subset not in closed:
+            closed.add(subset)
+            waiting += [subset & holders_of_row for holders_of_row in having]
+    for subset in sorted(closed, key=sorted):
+        rows = [k for k, holders in enumerate(having) if subset <= holders]
+        if frozenset.intersection(*(having[k] for k in rows)) == subset:
+            yield firsts[rows], seconds[sorted(subset)]
 
 
 def highest_entropy(vertices: np.ndarray) -> np.ndarray:

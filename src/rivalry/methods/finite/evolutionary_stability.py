@@ -91,8 +91,12 @@ class EvolutionaryStability(BaseLearner):
                 raise ValueError(f"game: {size} actions; must be {MOST_ACTIONS} at most without a strategy")
         else:
             read_strategy(self.strategy, size)
-        none = np.zeros(0, dtype=str)
-        return {"over": np.zeros(1, dtype=bool), "found": np.zeros((0, 2, size), dtype=str), "words": none}
+        no_words = np.zeros(0, dtype=str)
+        return {
+            "over": np.zeros(1, dtype=bool),
+            "found": np.zeros((0, 2, size), dtype=str),
+            "words": no_words,
+        }
 
     def advance(self, world: object, session: Session, steps: int) -> int:
         """Test the strategy, or list all, in one step."""
@@ -107,9 +111,10 @@ class EvolutionaryStability(BaseLearner):
             x = equilibrium_near(A, read_strategy(self.strategy, len(A)))
             tested = [(x, stability(A, x))]
         session["words"] = np.array([verdict.word for _, verdict in tested], dtype=str)
-        none = [""] * len(A)
+        no_mutant = [""] * len(A)
         rows = [
-            [[*map(str, x)], [*map(str, verdict.mutant)] if verdict.mutant else none] for x, verdict in tested
+            [[*map(str, x)], [*map(str, verdict.mutant)] if verdict.mutant else no_mutant]
+            for x, verdict in tested
         ]
         session["found"] = np.array(rows, dtype=str).reshape(-1, 2, len(A))
         session["over"] = np.ones(1, dtype=bool)
@@ -120,8 +125,8 @@ class EvolutionaryStability(BaseLearner):
         size, pairs = len(tables[0]), session["found"]
         if not len(pairs):
             status = "not found" if session["over"][0] else "iteration limit"
-            none = np.full((2, size), np.nan)
-            return {"profile": (("player", "axis"), none), "status": ((), np.asarray(status))}
+            undefined = np.full((2, size), np.nan)
+            return {"profile": (("player", "axis"), undefined), "status": ((), np.asarray(status))}
         numbers = np.array([[[_number(text) for text in row] for row in pair] for pair in pairs.tolist()])
         return {
             "profile": (("player", "axis"), np.stack([numbers[0, 0]] * 2)),
@@ -186,27 +191,27 @@ def stability(A: Sequence[Row], x: Row) -> Stability:
     """
     pays, size = _pays(A, x), len(A)
     support = [i for i in range(size) if x[i] > 0]
-    best = [i for i in range(size) if pays[i] == max(pays)]
-    if not set(support) <= set(best):
-        return Stability("not an equilibrium", _spread(best[:1], [Fraction(1)], size))
-    if len(best) == 1:
+    responses = [i for i in range(size) if pays[i] == max(pays)]
+    if not set(support) <= set(responses):
+        return Stability("not an equilibrium", _spread(responses[:1], [Fraction(1)], size))
+    if len(responses) == 1:
         return Stability("strict", None)
-    last = support[-1]
+    base = support[-1]
     free = support[:-1]
-    bounded = [i for i in best if i not in support]
+    bounded = [i for i in responses if i not in support]
     if len(bounded) > MOST_ACTIONS:
         raise ValueError(f"strategy: {len(bounded)} unused best responses; must be {MOST_ACTIONS} at most")
     order = free + bounded
     # minus the quadratic form of payoffs in directions that sum to 0, without the last action in use
     sums = [[A[i][j] + A[j][i] for j in range(size)] for i in range(size)]
-    form = [[sums[i][last] + sums[last][j] - sums[i][j] - sums[last][last] for j in order] for i in order]
+    form = [[sums[i][base] + sums[base][j] - sums[i][j] - sums[base][base] for j in order] for i in order]
     value, move = lowest_value(form, len(free))
     if value > 0:
         return Stability("evolutionarily stable", None)
     change = [Fraction(0)] * size
     for i, step in zip(order, move, strict=True):
         change[i] += step
-        change[last] -= step
+        change[base] -= step
     length = min(-x[i] / change[i] for i in range(size) if change[i] < 0)
     mutant = [p + length * step for p, step in zip(x, change, strict=True)]
     return Stability("neutrally stable" if value == 0 else "unstable", mutant)
@@ -219,7 +224,7 @@ def lowest_value(form: Sequence[Row], free: int) -> tuple[Fraction, Row]:
     copositivity relative to them: 1 where it holds, 0 where some w has the value 0 and none less.
     """
     size, zero = len(form), Fraction(0)
-    rest = [list(row) for row in form]
+    remainder = [list(row) for row in form]
     flat: list[Row] = []  # directions of the value 0
     # rows that undo the elimination: w_k is minus their product with the later entries
     undo: list[tuple[int, Row]] = []
@@ -232,27 +237,27 @@ def lowest_value(form: Sequence[Row], free: int) -> tuple[Fraction, Row]:
     for k in range(free):
         unit = [zero] * size
         unit[k] = Fraction(1)
-        if rest[k][k] < 0:
+        if remainder[k][k] < 0:
             return Fraction(-1), back(unit)
-        if rest[k][k] == 0:
-            if column := next((j for j in range(k + 1, size) if rest[k][j]), None):
+        if remainder[k][k] == 0:
+            if column := next((j for j in range(k + 1, size) if remainder[k][j]), None):
                 # linear in w_k, which is free: the value has no lower bound
                 unit[column] = Fraction(1)
-                unit[k] = -(rest[column][column] + 1) / (2 * rest[k][column])
+                unit[k] = -(remainder[column][column] + 1) / (2 * remainder[k][column])
                 return Fraction(-1), back(unit)
             flat.append(back(unit))
             continue
-        row = [rest[k][j] / rest[k][k] if j > k else zero for j in range(size)]
+        row = [remainder[k][j] / remainder[k][k] if j > k else zero for j in range(size)]
         for i in range(k + 1, size):
             for j in range(k + 1, size):
-                rest[i][j] -= rest[i][k] * row[j]
+                remainder[i][j] -= remainder[i][k] * row[j]
         undo.append((k, row))
     lowest, at = zero, None
     bounded = range(free, size)
     # the least value on the simplex is at a stationary point that is the only one of its face
     for count in range(1, size - free + 1):
         for face in combinations(bounded, count):
-            point = on_face(rest, face)
+            point = on_face(remainder, face)
             if point is not None and min(point[0]) > 0 and (at is None or point[1] < lowest):
                 lowest, at = point[1], _spread(face, point[0], size)
     if at is not None and lowest < 0:

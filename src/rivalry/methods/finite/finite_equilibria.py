@@ -83,8 +83,10 @@ class FiniteEquilibria(BaseLearner):
         if not isinstance(world, Differences):
             return MixedEquilibria(choose=self.choose).begin(world, np.random.SeedSequence(0))
         check_rule(self.choose, len(world.tables))
-        best = [table == table.max(axis=player, keepdims=True) for player, table in enumerate(world.whole)]
-        pure = profiles_of(np.logical_and.reduce(best).astype(bool))
+        is_response = [
+            table == table.max(axis=player, keepdims=True) for player, table in enumerate(world.whole)
+        ]
+        pure = profiles_of(np.logical_and.reduce(is_response).astype(bool))
         return {
             "found": pure,
             "radius": np.zeros(len(pure)),
@@ -101,46 +103,46 @@ class FiniteEquilibria(BaseLearner):
         """Run up to ``steps`` steps of a few thousand parts of supports, for about a quarter of a second."""
         if not isinstance(world, Differences):
             return MixedEquilibria().advance(world, session, steps)
-        steps_taken, some, end = 0, None, perf_counter() + PACE
+        steps_taken, supports, end = 0, None, perf_counter() + PACE
         while steps_taken < steps and not session["over"][0] and session["seconds"][0] < self.seconds:
             if steps_taken and perf_counter() > end:  # the time of a step varies too much to be foreseen
                 break
             began = perf_counter()
-            some = _present_supports(world, session) if some is None else some
+            supports = _present_supports(world, session) if supports is None else supports
             if not len(session["support"]):
-                session.update(_begin_supports(some))
-            self._step(world, session, some)
+                session.update(_begin_supports(supports))
+            self._step(world, session, supports)
             if not len(session["support"]):
-                session.update(_next_place(world, session, some))
-                some = None
+                session.update(_next_place(world, session, supports))
+                supports = None
             session["seconds"] = session["seconds"] + (perf_counter() - began)
             steps_taken += 1
         return steps_taken
 
-    def _step(self, world: Differences, session: Session, some: Supports) -> None:
+    def _step(self, world: Differences, session: Session, supports: Supports) -> None:
         """Try the first parts of supports."""
         waiting = Parts(session["support"], session["vertices"])
-        order, number = np.arange(len(waiting.support)), parts_at_once(some)
-        parts, later = waiting.take(order[:number]), waiting.take(order[number:])
+        order, number = np.arange(len(waiting.support)), parts_at_once(supports)
+        parts, waiting_parts = waiting.take(order[:number]), waiting.take(order[number:])
         known_solutions = Solutions(*(session[f"known_{name}"] for name in Solutions._fields))
-        pruned = branch_and_prune(world, some, parts, known_solutions)
+        pruned = branch_and_prune(world, supports, parts, known_solutions)
         session["boxes"] = session["boxes"] + len(parts.support)
         session["tried"] = session["tried"] + np.bincount(parts.support, minlength=len(session["tried"]))
         for name, old, new in zip(Solutions._fields, known_solutions, pruned.solutions, strict=True):
             session[f"known_{name}"] = np.concatenate([old, new])
         sure = pruned.solutions.take(pruned.verdict == EQUILIBRIUM)
         equilibria = np.zeros((len(sure.support), *session["found"].shape[1:]))
-        for player, actions in enumerate(some.actions):
+        for player, actions in enumerate(supports.actions):
             np.put_along_axis(
                 equilibria[:, player], actions[sure.support], sure.x[:, player, : actions.shape[1]], axis=1
             )
         session["found"] = np.concatenate([session["found"], equilibria])
         session["radius"] = np.concatenate([session["radius"], sure.radius.max(axis=(1, 2), initial=0.0)])
-        waiting = Parts(*(np.concatenate(pair) for pair in zip(later, pruned.parts, strict=True)))
-        beyond = session["tried"][waiting.support] >= self.max_boxes
-        session["support"], session["vertices"] = waiting.take(~beyond)
+        waiting = Parts(*(np.concatenate(pair) for pair in zip(waiting_parts, pruned.parts, strict=True)))
+        is_over_limit = session["tried"][waiting.support] >= self.max_boxes
+        session["support"], session["vertices"] = waiting.take(~is_over_limit)
         hull = session["hull"].copy()
-        for boxes in (waiting.take(beyond), pruned.stuck):
+        for boxes in (waiting.take(is_over_limit), pruned.stuck):
             _extend(hull, boxes)
         ties = pruned.solutions.take(pruned.verdict == TIED)
         for k, x, radius in zip(ties.support, ties.x, ties.radius, strict=True):
@@ -157,9 +159,9 @@ class FiniteEquilibria(BaseLearner):
             group, begin = session["place"].tolist()
             untried = total - sum(map(world.supports, world.groups[:group])) - begin
             if len(session["support"]):
-                some, hull = _present_supports(world, session), session["hull"].copy()
+                supports, hull = _present_supports(world, session), session["hull"].copy()
                 _extend(hull, Parts(session["support"], session["vertices"]))
-                undecided = np.concatenate([undecided, _boxes(some, hull, undecided)])
+                undecided = np.concatenate([undecided, _boxes(supports, hull, undecided)])
                 untried -= min(SUPPORTS, world.supports(world.groups[group]) - begin)
         sets, undecided = _families(world, undecided)
         equilibria = session["found"]
@@ -258,12 +260,12 @@ def _mixtures(world: Differences, player: int, pure: tuple[int, ...]) -> list[Ro
 def _sets_record(sets: list[np.ndarray], equilibria: np.ndarray) -> Record:
     """Return the entries of sets of equilibria; those of a list are in one where they are vertices."""
     corners = np.concatenate(sets)
-    alone = sum(not np.any(np.all(corners == x, axis=(1, 2))) for x in equilibria)
+    isolated = sum(not np.any(np.all(corners == x, axis=(1, 2))) for x in equilibria)
     hulls = [np.stack([vertices.min(axis=0), vertices.max(axis=0)], axis=-1) for vertices in sets]
     return {
         "equilibrium_set": (("set", "player", "action", "end"), np.stack(hulls)),
         "equilibrium_vertex": (("vertex", "player", "action"), corners),
-        "isolated_count": ((), np.asarray(alone)),
+        "isolated_count": ((), np.asarray(isolated)),
         "vertex_set": (("vertex",), np.repeat(np.arange(len(sets)), [len(vertices) for vertices in sets])),
     }
 
@@ -273,34 +275,34 @@ def _present_supports(world: Differences, session: Session) -> Supports:
     return supports(world, world.groups[group], begin)
 
 
-def _begin_supports(some: Supports) -> Session:
+def _begin_supports(supports: Supports) -> Session:
     """Return a session's entries for supports that are tried together: all of their parts, no solutions."""
-    parts = whole_parts(some)
-    shape = (len(some.sizes), max(some.sizes))
+    parts = whole_parts(supports)
+    shape = (len(supports.sizes), max(supports.sizes))
     hull = np.empty((len(parts.support), *shape, 2))
     hull[..., 0], hull[..., 1] = np.inf, -np.inf
     nowhere = np.zeros((0, *shape))
-    none = Solutions(np.zeros(0, dtype=np.int64), nowhere, nowhere, np.zeros(0))
+    no_solutions = Solutions(np.zeros(0, dtype=np.int64), nowhere, nowhere, np.zeros(0))
     return {
         "support": parts.support,
         "vertices": parts.vertices,
         "tried": np.zeros(len(parts.support), dtype=np.int64),
         "hull": hull,
-        **{f"known_{name}": part for name, part in zip(Solutions._fields, none, strict=True)},
+        **{f"known_{name}": part for name, part in zip(Solutions._fields, no_solutions, strict=True)},
     }
 
 
-def _next_place(world: Differences, session: Session, some: Supports) -> Session:
+def _next_place(world: Differences, session: Session, supports: Supports) -> Session:
     """Return a session's entries after the last part of its supports."""
     group, begin = session["place"].tolist()
     begin += SUPPORTS
     if begin >= world.supports(world.groups[group]):
         group, begin = group + 1, 0
-    more = _boxes(some, session["hull"], session["undecided"])
+    new_boxes = _boxes(supports, session["hull"], session["undecided"])
     return {
         "place": np.array([group, begin]),
         "over": np.array([group == len(world.groups)]),
-        "undecided": np.concatenate([session["undecided"], more]),
+        "undecided": np.concatenate([session["undecided"], new_boxes]),
     }
 
 
@@ -310,11 +312,11 @@ def _extend(hull: np.ndarray, parts: Parts) -> None:
     np.maximum.at(hull[..., 1], parts.support, parts.vertices.max(axis=2))
 
 
-def _boxes(some: Supports, hull: np.ndarray, like: np.ndarray) -> np.ndarray:
+def _boxes(supports: Supports, hull: np.ndarray, like: np.ndarray) -> np.ndarray:
     """Return the boxes that are not empty, ``[box player action end]``."""
     filled = np.flatnonzero(hull[:, 0, 0, 0] <= hull[:, 0, 0, 1])
     boxes = np.zeros((len(filled), *like.shape[1:]))
-    for player, actions in enumerate(some.actions):
+    for player, actions in enumerate(supports.actions):
         for place in range(actions.shape[1]):
             boxes[np.arange(len(filled)), player, actions[filled, place]] = hull[filled, player, place]
     return boxes

@@ -63,11 +63,11 @@ class SoftmaxLearner(RepeatedPlay):
 
     def read(self, world: object, session: Session) -> Record:
         sizes, rounds = tables_of(world).sizes, int(session["clock"][0])
-        last = softmax(session["logits"], sizes)
-        average = session["played"] / rounds if rounds else last
+        final = softmax(session["logits"], sizes)
+        average = session["played"] / rounds if rounds else final
         regrets = self.external_regrets(sizes, session)
         return {
-            **mixtures.played(world, average if self.play == "average" else last),
+            **mixtures.played(world, average if self.play == "average" else final),
             "average_play": (("player", "action"), average),
             "correlated_regret": (("player",), regrets),
             "concept": ((), np.asarray("coarse correlated")),

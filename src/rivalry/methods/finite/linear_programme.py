@@ -114,30 +114,30 @@ def _optimal(form: SequenceForm) -> np.ndarray | None:
     from scipy.optimize import linprog
     from scipy.sparse import coo_array, hstack
 
-    first, second = (_constraints(form, player) for player in range(2))
+    row_constraints, column_constraints = (_constraints(form, player) for player in range(2))
     unit = np.abs(form.paid[:, 0]).max(initial=0.0) or 1.0
-    shape = (second.shape[1], first.shape[1])
+    shape = (column_constraints.shape[1], row_constraints.shape[1])
     pays = coo_array((form.paid[:, 0] / unit, tuple((1 + form.moves).T[::-1])), shape=shape)
     # player 1's plans y have F y = f, y >= 0; the least payoff against x is max f'q with F'q <= A'x
-    limits = hstack([-pays, second.T])
-    begin = np.zeros(first.shape[0])
+    limits = hstack([-pays, column_constraints.T])
+    begin = np.zeros(row_constraints.shape[0])
     begin[0] = 1.0
     objective = np.zeros(limits.shape[1])
-    objective[first.shape[1]] = -1.0
-    equal = hstack([first, coo_array((first.shape[0], second.shape[0]))])
+    objective[row_constraints.shape[1]] = -1.0
+    equal = hstack([row_constraints, coo_array((row_constraints.shape[0], column_constraints.shape[0]))])
     bounds = np.full((limits.shape[1], 2), [-np.inf, np.inf])
-    bounds[: first.shape[1], 0] = 0.0
+    bounds[: row_constraints.shape[1], 0] = 0.0
     # HiGHS itself chooses the simplex method, which takes much longer than interior points where it is large
     method = "highs-ipm" if len(form.paid) > LARGE else "highs"
     solved = linprog(objective, limits, np.zeros(limits.shape[0]), equal, begin, bounds=bounds, method=method)
     if solved.x is None:
         return None
     profile = np.zeros(form.before.shape)
-    for player, plan in enumerate((solved.x[: first.shape[1]], -solved.ineqlin.marginals)):
+    for player, plan in enumerate((solved.x[: row_constraints.shape[1]], -solved.ineqlin.marginals)):
         for axes in information_sets(form.sizes[player]):
             weights = np.maximum(plan[1:][axes], 0.0)
-            reached = plan[1 + form.before[player, axes.start]] > UNREACHED and weights.sum() > 0
-            profile[player, axes] = weights / weights.sum() if reached else 1.0 / len(weights)
+            is_reached = plan[1 + form.before[player, axes.start]] > UNREACHED and weights.sum() > 0
+            profile[player, axes] = weights / weights.sum() if is_reached else 1.0 / len(weights)
     return profile
 
 
@@ -147,8 +147,8 @@ def _constraints(form: SequenceForm, player: int) -> Any:
 
     sizes = np.array(form.sizes[player])
     sets, axes = np.repeat(1 + np.arange(len(sizes)), sizes), 1 + np.arange(sizes.sum())
-    first = np.cumsum(sizes) - sizes
-    before = 1 + form.before[player, first]
+    begins = np.cumsum(sizes) - sizes
+    before = 1 + form.before[player, begins]
     rows = np.concatenate([[0], sets, 1 + np.arange(len(sizes))])
     columns = np.concatenate([[0], axes, before])
     values = np.concatenate([np.ones(1 + len(axes)), -np.ones(len(sizes))])

@@ -82,11 +82,11 @@ class Lola(BaseLearner):
         """
         world = game if isinstance(game, RepeatedWorld) else repeated_form(game, self.action_grid)
         tables = world.tables
-        everything = [(player, 1) for player in range(len(tables.sizes))]
+        last_round = [(player, 1) for player in range(len(tables.sizes))]
         if (
             len(tables.order) > 1
             or tables.payoff.shape[0] > 1
-            or slots_of(tables) != [everything] * len(everything)
+            or slots_of(tables) != [last_round] * len(last_round)
         ):
             raise ValueError(
                 "game: all must move at once, observe the last round, and have no states of nature"
@@ -109,7 +109,7 @@ class Lola(BaseLearner):
 
     def advance(self, world: RepeatedWorld, session: Session, steps: int) -> int:
         values, step = _compiled()
-        arguments = self._given(world)
+        arguments = self._arguments(world)
         ahead = 0.0 if self.control == "naive" else self.lookahead
         for _ in range(steps):
             for k in np.flatnonzero(session["marks"] == session["clock"][0]):
@@ -122,7 +122,7 @@ class Lola(BaseLearner):
 
     def read(self, world: RepeatedWorld, session: Session) -> Record:
         logits, scale = session["logits"], 1 - self.gamma
-        values, arguments = _compiled()[0], self._given(world)
+        values, arguments = _compiled()[0], self._arguments(world)
         chances = np.asarray(_policy(jnp.asarray(logits), arguments[-1]))
         marks_passed = session["marks"] <= session["clock"][0] - 1
         lowest = world.tables.payoff[0].min(axis=1)
@@ -151,7 +151,7 @@ class Lola(BaseLearner):
             **proof.record(),
         }
 
-    def _given(self, world: RepeatedWorld) -> tuple[np.ndarray, float, tuple[int, ...]]:
+    def _arguments(self, world: RepeatedWorld) -> tuple[np.ndarray, float, tuple[int, ...]]:
         """Return the arguments of compiled functions after the logits; payoffs are less the lowest."""
         payoff = world.tables.payoff[0]
         return payoff - payoff.min(axis=1, keepdims=True), self.gamma, tuple(world.tables.sizes.tolist())
@@ -177,8 +177,8 @@ class Lola(BaseLearner):
                         weights = own_chances[opponent, -1, : tables.sizes[opponent]]
                         worth = [np.tensordot(table, weights, (opponent, 0)) for table in worth]
                 value_now = own_chances[player, -1, : tables.sizes[player]] @ worth[1]
-                later = response.regret.max() * (1 - self.gamma)
-                gains[session, player] = max(later, (1 - self.gamma) * (worth[0].max() - value_now))
+                gain_later = response.regret.max() * (1 - self.gamma)
+                gains[session, player] = max(gain_later, (1 - self.gamma) * (worth[0].max() - value_now))
         return gains
 
 

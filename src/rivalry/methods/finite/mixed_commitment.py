@@ -71,20 +71,20 @@ class MixedCommitment(BaseLearner):
             if solution.shares is not None:
                 programmes.append((solution.value, -action, solution))
         # the first of actions that pay the leader the same
-        _, minus, best = max(programmes, key=lambda row: row[:2])
+        _, minus, optimum = max(programmes, key=lambda row: row[:2])
         action, bound = (
             -minus,
             max(solution.bound for *_, solution in programmes if solution.bound is not None),
         )
         profile = np.full((2, max(payoffs.shape)), Fraction(0), dtype=object)
-        profile[self.leader, : len(payoffs)] = best.shares
+        profile[self.leader, : len(payoffs)] = optimum.shares
         profile[1 - self.leader, action] = Fraction(1)
-        pays = [best.value, rival[:, action] @ best.shares]
+        pays = [optimum.value, rival[:, action] @ optimum.shares]
         session |= {
             "profile": profile.astype(str),
             "payoff": np.array(pays if self.leader == 0 else pays[::-1]).astype(float),
             "multipliers": multipliers.astype(str),
-            "bound": np.array([str(best.value), str(bound), str(best.violation)]),
+            "bound": np.array([str(optimum.value), str(bound), str(optimum.violation)]),
             "over": np.ones(1, dtype=bool),
         }
         return 1

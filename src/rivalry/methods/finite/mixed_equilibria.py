@@ -117,39 +117,41 @@ class MixedEquilibria(BaseLearner):
         """Return the session's entries that a step changes."""
         if self.one:
             equilibrium = one_mixed(tables)
-            some = np.zeros((0, *session["found"].shape[1:])) if equilibrium is None else equilibrium[None]
-            return _result(some, "one equilibrium, since one was asked for")
+            profiles = (
+                np.zeros((0, *session["found"].shape[1:])) if equilibrium is None else equilibrium[None]
+            )
+            return _result(profiles, "one equilibrium, since one was asked for")
         if session["taken"][0]:  # only this algorithm takes several steps
             return self._from_start(tables, session, "")
-        first, instead = _vertex_list, "lemke_howson"
+        method, instead = _vertex_list, "lemke_howson"
         if len(tables) > 2 or self.algorithm == "support_enumeration":
-            first, instead = _support_list, "mclennan_tourky"
-        why = ""
+            method, instead = _support_list, "mclennan_tourky"
+        reason = ""
         if self.algorithm in ("auto", "vertex_enumeration", "support_enumeration"):
             try:
-                return first(tables)
+                return method(tables)
             except TooMany as error:
                 if self.algorithm != "auto":
                     raise ValueError(f"algorithm: {self.algorithm}: {error}; use {instead}") from None
-                why = f"; {error}"
+                reason = f"; {error}"
         if instead == "lemke_howson" and self.algorithm != "mclennan_tourky":
             ends = [_padded(tables, pair) for pair in lemke_howson(tables)]
             equilibrium = _add_verified(tables, pure_profiles(tables), ends)
             return _result(
-                equilibrium, f"all pure equilibria, and one from every label by Lemke and Howson{why}"
+                equilibrium, f"all pure equilibria, and one from every label by Lemke and Howson{reason}"
             )
-        return self._from_start(tables, session | {"found": pure_profiles(tables)}, why)
+        return self._from_start(tables, session | {"found": pure_profiles(tables)}, reason)
 
-    def _from_start(self, tables: np.ndarray, session: Session, why: str) -> Session:
+    def _from_start(self, tables: np.ndarray, session: Session, reason: str) -> Session:
         """Run McLennan and Tourky's method from one start."""
         starts = self._starts(tables.shape[1:])
         number = int(session["taken"][0])
-        more = _mclennan_tourky(tables, starts[number])
-        changed = {"found": _add_verified(tables, session["found"], [more])}
+        profile = _mclennan_tourky(tables, starts[number])
+        changed = {"found": _add_verified(tables, session["found"], [profile])}
         changed["over"] = np.array([number + 1 == len(starts)])
         if number == 0:
             changed["reason"] = np.array(
-                f"all pure equilibria, and one from each of {len(starts)} starts{why}"
+                f"all pure equilibria, and one from each of {len(starts)} starts{reason}"
             )
         return changed
 
@@ -171,18 +173,18 @@ class MixedEquilibria(BaseLearner):
         record["partly_mixed_count"] = ((), np.asarray(int(partly.sum())))
         if "component" in session:
             names = session["component"][order]
-            _, first, number = np.unique(names, return_index=True, return_inverse=True)
-            rank = np.argsort(np.argsort(first))  # components in the order of the list
+            _, indices, number = np.unique(names, return_index=True, return_inverse=True)
+            rank = np.argsort(np.argsort(indices))  # components in the order of the list
             record["component"] = (("equilibrium",), rank[number])
-            record["component_count"] = ((), np.asarray(len(first)))
+            record["component_count"] = ((), np.asarray(len(indices)))
             record["extreme_count"] = record["equilibrium_count"]
         return chosen_record(record, tables, self.choose)
 
     def _starts(self, sizes: Sequence[int]) -> list[tuple[Any, ...]]:
         # evenly spaced joint actions, always the same ones
         joint = int(np.prod(sizes))
-        chosen = np.unique(np.linspace(0, joint - 1, min(STARTS - 1, joint)).round().astype(int))
-        pure = [tuple(int(a) for a in np.unravel_index(k, sizes)) for k in chosen]
+        joint_numbers = np.unique(np.linspace(0, joint - 1, min(STARTS - 1, joint)).round().astype(int))
+        pure = [tuple(int(a) for a in np.unravel_index(k, sizes)) for k in joint_numbers]
         return [tuple(np.full(size, 1.0 / size) for size in sizes), *pure]
 
 
@@ -219,16 +221,16 @@ def one_mixed(tables: np.ndarray) -> np.ndarray | None:
 def _vertex_list(tables: np.ndarray) -> Session:
     """Return all extreme equilibria of two players; of one player, the best actions."""
     if len(tables) == 1:
-        best = pure_profiles(tables)
-        return _result(best, "all best actions of the only player") | {
-            "component": np.zeros(len(best), dtype=np.int64),
-            "degenerate": np.array([len(best) > 1]),
+        optimal = pure_profiles(tables)
+        return _result(optimal, "all best actions of the only player") | {
+            "component": np.zeros(len(optimal), dtype=np.int64),
+            "degenerate": np.array([len(optimal) > 1]),
             "complete": np.array([True]),
         }
     extremes = extreme_equilibria(tables)
     equilibria = np.zeros((len(extremes.pairs), 2, max(tables.shape[1:])))
-    for k, (first, second) in enumerate(extremes.pairs):
-        equilibria[k] = _padded(tables, (extremes.first[first], extremes.second[second]))
+    for k, (row_index, column_index) in enumerate(extremes.pairs):
+        equilibria[k] = _padded(tables, (extremes.first[row_index], extremes.second[column_index]))
     return _result(equilibria, "all extreme equilibria, in exact arithmetic") | {
         "component": extremes.component,
         "degenerate": np.array([extremes.degenerate]),
@@ -262,10 +264,10 @@ def _result(equilibria: np.ndarray, reason: str) -> Session:
     return {"found": equilibria, "over": np.array([True]), "reason": np.array(reason)}
 
 
-def _add_verified(tables: np.ndarray, equilibria: np.ndarray, more: Iterable[np.ndarray]) -> np.ndarray:
-    """Return ``equilibria`` and those of ``more`` that are new and have negligible regret."""
+def _add_verified(tables: np.ndarray, equilibria: np.ndarray, candidates: Iterable[np.ndarray]) -> np.ndarray:
+    """Return ``equilibria`` and those of ``candidates`` that are new and have negligible regret."""
     scaled = normalise(tables)
-    for profile in more:
+    for profile in candidates:
         is_known = any(np.max(np.abs(equilibrium - profile)) < SAME_EQUILIBRIUM for equilibrium in equilibria)
         if not is_known and _regret(scaled, profile) <= LISTED_REGRET:
             equilibria = np.concatenate([equilibria, profile[None]])
@@ -322,14 +324,14 @@ def refine(tables: np.ndarray, x: np.ndarray) -> np.ndarray:
 
     Supports are guessed at several thresholds: an approximation may play an action by mistake.
     """
-    best, regret = x, _regret(tables, x)
+    refined, regret = x, _regret(tables, x)
     if regret <= 1e-15:
         return x
     for threshold in (1e-2, 1e-3, 1e-4, 1e-6):
         candidate = _newton(tables, x, x > threshold)
         if candidate is not None and (new := _regret(tables, candidate)) < regret:
-            best, regret = candidate, new
-    return best
+            refined, regret = candidate, new
+    return refined
 
 
 def _newton(tables: np.ndarray, x: np.ndarray, played: np.ndarray) -> np.ndarray | None:
@@ -363,17 +365,17 @@ def _indifference(
     starts = np.concatenate([[0], np.cumsum([len(actions) for actions in place])])
     residual = np.zeros(starts[-1])
     slope = np.zeros((starts[-1], starts[-1]))
-    for i, mine in enumerate(place):
+    for i, own_place in enumerate(place):
         # k actions: k - 1 equalities of payoffs, and the sum of probabilities
         rows = slice(starts[i], starts[i + 1] - 1)
-        values = expected_over(tables[i], x, (i,))[mine]
+        values = expected_over(tables[i], x, (i,))[own_place]
         residual[rows] = values[1:] - values[0]
-        residual[starts[i + 1] - 1] = x[i, mine].sum() - 1.0
+        residual[starts[i + 1] - 1] = x[i, own_place].sum() - 1.0
         slope[starts[i + 1] - 1, starts[i] : starts[i + 1]] = 1.0
-        for j, theirs in enumerate(place):
+        for j, opponent_place in enumerate(place):
             if j != i:
                 pair = expected_over(tables[i], x, (i, j))
                 # axes are in the order of the players
-                pair = (pair if i < j else pair.T)[np.ix_(mine, theirs)]
+                pair = (pair if i < j else pair.T)[np.ix_(own_place, opponent_place)]
                 slope[rows, starts[j] : starts[j + 1]] = pair[1:] - pair[0]
     return residual, slope

@@ -43,19 +43,21 @@ class PureEquilibria(BaseLearner):
 
     def advance(self, world: object, session: Session, steps: int) -> int:
         tables = stateless_tables(world)
-        first = int(session["checked"][0])
-        last = min(first + steps, len(tables))
-        for player in range(first, last):
+        begin = int(session["checked"][0])
+        end = min(begin + steps, len(tables))
+        for player in range(begin, end):
             session["stable"] &= best_responses(tables, player).ravel()
-        session["checked"][0] = last
-        return last - first
+        session["checked"][0] = end
+        return end - begin
 
     def read(self, world: object, session: Session) -> Record:
         tables = stateless_tables(world)
         sizes = tables.shape[1:]
         if session["checked"][0] < len(tables):
-            none = np.zeros((0, len(sizes), max(sizes)))
-            return equilibria_record(tables, none, "iteration limit", False, "not all players were checked")
+            no_profiles = np.zeros((0, len(sizes), max(sizes)))
+            return equilibria_record(
+                tables, no_profiles, "iteration limit", False, "not all players were checked"
+            )
         equilibria = profiles_of(session["stable"].reshape(sizes))
         reason = "every pure equilibrium; mixed ones were not sought"
         record = equilibria_record(tables, equilibria, "converged", False, reason)
@@ -68,42 +70,44 @@ def pure_profiles(tables: np.ndarray) -> np.ndarray:
 
 
 def equilibria_record(
-    tables: np.ndarray, found: np.ndarray, status: str, complete: bool, reason: str
+    tables: np.ndarray, equilibria: np.ndarray, status: str, complete: bool, reason: str
 ) -> Record:
     """Return the record of equilibria [equilibrium player action], the first of which is the profile."""
-    none = np.full(found.shape[1:], np.nan)
-    status = "not found" if status == "converged" and not len(found) else status
-    pays = [[float(expected_over(table, x, ())) for table in tables] for x in found]
+    undefined = np.full(equilibria.shape[1:], np.nan)
+    status = "not found" if status == "converged" and not len(equilibria) else status
+    pays = [[float(expected_over(table, x, ())) for table in tables] for x in equilibria]
     return {
-        "profile": (("player", "axis"), found[0] if len(found) else none),
+        "profile": (("player", "axis"), equilibria[0] if len(equilibria) else undefined),
         "status": ((), np.asarray(status)),
-        "equilibria": (("equilibrium", "player", "action"), found),
-        "equilibrium_payoff": (("equilibrium", "player"), np.reshape(pays, (len(found), len(tables)))),
-        "equilibrium_count": ((), np.asarray(len(found))),
+        "equilibria": (("equilibrium", "player", "action"), equilibria),
+        "equilibrium_payoff": (("equilibrium", "player"), np.reshape(pays, (len(equilibria), len(tables)))),
+        "equilibrium_count": ((), np.asarray(len(equilibria))),
         "complete": ((), np.asarray(complete)),
         "complete_reason": ((), np.asarray(reason)),
     }
 
 
-def support_order(found: np.ndarray) -> list[int]:
+def support_order(equilibria: np.ndarray) -> list[int]:
     """Return the order of equilibria that all lists have: smallest supports first, then by action."""
     # it does not depend on the algorithm
-    return sorted(range(len(found)), key=lambda k: ((found[k] > 0).sum(), (-found[k]).ravel().tolist()))
+    return sorted(
+        range(len(equilibria)), key=lambda k: ((equilibria[k] > 0).sum(), (-equilibria[k]).ravel().tolist())
+    )
 
 
 def expected_over(table: np.ndarray, x: np.ndarray, remaining: tuple[int, ...]) -> np.ndarray:
     """Return a table averaged over the mixtures of all but the ``remaining`` players, axes in order."""
-    rest = table
+    expected = table
     # from the last axis on, so that the axes of the others keep their numbers
     for player in reversed(range(table.ndim)):
         if player not in remaining:
-            rest = np.tensordot(rest, x[player, : table.shape[player]], axes=(player, 0))
-    return rest
+            expected = np.tensordot(expected, x[player, : table.shape[player]], axes=(player, 0))
+    return expected
 
 
-def profiles_of(chosen: np.ndarray) -> np.ndarray:
+def profiles_of(mask: np.ndarray) -> np.ndarray:
     """Return the joint actions ``[action_0 ..]`` that are True, as profiles [equilibrium player action]."""
-    joint = np.argwhere(chosen)
-    profiles = np.zeros((len(joint), chosen.ndim, max(chosen.shape)))
+    joint = np.argwhere(mask)
+    profiles = np.zeros((len(joint), mask.ndim, max(mask.shape)))
     np.put_along_axis(profiles, joint[:, :, None], 1.0, axis=2)
     return profiles

@@ -98,11 +98,11 @@ class SampledPlay(RepeatedPlay):
 
     def read(self, world: object, session: Session) -> Record:
         clock, sizes = max(int(session["clock"][0]), 1), tables_of(world).sizes
-        best = self.external_regrets(sizes, session)
+        external = self.external_regrets(sizes, session)
         swaps = largest_gains(session["swaps"], sizes).sum(axis=1) / clock
         record = mixtures.played(world, session["counts"] / clock)
         # fictitious play is about Nash equilibria, as the certificate is
-        concepts = {"MATCHING": ("coarse correlated", best), "CONDITIONAL": ("correlated", swaps)}
+        concepts = {"MATCHING": ("coarse correlated", external), "CONDITIONAL": ("correlated", swaps)}
         if self._rule() in concepts:
             concept, regrets = concepts[self._rule()]
             record |= {
@@ -111,7 +111,7 @@ class SampledPlay(RepeatedPlay):
             }
         return record | {
             "joint_play": (("joint",), session["joint_counts"] / clock),
-            "correlated_regret": (("player",), best),
+            "correlated_regret": (("player",), external),
             "conditional_regret": (("player",), swaps),
             **self.histories(world, session),
         }

@@ -106,8 +106,10 @@ class RoundRobin(BaseLearner):
             np.array([1 - np.array(machine.defects), machine.defects]) for machine in (automaton, opponent)
         ]
         # an error exchanges the actions
-        mine, theirs = ((1 - self.noise) * chance + self.noise * chance[::-1] for chance in chances)
-        joint = np.einsum("as,bt->stab", mine, theirs)
+        chances_row, chances_column = (
+            (1 - self.noise) * chance + self.noise * chance[::-1] for chance in chances
+        )
+        joint = np.einsum("as,bt->stab", chances_row, chances_column)
         moves = np.zeros(joint.shape[:2] * 2)
         for row_state, column_state, a, b in np.ndindex(joint.shape):
             moves[

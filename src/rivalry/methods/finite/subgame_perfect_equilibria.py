@@ -147,8 +147,8 @@ class SubgamePerfectEquilibria(BaseLearner):
         solutions: dict[int, SubgameList] = {}
         for game in reversed(games):  # smaller subgames come after those that contain them
             solutions[game.root] = self._list(tree, game, [solutions[root] for root in game.below])
-        last = solutions[0]
-        profiles = [_profile(tree, play) for play in last.list]
+        whole_game = solutions[0]
+        profiles = [_profile(tree, play) for play in whole_game.list]
         deciding = [game for game in games if game.entries or game.root == 0]
         regrets, paid = [], []
         for profile in profiles:
@@ -162,16 +162,16 @@ class SubgamePerfectEquilibria(BaseLearner):
                 row = [p for number in range(len(sizes)) for p in profile[player, number]]
                 exact[k, player, : len(row)] = [str(p) for p in row]
         regret = np.array(regrets, dtype=object).reshape(len(profiles), len(deciding), players)
-        payoff = np.array([play.paid for play in last.list], dtype=object).reshape(-1, players)
+        payoff = np.array([play.paid for play in whole_game.list], dtype=object).reshape(-1, players)
         return {
             "exact": exact.astype(str),
             "payoff": payoff.astype(float),
-            "proved": np.array([play.exact for play in last.list], dtype=bool),
+            "proved": np.array([play.exact for play in whole_game.list], dtype=bool),
             "regret": regret.astype(float),
             "subgame_payoff": np.array(paid, dtype=object).reshape(regret.shape).astype(float),
             "subgame": np.array([_root_name(tree, game.root) for game in deciding], dtype=str),
-            "complete": np.array([last.complete]),
-            "reason": np.array(last.reason),
+            "complete": np.array([whole_game.complete]),
+            "reason": np.array(whole_game.reason),
         }
 
     def _list(self, tree: GameTree, game: Subgame, below: Sequence[SubgameList]) -> SubgameList:
@@ -247,9 +247,9 @@ def _shape(tree: GameTree) -> tuple[int, int]:
 def _root_name(tree: GameTree, root: int) -> str:
     """Return the moves that lead to a node, or ``root``."""
     number, names = root, list[str]()
-    first: dict[int, int] = {}
+    child_of: dict[int, int] = {}
     for child, node in enumerate(tree.nodes):
-        first.setdefault(node.parent, child)
+        child_of.setdefault(node.parent, child)
     children = _children(tree)
     while (parent := tree.nodes[number].parent) >= 0:
         node, move = tree.nodes[parent], children[parent].index(number)
@@ -279,10 +279,10 @@ def subgame_roots(tree: GameTree) -> list[int]:
     A subgame has all nodes after its root, and with a node all others of its information set.
     """
     count = len(tree.nodes)
-    last = list(range(count))  # the last node after each
+    last_nodes = list(range(count))  # the last node after each
     for number in range(count - 1, 0, -1):
         parent = tree.nodes[number].parent
-        last[parent] = max(last[parent], last[number])
+        last_nodes[parent] = max(last_nodes[parent], last_nodes[number])
     ends: dict[Any, tuple[int, int]] = {}  # of each information set, its first and its last node
     for number, node in enumerate(tree.nodes):
         if node.owner >= 0:
@@ -297,7 +297,7 @@ def subgame_roots(tree: GameTree) -> list[int]:
         if node.parent >= 0:
             low[node.parent] = min(low[node.parent], low[number])
             high[node.parent] = max(high[node.parent], high[number])
-    inside = (k for k in range(1, count) if low[k] >= k and high[k] <= last[k])
+    inside = (k for k in range(1, count) if low[k] >= k and high[k] <= last_nodes[k])
     return [0, *(k for k in inside if tree.nodes[k].owner != END)]
 
 
@@ -385,8 +385,8 @@ def _plans(tree: GameTree, game: Subgame, player: int) -> list[dict[int, int]]:
         if len(plans) + len(todo) > PLANS:
             _refuse(tree, game, f"a player has more than {PLANS} plans")
         plan = todo.pop()
-        reached = (k for k, before in entries.items() if k not in plan and plan.items() >= before)
-        number = next(reached, None)
+        open_sets = (k for k, before in entries.items() if k not in plan and plan.items() >= before)
+        number = next(open_sets, None)
         if number is None:
             plans.append(plan)
         else:
@@ -407,17 +407,17 @@ def _mixtures(table: np.ndarray, movers: Sequence[int], only_first: bool) -> Lis
     single_reason = "one equilibrium of every subgame, since one was asked for"
     if not movers:
         return [()], [0], True, "", [True]
-    best = [pays == pays.max(axis=k, keepdims=True) for k, pays in enumerate(payoffs)]
-    joint = np.argwhere(np.logical_and.reduce(best).astype(bool)).tolist()
+    is_response = [pays == pays.max(axis=k, keepdims=True) for k, pays in enumerate(payoffs)]
+    joint = np.argwhere(np.logical_and.reduce(is_response).astype(bool)).tolist()
     pure = [tuple(_unit(size, a) for size, a in zip(sizes, actions, strict=True)) for actions in joint]
     if len(movers) == 1:  # all best plans, in one component
-        chosen = pure[:1] if only_first else pure
+        plans = pure[:1] if only_first else pure
         return (
-            chosen,
-            [0] * len(chosen),
-            len(chosen) == len(pure),
-            single_reason * (len(chosen) < len(pure)),
-            [True] * len(chosen),
+            plans,
+            [0] * len(plans),
+            len(plans) == len(pure),
+            single_reason * (len(plans) < len(pure)),
+            [True] * len(plans),
         )
     if only_first and pure:
         return pure[:1], [0], False, single_reason, [True]
@@ -471,10 +471,10 @@ def _unit(size: int, action: int) -> Strategy:
 
 def _expected(payoffs: np.ndarray, mixture: Mixture) -> Any:
     """Return the expectation of ``payoffs [plan ..]`` over independent mixtures."""
-    rest: Any = payoffs
+    expected: Any = payoffs
     for weights in mixture:
-        rest = sum((p * part for p, part in zip(weights, rest, strict=True) if p), 0 * rest[0])
-    return rest
+        expected = sum((p * part for p, part in zip(weights, expected, strict=True) if p), 0 * expected[0])
+    return expected
 
 
 def _behaviour(
@@ -520,7 +520,7 @@ def _values(tree: GameTree, games: Sequence[Subgame], profile: Sets) -> dict[int
     players = len(tree.sizes)
     values_of_roots: dict[int, tuple[Payoffs, Payoffs]] = {}
     for game in reversed(games):
-        paid, best = list[Fraction](), list[Fraction]()
+        paid, response_values = list[Fraction](), list[Fraction]()
         for player in range(players):
             expected, values = Fraction(0), dict[Way, Fraction]()
             for leaf in game.leaves:
@@ -548,6 +548,6 @@ def _values(tree: GameTree, games: Sequence[Subgame], profile: Sets) -> dict[int
                     largest = max(values.get((*way, (number, move)), Fraction(0)) for move in moves)
                     values[way] = values.get(way, Fraction(0)) + largest
             paid.append(expected)
-            best.append(values.get((), Fraction(0)))
-        values_of_roots[game.root] = tuple(paid), tuple(best)
+            response_values.append(values.get((), Fraction(0)))
+        values_of_roots[game.root] = tuple(paid), tuple(response_values)
     return values_of_roots

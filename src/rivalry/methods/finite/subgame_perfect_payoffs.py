@@ -128,9 +128,9 @@ def _hull(points: np.ndarray, near: float) -> np.ndarray:
     # leftmost first, and among points that only rounding separates the lowest
     order = np.lexsort((points[:, 1], np.round(points[:, 0] / near)))
     halves = []
-    for some in (points[order], points[order[::-1]]):
+    for sequence in (points[order], points[order[::-1]]):
         chain: list[np.ndarray] = []
-        for point in some:
+        for point in sequence:
             while (
                 len(chain) > 1
                 and _turn(chain[-2], chain[-1], point) <= near * np.abs(point - chain[-2]).max()

@@ -61,8 +61,8 @@ def differences(tables: np.ndarray) -> Differences:
         # division of Python ints is correctly rounded, so signs and equality are kept
         gains.append(((rows[:, None] - rows[None]) / max(int(table.max()), 1)).astype(float))
     undominated_actions = undominated(tables_in_integers)
-    every = product(*(range(1, len(actions) + 1) for actions in undominated_actions))
-    groups = sorted(every, key=lambda sizes: (sum(sizes), sizes))[1:]
+    all_sizes = product(*(range(1, len(actions) + 1) for actions in undominated_actions))
+    groups = sorted(all_sizes, key=lambda sizes: (sum(sizes), sizes))[1:]
     return Differences(tables, tables_in_integers, gains, undominated_actions, groups)
 
 
@@ -118,16 +118,18 @@ def supports(game: Differences, sizes: tuple[int, ...], begin: int) -> Supports:
         for actions_of_player, k in zip(game.actions, sizes, strict=True)
     ]
     end = min(begin + SUPPORTS, game.supports(sizes))
-    chosen = np.unravel_index(
+    indices = np.unravel_index(
         np.arange(begin, end), [len(supports_of_player) for supports_of_player in lists]
     )
     actions, rows = [], []
     unplayed = []
-    for supports_of_player, actions_left, index in zip(lists, game.actions, chosen, strict=True):
+    for supports_of_player, actions_left, index in zip(lists, game.actions, indices, strict=True):
         actions.append(np.array(supports_of_player, dtype=int)[index])
-        some = [np.setdiff1d(actions_left, supports_of_player[k]) for k in index.tolist()]
+        complements = [np.setdiff1d(actions_left, supports_of_player[k]) for k in index.tolist()]
         unplayed.append(
-            np.array(some, dtype=int).reshape(len(index), len(actions_left) - len(supports_of_player[0]))
+            np.array(complements, dtype=int).reshape(
+                len(index), len(actions_left) - len(supports_of_player[0])
+            )
         )
     for player, gain in enumerate(game.gains):
         to = np.concatenate([actions[player][:, 1:], unplayed[player]], axis=1)

@@ -90,16 +90,16 @@ def _assignments(degrees: Sequence[int]) -> Iterator[tuple[int, ...]]:
     """Yield every way to give each equation, in order, a player other than its own."""
     owners = [i for i, degree in enumerate(degrees) for _ in range(degree)]
 
-    def rest(number: int, room: list[int]) -> Iterator[tuple[int, ...]]:
+    def assignments(number: int, room: list[int]) -> Iterator[tuple[int, ...]]:
         if number == len(owners):
             yield ()
             return
         for j, free in enumerate(room):
             if free and j != owners[number]:
                 room_left = [r - (k == j) for k, r in enumerate(room)]
-                yield from ((j, *more) for more in rest(number + 1, room_left))
+                yield from ((j, *tail) for tail in assignments(number + 1, room_left))
 
-    return rest(0, list(degrees))
+    return assignments(0, list(degrees))
 
 
 def _is_undominated(tables: np.ndarray, support: Support) -> bool:
@@ -107,8 +107,8 @@ def _is_undominated(tables: np.ndarray, support: Support) -> bool:
     supports.
     """
     for player, played in enumerate(support):
-        rest = [range(tables.shape[1 + player]) if p == player else s for p, s in enumerate(support)]
-        pays = np.moveaxis(tables[player][np.ix_(*rest)], player, 0).reshape(len(rest[player]), -1)
+        actions = [range(tables.shape[1 + player]) if p == player else s for p, s in enumerate(support)]
+        pays = np.moveaxis(tables[player][np.ix_(*actions)], player, 0).reshape(len(actions[player]), -1)
         gains = pays[None] - pays[list(played)][:, None]  # [played instead joint]
         if np.any(gains.min(axis=2) > 1e-9):
             return False
@@ -136,8 +136,8 @@ def _on_supports(tables: np.ndarray, sizes: tuple[int, ...], supports: list[Supp
         tables_of_supports = np.zeros((len(supports), *sizes), dtype=complex)
         for k, support in enumerate(supports):
             tables_of_supports[k] = tables[players[k]][np.ix_(*support)].reshape(sizes)
-        base, rest = np.split(tables_of_supports, [1], axis=1 + i)
-        parts.append(np.repeat(rest - base, len(begin), axis=0))
+        base, others_rows = np.split(tables_of_supports, [1], axis=1 + i)
+        parts.append(np.repeat(others_rows - base, len(begin), axis=0))
     ends = _follow_paths(_System(parts, sizes, forms), np.tile(begin, (len(supports), 1)))
     for number, z in enumerate(ends):
         # loose: candidates are refined by Newton's method and verified afterwards
@@ -146,8 +146,8 @@ def _on_supports(tables: np.ndarray, sizes: tuple[int, ...], supports: list[Supp
         profile = np.zeros((len(tables), max(tables.shape[1:])))
         support = supports[number // len(begin)]
         coordinates = np.split(z.real, np.cumsum([len(played) - 1 for played in support])[:-1])
-        for player, (played, rest) in enumerate(zip(support, coordinates, strict=True)):
-            profile[player, list(played)] = np.append(1.0 - rest.sum(), rest)
+        for player, (played, others_rows) in enumerate(zip(support, coordinates, strict=True)):
+            profile[player, list(played)] = np.append(1.0 - others_rows.sum(), others_rows)
         if profile.min() > -1e-4:
             yield profile
 
@@ -182,23 +182,23 @@ def _follow_paths(system: _System, begin: np.ndarray) -> np.ndarray:
         if not len(going):
             break
         part = system._replace(tables=[table[going] for table in system.tables])
-        z_now, now = z[going], t[going]
-        length = np.minimum(step[going], 1.0 - now)
-        _, slope, drift = _homotopy(part, z_now, now)
+        z_now, times = z[going], t[going]
+        length = np.minimum(step[going], 1.0 - times)
+        _, slope, drift = _homotopy(part, z_now, times)
         # Euler's predictor, then three steps of Newton's method at the new t
         z_next = z_now + length[:, None] * _solve_each(slope, -drift)
         for _ in range(3):
-            value, slope, _ = _homotopy(part, z_next, now + length)
+            value, slope, _ = _homotopy(part, z_next, times + length)
             move = _solve_each(slope, -value)
             z_next = z_next + move
         size = 1.0 + np.max(np.abs(z_next), axis=1)
         good = np.max(np.abs(move), axis=1) < 1e-9 * size  # also false for NaN
-        z[going[good]], t[going[good]] = z_next[good], (now + length)[good]
+        z[going[good]], t[going[good]] = z_next[good], (times + length)[good]
         step[going] = np.where(good, 1.5 * length, 0.5 * length)
         lost = ~good & (step[going] < SHORTEST)
         far = np.max(np.abs(z[going]), axis=1) > FAR
         # a path that stops just before its end leads to a singular solution
-        z[going[far | (lost & (now < 0.99))]] = np.nan
+        z[going[far | (lost & (times < 0.99))]] = np.nan
         going = going[~(lost | far | (t[going] >= 1.0))]
     return z
 
@@ -239,10 +239,10 @@ def _products(system: _System, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         }
         for j in opponents:
             value[:, rows] *= factors[j]
-            rest = np.ones_like(factors[j])
+            product = np.ones_like(factors[j])
             for k in opponents:
-                rest = rest if k == j else rest * factors[k]
-            slope[:, rows, cuts[j] : cuts[j + 1]] = rest[..., None] * system.forms[rows, j, : degrees[j]]
+                product = product if k == j else product * factors[k]
+            slope[:, rows, cuts[j] : cuts[j + 1]] = product[..., None] * system.forms[rows, j, : degrees[j]]
     return value, slope
 
 
@@ -259,12 +259,12 @@ def _indifference(system: _System, z: np.ndarray) -> tuple[np.ndarray, np.ndarra
         for j in range(len(sizes)):
             if j == i:
                 continue
-            rest = table
+            expected = table
             for k in reversed(range(len(sizes))):
                 if k not in (i, j):
-                    weights = x[k].reshape(-1, *[1] * (k), sizes[k], *[1] * (rest.ndim - 2 - k))
-                    rest = (rest * weights).sum(axis=1 + k)
-            rest = rest if i < j else np.swapaxes(rest, 1, 2)  # [path own other]
-            slope[:, rows, cuts[j] : cuts[j + 1]] = rest[..., 1:] - rest[..., :1]
-            value[:, rows] = np.einsum("pab,pb->pa", rest, x[j])
+                    weights = x[k].reshape(-1, *[1] * (k), sizes[k], *[1] * (expected.ndim - 2 - k))
+                    expected = (expected * weights).sum(axis=1 + k)
+            expected = expected if i < j else np.swapaxes(expected, 1, 2)  # [path own other]
+            slope[:, rows, cuts[j] : cuts[j + 1]] = expected[..., 1:] - expected[..., :1]
+            value[:, rows] = np.einsum("pab,pb->pa", expected, x[j])
     return value, slope

@@ -29,14 +29,14 @@ class Bounds(NamedTuple):
     radius: np.ndarray
 
 
-def _expected(some: Supports, player: int, support: np.ndarray, x: Bounds, but: int | None) -> Bounds:
+def _expected(supports: Supports, player: int, support: np.ndarray, x: Bounds, but: int | None) -> Bounds:
     """Return a player's rows ``[case row]`` at ``x [case player place]``; those of ``but`` stay an axis."""
-    mid = some.rows[player][support]
+    mid = supports.rows[player][support]
     radius = 2 * EPS * np.abs(mid)
-    for opponent in reversed(range(len(some.sizes))):
+    for opponent in reversed(range(len(supports.sizes))):
         if opponent in (player, but):
             continue
-        k = some.sizes[opponent]
+        k = supports.sizes[opponent]
         gamma, axis = (k + 8) * EPS, 2 + opponent
         shape = [len(support), *[1] * (1 + opponent), k, *[1] * (mid.ndim - 1 - axis)]
         weight, spread = (part[:, opponent, :k].reshape(shape) for part in x)
@@ -45,18 +45,18 @@ def _expected(some: Supports, player: int, support: np.ndarray, x: Bounds, but: 
         radius = radius * (1 + gamma) + TINY
         mid = (mid * weight).sum(axis)
     # what is left of the axes of length 1
-    shape = [len(support), mid.shape[1], *([] if but is None else [some.sizes[but]])]
+    shape = [len(support), mid.shape[1], *([] if but is None else [supports.sizes[but]])]
     return Bounds(mid.reshape(shape), radius.reshape(shape))
 
 
-def _box(some: Supports, x: np.ndarray, radius: np.ndarray) -> Bounds:
+def _box(supports: Supports, x: np.ndarray, radius: np.ndarray) -> Bounds:
     """Return probabilities ``[case player place]`` around ``x``, the last of each player one less the rest.
 
     ``radius [case coordinate]`` is that of the others.
     """
     mid, wide = np.array(x), np.zeros_like(x)
-    for player, place in enumerate(some.place):
-        k = some.sizes[player]
+    for player, place in enumerate(supports.place):
+        k = supports.sizes[player]
         wide[:, player, : k - 1] = radius[:, place]
         mid[:, player, k - 1] = 1.0 - mid[:, player, : k - 1].sum(axis=1)
         size = 1.0 + np.abs(mid[:, player, : k - 1]).sum(axis=1)
@@ -64,9 +64,9 @@ def _box(some: Supports, x: np.ndarray, radius: np.ndarray) -> Bounds:
     return Bounds(mid, wide)
 
 
-def _residual(some: Supports, support: np.ndarray, x: Bounds) -> Bounds:
-    rows_of_players = [_expected(some, p, support, x, None) for p in some.mixing]
-    rows = [some.sizes[p] - 1 for p in some.mixing]
+def _residual(supports: Supports, support: np.ndarray, x: Bounds) -> Bounds:
+    rows_of_players = [_expected(supports, p, support, x, None) for p in supports.mixing]
+    rows = [supports.sizes[p] - 1 for p in supports.mixing]
     parts = [
         np.concatenate([part[kind][:, :n] for part, n in zip(rows_of_players, rows, strict=True)], axis=1)
         for kind in (0, 1)
@@ -74,16 +74,16 @@ def _residual(some: Supports, support: np.ndarray, x: Bounds) -> Bounds:
     return Bounds(*parts)
 
 
-def _slope(some: Supports, support: np.ndarray, x: Bounds) -> Bounds:
+def _slope(supports: Supports, support: np.ndarray, x: Bounds) -> Bounds:
     """Return derivatives of the equations ``[case equation coordinate]``."""
-    place = some.place
-    size = some.dimension
+    place = supports.place
+    size = supports.dimension
     mid, radius = np.zeros((2, len(support), size, size))
-    for i in some.mixing:
-        for j in some.mixing:
+    for i in supports.mixing:
+        for j in supports.mixing:
             if i != j:
-                part = _expected(some, i, support, x, j)
-                rows = slice(some.sizes[i] - 1)
+                part = _expected(supports, i, support, x, j)
+                rows = slice(supports.sizes[i] - 1)
                 values, spread = part.mid[:, rows], part.radius[:, rows]
                 differences = values[..., :-1] - values[..., -1:]
                 mid[:, place[i], place[j]] = differences
@@ -110,41 +110,43 @@ class Solutions(NamedTuple):
     radius: np.ndarray
     alone: np.ndarray
 
-    def take(self, which: np.ndarray) -> Solutions:
+    def take(self, indices: np.ndarray) -> Solutions:
         """Return some of them."""
-        return Solutions(*(part[which] for part in self))
+        return Solutions(*(part[indices] for part in self))
 
 
-def solutions(some: Supports, support: np.ndarray, x: np.ndarray, known: Solutions) -> Solutions:
+def solutions(
+    supports: Supports, support: np.ndarray, x: np.ndarray, known_solutions: Solutions
+) -> Solutions:
     """Return the solutions near ``x [case player place]``, without known ones, that are proved to exist."""
-    support, x = _newton(some, support, x)
+    support, x = _newton(supports, support, x)
     solution_boxes = Solutions(support, x, np.full_like(x, SAME_SOLUTION), np.zeros(len(x)))
-    support, x = (part[_new(solution_boxes, known)] for part in (support, x))
+    support, x = (part[_new(solution_boxes, known_solutions)] for part in (support, x))
     if not len(x):
-        return known.take(np.zeros(0, dtype=np.int64))
-    proof = _Proof(some, support, x)
-    alone = proof.alone()
-    proved = np.flatnonzero(alone > 0)
-    support, x, alone = support[proved], x[proved], alone[proved]
-    near = _newton_step(some, support, _newton_step(some, support, x))
+        return known_solutions.take(np.zeros(0, dtype=np.int64))
+    proof = _Proof(supports, support, x)
+    radii = proof.alone()
+    proved = np.flatnonzero(radii > 0)
+    support, x, radii = support[proved], x[proved], radii[proved]
+    near = _newton_step(supports, support, _newton_step(supports, support, x))
     # a solution in a small box inside the box of uniqueness is the only one there
-    alone = alone - np.abs(near - x).max(axis=(1, 2), initial=0.0) * (1 + EPS)
-    proof = _Proof(some, support, near)
-    every = np.arange(len(near))
+    radii = radii - np.abs(near - x).max(axis=(1, 2), initial=0.0) * (1 + EPS)
+    proof = _Proof(supports, support, near)
+    all_rows = np.arange(len(near))
     # one size for all coordinates: residuals of some may be zero
-    small = np.repeat(2 * proof.away.max(axis=1, initial=0.0)[:, None] + 4 * TINY, some.dimension, axis=1)
-    tight = proof.image(every, small)
-    sure = np.all(tight < small, axis=1) & (small.max(axis=1, initial=0.0) < alone / 4)
-    box = _box(some, near[sure], tight[sure])
-    solution_boxes = Solutions(support[sure], box.mid, box.radius, alone[sure])
+    small = np.repeat(2 * proof.away.max(axis=1, initial=0.0)[:, None] + 4 * TINY, supports.dimension, axis=1)
+    tight = proof.image(all_rows, small)
+    sure = np.all(tight < small, axis=1) & (small.max(axis=1, initial=0.0) < radii / 4)
+    box = _box(supports, near[sure], tight[sure])
+    solution_boxes = Solutions(support[sure], box.mid, box.radius, radii[sure])
     # boxes a fourth as large as those of uniqueness hold the same solution if they meet
-    return solution_boxes.take(_new(solution_boxes, known))
+    return solution_boxes.take(_new(solution_boxes, known_solutions))
 
 
-def _newton(some: Supports, support: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _newton(supports: Supports, support: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends of Newton's method from ``x [case player place]``, and their supports."""
     for _ in range(NEWTON):
-        x = _newton_step(some, support, x)
+        x = _newton_step(supports, support, x)
         # far outside the simplices it is not followed
         near = np.flatnonzero(np.abs(x - 0.5).max(axis=(1, 2), initial=0.0) < 1.0)
         support, x = support[near], x[near]
@@ -153,48 +155,48 @@ def _newton(some: Supports, support: np.ndarray, x: np.ndarray) -> tuple[np.ndar
     return support, x
 
 
-def _newton_step(some: Supports, support: np.ndarray, x: np.ndarray) -> np.ndarray:
-    none = np.zeros((len(x), some.dimension))
-    box = _box(some, x, none)
-    move = inverses(_slope(some, support, box).mid) @ _residual(some, support, box).mid[..., None]
-    for player, place in enumerate(some.place):
-        box.mid[:, player, : some.sizes[player] - 1] -= move[:, place, 0]
-    return _box(some, box.mid, none).mid
+def _newton_step(supports: Supports, support: np.ndarray, x: np.ndarray) -> np.ndarray:
+    zero_radius = np.zeros((len(x), supports.dimension))
+    box = _box(supports, x, zero_radius)
+    move = inverses(_slope(supports, support, box).mid) @ _residual(supports, support, box).mid[..., None]
+    for player, place in enumerate(supports.place):
+        box.mid[:, player, : supports.sizes[player] - 1] -= move[:, place, 0]
+    return _box(supports, box.mid, zero_radius).mid
 
 
 class _Proof:
     """Krawczyk's operator around approximate solutions ``x [case player place]``."""
 
-    def __init__(self, some: Supports, support: np.ndarray, x: np.ndarray) -> None:
-        self.some, self.support, self.x = some, support, x
-        self.size = some.dimension
+    def __init__(self, supports: Supports, support: np.ndarray, x: np.ndarray) -> None:
+        self.some, self.support, self.x = supports, support, x
+        self.size = supports.dimension
         self.gamma = (self.size + 8) * EPS
-        box = _box(some, x, np.zeros((len(x), self.size)))
-        self.inverse = inverses(_slope(some, support, box).mid)
-        residual = _residual(some, support, box)
+        box = _box(supports, x, np.zeros((len(x), self.size)))
+        self.inverse = inverses(_slope(supports, support, box).mid)
+        residual = _residual(supports, support, box)
         self.away = np.abs(np.einsum("cij,cj->ci", self.inverse, residual.mid))
         slack = residual.radius + self.gamma * np.abs(residual.mid)
         self.away += np.einsum("cij,cj->ci", np.abs(self.inverse), slack)
 
-    def rest(self, which: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    def rest(self, cases: np.ndarray, radius: np.ndarray) -> np.ndarray:
         """Return bounds on the unit matrix less the preconditioned slope, in boxes ``[case coordinate]``."""
-        slope = _slope(self.some, self.support[which], _box(self.some, self.x[which], radius))
-        y = self.inverse[which]
+        slope = _slope(self.some, self.support[cases], _box(self.some, self.x[cases], radius))
+        y = self.inverse[cases]
         wide = np.abs(y) @ (slope.radius + self.gamma * np.abs(slope.mid)) * (1 + self.gamma)
         return np.asarray(np.abs(np.eye(self.size) - y @ slope.mid) + wide + self.gamma)
 
-    def image(self, which: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    def image(self, cases: np.ndarray, radius: np.ndarray) -> np.ndarray:
         """Return the largest move of a box from ``x`` by the operator, ``[case coordinate]``."""
-        shift = self.away[which] + np.einsum("cij,cj->ci", self.rest(which, radius), radius)
+        shift = self.away[cases] + np.einsum("cij,cj->ci", self.rest(cases, radius), radius)
         return np.asarray(shift * (1 + self.gamma) + TINY)
 
     def alone(self) -> np.ndarray:
         """Return the radius of a box with exactly one solution, ``[case]``; 0 where there is no proof."""
-        every = np.arange(len(self.x))
-        small = np.full((len(every), self.size), SMALL)
+        all_cases = np.arange(len(self.x))
+        small = np.full((len(all_cases), self.size), SMALL)
         # the bound grows about in proportion to the radius
-        slope = self.rest(every, small).sum(axis=2).max(axis=1, initial=0.0) / SMALL
-        radii = np.zeros(len(every))
+        slope = self.rest(all_cases, small).sum(axis=2).max(axis=1, initial=0.0) / SMALL
+        radii = np.zeros(len(all_cases))
         for factor in FACTORS:
             radius = np.minimum(factor / np.maximum(slope, 1e-3), 1.0)
             open_ = np.flatnonzero((radii == 0) & np.isfinite(radius))
@@ -206,22 +208,22 @@ class _Proof:
         return radii
 
 
-def judge(some: Supports, found: Solutions) -> np.ndarray:
+def judge(supports: Supports, solved: Solutions) -> np.ndarray:
     """Return the verdict on solutions: `EQUILIBRIUM`, `NONE` or `TIED`."""
-    x = Bounds(found.x, found.radius)
-    played = np.zeros((len(some.sizes), max(some.sizes)), dtype=bool)
-    for player, k in enumerate(some.sizes):
+    x = Bounds(solved.x, solved.radius)
+    played = np.zeros((len(supports.sizes), max(supports.sizes)), dtype=bool)
+    for player, k in enumerate(supports.sizes):
         played[player, :k] = True
     low, high = (np.where(played, x.mid + sign * x.radius, 1.0) for sign in (-1, 1))
-    none, sure = (high < 0).any(axis=(1, 2)), (low > 0).all(axis=(1, 2))
-    for player, k in enumerate(some.sizes):
-        gain = _expected(some, player, found.support, x, None)
+    is_excluded, sure = (high < 0).any(axis=(1, 2)), (low > 0).all(axis=(1, 2))
+    for player, k in enumerate(supports.sizes):
+        gain = _expected(supports, player, solved.support, x, None)
         mid, radius = gain.mid[:, k - 1 :], gain.radius[:, k - 1 :]
-        rows = some.rows[player][found.support, k - 1 :]
+        rows = supports.rows[player][solved.support, k - 1 :]
         always = ~rows.any(axis=tuple(range(2, rows.ndim)))  # never a gain, never a loss
-        none |= (mid - radius > 0).any(axis=1)
+        is_excluded |= (mid - radius > 0).any(axis=1)
         sure &= ((mid + radius < 0) | always).all(axis=1)
-    return np.where(none, NONE, np.where(sure, EQUILIBRIUM, TIED))
+    return np.where(is_excluded, NONE, np.where(sure, EQUILIBRIUM, TIED))
 
 
 def judge_fractions(game: Differences, actions: list[np.ndarray], x: np.ndarray, radius: np.ndarray) -> int:
@@ -236,18 +238,18 @@ def judge_fractions(game: Differences, actions: list[np.ndarray], x: np.ndarray,
         if any(abs(p - Fraction(float(mid))) > Fraction(float(wide)) for p, mid, wide in near):
             return TIED
         profile[player, actions_of_player] = exact
-    best = []
+    is_optimal = []
     for player, actions_of_player in enumerate(actions):
         pays = expected_over(game.whole[player], profile, (player,))
         if len(set(pays[actions_of_player].tolist())) > 1:  # not the solution
             return TIED
-        best.append(pays[actions_of_player[0]] == max(pays[game.actions[player]].tolist()))
+        is_optimal.append(pays[actions_of_player[0]] == max(pays[game.actions[player]].tolist()))
     inside = all(
         p > 0
         for player, actions_of_player in enumerate(actions)
         for p in profile[player, actions_of_player].tolist()
     )
-    return EQUILIBRIUM if inside and all(best) else NONE
+    return EQUILIBRIUM if inside and all(is_optimal) else NONE
 
 
 def _new(candidates: Solutions, known_solutions: Solutions) -> np.ndarray:
@@ -256,10 +258,10 @@ def _new(candidates: Solutions, known_solutions: Solutions) -> np.ndarray:
     for k in range(len(new)):
         for solutions_before, upto in ((known_solutions, len(known_solutions.support)), (candidates, k)):
             on_support = np.flatnonzero(solutions_before.support[:upto] == candidates.support[k])
-            apart = np.abs(solutions_before.x[on_support] - candidates.x[k]) > (
+            is_disjoint = np.abs(solutions_before.x[on_support] - candidates.x[k]) > (
                 solutions_before.radius[on_support] + candidates.radius[k]
             ) * (1 + 1e-9)
-            new[k] &= bool(apart.any(axis=(1, 2)).all())
+            new[k] &= bool(is_disjoint.any(axis=(1, 2)).all())
     return new
 
 

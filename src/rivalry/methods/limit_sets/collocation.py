@@ -132,7 +132,7 @@ def _linear(field: object, state: _State) -> _Linear:
 def _block(field: Any, length: Array, starts: Array, after: Array, stages: Array) -> _Linear:
     a, b = jnp.asarray(A), jnp.asarray(B)
 
-    def one(start: Array, end: Array, slopes: Array) -> _Linear:
+    def equations(start: Array, end: Array, slopes: Array) -> _Linear:
         n = start.shape[0]
         bends = a @ slopes
         stages = start + length * bends
@@ -151,7 +151,7 @@ def _block(field: Any, length: Array, starts: Array, after: Array, stages: Array
             sensitivity, jnp.eye(n) + summed[:, :n], longer, miss + summed[:, n + 1], field(start), defect
         )
 
-    return jax.vmap(one)(starts, after, stages)
+    return jax.vmap(equations)(starts, after, stages)
 
 
 def _newton(field: object, state: _State, size: float) -> _State | None:
@@ -186,8 +186,8 @@ def _newton_step(linear: _Linear) -> tuple[np.ndarray, float] | None:
     count, n = linear.slope.shape
     # the last interval ends at the first start: the orbit closes
     following = csc_array(np.roll(np.eye(count), 1, axis=1))
-    passed = [csc_array(matrix) for matrix in np.asarray(linear.passed)]
-    steps = block_diag(passed, format="csc") - kron(following, eye_array(n))
+    transfers = [csc_array(matrix) for matrix in np.asarray(linear.passed)]
+    steps = block_diag(transfers, format="csc") - kron(following, eye_array(n))
     # phase condition: no displacement along the orbit
     phase = csc_array(np.asarray(linear.slope).reshape(1, -1))
     longer = csc_array(np.asarray(linear.longer).reshape(-1, 1))
@@ -214,8 +214,8 @@ def _damped_step(state: _State, linear: _Linear, move: tuple[np.ndarray, float],
 def _loop(field: object, state: _State, size: float) -> Loop:
     linear = _linear(field, state)
     monodromy = np.eye(state.points.shape[1])
-    for passed in np.asarray(linear.passed):
+    for transfer in np.asarray(linear.passed):
         # in the order of time, the first interval rightmost
-        monodromy = passed @ monodromy
+        monodromy = transfer @ monodromy
     defect = float(np.max(linear.defect)) / size
     return Loop(state.period, state.points, np.asarray(linear.slope), monodromy, defect)

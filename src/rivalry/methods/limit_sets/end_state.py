@@ -68,9 +68,9 @@ def analyse(
     result's ``onward``, from which the steps continue. In floating point identical players stay together
     forever, although the smallest difference would separate them.
     """
-    alone, at = Together([game]), np.asarray(profile)[None]
-    unit = payoff_units(alone, at)
-    end = _member(_polish(alone, at, motion, unit), 0)
+    batch, at = Together([game]), np.asarray(profile)[None]
+    unit = payoff_units(batch, at)
+    end = _member(_polish(batch, at, motion, unit), 0)
     point, unit = end.profile, unit[0]
     near = np.max(np.abs(np.asarray(point) - np.asarray(profile)) / np.asarray(end.width)) <= END_WITHIN
     if not (near and _largest_gradient(end, unit) <= POLISHED):
@@ -113,10 +113,10 @@ def all_at_rest(games: Together, profiles: np.ndarray, near: float) -> list[Fini
         return [None] * len(games)
     units = payoff_units(games, profiles)
     ends = _polish(games, profiles, CLIMB, units, idle=True)
-    return [_rest(_member(ends, k), profiles[k], units[k], near) for k in range(len(games))]
+    return [_finish_of(_member(ends, k), profiles[k], units[k], near) for k in range(len(games))]
 
 
-def _rest(end: _Local, profile: Any, unit: np.ndarray, near: float) -> Finish:
+def _finish_of(end: _Local, profile: Any, unit: np.ndarray, near: float) -> Finish:
     point, derivative = end.profile, end.jacobian
     gap = np.max(np.abs(point - profile) / end.width)
     word, values, radius = "", _NONE, np.nan
@@ -177,8 +177,8 @@ def _orbit(game: Game, x: Profile, key: jax.Array, motion: Motion) -> Orbit | No
     # imports diffrax, which a converged run never needs
     from rivalry.methods.dynamics.integrate import closed_orbit
 
-    apart = move_apart(game, x, key)
-    return closed_orbit(game, x if apart is None else apart, PERIODIC, motion)
+    shifted = move_apart(game, x, key)
+    return closed_orbit(game, x if shifted is None else shifted, PERIODIC, motion)
 
 
 @eqx.filter_jit
@@ -233,9 +233,9 @@ def _on_bounds(space: Space, x: Profile, free_entries: Array) -> Profile:
         low = x < (space.low + space.high) / 2
         return jnp.where(free_entries, x, jnp.where(low, space.low, space.high))
     if isinstance(space, Simplex):
-        rest = jnp.where(free_entries, x, 0.0)
+        free_part = jnp.where(free_entries, x, 0.0)
         # in proportion: projected as they are, all would have a part again
-        return space.project(rest / jnp.sum(rest, axis=1, keepdims=True))
+        return space.project(free_part / jnp.sum(free_part, axis=1, keepdims=True))
     return x
 
 
@@ -267,9 +267,9 @@ def _polish(
     return _without_idle(local) if idle else local
 
 
-def _choose(mask: np.ndarray, some: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
-    chosen: np.ndarray = np.where(mask.reshape(-1, *[1] * (some.ndim - 1)), some, otherwise)
-    return chosen
+def _choose(mask: np.ndarray, values: np.ndarray, alternatives: np.ndarray) -> np.ndarray:
+    result: np.ndarray = np.where(mask.reshape(-1, *[1] * (values.ndim - 1)), values, alternatives)
+    return result
 
 
 def _member(ends: _Local, k: int) -> _Local:
@@ -322,21 +322,21 @@ def _eigenvalues_on(directions: np.ndarray, derivative: np.ndarray) -> np.ndarra
 def _spectrum(entries: int, values: np.ndarray) -> Record:
     padded = np.full(entries, np.nan, dtype=complex)
     padded[: len(values)] = values
-    some = bool(len(values))
+    has_values = bool(len(values))
     return {
         "eigenvalues_real": (("eigenvalue",), padded.real.copy()),
         "eigenvalues_imag": (("eigenvalue",), np.where(np.isnan(padded.real), np.nan, padded.imag)),
-        "max_real_eigenvalue": ((), np.asarray(values.real.max() if some else np.nan)),
-        "max_imag_eigenvalue": ((), np.asarray(np.abs(values.imag).max() if some else np.nan)),
+        "max_real_eigenvalue": ((), np.asarray(values.real.max() if has_values else np.nan)),
+        "max_imag_eigenvalue": ((), np.asarray(np.abs(values.imag).max() if has_values else np.nan)),
     }
 
 
 def _measures(shape: tuple[int, ...], values: np.ndarray, cycle: Orbit | None = None) -> Record:
-    nothing = np.full(shape, np.nan)
+    undefined = np.full(shape, np.nan)
     return _spectrum(shape[0] * shape[1], values) | {
         "period": ((), np.asarray(cycle.period if cycle else np.nan)),
-        "cycle_low": (("player", "axis"), cycle.low if cycle else nothing),
-        "cycle_high": (("player", "axis"), cycle.high if cycle else nothing),
+        "cycle_low": (("player", "axis"), cycle.low if cycle else undefined),
+        "cycle_high": (("player", "axis"), cycle.high if cycle else undefined),
     }
 
 
@@ -347,9 +347,9 @@ def move_apart(game: Game, x: Profile, key: jax.Array) -> Profile | None:
     """
     at, wide = np.asarray(x), np.asarray(width(game.space))
     gaps = np.max(np.abs(at[:, None] - at[None, :]) / wide[None], axis=-1)
-    alone = np.sum(gaps <= APART, axis=1) == 1  # only itself
-    if np.all(alone):
+    is_distinct = np.sum(gaps <= APART, axis=1) == 1  # only itself
+    if np.all(is_distinct):
         return None
     # all at once, by random amounts: equal displacements would leave them together
     shifted = x + APART * wide * jax.random.normal(key, x.shape) * game.space.mask
-    return jnp.where(alone[:, None], x, game.space.project(shifted))
+    return jnp.where(is_distinct[:, None], x, game.space.project(shifted))

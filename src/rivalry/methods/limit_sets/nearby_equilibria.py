@@ -97,15 +97,15 @@ def ends_from(game: Game, starts: np.ndarray, *, points: int) -> list[np.ndarray
 
 
 def random_starts(
-    space: Space, stream: np.random.SeedSequence, count: int, first: np.ndarray | None = None
+    space: Space, stream: np.random.SeedSequence, count: int, start: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return random profiles ``[start player axis]``, the first of them replaced by ``first``."""
+    """Return random profiles ``[start player axis]``, the first of them replaced by ``start``."""
     key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
     starts = np.stack(
         [np.asarray(space.sample(key_of_start)) for key_of_start in jax.random.split(key, count)]
     )
-    if first is not None:
-        starts[0] = first
+    if start is not None:
+        starts[0] = start
     return starts
 
 

@@ -117,9 +117,9 @@ def _cubic(
         return np.asarray(np.einsum("ijk,j,k->i", second, u, v))
 
     # J^-1 B(q, q*) and (2iw - J)^-1 B(q, q) of Kuznetsov's formula
-    still = np.linalg.solve(matrix, bilinear(q, q.conj()))
+    mean_shift = np.linalg.solve(matrix, bilinear(q, q.conj()))
     twice = np.linalg.solve(2j * w * np.eye(len(q)) - matrix, bilinear(q, q))
-    return complex(np.vdot(p, third - 2 * bilinear(q, still) + bilinear(q.conj(), twice)) / 2)
+    return complex(np.vdot(p, third - 2 * bilinear(q, mean_shift) + bilinear(q.conj(), twice)) / 2)
 
 
 @eqx.filter_jit
@@ -129,8 +129,8 @@ def _derivatives(field: _Flow, a: Array, b: Array) -> tuple[Array, Array]:
 
     def along(u: Array, v: Array, w: Array) -> Array:
         """Return the third derivative along three real directions."""
-        first = lambda z: jax.jvp(field, (z,), (u,))[1]  # noqa: E731
-        second = lambda z: jax.jvp(first, (z,), (v,))[1]  # noqa: E731
+        gradient = lambda z: jax.jvp(field, (z,), (u,))[1]  # noqa: E731
+        second = lambda z: jax.jvp(gradient, (z,), (v,))[1]  # noqa: E731
         return jnp.asarray(jax.jvp(second, (zero,), (w,))[1])
 
     # C(q, q, q*) = aaa + abb + i (aab + bbb), by multilinearity: derivatives are along real directions
@@ -192,10 +192,10 @@ def _orbit(
     path, extremes = profiles(loop.points), profiles(_turning(loop, directions))
     if np.ptp(path, axis=0).max() < SMALL * wide:
         return None
-    around = np.concatenate([path, extremes])
-    low, high = around.min(axis=0), around.max(axis=0)
-    inside = np.asarray(jax.vmap(game.space.project)(put(around)))
-    if np.max(np.abs(inside - around)) > 1e-9:
+    points = np.concatenate([path, extremes])
+    low, high = points.min(axis=0), points.max(axis=0)
+    inside = np.asarray(jax.vmap(game.space.project)(put(points)))
+    if np.max(np.abs(inside - points)) > 1e-9:
         return None
     values = np.linalg.eigvals(loop.monodromy).astype(complex)
     # the trivial multiplier 1, along the orbit, says nothing about stability
@@ -333,9 +333,9 @@ def orbits_beyond(
     for part in PARTS:
         value = hopf + part * float(away[0]) if part < 1 else float(values[0])
         game = game_at(value)
-        rest = rest_point(game, jnp.asarray(x))
+        equilibrium = rest_point(game, jnp.asarray(x))
         # without a complex pair at this distance from the Hopf point: there is one closer to it
         with suppress(NoPair):
-            if rest is not None and (orbit := small_orbit(game, rest)) is not None:
+            if equilibrium is not None and (orbit := small_orbit(game, equilibrium)) is not None:
                 return continue_orbits(game_at, orbit, value, values)
     return [None] * len(values)

@@ -51,21 +51,21 @@ class PopulationFictitiousPlay(ResponseIteration):
             game, start, stationary.mu, occupation(game, stationary.env, start, stationary.mu), by
         )
 
-    def _next(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
-        now = state.result.now
-        weights = occupation(game, now.env, now.answer, now.mu)
+    def _next_round(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
+        response = state.result.now
+        weights = occupation(game, response.env, response.answer, response.mu)
         weight = state.result.auxiliary + weights
         # states that were never reached keep their policy
         part = jnp.where(weight > 0, weights / jnp.where(weight > 0, weight, 1.0), 0.0)[:, None]
-        return state.profile + part * (now.answer - state.profile), now.mu, weight
+        return state.profile + part * (response.answer - state.profile), response.mu, weight
 
     def _respond(
         self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: object, by: LogitRule
     ) -> RoundResult:
         """Return the response; ``auxiliary`` is the sum of weights in each state."""
         stationary = stationary_population(game, pi, mu)
-        now = greedy_response(game, pi, stationary.mu, stationary.env, by)
-        return RoundResult(now, auxiliary, jnp.maximum(loss(game, now), stationary.residual))
+        response = greedy_response(game, pi, stationary.mu, stationary.env, by)
+        return RoundResult(response, auxiliary, jnp.maximum(loss(game, response), stationary.residual))
 
 
 def occupation(game: PopulationGame, env: object, pi: Policy, mu: Distribution) -> Distribution:

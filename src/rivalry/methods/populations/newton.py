@@ -124,10 +124,12 @@ class PopulationNewton(BaseMethod):
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> PopulationNewtonState:
         """Return the population and the values of the start; the key is not used."""
         point, even = (point_of(game, policy) for policy in (start, uniform(game)))
-        first = jnp.minimum(jnp.asarray(self.begin), self.beta)
-        zero, none = jnp.zeros(()), jnp.asarray(0)
+        initial_beta = jnp.minimum(jnp.asarray(self.begin), self.beta)
+        zero, no_count = jnp.zeros(()), jnp.asarray(0)
         far, no = jnp.asarray(jnp.inf), jnp.asarray(False)
-        return PopulationNewtonState(start, point, point, zero, zero, first, far, none, zero, none, even, no)
+        return PopulationNewtonState(
+            start, point, point, zero, zero, initial_beta, far, no_count, zero, no_count, even, no
+        )
 
     def step(
         self, game: PopulationGame, state: PopulationNewtonState, key: PRNGKeyArray
@@ -154,9 +156,9 @@ class PopulationNewton(BaseMethod):
         longer = jnp.where(leaping, self.factor, longer)
         shorter = jnp.where(started, jnp.sqrt(state.factor), state.factor / 4)
         leap = jnp.where(leaping, 2 * state.leap, jnp.where(started & (shorter < GENTLEST), LEAP, 0.0))
-        again = lost & ~state.restarted
-        shorter = jnp.where(again, jnp.minimum(jnp.asarray(self.begin), self.beta), shorter)
-        behind = jax.tree.map(partial(jnp.where, again), state.uniform, state.point)
+        is_retry = lost & ~state.restarted
+        shorter = jnp.where(is_retry, jnp.minimum(jnp.asarray(self.begin), self.beta), shorter)
+        behind = jax.tree.map(partial(jnp.where, is_retry), state.uniform, state.point)
         point = jax.tree.map(partial(jnp.where, good), solution.point, behind)
         q = operators.action_values(game, point.env, point.values)
         policy = operators.softmax(game, q, jnp.where(good, beta, state.beta), jnp.asarray(self.exploration))
@@ -172,7 +174,7 @@ class PopulationNewton(BaseMethod):
             leap=jnp.where(good, 0.0, leap),
             leaps=state.leaps + (good & leaping),
             uniform=state.uniform,
-            restarted=state.restarted | again,
+            restarted=state.restarted | is_retry,
         )
 
     def residual(self, game: PopulationGame, state: PopulationNewtonState) -> Float[Array, ""]:
@@ -182,8 +184,8 @@ class PopulationNewton(BaseMethod):
     def ending(self, game: PopulationGame, state: PopulationNewtonState) -> Array:
         """Return ``not found`` if even the shortest stage and leaps of all lengths fail."""
         # the last leap, half as long as the next, was to the full beta
-        beyond = (state.leap > LEAP) & (state.beta * (1 + state.leap / 2) >= self.beta)
-        lost = jnp.where(state.beta > 0, beyond, state.factor < LOWEST * self.begin)
+        is_exhausted = (state.leap > LEAP) & (state.beta * (1 + state.leap / 2) >= self.beta)
+        lost = jnp.where(state.beta > 0, is_exhausted, state.factor < LOWEST * self.begin)
         return jnp.where(lost & (state.beta < self.beta), ENDINGS.index("not found"), 0)
 
     def diagnostics(self, state: PopulationNewtonState) -> dict[str, Array]:
@@ -251,7 +253,10 @@ def _extrapolate(state: PopulationNewtonState, beta: Array) -> MeanFieldPoint:
     two = state.beta_before > 0
     span = jnp.log(jnp.where(two, state.beta / state.beta_before, jnp.e))
     part = jnp.where(two, jnp.log(beta / jnp.where(two, state.beta, 1.0)) / span, 0.0)
-    return jax.tree.map(lambda now, then: now + part * (now - then), state.point, state.before)  # type: ignore[no-any-return]
+    extended: MeanFieldPoint = jax.tree.map(
+        lambda current, former: current + part * (current - former), state.point, state.before
+    )
+    return extended
 
 
 def _adjusted(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> MeanFieldPoint:
@@ -259,11 +264,11 @@ def _adjusted(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Mea
     q = operators.action_values(game, point.env, point.values)
     policy = operators.softmax(game, q, by.beta, by.exploration)
 
-    def step(_: Array, now: tuple[Policy, Values, Distribution]) -> tuple[Policy, Values, Distribution]:
-        policy, values, mu = now
+    def step(_: Array, carry: tuple[Policy, Values, Distribution]) -> tuple[Policy, Values, Distribution]:
+        policy, values, mu = carry
         q = operators.action_values(game, game.environment(mu, policy), values)
-        wanted = operators.softmax(game, q, by.beta, by.exploration)
-        policy = policy + ADJUSTED * (wanted - policy)
+        target = operators.softmax(game, q, by.beta, by.exploration)
+        policy = policy + ADJUSTED * (target - policy)
         return policy, jnp.sum(policy * q, axis=1) + bonus(policy, by), operators.flow(game, mu, policy)
 
     policy, values, mu = jax.lax.fori_loop(0, ADJUSTMENTS, step, (policy, point.values, point.mu))
@@ -288,32 +293,32 @@ def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved
     Derivatives cost as much as many steps: they are reused while each step removes most of the residual.
     """
 
-    def step(now: _Search) -> _Search:
-        slopes = jax.lax.cond(now.anew, lambda: slopes_at(game, now.here, by), lambda: now.slopes)
-        stale = now.stale & ~now.anew
-        largest, step = direction(game, now.here, slopes, by, units)
-        candidate = jax.tree.map(lambda x, d: x + now.length * d, now.here, step)
+    def step(search: _Search) -> _Search:
+        slopes = jax.lax.cond(search.anew, lambda: slopes_at(game, search.here, by), lambda: search.slopes)
+        stale = search.stale & ~search.anew
+        largest, step = direction(game, search.here, slopes, by, units)
+        candidate = jax.tree.map(lambda x, d: x + search.length * d, search.here, step)
         new = largest_residual(game, candidate, equations(game, candidate, by), units)
-        better, much = new < largest, new < REUSED * largest
+        better, is_large_gain = new < largest, new < REUSED * largest
         return _Search(
-            now.steps + 1,
-            jax.tree.map(partial(jnp.where, better), candidate, now.here),
+            search.steps + 1,
+            jax.tree.map(partial(jnp.where, better), candidate, search.here),
             jnp.where(better, new, largest),
             slopes,
             stale=stale | better,
             # a step that fails with derivatives of an earlier point is repeated with new ones, not shortened
-            anew=(better & ~much) | (~better & stale),
-            length=jnp.where(better | stale, 1.0, now.length / 2),
+            anew=(better & ~is_large_gain) | (~better & stale),
+            length=jnp.where(better | stale, 1.0, search.length / 2),
         )
 
-    def going(now: _Search) -> Array:
-        return (now.left > 0.01 * ENOUGH) & (now.steps < ITERATIONS) & (now.length > SHORTEST)
+    def going(search: _Search) -> Array:
+        return (search.left > 0.01 * ENOUGH) & (search.steps < ITERATIONS) & (search.length > SHORTEST)
 
     units, yes = environment_units(game, point), jnp.asarray(True)
-    none = jax.tree.map(
+    no_slopes = jax.tree.map(
         lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(slopes_at, game, point, by)
     )
-    begin = _Search(jnp.asarray(0), point, jnp.asarray(jnp.inf), none, yes, yes, jnp.asarray(1.0))
+    begin = _Search(jnp.asarray(0), point, jnp.asarray(jnp.inf), no_slopes, yes, yes, jnp.asarray(1.0))
     ended = jax.lax.while_loop(going, step, begin)
     return Solved(ended.here, ended.left, ended.steps)
 
@@ -346,8 +351,8 @@ def environment_units(game: PopulationGame, point: MeanFieldPoint) -> Array:
         return ravel_pytree(leaves)[0]
 
     def of_action(action: Array) -> Array:
-        chosen = jnp.where(jnp.arange(even.shape[1]) == action, 1.0, 0.0) * (even > 0)
-        pi = jnp.where(jnp.any(chosen > 0, axis=1, keepdims=True), chosen, even)
+        is_action = jnp.where(jnp.arange(even.shape[1]) == action, 1.0, 0.0) * (even > 0)
+        pi = jnp.where(jnp.any(is_action > 0, axis=1, keepdims=True), is_action, even)
         return sizes(game.balance(point.env, point.mu, pi))
 
     def of_state(state: Array) -> Array:
@@ -365,15 +370,15 @@ def environment_units(game: PopulationGame, point: MeanFieldPoint) -> Array:
 def largest_residual(
     game: PopulationGame,
     point: MeanFieldPoint,
-    left: tuple[Values, Distribution, Array],
+    residuals: tuple[Values, Distribution, Array],
     units: Float[Array, "environment"],
 ) -> Float[Array, ""]:
     """Return the largest residual, values over the payoff scale and the environment over its ``units``.
 
     Infinite for an infeasible population.
     """
-    largest = jnp.maximum(jnp.max(jnp.abs(left[0])) / scale_of(game), jnp.max(jnp.abs(left[1])))
-    largest = jnp.maximum(largest, jnp.max(jnp.abs(left[2]) / units))
+    largest = jnp.maximum(jnp.max(jnp.abs(residuals[0])) / scale_of(game), jnp.max(jnp.abs(residuals[1])))
+    largest = jnp.maximum(largest, jnp.max(jnp.abs(residuals[2]) / units))
     # the equations also have solutions that are no populations
     real = (jnp.min(point.mu) > -NEGATIVE) & oracles.is_feasible(game, point.env)
     return jnp.where(real & ~jnp.isnan(largest), largest, jnp.inf)
@@ -403,14 +408,14 @@ def slopes_at(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Slo
     axes = jnp.eye(len(no_env))
     # block elimination: Bellman's equation does not contain the distribution, so values come first,
     # then the distribution; the environment's own equations remain
-    values = -_each(lambda e: along(no_values, no_distribution, e)[0], axes) @ undo_values.T
-    change = _each(lambda pair: along(pair[0], no_distribution, pair[1])[1:], (values, axes))
+    values = -_map_in_batches(lambda e: along(no_values, no_distribution, e)[0], axes) @ undo_values.T
+    change = _map_in_batches(lambda pair: along(pair[0], no_distribution, pair[1])[1:], (values, axes))
     distribution = -change[0] @ undo_distribution.T
-    rest = change[1] + _each(lambda m: along(no_values, m, no_env)[2], distribution)
-    return Slopes(undo_values, undo_distribution, values, distribution, jnp.linalg.inv(rest.T))
+    derivative = change[1] + _map_in_batches(lambda m: along(no_values, m, no_env)[2], distribution)
+    return Slopes(undo_values, undo_distribution, values, distribution, jnp.linalg.inv(derivative.T))
 
 
-def _each(linear: object, directions: object) -> Any:
+def _map_in_batches(linear: object, directions: object) -> Any:
     """Return a linear map at many directions, in batches whose intermediate results stay in the cache."""
     return jax.lax.map(linear, directions, batch_size=TOGETHER)
 

@@ -72,7 +72,7 @@ class OnlineMirrorDescent(ResponseIteration):
     def _start(self, game: PopulationGame, start: Policy, by: LogitRule) -> RoundResult:
         return self._respond(game, start, stationary_population(game, start).mu, scores_of(start, by), by)
 
-    def _next(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
+    def _next_round(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
         by, q, scores = self._rule(state.taken), state.result.now.q, state.result.auxiliary
         scores = scores + self.rate * (q - scores if self.regularised else q)
         return softmax(game, scores, by.beta, by.exploration), state.result.now.mu, scores
@@ -81,11 +81,11 @@ class OnlineMirrorDescent(ResponseIteration):
         self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: object, by: LogitRule
     ) -> RoundResult:
         """Return the response; ``auxiliary`` are the scores ``y``."""
-        now, off = mirror_response(game, pi, mu, by)
+        response, off = mirror_response(game, pi, mu, by)
         if self.regularised:
-            return RoundResult(now, auxiliary, jnp.maximum(jnp.max(jnp.abs(now.answer - pi)), off))
-        best = greedy_response(game, pi, now.mu, now.env, by)
-        return RoundResult(now, auxiliary, loss(game, best))
+            return RoundResult(response, auxiliary, jnp.maximum(jnp.max(jnp.abs(response.answer - pi)), off))
+        greedy = greedy_response(game, pi, response.mu, response.env, by)
+        return RoundResult(response, auxiliary, loss(game, greedy))
 
 
 def scores_of(pi: Policy, by: LogitRule) -> Policy:

@@ -96,8 +96,8 @@ class PopulationEquilibria(BaseLearner):
     def begin(self, world: PopulationGame, stream: np.random.SeedSequence) -> Session:
         """Return a session with the first point of the first branch, if there is one."""
         curve = self._curve(world)
-        first = curve.solved(np.append(curve.flat(point_of(world, uniform(world))), 0.0))
-        heads = np.zeros((0, curve.unknowns + 1)) if first is None else first[None]
+        root = curve.solved(np.append(curve.flat(point_of(world, uniform(world))), 0.0))
+        heads = np.zeros((0, curve.unknowns + 1)) if root is None else root[None]
         up = np.eye(curve.unknowns + 1)[-1:]
         return {
             # the same for all seeds: a list is a property of the game
@@ -313,8 +313,8 @@ class LogitCurve:
         key = jax.random.fold_in(jax.random.key(int(words[0])), number)
         return np.append(self.flat(_population(self.game, self.game.space.sample(key))), 0.0)
 
-    def deflated_search(self, y: np.ndarray, known: np.ndarray) -> CurvePoint | None:
-        """Return an equilibrium at the beta of ``y`` other than the ``known`` ones; or None.
+    def deflated_search(self, y: np.ndarray, known_roots: np.ndarray) -> CurvePoint | None:
+        """Return an equilibrium at the beta of ``y`` other than ``known_roots``; or None.
 
         Newton's method solves the equations times the product of ``1 + 1 / |y - known|^2``, of which no known
         point is a zero. Its step is that of the equations times a number (Sherman and Morrison).
@@ -327,7 +327,7 @@ class LogitCurve:
                 move = -np.linalg.solve(at.derivative[:, :-1], at.value)
             except np.linalg.LinAlgError:
                 return None
-            factor, slope = _deflation(y_now, known)
+            factor, slope = _deflation(y_now, known_roots)
             move = np.append(move / (1 - slope[:-1] @ move), 0.0)
             if not np.all(np.isfinite(move)):
                 return None
@@ -335,7 +335,7 @@ class LogitCurve:
             size = factor * np.linalg.norm(at.value)
             for _ in range(HALVINGS):
                 ahead = self.evaluate(y_now + move)
-                if _deflation(y_now + move, known)[0] * np.linalg.norm(ahead.value) < size:
+                if _deflation(y_now + move, known_roots)[0] * np.linalg.norm(ahead.value) < size:
                     break
                 move = move / 2
             y_now, at = y_now + move, ahead  # uphill where no length goes down: deflation has ridges
@@ -394,9 +394,9 @@ def _extremum(ends: np.ndarray, slopes: np.ndarray) -> float:
     >>> _extremum(np.array([0.0, 0.0]), np.array([1.0, -1.0]))
     0.25
     """
-    (first, last), (rise, fall) = ends, slopes
+    (begin, end), (rise, fall) = ends, slopes
     cubic = np.polynomial.Polynomial(
-        [first, rise, 3 * (last - first) - 2 * rise - fall, 2 * (first - last) + rise + fall]
+        [begin, rise, 3 * (end - begin) - 2 * rise - fall, 2 * (begin - end) + rise + fall]
     )
     roots = cubic.deriv().trim().roots().real
     return float(cubic(min(roots, key=lambda root: abs(root - 0.5))))

@@ -71,19 +71,19 @@ def greedy_response(
 
     ``values`` are those of ``pi``; ``q`` is that of the best response.
     """
-    best = best_response(game, env, pi)
-    sure = jax.nn.one_hot(best.action, pi.shape[1])
+    response = best_response(game, env, pi)
+    sure = jax.nn.one_hot(response.action, pi.shape[1])
     answer = (1 - by.exploration) * sure + by.exploration * population.uniform(game)
     return PolicyResponse(
-        mu, env, policy_values(game, env, pi), action_values(game, env, best.values), answer
+        mu, env, policy_values(game, env, pi), action_values(game, env, response.values), answer
     )
 
 
-def loss(game: PopulationGame, found: PolicyResponse) -> Float[Array, ""]:
+def loss(game: PopulationGame, response: PolicyResponse) -> Float[Array, ""]:
     """Return the mean loss of a policy against the best response, in units of the payoff scale."""
-    best = jnp.max(jnp.where(game.legal, found.q, -jnp.inf), axis=1)
+    highest = jnp.max(jnp.where(game.legal, response.q, -jnp.inf), axis=1)
     # a negative loss is rounding
-    return jnp.maximum(found.mu @ (best - found.values), 0.0) / scale_of(game)
+    return jnp.maximum(response.mu @ (highest - response.values), 0.0) / scale_of(game)
 
 
 def rule_record(game: PopulationGame, pi: Policy, by: LogitRule, *, logit: bool) -> Record:

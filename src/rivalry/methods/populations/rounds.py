@@ -78,7 +78,7 @@ class ResponseIteration(BaseMethod):
 
     def step(self, game: PopulationGame, state: Round, key: PRNGKeyArray) -> Round:
         """Return the next policy and the response to it; the key is not used."""
-        profile, mu, auxiliary = self._next(game, state)
+        profile, mu, auxiliary = self._next_round(game, state)
         count = state.taken + 1
         by = self._rule(count)
         result = self._respond(game, profile, mu, auxiliary, by)
@@ -101,8 +101,8 @@ class ResponseIteration(BaseMethod):
 
         The period is stored if the method cycles, and a remedy if it did not converge.
         """
-        now, period = state.result.now, int(state.memory.period)
-        off = ravel_pytree(game.balance(now.env, now.mu, state.profile))[0]
+        response, period = state.result.now, int(state.memory.period)
+        off = ravel_pytree(game.balance(response.env, response.mu, state.profile))[0]
         # without regularised payoffs these methods rest where no agent gains, not at a logit equilibrium
         record = rule_record(game, state.profile, self._rule(state.taken), logit=self._options[2])
         record["residual"] = ((), np.asarray(state.result.residual))
@@ -145,7 +145,7 @@ class ResponseIteration(BaseMethod):
         """Return the response to the start."""
         raise NotImplementedError
 
-    def _next(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
+    def _next_round(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
         """Return the next policy, the distribution from which its population is computed, and own data."""
         raise NotImplementedError
 
@@ -158,12 +158,12 @@ class ResponseIteration(BaseMethod):
 
 def _update_memory(memory: Memory, profile: Policy, result: RoundResult, over: Array) -> Memory:
     """Return the memory one step later; cycles are not detected while beta changes."""
-    apart = jnp.maximum(
+    displacement = jnp.maximum(
         jnp.max(jnp.abs(profile - memory.profile)), jnp.max(jnp.abs(result.now.mu - memory.mu))
     )
     age = memory.age + 1
     # a slow iteration is near its memory too, but was never away from it
-    back = over & (apart <= RETURNED) & (memory.away >= AWAY)
+    back = over & (displacement <= RETURNED) & (memory.away >= AWAY)
     renewed = (age >= memory.power) | ~over
     smallest = jnp.minimum(memory.smallest, result.residual)
     far = jnp.asarray(jnp.inf)
@@ -172,7 +172,7 @@ def _update_memory(memory: Memory, profile: Policy, result: RoundResult, over: A
         mu=jnp.where(renewed, result.now.mu, memory.mu),
         age=jnp.where(renewed, 0, age),
         power=jnp.where(renewed & over, 2 * memory.power, memory.power),
-        away=jnp.where(renewed, 0.0, jnp.maximum(memory.away, apart)),
+        away=jnp.where(renewed, 0.0, jnp.maximum(memory.away, displacement)),
         smallest=jnp.where(renewed, far, smallest),
         before=jnp.where(over, jnp.where(renewed, jnp.minimum(memory.before, smallest), memory.before), far),
         period=jnp.where(back, age, memory.period),

@@ -94,11 +94,11 @@ def at(beta: object, step: object) -> Float[Array, ""]:
     if beta["kind"] == "stages":
         values = jnp.stack([jnp.asarray(value, dtype=float) for _, value in beta["stages"]])
         return values[jnp.sum(t >= jnp.asarray(_changes(beta)))]
-    first, end = (jnp.asarray(beta[key], dtype=float) for key in ("first", "last"))
+    begin, end = (jnp.asarray(beta[key], dtype=float) for key in ("first", "last"))
     if beta["kind"] == "power":
-        return jnp.minimum(first * (1 + t) ** beta["power"], end)
+        return jnp.minimum(begin * (1 + t) ** beta["power"], end)
     part = t / beta["steps"]
-    between = first + (end - first) * part if beta["kind"] == "linear" else first * (end / first) ** part
+    between = begin + (end - begin) * part if beta["kind"] == "linear" else begin * (end / begin) ** part
     return jnp.where(part < 1, between, end)
 
 
@@ -107,7 +107,7 @@ def _changes(beta: Mapping[str, Any]) -> np.ndarray:
     return np.cumsum([length for length, _ in beta["stages"]])[:-1].astype(float)
 
 
-def last(beta: object) -> Float[Array, ""]:
+def final_beta(beta: object) -> Float[Array, ""]:
     """Return the final inverse temperature.
 
     Examples
@@ -133,4 +133,4 @@ def over(beta: object, step: object) -> Bool[Array, ""]:
     t = jnp.asarray(step, dtype=float)
     if beta["kind"] == "stages":
         return jnp.all(t >= jnp.asarray(_changes(beta)))
-    return at(beta, t) == last(beta) if beta["kind"] == "power" else t >= beta["steps"]
+    return at(beta, t) == final_beta(beta) if beta["kind"] == "power" else t >= beta["steps"]

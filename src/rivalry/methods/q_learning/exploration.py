@@ -128,7 +128,7 @@ def initial_bounds(initial: object) -> tuple[float, float]:
 Bounds = tuple[np.ndarray, np.ndarray]
 
 
-def several(initial: object) -> bool:
+def is_per_player(initial: object) -> bool:
     """True for initial values per player, or as an array."""
     return isinstance(initial, list | tuple) or np.ndim(initial) > 0  # type: ignore[arg-type]
 
@@ -144,7 +144,7 @@ def check_initial(name: str, initial: object, *, usual: bool = True) -> None:
             raise ValueError(
                 f"{name}: {initial!r} must be {word}a number or a table, also of a file .npy or .csv"
             )
-    elif not several(initial):
+    elif not is_per_player(initial):
         initial_bounds(initial)
 
 
@@ -178,7 +178,7 @@ def initial_tables(
     initial = _of_file(initial)
     if isinstance(initial, np.ndarray) and initial.ndim == 2 and players == 1:
         initial = [initial]
-    if not several(initial):
+    if not is_per_player(initial):
         initial = [initial] * players
     elif not isinstance(initial, list | tuple):
         numbers = np.asarray(initial, dtype=float)

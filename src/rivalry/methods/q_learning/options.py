@@ -24,7 +24,7 @@ USUAL_BONUS = float(np.sqrt(2.0))  # of UCB1, for payoffs in [0, 1]
 
 
 class Exploration(TypedDict, total=False):
-    """How a learner tries actions; a number in its place, or one per player, is ``start``.
+    """Rule by which a learner tries actions; a number in its place, or one per player, is ``start``.
 
     Examples
     --------
@@ -97,7 +97,7 @@ class Fading(NamedTuple):
     beta: np.ndarray  # [player]: decay rate per period
 
 
-def written_out(option: str, given: Any) -> Any:
+def written_out(option: str, value: Any) -> Any:
     """Return a learner's option, as a table where a number stands in the place of one.
 
     Examples
@@ -105,11 +105,11 @@ def written_out(option: str, given: Any) -> Any:
     >>> written_out("step_size", 0.1), written_out("epochs", 10)
     ({'value': 0.1}, 10)
     """
-    stands = option in NUMBER and not (given is None or isinstance(given, Mapping))
-    return {NUMBER[option]: given} if stands else given
+    stands = option in NUMBER and not (value is None or isinstance(value, Mapping))
+    return {NUMBER[option]: value} if stands else value
 
 
-def exploration_of(given: Numbers | Exploration, name: str = "exploration") -> Exploration:
+def exploration_of(value: Numbers | Exploration, name: str = "exploration") -> Exploration:
     """Return the table ``name`` with its ``kind`` and ``start``.
 
     Raises
@@ -122,7 +122,7 @@ def exploration_of(given: Numbers | Exploration, name: str = "exploration") -> E
     >>> exploration_of({"decay": 4e-6})
     {'kind': 'greedy', 'start': 1.0, 'decay': 4e-06}
     """
-    table: dict[str, Any] = dict(written_out("exploration", given))
+    table: dict[str, Any] = dict(written_out("exploration", value))
     kind = table.get("kind", "greedy")
     for key in table:
         kind_of_key = next(
@@ -142,7 +142,7 @@ def exploration_of(given: Numbers | Exploration, name: str = "exploration") -> E
     return cast(Exploration, {"kind": kind, "start": start} | table)
 
 
-def exploration_tables(given: Numbers | Exploration | list[Exploration]) -> dict[str, Exploration]:
+def exploration_tables(value: Numbers | Exploration | list[Exploration]) -> dict[str, Exploration]:
     """Return the tables of an option by their names: one for all players, or one per player.
 
     Examples
@@ -150,16 +150,16 @@ def exploration_tables(given: Numbers | Exploration | list[Exploration]) -> dict
     >>> list(exploration_tables(0.1)), list(exploration_tables([{"kind": "ucb"}, {"start": 0.1}]))
     (['exploration'], ['exploration[0]', 'exploration[1]'])
     """
-    if isinstance(given, list | tuple) and any(isinstance(table, Mapping) for table in given):
-        names = [f"exploration[{k}]" for k in range(len(given))]
+    if isinstance(value, list | tuple) and any(isinstance(table, Mapping) for table in value):
+        names = [f"exploration[{k}]" for k in range(len(value))]
         return {
             name: exploration_of(cast(Exploration, table), name)
-            for name, table in zip(names, given, strict=True)
+            for name, table in zip(names, value, strict=True)
         }
-    return {"exploration": exploration_of(cast(Exploration, given))}
+    return {"exploration": exploration_of(cast(Exploration, value))}
 
 
-def explorations(given: Numbers | Exploration | list[Exploration], players: int) -> list[Exploration]:
+def explorations(value: Numbers | Exploration | list[Exploration], players: int) -> list[Exploration]:
     """Return one table per player, with a single number in every field.
 
     Raises
@@ -172,7 +172,7 @@ def explorations(given: Numbers | Exploration | list[Exploration], players: int)
     >>> explorations({"start": [1.0, 0.5], "decay": 0.1}, 2)[1]
     {'kind': 'greedy', 'start': 0.5, 'decay': 0.1}
     """
-    tables = exploration_tables(given)
+    tables = exploration_tables(value)
     if "exploration" not in tables:
         if len(tables) != players:
             raise ValueError(f"exploration: {len(tables)} tables must be {players}, one per player")
@@ -190,7 +190,7 @@ def explorations(given: Numbers | Exploration | list[Exploration], players: int)
     return checked
 
 
-def falling(given: Numbers | Exploration | list[Exploration], players: int) -> Fading:
+def falling(value: Numbers | Exploration | list[Exploration], players: int) -> Fading:
     """Return start (greedy), temperature (softmax) or bonus (ucb) and its decay, ``[player]``.
 
     Raises
@@ -198,13 +198,13 @@ def falling(given: Numbers | Exploration | list[Exploration], players: int) -> F
     ValueError
         For a list of another length.
     """
-    tables = explorations(given, players)
+    tables = explorations(value, players)
     scale = [cast(float, cast(dict[str, Any], table)[SCALE[table["kind"]]]) for table in tables]
     decay = [cast(float, table.get("decay", 0.0)) for table in tables]
     return Fading([table["kind"] for table in tables], np.array(scale), np.array(decay))
 
 
-def step_size_of(given: Numbers | StepSize) -> StepSize:
+def step_size_of(value: Numbers | StepSize) -> StepSize:
     """Return the table with its ``value`` and ``power``.
 
     Raises
@@ -217,7 +217,7 @@ def step_size_of(given: Numbers | StepSize) -> StepSize:
     >>> step_size_of(0.1), step_size_of({"power": 1.0})
     ({'value': 0.1, 'power': 0.0}, {'value': 1.0, 'power': 1.0})
     """
-    table: dict[str, Any] = dict(written_out("step_size", given))
+    table: dict[str, Any] = dict(written_out("step_size", value))
     if not table:
         raise ValueError("step_size: is an empty table; must be a number, or hold one")
     if "stages" in table and len(table) > 1:

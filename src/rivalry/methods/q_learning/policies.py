@@ -130,11 +130,11 @@ def greedy_end(world: Tabulated, policies: np.ndarray, start: np.ndarray) -> tup
     """Return the end of greedy play of ``policies [trial player state]`` from ``start [player]``, as in
     `record`, and play of the modal policies, which is ``rollout``.
     """
-    rest = _rests(world)
+    equilibria = _rests(world)
     led = rollout(world, commonest(policies)[0], start)
     return {
-        "grid_equilibria": (("grid_equilibrium", "player", "axis"), rest),
-        **_ends(world, policies, start, rest, led),
+        "grid_equilibria": (("grid_equilibrium", "player", "axis"), equilibria),
+        **_ends(world, policies, start, equilibria, led),
         "rollout": (("rollout_step", "player", "axis"), _positions(world, led.path)),
     }, led
 
@@ -158,16 +158,21 @@ def _policy_regrets(world: Tabulated, rule: LearningRule, modal: np.ndarray, cyc
     there are many joint states, for a random order, or if observations differ from the last round.
     """
     tables = world.tables
-    last = all(ago == 1 for slots in slots_of(tables) for _, ago in slots)
-    few = 0 < tables.payoff.shape[2] * len(tables.order) <= REPLIED
-    if not few or rule.asynchronous or not last:
+    sees_last_round = all(ago == 1 for slots in slots_of(tables) for _, ago in slots)
+    is_small = 0 < tables.payoff.shape[2] * len(tables.order) <= REPLIED
+    if not is_small or rule.asynchronous or not sees_last_round:
         return {}
     ends = np.ravel_multi_index(tuple(cycle.T), tuple(tables.sizes))
     record: Record = {}
     mixed = [mix_exploration(tables, modal, epsilon) for epsilon in (0.0, rule.epsilon_low)]
     responses = responses_to(tables, mixed, dict(enumerate(rule.gamma.tolist())))
-    for name, best in zip(("policy_regret", "policy_regret_exploring"), responses, strict=True):
-        record[name] = (("player",), np.array([response.regret[0, ends].max() for response in best]))
+    for name, responses_of_players in zip(
+        ("policy_regret", "policy_regret_exploring"), responses, strict=True
+    ):
+        record[name] = (
+            ("player",),
+            np.array([response.regret[0, ends].max() for response in responses_of_players]),
+        )
     return record
 
 
@@ -188,7 +193,7 @@ def _over_trials(name: str, positions: np.ndarray) -> Record:
 
 
 def _ends(
-    world: Tabulated, policies: np.ndarray, start: np.ndarray, rest: np.ndarray, modal_play: Rollout
+    world: Tabulated, policies: np.ndarray, start: np.ndarray, equilibria: np.ndarray, modal_play: Rollout
 ) -> Record:
     """Return the end of greedy play of every trial."""
     back, led = np.zeros(1, dtype=np.int64), [modal_play]
@@ -198,13 +203,13 @@ def _ends(
     positions = np.array([_positions(world, play.cycle).mean(axis=0) for play in led])
     gains = np.array([np.max([regrets(world, joint) for joint in play.cycle], axis=0) for play in led])
     ends, period = positions[back], np.array([play.period for play in led])[back]
-    away = distances(positions, rest, world.exchangeable)[back]
-    near = np.mean(away <= _one_move(world) * (1 + 1e-9)) if len(rest) else np.nan
+    away = distances(positions, equilibria, world.exchangeable)[back]
+    near = np.mean(away <= _one_move(world) * (1 + 1e-9)) if len(equilibria) else np.nan
     modal = 0
     if len(ends) > 1:
         flat = ends.reshape(len(ends), -1)
-        _, first, counts = np.unique(flat, axis=0, return_index=True, return_counts=True)
-        modal = int(first[counts.argmax()])
+        _, indices, counts = np.unique(flat, axis=0, return_index=True, return_counts=True)
+        modal = int(indices[counts.argmax()])
     return {
         **_over_trials("end", ends),
         "end_period": (("trial",), period),
@@ -226,33 +231,35 @@ def _one_move(world: Tabulated) -> float:
             steps = positions[tables.action_map[player, :size]] - positions[:, None]
             longest = max(longest, float(np.sqrt((steps**2).sum(axis=2)).max()))
         else:
-            apart = np.sqrt(((positions[:, None] - positions[None]) ** 2).sum(axis=2))
-            shortest = min(shortest, float(apart[~np.eye(size, dtype=bool)].min(initial=np.inf)))
+            gaps = np.sqrt(((positions[:, None] - positions[None]) ** 2).sum(axis=2))
+            shortest = min(shortest, float(gaps[~np.eye(size, dtype=bool)].min(initial=np.inf)))
     return longest if tables.action_map.size else shortest
 
 
 def _history(
-    world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray], rest: np.ndarray
+    world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray], equilibria: np.ndarray
 ) -> Record:
     """Return mean rewards between marks and, at marks, the players' distance from equilibrium, over
     trials.
     """
-    passed, number = _trials_at_marks(learners)
+    has_passed, number = _trials_at_marks(learners)
     standing = learners["place_curve"][:, : len(number)]
     flat = standing.reshape(-1, standing.shape[-1])
-    first, back = distinct(flat, world.tables.sizes)
-    away = distances(_positions(world, flat[first]), rest, world.exchangeable)[back].reshape(passed.shape)
+    rows, back = distinct(flat, world.tables.sizes)
+    away = distances(_positions(world, flat[rows]), equilibria, world.exchangeable)[back].reshape(
+        has_passed.shape
+    )
     return _rewards(rule, learners) | {
-        "learning_distance": (("sample",), (away * passed).sum(axis=0) / number)
+        "learning_distance": (("sample",), (away * has_passed).sum(axis=0) / number)
     }
 
 
 def _rewards(rule: LearningRule, learners: dict[str, np.ndarray]) -> Record:
     """Return mean rewards between marks, over trials, and half the width of their 95 % interval."""
-    passed, number = _trials_at_marks(learners)
+    has_passed, number = _trials_at_marks(learners)
     rewards = learners["reward_curve"][:, : len(number)]
-    mean = (rewards * passed[..., None]).sum(axis=0) / number[:, None]
-    square = ((rewards - mean) ** 2 * passed[..., None]).sum(axis=0) / np.maximum(number - 1, 1)[:, None]
+    mean = (rewards * has_passed[..., None]).sum(axis=0) / number[:, None]
+    square = ((rewards - mean) ** 2 * has_passed[..., None]).sum(axis=0) / np.maximum(number - 1, 1)[:, None]
     return {
         "learning_step": (("sample",), rule.marks[: len(number)]),
         "learning_reward": (("sample", "player"), mean),
@@ -262,5 +269,5 @@ def _rewards(rule: LearningRule, learners: dict[str, np.ndarray]) -> Record:
 
 def _trials_at_marks(learners: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return the mask of trials that passed a mark, ``[trial mark]``, of marks that some did; and numbers."""
-    passed = np.arange(learners["noted"].max(initial=0)) < learners["noted"][:, None]
-    return passed, np.maximum(passed.sum(axis=0), 1)
+    has_passed = np.arange(learners["noted"].max(initial=0)) < learners["noted"][:, None]
+    return has_passed, np.maximum(has_passed.sum(axis=0), 1)

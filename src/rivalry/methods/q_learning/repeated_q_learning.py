@@ -208,9 +208,9 @@ class RepeatedQLearning(BaseLearner):
         check_initial("initial_q", self.initial_q)
         if self.counterfactual is True and np.any(np.atleast_1d(self.target) != "max"):
             raise ValueError(f"target: {self.target!r} must be 'max' with counterfactual updates")
-        if self.average_last is not None and self.average_last > (self._stable or self._most):
+        if self.average_last is not None and self.average_last > (self._stable or self._max_periods):
             name = "stable_periods" if self._stable else "max_periods"
-            rule = f"must be at most stopping.{name}, {self._stable or self._most}"
+            rule = f"must be at most stopping.{name}, {self._stable or self._max_periods}"
             raise ValueError(f"average_last: {self.average_last} {rule}")
 
     @property
@@ -218,7 +218,7 @@ class RepeatedQLearning(BaseLearner):
         return self.stopping.get("stable_periods", USUAL_STOPPING["stable_periods"])
 
     @property
-    def _most(self) -> int:
+    def _max_periods(self) -> int:
         return self.stopping.get("max_periods", USUAL_STOPPING["max_periods"])
 
     needs: ClassVar[tuple[Need, ...]] = (
@@ -247,12 +247,12 @@ class RepeatedQLearning(BaseLearner):
 
     def length(self, world: RepeatedWorld) -> int:
         """Return the largest number of periods of a session."""
-        return self._most
+        return self._max_periods
 
     def expected_steps(self, world: RepeatedWorld) -> int:
         """Return a guess: sessions tend to converge when exploration has nearly vanished; 0 without decay."""
         if not self._stable:
-            return self._most
+            return self._max_periods
         falls = falling(self.exploration, len(world.tables.sizes))
         slowest = float(np.min(falls.beta))
         return int(FADED / slowest) + self._stable if set(falls.kind) == {"greedy"} and slowest > 0 else 0
@@ -270,8 +270,8 @@ class RepeatedQLearning(BaseLearner):
     def advance(self, world: RepeatedWorld, session: Session, steps: int) -> int:
         rule, due, count = self._rule(world), session["marks"], 0
         while count < steps:
-            now, noted = int(session["clock"][:, 0].max()), int(session["noted"][0])
-            until = int(due[noted]) - now if noted < len(due) else steps
+            clock, noted = int(session["clock"][:, 0].max()), int(session["noted"][0])
+            until = int(due[noted]) - clock if noted < len(due) else steps
             part = sessions.advance_sessions(world.tables, rule, session, min(steps - count, until))
             count += part
             if part == 0:
@@ -301,12 +301,12 @@ class RepeatedQLearning(BaseLearner):
                 stacklevel=2,
             )
         if self.average_last is not None:
-            over_last = np.maximum(clock[:, :1] - (self._most - self.average_last), 1.0)
+            over_last = np.maximum(clock[:, :1] - (self._max_periods - self.average_last), 1.0)
             if self._stable:  # periods since the last change are the last ones only where a session converged
                 over_last = np.where(converged[:, None], self.average_last, np.nan)
-            last = session["tally"] / over_last
-            record["last_payoff"] = (("session", "player"), last)
-            if "pooled_gain" in (metrics := gains(world, last, self.zero_gain)):
+            mean_payoffs = session["tally"] / over_last
+            record["last_payoff"] = (("session", "player"), mean_payoffs)
+            if "pooled_gain" in (metrics := gains(world, mean_payoffs, self.zero_gain)):
                 record["last_gain"] = metrics["pooled_gain"]
             joints = np.arange(session["counts"].shape[1])[None]
             record |= outcomes(world, "last", joints, session["counts"] / over_last)
@@ -406,10 +406,10 @@ class RepeatedQLearning(BaseLearner):
                 "counterfactual: updates all actions; ucb and step_size.power count those chosen"
             )
         alpha = each_player("step_size", size["value"], players)
-        last = each_player("step_size.end", size.get("end", alpha), players)
+        final_step_size = each_player("step_size.end", size.get("end", alpha), players)
         return SessionRule(
             alpha=alpha,
-            alpha_change=(last - alpha) / self._most,
+            alpha_change=(final_step_size - alpha) / self._max_periods,
             power=np.full(players, size["power"]),
             gamma=gamma,
             scale=np.where(learns, scale, [float(role.kind == RANDOM) for role in roles]),
@@ -423,7 +423,9 @@ class RepeatedQLearning(BaseLearner):
             counterfactual=counterfactual.astype(np.int64),
             counted=int(np.any(counted)),
             window=self._stable,
-            limit=self._most,
-            tally_from=(self._stable or self._most) - self.average_last if self.average_last else 2**62,
+            limit=self._max_periods,
+            tally_from=(self._stable or self._max_periods) - self.average_last
+            if self.average_last
+            else 2**62,
             tally_calm=int(self._stable > 0),
         )

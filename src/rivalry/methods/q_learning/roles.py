@@ -34,10 +34,10 @@ class Role(NamedTuple):
 
 def check_roles(value: Any) -> list[tuple[str, dict[str, Any]]]:
     """Return the name and the table of every role. Raise `ValueError` for those unknown in every game."""
-    several = isinstance(value, list | tuple)
+    is_per_player = isinstance(value, list | tuple)
     roles = []
-    for number, role in enumerate(value if several else [value]):
-        name = f"roles[{number}]" if several else "roles"
+    for number, role in enumerate(value if is_per_player else [value]):
+        name = f"roles[{number}]" if is_per_player else "roles"
         table = role_table(name, role, KEYS, ties="optimistic")
         if table["kind"] == "oracle" and table["ties"] not in TIES:
             raise ValueError(f"{name}.ties: {table['ties']!r} is unknown; {near(str(table['ties']), TIES)}")
@@ -50,12 +50,14 @@ def roles_of(tables: FiniteGame, value: object) -> list[Role]:
 
     Raise `ValueError` for a number of roles, actions or tables that do not fit.
     """
-    named, players = check_roles(value), len(tables.sizes)
+    tables_of_roles, players = check_roles(value), len(tables.sizes)
     if not isinstance(value, list | tuple):
-        named *= players
-    if len(named) != players:
-        raise ValueError(f"roles: {len(named)} given; must be one for all, or {players}, one per player")
-    return [_role(tables, player, *role) for player, role in enumerate(named)]
+        tables_of_roles *= players
+    if len(tables_of_roles) != players:
+        raise ValueError(
+            f"roles: {len(tables_of_roles)} given; must be one for all, or {players}, one per player"
+        )
+    return [_role(tables, player, *role) for player, role in enumerate(tables_of_roles)]
 
 
 def role_table(
@@ -124,27 +126,29 @@ def myopic_best_responses(tables: FiniteGame, player: int, ties: str = "optimist
     one best for the first mover (``optimistic``), or worst (``pessimistic``), then the lowest.
     """
     players, turns = len(tables.sizes), len(tables.order) > 1
-    now = [(opponent, 1 if turns else 0) for opponent in range(players) if opponent != player]
+    current_actions = [(opponent, 1 if turns else 0) for opponent in range(players) if opponent != player]
     slots = slots_of(tables)[player]
-    unseen = [opponent for opponent, ago in now if (opponent, ago) not in slots]
+    unseen = [opponent for opponent, ago in current_actions if (opponent, ago) not in slots]
     if unseen:
         raise ValueError(
             f"roles: an oracle must see what all others do in its round; player {player} does not see "
             f"player {unseen[0]}"
         )
     # the response depends on what stands in this round: the others' actions, and nature where it is observed
-    visible = [slot in now or slot == (players, 0) for slot in slots]
+    visible = [slot in current_actions or slot == (players, 0) for slot in slots]
     players_seen = [opponent for (opponent, _), is_visible in zip(slots, visible, strict=True) if is_visible]
     leader = int(tables.order[0, 0])
     pays = tables.payoff
     if players not in players_seen:  # nature is not observed: weight its states by their frequency
         pays = pays * (len(pays) * nature_at_random(tables))[:, None, None]
-    mine, theirs = (
+    own_payoff, rival_payoff = (
         observed_payoff(tables, player, pays[:, opponent], players_seen) for opponent in (player, leader)
     )
-    close = mine >= mine.max(axis=-1, keepdims=True) - TIE * np.abs(tables.payoff[:, player]).max()
-    theirs = theirs if ties == "optimistic" else -theirs
-    response = np.where(close, theirs, -np.inf).argmax(axis=-1)  # [seen..]
+    close = (
+        own_payoff >= own_payoff.max(axis=-1, keepdims=True) - TIE * np.abs(tables.payoff[:, player]).max()
+    )
+    rival_payoff = rival_payoff if ties == "optimistic" else -rival_payoff
+    response = np.where(close, rival_payoff, -np.inf).argmax(axis=-1)  # [seen..]
     sizes = observed_sizes(tables)
     contents = np.unravel_index(
         np.arange(states(tables)[player]), [sizes[opponent] for opponent, _ in slots] or [1]

@@ -52,10 +52,10 @@ def seating(game: Any) -> Seating:
     """
     led = isinstance(game, Leadership)
     base = oracles.base_game(game) if led else game
-    everyone = tuple(range(base.space.shape[0]))
+    all_players = tuple(range(base.space.shape[0]))
     stages = tuple(tuple(stage) for stage in oracles.move_order(game))
     alternating, turns = oracles.alternating(base), oracles.turns(base)
-    return Seating(base, stages, alternating, stages[0] if led else everyone, led, turns)
+    return Seating(base, stages, alternating, stages[0] if led else all_players, led, turns)
 
 
 def discounts(game: Playable, gamma: Any) -> np.ndarray:

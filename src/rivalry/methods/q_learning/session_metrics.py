@@ -52,9 +52,9 @@ def gains(world: RepeatedWorld, payoff: np.ndarray, zero: float | None) -> Recor
         warnings.warn(f"{error}; gains are left out", stacklevel=2)
         return {}
     nash, joint, critical = (np.asarray(part, dtype=float) for part in bounds)
-    none = nash if zero is None else np.full_like(nash, zero)
-    profit_gains = (payoff - none) / (joint - none)
-    pooled = (payoff.mean(axis=1) - none.mean()) / (joint.mean() - none.mean())
+    zero_payoff = nash if zero is None else np.full_like(nash, zero)
+    profit_gains = (payoff - zero_payoff) / (joint - zero_payoff)
+    pooled = (payoff.mean(axis=1) - zero_payoff.mean()) / (joint.mean() - zero_payoff.mean())
     spread = pooled.std(ddof=1) if len(pooled) > 1 else np.nan
     return {
         "profit_gain": (("session", "player"), profit_gains),
@@ -85,8 +85,8 @@ def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
         return {}
     discounts = [float(rate) for rate in learns]
     effects = oracles.discounting_channels(world.game, world.tables, learns, discounts)
-    text, alone = effects.text, bool(effects.learning) and not effects.state and not effects.memory
-    if alone:
+    text, is_learning_only = effects.text, bool(effects.learning) and not effects.state and not effects.memory
+    if is_learning_only:
         reason = "gamma has no channel except learning: any effect is an artefact of the algorithm"
         text += f"; {reason}"
         if warn:
@@ -122,7 +122,7 @@ def _values(world: RepeatedWorld, cycles: Cycles, gamma: np.ndarray) -> Record:
     return {"value": (("session", "player"), value), "terminal_share": (("session", "player"), share)}
 
 
-def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Record:
+def _in_stages(world: RepeatedWorld, greedy_policies: np.ndarray, cycles: Cycles) -> Record:
     """Compare leaders with subgame-perfect play on the grid, and followers with their best responses."""
     tables = world.tables
     staged = oracles.move_order.knows(world.game)
@@ -130,7 +130,7 @@ def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Reco
     if len(stages) < 2 or len(tables.payoff) > 1:
         return {}
     exact = staged_values(tables.payoff[0], tables.sizes.tolist(), stages)
-    answers = followers_gap(tables, chosen)
+    answers = followers_gap(tables, greedy_policies)
     record: Record = {
         "grid_strong": (("player",), exact.strong),
         "grid_weak": (("player",), exact.weak),
@@ -152,20 +152,22 @@ def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Reco
     return record
 
 
-def _departures(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma: np.ndarray) -> Record:
+def _departures(
+    world: RepeatedWorld, greedy_policies: np.ndarray, cycles: Cycles, gamma: np.ndarray
+) -> Record:
     """Force each player to its static best response for one period; return the path and profitability.
 
     Paths are means over the sessions that converged to one joint action, or over all if none did.
     """
     levels = world.action_grid[:, :, 0] if world.action_grid.shape[2] == 1 else None
-    still = cycles.length == 1
-    still = still if still.any() else np.ones_like(still)
-    test = partial(deviations, world.tables, chosen, cycles, horizon=HORIZON, levels=levels)
+    is_constant = cycles.length == 1
+    is_constant = is_constant if is_constant.any() else np.ones_like(is_constant)
+    test = partial(deviations, world.tables, greedy_policies, cycles, horizon=HORIZON, levels=levels)
     parts = [test(player=player, gamma=rate) for player, rate in enumerate(gamma.tolist())]
     path, dims = ("deviator", "turn", "player"), ("session", "deviator")
     return {
-        "impulse": (path, np.stack([part.actions[still].mean(axis=0) for part in parts])),
-        "impulse_base": (path, np.stack([part.base_actions[still].mean(axis=0) for part in parts])),
+        "impulse": (path, np.stack([part.actions[is_constant].mean(axis=0) for part in parts])),
+        "impulse_base": (path, np.stack([part.base_actions[is_constant].mean(axis=0) for part in parts])),
         "deviation_gain": (dims, np.stack([_mean(part.relative_gain) for part in parts], axis=1)),
         "deviation_pays": (dims, np.stack([part.profitable for part in parts], axis=1)),
         "deviation_returns": (dims, np.stack([part.rounds_back for part in parts], axis=1)),
@@ -192,16 +194,16 @@ def greedy_play(
     some player chooses at random there are no such entries, except the payoffs of all players if all do.
     ``zero`` is the payoff with a profit gain of 0, by default that of the equilibrium.
     """
-    tables, chosen = world.tables, policies(world.tables, session)
+    tables, greedy_policies = world.tables, policies(world.tables, session)
     record: Record = {}
-    if chosen.size <= STORED:
-        record["policy"] = (("session", "player", "state"), chosen.astype(np.int16))
+    if greedy_policies.size <= STORED:
+        record["policy"] = (("session", "player", "state"), greedy_policies.astype(np.int16))
     at_random = [role.kind == RANDOM for role in roles]
     if any(at_random):
-        return record | (_all_at_random(world, len(chosen), zero) if all(at_random) else {})
+        return record | (_all_at_random(world, len(greedy_policies), zero) if all(at_random) else {})
     try:
         joint_states = whole_states(tables)
-        cycles = limit_cycles(tables, chosen, standing(tables, joint_states, session))
+        cycles = limit_cycles(tables, greedy_policies, standing(tables, joint_states, session))
     except ValueError as error:
         warnings.warn(f"greedy play is not followed: {error}", stacklevel=2)
         return record
@@ -210,19 +212,19 @@ def greedy_play(
         "end_payoff": (("session", "player"), cycles.payoff),
         "end_action": _end_actions(world, cycles),
     }
-    record |= focal_patterns(tables, chosen)
+    record |= focal_patterns(tables, greedy_policies)
     record |= gains(world, cycles.payoff, zero) | _values(world, cycles, gamma)
     record |= outcomes(world, "end", np.maximum(cycles.joint, 0), cycles.weight)
-    record |= _in_stages(world, chosen, cycles)
+    record |= _in_stages(world, greedy_policies, cycles)
     if not by_chance(tables):
-        record |= _departures(world, chosen, cycles, gamma)
-    if len(chosen) * joint_states.size * int(tables.sizes.sum()) > WEIGHED:
+        record |= _departures(world, greedy_policies, cycles, gamma)
+    if len(greedy_policies) * joint_states.size * int(tables.sizes.sum()) > WEIGHED:
         warnings.warn(f"best responses in {joint_states.size} whole states are not worked out", stacklevel=2)
         return record
-    return record | _gaps(world, chosen, gamma, cycles)
+    return record | _gaps(world, greedy_policies, gamma, cycles)
 
 
-def standing(tables: FiniteGame, whole: Whole, session: Session) -> np.ndarray:
+def standing(tables: FiniteGame, full: Whole, session: Session) -> np.ndarray:
     """Return the joint states of sessions, ``[session]``, before the next round.
 
     Where nature moves at random, its first branch is taken.
@@ -231,10 +233,10 @@ def standing(tables: FiniteGame, whole: Whole, session: Session) -> np.ndarray:
     nature = recent[:, 0, players]
     joint = np.ravel_multi_index(tuple(recent[:, 0, :players].T), tuple(tables.sizes))
     after = tables.next_nature[nature, joint if tables.next_nature.shape[1] > 1 else 0, 0]
-    return whole.number(recent, session["clock"][:, 0] % len(tables.order), after)
+    return full.number(recent, session["clock"][:, 0] % len(tables.order), after)
 
 
-def focal_patterns(tables: FiniteGame, chosen: np.ndarray) -> Record:
+def focal_patterns(tables: FiniteGame, greedy_policies: np.ndarray) -> Record:
     """Return the pattern of sessions where nature is random and all players observe it, else nothing.
 
     An action is focal in a state of nature if, while that state lasts, every player repeats it after all have
@@ -249,18 +251,18 @@ def focal_patterns(tables: FiniteGame, chosen: np.ndarray) -> Record:
     )
     if not by_chance(tables) or blind or np.any(tables.sizes != size):
         return {}
-    focal: np.ndarray = np.ones((len(chosen), natures, size), dtype=bool)
+    focal: np.ndarray = np.ones((len(greedy_policies), natures, size), dtype=bool)
     for player, slots in enumerate(slots_of_players):
         state = np.zeros((natures, size), dtype=np.int64)
         for player_seen, _ in slots:
             state = state * sizes[player_seen] + (
                 np.arange(natures)[:, None] if player_seen == players else np.arange(size)
             )
-        focal &= chosen[:, player, state] == np.arange(size)
-    some = np.asarray(focal.any(axis=2))
+        focal &= greedy_policies[:, player, state] == np.arange(size)
+    has_focal = np.asarray(focal.any(axis=2))
     is_single = np.all(np.equal(focal, focal[:, :1]), axis=(1, 2))
-    word = np.where(some.all(axis=1), np.where(is_single, "single", "alternating"), "partial")
-    return {"focal_pattern": (("session",), np.where(some.any(axis=1), word, "none"))}
+    word = np.where(has_focal.all(axis=1), np.where(is_single, "single", "alternating"), "partial")
+    return {"focal_pattern": (("session",), np.where(has_focal.any(axis=1), word, "none"))}
 
 
 def _all_at_random(world: RepeatedWorld, sessions: int, zero: float | None) -> Record:
@@ -285,8 +287,8 @@ def _end_actions(world: RepeatedWorld, cycles: Cycles) -> tuple[tuple[str, ...],
     return ("session", "player", "axis"), mean
 
 
-def _gaps(world: RepeatedWorld, chosen: np.ndarray, gamma: np.ndarray, cycles: Cycles) -> Record:
-    losses = gaps(world.tables, chosen, gamma, cycles)
+def _gaps(world: RepeatedWorld, greedy_policies: np.ndarray, gamma: np.ndarray, cycles: Cycles) -> Record:
+    losses = gaps(world.tables, greedy_policies, gamma, cycles)
     names = ("one_shot_loss", "one_shot_loss_all", "full_gap", "full_gap_all")
     record: Record = {name: (("session", "player"), getattr(losses, name)) for name in names}
     gain = (1 - gamma) * losses.full_gain

@@ -111,12 +111,12 @@ def mean_payoffs(tables: FiniteGame, player: int, gamma: float) -> np.ndarray:
     In perpetuity, ``mean/(1 - gamma)``. A player that observes part of the round: the action's conditional
     payoff, plus ``gamma mean/(1 - gamma)``, the mean over everything.
     """
-    now = [player_seen for player_seen, ago in slots_of(tables)[player] if ago == 0]
-    payoffs = observed_payoff(tables, player, tables.payoff[:, player], now)  # [seen.. action]
+    current = [player_seen for player_seen, ago in slots_of(tables)[player] if ago == 0]
+    payoffs = observed_payoff(tables, player, tables.payoff[:, player], current)  # [seen.. action]
     rows = payoffs.reshape(-1, payoffs.shape[-1])
     # slots of the current round are a state's last: its number modulo their joint values is what they show
     expected = rows[np.arange(states(tables)[player]) % len(rows)]
-    return np.asarray(expected + gamma * payoffs.mean() / (1 - gamma) if now else expected / (1 - gamma))
+    return np.asarray(expected + gamma * payoffs.mean() / (1 - gamma) if current else expected / (1 - gamma))
 
 
 def pair_of(tables: FiniteGame, rule: SessionRule) -> Pair | None:
@@ -163,12 +163,12 @@ def advance_sessions(tables: FiniteGame, rule: SessionRule, session: Session, st
     pair = pair_of(tables, rule)
     before = session["clock"][running, 0].copy()
 
-    def part(chosen: np.ndarray) -> None:
+    def part(selected: np.ndarray) -> None:
         with draws.quiet():
             if pair is None:
-                sessions.play(tables, rule, arrays, chosen, steps)
+                sessions.play(tables, rule, arrays, selected, steps)
             else:
-                sessions.play_pair(pair, rule, arrays, chosen, steps)
+                sessions.play_pair(pair, rule, arrays, selected, steps)
 
     map_in_threads(part, running)
     return int((session["clock"][running, 0] - before).max())
@@ -180,6 +180,6 @@ def policies(tables: FiniteGame, session: Session) -> np.ndarray:
     greedy_policies = np.zeros(
         (len(session["greedy"]), len(state_counts), int(state_counts.max())), dtype=np.int64
     )
-    for player, (first, count) in enumerate(zip(offsets(state_counts)[:-1], state_counts, strict=True)):
-        greedy_policies[:, player, :count] = session["greedy"][:, first : first + count]
+    for player, (begin, count) in enumerate(zip(offsets(state_counts)[:-1], state_counts, strict=True)):
+        greedy_policies[:, player, :count] = session["greedy"][:, begin : begin + count]
     return greedy_policies

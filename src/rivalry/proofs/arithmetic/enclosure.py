@@ -178,7 +178,7 @@ def _operation(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> lis
 
 
 def _key(equation: JaxprEqn, operands: list[Any]) -> Any:
-    """Return what identifies an operation on the same operands; None for one that calls others."""
+    """Key of an operation on the same operands; None for one that calls others."""
     if equation.primitive.name in CALLS:
         return None
     identities = map(_identity, operands)
@@ -191,7 +191,7 @@ def _key(equation: JaxprEqn, operands: list[Any]) -> Any:
 
 
 def _identity(operand: object) -> Any:
-    """Return what identifies an operand: of known numbers their values."""
+    """Key of an operand: of known numbers their values."""
     if isinstance(operand, Interval | _Rough | jax.core.Tracer):
         return id(operand)
     numbers = np.asarray(operand)
@@ -252,7 +252,7 @@ def results_of_known(equation: JaxprEqn, operands: Sequence[Any]) -> list[Any]:
 
 
 def _is_ruled(equation: JaxprEqn) -> bool:
-    """Return whether an operation has a rule, for numbers of the precision of all rules."""
+    """True if an operation has a rule, for numbers of the precision of all rules."""
     floats = [
         array_type(variable).dtype
         for variable in (*equation.invars, *equation.outvars)
@@ -303,7 +303,7 @@ def _bind(primitive: Any, operands: Sequence[Any], params: Any) -> list[Any]:
 
 
 def rounds(equation: JaxprEqn) -> bool:
-    """Return whether an operation on numbers may round."""
+    """True if an operation on numbers may round."""
     floating = any(jnp.issubdtype(array_type(variable).dtype, jnp.inexact) for variable in equation.outvars)
     return floating and equation.primitive.name not in EXACT
 
@@ -374,14 +374,14 @@ def _polygamma(order: Any, a: object) -> Interval:
 
 
 def _multiplies(program: Any) -> bool:
-    """Return whether operations multiply numbers by the entries of one matrix, as they are."""
+    """True if operations multiply numbers by the entries of one matrix, as they are."""
     names = [equation.primitive.name for equation in operations_within(program)]
     linear_names = {"dot_general", "transpose", "squeeze", "reshape", "broadcast_in_dim", *CALLS}
     return set(names) <= linear_names and names.count("dot_general") == 1
 
 
 def _is_solved_by_factors(system: LinearSolve) -> bool:
-    """Return whether the solution is that of `jax.numpy.linalg.solve`, from the factors of the same matrix.
+    """True if the solution is that of `jax.numpy.linalg.solve`, from the factors of the same matrix.
 
     A payoff is what a program computes: the solution of the equations only where the program solves them.
     """

@@ -672,7 +672,7 @@ def arc_tangent_of(y: Interval, x: Interval) -> Interval:
 
 
 def is_cut(y: Interval, x: Interval) -> Any:
-    """Return whether points may be where their angle jumps."""
+    """True if points may be where their angle jumps."""
     return (y.low <= 0) & (y.high >= 0) & (x.low <= 0)
 
 

@@ -10,7 +10,7 @@ UNITS = 20  # steps of the power method for units of choices
 
 
 def diagonally_dominant(low: np.ndarray, high: np.ndarray, is_diagonal: np.ndarray) -> np.ndarray:
-    """Return which intervals of matrices are diagonally dominant in some units, with positive entries."""
+    """Mask of intervals of matrices that are diagonally dominant in some units, with positive entries."""
     diagonal = np.diagonal(low, axis1=1, axis2=2)
     size = np.where(is_diagonal, 0.0, np.maximum(np.abs(low), np.abs(high)))
     unit = np.ones(diagonal.shape)
@@ -21,7 +21,7 @@ def diagonally_dominant(low: np.ndarray, high: np.ndarray, is_diagonal: np.ndarr
 
 
 def positive_definite(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Return which intervals of matrices have positive definite symmetric parts."""
+    """Mask of intervals of matrices that have positive definite symmetric parts."""
     middle, radius = (low + high) / 2, (high - low) / 2
     middle, radius = (part / 2 + np.swapaxes(part, 1, 2) / 2 for part in (middle, radius))
     room = EIGENVALUE_ERROR * low.shape[1] * (np.abs(middle) + radius).sum(axis=(1, 2))
@@ -29,7 +29,7 @@ def positive_definite(low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 def negative_definite(low: np.ndarray, high: np.ndarray) -> bool:
-    """Return whether every symmetric matrix between ``low`` and ``high`` is certainly negative definite.
+    """True if every symmetric matrix between ``low`` and ``high`` is certainly negative definite.
 
     The largest eigenvalue of the middle, with room for rounding, and the norm of the radius sum to less than
     zero.

@@ -173,7 +173,7 @@ class Program:
         self._index, self._known, self._steps = {}, {}, []
 
     def is_slow(self, rows: int) -> bool:
-        """Return whether so many rows take longer here than to compile."""
+        """True if so many rows take longer here than to compile."""
         count = self._count
         return bool(rows * (count * CALLING + self._numbers * COUNTING) > count * COMPILING)
 
@@ -378,7 +378,7 @@ def _bits(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callab
 def _places(
     sizes: Sequence[int], window: Sequence[int], numbers: Any, shape: tuple[int, ...], kind: Kind
 ) -> Callable[[Any, bool], tuple[list[Any], Any]]:
-    """Return where the entries of a result are in an operand, and which starts are inside it.
+    """Function for the positions of entries of a result in an operand, and for the starts inside it.
 
     ``numbers`` are the window's axes in the result, the operand's axes that are not in it, those of the
     starts, and those of batches in the operand and in the indices; ``window`` has a size per axis of the
@@ -417,7 +417,7 @@ def _places(
 
 
 def _outside(dtype: np.dtype) -> Any:
-    """Return what JAX takes from outside an array."""
+    """Value that JAX reads outside an array."""
     if dtype.kind in "fb":
         return np.nan if dtype.kind == "f" else True
     limits = np.iinfo(dtype)
@@ -910,12 +910,12 @@ def _traced(
 
 
 def _is_key(value: object) -> bool:
-    """Return whether a value is a key of random numbers, which NumPy does not hold."""
+    """True if a value is a key of random numbers, which NumPy does not hold."""
     return is_jax_array(value) and jnp.issubdtype(value.dtype, jax.dtypes.extended)
 
 
 def _is_number(leaf: object) -> bool:
-    """Return whether a leaf may differ between calls of one program; integers of NumPy are fixed indices."""
+    """True if a leaf may differ between calls of one program; integers of NumPy are fixed indices."""
     return isinstance(leaf, jax.Array) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f")
 
 

@@ -78,7 +78,7 @@ class Operations:
         return [operand for part in rest for operand in self.terms(part)] if name == "add" else [place]
 
     def is_positive(self, place: int) -> bool:
-        """Return whether a number is certainly at least 0, where it is defined."""
+        """True if a number is certainly at least 0, where it is defined."""
         name, *rest = self.nodes[place]
         if name in FROM_ZERO or (name == "power" and self.value(rest[1]) % 2 != 1):  # type: ignore[operator]
             return True
@@ -88,7 +88,7 @@ class Operations:
         return bounds is not None and bounds[0] >= 0
 
     def is_defined(self, place: int) -> bool:
-        """Return whether an operation is certainly defined for all numbers."""
+        """True if an operation is certainly defined for all numbers."""
         waiting = [place]
         while waiting:
             name, *rest = self.nodes[waiting.pop()]
@@ -191,7 +191,7 @@ class Operations:
 
 
 def _is_exact(name: str, a: float, b: float, result: float) -> bool:
-    """Return whether a sum, difference or product of doubles is one."""
+    """True if a sum, difference or product of doubles is one."""
     if not np.all(np.isfinite([a, b, result])):
         return False
     x, y = Fraction(a), Fraction(b)
@@ -415,7 +415,7 @@ def _product(tape: Operations, a: np.ndarray, b: np.ndarray, numbers: Any) -> np
 
 
 def _less(tape: Operations, p: int, q: int) -> Any:
-    """Return whether a number is below another: known, or as a pair."""
+    """True if a number is below another: known, or as a pair."""
     x, y = tape.value(p), tape.value(q)
     return (p, q) if x is None or y is None else x < y
 

@@ -132,7 +132,7 @@ class Scan:
         step: Callable[[list[Any]], Sequence[Any]],
         row: Callable[[Any, int], Any],
     ) -> tuple[list[Any], list[list[Any]]]:
-        """Return what is carried last, and the rows of every other result of the body."""
+        """Final carry, and the rows of every other result of the body."""
         constants, carry, rows = self.parts(operands)
         results = {}
         for k in self.order:

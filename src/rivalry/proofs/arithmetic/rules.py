@@ -22,7 +22,7 @@ FEW = 8  # terms of a sum whose parts have a rule of their own, which needs the 
 
 
 class Comparisons:
-    """Whether every comparison of one evaluation was decided so far."""
+    """Record of comparisons of one evaluation: ``decided`` is true if every one was decided so far."""
 
     def __init__(self) -> None:
         self.decided = jnp.asarray(True)
@@ -51,7 +51,7 @@ def _less_equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interva
 
 
 def _is_known(a: object, b: object) -> Any:
-    """Return whether neither of two endpoints is NaN."""
+    """True if neither of two endpoints is NaN."""
     return (a == a) & (b == b)
 
 
@@ -87,19 +87,19 @@ def _is_finite(run: Comparisons, a: Interval) -> Interval:
 
 
 def _is_largest(a: Interval, axis: int, largest: bool) -> tuple[Any, Any]:
-    """Return whether numbers certainly and possibly are the largest, or smallest, along an axis."""
+    """Masks of numbers that certainly and possibly are the largest, or smallest, along an axis."""
     a = a if largest else intervals.negate(a)
     low, high = (intervals.reduce_others(jnp.max, end, axis, -np.inf) for end in (a.low, a.high))
     return a.low >= high, ~(a.high < low)
 
 
 def _overlap(a: Interval, b: Interval) -> tuple[Any, Any]:
-    """Return whether numbers are certainly and possibly equal."""
+    """Masks of numbers that are certainly and possibly equal."""
     return _is_one_number(a, b), ~((a.high < b.low) | (b.high < a.low))
 
 
 def _is_same(a: Interval, b: Interval) -> bool:
-    """Return whether two intervals stand for one number, by their arrays."""
+    """True if two intervals stand for one number, by their arrays."""
     if a is b or (a.low is b.low and a.high is b.high):
         return True
     ends = (a.low, a.high, b.low, b.high)
@@ -158,7 +158,7 @@ def _select(run: Comparisons, condition: Any, *cases: object, **_: object) -> An
 
 
 def _guarded(condition: Interval, chosen: Interval) -> Interval:
-    """Return what is chosen by a comparison: if it is compared itself, the finite numbers for which it holds.
+    """Value chosen by a comparison: if it is compared itself, the finite numbers for which it holds.
 
     Nothing is known where it may be infinite, as a number above another may be.
     """
@@ -182,7 +182,7 @@ def _guarded(condition: Interval, chosen: Interval) -> Interval:
 
 
 def _is_one_number(a: Interval, b: Interval) -> Any:
-    """Return where two intervals are the same single number."""
+    """Mask of entries at which two intervals are the same single number."""
     return (a.low == a.high) & (b.low == b.high) & (a.low == b.low)
 
 
@@ -278,7 +278,7 @@ def _share(a: Interval, total: Interval) -> Interval:
 
 
 def _is_sum(a: Interval, b: Interval) -> bool:
-    """Return whether b is the sum of a few positive numbers a along one axis."""
+    """True if b is the sum of a few positive numbers a along one axis."""
     return a.positive and b.origin is not None and b.origin[0] == "sum" and b.origin[1] is a
 
 
@@ -300,7 +300,7 @@ def _subtract(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interv
 
 
 def _is_sum_of(name: str, total: Interval, b: Interval) -> bool:
-    """Return whether b is the sum of a function of the same few numbers of which another is the sum."""
+    """True if b is the sum of a function of the same few numbers of which another is the sum."""
     if not (b.origin and total.origin and b.origin[0] == total.origin[0] == "sum"):
         return False
     origin = b.origin[1].origin
@@ -326,7 +326,7 @@ def _sum(run: Comparisons, a: Interval, axes: tuple[SupportsIndex, ...], **_: ob
 
 
 def is_repeated(origin: tuple[Any, ...], name: str, params: Any) -> bool:
-    """Return whether an operation repeats a sum, its reciprocal, or the like, along its axis only."""
+    """True if an operation repeats a sum, its reciprocal, or the like, along its axis only."""
     if origin[0] == "reciprocal" and origin[1].origin:
         origin = origin[1].origin
     if origin[0] not in ("sum", "reduce_max", "reduce_min"):

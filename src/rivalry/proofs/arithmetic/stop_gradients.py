@@ -53,7 +53,7 @@ class Shifted(NamedTuple):
     sides: Callable[..., list[Any]]  # of the arguments
 
     def are_finite(self, *arguments: Any) -> Any:
-        """Return whether the function's own shifts certainly are finite, for arguments in intervals."""
+        """True if the function's own shifts certainly are finite, for arguments in intervals."""
         shifts, _ = enclose(self.shifts, *self.examples)(*arguments)
         finite = [jnp.all(jnp.isfinite(shift.low) & jnp.isfinite(shift.high)) for shift in shifts]
         return jnp.all(jnp.asarray(finite, dtype=bool))
@@ -229,7 +229,7 @@ def _unrolled(marked: _Marked, equation: JaxprEqn, operands: list[_Number], move
 
 
 class _Loops(NamedTuple):
-    """What unrolling the loops of a program would take."""
+    """Cost of unrolling the loops of a program."""
 
     operations: int
     guided: bool  # whether a loop has derivatives other than those of its values
@@ -237,7 +237,7 @@ class _Loops(NamedTuple):
 
 
 def _loops(program: Any, moving: Sequence[bool]) -> _Loops:
-    """Return what unrolling takes where the arguments of a program are ``moving`` or not."""
+    """Cost of unrolling where the arguments of a program are ``moving`` or not."""
     count, guided, unread = 0, False, ""
 
     def rule(equation: JaxprEqn, operands: list[bool]) -> list[bool]:
@@ -270,7 +270,7 @@ def _guides(equation: JaxprEqn) -> list[str]:
 
 
 def _is_logaddexp(program: Any) -> bool:
-    """Return whether operations are those of `jax.numpy.logaddexp`, whoever wrote them."""
+    """True if operations are those of `jax.numpy.logaddexp`, whoever wrote them."""
     shapes = tuple((variable.shape, variable.dtype) for variable in program.in_avals)
     return len(shapes) == 2 and not program.consts and str(program) == _logaddexp(shapes)
 
@@ -299,7 +299,7 @@ def _fold(a: Any, axes: tuple[SupportsIndex, ...], choose: Callable[[Any, Any], 
 
 
 class _Form(NamedTuple):
-    """How numbers depend on the entries of a shift.
+    """Dependence of numbers on the entries of a shift.
 
     Each is ``rest + degree * entry``, or ``rest * exp(degree * entry)`` if it is a ``product``.
     """
@@ -314,7 +314,7 @@ class _Formless(Exception):
 
 
 def _cancels(program: Any, position: int) -> bool:
-    """Return whether no result of a function depends on the argument at a position."""
+    """True if no result of a function depends on the argument at a position."""
     variable = program.jaxpr.invars[position]
     shape = variable.aval.shape
     form = _Form(False, np.ones(shape), np.arange(np.prod(shape, dtype=int)).reshape(shape))

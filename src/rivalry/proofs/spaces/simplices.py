@@ -93,7 +93,7 @@ class InFractions(Tree):
 
     @property
     def has_terms(self) -> bool:
-        """Whether derivatives are known as weighted sums; see `terms_in_fractions`."""
+        """True if derivatives are known as weighted sums; see `terms_in_fractions`."""
         return terms_in_fractions.knows(self.game)
 
     def terms(self, t: Profile) -> tuple[Array, Array]:

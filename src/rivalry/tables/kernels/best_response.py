@@ -25,8 +25,8 @@ def play_round(movers, policies, moves, sizes, slots, before, actions):  # type:
             if source < 0:
                 break
             # an action of this round, where the mover observes it, or the standing one of the last
-            seen = actions[source] if slots[player, slot, 1] == 0 else before[source]
-            state = state * sizes[source] + seen
+            action = actions[source] if slots[player, slot, 1] == 0 else before[source]
+            state = state * sizes[source] + action
         move = policies[player, state]
         actions[player] = moves[player, before[player], move] if moves.shape[0] else move
 
@@ -49,25 +49,27 @@ def follow(start, order, policies, moves, sizes, slots, path, stood):  # type: i
 
 
 @njit(cache=True, nogil=True)
-def _others(state, player, movers, seen, chances, moves, sizes, strides, standing, offset, chance):  # type: ignore[no-untyped-def]
+def _changes_by_rivals(  # type: ignore[no-untyped-def]
+    state, player, movers, policies_seen, chances, moves, sizes, strides, standing, offset, chance
+):
     """Write the others' possible changes of the joint action and their probabilities; return their number.
 
     Also writes the ``standing [player]`` actions. With a ``player`` of -1 every player is one of
     the others.
     """
-    for other in range(sizes.shape[0]):
-        standing[other] = state // strides[other] % sizes[other]
+    for rival in range(sizes.shape[0]):
+        standing[rival] = state // strides[rival] % sizes[rival]
     count = 1
     offset[0], chance[0] = 0, 1.0
-    for other in range(movers.shape[0]):
-        if other == player or not movers[other]:
+    for rival in range(movers.shape[0]):
+        if rival == player or not movers[rival]:
             continue
         # combinations with this mover are appended to those without and then moved to the front: hence `room`
-        row = chances[other, seen[other, state]]
+        row = chances[rival, policies_seen[rival, state]]
         end = count
         for move in range(row.shape[0]):
             if row[move] > 0.0:
-                change = (moves[other, standing[other], move] - standing[other]) * strides[other]
+                change = (moves[rival, standing[rival], move] - standing[rival]) * strides[rival]
                 for k in range(count):
                     offset[end], chance[end] = offset[k] + change, chance[k] * row[move]
                     end += 1
@@ -98,19 +100,21 @@ def back_up(ahead, player, movers, seen, chances, moves, sizes, strides, tie, be
     chooses = player >= 0 and movers[max(player, 0)]
     for state in range(value.shape[0]):
         nature, joint = state // joints, state % joints
-        count = _others(state, player, movers, seen, chances, moves, sizes, strides, standing, offset, chance)
+        count = _changes_by_rivals(
+            state, player, movers, seen, chances, moves, sizes, strides, standing, offset, chance
+        )
         base = _after_move(joint, player, choice[state], moves, strides, standing) if chooses else joint
         value[state] = _mean(ahead[nature], base, count, offset, chance)
         if chooses and best:
-            top, chosen = value[state] + tie, choice[state]
+            top, move_taken = value[state] + tie, choice[state]
             for move in range(moves.shape[2]):
                 base = _after_move(joint, player, move, moves, strides, standing)
                 pays = _mean(ahead[nature], base, count, offset, chance)
                 # the tie protects the present move from rounding; among better ones the best wins
                 if pays > top:
-                    top, chosen = pays, move
+                    top, move_taken = pays, move
                     value[state] = pays
-            choice[state] = chosen
+            choice[state] = move_taken
 
 
 @njit(cache=True, nogil=True)
@@ -129,7 +133,9 @@ def chain(player, movers, seen, chances, moves, sizes, strides, choice, leads, r
     chooses = player >= 0 and movers[max(player, 0)]
     for state in range(leads.shape[0]):
         joint = state % joints
-        count = _others(state, player, movers, seen, chances, moves, sizes, strides, standing, offset, chance)
+        count = _changes_by_rivals(
+            state, player, movers, seen, chances, moves, sizes, strides, standing, offset, chance
+        )
         base = _after_move(joint, player, choice[state], moves, strides, standing) if chooses else joint
         leads[state] = 0.0
         for k in range(count):

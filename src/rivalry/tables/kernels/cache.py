@@ -31,10 +31,10 @@ class _CheckedFile(caching.IndexDataCacheFile):
             super().save(key, data)  # type: ignore[no-untyped-call]
 
     def _load_index(self) -> dict[Any, str]:
-        return dict(super()._load_index()) if _whole(self._index_path) else {}  # type: ignore[no-untyped-call]
+        return dict(super()._load_index()) if _has_sound_digest(self._index_path) else {}  # type: ignore[no-untyped-call]
 
     def _load_data(self, name: str) -> Any:
-        if not _whole(self._data_path(name)):  # type: ignore[no-untyped-call]
+        if not _has_sound_digest(self._data_path(name)):  # type: ignore[no-untyped-call]
             raise OSError(f"{name}: damaged")  # Numba treats it as a missing file
         return super()._load_data(name)  # type: ignore[no-untyped-call]
 
@@ -47,8 +47,8 @@ class _CheckedFile(caching.IndexDataCacheFile):
             file.write(buffer.getvalue() + sha256(buffer.getvalue()).digest())
 
 
-def _whole(path: str) -> bool:
-    """Return whether a file ends with the digest of its other bytes."""
+def _has_sound_digest(path: str) -> bool:
+    """True if a file ends with the digest of its other bytes."""
     try:
         with open(path, "rb") as file:
             data = file.read()

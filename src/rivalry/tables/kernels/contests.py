@@ -34,10 +34,10 @@ def pay(contest, actions, out):  # type: ignore[no-untyped-def]
         for player in range(players):
             total += contest.plain[player, actions[player], point]
         if abstains:
-            left = contest.abstention[point]
+            no_claim = contest.abstention[point]
             for player in range(players):
-                left *= contest.away[player, actions[player], point]
-            total += left
+                no_claim *= contest.away[player, actions[player], point]
+            total += no_claim
         if total > LEAST:
             rate = contest.weights[point] / total
             for player in range(players):
@@ -52,12 +52,12 @@ def pay(contest, actions, out):  # type: ignore[no-untyped-def]
 def _from_logs(contest, actions, point, out):  # type: ignore[no-untyped-def]
     """Add the payoffs of one point, from logarithms."""
     players = actions.shape[0]
-    left = -np.inf
+    no_claim_log = -np.inf
     if contest.away.shape[0] > 0:
-        left = contest.abstention_log[point]
+        no_claim_log = contest.abstention_log[point]
         for player in range(players):
-            left += contest.away_log[player, actions[player], point]
-    top = max(contest.third_log[point], left)
+            no_claim_log += contest.away_log[player, actions[player], point]
+    top = max(contest.third_log[point], no_claim_log)
     for player in range(players):
         top = max(top, contest.logs[player, actions[player], point])
     # no influence at all, neither of third parties nor by abstention: the shares are a convention
@@ -66,7 +66,7 @@ def _from_logs(contest, actions, point, out):  # type: ignore[no-untyped-def]
             out[player] += contest.weights[point] * contest.nobody
         return
     # relative to the largest, one term is 1 and the total cannot underflow
-    total = np.exp(contest.third_log[point] - top) + np.exp(left - top)
+    total = np.exp(contest.third_log[point] - top) + np.exp(no_claim_log - top)
     for player in range(players):
         total += np.exp(contest.logs[player, actions[player], point] - top)
     for player in range(players):
@@ -88,17 +88,17 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
     The last player's actions are computed together: the others' influence is summed once for all of them.
     """
     players, points = sizes.shape[0], contest.weights.shape[0]
-    last, moves = players - 1, sizes[players - 1]
+    final, moves = players - 1, sizes[players - 1]
     abstains = contest.away.shape[0] > 0
     last_weight = np.zeros((points, moves))
     near = np.ones((points, moves))
     for point in range(points):
         for action in range(moves):
-            last_weight[point, action] = contest.plain[last, action, point]
+            last_weight[point, action] = contest.plain[final, action, point]
             if abstains:
-                near[point, action] = contest.away[last, action, point]
-    others = np.zeros(last, dtype=np.int64)
-    rest, left = np.zeros(points), np.zeros(points)
+                near[point, action] = contest.away[final, action, point]
+    rivals = np.zeros(final, dtype=np.int64)
+    base_weight, base_away = np.zeros(points), np.zeros(points)
     total, rate, sums = (
         np.zeros(moves),
         np.zeros(moves),
@@ -106,47 +106,49 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
     )
     actions = np.zeros(players, dtype=np.int64)
     prefixes = 1
-    for player in range(last):
+    for player in range(final):
         prefixes *= sizes[player]
     for prefix in range(prefixes):
         at = prefix
-        for player in range(last - 1, -1, -1):
-            others[player] = at % sizes[player]
+        for player in range(final - 1, -1, -1):
+            rivals[player] = at % sizes[player]
             at //= sizes[player]
-        rest[:] = contest.third
-        for player in range(last):
-            rest += contest.plain[player, others[player]]
+        base_weight[:] = contest.third
+        for player in range(final):
+            base_weight += contest.plain[player, rivals[player]]
         if abstains:
-            left[:] = contest.abstention
-            for player in range(last):
-                left *= contest.away[player, others[player]]
+            base_away[:] = contest.abstention
+            for player in range(final):
+                base_away *= contest.away[player, rivals[player]]
         sums[:] = 0.0
         smallest = np.inf
         for point in range(points):
             weight = contest.weights[point]
             for action in range(moves):
                 # summed in the order of `pay`, with which the table agrees to the bit
-                total[action] = rest[point] + last_weight[point, action] + left[point] * near[point, action]
+                total[action] = (
+                    base_weight[point] + last_weight[point, action] + base_away[point] * near[point, action]
+                )
                 # infinite where plain influence underflowed: these payoffs are replaced below
                 rate[action] = weight / total[action] if total[action] > LEAST else np.inf
             for action in range(moves):
                 smallest = min(smallest, total[action])
-            for player in range(last):
-                influence = contest.plain[player, others[player], point]
+            for player in range(final):
+                influence = contest.plain[player, rivals[player], point]
                 for action in range(moves):
                     sums[player, action] += influence * rate[action]
             for action in range(moves):
-                sums[last, action] += last_weight[point, action] * rate[action]
+                sums[final, action] += last_weight[point, action] * rate[action]
         for action in range(moves):
             joint = prefix * moves + action
-            for player in range(last):
-                payoff[player, joint] = sums[player, action] - contest.cost[player, others[player]]
-            payoff[last, joint] = sums[last, action] - contest.cost[last, action]
+            for player in range(final):
+                payoff[player, joint] = sums[player, action] - contest.cost[player, rivals[player]]
+            payoff[final, joint] = sums[final, action] - contest.cost[final, action]
         # some total of this block underflowed: `pay` repeats the block, with logarithms where needed
         if not smallest > LEAST:
-            actions[:last] = others
+            actions[:final] = rivals
             for action in range(moves):
-                actions[last] = action
+                actions[final] = action
                 pay(contest, actions, sums[:, action])
                 payoff[:, prefix * moves + action] = sums[:, action]
 
@@ -160,9 +162,9 @@ def following(actions, sizes, before):  # type: ignore[no-untyped-def]
     for player in range(actions.shape[0] - 1, -1, -1):
         if actions[player] + 1 < sizes[player]:
             actions[player] += 1
-            for later in range(player + 1, actions.shape[0]):
+            for successor in range(player + 1, actions.shape[0]):
                 # the lowest action that keeps exchangeable players in order
-                actions[later] = actions[before[later]] if before[later] >= 0 else 0
+                actions[successor] = actions[before[successor]] if before[successor] >= 0 else 0
             return True
     return False
 
@@ -183,7 +185,7 @@ def largest(contest, sizes, before):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def leaves(contest, sizes, actions, player, tie, out):  # type: ignore[no-untyped-def]
-    """Return whether ``player`` gains more than ``tie`` by another action, the others' fixed.
+    """True if ``player`` gains more than ``tie`` by another action, the others' fixed.
 
     Neighbours are tried first, because a profitable deviation is most often a single step. ``out [player]``
     is scratch space.

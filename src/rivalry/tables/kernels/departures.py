@@ -40,8 +40,9 @@ def _payoff(tables, states, policy, state, player, action, forced, acts):  # typ
 
 
 @njit(cache=True, nogil=True)
-def static_best(tables, states, policies, player, tie, chosen):  # type: ignore[no-untyped-def]
-    """Write the action with the largest payoff of a round to ``chosen [session state]``; -1: does not move.
+def static_best(tables, states, policies, player, tie, action_by_state):  # type: ignore[no-untyped-def]
+    """Write the action with the largest payoff of a round to ``action_by_state [session state]``;
+    -1 for a player that does not move.
 
     The player's own action is kept unless another pays more than ``tie`` above it, then the lowest of the
     best.
@@ -50,15 +51,15 @@ def static_best(tables, states, policies, player, tie, chosen):  # type: ignore[
     for session in range(policies.shape[0]):
         policy = policies[session]
         for state in range(states.size):
-            chosen[session, state] = -1
+            action_by_state[session, state] = -1
             if not moves_in(states, state, player):
                 continue
             largest = _payoff(tables, states, policy, state, player, -1, forced, acts) + tie
-            chosen[session, state] = acts[player]
+            action_by_state[session, state] = acts[player]
             for action in range(tables.sizes[player]):
                 pays = _payoff(tables, states, policy, state, player, action, forced, acts)
                 if pays > largest:
-                    chosen[session, state], largest = action, pays
+                    action_by_state[session, state], largest = action, pays
 
 
 @njit(cache=True, nogil=True)
@@ -81,29 +82,29 @@ def deviate(tables, states, policies, plan, levels, followed):  # type: ignore[n
 @inline
 def _depart(tables, states, policy, plan, levels, followed, session, turn, cycle, acts, forced):  # type: ignore[no-untyped-def]
     """Follow one deviation, until play is back on the cycle or must be on another."""
-    state, left, now, back = plan.begins[session, turn], plan.periods, 0, -1
+    state, periods_left, period, back = plan.begins[session, turn], plan.periods, 0, -1
     worth, discount, horizon = 0.0, 1.0, followed.paths.shape[1]
     # forced decisions end within rounds * periods; then a state recurs within `size` rounds,
     # so play that is not back by then is on another cycle
     latest = states.size + states.rounds * plan.periods
-    while now < horizon or (now < latest and back < 0):
-        leaves = left > 0 and moves_in(states, state, plan.player)
+    while period < horizon or (period < latest and back < 0):
+        leaves = periods_left > 0 and moves_in(states, state, plan.player)
         forced[plan.player] = plan.forced[session, state] if leaves else -1
         paid = tables.payoff[nature_of(states, state)]
         joint, after = play_on(tables, states, policy, state, forced, acts)
-        if now < horizon:
+        if period < horizon:
             for player in range(acts.shape[0]):
-                followed.paths[session, now, player] += levels[player, acts[player]]
-                followed.pays[session, now, player] += paid[player, joint]
-        if left > 0:
+                followed.paths[session, period, player] += levels[player, acts[player]]
+                followed.pays[session, period, player] += paid[player, joint]
+        if periods_left > 0:
             worth += discount * paid[plan.player, joint]
             discount *= plan.gamma
-            left -= leaves
-            if left == 0:
+            periods_left -= leaves
+            if periods_left == 0:
                 worth += discount * plan.value[session, after]
-        state, now = after, now + 1
-        if left == 0 and back < 0 and cycle[state]:
-            back = now
+        state, period = after, period + 1
+        if periods_left == 0 and back < 0 and cycle[state]:
+            back = period
     followed.gain[session, turn] = worth - plan.value[session, plan.begins[session, turn]]
     followed.back[session, turn] = back
 
@@ -135,10 +136,10 @@ def losses(tables, states, policies, leaders, followers, tie, sums):  # type: ig
         policy = policies[session]
         for state in range(states.size):
             for leading in range(sums.total.shape[2]):
-                rest = leading
+                code = leading
                 for leader in leaders[::-1]:
-                    forced[leader] = rest % tables.sizes[leader]
-                    rest //= tables.sizes[leader]
+                    forced[leader] = code % tables.sizes[leader]
+                    code //= tables.sizes[leader]
                 for k in range(followers.shape[0]):
                     follower, loss = followers[k], 0.0
                     current = _payoff(tables, states, policy, state, follower, -1, forced, acts)

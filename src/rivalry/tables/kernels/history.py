@@ -69,7 +69,7 @@ def nature_of(states, state):  # type: ignore[no-untyped-def]
 
 @inline
 def moves_in(states, state, player):  # type: ignore[no-untyped-def]
-    """Return whether a player moves in the round that a state begins."""
+    """True if a player moves in the round that a state begins."""
     return states.moves[state // (states.natures * states.histories), player]
 
 
@@ -96,17 +96,18 @@ def play_on(tables, states, policy, state, forced, acts):  # type: ignore[no-unt
 def cycles(tables, states, policies, start, onset, length):  # type: ignore[no-untyped-def]
     """Write the onset and the length in rounds of the cycle from each of ``start [session]``."""
     acts, free = nobody(tables.sizes.shape[0])
-    met = np.full(states.size, -1, dtype=np.int64)
-    first = 0  # rounds of earlier sessions: a state with ``met`` at least this was visited in this session
+    visited_at = np.full(states.size, -1, dtype=np.int64)
+    # rounds of earlier sessions: a state visited at this or later was visited in this session
+    session_start = 0
     for session in range(start.shape[0]):
-        state, now = start[session], first
-        while met[state] < first:
-            met[state] = now
-            now += 1
+        state, clock = start[session], session_start
+        while visited_at[state] < session_start:
+            visited_at[state] = clock
+            clock += 1
             state = play_on(tables, states, policies[session], state, free, acts)[1]
-        onset[session] = met[state] - first
-        length[session] = now - met[state]
-        first = now
+        onset[session] = visited_at[state] - session_start
+        length[session] = clock - visited_at[state]
+        session_start = clock
 
 
 @njit(cache=True, nogil=True)
@@ -168,15 +169,15 @@ def _ahead(leads, probability, state, action, value):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True)
-def evaluate(pays, leads, probability, chosen, gamma, value):  # type: ignore[no-untyped-def]
-    """Write the discounted value of following ``chosen [state]`` forever to ``value [state]``."""
+def evaluate(pays, leads, probability, policy, gamma, value):  # type: ignore[no-untyped-def]
+    """Write the discounted value of following ``policy [state]`` forever to ``value [state]``."""
     if leads.shape[2] == 1:
-        _sum_along(pays, leads, chosen, gamma, value)
+        _sum_along(pays, leads, policy, gamma, value)
         return
     while True:
         change, largest = 0.0, 0.0
         for state in range(value.shape[0]):
-            action = chosen[state]
+            action = policy[state]
             new = pays[state, action] + gamma * _ahead(leads, probability, state, action, value)
             change, largest = max(change, abs(new - value[state])), max(largest, abs(new))
             # in place: later states of a sweep use the new values
@@ -186,82 +187,84 @@ def evaluate(pays, leads, probability, chosen, gamma, value):  # type: ignore[no
 
 
 @njit(cache=True, nogil=True)
-def _sum_along(pays, leads, chosen, gamma, value):  # type: ignore[no-untyped-def]
+def _sum_along(pays, leads, policy, gamma, value):  # type: ignore[no-untyped-def]
     """Write the value where transitions are deterministic.
 
     Every path ends in a cycle, whose value is one round trip's sum over ``1 - gamma ** length``.
     """
     count = value.shape[0]
     # 0: not visited, 1: on the current path, 2: its value is known
-    known, stack = np.zeros(count, dtype=np.int8), np.zeros(count, dtype=np.int64)
+    marks, stack = np.zeros(count, dtype=np.int8), np.zeros(count, dtype=np.int64)
     for begin in range(count):
         state, top = begin, 0
-        while known[state] == 0:
-            known[state] = 1
+        while marks[state] == 0:
+            marks[state] = 1
             stack[top] = state
             top += 1
-            state = leads[state, chosen[state], 0]
-        if known[state] == 1:  # visited on this path: a cycle, from here to the top of the stack
-            total, rest, k = 0.0, 1.0, top
+            state = leads[state, policy[state], 0]
+        if marks[state] == 1:  # visited on this path: a cycle, from here to the top of the stack
+            total, discount, k = 0.0, 1.0, top
             while k == top or stack[k] != state:
                 k -= 1
-                total = pays[stack[k], chosen[stack[k]]] + gamma * total
-                rest *= gamma
-            value[state] = total / (1.0 - rest)
-            known[state] = 2
+                total = pays[stack[k], policy[stack[k]]] + gamma * total
+                discount *= gamma
+            value[state] = total / (1.0 - discount)
+            marks[state] = 2
         # backwards along the path: the value of the next state is known, that of the cycle first
         for k in range(top - 1, -1, -1):
             at = stack[k]
-            if known[at] == 1:
-                value[at] = pays[at, chosen[at]] + gamma * value[leads[at, chosen[at], 0]]
-                known[at] = 2
+            if marks[at] == 1:
+                value[at] = pays[at, policy[at]] + gamma * value[leads[at, policy[at], 0]]
+                marks[at] = 2
 
 
 @njit(cache=True, nogil=True)
-def improve(pays, leads, probability, choices, gamma, value, tie, chosen, best):  # type: ignore[no-untyped-def]
+def improve(pays, leads, probability, choices, gamma, value, tie, policy, values):  # type: ignore[no-untyped-def]
     """Choose an action where it pays more than ``tie`` above the chosen one; return whether any changed.
 
     ``best [state]`` is the value of the best action now, with ``value`` afterwards.
     """
     better = False
     for state in range(value.shape[0]):
-        current = chosen[state]
+        current = policy[state]
         payoff = pays[state, current] + gamma * _ahead(leads, probability, state, current, value)
         top, action = payoff, current
-        for other in range(choices[state]):
-            candidate = pays[state, other] + gamma * _ahead(leads, probability, state, other, value)
+        for candidate_action in range(choices[state]):
+            candidate = pays[state, candidate_action] + gamma * _ahead(
+                leads, probability, state, candidate_action, value
+            )
             if candidate > top:
-                top, action = candidate, other
-        best[state] = top
+                top, action = candidate, candidate_action
+        values[state] = top
         if top > payoff + tie:
-            chosen[state] = action
+            policy[state] = action
             better = True
     return better
 
 
 @njit(cache=True, nogil=True)
-def best_response(pays, leads, probability, choices, gamma, tie, chosen, value, policy_value, once):  # type: ignore[no-untyped-def]
-    """Improve ``chosen [state]`` in place by policy iteration (Howard 1960).
+def best_response(pays, leads, probability, choices, gamma, tie, policy, value, policy_value, one_step):  # type: ignore[no-untyped-def]
+    """Improve ``policy [state]`` in place by policy iteration (Howard 1960).
 
-    ``policy_value [state]`` is the value of the initial policy, ``once`` that of its best one-round
+    ``policy_value [state]`` is the value of the initial policy, ``one_step`` that of its best one-round
     deviation, ``value`` that of the best response. Each improvement must raise the sum of values, so rounding
     cannot cause an infinite loop.
     """
     value[:] = 0.0
-    evaluate(pays, leads, probability, chosen, gamma, value)
+    evaluate(pays, leads, probability, policy, gamma, value)
     policy_value[:] = value
-    better = improve(pays, leads, probability, choices, gamma, value, tie, chosen, once)
+    better = improve(pays, leads, probability, choices, gamma, value, tie, policy, one_step)
     trial, spare = value.copy(), np.zeros(value.shape[0])
     while better:
-        evaluate(pays, leads, probability, chosen, gamma, trial)
+        evaluate(pays, leads, probability, policy, gamma, trial)
         if not trial.sum() > value.sum():
             return
         value[:] = trial
-        better = improve(pays, leads, probability, choices, gamma, value, tie, chosen, spare)
+        better = improve(pays, leads, probability, choices, gamma, value, tie, policy, spare)
 
 
 @njit(cache=True, nogil=True)
-def best_responses(tables, states, policies, player, gamma, tie, policy_value, once, value, chosen):  # type: ignore[no-untyped-def]
+def best_responses(tables, states, policies, player, gamma, tie, policy_value, one_step, value, policy):  # type: ignore[no-untyped-def]
     """Run `best_response` for one player in every session; all results are ``[session state]``."""
     count, moves, branches = states.size, tables.sizes[player], tables.next_nature.shape[2]
     pays = np.zeros((count, moves))
@@ -274,31 +277,31 @@ def best_responses(tables, states, policies, player, gamma, tie, policy_value, o
         if moves_in(states, state, player):
             choices[state] = moves
     for k in range(policies.shape[0]):
-        decisions(tables, states, policies[k], player, pays, leads, probability, chosen[k])
+        decisions(tables, states, policies[k], player, pays, leads, probability, policy[k])
         best_response(
-            pays, leads, probability, choices, gamma, tie, chosen[k], value[k], policy_value[k], once[k]
+            pays, leads, probability, choices, gamma, tie, policy[k], value[k], policy_value[k], one_step[k]
         )
 
 
 @njit(cache=True, nogil=True)
-def reach(tables, states, policy, start, met, joints, leads, probability):  # type: ignore[no-untyped-def]
-    """Write the states reachable from ``start`` to ``met``, in order of discovery; return their number.
+def reach(tables, states, policy, start, visited, joints, leads, probability):  # type: ignore[no-untyped-def]
+    """Write the states reachable from ``start`` to ``visited``, in order of discovery; return their number.
 
     Also writes the joint actions there, and ``leads`` and ``probability [position branch]``: positions in
-    ``met``.
+    ``visited``.
     """
     acts, free = nobody(tables.sizes.shape[0])
     place = np.full(states.size, -1, dtype=np.int64)
-    met[0], place[start], count, at = start, 0, 1, 0
+    visited[0], place[start], count, at = start, 0, 1, 0
     while at < count:
-        joint = play_round(tables, states, policy, met[at], free, acts)
+        joint = play_round(tables, states, policy, visited[at], free, acts)
         joints[at] = joint
-        after = leads_to(tables, states, met[at], joint, acts)
+        after = leads_to(tables, states, visited[at], joint, acts)
         for branch in range(leads.shape[1]):
-            step, odd = branch_of(tables, states, met[at], joint, branch)
+            step, odd = branch_of(tables, states, visited[at], joint, branch)
             probability[at, branch] = odd
             if odd > 0 and place[after + step] < 0:
-                met[count], place[after + step] = after + step, count
+                visited[count], place[after + step] = after + step, count
                 count += 1
             # a branch of probability 0 may lead to a state without a position: any valid index serves
             leads[at, branch] = max(place[after + step], 0)

@@ -27,16 +27,16 @@ def explore(kinds, low, high, step, length, epsilon):  # type: ignore[no-untyped
 
 
 @bare
-def fades(kind, low, high, step, length, first, end, epsilon):  # type: ignore[no-untyped-def]
-    """Write the exploration probabilities of the players from ``first`` to ``end`` by one schedule."""
+def fades(kind, low, high, step, length, begin, end, epsilon):  # type: ignore[no-untyped-def]
+    """Write the exploration probabilities of the players from ``begin`` to ``end`` by one schedule."""
     if kind == LOG:
         players = float(low.shape[0])
         falls = inf if step == 0 else log(10.0 * players) / log(step + 1.0) + players / log2(step + 1.0)
-        for player in range(first, end):
+        for player in range(begin, end):
             epsilon[player] = min(max(high[player] * falls, low[player]), 1.0)
         return
     wave = 1.0 + cos(pi * (step / length)) if kind == COSINE else 2.0
-    for player in range(first, end):
+    for player in range(begin, end):
         epsilon[player] = low[player] + (high[player] - low[player]) / 2 * wave
 
 
@@ -74,13 +74,13 @@ def choose(row, size, epsilon, temperature, greedy, number, weights):  # type: i
     if number < epsilon:
         # the quotient may round to 1
         return min(int(number / epsilon * size), size - 1)
-    rest = min((number - epsilon) / (1.0 - epsilon), BELOW_ONE)
-    left = rest * weigh(row, size, temperature, greedy, weights)
-    chosen, passed = 0, 0.0
+    uniform_part = min((number - epsilon) / (1.0 - epsilon), BELOW_ONE)
+    threshold = uniform_part * weigh(row, size, temperature, greedy, weights)
+    choice, cumulated = 0, 0.0
     for k in range(size - 1):  # counted without a branch, which could not be predicted
-        passed += weights[k]
-        chosen += left >= passed
-    return chosen
+        cumulated += weights[k]
+        choice += threshold >= cumulated
+    return choice
 
 
 @bare

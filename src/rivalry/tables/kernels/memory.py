@@ -23,8 +23,8 @@ def align(array: np.ndarray) -> np.ndarray:
     if array.ctypes.data % LINE == 0:
         return array
     room = np.empty(array.nbytes + LINE, dtype=np.uint8)
-    first = -room.ctypes.data % LINE
-    aligned: np.ndarray = room[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
+    offset = -room.ctypes.data % LINE
+    aligned: np.ndarray = room[offset : offset + array.nbytes].view(array.dtype).reshape(array.shape)
     aligned[...] = array
     return aligned
 
@@ -45,8 +45,8 @@ def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
     return types.void(array, index), generate
 
 
-def _nothing(array: np.ndarray, index: int) -> None:
+def _no_prefetch(array: np.ndarray, index: int) -> None:
     """Replace `prefetch` where Numba is switched off."""
 
 
-prefetch: Any = _nothing if config.DISABLE_JIT else intrinsic(_prefetch)  # type: ignore[attr-defined]
+prefetch: Any = _no_prefetch if config.DISABLE_JIT else intrinsic(_prefetch)  # type: ignore[attr-defined]

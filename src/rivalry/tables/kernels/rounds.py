@@ -49,15 +49,15 @@ def joint_of(recent, ago, strides):  # type: ignore[no-untyped-def]
 
 
 @inline
-def observation(game, recent, sizes, player, later):  # type: ignore[no-untyped-def]
-    """Return the number of a player's observed state; with ``later`` = 1, as if the round were over."""
+def observation(game, recent, sizes, player, shift):  # type: ignore[no-untyped-def]
+    """Return the number of a player's observed state; with ``shift`` = 1, as if the round were over."""
     state = 0
     for slot in range(game.observation_slots.shape[1]):
         source = game.observation_slots[player, slot, 0]
         if source < 0:
             break
         state = (
-            state * sizes[source] + recent[max(game.observation_slots[player, slot, 1] - later, 0), source]
+            state * sizes[source] + recent[max(game.observation_slots[player, slot, 1] - shift, 0), source]
         )
     return state
 

@@ -76,14 +76,14 @@ def match(payoff, sizes, rule, inertia, sample_steps, learners, steps):  # type:
         learners.clock[0] += 1
         learners.joint_counts[joint] += 1
         for player in range(players):
-            chosen, got = learners.last[player], payoff[player, joint]
-            base = joint - chosen * strides[player]
-            learners.earned[player] += got
-            learners.counts[player, chosen] += 1
+            action_taken, payoff_received = learners.last[player], payoff[player, joint]
+            base = joint - action_taken * strides[player]
+            learners.earned[player] += payoff_received
+            learners.counts[player, action_taken] += 1
             for action in range(sizes[player]):
                 pays = payoff[player, base + action * strides[player]]
                 learners.would[player, action] += pays
-                learners.swaps[player, chosen, action] += pays - got
+                learners.swaps[player, action_taken, action] += pays - payoff_received
         _note(sizes, sample_steps, learners, learners.counts, learners.clock[0])
 
 
@@ -97,7 +97,7 @@ def climb(payoff, sizes, rate, batch, sample_steps, learners, steps):  # type: i
     """
     players, strides = sizes.shape[0], strides_of(sizes)
     policy, push = np.zeros(learners.logits.shape), np.zeros(learners.logits.shape)
-    level, chosen = np.zeros(players), np.zeros(players, dtype=np.int64)
+    level, actions_taken = np.zeros(players), np.zeros(players, dtype=np.int64)
     _policies(learners.logits, sizes, policy)
     for _ in range(steps):
         for player in range(players):
@@ -106,15 +106,17 @@ def climb(payoff, sizes, rate, batch, sample_steps, learners, steps):  # type: i
         for _draw in range(batch):
             joint = 0
             for player in range(players):
-                chosen[player] = _sample(policy[player], sizes[player], 1.0, learners.stream)
-                joint += chosen[player] * strides[player]
+                actions_taken[player] = _sample(policy[player], sizes[player], 1.0, learners.stream)
+                joint += actions_taken[player] * strides[player]
             for player in range(players):
-                got, base = payoff[player, joint], joint - chosen[player] * strides[player]
-                learners.earned[player] += got / batch
+                payoff_received, base = payoff[player, joint], joint - actions_taken[player] * strides[player]
+                learners.earned[player] += payoff_received / batch
                 for action in range(sizes[player]):
                     learners.would[player, action] += payoff[player, base + action * strides[player]] / batch
-                    chosen_here = 1.0 if action == chosen[player] else 0.0
-                    push[player, action] += (got - level[player]) * (chosen_here - policy[player, action])
+                    chosen_here = 1.0 if action == actions_taken[player] else 0.0
+                    push[player, action] += (payoff_received - level[player]) * (
+                        chosen_here - policy[player, action]
+                    )
         for player in range(players):
             for action in range(sizes[player]):
                 learners.played[player, action] += policy[player, action]
@@ -131,12 +133,12 @@ def _weigh(rule, player, size, inertia, learners, weights):  # type: ignore[no-u
     if clock > 0 and rule == FICTITIOUS:
         return weigh(learners.would[player], size, 1.0, True, weights)
     if clock > 0 and rule == CONDITIONAL:
-        now, rest = learners.last[player], 1.0
+        current, remainder = learners.last[player], 1.0
         for action in range(size):
-            regret = learners.swaps[player, now, action] / clock
-            weights[action] = regret / inertia[player] if regret > 0.0 and action != now else 0.0
-            rest -= weights[action]
-        weights[now] = max(rest, 0.0)
+            regret = learners.swaps[player, current, action] / clock
+            weights[action] = regret / inertia[player] if regret > 0.0 and action != current else 0.0
+            remainder -= weights[action]
+        weights[current] = max(remainder, 0.0)
     else:
         positive = 0.0
         for action in range(size):
@@ -164,14 +166,14 @@ def _policies(logits, sizes, policy):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _sample(weights, size, total, stream):  # type: ignore[no-untyped-def]
     """Draw an action with probability proportional to its weight; ``total`` is the sum of the weights."""
-    left, chosen = uniform(stream) * total, 0
+    remainder, draw = uniform(stream) * total, 0
     for action in range(size):
         if weights[action] > 0.0:
-            chosen = action  # rounding may leave a remainder: then the last action of positive weight
-            left -= weights[action]
-            if left < 0.0:
+            draw = action  # rounding may leave a remainder: then the last action of positive weight
+            remainder -= weights[action]
+            if remainder < 0.0:
                 break
-    return chosen
+    return draw
 
 
 @njit(cache=True, nogil=True)

@@ -44,11 +44,11 @@ _ONE, _TWO = np.uint64(1), np.uint64(2)
 
 @njit(cache=True, nogil=True)
 def play(
-    game: FiniteGame, rule: SessionRule, sessions: SessionArrays, chosen: np.ndarray, steps: int
+    game: FiniteGame, rule: SessionRule, sessions: SessionArrays, selected: np.ndarray, steps: int
 ) -> None:
-    """Play up to ``steps`` further periods of the sessions numbered in ``chosen``, in place."""
+    """Play up to ``steps`` further periods of the sessions numbered in ``selected``, in place."""
     desk = buffers(game, game.sizes.max())
-    for session in chosen:
+    for session in selected:
         session_arrays = SessionArrays(
             sessions.values[session],
             sessions.greedy[session],
@@ -112,10 +112,10 @@ def session_status(rule, periods, changed):  # type: ignore[no-untyped-def]
 def _decide(game, rule, arrays, desk, player):  # type: ignore[no-untyped-def]
     """Observe, update the pending value and choose an action; return whether a greedy action changed."""
     state, size = observation(game, arrays.recent, desk.sizes, player, 0), game.sizes[player]
-    first, number, changed = rule.state_from[player], uniform(arrays.stream), False
+    state_offset, number, changed = rule.state_from[player], uniform(arrays.stream), False
     entry, level, target, choice = rule.value_from[player], arrays.level[player], rule.target[player], 0
     start = entry + state * size  # of the state's first entry
-    row, greedy, action = arrays.values[start : start + size], arrays.greedy[first + state], -1
+    row, greedy, action = arrays.values[start : start + size], arrays.greedy[state_offset + state], -1
     if rule.learns[player]:
         choice = rule.choice[player]
     if target == ON_POLICY:  # chosen before the values are updated
@@ -129,15 +129,15 @@ def _decide(game, rule, arrays, desk, player):  # type: ignore[no-untyped-def]
                 worth = _mean(row, arrays.plays, start, size, level, choice, greedy, desk.weights)
             aim = arrays.owed[player, 0] + arrays.owed[player, 1] * worth
             values = arrays.values[entry : rule.value_from[player + 1]]
-            incumbent, runner = arrays.greedy[first:], arrays.runner[first:]
-            past, done = arrays.pending[player, 0], arrays.pending[player, 1]
+            incumbent, runner = arrays.greedy[state_offset:], arrays.runner[state_offset:]
+            past, past_action = arrays.pending[player, 0], arrays.pending[player, 1]
             alpha = rule.alpha[player] + rule.alpha_change[player] * arrays.clock[0]
             if rule.counted:
                 # a decision is updated before the next is counted: this is its entry's n-th update
-                alpha /= arrays.plays[entry + past * size + done] ** rule.power[player]
-            changed = teach(values, incumbent, runner, size, past, done, aim, alpha)
+                alpha /= arrays.plays[entry + past * size + past_action] ** rule.power[player]
+            changed = teach(values, incumbent, runner, size, past, past_action, aim, alpha)
     if action < 0:
-        greedy = arrays.greedy[first + state]
+        greedy = arrays.greedy[state_offset + state]
         action = _choose(row, arrays.plays, start, size, level, choice, greedy, number, desk.weights)
     if rule.learns[player]:
         book(arrays, player, state, action)
@@ -187,12 +187,12 @@ def _mean(row, plays, start, size, level, choice, greedy, weights):  # type: ign
         return expected_value(row, size, 0.0, max(level, COLDEST), False, weights)
     if choice == UCB:
         upper_bounds(row, plays, start, size, level, weights)
-        largest, ties, among = best(weights, size), 0, 0.0
+        largest, ties, total_of_ties = best(weights, size), 0, 0.0
         for k in range(size):
             if weights[k] == largest:
                 ties += 1
-                among += row[k]
-        return among / ties
+                total_of_ties += row[k]
+        return total_of_ties / ties
     total = 0.0
     for k in range(size):
         total += row[k]
@@ -203,13 +203,13 @@ def _mean(row, plays, start, size, level, choice, greedy, weights):  # type: ign
 def teach(values, greedy, runner, size, state, action, aim, alpha):  # type: ignore[no-untyped-def]
     """Move one value towards ``aim``; return whether the state's greedy action changed."""
     row = at(state)
-    incumbent, first = greedy[row], state * size
-    new = values[at(first + action)]
+    incumbent, offset = greedy[row], state * size
+    new = values[at(offset + action)]
     new += alpha * (aim - new)
-    values[at(first + action)] = new
+    values[at(offset + action)] = new
     if action == incumbent:
         return new < runner[row] and search_greedy(values, greedy, runner, size, state)
-    top = values[at(first + incumbent)]
+    top = values[at(offset + incumbent)]
     if new > top:
         # the former greedy value bounds those of all other actions
         greedy[row], runner[row] = action, top
@@ -226,19 +226,19 @@ def search_greedy(values, greedy, runner, size, state):  # type: ignore[no-untyp
 
     It changes only to a strictly better action, the lowest at ties.
     """
-    row, first, best = at(state), state * size, -1
+    row, offset, largest_at = at(state), state * size, -1
     incumbent = greedy[row]
-    top, next_to = values[at(first + incumbent)], -inf
+    top, next_to = values[at(offset + incumbent)], -inf
     for k in range(size):  # without a branch, which could not be predicted
-        value = -inf if k == incumbent else values[at(first + k)]
+        value = -inf if k == incumbent else values[at(offset + k)]
         lower = value if value < top else top
         next_to = lower if lower > next_to else next_to
-        best = k if value > top else best
+        largest_at = k if value > top else largest_at
         top = value if value > top else top
     runner[row] = next_to
-    if best < 0:
+    if largest_at < 0:
         return False
-    greedy[row] = best
+    greedy[row] = largest_at
     return True
 
 
@@ -254,22 +254,26 @@ def _teach_all(game, rule, arrays, desk, player):  # type: ignore[no-untyped-def
 
     Moves are simultaneous; every aim uses the values before the update.
     """
-    size, first, players = game.sizes[player], rule.state_from[player], game.sizes.shape[0]
+    size, offset, players = game.sizes[player], rule.state_from[player], game.sizes.shape[0]
     recent, aims, values = arrays.recent, desk.weights, arrays.values[rule.value_from[player] :]
-    played, signal, last = recent[1, player], recent[1, players + 1], joint_of(recent, 1, desk.strides)
+    played, signal, joint_before = (
+        recent[1, player],
+        recent[1, players + 1],
+        joint_of(recent, 1, desk.strides),
+    )
     for action in range(size):
-        joint = last + (action - played) * desk.strides[player]
+        joint = joint_before + (action - played) * desk.strides[player]
         recent[1, player] = action
         if game.signal.shape[0] > 0:
             recent[1, players + 1] = game.signal[recent[1, players], joint]
         state = observation(game, arrays.recent, desk.sizes, player, 0)
-        worth = values[state * size + arrays.greedy[first + state]]
+        worth = values[state * size + arrays.greedy[offset + state]]
         aims[action] = game.payoff[recent[1, players], player, joint] + rule.gamma[player] * worth
     recent[1, player], recent[1, players + 1] = played, signal
     past, alpha = arrays.pending[player, 0], rule.alpha[player] + rule.alpha_change[player] * arrays.clock[0]
     for action in range(size):
         values[past * size + action] += alpha * (aims[action] - values[past * size + action])
-    return search_greedy(values, arrays.greedy[first:], arrays.runner[first:], size, past)
+    return search_greedy(values, arrays.greedy[offset:], arrays.runner[offset:], size, past)
 
 
 @inline
@@ -325,9 +329,11 @@ class OwnTables(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def play_pair(pair: Pair, rule: SessionRule, sessions: SessionArrays, chosen: np.ndarray, steps: int) -> None:
-    """Play up to ``steps`` further periods of the sessions numbered in ``chosen``, in place."""
-    for session in chosen:
+def play_pair(
+    pair: Pair, rule: SessionRule, sessions: SessionArrays, selected: np.ndarray, steps: int
+) -> None:
+    """Play up to ``steps`` further periods of the sessions numbered in ``selected``, in place."""
+    for session in selected:
         first = _own_tables(pair, rule, sessions, session, pair.first)
         second = _own_tables(pair, rule, sessions, session, 1 - pair.first)
         if pair.turns:
@@ -366,13 +372,13 @@ def _own_tables(pair, rule, sessions, session, player):  # type: ignore[no-untyp
 
 
 @inline
-def _decide_in_pair(learner, period, state, epsilon, number, past, done, owed, later):  # type: ignore[no-untyped-def]
+def _decide_in_pair(learner, period, state, epsilon, number, past, past_action, owed, weight):  # type: ignore[no-untyped-def]
     """Update the pending value; return the action chosen, and whether a greedy action changed."""
     changed, size = False, learner.size
     if past >= 0:
-        aim = owed + later * learner.values[at(state * size + learner.greedy[at(state)])]
+        aim = owed + weight * learner.values[at(state * size + learner.greedy[at(state)])]
         alpha = learner.alpha + learner.alpha_change * period
-        changed = teach(learner.values, learner.greedy, learner.runner, size, past, done, aim, alpha)
+        changed = teach(learner.values, learner.greedy, learner.runner, size, past, past_action, aim, alpha)
     return act(learner.greedy[at(state)], epsilon, size, number), changed
 
 
@@ -390,9 +396,9 @@ def _load(learner, level, recent):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _store(learner, level, recent, epsilon, action, past, done, owed, later):  # type: ignore[no-untyped-def]
+def _store(learner, level, recent, epsilon, action, past, past_action, owed, weight):  # type: ignore[no-untyped-def]
     level[learner.player], recent[learner.player] = epsilon, action
-    learner.pending[0], learner.pending[1], learner.owed[0], learner.owed[1] = past, done, owed, later
+    learner.pending[0], learner.pending[1], learner.owed[0], learner.owed[1] = past, past_action, owed, weight
 
 
 @inline

@@ -22,10 +22,10 @@ from rivalry.tables.kernels.shapes import EXPECTED, MAX, ON_POLICY, Learners, Le
 
 
 @njit(cache=True, nogil=True)
-def play(world: Tabulated, rule: LearningRule, trials: Learners, chosen: np.ndarray, steps: int) -> None:
-    """Play up to ``steps`` further steps of the trials numbered in ``chosen``, in place."""
+def play(world: Tabulated, rule: LearningRule, trials: Learners, selected: np.ndarray, steps: int) -> None:
+    """Play up to ``steps`` further steps of the trials numbered in ``selected``, in place."""
     desk = buffers(world.tables, trials.values.shape[3])
-    for trial in chosen:
+    for trial in selected:
         learners = Learners(
             trials.values[trial],
             trials.stream[trial],
@@ -108,8 +108,8 @@ def _settle(rule, learners, desk, player, state, choices):  # type: ignore[no-un
         value = row[action]
     # rewards since the decision, and the discount over the rounds since
     aim = learners.owed[player, 0] + learners.owed[player, 1] * value
-    old, done = learners.values[player, learners.pending[player, 0]], learners.pending[player, 1]
-    old[done] += rule.alpha[player] * (aim - old[done])
+    old, past_action = learners.values[player, learners.pending[player, 0]], learners.pending[player, 1]
+    old[past_action] += rule.alpha[player] * (aim - old[past_action])
     learners.pending[player, 0] = -1
     return action
 
@@ -173,8 +173,8 @@ def _in_drawn_order(game, contest, rule, learners, desk):  # type: ignore[no-unt
         turn[k] = k
     # Fisher-Yates shuffle
     for k in range(players - 1, 0, -1):
-        other = min(int(uniform(learners.stream) * (k + 1)), k)
-        turn[k], turn[other] = turn[other], turn[k]
+        swap_with = min(int(uniform(learners.stream) * (k + 1)), k)
+        turn[k], turn[swap_with] = turn[swap_with], turn[k]
     for k in range(players):
         player = turn[k]
         if k > 0:  # the previous mover's action counts as one round back

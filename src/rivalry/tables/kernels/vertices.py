@@ -69,11 +69,11 @@ def _slot(table, key):  # type: ignore[no-untyped-def]
     mask = table.shape[0] - 1
     slot = _first_slot(mask, key)
     while True:
-        empty = same = True
+        empty = is_equal = True
         for word in range(key.shape[0]):
             empty &= table[slot, word] == 0
-            same &= table[slot, word] == key[word]
-        if empty or same:
+            is_equal &= table[slot, word] == key[word]
+        if empty or is_equal:
             return slot
         slot = (slot + 1) & mask
 
@@ -92,14 +92,14 @@ def _insert(bases, free, zero):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def _insert_all(bases, others):  # type: ignore[no-untyped-def]
+def _insert_all(bases, source):  # type: ignore[no-untyped-def]
     """Add the bases of another table."""
-    for k in range(others.free.shape[0]):
+    for k in range(source.free.shape[0]):
         used = False
-        for word in range(others.free.shape[1]):
-            used |= others.free[k, word] != 0
+        for word in range(source.free.shape[1]):
+            used |= source.free[k, word] != 0
         if used:
-            _insert(bases, others.free[k], others.zero[k])
+            _insert(bases, source.free[k], source.zero[k])
 
 
 def empty(words: int, slots: int = 1 << 12) -> Bases:
@@ -158,9 +158,9 @@ def paths(polytopes: Sequence[Polytope], longest: int) -> Iterator[tuple[list[in
 
     None where a path is longer, or is lost by rounding errors.
     """
-    first, other = polytopes
-    count, columns = len(first.bit), first.matrix.shape[1]
-    origins, here = [_empty_tableau(p) for p in polytopes], [_empty_tableau(p) for p in polytopes]
+    polytope_a, polytope_b = polytopes
+    count, columns = len(polytope_a.bit), polytope_a.matrix.shape[1]
+    origins, tableaus = [_empty_tableau(p) for p in polytopes], [_empty_tableau(p) for p in polytopes]
     variables = np.empty((2, count), dtype=np.int64)  # [side label]
     for side, polytope in enumerate(polytopes):
         variables[side, polytope.bit] = np.arange(count)
@@ -168,27 +168,29 @@ def paths(polytopes: Sequence[Polytope], longest: int) -> Iterator[tuple[list[in
         words = np.zeros((count + 63) // 64, dtype=np.uint64)
         np.bitwise_or.at(words, free >> 6, np.uint64(1) << (free & 63).astype(np.uint64))
         _rebuild(polytope, words, origins[side])
-    ratio = np.empty(max(first.matrix.shape))
-    for label in first.bit.tolist():
-        for origin, tableau in zip(origins, here, strict=True):
+    ratio = np.empty(max(polytope_a.matrix.shape))
+    for label in polytope_a.bit.tolist():
+        for origin, tableau in zip(origins, tableaus, strict=True):
             _copy(origin, tableau)
         side = int(variables[0, label] >= columns)
-        sound = _follow(tuple(here), (first.bit, other.bit), variables, label, side, ratio, longest)
-        ends = (p.bit[d.free].tolist() for p, d in zip(polytopes, here, strict=True))
+        sound = _follow(
+            tuple(tableaus), (polytope_a.bit, polytope_b.bit), variables, label, side, ratio, longest
+        )
+        ends = (p.bit[d.free].tolist() for p, d in zip(polytopes, tableaus, strict=True))
         yield (next(ends), next(ends)) if sound else None
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def _follow(here, bits, variables, missing, side, ratio, longest):  # type: ignore[no-untyped-def]
+def _follow(tableaus, bits, variables, missing, side, ratio, longest):  # type: ignore[no-untyped-def]
     """Go to the end of a path, and return whether it was reached."""
     label = missing
     for _ in range(longest):
-        column = here[side].place[variables[side, label]]
-        row = _leaving(here[side].table, column, ratio)
+        column = tableaus[side].place[variables[side, label]]
+        row = _leaving(tableaus[side].table, column, ratio)
         if row < 0:
             return False
-        label = bits[side][here[side].basic[row]]
-        _pivot(here[side], row, column)
+        label = bits[side][tableaus[side].basic[row]]
+        _pivot(tableaus[side], row, column)
         if label == missing:
             return True
         side = 1 - side
@@ -214,7 +216,7 @@ def _empty_tableau(polytope: Polytope) -> _Tableau:
 
 
 class _VertexSearch(NamedTuple):
-    """Where a search is: its basis, and memory for its neighbours."""
+    """State of a search: its basis, and memory for its neighbours."""
 
     key: np.ndarray  # [word]: free variables
     here: _Tableau
@@ -234,7 +236,13 @@ def _explore(polytope, bases, search, work, steps, hard, most):  # type: ignore[
     Each of ``steps [step 3]`` is to be taken, or, with 1, to be taken back: what enters, what leaves.
     """
     columns = polytope.matrix.shape[1]
-    key, here, after, leaving, counts = search.key, search.here, search.after, search.leaving, search.counts
+    key, tableau, after, leaving, counts = (
+        search.key,
+        search.here,
+        search.after,
+        search.leaving,
+        search.counts,
+    )
     while True:
         mask = bases.free.shape[0] - 1
         if (
@@ -245,39 +253,39 @@ def _explore(polytope, bases, search, work, steps, hard, most):  # type: ignore[
             return False
         sound = True
         if counts[PIVOTS] > REFRESH:
-            sound = _rebuild(polytope, key, here)
+            sound = _rebuild(polytope, key, tableau)
             counts[PIVOTS] = 0 if sound else REFRESH + 1
-        whole = sound
+        is_complete = sound
         for column in range(columns if sound else 0):
-            row = _leaving(here.table, column, search.ratio)
-            leaving[column] = here.basic[row] if row >= 0 else -1
+            row = _leaving(tableau.table, column, search.ratio)
+            leaving[column] = tableau.basic[row] if row >= 0 else -1
             if row >= 0:
-                _swap(polytope.bit, key, here.free[column], here.basic[row])
+                _swap(polytope.bit, key, tableau.free[column], tableau.basic[row])
                 search.slot[column] = _first_slot(mask, key)
-                _swap(polytope.bit, key, here.basic[row], here.free[column])
+                _swap(polytope.bit, key, tableau.basic[row], tableau.free[column])
         # the table of bases is in distant memory: slots of all neighbours are read at a time
         for column in range(columns if sound else 0):
             search.first[column] = bases.free[search.slot[column], 0]
         for column in range(columns if sound else 0):
             if leaving[column] < 0:
-                whole = False
+                is_complete = False
                 continue
-            _swap(polytope.bit, key, here.free[column], leaving[column])
-            slot, known = _slot(bases.free, key), False
+            _swap(polytope.bit, key, tableau.free[column], leaving[column])
+            slot, is_nonzero = _slot(bases.free, key), False
             for word in range(key.shape[0]):
-                known |= bases.free[slot, word] != 0
-            if not known and bases.filled[0] < most:
-                _copy(here, after)
-                _pivot(after, -1 - here.place[leaving[column]], column)
+                is_nonzero |= bases.free[slot, word] != 0
+            if not is_nonzero and bases.filled[0] < most:
+                _copy(tableau, after)
+                _pivot(after, -1 - tableau.place[leaving[column]], column)
                 if _proved(polytope, key, after, work, search.zero):
                     _insert(bases, key, search.zero)
                     step = steps[counts[WAITING]]
-                    step[0], step[1], step[2] = here.free[column], leaving[column], 0
+                    step[0], step[1], step[2] = tableau.free[column], leaving[column], 0
                     counts[WAITING] += 1
                 else:
-                    whole = False
-            _swap(polytope.bit, key, leaving[column], here.free[column])
-        if not whole:
+                    is_complete = False
+            _swap(polytope.bit, key, leaving[column], tableau.free[column])
+        if not is_complete:
             for word in range(key.shape[0]):
                 hard[counts[HARD], word] = key[word]
             counts[HARD] += 1
@@ -289,7 +297,7 @@ def _explore(polytope, bases, search, work, steps, hard, most):  # type: ignore[
             entering, exiting, back = step[0], step[1], step[2] == 1
             _swap(polytope.bit, key, entering, exiting)
             if counts[PIVOTS] <= REFRESH:
-                _pivot(here, -1 - here.place[exiting], here.place[entering])
+                _pivot(tableau, -1 - tableau.place[exiting], tableau.place[entering])
                 counts[PIVOTS] += 1
             if back:
                 counts[WAITING] -= 1
@@ -317,9 +325,9 @@ class _ProofArrays(NamedTuple):
 @njit(cache=True, nogil=True, _nrt=False)
 def _swap(bit, key, entering, leaving):  # type: ignore[no-untyped-def]
     """Replace a free variable by the one that leaves the basis, in a set."""
-    one = np.uint64(1)
-    key[bit[entering] >> 6] ^= one << np.uint64(bit[entering] & 63)
-    key[bit[leaving] >> 6] ^= one << np.uint64(bit[leaving] & 63)
+    unit = np.uint64(1)
+    key[bit[entering] >> 6] ^= unit << np.uint64(bit[entering] & 63)
+    key[bit[leaving] >> 6] ^= unit << np.uint64(bit[leaving] & 63)
 
 
 # neighbours are guesses, so the order of operations is free
@@ -334,32 +342,32 @@ def _leaving(table, column, ratio):  # type: ignore[no-untyped-def]
     low = np.inf
     for i in range(table.shape[1]):
         low = min(low, ratio[i])
-    row, best, limit = -1, np.inf, low * (1 + PIVOT)
+    row, least_ratio, limit = -1, np.inf, low * (1 + PIVOT)
     for i in range(table.shape[1] if low < np.inf else 0):
         if ratio[i] <= limit:
-            more = table[columns + 1, i] / table[column, i]
-            if more < best:
-                row, best = i, more
+            ratio_here = table[columns + 1, i] / table[column, i]
+            if ratio_here < least_ratio:
+                row, least_ratio = i, ratio_here
     return row
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def _copy(here, after):  # type: ignore[no-untyped-def]
-    for j in range(here.table.shape[0]):
-        for i in range(here.table.shape[1]):
-            after.table[j, i] = here.table[j, i]
-    for i in range(len(here.basic)):
-        after.basic[i] = here.basic[i]
-    for j in range(len(here.free)):
-        after.free[j] = here.free[j]
-    for k in range(len(here.place)):
-        after.place[k] = here.place[k]
+def _copy(source, after):  # type: ignore[no-untyped-def]
+    for j in range(source.table.shape[0]):
+        for i in range(source.table.shape[1]):
+            after.table[j, i] = source.table[j, i]
+    for i in range(len(source.basic)):
+        after.basic[i] = source.basic[i]
+    for j in range(len(source.free)):
+        after.free[j] = source.free[j]
+    for k in range(len(source.place)):
+        after.place[k] = source.place[k]
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def _pivot(here, row, column):  # type: ignore[no-untyped-def]
+def _pivot(tableau, row, column):  # type: ignore[no-untyped-def]
     """Exchange a basic and a free variable."""
-    table, basic, free = here.table, here.basic, here.free
+    table, basic, free = tableau.table, tableau.basic, tableau.free
     pivot = table[column, row]
     for j in range(table.shape[0]):
         if j != column:
@@ -371,16 +379,16 @@ def _pivot(here, row, column):  # type: ignore[no-untyped-def]
         table[column, i] = -table[column, i] / pivot
     table[column, row] = 1 / pivot
     basic[row], free[column] = free[column], basic[row]
-    here.place[basic[row]], here.place[free[column]] = -1 - row, column
+    tableau.place[basic[row]], tableau.place[free[column]] = -1 - row, column
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def _rebuild(polytope, key, here):  # type: ignore[no-untyped-def]
+def _rebuild(polytope, key, tableau):  # type: ignore[no-untyped-def]
     """Compute the table of the basis with free variables ``key``, by pivots as large as possible.
 
     Returns False where it is singular in floating point.
     """
-    table, basic, free, place = here.table, here.basic, here.free, here.place
+    table, basic, free, place = tableau.table, tableau.basic, tableau.free, tableau.place
     rows, columns = polytope.matrix.shape
     for j in range(columns):
         free[j] = place[j] = j
@@ -401,7 +409,7 @@ def _rebuild(polytope, key, here):  # type: ignore[no-untyped-def]
             for j in range(columns):
                 missing += not _within(polytope.bit, key, free[j])
             return missing == 0
-        _pivot(here, row, column)
+        _pivot(tableau, row, column)
 
 
 @njit(cache=True, nogil=True, _nrt=False)
@@ -410,13 +418,13 @@ def _within(bit, key, variable):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def _proved(polytope, key, here, work, zero):  # type: ignore[no-untyped-def]
-    """Return whether a basis is proved feasible; its variables that are zero are written to ``zero``."""
+def _proved(polytope, key, tableau, work, zero):  # type: ignore[no-untyped-def]
+    """True if a basis is proved feasible; its variables that are zero are written to ``zero``."""
     rows, columns = polytope.matrix.shape
-    table, basic, free = here.table, here.basic, here.free
+    table, basic, free = tableau.table, tableau.basic, tableau.free
     drift = _contraction(polytope, table, basic, free, work)
     if drift > DRIFT:
-        if not _rebuild(polytope, key, here):
+        if not _rebuild(polytope, key, tableau):
             return False
         drift = _contraction(polytope, table, basic, free, work)
     if not drift < 0.5:
@@ -534,7 +542,7 @@ def _solve(polytope, guess, basic, free, work, right, drift, value, bound):  # t
 
 @njit(cache=True, nogil=True, _nrt=False)
 def _vanish(polytope, basic, free, work):  # type: ignore[no-untyped-def]
-    """Return whether all basic variables of uncertain sign are zero."""
+    """True if all basic variables of uncertain sign are zero."""
     rows, columns = polytope.matrix.shape
     size, largest = 0, 0.0
     for i in range(rows):
@@ -552,53 +560,53 @@ def _vanish(polytope, basic, free, work):  # type: ignore[no-untyped-def]
     for k in range(polytope.primes.shape[0]):
         if bits < 0:
             return True
-        prime, residues, rest = polytope.primes[k], polytope.residues[k], work.modular
+        prime, residues, system = polytope.primes[k], polytope.residues[k], work.modular
         for a in range(size):
-            rest[a, size] = 1
+            system[a, size] = 1
             for b in range(size):
-                rest[a, b] = residues[work.tight[a], work.positive[b]]
-        if not _eliminate(rest, size, prime):
+                system[a, b] = residues[work.tight[a], work.positive[b]]
+        if not _eliminate(system, size, prime):
             continue
         bits -= np.log2(prime) - 1e-9
         b = 0
         for i in range(rows):
             if basic[i] < columns:
-                if not work.value[i] > work.bound[i] and rest[b, size] != 0:
+                if not work.value[i] > work.bound[i] and system[b, size] != 0:
                     return False
                 b += 1
             elif not work.value[i] > work.bound[i]:
                 total = 1
                 for c in range(size):
-                    total = (total - residues[basic[i] - columns, work.positive[c]] * rest[c, size]) % prime
+                    total = (total - residues[basic[i] - columns, work.positive[c]] * system[c, size]) % prime
                 if total != 0:
                     return False
     return bits < 0
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def _eliminate(rest, size, prime):  # type: ignore[no-untyped-def]
-    """Solve ``rest [row column]`` modulo a prime, its last column the right side; False if it is singular."""
+def _eliminate(system, size, prime):  # type: ignore[no-untyped-def]
+    """Solve ``system [row column]`` modulo a prime; the last column is the right side; False if singular."""
     for b in range(size):
         row = b
-        while row < size and rest[row, b] == 0:
+        while row < size and system[row, b] == 0:
             row += 1
         if row == size:
             return False
         if row != b:
             for c in range(b, size + 1):
-                rest[row, c], rest[b, c] = rest[b, c], rest[row, c]
+                system[row, c], system[b, c] = system[b, c], system[row, c]
         # the inverse by Fermat's little theorem
-        inverse, base, power = 1, rest[b, b], prime - 2
+        inverse, base, power = 1, system[b, b], prime - 2
         while power:
             if power & 1:
                 inverse = inverse * base % prime
             base = base * base % prime
             power >>= 1
         for c in range(b, size + 1):
-            rest[b, c] = rest[b, c] * inverse % prime
+            system[b, c] = system[b, c] * inverse % prime
         for a in range(size):
-            if a != b and rest[a, b] != 0:
-                factor = rest[a, b]
+            if a != b and system[a, b] != 0:
+                factor = system[a, b]
                 for c in range(b, size + 1):
-                    rest[a, c] = (rest[a, c] - factor * rest[b, c]) % prime
+                    system[a, c] = (system[a, c] - factor * system[b, c]) % prime
     return True
