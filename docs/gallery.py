@@ -1,8 +1,7 @@
-"""Draw the pictures of the gallery by the commands and lines on its page, and write its grid of thumbnails.
+"""Draw the pictures of the gallery by the commands and lines on its page, and list its thumbnails.
 
 python docs/gallery.py             # all, in several minutes
 python docs/gallery.py paths heat  # these
-python docs/gallery.py grid        # no picture, only the grid
 """
 
 from __future__ import annotations
@@ -23,8 +22,6 @@ PICTURES = PAGE.with_suffix("")
 LARGEST = 40_000  # bytes of a picture
 # width in pixels and colours; the first that fits
 SIZES = ((920, 128), (690, 128), (690, 64), (460, 128), (460, 64))
-
-GRID = re.compile(r"(?<=^% grid, by gallery.py\n).*?(?=^% end of the grid\n)", re.M | re.S)
 
 
 class Example(NamedTuple):
@@ -65,11 +62,6 @@ def grid() -> str:
     return "\n".join(["", *parts])
 
 
-def write_grid() -> None:
-    """Write the grid of thumbnails into the page."""
-    PAGE.write_text(GRID.sub(grid(), PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-
-
 def draw(example: Example) -> bytes:
     """Return the picture that an example draws, in the working directory, as a PNG of few colours."""
     from matplotlib import pyplot as plt
@@ -106,10 +98,7 @@ def shrink(picture: Image.Image) -> bytes:
 
 
 def main(kinds: list[str]) -> int:
-    """Draw these kinds, or all, and write the grid."""
-    write_grid()
-    if kinds == ["grid"]:
-        return 0
+    """Draw these kinds, or all."""
     known = examples()
     PICTURES.mkdir(exist_ok=True)
     with TemporaryDirectory() as folder:

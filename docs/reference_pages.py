@@ -11,6 +11,7 @@
 | `% commands` | the commands with their arguments and options |
 | `% reproduced` | published values beside ours |
 | `% thesis` | those of the thesis on karma economies |
+| `% thumbnails` | the pictures of the gallery by purpose |
 """
 
 from __future__ import annotations
@@ -248,6 +249,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     "commands": lambda line: commands(),
     "reproduced": lambda line: import_module("reproduced").page(),
     "thesis": lambda line: import_module("reproduced").thesis(),
+    "thumbnails": lambda line: import_module("gallery").grid(),
 }
 
 
@@ -262,7 +264,7 @@ def expand(text: str) -> str:
 
 
 def _expand(app: Any, page: str, source: list[str]) -> None:
-    if page.startswith(("reference/", "textbook/")):
+    if page.startswith(("reference/", "textbook/", "howto/gallery")):
         source[0] = expand(source[0])
 
 

@@ -60,7 +60,7 @@ def lying_boxes(document: Document, sampler: np.random.Generator) -> list[Any]:
         middle = [low / 2 + high / 2 for low, high in box]
         reasons: list[Any] = [["around", j] for j in range(len(points))]
         reasons += [["sign", [[k, sign]]] for k in game.choices for sign in (1, -1)]
-        for p, own in game.own.items():
+        for p, own in game.choices_of.items():
             tried = [np.full(41, m) for m in middle]
             for k in own:
                 tried[k] = sampler.uniform(*game.space[k], 41)

@@ -34,6 +34,32 @@ def test_all_files_state_the_version_and_licence_of_the_project() -> None:
     assert not lines, "\n".join(lines)
 
 
+def test_the_conda_recipe_has_the_requirements_of_the_project() -> None:
+    recipe = (ROOT / "conda" / "recipe.yaml").read_text(encoding="utf-8")
+    run = recipe.partition("\n  run:\n")[2].partition("\n\n")[0]
+    packages = re.findall(r"^    - ([\w-]+ >=[^#\n]*[^# \n])", run, re.MULTILINE)
+    names = {"matplotlib": "matplotlib-base"}  # the package without graphical toolkits
+    parts = [re.fullmatch(r"([\w-]+)(>=[\w.]+)", line) for line in PROJECT["dependencies"]]
+    assert all(parts), "pyproject.toml: compare other forms of requirements with conda/recipe.yaml too"
+    needed = [f"{names.get(part[1], part[1])} {part[2]}" for part in parts if part]
+    place = "conda/recipe.yaml, run: "
+    lines = differences(
+        ["python >=${{ python_min }}", *needed],
+        packages,
+        place + "add `- {}`, as in pyproject.toml",
+        place + "remove `- {}`, which is not in pyproject.toml",
+    )
+    stated = {
+        f"  version: {PROJECT['version']}",
+        f'  python_min: "{PROJECT["requires-python"].removeprefix(">=")}"',
+        f'  summary: "{PROJECT["description"]}"',
+        f"  license: {PROJECT['license']}",
+        f"      - rivalry = {PROJECT['scripts']['rivalry']}",
+    }
+    lines += differences(stated, recipe.splitlines(), "conda/recipe.yaml: set `{}`, as in pyproject.toml")
+    assert not lines, "\n".join(lines)
+
+
 def test_the_badges_state_the_licence_and_the_versions_of_python() -> None:
     badges = re.findall(r"^\[!\[([^\]]+)\]", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     versions = [line.split()[-1] for line in PROJECT["classifiers"] if re.search(r"Python :: 3\.\d+$", line)]

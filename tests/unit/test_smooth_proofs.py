@@ -806,7 +806,7 @@ def test_payoffs_that_use_the_sum_of_another_player_have_their_own_derivatives()
     space = {"player": [0, 1, 2], "low": [(0.0).hex()] * 3, "high": [(1.0).hex()] * 3}
     game = Game(completed(space, nodes, [6, 7, 8], totals=[[0, 1, 2]]))
     (low, high), (given_low, given_high) = game.graph.evaluate(
-        (game.slopes[0], game.given[0]), [(0.5, 0.5)] * 7
+        (game.slopes[0], game.partial_slopes[0]), [(0.5, 0.5)] * 7
     )
     assert low <= 1.5 <= high
     assert given_low <= 1.5 <= given_high

@@ -19,10 +19,13 @@ def numbers(texts, count):
     return [Fraction(float.fromhex(text) if "x" in text else text) for text in texts]
 
 
-def shares(texts, count, whose):
-    found = numbers(texts, count)
-    require(min(found) >= 0 and sum(found) == 1, f"{whose}: probabilities are below 0 or do not sum to 1")
-    return tuple(found)
+def shares(texts, count, owner):
+    probabilities = numbers(texts, count)
+    require(
+        min(probabilities) >= 0 and sum(probabilities) == 1,
+        f"{owner}: probabilities are below 0 or do not sum to 1",
+    )
+    return tuple(probabilities)
 
 
 def place(index, end, begin=0):
@@ -31,31 +34,33 @@ def place(index, end, begin=0):
     return index
 
 
-def dot(one, other):
-    return sum(a * b for a, b in zip(one, other, strict=True) if a and b)
+def dot(left, right):
+    return sum(a * b for a, b in zip(left, right, strict=True) if a and b)
 
 
-def within(claimed, low, high, what):
+def within(claimed, low, high, subject):
     """Return in words what is claimed of a number that is proved to be at least ``low``, at most ``high``."""
-    least, most = numbers(claimed, 2)
-    require(least <= low, f"{what} is proved to be at least {float(low)!r}, not {float(least)!r}")
-    require(most >= high, f"{what} is proved to be at most {float(high)!r}, not {float(most)!r}")
-    return f"{what} is {low if least == most else f'from {outward(least, -inf)} to {outward(most, inf)}'}"
+    lower, upper = numbers(claimed, 2)
+    require(lower <= low, f"{subject} is proved to be at least {float(low)!r}, not {float(lower)!r}")
+    require(upper >= high, f"{subject} is proved to be at most {float(high)!r}, not {float(upper)!r}")
+    return (
+        f"{subject} is {low if lower == upper else f'from {outward(lower, -inf)} to {outward(upper, inf)}'}"
+    )
 
 
 def outward(number, end):
     """Return the next double towards an end in words."""
-    found = float(number)
-    exact = (found >= number) if end > 0 else (found <= number)
-    return repr(found if exact else nextafter(found, end))
+    double = float(number)
+    exact = (double >= number) if end > 0 else (double <= number)
+    return repr(double if exact else nextafter(double, end))
 
 
 def counted(kind, equilibria, shown):
     """Return in words how many equilibria there are, and the first of them, sorted."""
     count, texts = len(equilibria), sorted(equilibria)[:shown]
-    said = f"{count} {kind} {'equilibrium' if count == 1 else 'equilibria'}, complete"
-    more = f", and {count - len(texts)} more (--points)" if len(texts) < count else ""
-    return f"{said}{': ' * (count > 0)}{', '.join(texts)}{more}"
+    head = f"{count} {kind} {'equilibrium' if count == 1 else 'equilibria'}, complete"
+    rest = f", and {count - len(texts)} more (--points)" if len(texts) < count else ""
+    return f"{head}{': ' * (count > 0)}{', '.join(texts)}{rest}"
 
 
 def game(document):
@@ -74,16 +79,20 @@ def instead(joint, player, action):
 def pure_equilibria(document, shown):
     """At every joint action a player gains by another action, or it is in the list."""
     sizes, joint, pays = game(document)
-    claimed = {tuple(one) for one in document["equilibria"]}
+    claimed = {tuple(actions) for actions in document["equilibria"]}
     if len(claimed) < len(document["equilibria"]):
         raise Damaged("an equilibrium occurs twice")
     require(claimed <= set(joint), "the list has a joint action that the game lacks")
     moves = [(player, action) for player, size in enumerate(sizes) for action in range(size)]
-    for one in joint:
-        gain, player, action = max((pays[p][instead(one, p, a)] - pays[p][one], p, a) for p, a in moves)
-        require(gain > 0 or one in claimed, f"{one} is an equilibrium and not in the list")
-        require(gain <= 0 or one not in claimed, f"{one}: player {player} gains {gain} by action {action}")
-    return counted("pure", [f"({', '.join(map(str, one))})" for one in claimed], shown)
+    for actions in joint:
+        gain, player, action = max(
+            (pays[p][instead(actions, p, a)] - pays[p][actions], p, a) for p, a in moves
+        )
+        require(gain > 0 or actions in claimed, f"{actions} is an equilibrium and not in the list")
+        require(
+            gain <= 0 or actions not in claimed, f"{actions}: player {player} gains {gain} by action {action}"
+        )
+    return counted("pure", [f"({', '.join(map(str, actions))})" for actions in claimed], shown)
 
 
 def extreme_equilibria(document, shown):
@@ -95,25 +104,30 @@ def extreme_equilibria(document, shown):
     sizes, joint, pays = game(document)
     if len(sizes) != 2:
         raise Damaged("extreme equilibria are those of two players")
-    left = [dict.fromkeys(range(size)) for size in sizes]
-    pays = [{one[:: 1 - 2 * k]: pays[k][one] for one in joint} for k in (0, 1)]  # [own action, other's]
-    for player, action, by in document["dominated"]:
-        known = action in left[player] and by in left[player]
-        worse = known and all(pays[player][action, k] < pays[player][by, k] for k in left[1 - player])
-        require(worse, f"action {action} of player {player} is not strictly dominated by {by}")
-        del left[player][action]
-    bits = [{action: 1 << (action + k * sizes[0]) for action in left[k]} for k in (0, 1)]
+    remaining = [dict.fromkeys(range(size)) for size in sizes]
+    # [own action, other's]
+    pays = [{actions[:: 1 - 2 * k]: pays[k][actions] for actions in joint} for k in (0, 1)]
+    for player, action, dominator in document["dominated"]:
+        known = action in remaining[player] and dominator in remaining[player]
+        worse = known and all(
+            pays[player][action, k] < pays[player][dominator, k] for k in remaining[1 - player]
+        )
+        require(worse, f"action {action} of player {player} is not strictly dominated by {dominator}")
+        del remaining[player][action]
+    bits = [{action: 1 << (action + k * sizes[0]) for action in remaining[k]} for k in (0, 1)]
     firsts, seconds = (vertices(pays[1 - k], bits[k], bits[1 - k], sizes[k]) for k in (0, 1))
-    every = [*bits[0].values(), *bits[1].values()]
-    having = {bit: {y for y, labels in seconds.items() if labels & bit} for bit in every}
+    all_bits = [*bits[0].values(), *bits[1].values()]
+    holders = {bit: {y for y, labels in seconds.items() if labels & bit} for bit in all_bits}
     missing = set()
     for x, labels in firsts.items():
-        missing |= {(x, y) for y in set.intersection(*(having[bit] for bit in every if not labels & bit))}
+        missing |= {(x, y) for y in set.intersection(*(holders[bit] for bit in all_bits if not labels & bit))}
     for k, equilibrium in enumerate(document["equilibria"]):
         x, y = map(shares, equilibrium, sizes, (f"equilibrium {k}",) * 2)
-        for player, own, other in ((0, x, y), (1, y, x)):
-            worth = [dot(other, [pays[player][a, b] for b in range(len(other))]) for a in range(len(own))]
-            gain, best = max(worth) - dot(own, worth), worth.index(max(worth))
+        for player, strategy, rival in ((0, x, y), (1, y, x)):
+            values = [
+                dot(rival, [pays[player][a, b] for b in range(len(rival))]) for a in range(len(strategy))
+            ]
+            gain, best = max(values) - dot(strategy, values), values.index(max(values))
             require(not gain, f"equilibrium {k}: player {player} gains {gain} by action {best}")
         require((x, y) in missing, f"equilibrium {k} is not an extreme one, or occurs twice")
         missing.remove((x, y))
@@ -133,47 +147,53 @@ def profile(document):
     sizes, joint, pays = game(document)
     if len(document["strategies"]) != len(sizes):
         raise Damaged(f"{len(sizes)} strategies are needed, not {len(document['strategies'])}")
-    whose = [f"player {player}" for player in range(len(sizes))]
-    each = list(map(shares, document["strategies"], sizes, whose))
+    owners = [f"player {player}" for player in range(len(sizes))]
+    strategies = list(map(shares, document["strategies"], sizes, owners))
     gains = []
-    for player, own in enumerate(each):
-        worth = [0] * len(own)
-        for one in joint:
-            others = (each[k][action] for k, action in enumerate(one) if k != player)
-            worth[one[player]] += prod(others) * pays[player][one]
-        gains.append(max(worth) - dot(own, worth))
+    for player, strategy in enumerate(strategies):
+        values = [0] * len(strategy)
+        for actions in joint:
+            others = (strategies[k][action] for k, action in enumerate(actions) if k != player)
+            values[actions[player]] += prod(others) * pays[player][actions]
+        gains.append(max(values) - dot(strategy, values))
     for player, (gain, claimed) in enumerate(zip(gains, numbers(document["gain"], len(gains)), strict=True)):
         require(gain == claimed, f"player {player} gains {gain}, not {claimed}")
-    texts = " and ".join(f"({', '.join(map(str, own))})" for own in each)
+    texts = " and ".join(f"({', '.join(map(str, strategy))})" for strategy in strategies)
     if not any(gains):
         return f"an equilibrium: {texts}"
     return f"players gain {', '.join(map(str, gains))} at {texts}"
 
 
-def vertices(pays, own, rivals, size):
+def vertices(pays, bits, rivals, size):
     """Return the vertices x of ``{(x, v): x >= 0, v >= what rivals get by each action}`` and their labels.
 
     Inequalities are added one by one to a cone with known rays (Motzkin's double description). A new ray lies
     between two that one of them separates, if an edge joins these: no other ray has all labels they share.
     """
-    unit, count, every = lcm(*(u.denominator for u in pays.values())), len(own), sum(own.values())
-    rows = [(bit, [int(pays[rival, action] * unit) for action in own]) for rival, bit in rivals.items()]
-    (first, start), rays = rows[0], {(*([0] * count), 1): every}
-    for k, bit in enumerate(own.values()):
-        rays[*(int(i == k) for i in range(count)), start[k]] = every - bit + first
+    unit, count, all_bits = lcm(*(u.denominator for u in pays.values())), len(bits), sum(bits.values())
+    rows = [(bit, [int(pays[rival, action] * unit) for action in bits]) for rival, bit in rivals.items()]
+    (first, start), rays = rows[0], {(*([0] * count), 1): all_bits}
+    for k, bit in enumerate(bits.values()):
+        rays[*(int(i == k) for i in range(count)), start[k]] = all_bits - bit + first
     for label, row in rows[1:]:
         slack = {ray: ray[-1] - dot(row, ray[:-1]) for ray in rays}
-        found = {ray: have if slack[ray] else have | label for ray, have in rays.items() if slack[ray] >= 0}
-        ends = ([(ray, have) for ray, have in rays.items() if slack[ray] * sign > 0] for sign in (1, -1))
-        for (one, some), (other, more) in product(*ends):
-            both, simple = some & more, some.bit_count() == count  # then as many labels as an edge are one
-            if both.bit_count() >= count - 1 and (
-                simple or sum(both & a == both for a in rays.values()) == 2
+        next_rays = {
+            ray: labels if slack[ray] else labels | label for ray, labels in rays.items() if slack[ray] >= 0
+        }
+        ends = ([(ray, labels) for ray, labels in rays.items() if slack[ray] * sign > 0] for sign in (1, -1))
+        for (ray_above, labels_above), (ray_below, labels_below) in product(*ends):
+            common = labels_above & labels_below
+            simple = labels_above.bit_count() == count  # then as many labels as an edge are one
+            if common.bit_count() >= count - 1 and (
+                simple or sum(common & a == common for a in rays.values()) == 2
             ):
-                ray = [slack[one] * b - slack[other] * a for a, b in zip(one, other, strict=True)]
-                found[tuple(x // gcd(*ray) for x in ray)] = both | label
-        rays = found
-    shares = {ray: dict(zip(own, ray, strict=False)) for ray in rays if any(ray[:-1])}
+                ray = [
+                    slack[ray_above] * b - slack[ray_below] * a
+                    for a, b in zip(ray_above, ray_below, strict=True)
+                ]
+                next_rays[tuple(x // gcd(*ray) for x in ray)] = common | label
+        rays = next_rays
+    shares = {ray: dict(zip(bits, ray, strict=False)) for ray in rays if any(ray[:-1])}
     return {
         tuple(Fraction(x.get(k, 0), sum(x.values())) for k in range(size)): rays[ray]
         for ray, x in shares.items()
@@ -194,20 +214,24 @@ def correlated_equilibrium(document):
     for player, size in enumerate(sizes):
         for action, other in product(range(size), repeat=2):
             if action != other and player != leader:
-                new = [pays[player][one] - pays[player][instead(one, player, other)] for one in joint]
-                gains.append([u if one[player] == action else 0 for one, u in zip(joint, new, strict=True)])
+                losses = [
+                    pays[player][actions] - pays[player][instead(actions, player, other)] for actions in joint
+                ]
+                gains.append(
+                    [u if actions[player] == action else 0 for actions, u in zip(joint, losses, strict=True)]
+                )
                 gain = -dot(chance, gains[-1])
                 require(gain <= 0, f"player {player} gains {gain} by action {other} where {action} is drawn")
     factors = numbers(document["multipliers"], len(gains))
     require(min(factors, default=0) >= 0, "a multiplier is below 0")
-    worth = [sum(own[one] for k, own in enumerate(pays) if leader in (None, k)) for one in joint]
-    bound = max(u + dot(factors, [gain[k] for gain in gains]) for k, u in enumerate(worth))
+    values = [sum(table[actions] for k, table in enumerate(pays) if leader in (None, k)) for actions in joint]
+    bound = max(u + dot(factors, [gain[k] for gain in gains]) for k, u in enumerate(values))
     name = (
         "the highest welfare of correlated equilibria"
         if leader is None
         else "the most that a commitment pays"
     )
-    return within(document["bound"], dot(chance, worth), bound, name)
+    return within(document["bound"], dot(chance, values), bound, name)
 
 
 def value(document):
@@ -219,14 +243,14 @@ def value(document):
             first = reach[player][1 + place(before, len(reach[player]) - 1, -1)]
             reach[player] += [first * p for p in shares(texts, count, f"a set of player {player}")]
     for player, sets in enumerate(document["sets"]):
-        gets = [Fraction(0)] * len(reach[player])
-        for *last, paid in document["leaves"]:
-            mine, theirs = (1 + place(last[k], len(reach[k]) - 1, -1) for k in (player, 1 - player))
-            gets[mine] += numbers([paid], 1)[0] * reach[1 - player][theirs] * (1 - 2 * player)
+        payoffs = [Fraction(0)] * len(reach[player])
+        for *moves, payoff in document["leaves"]:
+            move, rival_move = (1 + place(moves[k], len(reach[k]) - 1, -1) for k in (player, 1 - player))
+            payoffs[move] += numbers([payoff], 1)[0] * reach[1 - player][rival_move] * (1 - 2 * player)
         for before, count in sets[::-1]:  # the last moves first: each set is worth its best move
-            gets[1 + before] += max(gets[-count:])
-            del gets[-count:]
-        limits.append(gets[0])
+            payoffs[1 + before] += max(payoffs[-count:])
+            del payoffs[-count:]
+        limits.append(payoffs[0])
     return within(document["bound"], -limits[1], limits[0], "the value for player 0")
 
 
@@ -238,37 +262,47 @@ def policy(document):
     """
     sizes, joint, pays = game(document)
     rounds, observes, memory = (document[name] for name in ("rounds", "observes", "memory"))
-    number, histories = {one: k for k, one in enumerate(joint)}, len(joint) ** place(memory, 9, 1)
+    number, histories = {actions: k for k, actions in enumerate(joint)}, len(joint) ** place(memory, 9, 1)
     count, discounts = len(rounds) * histories, numbers(document["discount"], len(sizes))
     require(min(discounts) >= 0 and max(discounts) < 1, "a discount factor is not from 0 to below 1")
-    slots = [(place(who, len(sizes)), place(ago, memory + 1)) for own in observes for who, ago in own]
-    if any(len({place(who, len(sizes)) for who in row}) < len(row) for row in rounds):
+    slots = [
+        (place(actor, len(sizes)), place(ago, memory + 1))
+        for own_values in observes
+        for actor, ago in own_values
+    ]
+    if any(len({place(actor, len(sizes)) for actor in row}) < len(row) for row in rounds):
         raise Damaged("a player moves twice in a round")
 
-    def chances(given, mover):
+    def chances(prescription, mover):
         """Return actions with probabilities."""
-        if type(given) is int:
-            return [(place(given, sizes[mover]), 1)]
+        if type(prescription) is int:
+            return [(place(prescription, sizes[mover]), 1)]
         if not all(ago for _, ago in slots):
             raise Damaged("where players observe moves of the same round policies must be pure")
-        return [(a, p) for a, p in enumerate(shares(given, sizes[mover], f"policy of {mover}")) if p]
+        return [(a, p) for a, p in enumerate(shares(prescription, sizes[mover], f"policy of {mover}")) if p]
 
-    def worth(state, player, values, policies, fixed=None):
+    def round_value(state, player, values, policies, fixed=None):
         """Return what a player gets and the values that follow, by policies or by a fixed own action."""
-        found = {joint[state % len(joint)]: 1}  # actions of absent players stand
+        outcomes = {joint[state % len(joint)]: 1}  # actions of absent players stand
         for mover in rounds[state // histories]:
-            before, found = found, {}
-            for now, chance in before.items():
-                seen = 0
-                for who, ago in observes[mover]:  # of earlier rounds, or of this one so far
-                    past = joint[state // len(joint) ** (ago - 1) % len(joint)] if ago else now
-                    seen = seen * sizes[who] + past[who]
-                given = policies[mover][seen] if fixed is None or mover != player else fixed
-                found |= {instead(now, mover, action): chance * p for action, p in chances(given, mover)}
+            previous, outcomes = outcomes, {}
+            for actions_so_far, chance in previous.items():
+                observation = 0
+                for actor, ago in observes[mover]:  # of earlier rounds, or of this one so far
+                    past = joint[state // len(joint) ** (ago - 1) % len(joint)] if ago else actions_so_far
+                    observation = observation * sizes[actor] + past[actor]
+                prescription = policies[mover][observation] if fixed is None or mover != player else fixed
+                outcomes |= {
+                    instead(actions_so_far, mover, action): chance * p
+                    for action, p in chances(prescription, mover)
+                }
         first = (state // histories + 1) % len(rounds) * histories
-        after = {one: first + (state * len(joint) + number[one]) % histories for one in found}
+        next_states = {
+            actions: first + (state * len(joint) + number[actions]) % histories for actions in outcomes
+        }
         return sum(
-            p * (pays[player][one] + discounts[player] * values[after[one]]) for one, p in found.items()
+            p * (pays[player][actions] + discounts[player] * values[next_states[actions]])
+            for actions, p in outcomes.items()
         )
 
     if not document["sessions"]:
@@ -276,19 +310,27 @@ def policy(document):
     largest = [(0, 0)] * len(sizes)
     for session in document["sessions"]:
         for player, size in enumerate(sizes):
-            own, best = (numbers(session[name][player], count) for name in ("own", "best"))
+            own_values, best_values = (numbers(session[name][player], count) for name in ("own", "best"))
             changes = []
             for state in range(count):
                 moves = range(size) if player in rounds[state // histories] else [None]
-                most = max(worth(state, player, best, session["policies"], action) for action in moves)
-                mine = worth(state, player, own, session["policies"])
-                changes.append((mine - own[state], most - best[state]))
-            (low, high), (less, more) = ((min(each), max(each)) for each in zip(*changes, strict=True))
-            gain = max(best[place(k, count)] - own[k] for k in session["states"]) * (1 - discounts[player])
-            largest[player] = tuple(map(max, largest[player], (gain + less - high, gain + more - low)))
+                best_payoff = max(
+                    round_value(state, player, best_values, session["policies"], action) for action in moves
+                )
+                policy_payoff = round_value(state, player, own_values, session["policies"])
+                changes.append((policy_payoff - own_values[state], best_payoff - best_values[state]))
+            (low, high), (low_best, high_best) = (
+                (min(column), max(column)) for column in zip(*changes, strict=True)
+            )
+            gain = max(best_values[place(k, count)] - own_values[k] for k in session["states"]) * (
+                1 - discounts[player]
+            )
+            largest[player] = tuple(
+                map(max, largest[player], (gain + low_best - high, gain + high_best - low))
+            )
     gains = zip(document["gain"], largest, strict=True)
-    said = [within(claim, *one, f"the gain of player {k}") for k, (claim, one) in enumerate(gains)]
-    return f"{'; '.join(said)}; sessions: {len(document['sessions'])}"
+    texts = [within(bounds, *ends, f"the gain of player {k}") for k, (bounds, ends) in enumerate(gains)]
+    return f"{'; '.join(texts)}; sessions: {len(document['sessions'])}"
 
 
 CLAIMS = {

@@ -24,10 +24,10 @@ def pair(a):
 
 
 def add(x, y):
-    low, most = x[0] + y[0], x[1] + y[1]  # a sum of zero is exact; infinities have no difference
-    if low != low or most != most:
+    low, high = x[0] + y[0], x[1] + y[1]  # a sum of zero is exact; infinities have no difference
+    if low != low or high != high:
         return None
-    return nextafter(low, -inf) if low else 0.0, nextafter(most, inf) if most else 0.0
+    return nextafter(low, -inf) if low else 0.0, nextafter(high, inf) if high else 0.0
 
 
 def neg(x):
@@ -51,13 +51,13 @@ def div(x, y):
     return nextafter(min(ends), -inf), nextafter(max(ends), inf)
 
 
-def rise(x, function, least, most, start=-inf):
+def rise(x, function, infimum, supremum, start=-inf):
     """Return bounds on a function that rises from ``least`` at ``start`` to ``most`` at infinity."""
     if x[0] < start:
         return None
     low, high = (pair(function(arb(a))) if start < a < inf else None for a in x)
-    end = most if x[1] > start else least
-    return max(low[0], least) if low else least, min(high[1], most) if high else end
+    end = supremum if x[1] > start else infimum
+    return max(low[0], infimum) if low else infimum, min(high[1], supremum) if high else end
 
 
 def by_ball(x, function, start=-inf):
@@ -77,18 +77,18 @@ def power(x, b, steep=False):
     if b == (0.0, 0.0):
         return 1.0, 1.0
     if b[0] < 0:
-        below = power(x, neg(b))
+        denominator = power(x, neg(b))
         if steep and x[0] == 0:
-            return nextafter(1 / below[1], 0.0) if below[1] else 0.0, inf
-        return below and div((1.0, 1.0), below)
+            return nextafter(1 / denominator[1], 0.0) if denominator[1] else 0.0, inf
+        return denominator and div((1.0, 1.0), denominator)
     if not is_whole(b):
         return rise(x, lambda a: a ** ball(b), 0.0, inf, start=0.0)
     size = x if x[0] >= 0 else neg(x) if x[1] <= 0 else (0.0, max(-x[0], x[1]))
     square = mul(size, size)
-    found = x if b[0] % 2 else square
+    product = x if b[0] % 2 else square
     for _ in range(int(b[0] - 1) // 2):
-        found = mul(found, square)
-    return found
+        product = mul(product, square)
+    return product
 
 
 def share(x, y):
@@ -107,8 +107,8 @@ def spread(s, rest):
     # of both ends the smaller one of s and 1 - s, which has the smaller rounding; the other is not its rest
     parts = s[0] if s[0] < 0.5 else rest[1], s[1] if s[1] < 0.5 else rest[0]
     ends = [mul((a, a), add((1.0, 1.0), (-a, -a))) for a in parts]
-    beside = s[1] < 0.5 or (s[0] >= 0.5 and rest[1] <= 0.5)
-    return min(ends[0][0], ends[1][0]), max(ends[0][1], ends[1][1]) if beside else 0.25
+    monotone = s[1] < 0.5 or (s[0] >= 0.5 and rest[1] <= 0.5)
+    return min(ends[0][0], ends[1][0]), max(ends[0][1], ends[1][1]) if monotone else 0.25
 
 
 def choose(p, q, a, b, at_tie=True, known=False):
@@ -183,28 +183,28 @@ class Graph:
             return self.add((formula, formula))
         if not isinstance(formula[0], str):
             return self.add(formula)
-        return self.add(formula[0], *(self.build(one, names) for one in formula[1:]))
+        return self.add(formula[0], *(self.build(part, names) for part in formula[1:]))
 
     def order(self, places):
         """Return the nodes on which some depend, in order, with themselves."""
-        found, left = set(), [one for one in places if one is not None]
-        while left:
-            one = left.pop()
-            if one not in found:
-                found.add(one)
-                left += self.nodes[one][1:]
-        return sorted(found)
+        visited, waiting = set(), [place for place in places if place is not None]
+        while waiting:
+            place = waiting.pop()
+            if place not in visited:
+                visited.add(place)
+                waiting += self.nodes[place][1:]
+        return sorted(visited)
 
     def terms(self, place):
         """Return the nodes of which a node is the sum, with how often each is added."""
-        found, left = Counter(), [place]
-        while left:
-            name, *rest = self.nodes[left.pop()]
+        counts, waiting = Counter(), [place]
+        while waiting:
+            name, *rest = self.nodes[waiting.pop()]
             if name == "add":
-                left += rest
+                waiting += rest
             else:
-                found[self.places[name, *rest]] += 1
-        return found
+                counts[self.places[name, *rest]] += 1
+        return counts
 
     def constant(self, places):
         """Return whether nodes have a constant sum where they are defined.
@@ -212,7 +212,7 @@ class Graph:
         They are sums of numbers and of multiples of shares a/(a + b), and the numerators of shares with the
         same multiple and denominator add up to the denominator.
         """
-        weights, taken = Counter(places), {}
+        weights, numerators = Counter(places), {}
         for place in range(len(self.nodes) - 1, -1, -1):  # operands stand before
             weight, (name, *rest) = Fraction(weights[place]), self.nodes[place]
             number = self.nodes[rest[1]][0] if name in ("mul", "div") else 0
@@ -225,43 +225,45 @@ class Graph:
                 factor = Fraction(number[0])
                 weights[rest[0]] += weight * (factor if name == "mul" else 1 / factor)
             elif name == "share":
-                own, others = map(self.terms, rest)
-                taken.setdefault((frozenset((own + others).items()), weight), Counter()).update(own)
+                numerator, others = map(self.terms, rest)
+                numerators.setdefault((frozenset((numerator + others).items()), weight), Counter()).update(
+                    numerator
+                )
             else:
                 return False
-        return all(dict(whole) == parts for (whole, _), parts in taken.items())
+        return all(dict(denominator) == parts for (denominator, _), parts in numerators.items())
 
     def moved(self, place, other):
         """Return a node with choices k replaced by nodes ``other[k]``."""
-        found = {}
-        for one in self.order((place,)):
-            name, *rest = self.nodes[one]
-            found[one] = self.add(name, *map(found.get, rest)) if rest else other.get(name, one)
-        return found[place]
+        images = {}
+        for node in self.order((place,)):
+            name, *rest = self.nodes[node]
+            images[node] = self.add(name, *map(images.get, rest)) if rest else other.get(name, node)
+        return images[place]
 
     def derivative(self, place, k):
         """Return the node of the derivative in choice k; None where it is zero, as of None."""
         if place is None:
             return None
-        found = self.derived.setdefault(k, {})
-        for one in self.order((place,)) if place not in found else ():
-            if one not in found:
+        derivatives = self.derived.setdefault(k, {})
+        for node in self.order((place,)) if place not in derivatives else ():
+            if node not in derivatives:
                 self.count += 1
                 if self.count > DERIVATIVES:
                     raise Damaged(f"more than {DERIVATIVES} derivatives of operations are needed")
-                found[one] = self.rule(one, k, [found[part] for part in self.nodes[one][1:]])
-        return found[place]
+                derivatives[node] = self.rule(node, k, [derivatives[part] for part in self.nodes[node][1:]])
+        return derivatives[place]
 
     def rule(self, place, k, slopes):
         """Return the derivative of one node, by those of its operands."""
         name, *rest = self.nodes[place]
         if name == k and not rest:
             return self.add((1.0, 1.0))
-        if all(one is None for one in slopes):
+        if all(term is None for term in slopes):
             return None
         if name == "max" or name in CASES:
             sides = slopes[::-1] if name == "max" else slopes[2:]
-            sides = [self.add((0.0, 0.0)) if one is None else one for one in sides]
+            sides = [self.add((0.0, 0.0)) if term is None else term for term in sides]
             return self.add("side" if name == "max" else "jump", *rest[:2], *sides)
         if OPERATIONS[name][1] is None:
             raise Refuted(f"no derivative of {name} is known")
@@ -293,28 +295,28 @@ class Graph:
             for k in self.order(places):
                 name, *rest = self.nodes[k]
                 moves[k] = 1 << name if isinstance(name, int) else 0
-                for one in rest:
-                    moves[k] |= moves[one]
+                for operand in rest:
+                    moves[k] |= moves[operand]
                 if isinstance(name, tuple):
                     value[k] = name
                 else:
                     function = OPERATIONS[name][0] if rest else None
                     rows.append((k, function, rest or name, name in CASES, moves[k]))
             self.plans[places] = value, rows, {}
-        value, rows, some = self.plans[places]
-        before = some.get("box", ())
-        if len(before) == len(box):
-            changed = sum(1 << k for k, pair in enumerate(box) if pair != before[k])
-            if len(some) > PATTERNS:
-                some.clear()
-            if changed not in some:
-                some[changed] = [row for row in rows if row[-1] & changed]
-            rows = some[changed]
+        value, rows, cache = self.plans[places]
+        last_box = cache.get("box", ())
+        if len(last_box) == len(box):
+            changed = sum(1 << k for k, pair in enumerate(box) if pair != last_box[k])
+            if len(cache) > PATTERNS:
+                cache.clear()
+            if changed not in cache:
+                cache[changed] = [row for row in rows if row[-1] & changed]
+            rows = cache[changed]
         for k, function, rest, undefined, _ in rows:
             if function:
-                operands = [value[one] for one in rest]
+                operands = [value[operand] for operand in rest]
                 value[k] = function(*operands) if undefined or None not in operands else None
             else:
                 value[k] = box[rest]
-        some["box"] = list(box)
-        return [(0.0, 0.0) if one is None else value[one] for one in places]
+        cache["box"] = list(box)
+        return [(0.0, 0.0) if operand is None else value[operand] for operand in places]

@@ -38,39 +38,39 @@ def check(document, shown=None):
     if not game.names:
         equilibria, boxes = game.part(document, [])
         count = len(equilibria)
-        said = f"{count} equilibri{'um' if count == 1 else 'a'}"
+        text = f"{count} equilibri{'um' if count == 1 else 'a'}"
         if boxes is None and not count:
             raise Refuted("the file states nothing: no equilibrium, and not that there is none")
         if boxes is None:
-            said += "; others are not excluded"
+            text += "; others are not excluded"
         else:
-            said += f", complete ({f'{boxes} boxes' if boxes else 'constant sum'})"
-        places = [located(entry) for entry in document["equilibria"]]
-        more = "" if shown is None or count <= shown else f", and {count - shown} more (--points)"
-        named = {"choices": ": ", "fractions": ": in fractions "}[document["coordinates"]] * (count > 0)
-        return f"{said}{named}{', '.join(places[:shown])}{more}; {game.payoffs_in_words()}"
+            text += f", complete ({f'{boxes} boxes' if boxes else 'constant sum'})"
+        positions = [located(entry) for entry in document["equilibria"]]
+        rest = "" if shown is None or count <= shown else f", and {count - shown} more (--points)"
+        colon = {"choices": ": ", "fractions": ": in fractions "}[document["coordinates"]] * (count > 0)
+        return f"{text}{colon}{', '.join(positions[:shown])}{rest}; {game.payoffs_in_words()}"
 
-    said, total, first = [], 0, len(game.player)
+    rows, total, first = [], 0, len(game.player)
     for box, part in divided(document["parts"], game.space, range(first, len(game.space))):
         if part == ["undecided"]:
             continue
         values = box[first:]
         equilibria, boxes = game.part(part, values)
         count, total = len(equilibria), total + boxes
-        if said and said[-1][0] == count and len(values) == 1 and said[-1][1][0][1] == values[0][0]:
-            values = [(said.pop()[1][0][0], values[0][1])]  # the ranges touch
-        said.append((count, values))
-    if not said:
+        if rows and rows[-1][0] == count and len(values) == 1 and rows[-1][1][0][1] == values[0][0]:
+            values = [(rows.pop()[1][0][0], values[0][1])]  # the ranges touch
+        rows.append((count, values))
+    if not rows:
         raise Refuted("no range of parameters is decided")
-    if len({count for count, _ in said}) == 1 and ["undecided"] not in document["parts"]:
-        said = [(said[0][0], game.space[first:])]
-    ranges = []
-    for count, values in said:
-        named = " and ".join(
+    if len({count for count, _ in rows}) == 1 and ["undecided"] not in document["parts"]:
+        rows = [(rows[0][0], game.space[first:])]
+    texts = []
+    for count, values in rows:
+        ranges = " and ".join(
             f"{name} from {a!r} to {b!r}" for name, (a, b) in zip(game.names, values, strict=True)
         )
-        ranges.append(f"exactly {count} for all {named}")
-    return f"equilibria: {'; '.join(ranges)} ({total} boxes); {game.payoffs_in_words()}"
+        texts.append(f"exactly {count} for all {ranges}")
+    return f"equilibria: {'; '.join(texts)} ({total} boxes); {game.payoffs_in_words()}"
 
 
 def located(entry):
@@ -81,7 +81,9 @@ def located(entry):
 
 def upward(radius):
     """Return a number of two digits that is at least as large."""
-    return next(text for text in (f"{radius * more:.2g}" for more in (1, 1.1, 2)) if float(text) >= radius)
+    return next(
+        text for text in (f"{radius * factor:.2g}" for factor in (1, 1.1, 2)) if float(text) >= radius
+    )
 
 
 def digits(bounds):
@@ -137,16 +139,16 @@ def sign(x):
     return 0 if x is None else (x[0] > 0) - (x[1] < 0)
 
 
-def within(inner, outer):
-    return all(a <= c and d <= b for (c, d), (a, b) in zip(inner, outer, strict=False))
+def within(boxes, bounds):
+    return all(a <= c and d <= b for (c, d), (a, b) in zip(boxes, bounds, strict=False))
 
 
 def middle(x):
     return min(max(x[0] / 2 + x[1] / 2, x[0]), x[1])
 
 
-def halves(box, k, at):
-    return [[*box[:k], end, *box[k + 1 :]] for end in ((box[k][0], at), (at, box[k][1]))]
+def halves(box, k, position):
+    return [[*box[:k], end, *box[k + 1 :]] for end in ((box[k][0], position), (position, box[k][1]))]
 
 
 def widest(box, size):
@@ -159,41 +161,41 @@ def divided(entries, whole, axes, remains=lambda box, entry: []):
     As boxes are only ever cut, parts have the box as their union, whatever the entries are. What remains of a
     part after its entry is the next part.
     """
-    left, found = [whole], []
+    waiting, parts = [whole], []
     for entry in entries:
-        if not left:
+        if not waiting:
             raise Damaged("there are more entries than parts of the space")
-        box = left.pop()
+        box = waiting.pop()
         if isinstance(entry, list) and entry[0] == "cut":
-            k, (at,) = axes[axes.index(entry[1])], numbers(entry[2:])
-            if not box[k][0] < at < box[k][1]:
-                raise Refuted(f"not covered: a cut at {at:.9g} is outside of {words(box)}")
-            left += halves(box, k, at)[::-1]
+            k, (position,) = axes[axes.index(entry[1])], numbers(entry[2:])
+            if not box[k][0] < position < box[k][1]:
+                raise Refuted(f"not covered: a cut at {position:.9g} is outside of {words(box)}")
+            waiting += halves(box, k, position)[::-1]
         else:
-            found.append((box, entry))
-            left += remains(box, entry)
-    if left:
-        raise Refuted(f"not covered: {words(left[-1])}")
-    return found
+            parts.append((box, entry))
+            waiting += remains(box, entry)
+    if waiting:
+        raise Refuted(f"not covered: {words(waiting[-1])}")
+    return parts
 
 
-def everywhere(holds, box, axis, limit, said):
+def everywhere(holds, box, axis, limit, reason):
     """Raise `Refuted` unless something holds in all parts of a box, halved where it does not."""
-    left, parts = [box], 0
-    while left:
-        box, parts = left.pop(), parts + 1
+    waiting, parts = [box], 0
+    while waiting:
+        box, parts = waiting.pop(), parts + 1
         if not holds(box):
             k = axis(box)
-            left += halves(box, k, middle(box[k]))
+            waiting += halves(box, k, middle(box[k]))
             if parts > limit or not box[k][0] < middle(box[k]) < box[k][1]:
-                raise Refuted(f"{said} in {words(box)}")
+                raise Refuted(f"{reason} in {words(box)}")
 
 
 def negative_definite(rows):
     """Return whether every symmetric matrix between bounds is negative definite: all pivots are negative."""
-    if not all(known(one) for row in rows for one in row):
+    if not all(known(entry) for row in rows for entry in row):
         return False
-    rows = [[ball(one) for one in row] for row in rows]
+    rows = [[ball(entry) for entry in row] for row in rows]
     for k, pivot in enumerate(rows):
         if not pivot[k] < 0:
             return False
@@ -224,29 +226,31 @@ class Game:
             raise Damaged("parameters need bounds, and names that differ")
         if max(self.player) >= len(results):
             raise Damaged(f"choices must be those of players 0 to {len(results) - 1}, who have payoffs")
-        self.own = {p: [k for k in self.choices if self.player[k] == p] for p in sorted(set(self.player))}
+        self.choices_of = {
+            p: [k for k in self.choices if self.player[k] == p] for p in sorted(set(self.player))
+        }
         self.graph = graph = Graph()
         place, derivative, others = self.read(nodes), graph.derivative, {}
-        given = [place[one] for one in results]
-        self.totals = [tuple(place[one] for one in parts) for parts in totals]
+        payoff_nodes = [place[node] for node in results]
+        self.totals = [tuple(place[node] for node in parts) for parts in totals]
         for parts in self.totals:  # what each player adds
-            for p, (part, _) in enumerate(zip(parts, given, strict=True)):
-                used = {graph.nodes[one][0] for one in graph.order((part,)) if len(graph.nodes[one]) == 1}
-                if not {k for k in used if isinstance(k, int)} <= set(self.own.get(p, ())):
+            for p, (part, _) in enumerate(zip(parts, payoff_nodes, strict=True)):
+                used = {graph.nodes[node][0] for node in graph.order((part,)) if len(graph.nodes[node]) == 1}
+                if not {k for k in used if isinstance(k, int)} <= set(self.choices_of.get(p, ())):
                     raise Damaged("a part of a total depends on other choices than its player's")
                 rest = None
-                for one in parts[:p] + parts[p + 1 :]:
-                    rest = one if rest is None else graph.add("add", rest, one)
+                for node in parts[:p] + parts[p + 1 :]:
+                    rest = node if rest is None else graph.add("add", rest, node)
                 others[size + len(others)] = rest
-        self.pay = [graph.moved(one, others) for one in given]
+        self.pay = [graph.moved(node, others) for node in payoff_nodes]
         self.slopes = [derivative(self.pay[p], k) for k, p in enumerate(self.player)]
-        self.bends = [[derivative(one, j) for j in range(size)] for one in self.slopes]
-        self.given, self.gains = [], {}  # slopes for given sums of the own rivals
+        self.bends = [[derivative(node, j) for j in range(size)] for node in self.slopes]
+        self.partial_slopes, self.gains = [], {}  # slopes for given sums of the own rivals
         for k, p in enumerate(self.player):
-            foreign = {j: one for j, one in others.items() if (j - size) % len(given) != p}
-            self.given.append(derivative(graph.moved(given[p], foreign), k))
-        for p, own in self.own.items():
-            moved = graph.moved(self.pay[p], {k: graph.add(self.end + k) for k in own})
+            foreign = {j: node for j, node in others.items() if (j - size) % len(payoff_nodes) != p}
+            self.partial_slopes.append(derivative(graph.moved(payoff_nodes[p], foreign), k))
+        for p, choices in self.choices_of.items():
+            moved = graph.moved(self.pay[p], {k: graph.add(self.end + k) for k in choices})
             self.gains[p] = graph.add("sub", moved, self.pay[p])
         self.whole = self.space + [self.total(graph.evaluate(parts, self.space)) for parts in self.totals]
         self.unit = {k: b - a for k, (a, b) in enumerate(self.whole)}
@@ -301,35 +305,35 @@ class Game:
         whole = self.space[: len(self.player)] + ranges + self.whole[len(self.space) :]
         axes = [*self.choices, *range(len(self.space), len(whole))]
         boxes = divided(part["boxes"], whole, axes, self.remains)
-        for box, why in boxes:
-            self.exclude(box, why, points)
+        for box, entry in boxes:
+            self.exclude(box, entry, points)
         return points, len(boxes)
 
     def payoffs_in_words(self):
         """Return payoffs at two fixed profiles, by which a reader knows the game."""
-        said = []
+        texts = []
         for share in PROFILES:
             ends = enumerate(self.space)
-            at = [min(max(low + share(k) * (high - low), low), high) for k, (low, high) in ends]
-            pay = self.graph.evaluate(tuple(self.pay), [(x, x) for x in at])
+            point = [min(max(low + share(k) * (high - low), low), high) for k, (low, high) in ends]
+            pay = self.graph.evaluate(tuple(self.pay), [(x, x) for x in point])
             pay = ", ".join("undefined" if bounds is None else digits(bounds) for bounds in pay)
-            said.append(f"({', '.join(map(repr, at))}) pays {pay}")
-        return "; ".join(said)
+            texts.append(f"({', '.join(map(repr, point))}) pays {pay}")
+        return "; ".join(texts)
 
     def total(self, parts):
-        found = (0.0, 0.0)
-        for one in parts:
-            found = found and one and add(found, one)
-        return found or (-inf, inf)
+        bounds = (0.0, 0.0)
+        for part in parts:
+            bounds = bounds and part and add(bounds, part)
+        return bounds or (-inf, inf)
 
     def row(self, box):
         """Return a box with sums over others in place of totals; None if no profile has such totals."""
         row = box[: len(self.space)]
         for parts, whole in zip(self.totals, box[len(self.space) :], strict=True):
-            each = self.graph.evaluate(parts, box)
-            for p, one in enumerate(each):
-                (a, b), left = self.total(each[:p] + each[p + 1 :]), one and add(whole, neg(one))
-                row.append((max(a, left[0]), min(b, left[1])) if left else (a, b))
+            terms = self.graph.evaluate(parts, box)
+            for p, term in enumerate(terms):
+                (a, b), rest = self.total(terms[:p] + terms[p + 1 :]), term and add(whole, neg(term))
+                row.append((max(a, rest[0]), min(b, rest[1])) if rest else (a, b))
         return row if all(a <= b for a, b in row) else None
 
     def bounds(self, places, weights, box, moving):
@@ -358,10 +362,10 @@ class Game:
         """Return the choices that are at no bound of the space in a box."""
         return [k for k in self.choices if self.space[k][0] < box[k][0] and box[k][1] < self.space[k][1]]
 
-    def remains(self, box, why):
+    def remains(self, box, entry):
         """Return the profiles of a box at bounds to which choices are pushed: there they can stay."""
         faces = []
-        for k, weight in why[1] if why[0] == "sign" else ():
+        for k, weight in entry[1] if entry[0] == "sign" else ():
             if k not in self.choices:
                 raise Damaged(f"choice {k} of a sign is none of the game")
             bound = self.space[k][weight_of(weight) > 0]
@@ -371,9 +375,9 @@ class Game:
             raise Refuted(f"{words(box)} is at a bound to which a choice is pushed")
         return faces[::-1]
 
-    def exclude(self, box, why, points):
+    def exclude(self, box, entry, points):
         """Raise `Refuted` unless a box, but for what remains, has no equilibrium, or only a known one."""
-        (name, *rest), size, move = why, self.unit, {}
+        (name, *rest), size, move = entry, self.unit, {}
         if name == "around":
             if rest[0] >= len(points):
                 raise Damaged(f"there is no equilibrium {rest[0] + 1}")
@@ -385,20 +389,24 @@ class Game:
             weights = {k: weight_of(weight) for k, weight in rest[0]}
             if len(weights) < len(rest[0]):
                 raise Damaged("a sign has a choice twice")
-            places, said = (
-                tuple(self.given[k] for k in weights),
+            places, reason = (
+                tuple(self.partial_slopes[k] for k in weights),
                 f"the sign of derivatives {[*weights]} is not known",
             )
             weights = tuple(weights.values())
             if self.totals and len(rest[0]) == 1:  # totals stand for the choices of others
-                foreign = set(self.choices) - set(self.own[self.player[rest[0][0][0]]])
-                size = {j: width for j, width in size.items() if j not in foreign}
+                rival_choices = set(self.choices) - set(self.choices_of[self.player[rest[0][0][0]]])
+                size = {j: width for j, width in size.items() if j not in rival_choices}
         else:  # a better strategy
             player, strategy = rest[0], numbers(rest[1])
-            if len(strategy) != len(self.own.get(player, ())):
+            if len(strategy) != len(self.choices_of.get(player, ())):
                 raise Damaged(f"a strategy of player {player + 1} has {len(strategy)} choices")
-            places, weights, said = (self.gains[player],), (1.0,), f"player {player + 1} has no certain gain"
-            move = {k: (x, x) for k, x in zip(self.own[player], strategy, strict=True)}
+            places, weights, reason = (
+                (self.gains[player],),
+                (1.0,),
+                f"player {player + 1} has no certain gain",
+            )
+            move = {k: (x, x) for k, x in zip(self.choices_of[player], strategy, strict=True)}
             if not within(move.values(), [self.space[k] for k in move]):
                 raise Refuted(f"{words(move.values())} is no strategy of player {player + 1}")
 
@@ -409,7 +417,7 @@ class Game:
             moved = row + [move.get(k, part[k]) for k in self.choices]
             return any(sign(value) > 0 for value in self.bounds(places, weights, moved, range(len(row))))
 
-        everywhere(holds, box, lambda part: widest(part, size), PARTS, said)
+        everywhere(holds, box, lambda part: widest(part, size), PARTS, reason)
 
     def equilibrium(self, name, entry, ranges):
         """Return what is proved of an entry; raise `Refuted` if it does not prove an equilibrium there."""
@@ -427,7 +435,7 @@ class Game:
         if ("matrix" in entry) == kink or ("peak" in entry) == kink:
             raise Damaged(f"{name}: a matrix and a peak are needed, or it is at a kink")
         if kink:  # a continuous payoff has a largest value
-            if len(self.own) > 1 or ranges:
+            if len(self.choices_of) > 1 or ranges:
                 raise Refuted(
                     f"{name}: an equilibrium at a kink is of a game of one player without parameters"
                 )
@@ -445,7 +453,7 @@ class Game:
             self.first_order(name, matrix, free, near, box)
             if not self.outward(near, side):
                 raise Refuted(f"{name}: a derivative at a bound does not point outward")
-        for player in self.own:
+        for player in self.choices_of:
             if not kink:
                 self.concave(name, player, near, around, side)
             self.best(name, player, near, around)
@@ -480,13 +488,13 @@ class Game:
             if not add(mul(row[i], width(box[free[i]])), neg(rest))[0] > 0:
                 raise Refuted(f"{name}: others are not excluded in {words(box)}")
         middles = [(middle(bounds),) * 2 for bounds in near]
-        here = self.graph.evaluate(slopes, middles)
+        values = self.graph.evaluate(slopes, middles)
         for i, row in enumerate(jacobian(near)):
             for end, up in zip(near[free[i]], (-1, 1), strict=True):
-                value = weighted(matrix[i], here)
+                value = weighted(matrix[i], values)
                 for bounds, k in zip(row, moving, strict=True):
-                    moved = (end, end) if k == free[i] else near[k]
-                    value = value and add(value, mul(bounds, add(moved, neg(middles[k]))))
+                    bounds_here = (end, end) if k == free[i] else near[k]
+                    value = value and add(value, mul(bounds, add(bounds_here, neg(middles[k]))))
                 if sign(value) != up:
                     raise Refuted(f"{name}: it is not known to be within its radius in {words(near)}")
 
@@ -498,12 +506,12 @@ class Game:
 
     def concave(self, name, player, near, around, side):
         """Raise `Refuted` unless the payoff is concave in own strategies around, so that no other is best."""
-        own, box = self.own[player], list(near)
-        for k in own:
+        choices, box = self.choices_of[player], list(near)
+        for k in choices:
             box[k] = around[k]
         if not known(*self.graph.evaluate((self.pay[player],), box)):  # derivatives may be, as of log(-1)
             raise Refuted(f"{name}: payoffs of player {player + 1} are not finite in {words(box)}")
-        free, side = [k for k in own if not side[k]], [s * (k in own) for k, s in enumerate(side)]
+        free, side = [k for k in choices if not side[k]], [s * (k in choices) for k, s in enumerate(side)]
         bends = iter(self.graph.evaluate(tuple(self.bends[k][j] for k in free for j in free), box))
         if not negative_definite([[next(bends) for _ in free] for _ in free]) or not self.outward(box, side):
             raise Refuted(f"{name}: the payoff of player {player + 1} is not concave around it")
@@ -511,33 +519,33 @@ class Game:
     def scale(self, k, near):
         """Return how far a choice is from the nearer one of its bounds that it is not at."""
         (low, high), (a, b) = self.space[k], near[k]
-        return min(one for one in (a - low, high - b, self.unit[k]) if one > 0)
+        return min(distance for distance in (a - low, high - b, self.unit[k]) if distance > 0)
 
     def best(self, name, player, near, around):
         """Raise `Refuted` unless all own strategies but those around pay less, at any profile near.
 
         At a kink some strategy around pays most of those around, so others must pay less than the one near.
         """
-        gain, own, graph = self.gains[player], self.own[player], self.graph
-        new = {self.end + k: self.space[k] for k in own}
-        size = {self.end + k: self.scale(k, near) for k in own}
-        slopes = tuple(graph.derivative(gain, k) for k in new)
-        said = f"{name}: a better strategy of player {player + 1} is not excluded"
+        gain, choices, graph = self.gains[player], self.choices_of[player], self.graph
+        deviations = {self.end + k: self.space[k] for k in choices}
+        size = {self.end + k: self.scale(k, near) for k in choices}
+        slopes = tuple(graph.derivative(gain, k) for k in deviations)
+        reason = f"{name}: a better strategy of player {player + 1} is not excluded"
 
         def worse(box):
-            if all(within((box[k],), (around[k - self.end],)) for k in new):
+            if all(within((box[k],), (around[k - self.end],)) for k in deviations):
                 return True
             # where the payoff rises, it is larger beside the box, or at the end of the space
             rises = graph.evaluate(slopes, box)
-            for (k, (low, high)), s in zip(new.items(), rises, strict=True):
+            for (k, (low, high)), s in zip(deviations.items(), rises, strict=True):
                 if None not in rises and (
                     (sign(s) > 0 and box[k][1] < high) or (sign(s) < 0 and box[k][0] > low)
                 ):
                     return True
-            for one in self.bounds((gain,), (1.0,), box, new):
-                if sign(one) > 0:
-                    raise Refuted(f"{said} in {words(box[k] for k in new)}")
-                if sign(one) < 0:
+            for bounds in self.bounds((gain,), (1.0,), box, deviations):
+                if sign(bounds) > 0:
+                    raise Refuted(f"{reason} in {words(box[k] for k in deviations)}")
+                if sign(bounds) < 0:
                     return True
             return False
 
@@ -545,12 +553,14 @@ class Game:
             """Return the choice whose halves have the lowest bound, where derivatives are unknown."""
             if None not in graph.evaluate(slopes, box):
                 return widest(box, size)
-            ends = {k: [graph.evaluate((gain,), h)[0] for h in halves(box, k, middle(box[k]))] for k in new}
-            return min(new, key=lambda k: max(one[1] if one else inf for one in ends[k]))
+            ends = {
+                k: [graph.evaluate((gain,), h)[0] for h in halves(box, k, middle(box[k]))] for k in deviations
+            }
+            return min(deviations, key=lambda k: max(bounds[1] if bounds else inf for bounds in ends[k]))
 
         whole = near + [(-inf, inf)] * (self.end - len(near))
-        whole += [self.space[k] if k in own else near[k] for k in self.choices]
+        whole += [self.space[k] if k in choices else near[k] for k in self.choices]
         try:
-            everywhere(worse, whole, lambda box: widest(box, size), STRATEGIES, said)
+            everywhere(worse, whole, lambda box: widest(box, size), STRATEGIES, reason)
         except Refuted:  # other halves may do, as near choices of zero with an infinite derivative
-            everywhere(worse, whole, lowest, STRATEGIES, said)
+            everywhere(worse, whole, lowest, STRATEGIES, reason)

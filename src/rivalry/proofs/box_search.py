@@ -246,6 +246,7 @@ class BoxSearch:
         # a zero on the edge of two boxes is inside neither: look for it around Newton's point
         width = relative_width(game, at, new_low, new_high)
         y = enclosures.newton[keep]
+        # 0.6 of the width: inside, or a tenth of the width beyond an edge; a width of zero has its point
         near = np.all(np.abs(y - (new_low + new_high) / 2) <= 0.6 * (new_high - new_low) + 1e-300, axis=1)
         promising = enclosures.unique[keep] | (near & (width.max(axis=1, initial=0.0) < 0.05))
         for point in points_of(session):
@@ -626,6 +627,7 @@ def hulls_of_clusters(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np
     a, b = low[:0], high[:0]
     for first, last in zip(low, high, strict=True):
         while True:
+            # boxes within a width of each other touch; 1e-300 is for boxes without a width
             slack = (last - first) + 1e-300
             near = np.all((a <= last + slack) & (b >= first - slack), axis=1)
             if not near.any():

@@ -101,6 +101,7 @@ def _bend(game: Game, at: Coordinates, low: Array, high: Array) -> Bends:
         for end in ("low", "high")
     )
     first, second = smallest > 0, largest < 0
+    # at a kink the derivatives are means of those of both sides, with any weight from 0 to 1
     weights = Interval(jnp.where(first, 1.0, 0.0), jnp.where(second, 0.0, 1.0))
     half = jnp.full(count, 0.5)
     (slope, bend, raises, pays), decided = enclose(derivatives, shifts, half, mid)(shifts, weights, box)

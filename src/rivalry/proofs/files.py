@@ -41,13 +41,13 @@ from rivalry.proofs.spaces.simplices import InFractions
 from rivalry.runtime.jax import jax, jnp
 from rivalry.text.display import strategy_in_words
 
-BOXES = 1_000_000
+BOXES = 1_000_000  # of a list: some 60 MB of text, near what the checker reads without --large
 CHOICES = 12  # of a list without totals: the number of boxes of more is soon too large
 BOXES_ON_RANGES = 20_000  # beyond which ranges of parameters are halved
-BOXES_OF_TOTALS = 20_000
+BOXES_OF_TOTALS = 20_000  # beyond which a list has no file
 ROOM = 0.02  # of the width of a range: margin beside choices that can be best
 ENOUGH = 0.05  # of the width of a range: smaller parts are not cut off
-ROOM_OF_TOTALS, ENOUGH_OF_TOTALS = 1e-6, 1e-3
+ROOM_OF_TOTALS, ENOUGH_OF_TOTALS = 1e-6, 1e-3  # the same of totals, which are sums of bounded parts
 NARROWEST = 2.0**-13  # of a range: narrower parts are not halved
 SMALLER = (
     0.25  # of the boxes in which an equilibrium is proved to be the only one, so that others can prove it too
@@ -410,6 +410,7 @@ def _boxes(game: Any, at: Coordinates, points: list[FirstOrderPoint], max_boxes:
                 tree.entries[number] = [reason] if face is None else [reason, tree.add(*face)]
                 continue
             k = int(np.argmax((b - a) / (at.high - at.low)))
+            # the search shrinks such a box by Newton's method; a file only cuts, and would go on for ever
             if b[k] - a[k] < 1e-9 * (at.high - at.low)[k]:
                 raise Unsupported("proof file: a box is not decided without contraction")
             lower, upper = b.copy(), a.copy()

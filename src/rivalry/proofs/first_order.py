@@ -134,6 +134,7 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     )
     zero = Interval(jnp.where(free, residual.low, 0.0), jnp.where(free, residual.high, 0.0))
     square = jnp.where(free[:, None] & free, (masked.low / 2 + masked.high / 2)[:, :count], unit[:, :count])
+    # Krawczyk's theorem holds for any matrix, so the inverse needs no bound on its rounding
     inverse = jnp.linalg.inv(square)
     c = Interval(inverse, inverse)
     step, system = row(c, zero), row(c, masked)
@@ -158,6 +159,7 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     size = jnp.max(jnp.maximum(jnp.abs(jacobian.low), jnp.abs(jacobian.high)), axis=0) * (box.high - box.low)
     size = jnp.where(jnp.all(jnp.isfinite(size)), size, box.high - box.low)
     return FirstOrder(
+        # fmax and fmin ignore NaN: where nothing is known, the end stays
         jnp.where(moves, jnp.fmax(low, solved_low), low),
         jnp.where(moves, jnp.fmin(high, solved_high), high),
         slope.low,
@@ -171,6 +173,7 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
         jnp.max(size[count:]) if at.ranges is not None else 0.0,
         rises,
         falls,
+        # an image in the interior of the box: exactly one zero (Krawczyk)
         valid & jnp.all(side != OPEN) & jnp.all(~free | ((image.low > low) & (image.high < high))),
         decided & jnp.all(jnp.isfinite(slope.low + slope.high)),
     )

@@ -134,6 +134,7 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     space, (game, y) = game.space, at_profile(game, profile)
     at = coordinates(game)
     y = y[at.place]
+    # a dynamic may stop short of a bound; a choice so close is tried as one at the bound
     close = 1e-9 * (at.high - at.low)
     side = np.where(y <= at.low + close, -1.0, np.where(y >= at.high - close, 1.0, 0.0))[None]
     start = np.where(side < 0, at.low, np.where(side > 0, at.high, y))
@@ -219,6 +220,7 @@ def judge_player(
         )
         open_ = ~(bounds.upper < 0) & ~inside & ~leads.any(axis=1)
         low, high = low[open_], high[open_]
+        # a gain whose sign is open in so small a box is a tie, or less than rounding: halving would not end
         narrow = np.all(parts(low, high)[0] <= 1e-9 * span, axis=1)
         if seen > limit or narrow.any():
             return "undecided"

@@ -14,7 +14,9 @@ def diagonally_dominant(low: np.ndarray, high: np.ndarray, is_diagonal: np.ndarr
     diagonal = np.diagonal(low, axis1=1, axis2=2)
     size = np.where(is_diagonal, 0.0, np.maximum(np.abs(low), np.abs(high)))
     unit = np.ones(diagonal.shape)
+    # any positive units prove dominance, so only the last line has to allow for rounding
     for _ in range(UNITS):  # towards the units in which all rows are equally dominant
+        # a tenth of the last units, so that they do not alternate between two
         unit = np.einsum("bij,bj->bi", size, unit) / diagonal + 0.1 * unit
         unit = np.maximum(unit / np.max(unit, axis=1, keepdims=True), 1e-6)
     return np.asarray(np.all(diagonal * unit > np.einsum("bij,bj->bi", size, unit) * (1 + DOMINANCE), axis=1))
@@ -24,6 +26,7 @@ def positive_definite(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Mask of intervals of matrices that have positive definite symmetric parts."""
     middle, radius = (low + high) / 2, (high - low) / 2
     middle, radius = (part / 2 + np.swapaxes(part, 1, 2) / 2 for part in (middle, radius))
+    # an eigenvalue moves by at most the norm of what is added (Weyl), and that is at most a sum of a row
     room = EIGENVALUE_ERROR * low.shape[1] * (np.abs(middle) + radius).sum(axis=(1, 2))
     return np.asarray(np.linalg.eigvalsh(middle)[:, 0] - radius.sum(axis=2).max(axis=1, initial=0.0) > room)
 
