@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
+import sys
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -277,7 +280,7 @@ def test_tables_of_other_programs_with_two_rounds_of_memory(
         ("ragged.csv", "line 2: 1 numbers; must be 2, as in the lines before"),
         ("short.csv", "shape (2, 2) must be (4, 2) [state action]"),
         ("endless.npy", "must be at least 0 and sum to 1"),
-        ("table.pkl", "must be FILE.py:NAME, FILE.npy, FILE.npz:NAME or FILE.csv"),
+        ("table.pkl", "must be FILE.py:NAME, FILE.npy, FILE.npz:NAME, FILE.pt:NAME or FILE.csv"),
     ],
 )
 def test_files_that_are_no_tables_are_refused_in_one_line(
@@ -304,3 +307,104 @@ def test_probabilities_with_two_rounds_of_memory_are_refused(
     np.save("half.npy", np.full((16, 2), 0.5))
     assert main(["certify", "--policy", "half.npy", "--game", "dilemma.toml"]) == 2
     assert "must be 0 or 1 where players remember more than one round" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("q.pt", ["--q-values"]), ("agents.pth:q", ["--q-values"]), ("half.pt", []), ("moves.pt:policy", [])],
+)
+def test_tensors_are_tables(name: str, more: list[str], folder: Path, capsys: Any) -> None:
+    torch = pytest.importorskip("torch")
+    q = np.eye(2)[[0, 1, 1, 1]] * 7 - 3
+    torch.save(torch.tensor(q, dtype=torch.bfloat16), "q.pt")
+    torch.save({"q": torch.tensor(q, requires_grad=True), "seen": torch.zeros(3)}, "agents.pth")
+    torch.save({"policy": torch.full((4, 2), 0.5)}, "half.pt")
+    torch.save({"policy": torch.tensor([0, 1, 1, 1]), "step.weight": torch.zeros(1)}, "moves.pt")
+    assert main(["certify", "--policy", name, "--game", "dilemma.toml", "--json", *more]) == 0
+    found = json.loads(capsys.readouterr().out)["certificates"][0]
+    expected = judged("half" if name == "half.pt" else "grim", capsys)
+    assert found["regret"] == pytest.approx(expected["regret"], abs=1e-9)
+
+
+class Bomb:
+    """An object that makes a file when it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path("ran"),)
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ("object", "holds more than tensors, of which nothing was run"),
+        ("dictionary", "holds more than tensors, of which nothing was run"),
+        ("plain pickle", "is no archive, as torch.save writes; a pickle alone is not read"),
+    ],
+)
+def test_nothing_in_a_hostile_file_of_pytorch_is_run(form: str, says: str, folder: Path, capsys: Any) -> None:
+    torch = pytest.importorskip("torch")
+    content = {"q": torch.zeros(4, 2), "more": Bomb()} if form == "dictionary" else Bomb()
+    if form == "plain pickle":
+        Path("agents.pt").write_bytes(pickle.dumps(content))
+        pickle.loads(Path("agents.pt").read_bytes())
+    else:
+        torch.save(content, "agents.pt")
+        torch.load("agents.pt", weights_only=False)
+    assert Path("ran").exists()  # it does run where pickles are trusted
+    Path("ran").unlink()
+    for name in ("agents.pt", "agents.pt:q"):
+        assert main(["certify", "--policy", name, "--game", "dilemma.toml"]) == 2
+        printed = capsys.readouterr().err.splitlines()
+        assert len(printed) == 1
+        assert says in printed[0]
+        assert not Path("ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("network.pt", "holds the weights of a network; a table of actions, probabilities or values"),
+        ("checkpoint.pt", "must hold a tensor, or a dictionary of tensors by name; a table of actions"),
+        ("module.pt", "holds more than tensors, of which nothing was run; a table of actions"),
+        ("many.pt", "2 arrays; name one, FILE.pt:NAME: first, second"),
+        ("many.pt:third", "no array 'third'; known: first, second"),
+        ("shared.pt", "a tensor of 1000000000000 entries; must have at most"),
+        ("sparse.pt", "a sparse tensor or one without numbers; must be dense"),
+        ("complex.pt", "an array of complex64; must be of numbers"),
+        ("cut.pt", "is no archive, as torch.save writes"),
+    ],
+)
+def test_files_of_pytorch_without_a_table_are_refused_in_one_line(
+    name: str, says: str, folder: Path, capsys: Any
+) -> None:
+    torch = pytest.importorskip("torch")
+    network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    torch.save(network.state_dict(), "network.pt")
+    torch.save({"model": network.state_dict(), "epoch": 3}, "checkpoint.pt")
+    torch.save(network, "module.pt")
+    torch.save({"first": torch.zeros(4, 2), "second": torch.zeros(4, 2)}, "many.pt")
+    torch.save(torch.zeros(1).expand(10**12), "shared.pt")
+    torch.save(torch.eye(4, 2).to_sparse(), "sparse.pt")
+    torch.save(torch.zeros(4, 2, dtype=torch.complex64), "complex.pt")
+    Path("cut.pt").write_bytes(Path("many.pt").read_bytes()[:-30])
+    assert main(["certify", "--policy", name, "--game", "dilemma.toml"]) == 2
+    printed = capsys.readouterr().err.splitlines()
+    assert len(printed) == 1
+    assert says in printed[0]
+
+
+def test_files_of_pytorch_need_a_version_that_runs_nothing_in_them(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("q.pt").write_bytes(b"PK")
+    old = ModuleType("torch")
+    old.__version__ = "2.9.1+cpu"  # type: ignore[attr-defined]
+    for module, says in (
+        (None, "needs PyTorch, pip install"),
+        (old, "needs PyTorch 2.10 or newer, pip install"),
+    ):
+        monkeypatch.setitem(sys.modules, "torch", module)
+        assert main(["certify", "--policy", "q.pt", "--game", "dilemma.toml"]) == 2
+        printed = capsys.readouterr().err.splitlines()
+        assert len(printed) == 1
+        assert says in printed[0]

@@ -16,6 +16,7 @@ from rivalry.methods.finite import support_solutions as proofs
 from rivalry.methods.finite.finite_equilibria import FiniteEquilibria
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
 from rivalry.methods.finite.support_differences import Supports, differences, supports
+from rivalry.studies.finite_games import finite_game
 from tests.unit.test_equilibria import NINE, roots_of_three, same_profiles
 
 
@@ -181,6 +182,50 @@ def test_a_curve_of_equilibria_stays_undecided() -> None:
     for r in np.linspace(0, 1, 7):
         weight = 4 + r  # player 1 makes player 0 indifferent
         assert undecided(data, np.array([[0.5, 0.5], [2 / weight, 1 - 2 / weight], [1 - r, r]]))
+
+
+def test_the_curve_of_nau_and_others_lies_in_what_is_undecided() -> None:
+    """Nau, Gomez Canovas and Hansen (2004), section 5: no segment, between the ends of two segments.
+
+    The third player plays its first action with 1/4, so that the others are indifferent, and is itself where
+    their probabilities x and y fulfil x y + 3 = 3 x + 3 y.
+    """
+    game = finite_game("nau_continuum")
+    found = rv.all_equilibria(game)
+    data = rv.solve(game, FiniteEquilibria()).data
+    assert not bool(data.complete)
+    for x in np.linspace(0, 1, 21):
+        y = (3 - 3 * x) / (3 - x)
+        curve = with_rows([x, y, 0.25])[0]
+        assert rv.certificate(game, curve).claim == "equilibrium"
+        assert undecided(data, curve)
+        for end in ([1, 0], [0, 1]):  # of x and y, where all below 1/4 .. 1 are equilibria
+            assert in_a_set(data, with_rows([*end, 0.25 + 0.75 * x])[0])
+    # of all others only the third player's first action in a narrow range is possible
+    box = data.undecided.values[0, 2]
+    assert 0.2 < box[0, 0] <= 0.25 <= box[0, 1] < 0.3
+    lines = str(found).splitlines()
+    assert lines[0].startswith(
+        "at least 2 sets of equilibria and 1 equilibrium in none of them; 1 place is undecided"
+    )
+    assert "complete: false" in lines[0]
+    assert not any(" lies within " in line for line in lines)
+
+
+def test_an_end_of_a_curve_is_not_called_isolated() -> None:
+    """All profiles x = y = z from 1/2 to 1 are equilibria, and the first player has a third action apart."""
+    x, y, z = np.meshgrid([1.0, 0.0, 0.0], [1.0, 0.0], [1.0, 0.0], indexing="ij")
+    table = np.stack([x * (z - y), y * (x - z), z * (y - x)])
+    table[:, 2] = 0.0
+    table[0, 2], table[1, 2, 1] = [[-10.0] * 2, [10.0] * 2], 1.0
+    game = rv.games.matrix(payoffs=table.tolist())
+    for p in (0.5, 0.75, 1.0):
+        assert rv.certificate(game, [[p, 1 - p, 0], [p, 1 - p, 0], [p, 1 - p, 0]]).claim == "equilibrium"
+    text = str(rv.all_equilibria(game))
+    assert "isolated equilibri" not in text
+    assert text.startswith(
+        "at least 1 set of equilibria and 1 equilibrium in none of them; 1 place is undecided"
+    )
 
 
 def test_equal_payoffs_leave_everything_undecided() -> None:

@@ -6,7 +6,6 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import product
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ from rivalry.audit.bots import Bot, BotFault, HistoryBot, Period, faults
 from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.play import Session
 from rivalry.core.files import read_bytes
-from rivalry.core.foreign_tables import read_table
+from rivalry.core.foreign_tables import file_and_member, read_table
 from rivalry.lab.study import build_game
 from rivalry.tables.history import fixed_play, limit_cycles
 from rivalry.tables.policy_response import greedy_table
@@ -125,7 +124,7 @@ def read_price_table(name: str) -> PriceTable:
     Parameters
     ----------
     name : str
-        ``FILE.npy``, ``FILE.npz``, ``FILE.npz:NAME`` or ``FILE.csv``: values ``[state action]`` of every
+        A file that `rivalry.core.foreign_tables.read_table` reads: values ``[state action]`` of every
         firm, or ``[firm state action]``; a state may have an axis per remembered price. In a CSV file a row
         is a state, and the firms follow one another.
 
@@ -136,8 +135,7 @@ def read_price_table(name: str) -> PriceTable:
     DamagedFile
         For a file that cannot be read.
     """
-    file = name.rpartition(".npz:")[0]
-    path = Path(f"{file}.toml") if file else Path(name).with_suffix(".toml")
+    path = file_and_member(name)[0].with_suffix(".toml")
     try:
         description = tomllib.loads(read_bytes(path, 2**24).decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

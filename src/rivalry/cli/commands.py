@@ -408,7 +408,7 @@ def certify(
         typer.Option(
             "--policy",
             metavar="FILE",
-            help="A policy, FILE.py:NAME, or a table in FILE.npy, FILE.npz:NAME or FILE.csv.",
+            help="A policy, FILE.py:NAME, or a table in FILE.npy, FILE.npz:NAME, FILE.pt:NAME or FILE.csv.",
         ),
     ] = None,
     profile: Annotated[

@@ -363,7 +363,7 @@ def certify_policy(
     """
     import numpy as np
 
-    from rivalry.core.foreign_tables import is_table, read_table
+    from rivalry.core.foreign_tables import FORMS, is_table, read_table
     from rivalry.lab.study import StudyError, load_study
     from rivalry.tables.policy_answers import policy_numbers
     from rivalry.tables.policy_response import greedy_table
@@ -374,7 +374,7 @@ def certify_policy(
     file, _, name = policy.rpartition(":")
     table = is_table(policy)
     if not table and not (file.endswith(".py") and name.isidentifier()):
-        raise OptionError(f"--policy: {policy!r} must be FILE.py:NAME, FILE.npy, FILE.npz:NAME or FILE.csv")
+        raise OptionError(f"--policy: {policy!r} must be FILE.py:NAME, {FORMS}")
     _note_files([study])
     if not table:
         output.note(f"runs {file}, which --policy names")

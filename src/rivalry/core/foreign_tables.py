@@ -1,28 +1,48 @@
-"""Tables of other programs, in files of NumPy, CSV or Parquet; nothing is unpickled."""
+"""Tables of other programs, in files of NumPy, PyTorch, CSV or Parquet; no code in them is run."""
 
 from __future__ import annotations
 
 import csv
 import io
+import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rivalry.core.files import Crafted, foreign_bytes, read_bytes, read_npy
 from rivalry.schema.installation import remedy
 
-ENDINGS = (".npy", ".npz", ".csv")
+ARCHIVES = (".npz", ".pt", ".pth")  # of several arrays, each by its name
+ENDINGS = (".npy", ".csv", *ARCHIVES)
+# crafted files could run code in older versions, CVE-2025-32434 and CVE-2026-24747
+SAFE_TORCH = 2, 10
+TABLE_EXPECTED = "a table of actions, probabilities or values at every state is expected"
+FORMS = "FILE.npy, FILE.npz:NAME, FILE.pt:NAME or FILE.csv"
 LARGEST = 2**28  # bytes of a file, and of an array of an archive
 
 
 def is_table(name: str) -> bool:
     """True if a name, ``FILE`` or ``FILE.npz:NAME``, is that of a file of tables.
 
-    >>> [is_table(name) for name in ("q.npy", "agents.npz:q", "mine.py:policy")]
-    [True, True, False]
+    >>> [is_table(name) for name in ("q.npy", "agents.npz:q", "agents.pt:q", "mine.py:policy")]
+    [True, True, True, False]
     """
-    return name.rpartition(".npz:")[0] != "" or name.endswith(ENDINGS)
+    return file_and_member(name)[0].name.endswith(ENDINGS)
+
+
+def file_and_member(name: str) -> tuple[Path, str]:
+    """Return the file of a name ``FILE`` or ``FILE.npz:NAME``, and the name of the array in it or "".
+
+    >>> file_and_member("agents.pt:q")[1], file_and_member("q.npy")[1]
+    ('q', '')
+    """
+    for ending in ARCHIVES:
+        file, colon, member = name.rpartition(f"{ending}:")
+        if colon and file:
+            return Path(f"{file}{ending}"), member
+    return Path(name), ""
 
 
 def read_table(name: str) -> np.ndarray:
@@ -35,6 +55,8 @@ def read_table(name: str) -> np.ndarray:
     ----------
     name : str
         ``FILE.npy``, ``FILE.csv``, ``FILE.npz``, which must then hold one array, or ``FILE.npz:NAME``.
+        ``FILE.pt`` and ``FILE.pth`` with a tensor, or a dictionary of tensors, likewise, where PyTorch is
+        installed: it refuses pickles that hold anything but tensors and plain values.
 
     Raises
     ------
@@ -43,14 +65,15 @@ def read_table(name: str) -> np.ndarray:
     ValueError
         For a file that does not exist.
     """
-    file, colon, member = name.rpartition(".npz:")
-    path = Path(f"{file}.npz" if colon else name)
+    path, member = file_and_member(name)
     data = _bytes_of(path)
     with foreign_bytes(path):
         if path.suffix == ".csv":
             table = _rows(data.decode("utf-8-sig"))
+        elif path.suffix in (".pt", ".pth"):
+            table = _tensor(data, member)
         else:
-            table = read_npy(_member(data, member if colon else "") if path.suffix == ".npz" else data)
+            table = read_npy(_member(data, member) if path.suffix == ".npz" else data)
         if table.dtype.kind not in "iuf":
             raise Crafted(f"an array of {table.dtype}; must be of numbers")
     return table
@@ -146,16 +169,57 @@ def _parquet_columns(data: bytes) -> dict[str, np.ndarray]:
     return columns
 
 
+def _chosen(names: list[str], name: str, form: str) -> str:
+    """Return the name of an array of a file; without a ``name`` it must be the only one."""
+    names_text = ", ".join(names)[:100]
+    if not name and len(names) != 1:
+        raise Crafted(f"{len(names)} arrays; name one, FILE{form}:NAME: {names_text}")
+    if name and name not in names:
+        raise Crafted(f"no array {name!r}; known: {names_text}")
+    return name or names[0]
+
+
+def _tensor(data: bytes, name: str) -> np.ndarray:
+    """Return a tensor that PyTorch stored; its restricted unpickler calls only constructors of tensors."""
+    try:
+        import torch
+    except ImportError:
+        raise Crafted(f"needs PyTorch, {remedy('deep')}") from None
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < SAFE_TORCH:
+        raise Crafted(f"needs PyTorch {SAFE_TORCH[0]}.{SAFE_TORCH[1]} or newer, {remedy('deep')}")
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        raise Crafted("is no archive, as torch.save writes; a pickle alone is not read")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        size = sum(info.file_size for info in archive.infolist())
+    if size > LARGEST:
+        raise Crafted(f"arrays of {size} bytes; must be at most {LARGEST}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            content: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        except (
+            Exception
+        ):  # whatever foreign bytes cause; PyTorch's text recommends to unpickle them after all
+            raise Crafted(f"holds more than tensors, of which nothing was run; {TABLE_EXPECTED}") from None
+    tensors = content if isinstance(content, dict) else {"": content}
+    if not all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in tensors.items()):
+        raise Crafted(f"must hold a tensor, or a dictionary of tensors by name; {TABLE_EXPECTED}")
+    if not name and len(tensors) > 1 and any(key.endswith(("weight", "bias")) for key in tensors):
+        raise Crafted(f"holds the weights of a network; {TABLE_EXPECTED}")
+    tensor = tensors[_chosen(list(tensors), name, ".pt")].detach()
+    if tensor.layout != torch.strided or tensor.device.type != "cpu":
+        raise Crafted("a sparse tensor or one without numbers; must be dense")
+    if tensor.numel() * tensor.itemsize > LARGEST:  # entries may share their bytes
+        raise Crafted(f"a tensor of {tensor.numel()} entries; must have at most {LARGEST} bytes")
+    # bfloat16 has no counterpart in NumPy
+    return np.asarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())
+
+
 def _member(data: bytes, name: str) -> bytes:
     """Return the bytes of an array of an archive; without a ``name`` it must be the only one."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = [member.removesuffix(".npy") for member in archive.namelist()]
-        names_text = ", ".join(names)[:100]
-        if not name and len(names) != 1:
-            raise Crafted(f"{len(names)} arrays; name one, FILE.npz:NAME: {names_text}")
-        if name and name not in names:
-            raise Crafted(f"no array {name!r}; known: {names_text}")
-        info = archive.infolist()[names.index(name) if name else 0]
+        info = archive.infolist()[names.index(_chosen(names, name, ".npz"))]
         if info.file_size > LARGEST:
             raise Crafted(f"an array of {info.file_size} bytes; must be at most {LARGEST}")
         with archive.open(info) as stream:

@@ -279,6 +279,24 @@ def lemke_howson(tables: np.ndarray) -> Iterator[tuple[Strategy, Strategy]]:
         yield ends
 
 
+def guessed_supports(tables: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield both players' actions at the ends of Lemke and Howson's paths, as floats follow them.
+
+    Nothing is proved of them, so that no equation is solved in integers; there are none of small tables.
+
+    >>> list(guessed_supports(np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])))
+    []
+    """
+    polytopes = _best_response_polytopes(tables)
+    for free in _guess_ends(polytopes):
+        if free is not None:
+            first, second = (
+                np.array([a for a, bit in zip(p.actions, p.bits, strict=False) if not end & bit])
+                for p, end in zip(polytopes, free, strict=True)
+            )
+            yield first, second
+
+
 def _refuted() -> NoReturn:
     raise ArithmeticError("an equilibrium failed its check in integers; please report this game")
 

@@ -528,8 +528,9 @@ def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str
         return f"{text}, proved"
     if sets and "isolated_count" in record:  # the list has ends of sets too
         number = int(record["isolated_count"][1])
-        alone = f"{count_text(number, 'isolated equilibrium', 'isolated equilibria')} and " * (number > 0)
-        text = f"at least {alone}{count_text(sets, 'set')} of equilibria"
+        # it may lie on a curve that is undecided
+        alone = f" and {count_text(number, 'equilibrium', 'equilibria')} in none of them" * (number > 0)
+        text = f"at least {count_text(sets, 'set')} of equilibria{alone}"
     elif sets:
         text += f"; {count_text(sets, 'place has', 'places have')} a set of equilibria"
     set_texts = sets_in_words(record) if sets else []

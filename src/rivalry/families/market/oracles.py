@@ -32,6 +32,7 @@ from rivalry.families.market.leadership import (
 )
 from rivalry.families.market.model import Market, consumer_surplus
 from rivalry.families.market.native_play import market_play
+from rivalry.families.market.rationed_response import has_piecewise_profit, rationed_response
 from rivalry.families.market.valuation import recurring_value, sensitivity
 from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
 from rivalry.transforms import Leadership
@@ -145,6 +146,9 @@ def _choice_and_profit(game: Market, x: Profile, player: Array) -> tuple[Array, 
 @oracles.proved_response.register(Market, when=lambda game: game.rule.winner_takes_all and game.shock is None)
 def _(game: Market, x: Profile, player: int) -> oracles.Response:
     return undercutting(game, np.asarray(x, dtype=float), player)
+
+
+oracles.mixed_best_response.register(Market, when=has_piecewise_profit)(rationed_response)
 
 
 oracles.closed_form.register(Market)(closed_forms.nash)

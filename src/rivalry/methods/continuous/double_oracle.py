@@ -32,6 +32,8 @@ PRECISION = 1e-7  # of the payoff scale: gains that a repeated best response may
 BATCH = 64  # joint atoms whose payoffs are computed by one call of a compiled program
 SAME_ATOM = 1e-12  # of the largest entry: closer strategies are one atom
 JUMPS = "payoffs are discontinuous; best responses are approached but not attained"
+STATUS = ("iteration limit", "converged", "not found", "not found", "iteration limit")
+PARTS = 3  # of an interval between atoms: an odd number, so that two players' atoms stay apart
 BESIDE_ATOM = 1e-9  # of the space: a gaining best response this close to an atom is beyond a discontinuity
 
 
@@ -51,9 +53,11 @@ class DoubleOracle(BaseLearner):
 
     Where payoffs are discontinuous, as in auctions and price wars, a best response need not exist: payoffs
     rise towards an atom and differ at the atom itself. The method then takes the strategy one step of the
-    search grid away. In such a game mixtures over finitely many strategies may leave a gain that falls only
-    as atoms are added; a run that ends so has a ``remedy`` that says it, and is never called an equilibrium.
-    ``jumps`` (player) counts these strategies.
+    search grid away. Two players of one axis get evenly spaced atoms, and every further round divides the
+    intervals beside the atoms that are played into three, as long as there are at most ``max_atoms``. In such
+    a game mixtures over finitely many strategies may leave a gain that falls only as atoms are added; a run
+    that ends so has a ``remedy`` that says it, and is never called an equilibrium. ``jumps`` (player) counts
+    these strategies.
 
     The record is that of mixtures: ``mixture`` (player, action), the weights, and ``action_grid`` (player,
     action, axis), the atoms with positive weight; ``mean_profile``, ``payoff``, ``grid_regret``, expected
@@ -75,7 +79,7 @@ class DoubleOracle(BaseLearner):
     """
 
     rounds: Annotated[int, Ge(1), "maximum number of rounds"] = 100
-    max_atoms: Annotated[int, Ge(2), Le(10_000), "maximum number of atoms per player"] = 64
+    max_atoms: Annotated[int, Ge(2), Le(10_000), "maximum number of atoms per player"] = 256
     points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 1024
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, TREE)
@@ -104,7 +108,9 @@ class DoubleOracle(BaseLearner):
             "played": np.zeros((players, 1), dtype=np.int64),  # the last round in which an atom had weight
             "gap": np.zeros((0, players)),
             "seen": np.ones(players, dtype=np.int64),
-            "over": np.zeros(1, dtype=np.int64),  # 1: converged, 2: not solved, 3: no new best response
+            "over": np.zeros(
+                1, dtype=np.int64
+            ),  # 1: converged, 2: not solved, 3: no new response, 4: no room
             "jumps": np.zeros(players, dtype=np.int64),
         }
 
@@ -133,18 +139,22 @@ class DoubleOracle(BaseLearner):
         if not gaining or not np.all(np.isfinite(gains)):
             session["over"][0] = 1 if np.all(np.isfinite(gains)) else 2
             return
-        first = not np.any(session["jumps"])
+        refined = np.any(session["jumps"]) and responses.shape == (2, 1)
         for player in gaining:
             away = _beyond_jump(game, session, player, responses[player], self.points)
             if away is not None:
                 responses[player] = away
                 session["jumps"][player] += 1
+        if refined:
+            if not _refine(game, session, responses, self.max_atoms):
+                session["over"][0] = 1 if np.all(gains <= PRECISION * scales) else 4
+            return
         fresh = [p for p in gaining if not _contains(session["atoms"][p], responses[p])]
         if not fresh:
             session["over"][0] = 1 if np.all(gains <= PRECISION * scales) else 3
         for player in fresh:
             _append(session, player, responses[player])
-        if first and np.any(session["jumps"]) and responses.shape == (2, 1):
+        if np.any(session["jumps"]) and responses.shape == (2, 1):
             _spread(game, session, self.max_atoms // 2)
         _drop(session, self.max_atoms)
 
@@ -180,7 +190,7 @@ class DoubleOracle(BaseLearner):
             "oracle_gap": (("round", "player"), session["gap"].copy()),
             "atoms": (("player",), session["seen"].copy()),
             "jumps": (("player",), session["jumps"].copy()),
-            "status": ((), np.asarray(("iteration limit", "converged", "not found", "not found")[over])),
+            "status": ((), np.asarray(STATUS[over])),
         }
         if over != 1 and len(session["gap"]):
             record["remedy"] = ((), np.asarray(self._remedy(session)))
@@ -255,11 +265,43 @@ def _append(session: Session, player: int, atom: np.ndarray) -> None:
 
 
 def _spread(game: Any, session: Session, count: int) -> None:
-    """Add evenly spaced atoms: single responses would outbid or undercut by a grid step indefinitely."""
+    """Add evenly spaced atoms, those of one player half-way between the other's, and the ends of the space.
+
+    Single responses would outbid or undercut by a grid step indefinitely, and equal atoms would tie.
+    """
     for player in range(len(session["atoms"])):
-        for atom in np.asarray(game.space.grid(player, count)):
+        points = np.asarray(game.space.grid(player, count))
+        between = (points[1:] + points[:-1]) / 2
+        for atom in points if player == 0 else [points[0], *between, points[-1]]:
             if not _contains(session["atoms"][player], atom):
                 _append(session, player, atom)
+
+
+def _refine(game: Any, session: Session, responses: np.ndarray, max_atoms: int) -> bool:
+    """Divide the intervals beside played atoms; return whether ``max_atoms`` left room for that.
+
+    Best responses become atoms too, but not those beside an atom. Of the atoms that are not played, those
+    beside played ones stay.
+    """
+    span = float(np.max(np.ptp(np.asarray(game.space.grid(0, 2)), axis=0)))
+    changes = []
+    for player, weights in enumerate(session["weights"]):
+        atoms = session["atoms"][player, :, 0]
+        order = np.argsort(atoms)[: np.count_nonzero(~np.isnan(atoms))]
+        played = weights[order] > ATOM
+        beside = played[1:] | played[:-1]
+        gaps = np.flatnonzero(beside & (np.diff(atoms[order]) > PARTS * BESIDE_ATOM * span))
+        stays = played | np.append(beside, False) | np.append(False, beside)
+        parts = np.linspace(atoms[order][gaps], atoms[order][gaps + 1], PARTS + 1)[1:-1].ravel()
+        near = np.nanmin(np.abs(session["atoms"] - responses[player])) <= BESIDE_ATOM * span
+        changes.append((np.sort(order[stays]), parts if near else np.append(parts, responses[player])))
+    if max(len(rows) + len(parts) for rows, parts in changes) > max_atoms:
+        return False
+    for player, (rows, parts) in enumerate(changes):
+        _take(session, player, rows)
+        for atom in parts:
+            _append(session, player, np.array([atom]))
+    return any(len(parts) for _, parts in changes)
 
 
 def _contains(atoms: np.ndarray, response: np.ndarray) -> bool:
@@ -275,12 +317,16 @@ def _drop(session: Session, max_atoms: int) -> None:
             continue
         # stable: of atoms played equally lately the oldest stay
         lately = np.argsort(-session["played"][player, :count], kind="stable")
-        keep = np.sort(lately[:max_atoms])
-        session["tables"] = np.take(session["tables"], keep, axis=1 + player)
-        for name, blank in (("atoms", np.nan), ("weights", 0.0), ("played", 0)):
-            row = session[name][player, keep]
-            session[name][player] = blank
-            session[name][player, : len(keep)] = row
+        _take(session, player, np.sort(lately[:max_atoms]))
+
+
+def _take(session: Session, player: int, rows: np.ndarray) -> None:
+    """Drop a player's atoms but those in ``rows``."""
+    session["tables"] = np.take(session["tables"], rows, axis=1 + player)
+    for name, blank in (("atoms", np.nan), ("weights", 0.0), ("played", 0)):
+        row = session[name][player, rows]
+        session[name][player] = blank
+        session[name][player, : len(rows)] = row
 
 
 def _support(session: Session) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import product
+from itertools import islice, product
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -22,7 +22,13 @@ from rivalry.methods.finite.pure_equilibria import (
 from rivalry.methods.finite.support_enumeration import candidates
 from rivalry.schema.installation import remedy
 from rivalry.tables.exact import best_responses
-from rivalry.tables.extreme_equilibria import Strategy, TooMany, extreme_equilibria, lemke_howson
+from rivalry.tables.extreme_equilibria import (
+    Strategy,
+    TooMany,
+    extreme_equilibria,
+    guessed_supports,
+    lemke_howson,
+)
 
 STARTS, ACCURACY = 16, 1e-4  # of McLennan and Tourky's method; accuracy relative to the range of payoffs
 SAME_EQUILIBRIUM = 1e-6  # approximate equilibria this close in every probability are the same
@@ -206,16 +212,24 @@ def one_mixed(tables: np.ndarray) -> np.ndarray | None:
     if len(pure):
         return np.asarray(pure[0])
     scaled = normalise(tables)
-    if len(tables) == 2:
-        # as many digits as a float has, whatever the sizes of payoffs: exact ones could cost thousands
-        ends = lemke_howson(np.rint(scaled * 2.0**DIGITS))
-        tries: Iterator[np.ndarray] = (refine(scaled, _padded(tables, pair)) for pair in ends)
-    else:
-        tries = _by_supports(scaled)
+    tries = _by_paths(scaled) if len(tables) == 2 else _by_supports(scaled)
     try:
         return next((x for x in tries if _regret(scaled, x) <= LISTED_REGRET), None)
     except TooMany:
         return None
+
+
+def _by_paths(scaled: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield profiles at the ends of paths of two players: of the first path in floats, then of exact ones."""
+    # as many digits as a float has, whatever the sizes of payoffs: exact ones could cost thousands
+    tables = np.rint(scaled * 2.0**DIGITS)
+    for supports in islice(guessed_supports(tables), 1):
+        played = np.zeros((2, max(tables.shape[1:])), dtype=bool)
+        for row, actions in zip(played, supports, strict=True):
+            row[actions] = True
+        if (x := _newton(scaled, played / played.sum(axis=1, keepdims=True), played)) is not None:
+            yield x
+    yield from (refine(scaled, _padded(tables, pair)) for pair in lemke_howson(tables))
 
 
 def _vertex_list(tables: np.ndarray) -> Session:
