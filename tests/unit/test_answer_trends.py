@@ -968,6 +968,24 @@ def test_values_of_keys_have_names_in_places() -> None:
 NAMES = {0.05: "half", 0.1: "full"}
 
 
+@pytest.mark.parametrize(
+    ("truths", "words"),
+    [
+        ([True] * 2, "in both cases"),
+        ([True] * 3, "in all 3 cases"),
+        ([False] * 3, "in no case"),
+        ([False, True, False], "in 1 of 3 cases: full"),
+        ([True, True, False], "in 2 of 3 cases, not for stake high"),
+    ],
+)
+def test_truths_of_cases_are_counted(truths: list[bool], words: str) -> None:
+    places = ["none", "full", "high"][: len(truths)]
+    cells = {"one": [record(settled=truth) for truth in truths]}
+    named = {"settled": "bargains are settled", "full": "full"}
+    about = study(kind="repeated_q_learning", quantities=["settled"], words=named)
+    assert said(about, swept(cells, "stake", places)) == [f"Bargains are settled {words}."]
+
+
 def test_a_quantity_that_only_the_dataset_has_is_a_caveat() -> None:
     sums = {"pattern": (("session",), np.array(["none", "cycle"]))}
     data = swept({"one": [record(turnout=1.0) | sums]})

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.audit.bots import AgentBot, Bot, MessageBot
+from rivalry.audit.demand import quantile
 from rivalry.audit.market import PriceMarket
 from rivalry.audit.play import (
     BestResponder,
@@ -63,8 +64,6 @@ def estimate(values: Sequence[float] | np.ndarray, *, exact: bool = False) -> Sa
     >>> estimate([1.0, 1.0, 1.0])
     SampleMean(mean=1.0, half=0.0, sample=3)
     """
-    from scipy.stats import t
-
     sample = np.asarray(values, dtype=float)
     count, mean = len(sample), float(sample.mean())
     if exact or (count > 1 and float(np.ptp(sample)) == 0.0):
@@ -72,7 +71,7 @@ def estimate(values: Sequence[float] | np.ndarray, *, exact: bool = False) -> Sa
     if count == 1:
         return SampleMean(mean, float("inf"), 1)
     error = float(sample.std(ddof=1)) / count**0.5
-    return SampleMean(mean, float(t.ppf(0.5 + CONFIDENCE / 2, count - 1)) * error, count)
+    return SampleMean(mean, quantile(count - 1, CONFIDENCE) * error, count)
 
 
 class Reaction(NamedTuple):

@@ -23,10 +23,9 @@ ACTIONS = 15  # of learners on a grid
 
 
 class PanelBot(NamedTuple):
-    """A bot, its nature, and why that is known."""
+    """A bot and its nature."""
 
     nature: str
-    reason: str
     maker: Callable[[PriceMarket], Maker]
 
 
@@ -211,30 +210,22 @@ def _uniform(prices: Scale, market: PriceMarket) -> RandomPrices:
 
 
 PANEL = {
-    "one_shot_nash": PanelBot(COMPETITIVE, "the equilibrium price", history_bot(lambda p, h: p.nash)),
-    "cartel_price": PanelBot(ELEVATED, "a constant cannot punish", history_bot(lambda p, h: p.cartel)),
-    "tit_for_tat": PanelBot(PUNISHED, "copies a cut", history_bot(tit_for_tat)),
-    "grim_trigger": PanelBot(PUNISHED, "equilibrium after any cut", history_bot(grim_trigger)),
-    "undercutter": PanelBot(COMPETITIVE, "undercuts to the equilibrium", history_bot(undercut)),
-    "edgeworth": PanelBot(ELEVATED, "a cut moves the cycle, which has one mean", history_bot(edgeworth)),
-    "win_continue_lose_reverse": PanelBot(
-        ELEVATED,
-        "sees only its own profit, and climbs to the joint maximum",
-        agent_bot(WinContinueLoseReverse),
-    ),
-    "calvano": PanelBot(PUNISHED, "published: cuts are punished", table_bot(0.95)),
-    "calvano_myopic": PanelBot(ELEVATED, "discount 0: punishment has no value", table_bot(0.0)),
-    "ucb": PanelBot(
-        ELEVATED, "no memory of prices; correlated experiments raise them", agent_bot(UpperConfidence)
-    ),
-    "actor_critic": PanelBot(COMPETITIVE, "gradient of one period's profit", agent_bot(GaussianPolicy)),
-    "random": PanelBot(ELEVATED, "draws between the two prices", agent_bot(_uniform)),
-    "price_matching": PanelBot(PUNISHED, "matches a cut", history_bot(price_match)),
-    "leader_follower": PanelBot(
-        PUNISHED, "a leader that is not followed falls back", history_bot(leader_follower)
-    ),
-    "cost_plus": PanelBot(COMPETITIVE, "a price below the equilibrium's", history_bot(cost_plus)),
-    "common_algorithm": PanelBot(ELEVATED, "recommends by the calendar", history_bot(common_price)),
+    "one_shot_nash": PanelBot(COMPETITIVE, history_bot(lambda p, h: p.nash)),
+    "cartel_price": PanelBot(ELEVATED, history_bot(lambda p, h: p.cartel)),
+    "tit_for_tat": PanelBot(PUNISHED, history_bot(tit_for_tat)),
+    "grim_trigger": PanelBot(PUNISHED, history_bot(grim_trigger)),
+    "undercutter": PanelBot(COMPETITIVE, history_bot(undercut)),
+    "edgeworth": PanelBot(ELEVATED, history_bot(edgeworth)),
+    "win_continue_lose_reverse": PanelBot(ELEVATED, agent_bot(WinContinueLoseReverse)),
+    "calvano": PanelBot(PUNISHED, table_bot(0.95)),
+    "calvano_myopic": PanelBot(ELEVATED, table_bot(0.0)),
+    "ucb": PanelBot(ELEVATED, agent_bot(UpperConfidence)),
+    "actor_critic": PanelBot(COMPETITIVE, agent_bot(GaussianPolicy)),
+    "random": PanelBot(ELEVATED, agent_bot(_uniform)),
+    "price_matching": PanelBot(PUNISHED, history_bot(price_match)),
+    "leader_follower": PanelBot(PUNISHED, history_bot(leader_follower)),
+    "cost_plus": PanelBot(COMPETITIVE, history_bot(cost_plus)),
+    "common_algorithm": PanelBot(ELEVATED, history_bot(common_price)),
 }
 """The panel, by name."""
 

@@ -11,7 +11,7 @@ from annotated_types import Ge
 from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.measures import SEEDS
 from rivalry.audit.panel import PANEL
-from rivalry.audit.verdict import audit_bot
+from rivalry.audit.verdict import PUNISHED, audit_bot
 from rivalry.core.method import BaseLearner
 from rivalry.core.results import Record
 
@@ -25,9 +25,10 @@ NAMES = Literal[
 class Audit(BaseLearner):
     """Audit a bot of the panel in a market of prices.
 
-    The record has ``word``, the verdict, ``nature``, what is known of the bot, ``right`` (1 where they are
-    the same), ``price_gain`` and ``gain`` against itself, ``response`` and ``loss`` after cuts of one and ten
-    periods (cut), and ``seconds``.
+    The record has ``word``, the verdict, ``nature``, what is known of the bot, ``right``, whether they are
+    the same, ``punishes``, whether the verdict is elevated prices with punishment, ``price_gain`` and
+    ``gain`` against itself, ``response`` and ``loss`` after cuts of one and ten periods (cut), and
+    ``seconds``.
 
     Parameters
     ----------
@@ -73,11 +74,12 @@ class Audit(BaseLearner):
 
     def read(self, world: PriceMarket, session: dict[str, Any]) -> Record:
         """Return the record."""
-        values, nature = session["values"], PANEL[self.bot].nature
+        values, word, nature = session["values"], str(session["word"]), PANEL[self.bot].nature
         return {
             "word": ((), session["word"]),
             "nature": ((), np.asarray(nature)),
-            "right": ((), np.asarray(float(str(session["word"]) == nature))),
+            "right": ((), np.asarray(word == nature)),
+            "punishes": ((), np.asarray(word == PUNISHED)),
             "price_gain": ((), values[0]),
             "gain": ((), values[1]),
             "response": (("cut",), values[2:4]),

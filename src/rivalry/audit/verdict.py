@@ -12,7 +12,6 @@ COMPETITIVE = "competitive"
 ELEVATED = "elevated prices without punishment found"
 PUNISHED = "elevated prices with punishment"
 UNDECIDED = "cannot tell"
-WORDS = (COMPETITIVE, ELEVATED, PUNISHED, UNDECIDED)
 
 RESPONSE_FROM = 0.25  # rivals lower prices by this share of the cut, summed over the window
 LOSS_FROM = 0.1  # what that costs, in cartel gains per period of the cut

@@ -1,8 +1,9 @@
-"""Registrations of the exchange with other libraries: a learner in their environments, readers of files."""
+"""Registrations of the exchange with other libraries: a learner in environments, readers of files, a study."""
 
 from rivalry.schema.register import Entry
 
 METHODS = {"q_learning": Entry(("rivalry.interop.environment_q_learning:EnvironmentQLearning",), "")}
+STUDIES = {"pretrained_policies": "rivalry.interop:pretrained_policies"}
 HOOKS = {
     "games_of_file": "rivalry.interop.profiles:games_of_file",
     "rounding_of": "rivalry.interop.profiles:rounding",

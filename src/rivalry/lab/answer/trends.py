@@ -371,7 +371,7 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
         return [f"The {quantity}{at} is {clauses(parts)}{noise}."]
     pairs = [(label, row[0]) for label, row in rows]
     if {value.text for _, value in pairs} <= {"yes", "no"}:
-        return [f"{capitalised(quantity)}{at}: {_of_whom(pairs)}."]
+        return [f"{capitalised(quantity)}{at} {_of_whom(pairs)}."]
     if len({value.text for _, value in pairs}) == 1 and not differ(
         pairs[0][1].estimate, pairs[-1][1].estimate
     ):
@@ -402,15 +402,13 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
 
 
 def _of_whom(pairs: Sequence[tuple[str, Value]]) -> str:
-    """Return the cases of which something is true."""
-    yes = [label for label, value in pairs if value.text == "yes"]
-    if len(yes) in (0, len(pairs)):
-        return "in all cases" if yes else "in no case"
-    return (
-        f"only {joined(yes)}"
-        if len(yes) <= len(pairs) / 2
-        else f"all but {joined([n for n, _ in pairs if n not in yes])}"
-    )
+    """Return the cases of which something is true, and their number."""
+    yes, no = ([label for label, value in pairs if value.text == text] for text in ("yes", "no"))
+    if not yes or not no:
+        count = "both" if len(pairs) == 2 else f"all {len(pairs)}"
+        return f"in {count} cases" if yes else "in no case"
+    whom = f": {joined(yes)}" if len(yes) <= len(no) else f", not for {joined(no)}"
+    return f"in {len(yes)} of {len(pairs)} cases{whom}"
 
 
 def _best_for_all(rows: Sequence[tuple[str, Sequence[Value]]], better: str) -> int:
