@@ -90,6 +90,7 @@ class Side:
         settings = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         if Path(command[0]) == Path(sys.executable):
             settings = dict(os.environ)
+            settings.pop("PYTHONDONTWRITEBYTECODE", None)  # the packages of peers come compiled by pip
         settings |= ONE_THREAD | {"NUMBA_CACHE_DIR": caches, "RIVALRY_CACHE": caches}
         # a pipe that nobody reads would fill
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed on exit

@@ -13,6 +13,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
+from rivalry.core.payoffs import many_payoffs
 from rivalry.families.extensive import BehaviourSpace, Chance, Decision, Extensive
 from rivalry.studies import poker
 
@@ -34,6 +35,19 @@ def by_tree(rules: Any, game: Extensive, x: np.ndarray, history: tuple[Any, ...]
             for axis, move in zip(axes, node.actions, strict=True)
         )
     return np.array(node, dtype=x.dtype)
+
+
+def test_payoffs_of_many_profiles_are_those_of_each() -> None:
+    space, draws = KUHN.space, np.random.default_rng(0)
+    pure = [
+        np.array([space.grid(p, 8)[k] for p, k in enumerate(pair)])
+        for pair in draws.integers(8, size=(20, 2))
+    ]
+    mixed = [np.asarray(space.sample(jax.random.key(seed))) for seed in range(3)]
+    profiles = np.array([*pure, *mixed])
+    for player in range(2):
+        one_by_one = [np.asarray(KUHN.payoffs(jax.numpy.asarray(x)))[player] for x in profiles]
+        np.testing.assert_allclose(many_payoffs(KUHN, profiles, player), one_by_one, atol=1e-15)
 
 
 def test_payoffs_are_those_of_a_walk_through_the_tree() -> None:

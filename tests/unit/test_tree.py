@@ -43,6 +43,9 @@ def run(code: str) -> None:
         "assert rv.solve(rv.games.matrix('chicken'), rv.methods.PureEquilibria()).claim == 'equilibrium'",
         "assert rv.solve(rv.games.matrix('jordan'), rv.methods.MixedEquilibria()).claim == 'equilibrium'",
         "assert rv.certificate(rv.games.matrix('chicken'), np.eye(2)[::-1]).claim == 'equilibrium'",
+        "from rivalry.studies.poker import kuhn_poker\n"
+        "poker = rv.solve(kuhn_poker(), rv.methods.LinearProgramme())\n"
+        "assert poker.claim == 'equilibrium' and poker.data.game_value == -1 / 18",
         "logit = rv.methods.QuantalResponse(max_lambda=1.0, step=1.0)\n"
         "assert rv.solve(rv.games.matrix('chicken'), logit).status == 'converged'",
         "import gymnasium\n"
@@ -57,7 +60,7 @@ def run(code: str) -> None:
         "    assert main(command.split()) == 0, command",
         "import rivalry.tables.discretize, rivalry.tables.periods, rivalry.core.symmetric",
     ],
-    ids=["pure", "mixed", "certificate", "logit", "environment", "commands of a study", "tables"],
+    ids=["pure", "mixed", "certificate", "poker", "logit", "environment", "commands of a study", "tables"],
 )
 def test_finite_games_do_not_import_jax(code: str) -> None:
     run(WITHOUT.format(code=code))

@@ -23,7 +23,7 @@ from rivalry.core.batched_games import Together
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import Game, PopulationGame, is_agents, is_population
 from rivalry.core.oracles import Response, separate_periods, shared_constraints
-from rivalry.core.payoffs import concrete_profile, payoffs, payoffs_at
+from rivalry.core.payoffs import concrete_array, concrete_profile, payoffs, payoffs_at
 from rivalry.core.results import COVERAGES, Certificate, Rounding
 from rivalry.core.space import visibly_apart
 from rivalry.core.tolerances import APPROXIMATE, ROUNDING, TOLERANCE, VANISHING
@@ -88,7 +88,11 @@ def certificate(
     if not isinstance(game, Game):
         use = "; rivalry.solve certifies the policies of agents in play" if is_agents(game) else ""
         raise ValueError(f"game: {type(game).__name__} has no payoffs of profiles{use}")
-    x = concrete_profile(game, x)
+    return _certificate(game, concrete_profile(game, x), tolerance, points, proof)
+
+
+def _certificate(game: Game, x: Any, tolerance: float, points: int = 201, proof: bool = False) -> Certificate:
+    """Return `certificate` at a profile that is known to be one of the game."""
     if shared_constraints.knows(game):
         from rivalry.certificates.shared import shared_certificate  # loads JAX
 
@@ -106,7 +110,7 @@ def certificates(games: Together, profiles: np.ndarray, tolerance: float) -> lis
     """Return `certificate` of several games, each at its profile ``[game player axis]`` of its space."""
     if len(games) == 1 or shared_constraints.knows(games.games[0]):
         pairs = zip(games.games, profiles, strict=True)
-        return [certificate(game, x, tolerance=tolerance) for game, x in pairs]
+        return [_certificate(game, concrete_array(game, x), tolerance) for game, x in pairs]
     responses = best_responses(games, profiles)
     players = list(zip(*responses, strict=True))
     stakes = zip(*(stakes_at(games, profiles, p, answers) for p, answers in enumerate(players)), strict=True)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Array
 
+    from rivalry.core.results import Coverage
     from rivalry.core.space import Profile, Strategy
 
 CLIMBS, CLIMB_STEPS = 8, 200
@@ -129,13 +130,18 @@ def _registered(game: Game, x: Profile) -> Any:
     return eqx.filter_vmap(lambda player: oracles.best_response(game, x, player))(jnp.arange(len(x)))
 
 
-def traceable_best_response(game: object, x: Profile, player: Array) -> tuple[Strategy, Array] | None:
-    """Return the registered best response and its payoff; None unless JAX can trace it for any ``player``."""
+def traceable_best_response(
+    game: object, x: Profile, player: Array
+) -> tuple[Strategy, Array, Coverage] | None:
+    """Return the registered best response, its payoff and its coverage.
+
+    None unless JAX can trace it for any ``player``.
+    """
     if not oracles.best_response.knows(game):
         return None
     try:
-        strategy, payoff, _ = oracles.best_response(game, x, player)
-        return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float)
+        strategy, payoff, coverage = oracles.best_response(game, x, player)
+        return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float), coverage
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):  # the oracle needs concrete numbers
         return None
 
@@ -468,6 +474,12 @@ def faces(strategy: Any, xp: ModuleType = jnp) -> Any:
 
 
 _search = compiled(_searching, effort=1)
+
+
+def compiled_search(game: Game, x: Profile, player: int, grid: np.ndarray) -> tuple[Array, Array]:
+    """Return strategies and payoffs of `search`, by the program of certificates."""
+    strategies, paid, _ = _search(game, x, put(player), put(grid))
+    return strategies, paid
 
 
 def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]

@@ -363,9 +363,8 @@ def _pure_stake(game: Any, x: np.ndarray, response: Response, player: int) -> St
         actions = np.where(np.arange(len(sizes)) == player, mild[chosen][:, None], random)
         effect = _effect(pure_payoffs(game, actions)[:, player], float(numpy_payoffs(game, x)[player]))
         return Stake(choice, effect, response.payoff)
-    profiles = np.indices(sizes).reshape(len(sizes), -1).T
-    table = np.moveaxis(pure_payoffs(game, profiles).reshape(*sizes, -1), -1, 0)
-    choice, distinct = max(_ordinary(losses), _usual_of_table(table, player)), _distinct_actions(table)
+    table = np.moveaxis(pure_payoffs(game, _joint_actions(sizes)).reshape(*sizes, -1), -1, 0)
+    choice, distinct = max(_ordinary(losses), _usual_of_table(table, player)), [*_distinct_actions(table)]
     distinct[player] = distinct[player][losses[distinct[player]] <= choice]
     effect = _effect(table[player][np.ix_(*distinct)].max(axis=player), response.payoff)
     return Stake(choice, effect, response.payoff)
@@ -606,12 +605,26 @@ def _usual_of_payoffs(payoffs: bytes, shape: tuple[int, ...], player: int) -> fl
     return usual
 
 
-def _distinct_actions(table: np.ndarray) -> list[np.ndarray]:
+def _distinct_actions(table: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return each player's actions in payoffs ``[player action ..]``, the first of equal ones."""
-    return [
-        np.sort(np.unique(np.moveaxis(table, axis, 0).reshape(size, -1), axis=0, return_index=True)[1])
-        for axis, size in enumerate(table.shape[1:], start=1)
-    ]
+    return _distinct_in(np.asarray(table, dtype=float).tobytes(), table.shape)
+
+
+@lru_cache(maxsize=256)  # of all players and profiles of a game
+def _distinct_in(payoffs: bytes, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    table, distinct = np.frombuffer(payoffs).reshape(shape) + 0.0, []  # -0 is 0
+    for axis, size in enumerate(shape[1:], start=1):
+        first: dict[bytes, int] = {}
+        for action, pays in enumerate(np.moveaxis(table, axis, 0).reshape(size, -1)):
+            first.setdefault(pays.tobytes(), action)
+        distinct.append(np.array(list(first.values())))
+    return tuple(distinct)
+
+
+@lru_cache(maxsize=16)
+def _joint_actions(sizes: tuple[int, ...]) -> np.ndarray:
+    """Return all pure actions ``[profile player]``."""
+    return np.indices(sizes).reshape(len(sizes), -1).T
 
 
 @lru_cache(maxsize=256)
@@ -620,7 +633,7 @@ def _rivals_actions(sizes: tuple[int, ...], player: int) -> np.ndarray:
     rivals = tuple(1 if rival == player else size for rival, size in enumerate(sizes))
     if np.prod(rivals, dtype=float) > DRAWN:
         return _pure_actions(rivals, 1)[0]
-    return np.indices(rivals).reshape(len(sizes), -1).T
+    return _joint_actions(rivals)
 
 
 def _without_dominated(table: np.ndarray, players: Iterable[int]) -> np.ndarray:

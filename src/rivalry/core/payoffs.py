@@ -15,7 +15,7 @@ from rivalry.core.game import Game, own_payoff
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.plain import attributes, register_plain
 from rivalry.core.reparametrisation import Unconstrained
-from rivalry.core.space import Box, Simplex, Space
+from rivalry.core.space import Box, Mixtures, Simplex, Space
 from rivalry.core.tolerances import OUTSIDE, SHARES_SUM
 from rivalry.core.tree import Tree
 from rivalry.runtime.jax import compiled, is_jax_array, jax, put
@@ -35,10 +35,20 @@ _CHECKED: WeakKeyDictionary[object, set[tuple[int, ...]]] = WeakKeyDictionary()
 def numpy_payoffs(game: object, x: np.ndarray) -> np.ndarray:
     """Return the payoffs ``[player]`` of a finite game at a concrete profile, computed without JAX.
 
-    A class that registers this oracle also registers `pure_payoffs`, and `proved_response`, which then takes
-    NumPy arrays and reports the payoffs of all actions as ``tried``. The generic answer raises `Unsupported`.
+    A class that registers this oracle also registers `proved_response`, which then takes NumPy arrays, and
+    either `many_payoffs` or `pure_payoffs`; with the latter, best responses report the payoffs of all actions
+    as ``tried``. The generic answer raises `Unsupported`.
     """
     raise unknown(game, "payoffs in NumPy")
+
+
+@oracle()
+def many_payoffs(game: object, profiles: np.ndarray, player: int) -> np.ndarray:
+    """Return a player's payoffs ``[profile]`` at many profiles ``[profile player axis]``, without JAX.
+
+    The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "payoffs of many profiles in NumPy")
 
 
 @oracle()
@@ -110,6 +120,10 @@ def payoffs_at(games: Together, x: np.ndarray) -> np.ndarray:
 
 def payoffs_of(games: Together, profiles: np.ndarray, player: int) -> np.ndarray:
     """Return a player's payoffs ``[game profile]`` at many profiles ``[game profile player axis]``."""
+    if many_payoffs.knows(games.games[0]):
+        return np.stack(
+            [many_payoffs(game, rows, player) for game, rows in zip(games.games, profiles, strict=True)]
+        )
     count = profiles.shape[1]
     # one shape, one program; the last profile is repeated
     rows = np.minimum(np.arange(-(-count // BATCH) * BATCH), count - 1).reshape(-1, BATCH)
@@ -183,7 +197,11 @@ def concrete_profile(game: Game, x: object) -> Any:
     ValueError
         For a value that is not a profile of the game.
     """
-    x = checked_profile(game, x)
+    return concrete_array(game, checked_profile(game, x))
+
+
+def concrete_array(game: Game, x: Any) -> Any:
+    """Return a profile of a game as the array type of `concrete_profile`."""
     if numpy_payoffs.knows(game):
         return np.asarray(x, dtype=float)
     return x if is_jax_array(x) and x.dtype == float else put(np.asarray(x, dtype=float))
@@ -211,6 +229,10 @@ def _is_outside(space: Space, x: np.ndarray) -> bool:
         )
     if isinstance(space, Box):
         return bool(np.any((x < np.asarray(space.low) - slack) | (x > np.asarray(space.high) + slack)))
+    if isinstance(space, Mixtures):
+        high = np.where(space.entries, 1.0, 0.0)
+        wrong = np.any((x < -slack) | (x > high + slack)) or np.any(np.abs(space.sums(x) - 1) > SHARES_SUM)
+        return bool(wrong)
     return bool(np.any(np.abs(np.asarray(_projected(space, put(x))) - x) > slack))
 
 

@@ -70,6 +70,18 @@ class Space(Protocol):
         """Return ``x`` as a profile; raise `ValueError` that names the first entry outside the space."""
 
 
+@runtime_checkable
+class Mixtures(Protocol):
+    """A strategy space of probabilities: of several distributions per player, side by side."""
+
+    @property
+    def entries(self) -> Bool[np.ndarray, "player axis"]:
+        """True where an entry of a profile is a probability, False where it is padding."""
+
+    def sums(self, x: np.ndarray) -> Float[np.ndarray, "row"]:
+        """Return the sum of each distribution at a profile."""
+
+
 def as_profile(x: object, shape: tuple[int, int], name: str) -> np.ndarray:
     """Return ``x`` as a float array ``[player axis]``; with one axis, ``[player]`` is accepted.
 

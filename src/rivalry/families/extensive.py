@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from math import lcm
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.array_games import CHANCE, END, GameTree, SequenceForm, TreeNode
+from rivalry.core.payoffs import many_payoffs, numpy_payoffs
 from rivalry.core.results import Record
 from rivalry.core.space import Simplex, as_profile
 from rivalry.core.tolerances import SHARES_SUM
@@ -132,15 +134,9 @@ class BehaviourSpace(Tree):
     def sample(self, key: PRNGKeyArray) -> Profile:
         return self._profile(self._rows[0].sample(key))
 
-    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+    def grid(self, player: int, points: int) -> Float[np.ndarray, "point axis"]:
         """Return random pure strategies: there are too many for a grid."""
-        draws = np.random.default_rng(0)
-        strategies = np.zeros((points, self.shape[1]))
-        begin = 0
-        for size in self.sizes[player]:
-            strategies[np.arange(points), begin + draws.integers(size, size=points)] = 1.0
-            begin += size
-        return put(strategies)
+        return _pure_strategies(self.sizes[player], points, self.shape[1])
 
     def uniform(self) -> Profile:
         """Return the profile in which every player mixes evenly at every information set."""
@@ -150,6 +146,10 @@ class BehaviourSpace(Tree):
         ]
         return put(profile)
 
+    def sums(self, x: np.ndarray) -> Float[np.ndarray, "row"]:
+        """Return the sum of the probabilities of every information set."""
+        return np.bincount(self._rows[1][0], x[self.entries])
+
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)
         bad = np.argwhere(np.where(self.entries, full < 0, full != 0))
@@ -157,8 +157,7 @@ class BehaviourSpace(Tree):
             player, axis = bad[0]
             rule = "must be at least 0" if self.entries[player, axis] else "must be 0 (no such move)"
             raise ValueError(f"{name}: player {player}, move {axis} is {full[player, axis]:g}; {rule}")
-        rows = self._rows[1][0]
-        totals = np.bincount(rows, full[self.entries])
+        rows, totals = self._rows[1][0], self.sums(full)
         for k in np.flatnonzero(abs(totals - 1) > SHARES_SUM)[:1]:
             player = int(np.argwhere(self.entries)[rows == k][0, 0])
             number = k - sum(map(len, self.sizes[:player]))
@@ -167,6 +166,16 @@ class BehaviourSpace(Tree):
         shares = np.zeros(self.shape)
         shares[self.entries] = full[self.entries] / totals[rows]
         return put(shares)
+
+
+@lru_cache(maxsize=16)
+def _pure_strategies(sizes: tuple[int, ...], points: int, width: int) -> np.ndarray:
+    draws, strategies, first = np.random.default_rng(0), np.zeros((points, width)), 0
+    for size in sizes:
+        strategies[np.arange(points), first + draws.integers(size, size=points)] = 1.0
+        first += size
+    strategies.setflags(write=False)
+    return strategies
 
 
 class Extensive(Tree):
@@ -213,18 +222,19 @@ class Extensive(Tree):
     def payoffs(self, x: Any) -> Any:
         """Return the players' expected payoffs, ``[player]``."""
         x = np.asarray(x) if isinstance(x, list | tuple) else x
-        xp = array_module(self.paid, self.moves, x)
-        begin = xp.ones((len(self.sizes), 1))
-        weights = x
-        for _ in range(self.depth - 1):
-            weights = x * xp.take_along_axis(
-                xp.concatenate([begin, weights], axis=1), 1 + self.before, axis=1
-            )
-        weights = xp.concatenate([begin, weights], axis=1)
+        xp, weights = array_module(self.paid, self.moves, x), self.weights(x)
         reach = xp.ones(len(self.paid))
         for player in range(len(self.sizes)):
             reach = reach * weights[player][1 + self.moves[:, player]]
         return reach @ self.paid / self.unit
+
+    def weights(self, x: Any) -> Any:
+        """Return the probabilities that own moves allow each axis, after a 1, ``[.. player 1 + axis]``."""
+        xp = array_module(self.before, x)
+        begin, before, weights = xp.ones((*x.shape[:-1], 1)), xp.broadcast_to(1 + self.before, x.shape), x
+        for _ in range(self.depth - 1):
+            weights = x * xp.take_along_axis(xp.concatenate([begin, weights], axis=-1), before, axis=-1)
+        return xp.concatenate([begin, weights], axis=-1)
 
     @classmethod
     def from_form(cls, form: ExtensiveForm) -> Extensive:
@@ -390,6 +400,29 @@ def _(game: Extensive, name: str) -> Profile:
     if name != "uniform":
         raise ValueError(f"start: {name!r} is no start of this game; {near(name, ['uniform', 'random'])}")
     return game.space.uniform()
+
+
+@numpy_payoffs.register(Extensive)
+def _(game: Extensive, x: np.ndarray) -> np.ndarray:
+    return np.asarray(game.payoffs(np.asarray(x)))
+
+
+@many_payoffs.register(Extensive)
+def _(game: Extensive, profiles: np.ndarray, player: int) -> np.ndarray:
+    """Return payoffs as sums over own moves, whose worth is computed once per profile of the others."""
+    weights, moves = np.asarray(game.weights(np.asarray(profiles))), 1 + np.asarray(game.moves)
+    paid, pays = np.asarray(game.paid)[:, player] / game.unit, np.zeros(len(profiles))
+    groups: dict[bytes, list[int]] = {}
+    for number, others in enumerate(np.delete(profiles, player, axis=1)):
+        groups.setdefault(others.tobytes(), []).append(number)
+    for rows in groups.values():
+        reach = paid
+        for rival in range(len(game.sizes)):
+            if rival != player:
+                reach = reach * weights[rows[0], rival, moves[:, rival]]
+        worth = np.bincount(moves[:, player], reach, weights.shape[-1])
+        pays[rows] = weights[rows, player] @ worth
+    return pays
 
 
 @oracles.proved_response.register(Extensive)

@@ -404,13 +404,14 @@ class SessionRun:
         """Return a session before its first step, or as it was ``saved``. Raises as `solve` does."""
         if isinstance(game, type):  # learners may take objects other than games
             inputs.check_game(game)
+        plain = register_plain(game)
         if not shared.world:
             inputs.check_method(learner, inputs.LEARNER)
-            check_payoffs(register_plain(game))
+            check_payoffs(plain)
             inputs.check_shared(learner, game)
-            inputs.check_kind(learner, register_plain(game))
+            inputs.check_kind(learner, plain)
         learner = as_learner(learner)
-        world = remembered(shared.world, "world", partial(learner.world, register_plain(game)))
+        world = remembered(shared.world, "world", partial(learner.world, plain))
         if max_steps is None:
             steps, expected = learner.length(world), learner.expected_steps(world)
         else:

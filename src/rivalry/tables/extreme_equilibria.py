@@ -205,13 +205,20 @@ def _fractions(values: np.ndarray) -> list[Fraction] | None:
     return None
 
 
+def _ranks(table: np.ndarray) -> np.ndarray:
+    """Return the places of payoffs in their order: Python ints compare slowly in arrays."""
+    pays = table.ravel().tolist()
+    place = {pay: rank for rank, pay in enumerate(sorted(set(pays)))}
+    return np.array([place[pay] for pay in pays]).reshape(table.shape)
+
+
 def undominated(tables: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the actions of every player that survive iterated strict dominance by pure actions.
 
     >>> undominated([np.array([[3, 0], [5, 1]]), np.array([[3, 5], [0, 1]])])
     [array([1]), array([1])]
     """
-    ranks = [np.unique(table, return_inverse=True)[1].reshape(table.shape) for table in tables]
+    ranks = [_ranks(table) for table in tables]
     actions_left: list[np.ndarray] = [np.arange(size) for size in tables[0].shape]
     while True:
         before = sum(map(len, actions_left))

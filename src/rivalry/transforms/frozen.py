@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -17,7 +18,7 @@ from rivalry.core.oracles import forward, inner_knows
 from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Choices, Profile, Simplex, Space, as_profile
 from rivalry.core.tree import hashable_method
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp
 from rivalry.schema.validate import as_numbers, check_keywords, number_of
 from rivalry.text.display import OneLineRepr
 
@@ -120,8 +121,8 @@ class Restricted(OneLineRepr, eqx.Module):
         return record
 
 
-# compiled, since the followers' search inside would run step by step
-@eqx.filter_jit
+# compiled, since the followers' search inside would run step by step; it runs once per result
+@partial(compiled, effort=0)
 def _whole(game: Restricted, x: Profile) -> Array:
     return game.whole(x)
 

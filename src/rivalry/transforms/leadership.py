@@ -131,10 +131,16 @@ def _(game: Leadership) -> np.ndarray:
     return oracles.exchangeable(game.game)[list(game.players)]
 
 
+@eqx.filter_jit  # traced once, although payoffs and their derivatives contain it several times
+def _answer(lead: Leadership, x: Profile) -> Profile:
+    profile: Profile = lead.respond(lead.game, x, lead.followers)
+    return profile
+
+
 @eqx.filter_custom_jvp
 def _responses(lead: Leadership, x: Profile) -> Profile:
     """Return all players' strategies after the followers responded."""
-    answer = lead.respond(lead.game, x, lead.followers)
+    answer = _answer(lead, x)
     rows = jnp.asarray(lead.followers)
     return x.at[rows].set(answer[rows], unique_indices=True)
 
@@ -222,8 +228,8 @@ class Followers(eqx.Module):
     A best response is the oracle `rivalry.oracles.best_response` where JAX can trace it. Otherwise it is
     searched on a grid of ``points`` strategies, with climbs from the best of them; ties go to the first grid
     point. In a box the result is polished by Newton's method, in the coordinates in which the box is
-    searched, except for a single follower with an oracle. If the responses do not converge in ``rounds``
-    rounds, they are NaN.
+    searched, except for a single follower with an exact oracle. If the responses do not converge in
+    ``rounds`` rounds, they are NaN.
 
     Examples
     --------
@@ -271,9 +277,12 @@ class Followers(eqx.Module):
         if len(followers) == 1:
             # one round: the response of a single follower does not depend on its own strategy
             response = traceable_best_response(game, x, rows[0])
-            if response is not None:
-                return x.at[rows[0]].set(response[0])  # exact, and derivatives need no more
-            x, _, _ = respond_in_turn(begin)
+            if response is None:
+                x, _, _ = respond_in_turn(begin)
+            else:
+                x = x.at[rows[0]].set(response[0])
+                if response[2] == "exact":
+                    return x
         else:
             x, movement, _ = jax.lax.while_loop(still_moving, respond_in_turn, begin)
             # a round that found an equally good strategy elsewhere on a plateau has converged as well

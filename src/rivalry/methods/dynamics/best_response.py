@@ -9,12 +9,14 @@ import numpy as np
 from annotated_types import Gt, Interval, Le
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.certificates.deviations import search, search_grid, traceable_best_response
+from rivalry.certificates.deviations import compiled_search, search, search_grid, traceable_best_response
+from rivalry.core import oracles
 from rivalry.core.batched_games import Together
 from rivalry.core.game import Game, Record, kernel_conversion, own_payoff, scales, scales_of
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import compiled_response
 from rivalry.core.payoffs import payoffs
+from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Profile, Strategy, width
 from rivalry.core.tolerances import SEARCH_TIE
 from rivalry.core.tree import static
@@ -87,12 +89,12 @@ class BestResponse(BaseMethod):
         past = jnp.full((REMEMBERED, *start.shape), jnp.inf)  # the largest of many NaN may be a number
         regret, period = jnp.full(len(start), jnp.inf), jnp.zeros((), dtype=int)
         # nothing is searched where rounds call the game's own best response
-        singly = self.steps_singly(game)
-        grids = jnp.zeros((len(start), 0, start.shape[1])) if singly else _grids(game, self.points)
+        registered = self.order == "fixed" and compiled_response.knows(game)
+        grids = jnp.zeros((len(start), 0, start.shape[1])) if registered else _grids(game, self.points)
         return ResponseRounds(start, regret, past.at[0].set(start), period, grids)
 
     def steps_singly(self, game: Game) -> bool:
-        return self.order == "fixed" and compiled_response.knows(game)
+        return self.order == "fixed" and (compiled_response.knows(game) or _anticipates(game))
 
     def step(self, game: Game, state: ResponseRounds, key: PRNGKeyArray) -> ResponseRounds:
         """Take one round; the key is consumed where the order is random."""
@@ -123,11 +125,15 @@ class BestResponse(BaseMethod):
         for player in range(len(x)):
             profile_seen = before.copy() if together else x.copy()
             payoff_now = np.asarray(payoffs(game, put(profile_seen)))[player]
-            strategy, payoff = compiled_response(game, put(profile_seen), player)
+            if compiled_response.knows(game):
+                strategies, paid = compiled_response(game, put(profile_seen), player)
+            else:
+                grid = np.asarray(state.grids[player])
+                strategies, paid = compiled_search(game, put(profile_seen), player, grid)
             response, regret[player] = _nearest(
                 np,
-                np.asarray(strategy),
-                np.asarray(payoff),
+                np.asarray(strategies),
+                np.asarray(paid),
                 profile_seen[player],
                 payoff_now,
                 scales(game)[player],
@@ -200,13 +206,22 @@ def _grids(game: Game, points: int) -> Float[Array, "player point axis"]:
     return jnp.stack([jnp.pad(grid, ((0, longest - len(grid)), (0, 0)), mode="edge") for grid in grids])
 
 
+def _anticipates(game: Game) -> bool:
+    """Return whether players anticipate responses that no oracle answers.
+
+    A search through responses is a large program: rounds call that of the certificate.
+    """
+    plain = game.game if isinstance(game, Unconstrained) else game
+    return oracles.move_order.knows(plain) and not oracles.best_response.knows(game)
+
+
 def nearest_best_response(
     game: Game, x: Profile, player: Array, grid: Array
 ) -> tuple[Strategy, Float[Array, ""]]:
     """Return the best response of ``player`` nearest to its strategy, and its gain, at least 0."""
     strategy, payoff = x[player], own_payoff(game, x, player, x[player])
     response = traceable_best_response(game, x, player)
-    strategies, paid = response if response is not None else search(game, x, player, grid)
+    strategies, paid = response[:2] if response is not None else search(game, x, player, grid)
     return _nearest(jnp, strategies, paid, strategy, payoff, scales_of(game)[player])
 
 
