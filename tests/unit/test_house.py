@@ -45,7 +45,7 @@ HOMES = {
     "pettingzoo": {"envs", "interop"},
     "gymnasium": {"envs", "integrations", "interop"},
     "ray": {"integrations"},
-    "torch": {"integrations"},
+    "torch": {"core.foreign_tables", "integrations"},
     "optuna": {"integrations"},
     "fastapi": {"web"},
     "uvicorn": {"web"},

@@ -61,14 +61,13 @@ def audit(
 ) -> int:
     """Audit a pricing algorithm or a log of prices.
 
-    The verdict is one of four: competitive, elevated prices without punishment record, elevated prices with
+    The verdict is one of four: competitive, elevated prices without punishment found, elevated prices with
     punishment, cannot tell. That on a log of prices is one of three: consistent with competition, not
     consistent with competition, cannot tell. It is no legal finding.
     """
     from rivalry.audit.bots import files_of
-    from rivalry.audit.log_audit import audit_log, is_log
     from rivalry.audit.report import page, text
-    from rivalry.audit.worker import audit_apart, market_of
+    from rivalry.audit.worker import audit_apart, audit_log, is_log, market_of
     from rivalry.core.files import write
     from rivalry.core.foreign_tables import is_table
 

@@ -1,4 +1,4 @@
-"""The process in which a bot is audited, which is ended where the bot hangs or takes memory."""
+"""Audits as data: of a log, and of a bot in a process that is ended where it hangs or takes memory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import tomllib
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from rivalry.audit.bots import BotFault, bot_maker, limit_memory
+from rivalry.audit.demand import logit_demand
+from rivalry.audit.logs import judge_log, read_log
 from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.tables import PriceTableBot, policy_table, read_price_table, table_gain
 from rivalry.audit.verdict import UNDECIDED, AuditVerdict, audit_bot
@@ -25,6 +28,7 @@ from rivalry.runtime.processes import python_command, start
 
 GRACE = 20.0  # seconds beyond those of the audit, after which the process is ended
 KEYS = ("low", "high", "size")  # of the table [audit]
+PER_UNIT = 1e-9  # of profits: a market of larger differences has other costs than per unit
 
 
 def audit_apart(bot: str, market: str | None, *, seed: int = 0, seconds: float = 40.0) -> dict[str, Any]:
@@ -97,6 +101,84 @@ def plain(value: object) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def is_log(name: str) -> bool:
+    """True for the name of a log; a CSV file with a TOML file beside it is a table of action values.
+
+    >>> [is_log(name) for name in ("prices.csv", "prices.parquet", "mine.py:price")]
+    [True, True, False]
+    """
+    path = Path(name)
+    return path.suffix == ".parquet" or (path.suffix == ".csv" and not path.with_suffix(".toml").exists())
+
+
+def audit_log(
+    name: str,
+    market: PriceMarket | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    size: float = 1.0,
+    cost: float | None = None,
+    highest_cost: float | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Return the verdict on a file of prices as data.
+
+    Parameters
+    ----------
+    name : str
+        ``FILE.csv`` or ``FILE.parquet``, as `rivalry.audit.logs.read_log` takes them.
+    market : PriceMarket, optional
+        Demand and costs, of its firms in the order of the names in the log; by default demand is estimated
+        from the quantities of the log.
+    columns : mapping, optional
+        Names of the file by ours.
+    size : float
+        Number of buyers, those who buy nothing included, for estimated demand.
+    cost, highest_cost : float, optional
+        Cost per unit, or its range; by default that of the log.
+    seed : int
+        Of the draws.
+
+    Raises
+    ------
+    DamagedFile
+        For a file that cannot be read.
+    ValueError
+        For a log that lacks what is needed.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from rivalry.audit.market import price_market
+    >>> market = price_market()
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "log.csv"
+    ...     rows = [f"{t},{firm},{market.nash[0]}" for t in range(400) for firm in "AB"]
+    ...     _ = path.write_text(chr(10).join(["t,firm,price", *rows]))
+    ...     audit_log(str(path), market)["word"]
+    'consistent with competition'
+    """
+    log = read_log(name, columns)
+    if market is None:
+        if log.quantity is None:
+            raise ValueError(f"{name}: no column quantity or share; state demand and cost by --market")
+        demand = logit_demand(log.price, log.quantity, size)
+        verdict = judge_log(log, demand, cost, highest_cost=highest_cost, seed=seed)
+        basis = f"logit demand estimated from the log, with a slope of {demand.slope:.3g}"
+    else:
+        if len(log.firms) != market.players:
+            raise ValueError(f"{name}: {len(log.firms)} firms; the market has {market.players}")
+        unit_cost = np.asarray(market.game.unit_cost)
+        for prices in (market.nash, market.cartel):
+            earned = (prices - unit_cost) * market.quantities(prices)
+            if not np.allclose(market.profits(prices), earned, rtol=PER_UNIT):
+                raise ValueError("--market: a log needs a market of constant costs per unit, without taxes")
+        stake = float(np.mean(market.profits(market.cartel) - market.profits(market.nash)))
+        verdict = judge_log(log, market.quantities, unit_cost, stake=stake, seed=seed)
+        basis = "demand and costs of the market"
+    return {"log": name, "basis": basis, "incomplete": log.incomplete, **plain(verdict)}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Registrations of the exchange with other libraries: a learner in environments, readers of files, a study."""
+"""Registrations of the exchange with other libraries: learners in environments, readers of files, a study."""
 
 from rivalry.schema.register import Entry
 

@@ -635,9 +635,9 @@ def differences(stored: Record, new: Record, is_foreign: bool) -> str:
     Examples
     --------
     >>> one = {"payoff": (("player",), np.array([1.0, 2.0]))}
-    >>> differences(one, {"payoff": (("player",), np.array([1.0, 2.0 + 1e-9]))}, elsewhere=True)
+    >>> differences(one, {"payoff": (("player",), np.array([1.0, 2.0 + 1e-9]))}, is_foreign=True)
     ''
-    >>> differences(one, {"payoff": (("player",), np.array([1.0, 2.0 + 1e-9]))}, elsewhere=False)
+    >>> differences(one, {"payoff": (("player",), np.array([1.0, 2.0 + 1e-9]))}, is_foreign=False)
     'payoff differs by 5e-10 of its size'
     """
     if names := sorted(stored.keys() ^ new.keys()):

@@ -23,6 +23,7 @@ from rivalry.core.game import Game
 from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Simplex
+from rivalry.families.continuous import FormulaGame
 from rivalry.families.matrix import Matrix
 from rivalry.living.line import Found, is_profile, spread
 from rivalry.living.twins import axis_names, numbers, player_names, sliders, twin_data
@@ -152,7 +153,8 @@ def _axes(
         label = f"probability of {action}"
         names_of_players = [f"{label} of {player}" for player in player_names(game)]
         return [{"label": label, "names": names_of_players, "short": action, "low": 0.0, "high": 1.0}]
-    by_player = getattr(game, "choices", None)  # of a game by formulas, whose players' choices have names
+    # in a game by formulas the choices of each player have names
+    by_player = game.choices if isinstance(game, FormulaGame) else None
     names = axis_names(game) or [f"choice {a}" if low.shape[1] > 1 else "choice" for a in range(low.shape[1])]
     axes = []
     for a, name in enumerate(names):
@@ -243,8 +245,8 @@ def _vertices(choices: np.ndarray, paid: np.ndarray) -> np.ndarray:
         np.take_along_axis(paid, (at + step)[:, None], axis=1)[:, 0] for step in (-1, 0, 1)
     )
     back, ahead = choices[at] - choices[at - 1], choices[at + 1] - choices[at]
-    rise, fall = (middle - left) / back, (right - middle) / ahead
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # of a flat payoff, or a range of no width
+        rise, fall = (middle - left) / back, (right - middle) / ahead
         peak = choices[at] + 0.5 * (rise * ahead + fall * back) / (rise - fall)
     inside = np.clip(peak, choices[at - 1], choices[at + 1])
     return np.asarray(np.where(np.isfinite(peak), inside, choices[at]))

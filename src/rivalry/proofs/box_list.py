@@ -191,14 +191,14 @@ def _jump(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.
 
     sample = np.unique(np.linspace(0, len(low) - 1, SAMPLE_SIZE // 4).astype(int))
     edges = []
-    for first, last in zip(low[sample], high[sample], strict=True):
-        first_payoffs, middle = pay(first), first / 2 + last / 2
-        for k in range(len(first)):
-            for start in (first, middle):
+    for lower, upper in zip(low[sample], high[sample], strict=True):
+        lower_payoffs, middle = pay(lower), lower / 2 + upper / 2
+        for k in range(len(lower)):
+            for start in (lower, middle):
                 a, b = start.copy(), start.copy()
-                a[k], b[k] = first[k], last[k]
+                a[k], b[k] = lower[k], upper[k]
                 edges.append(
-                    (float(np.max(np.abs(pay(b) - (first_payoffs if start is first else pay(a))))), a, b)
+                    (float(np.max(np.abs(pay(b) - (lower_payoffs if start is lower else pay(a))))), a, b)
                 )
     largest_change, a, b = max(edges, key=lambda edge: edge[0])
     (k,) = np.flatnonzero(a != b)[:1] if np.any(a != b) else (0,)

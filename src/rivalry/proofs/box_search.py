@@ -75,10 +75,12 @@ class BoxSearch:
         at = coordinates(game)
         count = len(at.player)
         in_logs = isinstance(game, InLogs)  # between bounds that no choice attains
-        first, last = (-np.inf, np.inf) if self.within is None or in_logs else self.within
-        low, high = np.maximum(at.low, first), np.minimum(at.high, last)
+        range_low, range_high = (-np.inf, np.inf) if self.within is None or in_logs else self.within
+        low, high = np.maximum(at.low, range_low), np.minimum(at.high, range_high)
         if np.any(low >= high):
-            raise ValueError(f"within: [{first:g}, {last:g}] must overlap the range of every choice")
+            raise ValueError(
+                f"within: [{range_low:g}, {range_high:g}] must overlap the range of every choice"
+            )
         if not in_logs and count > CHOICES:
             raise ValueError(f"game: {count} choices; boxes are searched of at most {CHOICES}")
         # a bound of the game that is searched may be where a choice is
@@ -170,8 +172,8 @@ class BoxSearch:
         y, side = _sorted(at, at.labels, y, side)
         good = np.all(np.isfinite(y), axis=1) & np.all((y >= at.low) & (y <= at.high), axis=1)
         rows = np.round((y[good] - at.low) / (at.high - at.low), 7) + 0.0
-        _, first = np.unique(np.concatenate([rows, side[good]], axis=1), axis=0, return_index=True)
-        y, side = y[good][first], side[good][first]
+        _, indices = np.unique(np.concatenate([rows, side[good]], axis=1), axis=0, return_index=True)
+        y, side = y[good][indices], side[good][indices]
         covered = np.zeros(len(y), dtype=bool)
         for point in points_of(session):
             covered |= inside(y, y, side, point)
@@ -347,11 +349,11 @@ class BoxSearch:
         all_places = _places(at, labels, session)
         separate = np.any((all_places[0] > high) | (all_places[1] < low), axis=1)
         points, _ = points_in_all_orders(at, labels, points_of(session), session["verdict"])
-        first, last = (
+        excluded_low, excluded_high = (
             np.concatenate([end[separate], np.reshape([point[k] for point in points], (-1, len(low)))])
             for k, end in enumerate(all_places)
         )
-        holds, unique = existence_and_uniqueness(game, at, low, high, (first, last))
+        holds, unique = existence_and_uniqueness(game, at, low, high, (excluded_low, excluded_high))
         narrow = bool(np.all(high - low <= NARROW * (at.high - at.low)))
         if holds and narrow:
             point = FirstOrderPoint(low, high, low, high, *np.zeros((2, len(low))))
@@ -401,8 +403,8 @@ def _out_of_order(at: Coordinates, labels: np.ndarray, low: np.ndarray, high: np
     """Return the boxes in which some player's first choice is above that of the next exchangeable player."""
     out = np.zeros(len(low), dtype=bool)
     for group in _groups(at, labels):
-        first = group[:, 0]
-        out |= np.any(low[:, first[:-1]] > high[:, first[1:]], axis=1)
+        coordinates = group[:, 0]
+        out |= np.any(low[:, coordinates[:-1]] > high[:, coordinates[1:]], axis=1)
     return out
 
 
@@ -477,9 +479,9 @@ def relative_width(game: object, at: Coordinates, low: np.ndarray, high: np.ndar
     """Return widths relative to the range, or to the size of far smaller numbers that are not near zero."""
     ends = np.stack([at.low, at.high])
     if is_reparametrised(game):
-        first, last = _search_coordinates(game, at, ends)
+        search_low, search_high = _search_coordinates(game, at, ends)
         wide = _search_coordinates(game, at, high) - _search_coordinates(game, at, low)
-        return np.asarray(wide / (last - first))
+        return np.asarray(wide / (search_high - search_low))
     far, near = np.maximum(np.abs(low), np.abs(high)), np.minimum(np.abs(low), np.abs(high))
     far_from_zero, span = (low * high > 0) & (near > 0.5 * far), np.ptp(ends, axis=0)
     return np.asarray((high - low) / np.where(far_from_zero, np.minimum(span, 10 * far), span))
@@ -530,36 +532,36 @@ def _faces(
 
 
 def _refuted_boxes(
-    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, largest_sum: float, seen: int
+    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, largest_sum: float, past_boxes: int
 ) -> np.ndarray:
     """Return a mask of boxes without an equilibrium, by a better strategy at every profile.
 
     It is one strategy of one player. Where the payoffs add up to at most ``largest_sum``, it may also be one
     strategy per player.
     """
-    gain, strategy = good_strategies(game, at, (low + high) / 2, seen)
+    gain, strategy = good_strategies(game, at, (low + high) / 2, past_boxes)
     refuted = np.zeros(len(low), dtype=bool)
     # every player: where one gains most by leaving a jump, another may gain throughout
     for player in range(len(at.start)):
         undecided = np.flatnonzero(~refuted & (gain[:, player] > 0))
         if len(undecided):
             refuted[undecided] = refutation(
-                game, at, player, low[undecided], high[undecided], strategy[undecided, player], seen
+                game, at, player, low[undecided], high[undecided], strategy[undecided, player], past_boxes
             )
     undecided = np.flatnonzero(~refuted & (np.sum(gain, axis=1) > 0) & (largest_sum < np.inf))
     if len(undecided):
         refuted[undecided] = refutation_together(
-            game, at, low[undecided], high[undecided], strategy[undecided], largest_sum, seen
+            game, at, low[undecided], high[undecided], strategy[undecided], largest_sum, past_boxes
         )
     return refuted
 
 
-def good_strategies(game: Game, at: Coordinates, y: np.ndarray, seen: int) -> tuple[Any, Any]:
+def good_strategies(game: Game, at: Coordinates, y: np.ndarray, past_boxes: int) -> tuple[Any, Any]:
     """Return gains ``[box player]`` of good strategies ``[box player axis]`` at profiles."""
     axes = game.space.shape[1]
     size = CANDIDATES**axes if axes < 3 else 4 * CANDIDATES**2
     grids = np.stack([np.asarray(game.space.grid(player, size)) for player in range(len(at.start))])
-    result: tuple[Any, Any] = _gains_at(game, at, put(grids), y, batch=BATCH, seen=seen)
+    result: tuple[Any, Any] = _gains_at(game, at, put(grids), y, batch=BATCH, seen=past_boxes)
     return result
 
 
@@ -568,7 +570,7 @@ def _gain_at(game: Game, at: Coordinates, grids: Any, y: Array) -> tuple[Any, An
     axes = grids.shape[2]
     unit = np.concatenate([np.zeros((1, axes)), np.eye(axes), -np.eye(axes)])
 
-    def best(pay: Any, candidates: Any) -> tuple[Any, Any]:
+    def best_candidate(pay: Any, candidates: Any) -> tuple[Any, Any]:
         payoffs = jax.vmap(pay)(candidates)
         k = jnp.nanargmax(payoffs)
         return candidates[k], payoffs[k]
@@ -582,9 +584,9 @@ def _gain_at(game: Game, at: Coordinates, grids: Any, y: Array) -> tuple[Any, An
 
         def closer(k: Any, incumbent: Any, pay: Any = pay, low: Any = low, high: Any = high) -> Any:
             step = (high - low) / CANDIDATES * 0.5**k
-            return best(pay, jnp.clip(incumbent[0] + step * unit, low, high))
+            return best_candidate(pay, jnp.clip(incumbent[0] + step * unit, low, high))
 
-        strategy, payoff = jax.lax.fori_loop(0, CLOSER, closer, best(pay, grid))
+        strategy, payoff = jax.lax.fori_loop(0, CLOSER, closer, best_candidate(pay, grid))
         gains.append(payoff - pay(x[player]))
         strategies.append(strategy)
     return jnp.stack(gains), jnp.stack(strategies)
@@ -625,17 +627,17 @@ def hulls_of_clusters(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np
     if len(low) > COMPARED:
         return low.min(axis=0, keepdims=True), high.max(axis=0, keepdims=True)
     a, b = low[:0], high[:0]
-    for first, last in zip(low, high, strict=True):
+    for hull_low, hull_high in zip(low, high, strict=True):
         while True:
             # boxes within a width of each other touch; 1e-300 is for boxes without a width
-            slack = (last - first) + 1e-300
-            near = np.all((a <= last + slack) & (b >= first - slack), axis=1)
+            slack = (hull_high - hull_low) + 1e-300
+            near = np.all((a <= hull_high + slack) & (b >= hull_low - slack), axis=1)
             if not near.any():
                 break
-            first = np.minimum(first, a[near].min(axis=0))
-            last = np.maximum(last, b[near].max(axis=0))
+            hull_low = np.minimum(hull_low, a[near].min(axis=0))
+            hull_high = np.maximum(hull_high, b[near].max(axis=0))
             a, b = a[~near], b[~near]
-        a, b = np.concatenate([a, first[None]]), np.concatenate([b, last[None]])
+        a, b = np.concatenate([a, hull_low[None]]), np.concatenate([b, hull_high[None]])
     return a, b
 
 

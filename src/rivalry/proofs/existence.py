@@ -174,26 +174,28 @@ def existence_and_uniqueness(
         enclosures = bends(game, at, lower, upper)
     except Unsupported:
         return False, False
-    best = partial(_is_best, game, at)
-    for k, (first, last) in enumerate(zip(lower, upper, strict=True)):
-        if np.any(np.all((others[0] <= last) & (others[1] >= first), axis=1)) or not is_concave(
+    is_best = partial(_is_best, game, at)
+    for k, (box_low, box_high) in enumerate(zip(lower, upper, strict=True)):
+        if np.any(np.all((others[0] <= box_high) & (others[1] >= box_low), axis=1)) or not is_concave(
             at, enclosures, k
         ):
             continue
-        if _is_decided(game, at, (first, last), *_inner_ends(at, first, last), lambda a, b: False):
-            holds = _is_decided(game, at, (first, last), first[None], last[None], best)
+        if _is_decided(
+            game, at, (box_low, box_high), *_inner_ends(at, box_low, box_high), lambda a, b: False
+        ):
+            holds = _is_decided(game, at, (box_low, box_high), box_low[None], box_high[None], is_best)
             return holds, holds and any(is_unique(enclosures, j) for j in range(k, len(SIZES)))
     return False, False
 
 
-def _inner_ends(at: Coordinates, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _inner_ends(at: Coordinates, box_low: np.ndarray, box_high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends of a box that are no bounds of the space, as boxes ``[end coordinate]``."""
-    low, high = [first[None][:0]], [last[None][:0]]
-    for k in range(len(first)):
-        for end, bound in ((first, at.low), (last, at.high)):
+    low, high = [box_low[None][:0]], [box_high[None][:0]]
+    for k in range(len(box_low)):
+        for end, bound in ((box_low, at.low), (box_high, at.high)):
             if end[k] != bound[k]:
-                for ends, corner in ((low, first), (high, last)):
-                    ends.append(np.where(np.arange(len(first)) == k, end, corner)[None])
+                for ends, corner in ((low, box_low), (high, box_high)):
+                    ends.append(np.where(np.arange(len(box_low)) == k, end, corner)[None])
     return np.concatenate(low), np.concatenate(high)
 
 
@@ -206,9 +208,9 @@ def _is_decided(
     decides: Callable[[np.ndarray, np.ndarray], bool],
 ) -> bool:
     """True if all equilibria on ``box`` in the parts ``[part coordinate]`` are decided."""
-    seen = 0
+    box_count = 0
     while len(low):
-        seen += len(low)
+        box_count += len(low)
         enclosures = bends(game, at, low, high)
         rises = (enclosures.slope_low > 0) & enclosures.known[:, None]
         falls = (enclosures.slope_high < 0) & enclosures.known[:, None]
@@ -218,7 +220,7 @@ def _is_decided(
         open_ = [not decides(a, b) for a, b in zip(low, high, strict=True)]
         low, high = low[open_], high[open_]
         wide = (high - low) / (at.high - at.low)
-        if len(low) and (seen > BOXES or wide.max(axis=1).min() < NARROW):
+        if len(low) and (box_count > BOXES or wide.max(axis=1).min() < NARROW):
             return False
         row, axis = np.arange(len(low)), wide.argmax(axis=1)
         a, b = high.copy(), low.copy()

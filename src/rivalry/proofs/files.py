@@ -172,7 +172,7 @@ class RangesProof:
         record, ranges = self.record, at.ranges
         if ranges is None:
             raise Unsupported("proof file: no parameter has a range")
-        pieces, first = record["piece_range"][1], len(at.player)
+        pieces, choice_count = record["piece_range"][1], len(at.player)
         decided = record["where_range"][1][record["where_decided"][1]]
         profiles = _in_coordinates(game, record["equilibrium_piece"][1].mean(axis=-1))
         waiting, parts = [(ranges.low, ranges.high)], list[Any]()
@@ -195,7 +195,7 @@ class RangesProof:
                 continue
             lower, upper = high.copy(), low.copy()
             lower[k] = upper[k] = low[k] / 2 + high[k] / 2
-            parts.append(["cut", first + k, float(upper[k]).hex()])
+            parts.append(["cut", choice_count + k, float(upper[k]).hex()])
             waiting += [(upper, high), (low, lower)]
         return parts
 
@@ -441,8 +441,12 @@ def _boxes_of_totals(sums: Sums, at: Coordinates, points: list[FirstOrderPoint])
     slopes = jax.jit(partial(slopes_of, sums, at))
     while tree.waiting:
         numbers, rows = tree.take(BOXES_OF_TOTALS)
-        best = narrowed_once(sums, at, rows[0], rows[1], rows[2], rows[3], pieces, len(tree.entries))
-        for number, narrowed, a, b, s, t in zip(numbers, zip(*best, strict=True), *rows, strict=True):
+        narrowed_boxes = narrowed_once(
+            sums, at, rows[0], rows[1], rows[2], rows[3], pieces, len(tree.entries)
+        )
+        for number, narrowed, a, b, s, t in zip(
+            numbers, zip(*narrowed_boxes, strict=True), *rows, strict=True
+        ):
             empty = narrowed[0] > narrowed[1]
             parts = ((a, np.where(empty, b, narrowed[0])), (np.where(empty, a, narrowed[1]), b))
             signs = np.array(
@@ -479,15 +483,17 @@ def _rising_choices(
     slopes: Callable[..., Any],
     low: np.ndarray,
     high: np.ndarray,
-    first: np.ndarray,
-    last: np.ndarray,
+    part_low: np.ndarray,
+    part_high: np.ndarray,
     total_low: np.ndarray,
     total_high: np.ndarray,
 ) -> np.ndarray:
     """Return a mask of choices in which payoffs rise, at the most plausible of sampled totals."""
     share = np.linspace(ROOM, 1 - ROOM, 5)
     samples = [
-        (first + p * (last - first), total_low + q * (total_high - total_low)) for p in share for q in share
+        (part_low + p * (part_high - part_low), total_low + q * (total_high - total_low))
+        for p in share
+        for q in share
     ]
     slopes_at, distances = (
         np.array(part) for part in zip(*(slopes(y, low, high, t) for y, t in samples), strict=True)
@@ -507,24 +513,24 @@ def _cut_off(
     count = rises.shape[1]
     # totals first: choices that are cut off are not best for the remaining totals
     for k in [*range(count, len(ends[0])), *range(count)]:
-        low, high, first, last = (end[k] for end in (*ends, *smaller))
+        low, high, part_low, part_high = (end[k] for end in (*ends, *smaller))
         width = high - low
-        if width <= 0 or first > last:
+        if width <= 0 or part_low > part_high:
             continue
         room, minimum = (ROOM, ENOUGH) if k < count else (ROOM_OF_TOTALS, ENOUGH_OF_TOTALS)
         reasons = [_sign(k, 1 if rise else -1) for rise in rises[:, k]] if k < count else [EMPTY] * 2
-        if k < count and first == last in (low, high):
-            before.append(_sign(k, -1 if first == low else 1))
-            ends[0][k] = ends[1][k] = first
+        if k < count and part_low == part_high in (low, high):
+            before.append(_sign(k, -1 if part_low == low else 1))
+            ends[0][k] = ends[1][k] = part_low
             continue
-        first, last = first - room * width, last + room * width
-        if first > low + minimum * width:
-            before += [["cut", k, float(first).hex()], reasons[0]]
-            ends[0][k] = first
-        if last < high - minimum * width:
-            before.append(["cut", k, float(last).hex()])
+        part_low, part_high = part_low - room * width, part_high + room * width
+        if part_low > low + minimum * width:
+            before += [["cut", k, float(part_low).hex()], reasons[0]]
+            ends[0][k] = part_low
+        if part_high < high - minimum * width:
+            before.append(["cut", k, float(part_high).hex()])
             after.insert(0, reasons[1])
-            ends[1][k] = last
+            ends[1][k] = part_high
     return before, after
 
 
@@ -570,11 +576,11 @@ def _reasons(
     low: np.ndarray,
     high: np.ndarray,
     side: np.ndarray,
-    seen: int,
+    past_boxes: int,
 ) -> list[list[Any]]:
     """Return the reasons of boxes, empty where none is found."""
     reasons: list[list[Any]] = [[] for _ in low]
-    enclosures = first_order(game, at, low, high, side, seen)
+    enclosures = first_order(game, at, low, high, side, past_boxes)
     rises = (enclosures.slope_low > 0) & enclosures.smooth[:, None]
     falls = (enclosures.slope_high < 0) & enclosures.smooth[:, None]
     size = np.maximum(np.where(rises, enclosures.slope_low, 0), np.where(falls, -enclosures.slope_high, 0))
@@ -597,13 +603,15 @@ def _reasons(
     undecided = np.array([not reason for reason in reasons])
     flat = np.flatnonzero(undecided & ((wide < FLAT_BOX) | ~np.asarray(enclosures.smooth)))
     if len(flat):
-        gain, strategy = good_strategies(game, at, (low[flat] + high[flat]) / 2, seen)
+        gain, strategy = good_strategies(game, at, (low[flat] + high[flat]) / 2, past_boxes)
         for player in range(len(at.start)):
             indices = np.flatnonzero(at.player == player)
             gaining = np.flatnonzero([not reasons[k] for k in flat] & (gain[:, player] > 0))
             if len(gaining) and len(indices):
                 rows = flat[gaining]
-                better = refutation(game, at, player, low[rows], high[rows], strategy[gaining, player], seen)
+                better = refutation(
+                    game, at, player, low[rows], high[rows], strategy[gaining, player], past_boxes
+                )
                 for k, row in zip(gaining[better], rows[better], strict=True):
                     reasons[row] = ["better", player, _hexadecimal(strategy[k, player][at.axis[indices]])]
     return reasons

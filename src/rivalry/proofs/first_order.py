@@ -143,14 +143,16 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     image = intervals.add(newton, row(intervals.subtract(Interval(unit, unit), system), offset))
     valid = decided & jnp.all(jnp.isfinite(jnp.where(free, image.low + image.high, 0.0)))
     # one equation solved for its own coordinate, as it is and after Newton's method
-    first, last = at.low, at.high
+    bound_low, bound_high = at.low, at.high
     solved_low, solved_high = _solved(residual, jacobian, offset, mid)
     # of a payoff that is concave in the coordinate: its best response, cut at the bounds
     open_ = side == OPEN
     concave = _diagonal(jacobian.high) < 0
-    solved_low = jnp.where(open_, jnp.where(concave, jnp.clip(solved_low, first, last), -jnp.inf), solved_low)
+    solved_low = jnp.where(
+        open_, jnp.where(concave, jnp.clip(solved_low, bound_low, bound_high), -jnp.inf), solved_low
+    )
     solved_high = jnp.where(
-        open_, jnp.where(concave, jnp.clip(solved_high, first, last), jnp.inf), solved_high
+        open_, jnp.where(concave, jnp.clip(solved_high, bound_low, bound_high), jnp.inf), solved_high
     )
     next_low, next_high = _solved(step, system, offset, mid)
     solved_low = jnp.fmax(solved_low, jnp.where(free & valid, jnp.fmax(image.low, next_low), -jnp.inf))
@@ -202,14 +204,14 @@ _first_orders = over_rows(_first_order)
 
 
 def first_order(
-    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, seen: int = 0
+    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, past_boxes: int = 0
 ) -> FirstOrder:
-    """Return the enclosures `FirstOrder` of boxes ``[box coordinate]``, after ``seen`` other boxes.
+    """Return the enclosures `FirstOrder` of boxes ``[box coordinate]``, after ``past_boxes`` other boxes.
 
     ``side`` is -1 or 1 where a coordinate stays at its lower or upper bound, 0 where it is between them, and
     `OPEN` where it may be all of these.
     """
-    enclosures: FirstOrder = _first_orders(game, at, low, high, side, batch=BATCH, seen=seen)
+    enclosures: FirstOrder = _first_orders(game, at, low, high, side, batch=BATCH, seen=past_boxes)
     return enclosures
 
 

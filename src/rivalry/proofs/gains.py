@@ -136,9 +136,9 @@ def gains(
     high: np.ndarray,
     strategy_low: np.ndarray,
     strategy_high: np.ndarray,
-    seen: int = 0,
+    past_boxes: int = 0,
 ) -> DeviationBounds:
-    """Return the bounds on gains in boxes, after ``seen`` other boxes; see `DeviationBounds`.
+    """Return the bounds on gains in boxes, after ``past_boxes`` other boxes; see `DeviationBounds`.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def gains(
         Boxes of its strategies, ``[box axis]``.
     """
     bounds: DeviationBounds = _gains(
-        game, at, put(player), low, high, strategy_low, strategy_high, batch=64, seen=seen
+        game, at, put(player), low, high, strategy_low, strategy_high, batch=64, seen=past_boxes
     )
     return bounds
 
@@ -180,10 +180,10 @@ def refutation(
     low: np.ndarray,
     high: np.ndarray,
     strategy: np.ndarray,
-    seen: int = 0,
+    past_boxes: int = 0,
 ) -> np.ndarray:
     """Return a mask of boxes ``[box coordinate]`` in which a player gains by ``strategy`` everywhere."""
-    bounds = _refutations(game, at, put(player), low, high, strategy, batch=BATCH, seen=seen)
+    bounds = _refutations(game, at, put(player), low, high, strategy, batch=BATCH, seen=past_boxes)
     return np.asarray(bounds.lower > 0)
 
 
@@ -214,7 +214,7 @@ def refutation_together(
     high: np.ndarray,
     strategies: np.ndarray,
     largest: float,
-    seen: int = 0,
+    past_boxes: int = 0,
 ) -> np.ndarray:
     """Return a mask of boxes ``[box coordinate]``: some of ``strategies [box player axis]`` raise a payoff.
 
@@ -223,5 +223,5 @@ def refutation_together(
     same player.
     """
     bounds = np.full(len(low), largest)
-    gain = _refutations_together(game, at, low, high, strategies, bounds, batch=BATCH, seen=seen)
+    gain = _refutations_together(game, at, low, high, strategies, bounds, batch=BATCH, seen=past_boxes)
     return np.asarray(gain.lower > 0)

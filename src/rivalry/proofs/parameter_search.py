@@ -199,9 +199,9 @@ def _joined(ranges: np.ndarray, decided: np.ndarray, count: np.ndarray) -> tuple
     if is_uniform:
         return np.stack([ranges[:, 0].min(axis=0), ranges[:, 1].max(axis=0)])[None], decided[:1], count[:1]
     # undecided ranges are always joined: the smallest number holds throughout
-    first = np.append(
+    group_begin = np.append(
         True, (decided[1:] != decided[:-1]) | (decided[1:] & (count[1:] != count[:-1]))
     ).nonzero()[0]
-    last = np.append(first[1:], len(ranges)) - 1
-    joined = np.stack([ranges[first, 0], ranges[last, 1]], axis=1)
-    return joined, decided[first], np.minimum.reduceat(count, first)
+    group_end = np.append(group_begin[1:], len(ranges)) - 1
+    joined = np.stack([ranges[group_begin, 0], ranges[group_end, 1]], axis=1)
+    return joined, decided[group_begin], np.minimum.reduceat(count, group_begin)

@@ -102,7 +102,7 @@ def payoff_tangent(game: Game, x: Any, player: Array, strategy: Array, low: Any,
         result: Array = traced.call(shifts, y)[0]
         return result
 
-    def first(shifts: object, y: Array) -> tuple[Array, Array]:
+    def value_and_slope(shifts: object, y: Array) -> tuple[Array, Array]:
         return value(shifts, y), jax.jacfwd(partial(value, shifts))(y)
 
     def second(shifts: object, y: Array) -> tuple[Array, Array, Array]:
@@ -111,7 +111,7 @@ def payoff_tangent(game: Game, x: Any, player: Array, strategy: Array, low: Any,
         return value(shifts, y), slope(y), jax.jacfwd(slope)(y)
 
     box = Interval(low, high)
-    (payoff, slope), smooth = enclose(first, shifts, strategy)(shifts, Interval(strategy, strategy))
+    (payoff, slope), smooth = enclose(value_and_slope, shifts, strategy)(shifts, Interval(strategy, strategy))
     (payoff_on_box, _, bend), decided = enclose(second, shifts, strategy)(shifts, box)
     payoff, slope, bend = (
         bound if isinstance(bound, Interval) else Interval(bound, bound) for bound in (payoff, slope, bend)

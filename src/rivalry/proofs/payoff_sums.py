@@ -85,14 +85,14 @@ class Sums:
     cuts: tuple[tuple[OfOthers, ...], ...]
     terms: tuple[tuple[tuple[Term, ...], ...], ...]
 
-    def payoffs(self, y: Array, others: Array) -> Array:
+    def payoffs(self, y: Array, rival_sums: Array) -> Array:
         """Return payoffs ``[player]`` for choices ``[coordinate]`` and the others' sums ``[sum player]``."""
         pays = []
         for player, root in enumerate(self.results):
             values: dict[int, Any] = {}
             for cut in self.cuts[player]:
                 own_sum = self._sum(values, y, cut.own_terms)
-                values[cut.place] = own_sum + cut.factor * others[cut.sum, player]
+                values[cut.place] = own_sum + cut.factor * rival_sums[cut.sum, player]
             pays.append(self._value(values, y, root))
         return jnp.stack(pays)
 
@@ -113,23 +113,23 @@ class Sums:
         waiting = [root]
         while waiting:
             place = waiting[-1]
-            name, *rest = self.nodes[place]
+            name, *arguments = self.nodes[place]
             if place in values:
                 waiting.pop()
             elif name in ("x", "c"):
-                values[place] = y[rest[0]] if name == "x" else jnp.asarray(rest[0], dtype=float)
+                values[place] = y[arguments[0]] if name == "x" else jnp.asarray(arguments[0], dtype=float)
             elif name == "power":
-                exponent = self.nodes[rest[1]][1]
-                if rest[0] in values:
-                    values[place] = values[rest[0]] ** (
+                exponent = self.nodes[arguments[1]][1]
+                if arguments[0] in values:
+                    values[place] = values[arguments[0]] ** (
                         int(exponent) if exponent == int(exponent) else exponent
                     )
                 else:
-                    waiting.append(rest[0])
-            elif missing := [operand for operand in rest if operand not in values]:
+                    waiting.append(arguments[0])
+            elif missing := [operand for operand in arguments if operand not in values]:
                 waiting += missing
             else:
-                values[place] = APPLY[name](*(values[operand] for operand in rest))
+                values[place] = APPLY[name](*(values[operand] for operand in arguments))
         return values[root]
 
 
@@ -183,16 +183,18 @@ class _Reader:
         self.players = len(results)
         self.of: list[frozenset[int]] = []  # players on whom an operation depends
         self.linear: list[dict[int, Fraction] | None] = []  # it as a sum of operations of one player each
-        for place, (name, *rest) in enumerate(nodes):
+        for place, (name, *arguments) in enumerate(nodes):
             if name in ("x", "c"):
-                owners = frozenset([player[rest[0]]] if name == "x" else [])
+                owners = frozenset([player[arguments[0]]] if name == "x" else [])
             else:
-                owners = frozenset().union(*(self.of[operand] for operand in rest))
+                owners = frozenset().union(*(self.of[operand] for operand in arguments))
             self.of.append(owners)
-            self.linear.append(self._terms(place, name, rest) if len(owners) > 1 else {place: Fraction(1)})
+            self.linear.append(
+                self._terms(place, name, arguments) if len(owners) > 1 else {place: Fraction(1)}
+            )
 
-    def _terms(self, place: int, name: str, rest: list[int]) -> dict[int, Fraction] | None:
-        parts = [self.linear[operand] for operand in rest]
+    def _terms(self, place: int, name: str, arguments: list[int]) -> dict[int, Fraction] | None:
+        parts = [self.linear[operand] for operand in arguments]
         if name in ("add", "sub", "neg") and None not in parts:
             signs = [-1] if name == "neg" else [1, -1 if name == "sub" else 1]
             combined: dict[int, Fraction] = {}
@@ -202,7 +204,7 @@ class _Reader:
             return {term: factor for term, factor in combined.items() if factor}
         if name in ("mul", "div"):
             for k in (0, 1) if name == "mul" else (1,):
-                number, factors = self._number(rest[k]), parts[1 - k]
+                number, factors = self._number(arguments[k]), parts[1 - k]
                 if number and factors is not None:
                     return {
                         term: factor / number if name == "div" else factor * number
@@ -211,8 +213,8 @@ class _Reader:
         return None
 
     def _number(self, place: int) -> Fraction | None:
-        name, *rest = self.nodes[place]
-        return Fraction(rest[0]) if name == "c" and np.isfinite(rest[0]) else None
+        name, *arguments = self.nodes[place]
+        return Fraction(arguments[0]) if name == "c" and np.isfinite(arguments[0]) else None
 
     def sums(self) -> Sums | None:
         """Return the sums, None if payoffs have another form, or more sums than are searched."""
@@ -308,10 +310,10 @@ def _totals(sums: Sums, at: Coordinates, low: Array, high: Array) -> _Totals:
     added = _added(sums, low, high)[0]
     total = intervals.total(added, (1,))
     off_diagonal = jnp.ones(2 * (len(sums.results),)) - jnp.eye(len(sums.results))
-    rest = intervals.contract(
+    rival_sum = intervals.contract(
         added, Interval(off_diagonal, off_diagonal, True), jnp.matmul, len(off_diagonal)
     )
-    return _Totals(total.low, total.high, rest.low, rest.high)
+    return _Totals(total.low, total.high, rival_sum.low, rival_sum.high)
 
 
 def _added(sums: Sums, low: Array, high: Array) -> tuple[Interval, Interval, Any]:
@@ -403,14 +405,14 @@ def _responses(
     The others' sums are what the own part leaves of the totals, and what the others can add.
     """
     mid = jnp.clip(low / 2 + high / 2, low, high)
-    total, rest = Interval(total_low, total_high), Interval(rest_low, rest_high)
+    total, rival_total = Interval(total_low, total_high), Interval(rest_low, rest_high)
     added, grows, certain = _added(sums, low, high)
     remainder = intervals.subtract(Interval(total.low[:, None], total.high[:, None]), added)
-    rival_sums = meet(remainder, rest)
+    rival_sums = meet(remainder, rival_total)
     empty = jnp.any(rival_sums.low > rival_sums.high, axis=0)  # [player]
     # any numbers where there are none
     rival_sums = Interval(
-        jnp.where(empty, rest.low, rival_sums.low), jnp.where(empty, rest.high, rival_sums.high)
+        jnp.where(empty, rival_total.low, rival_sums.low), jnp.where(empty, rival_total.high, rival_sums.high)
     )
     derivatives = _derivatives(sums, at, mid, rest_low)
     # slopes as functions of own choices and the others' sums
@@ -426,15 +428,19 @@ def _responses(
     moves = intervals.subtract(total, Interval(centre, centre))
     moves = Interval(moves.low[:, None], moves.high[:, None])
     bounds.append(respond(remainder, middle, moves, grows, certain))
-    first, last = low, high
-    for good, slope, best, falls in bounds:
-        first = jnp.where(good & (slope.low > 0), jnp.fmax(first, at.high), first)
-        last = jnp.where(good & (slope.high < 0), jnp.fmin(last, at.low), last)
-        first = jnp.where(good & falls, jnp.fmax(first, jnp.clip(best.low, at.low, at.high)), first)
-        last = jnp.where(good & falls, jnp.fmin(last, jnp.clip(best.high, at.low, at.high)), last)
+    response_low, response_high = low, high
+    for good, slope, response, falls in bounds:
+        response_low = jnp.where(good & (slope.low > 0), jnp.fmax(response_low, at.high), response_low)
+        response_high = jnp.where(good & (slope.high < 0), jnp.fmin(response_high, at.low), response_high)
+        response_low = jnp.where(
+            good & falls, jnp.fmax(response_low, jnp.clip(response.low, at.low, at.high)), response_low
+        )
+        response_high = jnp.where(
+            good & falls, jnp.fmin(response_high, jnp.clip(response.high, at.low, at.high)), response_high
+        )
     # a choice that no coordinate of a player allows is none of the player
-    gone = jnp.any(derivatives.same_player & (first > last), axis=1) | empty[at.player]
-    return _Responses(jnp.where(gone, jnp.inf, first), jnp.where(gone, -jnp.inf, last))
+    gone = jnp.any(derivatives.same_player & (response_low > response_high), axis=1) | empty[at.player]
+    return _Responses(jnp.where(gone, jnp.inf, response_low), jnp.where(gone, -jnp.inf, response_high))
 
 
 def _response(
@@ -490,9 +496,9 @@ def _response(
         jnp.stack([bound.low for bound in bends])[at.axis, row],
         jnp.stack([bound.high for bound in bends])[at.axis, row],
     )
-    best = intervals.subtract(Interval(mid, mid), intervals.divide(side, diagonal))
+    response = intervals.subtract(Interval(mid, mid), intervals.divide(side, diagonal))
     good = decided & certain & ~jnp.any(jnp.isnan(pays.low))
-    return good, meet(slope, linear), best, diagonal.high < 0
+    return good, meet(slope, linear), response, diagonal.high < 0
 
 
 _all_responses = over_rows(_responses, effort=0)
@@ -513,12 +519,12 @@ def boxes_of_totals(
         return lows, highs, 0
     unit = np.maximum((total_high - total_low)[0], 1e-300)
     finished: list[tuple[np.ndarray, np.ndarray]] = []
-    seen = 0
-    while len(lows) and seen < BOXES:
+    box_count = 0
+    while len(lows) and box_count < BOXES:
         batch = [part[-BATCH:] for part in (lows, highs, total_low, total_high)]
         lows, highs, total_low, total_high = (part[:-BATCH] for part in (lows, highs, total_low, total_high))
-        seen += len(batch[0])
-        a, b, s, t = _narrowed(sums, at, batch[0], batch[1], batch[2], batch[3], seen)
+        box_count += len(batch[0])
+        a, b, s, t = _narrowed(sums, at, batch[0], batch[1], batch[2], batch[3], box_count)
         width = ((b - a) / span).max(axis=1, initial=0.0)
         wide = (t - s) / np.minimum(unit, 4 * np.maximum(np.abs(s), np.abs(t)))
         is_finished = is_done(a, b)
@@ -527,16 +533,16 @@ def boxes_of_totals(
         split = ~is_finished & ~end
         a, b, s, t = a[split], b[split], s[split], t[split]
         k, row = np.argmax(wide[split], axis=1), np.arange(len(a))
-        left, right = t.copy(), s.copy()
-        left[row, k] = right[row, k] = middle_of(s[row, k], t[row, k])
+        lower_end, upper_start = t.copy(), s.copy()
+        lower_end[row, k] = upper_start[row, k] = middle_of(s[row, k], t[row, k])
         lows, highs = np.concatenate([lows, a, a]), np.concatenate([highs, b, b])
         total_low, total_high = (
-            np.concatenate([total_low, s, right]),
-            np.concatenate([total_high, left, t]),
+            np.concatenate([total_low, s, upper_start]),
+            np.concatenate([total_high, lower_end, t]),
         )
     lows = np.concatenate([lows, np.reshape([a for a, _ in finished], (-1, len(span)))])
     highs = np.concatenate([highs, np.reshape([b for _, b in finished], (-1, len(span)))])
-    return *_merged(lows, highs, span), seen
+    return *_merged(lows, highs, span), box_count
 
 
 def _merged(low: np.ndarray, high: np.ndarray, span: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -551,16 +557,16 @@ def _merged(low: np.ndarray, high: np.ndarray, span: np.ndarray) -> tuple[np.nda
 
     order = np.argsort(-size(low, high))
     a, b = low[:0], high[:0]
-    for first, last in zip(low[order], high[order], strict=True):
+    for hull_low, hull_high in zip(low[order], high[order], strict=True):
         while len(a):
-            hull = np.minimum(a, first), np.maximum(b, last)
-            growth = size(*hull) - size(a, b) - size(first[None], last[None])
+            hull = np.minimum(a, hull_low), np.maximum(b, hull_high)
+            growth = size(*hull) - size(a, b) - size(hull_low[None], hull_high[None])
             k = int(np.argmin(growth))
             if growth[k] > 0:
                 break
-            first, last = hull[0][k], hull[1][k]
+            hull_low, hull_high = hull[0][k], hull[1][k]
             a, b = np.delete(a, k, axis=0), np.delete(b, k, axis=0)
-        a, b = np.concatenate([a, first[None]]), np.concatenate([b, last[None]])
+        a, b = np.concatenate([a, hull_low[None]]), np.concatenate([b, hull_high[None]])
     return a, b
 
 
@@ -575,7 +581,7 @@ def middle_of(low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 def _narrowed(
-    sums: Sums, at: Coordinates, low: Any, high: Any, total_low: Any, total_high: Any, seen: int
+    sums: Sums, at: Coordinates, low: Any, high: Any, total_low: Any, total_high: Any, past_boxes: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the boxes of totals that may have a first-order point, with smaller boxes of choices."""
     span = at.high - at.low
@@ -583,7 +589,7 @@ def _narrowed(
     pieces = few
     for _ in range(ROUNDS):
         before = ((high - low) / span).max(axis=1)
-        narrowed = narrowed_once(sums, at, low, high, total_low, total_high, pieces, seen)
+        narrowed = narrowed_once(sums, at, low, high, total_low, total_high, pieces, past_boxes)
         possible = np.all(narrowed[0] <= narrowed[1], axis=1) & np.all(narrowed[2] <= narrowed[3], axis=1)
         low, high, total_low, total_high = (part[possible] for part in narrowed)
         if not len(low):
@@ -604,7 +610,7 @@ def narrowed_once(
     total_low: np.ndarray,
     total_high: np.ndarray,
     pieces: int,
-    seen: int,
+    past_boxes: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return smaller boxes of totals and choices, with the same first-order points; empty without any.
 
@@ -619,13 +625,13 @@ def narrowed_once(
     ends = low + (high - low) * np.linspace(0.0, 1.0, pieces + 1)[:, None, None]
     ends[-1] = high
     row, column = np.arange(len(low))[:, None, None], np.arange(len(at.axis))
-    first, last = ends[place, row, column], ends[place + 1, row, column]  # [box piece coordinate]
-    rows = [part.reshape(-1, len(at.axis)) for part in (first, last)]
+    piece_low, piece_high = ends[place, row, column], ends[place + 1, row, column]  # [box piece coordinate]
+    rows = [part.reshape(-1, len(at.axis)) for part in (piece_low, piece_high)]
     arguments = [np.repeat(part, pieces**axes, axis=0) for part in arguments]
-    responses = _all_responses(sums, at, *rows, *arguments, batch=ROWS, seen=seen * pieces**axes)
+    responses = _all_responses(sums, at, *rows, *arguments, batch=ROWS, seen=past_boxes * pieces**axes)
     low, high = (
-        responses.low.reshape(first.shape).min(axis=1),
-        responses.high.reshape(first.shape).max(axis=1),
+        responses.low.reshape(piece_low.shape).min(axis=1),
+        responses.high.reshape(piece_low.shape).max(axis=1),
     )
     return low, high, total_low, total_high
 
@@ -680,11 +686,11 @@ def payoff_sum(payoffs: Callable[..., Any], low: np.ndarray, high: np.ndarray) -
         return unknown
     total, constant, shares = Fraction(0), True, defaultdict[Any, list[tuple[Counter[int], Fraction]]](list)
     for place, weight in _weights(tape, results).items():
-        name, *rest = tape.nodes[place]
-        if name == "c" and isfinite(rest[0]):
-            total += weight * Fraction(rest[0])
+        name, *arguments = tape.nodes[place]
+        if name == "c" and isfinite(arguments[0]):
+            total += weight * Fraction(arguments[0])
         elif name == "share" and weight > 0:
-            numerator, rest_terms = (Counter(tape.terms(operand)) for operand in rest)
+            numerator, rest_terms = (Counter(tape.terms(operand)) for operand in arguments)
             shares[frozenset((numerator + rest_terms).items())].append((numerator, weight))
         elif weight:
             return unknown
@@ -706,14 +712,14 @@ def _weights(tape: Operations, results: Sequence[int]) -> dict[int, Fraction]:
     for result in results:
         weights[result] += 1
     for place in range(max(results), -1, -1):  # operands stand before
-        name, *rest = tape.nodes[place]
+        name, *arguments = tape.nodes[place]
         weight, factor = weights[place], None
-        if name in ("mul", "div") and tape.value(rest[1]) not in (None, 0.0, inf, -inf):
-            number = Fraction(tape.value(rest[1]))  # type: ignore[arg-type]
+        if name in ("mul", "div") and tape.value(arguments[1]) not in (None, 0.0, inf, -inf):
+            number = Fraction(tape.value(arguments[1]))  # type: ignore[arg-type]
             factor = number if name == "mul" else 1 / number
         if name in ("add", "sub", "neg") or factor is not None:
             del weights[place]
-            weights[rest[0]] += -weight if name == "neg" else weight * (factor or 1)
+            weights[arguments[0]] += -weight if name == "neg" else weight * (factor or 1)
         if name in ("add", "sub"):
-            weights[rest[1]] += weight if name == "add" else -weight
+            weights[arguments[1]] += weight if name == "add" else -weight
     return weights

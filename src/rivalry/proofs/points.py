@@ -206,11 +206,11 @@ def judge_player(
     low, high = space_low[None], space_high[None]
     parts = partial(widths_and_middles, game.space, player)  # type: ignore[arg-type]
     span = np.where(space_high > space_low, parts(low, high)[0], 1.0)
-    seen = 0
+    box_count = 0
     while len(low):
         low, high, _ = halves(game.space, player, low, high, span)  # type: ignore[arg-type]
-        bounds = bounds_in(low, high, seen)
-        seen += len(low)
+        bounds = bounds_in(low, high, box_count)
+        box_count += len(low)
         inside = np.all((low >= near[0]) & (high <= near[1]), axis=1)
         if np.any((bounds.lower > 0) & ~inside):
             return "not an equilibrium"
@@ -222,7 +222,7 @@ def judge_player(
         low, high = low[open_], high[open_]
         # a gain whose sign is open in so small a box is a tie, or less than rounding: halving would not end
         narrow = np.all(parts(low, high)[0] <= 1e-9 * span, axis=1)
-        if seen > limit or narrow.any():
+        if box_count > limit or narrow.any():
             return "undecided"
     return "equilibrium"
 
@@ -234,11 +234,11 @@ def _bounds_at_point(
     player: int,
     low: np.ndarray,
     high: np.ndarray,
-    seen: int = 0,
+    past_boxes: int = 0,
 ) -> DeviationBounds:
     count = len(low)
     at_low, at_high = (np.repeat(end[None], count, axis=0) for end in (point.low, point.high))
-    return gains(game, at, player, at_low, at_high, low, high, seen)
+    return gains(game, at, player, at_low, at_high, low, high, past_boxes)
 
 
 def _strategies(at: Coordinates, player: int) -> np.ndarray:

@@ -188,7 +188,7 @@ def trend_of(
         )
         and (point.repeats != "starts" or all(estimate.low == estimate.high for estimate in estimates))
     ]
-    if not rows or _has_unequal_players(name, found, rows, is_asked):
+    if not rows or _has_unequal_players(name, results, rows, is_asked):
         return None
     rows, averaged = _over_draws(rows, words)
     fixed, where = "", ""

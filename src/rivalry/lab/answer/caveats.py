@@ -181,7 +181,7 @@ def without_numbers(words: str) -> str:
 def lines(rows: Sequence[Warned], max_lines: int = FEW) -> list[str]:
     """Return the first few warnings as lines, and the number of further ones.
 
-    >>> lines(warnings_of([["one"], ["two"], ["three"]]), few=1)
+    >>> lines(warnings_of([["one"], ["two"], ["three"]]), max_lines=1)
     ['one', '... and 2 more in log.txt']
     """
     remainder = len(rows) - max_lines

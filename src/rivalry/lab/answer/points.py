@@ -761,7 +761,7 @@ def _rows(rows: Sequence[Sequence[str]]) -> str:
 def thinned(sizes: Mapping[str, int], max_points: int = MOST) -> dict[str, np.ndarray]:
     """Evenly spaced indices along dimensions with more than ``max_points`` points; empty if there are fewer.
 
-    >>> {dim: list(map(int, index)) for dim, index in thinned({"a": 2, "b": 9}, most=6).items()}
+    >>> {dim: list(map(int, index)) for dim, index in thinned({"a": 2, "b": 9}, max_points=6).items()}
     {'a': [0, 1], 'b': [0, 4, 8]}
     """
     if prod(sizes.values()) <= max_points:

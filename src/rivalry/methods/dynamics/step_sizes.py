@@ -119,7 +119,7 @@ def final_step_size(rate: object) -> np.ndarray:
 
     Examples
     --------
-    >>> float(last({"kind": "cosine", "min": 0.02, "max": 0.1, "steps": 250}))
+    >>> float(final_step_size({"kind": "cosine", "min": 0.02, "max": 0.1, "steps": 250}))
     0.02
     """
     if isinstance(rate, Mapping):

@@ -92,36 +92,32 @@ class RoundRobin(BaseLearner):
         """Play all matches, in one step."""
         if session["over"][0] or not steps:
             return 0
-        tables = stateless_tables(world)
-        players = [AUTOMATA[name] for name in self.strategies]
-        session["earned"] = np.array(
-            [[self._match(tables[0], automaton, opponent) for opponent in players] for automaton in players]
-        )
+        session["earned"] = self._earnings(stateless_tables(world)[0])
         session["over"] = np.ones(1, dtype=bool)
         return 1
 
-    def _match(self, table: np.ndarray, automaton: Automaton, opponent: Automaton) -> float:
-        """Return the mean earnings of ``automaton`` as the row player over all turns."""
-        chances = [
-            np.array([1 - np.array(machine.defects), machine.defects]) for machine in (automaton, opponent)
-        ]
+    def _earnings(self, table: np.ndarray) -> np.ndarray:
+        """Return the mean earnings of each strategy as the row player over all turns, by opponent."""
+        machines = [AUTOMATA[name] for name in self.strategies]
+        count, size = len(machines), max(len(machine.after) for machine in machines)
+        # [machine, state, action]; states that a smaller machine lacks are never reached
+        chances = np.zeros((count, size, 2))
+        moves = np.zeros((count, size, 2, 2, size))
+        for machine, chance, move in zip(machines, chances, moves, strict=True):
+            chance[: len(machine.after), 1] = machine.defects
+            for state, a, b in np.ndindex(len(machine.after), 2, 2):
+                move[state, a, b, machine.after[state][a][b]] = 1.0
+        chances[..., 0] = 1 - chances[..., 1]
         # an error exchanges the actions
-        chances_row, chances_column = (
-            (1 - self.noise) * chance + self.noise * chance[::-1] for chance in chances
-        )
-        joint = np.einsum("as,bt->stab", chances_row, chances_column)
-        moves = np.zeros(joint.shape[:2] * 2)
-        for row_state, column_state, a, b in np.ndindex(joint.shape):
-            moves[
-                row_state, column_state, automaton.after[row_state][a][b], opponent.after[column_state][b][a]
-            ] += joint[row_state, column_state, a, b]
-        paid = np.einsum("stab,ab->st", joint, table)
-        state, earned = np.zeros(joint.shape[:2]), 0.0
-        state[0, 0] = 1.0
-        for _ in range(self.turns):
-            earned += float((state * paid).sum())
-            state = np.einsum("st,stuv->uv", state, moves)
-        return earned
+        chances = (1 - self.noise) * chances + self.noise * chances[..., ::-1]
+        moves *= chances[..., None, None]
+        # the chain of each pair's joint states; one more state carries the payoff, and powers add it up
+        chain = np.zeros((count, count, size**2 + 1, size**2 + 1))
+        joint = np.einsum("isabu,jtbav->ijstuv", moves, moves)
+        chain[..., :-1, :-1] = joint.reshape(count, count, size**2, size**2)
+        chain[..., :-1, -1] = np.einsum("isa,jtb,ab->ijst", chances, chances, table).reshape(count, count, -1)
+        chain[..., -1, -1] = 1.0
+        return np.linalg.matrix_power(chain, self.turns)[..., 0, -1]
 
     def read(self, world: object, session: Session) -> Record:
         earned = session["earned"]

@@ -112,7 +112,7 @@ def final_beta(beta: object) -> Float[Array, ""]:
 
     Examples
     --------
-    >>> float(last({"kind": "power", "first": 2.0, "last": 10.0, "power": 0.5}))
+    >>> float(final_beta({"kind": "power", "first": 2.0, "last": 10.0, "power": 0.5}))
     10.0
     """
     if not isinstance(beta, Mapping):

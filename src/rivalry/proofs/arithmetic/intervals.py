@@ -202,8 +202,8 @@ def _product(a: Interval, b: Interval) -> Interval:
     if a.low is a.high:  # one number
         b, a = a, b
     if b.low is b.high:
-        first, second = a.low * b.low, a.high * b.low
-        return widen(jnp.minimum(first, second), jnp.maximum(first, second))
+        low_product, high_product = a.low * b.low, a.high * b.low
+        return widen(jnp.minimum(low_product, high_product), jnp.maximum(low_product, high_product))
     corners = a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high
     return widen(
         jnp.minimum(jnp.minimum(*corners[:2]), jnp.minimum(*corners[2:])),
@@ -543,9 +543,9 @@ def _cosine_like(a: Interval, function: Callable[[Any], Any], shift: float) -> I
     # the slack is far above the rounding of turns up to 1e4 radians
     # a wide interval of turns contains a maximum where it contains a whole number
     slack = 1e-9
-    first, last = a.low * turns - shift - slack, a.high * turns - shift + slack
-    top = jnp.floor(last) >= first
-    bottom = jnp.floor(last - 0.5) >= first - 0.5
+    low_turn, high_turn = a.low * turns - shift - slack, a.high * turns - shift + slack
+    top = jnp.floor(high_turn) >= low_turn
+    bottom = jnp.floor(high_turn - 0.5) >= low_turn - 0.5
     far = jnp.maximum(jnp.abs(a.low), jnp.abs(a.high)) > 1e4
     defined = ~jnp.isnan(a.low + a.high)
     low = jnp.where(defined & (bottom | far), -1.0, jnp.maximum(low, -1.0))
@@ -737,9 +737,11 @@ def tangent(a: Interval) -> Interval:
     """Return tangents, which increase between poles; beyond 1e4 radians, or with a pole, nothing is known."""
     result = widen(*_ends(jnp.tan, a), STATED)
     slack = 1e-9
-    first, last = (jnp.floor(end / np.pi + 0.5 + room) for end, room in ((a.low, -slack), (a.high, slack)))
+    low_branch, high_branch = (
+        jnp.floor(end / np.pi + 0.5 + room) for end, room in ((a.low, -slack), (a.high, slack))
+    )
     near = jnp.maximum(jnp.abs(a.low), jnp.abs(a.high)) <= 1e4
-    return _defined(near & (first == last), result)
+    return _defined(near & (low_branch == high_branch), result)
 
 
 def bessel_i0e(a: Interval) -> Interval:

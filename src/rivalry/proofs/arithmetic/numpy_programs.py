@@ -120,8 +120,8 @@ class Program:
         key: Any = (name, tuple(sorted(params.items(), key=lambda item: item[0])), tuple(operands))
         try:
             if key in self._index:
-                first = self._index[key]
-                return list(range(first, first + len(avals)))
+                position = self._index[key]
+                return list(range(position, position + len(avals)))
         except TypeError:
             key = None  # a parameter that has no hash
         if name not in RULES or len(self._steps) > LONGEST:
@@ -146,21 +146,21 @@ class Program:
         for step in reversed(self._steps):
             if live.isdisjoint(step.results):
                 continue
-            last = [k for k in {*step.operands, *step.results} if k not in live]
+            final_operands = [k for k in {*step.operands, *step.results} if k not in live]
             live.update(step.operands)
-            steps.append((step, last))
+            steps.append((step, final_operands))
         constants = {k: value for k, value in self._known.items() if k in live}
         names = {k: f"a{j}" for j, k in enumerate(self.operands)} | {k: f"n{k}" for k in constants}
         calls: dict[Callable[..., Any], str] = {}
         free: list[str] = []  # of results that are not used again: memory is given back, too
         lines = [f"def run({', '.join(names[k] for k in self.operands)}):"]
-        for step, last in reversed(steps):
+        for step, final_operands in reversed(steps):
             call = calls.setdefault(step.call, f"f{len(calls)}")
             operands = ", ".join(names[k] for k in step.operands)
-            free += [names[k] for k in last if k in names and names[k][0] == "v"]
+            free += [names[k] for k in final_operands if k in names and names[k][0] == "v"]
             for k in step.results:
                 names[k] = free.pop() if free else f"v{len(names)}"
-            free += [names[k] for k in last if k in step.results]
+            free += [names[k] for k in final_operands if k in step.results]
             results = ", ".join(names[k] for k in step.results)
             lines.append(f" {results}{',' * step.several} = {call}({operands})")
         lines.append(f" return [{', '.join(names[k] for k in self.results)}]")
@@ -216,50 +216,51 @@ def _displacing(move: Callable[..., Any]) -> Rule:
     return rule
 
 
-def _reshaped(a: Any, first: int, shape: Sequence[int]) -> Any:
-    return a.reshape((*a.shape[:first], *shape))
+def _reshaped(a: Any, lead_axes: int, shape: Sequence[int]) -> Any:
+    return a.reshape((*a.shape[:lead_axes], *shape))
 
 
-def _broadcast(a: Any, params: dict[str, Any], first: int, shape: tuple[int, ...]) -> Any:
+def _broadcast(a: Any, params: dict[str, Any], lead_axes: int, shape: tuple[int, ...]) -> Any:
     sizes = [1] * len(shape)
     for k, at in enumerate(params["broadcast_dimensions"]):
-        sizes[at] = a.shape[first + k]
-    result = np.empty((*a.shape[:first], *shape), a.dtype)  # faster than a view, which NumPy makes in Python
-    result[...] = _reshaped(a, first, sizes)
+        sizes[at] = a.shape[lead_axes + k]
+    # faster than a view, which NumPy makes in Python
+    result = np.empty((*a.shape[:lead_axes], *shape), a.dtype)
+    result[...] = _reshaped(a, lead_axes, sizes)
     return result
 
 
-def _transposed(a: Any, params: dict[str, Any], first: int, shape: object) -> Any:
-    return a.transpose((*range(first), *(first + k for k in params["permutation"])))
+def _transposed(a: Any, params: dict[str, Any], lead_axes: int, shape: object) -> Any:
+    return a.transpose((*range(lead_axes), *(lead_axes + k for k in params["permutation"])))
 
 
-def _sliced(a: Any, params: dict[str, Any], first: int, shape: Any) -> Any:
+def _sliced(a: Any, params: dict[str, Any], lead_axes: int, shape: Any) -> Any:
     steps = params["strides"] or [None] * len(shape)
     slices = map(slice, params["start_indices"], params["limit_indices"], steps)
-    return a[(*(slice(None),) * first, *slices)]
+    return a[(*(slice(None),) * lead_axes, *slices)]
 
 
-def _reversed(a: Any, params: dict[str, Any], first: int, shape: object) -> Any:
-    return np.flip(a, tuple(first + k for k in params["dimensions"]))
+def _reversed(a: Any, params: dict[str, Any], lead_axes: int, shape: object) -> Any:
+    return np.flip(a, tuple(lead_axes + k for k in params["dimensions"]))
 
 
 def _reduced(reduce: Callable[..., Any]) -> Rule:
     return _displacing(
-        lambda a, params, first, shape: reduce(a, axis=tuple(first + int(k) for k in params["axes"]))
+        lambda a, params, lead_axes, shape: reduce(a, axis=tuple(lead_axes + int(k) for k in params["axes"]))
     )
 
 
 def _argument(find: Callable[..., Any]) -> Rule:
     return _displacing(
-        lambda a, params, first, shape: find(a, axis=first + int(params["axes"][0])).astype(
+        lambda a, params, lead_axes, shape: find(a, axis=lead_axes + int(params["axes"][0])).astype(
             params["index_dtype"]
         )
     )
 
 
 def _running(accumulate: Callable[..., Any]) -> Rule:
-    def move(a: Any, params: dict[str, Any], first: int, shape: object) -> Any:
-        axis = first + params["axis"]
+    def move(a: Any, params: dict[str, Any], lead_axes: int, shape: object) -> Any:
+        axis = lead_axes + params["axis"]
         if not params["reverse"]:
             return accumulate(a, axis=axis)
         return np.flip(accumulate(np.flip(a, axis), axis=axis), axis)
@@ -301,13 +302,13 @@ def _unstack(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]
 def _pad(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     if any(low < 0 or high < 0 for low, high, _ in params["padding_config"]) or kinds[1].rows:
         raise Unknown("pad by rows, or by less than nothing")
-    first = kinds[0].first
-    shape, index = outs[0].shape, [slice(None)] * first
+    lead_axes = kinds[0].first
+    shape, index = outs[0].shape, [slice(None)] * lead_axes
     for (low, _, between), size in zip(params["padding_config"], kinds[0].shape, strict=True):
         index.append(slice(low, low + (size - 1) * (between + 1) + 1 if size else low, between + 1))
 
     def pad(a: Any, value: Any) -> Any:
-        result = np.full((*a.shape[:first], *shape), value, a.dtype)
+        result = np.full((*a.shape[:lead_axes], *shape), value, a.dtype)
         result[tuple(index)] = a
         return result
 
@@ -385,7 +386,7 @@ def _places(
     operand.
     """
     in_result, dropped, starts, batched, of_indices = numbers
-    rest = [k for k in range(len(shape)) if k not in in_result]  # axes of the indices
+    index_axes = [k for k in range(len(shape)) if k not in in_result]  # axes of the indices
     remaining = [k for k in range(len(sizes)) if k not in (*dropped, *batched)]
     rank = len(shape)
 
@@ -398,9 +399,9 @@ def _places(
     for axis, k in zip(in_result, remaining, strict=True):
         fixed[k] = along(np.arange(window[k]), axis)
     for k, axis in zip(batched, of_indices, strict=True):
-        fixed[k] = along(np.arange(sizes[k]), rest[axis])
+        fixed[k] = along(np.arange(sizes[k]), index_axes[axis])
     widths = [1] * rank
-    for axis, size in zip(rest, kind.shape[:-1], strict=True):
+    for axis, size in zip(index_axes, kind.shape[:-1], strict=True):
         widths[axis] = size
 
     def find(indices: Any, clipped: bool) -> tuple[list[Any], Any]:
@@ -580,11 +581,11 @@ def _lu(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable
         permutation = np.broadcast_to(np.arange(a.shape[-2]), (*batch, a.shape[-2])).copy()
         pivots = np.zeros((*batch, size), dtype=np.int32)
         for k in range(size):
-            best = k + np.argmax(np.abs(a[..., k:, k]), axis=-1)
-            pivots[..., k] = best
+            pivot = k + np.argmax(np.abs(a[..., k:, k]), axis=-1)
+            pivots[..., k] = pivot
             for array in (a, permutation[..., None]):
-                row = np.take_along_axis(array, best[..., None, None], axis=-2)
-                np.put_along_axis(array, best[..., None, None], array[..., k : k + 1, :].copy(), axis=-2)
+                row = np.take_along_axis(array, pivot[..., None, None], axis=-2)
+                np.put_along_axis(array, pivot[..., None, None], array[..., k : k + 1, :].copy(), axis=-2)
                 array[..., k : k + 1, :] = row
             a[..., k + 1 :, k] /= a[..., k, k][..., None]
             a[..., k + 1 :, k + 1 :] -= a[..., k + 1 :, k, None] * a[..., k, None, k + 1 :]
@@ -594,30 +595,30 @@ def _lu(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable
 
 
 def _triangular(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    left, lower, unit = params["left_side"], params["lower"], params["unit_diagonal"]
+    on_left, lower, unit = params["left_side"], params["lower"], params["unit_diagonal"]
     transposed = params["transpose_a"]
 
     def solve(a: Any, b: Any) -> Any:
         a, b = _with_rows([a, b], kinds)
         if transposed:
             a = np.swapaxes(a, -1, -2)
-        if not left:
+        if not on_left:
             a, b = np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)
         size, x = a.shape[-1], np.array(b)
-        forward = lower != (transposed != (not left))  # transposing turns a lower one into an upper one
+        forward = lower != (transposed != (not on_left))  # transposing turns a lower one into an upper one
         for k in range(size) if forward else range(size)[::-1]:
             solved = slice(0, k) if forward else slice(k + 1, size)
             x[..., k, :] -= np.einsum("...j,...jm->...m", a[..., k, solved], x[..., solved, :])
             if not unit:
                 x[..., k, :] /= a[..., k, k][..., None]
-        return x if left else np.swapaxes(x, -1, -2)
+        return x if on_left else np.swapaxes(x, -1, -2)
 
     return solve
 
 
 def _cond(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     programs = cases(params, [kind.rows for kind in kinds], Program)
-    last = len(programs) - 1
+    top_index = len(programs) - 1
 
     def results(k: int, arguments: Sequence[Any], count: int) -> list[Any]:
         columns = zip(programs[k](*arguments), programs[k].rows, outs, strict=True)
@@ -630,10 +631,10 @@ def _cond(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -
         count = next(
             (len(argument) for argument, kind in zip((index, *arguments), kinds, strict=True) if kind.rows), 0
         )
-        index = np.clip(np.asarray(index).astype(int), 0, last)
+        index = np.clip(np.asarray(index).astype(int), 0, top_index)
         if not kinds[0].rows:
             return results(int(index), arguments, count)
-        branches = [results(k, arguments, count) for k in range(last + 1)]
+        branches = [results(k, arguments, count) for k in range(top_index + 1)]
         shape = [index.reshape((count, *(1,) * len(out.shape))) for out in outs]
         return [np.choose(at, [np.asarray(branch[j]) for branch in branches]) for j, at in enumerate(shape)]
 
@@ -643,15 +644,15 @@ def _cond(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -
 def _while(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     if any(kind.rows for kind in kinds):
         raise Unknown("a loop that ends at different times for different rows")
-    first, second = params["cond_nconsts"], params["body_nconsts"]
-    condition = Program(params["cond_jaxpr"], [False] * (first + len(outs)))
-    body = Program(params["body_jaxpr"], [False] * (second + len(outs)))
+    condition_constants, body_constants = params["cond_nconsts"], params["body_nconsts"]
+    condition = Program(params["cond_jaxpr"], [False] * (condition_constants + len(outs)))
+    body = Program(params["body_jaxpr"], [False] * (body_constants + len(outs)))
 
     def loop(*arguments: object) -> list[Any]:
         of_condition, of_body, carry = (
-            arguments[:first],
-            arguments[first : first + second],
-            list(arguments[first + second :]),
+            arguments[:condition_constants],
+            arguments[condition_constants : condition_constants + body_constants],
+            list(arguments[condition_constants + body_constants :]),
         )
         while condition(*of_condition, *carry)[0]:
             carry = body(*of_body, *carry)
@@ -662,7 +663,7 @@ def _while(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) 
 
 def _scan(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     scan, rows_of = Scan(params), [kind.rows for kind in kinds]
-    carried, (constants, first, sequences) = scan.carried, scan.parts(rows_of)
+    carried, (constants, initial_carry, sequences) = scan.carried, scan.parts(rows_of)
     # what is carried has rows if anything has
     rows = outs[0].rows if outs else False
     body = Program(scan.body, [*constants, *[rows] * carried, *sequences])
@@ -683,7 +684,7 @@ def _scan(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -
         carry, columns = scan.unrolled(
             [
                 *fixed,
-                *map(with_rows, carry, first, shapes),
+                *map(with_rows, carry, initial_carry, shapes),
                 *(
                     np.moveaxis(operand, 1, 0) if has_rows else operand
                     for operand, has_rows in zip(steps, sequences, strict=True)
@@ -735,7 +736,7 @@ def _special(name: str) -> Rule:
 SAME = frozenset(("stop_gradient", "optimization_barrier", "copy", "copy_p", "device_put"))
 """Operations whose results are their operands."""
 
-_reshape = _displacing(lambda a, params, first, shape: _reshaped(a, first, shape))
+_reshape = _displacing(lambda a, params, lead_axes, shape: _reshaped(a, lead_axes, shape))
 
 ENTRIES: dict[str, Callable[..., Any]] = {
     "add": np.add,
@@ -889,9 +890,9 @@ def _traced(
     forms: list[Any] = []
 
     def flat(*values: object) -> list[Any]:
-        rest = iter(values)
-        merged = [next(rest) if _is_number(leaf) else leaf for leaf in leaves]
-        results, form = jax.tree.flatten(function(*jax.tree.unflatten(tree, merged), *rest))
+        numbers = iter(values)
+        merged = [next(numbers) if _is_number(leaf) else leaf for leaf in leaves]
+        results, form = jax.tree.flatten(function(*jax.tree.unflatten(tree, merged), *numbers))
         forms.append(form)
         return results
 

@@ -69,20 +69,20 @@ class Operations:
 
     def value(self, place: int) -> float | None:
         """Return a number, None for a place that holds an operation."""
-        name, *rest = self.nodes[place]
-        return rest[0] if name == "c" else None
+        name, *arguments = self.nodes[place]
+        return arguments[0] if name == "c" else None
 
     def terms(self, place: int) -> list[int]:
         """Return the terms of a sum."""
-        name, *rest = self.nodes[place]
-        return [operand for part in rest for operand in self.terms(part)] if name == "add" else [place]
+        name, *arguments = self.nodes[place]
+        return [operand for part in arguments for operand in self.terms(part)] if name == "add" else [place]
 
     def is_positive(self, place: int) -> bool:
         """True if a number is certainly at least 0, where it is defined."""
-        name, *rest = self.nodes[place]
-        if name in FROM_ZERO or (name == "power" and self.value(rest[1]) % 2 != 1):  # type: ignore[operator]
+        name, *arguments = self.nodes[place]
+        if name in FROM_ZERO or (name == "power" and self.value(arguments[1]) % 2 != 1):  # type: ignore[operator]
             return True
-        if name in ("add", "mul", "div", "max", "share") and all(map(self.is_positive, rest)):
+        if name in ("add", "mul", "div", "max", "share") and all(map(self.is_positive, arguments)):
             return True
         bounds = self.range(place)
         return bounds is not None and bounds[0] >= 0
@@ -91,12 +91,12 @@ class Operations:
         """True if an operation is certainly defined for all numbers."""
         waiting = [place]
         while waiting:
-            name, *rest = self.nodes[waiting.pop()]
+            name, *arguments = self.nodes[waiting.pop()]
             if name in ("x", "c"):
                 continue
-            if name not in DEFINED and (name != "power" or self.value(rest[1]) not in WHOLE):
+            if name not in DEFINED and (name != "power" or self.value(arguments[1]) not in WHOLE):
                 return False
-            waiting += rest
+            waiting += arguments
         return True
 
     def range(self, place: int) -> tuple[Fraction, Fraction] | None:
@@ -105,11 +105,13 @@ class Operations:
             self.ranges[place] = self._range(*self.nodes[place])
         return self.ranges[place]
 
-    def _range(self, name: str, *rest: Any) -> tuple[Fraction, Fraction] | None:
-        if name == "c" or (name == "x" and rest[0] < len(self.ends)):
-            low, high = (rest[0], rest[0]) if name == "c" else self.ends[rest[0]]
+    def _range(self, name: str, *arguments: Any) -> tuple[Fraction, Fraction] | None:
+        if name == "c" or (name == "x" and arguments[0] < len(self.ends)):
+            low, high = (arguments[0], arguments[0]) if name == "c" else self.ends[arguments[0]]
             return (Fraction(low), Fraction(high)) if np.isfinite(low) and np.isfinite(high) else None
-        parts = [self.range(operand) for operand in rest] if name in ("add", "sub", "neg", "mul") else [None]
+        parts = (
+            [self.range(operand) for operand in arguments] if name in ("add", "sub", "neg", "mul") else [None]
+        )
         if None in parts:
             return None
         (a, b), (c, d) = parts[0], parts[-1]  # type: ignore[misc]
@@ -122,9 +124,9 @@ class Operations:
 
     def power_of(self, place: int) -> tuple[int, int] | None:
         """Return a number of at least 0 and its exponent, if a logarithm or a multiple of one is given."""
-        name, *rest = self.nodes[place]
+        name, *arguments = self.nodes[place]
         log, exponent = (
-            (place, self.number(1.0)) if name == "log" else rest if name == "mul" else (place, place)
+            (place, self.number(1.0)) if name == "log" else arguments if name == "mul" else (place, place)
         )
         if self.nodes[log][0] != "log" or not self.value(exponent):
             return None
@@ -183,8 +185,8 @@ class Operations:
             surplus = Counter(self.terms(b))
             surplus.subtract(self.terms(a))
             if surplus.total() and min(surplus.values()) >= 0:
-                rest = reduce(lambda x, y: self.node("add", x, y), surplus.elements())
-                return self.node("share", a, rest)
+                remainder = reduce(lambda x, y: self.node("add", x, y), surplus.elements())
+                return self.node("share", a, remainder)
         if name == "mul" and a == b:
             return self.node("power", a, self.number(2.0))
         return self.node(name, a, b)
@@ -261,13 +263,15 @@ def _live_nodes(nodes: list[tuple[Any, ...]], results: list[int]) -> tuple[list[
         at = pending.pop()
         if at not in live:
             live.add(at)
-            name, *rest = nodes[at]
-            pending += [] if name in ("x", "c") else rest
+            name, *arguments = nodes[at]
+            pending += [] if name in ("x", "c") else arguments
     place = {old: new for new, old in enumerate(sorted(live))}
     renumbered = []
     for old in place:
-        name, *rest = nodes[old]
-        renumbered.append((name, *rest) if name in ("x", "c") else (name, *(place[k] for k in rest)))
+        name, *arguments = nodes[old]
+        renumbered.append(
+            (name, *arguments) if name in ("x", "c") else (name, *(place[k] for k in arguments))
+        )
     return renumbered, [place[at] for at in results]
 
 
@@ -382,8 +386,8 @@ def _power(tape: Operations, a: int, b: int) -> int:
 
 
 def _fold(a: np.ndarray, axes: Any, join: Callable[..., Any], empty: Any) -> np.ndarray:
-    rest = [k for k in range(a.ndim) if k not in axes]
-    rows = np.transpose(a, [*rest, *axes]).reshape(*(a.shape[k] for k in rest), -1)
+    free_axes = [k for k in range(a.ndim) if k not in axes]
+    rows = np.transpose(a, [*free_axes, *axes]).reshape(*(a.shape[k] for k in free_axes), -1)
     return _array(rows.shape[:-1], lambda k: reduce(join, list(rows[k])) if rows.shape[-1] else empty)
 
 
@@ -406,12 +410,12 @@ def _product(tape: Operations, a: np.ndarray, b: np.ndarray, numbers: Any) -> np
         flat = np.transpose(array, [*batch, *free, *summed])
         return flat.reshape([int(np.prod(shape, dtype=int)) for shape in shapes]), (*shapes[0], *shapes[1])
 
-    (left, lead), (right, last) = rows(a, batch_a, sum_a), rows(b, batch_b, sum_b)
-    products = np.empty((left.shape[0], left.shape[1], right.shape[1]), dtype=object)
+    (rows_a, shape_a), (rows_b, shape_b) = rows(a, batch_a, sum_a), rows(b, batch_b, sum_b)
+    products = np.empty((rows_a.shape[0], rows_a.shape[1], rows_b.shape[1]), dtype=object)
     for n, i, j in np.ndindex(products.shape):
-        terms = [tape.apply("mul", x, y) for x, y in zip(left[n, i], right[n, j], strict=True)]
+        terms = [tape.apply("mul", x, y) for x, y in zip(rows_a[n, i], rows_b[n, j], strict=True)]
         products[n, i, j] = reduce(lambda x, y: tape.apply("add", x, y), terms) if terms else tape.number(0.0)
-    return products.reshape((*lead, *last[len(batch_b) :]))
+    return products.reshape((*shape_a, *shape_b[len(batch_b) :]))
 
 
 def _less(tape: Operations, p: int, q: int) -> Any:

@@ -52,17 +52,17 @@ def evaluate(
     """
     jaxpr, numbers = _jaxpr_and_constants(program)
 
-    def known(number: Any, aval: Any) -> Any:
+    def as_constant(number: Any, aval: Any) -> Any:
         return number if constant is None else constant(number, aval)
 
     values: dict[Any, Any] = {
-        variable: known(number, variable.aval)
+        variable: as_constant(number, variable.aval)
         for variable, number in zip(jaxpr.constvars, numbers, strict=True)
     }
     values.update(zip(jaxpr.invars, arguments, strict=True))
 
     def read(atom: Any) -> Any:
-        return known(atom.val, atom.aval) if _is_literal(atom) else values[atom]
+        return as_constant(atom.val, atom.aval) if _is_literal(atom) else values[atom]
 
     for equation in live_operations(jaxpr):
         results = rule(equation, [read(atom) for atom in equation.invars])
@@ -123,8 +123,8 @@ class Scan:
 
     def parts(self, operands: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
         """Return the constants, what is carried first, and the operands of which each step takes a row."""
-        first, last = self.constants, self.constants + self.carried
-        return list(operands[:first]), list(operands[first:last]), list(operands[last:])
+        carry_begin, carry_end = self.constants, self.constants + self.carried
+        return list(operands[:carry_begin]), list(operands[carry_begin:carry_end]), list(operands[carry_end:])
 
     def unrolled(
         self,

@@ -58,24 +58,28 @@ def _is_known(a: object, b: object) -> Any:
 def _equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     if a is b:  # whether it is a number
         return Interval(~jnp.isnan(a.low + a.high), jnp.full(a.shape, True))
-    for first, second in ((a, b), (b, a)):
-        if second.origin and second.origin[0] in ("max", "min"):
+    for operand, partner in ((a, b), (b, a)):
+        if partner.origin and partner.origin[0] in ("max", "min"):
             # which of two numbers is chosen: JAX compares the larger one with both for its derivative
-            name, x, y = second.origin
-            if _is_same(first, x) or _is_same(first, y):
-                rest = y if _is_same(first, x) else x
-                low, high = (rest, first) if name == "max" else (first, rest)
+            name, x, y = partner.origin
+            if _is_same(operand, x) or _is_same(operand, y):
+                alternative = y if _is_same(operand, x) else x
+                low, high = (alternative, operand) if name == "max" else (operand, alternative)
                 return Interval(low.high <= high.low, ~(low.low > high.high))
-        if second.origin and second.origin[0] in ("reduce_max", "reduce_min") and second.origin[1] is first:
-            return Interval(*_is_largest(first, second.origin[2], second.origin[0] == "reduce_max"))
-        if second.origin and second.origin[0] == "either":
-            _, condition, no, yes = second.origin
-            if first is yes or first is no:
-                certain, possible = _overlap(first, no if first is yes else yes)
+        if (
+            partner.origin
+            and partner.origin[0] in ("reduce_max", "reduce_min")
+            and partner.origin[1] is operand
+        ):
+            return Interval(*_is_largest(operand, partner.origin[2], partner.origin[0] == "reduce_max"))
+        if partner.origin and partner.origin[0] == "either":
+            _, condition, no, yes = partner.origin
+            if operand is yes or operand is no:
+                certain, possible = _overlap(operand, no if operand is yes else yes)
                 low, high = (
-                    (condition.low, condition.high) if first is yes else (~condition.high, ~condition.low)
+                    (condition.low, condition.high) if operand is yes else (~condition.high, ~condition.low)
                 )
-                number = ~jnp.isnan(first.low + first.high)
+                number = ~jnp.isnan(operand.low + operand.high)
                 return Interval(number & (low | (~high & certain)), high | possible)
     return Interval(*_overlap(a, b))
 
@@ -190,8 +194,8 @@ def choose(run: Comparisons, index: Interval, cases: list[Interval]) -> Interval
     """Return the hull of the cases that an interval of indices contains."""
     if any(case.low.dtype == bool for case in cases):
         raise Unsupported("no bound: a choice between truth values")
-    first, last = (jnp.clip(end, 0, len(cases) - 1) for end in (index.low, index.high))
-    result = run.note(Interval(first, last))
+    low_index, high_index = (jnp.clip(end, 0, len(cases) - 1) for end in (index.low, index.high))
+    result = run.note(Interval(low_index, high_index))
     low, high = cases[0].low * jnp.nan, cases[0].high * jnp.nan
     for k, case in enumerate(cases):
         inside = (result.low <= k) & (result.high >= k)
@@ -242,19 +246,19 @@ def _multiply(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interv
     if a is b:
         return intervals.square(a)
     shape, special = np.broadcast_shapes(a.shape, b.shape), None
-    for first, second in ((a, b), (b, a)):
-        if second.origin and second.origin[0] == "complement":
-            if second.origin[1] is first:
-                special = intervals.parabola(first)
+    for operand, partner in ((a, b), (b, a)):
+        if partner.origin and partner.origin[0] == "complement":
+            if partner.origin[1] is operand:
+                special = intervals.parabola(operand)
             elif (
-                first.origin
-                and first.origin[0] == "product"
-                and any(second.origin[1] is factor for factor in first.origin[1:])
+                operand.origin
+                and operand.origin[0] == "product"
+                and any(partner.origin[1] is factor for factor in operand.origin[1:])
             ):
-                rest = first.origin[1] if first.origin[2] is second.origin[1] else first.origin[2]
-                special = intervals.multiply(rest, intervals.parabola(second.origin[1]))
-        elif second.origin and second.origin[0] == "reciprocal" and _is_sum(first, second.origin[1]):
-            special = _share(first, second.origin[1])
+                cofactor = operand.origin[1] if operand.origin[2] is partner.origin[1] else operand.origin[2]
+                special = intervals.multiply(cofactor, intervals.parabola(partner.origin[1]))
+        elif partner.origin and partner.origin[0] == "reciprocal" and _is_sum(operand, partner.origin[1]):
+            special = _share(operand, partner.origin[1])
         if special is not None and special.shape == shape:  # a single entry may stand for several
             return special
     result = intervals.multiply(a, b)
@@ -387,8 +391,8 @@ def _product(run: Comparisons, a: Interval, axes: tuple[SupportsIndex, ...], **_
     for axis in sorted(map(int, axes), reverse=True):
         if not a.shape[axis]:
             raise Unsupported("no bound: a product of no numbers")
-        a, *rest = _along(a, axis)
-        for part in rest:
+        a, *parts = _along(a, axis)
+        for part in parts:
             a = intervals.multiply(a, part)
     return a
 

@@ -291,9 +291,9 @@ def _fold(a: Any, axes: tuple[SupportsIndex, ...], choose: Callable[[Any, Any], 
     for axis in sorted(map(int, axes), reverse=True):
         while a.shape[axis] > 1:
             half = a.shape[axis] // 2
-            left, right = (jax.lax.slice_in_dim(a, k, k + half, axis=axis) for k in (0, half))
-            rest = jax.lax.slice_in_dim(a, 2 * half, a.shape[axis], axis=axis)
-            a = jnp.concatenate([choose(left, right), rest], axis=axis)
+            lower_half, upper_half = (jax.lax.slice_in_dim(a, k, k + half, axis=axis) for k in (0, half))
+            remainder = jax.lax.slice_in_dim(a, 2 * half, a.shape[axis], axis=axis)
+            a = jnp.concatenate([choose(lower_half, upper_half), remainder], axis=axis)
         a = jnp.squeeze(a, axis)
     return a
 
@@ -378,14 +378,14 @@ def _combined(a: object, b: object, sign: int, product: bool, shape: Any) -> _Fo
 def _common_form(cases: Sequence[Any], shape: Any) -> _Form:
     """Return the one form of all cases; infinite numbers have every form, and zero any of a product."""
     forms = [case for case in cases if isinstance(case, _Form)]
-    first = forms[0]
+    form = forms[0]
     for case in cases:
         if case is None or isinstance(case, float):
-            if case is None or (np.isfinite(case) and not (first.product and case == 0)):
+            if case is None or (np.isfinite(case) and not (form.product and case == 0)):
                 raise _Formless
-        elif case.product != first.product or np.any(_combined(case, first, -1, first.product, shape).degree):
+        elif case.product != form.product or np.any(_combined(case, form, -1, form.product, shape).degree):
             raise _Formless
-    return _Form(first.product, np.broadcast_to(first.degree, shape), np.broadcast_to(first.entry, shape))
+    return _Form(form.product, np.broadcast_to(form.degree, shape), np.broadcast_to(form.entry, shape))
 
 
 def _sum(operands: Sequence[Any], shape: object, sign: int = 1) -> _Form:
@@ -402,11 +402,11 @@ def _compared(operands: Sequence[Any], shape: object) -> None:
 def _along(form: _Form, axes: Sequence[Any]) -> _Form:
     """Return the form of entries that have one form along axes."""
     first_entries = tuple(slice(0, 1) if k in axes else slice(None) for k in range(form.degree.ndim))
-    first = _Form(form.product, form.degree[first_entries], form.entry[first_entries])
+    entry_form = _Form(form.product, form.degree[first_entries], form.entry[first_entries])
     if not form.degree.size:
         raise _Formless
-    _common_form([form, first], form.degree.shape)
-    return _Form(form.product, *(np.squeeze(part, tuple(axes)) for part in first[1:]))
+    _common_form([form, entry_form], form.degree.shape)
+    return _Form(form.product, *(np.squeeze(part, tuple(axes)) for part in entry_form[1:]))
 
 
 def _reduced(operands: Sequence[Any], params: Any, product: bool) -> _Form:

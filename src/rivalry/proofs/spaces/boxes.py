@@ -52,13 +52,13 @@ def widths_and_middles(
     """
     if isinstance(space, Simplex) or not space.reparametrised:
         return high - low, (low + high) / 2
-    first, last = (
+    search_low, search_high = (
         np.asarray(space.unconstrain(np.repeat(end[:, None], space.shape[0], axis=1)))[:, player]
         for end in (low, high)
     )
-    middle = np.asarray(space.constrain((first + last)[:, None] / 2, player))[:, 0]
+    middle = np.asarray(space.constrain((search_low + search_high)[:, None] / 2, player))[:, 0]
     inside = (middle > low) & (middle < high)
-    return last - first, np.where(inside, middle, (low + high) / 2)
+    return search_high - search_low, np.where(inside, middle, (low + high) / 2)
 
 
 def boxes_around(
@@ -73,10 +73,10 @@ def boxes_around(
         reach = shares * (limits[1] - limits[0])
         return np.maximum(limits[0], inside[0] - reach), np.minimum(limits[1], inside[1] + reach)
     ends = np.repeat(np.concatenate([inside, limits])[:, None], space.shape[0], axis=1)
-    low, high, first, last = np.asarray(space.unconstrain(ends))[:, player]
+    low, high, limit_low, limit_high = np.asarray(space.unconstrain(ends))[:, player]
     below, above = (
         np.asarray(space.constrain(end[:, None], player))[:, 0]
-        for end in (low - shares * (last - first), high + shares * (last - first))
+        for end in (low - shares * (limit_high - limit_low), high + shares * (limit_high - limit_low))
     )
     return np.clip(below, limits[0], inside[0]), np.clip(above, inside[1], limits[1])
 

@@ -141,8 +141,8 @@ def searched(game: Playable, within: tuple[float, float] | None) -> Any:
     if not equilibrium_bounds.knows(game):
         return game
     bounds = equilibrium_bounds(game)
-    first, last = (-np.inf, np.inf) if within is None else within
-    low, high = np.maximum(bounds.low, first), np.minimum(bounds.high, last)
+    range_low, range_high = (-np.inf, np.inf) if within is None else within
+    low, high = np.maximum(bounds.low, range_low), np.minimum(bounds.high, range_high)
     # where no equilibrium can be, a point stands for the empty range
     return in_logs(game, BoundsOfEquilibria(np.minimum(low, high), high, bounds.beyond))
 

@@ -143,11 +143,11 @@ def _places(game: object, name: str, low: float, high: float) -> tuple[Any, tupl
                 raise ValueError(
                     f"where: {name}: its entries differ: {entry_texts}; name one, as in '{name}[0]'"
                 )
-    first = jax.tree.leaves(games[0].space)  # choices must be the same for all values
+    leaves = jax.tree.leaves(games[0].space)  # choices must be the same for all values
     exact = exact and all(
         np.array_equal(a, b)
         for sample in games
-        for a, b in zip(first, jax.tree.leaves(sample.space), strict=True)
+        for a, b in zip(leaves, jax.tree.leaves(sample.space), strict=True)
     )
     if not exact:
         raise ValueError(f"where: {name}: other numbers of the game follow from it; it cannot have a range")
@@ -158,11 +158,11 @@ def _places(game: object, name: str, low: float, high: float) -> tuple[Any, tupl
 
 def _varied(game: object, name: str) -> tuple[Any, Callable[[float], Any]]:
     """Return the game with the parameter among its arrays, and a function from a value to a game."""
-    first = (parts_of(name) or [name])[0]
-    key = keyword_of(game, str(first))
+    base_name = (parts_of(name) or [name])[0]
+    key = keyword_of(game, str(base_name))
     recipe = recipe_of(game)
-    if recipe is not None and (key or first in recipe.given):
-        suffix = name[len(str(first)) :] if key else name
+    if recipe is not None and (key or base_name in recipe.given):
+        suffix = name[len(str(base_name)) :] if key else name
         return game, lambda value: variant(game, **{f"{key}{suffix}" if key else name: value})
     array_name, index = array_entry(game, name)
     array = np.asarray(getattr(game, array_name), dtype=float)

@@ -57,8 +57,8 @@ class InFractions(Tree):
         simplices: Simplex = self.game.space
         axis = np.arange(simplices.shape[1] - 1)
         # a player with fewer entries takes the full remainder with its last one
-        last = axis[None] >= np.asarray(simplices.sizes)[:, None] - 1
-        return Box(put(last.astype(float)), put(np.ones(last.shape)))
+        remainder_mask = axis[None] >= np.asarray(simplices.sizes)[:, None] - 1
+        return Box(put(remainder_mask.astype(float)), put(np.ones(remainder_mask.shape)))
 
     def shares(self, t: Any, player: object = slice(None)) -> Any:
         """Return the shares of fractions ``[.. player axis]``, or of those of one player, ``[axis]``."""
