@@ -14,13 +14,14 @@ from rivalry.runtime.jax import choose_device
 from tests.cli.conftest import Command
 
 ASK = """
-import os, sys
-from types import SimpleNamespace
+import os
 import jax
+from jax._src.xla_bridge import make_cpu_client
+from jax.extend.backend import register_backend_factory
 from rivalry.runtime.jax import choose_device
-jax.devices = lambda name=None: [SimpleNamespace(platform="gpu")]
+register_backend_factory("oneapi", make_cpu_client, priority=300)  # the only one of the three vendors
 choose_device("gpu")
-print(os.environ["JAX_PLATFORMS"], jax.config.jax_platforms)
+print(os.environ["JAX_PLATFORMS"], jax.config.jax_platforms, float(jax.numpy.ones(3).sum()))
 """
 
 
@@ -56,12 +57,12 @@ def test_a_wrong_name_is_refused(rivalry: Command) -> None:
 
 def test_a_device_that_is_there_is_chosen_for_this_process_and_its_workers() -> None:
     done = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["gpu,cpu", "gpu,cpu"]
+    assert done.stdout.split() == ["oneapi,cpu", "oneapi,cpu", "3.0"]
     choose_device("cpu")
     assert os.environ["JAX_PLATFORMS"] == "cpu"
 
 
 def test_a_run_states_the_device_if_it_is_not_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "device" not in provenance()
-    monkeypatch.setenv("JAX_PLATFORMS", "gpu,cpu")
-    assert provenance()["device"] == "gpu"
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda,cpu")
+    assert provenance()["device"] == "cuda"

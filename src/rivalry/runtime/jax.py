@@ -173,7 +173,10 @@ def array_module(*arrays: object) -> Any:
     return jnp if any(map(is_jax_array, arrays)) else np
 
 
-DEVICES = ("cpu", "gpu", "tpu")
+# Platforms of JAX per kind of device. JAX knows "gpu" too, but then refuses to start unless all three are
+# installed. CUDA without a GPU counts as started, and nothing is started after it: it is last.
+_PLATFORMS = {"cpu": ("cpu",), "gpu": ("rocm", "oneapi", "cuda"), "tpu": ("tpu",)}
+DEVICES = tuple(_PLATFORMS)
 
 
 def choose_device(name: str) -> None:
@@ -186,16 +189,17 @@ def choose_device(name: str) -> None:
     """
     import jax as own  # not the lazy name: the choice must stand before a device is asked for
 
-    before = os.environ.get("JAX_PLATFORMS")
-    os.environ["JAX_PLATFORMS"] = wanted = name if name == "cpu" else f"{name},cpu"
-    try:
+    before = own.config.values["jax_platforms"]
+    for platform in _PLATFORMS[name]:
+        wanted = platform if platform == "cpu" else f"{platform},cpu"
         own.config.update("jax_platforms", wanted)
-        own.devices(name)
-    except RuntimeError:
-        os.environ.pop("JAX_PLATFORMS") if before is None else os.environ.update(JAX_PLATFORMS=before)
-        own.config.update("jax_platforms", before)
-        platforms = sorted({device.platform for device in own.devices()})
-        raise ValueError(f"{name}: JAX has no such device here, but {' and '.join(platforms)}") from None
+        with suppress(RuntimeError):
+            own.devices(platform)
+            os.environ["JAX_PLATFORMS"] = wanted
+            return
+    own.config.update("jax_platforms", before)
+    platforms = sorted({device.platform for device in own.devices()})
+    raise ValueError(f"{name}: JAX has no such device here, but {' and '.join(platforms)}")
 
 
 def compiled(function: Callable[P, R], *, effort: int | None = None) -> Callable[P, R]:
