@@ -41,6 +41,7 @@ HOMES = {
     "rich": {"cli", "solving"},
     "jinja2": {"lab.report"},
     "sqlite3": {"lab.store"},
+    "subprocess": {"runtime.processes"},
     "threadpoolctl": {"runtime.blas"},
     "pettingzoo": {"envs", "interop"},
     "gymnasium": {"envs", "integrations", "interop"},

@@ -20,14 +20,13 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
-from subprocess import PIPE, TimeoutExpired
 from typing import Any, ClassVar, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from rivalry.core.foreign_tables import is_table
-from rivalry.runtime.processes import start
+from rivalry.runtime.processes import PIPE, TimeoutExpired, start
 
 Period = tuple[float, tuple[float, ...]]
 """The own price of a period, and those of the rivals."""

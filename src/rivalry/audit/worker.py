@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from subprocess import PIPE, TimeoutExpired
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from rivalry.audit.tables import PriceTableBot, policy_table, read_price_table, 
 from rivalry.audit.verdict import UNDECIDED, AuditVerdict, audit_bot
 from rivalry.core.files import StoreError, read_bytes
 from rivalry.core.foreign_tables import is_table
-from rivalry.runtime.processes import python_command, start
+from rivalry.runtime.processes import PIPE, TimeoutExpired, python_command, start
 
 GRACE = 20.0  # seconds beyond those of the audit, after which the process is ended
 KEYS = ("low", "high", "size")  # of the table [audit]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 from shlex import quote
 from shutil import which
@@ -13,7 +12,7 @@ import typer
 
 from rivalry.cli import output, values, work
 from rivalry.cli.options import Json, StudyName, output_option
-from rivalry.runtime.processes import one_line, python_command, shell_line
+from rivalry.runtime.processes import one_line, python_command, run_program, shell_line
 
 NOTICE = 60  # seconds before the time limit at which a task stops, and asks to be queued again
 KILLED = 3  # times that a task which was killed is queued again
@@ -116,7 +115,7 @@ def slurm(
     report: dict[str, object] = {"run": str(run.folder), "script": str(path), "shards": count, "job": None}
     if print_:
         return output.print_result(json, report, text)
-    sent = subprocess.run(["sbatch", "--parsable", str(path)], capture_output=True, text=True, check=False)
+    sent = run_program(["sbatch", "--parsable", str(path)])
     if sent.returncode:
         raise values.OptionError(f"sbatch: {' '.join((sent.stderr or sent.stdout).split())}")
     report["job"] = sent.stdout.strip()

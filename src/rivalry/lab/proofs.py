@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -25,7 +24,7 @@ from rivalry.core.tolerances import ROUNDING, SAME_NUMBER
 from rivalry.lab.checkpoints import Task
 from rivalry.lab.store.cells import StoredCell
 from rivalry.lab.worker import played_game, points_of
-from rivalry.runtime.processes import python_command
+from rivalry.runtime.processes import python_command, run_program
 from rivalry.text.display import has_proofs
 
 LONGEST = 160  # characters in the name of a proof file
@@ -181,13 +180,7 @@ def check_independently(file: Path) -> tuple[int | None, str]:
         return None, "not checked: rivalry-check is not installed"
     # a process of its own, with nothing of this package in it
     home = str(Path(spec.origin).parents[1])
-    process = subprocess.run(
-        python_command("rivalry_check", str(file)),
-        env={**os.environ, "PYTHONPATH": home},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    process = run_program(python_command("rivalry_check", str(file)), env={**os.environ, "PYTHONPATH": home})
     return process.returncode, process.stdout.strip().removeprefix(f"{file}: ") or process.stderr.strip()[
         -200:
     ]

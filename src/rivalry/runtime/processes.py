@@ -6,8 +6,10 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
-from subprocess import DEVNULL, Popen
+from subprocess import DEVNULL, PIPE, CompletedProcess, Popen, TimeoutExpired
 from typing import Any
+
+__all__ = ["PIPE", "TimeoutExpired", "one_line", "python_command", "run_program", "shell_line", "start"]
 
 
 def start(command: Sequence[str], *, memory: int | None = None, **options: Any) -> Popen[bytes]:
@@ -35,6 +37,17 @@ def start(command: Sequence[str], *, memory: int | None = None, **options: Any) 
         # not by a function between fork and exec: threads of this process may hold locks
         resource.prlimit(process.pid, resource.RLIMIT_AS, (memory, memory))
     return process
+
+
+def run_program(command: Sequence[str], **options: Any) -> CompletedProcess[str]:
+    """Status, output and errors of a program that has ended, with the options of `start`.
+
+    >>> run_program(python_command("json.tool", "--help")).returncode
+    0
+    """
+    with start(command, stdout=PIPE, stderr=PIPE, text=True, **options) as process:
+        out, err = process.communicate()
+    return CompletedProcess(command, process.returncode, *map(str, (out, err)))
 
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")

@@ -11,7 +11,6 @@ import secrets
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 import threading
 import time
@@ -25,6 +24,7 @@ from typing import Any
 from rivalry.core.files import Lock
 from rivalry.integrations.ray import cell
 from rivalry.lab.executor.pool import CellOutcome
+from rivalry.runtime.processes import run_program
 
 PREFIX = "rivalry-ray-"
 HASTE = 3.0  # seconds for running work to end in good order, on a busy machine
@@ -124,7 +124,7 @@ def _processes() -> Iterator[tuple[int, int]]:
             yield int(path.parent.name), int(path.read_text().rpartition(")")[2].split()[1])
     if not stats:  # not Linux
         with suppress(OSError):
-            listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True)
+            listing = run_program(["ps", "-A", "-o", "pid=,ppid="])
             for line in listing.stdout.splitlines():
                 pid, parent = line.split()
                 yield int(pid), int(parent)
