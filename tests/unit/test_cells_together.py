@@ -278,10 +278,10 @@ def test_runs_that_have_ended_are_left_out(monkeypatch: pytest.MonkeyPatch, path
             games[k], methods[k], starts[k], max_steps=4_500, path=path, part=16, seed=seeds[k]
         )
 
-    def call(batch: Together, program: Any, *rest: Any, some: Any = None) -> Any:
+    def call(batch: Together, program: Any, *rest: Any, selection: Any = None) -> Any:
         if program in (batches._advance, batches.advance_together):
-            advanced.append(len(batch) if some is None else len(some))
-        return own(batch, program, *rest, some=some)
+            advanced.append(len(batch) if selection is None else len(selection))
+        return own(batch, program, *rest, selection=selection)
 
     own, seeds = Together.call, [np.random.SeedSequence(k) for k in range(32)]
     halves = [*found(slice(16)), *found(slice(16, 32))]

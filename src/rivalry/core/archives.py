@@ -114,7 +114,7 @@ def archive(folder: Path, digests: Mapping[str, str], manifest: str) -> bytes:
     return data + sha256(data).hexdigest().encode()
 
 
-def extract(path: Path, folder: Path, manifest: str, most: int = LARGEST) -> dict[str, str]:
+def extract(path: Path, folder: Path, manifest: str, max_bytes: int = LARGEST) -> dict[str, str]:
     """Write the files that an archive lists into a new folder; return their digests by name.
 
     Nothing is larger in memory than a piece of a file. What is not as `archive` writes it is refused.
@@ -129,7 +129,7 @@ def extract(path: Path, folder: Path, manifest: str, most: int = LARGEST) -> dic
         _check_end(path, file, size)
         try:
             with zipfile.ZipFile(file) as packed:
-                return _extract(path, packed, size, folder, manifest, most)
+                return _extract(path, packed, size, folder, manifest, max_bytes)
         except DamagedFile:
             raise
         except _BROKEN as error:
@@ -141,10 +141,10 @@ def _check_end(path: Path, file: io.FileIO, size: int) -> None:
     begin = size - _END.size - _DIGEST
     file.seek(max(begin - len(_END_64) - 16, 0))
     tail = file.read()
-    last = tail[-_END.size - _DIGEST :]
-    if begin < 0 or tail.rfind(b"PK\5\6") != len(tail) - len(last):
+    trailer = tail[-_END.size - _DIGEST :]
+    if begin < 0 or tail.rfind(b"PK\5\6") != len(tail) - len(trailer):
         raise DamagedFile(path, "no zip file that ends in a digest")
-    _, _, count, length, _, comment = _END.unpack(last[: _END.size])
+    _, _, count, length, _, comment = _END.unpack(trailer[: _END.size])
     if comment != _DIGEST or tail.startswith(_END_64):
         raise DamagedFile(path, "no zip file that ends in a digest")
     if length > _INDEX:
@@ -171,16 +171,18 @@ def _extract(
         sum(member.compress_size for member in members),
     )
     if total > max_bytes or inside > size:
-        more = "; --large allows more" if max_bytes < LARGE and inside <= size else ""
-        raise DamagedFile(path, f"its files have {total} bytes, must be at most {max_bytes}{more}")
+        advice = "; --large allows more" if max_bytes < LARGE and inside <= size else ""
+        raise DamagedFile(path, f"its files have {total} bytes, must be at most {max_bytes}{advice}")
     members_by_name = {member.filename: member for member in members}
     digests = _manifest(path, packed, members_by_name.pop(manifest, None))
     if strange := sorted(members_by_name.keys() ^ digests.keys()):
         fault_text = "is not in its list of files" if strange[0] in members_by_name else "is missing"
-        raise DamagedFile(path, f"{strange[0]} {fault_text}{_more(strange)}")
-    wrong = [name for name in digests if _copy(packed, members_by_name[name], folder / name) != digests[name]]
-    if wrong:
-        raise DamagedFile(path, f"{wrong[0]} is not what was packed{_more(wrong)}")
+        raise DamagedFile(path, f"{strange[0]} {fault_text}{_remainder(strange)}")
+    mismatches = [
+        name for name in digests if _copy(packed, members_by_name[name], folder / name) != digests[name]
+    ]
+    if mismatches:
+        raise DamagedFile(path, f"{mismatches[0]} is not what was packed{_remainder(mismatches)}")
     digest = sha256()
     with files.open_plain(path, LARGE) as file:
         remaining = size - _DIGEST
@@ -230,5 +232,5 @@ def _copy(packed: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> str
     return digest.hexdigest()
 
 
-def _more(names: list[str]) -> str:
+def _remainder(names: list[str]) -> str:
     return f", and {len(names) - 1} more" if len(names) > 1 else ""

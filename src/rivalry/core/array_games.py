@@ -168,10 +168,10 @@ def contest(
     >>> made.plain.round(6).tolist()
     [[[0.333333, 1.0]], [[1.0, 1.0]]]
     """
-    none, empty = np.full(len(weights), -np.inf), np.zeros((0, 0, 0))
-    third_log = none if third_log is None else third_log
+    no_influence, empty = np.full(len(weights), -np.inf), np.zeros((0, 0, 0))
+    third_log = no_influence if third_log is None else third_log
     top = np.maximum(logs.max(axis=(0, 1)), third_log)
-    abstention_log, factors, away = none, np.zeros(len(weights)), empty
+    abstention_log, factors, away = no_influence, np.zeros(len(weights)), empty
     if abstention is not None and away_log is not None and abstention > 0:
         peak = away_log.max(axis=1, keepdims=True)
         peak = np.where(np.isneginf(peak), 0.0, peak)
@@ -183,10 +183,12 @@ def contest(
     top = np.where(np.isneginf(top), 0.0, top)
     plain, third, abstained = (np.exp(part - top) for part in (logs, third_log, abstention_log + factors))
     cost = np.zeros(logs.shape[:2]) if cost is None else cost
-    nobody = {"error": np.nan, "share": 1.0 / len(logs), "lost": 0.0}[zero_influence]
+    zero_influence_share = {"error": np.nan, "share": 1.0 / len(logs), "lost": 0.0}[zero_influence]
     arrays = (weights, logs, plain, third_log, third, away_log, away, abstention_log, abstained, cost)
     # kernels are compiled for arrays that may be written
-    return Contest._make([*(np.array(array, dtype=np.float64, order="C") for array in arrays), nobody])
+    return Contest._make(
+        [*(np.array(array, dtype=np.float64, order="C") for array in arrays), zero_influence_share]
+    )
 
 
 class LinearQuadraticGame(NamedTuple):

@@ -79,57 +79,61 @@ def rise_beyond(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray]) -> 
     if not np.any(assumed | open_low | open_high):
         return None
     x, low, high = (np.asarray(part, dtype=float) for part in (x, space.low, space.high))
-    gains, factors, touched = np.zeros(len(x)), np.ones(len(x)), False
+    gains, factors, touches_end = np.zeros(len(x)), np.ones(len(x)), False
     for player, strategy in enumerate(strategies):
         for strategy_row in (x[player], np.asarray(strategy, dtype=float)):
-            wide = (high - low)[player]
-            ends = assumed[player] & (strategy_row >= high[player] - AT_END * wide)
+            width = (high - low)[player]
+            ends = assumed[player] & (strategy_row >= high[player] - AT_END * width)
             for beyond_ends, origin, way in (
-                (ends | open_high[player], low[player], wide),
-                (open_low[player], high[player], -wide),
+                (ends | open_high[player], low[player], width),
+                (open_low[player], high[player], -width),
             ):
                 if not np.any(beyond_ends):
                     continue
-                payoffs_now, touched = np.asarray(payoffs(game, x))[player], True
+                payoffs_now, touches_end = np.asarray(payoffs(game, x))[player], True
                 singly = [np.arange(len(ends)) == k for k in np.flatnonzero(beyond_ends)]
                 for axes in singly if len(singly) == 1 else [*singly, beyond_ends]:
                     for factor in FACTORS:
-                        beyond = x.copy()
-                        beyond[player] = np.where(axes, origin + factor * way, strategy_row)
-                        gain = np.asarray(payoffs(game, beyond))[player] - payoffs_now
+                        deviation = x.copy()
+                        deviation[player] = np.where(axes, origin + factor * way, strategy_row)
+                        gain = np.asarray(payoffs(game, deviation))[player] - payoffs_now
                         if gain > gains[player]:
                             gains[player], factors[player] = gain, factor
-    return Rise(gains, factors, space.range_key, space.unbounded) if touched else None
+    return Rise(gains, factors, space.range_key, space.unbounded) if touches_end else None
 
 
-def with_rise(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray], found: Certificate) -> Certificate:
+def with_rise(
+    game: Game, x: np.ndarray, strategies: Iterable[np.ndarray], certificate: Certificate
+) -> Certificate:
     """Return a certificate in whose regrets gains beyond assumed ends are counted; no bound holds for them.
 
     A rise that is within the tolerance changes nothing.
     """
-    found = with_open_range(game.space, x, found)
+    certificate = with_open_range(game.space, x, certificate)
     rise = rise_beyond(game, x, strategies)
-    words = "" if rise is None else rise.words(found.tolerance + found.regret)
+    words = "" if rise is None else rise.words(certificate.tolerance + certificate.regret)
     if rise is None or not words:
-        return found
-    method = f"{found.method}; {words}" if found.method else words
-    unproved = np.full_like(found.bound, np.inf)
-    coverage = found.coverage if found.coverage == "local" else "lower bound"
-    regret = np.maximum(found.regret, rise.gains)
-    return found._replace(regret=regret, bound=unproved, coverage=coverage, method=method, rounding="")
+        return certificate
+    method = f"{certificate.method}; {words}" if certificate.method else words
+    unproved = np.full_like(certificate.bound, np.inf)
+    coverage = certificate.coverage if certificate.coverage == "local" else "lower bound"
+    regret = np.maximum(certificate.regret, rise.gains)
+    return certificate._replace(regret=regret, bound=unproved, coverage=coverage, method=method, rounding="")
 
 
-def with_open_range(space: object, x: np.ndarray, found: Certificate) -> Certificate:
+def with_open_range(space: object, x: np.ndarray, certificate: Certificate) -> Certificate:
     """Return a certificate that names the range searched for choices without bounds.
 
     Nothing is proved at an end of it.
     """
     if reason := open_range(space, x):
-        found = found._replace(method=f"{found.method}; {reason}" if found.method else reason)
+        certificate = certificate._replace(
+            method=f"{certificate.method}; {reason}" if certificate.method else reason
+        )
     if reason.startswith(AT_OPEN_END):
-        unproved = np.full_like(found.bound, np.inf)
-        found = found._replace(bound=unproved, coverage="lower bound", rounding="")
-    return found
+        unproved = np.full_like(certificate.bound, np.inf)
+        certificate = certificate._replace(bound=unproved, coverage="lower bound", rounding="")
+    return certificate
 
 
 def gain_beyond(game: Game, x: np.ndarray) -> str:
@@ -146,8 +150,10 @@ def open_range(space: object, x: np.ndarray) -> str:
     if not isinstance(space, Box) or (space.open_low is None and space.open_high is None):
         return ""
     low, high = (np.asarray(end, dtype=float) for end in (space.low, space.high))
-    near = AT_END * (high - low)
-    at_end = np.asarray(space.open_low) & (x <= low + near) | np.asarray(space.open_high) & (x >= high - near)
+    margin = AT_END * (high - low)
+    at_end = np.asarray(space.open_low) & (x <= low + margin) | np.asarray(space.open_high) & (
+        x >= high - margin
+    )
     if np.any(at_end):
         player = int(np.argmax(at_end.any(axis=1)))
         return f"{AT_OPEN_END}: player {player}, whose choice has no bound there"

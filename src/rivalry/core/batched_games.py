@@ -49,10 +49,10 @@ class Together:
     def __len__(self) -> int:
         return len(self.games)
 
-    def parts_with(self, some: np.ndarray) -> np.ndarray | None:
-        """Return numbers of games that fill the fewest parts with ``some``; None for all."""
+    def parts_with(self, selection: np.ndarray) -> np.ndarray | None:
+        """Return numbers of games that fill the fewest parts with ``selection``; None for all."""
         size = self.part or len(self)
-        numbers = np.concatenate([some, np.repeat(some[-1:], -len(some) % size)])
+        numbers = np.concatenate([selection, np.repeat(selection[-1:], -len(selection) % size)])
         return numbers if len(numbers) < len(self) else None
 
     def call(
@@ -60,29 +60,29 @@ class Together:
         program: Callable[..., Any],
         rows: tuple[Any, ...],
         *shared: object,
-        some: np.ndarray | None = None,
+        selection: np.ndarray | None = None,
     ) -> Any:
         """Return ``program(*rows, *shared)`` of trees with arrays ``[game ..]``, by a call for each part.
 
-        With ``some`` numbers of games, in whole parts, it is that of these games.
+        With a ``selection`` of games by number, in whole parts, it is that of these games.
         """
-        count = len(self) if some is None else len(some)
-        if some is not None:
-            rows = jax.tree.map(partial(_rows, some), rows)
+        count = len(self) if selection is None else len(selection)
+        if selection is not None:
+            rows = jax.tree.map(partial(_rows, selection), rows)
         if self.part is None or self.part == count:
             return program(*rows, *shared)
         results = []
-        for first in range(0, count, self.part):
-            rows_of_part = partial(_rows, slice(first, first + self.part))
+        for start in range(0, count, self.part):
+            rows_of_part = partial(_rows, slice(start, start + self.part))
             results.append(program(*jax.tree.map(rows_of_part, rows), *shared))
         return jax.tree.map(_joined, *results)
 
 
-def _rows(some: slice | np.ndarray, leaf: Any) -> Any:
+def _rows(selection: slice | np.ndarray, leaf: Any) -> Any:
     """Return some rows of an array; by NumPy, since JAX would run a program."""
     if not eqx.is_array(leaf):
         return leaf
-    return leaf[some] if is_key(leaf) else np.asarray(leaf)[some]
+    return leaf[selection] if is_key(leaf) else np.asarray(leaf)[selection]
 
 
 def _joined(*leaves: Any) -> Any:
@@ -98,17 +98,19 @@ def per_game(function: Callable[..., Any], *, shared: int = 0, effort: int | Non
     does not depend on how many games are computed together.
     """
 
-    def several(games: object, *args: object) -> Any:
+    def run_batch(games: object, *args: object) -> Any:
         row_count = len(args) - shared
         axes = (eqx.if_array(0), *[0] * row_count, *[None] * shared)
         return eqx.filter_vmap(function, in_axes=axes)(games, *args)
 
-    single, many = compiled(function, effort=effort), compiled(several, effort=effort)
+    single, batch_program = compiled(function, effort=effort), compiled(run_batch, effort=effort)
 
     def call(games: Together, *args: object) -> Any:
         row_count = len(args) - shared
         if len(games) > 1:
-            results = games.call(many, (games.stacked, *map(np.asarray, args[:row_count])), *args[row_count:])
+            results = games.call(
+                batch_program, (games.stacked, *map(np.asarray, args[:row_count])), *args[row_count:]
+            )
             return jax.tree.map(np.asarray, results)
         # programs take arrays of NumPy: to hand them to JAX before takes as long as a small program
         results = single(

@@ -150,10 +150,10 @@ class _Reads:
         self.stored: set[str] = set()
         self.mutates = False
 
-    def changes(self, one: _Variable) -> bool:
+    def changes(self, variable: _Variable) -> bool:
         """True if the functions may change a variable: a count of their own calls is no reason."""
-        inside = not isinstance(one.value(), (*FIXED, tuple, FunctionType, type))
-        return one.name in self.stored or (self.mutates and inside)
+        inside = not isinstance(variable.value(), (*FIXED, tuple, FunctionType, type))
+        return variable.name in self.stored or (self.mutates and inside)
 
     def follow(self, value: object, names: frozenset[str] = frozenset()) -> None:
         """Follow a function or a class, or what a function with these names in its code reads."""

@@ -23,7 +23,7 @@ def _names(kind: type) -> set[str]:
     return {*vars(kind), *vars(kind).get("__annotations__", {})}
 
 
-def _ours(kind: type) -> bool:
+def _in_package(kind: type) -> bool:
     return kind.__module__.split(".")[0] == "rivalry"
 
 
@@ -31,7 +31,7 @@ def _pays_as(kind: type, above: type) -> bool:
     """True if a class keeps the payoffs of a superclass, and thus the proofs registered for it."""
     # payoffs may call any method of the superclass: only plain values may be overridden
     for between in kind.__mro__[: kind.__mro__.index(above)]:
-        if _ours(between):
+        if _in_package(between):
             continue
         if {"space", "payoffs"} & _names(between):
             return False
@@ -69,8 +69,8 @@ def _import_home(kind: type) -> None:
 
 def registered(kind: type) -> list[Callable[..., Any]]:
     """Return the answers of all oracles that are registered for a class or its superclasses."""
-    every = [(oracle, above) for oracle in _declared for above in kind.__mro__ if above in oracle._answers]
-    return [oracle._answers[above][1] for oracle, above in every]
+    pairs = [(oracle, above) for oracle in _declared for above in kind.__mro__ if above in oracle._answers]
+    return [oracle._answers[above][1] for oracle, above in pairs]
 
 
 class Oracle(Generic[P, R]):
@@ -136,8 +136,8 @@ class Oracle(Generic[P, R]):
     def _find(self, game: object) -> Callable[..., Any] | None:
         kind = type(game)
         line = self._lines.get(kind)
-        for when, answer in self._line(kind) if line is None else line:
-            if when is None or when(game):
+        for condition, answer in self._line(kind) if line is None else line:
+            if condition is None or condition(game):
                 return answer
         return None
 
@@ -181,6 +181,8 @@ class Unsupported(ValueError):
     """An error for a game that a method or a conversion does not support; one line states the reason."""
 
 
-def unknown(game: object, what: str) -> Unsupported:
+def unknown(game: object, subject: str) -> Unsupported:
     """Return the error of a generic answer without knowledge of the game."""
-    return Unsupported(f"game: {type(game).__name__} has no {what}; register one with rivalry.core.oracles")
+    return Unsupported(
+        f"game: {type(game).__name__} has no {subject}; register one with rivalry.core.oracles"
+    )

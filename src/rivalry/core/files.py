@@ -64,9 +64,9 @@ class DiskFull(StoreError):
 class DamagedFile(StoreError):
     """An error for a stored file that differs from what was written; ``cells`` are those that it costs."""
 
-    def __init__(self, path: Path, why: str, cells: Collection[str] | None = None) -> None:
-        super().__init__(f"{path}: damaged ({why})")
-        self.path, self.why = path, why
+    def __init__(self, path: Path, reason: str, cells: Collection[str] | None = None) -> None:
+        super().__init__(f"{path}: damaged ({reason})")
+        self.path, self.why = path, reason
         cells_of_path = (path.stem,) if path.parent.name == "cells" else ()
         self.cells = frozenset(cells_of_path if cells is None else cells)
 
@@ -205,14 +205,14 @@ def _members(data: bytes, *, check: bool) -> dict[str, bytes]:
     members, begin = dict[str, bytes](), 0
     while data.startswith(_BEGIN, begin):
         flags, compression, code, packed, size, words, extra = _LOCAL.unpack_from(data, begin)
-        first = begin + _LOCAL.size + words + extra
-        name = data[begin + _LOCAL.size : first - extra].decode()
+        data_start = begin + _LOCAL.size + words + extra
+        name = data[begin + _LOCAL.size : data_start - extra].decode()
         if size == _LONG:
-            size, packed = struct.unpack_from("<4xQQ", data, first - extra)
+            size, packed = struct.unpack_from("<4xQQ", data, data_start - extra)
         if compression != zipfile.ZIP_STORED or packed != size:
             raise Crafted(f"{name[:60]} is compressed ({size} bytes in {packed}); nothing stored is")
-        begin = first + size
-        members[name] = data[first:begin]
+        begin = data_start + size
+        members[name] = data[data_start:begin]
         if flags & 1 or len(members[name]) != size or (check and zlib.crc32(members[name]) != code):
             raise Crafted(f"{name[:60]} has other bytes than its header says")
     return members
@@ -236,8 +236,8 @@ def _checked_dims(name: str, dims: tuple[Any, ...]) -> tuple[str, ...]:
 
 def _array(data: bytes, dims: tuple[str, ...], check: bool) -> np.ndarray:
     """Return the array of a member after checking that header, bytes and dimensions agree."""
-    wide = 2 if data[6:7] == b"\x01" else 4  # bytes of the header's length in formats 1 and 2
-    begin = 8 + wide + int.from_bytes(data[8 : 8 + wide], "little")
+    length_bytes = 2 if data[6:7] == b"\x01" else 4  # bytes of the header's length in formats 1 and 2
+    begin = 8 + length_bytes + int.from_bytes(data[8 : 8 + length_bytes], "little")
     shape, fortran, dtype = _header(data[:begin])
     if not _storable(dtype):
         raise Crafted(f"an array of {dtype}; numbers and text can be stored")
@@ -262,8 +262,8 @@ def read_npy(data: bytes) -> np.ndarray:
     Crafted
         For bytes that are not an array of numbers or text.
     """
-    wide = 2 if data[6:7] == b"\x01" else 4
-    begin = 8 + wide + int.from_bytes(data[8 : 8 + wide], "little")
+    length_bytes = 2 if data[6:7] == b"\x01" else 4
+    begin = 8 + length_bytes + int.from_bytes(data[8 : 8 + length_bytes], "little")
     shape = _header(data[:begin])[0]
     return _array(data, tuple(map(str, range(len(shape)))), True)
 
@@ -363,22 +363,22 @@ def stamps_in(folder: Path) -> dict[str, Stamp]:
                 except OSError:  # a link that leads nowhere
                     status = entry.stat(follow_symlinks=False)
                 stamps[entry.name[:-4]] = stamp_of(status)
-    age = time.time_ns() - max((written for _, _, written in stamps.values()), default=0)
+    age = time.time_ns() - max((modification for _, _, modification in stamps.values()), default=0)
     if 0 <= age < _TICK:
         time.sleep((_TICK - age) / 1e9)
     return stamps
 
 
-def read_bytes(path: Path, most: int = LARGEST) -> bytes:
+def read_bytes(path: Path, max_bytes: int = LARGEST) -> bytes:
     """Return the bytes of a regular file; raise `DamagedFile` where there is none, or one too large."""
-    with open_plain(path, most) as stream:
+    with open_plain(path, max_bytes) as stream:
         try:
             return stream.readall()
         except OSError as error:
             raise DamagedFile(path, f"cannot be read: {error.strerror}") from None
 
 
-def open_plain(path: Path, most: int = LARGEST) -> io.FileIO:
+def open_plain(path: Path, max_bytes: int = LARGEST) -> io.FileIO:
     """Return a regular file, opened; raise `DamagedFile` where there is none, or one too large."""
     try:
         file = os.open(path, _READ)
@@ -390,9 +390,9 @@ def open_plain(path: Path, most: int = LARGEST) -> io.FileIO:
         raise DamagedFile(path, "is no plain file") from None
     # of the open file, since the path may lead elsewhere by now
     status = os.fstat(file)
-    if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+    if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
         os.close(file)
-        large = f"has {status.st_size} bytes; must be at most {most}"
+        large = f"has {status.st_size} bytes; must be at most {max_bytes}"
         raise DamagedFile(path, large if stat.S_ISREG(status.st_mode) else "is no plain file")
     return open(file, "rb", buffering=0)
 
@@ -440,9 +440,9 @@ def write(path: Path, data: bytes | Iterable[bytes], *, durable: bool = False, m
         If the folder is a link, or a folder has this name.
     """
     if path.parent.is_symlink() or (path.is_dir() and not path.is_symlink()):
-        wrong = path.parent if path.parent.is_symlink() else path
-        fault = "is a link; must be a folder" if wrong != path else "is a folder; must be a file"
-        raise StoreError(f"{wrong}: {fault}, remove it")
+        obstacle = path.parent if path.parent.is_symlink() else path
+        fault = "is a link; must be a folder" if obstacle != path else "is a folder; must be a file"
+        raise StoreError(f"{obstacle}: {fault}, remove it")
     # in the same folder, since renaming is atomic only within a file system; the name cannot be guessed, and
     # the file must be new: a folder of a stranger may hold links under any name
     aside = path.with_name(f".{secrets.token_hex(8)}.part")

@@ -169,7 +169,7 @@ def _parquet_columns(data: bytes) -> dict[str, np.ndarray]:
     return columns
 
 
-def _chosen(names: list[str], name: str, form: str) -> str:
+def _array_name(names: list[str], name: str, form: str) -> str:
     """Return the name of an array of a file; without a ``name`` it must be the only one."""
     names_text = ", ".join(names)[:100]
     if not name and len(names) != 1:
@@ -206,7 +206,7 @@ def _tensor(data: bytes, name: str) -> np.ndarray:
         raise Crafted(f"must hold a tensor, or a dictionary of tensors by name; {TABLE_EXPECTED}")
     if not name and len(tensors) > 1 and any(key.endswith(("weight", "bias")) for key in tensors):
         raise Crafted(f"holds the weights of a network; {TABLE_EXPECTED}")
-    tensor = tensors[_chosen(list(tensors), name, ".pt")].detach()
+    tensor = tensors[_array_name(list(tensors), name, ".pt")].detach()
     if tensor.layout != torch.strided or tensor.device.type != "cpu":
         raise Crafted("a sparse tensor or one without numbers; must be dense")
     if tensor.numel() * tensor.itemsize > LARGEST:  # entries may share their bytes
@@ -219,7 +219,7 @@ def _member(data: bytes, name: str) -> bytes:
     """Return the bytes of an array of an archive; without a ``name`` it must be the only one."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = [member.removesuffix(".npy") for member in archive.namelist()]
-        info = archive.infolist()[names.index(_chosen(names, name, ".npz"))]
+        info = archive.infolist()[names.index(_array_name(names, name, ".npz"))]
         if info.file_size > LARGEST:
             raise Crafted(f"an array of {info.file_size} bytes; must be at most {LARGEST}")
         with archive.open(info) as stream:

@@ -125,7 +125,7 @@ class PopulationGame(Protocol):
     legal: Bool[Array, "state action"]
 
     def environment(self, mu: Float[Array, "state"], pi: Float[Array, "state action"]) -> Env:
-        """Return all that one agent's payoffs and transitions depend on, besides its own state and action."""
+        """Return the mean-field environment, on which an agent's payoffs and transitions depend."""
 
     def reward(self, env: Env) -> Float[Array, "state action"]:
         """Return the expected reward of every state and action."""
@@ -270,16 +270,16 @@ def payoff_against(game: Game, x: Profile, player: int | Array) -> Callable[[Str
 
 def require_continuity(game: object) -> None:
     """Raise `ValueError` for a game with discontinuous payoffs; for methods that follow gradients."""
-    why = oracles.discontinuity(game)
-    if why:
+    reason = oracles.discontinuity(game)
+    if reason:
         use = "closed_form" if has_closed_form(game) else "best_response or double_oracle"
-        raise ValueError(f"{why}: payoffs are discontinuous, so gradients mislead; use {use}")
+        raise ValueError(f"{reason}: payoffs are discontinuous, so gradients mislead; use {use}")
 
 
-def refuse_shared(game: object, what: str) -> None:
-    """Raise `ValueError` for a game with shared constraints; ``what`` would ignore them."""
+def refuse_shared(game: object, procedure: str) -> None:
+    """Raise `ValueError` for a game with shared constraints; ``procedure`` would ignore them."""
     if oracles.shared_constraints.knows(game):
-        raise ValueError(f"{what} ignores shared constraints; use variational_equilibrium or evaluate")
+        raise ValueError(f"{procedure} ignores shared constraints; use variational_equilibrium or evaluate")
 
 
 def has_closed_form(game: object) -> bool:
@@ -317,9 +317,9 @@ def arrays(game: object) -> dict[str, Array | np.ndarray]:
     entries = {name: _array(game, name) for name in attributes(game)}
     leaves: dict[str, Any] = {name: value for name, value in entries.items() if value is not None}
     for path, leaf in jax.tree_util.tree_flatten_with_path(game)[0]:
-        last = path[-1] if path else None
-        name = last.name if isinstance(last, jax.tree_util.GetAttrKey) else ""
-        name = str(last.key) if isinstance(last, jax.tree_util.DictKey) else name
+        leaf_key = path[-1] if path else None
+        name = leaf_key.name if isinstance(leaf_key, jax.tree_util.GetAttrKey) else ""
+        name = str(leaf_key.key) if isinstance(leaf_key, jax.tree_util.DictKey) else name
         # an array of a part counts where the game exposes it by its name: `with_` finds it by that name only
         if isinstance(leaf, kinds) and getattr(game, name, None) is leaf:
             leaves[name] = leaf
@@ -402,8 +402,8 @@ def with_(game: G, **changes: object) -> G:
             raise ValueError(f"{key}: {value!r} does not fit the shape {old[index].shape}") from None
         new[name] = jnp.asarray(old).at[index].set(entry) if index else entry
         if not isinstance(new[name], jax.core.Tracer) and (keyword := keyword_of(game, name)):
-            stated = np.asarray(new[name] if index else value, dtype=old.dtype)
-            keys[name] = keyword, stated
+            replacement = np.asarray(new[name] if index else value, dtype=old.dtype)
+            keys[name] = keyword, replacement
     if keys:
         changed_keys = {
             key: value.item() if value.size == 1 else value.tolist() for key, value in keys.values()

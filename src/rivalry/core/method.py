@@ -354,7 +354,7 @@ def run_session(
     world: Any,
     session: Any,
     steps: int,
-    done: int = 0,
+    steps_done: int = 0,
     after: Callable[[int], bool] | None = None,
     pace: Pace | None = None,
 ) -> tuple[int, bool]:
@@ -378,18 +378,18 @@ def run_session(
         The steps done, and whether the learner finished by itself.
     """
     pace, finished, stopped = pace or Pace(), False, False
-    while done < steps and not finished and not stopped:
+    while steps_done < steps and not finished and not stopped:
         began = perf_counter()
         steps_taken = learner.advance(
-            world, session, min(pace.chunk, steps - done) if after else steps - done
+            world, session, min(pace.chunk, steps - steps_done) if after else steps - steps_done
         )
         took = perf_counter() - began
         finished = steps_taken == 0
-        done += steps_taken
+        steps_done += steps_taken
         if after is not None:
             pace.follow(took)
-            stopped = after(done)
-    return done, finished
+            stopped = after(steps_done)
+    return steps_done, finished
 
 
 class Pace:
@@ -412,9 +412,9 @@ class Pace:
                 per_step = max((took - before[1]) / (steps - before[0]), 0.0)
                 self.fixed = max(took - steps * per_step, 0.0)
             self.before = steps, took
-        wanted = max(PACE, self.fixed) / max(took - self.fixed, 1e-9)
+        factor = max(PACE, self.fixed) / max(took - self.fixed, 1e-9)
         # twice only where calls are long: that they take no longer with more steps may be chance
-        chunk = int(steps * min(wanted, 8.0 if took < PACE else 2.0))
+        chunk = int(steps * min(factor, 8.0 if took < PACE else 2.0))
         # from one size alone the time of a step is unknown, so the second differs from the first
         self.chunk = min(max(chunk, 2 if before is None else 1), 2**40)
 
@@ -430,5 +430,5 @@ def _refuse_members(value: Any, base: type) -> None:
     """Raise `ValueError` for members that are only read in classes that derive from ``base``."""
     optional = [name for name in vars(base) if not name.startswith("_")]
     if members := [name for name in optional if name in dir(type(value))]:
-        kind, needed = type(value).__name__, f"rivalry.extend.{base.__name__}"
-        raise ValueError(f"method: {kind} has {members[0]}; it must derive from {needed} for that")
+        kind, base_name = type(value).__name__, f"rivalry.extend.{base.__name__}"
+        raise ValueError(f"method: {kind} has {members[0]}; it must derive from {base_name} for that")

@@ -108,10 +108,10 @@ def needs_of(kind: Any) -> tuple[Need, ...]:
     """Return the needs that a class of methods states; by default payoffs, and tables for a learner."""
     from rivalry.core.method import Learner
 
-    stated = stated_needs(kind)
-    if stated is None:
+    class_needs = stated_needs(kind)
+    if class_needs is None:
         return (FINITE,) if issubclass(kind, Learner) else (PAYOFFS,)
-    return stated
+    return class_needs
 
 
 def fits(kind: object, game: object) -> bool:
@@ -134,7 +134,7 @@ def unmet_need(kind: object, game: object) -> Need | None:
     """Return the first need of a class of methods that a game does not meet; None if it meets all."""
     needs = needs_of(kind)
     silent = [(TREE, NO_TREE), (SHARED, NO_CONSTRAINTS)]
-    needs_checked = (*needs, *(implied for stated, implied in silent if stated not in needs))
+    needs_checked = (*needs, *(implied for need, implied in silent if need not in needs))
     return next((need for need in needs_checked if not need.met(game)), None)
 
 

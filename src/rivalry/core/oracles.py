@@ -170,11 +170,11 @@ def gradients(game: object, x: Profile) -> Profile:
 def gradients_of(game: object, x: Profile, rows: Array) -> Float[Array, "row axis"]:
     """Return the gradients of the players ``rows``, by differentiation."""
 
-    def own(player: Array) -> Array:
+    def slope_of(player: Array) -> Array:
         slope: Array = jax.grad(lambda strategy: deviation_payoff(game, x, player)(strategy))(x[player])
         return slope
 
-    gradients: Array = jax.vmap(own)(rows)
+    gradients: Array = jax.vmap(slope_of)(rows)
     return gradients
 
 

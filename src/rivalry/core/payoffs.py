@@ -86,7 +86,11 @@ class WithScales(Tree):
 
 forward(
     WithScales,
-    *(known for known in vars(oracles).values() if isinstance(known, Oracle) and known is not payoff_scale),
+    *(
+        oracle
+        for oracle in vars(oracles).values()
+        if isinstance(oracle, Oracle) and oracle is not payoff_scale
+    ),
 )
 payoff_scale.register(WithScales)(lambda game: game.scales)
 
@@ -127,7 +131,7 @@ def payoffs_of(games: Together, profiles: np.ndarray, player: int) -> np.ndarray
     count = profiles.shape[1]
     # one shape, one program; the last profile is repeated
     rows = np.minimum(np.arange(-(-count // BATCH) * BATCH), count - 1).reshape(-1, BATCH)
-    batches = [_payoffs_of(games, profiles[:, some], np.asarray(player)) for some in rows]
+    batches = [_payoffs_of(games, profiles[:, indices], np.asarray(player)) for indices in rows]
     return np.concatenate(batches, axis=1)[:, :count]
 
 
@@ -158,8 +162,8 @@ def check_payoffs(game: object) -> None:
     except jax.errors.JAXTypeError as error:
         raise ValueError(f"payoffs: {TRACED}") from error
     except Exception as error:  # custom code may raise anything
-        first = (str(error).strip() or "no message").splitlines()[0]
-        raise ValueError(f"payoffs: {type(error).__name__}: {first}") from error
+        message = (str(error).strip() or "no message").splitlines()[0]
+        raise ValueError(f"payoffs: {type(error).__name__}: {message}") from error
     if not isinstance(result, jax.ShapeDtypeStruct):
         kind = type(result).__name__
         raise ValueError(f"payoffs: a {kind} must be an array [player]; write jnp.array([..])")
@@ -231,8 +235,10 @@ def _is_outside(space: Space, x: np.ndarray) -> bool:
         return bool(np.any((x < np.asarray(space.low) - slack) | (x > np.asarray(space.high) + slack)))
     if isinstance(space, Mixtures):
         high = np.where(space.entries, 1.0, 0.0)
-        wrong = np.any((x < -slack) | (x > high + slack)) or np.any(np.abs(space.sums(x) - 1) > SHARES_SUM)
-        return bool(wrong)
+        is_outside = np.any((x < -slack) | (x > high + slack)) or np.any(
+            np.abs(space.sums(x) - 1) > SHARES_SUM
+        )
+        return bool(is_outside)
     return bool(np.any(np.abs(np.asarray(_projected(space, put(x))) - x) > slack))
 
 

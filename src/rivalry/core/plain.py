@@ -117,8 +117,8 @@ def _copy(game: G, changes: dict[str, Any]) -> G:
 
 def _flatten(game: object) -> tuple[list[Any], tuple[tuple[str, ...], Hashed]]:
     names = attributes(game).get(LEAVES, ())
-    rest = {name: None if name in names else value for name, value in attributes(game).items()}
-    key = (type(game), names, _key(rest, ()))
+    settings = {name: None if name in names else value for name, value in attributes(game).items()}
+    key = (type(game), names, _key(settings, ()))
     stored_key = _KNOWN.get(key)
     if stored_key is None:
         # a copy of the game without its leaves
@@ -126,9 +126,9 @@ def _flatten(game: object) -> tuple[list[Any], tuple[tuple[str, ...], Hashed]]:
     return [getattr(game, name) for name in names], (names, stored_key)
 
 
-def _unflatten(rest: tuple[tuple[str, ...], Hashed], leaves: Any) -> Any:
+def _unflatten(structure: tuple[tuple[str, ...], Hashed], leaves: Any) -> Any:
     # always a copy: attributes that methods set during tracing must not outlive the trace
-    return _copy(rest[1].value, dict(zip(rest[0], leaves, strict=True)))
+    return _copy(structure[1].value, dict(zip(structure[0], leaves, strict=True)))
 
 
 def _key(value: object, within: tuple[int, ...]) -> Any:

@@ -145,6 +145,8 @@ def most_first(group: np.ndarray) -> np.ndarray:
     >>> most_first(np.array([7, 3, 3])).tolist()
     [1, 0, 0]
     """
-    _, first, labels, count = np.unique(group, return_index=True, return_inverse=True, return_counts=True)
-    order = np.lexsort((first, -count))
+    _, first_indices, labels, count = np.unique(
+        group, return_index=True, return_inverse=True, return_counts=True
+    )
+    order = np.lexsort((first_indices, -count))
     return np.argsort(order)[labels]

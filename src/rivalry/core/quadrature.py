@@ -18,7 +18,7 @@ def piecewise_integral(integrand: Callable[[Array], Array], kinks: Array, high: 
     """
     nodes, weights = np.polynomial.legendre.leggauss(degree // 2 + 1)
     edges = jnp.sort(jnp.concatenate([jnp.zeros(1), jnp.clip(kinks, 0.0, high), high[None]]))
-    wide = jnp.diff(edges)
-    at = edges[:-1, None] + wide[:, None] * (jnp.asarray(nodes) + 1) / 2
+    lengths = jnp.diff(edges)
+    at = edges[:-1, None] + lengths[:, None] * (jnp.asarray(nodes) + 1) / 2
     values = jax.vmap(jax.vmap(integrand))(at)
-    return jnp.sum(values * jnp.asarray(weights) * wide[:, None] / 2)
+    return jnp.sum(values * jnp.asarray(weights) * lengths[:, None] / 2)

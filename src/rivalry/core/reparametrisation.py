@@ -91,11 +91,11 @@ class Unconstrained(Tree):
         """Return first and second derivatives of amounts in their search coordinates; 0 at zero amounts."""
         direction = jnp.ones_like(y)
 
-        def first(y: Profile) -> Profile:
+        def slope(y: Profile) -> Profile:
             return jax.jvp(self.constrain, (y,), (direction,))[1]  # type: ignore[no-any-return]
 
         # coordinates change entry by entry, so a tangent of ones gives all derivatives at once
-        return jax.jvp(first, (y,), (direction,))
+        return jax.jvp(slope, (y,), (direction,))
 
 
 forward(
@@ -118,17 +118,19 @@ def _(game: Unconstrained, x: Profile, player: int | Array) -> Callable[[Strateg
 @oracles.gradients.register(Unconstrained)
 def _(game: Unconstrained, x: Profile) -> Profile:
     """Return gradients in search coordinates by the chain rule."""
-    first, _ = game.slopes(x)
-    slope = oracles.gradients(game.game, game.constrain(x)) * first
-    return jnp.where(first == 0, DOWN * scale_of(game), slope)
+    first_derivatives, _ = game.slopes(x)
+    slope = oracles.gradients(game.game, game.constrain(x)) * first_derivatives
+    return jnp.where(first_derivatives == 0, DOWN * scale_of(game), slope)
 
 
 @oracles.jacobian.register(Unconstrained)
 def _(game: Unconstrained, x: Profile) -> Float[Array, "row column"]:
-    amounts, (first, second) = game.constrain(x), game.slopes(x)
+    amounts, (first_derivatives, second_derivatives) = game.constrain(x), game.slopes(x)
     # chain rule with x(y): J_ij x'_i x'_j, and on the diagonal also the gradient times x''
-    curve = jnp.where(first == 0, 0.0, oracles.gradients(game.game, amounts) * second).ravel()
-    flow = first.ravel()
+    curve = jnp.where(
+        first_derivatives == 0, 0.0, oracles.gradients(game.game, amounts) * second_derivatives
+    ).ravel()
+    flow = first_derivatives.ravel()
     away = (flow == 0)[:, None] | (flow == 0)[None, :]
     # derivatives in amounts need not be finite at zero, where they are ignored
     rows = jnp.where(away, 0.0, flow[:, None] * oracles.jacobian(game.game, amounts) * flow[None, :])

@@ -438,8 +438,8 @@ class Solution:
         ValueError
             For an unknown plot, and for one that the game or the result has no data for.
         """
-        more = self.plot_record(plot, options) if self.plot_record else {}
-        return dataset(self.record | more, self.names)
+        plot_arrays = self.plot_record(plot, options) if self.plot_record else {}
+        return dataset(self.record | plot_arrays, self.names)
 
     @property
     def proof(self) -> Any:
@@ -460,9 +460,9 @@ class Solution:
 
     def __repr__(self) -> str:
         rows, players = self._rows(), player_rows(self.record, self.names, self.in_full)
-        wide = max(map(len, rows))
+        name_width = max(map(len, rows))
         lines = [f"Solution: {self.status} after {count_text(self.steps, 'step')}"]
-        lines += [f"  {name:<{wide}}  {text}" for name, text in rows.items()]
+        lines += [f"  {name:<{name_width}}  {text}" for name, text in rows.items()]
         for title, columns, body in (("", PLAYER_COLUMNS, players), *asked_rows(self.record, self.names)):
             table = [columns, *body] if body else []
             lines += [f"  {title}"] * bool(title and body)
@@ -491,8 +491,8 @@ class Solution:
         if np.shape(payoff) != np.shape(proof.regret):
             return rows
         player = int(np.argmax(np.where(proof.regret > proof.tolerance, proof.regret, -1.0)))
-        about = (proof.regret, proof.bound, proof.at_stake, payoff)
-        words = small_gain_in_words(*(float(np.asarray(part)[player]) for part in about))
+        quantities = (proof.regret, proof.bound, proof.at_stake, payoff)
+        words = small_gain_in_words(*(float(np.asarray(part)[player]) for part in quantities))
         return rows | ({"gain": words} if words else {})
 
     def _equilibria(self) -> list[str]:
@@ -642,9 +642,9 @@ def label_columns(
         if name in coordinates:  # the coordinate already holds a swept parameter
             continue
         parts_of_variable = sorted(columns[name], key=lambda column: int(column.at[0]))
-        first = parts_of_variable[0].values[0]
-        if all(dims == (name,) and _all_equal(values, first) for dims, _, values in parts_of_variable):
-            coordinates[name] = (parts_of_variable[0].dims, first)
+        reference = parts_of_variable[0].values[0]
+        if all(dims == (name,) and _all_equal(values, reference) for dims, _, values in parts_of_variable):
+            coordinates[name] = (parts_of_variable[0].dims, reference)
             continue
         if any(column.values.dtype.kind == "b" for column in parts_of_variable):
             parts_of_variable = [
@@ -663,8 +663,8 @@ def label_columns(
     return describe(data, names)
 
 
-def _all_equal(values: np.ndarray, first: np.ndarray) -> bool:
-    return values.shape[1:] == first.shape and bool(np.all(values == first))
+def _all_equal(values: np.ndarray, reference: np.ndarray) -> bool:
+    return values.shape[1:] == reference.shape and bool(np.all(values == reference))
 
 
 def is_truth(values: DataArray) -> bool:
@@ -697,8 +697,8 @@ def unstack_records(record: Record, lead: int) -> list[Record]:
     [[1.0, 2.0], [3.0, 4.0]]
     """
     dims, array = record["profile" if "profile" in record else "status"]
-    first, shape = dims[:lead], array.shape[:lead]
-    rows = {name: value for name, value in record.items() if value[0][:lead] == first}
+    lead_dims, shape = dims[:lead], array.shape[:lead]
+    rows = {name: value for name, value in record.items() if value[0][:lead] == lead_dims}
     return [
         {name: (dims[lead:], np.asarray(array)[place]) for name, (dims, array) in rows.items()}
         for place in np.ndindex(*shape)
@@ -731,8 +731,8 @@ def _align(name: str, columns: Sequence[Column]) -> tuple[tuple[str, ...], list[
     dims = max((column.dims for column in columns), key=len)
     aligned = []
     for own_dims, at, values in columns:
-        rest = iter(dims)
-        if not all(d in rest for d in own_dims):  # consumes `rest`: the order must agree too
+        dims_iterator = iter(dims)
+        if not all(d in dims_iterator for d in own_dims):  # consumes the iterator: the order must agree too
             raise ValueError(f"{name}: has dimensions {own_dims} in one cell and {dims} in another")
         shape = [values.shape[1 + own_dims.index(d)] if d in own_dims else 1 for d in dims]
         aligned.append(Column(dims, at, values if own_dims == dims else values.reshape(len(at), *shape)))
@@ -781,17 +781,17 @@ def _blank(arrays: Sequence[np.ndarray], *, complete: bool) -> tuple[Any, Any]:
 def netcdf(data: Dataset) -> bytes:
     """Return a dataset as the bytes of a NetCDF file without timestamps: equal data give equal bytes."""
     # in memory: the HDF5 library does not survive a full disk
-    written = data.to_netcdf(None, engine="h5netcdf")
-    return bytes(written)
+    content = data.to_netcdf(None, engine="h5netcdf")
+    return bytes(content)
 
 
-def read_netcdf(path: Path, most: int | None = None) -> Dataset:
+def read_netcdf(path: Path, max_bytes: int | None = None) -> Dataset:
     """Return the dataset of a file that `netcdf` wrote.
 
     Raises
     ------
     ValueError
-        For a variable of more than ``most`` bytes, or one that is compressed, which none is.
+        For a variable of more than ``max_bytes`` bytes, or one that is compressed, which none is.
     """
     import h5netcdf
     import xarray
@@ -799,7 +799,7 @@ def read_netcdf(path: Path, most: int | None = None) -> Dataset:
     with h5netcdf.File(path, "r") as file:
         for name, variable in file.variables.items():
             size = prod(variable.shape) * variable.dtype.itemsize
-            if variable.chunks is not None or (most is not None and size > most):
+            if variable.chunks is not None or (max_bytes is not None and size > max_bytes):
                 raise ValueError(f"{name} has {size} bytes, or is compressed")
     with xarray.open_dataset(path, engine="h5netcdf") as data:
         return data.load()
@@ -817,8 +817,8 @@ def record_of(data: Dataset) -> Record:
     return record
 
 
-def provenance(also: Iterable[str] = ()) -> dict[str, str]:
-    """Return the platform and the versions of installed packages stored with every run, also of ``also``."""
+def provenance(packages: Iterable[str] = ()) -> dict[str, str]:
+    """Platform and versions of installed packages, and of ``packages``, stored with every run."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
@@ -826,7 +826,7 @@ def provenance(also: Iterable[str] = ()) -> dict[str, str]:
     versions = dict(zip(("python", "platform", "machine"), system, strict=True))
     if (device := os.environ.get("JAX_PLATFORMS", "cpu").partition(",")[0]) != "cpu":
         versions["device"] = device
-    for name in ("rivalry", *PACKAGES, *sorted(also)):
+    for name in ("rivalry", *PACKAGES, *sorted(packages)):
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     return versions

@@ -12,12 +12,12 @@ class NoZeroError(ValueError):
 
 
 def zero(
-    function: Callable[[float], float], low: float, high: float, what: str, *, within: float = 1e-15
+    function: Callable[[float], float], low: float, high: float, quantity: str, *, within: float = 1e-15
 ) -> float:
     """Return a zero of ``function`` between ``low`` and ``high``, by Brent's method.
 
-    ``within`` is the accuracy, absolute; relatively it is that of floating-point numbers. ``what`` begins the
-    message of the error.
+    ``within`` is the accuracy, absolute; relatively it is that of floating-point numbers. ``quantity``
+    begins the message of the error.
 
     Raises
     ------
@@ -34,19 +34,19 @@ def zero(
     """
     from scipy.optimize import brentq
 
-    failure = NoZeroError(f"{what}: no zero was located between {low:.6g} and {high:.6g}")
+    failure = NoZeroError(f"{quantity}: no zero was located between {low:.6g} and {high:.6g}")
     ends = float(function(low)), float(function(high))
     if not ends[0] * ends[1] <= 0:
         raise failure
 
-    def known(at: float) -> float:
+    def evaluate(at: float) -> float:
         value = float(function(at))
         if value != value:
             raise failure
         return value
 
     root, result = brentq(
-        known, low, high, xtol=within, rtol=1e-15, maxiter=ROUNDS, full_output=True, disp=False
+        evaluate, low, high, xtol=within, rtol=1e-15, maxiter=ROUNDS, full_output=True, disp=False
     )
     if not result.converged:
         raise failure

@@ -229,10 +229,10 @@ class Box(Tree):
             smallest = np.broadcast_to(np.asarray(zero_threshold, dtype=float), (axes,))
         for axis, (low, high) in enumerate(edges):
             _checked_axis(axis, low, high, kinds[axis], None if smallest is None else smallest[axis])
-        every = np.broadcast_to(edges, (players, *edges.shape))
+        edges_of_players = np.broadcast_to(edges, (players, *edges.shape))
         amounts = None if smallest is None else put(np.tile(smallest, (players, 1)))
         word = coordinates if isinstance(coordinates, str) else kinds
-        return cls(put(every[..., 0]), put(every[..., 1]), word, amounts)
+        return cls(put(edges_of_players[..., 0]), put(edges_of_players[..., 1]), word, amounts)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -276,12 +276,14 @@ class Box(Tree):
         axes = self.shape[1]
         xp: Any = jnp if isinstance(self.low, jax.core.Tracer) else np  # outside jit: nothing is compiled
         low, high = xp.asarray(self.low)[player], xp.asarray(self.high)[player]
-        first, last = (xp.asarray(self.unconstrain(edge))[player] for edge in (self.low, self.high))
+        low_corner, high_corner = (
+            xp.asarray(self.unconstrain(edge))[player] for edge in (self.low, self.high)
+        )
         if axes > LATTICE_AXES:
-            lattice = first + _spread(axes, points) * (last - first)
+            lattice = low_corner + _spread(axes, points) * (high_corner - low_corner)
         else:
             # at least both ends of every axis, so that the grid has all corners
-            lines = xp.linspace(first, last, max(2, round(points ** (1 / axes)))).T
+            lines = xp.linspace(low_corner, high_corner, max(2, round(points ** (1 / axes)))).T
             lattice = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
         amounts = xp.asarray(self.constrain(lattice[:, None, :], player), dtype=float)[:, 0]
         grid_points = xp.clip(amounts, low, high)  # the coordinate change may leave the box by rounding
@@ -464,8 +466,8 @@ class Simplex(Tree):
         total = jnp.cumsum(jnp.where(ranked, ordered, 0.0), axis=-1)
         active = ranked & (ordered - (total - spare) / rank > 0)
         # active entries are the first ones in this order, so their number gives the last
-        last = jnp.sum(active, axis=-1, keepdims=True) - 1
-        shift = (jnp.take_along_axis(total, last, axis=-1) - spare) / (last + 1)
+        last_index = jnp.sum(active, axis=-1, keepdims=True) - 1
+        shift = (jnp.take_along_axis(total, last_index, axis=-1) - spare) / (last_index + 1)
         return jnp.where(mask, jnp.maximum(x - self.min_share - shift, 0.0) + self.min_share, 0.0)
 
     def sample(self, key: PRNGKeyArray) -> Profile:
@@ -505,9 +507,9 @@ class Simplex(Tree):
         full = as_profile(x, self.shape, name)
         mask = self.entries
         lowest = self.min_share * (1 - 1e-6)  # rounding may lower a minimal entry
-        bad = np.argwhere((mask & (full < lowest)) | (~mask & (full != 0)))
-        if bad.size:
-            player, axis = bad[0]
+        violations = np.argwhere((mask & (full < lowest)) | (~mask & (full != 0)))
+        if violations.size:
+            player, axis = violations[0]
             rule = (
                 f"must be at least {self.min_share:g}" if mask[player, axis] else "must be 0 (no such entry)"
             )
@@ -532,8 +534,8 @@ def simplex_lattice(corners: int, steps: int) -> np.ndarray:
         raise ValueError(f"a grid of {steps} steps on {corners} shares has {points:.3g} points; take fewer")
     # stars and bars: bars at corners - 1 of the slots divide the steps among the corners
     total = corners + steps - 1
-    chosen = list(combinations(range(total), corners - 1))
-    bars = np.asarray(chosen, dtype=np.int64).reshape(len(chosen), corners - 1)
+    bar_positions = list(combinations(range(total), corners - 1))
+    bars = np.asarray(bar_positions, dtype=np.int64).reshape(len(bar_positions), corners - 1)
     edges = np.concatenate([np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), total)], axis=1)
     return np.diff(edges, axis=1)[::-1] - 1
 
@@ -618,10 +620,10 @@ def _middles(space: Space, player: int, points: int) -> np.ndarray:
         return grid
     if points == 1:
         return np.asarray(grid.mean(axis=0, keepdims=True))
-    across = max(len(np.unique(grid[:, axis])) for axis in range(grid.shape[1]))
+    resolution = max(len(np.unique(grid[:, axis])) for axis in range(grid.shape[1]))
     middle = grid.mean(axis=0)
     # n levels from end to end, shrunk by 1 - 1/n, are the midpoints of n equal intervals
-    return np.asarray(middle + (grid - middle) * (1 - 1 / across))
+    return np.asarray(middle + (grid - middle) * (1 - 1 / resolution))
 
 
 def visibly_apart(space: Space, x: np.ndarray, y: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
@@ -634,8 +636,8 @@ def visibly_apart(space: Space, x: np.ndarray, y: np.ndarray, tolerance: float =
         return np.zeros(x.shape, dtype=bool)
     range_of = np.asarray(space.high) - np.asarray(space.low)
     size = np.maximum(np.maximum(np.abs(x), np.abs(y)), OUTSIDE * range_of)
-    apart: np.ndarray = np.abs(x - y) > np.sqrt(tolerance) * size
-    return apart
+    mask: np.ndarray = np.abs(x - y) > np.sqrt(tolerance) * size
+    return mask
 
 
 def width(space: Space) -> Profile:

@@ -43,10 +43,10 @@ def eigenvalues(positions: SymmetricPositions, players: int) -> tuple[np.ndarray
     """Return the eigenvalues of ``A - C`` and ``A + (N-1) C``, ``[game direction]``; NaN without a root."""
     spectra = []
     for matrix in (positions.own - positions.other, positions.own + (players - 1) * positions.other):
-        good = np.all(np.isfinite(matrix), axis=(1, 2))
+        is_finite = np.all(np.isfinite(matrix), axis=(1, 2))
         # LAPACK rejects NaN
-        values = np.linalg.eigvals(np.where(good[:, None, None], matrix, 0.0)).astype(complex)
-        spectra.append(np.where(good[:, None], values, np.nan))
+        values = np.linalg.eigvals(np.where(is_finite[:, None, None], matrix, 0.0)).astype(complex)
+        spectra.append(np.where(is_finite[:, None], values, np.nan))
     return spectra[0], spectra[1]
 
 
@@ -103,9 +103,9 @@ def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 
 def _positions(
-    games: Any, basis: np.ndarray, count: int, starts: np.ndarray, fixed: bool, apart: bool = False
+    games: Any, basis: np.ndarray, count: int, starts: np.ndarray, fixed: bool, restarts: bool = False
 ) -> SymmetricPositions:
-    solved, *parts = _follow(games, put(count), put(starts), put(basis), put(fixed), put(apart))
+    solved, *parts = _follow(games, put(count), put(starts), put(basis), put(fixed), put(restarts))
     return SymmetricPositions(*(np.asarray(part)[: int(solved)] for part in parts))
 
 
@@ -158,24 +158,24 @@ def _root(game: Game, start: Strategy, basis: Array, fixed: Array) -> tuple[_Loo
     """Run Newton's method from ``start``, without steps if ``fixed``; return whether it reached a root."""
     size = jnp.min(width(game.space)[0])
     axes, free = basis.shape
-    nothing = jnp.zeros((free, free))
-    begin = _Look(start, jnp.zeros(free), nothing, nothing, jnp.zeros(axes))
+    zeros = jnp.zeros((free, free))
+    begin = _Look(start, jnp.zeros(free), zeros, zeros, jnp.zeros(axes))
 
     def step(carry: tuple[_Look, Array]) -> tuple[_Look, Array]:
         at, tries = carry
         # the first pass only evaluates: thus the program contains the game once
         return _look(game, _bounded_step(game, at.place, at.move), basis), tries + 1
 
-    def going(carry: tuple[_Look, Array]) -> Array:
+    def condition(carry: tuple[_Look, Array]) -> Array:
         at, tries = carry
-        far = jnp.max(jnp.abs(at.move)) > MOVED * size
-        return jnp.asarray((tries == 0) | (~fixed & far & (tries < ITERATIONS)))
+        is_moving = jnp.max(jnp.abs(at.move)) > MOVED * size
+        return jnp.asarray((tries == 0) | (~fixed & is_moving & (tries < ITERATIONS)))
 
-    at, _ = jax.lax.while_loop(going, step, (begin, jnp.asarray(0)))
-    still = jnp.max(jnp.abs(at.move)) <= ONE_ROOT * size
+    at, _ = jax.lax.while_loop(condition, step, (begin, jnp.asarray(0)))
+    is_root = jnp.max(jnp.abs(at.move)) <= ONE_ROOT * size
     bend = jnp.maximum(jnp.max(jnp.abs(at.own)), jnp.max(jnp.abs(at.other)))
-    still = still & (jnp.max(jnp.abs(at.slope)) <= LEFT * bend * size)
-    return at, fixed | still
+    is_root = is_root & (jnp.max(jnp.abs(at.slope)) <= LEFT * bend * size)
+    return at, fixed | is_root
 
 
 @compiled
@@ -185,26 +185,26 @@ def _follow(
     starts: Float[Array, "game axis"],
     basis: Float[Array, "axis direction"],
     fixed: Bool[Array, ""],
-    apart: Bool[Array, ""],
+    restarts: Bool[Array, ""],
 ) -> tuple[Array, ...]:
-    """Solve game after game, each from the previous root or, if ``apart``, from its own start."""
-    arrays, rest = eqx.partition(games, eqx.is_array)
+    """Solve game after game, each from the previous root or, if ``restarts``, from its own start."""
+    arrays, settings = eqx.partition(games, eqx.is_array)
     axes, free = basis.shape
     shapes: list[tuple[int, ...]] = [(axes,), (free, free), (free, free), ()]
     blank = (*(jnp.full((CHUNK, *shape), jnp.nan) for shape in shapes), jnp.zeros(CHUNK, bool))
 
-    def one(carry: Any) -> Any:
+    def step(carry: Any) -> Any:
         k, y, _, out = carry
-        game = eqx.combine(jax.tree.map(lambda leaf: leaf[k], arrays), rest)
-        at, good = _root(game, jnp.where(apart | (k == 0), starts[k], y), basis, fixed)
-        own_block, cross_block = (jnp.where(good, part, jnp.nan) for part in (at.own, at.other))
-        values = (at.place, own_block, cross_block, jnp.max(jnp.abs(at.slope)), good)
+        game = eqx.combine(jax.tree.map(lambda leaf: leaf[k], arrays), settings)
+        at, is_root = _root(game, jnp.where(restarts | (k == 0), starts[k], y), basis, fixed)
+        own_block, cross_block = (jnp.where(is_root, part, jnp.nan) for part in (at.own, at.other))
+        values = (at.place, own_block, cross_block, jnp.max(jnp.abs(at.slope)), is_root)
         out = tuple(array.at[k].set(value) for array, value in zip(out, values, strict=True))
-        return k + 1, at.place, good, out
+        return k + 1, at.place, is_root, out
 
-    def going(carry: Any) -> Array:
-        return jnp.asarray((carry[0] < count) & (carry[2] | apart))
+    def condition(carry: Any) -> Array:
+        return jnp.asarray((carry[0] < count) & (carry[2] | restarts))
 
     begin = (jnp.asarray(0), starts[0], jnp.asarray(True), blank)
-    solved, _, _, out = jax.lax.while_loop(going, one, begin)
+    solved, _, _, out = jax.lax.while_loop(condition, step, begin)
     return (solved, *out)

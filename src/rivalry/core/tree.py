@@ -131,14 +131,14 @@ def _register(kind: type[Tree]) -> None:
         return [getattr(tree, name) for name in names], tuple(getattr(tree, name) for name in settings)
 
     def flatten_with_keys(tree: Tree) -> tuple[list[tuple[Any, Any]], tuple[Any, ...]]:
-        parts, rest = flatten(tree)
-        return list(zip(map(jax.tree_util.GetAttrKey, names), parts, strict=True)), rest
+        parts, structure = flatten(tree)
+        return list(zip(map(jax.tree_util.GetAttrKey, names), parts, strict=True)), structure
 
-    def unflatten(rest: tuple[Any, ...], parts: Iterable[Any]) -> Any:
+    def unflatten(structure: tuple[Any, ...], parts: Iterable[Any]) -> Any:
         instance = object.__new__(
             kind
         )  # not the constructor: JAX fills in objects that are no valid arguments
-        vars(instance).update(zip((*names, *settings), (*parts, *rest), strict=True))
+        vars(instance).update(zip((*names, *settings), (*parts, *structure), strict=True))
         return instance
 
     jax.tree_util.register_pytree_with_keys(kind, flatten_with_keys, unflatten, flatten)

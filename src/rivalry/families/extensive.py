@@ -152,9 +152,9 @@ class BehaviourSpace(Tree):
 
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)
-        bad = np.argwhere(np.where(self.entries, full < 0, full != 0))
-        if bad.size:
-            player, axis = bad[0]
+        violations = np.argwhere(np.where(self.entries, full < 0, full != 0))
+        if violations.size:
+            player, axis = violations[0]
             rule = "must be at least 0" if self.entries[player, axis] else "must be 0 (no such move)"
             raise ValueError(f"{name}: player {player}, move {axis} is {full[player, axis]:g}; {rule}")
         rows, totals = self._rows[1][0], self.sums(full)
@@ -170,10 +170,10 @@ class BehaviourSpace(Tree):
 
 @lru_cache(maxsize=16)
 def _pure_strategies(sizes: tuple[int, ...], points: int, width: int) -> np.ndarray:
-    draws, strategies, first = np.random.default_rng(0), np.zeros((points, width)), 0
+    draws, strategies, offset = np.random.default_rng(0), np.zeros((points, width)), 0
     for size in sizes:
-        strategies[np.arange(points), first + draws.integers(size, size=points)] = 1.0
-        first += size
+        strategies[np.arange(points), offset + draws.integers(size, size=points)] = 1.0
+        offset += size
     strategies.setflags(write=False)
     return strategies
 
@@ -366,15 +366,15 @@ def _form_of(tree: GameTree) -> ExtensiveForm:
     form = ExtensiveForm.without_nodes(len(tree.sizes))
     for sets, information, moves in zip(form.sets, tree.information, tree.moves, strict=True):
         sets.update({key: InformationSet(names) for key, names in zip(information, moves, strict=True)})
-    coming: dict[int, Iterator[tuple[Fraction, tuple[History, ...]]]] = {
+    branch_iterators: dict[int, Iterator[tuple[Fraction, tuple[History, ...]]]] = {
         -1: iter([(Fraction(1), ((),) * len(tree.sizes))])
     }
     for number, node in enumerate(tree.nodes):
-        reach, ways = next(coming[node.parent])
+        reach, ways = next(branch_iterators[node.parent])
         if node.owner == CHANCE:
-            coming[number] = iter([(reach * p, ways) for p in node.probabilities])
+            branch_iterators[number] = iter([(reach * p, ways) for p in node.probabilities])
         elif node.owner != END:
-            coming[number] = iter(
+            branch_iterators[number] = iter(
                 [(reach, longer) for longer in form.decide(ways, node.owner, node.information)]
             )
         if any(node.paid):
@@ -413,15 +413,15 @@ def _(game: Extensive, profiles: np.ndarray, player: int) -> np.ndarray:
     weights, moves = np.asarray(game.weights(np.asarray(profiles))), 1 + np.asarray(game.moves)
     paid, pays = np.asarray(game.paid)[:, player] / game.unit, np.zeros(len(profiles))
     groups: dict[bytes, list[int]] = {}
-    for number, others in enumerate(np.delete(profiles, player, axis=1)):
-        groups.setdefault(others.tobytes(), []).append(number)
+    for number, rival_profile in enumerate(np.delete(profiles, player, axis=1)):
+        groups.setdefault(rival_profile.tobytes(), []).append(number)
     for rows in groups.values():
         reach = paid
         for rival in range(len(game.sizes)):
             if rival != player:
                 reach = reach * weights[rows[0], rival, moves[:, rival]]
-        worth = np.bincount(moves[:, player], reach, weights.shape[-1])
-        pays[rows] = weights[rows, player] @ worth
+        move_values = np.bincount(moves[:, player], reach, weights.shape[-1])
+        pays[rows] = weights[rows, player] @ move_values
     return pays
 
 

@@ -451,9 +451,9 @@ def _short_row(rows: object, where: str) -> str:
     longest = max(sizes, default=-1)
     for k, (row, size) in enumerate(zip(rows, sizes, strict=True)):
         if size < longest:
-            wrong = f"{format_value(row)} is {'no row' if size < 0 else 'too short'}"
+            fault = f"{format_value(row)} is {'no row' if size < 0 else 'too short'}"
             full = f"{where}[{sizes.index(longest)}]"
-            return f"{where}[{k}]: {wrong}; must have length {longest}, as {full} has"
+            return f"{where}[{k}]: {fault}; must have length {longest}, as {full} has"
     return next(filter(None, (_short_row(row, f"{where}[{k}]") for k, row in enumerate(rows))), "")
 
 
@@ -471,10 +471,10 @@ def _table(payoffs: object) -> np.ndarray:
         )
     if table.size == 0:
         raise ValueError(f"payoffs: shape {table.shape}; every player must have an action")
-    bad = np.argwhere(~np.isfinite(table))
-    if bad.size:
-        place = "".join(f"[{k}]" for k in bad[0])
-        raise ValueError(f"payoffs{place}: {table[tuple(bad[0])]} must be finite")
+    violations = np.argwhere(~np.isfinite(table))
+    if violations.size:
+        place = "".join(f"[{k}]" for k in violations[0])
+        raise ValueError(f"payoffs{place}: {table[tuple(violations[0])]} must be finite")
     return table
 
 

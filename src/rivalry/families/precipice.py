@@ -218,7 +218,7 @@ def _free_gains(game: Precipice, x: Profile) -> Array:
     c = (jnp.arange(capabilities) + 0.5) / capabilities * game.max_capability
     s = jnp.linspace(0.0, 1.0, safeties)
 
-    def worth(player: Array, safety_level: Array, c: Array) -> Array:
+    def expected_payoff(player: Array, safety_level: Array, c: Array) -> Array:
         """Return the expected payoff at capability ``c`` and a safety: rivals' wins by Gauss's rule."""
         chances = jax.vmap(lambda rule: game.below(rule, c - safety_level))(rules)
         won = safety_level * jnp.prod(chances.at[player].set(1.0))
@@ -237,8 +237,10 @@ def _free_gains(game: Precipice, x: Profile) -> Array:
         return won + (1 - game.enmity) * lost
 
     def gain(player: Array) -> Array:
-        table = jax.vmap(lambda c: jax.vmap(lambda safety_level: worth(player, safety_level, c))(s))(c)
-        payoff_now = jax.vmap(lambda c: worth(player, game.safety(rules[player], c), c))(c)
+        table = jax.vmap(
+            lambda c: jax.vmap(lambda safety_level: expected_payoff(player, safety_level, c))(s)
+        )(c)
+        payoff_now = jax.vmap(lambda c: expected_payoff(player, game.safety(rules[player], c), c))(c)
         if is_private:
             return jnp.mean(jnp.maximum(jnp.max(table, axis=1) - payoff_now, 0.0))
         return jnp.maximum(jnp.max(jnp.mean(table, axis=0)) - jnp.mean(payoff_now), 0.0)

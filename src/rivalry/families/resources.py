@@ -233,9 +233,11 @@ def validate_weights(weights: np.ndarray, count: int, name: str) -> np.ndarray:
     """
     if weights.shape != (count,):
         raise ValueError(f"{name}: {weights.size} values for {count} resource points; must be one per point")
-    bad = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
-    if bad.size:
-        raise ValueError(f"{name}[{bad[0]}]: {weights[bad[0]]} must be a finite number of at least 0")
+    violations = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
+    if violations.size:
+        raise ValueError(
+            f"{name}[{violations[0]}]: {weights[violations[0]]} must be a finite number of at least 0"
+        )
     if not weights.any():
         raise ValueError(f"{name}: all {count} values are 0; at least one must be above 0")
     return weights

@@ -38,21 +38,21 @@ ROWS = (
 
 
 def branch_point(
-    data: Dataset, at: At, also: Sequence[str] = BRANCHES, rank: int = 3, over: str | None = None
+    data: Dataset, at: At, variables: Sequence[str] = BRANCHES, rank: int = 3, over: str | None = None
 ) -> DrawnPoint | None:
     """Return branches at one point, from any method; None where the data hold none (along ``over``).
 
-    They hold the first variable of ``also``. A method that ``at`` names is used if it has branches, and
+    They hold the first variable of ``variables``. A method that ``at`` names is used if it has branches, and
     ignored otherwise.
     """
-    main, *_ = also
+    main, *_ = variables
     if main not in data:
         return None
     dims = {str(dim) for dim in data[main].dims[: data[main].ndim - rank]}
-    chosen = {name: value for name, value in (at or {}).items() if name in dims}
-    for place in (chosen, {name: value for name, value in chosen.items() if name != "algorithm"}):
+    coordinates = {name: value for name, value in (at or {}).items() if name in dims}
+    for place in (coordinates, {name: value for name, value in coordinates.items() if name != "algorithm"}):
         try:
-            selection = point(data, main, rank, also[1:], at=place)
+            selection = point(data, main, rank, variables[1:], at=place)
         except NoSuchPoint:
             continue
         if not is_blank(selection[main]):
@@ -73,8 +73,8 @@ def with_events(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     born = completed.get("branch_event", np.empty(0))
     for k in range(len(stable) - 1):
         number = of_row[k] if np.isfinite(of_row[k]) else -1
-        first = k == 0 or of_row[k - 1] != number
-        if first and of_row[k + 1] == number and 0 <= number < len(born) and born[int(number)] >= 0:
+        starts_branch = k == 0 or of_row[k - 1] != number
+        if starts_branch and of_row[k + 1] == number and 0 <= number < len(born) and born[int(number)] >= 0:
             stable[k] = stable[k + 1]
     rows, events = list(range(len(stable))), [-1] * len(stable)
     for k in range(len(stable) - 2, -1, -1):
@@ -114,14 +114,17 @@ def draw_branches(ax: Axes, selection: DrawnPoint, axis: int, *, coloured: bool 
     branch = selection.get("branch", np.zeros(rows, int))
     groups = selection.get("branch_group", np.broadcast_to(np.arange(position.shape[1]), position.shape))
     stable = selection.get("branch_stable", np.ones(rows)).astype(float) > 0.5
-    worth = certified_rows(selection)
+    certified_mask = certified_rows(selection)
     words = [structure(group) for group in groups]
     shades = dict(zip(dict.fromkeys(words), colours(len(set(words))), strict=True))
-    looks = list(zip(stable.tolist(), worth.tolist(), words, strict=True))
+    looks = list(zip(stable.tolist(), certified_mask.tolist(), words, strict=True))
     for number in dict.fromkeys(branch.tolist()):
         for piece in _pieces(np.flatnonzero(branch == number), looks):
-            good, proved, word = looks[piece[0]]
-            style: dict[str, Any] = {"linestyle": "-" if good else "--", "linewidth": 2.2 if proved else 0.9}
+            is_stable, proved, word = looks[piece[0]]
+            style: dict[str, Any] = {
+                "linestyle": "-" if is_stable else "--",
+                "linewidth": 2.2 if proved else 0.9,
+            }
             style["color"] = shades[word] if coloured else GREY
             group = groups[piece[0]]
             for member in np.unique(group, return_index=True)[1]:
@@ -130,10 +133,10 @@ def draw_branches(ax: Axes, selection: DrawnPoint, axis: int, *, coloured: bool 
     if coloured:
         name_colours(ax, shades, shades.values())
     ink = INK if coloured else GREY
-    for good in sorted(set(stable.tolist()), reverse=True):
-        label = "stable branch" if good else "unstable branch"
-        ax.plot([], [], "-" if good else "--", color=ink, linewidth=2.2, label=label)
-    if not worth.all():
+    for is_stable in sorted(set(stable.tolist()), reverse=True):
+        label = "stable branch" if is_stable else "unstable branch"
+        ax.plot([], [], "-" if is_stable else "--", color=ink, linewidth=2.2, label=label)
+    if not certified_mask.all():
         ax.plot([], [], color=ink, linewidth=0.9, label="thin: not certified")
 
 
@@ -151,10 +154,10 @@ def claims_of_rows(selection: DrawnPoint) -> np.ndarray:
     total = np.nansum(np.abs(payoff), axis=1)
     if np.isfinite(total_stored := selection.get("resource_total", np.asarray(np.nan))).all():
         total = np.broadcast_to(total_stored, rows)
-    worth = np.nanmax(selection["branch_regret"], axis=1) <= BRANCH_REGRET * total
+    mask = np.nanmax(selection["branch_regret"], axis=1) <= BRANCH_REGRET * total
     local = selection.get("branch_coverage", np.full(rows, "exact")) == "local"
     not_an_equilibrium, local_equilibrium = CLAIMS[1:3]
-    return np.where(~worth, not_an_equilibrium, np.where(local, local_equilibrium, UNREFUTED[0]))
+    return np.where(~mask, not_an_equilibrium, np.where(local, local_equilibrium, UNREFUTED[0]))
 
 
 def structure(group: np.ndarray) -> str:
@@ -186,16 +189,16 @@ def draw_events(ax: Axes, selection: DrawnPoint, axis: int) -> None:
     rows = min(len(selection["event_kind"]), len(selection["event_parameter"]))
     kinds, is_located = selection["event_kind"][:rows], np.isfinite(selection["event_parameter"][:rows])
     for kind, (marker, word) in EVENTS.items():
-        mine = np.flatnonzero((kinds == kind) & is_located)
-        values = selection["event_parameter"][mine]
+        event_rows = np.flatnonzero((kinds == kind) & is_located)
+        values = selection["event_parameter"][event_rows]
         numbers = sorted({f"{value:.6g}" for value in values})
-        words = f"{word} at {', '.join(numbers)}" if len(numbers) <= NAMED else f"{word} ({len(mine)})"
+        words = f"{word} at {', '.join(numbers)}" if len(numbers) <= NAMED else f"{word} ({len(event_rows)})"
         style["markersize"] = 11 if marker == "*" else 6.5
-        for row, value in zip(mine, values, strict=True):
+        for row, value in zip(event_rows, values, strict=True):
             places = np.unique(selection["event_position"][row, :, axis].round(9))
             places = places[np.isfinite(places)]
             ax.plot(np.full(len(places), value), places, marker, label="_event", **style)
-        if len(mine):
+        if len(event_rows):
             ax.plot([], [], marker, linestyle="", label=words, **style)
 
 
@@ -212,11 +215,11 @@ def draw_orbits(ax: Axes, selection: DrawnPoint, axis: int) -> None:
     )
     source = selection.get("orbit_hopf", np.zeros(len(x), int))
     for hopf in dict.fromkeys(source.tolist()):
-        mine = np.flatnonzero(source == hopf)
-        mine = mine[np.argsort(x[mine], kind="stable")]
+        cycle_rows = np.flatnonzero(source == hopf)
+        cycle_rows = cycle_rows[np.argsort(x[cycle_rows], kind="stable")]
         for player in range(low.shape[1]):
-            ends = low[mine, player], high[mine, player]
-            ax.fill_between(x[mine], *ends, color=PALETTE[5], alpha=0.25, linewidth=0, zorder=1.5)
+            ends = low[cycle_rows, player], high[cycle_rows, player]
+            ax.fill_between(x[cycle_rows], *ends, color=PALETTE[5], alpha=0.25, linewidth=0, zorder=1.5)
             for end in ends:
-                ax.plot(x[mine], end, color=PALETTE[5], linewidth=0.8, label="_orbit")
+                ax.plot(x[cycle_rows], end, color=PALETTE[5], linewidth=0.8, label="_orbit")
     ax.fill_between([], [], color=PALETTE[5], alpha=0.35, label="range of the limit cycle")

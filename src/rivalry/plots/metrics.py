@@ -59,8 +59,8 @@ def is_certified(selection: DrawnPoint, name: str = "") -> np.ndarray:
     """
     if name in LEARNED:
         return np.ones(1, bool)
-    worth = selection.certified()
-    return np.zeros(1, bool) if worth is None else np.asarray(worth)
+    certified_mask = selection.certified()
+    return np.zeros(1, bool) if certified_mask is None else np.asarray(certified_mask)
 
 
 def is_log(values: np.ndarray, log: bool | None = None) -> bool:
@@ -81,14 +81,14 @@ def is_log(values: np.ndarray, log: bool | None = None) -> bool:
     return bool(even or distinct[-1] > FACTORS * distinct[0])
 
 
-def set_log_scale(ax: Axes, which: str, log: bool) -> None:
+def set_log_scale(ax: Axes, axis_name: str, log: bool) -> None:
     """Put one axis, 'x' or 'y', on a logarithmic scale with plain numbers."""
     if not log:
         return
     from matplotlib.ticker import LogLocator
 
-    getattr(ax, f"set_{which}scale")("log")
-    axis = getattr(ax, f"{which}axis")
+    getattr(ax, f"set_{axis_name}scale")("log")
+    axis = getattr(ax, f"{axis_name}axis")
     low, high = axis.get_data_interval()
     # over little more than a decade the powers of ten alone leave one or two ticks
     if 0 < low < high < 30 * low:

@@ -86,12 +86,12 @@ def point(
     data: Dataset,
     main: str,
     rank: int | None,
-    also: Iterable[str] = (),
+    extras: Iterable[str] = (),
     *,
     at: At = None,
     keep: Iterable[str] = (),
 ) -> DrawnPoint:
-    """Return the variable ``main``, of ``rank`` own dimensions, and ``also`` where stored, at one point.
+    """Return the variable ``main``, of ``rank`` own dimensions, and ``extras`` where stored, at one point.
 
     Without a rank, own dimensions are those named in `OWN`.
     ``at`` names the point by its coordinates (for real numbers the nearest is taken); otherwise the first
@@ -104,13 +104,15 @@ def point(
     leading = list(keep)
     rank = own_rank(data, main) if rank is None else rank
     spots = [str(dim) for dim in data[main].dims[: data[main].ndim - rank]]
-    chosen = dict(_choose(data, spots, name, value) for name, value in in_step(data, at or {}).items())
-    free = [name for name in spots if name not in chosen and name not in leading]
-    first = _first_filled(data[main].isel(chosen), free)
-    words = [place_of(data, name, index) for name, index in chosen.items()]
-    several = {name: count for name in first if (count := data.sizes[name]) > 1}
-    words += [f"{place_of(data, name, first[name])} (first of {count})" for name, count in several.items()]
-    arrays = {name: _plain(data[name], chosen | first, leading) for name in (main, *also) if name in data}
+    indices = dict(_choose(data, spots, name, value) for name, value in in_step(data, at or {}).items())
+    free = [name for name in spots if name not in indices and name not in leading]
+    defaults = _first_filled(data[main].isel(indices), free)
+    words = [place_of(data, name, index) for name, index in indices.items()]
+    counts = {name: count for name in defaults if (count := data.sizes[name]) > 1}
+    words += [f"{place_of(data, name, defaults[name])} (first of {count})" for name, count in counts.items()]
+    arrays = {
+        name: _plain(data[name], indices | defaults, leading) for name in (main, *extras) if name in data
+    }
     return DrawnPoint(arrays, ", ".join(words))
 
 
@@ -121,18 +123,18 @@ def check_variable(data: Dataset, main: str) -> None:
 
 
 def pick_names(
-    key: str, wanted: Names, known: Iterable[str], default: Iterable[str], rule: str = "is not in this data"
+    key: str, names: Names, choices: Iterable[str], default: Iterable[str], rule: str = "is not in this data"
 ) -> list[str]:
     """Return the names wanted, all of which must be known, or else the default. Raises `ValueError`."""
-    if wanted is None:
+    if names is None:
         return list(default)
-    if isinstance(wanted, str) or not wanted:
-        raise ValueError(f"{key}: {wanted!r} must be a list of names")
-    known = list(known)
-    for name in wanted:
-        if name not in known:
-            raise ValueError(f"{key}: {name!r} {rule}; {near(name, known)}")
-    return list(wanted)
+    if isinstance(names, str) or not names:
+        raise ValueError(f"{key}: {names!r} must be a list of names")
+    choices = list(choices)
+    for name in names:
+        if name not in choices:
+            raise ValueError(f"{key}: {name!r} {rule}; {near(name, choices)}")
+    return list(names)
 
 
 def filled_variables(data: Dataset, names: Iterable[str]) -> list[str]:
@@ -208,19 +210,19 @@ def check_data(data: object) -> None:
         raise ValueError(f"data: {kind} {rule}")
 
 
-def position(values: np.ndarray, wanted: Any) -> int | None:
-    """Return the index of ``wanted`` among a coordinate's values, numbers up to rounding; None if absent.
+def position(values: np.ndarray, value: Any) -> int | None:
+    """Return the index of ``value`` among a coordinate's values, numbers up to rounding; None if absent.
 
     >>> position(np.array([0.1, 0.2]), 0.2)
     1
     """
     if values.dtype.kind in "fiu":
-        if isinstance(wanted, str | bool) or np.ndim(wanted) != 0:
+        if isinstance(value, str | bool) or np.ndim(value) != 0:
             return None
         # relative only: an absolute tolerance would merge small values such as 1e-9 and 1e-8
-        hits = np.flatnonzero(np.isclose(values, float(wanted), rtol=1e-9, atol=0.0))
+        hits = np.flatnonzero(np.isclose(values, float(value), rtol=1e-9, atol=0.0))
     else:
-        hits = np.flatnonzero(values == (wanted if isinstance(wanted, str) else repr(wanted)))
+        hits = np.flatnonzero(values == (value if isinstance(value, str) else repr(value)))
     return int(hits[0]) if len(hits) else None
 
 
@@ -240,9 +242,9 @@ def band(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     squares = np.where(present, values - mean, 0.0) ** 2
     deviation = np.sqrt(squares.sum(axis=0) / np.maximum(count - 1, 1))
     half = np.zeros_like(mean)
-    several = count > 1
-    if np.any(several):
-        half[several] = half_width_of(deviation[several], count[several])
+    has_spread = count > 1
+    if np.any(has_spread):
+        half[has_spread] = half_width_of(deviation[has_spread], count[has_spread])
     return mean, half
 
 
@@ -258,13 +260,13 @@ def check_count(name: str, count: int | None) -> None:
         raise ValueError(f"{name}: {count} must be at least 1")
 
 
-def describe_replications(count: int, how: str = "mean and 95 % band") -> str:
+def describe_replications(count: int, note: str = "mean and 95 % band") -> str:
     """Return words for a caption; none where there is a single replication.
 
     >>> describe_replications(3), describe_replications(1)
     ('n = 3 replications, mean and 95 % band', '')
     """
-    return f"n = {count} replications, {how}" if count > 1 else ""
+    return f"n = {count} replications, {note}" if count > 1 else ""
 
 
 def is_blank(array: np.ndarray) -> bool:
@@ -383,11 +385,11 @@ def in_step(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:
     for dim, names in along.items():
         if len(names) == 1:
             continue
-        met = [[position(np.atleast_1d(v), at[name]) == 0 for v in data[name].values] for name in names]
-        rows = np.flatnonzero(np.all(met, axis=0))
-        wanted = ", ".join(f"{name} = {coordinates.pop(name)}" for name in names)
+        matches = [[position(np.atleast_1d(v), at[name]) == 0 for v in data[name].values] for name in names]
+        rows = np.flatnonzero(np.all(matches, axis=0))
+        conditions = ", ".join(f"{name} = {coordinates.pop(name)}" for name in names)
         if not rows.size:
-            raise NoSuchPoint(f"at: no point has {wanted}")
+            raise NoSuchPoint(f"at: no point has {conditions}")
         coordinates[dim] = data[dim].values[rows[0]].item() if dim in data.coords else int(rows[0])
     return coordinates
 
@@ -420,11 +422,11 @@ def _first_filled(array: DataArray, free: list[str]) -> dict[str, int]:
 
 def _plain(array: DataArray, index: Mapping[str, int], leading: list[str]) -> np.ndarray:
     """Return the array at an index without trailing padding, the kept dimensions first."""
-    rest = array.isel(index, missing_dims="ignore")
-    rest = rest.expand_dims([name for name in leading if name not in rest.dims])
-    values: np.ndarray = rest.transpose(*leading, ...).values
-    present, every = _is_present(values), range(values.ndim)
-    remaining = [tuple(k for k in every if k != axis) for axis in every[len(leading) :]]
+    part = array.isel(index, missing_dims="ignore")
+    part = part.expand_dims([name for name in leading if name not in part.dims])
+    values: np.ndarray = part.transpose(*leading, ...).values
+    present, axes = _is_present(values), range(values.ndim)
+    remaining = [tuple(k for k in axes if k != axis) for axis in axes[len(leading) :]]
     ends = [np.flatnonzero(present.any(axis=axes)).max(initial=-1) + 1 for axes in remaining]
     # a copy in C order: sums over a view would be in another order, with other last digits
     entries: tuple[Any, ...] = (*[slice(None)] * len(leading), *(slice(end or None) for end in ends), ...)
@@ -462,8 +464,10 @@ def value_of(data: Dataset, name: str, index: int) -> str:
     """Return a value of a coordinate in words."""
     if name not in data.coords:
         return str(index)
-    named = data[name].attrs.get("value_names", "").splitlines()
-    return named[index] if len(named) == data[name].size else format_value(data[name].values[index])
+    value_names = data[name].attrs.get("value_names", "").splitlines()
+    return (
+        value_names[index] if len(value_names) == data[name].size else format_value(data[name].values[index])
+    )
 
 
 def place_of(data: Dataset, name: str, index: int) -> str:
@@ -476,5 +480,5 @@ def place_of(data: Dataset, name: str, index: int) -> str:
     ('reach = 0.25', 'a coin')
     """
     words = value_of(data, name, index)
-    alone = name in ("algorithm", "information") or format_value(data[name].values[index]) != words
-    return words if alone else f"{name_of(data, name)} = {words}"
+    is_name = name in ("algorithm", "information") or format_value(data[name].values[index]) != words
+    return words if is_name else f"{name_of(data, name)} = {words}"

@@ -43,7 +43,7 @@ class CellSeries(DrawnPoint):
 def series_of(
     data: Dataset,
     main: str,
-    also: Iterable[str] = (),
+    extras: Iterable[str] = (),
     *,
     at: At = None,
     methods: Names = None,
@@ -52,7 +52,7 @@ def series_of(
 ) -> list[CellSeries]:
     """Return every method that has ``main``, or ``methods`` in their order, at every value of ``series``.
 
-    ``also`` are further variables, where stored. Dimensions in ``keep`` come after that of replications.
+    ``extras`` are further variables, where stored. Dimensions in ``keep`` come after that of replications.
     Raises `ValueError` for a method, variable or series that is not there, `NoSuchPoint` where none has any.
 
     >>> import xarray as xr
@@ -63,21 +63,23 @@ def series_of(
     """
     select.check_data(data)
     select.check_variable(data, main)
-    names, every = method_names(data, main, methods, at), []
-    rest = {name: value for name, value in (at or {}).items() if name != "algorithm" or names == [None]}
+    names, curves = method_names(data, main, methods, at), []
+    coordinates = {
+        name: value for name, value in (at or {}).items() if name != "algorithm" or names == [None]
+    }
     for name in names:
-        for label, index in _steps(data, main, series, rest):
+        for label, index in _steps(data, main, series, coordinates):
             part = data.isel(index) if name is None else data.isel(index).sel({"algorithm": name})
             if select.is_blank(part[main].values):
                 continue  # other methods of the run may not have the variable
-            selection = select.point(part, main, None, also, at=rest, keep=("replication", *keep))
+            selection = select.point(part, main, None, extras, at=coordinates, keep=("replication", *keep))
             arrays = {key: _drop_padding(selection[main], values) for key, values in selection.items()}
-            several = name is not None and (len(names) > 1 or methods is not None)
-            words = [method_label(data, name)] * several + [label] * bool(label)
-            every.append(CellSeries(", ".join(words), name or "", arrays, selection.words))
-    if not every:
+            is_labelled = name is not None and (len(names) > 1 or methods is not None)
+            words = [method_label(data, name)] * is_labelled + [label] * bool(label)
+            curves.append(CellSeries(", ".join(words), name or "", arrays, selection.words))
+    if not curves:
         raise NoSuchPoint(f"data: no method has {main} here")
-    return every
+    return curves
 
 
 def key_of_lines(data: Dataset, main: str, methods: Names, at: At) -> str | None:
@@ -100,17 +102,17 @@ def key_of_lines(data: Dataset, main: str, methods: Names, at: At) -> str | None
     return select.second_key(data, main, select.own_rank(data, main), "", at) if len(nonempty) == 1 else None
 
 
-def method_names(data: Dataset, main: str, wanted: Names, at: At = None) -> list[str | None]:
-    """Return the methods' names, or those ``wanted``; a single None for data without names of methods."""
+def method_names(data: Dataset, main: str, methods: Names, at: At = None) -> list[str | None]:
+    """Return the methods' names, or ``methods``; a single None for data without names of methods."""
     if main not in data or "algorithm" not in data[main].dims:
-        if wanted is not None:
+        if methods is not None:
             raise ValueError("methods: this data has no methods to pick from")
         return [None]
     names = [str(name) for name in data["algorithm"].values]
-    chosen = select.pick_names("methods", wanted, names, names)
+    selection = select.pick_names("methods", methods, names, names)
     if "algorithm" not in (at or {}):
-        return [*chosen]
-    if wanted is not None:
+        return [*selection]
+    if methods is not None:
         raise ValueError("at.algorithm: this plot draws several; pick them with methods")
     return [*select.pick_names("methods", [str((at or {})["algorithm"])], names, ())]
 
@@ -155,24 +157,24 @@ def type_labels(selection: Mapping[str, np.ndarray], count: int) -> list[str]:
     """
     names = np.asarray(selection.get("player_name", np.array([""])))
     names = names.reshape(-1, names.shape[-1])[0][:count]
-    named = len(names) == count and all(map(str, names))
-    return [str(name) for name in names] if named else [f"type {k}" for k in range(count)]
+    has_names = len(names) == count and all(map(str, names))
+    return [str(name) for name in names] if has_names else [f"type {k}" for k in range(count)]
 
 
-def replications_of(every: Sequence[CellSeries], how: str = "mean and 95 % band") -> str:
+def replications_of(curves: Sequence[CellSeries], note: str = "mean and 95 % band") -> str:
     """Return words for the largest number of replications and how they are drawn; none for one."""
-    return select.describe_replications(max(curve.runs for curve in every), how)
+    return select.describe_replications(max(curve.runs for curve in curves), note)
 
 
-def describe_rule(every: Sequence[CellSeries]) -> str:
+def describe_rule(curves: Sequence[CellSeries]) -> str:
     """Return the point drawn, and the rule of the policies: inverse temperature and exploration.
 
     Only if recorded, equal for all, and not part of the point.
     """
-    place = every[0].words
+    place = curves[0].words
     parts = [place] * bool(place)
     for name in RULE:
-        values = {rule.number(name) for rule in every}
+        values = {rule.number(name) for rule in curves}
         words = f"{key_in_words(name)} = "
         if None not in values and len(values) == 1 and words not in place:
             parts.append(f"{words}{values.pop():g}")

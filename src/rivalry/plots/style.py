@@ -126,10 +126,10 @@ SHARED = {
 
 def _documented(text: str, names: Iterable[str]) -> str:
     """Return a docstring with the `SHARED` parameters among ``names``, and what every chart returns."""
-    head, section, rest = cleandoc(text).partition("Parameters\n----------\n")
+    head, section, body = cleandoc(text).partition("Parameters\n----------\n")
     if not section:
         return text
-    summary, _, tail = rest.partition("\n\n")
+    summary, _, tail = body.partition("\n\n")
     descriptions = {name: f"{name}\n    {words}" for name, words in SHARED.items()}
     for entry in re.split(r"\n(?=\S)", summary):
         descriptions |= dict.fromkeys(entry.partition("\n")[0].split(", "), entry)
@@ -218,19 +218,19 @@ def panels(
     ax.set_axis_off()
     columns = min(columns, count)
     rows = -(-count // columns)
-    wide, high = 1 / columns, 1 / rows
-    margin, across = (0.2, 0.76) if apart else (0.06, 0.84)
+    column_width, row_height = 1 / columns, 1 / rows
+    margin, panel_width = (0.2, 0.76) if apart else (0.06, 0.84)
     boxes = [
         (
-            (k % columns + margin) * wide,
-            1 - (k // columns + 1) * high + 0.14 * high,
-            across * wide,
-            0.68 * high,
+            (k % columns + margin) * column_width,
+            1 - (k // columns + 1) * row_height + 0.14 * row_height,
+            panel_width * column_width,
+            0.68 * row_height,
         )
         for k in range(count)
     ]
-    small = [ax.inset_axes(box, projection=projection) for box in boxes]
-    for k, panel in enumerate(small):
+    small_axes = [ax.inset_axes(box, projection=projection) for box in boxes]
+    for k, panel in enumerate(small_axes):
         panel.tick_params(labelsize=7, labelleft=apart or k % columns == 0, labelbottom=k + columns >= count)
         if projection is None:
             panel.spines[["top", "right"]].set_visible(False)
@@ -239,7 +239,7 @@ def panels(
         if apart:
             add_grid(panel)
             panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    return small
+    return small_axes
 
 
 def title_panels(panels: Sequence[Axes], titles: Sequence[str]) -> None:
@@ -299,9 +299,9 @@ def legend(ax: Axes, *, under: bool = False) -> None:
     if handles and under:
         ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=2)
     elif handles:
-        beside: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
+        placement: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
         columns = 1 + (len(handles) - 1) // 16
-        ax.legend(handles, [fill(label, WRAP) for label in labels], ncols=columns, **beside)
+        ax.legend(handles, [fill(label, WRAP) for label in labels], ncols=columns, **placement)
 
 
 def draw_band(
@@ -356,7 +356,7 @@ def name_players(ax: Axes, names: Sequence[str]) -> None:
     ('gain of follower', 'leader')
     """
 
-    def named(match: re.Match[str]) -> str:
+    def player_name(match: re.Match[str]) -> str:
         k = int(match[1])
         return names[k] if k < len(names) else match[0]
 
@@ -364,9 +364,9 @@ def name_players(ax: Axes, names: Sequence[str]) -> None:
     for artist in ax.figure.findobj() if names else ():
         # the label of an axis is a text of its own
         if not isinstance(artist, Axis) and _PLAYER.search(label := str(artist.get_label())):
-            artist.set_label(_PLAYER.sub(named, label))
+            artist.set_label(_PLAYER.sub(player_name, label))
         if isinstance(artist, Text) and _PLAYER.search(artist.get_text()):
-            artist.set_text(_PLAYER.sub(named, artist.get_text()))
+            artist.set_text(_PLAYER.sub(player_name, artist.get_text()))
 
 
 def end_marker(certified: bool, colour: str) -> dict[str, Any]:
@@ -394,7 +394,10 @@ def name_colours(ax: Axes, names: Iterable[str], shades: Iterable[str], **look: 
 def player_lines(count: int) -> list[dict[str, Any]]:
     """Return the line style of every player: colour, width and label."""
     looks = enumerate(zip(colours(count), widths(count), strict=True))
-    return [{"color": hue, "linewidth": wide, "label": player_label(k, count)} for k, (hue, wide) in looks]
+    return [
+        {"color": hue, "linewidth": line_width, "label": player_label(k, count)}
+        for k, (hue, line_width) in looks
+    ]
 
 
 def unless(certified: bool) -> str:

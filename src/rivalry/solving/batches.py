@@ -119,9 +119,12 @@ def solve_batch(
         keys = first_keys(seed)
     if any(is_plain(game) for game in games) and len({jax.tree.structure(game) for game in games}) > 1:
         # numbers of plain classes are constants of a program: each run needs its own
-        alone, cases = settings._replace(checkpoint=None), zip(games, stepwise, starts, keys, strict=True)
+        single_settings, cases = (
+            settings._replace(checkpoint=None),
+            zip(games, stepwise, starts, keys, strict=True),
+        )
         return [
-            _solve([game], [method], [start], key[None], alone, watch, None)[0]
+            _solve([game], [method], [start], key[None], single_settings, watch, None)[0]
             for game, method, start, key in cases
         ]
     # whole parts: then one program serves any number of runs
@@ -155,37 +158,37 @@ def _solve(
     paths = [
         Path.at(*row) for row in zip(games, np.asarray(begins), path_row(methods[0], carry)[3], strict=True)
     ]
-    gone: list[tuple[int, Profile]] = []  # batch index of each restart, and the end that was left
+    restarts: list[tuple[int, Profile]] = []  # batch index of each restart, and the end that was left
 
     def analyse(profiles: Mapping[int, Any]) -> dict[int, Finish | None]:
         """Analyse ends by index: the first one of a run with those of the others, later ones alone.
 
         Whether it is the first depends on the run only, and so do its bytes.
         """
-        later = {
+        restarted_ends = {
             k: ends.analyse(read[k], methods[k], put(profiles[k]), keys[k]) for k in profiles if unstable[k]
         }
-        if len(later) == len(profiles):
-            return later
-        first = np.full(begins.shape, np.nan)
-        for k in profiles.keys() - later.keys():
-            first[k] = profiles[k]
-        read_together = ends.analyse_together(together, methods, first, each_key)
-        return {k: later[k] if k in later else read_together[k] for k in profiles}
+        if len(restarted_ends) == len(profiles):
+            return restarted_ends
+        first_ends = np.full(begins.shape, np.nan)
+        for k in profiles.keys() - restarted_ends.keys():
+            first_ends[k] = profiles[k]
+        read_together = ends.analyse_together(together, methods, first_ends, each_key)
+        return {k: restarted_ends[k] if k in restarted_ends else read_together[k] for k in profiles}
 
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         carry = from_leaves(carry, saved)
-        gone = [(int(k), jnp.asarray(x)) for k, x in zip(saved["gone"], saved["gone_from"], strict=True)]
+        restarts = [(int(k), jnp.asarray(x)) for k, x in zip(saved["gone"], saved["gone_from"], strict=True)]
         paths = (
             [path_of_game.restored(saved, f"{k} ") for k, path_of_game in enumerate(paths)] if path else paths
         )
-        waiting = gone
+        waiting = restarts
         while waiting:
             # in rounds: the first end of every run, then the second of those that left one
-            now = dict(reversed(waiting))
-            for k, end in analyse(now).items():
+            round_ends = dict(reversed(waiting))
+            for k, end in analyse(round_ends).items():
                 unstable[k] += filter(None, [end])
-            waiting = [pair for pair in waiting if pair[1] is not now[pair[0]]]
+            waiting = [pair for pair in waiting if pair[1] is not round_ends[pair[0]]]
     # a time limit is only checked between calls of the program
     chunk = max(1, min(max_steps, CHUNK if np.isinf(watch.end) else CHUNK // 20))
 
@@ -193,72 +196,75 @@ def _solve(
         """Advance all runs to their ends or until ``watch`` stops them; return whether it did."""
         while True:
             steps = np.asarray(carry.done)
-            going = np.flatnonzero((np.asarray(carry.ended) == 0) & (steps < max_steps))
-            if not len(going):
+            active_runs = np.flatnonzero((np.asarray(carry.ended) == 0) & (steps < max_steps))
+            if not len(active_runs):
                 return carry, False
-            count = int(steps[going].min())
-            some = together.parts_with(going)
+            count = int(steps[active_runs].min())
+            indices = together.parts_with(active_runs)
             if path:
                 strides, budget = np.array([path_of_game.stride for path_of_game in paths]), put(max_steps)
                 arguments = (*batch, carry, keys, put(strides))
-                new, rows = together.call(advance_together, arguments, budget, put(float(tol)), some=some)
+                new, rows = together.call(
+                    advance_together, arguments, budget, put(float(tol)), selection=indices
+                )
                 # without those that fill up the last part
-                runs = range(len(games)) if some is None else going
+                runs = range(len(games)) if indices is None else active_runs
                 for k, *recorded in zip(runs, *(np.asarray(part) for part in rows), strict=False):
                     paths[k].add(recorded)
             else:
                 count = min(max_steps, count + chunk)
                 arguments_of_games = (*batch, carry, keys)
                 new = together.call(
-                    _advance, arguments_of_games, jnp.asarray(count), jnp.asarray(tol), some=some
+                    _advance, arguments_of_games, jnp.asarray(count), jnp.asarray(tol), selection=indices
                 )
-            carry = jax.tree.map(partial(_with_rows, some), carry, new)
+            carry = jax.tree.map(partial(_with_rows, indices), carry, new)
             steps = np.where(np.asarray(carry.ended) == 0, carry.done, max_steps)
             count = int(steps.min()) if path else count
             if checkpoint is not None and checkpoint.due():
-                profiles = np.asarray([np.asarray(profile) for _, profile in gone], dtype=float)
-                went = {"gone": np.array([k for k, _ in gone], dtype=int)}
-                went["gone_from"] = profiles.reshape(-1, *carry.state.profile.shape[1:])
+                profiles = np.asarray([np.asarray(profile) for _, profile in restarts], dtype=float)
+                restart_arrays = {"gone": np.array([k for k, _ in restarts], dtype=int)}
+                restart_arrays["gone_from"] = profiles.reshape(-1, *carry.state.profile.shape[1:])
                 for k, path_of_game in enumerate(paths if path else ()):
-                    went |= path_of_game.saved(f"{k} ")
-                checkpoint.save(leaves_of(carry) | went)
+                    restart_arrays |= path_of_game.saved(f"{k} ")
+                checkpoint.save(leaves_of(carry) | restart_arrays)
             if watch(Progress(count, max_steps, float(jnp.max(carry.residual)))):
                 return carry, True
 
     while True:
         carry, stopped = forward(carry)
         restarted = np.zeros(len(games), dtype=bool)
-        now = jax.tree.map(lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, carry)
-        profiles = now.state.profile
+        snapshot = jax.tree.map(lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, carry)
+        profiles = snapshot.state.profile
         analysed = analyse({k: profiles[k] for k in range(len(games)) if k not in finishes})
         for k in analysed:
-            final = stopped or int(now.done[k]) >= max_steps
-            time = elapsed_time(methods[k], _member(now, k)) if unstable[k] else 0.0
+            final = stopped or int(snapshot.done[k]) >= max_steps
+            time = elapsed_time(methods[k], _member(snapshot, k)) if unstable[k] else 0.0
             end, onward = ends.examine(
                 read[k], methods[k], analysed[k], each_key[k], unstable[k], time, final
             )
             if onward is None:
                 finishes[k] = end
             else:
-                gone.append((k, put(profiles[k])))
+                restarts.append((k, put(profiles[k])))
                 restarted[k] = True
                 begins = begins.at[k].set(onward)
         if not restarted.any():
             break
-        fresh = together.call(_begin, (*batch, begins, keys, carry.done))
-        fresh = fresh._replace(since=put(path_row(methods[0], now)[2]))  # the methods' time goes on
-        carry = jax.tree.map(partial(_where, restarted), fresh, carry)
+        restart_carry = together.call(_begin, (*batch, begins, keys, carry.done))
+        # the methods' time goes on
+        restart_carry = restart_carry._replace(since=put(path_row(methods[0], snapshot)[2]))
+        carry = jax.tree.map(partial(_where, restarted), restart_carry, carry)
     records = []
     for k, game in enumerate(games):
-        carry_of_game = _member(now, k)
+        carry_of_game = _member(snapshot, k)
         path_record = paths[k].record(game, methods[k], carry_of_game) if path else {}
         record = ends.report(read[k], methods[k], carry_of_game, path_record)
-        if (last := finishes[k]) is not None:
-            record |= ends.end_record(game, last, unstable[k], record)
+        if (finish := finishes[k]) is not None:
+            record |= ends.end_record(game, finish, unstable[k], record)
         records.append(record | ends.out_of_time(record, watch.over) | ends.departures(game, unstable[k]))
     unchanged = all(compared_game is game for compared_game, game in zip(compared, games, strict=True))
-    stated = together if unchanged else Together([as_arrays(game) for game in games], part)
-    certified = ends.know_together(stated, records, tolerance)
+    original_games = together if unchanged else Together([as_arrays(game) for game in games], part)
+    certified = ends.know_together(original_games, records, tolerance)
     return [
         ends.certify(*triple[:2], tolerance, triple[2])
         for triple in zip(games, records, certified, strict=True)
@@ -270,14 +276,14 @@ def _where(restarted: np.ndarray, new: Any, old: Any) -> Any:
     return jnp.where(restarted.reshape(-1, *[1] * (new.ndim - 1)), new, old) if eqx.is_array(new) else old
 
 
-def _with_rows(some: np.ndarray | None, old: Any, new: Any) -> Any:
+def _with_rows(indices: np.ndarray | None, old: Any, new: Any) -> Any:
     """Return an array with some rows replaced, by default all; repeated ones are equal."""
-    if not eqx.is_array(old) or some is None:
+    if not eqx.is_array(old) or indices is None:
         return new
     if is_key(old):
-        return old.at[some].set(new)
+        return old.at[indices].set(new)
     replaced = np.array(old)
-    replaced[some] = np.asarray(new)
+    replaced[indices] = np.asarray(new)
     return replaced
 
 
@@ -443,12 +449,12 @@ def _points(over: Mapping[str, Sequence[Any]], zipped: bool) -> list[dict[str, A
 def _start(game: Playable, method: Method, start: object, key: jax.Array) -> Profile:
     if start is not None:
         return initial_profile(game, start_of(method, game, start))
-    first: Profile = game.space.sample(key)
-    return first
+    sample: Profile = game.space.sample(key)
+    return sample
 
 
 def _vary(base: Member, point: Mapping[str, Any], names: Collection[str]) -> Member:
-    """Return what is solved at a point; raise `ValueError` for an unknown name.
+    """Return the game, the method and the options at a point; raise `ValueError` for an unknown name.
 
     ``names`` are those of the game's arrays.
     """
@@ -460,14 +466,14 @@ def _vary(base: Member, point: Mapping[str, Any], names: Collection[str]) -> Mem
     field_names = [field.name for field in fields(method)] if is_dataclass(method) else []
     changed: dict[str, Any] = {}
     for name, value in options.items():
-        head, *rest = parts_of(name)
+        head, *tail = parts_of(name)
         if head not in field_names:
             hint = near(name, [*field_names, *limits])
             raise ValueError(f"over: method.{name} is no option of {type(method).__name__}; {hint}")
         old = changed.get(head, getattr(method, head))
-        if rest and isinstance(rest[0], str):
+        if tail and isinstance(tail[0], str):
             old = written_out(str(head), old)
-        changed[head] = replace_entry(old, rest, value, f"over: method.{name}", None)
+        changed[head] = replace_entry(old, tail, value, f"over: method.{name}", None)
     game_values = {name: value for name, value in plain.items() if not name.startswith("method.")}
     direct = {name: value for name, value in game_values.items() if name in names}
     if factory_values := {name: value for name, value in game_values.items() if name not in direct}:
@@ -480,8 +486,8 @@ def _vary(base: Member, point: Mapping[str, Any], names: Collection[str]) -> Mem
     return Member(game, method, start, settings._replace(**options_of_run))
 
 
-def of_one_form(members: Sequence[object], apart: Sequence[object] | None = None) -> list[list[int]]:
-    """Return groups of members that differ in numbers only, and are equal in what keeps them ``apart``.
+def of_one_form(members: Sequence[object], marks: Sequence[object] | None = None) -> list[list[int]]:
+    """Return groups of members that differ in numbers only and have equal ``marks``.
 
     >>> of_one_form([(1.0, "a"), (2.0, "b"), (3.0, "a")], ["x", "x", "x"])
     [[0, 2], [1]]
@@ -489,7 +495,7 @@ def of_one_form(members: Sequence[object], apart: Sequence[object] | None = None
     groups: dict[str, list[int]] = {}
     for k, member in enumerate(members):
         leaves, tree = jax.tree.flatten(as_arrays(member))
-        mark = None if apart is None else apart[k]
+        mark = None if marks is None else marks[k]
         forms = [np.shape(leaf) if eqx.is_array_like(leaf) else repr(leaf) for leaf in leaves]
         groups.setdefault(f"{tree} {forms} {mark}", []).append(k)
     return list(groups.values())

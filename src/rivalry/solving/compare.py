@@ -77,21 +77,21 @@ def compare(
     for claim in claims:
         check_word("claims", claim, CLAIMS)
     sides = [_points(data, quantity, name, claims) for name, data in (("left", left), ("right", right))]
-    (first, own_first, _), (second, own_second, _) = sides
-    apart = first[:, None] - second[None, :]
+    (left_values, left_record, _), (right_values, right_record, _) = sides
+    differences = left_values[:, None] - right_values[None, :]
     sign = 1.0 if relation.startswith(">") else -1.0
     # turned round for "<", so that the margin makes both directions harder
-    holds = RELATIONS[relation if sign > 0 else relation.replace("<", ">")](sign * apart, margin)
+    holds = RELATIONS[relation if sign > 0 else relation.replace("<", ">")](sign * differences, margin)
     record: Record = {
         "share": ((), np.asarray(holds.mean())),
         "pairs": ((), np.asarray(holds.size)),
         "holds": (("left_point", "right_point"), holds),
-        "left_value": (("left_point",), first),
-        "right_value": (("right_point",), second),
+        "left_value": (("left_point",), left_values),
+        "right_value": (("right_point",), right_values),
         "failure": (("pair", "side"), np.argwhere(~holds)),
         "left_out": (("side",), np.array([out for _, _, out in sides])),
     }
-    return dataset(record | own_first | own_second)
+    return dataset(record | left_record | right_record)
 
 
 def _points(
@@ -109,8 +109,8 @@ def _points(
         )
     claims = data["claim"].values
     values = np.broadcast_to(data[quantity].broadcast_like(data["claim"]).values, claims.shape)
-    chosen = np.isin(claims, list(admitted)) & np.isfinite(values)
-    if not chosen.any():
+    mask = np.isin(claims, list(admitted)) & np.isfinite(values)
+    if not mask.any():
         claims_text = ", ".join(sorted({str(claim) for claim in claims.ravel() if claim})) or "none"
         raise ValueError(
             f"{side}: no point with {quantity} has a claim of {list(admitted)}; there are: {claims_text}"
@@ -119,7 +119,7 @@ def _points(
     for name in map(str, dims):
         if name in data.coords and data.sizes[name] > 1:
             along = data[name].broadcast_like(data["claim"]).transpose(*dims).values
-            record[f"{side}_{name}"] = ((f"{side}_point",), along[chosen])
+            record[f"{side}_{name}"] = ((f"{side}_point",), along[mask])
     # missing points of an incomplete run have no claim, and are not counted as left out
     finished = claims != ""
-    return values[chosen], record, int((finished & ~chosen).sum())
+    return values[mask], record, int((finished & ~mask).sum())

@@ -96,7 +96,7 @@ def examine(
     method: BaseMethod,
     end: Finish | None,
     key: jax.Array,
-    left: list[Finish],
+    unstable_ends: list[Finish],
     time: float,
     final: bool,
 ) -> tuple[Finish | None, Profile | None]:
@@ -108,7 +108,7 @@ def examine(
         As for `analyse`.
     end : Finish or None
         What `analyse` returned.
-    left : list of Finish
+    unstable_ends : list of Finish
         The unstable ends that the run has left so far; changed in place.
     time : float
         The method's own time since the last (re)start.
@@ -117,23 +117,23 @@ def examine(
     """
     if end is None or end.onward is None or final:
         return end, None
-    if has_stayed(end, left, time):
+    if has_stayed(end, unstable_ends, time):
         # the run never left that end, so it is no departure
-        left.pop()
+        unstable_ends.pop()
         return end, None
-    if len(left) == RESTARTS:
+    if len(unstable_ends) == RESTARTS:
         return cycle_or_moving(game, method, end, key), None
-    left.append(end)
+    unstable_ends.append(end)
     return end, end.onward
 
 
-def has_stayed(end: Finish, left: list[Finish], time: float) -> bool:
-    """Return whether the run is again at the unstable end it was restarted from, without having left it.
+def has_stayed(end: Finish, unstable_ends: list[Finish], time: float) -> bool:
+    """True where the run is again at the unstable end of its last restart, without having left it.
 
     ``time`` is the method's own time since that restart. If it suffices for a perturbation to grow to the
     size of the space (`GROWN`), the run left the point and returned to it.
     """
-    if not left or not same(end.profile, left[-1].profile):
+    if not unstable_ends or not equal_profiles(end.profile, unstable_ends[-1].profile):
         return False
     repels = float(end.measures.get("max_real_eigenvalue", ((), np.zeros(())))[1])
     return repels * time < GROWN
@@ -149,12 +149,12 @@ def cycle_or_moving(game: Playable, method: BaseMethod, end: Finish, key: jax.Ar
     return orbit if orbit is not None and orbit.end_state == "cycle" else end._replace(end_state="moving")
 
 
-def end_record(game: Playable, end: Finish, left: list[Finish], record: Record) -> Record:
-    """Return what the analysis of an end adds to a record, with the status that follows from it.
+def end_record(game: Playable, end: Finish, unstable_ends: list[Finish], record: Record) -> Record:
+    """Entries of a record from the analysis of an end, with the status that follows from it.
 
     A cycle has the status ``cycling``. So has a path between unstable points if it returned to one of those
-    in ``left``; else it reached the iteration limit. Steps that stopped where no rest point is near, for
-    example on a plateau of tiny influence, did not converge (``not found``).
+    in ``unstable_ends``; else it reached the iteration limit. Steps that stopped where no rest point is near,
+    for example on a plateau of tiny influence, did not converge (``not found``).
     """
     entries: Record = {"profile": (profile_dims(game), np.asarray(end.profile))}
     entries["end_state"] = ((), np.asarray(end.end_state))
@@ -164,8 +164,8 @@ def end_record(game: Playable, end: Finish, left: list[Finish], record: Record) 
     if end.end_state == "cycle":
         entries["status"] = ((), np.asarray("cycling"))
     elif end.end_state == "moving" and end.onward is not None:
-        again = any(same(end.profile, end_before.profile) for end_before in left)
-        entries["status"] = ((), np.asarray("cycling" if again else "iteration limit"))
+        is_return = any(equal_profiles(end.profile, end_before.profile) for end_before in unstable_ends)
+        entries["status"] = ((), np.asarray("cycling" if is_return else "iteration limit"))
     elif end.end_state == "moving" and stopped:
         entries["status"] = ((), np.asarray("not found"))
         entries["remedy"] = ((), np.asarray(PLATEAU))
@@ -178,12 +178,12 @@ def out_of_time(record: Record, over: bool) -> Record:
     return {"stopped_by": ((), np.asarray("max_seconds"))} if spent else {}
 
 
-def departures(game: Playable, left: list[Finish]) -> Record:
+def departures(game: Playable, unstable_ends: list[Finish]) -> Record:
     """Return the unstable ends that a run left, with payoffs, regret and the metrics of their analysis."""
-    if not left:
+    if not unstable_ends:
         return {}
     records: list[Record] = []
-    for end in left:
+    for end in unstable_ends:
         record: Record = {"left": (profile_dims(game), np.asarray(end.profile))}
         if isinstance(game, Game):
             proof = certificate(game, end.profile)
@@ -197,8 +197,8 @@ def departures(game: Playable, left: list[Finish]) -> Record:
     return {name: (dims[name], np.stack([record[name][1] for record in records])) for name in shared}
 
 
-def same(x: Profile, y: Profile) -> bool:
-    """Return whether two ends are equal up to rounding."""
+def equal_profiles(x: Profile, y: Profile) -> bool:
+    """True where two ends are equal up to rounding."""
     return bool(jnp.allclose(x, y, rtol=1e-6, atol=1e-9))
 
 
@@ -263,7 +263,7 @@ def _at_profiles(games: Together, profiles: np.ndarray, tolerance: float | None)
     proofs = [None] * len(games) if tolerance is None else certificates(games, profiles, tolerance)
     payoffs_known = [proof.payoff for proof in proofs if proof is not None and proof.payoff is not None]
     pays = np.stack(payoffs_known) if len(payoffs_known) == len(games) else payoffs_at(games, profiles)
-    at_jump = _are_at_jumps(games, profiles, pays, proofs)
+    at_jump = _discontinuity_mask(games, profiles, pays, proofs)
     results, concrete = [], np.asarray if numpy_payoffs.knows(games.games[0]) else put
     for game, profile, paid, proof, jump in zip(games.games, profiles, pays, proofs, at_jump, strict=True):
         record: Record = {"payoff": (("player",), paid)}
@@ -275,10 +275,12 @@ def _at_profiles(games: Together, profiles: np.ndarray, tolerance: float | None)
     return results
 
 
-def _are_at_jumps(
+def _discontinuity_mask(
     games: Together, profiles: np.ndarray, pays: np.ndarray, proofs: Sequence[Certificate | None]
 ) -> np.ndarray:
-    """Return whether payoffs at profiles, each choice rounded to six digits, differ by much at stake."""
+    """Mask ``[game]`` of profiles whose payoffs change by more than `APPROXIMATE` of the stake where choices
+    are rounded to six digits.
+    """
     stakes = [None if proof is None else proof.at_stake for proof in proofs]
     # payoffs of finite games are multilinear
     if numpy_payoffs.knows(games.games[0]) or any(stake is None for stake in stakes):
@@ -290,7 +292,7 @@ def _are_at_jumps(
 
 
 def know_together(games: Together, records: Sequence[Record], tolerance: float | None) -> list[Certified]:
-    """Return what is known of the profiles of several games, for `certify`; nothing where they have none."""
+    """Certified profiles of several games, for `certify`; empty where a record has no profile."""
     answered = np.array([has_answer(record) for record in records])
     if not isinstance(games.games[0], Game) or not answered.any():
         return [{} for _ in records]
@@ -298,8 +300,8 @@ def know_together(games: Together, records: Sequence[Record], tolerance: float |
     profiles = np.stack([np.asarray(records[k]["profile"][1]) for k in rows])
     results = _at_profiles(games, profiles, tolerance)
     return [
-        {(profile.tobytes(), tolerance): (result, [])} if has else {}
-        for profile, result, has in zip(profiles, results, answered, strict=True)
+        {(profile.tobytes(), tolerance): (result, [])} if has_profile else {}
+        for profile, result, has_profile in zip(profiles, results, answered, strict=True)
     ]
 
 
@@ -332,17 +334,17 @@ def names_of(game: object) -> dict[str, tuple[str, ...]]:
 
 def _name_record(game: object, shape: tuple[int, ...]) -> Record:
     """Return the names of players and of their actions as a record, where a profile [player axis] has any."""
-    game_labels, named = labels(game), Record()
+    game_labels, name_record = labels(game), Record()
     players, axes = shape
     if len(game_labels.players) == players and not all(map(str.isdigit, game_labels.players)):
-        named["player_name"] = (("player",), np.asarray(game_labels.players))
+        name_record["player_name"] = (("player",), np.asarray(game_labels.players))
     if len(game_labels.actions) == players and max(map(len, game_labels.actions)) == axes:
         names = [
             [*names_of_player, *[""] * (axes - len(names_of_player))]
             for names_of_player in game_labels.actions
         ]
-        named["action_name"] = (("player", "axis"), np.asarray(names))
-    return named
+        name_record["action_name"] = (("player", "axis"), np.asarray(names))
+    return name_record
 
 
 def _of_concept(record: Record, proof: Certificate) -> Certificate:
@@ -382,18 +384,18 @@ def group_basins(game: Playable, record: Record) -> Record:
         rows = np.flatnonzero(kinds == kind)
         label[rows] = label.max() + 1 + _of_kind(game, str(kind), {k: v[1] for k, v in record.items()}, rows)
     basin = most_first(label)
-    _, first, count = np.unique(basin, return_index=True, return_counts=True)
-    ended = (kinds[first] != "moving")[:, None, None]
+    _, representatives, count = np.unique(basin, return_index=True, return_counts=True)
+    ended = (kinds[representatives] != "moving")[:, None, None]
     basins: Record = {
         "basin": (("batch",), basin),
-        "basin_kind": (("basin",), kinds[first]),
+        "basin_kind": (("basin",), kinds[representatives]),
         "basin_count": (("basin",), count),
-        "basin_profile": (("basin", "player", "axis"), np.where(ended, profiles[first], np.nan)),
+        "basin_profile": (("basin", "player", "axis"), np.where(ended, profiles[representatives], np.nan)),
     }
     if "regret" in record:
         largest_regret = np.max(record["regret"][1], axis=1)
-        worst = [np.max(largest_regret[basin == k]) for k in range(len(count))]
-        basins["basin_regret"] = (("basin",), np.asarray(worst))
+        basin_regrets = [np.max(largest_regret[basin == k]) for k in range(len(count))]
+        basins["basin_regret"] = (("basin",), np.asarray(basin_regrets))
     return basins
 
 
@@ -401,7 +403,7 @@ def _of_kind(game: Playable, kind: str, arrays: dict[str, np.ndarray], rows: np.
     """Return basin numbers, from 0, of the runs ``rows``, which all end in the same kind of state."""
     if kind == "moving":
         return np.zeros(len(rows), dtype=int)
-    exchangeable, wide = exchangeable_labels(game), np.asarray(width(unconstrained_game(game).space))
+    exchangeable, widths = exchangeable_labels(game), np.asarray(width(unconstrained_game(game).space))
 
     def profiles(name: str) -> np.ndarray:
         amounts = arrays[name][rows]
@@ -409,5 +411,5 @@ def _of_kind(game: Playable, kind: str, arrays: dict[str, np.ndarray], rows: np.
 
     if kind in ("cycle", "cycling") and "cycle_low" in arrays:
         ranges = np.concatenate([profiles("cycle_low"), profiles("cycle_high")], axis=2)
-        return basins(ranges, exchangeable, within=ORBIT, width=np.concatenate([wide, wide], axis=1))
-    return basins(profiles("profile"), exchangeable, width=wide)
+        return basins(ranges, exchangeable, within=ORBIT, width=np.concatenate([widths, widths], axis=1))
+    return basins(profiles("profile"), exchangeable, width=widths)

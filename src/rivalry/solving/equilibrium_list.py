@@ -133,7 +133,8 @@ def all_equilibria(
     max_seconds: float | None = 60.0,
     progress: ProgressCallback | bool | None = None,
     **options: object,
-) -> EquilibriumList: ...
+) -> EquilibriumList:
+    """Equilibria of one game."""
 
 
 @overload
@@ -144,7 +145,8 @@ def all_equilibria(
     max_seconds: float | None = 60.0,
     progress: ProgressCallback | bool | None = None,
     **options: object,
-) -> EquilibriumCounts: ...
+) -> EquilibriumCounts:
+    """Numbers of equilibria over the intervals of ``where``."""
 
 
 def all_equilibria(

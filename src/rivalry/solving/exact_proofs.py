@@ -74,7 +74,7 @@ class ExactProof:
         return "equilibria" if "action" in record.get("equilibria", ((), None))[0] else claim
 
     def document(self) -> Document:
-        """Return what the file holds. Raises `ValueError` for a result without an exact proof."""
+        """Content of the proof file. Raises `ValueError` for a result without an exact proof."""
         match self.claim:
             case "correlated_equilibrium":
                 return correlated_proof(_tables(self.game), self.record)
@@ -88,8 +88,8 @@ class ExactProof:
             case "policy":
                 return sessions_proof(self.world.tables, self.record)
         if "pattern_count" in self.record:
-            why = "a file has no reason for ties, indifferent players and sets of equilibria"
-            raise ValueError(f"proof: listed exactly, in fractions; no proof file: {why}")
+            reason = "a file has no reason for ties, indifferent players and sets of equilibria"
+            raise ValueError(f"proof: listed exactly, in fractions; no proof file: {reason}")
         raise ValueError("proof: of this result there is no proof in exact arithmetic")
 
     def save(self, file: str | Path) -> None:
@@ -123,14 +123,14 @@ def equilibria_proof(tables: np.ndarray, record: Record) -> Document:
     read = np.array([payoff_fractions(table) for table in tables])
     if len(tables) == 2 and bool(record["complete"][1]):
         extremes = extreme_equilibria(tables)
-        pairs = [(extremes.first[first], extremes.second[two]) for first, two in extremes.pairs.tolist()]
+        pairs = [(extremes.first[row], extremes.second[column]) for row, column in extremes.pairs.tolist()]
         strategies = [[[str(p) for p in strategy] for strategy in pair] for pair in pairs]
         return _document(
             "finite", "extreme_equilibria", read, dominated=_dominated(tables), equilibria=strategies
         )
     if np.any((record["equilibria"][1] > 0).sum(axis=2) > 1):
-        why = "a list that is not complete" if len(tables) == 2 else "mixed equilibria of three players"
-        raise ValueError(f"proof: {why} cannot be exported; pure equilibria can (PureEquilibria)")
+        obstacle = "a list that is not complete" if len(tables) == 2 else "mixed equilibria of three players"
+        raise ValueError(f"proof: {obstacle} cannot be exported; pure equilibria can (PureEquilibria)")
     return pure_proof(tables)
 
 
@@ -144,14 +144,18 @@ def _dominated(tables: np.ndarray) -> list[list[int]]:
         changed = False
         for player, actions in enumerate(actions_left):
             pays = np.moveaxis(integers[player], player, 0)[:, actions_left[1 - player]]
-            better = {action: [by for by in actions if np.all(pays[by] > pays[action])] for action in actions}
+            dominators = {
+                action: [by for by in actions if np.all(pays[by] > pays[action])] for action in actions
+            }
             # what dominates an action is not left out with it: take one that nothing dominates
-            gone = [
-                [player, action, next(k for k in by if not better[k])] for action, by in better.items() if by
+            eliminations = [
+                [player, action, next(k for k in by if not dominators[k])]
+                for action, by in dominators.items()
+                if by
             ]
-            eliminated += gone
-            actions_left[player] = [action for action in actions if not better[action]]
-            changed |= bool(gone)
+            eliminated += eliminations
+            actions_left[player] = [action for action in actions if not dominators[action]]
+            changed |= bool(eliminations)
     return eliminated
 
 
@@ -162,8 +166,8 @@ def pure_proof(tables: np.ndarray) -> Document:
     allows for rounding, finds others.
     """
     read = np.array([payoff_fractions(table) for table in tables])
-    best = [table == table.max(axis=player, keepdims=True) for player, table in enumerate(read)]
-    is_equilibrium = np.logical_and.reduce(best).astype(bool)
+    best_responses = [table == table.max(axis=player, keepdims=True) for player, table in enumerate(read)]
+    is_equilibrium = np.logical_and.reduce(best_responses).astype(bool)
     if not np.array_equal(is_equilibrium, pure_equilibria(tables)):
         raise ValueError("proof: payoffs that differ by rounding alone are no ties in exact arithmetic")
     return _document("finite", "pure_equilibria", read, equilibria=np.argwhere(is_equilibrium).tolist())
@@ -209,9 +213,9 @@ def commitment_proof(tables: np.ndarray, record: Record) -> Document:
     factors = []
     for action, row in enumerate(np.vectorize(Fraction, otypes=[object])(multipliers)):
         bonus = rival[:, [action]] - rival
-        worth = bonus @ row
+        row_values = bonus @ row
         # where the action is never a best response, no multiple of the factors is too large
-        scale = max([Fraction(1), *((table[:, action] - value) / -worth)]) if max(worth) < 0 else 1
+        scale = max([Fraction(1), *((table[:, action] - value) / -row_values)]) if max(row_values) < 0 else 1
         factors += [str(scale * factor) for k, factor in enumerate(row) if k != action]
     return _document(
         "finite",
@@ -253,34 +257,34 @@ def value_proof(form: SequenceForm, profile: np.ndarray) -> Document:
 
 
 def policy_proof(
-    world: RepeatedWorld, gamma: np.ndarray, given: np.ndarray | Callable[[np.ndarray], Any]
+    world: RepeatedWorld, gamma: np.ndarray, strategy: np.ndarray | Callable[[np.ndarray], Any]
 ) -> Document:
     """Return the proof of what players gain by other policies than a given one.
 
     Policies are those of `rivalry.tables.policy_certificate`, for players that observe the last round alone.
     The gain is the largest from any state, as a payment per period.
     """
-    form, policy = _Histories(world.tables), policy_table(world, given)
+    form, policy = _Histories(world.tables), policy_table(world, strategy)
     if policy.ndim == 2:
         policy = np.eye(int(world.tables.sizes.max()))[policy.astype(int)]
     responses = [
         best_response(world.tables, policy, player, rate) for player, rate in enumerate(gamma.tolist())
     ]
-    policy_values, best = (
+    policy_values, response_values = (
         np.stack([getattr(response, name).ravel() for response in responses]) for name in ("own", "value")
     )
     sizes = zip(policy, states(world.tables).tolist(), form.sizes, strict=True)
     session = form.session(
-        [row[:n, :k] for row, n, k in sizes], policy_values, best, gamma, np.arange(form.size)
+        [row[:n, :k] for row, n, k in sizes], policy_values, response_values, gamma, np.arange(form.size)
     )
     return form.document(gamma, [session])
 
 
 def save_policy(
-    world: RepeatedWorld, gamma: np.ndarray, given: np.ndarray | Callable[[np.ndarray], Any], file: Path
+    world: RepeatedWorld, gamma: np.ndarray, strategy: np.ndarray | Callable[[np.ndarray], Any], file: Path
 ) -> None:
     """Write the proof of a policy to a file; see `policy_proof`."""
-    write(policy_proof(world, gamma, given), file)
+    write(policy_proof(world, gamma, strategy), file)
 
 
 def sessions_proof(tables: FiniteGame, record: Record) -> Document:
@@ -296,16 +300,19 @@ def sessions_proof(tables: FiniteGame, record: Record) -> Document:
             f"proof: {form.size} states of {len(policies)} sessions are more than a file may hold"
         )
     values = [response_values(tables, policies, player, rate) for player, rate in enumerate(gamma.tolist())]
-    policy_values, best = (
+    policy_values, best_response_values = (
         np.stack([getattr(response, name) for response in values], axis=1) for name in ("own", "best")
     )
     sessions = []
     ends, lengths = record["end_payoff"][1], record["cycle_length"][1]
     for k, policy in enumerate(policies):
-        chosen = [row[:n] for row, n in zip(policy, states(tables).tolist(), strict=True)]
-        cycle = form.cycle(chosen, ends[k], int(lengths[k]))
-        mine, best_values = policy_values[k][:, form.number], best[k][:, form.number]
-        sessions.append(form.session(chosen, mine, best_values, gamma, cycle))
+        player_policies = [row[:n] for row, n in zip(policy, states(tables).tolist(), strict=True)]
+        cycle = form.cycle(player_policies, ends[k], int(lengths[k]))
+        session_values, best_values = (
+            policy_values[k][:, form.number],
+            best_response_values[k][:, form.number],
+        )
+        sessions.append(form.session(player_policies, session_values, best_values, gamma, cycle))
     return form.document(gamma, sessions)
 
 
@@ -314,19 +321,19 @@ class _Histories:
 
     def __init__(self, tables: FiniteGame) -> None:
         self.slots, players = slots_of(tables), len(tables.sizes)
-        every = [slot for slots in self.slots for slot in slots]
-        refused = {
+        slot_list = [slot for slots in self.slots for slot in slots]
+        obstacles = {
             "payoffs are in no joint table": not tables.payoff.size,
             "players move on a grid": bool(tables.action_map.size),
             "nature moves": len(tables.payoff) > 1,
-            "players observe a signal": any(mover >= players for mover, _ in every),
+            "players observe a signal": any(mover >= players for mover, _ in slot_list),
         }
-        for words, holds in refused.items():
+        for words, holds in obstacles.items():
             if holds:
                 raise ValueError(f"proof: {words}; of such games there is no file")
         self.payoff, self.sizes = tables.payoff[0], tables.sizes.tolist()
         self.joints = int(np.prod(self.sizes))
-        self.memory = max([1, *(ago for _, ago in every)])
+        self.memory = max([1, *(ago for _, ago in slot_list)])
         self.histories = self.joints**self.memory
         self.rounds = [[mover for mover in row if mover >= 0] for row in tables.order.tolist()]
         self.size = len(self.rounds) * self.histories
@@ -376,7 +383,7 @@ class _Histories:
         after = (np.arange(self.histories) * self.joints + joint) % self.histories
         return joint, (round_ + 1) % len(self.rounds) * self.histories + after
 
-    def _worth(
+    def _round_value(
         self,
         policies: list[np.ndarray],
         round_: int,
@@ -385,11 +392,11 @@ class _Histories:
         rate: float,
         values: np.ndarray,
     ) -> np.ndarray:
-        """Return what a round pays with the values that follow, ``[history]``."""
+        """Payoff of a round plus the discounted values that follow, ``[history]``."""
         total = np.zeros(self.histories)
         for chance, actions in self._outcomes(policies, round_, fixed):
-            joint, later = self._joint_and_next(round_, actions)
-            total += chance * (self.payoff[player, joint] + rate * values[later])
+            joint, next_state = self._joint_and_next(round_, actions)
+            total += chance * (self.payoff[player, joint] + rate * values[next_state])
         return total
 
     def cycle(self, policies: list[np.ndarray], payoff: np.ndarray, length: int) -> np.ndarray:
@@ -398,13 +405,13 @@ class _Histories:
         for round_ in range(len(self.rounds)):
             ((_, actions),) = self._outcomes(policies, round_, {})
             pairs.append(self._joint_and_next(round_, actions))
-        joint, later = (np.concatenate(part) for part in zip(*pairs, strict=True))
+        joint, next_states = (np.concatenate(part) for part in zip(*pairs, strict=True))
         state, total, turns = np.arange(self.size), np.zeros((len(self.sizes), self.size)), 0
         while turns < length * len(self.rounds):
             total += self.payoff[:, joint[state]]
-            state, turns = later[state], turns + 1
-        near = np.all(np.isclose(total.T / turns, payoff, rtol=1e-9, atol=1e-12), axis=1)
-        cycle_states = np.flatnonzero((state == np.arange(self.size)) & near)
+            state, turns = next_states[state], turns + 1
+        matches = np.all(np.isclose(total.T / turns, payoff, rtol=1e-9, atol=1e-12), axis=1)
+        cycle_states = np.flatnonzero((state == np.arange(self.size)) & matches)
         if not cycle_states.size:
             raise ValueError("proof: the cycle of a session is not that of its policies")
         return cycle_states
@@ -412,34 +419,40 @@ class _Histories:
     def session(
         self,
         policies: list[np.ndarray],
-        own: np.ndarray,  # [player state]: values of the policies
-        best: np.ndarray,  # of best responses
+        policy_values: np.ndarray,  # [player state]: values of the policies
+        response_values: np.ndarray,  # of best responses
         gamma: np.ndarray,
         begin: np.ndarray,
     ) -> Document:
         """Return a session's entries; the gain counts from the states ``begin``."""
         ends = []
         for player, rate in enumerate(gamma.tolist()):
-            mine, best_values = np.zeros((2, len(self.rounds), self.histories))
+            policy_backup, best_values = np.zeros((2, len(self.rounds), self.histories))
             for round_, movers in enumerate(self.rounds):
-                mine[round_] = self._worth(policies, round_, {}, player, rate, own[player])
+                policy_backup[round_] = self._round_value(
+                    policies, round_, {}, player, rate, policy_values[player]
+                )
                 fixed = [{player: action} for action in range(self.sizes[player])]
-                every = fixed if player in movers else [{}]
-                worth = [
-                    self._worth(policies, round_, action, player, rate, best[player]) for action in every
+                alternatives = fixed if player in movers else [{}]
+                action_values = [
+                    self._round_value(policies, round_, action, player, rate, response_values[player])
+                    for action in alternatives
                 ]
-                best_values[round_] = np.max(worth, axis=0)
-            change, rise = mine.ravel() - own[player], best_values.ravel() - best[player]
-            gain = (1 - rate) * (best[player] - own[player])[begin].max()
-            size = max(np.abs(own[player]).max(), np.abs(best[player]).max())
+                best_values[round_] = np.max(action_values, axis=0)
+            change, rise = (
+                policy_backup.ravel() - policy_values[player],
+                best_values.ravel() - response_values[player],
+            )
+            gain = (1 - rate) * (response_values[player] - policy_values[player])[begin].max()
+            size = max(np.abs(policy_values[player]).max(), np.abs(response_values[player]).max())
             slack = ROUNDINGS * EPS * size * (self.memory + len(self.sizes))
             ends.append(
                 [max(gain + rise.min() - change.max() - slack, 0.0), gain + rise.max() - change.min() + slack]
             )
         return {
             "policies": [row.tolist() if row.ndim == 1 else list(map(_exact, row)) for row in policies],
-            "own": _text(own),
-            "best": _text(best),
+            "own": _text(policy_values),
+            "best": _text(response_values),
             "states": begin.tolist(),
             "ends": np.array(ends),
         }

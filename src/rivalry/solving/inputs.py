@@ -174,8 +174,8 @@ def check_game(game: object) -> None:
             rule = "must have `space`, as in space = rv.Box.interval(0.0, 1.0, players=2)"
             raise ValueError(f"game: {type(game).__name__} has payoffs and no strategies; {rule}")
         raise ValueError(f"game: {_type_name(game)} must be a game, as in rv.games.matrix('chicken')")
-    if why := imprecise(game):
-        raise ValueError(why)
+    if reason := imprecise(game):
+        raise ValueError(reason)
     check_payoffs(register_plain(game))
 
 

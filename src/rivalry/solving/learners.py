@@ -62,7 +62,7 @@ def learn_together(
     tolerance: float | None = TOLERANCE,
     checkpoint: Checkpoint | None = None,
 ) -> list[Learned] | None:
-    """Return what every session returns, or None if ``progress`` stopped them.
+    """Results of all sessions, or None if ``progress`` stopped them.
 
     A session is the one that `solve` runs, with the same draws, one after the other. Equal profiles of a game
     are certified once, and those of games that differ in numbers only by a program for ``part`` of them: what
@@ -117,9 +117,9 @@ def _catching(session: Learned) -> Iterator[None]:
 def _certified(
     ended: Mapping[int, tuple[SessionRun, Record]], tolerance: float | None, part: int
 ) -> dict[int, ends.Certified]:
-    """Return what is known of profiles, per session: the same for those on one game."""
+    """Certified profiles, by the identity of the game on which sessions ran."""
     certified: dict[int, ends.Certified] = {}
-    apart: dict[tuple[int, bytes], tuple[Any, Record]] = {}
+    cases: dict[tuple[int, bytes], tuple[Any, Record]] = {}
     for run, record in ended.values():
         certified.setdefault(id(run.game), {})
         dims, profile = record.get("profile", ((), np.nan))
@@ -131,8 +131,8 @@ def _certified(
             and run.learner.played(run.game, record) is run.game
         ):
             profile = np.asarray(profile, dtype=float)
-            apart[id(run.game), profile.tobytes()] = run.game, {"profile": (dims, profile)}
-    profiles = list(apart.values())
+            cases[id(run.game), profile.tobytes()] = run.game, {"profile": (dims, profile)}
+    profiles = list(cases.values())
     for group in of_one_form([game for game, _ in profiles]):
         rows = group + group[-1:] * (-len(group) % part)  # whole parts, by the last again
         try:
@@ -176,7 +176,7 @@ class _Saved:
         return None
 
     def due(self) -> bool:
-        """Return whether enough time has passed since the last save."""
+        """True where enough time has passed since the last save."""
         return self.store is not None and self.store.due()
 
     def save(self, arrays: dict[str, np.ndarray]) -> None:

@@ -20,17 +20,17 @@ SNAPSHOTS = 6
 
 
 def has_answer(record: Record) -> bool:
-    """Return whether a record has a finite profile or policy, at which a game has payoffs."""
+    """True where a record has a finite profile or policy, at which a game has payoffs."""
     dims, profile = record.get("profile", ((), np.nan))
     return dims in (("player", "axis"), ("state", "action")) and bool(np.all(np.isfinite(profile)))
 
 
-def plot_record(game: object, record: Record, wanted: Sequence[str]) -> Record:
+def plot_record(game: object, record: Record, plots: Sequence[str]) -> Record:
     """Return plot data by name, of the path or of the game at the profile; empty without a solution."""
     if not has_answer(record):
         return {}
     plot_data: Record = {}
-    for name in wanted:
+    for name in plots:
         if name in PATH_VIEWS:
             plot_data |= path_view(game, record, name)
         elif name in (offered := oracles.plot_data(game)):
@@ -40,7 +40,7 @@ def plot_record(game: object, record: Record, wanted: Sequence[str]) -> Record:
 
 
 def record_of_plot(game: object, record: Record, plot: str, options: Mapping[str, Any]) -> Record:
-    """Return what a plot with these options draws of the game.
+    """Data of the game for a plot with these options.
 
     Raises `ValueError` for an unknown plot, and for one that the game or the result has no data for.
     """
@@ -147,10 +147,10 @@ def _snapshots(game: object, record: Record) -> Record:
     influence_at = oracles.plot_data(game)["influence"]
     views: list[Record] = [influence_at(jnp.asarray(path[row])) for row in rows]
     influence = [{"snapshot_influence": view["influence"]} for view in views]
-    rest = {name: value for name, value in views[0].items() if name != "influence"}
+    common_views = {name: value for name, value in views[0].items() if name != "influence"}
     steps = record["path_step"][1][rows] if "path_step" in record else rows
     return {
-        **rest,
+        **common_views,
         **stack_records(influence, {"snapshot": len(rows)}),
         "snapshot_profile": (("snapshot", "player", "axis"), path[rows]),
         "snapshot_step": (("snapshot",), np.asarray(steps)),

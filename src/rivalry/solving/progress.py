@@ -117,8 +117,8 @@ class _TerminalBar:
         self.task = self.bar.add_task("", total=None, words=COMPILING)
         self.bar.start()
 
-    def update(self, done: int, total: int, words: str) -> None:
-        self.bar.update(self.task, completed=done, total=total or None, words=words)
+    def update(self, count: int, total: int, words: str) -> None:
+        self.bar.update(self.task, completed=count, total=total or None, words=words)
 
     def stop(self) -> None:
         self.bar.stop()
@@ -134,11 +134,11 @@ class _NotebookBar:
     def _page(self, bar: str, words: str) -> Any:
         return self.notebook.HTML(f"<div>{escape(self.title)} {bar} {escape(words)}</div>")
 
-    def update(self, done: int, total: int, words: str) -> None:
+    def update(self, count: int, total: int, words: str) -> None:
         if monotonic() - self.last < REFRESH:  # every update is a message to the browser
             return
         self.last = monotonic()
-        bar = f'<progress value="{done}" max="{total}"></progress>' if total else "<progress></progress>"
+        bar = f'<progress value="{count}" max="{total}"></progress>' if total else "<progress></progress>"
         self.handle.update(self._page(bar, words))
 
     def stop(self) -> None:
@@ -187,7 +187,7 @@ class Checkpoint(Protocol):
         """Return the arrays that were saved last; None if there are none."""
 
     def due(self) -> bool:
-        """Return whether enough time has passed since the last save."""
+        """True where enough time has passed since the last save."""
 
     def save(self, arrays: dict[str, np.ndarray]) -> None:
         """Store the arrays."""

@@ -178,73 +178,73 @@ def _solve(
     limit = settings.step_limit
     # the steps take the first key, whether a start is sampled or given
     key, start_key = keys_of(settings.sequence(), 2)
-    first = _first(game, method, start, start_key)
+    start_profile = _start_profile(game, method, start, start_key)
     game = as_arrays(game)
     watch, tolerance = settings.watch(), settings.tolerance
-    record = _solve_record(game, method, first, key, settings, watch)
+    record = _solve_record(game, method, start_profile, key, settings, watch)
     if settings.path and tolerance is not None and is_population(game):
         from rivalry.population.certificate import exploitability_along  # loads JAX
 
         gains = exploitability_along(game, record["path"][1])
         record["path_exploitability"] = (("step", "player"), gains)
     solution = ends.certify(game, record | ends.out_of_time(record, watch.over), tolerance, shared.certified)
-    if why := not_converged(game, solution, limit, settings.max_seconds if watch.over else None):
-        warn(why, stacklevel=CALLER)
+    if message := not_converged(game, solution, limit, settings.max_seconds if watch.over else None):
+        warn(message, stacklevel=CALLER)
     return solution
 
 
-def _first(game: Playable, method: BaseMethod, start: object, key: PRNGKeyArray) -> Profile:
+def _start_profile(game: Playable, method: BaseMethod, start: object, key: PRNGKeyArray) -> Profile:
     """Return the profile of a start; a sample where there is none."""
     if start is None:
         return game.space.sample(key)
     return initial_profile(game, method.start_of(game, start))
 
 
-def not_converged(game: object, found: Solution, max_steps: int, seconds: float | None) -> str:
-    """Return why a run did not converge, and what to do; empty if it did, or if its caller stopped it.
+def not_converged(game: object, solution: Solution, max_steps: int, seconds: float | None) -> str:
+    """Reason why a run did not converge, with advice; empty if it did, or if its caller stopped it.
 
     ``seconds`` is the limit of time if it was reached.
     """
-    limited = found.status == "iteration limit"
-    in_vain = limited and (found.steps >= max_steps or seconds is not None)
-    if "remedy" in found.record and (in_vain or not limited):
-        return f"not converged: {found.record['remedy'][1]}"
+    limited = solution.status == "iteration limit"
+    in_vain = limited and (solution.steps >= max_steps or seconds is not None)
+    if "remedy" in solution.record and (in_vain or not limited):
+        return f"not converged: {solution.record['remedy'][1]}"
     if not in_vain:
         return ""
-    enough = found.steps >= max_steps
-    spent = f"{found.steps} steps" if enough else f"{seconds:g} seconds"
-    ways = _ways(game, "max_steps" if enough else "max_seconds")
-    if found.claim == "not decided":
+    out_of_steps = solution.steps >= max_steps
+    spent = f"{solution.steps} steps" if out_of_steps else f"{seconds:g} seconds"
+    ways = _ways(game, "max_steps" if out_of_steps else "max_seconds")
+    if solution.claim == "not decided":
         ways = "a payoff is not a number at the last profile; correct the payoffs or narrow the space"
     return f"not converged after {spent}: {ways}"
 
 
 def _ways(game: object, limit: str) -> str:
-    """Return what to do where a limit was reached: where payoffs jump, steps may shrink without end."""
-    why = discontinuity(game)
-    if not why:
+    """Advice after a limit was reached: where payoffs jump, steps may shrink without end."""
+    reason = discontinuity(game)
+    if not reason:
         return f"raise {limit} or loosen tol"
     use = "closed_form" if has_closed_form(game) else "double_oracle"
-    return f"payoffs are discontinuous ({why}), so steps may shrink without end; use {use}"
+    return f"payoffs are discontinuous ({reason}), so steps may shrink without end; use {use}"
 
 
 def _solve_record(
     game: Playable,
     method: BaseMethod,
-    first: Profile,
+    start_profile: Profile,
     key: jax.Array,
     settings: Settings,
     progress: ProgressCallback,
 ) -> Record:
     limit, checkpoint = settings.step_limit, settings.checkpoint
     method = reparametrise(game, method)
-    original, (game,) = game, as_read([game], [method], [first])
-    run = _Run(game, as_arrays(method), first, key, settings.tol, limit)
+    original, (game,) = game, as_read([game], [method], [start_profile])
+    run = _Run(game, as_arrays(method), start_profile, key, settings.tol, limit)
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         run.restore(saved)
     # checkpoints store departures by their profile: the analysis of an end is repeated with the same result
     unstable = [end for profile in run.left if (end := ends.analyse(game, method, profile, key)) is not None]
-    onward: Profile | None = first
+    onward: Profile | None = start_profile
     while onward is not None:
         final = run.forward(progress, checkpoint) or run.done >= limit
         time = elapsed_time(run.method, run.carry)
@@ -267,9 +267,9 @@ class Path:
     stride: int = 1  # steps per row
 
     @classmethod
-    def at(cls, game: Playable, first: object, residual: object) -> Path:
+    def at(cls, game: Playable, start_profile: object, residual: object) -> Path:
         """Return the path of a run that begins."""
-        begins = zip(SERIES, (first, 0, 0.0, residual), strict=True)
+        begins = zip(SERIES, (start_profile, 0, 0.0, residual), strict=True)
         series = {name: [np.asarray(value)[None]] for name, value in begins}
         return cls(series, HISTORY if is_population(game) else PATH)
 
@@ -303,7 +303,7 @@ class Path:
         return Path(series, self.most, int(saved[f"{prefix}stride"]))
 
     def record(self, game: Playable, method: BaseMethod, carry: Carry) -> Record:
-        """Return what is stored of it."""
+        """Record of the path: profiles, steps, and the method's times and residuals."""
         arrays, record = self.whole(), Record()
         record["path"] = (("step", *profile_dims(game)), arrays["rows"])
         record["path_step"] = (("step",), arrays["steps"])
@@ -321,14 +321,14 @@ class _Run:
         self,
         game: Playable,
         method: BaseMethod,
-        first: Profile,
+        start_profile: Profile,
         key: jax.Array,
         tol: float,
         max_steps: int,
     ) -> None:
         self.game, self.method, self.key, self.tol, self.max_steps = game, method, key, tol, max_steps
-        self.carry = begin(game, method, first, key, put(0))
-        self.path = Path.at(game, first, path_row(method, self.carry)[3])
+        self.carry = begin(game, method, start_profile, key, put(0))
+        self.path = Path.at(game, start_profile, path_row(method, self.carry)[3])
         self.left: list[Profile] = []  # unstable ends from which it was restarted
 
     @property
@@ -449,7 +449,7 @@ class SessionRun:
         return stopped
 
     def record(self) -> Record:
-        """Return what was learned, without payoffs and certificate of the profile."""
+        """Record of the session, without payoffs and certificate of the profile."""
         record = read_session(self.learner, self.world, self.session, self.finished)
         short = self.done < self.steps
         if str(record["status"][1]) == "completed" and short and not self.finished:  # stopped early
@@ -535,20 +535,20 @@ def trace(
     whole_number("steps", steps)
     whole_number("every", every, 1)
     key, start_key = keys_of(settings.sequence(), 2)
-    first = _first(game, stepwise, start, start_key)
+    start_profile = _start_profile(game, stepwise, start, start_key)
     (game,), stepwise = (
-        as_read([as_arrays(game)], [stepwise], [first]),
+        as_read([as_arrays(game)], [stepwise], [start_profile]),
         as_arrays(reparametrise(game, stepwise)),
     )
-    carry = begin(game, stepwise, first, key, put(0))
-    rows, clock = [np.asarray(first)[None]], [np.zeros(1, dtype=int)]
+    carry = begin(game, stepwise, start_profile, key, put(0))
+    rows, clock = [np.asarray(start_profile)[None]], [np.zeros(1, dtype=int)]
     while int(carry.done) < steps:
         # tol = -1 never ends the steps, but the method's own status may
         carry = carry._replace(ended=put(0))
         budget = put(min(steps, int(carry.done) + every * ROWS))
-        carry, (more, times, *_) = advance(game, stepwise, carry, key, put(every), budget, put(-1.0))
+        carry, (profiles, times, *_) = advance(game, stepwise, carry, key, put(every), budget, put(-1.0))
         new = np.flatnonzero(np.diff(np.asarray(times), prepend=clock[-1][-1]) > 0)
-        rows.append(np.asarray(more)[new])
+        rows.append(np.asarray(profiles)[new])
         clock.append(np.asarray(times)[new])
     path = (("step", *profile_dims(game)), np.concatenate(rows))
     return dataset({"path": path, "path_step": (("step",), np.concatenate(clock))}, ends.names_of(game))

@@ -41,13 +41,13 @@ def elapsed_time(method: BaseMethod, carry: Carry) -> float:
 
 
 def initial_carry(
-    game: Playable, method: BaseMethod, first: Profile, key: jax.Array, done: jax.Array
+    game: Playable, method: BaseMethod, start_profile: Profile, key: jax.Array, steps_done: jax.Array
 ) -> Carry:
-    """Return the initial state at ``first``, after ``done`` steps."""
+    """Return the initial state at ``start_profile``, after ``steps_done`` steps."""
     # steps fold in their number; this is one that no step reaches
-    state = method.init(game, first, jax.random.fold_in(key, 2**31 - 1))
+    state = method.init(game, start_profile, jax.random.fold_in(key, 2**31 - 1))
     # strongly typed, as after a step: otherwise the steps would be compiled twice
-    return as_arrays(Carry(state, done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int), jnp.zeros(())))  # type: ignore[no-any-return]
+    return as_arrays(Carry(state, steps_done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int), jnp.zeros(())))  # type: ignore[no-any-return]
 
 
 begin = compiled(initial_carry, effort=0)  # it runs once per start
@@ -84,16 +84,16 @@ def _advance_singly(game, method, carry, key, stride, budget, tol):  # type: ign
 
 
 def _rows(game, method, carry, key, stride, budget, tol):  # type: ignore[no-untyped-def]
-    def going(state):  # type: ignore[no-untyped-def]
+    def condition(state):  # type: ignore[no-untyped-def]
         carry, count = state
         return (count < stride) & (carry.done < budget) & (carry.ended == 0)
 
-    def one(state):  # type: ignore[no-untyped-def]
+    def step(state):  # type: ignore[no-untyped-def]
         carry, count = state
         return one_step(game, method, carry, key, tol), count + 1
 
     def row(carry, _):  # type: ignore[no-untyped-def]
-        carry, _ = jax.lax.while_loop(going, one, (carry, 0))
+        carry, _ = jax.lax.while_loop(condition, step, (carry, 0))
         return carry, path_row(method, carry)
 
     return jax.lax.scan(row, carry, length=ROWS)
@@ -140,9 +140,9 @@ def leaves_of(tree: object) -> dict[str, np.ndarray]:
     }
 
 
-def from_leaves(like: object, saved: Mapping[str, np.ndarray]) -> Any:
-    """Return a tree of the form of ``like`` with the arrays saved by `leaves_of`."""
-    leaves, form = jax.tree.flatten(like)
+def from_leaves(template: object, saved: Mapping[str, np.ndarray]) -> Any:
+    """Return a tree of the form of ``template`` with the arrays saved by `leaves_of`."""
+    leaves, form = jax.tree.flatten(template)
     arrays = [jnp.asarray(saved[f"leaf{k}"]) for k in range(len(leaves))]
     back = [
         jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf)) if is_key(leaf) else array

@@ -166,17 +166,17 @@ class CommitmentWithSwitchingCost(BaseLearner):
         switch = choose_plans(before[0], self.delta)
         aim, follower = best_aims(duel, continuation(duel, before[1], switch, 0.0))
         after = continuation(duel, before[0], switch, self.delta)
-        worth = back_up(duel, 0, after, adjustment_of(duel, aim))
-        session |= {"worth": worth, "follower": follower, "in_force": switch, "aim": aim}
+        leader_values = back_up(duel, 0, after, adjustment_of(duel, aim))
+        session |= {"worth": leader_values, "follower": follower, "in_force": switch, "aim": aim}
         session["clock"][0] += 1
-        return max(_largest_change(worth, before[0]), _largest_change(follower, before[1]))
+        return max(_largest_change(leader_values, before[0]), _largest_change(follower, before[1]))
 
     def _test_end(self, world: Announced, session: Session, change: float) -> None:
         """Test whether the run is over: no firm gains, or values recur."""
         sweep, due, marked, power = (int(k) for k in session["clock"])
-        now = np.stack([session["worth"], session["follower"]])
-        still = EXACT * max(1e-300, float(np.abs(now).max()))
-        if sweep >= due or change <= still or sweep == self.rounds:
+        values = np.stack([session["worth"], session["follower"]])
+        tolerance = EXACT * max(1e-300, float(np.abs(values).max()))
+        if sweep >= due or change <= tolerance or sweep == self.rounds:
             session["clock"][1] = max(int(sweep * LATER), sweep + 1)
             gains = plan_gains(world, self.delta, self.charge, session["in_force"], session["aim"])
             if gains.bound.max() < session["least"][0]:
@@ -185,11 +185,11 @@ class CommitmentWithSwitchingCost(BaseLearner):
             if gains.bound.max() <= SETTLED * gains.scale:
                 session["over"][0] = 1
                 return
-        back = float(np.abs(now - session["marked"]).max())
-        if sweep - marked > 1 and back <= still and change > APART * still:
+        back = float(np.abs(values - session["marked"]).max())
+        if sweep - marked > 1 and back <= tolerance and change > APART * tolerance:
             session["over"][:] = 2, sweep - marked
         if sweep - marked >= power:  # Brent's cycle detection: move the mark after twice as many sweeps
-            session["marked"][:] = now
+            session["marked"][:] = values
             session["clock"][2:] = sweep, 2 * power
 
     def read(self, world: Announced, session: Session) -> Record:
@@ -198,7 +198,7 @@ class CommitmentWithSwitchingCost(BaseLearner):
         switch, aim = (session[("kept_" if has_stored else "") + name] for name in ("in_force", "aim"))
         gains = plan_gains(world, self.delta, self.charge, switch, aim)
         turn = [world.leader, 1 - world.leader]  # its own inverse: leader and follower to players and back
-        chosen = world.first_node(gains.decision)
+        node = world.first_node(gains.decision)
         method = "exact best responses at every node of the grid"
         allowed = TOLERANCE * gains.scale
         coverage: Coverage = "exact" if np.all(gains.bound - gains.regret <= allowed) else "bounded"
@@ -207,11 +207,11 @@ class CommitmentWithSwitchingCost(BaseLearner):
         )
         nodes = ("plan", "leader_level", "follower_level")
         record: Record = {
-            "value": (("player",), gains.realised[(slice(None), *chosen)][turn]),
-            "decision_value": ((), np.asarray(gains.decision[chosen])),
+            "value": (("player",), gains.realised[(slice(None), *node)][turn]),
+            "decision_value": ((), np.asarray(gains.decision[node])),
             "start_regret": (("player",), gains.at_start[turn]),
             "temptation": ((), np.asarray(gains.temptation)),
-            "first_plan": ((), np.asarray(chosen[0])),
+            "first_plan": ((), np.asarray(node[0])),
             "in_force": (nodes, switch.copy()),
             "aim": (nodes, aim.copy()),
             "plan_target": (("plan",), world.targets),
@@ -223,7 +223,7 @@ class CommitmentWithSwitchingCost(BaseLearner):
         }
         if session["over"][0] != 1:
             record["remedy"] = ((), np.asarray(_remedy(session, proof, gains.at_start, self.noise)))
-        return record | _output_paths(world, switch, aim, chosen[0], self.periods) | proof.record()
+        return record | _output_paths(world, switch, aim, node[0], self.periods) | proof.record()
 
 
 def _remedy(session: Session, proof: Certificate, at_start: np.ndarray, noise: float) -> str:
@@ -239,10 +239,12 @@ def _remedy(session: Session, proof: Certificate, at_start: np.ndarray, noise: f
     )
 
 
-def _output_paths(world: Announced, switch: np.ndarray, aim: np.ndarray, first: int, periods: int) -> Record:
+def _output_paths(
+    world: Announced, switch: np.ndarray, aim: np.ndarray, initial_plan: int, periods: int
+) -> Record:
     """Return the exact distribution over time of outputs and plans from the start."""
     mass, follower = np.zeros(world.shape), adjustment_of(world.duel, aim)
-    mass[(first, *world.begin)] = 1.0
+    mass[(initial_plan, *world.begin)] = 1.0
     outputs = (world.tables.levels[world.leader], world.tables.levels[1 - world.leader])
     means, spreads = np.zeros((periods, 2)), np.zeros((periods, 2))
     plan, changes = np.zeros(periods, dtype=np.int64), np.zeros(periods)
@@ -277,9 +279,9 @@ class Announced(NamedTuple):
         """Return the levels at the start, the leader's first."""
         return int(self.tables.first[self.leader]), int(self.tables.first[1 - self.leader])
 
-    def first_node(self, worth: np.ndarray) -> tuple[int, int, int]:
+    def first_node(self, values: np.ndarray) -> tuple[int, int, int]:
         """Return the node at the start with the most valuable plan, the lowest of the best."""
-        return (int(np.argmax(worth[:, *self.begin])), *self.begin)
+        return (int(np.argmax(values[:, *self.begin])), *self.begin)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -306,7 +308,7 @@ def plan_gains(
     level_F]``.
     """
     duel, zero = world.duel, np.zeros(world.shape)
-    close = EXACT * np.abs(duel.flow).max(axis=(1, 2)) / (1 - duel.gamma)
+    tolerance = EXACT * np.abs(duel.flow).max(axis=(1, 2)) / (1 - duel.gamma)
 
     follower = adjustment_of(duel, aim)
 
@@ -320,30 +322,30 @@ def plan_gains(
             duel, 0, continuation(duel, value, choose_plans(value, cost), cost), follower
         )
 
-    best = [follower]
+    best_response = [follower]
 
     def best_following(value: np.ndarray) -> np.ndarray:
         """Back up the follower's values under its best policy against the leader's rule."""
         aims, value = best_aims(duel, continuation(duel, value, switch, 0.0))
-        best[0] = adjustment_of(duel, aims)
+        best_response[0] = adjustment_of(duel, aims)
         return value
 
     def evaluating_best(value: np.ndarray) -> np.ndarray:
         """Back up the follower's values under the policy of the last improvement."""
-        return back_up(duel, 1, continuation(duel, value, switch, 0.0), best[0])
+        return back_up(duel, 1, continuation(duel, value, switch, 0.0), best_response[0])
 
-    decision, off_led = _iterate(duel, 0, evaluating(0, delta), zero, close)
+    decision, off_led = _iterate(duel, 0, evaluating(0, delta), zero, tolerance)
     # without a charge, delta decides on changes but is not paid
-    paid = decision if charge else _iterate(duel, 0, evaluating(0, 0.0), decision, close)[0]
-    followed, off_followed = _iterate(duel, 1, evaluating(1, 0.0), zero, close)
-    led, off_led_best = _iterate(duel, 0, best_switching(delta), decision, close)
-    replied, off_replied = _iterate(duel, 1, best_following, followed, close, evaluating_best)
-    free, _ = _iterate(duel, 0, best_switching(0.0), paid, close)
+    paid = decision if charge else _iterate(duel, 0, evaluating(0, 0.0), decision, tolerance)[0]
+    followed, off_followed = _iterate(duel, 1, evaluating(1, 0.0), zero, tolerance)
+    led, off_led_best = _iterate(duel, 0, best_switching(delta), decision, tolerance)
+    replied, off_replied = _iterate(duel, 1, best_following, followed, tolerance, evaluating_best)
+    free, _ = _iterate(duel, 0, best_switching(0.0), paid, tolerance)
     # before the choice of plan: to keep the one in force, or to change to the best at its cost
     gains = np.maximum(led, led.max(axis=0) - delta) - _before_choice(decision, switch, delta)
     regret = np.maximum([max(gains.max(), (led - decision).max()), (replied - followed).max()], 0.0)
-    first = world.first_node(decision)
-    start = np.array([led[:, *first[1:]].max() - decision[first], replied[first] - followed[first]])
+    node = world.first_node(decision)
+    start = np.array([led[:, *node[1:]].max() - decision[node], replied[node] - followed[node]])
     return PlanGains(
         realised=np.stack([paid, followed]),
         decision=decision,
@@ -351,24 +353,24 @@ def plan_gains(
         # the errors of both values that a regret compares add up
         bound=regret + np.array([off_led + off_led_best, off_followed + off_replied]),
         at_start=np.maximum(start, 0.0),
-        temptation=max(float(free[:, *first[1:]].max() - paid[first]), 0.0),
-        scale=max(abs(float(paid[first])), abs(float(followed[first])), float(close.max())),
+        temptation=max(float(free[:, *node[1:]].max() - paid[node]), 0.0),
+        scale=max(abs(float(paid[node])), abs(float(followed[node])), float(tolerance.max())),
     )
 
 
-def continuation(duel: Duel, worth: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
+def continuation(duel: Duel, values: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
     """Return continuation values, including disturbances and the choice of the next plan."""
-    after = _before_choice(worth, switch, charge)
+    after = _before_choice(values, switch, charge)
     if duel.spread_leader.size:
         after = duel.spread_leader @ after @ duel.spread_follower.T
     return after
 
 
-def _before_choice(worth: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
+def _before_choice(values: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
     """Return the value of a node before the leader has chosen the plan by ``switch``."""
-    in_force = np.arange(len(worth))[:, None, None]
-    chosen = np.take_along_axis(worth, switch, axis=0)
-    return np.where(switch == in_force, chosen, chosen - charge)
+    in_force = np.arange(len(values))[:, None, None]
+    plan_values = np.take_along_axis(values, switch, axis=0)
+    return np.where(switch == in_force, plan_values, plan_values - charge)
 
 
 def _largest_change(value: np.ndarray, before: np.ndarray) -> float:
@@ -380,7 +382,7 @@ def _iterate(
     firm: int,
     sweep: Sweep,
     begin: np.ndarray,
-    close: np.ndarray,
+    tolerance: np.ndarray,
     between: Sweep | None = None,
 ) -> tuple[np.ndarray, float]:
     """Return a firm's values where sweeps no longer change them, and an error bound.
@@ -394,7 +396,7 @@ def _iterate(
         before, value = value, sweep(value)
         change = _largest_change(value, before)
         # the bound is that of a sweep, so the last one has no evaluations after it
-        if change * gamma <= close[firm] * (1 - gamma) or number == max_rounds:
+        if change * gamma <= tolerance[firm] * (1 - gamma) or number == max_rounds:
             break
         if between is not None:
             for _ in range(MORE):
@@ -483,34 +485,34 @@ def with_plans(
 
 def _lottery(levels: np.ndarray, aim: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the level at or below every aim, and the probability of the one above."""
-    near = SAME_LEVEL * (levels[-1] - levels[0])
-    low = np.clip(np.searchsorted(levels, aim + near, side="right") - 1, 0, len(levels) - 1)
+    tolerance = SAME_LEVEL * (levels[-1] - levels[0])
+    low = np.clip(np.searchsorted(levels, aim + tolerance, side="right") - 1, 0, len(levels) - 1)
     above = np.minimum(low + 1, len(levels) - 1)
-    apart = np.where(above > low, levels[above] - levels[low], 1.0)
+    gaps = np.where(above > low, levels[above] - levels[low], 1.0)
     # an aim that is nearly a level counts as that level
-    part = np.where(np.abs(aim - levels[low]) <= near, 0.0, (aim - levels[low]) / apart)
+    part = np.where(np.abs(aim - levels[low]) <= tolerance, 0.0, (aim - levels[low]) / gaps)
     return low, part
 
 
 def _spread(levels: np.ndarray, noise: float) -> np.ndarray:
     if noise == 0:
         return np.zeros((0, 0))
-    apart = (levels[None, :] - levels[:, None]) / noise
+    distances = (levels[None, :] - levels[:, None]) / noise
     half = np.diff(levels, append=levels[-1]) + np.diff(levels, prepend=levels[0])  # levels may be uneven
-    weight = np.where(np.abs(apart) <= REACH + SAME_LEVEL, half * np.exp(-(apart**2) / 2), 0.0)
+    weight = np.where(np.abs(distances) <= REACH + SAME_LEVEL, half * np.exp(-(distances**2) / 2), 0.0)
     spread: np.ndarray = weight / weight.sum(axis=1, keepdims=True)
     return spread
 
 
-def choose_plans(worth: np.ndarray, delta: float) -> np.ndarray:
+def choose_plans(values: np.ndarray, delta: float) -> np.ndarray:
     """Return the plan in force from now on, ``[plan level_L level_F]``.
 
     The plan in force changes only where the value of the best plan (the lowest of the best) exceeds its value
     by more than ``delta``.
     """
-    leaves = worth.max(axis=0) - delta > worth
-    chosen: np.ndarray = np.where(leaves, worth.argmax(axis=0), np.arange(len(worth))[:, None, None])
-    return chosen
+    leaves = values.max(axis=0) - delta > values
+    plans: np.ndarray = np.where(leaves, values.argmax(axis=0), np.arange(len(values))[:, None, None])
+    return plans
 
 
 def _after_leader(duel: Duel, after: np.ndarray) -> np.ndarray:
@@ -532,7 +534,7 @@ def best_aims(duel: Duel, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     rows, levels = _after_leader(duel, after), duel.levels
     gamma, phi = float(duel.gamma[1]), float(duel.phi[1])
-    aim, best = np.broadcast_to(levels, rows.shape).copy(), gamma * rows
+    aim, best_values = np.broadcast_to(levels, rows.shape).copy(), gamma * rows
     slopes = gamma * np.diff(rows) / np.diff(levels)
     for k in range(len(levels) - 1):
         lower, right = levels[k] - levels, levels[k + 1] - levels
@@ -540,10 +542,10 @@ def best_aims(duel: Duel, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # the vertex of the parabola or, without a cost, the better end of the interval
         u = np.clip(slope / (2 * phi), lower, right) if phi > 0 else np.where(slope > 0, right, lower)
         pays = gamma * rows[:, :, k, None] + slope * (u - lower) - phi * u * u
-        better = pays > best
-        np.copyto(aim, levels + u, where=better)
-        np.copyto(best, pays, where=better)
-    return aim, best + duel.flow[1]
+        improves = pays > best_values
+        np.copyto(aim, levels + u, where=improves)
+        np.copyto(best_values, pays, where=improves)
+    return aim, best_values + duel.flow[1]
 
 
 def adjustment_of(duel: Duel, aim: np.ndarray) -> Adjustment:
@@ -568,11 +570,11 @@ def go_on(duel: Duel, follower: Adjustment, switch: np.ndarray, mass: np.ndarray
     """Return the next period's distribution over nodes, and the probability of a change of plan."""
     plan, leader, follower_axis = np.ogrid[tuple(map(slice, mass.shape))]
     low, part = duel.low[:, :, None], duel.part[:, :, None]
-    arrived, fresh = np.zeros(mass.shape), np.zeros(mass.shape)
+    arrived, next_mass = np.zeros(mass.shape), np.zeros(mass.shape)
     for level, chance in ((low, 1 - part), (np.minimum(low + 1, mass.shape[1] - 1), part)):
         for to, share in ((follower.low, 1 - follower.part), (follower.low + 1, follower.part)):
             np.add.at(arrived, (plan, level, to), mass * chance * share)
     if duel.spread_leader.size:
         arrived = duel.spread_leader.T @ arrived @ duel.spread_follower
-    np.add.at(fresh, (switch, leader, follower_axis), arrived)
-    return fresh, float(arrived[switch != plan].sum())
+    np.add.at(next_mass, (switch, leader, follower_axis), arrived)
+    return next_mass, float(arrived[switch != plan].sum())

@@ -102,15 +102,15 @@ def _first_varies_fastest(cells: Sequence[Sequence[float]]) -> Matrix:
     return matrix(payoffs=table.transpose(3, 2, 1, 0))
 
 
-def _poker(first: int, second: int) -> tuple[float, float]:
+def _poker(action_0: int, action_1: int) -> tuple[float, float]:
     """Return payoffs: player 0 raises or folds on a red and on a black card, and player 1 meets or passes.
 
     The ante is 1, and so is the raise; a red card wins.
     """
-    raises = (first in (0, 1), first in (0, 2))  # on red, on black
+    raises = (action_0 in (0, 1), action_0 in (0, 2))  # on red, on black
     gain = 0.0
     for raised, wins in zip(raises, (1, -1), strict=True):
-        gain += 0.5 * (-1 if not raised else 1 if second == 1 else 2 * wins)
+        gain += 0.5 * (-1 if not raised else 1 if action_1 == 1 else 2 * wins)
     return gain, -gain
 
 
@@ -123,12 +123,12 @@ def _max_cut(*sides: int) -> list[float]:
     ]
 
 
-def _horse(first: int, second: int, third: int) -> tuple[float, float, float]:
+def _horse(action_0: int, action_1: int, action_2: int) -> tuple[float, float, float]:
     """Return payoffs of Selten's horse; action 0 is right, 1 is left."""
-    if first == 1:
-        return (0, 0, 0) if third else (3, 2, 2)
-    if second == 1:
-        return (0, 0, 1) if third else (4, 4, 0)
+    if action_0 == 1:
+        return (0, 0, 0) if action_2 else (3, 2, 2)
+    if action_1 == 1:
+        return (0, 0, 1) if action_2 else (4, 4, 0)
     return 1, 1, 1
 
 
@@ -147,8 +147,8 @@ def _all_pay(bids: Sequence[Sequence[int]], prize: float) -> Matrix:
 
     def pay(*actions: int) -> list[float]:
         paid = [bids_of_player[a] for bids_of_player, a in zip(bids, actions, strict=True)]
-        alone = paid.count(max(paid)) == 1
-        return [prize * (alone and bid == max(paid)) - bid for bid in paid]
+        sole_winner = paid.count(max(paid)) == 1
+        return [prize * (sole_winner and bid == max(paid)) - bid for bid in paid]
 
     return _of_rule([len(bids_of_player) for bids_of_player in bids], pay)
 

@@ -121,10 +121,10 @@ def constants(
         L_u, L_nu = float(u_max - u_min), u_max / 2
     # two distributions are at most 2 apart, two states or bids at most 1
     K, K_nu = 2.0, 1.0 + kernel
-    g, later = discount, 1 / (1 - discount)
+    g, horizon_factor = discount, 1 / (1 - discount)
     L_vs = (L_u + L_b + dh) / (1 - g * min(1.0, (K + K) / 2))
-    L_vpi = (4 * L_b + g * K * L_vs) / 4 * later
-    L_vrho = (2 * L_nu + g * K_nu * L_vs) / 2 * later
+    L_vpi = (4 * L_b + g * K * L_vs) / 4 * horizon_factor
+    L_vrho = (2 * L_nu + g * K_nu * L_vs) / 2 * horizon_factor
     L_qpi = g * L_vpi + g * L_vs * K
     L_qrho = L_nu + g * L_vrho + g * L_vs * K_nu / 2
     ends = (L_vs, L_vpi, L_vrho, L_qpi, L_qrho, L_pop * L_qrho + L_qpi)
@@ -219,9 +219,9 @@ def _by_urgency(
 
 def _rotation(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple[float, float, float]:
     """Return the same with every second step lost; after an odd number half have lost once more."""
-    mean, twice = w @ u, chain @ chain
+    mean, two_step_chain = w @ u, chain @ chain
     within = [
-        n * (w @ (u - mean) ** 2) + _dependence(u, twice, w, n) if n else 0.0
+        n * (w @ (u - mean) ** 2) + _dependence(u, two_step_chain, w, n) if n else 0.0
         for n in (steps // 2, (steps + 1) // 2)
     ]
     uneven = steps % 2 / 4
@@ -236,10 +236,10 @@ def _dependence(f: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> 
     """
     if np.ptp(f) == 0:
         return 0.0  # exactly: the powers of A would leave rounding errors
-    z, identity, none = len(f), np.eye(len(f)), np.zeros((len(f), len(f)))
-    apart = chain - w
-    onward = np.block([[apart, identity, none], [none, identity, identity], [none, none, identity]])
-    begin = np.hstack([apart @ apart, apart, none])
+    z, identity, zeros = len(f), np.eye(len(f)), np.zeros((len(f), len(f)))
+    deviation = chain - w
+    onward = np.block([[deviation, identity, zeros], [zeros, identity, identity], [zeros, zeros, identity]])
+    begin = np.hstack([deviation @ deviation, deviation, zeros])
     double = (begin @ np.linalg.matrix_power(onward, steps - 1))[:, 2 * z :]
     return float(2 * (w * f) @ double @ f)
 
@@ -266,24 +266,24 @@ def _turns(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple
         after = lost[:, 0] * nu + np.roll((1 - lost[:, 0]) * nu, 1)
         return after, (stay + np.roll(rise, 1, axis=0)) @ chain, square
 
-    now = (np.zeros(WIDTH), np.zeros((WIDTH, len(u))), 0.0)
-    now[0][WIDTH // 2] = 1.0
-    before = now
+    state = (np.zeros(WIDTH), np.zeros((WIDTH, len(u))), 0.0)
+    state[0][WIDTH // 2] = 1.0
+    before = state
     for step in range(steps):
         if step % 2 == 0:  # half the steps are won: wins are counted relative to that
-            nu, carried, square = now
+            nu, carried, square = state
             if step:
                 nu, carried = np.roll(nu, -1), np.roll(carried, -1, axis=0)
-            now = (nu, carried, square)
+            state = (nu, carried, square)
             change = max(np.abs(nu - before[0]).max(), np.abs(carried - before[1]).max() / max(u.max(), 1.0))
             if step and change <= STEADY:
                 # the distribution repeats: each further pair of steps adds the same to the variance
-                now = (nu, carried, square + (steps - step) // 2 * (square - before[2]))
-                now = turn(*now) if steps % 2 else now
+                state = (nu, carried, square + (steps - step) // 2 * (square - before[2]))
+                state = turn(*state) if steps % 2 else state
                 break
-            before = now
-        now = turn(*now)
-    nu, _, square = now
+            before = state
+        state = turn(*state)
+    nu, _, square = state
     wins = np.arange(WIDTH)
     return -mean / 2, square, float(nu @ (wins - nu @ wins) ** 2)
 
@@ -401,23 +401,23 @@ def find_counterexample(
     if not 0 <= mean_karma <= max_karma:
         raise ValueError(f"mean_karma: {mean_karma} must be in [0, {max_karma}]")
     karma = np.tile(_karma_distribution(mean_karma, max_karma), (len(u), 1))
-    rng, best = np.random.default_rng(seed), None
+    rng, candidate = np.random.default_rng(seed), None
     for _ in range(tries):
         policies = rows(rng, np.full((2, len(u), max_karma + 1), 0.5))
         bids = np.einsum("uk,pukb->pub", karma, policies)
         bids /= bids.sum(axis=-1, keepdims=True)
         A = change_matrix(bids[0], bids[1], tie)
         S = float((u * p) @ A @ p)
-        if best is None or best.S < S:
-            best = Counterexample(u, p, mean_karma, karma, policies, bids, A, S, tie)
-    return best if best is not None and best.S > ZERO_SUM else None
+        if candidate is None or candidate.S < S:
+            candidate = Counterexample(u, p, mean_karma, karma, policies, bids, A, S, tie)
+    return candidate if candidate is not None and candidate.S > ZERO_SUM else None
 
 
 def _karma_distribution(mean: float, top: int) -> np.ndarray:
     """Return a distribution on 0..most with the given mean: half at the mean, half evenly around it."""
     away = np.abs(np.arange(top + 1) - mean)
-    wide = np.floor(min(mean, top - mean))
-    even = np.clip(1 + wide - away, 0.0, 1.0)  # sloping ends keep the mean
+    half_width = np.floor(min(mean, top - mean))
+    even = np.clip(1 + half_width - away, 0.0, 1.0)  # sloping ends keep the mean
     distribution: np.ndarray = np.maximum(0.0, 1 - away) / 2 + even / even.sum() / 2
     return distribution
 
@@ -432,7 +432,7 @@ def analytic_constants(game: KarmaEconomy) -> Record:
     positive ``lasry_lions``, sought for the first type where ties are random or both agents lose.
     """
     record: Record = {}
-    urgencies_of_types = [_own(game, k) for k in range(len(game.type_names))]
+    urgencies_of_types = [_urgencies_of_type(game, k) for k in range(len(game.type_names))]
     for name, tight in (("lipschitz", False), ("lipschitz_tight", True)):
         kernel = kernel_constant(game.charge, society=game.receiver == SOCIETY, tight=tight)
         rows = [
@@ -471,7 +471,7 @@ def analytic_constants(game: KarmaEconomy) -> Record:
     return record
 
 
-def _own(game: KarmaEconomy, k: int) -> tuple[np.ndarray, np.ndarray]:
+def _urgencies_of_type(game: KarmaEconomy, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the urgencies of a type and their transition matrix, without padding."""
     stakes, chain = np.asarray(game.stakes)[k], np.asarray(game.chain)[k]
     # types with fewer private states are padded with unreachable ones

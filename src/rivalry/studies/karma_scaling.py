@@ -79,13 +79,13 @@ def sublinearity(bids: object, means: object) -> Growth:
     if means.shape != table.shape[:1] or np.any(np.diff(means) <= 0):
         raise ValueError(f"means: {means.tolist()} must rise, one for each of {len(table)} economies")
     falls = float(np.max(table[:-1] - table[1:], initial=0.0))
-    exceeds, worst = 0.0, 0.0
+    exceeds, relative_excess = 0.0, 0.0
     # both bids may be off by the slack, and the smaller one counts `factor` times
     for factor in range(2, table.shape[-1]):
         scaled = table[..., ::factor]
         over = float(np.max(scaled - factor * table[..., : scaled.shape[-1]], initial=0.0))
-        exceeds, worst = max(exceeds, over), max(worst, over / (1 + factor))
-    return Growth(falls, exceeds, falls <= 2 * SLACK, worst <= SLACK)
+        exceeds, relative_excess = max(exceeds, over), max(relative_excess, over / (1 + factor))
+    return Growth(falls, exceeds, falls <= 2 * SLACK, relative_excess <= SLACK)
 
 
 def _bids(name: str, values: object) -> np.ndarray:

@@ -152,7 +152,7 @@ _RULES: dict[str, Callable[[np.random.Generator, int, int], tuple[np.ndarray, Nu
 }
 
 
-def at_least_as_random(policies: np.ndarray, other: np.ndarray, rule: str = "mean") -> np.ndarray:
+def at_least_as_random(policies: np.ndarray, reference: np.ndarray, rule: str = "mean") -> np.ndarray:
     """Mask of policies ``[policy private karma bid]`` that have at least the entropy of another policy.
 
     Entropies are compared in the ``mean`` over states or in ``every`` state, up to rounding. Raises
@@ -163,7 +163,7 @@ def at_least_as_random(policies: np.ndarray, other: np.ndarray, rule: str = "mea
     [True, False]
     """
     check_word("entropy_rule", rule, ENTROPY_RULES)
-    levels, bar = (np.asarray(entropies(jnp.asarray(pi))) for pi in (policies, other))
+    levels, bar = (np.asarray(entropies(jnp.asarray(pi))) for pi in (policies, reference))
     if rule == "mean":
         levels, bar = levels.mean(axis=(-2, -1))[:, None, None], bar.mean()
     qualify: np.ndarray = np.all(levels >= bar - 1e-12, axis=(-2, -1))
@@ -235,21 +235,21 @@ class RandomPolicyExperiment(BaseLearner):
         """Measure ``steps`` further policies in batches of fixed size, so chunks do not change results."""
         if not session["residual"][0] <= ENOUGH:
             return 0
-        first = int(session["taken"][0])
-        last = min(first + steps, self.policies)
-        while (count := len(session.get("number", ()))) < last:
-            numbers, chosen = self._draw_admissible(session, min(BATCH, self.policies - count))
+        start = int(session["taken"][0])
+        stop = min(start + steps, self.policies)
+        while (count := len(session.get("number", ()))) < stop:
+            numbers, draws = self._draw_admissible(session, min(BATCH, self.policies - count))
             if not len(numbers):
-                last = count
+                stop = count
                 break
             # always `BATCH` policies: another number of them would be compiled anew
             padding = [np.asarray(uniform(world))] * (BATCH - len(numbers))
-            measured = self.measure(world, session, put(np.stack([*chosen, *padding])))
+            measured = self.measure(world, session, put(np.stack([*draws, *padding])))
             for name, values in {"number": numbers, **measured}.items():
                 new = np.asarray(values)[: len(numbers)]
                 session[name] = np.concatenate([session[name], new]) if name in session else new
-        session["taken"][0] = last
-        return last - first
+        session["taken"][0] = stop
+        return stop - start
 
     def measure(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
         """Return the measurements of each policy, ``[policy ..]``."""
@@ -258,25 +258,25 @@ class RandomPolicyExperiment(BaseLearner):
     def _draw_admissible(self, session: Session, max_policies: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers and the policies of the next admissible draws, at most ``max_policies``."""
         target = session["equilibrium"]
-        actions, first = target.shape[1], int(session["drawn"][0])
+        actions, next_number = target.shape[1], int(session["drawn"][0])
         shaped = target.reshape(-1, actions, actions)
         numbers: list[int] = []
-        chosen: list[np.ndarray] = []
-        while first < DRAWS and len(chosen) < max_policies:
-            count = min(8 * BATCH, DRAWS - first)
-            sample = self._sample(session, count, first)
+        draws: list[np.ndarray] = []
+        while next_number < DRAWS and len(draws) < max_policies:
+            count = min(8 * BATCH, DRAWS - next_number)
+            sample = self._sample(session, count, next_number)
             fit = np.flatnonzero(at_least_as_random(sample.policies, shaped, self.entropy_rule))
-            fit = fit[: max_policies - len(chosen)]
-            numbers += (first + fit).tolist()
-            chosen += list(sample.policies[fit].reshape(-1, *target.shape))
-            first = numbers[-1] + 1 if len(chosen) == max_policies else first + count
-        session["drawn"][0] = first
-        return np.array(numbers, dtype=np.int64), np.array(chosen)
+            fit = fit[: max_policies - len(draws)]
+            numbers += (next_number + fit).tolist()
+            draws += list(sample.policies[fit].reshape(-1, *target.shape))
+            next_number = numbers[-1] + 1 if len(draws) == max_policies else next_number + count
+        session["drawn"][0] = next_number
+        return np.array(numbers, dtype=np.int64), np.array(draws)
 
-    def _sample(self, session: Session, count: int, first: int) -> PolicySample:
+    def _sample(self, session: Session, count: int, start: int) -> PolicySample:
         states, actions = session["equilibrium"].shape
         words = np.random.SeedSequence(session["words"].tolist())
-        return draw_policies(self.generator, count, states // actions, actions - 1, words, first)
+        return draw_policies(self.generator, count, states // actions, actions - 1, words, start)
 
     def about(self, session: Session) -> Record:
         """Return the settings that determine the result, and the equilibrium."""
@@ -354,8 +354,8 @@ class Contractivity(RandomPolicyExperiment):
     def measure(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
         target, mu = put(session["reference"]), put(session["law"])
         beta = jnp.asarray(float(self.beta))
-        far, residual = _distances_along(world, policies, target, mu, beta, MAP_STEPS)
-        return {"distances": far, "population_residual": residual}
+        distances, residual = _distances_along(world, policies, target, mu, beta, MAP_STEPS)
+        return {"distances": distances, "population_residual": residual}
 
     def read(self, world: PopulationGame, session: Session) -> Record:
         """Return the counts over the policies so far."""
@@ -363,11 +363,11 @@ class Contractivity(RandomPolicyExperiment):
         record = self.about(session)
         if not count:
             return record
-        far = session["distances"][:count]
-        ratios = _ratios(far)
+        distances = session["distances"][:count]
+        ratios = _ratios(distances)
         largest = np.max(np.nan_to_num(ratios, nan=-np.inf), axis=1, initial=-np.inf)
         largest = np.where(np.isfinite(largest), largest, np.nan)
-        record["distances"] = (("policy", "map_step"), far)
+        record["distances"] = (("policy", "map_step"), distances)
         record["largest_ratio"] = (("policy",), largest)
         return record | _violations(session, "", largest > 1)
 
@@ -441,16 +441,16 @@ def _distances_along(
     def bids(pi: Array) -> Array:
         return pi.reshape(-1, actions, actions)
 
-    def far(pi: Policy) -> Array:
+    def distance(pi: Policy) -> Array:
         return policy_distance(bids(pi), bids(target))
 
     def step(current: Here, _: None) -> tuple[Here, tuple[Array, Array]]:
         response, off = mirror_response(game, *current, rule(beta))
-        return (response.answer, response.mu), (far(response.answer), off)
+        return (response.answer, response.mu), (distance(response.answer), off)
 
     def values_under(pi: Policy) -> tuple[Array, Array]:
         _, (away, residual) = jax.lax.scan(step, (pi, mu), None, length=steps)
-        return jnp.concatenate([far(pi)[None], away]), jnp.max(residual)
+        return jnp.concatenate([distance(pi)[None], away]), jnp.max(residual)
 
     result: tuple[Array, Array] = jax.lax.map(values_under, policies)  # one by one, as in `evaluate_agents`
     return result
@@ -464,7 +464,7 @@ def _payoff_pairs(
 
     by = rule(beta, regularised=True)
 
-    def both(pi: Policy) -> tuple[Array, Array]:
+    def payoff_pair(pi: Policy) -> tuple[Array, Array]:
         stationary = stationary_population(game, pi)
 
         def payoffs(policy: Policy) -> Float[Array, "payoff"]:
@@ -473,15 +473,15 @@ def _payoff_pairs(
 
         return jnp.stack([payoffs(target), payoffs(pi)]), stationary.residual
 
-    result: tuple[Array, Array] = jax.lax.map(both, policies)  # one by one, as in `evaluate_agents`
+    result: tuple[Array, Array] = jax.lax.map(payoff_pair, policies)  # one by one, as in `evaluate_agents`
     return result
 
 
-def _ratios(far: np.ndarray) -> np.ndarray:
+def _ratios(distances: np.ndarray) -> np.ndarray:
     """Return ratios of successive distances ``[policy step]``; NaN after a policy has converged."""
     # near the equilibrium ratios are those of rounding errors
-    going = np.logical_and.accumulate(far[:, :-1] >= CONVERGED, axis=1)
-    return np.where(going, far[:, 1:] / np.where(going, far[:, :-1], 1.0), np.nan)
+    mask = np.logical_and.accumulate(distances[:, :-1] >= CONVERGED, axis=1)
+    return np.where(mask, distances[:, 1:] / np.where(mask, distances[:, :-1], 1.0), np.nan)
 
 
 def _violations(session: Session, name: str, violated: np.ndarray) -> Record:

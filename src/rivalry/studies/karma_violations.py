@@ -53,19 +53,19 @@ def violations(data: Dataset, ax: Axes, *, over: str | None = None, series: str 
     [0.0, 0.5]
     """
     over = find_sweep(data, SHARE, 0, None, over)
-    also = ("admissible", "excluded", "generator", "entropy_rule")
+    extras = ("admissible", "excluded", "generator", "entropy_rule")
     dim, x, order = swept_values(data, over)
-    every = series_of(data, SHARE, also, series=series, keep=(dim,))
+    cells = series_of(data, SHARE, extras, series=series, keep=(dim,))
     log = is_log(x)
-    for k, (cell, shade) in enumerate(zip(every, colours(len(every)), strict=True)):
+    for k, (cell, shade) in enumerate(zip(cells, colours(len(cells)), strict=True)):
         times, count = _counts(cell)
         rows = order[count[order] > 0]
         share = times[rows] / count[rows]
         pairs = zip(times[rows].astype(int).tolist(), count[rows].astype(int).tolist(), strict=True)
         ends = np.array([share_interval(*pair) for pair in pairs])
         reach = np.abs(ends.T - share)  # rounding may put an end slightly inside
-        apart = 0.008 * (k - (len(every) - 1) / 2)  # separates the intervals of several lines
-        where = x[rows] * (x.max() / x.min()) ** apart if log else x[rows] + apart * float(np.ptp(x))
+        offset = 0.008 * (k - (len(cells) - 1) / 2)  # separates the intervals of several lines
+        where = x[rows] * (x.max() / x.min()) ** offset if log else x[rows] + offset * float(np.ptp(x))
         look: dict[str, Any] = {"color": shade, "marker": MARKERS[k % len(MARKERS)], "markersize": 4.5}
         look |= {"capsize": 2.5, "elinewidth": 1.0, "linewidth": 1.2, "label": cell.name or "_share"}
         ax.errorbar(where, share, reach, **look)
@@ -73,7 +73,7 @@ def violations(data: Dataset, ax: Axes, *, over: str | None = None, series: str 
     ax.set_ylabel("share of policies that violate it")
     set_log_scale(ax, "x", log)
     ax.set_ylim(bottom=0.0)
-    caption(ax, every[0].words, _sampling(every))
+    caption(ax, cells[0].words, _sampling(cells))
     return ax
 
 
@@ -86,13 +86,13 @@ def _counts(cell: CellSeries) -> tuple[np.ndarray, np.ndarray]:
     return times.sum(axis=0), count.sum(axis=0)
 
 
-def _sampling(every: Sequence[CellSeries]) -> str:
+def _sampling(cells: Sequence[CellSeries]) -> str:
     """Return in words how many policies each point has, how they were drawn, and which are admissible."""
-    counts = np.concatenate([_counts(cell)[1] for cell in every])
+    counts = np.concatenate([_counts(cell)[1] for cell in cells])
     low, high = int(counts[counts > 0].min()), int(counts.max())
     words = [f"n = {low}{f' to {high}' if high > low else ''} policies per value, 95 % intervals"]
     rules, samples = (
-        {str(value) for cell in every for value in np.ravel(cell.get(name, ()))} - {""}
+        {str(value) for cell in cells for value in np.ravel(cell.get(name, ()))} - {""}
         for name in ("generator", "entropy_rule")
     )
     if len(rules) == 1:

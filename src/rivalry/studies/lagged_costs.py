@@ -73,12 +73,12 @@ class LaggedCostLearning(BaseLearner):
         count, size, costs = self.sessions, self.levels, len(world.tables.payoff)
         states = size ** (1 + self.own_price) * costs**2
         stream_states = streams(stream, count)
-        first = uniforms(stream_states, 4) * [size, size, costs, costs]
+        initial_state = uniforms(stream_states, 4) * [size, size, costs, costs]
         return {
             "values": np.zeros((count, 2, states, size)),
             "greedy": np.zeros((count, 2, states), dtype=np.int64),
             "stream": stream_states,
-            "standing": first.astype(np.int64),  # prices, and costs now and in the period before
+            "standing": initial_state.astype(np.int64),  # prices, and costs now and in the period before
             "pending": np.full((count, 2, 2), -1, dtype=np.int64),  # state and price of the last decision
             "owed": np.zeros((count, 2)),  # discounted payoffs since then
             "clock": np.zeros((count, 4), dtype=np.int64),  # periods, whether over, stable updates by firm
@@ -121,13 +121,13 @@ class LaggedCostLearning(BaseLearner):
         for k in range(count):
             for player in range(2):
                 rival = session["greedy"][k, 1 - player].reshape(size, costs, costs)
-                best = best_values(tables, rival, player, self.gamma)  # [cost rival own]
+                optimal_values = best_values(tables, rival, player, self.gamma)  # [cost rival own]
                 state, price = session["pending"][k, player]
-                row = best[state % costs, state // costs**2]
+                row = optimal_values[state % costs, state // costs**2]
                 learned = session["values"][k, player].reshape(size, costs, costs, size)
                 equilibrium[k] &= session["greedy"][k, player, state] == row.argmax()
                 path[k] += 0.5 - 0.5 * session["values"][k, player, state, price] / row.max()
-                optimal = best.transpose(1, 0, 2)[:, None]  # [rival 1 cost own]
+                optimal = optimal_values.transpose(1, 0, 2)[:, None]  # [rival 1 cost own]
                 states[k] += np.mean((optimal - learned) / optimal) / 2
         return {
             "path_equilibrium": (("session",), equilibrium),
@@ -146,13 +146,15 @@ def best_values(tables: FiniteGame, rival: np.ndarray, player: int, gamma: float
     paid = tables.payoff[:, player].reshape(costs, size, size)
     paid = paid if player == 1 else paid.transpose(0, 2, 1)  # [cost rival own]
     chances = np.diff(tables.nature_cdf[:, 0], prepend=0.0)  # [cost after]
-    own, _, after = np.ogrid[:size, :costs, :costs]
-    best = np.zeros((costs, size))  # [cost rival]
+    price, _, after = np.ogrid[:size, :costs, :costs]
+    continuation = np.zeros((costs, size))  # [cost rival]
     while True:
-        later = gamma * paid[after, rival, own] + gamma**2 * best[after, rival]  # [own before after]
-        values = paid + np.einsum("ica,ca->ci", later, chances)[:, None]
-        change = np.max(np.abs(values.max(axis=2) - best))
-        best = values.max(axis=2)
+        future_payoffs = (
+            gamma * paid[after, rival, price] + gamma**2 * continuation[after, rival]
+        )  # [own before after]
+        values = paid + np.einsum("ica,ca->ci", future_payoffs, chances)[:, None]
+        change = np.max(np.abs(values.max(axis=2) - continuation))
+        continuation = values.max(axis=2)
         if change <= 1e-8:
             return np.asarray(values)
 
@@ -176,9 +178,9 @@ def play(payoff, chances, rule, values, greedy, stream, standing, pending, owed,
             aim = owed[mover] + gamma**2 * values[mover, lagged, greedy[mover, lagged]]
             row = values[mover, state]
             row[price] += alpha * (aim - row[price])
-            best = np.argmax(row)
-            clock[2 + mover] = clock[2 + mover] + 1 if best == greedy[mover, state] else 0
-            greedy[mover, state] = best
+            argmax = np.argmax(row)
+            clock[2 + mover] = clock[2 + mover] + 1 if argmax == greedy[mover, state] else 0
+            greedy[mover, state] = argmax
             if clock[2 + mover] == 0 and t <= max_periods - stable:
                 sums[:] = 0
         if mover == 0 and min(clock[2], clock[3]) > stable:

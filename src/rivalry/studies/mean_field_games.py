@@ -69,11 +69,11 @@ class FiniteHorizonPlay(BaseLearner):
         for need in self.needs:
             if not need.met(game):
                 raise ValueError(f"game: must be {need.words}")
-        self._first(game)
+        self._initial_policy(game)
         horizon_game: HorizonGame = game
         return horizon_game
 
-    def _first(self, game: HorizonGame) -> np.ndarray:
+    def _initial_policy(self, game: HorizonGame) -> np.ndarray:
         even = horizon.uniform_policy(game)
         if self.policy is None:
             return even
@@ -93,7 +93,7 @@ class FiniteHorizonPlay(BaseLearner):
 
     def begin(self, world: HorizonGame, stream: np.random.SeedSequence) -> Session:
         """Return a session at the first policy."""
-        pi = self._first(world)
+        pi = self._initial_policy(world)
         rng = np.random.default_rng(stream)
         return {
             "pi": pi,
@@ -107,10 +107,10 @@ class FiniteHorizonPlay(BaseLearner):
         rounds = min(steps, self.length(world) - int(session["round"][0]))
         for _ in range(rounds):
             session["round"][0] += 1
-            session["pi"] = self._next(world, session)
+            session["pi"] = self._next_policy(world, session)
         return rounds
 
-    def _next(self, game: HorizonGame, session: Session) -> np.ndarray:
+    def _next_policy(self, game: HorizonGame, session: Session) -> np.ndarray:
         pi = session["pi"]
         flow = horizon.policy_flow(game, pi)
         if self.update == "mirror_descent":
@@ -130,11 +130,11 @@ class FiniteHorizonPlay(BaseLearner):
         """Return the policy, its flow and value, the best response's value, and the certificate."""
         pi = session["pi"]
         flow = horizon.policy_flow(world, pi)
-        value, best = (
+        value, response_value = (
             float(world.first @ horizon.values_in_flow(world, flow, policy, population=pi).states[0])
             for policy in (pi, None)
         )
-        gain = np.maximum(np.array([best - value]), 0.0)
+        gain = np.maximum(np.array([response_value - value]), 0.0)
         # in an equilibrium all actions may pay the same: then the scale is that of uniform play
         at_stake = max(_at_stake(world, play) for play in (pi, horizon.uniform_policy(world)))
         allowed = TOLERANCE * at_stake + ROUNDING * abs(value)
@@ -146,8 +146,8 @@ class FiniteHorizonPlay(BaseLearner):
             "policy": (("period", "state", "action"), pi.copy()),
             "flow": (("time", "state"), flow),
             "value": ((), np.asarray(value)),
-            "best_response_value": ((), np.asarray(best)),
-            "exploitability": ((), np.asarray(best - value)),
+            "best_response_value": ((), np.asarray(response_value)),
+            "exploitability": ((), np.asarray(response_value - value)),
             "status": ((), np.asarray("completed")),
         }
         if self.agents:
@@ -161,10 +161,11 @@ class FiniteHorizonPlay(BaseLearner):
 def _at_stake(game: HorizonGame, pi: np.ndarray) -> float:
     """Return the value of the best response in the flow of a policy less that of the worst play."""
     flow = horizon.policy_flow(game, pi)
-    best, worst = (
-        horizon.values_in_flow(game, flow, worst=worst, population=pi).states[0] for worst in (False, True)
+    best_value, worst_value = (
+        horizon.values_in_flow(game, flow, worst=minimum, population=pi).states[0]
+        for minimum in (False, True)
     )
-    return float(game.first @ (best - worst))
+    return float(game.first @ (best_value - worst_value))
 
 
 class WalkMirrorDescent(FiniteHorizonPlay):
@@ -177,14 +178,18 @@ class WalkMirrorDescent(FiniteHorizonPlay):
 
     needs: ClassVar[tuple[Need, ...]] = (Need("the crowd game", lambda game: isinstance(game, CrowdGame)),)
 
-    def _next(self, game: Any, session: Session) -> np.ndarray:
+    def _next_policy(self, game: Any, session: Session) -> np.ndarray:
         flow, scores = horizon.policy_flow(game, session["pi"]), session["scores"]
-        later = int(session["round"][0]) > 1
+        past_first_round = int(session["round"][0]) > 1
         values, new = game.final_reward(flow[-1]), scores.copy()
         for t in reversed(range(game.horizon)):
             ahead = self.rate * (after := game.transition(t, flow[t]) @ values)
             new[t] += ahead
-            pi = horizon.response(scores[t] + ahead * game.known[t], 1.0) if later else session["pi"][t]
+            pi = (
+                horizon.response(scores[t] + ahead * game.known[t], 1.0)
+                if past_first_round
+                else session["pi"][t]
+            )
             values = (pi * (game.reward(t, flow[t]) + after)).sum(axis=1)
         session["scores"] = new
         return horizon.response(new, 1.0)
@@ -253,12 +258,12 @@ def _walk(size: int, periods: int) -> tuple[np.ndarray, np.ndarray]:
     the value of each move ``[period position action]`` was known by then.
     """
     moves, neighbours = np.zeros((periods, size)), np.zeros((periods, size, 3))
-    reached, valued = set(), set()
+    positions, valued = set(), set()
 
     def visit(t: int, x: int, move: int) -> None:
-        if t == periods or (t, x) in reached:
+        if t == periods or (t, x) in positions:
             return
-        reached.add((t, x))
+        positions.add((t, x))
         moves[t, x] = move
         neighbours[t, x] = [(t, (x + step) % size) in valued for step in (-1, 0, 1)]
         for step in (-1, 0, 1):

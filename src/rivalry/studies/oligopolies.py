@@ -39,11 +39,11 @@ class LogitLine(OneLineRepr, eqx.Module):
         place, price = x[:, 0], x[:, 1]
 
         def share(player: Array) -> Array:
-            def chosen(buyer: Array) -> Array:
+            def choice_probability(buyer: Array) -> Array:
                 costs = price + self.transport_cost * jnp.abs(buyer - place)
                 return jax.nn.softmax(-costs / self.taste_spread)[player]
 
-            return piecewise_integral(chosen, place, jnp.ones(()), DEGREE)
+            return piecewise_integral(choice_probability, place, jnp.ones(()), DEGREE)
 
         return jax.vmap(share)(jnp.arange(x.shape[0]))
 
@@ -114,19 +114,21 @@ class Capacities(OneLineRepr, eqx.Module):
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         return "Capacities of a duopoly before its prices", {"unit_cost": self.unit_cost}
 
-    def revenue(self, own: Array, rival: Array) -> Array:
+    def revenue(self, capacity: Array, rival: Array) -> Array:
         """Return the expected revenue in the equilibrium of prices, at two capacities."""
-        small, large = jnp.minimum(own, rival), jnp.maximum(own, rival)
-        cleared = own * jnp.maximum(1 - own - rival, 0.0)
-        best = jnp.maximum(1 - small, 0.0) / 2  # price and output of a monopolist on what the smaller leaves
-        dearest = best**2
+        small, large = jnp.minimum(capacity, rival), jnp.maximum(capacity, rival)
+        cleared = capacity * jnp.maximum(1 - capacity - rival, 0.0)
+        residual_monopoly = (
+            jnp.maximum(1 - small, 0.0) / 2
+        )  # price and output of a monopolist on what the smaller leaves
+        dearest = residual_monopoly**2
         # the lowest price at which the larger firm earns as much by selling first
         at_capacity = dearest / large
         on_demand = (1 - jnp.sqrt(1 - 4 * dearest)) / 2
         lowest = jnp.where(1 - at_capacity >= large, at_capacity, on_demand)
         undercut = lowest * jnp.minimum(small, 1 - lowest)
-        mixed = jnp.where(own >= rival, dearest, undercut)
-        return jnp.where(large <= best, cleared, mixed)
+        mixed = jnp.where(capacity >= rival, dearest, undercut)
+        return jnp.where(large <= residual_monopoly, cleared, mixed)
 
     @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
@@ -249,6 +251,6 @@ def three_places(*, levels: Annotated[int, Ge(3), Le(101), "number of places fro
     left_edge = np.max([np.where(rival < own_place, rival, -own_place) for rival in rivals], axis=0)
     right = np.min([np.where(rival > own_place, rival, 2 - own_place) for rival in rivals], axis=0)
     # beyond the last firm all buyers are its own: the mirror image of its place is the next one
-    first = (right - left_edge) / 2 / (1 + sum(rival == own_place for rival in rivals))
-    game = matrix(payoffs=np.stack([np.moveaxis(first, 0, player) for player in range(3)]))
+    payoff = (right - left_edge) / 2 / (1 + sum(rival == own_place for rival in rivals))
+    game = matrix(payoffs=np.stack([np.moveaxis(payoff, 0, player) for player in range(3)]))
     return Places(game.table, (tuple(f"{place:g}" for place in at),) * 3)

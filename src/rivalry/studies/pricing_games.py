@@ -227,9 +227,9 @@ def responsible_duopoly() -> AlternatingMatrix:
     choices = np.array([*product(OUTPUTS, INVESTMENTS), (0.0, 1.0)])
     q, theta = choices[:, None, 0], choices[:, None, 1]
     price = np.maximum(6 - q - q.T + theta.T - theta, 0)
-    first = q * price - (1 - theta) ** 2
+    payoff = q * price - (1 - theta) ** 2
     names = tuple(
         f"{output:g}, {Fraction(investment).limit_denominator(6)}" for output, investment in choices
     )
-    game = matrix(first, first.T)
+    game = matrix(payoff, payoff.T)
     return AlternatingMatrix(game.table, (names, names))

@@ -66,19 +66,21 @@ class RecommendingPlatform(BaseLearner):
 
     def begin(self, world: Tables, stream: np.random.SeedSequence) -> Session:
         m, count = self.levels, self.sessions
-        states, later = 4 * m * m, 1 / (1 - self.gamma)
+        states, horizon_factor = 4 * m * m, 1 / (1 - self.gamma)
         profit = world.profit.reshape(2, 4, m, m)
-        means = np.stack([profit[0].mean(axis=(0, 2)), profit[1].mean(axis=(0, 1))]) * later  # [player level]
-        payoff = self._platform_payoff(world).reshape(4, -1).mean(axis=1) * later
+        means = (
+            np.stack([profit[0].mean(axis=(0, 2)), profit[1].mean(axis=(0, 1))]) * horizon_factor
+        )  # [player level]
+        payoff = self._platform_payoff(world).reshape(4, -1).mean(axis=1) * horizon_factor
         own_streams = streams(stream, count)
-        first = (uniforms(own_streams, 1)[:, 0] * states).astype(np.int64)
+        initial_states = (uniforms(own_streams, 1)[:, 0] * states).astype(np.int64)
         return {
             "sellers": np.tile(means[None, :, None, :], (count, 1, states, 1)),
             "platform": np.tile(payoff, (count, states, 1)),
             "visits": np.ones((count, states, 4)),
             "greedy": np.tile(means.argmax(axis=1)[None, :, None], (count, 1, states)),
             "stream": own_streams,
-            "state": first,
+            "state": initial_states,
             "clock": np.zeros(
                 (count, 3), dtype=np.int64
             ),  # periods, those up to the last change, whether over
@@ -128,20 +130,20 @@ def outcome_tables(game: PlatformSellers, levels: int, sees_one: float) -> Table
     at = np.stack(np.meshgrid(prices, prices, indexing="ij"), axis=-1).reshape(-1, 2)  # [pair player]
     demands = np.asarray(jax.vmap(game.demand)(jnp.asarray(at)[:, :, None]))
     surplus = np.asarray(jax.vmap(game.consumer_surplus)(jnp.asarray(at)[:, :, None]))
-    alone = np.exp((np.asarray(game.quality) - at[:, None]) / mu)  # [pair group player]
-    sold, felt = [], []
+    attractions = np.exp((np.asarray(game.quality) - at[:, None]) / mu)  # [pair group player]
+    sold, gains = [], []
     for action in range(4):
         demand, gain = (1 - sees_one) * demands, (1 - sees_one) * surplus
         for group in range(2):
             seller = action >> (1 - group) & 1
-            weight = alone[:, group, seller]
+            weight = attractions[:, group, seller]
             demand[:, seller] += sees_one / 2 * weight / (1 + weight)
             gain = gain + sees_one / 2 * mu * np.log1p(weight)
         sold.append(demand)
-        felt.append(gain)
+        gains.append(gain)
     quantity, paid = np.concatenate(sold), np.tile(at, (4, 1))
     profit = ((1 - fee) * paid - cost) * quantity
-    return Tables(prices, profit.T.copy(), fee * (paid * quantity).sum(axis=1), np.concatenate(felt))
+    return Tables(prices, profit.T.copy(), fee * (paid * quantity).sum(axis=1), np.concatenate(gains))
 
 
 @njit(cache=True, nogil=True)
@@ -149,7 +151,7 @@ def play(profit, payoff, rule, sellers, platform, visits, greedy, stream, state,
     """Play up to ``steps`` periods of one session, in place."""
     alpha, gamma, decay, stable, max_periods = rule
     size = sellers.shape[2]
-    chosen = np.zeros(2, dtype=np.int64)
+    price_indices = np.zeros(2, dtype=np.int64)
     for _ in range(steps):
         if clock[2]:
             return
@@ -157,24 +159,24 @@ def play(profit, payoff, rule, sellers, platform, visits, greedy, stream, state,
         level = exp(-decay * t)
         for k in range(2):
             number = uniform(stream)
-            chosen[k] = greedy[k, state_now]
+            price_indices[k] = greedy[k, state_now]
             if number < level:
-                chosen[k] = min(int(number / level * size), size - 1)
+                price_indices[k] = min(int(number / level * size), size - 1)
         action, top = 0, -np.inf
         for k in range(4):
             bound = platform[state_now, k] + sqrt(2 * log(t) / visits[state_now, k])
             if bound > top:
                 action, top = k, bound
         visits[state_now, action] += 1
-        joint = (action * size + chosen[0]) * size + chosen[1]
+        joint = (action * size + price_indices[0]) * size + price_indices[1]
         changed = False
         for k in range(2):
             after = sellers[k, joint, greedy[k, joint]]
             row = sellers[k, state_now]
-            row[chosen[k]] += alpha * (profit[k, joint] + gamma * after - row[chosen[k]])
-            best = np.argmax(row)
-            changed |= best != greedy[k, state_now]
-            greedy[k, state_now] = best
+            row[price_indices[k]] += alpha * (profit[k, joint] + gamma * after - row[price_indices[k]])
+            argmax = np.argmax(row)
+            changed |= argmax != greedy[k, state_now]
+            greedy[k, state_now] = argmax
         after = platform[joint].max()
         platform[state_now, action] += alpha * (payoff[joint] + gamma * after - platform[state_now, action])
         if changed:

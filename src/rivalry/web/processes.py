@@ -120,7 +120,7 @@ def owner(folder: Path) -> int | None:
     """
     try:
         status = (folder / "lock").stat()
-        text = read_bytes(folder / "lock", most=100).decode(errors="replace")
+        text = read_bytes(folder / "lock", max_bytes=100).decode(errors="replace")
     except (OSError, DamagedFile):
         return None
     named = re.fullmatch(r"process (\d{1,9})\s*", text)

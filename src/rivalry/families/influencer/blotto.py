@@ -163,9 +163,9 @@ def _branch_and_bound(
     s, payoff = _improve(problem, open_, *_local_best(problem, s, floor), floor)
     given_up = -np.inf
     for _ in range(rounds):
-        alive = open_.bound > payoff + tolerance
-        given_up = max(given_up, open_.bound[~alive].max(initial=-np.inf))
-        open_ = open_.select(np.flatnonzero(alive))
+        open_mask = open_.bound > payoff + tolerance
+        given_up = max(given_up, open_.bound[~open_mask].max(initial=-np.inf))
+        open_ = open_.select(np.flatnonzero(open_mask))
         if not len(open_.bound):
             return s, float(max(payoff, given_up))
         order = np.argsort(-open_.bound, kind="stable")
@@ -180,8 +180,8 @@ def _split_boxes(problem: BudgetProblem, boxes: Boxes) -> Boxes:
     """Return every box in two halves, split where an envelope is farthest above its payoff."""
     rows = np.arange(len(boxes.bound))
     # no envelope is above its payoff: split the widest range
-    tight = boxes.gap.max(axis=1, keepdims=True) <= 0
-    field = np.argmax(np.where(tight, boxes.high - boxes.low, boxes.gap), axis=1)
+    is_tight = boxes.gap.max(axis=1, keepdims=True) <= 0
+    field = np.argmax(np.where(is_tight, boxes.high - boxes.low, boxes.gap), axis=1)
     at = boxes.amounts[rows, field]
     low, high = boxes.low[rows, field], boxes.high[rows, field]
     margin = 1e-3 * (high - low)

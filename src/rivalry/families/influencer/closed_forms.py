@@ -98,10 +98,10 @@ class Modes(NamedTuple):
         edge = self.edge
         if rising(edge) >= 0:
             return None
-        far = 1.0
-        while rising(edge - far) < 0:
-            far *= 2
-        return zero(rising, edge - far, edge, "position in a corner", within=1e-14)
+        distance = 1.0
+        while rising(edge - distance) < 0:
+            distance *= 2
+        return zero(rising, edge - distance, edge, "position in a corner", within=1e-14)
 
 
 def inverse_digamma(value: np.ndarray) -> np.ndarray:

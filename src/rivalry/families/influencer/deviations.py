@@ -47,8 +47,8 @@ def payoff_bound(
     assert isinstance(game.kernel, Gaussian | GaussianMatrix | ChosenReach)
     rivals = at_least = rival_influence(game, x, player)
     if game.abstention is not None:
-        near = nearest(low, high, game.points)
-        at_least = jnp.logaddexp(rivals, _abstention(game, x, player, near))
+        nearest_offsets = nearest(low, high, game.points)
+        at_least = jnp.logaddexp(rivals, _abstention(game, x, player, nearest_offsets))
     largest = jax.lax.logistic(game.kernel.upper_bound(player, low, high, game.points) - at_least)
     bound = game.weights @ largest - _cost(game, player, low)
     if low.shape[0] <= MAX_AXES:
@@ -132,9 +132,9 @@ def _curvature_bound(
     logs = copies(kernel, player, len(corners)).logs(corners, game.points)
     at_corners, at_most = rivals, rivals
     if game.abstention is not None:
-        away, far = displacement(corners, game.points), farthest(low, high, game.points)
+        away, farthest_offsets = displacement(corners, game.points), farthest(low, high, game.points)
         at_corners = jnp.logaddexp(rivals, _abstention(game, x, player, away))
-        at_most = jnp.logaddexp(rivals, _abstention(game, x, player, far))
+        at_most = jnp.logaddexp(rivals, _abstention(game, x, player, farthest_offsets))
     # the cost of a reach is linear: interpolation has no error in it
     corner_payoff = jnp.max(jax.lax.logistic(logs - at_corners) @ game.weights - _cost(game, player, corners))
     smallest = jax.lax.logistic(kernel.lower_bound(player, low, high, game.points) - at_most)
@@ -160,8 +160,8 @@ def _abstention_derivatives(
     ``t = A / (R + A |q|^2)`` is largest at the position nearest to the point.
     """
     unit = jnp.zeros_like(game.points).at[:, 0].set(1.0)  # |q| = 1 leaves A
-    near = _abstention(game, x, player, nearest(low, high, game.points))
-    t = jnp.exp(_abstention(game, x, player, unit) - jnp.logaddexp(rivals, near))[:, None]
+    abstention_bound = _abstention(game, x, player, nearest(low, high, game.points))
+    t = jnp.exp(_abstention(game, x, player, unit) - jnp.logaddexp(rivals, abstention_bound))[:, None]
     slope = 2 * t * farthest(low, high, game.points)
     return slope, jnp.maximum(2 * t, slope**2)
 

@@ -72,8 +72,8 @@ def _bars(ax: Axes, where: np.ndarray, weights: np.ndarray) -> None:
     order = np.argsort(where, kind="stable")
     where, weights = where[order], weights[order]
     if len(where) <= BARS:
-        wide = np.gradient(where) if len(where) > 1 else 1.0
-        ax.bar(where, weights, width=0.9 * wide, color=BARS_COLOUR, linewidth=0)
+        bar_widths = np.gradient(where) if len(where) > 1 else 1.0
+        ax.bar(where, weights, width=0.9 * bar_widths, color=BARS_COLOUR, linewidth=0)
     else:
         ax.fill_between(where, weights, color=BARS_COLOUR, linewidth=0)
     ax.set_ylim(bottom=min(0.0, float(weights.min())))
@@ -167,10 +167,10 @@ def _is_short(where: np.ndarray) -> bool:
 def _groups(ax: Axes, rows: np.ndarray, labels: list[str], label: str) -> None:
     """Draw bars of ``rows [row point]``, one group per point."""
     count = rows.shape[1]
-    wide = 0.8 / len(rows)
+    bar_width = 0.8 / len(rows)
     for k, (row, text, colour) in enumerate(zip(rows, labels, style.colours(len(rows)), strict=True)):
-        positions = np.arange(count) + (k - (len(rows) - 1) / 2) * wide
-        ax.bar(positions, row, 0.9 * wide, color=colour, label=text)
+        positions = np.arange(count) + (k - (len(rows) - 1) / 2) * bar_width
+        ax.bar(positions, row, 0.9 * bar_width, color=colour, label=text)
     ax.set_xticks(range(count), [f"point {k}" for k in range(count)])
     ax.set(xlabel="point of the resource", ylabel=label)
     ax.grid(False, axis="x")
@@ -190,9 +190,9 @@ def _on_the_line(ax: Axes, selection: DrawnPoint, name: str, label: str) -> None
     order = np.argsort(where, kind="stable")
     top = 1.0 if name == "shares" else float(np.nanmax(rows))
     _fill_resource(ax, selection, top, label="resource (scaled)", zorder=0)
-    shades, wide = style.colours(len(rows)), style.widths(len(rows))
+    shades, widths = style.colours(len(rows)), style.widths(len(rows))
     for k, (row, text) in enumerate(zip(rows, row_labels(selection, len(rows)), strict=True)):
-        ax.plot(where[order], row[order], color=shades[k], linewidth=wide[k], label=text)
+        ax.plot(where[order], row[order], color=shades[k], linewidth=widths[k], label=text)
     if "profile" in selection:
         profile, certified = selection["profile"], selection.is_certified()
         for place, size, colour in zip(profile, style.widths(len(profile)), shades, strict=False):
@@ -230,10 +230,12 @@ def _one_by_one(ax: Axes, selection: DrawnPoint, name: str, label: str) -> None:
     where, rows = coordinates(selection), selection[name]
     count = where.shape[1]
     top = 1.0 if name == "shares" else float(np.nanmax(rows))
-    small = style.panels(ax, len(rows), projection=_projection(count))
+    small_axes = style.panels(ax, len(rows), projection=_projection(count))
     profile = selection.get("profile", np.empty((0, count)))
     mark = style.end_marker(selection.is_certified(), PALETTE[1])
-    for k, (panel, row, text) in enumerate(zip(small, rows, row_labels(selection, len(rows)), strict=True)):
+    for k, (panel, row, text) in enumerate(
+        zip(small_axes, rows, row_labels(selection, len(rows)), strict=True)
+    ):
         mesh = heat(panel, where, row, "cividis", vmin=0.0, vmax=top)
         for place in profile[k : k + 1]:
             panel.plot(*place[:count, None], "o", markersize=5, zorder=5, **mark)

@@ -343,9 +343,9 @@ def _check_kernel(kernel: Custom, players: int, points: np.ndarray, domain: Doma
         logs = kernel.logs(jnp.asarray(x), jnp.asarray(points))
         values = np.asarray(logs)
         # minus infinity is allowed: no influence there
-        bad = np.argwhere(np.isnan(values) | np.isposinf(values))
-        if bad.size:
-            player, point = bad[0]
+        violations = np.argwhere(np.isnan(values) | np.isposinf(values))
+        if violations.size:
+            player, point = violations[0]
             raise ValueError(
                 f"influence: player {player} at {x[player].tolist()} has log-influence "
                 f"{values[player, point]} on point {point}, {points[point].tolist()}; "

@@ -234,15 +234,17 @@ class ChosenReach(_Kernel):
         return jnp.min(_log_gaussian(squares, ends, points.shape[1], self.normalised), axis=0)
 
     def derivative_bounds(self, player: Player, low: Strategy, high: Strategy, points: Points) -> Pair:
-        far = farthest(low, high, points)
+        farthest_offsets = farthest(low, high, points)
         # every term falls in the reach, so the smallest reach bounds it
-        squares, reach = jnp.sum(far**2, axis=-1, keepdims=True), low[-1]
+        squares, reach = jnp.sum(farthest_offsets**2, axis=-1, keepdims=True), low[-1]
         thinned = points.shape[1] * self.normalised
         slope, bend = squares / reach**3, 3 * squares / reach**4
         # the two terms have opposite signs: the larger bounds their sum
         slope, bend = jnp.maximum(slope, thinned / reach), jnp.maximum(bend, thinned / reach**2)
         flat = jnp.broadcast_to(1 / reach**2, points.shape)
-        return jnp.concatenate([far / reach**2, slope], axis=1), jnp.concatenate([flat, bend], axis=1)
+        return jnp.concatenate([farthest_offsets / reach**2, slope], axis=1), jnp.concatenate(
+            [flat, bend], axis=1
+        )
 
     def _reach_slope(self, x: Profile, points: Points) -> Logs:
         """Return the derivative in the reach."""

@@ -144,8 +144,8 @@ def _cartel(market: Market) -> Choice:
     if not discontinuity(market):
         return maximize_joint(market, begins), True, True
     saves = (np.asarray(market.numbers["fixed_cost"]) > 0) & (np.asarray(market.space.low)[:, 0] == 0)
-    shut = closure_sets(np.flatnonzero(saves), market.players)
-    choices = [maximize_joint(market, begins, closed) for closed in shut]
+    closures = closure_sets(np.flatnonzero(saves), market.players)
+    choices = [maximize_joint(market, begins, closed) for closed in closures]
     return max(choices, key=lambda x: float(np.sum(np.asarray(payoffs(market, put(x[:, None])))))), True, True
 
 
@@ -259,9 +259,9 @@ def search_response(game: BoxGame, x: np.ndarray, player: int) -> float:
     for _ in range(ZOOMS):
         choices = np.linspace(*ends, POINTS)
         paid = _payoffs_along(game, jnp.asarray(x), jnp.asarray(player), jnp.asarray(choices))
-        best = int(np.argmax(np.asarray(paid)))
-        ends = float(choices[max(best - 1, 0)]), float(choices[min(best + 1, POINTS - 1)])
-    return float(choices[best])
+        argmax = int(np.argmax(np.asarray(paid)))
+        ends = float(choices[max(argmax - 1, 0)]), float(choices[min(argmax + 1, POINTS - 1)])
+    return float(choices[argmax])
 
 
 def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:
@@ -270,7 +270,7 @@ def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:
     Raises `ValueError` if they do not converge.
     """
     x = np.array(start, dtype=float)[:, None]
-    wide = np.asarray(game.space.high - game.space.low)[:, 0]
+    widths = np.asarray(game.space.high - game.space.low)[:, 0]
     # a search compares payoffs, which are flat at their peak to the square root of rounding
     tolerance = STILL if best_response.knows(game) else 1e-7
     for turn in range(ROUNDS):
@@ -279,12 +279,12 @@ def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:
         for player in range(len(x)):
             response = search_response(game, x, player)
             x[player, 0] += (response - x[player, 0]) * (1.0 if turn < ROUNDS // 5 else 0.5)
-        if np.all(np.abs(x - before)[:, 0] <= tolerance * wide):
+        if np.all(np.abs(x - before)[:, 0] <= tolerance * widths):
             return np.asarray(x[:, 0])
     raise ValueError("market: iterated best responses do not converge, so that no equilibrium is known")
 
 
-def maximize_joint(game: BoxGame, starts: np.ndarray, shut: np.ndarray | None = None) -> np.ndarray:
+def maximize_joint(game: BoxGame, starts: np.ndarray, closure: np.ndarray | None = None) -> np.ndarray:
     """Return the choices ``[player]`` of largest total payoff: the best of L-BFGS-B from several starts.
 
     Parameters
@@ -293,27 +293,27 @@ def maximize_joint(game: BoxGame, starts: np.ndarray, shut: np.ndarray | None = 
         A game with one axis per player.
     starts : ndarray
         Starting points of the ascents, ``[start player]``.
-    shut : ndarray of bool, optional
+    closure : ndarray of bool, optional
         Players that stay at their lowest choice, ``[player]``.
     """
     from scipy.optimize import minimize
 
     low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
-    wide = high - low
-    tops = np.ones(len(wide)) if shut is None else np.where(shut, 0.0, 1.0)
+    widths = high - low
+    tops = np.ones(len(widths)) if closure is None else np.where(closure, 0.0, 1.0)
 
     def loss(y: np.ndarray) -> tuple[float, np.ndarray]:
         # in shares of the box, so that the tolerances of L-BFGS-B do not depend on units
-        total, slope = _total(game, jnp.asarray((low + wide * y)[:, None]))
-        return -float(total), -np.nan_to_num(np.asarray(slope)[:, 0]) * wide
+        total, slope = _total(game, jnp.asarray((low + widths * y)[:, None]))
+        return -float(total), -np.nan_to_num(np.asarray(slope)[:, 0]) * widths
 
     ends, options = [(0.0, top) for top in tops], {"ftol": 1e-16, "gtol": 1e-14, "maxiter": 2000}
     results = [
         minimize(loss, y, jac=True, bounds=ends, method="L-BFGS-B", options=options)
-        for y in tops * (np.clip(starts, low, high) - low) / wide
+        for y in tops * (np.clip(starts, low, high) - low) / widths
     ]
-    best = min(results, key=lambda result: float(result.fun))
-    return np.asarray(low + wide * best.x)
+    optimum = min(results, key=lambda result: float(result.fun))
+    return np.asarray(low + widths * optimum.x)
 
 
 @eqx.filter_jit
@@ -324,8 +324,10 @@ def _total(game: Game, x: Any) -> Any:
 def ascent_starts(game: BoxGame, guess: np.ndarray) -> np.ndarray:
     """Return starts of ascents ``[start player]``: a guess, multiples of it, and each firm nearly alone."""
     low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
-    alone = np.where(np.eye(len(guess), dtype=bool), guess, guess * 0.1)[:JOINT_STARTS]
-    return np.asarray(np.clip([guess, *(guess * part for part in (0.5, 0.75, 1.25)), *alone], low, high))
+    solo_starts = np.where(np.eye(len(guess), dtype=bool), guess, guess * 0.1)[:JOINT_STARTS]
+    return np.asarray(
+        np.clip([guess, *(guess * part for part in (0.5, 0.75, 1.25)), *solo_starts], low, high)
+    )
 
 
 class Critical(NamedTuple):
@@ -371,9 +373,11 @@ def critical_discount(game: Market | StagedMarket) -> Critical:
     market = whole_market(game)
     nash, joint = benchmark(market, "nash").payoff, benchmark(market, "cartel")
     x = put(joint.choice[:, None])
-    best = np.array([deviations.best_response(market, x, firm).payoff for firm in range(market.players)])
-    delta = _critical(best, joint.payoff, nash, float(payoff_scale(market)))
-    return Critical(delta, nash, joint.payoff, best)
+    deviation_payoffs = np.array(
+        [deviations.best_response(market, x, firm).payoff for firm in range(market.players)]
+    )
+    delta = _critical(deviation_payoffs, joint.payoff, nash, float(payoff_scale(market)))
+    return Critical(delta, nash, joint.payoff, deviation_payoffs)
 
 
 def _critical(deviation: np.ndarray, joint: np.ndarray, nash: np.ndarray, scale: float) -> np.ndarray:
@@ -408,8 +412,8 @@ def on_grid(market: Market, action_grid: Any) -> OnGrid:
     total = tables.payoff[0].sum(axis=0)
     spread = np.ptp(tables.payoff[0], axis=0)
     scale = float(payoff_scale(market))
-    best = np.flatnonzero(total >= total.max() - EQUAL * scale)
-    joint = np.array(np.unravel_index(best[np.argmin(spread[best])], tuple(tables.sizes)))
+    maximizers = np.flatnonzero(total >= total.max() - EQUAL * scale)
+    joint = np.array(np.unravel_index(maximizers[np.argmin(spread[maximizers])], tuple(tables.sizes)))
     earned = table_payoffs(tabulated, joint)
     deviation = earned + regrets(tabulated, joint)
     punishment = equilibria(tabulated)

@@ -36,11 +36,11 @@ def profitable_choices(demand: str, choice: str, numbers: dict[str, Any]) -> np.
         # the joint price and d exceed. Where sales stop at the capacity K the profit rises with the price,
         # until that share is K.
         quality, outside, mu = (plain[name] for name in ("quality", "outside_option", "taste_spread"))
-        best = quality - outside + mu * np.log(len(cost) + 1)
+        half_share_price = quality - outside + mu * np.log(len(cost) + 1)
         joint = equilibria.logit_joint(quality, float(outside), float(mu), cost) + plain["convex_cost"]
         K = np.clip(plain["capacity"], 1e-300, 0.5)
         full = quality - outside + mu * np.log((1 - K) / K)
-        return np.asarray(np.max([best, cost + 2 * mu, joint, full], axis=0) + mu)
+        return np.asarray(np.max([half_share_price, cost + 2 * mu, joint, full], axis=0) + mu)
     # The marginal profit of an output, P + q P' - C', is at most P - C': no more than 0 where its price is 0
     # or, with isoelastic demand, where it alone makes the price fall to the cost.
     if demand == "isoelastic":
@@ -69,9 +69,9 @@ def largest_choices(demand: str, choice: str, numbers: dict[str, Any], shock: Sh
     return np.asarray(np.max([profitable_choices(demand, choice, case) for case in cases], axis=0))
 
 
-def refuse(parameter: str, what: str) -> ValueError:
+def refuse(parameter: str, domain: str) -> ValueError:
     """Return the error of a closed form outside its domain."""
-    return ValueError(f"{parameter}: closed forms are for {what}; use best_response")
+    return ValueError(f"{parameter}: closed forms are for {domain}; use best_response")
 
 
 def nash(market: Market) -> np.ndarray:
@@ -143,8 +143,8 @@ def _check_fixed_costs(market: Market, choice: np.ndarray) -> None:
         return  # every logit firm sells something at any price
     profit = np.asarray(market.profits(put(choice[:, None])))
     for firm in np.flatnonzero(profit < 0):
-        why = f"fixed costs that are earned, and firm {firm} earns {profit[firm]:g}"
-        raise refuse(f"fixed_cost[{firm}]", why)
+        condition = f"fixed costs that are earned, and firm {firm} earns {profit[firm]:g}"
+        raise refuse(f"fixed_cost[{firm}]", condition)
 
 
 def _linear(n: Numbers) -> list[Any]:
@@ -304,9 +304,11 @@ def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -
 def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> leadership.StagedOutputs:
     """Return the outcome with one leader, followed by all others."""
     rule = market.rule
-    alone = rule.demand == "isoelastic" or rule.kind == ("differentiated", "price")
-    if len(order) != 2 or len(order[0]) != 1 or (alone and len(order[1]) != 1) or rule.undercuts:
-        requirement = "one leader and one follower" if alone else "one leader, and one stage of followers"
+    needs_one_follower = rule.demand == "isoelastic" or rule.kind == ("differentiated", "price")
+    if len(order) != 2 or len(order[0]) != 1 or (needs_one_follower and len(order[1]) != 1) or rule.undercuts:
+        requirement = (
+            "one leader and one follower" if needs_one_follower else "one leader, and one stage of followers"
+        )
         raise refuse("stages", f"{'quantities' if rule.undercuts else requirement} with this demand")
     firms = np.array(order[0] + order[1])
     numbers_of_stages = {name: value[firms] if np.ndim(value) else value for name, value in numbers.items()}
@@ -343,7 +345,7 @@ def best_choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array)
 
 
 def has_exact_response(market: Market) -> bool:
-    """Return whether the best response of a firm is known exactly."""
+    """True where the best response of a firm is known exactly."""
     is_exact = market.shock is None and not market.rule.undercuts
     return is_exact and not (market.rule.demand == "logit" and market.dynamics.limited)
 
@@ -351,12 +353,12 @@ def has_exact_response(market: Market) -> bool:
 def _quantity(market: Market, x: Array, firm: int | Array) -> Array:
     """Return the quantity at which marginal revenue equals marginal cost."""
     n, demand = market.numbers, market.rule.demand
-    rest = jnp.sum(x[:, 0]) - x[firm, 0]
+    rivals_output = jnp.sum(x[:, 0]) - x[firm, 0]
     if demand == "isoelastic":
         ends = market.space.low[firm, 0], market.space.high[firm, 0]
-        return _bisect(lambda quantity: _isoelastic_slope(market, rest, firm, quantity), *ends)
+        return _bisect(lambda quantity: _isoelastic_slope(market, rivals_output, firm, quantity), *ends)
     cross = n["slope" if demand == "linear" else "substitution"]
-    monopoly: Array = (n["intercept"] - cross * rest - n["unit_cost"][firm]) / (
+    monopoly: Array = (n["intercept"] - cross * rivals_output - n["unit_cost"][firm]) / (
         2 * n["slope"] + n["convex_cost"][firm]
     )
     return monopoly
@@ -373,12 +375,12 @@ def _differentiated_prices(market: Market, x: Array, firm: int | Array) -> Float
     c, d = numbers["unit_cost"][firm], numbers["convex_cost"][firm]
     rivals = jnp.sort(jnp.where(jnp.arange(players) == firm, jnp.inf, x[:, 0]))[:-1]
     willing = jnp.append(0.0, jnp.cumsum(A - rivals))  # of the k cheapest
-    wide = b - g + (jnp.arange(players) + 1) * g
-    beta = (1.0 - g / wide) / (b - g)
-    alpha = beta * A - g * willing / (wide * (b - g))
+    common_slope = b - g + (jnp.arange(players) + 1) * g
+    beta = (1.0 - g / common_slope) / (b - g)
+    alpha = beta * A - g * willing / (common_slope * (b - g))
     peaks = (alpha * (1.0 + d * beta) + beta * c) / (beta * (2.0 + d * beta))
     full = jnp.where(jnp.isfinite(numbers["capacity"][firm]), (alpha - numbers["capacity"][firm]) / beta, A)
-    stops = willing[:-1] + A - (A - rivals) * wide[:-1] / jnp.where(g == 0, 1.0, g)
+    stops = willing[:-1] + A - (A - rivals) * common_slope[:-1] / jnp.where(g == 0, 1.0, g)
     return jnp.concatenate([peaks, full, stops])
 
 
@@ -391,13 +393,15 @@ def _logit_slope(market: Market, x: Array, firm: int | Array, p: Array) -> Array
     return slope
 
 
-def _isoelastic_slope(market: Market, rest: Array, firm: int | Array, quantity: Array) -> Array:
+def _isoelastic_slope(market: Market, rivals_output: Array, firm: int | Array, quantity: Array) -> Array:
     """Return marginal revenue less marginal cost, which decreases where revenue increases."""
     numbers = market.numbers
-    total = jnp.maximum(quantity + rest, numbers["price_flat_below"])
+    total = jnp.maximum(quantity + rivals_output, numbers["price_flat_below"])
     price = numbers["market_size"] * total ** (-1.0 / numbers["elasticity"])
     falls = jnp.where(
-        quantity + rest > numbers["price_flat_below"], quantity / (numbers["elasticity"] * total), 0.0
+        quantity + rivals_output > numbers["price_flat_below"],
+        quantity / (numbers["elasticity"] * total),
+        0.0,
     )
     slope: Array = (
         price * (1.0 - falls) - numbers["unit_cost"][firm] - numbers["convex_cost"][firm] * quantity
@@ -430,7 +434,7 @@ def undercutting(market: Market, x: np.ndarray, firm: int) -> Response:
         float(n[name][firm]) for name in ("unit_cost", "convex_cost", "fixed_cost", "low", "high")
     )
     below = float(np.min(np.delete(x[:, 0], firm), initial=np.inf))
-    alone = (a * (b + d) + b * c) / (2 * b + d)  # the monopoly price
+    monopoly_price = (a * (b + d) + b * c) / (2 * b + d)
 
     def paid(price: float) -> float:
         return float(np.asarray(market.payoffs(jnp.asarray(x).at[firm, 0].set(price)))[firm])
@@ -439,7 +443,7 @@ def undercutting(market: Market, x: np.ndarray, firm: int) -> Response:
     if low <= below <= high:
         profit_at[below] = paid(below)  # sharing the market costs less than serving all of it if d is above 0
     if low < below:
-        price = min(max(min(alone, below), low), high)
+        price = min(max(min(monopoly_price, below), low), high)
         sold = max(a - price, 0.0) / b
         profit = price * sold - c * sold - d * sold**2 / 2 - fixed * (sold > 0)
         # the profit is a supremum: the price reported is the next float below the rivals' lowest

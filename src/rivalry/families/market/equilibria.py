@@ -50,8 +50,8 @@ def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp:
     # an infinite capacity is never met; 0 only keeps infinities out of the sums
     at = xp.where(finite, ends, 0.0)
     outputs = xp.clip((at[:, None] - c) / steep, low, high)
-    passed = finite & (at + slope * xp.sum(outputs, axis=1) <= top)
-    last_end = xp.max(xp.where(passed, at, -xp.inf))  # the last end before the crossing
+    mask = finite & (at + slope * xp.sum(outputs, axis=1) <= top)
+    last_end = xp.max(xp.where(mask, at, -xp.inf))  # the last end before the crossing
     full = stops <= last_end
     between = (starts <= last_end) & ~full
     fixed = xp.sum(xp.where(full, xp.where(xp.isfinite(high), high, 0.0), xp.where(between, 0.0, low)))
@@ -168,15 +168,15 @@ def closure_sets(firms: np.ndarray, players: int) -> list[np.ndarray]:
 
 
 def _is_stable(q: np.ndarray, a: float, b: float, c: Any, d: Any, F: Any, high: Any) -> bool:
-    """Return whether no firm gains by entering or leaving."""
+    """True where no firm gains by entering or leaving."""
     price = a - b * q.sum()
     earned = (price - c) * q - d * q**2 / 2 - F * (q > 0)
-    rest = a - b * (q.sum() - q) - c
-    response = np.clip(rest / (2 * b + d), 0.0, high)
-    alone = rest * response - (b + d / 2) * response**2 - F
+    net_intercept = a - b * (q.sum() - q) - c
+    response = np.clip(net_intercept / (2 * b + d), 0.0, high)
+    deviation_profit = net_intercept * response - (b + d / 2) * response**2 - F
     # relative to the size of profits: a monopoly without costs earns a^2/(4b)
     slack = 1e-12 * (a**2 / b)
-    return bool(np.all(np.where(q > 0, earned >= -slack, alone <= slack)))
+    return bool(np.all(np.where(q > 0, earned >= -slack, deviation_profit <= slack)))
 
 
 def check_interior(eta: float, players: int) -> None:
@@ -236,14 +236,14 @@ def merit_order(
         stops = np.where(flat, c, c + d * capacity)
     before = -np.inf
     for end in np.unique(np.concatenate([c, stops[np.isfinite(stops)]])):
-        wanted = (alpha - end) / beta
+        demand = (alpha - end) / beta
         rising = np.clip((end - c) / np.where(flat, 1.0, d), 0.0, capacity)
         below = np.where(flat, np.where(c < end, capacity, 0.0), rising)
         at_cost = np.where(flat & (c == end), capacity, 0.0)
-        if wanted <= below.sum():
+        if demand <= below.sum():
             break
-        if wanted <= (below + at_cost).sum():
-            return np.asarray(below + _equal_parts(wanted - below.sum(), at_cost))
+        if demand <= (below + at_cost).sum():
+            return np.asarray(below + _equal_parts(demand - below.sum(), at_cost))
         before = end
     # m is between two neighbouring ends, the solution of a linear equation
     full = stops <= before
@@ -286,8 +286,8 @@ def isoelastic_total(A: float, eta: float, c: object, *, joint: bool) -> np.ndar
         )
     lowest = c.min()
     price = lowest * eta / (eta - 1) if joint else lowest
-    first = c == lowest
-    return np.asarray(first / first.sum() * (A / price) ** eta)
+    is_cheapest = c == lowest
+    return np.asarray(is_cheapest / is_cheapest.sum() * (A / price) ** eta)
 
 
 def bertrand(a: float, b: float, c: object, *, joint: bool = False) -> np.ndarray:
@@ -314,13 +314,13 @@ def bertrand(a: float, b: float, c: object, *, joint: bool = False) -> np.ndarra
     ([30.0, 30.0], 0)
     """
     (c,) = broadcast_parameters(c)
-    first = c == c.min()
-    alone = (a + c.min()) / 2
+    is_cheapest = c == c.min()
+    monopoly_price = (a + c.min()) / 2
     if joint:
-        return np.asarray(np.where(first, alone, max(a, alone)))
-    price = c.min() if first.sum() > 1 else min(alone, np.min(c[~first], initial=np.inf))
+        return np.asarray(np.where(is_cheapest, monopoly_price, max(a, monopoly_price)))
+    price = c.min() if is_cheapest.sum() > 1 else min(monopoly_price, np.min(c[~is_cheapest], initial=np.inf))
     # the next float above: at an equal price they would sell, too
-    return np.asarray(np.where(first, price, np.maximum(c, np.nextafter(price, np.inf))))
+    return np.asarray(np.where(is_cheapest, price, np.maximum(c, np.nextafter(price, np.inf))))
 
 
 def differentiated_bertrand(A: float, b: float, g_s: float, c: object, d: object = 0.0) -> np.ndarray:
@@ -348,9 +348,9 @@ def differentiated_bertrand(A: float, b: float, g_s: float, c: object, d: object
     selling = c < A
     while True:
         k = int(selling.sum())
-        wide = b - g_s + k * g_s
+        common_slope = b - g_s + k * g_s
         # a diagonal entry of the inverse of the k x k matrix of slopes
-        beta = (1 - g_s / wide) / (b - g_s)
+        beta = (1 - g_s / common_slope) / (b - g_s)
         weights = np.where(selling, beta / (1 + beta * (b - g_s + d)), 0.0)  # q_i = each (A - g Q - c_i)
         intercept = A - g_s * np.sum(weights * (A - c)) / (1 + g_s * weights.sum())
         q = weights * (intercept - c)
@@ -396,9 +396,13 @@ def price_leader(A: float, b: float, g_s: float, c: object, d: object = 0.0) -> 
     p = np.array([leader, peak(al, be, 1) + steep * leader])
     q = al - be * p + la * p[::-1]
     if q.min() > 0:
-        alone = (A - c[1]) / g_s if g_s > 0 else np.inf  # the leader's sales that keep the follower out
-        alone = max(alone, (A - c[0]) / (2 * b + d[0]))
-        limit_profit = (A - b * alone - c[0]) * alone - d[0] * alone**2 / 2 if alone < A / b else -np.inf
+        limit_sales = (A - c[1]) / g_s if g_s > 0 else np.inf  # the leader's sales that keep the follower out
+        limit_sales = max(limit_sales, (A - c[0]) / (2 * b + d[0]))
+        limit_profit = (
+            (A - b * limit_sales - c[0]) * limit_sales - d[0] * limit_sales**2 / 2
+            if limit_sales < A / b
+            else -np.inf
+        )
         if limit_profit <= (p[0] - c[0]) * q[0] - d[0] * q[0] ** 2 / 2:
             return p
     firm = int(np.argmin(q))
@@ -446,17 +450,17 @@ def logit_bertrand(
     """
     a, c, d = broadcast_parameters(a, c, d)
     out = np.asarray(a0, dtype=float)[..., None] / mu
-    worth = (a - c) / mu
+    net_values = (a - c) / mu
     # p >= c + margin mu: the inclusive value is at most this, and at least the outside option's
     log_odds = np.logaddexp.reduce(
-        np.concatenate([np.broadcast_to(worth - margin, (*out.shape[:-1], len(a))), out], -1), -1
+        np.concatenate([np.broadcast_to(net_values - margin, (*out.shape[:-1], len(a))), out], -1), -1
     )
     x = log_odds[..., None]
     low, high = out, x
-    room = worth - x
+    room = net_values - x
     y = np.where(room > 1, np.log(np.maximum(room, 1.0)), room - 1)
     for _ in range(NEWTON_STEPS):
-        y, s, steep = _solve_log_odds(y, worth - x, d / mu, margin)
+        y, s, steep = _solve_log_odds(y, net_values - x, d / mu, margin)
         outside = np.exp(out - x)
         short = np.sum(s, -1, keepdims=True) + outside - 1
         low, high = np.where(short >= 0, x, low), np.where(short <= 0, x, high)
@@ -467,7 +471,7 @@ def logit_bertrand(
         movement, x = np.max(np.abs(shares_next - x)), shares_next
         if movement <= ENOUGH:  # Newton's method squares errors
             break
-    y, s, _ = _solve_log_odds(y, worth - x, d / mu, margin)
+    y, s, _ = _solve_log_odds(y, net_values - x, d / mu, margin)
     prices = np.asarray(c + d * s + margin * mu * (1 + np.exp(y)))
     if not np.all(np.abs(logit_shares(a, a0, mu, prices) - s) <= 1e-6):
         raise ValueError(f"mu: {mu:g} is too small for firms that differ so much; use best_response")
@@ -535,7 +539,7 @@ def logit_leader(a: object, a0: float, mu: float, c: object, d: object = 0.0) ->
     """
     a, c, d = broadcast_parameters(a, c, d)
 
-    def whole(leader: object) -> np.ndarray:
+    def profile_at(leader: object) -> np.ndarray:
         leader_price = np.asarray(leader, dtype=float)
         # for the followers the leader's good is a part of the outside option
         outside = mu * np.logaddexp(a0 / mu, (a[0] - leader_price) / mu)
@@ -545,18 +549,18 @@ def logit_leader(a: object, a0: float, mu: float, c: object, d: object = 0.0) ->
 
     top = max(a[0] - a0, c[0] + d[0]) + mu * (4 + np.log(len(a) + 1))
     grid = np.linspace(c[0], top, LEADER_GRID)
-    p = whole(grid)
+    p = profile_at(grid)
     s = logit_shares(a, a0, mu, p)[:, 0]
-    best = int(np.argmax((p[:, 0] - c[0]) * s - d[0] * s**2 / 2))
-    ends = [float(grid[max(best - 1, 0)]), float(grid[min(best + 1, LEADER_GRID - 1)])]
+    argmax = int(np.argmax((p[:, 0] - c[0]) * s - d[0] * s**2 / 2))
+    ends = [float(grid[max(argmax - 1, 0)]), float(grid[min(argmax + 1, LEADER_GRID - 1)])]
 
     def slope(price: float) -> float:
-        return float(_leader_slope(whole(price), a, a0, mu, c, d))
+        return float(_leader_slope(profile_at(price), a, a0, mu, c, d))
 
     # no peak in between: the best price is at an end of the grid
     if not slope(ends[0]) > 0 > slope(ends[1]):
-        return whole(grid[best])
-    return whole(zero(slope, ends[0], ends[1], "price of the leader"))
+        return profile_at(grid[argmax])
+    return profile_at(zero(slope, ends[0], ends[1], "price of the leader"))
 
 
 def _leader_slope(p: np.ndarray, a: object, a0: float, mu: float, c: Any, d: Any) -> np.ndarray:

@@ -205,11 +205,11 @@ def market(
     >>> market(stages=[[0], [1]]).payoffs(game.space.check([45.0, 0.0])[:1]).round(6).tolist()
     [1012.5]
     """
-    options, choices_allowed = dict(locals()), CHOICES[demand]
-    chosen = options["choice"] = choice or choices_allowed[0]
-    if chosen not in choices_allowed:
+    options, choices = dict(locals()), CHOICES[demand]
+    variable = options["choice"] = choice or choices[0]
+    if variable not in choices:
         raise ValueError(
-            f"choice: {chosen!r} clashes with demand = {demand!r}, where firms choose a {choices_allowed[0]}"
+            f"choice: {variable!r} clashes with demand = {demand!r}, where firms choose a {choices[0]}"
         )
     for name in sorted({name for keys in USUAL.values() for name in keys} - set(USUAL[demand])):
         if options[name] is not None:
@@ -228,15 +228,15 @@ def market(
         check_interior(float(numbers["elasticity"]), count)
     accounts = Accounts(tax_losses, convention, terminal, horizon or 0)
     dynamics = _dynamics(options, numbers)
-    rule = Rule(demand, chosen, (rationing or "") if _rations(options, numbers, count) else "")
-    built = Market(box, put_all(numbers), rule, order, moves, chain, dynamics, accounts, cycle)
+    rule = Rule(demand, variable, (rationing or "") if _rations(options, numbers, count) else "")
+    game = Market(box, put_all(numbers), rule, order, moves, chain, dynamics, accounts, cycle)
     if initial is not None:
         box.check(np.asarray(numbers["initial"])[:, None], "initial")
-    return staged_market(built) if len(order) > 1 else built
+    return staged_market(game) if len(order) > 1 else game
 
 
 def refusal(name: str, value: float) -> str:
-    """Return why a parameter may not take a value, or an empty text.
+    """Reason why a parameter may not take a value, or an empty text.
 
     >>> refusal("slope", 0.0), refusal("tax", 1.5), refusal("outside_option", -1.0)
     ('must be above 0', 'must be in [0, 1]', '')
@@ -268,8 +268,8 @@ def _checked_numbers(name: str, value: object) -> np.ndarray:
     """Return the values of a parameter. Raises `ValueError` that names the first invalid entry."""
     entries = np.asarray(value, dtype=float)
     for index, entry in np.ndenumerate(entries):
-        if why := refusal(name, float(entry)):
-            raise ValueError(f"{name}{''.join(f'[{k}]' for k in index)}: {entry:g} {why}")
+        if reason := refusal(name, float(entry)):
+            raise ValueError(f"{name}{''.join(f'[{k}]' for k in index)}: {entry:g} {reason}")
     return entries
 
 
@@ -420,7 +420,7 @@ def _check_levels(numbers: dict[str, Any], chain: Shock, demand: str) -> None:
 
 
 def _rations(options: Mapping[str, Any], numbers: dict[str, Any], players: int) -> bool:
-    """Return whether firms of limited capacity set prices of one good.
+    """True where firms of limited capacity set prices of one good.
 
     Raises `ValueError` for too many of them, and for ``rationing`` in another market.
     """
@@ -448,10 +448,10 @@ def _space(options: Mapping[str, Any], numbers: dict[str, Any], players: int, ch
             "rationing: is missing; where firms of limited capacity set prices of one good it must be "
             "'efficient' or 'proportional'"
         )
-    for firm, (first, last) in enumerate(zip(low, high, strict=True)):
-        if first < 0:
-            raise ValueError(f"low[{firm}]: {first:g} must be at least 0 (firm {firm})")
-        if not first < last:
-            raise ValueError(f"low[{firm}]: {first:g} must be below high[{firm}] = {last:g} (firm {firm})")
+    for firm, (bottom, top) in enumerate(zip(low, high, strict=True)):
+        if bottom < 0:
+            raise ValueError(f"low[{firm}]: {bottom:g} must be at least 0 (firm {firm})")
+        if not bottom < top:
+            raise ValueError(f"low[{firm}]: {bottom:g} must be below high[{firm}] = {top:g} (firm {firm})")
     ends = put_all({"low": low[:, None], "high": np.asarray(high)[:, None], "assumed": assumed[:, None]})
     return Box(ends["low"], ends["high"], assumed=ends["assumed"], range_key="high")

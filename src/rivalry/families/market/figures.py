@@ -176,7 +176,7 @@ def dcf_sensitivity(data: Dataset, ax: Axes, *, player: int = 0, at: At = None) 
     return ax
 
 
-def _draw_table(ax: Axes, across: np.ndarray, up: np.ndarray, values: np.ndarray) -> None:
+def _draw_table(ax: Axes, x_values: np.ndarray, up: np.ndarray, values: np.ndarray) -> None:
     """Draw values as colours, on a logarithmic scale if positive, with numbers if there are few."""
     from matplotlib.colors import LogNorm
 
@@ -185,18 +185,18 @@ def _draw_table(ax: Axes, across: np.ndarray, up: np.ndarray, values: np.ndarray
     finite = values[np.isfinite(values)]
     norm = LogNorm() if finite.min() > 0 else None
     masked = np.ma.masked_invalid(values)
-    mesh = ax.pcolormesh(across, up, masked, shading="nearest", cmap="cividis", norm=norm, edgecolors=PALE)
+    mesh = ax.pcolormesh(x_values, up, masked, shading="nearest", cmap="cividis", norm=norm, edgecolors=PALE)
     if max(values.shape) > CELLS:
         ax.figure.colorbar(mesh, cax=ax.inset_axes((1.03, 0.0, 0.04, 1.0)))
         return
-    ax.set_xticks(across, [f"{value:g}" for value in across.round(6)])
+    ax.set_xticks(x_values, [f"{value:g}" for value in x_values.round(6)])
     ax.set_yticks(up, [f"{value:g}" for value in up.round(6)])
     shades = np.asarray(mesh.norm(masked), dtype=float)
     for row, column in np.argwhere(np.isfinite(values)):
         value = float(values[row, column])
         colour = "white" if shades[row, column] < LIGHT else "black"
         words = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-        ax.text(across[column], up[row], words, ha="center", va="center", fontsize=7, color=colour)
+        ax.text(x_values[column], up[row], words, ha="center", va="center", fontsize=7, color=colour)
 
 
 @chart
@@ -241,14 +241,14 @@ def commitment(
     over = select.find_sweep(data, "value", 1, at, over)
     curve = family(data, "value", over=over, at=at)
     select.check_index("leader", leader, curve.values.shape[2])
-    leader_value, worth = curve.values[:, 0, leader], curve.certified[:, 0]
+    leader_value, certified_mask = curve.values[:, 0, leader], curve.certified[:, 0]
     x = _positions(curve.x)
     shade = style.colours(1)[0]
     ax.plot(x, leader_value, color=shade, linewidth=0.9, label="_line")
     for proved, label in ((True, f"leader, player {leader}"), (False, "hollow: not certified")):
-        if (worth == proved).any():
+        if (certified_mask == proved).any():
             mark = style.end_marker(proved, shade) | {"label": label, "zorder": 4}
-            ax.plot(x[worth == proved], leader_value[worth == proved], "o", **mark)
+            ax.plot(x[certified_mask == proved], leader_value[certified_mask == proved], "o", **mark)
     style.draw_levels(ax, lines)
     ax.set_xticks(x, [f"{value:g}" if np.isfinite(value) else "never" for value in curve.x])
     ax.set_xlabel(f"{select.name_of(data, over)}: minimum gain for which a plan is revised")

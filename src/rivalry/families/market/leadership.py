@@ -68,23 +68,28 @@ class PriceLine(NamedTuple):
 
 
 def best_output(
-    line: PriceLine, rest: object, c: float, d: float, low: float, high: float
+    line: PriceLine, rivals_output: object, c: float, d: float, low: float, high: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the most profitable output on a line and its profit, at outputs ``rest [..]`` of the others.
+    """Return the most profitable output on a line and its profit, at rivals' outputs ``rivals_output [..]``.
 
     The result is exact: profit is quadratic on every piece, so the best output is a peak or an end of a
     piece.
     """
-    rest = np.asarray(rest, dtype=float)[..., None]
+    rivals_output = np.asarray(rivals_output, dtype=float)[..., None]
     slope = line.slope
-    intercept = line.price[:, 0] + slope * (line.start - rest)  # the piece's price at an own output of 0
+    intercept = line.price[:, 0] + slope * (
+        line.start - rivals_output
+    )  # the piece's price at an own output of 0
     # slope and d of 0: the peak is infinite, and an end of the piece is best
     peak = (intercept - c) / np.maximum(2 * slope + d, 1e-300)
-    first, last = np.maximum(line.start - rest, low), np.minimum(line.stop - rest, high)
-    q = np.minimum(np.maximum(peak, first), last)
-    profit = np.where(last >= first, (intercept - slope * q - c) * q - d * q**2 / 2, -np.inf)
-    best = np.argmax(profit, axis=-1)[..., None]
-    return np.take_along_axis(q, best, -1)[..., 0], np.take_along_axis(profit, best, -1)[..., 0]
+    piece_low, piece_high = (
+        np.maximum(line.start - rivals_output, low),
+        np.minimum(line.stop - rivals_output, high),
+    )
+    q = np.minimum(np.maximum(peak, piece_low), piece_high)
+    profit = np.where(piece_high >= piece_low, (intercept - slope * q - c) * q - d * q**2 / 2, -np.inf)
+    argmax = np.argmax(profit, axis=-1)[..., None]
+    return np.take_along_axis(q, argmax, -1)[..., 0], np.take_along_axis(profit, argmax, -1)[..., 0]
 
 
 def regrets(line: PriceLine, q: np.ndarray, stage: Stage, before: float = 0.0) -> np.ndarray:
@@ -93,8 +98,8 @@ def regrets(line: PriceLine, q: np.ndarray, stage: Stage, before: float = 0.0) -
     price = line.at(total)[0]
     profit = (price - stage.c) * q - stage.d * q**2 / 2
     firms = zip(total - q, stage.c, stage.d, stage.low, stage.high, strict=True)
-    best = np.array([best_output(line, *firm)[1] for firm in firms])
-    return np.asarray(np.maximum(best - profit, 0.0))
+    best_profits = np.array([best_output(line, *firm)[1] for firm in firms])
+    return np.asarray(np.maximum(best_profits - profit, 0.0))
 
 
 def fold(line: PriceLine, stage: Stage) -> PriceLine:
@@ -161,24 +166,24 @@ def _single_valued(line: PriceLine, folded: PriceLine, stage: Stage) -> PriceLin
 def _best_pieces(
     line: PriceLine, folded: PriceLine, stage: Stage, covering: np.ndarray, low: float, high: float
 ) -> list[tuple[int, float, float]]:
-    """Return which of several pieces is chosen between two outputs, and where one replaces another."""
+    """Pieces of smallest regret between two outputs, each with the outputs at which it begins and ends."""
     if len(covering) == 1:
         return [(int(covering[0]), low, high)]
 
-    def best(output: float) -> int:
+    def best_piece(output: float) -> int:
         gains = [regrets(line, at_output(folded, int(k), output)[1], stage, output).max() for k in covering]
         return int(covering[int(np.argmin(gains))])
 
     # just inside: at the ends pieces touch, and their regrets are equal
     interior = 1e-9 * (high - low)
-    first, last = best(low + interior), best(high - interior)
-    if first == last:
-        return [(first, low, high)]
+    first_piece, last_piece = best_piece(low + interior), best_piece(high - interior)
+    if first_piece == last_piece:
+        return [(first_piece, low, high)]
     lower, right = low, high
     for _ in range(HALVINGS):
         middle = (lower + right) / 2
-        lower, right = (middle, right) if best(middle) == first else (lower, middle)
-    return [(first, low, right), (last, right, high)]
+        lower, right = (middle, right) if best_piece(middle) == first_piece else (lower, middle)
+    return [(first_piece, low, right), (last_piece, right, high)]
 
 
 def at_output(folded: PriceLine, k: int, output: float) -> tuple[float, np.ndarray]:
@@ -267,38 +272,38 @@ def price_lines(
     return lines, of_stage
 
 
-def _leaders(line: PriceLine, stage: Stage, enough: float) -> tuple[np.ndarray, np.ndarray]:
+def _leaders(line: PriceLine, stage: Stage, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the outputs of the first stage ``[root leader]``, and the regrets at the first root."""
     if len(stage.c) == 1:
         q, _ = best_output(line, 0.0, *(float(part[0]) for part in stage))
         return q[None, None], np.zeros(1)
     solutions = first_order_solutions(line, stage)
     at_zero = np.flatnonzero((solutions.start <= 0) & (solutions.stop >= 0))
-    tried = [at_output(solutions, int(k), 0.0)[1] for k in at_zero]
+    candidates = [at_output(solutions, int(k), 0.0)[1] for k in at_zero]
     # first-order solutions need not be equilibria: profit is not concave where the line has kinks
-    gains = [regrets(line, q, stage) for q in tried]
-    stable = [k for k, gain in enumerate(gains) if gain.max() <= enough]
+    gains = [regrets(line, q, stage) for q in candidates]
+    stable = [k for k, gain in enumerate(gains) if gain.max() <= tolerance]
     if stable:
-        return np.array([tried[k] for k in stable]), gains[stable[0]]
-    q = _smallest_regret(line, stage, tried)
+        return np.array([candidates[k] for k in stable]), gains[stable[0]]
+    q = _smallest_regret(line, stage, candidates)
     return q[None], regrets(line, q, stage)
 
 
-def _smallest_regret(line: PriceLine, stage: Stage, tried: list[np.ndarray]) -> np.ndarray:
+def _smallest_regret(line: PriceLine, stage: Stage, candidates: list[np.ndarray]) -> np.ndarray:
     """Return minimax-regret outputs of the leaders, by successively refined grid search."""
     count = len(stage.c)
 
-    def worst(q: np.ndarray) -> float:
+    def largest_regret(q: np.ndarray) -> float:
         return float(regrets(line, q, stage).max())
 
-    best = min(tried or [(stage.low + stage.high) / 2], key=worst)
+    minimizer = min(candidates or [(stage.low + stage.high) / 2], key=largest_regret)
     low, high = stage.low, stage.high
     for _ in range(ZOOMS if count in SIDES else 0):
         lines = [np.linspace(*ends, SIDES[count]) for ends in zip(low, high, strict=True)]
-        best = min([best, *(np.array(q) for q in product(*lines))], key=worst)
-        wide = (high - low) / 8
-        low, high = np.maximum(best - wide, stage.low), np.minimum(best + wide, stage.high)
-    return best
+        minimizer = min([minimizer, *(np.array(q) for q in product(*lines))], key=largest_regret)
+        radius = (high - low) / 8
+        low, high = np.maximum(minimizer - radius, stage.low), np.minimum(minimizer + radius, stage.high)
+    return minimizer
 
 
 def differentiated_leader(
@@ -316,10 +321,10 @@ def differentiated_leader(
     """
     c, d, low, high = broadcast_parameters(c, d, low, high)
     largest = min(float(high[0]), A / b)
-    supply = cost, steep, first, last = c[1:], 2 * b + d[1:] - g_s, low[1:], high[1:]
-    ends = np.concatenate([cost + steep * first, cost + steep * last])
+    supply = cost, steep, follower_low, follower_high = c[1:], 2 * b + d[1:] - g_s, low[1:], high[1:]
+    ends = np.concatenate([cost + steep * follower_low, cost + steep * follower_high])
     ends = ends[np.isfinite(ends)]
-    followers_output = np.clip((ends[:, None] - cost) / steep, first, last).sum(axis=1)
+    followers_output = np.clip((ends[:, None] - cost) / steep, follower_low, follower_high).sum(axis=1)
     kinks = (A - ends - g_s * followers_output) / g_s if g_s else np.zeros(0)
     cuts = np.unique(np.concatenate([[low[0], largest], kinks[(kinks > low[0]) & (kinks < largest)]]))
     response = np.array([aggregate(A - g_s * q, g_s, *supply) for q in cuts])
@@ -402,12 +407,12 @@ class StageResponses(eqx.Module):
             return x.at[rows, 0].set(_logit_price(game, x, followers[0]), unique_indices=True)
         if self.searched or not has_linear_responses(game):
             return self.search(game, x, followers)
-        rest = jnp.sum(x[:, 0]) - jnp.sum(x[rows, 0])
-        return x.at[rows, 0].set(_outputs(game, rest, followers), unique_indices=True)
+        leaders_output = jnp.sum(x[:, 0]) - jnp.sum(x[rows, 0])
+        return x.at[rows, 0].set(_outputs(game, leaders_output, followers), unique_indices=True)
 
 
 def has_logit_response(game: object, followers: tuple[int, ...]) -> bool:
-    """Return whether one follower answers by a root: prices, logit demand, no capacities, no shock."""
+    """True where one follower's response is a root: prices, logit demand, no capacities, no shock."""
     if not isinstance(game, Market) or game.shock is not None or game.dynamics.limited:
         return False
     return game.rule.kind == ("logit", "price") and len(followers) == 1
@@ -436,7 +441,7 @@ def logit_price(base: Any, c: Any, d: Any, mu: Any, value: Any, xp: Any) -> Any:
     w = xp.where(total > 1.0, total, xp.exp(xp.minimum(total, 1.0)))
     for _ in range(LOG_STEPS):
         w = w * (1.0 + total - xp.log(xp.maximum(w, TINY))) / (1.0 + w)
-    first = xp.clip(c + mu * (1.0 + w), low, high)
+    guess = xp.clip(c + mu * (1.0 + w), low, high)
 
     def narrow(ends: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         low, high, price = ends
@@ -448,7 +453,7 @@ def logit_price(base: Any, c: Any, d: Any, mu: Any, value: Any, xp: Any) -> Any:
         inside = (newton >= low) & (newton <= high)
         return low, high, xp.where(inside, newton, (low + high) / 2)
 
-    ends = (low, high, first)
+    ends = (low, high, guess)
     if xp is jnp:
         price: Any = jax.lax.fori_loop(0, ROOTS, lambda _, ends: narrow(ends), ends)[2]
         return price
@@ -472,17 +477,17 @@ def _logit_price(market: Market, x: Profile, follower: int) -> Array:
 
 
 def has_linear_responses(game: object) -> bool:
-    """Return whether the last stage responds exactly: quantities, linear demand, no fixed costs."""
+    """True where the last stage responds exactly: quantities, linear demand, no fixed costs."""
     if not isinstance(game, Market) or game.shock is not None:
         return False
     linear = game.rule.kind in (("linear", "quantity"), ("differentiated", "quantity"))
     return linear and not discontinuity(game)
 
 
-def _outputs(market: Market, rest: Array, firms: tuple[int, ...]) -> Float[Array, "firm"]:
-    """Return the Cournot outputs of some firms, the others producing ``rest`` in total."""
+def _outputs(market: Market, others_output: Array, firms: tuple[int, ...]) -> Float[Array, "firm"]:
+    """Return the Cournot outputs of some firms, the others producing ``others_output`` in total."""
     cross, c, steep, low, high = _supply(market, firms)
-    top = market.numbers["intercept"] - cross * rest
+    top = market.numbers["intercept"] - cross * others_output
     if len(firms) == 1:  # without the cases of `aggregate`, which intervals do not tell apart
         return jnp.clip((top - c) / (steep + cross), low, high)
     outputs: Array = aggregate(top, cross, c, steep, low, high, xp=jnp)
@@ -506,10 +511,10 @@ def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tu
     """
     n, a = market.numbers, market.numbers["intercept"]
     b, c, steep, low, high = _supply(market, followers)
-    rest = jnp.sum(x[:, 0]) - jnp.sum(x[jnp.asarray(followers), 0]) - x[leader, 0]
+    rivals_output = jnp.sum(x[:, 0]) - jnp.sum(x[jnp.asarray(followers), 0]) - x[leader, 0]
     prices = jnp.sort(jnp.concatenate([c + steep * low, c + steep * high]))  # prices at the kinks
     sold = jnp.sum(jnp.clip((prices[:, None] - c) / steep, low, high), axis=1)
-    kinks = (a - prices) / b - sold - rest
+    kinks = (a - prices) / b - sold - rivals_output
     # a price inside every piece shows which followers respond there
     middle = jnp.concatenate([prices[:1] - 1.0, (prices[1:] + prices[:-1]) / 2, prices[-1:] + 1.0])
     between = (middle[:, None] > c + steep * low) & (middle[:, None] < c + steep * high)
@@ -521,7 +526,9 @@ def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tu
     choices = jnp.clip(jnp.concatenate([peaks, kinks, jnp.zeros(1)]), *bounds)
 
     def payoff_at(output: Array) -> Array:
-        price = a - b * (rest + output + jnp.sum(_outputs(market, rest + output, followers)))
+        price = a - b * (
+            rivals_output + output + jnp.sum(_outputs(market, rivals_output + output, followers))
+        )
         variable = n["unit_cost"][leader] * output + n["convex_cost"][leader] * output**2 / 2
         payoff: Array = jnp.maximum(price, 0.0) * output - (variable + n["fixed_cost"][leader] * (output > 0))
         return payoff
@@ -581,17 +588,17 @@ def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Re
     firm = game.stages[0][player]
     numbers_of_firms = [n[name] for name in ("unit_cost", "convex_cost", "low", "high")]
     lines, _ = price_lines(n["intercept"], n["slope"], game.stages, *numbers_of_firms)
-    rest = float(x.sum() - x[player, 0])
-    q, profit = best_output(lines[0], rest, *(float(part[firm]) for part in numbers_of_firms))
+    rivals_output = float(x.sum() - x[player, 0])
+    q, profit = best_output(lines[0], rivals_output, *(float(part[firm]) for part in numbers_of_firms))
     candidate = x.copy()
     candidate[player, 0] = float(q)
     paid = float(np.asarray(payoffs(game, put(candidate)))[player])
-    best = float(np.asarray(market.after_tax(put(np.full(market.players, float(profit)))))[firm])
+    best_profit = float(np.asarray(market.after_tax(put(np.full(market.players, float(profit)))))[firm])
     # two ways to the followers' responses: where they disagree, nothing is proved
-    agreed = abs(best - paid) <= AGREE * float(payoff_scale(market))
+    agreed = abs(best_profit - paid) <= AGREE * float(payoff_scale(market))
     coverage: Coverage = "exact" if agreed else "lower bound"
     method = "peaks and kinks of the price that the later stages leave"
-    return Response(candidate[player], paid, max(best, paid) if agreed else np.inf, coverage, method)
+    return Response(candidate[player], paid, max(best_profit, paid) if agreed else np.inf, coverage, method)
 
 
 class _LogitLeader(NamedTuple):
@@ -625,24 +632,24 @@ class _LogitLeader(NamedTuple):
             ends = []
             for sign in (-1.0, 1.0):
                 follower = np.clip(answer + sign * away, self.low[1], self.high[1])
-                theirs = (self.value[1] - follower) / self.mu
-                share = 1.0 / (1.0 + np.exp(self.rest - utility) + np.exp(theirs - utility))
-                error = eps * (sizes + abs(self.rest) + np.abs(theirs))
+                follower_utility = (self.value[1] - follower) / self.mu
+                share = 1.0 / (1.0 + np.exp(self.rest - utility) + np.exp(follower_utility - utility))
+                error = eps * (sizes + abs(self.rest) + np.abs(follower_utility))
                 within = np.clip(share * (1.0 + sign * error), 0.0, 1.0)
                 ends.append(np.where(np.isnan(within), float(sign > 0), within))
         return ends[0], ends[1]
 
-    def upper(self, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    def upper(self, price_low: np.ndarray, price_high: np.ndarray) -> np.ndarray:
         """Return upper bounds on the profit between two prices: the share falls in the leader's price.
 
         The follower's price follows the leader's, by less than the same part of its good's weight.
         """
-        (_, largest_share), (fewest, _) = self.shares(first), self.shares(last)
-        margin = last - self.c[0]
+        (_, largest_share), (fewest, _) = self.shares(price_low), self.shares(price_high)
+        margin = price_high - self.c[0]
         # a loss per unit is smallest on few units
         revenue = np.where(margin > 0, margin * largest_share, margin * fewest)
         profit = revenue - self.d[0] * fewest**2 / 2 - self.fixed
-        size = np.abs(last) + abs(self.c[0]) + self.d[0] + self.fixed
+        size = np.abs(price_high) + abs(self.c[0]) + self.d[0] + self.fixed
         return np.asarray(profit + ROUNDING * size)
 
     def maximum(self, within: float) -> tuple[float, float]:
@@ -650,21 +657,23 @@ class _LogitLeader(NamedTuple):
 
         The bound exceeds the profit at the price by about ``within``, unless there are too many boxes.
         """
-        first, last = np.array([self.low[0]]), np.array([self.high[0]])
-        best, price = -np.inf, float(self.low[0])
+        price_low, price_high = np.array([self.low[0]]), np.array([self.high[0]])
+        best_profit, price = -np.inf, float(self.low[0])
         closed = -np.inf
-        while len(first) and len(first) <= BOXES:
-            middle = (first + last) / 2
+        while len(price_low) and len(price_low) <= BOXES:
+            middle = (price_low + price_high) / 2
             (low, high), margin = self.shares(middle), middle - self.c[0]
             values = margin * np.where(margin > 0, low, high) - self.d[0] * high**2 / 2 - self.fixed
-            if (k := int(np.argmax(values))) >= 0 and values[k] > best:
-                best, price = float(values[k]), float(middle[k])
-            upper = self.upper(first, last)
-            open_ = upper > best + within
+            if (k := int(np.argmax(values))) >= 0 and values[k] > best_profit:
+                best_profit, price = float(values[k]), float(middle[k])
+            upper = self.upper(price_low, price_high)
+            open_ = upper > best_profit + within
             closed = max(closed, float(np.max(upper[~open_], initial=-np.inf)))
-            first, middle, last = first[open_], middle[open_], last[open_]
-            first, last = np.concatenate([first, middle]), np.concatenate([middle, last])
-        bound = float(np.max(self.upper(first, last), initial=-np.inf)) if len(first) else -np.inf
+            price_low, middle, price_high = price_low[open_], middle[open_], price_high[open_]
+            price_low, price_high = np.concatenate([price_low, middle]), np.concatenate([middle, price_high])
+        bound = (
+            float(np.max(self.upper(price_low, price_high), initial=-np.inf)) if len(price_low) else -np.inf
+        )
         return price, max(closed, bound)
 
 
@@ -696,7 +705,7 @@ def proved_price_response(game: StagedMarket, x: np.ndarray, player: int) -> Res
 
 
 def has_price_response(game: StagedMarket) -> bool:
-    """Return whether `proved_price_response` applies: one stage of one follower, whose price is a root."""
+    """True where `proved_price_response` applies: one stage of one follower, whose price is a root."""
     if len(game.stages) != 2 or game.respond.searched:
         return False
     capacity = game.market.numbers["capacity"]

@@ -136,8 +136,13 @@ def differentiated_demand(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Ar
 def cheapest(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
     """Return the sales of one good: the cheapest firms serve linear demand ``(a - p)/b`` in equal parts."""
     lowest = jnp.min(p)
-    first: Bool[Array, "firm"] = p <= lowest
-    return first / jnp.sum(first) * jnp.maximum(numbers["intercept"] - lowest, 0.0) / numbers["slope"]
+    is_cheapest: Bool[Array, "firm"] = p <= lowest
+    return (
+        is_cheapest
+        / jnp.sum(is_cheapest)
+        * jnp.maximum(numbers["intercept"] - lowest, 0.0)
+        / numbers["slope"]
+    )
 
 
 def rationed(numbers: Numbers, p: Float[Array, "firm"], rationing: str) -> Float[Array, "firm"]:
@@ -148,15 +153,15 @@ def rationed(numbers: Numbers, p: Float[Array, "firm"], rationing: str) -> Float
     buyers that the cheaper firms do not serve, ``1 - sum K_j / D(p_j)``. Firms of equal prices serve equal
     parts, and what one of them cannot serve the others do.
     """
-    wanted = jnp.maximum(numbers["intercept"] - p, 0.0) / numbers["slope"]
+    demand = jnp.maximum(numbers["intercept"] - p, 0.0) / numbers["slope"]
     sales_limit = jnp.minimum(numbers["capacity"], numbers["intercept"] / numbers["slope"])
     cheaper, tied = p[None, :] < p[:, None], p[None, :] == p[:, None]
     if rationing == "efficient":
-        residual = jnp.maximum(wanted - jnp.sum(jnp.where(cheaper, sales_limit[None, :], 0.0), axis=1), 0.0)
+        residual = jnp.maximum(demand - jnp.sum(jnp.where(cheaper, sales_limit[None, :], 0.0), axis=1), 0.0)
     else:
-        part = jnp.where(wanted > 0, sales_limit / jnp.where(wanted > 0, wanted, 1.0), 0.0)
+        part = jnp.where(demand > 0, sales_limit / jnp.where(demand > 0, demand, 1.0), 0.0)
         served = jnp.sum(jnp.where(cheaper, part[None, :], 0.0), axis=1)
-        residual = wanted * jnp.maximum(1.0 - served, 0.0)
+        residual = demand * jnp.maximum(1.0 - served, 0.0)
     # an equal part of what some of the others, at capacity, leave: the largest over their sets is true
     parts = []
     for firm in range(len(p)):
@@ -176,27 +181,27 @@ def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
         logsum = jax.nn.logsumexp(_logit_values(numbers, p))
         gain = numbers["taste_spread"] * logsum - numbers["outside_option"]
         # buyers beyond a capacity, random ones, buy nothing and lose the mean gain of all who wanted to buy
-        wanted = jnp.sum(shares(numbers, p))
-        return gain * jnp.where(wanted > 0, total / jnp.where(wanted > 0, wanted, 1.0), 1.0)
+        demand = jnp.sum(shares(numbers, p))
+        return gain * jnp.where(demand > 0, total / jnp.where(demand > 0, demand, 1.0), 1.0)
     if rule.demand == "differentiated":
         cross = (total**2 - jnp.sum(q**2)) * numbers["substitution"]
         return numbers["intercept"] * total - (numbers["slope"] * jnp.sum(q**2) + cross) / 2 - spent
     if rule.rationing == "proportional":  # random buyers: on average half the surplus of the keenest
         return jnp.sum(q * (numbers["intercept"] - p)) / 2
     if rule.demand == "linear":
-        wanted = jnp.minimum(total, numbers["intercept"] / numbers["slope"])  # the rest is not consumed
-        return numbers["intercept"] * wanted - numbers["slope"] * wanted**2 / 2 - spent
+        consumption = jnp.minimum(total, numbers["intercept"] / numbers["slope"])  # the rest is not consumed
+        return numbers["intercept"] * consumption - numbers["slope"] * consumption**2 / 2 - spent
     return _isoelastic_area(numbers, total) - spent
 
 
 def _isoelastic_area(numbers: Numbers, total: Any) -> Any:
     """Return the area under isoelastic inverse demand, constant below ``price_flat_below``."""
     A, lowest, power = numbers["market_size"], numbers["price_flat_below"], 1.0 - 1.0 / numbers["elasticity"]
-    beyond, flat = jnp.maximum(total, lowest), jnp.minimum(total, lowest) * A * lowest ** (power - 1.0)
+    upper_end, flat = jnp.maximum(total, lowest), jnp.minimum(total, lowest) * A * lowest ** (power - 1.0)
     # elasticity 1: the limit of the formula is a logarithm
     unit = jnp.abs(power) < 1e-12
     safe = jnp.where(unit, 1.0, power)
-    grown = jnp.where(unit, jnp.log(beyond / lowest), (beyond**safe - lowest**safe) / safe)
+    grown = jnp.where(unit, jnp.log(upper_end / lowest), (upper_end**safe - lowest**safe) / safe)
     return flat + A * grown
 
 
@@ -240,8 +245,8 @@ def shock_of(table: Any, observed: bool) -> Shock | None:
     kind = table["kind"]
     for key in table:
         if key not in (*SHOCKS[kind], "kind", "on"):
-            why = f"is called {OTHER_WORDS[key]} here" if key in OTHER_WORDS else "is not known"
-            raise ValueError(f"shock.{key}: {why}; {kind} takes {', '.join(SHOCKS[kind])}, on")
+            reason = f"is called {OTHER_WORDS[key]} here" if key in OTHER_WORDS else "is not known"
+            raise ValueError(f"shock.{key}: {reason}; {kind} takes {', '.join(SHOCKS[kind])}, on")
     on = table.get("on", "intercept")
     check_word("shock.on", on, SHOCKED)
     for key in SHOCKS[kind]:
@@ -393,7 +398,7 @@ class Market(OneLineRepr, eqx.Module):
         return self.space.shape[0]
 
     def has(self, name: str) -> bool:
-        """Return whether a parameter is above 0, for one firm at least."""
+        """True where a parameter is above 0 for at least one firm."""
         return bool(np.any(np.asarray(self.numbers[name]) > 0))
 
     def shift_numbers(self, shift: float | Array) -> Numbers:

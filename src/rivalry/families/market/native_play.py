@@ -64,7 +64,7 @@ def settle(
     before: PeriodState,
     x: Float[Array, "firm axis"],
     shift: float | Float[Array, ""] = 0.0,
-    most: Float[Array, "firm"] | None = None,
+    upper_limit: Float[Array, "firm"] | None = None,
 ) -> tuple[Flow, PeriodState]:
     """Clear the market at ``x``, at a level ``shift`` of its shock; return cash flows and the next state.
 
@@ -74,18 +74,18 @@ def settle(
     ``P_t = w P_(t-1) + (1-w) P(Q_t)``; capacity is ``K' = (1 - dep) K + I``, and no more than K is sold. A
     firm with cash below ``cash_min`` after that exits from the next period on: it sells and earns nothing.
 
-    ``most [firm]`` is the largest output (default: that of the market's space). The result is differentiable
-    wherever the market's own payoffs are.
+    ``upper_limit [firm]`` is the largest output (default: that of the market's space). The result is
+    differentiable wherever the market's own payoffs are.
     """
     numbers, size = market.numbers, market_size(market, before.period)
-    later = market_size(market, before.period + 1)
+    next_size = market_size(market, before.period + 1)
     ahead = market.dynamics.adjustment == "predetermined"
     target = before.choice if ahead else x[:, 0]
     q, p = _sold(market, before, jnp.where(before.active, target, 0.0), shift, size)
     stands = target
     if ahead:
-        low, high = market.space.low[:, 0], market.space.high[:, 0] if most is None else most
-        stands = jnp.where(before.active, jnp.clip((target + x[:, 0]) * size / later, low, high), 0.0)
+        low, high = market.space.low[:, 0], market.space.high[:, 0] if upper_limit is None else upper_limit
+        stands = jnp.where(before.active, jnp.clip((target + x[:, 0]) * size / next_size, low, high), 0.0)
     elif market.rule.choice == "quantity":
         stands = q / size
     profit = p * q - market.cost(q, shift)
@@ -142,11 +142,11 @@ def _investment(market: Market, before: PeriodState, x: Array, size: Array) -> t
 
 
 OBSERVATIONS: dict[str, Callable[[Flow], list[Array]]] = {
-    "last_q": lambda last: [last.q],
-    "last_p": lambda last: [last.p],
-    "own_q_price": lambda last: [last.q[:, None], last.p[:, None]],
-    "price": lambda last: [last.p[:, None]],
-    "none": lambda last: [],
+    "last_q": lambda flow: [flow.q],
+    "last_p": lambda flow: [flow.p],
+    "own_q_price": lambda flow: [flow.q[:, None], flow.p[:, None]],
+    "price": lambda flow: [flow.p[:, None]],
+    "none": lambda flow: [],
 }
 """What firms observe of the last period: rows for all firms, or columns of each firm's own."""
 
@@ -205,29 +205,29 @@ class MarketPlay(eqx.Module):
             choice = market.space.sample(draw)[:, 0]
         carried = initial_state(market, choice)
         shock = jnp.asarray(0) if market.shock is None else _draw_level(market.shock.probabilities, falls)
-        still = jnp.zeros(market.players)
-        before = Flow(*market.clear(choice[:, None]), still, still)
+        zeros = jnp.zeros(market.players)
+        before = Flow(*market.clear(choice[:, None]), zeros, zeros)
         return PlayState(carried, self._inactive_choices(carried), jnp.asarray(0), shock, before)
 
     def step(
         self, state: PlayState, x: Profile, key: PRNGKeyArray
     ) -> tuple[PlayState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
         market, shock, shift = self.market, state.shock, jnp.asarray(0.0)
-        now = jnp.where(self.active_players(state)[:, None], x, state.now)
+        choices = jnp.where(self.active_players(state)[:, None], x, state.now)
         period_ends = state.stage == len(market.stages) - 1
         if market.shock is not None:
             shift = market.shock.levels[state.shock]
             shock = _draw_level(market.shock.transitions[state.shock], key)
-        flow, carried = settle(market, state.carried, now, shift, self.reach)
+        flow, carried = settle(market, state.carried, choices, shift, self.reach)
         after = PlayState(carried, self._inactive_choices(carried), jnp.asarray(0), shock, flow)
-        between = state._replace(now=now, stage=state.stage + 1)
+        between = state._replace(now=choices, stage=state.stage + 1)
         following: PlayState = jax.tree.map(lambda a, b: jnp.where(period_ends, a, b), after, between)
         cut = jnp.asarray(False) if self.periods is None else following.carried.period >= self.periods
-        gone = ~jnp.any(following.carried.active)
-        return following, jnp.where(period_ends, flow.cash_flow, 0.0), gone, cut & ~gone
+        is_empty = ~jnp.any(following.carried.active)
+        return following, jnp.where(period_ends, flow.cash_flow, 0.0), is_empty, cut & ~is_empty
 
     def active_players(self, state: PlayState) -> Bool[Array, "player"]:
-        """Return which firms choose."""
+        """Mask of the firms that choose."""
         market, carried = self.market, state.carried
         if market.turns:
             return put(_rows(market.turns, market.players))[self._turn(state)] & carried.active
@@ -266,16 +266,16 @@ class MarketPlay(eqx.Module):
         if self.grows:
             state_parts.append(market_size(market, carried.period)[None])
         if len(market.stages) > 1:
-            earlier = jnp.arange(len(market.stages)) < state.stage
-            has_chosen = jnp.any(put(_rows(market.stages, market.players)) & earlier[:, None], axis=0)
+            past_stages = jnp.arange(len(market.stages)) < state.stage
+            has_chosen = jnp.any(put(_rows(market.stages, market.players)) & past_stages[:, None], axis=0)
             state_parts += [jnp.where(has_chosen[:, None], state.now, 0.0).ravel(), has_chosen.astype(float)]
         return state_parts
 
     def _inactive_choices(self, carried: PeriodState) -> Float[Array, "firm axis"]:
         """Return the choices of inactive firms: choices stay, nothing is invested."""
-        still, market = jnp.zeros(self.space.shape), self.market
+        inaction, market = jnp.zeros(self.space.shape), self.market
         stays = market.timing == "alternating" and market.dynamics.adjustment != "predetermined"
-        return still.at[:, 0].set(carried.choice) if stays else still
+        return inaction.at[:, 0].set(carried.choice) if stays else inaction
 
 
 oracles.active_players.register(MarketPlay)(MarketPlay.active_players)
@@ -320,7 +320,7 @@ def market_play(market: Market, periods: int | None = None, observation: str = "
 
 
 def _rows(groups: STAGES, firms: int) -> np.ndarray:
-    """Return which firms choose in every stage or turn, ``[group firm]``."""
+    """Mask of the firms that choose in every stage or turn, ``[group firm]``."""
     return np.array([[firm in group for firm in range(firms)] for group in groups])
 
 
@@ -428,8 +428,8 @@ def _play(game: MarketPlay, policy: Policy | None, rows: Float[Array, "period ..
         return state, state.last
 
     def run(key: PRNGKeyArray) -> Any:
-        first, rest = jax.random.split(key)
-        return jax.lax.scan(period, game.reset(first), (rows, jax.random.split(rest, len(rows))))[1]
+        reset_key, period_key = jax.random.split(key)
+        return jax.lax.scan(period, game.reset(reset_key), (rows, jax.random.split(period_key, len(rows))))[1]
 
     flows: Flow = jax.vmap(run)(keys)
     return flows

@@ -217,8 +217,8 @@ def _(game: Market, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarra
 
 @oracles.action_levels.register(StagedMarket)
 def _(game: StagedMarket, count: int) -> list[np.ndarray]:
-    every = tables.levels(game.market, count)
-    return [every[firm] for firm in game.market.stages[0]]
+    grids = tables.levels(game.market, count)
+    return [grids[firm] for firm in game.market.stages[0]]
 
 
 # A staged market is played, tabulated and valued as the whole market.
@@ -297,9 +297,9 @@ def _places(market: Market, points: np.ndarray) -> np.ndarray:
     """Return the choices of each firm to which the other's responses are drawn, ``[duellist grid_point]``."""
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
     if market.rule.choice == "price":  # responses matter near the points, where the other firm sells
-        first, last = points.min(axis=0), points.max(axis=0)
-        wide = np.maximum(last - first, 1e-3 * (high - low))
-        low, high = np.maximum(low, first - wide / 2), np.minimum(high, last + wide / 2)
+        point_low, point_high = points.min(axis=0), points.max(axis=0)
+        widths = np.maximum(point_high - point_low, 1e-3 * (high - low))
+        low, high = np.maximum(low, point_low - widths / 2), np.minimum(high, point_high + widths / 2)
     else:
         high = np.minimum(high, np.maximum(REACH * points.max(axis=0), 1e-3 * (high - low)))
     return np.linspace(low, high, PLACES, axis=-1)
@@ -322,10 +322,10 @@ def _responses(market: Market, x: np.ndarray, line: np.ndarray) -> np.ndarray:
 
 @eqx.filter_jit
 def _exact_responses(market: Market, x: Any, line: Any) -> Any:
-    def one(player: Any, rival: Any) -> Any:
+    def response(player: Any, rival: Any) -> Any:
         return oracles.best_response(market, x.at[1 - player, 0].set(rival), player)[0][0]
 
-    return jax.vmap(jax.vmap(one, (None, 0)))(jnp.arange(2), line[::-1])
+    return jax.vmap(jax.vmap(response, (None, 0)))(jnp.arange(2), line[::-1])
 
 
 STEPS = 5  # number of steps between 0 and the largest own rate
@@ -368,6 +368,6 @@ def _grid(lowest: float, largest: float) -> tuple[np.ndarray, np.ndarray]:
     rough = largest / STEPS
     ten = 10.0 ** np.floor(np.log10(rough))
     step = float(ten * min((1.0, 2.0, 2.5, 5.0, 10.0), key=lambda part: abs(part - rough / ten)))
-    first = max(1, int(np.floor(lowest / 2 / step)))
-    rates = step * np.arange(first, int(np.ceil(2 * largest / step)) + 1)
+    start = max(1, int(np.floor(lowest / 2 / step)))
+    rates = step * np.arange(start, int(np.ceil(2 * largest / step)) + 1)
     return rates.round(12), (step * np.arange(int(np.ceil(largest / step)))).round(12)

@@ -21,7 +21,7 @@ class _Piece(NamedTuple):
 
 
 def has_piecewise_profit(game: Market) -> bool:
-    """Return whether profits are quadratic in the own price between the prices at which they bend or jump."""
+    """True where profits are quadratic in the own price between the prices at which they bend or jump."""
     taxed = game.accounts.tax_losses == "none" and game.has("tax")
     room = bool(np.all(np.asarray(game.space.high) > np.asarray(game.space.low)))
     return bool(game.rule.rationing) and room and not game.has("convex_cost") and not taxed
@@ -43,16 +43,16 @@ def rationed_response(
     cuts, place = np.unique(np.concatenate([ends[:, 0], ends[:, 1]]), return_inverse=True)
     changes = np.zeros((len(cuts), 3))
     np.add.at(changes, place, np.concatenate([coefficients, -coefficients]))
-    first, second, third = np.cumsum(changes, axis=0)[:-1].T
+    constant, linear, quadratic = np.cumsum(changes, axis=0)[:-1].T
     starts, stops = cuts[:-1], cuts[1:]
     with np.errstate(divide="ignore", invalid="ignore"):
-        vertex = np.where(third < 0, -second / (2 * third), starts)
+        vertex = np.where(quadratic < 0, -linear / (2 * quadratic), starts)
     inside = np.clip(vertex, starts, stops)
     prices = np.stack([starts, inside, stops])
-    profits = first + prices * (second + prices * third)
+    profits = constant + prices * (linear + prices * quadratic)
     side, interval = np.unravel_index(int(np.argmax(profits)), profits.shape)
-    price, others = float(prices[side, interval]), np.arange(len(weights)) != player
-    if price in np.asarray(support)[others, :, 0]:
+    price, is_rival = float(prices[side, interval]), np.arange(len(weights)) != player
+    if price in np.asarray(support)[is_rival, :, 0]:
         price = float(np.nextafter(price, (starts[interval] + stops[interval]) / 2))
     return np.array([price]), float(profits[side, interval]), "exact"
 
@@ -71,11 +71,11 @@ def _pieces(game: Market, prices: np.ndarray, weights: np.ndarray, player: int) 
         for places in product(*rows):
             at = np.array([prices[rival, place] for rival, place in zip(rivals, places, strict=True)])
             weight = chance * np.prod([weights[r, k] for r, k in zip(rivals, places, strict=True)])
-            for piece in _against(shifted, game.rule.rationing, player, rivals, at):
+            for piece in _profit_pieces(shifted, game.rule.rationing, player, rivals, at):
                 yield piece._replace(coefficients=float(weight) * piece.coefficients)
 
 
-def _against(
+def _profit_pieces(
     numbers: dict[str, np.ndarray], rationing: str, player: int, rivals: list[int], at: np.ndarray
 ) -> Iterator[_Piece]:
     """Yield the pieces of the profit against the rivals' prices ``at``, from the lowest to the highest."""
@@ -89,18 +89,18 @@ def _against(
     intercept, slope = a / b, 1 / b  # of the demand that cheaper rivals leave
     for k, (start, stop) in enumerate(zip(starts, [*starts[1:], high], strict=True)):
         if k:
-            sold, wanted = limits[rivals[order[k - 1]]], max(a - at[order[k - 1]], 0.0) / b
+            sold, demand = limits[rivals[order[k - 1]]], max(a - at[order[k - 1]], 0.0) / b
             if rationing == "efficient":
                 intercept -= sold
             else:
                 # the part of all buyers that is left, which falls by the part that this rival serves
-                part = slope * b - (sold / wanted if wanted > 0 else 1.0)
+                part = slope * b - (sold / demand if demand > 0 else 1.0)
                 intercept, slope = max(part, 0.0) * a / b, max(part, 0.0) / b
         # from the first of these prices on the capacity does not bind, from the second on nothing is sold
         binds, ends = (start, start) if slope <= 0 else ((intercept - capacity) / slope, intercept / slope)
         cuts = np.clip([start, binds, ends, stop], start, stop)
-        whole = np.array([-cost * capacity - fixed * (capacity > 0), capacity, 0.0])
+        full_sales = np.array([-cost * capacity - fixed * (capacity > 0), capacity, 0.0])
         falling = np.array([-cost * intercept - fixed, intercept + cost * slope, -slope])
-        for left, right, profit in zip(cuts[:-1], cuts[1:], (whole, falling, np.zeros(3)), strict=True):
-            if right > left:
-                yield _Piece(float(left), float(right), (1 - tax) * profit)
+        for lower, upper, profit in zip(cuts[:-1], cuts[1:], (full_sales, falling, np.zeros(3)), strict=True):
+            if upper > lower:
+                yield _Piece(float(lower), float(upper), (1 - tax) * profit)

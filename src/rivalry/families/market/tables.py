@@ -77,8 +77,8 @@ def repeated_tables(
     if carries:  # the choices at every joint action, [joint player], row-major
         lines = [row[:size, 0] for row, size in zip(grid, sizes, strict=True)]
         before = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(joint, -1)
-    every = (market, put(np.tile(before, (len(shifts), 1))), put(np.repeat(shifts, len(before))))
-    tables_by_name = values_at(_round, every, grid, sizes)  # [joint nature ..]
+    arguments = (market, put(np.tile(before, (len(shifts), 1))), put(np.repeat(shifts, len(before))))
+    tables_by_name = values_at(_round, arguments, grid, sizes)  # [joint nature ..]
     next_nature, nature_cdf = _nature_moves(market, joint, carries)
     rows = market.turns or [[firm for stage in market.stages for firm in stage]]
     width = max(map(len, rows))
@@ -110,13 +110,13 @@ def levels(market: Market, count: int) -> list[np.ndarray]:
     """
     ends = np.sort([benchmark(market, name).choice for name in ("nash", "cartel")], axis=0)
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
-    beyond = float(market.numbers["grid_margin"]) * (ends[1] - ends[0])
-    first, last = np.maximum(ends[0] - beyond, low), np.minimum(ends[1] + beyond, high)
+    margin = float(market.numbers["grid_margin"]) * (ends[1] - ends[0])
+    grid_low, grid_high = np.maximum(ends[0] - margin, low), np.minimum(ends[1] + margin, high)
     for firm in range(market.players):
         if not ends[1, firm] - ends[0, firm] > SAME_PRICE * (high[firm] - low[firm]):
             where = f"{ends[0, firm]:g} in equilibrium and in the cartel"
             raise ValueError(f"action_grid: firm {firm} chooses {where}; give levels")
-    return list(np.linspace(first, last, count, axis=1))
+    return list(np.linspace(grid_low, grid_high, count, axis=1))
 
 
 def linear_quadratic(market: Market) -> LinearQuadraticGame:
@@ -155,8 +155,8 @@ def linear_quadratic(market: Market) -> LinearQuadraticGame:
         R[i, 1 + i, 1 + i] = after_tax[i] * (numbers["slope"] + numbers["convex_cost"][i] / 2)
         R[i, 0, 1 + i] = R[i, 1 + i, 0] = -after_tax[i] * (numbers["intercept"] - numbers["unit_cost"][i]) / 2
     costs = (after_tax * numbers["adjustment_cost"])[:, None, None]
-    first = np.append(1.0, _first_outputs(market))
-    return LinearQuadraticGame(np.eye(players + 1), B, R, costs, numbers["gamma"], first)
+    initial_state = np.append(1.0, _first_outputs(market))
+    return LinearQuadraticGame(np.eye(players + 1), B, R, costs, numbers["gamma"], initial_state)
 
 
 def outside_linear(market: Market, states: np.ndarray) -> str:
@@ -193,8 +193,8 @@ def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTa
     _check_adjusted(market, "announced plans")
     if market.players != 2:
         raise ValueError(f"players: {market.players} firms; plans are for two")
-    first, lines = _first_outputs(market), []
-    for firm, begins in enumerate(first.tolist()):
+    initial_outputs, lines = _first_outputs(market), []
+    for firm, begins in enumerate(initial_outputs.tolist()):
         low, high = float(market.space.low[firm, 0]), float(market.space.high[firm, 0])
         line = np.asarray(np.linspace(low, high, levels) if isinstance(levels, int) else levels, dtype=float)
         if len(line) < 2 or np.any(np.diff(line) <= 0) or line[0] < low or line[-1] > high:
@@ -202,12 +202,12 @@ def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTa
         if not line[0] <= begins <= line[-1]:
             range_ = f"[{line[0]:g}, {line[-1]:g}], the levels"
             raise ValueError(f"initial[{firm}]: {begins:g} must be in {range_}")
-        near = np.min(np.abs(line - begins)) <= SAME_PRICE * (line[-1] - line[0])
-        lines.append(line if near else np.sort(np.append(line, begins)))
+        is_level = np.min(np.abs(line - begins)) <= SAME_PRICE * (line[-1] - line[0])
+        lines.append(line if is_level else np.sort(np.append(line, begins)))
     sizes = np.array([len(line) for line in lines])
     grid = np.stack([np.pad(line, (0, sizes.max() - len(line)))[:, None] for line in lines])
     flow = np.array(values_at(Market.payoffs, market, grid, sizes).T.reshape(2, *sizes), order="C")
-    begin = np.array([np.argmin(np.abs(line - q)) for line, q in zip(lines, first, strict=True)])
+    begin = np.array([np.argmin(np.abs(line - q)) for line, q in zip(lines, initial_outputs, strict=True)])
     phi = np.asarray(market.numbers["adjustment_cost"] * (1.0 - market.numbers["tax"]))
     return AdjustmentTables((lines[0], lines[1]), flow, phi, np.array(market.numbers["gamma"]), begin)
 
@@ -216,23 +216,23 @@ def _round(parts: Any, x: Profile) -> Any:
     """Return the cash flows and prices of a period at a joint action, ``[nature firm]``."""
     market, before, shifts = parts
 
-    def one(choice: Any, shift: Any) -> Any:
+    def outcome(choice: Any, shift: Any) -> Any:
         ahead = market.dynamics.adjustment == "predetermined"
         carried = initial_state(market, choice)
         flow, _ = settle(market, carried, x - choice[:, None] if ahead else x, shift)
         return {"cash_flow": flow.cash_flow, "p": flow.p}
 
-    return jax.vmap(one)(before, shifts)
+    return jax.vmap(outcome)(before, shifts)
 
 
 def _carries_outputs(market: Market) -> bool:
-    """Return whether cash flows depend on the outputs of the previous period."""
+    """True where cash flows depend on the outputs of the previous period."""
     adjustment = market.dynamics.adjustment
     return adjustment == "predetermined" or (adjustment == "spot" and market.has("adjustment_cost"))
 
 
 def _states(market: Market) -> dict[str, bool]:
-    """Return which states the market carries besides outputs, by the parameter that makes them."""
+    """Flags of the states carried besides outputs, by the parameter that makes them."""
     states = market.dynamics
     wears_out = states.limited and market.has("depreciation")
     return {"cash": states.cash, "capex": states.invest, "depreciation": wears_out, "sticky": states.sticky}
@@ -304,8 +304,8 @@ def _observation_slots(market: Market, carries: bool) -> np.ndarray:
     nature = [market.players] if carries or (market.shock is not None and market.shock.observed) else []
     rows: dict[int, list[list[int]]] = {}
     for stage, firms in enumerate(market.stages):
-        earlier = sorted(firm_before for before in market.stages[:stage] for firm_before in before)
-        rows |= {firm: [[index, 0] for index in (*nature, *earlier)] for firm in firms}
+        preceding_firms = sorted(firm_before for before in market.stages[:stage] for firm_before in before)
+        rows |= {firm: [[index, 0] for index in (*nature, *preceding_firms)] for firm in firms}
     width = max(1, *map(len, rows.values()))
     slots = [row + [[-1, -1]] * (width - len(row)) for _, row in sorted(rows.items())]
     return np.array(slots, dtype=np.int64)
@@ -413,15 +413,15 @@ def memory_pairs(tables: FiniteGame) -> list[list[int]]:
 
 
 def _signal_depends_on(tables: FiniteGame, player: int) -> bool:
-    """Return whether the signal depends on a player's action, of this round or an earlier one."""
+    """True where the signal depends on a player's action, of this round or an earlier one."""
     # an earlier action matters only through nature, in whose state the signal is read
     by_nature = bool(np.any(tables.signal != tables.signal[:1]))
-    later = by_nature and _depends_on(tables, tables.next_nature, player)
-    return later or _depends_on(tables, tables.signal[:, :, None], player)
+    next_round_depends = by_nature and _depends_on(tables, tables.next_nature, player)
+    return next_round_depends or _depends_on(tables, tables.signal[:, :, None], player)
 
 
 def _depends_on(tables: FiniteGame, table: np.ndarray, player: int) -> bool:
-    """Return whether a table ``[nature joint ..]`` depends on a player's action anywhere."""
+    """True where a player's action changes a table ``[nature joint ..]``."""
     if table.shape[1] <= 1:
         return False
     by_player = table.reshape(len(table), *tables.sizes.tolist(), -1)

@@ -91,7 +91,7 @@ def valuation(
     grows = np.zeros(()) if terminal == "perpetuity" else grows
     infinite = terminal in ("gordon", "perpetuity")
     check_rates(rate, grows, infinite_horizon=infinite)
-    weights, last = _weights(rate, discounts, flows.shape[-1], shift)
+    weights, terminal_weight = _weights(rate, discounts, flows.shape[-1], shift)
     base = np.asarray(flows[..., -1] if normalised_cash_flow is None else normalised_cash_flow, dtype=float)
     if infinite or terminal == "multiple":
         _check_last(base, terminal, strict)
@@ -105,9 +105,9 @@ def valuation(
             raise ValueError(f"{terminal}: is missing; terminal = {terminal!r} takes it")
         follows = np.asarray(np.asarray(follow_up, dtype=float) * unit)
     present = np.asarray(np.sum(weights * flows, axis=-1))
-    value, beyond = np.broadcast_arrays(present + last * follows, last * follows)
-    share = np.divide(beyond, value, out=np.full(value.shape, np.nan), where=value != 0)
-    return Valuation(value, np.broadcast_to(follows, value.shape), beyond, share)
+    value, terminal_part = np.broadcast_arrays(present + terminal_weight * follows, terminal_weight * follows)
+    share = np.divide(terminal_part, value, out=np.full(value.shape, np.nan), where=value != 0)
+    return Valuation(value, np.broadcast_to(follows, value.shape), terminal_part, share)
 
 
 def continuation_factor(gamma: ArrayLike, growth: ArrayLike = 0.0, shift: float = 0.0) -> np.ndarray:
@@ -187,8 +187,8 @@ def recurring_value(
         factor = continuation_factor(gamma, grows, SHIFT[rule.get("convention", "period0")])
         value = np.asarray(flow * factor / (1 + grows))
         return value, np.zeros(value.shape)
-    worth = valuation(flow[..., None] * (1 + grows) ** np.arange(horizon), gamma, **rule)
-    return worth.value, worth.terminal_share
+    annuity = valuation(flow[..., None] * (1 + grows) ** np.arange(horizon), gamma, **rule)
+    return annuity.value, annuity.terminal_share
 
 
 def gordon(cash_flow_ahead: ArrayLike, r: ArrayLike, g: ArrayLike) -> np.ndarray:

@@ -189,7 +189,7 @@ def _obstacle(race: Race) -> str:
         numbers["performance_price"] + numbers["performance_tax"],
     )
     grows = numbers["prize_per_performance"], numbers["loser_prize_per_performance"]
-    able = numbers["safety_productivity"], numbers["performance_productivity"], np.asarray(race.weights)
+    factors = numbers["safety_productivity"], numbers["performance_productivity"], np.asarray(race.weights)
     conditions = {
         f"contest = {period.rule_name(rules.contest)!r}; must be 'ratio'": rules.contest is period.ratio,
         f"risk = {period.rule_name(rules.risk)!r}; must be 'winner_only'": rules.risk is period.winner_only,
@@ -197,7 +197,7 @@ def _obstacle(race: Race) -> str:
         "safety_exponent of 1 or more": bool(np.all(numbers["safety_exponent"] < 1)),
         "inputs that cost nothing": all(np.all(price > 0) for price in dear),
         "prizes that grow with performance": not any(np.any(part) for part in grows),
-        "productivities or weights of 0": all(np.all(part > 0) for part in able),
+        "productivities or weights of 0": all(np.all(part > 0) for part in factors),
     }
     return next((reason for reason, is_met in conditions.items() if not is_met), "")
 
@@ -310,13 +310,15 @@ def _worth_winning(at: dict[str, Any], trial: Any) -> Any:
     return (chance * (value - stakes.best) - spent) / (at["win"] - stakes.worst)
 
 
-def _bounds(at: dict[str, Any], sure: object, worth: object, beaten: Any) -> tuple[Any, Any, Any]:
+def _bounds(
+    at: dict[str, Any], surplus_trial: object, winning_trial: object, beaten: Any
+) -> tuple[Any, Any, Any]:
     """Number that must be above 0, and the logarithms of the bounds, ``[player axis]`` each.
 
-    ``sure`` and ``worth`` are the trials of steps 1 and 3.
+    ``surplus_trial`` and ``winning_trial`` are the trials of steps 1 and 3.
     """
-    (payoffs, total), (reach, high_p) = _surplus(at, sure, beaten), _high(at)
-    chance = jnp.log(jnp.maximum(_worth_winning(at, worth), 0.0))
+    (payoffs, total), (reach, high_p) = _surplus(at, surplus_trial, beaten), _high(at)
+    chance = jnp.log(jnp.maximum(_worth_winning(at, winning_trial), 0.0))
     if "ease" in at:
         fewest, surplus = -jnp.log(at["ease"]), jnp.ones(())
     else:
@@ -334,7 +336,7 @@ def _bounds(at: dict[str, Any], sure: object, worth: object, beaten: Any) -> tup
 
 @partial(compiled, effort=0)
 def _enclosed_bounds(
-    numbers: dict[str, Any], sure: object, worth: object, beaten: object
+    numbers: dict[str, Any], surplus_trial: object, winning_trial: object, beaten: object
 ) -> tuple[Any, Any, Any]:
     """Return lower bounds on the first two numbers of `_bounds`, and upper bounds on the last."""
     names = list(numbers)
@@ -342,7 +344,7 @@ def _enclosed_bounds(
     def flat(*numbers: object) -> tuple[Any, Any, Any]:
         return _bounds(dict(zip(names, numbers[:-3], strict=True)), *numbers[-3:])
 
-    arrays = [jnp.asarray(part) for part in (*numbers.values(), sure, worth, beaten)]
+    arrays = [jnp.asarray(part) for part in (*numbers.values(), surplus_trial, winning_trial, beaten)]
     (surplus, low, high), _ = enclose(flat, *arrays)(*(Interval(part, part) for part in arrays))
     return surplus.low, low.low, high.high
 
@@ -365,7 +367,7 @@ def _surpluses(numbers: dict[str, Any], grid: object, sizes: Any) -> tuple[Any, 
     """Return the surplus of the best trials ``[size]``, and their indices ``[size player]``, ``[player]``."""
 
     def surplus_at(size: Array) -> tuple[Array, Array]:
-        sure, total = _surplus(numbers, grid, size)
-        return jnp.sum(jnp.max(sure, axis=0)) - total, jnp.argmax(sure, axis=0)
+        payoffs, total = _surplus(numbers, grid, size)
+        return jnp.sum(jnp.max(payoffs, axis=0)) - total, jnp.argmax(payoffs, axis=0)
 
     return *jax.vmap(surplus_at)(sizes), jnp.argmax(_worth_winning(numbers, grid), axis=0)

@@ -269,8 +269,8 @@ def _solve_log_odds(numbers: SymmetricRace, level: Any, *, low: bool = False) ->
     Newton's method on a convex function, from beyond the root, never steps over it.
     """
     alpha, k = numbers.alpha, numbers.links
-    far = 1 - alpha * k if low else 1 + alpha
-    z = level / far + (-1.0 if low else 1.0) * (50.0 + 50.0 / abs(far))
+    tail_slope = 1 - alpha * k if low else 1 + alpha
+    z = level / tail_slope + (-1.0 if low else 1.0) * (50.0 + 50.0 / abs(tail_slope))
     for _ in range(ROUNDS):
         slope = 1 - alpha * (k - (k + 1) * _sigma(z))
         step = (_curve(numbers, z) - level) / slope

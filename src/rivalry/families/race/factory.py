@@ -312,7 +312,7 @@ def _weights(options: dict[str, Any], players: int, periods: int) -> np.ndarray:
     return np.asarray(gamma ** (np.arange(periods)[:, None] + options["discount_offset"]))
 
 
-def _by_performance(numbers: dict[str, Any], price: float, stake: float, often: float) -> float:
+def _by_performance(numbers: dict[str, Any], price: float, stake: float, multiple: float) -> float:
     """Return an upper bound on rewards that grow with performance, from the most that pays for itself."""
     largest = {name: np.max(np.abs(np.asarray(value))) for name, value in numbers.items()}
     reward = max(largest["prize_per_performance"], largest["loser_prize_per_performance"])
@@ -323,7 +323,7 @@ def _by_performance(numbers: dict[str, Any], price: float, stake: float, often: 
     price = max(price, 1e-12)
     bought = FARTHEST  # from above: the largest input that pays for itself, or the limit of the search
     for _ in range(200):
-        bought = min((stake + often * reward * bought**beta) / price, FARTHEST)
+        bought = min((stake + multiple * reward * bought**beta) / price, FARTHEST)
     return float(reward * bought**beta)
 
 
@@ -342,9 +342,9 @@ def _ceilings(
     largest = {name: np.max(np.abs(np.asarray(value))) for name, value in numbers.items()}
     lost = largest["disaster_cost"] + largest["liability"] + largest["fine"]
     stake = max(largest["prize"], largest["loser_prize"], largest["no_winner"], lost, 1e-12)
-    often = np.inf  # costs of a period without weight are not paid
+    multiple = np.inf  # costs of a period without weight are not paid
     if np.all(weights > 0):
-        often = np.max(np.cumsum(weights[::-1], axis=0)[::-1] / weights) / (1 - gamma)
+        multiple = np.max(np.cumsum(weights[::-1], axis=0)[::-1] / weights) / (1 - gamma)
     prices = {part: _prices(numbers, part, cost) for part in ("safety", "performance")}
     paid = sum(
         0.0 if price >= 0 else price**2 / (2 * slope) if slope else np.inf for price, slope in prices.values()
@@ -356,7 +356,7 @@ def _ceilings(
         """Return the largest input whose cost may pay where performance takes an input of ``performance``."""
         # of several exponents the largest counts above an input of 1
         reward = grows * max(performance, 1.0) ** largest["performance_exponent"] if grows else 0.0
-        total = often * (4 * stake + paid + reward)
+        total = multiple * (4 * stake + paid + reward)
         if not np.isfinite(total):
             return FARTHEST
         per_unit = price + np.sqrt(price**2 + 2 * slope * total) if slope else 2 * price
@@ -419,15 +419,15 @@ def _space(
         np.max(np.abs(np.asarray(numbers[n]))) for n in ("prize", "loser_prize", "disaster_cost", "no_winner")
     )
     # a factor of 4 as a margin; periods count by their weight relative to the first
-    often = 4 * max(weights.sum(axis=0).max() / max(weights[0].max(), 1e-12), 1.0)
-    stake = often * max(stake, 1e-12)
+    multiple = 4 * max(weights.sum(axis=0).max() / max(weights[0].max(), 1e-12), 1.0)
+    stake = multiple * max(stake, 1e-12)
     # one price for both inputs, where a rule of certification or a penalty sets it
     single = options["cost"] not in ("linear", "quadratic")
     prices = {
         f"{part}_input": _smallest(numbers, "price" if single else f"{part}_price")
         for part in ("safety", "performance")
     }
-    stake += often * _by_performance(numbers, prices["performance_input"], stake, often)
+    stake += multiple * _by_performance(numbers, prices["performance_input"], stake, multiple)
     box = []
     for column in columns:
         if column.endswith("input"):

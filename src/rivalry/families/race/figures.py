@@ -188,37 +188,37 @@ def schedule(data: Dataset, ax: Axes, *, at: At = None, columns: Names = None) -
             raise ValueError(f"identified: shape {stored.shape} {rule}")
         table = np.nan_to_num(stored.astype(float)).astype(bool).reshape(table.shape)
     relevant = {name: table[..., column].T for column, name in enumerate(plan)}
-    small = style.panels(ax, len(names_drawn), columns=2 if len(names_drawn) == 4 else 3, apart=True)
-    for panel, name in zip(small, names_drawn, strict=True):
+    small_axes = style.panels(ax, len(names_drawn), columns=2 if len(names_drawn) == 4 else 3, apart=True)
+    for panel, name in zip(small_axes, names_drawn, strict=True):
         _lines(panel, plan[name], relevant[name], selection.is_certified())
-    style.title_panels(small, [select.label_of(data, name) for name in names_drawn])
+    style.title_panels(small_axes, [select.label_of(data, name) for name in names_drawn])
     dotted = not all(relevant[name].all() for name in names_drawn)
-    return _explain(ax, selection, small, "period", plan[names[0]].shape, dotted=dotted)
+    return _explain(ax, selection, small_axes, "period", plan[names[0]].shape, dotted=dotted)
 
 
 def _lines(panel: Axes, values: np.ndarray, relevant: np.ndarray, certified: bool) -> None:
     """Draw a line per player of ``values [period player]``, solid between periods with an effect."""
     clock = np.arange(len(values))
     for k, look in enumerate(player_lines(values.shape[1])):
-        colour, wide = look["color"], look["linewidth"]
+        colour, line_width = look["color"], look["linewidth"]
         line = np.where(relevant[:, k], values[:, k], np.nan)
         if not relevant[:, k].all():
             panel.plot(clock, values[:, k], ":", color=colour, linewidth=1.0, label="_unidentified")
-        panel.plot(clock, line, color=colour, linewidth=wide, label="_plan")
-        mark = end_marker(certified, colour) | {"markersize": 2.2 + wide, "markeredgewidth": 0.9}
+        panel.plot(clock, line, color=colour, linewidth=line_width, label="_plan")
+        mark = end_marker(certified, colour) | {"markersize": 2.2 + line_width, "markeredgewidth": 0.9}
         panel.plot(clock, line, "o", label="_mark", zorder=4, **mark)
 
 
 def _explain(
     ax: Axes,
     selection: DrawnPoint,
-    small: Sequence[Axes],
+    small_axes: Sequence[Axes],
     label: str,
     shape: Sequence[int],
     dotted: bool = False,
 ) -> Axes:
     """Label the time under the lowest panels of values of a ``shape [period player]``; add the legend."""
-    for panel in small:
+    for panel in small_axes:
         panel.set_xlim(-0.4, shape[0] - 0.6)
         panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         if panel.xaxis.get_tick_params()["labelbottom"]:
@@ -260,8 +260,8 @@ def technology(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     """
     names = select.filled_variables(data, STOCKS) or ["safety_stock"]
     selection = point(data, names[0], 1 if names[0] == "alive" else 2, (*names[1:], "claim"), at=at)
-    small = style.panels(ax, len(names), columns=3, apart=True)
-    for panel, name in zip(small, names, strict=True):
+    small_axes = style.panels(ax, len(names), columns=3, apart=True)
+    for panel, name in zip(small_axes, names, strict=True):
         values = selection[name]
         if values.ndim == 1:
             mark = end_marker(selection.is_certified(), INK) | {"markersize": 4, "markeredgewidth": 0.9}
@@ -270,8 +270,8 @@ def technology(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         else:
             _lines(panel, values, np.ones(values.shape, bool), selection.is_certified())
             panel.set_ylim(min(0.0, np.nanmin(values)), 1.06 * np.nanmax(values) or 1.0)
-    style.title_panels(small, [select.label_of(data, name) for name in names])
-    return _explain(ax, selection, small, "stage", selection[names[0]].shape)
+    style.title_panels(small_axes, [select.label_of(data, name) for name in names])
+    return _explain(ax, selection, small_axes, "stage", selection[names[0]].shape)
 
 
 @chart
@@ -401,11 +401,11 @@ def subsidy(
         heights, proved, groups, members, words = _changes(data, quantity, over, base, series, at)
         label = "change"
         ax.set_xlabel("" if all(" = " in group for group in groups) else select.name_of(data, over))
-    wide = 0.8 / len(members)
+    bar_width = 0.8 / len(members)
     for k, (colour, member) in enumerate(zip(style.colours(len(members)), members, strict=True)):
-        places = np.arange(len(heights)) + (k - (len(members) - 1) / 2) * wide
+        places = np.arange(len(heights)) + (k - (len(members) - 1) / 2) * bar_width
         faces = [colour if sound else "white" for sound in proved[:, k]]
-        ax.bar(places, heights[:, k], 0.92 * wide, color=faces, edgecolor=colour, linewidth=1.3)
+        ax.bar(places, heights[:, k], 0.92 * bar_width, color=faces, edgecolor=colour, linewidth=1.3)
         if member:
             ax.plot([], [], color=colour, linewidth=6, label=member)
     if not proved.all():

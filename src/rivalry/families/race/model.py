@@ -263,10 +263,10 @@ class Race(OneLineRepr, eqx.Module):
         if self.gamma is not None:
             # the sum of a geometric series: every period is the same and follows with p_continue
             return self.weights[0] * paid[0] / (1 - self.gamma * p_continue[0])
-        alive = jnp.cumprod(p_continue)
+        survival = jnp.cumprod(p_continue)
         # a period is reached if all earlier ones continued; `ahead` is paid if the last one did
-        p_reached = jnp.append(1.0, alive[:-1])
-        return jnp.sum(self.weights * p_reached[:, None] * paid, axis=0) + self.ahead * alive[-1]
+        p_reached = jnp.append(1.0, survival[:-1])
+        return jnp.sum(self.weights * p_reached[:, None] * paid, axis=0) + self.ahead * survival[-1]
 
     def stage(self, t: int | Array, ahead: PerPlayer, state: Stocks | None = None) -> Race:
         """Return period ``t`` alone, inputs only, at A and B as in ``state`` if given.

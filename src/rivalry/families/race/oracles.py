@@ -129,8 +129,8 @@ def metrics(race: Race, x: Profile) -> Record:
 def traced_metrics(race: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
     """Return the same as arrays that JAX can trace, without ``identified``."""
     outcome, paid, stocks = race.periodic(x)
-    alive = jnp.append(1.0, jnp.cumprod(race.p_continue(outcome)))
-    p_reached = alive[:-1]
+    survival = jnp.append(1.0, jnp.cumprod(race.p_continue(outcome)))
+    p_reached = survival[:-1]
     total = jnp.maximum(jnp.sum(p_reached), 1e-300)
     rows, has_periods = race.schedule(x), race.periods > 1
     by_player = {name: rows[..., k] for k, name in enumerate(race.columns)}
@@ -147,7 +147,7 @@ def traced_metrics(race: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], A
     if has_periods:
         record["period_payoff"] = ("period", "player"), paid
         record |= {f"period_{name}": (("period",), array) for name, array in sums.items()}
-        record["alive"] = ("stage",), alive
+        record["alive"] = ("stage",), survival
         record["safety_stock"] = ("stage", "player"), stocks[:, 0]
         record["performance_stock"] = ("stage", "player"), stocks[:, 1]
     if race.end_on == "win" and (has_periods or race.infinite_horizon):
@@ -244,8 +244,8 @@ def _payoffs(
     def payoff_at(player: Array, a: Array, b: Array) -> Array:
         return race.payoffs(x.at[player, 0].set(a).at[player, 1].set(b))[player]
 
-    across = jax.vmap(jax.vmap(payoff_at, (None, None, 0)), (None, 0, None))
-    return jax.vmap(across, (0, None, None))(jnp.arange(race.players), xs, xp)
+    payoff_grid = jax.vmap(jax.vmap(payoff_at, (None, None, 0)), (None, 0, None))
+    return jax.vmap(payoff_grid, (0, None, None))(jnp.arange(race.players), xs, xp)
 
 
 def _reaction(race: Race, x: Profile) -> Record:
@@ -270,14 +270,14 @@ def _responses(race: Race, x: Profile, line: Array) -> Float[Array, "player plac
         def paid(performance: Array) -> Array:
             return race.payoffs(profile.at[player, 1].set(performance))[player]
 
-        worth = jax.vmap(paid)(jnp.exp(logs))
-        index = jnp.argmax(worth)
+        payoffs = jax.vmap(paid)(jnp.exp(logs))
+        index = jnp.argmax(payoffs)
         k = jnp.clip(index, 1, len(logs) - 2)
-        low, middle, high = worth[k - 1], worth[k], worth[k + 1]
+        low, middle, high = payoffs[k - 1], payoffs[k], payoffs[k + 1]
         bend = low - 2 * middle + high
         part = jnp.where((index == k) & (bend < 0), (low - high) / jnp.where(bend < 0, 2 * bend, 1.0), 0.0)
         peak = jnp.exp(logs[index] + part * (logs[1] - logs[0]))  # of the parabola through three points
-        return jnp.where(paid(jnp.zeros(())) >= worth[index], 0.0, peak)
+        return jnp.where(paid(jnp.zeros(())) >= payoffs[index], 0.0, peak)
 
     responses: Array = jax.vmap(lambda player: jax.lax.map(partial(response, player), line))(jnp.arange(2))
     return responses
@@ -477,9 +477,9 @@ def _scan(problem: _OwnProblem) -> tuple[Array, Array]:
 def _refine(problem: _OwnProblem, y: Array, width: Array) -> Array:
     """Return the best point near ``y``, refining inputs and other inputs alternately."""
     count = len(problem.game.race.columns) - 2
-    near = jnp.linspace(-1, 1, SIDE)
-    lattice = _lattice([near, near])
-    sides = _lattice([near if count == 2 else jnp.array([-1.0, 0.0, 1.0])] * count)
+    offsets = jnp.linspace(-1, 1, SIDE)
+    lattice = _lattice([offsets, offsets])
+    sides = _lattice([offsets if count == 2 else jnp.array([-1.0, 0.0, 1.0])] * count)
 
     def closer(_: int | Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         y, width = carry

@@ -121,8 +121,8 @@ def bound(problem: Problem, idle: float, scale: float) -> tuple[float, float]:
     """
     with np.errstate(all="ignore"):
         low = _lowest_log_input(problem)
-        upper = idle if unable(problem) else max(idle, _bound_near_zero(problem, low))
-        if problem.log_b == -np.inf or unable(problem):  # no performance, or none that is safe enough
+        upper = idle if is_infeasible(problem) else max(idle, _bound_near_zero(problem, low))
+        if problem.log_b == -np.inf or is_infeasible(problem):  # no performance, or none that is safe enough
             return upper, -np.inf
         edges = np.linspace(low, problem.high, FIRST_BOXES + 1)
         boxes = np.stack([edges[:-1], edges[1:]], axis=1)
@@ -147,23 +147,23 @@ def bound(problem: Problem, idle: float, scale: float) -> tuple[float, float]:
         return max(upper, float(np.max(roof, initial=-np.inf))), where
 
 
-def best_inputs(problem: Problem, idle: float, near: float) -> tuple[float, float, float]:
+def best_inputs(problem: Problem, idle: float, guess: float) -> tuple[float, float, float]:
     """Return the best ``ln xs`` and ``ln xp`` around ``ln xp = near``, or of idling, and their payoff.
 
     Successively finer lines, and at the end the root of the slope.
     """
     idling = (-np.inf, -np.inf, idle)
-    if not np.isfinite(near):
+    if not np.isfinite(guess):
         return idling
     with np.errstate(all="ignore"):
         width = (problem.high - problem.low) / FIRST_BOXES
         for _ in range(LINES):
-            line = np.clip(near + width * np.linspace(-1, 1, 33), problem.low, problem.high)
+            line = np.clip(guess + width * np.linspace(-1, 1, 33), problem.low, problem.high)
             paid = _payoff(problem, line)
-            near, width = float(line[np.nanargmax(paid)]), width / 12
-        root = _slope_root(problem, near - 12 * width, near + 12 * width)
-        values = _payoff(problem, np.array([near, root]))
-        log_xp = root if values[1] >= values[0] - SUM_ROUNDING * abs(values[0]) else near
+            guess, width = float(line[np.nanargmax(paid)]), width / 12
+        root = _slope_root(problem, guess - 12 * width, guess + 12 * width)
+        values = _payoff(problem, np.array([guess, root]))
+        log_xp = root if values[1] >= values[0] - SUM_ROUNDING * abs(values[0]) else guess
         payoff = float(np.nanmax(values))
         return (_safety_input(problem, log_xp), log_xp, payoff) if payoff > idle else idling
 
@@ -192,8 +192,8 @@ def _best_input(problem: Problem, gain: float, spoil: float) -> float:
     gains, spoils = np.array([gain]), np.array([spoil])
     floor = _floor(problem, spoils)
     peak, _ = _peak(problem, gains, spoils)
-    worth = [_worth(problem, gains, z, spoils)[0] for z in (peak, floor)]
-    if not peak[0] > floor[0] or worth[0] < worth[1]:
+    values = [_net_gain(problem, gains, z, spoils)[0] for z in (peak, floor)]
+    if not peak[0] > floor[0] or values[0] < values[1]:
         return _above(float(_log_input(problem, floor, spoils)[0]))
     # from gain and cost: the odds themselves lose digits where alpha is small
     log_gain = np.log(problem.alpha * problem.power * gain) - problem.power * _softplus(-peak[0])
@@ -213,7 +213,7 @@ def idle_inputs(problem: Problem, base: float, gain: float) -> tuple[float, floa
     with np.errstate(all="ignore"):
         if problem.theta > 0:  # without performance there is no technology that could fail
             return base + gain - float(_cost(problem, np.exp(problem.least_xs))), _above(problem.least_xs)
-        if unable(problem):
+        if is_infeasible(problem):
             return -np.inf, -np.inf
         log_xs = _best_input(problem, gain, 0.0)
         return base + float(_safety_value(problem, np.array([gain]), np.zeros(1))[0]), log_xs
@@ -224,11 +224,11 @@ def _above(log_xs: float) -> float:
     return log_xs + NUDGE * (1 + abs(log_xs)) if np.isfinite(log_xs) else log_xs
 
 
-def unable(problem: Problem) -> bool:
+def is_infeasible(problem: Problem) -> bool:
     """True if no performance is as safe as it must be."""
     required = max(problem.least_odds, problem.least_xs)
-    never = required == np.inf or (problem.log_a == -np.inf and required > -np.inf)
-    return problem.price_s >= 0 and never
+    is_unreachable = required == np.inf or (problem.log_a == -np.inf and required > -np.inf)
+    return problem.price_s >= 0 and is_unreachable
 
 
 def _lowest_log_input(problem: Problem) -> float:
@@ -291,7 +291,7 @@ def _cost(problem: Problem, xs: np.ndarray | float) -> Any:
     return (problem.price_s * xs if problem.price_s else 0.0) + on_top
 
 
-def _worth(problem: Problem, gain: np.ndarray, z: np.ndarray, spoil: np.ndarray) -> Any:
+def _net_gain(problem: Problem, gain: np.ndarray, z: np.ndarray, spoil: np.ndarray) -> Any:
     """Gain by safety of log odds ``z``, less its cost."""
     return gain * _power(problem, z) - _cost(problem, np.exp(_log_input(problem, z, spoil)))
 
@@ -304,11 +304,11 @@ def _peak(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> tuple[Any, A
     that is negative at first turns positive.
     """
     alpha, g, price, slope = problem.alpha, problem.power, problem.price_s, problem.slope_s
-    worth = np.where(gain > 0, alpha * g * gain, 0.0)
+    marginal_gain = np.where(gain > 0, alpha * g * gain, 0.0)
     if not slope and not price:  # safety brings nothing
-        return np.full_like(worth, -np.inf), np.zeros_like(worth)
+        return np.full_like(marginal_gain, -np.inf), np.zeros_like(marginal_gain)
     shift, elasticity = problem.log_a - spoil, 1 - alpha * g
-    level = shift + alpha * np.log(worth / (price if price > 0 else slope))
+    level = shift + alpha * np.log(marginal_gain / (price if price > 0 else slope))
     if abs(elasticity) <= 1e-12 and not slope:  # safety pays only if the gain is large enough
         z = np.log(np.expm1(np.maximum(level, 0.0) / (1 + alpha)))
         # beyond, exp overflows, and ln(exp(y) - 1) is y
@@ -319,14 +319,14 @@ def _peak(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> tuple[Any, A
         above = np.where(level >= 0, level / (1 + alpha), level / (elasticity if elasticity > 1e-12 else 1.0))
         w = (above - shift) / alpha
     else:
-        w = np.log(worth / slope) / 2
+        w = np.log(marginal_gain / slope) / 2
     step = np.zeros_like(w)
     for _ in range(60):
         log_xs = np.logaddexp(w, problem.least_xs) if price < 0 else w
         z = shift + alpha * log_xs
         safe = _sigma(z)
         marginal = log_xs + np.logaddexp(log_price, log_rise + w)
-        excess = marginal + _softplus(z) + g * _softplus(-z) - np.log(worth)
+        excess = marginal + _softplus(z) + g * _softplus(-z) - np.log(marginal_gain)
         rise = np.exp(w - log_xs) * (1 + alpha * (safe - g * (1 - safe)))
         rise = rise + _sigma(log_rise + w - log_price)
         # where the slope has turned, there is no balance
@@ -345,8 +345,8 @@ def _best_odds(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> Span:
     (z, slack), floor = _peak(problem, gain, spoil), _floor(problem, spoil)
     low, high = np.maximum(z - slack, floor), np.maximum(z + slack, floor)
     if problem.alpha * problem.power > 1:  # returns increase at first: a peak may pay less than the least
-        lowest = _worth(problem, gain, floor, spoil)
-        difference = _worth(problem, gain, np.maximum(z, floor), spoil) - lowest
+        lowest = _net_gain(problem, gain, floor, spoil)
+        difference = _net_gain(problem, gain, np.maximum(z, floor), spoil) - lowest
         size = SAME_WORTH * (np.abs(gain) + np.abs(lowest))
         low, high = np.where(difference > size, low, floor), np.where(difference < -size, floor, high)
     return Span(low, high)
@@ -355,9 +355,9 @@ def _best_odds(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> Span:
 def _safety_value(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> Any:
     """Gain by the best safety, less its cost; no less where the best safety is not known."""
     (z, slack), floor = _peak(problem, gain, spoil), _floor(problem, spoil)
-    worth = [_worth(problem, gain, point, spoil) for point in (np.maximum(z, floor), floor)]
+    net_gains = [_net_gain(problem, gain, point, spoil) for point in (np.maximum(z, floor), floor)]
     bound_on_gain = np.maximum(gain, 0.0) - _cost(problem, np.exp(_log_input(problem, floor, spoil)))
-    return np.where(np.isfinite(slack), np.maximum(*worth), bound_on_gain)
+    return np.where(np.isfinite(slack), np.maximum(*net_gains), bound_on_gain)
 
 
 def _power(problem: Problem, z: np.ndarray | float) -> Any:
@@ -495,27 +495,27 @@ def _response_by_bounds(race: Race, x: Profile, player: int) -> Response | None:
     Only the program of the payoffs has to be compiled.
     """
     stages = jax.tree.map(np.asarray, _stages(race, x, put(player)))
-    scale, going = float(payoff_scale(race)), race.end_on != "none"
+    scale, continues = float(payoff_scale(race)), race.end_on != "none"
     upper = paid = float(
         np.asarray(race.ahead)[player]
     )  # continuation value: its bound, and that of the inputs found
     rows: list[tuple[float, float]] = []
     for t in reversed(range(race.periods)):
-        problems = _problems(race, stages, t, upper if going else 0.0)
+        problems = _problems(race, stages, t, upper if continues else 0.0)
         dearer = problems[-1][0].price_s > problems[0][0].price_s  # the price of players that are safe
         if dearer or not all(provable(problem) for problem, *_ in problems):
             return None
         bounds = [bound(problem, idle, scale) for problem, idle, _ in problems]
         above = max(upper_bound for upper_bound, _ in bounds)
         responses = [
-            (best_inputs(problem, idle, near), safety)
-            for (problem, idle, safety), (_, near) in zip(
-                _problems(race, stages, t, paid if going else 0.0), bounds, strict=True
+            (best_inputs(problem, idle, guess), safety)
+            for (problem, idle, safety), (_, guess) in zip(
+                _problems(race, stages, t, paid if continues else 0.0), bounds, strict=True
             )
         ]
         (*inputs, payoff), safety = max(responses, key=lambda pair: pair[0][2])
         rows.append((inputs[0] if np.isfinite(inputs[1]) else safety, inputs[1]))
-        upper, paid = (above, payoff) if going else (upper + above, paid + payoff)
+        upper, paid = (above, payoff) if continues else (upper + above, paid + payoff)
     strategy = np.minimum(np.exp(np.ravel(rows[::-1])), np.asarray(race.space.high)[player])
     candidate = np.array(x)
     candidate[player] = strategy
@@ -573,9 +573,9 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
     rho1 = jnp.where(is_own, numbers["prize_per_performance"], others_reward)
     harm, keep = period.damages(numbers, n)[player], numbers["prize_survives"][player]
     unsafe = jnp.stack([keep * rho0 - harm, keep * rho1])
-    better = jnp.stack([(1 - keep) * rho0 + harm, (1 - keep) * rho1])
-    paid = problem.weight * (unsafe + safe * better)
-    going = {"none": 1.0 + 0 * safe, "win": 0 * safe, "disaster": safe}[stage.end_on]
+    safety_premium = jnp.stack([(1 - keep) * rho0 + harm, (1 - keep) * rho1])
+    paid = problem.weight * (unsafe + safe * safety_premium)
+    continue_probability = {"none": 1.0 + 0 * safe, "win": 0 * safe, "disaster": safe}[stage.end_on]
     payoff_alone = period.without_winner(rules, numbers)[player]
     on = 1.0 if stage.end_on == "disaster" else 0.0
     constant = jnp.array([1.0, 0.0])
@@ -583,12 +583,12 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
     return {
         "lose": paid @ win_shares + problem.weight * payoff_alone * shares[-1] * constant,
         # without a winner play continues
-        "lose_on": win_shares @ going + shares[-1],
+        "lose_on": win_shares @ continue_probability + shares[-1],
         "win": paid[:, player],
-        "win_on": going[player],
-        "safe_win": problem.weight * better[:, player] * per[player],
+        "win_on": continue_probability[player],
+        "safe_win": problem.weight * safety_premium[:, player] * per[player],
         "safe_win_on": on * per[player],
-        "safe_loss": problem.weight * better @ (win_shares * per),
+        "safe_loss": problem.weight * safety_premium @ (win_shares * per),
         "safe_loss_on": on * (win_shares @ per),
         "idle": jnp.stack(_idle(problem._replace(ahead=jnp.zeros(())))),
         "idle_on": jnp.stack(_idle(problem._replace(weight=jnp.zeros(()), ahead=jnp.ones(())))),

@@ -140,18 +140,18 @@ def _add_best_safety(problem: Own, level: Levels, log_a: Array, ahead: Array) ->
     """Gain by the best safety at a performance, and the probability of continuing with it."""
     log_p, paid, gain, on, gain_on = level
     stock = problem.numbers["safety_productivity"].at[problem.player].set(jnp.exp(log_a))
-    able = problem._replace(numbers={**problem.numbers, "safety_productivity": stock})
+    problem_at_stock = problem._replace(numbers={**problem.numbers, "safety_productivity": stock})
     zero = jnp.zeros(())
     at = AtPerformance(zero, zero, gain + ahead * gain_on, spoil_of(problem, log_p))
     price, slope = safety_price(problem)
-    log_xs = peak(able, at, price, slope, SAFETY_STEPS)
+    log_xs = peak(problem_at_stock, at, price, slope, SAFETY_STEPS)
     xs = jnp.exp(log_xs)
-    safe = effect_of_safety(problem, log_odds(able, at, log_xs))
-    without_safety = effect_of_safety(problem, log_odds(able, at, jnp.asarray(-jnp.inf)))
+    safe = effect_of_safety(problem, log_odds(problem_at_stock, at, log_xs))
+    without_safety = effect_of_safety(problem, log_odds(problem_at_stock, at, jnp.asarray(-jnp.inf)))
     cost = problem.weight * (price * xs + slope * xs**2 / 2)
-    better = at.gain * safe - cost > at.gain * without_safety
-    paid = paid + jnp.where(better, gain * safe - cost, gain * without_safety)
-    return paid, on + gain_on * jnp.where(better, safe, without_safety)
+    safety_pays = at.gain * safe - cost > at.gain * without_safety
+    paid = paid + jnp.where(safety_pays, gain * safe - cost, gain * without_safety)
+    return paid, on + gain_on * jnp.where(safety_pays, safe, without_safety)
 
 
 def _performance_cost(problem: Own, log_p: Array, log_b: Array) -> Array:
@@ -223,14 +223,14 @@ def _value_of_stocks(planner: Planner, problem: Own, levels: Levels, after: Arra
     return jnp.max(jax.vmap(value_at)(levels), axis=0)
 
 
-def _best_from(worth: Array, begin: Array) -> Array:
+def _best_from(values: Array, begin: Array) -> Array:
     """Return the best of each state's floor and the nodes from ``begin`` on, ``[state ..]``.
 
-    ``worth [row ..]`` has the floors of all states, and behind them the nodes.
+    ``values [row ..]`` has the floors of all states, and behind them the nodes.
     """
-    above = jax.lax.cummax(worth[STOCK_NODES:], axis=0, reverse=True)
+    above = jax.lax.cummax(values[STOCK_NODES:], axis=0, reverse=True)
     above = jnp.pad(above, ((0, 1), (0, 0)), constant_values=-jnp.inf)[begin]
-    return jnp.maximum(worth[:STOCK_NODES], above)
+    return jnp.maximum(values[:STOCK_NODES], above)
 
 
 def _choose_stocks(
@@ -338,14 +338,14 @@ def _stationary_response(race: Race, x: Profile, player: Array | int) -> tuple[S
     gamma = race.gamma[player]
     one_period = eqx.tree_at(lambda r: r.gamma, race, None)
 
-    def better(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+    def improvement(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         value, _ = carry
         ahead = jnp.zeros(race.players).at[player].set(gamma * value)
         response = static_response(eqx.tree_at(lambda r: r.ahead, one_period, ahead), x, player)
         return race.payoffs(x.at[player].set(response.strategy))[player], response.strategy
 
     start = (race.payoffs(x)[player], x[player])
-    value, strategy = jax.lax.fori_loop(0, STATIONARY, better, start)
+    value, strategy = jax.lax.fori_loop(0, STATIONARY, improvement, start)
     return strategy, value
 
 
@@ -362,9 +362,9 @@ def investment_response(race: Race, x: Profile, player: Array | int) -> tuple[St
     def turn(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         current, value = carry
         candidate = with_best_inputs(race, x.at[player].set(current), player) if scanned else current
-        candidate, worth = newton_ascent(race, x, player, candidate)
+        candidate, payoff = newton_ascent(race, x, player, candidate)
         # fmax: a NaN does not replace a number
-        return jnp.where(worth > value, candidate, current), jnp.fmax(worth, value)
+        return jnp.where(payoff > value, candidate, current), jnp.fmax(payoff, value)
 
     def improved(start: Array) -> tuple[Array, Array]:
         response: tuple[Array, Array] = jax.lax.fori_loop(0, TURNS, turn, (start, jnp.asarray(-jnp.inf)))
@@ -434,7 +434,7 @@ def newton_ascent(race: Race, x: Profile, player: Array | int, start: Strategy) 
     probes = jnp.concatenate([jnp.zeros((1, len(low))), APART * jnp.eye(len(low))])
     value_and_slope = jax.value_and_grad(paid)
 
-    def going(carry: Any) -> Any:
+    def condition(carry: Any) -> Any:
         number, *_, length = carry
         return (number <= STEPS) & (length > SHORT)
 
@@ -447,18 +447,18 @@ def newton_ascent(race: Race, x: Profile, player: Array | int, start: Strategy) 
         candidate = jnp.clip(y + along, low, high)
         values, slopes = jax.vmap(value_and_slope)(candidate + probes)  # differences: one program for all
         # round 0 only evaluates the start, so that payoff and slopes occur once in the program
-        good = (values[0] >= value - noise) | (number == 0)
+        is_ascent = (values[0] >= value - noise) | (number == 0)
         length = jnp.where(number == 0, jnp.inf, jnp.max(jnp.abs(candidate - y)))
         shorter = jnp.where(number == 0, radius, jnp.minimum(radius, length) / 4)
         new = (candidate, values[0], slopes[0], (slopes[1:] - slopes[0]) / APART)
-        state = [jnp.where(good, a, b) for a, b in zip(new, (y, value, slope, curve), strict=True)]
-        longer = jnp.where(good & (number > 0), jnp.minimum(2 * radius, LONGEST), shorter)
+        state = [jnp.where(is_ascent, a, b) for a, b in zip(new, (y, value, slope, curve), strict=True)]
+        longer = jnp.where(is_ascent & (number > 0), jnp.minimum(2 * radius, LONGEST), shorter)
         return number + 1, *state, longer, length
 
     y = space.unconstrain(x.at[player].set(start))[player]
     undefined = (jnp.asarray(-jnp.inf), jnp.zeros_like(y), jnp.zeros((len(y), len(y))))
     begin = (jnp.asarray(0), y, *undefined, jnp.asarray(FIRST), jnp.asarray(jnp.inf))
-    _, y, value, *_ = jax.lax.while_loop(going, step, begin)
+    _, y, value, *_ = jax.lax.while_loop(condition, step, begin)
     return space.constrain(rows.at[player].set(y))[player], value
 
 

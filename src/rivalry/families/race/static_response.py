@@ -123,10 +123,10 @@ def _gain(problem: Own, q: Array, p: Array, z: Array) -> Array:
     i, numbers, rules = problem.player, problem.numbers, problem.rules
     rho = period.rewards(rules, numbers, p)[i]
     harm = period.damages(numbers, len(p))[i]
-    worth = problem.weight * ((1 - numbers["prize_survives"][i]) * rho + harm)
+    win_value = problem.weight * ((1 - numbers["prize_survives"][i]) * rho + harm)
     if problem.end_on == "disaster":
-        worth = worth + problem.ahead
-    stakes = jnp.where(q > 0, q * jnp.where(q > 0, worth, 0.0), 0.0)
+        win_value = win_value + problem.ahead
+    stakes = jnp.where(q > 0, q * jnp.where(q > 0, win_value, 0.0), 0.0)
     return jnp.sum(stakes * safety_sensitivity(problem, z))
 
 
@@ -241,9 +241,9 @@ def _threshold(problem: Own, at: AtPerformance) -> Array:
     is_built = at.spoil > -jnp.inf
     spoil = jnp.where(is_built, at.spoil, 0.0) if on_odds else 0.0
     stock, alpha = problem.of("safety_productivity"), problem.of("safety_exponent")
-    able = stock > 0
-    edge = (threshold + spoil - jnp.where(able, log(stock), 0.0)) / alpha
-    edge = jnp.where(able | (threshold == -jnp.inf), edge, jnp.inf)
+    has_stock = stock > 0
+    edge = (threshold + spoil - jnp.where(has_stock, log(stock), 0.0)) / alpha
+    edge = jnp.where(has_stock | (threshold == -jnp.inf), edge, jnp.inf)
     return jnp.where(~is_built, -jnp.inf, edge) if on_odds else edge
 
 
@@ -264,8 +264,10 @@ def peak(problem: Own, at: AtPerformance, price: Array, second: Array, steps: in
     rise = second / unit
     kink = -shift / alpha
     elasticity = 1 - alpha * g
-    far = jnp.where(elasticity > 1e-12, kink - (kink - level) / jnp.maximum(elasticity, 1e-12), kink)
-    start = jnp.where(kink <= level, (level + alpha * kink) / (1 + alpha), far)
+    start_beyond_kink = jnp.where(
+        elasticity > 1e-12, kink - (kink - level) / jnp.maximum(elasticity, 1e-12), kink
+    )
+    start = jnp.where(kink <= level, (level + alpha * kink) / (1 + alpha), start_beyond_kink)
     turn = (alpha * g - 1) / (alpha * (1 + g))  # there is no peak at a sigma below this
     turn = kink + jnp.where(turn > 0, jnp.log(jnp.maximum(turn, LEAST)) - jnp.log1p(-turn), -jnp.inf) / alpha
     low = jnp.minimum(jnp.maximum(turn + 1e-9, problem.smallest[0]), top)
@@ -355,12 +357,17 @@ def _scan(problem: Own) -> tuple[Batch, Array, Array]:
     def round_of(number: Array, carry: Any) -> Any:
         lines, _, _, points_tried, _ = carry
         paid, rise, log_xs = jax.vmap(slope)(*batch_at(lines))
-        near, slopes = paid[fixed_count:].reshape(lines.shape), rise[fixed_count:].reshape(lines.shape)
+        line_payoffs, slopes = (
+            paid[fixed_count:].reshape(lines.shape),
+            rise[fixed_count:].reshape(lines.shape),
+        )
         points_tried = jnp.where(
-            number < SCANS, jax.lax.dynamic_update_index_in_dim(points_tried, near, number, 0), points_tried
+            number < SCANS,
+            jax.lax.dynamic_update_index_in_dim(points_tried, line_payoffs, number, 0),
+            points_tried,
         )
         peaks = low + width * _peaks(points_tried.ravel()[:POINTS])
-        finer = jnp.clip(_refine(lines, near, slopes, number - SCANS), low, high)
+        finer = jnp.clip(_refine(lines, line_payoffs, slopes, number - SCANS), low, high)
         initial_lines = jnp.clip(_lines_around(peaks, width), low, high)
         after = jnp.where(number == SCANS - 1, initial_lines, finer)
         return jnp.where(number < SCANS - 1, scanned(number + 1), after), paid, log_xs, points_tried, lines
@@ -426,15 +433,15 @@ def _isolated_candidates(problem: Own) -> Batch:
 
     Against idle rivals an arbitrarily small performance may win, at no cost.
     """
-    log_zero, able = jnp.asarray(-jnp.inf), problem.of("performance_productivity") > 0
-    tiny = jnp.where(able, -1e300, -jnp.inf)
+    log_zero, is_productive = jnp.asarray(-jnp.inf), problem.of("performance_productivity") > 0
+    tiny = jnp.where(is_productive, -1e300, -jnp.inf)
     batch = Batch(jnp.stack([log_zero, log_zero]), jnp.stack([jnp.nan, tiny]), jnp.array([False, True]))
     if problem.rules.contest is not period.best:
         return batch
-    able &= jnp.isfinite(problem.log_p) & (jnp.arange(len(problem.log_p)) != problem.player)
-    log_b = jnp.where(able, period.log(problem.of("performance_productivity")), 0.0)
+    is_productive &= jnp.isfinite(problem.log_p) & (jnp.arange(len(problem.log_p)) != problem.player)
+    log_b = jnp.where(is_productive, period.log(problem.of("performance_productivity")), 0.0)
     level = (problem.log_p - log_b) / problem.of("performance_exponent")
-    level = jnp.where(able & (level + MARGIN < problem.top[1]), level, -jnp.inf)
+    level = jnp.where(is_productive & (level + MARGIN < problem.top[1]), level, -jnp.inf)
     over = jnp.where(level > -jnp.inf, problem.log_p + MARGIN, -jnp.inf)
     free = jnp.full(len(level), jnp.nan)
     log_xp, log_p = jnp.concatenate([level, level + MARGIN, level]), jnp.concatenate([free, free, over])
@@ -513,12 +520,14 @@ def grid_response(race: Race, x: Profile, player: Array | int) -> Best:
 
     def refine(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         middle, width = carry
-        near = jnp.where(jnp.isfinite(middle), jnp.clip(middle + width * offsets, low, high), middle)
-        near = jnp.concatenate([middle[None], near])
-        index = jnp.argmax(jax.vmap(paid)(near))
+        neighbours = jnp.where(jnp.isfinite(middle), jnp.clip(middle + width * offsets, low, high), middle)
+        neighbours = jnp.concatenate([middle[None], neighbours])
+        index = jnp.argmax(jax.vmap(paid)(neighbours))
         # the width stays where the best point is at the rim: the peak may be beyond it
-        inside = jnp.all(jnp.abs(jnp.where(jnp.isfinite(middle), near[index] - middle, 0.0)) < 0.9 * width)
-        return near[index], jnp.where(inside, SHRINK * width, width)
+        inside = jnp.all(
+            jnp.abs(jnp.where(jnp.isfinite(middle), neighbours[index] - middle, 0.0)) < 0.9 * width
+        )
+        return neighbours[index], jnp.where(inside, SHRINK * width, width)
 
     ends, _ = jax.vmap(lambda start: jax.lax.fori_loop(0, ROUNDS, refine, (start, step)))(starts)
     trials = jnp.concatenate([jnp.full((1, 2), -jnp.inf), ends])

@@ -47,8 +47,8 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     >>> reaction(curves).get_legend_handles_labels()[1]
     ['best response of player 0', 'best response of player 1', 'intersection']
     """
-    also = [f"reaction_{name}" for name in ("at", "here", "player", "column", "point", "point_name")]
-    selection = point(data, "reaction", 2, (*also, "claim", *LISTS), at=at)
+    extras = [f"reaction_{name}" for name in ("at", "here", "player", "column", "point", "point_name")]
+    selection = point(data, "reaction", 2, (*extras, "claim", *LISTS), at=at)
     responses, rivals = (selection[name].astype(float) for name in ("reaction", "reaction_at"))
     if len(responses) != 2:
         raise ValueError(f"reaction: {len(responses)} players; must be two")
@@ -63,9 +63,17 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         _curve(ax, clipped[k], breaks[k], PALETTE[k], f"best response of player {responders[k]}")
     # NaN at jumps: nothing intersects the line that would bridge one
     broken = (np.insert(clipped[k], breaks[k] + 1, np.nan, axis=1) for k in range(2))
-    met = crossings(*broken, log=log)
-    if len(met):
-        ax.plot(*met.T, "D", color=INK, markersize=5, markerfacecolor="none", label="intersection", zorder=4)
+    intersections = crossings(*broken, log=log)
+    if len(intersections):
+        ax.plot(
+            *intersections.T,
+            "D",
+            color=INK,
+            markersize=5,
+            markerfacecolor="none",
+            label="intersection",
+            zorder=4,
+        )
     _benchmarks(ax, selection, floor)
     if (
         "equilibrium_count" in selection
@@ -119,7 +127,7 @@ def _curve(ax: Axes, curve: np.ndarray, breaks: np.ndarray, colour: str, label: 
     ax.plot([], [], color=colour, label=label)
 
 
-def crossings(first: np.ndarray, second: np.ndarray, *, log: bool = False) -> np.ndarray:
+def crossings(curve: np.ndarray, rival_curve: np.ndarray, *, log: bool = False) -> np.ndarray:
     """Return the crossings ``[crossing 2]`` of polygons ``[2 grid_point]``; ``log``: straight in logarithms.
 
     NaN breaks a polygon: discontinuous responses do not intersect in between.
@@ -127,22 +135,22 @@ def crossings(first: np.ndarray, second: np.ndarray, *, log: bool = False) -> np
     >>> crossings(np.array([[0.0, 2.0], [0.0, 2.0]]), np.array([[0.0, 2.0], [2.0, 0.0]])).tolist()
     [[1.0, 1.0]]
     """
-    polygon, rival_polygon = (np.log(curve) if log else curve for curve in (first, second))
+    polygon, rival_polygon = (np.log(line) if log else line for line in (curve, rival_curve))
     a, b = polygon[:, :-1, None], rival_polygon[:, None, :-1]
     u, v = np.diff(polygon)[:, :, None], np.diff(rival_polygon)[:, None, :]
-    across = u[0] * v[1] - u[1] * v[0]
-    apart = b - a
+    determinant = u[0] * v[1] - u[1] * v[0]
+    offsets = b - a
     with np.errstate(divide="ignore", invalid="ignore"):
-        s = (apart[0] * v[1] - apart[1] * v[0]) / across
-        t = (apart[0] * u[1] - apart[1] * u[0]) / across
+        s = (offsets[0] * v[1] - offsets[1] * v[0]) / determinant
+        t = (offsets[0] * u[1] - offsets[1] * u[0]) / determinant
     meet = (s >= 0) & (s <= 1) & (t >= 0) & (t <= 1)  # those that are parallel compare false
     rows, _ = np.nonzero(meet)
     places = (polygon[:, rows] + s[meet] * (polygon[:, rows + 1] - polygon[:, rows])).T
-    places = places[_apart(places)]
+    places = places[_unique_rows(places)]
     return np.asarray(np.exp(places) if log else places)
 
 
-def _apart(places: np.ndarray) -> list[int]:
+def _unique_rows(places: np.ndarray) -> list[int]:
     """Return one of every group of equal points: a curve's corner belongs to two of its pieces."""
     indices: list[int] = []
     for k, place in enumerate(places):

@@ -165,19 +165,21 @@ def _over(data: Dataset, at: At, over: str | None) -> str:
 
 
 def _ends(
-    data: Dataset, over: str, axis: int, at: At, also: Iterable[str], main: str = "profile", keep: str = ""
+    data: Dataset, over: str, axis: int, at: At, extras: Iterable[str], main: str = "profile", keep: str = ""
 ) -> Ends | None:
     """Return the end points over the parameter; None where there are none."""
     dims = [str(select.dimension(data, over)), "replication", "batch", *filter(None, [keep])]
-    selection = select.point(data, main, 2, also, at=at, keep=dims)
-    profile, worth = selection[main], selection.certified()
+    selection = select.point(data, main, 2, extras, at=at, keep=dims)
+    profile, certified_mask = selection[main], selection.certified()
     if select.is_blank(profile):
         return None
     select.check_index("axis", axis, profile.shape[-1])
     positions = _of_axis(profile, axis)
     certified = np.zeros(positions.shape[:2], bool)
-    if worth is not None:
-        certified = np.broadcast_to(worth, profile.shape[: worth.ndim]).reshape(certified.shape)
+    if certified_mask is not None:
+        certified = np.broadcast_to(certified_mask, profile.shape[: certified_mask.ndim]).reshape(
+            certified.shape
+        )
     return Ends(selection, positions, certified)
 
 
@@ -194,8 +196,8 @@ def _runs(data: Dataset, over: str, axis: int, at: At, thresholds: str | None, d
     levels = () if thresholds is None else (thresholds,)
     if density and "end_positions" in data:
         return _ends(data, over, axis, at, levels, "end_positions", "trial")
-    also = ("claim", "end_state", "cycle_low", "cycle_high", *levels)
-    return _ends(data, over, axis, at, also)
+    extras = ("claim", "end_state", "cycle_low", "cycle_high", *levels)
+    return _ends(data, over, axis, at, extras)
 
 
 def _draw_runs(ax: Axes, x: np.ndarray, runs: Ends, axis: int, density: bool) -> list[str]:
@@ -267,8 +269,8 @@ def _marks(ax: Axes, x: np.ndarray, runs: Ends, kinds: np.ndarray) -> None:
     # coincident players are concentric rings
     ring = 1.3 if len(shades) <= 4 else 0.9 if len(shades) <= len(PALETTE) else 0.0
     labels = {"": "equilibrium of the list"} if LIST in runs.selection else WORDS
-    every = zip(labels.items(), MARKERS, strict=False)
-    for ((kind, label), marker), proved in product(every, (True, False)):
+    kinds_and_markers = zip(labels.items(), MARKERS, strict=False)
+    for ((kind, label), marker), proved in product(kinds_and_markers, (True, False)):
         index, run = np.nonzero((kinds == kind) & (runs.certified == proved))
         if np.isnan(runs.positions[index, run]).all():
             continue
@@ -316,12 +318,12 @@ def _ranges(ax: Axes, x: np.ndarray, selection: DrawnPoint, axis: int) -> None:
     _, runs, players = low.shape
     if not np.isfinite(low).any():
         return
-    apart = 0.01 * np.ptp(x)  # shows players with equal ranges side by side
+    spacing = 0.01 * np.ptp(x)  # shows players with equal ranges side by side
     for (player, colour), run in product(enumerate(style.colours(players)), range(runs)):
         finite = np.isfinite(low[:, run, player])
-        beside = x[finite] + apart * (player - (players - 1) / 2)
+        abscissae = x[finite] + spacing * (player - (players - 1) / 2)
         ends = low[finite, run, player], high[finite, run, player]
-        ax.vlines(beside, *ends, color=colour, linewidth=3, alpha=0.35)
+        ax.vlines(abscissae, *ends, color=colour, linewidth=3, alpha=0.35)
     ax.plot([], [], color=INK, linewidth=3, alpha=0.35, label="range of a cycle")
 
 
@@ -333,27 +335,29 @@ def _compare(ax: Axes, data: Dataset, over: str | None, axis: int, at: At, metho
     names = method_names(data, "profile", methods)
     places = {name: dict(at or {}) | ({} if name is None else {"algorithm": name}) for name in names}
     of_each = {name: _ends_or_mean(data, over, axis, place) for name, place in places.items()}
-    every = {name or "runs": ends for name, ends in of_each.items() if ends is not None}
-    if not every:
+    ends_by_name = {name or "runs": ends for name, ends in of_each.items() if ends is not None}
+    if not ends_by_name:
         raise ValueError("data: no method has an end point over this parameter")
     x = data[over].values.astype(float)
     if (branches := branch_point(data, at, over=over)) is not None:
         draw_branches(ax, branches, axis, coloured=False)
     shift = 0.006 * float(np.ptp(x))
-    for k, ((name, ends), colour) in enumerate(zip(every.items(), style.colours(len(every)), strict=True)):
-        beside = x + shift * (k - (len(every) - 1) / 2)
+    for k, ((name, ends), colour) in enumerate(
+        zip(ends_by_name.items(), style.colours(len(ends_by_name)), strict=True)
+    ):
+        abscissae = x + shift * (k - (len(ends_by_name) - 1) / 2)
         label = method_label(data, None if name == "runs" else name) or name
-        _draw_ends(ax, beside, label, ends, colour, MARKERS[k % len(MARKERS)])
-    means = any(ends.half is not None for ends in every.values())
+        _draw_ends(ax, abscissae, label, ends, colour, MARKERS[k % len(MARKERS)])
+    means = any(ends.half is not None for ends in ends_by_name.values())
     if means:
         ax.errorbar([], [], [], fmt="none", ecolor=INK, capsize=2, label="95 % interval of the mean")
-    if any(ends.trials is not None for ends in every.values()):
+    if any(ends.trials is not None for ends in ends_by_name.values()):
         ax.plot([], [], ".", color=INK, alpha=0.3, label="end point of a trial")
-    if not all(ends.certified.all() for ends in every.values()):
+    if not all(ends.certified.all() for ends in ends_by_name.values()):
         label = "hollow: not certified" + (", as no mean is" if means else "")
         ax.plot([], [], "o", label=label, **style.end_marker(False, INK))
     ax.set_ylabel(select.strategy_label(data, axis, "end ").replace(" (", "\n("))
-    low, words = _distances(ax, data, at, over, x, list(every)), select.name_of(data, over)
+    low, words = _distances(ax, data, at, over, x, list(ends_by_name)), select.name_of(data, over)
     low.set_xlabel(words)
     ax.set_xlabel(words if low is ax else "")
     style.caption(ax, f"axis {axis}" if axis else "")
@@ -377,13 +381,13 @@ def _ends_or_mean(data: Dataset, over: str, axis: int, at: At) -> Ends | None:
 
 def _draw_ends(ax: Axes, x: np.ndarray, name: str, ends: Ends, colour: str, marker: str) -> None:
     _, runs, players = ends.positions.shape
-    for place, every in zip(x, () if ends.trials is None else ends.trials, strict=False):
-        somewhere = np.unique(every[np.isfinite(every)].round(9))
-        ax.plot(np.full(len(somewhere), place), somewhere, ".", color=colour, alpha=0.3, label="_trial")
-    beside = np.repeat(x[:, None], runs, axis=1)
+    for place, trial_ends in zip(x, () if ends.trials is None else ends.trials, strict=False):
+        values = np.unique(trial_ends[np.isfinite(trial_ends)].round(9))
+        ax.plot(np.full(len(values), place), values, ".", color=colour, alpha=0.3, label="_trial")
+    abscissae = np.repeat(x[:, None], runs, axis=1)
     look: dict[str, Any] = {"markeredgewidth": 0.9, "markersize": 4.5, "zorder": 4, "label": "_end"}
     for player in range(players):
-        style.draw_marks(ax, beside, ends.positions[..., player], ends.certified, colour, marker, **look)
+        style.draw_marks(ax, abscissae, ends.positions[..., player], ends.certified, colour, marker, **look)
     if ends.half is not None and runs == 1:
         bars: dict[str, Any] = {"fmt": "none", "ecolor": colour, "capsize": 2, "linewidth": 1}
         for player in range(min(players, ends.half.shape[1])):

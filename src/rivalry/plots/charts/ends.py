@@ -44,8 +44,8 @@ def end_positions(data: Dataset, ax: Axes, *, at: At = None, axis: int = 0, bins
     """
     trials = "end_positions" in data
     word, main, rank = ("trial", "end_positions", 3) if trials else ("run", "profile", 2)
-    also, keep = ("grid_equilibria", "profile", "claim"), () if trials else ("replication", "batch")
-    selection = point(data, main, rank, also, at=at, keep=keep)
+    extras, keep = ("grid_equilibria", "profile", "claim"), () if trials else ("replication", "batch")
+    selection = point(data, main, rank, extras, at=at, keep=keep)
     ends = selection[main]
     check_index("axis", axis, ends.shape[-1])
     check_count("bins", bins)
@@ -93,12 +93,18 @@ def _certified_profiles(data: Dataset, at: At) -> np.ndarray:
     """Return every method's certified profile at this point, ``[profile player axis]``."""
     if not {"profile", "claim"} <= set(data):
         return np.empty((0, 0, 1))
-    chosen = {name: value for name, value in (at or {}).items() if name not in ("algorithm", "replication")}
-    selection = point(data, "profile", 2, ("claim",), at=chosen, keep=("algorithm", "replication", "batch"))
-    profile, worth = selection["profile"], np.asarray(selection.certified())
-    worth = np.broadcast_to(worth, profile.shape[: worth.ndim]) & np.isfinite(profile).all(axis=(-2, -1))
+    coordinates = {
+        name: value for name, value in (at or {}).items() if name not in ("algorithm", "replication")
+    }
+    selection = point(
+        data, "profile", 2, ("claim",), at=coordinates, keep=("algorithm", "replication", "batch")
+    )
+    profile, certified_mask = selection["profile"], np.asarray(selection.certified())
+    certified_mask = np.broadcast_to(certified_mask, profile.shape[: certified_mask.ndim]) & np.isfinite(
+        profile
+    ).all(axis=(-2, -1))
     # methods agree up to their tolerances: one line for each equilibrium
-    return np.asarray(np.unique(profile[worth].round(6), axis=0))
+    return np.asarray(np.unique(profile[certified_mask].round(6), axis=0))
 
 
 @chart
@@ -122,8 +128,8 @@ def basins(data: Dataset, ax: Axes, *, at: At = None, entries: Sequence[Sequence
     ValueError
         If the data hold no basins, or ``entries`` are not two that they have.
     """
-    also = ("basin", "basin_kind", "basin_profile", "claim")
-    selection = point(data, "start_profile", 3, also, at=at)
+    extras = ("basin", "basin_kind", "basin_profile", "claim")
+    selection = point(data, "start_profile", 3, extras, at=at)
     if "basin" not in selection:
         raise ValueError("data: no variable 'basin', which this plot draws")
     starts = selection["start_profile"]
@@ -132,20 +138,22 @@ def basins(data: Dataset, ax: Axes, *, at: At = None, entries: Sequence[Sequence
     (i, a), (j, b) = _entries(entries, starts.shape)
     x, y = starts[:, i, a], starts[:, j, b]
     kinds, ends = selection.get("basin_kind", ()), selection.get("basin_profile", ())
-    worth, certified = selection.certified(), set()
+    certified_mask, certified = selection.certified(), set()
     end_numbers = [int(k) for k in np.unique(basin) if k >= 0]
     for k, colour in zip(end_numbers, colours(len(end_numbers)), strict=True):
-        mine, marker = basin == k, MARKERS[k % len(MARKERS)]
+        is_member, marker = basin == k, MARKERS[k % len(MARKERS)]
         kind = f" ({str(kinds[k]).replace('_', ' ')})" if k < len(kinds) else ""
         look: dict[str, Any] = {"color": colour, "markersize": 4, "alpha": 0.7, "linestyle": ""}
-        ax.plot(x[mine], y[mine], marker, label=f"end {k}{kind}: {int(mine.sum())} starts", **look)
+        ax.plot(
+            x[is_member], y[is_member], marker, label=f"end {k}{kind}: {int(is_member.sum())} starts", **look
+        )
         if k < len(ends) and np.isfinite(ends[k]).all():
-            proved = worth is not None and bool(worth[mine].all())
+            proved = certified_mask is not None and bool(certified_mask[is_member].all())
             certified.add(proved)
             mark = end_marker(proved, colour) | {"markersize": 12, "zorder": 6, "label": "_end"}
             ax.plot(ends[k][i, a], ends[k][j, b], marker, **mark)
-    if (none := int((basin < 0).sum())) > 0:
-        ax.plot(x[basin < 0], y[basin < 0], "x", color="#888888", label=f"no end: {none} starts")
+    if (endless_count := int((basin < 0).sum())) > 0:
+        ax.plot(x[basin < 0], y[basin < 0], "x", color="#888888", label=f"no end: {endless_count} starts")
     for proved in sorted(certified, reverse=True):
         ax.plot([], [], "o", markersize=11, label="end point" + unless(proved), **end_marker(proved, INK))
     for label, player, axis in ((ax.set_xlabel, i, a), (ax.set_ylabel, j, b)):
@@ -162,11 +170,11 @@ def _entries(entries: Sequence[Sequence[int]] | None, shape: tuple[int, ...]) ->
         if players * axes < 2:
             raise ValueError("data: a start is a single number; this plot draws two entries of it")
         return ((0, 0), (1, 0)) if players > 1 else ((0, 0), (0, 1))
-    chosen = [tuple(map(int, np.ravel(entry))) for entry in entries]
-    if len(chosen) != 2 or any(len(entry) != 2 for entry in chosen):
+    pairs = [tuple(map(int, np.ravel(entry))) for entry in entries]
+    if len(pairs) != 2 or any(len(entry) != 2 for entry in pairs):
         raise ValueError(f"entries: {entries!r} must be two pairs, each a player and an axis")
-    for player, axis in chosen:
+    for player, axis in pairs:
         rule = f"must be a player below {players} and an axis below {axes}"
         if not (0 <= player < players and 0 <= axis < axes):
             raise ValueError(f"entries: {[player, axis]} {rule}")
-    return tuple((player, axis) for player, axis in chosen)
+    return tuple((player, axis) for player, axis in pairs)

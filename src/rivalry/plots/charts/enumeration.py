@@ -92,14 +92,18 @@ def enumeration(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
 def _boxes(ax: Axes, boxes: np.ndarray, colour: str, span: np.ndarray) -> None:
     """Draw boxes ``[box end coordinate]``: rectangles, or lines where one coordinate does not vary."""
     (west, bottom), (right, top) = boxes[:, 0].T, boxes[:, 1].T
-    wide = (right > west) & (top > bottom)
+    is_rectangle = (right > west) & (top > bottom)
     corners = np.stack([west, bottom, right, bottom, right, top, west, top], axis=1).reshape(-1, 4, 2)
-    size = ((boxes[wide, 1] - boxes[wide, 0]) / span).min(axis=1)
+    size = ((boxes[is_rectangle, 1] - boxes[is_rectangle, 0]) / span).min(axis=1)
     red, green, blue = to_rgb(colour)
     edge = (0.8 * red, 0.8 * green, 0.8 * blue)
     width = np.where(size > SMALL, 0.4, 0.15)
-    ax.add_collection(PolyCollection(corners[wide], facecolor=colour, edgecolor=edge, linewidth=width))
-    ax.add_collection(LineCollection(boxes[~wide], colors=colour, linewidth=3.5, clip_on=False, zorder=3))
+    ax.add_collection(
+        PolyCollection(corners[is_rectangle], facecolor=colour, edgecolor=edge, linewidth=width)
+    )
+    ax.add_collection(
+        LineCollection(boxes[~is_rectangle], colors=colour, linewidth=3.5, clip_on=False, zorder=3)
+    )
 
 
 def _points(ax: Axes, selection: DrawnPoint) -> None:

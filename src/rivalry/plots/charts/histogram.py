@@ -140,21 +140,25 @@ def histogram(
     if quantity == PAYOFF:
         quantity = next(iter(filled_variables(data, ["last_payoff"])), "end_payoff")
     with_controls = form == "means" if controls is None else controls
-    every, place = _by_value(data, quantity, methods, with_controls, at)
+    sample_list, place = _by_value(data, quantity, methods, with_controls, at)
     if methods is None:  # every learner is followed by its controls
-        rank = {sample.name: k for k, sample in enumerate(every) if not sample.base}
-        every.sort(key=lambda sample: (rank.get(sample.base or sample.name, len(every)), sample.base != ""))
-    more = dict(lines or {}) | ({} if published is None else {f"published ({published:g})": published})
-    levels = [_levels_of(sample, quantity) | more for sample in every]
+        rank = {sample.name: k for k, sample in enumerate(sample_list) if not sample.base}
+        sample_list.sort(
+            key=lambda sample: (rank.get(sample.base or sample.name, len(sample_list)), sample.base != "")
+        )
+    reference_lines = dict(lines or {}) | (
+        {} if published is None else {f"published ({published:g})": published}
+    )
+    levels = [_levels_of(sample, quantity) | reference_lines for sample in sample_list]
     if form == "means":
-        _draw_means(ax, every, levels)
+        _draw_means(ax, sample_list, levels)
     elif form == "cumulative":
-        _draw_cumulative(ax, every, levels, bins)
+        _draw_cumulative(ax, sample_list, levels, bins)
     else:
-        _draw_bars(ax, every, levels, bins)
+        _draw_bars(ax, sample_list, levels, bins)
     ax.set_xlabel(GAIN_LABEL if quantity == GAIN else _label(data, quantity))
     caption(ax, place, "means with 95 % intervals" if form == "means" else "")
-    legend(ax, under=form == "means" or (form == "bars" and len(every) > 1))
+    legend(ax, under=form == "means" or (form == "bars" and len(sample_list) > 1))
     return ax
 
 
@@ -162,10 +166,10 @@ def _by_value(
     data: Dataset, quantity: str, methods: Names, controls: bool, at: At
 ) -> tuple[list[Sample], str]:
     """Return the samples of all methods; of a single one, at every value of a swept key, if these are few."""
-    every, place = samples(data, quantity, methods=methods, controls=controls, at=at)
+    sample_list, place = samples(data, quantity, methods=methods, controls=controls, at=at)
     key = second_key(data, quantity, len(_own_dimensions(data, quantity)), "", at)
-    if key is None or len(every) > 1:
-        return every, place
+    if key is None or len(sample_list) > 1:
+        return sample_list, place
     samples_by_value = []
     for k in range(data.sizes[key]):
         with suppress(NoSuchPoint):  # not computed at this value
@@ -185,8 +189,8 @@ def _levels_of(sample: Sample, quantity: str) -> dict[str, float]:
 
 def _label(data: Dataset, quantity: str) -> str:
     """Return the name of a metric of sessions, with the dimension of its mean."""
-    first, _, rest = quantity.partition("_")
-    return f"{name_of(data, rest)} ({WHEN[first]})" if first in WHEN else name_of(data, quantity)
+    prefix, _, metric = quantity.partition("_")
+    return f"{name_of(data, metric)} ({WHEN[prefix]})" if prefix in WHEN else name_of(data, quantity)
 
 
 def samples(
@@ -216,27 +220,27 @@ def samples(
     for k, name in enumerate(("nash_payoff", "joint_payoff")):
         if name in data:  # the mean over players, [method]
             levels[k] = band(point(data, name, 1, at=at, keep=("algorithm",))[name].astype(float).T)[0]
-    every = []
+    sample_list = []
     for name in pick_names("methods", methods, names, default) or [""]:
         row = names.index(name) if name and len(selection[quantity]) > 1 else 0
         values = _flatten_sessions(selection[quantity][row], dimensions)
         if values.size:
             nash, joint = (float(level[min(row, len(level) - 1)]) for level in levels)
             words = value_of(data, "algorithm", names.index(name)) if name else ""
-            every.append(Sample(name, values, nash, joint, base_of(name, names), words))
-    if not every:
+            sample_list.append(Sample(name, values, nash, joint, base_of(name, names), words))
+    if not sample_list:
         raise NoSuchPoint(f"data: no method has {quantity} here")
-    return every, selection.words
+    return sample_list, selection.words
 
 
-def base_of(name: str, known: Sequence[str]) -> str:
-    """Return the method in ``known`` that ``name`` is a negative control of; empty if there is none.
+def base_of(name: str, methods: Sequence[str]) -> str:
+    """Return the method in ``methods`` that ``name`` is a negative control of; empty if there is none.
 
     >>> base_of("learning-random", ["learning"]), base_of("learning", ["learning"])
     ('learning', '')
     """
-    base, _, last = name.rpartition("-")
-    return base if last in CONTROLS and base in known else ""
+    base, _, suffix = name.rpartition("-")
+    return base if suffix in CONTROLS and base in methods else ""
 
 
 def _own_dimensions(data: Dataset, quantity: str) -> tuple[str, ...]:
@@ -260,13 +264,15 @@ def _flatten_sessions(values: np.ndarray, dimensions: tuple[str, ...]) -> np.nda
     return np.asarray(flat[~np.isnan(flat)])
 
 
-def _draw_bars(ax: Axes, every: list[Sample], levels: list[dict[str, float]], bins: int | None) -> None:
+def _draw_bars(ax: Axes, sample_list: list[Sample], levels: list[dict[str, float]], bins: int | None) -> None:
     """Draw shares of sessions, a panel per method on one scale."""
-    several = len(every) > 1
-    small = _stack_axes(ax, len(every)) if several else [ax]
-    low, high, edges = _edges(every, levels, bins)
+    has_panels = len(sample_list) > 1
+    small_axes = _stack_axes(ax, len(sample_list)) if has_panels else [ax]
+    low, high, edges = _edges(sample_list, levels, bins)
     top = 0.0
-    for panel, sample, sample_levels, shade in zip(small, every, levels, colours(len(every)), strict=True):
+    for panel, sample, sample_levels, shade in zip(
+        small_axes, sample_list, levels, colours(len(sample_list)), strict=True
+    ):
         share = np.histogram(sample.values, edges)[0] / len(sample.values)
         top = max(top, float(share.max()))
         panel.bar(edges[:-1], share, np.diff(edges), align="edge", color=shade, alpha=0.55, label="_bar")
@@ -276,13 +282,15 @@ def _draw_bars(ax: Axes, every: list[Sample], levels: list[dict[str, float]], bi
         panel.axvspan(*ends, label="95 % interval of the mean", color=shade, alpha=0.3, linewidth=0)
         draw_levels(panel, sample_levels, upright=True)
         panel.set_xlim(low, high)
-        if several:
-            between = "\n" if len(every) <= CROWD else ", "
-            words = f"{_label_of(sample, every)}\n{sample.format_mean()}{between}n = {len(sample.values)}"
+        if has_panels:
+            between = "\n" if len(sample_list) <= CROWD else ", "
+            words = (
+                f"{_label_of(sample, sample_list)}\n{sample.format_mean()}{between}n = {len(sample.values)}"
+            )
             panel.text(1.02, 0.5, words, transform=panel.transAxes, fontsize=7.5, va="center", ha="left")
-    for panel in small:
+    for panel in small_axes:
         panel.set_ylim(0.0, 1.1 * top)
-    if several:
+    if has_panels:
         dashes = {
             name: DASHES[(k + 1) % len(DASHES)]
             for sample_levels in levels
@@ -292,7 +300,7 @@ def _draw_bars(ax: Axes, every: list[Sample], levels: list[dict[str, float]], bi
             ax.plot([], [], color=INK, linestyle=dash, linewidth=1.0, label=name)
         ax.plot([], [], color=PALETTE[0], linewidth=1.8, label="mean and 95 % interval")
         ax.xaxis.labelpad, ax.yaxis.labelpad = 16, 26
-    ax.set_ylabel("share of sessions" + ("" if several else f" (n = {len(every[0].values)})"))
+    ax.set_ylabel("share of sessions" + ("" if has_panels else f" (n = {len(sample_list[0].values)})"))
 
 
 def _stack_axes(ax: Axes, count: int) -> list[Axes]:
@@ -300,26 +308,28 @@ def _stack_axes(ax: Axes, count: int) -> list[Axes]:
     ax.spines[:].set_visible(False)
     ax.grid(False)
     ax.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
-    small = [ax.inset_axes((0.0, 1 - (k + 0.86) / count, 1.0, 0.82 / count)) for k in range(count)]
-    for k, axes in enumerate(small):
+    small_axes = [ax.inset_axes((0.0, 1 - (k + 0.86) / count, 1.0, 0.82 / count)) for k in range(count)]
+    for k, axes in enumerate(small_axes):
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=7, labelbottom=k == count - 1)
         axes.yaxis.set_major_locator(MaxNLocator(3))
-    return small
+    return small_axes
 
 
-def _label_of(sample: Sample, every: list[Sample]) -> str:
+def _label_of(sample: Sample, sample_list: list[Sample]) -> str:
     """Return a sample's name; with that of the learner where controls of several are drawn."""
-    learners = {sample.base or sample.name for sample in every}
-    words = {sample.base: sample.base for sample in every} | {sample.name: sample.label for sample in every}
+    learners = {sample.base or sample.name for sample in sample_list}
+    words = {sample.base: sample.base for sample in sample_list} | {
+        sample.name: sample.label for sample in sample_list
+    }
     return f"{words[sample.base]}:\n{sample.label}" if sample.base and len(learners) > 1 else sample.label
 
 
 def _edges(
-    every: list[Sample], levels: list[dict[str, float]], bins: int | None
+    sample_list: list[Sample], levels: list[dict[str, float]], bins: int | None
 ) -> tuple[float, float, np.ndarray]:
     """Return the ends of the scale, and the edges of bars, the same for all."""
-    values = np.concatenate([sample.values for sample in every])
+    values = np.concatenate([sample.values for sample in sample_list])
     scale_values = np.append(values, [level for sample_levels in levels for level in sample_levels.values()])
     low, high = float(scale_values.min()), float(scale_values.max())
     room = 0.05 * ((high - low) or max(abs(high), 1.0))
@@ -327,18 +337,20 @@ def _edges(
     if np.ptp(values) <= width:
         middle = float(values.min() + values.max()) / 2
         return low - room, high + room, np.array([middle - width / 2, middle + width / 2])
-    count = bins or int(np.clip(2 * np.sqrt(max(len(sample.values) for sample in every)), 5, BARS))
+    count = bins or int(np.clip(2 * np.sqrt(max(len(sample.values) for sample in sample_list)), 5, BARS))
     return low - room, high + room, np.linspace(values.min(), values.max(), count + 1)
 
 
-def _draw_cumulative(ax: Axes, every: list[Sample], levels: list[dict[str, float]], bins: int | None) -> None:
+def _draw_cumulative(
+    ax: Axes, sample_list: list[Sample], levels: list[dict[str, float]], bins: int | None
+) -> None:
     """Draw the share of sessions with no more than each value, and the means as dots."""
-    low, high, _ = _edges(every, levels, bins)
-    for sample, shade in zip(every, colours(len(every)), strict=True):
+    low, high, _ = _edges(sample_list, levels, bins)
+    for sample, shade in zip(sample_list, colours(len(sample_list)), strict=True):
         steps = np.sort(sample.values)
         x = np.concatenate([[low], steps, [high]])
         share = np.append(np.arange(len(steps) + 1) / len(steps), 1.0)
-        label = _label_of(sample, every).replace("\n", " ")
+        label = _label_of(sample, sample_list).replace("\n", " ")
         ax.step(x, share, where="post", color=shade, label=f"{label}, mean {sample.format_mean()}")
         mean, half = sample.interval()
         below = float(np.mean(steps <= mean))
@@ -351,9 +363,9 @@ def _draw_cumulative(ax: Axes, every: list[Sample], levels: list[dict[str, float
     ax.set_ylabel("cumulative share of sessions")
 
 
-def _draw_means(ax: Axes, every: list[Sample], levels: list[dict[str, float]]) -> None:
+def _draw_means(ax: Axes, sample_list: list[Sample], levels: list[dict[str, float]]) -> None:
     """Draw a row per method: learners as circles, their negative controls as grey squares."""
-    for row, sample in enumerate(every):
+    for row, sample in enumerate(sample_list):
         mean, half = sample.interval()
         style: dict[str, Any] = {
             "fmt": "s" if sample.base else "o",
@@ -367,10 +379,10 @@ def _draw_means(ax: Axes, every: list[Sample], levels: list[dict[str, float]]) -
     draw_levels(
         ax, {name: level for sample_levels in levels for name, level in sample_levels.items()}, upright=True
     )
-    ax.set_yticks(range(len(every)), [sample.label for sample in every])
-    for tick, sample in zip(ax.get_yticklabels(), every, strict=True):
+    ax.set_yticks(range(len(sample_list)), [sample.label for sample in sample_list])
+    for tick, sample in zip(ax.get_yticklabels(), sample_list, strict=True):
         tick.set_fontweight("normal" if sample.base else "bold")
-    ax.set_ylim(len(every) - 0.4, -0.6)
+    ax.set_ylim(len(sample_list) - 0.4, -0.6)
     ax.grid(False, axis="y")
     ax.margins(x=0.12)
-    ax.set_ylabel("method, with its controls" if any(sample.base for sample in every) else "method")
+    ax.set_ylabel("method, with its controls" if any(sample.base for sample in sample_list) else "method")

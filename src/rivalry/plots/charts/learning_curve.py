@@ -204,15 +204,15 @@ def _by_method(
 ) -> tuple[Axes, list[str]]:
     """Draw a line per method, and the regrets below another metric. Return the lowest axes."""
     place = select.point(data, main, None, at=at, keep=("algorithm", "replication")).words
-    every = [_history(data, main, name, player, level, at) for name in method_names(data, main, methods)]
-    curves = [history for history in every if history.metric]
+    histories = [_history(data, main, name, player, level, at) for name in method_names(data, main, methods)]
+    curves = [history for history in histories if history.metric]
     if not curves:
         raise NoSuchPoint(f"data: no method has {main} here")
     lower = style.lower_axes(ax, any(history.regret for history in curves))
     for history, colour in zip(curves, style.colours(len(curves)), strict=True):
         for panel, walks in zip([ax, *lower], (history.metric, history.regret), strict=False):
             _draw_walks(panel, walks, colour, history.name)
-    levels = [history for history in every if not history.metric and np.isfinite(history.end)]
+    levels = [history for history in histories if not history.metric and np.isfinite(history.end)]
     for k, history in enumerate(levels):
         label = f"{history.name}: {history.end:.5g}" + style.unless(history.certified)
         dash = "--" if history.certified else ":"
@@ -240,8 +240,8 @@ def _history(data: Dataset, main: str, name: str | None, player: int | None, lev
         return _History(label, [], [])
     selection = select.point(data, level, None, ("claim",), at=place, keep=("replication",))
     values = selection[level].astype(float).reshape(len(selection[level]), -1)
-    chosen = values if player is None or values.shape[1] == 1 else values[:, [player]]
-    finite = chosen[np.isfinite(chosen)]
+    player_values = values if player is None or values.shape[1] == 1 else values[:, [player]]
+    finite = player_values[np.isfinite(player_values)]
     return _History(label, [], [], float(finite.mean()) if finite.size else np.nan, selection.is_certified())
 
 

@@ -105,8 +105,8 @@ def paths(
         style.caption(ax, selection.words, select.describe_replications(len(walks), style_note), label or "")
         return ax
     of_family = data.attrs.get("axis_names", "").splitlines()
-    several = axis is None and len(of_family) == count > 1
-    words = words or ("choice" if several else select.strategy_label(data, axis or 0))
+    covers_axes = axis is None and len(of_family) == count > 1
+    words = words or ("choice" if covers_axes else select.strategy_label(data, axis or 0))
     words = label or ("probability" if mixed else words)
     if free and count == 2 and not mixed:
         names = select.axis_labels(selection, 2, data=data)
@@ -114,14 +114,14 @@ def paths(
         _in_the_plane(ax, walks, [name + units for name in names])
     else:
         names = select.axis_labels(selection, count, "action" if mixed else "axis", data)
-        chosen = range(count) if axis is None else [axis]
-        select.check_index("axis", chosen[-1], count)
-        _against_steps(ax, walks, [(f", {names[k]}" if count > 1 else "", k) for k in chosen], greedy)
+        axis_indices = range(count) if axis is None else [axis]
+        select.check_index("axis", axis_indices[-1], count)
+        _against_steps(ax, walks, [(f", {names[k]}" if count > 1 else "", k) for k in axis_indices], greedy)
         ax.set_ylabel(words)
         if quantity == "gradient":
             ax.axhline(0.0, color=INK, linewidth=0.8)
         elif greedy:
-            _grid_equilibria(ax, selection, list(chosen))
+            _grid_equilibria(ax, selection, list(axis_indices))
         if position and _spread_by_factors(walks) if log is None else log:
             ax.set_xscale("symlog", linthresh=1)
             ax.xaxis.set_major_formatter("{x:g}")
@@ -151,9 +151,9 @@ def walks_of(selection: DrawnPoint, name: str, clock: str | None = None) -> list
     filled = np.isfinite(values.reshape(*values.shape[:2], -1)).any(axis=2)
     claims, walks = selection.certified(), []
     for k in np.flatnonzero(filled.any(axis=1)):
-        worth = None if claims is None else bool(claims[k])
+        status = None if claims is None else bool(claims[k])
         rows = filled[k]
-        walks.append(DrawnPath(steps[k][rows], values[k][rows], worth, "time" if timed else "step"))
+        walks.append(DrawnPath(steps[k][rows], values[k][rows], status, "time" if timed else "step"))
     if not walks:
         raise ValueError(f"data: {name!r} holds nothing at this point")
     return walks
@@ -165,18 +165,18 @@ def on_one_clock(walks: list[DrawnPath]) -> tuple[np.ndarray, np.ndarray]:
     A finished walk stays constant.
     """
     clock = np.unique(np.concatenate([walk.steps for walk in walks]))
-    every = []
+    interpolations = []
     for walk in walks:
         flat = walk.values.reshape(len(walk.values), -1)
         columns = np.stack([np.interp(clock, walk.steps, column) for column in flat.T], axis=-1)
-        every.append(columns.reshape(len(clock), *walk.values.shape[1:]))
-    return clock, np.stack(every)
+        interpolations.append(columns.reshape(len(clock), *walk.values.shape[1:]))
+    return clock, np.stack(interpolations)
 
 
 def _mixtures(values: np.ndarray) -> bool:
     """True for probabilities over actions, ``[step player axis]``."""
-    several = values.shape[-1] > 1
-    return several and bool((values >= 0).all() and np.allclose(values.sum(axis=-1), 1, atol=1e-6))
+    is_vector = values.shape[-1] > 1
+    return is_vector and bool((values >= 0).all() and np.allclose(values.sum(axis=-1), 1, atol=1e-6))
 
 
 def _spread_by_factors(walks: list[DrawnPath]) -> bool:
@@ -210,8 +210,8 @@ def _against_steps(
                 ax.plot(clock[-1], coordinates[-1], "o", clip_on=False, zorder=5, **mark)
     if len(walks) > 1:
         # by the data: a band of two or three replications may be many times as wide
-        every = values[..., [axis for _, axis in variants]]
-        low, high = float(every.min()), float(every.max())
+        lines = values[..., [axis for _, axis in variants]]
+        low, high = float(lines.min()), float(lines.max())
         room = 0.06 * ((high - low) or max(abs(low), 1.0))
         ax.set_ylim(low - room, high + room)
     if dotted:
@@ -221,12 +221,12 @@ def _against_steps(
     ax.set_xlabel(walks[0].clock)
 
 
-def _grid_equilibria(ax: Axes, selection: DrawnPoint, chosen: list[int]) -> None:
+def _grid_equilibria(ax: Axes, selection: DrawnPoint, axis_indices: list[int]) -> None:
     grid = selection.get("grid_equilibria")
     if grid is None or select.is_blank(grid):
         return
     for k, colour in enumerate(style.colours(grid.shape[1])):
-        for value in np.unique(grid[:, k][:, chosen]):
+        for value in np.unique(grid[:, k][:, axis_indices]):
             ax.axhline(value, color=colour, linestyle=":", linewidth=1.0, label="_equilibrium", zorder=1)
     ax.plot([], [], ":", color=INK, label=f"equilibrium of the grid ({len(grid)})")
 
@@ -270,9 +270,9 @@ ENDS = {None: "end, no certificate", False: "end, not certified", True: "end, ce
 
 def ends_in_legend(ax: Axes, worths: Sequence[bool | None], coordinates: int = 2) -> None:
     """Add a legend entry for every kind of end drawn: certified, not certified, or without a certificate."""
-    for worth, words in ENDS.items():
-        if worth in worths:
-            ax.plot(*[[]] * coordinates, "o", label=words, **style.end_marker(bool(worth), INK))
+    for status, words in ENDS.items():
+        if status in worths:
+            ax.plot(*[[]] * coordinates, "o", label=words, **style.end_marker(bool(status), INK))
 
 
 def _in_the_cube(ax: Axes, data: Dataset, at: At, along_diagonal: bool) -> Axes:
@@ -298,9 +298,9 @@ def _in_the_cube(ax: Axes, data: Dataset, at: At, along_diagonal: bool) -> Axes:
     return ax
 
 
-def _domain(every: np.ndarray) -> tuple[float, float]:
+def _domain(coordinates: np.ndarray) -> tuple[float, float]:
     """Return equal bounds for all three; those of the unit interval where the path lies in it."""
-    low, high = float(every.min()), float(every.max())
+    low, high = float(coordinates.min()), float(coordinates.max())
     if low >= 0 and high <= 1:
         return 0.0, 1.0
     room = 0.05 * (high - low) or 0.5

@@ -40,8 +40,8 @@ def landscape(data: Dataset, ax: Axes, *, at: At = None, player: int | None = No
     ValueError
         If there is no such player, or positions have more than three coordinates.
     """
-    also = ("landscape_at", "landscape_best", "landscape_best_payoff")
-    selection = point(data, "landscape", 2, (*also, "profile", "payoff", "claim", "axis_name"), at=at)
+    extras = ("landscape_at", "landscape_best", "landscape_best_payoff")
+    selection = point(data, "landscape", 2, (*extras, "profile", "payoff", "claim", "axis_name"), at=at)
     count = len(selection["landscape"])
     check_index("player", player or 0, count)
     places = selection["landscape_at"]
@@ -82,8 +82,8 @@ def vector_field(data: Dataset, ax: Axes, *, at: At = None, players: Sequence[in
         If ``players`` are not two different ones whose field is stored.
     """
     i, j = _pair(players)
-    also = ("field_at_i", "field_at_j", "field_of_pair", "field_pair", "profile", "claim")
-    selection = point(data, "field", 3, also, at=at)
+    extras = ("field_at_i", "field_at_j", "field_of_pair", "field_pair", "profile", "claim")
+    selection = point(data, "field", 3, extras, at=at)
     field = _field_of(selection, i, j)
     x = selection.get("field_at_i", np.arange(field.shape[0])).ravel()
     y = selection.get("field_at_j", np.arange(field.shape[1])).ravel()
@@ -159,8 +159,8 @@ def _draw_surface(ax: Axes, selection: DrawnPoint, player: int) -> None:
     style.add_colour_bar(ax, drawing, "own payoff (units of the game)")
     _mark_places(ax, selection, player, 2)
     names = (f"{'position, ' * name.startswith('axis')}{name}" for name in axis_labels(selection, 2))
-    across, up = (f"own {name} (units of the space)" for name in names)
-    ax.set(xlabel=across, ylabel=up)
+    x_label, up = (f"own {name} (units of the space)" for name in names)
+    ax.set(xlabel=x_label, ylabel=up)
     ax.set_aspect("equal")
     ax.grid(False)
 
@@ -179,9 +179,9 @@ def _mark_places(ax: Axes, selection: DrawnPoint, player: int, coordinates: int)
     """Mark the best response of a player, its position, and the others'."""
     certified, profile = selection.is_certified(), selection.get("profile", np.empty((0, coordinates)))
     if "landscape_best" in selection:
-        best = selection["landscape_best"][player][:coordinates, None]
+        best_response = selection["landscape_best"][player][:coordinates, None]
         star: dict[str, Any] = {"markersize": 13, "color": PALETTE[1], "markeredgecolor": "white"}
-        ax.plot(*best, "*", label="best response", zorder=6, **star)
+        ax.plot(*best_response, "*", label="best response", zorder=6, **star)
     for k, place in enumerate(profile[:, :coordinates, None]):
         if k == player:
             words = f"position of player {k}" + style.unless(certified)
@@ -193,10 +193,10 @@ def _mark_places(ax: Axes, selection: DrawnPoint, player: int, coordinates: int)
 
 
 def _draw_arrows(ax: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
-    every = max(1, -(-max(len(x), len(y)) // ARROWS))
-    u, v = field[::every, ::every].T
+    stride = max(1, -(-max(len(x), len(y)) // ARROWS))
+    u, v = field[::stride, ::stride].T
     size = np.hypot(u, v)
     unit = np.where(size > 0, size, 1.0)
     look: dict[str, Any] = {"cmap": "cividis_r", "pivot": "mid", "scale": 1.25 * ARROWS, "width": 0.0035}
-    drawing = ax.quiver(x[::every], y[::every], u / unit, v / unit, size, **look)
+    drawing = ax.quiver(x[::stride], y[::stride], u / unit, v / unit, size, **look)
     style.add_colour_bar(ax, drawing, "gradient (payoff per unit of position)")

@@ -45,7 +45,7 @@ def proved_numbers(data: Dataset, ax: Axes, *, player: int = 0, axis: int = 0, a
     if not (player < boxes.shape[1] and axis < boxes.shape[2]):
         raise ValueError(f"player: there is no choice {axis} of player {player}")
     rows = np.isfinite(ranges).all(axis=(1, 2))  # without padding
-    first, last = selection["where"][0]
+    domain_start, domain_end = selection["where"][0]
     spans = [(pair[0], pair[1]) for pair in ranges[rows, 0]]
     is_decided = [bool(value) for value in selection["where_decided"][rows]]
     colours = style.colours(1)
@@ -61,16 +61,16 @@ def proved_numbers(data: Dataset, ax: Axes, *, player: int = 0, axis: int = 0, a
     ax.fill([], [], color=colours[0], label="one equilibrium in each box, proved")
     for (begin, end), decided, count in zip(spans, is_decided, selection["where_count"][rows], strict=True):
         if not decided:
-            wide = max(VISIBLE * (last - first) - (end - begin), 0.0) / 2
-            ax.axvspan(begin - wide, end + wide, color=UNDECIDED, linewidth=0, zorder=0.5)
-        elif end - begin > 0.03 * (last - first):
+            margin = max(VISIBLE * (domain_end - domain_start) - (end - begin), 0.0) / 2
+            ax.axvspan(begin - margin, end + margin, color=UNDECIDED, linewidth=0, zorder=0.5)
+        elif end - begin > 0.03 * (domain_end - domain_start):
             place = (begin + end) / 2, 1.02
             ax.annotate(f"{int(count)}", place, xycoords=("data", "axes fraction"), ha="center", fontsize=9)
     if not all(is_decided):
         ax.fill([], [], color=UNDECIDED, label="number not decided")
-    ax.set(xlim=(first, last), ylim=(bottom - room, top + room))
+    ax.set(xlim=(domain_start, domain_end), ylim=(bottom - room, top + room))
     ax.set_xlabel(key_in_words(str(selection["where_name"][0])))
-    several = boxes.shape[2] > 1
-    ax.set_ylabel(f"choice{f' {axis}' * several} of player {player}")
+    has_axes = boxes.shape[2] > 1
+    ax.set_ylabel(f"choice{f' {axis}' * has_axes} of player {player}")
     style.caption(ax, selection.words)
     return ax

@@ -100,42 +100,53 @@ def scenario(
     >>> [panel.get_title() for panel in scenario(data).child_axes]
     ['probability of a safe win']
     """
-    chosen = _quantities(data, quantities)
-    data, at, entries = _own_entries(data, chosen, at)
-    main, rank = chosen[0], select.own_rank(data, chosen[0])
+    metric_names = _quantities(data, quantities)
+    data, at, entries = _own_entries(data, metric_names, at)
+    main, rank = metric_names[0], select.own_rank(data, metric_names[0])
     horizontal = select.find_sweep(data, main, rank, at, over)
     series = series or select.second_key(data, main, rank, horizontal, at)
-    every = [family(data, name, over=over, series=series, at=at, period=period) for name in chosen]
-    players = max(curve.values.shape[2] for curve in every)
-    every = [_once(curve) for curve in every]
-    small = style.panels(ax, len(every), columns=2 if len(every) == 4 else 3, apart=True)
+    curves = [family(data, name, over=over, series=series, at=at, period=period) for name in metric_names]
+    players = max(curve.values.shape[2] for curve in curves)
+    curves = [_merge_coincident(curve) for curve in curves]
+    small_axes = style.panels(ax, len(curves), columns=2 if len(curves) == 4 else 3, apart=True)
     breaks = False
-    for panel, curve in zip(small, every, strict=True):
+    for panel, curve in zip(small_axes, curves, strict=True):
         breaks |= draw_family(panel, curve, log)
         if curve.name == "gain_mean" and curve.runs == 1 and "gain_interval" in data:
             _whiskers(panel, curve, family(data, "gain_interval", over=over, series=series, at=at))
-    style.title_panels(small, [select.label_of(data, curve.name) for curve in every])
-    for panel in small:
+    style.title_panels(small_axes, [select.label_of(data, curve.name) for curve in curves])
+    for panel in small_axes:
         if panel.xaxis.get_tick_params()["labelbottom"]:
             panel.set_xlabel(select.name_of(data, horizontal))
-    family_legend(ax, every, series, breaks)
-    timed = any("period" in data[name].dims for name in chosen)
-    repeated = select.describe_replications(every[0].runs, "means and 95 % intervals")
-    *names, last = dict.fromkeys(select.name_of(data, name) for name in chosen)
-    subject = f"{', '.join(names)}{' and ' * bool(names)}{last} against {select.name_of(data, horizontal)}"
+    family_legend(ax, curves, series, breaks)
+    timed = any("period" in data[name].dims for name in metric_names)
+    repeated = select.describe_replications(curves[0].runs, "means and 95 % intervals")
+    *names, final_name = dict.fromkeys(select.name_of(data, name) for name in metric_names)
+    subject = (
+        f"{', '.join(names)}{' and ' * bool(names)}{final_name} against {select.name_of(data, horizontal)}"
+    )
     subject += "" if series is None else f", one colour per {select.name_of(data, series)}"
-    coincident = players > 1 and all(curve.values.shape[2] == 1 for curve in every)
-    whose = ("both players" if players == 2 else "all players") * coincident
+    coincident = players > 1 and all(curve.values.shape[2] == 1 for curve in curves)
+    players_label = ("both players" if players == 2 else "all players") * coincident
     style.caption(
-        ax, every[0].words, entries, f"period {period}" if timed else "", repeated, whose, subject=subject
+        ax,
+        curves[0].words,
+        entries,
+        f"period {period}" if timed else "",
+        repeated,
+        players_label,
+        subject=subject,
     )
     return ax
 
 
-def _once(curve: ScenarioSeries) -> ScenarioSeries:
+def _merge_coincident(curve: ScenarioSeries) -> ScenarioSeries:
     """Return a metric with one line where those of all players coincide, which would hide one another."""
     pairs = [(curve.values, curve.values[..., :1]), (curve.half, curve.half[..., :1])]
-    equal = [np.allclose(every, first, rtol=SAME_NUMBER, atol=0.0, equal_nan=True) for every, first in pairs]
+    equal = [
+        np.allclose(values, reference, rtol=SAME_NUMBER, atol=0.0, equal_nan=True)
+        for values, reference in pairs
+    ]
     return curve._replace(values=pairs[0][1], half=pairs[1][1]) if all(equal) else curve
 
 
@@ -159,9 +170,9 @@ def _own_entries(data: Dataset, names: Sequence[str], at: At) -> tuple[Dataset, 
         return data, at, ""
     for dim, index in entries.items():
         select.check_index(f"at.{dim}", index, data.sizes[dim])
-    picked = {name: data[name].isel(entries, missing_dims="ignore") for name in names if name in data}
+    metrics = {name: data[name].isel(entries, missing_dims="ignore") for name in names if name in data}
     swept_at = {key: value for key, value in (at or {}).items() if key not in entries}
-    return data.assign(picked), swept_at, ", ".join(f"{dim} {index}" for dim, index in entries.items())
+    return data.assign(metrics), swept_at, ", ".join(f"{dim} {index}" for dim, index in entries.items())
 
 
 def family(
@@ -176,25 +187,25 @@ def family(
     """Return one metric over a parameter, in order, for each value of ``series`` if there is one."""
     over = select.find_sweep(data, name, select.own_rank(data, name), at, over)
     dim, x, order = select.swept_values(data, over)
-    keep: tuple[str, ...] = (dim,) if series is None else (dim, _other(data, name, series, over, at))
+    keep: tuple[str, ...] = (dim,) if series is None else (dim, _second_sweep(data, name, series, over, at))
     runs = 1 if "replication" in (*keep, *(at or {})) else data.sizes.get("replication", 1)
     keep += ("replication",) * (runs > 1)
     values, selection = per_player(data, name, at=at, keep=keep, period=period)
-    worth = np.broadcast_to(is_certified(selection, name), values.shape[: len(keep)])
+    certified_mask = np.broadcast_to(is_certified(selection, name), values.shape[: len(keep)])
     half = np.zeros_like(values)
     if runs > 1:
         present = np.isfinite(values).any(axis=-1)
-        worth = (worth | ~present).all(axis=-1) & present.any(axis=-1)
+        certified_mask = (certified_mask | ~present).all(axis=-1) & present.any(axis=-1)
         values, half = select.band(np.moveaxis(values, len(keep) - 1, 0))
     if series is None:
-        values, half, worth = values[:, None], half[:, None], worth[:, None]
+        values, half, certified_mask = values[:, None], half[:, None], certified_mask[:, None]
     labels = [] if series is None else [select.place_of(data, series, k) for k in range(data[series].size)]
     return ScenarioSeries(
         name,
         x[order],
         labels,
         values[order],
-        worth[order],
+        certified_mask[order],
         selection.words,
         half[order],
         runs,
@@ -202,15 +213,15 @@ def family(
     )
 
 
-def _quantities(data: Dataset, wanted: Names) -> list[str]:
-    if wanted is not None and not wanted:
+def _quantities(data: Dataset, metrics: Names) -> list[str]:
+    if metrics is not None and not metrics:
         raise ValueError("quantities: none is named; must be metrics of this data")
-    names = [wanted] if isinstance(wanted, str) else wanted
+    names = [metrics] if isinstance(metrics, str) else metrics
     default = select.filled_variables(data, select.SCENARIO) or ["payoff"]
     return select.pick_names("quantities", names, map(str, data.data_vars), default)
 
 
-def _other(data: Dataset, name: str, series: str, over: str, at: At) -> str:
+def _second_sweep(data: Dataset, name: str, series: str, over: str, at: At) -> str:
     """Return the dimension of a second swept coordinate, whose values may be words."""
     dim = select.swept_dimension(data, name, "series", series)
     if dim == select.dimension(data, over):
@@ -223,29 +234,34 @@ def _other(data: Dataset, name: str, series: str, over: str, at: At) -> str:
 def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> bool:
     """Draw lines and marks of one metric; return whether a discontinuity left neighbours unjoined."""
     _, count, players = curve.values.shape
-    several, log = bool(curve.series), is_log(curve.x, log)
-    shades, wide = style.colours(count if several else players), style.widths(players)
-    small = 3.4 if len(curve.x) < 40 else 2.4
+    has_series, log = bool(curve.series), is_log(curve.x, log)
+    shades, widths = style.colours(count if has_series else players), style.widths(players)
+    marker_size = 3.4 if len(curve.x) < 40 else 2.4
     breaks = []
     for s, k in product(range(count), range(players)):
         before = {*panel.get_children()}
-        colour = INK if players == 1 and not several else shades[s if several else k]
-        dash, marker = DASHES[k % len(DASHES) if several else 0], MARKERS[k % len(MARKERS) if several else 0]
-        values, worth = curve.values[:, s, k], curve.certified[:, s]
-        sound = np.where(worth, values, np.nan)
+        colour = INK if players == 1 and not has_series else shades[s if has_series else k]
+        dash, marker = (
+            DASHES[k % len(DASHES) if has_series else 0],
+            MARKERS[k % len(MARKERS) if has_series else 0],
+        )
+        values, certified_mask = curve.values[:, s, k], curve.certified[:, s]
+        sound = np.where(certified_mask, values, np.nan)
         for piece in _pieces(sound):
-            width = min(wide[k], 2.2)
+            width = min(widths[k], 2.2)
             panel.plot(curve.x[piece], sound[piece], dash, color=colour, linewidth=width, label="_line")
         breaks += _discontinuities(sound)
         finite = np.isfinite(values)
-        look: dict[str, Any] = {"zorder": 4, "markersize": small, "markeredgewidth": 0.9}
-        style.draw_marks(panel, curve.x[finite], values[finite], worth[finite], colour, marker, **look)
+        look: dict[str, Any] = {"zorder": 4, "markersize": marker_size, "markeredgewidth": 0.9}
+        style.draw_marks(
+            panel, curve.x[finite], values[finite], certified_mask[finite], colour, marker, **look
+        )
         if curve.half[:, s, k].any():
             bars: dict[str, Any] = {"fmt": "none", "ecolor": colour, "elinewidth": 1.0, "capsize": 2.0}
             panel.errorbar(
                 curve.x[finite], values[finite], curve.half[finite, s, k], label="_interval", **bars
             )
-        if several:  # so that a page can tell the lines of a value from others
+        if has_series:  # so that a page can tell the lines of a value from others
             for n, part in enumerate(artist for artist in panel.get_children() if artist not in before):
                 part.set_gid(f"series-{s}-{curve.name}-{k}-{n}")
     for k in sorted(set(breaks)):
@@ -270,9 +286,11 @@ def _discontinuities(values: np.ndarray) -> list[int]:
         return []
     steps = np.abs(np.diff(values))
     padded = np.nan_to_num(np.pad(steps, 1))
-    beside = np.maximum(padded[:-2], padded[2:])
-    far = steps > np.maximum(JUMP * float(np.nanmax(values) - np.nanmin(values)), SUDDEN * beside)
-    return list(map(int, np.flatnonzero(far)))
+    neighbour_steps = np.maximum(padded[:-2], padded[2:])
+    is_jump = steps > np.maximum(
+        JUMP * float(np.nanmax(values) - np.nanmin(values)), SUDDEN * neighbour_steps
+    )
+    return list(map(int, np.flatnonzero(is_jump)))
 
 
 def _pieces(values: np.ndarray) -> list[np.ndarray]:
@@ -283,22 +301,22 @@ def _pieces(values: np.ndarray) -> list[np.ndarray]:
     return [piece for piece in pieces if len(piece) > 1]
 
 
-def family_legend(ax: Axes, every: Sequence[ScenarioSeries], series: str | None, breaks: bool) -> None:
+def family_legend(ax: Axes, curves: Sequence[ScenarioSeries], series: str | None, breaks: bool) -> None:
     """Add legend lines for the colours, dashes and hollow marks."""
-    players = max(curve.values.shape[2] for curve in every)
+    players = max(curve.values.shape[2] for curve in curves)
     if series is None:
         for k, colour in enumerate(style.colours(players) if players > 1 else ()):
             ax.plot([], [], "o-", color=colour, label=style.player_label(k, players), markersize=3.4)
-        if any(players > 1 and curve.values.shape[2] == 1 for curve in every):
+        if any(players > 1 and curve.values.shape[2] == 1 for curve in curves):
             ax.plot([], [], "o-", color=INK, markersize=3.4, label="all players")
     else:
-        names = every[0].series
+        names = curves[0].series
         style.name_colours(ax, names, style.colours(len(names)))
         for k in range(players if players > 1 else 0):
             look = MARKERS[k % len(MARKERS)] + DASHES[k % len(DASHES)]
             ax.plot([], [], look, color=INK, markersize=3.4, label=style.player_label(k, players))
-    if not all(curve.certified[np.isfinite(curve.values).any(axis=2)].all() for curve in every):
-        of_all = {curve.concepts for curve in every}
+    if not all(curve.certified[np.isfinite(curve.values).any(axis=2)].all() for curve in curves):
+        of_all = {curve.concepts for curve in curves}
         style.explain_hollow(ax, subject=", ".join(of_all.pop()) if len(of_all) == 1 else "")
     if breaks:
         ax.plot([], [], ":", color=INK, linewidth=0.8, label="discontinuity")
@@ -351,8 +369,8 @@ def heat(
     >>> heat(two).get_xlabel()
     'A'
     """
-    across, up = _two(data, quantity, over, at)
-    curve = family(data, quantity, over=across, series=up, at=at, period=period)
+    x_name, up = _two(data, quantity, over, at)
+    curve = family(data, quantity, over=x_name, series=up, at=at, period=period)
     select.check_index("player", player, curve.values.shape[2])
     _, y, rows = select.swept_values(data, up)
     x, y = curve.x, y[rows]
@@ -371,16 +389,16 @@ def heat(
         low, high = edges[1][k : k + 2]
         corners = edges[0][[0, -1, -1, 0, 0]], [low, low, high, high, low]
         ax.plot(*corners, color="black", linewidth=2.4, alpha=0.0, label="_row", gid=f"row-{row}")
-    ax.set(xlabel=select.name_of(data, across), ylabel=select.name_of(data, up))
-    whose = f"player {player}" if curve.values.shape[2] > 1 else ""
+    ax.set(xlabel=select.name_of(data, x_name), ylabel=select.name_of(data, up))
+    player_words = f"player {player}" if curve.values.shape[2] > 1 else ""
     timed = "period" in data[quantity].dims
     subject = (
-        f"{select.name_of(data, quantity)} over {select.name_of(data, across)} and {select.name_of(data, up)}"
+        f"{select.name_of(data, quantity)} over {select.name_of(data, x_name)} and {select.name_of(data, up)}"
     )
     hatched = "; points without a certificate are hatched" * (not curve.certified.all())
     if curve.certified.all() and "claim" in data and quantity not in LEARNED:
         hatched = "; all points are certified"
-    style.caption(ax, curve.words, whose, f"period {period}" * timed, subject=subject + hatched)
+    style.caption(ax, curve.words, player_words, f"period {period}" * timed, subject=subject + hatched)
     return ax
 
 
@@ -388,14 +406,14 @@ def _two(data: Dataset, quantity: str, over: Names, at: At) -> tuple[str, str]:
     """Return the coordinates across and up."""
     rank = select.own_rank(data, quantity)
     if over is None:
-        across = select.find_sweep(data, quantity, rank, at, None)
-        return across, select.find_sweep(data, quantity, rank, {**(at or {}), across: None}, None)
+        x_name = select.find_sweep(data, quantity, rank, at, None)
+        return x_name, select.find_sweep(data, quantity, rank, {**(at or {}), x_name: None}, None)
     if isinstance(over, str) or len(over) != 2:
         raise ValueError(f"over: {over!r} must be two swept coordinates, across and up")
-    across, up = (select.find_sweep(data, quantity, rank, at, name) for name in over)
-    if select.dimension(data, across) == select.dimension(data, up):
-        raise ValueError(f"over: {across!r} and {up!r} go in step with each other; must be two sweeps")
-    return across, up
+    x_name, up = (select.find_sweep(data, quantity, rank, at, name) for name in over)
+    if select.dimension(data, x_name) == select.dimension(data, up):
+        raise ValueError(f"over: {x_name!r} and {up!r} go in step with each other; must be two sweeps")
+    return x_name, up
 
 
 def _edges(middles: np.ndarray, log: bool) -> np.ndarray:
@@ -410,25 +428,25 @@ def _edges(middles: np.ndarray, log: bool) -> np.ndarray:
 
 
 def _cells(
-    ax: Axes, edges: tuple[np.ndarray, np.ndarray], grid: np.ndarray, worth: np.ndarray, words: str
+    ax: Axes, edges: tuple[np.ndarray, np.ndarray], grid: np.ndarray, certified_mask: np.ndarray, words: str
 ) -> None:
     ax.grid(False)
     ax.set_facecolor(PALE)
     x, y = edges
     finite = np.isfinite(grid)
-    sound = grid[finite & worth] if (finite & worth).any() else grid
+    sound = grid[finite & certified_mask] if (finite & certified_mask).any() else grid
     low, high = float(np.nanmin(sound)), float(np.nanmax(sound))
     look: dict[str, Any] = {"cmap": "viridis", "vmin": low, "vmax": high, "linewidth": 0.3}
     drawing = ax.pcolormesh(x, y, np.ma.masked_invalid(grid), edgecolors="face", **look)
-    beyond = ("neither", "min", "max", "both")
-    extend = beyond[int(np.nanmin(grid) < low) + 2 * int(np.nanmax(grid) > high)]
+    extensions = ("neither", "min", "max", "both")
+    extend = extensions[int(np.nanmin(grid) < low) + 2 * int(np.nanmax(grid) > high)]
     style.add_colour_bar(ax, drawing, words, extend=extend)
-    doubted = finite & ~worth
+    doubted = finite & ~certified_mask
     hatched: dict[str, Any] = {"edgecolor": "white", "hatch": "////"}
     for row, column in np.argwhere(doubted):
         corners = x[column + np.array([0, 1, 1, 0])], y[row + np.array([0, 0, 1, 1])]
         ax.fill(*corners, linewidth=0.0, label="_doubted", facecolor="none", **hatched)
-    _border(ax, x, y, doubted, finite & worth)
+    _border(ax, x, y, doubted, finite & certified_mask)
     handles = []
     if doubted.any():
         handles.append(Patch(facecolor="#777777", label="hatched: not certified", **hatched))

@@ -85,9 +85,9 @@ def _spectrum(data: Dataset, at: At, source: str | None) -> DrawnSpectrum:
         main = f"{name}_eigenvalues_real"
         if source not in (None, name):
             continue
-        also = [main, f"{name}_eigenvalues_imag", f"{name}_parameter", "parameter_name"]
-        also += ["branch", "branch_group", "event_kind", "event_parameter"] if name == "branch" else []
-        if (selection := branch_point(data, at, also, 2)) is None:
+        variables = [main, f"{name}_eigenvalues_imag", f"{name}_parameter", "parameter_name"]
+        variables += ["branch", "branch_group", "event_kind", "event_parameter"] if name == "branch" else []
+        if (selection := branch_point(data, at, variables, 2)) is None:
             continue
         x = selection[f"{name}_parameter"]
         curve = selection.get("branch", np.zeros(len(x), int))
@@ -114,8 +114,8 @@ def _spectrum(data: Dataset, at: At, source: str | None) -> DrawnSpectrum:
 def _complex(selection: DrawnPoint, stem: str) -> np.ndarray:
     real = selection[f"{stem}_real"]
     imag = selection.get(f"{stem}_imag", np.zeros_like(real))
-    wide = min(real.shape[-1], imag.shape[-1])
-    return np.asarray(real[..., :wide] + 1j * imag[..., :wide])
+    columns = min(real.shape[-1], imag.shape[-1])
+    return np.asarray(real[..., :columns] + 1j * imag[..., :columns])
 
 
 def _sort_spectra(values: np.ndarray) -> np.ndarray:
@@ -131,15 +131,15 @@ def _over_parameter(ax: Axes, curves: DrawnSpectrum, x: np.ndarray, words: str) 
     shades = dict(zip(kinds, colours(len(kinds)), strict=True))
     turning, dot = False, "." if len(x) <= FEW else ""
     for number in dict.fromkeys(curves.curve.tolist()):
-        mine = np.flatnonzero(curves.curve == number)
-        colour, values = shades[curves.kind[mine[0]]], _sort_spectra(curves.values[mine])
+        rows = np.flatnonzero(curves.curve == number)
+        colour, values = shades[curves.kind[rows[0]]], _sort_spectra(curves.values[rows])
         zero = 1e-9 * max(1.0, float(np.nanmax(np.abs(values))))
         for part in values.T:
-            ax.plot(x[mine], part.real, marker=dot, color=colour, linewidth=1.3, label="_real")
+            ax.plot(x[rows], part.real, marker=dot, color=colour, linewidth=1.3, label="_real")
             if (part.imag > zero).any():
                 turning = True
                 imaginary = np.where(part.imag > zero, part.imag, np.nan)
-                ax.plot(x[mine], imaginary, "--", marker=dot, color=colour, linewidth=1.0, label="_imaginary")
+                ax.plot(x[rows], imaginary, "--", marker=dot, color=colour, linewidth=1.0, label="_imaginary")
     if len(shades) > 1:
         name_colours(ax, shades, shades.values())
     ax.axhline(0.0, color=INK, linewidth=0.9)
@@ -159,10 +159,12 @@ def _events(ax: Axes, selection: DrawnPoint) -> None:
         return
     look: dict[str, Any] = {"color": INK, "markerfacecolor": "white", "zorder": 5}
     for kind, (marker, word) in EVENTS.items():
-        mine = selection["event_parameter"][selection["event_kind"] == kind]
-        mine = mine[np.isfinite(mine)]
-        if len(mine):
-            ax.plot(mine, 0 * mine, marker, markersize=10 if marker == "*" else 6, label=word, **look)
+        parameters = selection["event_parameter"][selection["event_kind"] == kind]
+        parameters = parameters[np.isfinite(parameters)]
+        if len(parameters):
+            ax.plot(
+                parameters, 0 * parameters, marker, markersize=10 if marker == "*" else 6, label=word, **look
+            )
 
 
 def _in_the_plane(ax: Axes, curves: DrawnSpectrum, words: str) -> None:
@@ -172,11 +174,13 @@ def _in_the_plane(ax: Axes, curves: DrawnSpectrum, words: str) -> None:
     if curves.x is None:
         flat = values[np.isfinite(values)]
         looks = (("stable", PALETTE[0], PALETTE[0]), ("unstable", PALETTE[1], "white"))
-        for (word, colour, face), mine in zip(
+        for (word, colour, face), eigenvalues in zip(
             looks, (flat[flat.real < 0], flat[flat.real >= 0]), strict=True
         ):
-            if len(mine):
-                ax.plot(mine.real, mine.imag, "o", color=colour, markerfacecolor=face, label=word)
+            if len(eigenvalues):
+                ax.plot(
+                    eigenvalues.real, eigenvalues.imag, "o", color=colour, markerfacecolor=face, label=word
+                )
     else:
         x = np.broadcast_to(curves.x[:, None], values.shape)
         dots = ax.scatter(values.real, values.imag, c=x, cmap="viridis", s=10)
@@ -239,20 +243,20 @@ def _field(data: Dataset, selection: DrawnPoint, dim: str, at: At) -> tuple[np.n
     if np.allclose(rows, rows[:1], equal_nan=True):
         return rows[0], field
     x = np.linspace(np.nanmin(rows), np.nanmax(rows), rows.shape[1])
-    every = []
+    scans = []
     for row, values in zip(rows, field, strict=True):
         finite = np.isfinite(row) & np.isfinite(values)
         order = np.argsort(row[finite])
-        every.append(np.interp(x, row[finite][order], values[finite][order], left=np.nan, right=np.nan))
-    return x, np.array(every)
+        scans.append(np.interp(x, row[finite][order], values[finite][order], left=np.nan, right=np.nan))
+    return x, np.array(scans)
 
 
 def _area(ax: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
     if not np.nanmin(field) < 0:
         return
-    across, along = np.argsort(y), np.argsort(x)
-    inside = np.ma.masked_invalid(field[across][:, along])
-    ax.contourf(x[along], y[across], inside, levels=[-np.inf, 0.0], colors=[PALETTE[5]], alpha=0.45)
+    row_order, column_order = np.argsort(y), np.argsort(x)
+    inside = np.ma.masked_invalid(field[row_order][:, column_order])
+    ax.contourf(x[column_order], y[row_order], inside, levels=[-np.inf, 0.0], colors=[PALETTE[5]], alpha=0.45)
     ax.fill_between([], [], color=PALETTE[5], alpha=0.45, label="stable symmetric point")
 
 
@@ -267,9 +271,9 @@ def _refine(ax: Axes, data: Dataset, dim: str, at: At, y: np.ndarray) -> None:
     values = np.broadcast_to(selection["crossing"], words.shape)
     order = np.argsort(y, kind="stable")
     for word, colour in zip(sorted(set(words[np.isfinite(values)])), (PALETTE[0], PALETTE[1]), strict=False):
-        mine = np.where((words == word) & np.isfinite(values), values, np.nan)
-        for rank in range(mine.shape[1]):
-            line = np.sort(mine, axis=1)[:, rank]  # NaN last
+        crossings = np.where((words == word) & np.isfinite(values), values, np.nan)
+        for rank in range(crossings.shape[1]):
+            line = np.sort(crossings, axis=1)[:, rank]  # NaN last
             if np.isfinite(line).any():
                 style: dict[str, Any] = {"color": colour, "markersize": 4, "linewidth": 1.2, "zorder": 5}
                 ax.plot(line[order], y[order], "o-", label="_crossing", **style)

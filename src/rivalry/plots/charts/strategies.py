@@ -62,17 +62,17 @@ def strategies(
         names = [name for name in names if not select.is_blank(data.profile.sel(algorithm=name).values)]
     if not names:
         raise ValueError("data: no method has a 'profile'")
-    small, words = style.panels(ax, len(names), columns=2), dict[str, None]()
-    for panel, name in zip(small, names, strict=True):
+    small_axes, words = style.panels(ax, len(names), columns=2), dict[str, None]()
+    for panel, name in zip(small_axes, names, strict=True):
         place = dict(at or {}) | ({} if name is None else {"algorithm": name})
         for part in _draw_strategies(panel, data, place, actions):
             words |= dict.fromkeys(word for word in part.split(", ") if word != f"algorithm = {name}")
         panel.set_title(method_label(data, name))
         panel.tick_params(labelbottom=True)  # methods may differ in their actions
     labels = dict[str, Any]()
-    for panel in small:
+    for panel in small_axes:
         labels |= {label: bars for bars, label in zip(*panel.get_legend_handles_labels(), strict=True)}
-    for panel in small[1:]:
+    for panel in small_axes[1:]:
         panel.set_ylabel("")
     for label, bars in labels.items():
         colours = {"markerfacecolor": bars[0].get_facecolor(), "markeredgecolor": bars[0].get_edgecolor()}
@@ -98,12 +98,12 @@ def _draw_strategies(ax: Axes, data: Dataset, at: At, actions: Names) -> tuple[s
     if len(names) != size:
         raise ValueError(f"actions: {len(names)} names; this game has {size} actions")
     mean, half = select.band(profiles)
-    wide = 0.8 / players
+    bar_width = 0.8 / players
     for player, colour in enumerate(style.colours(players)):
-        x = np.arange(size) + (player - (players - 1) / 2) * wide
+        x = np.arange(size) + (player - (players - 1) / 2) * bar_width
         look: dict[str, Any] = {"facecolor": colour if certified else "white", "edgecolor": colour}
         label = style.player_label(player, players) + style.unless(certified)
-        ax.bar(x, mean[player], 0.9 * wide, linewidth=1.4, label=label, **look)
+        ax.bar(x, mean[player], 0.9 * bar_width, linewidth=1.4, label=label, **look)
         if count > 1:
             ax.errorbar(x, mean[player], half[player], fmt="none", ecolor=INK, capsize=3, linewidth=1)
     ax.set_xticks(range(size), names)
@@ -148,7 +148,7 @@ def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> 
     """
     selection, mean, words = _mean_policy(data, at, softmax)
     players, states, actions = mean.shape
-    small = style.panels(ax, players, columns=4)
+    small_axes = style.panels(ax, players, columns=4)
     low, high = (float(mean.min()), float(mean.max())) if softmax else (0.0, 1.0)
     scale: dict[str, Any] = {"cmap": "cividis", "vmin": low, "vmax": high}
     names = WALK if actions == 3 else list(map(str, range(actions)))
@@ -159,14 +159,14 @@ def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> 
         ]
     rows = range(0, states, -(-states // LABELS))
     grid = np.arange(actions), np.arange(states)
-    for player, panel in enumerate(small):
+    for player, panel in enumerate(small_axes):
         drawing = panel.pcolormesh(*grid, mean[player], edgecolors="face", linewidth=0.3, **scale)
         panel.set_title(f"player {player}")
         panel.set_xticks(range(actions), names)
         panel.set_yticks(rows, [state_names[player][k] for k in rows])
-    for corner in small[::4]:
+    for corner in small_axes[::4]:
         corner.set_ylabel("state" if "action_grid" not in selection else "own position (units of the space)")
-    for corner in small[-min(players, 4) :]:
+    for corner in small_axes[-min(players, 4) :]:
         corner.set_xlabel("action")
     style.add_colour_bar(ax, drawing, words, (1.02, 0.1, 0.025, 0.8))
     ax.set(xlabel="action", ylabel="state")
@@ -177,13 +177,13 @@ def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> 
 
 def _mean_policy(data: Dataset, at: At, softmax: bool) -> tuple[DrawnPoint, np.ndarray, str]:
     """Return the frequency of each action, ``[player state action]``, and its description."""
-    also = ("action_grid", "policy", "policy_softmax", "modal_policy")
+    extras = ("action_grid", "policy", "policy_softmax", "modal_policy")
     if softmax:
-        selection = select.point(data, "policy_softmax", 4, also, at=at)
+        selection = select.point(data, "policy_softmax", 4, extras, at=at)
         return selection, np.nanmean(selection["policy_softmax"], axis=0), "mean probability of the action"
     modal = "policy" not in data and "modal_policy" in data
     main = "modal_policy" if modal else "policy"
-    selection = select.point(data, main, 2 if modal else 3, also, at=at)
+    selection = select.point(data, main, 2 if modal else 3, extras, at=at)
     greedy = selection[main][None] if modal else selection[main]
     if select.is_blank(greedy):
         raise ValueError(f"data: {main!r} holds nothing at this point")
@@ -240,19 +240,19 @@ def impulse_response(
     [1.8, 1.6, 1.8, 1.8]
     """
     select.check_count("turns", turns)
-    also = ("impulse_base", "end_action", "end_price", "end_quantity")
-    selection = select.point(data, "impulse", 3, also, at=at)
+    extras = ("impulse_base", "end_action", "end_price", "end_quantity")
+    selection = select.point(data, "impulse", 3, extras, at=at)
     path, base = selection["impulse"][:, :turns], selection["impulse_base"][:, :turns]
     select.check_index("deviator", deviator, len(path))
     deviators = list(range(len(path))) if each else [deviator]
-    small = style.panels(ax, len(deviators), columns=2) if each else [ax]
-    for panel, player in zip(small, deviators, strict=True):
+    small_axes = style.panels(ax, len(deviators), columns=2) if each else [ax]
+    for panel, player in zip(small_axes, deviators, strict=True):
         _paths(panel, path[player], base[player], player)
         style.draw_levels(panel, lines, dash=2)
         panel.set_xlabel("periods after the deviation")
     if each:
-        _share_scale(ax, small)
-    small[0].set_ylabel(f"{_choices(selection)}, mean over sessions")
+        _share_scale(ax, small_axes)
+    small_axes[0].set_ylabel(f"{_choices(selection)}, mean over sessions")
     style.caption(ax, selection.words)
     return ax
 
@@ -261,24 +261,24 @@ def _paths(panel: Axes, path: np.ndarray, base: np.ndarray, deviator: int) -> No
     """Draw lines of ``[turn player]``, starting one turn earlier with the play before."""
     players = path.shape[1]
     turn = np.arange(-1, len(path))
-    for k, (colour, wide) in enumerate(zip(style.colours(players), style.widths(players), strict=True)):
+    for k, (colour, line_width) in enumerate(zip(style.colours(players), style.widths(players), strict=True)):
         role = "deviates" if k == deviator else "the rival" if players == 2 else "a rival"
         with_it = np.concatenate([base[:1, k], path[:, k]])
         without = np.concatenate([base[:1, k], base[:, k]])
         label = f"player {k}, {role}"
-        panel.plot(turn, with_it, "-", marker=".", color=colour, linewidth=min(wide, 2.0), label=label)
+        panel.plot(turn, with_it, "-", marker=".", color=colour, linewidth=min(line_width, 2.0), label=label)
         panel.plot(turn, without, "--", color=colour, linewidth=1.0, label="_base")
     panel.plot([], [], "--", color=INK, linewidth=1.0, label="without the deviation")
     panel.axvline(0, color=INK, linewidth=0.6, alpha=0.4, label="_departure", zorder=1)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _share_scale(ax: Axes, small: list[Axes]) -> None:
+def _share_scale(ax: Axes, small_axes: list[Axes]) -> None:
     """Set one scale for all panels, and add the legend's lines."""
-    ends = np.array([panel.get_ylim() for panel in small])
-    lines = small[0].get_lines()
+    ends = np.array([panel.get_ylim() for panel in small_axes])
+    lines = small_axes[0].get_lines()
     players = max(1, sum(line.get_label() == "_base" for line in lines))
-    for index, panel in enumerate(small):
+    for index, panel in enumerate(small_axes):
         panel.set_ylim(ends.min(), ends.max())
         panel.set_title(f"player {index} deviates")
     for k, colour in enumerate(style.colours(players)):

@@ -75,8 +75,8 @@ def ternary(data: Dataset, ax: Axes, *, at: At = None, player: int = 0) -> Axes:
         If positions have other than three coordinates, or there is no such player.
     """
     main = next((name for name in ("profile", "branch_position", "landscape") if name in data), "profile")
-    also = ("profile", "path", "claim", "landscape", "landscape_at", *BRANCHES)
-    selection = point(data, main, 3 if main == "branch_position" else 2, also, at=at)
+    extras = ("profile", "path", "claim", "landscape", "landscape_at", *BRANCHES)
+    selection = point(data, main, 3 if main == "branch_position" else 2, extras, at=at)
     _check(selection, player)
     ax = triangle(ax)
     _field(ax, selection, player)
@@ -106,8 +106,8 @@ def _field(ax: Axes, selection: DrawnPoint, player: int) -> None:
         return
     where = selection["landscape_at"]
     middle, slope = slopes(where, selection["landscape"][player])
-    every = max(1, -(-len(middle) // ARROWS))
-    middle, slope = middle[::every], slope[::every]
+    stride = max(1, -(-len(middle) // ARROWS))
+    middle, slope = middle[::stride], slope[::stride]
     size = np.linalg.norm(slope, axis=1)
     unit = 0.05 * slope / np.where(size > 0, size, 1.0)[:, None]
     look: dict[str, Any] = {"cmap": "cividis_r", "angles": "xy", "scale_units": "xy", "scale": 1}
@@ -131,9 +131,9 @@ def slopes(where: np.ndarray, payoff: np.ndarray) -> tuple[np.ndarray, np.ndarra
     sides = corner[:, 1:] - corner[:, :1]  # [triangle side 3]
     rises = value[:, 1:] - value[:, :1]
     area = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1)
-    good = area > 1e-9
-    slope = np.einsum("fcs,fs->fc", np.linalg.pinv(sides[good]), rises[good])
-    return corner[good].mean(axis=1), slope
+    is_triangle = area > 1e-9
+    slope = np.einsum("fcs,fs->fc", np.linalg.pinv(sides[is_triangle]), rises[is_triangle])
+    return corner[is_triangle].mean(axis=1), slope
 
 
 def _branches(ax: Axes, selection: DrawnPoint, player: int) -> None:
@@ -143,12 +143,12 @@ def _branches(ax: Axes, selection: DrawnPoint, player: int) -> None:
     rows = len(place)
     branch = selection.get("branch", np.zeros(rows, int))
     stable = selection.get("branch_stable", np.ones(rows)).astype(float) > 0.5
-    for word, dash, wanted in (("stable branch", "-", stable), ("unstable branch", "--", ~stable)):
+    for word, dash, mask in (("stable branch", "-", stable), ("unstable branch", "--", ~stable)):
         for number in np.unique(branch):
-            piece = np.where(((branch == number) & wanted)[:, None], place, np.nan)[branch == number]
+            piece = np.where(((branch == number) & mask)[:, None], place, np.nan)[branch == number]
             if np.isfinite(piece).any():
                 ax.plot(*piece.T, dash, color=PALETTE[2])
-        if wanted.any():
+        if mask.any():
             ax.plot([], [], [], dash, color=PALETTE[2], label=word)
 
 
