@@ -55,7 +55,7 @@ def test_games(race: Callable[..., object], name: str) -> None:
     env, actions = begun(GAMES[name])
     play = env.course
     given = env.converter.read(env.possible_agents, actions, play.now.legal)
-    program = partial(course._next, play.form, play.leaves, play.state, play._key, given, *play.nobody)
+    program = partial(course._next_step, play.form, play.leaves, play.state, play._key, given, *play.nobody)
     race(
         lambda: again(lambda: env.step(actions)),
         lambda: again(program),

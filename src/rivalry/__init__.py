@@ -56,8 +56,8 @@ def __getattr__(name: str) -> _Any:
         raise AttributeError(f"module 'rivalry' has no attribute {name!r}")
     from rivalry.schema.registry import near
 
-    known = (*_MODULES, *_SUBPACKAGES)
-    raise AttributeError(f"module 'rivalry' has no attribute {name!r}; {near(name, known)}")
+    names = (*_MODULES, *_SUBPACKAGES)
+    raise AttributeError(f"module 'rivalry' has no attribute {name!r}; {near(name, names)}")
 
 
 def __dir__() -> list[str]:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from rivalry.cli import main
-from rivalry.interop.profiles import read_profiles, written
+from rivalry.interop.profiles import number_as_written, read_profiles
 from rivalry.tables.exact_profiles import exact_gains, nearest_equilibrium, projection
 
 RPS = 'NFG 1 R "RPS" { "Row" "Column" } { 3 3 } 0 0 1 -1 -1 1 -1 1 0 0 1 -1 1 -1 -1 1 0 0'
@@ -234,12 +234,12 @@ def test_the_nearest_equilibrium_of_a_continuum_is_a_projection() -> None:
 
 
 def test_numbers_as_written() -> None:
-    assert written("1e-3").value == Fraction(1, 1000)
-    assert written("1.50e-2").unit == Fraction(1, 10_000)
-    assert written("1.").unit == 0
+    assert number_as_written("1e-3").value == Fraction(1, 1000)
+    assert number_as_written("1.50e-2").unit == Fraction(1, 10_000)
+    assert number_as_written("1.").unit == 0
     for text in ("nan", "1/0", "", "0x1", "1e9999"):
         with pytest.raises(ValueError, match="is no number"):
-            written(text)
+            number_as_written(text)
 
 
 def test_padded_rows(tmp_path: Path) -> None:

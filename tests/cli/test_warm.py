@@ -18,7 +18,7 @@ from .conftest import Command
 
 def test_the_first_study_of_every_family_is_a_part() -> None:
     for family, entry in GAMES.items():
-        first, *_ = warm.chosen([family])
+        first, *_ = warm.parts_of_families([family])
         assert (first.game, first.method) == (entry.first.get("game", {}), entry.first["method"])
     assert {part.family for part in warm.EXTRA_PARTS} <= set(GAMES)
 

@@ -30,6 +30,26 @@ RETIRED = re.compile(
     "jumps|kbar|kept|kmax|lanes?|laws?|least|listed|lived|moved|odds|opening|outer|p_update|pooled_gain|"
     "proved_reply|q0|refuses|repl(y|ies)|seats|sees|settled|shown|stock_range|told|trained_gain"
 )
+# Words that stand for a noun without naming it, each with what to write in its place.
+PRONOUNS = {
+    word: nouns
+    for nouns, words in {
+        "what it holds, such as solution, record or matches": (
+            "found got known seen taken tried said asked made done gone met"
+        ),
+        "what was selected, such as rows or actions": "chosen picked wanted needed",
+        "arguments, or the parameter that it replaces": "given",
+        "the element, such as player, row or term": "one each every another",
+        "whose it is, such as rival or player": "other others own mine ours yours theirs",
+        "players, rows or terms": (
+            "everyone everybody everything nobody nothing somebody something anybody anything"
+        ),
+        "the noun itself": "it its that these this those they them",
+        "reason, subject, player or position": "what which who whom whose why how here there",
+        "count, remainder or suffix": "more less",
+    }.items()
+    for word in words.split()
+}
 # where a lane is a road lane
 ROADS = re.compile(r"\.economies|living\.streets")
 
@@ -91,25 +111,34 @@ def probes() -> list[str]:
 
 
 def defined_names(tree: ast.AST) -> Iterator[str]:
-    """Names that a module defines: functions, classes, parameters, variables and fields."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.name
+    """Names of functions, classes, parameters, variables and fields of a module, once per function."""
+    names, nodes = set(), list(ast.iter_child_nodes(tree))
+    for node in nodes:  # grows
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            names.add(node.name)
+            yield from defined_names(node)
+            continue
+        if isinstance(node, ast.ClassDef):
+            names.add(node.name)
         elif isinstance(node, ast.arg):
-            yield node.arg
+            names.add(node.arg)
         elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
-            yield node.id if isinstance(node, ast.Name) else node.attr
+            names.add(node.id if isinstance(node, ast.Name) else node.attr)
+        nodes += ast.iter_child_nodes(node)
+    yield from names
 
 
 def retired_names() -> list[str]:
-    """Retired identifiers that a module still defines, and modules still called so."""
-    found = set()
+    """Retired identifiers and modules called so, once per module; bindings called by a pronoun, each."""
+    findings = []
     for module, tree in trees():
-        for name in {*defined_names(tree), module.rpartition(".")[2]}:
+        names = list(defined_names(tree))
+        findings += [f"{module}: {name}" for name in names if name.strip("_") in PRONOUNS]
+        for name in {*names, module.rpartition(".")[2]}:
             plain = name.strip("_")
             if RETIRED.fullmatch(plain) and not (plain.startswith("lane") and ROADS.search(module)):
-                found.add(f"{module}: {name}")
-    return sorted(found)
+                findings.append(f"{module}: {name}")
+    return sorted(findings)
 
 
 # with what to do where a count rises
@@ -127,6 +156,12 @@ def more_than(recorded: list[str], found: list[str]) -> list[str]:
     return sorted((Counter(found) - Counter(recorded)).elements()) if len(found) > len(recorded) else []
 
 
+def noun_for(finding: str) -> str:
+    """What to write in place of a binding called by a pronoun; empty for other findings."""
+    nouns = PRONOUNS.get(finding.partition(": ")[2].strip("_"))
+    return f"write {nouns}" if nouns else ""
+
+
 @pytest.mark.parametrize("name", GUARDS)
 def test_guarded_counts_do_not_rise(name: str) -> None:
     recorded = json.loads(RECORD.read_text(encoding="utf-8"))[name]
@@ -134,7 +169,10 @@ def test_guarded_counts_do_not_rise(name: str) -> None:
     findings = guard()
     rise = f"{name} rose from {len(recorded)} to {len(findings)}"
     fewer = "where a number fell, record it by python -m tests.unit.test_guards"
-    lines = [f"{in_files(new)}: {rise}: {remedy}; {fewer}" for new in more_than(recorded, findings)]
+    lines = [
+        f"{in_files(new)}: {rise}: {noun_for(new) or remedy}; {fewer}"
+        for new in more_than(recorded, findings)
+    ]
     assert not lines, "\n".join(lines)
 
 
@@ -146,6 +184,13 @@ def test_import_cycles_are_found_and_chains_are_not() -> None:
 def test_defined_names_are_found_and_used_names_are_not() -> None:
     tree = ast.parse("class A:\n    told: int\n    def held(self, kept): self.shown = kept.lived\n")
     assert set(defined_names(tree)) == {"A", "told", "held", "self", "kept", "shown"}
+
+
+def test_names_are_defined_once_per_function() -> None:
+    tree = ast.parse(
+        "found = 1\ndef f(each):\n    found = each\n    found += 1\n    g = lambda found: found\n"
+    )
+    assert sorted(defined_names(tree)) == ["each", "f", "found", "found", "g"]
 
 
 def test_findings_count_only_where_there_are_more_than_recorded() -> None:

@@ -32,9 +32,9 @@ def test_compiled_programs_are_dropped_when_mappings_are_many() -> None:
     before = compiled(jnp.arange(3.0))
     assert compiled._cache_size() == 1
     mapped = len(MAPS.read_bytes().splitlines())
-    assert not forget_programs(most=10 * mapped)
+    assert not forget_programs(limit=10 * mapped)
     assert compiled._cache_size() == 1
-    assert forget_programs(most=10)
+    assert forget_programs(limit=10)
     assert compiled._cache_size() == 0
     assert (compiled(jnp.arange(3.0)) == before).all()
 
@@ -78,13 +78,13 @@ def test_nothing_is_dropped_without_jax_or_known_mappings(monkeypatch: pytest.Mo
 
     with monkeypatch.context() as patched:
         patched.setattr(builtins, "open", refuse)
-        assert not forget_programs(most=0)
+        assert not forget_programs(limit=0)
     with monkeypatch.context() as patched:
         patched.delitem(sys.modules, "jax")
-        assert not forget_programs(most=0)
+        assert not forget_programs(limit=0)
     assert dropped == []
     if MAPS.exists():
-        assert forget_programs(most=0)
+        assert forget_programs(limit=0)
         assert dropped == ["all"]
 
 

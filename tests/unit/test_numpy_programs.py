@@ -189,7 +189,7 @@ def test_bounds_are_those_of_the_compiled_program_and_hold(seed: int) -> None:
     low = rng.uniform(-2, 2, (40, 2))
     high = low + 10.0 ** rng.uniform(-9, 0.3, (40, 2))
     ask = over_rows(_ranges, shared=1)
-    found, compiled = (ask(function, low, high, batch=40, seen=seen) for seen in (0, 10**9))
+    found, compiled = (ask(function, low, high, batch=40, past_rows=count) for count in (0, 10**9))
     size = np.maximum(np.abs(compiled.low), np.abs(compiled.high))
     for one, other in zip(found, compiled, strict=True):
         np.testing.assert_array_less(np.abs(one - other), 100 * np.finfo(float).eps * (size + 1))
@@ -248,7 +248,7 @@ def test_many_boxes_are_compiled() -> None:
     whole, parts = ask(function, low, low + 0.1, batch=512), ask(function, low, low + 0.1, batch=64)
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(one, other)
-    np.testing.assert_allclose(ask(function, low, low + 0.1, batch=64, seen=10**9), whole, rtol=1e-14)
+    np.testing.assert_allclose(ask(function, low, low + 0.1, batch=64, past_rows=10**9), whole, rtol=1e-14)
 
 
 def _smooth(factor: float, y: Any) -> Any:

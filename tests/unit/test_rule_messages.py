@@ -80,6 +80,11 @@ def test_a_wrong_import(line: str, plant: Plant) -> None:
     [
         ("probes", "getattr(x, 'limit')", "getattr limit: probes rose from 0 to 1: remove it"),
         ("retired_names", "kept = 1", "kept: retired_names rose from 0 to 1: use the standard term"),
+        (
+            "retired_names",
+            "def f(x):\n    found = x\n    return found",
+            "found: retired_names rose from 0 to 1: write what it holds, such as solution",
+        ),
     ],
 )
 def test_a_guarded_count_that_rose(guard: str, text: str, words: str, plant: Plant) -> None:

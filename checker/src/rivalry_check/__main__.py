@@ -23,24 +23,26 @@ GAME |= {"rounds", "observes", "memory", "discount", "periods"}  # keys that say
 SHOWN = 12  # equilibria in a line without --points
 
 
-def check(path, factor=1, shown=SHOWN):
-    """Return what a file of JSON, packed by gzip or not, proves in words, with the digest of its game."""
+def check(path, factor=1, limit=SHOWN):
+    """Proved claims of a file of JSON, packed by gzip or not, in words, with the digest of its game."""
     with open(path, "rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     with (gzip.open if packed else open)(path, "rb") as file:
-        return proved(grammar.load(file.read(factor * grammar.BYTES + 1), factor), shown)
+        return proved(grammar.load(file.read(factor * grammar.BYTES + 1), factor), limit)
 
 
-def proved(document, shown=SHOWN):
-    """Return what a document proves in words, with the digest of its game."""
+def proved(document, limit=SHOWN):
+    """Proved claims of a document in words, with the digest of its game."""
     if document["kind"] == "periods":  # payoffs are sums over them: an equilibrium is one of each
         games = document["periods"]
         if not games or any(game["space"]["player"] != games[0]["space"]["player"] for game in games):
             raise Damaged("periods must be games of the same players, with as many choices")
-        said = "; ".join(f"period {k}: {smooth.check(game, shown)}" for k, game in enumerate(games, 1))
+        statement = "; ".join(f"period {k}: {smooth.check(game, limit)}" for k, game in enumerate(games, 1))
     else:
-        said = {"smooth": smooth, "finite": finite, "policy": finite}[document["kind"]].check(document, shown)
-    return f"{said}; game {digest(document)}"
+        statement = {"smooth": smooth, "finite": finite, "policy": finite}[document["kind"]].check(
+            document, limit
+        )
+    return f"{statement}; game {digest(document)}"
 
 
 def digest(document):
@@ -59,10 +61,10 @@ def main(words=None):
         print("usage: rivalry-check [--large] [--points] FILE...")
         return 0 if paths else 2
     factor = grammar.LARGER if "--large" in options else 1
-    shown = None if "--points" in options else SHOWN
+    limit = None if "--points" in options else SHOWN
     for path in paths:
         try:
-            line, result = f"verified: {check(path, factor, shown)}", 0
+            line, result = f"verified: {check(path, factor, limit)}", 0
         except Refuted as error:
             line, result = f"not verified: {error}", 1
         except Damaged as error:
@@ -72,8 +74,8 @@ def main(words=None):
         except UNREAD as error:
             line, result = f"damaged: not a readable file of JSON ({type(error).__name__})", 2
         except BROKEN as error:
-            what = f"{type(error).__name__}: {str(error)[:80]!r}"
-            line, result = f"damaged: an entry is not as specified ({what})", 2
+            message = f"{type(error).__name__}: {str(error)[:80]!r}"
+            line, result = f"damaged: an entry is not as specified ({message})", 2
         name = path if path.isprintable() else ascii(path)  # a name may hold a line of its own
         print(f"{name}: {line if line.isprintable() else ascii(line)}", flush=True)
         status = max(status, result)

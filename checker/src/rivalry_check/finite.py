@@ -55,12 +55,12 @@ def outward(number, end):
     return repr(double if exact else nextafter(double, end))
 
 
-def counted(kind, equilibria, shown):
+def counted(kind, equilibria, limit):
     """Return in words how many equilibria there are, and the first of them, sorted."""
-    count, texts = len(equilibria), sorted(equilibria)[:shown]
+    count, texts = len(equilibria), sorted(equilibria)[:limit]
     head = f"{count} {kind} {'equilibrium' if count == 1 else 'equilibria'}, complete"
-    rest = f", and {count - len(texts)} more (--points)" if len(texts) < count else ""
-    return f"{head}{': ' * (count > 0)}{', '.join(texts)}{rest}"
+    suffix = f", and {count - len(texts)} more (--points)" if len(texts) < count else ""
+    return f"{head}{': ' * (count > 0)}{', '.join(texts)}{suffix}"
 
 
 def game(document):
@@ -76,7 +76,7 @@ def instead(joint, player, action):
     return (*joint[:player], action, *joint[player + 1 :])
 
 
-def pure_equilibria(document, shown):
+def pure_equilibria(document, limit):
     """At every joint action a player gains by another action, or it is in the list."""
     sizes, joint, pays = game(document)
     claimed = {tuple(actions) for actions in document["equilibria"]}
@@ -92,10 +92,10 @@ def pure_equilibria(document, shown):
         require(
             gain <= 0 or actions not in claimed, f"{actions}: player {player} gains {gain} by action {action}"
         )
-    return counted("pure", [f"({', '.join(map(str, actions))})" for actions in claimed], shown)
+    return counted("pure", [f"({', '.join(map(str, actions))})" for actions in claimed], limit)
 
 
-def extreme_equilibria(document, shown):
+def extreme_equilibria(document, limit):
     """Equilibria of two players: pairs of vertices of the best-response polyhedra that have all labels.
 
     A label is an action. A vertex has it if it is not played, or a best response of the other player. Actions
@@ -108,8 +108,8 @@ def extreme_equilibria(document, shown):
     # [own action, other's]
     pays = [{actions[:: 1 - 2 * k]: pays[k][actions] for actions in joint} for k in (0, 1)]
     for player, action, dominator in document["dominated"]:
-        known = action in remaining[player] and dominator in remaining[player]
-        worse = known and all(
+        both_remain = action in remaining[player] and dominator in remaining[player]
+        worse = both_remain and all(
             pays[player][action, k] < pays[player][dominator, k] for k in remaining[1 - player]
         )
         require(worse, f"action {action} of player {player} is not strictly dominated by {dominator}")
@@ -127,8 +127,8 @@ def extreme_equilibria(document, shown):
             values = [
                 dot(rival, [pays[player][a, b] for b in range(len(rival))]) for a in range(len(strategy))
             ]
-            gain, best = max(values) - dot(strategy, values), values.index(max(values))
-            require(not gain, f"equilibrium {k}: player {player} gains {gain} by action {best}")
+            gain, argmax = max(values) - dot(strategy, values), values.index(max(values))
+            require(not gain, f"equilibrium {k}: player {player} gains {gain} by action {argmax}")
         require((x, y) in missing, f"equilibrium {k} is not an extreme one, or occurs twice")
         missing.remove((x, y))
     for pair in missing:
@@ -138,7 +138,7 @@ def extreme_equilibria(document, shown):
     return counted(
         "extreme",
         [" and ".join(f"({', '.join(row)})" for row in pair) for pair in document["equilibria"]],
-        shown,
+        limit,
     )
 
 
@@ -153,8 +153,8 @@ def profile(document):
     for player, strategy in enumerate(strategies):
         values = [0] * len(strategy)
         for actions in joint:
-            others = (strategies[k][action] for k, action in enumerate(actions) if k != player)
-            values[actions[player]] += prod(others) * pays[player][actions]
+            rival_probabilities = (strategies[k][action] for k, action in enumerate(actions) if k != player)
+            values[actions[player]] += prod(rival_probabilities) * pays[player][actions]
         gains.append(max(values) - dot(strategy, values))
     for player, (gain, claimed) in enumerate(zip(gains, numbers(document["gain"], len(gains)), strict=True)):
         require(gain == claimed, f"player {player} gains {gain}, not {claimed}")
@@ -172,9 +172,9 @@ def vertices(pays, bits, rivals, size):
     """
     unit, count, all_bits = lcm(*(u.denominator for u in pays.values())), len(bits), sum(bits.values())
     rows = [(bit, [int(pays[rival, action] * unit) for action in bits]) for rival, bit in rivals.items()]
-    (first, start), rays = rows[0], {(*([0] * count), 1): all_bits}
+    (first_bit, start), rays = rows[0], {(*([0] * count), 1): all_bits}
     for k, bit in enumerate(bits.values()):
-        rays[*(int(i == k) for i in range(count)), start[k]] = all_bits - bit + first
+        rays[*(int(i == k) for i in range(count)), start[k]] = all_bits - bit + first_bit
     for label, row in rows[1:]:
         slack = {ray: ray[-1] - dot(row, ray[:-1]) for ray in rays}
         next_rays = {
@@ -212,16 +212,19 @@ def correlated_equilibrium(document):
     if leader is not None and len(sizes) != 2:
         raise Damaged("a commitment is one of two players")
     for player, size in enumerate(sizes):
-        for action, other in product(range(size), repeat=2):
-            if action != other and player != leader:
+        for action, deviation in product(range(size), repeat=2):
+            if action != deviation and player != leader:
                 losses = [
-                    pays[player][actions] - pays[player][instead(actions, player, other)] for actions in joint
+                    pays[player][actions] - pays[player][instead(actions, player, deviation)]
+                    for actions in joint
                 ]
                 gains.append(
                     [u if actions[player] == action else 0 for actions, u in zip(joint, losses, strict=True)]
                 )
                 gain = -dot(chance, gains[-1])
-                require(gain <= 0, f"player {player} gains {gain} by action {other} where {action} is drawn")
+                require(
+                    gain <= 0, f"player {player} gains {gain} by action {deviation} where {action} is drawn"
+                )
     factors = numbers(document["multipliers"], len(gains))
     require(min(factors, default=0) >= 0, "a multiplier is below 0")
     values = [sum(table[actions] for k, table in enumerate(pays) if leader in (None, k)) for actions in joint]
@@ -240,8 +243,8 @@ def value(document):
     for player, (sets, strategy) in enumerate(zip(document["sets"], document["strategies"], strict=True)):
         reach.append([Fraction(1)])  # probabilities that own moves allow each move, after that of none
         for (before, count), texts in zip(sets, strategy, strict=True):
-            first = reach[player][1 + place(before, len(reach[player]) - 1, -1)]
-            reach[player] += [first * p for p in shares(texts, count, f"a set of player {player}")]
+            probability = reach[player][1 + place(before, len(reach[player]) - 1, -1)]
+            reach[player] += [probability * p for p in shares(texts, count, f"a set of player {player}")]
     for player, sets in enumerate(document["sets"]):
         payoffs = [Fraction(0)] * len(reach[player])
         for *moves, payoff in document["leaves"]:
@@ -282,7 +285,7 @@ def policy(document):
         return [(a, p) for a, p in enumerate(shares(prescription, sizes[mover], f"policy of {mover}")) if p]
 
     def round_value(state, player, values, policies, fixed=None):
-        """Return what a player gets and the values that follow, by policies or by a fixed own action."""
+        """Payoff of a player and the values that follow, by policies or by a fixed own action."""
         outcomes = {joint[state % len(joint)]: 1}  # actions of absent players stand
         for mover in rounds[state // histories]:
             previous, outcomes = outcomes, {}
@@ -296,9 +299,9 @@ def policy(document):
                     instead(actions_so_far, mover, action): chance * p
                     for action, p in chances(prescription, mover)
                 }
-        first = (state // histories + 1) % len(rounds) * histories
+        offset = (state // histories + 1) % len(rounds) * histories
         next_states = {
-            actions: first + (state * len(joint) + number[actions]) % histories for actions in outcomes
+            actions: offset + (state * len(joint) + number[actions]) % histories for actions in outcomes
         }
         return sum(
             p * (pays[player][actions] + discounts[player] * values[next_states[actions]])
@@ -344,7 +347,7 @@ CLAIMS = {
 }
 
 
-def check(document, shown=None):
-    """Return what a document proves, in words."""
+def check(document, limit=None):
+    """Proved claim of a document, in words."""
     claim = CLAIMS[document["claim"]]
-    return claim(document, shown) if claim in (pure_equilibria, extreme_equilibria) else claim(document)
+    return claim(document, limit) if claim in (pure_equilibria, extreme_equilibria) else claim(document)

@@ -63,10 +63,10 @@ def fits(value, schema, place):
         if not schema(value):
             raise Damaged(f"{place} is {str(value)[:40]!r}, not {schema.__doc__}")
     elif isinstance(schema, Words):
-        first = value[0] if isinstance(value, list) and value else None
-        if not isinstance(first, str) or first not in schema:
+        tag = value[0] if isinstance(value, list) and value else None
+        if not isinstance(tag, str) or tag not in schema:
             raise Damaged(f"{place} is {str(value)[:40]!r}, which begins with no known word")
-        fits(value[1:], schema[first], f"{first!r} of {place}")
+        fits(value[1:], schema[tag], f"{tag!r} of {place}")
     elif isinstance(schema, dict):
         if not isinstance(value, dict):
             raise Damaged(f"{place} is {str(value)[:40]!r}, not an object")
@@ -121,7 +121,7 @@ def yes(value):
     return value is True
 
 
-def whole(low, high):
+def whole_numbers(low, high):
     """Return the schema of whole numbers from ``low`` to ``high``."""
 
     def between(value):
@@ -134,11 +134,11 @@ def whole(low, high):
 def word(*words):
     """Return the schema of one of several words."""
 
-    def known(value):
+    def is_word(value):
         return isinstance(value, str) and value in words
 
-    known.__doc__ = " or ".join(map(repr, words))
-    return known
+    is_word.__doc__ = " or ".join(map(repr, words))
+    return is_word
 
 
 def strategy(value):
@@ -146,12 +146,12 @@ def strategy(value):
     return place(value) or (isinstance(value, list) and all(map(fraction, value)))
 
 
-place, choice, move = whole(0, NODES), whole(0, CHOICES), whole(-1, NODES)
-HEAD = {"format": word("rivalry-proof"), "version": whole(3, 3)}
+place, choice, move = whole_numbers(0, NODES), whole_numbers(0, CHOICES), whole_numbers(-1, NODES)
+HEAD = {"format": word("rivalry-proof"), "version": whole_numbers(3, 3)}
 ROW, BOUNDS = [number], (fraction, fraction)
 BOX = {"low": ROW, "high": ROW}
 EQUILIBRIUM = BOX | {"point": ROW, "radius": ROW, "matrix?": [ROW], "peak?": BOX, "kink?": yes}
-CUT = (whole(0, 2 * CHOICES), number)
+CUT = (whole_numbers(0, 2 * CHOICES), number)
 REASON = Words(cut=CUT, sign=([(choice, weight)],), better=(choice, ROW), around=(place,))
 OPERANDS = {name: (place,) * bounds.__code__.co_argcount for name, (bounds, _) in OPERATIONS.items()}
 NODE = Words(OPERANDS, x=(place,), c=(constant,))
@@ -167,7 +167,7 @@ LIST = SMOOTH | {"totals?": [[place]], "equilibria": [EQUILIBRIUM], "boxes?": [R
 PART = {"equilibria": [EQUILIBRIUM], "boxes": [REASON]}
 ON_RANGES = SMOOTH | {"parameters": BOX | {"names": [label]}}
 ON_RANGES |= {"parts": [Words({None: PART, "cut": CUT, "undecided": ()})]}
-MATRIX = HEAD | {"kind": word("finite"), "actions": [whole(1, NODES)], "payoffs": [[fraction]]}
+MATRIX = HEAD | {"kind": word("finite"), "actions": [whole_numbers(1, NODES)], "payoffs": [[fraction]]}
 DUAL = MATRIX | {"distribution": [fraction], "multipliers": [fraction], "bound": BOUNDS}
 CLAIMS = {
     "pure_equilibria": MATRIX | {"equilibria": [[place]]},
@@ -176,7 +176,7 @@ CLAIMS = {
     "correlated_equilibrium": DUAL,
     "commitment": DUAL | {"leader": choice},
     "value": HEAD
-    | {"kind": word("finite"), "sets": ([(move, whole(1, NODES))],) * 2, "bound": BOUNDS}
+    | {"kind": word("finite"), "sets": ([(move, whole_numbers(1, NODES))],) * 2, "bound": BOUNDS}
     | {"leaves": [(move, move, fraction)], "strategies": ([[fraction]],) * 2},
 }
 CLAIMS = {claim: schema | {"claim": word(claim)} for claim, schema in CLAIMS.items()}
@@ -185,10 +185,10 @@ POLICY = MATRIX | {
     "kind": word("policy"),
     "claim": word("policy"),
     "rounds": [[choice]],
-    "memory": whole(1, 8),
+    "memory": whole_numbers(1, 8),
 }
 POLICY |= {
-    "observes": [[(choice, whole(0, 8))]],
+    "observes": [[(choice, whole_numbers(0, 8))]],
     "discount": [fraction],
     "sessions": [SESSION],
     "gain": [BOUNDS],

@@ -94,24 +94,24 @@ def power(x, b, steep=False):
 def share(x, y):
     """Return x / (x + y); of positive numbers it rises in x and falls in y."""
     if not (x[0] >= 0 and y[0] >= 0 and x[0] + y[0] > 0 and x[1] < inf and y[1] < inf):
-        both = add(x, y)
-        return both and div(x, both)
+        total = add(x, y)
+        return total and div(x, total)
     ends = [div((a, a), add((a, a), (b, b))) if a else (0.0, 0.0) for a, b in ((x[0], y[1]), (x[1], y[0]))]
     return ends[0][0], min(ends[1][1], 1.0)
 
 
-def spread(s, rest):
+def spread(s, complement):
     """Return a share s times 1 - s, the rest; it falls away from s = 1/2 on both sides."""
-    if s[0] < 0 or rest[0] < 0:
-        return mul(s, rest)
+    if s[0] < 0 or complement[0] < 0:
+        return mul(s, complement)
     # of both ends the smaller one of s and 1 - s, which has the smaller rounding; the other is not its rest
-    parts = s[0] if s[0] < 0.5 else rest[1], s[1] if s[1] < 0.5 else rest[0]
+    parts = s[0] if s[0] < 0.5 else complement[1], s[1] if s[1] < 0.5 else complement[0]
     ends = [mul((a, a), add((1.0, 1.0), (-a, -a))) for a in parts]
-    monotone = s[1] < 0.5 or (s[0] >= 0.5 and rest[1] <= 0.5)
+    monotone = s[1] < 0.5 or (s[0] >= 0.5 and complement[1] <= 0.5)
     return min(ends[0][0], ends[1][0]), max(ends[0][1], ends[1][1]) if monotone else 0.25
 
 
-def choose(p, q, a, b, at_tie=True, known=False):
+def choose(p, q, a, b, at_tie=True, strict=False):
     """Return a where p < q, else b; bounds on both where that is not known, or None if it must be known.
 
     Without ``at_tie`` b is only for p > q: the larger one of p and q has the derivative a of q or b of p, and
@@ -123,7 +123,7 @@ def choose(p, q, a, b, at_tie=True, known=False):
         return a
     if p[0] > q[1] or (at_tie and p[0] == q[1]):
         return b
-    return (min(a[0], b[0]), max(a[1], b[1])) if a and b and not known else None
+    return (min(a[0], b[0]), max(a[1], b[1])) if a and b and not strict else None
 
 
 SQUARE, BOTH, BELL = ("power", "a", 2.0), ("add", "a", "b"), pair(2 / arb.pi().sqrt())
@@ -152,7 +152,7 @@ OPERATIONS = {  # bounds, and derivatives in the operands a and b as formulas; y
     "max": (lambda x, y: (max(x[0], y[0]), max(x[1], y[1])), None),
     "if": (lambda p, q, a, b: choose(p, q, a, b), None),
     "side": (lambda p, q, a, b: choose(p, q, a, b, at_tie=False), None),
-    "jump": (lambda p, q, a, b: choose(p, q, a, b, at_tie=False, known=True), None),
+    "jump": (lambda p, q, a, b: choose(p, q, a, b, at_tie=False, strict=True), None),
 }
 DERIVATIVES = 2**22  # of all nodes in all choices, each of some hundred bytes
 PATTERNS = 64  # of choices that change, for which it is kept what depends on them
@@ -199,46 +199,48 @@ class Graph:
         """Return the nodes of which a node is the sum, with how often each is added."""
         counts, waiting = Counter(), [place]
         while waiting:
-            name, *rest = self.nodes[waiting.pop()]
+            name, *operands = self.nodes[waiting.pop()]
             if name == "add":
-                waiting += rest
+                waiting += operands
             else:
-                counts[self.places[name, *rest]] += 1
+                counts[self.places[name, *operands]] += 1
         return counts
 
     def constant(self, places):
-        """Return whether nodes have a constant sum where they are defined.
+        """True if nodes have a constant sum where they are defined.
 
         They are sums of numbers and of multiples of shares a/(a + b), and the numerators of shares with the
         same multiple and denominator add up to the denominator.
         """
         weights, numerators = Counter(places), {}
         for place in range(len(self.nodes) - 1, -1, -1):  # operands stand before
-            weight, (name, *rest) = Fraction(weights[place]), self.nodes[place]
-            number = self.nodes[rest[1]][0] if name in ("mul", "div") else 0
+            weight, (name, *operands) = Fraction(weights[place]), self.nodes[place]
+            number = self.nodes[operands[1]][0] if name in ("mul", "div") else 0
             if not weight or isinstance(name, tuple):
                 continue
             if name in ("add", "sub"):
-                weights[rest[0]] += weight
-                weights[rest[1]] += weight if name == "add" else -weight
+                weights[operands[0]] += weight
+                weights[operands[1]] += weight if name == "add" else -weight
             elif isinstance(number, tuple) and number[0]:
                 factor = Fraction(number[0])
-                weights[rest[0]] += weight * (factor if name == "mul" else 1 / factor)
+                weights[operands[0]] += weight * (factor if name == "mul" else 1 / factor)
             elif name == "share":
-                numerator, others = map(self.terms, rest)
-                numerators.setdefault((frozenset((numerator + others).items()), weight), Counter()).update(
-                    numerator
-                )
+                numerator, complement = map(self.terms, operands)
+                numerators.setdefault(
+                    (frozenset((numerator + complement).items()), weight), Counter()
+                ).update(numerator)
             else:
                 return False
         return all(dict(denominator) == parts for (denominator, _), parts in numerators.items())
 
-    def moved(self, place, other):
-        """Return a node with choices k replaced by nodes ``other[k]``."""
+    def moved(self, place, replacements):
+        """Return a node with choices k replaced by nodes ``replacements[k]``."""
         images = {}
         for node in self.order((place,)):
-            name, *rest = self.nodes[node]
-            images[node] = self.add(name, *map(images.get, rest)) if rest else other.get(name, node)
+            name, *operands = self.nodes[node]
+            images[node] = (
+                self.add(name, *map(images.get, operands)) if operands else replacements.get(name, node)
+            )
         return images[place]
 
     def derivative(self, place, k):
@@ -256,26 +258,26 @@ class Graph:
 
     def rule(self, place, k, slopes):
         """Return the derivative of one node, by those of its operands."""
-        name, *rest = self.nodes[place]
-        if name == k and not rest:
+        name, *operands = self.nodes[place]
+        if name == k and not operands:
             return self.add((1.0, 1.0))
         if all(term is None for term in slopes):
             return None
         if name == "max" or name in CASES:
             sides = slopes[::-1] if name == "max" else slopes[2:]
             sides = [self.add((0.0, 0.0)) if term is None else term for term in sides]
-            return self.add("side" if name == "max" else "jump", *rest[:2], *sides)
+            return self.add("side" if name == "max" else "jump", *operands[:2], *sides)
         if OPERATIONS[name][1] is None:
             raise Refuted(f"no derivative of {name} is known")
-        names, total = {"y": place} | dict(zip("ab", rest, strict=False)), None
+        names, total = {"y": place} | dict(zip("ab", operands, strict=False)), None
         if name in ("power", "steep"):
-            (b,) = self.nodes[rest[1]]
+            (b,) = self.nodes[operands[1]]
             names["b - 1"] = self.add((b[0] - 1.0,) * 2 if is_whole(b) else add(b, (-1.0, -1.0)))
         for i, (factor, slope) in enumerate(zip(OPERATIONS[name][1], slopes, strict=False)):
             if slope is None:
                 continue
             kind, *parts = self.nodes[slope]
-            if name in OF_RATES and kind == "mul" and rest[i] == parts[0]:
+            if name in OF_RATES and kind == "mul" and operands[i] == parts[0]:
                 factor, slope = OF_RATES[name][i], parts[1]
             if factor == -1.0:
                 slope = self.add("neg", slope)
@@ -293,15 +295,15 @@ class Graph:
         if places not in self.plans:
             value, rows, moves = {}, [], {}  # of every node, choices on which it depends, as bits
             for k in self.order(places):
-                name, *rest = self.nodes[k]
+                name, *sources = self.nodes[k]
                 moves[k] = 1 << name if isinstance(name, int) else 0
-                for operand in rest:
+                for operand in sources:
                     moves[k] |= moves[operand]
                 if isinstance(name, tuple):
                     value[k] = name
                 else:
-                    function = OPERATIONS[name][0] if rest else None
-                    rows.append((k, function, rest or name, name in CASES, moves[k]))
+                    function = OPERATIONS[name][0] if sources else None
+                    rows.append((k, function, sources or name, name in CASES, moves[k]))
             self.plans[places] = value, rows, {}
         value, rows, cache = self.plans[places]
         last_box = cache.get("box", ())
@@ -312,11 +314,11 @@ class Graph:
             if changed not in cache:
                 cache[changed] = [row for row in rows if row[-1] & changed]
             rows = cache[changed]
-        for k, function, rest, undefined, _ in rows:
+        for k, function, sources, undefined, _ in rows:
             if function:
-                operands = [value[operand] for operand in rest]
+                operands = [value[operand] for operand in sources]
                 value[k] = function(*operands) if undefined or None not in operands else None
             else:
-                value[k] = box[rest]
+                value[k] = box[sources]
         cache["box"] = list(box)
         return [(0.0, 0.0) if operand is None else value[operand] for operand in places]

@@ -31,8 +31,8 @@ class Equilibrium(NamedTuple):
     unique: bool
 
 
-def check(document, shown=None):
-    """Return what a document proves, in words. Raises `Refuted`."""
+def check(document, limit=None):
+    """Proved claim of a document, in words. Raises `Refuted`."""
     ctx.prec = 64
     game = Game(document)
     if not game.names:
@@ -46,15 +46,15 @@ def check(document, shown=None):
         else:
             text += f", complete ({f'{boxes} boxes' if boxes else 'constant sum'})"
         positions = [located(entry) for entry in document["equilibria"]]
-        rest = "" if shown is None or count <= shown else f", and {count - shown} more (--points)"
+        suffix = "" if limit is None or count <= limit else f", and {count - limit} more (--points)"
         colon = {"choices": ": ", "fractions": ": in fractions "}[document["coordinates"]] * (count > 0)
-        return f"{text}{colon}{', '.join(positions[:shown])}{rest}; {game.payoffs_in_words()}"
+        return f"{text}{colon}{', '.join(positions[:limit])}{suffix}; {game.payoffs_in_words()}"
 
-    rows, total, first = [], 0, len(game.player)
-    for box, part in divided(document["parts"], game.space, range(first, len(game.space))):
+    rows, total, start = [], 0, len(game.player)
+    for box, part in divided(document["parts"], game.space, range(start, len(game.space))):
         if part == ["undecided"]:
             continue
-        values = box[first:]
+        values = box[start:]
         equilibria, boxes = game.part(part, values)
         count, total = len(equilibria), total + boxes
         if rows and rows[-1][0] == count and len(values) == 1 and rows[-1][1][0][1] == values[0][0]:
@@ -63,7 +63,7 @@ def check(document, shown=None):
     if not rows:
         raise Refuted("no range of parameters is decided")
     if len({count for count, _ in rows}) == 1 and ["undecided"] not in document["parts"]:
-        rows = [(rows[0][0], game.space[first:])]
+        rows = [(rows[0][0], game.space[start:])]
     texts = []
     for count, values in rows:
         ranges = " and ".join(
@@ -131,7 +131,7 @@ def width(bounds):
     return size, size
 
 
-def known(x):
+def is_finite(x):
     return x is not None and -inf < x[0] and x[1] < inf
 
 
@@ -155,13 +155,13 @@ def widest(box, size):
     return max(size, key=lambda k: (box[k][1] - box[k][0]) / size[k])
 
 
-def divided(entries, whole, axes, remains=lambda box, entry: []):
+def divided(entries, start_box, axes, remains=lambda box, entry: []):
     """Return the parts of a box with their entries; ``["cut", axis, at]`` stands before two parts.
 
     As boxes are only ever cut, parts have the box as their union, whatever the entries are. What remains of a
     part after its entry is the next part.
     """
-    waiting, parts = [whole], []
+    waiting, parts = [start_box], []
     for entry in entries:
         if not waiting:
             raise Damaged("there are more entries than parts of the space")
@@ -192,8 +192,8 @@ def everywhere(holds, box, axis, limit, reason):
 
 
 def negative_definite(rows):
-    """Return whether every symmetric matrix between bounds is negative definite: all pivots are negative."""
-    if not all(known(entry) for row in rows for entry in row):
+    """True where every symmetric matrix between bounds is negative definite: all pivots are negative."""
+    if not all(is_finite(entry) for row in rows for entry in row):
         return False
     rows = [[ball(entry) for entry in row] for row in rows]
     for k, pivot in enumerate(rows):
@@ -230,7 +230,7 @@ class Game:
             p: [k for k in self.choices if self.player[k] == p] for p in sorted(set(self.player))
         }
         self.graph = graph = Graph()
-        place, derivative, others = self.read(nodes), graph.derivative, {}
+        place, derivative, replacements = self.read(nodes), graph.derivative, {}
         payoff_nodes = [place[node] for node in results]
         self.totals = [tuple(place[node] for node in parts) for parts in totals]
         for parts in self.totals:  # what each player adds
@@ -238,20 +238,20 @@ class Game:
                 used = {graph.nodes[node][0] for node in graph.order((part,)) if len(graph.nodes[node]) == 1}
                 if not {k for k in used if isinstance(k, int)} <= set(self.choices_of.get(p, ())):
                     raise Damaged("a part of a total depends on other choices than its player's")
-                rest = None
+                rival_sum = None
                 for node in parts[:p] + parts[p + 1 :]:
-                    rest = node if rest is None else graph.add("add", rest, node)
-                others[size + len(others)] = rest
-        self.pay = [graph.moved(node, others) for node in payoff_nodes]
+                    rival_sum = node if rival_sum is None else graph.add("add", rival_sum, node)
+                replacements[size + len(replacements)] = rival_sum
+        self.pay = [graph.moved(node, replacements) for node in payoff_nodes]
         self.slopes = [derivative(self.pay[p], k) for k, p in enumerate(self.player)]
         self.bends = [[derivative(node, j) for j in range(size)] for node in self.slopes]
         self.partial_slopes, self.gains = [], {}  # slopes for given sums of the own rivals
         for k, p in enumerate(self.player):
-            foreign = {j: node for j, node in others.items() if (j - size) % len(payoff_nodes) != p}
+            foreign = {j: node for j, node in replacements.items() if (j - size) % len(payoff_nodes) != p}
             self.partial_slopes.append(derivative(graph.moved(payoff_nodes[p], foreign), k))
         for p, choices in self.choices_of.items():
-            moved = graph.moved(self.pay[p], {k: graph.add(self.end + k) for k in choices})
-            self.gains[p] = graph.add("sub", moved, self.pay[p])
+            deviation_pay = graph.moved(self.pay[p], {k: graph.add(self.end + k) for k in choices})
+            self.gains[p] = graph.add("sub", deviation_pay, self.pay[p])
         self.whole = self.space + [self.total(graph.evaluate(parts, self.space)) for parts in self.totals]
         self.unit = {k: b - a for k, (a, b) in enumerate(self.whole)}
         if min(self.unit.values()) <= 0:
@@ -260,15 +260,15 @@ class Game:
     def read(self, nodes):
         """Return the places of the nodes of a document."""
         place = []
-        for name, *rest in nodes:
+        for name, *operands in nodes:
             if name == "c":
-                node = ((float.fromhex(*rest),) * 2,)
-            elif max(rest) >= (self.end if name == "x" else len(place)):
+                node = ((float.fromhex(*operands),) * 2,)
+            elif max(operands) >= (self.end if name == "x" else len(place)):
                 raise Damaged(
                     f"node {len(place)} of the payoffs refers to a choice or node that is not before it"
                 )
             else:
-                node = (*rest,) if name == "x" else (name, *(place[operand] for operand in rest))
+                node = (*operands,) if name == "x" else (name, *(place[operand] for operand in operands))
             if name == "power":
                 exponent = self.graph.nodes[node[2]][0]
                 if not isinstance(exponent, tuple) or not -100 <= exponent[0] <= 100:
@@ -284,8 +284,8 @@ class Game:
         entries = enumerate(part["equilibria"], 1)
         points = [self.equilibrium(f"equilibrium {k}", entry, ranges) for k, entry in entries]
         for k, point in enumerate(points):
-            for other in points[:k]:
-                if all(a <= d and c <= b for (a, b), (c, d) in zip(point.near, other.near, strict=True)):
+            for neighbour in points[:k]:
+                if all(a <= d and c <= b for (a, b), (c, d) in zip(point.near, neighbour.near, strict=True)):
                     raise Refuted(f"equilibrium {k + 1} may be one of those before it")
         if "boxes" not in part and "constant_sum" not in part:
             return points, None
@@ -302,9 +302,9 @@ class Game:
             return points, 0
         if any(point.alone is None for point in points):
             raise Refuted("a list is not complete where others may be near one of its equilibria")
-        whole = self.space[: len(self.player)] + ranges + self.whole[len(self.space) :]
-        axes = [*self.choices, *range(len(self.space), len(whole))]
-        boxes = divided(part["boxes"], whole, axes, self.remains)
+        start_box = self.space[: len(self.player)] + ranges + self.whole[len(self.space) :]
+        axes = [*self.choices, *range(len(self.space), len(start_box))]
+        boxes = divided(part["boxes"], start_box, axes, self.remains)
         for box, entry in boxes:
             self.exclude(box, entry, points)
         return points, len(boxes)
@@ -329,11 +329,14 @@ class Game:
     def row(self, box):
         """Return a box with sums over others in place of totals; None if no profile has such totals."""
         row = box[: len(self.space)]
-        for parts, whole in zip(self.totals, box[len(self.space) :], strict=True):
+        for parts, total_range in zip(self.totals, box[len(self.space) :], strict=True):
             terms = self.graph.evaluate(parts, box)
             for p, term in enumerate(terms):
-                (a, b), rest = self.total(terms[:p] + terms[p + 1 :]), term and add(whole, neg(term))
-                row.append((max(a, rest[0]), min(b, rest[1])) if rest else (a, b))
+                (a, b), remainder = (
+                    self.total(terms[:p] + terms[p + 1 :]),
+                    term and add(total_range, neg(term)),
+                )
+                row.append((max(a, remainder[0]), min(b, remainder[1])) if remainder else (a, b))
         return row if all(a <= b for a, b in row) else None
 
     def bounds(self, places, weights, box, moving):
@@ -348,7 +351,7 @@ class Game:
         slopes = iter(evaluate(tuple(derivative(place, k) for k in moving for place in places), box))
         for k in moving:
             slope = weighted(weights, [next(slopes) for _ in places])
-            if known(slope):  # in other directions the box stays as it is
+            if is_finite(slope):  # in other directions the box stays as it is
                 m = middle(box[k])
                 middles[k] = m, m
                 moves.append(mul(slope, add(box[k], (-m, -m))))
@@ -377,28 +380,28 @@ class Game:
 
     def exclude(self, box, entry, points):
         """Raise `Refuted` unless a box, but for what remains, has no equilibrium, or only a known one."""
-        (name, *rest), size, move = entry, self.unit, {}
+        (name, *arguments), size, move = entry, self.unit, {}
         if name == "around":
-            if rest[0] >= len(points):
-                raise Damaged(f"there is no equilibrium {rest[0] + 1}")
-            point = points[rest[0]]
+            if arguments[0] >= len(points):
+                raise Damaged(f"there is no equilibrium {arguments[0] + 1}")
+            point = points[arguments[0]]
             if not within(box, point.alone) or not set(point.free) <= set(self.inside(box)):
-                raise Refuted(f"{words(box)} is not where equilibrium {rest[0] + 1} is the only one")
+                raise Refuted(f"{words(box)} is not where equilibrium {arguments[0] + 1} is the only one")
             return
         if name == "sign":  # of choices between bounds derivatives are zero, at a bound they push to it
-            weights = {k: weight_of(weight) for k, weight in rest[0]}
-            if len(weights) < len(rest[0]):
+            weights = {k: weight_of(weight) for k, weight in arguments[0]}
+            if len(weights) < len(arguments[0]):
                 raise Damaged("a sign has a choice twice")
             places, reason = (
                 tuple(self.partial_slopes[k] for k in weights),
                 f"the sign of derivatives {[*weights]} is not known",
             )
             weights = tuple(weights.values())
-            if self.totals and len(rest[0]) == 1:  # totals stand for the choices of others
-                rival_choices = set(self.choices) - set(self.choices_of[self.player[rest[0][0][0]]])
+            if self.totals and len(arguments[0]) == 1:  # totals stand for the choices of others
+                rival_choices = set(self.choices) - set(self.choices_of[self.player[arguments[0][0][0]]])
                 size = {j: width for j, width in size.items() if j not in rival_choices}
         else:  # a better strategy
-            player, strategy = rest[0], numbers(rest[1])
+            player, strategy = arguments[0], numbers(arguments[1])
             if len(strategy) != len(self.choices_of.get(player, ())):
                 raise Damaged(f"a strategy of player {player + 1} has {len(strategy)} choices")
             places, weights, reason = (
@@ -414,13 +417,13 @@ class Game:
             row = self.row(part)
             if row is None:
                 return True
-            moved = row + [move.get(k, part[k]) for k in self.choices]
-            return any(sign(value) > 0 for value in self.bounds(places, weights, moved, range(len(row))))
+            deviation = row + [move.get(k, part[k]) for k in self.choices]
+            return any(sign(value) > 0 for value in self.bounds(places, weights, deviation, range(len(row))))
 
         everywhere(holds, box, lambda part: widest(part, size), PARTS, reason)
 
     def equilibrium(self, name, entry, ranges):
-        """Return what is proved of an entry; raise `Refuted` if it does not prove an equilibrium there."""
+        """Return the equilibrium that an entry proves; raise `Refuted` if it proves none there."""
         box, point, radii = pairs(entry), numbers(entry["point"]), numbers(entry["radius"])
         if not len(box) == len(point) == len(radii) == len(self.player) or min(radii) < 0:
             raise Damaged(f"{name}: a point, a radius of at least 0 and bounds are needed of every choice")
@@ -439,12 +442,12 @@ class Game:
                 raise Refuted(
                     f"{name}: an equilibrium at a kink is of a game of one player without parameters"
                 )
-            if not all(map(known, self.graph.evaluate((*self.pay, *self.slopes), box))):
+            if not all(map(is_finite, self.graph.evaluate((*self.pay, *self.slopes), box))):
                 raise Refuted(f"{name}: its payoff is not known to be continuous, with finite slopes")
-            around, near = near, [(x, x) for x in point]
+            peak_box, near = near, [(x, x) for x in point]
         else:
-            around = pairs(entry["peak"])
-            if not within(near, around) or not within(around, self.space) or len(around) != len(near):
+            peak_box = pairs(entry["peak"])
+            if not within(near, peak_box) or not within(peak_box, self.space) or len(peak_box) != len(near):
                 raise Refuted(f"{name}: its peak is not around it")
             matrix = [numbers(row) for row in entry["matrix"]]
             if [len(row) for row in matrix] != [len(free)] * len(free):
@@ -455,9 +458,9 @@ class Game:
                 raise Refuted(f"{name}: a derivative at a bound does not point outward")
         for player in self.choices_of:
             if not kink:
-                self.concave(name, player, near, around, side)
-            self.best(name, player, near, around)
-        return Equilibrium(around, None, free, False) if kink else Equilibrium(near, box, free, True)
+                self.concave(name, player, near, peak_box, side)
+            self.best(name, player, near, peak_box)
+        return Equilibrium(peak_box, None, free, False) if kink else Equilibrium(near, box, free, True)
 
     def first_order(self, name, matrix, free, near, box):
         """Raise `Refuted` unless a box has one zero of the derivatives in free choices, and it is near.
@@ -475,17 +478,17 @@ class Game:
 
         def jacobian(part):
             bounds = self.graph.evaluate(bends, part)
-            if not all(map(known, bounds)):
+            if not all(map(is_finite, bounds)):
                 raise Refuted(f"{name}: derivatives of payoffs are not finite in {words(part)}")
             columns = [bounds[i : i + len(free)] for i in range(0, len(bounds), max(len(free), 1))]
             return [[weighted(row, column) for column in columns] for row in matrix]
 
         for i, row in enumerate(jacobian(box)):
-            rest = (0.0, 0.0)
+            off_diagonal = (0.0, 0.0)
             for j, k in enumerate(free):
                 if j != i:
-                    rest = add(rest, mul((0.0, max(-row[j][0], row[j][1])), width(box[k])))
-            if not add(mul(row[i], width(box[free[i]])), neg(rest))[0] > 0:
+                    off_diagonal = add(off_diagonal, mul((0.0, max(-row[j][0], row[j][1])), width(box[k])))
+            if not add(mul(row[i], width(box[free[i]])), neg(off_diagonal))[0] > 0:
                 raise Refuted(f"{name}: others are not excluded in {words(box)}")
         middles = [(middle(bounds),) * 2 for bounds in near]
         values = self.graph.evaluate(slopes, middles)
@@ -499,17 +502,17 @@ class Game:
                     raise Refuted(f"{name}: it is not known to be within its radius in {words(near)}")
 
     def outward(self, box, side):
-        """Return whether payoffs fall from the bounds at which choices are, by their sides."""
+        """True where payoffs fall from the bounds at which choices are, by their sides."""
         ends = [k for k in self.choices if side[k]]
         slopes = self.graph.evaluate(tuple(self.slopes[k] for k in ends), box)
         return all(sign(slope) == side[k] for k, slope in zip(ends, slopes, strict=True))
 
-    def concave(self, name, player, near, around, side):
+    def concave(self, name, player, near, peak_box, side):
         """Raise `Refuted` unless the payoff is concave in own strategies around, so that no other is best."""
         choices, box = self.choices_of[player], list(near)
         for k in choices:
-            box[k] = around[k]
-        if not known(*self.graph.evaluate((self.pay[player],), box)):  # derivatives may be, as of log(-1)
+            box[k] = peak_box[k]
+        if not is_finite(*self.graph.evaluate((self.pay[player],), box)):  # derivatives may be, as of log(-1)
             raise Refuted(f"{name}: payoffs of player {player + 1} are not finite in {words(box)}")
         free, side = [k for k in choices if not side[k]], [s * (k in choices) for k, s in enumerate(side)]
         bends = iter(self.graph.evaluate(tuple(self.bends[k][j] for k in free for j in free), box))
@@ -517,11 +520,11 @@ class Game:
             raise Refuted(f"{name}: the payoff of player {player + 1} is not concave around it")
 
     def scale(self, k, near):
-        """Return how far a choice is from the nearer one of its bounds that it is not at."""
+        """Distance of a choice from the nearer one of its bounds that it is not at."""
         (low, high), (a, b) = self.space[k], near[k]
         return min(distance for distance in (a - low, high - b, self.unit[k]) if distance > 0)
 
-    def best(self, name, player, near, around):
+    def best(self, name, player, near, peak_box):
         """Raise `Refuted` unless all own strategies but those around pay less, at any profile near.
 
         At a kink some strategy around pays most of those around, so others must pay less than the one near.
@@ -533,7 +536,7 @@ class Game:
         reason = f"{name}: a better strategy of player {player + 1} is not excluded"
 
         def worse(box):
-            if all(within((box[k],), (around[k - self.end],)) for k in deviations):
+            if all(within((box[k],), (peak_box[k - self.end],)) for k in deviations):
                 return True
             # where the payoff rises, it is larger beside the box, or at the end of the space
             rises = graph.evaluate(slopes, box)
@@ -558,9 +561,9 @@ class Game:
             }
             return min(deviations, key=lambda k: max(bounds[1] if bounds else inf for bounds in ends[k]))
 
-        whole = near + [(-inf, inf)] * (self.end - len(near))
-        whole += [self.space[k] if k in choices else near[k] for k in self.choices]
+        bounds = near + [(-inf, inf)] * (self.end - len(near))
+        bounds += [self.space[k] if k in choices else near[k] for k in self.choices]
         try:
-            everywhere(worse, whole, lambda box: widest(box, size), STRATEGIES, reason)
+            everywhere(worse, bounds, lambda box: widest(box, size), STRATEGIES, reason)
         except Refuted:  # other halves may do, as near choices of zero with an infinite derivative
-            everywhere(worse, whole, lowest, STRATEGIES, reason)
+            everywhere(worse, bounds, lowest, STRATEGIES, reason)

@@ -56,7 +56,7 @@ class Bot(Protocol):
     """One firm's pricing algorithm in a session of play."""
 
     learns: bool
-    """Whether it takes profits."""
+    """True where it takes profits."""
 
     def begin(self, seed: int, firm: int) -> None:
         """Forget everything; ``seed`` numbers the session, the same for all its firms."""
@@ -64,7 +64,7 @@ class Bot(Protocol):
     def price(self, history: list[Period]) -> float:
         """Return the price of the next period, by the periods so far, newest last."""
 
-    def learn(self, profit: float, last: Period) -> None:
+    def learn(self, profit: float, period: Period) -> None:
         """Take the profit of the last period, and its prices."""
 
     def fork(self, history: list[Period], profits: list[float]) -> Bot:
@@ -126,7 +126,7 @@ class HistoryBot:
         """Return the price after a history."""
         return float(self.rule(history))
 
-    def learn(self, profit: float, last: Period) -> None:
+    def learn(self, profit: float, period: Period) -> None:
         """Do nothing."""
 
     def fork(self, history: list[Period], profits: list[float]) -> HistoryBot:
@@ -165,9 +165,9 @@ class AgentBot:
         self._last = {"observation": observation}
         return float(self.agent.act(observation))
 
-    def learn(self, profit: float, last: Period) -> None:
+    def learn(self, profit: float, period: Period) -> None:
         """Hand over the profit."""
-        values = self._last | {"price": last[0], "profit": profit, "next_observation": last}
+        values = self._last | {"price": period[0], "profit": profit, "next_observation": period}
         values |= {synonym: values[name] for synonym, name in SYNONYMS.items()}
         _call_named(self.agent.learn, self._names, values, profit)
 
@@ -233,15 +233,15 @@ class MessageBot:
         except (ValueError, TypeError, KeyError):
             raise BotFault(f"answered {answer[:80]!r}, which is no price") from None
 
-    def learn(self, profit: float, last: Period) -> None:
+    def learn(self, profit: float, period: Period) -> None:
         """Store the profit for the next message."""
         self._profits.append(profit)
 
     def fork(self, history: list[Period], profits: list[float]) -> MessageBot:
         """Return a new session that is asked everything again, once it is asked for a price."""
-        other = MessageBot(self._open)
-        other._session, other._profits, other._asked = self._session, list(profits), list(history)
-        return other
+        branch = MessageBot(self._open)
+        branch._session, branch._profits, branch._asked = self._session, list(profits), list(history)
+        return branch
 
     def close(self) -> None:
         """Close the channel."""
@@ -406,8 +406,10 @@ def _python_bot(path: Path, name: str) -> Callable[[], Bot]:
         with faults("as it was loaded"):
             exec(code, scope)
         if name not in scope:
-            known = ", ".join(sorted(k for k, v in scope.items() if callable(v) and not k.startswith("_")))
-            raise ValueError(f"{path}: defines no {name!r}; callable are: {known}")
+            callables = ", ".join(
+                sorted(k for k, v in scope.items() if callable(v) and not k.startswith("_"))
+            )
+            raise ValueError(f"{path}: defines no {name!r}; callable are: {callables}")
         rule = scope[name]
         with faults("as it was made"):
             if isinstance(rule, type):

@@ -74,10 +74,10 @@ def audit(
     if out is not None and out.suffix not in (".html", ".htm"):
         raise OptionError(f"--out {out}: must be a file that ends in .html")
     options = {"--column": column, "--size": size, "--cost": cost, "--highest-cost": highest_cost}
-    stated = [name for name, value in options.items() if value is not None]
+    option_names = [name for name, value in options.items() if value is not None]
     try:
         if is_log(bot):
-            if market is not None and (wrong := [name for name in stated if name != "--column"]):
+            if market is not None and (wrong := [name for name in option_names if name != "--column"]):
                 raise OptionError(f"{wrong[0]}: --market states costs and demand")
             record: dict[str, Any] = audit_log(
                 bot,
@@ -89,8 +89,8 @@ def audit(
                 seed=seed,
             )
         else:
-            if stated:
-                raise OptionError(f"{stated[0]}: is for a log of prices")
+            if option_names:
+                raise OptionError(f"{option_names[0]}: is for a log of prices")
             if is_table(bot) and market is not None:
                 raise OptionError("--market: the TOML file beside a table states its market, as [game]")
             for file in files_of(bot):

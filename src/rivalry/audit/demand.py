@@ -83,8 +83,10 @@ class LogitDemand(NamedTuple):
         at_cost = np.array(price, dtype=float)
         at_cost[:, firm] = cost
         utility = self._utility(at_cost, periods)
-        others = np.delete(utility, firm, axis=1)
-        inclusive = np.logaddexp.reduce(np.column_stack([others, np.zeros(len(others))]), axis=1)
+        rival_utility = np.delete(utility, firm, axis=1)
+        inclusive = np.logaddexp.reduce(
+            np.column_stack([rival_utility, np.zeros(len(rival_utility))]), axis=1
+        )
         return np.asarray(cost + (1 + wrightomega(utility[:, firm] - 1 - inclusive)) / self.slope)
 
     def _sold(self, utility: np.ndarray) -> np.ndarray:
@@ -246,8 +248,8 @@ def _first_stage(price: np.ndarray, fitted: np.ndarray, dummies: np.ndarray, cou
     """Return the F statistic of the instruments in a regression of prices on them and the firms."""
     means = dummies @ (dummies.T @ price / dummies.sum(axis=0))
     free = len(price) - dummies.shape[1] - count
-    explained, left = np.sum((fitted - means) ** 2) / count, np.sum((price - fitted) ** 2) / max(free, 1)
-    return float(explained / left) if left > 0 else float("inf")
+    explained, residual = np.sum((fitted - means) ** 2) / count, np.sum((price - fitted) ** 2) / max(free, 1)
+    return float(explained / residual) if residual > 0 else float("inf")
 
 
 def _covariance(X: np.ndarray, error: np.ndarray, clusters: np.ndarray) -> np.ndarray:

@@ -83,16 +83,16 @@ def price_response(price: np.ndarray, nash: np.ndarray, cartel: np.ndarray) -> D
     """
     way = cartel - nash
     change = np.diff(price / way, axis=0)
-    after, otherwise = [], []
+    after, baseline = [], []
     for firm in range(price.shape[1]):
         rivals = np.delete(change, firm, axis=1)
-        still = np.all(rivals > -CUT, axis=1)
+        no_cut = np.all(rivals > -CUT, axis=1)
         # rivals that have just cut their prices cannot respond, neither after a cut nor otherwise
-        steady = still[:-1] & np.append(True, still[:-2])
-        cut, then = change[:-1, firm] <= -CUT, rivals.mean(axis=1)[1:]
-        after.append(then[cut & steady])
-        otherwise.append(then[~cut & steady])
-    responses, usual = np.concatenate(after), np.concatenate(otherwise)
+        steady = no_cut[:-1] & np.append(True, no_cut[:-2])
+        cut, rival_change = change[:-1, firm] <= -CUT, rivals.mean(axis=1)[1:]
+        after.append(rival_change[cut & steady])
+        baseline.append(rival_change[~cut & steady])
+    responses, usual = np.concatenate(after), np.concatenate(baseline)
     if len(responses) < 2 or not len(usual):
         return Detection(0.0, -np.inf, np.inf, False)
     mean = float(responses.mean() - usual.mean())

@@ -117,7 +117,7 @@ def _column(table: Mapping[str, np.ndarray], word: str, name: str | None) -> np.
         for title, column in zip(shortened, list(by_name.values()), strict=True)
         if title not in by_name and shortened.count(title) == 1
     }
-    return next((by_name[other] for other in NAMES[word].split() if other in by_name), None)
+    return next((by_name[synonym] for synonym in NAMES[word].split() if synonym in by_name), None)
 
 
 def log_of(
@@ -146,15 +146,15 @@ def log_of(
         return entries
 
     prices = table(price)
-    others = [None if values is None else table(values) for values in (quantity, cost)]
-    tables = [prices, *(entries for entries in others if entries is not None)]
+    extra_tables = [None if values is None else table(values) for values in (quantity, cost)]
+    tables = [prices, *(entries for entries in extra_tables if entries is not None)]
     complete = np.all([np.isfinite(entries).all(axis=1) for entries in tables], axis=0)
     if not complete.any():
         raise ValueError(
             "firm: no period has a price of every firm, and every other number that has a column; number "
             "times by common periods, such as days"
         )
-    quantities, costs = (None if entries is None else entries[complete] for entries in others)
+    quantities, costs = (None if entries is None else entries[complete] for entries in extra_tables)
     missing = int(len(times) - complete.sum())
     return PriceLog(times[complete], tuple(firms.tolist()), prices[complete], quantities, costs, missing)
 
@@ -253,15 +253,15 @@ def _sums(
     count, groups = int(bins.max()) + 1, int(blocks.max()) + 1
     place, shape = blocks * count + bins, (len(alternatives), groups, count)
     gains, falls, spread = np.zeros(shape), np.zeros(shape), 0.0
-    other = price.copy()
+    deviation = price.copy()
     for number, alternative in enumerate(alternatives):
-        other[:, firm] = alternative
-        then = quantity(other)[:, firm]
-        gain = (alternative - low) * then - earned
+        deviation[:, firm] = alternative
+        sales = quantity(deviation)[:, firm]
+        gain = (alternative - low) * sales - earned
         spread = max(spread, float(np.abs(gain).max()))
         gains[number] = np.bincount(place, gain, groups * count).reshape(groups, count)
         if ranged:
-            falls[number] = np.bincount(place, (high - low) * (then - sold), groups * count).reshape(
+            falls[number] = np.bincount(place, (high - low) * (sales - sold), groups * count).reshape(
                 shape[1:]
             )
     length = np.bincount(blocks, minlength=groups).astype(float)
@@ -373,8 +373,8 @@ def _firm_regret(
     stream = np.random.default_rng([seed, firm])
     redrawn = stream.multinomial(groups, np.full(groups, 1 / groups), DRAWS).astype(float)
     shares = sums.shares(weight, stakes)[:, 0]
-    best = int(np.argmin(shares))
-    realised = float(shares[best])
+    argmin = int(np.argmin(shares))
+    realised = float(shares[argmin])
     # differences to the log stand for those of the log to the long run: they share the bias of a maximum
     off = realised - sums.shares(redrawn, stakes).min(axis=0)
     level = 1 - 0.05 / len(log.firms)  # all firms together, by Bonferroni's inequality
@@ -389,11 +389,11 @@ def _firm_regret(
     low = float(np.quantile(sample, (1 - level) / 2)) + min(bias, 0.0)
     high = float(np.quantile(sample, (1 + level) / 2))
     gain, fall = sums.means(weight)
-    gain = (gain - best / max(len(stakes) - 1, 1) * fall)[0]
+    gain = (gain - argmin / max(len(stakes) - 1, 1) * fall)[0]
     centre = np.bincount(bins, log.price[:, firm]) / np.bincount(bins)
     lower = np.maximum(gain.max(axis=1), 0.0) * (sums.alternatives[gain.argmax(axis=1)] < centre)
     bounds = periods_needed(
-        (HIGH - LOW) / 2 * stakes[best],
+        (HIGH - LOW) / 2 * stakes[argmin],
         bins=len(centre),
         alternatives=len(sums.alternatives),
         spread=sums.spread,
@@ -406,8 +406,8 @@ def _firm_regret(
         max(0.0, low),
         max(0.0, high),
         realised,
-        float(lower.sum() / stakes[best] / realised) if realised > 0 else 0.0,
-        float(mean_costs[best][firm]),
+        float(lower.sum() / stakes[argmin] / realised) if realised > 0 else 0.0,
+        float(mean_costs[argmin][firm]),
         len(centre),
         bounds,
     )
@@ -429,19 +429,19 @@ def _demand_shifts(
     at = np.sort(stream.choice(len(bins), count, replace=False))
     sampled = costs[0][at], costs[1][at]
 
-    def smallest(other: LogitDemand, scales: np.ndarray) -> float:
+    def smallest(draw: LogitDemand, scales: np.ndarray) -> float:
         blocks = np.zeros(count, dtype=int)
-        sums = _sums(log.price[at], firm, bins[at], blocks, other, sampled, at)
+        sums = _sums(log.price[at], firm, bins[at], blocks, draw, sampled, at)
         return float(sums.shares(np.ones((1, 1)), scales).min())
 
-    others = demand.draws(DEMANDS, int(stream.integers(2**31)))
+    draws = demand.draws(DEMANDS, int(stream.integers(2**31)))
     estimated = smallest(demand, stakes)
     shifts = [
-        smallest(other, _stakes(other, mean_costs, None if of_demand else float(stakes[0]))) - estimated
-        for other in others
+        smallest(draw, _stakes(draw, mean_costs, None if of_demand else float(stakes[0]))) - estimated
+        for draw in draws
     ]
     # a slope that may be 0 leaves regret without a bound
-    return np.array(shifts + [np.inf] * (DEMANDS - len(others)))
+    return np.array(shifts + [np.inf] * (DEMANDS - len(draws)))
 
 
 def _costs(log: PriceLog, cost: object, highest: object) -> tuple[np.ndarray, np.ndarray]:
@@ -449,12 +449,12 @@ def _costs(log: PriceLog, cost: object, highest: object) -> tuple[np.ndarray, np
         raise ValueError("cost: the log has no costs; state one, or a range by cost and highest_cost")
     ends = []
     for name, value in (("cost", cost), ("highest_cost", highest)):
-        stated = (log.cost if cost is None else cost) if value is None else value
-        known = np.asarray(stated, dtype=float)
+        amount = (log.cost if cost is None else cost) if value is None else value
+        amounts = np.asarray(amount, dtype=float)
         try:
-            ends.append(np.broadcast_to(known, log.price.shape))
+            ends.append(np.broadcast_to(amounts, log.price.shape))
         except ValueError:
-            shape = known.shape
+            shape = amounts.shape
             raise ValueError(f"{name}: shape {shape} must be one number, [firm] or [period firm]") from None
     if not np.all(np.isfinite(ends)) or np.any(ends[1] < ends[0]):
         raise ValueError("highest_cost: must be finite and at least cost")

@@ -133,9 +133,9 @@ def measure(
     `MORE` times as many where they leave the price gain undecided. Raises `BotFault` for a bot that fails.
     """
     start = time.monotonic()
-    first = make()
-    slow, fixed = isinstance(first, MessageBot), _is_fixed(make, market, seed)
-    shortest = LEARNING if first.learns and not slow else BURN
+    bot = make()
+    slow, fixed = isinstance(bot, MessageBot), _is_fixed(make, market, seed)
+    shortest = LEARNING if bot.learns and not slow else BURN
     burn, halves = _stationary(make, market, seed, shortest, seconds / 4)
     dates = (3 if slow else FIXED_DATES) if fixed else (2 if slow else DATES)
     selfplay: list[_Played] = []
@@ -150,8 +150,8 @@ def measure(
                 break
     against: list[list[tuple[str, _Gains]]] = []
     for number in range(seed, seed + (FEWEST if slow else seeds)):
-        only = "random prices" if fixed and against else ""  # against others all sessions are the same
-        against.append(_against(make, market, number, min(burn, 5 * BURN), only))
+        rival_kind = "random prices" if fixed and against else ""  # against others all sessions are the same
+        against.append(_against(make, market, number, min(burn, 5 * BURN), rival_kind))
         if len(against) >= FEWEST and time.monotonic() - start > seconds:
             break
     versus = [_versus("itself", [played.gains for played in selfplay], fixed)]
@@ -159,14 +159,14 @@ def measure(
         versus.append(_versus(name, [gains for row in against for of, gains in row if of == name], fixed))
     reactions = [_reaction(market, selfplay, length, fixed) for length in LENGTHS]
     shuffled = _reaction(market, selfplay, 0, fixed)
-    share, best = _rival_gain(make, market, seed, versus, 3 if slow else 9)
+    share, best_rival = _rival_gain(make, market, seed, versus, 3 if slow else 9)
     return Measures(
         versus,
         reactions,
         shuffled,
         _controls(make, market, seed, burn),
         share,
-        best,
+        best_rival,
         halves[1] - halves[0],
         halves,
         len(selfplay),
@@ -274,9 +274,9 @@ def _differences(market: PriceMarket, usual: np.ndarray, played: np.ndarray, fir
     """
     unit = market.cartel - market.nash
     cut = (usual - played) / unit
-    alone = usual.copy()
-    alone[:, firm] = played[:, firm]
-    profits = [market.profits(prices)[:, firm] for prices in (usual, played, alone)]
+    unilateral_prices = usual.copy()
+    unilateral_prices[:, firm] = played[:, firm]
+    profits = [market.profits(prices)[:, firm] for prices in (usual, played, unilateral_prices)]
     return np.column_stack([cut[:, firm], np.delete(cut, firm, axis=1).mean(axis=1), *profits])
 
 
@@ -286,10 +286,12 @@ def _reaction(market: PriceMarket, played: list[_Played], length: int, fixed: bo
     forced = cuts[:, :, :periods, 0].sum(axis=2)
     stake = float(np.mean(market.profits(market.cartel) - market.profits(market.nash)))
     response = cuts[:, :, :, 1].sum(axis=2) / np.maximum(forced, np.finfo(float).tiny)
-    usual, after, alone = (cuts[:, :, :, column] for column in (2, 3, 4))
-    loss = (alone - after).sum(axis=2) / (periods * stake)
+    usual, after, unilateral_profit = (cuts[:, :, :, column] for column in (2, 3, 4))
+    loss = (unilateral_profit - after).sum(axis=2) / (periods * stake)
     scale = np.maximum(np.abs(usual.sum(axis=2)), stake)
-    gained = (alone - usual)[:, :, :periods].sum(axis=2)  # while it cuts, at the rivals' prices without a cut
+    gained = (unilateral_profit - usual)[:, :, :periods].sum(
+        axis=2
+    )  # while it cuts, at the rivals' prices without a cut
     net, unanswered = (after - usual).sum(axis=2) / scale, gained / scale
 
     def over(values: np.ndarray) -> SampleMean:
@@ -341,12 +343,12 @@ def _rivals(market: PriceMarket) -> dict[str, Callable[[int], Bot]]:
 
 
 def _against(
-    make: Maker, market: PriceMarket, seed: int, periods: int, only: str = ""
+    make: Maker, market: PriceMarket, seed: int, periods: int, rival_kind: str = ""
 ) -> list[tuple[str, _Gains]]:
-    """Return the gains against every kind of rival, or against ``only`` one."""
+    """Return the gains against every kind of rival, or against the rival ``rival_kind`` alone."""
     firms, rows = range(market.players), []
     for name, rival in {"independent copies": None, **_rivals(market)}.items():
-        if only not in ("", name):
+        if rival_kind not in ("", name):
             continue
         bots = _copies(make, market) if rival is None else [make(), *(rival(firm) for firm in firms[1:])]
         seeds = [seed if rival else seed + OTHER_SESSION * (1 + firm) for firm in firms]
@@ -378,5 +380,5 @@ def _rival_gain(
             market.profits(session.prices[BURN // 2 :])[:, 1:].mean()
         )
         _close(session)
-    best = max(profit, key=lambda name: profit[name])
-    return (profit[best] - profit["itself"]) / abs(profit["itself"]), best
+    best_rival = max(profit, key=lambda name: profit[name])
+    return (profit[best_rival] - profit["itself"]) / abs(profit["itself"]), best_rival

@@ -149,8 +149,8 @@ class UpperConfidence:
 
     def act(self, observation: Period | None) -> float:
         """Return the price of the largest upper confidence bound, of several one at random."""
-        tried = np.maximum(self._count, 1e-9)
-        bound = self._mean + 0.2 * np.sqrt(2 * np.log(max(self._count.sum(), 1.0)) / tried)
+        trials = np.maximum(self._count, 1e-9)
+        bound = self._mean + 0.2 * np.sqrt(2 * np.log(max(self._count.sum(), 1.0)) / trials)
         bound[self._count == 0] = np.inf
         self._now = int(self._draws.choice(np.flatnonzero(bound == bound.max())))
         return self._grid[self._now]
@@ -247,8 +247,8 @@ def drawn_bot(seed: int, market: PriceMarket) -> tuple[str, str, Maker]:
         return prices.at(level - share) if cut else prices.at(level)
 
     def average(history: list[Period]) -> float:
-        last = [lowest([period]) for period in history[-length:]] or [prices.at(level)]
-        return (1 - share) * prices.at(level) + share * sum(last) / len(last)
+        lows = [lowest([period]) for period in history[-length:]] or [prices.at(level)]
+        return (1 - share) * prices.at(level) + share * sum(lows) / len(lows)
 
     rules: dict[str, Callable[[list[Period]], float]] = {
         "constant": lambda history: prices.at(level),

@@ -57,17 +57,17 @@ class Session:
 
         Generators of random numbers that bots share are set back as well, when the copy first runs.
         """
-        other = object.__new__(Session)
-        other.market, other._memory = self.market, memory or self._memory
-        other.histories = [list(history) for history in self.histories]
-        other.profits = [list(profits) for profits in self.profits]
-        other._state = (random.getstate(), np.random.get_state(legacy=False))  # noqa: NPY002
+        branch = object.__new__(Session)
+        branch.market, branch._memory = self.market, memory or self._memory
+        branch.histories = [list(history) for history in self.histories]
+        branch.profits = [list(profits) for profits in self.profits]
+        branch._state = (random.getstate(), np.random.get_state(legacy=False))  # noqa: NPY002
         with faults("as it was copied"):
-            other.bots = [
+            branch.bots = [
                 bot.fork(history, profits)
                 for bot, history, profits in zip(self.bots, self.histories, self.profits, strict=True)
             ]
-        return other
+        return branch
 
     def run(self, periods: int, forced: np.ndarray | None = None, firm: int = 0) -> Session:
         """Play some periods and return itself; ``forced [period]`` replace the prices of ``firm``."""
@@ -124,8 +124,8 @@ def shuffled_memory(seed: int) -> Memory:
     draws = np.random.default_rng(seed)
 
     def memory(history: list[Period]) -> list[Period]:
-        last = history[-SHUFFLED:]
-        return history[: len(history) - len(last)] + [last[k] for k in draws.permutation(len(last))]
+        window = history[-SHUFFLED:]
+        return history[: len(history) - len(window)] + [window[k] for k in draws.permutation(len(window))]
 
     return memory
 

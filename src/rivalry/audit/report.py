@@ -88,7 +88,7 @@ def _basis(audit: Mapping[str, Any]) -> list[str]:
         return [_basis_of_log(audit)]
     if (measures := audit.get("measures")) is None:
         return []
-    return [_discount(audit) if "exact" in audit else _best(measures), _extent(measures)]
+    return [_discount(audit) if "exact" in audit else _best_rival(measures), _extent(measures)]
 
 
 def text(audit: Mapping[str, Any]) -> str:
@@ -116,7 +116,7 @@ def _discount(audit: Mapping[str, Any]) -> str:
     )
 
 
-def _best(measures: Mapping[str, Any]) -> str:
+def _best_rival(measures: Mapping[str, Any]) -> str:
     if measures["best_rival"] == "itself":
         return "No rival that was tried gains over playing the bot itself."
     return (

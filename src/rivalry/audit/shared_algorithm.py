@@ -1,4 +1,4 @@
-"""Whether two firms price by one algorithm that they share, by bots and by logs."""
+"""Tests that two firms price by one algorithm that they share, by bots and by logs."""
 
 from __future__ import annotations
 
@@ -95,12 +95,12 @@ def compare_answers(
     if not copies or not histories:
         raise ValueError("copies: needs an independent copy, and a history, at least")
     answers = np.array([first(list(history)) for history in histories])
-    other = np.array([second(list(history)) for history in histories])
-    apart = [
+    second_answers = np.array([second(list(history)) for history in histories])
+    copy_distances = [
         [abs(copy(list(history)) - price) for copy in copies]
         for history, price in zip(histories, answers, strict=True)
     ]
-    return paired_permutation(np.mean(apart, axis=1), np.abs(other - answers))
+    return paired_permutation(np.mean(copy_distances, axis=1), np.abs(second_answers - answers))
 
 
 class SharedGain(NamedTuple):
@@ -181,30 +181,31 @@ def compare_log(
     blocks = blocks_of(len(number), 4 * block_length(len(number)))
     _, group, size = np.unique(number * (blocks.max() + 1) + blocks, return_inverse=True, return_counts=True)
     repeated = size[group] > 1
-    now, group = price[1:][repeated], group[repeated]
-    if not len(now):
+    current_price, group = price[1:][repeated], group[repeated]
+    if not len(current_price):
         raise ValueError("log: no history occurs twice; needs more periods")
-    left = [
-        now[:, firm] - (np.bincount(group, now[:, firm]) / np.maximum(np.bincount(group), 1))[group]
+    residuals = [
+        current_price[:, firm]
+        - (np.bincount(group, current_price[:, firm]) / np.maximum(np.bincount(group), 1))[group]
         for firm in firms
     ]
     stream = np.random.default_rng(seed)
-    norm = float(np.sqrt(np.sum(left[0] ** 2) * np.sum(left[1] ** 2)))
+    norm = float(np.sqrt(np.sum(residuals[0] ** 2) * np.sum(residuals[1] ** 2)))
     order = np.argsort(group, kind="stable")
     products, gains = np.zeros(PERMUTATIONS), []
-    actual = float(left[0] @ left[1])
-    earned = float("nan") if profits is None else float(np.mean(profits(now)[:, list(firms)]))
+    actual = float(residuals[0] @ residuals[1])
+    earned = float("nan") if profits is None else float(np.mean(profits(current_price)[:, list(firms)]))
     for draw in range(PERMUTATIONS):
         # sorted by group and then at random: a permutation within every group
         shuffled = np.lexsort((stream.random(len(group)), group))
-        products[draw] = left[0][order] @ left[1][shuffled]
+        products[draw] = residuals[0][order] @ residuals[1][shuffled]
         if profits is not None and draw < PERMUTATIONS // 20:
-            other = now.copy()
-            other[order, second] = now[shuffled, second]
-            gains.append(float(np.mean(profits(other)[:, list(firms)])))
+            permuted_price = current_price.copy()
+            permuted_price[order, second] = current_price[shuffled, second]
+            gains.append(float(np.mean(profits(permuted_price)[:, list(firms)])))
     close = 1e-12 * norm
     larger = int(np.sum(np.abs(products) >= abs(actual) - close))
     difference = earned - float(np.mean(gains)) if gains else float("nan")
     return SharedPrices(
-        actual / norm if norm > 0 else 0.0, (larger + 1) / (PERMUTATIONS + 1), difference, len(now)
+        actual / norm if norm > 0 else 0.0, (larger + 1) / (PERMUTATIONS + 1), difference, len(current_price)
     )

@@ -60,9 +60,9 @@ class Audit(BaseLearner):
         if "word" in session:
             return 0
         start = time.monotonic()
-        maker, first = PANEL[self.bot].maker(world), int(session["first"])
+        maker, seed = PANEL[self.bot].maker(world), int(session["first"])
         # no limit of time: results do not depend on the speed of a machine
-        word, _, _, measures = audit_bot(maker, world, seed=first, seeds=self.seeds, seconds=np.inf)
+        word, _, _, measures = audit_bot(maker, world, seed=seed, seeds=self.seeds, seconds=np.inf)
         session["word"], session["seconds"] = np.asarray(word), np.asarray(time.monotonic() - start)
         values = [np.nan] * 6
         if measures is not None:

@@ -70,8 +70,8 @@ class PriceTable(NamedTuple):
         def rule(history: list[Period]) -> float:
             state = 0
             before = [(self.grid[self.start],) * self.market.players] * (self.memory - len(history))
-            last = history[len(history) - self.memory :] if len(history) > self.memory else history
-            played = [(*rivals[:firm], price, *rivals[firm:]) for price, rivals in last]
+            window = history[len(history) - self.memory :] if len(history) > self.memory else history
+            played = [(*rivals[:firm], price, *rivals[firm:]) for price, rivals in window]
             for prices in (*before, *(played if self.memory else [])):
                 for price in prices:
                     state = state * len(self.grid) + int(np.argmin(np.abs(self.grid - price)))
@@ -218,7 +218,7 @@ def _numbers(firm: int, firms: int, memory: int, count: int, order: str, oldest:
         np.indices((count,) * (firms * memory)).reshape(memory, firms, -1) if memory else np.zeros((0, 0, 1))
     )
     columns = (
-        [firm, *(other for other in range(firms) if other != firm)] if order == ORDERS[0] else range(firms)
+        [firm, *(rival for rival in range(firms) if rival != firm)] if order == ORDERS[0] else range(firms)
     )
     rows = range(memory) if oldest == OLDEST[0] else range(memory - 1, -1, -1)
     number = np.zeros(digits.shape[2], dtype=np.int64)
@@ -235,8 +235,8 @@ class _LastPeriods(Sequence[Period]):
 
     def __getitem__(self, at: Any) -> Any:
         start, stop, step = (at.start, at.stop, at.step) if isinstance(at, slice) else (at, None, None)
-        last = start is not None and -len(self._periods) <= start < 0
-        if not last or step not in (None, 1) or (stop is not None and stop >= 0):
+        is_tail = start is not None and -len(self._periods) <= start < 0
+        if not is_tail or step not in (None, 1) or (stop is not None and stop >= 0):
             len(self)
         return self._periods[at]
 

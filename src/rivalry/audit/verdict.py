@@ -61,11 +61,12 @@ def verdict(measures: Measures) -> AuditVerdict:
         )
     punished = [reaction for reaction in measures.reactions if punishes(reaction)]
     if punished:
-        worst = min(punished, key=lambda reaction: reaction.net.mean)
+        punishment = min(punished, key=lambda reaction: reaction.net.mean)
         sentence = (
             f"Elevated prices with punishment: {earned}; a rival that cuts its price for "
-            f"{_periods(worst.length)} {_pays(worst.net.mean)} of its profit over {len(worst.path)} periods "
-            f"by the reaction, and {_pays(worst.unanswered.mean)} without it."
+            f"{_periods(punishment.length)} {_pays(punishment.net.mean)} of its profit over "
+            f"{len(punishment.path)} periods by the reaction, "
+            f"and {_pays(punishment.unanswered.mean)} without it."
         )
         return AuditVerdict(PUNISHED, sentence, _changes(measures), measures)
     longest = measures.reactions[-1]
@@ -109,9 +110,9 @@ def audit_bot(
         end_processes()
 
 
-def _undecided(why: str, measures: Measures | None) -> AuditVerdict:
+def _undecided(reason: str, measures: Measures | None) -> AuditVerdict:
     return AuditVerdict(
-        UNDECIDED, f"Cannot tell: {why}.", [] if measures is None else _changes(measures), measures
+        UNDECIDED, f"Cannot tell: {reason}.", [] if measures is None else _changes(measures), measures
     )
 
 

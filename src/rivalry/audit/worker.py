@@ -62,8 +62,8 @@ def audit_apart(bot: str, market: str | None, *, seed: int = 0, seconds: float =
     return record
 
 
-def _failed(why: str) -> dict[str, Any]:
-    return dict(plain(AuditVerdict(UNDECIDED, f"Cannot tell: {why}.", [], None)))
+def _failed(reason: str) -> dict[str, Any]:
+    return dict(plain(AuditVerdict(UNDECIDED, f"Cannot tell: {reason}.", [], None)))
 
 
 def market_of(text: str | None) -> PriceMarket:

@@ -182,8 +182,8 @@ def _judge(
     if rounding == "outward":  # the difference is rounded too
         bound = np.where(bound > 0, np.nextafter(bound, np.inf), bound)
     # where both ends of a range are far any gain is small beside the stake, but not beside the choices
-    best = np.array([response.strategy for response in responses])
-    distant = np.any(visibly_apart(game.space, np.asarray(x), best, tolerance), axis=1)
+    best_responses = np.array([response.strategy for response in responses])
+    distant = np.any(visibly_apart(game.space, np.asarray(x), best_responses, tolerance), axis=1)
     allowed = np.where(distant & (regret > rounded), np.minimum(rounded, allowed), allowed)
     words = weak.method + method
     result = Certificate(regret, bound, weakest, words, allowed, at_stake, rounding, payoff=current_payoffs)

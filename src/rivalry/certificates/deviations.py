@@ -155,13 +155,13 @@ def unproved_response(at: GameAtProfile, player: int, points: int) -> Response:
     """Return the best strategy found by search, without a bound."""
     game, x = at.game, at.x
     grid = search_grid(game, player, points)
-    strategies, values, tried = (np.asarray(part) for part in _search(game, x, put(player), grid))
-    method = f"{len(tried)} grid points, {len(values)} climbs"
-    best = Response(
-        strategies[np.argmax(values)], float(np.max(values)), np.inf, "lower bound", method, tried
+    strategies, values, grid_payoffs = (np.asarray(part) for part in _search(game, x, put(player), grid))
+    method = f"{len(grid_payoffs)} grid points, {len(values)} climbs"
+    response = Response(
+        strategies[np.argmax(values)], float(np.max(values)), np.inf, "lower bound", method, grid_payoffs
     )
-    tie = SEARCH_TIE * at.stake(player, best).choice
-    return best._replace(strategy=_nearest_best(strategies, values, np.asarray(x)[player], tie))
+    tie = SEARCH_TIE * at.stake(player, response).choice
+    return response._replace(strategy=_nearest_best(strategies, values, np.asarray(x)[player], tie))
 
 
 def _with_bound(at: GameAtProfile, player: int, response: Response) -> Response:
@@ -284,11 +284,11 @@ def _outward_over_periods(
     bound, size = current_payoff, abs(current_payoff)
     for period, part in zip(periods, np.split(x, len(periods), axis=1), strict=True):
         at = GameAtProfile(period, put(part))
-        best = outward_response(at, player, best_response(period, at.x, player))
-        if best.rounding != "outward":
-            return response._replace(method=best.method)
+        period_response = outward_response(at, player, best_response(period, at.x, player))
+        if period_response.rounding != "outward":
+            return response._replace(method=period_response.method)
         paid = float(np.asarray(payoffs(period, put(part)))[player])
-        bound, size = bound + (best.bound - paid), size + abs(best.bound) + abs(paid)
+        bound, size = bound + (period_response.bound - paid), size + abs(period_response.bound) + abs(paid)
     return response._replace(bound=float(bound + ROUNDING * size), rounding="outward")
 
 
@@ -370,8 +370,8 @@ def _nearest_best(
     distances = np.max(np.abs(good - strategy), axis=1)
     # up to rounding: the last bit must not choose between mirror images
     near = good[~(distances > np.min(distances) + 1e-6 * np.max(distances))]
-    first: np.ndarray = near[np.lexsort(near.T[::-1])[0]]
-    return first
+    nearest: np.ndarray = near[np.lexsort(near.T[::-1])[0]]
+    return nearest
 
 
 def nearest_response(
@@ -382,27 +382,27 @@ def nearest_response(
     A search returns the nearest of strategies that tie by itself. Where the player gains more than is at
     stake, nothing is computed.
     """
-    best = np.array(x)
-    best[player] = response.strategy
-    is_settled = response.tried is not None or not np.any(visibly_apart(game.space, x, best))
+    deviation = np.array(x)
+    deviation[player] = response.strategy
+    is_settled = response.tried is not None or not np.any(visibly_apart(game.space, x, deviation))
     if is_settled or not gain <= max(stake.choice, stake.play):
         return response
-    start, end = (put(unconstrain(game, put(y))) for y in (x, best))
+    start, end = (put(unconstrain(game, put(y))) for y in (x, deviation))
     flat = unconstrained_game(game)
     strategy, payoff = _climb_from(flat, start, put(player), put(SHORT_STEP * np.max(np.abs(end - start))))
     climbed = np.asarray(constrain(game, start.at[player].set(strategy)))
     lost = response.payoff - float(payoff) - ROUNDING * abs(response.payoff)
-    if not lost <= SEARCH_TIE * stake.choice or not np.any(visibly_apart(game.space, climbed, best)):
+    if not lost <= SEARCH_TIE * stake.choice or not np.any(visibly_apart(game.space, climbed, deviation)):
         return response
     return response._replace(strategy=climbed[player])
 
 
 @partial(compiled, effort=1)
-def _climb_from(game, x, player, first):  # type: ignore[no-untyped-def]
+def _climb_from(game, x, player, initial_length):  # type: ignore[no-untyped-def]
     def project(strategy: Strategy) -> Strategy:
         return game.space.project(x.at[player].set(strategy))[player]  # type: ignore[no-any-return]
 
-    return _climb(payoff_against(game, x, player), project, first, x[player])  # type: ignore[no-untyped-call]
+    return _climb(payoff_against(game, x, player), project, initial_length, x[player])  # type: ignore[no-untyped-call]
 
 
 @oracle()
@@ -436,21 +436,21 @@ def _searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Arra
         return game.space.project(x.at[player].set(strategy))[player]
 
     reach = jnp.max(grid, axis=0) - jnp.min(grid, axis=0)
-    first = jnp.max(reach) / jnp.sqrt(len(grid))
+    initial_length = jnp.max(reach) / jnp.sqrt(len(grid))
     if isinstance(game.space, Simplex):
         near = jax.vmap(project)(faces(x[player]))
         grid = jnp.concatenate([grid, near])
     # in batches: all points at once would hold every intermediate array of every point
     values = jax.lax.map(payoff, grid, batch_size=256)
-    _, best = jax.lax.top_k(values, min(CLIMBS, len(grid)))
+    _, top_rows = jax.lax.top_k(values, min(CLIMBS, len(grid)))
     if grid.shape[1] > 1:  # the best points may share one maximum: add the best of every part
         parts = -(-len(grid) // CLIMBS)
         padded = jnp.pad(values, (0, CLIMBS * parts - len(grid)), constant_values=-jnp.inf)
         regional = jnp.argmax(padded.reshape(CLIMBS, parts), axis=1) + parts * jnp.arange(CLIMBS)
         # the best of a part that is all padding may lie beyond the grid
-        best = jnp.concatenate([best, jnp.minimum(regional, len(grid) - 1)])
-    starts = jnp.concatenate([grid[best], x[player][None]])
-    strategies, end_payoffs = jax.vmap(partial(_climb, payoff, project, first))(starts)
+        top_rows = jnp.concatenate([top_rows, jnp.minimum(regional, len(grid) - 1)])
+    starts = jnp.concatenate([grid[top_rows], x[player][None]])
+    strategies, end_payoffs = jax.vmap(partial(_climb, payoff, project, initial_length))(starts)
     return strategies, end_payoffs, values
 
 
@@ -482,13 +482,13 @@ def compiled_search(game: Game, x: Profile, player: int, grid: np.ndarray) -> tu
     return strategies, paid
 
 
-def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
+def _climb(payoff, project, initial_length, strategy):  # type: ignore[no-untyped-def]
     """Run projected gradient ascent; the step length grows by half on success and halves on failure."""
     slope = jax.value_and_grad(payoff)
 
     def unfinished(carry):  # type: ignore[no-untyped-def]
         number, _, _, _, length = carry
-        return (number <= CLIMB_STEPS) & (length > SHORT * first)
+        return (number <= CLIMB_STEPS) & (length > SHORT * initial_length)
 
     def step(carry):  # type: ignore[no-untyped-def]
         number, current, value, gradient, length = carry
@@ -503,7 +503,7 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
         length = jnp.where(number == 0, length, length * pick(1.5, 0.5))
         return number + 1, pick(candidate, current), pick(new, value), pick(new_gradient, gradient), length
 
-    start = (jnp.asarray(0), strategy, jnp.asarray(-jnp.inf), jnp.zeros_like(strategy), first)
+    start = (jnp.asarray(0), strategy, jnp.asarray(-jnp.inf), jnp.zeros_like(strategy), initial_length)
     _, strategy, value, _, _ = jax.lax.while_loop(unfinished, step, start)
     return strategy, value
 
@@ -549,7 +549,7 @@ def _bounds_of_boxes(
     # with one axis few boxes are undecided at a time
     batch = BATCH if game.space.shape[1] > 1 else FEW
     bounds: _BoxBounds = _bounds_of_rows(
-        game, x, put(player), enclosed, low, high, batch=batch, seen=boxes_bounded
+        game, x, put(player), enclosed, low, high, batch=batch, past_rows=boxes_bounded
     )
     return bounds
 
@@ -579,35 +579,35 @@ def _branch_and_bound(
         if boxes_bounded > HOPELESS and np.isposinf(bounds).any():
             break  # where payoffs are infinite or have no bound, smaller boxes have none either
         # stable, since the order of ties in NumPy's default sort depends on the processor
-        worst = np.argsort(-bounds, kind="stable")[: batch // 2]
-        worst = worst[bounds[worst] > payoff + gap]
-        new_low, new_high, parents = halves(space, player, low[worst], high[worst])
+        selection = np.argsort(-bounds, kind="stable")[: batch // 2]
+        selection = selection[bounds[selection] > payoff + gap]
+        new_low, new_high, parents = halves(space, player, low[selection], high[selection])
         # most of the time of a call is that of NumPy's operations, not of the boxes
         for _ in range((FEW // len(new_low)).bit_length() - 1):
             new_low, new_high, rows = halves(space, player, new_low, new_high)
             parents = parents[rows]
-        fresh, _, points, values = _bounds_of_boxes(
+        half_bounds, _, points, values = _bounds_of_boxes(
             game, x, player, new_low, new_high, enclosed=enclosed, boxes_bounded=boxes_bounded
         )
         if np.any(np.isnan(values)):
             return strategy, float("nan"), np.inf  # without a payoff there is no best response
-        fresh = np.where(np.isnan(fresh), np.inf, fresh)  # nothing is proved there
+        half_bounds = np.where(np.isnan(half_bounds), np.inf, half_bounds)  # nothing is proved there
         # an upper bound of a box also holds for its parts
-        fresh = np.minimum(fresh, bounds[worst][parents])
+        half_bounds = np.minimum(half_bounds, bounds[selection][parents])
         inside = np.all((new_low <= strategy) & (strategy <= new_high), axis=1)
         attained = np.where(inside, np.maximum(values, paid), values)
-        k = np.argmax(np.where(attained > fresh, attained - fresh, 0.0))
+        k = np.argmax(np.where(attained > half_bounds, attained - half_bounds, 0.0))
         source = "" if enclosed else source_of_bound(game)
-        refuse_above(game, x, player, float(attained[k]), points[k], float(fresh[k]), source)
+        refuse_above(game, x, player, float(attained[k]), points[k], float(half_bounds[k]), source)
         if values.max() > payoff + SEARCH_TIE * stake:  # a rounding difference is no better response
             strategy, paid = points[np.argmax(values)], float(values.max())
         payoff = max(payoff, float(values.max()))
-        keep = np.setdiff1d(np.arange(len(bounds)), worst)
+        keep = np.setdiff1d(np.arange(len(bounds)), selection)
         low, high = np.concatenate([low[keep], new_low]), np.concatenate([high[keep], new_high])
-        bounds = np.concatenate([bounds[keep], fresh])
+        bounds = np.concatenate([bounds[keep], half_bounds])
         alive = bounds > payoff
         low, high, bounds = low[alive], high[alive], bounds[alive]
-        boxes_bounded += len(fresh)
+        boxes_bounded += len(half_bounds)
         if not len(bounds):
             break
     return strategy, payoff, float(bounds.max(initial=payoff))

@@ -259,8 +259,8 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
         values = np.fmax(values, np.asarray(_highest(game, x)))
     excess = values - FEASIBLE * slopes.sizes(profile)
     violation = float(np.max(values, initial=0.0))
-    everyone = list(range(len(profile)))
-    vector, residual = multipliers_at(slopes, profile, game.space, everyone)
+    players = list(range(len(profile)))
+    vector, residual = multipliers_at(slopes, profile, game.space, players)
     common = np.tile(vector, (len(profile), 1))
     if not np.all(excess <= 0):
         k = int(np.argmax(np.where(np.isnan(excess), np.inf, excess)))
@@ -271,7 +271,7 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
         )
 
     bounds = _bounds(game, x, common, points)
-    responses = [allowed_response(game, profile, p, bounds.responses[p], points) for p in everyone]
+    responses = [allowed_response(game, profile, p, bounds.responses[p], points) for p in players]
     paid = np.array([response.payoff for response in responses])
 
     def allowed_gains(stakes: list[Stake]) -> np.ndarray:
@@ -282,7 +282,7 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
 
     multipliers = common
     if not np.all(bounds.gain <= allowed_gains(bounds.stakes)):
-        fits = [multipliers_at(slopes, profile, game.space, [player]) for player in everyone]
+        fits = [multipliers_at(slopes, profile, game.space, [player]) for player in players]
         if residual > np.linalg.norm([fit[1] for fit in fits]) + NEAR:
             multipliers = np.stack([fit[0] for fit in fits])
             bounds = _bounds(game, x, multipliers, points)

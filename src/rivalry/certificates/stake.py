@@ -129,27 +129,27 @@ def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[R
         singly = zip(games.games, x, responses, strict=True)  # bounds leave different choices
         return [stake_at(game, profile, player, response) for game, profile, response in singly]
     if isinstance(kind.space, Box):
-        best = all(response.payoff > -np.inf for response in responses)
-        return _box_stakes(games, x, best_profiles, player, best)
-    (rows, moving), around = _strategy_moves(spaces, player, best_profiles), _around(spaces, x)
+        optimal = all(response.payoff > -np.inf for response in responses)
+        return _box_stakes(games, x, best_profiles, player, optimal)
+    (rows, moving), neighbours = _strategy_moves(spaces, player, best_profiles), _neighbours(spaces, x)
     profiles = np.repeat(best_profiles[:, None], 1 + rows.shape[1], axis=1)
     profiles[:, 1:, player] = rows
-    widths = around.shape[1]
-    around = around.reshape(len(x), -1, *x.shape[1:])
-    pays = payoffs_of(games, np.concatenate([profiles, x[:, None], around], axis=1), player)
+    widths = neighbours.shape[1]
+    neighbours = neighbours.reshape(len(x), -1, *x.shape[1:])
+    pays = payoffs_of(games, np.concatenate([profiles, x[:, None], neighbours], axis=1), player)
     choice_pays, play_pays = np.split(pays, [profiles.shape[1]], axis=1)
-    best = np.max(np.where(np.isfinite(choice_pays), choice_pays, -np.inf), axis=1)
+    best_pays = np.max(np.where(np.isfinite(choice_pays), choice_pays, -np.inf), axis=1)
     losses, changes = (_changes(part[:, 1:], part[:, :1]) for part in (choice_pays, play_pays))
     steady = partial(_steady, part=QUANTILE, factor=1.0)
     effects = steady(changes.reshape(len(x), widths, -1), 2 * ROUNDING * np.abs(play_pays[:, 0]))[0][:, -1]
-    rows = np.concatenate([profiles, around], axis=1)
+    rows = np.concatenate([profiles, neighbours], axis=1)
     usual = (
         _usual_stakes(games, player)
         if moving is None
         else _linear_stakes(games, rows, np.concatenate([choice_pays, play_pays[:, 1:]], axis=1), player)
     )
     stakes = np.maximum(_choice_stakes(losses, np.abs(choice_pays[:, 0]), moving), usual)
-    return [Stake(*map(float, row)) for row in zip(stakes, effects, best, strict=True)]
+    return [Stake(*map(float, row)) for row in zip(stakes, effects, best_pays, strict=True)]
 
 
 def _box_stakes(
@@ -174,12 +174,14 @@ def _box_stakes(
         _joint_deviations(scales, best_profiles, player) if len(axes) > 1 else best_profiles[:, None]
     )
     pays = payoffs_of(games, np.concatenate([best_profiles[:, None], *deviations], axis=1), player)
-    first, *parts = np.split(pays, 1 + np.cumsum([0, *(part.shape[1] for part in deviations)])[:-1], axis=1)
-    choice_pays = np.concatenate([first, *parts[: len(axes)], parts[-1]], axis=1)
-    best = np.max(np.where(np.isfinite(choice_pays), choice_pays, -np.inf), axis=1)
+    base_pays, *parts = np.split(
+        pays, 1 + np.cumsum([0, *(part.shape[1] for part in deviations)])[:-1], axis=1
+    )
+    choice_pays = np.concatenate([base_pays, *parts[: len(axes)], parts[-1]], axis=1)
+    best_pays = np.max(np.where(np.isfinite(choice_pays), choice_pays, -np.inf), axis=1)
     # losses up to a gain that the search of the best response has missed are none
-    noise = 2 * ROUNDING * np.abs(pays[:, 0]) + (np.maximum(best - pays[:, 0], 0.0) if optimal else 0.0)
-    changes = [_changes(part, first) for part in parts]
+    noise = 2 * ROUNDING * np.abs(pays[:, 0]) + (np.maximum(best_pays - pays[:, 0], 0.0) if optimal else 0.0)
+    changes = [_changes(part, base_pays) for part in parts]
     parts = [np.where(part > noise[:, None], part, 0.0) for part in changes]
     ends = [_ends(part, noise) for part in parts[:-1]]  # [game side]
     choice_ends, play_ends = np.stack(ends[: len(axes)] or [np.zeros((len(x), 2))], axis=1), ends[len(axes) :]
@@ -188,9 +190,9 @@ def _box_stakes(
         if optimal
         else choice_ends.max(axis=-1)
     )
-    only = (choice_ends.max(axis=-1) > 0) & (milder == 0)
+    one_sided = (choice_ends.max(axis=-1) > 0) & (milder == 0)
     smallest = np.zeros(len(x))
-    if only.any():
+    if one_sided.any():
         corners = [
             np.where(np.arange(x.shape[1])[:, None] == player, best_profiles, end) for end in scales.corners()
         ]
@@ -201,9 +203,9 @@ def _box_stakes(
         for number, part in enumerate(deviations[: len(axes)]):
             undominated = np.where(_undominated(games, rows, part, player), parts[number], 0.0)
             end = _ends(undominated, noise).max(axis=-1)
-            milder[:, number] = np.where(only[:, number], end, milder[:, number])
+            milder[:, number] = np.where(one_sided[:, number], end, milder[:, number])
             small = _ends(parts[number], noise, SMALL_WIDTHS).max(axis=-1)
-            smallest = np.maximum(smallest, np.where(only[:, number] & (end == 0), small, 0.0))
+            smallest = np.maximum(smallest, np.where(one_sided[:, number] & (end == 0), small, 0.0))
     effects = [_ordinary(np.array([end[game].min() for end in play_ends])) for game in range(len(x))]
     stakes = [_ordinary(*pair) for pair in zip(milder, effects, strict=True)]
     if len(axes) > 1:  # where changes of single choices cost nothing, all choices change together
@@ -212,20 +214,20 @@ def _box_stakes(
         fallbacks = zip(stakes, smallest, together, strict=True)
         stakes = [stake or small or end for stake, small, end in fallbacks]
     effects = np.maximum(effects, smallest / PLAY_SHARE).tolist()
-    for game in np.flatnonzero(~(np.array(stakes) + effects > 0) & np.isfinite(first[:, 0])):
+    for game in np.flatnonzero(~(np.array(stakes) + effects > 0) & np.isfinite(base_pays[:, 0])):
         # no single choice matters, as at the middle of matching pennies: all players move
         effects[game] = _effect_of_all(games, best_profiles, player)[game]
         # payoffs that vary less than they are rounded have lost their digits: that little is at stake
         varied = np.ptp(choice_pays[game][np.isfinite(choice_pays[game])])
         stakes[game] = 0.0 if effects[game] else varied
-    return [Stake(*map(float, numbers)) for numbers in zip(stakes, effects, best, strict=True)]
+    return [Stake(*map(float, numbers)) for numbers in zip(stakes, effects, best_pays, strict=True)]
 
 
 def _effect_of_all(games: Together, x: np.ndarray, player: int) -> np.ndarray:
     """Return the effects ``[game]`` of all players together on a payoff, in boxes of all `WIDTHS`."""
     scales, share = _scales([game.space for game in games.games]), np.random.default_rng(1).random
-    first, last = (np.moveaxis(end, 2, 1)[:, :, None] for end in scales.boxes(x))
-    profiles = scales.amounts(first + (last - first) * share((DRAWN, *x.shape[1:])))
+    low, high = (np.moveaxis(end, 2, 1)[:, :, None] for end in scales.boxes(x))
+    profiles = scales.amounts(low + (high - low) * share((DRAWN, *x.shape[1:])))
     profiles = np.concatenate([x[:, None], profiles.reshape(len(x), -1, *x.shape[1:])], axis=1)
     pays = payoffs_of(games, profiles, player)
     changes = _changes(pays[:, 1:], pays[:, :1]).reshape(len(x), len(WIDTHS), DRAWN)
@@ -250,9 +252,9 @@ def _deviations(scales: Scales, x: np.ndarray, player: int, axis: int, points: i
 
 def _joint_deviations(scales: Scales, x: np.ndarray, player: int) -> np.ndarray:
     """Return profiles ``[game move player axis]`` in which all choices of a player change at all `WIDTHS`."""
-    first, last = (end[:, player] for end in scales.boxes(x))
+    low, high = (end[:, player] for end in scales.boxes(x))
     share = np.random.default_rng(0).random((2 * POINTS, x.shape[-1]))
-    amounts = scales.amounts(first[:, :, None] + (last - first)[:, :, None] * share)
+    amounts = scales.amounts(low[:, :, None] + (high - low)[:, :, None] * share)
     profiles = np.repeat(x[:, None], amounts.shape[1] * amounts.shape[2], axis=1)
     profiles[:, :, player] = amounts.reshape(len(x), -1, x.shape[-1])
     return profiles
@@ -289,9 +291,9 @@ def _usual_stakes(games: Together, player: int) -> list[float]:
         rivals = np.stack([row[action] for row, action in zip(rows, actions.T, strict=True)], axis=1)
         profiles.append(np.repeat(rivals[:, None], len(rows[player]), axis=1))
         profiles[-1][:, :, player] = rows[player]
-    several = np.stack(profiles)
-    pays = payoffs_of(games, several.reshape(len(several), -1, *several.shape[3:]), player)
-    return [_usual(row) for row in np.asarray(pays).reshape(several.shape[:3])]
+    profile_array = np.stack(profiles)
+    pays = payoffs_of(games, profile_array.reshape(len(profile_array), -1, *profile_array.shape[3:]), player)
+    return [_usual(row) for row in np.asarray(pays).reshape(profile_array.shape[:3])]
 
 
 def _linear_stakes(games: Together, rows: np.ndarray, pays: np.ndarray, player: int) -> np.ndarray:
@@ -359,8 +361,8 @@ def _pure_stake(game: Any, x: np.ndarray, response: Response, player: int) -> St
     if np.prod(sizes, dtype=float) > CELLS:
         choice = max(_ordinary(losses), _usual_of_many(game, player))
         mild = np.flatnonzero(losses <= choice)
-        random, chosen = _pure_actions(sizes, len(mild))
-        actions = np.where(np.arange(len(sizes)) == player, mild[chosen][:, None], random)
+        random, rows = _pure_actions(sizes, len(mild))
+        actions = np.where(np.arange(len(sizes)) == player, mild[rows][:, None], random)
         effect = _effect(pure_payoffs(game, actions)[:, player], float(numpy_payoffs(game, x)[player]))
         return Stake(choice, effect, response.payoff)
     table = np.moveaxis(pure_payoffs(game, _joint_actions(sizes)).reshape(*sizes, -1), -1, 0)
@@ -386,9 +388,9 @@ def payoff_units(games: Together, x: np.ndarray) -> np.ndarray:
         )
         return np.where(units > 0, units, largest_scales)
     sizes, ranges = np.abs(payoffs_at(games, x)), _choice_ranges(games, x)
-    stated = payoff_scale.knows(games.games[0])
+    has_scale = payoff_scale.knows(games.games[0])
     small = np.maximum(ranges, 1e-4 * sizes)
-    units = np.where(ranges >= SMALL * largest_scales, largest_scales, small) if stated else small
+    units = np.where(ranges >= SMALL * largest_scales, largest_scales, small) if has_scale else small
     return np.where(units > 0, units, largest_scales)
 
 
@@ -553,13 +555,13 @@ def _scales_of(space: Box) -> Scales:
     ends = [low, *usual, high]
     if space.zero_threshold is not None:
         ends = [np.where(logs, np.maximum(end, np.asarray(space.zero_threshold)), end) for end in ends]
-    low, first, last, high = (np.where(logs, np.log(np.where(logs, end, 1.0)), end) for end in ends)
-    return Scales(low, high, first, last - first, logs)
+    low, start, stop, high = (np.where(logs, np.log(np.where(logs, end, 1.0)), end) for end in ends)
+    return Scales(low, high, start, stop - start, logs)
 
 
-def _around(spaces: Sequence[Any], x: np.ndarray) -> np.ndarray:
+def _neighbours(spaces: Sequence[Any], x: np.ndarray) -> np.ndarray:
     """Return profiles at random in boxes around each game's own, ``[game width draw player axis]``."""
-    around: np.ndarray
+    neighbours: np.ndarray
     draws, space = np.random.default_rng(1), spaces[0]
     if isinstance(space, Simplex):
         weight = np.where(space.entries, draws.exponential(size=(DRAWN, *x.shape[1:])), 0.0)
@@ -567,8 +569,8 @@ def _around(spaces: Sequence[Any], x: np.ndarray) -> np.ndarray:
         share = np.stack(
             [np.where(simplex.entries, simplex.min_share + simplex.spare * share, 0.0) for simplex in spaces]
         )
-        around = x[:, None, None] + WIDTHS[:, None, None, None] * (share - x[:, None])[:, None]
-        return around
+        neighbours = x[:, None, None] + WIDTHS[:, None, None, None] * (share - x[:, None])[:, None]
+        return neighbours
     rows = [np.asarray(space.grid(player, DRAWN)) for player in range(x.shape[1])]
     profiles = np.stack([row[draws.integers(len(row), size=DRAWN)] for row in rows], axis=1)
     return np.repeat(profiles[None, None], len(x), axis=0)
@@ -595,9 +597,9 @@ def _usual_of_payoffs(payoffs: bytes, shape: tuple[int, ...], player: int) -> fl
     A player that is indifferent against all undominated actions is judged by its choice against the others.
     """
     table = np.frombuffer(payoffs).reshape(shape)
-    everyone = np.arange(len(table))
-    table = table[np.ix_(everyone, *_distinct_actions(table))]
-    for players in (everyone.tolist(), [player]):
+    all_players = np.arange(len(table))
+    table = table[np.ix_(all_players, *_distinct_actions(table))]
+    for players in (all_players.tolist(), [player]):
         pays = np.moveaxis(_without_dominated(table, players)[player], player, -1)
         usual = _usual(pays.reshape(-1, pays.shape[-1]))
         if usual > 0 or pays.shape[-1] == 1:
@@ -614,10 +616,10 @@ def _distinct_actions(table: np.ndarray) -> tuple[np.ndarray, ...]:
 def _distinct_in(payoffs: bytes, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
     table, distinct = np.frombuffer(payoffs).reshape(shape) + 0.0, []  # -0 is 0
     for axis, size in enumerate(shape[1:], start=1):
-        first: dict[bytes, int] = {}
+        first_actions: dict[bytes, int] = {}
         for action, pays in enumerate(np.moveaxis(table, axis, 0).reshape(size, -1)):
-            first.setdefault(pays.tobytes(), action)
-        distinct.append(np.array(list(first.values())))
+            first_actions.setdefault(pays.tobytes(), action)
+        distinct.append(np.array(list(first_actions.values())))
     return tuple(distinct)
 
 
@@ -708,17 +710,17 @@ def _steady(
     counted = counts > 0
     result = np.zeros((*lead, widths + 1))
     np.maximum.accumulate(np.where(counted, largest, 0.0), axis=-1, out=result[..., 1:])
-    last, after = result[..., :-1], result[..., 1:]
+    loss, after = result[..., :-1], result[..., 1:]
     noise = np.asarray(noise)[..., None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        growth = (after + noise) / np.maximum(last - noise, 1e-3 * last)
+        growth = (after + noise) / np.maximum(loss - noise, 1e-3 * loss)
         allowed = STEEPER * np.clip(growth, *USUAL_GROWTH)
         # the growth that counts is that of the last width before with a loss, before which there was one too
-        last_steady = np.maximum.accumulate(np.where(counted & (last > 0), np.arange(widths) + 1, 0), axis=-1)
+        last_steady = np.maximum.accumulate(np.where(counted & (loss > 0), np.arange(widths) + 1, 0), axis=-1)
         before = np.concatenate([np.zeros((*lead, 1), dtype=int), last_steady[..., :-1]], axis=-1)
         allowed = np.concatenate([np.full((*lead, 1), np.inf), allowed], axis=-1)
         allowed = np.take_along_axis(allowed, before, axis=-1)
-        ruinous = counted & (~np.isfinite(largest) | ((last > 0) & (largest > allowed * last)))
+        ruinous = counted & (~np.isfinite(largest) | ((loss > 0) & (largest > allowed * loss)))
     length = np.where(ruinous.any(axis=-1), ruinous.argmax(axis=-1) + 1, widths + 1)
     steady = np.minimum(np.arange(widths + 1), length[..., None] - 1)
     result = np.take_along_axis(result, steady, axis=-1)
@@ -730,7 +732,7 @@ def _milder(down: np.ndarray, up: np.ndarray) -> float:
     length = min(len(down), len(up))
     # the last distance may be cut by the end of the space
     sides = np.stack([down[:length], up[:length]])[:, :-1]
-    met = np.flatnonzero(sides.min(axis=0) > 0)
-    if len(met) and sides[:, met[-1]].max() > UNLIKE * sides[:, met[-1]].min():
-        return float((down, up)[sides[:, met[-1]].argmin()][-1])
+    widths = np.flatnonzero(sides.min(axis=0) > 0)
+    if len(widths) and sides[:, widths[-1]].max() > UNLIKE * sides[:, widths[-1]].min():
+        return float((down, up)[sides[:, widths[-1]].argmin()][-1])
     return float(max(down[-1], up[-1]))

@@ -70,7 +70,7 @@ def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     ('gradients', 'best_response', 'proved_response', 'payoff_scale', 'metrics', 'to_finite')
     """
     register_plain(game)
-    require(not (why := imprecise(game)), why)
+    require(not (reason := imprecise(game)), reason)
     if is_agents(game):
         return _check_agents(game)
     population, scaled = is_population(game), oracles.payoff_scale.knows(game)
@@ -112,18 +112,18 @@ def _check_payoffs(game: Game, profiles: list[Profile]) -> None:
     _require_close(game, batched, payoffs, "payoffs under vmap: differ from those one by one")
 
 
-def _require_close(game: Game, payoffs: object, wanted: object, message: str) -> None:
-    require_close(payoffs, wanted, message, CLOSE * scale_of(game))
+def _require_close(game: Game, payoffs: object, reference: object, message: str) -> None:
+    require_close(payoffs, reference, message, CLOSE * scale_of(game))
 
 
 def _require_small(game: Game, gap: float, message: str) -> None:
     require(gap <= CLOSE * scale_of(game), message)
 
 
-def _require_derivative(derivative: Any, wanted: Any, subject: str, rule: str) -> None:
-    gap = float(jnp.max(jnp.abs(derivative - wanted)))
+def _require_derivative(derivative: Any, reference: Any, subject: str, rule: str) -> None:
+    gap = float(jnp.max(jnp.abs(derivative - reference)))
     # relative to the largest entry, since rounding errors of derivatives grow with it
-    small = gap <= 1e-6 * max(1.0, float(jnp.max(jnp.abs(wanted))))
+    small = gap <= 1e-6 * max(1.0, float(jnp.max(jnp.abs(reference))))
     require(small, f"{subject} is off by {gap:.3g}; must be {rule}, or be left out")
 
 
@@ -160,8 +160,8 @@ def _check_deviation_payoff(game: Game, profiles: list[Profile]) -> None:
         points = game.space.grid(player, GRID)
         payoff = attempt(subject, remedy, oracles.deviation_payoff, game, x, player)
         payoffs = attempt(subject, remedy, jax.vmap(payoff), points)
-        wanted = _payoffs_at(game, x, player, points)
-        _require_close(game, payoffs, wanted, f"{subject}: differs from payoffs")
+        reference = _payoffs_at(game, x, player, points)
+        _require_close(game, payoffs, reference, f"{subject}: differs from payoffs")
 
 
 def _check_jacobian(game: Game, profiles: list[Profile]) -> None:

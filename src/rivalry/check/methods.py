@@ -86,11 +86,11 @@ def _check_stepwise(method: Any, game: Game, seed: int) -> tuple[str, ...]:
         _same_form(begin, new)
         inside(game.space, new.profile, f"step {k + 1}")
         state = new
-    again = begin
+    replay = begin
     for k in range(STEPS):
-        again = step(game, again, jax.random.fold_in(key, k))
+        replay = step(game, replay, jax.random.fold_in(key, k))
     has_shape = all(
-        np.array_equal(a, b, equal_nan=True) for a, b in zip(*map(_numbers, (state, again)), strict=True)
+        np.array_equal(a, b, equal_nan=True) for a, b in zip(*map(_numbers, (state, replay)), strict=True)
     )
     require(has_shape, "step: two runs with the same keys differ; all random numbers must come from the key")
     with warnings.catch_warnings():
@@ -127,8 +127,8 @@ def _check_learner(learner: BaseLearner, game: object, seed: int) -> tuple[str, 
 
         game = matrix("rock_paper_scissors")
     world = attempt("world", "must return the problem of the learner", learner.world, game)
-    begin = attempt("begin", "must return a dict of arrays", _fresh, learner, world, seed)
-    in_one_run, parts = _fresh(learner, world, seed), _fresh(learner, world, seed)
+    begin = attempt("begin", "must return a dict of arrays", _new_session, learner, world, seed)
+    in_one_run, parts = _new_session(learner, world, seed), _new_session(learner, world, seed)
     arrays = attempt("pack", "must return a dict of arrays", learner.pack, begin)
     bad = [k for k, v in arrays.items() if not isinstance(v, np.ndarray)]
     require(not bad, f"begin: {bad[0] if bad else ''!r} must be a NumPy array, or `pack` make it one")
@@ -144,23 +144,23 @@ def _check_learner(learner: BaseLearner, game: object, seed: int) -> tuple[str, 
     record, two = learner.read(world, in_one_run), learner.read(world, parts)
     check_record(record, "read")
     require(bool(record), "read: must hold `profile`, or metrics")
-    manner, tried = "in parts, saved between", "whole = parts, saved between"
+    manner, test = "in parts, saved between", "whole = parts, saved between"
     # a learner may declare (`resumed`) that a resumed run is not bitwise equal: a repeated run then has to be
     if _is_resumed(two) and not _is_resumed(record):
-        again = _fresh(learner, world, seed)
-        learner.advance(world, again, total)
-        two, manner, tried = learner.read(world, again), "again", "same seed, same bits"
+        replay = _new_session(learner, world, seed)
+        learner.advance(world, replay, total)
+        two, manner, test = learner.read(world, replay), "again", "same seed, same bits"
     for name, (_, array) in record.items():
         is_equal = np.array_equal(array, two[name][1], equal_nan=np.asarray(array).dtype.kind == "f")
         require(is_equal, f"advance: {name!r} differs when the same steps are taken {manner}; must not")
-    return ("protocol", "begin", "advance", tried, "read")
+    return ("protocol", "begin", "advance", test, "read")
 
 
 def _is_resumed(record: Any) -> bool:
     return bool(record.get("resumed", ((), False))[1])
 
 
-def _fresh(learner: BaseLearner, world: object, seed: int) -> Any:
+def _new_session(learner: BaseLearner, world: object, seed: int) -> Any:
     return learner.begin(world, np.random.SeedSequence(seed))
 
 

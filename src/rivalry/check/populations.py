@@ -74,8 +74,8 @@ def _check_shapes(game: PopulationGame) -> None:
     require(within, f"discount: {np.asarray(discount).tolist()} must be in [0, 1)")
     types, shares = state_types(game), type_shares(game)
     require_shape("types", types, (states,), ", one per state")
-    every = set(types.tolist()) == set(range(len(shares)))
-    require(every, f"types: must name each of the {len(shares)} types that `share` has, from 0 on")
+    is_complete = set(types.tolist()) == set(range(len(shares)))
+    require(is_complete, f"types: must name each of the {len(shares)} types that `share` has, from 0 on")
     require_close(shares.sum(), 1.0, "share: must sum to 1, and is off")
     for kind in range(len(shares)):
         equal = len(set(np.asarray(discount)[types == kind].tolist())) == 1
@@ -152,12 +152,12 @@ def _check_transitions(game: object, env: object, pi: Policy) -> None:
     """Check that each row of the transition matrix is mass pushed from one state."""
     states = len(pi)
 
-    def both(g: object, e: object, p: Policy) -> Any:
+    def matrix_and_push(g: object, e: object, p: Policy) -> Any:
         rows = jax.vmap(lambda row: push(g, e, row[:, None] * p))(jnp.eye(states))
         return oracles.transition_matrix(g, e, p), rows
 
     subject = "transition_matrix(game, env, weights)"
-    matrix, pushed = attempt_compiled(subject, both, game, env, pi)
+    matrix, pushed = attempt_compiled(subject, matrix_and_push, game, env, pi)
     require_shape(subject, matrix, (states, states))
     require_close(matrix, pushed, f"{subject}: differs from pushing mass by `expect`")
     require_close(
@@ -169,11 +169,11 @@ def _check_balance(game: object, env: object, mu: Distribution, pi: Policy) -> N
     """Check that the residual has the structure of an environment, and finite derivatives."""
     flat, unflat = ravel_pytree(env)
 
-    def rest(g: Any, e: Array, m: Distribution, p: Policy) -> Any:
+    def residual_and_slopes(g: Any, e: Array, m: Distribution, p: Policy) -> Any:
         slopes = jax.jacrev(lambda e, m, p: ravel_pytree(g.balance(unflat(e), m, p))[0], (0, 1, 2))
         return g.balance(unflat(e), m, p), slopes(e, m, p)
 
-    residual, slopes = attempt_compiled("balance", rest, game, flat, mu, pi)
+    residual, slopes = attempt_compiled("balance", residual_and_slopes, game, flat, mu, pi)
     # structures as text, since they may hold arrays, which have no truth value when compared
     forms = [
         (str(jax.tree.structure(tree)), [*map(jnp.shape, jax.tree.leaves(tree))]) for tree in (env, residual)
@@ -197,10 +197,10 @@ def _check_stationary(game: object, pi: Policy) -> tuple[Distribution, Any]:
         )
 
     remedy = "balance and environment must have derivatives"
-    stationary, again, pushed = attempt_compiled(subject, check_agreement, game, pi, remedy=remedy)
+    stationary, recomputed_env, pushed = attempt_compiled(subject, check_agreement, game, pi, remedy=remedy)
     residual = float(stationary.residual)
     require(residual <= 1e-8, f"balance: {residual:.3g} is left in {subject}; must be 0 there")
-    env_again, env_of_policy = (ravel_pytree(env)[0] for env in (again, stationary.env))
+    env_again, env_of_policy = (ravel_pytree(env)[0] for env in (recomputed_env, stationary.env))
     require_close(env_again, env_of_policy, f"environment: differs from that of `balance` in {subject}", 1e-7)
     require(
         np.all(np.asarray(stationary.mu) >= -CLOSE), f"balance: returns a distribution below 0 in {subject}"

@@ -26,70 +26,72 @@ def require(good: object, message: str) -> None:
         raise Unfit(message)
 
 
-def require_shape(what: str, found: Any, shape: tuple[int, ...], note: str = "") -> None:
+def require_shape(subject: str, array: Any, shape: tuple[int, ...], note: str = "") -> None:
     """Raise `Unfit` for an array of another shape; ``note`` ends the message."""
-    require(found.shape == shape, f"{what}: shape {found.shape} must be {shape}{note}")
+    require(array.shape == shape, f"{subject}: shape {array.shape} must be {shape}{note}")
 
 
-def require_close(found: object, wanted: object, message: str, tolerance: float = CLOSE) -> None:
+def require_close(value: object, reference: object, message: str, tolerance: float = CLOSE) -> None:
     """Raise `Unfit` with ``message`` and the largest difference where it is above ``tolerance``."""
-    gap = float(np.max(np.abs(np.asarray(found) - np.asarray(wanted)), initial=0.0))
+    gap = float(np.max(np.abs(np.asarray(value) - np.asarray(reference)), initial=0.0))
     # a difference that is not a number is no agreement either
     require(gap <= tolerance, f"{message}, by {gap:.3g}")
 
 
-def attempt(what: str, remedy: str, call: Callable[..., Any], *args: object) -> Any:
+def attempt(subject: str, remedy: str, call: Callable[..., Any], *args: object) -> Any:
     """Return the result of a call of user code; any error in it becomes `Unfit`."""
     try:
         return call(*args)
     except Unfit:
         raise
     except Exception as error:  # user code may raise anything
-        first = (str(error).strip() or "no message").splitlines()[0]
-        raise Unfit(f"{what}: raised {type(error).__name__}: {first}; {remedy}") from error
+        first_line = (str(error).strip() or "no message").splitlines()[0]
+        raise Unfit(f"{subject}: raised {type(error).__name__}: {first_line}; {remedy}") from error
 
 
-def attempt_compiled(what: str, call: Callable[..., Any], *args: object, remedy: str = TRACED) -> Any:
+def attempt_compiled(subject: str, call: Callable[..., Any], *args: object, remedy: str = TRACED) -> Any:
     """Return the result of a compiled call of user code; any error in it becomes `Unfit`."""
-    return attempt(what, remedy, eqx.filter_jit(call), *args)
+    return attempt(subject, remedy, eqx.filter_jit(call), *args)
 
 
-def inside(space: Space, x: Profile, what: str) -> None:
+def inside(space: Space, x: Profile, subject: str) -> None:
     """Raise `Unfit` for a profile outside the space."""
     try:
-        space.check(np.asarray(x), what)
+        space.check(np.asarray(x), subject)
     except ValueError as error:
-        raise Unfit(f"{error}; {what} must return profiles of the space") from None
+        raise Unfit(f"{error}; {subject} must return profiles of the space") from None
 
 
-def check_tables(found: Any, what: str, kinds: Any = np.ndarray, rule: str = "NumPy arrays only") -> None:
+def check_tables(tables: Any, subject: str, kinds: Any = np.ndarray, rule: str = "NumPy arrays only") -> None:
     """Raise `Unfit` unless the input of kernels is a tuple of entries of the allowed ``kinds``."""
-    require(isinstance(found, tuple), f"{what}: {type(found).__name__} must be a NamedTuple of arrays")
-    bad = [type(part).__name__ for part in found if not isinstance(part, kinds)]
-    require(not bad, f"{what}: holds a {bad[0] if bad else ''}; must hold {rule}")
+    require(isinstance(tables, tuple), f"{subject}: {type(tables).__name__} must be a NamedTuple of arrays")
+    bad = [type(part).__name__ for part in tables if not isinstance(part, kinds)]
+    require(not bad, f"{subject}: holds a {bad[0] if bad else ''}; must hold {rule}")
 
 
 def attempt_record(
-    what: str,
+    subject: str,
     call: Callable[..., Any],
     *args: object,
     remedy: str = "must return {name: (dimensions, array)}",
 ) -> None:
     """Raise `Unfit` unless a call of user code returns a record."""
-    check_record(attempt(what, remedy, call, *args), what)
+    check_record(attempt(subject, remedy, call, *args), subject)
 
 
-def check_record(found: Any, what: str) -> None:
-    """Raise `Unfit` unless ``found`` is a record: named arrays with their dimensions."""
-    require(isinstance(found, dict), f"{what}: {type(found).__name__} must be a dict of (dimensions, array)")
-    for name, entry in found.items():
+def check_record(record: Any, subject: str) -> None:
+    """Raise `Unfit` unless ``record`` is a record: named arrays with their dimensions."""
+    require(
+        isinstance(record, dict), f"{subject}: {type(record).__name__} must be a dict of (dimensions, array)"
+    )
+    for name, entry in record.items():
         pair = isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], tuple)
-        require(pair, f"{what}[{name!r}]: must be (dimensions, array), dimensions a tuple of names")
+        require(pair, f"{subject}[{name!r}]: must be (dimensions, array), dimensions a tuple of names")
         dims, array = entry[0], np.asarray(entry[1])
         rule = f"{len(dims)} dimensions named; must be {array.ndim}, as of its array"
-        require(len(dims) == array.ndim, f"{what}[{name!r}]: {rule}")
+        require(len(dims) == array.ndim, f"{subject}[{name!r}]: {rule}")
         is_storable = array.dtype.kind in "fiubU"
-        require(is_storable, f"{what}[{name!r}]: dtype {array.dtype} must be numbers or text")
+        require(is_storable, f"{subject}[{name!r}]: dtype {array.dtype} must be numbers or text")
 
 
 PROFILES, GRID = 8, 201  # profiles, and strategies per player, about
@@ -108,9 +110,9 @@ def check_space(space: Space, seed: int) -> list[Profile]:
         require_shape("space.sample", x, space.shape)
         require(x.dtype == jnp.float64, f"space.sample: dtype {x.dtype} must be float64")
         inside(space, x, "space.sample")
-        again = space.project(x + jnp.where(space.mask, 0.37, 0.0))
-        inside(space, again, "space.project")
-        change = float(jnp.max(jnp.abs(space.project(again) - again)))
+        projection = space.project(x + jnp.where(space.mask, 0.37, 0.0))
+        inside(space, projection, "space.project")
+        change = float(jnp.max(jnp.abs(space.project(projection) - projection)))
         require(change <= 1e-12, f"space.project: changes a projected profile, by {change:.3g}; must not")
         profiles.append(x)
     for player in range(players):

@@ -71,8 +71,8 @@ def carry_out(arguments: list[str]) -> int:
     except Exception as error:  # an error of the package: one line, the traceback on request
         from rivalry.cli.show import missing_device
 
-        why = missing_device()
-        return output.report_mistake(why) if why else output.report_internal_error(error)
+        reason = missing_device()
+        return output.report_mistake(reason) if reason else output.report_internal_error(error)
 
 
 def _working_folder() -> bool:
@@ -118,13 +118,13 @@ def _command_meant(wrong: str) -> str:
     return suggestion(wrong, [name.strip("_") for name in functions])
 
 
-def _print_version(wanted: bool) -> bool:
-    if wanted:
+def _print_version(flag: bool) -> bool:
+    if flag:
         from importlib.metadata import version
 
         output.print_text(version("rivalry"))
         raise typer.Exit
-    return wanted
+    return flag
 
 
 @app.callback()
@@ -238,10 +238,10 @@ def run(
 ) -> int:
     """Run a study, or continue its run."""
     options = work.execution_options(workers, executor, address, device, accept_version, trust)
-    repeated = values.whole(replications, "--replications", most=10**6)
+    repeated = values.whole_number(replications, "--replications", limit=10**6)
     with output.reserve_stdout():
-        chosen = work.study(study, set_ or [], sweep or [], repeated, quick)
-        reported = work.run(chosen, out, options)
+        chosen_study = work.study(study, set_ or [], sweep or [], repeated, quick)
+        reported = work.run(chosen_study, out, options)
     return _print_run(json, reported, verbose)
 
 
@@ -280,7 +280,7 @@ def work_(
 
     `rivalry resume RUN` takes all shards in RUN/array, and `rivalry merge` those elsewhere.
     """
-    count = values.whole(workers, "--workers", most=1024)
+    count = values.whole_number(workers, "--workers", limit=1024)
     work.choose_device(device)
     with output.reserve_stdout():
         progress, text = work.work(run, values.shard(shard), out, count, trusted=trust)
@@ -382,7 +382,7 @@ def verify(
     All certificates are recomputed, some random cells are computed again, and dataset, figures, report, page
     and citation are made again and compared.
     """
-    count = values.whole(cells, "--cells", most=10**6)
+    count = values.whole_number(cells, "--cells", limit=10**6)
     with output.reserve_stdout():
         verification, text = work.verify(file, 3 if count is None else count, trust, large)
     output.print_result(json, verification, text)
@@ -487,7 +487,7 @@ def warm(
     from rivalry.cli.show import table as show_table
 
     with output.reserve_stdout():
-        durations = first_results.warm(first_results.chosen(families or []))
+        durations = first_results.warm(first_results.parts_of_families(families or []))
     return output.print_result(json, durations, show_table(durations, ["family", "fills", "seconds"]))
 
 

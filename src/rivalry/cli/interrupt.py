@@ -51,7 +51,7 @@ def watch() -> Iterator[None]:
         os.close(write)  # the thread then reads the end of the pipe
 
 
-def _raise_again(otherwise: Callable[[Any], object]) -> Callable[[Any], object]:
+def _raise_again(fallback: Callable[[Any], object]) -> Callable[[Any], object]:
     """Return a hook for unraisable exceptions that raises a Ctrl-C again after a short delay.
 
     Finalisers run at any time, for example during garbage collection, and what they raise is dropped.
@@ -61,7 +61,7 @@ def _raise_again(otherwise: Callable[[Any], object]) -> Callable[[Any], object]:
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
             threading.Timer(AGAIN, _thread.interrupt_main).start()
         else:
-            otherwise(unraisable)
+            fallback(unraisable)
 
     return hook
 

@@ -27,44 +27,44 @@ ENDINGS = {
 """Kinds of templates, with the endings of their files."""
 
 
-def new(what: str, name: str, family: str | None) -> list[Path]:
+def new(kind: str, name: str, family: str | None) -> list[Path]:
     """Write the files of a template into the working folder and return them. Raises `OptionError`."""
-    if what not in ENDINGS:
-        raise OptionError(f"new {what}: {near(what, list(ENDINGS))}")
-    if family is not None and what != "study":
+    if kind not in ENDINGS:
+        raise OptionError(f"new {kind}: {near(kind, list(ENDINGS))}")
+    if family is not None and kind != "study":
         raise OptionError(f"--family {family}: is for `rivalry new study`")
     if not (name.isidentifier() and name.isascii() and name == name.lower()) or iskeyword(name):
         rule = "must be lower-case letters, digits and _, begin with a letter and be no Python keyword"
-        raise OptionError(f"NAME: {name!r} {rule}, as in `my_{what}`")
+        raise OptionError(f"NAME: {name!r} {rule}, as in `my_{kind}`")
     words = {
         "name": name,
         "title": name.replace("_", " ").capitalize(),
         "Class": name.title().replace("_", ""),
     }
-    if what == "study":
+    if kind == "study":
         words |= _first_study(family or "influencer")
     source, folder = files("rivalry.cli") / "templates", Path.cwd()
-    written = {f"{name}.{ending}": source / f"{what}.{ending}.txt" for ending in ENDINGS[what]}
-    if existing := [path for path in written if os.path.lexists(folder / path)]:
+    templates = {f"{name}.{ending}": source / f"{kind}.{ending}.txt" for ending in ENDINGS[kind]}
+    if existing := [path for path in templates if os.path.lexists(folder / path)]:
         raise OptionError(f"NAME: {existing[0]} exists already; choose another name, or remove it")
-    for path, template in written.items():
+    for path, template in templates.items():
         write(folder / path, Template(template.read_text(encoding="utf-8")).substitute(words).encode())
-    return [folder / path for path in written]
+    return [folder / path for path in templates]
 
 
 def _first_study(family: str) -> dict[str, str]:
     """Return the parts of a family's first study, which its registration states. Raises `OptionError`."""
     if family not in GAMES:
         raise OptionError(f"--family {family}: {suggestion(family, GAMES)}")
-    first: Mapping[str, Mapping[str, Any]] = {"game": {}, "sweep": {}, **GAMES[family].first}
-    method, sweep = first["method"], dict(first["sweep"])
+    parts: Mapping[str, Mapping[str, Any]] = {"game": {}, "sweep": {}, **GAMES[family].first}
+    method, sweep = parts["method"], dict(parts["sweep"])
     setting = next(((key, values[-1]) for key, values in sweep.items()), ("replications.seed", 1))
     entry = entry_of(method["kind"], METHODS)
     return {
         "family": family,
         "kind": method["kind"],
         "setting": f"{setting[0]}={as_toml(setting[1])}".replace('"', ""),
-        "game": _lines({"family": family, **first["game"]}, GAMES[family].targets),
+        "game": _lines({"family": family, **parts["game"]}, GAMES[family].targets),
         "method": _lines(method, entry.targets if entry else ()),
         "sweep": _lines(sweep, GAMES[family].targets),
     }

@@ -366,7 +366,7 @@ class _Lines:
         """Remove the display."""
 
 
-def estimate(done: float, left: float, seconds: float, waited: float = 0.0) -> str:
+def estimate(progress: float, remainder: float, seconds: float, waited: float = 0.0) -> str:
     """Return the time left at the pace so far, in words; empty before any progress or below a second.
 
     Empty, too, where the last progress was ``waited`` seconds ago and more than the time left.
@@ -374,14 +374,14 @@ def estimate(done: float, left: float, seconds: float, waited: float = 0.0) -> s
     >>> estimate(10, 20, 30.0), estimate(10, 20, 30.0, waited=70.0)
     (', about 1 min left', '')
     """
-    if done <= 0:
+    if progress <= 0:
         return ""
-    rest = seconds / done * left
-    if rest < waited:
+    time_left = seconds / progress * remainder
+    if time_left < waited:
         return ""
-    if rest >= 60:
-        return f", about {rest / 60:.0f} min left"
-    return f", about {rest:.0f} s left" if rest >= 1 else ""
+    if time_left >= 60:
+        return f", about {time_left / 60:.0f} min left"
+    return f", about {time_left:.0f} s left" if time_left >= 1 else ""
 
 
 class _Bar(_Lines):

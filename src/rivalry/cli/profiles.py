@@ -190,12 +190,12 @@ def _judged(game: Any, profile: list[list[Any]], where: str) -> Judged:
     for player, (numbers, lengths) in enumerate(zip(profile, _groups(game), strict=True)):
         values = [number.value for number in numbers]
         units.append(hook("rounding_of")(numbers))
-        first = 0
+        start = 0
         for length in lengths:
-            part = slice(first, first + length)
+            part = slice(start, start + length)
             values[part], note = _shares(values[part], units[-1], f"{where}: player {player}")
             notes += [note] * bool(note)
-            first += length
+            start += length
         strategies.append(values)
     entries = _entries(game)
     x = np.asarray(game.space.project(np.zeros(game.space.shape)), dtype=float).copy()
@@ -213,8 +213,8 @@ def _judged(game: Any, profile: list[list[Any]], where: str) -> Judged:
         return Judged(strategies, certificate(game, x), notes, gains, near, 0.0)
     smooth = not isinstance(game.space, BehaviourSpace)
     proved = certificate(game, x, proof=smooth)
-    named, radius = _nearest_choices(game, x, units, proved) if smooth and any(units) else (None, 0.0)
-    return Judged(strategies, proved, notes, None, named, radius)
+    neighbour, radius = _nearest_choices(game, x, units, proved) if smooth and any(units) else (None, 0.0)
+    return Judged(strategies, proved, notes, None, neighbour, radius)
 
 
 def _shares(values: list[Fraction], unit: Fraction, label: str) -> tuple[list[Fraction], str]:
@@ -246,15 +246,15 @@ def _nearest_choices(
     from rivalry.methods import Newton
     from rivalry.solving import solve
 
-    tried = [(x, proved)]
+    candidates = [(x, proved)]
     if proved.radius is None:
         try:
             neighbour = np.asarray(solve(game, Newton(), x).profile)
         except (ValueError, TypeError):
             return None, 0.0
-        tried.append((neighbour, certificate(game, neighbour, proof=True)))
+        candidates.append((neighbour, certificate(game, neighbour, proof=True)))
     room, entries = np.array([float(unit) for unit in units]), _entries(game)
-    for y, judged in tried:
+    for y, judged in candidates:
         off = np.where(entries, np.abs(np.asarray(y) - x), 0.0).max(axis=1)
         if judged.radius is not None and bool(np.all(off + judged.radius <= room)):
             return [[repr(float(v)) for v in row[mask]] for row, mask in zip(y, entries, strict=True)], float(

@@ -34,11 +34,13 @@ DEVELOPERS = ("test", "dev", "docs")  # extras listed only where installed
 def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
     """Return ``{name, title, family, cost, seconds}`` of all games, methods, studies or plots, by name."""
     if kind == "studies":
-        every = [study.summary(name, path) for name, path in study.studies().items()]
-        entries = [row for row in every if _is_here(row["family"])]
-        if absent_families := sorted({row["family"] for row in every} - {row["family"] for row in entries}):
-            why = "; ".join(filter(None, map(missing_home, absent_families)))
-            output.note(f"studies of {', '.join(absent_families)} are left out{why and ': '}{why}")
+        summaries = [study.summary(name, path) for name, path in study.studies().items()]
+        entries = [row for row in summaries if _is_here(row["family"])]
+        if absent_families := sorted(
+            {row["family"] for row in summaries} - {row["family"] for row in entries}
+        ):
+            reason = "; ".join(filter(None, map(missing_home, absent_families)))
+            output.note(f"studies of {', '.join(absent_families)} are left out{reason and ': '}{reason}")
     else:
         tables: dict[str, Mapping[str, Any]] = {"games": GAMES, "methods": METHODS, "plots": PLOTS}
         entries = [
@@ -54,7 +56,7 @@ def _is_here(family: str | None) -> bool:
     return family is None or entry_of(family, GAMES) is not None or is_file(family)
 
 
-def rows_of_family(kind: str, found: list[dict[str, Any]], family: str) -> list[dict[str, Any]]:
+def rows_of_family(kind: str, entries: list[dict[str, Any]], family: str) -> list[dict[str, Any]]:
     """Return the rows of one family of games; of studies, also those about any other word.
 
     Methods are those that fit its example game, plots its recipes and its default figures.
@@ -65,9 +67,9 @@ def rows_of_family(kind: str, found: list[dict[str, Any]], family: str) -> list[
         For an unknown family, which no study is about.
     """
     if kind == "studies" and family not in GAMES:
-        about = _about(family)
-        if about and "did you mean" not in near(family, GAMES):
-            return [row for row in found if row["name"] in about]
+        matches = _related_studies(family)
+        if matches and "did you mean" not in near(family, GAMES):
+            return [row for row in entries if row["name"] in matches]
     if family not in GAMES:
         if kind == "studies" and suggestion(family, GAMES).startswith("known"):
             rule = f"no study has the word; families are {', '.join(sorted(GAMES))}"
@@ -75,16 +77,16 @@ def rows_of_family(kind: str, found: list[dict[str, Any]], family: str) -> list[
         raise OptionError(f"list {kind} {family}: is no family of games; {suggestion(family, GAMES)}")
     if kind == "methods":
         names = _fitting(GAMES[family])
-        return [row for row in found if row["name"] in names]
+        return [row for row in entries if row["name"] in names]
     if kind == "plots":
         from rivalry.plots.families import DEFAULTS, OTHER
 
         usual = {figure.kind for figure in DEFAULTS.get(family, OTHER).figures}
-        return [row for row in found if row["name"] in usual or family in PLOTS[row["name"]].families]
-    return [row for row in found if row["family"] == family]
+        return [row for row in entries if row["name"] in usual or family in PLOTS[row["name"]].families]
+    return [row for row in entries if row["family"] == family]
 
 
-def _about(word: str) -> set[str]:
+def _related_studies(word: str) -> set[str]:
     """Return the names of bundled studies whose name, title or question has a word with the same beginning.
 
     Six letters are compared, so that "subsidies" finds "subsidy".
@@ -111,25 +113,27 @@ def begin() -> str:
     """Return up to three studies per family to begin with, and how to list everything."""
     bundled, lines = study.studies(), []
     for family, entry in GAMES.items():
-        first = [study.summary(name, bundled[name]) for name in entry.begin if name in bundled]
+        starters = [study.summary(name, bundled[name]) for name in entry.begin if name in bundled]
         if not entry.begin:
-            every = (study.summary(name, path) for name, path in sorted(bundled.items()))
-            quick = (row for row in every if row["family"] == family and row["cost"] == "seconds")
-            first = list(islice(quick, 3))
-        lines += [[family if k == 0 else "", row["name"], row["title"]] for k, row in enumerate(first)]
+            summaries = (study.summary(name, path) for name, path in sorted(bundled.items()))
+            quick = (row for row in summaries if row["family"] == family and row["cost"] == "seconds")
+            starters = list(islice(quick, 3))
+        lines += [[family if k == 0 else "", row["name"], row["title"]] for k, row in enumerate(starters)]
     counts = {"games": len(GAMES), "methods": len(METHODS), "studies": len(bundled), "plots": len(PLOTS)}
-    rest = "\n".join(f"rivalry list {kind + ' [FAMILY]':18} all {count}" for kind, count in counts.items())
+    list_lines = "\n".join(
+        f"rivalry list {kind + ' [FAMILY]':18} all {count}" for kind, count in counts.items()
+    )
     head = "To begin with: `rivalry run NAME` runs a study, `rivalry show NAME` prints it"
-    return f"{head}\n\n{output.table(['family', 'study', 'title'], lines)}\n\n{rest}"
+    return f"{head}\n\n{output.table(['family', 'study', 'title'], lines)}\n\n{list_lines}"
 
 
-def table(found: list[dict[str, Any]], columns: Sequence[str] = ()) -> str:
+def table(entries: list[dict[str, Any]], columns: Sequence[str] = ()) -> str:
     """Return rows as a table, by default those of `rows` without empty columns; empty text without rows."""
-    if not found:
+    if not entries:
         return ""
-    used = [key for key in ("kind", "name", "family", "cost") if any(row.get(key) for row in found)]
+    used = [key for key in ("kind", "name", "family", "cost") if any(row.get(key) for row in entries)]
     columns = columns or [*used, "title"]
-    return output.table(columns, [[_entry(row, key) for key in columns] for row in found])
+    return output.table(columns, [[_entry(row, key) for key in columns] for row in entries])
 
 
 def _entry(row: Mapping[str, Any], key: str) -> Any:
@@ -210,9 +214,14 @@ def _plot(name: str, entry: PlotEntry) -> tuple[Any, str]:
     if entry.views:
         needs.append(f"plot data, which cells store where a study names the plot: {', '.join(entry.views)}")
     toml = f"plots = [{as_toml(line)}]" + (f"  # as in the study {origin}" if origin else "")
-    about = {"name": name, "title": entry.title, "families": list(entry.families), "views": list(entry.views)}
+    description = {
+        "name": name,
+        "title": entry.title,
+        "families": list(entry.families),
+        "views": list(entry.views),
+    }
     text = "\n".join([output.paragraph(f"{name}: {entry.title}"), *map(output.paragraph, needs)])
-    return about | {"doc": words, "example": toml}, f"{text}\n\n{words.strip()}\n\nIn a study:\n{toml}"
+    return description | {"doc": words, "example": toml}, f"{text}\n\n{words.strip()}\n\nIn a study:\n{toml}"
 
 
 Options = list[tuple[str, ast.expr | None, ast.expr | None]]  # name, annotation and default as written
@@ -220,7 +229,7 @@ Options = list[tuple[str, ast.expr | None, ast.expr | None]]  # name, annotation
 
 def _definition(name: str) -> tuple[Any, str]:
     """Return docstring, options and source of a class or function in a user's file, which is not run."""
-    file, _, wanted = name.rpartition(":")
+    file, _, symbol = name.rpartition(":")
     try:
         text = Path(file).read_text(encoding="utf-8")
         body = ast.parse(text).body
@@ -229,20 +238,20 @@ def _definition(name: str) -> tuple[Any, str]:
     except (SyntaxError, ValueError) as error:
         raise study.StudyError(f"is not Python: {error}", where=file) from None
     nodes = {node.name: node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
-    if wanted not in nodes:
-        raise study.StudyError(f"defines no {wanted!r}; {near(wanted, nodes)}", where=file)
-    node = nodes[wanted]
+    if symbol not in nodes:
+        raise study.StudyError(f"defines no {symbol!r}; {near(symbol, nodes)}", where=file)
+    node = nodes[symbol]
     if isinstance(node, ast.ClassDef):
         fields = [part for part in node.body if isinstance(part, ast.AnnAssign)]
         options: Options = [(ast.unparse(field.target), field.annotation, field.value) for field in fields]
     else:
         signature, usual = node.args, node.args.defaults
         padded = [None] * (len(signature.args) - len(usual)) + usual
-        every = [
+        arguments = [
             *zip(signature.args, padded, strict=True),
             *zip(signature.kwonlyargs, signature.kw_defaults, strict=True),
         ]
-        options = [(argument.arg, argument.annotation, default) for argument, default in every]
+        options = [(argument.arg, argument.annotation, default) for argument, default in arguments]
     rows = [dict(zip(("key", "takes", "default"), map(_as_written, row), strict=True)) for row in options]
     doc, source = ast.get_docstring(node) or "", ast.get_source_segment(text, node) or ""
     parts = [f"{name}: {doc}".strip(), table(rows, ["key", "takes", "default"]) or "no options", source]
@@ -256,12 +265,12 @@ def _as_written(part: ast.expr | str | None) -> str | None:
 def _parameters(name: str, entry: Any) -> tuple[Any, str]:
     """Return the parameters of a game or method, per class for a kind with several classes."""
     kinds = [load(target) for target in entry.targets]
-    several, parameters, words = len(kinds) > 1, [], [output.paragraph(f"{name}: {entry.title}")]
+    by_class, parameters, words = len(kinds) > 1, [], [output.paragraph(f"{name}: {entry.title}")]
     for kind in kinds:
         rows = study.parameters(kind)
-        parameters += [({"class": kind.__name__} if several else {}) | row.as_json() for row in rows]
-        table = _parameter_table(rows) if rows or not several else "no options"
-        words.append(f"{_requirements(kind)}\n{table}" if several else table)
+        parameters += [({"class": kind.__name__} if by_class else {}) | row.as_json() for row in rows]
+        table = _parameter_table(rows) if rows or not by_class else "no options"
+        words.append(f"{_requirements(kind)}\n{table}" if by_class else table)
     return parameters, "\n\n".join(words)
 
 
@@ -365,20 +374,20 @@ def installation() -> list[dict[str, Any]]:
 
     components = [_row("python", platform.python_version(), "ok"), _row("rivalry", version("rivalry"), "ok")]
     for name, extras in _required_packages().items():
-        have, words = _version(name), f"extra {', '.join(extras)}"
+        library_version, words = _version(name), f"extra {', '.join(extras)}"
         if not extras:
-            cure = None if have else f"pip install {name}"
-            components.append(_row(name, have, "ok" if have else "missing", cure))
-        elif have:
-            components.append(_row(name, have, f"ok ({words})"))
+            cure = None if library_version else f"pip install {name}"
+            components.append(_row(name, library_version, "ok" if library_version else "missing", cure))
+        elif library_version:
+            components.append(_row(name, library_version, f"ok ({words})"))
         elif users := [extra for extra in extras if extra not in DEVELOPERS]:
             words = f"not installed (extra {', '.join(users)})"
             components.append(_row(name, None, words, remedy(users[0])))
     return [*components, *_devices(), _cache(), _row("processors", str(cores()), "ok")]
 
 
-def _row(name: str, has: str | None, state: str, remedy: str | None = None) -> dict[str, Any]:
-    return {"name": name, "version": has, "state": state, "remedy": remedy}
+def _row(name: str, library_version: str | None, state: str, remedy: str | None = None) -> dict[str, Any]:
+    return {"name": name, "version": library_version, "state": state, "remedy": remedy}
 
 
 def _required_packages() -> dict[str, list[str]]:
@@ -405,18 +414,18 @@ def _devices() -> list[dict[str, Any]]:
 
         return [_row(f"device {d.id}", d.device_kind, f"ok ({d.platform})") for d in jax.devices()]
     except (ImportError, RuntimeError, AssertionError) as error:  # JAX raises any of these without a backend
-        wanted = os.environ.get("JAX_PLATFORMS")
-        remedy = "unset JAX_PLATFORMS" if wanted else "pip install --force-reinstall jax jaxlib"
-        why = " ".join(str(error).split()) or f"JAX_PLATFORMS={wanted} is not available"
-        return [_row("device", None, f"missing: {why}", remedy)]
+        platforms = os.environ.get("JAX_PLATFORMS")
+        remedy = "unset JAX_PLATFORMS" if platforms else "pip install --force-reinstall jax jaxlib"
+        reason = " ".join(str(error).split()) or f"JAX_PLATFORMS={platforms} is not available"
+        return [_row("device", None, f"missing: {reason}", remedy)]
 
 
 def missing_device() -> str:
     """Reason why JAX has no device, if JAX_PLATFORMS is the cause; else an empty string."""
-    wanted = os.environ.get("JAX_PLATFORMS", "")
-    if not wanted or all(row["remedy"] is None for row in _devices()):
+    platforms = os.environ.get("JAX_PLATFORMS", "")
+    if not platforms or all(row["remedy"] is None for row in _devices()):
         return ""
-    return f"JAX_PLATFORMS={wanted}: no such device for JAX here; unset it, or set JAX_PLATFORMS=cpu"
+    return f"JAX_PLATFORMS={platforms}: no such device for JAX here; unset it, or set JAX_PLATFORMS=cpu"
 
 
 def _cache() -> dict[str, Any]:

@@ -79,7 +79,7 @@ def _next_steps(run: Run) -> list[str]:
         f"rivalry new study my_{family} --family {family}": "a study of yours, with comments",
     }
     width = max(map(len, steps))
-    return ["\n".join(["Try", *(f"  {line:{width}}  {why}" for line, why in steps.items())])]
+    return ["\n".join(["Try", *(f"  {line:{width}}  {purpose}" for line, purpose in steps.items())])]
 
 
 def _table(run: Run, answer: Answer) -> list[str]:
@@ -95,8 +95,8 @@ def _table(run: Run, answer: Answer) -> list[str]:
         lines += [table.mark] * bool(table.mark)
         if omitted:
             command = f"`rivalry export {quote(str(run.folder))} --to csv`"
-            rest = ", ..." * (len(omitted) > 4)
-            lines.append(f"not shown: {', '.join(omitted[:4])}{rest}; {command} writes all")
+            ellipsis = ", ..." * (len(omitted) > 4)
+            lines.append(f"not shown: {', '.join(omitted[:4])}{ellipsis}; {command} writes all")
         lines.append("")
     return lines
 
@@ -129,8 +129,10 @@ def claims(answer: Answer) -> list[str]:
     for claim in dict.fromkeys(claimed):
         counted.append(f"{claimed.count(claim)} {claim}")
         if claim in WITH_GAIN:
-            worst = max(about["gain"] for certificate, about in rows if certificate["claim"] == claim)
-            counted[-1] += f" ({gain_in_words(worst, claim)})"
+            largest_gain = max(
+                details["gain"] for certificate, details in rows if certificate["claim"] == claim
+            )
+            counted[-1] += f" ({gain_in_words(largest_gain, claim)})"
     radii = [row["radius"] for row, _ in rows if row["coverage"] == "proved"]
     if radii:
         counted.append(f"{len(radii)} proved, an exact equilibrium within {radius_in_words(max(radii))}")

@@ -18,7 +18,7 @@ class OptionError(ValueError):
 _WORD = re.compile(r"[A-Za-z_][\w.\-/:]*")
 
 
-def settings(given: Sequence[str]) -> dict[str, Any]:
+def settings(texts: Sequence[str]) -> dict[str, Any]:
     """Return ``KEY=VALUE`` texts as ``{key: value}``.
 
     Raises
@@ -31,11 +31,11 @@ def settings(given: Sequence[str]) -> dict[str, Any]:
     >>> settings(["game.reach=[0.1, 0.2]", "game.kernel=gaussian"])
     {'game.reach': [0.1, 0.2], 'game.kernel': 'gaussian'}
     """
-    pairs = _pairs(given, "--set", "--set game.reach=0.2")
+    pairs = _pairs(texts, "--set", "--set game.reach=0.2")
     return {key: _value(value, f"--set {text}") for key, value, text in pairs}
 
 
-def sweeps(given: Sequence[str]) -> dict[str, Any]:
+def sweeps(texts: Sequence[str]) -> dict[str, Any]:
     """Return ``KEY=FROM:TO:COUNT[:log]`` or ``KEY=A,B,C`` texts as ``{"sweep.KEY": values}``.
 
     Raises
@@ -48,20 +48,20 @@ def sweeps(given: Sequence[str]) -> dict[str, Any]:
     >>> sweeps(["game.reach=0.03:0.3:50", "game.kernel=gaussian,power_law"])["sweep.game.kernel"]
     ['gaussian', 'power_law']
     """
-    pairs = _pairs(given, "--sweep", "--sweep game.reach=0.03:0.3:50")
+    pairs = _pairs(texts, "--sweep", "--sweep game.reach=0.03:0.3:50")
     return {
         f"sweep.{key}": _span(value, text) if ":" in value else _entries(value, text)
         for key, value, text in pairs
     }
 
 
-def whole(text: str | None, option: str, *, most: int) -> int | None:
-    """Return an option's whole number in 1..``most``, or None if not given. Raises `OptionError`."""
+def whole_number(text: str | None, option: str, *, limit: int) -> int | None:
+    """Return an option's whole number in 1..``limit``, or None if not given. Raises `OptionError`."""
     if text is None:
         return None
     # at most nine digits: of thousands `int` raises an error of its own
-    if not re.fullmatch(r"\d{1,9}", text.strip()) or not 1 <= int(text) <= most:
-        raise OptionError(f"{f'{option} {text}'.strip()}: must be a whole number in 1..{most}")
+    if not re.fullmatch(r"\d{1,9}", text.strip()) or not 1 <= int(text) <= limit:
+        raise OptionError(f"{f'{option} {text}'.strip()}: must be a whole number in 1..{limit}")
     return int(text)
 
 
@@ -113,10 +113,10 @@ def _span(value: str, text: str) -> dict[str, Any]:
     fault = f"--sweep {text}: {value!r} must be FROM:TO:COUNT, as in 0.03:0.3:50, and may end in :log"
     if len(parts) not in (3, 4) or (len(parts) == 4 and parts[3] not in ("log", "linear")):
         raise OptionError(fault)
-    first, last, count = (_value(part, f"--sweep {text}") if part else None for part in parts[:3])
-    if isinstance(first, str) or isinstance(last, str) or None in (first, last) or not isinstance(count, int):
+    start, stop, count = (_value(part, f"--sweep {text}") if part else None for part in parts[:3])
+    if isinstance(start, str) or isinstance(stop, str) or None in (start, stop) or not isinstance(count, int):
         raise OptionError(fault)
-    return {"from": first, "to": last, "count": count} | ({"scale": parts[3]} if len(parts) == 4 else {})
+    return {"from": start, "to": stop, "count": count} | ({"scale": parts[3]} if len(parts) == 4 else {})
 
 
 def _entries(value: str, text: str) -> list[Any]:

@@ -64,7 +64,7 @@ EXTRA_PARTS = (
 """Results beside the first study of every family."""
 
 
-def _first(family: str, entry: FamilyEntry) -> Part:
+def _first_part(family: str, entry: FamilyEntry) -> Part:
     method = entry.first["method"]
     return Part(family, f"first study: {method['kind']}", entry.first.get("game", {}), method)
 
@@ -72,11 +72,11 @@ def _first(family: str, entry: FamilyEntry) -> Part:
 PARTS = tuple(
     part
     for family, entry in GAMES.items()
-    for part in (_first(family, entry), *(part for part in EXTRA_PARTS if part.family == family))
+    for part in (_first_part(family, entry), *(part for part in EXTRA_PARTS if part.family == family))
 )
 
 
-def chosen(families: Sequence[str]) -> list[Part]:
+def parts_of_families(families: Sequence[str]) -> list[Part]:
     """Return the parts of the families, of all where none is named. Raises `OptionError`."""
     for family in families:
         if family not in GAMES:

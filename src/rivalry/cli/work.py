@@ -84,7 +84,7 @@ def execution_options(
     """Mode of computing cells, from options of the command line. Raises `OptionError`."""
     hire = executor(name, address)
     choose_device(device, name)
-    count = values.whole(workers, "--workers", most=1024)
+    count = values.whole_number(workers, "--workers", limit=1024)
     return ExecutionOptions(count, hire, accept_version, trusted)
 
 
@@ -102,16 +102,16 @@ def study(
         if "replications.count" in changes:
             raise OptionError("--replications: is given to --set too; give one of them")
         changes["replications.count"] = replications
-    chosen = load_study(name)
-    parts = list(chosen.parts().values()) or [chosen]
+    chosen_study = load_study(name)
+    parts = list(chosen_study.parts().values()) or [chosen_study]
     for key in changes | swept:
         _check_table(parts, key)
     # before the changes are applied: the error then names the parts that take them
-    if chosen.include and (changes or swept):
-        raise OptionError(_takers(chosen, changes | swept))
+    if chosen_study.include and (changes or swept):
+        raise OptionError(_takers(chosen_study, changes | swept))
     if quick:
-        chosen = chosen.quick_form()
-    return chosen.with_changes(changes | swept)
+        chosen_study = chosen_study.quick_form()
+    return chosen_study.with_changes(changes | swept)
 
 
 def _check_table(parts: Sequence[Study], key: str) -> None:
@@ -121,7 +121,7 @@ def _check_table(parts: Sequence[Study], key: str) -> None:
     from rivalry.methods import METHODS
 
     option, plain = ("--sweep", key.removeprefix("sweep.")) if key.startswith("sweep.") else ("--set", key)
-    name, rest = re.fullmatch(r"([^.\[]*)(.*)", plain).groups()  # type: ignore[union-attr]
+    name, suffix = re.fullmatch(r"([^.\[]*)(.*)", plain).groups()  # type: ignore[union-attr]
     if name in TABLES:
         return
     belongs: dict[str, str] = {}
@@ -131,7 +131,7 @@ def _check_table(parts: Sequence[Study], key: str) -> None:
             parameters = _keys(table, "kind", METHODS)
             belongs |= {f"method.{table['name']}.{key}": key for key in parameters}
     close = get_close_matches(name, sorted(set(belongs.values())), n=1, cutoff=SIMILAR)
-    if full := [path + rest for path, key in belongs.items() if key in close]:
+    if full := [path + suffix for path, key in belongs.items() if key in close]:
         raise OptionError(f"{option} {plain}: needs its table; did you mean {' or '.join(full)}?")
 
 
@@ -168,33 +168,33 @@ class Reported(NamedTuple):
     path: Path
 
 
-def run(chosen: Study, out: Path | None, options: ExecutionOptions) -> Reported:
+def run(chosen_study: Study, out: Path | None, options: ExecutionOptions) -> Reported:
     """Run a study, or continue its run."""
     from rivalry.lab.store import Run, finished_cells
 
-    folder = chosen.default_folder if out is None else out
+    folder = chosen_study.default_folder if out is None else out
 
-    studies = list(chosen.parts().values()) or [chosen]
-    finished = finished_cells(folder, chosen.parts())
+    studies = list(chosen_study.parts().values()) or [chosen_study]
+    finished = finished_cells(folder, chosen_study.parts())
 
     def open_run() -> Run:
-        _note_other_form(folder, chosen)
-        return Run.create_or_open(folder, chosen, same_name=True)
+        _note_other_form(folder, chosen_study)
+        return Run.create_or_open(folder, chosen_study, same_name=True)
 
     return _carry_out(studies, studies, finished, open_run, options)
 
 
-def _note_other_form(folder: Path, chosen: Study) -> None:
+def _note_other_form(folder: Path, chosen_study: Study) -> None:
     """Report that a folder holds another form of a study, whose report is replaced."""
     from rivalry.lab.store import Run, StoreError
 
     with suppress(StoreError):  # no run yet, or a damaged one, which is mended
-        earlier = Run.open(folder)
-        changed = earlier.name == chosen.name and earlier.head["study"] != chosen.resolved()
-        if changed and earlier.counts()["done"]:
+        stored_run = Run.open(folder)
+        changed = stored_run.name == chosen_study.name and stored_run.head["study"] != chosen_study.resolved()
+        if changed and stored_run.counts()["done"]:
             output.note(
-                f"{folder} holds another form of {chosen.name} ({earlier.title}); its cells stay stored, its "
-                "report and figures are replaced; --out FOLDER has a run of its own"
+                f"{folder} holds another form of {chosen_study.name} ({stored_run.title}); its cells stay "
+                "stored, its report and figures are replaced; --out FOLDER has a run of its own"
             )
 
 
@@ -202,11 +202,11 @@ def prepare(name: str, out: Path | None) -> Run:
     """Check a study as a whole, and make the folder of its run. Raises `StudyError`, `StoreError`."""
     from rivalry.lab.store import Run, finished_cells
 
-    chosen = study(name, (), (), None, False)
-    folder = chosen.default_folder if out is None else out
-    _note_files(list(chosen.parts().values()) or [chosen])
-    chosen.check(output.check_progress(), finished_cells(folder, chosen.parts()))
-    return Run.create_or_open(folder, chosen, same_name=True)
+    chosen_study = study(name, (), (), None, False)
+    folder = chosen_study.default_folder if out is None else out
+    _note_files(list(chosen_study.parts().values()) or [chosen_study])
+    chosen_study.check(output.check_progress(), finished_cells(folder, chosen_study.parts()))
+    return Run.create_or_open(folder, chosen_study, same_name=True)
 
 
 def resume(folder: Path, options: ExecutionOptions) -> Reported:
@@ -656,9 +656,9 @@ def _in_short(names: Sequence[str]) -> str:
     'dataset.nc, 2 figures'
     """
     figures = [name for name in names if name.endswith(".svg")]
-    rest = [name for name in names if name not in figures]
+    file_names = [name for name in names if name not in figures]
     counted = [f"{len(figures)} figure{'s' * (len(figures) > 1)}"] * bool(figures)
-    return ", ".join([*rest, *counted]) or "nothing"
+    return ", ".join([*file_names, *counted]) or "nothing"
 
 
 def certify(folder: Path, proof: bool = False, export: Path | None = None) -> tuple[dict[str, Any], str]:

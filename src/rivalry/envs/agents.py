@@ -94,7 +94,7 @@ class AgentsEnv(SimultaneousEnv):
     def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Seen, Infos]:
         """Start a new episode with initial karma; ``seed`` restarts the random stream."""
         self.restart(seed)
-        observations = self._seen()
+        observations = self._observe()
         return self.without_masks(observations), infos_of(observations)
 
     def restart(self, seed: int | None) -> None:
@@ -110,7 +110,7 @@ class AgentsEnv(SimultaneousEnv):
         names = self.agents
         paid, cut = self.advance(self._entries(actions))
         rewards = dict(zip(names, paid.tolist(), strict=True))
-        observations = self._seen()
+        observations = self._observe()
         ends = dict.fromkeys(names, False), dict.fromkeys(names, cut)
         return self.without_masks(observations), rewards, *ends, infos_of(observations)
 
@@ -193,7 +193,7 @@ class AgentsEnv(SimultaneousEnv):
     def _rows(self) -> np.ndarray:
         return self.observations()[0]
 
-    def _seen(self) -> Seen:
+    def _observe(self) -> Seen:
         rows = zip(self.possible_agents, *self.observations(), strict=True)
         return {name: {"observation": row, "action_mask": mask} for name, row, mask in rows}
 

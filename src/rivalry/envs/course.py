@@ -65,7 +65,7 @@ class Course:
         """Start a new episode; ``seed`` restarts the random stream."""
         if seed is not None:
             self._key = np.asarray(jax.random.key_data(jax.random.key(whole_number("seed", seed))))
-        self.state, self._key, row = _first(self.form, self.leaves, self._key)
+        self.state, self._key, row = _first_step(self.form, self.leaves, self._key)
         self.steps = 0
         self.now = self.read(row, self.steps)
 
@@ -75,7 +75,7 @@ class Course:
         ``fixed`` is a mask ``[player]`` and a profile ``[player axis]``: masked players play their row of it.
         """
         fixed_mask, x = fixed or self.nobody
-        self.state, self._key, row = _next(
+        self.state, self._key, row = _next_step(
             self.form, self.leaves, self.state, self._key, actions, fixed_mask, x
         )
         self.steps += 1
@@ -140,21 +140,21 @@ def _split(tree: Any) -> tuple[Hashed, list[Any]]:
     """Return a tree's form, all of it except its arrays, and these. Equal forms share compiled programs."""
     leaves, definition = jax.tree.flatten(tree)
     arrays = [isinstance(leaf, jax.Array | np.ndarray | np.generic) for leaf in leaves]
-    rest = tuple(Same(_ARRAY if array else leaf) for leaf, array in zip(leaves, arrays, strict=True))
+    static_leaves = tuple(Same(_ARRAY if array else leaf) for leaf, array in zip(leaves, arrays, strict=True))
     arrays_of_tree = [jnp.asarray(leaf) for leaf, array in zip(leaves, arrays, strict=True) if array]
-    return Hashed((definition, rest)), arrays_of_tree
+    return Hashed((definition, static_leaves)), arrays_of_tree
 
 
 def _join(form: Hashed, leaves: list[Any]) -> Any:
     """Return the tree of a form with these arrays."""
-    (definition, rest), arrays_of_tree = form.key, iter(leaves)
+    (definition, static_leaves), arrays_of_tree = form.key, iter(leaves)
     return jax.tree.unflatten(
-        definition, [next(arrays_of_tree) if part.value is _ARRAY else part.value for part in rest]
+        definition, [next(arrays_of_tree) if part.value is _ARRAY else part.value for part in static_leaves]
     )
 
 
 @partial(jax.jit, static_argnums=0)
-def _first(form: Hashed, leaves: list[Any], key: jax.Array) -> Any:
+def _first_step(form: Hashed, leaves: list[Any], key: jax.Array) -> Any:
     game, middle = _join(form, leaves)
     return _reset(game, middle, key)
 
@@ -167,7 +167,7 @@ def _reset(game: MarkovGame, middle: object, key: jax.Array) -> Any:
 
 
 @partial(jax.jit, static_argnums=0)
-def _next(
+def _next_step(
     form: Hashed,
     leaves: list[Any],
     state: object,
@@ -206,8 +206,8 @@ def _each_first(
     form: Hashed, leaves: list[Any], carry: tuple[Any, Any] | None, keys: jax.Array, where: jax.Array
 ) -> Any:
     game, middle = _join(form, leaves)
-    state, fresh, rows = jax.vmap(partial(_reset, game, middle))(keys)
-    return _merged(where, carry and (carry, keys), ((state, rows), fresh))
+    state, new_keys, rows = jax.vmap(partial(_reset, game, middle))(keys)
+    return _merged(where, carry and (carry, keys), ((state, rows), new_keys))
 
 
 @partial(jax.jit, static_argnums=0)
@@ -222,8 +222,8 @@ def _each_next(
     where: jax.Array,
 ) -> Any:
     game, middle = _join(form, leaves)
-    state, fresh, rows = jax.vmap(partial(_step, game, middle, fixed_mask, fixed))(carry[0], keys, actions)
-    return _merged(where, (carry, keys), ((state, rows), fresh))
+    state, new_keys, rows = jax.vmap(partial(_step, game, middle, fixed_mask, fixed))(carry[0], keys, actions)
+    return _merged(where, (carry, keys), ((state, rows), new_keys))
 
 
 def _merged(where: jax.Array, old: tuple[Any, Any] | None, new: tuple[Any, Any]) -> Any:
@@ -241,11 +241,13 @@ def _row(game: Any, middle: object, state: Any, rewards: Any, ended: Any, cut: o
     columns = [oracles.active_players(game, state), jnp.broadcast_to(rewards, (players,)), over]
     parts = [part[:, None] for part in columns]
     parts += [oracles.legal_actions(game, state)] if _limits(game) else []
-    rows = jnp.concatenate([part.astype(float) for part in (*parts, _seen(game, middle, state))], axis=1)
+    rows = jnp.concatenate(
+        [part.astype(float) for part in (*parts, _observations(game, middle, state))], axis=1
+    )
     return jnp.append(rows.ravel(), jnp.asarray(cut, dtype=float))
 
 
-def _seen(game: MarkovGame, middle: Any, state: Any) -> Any:
+def _observations(game: MarkovGame, middle: Any, state: Any) -> Any:
     if middle is None:
         return jnp.clip(game.observe(state), -FAR, FAR)
     if oracles.normalized_observation.knows(game):
@@ -278,12 +280,12 @@ def _by_chance(game: Any, keys: object) -> Any:
         def step(state: Any, key: Any) -> Any:
             acts, plays, anew = jax.random.split(key, 3)
             following, _, ended, cut = game.step(state, _any_strategies(game, state, acts), plays)
-            fresh, over = game.reset(anew), ended | cut
-            following = jax.tree.map(lambda a, b: jnp.where(over, a, b), fresh, following)
+            new_state, over = game.reset(anew), ended | cut
+            following = jax.tree.map(lambda a, b: jnp.where(over, a, b), new_state, following)
             return following, game.observe(state)
 
-        first, *rest = jax.random.split(key, STEPS + 1)
-        return jax.lax.scan(step, game.reset(first), jnp.stack(rest))[1]
+        reset_key, *step_keys = jax.random.split(key, STEPS + 1)
+        return jax.lax.scan(step, game.reset(reset_key), jnp.stack(step_keys))[1]
 
     return jax.vmap(course)(keys)
 

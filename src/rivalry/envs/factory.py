@@ -206,9 +206,9 @@ class PlayerEnv(gym.Env[Any, Any]):
         else:
             self.parallel.restart(seed)
         self._paid, self._over, self._cut = 0.0, False, False
-        while not self._mine():
+        while not self._is_turn():
             self._play(None)
-        observations = self._seen()
+        observations = self._observe()
         return observations, info_of(observations)
 
     def step(self, action: object) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -217,19 +217,19 @@ class PlayerEnv(gym.Env[Any, Any]):
             raise ValueError(NO_EPISODE)
         self.parallel.check(self.name, action)
         self._play(action)
-        while not self._mine():
+        while not self._is_turn():
             self._play(None)
         paid, self._paid = self._paid, 0.0
-        observations = self._seen()
+        observations = self._observe()
         return observations, paid, self._over, self._cut, info_of(observations)
 
-    def _mine(self) -> bool:
+    def _is_turn(self) -> bool:
         """True if it is the player's turn or the episode is over."""
         if self._table is not None:
             return self._cut or bool(self.parallel.acting[self.player])
         return self._over or self._cut or self.name in self.parallel.movers()
 
-    def _seen(self) -> Any:
+    def _observe(self) -> Any:
         return self._views[self.name] if self._table is None else self.parallel.observation_of(self.player)
 
     def _play(self, action: object) -> None:
@@ -243,8 +243,8 @@ class PlayerEnv(gym.Env[Any, Any]):
             return
         actions = {} if action is None else {self.name: action}
         if self.ask is not None:
-            rest = (name for name in self.parallel.movers() if name != self.name)
-            actions |= {name: self.ask(name, self._views[name]) for name in rest}
+            rivals = (name for name in self.parallel.movers() if name != self.name)
+            actions |= {name: self.ask(name, self._views[name]) for name in rivals}
         observations, paid, over, short, _ = self.parallel.play(actions)
         self._views |= observations
         self._paid += paid[self.name]

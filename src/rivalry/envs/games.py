@@ -57,11 +57,13 @@ class SimultaneousEnv(Unrendered, ParallelEnv[str, Any, Any]):  # type: ignore[m
         space = self._observations[agent]
         return _features(space) if self.mask == "info" else space
 
-    def without_masks(self, seen: Seen) -> Seen:
+    def without_masks(self, observations: Seen) -> Seen:
         """Return observations by agent, without their masks if these are in infos alone."""
         if self.mask == "observation":
-            return seen
-        return {name: row["observation"] if isinstance(row, dict) else row for name, row in seen.items()}
+            return observations
+        return {
+            name: row["observation"] if isinstance(row, dict) else row for name, row in observations.items()
+        }
 
     @property
     def state_space(self) -> spaces.Box:
@@ -97,8 +99,10 @@ class SimultaneousEnv(Unrendered, ParallelEnv[str, Any, Any]):  # type: ignore[m
         if len(actions) > len(self.agents):
             for name in actions:
                 if name not in self._actions:
-                    first, last = self.possible_agents[0], self.possible_agents[-1]
-                    raise ValueError(f"actions: {name!r} is not an agent; must be in {first} .. {last}")
+                    first_agent, last_agent = self.possible_agents[0], self.possible_agents[-1]
+                    raise ValueError(
+                        f"actions: {name!r} is not an agent; must be in {first_agent} .. {last_agent}"
+                    )
         return self.play({name: actions[name] for name in self.agents})
 
     @staticmethod
@@ -200,19 +204,19 @@ class GameEnv(SimultaneousEnv):
         """Start a new episode; ``seed`` restarts the random stream."""
         self.agents = list(self.possible_agents)
         self.course.begin(seed)
-        observations = self._seen()
+        observations = self._observe()
         return self.without_masks(observations), infos_of(observations)
 
     def play(self, actions: Mapping[str, Any]) -> Results:
         names = self.agents
         converted = self.converter.read(self.possible_agents, actions, self.course.now.legal)
-        now = self.course.advance(converted, self.fixed)
-        results = zip(self.possible_agents, now.over.tolist(), now.rewards.tolist(), strict=True)
+        outcome = self.course.advance(converted, self.fixed)
+        results = zip(self.possible_agents, outcome.over.tolist(), outcome.rewards.tolist(), strict=True)
         present = [row for row in results if row[0] in names]
         ended, rewards = {name: over for name, over, _ in present}, {name: paid for name, _, paid in present}
-        short = {name: bool(now.cut) and not ended[name] for name in names}
-        observations = self._seen()
-        if now.cut or any(ended.values()):
+        short = {name: bool(outcome.cut) and not ended[name] for name in names}
+        observations = self._observe()
+        if outcome.cut or any(ended.values()):
             self.agents = [name for name in names if not (ended[name] or short[name])]
         return self.without_masks(observations), rewards, ended, short, infos_of(observations)
 
@@ -262,7 +266,7 @@ class GameEnv(SimultaneousEnv):
     def _rows(self) -> np.ndarray:
         return self.course.now.seen.astype(self.kind, copy=False)
 
-    def _seen(self) -> Seen:
+    def _observe(self) -> Seen:
         rows: Any = self._rows()
         if self.masked:
             masks = zip(self.course.now.legal.astype(np.int8), self.game.space.sizes, strict=True)
@@ -278,14 +282,14 @@ def _features(space: spaces.Space[Any]) -> Any:
     return space["observation"] if isinstance(space, spaces.Dict) else space
 
 
-def infos_of(seen: Seen) -> Infos:
+def infos_of(observations: Seen) -> Infos:
     """Return the infos of agents: the mask of legal actions, as in their observations, if these have one."""
-    return {name: info_of(row) for name, row in seen.items()}
+    return {name: info_of(row) for name, row in observations.items()}
 
 
-def info_of(seen: Any) -> dict[str, Any]:
+def info_of(observation: Any) -> dict[str, Any]:
     """Return the info that goes with an agent's observation."""
-    return {MASK: seen[MASK]} if isinstance(seen, dict) else {}
+    return {MASK: observation[MASK]} if isinstance(observation, dict) else {}
 
 
 class ActionConverter:

@@ -71,7 +71,7 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
         self.terminations, self.truncations = (dict.fromkeys(self.agents, False) for _ in range(2))
         self._admissible_draws: dict[str, Any] = {}
         self._paid = False
-        self._next()
+        self._select_agent()
 
     def step(self, action: object) -> None:
         """Apply the action of the selected agent, None for one that has ended. Raises `ValueError`."""
@@ -90,7 +90,7 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
             return
         self._play()
         self._accumulate_rewards()
-        self._next()
+        self._select_agent()
         self._deads_step_first()
 
     def _play(self) -> None:
@@ -106,7 +106,7 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
             if not self.parallel.agents or self.parallel.movers():
                 return
 
-    def _next(self) -> None:
+    def _select_agent(self) -> None:
         """Select the next agent, and store the later ones in reverse order."""
         self._waiting = self.parallel.movers()[::-1]
         if self._waiting:

@@ -84,41 +84,41 @@ class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
         if seed is None:
             seeds = self._seeds or [None] * self.num_envs
         elif isinstance(seed, str) or not isinstance(seed, Sequence | np.ndarray):
-            first = whole_number("seed", seed)
-            super().reset(seed=first)
-            seeds = range(first, first + self.num_envs)
+            base_seed = whole_number("seed", seed)
+            super().reset(seed=base_seed)
+            seeds = range(base_seed, base_seed + self.num_envs)
         elif len(seed) == self.num_envs:
             seeds = seed
         else:
             raise ValueError(f"seed: {len(seed)} seeds must be {self.num_envs}, one per copy")
         self._begin(seeds, np.ones(self.num_envs, dtype=bool))
         self._seeds = ()
-        return self._seen(self.single.player), self._infos()
+        return self._observe(self.single.player), self._infos()
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Apply the player's actions, and play until it acts again, in every copy. Raises `ValueError`."""
         if self._seeds:
             raise ValueError(NO_EPISODE)
-        fresh = self._ended | self._short
-        plays = self._read(self.single.player, actions, ~fresh)
-        if fresh.any():
-            self._begin([None] * self.num_envs, fresh)
-        self._play(~fresh, plays)
-        paid = np.where(fresh, 0.0, self._paid)
-        self._paid = np.where(fresh, self._paid, 0.0)
+        over = self._ended | self._short
+        plays = self._read(self.single.player, actions, ~over)
+        if over.any():
+            self._begin([None] * self.num_envs, over)
+        self._play(~over, plays)
+        paid = np.where(over, 0.0, self._paid)
+        self._paid = np.where(over, self._paid, 0.0)
         infos = self._infos()
-        return self._seen(self.single.player), paid, self._ended.copy(), self._short.copy(), infos
+        return self._observe(self.single.player), paid, self._ended.copy(), self._short.copy(), infos
 
     def _begin(self, seeds: Sequence[int | None], where: np.ndarray) -> None:
         self._courses.begin(seeds, where)
         for state in (self._paid, self._ended, self._short):
             state[where] = 0
-        self._play(where & ~self._mine(), None)
+        self._play(where & ~self._is_turn(), None)
 
-    def _mine(self) -> np.ndarray:
+    def _is_turn(self) -> np.ndarray:
         """Mask ``[copy]`` of copies in which it is the player's turn or the episode is over."""
-        mine: np.ndarray = self._ended | self._short | self._courses.now.movers[:, self.single.player]
-        return mine
+        turn: np.ndarray = self._ended | self._short | self._courses.now.movers[:, self.single.player]
+        return turn
 
     def _play(self, where: np.ndarray, plays: np.ndarray | None) -> None:
         """Play from the player's actions ``[copy column]``, if it is its turn, until it acts again."""
@@ -132,16 +132,16 @@ class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
                     turn = where & self._courses.now.movers[:, k]
                     if k != player and turn.any():
                         name = parallel.possible_agents[k]
-                        actions[:, k] = self._read(k, self.single.ask(name, self._seen(k)), turn)
-            now = self._courses.advance(actions, parallel.fixed, where)
-            self._paid += np.where(where, now.rewards[:, player], 0.0)
-            self._ended = np.where(where, now.over[:, player], self._ended)
-            self._short = np.where(where, now.cut & ~self._ended, self._short)
-            where, plays = where & ~self._mine(), None
+                        actions[:, k] = self._read(k, self.single.ask(name, self._observe(k)), turn)
+            outcome = self._courses.advance(actions, parallel.fixed, where)
+            self._paid += np.where(where, outcome.rewards[:, player], 0.0)
+            self._ended = np.where(where, outcome.over[:, player], self._ended)
+            self._short = np.where(where, outcome.cut & ~self._ended, self._short)
+            where, plays = where & ~self._is_turn(), None
 
-    def _seen(self, player: int) -> Any:
-        parallel, now = self.single.parallel, self._courses.now
-        rows = now.seen[:, player].astype(parallel.kind)
+    def _observe(self, player: int) -> Any:
+        parallel, outcome = self.single.parallel, self._courses.now
+        rows = outcome.seen[:, player].astype(parallel.kind)
         return {"observation": rows, MASK: self._legal(player)} if parallel.masked else rows
 
     def _legal(self, player: int) -> np.ndarray:

@@ -93,7 +93,10 @@ def slurm(
     from rivalry.core import files
     from rivalry.lab.array import FOLDER
 
-    count, cpus = values.whole(shards, "--shards", most=10_000), values.whole(workers, "--workers", most=1024)
+    count, cpus = (
+        values.whole_number(shards, "--shards", limit=10_000),
+        values.whole_number(workers, "--workers", limit=1024),
+    )
     for option, value in {"--time": time, "--partition": partition}.items():
         if value is not None and not re.fullmatch(r"[\w:,.\-]+", value):
             raise values.OptionError(f"{option} {value}: must be a value that sbatch takes, without spaces")
@@ -115,10 +118,10 @@ def slurm(
     report: dict[str, object] = {"run": str(run.folder), "script": str(path), "shards": count, "job": None}
     if print_:
         return output.print_result(json, report, text)
-    sent = run_program(["sbatch", "--parsable", str(path)])
-    if sent.returncode:
-        raise values.OptionError(f"sbatch: {' '.join((sent.stderr or sent.stdout).split())}")
-    report["job"] = sent.stdout.strip()
+    submission = run_program(["sbatch", "--parsable", str(path)])
+    if submission.returncode:
+        raise values.OptionError(f"sbatch: {' '.join((submission.stderr or submission.stdout).split())}")
+    report["job"] = submission.stdout.strip()
     quoted = quote(str(run.folder))
     text = f"job {report['job']}: {count} tasks; `rivalry status {quoted}`, then `rivalry resume {quoted}`"
     return output.print_result(json, report, text)

@@ -76,10 +76,10 @@ class _Graph(NamedTuple):
     neighbours: list[list[int]]  # [node]
     functions: list[tuple[int, int, list[int]]]  # [function node]: kind, default, weights of the actions
 
-    def counts(self, chosen: Sequence[int]) -> list[int]:
+    def counts(self, nodes: Sequence[int]) -> list[int]:
         """Return the counts of all nodes where players choose these."""
         node_counts: dict[int, int] = dict.fromkeys(range(self.actions), 0)
-        for node in chosen:
+        for node in nodes:
             node_counts[node] += 1
         waiting = list(range(len(self.neighbours) - 1, self.actions - 1, -1))
         while waiting:
@@ -104,8 +104,8 @@ class _Graph(NamedTuple):
         used = [k for k in near if node_counts[k]]
         if not used:
             return default if kind > 3 else len(self.neighbours)
-        chosen = max(used) if kind in (2, 12) else min(used)
-        return weights[chosen] if kind > 3 else chosen
+        extremum = max(used) if kind in (2, 12) else min(used)
+        return weights[extremum] if kind > 3 else extremum
 
 
 def read_agg(path: str | os.PathLike[str]) -> Matrix:
@@ -180,11 +180,11 @@ def read_agg(path: str | os.PathLike[str]) -> Matrix:
     possible: list[set[tuple[int, ...]]] = [set() for _ in range(actions)]
     for sets in joint:
         configurations.append([])
-        for chosen in product(*sets):
-            counts = graph.counts(chosen)
-            row = [tuple(counts[k] for k in graph.neighbours[node]) for node in chosen]
+        for profile in product(*sets):
+            counts = graph.counts(profile)
+            row = [tuple(counts[k] for k in graph.neighbours[node]) for node in profile]
             configurations[-1].append(row)
-            for node, configuration in zip(chosen, row, strict=True):
+            for node, configuration in zip(profile, row, strict=True):
                 possible[node].add(configuration)
     pays = [_payoffs(file, node, sorted(possible[node])) for node in range(actions)]
     file.end(f"payoffs of {actions} action nodes")
@@ -195,8 +195,8 @@ def read_agg(path: str | os.PathLike[str]) -> Matrix:
         place = np.ix_(*([plan[t] for plan in _plans(action_sets[p])] for p, t in enumerate(kinds)))
         for player in range(players):
             cells = np.empty(len(rows), dtype=object)
-            for k, (chosen, row) in enumerate(zip(product(*sets), rows, strict=True)):
-                node = chosen[player]
+            for k, (profile, row) in enumerate(zip(product(*sets), rows, strict=True)):
+                node = profile[player]
                 if row[player] not in pays[node]:
                     file.fail(f"no payoff of action node {node} with the counts {list(row[player])}", 0)
                 cells[k] = chance * pays[node][row[player]]

@@ -108,8 +108,8 @@ class _Agent:
             index = int(rng.integers(len(row)))
         else:
             index = int(row.argmax())
-            if self.learns and len(best := np.flatnonzero(row == row[index])) > 1:
-                index = int(rng.choice(best))
+            if self.learns and len(ties := np.flatnonzero(row == row[index])) > 1:
+                index = int(rng.choice(ties))
         return index if legal is None else int(legal[index])
 
 
@@ -260,11 +260,11 @@ class EnvironmentQLearning(BaseLearner):
         """Play up to ``steps`` episodes."""
         clock, total = int(session["clock"][0]), self.length(world)
         rates, policies = self._rates(world), _policies(world, self.fixed)
-        last = min(clock + steps, total)
-        for number in range(clock, last):
+        stop = min(clock + steps, total)
+        for number in range(clock, stop):
             self._play(world, session, self._episode(world, number), rates, policies)
             session["clock"][0] = number + 1
-        return last - clock
+        return stop - clock
 
     def _episode(self, world: EnvironmentGame, number: int) -> Episode:
         """Return the purpose of an episode: learning, evaluation, then both for every player's response."""
@@ -358,8 +358,8 @@ class EnvironmentQLearning(BaseLearner):
 
     def _gains(self, session: Session) -> Record:
         """Return the gains of trained best responses, and the certificate that they make."""
-        more = session["response_returns"] - session["returns"]
-        gain, band = more.mean(axis=0), half_width(more)
+        gains = session["response_returns"] - session["returns"]
+        gain, band = gains.mean(axis=0), half_width(gains)
         regret = np.maximum(gain, 0.0)
         method_text = f"best responses trained by Q-learning, {self.responses} and {self.evaluation} episodes"
         # where nothing is random the interval has no width, and a gain of rounding errors is none
@@ -375,12 +375,12 @@ class EnvironmentQLearning(BaseLearner):
         """Return the exact value of a policy, and the certificate by policy iteration."""
         problem: Any = world.transitions
         payoff_here = float(problem.initial @ problem.values(policy, gamma))
-        best, error = problem.optimum(gamma)
-        worst, _ = problem._replace(reward=-problem.reward).optimum(gamma)
-        value = float(problem.initial @ best)
+        best_values, error = problem.optimum(gamma)
+        worst_values, _ = problem._replace(reward=-problem.reward).optimum(gamma)
+        value = float(problem.initial @ best_values)
         regret = np.array([max(value - payoff_here, 0.0)])
-        stake = np.array([value + float(problem.initial @ worst)])
-        size = float(np.abs(best).max(initial=abs(payoff_here)))
+        stake = np.array([value + float(problem.initial @ worst_values)])
+        size = float(np.abs(best_values).max(initial=abs(payoff_here)))
         allowed = TOLERANCE * stake + ROUNDING * size / (1 - gamma)
         method_text = "policy iteration on all transitions"
         proof = Certificate(regret, regret + error, "exact", method_text, allowed, stake, "floating point")

@@ -68,12 +68,12 @@ class Transitions(NamedTuple):
         for _ in range(1000):
             values = self.values(policy, gamma)
             q = self.reward + gamma * self.next @ values
-            best = q.argmax(axis=1)
+            argmax = q.argmax(axis=1)
             # only strict improvements: ties in rounding would alternate
             better = q.max(axis=1) > values + TIE * max(1.0, float(np.abs(values).max()))
             if not better.any():
                 break
-            policy = np.where(better, best, policy)
+            policy = np.where(better, argmax, policy)
         return values, float(np.max(q.max(axis=1) - values, initial=0.0)) / (1 - gamma)
 
 
@@ -132,8 +132,8 @@ class EnvironmentGame(Tree):
             for name in movers:
                 cut = bool(short[name]) or step == limit
                 if over[name] or cut:
-                    last = views.get(name)
-                    turn(number[name], last, float(rewards[name]), bool(over[name]), not over[name])
+                    view = views.get(name)
+                    turn(number[name], view, float(rewards[name]), bool(over[name]), not over[name])
             if step == limit:
                 return
 
@@ -263,11 +263,11 @@ def _game_of(
 
     states, actions, masked = [], [], []
     for agent, (observations, spaces_of_agent) in zip(agents, spaces, strict=True):
-        rest = observations
+        observed_space = observations
         masked.append(isinstance(observations, Dict) and MASK in observations.spaces)
         if masked[-1]:
-            rest = Dict({key: part for key, part in observations.spaces.items() if key != MASK})
-        states.append(_observation_numbering(rest, f"observations of {agent}"))
+            observed_space = Dict({key: part for key, part in observations.spaces.items() if key != MASK})
+        states.append(_observation_numbering(observed_space, f"observations of {agent}"))
         actions.append(_numbering(spaces_of_agent, f"actions of {agent}"))
         if masked[-1] and prod(observations.spaces[MASK].shape or ()) != actions[-1].size:
             raise ValueError(f"{MASK} of {agent}: must have {actions[-1].size} entries, one per action")
@@ -303,8 +303,8 @@ def _numbering(space: object, item: str) -> Numbering:
     from gymnasium import spaces
 
     if isinstance(space, spaces.Discrete):
-        first = int(space.start)
-        return Numbering(int(space.n), lambda x: int(x) - first, lambda k: first + k)
+        offset = int(space.start)
+        return Numbering(int(space.n), lambda x: int(x) - offset, lambda k: offset + k)
     if isinstance(space, spaces.MultiDiscrete):
         return _array_numbering(space, np.ravel(space.nvec), np.ravel(space.start))
     if isinstance(space, spaces.MultiBinary):
@@ -426,7 +426,7 @@ def _transitions(table: Any, initial: object, states: int, actions: int) -> Tran
         for share, after, paid, terminated in rows:
             reward[state, action] += share * paid
             ahead[state, action, int(after)] += share * (not terminated)
-    first = np.asarray(initial, dtype=float)
-    if first.shape != (states,) or np.any(first < 0) or abs(first.sum() - 1) > SUM:
+    distribution = np.asarray(initial, dtype=float)
+    if distribution.shape != (states,) or np.any(distribution < 0) or abs(distribution.sum() - 1) > SUM:
         raise ValueError(f"initial: must be {states} probabilities, one per state, with sum one")
-    return Transitions(reward, ahead, first)
+    return Transitions(reward, ahead, distribution)

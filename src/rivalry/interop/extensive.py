@@ -210,8 +210,8 @@ def _outcome(file: Scanner, outcomes: dict[int, tuple[Fraction, ...]], players: 
     """Read the number of an outcome, and its name and payoffs where they are given; 0 is none."""
     at = file.at
     number = file.whole("the number of an outcome", 0)
-    named = file.is_text
-    if named:
+    has_name = file.is_text
+    if has_name:
         file.text("the name of an outcome")
     if file.token == "{":
         file.word("{")
@@ -241,8 +241,8 @@ def _reduced_strategies(
             return None
         plan = todo.pop()
         moves = plan.items()
-        reached = (k for k in sets if k not in plan and any(moves >= set(way) for way in entries[k]))
-        number = next(reached, None)
+        reachable_sets = (k for k in sets if k not in plan and any(moves >= set(way) for way in entries[k]))
+        number = next(reachable_sets, None)
         if number is None:
             strategies.append(plan)
         else:
@@ -254,9 +254,9 @@ def _reduced_strategies(
 def _strategy_names(sets: dict[int, InformationSet], plans: np.ndarray) -> tuple[str, ...]:
     """Return the names of strategies ``[strategy set]`` after their actions, or the numbers of these."""
     labels = [info.actions for info in sets.values()]
-    named = ["/".join(labels[k][a] for k, a in enumerate(plan) if a >= 0) for plan in plans.tolist()]
+    action_names = ["/".join(labels[k][a] for k, a in enumerate(plan) if a >= 0) for plan in plans.tolist()]
     numbered = ["/".join("*" if a < 0 else str(a + 1) for a in plan) or "*" for plan in plans.tolist()]
-    return distinct(named if all(map(all, labels)) else ()) or tuple(numbered)
+    return distinct(action_names if all(map(all, labels)) else ()) or tuple(numbered)
 
 
 def _expected_payoffs(tree: ExtensiveForm, plans: Sequence[np.ndarray]) -> np.ndarray:

@@ -80,10 +80,10 @@ class Scanner:
         self._advance()
         return content
 
-    def word(self, *known: str) -> str:
+    def word(self, *words: str) -> str:
         """Read one of some words or braces."""
-        if self.token not in known:
-            self.expected(" or ".join(known))
+        if self.token not in words:
+            self.expected(" or ".join(words))
         token = self.token
         self._advance()
         return token
@@ -259,8 +259,8 @@ def _outcomes(file: Scanner, sizes: Sequence[int]) -> np.ndarray:
         rows.append(np.array(file.numbers(len(sizes)), dtype=float))
     file.word("}")
     count = prod(sizes)
-    chosen = [file.whole(f"outcome {k + 1} of {count}", 0, len(rows) - 1) for k in range(count)]
-    return np.array(rows)[chosen]
+    outcomes = [file.whole(f"outcome {k + 1} of {count}", 0, len(rows) - 1) for k in range(count)]
+    return np.array(rows)[outcomes]
 
 
 def write_nfg(game: object, path: str | os.PathLike[str], *, title: str = "", comment: str = "") -> None:

@@ -207,8 +207,10 @@ def from_openspiel(game: object) -> Matrix:
     """
     if isinstance(game, MatrixUtilities):
         table = np.array([game.row_utilities(), game.col_utilities()], dtype=float)
-        named = (game.row_action_name, game.col_action_name)
-        names = [[name(k) for k in range(size)] for name, size in zip(named, table.shape[1:], strict=True)]
+        name_functions = (game.row_action_name, game.col_action_name)
+        names = [
+            [name(k) for k in range(size)] for name, size in zip(name_functions, table.shape[1:], strict=True)
+        ]
     elif isinstance(game, TensorUtilities):
         sizes = tuple(game.shape())
         table = np.array([game.player_utilities(k) for k in range(len(sizes))], dtype=float)

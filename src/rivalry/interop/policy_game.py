@@ -61,11 +61,11 @@ class MetaGame(NamedTuple):
         gains = np.full((count, len(sizes), max(sizes)), np.nan)
         weights = np.asarray(x, dtype=float)
         for player, size in enumerate(sizes):
-            rest = np.moveaxis(self.returns[:, player], player + 1, 1)  # [episode action other ..]
+            payoffs = np.moveaxis(self.returns[:, player], player + 1, 1)  # [episode action other ..]
             for opponent in reversed(range(len(sizes))):
                 if opponent != player:
-                    rest = rest @ weights[opponent, : sizes[opponent]]
-            gains[:, player, :size] = rest - (rest @ weights[player, :size])[:, None]
+                    payoffs = payoffs @ weights[opponent, : sizes[opponent]]
+            gains[:, player, :size] = payoffs - (payoffs @ weights[player, :size])[:, None]
         return gains
 
     def certificate(self, profile: Any) -> Certificate:
@@ -120,8 +120,8 @@ class MetaGame(NamedTuple):
         width = float(proof.error[player])
         gain = format_interval(float(proof.regret[player]), width)
         if proof.claim == "not an equilibrium":
-            best = self.game.actions[player][int(np.nanargmax(mean[player]))]
-            return f"not an equilibrium of these policies: {name} gains {gain} by {best}"
+            policy = self.game.actions[player][int(np.nanargmax(mean[player]))]
+            return f"not an equilibrium of these policies: {name} gains {gain} by {policy}"
         gain = gain if np.isfinite(width) else "unknown"
         return f"cannot be told apart from an equilibrium of these policies: gain of {name} {gain}"
 

@@ -48,7 +48,8 @@ def rounding(numbers: Sequence[Written]) -> Fraction:
     That of the number with most digits, since zeros at the end are often left out. Powers of ten have digits
     of their own: where all have them, the largest unit counts.
 
-    >>> [str(rounding([written(text) for text in own])) for own in (["0.5", "0.25"], ["5.0e-1", "1.0e-9"])]
+    >>> texts = ["0.5", "0.25"], ["5.0e-1", "1.0e-9"]
+    >>> [str(rounding(list(map(number_as_written, row)))) for row in texts]
     ['1/100', '1/100']
     """
     fixed = [number.unit for number in numbers if number.unit and not number.power]
@@ -131,7 +132,7 @@ def _tree(path: Path, data: bytes, names: Sequence[str]) -> Any:
     if path.suffix == ".json":
         _refuse_depth(text)
         try:
-            return _of_json(json.loads(text, parse_float=written), names)
+            return _of_json(json.loads(text, parse_float=number_as_written), names)
         except json.JSONDecodeError as error:
             raise ValueError(f"is no JSON ({error})") from None
     return _of_text(text)
@@ -145,10 +146,10 @@ def _refuse_depth(text: str) -> None:
             raise ValueError(f"nested more than {DEEPEST} deep")
 
 
-def written(text: str) -> Written:
+def number_as_written(text: str) -> Written:
     """Return a number as it is written: a decimal, with or without exponent, or a fraction.
 
-    >>> written("0.25"), written("1/3").unit
+    >>> number_as_written("0.25"), number_as_written("1/3").unit
     (Written(value=Fraction(1, 4), unit=Fraction(1, 100), power=0), Fraction(0, 1))
     """
     match = _NUMBER.fullmatch(text.strip())
@@ -168,9 +169,9 @@ def _of_json(value: Any, names: Sequence[str]) -> Any:
     if isinstance(value, float):
         if not np.isfinite(value):
             raise ValueError(f"{value} must be finite")
-        return written(repr(value))
+        return number_as_written(repr(value))
     if isinstance(value, str):
-        return written(value)
+        return number_as_written(value)
     if isinstance(value, list):
         return [_of_json(part, names) for part in value]
     if isinstance(value, Mapping):
@@ -203,7 +204,7 @@ def _of_text(text: str) -> Any:
             # brackets around one list or number, of `array(..)` and of grouping, say nothing
             stack[-1].append(entries[0] if len(entries) == 1 and isinstance(entries[0], list) else entries)
         elif not token[0].isalpha() and token[0] != "_":
-            stack[-1].append(written(token))
+            stack[-1].append(number_as_written(token))
     if len(stack) > 1:
         raise ValueError("a bracket is not closed")
     return stack[0]
@@ -214,7 +215,7 @@ def _line(line: str) -> list[Written]:
     tokens = [part for part in re.split(r"[\s,;]+", line.split("#")[0].strip()) if part]
     while tokens and _NUMBER.fullmatch(tokens[0]) is None and tokens[0][0].isalpha():
         del tokens[0]
-    return [written(token) for token in tokens]
+    return [number_as_written(token) for token in tokens]
 
 
 def _profiles(tree: Any, sizes: tuple[int, ...], where: str) -> Iterator[list[list[Written]]]:
@@ -231,7 +232,7 @@ def _profiles(tree: Any, sizes: tuple[int, ...], where: str) -> Iterator[list[li
                 )
             )
         ends = np.cumsum([0, *sizes]).tolist()
-        yield [tree[first:last] for first, last in pairwise(ends)]
+        yield [tree[start:stop] for start, stop in pairwise(ends)]
         return
     rows = [[part] if isinstance(part, Written) else part for part in tree]
     if len(rows) == len(sizes) and all(map(_fits, rows, sizes, [max(sizes)] * len(sizes))):

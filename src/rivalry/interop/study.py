@@ -79,20 +79,20 @@ class PretrainedPolicies(BaseLearner):
         policies, partners = dict[str, np.ndarray](), np.zeros(0)
         for name, options in LEARNERS.items():
             learner = RepeatedQLearning(sessions=2 * pairs, checkpoints=0, **options)
-            found = solve(world, learner, seed=seed).data
-            policy = np.asarray(found.policy)
+            dataset = solve(world, learner, seed=seed).data
+            policy = np.asarray(dataset.policy)
             policies[name] = np.broadcast_to(policy, (*policy.shape[:2], states))
             if not partners.size:
-                zero, full = np.asarray(found.nash_payoff), np.asarray(found.joint_payoff)
-                partners = np.asarray(found.pooled_gain).reshape(2, pairs).mean(axis=0)
-        met = []
+                zero, full = np.asarray(dataset.nash_payoff), np.asarray(dataset.joint_payoff)
+                partners = np.asarray(dataset.pooled_gain).reshape(2, pairs).mean(axis=0)
+        meeting_gains = []
         for pair in range(pairs):
             roles = [{name: policy[pair, 0] for name, policy in policies.items()}]
             roles += [{name: policy[pairs + pair, 1] for name, policy in policies.items()}]
             game = meta_game(roles, table, episodes=self.openings, periods=self.periods, seed=seed + pair)
-            met.append(game.returns.mean(axis=0))
+            meeting_gains.append(game.returns.mean(axis=0))
         shape = (2, 1, 1)
-        session["met"] = (np.array(met) - zero.reshape(shape)) / (full - zero).reshape(shape)
+        session["met"] = (np.array(meeting_gains) - zero.reshape(shape)) / (full - zero).reshape(shape)
         session["partners"] = partners
         return 1
 
@@ -100,23 +100,23 @@ class PretrainedPolicies(BaseLearner):
         if "met" not in session:
             return {"status": ((), np.asarray("iteration limit"))}
         # either firm may be the first: gains [pair policy rival] of the two are averaged
-        met = (session["met"][:, 0] + session["met"][:, 1].swapaxes(1, 2)) / 2
-        half = len(met) // 2
-        profile = all_equilibria(_choice(met[:half]).game).equilibria[0]
-        low, high = _choice(met).interval()
+        meeting_gains = (session["met"][:, 0] + session["met"][:, 1].swapaxes(1, 2)) / 2
+        half = len(meeting_gains) // 2
+        profile = all_equilibria(_choice(meeting_gains[:half]).game).equilibria[0]
+        low, high = _choice(meeting_gains).interval()
         return {
             "status": ((), np.asarray("completed")),
             "partner_gain": (("session",), session["partners"]),
-            "stranger_gain": (("session",), met[:, 0, 0]),
-            "met_gain": (("policy", "rival"), met.mean(axis=0)),
+            "stranger_gain": (("session",), meeting_gains[:, 0, 0]),
+            "met_gain": (("policy", "rival"), meeting_gains.mean(axis=0)),
             "met_gain_half": (("policy", "rival"), (high - low)[0] / 2),
             "chosen": (("policy",), np.asarray(profile, dtype=float).mean(axis=0)),
-            **_choice(met[half:]).certificate(profile).record(),
+            **_choice(meeting_gains[half:]).certificate(profile).record(),
         }
 
 
-def _choice(met: np.ndarray) -> MetaGame:
+def _choice(meeting_gains: np.ndarray) -> MetaGame:
     """Return the game of choosing a learner, of gains ``[pair policy rival]``."""
-    gains = np.stack([met, met.swapaxes(1, 2)], axis=1)
+    gains = np.stack([meeting_gains, meeting_gains.swapaxes(1, 2)], axis=1)
     error = gains.std(axis=0, ddof=1) / np.sqrt(len(gains))
     return MetaGame(Matrix(gains.mean(axis=0), (tuple(LEARNERS),) * 2, ()), error, gains)

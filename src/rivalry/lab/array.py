@@ -83,9 +83,10 @@ def merge(run: Run, folders: Sequence[Path]) -> list[DamagedFile]:
     for part in parts:
         finished = _finished(part)
         if repeated := finished & home.keys():
-            more = f" and {len(repeated) - 1} more" if len(repeated) > 1 else ""
+            suffix = f" and {len(repeated) - 1} more" if len(repeated) > 1 else ""
             raise StoreError(
-                f"{part.folder}: cell {min(repeated)}{more} is in {home[min(repeated)]} too; give one of them"
+                f"{part.folder}: cell {min(repeated)}{suffix} is in {home[min(repeated)]} too; "
+                "give one of them"
             )
         home |= dict.fromkeys(finished, part.folder)
     with run.locking():

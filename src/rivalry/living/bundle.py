@@ -30,8 +30,8 @@ def widget_module(views: Iterable[str]) -> str:
     return _script(views, "export default host.notebook(views);", closed=False)
 
 
-def _script(views: Iterable[str], last: str, *, closed: bool = True) -> str:
-    """Return the modules of ``views`` and of the host, each in a scope of its own, and a ``last`` line."""
+def _script(views: Iterable[str], final_line: str, *, closed: bool = True) -> str:
+    """Return the modules of ``views`` and of the host, each in a scope of its own, and the ``final_line``."""
     order: dict[Path, str] = {}
     names = sorted(set(views))
     for path in (STATIC / "host.js", *(STATIC / "views" / f"{name}.js" for name in names)):
@@ -42,7 +42,7 @@ def _script(views: Iterable[str], last: str, *, closed: bool = True) -> str:
     parts += [
         f"const host = {number[STATIC / 'host.js']};",
         f"const views = {{ {', '.join(entries)} }};",
-        last,
+        final_line,
     ]
     text = "\n".join(parts)
     # inside a page, this would end the script

@@ -108,14 +108,14 @@ def _load(view: str, name: str) -> Any:
     return load(f"{REGISTERED.get(view, f'rivalry.living.{view}')}:{name}")
 
 
-def no_figure(what: str) -> str:
+def no_figure(subject: str) -> str:
     """Line that no view draws something."""
-    return f"{what}: no living figure draws it; `rivalry list plots` lists the plots"
+    return f"{subject}: no living figure draws it; `rivalry list plots` lists the plots"
 
 
-def figures_of_solution(found: Solution) -> list[Figure]:
+def figures_of_solution(solution: Solution) -> list[Figure]:
     """Return the living figures of a solution, the most telling one first; empty where no view takes it."""
-    return figures_of_record(found.game, found.record, found.names, found.world)
+    return figures_of_record(solution.game, solution.record, solution.names, solution.world)
 
 
 def figures_of_record(
@@ -248,9 +248,9 @@ def sentence_of(proof: Certificate) -> str:
     if not np.isfinite(gain):
         return f"{proof.method}."
     finding = f"A gain of {gain:.4g} was found" if gain > np.max(proof.tolerance) else "No gain was found"
-    more = [gain_in_words(proof.largest_gain, proof.claim)] if proof.claim in WITH_GAIN else []
-    more += [f"no gain exceeds {bound_in_words(bound)}" if np.isfinite(bound) else "no bound is proved"]
-    return typeset(f"{'; '.join([finding, *more])}.")
+    clauses = [gain_in_words(proof.largest_gain, proof.claim)] if proof.claim in WITH_GAIN else []
+    clauses += [f"no gain exceeds {bound_in_words(bound)}" if np.isfinite(bound) else "no bound is proved"]
+    return typeset(f"{'; '.join([finding, *clauses])}.")
 
 
 def plain(value: object) -> Any:
@@ -276,9 +276,9 @@ def _figure(view: str, content: Found, answer: dict[str, Any] | None, game: obje
     """Return a figure of what a module of a view returned, with an answer for its data if there is one."""
     title, text, data = content
     data = plain(data | ({"answers": [answer]} if answer and "profile" in data else {}))
-    first = {"profile": data["profile"]} if "profile" in data else {}
+    start = {"profile": data["profile"]} if "profile" in data else {}
     return Figure(
-        view, typeset(title), typeset(text), data, first | {"parameters": {}, "settled": True}, game
+        view, typeset(title), typeset(text), data, start | {"parameters": {}, "settled": True}, game
     )
 
 

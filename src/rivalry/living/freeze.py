@@ -62,20 +62,22 @@ def freeze(run: Run | str | os.PathLike[str], out: str | os.PathLike[str]) -> Fr
     run = run if isinstance(run, Run) else Run.open(run)
     answer = answer_of(run)
     figures, answers, sections, left_out = figures_of_parts(run, answer), [], [], []
-    chosen: list[Figure] = []
+    point_figures: list[Figure] = []
     for k, (name, part) in enumerate((run.parts() or {"": run}).items()):
         part_answer = answer.parts.get(name, answer)
-        answers.append(_lead(part, part_answer, chosen, figures[k], f"p{k}"))
+        answers.append(_lead(part, part_answer, point_figures, figures[k], f"p{k}"))
         sections += _sections(part, part_answer, f"{part.title}: " if name else "")
         missing = part.missing_cells(part.damaged())
         left_out += [LeftOut(f"{name}/{part.name}" if name else part.name, part.reason) for part in missing]
-    chosen_views = {"reference", *(figure.view for figure in chosen)}
+    chosen_views = {"reference", *(figure.view for figure in point_figures)}
     further = [
         figure for figures_of_part in figures for figure in figures_of_part if figure.view not in chosen_views
     ]
     path = followed(Path(out).parent) / Path(out).name
     folder_for(path.parent)
-    page = frozen_page(run.title, _header(run), [*chosen, *further], [*sections, *_about(run)], answers)
+    page = frozen_page(
+        run.title, _header(run), [*point_figures, *further], [*sections, *_reproduction(run)], answers
+    )
     write(path, page.encode())
     return FrozenPage(path, left_out)
 
@@ -89,31 +91,35 @@ def _header(run: Run) -> list[str]:
     return lines
 
 
-def _lead(run: Run, answer: Answer, chosen: list[Figure], figures: Sequence[Figure], prefix: str) -> Lead:
-    """Return the answer with its figure and table, whose rows choose among ``chosen``, which grows."""
+def _lead(
+    run: Run, answer: Answer, point_figures: list[Figure], figures: Sequence[Figure], prefix: str
+) -> Lead:
+    """Return the answer with its figure and table, whose rows choose among ``point_figures``, which grows."""
     with TemporaryDirectory() as folder:
         stored, data = run.folder / "figures", answer.sampled
-        every = draw(answer.study, data, Path(folder), stored, prefix, run, binned_plots=answer.tiled)
-    first, *further = [picture for picture in every if picture.svg] or [StaticFigure("", "")]
+        drawings = draw(answer.study, data, Path(folder), stored, prefix, run, binned_plots=answer.tiled)
+    main_picture, *further = [picture for picture in drawings if picture.svg] or [StaticFigure("", "")]
     pictures = (
-        [first, *(picture for picture in further if picture.caption.endswith(BINNED))] if first.svg else []
+        [main_picture, *(picture for picture in further if picture.caption.endswith(BINNED))]
+        if main_picture.svg
+        else []
     )
     sentences = [(typeset(sentence.text), typeset(sentence.basis)) for sentence in answer.sentences]
     figures_svg = [(picture.svg, typeset(picture.caption)) for picture in pictures]
     lead = Lead(run.title, answer.question, sentences, figures_svg)
     lead = lead._replace(caveats=list(map(typeset, answer.caveats)))
-    if first.svg and answer.figure_key:
+    if main_picture.svg and answer.figure_key:
         lead = lead._replace(series=(answer.figure_key[0], list(map(typeset, answer.figure_key[1]))))
     if two := answer.two_way(TWO_WAY_ROWS):
         numbers = sorted({k for block in two.blocks for row in block.points for k in row if k >= 0})
-        points, note = _points(run, [answer.points[k] for k in numbers], chosen, figures)
-        about = Section("Results", _notes(two.stacked, answer))
+        points, note = _points(run, [answer.points[k] for k in numbers], point_figures, figures)
+        header = Section("Results", _notes(two.stacked, answer))
         by_number = dict(zip(numbers, points, strict=True))
-        return lead._replace(tables=[LeadTable(about, points)], two_way=two, by_number=by_number, note=note)
+        return lead._replace(tables=[LeadTable(header, points)], two_way=two, by_number=by_number, note=note)
     if not (tables := answer.tables(POINTS)):
         return lead
     places = list(dict.fromkeys(k for _, table in tables for k in table.points))
-    pictures_of, note = _points(run, [answer.points[k] for k in places], chosen, figures)
+    pictures_of, note = _points(run, [answer.points[k] for k in places], point_figures, figures)
     lead_tables = []
     for method, table in tables:
         rows = [[typeset(text).replace(" ± ", "\u00a0±\u00a0") for text in row] for row in table.texts]
@@ -126,31 +132,31 @@ def _lead(run: Run, answer: Answer, chosen: list[Figure], figures: Sequence[Figu
 
 def _notes(table: AnswerTable, answer: Answer) -> list[str]:
     """Omissions of a table, and values common to all its rows."""
-    more = table.rows_left_out
-    notes = [f"{more} further {table.noun} are {_elsewhere(answer)}."] * bool(more)
+    remainder = table.rows_left_out
+    notes = [f"{remainder} further {table.noun} are {_location(answer)}."] * bool(remainder)
     notes += [f"{typeset(table.mark)}."] * bool(table.mark)
     return notes + [f"In every row {typeset(note)}." for note in table.notes]
 
 
 def _points(
-    run: Run, points_of_table: Sequence[PointResults], chosen: list[Figure], figures: Sequence[Figure]
+    run: Run, points_of_table: Sequence[PointResults], point_figures: list[Figure], figures: Sequence[Figure]
 ) -> tuple[list[tuple[int, str] | None], str]:
     """Figure and cell of each point of a table, and their fixed settings."""
     figures_of_rows = figures_of_points(run, points_of_table)
     if not any(figures_of_rows):  # no view draws such results: the cells of the run, at the one of the row
         cells = next(figure for figure in figures if figure.view == "sweep")
-        chosen.append(cells)
+        point_figures.append(cells)
         cell_of = [first_cell(run, point) for point in points_of_table]
-        return [(len(chosen) - 1, cell.id) if cell else None for cell in cell_of], NO_FIGURE
+        return [(len(point_figures) - 1, cell.id) if cell else None for cell in cell_of], NO_FIGURE
     points: list[tuple[int, str] | None] = []
     for figure in figures_of_rows:
-        points.append((len(chosen), "") if figure else None)
-        chosen += [figure] if figure else []
+        points.append((len(point_figures), "") if figure else None)
+        point_figures += [figure] if figure else []
     reference_figure = next(figure for figure in figures_of_rows if figure)
     keys = {key.removeprefix("game.") for key in run.head["study"]["sweep"] if key.startswith("game.")}
     fixed = sorted(keys - {slider["key"] for slider in reference_figure.data.get("parameters", ())})
-    named = ", ".join(Words(run.head["study"]).key(key) for key in fixed)
-    return points, STORED_ONLY.format(named) if fixed else ""
+    key_names = ", ".join(Words(run.head["study"]).key(key) for key in fixed)
+    return points, STORED_ONLY.format(key_names) if fixed else ""
 
 
 def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:
@@ -165,20 +171,20 @@ def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:
     if answer.cells:
         columns = ["cell", "method", "at", "claim", "regret", "bound", "coverage", "rounding"]
         rows = [_certificate(*row) for row in answer.cells[:ROWS]]
-        proofs = [verified_in_words(about["verified"]) for _, about in answer.cells[:ROWS]]
+        proofs = [verified_in_words(details["verified"]) for _, details in answer.cells[:ROWS]]
         if any(proofs):
             columns.append("proof")
             rows = [[*row, proof or "–"] for row, proof in zip(rows, proofs, strict=True)]
-        more = len(answer.cells) - len(rows)
+        remainder = len(answer.cells) - len(rows)
         notes = ["Regret is the largest gain found over players, bound a proven upper bound on any gain."]
-        notes += [f"{more} further cells are {_elsewhere(answer)}."] * bool(more)
+        notes += [f"{remainder} further cells are {_location(answer)}."] * bool(remainder)
         sections.append(Section(f"{prefix}Certificates", notes, columns, rows, folded=True))
     text = json.dumps(study, indent=1) if run.text is None else run.text
     sections.append(Section(f"{prefix}Study", verbatim=text, folded=True))
     return sections
 
 
-def _elsewhere(answer: Answer) -> str:
+def _location(answer: Answer) -> str:
     """Location of the points and cells that a table lacks."""
     return "in the run (`rivalry export` writes them)" if answer.sample else "in the figure of all cells"
 
@@ -187,16 +193,16 @@ def _summary(answer: Answer, prefix: str) -> list[Section]:
     """Return the tables that summarise all points of a large run."""
     if (summary := answer.summary) is None:
         return []
-    *first, last = summary.tables
+    *head, tail = summary.tables
     return [
         Section(
             f"{prefix}{table.where}",
-            [summary.reading] if table is last else (),
+            [summary.reading] if table is tail else (),
             ("", *table.columns),
             [[typeset(text) for text in (label, *parts)] for label, parts in table.rows],
             folded=True,
         )
-        for table in (*first, last)
+        for table in (*head, tail)
     ]
 
 
@@ -214,12 +220,12 @@ def _reference(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _certificate(row: Mapping[str, Any], about: Mapping[str, Any]) -> list[str]:
+def _certificate(row: Mapping[str, Any], details: Mapping[str, Any]) -> list[str]:
     return [
         str(row["cell"]),
         str(row["algorithm"]),
         _places(row["at"]),
-        about["claim"],
+        details["claim"],
         number(row["regret"], 3),
         "∞" if row["bound"] is None and row["regret"] is not None else number(row["bound"], 3),
         row["coverage"] or "–",
@@ -231,7 +237,7 @@ def _places(at: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} = {number(value)}" for name, value in at.items())
 
 
-def _about(run: Run) -> list[Section]:
+def _reproduction(run: Run) -> list[Section]:
     """Command to run the study again, the versions, and citations of package and source."""
     made_by = run.made_by
     source = run.head["study"].get("source")

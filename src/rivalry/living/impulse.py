@@ -83,8 +83,8 @@ def _replays(world: RepeatedWorld, record: Record) -> bool:
     small = tables.payoff.shape[0] == 1 and 0 < tables.payoff.shape[2] <= TABLE and not tables.action_map.size
     if not small or by_chance(tables) or world.action_grid.shape[2] != 1:
         return False
-    needed = {"policy", "end_action", "cycle_length", "discount"}
-    fits = needed <= set(record) and record["policy"][0] == ("session", "player", "state")
+    keys = {"policy", "end_action", "cycle_length", "discount"}
+    fits = keys <= set(record) and record["policy"][0] == ("session", "player", "state")
     nature = any(source == len(tables.sizes) for slots in slots_of(tables) for source, _ in slots)
     return fits and not nature and record["policy"][1].shape[2] <= TABLE
 
@@ -102,12 +102,18 @@ def _sessions(world: RepeatedWorld, record: Record) -> list[dict[str, Any]]:
         grid = world.action_grid[np.arange(len(sizes)), actions[:, -length:], 0].mean(
             axis=1
         )  # [start player]
-        wanted = record["end_action"][1][number].reshape(-1)
-        fits = np.flatnonzero(np.all(np.abs(grid - wanted) <= 1e-9 * (1 + np.abs(wanted)), axis=1))
+        target = record["end_action"][1][number].reshape(-1)
+        fits = np.flatnonzero(np.all(np.abs(grid - target) <= 1e-9 * (1 + np.abs(target)), axis=1))
         if len(fits) and length < CYCLE // 2:
-            last = actions[fits[0], ::-1][: depth_of(world)]
+            recent_actions = actions[fits[0], ::-1][: depth_of(world)]
             gap = None if gaps is None else gaps[number]
-            session = {"number": number, "policy": policy, "recent": last, "cycle": length, "gap": gap}
+            session = {
+                "number": number,
+                "policy": policy,
+                "recent": recent_actions,
+                "cycle": length,
+                "gap": gap,
+            }
             sessions.append(session | {"round": CYCLE % len(tables.order)})
         if len(sessions) == SESSIONS:
             break
@@ -151,9 +157,9 @@ def replay(
     signal = tables.signal[0] if tables.signal.size else np.zeros(int(np.prod(tables.sizes)), dtype=np.int64)
     widths = [*tables.sizes.tolist(), 1, int(signal.max(initial=0)) + 1]
     path = np.zeros((len(past), rounds, players), dtype=np.int64)
-    for now in range(rounds):
+    for period in range(rounds):
         acts = past[:, 0].copy()
-        for mover in (mover for mover in order[(clock + now) % len(order)] if mover >= 0):
+        for mover in (mover for mover in order[(clock + period) % len(order)] if mover >= 0):
             state = np.zeros(len(past), dtype=np.int64)
             for of, ago in slots[mover]:
                 if of > players:
@@ -164,6 +170,6 @@ def replay(
             acts[:, mover] = policy[mover, state]
             if forced is not None and forced[0] == mover:
                 acts[:, mover], forced = forced[1], None
-        path[:, now] = acts
+        path[:, period] = acts
         past = np.concatenate([acts[:, None], past[:, :-1]], axis=1)
     return path

@@ -147,13 +147,13 @@ def paths_of(record: Record) -> list[dict[str, Any]]:
     path = path[np.isfinite(path).all(axis=(-2, -1))].astype(float)
     if len(path) < 2:
         return []
-    every = np.unique(np.linspace(0, len(path) - 1, STEPS).astype(int))
-    return [{"label": f"Path of {len(path)} recorded profiles", "profiles": numbers(path[every])}]
+    rows = np.unique(np.linspace(0, len(path) - 1, STEPS).astype(int))
+    return [{"label": f"Path of {len(path)} recorded profiles", "profiles": numbers(path[rows])}]
 
 
-def with_paths(found: Found | None, paths: list[dict[str, Any]]) -> Found | None:
+def with_paths(figure: Found | None, paths: list[dict[str, Any]]) -> Found | None:
     """Return a figure with paths; None without a figure."""
-    return found and (found[0], found[1], found[2] | {"paths": paths})
+    return figure and (figure[0], figure[1], figure[2] | {"paths": paths})
 
 
 def is_profile(game: Any, x: np.ndarray) -> bool:

@@ -174,9 +174,9 @@ def frozen_page(
 """
 
 
-def _lead(answer: Lead, rooms: Sequence[str], among: bool) -> str:
+def _lead(answer: Lead, rooms: Sequence[str], is_part: bool) -> str:
     """Return the answer of a study as HTML; among several, all below its figure is folded."""
-    parts = [f"<h2>{escape(answer.heading)}</h2>"] if among else []
+    parts = [f"<h2>{escape(answer.heading)}</h2>"] if is_part else []
     parts += [f'<p class="question">{escape(answer.question)}</p>'] if answer.question else []
     for text, basis in answer.sentences:
         parts.append(f'<p class="finding">{escape(text)} <small>{escape(basis)}</small></p>')
@@ -185,7 +185,7 @@ def _lead(answer: Lead, rooms: Sequence[str], among: bool) -> str:
         image = f'<div class="drawn" role="img" aria-label="{escape(caption)}"{attribute}>{picture}</div>'
         parts.append(f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>")
     fold = f"<details>\n<summary>Table and living figure of {escape(answer.heading)}</summary>"
-    parts += [fold] * among
+    parts += [fold] * is_part
     parts += [_section(table.section, answer, table) for table in answer.tables]
     if answer.caveats:
         items = "".join(f"<li>{escape(line)}</li>" for line in answer.caveats)
@@ -193,22 +193,22 @@ def _lead(answer: Lead, rooms: Sequence[str], among: bool) -> str:
     if answer.points:
         parts.append(f'<div class="chooser" data-chooser>{rooms[answer.points[0][0]]}</div>')
     parts += [f'<p class="note">{escape(answer.note)}</p>'] if answer.note else []
-    return "\n".join(["<article>", *parts, *["</details>"] * among, "</article>"])
+    return "\n".join(["<article>", *parts, *["</details>"] * is_part, "</article>"])
 
 
-def _section(section: Section, lead: Lead | None = None, about: LeadTable | None = None) -> str:
+def _section(section: Section, lead: Lead | None = None, lead_table: LeadTable | None = None) -> str:
     parts = [f"<p>{escape(text)}</p>" for text in section.paragraphs]
     if lead and lead.two_way:
         parts.append(_wide(section.heading, _two_way(lead.two_way, lead)))
     if section.rows:
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in section.columns)
-        points = about.points if about else [None] * len(section.rows)
+        points = lead_table.points if lead_table else [None] * len(section.rows)
         body = "".join(
             f"<tr{_point(point)}>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>\n"
             for row, point in zip(section.rows, points, strict=True)
         )
-        keys = f' data-keys="{about.keys}"' if about else ""
-        keys += f' data-method="{escape(about.method)}"' if about and about.method else ""
+        keys = f' data-keys="{lead_table.keys}"' if lead_table else ""
+        keys += f' data-method="{escape(lead_table.method)}"' if lead_table and lead_table.method else ""
         table = f"<table{keys}><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
         parts.append(_wide(section.heading, table))
     if section.verbatim:

@@ -86,9 +86,9 @@ def _path(record: Record, shape: tuple[int, ...]) -> list[dict[str, Any]]:
     if "path" not in record or record["path"][0] != ("step", "state", "action"):
         return []
     rows = record["path"][1]
-    chosen = np.unique(np.linspace(0, len(rows) - 1, SNAPSHOTS).round().astype(int))[:-1]
+    row_numbers = np.unique(np.linspace(0, len(rows) - 1, SNAPSHOTS).round().astype(int))[:-1]
     policies = []
-    for row in chosen.tolist():
+    for row in row_numbers.tolist():
         step = int(record["path_step"][1][row])
         gain = record["path_exploitability"][1][row] if "path_exploitability" in record else None
         parts: Record = {"policy": (DIMS, rows[row].reshape(shape))}

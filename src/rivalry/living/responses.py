@@ -85,7 +85,7 @@ def _view(game: object, profile: np.ndarray | None, known_equilibria: list[dict[
         return None
     if not mixture and game.space.shape[1] > 2:
         return None
-    x = _first(game) if profile is None else np.asarray(profile, dtype=float)
+    x = _initial_profile(game) if profile is None else np.asarray(profile, dtype=float)
     if not is_profile(game, x):
         return None
     low, high = _edges(game.space)
@@ -133,7 +133,7 @@ def _edges(space: Box | Simplex) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(space.low, dtype=float), np.asarray(space.high, dtype=float)
 
 
-def _first(game: Any) -> np.ndarray:
+def _initial_profile(game: Any) -> np.ndarray:
     """Return a profile to begin with: even mixtures, amounts of 1, or choices apart from one another."""
     if isinstance(game.space, Simplex):
         return np.full((2, 2), 0.5)
@@ -148,8 +148,8 @@ def _axes(
 ) -> list[dict[str, Any]]:
     """Return the label and the range of every axis of the plane."""
     if isinstance(game.space, Simplex):
-        first = str(game.actions[0][0])
-        action = first if not first.isdigit() else f"action {first}"
+        action_name = str(game.actions[0][0])
+        action = action_name if not action_name.isdigit() else f"action {action_name}"
         label = f"probability of {action}"
         names_of_players = [f"{label} of {player}" for player in player_names(game)]
         return [{"label": label, "names": names_of_players, "short": action, "low": 0.0, "high": 1.0}]
@@ -168,7 +168,7 @@ def _axes(
         short = name.removesuffix(" input")
         labels = [f"{name} of {player}" for player in player_names(game)]
         if by_player:
-            labels = [chosen[a] if a < len(chosen) else "" for chosen in by_player]
+            labels = [axis_labels[a] if a < len(axis_labels) else "" for axis_labels in by_player]
         low_end = float(low[:, a].min())
         axes.append({"label": name, "names": labels, "short": short, "low": low_end, "high": top})
     return axes

@@ -85,13 +85,13 @@ class ReportFigures(NamedTuple):
 
 def parts_of_report(run: Run, answer: Answer) -> ReportFigures:
     """Return the living figures of a run's report, without reference values; see `figures_of_parts`."""
-    every = figures_of_parts(run, answer, games=False)
-    by_part = [[figure for figure in group if figure.view != "reference"] for group in every]
-    rooms, *rest = page_parts([figure for group in by_part for figure in group])
+    figure_groups = figures_of_parts(run, answer, games=False)
+    by_part = [[figure for figure in group if figure.view != "reference"] for group in figure_groups]
+    rooms, *parts = page_parts([figure for group in by_part for figure in group])
     remaining = iter(rooms)
     # those of cells are the last of each part
     return ReportFigures(
-        [([next(remaining) for _ in group[:-1]], next(remaining)) for group in by_part], *rest
+        [([next(remaining) for _ in group[:-1]], next(remaining)) for group in by_part], *parts
     )
 
 
@@ -119,13 +119,13 @@ def figures_of_cells(run: Run, games: bool = True) -> list[Figure]:
         for figure in _figures_of_cell(run, tasks.get(cell.id), record, games):
             where = place_in_words(run, cell)
             before = next(
-                (k for k, earlier in enumerate(figures) if earlier.view == figure.view == "policy"), None
+                (k for k, sibling in enumerate(figures) if sibling.view == figure.view == "policy"), None
             )
             if before is not None:
                 figures[before] = _with_entries(figures[before], figure, where)
             elif views[figure.view] < max_per_view and len(figures) < FIGURES:
                 views[figure.view] += 1
-                figures.append(_named(figure, where))
+                figures.append(_with_place(figure, where))
     return figures
 
 
@@ -140,7 +140,7 @@ def figures_of_points(run: Run, points: Sequence[PointResults]) -> list[Figure |
         record = None if cell is None or size > BYTES else _record_of(run, cell)
         figures_of_cell = _figures_of_cell(run, tasks.get(cell.id), record, True) if cell and record else []
         figures.append(
-            _named(figures_of_cell[0], place_in_words(run, cell)) if cell and figures_of_cell else None
+            _with_place(figures_of_cell[0], place_in_words(run, cell)) if cell and figures_of_cell else None
         )
         size += len(json.dumps(figures_of_cell[0].data)) if figures_of_cell else 0
     return figures
@@ -196,7 +196,7 @@ def _game_of(run: Run, task: Mapping[str, Any] | None) -> tuple[Any, Any]:
         return None, None
 
 
-def _named(figure: Figure, where: str) -> Figure:
+def _with_place(figure: Figure, where: str) -> Figure:
     """Return a figure whose title, or the label of whose policy, says of which cell it is."""
     if figure.view == "policy":
         entries = [
@@ -207,9 +207,9 @@ def _named(figure: Figure, where: str) -> Figure:
     return replace(figure, title=f"{figure.title} ({where})" if where else figure.title)
 
 
-def _with_entries(figure: Figure, more: Figure, where: str) -> Figure:
+def _with_entries(figure: Figure, addition: Figure, where: str) -> Figure:
     """Return a figure of policies with those of another cell, where these have the same states."""
-    new = _named(more, where).data["entries"][-1:]
+    new = _with_place(addition, where).data["entries"][-1:]
     shapes = {np.shape(entry["policy"]) for entry in (*figure.data["entries"], *new)}
     if len(shapes) > 1 or len(figure.data["entries"]) >= ENTRIES:
         return figure
@@ -218,8 +218,8 @@ def _with_entries(figure: Figure, more: Figure, where: str) -> Figure:
 
 def place_in_words(run: Run, cell: StoredCell) -> str:
     """Place of a cell in its run: its coordinates that vary, and its method among several."""
-    several = {name: value for name, value in cell.at.items() if len(run.axes.get(name, ())) > 1}
-    return typeset(Words(run.head["study"]).place(several))
+    coordinates = {name: value for name, value in cell.at.items() if len(run.axes.get(name, ())) > 1}
+    return typeset(Words(run.head["study"]).place(coordinates))
 
 
 def sweep_figure(run: Run, answer: Answer) -> Figure:
@@ -231,9 +231,9 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
     coloured; ``command``, to which the options of a cell are added.
     """
     study, counts, failures = run.head["study"], run.counts(), run.failures()
-    judged, places, few = answer.cells, run.cells, answer.sampled
+    judged, places, sample = answer.cells, run.cells, answer.sampled
     if answer.sample:  # a sample of the cells
-        judged, ids = cells(few), set(few["cell"].values.ravel().tolist())
+        judged, ids = cells(sample), set(sample["cell"].values.ravel().tolist())
         places = [cell for cell in run.cells if cell.id in ids]
     rows_by_cell = {str(row[0]["cell"]): k for k, row in enumerate(judged)}
     rows: list[JudgedCell | None] = [
@@ -244,12 +244,12 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
     number = {
         axis["name"]: {
             repr(value): k
-            for k, value in enumerate(_taken(run.axes[axis["name"]], answer.sample.get(axis["name"])))
+            for k, value in enumerate(_selection(run.axes[axis["name"]], answer.sample.get(axis["name"])))
         }
         for axis in axes
     }
     certificates = [row[0] if row else {} for row in rows]
-    metrics = results(few, judged) if rows_by_cell else []
+    metrics = results(sample, judged) if rows_by_cell else []
     claims = Counter(row[1]["claim"] for row in answer.cells)
     counts_text = ", ".join(f"{count} {claim}" for claim, count in claims.most_common())
     text = f"{counts['done']} of {counts['total']} cells are computed" + (
@@ -277,17 +277,17 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
     return Figure("sweep", "Cells of the run", text, plain(data))
 
 
-def _taken(values: Sequence[Any], index: np.ndarray | None) -> list[Any]:
+def _selection(values: Sequence[Any], index: np.ndarray | None) -> list[Any]:
     return list(values) if index is None else [values[k] for k in index]
 
 
 def _axis(run: Run, name: str, grid: Grid, index: np.ndarray | None) -> dict[str, Any]:
     """Return an axis of a run with its values, and the options that give each of them if it is swept."""
-    values, companions = _taken(run.axes[name], index), run.head["companions"]
+    values, companions = _selection(run.axes[name], index), run.head["companions"]
     keys = {short: key for key, short in short_names(grid.values).items()}
     along = {keys[name]: values} if name in keys else {}
     along |= {
-        keys[key]: _taken(key_values, index)
+        keys[key]: _selection(key_values, index)
         for key, (dim, key_values) in companions.items()
         if dim == name and key in keys
     }
@@ -361,13 +361,13 @@ def _is_at(cell: StoredCell, at: Mapping[str, Any]) -> bool:
 
 def _in_tolerances(row: Mapping[str, Any]) -> float | None:
     """Return ours minus the reference as a multiple of its tolerance; None where either is unknown."""
-    ours = row["ours"]
+    result = row["ours"]
     for name, allowed in zip(REFERENCES, ("published_tolerance", "tolerance"), strict=True):
         reference, width = row[name], row[allowed]
-        numbers = all(isinstance(part, int | float) for part in (ours, reference, width))
+        numbers = all(isinstance(part, int | float) for part in (result, reference, width))
         if numbers and width > 0 and row[f"{name}_verdict"] in ("agrees", "differs"):
-            return float((ours - reference) / width)
+            return float((result - reference) / width)
     within = row["within"]
-    if within is not None and isinstance(ours, int | float) and within[1] > within[0]:
-        return float((2 * ours - within[0] - within[1]) / (within[1] - within[0]))
+    if within is not None and isinstance(result, int | float) and within[1] > within[0]:
+        return float((2 * result - within[0] - within[1]) / (within[1] - within[0]))
     return None

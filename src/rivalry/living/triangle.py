@@ -47,7 +47,7 @@ def view_of(game: object, profile: np.ndarray | None) -> Found | None:
     twin = twin_data(game)
     if twin is None:
         return None
-    x = _apart(game) if profile is None else np.asarray(profile, dtype=float)
+    x = _corner_profile(game) if profile is None else np.asarray(profile, dtype=float)
     if not is_profile(game, x):
         return None
     names, paid = player_names(game), np.asarray(payoffs(game, concrete_profile(game, x)))
@@ -79,7 +79,7 @@ def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, 
     return with_paths(view_of(game, np.asarray(record["profile"][1])), paths) if paths else None
 
 
-def _apart(game: Any) -> np.ndarray:
+def _corner_profile(game: Any) -> np.ndarray:
     """Return a profile whose players are each near a corner of their own."""
     players = game.space.shape[0]
     even = np.full((players, CORNERS), (1 - AWAY) / CORNERS)

@@ -133,8 +133,8 @@ def _race(game: Race) -> dict[str, Any] | None:
     rules = game.rules
     usual = (rules.production, rules.contest, rules.risk, rules.cost) == (power, ratio, winner_only, linear)
     usual &= (rules.loser_prize_basis, rules.no_winner) == ("own", "value")
-    once = game.periods == 1 and game.gamma is None and game.transition is None
-    if not (usual and once) or len(game.columns) != 2 or np.any(np.asarray(game.ahead)):
+    is_single_shot = game.periods == 1 and game.gamma is None and game.transition is None
+    if not (usual and is_single_shot) or len(game.columns) != 2 or np.any(np.asarray(game.ahead)):
         return None
     return {
         "family": "race",

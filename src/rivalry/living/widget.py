@@ -44,9 +44,9 @@ def explore(game: object, profile: object = None) -> Any:
     return widget_of([figure_of(game, profile)])
 
 
-def explore_solution(found: Solution) -> Any:
+def explore_solution(solution: Solution) -> Any:
     """Return the living figures of a solution, as `rivalry.Solution.explore` does."""
-    return widget_of(figures_of_solution(found))
+    return widget_of(figures_of_solution(solution))
 
 
 def widget_of(figures: Sequence[Figure]) -> Any:
@@ -60,13 +60,13 @@ def widget_of(figures: Sequence[Figure]) -> Any:
     if not figures:
         raise ValueError(no_figure("result"))
     kind = _widget_class()
-    first = figures[0]
+    figure = figures[0]
     widget = kind(
         _esm=widget_module(figure.view for figure in figures),
         _css=style(),
         titles=[figure.title for figure in figures],
-        figure=first.content,
-        state=first.state,
+        figure=figure.content,
+        state=figure.state,
     )
 
     def choose(change: Any) -> None:

@@ -162,7 +162,7 @@ def _evaluate(
         return policy_values(game, env, pi, (1 - once) * bonus) + once * bonus
 
     # once for all agents: best values do not depend on the policy where policy iteration starts
-    best = best_response(game, env, joint(rounds[0, 0]))
+    response = best_response(game, env, joint(rounds[0, 0]))
     aims = jax.vmap(values_of)(targets)  # [target state]
     # policy iteration keeps an action at a tie: a negative gain is rounding
     floor = jnp.where(weight > 0, -jnp.inf, 0.0)
@@ -170,18 +170,18 @@ def _evaluate(
     def mean(mu: Distribution, of_state: Values) -> Float[Array, "type"]:
         return by_type(game, mu * of_state) / share
 
-    def one(agents: Int[Array, "type"]) -> tuple[Array, ...]:
+    def evaluate_round(agents: Int[Array, "type"]) -> tuple[Array, ...]:
         pi = joint(agents)
         values, mu = values_of(pi), stationary_distribution(game, env, pi)
-        gain, bound = (jnp.maximum(mean(mu, v - values), floor) for v in (best.values, best.bound))
+        gain, bound = (jnp.maximum(mean(mu, v - values), floor) for v in (response.values, response.bound))
         gaps = jax.vmap(lambda aim: mean(mu, values - aim))(aims).T.reshape(len(share), len(targets))
         distribution = jnp.zeros((len(share), policies.shape[1])).at[types, places].set(mu / share[types])
         return mean(mu, values), gain, bound, gaps, distribution
 
     # lax.map, not vmap: under vmap both branches of the stationary distribution would be computed
-    results = jax.lax.map(lambda batch: jax.lax.map(one, batch), rounds)  # [batch round type ..]
+    results = jax.lax.map(lambda batch: jax.lax.map(evaluate_round, batch), rounds)  # [batch round type ..]
     size = rounds.shape[1]
     payoff, gain, bound, gaps, distribution = (
         part[of_agent // size, of_agent % size, kinds] for part in results
     )
-    return AgentEvaluations(payoff, gain, bound, gaps, distribution, best.values)
+    return AgentEvaluations(payoff, gain, bound, gaps, distribution, response.values)

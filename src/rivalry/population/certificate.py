@@ -59,34 +59,36 @@ def evaluate_policy(game: PopulationGame, pi: Policy, mu: Distribution | None = 
     """
     stationary = stationary_population(game, pi, mu)
     values = policy_values(game, stationary.env, pi)
-    best = best_response(game, stationary.env, pi)
+    response = best_response(game, stationary.env, pi)
     share = type_shares(game)
 
     def mean(of_state: Array) -> Array:
         return by_type(game, stationary.mu * of_state) / share
 
     # policy iteration starts from the policy's most likely actions: a negative gain is rounding
-    gain = jnp.maximum(mean(best.values - values), 0.0)
-    bound = jnp.maximum(mean(best.bound - values), 0.0)
-    at_stake = jnp.maximum(spread(game, stationary.env, stationary.mu, best.values), gain)
+    gain = jnp.maximum(mean(response.values - values), 0.0)
+    bound = jnp.maximum(mean(response.bound - values), 0.0)
+    at_stake = jnp.maximum(spread(game, stationary.env, stationary.mu, response.values), gain)
     added = conservation_error(game, stationary.mu, pi)
-    return PolicyEvaluation(stationary, values, best.values, mean(values), gain, bound, at_stake, added)
+    return PolicyEvaluation(stationary, values, response.values, mean(values), gain, bound, at_stake, added)
 
 
 @eqx.filter_jit
-def spread(game: PopulationGame, env: object, mu: Distribution, best: Values) -> Float[Array, "type"]:
+def spread(game: PopulationGame, env: object, mu: Distribution, best_values: Values) -> Float[Array, "type"]:
     """Return means over agents ``[type]`` of best values less those of the worst actions in every state."""
-    q = jnp.where(game.legal, action_values(game, env, best), jnp.inf)
-    worst = jax.nn.one_hot(jnp.argmin(q, axis=1), q.shape[1])
-    apart = by_type(game, mu * (best - policy_values(game, env, worst)))
-    return apart / type_shares(game)
+    q = jnp.where(game.legal, action_values(game, env, best_values), jnp.inf)
+    worst_policy = jax.nn.one_hot(jnp.argmin(q, axis=1), q.shape[1])
+    gaps = by_type(game, mu * (best_values - policy_values(game, env, worst_policy)))
+    return gaps / type_shares(game)
 
 
-def check_conservation(found: PolicyEvaluation) -> PolicyEvaluation:
+def check_conservation(evaluation: PolicyEvaluation) -> PolicyEvaluation:
     """Return the evaluation; raise `BrokenInvariant` if a step changes a conserved quantity."""
-    if abs(float(found.added)) > CONSERVED:
-        raise BrokenInvariant(f"a step of the population adds {float(found.added):.3g} to what it conserves")
-    return found
+    if abs(float(evaluation.added)) > CONSERVED:
+        raise BrokenInvariant(
+            f"a step of the population adds {float(evaluation.added):.3g} to what it conserves"
+        )
+    return evaluation
 
 
 def exploitability_along(game: PopulationGame, policies: np.ndarray) -> np.ndarray:
@@ -95,14 +97,14 @@ def exploitability_along(game: PopulationGame, policies: np.ndarray) -> np.ndarr
 
 
 def certificate_of(
-    game: PopulationGame, found: PolicyEvaluation, tolerance: float = TOLERANCE
+    game: PopulationGame, evaluation: PolicyEvaluation, tolerance: float = TOLERANCE
 ) -> Certificate:
     """Return the certificate of an evaluated policy; its regret is NaN if the population is inconsistent."""
-    at_stake, payoff = stake_of(game, np.asarray(found.at_stake)), np.asarray(found.payoff)
+    at_stake, payoff = stake_of(game, np.asarray(evaluation.at_stake)), np.asarray(evaluation.payoff)
     allowed = tolerance_of(at_stake, payoff, tolerance)
-    regret, bound = np.asarray(found.regret), np.asarray(found.bound)
+    regret, bound = np.asarray(evaluation.regret), np.asarray(evaluation.bound)
     # in an environment other than the policy's own a gain says nothing about an equilibrium
-    if not (np.all(np.isfinite(regret)) and float(found.population.residual) <= CONSISTENT):
+    if not (np.all(np.isfinite(regret)) and float(evaluation.population.residual) <= CONSISTENT):
         regret, bound = np.full_like(regret, np.nan), np.full_like(bound, np.inf)
     coverage: Any = "exact" if np.all(bound - regret <= allowed) else "bounded"
     method = "policy iteration in the policy's own population"
@@ -119,14 +121,14 @@ def certificate_of(
     )
 
 
-def stake_of(game: PopulationGame, here: np.ndarray) -> np.ndarray:
-    """Stake ``[type]``: the `spread` ``here``, in uniform play or at vertices, if larger.
+def stake_of(game: PopulationGame, local_stake: np.ndarray) -> np.ndarray:
+    """Stake ``[type]``: the `spread` ``local_stake``, in uniform play or at vertices, if larger.
 
     In equilibrium all actions in use pay the same: more is at stake where the population plays otherwise.
     """
-    elsewhere = [uniform(game)] + (_pure_policies(game) if len(game.discount) <= FEW_STATES else [])
-    stakes = [np.asarray(evaluate_policy(game, policy).at_stake) for policy in elsewhere]
-    return reduce(np.fmax, stakes, here)
+    policies = [uniform(game)] + (_pure_policies(game) if len(game.discount) <= FEW_STATES else [])
+    stakes = [np.asarray(evaluate_policy(game, policy).at_stake) for policy in policies]
+    return reduce(np.fmax, stakes, local_stake)
 
 
 def tolerance_of(at_stake: np.ndarray, payoff: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:

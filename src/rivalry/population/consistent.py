@@ -71,17 +71,17 @@ def stationary_population(
         step = -jnp.linalg.solve(jax.jacfwd(outflow)(env), outflow(env))
 
         def shorter(trial: Carry) -> Carry:
-            tried, length, _, _ = trial
+            trials, length, _, _ = trial
             candidate = env + length * step
             # the length is that of the next trial
-            return tried + 1, length / 2, candidate, jnp.max(jnp.abs(outflow(candidate)))
+            return trials + 1, length / 2, candidate, jnp.max(jnp.abs(outflow(candidate)))
 
         def worse(trial: Carry) -> Bool[Array, ""]:
             # not `>=`: a residual of NaN counts as worse
             return ~(trial[3] < size) & (trial[0] < HALVINGS)
 
-        first = shorter((jnp.asarray(0), jnp.asarray(1.0), env, size))
-        _, _, candidate, new = jax.lax.while_loop(worse, shorter, first)
+        start = shorter((jnp.asarray(0), jnp.asarray(1.0), env, size))
+        _, _, candidate, new = jax.lax.while_loop(worse, shorter, start)
         better = new < size
         return count + 1, jnp.where(better, candidate, env), jnp.where(better, new, size), better
 

@@ -20,7 +20,7 @@ DISTANCES: tuple[str, ...] = get_args(Distance)
 Policy = Float[Array, "*#many private karma bid"]
 
 
-def transport(pi: Policy, other: Policy) -> Float[Array, "... private karma"]:
+def transport(pi: Policy, reference: Policy) -> Float[Array, "... private karma"]:
     """Return the Wasserstein-1 distance in every state relative to karma, in [0, 1]; 0 without karma.
 
     The Wasserstein-1 distance is the sum over bids of the absolute difference of the two distribution
@@ -32,7 +32,7 @@ def transport(pi: Policy, other: Policy) -> Float[Array, "... private karma"]:
     [[0.0, 1.0, 0.25]]
     """
     # without the last entry, where both distribution functions are 1
-    distance = jnp.abs(jnp.cumsum(pi - other, axis=-1)[..., :-1]).sum(axis=-1)
+    distance = jnp.abs(jnp.cumsum(pi - reference, axis=-1)[..., :-1]).sum(axis=-1)
     karma = jnp.arange(pi.shape[-2])
     # bids are at most k, so the distance is at most k
     return jnp.where(karma > 0, distance / jnp.maximum(karma, 1), 0.0)
@@ -40,7 +40,7 @@ def transport(pi: Policy, other: Policy) -> Float[Array, "... private karma"]:
 
 def policy_distance(
     pi: Policy,
-    other: Policy,
+    reference: Policy,
     weights: str = "mean",
     mu: Float[Array, "*#many private karma"] | None = None,
 ) -> Float[Array, "..."]:
@@ -48,7 +48,7 @@ def policy_distance(
 
     Parameters
     ----------
-    pi, other : Array
+    pi, reference : Array
         Policies, ``[.. private karma bid]``.
     weights : str
         ``mean``: the mean of `transport` over private states and karma of at least 1. ``sum``: its sum, as
@@ -79,8 +79,8 @@ def policy_distance(
     """
     check_word("distance", weights, DISTANCES)
     if weights == "l1":
-        return jnp.abs(pi - other).sum(axis=(-3, -2, -1))
-    distance = transport(pi, other)
+        return jnp.abs(pi - reference).sum(axis=(-3, -2, -1))
+    distance = transport(pi, reference)
     if weights == "mu_weighted":
         if mu is None:
             raise ValueError("mu: must be given, a distribution of states, for the distance mu_weighted")

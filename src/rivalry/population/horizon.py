@@ -100,8 +100,8 @@ def values_in_flow(
         population_now = None if population is None else population[t]
         paid, ahead = (_in(part, t, flow[t], population_now) for part in (game.reward, game.transition))
         q = paid + ahead @ values
-        best = q.min(axis=1) if worst else q.max(axis=1)
-        values = best if pi is None else (pi[t] * q).sum(axis=1)
+        optimum = q.min(axis=1) if worst else q.max(axis=1)
+        values = optimum if pi is None else (pi[t] * q).sum(axis=1)
         states.append(values)
         actions.append(q)
     return HorizonValues(np.stack(states[::-1]), np.stack(actions[::-1]))
@@ -116,17 +116,18 @@ def response(q: np.ndarray, temperature: float = 0.0) -> np.ndarray:
 
 
 def average(
-    one: np.ndarray, other: np.ndarray, flow: np.ndarray, other_flow: np.ndarray, weight: float
+    policy: np.ndarray, other_policy: np.ndarray, flow: np.ndarray, other_flow: np.ndarray, weight: float
 ) -> np.ndarray:
-    """Return the policy of a population of which a part ``weight`` follows ``other`` and the rest ``one``.
+    """Return the policy of a population, a part ``weight`` of which follows ``other_policy``.
 
-    In every state policies are averaged by the mass that is there. So the flow of the average is the average
-    flow, where transitions do not depend on the distribution. States that nobody reaches keep ``one``.
+    The rest follows ``policy``. In every state policies are averaged by the mass that is there. So the flow
+    of the average is the average flow, where transitions do not depend on the distribution. States that
+    nobody reaches keep ``policy``.
     """
     mass = weight * other_flow[:-1]
     total = mass + (1 - weight) * flow[:-1]
     part = np.divide(mass, total, out=np.zeros_like(mass), where=total > 0)[:, :, None]
-    return np.asarray((1 - part) * one + part * other)
+    return np.asarray((1 - part) * policy + part * other_policy)
 
 
 def play_agents(

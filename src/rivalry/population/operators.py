@@ -46,10 +46,10 @@ def softmax(game: PopulationGame, q: Policy, beta: Array, exploration: Array) ->
 
 def logit(game: PopulationGame, q: Policy, beta: Array) -> Policy:
     """Return ``softmax(beta q)`` over the legal actions of every state."""
-    best = jnp.max(jnp.where(game.legal, q, -jnp.inf), axis=1, keepdims=True)
+    maximum = jnp.max(jnp.where(game.legal, q, -jnp.inf), axis=1, keepdims=True)
     # the maximum is subtracted first: at high beta, products would lose the digits of small differences;
     # masked last: the derivative of beta times infinity is no number
-    return jax.nn.softmax(jnp.where(game.legal, beta * (q - best), -jnp.inf), axis=1)
+    return jax.nn.softmax(jnp.where(game.legal, beta * (q - maximum), -jnp.inf), axis=1)
 
 
 def flow(game: PopulationGame, mu: Distribution, pi: Policy) -> Distribution:

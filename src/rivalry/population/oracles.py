@@ -134,9 +134,9 @@ def population_metrics(game: object, env: Any, mu: Distribution, pi: Policy) -> 
 
 def refuse_mean_field(game: object) -> None:
     """Raise `ValueError` if a game has no stationary population; see `mean_field_refusal`."""
-    why = mean_field_refusal(game)
-    if why:
-        raise ValueError(why)
+    reason = mean_field_refusal(game)
+    if reason:
+        raise ValueError(reason)
 
 
 # Parts of the generic answers.

@@ -89,8 +89,8 @@ def best_response(game: PopulationGame, env: object, pi: Policy) -> BestPolicy:
     def going(carry: tuple[Array, Array, Values, Array]) -> Bool[Array, ""]:
         return carry[3] & (carry[0] < ROUNDS)
 
-    first = jnp.argmax(jnp.where(legal, pi, -1.0), axis=1)
-    start = (jnp.asarray(0), first, jnp.zeros(len(pi)), jnp.asarray(True))
+    policy = jnp.argmax(jnp.where(legal, pi, -1.0), axis=1)
+    start = (jnp.asarray(0), policy, jnp.zeros(len(pi)), jnp.asarray(True))
     _, action, _, _ = jax.lax.while_loop(going, improve, start)
     values, q = action_value(action)
     # a contraction by the discount: values are at most residual / (1 - gamma) below the optimum

@@ -45,30 +45,30 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
     at = coordinates(game)
     labels = at.labels
     points, verdicts = points_in_all_orders(at, labels, points_of(session), session["verdict"])
-    chosen = [point for point, verdict in zip(points, verdicts, strict=True) if verdict == 1]
-    chosen, beyond = _within_range(game, at, chosen)
+    proved_points = [point for point, verdict in zip(points, verdicts, strict=True) if verdict == 1]
+    proved_points, range_note = _within_range(game, at, proved_points)
     unjudged = [point for point, verdict in zip(points, verdicts, strict=True) if verdict < 1]
     searched = not len(session["low"])
     places, boxes = undecided_places(at, labels, session, unjudged)
-    complete = searched and not len(boxes[0]) and not _unsearched(search, game) and not beyond
+    complete = searched and not len(boxes[0]) and not _unsearched(search, game) and not range_note
     permuted = [session["sets"][:, :, index] for index in orders(at, labels)]
     sets = np.unique(np.concatenate(permuted), axis=0)
-    rows = np.array([profile_of(at, point.centre) for point in chosen])
-    profiles = np.reshape(rows, (len(chosen), *at.start.shape))
+    rows = np.array([profile_of(at, point.centre) for point in proved_points])
+    profiles = np.reshape(rows, (len(proved_points), *at.start.shape))
     # what is around an entry of the list is that entry
     slack = MERGE_DISTANCE * (at.high - at.low)
     candidates = session["certified"][:, *at.place]
     new = np.ones(len(candidates), dtype=bool)
-    for point in chosen:
+    for point in proved_points:
         new &= np.any((candidates < point.low - slack) | (candidates > point.high + slack), axis=1)
     certified = session["certified"][new]
     record: Record = {
         "equilibria": (("equilibrium", "player", "axis"), profiles),
         "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(game, profiles)),
-        "radius": (("equilibrium",), np.array([_radius(point) for point in chosen])),
-        "equilibrium_count": ((), np.asarray(len(chosen))),
+        "radius": (("equilibrium",), np.array([_radius(point) for point in proved_points])),
+        "equilibrium_count": ((), np.asarray(len(proved_points))),
         "complete": ((), np.asarray(complete)),
-        "complete_reason": ((), np.asarray(_reason(search, game, session, places, unjudged, beyond))),
+        "complete_reason": ((), np.asarray(_reason(search, game, session, places, unjudged, range_note))),
         "boxes": ((), session["boxes"][0].copy()),
         "discarded": (("reason",), session["discarded"][1:].copy()),
         "undecided": (
@@ -81,7 +81,7 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
         ),
         "certified": (("certified_profile", "player", "axis"), certified),
         "certified_bound": (("certified_profile",), session["certified_bound"][new]),
-        "status": ((), np.asarray(_status(session, searched, len(chosen) + len(certified)))),
+        "status": ((), np.asarray(_status(session, searched, len(proved_points) + len(certified)))),
     }
     if search.first_order:
         first_order_profiles = np.array([profile_of(at, point.centre) for point in points]).reshape(
@@ -98,7 +98,7 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
             "drawn_box": (("drawn", "end", "choice"), session["drawn"].copy()),
             "drawn_reason": (("drawn",), session["drawn_reason"].copy()),
         }
-    if len(chosen):
+    if len(proved_points):
         record["profile"] = (("player", "axis"), profiles[0])
     elif len(certified):
         record["profile"] = (("player", "axis"), certified[0])
@@ -124,7 +124,12 @@ def _unsearched(search: BoxSearch, game: object) -> str:
 
 
 def _reason(
-    search: BoxSearch, game: Game, session: Session, places: int, unjudged: list[FirstOrderPoint], beyond: str
+    search: BoxSearch,
+    game: Game,
+    session: Session,
+    places: int,
+    unjudged: list[FirstOrderPoint],
+    range_note: str,
 ) -> str:
     searched, waiting = int(session["boxes"][0]), len(session["low"])
     parts = []
@@ -149,7 +154,7 @@ def _reason(
         parts.append(f"neither proved nor refuted: {count_text(len(unjudged), 'first-order point')}")
     if unsearched := _unsearched(search, game):
         parts.append(unsearched)
-    parts += filter(None, [beyond])
+    parts += filter(None, [range_note])
     if session["interchangeable"][0] and not parts:
         return "equilibria are interchangeable where payoffs have a constant sum, and best responses unique"
     return "; ".join(parts) or f"every box is decided: {count_text(searched, 'box', 'boxes')}"
@@ -246,7 +251,7 @@ def combined_list(world: SeparatePeriods, periods: list[Record]) -> Record:
     empty = any(entry["complete"] and not count for entry, count in zip(records, counts, strict=True))
     listable = prod(counts) <= COMBINED
     rows = list(product(*map(range, counts))) if listable else []
-    chosen = np.reshape(np.array(rows, dtype=int), (len(rows), len(records)))
+    combinations = np.reshape(np.array(rows, dtype=int), (len(rows), len(records)))
 
     def combined(name: str, indices: np.ndarray) -> np.ndarray:
         parts = [entry[name][k] for entry, k in zip(records, indices.T, strict=True)]
@@ -259,7 +264,7 @@ def combined_list(world: SeparatePeriods, periods: list[Record]) -> Record:
         for t, entry in enumerate(records)
         for hull in entry["undecided"]
     ]
-    profiles = combined("equilibria", chosen)
+    profiles = combined("equilibria", combinations)
     reasons = [
         f"period {t + 1}: {entry['complete_reason']}"
         for t, entry in enumerate(records)
@@ -274,7 +279,7 @@ def combined_list(world: SeparatePeriods, periods: list[Record]) -> Record:
         reasons.append(f"{prod(counts):,} combinations of the periods' equilibria are not listed")
     boxes = sum(int(entry["boxes"]) for entry in records)
     progress = f"every box is decided: {count_text(boxes, 'box', 'boxes')} in {len(records)} periods"
-    radii = [entry["radius"][k] for entry, k in zip(records, chosen.T, strict=True)]
+    radii = [entry["radius"][k] for entry, k in zip(records, combinations.T, strict=True)]
     limited = not listable or any(entry["status"] == "iteration limit" for entry in records)
     record: Record = {
         "equilibria": (("equilibrium", "player", "axis"), profiles),

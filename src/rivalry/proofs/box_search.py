@@ -86,16 +86,16 @@ class BoxSearch:
         # a bound of the game that is searched may be where a choice is
         sides = np.full((1, count), 0.0 if in_logs else OPEN)
         sides[0, (low > at.low) & (high < at.high)] = 0.0
-        none = np.zeros((0, count))
+        no_boxes = np.zeros((0, count))
         return {
             "low": low[None],
             "high": high[None],
             "side": sides,
             "points": np.zeros((0, 6, count)),  # rows of a `FirstOrderPoint`
             "verdict": np.zeros(0, dtype=np.int64),
-            "undecided_low": none,
-            "undecided_high": none,
-            "undecided_side": none,
+            "undecided_low": no_boxes,
+            "undecided_high": no_boxes,
+            "undecided_side": no_boxes,
             "discarded": np.zeros(len(REASONS), dtype=np.int64),
             "boxes": np.zeros(1, dtype=np.int64),
             "drawn": np.zeros((0, 2, count)),
@@ -157,10 +157,10 @@ class BoxSearch:
             return np.where(bounds, session["side"][0], 0.0)
 
         def is_known(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-            covered = np.zeros(len(low), dtype=bool)
+            is_covered = np.zeros(len(low), dtype=bool)
             for point in points_of(session):
-                covered |= inside(low, high, sides(low, high), point)
-            return covered
+                is_covered |= inside(low, high, sides(low, high), point)
+            return is_covered
 
         low, high, splits = boxes_of_totals(sums, at, session["low"][0], session["high"][0], is_known)
         session["boxes"] = session["boxes"] + splits
@@ -174,12 +174,12 @@ class BoxSearch:
         rows = np.round((y[good] - at.low) / (at.high - at.low), 7) + 0.0
         _, indices = np.unique(np.concatenate([rows, side[good]], axis=1), axis=0, return_index=True)
         y, side = y[good][indices], side[good][indices]
-        covered = np.zeros(len(y), dtype=bool)
+        is_covered = np.zeros(len(y), dtype=bool)
         for point in points_of(session):
-            covered |= inside(y, y, side, point)
+            is_covered |= inside(y, y, side, point)
         proved = [
             candidate
-            for candidate in first_order_points(game, at, y[~covered], side[~covered])
+            for candidate in first_order_points(game, at, y[~is_covered], side[~is_covered])
             if candidate is not None
         ]
         for enclosure in enlarged(game, at, proved):
@@ -206,14 +206,14 @@ class BoxSearch:
             game, at, low[undecided], high[undecided], side[undecided], int(session["boxes"][0])
         )
         empty = excluded(enclosures, side[undecided])
-        new_low, new_high, sides, beyond = without_open_sides(at, enclosures, side[undecided])
+        new_low, new_high, sides, is_outside = without_open_sides(at, enclosures, side[undecided])
         single = at_most_one_point(enclosures, side[undecided])
         enclosures = enclosures._replace(low=new_low, high=new_high)
         for point in points_of(session):  # of at most one first-order point it is the one
             holds = np.all((new_low <= point.low) & (point.high <= new_high), axis=1)
             holds &= np.all((sides == OPEN) | (sides == point.side), axis=1)
             reason[undecided[holds & single]] = REASONS.index("around a point")
-        reason[undecided[empty | beyond]] = REASONS.index("derivatives")
+        reason[undecided[empty | is_outside]] = REASONS.index("derivatives")
         if not self.first_order:
             # derivatives say nothing of kinks, and little of payoffs that are flat
             flat = max(FLAT_BOX, 2 * self._narrow(session))
@@ -317,7 +317,7 @@ class BoxSearch:
             self._end(session, int(waiting[0]))
         return True
 
-    def _end(self, session: Session, only: int) -> None:
+    def _end(self, session: Session, index: int) -> None:
         """End the search with the only equilibrium, of two players whose payoffs have a constant sum.
 
         Equilibria are interchangeable then: in another one each strategy would be a best response to one of
@@ -328,7 +328,7 @@ class BoxSearch:
         session["boxes"] = session["boxes"] + len(low)
         self._note(session, low, high, np.full(len(low), REASONS.index("around a point")))
         session["verdict"] = np.full_like(session["verdict"], VERDICTS.index("not an equilibrium"))
-        session["verdict"][only] = VERDICTS.index("equilibrium")
+        session["verdict"][index] = VERDICTS.index("equilibrium")
         for name in ("low", "high", "side", *(f"undecided_{part}" for part in ("low", "high", "side"))):
             session[name] = session[name][:0]
 
@@ -561,7 +561,7 @@ def good_strategies(game: Game, at: Coordinates, y: np.ndarray, past_boxes: int)
     axes = game.space.shape[1]
     size = CANDIDATES**axes if axes < 3 else 4 * CANDIDATES**2
     grids = np.stack([np.asarray(game.space.grid(player, size)) for player in range(len(at.start))])
-    result: tuple[Any, Any] = _gains_at(game, at, put(grids), y, batch=BATCH, seen=past_boxes)
+    result: tuple[Any, Any] = _gains_at(game, at, put(grids), y, batch=BATCH, past_rows=past_boxes)
     return result
 
 

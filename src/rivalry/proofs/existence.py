@@ -94,15 +94,15 @@ def _bend(game: Game, at: Coordinates, low: Array, high: Array) -> Bends:
         raises = jax.jacfwd(lambda raised: pay(shifts, weights, raised, y))(level)
         return slopes(shifts, weights, level, y), bend, raises, pay(shifts, weights, level, y)
 
-    box, shifts = intervals.around(low, high), payoffs.shifts(mid)
+    box, shifts = intervals.with_neighbours(low, high), payoffs.shifts(mid)
     sides, compared = enclose(payoffs.sides, mid)(box)
     smallest, largest = (
         jnp.concatenate([jnp.ravel(getattr(side, end)) for side in sides]) if sides else jnp.zeros(0)
         for end in ("low", "high")
     )
-    first, second = smallest > 0, largest < 0
+    first_larger, second_larger = smallest > 0, largest < 0
     # at a kink the derivatives are means of those of both sides, with any weight from 0 to 1
-    weights = Interval(jnp.where(first, 1.0, 0.0), jnp.where(second, 0.0, 1.0))
+    weights = Interval(jnp.where(first_larger, 1.0, 0.0), jnp.where(second_larger, 0.0, 1.0))
     half = jnp.full(count, 0.5)
     (slope, bend, raises, pays), decided = enclose(derivatives, shifts, half, mid)(shifts, weights, box)
     # a payoff in which a maximum does not occur has a derivative also where that of the maximum is none
@@ -112,11 +112,17 @@ def _bend(game: Game, at: Coordinates, low: Array, high: Array) -> Bends:
         ),
         out_axes=1,
     )(jnp.where(jnp.eye(count, dtype=bool), jnp.nan, 0.0))
-    falls = first | second | ~occurs | (raises.high <= 0)
+    falls = first_larger | second_larger | ~occurs | (raises.high <= 0)
     finite = jnp.isfinite(pays.low) & jnp.isfinite(pays.high)
     valid = decided & compared & jnp.all(finite) & payoffs.are_finite(box)
     return Bends(
-        slope.low, slope.high, bend.low, bend.high, jnp.all(falls, axis=1), jnp.all(first | second), valid
+        slope.low,
+        slope.high,
+        bend.low,
+        bend.high,
+        jnp.all(falls, axis=1),
+        jnp.all(first_larger | second_larger),
+        valid,
     )
 
 
@@ -157,7 +163,7 @@ def is_unique(enclosures: Bends, k: int) -> bool:
 
 
 def existence_and_uniqueness(
-    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, others: tuple[np.ndarray, np.ndarray]
+    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, other_boxes: tuple[np.ndarray, np.ndarray]
 ) -> tuple[bool, bool]:
     """Truth values: a larger box is proved to contain an equilibrium; it is proved to contain only one.
 
@@ -165,7 +171,7 @@ def existence_and_uniqueness(
     ----------
     low, high
         The box, ``[coordinate]``.
-    others
+    other_boxes
         Ends of boxes that the larger box must not overlap, ``[box coordinate]``.
     """
     reach = SIZES[:, None] * (at.high - at.low)
@@ -176,9 +182,8 @@ def existence_and_uniqueness(
         return False, False
     is_best = partial(_is_best, game, at)
     for k, (box_low, box_high) in enumerate(zip(lower, upper, strict=True)):
-        if np.any(np.all((others[0] <= box_high) & (others[1] >= box_low), axis=1)) or not is_concave(
-            at, enclosures, k
-        ):
+        overlaps = np.all((other_boxes[0] <= box_high) & (other_boxes[1] >= box_low), axis=1)
+        if np.any(overlaps) or not is_concave(at, enclosures, k):
             continue
         if _is_decided(
             game, at, (box_low, box_high), *_inner_ends(at, box_low, box_high), lambda a, b: False

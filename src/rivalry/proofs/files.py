@@ -420,7 +420,7 @@ def _boxes(game: Any, at: Coordinates, points: list[FirstOrderPoint], max_boxes:
     return tree.in_order()
 
 
-def _around(
+def _nearby_points(
     at: Coordinates, points: list[FirstOrderPoint], low: np.ndarray, high: np.ndarray
 ) -> list[list[Any]]:
     """Return the reason of a box in which a point is the only one; empty if no point is."""
@@ -466,7 +466,7 @@ def _boxes_of_totals(sums: Sums, at: Coordinates, points: list[FirstOrderPoint])
             smaller = np.concatenate([narrowed[0], narrowed[2]]), np.concatenate([narrowed[1], narrowed[3]])
             before, after = _cut_off(ends, smaller, signs)
             (a, s), (b, t) = ((end[:count], end[count:]) for end in ends)
-            remaining: list[Any] = _around(at, points, a, b)
+            remaining: list[Any] = _nearby_points(at, points, a, b)
             if not remaining and before:
                 remaining = [tree.add(a, b, s, t)]
             elif not remaining:
@@ -589,7 +589,7 @@ def _reasons(
     wide = ((high - low) / (at.high - at.low)).max(axis=1)
     for k in range(len(low)):
         signs = np.where(rises[k], 1, -1)
-        reasons[k] = next(iter(_around(at, points, low[k], high[k])), [])
+        reasons[k] = next(iter(_nearby_points(at, points, low[k], high[k])), [])
         outside = ((rises | falls) & ~stays)[k]
         faces = stays[k] & (low[k] < high[k])
         if not reasons[k] and outside.any():

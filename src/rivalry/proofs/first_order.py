@@ -102,7 +102,7 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     # at a bound derivatives are those of the payoffs inside it, which may have a jump or a kink there
     inside = LAYER * (at.high - at.low)
     ends = jnp.where(side > 0, low - inside, low), jnp.where(side < 0, high + inside, high)
-    thick = intervals.around(*at.with_parameters(*ends))
+    thick = intervals.with_neighbours(*at.with_parameters(*ends))
     (slope, jacobian, pays, *terms), decided = enclose(derivatives, shifts, mid)(shifts, thick)
     decided = decided & ~jnp.any(jnp.isnan(pays.low)) & payoffs.are_finite(thick)
     if gradients.shifts is not payoffs.shifts:
@@ -211,7 +211,7 @@ def first_order(
     ``side`` is -1 or 1 where a coordinate stays at its lower or upper bound, 0 where it is between them, and
     `OPEN` where it may be all of these.
     """
-    enclosures: FirstOrder = _first_orders(game, at, low, high, side, batch=BATCH, seen=past_boxes)
+    enclosures: FirstOrder = _first_orders(game, at, low, high, side, batch=BATCH, past_rows=past_boxes)
     return enclosures
 
 
@@ -285,14 +285,14 @@ def newton(
     if at.ranges is not None:
         game = at.ranges.places.replaced(game, at.ranges.low / 2 + at.ranges.high / 2)
         at = at._replace(ranges=None)  # bounds for all values take longer
-    chosen = np.where(side == OPEN, 0.0, side)
+    sides = np.where(side == OPEN, 0.0, side)
     for _ in range(steps):
-        enclosures = first_order(game, at, y, y, chosen)
+        enclosures = first_order(game, at, y, y, sides)
         # without the rounding of the step
         target = np.clip(enclosures.newton, at.low, at.high)
-        target = np.where(chosen < 0, at.low, np.where(chosen > 0, at.high, target))
+        target = np.where(sides < 0, at.low, np.where(sides > 0, at.high, target))
         down, up = (y <= at.low) & (enclosures.slope_high < 0), (y >= at.high) & (enclosures.slope_low > 0)
         pushed = np.where(down, -1.0, np.where(up, 1.0, 0.0))
         stays = (side == OPEN) & (pushed != 0)
-        y, chosen = np.where(stays, y, target), np.where(side == OPEN, pushed, side)
-    return y, chosen
+        y, sides = np.where(stays, y, target), np.where(side == OPEN, pushed, side)
+    return y, sides

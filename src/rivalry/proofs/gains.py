@@ -70,7 +70,7 @@ def _gain(
     def pay(y: Array, strategy: Array) -> Array:
         return oracles.deviation_payoff(at.game(game, y), at.profile(y), player)(strategy)
 
-    traced = shifted(pay, middle, mid, about=1)
+    traced = shifted(pay, middle, mid, variable=1)
     shifts = traced.shifts(middle, mid)
 
     def value(shifts: object, y: Array, strategy: Array) -> Array:
@@ -150,7 +150,7 @@ def gains(
         Boxes of its strategies, ``[box axis]``.
     """
     bounds: DeviationBounds = _gains(
-        game, at, put(player), low, high, strategy_low, strategy_high, batch=64, seen=past_boxes
+        game, at, put(player), low, high, strategy_low, strategy_high, batch=64, past_rows=past_boxes
     )
     return bounds
 
@@ -183,7 +183,7 @@ def refutation(
     past_boxes: int = 0,
 ) -> np.ndarray:
     """Return a mask of boxes ``[box coordinate]`` in which a player gains by ``strategy`` everywhere."""
-    bounds = _refutations(game, at, put(player), low, high, strategy, batch=BATCH, seen=past_boxes)
+    bounds = _refutations(game, at, put(player), low, high, strategy, batch=BATCH, past_rows=past_boxes)
     return np.asarray(bounds.lower > 0)
 
 
@@ -223,5 +223,5 @@ def refutation_together(
     same player.
     """
     bounds = np.full(len(low), largest)
-    gain = _refutations_together(game, at, low, high, strategies, bounds, batch=BATCH, seen=past_boxes)
+    gain = _refutations_together(game, at, low, high, strategies, bounds, batch=BATCH, past_rows=past_boxes)
     return np.asarray(gain.lower > 0)

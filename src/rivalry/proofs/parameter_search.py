@@ -111,21 +111,23 @@ def _open(world: GameOnRanges, session: Session, search: BoxSearch) -> None:
         search.add(world.game, at, session, *newton(world.game, at, middle, side, 5))
 
 
-def _close(world: GameOnRanges, session: Session, chosen: list[FirstOrderPoint] | None) -> None:
+def _close(world: GameOnRanges, session: Session, proved_points: list[FirstOrderPoint] | None) -> None:
     """Record the result for the range, or split it."""
     boxes = {name: np.concatenate([session[name], session[f"undecided_{name}"]]) for name in BOX_ENDS}
     current = session["here"][0]
     width = _widths(world, session["here"])[0]
-    decided = chosen is not None and not len(boxes["low"]) and bool(np.all(session["verdict"] > 0))
+    decided = proved_points is not None and not len(boxes["low"]) and bool(np.all(session["verdict"] > 0))
     if decided or width.max() <= NARROWEST:
-        if chosen is None:
-            chosen = [FirstOrderPoint(*rows) for rows in session["points"][session["verdict"] == 1]]
-        ends = np.reshape([[point.low, point.high] for point in chosen], (-1, 2, boxes["low"].shape[1]))
+        if proved_points is None:
+            proved_points = [FirstOrderPoint(*rows) for rows in session["points"][session["verdict"] == 1]]
+        ends = np.reshape(
+            [[point.low, point.high] for point in proved_points], (-1, 2, boxes["low"].shape[1])
+        )
         session["piece"] = np.concatenate([session["piece"], ends])
         session["piece_of"] = np.append(session["piece_of"], np.full(len(ends), len(session["range"])))
         session["range"] = np.concatenate([session["range"], current[None]])
         session["range_decided"] = np.append(session["range_decided"], decided)
-        session["range_count"] = np.append(session["range_count"], len(chosen))
+        session["range_count"] = np.append(session["range_count"], len(proved_points))
     else:
         k = int(np.argmax(width))
         parts = np.stack([current, current])

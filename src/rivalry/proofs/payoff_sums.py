@@ -439,8 +439,10 @@ def _responses(
             good & falls, jnp.fmin(response_high, jnp.clip(response.high, at.low, at.high)), response_high
         )
     # a choice that no coordinate of a player allows is none of the player
-    gone = jnp.any(derivatives.same_player & (response_low > response_high), axis=1) | empty[at.player]
-    return _Responses(jnp.where(gone, jnp.inf, response_low), jnp.where(gone, -jnp.inf, response_high))
+    is_empty = jnp.any(derivatives.same_player & (response_low > response_high), axis=1) | empty[at.player]
+    return _Responses(
+        jnp.where(is_empty, jnp.inf, response_low), jnp.where(is_empty, -jnp.inf, response_high)
+    )
 
 
 def _response(
@@ -462,7 +464,7 @@ def _response(
     """
     mid, count = jnp.clip(low / 2 + high / 2, low, high), len(at.player)
     (slope, bend, shift, pays), decided = enclose(derivatives.full, mid, rival_sums.low)(
-        intervals.around(low, high), rival_sums
+        intervals.with_neighbours(low, high), rival_sums
     )
     (change,), _ = enclose(derivatives.slopes, mid, rival_sums.low)(Interval(mid, mid), middle)
     products = intervals.multiply(shift, moves)
@@ -474,7 +476,7 @@ def _response(
     def masked(mask: Any, a: Interval) -> Interval:
         return Interval(jnp.where(mask, a.low, 0.0), jnp.where(mask, a.high, 0.0))
 
-    def picked(mask: Any, low: Array, high: Array) -> Interval:  # of every row the only entry
+    def selection(mask: Any, low: Array, high: Array) -> Interval:  # of every row the only entry
         ends = [jnp.sum(jnp.where(mask, end, 0.0), axis=1) for end in (low, high)]
         return Interval(ends[0], ends[1])
 
@@ -484,11 +486,11 @@ def _response(
         at_axis = derivatives.same_player & on_axis
         for k in range(0 if grows is None else len(rival_sums.low)):
             assert grows is not None
-            column = picked(at_axis, grows.low[k][at.player], grows.high[k][at.player])
+            column = selection(at_axis, grows.low[k][at.player], grows.high[k][at.player])
             part = intervals.multiply(Interval(shift.low[k], shift.high[k]), column)
             along = intervals.subtract(along, part)
         bends.append(along)
-        term = intervals.multiply(along, picked(at_axis, offset.low, offset.high))
+        term = intervals.multiply(along, selection(at_axis, offset.low, offset.high))
         term = masked(at_axis.any(axis=1), term)
         linear, side = intervals.add(linear, term), intervals.add(side, masked(~on_axis, term))
     row = np.arange(count)
@@ -585,8 +587,8 @@ def _narrowed(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the boxes of totals that may have a first-order point, with smaller boxes of choices."""
     span = at.high - at.low
-    few, many = PIECES[at.start.shape[1]]
-    pieces = few
+    few_pieces, many_pieces = PIECES[at.start.shape[1]]
+    pieces = few_pieces
     for _ in range(ROUNDS):
         before = ((high - low) / span).max(axis=1)
         narrowed = narrowed_once(sums, at, low, high, total_low, total_high, pieces, past_boxes)
@@ -596,9 +598,9 @@ def _narrowed(
             break
         width = ((high - low) / span).max(axis=1)
         if np.all(width > SHRINKS * before[possible]):
-            if pieces == many or np.all(width < WIDE):
+            if pieces == many_pieces or np.all(width < WIDE):
                 break
-            pieces = many
+            pieces = many_pieces
     return low, high, total_low, total_high
 
 
@@ -628,7 +630,7 @@ def narrowed_once(
     piece_low, piece_high = ends[place, row, column], ends[place + 1, row, column]  # [box piece coordinate]
     rows = [part.reshape(-1, len(at.axis)) for part in (piece_low, piece_high)]
     arguments = [np.repeat(part, pieces**axes, axis=0) for part in arguments]
-    responses = _all_responses(sums, at, *rows, *arguments, batch=ROWS, seen=past_boxes * pieces**axes)
+    responses = _all_responses(sums, at, *rows, *arguments, batch=ROWS, past_rows=past_boxes * pieces**axes)
     low, high = (
         responses.low.reshape(piece_low.shape).min(axis=1),
         responses.high.reshape(piece_low.shape).max(axis=1),

@@ -74,14 +74,14 @@ def first_order_points(
     smallest = (len(radii) - 1 - unique[::-1].argmax(axis=0)[proved]) * len(y) + proved
     near_low, near_high = enclosures.low[smallest], enclosures.high[smallest]
     for _ in range(5):
-        again = first_order(game, at, near_low, near_high, side[proved])
-        near_low, near_high = again.low, again.high
+        enclosure = first_order(game, at, near_low, near_high, side[proved])
+        near_low, near_high = enclosure.low, enclosure.high
     # at a bound the payoff must fall inwards, strictly: else the point may be none
     s = side[proved]
-    falls = np.where(s < 0, again.slope_high < 0, True) & np.where(s > 0, again.slope_low > 0, True)
+    falls = np.where(s < 0, enclosure.slope_high < 0, True) & np.where(s > 0, enclosure.slope_low > 0, True)
     for k in np.flatnonzero(falls.all(axis=1)):
-        only = low[largest[k]], high[largest[k]]
-        points[proved[k]] = FirstOrderPoint(near_low[k], near_high[k], *only, s[k], s[k])
+        unique_box = low[largest[k]], high[largest[k]]
+        points[proved[k]] = FirstOrderPoint(near_low[k], near_high[k], *unique_box, s[k], s[k])
     return points
 
 

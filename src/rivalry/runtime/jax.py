@@ -191,15 +191,15 @@ def choose_device(name: str) -> None:
 
     before = own.config.values["jax_platforms"]
     for platform in _PLATFORMS[name]:
-        wanted = platform if platform == "cpu" else f"{platform},cpu"
-        own.config.update("jax_platforms", wanted)
+        setting = platform if platform == "cpu" else f"{platform},cpu"
+        own.config.update("jax_platforms", setting)
         with suppress(RuntimeError):
             own.devices(platform)
-            os.environ["JAX_PLATFORMS"] = wanted
+            os.environ["JAX_PLATFORMS"] = setting
             return
     own.config.update("jax_platforms", before)
-    platforms = sorted({device.platform for device in own.devices()})
-    raise ValueError(f"{name}: JAX has no such device here, but {' and '.join(platforms)}")
+    present = sorted({device.platform for device in own.devices()})
+    raise ValueError(f"{name}: JAX has no such device here, but {' and '.join(present)}")
 
 
 def compiled(function: Callable[P, R], *, effort: int | None = None) -> Callable[P, R]:
@@ -288,7 +288,7 @@ def stack_trees(trees: Sequence[Any], differs: str) -> Any:
     """
     leaves, forms = zip(*map(jax.tree.flatten, trees), strict=True)
     form = [np.shape(leaf) if eqx.is_array(leaf) else None for leaf in leaves[0]]
-    rest = [leaf for leaf in leaves[0] if not eqx.is_array(leaf)]
+    static_leaves = [leaf for leaf in leaves[0] if not eqx.is_array(leaf)]
     for k, leaves_of_tree in enumerate(leaves):
         is_equal = forms[k] == forms[0]
         is_equal = (
@@ -296,7 +296,9 @@ def stack_trees(trees: Sequence[Any], differs: str) -> Any:
         )
         if not (
             is_equal
-            and bool(eqx.tree_equal([leaf for leaf in leaves_of_tree if not eqx.is_array(leaf)], rest))
+            and bool(
+                eqx.tree_equal([leaf for leaf in leaves_of_tree if not eqx.is_array(leaf)], static_leaves)
+            )
         ):
             raise ValueError(differs.format(k))
     # stacked by NumPy: `jnp.stack` would compile a program for every shape
@@ -345,8 +347,8 @@ def drop_programs() -> None:
         clear()
 
 
-def forget_programs(most: int = 20_000) -> bool:
-    """Drop compiled programs once the process has more than ``most`` memory mappings.
+def forget_programs(limit: int = 20_000) -> bool:
+    """Drop compiled programs once the process has more than ``limit`` memory mappings.
 
     Each program adds mappings. Linux allows a process 65 530 by default and aborts it beyond. Programs needed
     again are loaded from the cache on disk. On other systems nothing is dropped.
@@ -363,7 +365,7 @@ def forget_programs(most: int = 20_000) -> bool:
             count = sum(1 for _ in maps)
     except OSError:
         return False
-    if count <= most:
+    if count <= limit:
         return False
     jax.clear_caches()
     gc.collect()

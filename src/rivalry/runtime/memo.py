@@ -12,7 +12,7 @@ Known = dict[Hashable, tuple[T, list[warnings.WarningMessage]]]
 """Answers by key, each with the warnings that came with it."""
 
 
-def remembered(known: Known[T], key: Hashable, make: Callable[[], T]) -> T:
+def remembered(memo: Known[T], key: Hashable, make: Callable[[], T]) -> T:
     """Result of ``make``, called once per key; its warnings are given at every call.
 
     Errors are not remembered, and come with their warnings too.
@@ -21,12 +21,12 @@ def remembered(known: Known[T], key: Hashable, make: Callable[[], T]) -> T:
     >>> remembered(known, "six", lambda: 2 * 3), remembered(known, "six", lambda: 7)
     (6, 6)
     """
-    caught = known[key][1] if key in known else []
+    caught = memo[key][1] if key in memo else []
     try:
-        if key not in known:
+        if key not in memo:
             with warnings.catch_warnings(record=True) as caught:
-                known[key] = make(), caught
+                memo[key] = make(), caught
     finally:
         for warning in caught:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    return known[key][0]
+    return memo[key][0]

@@ -169,7 +169,7 @@ def accepted_intervals(target: Callable[..., Any]) -> dict[str, tuple[str, ...]]
             intervals[name] = tuple(interval.split())
         for note in keys_notes(hint):
             of_table = accepted_intervals(note.target)
-            intervals |= {f"{name}.{key}": beside for key, beside in of_table.items()}
+            intervals |= {f"{name}.{key}": companions for key, companions in of_table.items()}
     return intervals
 
 

@@ -50,7 +50,7 @@ def variant(game: G, **changes: object) -> G:
         raise ValueError(f"game: {subject}; must come from a factory, and not be changed since")
     accepted, arguments = keywords(recipe.make), dict(recipe.given)
     for key, value in changes.items():
-        name, *rest = parts_of(key)
+        name, *subpath = parts_of(key)
         if name not in accepted:
             raise ValueError(f"{key}: is no keyword of {recipe.make.__name__}; {near(str(name), accepted)}")
         old, players, array = (
@@ -58,10 +58,10 @@ def variant(game: G, **changes: object) -> G:
             arguments.get("players"),
             getattr(game, str(name), None),
         )
-        if rest and isinstance(rest[0], int) and array is not None and np.ndim(array) == 1:
+        if subpath and isinstance(subpath[0], int) and array is not None and np.ndim(array) == 1:
             # a default that follows from other keywords, such as a cost from the demand
             old, players = array if old is None else old, len(array)
-        arguments[str(name)] = replace_entry(old, rest, value, key, players)
+        arguments[str(name)] = replace_entry(old, subpath, value, key, players)
     # a factory checks its arguments: of many keywords most have their defaults
     defaults = {name: parameter.default for name, parameter in signature_of(recipe.make)[0].items()}
     return recipe.make(**{k: v for k, v in arguments.items() if v is not defaults[k]})  # type: ignore[no-any-return]
@@ -110,7 +110,7 @@ def replace_entry(
     if not path:
         numbers = isinstance(old, list | tuple) and bool(old) and all(map(is_number, old))
         return [value] * len(old) if numbers and is_number(value) else value
-    step, *rest = path
+    step, *subpath = path
     if isinstance(step, int) and is_number(old) and players:  # one number for all players
         old = [old] * players
     if not isinstance(old, str | list | tuple | Mapping) and np.ndim(old):  # an array, also of JAX
@@ -120,7 +120,7 @@ def replace_entry(
         table = {"kind": old} if words and isinstance(old, str) else {} if old is None else old
         if not isinstance(table, Mapping):
             raise ValueError(f"{key}: needs a table with a key {step!r}, but {present} is there")
-        return {**table, step: replace_entry(table.get(step), rest, value, key, players, words=words)}
+        return {**table, step: replace_entry(table.get(step), subpath, value, key, players, words=words)}
     if not isinstance(old, list | tuple):
         rule = f"needs a list to reach into, but {present} is there; write one number per player"
         raise ValueError(f"{key}: {rule}")
@@ -128,7 +128,7 @@ def replace_entry(
         raise ValueError(f"{key}: [{step}] must be in 0..{len(old) - 1}")
     # of the type that it had: in a payoff table tuples are cells, lists are rows
     return type(old)(
-        replace_entry(entry, rest, value, key, players, words=words) if k == step else entry
+        replace_entry(entry, subpath, value, key, players, words=words) if k == step else entry
         for k, entry in enumerate(old)
     )
 

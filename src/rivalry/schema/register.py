@@ -210,9 +210,9 @@ def is_beside_studies(name: object) -> bool:
     return isinstance(name, str) and _BESIDE_STUDIES.fullmatch(name) is not None
 
 
-def entry_of(name: Any, known: Mapping[str, E]) -> Entry | E | None:
+def entry_of(name: Any, entries: Mapping[str, E]) -> Entry | E | None:
     """Return the entry of a name that is known or beside the bundled studies; None for another."""
-    return Entry((name,), "defined beside the study") if is_beside_studies(name) else known.get(name)
+    return Entry((name,), "defined beside the study") if is_beside_studies(name) else entries.get(name)
 
 
 def is_there(name: str) -> bool:
@@ -235,14 +235,14 @@ def _registers() -> tuple[Mapping[str, Any], ...]:
 
 def collect(
     table: str,
-    own: Mapping[str, T] = MappingProxyType({}),
-    join: Callable[[T, T], T] = lambda known, more: known,
+    base: Mapping[str, T] = MappingProxyType({}),
+    join: Callable[[T, T], T] = lambda entry, addition: entry,
 ) -> dict[str, T]:
     """Return a table of the package with the entries of all registers, sorted by name.
 
     Of two entries of a name, ``join`` makes one; by default the earlier stays, the package's before all.
     """
-    collected_table = dict(own)
+    collected_table = dict(base)
     for register in _registers():
         for name, entry in register.get(table, {}).items():
             collected_table[name] = join(collected_table[name], entry) if name in collected_table else entry

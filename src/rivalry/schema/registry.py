@@ -18,9 +18,9 @@ from rivalry.schema.validate import check_options
 from rivalry.schema.validate import near as near
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, names: Iterable[str]) -> str:
     """Return a hint for an unknown name: the subpackage that it needs, or the nearest known name."""
-    return missing_home(name) or near(name, known)
+    return missing_home(name) or near(name, names)
 
 
 def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:

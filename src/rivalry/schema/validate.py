@@ -267,13 +267,13 @@ def check(
 
 
 def refuse_unknown(
-    target: Callable[..., Any], kwargs: Iterable[str], called: str = "", also: Iterable[str] = ()
+    target: Callable[..., Any], kwargs: Iterable[str], function_name: str = "", extras: Iterable[str] = ()
 ) -> None:
     """Raise `ValueError`, with the nearest known name, for a keyword that a function does not take.
 
-    ``also`` are keywords of a function that passes the others on, for the hint.
+    ``extras`` are keywords of a function that passes the others on, for the hint.
     """
-    called = called or target.__qualname__.rpartition("<locals>.")[2]
+    function_name = function_name or target.__qualname__.rpartition("<locals>.")[2]
     parameters, hints = signature_of(target)
     parameters = {name: parameter for name, parameter in parameters.items() if name not in ("cls", "self")}
     for name in kwargs:
@@ -281,21 +281,21 @@ def refuse_unknown(
             continue
         if correct_name := keys_with_symbol(name, hints):
             raise ValueError(one_line(f"{name}: is called {correct_name} here"))
-        hint, every = near(name, [*parameters, *also]), ", ".join(sorted([*parameters, *also]))
+        hint, arguments = near(name, [*parameters, *extras]), ", ".join(sorted([*parameters, *extras]))
         if not hint.startswith("known"):
-            hint += f" known: {every}" if hint.endswith("?") and len(every) <= SHORT_LIST else ""
+            hint += f" known: {arguments}" if hint.endswith("?") and len(arguments) <= SHORT_LIST else ""
         elif len(hint) > LONGEST // 2:
-            hint = f"its {len([*parameters, *also])} arguments are in help({called})"
-        raise ValueError(one_line(f"{name}: is no argument of {called}; {hint}"))
+            hint = f"its {len([*parameters, *extras])} arguments are in help({function_name})"
+        raise ValueError(one_line(f"{name}: is no argument of {function_name}; {hint}"))
 
 
 def _refuse_call(
-    target: Callable[..., Any], args: Sequence[object], kwargs: Mapping[str, object], called: str = ""
+    target: Callable[..., Any], args: Sequence[object], kwargs: Mapping[str, object], function_name: str = ""
 ) -> None:
     """Raise `ValueError` for an unknown keyword, unless any is taken, and for a missing argument."""
     parameters = _parameters(target)
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        refuse_unknown(target, kwargs, called)
+        refuse_unknown(target, kwargs, function_name)
     places = [parameter.name for parameter in parameters if parameter.kind is not parameter.KEYWORD_ONLY][
         : len(args)
     ]
@@ -305,7 +305,7 @@ def _refuse_call(
             or parameter.default is not parameter.empty
         )
         if not optional and parameter.name not in (*places, *kwargs):
-            raise ValueError(f"{parameter.name}: is missing; {called or target.__name__} needs it")
+            raise ValueError(f"{parameter.name}: is missing; {function_name or target.__name__} needs it")
 
 
 @cache
@@ -338,8 +338,8 @@ def convert(hint: Any, value: Any) -> Any:
     if origin in (Union, types.UnionType):
         plain = [member for member in storable_members(hint) if fault_of(member, value) is None]
         exact = [member for member in plain if isinstance(member, type) and type(value) is member]
-        chosen = exact or sorted(plain, key=_is_opaque)
-        return convert(chosen[0], value) if chosen else value
+        candidates = exact or sorted(plain, key=_is_opaque)
+        return convert(candidates[0], value) if candidates else value
     if origin in (list, tuple) and isinstance(value, list | tuple):
         parts = members if origin is tuple and Ellipsis not in members else members[:1] * len(value)
         return origin(convert(part, entry) for part, entry in zip(parts, value, strict=False))
@@ -374,11 +374,11 @@ def limit(name: str, *sizes: int) -> None:
         raise ValueError(f"{name}: {product} numbers are too many; must be at most {ROOM:.0e} in all")
 
 
-def check_word(name: str, value: object, known: Iterable[str]) -> None:
+def check_word(name: str, value: object, words: Iterable[str]) -> None:
     """Raise `ValueError`, with a hint, for a word that is not among those known."""
-    known = list(known)
-    if value not in known:
-        raise ValueError(f"{name}: {value!r} is unknown; {near(str(value), known)}")
+    words = list(words)
+    if value not in words:
+        raise ValueError(f"{name}: {value!r} is unknown; {near(str(value), words)}")
 
 
 def whole_number(name: str, value: object, low: int = 0) -> int:
@@ -408,17 +408,17 @@ def as_numbers(value: object, name: str, rule: str = "numbers") -> np.ndarray:
     raise ValueError(f"{name}: {format_value(value)} must be {rule}")
 
 
-def near(name: str, known: Iterable[str]) -> str:
+def near(name: str, names: Iterable[str]) -> str:
     """Return a hint for an unknown name: ``did you mean 'x'?``, or the known names."""
     import difflib
 
-    known = list(known)
-    plain = {word.lower(): word for word in known}
+    names = list(names)
+    plain = {word.lower(): word for word in names}
     cutoff = SIMILAR_SHORT if len(name) <= SHORT_WORD else SIMILAR
     close = difflib.get_close_matches(name[:100].lower(), plain, n=1, cutoff=cutoff)
     if name.lower() == name.upper():  # another number is no misspelling
         close = []
-    return f"did you mean {plain[close[0]]!r}?" if close else f"known: {', '.join(sorted(known))}"
+    return f"did you mean {plain[close[0]]!r}?" if close else f"known: {', '.join(sorted(names))}"
 
 
 def format_value(value: object) -> str:
@@ -502,9 +502,9 @@ def _union_fault(members: Sequence[Any], value: object, notes: tuple[Any, ...]) 
 def _alternatives(members: Sequence[Any], value: object) -> str:
     """Return the members of a union, in words."""
     literals = [word for member in members if get_origin(member) is Literal for word in get_args(member)]
-    rest = [m for m in members if get_origin(m) is not Literal and m is not type(None) and not is_object(m)]
+    types = [m for m in members if get_origin(m) is not Literal and m is not type(None) and not is_object(m)]
     words = dict.fromkeys(
-        "function" if get_origin(alternative) is Callable else type_name(alternative) for alternative in rest
+        "function" if get_origin(alternative) is Callable else type_name(alternative) for alternative in types
     )
     if "number" in words:
         words.pop("whole number", None)

@@ -205,7 +205,7 @@ def all_equilibria(
             check_game(game)
         needed = " or ".join(", ".join(need.words for need in needs_of(kind)) for kind in kinds)
         raise ValueError(f"game: {type(game).__name__} has no list of equilibria; needed are {needed}")
-    refuse_unknown(fitting[0], options, "all_equilibria", also=("max_seconds", "progress", "where"))
+    refuse_unknown(fitting[0], options, "all_equilibria", extras=("max_seconds", "progress", "where"))
     if where is not None:
         if fitting[0] is not AllEquilibria:
             raise ValueError("where: parameters are ranges only in games on intervals and simplices")

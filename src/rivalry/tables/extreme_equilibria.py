@@ -297,11 +297,11 @@ def guessed_supports(tables: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarra
     polytopes = _best_response_polytopes(tables)
     for free in _guess_ends(polytopes):
         if free is not None:
-            first, second = (
+            row_support, column_support = (
                 np.array([a for a, bit in zip(p.actions, p.bits, strict=False) if not end & bit])
                 for p, end in zip(polytopes, free, strict=True)
             )
-            yield first, second
+            yield row_support, column_support
 
 
 def _refuted() -> NoReturn:
@@ -398,9 +398,12 @@ class _Polytope:
     makes the polytope simple: see `rivalry.tables.kernels.vertices`.
     """
 
-    def __init__(self, matrix: np.ndarray, bits: list[int], actions: np.ndarray, every: int) -> None:
+    def __init__(self, matrix: np.ndarray, bits: list[int], actions: np.ndarray, action_count: int) -> None:
         self.matrix = matrix
-        self.actions, self.every = actions.tolist(), every  # of the player: undominated, and how many in all
+        self.actions, self.every = (
+            actions.tolist(),
+            action_count,
+        )  # of the player: undominated, and how many in all
         self.perturbation = _perturbation(len(matrix))
         self.bits = [1 << bit for bit in bits]
         ends = zip(matrix.tolist(), self.perturbation, strict=True)

@@ -70,7 +70,7 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
     from rivalry.tables.kernels import best_response
 
     tables = one_nature(tabulated)
-    refuse_slots(tables, nature=False, most=1)
+    refuse_slots(tables, nature=False, limit=1)
     begin = joint_actions(tabulated, start)
     moves = checked_policies(tables, policies)
     arrays = (tables.order, moves, tables.action_map, tables.sizes, tables.observation_slots)
@@ -122,8 +122,8 @@ def slots_of(tables: FiniteGame) -> list[list[tuple[int, int]]]:
     ]
 
 
-def refuse_slots(tables: FiniteGame, *, nature: bool, most: float = inf) -> None:
-    """Raise `ValueError` for players that observe a signal, ``nature`` or more than ``most`` rounds back."""
+def refuse_slots(tables: FiniteGame, *, nature: bool, limit: float = inf) -> None:
+    """Raise `ValueError` for players that observe a signal, ``nature`` or more than ``limit`` rounds back."""
     players = len(tables.sizes)
     for player, slots in enumerate(slots_of(tables)):
         for source, ago in slots:
@@ -131,8 +131,8 @@ def refuse_slots(tables: FiniteGame, *, nature: bool, most: float = inf) -> None
                 observed = "nature" if source == players else "a signal"
                 rule = f"must be actions{' or nature' * nature} here (RepeatedQLearning takes signals)"
                 raise ValueError(f"observation_slots: player {player} observes {observed}; {rule}")
-            if ago > most:
-                words = f"player {player} looks {ago} rounds back; must be at most {most}"
+            if ago > limit:
+                words = f"player {player} looks {ago} rounds back; must be at most {limit}"
                 raise ValueError(f"observation_slots: {words}")
 
 

@@ -93,7 +93,7 @@ def repeated_form(
     players = len(tables.sizes)
     if tables.action_map.size:
         raise ValueError("game: players move on a grid; in repeated play a move must be an action")
-    words = _per_player("observation", observation, players, partial(check_word, known=OBSERVATIONS))
+    words = _per_player("observation", observation, players, partial(check_word, words=OBSERVATIONS))
     rounds = _per_player("memory", memory, players, whole_number)
     slots = []
     for player in range(players):

@@ -119,10 +119,10 @@ def html_table(
     >>> html_table("A < B", {"steps": "3"})
     '<div><strong>A &lt; B</strong><table><tr><th>steps</th><td>3</td></tr></table></div>'
     """
-    named = [f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items()]
+    head_rows = [f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items()]
     head = "".join(f"<th>{escape(name)}</th>" for name in columns)
     body = ["".join(f"<td>{escape(text)}</td>" for text in line) for line in lines]
-    tables = [named, [f"<tr>{line}</tr>" for line in [head, *body]] if body else []]
+    tables = [head_rows, [f"<tr>{line}</tr>" for line in [head, *body]] if body else []]
     markup = "".join(f"<table>{''.join(table)}</table>" for table in tables if table)
     return f"<div><strong>{escape(title)}</strong>{markup}</div>"
 
@@ -195,10 +195,12 @@ def _strategy(row: np.ndarray, axes: Sequence[str], in_full: bool) -> str:
 def _mixture(weights: np.ndarray, action_grid: np.ndarray) -> str:
     """Return a mixture with the points that it mixes, the most probable of them if there are many."""
     played = np.flatnonzero(weights > 0)
-    first = np.sort(played[np.argsort(-weights[played], kind="stable")[:SHORT]])
-    words = [f"{strategy_in_words(action_grid[k])} with probability {weights[k]:.6g}" for k in first]
-    if rest := len(played) - len(first):
-        words.append(f"{count_text(rest, 'other')} with {weights[played].sum() - weights[first].sum():.6g}")
+    top_actions = np.sort(played[np.argsort(-weights[played], kind="stable")[:SHORT]])
+    words = [f"{strategy_in_words(action_grid[k])} with probability {weights[k]:.6g}" for k in top_actions]
+    if remainder := len(played) - len(top_actions):
+        words.append(
+            f"{count_text(remainder, 'other')} with {weights[played].sum() - weights[top_actions].sum():.6g}"
+        )
     return ", ".join(words)
 
 
@@ -229,8 +231,8 @@ def asked_rows(record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) 
     if "payoff_vertices" in record:
         corners = record["payoff_vertices"][1]
         columns = ("vertex", *(f"payoff {name}" for name in _names(names, corners.shape[1])))
-        every = [*enumerate(corners.tolist(), start=1), ("least", record["threat"][1].tolist())]
-        lines = [(str(label), *(f"{payoff + 0.0:.6g}" for payoff in row)) for label, row in every]
+        entries = [*enumerate(corners.tolist(), start=1), ("least", record["threat"][1].tolist())]
+        lines = [(str(label), *(f"{payoff + 0.0:.6g}" for payoff in row)) for label, row in entries]
         tables.append(AskedTable("subgame-perfect payoffs", columns, lines))
     if "play" in record and record["play"][0] == ("seat", "axis"):
         rows = _table(record["play"][1], record["play_payoff"][1], axes, ())
@@ -297,8 +299,8 @@ def _slope_rows(
     title = f"per unit of {record['parameter_name'][1]}, at {at}; {_difference_in_words(record)}"
     if not record["derivative_exists"][1]:
         title = title.partition(";")[0]
-        none = "none: the Jacobian is singular to the accuracy of the profile, as at a fold"
-        yield AskedTable(title, ("derivative",), [(none,)])
+        remark = "none: the Jacobian is singular to the accuracy of the profile, as at a fold"
+        yield AskedTable(title, ("derivative",), [(remark,)])
         return
     yield AskedTable(
         title, PLAYER_COLUMNS, _table(record["slope"][1], record["slope_payoff"][1], axes, players)
@@ -336,7 +338,7 @@ def _table(
     return [(name, f"{pay:.6g}", _strategy(row, axes, False)) for name, row, pay in pairs]
 
 
-def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str]:
+def equilibrium_lines(record: Mapping[str, Any], limit: int = LISTED) -> list[str]:
     """Return the equilibria of a record, one line each, after a line on how many there are.
 
     A list with proofs also has the distance to the exact equilibrium, and the places that are undecided.
@@ -346,7 +348,7 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
     pays = np.where(np.abs(pays) <= ALMOST * size, 0.0, pays)  # rounding errors beside the others
     # in extensive form the axes are moves of information sets
     actions = record.get("action_name", record.get("move", ((), np.empty(0))))[1]
-    named = actions.shape == np.shape(equilibria)[1:]
+    has_actions = actions.shape == np.shape(equilibria)[1:]
     components = record["component"][1] if "component" in record else None
     radius = record["radius"][1] if has_proofs(record) else None
     claims = record["equilibrium_claim"][1] if "equilibrium_claim" in record else None
@@ -359,17 +361,17 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
     if radius is None or not record["complete"][1]:
         complete = "true" if record["complete"][1] else "false"
         lines[0] += f"; complete: {complete} ({record['complete_reason'][1]})"
-    for k, (profile, payoff) in enumerate(zip(equilibria[:most], pays, strict=False)):
+    for k, (profile, payoff) in enumerate(zip(equilibria[:limit], pays, strict=False)):
         rows = [strategy_in_words(row) for row in profile]
-        if named:
+        if has_actions:
             rows = [strategy_by_name(row, names) for row, names in zip(profile, actions, strict=True)]
-        strategies = (" | " if named else "  ").join(rows)
+        strategies = (" | " if has_actions else "  ").join(rows)
         where = "" if components is None else f"  component {components[k]}"
         where += "" if radius is None else f"  within {radius_in_words(radius[k])}"
         where += "" if claims is None else f"  {claims[k]}"
         lines.append(f"  {k}: {strategies}  payoff {list_in_words(payoff)}{where}")
-    if len(equilibria) > most:
-        lines.append(f"  ... and {len(equilibria) - most} more, in data.equilibria")
+    if len(equilibria) > limit:
+        lines.append(f"  ... and {len(equilibria) - limit} more, in data.equilibria")
     bounds = record.get("certified_bound", ((), []))[1]
     for profile, bound in zip(record.get("certified", ((), []))[1], bounds, strict=True):
         strategies = "  ".join(map(strategy_in_words, profile))
@@ -402,7 +404,7 @@ def counts_in_words(record: Mapping[str, Any]) -> str:
     return f"exactly {low}" if low == high else f"{low} to {high}"
 
 
-def ranges_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str]:
+def ranges_lines(record: Mapping[str, Any], limit: int = LISTED) -> list[str]:
     """Return the ranges of parameters with their numbers of equilibria, after a line on all of them."""
     names, decided = record["where_name"][1], np.asarray(record["where_decided"][1]) == 1
     boxes = boxes_in_words([record["boxes"][1]])
@@ -424,12 +426,12 @@ def ranges_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str]:
     else:
         where = ", proved where decided," * bool(decided.any())
         lines = [f"{count}{where} for {total_range}; {unknown} undecided{boxes}"]
-    every = zip(record["where_range"][1], record["where_count"][1], decided, strict=True)
-    for ends, number, is_decided in list(every)[:most]:
+    range_rows = zip(record["where_range"][1], record["where_count"][1], decided, strict=True)
+    for ends, number, is_decided in list(range_rows)[:limit]:
         words = f"exactly {number}" if is_decided else f"undecided, at least {number}"
         lines.append(f"  {words}: {ranges(ends, bool(is_decided))}")
-    if len(decided) > most:
-        lines.append(f"  ... and {len(decided) - most} more ranges, in data.where_range")
+    if len(decided) > limit:
+        lines.append(f"  ... and {len(decided) - limit} more ranges, in data.where_range")
     if "not yet" in str(record["complete_reason"][1]):
         lines.append(f"  {record['complete_reason'][1]}")
     return lines
@@ -444,8 +446,8 @@ def _vertices_in_words(record: Mapping[str, Any], limit: int = SHORT) -> list[st
         if len(words) == 2:
             lines.append(f"  all from {words[0]} to {words[1]}")
         else:
-            more = f" | and {len(words) - limit} more" if len(words) > limit else ""
-            lines.append(f"  all between {' | '.join(words[:limit])}{more}")
+            suffix = f" | and {len(words) - limit} more" if len(words) > limit else ""
+            lines.append(f"  all between {' | '.join(words[:limit])}{suffix}")
     return lines
 
 
@@ -482,18 +484,18 @@ def count_in_words(record: Mapping[str, Any]) -> str:
     """
     numbers = {name: int(value) for name, (_, value) in record.items() if name.endswith("_count")}
     count = numbers["equilibrium_count"]
-    more = f", of these {numbers['pure_count']} pure" if numbers.get("pure_count", -1) >= 0 else ""
+    suffix = f", of these {numbers['pure_count']} pure" if numbers.get("pure_count", -1) >= 0 else ""
     noun = f"equilibri{'um' if count == 1 else 'a'}"
     if has_proofs(record):
-        return _proved_in_words(record, count, noun, more)
+        return _proved_in_words(record, count, noun, suffix)
     if (parts := numbers.get("component_count", -1)) >= 0:
-        more += f", in {count_text(parts, 'component')}"
+        suffix += f", in {count_text(parts, 'component')}"
     # a component of several extreme equilibria holds all between some of them
     infinite = "infinitely many equilibria: " if 0 <= parts < count else ""
-    return f"{infinite}{count} {'extreme ' * bool(infinite)}{noun} listed{more}"
+    return f"{infinite}{count} {'extreme ' * bool(infinite)}{noun} listed{suffix}"
 
 
-def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str) -> str:
+def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, suffix: str) -> str:
     complete = record["complete"][1] == 1
     points = int(np.sum(record["verdict"][1] != "")) if "verdict" in record else 0
     sets = 0 if points else len(sets_in_words(record))
@@ -512,7 +514,7 @@ def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str
             details = f": {', '.join(parts)}"
         text = f"{precision} {count_text(points, 'first-order point')}{details}"
     elif count:
-        text = f"{precision} {count} {noun}{more}"
+        text = f"{precision} {count} {noun}{suffix}"
     elif certified := int(np.sum(~np.isnan(record.get("certified_bound", ((), []))[1]))):  # without padding
         profiles = count_text(
             certified, "profile is a certified equilibrium", "profiles are certified equilibria"
@@ -522,15 +524,19 @@ def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str
         text = "no equilibrium in pure strategies" if complete else "no equilibrium found"
     if complete and sets:
         number = int(record["isolated_count"][1]) if "isolated_count" in record else count - sets
-        alone = f"{count_text(number, 'isolated equilibrium', 'isolated equilibria')} and " * (number > 0)
-        return f"exactly {alone}{count_text(sets, 'set')} of equilibria, proved"
+        isolated_text = f"{count_text(number, 'isolated equilibrium', 'isolated equilibria')} and " * (
+            number > 0
+        )
+        return f"exactly {isolated_text}{count_text(sets, 'set')} of equilibria, proved"
     if complete:
         return f"{text}, proved"
     if sets and "isolated_count" in record:  # the list has ends of sets too
         number = int(record["isolated_count"][1])
         # it may lie on a curve that is undecided
-        alone = f" and {count_text(number, 'equilibrium', 'equilibria')} in none of them" * (number > 0)
-        text = f"at least {count_text(sets, 'set')} of equilibria{alone}"
+        isolated_text = f" and {count_text(number, 'equilibrium', 'equilibria')} in none of them" * (
+            number > 0
+        )
+        text = f"at least {count_text(sets, 'set')} of equilibria{isolated_text}"
     elif sets:
         text += f"; {count_text(sets, 'place has', 'places have')} a set of equilibria"
     set_texts = sets_in_words(record) if sets else []
@@ -567,8 +573,8 @@ def _interval_in_words(ends: np.ndarray, width: float | None = None, inside: boo
         return f"{low:.6g}"
     width = high - low if width is None else width
     digits = int(np.clip(np.ceil(np.log10(max(abs(low), abs(high)) / width)) + 1, 4, 17))
-    first, last = (ROUND_CEILING, ROUND_FLOOR) if inside else (ROUND_FLOOR, ROUND_CEILING)
-    return f"[{_rounded(low, digits, first)}, {_rounded(high, digits, last)}]"
+    low_rounding, high_rounding = (ROUND_CEILING, ROUND_FLOOR) if inside else (ROUND_FLOOR, ROUND_CEILING)
+    return f"[{_rounded(low, digits, low_rounding)}, {_rounded(high, digits, high_rounding)}]"
 
 
 def verified_in_words(lines: Sequence[str], brief: bool = False) -> str:
@@ -1018,10 +1024,10 @@ def key_in_words(name: str) -> str:
         return f"{key_in_words(match[1])} of player {match[2]}"
     if match := _TABLE.match(name):
         return f"{key_in_words(match[1])} {match[2]}"
-    rest, _, last = name.rpartition(".")
-    if rest:
-        return f"{key_in_words(last)} of {key_in_words(rest)}"
-    return f"number of {last}" if last in COUNTED else last.replace("_", " ")
+    prefix, _, key = name.rpartition(".")
+    if prefix:
+        return f"{key_in_words(key)} of {key_in_words(prefix)}"
+    return f"number of {key}" if key in COUNTED else key.replace("_", " ")
 
 
 def with_unit(text: str, unit: str) -> str:

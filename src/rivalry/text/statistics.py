@@ -46,8 +46,8 @@ def half_width_of(
     """
     from scipy.special import stdtrit  # takes 0.1 s to import
 
-    many = np.asarray(count, dtype=float)
-    return np.asarray(stdtrit(many - 1, 1 - 0.025 / candidates) * deviation / np.sqrt(many))
+    runs = np.asarray(count, dtype=float)
+    return np.asarray(stdtrit(runs - 1, 1 - 0.025 / candidates) * deviation / np.sqrt(runs))
 
 
 def jackknife_error(

@@ -53,15 +53,15 @@ def freeze(game: Game, strategies: Mapping[int, object]) -> Frozen:
     """
     players = game.space.shape[0]
     fixed = player_indices(strategies, players, "strategies")
-    rest = tuple(player for player in range(players) if player not in fixed)
-    if not rest:
+    free_players = tuple(player for player in range(players) if player not in fixed)
+    if not free_players:
         raise ValueError(f"strategies: fix all {players} players; must leave at least one free")
     base = np.array(interior_profile(game.space))
     # one at a time, so that an error names the player whose strategy is outside the space
     for player in fixed:
         base[player] = _pad_row(strategies[player], base.shape[1], f"strategies[{player}]")
         game.space.check(base, f"strategies[{player}]")
-    return Frozen(game, jnp.asarray(base), rest)
+    return Frozen(game, jnp.asarray(base), free_players)
 
 
 class Restricted(OneLineRepr, eqx.Module):
@@ -100,21 +100,21 @@ class Restricted(OneLineRepr, eqx.Module):
 
     @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
-        everyone: Array = self.game.payoffs(self.whole(x))
-        return everyone[jnp.asarray(self.players)]
+        all_payoffs: Array = self.game.payoffs(self.whole(x))
+        return all_payoffs[jnp.asarray(self.players)]
 
     def measures(self, x: Profile) -> Record:
         """Return ``play``, ``play_payoff``, and the metrics of the whole game, its players along ``seat``."""
-        everyone = _whole(self, x)
+        profile = _whole_profile(self, x)
         if isinstance(self.game, Restricted):  # its metrics are already those of all players
-            return measures_of(self.game, everyone)
+            return measures_of(self.game, profile)
         record: Record = {
-            "play": (("seat", "axis"), np.asarray(everyone)),
-            "play_payoff": (("seat",), np.asarray(self.game.payoffs(everyone))),
+            "play": (("seat", "axis"), np.asarray(profile)),
+            "play_payoff": (("seat",), np.asarray(self.game.payoffs(profile))),
         }
-        for name, (dims, array) in measures_of(self.game, everyone).items():
+        for name, (dims, array) in measures_of(self.game, profile).items():
             record.setdefault(name, (tuple("seat" if d == "player" else d for d in dims), array))
-        if everyone.shape[1] != x.shape[1]:  # the whole has more columns than these players
+        if profile.shape[1] != x.shape[1]:  # the whole has more columns than these players
             record = {
                 n: (tuple("column" if d == "axis" else d for d in ds), a) for n, (ds, a) in record.items()
             }
@@ -123,7 +123,7 @@ class Restricted(OneLineRepr, eqx.Module):
 
 # compiled, since the followers' search inside would run step by step; it runs once per result
 @partial(compiled, effort=0)
-def _whole(game: Restricted, x: Profile) -> Array:
+def _whole_profile(game: Restricted, x: Profile) -> Array:
     return game.whole(x)
 
 
@@ -276,9 +276,9 @@ def interior_profile(space: Space) -> Profile:
     return space.project(jnp.zeros(space.shape))
 
 
-def player_indices(chosen: Iterable[int], count: int, name: str) -> tuple[int, ...]:
+def player_indices(numbers: Iterable[int], count: int, name: str) -> tuple[int, ...]:
     """Return player indices in order. Raises `ValueError` for invalid ones."""
-    indices = list(chosen)
+    indices = list(numbers)
     if not indices:
         raise ValueError(f"{name}: names no player; must name at least one of 0..{count - 1}")
     players = sorted(number_of(f"{name}[{k}]", player, count) for k, player in enumerate(indices))

@@ -78,13 +78,13 @@ def stackelberg(game: Game, leaders: Iterable[int], respond: Respond | None = No
     """
     refuse_shared(game, "stackelberg")
     players = game.space.shape[0]
-    chosen = player_indices(leaders, players, "leaders")
-    if len(chosen) == players:
+    indices = player_indices(leaders, players, "leaders")
+    if len(indices) == players:
         raise ValueError(f"leaders: all {players} players; must leave at least one follower")
     respond = Followers() if respond is None else respond
     if not callable(respond):
         raise ValueError(f"respond: {respond!r} must be callable: respond(game, x, followers) -> x")
-    return Leadership(game, interior_profile(game.space), chosen, respond)
+    return Leadership(game, interior_profile(game.space), indices, respond)
 
 
 class Leadership(Restricted):
@@ -108,12 +108,12 @@ class Leadership(Restricted):
         if not isinstance(self.game, Leadership):
             return (self.players, self.followers)
         before = self.game.stages  # of which the first are divided here
-        first = tuple(before[0][p] for p in self.players)
-        return (first, tuple(p for p in before[0] if p not in first), *before[1:])
+        first_stage = tuple(before[0][p] for p in self.players)
+        return (first_stage, tuple(p for p in before[0] if p not in first_stage), *before[1:])
 
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
-        everyone: Array = _responses(self, self.put(x))
-        return everyone
+        profile: Array = _responses(self, self.put(x))
+        return profile
 
 
 oracles.base_game.register(Leadership)(lambda game: game.whole_game)
@@ -122,8 +122,8 @@ oracles.move_order.register(Leadership)(lambda game: game.stages)
 
 def _responds_evenly(led: Leadership) -> bool:
     """True if leaders are distinguished by the game alone, which a custom policy may not ensure."""
-    ours = type(led.respond).__module__.startswith("rivalry.")
-    return ours and oracles.exchangeable.knows(led.game)
+    is_built_in = type(led.respond).__module__.startswith("rivalry.")
+    return is_built_in and oracles.exchangeable.knows(led.game)
 
 
 @oracles.exchangeable.register(Leadership, when=_responds_evenly)
@@ -154,9 +154,9 @@ def _responses_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
     (lead, x), (change, moves) = primals, tangents
     rows, profile = jnp.asarray(lead.followers), _responses(lead, x)
     moves = jnp.zeros_like(x) if moves is None else moves
-    still = moves.at[rows].set(0.0, unique_indices=True)
+    leader_moves = moves.at[rows].set(0.0, unique_indices=True)
     if not isinstance(lead.game.space, Box):
-        return profile, still
+        return profile, leader_moves
     flat, y = unconstrained_game(lead.game), unconstrain(lead.game, profile)
     pace = flat.slopes(y)[0] if is_reparametrised(lead.game) else jnp.ones_like(y)
     responses = y[rows]
@@ -167,10 +167,10 @@ def _responses_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
         return own_gradients(unconstrained_game(lead.game), candidate, lead.followers)
 
     # where the slope of amounts is 0, at zero amounts, coordinates stay
-    along = jnp.where(pace > 0, still / jnp.where(pace > 0, pace, 1.0), 0.0)
+    along = jnp.where(pace > 0, leader_moves / jnp.where(pace > 0, pace, 1.0), 0.0)
     _, drift = eqx.filter_jvp(steepness, (lead, y), (change, along))
     follow = newton_step(flat, y, lead.followers, free, drift) * pace[rows]
-    return profile, still.at[rows].set(follow, unique_indices=True)
+    return profile, leader_moves.at[rows].set(follow, unique_indices=True)
 
 
 def inside(space: Box, x: Profile) -> Bool[Array, "player axis"]:
@@ -254,24 +254,24 @@ class Followers(eqx.Module):
             return x.at[rows].set(game.space.project(profile)[rows])
         grids = _grids(game, followers, self.points)
         wide = jnp.max(grids, axis=(0, 1)) - jnp.min(grids, axis=(0, 1))
-        enough = self.tol * jnp.max(wide)
+        threshold = self.tol * jnp.max(wide)
 
-        def one(k: Array, x: Profile) -> Profile:
+        def replace_row(k: Array, x: Profile) -> Profile:
             response = traceable_best_response(game, x, rows[k])
             if response is not None:
                 return x.at[rows[k]].set(response[0])
             strategies, payoffs = search(game, x, rows[k], grids[k])
-            best = jnp.argmax(payoffs)
-            return x.at[rows[k]].set(strategies[best])
+            index = jnp.argmax(payoffs)
+            return x.at[rows[k]].set(strategies[index])
 
         def respond_in_turn(carry: tuple[Profile, Array, Array]) -> tuple[Profile, Array, Array]:
             x, _, count = carry
-            new = jax.lax.fori_loop(0, len(followers), one, x)
+            new = jax.lax.fori_loop(0, len(followers), replace_row, x)
             return new, jnp.max(jnp.abs(new - x)), count + 1
 
         def still_moving(carry: tuple[Profile, Array, Array]) -> Array:
             _, movement, count = carry
-            return (movement > enough) & (count < self.rounds)
+            return (movement > threshold) & (count < self.rounds)
 
         begin = (x, jnp.asarray(jnp.inf), jnp.asarray(0))
         if len(followers) == 1:
@@ -286,7 +286,7 @@ class Followers(eqx.Module):
         else:
             x, movement, _ = jax.lax.while_loop(still_moving, respond_in_turn, begin)
             # a round that found an equally good strategy elsewhere on a plateau has converged as well
-            x = x.at[rows].set(jnp.where(movement <= enough, x[rows], jnp.nan))
+            x = x.at[rows].set(jnp.where(movement <= threshold, x[rows], jnp.nan))
         return _newton_polish(game, x, followers) if isinstance(game.space, Box) else x
 
 
@@ -359,7 +359,7 @@ def hierarchy(game: Game, stages: Sequence[Sequence[int]], respond: Respond | No
 def leaders_of_stages(stages: Sequence[Sequence[int]]) -> Iterator[list[int]]:
     """Yield the players that lead each stage, the last stage first, by index in the game of those left."""
     remaining = sorted(player for stage in stages for player in stage)
-    for last in range(len(stages) - 1, 0, -1):
-        earlier = sorted(player for stage in stages[:last] for player in stage)
-        yield [remaining.index(player) for player in earlier]
-        remaining = earlier
+    for index in range(len(stages) - 1, 0, -1):
+        leaders = sorted(player for stage in stages[:index] for player in stage)
+        yield [remaining.index(player) for player in leaders]
+        remaining = leaders

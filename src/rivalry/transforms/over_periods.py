@@ -149,15 +149,15 @@ class Staged(PeriodPlay):
         self, state: StagedState, x: Profile, key: PRNGKeyArray
     ) -> tuple[StagedState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
         """Play the movers' rows of ``x``, ignoring the others'; all players are paid after the last stage."""
-        now = jnp.where(self.movers(state)[:, None], x, state.now)
-        last = state.stage == len(self.moves) - 1
+        choices = jnp.where(self.movers(state)[:, None], x, state.now)
+        is_last = state.stage == len(self.moves) - 1
         # payoffs of earlier stages are discarded: in a batch, a branch would compute them as well
-        rewards = jnp.where(last, self.game.payoffs(now), 0.0)
+        rewards = jnp.where(is_last, self.game.payoffs(choices), 0.0)
         following = StagedState(
-            jnp.where(last, now, state.before),
-            jnp.where(last, 0.0, now),
-            jnp.where(last, 0, state.stage + 1),
-            state.period + last,
+            jnp.where(is_last, choices, state.before),
+            jnp.where(is_last, 0.0, choices),
+            jnp.where(is_last, 0, state.stage + 1),
+            state.period + is_last,
         )
         return following, rewards, jnp.asarray(False), self.is_truncated(following.period)
 
@@ -184,8 +184,8 @@ def _(game: Staged, state: StagedState) -> Bool[Array, "player"]:
 @oracles.normalized_observation.register(Staged)
 def _(game: Staged, state: StagedState) -> Array:
     """Return observations in numbers of order 1 (`units`); 0 for players that have not moved yet."""
-    now = jnp.where(game.has_moved(state)[:, None], units(game.space, state.now), 0.0)
-    return game.observe(state._replace(before=units(game.space, state.before), now=now))
+    choices = jnp.where(game.has_moved(state)[:, None], units(game.space, state.now), 0.0)
+    return game.observe(state._replace(before=units(game.space, state.before), now=choices))
 
 
 @check_keywords
@@ -263,14 +263,14 @@ class OpenLoop(OneLineRepr, eqx.Module):
             stage: Array = jax.vmap(self.game.payoffs)(rows)
             return jnp.sum(weights * stage, axis=0)
         # the game is taken to be without chance: the same keys whatever is chosen
-        first, *keys = jax.random.split(jax.random.key(0), self.periods + 1)
+        reset_key, *keys = jax.random.split(jax.random.key(0), self.periods + 1)
 
         def period(carry: tuple[Any, Array], inputs: tuple[Array, Array]) -> tuple[tuple[Any, Array], Array]:
             (state, alive), (row, key) = carry, inputs
             state, rewards, ended, _ = self.game.step(state, row, key)
             return (state, alive & ~ended), jnp.where(alive, rewards, 0.0)
 
-        begin = (self.game.reset(first), jnp.asarray(True))
+        begin = (self.game.reset(reset_key), jnp.asarray(True))
         _, rewards = jax.lax.scan(period, begin, (rows, jnp.stack(keys)))
         return jnp.sum(weights * rewards, axis=0)
 
@@ -453,8 +453,8 @@ class Schedules(eqx.Module):
 
     def check(self, x: object, name: str = "start") -> Profile:
         rows = self._split_profile(as_profile(x, self.shape, name))
-        every = [self.stage.check(rows[:, t], f"{name}, period {t}") for t in range(self.periods)]
-        return jnp.concatenate(every, axis=1)
+        profiles = [self.stage.check(rows[:, t], f"{name}, period {t}") for t in range(self.periods)]
+        return jnp.concatenate(profiles, axis=1)
 
     def _split_profile(self, x: Any) -> Any:
         return x.reshape(self.stage.shape[0], self.periods, -1)

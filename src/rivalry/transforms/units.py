@@ -60,12 +60,12 @@ def strategies(space: object, actions: Float[Array, "player column"]) -> Profile
     raise ValueError(f"space: {type(space).__name__} must be a Box, a Simplex or Choices")
 
 
-def numbers_for_each(name: str, given: object, count: int, what: str) -> np.ndarray:
+def numbers_for_each(name: str, values: object, count: int, noun: str) -> np.ndarray:
     """Return ``count`` numbers from one for all or one for each. Raises `ValueError`."""
     try:
-        return np.broadcast_to(np.asarray(given, dtype=float), (count,))
+        return np.broadcast_to(np.asarray(values, dtype=float), (count,))
     except (TypeError, ValueError):
-        raise ValueError(f"{name}: {given!r} must be a number, or one for each of {count} {what}") from None
+        raise ValueError(f"{name}: {values!r} must be a number, or one for each of {count} {noun}") from None
 
 
 def units(space: object, x: Profile) -> Profile:

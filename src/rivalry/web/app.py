@@ -68,7 +68,7 @@ class Workbench:
 
     def folder_of_study(self, name: str) -> Path:
         """Return the folder in which a study's files are looked up."""
-        path = studies.known(self.home, self.opened_study).get(name)
+        path = studies.study_files(self.home, self.opened_study).get(name)
         return path.parent if path is not None and studies.is_own(path) else self.home
 
     def argument_of_study(self, name: str) -> str:
@@ -78,7 +78,7 @@ class Workbench:
 
     def original(self, name: str) -> str:
         """Return the text of a study of the package; empty for others."""
-        path = studies.known(self.home, self.opened_study).get(name)
+        path = studies.study_files(self.home, self.opened_study).get(name)
         return "" if path is None or studies.is_own(path) else path.read_text(encoding="utf-8")
 
     def results_folder(self, name: str) -> str:
@@ -94,7 +94,9 @@ async def _aside(call: Any, *arguments: Any) -> Any:
 async def _body(request: Request) -> dict[str, Any]:
     """Return a request's table. Raises `Refused`."""
     try:
-        table = json.loads(await request.body() or b"{}", parse_int=_whole, parse_constant=_whole)
+        table = json.loads(
+            await request.body() or b"{}", parse_int=_whole_number, parse_constant=_whole_number
+        )
         json.dumps(table, ensure_ascii=False).encode()  # fails for halves of characters
     except (ValueError, RecursionError):
         raise Refused(400, "the body is not JSON of text and of numbers below 2**63") from None
@@ -103,7 +105,7 @@ async def _body(request: Request) -> dict[str, Any]:
     return table
 
 
-def _whole(text: str) -> int:
+def _whole_number(text: str) -> int:
     """Return a whole number of a request. Raises `ValueError` beyond 64 bits, and for what is no number."""
     number = int(text)
     if not -(2**63) <= number < 2**63:
@@ -129,9 +131,9 @@ def create_app(bench: Workbench, token: str, host: str = "127.0.0.1", port: int 
     """Return the application, behind its guard."""
 
     app = FastAPI(title="rivalry", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(StudyError, _refused)
-    app.add_exception_handler(DamagedFile, _refused)
+    app.add_exception_handler(Refused, _refusal)
+    app.add_exception_handler(StudyError, _refusal)
+    app.add_exception_handler(DamagedFile, _refusal)
     app.add_exception_handler(404, _missing)
     app.add_exception_handler(405, _missing)
     app.add_exception_handler(Exception, _failed)
@@ -143,9 +145,9 @@ def create_app(bench: Workbench, token: str, host: str = "127.0.0.1", port: int 
     return Guard(app, token, host, port)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    status, why = (error.status, error.why) if isinstance(error, Refused) else (400, str(error))
-    return JSONResponse({"error": why}, status)
+async def _refusal(request: Request, error: Exception) -> Response:
+    status, reason = (error.status, error.why) if isinstance(error, Refused) else (400, str(error))
+    return JSONResponse({"error": reason}, status)
 
 
 async def _missing(request: Request, error: Exception) -> Response:
@@ -165,8 +167,8 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.get("/static/{path:path}")
     async def static(path: str) -> Response:
-        root, _, rest = path.partition("/")
-        folder, name = (LIVING, rest) if root == "living" else (STATIC, path)
+        root, _, subpath = path.partition("/")
+        folder, name = (LIVING, subpath) if root == "living" else (STATIC, path)
         parts = name.split("/")
         file = folder.joinpath(*parts)
         if not all(part.isidentifier() for part in parts[:-1]) or not FILE.fullmatch(parts[-1]):
@@ -198,8 +200,8 @@ def _add_studies(app: FastAPI, bench: Workbench) -> None:
 
     @app.get("/api/schema")
     async def schema(family: str = "", kinds: str = "") -> Any:
-        wanted = tuple(kind for kind in kinds.split(",") if kind)
-        return await bench.player.ask(studies.schema, family, wanted)
+        kind_names = tuple(kind for kind in kinds.split(",") if kind)
+        return await bench.player.ask(studies.schema, family, kind_names)
 
     @app.post("/api/check")
     async def check(request: Request) -> Any:
@@ -224,8 +226,8 @@ def _add_studies(app: FastAPI, bench: Workbench) -> None:
         text, replace = _typed(body, "text", str, ""), bool(body.get("replace"))
         original = bench.original(_typed(body, "of", str, ""))
         call = partial(studies.save, replace=replace, original=original)
-        path, written = await _aside(call, name, text, home)
-        return {"name": name, "path": str(path), "text": written}
+        path, saved_text = await _aside(call, name, text, home)
+        return {"name": name, "path": str(path), "text": saved_text}
 
     @app.get("/api/files/{study}")
     async def code(study: str) -> Any:
@@ -329,7 +331,7 @@ def _watchers(
 ) -> tuple[Any, Any, Any]:
     """Function that `_changes` calls to watch a run; ``page_bits`` has those of the cells that a page has."""
     runs = bench.runs
-    have: set[str] | None = None
+    sent_ids: set[str] | None = None
 
     async def look() -> dict[str, Any]:
         try:
@@ -338,17 +340,17 @@ def _watchers(
             return {"status": "damaged", "fault": str(error)}
 
     async def read() -> dict[str, Any] | None:
-        nonlocal have
+        nonlocal sent_ids
         try:
             run = await _aside(runs.part, name, part)
-            if have is None:
-                have = {cell.id for k, cell in enumerate(run.cells) if page_bits >> k & 1}
+            if sent_ids is None:
+                sent_ids = {cell.id for k, cell in enumerate(run.cells) if page_bits >> k & 1}
             finished = await _aside(finished_cells, run.folder)
-            new = [cell.id for cell in run.cells if cell.id in finished and cell.id not in have][:BATCH]
-            have.update(new)
+            new = [cell.id for cell in run.cells if cell.id in finished and cell.id not in sent_ids][:BATCH]
+            sent_ids.update(new)
             folder = bench.results_folder(name)
-            wanted = "cells", folder, part, new
-            return await bench.reader.ask(results.jsonable, *wanted) if new else None
+            arguments = "cells", folder, part, new
+            return await bench.reader.ask(results.jsonable, *arguments) if new else None
         except (Refused, DamagedFile):  # the run is not made yet, or the state says why
             return None
 
@@ -360,7 +362,7 @@ def _watchers(
 
 def _add_results(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/runs/{name}/results")
-    async def found(name: str, part: str = "") -> Any:
+    async def run_results(name: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
         return await bench.artist.ask(results.jsonable, "results", folder, part)
 
@@ -419,19 +421,19 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
         out = tempfile.mkdtemp(prefix="download-", dir=bench.scratch)
         path = Path(await bench.artist.ask(results.download, folder, to, out))
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        called = f"{name}{path.suffix}" if to in ("page", "netcdf") else path.name
-        called = re.sub(r"[^A-Za-z0-9._-]", "_", called)
+        file_name = f"{name}{path.suffix}" if to in ("page", "netcdf") else path.name
+        file_name = re.sub(r"[^A-Za-z0-9._-]", "_", file_name)
         return FileResponse(
-            path, media_type=kind, filename=called, headers={"content-security-policy": ASIDE}
+            path, media_type=kind, filename=file_name, headers={"content-security-policy": ASIDE}
         )
 
     @app.get("/api/compare")
     async def compare(runs: str, quantities: str = "") -> Any:
         """Compare runs, each ``NAME`` or ``NAME:PART``, in quantities, by default the first."""
-        wanted = [run_name for run_name in runs.split(",") if run_name]
-        if not 2 <= len(wanted) <= MOST_COMPARED:
-            raise Refused(400, f"runs: {len(wanted)} of them; must be 2 to {MOST_COMPARED}")
-        pairs = [(pair, *pair.partition(":")[::2]) for pair in wanted]
+        run_names = [run_name for run_name in runs.split(",") if run_name]
+        if not 2 <= len(run_names) <= MOST_COMPARED:
+            raise Refused(400, f"runs: {len(run_names)} of them; must be 2 to {MOST_COMPARED}")
+        pairs = [(pair, *pair.partition(":")[::2]) for pair in run_names]
         folders = [(label, await _aside(bench.results_folder, name), part) for label, name, part in pairs]
         names = [quantity for quantity in quantities.split(",") if quantity]
         return await bench.reader.ask(results.jsonable, "compare", folders, names)
@@ -492,17 +494,17 @@ async def _changes(
     is_gone: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[str]:
     """Yield the state of a run when it has changed, and newly finished cells, until the reader is gone."""
-    last, silent = "", 0.0
+    last_event, silent = "", 0.0
     while not await is_gone():
         began = time.monotonic()
         state, cells = await look(), await read()
         event = _event("state", state)
-        events = [_event("cells", cells)] * bool(cells) + [event] * (event != last)
+        events = [_event("cells", cells)] * bool(cells) + [event] * (event != last_event)
         if not events and silent >= QUIET:
             events.append(": still here\n\n")
         for change in events:
             yield change
-        last, silent = event, 0.0 if events else silent
+        last_event, silent = event, 0.0 if events else silent
         if cells and len(cells["cells"]["id"]) == BATCH:
             continue  # there are more
         pace = EVERY if state["status"] in ("running", "starting") else IDLE

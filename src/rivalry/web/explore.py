@@ -32,10 +32,10 @@ def figures(name: str, parameters: Mapping[str, Any], profile: object) -> dict[s
         living = figures_of(_game(name, parameters), profile)
     except ValueError as error:
         return {"figures": [], "fault": " ".join(str(error).split())}
-    why = "" if living else "no living figure draws this game; change its parameters, or run a study of it"
+    fault = "" if living else "no living figure draws this game; change its parameters, or run a study of it"
     return {
         "figures": [{"figure": plain(figure.content), "state": plain(figure.state)} for figure in living],
-        "fault": why,
+        "fault": fault,
     }
 
 
@@ -70,7 +70,7 @@ def proved(game: object, state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _game(name: str, parameters: Mapping[str, Any]) -> Any:
-    return _made(name, repr(sorted(parameters.items())), _Box(parameters))
+    return _cached_game(name, repr(sorted(parameters.items())), _Box(parameters))
 
 
 class _Box:
@@ -87,7 +87,7 @@ class _Box:
 
 
 @lru_cache(maxsize=16)
-def _made(name: str, key: str, box: _Box) -> Any:
+def _cached_game(name: str, key: str, box: _Box) -> Any:
     entry = _entry(name)
     for value in box.content.values():
         if isinstance(value, str) and ".py" in value:

@@ -123,17 +123,21 @@ def owner(folder: Path) -> int | None:
         text = read_bytes(folder / "lock", max_bytes=100).decode(errors="replace")
     except (OSError, DamagedFile):
         return None
-    named = re.fullmatch(r"process (\d{1,9})\s*", text)
-    if named is None:  # a process that ends the work empties the file
+    process_match = re.fullmatch(r"process (\d{1,9})\s*", text)
+    if process_match is None:  # a process that ends the work empties the file
         return None
     try:
         locks = Path("/proc/locks").read_text(encoding="utf-8")
     except OSError:  # not on every system
-        return 0 if _is_alive(int(named[1])) else None
+        return 0 if _is_alive(int(process_match[1])) else None
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     for line in locks.splitlines():
         lock = re.match(r"\d+: FLOCK +\S+ +WRITE +(\d+) (\S+) ", line)
-        if lock and (lock[2] == device or lock[2].endswith(f":{status.st_ino}")) and lock[1] == named[1]:
+        if (
+            lock
+            and (lock[2] == device or lock[2].endswith(f":{status.st_ino}"))
+            and lock[1] == process_match[1]
+        ):
             return int(lock[1])
     return None
 
@@ -224,8 +228,8 @@ def _carefully(call: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[An
     """Return a function's result, or status and line of its error."""
     try:
         return call(*arguments), None
-    except Refused as refused:
-        return None, (refused.status, refused.why)
+    except Refused as refusal:
+        return None, (refusal.status, refusal.why)
     except ValueError as error:  # wrong input, by the package's rule of one line each
         return None, (400, " ".join(str(error).split())[:500])
     except (Exception, SystemExit) as error:

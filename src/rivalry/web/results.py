@@ -55,7 +55,7 @@ def results(folder: str, part: str) -> dict[str, Any]:
     tables = [("", two.stacked)] if two else answer.tables(ROWS)
     failures = failures_of(dict(sorted(run.failures().items())))
     # claims in words
-    certificates = [row | {"claim": about["claim"]} for row, about in answer.cells[:CERTIFICATES]]
+    certificates = [row | {"claim": details["claim"]} for row, details in answer.cells[:CERTIFICATES]]
     return {
         "title": run.title,
         "question": answer.question,
@@ -144,8 +144,8 @@ def figures(folder: str, part: str, out: str) -> list[dict[str, Any]]:
     """Draw the figures of a run, as its report does, into another folder; return names and captions."""
     run = _part(folder, part)
     answer = Answer(run.head["study"], run.collect().data)
-    stored, more = run.folder / "figures", answer.tiled
-    pictures = draw(run.head["study"], answer.sampled, Path(out), stored, "w", run, binned_plots=more)
+    stored, is_tiled = run.folder / "figures", answer.tiled
+    pictures = draw(run.head["study"], answer.sampled, Path(out), stored, "w", run, binned_plots=is_tiled)
     missing = [figure for figure in pictures if not figure.why and not (Path(out) / figure.file).exists()]
     for figure in missing:  # drawn by a user's file: a picture that only the run holds
         write(Path(out) / figure.file, read_bytes(run.folder / "figures" / figure.file))
@@ -197,9 +197,11 @@ def tiles(folder: str, part: str) -> dict[str, Any]:
 
 def cells(folder: str, part: str, ids: Sequence[str]) -> dict[str, Any]:
     """Return the columns of some finished cells for that figure, as it has them in the end."""
-    run, wanted = _part(folder, part), set(ids)
-    some = Run(run.folder, {**run.head, "cells": [list(place) for place in run.cells if place.id in wanted]})
-    data = sweep_figure(some, Answer(some.head["study"], some.collect().data)).data
+    run, id_set = _part(folder, part), set(ids)
+    subrun = Run(
+        run.folder, {**run.head, "cells": [list(place) for place in run.cells if place.id in id_set]}
+    )
+    data = sweep_figure(subrun, Answer(subrun.head["study"], subrun.collect().data)).data
     columns = {name: column for name, column in data["cells"].items() if name != "at"}
     columns["state"] = ["damaged" if state == "left" else state for state in columns["state"]]
     # distances are to the equilibria of all cells
@@ -221,8 +223,8 @@ def cell(folder: str, part: str, id: str) -> dict[str, Any]:
         "file": str(run.cell_path(id)),
         "certificate": typeset(repr(proof)) if proof else "",
         "variables": [
-            [about["long_name"], _in_words(array), about.get("description", "")]
-            for about, array in variables.values()
+            [attributes["long_name"], _in_words(array), attributes.get("description", "")]
+            for attributes, array in variables.values()
         ],
     }
 
@@ -255,10 +257,10 @@ def download(folder: str, to: str, out: str) -> str:
     return str(path)
 
 
-def compare(folders: Sequence[tuple[str, str, str]], chosen: Sequence[str] = ()) -> dict[str, Any]:
+def compare(folders: Sequence[tuple[str, str, str]], quantity_names: Sequence[str] = ()) -> dict[str, Any]:
     """Return common quantities of runs, their differences from the first, and those of their studies.
 
-    ``chosen`` names quantities; by default they are the first `SERIES`.
+    The quantities are ``quantity_names``, by default the first `SERIES`.
     ``folders`` are ``(label, folder, part)``. Differences are paired by point and replication, and have 95 %
     intervals of Student's t over replications.
     """
@@ -266,7 +268,7 @@ def compare(folders: Sequence[tuple[str, str, str]], chosen: Sequence[str] = ())
     data = [run.collect().data for _, run in runs]
     names, words = _common(runs, data), Words(runs[0][1].head["study"])
     quantities = []
-    for name in [quantity for quantity in names if quantity in chosen] or names[:SERIES]:
+    for name in [quantity for quantity in names if quantity in quantity_names] or names[:SERIES]:
         tables = [_values(dataset[name]) for dataset in data]
         entries = sorted(set().union(*tables), key=str)
         quantities.append(
@@ -293,15 +295,15 @@ Values = dict[Place, np.ndarray]
 
 def _common(runs: Sequence[tuple[str, Run]], data: Sequence[Dataset]) -> list[str]:
     """Return the numbers that all runs have, those of their reports first."""
-    wanted = [
+    quantity_names = [
         name
         for (_, run), dataset in zip(runs, data, strict=True)
         for name in quantities(run.head["study"], dataset)
     ]
-    wanted = [*dict.fromkeys([*wanted, "payoff", "regret", "profile", "steps"])]
+    quantity_names = [*dict.fromkeys([*quantity_names, "payoff", "regret", "profile", "steps"])]
     return [
         name
-        for name in wanted
+        for name in quantity_names
         if all(name in dataset and dataset[name].dtype.kind in "fiub" for dataset in data)
     ]
 
@@ -337,16 +339,16 @@ def _series(table: Values, entries: Sequence[Place]) -> list[dict[str, Any]]:
     return [_mean(place, table[place][np.isfinite(table[place])]) for place in entries if place in table]
 
 
-def _differences(first: Values, reference: Values) -> list[dict[str, Any]]:
+def _differences(base: Values, reference: Values) -> list[dict[str, Any]]:
     """Return mean differences from the first run at every common point, paired by replication."""
     means = []
-    for place in first:
+    for place in base:
         if place in reference:
-            count = min(len(first[place]), len(reference[place]))
-            differences = reference[place][:count] - first[place][:count]
+            count = min(len(base[place]), len(reference[place]))
+            differences = reference[place][:count] - base[place][:count]
             if np.isfinite(differences).any():
                 # what is not printed of the values is rounding, and no difference
-                scale = max(np.nanmax(np.abs(side[place][:count])) for side in (first, reference))
+                scale = max(np.nanmax(np.abs(side[place][:count])) for side in (base, reference))
                 differences = np.where(np.abs(differences) < VISIBLE * scale, 0.0, differences)
                 means.append(_mean(place, differences[np.isfinite(differences)]))
     return means
@@ -360,9 +362,9 @@ def _mean(place: Place, sample: np.ndarray) -> dict[str, Any]:
     return {"at": at, "entry": entry, "mean": mean, "half": half, "n": len(sample), "words": words}
 
 
-def _difference_of_texts(first: str, second: str) -> list[dict[str, str]]:
+def _difference_of_texts(base: str, revision: str) -> list[dict[str, str]]:
     """Return the lines that differ between two studies, with three lines around each."""
-    rows = list(unified_diff(first.splitlines(), second.splitlines(), lineterm="", n=3))[2:]
+    rows = list(unified_diff(base.splitlines(), revision.splitlines(), lineterm="", n=3))[2:]
     return [{"mark": row[:1].strip(), "text": row if row.startswith("@@") else row[1:]} for row in rows]
 
 

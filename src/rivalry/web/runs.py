@@ -233,8 +233,8 @@ class Runs:
             raise Refused(400, "a run of several studies has replications per study; run one of them")
         _, _, _, *options = shlex.split(commands(run)[0][0])
         options = _without(options, "replications.count=")
-        more = ["--replications", str(replications), "--out", str(run.folder.resolve())]
-        self.start(run.folder, load_study(study), ["run", study, *options, *more], trusted)
+        extra_options = ["--replications", str(replications), "--out", str(run.folder.resolve())]
+        self.start(run.folder, load_study(study), ["run", study, *options, *extra_options], trusted)
 
 
 def read_notes(folder: Path) -> dict[str, Any]:

@@ -53,9 +53,9 @@ HEADERS = {
 class Refused(Exception):
     """A request that is refused, with its HTTP status and one line that says why."""
 
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.status, self.why = status, why
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.why = status, reason
 
 
 class Guard:
@@ -85,40 +85,40 @@ class Guard:
                 await self.application(scope, receive, send)
             return
         headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in scope["headers"]}
-        started, fresh = False, False
+        started, sets_cookie = False, False
 
         async def answer(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message = {**message, "headers": self._headers(message["headers"], fresh)}
+                message = {**message, "headers": self._headers(message["headers"], sets_cookie)}
             await send(message)
 
         try:
             self._check_host(headers)
             if scope["method"] == "POST" and _is_page(scope):
                 form = (await _body(receive, headers)).decode("latin-1")
-                fresh = self._exchange(scope["query_string"].decode("latin-1"), form)
+                sets_cookie = self._exchange(scope["query_string"].decode("latin-1"), form)
                 await _lead_on(scope, answer)
                 return
             self._check_origin(scope["method"], headers)
-            fresh = self._admit(scope, headers)
+            sets_cookie = self._admit(scope, headers)
             self._check_rate()
             body = await _body(receive, headers) if scope["method"] not in ("GET", "HEAD") else b""
             await self.application(scope, _replay(body, receive), answer)
-        except Refused as refused:
+        except Refused as refusal:
             if not started:
-                await _refuse(refused, answer)
+                await _refuse(refusal, answer)
 
-    def _headers(self, headers: list[tuple[bytes, bytes]], fresh: bool) -> list[tuple[bytes, bytes]]:
-        """Return an answer's headers, with those of every answer; ``fresh`` adds the cookie."""
+    def _headers(self, headers: list[tuple[bytes, bytes]], sets_cookie: bool) -> list[tuple[bytes, bytes]]:
+        """Return an answer's headers, with those of every answer; ``sets_cookie`` adds the cookie."""
         names = {name.lower() for name, _ in headers}
         added = [(name.encode(), text.encode()) for name, text in HEADERS.items()]
         if b"content-security-policy" not in names:
             added.append((b"content-security-policy", POLICY.encode()))
         if b"cache-control" not in names:
             added.append((b"cache-control", b"no-store"))
-        if fresh:
+        if sets_cookie:
             cookie = f"{self.cookie}={self.secret}; Path=/; HttpOnly; SameSite=Strict"
             added.append((b"set-cookie", cookie.encode()))
         return [*headers, *added]
@@ -151,9 +151,9 @@ class Guard:
             if any(compare_digest(token.encode(), valid_token.encode()) for token in tokens):
                 self._tokens.discard(valid_token)
                 return True
-        why = "its token was used already, or is of another start" if tokens else "it holds the token"
-        again = "Ctrl-C and the same command print a new one"
-        raise Refused(401, f"open the address that `rivalry open` printed; {why}; {again}")
+        cause = "its token was used already, or is of another start" if tokens else "it holds the token"
+        remedy = "Ctrl-C and the same command print a new one"
+        raise Refused(401, f"open the address that `rivalry open` printed; {cause}; {remedy}")
 
     def _check_origin(self, method: str, headers: Mapping[str, str]) -> None:
         """Refuse what another site's page makes a browser send."""
@@ -203,8 +203,8 @@ async def _lead_on(scope: Scope, send: Send) -> None:
     """Answer a form by a page that goes on to the same address, now as one of this server's own pages."""
     # a redirection would still count as a request of the page with the form, and not be sent the cookie
     query = parse_qsl(scope["query_string"].decode("latin-1"))
-    rest = urlencode([(name, value) for name, value in query if name != "token"])
-    address = "/" + quote(scope["path"].lstrip("/")) + "?" * bool(rest) + rest
+    query_string = urlencode([(name, value) for name, value in query if name != "token"])
+    address = "/" + quote(scope["path"].lstrip("/")) + "?" * bool(query_string) + query_string
     text = f'<!doctype html><meta http-equiv="refresh" content="0;url={escape(address)}">'
     headers = [(b"content-type", b"text/html"), (b"content-length", str(len(text.encode())).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -237,8 +237,8 @@ def _is_address(name: str) -> bool:
 async def _body(receive: Receive, headers: Mapping[str, str]) -> bytes:
     """Return a request's body. Raises `Refused` for one that is too large or too slow."""
     rule = f"the body must be at most {BODY} bytes"
-    stated = headers.get("content-length", "0")
-    if not stated.isdigit() or len(stated) > 15 or int(stated) > BODY:
+    length = headers.get("content-length", "0")
+    if not length.isdigit() or len(length) > 15 or int(length) > BODY:
         raise Refused(413, rule)
     body = b""
     try:
@@ -258,22 +258,22 @@ async def _body(receive: Receive, headers: Mapping[str, str]) -> bytes:
 
 def _replay(body: bytes, receive: Receive) -> Receive:
     """Return a receiver of a body that was read already, and then of what the client does."""
-    sent = False
+    is_sent = False
 
     async def replay() -> Message:
-        nonlocal sent
-        if sent:
+        nonlocal is_sent
+        if is_sent:
             return await receive()
-        sent = True
+        is_sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
 
 
-async def _refuse(refused: Refused, send: Send) -> None:
-    body = json.dumps({"error": refused.why}).encode()
+async def _refuse(refusal: Refused, send: Send) -> None:
+    body = json.dumps({"error": refusal.why}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if refused.status == 413:
+    if refusal.status == 413:
         headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -162,5 +162,5 @@ def _listen(host: str, port: int | None) -> socket.socket:
             return listener
         except OSError as error:
             listener.close()
-            why = error.strerror or str(error)
-    raise ServeError(f"--port {tries[0]} on {host}: {why}; choose another, or 0 for a free one")
+            reason = error.strerror or str(error)
+    raise ServeError(f"--port {tries[0]} on {host}: {reason}; choose another, or 0 for a free one")

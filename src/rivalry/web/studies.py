@@ -44,7 +44,7 @@ class Enough(Exception):
     """The check of a study has taken long enough."""
 
 
-def known(folder: Path, opened: Path | None) -> Studies:
+def study_files(folder: Path, opened: Path | None) -> Studies:
     """Return the files of all studies by name: those of the package, those in a folder, and one opened.
 
     A name of a request is only ever looked up here, so it never becomes a path.
@@ -69,7 +69,7 @@ def is_own(path: Path) -> bool:
 def rows(folder: Path, opened: Path | None) -> list[dict[str, Any]]:
     """Return a card per study: name, title, source, cost, family, and why a file cannot be read."""
     cards = []
-    for name, path in known(folder, opened).items():
+    for name, path in study_files(folder, opened).items():
         is_user_file = is_own(path)
         stamp = path.stat().st_mtime_ns if is_user_file else 0
         row = _row(path, name, stamp) | {"first": name in BEGIN}
@@ -106,7 +106,7 @@ def _row(path: Path, name: str, stamp: int) -> dict[str, Any]:
 
 def text_of(name: str, folder: Path, opened: Path | None) -> tuple[str, Path]:
     """Return a study's text and file. Raises `Refused`."""
-    files = known(folder, opened)
+    files = study_files(folder, opened)
     if name not in files:
         raise Refused(404, f"no study of the name {name[:60]!r}")
     try:
@@ -195,9 +195,9 @@ def adapt(text: str, original: str, folder: Path) -> tuple[str, list[str]]:
     before = parse("study", original, folder, ("expect", "plots"))
     new, old = study.resolved(), before.resolved()
     for tables_now, tables_before in ((new, old), (old, new)):  # a parameter at its default is no change
-        named = [f"game.{key}" for key in tables_before["game"]]
+        keys = [f"game.{key}" for key in tables_before["game"]]
         tables_now["game"] = (
-            defaults(str(tables_now["game"]["family"]), named, tables_now["game"]) | tables_now["game"]
+            defaults(str(tables_now["game"]["family"]), keys, tables_now["game"]) | tables_now["game"]
         )
     changed = differences({**new, "base": old})
     _, data = _with_changes(text, ())
@@ -287,19 +287,19 @@ def check(
                 report["note"] = "a long sweep: its first points were checked; the run checks all of them"
     except StudyError as error:
         report["errors"] = [_fault(error)]
-    except Refused as refused:
-        report["note"] = refused.why
+    except Refused as refusal:
+        report["note"] = refusal.why
     return report
 
 
 def _check_names(study: Study) -> None:
     """Raise `StudyError` for a family or a kind of method that does not exist; nothing is imported for it."""
-    named: list[tuple[Any, Mapping[str, Any], str, str]] = [(study.family, GAMES, "a family", "game.family")]
-    named += [
+    names: list[tuple[Any, Mapping[str, Any], str, str]] = [(study.family, GAMES, "a family", "game.family")]
+    names += [
         (table["kind"], METHODS, "a kind of method", f"method[{k}].kind")
         for k, table in enumerate(study.method)
     ]
-    for name, entries, noun, key in named:
+    for name, entries, noun, key in names:
         if entry_of(name, entries) is None and not is_file(name):
             raise StudyError(missing_home(name) or unknown(name, entries, noun), key=key)
 
@@ -338,9 +338,9 @@ def _with_changes(text: str, changes: Sequence[Mapping[str, Any]]) -> tuple[str,
 
 def _change(document: Any, key: str, change: Mapping[str, Any]) -> None:
     """Set or remove one key of a document; tables on the way are made."""
-    *path, last = _path(key)
+    *path, leaf = _path(key)
     place = above = document
-    for part, following in zip(path, [*path, last][1:], strict=True):
+    for part, following in zip(path, [*path, leaf][1:], strict=True):
         above = place
         try:
             place = place[part]
@@ -359,15 +359,15 @@ def _change(document: Any, key: str, change: Mapping[str, Any]) -> None:
     try:
         if change.get("value") is not None:
             value = tomlkit.item(change["value"])
-            if isinstance(last, int) and last == len(place):
+            if isinstance(leaf, int) and leaf == len(place):
                 place.append(value)
             elif isinstance(value, tomlkit.items.Table) and not isinstance(place, tomlkit.TOMLDocument):
-                place[last] = tomlkit.inline_table()
-                place[last].update(change["value"])
+                place[leaf] = tomlkit.inline_table()
+                place[leaf].update(change["value"])
             else:
-                place[last] = value
-        elif isinstance(last, int) or last in place:
-            del place[last]
+                place[leaf] = value
+        elif isinstance(leaf, int) or leaf in place:
+            del place[leaf]
             if isinstance(place, tomlkit.items.InlineTable) and not place:  # all at its defaults
                 del above[path[-1]]
     except (TypeError, ValueError, KeyError, IndexError) as error:
@@ -380,9 +380,9 @@ def _path(key: str) -> list[str | int]:
     >>> _path("method[0].rate"), _path("sweep.game.reach")
     (['method', 0, 'rate'], ['sweep', 'game.reach'])
     """
-    root, dot, rest = key.partition(".")
+    root, dot, subkey = key.partition(".")
     if root in ("sweep", "batch", "quick") and dot:
-        return [root, rest]
+        return [root, subkey]
     return split_key(key)
 
 
@@ -394,13 +394,13 @@ def schema(family: str, kinds: Sequence[str]) -> dict[str, Any]:
     entry = GAMES.get(family)
     form["game"] = keys_of(load(entry.targets[0])) if entry else []
     form["symbols"] = entry.symbols if entry else ""
-    chosen = {kind: kind_entry for kind in kinds if (kind_entry := entry_of(kind, METHODS))}
+    methods = {kind: kind_entry for kind in kinds if (kind_entry := entry_of(kind, METHODS))}
     form["methods"] = {
         kind: {
             "title": kind_entry.title,
             "keys": _joined([keys_of(load(target)) for target in kind_entry.targets]),
         }
-        for kind, kind_entry in chosen.items()
+        for kind, kind_entry in methods.items()
     }
     return form
 
@@ -429,10 +429,10 @@ def keys_of(target: Any) -> list[dict[str, Any]]:
 
 def _shape(shapes: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return the JSON Schema of a key, or of a key of a table, ``exploration.start``."""
-    head, dot, rest = name.partition(".")
+    head, dot, subkey = name.partition(".")
     shape: dict[str, Any] = shapes.get(head, {})
     tables = [table["properties"] for table in shape.get("anyOf", [shape]) if "properties" in table]
-    return _shape(tables[0] if tables else {}, rest) if dot else shape
+    return _shape(tables[0] if tables else {}, subkey) if dot else shape
 
 
 def new_text(family: str, parameters: Mapping[str, Any], profile: object, title: str) -> str:

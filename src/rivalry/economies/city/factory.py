@@ -175,7 +175,7 @@ def city(
     drivers, given_count = travellers(options, slots)
     count = _count(given_count, routes)
     limit("agents", count, slots)
-    mean = float(numbers("mean_karma", mean_karma, most=max_karma))
+    mean = float(numbers("mean_karma", mean_karma, max_karma=max_karma))
     sizes = agents_per_type(count, drivers.share, drivers.names)
     type_of = np.repeat(np.arange(len(sizes)), sizes)
     paths = allocate(graph, options, count, slots)

@@ -33,7 +33,7 @@ class Types(NamedTuple):
 def refusal(name: str, value: float, max_karma: float = np.inf) -> str:
     """Reason why a parameter may not take a value, or an empty string; ``max_karma`` is the largest karma.
 
-    >>> refusal("gamma", 1.0), refusal("mean_karma", 25.0, most=20), refusal("urgencies", 5.0)
+    >>> refusal("gamma", 1.0), refusal("mean_karma", 25.0, max_karma=20), refusal("urgencies", 5.0)
     ('must be in [0, 1)', 'must be in [0, max_karma = 20]', '')
     """
     if not np.isfinite(value):
@@ -49,7 +49,7 @@ def refusal(name: str, value: float, max_karma: float = np.inf) -> str:
     return ""
 
 
-def numbers(name: str, value: object, *, dims: int = 0, most: float = np.inf) -> np.ndarray:
+def numbers(name: str, value: object, *, dims: int = 0, max_karma: float = np.inf) -> np.ndarray:
     """Return a parameter's value as an array of ``dims`` dimensions. Raises `ValueError`."""
     array = as_numbers(value, name, "a number" if dims == 0 else "numbers")
     if isinstance(value, bool | str) or array.ndim != dims or not array.size:
@@ -57,7 +57,7 @@ def numbers(name: str, value: object, *, dims: int = 0, most: float = np.inf) ->
         raise ValueError(f"{name}: {value!r} must be {form}")
     plain = name.split(".")[-1]
     for index, entry in np.ndenumerate(array):
-        reason = refusal(plain, float(entry), most)
+        reason = refusal(plain, float(entry), max_karma)
         if reason:
             raise ValueError(f"{name}{''.join(f'[{k}]' for k in index)}: {entry:g} {reason}")
     return array

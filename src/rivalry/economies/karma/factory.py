@@ -134,7 +134,7 @@ def karma(
     if payee == shapes.SOCIETY and overflow != "surplus":
         rule = "is about what losers receive, and clashes with payments to society; must be 'surplus'"
         raise ValueError(f"overflow: {overflow!r} {rule}")
-    mean = float(numbers("mean_karma", mean_karma, most=max_karma))
+    mean = float(numbers("mean_karma", mean_karma, max_karma=max_karma))
     limit("max_karma", sum(types_.sizes) * (max_karma + 1), max_karma + 1)
     count = AGENTS if given_count is None else given_count
     limit("agents", count)

@@ -170,8 +170,8 @@ class _Line:
         message: Message = incoming
         return message
 
-    def _lost_connection(self, why: str) -> ClusterLost:
-        reason = f": {why}" if why else ""
+    def _lost_connection(self, cause: str) -> ClusterLost:
+        reason = f": {cause}" if cause else ""
         return ClusterLost(f"the connection to Ray was lost{reason}; finished cells are kept, resume goes on")
 
     def close(self, wait: bool) -> None:

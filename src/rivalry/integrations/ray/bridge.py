@@ -112,8 +112,8 @@ def _signal_all(name: str) -> None:
 def _session() -> list[int]:
     """Return the other processes of this process's session, its own children last."""
     me = os.getpid()
-    ours = [(parent == me, pid) for pid, parent in _processes() if _session_of(pid) == me != pid]
-    return [pid for _, pid in sorted(ours)]
+    processes = [(parent == me, pid) for pid, parent in _processes() if _session_of(pid) == me != pid]
+    return [pid for _, pid in sorted(processes)]
 
 
 def _processes() -> Iterator[tuple[int, int]]:
@@ -223,9 +223,9 @@ class _Bridge:
             kind, value = event
             getattr(self, f"_on_{kind}")(value)
 
-    def _queue_event(self, ref: Any, kind: str, *more: Any) -> None:
+    def _queue_event(self, ref: Any, kind: str, *details: Any) -> None:
         """Queue the event ``kind`` as soon as a Ray reference has its value."""
-        ref.future().add_done_callback(lambda future: self.events.put((kind, (future, *more))))
+        ref.future().add_done_callback(lambda future: self.events.put((kind, (future, *details))))
 
     def _report_waiting(self, room: int) -> None:
         """Report once if every order waits: others may hold the cluster's processors."""

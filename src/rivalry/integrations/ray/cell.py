@@ -80,11 +80,11 @@ def compute(data: bytes, files: Mapping[str, bytes], mailbox: Any) -> Message:
     Raises `RuntimeError` if this machine has other versions than the run.
     """
     order: Order = pickle.loads(data)  # pickled: processes that pass it on need not import its types
-    different = {name: has for name, has in versions().items() if order.made_by.get(name) != has}
+    different = {name: version for name, version in versions().items() if order.made_by.get(name) != version}
     if different:
-        name, has = next(iter(different.items()))
+        name, version = next(iter(different.items()))
         raise RuntimeError(
-            f"{socket.gethostname()} has {name} {has}, this run {order.made_by.get(name, 'none')};"
+            f"{socket.gethostname()} has {name} {version}, this run {order.made_by.get(name, 'none')};"
             " install the same versions on every node"
         )
     mailbox.put.remote((order.ticket, CellOutcome("started", order.job.id), None))
@@ -190,27 +190,27 @@ def _cancellable() -> Iterator[None]:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-_own: Path | None = None
+_process_folder: Path | None = None
 
 
 @contextmanager
 def _own_folder() -> Iterator[Path]:
     """Create the folder for cells of this process; remove the folders of killed processes."""
-    global _own
+    global _process_folder
     remove_stale_folders(Path(tempfile.gettempdir()), PREFIX)
     try:
-        if _own is None:
+        if _process_folder is None:
             raise FileExistsError
-        _own.mkdir(mode=0o700)
+        _process_folder.mkdir(mode=0o700)
     except FileExistsError:
-        _own = Path(tempfile.mkdtemp(prefix=PREFIX))
-    lock = Lock(_own)
+        _process_folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    lock = Lock(_process_folder)
     lock.acquire()
     try:
-        yield _own
+        yield _process_folder
     finally:
         lock.release()
-        shutil.rmtree(_own, ignore_errors=True)
+        shutil.rmtree(_process_folder, ignore_errors=True)
 
 
 def remove_stale_folders(folder: Path, prefix: str) -> None:

@@ -49,9 +49,9 @@ class Arena(ABC):
         """Return the periods of an episode of so many steps of the environment. Default: all of them."""
         return float(self.periods)
 
-    def look(self, name: str, seen: object) -> np.ndarray:
+    def look(self, name: str, observation: object) -> np.ndarray:
         """Observation of an agent, as a row of numbers. Default: all of it."""
-        return np.asarray(seen, dtype=np.float32)
+        return np.asarray(observation, dtype=np.float32)
 
     @abstractmethod
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
@@ -76,18 +76,18 @@ def policy_names(names: tuple[str, ...], kinds: Any, shared: bool) -> tuple[str,
 
 
 def choose_actions(
-    networks: Networks, seen: Mapping[str, np.ndarray], draw: np.random.Generator | None
+    networks: Networks, observations: Mapping[str, np.ndarray], draw: np.random.Generator | None
 ) -> dict[str, Any]:
     """Return the actions of agents at their observations; with ``draw`` with exploration.
 
     Agents who share a network are evaluated together.
     """
     members_by_network: dict[int, list[str]] = {}
-    for name in seen:
+    for name in observations:
         members_by_network.setdefault(id(networks[name].module), []).append(name)
     actions_by_name: dict[str, Any] = {}
     for members in members_by_network.values():
-        network, rows = networks[members[0]], np.stack([seen[name] for name in members])
+        network, rows = networks[members[0]], np.stack([observations[name] for name in members])
         actions = network.best(rows) if draw is None else network.sample(rows, draw)
         actions_by_name |= dict(zip(members, actions, strict=True))
-    return {name: actions_by_name[name] for name in seen}
+    return {name: actions_by_name[name] for name in observations}

@@ -64,9 +64,9 @@ class NativeArena(Arena):
 
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
         """Return episode returns without and with exploration, and the gains of trained best responses."""
-        first, second = np.random.SeedSequence(words.tolist()).spawn(2)
-        plain = self._returns(networks, options, first, explore=False)
-        random = self._returns(networks, options, second, explore=True)
+        play_seeds, exploration_seeds = np.random.SeedSequence(words.tolist()).spawn(2)
+        plain = self._returns(networks, options, play_seeds, explore=False)
+        random = self._returns(networks, options, exploration_seeds, explore=True)
         record: Record = {
             "episode_return": (("player",), plain.mean(axis=0)),
             "episode_return_band": (("player",), half_width(plain)),
@@ -79,8 +79,13 @@ class NativeArena(Arena):
         for player, name in enumerate(self.names):
             deviating = {**networks, name: options.best_response(player, networks)}
             # the same seeds as without the deviation: differences of episodes have little noise
-            more = self._returns(deviating, options, first, explore=False)[:, player] - plain[:, player]
-            gain[player], band[player] = max(float(more.mean()), 0.0), half_width(more[:, None])[0]
+            difference = (
+                self._returns(deviating, options, play_seeds, explore=False)[:, player] - plain[:, player]
+            )
+            gain[player], band[player] = (
+                max(float(difference.mean()), 0.0),
+                half_width(difference[:, None])[0],
+            )
         proof = Certificate(gain, np.full(len(gain), np.inf), "lower bound", HOW, TOLERANCE * self.scale)
         record["trained_best_response_gain"] = (("player",), gain)
         record["trained_best_response_gain_band"] = (("player",), band)
@@ -152,9 +157,9 @@ class AgentsArena(Arena):
         """Return the game as an environment."""
         return parallel_env(self.given, periods=self.periods, illegal="clip", normalize_spaces=True)
 
-    def look(self, name: str, seen: Any) -> np.ndarray:
+    def look(self, name: str, observation: Any) -> np.ndarray:
         """Return the observation without the mask."""
-        return np.asarray(seen["observation"], dtype=np.float32)
+        return np.asarray(observation["observation"], dtype=np.float32)
 
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
         """Return policies, evaluated by simulation and by dynamic programming in the measured distributions.

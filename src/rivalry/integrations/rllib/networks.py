@@ -19,13 +19,13 @@ class PolicyNetwork(NamedTuple):
     family: str
     epsilon: float = 0.0
 
-    def outputs(self, seen: np.ndarray) -> np.ndarray:
+    def outputs(self, observations: np.ndarray) -> np.ndarray:
         """Return the outputs ``[row output]`` at observations ``[row feature]``."""
         # inside: PyTorch belongs to the extra `deep`
         import torch
 
         with torch.no_grad():
-            batch = {"obs": torch.as_tensor(np.asarray(seen, dtype=np.float32))}
+            batch = {"obs": torch.as_tensor(np.asarray(observations, dtype=np.float32))}
             if self.family == "values":
                 outputs = self.module.compute_q_values(batch)["qf_preds"]
             else:
@@ -37,45 +37,49 @@ class PolicyNetwork(NamedTuple):
         """True where actions are discrete."""
         return self.family in ("logits", "values")
 
-    def probabilities(self, seen: np.ndarray) -> np.ndarray:
+    def probabilities(self, observations: np.ndarray) -> np.ndarray:
         """Return probabilities of discrete actions ``[row action]``, exploration included."""
-        outputs = self.outputs(seen)
+        outputs = self.outputs(observations)
         if self.family == "logits":
             # less the largest, so that exponentials cannot overflow
             weights = np.exp(outputs - outputs.max(axis=1, keepdims=True))
             return np.asarray(weights / weights.sum(axis=1, keepdims=True))
-        best = np.eye(outputs.shape[1])[outputs.argmax(axis=1)]
-        return np.asarray((1 - self.epsilon) * best + self.epsilon / outputs.shape[1])
+        one_hot = np.eye(outputs.shape[1])[outputs.argmax(axis=1)]
+        return np.asarray((1 - self.epsilon) * one_hot + self.epsilon / outputs.shape[1])
 
-    def best(self, seen: np.ndarray) -> np.ndarray:
+    def best(self, observations: np.ndarray) -> np.ndarray:
         """Return actions without exploration: numbers ``[row]``, or choices ``[row axis]`` in [-1, 1]."""
-        outputs = self.outputs(seen)
+        outputs = self.outputs(observations)
         if self.finite:
             return np.asarray(outputs.argmax(axis=1))
         mean, _ = np.split(outputs, 2, axis=1)
         return self._inside(mean)
 
-    def sample(self, seen: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    def sample(self, observations: np.ndarray, draw: np.random.Generator) -> np.ndarray:
         """Return actions with exploration, in the form of `best`."""
         if self.finite:
-            cdf = np.cumsum(self.probabilities(seen), axis=1)
+            cdf = np.cumsum(self.probabilities(observations), axis=1)
             # times the total, which rounding may keep below 1: no draw is beyond the last action
             uniforms = draw.random(len(cdf))[:, None] * cdf[:, -1:]
             return np.asarray((uniforms >= cdf).sum(axis=1))
-        mean, log_deviation = np.split(self.outputs(seen), 2, axis=1)
+        mean, log_deviation = np.split(self.outputs(observations), 2, axis=1)
         return self._inside(mean + np.exp(log_deviation) * draw.normal(size=mean.shape))
 
     def _inside(self, numbers: np.ndarray) -> np.ndarray:
         return np.asarray(np.tanh(numbers) if self.family == "squashed" else np.clip(numbers, -1.0, 1.0))
 
 
-def clip_to_masks(network: PolicyNetwork, seen: np.ndarray, masks: np.ndarray, explore: bool) -> np.ndarray:
+def clip_to_masks(
+    network: PolicyNetwork, observations: np.ndarray, masks: np.ndarray, explore: bool
+) -> np.ndarray:
     """Return probabilities of entries ``[row entry]`` by a network that does not know masks ``[row entry]``.
 
     The probability of masked entries goes to the largest legal entry.
     """
-    probabilities = network.probabilities(seen) if explore else np.eye(masks.shape[1])[network.best(seen)]
+    probabilities = (
+        network.probabilities(observations) if explore else np.eye(masks.shape[1])[network.best(observations)]
+    )
     legal: np.ndarray = np.where(masks > 0, probabilities, 0.0)
-    last = masks.shape[1] - 1 - np.argmax(masks[:, ::-1] > 0, axis=1)
-    legal[np.arange(len(legal)), last] += np.where(masks > 0, 0.0, probabilities).sum(axis=1)
+    last_legal = masks.shape[1] - 1 - np.argmax(masks[:, ::-1] > 0, axis=1)
+    legal[np.arange(len(legal)), last_legal] += np.where(masks > 0, 0.0, probabilities).sum(axis=1)
     return legal

@@ -51,8 +51,8 @@ class RoundsArena(Arena):
         if order.alternating:
             raise ValueError(f"timing: 'alternating' must be 'simultaneous' or 'staged' for {learner.kind}")
         if order.led and learner.followers != "learn":  # the leaders alone play, and the followers respond
-            everyone = tuple(range(game.space.shape[0]))
-            order = Seating(game, (everyone,), False, everyone, False)
+            players = tuple(range(game.space.shape[0]))
+            order = Seating(game, (players,), False, players, False)
         base = order.game
         names = tuple(f"player_{k}" for k in range(order.players))
         observed = learner.observation or "none"
@@ -75,17 +75,17 @@ class RoundsArena(Arena):
     def env(self) -> Any:
         """Return the repeated game as an environment."""
         stages = [list(stage) for stage in self.order.stages]
-        again = in_stages(self.board, stages, periods=self.periods) if len(stages) > 1 else None
-        return parallel_env(again or repeat(self.board, periods=self.periods), normalize_spaces=True)
+        staged_game = in_stages(self.board, stages, periods=self.periods) if len(stages) > 1 else None
+        return parallel_env(staged_game or repeat(self.board, periods=self.periods), normalize_spaces=True)
 
-    def look(self, name: str, seen: Any) -> np.ndarray:
+    def look(self, name: str, observation: Any) -> np.ndarray:
         """Return the last choices as far as they are observed, and in stages those of this period."""
         players, axes = self._shape
         player = self.names.index(name)
-        before = seen[: players * axes].reshape(players, axes)
-        last = {"none": before[:0], "own": before[player : player + 1], "joint": before}[self.seen]
-        now = seen[players * axes :] if len(self.order.stages) > 1 else np.ones(1)
-        return np.concatenate([last.ravel(), now]).astype(np.float32)
+        before = observation[: players * axes].reshape(players, axes)
+        choices = {"none": before[:0], "own": before[player : player + 1], "joint": before}[self.seen]
+        period_choices = observation[players * axes :] if len(self.order.stages) > 1 else np.ones(1)
+        return np.concatenate([choices.ravel(), period_choices]).astype(np.float32)
 
     @cached_property
     def _shape(self) -> tuple[int, int]:
@@ -115,7 +115,7 @@ class RoundsArena(Arena):
         path: list[np.ndarray] = []
         observations, _ = env.reset(seed=0)
         space = self.board.space
-        chosen = np.zeros((len(self.names), space.shape[1] if isinstance(space, Box) else 1))
+        choices = np.zeros((len(self.names), space.shape[1] if isinstance(space, Box) else 1))
         while len(path) < rounds:
             if not env.agents:
                 observations, _ = env.reset()
@@ -125,9 +125,9 @@ class RoundsArena(Arena):
                     networks, {name: self.look(name, observations[name]) for name in turn}, None
                 )
                 for name, action in actions.items():
-                    chosen[self.names.index(name)] = action
+                    choices[self.names.index(name)] = action
                 observations = env.play(actions)[0]
-            path.append(self._profile(chosen))
+            path.append(self._profile(choices))
         return np.array(path)
 
     def _profile(self, actions: np.ndarray) -> np.ndarray:
@@ -171,8 +171,8 @@ def _status(path: np.ndarray, space: Any) -> tuple[tuple[()], np.ndarray]:
 
     Play at rest is no convergence of learning: networks that observe nothing repeat their choice at once.
     """
-    still = np.all(np.ptp(path[-2:], axis=0) <= STILL * np.asarray(width(space)))
-    return (), np.asarray("completed" if still else "cycling")
+    at_rest = np.all(np.ptp(path[-2:], axis=0) <= STILL * np.asarray(width(space)))
+    return (), np.asarray("completed" if at_rest else "cycling")
 
 
 def _exploring(record: Record) -> Record:
@@ -194,7 +194,7 @@ def _finite_record(game: object, weights: np.ndarray) -> Record:
     }
 
 
-def discount(game: object, given: float | None) -> float:
+def discount(game: object, gamma: float | None) -> float:
     """Return the discount factor per period: as given, else the game's, else 0.95.
 
     The game's are its `discount_factors`, or follow from the weights of its periods in native play.
@@ -205,14 +205,14 @@ def discount(game: object, given: float | None) -> float:
     if factors is None and weights is not None and len(weights) > 1:
         before, after = np.asarray(weights)[:-1], np.asarray(weights)[1:]
         factors = np.where(before > 0, after / np.where(before > 0, before, 1.0), 0.0)
-    return one_for_all(USUAL_GAMMA if factors is None else factors, given)
+    return one_for_all(USUAL_GAMMA if factors is None else factors, gamma)
 
 
-def one_for_all(own: object, given: float | None) -> float:
+def one_for_all(game_factors: object, gamma: float | None) -> float:
     """Return the discount factor as given, or the game's. Raises `ValueError` where it has several."""
-    if given is not None:
-        return float(given)
-    factors = np.unique(np.asarray(own, dtype=float).round(12))
+    if gamma is not None:
+        return float(gamma)
+    factors = np.unique(np.asarray(game_factors, dtype=float).round(12))
     if len(factors) > 1:
         span = f"from {factors[0]:g} to {factors[-1]:g}"
         raise ValueError(f"gamma: the game's own differ, {span}; RLlib has one for all: set gamma")

@@ -58,7 +58,7 @@ class Training:
         """
         import torch
 
-        theirs, threads = Streams.now(), torch.get_num_threads()
+        process_streams, threads = Streams.now(), torch.get_num_threads()
         strict = torch.are_deterministic_algorithms_enabled()
         if self.streams is not None:
             self.streams.set()
@@ -69,6 +69,6 @@ class Training:
                 yield
         finally:
             self.streams = Streams.now()
-            theirs.set()
+            process_streams.set()
             torch.set_num_threads(threads)
             torch.use_deterministic_algorithms(strict)

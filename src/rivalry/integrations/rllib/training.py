@@ -22,8 +22,8 @@ LOSS, TRAINED = "total_loss", "num_module_steps_trained"  # keys of RLlib's resu
 class Alone:
     """An arena of one agent against ``others`` who follow fixed policies without exploration."""
 
-    def __init__(self, arena: Arena, player: int, others: Networks) -> None:
-        self.arena, self.others = arena, others
+    def __init__(self, arena: Arena, player: int, rival_networks: Networks) -> None:
+        self.arena, self.others = arena, rival_networks
         self.names = self.groups = (arena.names[player],)
         self.scale, self.discount = arena.scale, arena.discount
 
@@ -35,9 +35,9 @@ class Alone:
         """Return the game with the others in it."""
         return Against(self.arena, self.names[0], self.others)
 
-    def look(self, name: str, seen: object) -> np.ndarray:
+    def look(self, name: str, observation: object) -> np.ndarray:
         """As in the arena of all agents."""
-        return self.arena.look(name, seen)
+        return self.arena.look(name, observation)
 
 
 Setup = Arena | Alone
@@ -196,11 +196,11 @@ def _narrow(algorithm: object, deviation: float) -> None:
     _prime(algorithm, prime)
 
 
-def _copy_weights(algorithm: object, first: dict[str, Any]) -> None:
+def _copy_weights(algorithm: object, source_networks: dict[str, Any]) -> None:
     """Initialise policies with the weights of other networks, in all layers that both have."""
 
     def prime(learner: Any) -> None:
-        for group, network in first.items():
+        for group, network in source_networks.items():
             learner.module[group].load_state_dict(network.state_dict(), strict=False)
 
     _prime(algorithm, prime)
@@ -210,17 +210,20 @@ def reading(learner: LearnerOptions, arena: Arena, words: np.ndarray) -> Reading
     """Rules for the evaluation of policies and for the training of best responses to them."""
     from torch import nn
 
-    def train_response(player: int, others: Networks) -> PolicyNetwork:
+    def train_response(player: int, rival_networks: Networks) -> PolicyNetwork:
         sequence = np.random.SeedSequence(words.tolist(), spawn_key=(player,))
-        alone, session = Alone(arena, player, others), Training(sequence.generate_state(4, np.uint32))
-        module = others[arena.names[player]].module
+        solo_arena, session = (
+            Alone(arena, player, rival_networks),
+            Training(sequence.generate_state(4, np.uint32)),
+        )
+        module = rival_networks[arena.names[player]].module
         if isinstance(module, nn.Module):  # other policies have no weights to start from
             session.first = {arena.names[player]: module}
         for _ in range(learner.best_response_iterations):
-            iteration(learner, alone, session)
+            iteration(learner, solo_arena, session)
             if session.lost:
                 break
-        response = networks(learner, alone, session)[arena.names[player]]
+        response = networks(learner, solo_arena, session)[arena.names[player]]
         stop(session)
         return response
 
@@ -232,8 +235,8 @@ def reading(learner: LearnerOptions, arena: Arena, words: np.ndarray) -> Reading
 class Against:
     """The parallel environment of an arena with one agent; the others are part of it."""
 
-    def __init__(self, arena: Arena, name: str, others: Networks) -> None:
-        self.arena, self.name, self.others = arena, name, others
+    def __init__(self, arena: Arena, name: str, rival_networks: Networks) -> None:
+        self.arena, self.name, self.others = arena, name, rival_networks
         self.base_env = arena.env()
         self.possible_agents = [name]
         self.agents: list[str] = []
@@ -264,8 +267,10 @@ class Against:
         total = 0.0
         while True:
             turn = [n for n in self.base_env.movers() if n != self.name]
-            rest = choose_actions(self.others, {n: self.arena.look(n, self.seen[n]) for n in turn}, None)
-            observations, paid, over, short, _ = self.base_env.play(rest | actions)
+            rival_actions = choose_actions(
+                self.others, {n: self.arena.look(n, self.seen[n]) for n in turn}, None
+            )
+            observations, paid, over, short, _ = self.base_env.play(rival_actions | actions)
             self.seen, actions = {**self.seen, **observations}, {}
             total += paid.get(self.name, 0.0)
             ended, cut = bool(over.get(self.name)), bool(short.get(self.name))

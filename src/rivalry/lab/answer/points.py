@@ -456,7 +456,7 @@ class PointResults:
         record = {
             name: ((), ranges[name][filled]) for name in ("where_range", "where_count", "where_decided")
         } | {name: ((), ranges[name]) for name in ("where", "where_name")}
-        lines = ranges_lines(record | {"boxes": ((), -1), "complete_reason": ((), "")}, most=RANGES)
+        lines = ranges_lines(record | {"boxes": ((), -1), "complete_reason": ((), "")}, limit=RANGES)
         return "; ".join(line.strip() for line in lines)
 
     @property

@@ -311,7 +311,7 @@ class Study:
         return {**tables, **full._change(flat(full.quick))._numbers}
 
     def resolved(self) -> dict[str, Any]:
-        """Return all that determines the run, as data for JSON; `from_resolved` reads it back."""
+        """Settings that determine the run, as data for JSON; `from_resolved` reads them back."""
         tables: dict[str, Any] = {"schema": SCHEMA, "name": self.name, "quick_form": self.is_quick}
         tables |= {"files": dict(self.files or {})}
         tables |= {key: plain(getattr(self, key)) for key in document.KEYS}

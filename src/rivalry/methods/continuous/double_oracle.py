@@ -149,10 +149,10 @@ class DoubleOracle(BaseLearner):
             if not _refine(game, session, responses, self.max_atoms):
                 session["over"][0] = 1 if np.all(gains <= PRECISION * scales) else 4
             return
-        fresh = [p for p in gaining if not _contains(session["atoms"][p], responses[p])]
-        if not fresh:
+        entrants = [p for p in gaining if not _contains(session["atoms"][p], responses[p])]
+        if not entrants:
             session["over"][0] = 1 if np.all(gains <= PRECISION * scales) else 3
-        for player in fresh:
+        for player in entrants:
             _append(session, player, responses[player])
         if np.any(session["jumps"]) and responses.shape == (2, 1):
             _spread(game, session, self.max_atoms // 2)
@@ -163,8 +163,8 @@ class DoubleOracle(BaseLearner):
         pays = action_payoffs(one_state(session["tables"]), session["weights"])
         mixtures = session["atoms"], session["weights"]
         responses = [
-            best_response_to_mixtures(game, *mixtures, player, int(best), points=self.points)
-            for player, best in enumerate(np.nanargmax(pays, axis=1))
+            best_response_to_mixtures(game, *mixtures, player, int(index), points=self.points)
+            for player, index in enumerate(np.nanargmax(pays, axis=1))
         ]
         gains = np.array([response.payoff for response in responses]) - mean_payoff(pays, session["weights"])
         return np.stack([response.strategy for response in responses]), np.maximum(gains, 0.0)
@@ -211,38 +211,38 @@ def _beyond_jump(
     """
     corners = np.asarray(game.space.grid(player, 2))
     span = float(np.max(np.ptp(corners, axis=0)))
-    apart = np.max(np.abs(session["atoms"][player] - response), axis=1)
-    if not np.nanmin(apart) <= BESIDE_ATOM * span:
+    distances = np.max(np.abs(session["atoms"][player] - response), axis=1)
+    if not np.nanmin(distances) <= BESIDE_ATOM * span:
         return None
     step, axes = span / (points - 1), np.eye(len(response))
     near = np.repeat(session["atoms"][None, :, 0], 2 * len(response), axis=0)
     near[:, player] = response + step * np.concatenate([axes, -axes])
-    tried = np.array([np.asarray(game.space.project(put(x)))[player] for x in near])
+    candidates = np.array([np.asarray(game.space.project(put(x)))[player] for x in near])
     profiles, probabilities = joint_atoms(session["atoms"], session["weights"], without=player)
-    pays = np.zeros(len(tried))
-    for k, strategy in enumerate(tried):
+    pays = np.zeros(len(candidates))
+    for k, strategy in enumerate(candidates):
         profiles[:, player] = strategy
         pays[k] = probabilities @ _payoffs_of(game, profiles)[:, player]
-    return np.asarray(tried[int(np.argmax(pays))])
+    return np.asarray(candidates[int(np.argmax(pays))])
 
 
 def _payoffs_of(game: Any, profiles: np.ndarray) -> np.ndarray:
     """Return payoffs ``[profile player]``, in batches of one size: one compiled program serves all."""
     payoffs = np.zeros(profiles.shape[:2])
-    for first in range(0, len(profiles), BATCH):
-        part = profiles[first : first + BATCH]
+    for start in range(0, len(profiles), BATCH):
+        part = profiles[start : start + BATCH]
         padded = np.concatenate([part, np.repeat(part[:1], BATCH - len(part), axis=0)])
-        payoffs[first : first + BATCH] = np.asarray(_payoffs(game, put(padded)))[: len(part)]
+        payoffs[start : start + BATCH] = np.asarray(_payoffs(game, put(padded)))[: len(part)]
     return payoffs
 
 
 def _fill(game: object, session: Session) -> None:
     """Compute missing payoffs of joint atoms."""
     tables, atoms = session["tables"], session["atoms"]
-    wanted = np.argwhere(np.isnan(tables[0]))
-    if len(wanted):
-        profiles = atoms[np.arange(wanted.shape[1]), wanted]
-        tables[(slice(None), *wanted.T)] = _payoffs_of(game, profiles).T
+    indices = np.argwhere(np.isnan(tables[0]))
+    if len(indices):
+        profiles = atoms[np.arange(indices.shape[1]), indices]
+        tables[(slice(None), *indices.T)] = _payoffs_of(game, profiles).T
 
 
 @eqx.filter_jit
@@ -289,9 +289,9 @@ def _refine(game: Any, session: Session, responses: np.ndarray, max_atoms: int) 
         atoms = session["atoms"][player, :, 0]
         order = np.argsort(atoms)[: np.count_nonzero(~np.isnan(atoms))]
         played = weights[order] > ATOM
-        beside = played[1:] | played[:-1]
-        gaps = np.flatnonzero(beside & (np.diff(atoms[order]) > PARTS * BESIDE_ATOM * span))
-        stays = played | np.append(beside, False) | np.append(False, beside)
+        adjacent = played[1:] | played[:-1]
+        gaps = np.flatnonzero(adjacent & (np.diff(atoms[order]) > PARTS * BESIDE_ATOM * span))
+        stays = played | np.append(adjacent, False) | np.append(False, adjacent)
         parts = np.linspace(atoms[order][gaps], atoms[order][gaps + 1], PARTS + 1)[1:-1].ravel()
         near = np.nanmin(np.abs(session["atoms"] - responses[player])) <= BESIDE_ATOM * span
         changes.append((np.sort(order[stays]), parts if near else np.append(parts, responses[player])))
@@ -305,8 +305,8 @@ def _refine(game: Any, session: Session, responses: np.ndarray, max_atoms: int) 
 
 
 def _contains(atoms: np.ndarray, response: np.ndarray) -> bool:
-    apart = np.max(np.abs(atoms - response), axis=1)  # NaN where there is no atom
-    return bool(np.any(apart <= SAME_ATOM * np.max(np.abs(response))))
+    distances = np.max(np.abs(atoms - response), axis=1)  # NaN where there is no atom
+    return bool(np.any(distances <= SAME_ATOM * np.max(np.abs(response))))
 
 
 def _drop(session: Session, max_atoms: int) -> None:

@@ -117,7 +117,7 @@ class GradientAscent(BaseMethod):
 
     def step(self, game: Game, state: Ascent, key: PRNGKeyArray) -> Ascent:
         """Take one Euler step of all players; the key is consumed where the order is random."""
-        rate = step_sizes.each(self.rate, state.taken, len(state.profile))
+        rate = step_sizes.of_players(self.rate, state.taken, len(state.profile))
         x = self._next_profile(game, state, rate, key)
         gradient, time = own_gradients(game, x), state.time + jnp.mean(rate)
         after = self._update_memory(game, state, x, rate)
@@ -174,7 +174,7 @@ class GradientAscent(BaseMethod):
 
     @eqx.filter_jit
     def _residuals(self, game: Game, state: Ascent) -> dict[str, Array]:
-        rate = step_sizes.each(self.rate, state.taken, len(state.profile))
+        rate = step_sizes.of_players(self.rate, state.taken, len(state.profile))
         target = game.space.project(state.profile + rate * state.gradient)
         pull = relative(game, (target - state.profile) / rate)
         numbers = {

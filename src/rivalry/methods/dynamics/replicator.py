@@ -243,7 +243,7 @@ class Replicator(BaseMethod):
             offspring = _offspring(self._played(game), state.profile * pays)
             x = offspring / jnp.sum(offspring, axis=1, keepdims=True)
             return Multiplied(x, state.taken + 1, state.time + 1)
-        rate = step_sizes.each(self.rate, state.taken, len(state.profile))
+        rate = step_sizes.of_players(self.rate, state.taken, len(state.profile))
         push = rate * own_gradients(game, state.profile)
         x = boundaries.apply("mirror", game.space, state.profile, push)
         return Multiplied(x, state.taken + 1, state.time + jnp.mean(rate))
@@ -286,11 +286,11 @@ class Replicator(BaseMethod):
         if end.onward is None:
             return end
         # move players apart, as far as possible without absent entries
-        apart = jnp.where(end.profile > _lower_bound(game.space), end.onward, end.profile)
-        apart = apart / jnp.sum(apart, axis=1, keepdims=True)
+        departure = jnp.where(end.profile > _lower_bound(game.space), end.onward, end.profile)
+        departure = departure / jnp.sum(departure, axis=1, keepdims=True)
         # only absent entries would separate them: a departure to the same profile would repeat for ever
-        stuck = bool(jnp.max(jnp.abs(apart - end.profile)) < 1e-12)
-        return end._replace(onward=None if stuck else apart)
+        stuck = bool(jnp.max(jnp.abs(departure - end.profile)) < 1e-12)
+        return end._replace(onward=None if stuck else departure)
 
     def _played(self, game: Game) -> Any:
         """Return the game with its mutations."""
@@ -299,8 +299,8 @@ class Replicator(BaseMethod):
 
 def _relative_growth(space: Space, x: Profile, gradient: Profile) -> Profile:
     """Return each entry's gradient minus the player's average; 0 for padding."""
-    mine = jnp.where(space.mask, gradient, 0.0)
-    return jnp.where(space.mask, mine - jnp.sum(x * mine, axis=1, keepdims=True), 0.0)
+    fitness = jnp.where(space.mask, gradient, 0.0)
+    return jnp.where(space.mask, fitness - jnp.sum(x * fitness, axis=1, keepdims=True), 0.0)
 
 
 def _lower_bound(space: Space) -> float:

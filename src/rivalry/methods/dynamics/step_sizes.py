@@ -108,7 +108,7 @@ def at(rate: object, step: object) -> Float[Array, "*player"]:
     return jnp.asarray(low + (high - low) / 2 * (1 + jnp.cos(jnp.pi * part)))
 
 
-def each(rate: object, step: object, players: int) -> Float[Array, "player 1"]:
+def of_players(rate: object, step: object, players: int) -> Float[Array, "player 1"]:
     """Return the step size of every player at a step, as a column."""
     # one number becomes [1 1], one per player [player 1]: both broadcast to a column
     return jnp.broadcast_to(at(rate, step).reshape(-1, 1), (players, 1))

@@ -35,13 +35,13 @@ CALLS = 4_000  # most steps attempted on any path
 Support = tuple[tuple[int, ...], ...]  # actions in the support of each player
 
 
-def candidates(tables: np.ndarray, *, most: int = PATHS) -> Iterator[np.ndarray]:
+def candidates(tables: np.ndarray, *, max_paths: int = PATHS) -> Iterator[np.ndarray]:
     """Yield profiles ``[player action]`` that may be equilibria in which at least two players mix.
 
     ``tables [player action_0 ..]`` are payoffs between 0 and 1. The profiles solve, up to rounding, the
     equations of some support; neither probabilities nor regrets have been checked. Raises `TooMany`.
     """
-    shapes = _shapes(tables.shape[1:], most)
+    shapes = _shapes(tables.shape[1:], max_paths)
     by_support: dict[tuple[int, ...], list[Support]] = {}  # by the sizes of the mixing players' supports
     for sizes in shapes:
         choices = [combinations(range(n), k) for n, k in zip(tables.shape[1:], sizes, strict=True)]
@@ -70,11 +70,11 @@ def _shapes(actions: Sequence[int], max_paths: int) -> list[tuple[int, ...]]:
 
 
 @cache
-def path_count(degrees: tuple[int, ...], most: int = PATHS) -> int:
+def path_count(degrees: tuple[int, ...], max_paths: int = PATHS) -> int:
     """Return the number of isolated solutions that equations can have, ``degrees[i]`` equations per mixing
     player ``i``.
 
-    The count stops at ``most + 1``.
+    The count stops at ``max_paths + 1``.
 
     Each equation of a player is assigned to one of the other players, so that ``j`` has ``degrees[j]``.
 
@@ -83,7 +83,7 @@ def path_count(degrees: tuple[int, ...], most: int = PATHS) -> int:
     >>> path_count((1, 1, 1)), path_count((2, 2, 2)), path_count((1, 1, 1, 1)), path_count((1, 2))
     (2, 10, 9, 0)
     """
-    return sum(1 for _ in islice(_assignments(degrees), most + 1)) if len(degrees) > 1 else 0
+    return sum(1 for _ in islice(_assignments(degrees), max_paths + 1)) if len(degrees) > 1 else 0
 
 
 def _assignments(degrees: Sequence[int]) -> Iterator[tuple[int, ...]]:

@@ -126,7 +126,7 @@ def widen(low: Any, high: Any, relative: float = WIDEN, positive: bool = False) 
     return Interval(low - (jnp.abs(low) * relative + TINY), high + (jnp.abs(high) * relative + TINY))
 
 
-def around(low: Any, high: Any) -> Interval:
+def with_neighbours(low: Any, high: Any) -> Interval:
     """Return intervals, of single numbers with those next to them: a kink at a number shows beside it."""
     near, point = widen(low, high), low == high
     return Interval(jnp.where(point, near.low, low), jnp.where(point, near.high, high))
@@ -354,11 +354,11 @@ def share(a: Interval, axis: int, logs: Interval | None = None) -> Interval:
     return result
 
 
-def reduce_others(reduce: Callable[..., Any], end: Any, axis: int, nothing: float) -> Any:
+def reduce_others(reduce: Callable[..., Any], end: Any, axis: int, identity: float) -> Any:
     """Return for every entry along an axis the sum, or the like, of the others."""
     rows = jnp.moveaxis(end, axis, 0)
     off_diagonal = np.expand_dims(~np.eye(len(rows), dtype=bool), tuple(range(2, 1 + rows.ndim)))
-    return jnp.moveaxis(reduce(jnp.where(off_diagonal, rows[None], nothing), axis=1), 0, axis)
+    return jnp.moveaxis(reduce(jnp.where(off_diagonal, rows[None], identity), axis=1), 0, axis)
 
 
 def parabola(a: Interval) -> Interval:

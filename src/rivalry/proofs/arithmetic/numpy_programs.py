@@ -939,18 +939,18 @@ def over_rows(function: Callable[..., Any], shared: int = 2, effort: int | None 
     Returns
     -------
     callable
-        ``(*shared, *rows, batch, seen)``. It takes at most ``batch`` rows at a time; ``seen`` is how many
-        rows the search has asked for so far.
+        ``(*shared, *rows, batch, past_rows)``. It takes at most ``batch`` rows at a time; ``past_rows`` is
+        how many rows the search has asked for so far.
     """
     compiled_function = compiled(
         lambda *arguments: jax.vmap(partial(function, *arguments[:shared]))(*arguments[shared:]),
         effort=effort,
     )
 
-    def call(*arguments: object, batch: int, seen: int = 0) -> Any:
+    def call(*arguments: object, batch: int, past_rows: int = 0) -> Any:
         rows = [np.asarray(row) for row in arguments[shared:]]
         (program, form), numbers = _traced(function, arguments[:shared], rows)
-        if program is not None and program.is_slow(seen):
+        if program is not None and program.is_slow(past_rows):
             program = None
         parts = []
         for begin in range(0, len(rows[0]), batch):

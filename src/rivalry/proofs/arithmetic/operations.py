@@ -285,8 +285,10 @@ def _apply(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
     is_concrete = not any(isinstance(part, _Places | _Tests) for part in operands)
     if (program := called_program(equation)) is not None:
         return _read(tape, program, operands)
-    written = {*UNARY, *BINARY, *SUMS, *RUNS, "square", "integer_pow", "pow", "dot_general", "scan"}
-    if is_concrete and (name in MOVES - set(SUMS) - set(RUNS) or not rounds(equation) or name not in written):
+    primitives = {*UNARY, *BINARY, *SUMS, *RUNS, "square", "integer_pow", "pow", "dot_general", "scan"}
+    if is_concrete and (
+        name in MOVES - set(SUMS) - set(RUNS) or not rounds(equation) or name not in primitives
+    ):
         return results_of_known(equation, operands)
     if name in ("reduce_or", "reduce_and"):
         return [_Tests(_fold(operands[0].at, params["axes"], LOGIC[name[7:]], name == "reduce_and"))]
@@ -515,14 +517,14 @@ def _move(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
         at = _truths(operand, shape) if tests else _places(tape, operand)
         positions.append(np.arange(len(entries), len(entries) + at.size).reshape(at.shape))
         entries += list(at.ravel())
-    beyond, fill = len(entries), params.get("fill_value")  # of an array
+    fill_index, fill = len(entries), params.get("fill_value")  # of an array
     has_fill = fill is not None and bool(np.isfinite(fill))
     if name == "gather":
         entries.append(bool(fill) if tests else tape.number(fill if has_fill else 0.0))
-        equation = equation.replace(params=params | {"fill_value": beyond})
+        equation = equation.replace(params=params | {"fill_value": fill_index})
     results = []
     for index in results_of_known(equation, positions):
-        if not has_fill and np.any(index == beyond):
+        if not has_fill and np.any(index == fill_index):
             raise Unsupported("proof file: an entry beyond the end of an array")
         at = _array(index.shape, lambda k, index=index: entries[int(index[k])])
         results.append(_Tests(at) if tests else _Places(at))

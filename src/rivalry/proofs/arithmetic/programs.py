@@ -143,15 +143,15 @@ class Scan:
 
 
 def cases(
-    params: Any, operands: Sequence[Any], read: Callable[[Any, list[Any]], Any], known: bool = False
+    params: Any, operands: Sequence[Any], read: Callable[[Any, list[Any]], Any], is_concrete: bool = False
 ) -> list[Any]:
     """Return the results of the branches of a conditional, ``read(program, arguments)``.
 
-    They are those of one branch if the index, the first operand, is a ``known`` number.
+    They are those of one branch with ``is_concrete``: the index, the first operand, is a number.
     """
     index, *arguments = operands
     programs = params["branches"]
-    if known:
+    if is_concrete:
         programs = [programs[min(max(int(index), 0), len(programs) - 1)]]
     return [read(program, arguments) for program in programs]
 

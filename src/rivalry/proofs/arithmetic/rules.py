@@ -161,24 +161,24 @@ def _select(run: Comparisons, condition: Any, *cases: object, **_: object) -> An
     return union
 
 
-def _guarded(condition: Interval, chosen: Interval) -> Interval:
+def _guarded(condition: Interval, value: Interval) -> Interval:
     """Value chosen by a comparison: if it is compared itself, the finite numbers for which it holds.
 
     Nothing is known where it may be infinite, as a number above another may be.
     """
     name, *sides = condition.origin or ("",)
-    above, below = (name == "less" and sides[k] is chosen for k in (1, 0))
-    if not (above or below or (name == "finite" and sides[0] is chosen)):
-        return chosen
+    above, below = (name == "less" and sides[k] is value for k in (1, 0))
+    if not (above or below or (name == "finite" and sides[0] is value)):
+        return value
     largest = np.finfo(float).max
     low = -np.inf if below else jnp.maximum(sides[0].low, -largest) if above else -largest
     high = np.inf if above else jnp.minimum(sides[1].high, largest) if below else largest
-    low = jnp.maximum(low, 0.0) if chosen.positive else low
-    result = Interval(jnp.fmax(chosen.low, low), jnp.fmin(chosen.high, high), chosen.positive)
+    low = jnp.maximum(low, 0.0) if value.positive else low
+    result = Interval(jnp.fmax(value.low, low), jnp.fmin(value.high, high), value.positive)
     if above or below:
-        unknown = jnp.isnan(chosen.low) | jnp.isnan(chosen.high)
+        unknown = jnp.isnan(value.low) | jnp.isnan(value.high)
         sign, end = ("+", result.high) if above else ("-", result.low)
-        if sign in intervals.signs(chosen):
+        if sign in intervals.signs(value):
             unknown |= jnp.isinf(end)
         result.low, result.high = (jnp.where(unknown, jnp.nan, end) for end in (result.low, result.high))
     result.infinite = intervals.NONE
@@ -199,9 +199,9 @@ def choose(run: Comparisons, index: Interval, cases: list[Interval]) -> Interval
     low, high = cases[0].low * jnp.nan, cases[0].high * jnp.nan
     for k, case in enumerate(cases):
         inside = (result.low <= k) & (result.high >= k)
-        fresh = ~(result.low < k)
-        low = jnp.where(inside, jnp.where(fresh, case.low, jnp.minimum(low, case.low)), low)
-        high = jnp.where(inside, jnp.where(fresh, case.high, jnp.maximum(high, case.high)), high)
+        is_empty = ~(result.low < k)
+        low = jnp.where(inside, jnp.where(is_empty, case.low, jnp.minimum(low, case.low)), low)
+        high = jnp.where(inside, jnp.where(is_empty, case.high, jnp.maximum(high, case.high)), high)
     union = Interval(low, high)
     union.infinite = intervals.signs(*cases)
     return union

@@ -59,14 +59,14 @@ class Shifted(NamedTuple):
         return jnp.all(jnp.asarray(finite, dtype=bool))
 
 
-def shifted(function: Callable[..., Any], *examples: object, about: int = 0) -> Shifted:
-    """Return a function with the derivatives of its values, in argument ``about``.
+def shifted(function: Callable[..., Any], *examples: object, variable: int = 0) -> Shifted:
+    """Return a function with the derivatives of its values, in argument ``variable``.
 
     Custom derivatives are replaced by those of the operations, shifts that cancel are arguments, and no other
     number under `jax.lax.stop_gradient` is fixed.
     """
     traced = jax.make_jaxpr(function)(*examples)
-    moving = [k == about for k in range(len(examples))]
+    moving = [k == variable for k in range(len(examples))]
     loops = _loops(traced, moving)
     if loops.guided and loops.unread:  # now, since what is unrolled takes long to read
         raise Unsupported(f"no bound: payoffs depend on a search, whose {loops.unread} has no interval form")

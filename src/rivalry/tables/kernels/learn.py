@@ -41,7 +41,7 @@ def fades(kind, low, high, step, length, begin, end, epsilon):  # type: ignore[n
 
 
 @bare
-def best(row, size):  # type: ignore[no-untyped-def]
+def row_maximum(row, size):  # type: ignore[no-untyped-def]
     """Return the largest of the first ``size`` values of a row."""
     largest = row[0]
     for k in range(1, size):
@@ -55,7 +55,7 @@ def weigh(row, size, temperature, greedy, weights):  # type: ignore[no-untyped-d
 
     Greedy: equal weights of the best. Otherwise ``exp(value/temperature)`` relative to the best, at most 1.
     """
-    largest, total = best(row, size), 0.0
+    largest, total = row_maximum(row, size), 0.0
     for k in range(size):
         if greedy:
             weights[k] = 1.0 if row[k] == largest else 0.0

@@ -21,7 +21,7 @@ import numpy as np
 from rivalry.core.array_games import FiniteGame
 from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.draws import uniform, unit, word
-from rivalry.tables.kernels.learn import best, choose, expected_value
+from rivalry.tables.kernels.learn import choose, expected_value, row_maximum
 from rivalry.tables.kernels.rounds import book, buffers, credit, joint_of, observation, open_round
 from rivalry.tables.kernels.shapes import (
     CONVERGED,
@@ -187,7 +187,7 @@ def _mean(row, plays, start, size, level, choice, greedy, weights):  # type: ign
         return expected_value(row, size, 0.0, max(level, COLDEST), False, weights)
     if choice == UCB:
         upper_bounds(row, plays, start, size, level, weights)
-        largest, ties, total_of_ties = best(weights, size), 0, 0.0
+        largest, ties, total_of_ties = row_maximum(weights, size), 0, 0.0
         for k in range(size):
             if weights[k] == largest:
                 ties += 1
@@ -418,8 +418,8 @@ def _in_rounds(pair, rule, first, second, sessions, session, steps):  # type: ig
     stream, clock, tally = sessions.stream[session], sessions.clock[session], sessions.tally[session]
     counts, recent, level = sessions.counts[session], sessions.recent[session, 0], sessions.level[session]
     seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
-    e, a, past, done, owed, later = _load(first, level, recent)
-    f, b, past_, done_, owed_, later_ = _load(second, level, recent)
+    e, a, past, last_action, owed, weight = _load(first, level, recent)
+    f, b, past_, last_action_, owed_, weight_ = _load(second, level, recent)
     joint = a * first.stride + b * second.stride
     while steps > 0 and over == RUNNING:
         e = level_at(e, first.scale, first.beta, first.decay, period)
@@ -427,25 +427,27 @@ def _in_rounds(pair, rule, first, second, sessions, session, steps):  # type: ig
         state, state_ = joint, joint
         if not pair.plain:
             state, state_ = first.look[at(joint)], second.look[at(joint)]
-        a, new = _decide_in_pair(first, period, state, e, unit(word(seed, counter)), past, done, owed, later)
+        a, new = _decide_in_pair(
+            first, period, state, e, unit(word(seed, counter)), past, last_action, owed, weight
+        )
         if pair.staged:
             state_ = state_ * first.size + a
         number = unit(word(seed, counter + _ONE))
-        b, newer = _decide_in_pair(second, period, state_, f, number, past_, done_, owed_, later_)
+        b, newer = _decide_in_pair(second, period, state_, f, number, past_, last_action_, owed_, weight_)
         counter += _TWO
         joint = a * first.stride + b * second.stride
         if first.learns:
-            past, done, owed, later = state, a, first.payoff[at(joint)], first.gamma
+            past, last_action, owed, weight = state, a, first.payoff[at(joint)], first.gamma
         if second.learns:
-            past_, done_, owed_, later_ = state_, b, second.payoff[at(joint)], second.gamma
+            past_, last_action_, owed_, weight_ = state_, b, second.payoff[at(joint)], second.gamma
         changed = period + 1 if new or newer else changed
         if period - rule.tally_calm * changed >= rule.tally_from:
             _tally(rule, pair, period - rule.tally_calm * changed, tally, counts, joint)
         period += 1
         over = session_status(rule, period, changed)
         steps -= 1
-    _store(first, level, recent, e, a, past, done, owed, later)
-    _store(second, level, recent, f, b, past_, done_, owed_, later_)
+    _store(first, level, recent, e, a, past, last_action, owed, weight)
+    _store(second, level, recent, f, b, past_, last_action_, owed_, weight_)
     stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over
 
 
@@ -455,8 +457,8 @@ def _in_turns(pair, rule, first, second, sessions, session, steps):  # type: ign
     stream, clock, tally = sessions.stream[session], sessions.clock[session], sessions.tally[session]
     counts, recent, level = sessions.counts[session], sessions.recent[session, 0], sessions.level[session]
     seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
-    e, a, past, done, owed, later = _load(first, level, recent)
-    f, b, past_, done_, owed_, later_ = _load(second, level, recent)
+    e, a, past, last_action, owed, weight = _load(first, level, recent)
+    f, b, past_, last_action_, owed_, weight_ = _load(second, level, recent)
     joint = a * first.stride + b * second.stride
     while steps > 0 and over == RUNNING:
         e = level_at(e, first.scale, first.beta, first.decay, period)
@@ -464,21 +466,21 @@ def _in_turns(pair, rule, first, second, sessions, session, steps):  # type: ign
         number = unit(word(seed, counter))
         if period & 1 == 0:
             state = first.look[at(joint)]
-            a, new = _decide_in_pair(first, period, state, e, number, past, done, owed, later)
+            a, new = _decide_in_pair(first, period, state, e, number, past, last_action, owed, weight)
             joint = a * first.stride + b * second.stride
             if first.learns:
-                past, done, owed, later = state, a, first.payoff[at(joint)], first.gamma
+                past, last_action, owed, weight = state, a, first.payoff[at(joint)], first.gamma
             # the other firm does not decide but is paid: its pending decision earns and is discounted
-            owed_ += later_ * second.payoff[at(joint)]
-            later_ *= second.gamma
+            owed_ += weight_ * second.payoff[at(joint)]
+            weight_ *= second.gamma
         else:
             state = second.look[at(joint)]
-            b, new = _decide_in_pair(second, period, state, f, number, past_, done_, owed_, later_)
+            b, new = _decide_in_pair(second, period, state, f, number, past_, last_action_, owed_, weight_)
             joint = a * first.stride + b * second.stride
             if second.learns:
-                past_, done_, owed_, later_ = state, b, second.payoff[at(joint)], second.gamma
-            owed += later * first.payoff[at(joint)]
-            later *= first.gamma
+                past_, last_action_, owed_, weight_ = state, b, second.payoff[at(joint)], second.gamma
+            owed += weight * first.payoff[at(joint)]
+            weight *= first.gamma
         counter += _ONE
         changed = period + 1 if new else changed
         if period - rule.tally_calm * changed >= rule.tally_from:
@@ -486,6 +488,6 @@ def _in_turns(pair, rule, first, second, sessions, session, steps):  # type: ign
         period += 1
         over = session_status(rule, period, changed)
         steps -= 1
-    _store(first, level, recent, e, a, past, done, owed, later)
-    _store(second, level, recent, f, b, past_, done_, owed_, later_)
+    _store(first, level, recent, e, a, past, last_action, owed, weight)
+    _store(second, level, recent, f, b, past_, last_action_, owed_, weight_)
     stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over

@@ -16,7 +16,7 @@ import numpy as np
 from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.contests import pay
 from rivalry.tables.kernels.draws import uniform
-from rivalry.tables.kernels.learn import best, choose, expected_value, explore
+from rivalry.tables.kernels.learn import choose, expected_value, explore, row_maximum
 from rivalry.tables.kernels.rounds import book, buffers, credit, joint_of, observation, open_round, shift
 from rivalry.tables.kernels.shapes import EXPECTED, MAX, ON_POLICY, Learners, LearningRule, Tabulated
 
@@ -98,7 +98,7 @@ def _settle(rule, learners, desk, player, state, choices):  # type: ignore[no-un
     row, action = learners.values[player, state], -1
     epsilon, temperature = desk.epsilon[player], rule.temperature[player, state]
     if rule.target[player] == MAX:
-        value = best(row, choices)
+        value = row_maximum(row, choices)
     elif rule.target[player] == EXPECTED:
         value = expected_value(row, choices, epsilon, temperature, rule.greedy[player], desk.weights)
     else:

@@ -108,13 +108,13 @@ def empty(words: int, slots: int = 1 << 12) -> Bases:
     return Bases(free, zero, np.zeros(1, dtype=np.int64))
 
 
-def with_room(bases: Bases, more: int) -> Bases:
-    """Return the table, or a larger one where ``more`` bases would fill three quarters of it."""
-    if 4 * (int(bases.filled[0]) + more) <= 3 * len(bases.free):
+def with_room(bases: Bases, count: int) -> Bases:
+    """Return the table, or a larger one where ``count`` bases would fill three quarters of it."""
+    if 4 * (int(bases.filled[0]) + count) <= 3 * len(bases.free):
         return bases
     larger = empty(bases.free.shape[1], 2 * len(bases.free))
     _insert_all(larger, bases)
-    return with_room(larger, more)
+    return with_room(larger, count)
 
 
 def insert(bases: Bases, free: np.ndarray, zero: np.ndarray) -> tuple[Bases, bool]:
@@ -123,10 +123,10 @@ def insert(bases: Bases, free: np.ndarray, zero: np.ndarray) -> tuple[Bases, boo
     return bases, bool(_insert(bases, free, zero))
 
 
-def explore(polytope: Polytope, root: np.ndarray, bases: Bases, most: int) -> tuple[Bases, np.ndarray]:
+def explore(polytope: Polytope, root: np.ndarray, bases: Bases, max_bases: int) -> tuple[Bases, np.ndarray]:
     """Add all bases that are reached from one with free variables ``root``, itself proved, by proved steps.
 
-    Returns the table, at most about ``most`` bases, and the free variables ``[basis word]`` of bases of
+    Returns the table, at most about ``max_bases`` bases, and the free variables ``[basis word]`` of bases of
     which some neighbour could not be proved.
     """
     rows, columns = polytope.matrix.shape
@@ -144,7 +144,7 @@ def explore(polytope: Polytope, root: np.ndarray, bases: Bases, most: int) -> tu
     )  # fmt: skip
     steps, hard = np.empty((1024, 3), dtype=np.int16), np.empty((64, len(root)), dtype=np.uint64)
     # reference counts would take two thirds of the time: what is compiled allocates nothing
-    while not _explore(polytope, bases, search, work, steps, hard, most):
+    while not _explore(polytope, bases, search, work, steps, hard, max_bases):
         bases = with_room(bases, columns)
         if search.counts[WAITING] + columns > len(steps):
             steps = np.concatenate([steps, steps])
@@ -230,7 +230,7 @@ class _VertexSearch(NamedTuple):
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def _explore(polytope, bases, search, work, steps, hard, most):  # type: ignore[no-untyped-def]
+def _explore(polytope, bases, search, work, steps, hard, max_bases):  # type: ignore[no-untyped-def]
     """Continue a search, and return whether it is over; it also returns where memory ends.
 
     Each of ``steps [step 3]`` is to be taken, or, with 1, to be taken back: what enters, what leaves.
@@ -274,7 +274,7 @@ def _explore(polytope, bases, search, work, steps, hard, most):  # type: ignore[
             slot, is_nonzero = _slot(bases.free, key), False
             for word in range(key.shape[0]):
                 is_nonzero |= bases.free[slot, word] != 0
-            if not is_nonzero and bases.filled[0] < most:
+            if not is_nonzero and bases.filled[0] < max_bases:
                 _copy(tableau, after)
                 _pivot(after, -1 - tableau.place[leaving[column]], column)
                 if _proved(polytope, key, after, work, search.zero):
@@ -291,7 +291,7 @@ def _explore(polytope, bases, search, work, steps, hard, most):  # type: ignore[
             counts[HARD] += 1
         back = True
         while back:
-            if counts[WAITING] == 0 or bases.filled[0] >= most:
+            if counts[WAITING] == 0 or bases.filled[0] >= max_bases:
                 return True
             step = steps[counts[WAITING] - 1]
             entering, exiting, back = step[0], step[1], step[2] == 1
