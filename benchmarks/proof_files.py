@@ -46,11 +46,8 @@ class Study(NamedTuple):
 
 
 def studies() -> list[str]:
-    """Return the studies of the note's first table with proved claims."""
-    rows = re.findall(
-        r"^\| `(\w+)` \|(?: \d+ \|){2} (\d+) \|", NOTE.read_text(encoding="utf-8"), re.MULTILINE
-    )
-    return [name for name, proved in rows if int(proved)]
+    """Return the studies of the note with proved claims."""
+    return re.findall(r"`(\w+)`\s+\d+[,.]", NOTE.read_text(encoding="utf-8"))
 
 
 def timed(

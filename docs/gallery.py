@@ -1,4 +1,4 @@
-"""Draw the pictures of the gallery by the commands and lines on its page, and list its thumbnails.
+"""Draw the pictures of the gallery by the lines on its page, and list its thumbnails.
 
 python docs/gallery.py             # all, in several minutes
 python docs/gallery.py paths heat  # these
@@ -25,9 +25,9 @@ SIZES = ((920, 128), (690, 128), (690, 64), (460, 128), (460, 64))
 
 
 class Example(NamedTuple):
-    """What draws a kind of plot: commands for the shell, then lines of Python."""
+    """What draws a kind of plot: studies whose quick runs it reads, and lines of Python."""
 
-    commands: list[str]
+    studies: list[str]
     code: str
 
 
@@ -37,7 +37,7 @@ def examples() -> dict[str, Example]:
     for section in re.split(r"^### ", PAGE.read_text(encoding="utf-8"), flags=re.M)[1:]:
         kind = section.split("`")[1]
         (code,) = re.findall(r"^```python\n(.*?)^```", section, re.M | re.S)
-        found[kind] = Example(re.findall(r"^\$ rivalry (.*)$", section, re.M), code)
+        found[kind] = Example(re.findall(r"runs/(\w+)-quick", code), code)
     return found
 
 
@@ -70,10 +70,9 @@ def draw(example: Example) -> bytes:
     import rivalry as rv
     from rivalry.cli.commands import carry_out
 
-    for command in example.commands:
-        folder = Path("runs", f"{command.split()[1]}-quick")
-        if not folder.exists() and carry_out(command.split()) != 0:
-            raise RuntimeError(f"rivalry {command}: failed")
+    for study in example.studies:
+        if not Path("runs", f"{study}-quick").exists() and carry_out(["run", study, "--quick"]) != 0:
+            raise RuntimeError(f"rivalry run {study} --quick: failed")
     exec(example.code, {"rv": rv})
     large = io.BytesIO()
     plt.gcf().savefig(large, format="png", dpi=200, bbox_inches="tight")

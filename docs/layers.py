@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from rivalry.schema.register import OPTIONAL
+
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "notes" / "layers.svg"
-OPTIONAL = {"economies", "integrations", "interop", "living", "web"}
 GROUPS = {  # title of a group of layers, by its highest subpackage
     "web": "use",
     "lab.array": "studies and runs",

@@ -188,6 +188,10 @@ def _(folder: Path) -> None:
         dilemma, rv.methods.RepeatedQLearning(sessions=2, stopping={"max_periods": 1000}), seed=1
     )
     assert learned.data.full_gap.size > 0
+    payoffs = rv.solve(dilemma, rv.methods.SubgamePerfectPayoffs(discount=0.9)).data.payoff_vertices.values
+    assert len(payoffs) > 1  # more than mutual defection
+    tournament = rv.solve(dilemma, rv.methods.RoundRobin(["tit_for_tat", "defector"], turns=10))
+    assert tournament.data.match_payoff.shape == (2, 2)
 
 
 @check("learning in repeated games", "Nashpy")
