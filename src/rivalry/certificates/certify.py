@@ -13,7 +13,7 @@ from rivalry.certificates.deviations import (
     nearest_response,
     outward_response,
     refuse_above,
-    response_at,
+    responses_at,
     rounding_error,
     source_of_bound,
 )
@@ -98,7 +98,7 @@ def _certificate(game: Game, x: Any, tolerance: float, points: int = 201, proof:
 
         return shared_certificate(game, x, tolerance, points)
     at = GameAtProfile(game, x)
-    responses = [response_at(at, player, points) for player in range(x.shape[0])]
+    responses = responses_at(at, range(x.shape[0]), points)
     if proof:
         responses = [outward_response(at, player, response) for player, response in enumerate(responses)]
     stakes = [at.stake(player, response) for player, response in enumerate(responses)]

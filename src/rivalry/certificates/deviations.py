@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -86,23 +87,26 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
     x = concrete_profile(game, x)
     if isinstance(player, bool | str) or not 0 <= player < len(x):
         raise ValueError(f"player: {player!r} must be a whole number in 0..{len(x) - 1}")
-    return response_at(GameAtProfile(game, x), player, points)
+    return responses_at(GameAtProfile(game, x), [player], points)[0]
 
 
-def response_at(at: GameAtProfile, player: int, points: int) -> Response:
-    """Return `best_response` at a profile that `concrete_profile` has checked."""
+def responses_at(at: GameAtProfile, players: Sequence[int], points: int = 201) -> list[Response]:
+    """Return `best_response` of some players at a profile that `concrete_profile` has checked."""
     game, x = at.game, at.x
     if any(source.knows(game) for source in REGISTERED):
-        return proved_response(game, x, player)
+        return [proved_response(game, x, player) for player in players]
     if not is_reparametrised(game):
-        return search_response(at, player, points)
-    flat = unconstrained_game(game)
-    response = search_response(GameAtProfile(flat, flat.unconstrain(x)), player, points)
-    profile = np.array(flat.unconstrain(x))
-    profile[player] = response.strategy
-    profile = flat.constrain(profile)
-    # projected: amounts may leave the box by rounding of the coordinate change
-    return response._replace(strategy=np.asarray(game.space.project(profile)[player]))
+        return _search_responses(at, players, points)
+    flat, responses = unconstrained_game(game), list[Response]()
+    y = flat.unconstrain(x)
+    searched = _search_responses(GameAtProfile(flat, y), players, points)
+    for player, response in zip(players, searched, strict=True):
+        profile = np.array(y)
+        profile[player] = response.strategy
+        profile = flat.constrain(profile)
+        # projected: amounts may leave the box by rounding of the coordinate change
+        responses.append(response._replace(strategy=np.asarray(game.space.project(profile)[player])))
+    return responses
 
 
 def best_responses(games: Together, profiles: np.ndarray) -> list[list[Response]]:
@@ -122,7 +126,7 @@ def best_responses(games: Together, profiles: np.ndarray) -> list[list[Response]
                 for rows in zip(strategies, pays, strict=True)
             ]
     pairs = zip(games.games, profiles, strict=True)
-    return [[best_response(game, x, player) for player in range(len(x))] for game, x in pairs]
+    return [responses_at(GameAtProfile(game, concrete_profile(game, x)), range(len(x))) for game, x in pairs]
 
 
 @partial(per_game, effort=1)
@@ -146,9 +150,11 @@ def traceable_best_response(
         return None
 
 
-def search_response(at: GameAtProfile, player: int, points: int) -> Response:
-    """Return the best strategy found by search, with a proven bound where there is one for few choices."""
-    return _with_bound(at, player, unproved_response(at, player, points))
+def _search_responses(at: GameAtProfile, players: Sequence[int], points: int) -> list[Response]:
+    """Return the best strategies found by search, with a proven bound where there is one for few choices."""
+    bounded = payoff_bound.knows(at.game) and isinstance(at.game.space, Box | Simplex)
+    searches = [_with_bound(at, player, unproved_response(at, player, points), bounded) for player in players]
+    return _side_by_side(at.game, at.x, dict(zip(players, searches, strict=True)), enclosed=not bounded)
 
 
 def unproved_response(at: GameAtProfile, player: int, points: int) -> Response:
@@ -164,8 +170,11 @@ def unproved_response(at: GameAtProfile, player: int, points: int) -> Response:
     return response._replace(strategy=_nearest_best(strategies, values, np.asarray(x)[player], tie))
 
 
-def _with_bound(at: GameAtProfile, player: int, response: Response) -> Response:
-    """Return the response with a bound by branch and bound, where boxes of few choices are bounded."""
+def _with_bound(at: GameAtProfile, player: int, response: Response, bounded: bool) -> _Search:
+    """Return the response with a bound by branch and bound, where boxes of few choices are bounded.
+
+    Where payoffs are ``bounded`` by the game, no arithmetic on intervals is needed.
+    """
     assert response.tried is not None
     game, x = at.game, at.x
     if not _free_axes(game, player):
@@ -173,19 +182,21 @@ def _with_bound(at: GameAtProfile, player: int, response: Response) -> Response:
             bound=response.payoff, coverage="exact", method="one strategy", rounding="outward"
         )
     stake = at.stake(player, response).unit
-    if payoff_bound.knows(game) and isinstance(game.space, Box | Simplex):
-        strategy, payoff, bound = _branch_and_bound(game, x, player, response, stake, enclosed=False)
+    if bounded:
+        strategy, payoff, bound = yield from _branch_and_bound(
+            game, x, player, response, stake, enclosed=False
+        )
         method = f"{response.method}, branch and bound"
         return Response(strategy, payoff, bound, "bounded", method, response.tried)
-    return _outward(game, x, player, response, stake) if few_axes(game, player) else response
+    return (yield from _outward(game, x, player, response, stake)) if few_axes(game, player) else response
 
 
 def _outward(
     game: Game, x: Profile, player: int, response: Response, stake: float, max_boxes: int = MAX_ENCLOSED_BOXES
-) -> Response:
+) -> _Search:
     """Return the response with a bound from interval arithmetic, or with the reason why there is none."""
     try:
-        strategy, payoff, bound = _branch_and_bound(
+        strategy, payoff, bound = yield from _branch_and_bound(
             game, x, player, response, stake, enclosed=True, max_boxes=max_boxes
         )
     except Unsupported as reason:
@@ -199,9 +210,7 @@ def _outward(
         cause = ": some payoffs are not finite" if undefined else ""
         return response._replace(method=f"{response.method}; no finite bound was found{cause}")
     row = np.asarray(x)[player][None]
-    floor, value = (
-        float(part[0]) for part in _bounds_of_boxes(game, x, player, row, row, enclosed=True)[1::2]
-    )
+    floor, value = (float(part[0]) for part in (yield row, row)[1::2])
     # gains are differences to the payoff at x, which was rounded: the bound is raised by as much
     bound = float(np.nextafter(bound + 2 * max(value - floor, 0.0), np.inf))
     method = (
@@ -262,7 +271,9 @@ def outward_response(at: GameAtProfile, player: int, response: Response) -> Resp
         profile[player] = response.strategy
         paid = float(np.asarray(payoffs(game, put(profile)))[player])
         start = start._replace(payoff=paid) if np.isfinite(paid) else start
-    enclosed = _outward(game, put(np.asarray(x)), player, start, stake, MAX_BOXES)
+    at_x = put(np.asarray(x))
+    search = _outward(game, at_x, player, start, stake, MAX_BOXES)
+    (enclosed,) = _side_by_side(game, at_x, {player: search}, enclosed=True)
     refuse = partial(refuse_above, game, x, player)
     refuse(enclosed.payoff, enclosed.strategy, response.bound, source_of_bound(game))
     if enclosed.rounding != "outward":
@@ -517,8 +528,12 @@ class _BoxBounds(NamedTuple):
     payoff: Any
 
 
+_Search = Generator[tuple[np.ndarray, np.ndarray], _BoxBounds, Any]
+"""A search that yields the ends ``[box axis]`` of boxes whose bounds it needs."""
+
+
 def _bounds_of_box(
-    game: Game, x: Profile, player: Array, enclosed: bool, low: Array, high: Array
+    game: Game, x: Profile, enclosed: bool, player: Array, low: Array, high: Array
 ) -> _BoxBounds:
     middle = jnp.divide(low + high, 2)
     if not enclosed:
@@ -532,26 +547,68 @@ def _bounds_of_box(
     return _BoxBounds(upper, lower, middle, payoff_against(game, x, player)(middle))
 
 
-_bounds_of_rows = over_rows(_bounds_of_box, shared=4, effort=1)
+_bounds_of_rows = over_rows(_bounds_of_box, shared=3, effort=1)
 
 
 def _bounds_of_boxes(
     game: Game,
     x: Profile,
-    player: int,
+    player: Any,
     low: np.ndarray,
     high: np.ndarray,
     *,
     enclosed: bool,
     boxes_bounded: int = 0,
 ) -> _BoxBounds:
-    """Return the bounds on payoffs in boxes ``[box axis]`` of strategies, after ``boxes_bounded`` others."""
+    """Return the bounds on payoffs in boxes ``[box axis]`` of a player's strategies, or of a player each.
+
+    ``boxes_bounded`` is the number of boxes bounded before.
+    """
     # with one axis few boxes are undecided at a time
     batch = BATCH if game.space.shape[1] > 1 else FEW
+    players = np.broadcast_to(player, len(low))
     bounds: _BoxBounds = _bounds_of_rows(
-        game, x, put(player), enclosed, low, high, batch=batch, past_rows=boxes_bounded
+        game, x, enclosed, players, low, high, batch=batch, past_rows=boxes_bounded
     )
     return bounds
+
+
+def _side_by_side(game: Game, x: Any, searches: Mapping[int, _Search], *, enclosed: bool) -> list[Response]:
+    """Return the results of searches by player; at every step the boxes of all are bounded together.
+
+    A call of the program for all players takes little longer than for one of them.
+    """
+    results, boxes_bounded = dict[int, Response](), 0
+    answers: dict[int, Any] = dict.fromkeys(searches)
+    while answers:
+        boxes = dict[int, tuple[np.ndarray, np.ndarray]]()
+        for player, answer in answers.items():
+            search = searches[player]
+            try:
+                boxes[player] = (search.throw if isinstance(answer, Unsupported) else search.send)(answer)
+            except StopIteration as end:
+                results[player] = end.value
+        if not boxes:
+            break
+        low, high = (np.concatenate(ends) for ends in zip(*boxes.values(), strict=True))
+        counts = [len(first) for first, _ in boxes.values()]
+        try:
+            bounds = _bounds_of_boxes(
+                game,
+                x,
+                np.repeat(list(boxes), counts),
+                low,
+                high,
+                enclosed=enclosed,
+                boxes_bounded=boxes_bounded,
+            )
+        except Unsupported as reason:  # payoffs without an interval form
+            answers = dict.fromkeys(boxes, reason)
+            continue
+        parts = zip(*(np.split(column, np.cumsum(counts)[:-1]) for column in bounds), strict=True)
+        answers = dict(zip(boxes, map(_BoxBounds._make, parts), strict=True))
+        boxes_bounded += len(low)
+    return [results[player] for player in searches]
 
 
 def _branch_and_bound(
@@ -563,8 +620,11 @@ def _branch_and_bound(
     *,
     enclosed: bool,
     max_boxes: int = MAX_BOXES,
-) -> tuple[np.ndarray, float, float]:
-    """Split the boxes of largest bound until no payoff can exceed the best by `PROVED` times the stake."""
+) -> _Search:
+    """Return the best strategy, its payoff and a bound on all payoffs; boxes of largest bound are split.
+
+    The search ends where no payoff can exceed the best by `PROVED` times the stake, or with ``max_boxes``.
+    """
     space, strategy, payoff = game.space, response.strategy, response.payoff
     if not isinstance(space, Box | Simplex):
         raise Unsupported(f"no bound: strategies are in a {type(space).__name__}, not a Box or a Simplex")
@@ -586,9 +646,7 @@ def _branch_and_bound(
         for _ in range((FEW // len(new_low)).bit_length() - 1):
             new_low, new_high, rows = halves(space, player, new_low, new_high)
             parents = parents[rows]
-        half_bounds, _, points, values = _bounds_of_boxes(
-            game, x, player, new_low, new_high, enclosed=enclosed, boxes_bounded=boxes_bounded
-        )
+        half_bounds, _, points, values = yield new_low, new_high
         if np.any(np.isnan(values)):
             return strategy, float("nan"), np.inf  # without a payoff there is no best response
         half_bounds = np.where(np.isnan(half_bounds), np.inf, half_bounds)  # nothing is proved there

@@ -45,7 +45,7 @@ from rivalry.core.dispatch import inner_knows as inner_knows
 from rivalry.core.dispatch import oracle as oracle
 from rivalry.core.dispatch import unknown as unknown
 from rivalry.core.results import Coverage, Record, Rounding
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float
@@ -104,6 +104,14 @@ def traced_metrics(game: object, x: Profile) -> dict[str, tuple[tuple[str, ...],
     The generic answer raises `Unsupported`.
     """
     raise unknown(game, "metrics that JAX can trace")
+
+
+def compiled_metrics(game: object, x: Profile) -> Record:
+    """Return all `traced_metrics`: the answer to `metrics` of games that have no others."""
+    return {name: (dims, np.asarray(array)) for name, (dims, array) in _compiled_metrics(game, x).items()}
+
+
+_compiled_metrics = compiled(traced_metrics)
 
 
 @oracle(inherited=True)

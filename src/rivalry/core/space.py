@@ -441,7 +441,7 @@ class Simplex(Tree):
 
     @property
     def mask(self) -> Bool[Array, "player axis"]:
-        return jnp.arange(self.shape[1])[None, :] < jnp.asarray(self.sizes)[:, None]
+        return jnp.asarray(self.entries)
 
     @property
     def entries(self) -> Bool[np.ndarray, "player axis"]:

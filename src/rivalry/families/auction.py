@@ -16,7 +16,6 @@ from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.quadrature import piecewise_integral
-from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import hashable_method
 from rivalry.runtime.jax import jax, jnp, put
@@ -109,12 +108,7 @@ def _(game: SealedBidAuction, x: Profile) -> dict[str, tuple[tuple[str, ...], Ar
     }
 
 
-@oracles.metrics.register(SealedBidAuction)
-def _(game: SealedBidAuction, x: Profile) -> Record:
-    return {name: (dims, np.asarray(array)) for name, (dims, array) in _compiled_metrics(game, x).items()}
-
-
-_compiled_metrics = eqx.filter_jit(oracles.traced_metrics)
+oracles.metrics.register(SealedBidAuction)(oracles.compiled_metrics)
 
 
 def equilibrium_slope(bidders: int, affiliation: float, price: str) -> float:

@@ -185,7 +185,8 @@ def _of_group(
 
     failure: Exception | None = None
     try:
-        starts = {k: _starts(tasks[k], points[k])[0] for k in group}
+        keys = solving.first_keys([_stream(tasks[k], "start") for k in group])
+        starts = {k: _starts(tasks[k], points[k], key)[0] for k, key in zip(group, keys, strict=True)}
         outcomes = solving.solve_batch(
             [points[k].games[0] for k in group],
             [points[k].methods[0] for k in group],
@@ -397,8 +398,8 @@ def _stream(task: Task, purpose: str) -> np.random.SeedSequence:
     return solving.stream(task["seed"], purpose, task["point"], task["replication"])
 
 
-def _starts(task: Task, points: BatchPoints) -> list[Any]:
-    """Return a start per batch index: as given, named by the game, from a lattice, or sampled."""
+def _starts(task: Task, points: BatchPoints, key: jax.Array | None = None) -> list[Any]:
+    """Return a start per batch index: as given, named by the game, from a lattice, or sampled by the key."""
     start = task["method"].get("start", "random")
     if start == "grid":
         return list(lattice(points.games[0].space, len(points.games)))
@@ -409,7 +410,7 @@ def _starts(task: Task, points: BatchPoints) -> list[Any]:
         ]
     if start != "random":
         return [named_start(game, start) for game in points.games]
-    key = solving.key_of(_stream(task, "start"))
+    key = solving.key_of(_stream(task, "start")) if key is None else key
     keys = jax.random.split(key, len(points.games)) if points.shape else [key]
     return [game.space.sample(key) for game, key in zip(points.games, keys, strict=True)]
 

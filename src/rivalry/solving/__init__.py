@@ -5,7 +5,7 @@ from rivalry.solving.equilibrium_list import all_equilibria
 from rivalry.solving.exact_proofs import ExactProof
 from rivalry.solving.learners import LearnerTask, learn_together
 from rivalry.solving.progress import Checkpoint, Progress, ProgressCallback
-from rivalry.solving.randomness import key_of, keys_of, stream
+from rivalry.solving.randomness import first_keys, key_of, keys_of, stream
 from rivalry.solving.single import PATH, InCommon, proof_of, replicate, solve, trace
 from rivalry.solving.steps import ROWS, as_arrays
 
@@ -20,6 +20,7 @@ __all__ = [
     "ProgressCallback",
     "all_equilibria",
     "as_arrays",
+    "first_keys",
     "key_of",
     "keys_of",
     "learn_together",

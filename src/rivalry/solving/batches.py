@@ -117,7 +117,7 @@ def solve_batch(
         keys = jax.random.split(key_of(settings._replace(seed=seed).sequence()), len(games))
     else:
         keys = first_keys(seed)
-    if any(is_plain(game) for game in games) and len({jax.tree.structure(game) for game in games}) > 1:
+    if len({jax.tree.structure(game) for game in games}) > 1 and any(map(is_plain, games)):
         # numbers of plain classes are constants of a program: each run needs its own
         single_settings, cases = (
             settings._replace(checkpoint=None),

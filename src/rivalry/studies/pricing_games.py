@@ -146,10 +146,7 @@ def _(game: PlatformSellers, x: Profile) -> Traced:
     }
 
 
-@oracles.metrics.register(PlatformSellers)
-def _(game: PlatformSellers, x: Profile) -> Record:
-    metrics = oracles.traced_metrics(game, jnp.asarray(x))
-    return {name: (dims, np.asarray(value)) for name, (dims, value) in metrics.items()}
+oracles.metrics.register(PlatformSellers)(oracles.compiled_metrics)
 
 
 @oracles.labels.register(PlatformSellers)

@@ -63,6 +63,7 @@ RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "in [0, 1)": ("sticky", lambda value: 0 <= value < 1),
 }
 """The parameters with a range, and whether a number is inside, by the rule in words."""
+RULES = {name: (rule, holds) for rule, (names, holds) in RANGES.items() for name in names.split()}
 
 
 @checked
@@ -246,8 +247,8 @@ def refusal(name: str, value: float) -> str:
         return "must be finite"
     if name == "gamma" and value > 1:
         return f"must be in [0, 1]: with r = {1 / value - 1:.3g} below growth g = 0 the sum diverges"
-    broken = (rule for rule, (names, holds) in RANGES.items() if name in names.split() and not holds(value))
-    return "".join(f"must be {rule}" for rule in broken)
+    rule, holds = RULES.get(name, ("", None))
+    return "" if holds is None or holds(value) else f"must be {rule}"
 
 
 def _players_of(options: Mapping[str, Any]) -> int:

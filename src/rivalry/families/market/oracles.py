@@ -96,12 +96,7 @@ def _(game: Market, x: Profile) -> Traced:
     }
 
 
-@oracles.metrics.register(Market)
-def _(game: Market, x: Profile) -> Record:
-    return {name: (dims, np.asarray(array)) for name, (dims, array) in _compiled_metrics(game, x).items()}
-
-
-_compiled_metrics = eqx.filter_jit(oracles.traced_metrics)
+oracles.metrics.register(Market)(oracles.compiled_metrics)
 
 
 def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:

@@ -873,6 +873,7 @@ class _Traced(NamedTuple):
 _programs: dict[Any, _Traced] = {}
 register_program_cache(_programs.clear)
 MOST = 64  # programs kept
+ROWS = 64  # of one call of NumPy: more take their time each
 
 
 def _traced(
@@ -939,8 +940,8 @@ def over_rows(function: Callable[..., Any], shared: int = 2, effort: int | None 
     Returns
     -------
     callable
-        ``(*shared, *rows, batch, past_rows)``. It takes at most ``batch`` rows at a time; ``past_rows`` is
-        how many rows the search has asked for so far.
+        ``(*shared, *rows, batch, past_rows)``. It compiles for ``batch`` rows at a time; NumPy takes at least
+        `ROWS` of them. ``past_rows`` is the number of rows of earlier calls of the same search.
     """
     compiled_function = compiled(
         lambda *arguments: jax.vmap(partial(function, *arguments[:shared]))(*arguments[shared:]),
@@ -952,6 +953,7 @@ def over_rows(function: Callable[..., Any], shared: int = 2, effort: int | None 
         (program, form), numbers = _traced(function, arguments[:shared], rows)
         if program is not None and program.is_slow(past_rows):
             program = None
+        batch = batch if program is None else max(batch, ROWS)
         parts = []
         for begin in range(0, len(rows[0]), batch):
             batch_rows = [row[begin : begin + batch] for row in rows]
