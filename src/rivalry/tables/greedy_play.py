@@ -79,7 +79,7 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
         turns *= 4
         path = np.zeros((turns, players), dtype=np.int64)
         stood = np.zeros((turns, players, players), dtype=np.int64)
-        best_response.follow(begin, *arrays, path, stood)
+        best_response.follow(*arrays, begin.copy(), begin.copy(), path, stood)
         onset_turns, number = distinct(path, tables.sizes)
         before = onset_turns[number]
         repeats = np.flatnonzero(before < np.arange(turns))

@@ -232,9 +232,11 @@ def limit_cycles(tables: FiniteGame, policies: object, start: object) -> Cycles:
     if by_chance(tables):
         return _long_runs(play, begin)
     onset, length = np.zeros_like(begin), np.zeros_like(begin)
-    history.cycles(*play, begin, onset, length)
+    acts, free = history.nobody(len(tables.sizes))
+    visited_at = np.full(play.whole.size, -1, dtype=np.int64)
+    history.cycles(*play, acts, free, begin, visited_at, onset, length)
     state, joint = np.full((2, len(begin), int(length.max(initial=0))), -1, dtype=np.int64)
-    history.walk(*play, begin, onset, length, state, joint)
+    history.walk(*play, acts, free, begin, onset, length, state, joint)
     weight = (state >= 0) / np.maximum(length, 1)[:, None]
     return Cycles(onset, length, _mean_payoff(play, state, joint, weight), joint, state, weight)
 
@@ -344,10 +346,13 @@ def _long_run(
     """Return the recurrent states, the joint actions there, and their shares."""
     from rivalry.tables.kernels import history
 
-    visited, joint = np.zeros(states.size, dtype=np.int64), np.zeros(states.size, dtype=np.int64)
+    visited, joint = np.zeros((2, states.size), dtype=np.int64)
+    place = np.full(states.size, -1, dtype=np.int64)
     branches = tables.next_nature.shape[2]
     leads, probability = np.zeros((states.size, branches), dtype=np.int64), np.zeros((states.size, branches))
-    count = history.reach(tables, states, policy, start, visited, joint, leads, probability)
+    acts, free = history.nobody(len(tables.sizes))
+    arrays = (place, visited, joint, leads, probability)
+    count = history.reach(tables, states, policy, acts, free, start, *arrays)
     if count > MOST_LINKED:
         raise ValueError(f"policies: randomness leads to {count} states; must be at most {MOST_LINKED}")
     chain = np.zeros((count, count))

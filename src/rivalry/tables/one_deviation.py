@@ -47,12 +47,12 @@ def static_best_response(tables: FiniteGame, policies: object, player: int) -> n
 
 
 def _static_best(play: FixedPlay, player: int) -> np.ndarray:
-    from rivalry.tables.kernels import departures
+    from rivalry.tables.kernels import departures, history
 
     number_of("player", player, len(play.tables.sizes))
     action_by_state = np.zeros((len(play.policies), play.whole.size), dtype=np.int64)
     tie = TIE * float(np.abs(play.tables.payoff[:, player]).max())
-    departures.static_best(*play, player, tie, action_by_state)
+    departures.static_best(*play, *history.nobody(len(play.tables.sizes)), player, tie, action_by_state)
     return action_by_state
 
 
@@ -116,7 +116,7 @@ def deviations(
     >>> found.actions[0].tolist(), found.returned.tolist()  # echoes for ever
     ([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], [0.0])
     """
-    from rivalry.tables.kernels import departures
+    from rivalry.tables.kernels import departures, history
 
     if by_chance(tables):
         raise ValueError("game: nature moves at random; a deviation test needs a cycle to depart from")
@@ -137,7 +137,9 @@ def deviations(
         plan = departures.Departure(player, forced, count, float(gamma), value, cycles.state)
         paths, pays = np.zeros((2, len(value), horizon, len(tables.sizes)))
         gain, back = np.full(cycles.state.shape, np.nan), np.full(cycles.state.shape, -1, dtype=np.int64)
-        departures.deviate(*play, plan, values, departures.Followed(paths, pays, gain, back))
+        cycle = np.full(play.whole.size, -1, dtype=np.int64)
+        arrays = (plan, values, cycle, departures.Followed(paths, pays, gain, back))
+        departures.deviate(*play, *history.nobody(len(tables.sizes)), *arrays)
         responses.append((paths, pays, gain, back))
     (paths, pays, gain, back), (base_paths, base_pays, _, _) = responses
     stays = np.abs(np.take_along_axis(value, np.maximum(cycles.state, 0), axis=1))

@@ -471,15 +471,16 @@ def _sweep(
     """
     from rivalry.tables.kernels import best_response as kernels
 
-    arrays = (model.seen, model.chances, model.moves, model.sizes, model.strides)
+    desk = kernels.changes(len(model.sizes), model.room)
+    arrays = (model.seen, model.chances, model.moves, model.sizes, model.strides, desk)
     before = value.copy()
     for round_ in range(model.shape[0] - 1, -1, -1):
         ahead, movers = _ahead(model, round_, value), model.movers[round_].copy()
         for opponent in np.flatnonzero(movers & model.alone).tolist():
             if opponent != player:
                 ahead, movers[opponent] = _average(model, opponent, ahead), False
-        tables = (policy[round_], value[round_])
-        kernels.back_up(ahead, player, movers, *arrays, tie or 0.0, tie is not None, *tables, model.room)
+        choice = (policy[round_], tie or 0.0, tie is not None, value[round_])
+        kernels.back_up(ahead, player, movers, *arrays, *choice)
     return bool(np.abs(value - before).max() <= SWEEP_CONVERGED * np.abs(value).max())
 
 
@@ -514,10 +515,11 @@ def _solve(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
     later_counts = bool(np.any(model.discount))
     if later_counts:
         system = np.eye(rounds * count)
-    arrays = (model.seen, model.chances, model.moves, model.sizes, model.strides)
+    desk = kernels.changes(len(model.sizes), model.room)
+    arrays = (model.seen, model.chances, model.moves, model.sizes, model.strides, desk)
     for round_ in range(rounds):
         leads = np.zeros((count, joints))
-        kernels.chain(player, model.movers[round_], *arrays, policy[round_], leads, model.room)
+        kernels.chain(player, model.movers[round_], *arrays, policy[round_], leads)
         rows = slice(round_ * count, (round_ + 1) * count)
         right[rows] = model.rate[round_] * (leads * model.pays[nature]).sum(axis=1)
         if not later_counts:

@@ -171,7 +171,9 @@ def values_in(play: FixedPlay, player: int, gamma: float) -> ResponseValues:
     tie = IMPROVEMENT * float(np.abs(tables.payoff[:, player]).max()) / (1 - gamma)
     value, one_step, response_value = np.zeros((3, len(play.policies), size))
     action = np.zeros(value.shape, dtype=np.int64)
-    history.best_responses(*play, player, gamma, tie, value, one_step, response_value, action)
+    problem = history.decision_problem(size, int(tables.sizes[player]), tables.next_nature.shape[2])
+    arrays = (problem, value, one_step, response_value, action)
+    history.best_responses(*play, *history.nobody(len(tables.sizes)), player, gamma, tie, *arrays)
     return ResponseValues(value, one_step, response_value, action)
 
 

@@ -146,7 +146,7 @@ def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
     ValueError
         For play in several rounds or without followers, and invalid policies.
     """
-    from rivalry.tables.kernels import departures
+    from rivalry.tables.kernels import departures, history
 
     play = fixed_play(tables, policies)
     states = play.whole
@@ -162,7 +162,7 @@ def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
     total, largest_loss, zero_share = np.zeros((3, len(play.policies), len(followers), count))
     tie = TIE * float(np.abs(tables.payoff).max())
     losses = departures.Losses(total, largest_loss, zero_share)
-    departures.losses(*play, leaders, followers, tie, losses)
+    departures.losses(*play, *history.nobody(len(tables.sizes)), leaders, followers, tie, losses)
     by_action = total / states.size
     return FollowerGaps(
         followers=followers,

@@ -214,15 +214,16 @@ class QLearning(BaseLearner):
         return self._begin(world, stream, policies.nearest_grid_points(world, start))
 
     def advance(self, world: Tabulated, session: Session, steps: int) -> int:
-        from rivalry.tables.kernels import draws, table
+        from rivalry.tables.kernels import draws, rounds, table
 
         rule = self._rule(world, session)
         learners = Learners(*(session[name] for name in Learners._fields))
         remaining = int(rule.lengths.sum()) - session["clock"][:, 2]
 
         def play(trials: np.ndarray, turn: int) -> None:
+            desk = rounds.buffers(world.tables, learners.values.shape[3])
             with draws.quiet():
-                table.play(world, rule, learners, trials, turn)
+                table.play(world.tables, world.contest, rule, learners, desk, trials, turn)
 
         if not self.carry_tables:
             count = min(steps, int(remaining.max()))

@@ -154,7 +154,7 @@ def pair_of(tables: FiniteGame, rule: SessionRule) -> Pair | None:
 
 def advance_sessions(tables: FiniteGame, rule: SessionRule, session: Session, steps: int) -> int:
     """Advance all active sessions by ``steps`` periods, in as many threads as allowed; return the number."""
-    from rivalry.tables.kernels import draws, sessions
+    from rivalry.tables.kernels import draws, rounds, sessions
 
     running = np.flatnonzero(session["clock"][:, 2] == RUNNING)
     if not running.size or steps <= 0:
@@ -166,9 +166,11 @@ def advance_sessions(tables: FiniteGame, rule: SessionRule, session: Session, st
     def part(selected: np.ndarray) -> None:
         with draws.quiet():
             if pair is None:
-                sessions.play(tables, rule, arrays, selected, steps)
+                desk = rounds.buffers(tables, int(tables.sizes.max()))
+                sessions.play(tables, rule, arrays, desk, selected, steps)
             else:
-                sessions.play_pair(pair, rule, arrays, selected, steps)
+                play = sessions.play_turns if pair.turns else sessions.play_rounds
+                play(pair, rule, arrays, selected, steps)
 
     map_in_threads(part, running)
     return int((session["clock"][running, 0] - before).max())

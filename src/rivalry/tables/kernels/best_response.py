@@ -6,15 +6,18 @@ number of joint actions, plus the standing joint action.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.cache import inline, kernel, merged
 
 
-@njit(cache=True, nogil=True)
-def play_round(movers, policies, moves, sizes, slots, before, actions):  # type: ignore[no-untyped-def]
+@merged
+def _play_round(movers, policies, moves, sizes, slots, before, actions):  # type: ignore[no-untyped-def]
     """Play one round in place: ``before`` are the actions before it, ``actions`` after it (``[player]``)."""
-    before[:] = actions
+    for player in range(actions.shape[0]):
+        before[player] = actions[player]
     for k in range(movers.shape[0]):
         player = movers[k]
         if player < 0:
@@ -31,24 +34,39 @@ def play_round(movers, policies, moves, sizes, slots, before, actions):  # type:
         actions[player] = moves[player, before[player], move] if moves.shape[0] else move
 
 
-@njit(cache=True, nogil=True)
-def follow(start, order, policies, moves, sizes, slots, path, stood):  # type: ignore[no-untyped-def]
-    """Fill ``path [turn player]`` from ``start`` on, and ``stood [turn mover player]``.
+@kernel
+def follow(order, policies, moves, sizes, slots, before, actions, path, stood):  # type: ignore[no-untyped-def]
+    """Fill ``path [turn player]`` from ``actions`` on, and ``stood [turn mover player]``.
 
-    The latter is the standing joint action after the round in which the mover moved.
+    The latter is the standing joint action after the round in which the mover moved. ``actions`` change in
+    place, ``before [player]`` is scratch space.
     """
-    before, actions = start.copy(), start.copy()
     for turn in range(path.shape[0]):
-        path[turn] = actions
+        for player in range(actions.shape[0]):
+            path[turn, player] = actions[player]
         for row in range(order.shape[0]):
-            play_round(order[row], policies, moves, sizes, slots, before, actions)
+            _play_round(order[row], policies, moves, sizes, slots, before, actions)
             for k in range(order.shape[1]):
                 if order[row, k] < 0:
                     break
-                stood[turn, order[row, k]] = actions
+                for player in range(actions.shape[0]):
+                    stood[turn, order[row, k], player] = actions[player]
 
 
-@njit(cache=True, nogil=True)
+class Changes(NamedTuple):
+    """Scratch arrays for the others' changes of a joint action."""
+
+    standing: np.ndarray  # [player]: standing actions
+    offset: np.ndarray  # [change]: by which the number of the joint action changes
+    chance: np.ndarray  # [change]: probability
+
+
+def changes(players: int, room: int) -> Changes:
+    """Return scratch arrays; ``room`` is twice the number of joint moves of all others."""
+    return Changes(np.zeros(players, dtype=np.int64), np.zeros(room, dtype=np.int64), np.zeros(room))
+
+
+@merged
 def _changes_by_rivals(  # type: ignore[no-untyped-def]
     state, player, movers, policies_seen, chances, moves, sizes, strides, standing, offset, chance
 ):
@@ -73,30 +91,27 @@ def _changes_by_rivals(  # type: ignore[no-untyped-def]
                 for k in range(count):
                     offset[end], chance[end] = offset[k] + change, chance[k] * row[move]
                     end += 1
-        # copies, as the two ranges may overlap
-        offset[: end - count] = offset[count:end].copy()
-        chance[: end - count] = chance[count:end].copy()
+        for k in range(end - count):  # upwards, as the two ranges may overlap
+            offset[k], chance[k] = offset[count + k], chance[count + k]
         count = end - count
     return count
 
 
-@njit(cache=True, nogil=True)
+@inline
 def _after_move(joint, player, move, moves, strides, standing):  # type: ignore[no-untyped-def]
     """Return the joint action after a move of ``player``."""
     return joint + (moves[player, standing[player], move] - standing[player]) * strides[player]
 
 
-@njit(cache=True, nogil=True)
-def back_up(ahead, player, movers, seen, chances, moves, sizes, strides, tie, best, choice, value, room):  # type: ignore[no-untyped-def]
+@kernel
+def back_up(ahead, player, movers, seen, chances, moves, sizes, strides, desk, choice, tie, best, value):  # type: ignore[no-untyped-def]
     """Write the value of every state to ``value [state]``, given those of joint actions.
 
     ``ahead [nature joint]`` are the values of joint actions, ``choice [state]`` the player's moves. With
     ``best`` a move is improved in place, where another pays more than ``tie`` above it, to the lowest of the
-    best. With a player of -1 all players follow ``chances [player observation move]``. ``room`` is twice the
-    number of joint moves of all others.
+    best. With a player of -1 all players follow ``chances [player observation move]``.
     """
-    joints, standing = ahead.shape[1], np.zeros(sizes.shape[0], dtype=np.int64)
-    offset, chance = np.zeros(room, dtype=np.int64), np.zeros(room)
+    joints, standing, offset, chance = ahead.shape[1], desk.standing, desk.offset, desk.chance
     chooses = player >= 0 and movers[max(player, 0)]
     for state in range(value.shape[0]):
         nature, joint = state // joints, state % joints
@@ -117,7 +132,7 @@ def back_up(ahead, player, movers, seen, chances, moves, sizes, strides, tie, be
             choice[state] = move_taken
 
 
-@njit(cache=True, nogil=True)
+@inline
 def _mean(ahead, base, count, offset, chance):  # type: ignore[no-untyped-def]
     total = 0.0
     for k in range(count):
@@ -125,11 +140,10 @@ def _mean(ahead, base, count, offset, chance):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, nogil=True)
-def chain(player, movers, seen, chances, moves, sizes, strides, choice, leads, room):  # type: ignore[no-untyped-def]
+@kernel
+def chain(player, movers, seen, chances, moves, sizes, strides, desk, choice, leads):  # type: ignore[no-untyped-def]
     """Write the probability that a joint action follows a state to ``leads [state joint]``."""
-    joints, standing = leads.shape[1], np.zeros(sizes.shape[0], dtype=np.int64)
-    offset, chance = np.zeros(room, dtype=np.int64), np.zeros(room)
+    joints, standing, offset, chance = leads.shape[1], desk.standing, desk.offset, desk.chance
     chooses = player >= 0 and movers[max(player, 0)]
     for state in range(leads.shape[0]):
         joint = state % joints
@@ -137,6 +151,7 @@ def chain(player, movers, seen, chances, moves, sizes, strides, choice, leads, r
             state, player, movers, seen, chances, moves, sizes, strides, standing, offset, chance
         )
         base = _after_move(joint, player, choice[state], moves, strides, standing) if chooses else joint
-        leads[state] = 0.0
+        for after in range(joints):
+            leads[state, after] = 0.0
         for k in range(count):
             leads[state, base + offset[k]] += chance[k]

@@ -100,8 +100,15 @@ def njit(**options: Any) -> Any:
 # Without reference counts and inlined in their callers: these functions pass arrays to each other many times
 # per step. Reference counting (locked instructions) and calls would take nineteen twentieths of the time.
 # Such a function cannot allocate an array.
-UNCOUNTED: dict[str, Any] = {"nogil": True, "_nrt": False, "forceinline": True}
+UNCOUNTED: dict[str, Any] = {"nogil": True, "_nrt": False, "forceinline": True, "no_cfunc_wrapper": True}
 bare = njit(cache=True, **UNCOUNTED)
 
+# A loop that Python calls and no kernel, without reference counts as `bare`.
+kernel = njit(cache=True, nogil=True, _nrt=False, no_cfunc_wrapper=True)
+
 # As `bare`, for functions that only kernels call: they are compiled as part of these only.
-inline = njit(**UNCOUNTED | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True})
+inline = njit(**UNCOUNTED | {"no_cpython_wrapper": True})
+
+# As `inline`, for functions that are called in one place: merged into the caller before it is compiled. Each
+# level of calls would optimise all code below it once more.
+merged = njit(nogil=True, _nrt=False, inline="always")

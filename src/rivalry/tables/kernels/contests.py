@@ -99,12 +99,8 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
                 near[point, action] = contest.away[final, action, point]
     rivals = np.zeros(final, dtype=np.int64)
     base_weight, base_away = np.zeros(points), np.zeros(points)
-    total, rate, sums = (
-        np.zeros(moves),
-        np.zeros(moves),
-        np.zeros((players, moves)),
-    )
-    actions = np.zeros(players, dtype=np.int64)
+    total, rate, sums = np.zeros(moves), np.zeros(moves), np.zeros((players, moves))
+    actions, out = np.zeros(players, dtype=np.int64), np.zeros(players)
     prefixes = 1
     for player in range(final):
         prefixes *= sizes[player]
@@ -149,8 +145,9 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
             actions[:final] = rivals
             for action in range(moves):
                 actions[final] = action
-                pay(contest, actions, sums[:, action])
-                payoff[:, prefix * moves + action] = sums[:, action]
+                pay(contest, actions, out)
+                for player in range(players):
+                    payoff[player, prefix * moves + action] = out[player]
 
 
 @njit(cache=True, nogil=True)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.tables.kernels.cache import inline, njit
-from rivalry.tables.kernels.history import moves_in, nature_of, nobody, play_on, play_round
+from rivalry.tables.kernels.cache import inline, kernel, merged
+from rivalry.tables.kernels.history import moves_in, nature_of, play_on, play_round
 
 
 class Departure(NamedTuple):
@@ -39,47 +39,51 @@ def _payoff(tables, states, policy, state, player, action, forced, acts):  # typ
     return tables.payoff[nature_of(states, state), player, joint]
 
 
-@njit(cache=True, nogil=True)
-def static_best(tables, states, policies, player, tie, action_by_state):  # type: ignore[no-untyped-def]
+@kernel
+def static_best(tables, states, policies, acts, forced, player, tie, action_by_state):  # type: ignore[no-untyped-def]
     """Write the action with the largest payoff of a round to ``action_by_state [session state]``;
     -1 for a player that does not move.
 
     The player's own action is kept unless another pays more than ``tie`` above it, then the lowest of the
     best.
     """
-    acts, forced = nobody(tables.sizes.shape[0])
     for session in range(policies.shape[0]):
         policy = policies[session]
         for state in range(states.size):
             action_by_state[session, state] = -1
             if not moves_in(states, state, player):
                 continue
-            largest = _payoff(tables, states, policy, state, player, -1, forced, acts) + tie
-            action_by_state[session, state] = acts[player]
-            for action in range(tables.sizes[player]):
+            largest = -np.inf
+            for action in range(-1, tables.sizes[player]):
                 pays = _payoff(tables, states, policy, state, player, action, forced, acts)
-                if pays > largest:
+                if action < 0:
+                    action_by_state[session, state], largest = acts[player], pays + tie
+                elif pays > largest:
                     action_by_state[session, state], largest = action, pays
 
 
-@njit(cache=True, nogil=True)
-def deviate(tables, states, policies, plan, levels, followed):  # type: ignore[no-untyped-def]
-    """Deviate from every cycle at each of its states where the player moves; write ``followed`` in place."""
-    acts, forced = nobody(tables.sizes.shape[0])
-    cycle = np.zeros(states.size, dtype=np.bool_)
+@kernel
+def deviate(tables, states, policies, acts, forced, plan, levels, cycle, followed):  # type: ignore[no-untyped-def]
+    """Deviate from every cycle at each of its states where the player moves; write ``followed`` in place.
+
+    ``cycle [state]``, -1 everywhere, becomes the last session whose cycle has the state.
+    """
     for session in range(policies.shape[0]):
         policy, begins, count = policies[session], plan.begins[session], 0
-        _mark(begins, cycle, True)
+        for state in begins:
+            if state >= 0:
+                cycle[state] = session
         for turn in range(begins.shape[0]):
             if begins[turn] >= 0 and moves_in(states, begins[turn], plan.player):
                 _depart(tables, states, policy, plan, levels, followed, session, turn, cycle, acts, forced)
                 count += 1
-        _mark(begins, cycle, False)
-        followed.paths[session] /= max(count, 1)
-        followed.pays[session] /= max(count, 1)
+        for turn in range(followed.paths.shape[1]):
+            for other in range(acts.shape[0]):
+                followed.paths[session, turn, other] /= max(count, 1)
+                followed.pays[session, turn, other] /= max(count, 1)
 
 
-@inline
+@merged
 def _depart(tables, states, policy, plan, levels, followed, session, turn, cycle, acts, forced):  # type: ignore[no-untyped-def]
     """Follow one deviation, until play is back on the cycle or must be on another."""
     state, periods_left, period, back = plan.begins[session, turn], plan.periods, 0, -1
@@ -103,17 +107,10 @@ def _depart(tables, states, policy, plan, levels, followed, session, turn, cycle
             if periods_left == 0:
                 worth += discount * plan.value[session, after]
         state, period = after, period + 1
-        if periods_left == 0 and back < 0 and cycle[state]:
+        if periods_left == 0 and back < 0 and cycle[state] == session:
             back = period
     followed.gain[session, turn] = worth - plan.value[session, plan.begins[session, turn]]
     followed.back[session, turn] = back
-
-
-@inline
-def _mark(states, cycle, on):  # type: ignore[no-untyped-def]
-    for state in states:
-        if state >= 0:
-            cycle[state] = on
 
 
 class Losses(NamedTuple):
@@ -124,14 +121,13 @@ class Losses(NamedTuple):
     none: np.ndarray
 
 
-@njit(cache=True, nogil=True)
-def losses(tables, states, policies, leaders, followers, tie, sums):  # type: ignore[no-untyped-def]
+@kernel
+def losses(tables, states, policies, acts, forced, leaders, followers, tie, sums):  # type: ignore[no-untyped-def]
     """Compute each follower's gain by its best action in a round over its response to the leaders.
 
     ``leading`` numbers the joint actions of ``leaders``, the last the fastest. Losses up to ``tie`` count as
     none.
     """
-    acts, forced = nobody(tables.sizes.shape[0])
     for session in range(policies.shape[0]):
         policy = policies[session]
         for state in range(states.size):
@@ -141,10 +137,11 @@ def losses(tables, states, policies, leaders, followers, tie, sums):  # type: ig
                     forced[leader] = code % tables.sizes[leader]
                     code //= tables.sizes[leader]
                 for k in range(followers.shape[0]):
-                    follower, loss = followers[k], 0.0
-                    current = _payoff(tables, states, policy, state, follower, -1, forced, acts)
-                    for action in range(tables.sizes[follower]):
+                    follower, current, loss = followers[k], 0.0, 0.0
+                    for action in range(-1, tables.sizes[follower]):
                         pays = _payoff(tables, states, policy, state, follower, action, forced, acts)
+                        if action < 0:
+                            current = pays
                         loss = max(loss, pays - current)
                     sums.total[session, k, leading] += loss
                     sums.worst[session, k, leading] = max(sums.worst[session, k, leading], loss)

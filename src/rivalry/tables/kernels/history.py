@@ -7,10 +7,12 @@ value is summed along the path to its cycle, in time linear in the number of sta
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from rivalry.core.tolerances import EPS
-from rivalry.tables.kernels.cache import inline, njit
+from rivalry.tables.kernels.cache import inline, kernel, merged
 
 STILL = 4 * EPS  # of the largest value: a sweep that changes no more has converged
 
@@ -44,8 +46,7 @@ def play_round(tables, states, policy, state, forced, acts):  # type: ignore[no-
     return joint
 
 
-@njit(cache=True, nogil=True)
-def nobody(players):  # type: ignore[no-untyped-def]
+def nobody(players: int) -> tuple[np.ndarray, np.ndarray]:
     """Return arrays for the actions of a round, and for forced actions: -1 for every player, none forced."""
     return np.zeros(players, dtype=np.int64), np.full(players, -1, dtype=np.int64)
 
@@ -92,11 +93,12 @@ def play_on(tables, states, policy, state, forced, acts):  # type: ignore[no-unt
     return joint, after + branch_of(tables, states, state, joint, 0)[0]
 
 
-@njit(cache=True, nogil=True)
-def cycles(tables, states, policies, start, onset, length):  # type: ignore[no-untyped-def]
-    """Write the onset and the length in rounds of the cycle from each of ``start [session]``."""
-    acts, free = nobody(tables.sizes.shape[0])
-    visited_at = np.full(states.size, -1, dtype=np.int64)
+@kernel
+def cycles(tables, states, policies, acts, free, start, visited_at, onset, length):  # type: ignore[no-untyped-def]
+    """Write the onset and the length in rounds of the cycle from each of ``start [session]``.
+
+    ``visited_at [state]`` is scratch space, -1 everywhere.
+    """
     # rounds of earlier sessions: a state visited at this or later was visited in this session
     session_start = 0
     for session in range(start.shape[0]):
@@ -110,10 +112,9 @@ def cycles(tables, states, policies, start, onset, length):  # type: ignore[no-u
         session_start = clock
 
 
-@njit(cache=True, nogil=True)
-def walk(tables, numbers, policies, start, skip, length, states, joints):  # type: ignore[no-untyped-def]
+@kernel
+def walk(tables, numbers, policies, acts, free, start, skip, length, states, joints):  # type: ignore[no-untyped-def]
     """Fill ``states`` and ``joints [session turn]`` with ``length`` rounds each, after the first ``skip``."""
-    acts, free = nobody(tables.sizes.shape[0])
     for session in range(start.shape[0]):
         state = start[session]
         for turn in range(skip[session] + length[session]):
@@ -124,23 +125,44 @@ def walk(tables, numbers, policies, start, skip, length, states, joints):  # typ
             state = after
 
 
-@njit(cache=True, nogil=True)
-def decisions(tables, states, policy, player, pays, leads, probability, actions):  # type: ignore[no-untyped-def]
+class DecisionProblem(NamedTuple):
+    """A player's decision problem, the others' policies fixed, and scratch arrays of its solution."""
+
+    pays: np.ndarray  # [state action]: payoffs of the round
+    leads: np.ndarray  # [state action branch]: next states
+    probability: np.ndarray  # [state action branch]
+    choices: np.ndarray  # [state]: number of actions; 1 where the player does not move
+    trial: np.ndarray  # [state]: value of the policy in work
+    marks: np.ndarray  # [state]
+    stack: np.ndarray  # [state]
+
+
+def decision_problem(states: int, actions: int, branches: int) -> DecisionProblem:
+    """Return room for a decision problem with at most so many ``actions`` in a state."""
+    shape, whole = (states, actions, branches), np.zeros((2, states), dtype=np.int64)
+    leads, marks = np.zeros(shape, dtype=np.int64), np.zeros(states, dtype=np.int8)
+    return DecisionProblem(
+        np.zeros(shape[:2]), leads, np.zeros(shape), whole[0], np.zeros(states), marks, whole[1]
+    )
+
+
+@merged
+def _pose(tables, states, policy, player, acts, forced, problem, actions):  # type: ignore[no-untyped-def]
     """Write the decision problem of ``player``, the others following ``policy [player state]``.
 
-    ``pays [state action]`` are payoffs of this round, ``leads`` and ``probability [state action branch]`` the
-    transitions, ``actions [state]`` the player's own actions. Where the player does not move, action 0 stands
-    for the round's result and no other action is written.
+    ``actions [state]`` become the player's own actions. Where the player does not move, action 0 stands for
+    the round's result and no other action is written.
     """
-    acts, forced = nobody(tables.sizes.shape[0])
     for state in range(states.size):
         round_, nature = state // (states.natures * states.histories), nature_of(states, state)
-        moves = moves_in(states, state, player)
+        moves, answered = moves_in(states, state, player), False
         # whether a later mover of the round observes this action, and may respond to it
-        answered = states.now[round_, :, player].any()
+        for mover in range(acts.shape[0]):
+            answered = answered or states.now[round_, mover, player] != 0
         joint = play_round(tables, states, policy, state, forced, acts)
         actions[state] = acts[player] if moves else 0
-        for action in range(tables.sizes[player] if moves else 1):
+        problem.choices[state] = tables.sizes[player] if moves else 1
+        for action in range(problem.choices[state]):
             if answered:
                 forced[player] = action
                 joint = play_round(tables, states, policy, state, forced, acts)
@@ -149,36 +171,35 @@ def decisions(tables, states, policy, player, pays, leads, probability, actions)
             elif moves:
                 joint += (action - acts[player]) * states.joints[player]
                 acts[player] = action
-            pays[state, action] = tables.payoff[nature, player, joint]
+            problem.pays[state, action] = tables.payoff[nature, player, joint]
             after = leads_to(tables, states, state, joint, acts)
-            for branch in range(leads.shape[2]):
+            for branch in range(problem.leads.shape[2]):
                 step, odd = branch_of(tables, states, state, joint, branch)
-                leads[state, action, branch] = after + step
-                probability[state, action, branch] = odd
+                problem.leads[state, action, branch] = after + step
+                problem.probability[state, action, branch] = odd
 
 
 @inline
-def _ahead(leads, probability, state, action, value):  # type: ignore[no-untyped-def]
-    """Return the expected value of the next state."""
-    if leads.shape[2] == 1:
-        return value[leads[state, action, 0]]
+def _worth(problem, state, action, gamma, value):  # type: ignore[no-untyped-def]
+    """Return the value of an action: its payoff and the discounted expected value of the next state."""
+    if problem.leads.shape[2] == 1:
+        return problem.pays[state, action] + gamma * value[problem.leads[state, action, 0]]
     total = 0.0
-    for branch in range(leads.shape[2]):
-        total += probability[state, action, branch] * value[leads[state, action, branch]]
-    return total
+    for branch in range(problem.leads.shape[2]):
+        total += problem.probability[state, action, branch] * value[problem.leads[state, action, branch]]
+    return problem.pays[state, action] + gamma * total
 
 
-@njit(cache=True, nogil=True)
-def evaluate(pays, leads, probability, policy, gamma, value):  # type: ignore[no-untyped-def]
+@merged
+def _evaluate(problem, policy, gamma, value):  # type: ignore[no-untyped-def]
     """Write the discounted value of following ``policy [state]`` forever to ``value [state]``."""
-    if leads.shape[2] == 1:
-        _sum_along(pays, leads, policy, gamma, value)
+    if problem.leads.shape[2] == 1:
+        _sum_along(problem, policy, gamma, value)
         return
     while True:
         change, largest = 0.0, 0.0
         for state in range(value.shape[0]):
-            action = policy[state]
-            new = pays[state, action] + gamma * _ahead(leads, probability, state, action, value)
+            new = _worth(problem, state, policy[state], gamma, value)
             change, largest = max(change, abs(new - value[state])), max(largest, abs(new))
             # in place: later states of a sweep use the new values
             value[state] = new
@@ -186,16 +207,17 @@ def evaluate(pays, leads, probability, policy, gamma, value):  # type: ignore[no
             return
 
 
-@njit(cache=True, nogil=True)
-def _sum_along(pays, leads, policy, gamma, value):  # type: ignore[no-untyped-def]
+@merged
+def _sum_along(problem, policy, gamma, value):  # type: ignore[no-untyped-def]
     """Write the value where transitions are deterministic.
 
     Every path ends in a cycle, whose value is one round trip's sum over ``1 - gamma ** length``.
     """
-    count = value.shape[0]
     # 0: not visited, 1: on the current path, 2: its value is known
-    marks, stack = np.zeros(count, dtype=np.int8), np.zeros(count, dtype=np.int64)
-    for begin in range(count):
+    pays, leads, marks, stack = problem.pays, problem.leads, problem.marks, problem.stack
+    for begin in range(value.shape[0]):
+        marks[begin] = 0
+    for begin in range(value.shape[0]):
         state, top = begin, 0
         while marks[state] == 0:
             marks[state] = 1
@@ -218,80 +240,59 @@ def _sum_along(pays, leads, policy, gamma, value):  # type: ignore[no-untyped-de
                 marks[at] = 2
 
 
-@njit(cache=True, nogil=True)
-def improve(pays, leads, probability, choices, gamma, value, tie, policy, values):  # type: ignore[no-untyped-def]
-    """Choose an action where it pays more than ``tie`` above the chosen one; return whether any changed.
-
-    ``best [state]`` is the value of the best action now, with ``value`` afterwards.
-    """
-    better = False
-    for state in range(value.shape[0]):
-        current = policy[state]
-        payoff = pays[state, current] + gamma * _ahead(leads, probability, state, current, value)
-        top, action = payoff, current
-        for candidate_action in range(choices[state]):
-            candidate = pays[state, candidate_action] + gamma * _ahead(
-                leads, probability, state, candidate_action, value
-            )
-            if candidate > top:
-                top, action = candidate, candidate_action
-        values[state] = top
-        if top > payoff + tie:
-            policy[state] = action
-            better = True
-    return better
-
-
-@njit(cache=True, nogil=True)
-def best_response(pays, leads, probability, choices, gamma, tie, policy, value, policy_value, one_step):  # type: ignore[no-untyped-def]
+@merged
+def _respond(problem, gamma, tie, policy, value, policy_value, one_step):  # type: ignore[no-untyped-def]
     """Improve ``policy [state]`` in place by policy iteration (Howard 1960).
 
     ``policy_value [state]`` is the value of the initial policy, ``one_step`` that of its best one-round
-    deviation, ``value`` that of the best response. Each improvement must raise the sum of values, so rounding
-    cannot cause an infinite loop.
+    deviation, ``value`` that of the best response. An action is chosen where it pays more than ``tie`` above
+    the chosen one. Each improvement must raise the sum of values, so rounding cannot cause an infinite loop.
     """
-    value[:] = 0.0
-    evaluate(pays, leads, probability, policy, gamma, value)
-    policy_value[:] = value
-    better = improve(pays, leads, probability, choices, gamma, value, tie, policy, one_step)
-    trial, spare = value.copy(), np.zeros(value.shape[0])
+    trial, states, first, better = problem.trial, value.shape[0], True, True
+    for state in range(states):
+        trial[state] = 0.0
     while better:
-        evaluate(pays, leads, probability, policy, gamma, trial)
-        if not trial.sum() > value.sum():
+        _evaluate(problem, policy, gamma, trial)
+        before, after, better = 0.0, 0.0, False
+        for state in range(states):
+            before += value[state]
+            after += trial[state]
+        if not first and not after > before:
             return
-        value[:] = trial
-        better = improve(pays, leads, probability, choices, gamma, value, tie, policy, spare)
+        for state in range(states):
+            value[state] = trial[state]
+        for state in range(states):
+            current = _worth(problem, state, policy[state], gamma, value)
+            top, action = current, policy[state]
+            for candidate in range(problem.choices[state]):
+                pays = _worth(problem, state, candidate, gamma, value)
+                if pays > top:
+                    top, action = pays, candidate
+            if first:
+                policy_value[state], one_step[state] = value[state], top
+            if top > current + tie:
+                policy[state] = action
+                better = True
+        first = False
 
 
-@njit(cache=True, nogil=True)
-def best_responses(tables, states, policies, player, gamma, tie, policy_value, one_step, value, policy):  # type: ignore[no-untyped-def]
-    """Run `best_response` for one player in every session; all results are ``[session state]``."""
-    count, moves, branches = states.size, tables.sizes[player], tables.next_nature.shape[2]
-    pays = np.zeros((count, moves))
-    leads, probability = (
-        np.zeros((count, moves, branches), dtype=np.int64),
-        np.zeros((count, moves, branches)),
-    )
-    choices = np.ones(count, dtype=np.int64)
-    for state in range(count):
-        if moves_in(states, state, player):
-            choices[state] = moves
+@kernel
+def best_responses(  # type: ignore[no-untyped-def]
+    tables, states, policies, acts, free, player, gamma, tie, problem, policy_value, one_step, value, policy
+):
+    """Find one player's best response in every session by `_respond`; all results are ``[session state]``."""
     for k in range(policies.shape[0]):
-        decisions(tables, states, policies[k], player, pays, leads, probability, policy[k])
-        best_response(
-            pays, leads, probability, choices, gamma, tie, policy[k], value[k], policy_value[k], one_step[k]
-        )
+        _pose(tables, states, policies[k], player, acts, free, problem, policy[k])
+        _respond(problem, gamma, tie, policy[k], value[k], policy_value[k], one_step[k])
 
 
-@njit(cache=True, nogil=True)
-def reach(tables, states, policy, start, visited, joints, leads, probability):  # type: ignore[no-untyped-def]
+@kernel
+def reach(tables, states, policy, acts, free, start, place, visited, joints, leads, probability):  # type: ignore[no-untyped-def]
     """Write the states reachable from ``start`` to ``visited``, in order of discovery; return their number.
 
     Also writes the joint actions there, and ``leads`` and ``probability [position branch]``: positions in
-    ``visited``.
+    ``visited``. ``place [state]`` is scratch space, -1 everywhere.
     """
-    acts, free = nobody(tables.sizes.shape[0])
-    place = np.full(states.size, -1, dtype=np.int64)
     visited[0], place[start], count, at = start, 0, 1, 0
     while at < count:
         joint = play_round(tables, states, policy, visited[at], free, acts)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.tables.kernels.cache import inline, njit
+from rivalry.core.array_games import FiniteGame
+from rivalry.tables.kernels.cache import inline
 from rivalry.tables.kernels.contests import strides_of
 from rivalry.tables.kernels.draws import uniform
 
@@ -26,15 +27,10 @@ class Buffers(NamedTuple):
     turn: np.ndarray  # [player]: the order of an asynchronous round
 
 
-@njit(nogil=True)
-def buffers(game, actions):  # type: ignore[no-untyped-def]
+def buffers(game: FiniteGame, actions: int) -> Buffers:
     """Return the buffers of a loop for a game in which players choose among at most so many ``actions``."""
-    players = game.sizes.shape[0]
-    sizes = np.ones(players + 2, dtype=np.int64)
-    sizes[:players] = game.sizes
-    sizes[players] = max(game.payoff.shape[0], 1)
-    if game.signal.shape[0] > 0:
-        sizes[players + 1] = game.signal.max() + 1
+    players, signals = len(game.sizes), game.signal.max(initial=0) + 1
+    sizes = np.array([*game.sizes, max(len(game.payoff), 1), signals], dtype=np.int64)
     epsilon, reward, turn = np.zeros(players), np.zeros(players), np.zeros(players, dtype=np.int64)
     return Buffers(sizes, strides_of(game.sizes), np.zeros(actions), epsilon, reward, turn)
 

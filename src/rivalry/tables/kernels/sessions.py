@@ -8,7 +8,7 @@ action.
 The greedy action of every state is stored, and replaced only by a strictly better one. ``runner`` is at least
 the value of every other action, so a state is searched only where its greedy value falls below that.
 
-Two players with at most one round of memory have a loop of their own, `play_pair`.
+Two players with at most one round of memory have loops of their own, `play_rounds` and `play_turns`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.core.array_games import FiniteGame
-from rivalry.tables.kernels.cache import inline, njit
+from rivalry.tables.kernels.cache import inline, kernel, merged
 from rivalry.tables.kernels.draws import uniform, unit, word
 from rivalry.tables.kernels.learn import choose, expected_value, row_maximum
-from rivalry.tables.kernels.rounds import book, buffers, credit, joint_of, observation, open_round
+from rivalry.tables.kernels.rounds import Buffers, book, credit, joint_of, observation, open_round
 from rivalry.tables.kernels.shapes import (
     CONVERGED,
     MAX,
@@ -42,14 +42,18 @@ COLDEST = 1e-300  # lowest temperature
 _ONE, _TWO = np.uint64(1), np.uint64(2)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def play(
-    game: FiniteGame, rule: SessionRule, sessions: SessionArrays, selected: np.ndarray, steps: int
+    game: FiniteGame,
+    rule: SessionRule,
+    sessions: SessionArrays,
+    desk: Buffers,
+    selected: np.ndarray,
+    steps: int,
 ) -> None:
     """Play up to ``steps`` further periods of the sessions numbered in ``selected``, in place."""
-    desk = buffers(game, game.sizes.max())
     for session in selected:
-        session_arrays = SessionArrays(
+        arrays = SessionArrays(
             sessions.values[session],
             sessions.greedy[session],
             sessions.runner[session],
@@ -63,7 +67,7 @@ def play(
             sessions.counts[session],
             sessions.plays[session],
         )
-        _play_one(game, rule, session_arrays, desk, steps)
+        _play_one(game, rule, arrays, desk, steps)
 
 
 @inline
@@ -328,28 +332,10 @@ class OwnTables(NamedTuple):
     decay: float
 
 
-@njit(cache=True, nogil=True)
-def play_pair(
-    pair: Pair, rule: SessionRule, sessions: SessionArrays, selected: np.ndarray, steps: int
-) -> None:
-    """Play up to ``steps`` further periods of the sessions numbered in ``selected``, in place."""
-    for session in selected:
-        first = _own_tables(pair, rule, sessions, session, pair.first)
-        second = _own_tables(pair, rule, sessions, session, 1 - pair.first)
-        if pair.turns:
-            _in_turns(pair, rule, first, second, sessions, session, steps)
-        else:
-            _in_rounds(pair, rule, first, second, sessions, session, steps)
-        if pair.signal.shape[0] > 0:
-            # the loop does not keep the signal: that of the last joint action is stored at the end
-            recent = sessions.recent[session, 0]
-            recent[3] = pair.signal[recent[0] * pair.sizes[1] + recent[1]]
-
-
-@njit(nogil=True)
+@merged
 def _own_tables(pair, rule, sessions, session, player):  # type: ignore[no-untyped-def]
     """Return one player's tables and parameters in a session."""
-    # not `inline`: a function that returns arrays must be compiled with reference counts
+    # not `inline`: a function that returns arrays must be merged or compiled with reference counts
     return OwnTables(
         sessions.values[session, rule.value_from[player] : rule.value_from[player + 1]],
         sessions.greedy[session, rule.state_from[player] : rule.state_from[player + 1]],
@@ -409,85 +395,110 @@ def _tally(rule, pair, since, tally, counts, joint):  # type: ignore[no-untyped-
     counts[at(joint)] += 1
 
 
-@inline
-def _in_rounds(pair, rule, first, second, sessions, session, steps):  # type: ignore[no-untyped-def]
-    """Play rounds in which both players decide; with ``staged`` the second observes the first's action.
+@merged
+def _store_signal(pair, sessions, session):  # type: ignore[no-untyped-def]
+    """Store the signal of the last joint action, which the loop does not keep."""
+    if pair.signal.shape[0] > 0:
+        recent = sessions.recent[session, 0]
+        recent[3] = pair.signal[recent[0] * pair.sizes[1] + recent[1]]
 
-    Numbers of the second player end in an underscore, or are the letters after those of the first.
+
+@kernel
+def play_rounds(
+    pair: Pair, rule: SessionRule, sessions: SessionArrays, selected: np.ndarray, steps: int
+) -> None:
+    """Play up to ``steps`` further rounds in which both players decide, in place.
+
+    With ``staged`` the second observes the first's action. Numbers of the second player end in an underscore,
+    or are the letters after those of the first.
     """
-    stream, clock, tally = sessions.stream[session], sessions.clock[session], sessions.tally[session]
-    counts, recent, level = sessions.counts[session], sessions.recent[session, 0], sessions.level[session]
-    seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
-    e, a, past, last_action, owed, weight = _load(first, level, recent)
-    f, b, past_, last_action_, owed_, weight_ = _load(second, level, recent)
-    joint = a * first.stride + b * second.stride
-    while steps > 0 and over == RUNNING:
-        e = level_at(e, first.scale, first.beta, first.decay, period)
-        f = level_at(f, second.scale, second.beta, second.decay, period)
-        state, state_ = joint, joint
-        if not pair.plain:
-            state, state_ = first.look[at(joint)], second.look[at(joint)]
-        a, new = _decide_in_pair(
-            first, period, state, e, unit(word(seed, counter)), past, last_action, owed, weight
-        )
-        if pair.staged:
-            state_ = state_ * first.size + a
-        number = unit(word(seed, counter + _ONE))
-        b, newer = _decide_in_pair(second, period, state_, f, number, past_, last_action_, owed_, weight_)
-        counter += _TWO
+    for session in selected:
+        first = _own_tables(pair, rule, sessions, session, pair.first)
+        second = _own_tables(pair, rule, sessions, session, 1 - pair.first)
+        stream, clock, tally = sessions.stream[session], sessions.clock[session], sessions.tally[session]
+        counts, recent, level = sessions.counts[session], sessions.recent[session, 0], sessions.level[session]
+        seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
+        e, a, past, last_action, owed, weight = _load(first, level, recent)
+        f, b, past_, last_action_, owed_, weight_ = _load(second, level, recent)
         joint = a * first.stride + b * second.stride
-        if first.learns:
-            past, last_action, owed, weight = state, a, first.payoff[at(joint)], first.gamma
-        if second.learns:
-            past_, last_action_, owed_, weight_ = state_, b, second.payoff[at(joint)], second.gamma
-        changed = period + 1 if new or newer else changed
-        if period - rule.tally_calm * changed >= rule.tally_from:
-            _tally(rule, pair, period - rule.tally_calm * changed, tally, counts, joint)
-        period += 1
-        over = session_status(rule, period, changed)
-        steps -= 1
-    _store(first, level, recent, e, a, past, last_action, owed, weight)
-    _store(second, level, recent, f, b, past_, last_action_, owed_, weight_)
-    stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over
-
-
-@inline
-def _in_turns(pair, rule, first, second, sessions, session, steps):  # type: ignore[no-untyped-def]
-    """Play rounds in which one player decides and the other's action stands; names as in `_in_rounds`."""
-    stream, clock, tally = sessions.stream[session], sessions.clock[session], sessions.tally[session]
-    counts, recent, level = sessions.counts[session], sessions.recent[session, 0], sessions.level[session]
-    seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
-    e, a, past, last_action, owed, weight = _load(first, level, recent)
-    f, b, past_, last_action_, owed_, weight_ = _load(second, level, recent)
-    joint = a * first.stride + b * second.stride
-    while steps > 0 and over == RUNNING:
-        e = level_at(e, first.scale, first.beta, first.decay, period)
-        f = level_at(f, second.scale, second.beta, second.decay, period)
-        number = unit(word(seed, counter))
-        if period & 1 == 0:
-            state = first.look[at(joint)]
+        end = period + steps
+        while period < end and over == RUNNING:
+            e = level_at(e, first.scale, first.beta, first.decay, period)
+            f = level_at(f, second.scale, second.beta, second.decay, period)
+            state, state_ = joint, joint
+            if not pair.plain:
+                state, state_ = first.look[at(joint)], second.look[at(joint)]
+            number = unit(word(seed, counter))
             a, new = _decide_in_pair(first, period, state, e, number, past, last_action, owed, weight)
+            if pair.staged:
+                state_ = state_ * first.size + a
+            number = unit(word(seed, counter + _ONE))
+            b, newer = _decide_in_pair(second, period, state_, f, number, past_, last_action_, owed_, weight_)
+            counter += _TWO
             joint = a * first.stride + b * second.stride
             if first.learns:
                 past, last_action, owed, weight = state, a, first.payoff[at(joint)], first.gamma
-            # the other firm does not decide but is paid: its pending decision earns and is discounted
-            owed_ += weight_ * second.payoff[at(joint)]
-            weight_ *= second.gamma
-        else:
-            state = second.look[at(joint)]
-            b, new = _decide_in_pair(second, period, state, f, number, past_, last_action_, owed_, weight_)
-            joint = a * first.stride + b * second.stride
             if second.learns:
-                past_, last_action_, owed_, weight_ = state, b, second.payoff[at(joint)], second.gamma
-            owed += weight * first.payoff[at(joint)]
-            weight *= first.gamma
-        counter += _ONE
-        changed = period + 1 if new else changed
-        if period - rule.tally_calm * changed >= rule.tally_from:
-            _tally(rule, pair, period - rule.tally_calm * changed, tally, counts, joint)
-        period += 1
-        over = session_status(rule, period, changed)
-        steps -= 1
-    _store(first, level, recent, e, a, past, last_action, owed, weight)
-    _store(second, level, recent, f, b, past_, last_action_, owed_, weight_)
-    stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over
+                past_, last_action_, owed_, weight_ = state_, b, second.payoff[at(joint)], second.gamma
+            changed = period + 1 if new or newer else changed
+            if period - rule.tally_calm * changed >= rule.tally_from:
+                _tally(rule, pair, period - rule.tally_calm * changed, tally, counts, joint)
+            period += 1
+            over = session_status(rule, period, changed)
+        _store(first, level, recent, e, a, past, last_action, owed, weight)
+        _store(second, level, recent, f, b, past_, last_action_, owed_, weight_)
+        stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over
+        _store_signal(pair, sessions, session)
+
+
+@kernel
+def play_turns(
+    pair: Pair, rule: SessionRule, sessions: SessionArrays, selected: np.ndarray, steps: int
+) -> None:
+    """Play up to ``steps`` further rounds in which one player decides, the other's action standing, in place.
+
+    Names as in `play_rounds`.
+    """
+    for session in selected:
+        first = _own_tables(pair, rule, sessions, session, pair.first)
+        second = _own_tables(pair, rule, sessions, session, 1 - pair.first)
+        stream, clock, tally = sessions.stream[session], sessions.clock[session], sessions.tally[session]
+        counts, recent, level = sessions.counts[session], sessions.recent[session, 0], sessions.level[session]
+        seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
+        e, a, past, last_action, owed, weight = _load(first, level, recent)
+        f, b, past_, last_action_, owed_, weight_ = _load(second, level, recent)
+        joint = a * first.stride + b * second.stride
+        end = period + steps
+        while period < end and over == RUNNING:
+            e = level_at(e, first.scale, first.beta, first.decay, period)
+            f = level_at(f, second.scale, second.beta, second.decay, period)
+            number = unit(word(seed, counter))
+            if period & 1 == 0:
+                state = first.look[at(joint)]
+                a, new = _decide_in_pair(first, period, state, e, number, past, last_action, owed, weight)
+                joint = a * first.stride + b * second.stride
+                if first.learns:
+                    past, last_action, owed, weight = state, a, first.payoff[at(joint)], first.gamma
+                # the other firm does not decide but is paid: its pending decision earns and is discounted
+                owed_ += weight_ * second.payoff[at(joint)]
+                weight_ *= second.gamma
+            else:
+                state = second.look[at(joint)]
+                b, new = _decide_in_pair(
+                    second, period, state, f, number, past_, last_action_, owed_, weight_
+                )
+                joint = a * first.stride + b * second.stride
+                if second.learns:
+                    past_, last_action_, owed_, weight_ = state, b, second.payoff[at(joint)], second.gamma
+                owed += weight * first.payoff[at(joint)]
+                weight *= first.gamma
+            counter += _ONE
+            changed = period + 1 if new else changed
+            if period - rule.tally_calm * changed >= rule.tally_from:
+                _tally(rule, pair, period - rule.tally_calm * changed, tally, counts, joint)
+            period += 1
+            over = session_status(rule, period, changed)
+        _store(first, level, recent, e, a, past, last_action, owed, weight)
+        _store(second, level, recent, f, b, past_, last_action_, owed_, weight_)
+        stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over
+        _store_signal(pair, sessions, session)

@@ -118,7 +118,7 @@ class SessionArrays(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A two-player game with memory of one round, for `tables.kernels.sessions.play_pair`."""
+    """A two-player game with memory of one round, for loops of `tables.kernels.sessions`."""
 
     payoff: np.ndarray  # [player joint]
     look: np.ndarray  # [player joint]: the state, or the part of it, remembered of a round

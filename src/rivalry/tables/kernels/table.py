@@ -13,18 +13,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from rivalry.tables.kernels.cache import inline, njit
+from rivalry.core.array_games import Contest, FiniteGame
+from rivalry.tables.kernels.cache import inline, kernel, merged
 from rivalry.tables.kernels.contests import pay
 from rivalry.tables.kernels.draws import uniform
 from rivalry.tables.kernels.learn import choose, expected_value, explore, row_maximum
-from rivalry.tables.kernels.rounds import book, buffers, credit, joint_of, observation, open_round, shift
-from rivalry.tables.kernels.shapes import EXPECTED, MAX, ON_POLICY, Learners, LearningRule, Tabulated
+from rivalry.tables.kernels.rounds import Buffers, book, credit, joint_of, observation, open_round, shift
+from rivalry.tables.kernels.shapes import EXPECTED, MAX, ON_POLICY, Learners, LearningRule
 
 
-@njit(cache=True, nogil=True)
-def play(world: Tabulated, rule: LearningRule, trials: Learners, selected: np.ndarray, steps: int) -> None:
+@kernel
+def play(
+    game: FiniteGame,
+    contest: Contest,
+    rule: LearningRule,
+    trials: Learners,
+    desk: Buffers,
+    selected: np.ndarray,
+    steps: int,
+) -> None:
     """Play up to ``steps`` further steps of the trials numbered in ``selected``, in place."""
-    desk = buffers(world.tables, trials.values.shape[3])
     for trial in selected:
         learners = Learners(
             trials.values[trial],
@@ -40,36 +48,28 @@ def play(world: Tabulated, rule: LearningRule, trials: Learners, selected: np.nd
             trials.reward_curve[trial],
             trials.place_curve[trial],
         )
-        _play_one(world.tables, world.contest, rule, learners, desk, steps)
+        clock = learners.clock
+        for _ in range(steps):
+            if clock[0] == rule.lengths.shape[0]:
+                break
+            length = rule.lengths[clock[0]]
+            explore(rule.exploration, rule.epsilon_low, rule.epsilon_high, clock[1], length, desk.epsilon)
+            if clock[1] == 0:
+                _begin(game, rule, learners)
+            else:
+                open_round(game, learners.recent, learners.stream, desk.sizes, desk.strides)
+            _round(game, contest, rule, learners, desk)
+            clock[1] += 1
+            clock[2] += 1
+            if clock[1] == length:
+                _close(game, rule, learners, desk, length)
+                clock[0] += 1
+                clock[1] = 0
+            if learners.noted[0] < rule.marks.shape[0] and clock[2] == rule.marks[learners.noted[0]]:
+                _note(rule, learners)
 
 
-@inline
-def _play_one(game, contest, rule, learners, desk, steps):  # type: ignore[no-untyped-def]
-    clock = learners.clock
-    for _ in range(steps):
-        if clock[0] == rule.lengths.shape[0]:
-            return
-        length = rule.lengths[clock[0]]
-        explore(rule.exploration, rule.epsilon_low, rule.epsilon_high, clock[1], length, desk.epsilon)
-        if clock[1] == 0:
-            _begin(game, rule, learners)
-        else:
-            open_round(game, learners.recent, learners.stream, desk.sizes, desk.strides)
-        if rule.asynchronous:
-            _in_drawn_order(game, contest, rule, learners, desk)
-        else:
-            _in_order(game, contest, rule, learners, desk)
-        clock[1] += 1
-        clock[2] += 1
-        if clock[1] == length:
-            _close(game, rule, learners, desk, length)
-            clock[0] += 1
-            clock[1] = 0
-        if learners.noted[0] < rule.marks.shape[0] and clock[2] == rule.marks[learners.noted[0]]:
-            _note(rule, learners)
-
-
-@inline
+@merged
 def _begin(game, rule, learners):  # type: ignore[no-untyped-def]
     """Set an epoch's first joint action in all remembered rounds; nature begins in state 0."""
     players = game.sizes.shape[0]
@@ -151,44 +151,44 @@ def _receive(rule, learners, desk, player):  # type: ignore[no-untyped-def]
     credit(learners, player, reward, rule.gamma[player])
 
 
-@inline
-def _in_order(game, contest, rule, learners, desk):  # type: ignore[no-untyped-def]
-    """Play one round in the game's own order; every player is paid at its end."""
-    movers = learners.clock[1] % game.order.shape[0] if game.order.shape[0] > 1 else 0
-    for k in range(game.order.shape[1]):
-        player = game.order[movers, k]
+@merged
+def _round(game, contest, rule, learners, desk):  # type: ignore[no-untyped-def]
+    """Play one round in the game's own order, every player paid at its end, or in random order.
+
+    In random order each observes, moves, is paid and, but for SARSA, updated at once.
+    """
+    players, turn, moves = desk.strides.shape[0], desk.turn, game.order.shape[1]
+    row = learners.clock[1] % game.order.shape[0] if game.order.shape[0] > 1 else 0
+    if rule.asynchronous:
+        moves = players
+        for k in range(players):
+            turn[k] = k
+        # Fisher-Yates shuffle
+        for k in range(players - 1, 0, -1):
+            swap_with = min(int(uniform(learners.stream) * (k + 1)), k)
+            turn[k], turn[swap_with] = turn[swap_with], turn[k]
+    for k in range(moves):
+        player = turn[k] if rule.asynchronous else game.order[row, k]
         if player < 0:
             break
-        _decide(game, rule, learners, desk, player)
-    _weigh_up(game, contest, learners, desk)
-    for player in range(desk.strides.shape[0]):
-        _receive(rule, learners, desk, player)
-
-
-@inline
-def _in_drawn_order(game, contest, rule, learners, desk):  # type: ignore[no-untyped-def]
-    """Play one round in random order; each observes, moves, is paid and, but for SARSA, updated at once."""
-    players, turn = desk.strides.shape[0], desk.turn
-    for k in range(players):
-        turn[k] = k
-    # Fisher-Yates shuffle
-    for k in range(players - 1, 0, -1):
-        swap_with = min(int(uniform(learners.stream) * (k + 1)), k)
-        turn[k], turn[swap_with] = turn[swap_with], turn[k]
-    for k in range(players):
-        player = turn[k]
-        if k > 0:  # the previous mover's action counts as one round back
+        if rule.asynchronous and k > 0:  # the previous mover's action counts as one round back
             shift(learners.recent)
         _decide(game, rule, learners, desk, player)
+        if not rule.asynchronous:
+            continue
         _weigh_up(game, contest, learners, desk)
         _receive(rule, learners, desk, player)
         # the choice that SARSA bootstraps on is made at the player's next turn, and depends on others' moves
         if rule.target[player] != ON_POLICY:
             state = observation(game, learners.recent, desk.sizes, player, 1)
             _settle(rule, learners, desk, player, state, _choices(game, player))
+    if not rule.asynchronous:
+        _weigh_up(game, contest, learners, desk)
+        for player in range(players):
+            _receive(rule, learners, desk, player)
 
 
-@inline
+@merged
 def _close(game, rule, learners, desk, length):  # type: ignore[no-untyped-def]
     """Update an epoch's last decisions with the value of the state reached.
 
@@ -206,7 +206,7 @@ def _close(game, rule, learners, desk, length):  # type: ignore[no-untyped-def]
             _settle(rule, learners, desk, player, state, _choices(game, player))
 
 
-@inline
+@merged
 def _note(rule, learners):  # type: ignore[no-untyped-def]
     """Store mean rewards since the last mark, and the standing actions."""
     at = learners.noted[0]
