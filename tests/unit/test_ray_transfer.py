@@ -61,7 +61,7 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path / "apart"
     place.mkdir()
     monkeypatch.setattr(cell.tempfile, "tempdir", str(place))
-    monkeypatch.setattr(cell, "_own", None)
+    monkeypatch.setattr(cell, "_process_folder", None)
     return place
 
 

@@ -189,8 +189,8 @@ def logit_demand(
     --------
     >>> draws = np.random.default_rng(1)
     >>> price = 1.5 + 0.1 * draws.normal(size=(400, 2))
-    >>> found = logit_demand(price, LogitDemand(np.array([8.0, 8.0]), 4.0)(price))
-    >>> round(found.slope, 6), found.quality.round(6).tolist()
+    >>> demand = logit_demand(price, LogitDemand(np.array([8.0, 8.0]), 4.0)(price))
+    >>> round(demand.slope, 6), demand.quality.round(6).tolist()
     (4.0, [8.0, 8.0])
 
     References
@@ -288,8 +288,9 @@ def benchmarks(demand: LogitDemand, cost: np.ndarray) -> Benchmarks:
 
     Examples
     --------
-    >>> found = benchmarks(LogitDemand(np.array([8.0, 8.0]), 4.0), np.array([1.0, 1.0]))
-    >>> found.nash_price.round(4).tolist(), found.cartel_price.round(4).tolist(), round(found.stake, 4)
+    >>> benchmark = benchmarks(LogitDemand(np.array([8.0, 8.0]), 4.0), np.array([1.0, 1.0]))
+    >>> nash_price, cartel_price = benchmark.nash_price.round(4), benchmark.cartel_price.round(4)
+    >>> nash_price.tolist(), cartel_price.tolist(), round(benchmark.stake, 4)
     ([1.4729, 1.4729], [1.925, 1.925], 0.1146)
     """
     cost = np.broadcast_to(np.asarray(cost, dtype=float), demand.quality.shape)

@@ -77,8 +77,8 @@ def price_response(price: np.ndarray, nash: np.ndarray, cartel: np.ndarray) -> D
     >>> cut = np.full((60, 2), 2.0)
     >>> cut[::6, 0] = 1.5  # firm 0 cuts, and firm 1 follows
     >>> cut[1::6, 1] = 1.5
-    >>> found = price_response(cut, np.array([1.5, 1.5]), np.array([2.0, 2.0]))
-    >>> found.statistic < -0.7, found.flagged
+    >>> response = price_response(cut, np.array([1.5, 1.5]), np.array([2.0, 2.0]))
+    >>> response.statistic < -0.7, response.flagged
     (True, True)
     """
     way = cartel - nash
@@ -124,7 +124,7 @@ def detections(log: PriceLog, market: PriceMarket) -> dict[str, Detection]:
     >>> from rivalry.audit.market import price_market
     >>> market = price_market()
     >>> log = PriceLog(np.arange(400), ("A", "B"), np.tile(market.nash, (400, 1)))
-    >>> [name for name, found in detections(log, market).items() if found.flagged]
+    >>> [name for name, detection in detections(log, market).items() if detection.flagged]
     ['variance']
     """
     ends = market.nash, market.cartel
@@ -159,8 +159,8 @@ def panel_detections(
     Examples
     --------
     >>> from rivalry.audit.market import price_market
-    >>> found = panel_detections(price_market(), ["one_shot_nash", "cartel_price"])
-    >>> [[name for name, one in row.items() if one.flagged] for row in found.values()]
+    >>> detections = panel_detections(price_market(), ["one_shot_nash", "cartel_price"])
+    >>> [[name for name, one in row.items() if one.flagged] for row in detections.values()]
     [['variance'], ['price level', 'variance', 'calibrated regret']]
     """
     rows = {}

@@ -123,8 +123,8 @@ def compare_gains(together: np.ndarray, apart: np.ndarray, seed: int = 0) -> Sha
 
     Examples
     --------
-    >>> found = compare_gains(np.array([0.8, 0.9, 0.7, 0.8]), np.array([0.2, 0.3, 0.1, 0.2]))
-    >>> round(found.lost, 2), found.test.p_value
+    >>> comparison = compare_gains(np.array([0.8, 0.9, 0.7, 0.8]), np.array([0.2, 0.3, 0.1, 0.2]))
+    >>> round(comparison.lost, 2), comparison.test.p_value
     (0.75, 0.0625)
     """
     test = paired_permutation(together, apart, seed)

@@ -424,7 +424,7 @@ class Solution:
         return dataset(self.record, self.names)
 
     def plot_data(self, plot: str, **options: object) -> Dataset:
-        """Return all results with the data of a plot; ``rv.plots.cycle(found)`` computes these itself.
+        """Return all results with the data of a plot; ``rv.plots.cycle(solution)`` computes these itself.
 
         Parameters
         ----------

@@ -160,8 +160,8 @@ def auction(
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(auction(players=2), rv.methods.ClosedForm())
-    >>> found.profile.values.ravel().tolist(), round(found.data.revenue.item(), 6)
+    >>> solution = rv.solve(auction(players=2), rv.methods.ClosedForm())
+    >>> solution.profile.values.ravel().tolist(), round(solution.data.revenue.item(), 6)
     ([0.5, 0.5], 0.333333)
     """
     if players < 2:

@@ -124,8 +124,8 @@ def continuous(
     --------
     >>> import rivalry as rv
     >>> game = continuous(payoffs=["-(x1 - 1)^2", "-(x2 - 1/2)^2"], shared=["x1 + x2 <= 1"])
-    >>> found = rv.solve(game, rv.methods.VariationalEquilibrium())
-    >>> found.claim, found.profile.values.ravel().round(6).tolist(), found.certificate.variational
+    >>> solution = rv.solve(game, rv.methods.VariationalEquilibrium())
+    >>> solution.claim, solution.profile.values.ravel().round(6).tolist(), solution.certificate.variational
     ('equilibrium', [0.75, 0.25], True)
     """
     payoffs = ["x1 * (1 - x1 - x2)", "x2 * (1 - x1 - x2)"] if payoffs is None else payoffs

@@ -92,8 +92,8 @@ def lq(
 
     >>> import rivalry as rv
     >>> game = lq(A=[[1]], B=[[[-1]], [[-1]]], R=[[[1]], [[1]]], Q=[[[1]], [[1]]], gamma=0.9, initial=[1])
-    >>> found = rv.solve(game, rv.methods.LinearQuadratic())
-    >>> found.data.feedback.values.round(6).ravel().tolist(), found.claim
+    >>> solution = rv.solve(game, rv.methods.LinearQuadratic())
+    >>> solution.data.feedback.values.round(6).ravel().tolist(), solution.claim
     ([-0.344053, -0.344053], 'equilibrium')
 
     References

@@ -158,8 +158,8 @@ class EnvironmentQLearning(BaseLearner):
     >>> known = {"transitions": lake.unwrapped.P, "initial": lake.unwrapped.initial_state_distrib}
     >>> game = rv.interop.from_gymnasium(lake, **known)
     >>> options = {"episodes": 400, "step_size": 1.0, "gamma": 0.9, "exploration": 1.0, "evaluation": 2}
-    >>> found = rv.solve(game, rv.methods.EnvironmentQLearning(**options), seed=1)
-    >>> round(float(found.payoff[0]), 6), found.claim
+    >>> solution = rv.solve(game, rv.methods.EnvironmentQLearning(**options), seed=1)
+    >>> round(float(solution.payoff[0]), 6), solution.claim
     (0.59049, 'equilibrium')
 
     References

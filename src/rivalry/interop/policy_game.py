@@ -196,10 +196,10 @@ def meta_game(
     >>> import rivalry as rv
     >>> dilemma = rv.games.matrix([[3, 0], [5, 1]], [[3, 5], [0, 1]])
     >>> tit_for_tat = [{"tit": [0, 1, 0, 1], "d": [1, 1, 1, 1]}, {"tit": [0, 0, 1, 1], "d": [1, 1, 1, 1]}]
-    >>> found = meta_game(tit_for_tat, dilemma, episodes=2, periods=10, start=[0, 0])
-    >>> found.game.table[0].tolist()
+    >>> table = meta_game(tit_for_tat, dilemma, episodes=2, periods=10, start=[0, 0])
+    >>> table.game.table[0].tolist()
     [[3.0, 0.9], [1.4, 1.0]]
-    >>> found.statement(found.game.pure("tit", "tit"))
+    >>> table.statement(table.game.pure("tit", "tit"))
     'cannot be told apart from an equilibrium of these policies: gain of player 0 0'
 
     References

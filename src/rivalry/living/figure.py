@@ -185,8 +185,8 @@ def answer(game: object, state: State) -> dict[str, Any]:
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = answer(rv.games.matrix("prisoners_dilemma"), {"profile": [[0, 1], [0, 1]]})
-    >>> found["claim"], found["payoffs"]
+    >>> reply = answer(rv.games.matrix("prisoners_dilemma"), {"profile": [[0, 1], [0, 1]]})
+    >>> reply["claim"], reply["payoffs"]
     ('equilibrium', [1.0, 1.0])
     """
     parameters = dict(state.get("parameters") or {})

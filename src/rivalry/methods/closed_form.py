@@ -23,8 +23,8 @@ class ClosedForm(BaseLearner):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.race(), ClosedForm(), tolerance=None)
-    >>> found.profile.values[0].round(6).tolist(), int(found.data.root_count)
+    >>> solution = rv.solve(rv.games.race(), ClosedForm(), tolerance=None)
+    >>> solution.profile.values[0].round(6).tolist(), int(solution.data.root_count)
     ([0.87079, 0.533848], 1)
     """
 

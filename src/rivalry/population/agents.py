@@ -98,8 +98,8 @@ def evaluate_agents(
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0)
     >>> pi = rv.oracles.named_start(game, "uniform")
     >>> env = stationary_population(game, pi).env
-    >>> found = evaluate_agents(game, env, pi[None], np.array([0]), pi[None])
-    >>> bool(found.gain[0] > 0), abs(float(found.gaps[0, 0])) < 1e-9
+    >>> evaluation = evaluate_agents(game, env, pi[None], np.array([0]), pi[None])
+    >>> bool(evaluation.gain[0] > 0), abs(float(evaluation.gaps[0, 0])) < 1e-9
     (True, True)
     """
     kinds = np.asarray(types)

@@ -347,8 +347,8 @@ def sweep(
     --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.2] * 3)
-    >>> found = rv.sweep(game, {"reach": [0.25, 0.3]}, rv.methods.GradientAscent(), [0.1, 0.4, 0.9])
-    >>> found.claim.values.tolist()
+    >>> sweep = rv.sweep(game, {"reach": [0.25, 0.3]}, rv.methods.GradientAscent(), [0.1, 0.4, 0.9])
+    >>> sweep.claim.values.tolist()
     ['equilibrium', 'equilibrium']
     """
     check(sweep, (), dict(locals()))

@@ -69,8 +69,8 @@ def compare(
     >>> game = rv.games.influencer(reach=[0.3] * 2)
     >>> one, other = (rv.sweep(game, {"reach": reaches}, rv.methods.GradientAscent(), [0.4, 0.5])
     ...               for reaches in ([0.25, 0.3], [0.35]))
-    >>> found = compare(one, other, "steps", "<")
-    >>> int(found.pairs), found.holds.dims
+    >>> comparison = compare(one, other, "steps", "<")
+    >>> int(comparison.pairs), comparison.holds.dims
     (2, ('left_point', 'right_point'))
     """
     check_word("relation", relation, RELATIONS)

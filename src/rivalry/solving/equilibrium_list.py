@@ -189,10 +189,10 @@ def all_equilibria(
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.all_equilibria(rv.games.influencer(reach=[0.25, 0.25], resource="bimodal"))
-    >>> found.complete, found.equilibria.round(6).tolist()
+    >>> equilibria = rv.all_equilibria(rv.games.influencer(reach=[0.25, 0.25], resource="bimodal"))
+    >>> equilibria.complete, equilibria.equilibria.round(6).tolist()
     (True, [[[0.5], [0.5]]])
-    >>> print(str(found).split(" (")[0])
+    >>> print(str(equilibria).split(" (")[0])
     exactly 1 equilibrium, proved
     """
     from rivalry.methods import METHODS, AllEquilibria, FiniteEquilibria

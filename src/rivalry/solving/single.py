@@ -148,8 +148,8 @@ def solve(
     --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
-    >>> found = rv.solve(game, rv.methods.GradientAscent(), start=[0.1, 0.4, 0.9])
-    >>> found.status, found.claim
+    >>> solution = rv.solve(game, rv.methods.GradientAscent(), start=[0.1, 0.4, 0.9])
+    >>> solution.status, solution.claim
     ('converged', 'equilibrium')
     """
     arguments = dict(locals())

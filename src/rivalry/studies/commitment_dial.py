@@ -79,8 +79,8 @@ class CommitmentWithSwitchingCost(BaseLearner):
     ...     slope=2.0, unit_cost=0.0, gamma=0.9, adjustment="predetermined", adjustment_cost=12.0
     ... )
     >>> once = CommitmentWithSwitchingCost(delta=float("inf"), targets=[1.5, 2.0], ramps=[0.25], levels=11)
-    >>> found = rv.solve(game, once)
-    >>> found.status, found.claim, found.data.switches.item()
+    >>> solution = rv.solve(game, once)
+    >>> solution.status, solution.claim, solution.data.switches.item()
     ('converged', 'equilibrium', 0.0)
 
     References

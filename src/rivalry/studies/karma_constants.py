@@ -104,8 +104,8 @@ def constants(
     u_min``. Values of two states differ by ``L_s + L_a`` per step because both state and
     action may differ, and by ``L_a`` where only karma differs. Raises `ValueError` for numbers out of range.
 
-    >>> found = constants(1.0, 0.9)
-    >>> round(found.L_vs, 9), round(found.L, 9)
+    >>> bounds = constants(1.0, 0.9)
+    >>> round(bounds.L_vs, 9), round(bounds.L, 9)
     (20.0, 126.0)
     """
     if not 0 <= discount < 1:
@@ -391,8 +391,8 @@ def find_counterexample(
 
     Examples
     --------
-    >>> found = find_counterexample(max_karma=4, mean_karma=2.0, tries=20)
-    >>> found.S > 0, round(float(found.distribution @ found.karma @ np.arange(5)), 12)
+    >>> example = find_counterexample(max_karma=4, mean_karma=2.0, tries=20)
+    >>> example.S > 0, round(float(example.distribution @ example.karma @ np.arange(5)), 12)
     (True, 2.0)
     """
     u, p = np.asarray(urgencies, dtype=float), _distributions("distribution", distribution)
@@ -503,8 +503,8 @@ class AnalyticConstants(EconomyComputation):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.karma(urgencies=[0.2, 1.0], gamma=0.9), AnalyticConstants())
-    >>> round(float(found.data.temperature_needed[0]))
+    >>> solution = rv.solve(rv.games.karma(urgencies=[0.2, 1.0], gamma=0.9), AnalyticConstants())
+    >>> round(float(solution.data.temperature_needed[0]))
     126
     """
 

@@ -159,8 +159,8 @@ class ScalingLaw(EquilibriumComparison):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.karma(max_karma=2, mean_karma=1.0), ScalingLaw(beta=5.0))
-    >>> found.data.scaling_gap.shape, bool(found.data.largest_scaling_gap < 0.5)
+    >>> solution = rv.solve(rv.games.karma(max_karma=2, mean_karma=1.0), ScalingLaw(beta=5.0))
+    >>> solution.data.scaling_gap.shape, bool(solution.data.largest_scaling_gap < 0.5)
     ((1, 2, 3), True)
     """
 
@@ -206,8 +206,8 @@ class Sublinearity(EquilibriumComparison):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=1.0)
-    >>> found = rv.solve(game, Sublinearity(beta=5.0))
-    >>> found.data.mean_karma.values.tolist(), bool(found.data.sublinear)
+    >>> solution = rv.solve(game, Sublinearity(beta=5.0))
+    >>> solution.data.mean_karma.values.tolist(), bool(solution.data.sublinear)
     ([0.4, 0.8, 1.2, 1.6, 2.0], True)
     """
 

@@ -346,8 +346,8 @@ class Contractivity(RandomPolicyExperiment):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0)
-    >>> found = rv.solve(game, Contractivity(policies=8))
-    >>> float(found.data.violation_share), found.data.distances.shape
+    >>> solution = rv.solve(game, Contractivity(policies=8))
+    >>> float(solution.data.violation_share), solution.data.distances.shape
     (0.0, (8, 21))
     """
 
@@ -398,8 +398,8 @@ class Monotonicity(RandomPolicyExperiment):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0)
-    >>> found = rv.solve(game, Monotonicity(policies=8))
-    >>> float(found.data.violation_share), float(found.data.violation_share_h)
+    >>> solution = rv.solve(game, Monotonicity(policies=8))
+    >>> float(solution.data.violation_share), float(solution.data.violation_share_h)
     (0.0, 0.0)
     """
 

@@ -45,8 +45,8 @@ class FiniteHorizonPlay(BaseLearner):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(left_right(), FiniteHorizonPlay(update="mirror_descent", rate=1.0))
-    >>> found.data.policy.values[0, 0].round(6).tolist(), found.claim
+    >>> solution = rv.solve(left_right(), FiniteHorizonPlay(update="mirror_descent", rate=1.0))
+    >>> solution.data.policy.values[0, 0].round(6).tolist(), solution.claim
     ([0.666667, 0.333333], 'equilibrium')
     """
 

@@ -22,8 +22,8 @@ def kuhn_poker() -> Extensive:
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(kuhn_poker(), rv.methods.LinearProgramme())
-    >>> found.data.exact_bound.values.tolist()
+    >>> solution = rv.solve(kuhn_poker(), rv.methods.LinearProgramme())
+    >>> solution.data.exact_bound.values.tolist()
     ['-1/18', '-1/18']
 
     References

@@ -88,8 +88,8 @@ def income_logit(
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(income_logit(state="77"), rv.methods.BestResponse(), [[8.0], [9.0]])
-    >>> found.profile.values.ravel().round(4).tolist(), found.payoff.values.round(4).tolist()
+    >>> solution = rv.solve(income_logit(state="77"), rv.methods.BestResponse(), [[8.0], [9.0]])
+    >>> solution.profile.values.ravel().round(4).tolist(), solution.payoff.values.round(4).tolist()
     ([11.25, 11.25], [15.625, 15.625])
     """
     if not (state.isdigit() and len(state) > 1):

@@ -247,9 +247,9 @@ def axis_levels(space: Any, action_grid: Any) -> list[list[np.ndarray]]:
     Examples
     --------
     >>> box = Box.of([[0.0, 9.0], [0.0, 9.0]], players=2)
-    >>> found = axis_levels(box, [{"kind": "levels", "levels": [0, 4]},
+    >>> levels = axis_levels(box, [{"kind": "levels", "levels": [0, 4]},
     ...                           {"kind": "log", "from": 1, "to": 4, "count": 3}])
-    >>> [line.round(6).tolist() for line in found[0]]
+    >>> [line.round(6).tolist() for line in levels[0]]
     [[0.0, 4.0], [1.0, 2.0, 4.0]]
     """
     if not isinstance(space, Box):

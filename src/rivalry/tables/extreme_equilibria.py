@@ -237,8 +237,8 @@ def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> Extreme
 
     Raises `TooMany` where one of the polytopes has more than ``most`` bases.
 
-    >>> found = extreme_equilibria(np.array([[[1.0, 1.0], [0.0, 0.0]], [[2.0, 2.0], [1.0, 1.0]]]))
-    >>> len(found.pairs), int(found.component.max()) + 1, found.degenerate
+    >>> equilibria = extreme_equilibria(np.array([[[1.0, 1.0], [0.0, 0.0]], [[2.0, 2.0], [1.0, 1.0]]]))
+    >>> len(equilibria.pairs), int(equilibria.component.max()) + 1, equilibria.degenerate
     (2, 1, True)
     """
     polytopes = _best_response_polytopes(tables)

@@ -63,8 +63,8 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
     >>> from rivalry.tables import tabulate
     >>> game = tabulate(rv.games.influencer(reach=[0.15, 0.15], resource="bimodal"))
     >>> to_the_centre = [[2, 2, 2, 2, 2, 1, 0, 0, 0, 0, 0]] * 2
-    >>> found = rollout(game, to_the_centre, [0, 8])
-    >>> found.cycle.tolist(), found.onset, found.period
+    >>> path = rollout(game, to_the_centre, [0, 8])
+    >>> path.cycle.tolist(), path.onset, path.period
     ([[5, 5]], 5, 1)
     """
     from rivalry.tables.kernels import best_response

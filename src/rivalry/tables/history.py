@@ -216,8 +216,8 @@ def limit_cycles(tables: FiniteGame, policies: object, start: object) -> Cycles:
     >>> from rivalry.tables import tabulate
     >>> tables = tabulate(rv.games.matrix("chicken"), observation="joint").tables
     >>> both = [[0, 1, 0, 1], [0, 0, 1, 1]]  # each does what the other did last
-    >>> found = limit_cycles(tables, [both, both], [0, 1])
-    >>> found.length.tolist(), found.actions(tables)[1].tolist()
+    >>> cycles = limit_cycles(tables, [both, both], [0, 1])
+    >>> cycles.length.tolist(), cycles.actions(tables)[1].tolist()
     ([1, 2], [[1, 0], [0, 1]])
     """
     from rivalry.tables.kernels import history

@@ -112,8 +112,8 @@ def deviations(
     >>> game = tabulate(dilemma, observation="joint").tables
     >>> tit_for_tat = [[[0, 1, 0, 1], [0, 0, 1, 1]]]
     >>> cycles = limit_cycles(game, tit_for_tat, [0])
-    >>> found = deviations(game, tit_for_tat, cycles, player=0, gamma=0.5, horizon=3)
-    >>> found.actions[0].tolist(), found.returned.tolist()  # echoes for ever
+    >>> deviation = deviations(game, tit_for_tat, cycles, player=0, gamma=0.5, horizon=3)
+    >>> deviation.actions[0].tolist(), deviation.returned.tolist()  # echoes for ever
     ([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], [0.0])
     """
     from rivalry.tables.kernels import departures, history

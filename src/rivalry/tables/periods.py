@@ -68,8 +68,8 @@ def tabulate_periods(
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = tabulate_periods(rv.games.race(horizon=3, contest={"ease_of_winning": 1.0}, end_on="win"), 2)
-    >>> found.period.tolist(), found.tabulated.tables.payoff.shape
+    >>> tables = tabulate_periods(rv.games.race(horizon=3, contest={"ease_of_winning": 1.0}, end_on="win"), 2)
+    >>> tables.period.tolist(), tables.tabulated.tables.payoff.shape
     ([0, 1, 2, 3], (4, 2, 16))
     """
     if not over_periods(game):
@@ -128,8 +128,8 @@ def period_values(
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = tabulate_periods(rv.games.race(horizon=2), 2)
-    >>> value, best = period_values(found, np.zeros((2, 3), dtype=int))
+    >>> tables = tabulate_periods(rv.games.race(horizon=2), 2)
+    >>> value, best = period_values(tables, np.zeros((2, 3), dtype=int))
     >>> bool(np.all(best >= value)), value[-1].tolist()
     (True, [0.0, 0.0])
     """

@@ -80,8 +80,8 @@ def response_values(tables: FiniteGame, policies: object, player: int, gamma: fl
     >>> from rivalry.tables import tabulate
     >>> game = tabulate(rv.games.matrix("prisoners_dilemma"), observation="joint").tables
     >>> grim = [[0, 1, 1, 1], [0, 1, 1, 1]]  # cooperate while both did
-    >>> found = response_values(game, [grim], 0, 0.5)
-    >>> (found.own[0, 0], found.best[0, 0]) == (found.once[0, 0], found.once[0, 0])
+    >>> values = response_values(game, [grim], 0, 0.5)
+    >>> (values.own[0, 0], values.best[0, 0]) == (values.once[0, 0], values.once[0, 0])
     True
     """
     return values_in(fixed_play(tables, policies), player, gamma)
@@ -117,8 +117,8 @@ def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | N
     >>> dilemma = rv.games.matrix(payoffs=[[[3, 0], [4, 1]], [[3, 4], [0, 1]]])
     >>> game = tabulate(dilemma, observation="joint").tables
     >>> grim = [[[0, 1, 1, 1], [0, 1, 1, 1]]]
-    >>> found = gaps(game, grim, 0.25, limit_cycles(game, grim, [0]))
-    >>> found.full_gain.round(6).tolist()  # 4 + 1/3 for 4 / (1 - 1/4), not 3 / (1 - 1/4) = 4
+    >>> gain = gaps(game, grim, 0.25, limit_cycles(game, grim, [0]))
+    >>> gain.full_gain.round(6).tolist()  # 4 + 1/3 for 4 / (1 - 1/4), not 3 / (1 - 1/4) = 4
     [[0.333333, 0.333333]]
     """
     play = fixed_play(tables, policies, cycles)

@@ -83,8 +83,8 @@ def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequenc
     Examples
     --------
     >>> own = [[3.0, 0.0], [2.0, 2.0]]  # after its action 0 the follower does not care
-    >>> found = staged_values([own, [[1.0, 1.0], [0.0, 1.0]]], [2, 2], [[0], [1]])
-    >>> found.strong.tolist(), found.weak.tolist(), found.weak_profile.tolist()
+    >>> values = staged_values([own, [[1.0, 1.0], [0.0, 1.0]]], [2, 2], [[0], [1]])
+    >>> values.strong.tolist(), values.weak.tolist(), values.weak_profile.tolist()
     ([3.0, 1.0], [2.0, 1.0], [1, 1])
     """
     check_stages(stages, len(sizes))

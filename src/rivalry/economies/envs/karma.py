@@ -126,8 +126,8 @@ def policy_table(
     >>> import rivalry as rv
     >>> from rivalry.population import population_certificate
     >>> game = rv.games.karma(mean_karma=2.0, max_karma=4)
-    >>> found = policy_table(game, lambda seen, mask: mask / mask.sum(axis=1, keepdims=True))
-    >>> population_certificate(game, found).claim
+    >>> table = policy_table(game, lambda seen, mask: mask / mask.sum(axis=1, keepdims=True))
+    >>> population_certificate(game, table).claim
     'not an equilibrium'
     """
     economy = economy_of(game)

@@ -101,8 +101,8 @@ def karma_histogram(
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    >>> found = (("player", "private", "karma"), [[[0.1, 0.4], [0.3, 0.2]]])
-    >>> data = xr.Dataset({"karma_distribution": found})
+    >>> variable = (("player", "private", "karma"), [[[0.1, 0.4], [0.3, 0.2]]])
+    >>> data = xr.Dataset({"karma_distribution": variable})
     >>> [round(float(bar.get_height()), 3) for bar in karma_histogram(data).patches]
     [0.4, 0.6]
     """

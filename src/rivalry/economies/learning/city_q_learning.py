@@ -71,8 +71,8 @@ class CityQLearning(EpochLearner):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2)
-    >>> found = rv.solve(game, CityQLearning(training=500, evaluation=500, monitor_every=0))
-    >>> found.status, found.data.agent_exploitability.dims
+    >>> solution = rv.solve(game, CityQLearning(training=500, evaluation=500, monitor_every=0))
+    >>> solution.status, solution.data.agent_exploitability.dims
     ('completed', ('agent',))
     """
 

@@ -52,8 +52,8 @@ class CitySimulation(FixedPolicies):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2)
-    >>> found = rv.solve(game, CitySimulation(plays="coin", evaluation=500))
-    >>> found.data.lane_wanted.dims
+    >>> solution = rv.solve(game, CitySimulation(plays="coin", evaluation=500))
+    >>> solution.data.lane_wanted.dims
     ('lane',)
     """
 

@@ -111,8 +111,8 @@ class PopulationQLearning(EpochLearner):
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2, agents=10)
     >>> learner = PopulationQLearning(training=2000, epoch=100, monitor_every=0, compare=False)
-    >>> found = rv.solve(game, learner)
-    >>> found.status, found.claim, found.data.agent_exploitability.dims
+    >>> solution = rv.solve(game, learner)
+    >>> solution.status, solution.claim, solution.data.agent_exploitability.dims
     ('completed', 'not an equilibrium', ('agent',))
     """
 

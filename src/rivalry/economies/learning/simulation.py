@@ -68,8 +68,8 @@ class Simulation(FixedPolicies):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.karma(agents=20), Simulation(plays="stake", evaluation=2000))
-    >>> abs(float(found.data.efficiency) + 1) < 0.05
+    >>> solution = rv.solve(rv.games.karma(agents=20), Simulation(plays="stake", evaluation=2000))
+    >>> abs(float(solution.data.efficiency) + 1) < 0.05
     True
     """
 

@@ -72,8 +72,8 @@ def benchmark(game: Market | StagedMarket, name: str) -> Benchmark:
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = benchmark(rv.games.market(), "cartel")
-    >>> found.q.tolist(), found.profit.tolist()
+    >>> cartel = benchmark(rv.games.market(), "cartel")
+    >>> cartel.q.tolist(), cartel.profit.tolist()
     ([22.5, 22.5], [1012.5, 1012.5])
     """
     check_word("benchmark", name, BENCHMARKS)
@@ -403,8 +403,8 @@ def on_grid(market: Market, action_grid: Any) -> OnGrid:
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = on_grid(rv.games.market(), [22.5, 30.0, 33.75])
-    >>> found.punishment.tolist(), found.joint.tolist(), found.delta.round(9).tolist()
+    >>> prices = on_grid(rv.games.market(), [22.5, 30.0, 33.75])
+    >>> prices.punishment.tolist(), prices.joint.tolist(), prices.delta.round(9).tolist()
     ([[1, 1]], [0, 0], [[0.529411765, 0.529411765]])
     """
     tabulated = tabulate(market, action_grid, walk=False)
@@ -440,8 +440,8 @@ def stackelberg_on_grid(game: Market | StagedMarket, action_grid: Any, stages: A
     --------
     >>> import rivalry as rv
     >>> market = rv.games.market(intercept=10.0, unit_cost=1.0)
-    >>> found = stackelberg_on_grid(market, [1.5, 2.25, 3.0, 3.75, 4.5, 5.25, 6.0])
-    >>> found.strong[0].item(), found.weak[0].item()
+    >>> outputs = stackelberg_on_grid(market, [1.5, 2.25, 3.0, 3.75, 4.5, 5.25, 6.0])
+    >>> outputs.strong[0].item(), outputs.weak[0].item()
     (11.8125, 10.125)
     """
     market = whole_market(game)

@@ -309,8 +309,8 @@ def bertrand(a: float, b: float, c: object, *, joint: bool = False) -> np.ndarra
 
     Examples
     --------
-    >>> found = bertrand(100.0, 1.0, [10.0, 30.0])
-    >>> found.round(9).tolist(), int(found.argmin())
+    >>> equilibrium = bertrand(100.0, 1.0, [10.0, 30.0])
+    >>> equilibrium.round(9).tolist(), int(equilibrium.argmin())
     ([30.0, 30.0], 0)
     """
     (c,) = broadcast_parameters(c)

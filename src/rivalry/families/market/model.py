@@ -233,8 +233,8 @@ def shock_of(table: Any, observed: bool) -> Shock | None:
     ``ar1`` is the chain of Rouwenhorst (1995) with ``count`` levels, whose persistence ``rho`` and standard
     deviation ``sd`` are exact.
 
-    >>> found = shock_of({"kind": "ar1", "rho": 0.9, "sd": 2.0, "count": 3}, True)
-    >>> found.levels.round(6).tolist(), found.probabilities.round(6).tolist()
+    >>> shock = shock_of({"kind": "ar1", "rho": 0.9, "sd": 2.0, "count": 3}, True)
+    >>> shock.levels.round(6).tolist(), shock.probabilities.round(6).tolist()
     ([-2.828427, 0.0, 2.828427], [0.25, 0.5, 0.25])
     """
     if table is None:

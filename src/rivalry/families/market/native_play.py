@@ -380,8 +380,8 @@ def simulate(
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = simulate(rv.games.market(gamma=[0.95, 0.8]), [[45.0], [22.5]], 3)
-    >>> found.p[0, :, 0].tolist(), found.cash_flow[0, 0].tolist()
+    >>> play = simulate(rv.games.market(gamma=[0.95, 0.8]), [[45.0], [22.5]], 3)
+    >>> play.p[0, :, 0].tolist(), play.cash_flow[0, 0].tolist()
     ([32.5, 32.5, 32.5], [1012.5, 506.25])
     """
     full_market = whole_market(market)

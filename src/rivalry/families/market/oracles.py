@@ -336,8 +336,8 @@ def _sensitivity(market: Market, x: Profile) -> Record:
     own rate and growth; growth is 0 unless the market's terminal value is Gordon's.
 
     >>> import rivalry as rv
-    >>> found = _sensitivity(rv.games.market(gamma=0.95), rv.games.market().space.check([30.0, 30.0]))
-    >>> found["dcf_value"][1].shape, found["dcf_rate"][1][:3].tolist()
+    >>> sensitivity = _sensitivity(rv.games.market(gamma=0.95), rv.games.market().space.check([30.0, 30.0]))
+    >>> sensitivity["dcf_value"][1].shape, sensitivity["dcf_rate"][1][:3].tolist()
     ((2, 10, 6), [0.02, 0.03, 0.04])
     """
     gamma = np.asarray(market.gamma, dtype=float)

@@ -79,8 +79,8 @@ def valuation(
 
     Examples
     --------
-    >>> found = valuation([100.0, 120.0, 140.0], 1 / 1.1, convention="end", terminal="gordon", growth=0.03)
-    >>> round(float(found.value), 4), round(float(found.terminal_share), 4)
+    >>> value = valuation([100.0, 120.0, 140.0], 1 / 1.1, convention="end", terminal="gordon", growth=0.03)
+    >>> round(float(value.value), 4), round(float(value.terminal_share), 4)
     (1842.9752, 0.8398)
     """
     flows = _flows(cash_flows)

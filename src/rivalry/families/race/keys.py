@@ -186,8 +186,8 @@ def flatten_parts(parts: Mapping[str, Any]) -> dict[str, Any]:
 
     Examples
     --------
-    >>> found = flatten_parts({"risk": {"kind": "mixed", "loser_weight": 0.3}})
-    >>> found["risk"], found["loser_weight"], found["prize"]
+    >>> keys = flatten_parts({"risk": {"kind": "mixed", "loser_weight": 0.3}})
+    >>> keys["risk"], keys["loser_weight"], keys["prize"]
     ('mixed', 0.3, 1.0)
     """
     options = dict(parts)

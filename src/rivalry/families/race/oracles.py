@@ -586,8 +586,8 @@ def levels(race: Race, count: int) -> list[dict[str, Any]]:
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = levels(rv.games.race(), 9)
-    >>> [[round(float(table[end][0]), 6) for end in ("from", "to")] for table in found]
+    >>> grid = levels(rv.games.race(), 9)
+    >>> [[round(float(table[end][0]), 6) for end in ("from", "to")] for table in grid]
     [[0.090718, 4.953032], [0.049787, 2.718282]]
     """
     numbers = {name: np.asarray(value, dtype=float) for name, value in race.numbers_at(0).items()}

@@ -476,8 +476,9 @@ def response_details(race: Race, x: Profile, player: int) -> dict[str, Any]:
     --------
     >>> import rivalry as rv
     >>> game = rv.games.race()
-    >>> found = response_details(game, game.inputs(safety_input=[0.5, 0.0], performance_input=[0.5, 0.0]), 0)
-    >>> found["value"], found["attained"]
+    >>> inputs = game.inputs(safety_input=[0.5, 0.0], performance_input=[0.5, 0.0])
+    >>> response = response_details(game, inputs, 0)
+    >>> response["value"], response["attained"]
     (1.0, False)
     """
     response = _compiled(race, x, put(player))

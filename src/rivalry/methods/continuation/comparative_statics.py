@@ -101,8 +101,9 @@ class ComparativeStatics(BaseLearner):
     ...     space = rv.Box.interval(0.0, 10.0, players=2)
     ...     def payoffs(self, x):
     ...         return (10.0 - x.sum() - self.cost) * x[:, 0]
-    >>> found = rv.solve(Firms(jnp.array([1.0, 2.0])), ComparativeStatics("cost[1]"), start=[1.0, 1.0])
-    >>> found.profile.values.ravel().round(6).tolist(), found.data.slope.values.ravel().round(6).tolist()
+    >>> solution = rv.solve(Firms(jnp.array([1.0, 2.0])), ComparativeStatics("cost[1]"), start=[1.0, 1.0])
+    >>> profile, slope = solution.profile.values, solution.data.slope.values
+    >>> profile.ravel().round(6).tolist(), slope.ravel().round(6).tolist()
     ([3.333333, 2.333333], [0.333333, -0.666667])
 
     References

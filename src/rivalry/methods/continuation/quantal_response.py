@@ -56,8 +56,8 @@ class QuantalResponse(BaseLearner):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.matrix("stag_hunt"), QuantalResponse(max_lambda=20.0))
-    >>> found.data.limit.values.tolist(), found.status
+    >>> solution = rv.solve(rv.games.matrix("stag_hunt"), QuantalResponse(max_lambda=20.0))
+    >>> solution.data.limit.values.tolist(), solution.status
     ([[0.0, 1.0], [0.0, 1.0]], 'converged')
 
     References

@@ -74,8 +74,8 @@ class Thresholds(BaseLearner):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(players=3, resource="bimodal")
-    >>> found = rv.solve(game, Thresholds("reach", low=0.1, high=0.3))
-    >>> found.data.crossing.values.round(6).tolist(), str(found.data.crossing_direction.values[0])
+    >>> solution = rv.solve(game, Thresholds("reach", low=0.1, high=0.3))
+    >>> solution.data.crossing.values.round(6).tolist(), str(solution.data.crossing_direction.values[0])
     ([0.188815], 'gains stability')
     """
 

@@ -80,8 +80,8 @@ class ActorCritic(BaseLearner):
     --------
     >>> import rivalry as rv
     >>> learner = ActorCritic(roles=["learns", {"kind": "fixed", "choice": 20.0}], updates=300)
-    >>> found = rv.solve(rv.games.market(), learner)  # the best response to 20 is (90 - 20)/2
-    >>> bool(abs(found.profile.values[0, 0] - 35) < 0.35)
+    >>> solution = rv.solve(rv.games.market(), learner)  # the best response to 20 is (90 - 20)/2
+    >>> bool(abs(solution.profile.values[0, 0] - 35) < 0.35)
     True
 
     References

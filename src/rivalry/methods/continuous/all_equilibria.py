@@ -101,8 +101,8 @@ class AllEquilibria(BaseLearner):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
-    >>> found = rv.solve(game, AllEquilibria())
-    >>> found.data.equilibria.values.round(6).tolist(), bool(found.data.complete)
+    >>> solution = rv.solve(game, AllEquilibria())
+    >>> solution.data.equilibria.values.round(6).tolist(), bool(solution.data.complete)
     ([[[0.5], [0.5]]], True)
 
     References

@@ -69,8 +69,8 @@ class DoubleOracle(BaseLearner):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix("rock_paper_scissors")
-    >>> found = rv.solve(game, DoubleOracle(), start=[[1, 0, 0], [0, 1, 0]])
-    >>> found.status, found.claim, found.data.mean_profile.values[0].round(6).tolist()
+    >>> solution = rv.solve(game, DoubleOracle(), start=[[1, 0, 0], [0, 1, 0]])
+    >>> solution.status, solution.claim, solution.data.mean_profile.values[0].round(6).tolist()
     ('converged', 'equilibrium', [0.333333, 0.333333, 0.333333])
 
     References

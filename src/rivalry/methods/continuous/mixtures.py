@@ -228,8 +228,8 @@ def mixture_record(
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
     >>> action_grid, weights = np.array([[[0.5], [0.9]]] * 2), np.array([[1.0, 0.0]] * 2)
-    >>> found = mixture_record(game, action_grid, weights)
-    >>> found["grid_regret"][1].tolist(), str(found["claim"][1])
+    >>> record = mixture_record(game, action_grid, weights)
+    >>> record["grid_regret"][1].tolist(), str(record["claim"][1])
     ([0.0, 0.0], 'equilibrium')
     """
     if tables is None:

@@ -47,8 +47,9 @@ class VariationalEquilibrium(BaseLearner):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.continuous(payoffs=["-(x1 - 1)^2", "-(x2 - 1/2)^2"], shared=["x1 + x2 <= 1"])
-    >>> found = rv.solve(game, VariationalEquilibrium())
-    >>> found.profile.values.ravel().round(6).tolist(), found.data.common_multiplier.values.round(6).tolist()
+    >>> solution = rv.solve(game, VariationalEquilibrium())
+    >>> profile, multiplier = solution.profile.values, solution.data.common_multiplier.values
+    >>> profile.ravel().round(6).tolist(), multiplier.round(6).tolist()
     ([0.75, 0.25], [0.5])
 
     References

@@ -70,8 +70,8 @@ class Design(BaseLearner):
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25] * 2, resource="bimodal")
     >>> method = Design(choices={"reach": [0.1, 0.25]}, objective="welfare", tries=1)
-    >>> found = rv.solve(game, method, start=[0.3, 0.6])
-    >>> found.status, found.claim, found.data.chosen_parameters.values.tolist()
+    >>> solution = rv.solve(game, method, start=[0.3, 0.6])
+    >>> solution.status, solution.claim, solution.data.chosen_parameters.values.tolist()
     ('converged', 'equilibrium', [0.1])
     """
 

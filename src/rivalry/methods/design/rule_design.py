@@ -106,8 +106,8 @@ class RuleDesign(BaseLearner):
     >>> import rivalry as rv
     >>> play = {"kind": "simulation", "plays": "stake", "evaluation": 500}
     >>> method = RuleDesign(choices={"urgencies": [[1.0, 5.0], [1.0, 3.0]]}, response_method=play)
-    >>> found = rv.solve(rv.games.karma(agents=20), method)
-    >>> found.status, found.data.trial_objective.shape, found.data.chosen_label.values.tolist()
+    >>> solution = rv.solve(rv.games.karma(agents=20), method)
+    >>> solution.status, solution.data.trial_objective.shape, solution.data.chosen_label.values.tolist()
     ('converged', (2, 3), ['1 and 3'])
     """
 

@@ -96,8 +96,8 @@ class LinearQuadratic(BaseLearner):
     ...     one, cash = np.ones((1, 1, 1)), np.array([[[0.0, -0.5], [-0.5, 1.0]]])
     ...     start, move = np.array([1.0, 0.0]), np.array([[[0.0], [1.0]]])
     ...     return LinearQuadraticGame(np.eye(2), move, cash, one, np.array([0.9]), start)
-    >>> found = rv.solve(OneFirm(), LinearQuadratic())
-    >>> found.data.steady_state.values.round(6).tolist(), found.claim
+    >>> solution = rv.solve(OneFirm(), LinearQuadratic())
+    >>> solution.data.steady_state.values.round(6).tolist(), solution.claim
     ([1.0, 0.5], 'equilibrium')
 
     References

@@ -41,8 +41,8 @@ class Periods(BaseLearner):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.race(performance_productivity=1.0, horizon=2, gamma=[0.9, 1.0])
-    >>> found = rv.solve(game, Periods())
-    >>> found.status, found.data.value.values.round(4).tolist()
+    >>> solution = rv.solve(game, Periods())
+    >>> solution.status, solution.data.value.values.round(4).tolist()
     ('converged', [[0.3563, 0.3751], [0.1688, 0.1875], [0.0, 0.0]])
 
     References

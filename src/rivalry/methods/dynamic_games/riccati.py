@@ -248,8 +248,8 @@ def regulator(
     Examples
     --------
     >>> one = np.eye(1)
-    >>> found = regulator(one, one, one, one, 0.5)
-    >>> bool(np.isclose(found.cost[0, 0], 1 + 0.5 * found.cost[0, 0] / (1 + 0.5 * found.cost[0, 0])))
+    >>> rule = regulator(one, one, one, one, 0.5)
+    >>> bool(np.isclose(rule.cost[0, 0], 1 + 0.5 * rule.cost[0, 0] / (1 + 0.5 * rule.cost[0, 0])))
     True
     """
     N = np.zeros_like(B) if N is None else N

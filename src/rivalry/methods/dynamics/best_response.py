@@ -54,8 +54,8 @@ class BestResponse(BaseMethod):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25] * 2, resource="bimodal")
-    >>> found = rv.solve(game, BestResponse(), start=[0.1, 0.9])
-    >>> found.status, found.claim
+    >>> solution = rv.solve(game, BestResponse(), start=[0.1, 0.9])
+    >>> solution.status, solution.claim
     ('converged', 'equilibrium')
 
     References
@@ -207,7 +207,7 @@ def _grids(game: Game, points: int) -> Float[Array, "player point axis"]:
 
 
 def _anticipates(game: Game) -> bool:
-    """Return whether players anticipate responses that no oracle answers.
+    """True where players anticipate responses that no oracle answers.
 
     A search through responses is a large program: rounds call that of the certificate.
     """

@@ -106,8 +106,8 @@ class Directional(BaseLearner):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.market(), Directional(runs=4, periods=4000, step_size=0.5), seed=1)
-    >>> bool(abs(found.data.total_mean - 45) < 1)  # the cartel; Cournot's total is 60
+    >>> solution = rv.solve(rv.games.market(), Directional(runs=4, periods=4000, step_size=0.5), seed=1)
+    >>> bool(abs(solution.data.total_mean - 45) < 1)  # the cartel; Cournot's total is 60
     True
 
     References

@@ -46,8 +46,8 @@ class Extragradient(BaseMethod):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix("matching_pennies")
-    >>> found = rv.solve(game, Extragradient(), start=[[0.9, 0.1], [0.2, 0.8]])
-    >>> found.status, found.claim, found.profile.values.round(6).tolist()
+    >>> solution = rv.solve(game, Extragradient(), start=[[0.9, 0.1], [0.2, 0.8]])
+    >>> solution.status, solution.claim, solution.profile.values.round(6).tolist()
     ('converged', 'equilibrium', [[0.5, 0.5], [0.5, 0.5]])
 
     References

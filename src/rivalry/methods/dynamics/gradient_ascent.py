@@ -67,8 +67,8 @@ class GradientAscent(BaseMethod):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
-    >>> found = rv.solve(game, GradientAscent(), start=[0.1, 0.4, 0.9])
-    >>> found.end_state, str(found.data.stopped_by.values)
+    >>> solution = rv.solve(game, GradientAscent(), start=[0.1, 0.4, 0.9])
+    >>> solution.end_state, str(solution.data.stopped_by.values)
     ('stable_point', 'gradient')
     """
 

@@ -27,8 +27,8 @@ class GradientFlow(BaseMethod):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.17] * 3, resource="bimodal")
-    >>> found = rv.solve(game, GradientFlow(), start=[0.1, 0.4, 0.9])
-    >>> found.end_state, found.profile.values.ravel().round(6).tolist()
+    >>> solution = rv.solve(game, GradientFlow(), start=[0.1, 0.4, 0.9])
+    >>> solution.end_state, solution.profile.values.ravel().round(6).tolist()
     ('stable_point', [0.374146, 0.5, 0.625854])
 
     References

@@ -151,8 +151,8 @@ class Replicator(BaseMethod):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.matrix("prisoners_dilemma"), Replicator(), [[0.9, 0.1], [0.4, 0.6]])
-    >>> found.end_state, found.claim, found.profile.values.tolist()
+    >>> solution = rv.solve(rv.games.matrix("prisoners_dilemma"), Replicator(), [[0.9, 0.1], [0.4, 0.6]])
+    >>> solution.end_state, solution.claim, solution.profile.values.tolist()
     ('boundary', 'equilibrium', [[0.0, 1.0], [0.0, 1.0]])
 
     References

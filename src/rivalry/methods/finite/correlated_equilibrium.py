@@ -48,8 +48,8 @@ class CorrelatedEquilibrium(BaseLearner):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.matrix([[6, 2], [7, 0]], [[6, 7], [2, 0]]), CorrelatedEquilibrium())
-    >>> found.data.exact_distribution.values.tolist(), found.data.exact_bound.values.tolist()
+    >>> solution = rv.solve(rv.games.matrix([[6, 2], [7, 0]], [[6, 7], [2, 0]]), CorrelatedEquilibrium())
+    >>> solution.data.exact_distribution.values.tolist(), solution.data.exact_bound.values.tolist()
     (['1/2', '1/4', '1/4', '0'], ['21/2', '21/2'])
 
     References
@@ -126,8 +126,8 @@ def best_distribution(value: np.ndarray, gains: np.ndarray) -> BestDistribution:
 
     Multipliers ``m >= 0`` prove a bound, the largest entry of ``value + m @ gains``, whatever their rounding.
 
-    >>> found = best_distribution(np.array([1, 2]), np.array([[1, -3]]))
-    >>> found.shares.tolist(), found.bound
+    >>> distribution = best_distribution(np.array([1, 2]), np.array([[1, -3]]))
+    >>> distribution.shares.tolist(), distribution.bound
     ([Fraction(3, 4), Fraction(1, 4)], Fraction(5, 4))
     """
     from scipy.optimize import linprog

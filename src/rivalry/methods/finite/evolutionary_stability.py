@@ -58,11 +58,11 @@ class EvolutionaryStability(BaseLearner):
     --------
     >>> import rivalry as rv
     >>> doves = rv.games.matrix([[-1, 4], [0, 2]], [[-1, 0], [4, 2]], actions=["hawk", "dove"])
-    >>> found = rv.solve(doves, EvolutionaryStability()).data
-    >>> found.stability.values.tolist(), found.exact_strategy.values.tolist()
+    >>> solution = rv.solve(doves, EvolutionaryStability()).data
+    >>> solution.stability.values.tolist(), solution.exact_strategy.values.tolist()
     (['evolutionarily stable'], [['2/3', '1/3']])
-    >>> found = rv.solve(doves, EvolutionaryStability(strategy=[1.0, 0.0])).data
-    >>> found.stability.values.tolist(), found.exact_mutant.values.tolist()
+    >>> solution = rv.solve(doves, EvolutionaryStability(strategy=[1.0, 0.0])).data
+    >>> solution.stability.values.tolist(), solution.exact_mutant.values.tolist()
     (['not an equilibrium'], [['0', '1']])
 
     References

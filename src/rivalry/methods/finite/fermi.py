@@ -24,8 +24,8 @@ class Fermi(BirthDeath):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.matrix("prisoners_dilemma"), Fermi(population=10, selection=0.1))
-    >>> found.data.small_mutation.values.round(4).tolist()
+    >>> solution = rv.solve(rv.games.matrix("prisoners_dilemma"), Fermi(population=10, selection=0.1))
+    >>> solution.data.small_mutation.values.round(4).tolist()
     [0.1545, 0.8455]
     >>> often = Fermi(population=10, selection=0.1, mutation=0.2)
     >>> rv.solve(rv.games.matrix("prisoners_dilemma"), often).data.mean_share.values.round(4).tolist()

@@ -17,8 +17,8 @@ class FictitiousPlay(SampledPlay):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.matrix("matching_pennies"), FictitiousPlay(), max_steps=20_000)
-    >>> bool(abs(found.profile - 0.5).max() < 0.02)
+    >>> solution = rv.solve(rv.games.matrix("matching_pennies"), FictitiousPlay(), max_steps=20_000)
+    >>> bool(abs(solution.profile - 0.5).max() < 0.02)
     True
     """
 

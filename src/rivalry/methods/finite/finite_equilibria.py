@@ -53,8 +53,8 @@ class FiniteEquilibria(BaseLearner):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.matrix("jordan"), FiniteEquilibria())
-    >>> found.data.equilibria[0].values.tolist(), bool(found.data.complete)
+    >>> solution = rv.solve(rv.games.matrix("jordan"), FiniteEquilibria())
+    >>> solution.data.equilibria[0].values.tolist(), bool(solution.data.complete)
     ([[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]], True)
     """
 

@@ -39,8 +39,8 @@ class LinearProgramme(BaseLearner):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.matrix([[3, -1], [-2, 1]]), LinearProgramme())
-    >>> found.data.exact_bound.values.tolist(), found.data.exact_profile[0].values.tolist()
+    >>> solution = rv.solve(rv.games.matrix([[3, -1], [-2, 1]]), LinearProgramme())
+    >>> solution.data.exact_bound.values.tolist(), solution.data.exact_profile[0].values.tolist()
     (['1/7', '1/7'], ['3/7', '4/7'])
 
     References

@@ -48,11 +48,11 @@ class Lola(BaseLearner):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix([[[-1, -3], [0, -2]], [[-1, 0], [-3, -2]]])
-    >>> found = [
+    >>> ends = [
     ...     rv.solve(game, rv.methods.Lola(sessions=20, control=control), seed=1)
     ...     for control in ("none", "naive")
     ... ]
-    >>> [round(float(one.data.value.mean()), 1) for one in found]  # -1 for cooperation, -2 for defection
+    >>> [round(float(one.data.value.mean()), 1) for one in ends]  # -1 for cooperation, -2 for defection
     [-1.1, -2.0]
 
     References

@@ -34,8 +34,8 @@ class MixedCommitment(BaseLearner):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.matrix([[2, 4], [1, 3]], [[1, 0], [0, 1]]), MixedCommitment())
-    >>> found.data.exact_profile.values.tolist(), found.data.exact_bound.values.tolist()
+    >>> solution = rv.solve(rv.games.matrix([[2, 4], [1, 3]], [[1, 0], [0, 1]]), MixedCommitment())
+    >>> solution.data.exact_profile.values.tolist(), solution.data.exact_bound.values.tolist()
     ([['1/2', '1/2'], ['0', '1']], ['7/2', '7/2'])
 
     References

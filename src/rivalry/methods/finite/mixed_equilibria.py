@@ -74,8 +74,8 @@ class MixedEquilibria(BaseLearner):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.matrix("battle_of_the_sexes"), MixedEquilibria())
-    >>> found.data.equilibria[2].values.tolist(), bool(found.data.complete)
+    >>> solution = rv.solve(rv.games.matrix("battle_of_the_sexes"), MixedEquilibria())
+    >>> solution.data.equilibria[2].values.tolist(), bool(solution.data.complete)
     ([[0.6, 0.4], [0.4, 0.6]], True)
 
     References

@@ -26,8 +26,8 @@ class PureEquilibria(BaseLearner):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.matrix("chicken"), PureEquilibria())
-    >>> int(found.data.equilibrium_count), found.claim
+    >>> solution = rv.solve(rv.games.matrix("chicken"), PureEquilibria())
+    >>> int(solution.data.equilibrium_count), solution.claim
     (2, 'equilibrium')
     """
 

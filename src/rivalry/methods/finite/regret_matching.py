@@ -147,8 +147,8 @@ class RegretMatching(SampledPlay):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix("rock_paper_scissors")
-    >>> found = rv.solve(game, RegretMatching(), max_steps=20_000, seed=1)
-    >>> bool(found.data.correlated_regret.max() < 0.05)
+    >>> solution = rv.solve(game, RegretMatching(), max_steps=20_000, seed=1)
+    >>> bool(solution.data.correlated_regret.max() < 0.05)
     True
 
     References

@@ -56,8 +56,8 @@ class RoundRobin(BaseLearner):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix([[3, 0], [5, 1]], [[3, 5], [0, 1]])
-    >>> found = rv.solve(game, RoundRobin(["defector", "tit_for_tat"], turns=10))
-    >>> found.data.match_payoff.values.tolist(), found.data.score.values.tolist()
+    >>> solution = rv.solve(game, RoundRobin(["defector", "tit_for_tat"], turns=10))
+    >>> solution.data.match_payoff.values.tolist(), solution.data.score.values.tolist()
     ([[1.0, 1.4], [0.9, 3.0]], [14.0, 9.0])
     >>> noisy = RoundRobin(["tit_for_tat", "random"], turns=1000, noise=0.05)
     >>> rv.solve(game, noisy).data.match_payoff.values.round(2).tolist()

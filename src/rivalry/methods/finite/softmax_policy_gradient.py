@@ -31,8 +31,8 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix("stag_hunt")
-    >>> found = rv.solve(game, SoftmaxPolicyGradient(rate=0.5, rounds=2000))
-    >>> found.profile.values.round(2).tolist()
+    >>> solution = rv.solve(game, SoftmaxPolicyGradient(rate=0.5, rounds=2000))
+    >>> solution.profile.values.round(2).tolist()
     [[0.0, 1.0], [0.0, 1.0]]
 
     References

@@ -104,8 +104,8 @@ class SubgamePerfectEquilibria(BaseLearner):
     ...     if history == ("in",):
     ...         return Decision(1, "incumbent", ("share", "fight"))
     ...     return {"out": (1, 2), "share": (2, 1), "fight": (-1, -1)}[history[-1]]
-    >>> found = rv.solve(Extensive.from_rules(entry), SubgamePerfectEquilibria())
-    >>> found.data.equilibria.values.tolist(), bool(found.data.complete)
+    >>> solution = rv.solve(Extensive.from_rules(entry), SubgamePerfectEquilibria())
+    >>> solution.data.equilibria.values.tolist(), bool(solution.data.complete)
     ([[[1.0, 0.0], [1.0, 0.0]]], True)
 
     References

@@ -39,8 +39,8 @@ class SubgamePerfectPayoffs(BaseLearner):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix([[9, 1], [10, 3]], [[9, 10], [1, 3]])
-    >>> found = rv.solve(game, SubgamePerfectPayoffs(discount=0.9))
-    >>> found.data.payoff_vertices.values.round(6).tolist()
+    >>> solution = rv.solve(game, SubgamePerfectPayoffs(discount=0.9))
+    >>> solution.data.payoff_vertices.values.round(6).tolist()
     [[3.0, 3.0], [9.75, 3.0], [9.0, 9.0], [3.0, 9.75]]
 
     References

@@ -39,8 +39,8 @@ def spectra(
     --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(players=3, resource="bimodal")
-    >>> found = spectra(game, "reach", [0.2, 0.18], [0.5, 0.5, 0.5])
-    >>> found.scan_stable.values.tolist()
+    >>> spectrum = spectra(game, "reach", [0.2, 0.18], [0.5, 0.5, 0.5])
+    >>> spectrum.scan_stable.values.tolist()
     [True, False]
     """
     at = np.asarray(values, dtype=float)

@@ -48,8 +48,8 @@ class Newton(BaseMethod):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.08] * 3, resource="bimodal")
-    >>> found = rv.solve(game, Newton(), start=[0.2578, 0.2578, 0.3275])
-    >>> found.end_state, round(float(found.data.max_real_eigenvalue), 2)
+    >>> solution = rv.solve(game, Newton(), start=[0.2578, 0.2578, 0.3275])
+    >>> solution.end_state, round(float(solution.data.max_real_eigenvalue), 2)
     ('unstable_point', 576.65)
     """
 

@@ -84,8 +84,8 @@ def hopf_coefficient(game: Game, x: Profile) -> Hopf:
     --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.15818468] * 3, resource="bimodal")
-    >>> found = hopf_coefficient(game, jnp.array([[0.34963894], [0.5], [0.65036106]]))
-    >>> round(found.frequency, 2), bool(found.lyapunov < 0)
+    >>> point = hopf_coefficient(game, jnp.array([[0.34963894], [0.5], [0.65036106]]))
+    >>> round(point.frequency, 2), bool(point.lyapunov < 0)
     (62.28, True)
     """
     x = jnp.asarray(x)

@@ -100,8 +100,8 @@ class PopulationNewton(BaseMethod):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.karma(), PopulationNewton(beta=5.0), start="uniform")
-    >>> found.status, round(float(found.data.efficiency), 6)
+    >>> solution = rv.solve(rv.games.karma(), PopulationNewton(beta=5.0), start="uniform")
+    >>> solution.status, round(float(solution.data.efficiency), 6)
     ('converged', -1.136875)
     """
 

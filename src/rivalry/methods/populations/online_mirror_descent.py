@@ -48,8 +48,8 @@ class OnlineMirrorDescent(ResponseIteration):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
-    >>> found = rv.solve(game, OnlineMirrorDescent(), start="uniform", tol=1e-3)
-    >>> found.status, bool(found.data.exploitability < 0.05)
+    >>> solution = rv.solve(game, OnlineMirrorDescent(), start="uniform", tol=1e-3)
+    >>> solution.status, bool(solution.data.exploitability < 0.05)
     ('converged', True)
     """
 

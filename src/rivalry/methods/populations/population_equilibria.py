@@ -60,8 +60,8 @@ class PopulationEquilibria(BaseLearner):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=3, mean_karma=1.0)
-    >>> found = rv.solve(game, PopulationEquilibria(beta=20.0, levels=2, starts=0))
-    >>> found.status, bool(found.data.complete), found.data.equilibria.shape[1:]
+    >>> solution = rv.solve(game, PopulationEquilibria(beta=20.0, levels=2, starts=0))
+    >>> solution.status, bool(solution.data.complete), solution.data.equilibria.shape[1:]
     ('completed', False, (8, 4))
 
     References

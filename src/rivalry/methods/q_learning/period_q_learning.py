@@ -44,8 +44,8 @@ class PeriodQLearning(QLearning):
     >>> game = rv.games.race(horizon=2, contest={"ease_of_winning": 1.0}, end_on="win")
     >>> options = {"exploration": 0.3, "step_size": 0.1}
     >>> learner = PeriodQLearning(action_grid=2, epochs=2000, **options)
-    >>> found = rv.solve(game, learner, seed=1, tolerance=None)
-    >>> found.profile.shape, found.data.grid_regret.shape
+    >>> solution = rv.solve(game, learner, seed=1, tolerance=None)
+    >>> solution.profile.shape, solution.data.grid_regret.shape
     ((2, 4), (1, 2))
     """
 

@@ -101,8 +101,8 @@ class QLearning(BaseLearner):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
-    >>> found = rv.solve(game, QLearning(epochs=1000, trials=5), seed=1)
-    >>> found.profile.values.ravel().tolist(), found.status
+    >>> solution = rv.solve(game, QLearning(epochs=1000, trials=5), seed=1)
+    >>> solution.profile.values.ravel().tolist(), solution.status
     ([0.5, 0.5], 'converged')
 
     References

@@ -123,8 +123,8 @@ class RepeatedQLearning(BaseLearner):
     >>> import rivalry as rv
     >>> game = rv.games.matrix("prisoners_dilemma")
     >>> learner = RepeatedQLearning(sessions=4, gamma=0.0, exploration={"decay": 1e-3})
-    >>> found = rv.solve(game, learner, seed=1)
-    >>> found.status, found.data.end_payoff.values.tolist()
+    >>> solution = rv.solve(game, learner, seed=1)
+    >>> solution.status, solution.data.end_payoff.values.tolist()
     ('converged', [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
 
     References

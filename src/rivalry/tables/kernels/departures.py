@@ -78,9 +78,9 @@ def deviate(tables, states, policies, acts, forced, plan, levels, cycle, followe
                 _depart(tables, states, policy, plan, levels, followed, session, turn, cycle, acts, forced)
                 count += 1
         for turn in range(followed.paths.shape[1]):
-            for other in range(acts.shape[0]):
-                followed.paths[session, turn, other] /= max(count, 1)
-                followed.pays[session, turn, other] /= max(count, 1)
+            for player in range(acts.shape[0]):
+                followed.paths[session, turn, player] /= max(count, 1)
+                followed.pays[session, turn, player] /= max(count, 1)
 
 
 @merged
