@@ -13,6 +13,8 @@ from pathlib import Path
 
 from check import ROOT, SHARES, Check, Failure, Job, Section, git, read
 
+BUDGET = 0.2  # seconds of processor time of a default test, named where it costs more
+LARGEST = 5 * BUDGET  # at which the run fails: on a busy machine processor time doubles
 NEAR_SECONDS = {"since": 420, "share": 240}  # processor time of the tests near a change
 POPULATIONS = "rivalry.population. or rivalry.economies. or rivalry.methods.populations."
 RULES = ("house", "guards", "docs", "declarations", "project_files", "words", "rotation", "rule_messages")
@@ -116,9 +118,14 @@ def tests(job: Job) -> str:
         _quick_start(job.folder)[1],
         **variables,
         **job.records("tests"),
+        RIVALRY_BUDGET=str(BUDGET),
         PYTEST_ADDOPTS=f"{_SLOWEST} -m 'not full'",
     )
-    return _counted(check)
+    above = check.tally("outcomes.json", "tests").get("above budget", {})
+    largest = sorted(name for name, seconds in above.items() if seconds > LARGEST)
+    if largest:
+        raise Failure(f"default tests above {LARGEST:g} s, to be marked slow: {', '.join(largest)}")
+    return f"{_counted(check)}; {len(above)} default tests above {BUDGET:g} s"
 
 
 def tests_near(job: Job) -> str:

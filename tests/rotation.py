@@ -1,13 +1,20 @@
-"""Selection and counts of tests in a run: shares of the slow ones, tests near a change, what was skipped.
+"""Selection, counts and costs of tests: shares of the slow ones, tests near a change, what was skipped.
 
 `.ci/run` sets these variables; without them every test that the markers admit is run.
 
 RIVALRY_SHARE      ``3/8``: all default tests, and the fourth of eight shares of the slow and nightly ones
 RIVALRY_NEAR       JSON file, ``test file -> imports between it and the change`` (`python -m tests.near`)
 RIVALRY_SECONDS    of the tests near a change the nearest, until they take so long; all without it
-RIVALRY_DURATIONS  JSON file, ``test -> seconds`` of earlier runs; it is brought up to date
+RIVALRY_DURATIONS  JSON file, ``test -> seconds`` of processor time in earlier runs; it is brought up to date
+RIVALRY_BUDGET     seconds of processor time that a default test may cost: the end names all that cost more
 RIVALRY_PASSED     file with a line per test that has passed: these are not run again, and lines are added
 RIVALRY_TALLY      folder for counts of the run: selected.json and outcomes.json
+
+Four markers decide what belongs to the default tests beside ``slow``, ``nightly`` and ``full``:
+
+diagonal           of the product of a test's parameters each value once; the other combinations are slow
+default_only       the parameters with these ids; the others are slow
+representative     the test of an engine that costs more than others, mostly for compiling: it has no budget
 """
 
 from __future__ import annotations
@@ -17,20 +24,83 @@ import json
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.mark.expression import Expression
 
 KINDS = ("default", "slow", "nightly", "full")
 VARIABLES = tuple(re.findall(r"^RIVALRY_\w+", __doc__, re.M))
+MARKED = {"representative", *KINDS[1:]}  # tests without a budget
 USUAL = {"default": 0.1, "slow": 1.0, "nightly": 5.0, "full": 600.0}  # seconds of a test that was never timed
 
 
 def kind_of(item: pytest.Item) -> str:
     """Marker that decides when a test runs, the longest where there are several."""
     return next((kind for kind in reversed(KINDS) if item.get_closest_marker(kind)), "default")
+
+
+def processor_seconds() -> float:
+    """Processor time of this process and of the processes that it started and that have ended."""
+    return sum(os.times()[:4])
+
+
+def mark_products(items: Iterable[pytest.Item]) -> None:
+    """Mark those parameters slow that the markers ``diagonal`` and ``default_only`` leave out."""
+    functions: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("diagonal") or item.get_closest_marker("default_only"):
+            functions[item.nodeid.partition("[")[0]].append(item)
+    for group in functions.values():
+        chosen = _diagonal(group) if group[0].get_closest_marker("diagonal") else _named(group)
+        for item in group:
+            if item.nodeid not in chosen:
+                item.add_marker(pytest.mark.slow)
+
+
+def _diagonal(items: list[pytest.Item]) -> set[str]:
+    """Names of the combinations that take each value of each parameter once."""
+    axes: list[dict[str, int]] = []  # of each decorator `parametrize`, its values with their places
+    places = []
+    for item in items:
+        values = [_value(item, mark) for mark in item.iter_markers("parametrize")]
+        axes = axes or [{} for _ in values]
+        places.append([axis.setdefault(value, len(axis)) for axis, value in zip(axes, values, strict=True)])
+    longest = max(range(len(axes)), key=lambda k: len(axes[k]))
+    chosen = set()
+    for item, place in zip(items, places, strict=True):
+        step = place[longest]
+        if place == [step % len(axis) for axis in axes]:
+            chosen.add(item.nodeid)
+    return chosen
+
+
+def _value(item: pytest.Item, mark: pytest.Mark) -> str:
+    """What one decorator `parametrize` gives a test, as text."""
+    names = mark.args[0]
+    names = names.split(",") if isinstance(names, str) else names
+    return repr([item.callspec.params[name.strip()] for name in names])
+
+
+def _named(items: Iterable[pytest.Item]) -> set[str]:
+    """Names of the parameters that the marker ``default_only`` lists; each of them must be there."""
+    names = {item.callspec.id: item.nodeid for item in items}
+    chosen = set()
+    for item in items:
+        listed = item.get_closest_marker("default_only").args
+        if absent := set(listed) - set(names):
+            raise pytest.UsageError(f"{item.nodeid.partition('[')[0]}: no parameters {sorted(absent)}")
+        chosen |= {names[name] for name in listed}
+    return chosen
+
+
+def marks_of_file(path: Path) -> set[str]:
+    """Markers of all tests of a file, read from the line ``pytestmark`` without importing the file."""
+    text = path.read_text(encoding="utf-8")
+    line = re.search(r"^pytestmark = (pytest\.mark\.\w+|\[.*?^\])", text, re.M | re.S)
+    return set(re.findall(r"pytest\.mark\.(\w+)", line[1])) if line else set()
 
 
 def share_of(name: str, shares: int) -> int:
@@ -78,17 +148,45 @@ class Rotation:
             Path(settings[name]) if settings[name] else None
             for name in ("RIVALRY_DURATIONS", "RIVALRY_PASSED", "RIVALRY_TALLY")
         )
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+        self.first_process, self.backwards = worker == "gw0", worker[-1] in "13579"
         if "PYTEST_XDIST_WORKER" in os.environ:  # outcomes are reported to the process that started it
             self.passed_file = None
         self.durations: dict[str, float] = _json(settings["RIVALRY_DURATIONS"])
         self.passed = set(_text(settings["RIVALRY_PASSED"]).splitlines())
+        self.budget_of_a_test = float(settings["RIVALRY_BUDGET"] or "inf")
+        self.clock = 0.0
+        self.above_budget: set[str] = set()
         self.outcomes: dict[str, str] = {}
         self.skipped: dict[str, str] = {}
         self.times: defaultdict[str, float] = defaultdict(float)
         self.terminal: Any = None
 
+    def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
+        """Leave out a file whose tests the chosen markers exclude together: importing it takes time."""
+        expression = config.getoption("markexpr")
+        if not expression or not collection_path.match("test_*.py"):
+            return None
+        marks = marks_of_file(collection_path)
+        # a test may have markers of its own, so only a file that is slow as a whole can be left out
+        if not marks & set(KINDS):
+            return None
+        return None if Expression.compile(expression).evaluate(marks.__contains__) else True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Read folders backwards in every second process: where nothing is compiled, each compiles a half."""
+        report = yield
+        if self.backwards and isinstance(collector, pytest.Directory):
+            report.result = report.result[::-1]
+        return report
+
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Deselect tests of other shares and those that have passed; the longest files come first."""
+        items.sort(key=lambda item: item.nodeid.partition("::")[0])  # one order in all processes
+        mark_products(items)
         kinds = {item.nodeid: kind_of(item) for item in items}
         seconds = {name: self.durations.get(name, USUAL[kind]) for name, kind in kinds.items()}
         near: set[str] = set()
@@ -114,7 +212,7 @@ class Rotation:
             # all processes must have one order: sums in the order of items, and equal ones by name
             places = {file: place for place, file in enumerate(sorted(totals, key=lambda f: (-totals[f], f)))}
             items.sort(key=lambda item: places[item.nodeid.partition("::")[0]])
-        if self.tally and os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":
+        if self.tally and self.first_process:
             counts = {
                 "all": Counter(kinds.values()),
                 "selected": Counter(kinds[name] for name in selected | before),
@@ -137,10 +235,24 @@ class Rotation:
         if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and (self.passed or self.near_only):
             session.exitstatus = pytest.ExitCode.OK
 
+    def pytest_runtest_logstart(self) -> None:
+        """Start the clock of a test."""
+        self.clock = processor_seconds()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Add the processor time of a phase to its report."""
+        report = yield
+        now = processor_seconds()
+        report.processor_seconds, self.clock = now - self.clock, now
+        return report
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note an outcome; it is written down or printed at once, for a run that is interrupted."""
         name = report.nodeid
-        self.times[name] += report.duration
+        self.times[name] += report.processor_seconds
+        if self.times[name] > self.budget_of_a_test and not MARKED & set(report.keywords):
+            self.above_budget.add(name)
         if report.failed:
             self.outcomes[name] = "failed"
             if self.terminal and self.tally:
@@ -170,11 +282,17 @@ class Rotation:
             terminalreporter.section("skipped tests (or files), by what they need")
             for need, count in counted.most_common():
                 terminalreporter.line(f"{count:5d}  {need}")
+        above = sorted(((self.times[name], name) for name in self.above_budget), reverse=True)
+        if above:
+            terminalreporter.section(f"default tests above {self.budget_of_a_test:g} s of processor time")
+            for seconds, name in above:
+                terminalreporter.line(f"{seconds:6.2f} s  {name}")
         if self.tally:
             outcomes = Counter(self.outcomes.values())
             failed = sorted(name for name, outcome in self.outcomes.items() if outcome == "failed")
             counts = {"outcomes": outcomes, "lacking": counted, "skipped": sorted(self.skipped)}
-            _write(self.tally / "outcomes.json", counts | {"failed": failed})
+            counts |= {"failed": failed, "above budget": {name: seconds for seconds, name in above}}
+            _write(self.tally / "outcomes.json", counts)
         if self.times_file:
             times = {name: round(time, 3) for name, time in self.times.items()}
             _write(self.times_file, self.durations | times)

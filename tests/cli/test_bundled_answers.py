@@ -11,11 +11,12 @@ import pytest
 from rivalry.lab.answer import answer_of
 from rivalry.lab.store import Run
 from rivalry.lab.study import load_study, studies
+from tests.bundled import includes_others
 from tests.raw_answers import digest_of, faults_of_run, readings
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("name", [name for name in studies() if not load_study(name).include])
+@pytest.mark.parametrize("name", [name for name in studies() if not includes_others(name)])
 def test_nothing_raw_reaches_a_reader(name: str, tmp_path: Path) -> None:
     if any(str(table["kind"]).startswith("rllib") for table in load_study(name).method):
         pytest.importorskip("ray")

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytest.importorskip("ray")
+pytest.importorskip("torch")
+
 import rivalry as rv
 from rivalry.core.oracles import normalized_observation
 from rivalry.economies.envs import city_policy, policy_table
@@ -21,9 +24,6 @@ from rivalry.runtime.jax import jax, put
 from rivalry.tables import tabulate
 from rivalry.transforms import in_stages, repeat
 from rivalry.transforms.walk import Walking
-
-pytest.importorskip("ray")
-pytest.importorskip("torch")
 
 WORDS = np.array([1, 2, 3, 4], dtype=np.uint32)
 READ = Reading(evaluation=200, rounds=12)

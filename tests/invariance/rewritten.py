@@ -20,6 +20,8 @@ class Wording(NamedTuple):
         Of payoffs, per player.
     unit
         A choice of 1 is written as so much.
+    origin
+        A choice of 0 is written as so much.
     mirrored
         Whether choices are counted from the high end.
     beyond
@@ -33,6 +35,7 @@ class Wording(NamedTuple):
     factors: tuple[float, ...] = ()
     constants: tuple[float, ...] = ()
     unit: float = 1.0
+    origin: float = 0.0
     mirrored: bool = False
     beyond: float = 0.0
     order: tuple[int, ...] = ()
@@ -54,13 +57,14 @@ class Rewritten(eqx.Module):
             ends = low + high - ends[1], low + high - ends[0]
         rows = [*(wording.order or range(len(low)))]
         rows += [0] * wording.dummies
-        return Box(*(wording.unit * end[jnp.array(rows)] for end in ends))
+        return Box(*(wording.origin + wording.unit * end[jnp.array(rows)] for end in ends))
 
     def payoffs(self, x: Any) -> Any:
         box, wording = self.game.space, self.wording
         players = len(x) - wording.dummies
         order = np.array(wording.order or range(players))
-        amounts = x[:players][np.argsort(order)] / wording.unit
+        amounts = x[:players][np.argsort(order)]
+        amounts = (amounts - wording.origin) / wording.unit
         amounts = box.low + box.high - amounts if wording.mirrored else amounts
         inside = jnp.minimum(amounts, box.high) if wording.beyond else amounts
         excess = jnp.sum((amounts - inside) / (box.high - box.low), axis=1)
@@ -76,4 +80,4 @@ class Rewritten(eqx.Module):
         box, wording = self.game.space, self.wording
         x = np.asarray(box.low) + np.asarray(box.high) - x if wording.mirrored else x
         rows = [*(wording.order or range(len(x))), *[0] * wording.dummies]
-        return wording.unit * x[rows]
+        return wording.origin + wording.unit * x[rows]

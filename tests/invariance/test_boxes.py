@@ -30,6 +30,7 @@ WORDINGS = {
     "choices in thousandths": Wording(unit=1e3),
     "choices in thousands": Wording(unit=1e-3),
     "mirrored": Wording(mirrored=True),
+    "another interval": Wording(unit=1.5, origin=2.5),  # it is not symmetric and does not begin at 0
     "order": Wording(order=(1, 0)),
 }
 
@@ -80,7 +81,6 @@ class Row(NamedTuple):
     same: tuple[str, ...] = ()  # results without units
     apart: Mapping[str, str] = {}  # wording -> why it does not apply
     close: float = CLOSE
-    slow: bool = False
 
 
 START = np.array([[0.3], [0.45]])
@@ -94,9 +94,8 @@ ROWS: dict[str, Row] = {
         apart=DRAWS
         | dict.fromkeys(("unlike units", "more unlike units"), "not exact in binary: draws magnify rounding")
         | {"constants": "learners see payoffs, and draws magnify rounding"},
-        slow=True,
     ),
-    "all_equilibria": Row(lambda w: methods.AllEquilibria(), start=False, choices=("equilibria",), slow=True),
+    "all_equilibria": Row(lambda w: methods.AllEquilibria(), start=False, choices=("equilibria",)),
     "best_response": Row(lambda w: methods.BestResponse()),
     "branches": Row(
         lambda w: methods.Branches(parameter="a", low=0.2, high=3.0, certify="none"),
@@ -109,7 +108,6 @@ ROWS: dict[str, Row] = {
     "comparative_statics": Row(
         lambda w: methods.ComparativeStatics(parameter="a"),
         Firms(jnp.asarray(1.0)),
-        slow=True,
     ),
     "directional": Row(
         lambda w: methods.Directional(step_size=0.01 * w.unit, runs=2, periods=2000), start=False, apart=DRAWS
@@ -161,11 +159,20 @@ def solved(row: Row, wording: Wording) -> tuple[Any, Any]:
         return game, rv.solve(game, row.method(wording), start, seed=1)
 
 
+# every game compiles anew in every wording, for seconds
+DEFAULT = (
+    ("best_response", "unlike units"),
+    ("gradient_ascent", "another interval"),
+    ("evaluate", "mirrored"),
+)
+
+
 def cells() -> Iterator[Any]:
     for name, row in ROWS.items():
         for wording in WORDINGS:
             if wording not in row.apart:
-                yield pytest.param(name, wording, marks=[pytest.mark.slow] if row.slow else [])
+                mark = pytest.mark.representative if (name, wording) in DEFAULT else pytest.mark.slow
+                yield pytest.param(name, wording, marks=mark)
 
 
 BASES: dict[str, Any] = {}

@@ -149,6 +149,7 @@ def _equilibria(table: np.ndarray) -> tuple[list[np.ndarray], bool]:
     return [np.asarray(x) for x in listed.equilibria], listed.complete
 
 
+@pytest.mark.diagonal
 @pytest.mark.parametrize("wording", WORDINGS)
 @pytest.mark.parametrize("name", GAMES)
 def test_claims_and_gains_do_not_depend_on_how_a_game_is_written(name: str, wording: str) -> None:
@@ -168,6 +169,7 @@ def test_claims_and_gains_do_not_depend_on_how_a_game_is_written(name: str, word
             np.testing.assert_allclose(gains, here.regret, rtol=1e-9, atol=1e-6 * allowed)
 
 
+@pytest.mark.diagonal
 @pytest.mark.parametrize("wording", [name for name in WORDINGS if name not in NOT_LISTED])
 @pytest.mark.parametrize("name", GAMES)
 def test_lists_do_not_depend_on_how_a_game_is_written(name: str, wording: str) -> None:

@@ -19,7 +19,13 @@ PUBLISHED = {
     for value in json.loads((HERE / "published.json").read_text(encoding="utf-8"))["values"]
 }
 OPEN = json.loads((HERE / "published_open.json").read_text(encoding="utf-8"))
-ROWS = [(name, row) for name in studies() for row in load_study(name).expect if row.get("entry")]
+Rows = list[tuple[str, Mapping[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def rows() -> Rows:
+    """Expectations of all bundled studies that name a published value, each with its study."""
+    return [(name, row) for name in studies() for row in load_study(name).expect if row.get("entry")]
 
 
 def printed(value: Any, part: int | str | None) -> Any:
@@ -45,27 +51,27 @@ def is_that_number(row: Mapping[str, Any], value: Any) -> bool:
     return bool(row["published"] == value)
 
 
-def test_numbers_of_expectations_are_those_that_are_printed() -> None:
+def test_numbers_of_expectations_are_those_that_are_printed(rows: Rows) -> None:
     wrong = [
         (name, row["entry"], row["published"], printed(PUBLISHED[row["entry"]]["value"], row.get("part")))
-        for name, row in ROWS
+        for name, row in rows
         if not is_that_number(row, printed(PUBLISHED[row["entry"]]["value"], row.get("part")))
     ]
     assert not wrong
 
 
-def test_published_values_are_read_at_their_source() -> None:
-    assert not [(name, row["entry"]) for name, row in ROWS if row.get("read") != "first-hand"]
-    assert not [(name, row["entry"]) for name, row in ROWS if not row.get("locator")]
+def test_published_values_are_read_at_their_source(rows: Rows) -> None:
+    assert not [(name, row["entry"]) for name, row in rows if row.get("read") != "first-hand"]
+    assert not [(name, row["entry"]) for name, row in rows if not row.get("locator")]
 
 
-def test_a_part_is_compared_once() -> None:
-    seen = Counter((row["entry"], str(row.get("part"))) for _, row in ROWS)
+def test_a_part_is_compared_once(rows: Rows) -> None:
+    seen = Counter((row["entry"], str(row.get("part"))) for _, row in rows)
     assert not [part for part, count in seen.items() if count > 1]
 
 
-def test_every_value_is_compared_or_open_with_a_reason() -> None:
-    compared = {row["entry"] for _, row in ROWS}
+def test_every_value_is_compared_or_open_with_a_reason(rows: Rows) -> None:
+    compared = {row["entry"] for _, row in rows}
     assert compared | set(OPEN) == set(PUBLISHED)
     assert not compared & set(OPEN)
     assert all(OPEN.values())

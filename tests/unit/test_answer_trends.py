@@ -199,6 +199,25 @@ def test_cases_along_a_key_are_told_without_points_that_are_no_equilibria() -> N
     assert "highest" not in words(no, no, no)
 
 
+def test_a_quantity_of_one_method_or_of_one_point_says_of_which() -> None:
+    def words(first: Sequence[float], second: Sequence[float], *claims: str) -> str:
+        cells = {
+            "one": [record(claim, turnout=value) for claim, value in zip(claims, first, strict=True)],
+            "two": [record(claim, turnout=value) for claim, value in zip(claims, second, strict=True)],
+        }
+        return said(study("one", "two"), swept(cells))[0]
+
+    claims = ["equilibrium", "not an equilibrium"]
+    without = {"one": [record(turnout=1.0), record(turnout=3.0)], "two": [record(), record()]}
+    named = study("one", "two", words={"one": "the first learner"})
+    assert said(named, swept(without)) == [
+        "As the reach rises from 0.1 to 0.2, the turnout rises from 1 to 3 for the first learner."
+    ]
+    left_out = "Leaving out points that are not equilibria, "
+    assert words([1, 2], [3, 4], *claims) == f"{left_out}the turnout at reach 0.1 is 1 for one and 3 for two."
+    assert words([1, 2], [1, 4], *claims) == f"{left_out}the turnout is 1 at reach 0.1."
+
+
 def test_cases_without_equilibria_are_named_where_other_points_are_left_out() -> None:
     claims = {"one": ("equilibrium", "not an equilibrium", "equilibrium"), "two": ["not an equilibrium"] * 3}
     rows = {

@@ -9,8 +9,8 @@ from rivalry.core.space import Box, Simplex
 from rivalry.methods.dynamics import boundaries
 from rivalry.runtime.jax import jax, jnp
 
-LINE = Box.interval(0.0, 1.0, players=2)
-X = jnp.array([[0.9], [0.5]])
+LINE = Box.interval(2.0, 5.0, players=2)  # neither symmetric nor beginning at 0
+X = jnp.array([[4.7], [3.5]])
 
 
 def apply_rule(rule: str, push: list[float]) -> list[float]:
@@ -18,16 +18,16 @@ def apply_rule(rule: str, push: list[float]) -> list[float]:
 
 
 def test_each_rule_on_a_line() -> None:
-    assert apply_rule("project", [0.3, 0.1]) == pytest.approx([1.0, 0.6])
-    assert apply_rule("reject", [0.3, 0.1]) == pytest.approx([0.9, 0.6])  # only the first is rejected
-    assert apply_rule("reflect", [0.3, 0.1]) == pytest.approx([0.8, 0.6])
-    assert apply_rule("reflect", [0.1, -0.7]) == pytest.approx([1.0, 0.2])
-    assert apply_rule("reflect", [1.3, -2.7]) == pytest.approx([0.2, 0.2])  # reflected at both ends
+    assert apply_rule("project", [0.9, 0.3]) == pytest.approx([5.0, 3.8])
+    assert apply_rule("reject", [0.9, 0.3]) == pytest.approx([4.7, 3.8])  # only the first is rejected
+    assert apply_rule("reflect", [0.9, 0.3]) == pytest.approx([4.4, 3.8])
+    assert apply_rule("reflect", [0.3, -2.1]) == pytest.approx([5.0, 2.6])
+    assert apply_rule("reflect", [3.9, -8.1]) == pytest.approx([2.6, 2.6])  # reflected at both ends
 
 
 @pytest.mark.parametrize("rule", ["project", "reject", "reflect"])
 def test_inside_the_space_every_rule_is_the_plain_step(rule: str) -> None:
-    assert apply_rule(rule, [-0.3, 0.2]) == pytest.approx([0.6, 0.7])
+    assert apply_rule(rule, [-0.9, 0.6]) == pytest.approx([3.8, 4.1])
 
 
 def test_mirror_is_multiplicative() -> None:

@@ -13,7 +13,6 @@ import pytest
 import rivalry as rv
 
 nashpy = pytest.importorskip("nashpy")
-game_theory = pytest.importorskip("quantecon.game_theory")
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "coming_from.md"
 RNG = np.random.default_rng(2)
@@ -32,6 +31,8 @@ def ours() -> np.ndarray:
 
 
 def quantecon_game(first: np.ndarray, second: np.ndarray) -> Any:
+    game_theory = pytest.importorskip("quantecon.game_theory")  # its import takes seconds
+
     return game_theory.NormalFormGame((game_theory.Player(first), game_theory.Player(second.T)))
 
 
@@ -55,6 +56,8 @@ def test_payoffs_and_best_responses_agree_with_nashpy() -> None:
 @pytest.mark.usefixtures("one_process")
 @pytest.mark.slow
 def test_lists_of_equilibria_agree_with_nashpy_and_quantecon() -> None:
+    game_theory = pytest.importorskip("quantecon.game_theory")
+
     assert agree([profile(*x) for x in nashpy.Game(A, B).support_enumeration()])
     assert agree([profile(*x) for x in nashpy.Game(A, B).vertex_enumeration()])
     assert agree([profile(*x) for x in game_theory.vertex_enumeration(quantecon_game(A, B))])
@@ -67,7 +70,10 @@ def test_zero_sum_games_agree_with_nashpy() -> None:
     np.testing.assert_allclose(game.payoffs(profile(row, column)), nashpy.Game(A)[row, column])
 
 
+@pytest.mark.slow
 def test_pure_equilibria_agree_with_quantecon() -> None:
+    game_theory = pytest.importorskip("quantecon.game_theory")
+
     coordination = np.diag([1.0, 2.0, 3.0])
     game = rv.games.matrix(coordination, coordination)
     found = rv.solve(game, rv.methods.PureEquilibria()).data.equilibria.values

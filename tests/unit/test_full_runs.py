@@ -241,6 +241,7 @@ def test_the_command_stores_a_run_and_refuses_in_one_line(
 STORED = sorted(Path(str(FOLDER)).glob("*"))
 
 
+@pytest.mark.default_only("lovett_fig6", "calvano2020")
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
 def test_stored_files_have_the_form_that_is_written(path: Path) -> None:
     assert path.suffix == ".json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from xml.etree import ElementTree
@@ -41,40 +42,37 @@ def test_the_repr_of_a_game_works_when_traced_and_without_arrays(game: object) -
     assert all(told)
 
 
-def _games() -> dict[str, object]:
-    """One game of every family and transform, with arrays too long for a line where the family allows any."""
-    reach = np.linspace(0.1, 0.4, 40).tolist()
-    chicken = rv.games.matrix("chicken")
-    many = [[f"action {k}" for k in range(200)]] * 2
-    return {
-        "influencer": rv.games.influencer(reach=reach),
-        "influencer in a box": rv.games.influencer(space="box", reach=[0.2] * 2),
-        "matrix": chicken,
-        "large matrix": rv.games.matrix(np.zeros((2, 200, 200)), actions=many),
-        "market": rv.games.market(unit_cost=np.linspace(1, 2, 30).tolist()),
-        "staged market": rv.games.market(stages=[[1], [0]]),
-        "race": rv.games.race(horizon=3, players=4),
-        "believing race": rv.games.race(beliefs=[{}, {"disaster_cost": 3.0}]),
-        "continuous": rv.games.continuous(),
-        "precipice": rv.games.precipice(),
-        "auction": rv.games.auction(),
-        "karma": rv.games.karma(),
-        "city": rv.games.city(network="stubs_2x2", agents=40, mean_karma=2.0),
-        "freeze": rv.transforms.freeze(rv.games.matrix("jordan"), {2: [1.0, 0.0]}),
-        "stackelberg": rv.transforms.stackelberg(chicken, [0], rv.transforms.Followers()),
-        "repeat": rv.transforms.repeat(chicken, periods=3),
-        "in_stages": rv.transforms.in_stages(chicken, [[0], [1]]),
-        "open_loop": rv.transforms.open_loop(chicken, 3),
-        "walks": rv.transforms.walks(rv.games.influencer(reach=[0.25] * 2), step=0.1),
-    }
-
-
-GAMES = _games()
+REACH = np.linspace(0.1, 0.4, 40).tolist()
+MANY = [[f"action {k}" for k in range(200)]] * 2
+# one game of every family and transform, with arrays too long for a line where the family allows any
+GAMES: dict[str, Callable[[], object]] = {
+    "influencer": lambda: rv.games.influencer(reach=REACH),
+    "influencer in a box": lambda: rv.games.influencer(space="box", reach=[0.2] * 2),
+    "matrix": lambda: rv.games.matrix("chicken"),
+    "large matrix": lambda: rv.games.matrix(np.zeros((2, 200, 200)), actions=MANY),
+    "market": lambda: rv.games.market(unit_cost=np.linspace(1, 2, 30).tolist()),
+    "staged market": lambda: rv.games.market(stages=[[1], [0]]),
+    "race": lambda: rv.games.race(horizon=3, players=4),
+    "believing race": lambda: rv.games.race(beliefs=[{}, {"disaster_cost": 3.0}]),
+    "continuous": lambda: rv.games.continuous(),
+    "precipice": lambda: rv.games.precipice(),
+    "auction": lambda: rv.games.auction(),
+    "karma": lambda: rv.games.karma(),
+    "city": lambda: rv.games.city(network="stubs_2x2", agents=40, mean_karma=2.0),
+    "freeze": lambda: rv.transforms.freeze(rv.games.matrix("jordan"), {2: [1.0, 0.0]}),
+    "stackelberg": lambda: rv.transforms.stackelberg(
+        rv.games.matrix("chicken"), [0], rv.transforms.Followers()
+    ),
+    "repeat": lambda: rv.transforms.repeat(rv.games.matrix("chicken"), periods=3),
+    "in_stages": lambda: rv.transforms.in_stages(rv.games.matrix("chicken"), [[0], [1]]),
+    "open_loop": lambda: rv.transforms.open_loop(rv.games.matrix("chicken"), 3),
+    "walks": lambda: rv.transforms.walks(rv.games.influencer(reach=[0.25] * 2), step=0.1),
+}
 
 
 @pytest.mark.parametrize("name", GAMES)
 def test_every_game_has_one_line_of_text_without_long_arrays(name: str) -> None:
-    said = repr(GAMES[name])
+    said = repr(GAMES[name]())
     assert "\n" not in said
     assert 20 < len(said) <= LINE
     assert not re.search(r"\[[^]]{60,}\]", said)
@@ -83,9 +81,10 @@ def test_every_game_has_one_line_of_text_without_long_arrays(name: str) -> None:
 
 @pytest.mark.parametrize("name", GAMES)
 def test_every_game_has_a_table_for_notebooks(name: str) -> None:
-    page = GAMES[name]._repr_html_()  # type: ignore[attr-defined]
+    game = GAMES[name]()
+    page = game._repr_html_()  # type: ignore[attr-defined]
     assert_plain(page)
-    assert repr(GAMES[name]).split(":")[0].split(" ...")[0] in unescape(re.sub("<[^>]*>", "", page))
+    assert repr(game).split(":")[0].split(" ...")[0] in unescape(re.sub("<[^>]*>", "", page))
 
 
 def assert_plain(page: str) -> None:
@@ -104,10 +103,10 @@ def test_the_representation_escapes_names() -> None:
 
 
 def test_the_numbers_of_a_game_are_those_of_its_parameters() -> None:
-    assert "reach 0.1 to 0.4" in repr(GAMES["influencer"])
-    assert "intercept 100, slope 1, unit_cost 1 to 2" in repr(GAMES["market"])
-    assert "mean_karma 10, max_karma 20" in repr(GAMES["karma"])
-    assert "over 3 periods" in repr(GAMES["race"])
+    assert "reach 0.1 to 0.4" in repr(GAMES["influencer"]())
+    assert "intercept 100, slope 1, unit_cost 1 to 2" in repr(GAMES["market"]())
+    assert "mean_karma 10, max_karma 20" in repr(GAMES["karma"]())
+    assert "over 3 periods" in repr(GAMES["race"]())
 
 
 def test_a_solution_shows_status_claim_and_every_player() -> None:

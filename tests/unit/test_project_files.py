@@ -120,14 +120,14 @@ def test_relative_links_name_existing_files(name: str) -> None:
 DOCS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*/*.md"))
 
 
-@pytest.mark.parametrize("name", [name for name in [*PAGES, *DOCS] if name != "RELEASING.md"])
-def test_nothing_is_installed_from_an_index_that_does_not_have_it(name: str) -> None:
-    commands = re.findall(r"pip install ([^\n`]+)", (ROOT / name).read_text(encoding="utf-8"))
-    lines = [
-        f"{name}: pip install {command}: install from the checkout or a wheel, as README.md does"
-        for command in commands
-        if re.match(r"['\"]?rivalry\b", command)
-    ]
+def test_nothing_is_installed_from_an_index_that_does_not_have_it() -> None:
+    lines = []
+    for name in {*PAGES, *DOCS} - {"RELEASING.md"}:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        lines += [
+            f"{name}: pip install {command}: install from the checkout or a wheel, as README.md does"
+            for command in re.findall(r"pip install (['\"]?rivalry\b[^\n`]*)", text)
+        ]
     assert not lines, "\n".join(lines)
 
 

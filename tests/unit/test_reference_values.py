@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,12 +9,9 @@ import pytest
 import rivalry as rv
 from rivalry.lab.answer.checks import expectations
 from rivalry.lab.study import load_study, studies
+from tests.bundled import includes_others
 
-SHORT = sorted(
-    name
-    for name, file in studies().items()
-    if "_deep" not in name and "include" not in tomllib.loads(file.read_text(encoding="utf-8"))
-)
+SHORT = sorted(name for name in studies() if "_deep" not in name and not includes_others(name))
 
 
 def compared(name: str, folder: Path) -> None:

@@ -34,7 +34,9 @@ def tree(tmp_path: Path) -> Path:
         "from tests.rotation import Rotation\n"
         "def pytest_configure(config): config.pluginmanager.register(Rotation())\n"
     )
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  slow\n  nightly\n")
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\nmarkers =\n  slow\n  nightly\n  representative\n  diagonal\n  default_only\n"
+    )
     for number in range(3):
         lines = ["import os, pytest", "ran = lambda name: open('ran.txt', 'a').write(name + chr(10))"]
         for k in range(20):
@@ -81,6 +83,70 @@ def test_a_test_that_has_passed_is_not_run_again(tree: Path) -> None:
     assert ran(tree, WELL=1, **records) == []
     counts = json.loads((tree / "tally" / "selected.json").read_text())
     assert counts["passed before"] == {"default": 21, "slow": 21, "nightly": 18}
+
+
+SPIN = """
+import time, pytest
+def spin():
+    end = time.process_time() + 0.4
+    while time.process_time() < end: pass
+def test_that_costs(): spin()
+@pytest.mark.slow
+def test_that_is_marked(): spin()
+@pytest.mark.representative
+def test_of_an_engine(): spin()
+def test_that_is_cheap(): pass
+"""
+
+
+@pytest.mark.slow
+def test_a_default_test_above_the_budget_is_named(tree: Path) -> None:
+    (tree / "test_costs.py").write_text(SPIN)
+    records = {"RIVALRY_TALLY": tree / "tally", "RIVALRY_DURATIONS": tree / "times.json"}
+    ran(tree, "test_costs.py", "test_0.py", RIVALRY_BUDGET=0.2, **records)
+    above = json.loads((tree / "tally" / "outcomes.json").read_text())["above budget"]
+    assert set(above) == {"test_costs.py::test_that_costs"}
+    times = json.loads((tree / "times.json").read_text())
+    assert above["test_costs.py::test_that_costs"] == pytest.approx(
+        times["test_costs.py::test_that_costs"], abs=1e-3
+    )
+    assert times["test_costs.py::test_that_is_marked"] >= 0.4
+    assert times["test_costs.py::test_that_is_cheap"] < 0.2
+
+
+PRODUCTS = """
+import pytest
+ran = lambda name: open('ran.txt', 'a').write(name + chr(10))
+@pytest.mark.diagonal
+@pytest.mark.parametrize("a", "xyz")
+@pytest.mark.parametrize("b", [1, 2])
+def test_of_a_product(a, b): ran(f"{a}{b}")
+@pytest.mark.default_only("v", "w")
+@pytest.mark.parametrize("a", "uvw")
+def test_of_a_list(a): ran(a)
+"""
+
+
+@pytest.mark.slow
+def test_products_leave_each_value_once_among_the_default_tests(tree: Path) -> None:
+    (tree / "test_products.py").write_text(PRODUCTS)
+    assert sorted(ran(tree, "test_products.py", "-m", "not slow")) == ["v", "w", "x1", "y2", "z1"]
+    assert len(ran(tree, "test_products.py")) == 9
+    (tree / "test_products.py").write_text(PRODUCTS.replace('"v", "w"', '"v", "q"'))
+    with pytest.raises(AssertionError, match=r"test_of_a_list: no parameters \['q'\]"):
+        ran(tree, "test_products.py")
+
+
+@pytest.mark.slow
+def test_a_file_of_slow_tests_is_not_imported_for_the_default_ones(tree: Path) -> None:
+    """The line is read from its text: a file that cannot be imported does not matter."""
+    for marks in ("pytest.mark.slow", "[\n    pytest.mark.slow,\n    pytest.mark.usefixtures('a'),\n]"):
+        (tree / "test_marked.py").write_text(
+            f"import pytest\npytestmark = {marks}\nimport nothing_of_this_name\n"
+        )
+        assert len(ran(tree, "-m", "not slow and not nightly")) == 21
+        with pytest.raises(AssertionError, match="nothing_of_this_name"):
+            ran(tree, "-m", "not nightly")
 
 
 def test_expected_failures_are_counted_apart_from_skipped_tests(tree: Path) -> None:

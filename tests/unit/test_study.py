@@ -78,6 +78,7 @@ def test_toml_and_python_define_the_same_study(tmp_path: Path) -> None:
     assert load_study(path).cells() == same.cells()
 
 
+@pytest.mark.default_only("tour", "market_textbook", "city_planning")
 @pytest.mark.parametrize("name", sorted(studies()))
 def test_every_bundled_study_survives_a_round_trip(name: str) -> None:
     study = load_study(name)
@@ -88,18 +89,20 @@ def test_every_bundled_study_survives_a_round_trip(name: str) -> None:
         assert back.cells() == form.cells()
         assert back.axes(back.cells()) == form.axes(form.cells())
     assert head_fault(head_of(form)) == ""  # the quick form can be stored
-    assert study.title
-    assert study.source or study.include
 
 
-@pytest.mark.parametrize("name", sorted(studies()))
-def test_published_values_of_bundled_studies_cite_their_source(name: str) -> None:
-    for row in load_study(name).expect:
-        if "published" in row:
-            assert row.get("read"), row
-            assert row.get("locator") or row["read"] == "second-hand", row
-        if "within" in row:
-            assert row["within"][0] < row["within"][1], row
+@pytest.mark.representative  # the one default test that loads every bundled study
+def test_every_bundled_study_loads_and_cites_its_sources() -> None:
+    for name in studies():
+        study = load_study(name)
+        assert study.title, name
+        assert study.source or study.include, name
+        for row in study.expect:
+            if "published" in row:
+                assert row.get("read"), (name, row)
+                assert row.get("locator") or row["read"] == "second-hand", (name, row)
+            if "within" in row:
+                assert row["within"][0] < row["within"][1], (name, row)
 
 
 def test_a_stored_study_of_another_version_is_refused() -> None:

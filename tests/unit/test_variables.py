@@ -69,11 +69,11 @@ def test_attributes_of_truth_values_are_kept() -> None:
     assert data.a.attrs["long_name"] == "a"
 
 
-@pytest.mark.parametrize("name", DESCRIBED)
-def test_meanings_are_phrases(name: str) -> None:
-    found = attributes_of(name)
-    assert not found["description"].endswith(".")
-    assert found["description"] != found["long_name"]
-    assert attributes_of(f"left_{name}")["description"] == (
-        f"{found['description']}, at the unstable points that the run left"
-    )
+def test_meanings_are_phrases() -> None:
+    for name in DESCRIBED:
+        attributes = attributes_of(name)
+        phrase = attributes["description"]
+        assert not phrase.endswith("."), name
+        assert phrase != attributes["long_name"], name
+        left = attributes_of(f"left_{name}")["description"]
+        assert left == f"{phrase}, at the unstable points that the run left", name
