@@ -45,6 +45,7 @@ def python(code: str, *arguments: str, **more: object) -> subprocess.CompletedPr
     )  # type: ignore[call-overload]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [["--help"], ["run", "--help"], ["--version"]])
 def test_help_imports_no_heavy_library(line: list[str]) -> None:
     code = (
@@ -291,6 +292,7 @@ def test_progress_names_the_part_and_no_time_below_the_wait(
     ]
 
 
+@pytest.mark.slow
 def test_another_form_in_the_folder_of_a_run_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -395,6 +397,7 @@ def test_an_output_folder_that_cannot_be_created_gives_one_line(rivalry: Command
     assert "/proc/self" in answer.err
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_not_an_error() -> None:
     line = f"{sys.executable} -m rivalry list | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
@@ -417,6 +420,7 @@ def test_what_show_prints_can_be_run_as_a_study(rivalry: Command) -> None:
     assert again | {"name": "", "based_on": ""} == bundled | {"name": ""}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["games", "methods", "studies", "plots"])
 def test_lists_of_one_family(rivalry: Command, kind: str) -> None:
     every, found = (rivalry("list", kind, *own, "--json").value for own in ((), ("race",)))
@@ -439,6 +443,7 @@ def test_lists_of_one_family(rivalry: Command, kind: str) -> None:
     assert wrong.err == f"rivalry: list {kind} rac: is no family of games; did you mean 'race'?\n"
 
 
+@pytest.mark.slow
 def test_studies_are_found_by_a_word_of_their_title_or_question(rivalry: Command) -> None:
     found = {row["name"] for row in rivalry("list", "studies", "subsidies", "--json").value}
     assert {"race_regulator", "race_subsidise_strong"} <= found
@@ -451,6 +456,7 @@ def test_studies_are_found_by_a_word_of_their_title_or_question(rivalry: Command
     assert f"studies giraffe: no study has the word; families are {', '.join(sorted(GAMES))}" in wrong.err
 
 
+@pytest.mark.slow
 def test_a_list_of_no_kind_names_studies_to_begin_with(rivalry: Command) -> None:
     words = rivalry("list").out
     for family, entry in GAMES.items():
@@ -465,6 +471,7 @@ def test_a_list_of_no_kind_names_studies_to_begin_with(rivalry: Command) -> None
     assert words.splitlines()[-4].split() == ["rivalry", "list", "games", "[FAMILY]", "all", str(len(GAMES))]
 
 
+@pytest.mark.slow
 def test_show_of_a_plot_says_what_it_draws_and_how_a_study_names_it(rivalry: Command) -> None:
     found = rivalry("show", "scenario", "--json").value
     assert found["title"] == "metrics against one parameter, by player or by the values of another"
@@ -476,6 +483,7 @@ def test_show_of_a_plot_says_what_it_draws_and_how_a_study_names_it(rivalry: Com
     assert rivalry("show", "plots.precipice").out.endswith('\nplots = ["precipice"]\n')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", slow_except(sorted(PLOTS), ("precipice", "logit_branch")))
 def test_every_plot_can_be_shown(kind: str) -> None:  # two share their names with a family and a study
     found, _ = describe(f"plots.{kind}")
@@ -500,6 +508,7 @@ def draw(data, ax=None, *, color: str = "red"):
 """
 
 
+@pytest.mark.slow
 def test_show_of_a_class_in_a_file_does_not_run_the_file(rivalry: Command) -> None:
     Path("mine.py").write_text(OWN)
     found = rivalry("show", "mine.py:Mine", "--json").value
@@ -564,6 +573,7 @@ def test_a_key_without_its_table_is_answered_with_the_whole_key(
     assert answer.err == f"rivalry: {hint}\n"
 
 
+@pytest.mark.slow
 def test_a_key_without_its_table_in_a_study_of_studies(rivalry: Command) -> None:
     answer = rivalry("run", "tour", "--set", "reach=0.2")
     assert answer.status == 2
@@ -572,6 +582,7 @@ def test_a_key_without_its_table_in_a_study_of_studies(rivalry: Command) -> None
     assert "tour is a study of studies; run one of those that take it: lovett_fig1, " in whole.err
 
 
+@pytest.mark.slow
 def test_costs_are_seconds_minutes_or_hours(rivalry: Command) -> None:
     assert {row["cost"] for row in rivalry("list", "studies", "--json").value} == {
         "seconds",
@@ -587,6 +598,7 @@ def test_help_cuts_no_text(rivalry: Command, monkeypatch: pytest.MonkeyPatch) ->
     assert "..." not in commands
 
 
+@pytest.mark.slow
 def test_a_narrow_terminal_shows_keys_whole(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     table = rivalry("show", "race").out
@@ -622,6 +634,7 @@ def test_the_doctor_lists_a_package_of_several_extras_once(
     assert "c" not in rows
 
 
+@pytest.mark.slow
 def test_show_of_a_run_prints_its_answer(rivalry: Command) -> None:
     rivalry("run", "matrix_classics", "--out", "runs/one")
     folder = rivalry("show", "runs/one").out

@@ -55,6 +55,7 @@ def test_a_wrong_name_is_refused(rivalry: Command) -> None:
     assert answer.status == 2
 
 
+@pytest.mark.slow
 def test_a_device_that_is_there_is_chosen_for_this_process_and_its_workers() -> None:
     done = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["oneapi,cpu", "oneapi,cpu", "3.0"]

@@ -38,6 +38,7 @@ def hidden(text: str) -> list[str]:
     return [c for c in text if unicodedata.category(c) in kinds and c not in "\n\t"]
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_printed_text_hides_nothing(text: str) -> None:
     codes = [0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x600, 0x606)]
@@ -49,6 +50,7 @@ def test_printed_text_hides_nothing(text: str) -> None:
     assert json.loads(written) == text
 
 
+@pytest.mark.slow
 def test_text_goes_to_a_terminal_in_one_module() -> None:
     """All commands print by `cli.output`, which replaces what steers a terminal."""
     allowed = {"cli/output.py", "lab/report/full_runs.py"}
@@ -66,6 +68,7 @@ def nasty(text: str) -> str:
     return text.format(nasty=json.dumps(NASTY + "title"), nasty_in=json.dumps(NASTY)[1:-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plots", [False, True])
 def test_commands_on_a_hostile_study(rivalry: Command, plots: bool) -> None:
     text = nasty(STUDY if plots else STUDY.partition("[[plots]]")[0])

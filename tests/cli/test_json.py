@@ -109,6 +109,7 @@ def test_list_of_one_kind(rivalry: Command, kind: str) -> None:
     assert [row["name"] for row in rows] == sorted(row["name"] for row in rows)
 
 
+@pytest.mark.slow
 def test_list_without_a_kind_adds_the_kind_column(rivalry: Command) -> None:
     rows = rivalry("list", "--json").value
     assert all(set(row) == {"kind", "name", "title", "family", "cost", "seconds"} for row in rows)
@@ -166,6 +167,7 @@ def test_run_and_the_commands_on_its_results(rivalry: Command, study: str) -> No
     assert Path("page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.slow
 def test_certificates_are_recomputed_and_cells_unchanged(rivalry: Command, study: str) -> None:
     found = rivalry("run", study, "--json", "--workers", "1").value
     run = Path(found["run"])
@@ -191,6 +193,7 @@ def test_results_are_not_exported_into_a_file(rivalry: Command, study: str) -> N
     assert Path("numbers").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_without_json_the_last_line_is_the_path_of_the_report(rivalry: Command, study: str) -> None:
     answer = rivalry("run", study, "--workers", "1")
     assert answer.status == 0
@@ -211,6 +214,7 @@ def test_warnings_of_cells_are_summarised_at_the_end(rivalry: Command) -> None:
     assert found["warnings"] == [{"study": "duel", "warning": "a prize of 0.5 is low", "cells": 2}]
 
 
+@pytest.mark.slow
 def test_options_override_the_study(rivalry: Command, study: str) -> None:
     line = ["run", study, "--json", "--set", "game.name=jordan", "--replications", "2", "--out", "elsewhere"]
     found = rivalry(*line, "--workers", "1").value
@@ -257,6 +261,7 @@ def test_a_failing_cell_is_reported_and_the_others_are_computed(rivalry: Command
     assert rivalry("list").status == 0
 
 
+@pytest.mark.slow
 def test_a_study_that_includes_studies_joins_their_results(rivalry: Command, study: str) -> None:
     Path("other.toml").write_text(
         STUDY.replace("Two games", "More games") + '[quick]\n"game.name" = "jordan"\n'
@@ -271,6 +276,7 @@ def test_a_study_that_includes_studies_joins_their_results(rivalry: Command, stu
     assert rivalry("status", "runs/both", "--json").value["cells"]["total"] == 3
 
 
+@pytest.mark.slow
 def test_show_prints_a_study_or_the_parameters(rivalry: Command, study: str) -> None:
     from rivalry.lab.study import Study, load_study
 
@@ -292,6 +298,7 @@ def test_show_prints_a_study_or_the_parameters(rivalry: Command, study: str) -> 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "among", "beyond"), [("matrix", "pure_equilibria", "simulation"), ("karma", "newton", "hedge")]
 )
@@ -303,6 +310,7 @@ def test_show_names_the_methods_that_fit_a_family(
     assert beyond not in listed
 
 
+@pytest.mark.slow
 def test_doctor_lists_versions_and_states(rivalry: Command) -> None:
     rows = rivalry("doctor", "--json").value
     assert all(set(row) == {"name", "version", "state", "remedy"} for row in rows)

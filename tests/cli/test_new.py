@@ -78,6 +78,7 @@ def test_a_study_of_every_family_runs_and_is_certified(family: str, rivalry: Com
         assert claims[-1] != "not an equilibrium"
 
 
+@pytest.mark.slow
 def test_the_template_of_a_learner_passes_the_check_and_learns(rivalry: Command, tmp_path: Path) -> None:
     from rivalry.schema.registry import from_file
 
@@ -88,6 +89,7 @@ def test_the_template_of_a_learner_passes_the_check_and_learns(rivalry: Command,
     assert found.profile[:, 1].min() > 0.8  # defects but for exploration and the first rounds
 
 
+@pytest.mark.slow
 def test_the_template_of_a_plot_draws(rivalry: Command, tmp_path: Path) -> None:
     from rivalry.schema.registry import from_file
 
@@ -102,6 +104,7 @@ def test_the_template_of_a_plot_draws(rivalry: Command, tmp_path: Path) -> None:
     assert draw(data, axes, quantity="profile") is axes
 
 
+@pytest.mark.slow
 def test_the_template_of_a_method_passes_the_check_of_methods(rivalry: Command, tmp_path: Path) -> None:
     from rivalry.schema.registry import from_file
 

@@ -89,6 +89,7 @@ def judged(name: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_grim_play_is_an_equilibrium_at_high_discount_factors_only(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,6 +101,7 @@ def test_grim_play_is_an_equilibrium_at_high_discount_factors_only(
     assert found["regret"][0] == pytest.approx(5 * 0.6 + 1 * 0.4 - 3)
 
 
+@pytest.mark.representative
 def test_mixed_play_and_tables(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = judged("half", capsys)
     assert found["regret"] == pytest.approx([3 - 2.25] * 2)  # always defecting, against even mixing
@@ -161,6 +163,7 @@ def test_wrong_policies_are_refused_in_one_line(
     assert len(printed) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "verdict"),
     [
@@ -186,6 +189,7 @@ def test_the_proof_of_a_policy_is_written_and_checked(
     assert low - 1e-11 <= found["certificates"][0]["regret"][0] <= high + 1e-11
 
 
+@pytest.mark.slow
 def test_what_has_no_proof_says_why(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "more.py").write_text("defect = [[0, 1], [0, 1]]\n")
     arguments = ["--policy", "more.py:defect", "--game", "matrix_classics", "--export", "proofs"]
@@ -211,6 +215,7 @@ def test_a_run_and_a_policy_exclude_each_other(
     assert "give" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_profiles_and_policies_of_populations(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "more.py").write_text(
         "defect = [[0, 1], [0, 1]]\ndef bid(seen, mask): return mask / mask.sum(axis=1, keepdims=True)\n"
@@ -242,6 +247,7 @@ def in_plain_python(policy: list[int], gamma: float) -> float:
     return max(best[s] - own[s] for s in past) * (1 - gamma)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["npy", "npz", "csv", "values"])
 def test_tables_of_other_programs_with_two_rounds_of_memory(
     form: str, folder: Path, capsys: pytest.CaptureFixture[str]

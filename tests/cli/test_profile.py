@@ -112,6 +112,7 @@ def test_arrays_of_numpy_files(folder: Path, capsys: pytest.CaptureFixture[str])
     assert "Object arrays cannot be loaded" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_each_line_is_answered_and_proved(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("flint")
     lines = "NE,1/3,1/3,1/3,1/3,1/3,1/3\nNE,1,0,0,0,1,0\n"
@@ -124,6 +125,7 @@ def test_each_line_is_answered_and_proved(folder: Path, capsys: pytest.CaptureFi
     assert sorted(path.name for path in Path("proofs").iterdir()) == ["found-1.json", "found-2.json"]
 
 
+@pytest.mark.slow
 def test_rounded_decimals_are_judged_as_written_and_the_nearest_is_given(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,6 +142,7 @@ def test_rounded_decimals_are_judged_as_written_and_the_nearest_is_given(
     assert row["nearest"] is None
 
 
+@pytest.mark.slow
 def test_trees_in_behaviour_strategies_and_normal_form(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -148,6 +151,7 @@ def test_trees_in_behaviour_strategies_and_normal_form(
     assert second["regret"] == [1.0, 0.0]  # entering pays 1 where the incumbent shares
 
 
+@pytest.mark.slow
 def test_choices_by_player(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("flint")
     (row,) = judged('{"b": 0.333, "a": 0.3334}', "duopoly.toml", capsys, "found.json")

@@ -58,6 +58,7 @@ def wait_until(happened: Callable[[], object], seconds: float) -> bool:
     return bool(happened())
 
 
+@pytest.mark.slow
 def test_commands(rivalry: Command) -> None:
     Path("small.toml").write_text(SMALL.replace("STEPS", "50"))
     answer = rivalry("slurm", "small.toml", "--shards", "2", "--time", "01:00:00", "--print")

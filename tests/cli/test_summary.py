@@ -32,6 +32,7 @@ tolerance = 1e-9
 """
 
 
+@pytest.mark.slow
 def test_run_and_report_begin_with_results(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     Path("chicken.toml").write_text(STUDY)
@@ -55,6 +56,7 @@ def test_run_and_report_begin_with_results(rivalry: Command, monkeypatch: pytest
     assert again.out == answer.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [60, 80])
 def test_results_fit_a_narrow_terminal(rivalry: Command, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
@@ -86,6 +88,7 @@ def test_paragraphs_are_wrapped_between_words(monkeypatch: pytest.MonkeyPatch) -
     assert output.paragraph("one two-three four") == "one\n  two-three\n  four"
 
 
+@pytest.mark.slow
 def test_a_study_of_studies_prints_one_sentence_per_study(rivalry: Command) -> None:
     Path("chicken.toml").write_text(STUDY)
     Path("other.toml").write_text(STUDY.replace("Two games", "More games"))

@@ -389,6 +389,7 @@ def test_an_error_on_the_command_line_gives_one_line(rivalry: Command, case: str
     assert Path("full/letter.txt").read_text() == "not yours"
 
 
+@pytest.mark.slow
 def test_a_study_that_includes_studies_cannot_be_changed(rivalry: Command) -> None:
     write_study(GOOD)
     Path("matrix.toml").write_text(
@@ -408,6 +409,7 @@ def test_the_unmodified_study_is_valid(rivalry: Command) -> None:
     assert rivalry("show", "mine.toml").status == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [["rnu"], ["run", "nothing.toml"]])
 def test_in_a_separate_process(tmp_path: Path, line: list[str]) -> None:
     done = subprocess.run(
@@ -446,6 +448,7 @@ def ends(data, ax=None):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("when", "status", "says"),
     [
@@ -468,6 +471,7 @@ def test_a_file_that_ends_the_program_is_named(rivalry: Command, when: str, stat
     assert len(list(Path("runs").glob("mine/cells/*"))) == (status == 0)
 
 
+@pytest.mark.slow
 def test_a_file_that_ends_the_program_while_it_certifies_is_named(
     rivalry: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def _kinds(*default: str) -> list[Any]:
     return [kind if kind in default else pytest.param(kind, marks=pytest.mark.slow) for kind in kinds]
 
 
+@pytest.mark.slow
 def test_every_declared_key_is_drawn() -> None:
     drawn = {
         name
@@ -65,6 +66,7 @@ def test_keys_without_a_function_are_drawn_within_their_bounds() -> None:
         assert len({value for setting in drawn for value in setting.keys.values() if type(value) is str}) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", _kinds("market"))
 def test_no_word_is_wrong(kind: str) -> None:
     assert _lines(kind, 0, ALIKE) == []
@@ -97,6 +99,7 @@ def _monopoly() -> tuple[Any, referee.Arena, np.random.Generator]:
     return game, referee.arena(game, referee.black_box(game)), np.random.default_rng(0)
 
 
+@pytest.mark.slow
 def test_a_false_equilibrium_and_a_false_bound_are_found() -> None:
     game, one, rng = _monopoly()
     for change, kind in (({"tolerance": 1.0}, "false equilibrium"), ({}, "false bound")):
@@ -107,6 +110,7 @@ def test_a_false_equilibrium_and_a_false_bound_are_found() -> None:
         assert [fault.kind for fault in found.faults] == [kind]
 
 
+@pytest.mark.slow
 def test_a_false_refutation_is_found() -> None:
     game, one, rng = _monopoly()
     found = judge.Duel("", [], [])
@@ -128,6 +132,7 @@ def test_a_range_that_was_assumed_too_short_is_left() -> None:
     assert own[0] == 0.0
 
 
+@pytest.mark.slow
 def test_unstable_rest_points_are_found() -> None:
     # x and 1 - x are best answers to each other at 1/2 alone; matching 0 or 1 rests as well
     def payoff(x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
@@ -140,6 +145,7 @@ def test_unstable_rest_points_are_found() -> None:
     assert sorted(round(float(x[0, 0]), 6) for x in found) == [0.0, 0.5, 1.0]
 
 
+@pytest.mark.slow
 def test_errors_of_libraries_are_no_refusals() -> None:
     found = judge.Duel("", [], [])
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from tests.duel import draws
 from tests.duel.judge import duel
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 @pytest.mark.parametrize("kind", draws.KINDS)
 @settings(max_examples=2, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(seed=st.integers(2, 2**31))

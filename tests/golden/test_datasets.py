@@ -10,9 +10,10 @@ import xarray as xr
 
 from tests.golden.studies import HERE, KEPT, dataset, studies
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", studies())
-@pytest.mark.slow
 def test_a_study_reproduces_its_stored_dataset(name: str, tmp_path: Path) -> None:
     kept = xr.load_dataset(HERE / f"{name}.nc", engine="h5netcdf")
     found = dataset(studies()[name], tmp_path / "run")

@@ -48,6 +48,8 @@ def _forms(table: np.ndarray) -> dict[str, Any]:
     }
 
 
+@pytest.mark.representative
+@pytest.mark.default_only("matching_pennies-class")
 @pytest.mark.parametrize("form", ["tree", "class", "formula"])
 @pytest.mark.parametrize("name", CLASSICS)
 def test_claims_and_gains_do_not_depend_on_the_form(name: str, form: str) -> None:
@@ -63,6 +65,7 @@ def test_claims_and_gains_do_not_depend_on_the_form(name: str, form: str) -> Non
             np.testing.assert_allclose(words.regret, here.regret, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("high", [10.0, 1e6, 1e9])
 def test_the_ends_of_a_wide_box_are_no_actions(high: float) -> None:
     """Payoffs are linear in each choice; (5, 5) is the only equilibrium."""

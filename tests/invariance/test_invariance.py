@@ -71,6 +71,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize(("name", "change", "which"), [*cells()])
 def test_the_same_game_has_the_same_results(name: str, change: str, which: int) -> None:
     row, ones = ROWS[name], np.ones(2)

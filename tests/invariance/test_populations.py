@@ -16,6 +16,8 @@ from rivalry.methods.populations.population_equilibria import PopulationEquilibr
 from rivalry.population import population_certificate
 from rivalry.studies.road_networks import RoadNetwork
 
+pytestmark = pytest.mark.slow
+
 EMPTY, SLOPE, DRIVERS = np.array([10.0, 12.0, 20.0]), np.array([0.01, 0.005, 0.002]), 4000.0
 BETA = 2.0  # per minute
 

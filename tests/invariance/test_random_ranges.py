@@ -12,6 +12,9 @@ import rivalry as rv
 from rivalry.core.space import Box
 from rivalry.runtime.jax import jnp
 
+pytestmark = pytest.mark.slow
+
+
 KINDS = ("quantity", "effort", "contest", "matching")
 
 

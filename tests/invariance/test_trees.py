@@ -123,6 +123,7 @@ def test_the_value_of_a_constant_sum_tree_is_the_same(change: str) -> None:
     assert found.data.exact_bound.values.tolist() == [str(expected)] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_subgame_perfect_lists_are_the_same(change: str) -> None:
     # chance before different information sets: each weather is a subgame, unless its outcomes are split

@@ -18,7 +18,10 @@ import pytest
 
 from tests import duel_study
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX (process groups, signals)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="needs POSIX (process groups, signals)"),
+]
 psutil = pytest.importorskip("psutil")
 
 SECONDS = 300  # a deadline ends a test that waits in vain; on a busy machine a start alone takes a minute
@@ -165,7 +168,6 @@ def killed_again_and_again(
         assert (run / "dataset.nc").read_bytes() == (whole / "dataset.nc").read_bytes()
 
 
-@pytest.mark.slow
 def test_a_run_killed_twice_loses_no_cells(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
@@ -198,7 +200,6 @@ def at_work(process: subprocess.Popen[str], workers: int) -> Callable[[], bool]:
     return busy
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("workers", "to_all"), [(1, True), (2, True), pytest.param(2, False, marks=pytest.mark.nightly)]
 )
@@ -220,7 +221,6 @@ def test_an_interrupt_stops_endless_cells(
     assert json.loads(rivalry("status", run, "--json").stdout)["cells"]["left"] == 4
 
 
-@pytest.mark.slow
 def test_workers_end_with_their_parent(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     process = start("run", endless(tmp_path), "--workers", "2", "--out", tmp_path / "run")
     assert until(at_work(process, 2), process)
@@ -228,7 +228,6 @@ def test_workers_end_with_their_parent(tmp_path: Path, start: Callable[..., subp
     assert ended(process.pid)
 
 
-@pytest.mark.slow
 def test_a_second_run_of_a_locked_folder_is_refused(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
@@ -241,7 +240,6 @@ def test_a_second_run_of_a_locked_folder_is_refused(
     assert f"in use by process {process.pid}" in line
 
 
-@pytest.mark.slow
 def test_damaged_cells_are_named_set_aside_and_recomputed(tmp_path: Path) -> None:
     study, run = duel_study.write(tmp_path, points=3, replications=2), tmp_path / "run"
     assert rivalry("run", study, "--workers", "1", "--out", run).returncode == 0
@@ -266,7 +264,6 @@ def growing(tmp_path: Path, seconds: float = 0.0) -> Path:
     return study
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_file_size_limit_stops_the_run_with_one_line(tmp_path: Path, workers: int) -> None:
     # slow cells are computed by workers, quick ones by the main process
@@ -291,7 +288,6 @@ def full_disk(full: subprocess.CompletedProcess[str]) -> None:
     assert line == full.stderr.splitlines()[-1]
 
 
-@pytest.mark.slow
 def test_a_full_disk_stops_the_run_with_one_line(tmp_path: Path) -> None:
     disk, study = tmp_path / "disk", growing(tmp_path)
     disk.mkdir()

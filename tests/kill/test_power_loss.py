@@ -13,6 +13,8 @@ from rivalry.lab.executor import carry_out
 from rivalry.lab.store import Run
 from tests.kill.power_loss import Disk, PowerLoss
 
+pytestmark = pytest.mark.slow
+
 if os.name != "posix" or not Path("/proc/self/fd").is_dir():
     pytest.skip("needs Linux", allow_module_level=True)
 
@@ -67,7 +69,6 @@ def test_a_run_that_has_ended_is_on_disk(
     assert (run.folder / "dataset.nc").read_bytes() == (disk.home / "run" / "dataset.nc").read_bytes()
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a lock that is lost is open
 def test_a_run_cut_at_any_call_opens_and_goes_on(
     tmp_path: Path, study: rv.Study, monkeypatch: pytest.MonkeyPatch
@@ -92,7 +93,6 @@ def test_a_run_cut_at_any_call_opens_and_goes_on(
     assert cut > 10
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_resume_cut_at_any_call_loses_nothing(
     tmp_path: Path, study: rv.Study, monkeypatch: pytest.MonkeyPatch

@@ -26,6 +26,7 @@ def test_an_answer_is_the_certificate_of_the_profile() -> None:
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
+@pytest.mark.slow
 def test_parameters_of_a_state_change_the_game() -> None:
     game = rv.games.market(intercept=100.0, unit_cost=[10.0, 10.0])
     # Cournot: each firm produces (a - c) / 3b
@@ -86,6 +87,7 @@ def test_a_game_without_a_view_is_refused_in_one_line() -> None:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_a_widget_certifies_what_a_person_sets() -> None:
     pytest.importorskip("anywidget")
     shown = widget.explore(rv.games.influencer(reach=[0.2, 0.2]))
@@ -101,6 +103,7 @@ def test_a_widget_certifies_what_a_person_sets() -> None:
     assert "must be above 0" in shown.answer["sentence"]
 
 
+@pytest.mark.representative
 def test_a_widget_of_several_figures_shows_the_chosen_one() -> None:
     pytest.importorskip("anywidget")
     games = rv.games.matrix("prisoners_dilemma"), rv.games.influencer(reach=[0.2, 0.2])

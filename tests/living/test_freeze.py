@@ -43,6 +43,7 @@ def figures(run: Run, **more: Any) -> dict[str, Any]:
     return {one.view: one for one in figures_of_run(run, answer, **more)}
 
 
+@pytest.mark.slow
 def test_a_page_allows_its_own_script_and_style_and_loads_nothing(tmp_path: Path) -> None:
     text = freeze(
         stored(tmp_path / "run", study(title=EVIL, source=EVIL)), tmp_path / "page.html"
@@ -62,6 +63,7 @@ def test_a_page_allows_its_own_script_and_style_and_loads_nothing(tmp_path: Path
     assert "url(http" not in text
 
 
+@pytest.mark.slow
 def test_a_page_holds_study_versions_certificates_and_citation(tmp_path: Path) -> None:
     run = stored(tmp_path / "run", leave=1, fail="it broke")
     done = freeze(run, tmp_path / "deep" / "page.html")
@@ -78,6 +80,7 @@ def test_a_page_holds_study_versions_certificates_and_citation(tmp_path: Path) -
         assert words in text, words
 
 
+@pytest.mark.slow
 def test_the_command_of_a_cell_computes_that_cell(tmp_path: Path) -> None:
     sweep = {"game.reach": [0.16, 0.2], "game.resource.means": [[0.2, 0.7], [0.3, 0.8]]}
     made = study(sweep=sweep, plots=[], expect=[])
@@ -95,6 +98,7 @@ def test_the_command_of_a_cell_computes_that_cell(tmp_path: Path) -> None:
         assert [one.id for one in again.cells()] == [cell.id]
 
 
+@pytest.mark.slow
 def test_cells_have_the_state_claim_and_values_of_the_run(tmp_path: Path) -> None:
     run = stored(tmp_path / "run", leave=1)
     found = figures(run, games=False)["sweep"]
@@ -108,6 +112,7 @@ def test_cells_have_the_state_claim_and_values_of_the_run(tmp_path: Path) -> Non
     assert json.loads(json.dumps(found.content, allow_nan=False)) == found.content
 
 
+@pytest.mark.slow
 def test_differences_are_measured_in_tolerances(tmp_path: Path) -> None:
     base: dict[str, Any] = {"quantity": "threshold", "at": {"reach": 0.2}}
     expect = [
@@ -138,6 +143,7 @@ def test_no_file_of_a_user_is_run(tmp_path: Path, hidden: bool) -> None:
     assert "sweep" in figures(again)
 
 
+@pytest.mark.slow
 def test_figures_of_a_run_have_titles_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Titles name regions of a page; two of one name could not be told apart."""
     same = [Figure("line", "A line", "", {}), Figure("line", "A line", "", {})]

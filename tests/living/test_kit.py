@@ -26,6 +26,7 @@ def test_ticks_are_round_and_inside(tmp_path: Path) -> None:
     assert found[2] == [0, 0.02, 0.04, 0.06]
 
 
+@pytest.mark.slow
 def test_numbers_are_written_as_in_reports(tmp_path: Path) -> None:
     given = [0.25, 1234.5, 1e-9, 123456789.0, 0, -0.5, None, 100, -4.38e-8]
     found = run_module(tmp_path, "return given.map((one) => format(one));", given)

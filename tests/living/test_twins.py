@@ -62,6 +62,7 @@ QUICK = ("gaussian", "matrix")
 CASES = [name if name in QUICK else pytest.param(name, marks=slow) for name in GAMES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_payoffs_are_those_of_the_package(name: str, tmp_path: Path) -> None:
     game = GAMES[name]()
@@ -79,6 +80,7 @@ def test_payoffs_are_those_of_the_package(name: str, tmp_path: Path) -> None:
         assert np.max(np.abs(values - expected)[defined] / size[defined]) < 1e-12
 
 
+@pytest.mark.slow
 def test_parameters_of_the_state_change_the_twin(tmp_path: Path) -> None:
     game, x = influencer(reach=[0.2, 0.3], **bimodal), [[0.3], [0.8]]
     other = influencer(reach=[0.15, 0.4], **bimodal)
@@ -95,6 +97,7 @@ def test_log_gamma_is_that_of_the_standard_library(tmp_path: Path) -> None:
     assert np.max(np.abs(np.subtract(found, expected)) / np.maximum(np.abs(expected), 1.0)) < 1e-14
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param("cournot", marks=slow), pytest.param("logit", marks=slow), "gaussian"]
 )
@@ -118,6 +121,7 @@ def test_best_responses_are_those_of_the_package(name: str, tmp_path: Path) -> N
         assert found["at"] == pytest.approx(float(response.strategy[0]), abs=1e-4 * (high - low)[player])
 
 
+@pytest.mark.slow
 def test_the_path_of_gradient_ascent_ends_where_no_gradient_is_left(tmp_path: Path) -> None:
     game = influencer(reach=[0.25, 0.25], **bimodal)  # both end in the middle, as enumeration proves
     body = """
@@ -128,6 +132,7 @@ def test_the_path_of_gradient_ascent_ends_where_no_gradient_is_left(tmp_path: Pa
     assert np.max(np.abs(np.diff(path[:, :, 0], axis=0))) <= 0.02 + 1e-12
 
 
+@pytest.mark.slow
 def test_the_replicator_keeps_the_product_of_shares_in_rock_paper_scissors(tmp_path: Path) -> None:
     game = rv.games.matrix("rock_paper_scissors")
     body = """
@@ -141,6 +146,7 @@ def test_the_replicator_keeps_the_product_of_shares_in_rock_paper_scissors(tmp_p
     assert beliefs[-1] == pytest.approx(np.full((2, 3), 1 / 3), abs=0.03)  # Robinson 1951: zero-sum
 
 
+@pytest.mark.slow
 def test_searches_on_the_simplex_find_the_closed_form(tmp_path: Path) -> None:
     body = """
       const f = (s) => given[0] * Math.log(s[0]) + given[1] * Math.log(s[1]) + given[2] * Math.log(s[2]);

@@ -20,6 +20,7 @@ def taken(game: Any) -> list[str]:
     return [view.__name__.rpartition(".")[2] for view in VIEWS if view.view_of(game, None) is not None]
 
 
+@pytest.mark.slow
 def test_games_go_to_the_views_that_can_draw_them() -> None:
     influencer = rv.games.influencer
     assert taken(influencer(reach=[0.2, 0.2, 0.2])) == ["line"]
@@ -34,6 +35,7 @@ def test_games_go_to_the_views_that_can_draw_them() -> None:
     assert taken(object()) == []
 
 
+@pytest.mark.slow
 def test_data_are_json_without_infinities() -> None:
     shown = [
         line.view_of(rv.games.market(players=3), None),
@@ -177,6 +179,7 @@ TABLES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", TABLES)
 def test_the_line_of_a_study_table_is_that_of_its_game(table: dict[str, Any]) -> None:
     game: Any = rv.games.influencer(**table)
@@ -192,6 +195,7 @@ def test_the_line_of_a_study_table_is_that_of_its_game(table: dict[str, Any]) ->
     assert line.view_of_table(study | {"resource": {"kind": "file", "file": "amounts.csv"}}, record) is None
 
 
+@pytest.mark.slow
 def test_choices_of_a_game_by_formulas_have_their_names() -> None:
     formulas = ["x * (1 - x - y)", "y * (1 - x - y) - z * z"]
     game = rv.games.continuous(payoffs=formulas, choices=[["x"], ["y", "z"]], low=0.0, high=1.0)

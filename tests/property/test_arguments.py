@@ -17,6 +17,9 @@ import rivalry as rv
 from rivalry.games import GAMES
 from rivalry.methods import METHODS
 
+pytestmark = pytest.mark.slow
+
+
 CALLS = 150
 LONGEST = 300  # maximum length of a message
 

@@ -14,6 +14,9 @@ from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 
+pytestmark = pytest.mark.slow
+
+
 ONE: list[Callable[[Any], Any]] = [
     jnp.negative,
     jnp.abs,
@@ -86,7 +89,6 @@ def inside(low: np.ndarray, high: np.ndarray, rng: np.random.Generator) -> np.nd
     return np.concatenate([grid, low + (high - low) * rng.random((60, 2))])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "seed", [326, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(20))]
 )

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 import rivalry as rv
 
+pytestmark = pytest.mark.slow
+
 PLAYERS, POINTS = 3, 12  # one shape, so that everything is compiled once
 POSITION = st.floats(0.0, 1.0)
 FEW = settings(max_examples=25, deadline=None)
@@ -47,7 +49,6 @@ def everything(game: Any, x: Any) -> tuple[Any, Any, Any, Any]:
     return game.all_payoffs(x), game.shares(x), rv.oracles.gradients(game, x), rv.oracles.jacobian(game, x)
 
 
-@pytest.mark.slow
 @FEW
 @given(games())
 def test_payoffs_sum_to_the_total_resource(case: Case) -> None:
@@ -59,7 +60,6 @@ def test_payoffs_sum_to_the_total_resource(case: Case) -> None:
     assert np.all(np.asarray(payoffs) <= total * (1 + 1e-12))
 
 
-@pytest.mark.slow
 @FEW
 @given(games(), st.permutations(range(PLAYERS)))
 def test_permuting_players_permutes_payoffs_and_derivatives(case: Case, order: list[int]) -> None:
@@ -84,7 +84,6 @@ def test_payoffs_and_derivatives_are_linear_in_the_resource(case: Case, factor: 
         np.testing.assert_allclose(there[k], here[k] * factor, rtol=1e-10, atol=1e-13 * size)
 
 
-@pytest.mark.slow
 @FEW
 @given(games())
 def test_derivatives_agree_with_finite_differences(case: Case) -> None:

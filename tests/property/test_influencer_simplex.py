@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 import rivalry as rv
 
+pytestmark = pytest.mark.slow
+
 PLAYERS, POINTS, CORNERS = 3, 7, 3  # one shape, so that everything is compiled once
 FEW = settings(max_examples=25, deadline=None)
 AMOUNT = st.floats(0.05, 3.0)
@@ -57,7 +59,6 @@ def found(options: dict[str, Any], x: np.ndarray) -> tuple[np.ndarray, ...]:
     return tuple(np.asarray(part) for part in everything(game, game.space.check(x)))
 
 
-@pytest.mark.slow
 @FEW
 @given(games())
 def test_payoffs_sum_to_the_total_resource(case: Case) -> None:
@@ -67,7 +68,6 @@ def test_payoffs_sum_to_the_total_resource(case: Case) -> None:
     assert np.all(payoffs >= 0)
 
 
-@pytest.mark.slow
 @FEW
 @given(games(), st.permutations(range(PLAYERS)))
 def test_permuting_players_permutes_payoffs_and_derivatives(case: Case, order: list[int]) -> None:
@@ -95,7 +95,6 @@ def test_permuting_corners_permutes_gradient_coordinates(case: Case, order: list
     np.testing.assert_allclose(turned[1], gradients[:, turn], rtol=1e-8, atol=near)
 
 
-@pytest.mark.slow
 @FEW
 @given(games(), st.floats(0.1, 10.0))
 def test_kernel_gradients_are_orthogonal_to_the_position(case: Case, factor: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import permutations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -13,6 +14,8 @@ import rivalry as rv
 from rivalry.core.profiles import basins, nearest
 from rivalry.families.matrix import Matrix, matrix
 from rivalry.runtime.jax import jnp
+
+pytestmark = pytest.mark.slow
 
 TABLES = arrays(np.float64, (2, 3, 3), elements=st.integers(-5, 5).map(float))
 WEIGHTS = arrays(np.float64, (2, 3), elements=st.floats(0.01, 1.0))

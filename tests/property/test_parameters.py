@@ -24,6 +24,8 @@ from rivalry.schema.validate import fault_of
 from rivalry.solving.batches import Member, _vary
 from rivalry.solving.inputs import Settings
 
+pytestmark = pytest.mark.slow
+
 GAMES = rv.games
 # several cases per family, since no case takes every key
 CASES: dict[str, list[dict[str, Any]]] = {
@@ -129,7 +131,6 @@ def test_every_way_to_change_a_number_gives_the_game_that_the_factory_makes(
     assert checked > 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("family", CASES)
 def test_every_numeric_key_is_taken_by_some_case(family: str) -> None:
     keys = set(numeric_keys(getattr(GAMES, family)))
@@ -145,7 +146,6 @@ def _slope(game: Any, derivative: Any, x: Any) -> Any:
     return jax.jvp(paid, (0.0,), (1.0,))[1]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("family", "case"), cases(["market", "race", "influencer", "precipice"]))
 def test_derivatives_are_those_of_games_built_anew(family: str, case: dict[str, Any]) -> None:
     """Differences of payoffs at one profile, between games that the factory made."""

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from rivalry.methods.q_learning.q_learning import QLearning
 from tests.plain_q_learning import walk
 
+pytestmark = pytest.mark.slow
+
+
 chance = st.floats(0.0, 1.0)
 options = st.fixed_dictionaries(
     {
@@ -33,7 +36,6 @@ options = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(
     options, st.integers(2, 3), st.integers(2, 4), st.sampled_from(["own", "joint"]), st.integers(0, 2**32)

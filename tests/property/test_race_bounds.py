@@ -15,6 +15,8 @@ from tests.race_keys import race
 from tests.random_races import random_keys, solved_races
 from tests.selection import slow_except
 
+pytestmark = pytest.mark.slow
+
 
 def written_out(keys: dict[str, Any], x: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Return payoffs ``[strategy]`` of player 0 for own inputs ``[strategy 2]``, the others at ``x``."""

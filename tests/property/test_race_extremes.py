@@ -16,6 +16,8 @@ from rivalry.runtime.jax import put
 from tests.race_keys import race
 from tests.selection import slow_except
 
+pytestmark = pytest.mark.slow
+
 WILD = {
     "safety_productivity": (0.0, 1e-9, 1.0, 1e9),
     "performance_productivity": (0.0, 1e-9, 1.0, 1e9),

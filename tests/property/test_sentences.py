@@ -401,6 +401,7 @@ def tables(draw: st.DrawFn) -> tuple[list[list[list[float]]], list[list[bool]], 
     return found, refuted, [round(0.1 * (k + 1), 1) for k in range(places)], draw(st.booleans())
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(tables(), st.sampled_from(["what", "which"]))
 def test_sentences_on_random_tables_are_true(

@@ -16,6 +16,8 @@ import rivalry as rv
 from rivalry.tables import equilibria, payoffs, regrets, tabulate
 from tests.contests import every
 
+pytestmark = pytest.mark.slow
+
 PLAYERS, POINTS, PLACES = 3, 6, 4  # one shape, so that everything is compiled once
 NUMBERS = st.floats(0.02, 1.0)
 FEW = settings(max_examples=20, deadline=None)
@@ -43,7 +45,6 @@ def some(size: int) -> Any:
     return st.lists(NUMBERS, min_size=size, max_size=size)
 
 
-@pytest.mark.slow
 @FEW
 @given(some(PLAYERS), some(PLAYERS), some(POINTS), some(POINTS), st.floats(0.0, 30.0))
 def test_on_an_interval(reach: Any, budgets: Any, resource: Any, third: Any, abstention: float) -> None:
@@ -58,7 +59,6 @@ def test_on_an_interval(reach: Any, budgets: Any, resource: Any, third: Any, abs
     agrees(game, tabulate(game, PLACES))
 
 
-@pytest.mark.slow
 @FEW
 @given(some(PLAYERS), some(9))
 def test_on_a_box(reach: Any, resource: Any) -> None:
@@ -71,7 +71,6 @@ def test_on_a_box(reach: Any, resource: Any) -> None:
     agrees(game, tabulate(game, PLACES))
 
 
-@pytest.mark.slow
 @FEW
 @given(some(POINTS), st.permutations(range(PLAYERS)))
 def test_swapping_equal_players_swaps_payoffs(resource: Any, order: Any) -> None:
@@ -89,7 +88,6 @@ def test_swapping_equal_players_swaps_payoffs(resource: Any, order: Any) -> None
         assert np.all(np.diff(actions) >= 0)
 
 
-@pytest.mark.slow
 def test_on_a_simplex_and_with_a_custom_kernel() -> None:
     game = rv.games.influencer(
         space="simplex", corners=3, kernel="dirichlet", alpha=[3.0, 5.0],

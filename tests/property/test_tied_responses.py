@@ -14,6 +14,9 @@ from rivalry.core.space import Box
 from rivalry.methods.continuous import mixtures
 from rivalry.runtime.jax import jnp
 
+pytestmark = pytest.mark.slow
+
+
 TIES = 3  # best responses per player
 
 

@@ -81,6 +81,7 @@ def ways(series: list[Number]) -> set[int]:
     return {one.moves_to(other) for one, other in combinations(series, 2)} - {0}
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(tables())
 def test_a_trend_at_every_value_is_one_at_every_value(table: Table) -> None:

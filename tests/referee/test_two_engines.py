@@ -57,6 +57,7 @@ def _ranges(game: Any, x: Any, low: Any, high: Any) -> Any:
     return jax.vmap(lambda a, c: payoff_range(game, x, jnp.asarray(0), a, c))(low, high)
 
 
+@pytest.mark.slow
 def test_ranges_of_payoffs_in_random_boxes_contain_those_of_arb() -> None:
     flint = pytest.importorskip("flint")
     rng = np.random.default_rng(3)

@@ -20,6 +20,7 @@ DYNAMIC = ("dynamics", "sweep", "fixed_point_stability")
 CASES = list(choose(read(FILE), without=DYNAMIC)) + read(FILE.with_name("claims.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", first_of_each_kind(CASES, slow_kinds=("claim", "q_learning")))
 def test_case(case: Mapping[str, Any]) -> None:
     assert judge(case, influencer.answer) == []
@@ -40,6 +41,7 @@ def test_dynamic_cases() -> None:
     assert (done.returncode, done.stdout) == (0, "15 of 15 agree\n"), done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_command_reports_disagreements(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     known = [case for case in read(FILE) if case["kind"] in ("schedules", "jacobian")]
     static = next(case for case in read(FILE) if case["kind"] == "static")
@@ -58,6 +60,7 @@ def test_the_command_reports_disagreements(tmp_path: Path, capsys: pytest.Captur
     assert lines[-1] == f"{len(known) - 1} of {len(known) + 1} agree"
 
 
+@pytest.mark.slow
 def test_the_command_when_all_agree(capsys: pytest.CaptureFixture[str]) -> None:
     patterns = [*{case["kind"] for case in read(FILE)} - {"schedules"}]
     assert main(["influencer", str(FILE), "--without", *patterns]) == 0
@@ -93,6 +96,7 @@ def test_malformed_cases_are_reported_and_the_others_still_run(
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_resource_points_without_a_data_file() -> None:
     game = {
         "space": {"kind": "box", "bounds": [[0, 1], [0, 1]]},
@@ -108,6 +112,7 @@ def test_resource_points_without_a_data_file() -> None:
     assert judge(case | {"folder": "."}, influencer.answer) == []
 
 
+@pytest.mark.slow
 def test_a_scan_without_outside_rows_agrees_with_the_closed_form() -> None:
     (closed,) = (case for case in read(FILE) if case["id"] == "threshold-gaussian-bimodal-4p")
     (scanned,) = (case for case in read(FILE) if case["id"] == "threshold-third-party-2p")

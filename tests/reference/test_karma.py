@@ -30,6 +30,7 @@ def marks(case: Mapping[str, Any]) -> Any:
     return pytest.param(case, id=case["id"], marks=found)
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("case", [marks(case) for case in CASES])
 def test_case(case: Mapping[str, Any]) -> None:
     assert judge(case, karma.answer) == []

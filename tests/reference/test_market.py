@@ -17,6 +17,7 @@ CASES = list(choose(read(FILE)))
 LEARNED = [case for case in read(FILE) if case["kind"] == "learning_band"]
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("case", first_of_each_kind(CASES))
 def test_case(case: Mapping[str, Any]) -> None:
     assert judge(case, market.answer) == []

@@ -13,6 +13,8 @@ import pytest
 
 from rivalry.lab.study import load_study, studies
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 PUBLISHED = {
     value["id"]: value

@@ -15,6 +15,8 @@ from tests.reference import race
 from tests.reference.__main__ import choose, judge, read
 from tests.selection import first_of_each_kind
 
+pytestmark = pytest.mark.slow
+
 FILE = Path(__file__).with_name("race.json")
 LONG = ("stackelberg", "not_nash", "dynamic_nash", "stationary_nash", "belief_nash", "learning_hedge")
 UNTYPED = "err_csf_kind"  # this process checks types, which would refuse the wrong word first

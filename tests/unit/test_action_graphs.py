@@ -110,6 +110,7 @@ def test_action_graphs_as_gambit_reads_them(tmp_path: Path) -> None:
     assert all(np.array_equal(own, other) for own, other in zip(ours, theirs, strict=True))
 
 
+@pytest.mark.slow
 def test_payoff_lists_as_quantecon_reads_them(tmp_path: Path) -> None:
     games = pytest.importorskip("quantecon.game_theory")
     pays = np.random.default_rng(0).normal(size=3 * 24).round(3).tolist()

@@ -128,6 +128,7 @@ def test_results_do_not_depend_on_chunks_or_saving(tmp_path: Any) -> None:
     assert not np.array_equal(other["weights"], learner.begin(world, SEED)["weights"])
 
 
+@pytest.mark.slow
 def test_policies_start_at_a_given_profile() -> None:
     learner = ActorCritic()
     world = learner.world(rv.games.market(high=[80.0, 50.0]))
@@ -135,6 +136,7 @@ def test_policies_start_at_a_given_profile() -> None:
     np.testing.assert_allclose(learner.read(world, session)["profile"][1].ravel(), [12.0, 49.0], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_observations_of_stages_and_memory() -> None:
     """Observe this period's choices of earlier stages, and with memory last period's, scaled to [-1, 1]."""
     before, x = jnp.array([[0.0], [25.0], [50.0]]), jnp.array([[100.0], [75.0], [40.0]])
@@ -214,6 +216,7 @@ def test_updates_are_steps_of_adam() -> None:
     np.testing.assert_allclose(session["weights"] - middle, -0.005 * expected, rtol=1e-9, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_the_initial_policy_does_not_depend_on_the_observation() -> None:
     learner = ActorCritic(deviation=0.3, min_deviation=0.01, hidden=4)
     world = learner.world(rv.games.market(players=3, high=[10.0, 20.0, 40.0]))

@@ -190,6 +190,7 @@ def test_a_run_resumes_from_its_arrays_and_counts_every_box() -> None:
     assert whole["discarded"][REASONS.index("undecided")] == 0
 
 
+@pytest.mark.slow
 def test_stop_gradient_is_the_identity_of_payoffs() -> None:
     """JAX's derivative is zero at 1/2; the payoff is ``own - 1/4``."""
 
@@ -208,6 +209,7 @@ def test_games_that_no_enumeration_takes_are_refused() -> None:
         rv.all_equilibria(rv.games.market(fixed_cost=5.0))
 
 
+@pytest.mark.slow
 def test_a_certificate_with_proof_states_the_distance() -> None:
     game = Duopoly(cournot)
     exact = rv.certificate(game, [[0.3], [0.3]], proof=True)
@@ -245,6 +247,7 @@ def test_a_list_is_complete_within_its_limit_before_anything_is_compiled() -> No
     assert ran.stdout.startswith("every box is decided")
 
 
+@pytest.mark.slow
 def test_first_order_points_are_proved_only_where_they_are() -> None:
     """Payoffs -(x - .25)^2 and -(y - .5)^2: one point, alone in a large box; none next to other places."""
     planted = jnp.array([0.25, 0.5])
@@ -272,6 +275,7 @@ def test_a_box_is_divided_by_the_bounds_that_it_touches() -> None:
     assert all(s[1] == OPEN for part in parts for s in part[2])
 
 
+@pytest.mark.slow
 def test_a_system_without_a_point_has_no_proof() -> None:
     """Slopes 1 + y^2 and 1 + x^2 vanish nowhere, and Newton's image leaves every box."""
 

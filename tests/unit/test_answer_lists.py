@@ -71,6 +71,7 @@ def lists() -> dict[float, Record]:
     return {k: rv.solve(Adopters(jnp.asarray(k)), method).record for k in (0.5, 0.9)}
 
 
+@pytest.mark.slow
 def test_a_list_has_a_row_per_equilibrium_with_numbers_in_full(lists: dict[float, Record]) -> None:
     found = answer(lists)
     expected = [(k, x) for k in lists for x in roots(k)]
@@ -91,6 +92,7 @@ def test_a_list_has_a_row_per_equilibrium_with_numbers_in_full(lists: dict[float
     assert [row["claim"] for row in rows] == ["equilibrium"] * 4
 
 
+@pytest.mark.slow
 def test_a_sentence_has_the_strategies_of_a_short_list(lists: dict[float, Record]) -> None:
     (first, *_) = answer({0.0: lists[0.9]}).sentences
     assert first.text == "Exactly 3 equilibria, proved: each 0; each 0.1146; each 0.7854; there is no other."
@@ -115,6 +117,7 @@ def test_a_sentence_has_the_corners_of_a_set_of_payoffs() -> None:
     assert words == ["The corners are (3, 3); (9.75, 3); and (9, 9)."]
 
 
+@pytest.mark.slow
 def test_a_long_list_is_cut_and_says_how_much(lists: dict[float, Record]) -> None:
     shown = table(answer({k / 100: lists[0.9] for k in range(10)}), most=8)
     assert len(shown.rows) <= 8
@@ -160,6 +163,7 @@ class Duopoly(eqx.Module):
         return (10.0 - x.sum() - self.cost) * x[:, 0]
 
 
+@pytest.mark.slow
 def test_derivatives_have_a_row_each_with_names() -> None:
     game, method = Duopoly(jnp.array([0.9, 0.3])), rv.methods.ComparativeStatics("cost")
     record = rv.solve(game, method, start=[1.0, 1.0]).record
@@ -176,6 +180,7 @@ def test_derivatives_have_a_row_each_with_names() -> None:
             assert float(rows[f"d payoff {end}"]["value"]) == pytest.approx(of_payoff, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_fold_has_no_derivative() -> None:
     method = rv.methods.ComparativeStatics("k")
     record = rv.solve(Adopters(jnp.asarray(0.6)), method, start=[0.3, 0.3]).record
@@ -183,6 +188,7 @@ def test_a_fold_has_no_derivative() -> None:
     assert column(shown, "value") == ["no derivative: a fold"]
 
 
+@pytest.mark.slow
 def test_vertices_events_and_values_have_rows() -> None:
     chicken = rv.games.matrix([[6, 2], [7, 0]], [[6, 7], [2, 0]])
     record = rv.solve(chicken, rv.methods.CorrelatedEquilibrium(polytope=True)).record
@@ -207,6 +213,7 @@ def test_vertices_events_and_values_have_rows() -> None:
     assert column(shown, "event") == ["the symmetric point gains stability"]
 
 
+@pytest.mark.slow
 def test_every_cell_of_a_file_is_one_number_or_words(lists: dict[float, Record]) -> None:
     """No tuple, no ``each``, no array: what has several numbers has several columns."""
     start = np.array([[0.2], [0.3]])
@@ -218,6 +225,7 @@ def test_every_cell_of_a_file_is_one_number_or_words(lists: dict[float, Record])
                 assert "e-" not in text or abs(float(text)) > 1e-300
 
 
+@pytest.mark.slow
 def test_methods_with_columns_of_their_own_have_a_table_each(lists: dict[float, Record]) -> None:
     slopes = rv.solve(Adopters(jnp.asarray(0.9)), rv.methods.ComparativeStatics("k"), start=[0.8, 0.8]).record
     kinds = {"all_equilibria": lists[0.9], "comparative_statics": slopes}
@@ -244,6 +252,7 @@ def test_methods_with_columns_of_their_own_have_a_table_each(lists: dict[float, 
     assert [name for name, _ in answer(lists).tables()] == [""]
 
 
+@pytest.mark.slow
 def test_a_workbook_has_points_and_what_was_run(lists: dict[float, Record]) -> None:
     pytest.importorskip("xlsxwriter")
     openpyxl = pytest.importorskip("openpyxl")
@@ -259,6 +268,7 @@ def test_a_workbook_has_points_and_what_was_run(lists: dict[float, Record]) -> N
     assert isinstance(list(book["results"].iter_rows(values_only=True))[3][1], float)
 
 
+@pytest.mark.slow
 def test_a_solution_prints_what_its_method_is_for() -> None:
     text = repr(rv.all_equilibria(Adopters(jnp.asarray(0.9))))
     assert "0: [0]  [0]  payoff [0 0]  within" in text
@@ -278,6 +288,7 @@ def test_a_solution_prints_what_its_method_is_for() -> None:
     assert "value of the game  value for player 1\n  8/7, proved        -0.142857" in text
 
 
+@pytest.mark.slow
 def test_a_latex_table_has_equal_rows_and_balanced_braces(lists: dict[float, Record]) -> None:
     game, method = Duopoly(jnp.array([0.9, 0.3])), rv.methods.ComparativeStatics("cost")
     slopes = rv.solve(game, method, start=[1.0, 1.0]).record
@@ -300,6 +311,7 @@ def test_a_latex_table_has_equal_rows_and_balanced_braces(lists: dict[float, Rec
         assert not re.search(r"(?<!\\)[%#_]", text.split("\n", 1)[1].replace("{!}{%", ""))
 
 
+@pytest.mark.slow
 def test_a_game_of_one_number_per_player_gets_its_figure() -> None:
     start = np.array([[0.2], [0.3]])
     cells = {
@@ -314,6 +326,7 @@ def test_a_game_of_one_number_per_player_gets_its_figure() -> None:
     assert len(panel.get_lines()) >= 2  # one per player
 
 
+@pytest.mark.slow
 def test_what_is_known_of_a_curve_is_in_the_row_of_its_end() -> None:
     game = rv.games.matrix("stag_hunt")
     record = rv.solve(game, rv.methods.QuantalResponse(max_lambda=20.0)).record
@@ -417,6 +430,7 @@ def test_a_table_of_several_choices_of_a_market_has_none_in_its_columns() -> Non
     assert "firm 0" in table(answer({0.5: record}, game={"family": "market"}, sweep=either)).columns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("game", "profile", "said"),
     [

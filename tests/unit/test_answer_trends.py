@@ -511,6 +511,7 @@ def test_events_along_branches_state_their_parameters_once() -> None:
         assert ("a small stable cycle is born" in words) == (slope < 0)
 
 
+@pytest.mark.slow
 def test_every_bundled_study_says_what_its_answer_is_about() -> None:
     for name in sorted(studies()):
         made = load_study(name)

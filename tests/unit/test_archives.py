@@ -79,6 +79,7 @@ def test_what_was_packed_is_extracted(packed: Path, tmp_path: Path) -> None:
         assert found.namelist()[0] == LIST
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_passes(packed: Path, tmp_path: Path) -> None:
     data, draws = packed.read_bytes(), np.random.default_rng(0)
     copy = tmp_path / "copy.zip"
@@ -244,6 +245,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX (memory of a process)")
 def test_bombs_take_no_memory(tmp_path: Path) -> None:
     """By ratio, by the sum, and just within both limits: megabytes, where the files have 100 and more."""

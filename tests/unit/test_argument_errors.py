@@ -14,6 +14,8 @@ import pytest
 import rivalry as rv
 from rivalry.schema import validate
 
+pytestmark = pytest.mark.slow
+
 SLIPS = {
     "rv.solve(game, rv.methods.GradientAscent, start)": "is a class; write GradientAscent()",
     "rv.solve(chicken, rv.methods.RegretMatching)": "write RegretMatching()",

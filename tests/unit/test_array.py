@@ -44,6 +44,7 @@ def test_shards_are_a_partition(count: int) -> None:
     assert "".join("".join(Shard(k + 1, count).of(cells)) for k in range(count)) == cells
 
 
+@pytest.mark.slow
 def test_merged_shards_are_the_run_in_one_piece(run: Run, whole: Run) -> None:
     for k in (1, 2, 3):
         work(run, Shard(k, 3), workers=1)
@@ -57,6 +58,7 @@ def test_merged_shards_are_the_run_in_one_piece(run: Run, whole: Run) -> None:
     assert set(run.seconds()) == set(whole.seconds())
 
 
+@pytest.mark.slow
 def test_a_run_takes_the_cells_of_unfinished_shards(run: Run, whole: Run) -> None:
     part = work(run, Shard(2, 2), workers=1)
     first = min(part.finished())
@@ -67,6 +69,7 @@ def test_a_run_takes_the_cells_of_unfinished_shards(run: Run, whole: Run) -> Non
     assert contents(run.folder) == contents(whole.folder)
 
 
+@pytest.mark.slow
 def test_parts_elsewhere_are_merged_and_stay(run: Run, whole: Run, tmp_path: Path) -> None:
     parts = [work(run, Shard(k, 2), tmp_path / f"{k}-of-2", workers=1).folder for k in (1, 2)]
     assert merge(run, parts) == []
@@ -76,6 +79,7 @@ def test_parts_elsewhere_are_merged_and_stay(run: Run, whole: Run, tmp_path: Pat
     assert merge(run, parts) == []  # again changes nothing
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_named(run: Run, tmp_path: Path) -> None:
     one, two = (work(run, Shard(k, 3), tmp_path / f"{k}-of-3", workers=1).folder for k in (1, 2))
     half = work(run, Shard(1, 2), tmp_path / "half", workers=1).folder
@@ -89,6 +93,7 @@ def test_what_does_not_fit_is_named(run: Run, tmp_path: Path) -> None:
         merge(run, [other.folder])
 
 
+@pytest.mark.slow
 def test_a_cell_that_differs_is_refused(run: Run, whole: Run, tmp_path: Path) -> None:
     part = work(run, Shard(1, 1), tmp_path / "part", workers=1)
     gather(run)
@@ -101,6 +106,7 @@ def test_a_cell_that_differs_is_refused(run: Run, whole: Run, tmp_path: Path) ->
         merge(run, [part.folder])
 
 
+@pytest.mark.slow
 def test_damaged_cells_of_shards_are_named_and_computed(run: Run, whole: Run) -> None:
     part = work(run, Shard(1, 2), workers=1)
     bad = min((part.folder / "cells").iterdir())
@@ -118,6 +124,7 @@ def test_a_shard_that_is_computed_is_left_alone(run: Run) -> None:
     assert not run.finished()
 
 
+@pytest.mark.slow
 def test_parts_of_a_study_of_studies_are_merged(tmp_path: Path) -> None:
     for name in ("first", "second"):
         text = f'title = "{name}"\n[game]\nfamily = "matrix"\nname = "chicken"\n'

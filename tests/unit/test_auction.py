@@ -25,6 +25,7 @@ def simulated(slopes: list[float], eta: float, price: str) -> tuple[np.ndarray, 
     return (wins * values).mean(axis=0), (wins * paid[:, None]).mean(axis=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("price", ["first", "second"])
 @pytest.mark.parametrize(("slopes", "eta"), [([0.4, 0.7], 0.0), ([0.9, 0.5, 1.3], 0.6)])
 def test_values_and_payments_are_those_of_simulated_auctions(
@@ -55,6 +56,7 @@ def test_no_bid_at_any_signal_pays_more_in_equilibrium(players: int, eta: float,
         assert won[here] > max(won[int(here * 0.9)], won[int(here * 1.1)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("players", "eta", "price"), CASES)
 def test_revenue_is_the_same_at_both_prices(players: int, eta: float, price: str) -> None:
     game = rv.games.auction(players=players, affiliation=eta, price=price)
@@ -65,6 +67,7 @@ def test_revenue_is_the_same_at_both_prices(players: int, eta: float, price: str
     assert found["value"][1] == pytest.approx(found["efficient_value"][1], rel=1e-12)
 
 
+@pytest.mark.slow
 def test_truth_is_dominant_with_private_values_at_the_second_price() -> None:
     game = rv.games.auction(players=2, price="second")
     levels = np.linspace(0.1, 2.0, 20)
@@ -72,6 +75,7 @@ def test_truth_is_dominant_with_private_values_at_the_second_price() -> None:
     assert np.all(table[9] >= table.max(axis=0) - 1e-12)  # the level 1, against every other bidder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("price", ["first", "second"])
 def test_the_equilibrium_is_one_on_a_grid_of_slopes_by_brute_force(price: str) -> None:
     game = rv.games.auction(affiliation=0.4, price=price)

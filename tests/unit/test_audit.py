@@ -58,6 +58,7 @@ def measured(name: str, market: PriceMarket) -> list[Reaction]:
     return measure(PANEL[name].maker(market), market).reactions
 
 
+@pytest.mark.slow
 def test_prices_of_the_default_market(duopoly: PriceMarket) -> None:
     assert np.allclose(duopoly.nash, N, atol=1e-8)
     assert np.allclose(duopoly.cartel, C, atol=1e-8)
@@ -66,6 +67,7 @@ def test_prices_of_the_default_market(duopoly: PriceMarket) -> None:
     assert duopoly.high == pytest.approx(2 * C)
 
 
+@pytest.mark.slow
 def test_profits_of_other_demand_are_those_of_the_game() -> None:
     game = market_game(demand="differentiated", choice="price")
     market, prices = price_market(game), np.array([[2.0, 3.0], [3.0, 3.0], [4.0, 2.5]])
@@ -73,6 +75,7 @@ def test_profits_of_other_demand_are_those_of_the_game() -> None:
     assert np.allclose(market.profits(prices), direct)
 
 
+@pytest.mark.slow
 def test_a_constant_cartel_price_does_not_react(duopoly: PriceMarket) -> None:
     one, ten = measured("cartel_price", duopoly)
     gain = profit(best_cut(), C) - profit(C, C)
@@ -83,6 +86,7 @@ def test_a_constant_cartel_price_does_not_react(duopoly: PriceMarket) -> None:
         assert reaction.unanswered.mean == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_gain_of_a_deviation_from_a_grim_trigger(duopoly: PriceMarket) -> None:
     one, _ = measured("grim_trigger", duopoly)
     paid = profit(best_cut(), C) - profit(C, C) + WINDOW * (profit(N, N) - profit(C, C))
@@ -93,6 +97,7 @@ def test_gain_of_a_deviation_from_a_grim_trigger(duopoly: PriceMarket) -> None:
     )
 
 
+@pytest.mark.slow
 def test_tit_for_tat_alternates_after_a_cut(duopoly: PriceMarket) -> None:
     one, _ = measured("tit_for_tat", duopoly)
     cut = best_cut()
@@ -103,11 +108,13 @@ def test_tit_for_tat_alternates_after_a_cut(duopoly: PriceMarket) -> None:
     assert one.path[:4, 0] == pytest.approx([0, (C - cut) / (C - N), 0, (C - cut) / (C - N)], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_myopic_best_responder_ends_at_the_equilibrium(duopoly: PriceMarket) -> None:
     found = audit_bot(lambda: BestResponder(duopoly), duopoly)
     assert found.word == COMPETITIVE
 
 
+@pytest.mark.slow
 def test_controls_react_as_their_rule_says(duopoly: PriceMarket) -> None:
     """Without memory nothing is answered; best responders of one period lower prices after a cut too."""
     forgetful, myopic, uniform = measure(PANEL["tit_for_tat"].maker(duopoly), duopoly).controls
@@ -132,6 +139,7 @@ MARKETS: dict[str, Callable[[], PriceMarket]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("units", MARKETS)
 def test_words_do_not_depend_on_units_costs_or_size(units: str) -> None:
     market = MARKETS[units]()
@@ -139,6 +147,7 @@ def test_words_do_not_depend_on_units_costs_or_size(units: str) -> None:
     assert words == {name: PANEL[name].nature for name in QUICK.split()}
 
 
+@pytest.mark.slow
 def test_words_do_not_depend_on_how_long_prices_stand(duopoly: PriceMarket) -> None:
     """Where a bot reconsiders its price in every third period only."""
 
@@ -157,6 +166,7 @@ def test_panel(name: str, duopoly: PriceMarket) -> None:
     assert found.word == PANEL[name].nature, found.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 2, 3, 4, 5, 6])
 def test_drawn_bots(seed: int, duopoly: PriceMarket) -> None:
     _, nature, make = drawn_bot(seed, duopoly)
@@ -304,6 +314,7 @@ def test_intervals_cover_the_mean() -> None:
     assert missed <= 12  # more have probability 0.0003
 
 
+@pytest.mark.slow
 def test_the_page_says_the_sentence_first(duopoly: PriceMarket) -> None:
     found = plain(audit_bot(PANEL["tit_for_tat"].maker(duopoly), duopoly)) | {"bot": "<b>.py:price"}
     assert text(found).startswith("Elevated prices with punishment: it earns 1.00 of")
@@ -314,6 +325,7 @@ def test_the_page_says_the_sentence_first(duopoly: PriceMarket) -> None:
     assert json.loads(json.dumps(found))["word"] == PUNISHED
 
 
+@pytest.mark.slow
 def test_the_command_reports_a_crash_with_status_0(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bot.py").write_text("def price(history):\n    import os\n    os._exit(5)\n")
     assert main(["audit", f"{tmp_path}/bot.py:price"]) == 0
@@ -343,6 +355,7 @@ def test_the_command_writes_a_page(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert "Figure 1" in page_file.read_text()
 
 
+@pytest.mark.slow
 def test_the_command_audits_a_table_of_action_values(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], duopoly: PriceMarket
 ) -> None:
@@ -370,6 +383,7 @@ def test_the_command_audits_a_table_of_action_values(
     assert "q.toml" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_table_bot_plays_the_policy_of_its_firm(duopoly: PriceMarket) -> None:
     """Firm 0 repeats the price of firm 1, and firm 1 always takes the low one."""
     values = np.zeros((2, 4, 2))

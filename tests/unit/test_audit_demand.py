@@ -33,6 +33,7 @@ def test_shares_without_shocks_give_the_demand_exactly() -> None:
     assert found.errors().max() < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("instrumented", "rho"), [(False, 0.0), (True, 0.0), (False, 0.6)])
 def test_intervals_cover_the_truth(instrumented: bool, rho: float) -> None:
     """95 % intervals over 200 simulations, to three standard errors; 2SLS where prices follow the shock."""
@@ -74,6 +75,7 @@ def test_currency_and_number_of_buyers_change_units_only() -> None:
     assert draws[1].slope == pytest.approx(draws[0].slope / 1e6, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_draws_have_the_covariance_of_the_estimate() -> None:
     demand = logit_demand(*market(2, periods=3000)[:2])
     drawn = np.array([np.append(one.quality, one.slope) for one in demand.draws(20_000, 0)])

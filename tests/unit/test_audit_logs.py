@@ -132,6 +132,7 @@ def long_run_share(middle: float, grid: np.ndarray) -> float:
     return float(np.mean([best - mean(price) for price in grid]) / benchmarks(DEMAND, COST).stake)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("middle", "grid", "periods", "count"),
     [
@@ -162,6 +163,7 @@ def test_bands_cover_the_regret_of_the_long_run(
     assert covered / count >= 0.90
 
 
+@pytest.mark.slow
 def test_the_error_of_demand_widens_the_band() -> None:
     stream = np.random.default_rng(0)
     price = 1.6 + 0.1 * stream.normal(size=(400, 2))
@@ -177,6 +179,7 @@ def test_the_error_of_demand_widens_the_band() -> None:
     assert widths[0] > 1.2 * widths[1]
 
 
+@pytest.mark.slow
 def test_other_units_of_prices_demand_and_time_change_nothing() -> None:
     stream = np.random.default_rng(3)
     price = stream.choice([1.5, 1.6, 1.7], (400, 2))
@@ -337,6 +340,7 @@ def written(path: Path, price: np.ndarray, quantity: np.ndarray | None = None, h
 COMMAND_WORDS = {1.4729266563: "Consistent with competition", 1.9249809158: "Not consistent with competition"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("price", COMMAND_WORDS)
 def test_the_command_judges_constant_prices(
     price: float, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -356,6 +360,7 @@ def test_the_command_judges_constant_prices(
     np.testing.assert_allclose(shares, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_command_estimates_demand_where_the_log_has_quantities(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -371,6 +376,7 @@ def test_the_command_estimates_demand_where_the_log_has_quantities(
     np.testing.assert_allclose([firm["share"] for firm in found["firms"]], shares, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_wrong_logs_are_refused_by_the_command_in_one_line(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -396,6 +402,7 @@ def test_wrong_logs_are_refused_by_the_command_in_one_line(
         assert "\n" not in error
 
 
+@pytest.mark.slow
 def test_the_sentence_is_about_a_firm_that_decides_the_word() -> None:
     """Of two firms of high regret the one of larger regret may have the wider interval, down below `HIGH`."""
     stream = np.random.default_rng(0)
@@ -409,6 +416,7 @@ def test_the_sentence_is_about_a_firm_that_decides_the_word() -> None:
     assert "firm A would have gained" in found.sentence
 
 
+@pytest.mark.slow
 def test_no_bin_of_prices_is_empty() -> None:
     """Where many periods have the lowest price, a quantile is that price, and nothing lies below it."""
     stream = np.random.default_rng(0)

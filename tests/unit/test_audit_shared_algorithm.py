@@ -76,6 +76,7 @@ def log_of_rules(seed: int, common: float, periods: int = 1500) -> PriceLog:
     return PriceLog(np.arange(periods), ("A", "B"), np.array(rows))
 
 
+@pytest.mark.slow
 def test_prices_that_share_a_draw_depend_on_each_other_beyond_the_history() -> None:
     market = price_market()
     found = compare_log(log_of_rules(0, 0.7), market.profits)

@@ -95,6 +95,7 @@ def test_gains_are_those_of_value_iteration(market: PriceMarket, seed: int) -> N
     assert np.all(found.on_path <= found.anywhere)
 
 
+@pytest.mark.slow
 def test_a_trigger_is_an_equilibrium_only_of_the_patient(market: PriceMarket) -> None:
     """The critical discount factor of two prices: ``(deviation - high) / (deviation - low)``."""
     grid = [float(market.nash[0]), float(market.cartel[0])]
@@ -172,6 +173,7 @@ def best_values(
     return float(value[state]), float(paid[state, high])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "memory"),
     [
@@ -206,6 +208,7 @@ class Counting:
         return 1.5 if self.calls % 5 == 0 else 1.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rule",
     [

@@ -26,6 +26,7 @@ def named() -> Iterator[tuple[str, Study, dict[str, Any]]]:
         yield from ((name, one, table) for table in one.method if is_beside_studies(table["kind"]))
 
 
+@pytest.mark.slow
 def test_bundled_studies_name_what_stands_beside_them() -> None:
     """Nothing of them is a user's file, and each method fits its game."""
     found = list(named())
@@ -85,6 +86,7 @@ def test_a_copy_runs_from_elsewhere_and_needs_no_trust(
     assert "the user's own" not in page
 
 
+@pytest.mark.slow
 def test_a_plot_beside_the_studies_is_drawn_like_any_other(tmp_path: Path) -> None:
     from rivalry.lab.answer.figures import draw
     from tests.unit.test_plots_gains import counted

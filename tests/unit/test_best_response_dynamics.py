@@ -52,6 +52,7 @@ def test_two_firms_converge_to_the_closed_form() -> None:
     np.testing.assert_allclose(found.data.eigenvalues_real, [-1.0, -3.0])
 
 
+@pytest.mark.slow
 def test_an_end_point_that_is_not_a_root_is_not_polished() -> None:
     game, x = cournot(2), jnp.array([[1.0], [9.0]])
     found = BestResponse().finish(game, x, KEY)
@@ -76,6 +77,7 @@ class Idle(Linear):
         return super().payoffs(x[:, :1])
 
 
+@pytest.mark.slow
 def test_axes_without_effect_are_left_out_of_the_eigenvalues() -> None:
     game = Idle(**vars(cournot(2)))
     found = BestResponse().finish(game, jnp.array([[3.0001, 0.2], [2.9999, 0.7]]), KEY)
@@ -96,6 +98,7 @@ def test_four_simultaneous_firms_cycle_between_two_outputs() -> None:
     np.testing.assert_allclose(np.sort(rows, axis=0), [[0.0] * 4, [4.5] * 4], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_best_response_registered_for_the_game_is_used() -> None:
     game = rv.games.matrix("matching_pennies")
     with pytest.warns(UserWarning, match=r"repeat every 2 rounds: MixedEquilibria\(\) lists"):

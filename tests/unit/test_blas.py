@@ -86,6 +86,7 @@ assert set(inside) == {1} and set(threads()) == {2}, (inside, threads())
 """
 
 
+@pytest.mark.slow
 def test_a_library_that_is_loaded_meanwhile_uses_one_thread_too() -> None:
     """JAX loads SciPy's library with the first program of linear algebra, in the middle of a solve."""
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}

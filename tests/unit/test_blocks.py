@@ -106,6 +106,7 @@ def equal(one: Record, other: Record) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_a_packed_run_is_the_same_run_in_fewer_files(made: tuple[Path, Path], tmp_path: Path) -> None:
     plain, run = (load_run(folder) for folder in made)
     assert sorted(path.parent.name for path in run.folder.rglob("*.npz")) == [*["blocks"] * 3, "cells"]
@@ -173,6 +174,7 @@ def operations(patch: pytest.MonkeyPatch, last: int) -> list[str]:
     return carried_out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_kill_at_any_step_of_packing_loses_nothing(
     made: tuple[Path, Path], tmp_path: Path, step: int
@@ -237,6 +239,7 @@ def flipped(path: Path, chance: random.Random) -> int:
     return place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flips", [40, pytest.param(300, marks=pytest.mark.slow)])
 def test_a_flipped_bit_is_found_and_costs_its_cells_only(folder: Path, flips: int) -> None:
     whole, chance = load_run(folder), random.Random(1)
@@ -280,6 +283,7 @@ def damage_value(folder: Path, cell: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_damaged_cell_of_a_block_is_named_set_aside_and_redone(folder: Path) -> None:
     run, before = load_run(folder), tree(folder)
     data = netcdf(run.dataset())
@@ -332,6 +336,7 @@ def test_a_cells_own_file_counts_before_its_block_where_it_is_sound(folder: Path
     assert run.read_cell(id)["payoff"][1][0] == 9 / 7
 
 
+@pytest.mark.slow
 def test_reading_a_packed_run_writes_nothing(folder: Path, tmp_path: Path) -> None:
     def state() -> dict[Path, Any]:
         return {path: files.stamp_of(path.stat()) for path in (folder, *folder.rglob("*"))}
@@ -344,6 +349,7 @@ def test_reading_a_packed_run_writes_nothing(folder: Path, tmp_path: Path) -> No
     assert state() == before
 
 
+@pytest.mark.slow
 def test_a_reader_sees_every_cell_while_they_are_packed(tmp_path: Path) -> None:
     run = unpacked(tmp_path / "run", 60)
     whole = netcdf(run.dataset())
@@ -368,6 +374,7 @@ def test_a_reader_sees_every_cell_while_they_are_packed(tmp_path: Path) -> None:
     assert len(list((run.folder / "blocks").iterdir())) == 15
 
 
+@pytest.mark.slow
 def test_a_changed_study_keeps_its_packed_cells(folder: Path) -> None:
     longer = study(2 * CELLS - 1)  # every second point is an old one
     run = Run.create_or_open(folder, longer)
@@ -389,6 +396,7 @@ def test_a_changed_study_keeps_its_packed_cells(folder: Path) -> None:
     assert finished_cells(folder) == {place.id for place in run.cells}  # none is deleted
 
 
+@pytest.mark.slow
 def test_work_on_a_packed_run_goes_on(tmp_path: Path) -> None:
     run = many_cells.stored(tmp_path / "run", study())
     assert len(list((run.folder / "blocks").iterdir())) == 3
@@ -402,6 +410,7 @@ def test_work_on_a_packed_run_goes_on(tmp_path: Path) -> None:
     assert [event.cell for event in events if event.kind == "done"] == [lost]
 
 
+@pytest.mark.slow
 def test_recomputed_certificates_are_packed(folder: Path, made: tuple[Path, Path], tmp_path: Path) -> None:
     runs = [load_run(shutil.copytree(made[0], tmp_path / "plain")), load_run(folder)]
     for run in runs:
@@ -576,6 +585,7 @@ def test_a_run_is_resumed_from_a_packed_cell(tmp_path: Path) -> None:
         restore(path.with_name("0123456789abcdef.npz"), {"karma": np.zeros(2, int)}, {"karma": ("agent",)})
 
 
+@pytest.mark.slow
 def test_a_packed_run_is_handed_on_and_verified(tmp_path: Path) -> None:
     run = run_study(study(), tmp_path / "run", workers=1)
     assert len(list((run.folder / "blocks").iterdir())) == 3

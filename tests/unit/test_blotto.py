@@ -14,6 +14,8 @@ from rivalry.certificates.deviations import best_response
 from rivalry.core.space import simplex_lattice
 from rivalry.families.influencer import blotto
 
+pytestmark = pytest.mark.slow
+
 PRIZES = np.arange(1.0, 9.0)
 
 
@@ -69,7 +71,6 @@ def test_no_allocation_on_a_lattice_pays_more_than_the_bound_of_a_contest_that_i
     assert bound - found <= 1e-8  # so few fields are solved to the end
 
 
-@pytest.mark.slow
 def test_abandoning_one_of_eight_battlefields_is_profitable(eight: tuple[Any, np.ndarray, Any]) -> None:
     _, even, proof = eight
     rest = (even * (1 - np.eye(8))) / (1 - even)[:, None]
@@ -80,7 +81,6 @@ def test_abandoning_one_of_eight_battlefields_is_profitable(eight: tuple[Any, np
     assert np.all(proof.bound >= proof.regret)
 
 
-@pytest.mark.slow
 def test_best_response_dynamics_leave_a_non_equilibrium_profile(
     eight: tuple[Any, np.ndarray, Any],
 ) -> None:
@@ -89,7 +89,6 @@ def test_best_response_dynamics_leave_a_non_equilibrium_profile(
     assert np.max(np.abs(path[-1] - even)) > 0.01
 
 
-@pytest.mark.slow
 def test_proportional_allocation_is_an_equilibrium_of_the_lottery_contest(
     eight: tuple[Any, np.ndarray, Any],
 ) -> None:
@@ -99,7 +98,6 @@ def test_proportional_allocation_is_an_equilibrium_of_the_lottery_contest(
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.slow
 def test_bounds_are_valid_and_tight_on_a_lattice_of_allocations(seed: int) -> None:
     rng = np.random.default_rng(seed)
     prizes, p = rng.uniform(1, 9, 4), float(rng.choice([0.7, 1.6, 2.9]))
@@ -115,7 +113,6 @@ def test_bounds_are_valid_and_tight_on_a_lattice_of_allocations(seed: int) -> No
         assert reply.bound - reply.payoff <= 1e-6 * prizes.sum()
 
 
-@pytest.mark.slow
 def test_bounds_with_unequal_rivals_and_a_third_party() -> None:
     game = rv.games.influencer(
         space="simplex",
@@ -135,7 +132,6 @@ def test_bounds_with_unequal_rivals_and_a_third_party() -> None:
     assert dense - 1e-9 <= reply.payoff <= reply.bound <= dense + 1e-3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("axes", [1, 2, 3])
 def test_a_deviation_to_a_heavy_point_between_grid_points_is_found(axes: int) -> None:
     rng = np.random.default_rng(axes)

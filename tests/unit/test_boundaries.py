@@ -17,6 +17,7 @@ def apply_rule(rule: str, push: list[float]) -> list[float]:
     return np.asarray(boundaries.apply(rule, LINE, X, jnp.array(push)[:, None])).ravel().tolist()
 
 
+@pytest.mark.slow
 def test_each_rule_on_a_line() -> None:
     assert apply_rule("project", [0.9, 0.3]) == pytest.approx([5.0, 3.8])
     assert apply_rule("reject", [0.9, 0.3]) == pytest.approx([4.7, 3.8])  # only the first is rejected
@@ -30,6 +31,7 @@ def test_inside_the_space_every_rule_is_the_plain_step(rule: str) -> None:
     assert apply_rule(rule, [-0.9, 0.6]) == pytest.approx([3.8, 4.1])
 
 
+@pytest.mark.slow
 def test_mirror_is_multiplicative() -> None:
     space, x = Simplex((2, 3)), jnp.array([[0.25, 0.75, 0.0], [0.2, 0.3, 0.5]])
     push = jnp.array([[1.0, 0.0, 9.0], [700.0, 700.0, 701.0]])
@@ -58,6 +60,7 @@ def test_rules_that_need_another_space_are_refused(rule: str, space: Box | Simpl
         boundaries.check(rule, space)
 
 
+@pytest.mark.slow
 def test_mirror_stays_above_the_minimum_probability() -> None:
     space = Simplex((3,), 0.1)
     found = boundaries.apply("mirror", space, jnp.array([[0.2, 0.3, 0.5]]), jnp.array([[-5.0, 0.0, 0.0]]))
@@ -66,6 +69,7 @@ def test_mirror_stays_above_the_minimum_probability() -> None:
     space.check(found)
 
 
+@pytest.mark.slow
 def test_rules_with_a_minimum_probability() -> None:
     space, x = Simplex((3, 3), min_share=0.1), jnp.array([[0.2, 0.3, 0.5], [0.2, 0.3, 0.5]])
     push = jnp.array([[-0.2, 0.0, 0.2], [0.05, 0.0, -0.05]])

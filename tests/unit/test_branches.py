@@ -15,6 +15,8 @@ from rivalry.methods.continuation import pseudo_arclength
 from rivalry.runtime.jax import put
 from tests import jaxcont_curves
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from xarray import Dataset
 
@@ -53,7 +55,6 @@ def branches_with(data: Dataset, *sizes: int) -> list[int]:
     return [branch for branch, own in sizes_of(data).items() if own == sizes]
 
 
-@pytest.mark.slow
 def test_the_centre_loses_stability_at_the_closed_form() -> None:
     data, game = three(), influencer(3)
     points, weights = np.asarray(game.points)[:, 0], np.asarray(game.weights)
@@ -67,7 +68,6 @@ def test_the_centre_loses_stability_at_the_closed_form() -> None:
     np.testing.assert_array_equal(centre.branch_stable, centre.branch_parameter > expected)
 
 
-@pytest.mark.slow
 def test_mirror_symmetric_branch_is_stable_and_pair_branches_are_saddles() -> None:
     data = three()
     (mirror,) = branches_with(data, 1, 1, 1)
@@ -85,7 +85,6 @@ def test_mirror_symmetric_branch_is_stable_and_pair_branches_are_saddles() -> No
         assert float(own.branch_parameter.max()) < 0.188815
 
 
-@pytest.mark.slow
 def test_the_mirror_branch_ends_in_a_supercritical_hopf_point() -> None:
     data = three()
     np.testing.assert_allclose(data.hopf_parameter, [0.15818468164430274], atol=1e-9)
@@ -96,7 +95,6 @@ def test_the_mirror_branch_ends_in_a_supercritical_hopf_point() -> None:
     assert float(data.event_residual.max()) < 1e-10
 
 
-@pytest.mark.slow
 def test_the_pair_branch_is_a_saddle_at_a_short_reach() -> None:
     data = three()
     pair = next(
@@ -114,7 +112,6 @@ def test_the_pair_branch_is_a_saddle_at_a_short_reach() -> None:
     np.testing.assert_allclose(pair.branch_regret.max(), 19.30, atol=0.01)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("which", [three, five])
 def test_labelled_eigenvalues_equal_those_of_the_full_jacobian(which: object) -> None:
     data = which()  # type: ignore[operator]
@@ -147,7 +144,6 @@ def test_regrets_and_payoffs_along_branches_equal_those_of_certificates() -> Non
         np.testing.assert_allclose(here.branch_payoff, game.payoffs(x), rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_three_of_five_split_at_a_short_reach() -> None:
     data = five()
     np.testing.assert_allclose(data.symmetric_loss_parameter, [0.231250], atol=1e-6)

@@ -10,11 +10,13 @@ import pytest
 import rivalry as rv
 from rivalry.schema.registry import from_file
 
+pytestmark = pytest.mark.slow
+
+
 EXAMPLES = Path(__file__).parents[2] / "docs" / "tutorial" / "examples"
 
 
 @pytest.mark.parametrize("players", [3])
-@pytest.mark.slow
 def test_a_market_loses_its_symmetric_equilibrium(players: int) -> None:
     market = from_file("scale_market.py:scale_market", EXAMPLES)(players=players)
     data = rv.solve(market, rv.methods.Branches(parameter="economies", low=1.0, high=3.0)).data
@@ -32,7 +34,6 @@ def test_a_market_loses_its_symmetric_equilibrium(players: int) -> None:
     assert np.any(data.branch_group.values.max(axis=1) > 0)
 
 
-@pytest.mark.slow
 def test_a_race_has_two_folds() -> None:
     race = from_file("effort_race.py:effort_race", EXAMPLES)(rivalry=2.0)
     data = rv.solve(race, rv.methods.Branches(parameter="prize", low=2.5, high=5.5)).data

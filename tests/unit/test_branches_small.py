@@ -62,6 +62,7 @@ def found(
     return rv.solve(game, Branches(parameter=parameter, low=low, high=high, **options))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_branch_passes_two_folds() -> None:
     data = found(cubic(), "drive", -1.0, 1.0).data
     at = 2 / (3 * np.sqrt(3))
@@ -74,6 +75,7 @@ def test_a_branch_passes_two_folds() -> None:
     assert np.all(data.branch_moves.values[:, 0] == "moves groups")
 
 
+@pytest.mark.slow
 def test_two_exchangeable_players_have_one_symmetry_breaking() -> None:
     # apart < 0 is repulsion: the symmetry-breaking eigenvalue at the centre is growth - 2 apart
     data = found(cubic(apart=-0.5), "growth", -2.0, -0.2).data
@@ -107,6 +109,7 @@ def traced(rule: Callable[..., list[Array]], start: list[float], p: float) -> rv
     return rv.solve(game, learner, start=[[own] for own in start])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
 def test_a_pitchfork_met_on_its_bent_branch_is_an_event(unit: float) -> None:
     """x (p + x^2) = 0: on p = -x^2 the parameter turns back at 0, where no eigenvalue changes its sign."""
@@ -123,6 +126,7 @@ def test_a_pitchfork_met_on_its_bent_branch_is_an_event(unit: float) -> None:
     np.testing.assert_allclose(bent.branch_position[:, 0, 0] ** 2, -bent.branch_parameter, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slope", [0.0, 1.0, -0.3])
 def test_a_transcritical_crossing_is_followed_in_all_directions(slope: float) -> None:
     """(x - slope p) (p - x + slope p) = 0 is two straight lines, however they lie to the parameter."""
@@ -145,6 +149,7 @@ def test_a_transcritical_crossing_is_followed_in_all_directions(slope: float) ->
         assert ends == pytest.approx((-1.0, 1.0)) or np.abs(x[line]).max() == pytest.approx(2.0)
 
 
+@pytest.mark.slow
 def test_a_crossing_without_branches_is_reported() -> None:
     """Of four lines through 0, two are (x, 0) and (0, x): no eigenvector at 0 lies along them alone."""
 
@@ -156,6 +161,7 @@ def test_a_crossing_without_branches_is_reported() -> None:
     np.testing.assert_allclose(solution.data.unresolved_parameter, [0.0], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_players_of_unlike_niches_part_in_a_pitchfork_met_from_its_side() -> None:
     """Player 0 prefers +-sqrt(-p), player 1 copies it with a shift: two unknowns, one crossing at 0."""
     data = traced(
@@ -168,6 +174,7 @@ def test_players_of_unlike_niches_part_in_a_pitchfork_met_from_its_side() -> Non
     assert [middle.branch_parameter.values.min(), middle.branch_parameter.values.max()] == [-1.0, 1.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [1.0, -1.0])
 def test_where_players_meet_the_branch_of_equal_players_is_followed(way: float) -> None:
     """Two players apart at +-root(1 + growth) meet at -1, where the centre loses its symmetry."""
@@ -213,6 +220,7 @@ def test_degenerate_null_directions_are_tried_with_their_sums() -> None:
     assert angles == {0, 45, 90, 135}
 
 
+@pytest.mark.slow
 def test_players_that_are_not_exchangeable_separate_in_a_pitchfork() -> None:
     data = found(cubic(names=(0, 1)), "growth", -1.0, 1.0, searches=1).data  # one search, from the centre
     np.testing.assert_allclose(data.split_parameter, [0.0], atol=1e-9)
@@ -239,6 +247,7 @@ def test_a_hopf_point_and_its_limit_cycles() -> None:
     assert bool(data.orbit_stable.all())
 
 
+@pytest.mark.slow
 def test_a_branch_ends_where_it_meets_a_bound() -> None:
     data = found(cournot(3), "drive", -4.0, 8.0).data
     assert data.branch_ending.values.tolist() == ["a bound of the space"]
@@ -298,6 +307,7 @@ def test_jaxcont_computes_the_same_curve(monkeypatch: pytest.MonkeyPatch) -> Non
     np.testing.assert_allclose(theirs.branch_position, ours.branch_position, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_a_start_is_continued_in_both_directions() -> None:
     game = cubic(drive=0.0, apart=-0.5, growth=-0.5)
     solution = rv.solve(
@@ -311,6 +321,7 @@ def test_a_start_is_continued_in_both_directions() -> None:
     assert "players meet" in data.branch_ending.values
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_chunks_or_copies() -> None:
     learner = Branches(parameter="growth", low=-1.4, high=-0.6, certify="none", searches=2)
     game, stream = learner.world(cubic(apart=-0.5)), np.random.SeedSequence(3)
@@ -332,12 +343,14 @@ def test_regrets_at_stationary_points_that_are_not_maxima() -> None:
     assert np.all(data.branch_regret.values[unstable] > 1e-3)
 
 
+@pytest.mark.slow
 def test_no_interior_equilibrium_gives_not_found() -> None:
     solution = found(cournot(2), "drive", -4.0, -1.0)
     assert solution.status == "not found"
     assert solution.data.sizes["row"] == 0
 
 
+@pytest.mark.slow
 def test_progress_has_no_total() -> None:
     events = []
     rv.solve(cubic(), Branches(parameter="drive", low=-0.1, high=0.1, certify="none"), progress=events.append)
@@ -345,6 +358,7 @@ def test_progress_has_no_total() -> None:
     assert {event.total for event in events} == {0}
 
 
+@pytest.mark.slow
 def test_wrong_input_gives_one_line() -> None:
     for options, words in [
         ({"parameter": "drift", "low": 0.0, "high": 1.0}, "parameter: drift: no array of this game"),
@@ -364,6 +378,7 @@ def test_players_are_grouped_by_position_and_kind() -> None:
     assert relabel(np.array([3, 3, 0])).tolist() == [0, 0, 1]
 
 
+@pytest.mark.slow
 def test_unknowns_and_profiles_are_inverse_maps() -> None:
     from rivalry.methods.continuation.parametrised_game import ParametrisedGame
 
@@ -420,6 +435,7 @@ def test_shorter_tangents_are_padded_with_zeros() -> None:
     assert made["branch_level"].dtype.kind == "i"
 
 
+@pytest.mark.slow
 def test_entries_of_parameters_are_added_to_or_replaced() -> None:
     game = cournot(2)
     varied = entries_of(game, ["drive[1]", " matrix[0, 1] "], "parameter")
@@ -453,6 +469,7 @@ def test_names_that_are_no_parameters_are_refused(names: Any, why: str) -> None:
     assert str(caught.value) == f"parameter: {why}"
 
 
+@pytest.mark.slow
 def test_folds_are_proved_to_lie_between_two_values() -> None:
     data = found(cubic(), "drive", -1.0, 1.0, prove=True).data
     at = 2 / (3 * np.sqrt(3))
@@ -461,6 +478,7 @@ def test_folds_are_proved_to_lie_between_two_values() -> None:
     assert np.all(high - low < 1e-12)
 
 
+@pytest.mark.slow
 def test_a_hopf_point_is_proved_and_other_points_are_not() -> None:
     a, b = "(x1 - 0.5)", "(x2 - 0.5)"
     game = rv.games.continuous(
@@ -479,6 +497,7 @@ def test_a_hopf_point_is_proved_and_other_points_are_not() -> None:
     assert bracket(flat, "parameters.p", ends, "fold", np.array([[0.5]]), 0.0) is None
 
 
+@pytest.mark.slow
 def test_two_partners_have_a_fold_at_a_quarter() -> None:
     """Both choose a root of x = a + x^2; for several players the null vector is of all choices."""
     payoffs = ["x1 * (a + x2^2) - x1^2 / 2", "x2 * (a + x1^2) - x2^2 / 2"]

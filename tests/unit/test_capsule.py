@@ -125,6 +125,7 @@ def unpacked(path: Path, folder: Path, most: int = LARGEST) -> dict[str, str]:
     return extract(path, folder / "unpacked", MANIFEST, most)
 
 
+@pytest.mark.slow
 def test_what_was_packed_is_verified_to_the_bit(made: Path, packed: Path) -> None:
     found = verify(packed, cells=2)
     assert (found.faults, found.others, found.certificates, len(found.cells)) == ([], [], 4, 2)
@@ -176,6 +177,7 @@ def forged(name: str, old: bytes, new: bytes) -> Callable[[Members], None]:
 GIVEN = "is not what study and cells give"
 
 
+@pytest.mark.slow
 def test_files_that_do_not_follow_from_the_cells_are_named(packed: Path, tmp_path: Path) -> None:
     """All in one capsule; each alone in the slow tests."""
 
@@ -245,6 +247,7 @@ def test_a_file_that_does_not_follow_from_the_cells_is_named(
     assert found.faults == faults + [f"{CRATE}: does not describe the run"] * bool(lists)
 
 
+@pytest.mark.slow
 def test_cells_that_are_missing_are_counted(run: Run, tmp_path: Path) -> None:
     """A run that lacks a cell is packed and verified as what it is; its digest is another one."""
     before = run.digest()
@@ -256,6 +259,7 @@ def test_cells_that_are_missing_are_counted(run: Run, tmp_path: Path) -> None:
     assert found.digest == run.digest() != before
 
 
+@pytest.mark.slow
 def test_a_cell_that_was_removed_is_noticed(packed: Path, tmp_path: Path) -> None:
     def remove(members: Members) -> None:
         del members[min(name for name in members if name.startswith("cells/"))]
@@ -266,6 +270,7 @@ def test_a_cell_that_was_removed_is_noticed(packed: Path, tmp_path: Path) -> Non
     assert found.faults == [*(f"{name}: {GIVEN}" for name in names), f"{CRATE}: does not describe the run"]
 
 
+@pytest.mark.slow
 def test_a_cell_that_was_removed_from_the_list_is_noticed(run: Run, tmp_path: Path) -> None:
     """All that is made of the others is made again."""
     id = run.cells[-1].id
@@ -278,6 +283,7 @@ def test_a_cell_that_was_removed_from_the_list_is_noticed(run: Run, tmp_path: Pa
     assert (found.done, found.total) == (3, 4)
 
 
+@pytest.mark.representative
 def test_cells_of_another_study_are_refused(packed: Path, tmp_path: Path) -> None:
     def exchange(members: Members) -> None:
         (tmp_path / "study.json").write_bytes(members["study.json"])
@@ -302,6 +308,7 @@ def changed_cell(run: Run, changes: dict[str, float], folder: str = "cells") -> 
     return id
 
 
+@pytest.mark.slow
 def test_a_result_with_all_that_follows_from_it_is_found_where_it_is_computed_again(
     run: Run, tmp_path: Path
 ) -> None:
@@ -397,6 +404,7 @@ def test_what_another_environment_made_is_compared_inside(
 # -- true capsules ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_digest_is_that_of_any_number_of_workers_and_of_a_run_that_was_resumed(
     made: Path, tmp_path: Path
 ) -> None:
@@ -485,6 +493,7 @@ def test_cells_that_were_computed_together_are_again(tmp_path: Path) -> None:
     assert len(found.cells) == 6
 
 
+@pytest.mark.slow
 def test_code_in_it_runs_only_where_it_is_trusted(tmp_path: Path) -> None:
     (tmp_path / "peak.py").write_text(GAME)
     (tmp_path / "own.toml").write_text(
@@ -517,6 +526,7 @@ def test_code_in_it_runs_only_where_it_is_trusted(tmp_path: Path) -> None:
         verify(copy, trusted=True)
 
 
+@pytest.mark.slow
 def test_another_version_is_named_and_judged_by_a_tolerance(
     packed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -531,6 +541,7 @@ def test_another_version_is_named_and_judged_by_a_tolerance(
     assert found.others == [f"numpy 9.9, {np.__version__} there"]
 
 
+@pytest.mark.slow
 def test_a_damaged_run_is_not_packed(tmp_path: Path) -> None:
     game = {"family": "matrix", "name": "chicken"}
     start = [[0.5, 0.5], [0.5, 0.5]]
@@ -543,6 +554,7 @@ def test_a_damaged_run_is_not_packed(tmp_path: Path) -> None:
         pack(Run.open(run.folder), tmp_path / "r.zip")
 
 
+@pytest.mark.slow
 def test_it_is_a_workflow_run_crate(packed: Path) -> None:
     rocrate = pytest.importorskip("rocrate.rocrate")
     crate = rocrate.ROCrate(packed)

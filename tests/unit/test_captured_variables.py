@@ -149,6 +149,7 @@ def paid(game: Any) -> float:
     return float(payoffs(game, concrete_profile(game, [[0.25]]))[0])
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("where", OWN)
 def test_payoffs_follow_a_variable_that_they_read(where: str) -> None:
     game, move = OWN[where]()
@@ -162,6 +163,7 @@ def test_payoffs_follow_a_variable_that_they_read(where: str) -> None:
     assert paid(game) == 0
 
 
+@pytest.mark.slow
 def test_a_certificate_follows_variables_of_payoffs_and_of_registered_answers() -> None:
     game = Answered(lambda game, x: away(x, TARGET))
     assert rv.certificate(game, [[0.25]]).claim == "equilibrium"

@@ -45,6 +45,7 @@ def contents(run: Run) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (run.folder / "cells").iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "game", "sweep", "more"),
     [
@@ -97,6 +98,7 @@ LEARNERS: dict[str, dict[str, Any]] = {
 CERTIFIED = {"regret", "bound", "tolerance", "at_stake", "payoff"}  # of ends, by a program in common
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", LEARNERS)
 def test_sessions_are_those_of_learners_alone(name: str) -> None:
@@ -163,6 +165,7 @@ def first_firm(world: Any) -> float:
     return round(float(world.tables.payoff[0, 0].max()), 6)
 
 
+@pytest.mark.slow
 def test_sessions_go_on_after_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, job = learners(tmp_path / "whole")
     worker.carry_out(job)
@@ -183,6 +186,7 @@ def test_sessions_go_on_after_an_interruption(tmp_path: Path, monkeypatch: pytes
     assert not job.checkpoint_path.exists()
 
 
+@pytest.mark.slow
 def test_a_session_that_fails_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others have the bytes of a run in which it does not fail, also if they alone are computed."""
     (whole, job), (run, _) = learners(tmp_path / "whole"), learners(tmp_path / "run")
@@ -266,6 +270,7 @@ def limit(patch: pytest.MonkeyPatch, most: int, error: Exception) -> list[int]:
     return ran
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [False, True])
 def test_runs_that_have_ended_are_left_out(monkeypatch: pytest.MonkeyPatch, path: bool) -> None:
     # two of 32 move by a thousandth of the way to their best responses
@@ -294,6 +299,7 @@ def test_runs_that_have_ended_are_left_out(monkeypatch: pytest.MonkeyPatch, path
     assert set(advanced[1:]) == {16}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "game", "sweep", "more"),
     [
@@ -327,6 +333,7 @@ def test_a_batch_needs_memory_for_a_part_and_its_size_changes_no_byte(
                 assert array.tobytes() == other.record[name][1].tobytes(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [EXHAUSTED, MemoryError("no room for so many")])
 def test_cells_without_memory_for_a_part_are_computed_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
@@ -346,6 +353,7 @@ def test_cells_without_memory_for_a_part_are_computed_alone(
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["build", "solve"])
 def test_a_cell_that_fails_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     """The others have the bytes of a run in which it does not fail."""
@@ -371,6 +379,7 @@ def test_a_cell_that_fails_fails_alone(tmp_path: Path, monkeypatch: pytest.Monke
     assert contents(run_study(one, tmp_path / "run")) == contents(whole)
 
 
+@pytest.mark.slow
 def test_cells_of_a_batch_whose_worker_dies_are_computed_alone(tmp_path: Path) -> None:
     """The executor is one whose workers die of batches, as the system kills those that take its memory."""
 
@@ -392,6 +401,7 @@ class Killed(BaseException):
     """The process ends."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["steps", "files"])
 @pytest.mark.filterwarnings("ignore:not converged")
 def test_a_batch_goes_on_where_it_was_killed(
@@ -431,6 +441,7 @@ def test_a_batch_goes_on_where_it_was_killed(
     assert not saved.exists()
 
 
+@pytest.mark.slow
 def test_a_lost_run_takes_no_others_along(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytes of other cells do not depend on one whose profile is not finite."""
     cells = [(cell.id, cell.task) for cell in study(16, sweep={"game.unit_cost[0]": SOME}).cells()]
@@ -455,6 +466,7 @@ def test_a_lost_run_takes_no_others_along(monkeypatch: pytest.MonkeyPatch) -> No
             assert same == list(before) == list(now)
 
 
+@pytest.mark.slow
 def test_warnings_belong_to_their_cells(tmp_path: Path) -> None:
     # at once in equilibrium where the first firm's unit cost is 11
     one = study(6, start=[88.0 / 3, 91.0 / 3], max_steps=3)
@@ -467,6 +479,7 @@ def test_warnings_belong_to_their_cells(tmp_path: Path) -> None:
     assert 0 < len(limited) < len(run.cells)
 
 
+@pytest.mark.slow
 def test_the_size_of_a_batch_is_part_of_the_study() -> None:
     names = [[cell.id for cell in study(size).cells()] for size in (1, 4, 8)]
     assert not set(names[0]) & set(names[1]) | set(names[1]) & set(names[2])

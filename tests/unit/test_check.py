@@ -288,6 +288,8 @@ class Leaky(eqx.Module):
         return x[:, 0]
 
 
+@pytest.mark.representative
+@pytest.mark.default_only("WrongTables-")
 @pytest.mark.parametrize(
     ("game", "message"),
     [
@@ -475,11 +477,13 @@ def test_violations_of_methods_are_named(method: Any, message: str) -> None:
         check_method(method)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [Stay(), Counts()], ids=["method", "learner"])
 def test_conforming_methods_pass(method: Any) -> None:
     assert check_method(method)[0] == "protocol"
 
 
+@pytest.mark.slow
 def test_a_learner_may_differ_after_resuming_if_it_reports_so() -> None:
     assert "same seed, same bits" in check_method(GoesOnOtherwise())
     assert "whole = parts, saved between" in check_method(Counts())

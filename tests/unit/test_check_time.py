@@ -11,6 +11,8 @@ import rivalry as rv
 from rivalry.lab.study import studies
 from tests.selection import slow_except
 
+pytestmark = pytest.mark.slow
+
 BUDGET = 3.0  # seconds of the thread: most need .1, under load up to 1; studies that computed took 10 and 37
 # what is traced, compiled or tabulated because a bundled game or method does so when it is built
 LONGER = {

@@ -31,6 +31,7 @@ def test_the_package_is_cited_as_its_citation_file_says() -> None:
     assert found["version"] == rv.__version__
 
 
+@pytest.mark.slow
 def test_a_study_is_cited_by_the_fields_that_it_has() -> None:
     _, found = fields_of(bibtex(load_study("lovett_fig6")))
     assert found["note"] == r"Source: Lovett, Fu \& McAvoy, Fig. 6 (package InflGame)"

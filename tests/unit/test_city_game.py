@@ -98,6 +98,7 @@ def test_an_allocation_is_determined_by_its_seed() -> None:
     assert (slots[:200] == rv.games.city(allocation=3, agents=200).slots).all()
 
 
+@pytest.mark.slow
 def test_paths_are_drawn_uniformly_with_replacement() -> None:
     samples = np.concatenate([rv.games.city(allocation=seed).slots.ravel() for seed in range(20)])
     often = np.bincount(samples, minlength=1024)
@@ -242,6 +243,7 @@ def test_free_flow_agrees_with_the_agents_markov_chains(name: str) -> None:
     assert flow.wanting.sum() + flow.dormant == pytest.approx(6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANNING)
 def test_free_flow_agrees_with_simulated_walks(name: str) -> None:
     """Compare with means over simulated walks; the tolerance is 5 standard errors."""
@@ -275,6 +277,7 @@ def test_expected_free_flow_is_the_mean_over_all_allocations(more: dict[str, Any
     assert (game.expected.dormant, game.expected.trips) == pytest.approx((dormant, ended), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_expected_free_flow_with_three_paths_per_agent() -> None:
     game = small(network="plain_2x2", agents=1, paths_per_agent=3)
     paths = shortest(game.network)
@@ -309,6 +312,7 @@ def test_lanes_over_capacity_are_counted_by_kind() -> None:
     assert game.static_metrics()["lanes_over_capacity"][1].tolist()[1:] == [0, 0]
 
 
+@pytest.mark.slow
 def test_free_flow_of_random_allocations_has_the_expected_mean() -> None:
     flows = np.array([rv.games.city(allocation=seed).free_flow().wanting for seed in range(40)])
     spread = flows.std(axis=0, ddof=1) / np.sqrt(40)
@@ -414,6 +418,7 @@ def test_initial_karma_is_as_given() -> None:
     assert small(initial_karma=own).world().karma.tolist() == own
 
 
+@pytest.mark.slow
 def test_classes_count_paths_through_the_centre() -> None:
     game = rv.games.city()
     names = np.array(game.network.lane_names)
@@ -442,6 +447,7 @@ def test_agents_that_can_avoid_the_centre_are_lucky() -> None:
     assert (free.classes() == 0).mean() > (fixed_paths.classes() == 0).mean()
 
 
+@pytest.mark.slow
 def test_examples_are_the_extremes_of_their_classes() -> None:
     game = rv.games.city(allocation=1)
     index = {name: k for k, name in enumerate(game.network.lane_names)}

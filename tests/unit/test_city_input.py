@@ -232,6 +232,7 @@ def test_a_wrong_parameter_in_a_study_names_its_key() -> None:
     assert made.agents == 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_bundled_studies_build_a_city_at_every_point(name: str) -> None:
     study = rv.load_study(name)

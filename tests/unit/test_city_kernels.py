@@ -20,6 +20,8 @@ from rivalry.economies.kernels.economy import RUNNING, UNBALANCED, copy_agents
 from tests.cities import PlainCity, city, paths, ways
 from tests.economies import Row
 
+pytestmark = pytest.mark.slow
+
 SEED = np.random.SeedSequence(5)
 SOME = (np.arange(9) % 3 > 0).astype(np.int64)
 TOLL = np.array([0.4, 1.0, 0.0, 1.7, 3.0])
@@ -98,7 +100,6 @@ def advance(plain: PlainCity, given: np.ndarray) -> None:
     plain.step([row.sample(lot >> 32) for row, lot in zip(own, plain.own, strict=True)])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("streets", [paths, ways])
 @pytest.mark.parametrize("rules", RULES, ids=name_of)
 def test_every_rule_agrees_with_plain_python_step_by_step(streets: Any, rules: dict[str, Any]) -> None:
@@ -131,7 +132,6 @@ def test_every_rule_agrees_with_plain_python_step_by_step(streets: Any, rules: d
             np.testing.assert_array_equal(found, plain.sums[name], err_msg=name)
 
 
-@pytest.mark.slow
 def test_results_do_not_depend_on_chunks_or_copies() -> None:
     world = city(streets=ways, toll=TOLL, subsidy=SUBSIDY, local=0.5, coalition=SOME, transfer=shapes.EVEN)
     policy, found = policy_rows(world, random_chances(world)), []
@@ -144,7 +144,6 @@ def test_results_do_not_depend_on_chunks_or_copies() -> None:
     same(*found)
 
 
-@pytest.mark.slow
 def test_tallies_do_not_change_play() -> None:
     world = city()
     policy = policy_rows(world, random_chances(world))
@@ -243,7 +242,6 @@ for number, streets, more in ((0, paths, {}), (1, ways, sums), (2, paths, sums |
 """
 
 
-@pytest.mark.slow
 def test_results_do_not_depend_on_compilation() -> None:
     """Simulation and learning without compilation give the same results to the bit."""
     found = [

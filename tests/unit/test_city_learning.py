@@ -15,6 +15,8 @@ from rivalry.economies.kernels.economy_learning import EXPECTED, GREEDY, SARSA, 
 from tests.cities import PlainDrivers, city, paths, ways
 from tests.economies import rule
 
+pytestmark = pytest.mark.slow
+
 SEED = np.random.SeedSequence(11)
 STAGED = {"beta": [2.0, 4.0], "beta_until": np.array([3, 2**62])}
 STAGED |= {"epsilon": [0.2, 0.05, 0.0], "epsilon_until": np.array([2, 5, 2**62])}
@@ -58,7 +60,6 @@ def taught(world: shapes.CityArrays, learning: CityLearning) -> tuple[np.ndarray
     return learning.q[..., :-1], learning.policy, learning.visits, learning.pending, learning.made
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, MORE], ids=["plain", "all rules"])
 @pytest.mark.parametrize("streets", [paths, ways])
 @pytest.mark.parametrize("name", RULES)
@@ -87,7 +88,6 @@ def test_tables_agree_with_plain_python(name: str, streets: Any, more: dict[str,
             assert not law[i][state][count:].any()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("streets", [paths, ways])
 @pytest.mark.parametrize("name", RULES)
 def test_results_do_not_depend_on_chunks_copies_or_lazy_updates(name: str, streets: Any) -> None:

@@ -17,6 +17,8 @@ from rivalry.lab.study import StudyError
 from rivalry.lab.study.build import build_method
 from rivalry.methods import METHODS, CityQLearning, CitySimulation
 
+pytestmark = pytest.mark.slow
+
 Record = dict[str, np.ndarray]
 
 SMALL: dict[str, Any] = {
@@ -111,7 +113,6 @@ def test_training_stops_when_policies_change_little() -> None:
 # consistency of metrics
 
 
-@pytest.mark.slow
 def test_metrics_are_consistent() -> None:
     found = ran(CitySimulation(plays="uniform", evaluation=3000, warm_up=100))
     awake = 1 - found["agent_dormant"]
@@ -129,7 +130,6 @@ def test_metrics_are_consistent() -> None:
     assert float(found["efficiency_per_competition"]) == pytest.approx(per_competition)
 
 
-@pytest.mark.slow
 def test_computed_payoffs_agree_with_simulated_rewards() -> None:
     """The mean payoff of fixed policies, times 1 - gamma, is the mean reward per step."""
     found = ran(CitySimulation(plays="uniform", evaluation=20_000))
@@ -140,7 +140,6 @@ def test_computed_payoffs_agree_with_simulated_rewards() -> None:
     assert str(found["coverage"]) == "estimated"
 
 
-@pytest.mark.slow
 def test_free_flow_agrees_with_simulation_at_unlimited_capacity() -> None:
     found = ran(CitySimulation(plays="zero", evaluation=20_000), small(capacity="unlimited"))
     np.testing.assert_allclose(found["lane_wanted"], found["lane_free_flow"], atol=0.06)
@@ -164,7 +163,6 @@ def test_learned_bids_rise_with_urgency() -> None:
     assert bids[urgency == 5].mean() > bids[urgency == 1].mean()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("plays", ["uniform", "zero", "all_in"])
 def test_policies_may_be_arrays(plays: str, tmp_path: Any) -> None:
     numbers = policy_of_all(streets_of(small()).city, plays)
@@ -175,7 +173,6 @@ def test_policies_may_be_arrays(plays: str, tmp_path: Any) -> None:
     same(named, ran(stored, seed=3))
 
 
-@pytest.mark.slow
 def test_each_agent_may_have_its_own_policy() -> None:
     city = streets_of(small()).city
     numbers = policy_of_all(city, "zero").copy()
@@ -281,7 +278,6 @@ def test_metrics_are_computed_from_tallies() -> None:
 # rules
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("planning", ["start", "nodes"])
 def test_agents_learn_to_choose_routes(planning: str) -> None:
     """Learned policies are more efficient than uniformly random routes and bids."""

@@ -18,6 +18,8 @@ from rivalry.economies.learning.city_simulation import CitySimulation
 from tests.cities import city, paths, ways
 from tests.unit.test_city_kernels import random_chances
 
+pytestmark = pytest.mark.slow
+
 
 def random_environment(world: shapes.CityArrays, seed: int = 3) -> LaneEnvironment:
     """Draw admission probabilities that rise with bids, and redistributions that do not lower karma."""

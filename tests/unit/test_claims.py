@@ -54,10 +54,12 @@ class Entry:
         return q * (price - jnp.array([10.0, 200.0])) - jnp.where(q > 0, 50.0, 0.0)
 
 
+@pytest.mark.slow
 def test_a_monopoly_beside_a_firm_that_sells_nothing_is_an_equilibrium() -> None:
     assert certificate(Entry(), [[45.0], [0.0]]).claim == "equilibrium"
 
 
+@pytest.mark.slow
 def test_an_infinite_gain_is_within_no_tolerance() -> None:
     class Reward(eqx.Module):
         @property
@@ -73,6 +75,7 @@ def test_an_infinite_gain_is_within_no_tolerance() -> None:
     assert found._replace(tolerance=np.inf).claim == "not an equilibrium"
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("height", [1e-9, 1.0, 1e9])
 def test_the_tolerance_scales_with_the_payoff_at_stake(height: float) -> None:
     proof = certificate(quadratic(height), jnp.array([[0.5 + 1e-4], [0.5]]))
@@ -96,6 +99,7 @@ def test_a_ruinous_strategy_does_not_hide_gains() -> None:
     assert certificate(game, game.pure(0, 0)).claim == "equilibrium"
 
 
+@pytest.mark.slow
 def test_a_race_with_a_large_disaster_cost() -> None:
     race = rv.games.race(disaster_cost=2e6)
     proof = certificate(race, race.space.check([[0.7, 1e-20]] * 2))
@@ -151,11 +155,13 @@ def test_approximate_equilibria_are_printed_with_their_bound() -> None:
     )  # rounded up, never below the bound
 
 
+@pytest.mark.slow
 def test_a_player_without_an_effect_leaves_an_equilibrium() -> None:
     game = rv.games.continuous(payoffs=["q*(3 - q - t)", "t*(3 - q - t)", "0*s"], choices=["q", "t", "s"])
     assert certificate(game, [[1.0], [1.0], [0.5]]).claim == "equilibrium"
 
 
+@pytest.mark.slow
 def test_a_small_gain_near_a_mixed_equilibrium_is_explained() -> None:
     """Inspection game: at (p, q) player 0 is paid 2.5 + (2p - 1)(2q - 1), and own choice moves |2q - 1|."""
     matrix = rv.games.matrix([[3.5, 1.5], [1.5, 3.5]], [[1.5, 3.5], [3.5, 1.5]])
@@ -203,6 +209,7 @@ def test_nothing_is_decided_where_a_gain_is_not_a_number() -> None:
     assert CLAIMS[0] == "not decided"
 
 
+@pytest.mark.slow
 def test_the_certificate_of_a_population_is_that_of_a_policy() -> None:
     economy = rv.games.karma(payment="PBS", max_karma=6, mean_karma=3)
     policy = rv.oracles.named_start(economy, "uniform")
@@ -249,6 +256,7 @@ SHOWING = ("plots", "living", "web", "lab/report", "lab/export.py", "lab/answer/
 """Modules that show results."""
 
 
+@pytest.mark.slow
 def test_words_of_claims_come_from_one_place_wherever_results_are_shown() -> None:
     package = Path(rv.__file__).parent
     files = [path for name in SHOWING for path in (package / name).rglob("*.py")]

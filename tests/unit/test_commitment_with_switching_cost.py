@@ -194,6 +194,7 @@ def test_regrets_agree_with_dynamic_programs_by_hand() -> None:
     assert found.temptation >= found.at_start[0] - 1e-9
 
 
+@pytest.mark.slow
 def test_runs_that_do_not_converge_are_not_reported_as_converged() -> None:
     tables = adjustment_tables(10.0, 2.0, 0.0, 120.0, 0.96, np.linspace(0.6, 3.0, 13))
     with pytest.warns(UserWarning, match="200 sweeps of backward induction .* try noise above 0"):
@@ -206,6 +207,7 @@ def test_runs_that_do_not_converge_are_not_reported_as_converged() -> None:
     assert found.data.regret.max() > found.data.tolerance
 
 
+@pytest.mark.slow
 def test_the_leader_may_be_the_second_firm() -> None:
     tables = firms([0.4, 0.5], [40.0, 30.0])
     turned = AdjustmentTables(
@@ -223,6 +225,7 @@ def test_the_leader_may_be_the_second_firm() -> None:
     np.testing.assert_array_equal(one.regret.values, other.regret.values[::-1])
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_chunks_of_sweeps() -> None:
     tables = firms()
     learner = CommitmentWithSwitchingCost(delta=1.0, targets=TARGETS, ramps=RAMPS, rounds=120)

@@ -115,6 +115,7 @@ def test_the_error_check_is_of_second_order_in_its_step(monkeypatch: pytest.Monk
     np.testing.assert_allclose(found.check_step, [0.01, 0.005])
 
 
+@pytest.mark.slow
 def test_wrong_parameters_are_refused() -> None:
     game = contest()
     for parameter, words in (
@@ -141,6 +142,7 @@ class Partners(eqx.Module):
         return self.unit * (own * (self.a + own[::-1] ** 2) - own**2 / 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1.0, 1e-3, 1e3])
 @pytest.mark.parametrize("start", [0.499, 0.5])
 def test_at_a_fold_there_is_no_slope(start: float, unit: float) -> None:
@@ -162,6 +164,7 @@ class Adopters(eqx.Module):
         return self.k * own * other**2 / (other**2 + 0.09) - own**2 / 2
 
 
+@pytest.mark.slow
 def test_beside_a_fold_a_profile_that_is_no_root_has_no_slope() -> None:
     """Responses rest at 0.3, where the gradient is 5e-6; the roots are 0.3 -+ 0.0017, with slopes of -+86."""
     found = rv.solve(Adopters(jnp.asarray(0.60001)), ComparativeStatics("k"), start=[[0.3]] * 2)
@@ -170,6 +173,7 @@ def test_beside_a_fold_a_profile_that_is_no_root_has_no_slope() -> None:
     assert np.isnan(found.data.slope).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [0.05, 1e-4, 1e-8])
 def test_before_a_fold_the_slope_is_steep_and_right(before: float) -> None:
     found = rv.solve(Partners(jnp.asarray(0.25 - before)), ComparativeStatics("a"), start=[[0.4]] * 2)
@@ -177,6 +181,7 @@ def test_before_a_fold_the_slope_is_steep_and_right(before: float) -> None:
     np.testing.assert_allclose(found.data.slope, 1 / np.sqrt(4 * before), rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameter", ["prize", ["prize[0]", "price"]])
 def test_every_parameter_has_a_slope_of_its_own(parameter: str | list[str]) -> None:
     """``x_i = V_i^2 V_j / (price (V_i + V_j)^2)``, in V_i ``2 V_i V_j^2 / (price (V_i + V_j)^3)``."""
@@ -196,6 +201,7 @@ def test_every_parameter_has_a_slope_of_its_own(parameter: str | list[str]) -> N
     assert float(found.data.slope_difference.max()) < 1e-6
 
 
+@pytest.mark.slow
 def test_equal_entries_of_an_array_are_one_parameter() -> None:
     """Prizes V each: efforts are V/(4 price)."""
     equal = eqx.tree_at(lambda game: game.prize, contest(), jnp.array([2.0, 2.0]))
@@ -204,6 +210,7 @@ def test_equal_entries_of_an_array_are_one_parameter() -> None:
     assert float(found.data.parameter_value) == 2.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [np.array([1e-6, 1.0, 1e5]), np.array([3.0, 1e7, 1e-9])])
 def test_the_condition_of_a_matrix_is_that_of_its_best_units(rows: np.ndarray) -> None:
     """Bauer 1963: the spectral radius of ``|A| |A^-1|`` is the least condition number over units."""

@@ -11,6 +11,8 @@ from scipy import special
 
 from rivalry.runtime.jax import compiled, jax, jnp
 
+pytestmark = pytest.mark.slow
+
 SAME = (
     *("arctan", "sin", "cos", "tan", "tanh", "exp", "log", "log1p", "expm1", "sinh", "cosh", "cbrt", "sqrt"),
     *("arcsin", "arccos", "arctanh", "exp2", "log2"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from rivalry.core.array_games import contest
 from rivalry.tables.kernels import contests
 from tests.contests import every, shared
 
 
+@pytest.mark.slow
 def test_interpreted_and_compiled_kernels_agree() -> None:
     game = shared(players=3)
     positions = np.linspace(0, 1, 3)[None, :, None].repeat(3, axis=0)
@@ -24,6 +26,7 @@ def test_interpreted_and_compiled_kernels_agree() -> None:
         assert np.array_equal(out, compiled[:, joint])
 
 
+@pytest.mark.slow
 def test_ordered_joint_actions_are_enumerated_once() -> None:
     sizes, before = np.array([3, 2, 3, 3]), np.array([-1, -1, 0, 2])
     actions, seen = np.zeros(4, dtype=np.int64), []

@@ -14,6 +14,8 @@ from rivalry.tables.history import limit_cycles, whole_states
 from rivalry.tables.repeated import RepeatedWorld, repeated_form
 from rivalry.tables.response_gaps import response_values
 
+pytestmark = pytest.mark.slow
+
 DICE = np.random.default_rng(26)
 COSTS, STAY = (0.0, 1 / 6), 0.7
 CHAIN = np.array([[STAY, 1 - STAY], [1 - STAY, STAY]])
@@ -81,7 +83,6 @@ def chain_of(policy: np.ndarray, prices: int) -> tuple[np.ndarray, np.ndarray]:
     return moves, paid
 
 
-@pytest.mark.slow
 def test_policies_are_evaluated_as_by_linear_equations() -> None:
     made, gamma, prices = world(4), 0.9, 4
     whole = whole_states(made.tables)
@@ -123,7 +124,6 @@ def test_focal_prices_are_those_that_both_firms_repeat() -> None:
     assert set(found) == {"single", "alternating", "partial", "none"}
 
 
-@pytest.mark.slow
 def test_random_prices_have_the_printed_profit() -> None:
     learner = rv.methods.RepeatedQLearning(
         sessions=1,

@@ -34,6 +34,7 @@ def words(seed: int, count: int) -> np.ndarray:
     return block
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("seed", range(40))
 def test_redistribution_agrees_with_plain_python(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -73,6 +74,7 @@ def test_all_sets_of_recipients_are_equally_likely() -> None:
     assert stats.chisquare(list(found.values())).pvalue > CHANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agents", [5, 6])
 def test_all_matchings_are_equally_likely(agents: int) -> None:
     """Fifteen matchings of six agents, or of five with one left out, independent of the previous one."""

@@ -160,6 +160,7 @@ def test_trials_without_an_equilibrium_are_not_chosen() -> None:
     assert (alone.status, alone.claim) == ("not found", "not an equilibrium")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "certified", [lambda value: value not in (0.0, 0.5, 1.0), lambda value: value != 0.5]
 )
@@ -207,6 +208,7 @@ def test_results_do_not_depend_on_chunks_of_trials() -> None:
 FIRST = tuple(claim for claim in CLAIMS if claim != "small estimated gain")  # a later word
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [FIRST, FIRST[1:]], ids=["first", "without not decided"])
 def test_sessions_stored_with_indices_of_claims_are_read_by_name(order: tuple[str, ...]) -> None:
     """Claims were once stored by their position, to which `not decided` was later added in front."""

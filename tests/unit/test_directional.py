@@ -77,6 +77,7 @@ def test_play_agrees_with_plain_python(turns: str, delta: float | None) -> None:
         np.testing.assert_allclose(record["mean_choice"][1][run], choices[200:].mean(axis=0), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_forecasts_and_realised_values() -> None:
     """The discounted sums, and ``CF + delta CF/(1 - delta)``, from the plain Python cash flows."""
     game, delta = rv.games.market(gamma=[0.5, 0.9]), np.array([0.5, 0.9])
@@ -136,6 +137,7 @@ def test_forecasts_from_current_choices_reduce_the_effect_of_noise() -> None:
     assert totals["one_ahead"] < totals["payoff"] - 5
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_chunks_or_saving(tmp_path: Any) -> None:
     learner = Directional(runs=3, periods=900, cost_noise=[0.0, 0.5])
     whole, world = played(learner, rv.games.market()), learner.world(rv.games.market())
@@ -149,6 +151,7 @@ def test_results_do_not_depend_on_chunks_or_saving(tmp_path: Any) -> None:
     assert all(np.array_equal(whole[key], parts[key]) for key in whole)
 
 
+@pytest.mark.representative
 def test_a_run_does_not_depend_on_the_other_runs() -> None:
     options: dict[str, Any] = {"periods": 300, "cost_noise": 0.3}
     together = played(Directional(runs=11, **options), rv.games.market())
@@ -158,6 +161,7 @@ def test_a_run_does_not_depend_on_the_other_runs() -> None:
     assert not np.array_equal(together["choice"][8], together["choice"][9])
 
 
+@pytest.mark.slow
 def test_steps_stay_in_the_box_and_begin_at_the_given_start() -> None:
     game = rv.games.market(low=[20.0, 5.0], high=[24.0, 60.0])
     learner = Directional(runs=2, periods=500, step_size=[3.0, 0.5])
@@ -187,6 +191,7 @@ def test_leaders_and_followers_all_learn() -> None:
     np.testing.assert_allclose(found.profile.values[0, 0], found.data.mean_choice.values[:, 1].mean())
 
 
+@pytest.mark.slow
 def test_stages_of_leader_games() -> None:
     three = cournot(4)
     led = hierarchy(three, [[2], [0], [1, 3]], Followers())

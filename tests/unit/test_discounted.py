@@ -88,6 +88,7 @@ def test_a_constant_stream_is_worth_the_same_at_all_discount_factors(key: str) -
             assert [row.mean for row in one.quantities["payoff_per_period"]] == pytest.approx([2.0])
 
 
+@pytest.mark.slow
 def test_a_karma_game_is_solved_and_told_per_period() -> None:
     """Without bids agents win half of the steps, whatever they do: the loss per step is the same."""
     found = []

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from rivalry.core.results import Record
 from rivalry.lab.executor import run_study
@@ -107,6 +108,7 @@ def test_additional_equilibria_are_targets() -> None:
     assert told(rows)[1] == (0.1, "all")
 
 
+@pytest.mark.slow
 def test_a_dataset_of_a_run_includes_distances(tmp_path: Path) -> None:
     methods = [
         {"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50},

@@ -22,6 +22,8 @@ from rivalry.methods import METHODS
 from rivalry.schema.registry import load
 from tests.unit.test_house import LAYERS, differences
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parents[2] / "docs"
 STUDIES = Path(rv.__file__).parent / "studies"
 SUBPACKAGES = ("games", "methods", "plots", "tables", "transforms", "envs", "interop")
@@ -322,7 +324,6 @@ def test_requests_to_other_hosts_are_found(helper: Any, tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.slow
 def test_built_pages_load_nothing_from_other_hosts(helper: Any, tmp_path: Path) -> None:
     for name in ("sphinx", "furo", "myst_nb", "math_core"):
         pytest.importorskip(name)

@@ -185,6 +185,7 @@ def test_many_axes_are_searched_from_random_strategies() -> None:
     assert reply.coverage == "lower bound"
 
 
+@pytest.mark.slow
 def test_an_all_pay_auction_on_a_grid_is_solved_exactly() -> None:
     """All-pay auction of a prize 1 with bids 0, 1/10 .. 1: best responses in the table are exact."""
     bids = np.linspace(0, 1, 11)

@@ -63,6 +63,7 @@ def name_of(rules: dict[str, Any]) -> str:
     return "-".join(f"{key}_{value}" if np.ndim(value) == 0 else key for key, value in rules.items())
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("make", [economy, two_types])
 @pytest.mark.parametrize("rules", RULES, ids=name_of)
 def test_every_rule_agrees_with_plain_python_step_by_step(make: Any, rules: dict[str, Any]) -> None:
@@ -183,6 +184,7 @@ EXACT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("award", EXACT)
 def test_awards_without_karma_agree_with_closed_forms(award: int) -> None:
     """Mean reward, and standard deviations over agents of mean rewards and of win rates, over 10^4 steps.

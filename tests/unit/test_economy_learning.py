@@ -16,6 +16,8 @@ from rivalry.economies.kernels.economy_learning import DOUBLE, EXPECTED, GREEDY,
 from rivalry.economies.kernels.shapes import HIGHEST_STAKE, SOCIETY, Economy, views_of
 from tests.economies import Plain, PlainLearner, Row, economy, monitor_rule, rule, seeing, soft, two_types
 
+pytestmark = pytest.mark.slow
+
 SEED = np.random.SeedSequence(11)
 STAGED = {"beta": [20.0, 40.0], "beta_until": np.array([3, 2**62])}
 STAGED |= {"epsilon": [0.2, 0.05, 0.0], "epsilon_until": np.array([2, 5, 2**62])}
@@ -240,7 +242,6 @@ def test_monitors_agree_with_plain_python(name: str, make: Any) -> None:
     assert held.samples[0] == len(range(given.sample_from, 120, 3))
 
 
-@pytest.mark.slow
 def test_monitoring_without_a_target() -> None:
     world, given = economy(6, 4), monitor_rule()
     agents, uniform = kernel.fresh(world, SEED), choices.uniform_rows(1, 2, 4)

@@ -17,6 +17,8 @@ from rivalry.runtime.jax import compiled, jax, jnp
 from tests.unit.test_interval_arithmetic import outside, samples
 
 flint = pytest.importorskip("flint")
+
+pytestmark = pytest.mark.slow
 Real = Any  # a ball of flint, or a power series of balls
 Payoffs = Callable[[list[Real]], list[Real]]
 
@@ -213,7 +215,6 @@ OF_ONE_NUMBER: dict[str, tuple[Callable[[Any], Any], Callable[[float], Real], fl
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_ONE_NUMBER)
 def test_functions_of_one_number_contain_exact_values(name: str) -> None:
     """On points of all sizes, also close to the ends of the domain, and on boxes of all widths."""
@@ -241,7 +242,6 @@ def test_functions_of_one_number_contain_exact_values(name: str) -> None:
     assert np.all(above[narrow] - below[narrow] <= 1e-13 * np.abs(below[narrow]) + 1e-280)
 
 
-@pytest.mark.slow
 def test_angles_contain_exact_values_and_jump_at_the_cut() -> None:
     random = np.random.default_rng(0)
     y, x = random.normal(size=(2, 2000)) * 10.0 ** random.uniform(-3, 3, (2, 2000))
@@ -265,7 +265,6 @@ def test_angles_contain_exact_values_and_jump_at_the_cut() -> None:
     assert bool(decided)
 
 
-@pytest.mark.slow
 def test_draws_under_a_fixed_key_are_numbers() -> None:
     def payoff(x: Any) -> Any:
         drawn = jax.random.normal(jax.random.key(3), (5,)) + jax.random.beta(

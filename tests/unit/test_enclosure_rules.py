@@ -52,6 +52,7 @@ JUMPS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JUMPS)
 def test_a_jump_or_kink_in_the_box_is_reported_and_all_values_are_inside(name: str) -> None:
     function = JUMPS[name]
@@ -91,6 +92,7 @@ class Alone:
         return self.rule(x[0])[None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AT_A_POINT)
 def test_a_payoff_is_not_smooth_at_a_kink_where_the_box_is_the_point_itself(name: str) -> None:
     game: Any = Alone(AT_A_POINT[name])
@@ -107,12 +109,14 @@ IDLE: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IDLE)
 def test_numbers_that_no_choice_moves_are_no_kinks(name: str) -> None:
     """A rival's output of zero stands beside the own one in an array: only the own one is moved."""
     assert bounds(jax.grad(IDLE[name]))[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.nightly) for k in range(1, 30))])
 def test_what_is_smooth_at_a_point_has_one_slope(seed: int) -> None:
     """Kinks and jumps lie on quarters, as the points do: slopes to both sides are exact differences."""
@@ -131,6 +135,7 @@ def test_what_is_smooth_at_a_point_has_one_slope(seed: int) -> None:
     assert smooth > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.nightly) for k in range(1, 30))])
 def test_payoffs_with_kinks_are_within_their_range(seed: int) -> None:
     """In boxes with ends at the kinks, some of which have no width in one of the axes, or in both."""
@@ -178,6 +183,7 @@ def test_away_from_jumps_the_bounds_are_narrow(name: str) -> None:
     assert np.all(high - low < 1e-7)
 
 
+@pytest.mark.slow
 def test_a_comparison_matters_where_its_outcomes_differ() -> None:
     """A fixed cost of zero is no jump; equal expressions are two functions, whose derivatives are unknown."""
     harmless = {
@@ -199,6 +205,7 @@ def test_a_comparison_matters_where_its_outcomes_differ() -> None:
     assert not any(bounds(function)[2] for function in harmful.values())
 
 
+@pytest.mark.slow
 def test_the_logarithm_of_zero_in_a_sum_leaves_its_upper_end() -> None:
     def product(x: Any) -> Any:
         squares = jnp.square(x - 0.3)
@@ -241,6 +248,7 @@ def difference_if_above_two(y: Any) -> Any:
     return jnp.tanh(chosen - chosen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_nothing_is_claimed_where_a_payoff_may_not_be_a_number(name: str) -> None:
     low, high, _ = bounds(UNKNOWN[name])
@@ -256,6 +264,7 @@ def test_nothing_is_known_of_zero_times_a_number_that_overflows() -> None:
     assert np.isnan(high)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["floor", "comparison", "sign", "modulo", "branch", "switch"])
 def test_a_payoff_with_a_jump_is_within_its_range(name: str) -> None:
     """Its derivative is that of the pieces, which says nothing of the jump."""
@@ -266,6 +275,7 @@ def test_a_payoff_with_a_jump_is_within_its_range(name: str) -> None:
     assert float(low) <= values.min() < values.max() <= float(high)
 
 
+@pytest.mark.slow
 def test_a_number_above_minus_infinity_is_finite() -> None:
     def failure(x: Any) -> Any:
         own, other = 0.5 * jnp.log(x)
@@ -304,6 +314,7 @@ def test_integers_that_wrap_have_all_their_values() -> None:
     assert high >= 200
 
 
+@pytest.mark.slow
 def test_one_entry_stands_for_several_in_products() -> None:
     def several(x: Any) -> Any:
         one = x[:1]
@@ -315,6 +326,7 @@ def test_one_entry_stands_for_several_in_products() -> None:
         assert np.all((low <= values) & (values <= high))
 
 
+@pytest.mark.slow
 def test_a_number_that_is_none_equals_no_other() -> None:
     def equal(x: Any) -> Any:
         maybe = jnp.log(x[0] - 0.3)
@@ -339,6 +351,7 @@ def solved_by_factors(x: Any, matrix: Any, other: Any, trans: int) -> Any:
     return solved(x, matrix, lambda b: jax.scipy.linalg.lu_solve(factors, b, trans=trans))
 
 
+@pytest.mark.slow
 def test_inverses_of_one_and_of_several_matrices_have_bounds() -> None:
     """Of [[2 + x, 1], [1, 3]], and of it and its double, which have right sides in rows."""
 
@@ -433,6 +446,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
 }
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("name", REFUSED)
 def test_an_operation_without_a_rule_is_named_in_one_line(name: str) -> None:
     function, message = REFUSED[name]
@@ -440,6 +454,7 @@ def test_an_operation_without_a_rule_is_named_in_one_line(name: str) -> None:
         bounds(function)
 
 
+@pytest.mark.slow
 def test_the_solution_of_linear_equations_is_verified() -> None:
     # by Cramer's rule the solution is (y - 2, 2 x - 1) / (x y - 1)
     def solved(x: Any) -> Any:
@@ -471,6 +486,7 @@ def test_products_over_choices_and_running_sums_and_products() -> None:
     assert np.all(values <= high)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [0.1234567, 0.5 + 1e-7])
 def test_a_deviation_between_any_two_grid_points_is_inside_the_bound(place: float) -> None:
     """A peak of height 3 and width 1e-9 that no grid sees."""

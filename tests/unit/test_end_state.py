@@ -22,6 +22,7 @@ def column(*values: float) -> jax.Array:
     return jnp.array(values)[:, None]
 
 
+@pytest.mark.slow
 def test_a_stable_point_is_refined_and_its_spectrum_reported() -> None:
     matrix = np.array([[-1.0, 2.0], [-2.0, -1.0]])
     end = end_state.analyse(linear(matrix, [1.0, 3.0]), column(1.4, 0.2) + 1e-5, KEY)
@@ -42,6 +43,7 @@ def test_a_distant_root_is_not_taken_as_the_limit() -> None:
     assert np.isnan(end.measures["max_real_eigenvalue"][1])
 
 
+@pytest.mark.slow
 def test_on_a_simplex_the_spectrum_is_that_of_the_tangent_space() -> None:
     game = rv.games.matrix("matching_pennies")
     values, held = end_state.spectrum(game, jnp.full((2, 2), 0.5))
@@ -52,6 +54,7 @@ def test_on_a_simplex_the_spectrum_is_that_of_the_tangent_space() -> None:
     np.testing.assert_allclose(values, [1j * abs(gain), -1j * abs(gain)], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_centre_is_not_classified_as_stable() -> None:
     end = end_state.analyse(linear([[0.0, 1.0], [-1.0, 0.0]], [0.0, 0.0]), column(0.0, 0.0), KEY)
     assert end.end_state == "unstable_point"
@@ -121,6 +124,7 @@ def test_a_run_between_unstable_points_is_reported_as_cycling() -> None:
         np.testing.assert_allclose(left[0], left[2], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_quick_return_to_an_unstable_point_does_not_count_as_leaving() -> None:
     from rivalry.solving.ends import has_stayed
 
@@ -131,6 +135,7 @@ def test_a_quick_return_to_an_unstable_point_does_not_count_as_leaving() -> None
     assert not has_stayed(end, [], 1.0)
 
 
+@pytest.mark.slow
 def test_coincident_players_stay_at_an_attracting_point() -> None:
     # both are at 0, which attracts: there is nothing to leave
     game = linear([[-2.0, 1.0], [1.0, -2.0]], [0.0, 0.0])
@@ -139,6 +144,7 @@ def test_coincident_players_stay_at_an_attracting_point() -> None:
     assert end.onward is None
 
 
+@pytest.mark.slow
 def test_move_apart_changes_coincident_players_only() -> None:
     game = linear(np.eye(3), np.zeros(3))
     x = column(1.0, 1.0 + 1e-9, 5.0)
@@ -186,6 +192,7 @@ def test_without_unique_best_responses_there_is_no_radius(derivative: np.ndarray
     assert np.isnan(end_state.response_radius(derivative, np.arange(len(derivative))))
 
 
+@pytest.mark.slow
 def test_an_axis_without_effect_is_not_free() -> None:
     """The second axis changes nothing and no derivative depends on it: it is held where it is."""
     game = Ruled(lambda x: -((x[:, 0] - 0.5) ** 2), Box(jnp.zeros((2, 2)), jnp.ones((2, 2))))

@@ -82,6 +82,7 @@ def grid_values(gamma: float) -> np.ndarray:
     return q
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["number", "tuple", "dict", "many"])
 def test_values_are_those_of_value_iteration_whatever_the_space(form: str) -> None:
     game = from_gymnasium(Grid(form))
@@ -265,6 +266,7 @@ def test_values_in_turn_are_those_of_backward_induction(perfect: bool) -> None:
     assert found.data.policy.sel(player="second").values.tolist() == policy.tolist()
 
 
+@pytest.mark.slow
 def test_both_learn_in_turn_and_no_response_gains() -> None:
     """From five stones the first player wins by taking two, then one or two of the last three."""
     learner = EnvironmentQLearning(episodes=600, gamma=1.0, responses=200, **EXPLORE | {"step_size": 0.5})
@@ -296,6 +298,7 @@ class Numbered(BaseParallelWrapper):  # type: ignore[misc]
         return (self.number(views), *rest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("episodes", [15, pytest.param(500, marks=pytest.mark.slow)])
 def test_a_game_of_ours_teaches_what_it_teaches_the_native_learner(episodes: int) -> None:
     """Under random play cooperation pays 1.5 and defection 3 per period: values 1.5 + 3 and 3 + 3."""
@@ -349,6 +352,7 @@ class Repeated(ParallelEnv[str, int, int]):  # type: ignore[misc]
         return dict.fromkeys(names, 0), paid, no, cut, {name: {} for name in names}
 
 
+@pytest.mark.slow
 def test_gains_of_best_responses_to_fixed_policies() -> None:
     """Defection against cooperation pays 5 instead of 3, for ever with weights summing to 2."""
     game = from_pettingzoo(Repeated([[3, 0], [5, 1]], [[3, 5], [0, 1]]))
@@ -363,6 +367,7 @@ def test_gains_of_best_responses_to_fixed_policies() -> None:
     assert hard.claim == "no deviation found"
 
 
+@pytest.mark.slow
 def test_nobody_gains_against_mixed_matching_pennies_and_somebody_against_a_bias() -> None:
     game = from_pettingzoo(Repeated([[1, -1], [-1, 1]], [[-1, 1], [1, -1]]))
     even, biased = np.array([[0.5, 0.5]]), np.array([[0.8, 0.2]])
@@ -414,6 +419,7 @@ def iterated(table: Any, gamma: float) -> np.ndarray:
     return values
 
 
+@pytest.mark.slow
 def test_a_lake_without_slipping_is_learned_exactly() -> None:
     game, table = lake(False)
     learner = EnvironmentQLearning(episodes=400, gamma=0.9, **EXPLORE)
@@ -427,6 +433,7 @@ def test_a_lake_without_slipping_is_learned_exactly() -> None:
     assert (found.claim, found.certificate.coverage) == ("equilibrium", "exact")
 
 
+@pytest.mark.slow
 def test_exact_regrets_of_a_policy_on_slippery_ice() -> None:
     game, table = lake(True)
     assert game.transitions is not None

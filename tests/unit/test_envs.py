@@ -43,6 +43,7 @@ def test_conformance_tests_of_pettingzoo_and_gymnasium(name: str, scaled: bool) 
     libraries_tests(name, scaled)
 
 
+@pytest.mark.slow
 def test_rewards_equal_the_payoffs_of_the_game() -> None:
     env = GameEnv(rv.games.matrix("prisoners_dilemma"), periods=2)
     env.reset(seed=0)
@@ -110,6 +111,7 @@ def test_the_continuation_probability_is_that_of_the_game() -> None:
     assert not over["player_0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["influencer", "race", "market", "karma", "city"])
 def test_environments_by_name_of_a_family(name: str) -> None:
     env = parallel_env(name)
@@ -180,6 +182,7 @@ def nearest_shares(point: np.ndarray, least: float) -> np.ndarray:
     return found
 
 
+@pytest.mark.slow
 def test_simplex_points_for_players_with_different_numbers_of_actions() -> None:
     """An action has one entry per pure action of the player."""
     game = rv.games.matrix(payoffs=[[[1.0, 2.0, 6.0], [4.0, 8.0, 3.0]]] * 2)
@@ -196,6 +199,7 @@ def test_simplex_points_for_players_with_different_numbers_of_actions() -> None:
     assert one.step(np.array([0.5, 0.5, 0.0]))[1] == pytest.approx(1.5)
 
 
+@pytest.mark.slow
 def test_the_first_observation_is_a_random_mixed_strategy() -> None:
     """Uniform on the simplex, so each share has mean 1/3 and variance 2/36; later rows are pure."""
     env = parallel_env(rv.games.matrix("rock_paper_scissors"))
@@ -222,6 +226,7 @@ def test_normalized_spaces_leave_rewards_in_units_of_the_game(name: str) -> None
     assert np.any(paid[0])
 
 
+@pytest.mark.slow
 def test_actions_of_walks_are_steps_in_units_of_the_game() -> None:
     game = walks(rv.games.influencer(), step=0.1, moves="continuous", start=[0.2, 0.8])
     plain, scaled = parallel_env(game, periods=2), parallel_env(game, periods=2, normalize_spaces=True)
@@ -277,6 +282,7 @@ def masks_of(rows: dict[str, Any]) -> dict[str, list[int]]:
     return {name: row["action_mask"].tolist() for name, row in rows.items()}
 
 
+@pytest.mark.slow
 def test_masks_of_legal_actions_are_in_infos_too() -> None:
     env, turns = parallel_env(Nim()), aec_env(Nim())
     seen, infos = env.reset(seed=0)
@@ -315,6 +321,7 @@ def test_a_game_with_legal_actions_and_turns() -> None:
         api_test(aec_env(Nim(), normalize_spaces=scaled), num_cycles=20)
 
 
+@pytest.mark.slow
 def test_the_periods_of_the_environment_truncate_a_longer_game() -> None:
     env = GameEnv(repeat(rv.games.matrix("chicken"), periods=7), periods=3)
     lengths = []
@@ -329,6 +336,7 @@ def test_the_periods_of_the_environment_truncate_a_longer_game() -> None:
     assert all(cut.values())
 
 
+@pytest.mark.slow
 def test_a_firm_without_cash_is_terminated_alone() -> None:
     game = rv.games.market(cash=[0.0, 1e6], fixed_cost=[1000.0, 0.0])
     env = parallel_env(game, periods=4)
@@ -409,6 +417,7 @@ def test_wrong_input() -> None:
             box.step({"player_0": [0.0], "player_1": action})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["parallel", "single", "batch", "agents"])
 def test_no_step_is_taken_without_an_episode(kind: str) -> None:
     dilemma = rv.games.matrix("prisoners_dilemma")
@@ -438,6 +447,7 @@ def test_no_step_is_taken_without_an_episode(kind: str) -> None:
             env.step(actions)
 
 
+@pytest.mark.slow
 def test_actions_of_unknown_agents_are_refused_and_of_ended_ones_ignored() -> None:
     env = parallel_env("influencer", periods=2)
     env.reset(seed=1)
@@ -450,6 +460,7 @@ def test_actions_of_unknown_agents_are_refused_and_of_ended_ones_ignored() -> No
     assert list(env.step(actions)[1]) == ["player_1"]
 
 
+@pytest.mark.slow
 def test_profile_of_actions_is_what_they_play() -> None:
     """The payoffs of the game at the profile are the rewards of the step."""
     games = (rv.games.race(players=2), rv.games.market(), rv.games.matrix("chicken"))

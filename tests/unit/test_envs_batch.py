@@ -25,6 +25,9 @@ from rivalry.envs import batch, parallel_env, single_agent_env
 from tests.selection import slow_except
 from tests.unit.env_families import FAMILIES, Idle
 
+pytestmark = pytest.mark.slow
+
+
 COPIES, STEPS, PERIODS = 3, 9, 4
 SAME = 1e-12  # several copies and one are different programs, which may round differently
 GAMES = [name for name in FAMILIES if not name.startswith(("karma", "city"))]

@@ -22,6 +22,8 @@ from rivalry.economies.learning.city_gains import gains
 from rivalry.envs import aec_env, single_agent_env
 from tests.unit.env_families import city
 
+pytestmark = pytest.mark.slow
+
 RULES: dict[str, dict[str, Any]] = {
     "plain": {},
     "rules": {"toll": 0.5, "subsidy": 0.25, "local": 0.5, "payment": "uniform_highest_refused"},
@@ -40,7 +42,6 @@ def never_in_doubt(game: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", RULES)
-@pytest.mark.slow
 def test_deterministic_policies_play_as_in_the_kernels(name: str) -> None:
     game = city(**RULES[name])
     table, world = never_in_doubt(game), game.world()
@@ -72,7 +73,6 @@ def steps(env: CityEnv) -> Iterator[tuple[dict[str, Any], dict[str, float], bool
         seen = following
 
 
-@pytest.mark.slow
 def test_observations_karma_and_rewards_of_a_city() -> None:
     """Karma is conserved; refused agents lose their urgency; dormant agents have one bid; lanes match."""
     game = city()
@@ -97,7 +97,6 @@ def test_observations_karma_and_rewards_of_a_city() -> None:
     assert int(env.now.clock[0]) == 30
 
 
-@pytest.mark.slow
 def test_agents_at_junctions_choose_before_anyone_bids() -> None:
     """Until then the time does not advance, rewards are zero and the others wait."""
     game = city(planning="nodes")
@@ -140,7 +139,6 @@ def test_normalized_observations_lie_between_minus_one_and_one() -> None:
         assert own["observation"].dtype == np.float32
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("planning", ["none", "nodes"])
 def test_a_policy_given_as_a_function_becomes_a_table(planning: str) -> None:
     """The function gets every state's observation as in the environment, and the table plays its choices."""
@@ -177,7 +175,6 @@ def test_a_policy_given_as_a_function_becomes_a_table(planning: str) -> None:
     assert found.at_stake[0] >= found.regret[0]
 
 
-@pytest.mark.slow
 def test_single_agent_env_with_named_tabular_and_functional_rivals() -> None:
     """A deterministic policy gives the same course by name, as a table and as a function."""
     game = city()

@@ -21,6 +21,8 @@ from tests.unit.env_families import FAMILIES, KARMA, Congestion, idle
 
 cloudpickle = pytest.importorskip("cloudpickle")
 
+pytestmark = pytest.mark.slow
+
 COPIES: dict[str, Callable[[Any], Any]] = {
     "deepcopy": copy.deepcopy,
     "pickle": lambda env: pickle.loads(pickle.dumps(env)),
@@ -88,7 +90,6 @@ def reset_and_seed(env: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-@pytest.mark.slow
 def test_a_copy_made_within_an_episode_continues_as_the_original(name: str) -> None:
     """Observations, rewards, ends, samples of the action spaces, and the next episode, independently."""
     game = FAMILIES[name]()
@@ -146,7 +147,6 @@ sys.stdout.buffer.write(pickle.dumps([*(parallel_course(env, 5) for env in sever
 """
 
 
-@pytest.mark.slow
 def test_a_pickled_environment_continues_equally_in_another_process() -> None:
     """String hashes differ there and nothing is compiled yet, as in the workers of the libraries."""
     several = [

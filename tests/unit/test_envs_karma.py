@@ -65,6 +65,7 @@ def test_arrays_are_the_rows_of_the_dictionaries() -> None:
     assert arrays.agents == []
 
 
+@pytest.mark.slow
 def test_deterministic_bids_play_as_in_the_kernels() -> None:
     """All-in bids, given directly and as rows of a policy, give bit-identical agents under all rules."""
     for rules in ({}, {"payment": "difference", "overflow": "winner_pays_room", "tax": 0.3, "tie": "nobody"}):
@@ -162,6 +163,7 @@ def test_a_policy_given_as_a_function_becomes_a_table() -> None:
         policy_table(game, lambda seen, mask: np.eye(5)[np.ones(len(seen), dtype=int)])
 
 
+@pytest.mark.slow
 def test_the_table_of_learned_policies_is_the_mean_over_the_agents_of_a_type() -> None:
     game = rv.games.karma(agents=4, mean_karma=2.0, max_karma=4)
 

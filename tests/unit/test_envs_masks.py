@@ -17,6 +17,7 @@ def economy() -> Any:
     return rv.games.karma(agents=4, max_karma=6, mean_karma=3.0)
 
 
+@pytest.mark.slow
 def test_masks_in_infos_are_those_of_the_observations() -> None:
     plain, boxed = (parallel_env(economy(), mask=where, periods=5) for where in ("observation", "info"))
     assert isinstance(boxed.observation_space("agent_0"), spaces.Box)
@@ -32,6 +33,7 @@ def test_masks_in_infos_are_those_of_the_observations() -> None:
         rows, _, _, _, infos = boxed.step(bids)
 
 
+@pytest.mark.slow
 def test_the_state_is_all_observations() -> None:
     for game in (economy(), rv.games.market()):
         env = parallel_env(game, periods=3, mask="info", normalize_spaces=True)
@@ -40,6 +42,7 @@ def test_the_state_is_all_observations() -> None:
         assert env.state_space.contains(env.state())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_pettingzoo_accepts_them() -> None:
     parallel_api_test(parallel_env(economy(), mask="info", illegal="clip"), num_cycles=8)

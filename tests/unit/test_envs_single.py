@@ -39,6 +39,7 @@ def test_rivals_by_profile_and_by_function_are_the_same() -> None:
     assert cut
 
 
+@pytest.mark.slow
 def test_mixed_rivals_give_expected_payoffs() -> None:
     game = rv.games.matrix("matching_pennies")
     env = single_agent_env(game, 0, [[1.0, 0.0], [0.25, 0.75]], periods=3)
@@ -46,6 +47,7 @@ def test_mixed_rivals_give_expected_payoffs() -> None:
     assert env.step(0)[1] == pytest.approx(-0.5)
 
 
+@pytest.mark.slow
 def test_policy_functions_receive_the_observations_of_their_agents() -> None:
     game = walks(rv.games.influencer(players=3), step=0.1, start=[0.1, 0.5, 0.9])
     seen_by: dict[str, float] = {}
@@ -62,6 +64,7 @@ def test_policy_functions_receive_the_observations_of_their_agents() -> None:
     assert seen_by == {"player_0": 0.1, "player_1": 0.5}
 
 
+@pytest.mark.slow
 def test_a_step_ends_at_the_next_turn_of_the_player() -> None:
     """A follower observes its leader's choice; one period is one step of it, with one reward."""
     game = rv.games.market(stages=[[1], [0]])
@@ -212,6 +215,7 @@ def test_points_of_a_simplex_need_a_simplex() -> None:
         ActionConverter(rv.games.influencer(), False, "points")
 
 
+@pytest.mark.slow
 def test_observations_are_scaled_by_their_median_and_spread(monkeypatch: pytest.MonkeyPatch) -> None:
     """A feature that never changes has its median as scale, or 1; a rare large value does not decide."""
     changing = np.append(np.tile([8.0, 12.0], 50), 1e6)

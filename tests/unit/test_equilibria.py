@@ -60,6 +60,7 @@ def test_an_enumeration_stopped_early_reports_the_iteration_limit() -> None:
     assert solution.claim == "no certificate"
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("name", [n for n in EQUILIBRIA if n not in ("minimum_effort", "volunteers_dilemma")])
 def test_all_equilibria_of_the_classic_games(name: str) -> None:
     solution = rv.solve(matrix(name), MixedEquilibria())
@@ -68,6 +69,7 @@ def test_all_equilibria_of_the_classic_games(name: str) -> None:
     assert same_profiles(solution.record["equilibria"][1], [np.asarray(x, float) for x in EQUILIBRIA[name]])
 
 
+@pytest.mark.slow
 def test_all_equilibria_of_the_volunteers_dilemma() -> None:
     """One player volunteers for sure, or any k players stay idle with probability cost^(1/(k-1)) each."""
     game = matrix("volunteers_dilemma", players=4, cost=0.3)
@@ -83,6 +85,7 @@ def test_all_equilibria_of_the_volunteers_dilemma() -> None:
 NINE = [(9, 8, 12), (0, 0, 0), (0, 0, 0), (9, 8, 2), (0, 0, 0), (3, 4, 6), (3, 4, 6), (0, 0, 0)]
 
 
+@pytest.mark.slow
 def test_all_nine_equilibria_of_the_gambit_example() -> None:
     """Four are pure, three have one pure player, and two are totally mixed, in closed form."""
     table = np.zeros((3, 2, 2, 2))
@@ -192,6 +195,7 @@ def test_lemke_howson_finds_some_equilibria() -> None:
     assert solution.claim == "equilibrium"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_equilibria_of_three_players_have_no_regret(seed: int) -> None:
     table = np.random.default_rng(seed).normal(size=(3, 2, 3, 2))
@@ -255,6 +259,7 @@ def test_ties_are_relative_to_the_range_of_payoffs() -> None:
         assert equilibria_of(tabulate(matrix(payoffs=payoffs))).tolist() == [[1, 1]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.nightly), 1, 2, 3])
 def test_equilibria_of_three_players_with_many_ties_have_no_regret(seed: int) -> None:
     """Singular equations do not stop the search, nor does an auction of three bidders on a grid."""
@@ -319,6 +324,7 @@ def test_payoffs_of_equilibria_are_stored() -> None:
     np.testing.assert_allclose(solution.record["equilibrium_payoff"][1], [[3, 2], [2, 3], [1.2, 1.2]])
 
 
+@pytest.mark.slow
 def test_print_lists_equilibria_and_whether_the_list_is_complete() -> None:
     text = repr(rv.solve(matrix("battle_of_the_sexes"), MixedEquilibria()))
     assert (
@@ -338,6 +344,7 @@ def test_print_lists_equilibria_and_whether_the_list_is_complete() -> None:
     assert "    ... and 13 more, in data.equilibria" in lines
 
 
+@pytest.mark.slow
 def test_a_list_of_a_game_with_an_indifferent_player_says_that_equilibria_may_be_missing() -> None:
     """Matching pennies beside a third player without a stake: it may mix in any way, and two are listed."""
     pennies = np.repeat(np.array([[1.0, -1.0], [-1.0, 1.0]])[:, :, None], 2, axis=2)
@@ -371,6 +378,7 @@ def test_the_number_of_paths_equals_the_mixed_volume(degrees: tuple[int, ...], c
     assert path_count(degrees) == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("players", [3, 4])
 def test_the_mixed_equilibrium_of_the_volunteers_dilemma_is_a_candidate(players: int) -> None:
     cost = 0.4
@@ -424,6 +432,7 @@ def test_approximations_are_refined_on_their_support() -> None:
     assert mixed_equilibria._newton(prisoners, np.full((2, 2), 0.5), np.full((2, 2), True)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("players", [2, 3])
 def test_one_equilibrium_is_among_all(players: int) -> None:
     for seed in range(4):

@@ -68,6 +68,7 @@ def test_the_list_is_whole_and_entropy_leaves_the_vertices() -> None:
     assert np.asarray(listed.profile).tolist() == np.asarray(found.profile).tolist()
 
 
+@pytest.mark.slow
 def test_functions_and_other_lists() -> None:
     game = rv.games.matrix("chicken")  # pure equilibria pay (1, -1) and (-1, 1)
     for kind in (rv.methods.MixedEquilibria, rv.methods.FiniteEquilibria, rv.methods.PureEquilibria):
@@ -81,6 +82,7 @@ def test_functions_and_other_lists() -> None:
     assert rv.solve(three, rv.methods.FiniteEquilibria(choose="welfare")).claim == "equilibrium"
 
 
+@pytest.mark.slow
 def test_lists_of_continuous_games() -> None:
     # coordination on 0 or 1: payoffs 0 and 1 at the ends, 1/2 each in between
     payoffs = ["x1*(2*x2 - 1) + x2", "x2*(2*x1 - 1) - x1"]

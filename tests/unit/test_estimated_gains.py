@@ -78,6 +78,7 @@ def played(agents: int, plays: Any, evaluation: int, **options: Any) -> rv.Solut
     return rv.solve(game, Simulation(plays=plays, evaluation=evaluation, warm_up=200, **options), seed=1)
 
 
+@pytest.mark.slow
 def test_estimates_of_two_agents_hold_the_exact_gain(monkeypatch: pytest.MonkeyPatch) -> None:
     exact = played(2, "uniform", 20_000).certificate
     monkeypatch.setattr(few_agents, "LARGEST", 0)
@@ -90,6 +91,7 @@ def test_estimates_of_two_agents_hold_the_exact_gain(monkeypatch: pytest.MonkeyP
     assert short.claim == "not decided"
 
 
+@pytest.mark.slow
 def test_gains_of_many_agents_are_those_of_the_continuum() -> None:
     """The exact gain of the policy in the continuum is known; one of 1,000 agents matters by a thousandth."""
     game = rv.games.karma(**SMALL)
@@ -108,6 +110,7 @@ def test_gains_of_many_agents_are_those_of_the_continuum() -> None:
         assert proof.at_stake[0] >= 0.999 * stake_of(game, np.zeros(1))[0]
 
 
+@pytest.mark.slow
 def test_too_short_play_decides_nothing_about_an_equilibrium() -> None:
     """The gain of an estimate is the maximum of noise: no run of few steps refutes the equilibrium by it."""
     game = rv.games.karma(agents=30, **SMALL)
@@ -120,6 +123,7 @@ def test_too_short_play_decides_nothing_about_an_equilibrium() -> None:
     assert played(30, "equilibrium", 10).claim == "not decided"  # fewer steps than batches
 
 
+@pytest.mark.slow
 def test_learners_have_the_error_of_the_largest_gain() -> None:
     game = rv.games.karma(agents=30, **SMALL)
     found = rv.solve(
@@ -147,6 +151,7 @@ def test_answers_say_what_an_estimate_leaves_open() -> None:
         assert point.gain == (pytest.approx(0.009) if gain == 0.5 else 0.0)
 
 
+@pytest.mark.slow
 def test_the_largest_of_many_gains_of_noise_is_seldom_told_from_0() -> None:
     """Of 20 gains whose expectation is 0 the largest is at most once in 40 above its error."""
     draws = np.random.default_rng(0).normal(size=(400, 20, 20))  # [trial batch agent]

@@ -49,6 +49,7 @@ def test_one_equilibrium_is_listed_per_swap_of_exchangeable_players() -> None:
     assert all(a[0] <= a[2] for a in found)
 
 
+@pytest.mark.representative
 def test_results_are_the_same_without_a_payoff_table(monkeypatch: pytest.MonkeyPatch) -> None:
     game = shared(players=4, seed=3, steepness=[3.0] * 4, cost=np.zeros(4))
     table = tabulate(game, 5)

@@ -82,6 +82,7 @@ def game_of(slopes: Rows, constants: list[Fraction]) -> Any:
     return rv.games.continuous(payoffs=payoffs)
 
 
+@pytest.mark.slow
 def test_random_quadratic_games_have_the_equilibria_of_an_own_enumeration() -> None:
     rng = np.random.default_rng(7)
     compared = 0
@@ -102,6 +103,7 @@ def test_random_quadratic_games_have_the_equilibria_of_an_own_enumeration() -> N
     assert compared > 100
 
 
+@pytest.mark.slow
 def test_sets_hold_all_equilibria_of_a_grid() -> None:
     """Of degenerate games: a grid point is an equilibrium exactly if it lies in a listed polytope."""
     rng = np.random.default_rng(11)
@@ -136,6 +138,7 @@ def in_hull(corners: list[tuple[Fraction, ...]], x: tuple[Fraction, ...]) -> boo
     return False
 
 
+@pytest.mark.slow
 def test_a_complementarity_problem_with_an_indifferent_player() -> None:
     """chkwon/Complementarity.jl issue 56, the problem of PATH's manual: one solution of 81 patterns."""
     payoffs = [
@@ -152,6 +155,7 @@ def test_a_complementarity_problem_with_an_indifferent_player() -> None:
         found.proof.document()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first_order", [False, True])
 def test_a_tie_of_two_mirrored_best_responses(first_order: bool) -> None:
     """chkwon/Complementarity.jl issue 60: x1^2/2 - x1^4/4 = 1/4 - (x1^2 - 1)^2/4."""
@@ -163,6 +167,7 @@ def test_a_tie_of_two_mirrored_best_responses(first_order: bool) -> None:
         found.proof.document()
 
 
+@pytest.mark.slow
 def test_matching_pennies_on_intervals_and_a_segment() -> None:
     pennies = ["(x1 - 1/2) * (x2 - 1/2)", "-(x1 - 1/2) * (x2 - 1/2)"]
     found = rv.all_equilibria(rv.games.continuous(payoffs=pennies))
@@ -213,6 +218,7 @@ def test_largest_values_of_polynomials() -> None:
     assert 0.7 < higher[0] < 0.72
 
 
+@pytest.mark.slow
 def test_irrational_ties_of_a_player_on_whom_others_do_not_depend() -> None:
     game = rv.games.continuous(payoffs=["x1^2-x1^4", "-x2^2"], low=-2.0, high=2.0)
     found = rv.all_equilibria(game)

@@ -33,6 +33,7 @@ from rivalry.solving.exact_proofs import policy_proof
 from rivalry.studies.poker import kuhn_poker
 from rivalry.tables.policy_response import policy_certificate
 from rivalry.tables.repeated import repeated_form
+from tests.selection import slow_except
 
 Document = dict[str, Any]
 
@@ -79,6 +80,8 @@ FOUND: dict[str, Callable[[], Any]] = {
         memory=0,
     ),
 }
+# policies whose learners and gains compile kernels of their own
+COMPILED = ("policy memory", "policy turns", "policy stages")
 SAID = {
     "extreme 2x2": "3 extreme equilibria, complete: "
     "(0, 1) and (0, 1), (1, 0) and (1, 0), (3/5, 2/5) and (2/5, 3/5)",
@@ -107,7 +110,8 @@ def text_of(name: str) -> str:
     return json.dumps(solved(name).proof.document())
 
 
-@pytest.mark.parametrize("name", FOUND)
+@pytest.mark.representative
+@pytest.mark.parametrize("name", slow_except(FOUND, FOUND.keys() - {*COMPILED}))
 def test_checker_verifies_what_is_exported(name):
     said = check(json.loads(text_of(name)))
     assert said == SAID.get(name, said)
@@ -120,6 +124,8 @@ def test_file_has_the_equilibria_of_the_record(name):
     assert sorted(listed) == sorted(record["equilibria"][1].tolist())
 
 
+@pytest.mark.representative
+@pytest.mark.default_only("policy")
 @pytest.mark.parametrize("name", [name for name in FOUND if name.startswith("policy")])
 def test_gain_in_the_file_is_that_of_the_certificate(name):
     gain = np.array([[float.fromhex(end) for end in row] for row in json.loads(text_of(name))["gain"]])
@@ -309,7 +315,10 @@ CHANGES: dict[str, tuple[str, Callable[[Document], Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.representative
+@pytest.mark.parametrize(
+    "change", slow_except(CHANGES, [change for change, row in CHANGES.items() if row[0] not in COMPILED])
+)
 def test_a_changed_file_is_refuted(change):
     name, alter, reason = CHANGES[change]
     document = json.loads(text_of(name))
@@ -361,6 +370,7 @@ def test_files_are_plain_or_packed(tmp_path: Path, monkeypatch):
     assert check(json.loads(plain))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("discount", [0.6, 0.4])
 def test_policy_of_grim_play(discount):
     world = repeated_form(rv.games.matrix("prisoners_dilemma"))
@@ -372,6 +382,7 @@ def test_policy_of_grim_play(discount):
     assert float.fromhex(document["gain"][0][1]) == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_mixed_policy_has_the_gain_of_its_certificate():
     world, rates = repeated_form(rv.games.matrix("stag_hunt")), np.array([0.9, 0.8])
     policy = np.array([[[0.3, 0.7], [1 / 3, 2 / 3], [0.5, 0.5], [0.0, 1.0]]] * 2)

@@ -50,6 +50,7 @@ def test_the_custom_learner_has_at_most_30_lines_and_satisfies_the_protocol() ->
     assert "whole = parts, saved between" in rv.check_method(learner, rv.games.matrix("chicken"))
 
 
+@pytest.mark.slow
 def test_the_custom_learner_finds_the_dominant_action() -> None:
     learner = from_file("roth_erev.py:RothErev", EXAMPLES)()
     found = rv.solve(rv.games.matrix("prisoners_dilemma"), learner, max_steps=2000, seed=1)

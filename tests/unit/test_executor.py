@@ -167,6 +167,7 @@ def test_warnings_of_cells_are_stored(tmp_path: Path) -> None:
     assert run.cells[0].id not in run.warnings()
 
 
+@pytest.mark.slow
 def test_stopping_keeps_finished_cells(tmp_path: Path) -> None:
     run = make(tmp_path)
     assert (
@@ -206,6 +207,7 @@ def test_a_cell_fails_after_its_worker_dies_three_times(
     assert carry_out(run, workers=2) == "done"
 
 
+@pytest.mark.slow
 def test_a_long_cell_is_left_to_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "PULSE", 0.0)
     run = make(tmp_path, method=[{"kind": "duel.py:Climb", "max_steps": 3000}], sweep={})
@@ -224,6 +226,7 @@ def _jobs(run: Run) -> list[Any]:
     return [Job(id, task, run.head["folder"], str(run.folder)) for id, task in tasks.items()]
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_the_run_and_keeps_finished_cells(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,6 +277,7 @@ def test_a_damaged_cell_is_reported_and_recomputed(tmp_path: Path) -> None:
     assert (run.folder / "dataset.nc").read_bytes() == dataset
 
 
+@pytest.mark.slow
 def test_cells_of_included_studies_run_under_their_names(tmp_path: Path) -> None:
     from rivalry.lab.study import load_study
 
@@ -287,6 +291,7 @@ def test_cells_of_included_studies_run_under_their_names(tmp_path: Path) -> None
     assert (run.folder / "duel" / "dataset.nc").exists()
 
 
+@pytest.mark.slow
 def test_certify_reports_every_certificate_that_differs(tmp_path: Path) -> None:
     made = study(tmp_path, sweep={"game.prize": [0.5, 1.0]}, replications={"count": 1})
     run = run_study(made, tmp_path / "run")
@@ -313,6 +318,7 @@ def test_certify_writes_certificates_and_leaves_cells_unchanged(tmp_path: Path) 
     assert (run.folder / "dataset.nc").read_bytes() == dataset  # recomputed certificates are equal
 
 
+@pytest.mark.slow
 def test_environment_variables_and_main_module_are_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
@@ -510,6 +516,7 @@ def test_a_name_is_no_study() -> None:
         run_study("hopf_n3")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_worker_imports_nothing_from_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

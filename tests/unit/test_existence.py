@@ -52,6 +52,7 @@ def two_peaks(own: Any, other: Any) -> Any:
     return jnp.maximum(own - 0.5, 0.5 - own) - 2 * jnp.square(own - 0.5) + 0.1 * own
 
 
+@pytest.mark.slow
 def test_a_payoff_with_two_peaks_has_more_than_one_first_order_point() -> None:
     game = Duopoly(two_peaks)
     at, side = coordinates(game), np.full((2, 2), OPEN)
@@ -59,6 +60,7 @@ def test_a_payoff_with_two_peaks_has_more_than_one_first_order_point() -> None:
     assert at_most_one_point(first_order(game, at, low, high, side), side).tolist() == [False, True]
 
 
+@pytest.mark.slow
 def test_a_payoff_with_two_peaks_has_more_than_one_best_response() -> None:
     game = Duopoly(two_peaks)
     low, high = np.array([[0.0, 0.0], [0.6, 0.6]]), np.ones((2, 2))
@@ -66,6 +68,7 @@ def test_a_payoff_with_two_peaks_has_more_than_one_best_response() -> None:
     assert [is_unique(found, k) for k in range(2)] == [False, True]
 
 
+@pytest.mark.slow
 def test_the_lower_of_two_peaks_is_no_equilibrium() -> None:
     game = Duopoly(two_peaks)
     assert equilibrium_near(game, np.full((2, 1), 0.275))[1]
@@ -74,6 +77,7 @@ def test_the_lower_of_two_peaks_is_no_equilibrium() -> None:
     assert radius < 1e-12
 
 
+@pytest.mark.slow
 def test_a_tangent_at_the_lower_of_two_peaks_bounds_nothing() -> None:
     """The tangent at 0.2 is level, at 0; at 0.8 the payoff is 0.1."""
     game: Any = Duopoly(lambda own, other: jnp.maximum(-jnp.square(own - 0.2), 0.1 - jnp.square(own - 0.8)))
@@ -197,6 +201,7 @@ def test_no_existence_is_claimed_where_there_is_no_equilibrium() -> None:
     assert existence_and_uniqueness(near, coordinates(near), low * 0.7, high * 0.55, NONE) == (True, False)
 
 
+@pytest.mark.slow
 def test_the_box_of_an_equilibrium_overlaps_no_other_one() -> None:
     """Else two entries of a list may be one equilibrium."""
     low, high = np.array([0.28, 0.28]), np.array([0.33, 0.33])
@@ -294,6 +299,7 @@ def check_list(seed: int) -> str:
     return str(found).splitlines()[0]
 
 
+@pytest.mark.slow
 def test_a_tangent_bounds_no_payoff_of_equal_bends_on_both_sides_of_a_kink() -> None:
     """At 0.275 it is level, at 0.15125; at 0.775 the payoff is 0.20125."""
     game: Any = Duopoly(two_peaks)

@@ -103,12 +103,14 @@ def test_text_is_escaped_against_formulas_and_numbers_are_not(first: str) -> Non
     assert f"'{first}1+cmd" in to_latex(tidy(data, ("k",), ["s"]), 1)
 
 
+@pytest.mark.slow
 @given(st.floats(allow_nan=False))
 def test_a_float_reads_back_as_itself(number: float) -> None:
     text = to_csv(tidy(xr.Dataset({"x": ("k", [number])}), ("k",), ["x"]))
     assert float(text.splitlines()[1].split(",")[1]) == number
 
 
+@pytest.mark.slow
 def test_netcdf_equals_the_dataset(run: Run, tmp_path: Path) -> None:
     (path,) = export(run, "netcdf", tmp_path / "out").files
     assert path.name == "duel.nc"
@@ -128,6 +130,7 @@ def test_latex_is_escaped_and_rounded(run: Run, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_same_data_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
     other = Run.create_or_open(tmp_path / "other", study(tmp_path))
     for k, place in reversed(list(enumerate(other.cells))):
@@ -213,6 +216,7 @@ def test_parquet_has_the_types_of_the_dataset(tmp_path: Path) -> None:
     assert [str(frame[name].dtype) for name in ("n", "s", "unique")] == ["Int64", "string", "boolean"]
 
 
+@pytest.mark.slow
 def test_parquet_holds_the_tables_of_csv(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     csvs = export(run, "csv", tmp_path / "csv", everything=True).files[:-1]
@@ -280,6 +284,7 @@ def test_every_format_holds_the_numbers_of_the_printed_table(run: Run, tmp_path:
         assert part in latex
 
 
+@pytest.mark.slow
 def test_a_workbook_holds_numbers_as_numbers_and_no_formulas(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("xlsxwriter")
     openpyxl = pytest.importorskip("openpyxl")
@@ -298,6 +303,7 @@ def test_a_workbook_holds_numbers_as_numbers_and_no_formulas(run: Run, tmp_path:
     assert all(cell.number_format == number_format(cell.value) for cell in shown)
 
 
+@pytest.mark.slow
 def test_a_workbook_has_no_sheet_twice_and_columns_as_wide_as_their_headings(
     run: Run, tmp_path: Path
 ) -> None:
@@ -335,6 +341,7 @@ def test_intervals_have_columns_of_their_own() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["png", "pdf", "svg"])
 def test_figures_are_files_with_equal_bytes(tmp_path: Path, to: str) -> None:
     made = stored(tmp_path / "run", influencer(sweep={"game.reach": [0.2, 0.25]}, plots=["bifurcation"]))

@@ -37,6 +37,7 @@ def by_tree(rules: Any, game: Extensive, x: np.ndarray, history: tuple[Any, ...]
     return np.array(node, dtype=x.dtype)
 
 
+@pytest.mark.slow
 def test_payoffs_of_many_profiles_are_those_of_each() -> None:
     space, draws = KUHN.space, np.random.default_rng(0)
     pure = [
@@ -50,6 +51,7 @@ def test_payoffs_of_many_profiles_are_those_of_each() -> None:
         np.testing.assert_allclose(many_payoffs(KUHN, profiles, player), one_by_one, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_payoffs_are_those_of_a_walk_through_the_tree() -> None:
     for rules, game in ((poker._kuhn, KUHN), (poker._leduc, poker.leduc_poker())):
         x = np.asarray(game.space.sample(jax.random.key(3)))
@@ -57,6 +59,7 @@ def test_payoffs_are_those_of_a_walk_through_the_tree() -> None:
         assert np.allclose(jax.jit(game.payoffs)(x), game.payoffs(x), atol=1e-14)
 
 
+@pytest.mark.slow
 def test_a_best_response_pays_as_much_as_the_best_of_all_pure_strategies() -> None:
     x = np.asarray(KUHN.space.sample(jax.random.key(5)))
     for player in range(2):
@@ -71,6 +74,7 @@ def test_a_best_response_pays_as_much_as_the_best_of_all_pure_strategies() -> No
         assert KUHN.payoffs(x_best)[player] == pytest.approx(max(pays), abs=1e-14)
 
 
+@pytest.mark.slow
 def test_the_bounds_of_kuhn_poker_follow_from_the_stored_fractions_alone() -> None:
     data = rv.solve(KUHN, rv.methods.LinearProgramme()).data
     x = np.vectorize(Fraction, otypes=[object])(data.exact_profile.values)
@@ -144,6 +148,7 @@ def general(history: tuple[Any, ...]) -> Any:
     return (1, 0) if history[1:] == ("b", "b") else (1, 2) if history[0] == "left" else (0, 3)
 
 
+@pytest.mark.slow
 def test_payoffs_may_all_be_zero(tmp_path: Path) -> None:
     path = tmp_path / "zero.efg"
     path.write_text('EFG 2 R "" { "a" "b" } p "" 1 1 "" { "left" "right" } 0 t "" 0 t "" 0', encoding="utf-8")
@@ -165,6 +170,7 @@ def test_wrong_rules_are_refused_in_one_line() -> None:
         rv.solve(Extensive.from_rules(general), rv.methods.LinearProgramme())
 
 
+@pytest.mark.slow
 def test_behaviour_strategies_are_projected_drawn_and_checked() -> None:
     space = BehaviourSpace(((2, 3), (2,)))
     x = np.asarray(space.sample(jax.random.key(0)))

@@ -31,6 +31,7 @@ def test_bilinear_game_diverges_by_ascent_and_converges_by_extragradient() -> No
         np.testing.assert_allclose(found.profile.values[:, 0], root, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_steps_match_korpelevich() -> None:
     """On F(x) = A x + b with a fixed rate r each step is x + r (A (x + r F(x)) + b)."""
     matrix, drive, rate = np.array([[-1.0, 2.0], [-3.0, -0.5]]), np.array([0.3, -0.2]), 0.1
@@ -41,6 +42,7 @@ def test_steps_match_korpelevich() -> None:
         x = x + rate * (matrix @ (x + rate * (matrix @ x + drive)) + drive)
 
 
+@pytest.mark.slow
 def test_the_automatic_rate_does_not_depend_on_units_of_payoff() -> None:
     """Rescaled payoffs change neither the path nor the number of steps."""
     one = rv.trace(COURNOT, Extragradient(), [1.0, 5.0], steps=30)
@@ -49,6 +51,7 @@ def test_the_automatic_rate_does_not_depend_on_units_of_payoff() -> None:
     np.testing.assert_allclose(one.path.values, other.path.values, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_cournot_equilibrium_and_an_equilibrium_at_a_bound() -> None:
     found = rv.solve(COURNOT, Extragradient(), [1.0, 8.0])
     assert (found.status, found.end_state) == ("converged", "stable_point")
@@ -59,6 +62,7 @@ def test_cournot_equilibrium_and_an_equilibrium_at_a_bound() -> None:
     np.testing.assert_allclose(found.profile.values[:, 0], [10.0, 5.0], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_coincident_players_at_a_saddle_are_moved_apart() -> None:
     """Together both converge to 0 (eigenvalue -3); apart they leave it (+1) for opposite bounds."""
     found = rv.solve(linear([[-1.0, -2.0], [-2.0, -1.0]], [0.0, 0.0]), Extragradient(), [0.5, 0.5])

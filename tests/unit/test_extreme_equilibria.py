@@ -110,6 +110,7 @@ def decimals(table: np.ndarray) -> np.ndarray:
     return np.array(read, dtype=object).reshape(table.shape)
 
 
+@pytest.mark.slow
 def test_payoffs_of_very_different_size_match_enumeration_of_all_bases() -> None:
     for seed in range(24):
         table = wide_game(seed)
@@ -209,6 +210,7 @@ def test_dominated_actions_have_probability_zero() -> None:
         assert listed(wide) == there
 
 
+@pytest.mark.slow
 def test_components_are_joined_by_convex_combinations() -> None:
     """Extreme equilibria that share a strategy are in one component; across components none combine."""
     rng = np.random.default_rng(5)
@@ -237,6 +239,7 @@ def test_indifferent_players_have_one_component_of_pure_profiles() -> None:
     assert found.degenerate
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("size", [5, 9])
 def test_games_in_general_position_have_an_odd_number_without_regret(size: int) -> None:
     table = np.random.default_rng(size).normal(size=(2, size, size))
@@ -342,6 +345,7 @@ def follow_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vertices, "SMALL", 10_000)
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("guess", [True, False], ids=["guessed", "followed"])
 def test_paths_end_at_equilibria_also_of_degenerate_games(
     guess: bool, monkeypatch: pytest.MonkeyPatch
@@ -386,6 +390,7 @@ def test_long_paths_end_too() -> None:
     assert min(y) > 0
 
 
+@pytest.mark.slow
 def test_ends_agree_with_quantecon() -> None:
     game_theory = pytest.importorskip("quantecon.game_theory")
     table = np.random.default_rng(2).normal(size=(2, 5, 7))

@@ -173,6 +173,7 @@ def test_levels_are_even_in_logarithms_and_rise() -> None:
     np.testing.assert_allclose(ratios, np.broadcast_to(ratios[:, :1], ratios.shape), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_surface_has_the_coefficients_of_tensor_product_splines() -> None:
     """Evaluated by SciPy, it passes through random values at every node and is constant beyond them."""
     grids = feedback.level_grids(np.array([1.0, 0.5]), np.array([9.0, 40.0]), 7)
@@ -200,6 +201,7 @@ def test_halved_grids_are_refined_exactly_for_cubics() -> None:
     np.testing.assert_array_equal(feedback.refine_grid(values[:, :1, :1], grids[:, :1]), values[:, :1, :1])
 
 
+@pytest.mark.slow
 def test_wrong_input() -> None:
     with pytest.raises(ValueError, match="levels: 6 must be an odd number"):
         Feedback(levels=6)

@@ -171,6 +171,7 @@ RULES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rules", RULES.values(), ids=list(RULES))
 def test_gains_of_two_agents_are_exact(rules: dict[str, Any]) -> None:
     game = rv.games.karma(**({"max_karma": 3, "mean_karma": 2.0, "gamma": 0.9, "agents": 2} | rules))
@@ -202,6 +203,7 @@ def test_gains_of_two_agents_are_exact(rules: dict[str, Any]) -> None:
     assert found.coverage == "exact"
 
 
+@pytest.mark.slow
 def test_payoffs_of_two_types_with_one_agent_each() -> None:
     types = [
         {"count": 1, "gamma": 0.9},
@@ -294,6 +296,7 @@ TRIPLES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rules", slow_except(TRIPLES.values(), (TRIPLES["taxed"],)), ids=list(TRIPLES))
 def test_payoffs_of_three_agents_are_exact_and_gains_bounded(rules: dict[str, Any]) -> None:
     """The best of all 36 deterministic policies of the own state lies between the gain and the bound."""
@@ -327,6 +330,7 @@ def test_payoffs_of_three_agents_are_exact_and_gains_bounded(rules: dict[str, An
     assert found.coverage == "bounded"
 
 
+@pytest.mark.slow
 def test_three_agents_have_payoffs_gains_and_a_certificate() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2, agents=3, gamma=0.9, idle="random")
     found = rv.solve(game, rv.methods.Simulation(plays="zero", evaluation=20_000)).data
@@ -406,6 +410,7 @@ def test_the_gain_of_a_few_agents_is_estimated_without_bias(rules: dict[str, Any
     assert str(found.coverage.values) == "estimated"
 
 
+@pytest.mark.slow
 def test_two_learners_are_evaluated_against_each_other() -> None:
     game = rv.games.karma(max_karma=3, mean_karma=2, agents=2, gamma=0.9)
     learner = rv.methods.PopulationQLearning(

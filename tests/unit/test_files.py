@@ -24,6 +24,7 @@ from tests.duel_study import record
 DATA = files.pack(record(3), kind="cell", name="a1")
 
 
+@pytest.mark.slow
 @given(
     arrays(
         st.sampled_from([np.float64, np.int64, np.bool_, np.dtype("<U5")]),
@@ -39,6 +40,7 @@ def test_arrays_are_stored_bit_for_bit(array: np.ndarray) -> None:
     assert stored[1].shape == array.shape
 
 
+@pytest.mark.slow
 def test_equal_contents_give_equal_bytes_in_any_order_and_process() -> None:
     turned = dict(reversed(record(3).items()))
     assert files.pack(turned, name="a1", kind="cell") == DATA
@@ -150,6 +152,7 @@ def test_damaged_json_is_refused(tmp_path: Path) -> None:
             files.read_json(path)
 
 
+@pytest.mark.slow
 def test_a_lock_excludes_other_processes_and_ends_with_its_process(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from rivalry.core.files import Lock;"

@@ -70,6 +70,7 @@ def test_three_players_with_two_actions_against_elimination(seed: int) -> None:
     assert data.radius.values.max() < 1e-12
 
 
+@pytest.mark.slow
 def test_the_game_of_mckelvey_and_mclennan_has_exactly_nine() -> None:
     table = np.zeros((3, 2, 2, 2))
     for cell, pays in enumerate(NINE):
@@ -94,6 +95,7 @@ def test_units_of_payoffs_do_not_matter(factor: float, shift: float) -> None:
     np.testing.assert_allclose(other.equilibria, one.equilibria, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_the_game_of_nau_and_others_has_one_irrational_equilibrium() -> None:
     """Payoffs constructed with the properties of the example of Nau, Gomez Canovas and Hansen (2004).
 
@@ -110,6 +112,7 @@ def test_the_game_of_nau_and_others_has_one_irrational_equilibrium() -> None:
     assert same_profiles(data.equilibria.values, want, 1e-13)
 
 
+@pytest.mark.slow
 def test_radii_contain_the_equilibrium() -> None:
     """In 60 digits the true equilibrium of the volunteers' dilemma lies within the radius."""
     mpmath = pytest.importorskip("mpmath")
@@ -156,6 +159,7 @@ def test_equations_that_hold_on_the_boundary_are_decided_in_fractions() -> None:
     assert same_profiles(data.equilibria.values, want, 1e-13)
 
 
+@pytest.mark.slow
 def test_the_minority_game_has_six_segments() -> None:
     """Where two differ the third is indifferent; the uniform profile is the only other equilibrium."""
     data = proved(minority(3))
@@ -184,6 +188,7 @@ def test_a_curve_of_equilibria_stays_undecided() -> None:
         assert undecided(data, np.array([[0.5, 0.5], [2 / weight, 1 - 2 / weight], [1 - r, r]]))
 
 
+@pytest.mark.slow
 def test_the_curve_of_nau_and_others_lies_in_what_is_undecided() -> None:
     """Nau, Gomez Canovas and Hansen (2004), section 5: no segment, between the ends of two segments.
 
@@ -212,6 +217,7 @@ def test_the_curve_of_nau_and_others_lies_in_what_is_undecided() -> None:
     assert not any(" lies within " in line for line in lines)
 
 
+@pytest.mark.slow
 def test_an_end_of_a_curve_is_not_called_isolated() -> None:
     """All profiles x = y = z from 1/2 to 1 are equilibria, and the first player has a third action apart."""
     x, y, z = np.meshgrid([1.0, 0.0, 0.0], [1.0, 0.0], [1.0, 0.0], indexing="ij")
@@ -276,6 +282,7 @@ def test_two_players_have_the_list_of_extreme_equilibria() -> None:
         assert ours.undecided.shape[0] == 0
 
 
+@pytest.mark.slow
 def test_the_order_of_players_and_actions_does_not_matter() -> None:
     table = np.random.default_rng(11).normal(size=(3, 2, 3, 2))
     one = proved(table).equilibria.values
@@ -289,6 +296,7 @@ def test_the_order_of_players_and_actions_does_not_matter() -> None:
     assert same_profiles(back, list(one), 1e-13)
 
 
+@pytest.mark.slow
 def test_dominated_actions_leave_the_list_as_it_is() -> None:
     """Player 1's third action is always worse than its second, and then player 2's third than its first."""
     table = np.random.default_rng(1).normal(size=(3, 2, 2, 2))
@@ -304,6 +312,7 @@ def test_dominated_actions_leave_the_list_as_it_is() -> None:
     assert same_profiles(other.equilibria.values[..., :2], list(one.equilibria.values), 1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "seed"),
     [
@@ -329,6 +338,7 @@ def test_lists_hold_all_that_a_numerical_search_finds(shape: tuple[int, ...], se
         assert len(ours) % 2 == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))])
 def test_segments_between_pure_equilibria_are_listed_or_undecided(seed: int) -> None:
     """Where two pure equilibria differ in one player's action, so is every mixture of the two."""
@@ -344,6 +354,7 @@ def test_segments_between_pure_equilibria_are_listed_or_undecided(seed: int) -> 
     assert segments > 0 or seed > 1
 
 
+@pytest.mark.slow
 def test_an_irrational_tie_is_undecided() -> None:
     """The others of a volunteers' dilemma mix with probability sqrt(0.3), which is what idling pays here."""
     base = np.asarray(matrix("volunteers_dilemma", players=3, cost=0.3).table)
@@ -407,6 +418,7 @@ def test_enclosures_contain_exact_values() -> None:
                 assert bounds.radius.max() < 1e-13
 
 
+@pytest.mark.slow
 def test_parts_that_are_discarded_have_no_solution() -> None:
     """Exact solutions planted in random parts are never discarded, by any of the tests."""
     rng = np.random.default_rng(2)
@@ -450,6 +462,7 @@ def holds(vertices: np.ndarray, own: np.ndarray) -> bool:
     return bool(weights.min() > -1e-9)
 
 
+@pytest.mark.slow
 def test_one_step_at_a_time_gives_the_same_arrays() -> None:
     """Chunks of steps, and a session that was stored and read again, do not change the result."""
     game = matrix(payoffs=np.random.default_rng(1).normal(size=(3, 2, 2, 2)))
@@ -466,6 +479,7 @@ def test_one_step_at_a_time_gives_the_same_arrays() -> None:
         np.testing.assert_array_equal(learner.read(world, parts)[name][1], value[1], err_msg=name)
 
 
+@pytest.mark.slow
 def test_limits_return_what_is_proved_so_far() -> None:
     game = matrix("coordination", players=3, size=2)
     every = rv.solve(game, FiniteEquilibria())
@@ -502,6 +516,7 @@ def test_payoffs_that_differ_by_more_than_their_last_digits_are_not_equal() -> N
     assert np.all(data.equilibria.values[:, 0, 0] == 1)
 
 
+@pytest.mark.slow
 def test_three_players_agree_with_gambit() -> None:
     gambit = pytest.importorskip("pygambit")
     table = np.random.default_rng(1).normal(size=(3, 2, 2, 2))
@@ -523,6 +538,7 @@ def odd_one_out() -> np.ndarray:
     return tables
 
 
+@pytest.mark.slow
 def test_segments_of_three_players_are_listed() -> None:
     """Where two players differ, all choices of the third are equilibria: six segments, and even mixing."""
     found = rv.all_equilibria(rv.games.matrix(*odd_one_out()))

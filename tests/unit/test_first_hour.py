@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
+
 ROOT = Path(__file__).parents[2]
 
 FAMILY = '''"""The commons: fishers share a stock whose yield falls as it is used (Gordon 1954)."""
@@ -266,7 +269,6 @@ def commands() -> list[str]:
     ]
 
 
-@pytest.mark.slow
 def test_no_rule_fails_after_the_commands_of_the_guide(run: Callable[[str], str]) -> None:
     for program in ("ruff", "mypy"):
         pytest.importorskip(program)
@@ -276,7 +278,6 @@ def test_no_rule_fails_after_the_commands_of_the_guide(run: Callable[[str], str]
         run(line)
 
 
-@pytest.mark.slow
 def test_the_study_runs_and_agrees_with_the_closed_form(run: Callable[[str], str]) -> None:
     told = run("python -m rivalry run commons --out runs/commons")
     assert "1 of 1" in told or "agrees" in told, told

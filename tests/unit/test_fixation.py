@@ -145,6 +145,7 @@ def test_shares_are_known_where_chances_are_too_small_for_a_float(strength: floa
     assert shares == pytest.approx(exact_shares(rows, 200, strength, Fermi), rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("population", [20, 1500])
 def test_shares_of_the_moran_process_are_those_of_exact_fractions(population: int) -> None:
     rows = np.array([[4.0, 0.25], [0.25, 4.015625]])

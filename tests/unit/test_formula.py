@@ -59,12 +59,14 @@ def test_logarithm_equals_the_logarithm_of_the_value(text: str) -> None:
     assert float(formula.log(AT)) == pytest.approx(math.log(float(formula(AT))), rel=1e-13)
 
 
+@pytest.mark.slow
 def test_logarithm_does_not_underflow() -> None:
     formula = parse("2*exp(-b^2) + exp(-b^2 - 1)", ["b"])
     assert float(formula.log({"b": 100.0})) == pytest.approx(-1e4 + math.log(2 + math.exp(-1)), rel=1e-14)
     assert float(jax.grad(lambda b: formula.log({"b": b}))(100.0)) == pytest.approx(-200.0, rel=1e-13)
 
 
+@pytest.mark.slow
 def test_logarithm_of_zero_and_of_negative_values() -> None:
     compact = parse("(1 - b + abs(1 - b))/2", ["b"])  # the positive part of 1 - b
     assert float(compact.log({"b": 2.0})) == -math.inf
@@ -72,11 +74,13 @@ def test_logarithm_of_zero_and_of_negative_values() -> None:
     assert math.isnan(float(parse("-b", ["b"]).log({"b": 2.0})))
 
 
+@pytest.mark.slow
 def test_the_gradient_of_a_distance_is_zero_at_zero_distance() -> None:
     formula = parse("exp(-sqrt((b-x)^2))", ["b", "x"])
     assert float(jax.grad(lambda x: formula.log({"b": 1.0, "x": x}))(1.0)) == 0.0
 
 
+@pytest.mark.slow
 def test_the_gradient_of_an_underflowing_sum_is_the_weighted_mean_of_the_exponents_gradients() -> None:
     """``log(exp(-u a) + exp(-u c))`` has derivative ``-(a w + c (1 - w))``, w a softmax weight."""
     formula = parse("exp(-b * 3) + exp(-b * 3.01)", ["b"])
@@ -94,6 +98,7 @@ def test_the_logarithm_of_a_vanishing_difference_keeps_its_size_and_its_sign() -
     assert np.isnan(parse("exp(-2*b) - exp(-b)", ["b"]).log(values))
 
 
+@pytest.mark.slow
 def test_extremes_do_not_underflow_and_have_the_derivative_of_the_larger_part() -> None:
     formula = parse("max(exp(-b^2), exp(-b^2 - 1))", ["b"])
     assert float(formula.log({"b": 100.0})) == -1e4
@@ -147,6 +152,7 @@ def test_syntax_errors_are_refused(text: str, message: str) -> None:
     assert str(error.value).startswith("third_party: ")
 
 
+@pytest.mark.slow
 def test_tests_conditions_and_sums_of_numbered_names() -> None:
     at = {"x1": 1.0, "x2": 4.0, "w1": 2.0, "w2": 0.5, "a": 3.0}
     for text, value in (

@@ -51,6 +51,7 @@ def copy(run: Run, folder: Path) -> Run:
     return load_run(folder)
 
 
+@pytest.mark.slow
 def test_a_file_holds_the_numbers_of_the_run_and_how_they_came_about(whole: Run, folder: Path) -> None:
     assert store(whole) == folder / f"{NAME}.json"
     found = full_run(NAME)
@@ -68,6 +69,7 @@ def test_a_file_holds_the_numbers_of_the_run_and_how_they_came_about(whole: Run,
     assert {row["certificate"] for row in found.values} <= {None, *CLAIMS}
 
 
+@pytest.mark.slow
 def test_a_file_holds_the_answer_of_the_run(whole: Run) -> None:
     store(whole)
     found = full_run(NAME)
@@ -81,6 +83,7 @@ def test_a_file_holds_the_answer_of_the_run(whole: Run) -> None:
     assert not any("published" in line for line in found.answer.caveats)  # verdicts are not stored
 
 
+@pytest.mark.slow
 def test_the_digest_of_the_cells_is_that_of_equal_results(whole: Run, tmp_path: Path) -> None:
     assert copy(whole, tmp_path / "same").cells_digest == whole.cells_digest
     other = copy(whole, tmp_path / "other")
@@ -88,6 +91,7 @@ def test_the_digest_of_the_cells_is_that_of_equal_results(whole: Run, tmp_path: 
     assert other.cells_digest != whole.cells_digest
 
 
+@pytest.mark.slow
 def test_the_data_of_the_first_figure_are_stored(whole: Run) -> None:
     store(whole)
     found = full_run(NAME)
@@ -101,6 +105,7 @@ def test_the_data_of_the_first_figure_are_stored(whole: Run) -> None:
     assert all(0 <= height <= 1 for height in heights)  # probabilities
 
 
+@pytest.mark.slow
 def test_data_of_a_large_figure_are_left_out(whole: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(full_runs, "ENTRIES", 3)
     store(whole)
@@ -111,6 +116,7 @@ def test_data_of_a_large_figure_are_left_out(whole: Run, monkeypatch: pytest.Mon
     assert found.answer.lines(load_study(NAME).resolved())[-1].endswith("(without its data)")
 
 
+@pytest.mark.slow
 def test_an_answer_to_another_question_is_called_earlier(whole: Run) -> None:
     store(whole)
     found, study = full_run(NAME), load_study(NAME).resolved()
@@ -126,6 +132,7 @@ def test_an_answer_to_another_question_is_called_earlier(whole: Run) -> None:
         assert first == "The answer is of an earlier definition of the study."
 
 
+@pytest.mark.slow
 def test_show_lists_the_values_of_the_full_run(whole: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")  # rows are cut to the width of the terminal
     assert "full run" not in describe(NAME)[1]
@@ -143,6 +150,7 @@ def test_show_lists_the_values_of_the_full_run(whole: Run, monkeypatch: pytest.M
     assert tomllib.loads(words) == {"based_on": NAME} | tomllib.loads(studies()[NAME].read_text("utf-8"))
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_study_is_not_shown_with_the_full_run(whole: Run, tmp_path: Path) -> None:
     store(whole)
     mine = tmp_path / f"{NAME}.toml"
@@ -153,6 +161,7 @@ def test_a_copy_of_a_study_is_not_shown_with_the_full_run(whole: Run, tmp_path: 
     assert full_run_of(made) is None
 
 
+@pytest.mark.slow
 def test_other_runs_of_the_study_report_the_full_run(whole: Run, tmp_path: Path) -> None:
     quick = Run.create_or_open(tmp_path / "quick", load_study(NAME).quick_form())
     assert summarised([quick]) == []
@@ -168,6 +177,7 @@ def test_other_runs_of_the_study_report_the_full_run(whole: Run, tmp_path: Path)
     assert "The full run of" not in build(whole, out=tmp_path / "own").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_only_complete_full_runs_of_bundled_studies_are_stored(
     whole: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +213,7 @@ def test_only_complete_full_runs_of_bundled_studies_are_stored(
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_values_of_a_study_that_has_changed_are_called_outdated(whole: Run) -> None:
     store(whole)
     found = full_run(NAME)
@@ -216,6 +227,7 @@ def test_values_of_a_study_that_has_changed_are_called_outdated(whole: Run) -> N
         assert {one.row["reason"] for one in found.judged(other)} == {OUTDATED}
 
 
+@pytest.mark.slow
 def test_references_are_those_of_the_study_as_it_is_now(whole: Run) -> None:
     store(whole)
     found = full_run(NAME)
@@ -229,6 +241,7 @@ def test_references_are_those_of_the_study_as_it_is_now(whole: Run) -> None:
     assert judged[1].row["reason"] == "it was not computed in the full run"
 
 
+@pytest.mark.slow
 def test_the_command_stores_a_run_and_refuses_in_one_line(
     whole: Run, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -126,6 +126,7 @@ def games(draw: Any, names: st.SearchStrategy[str]) -> Matrix:
     return Matrix(np.reshape(payoffs, (len(sizes), *sizes)), tuple(actions), players)
 
 
+@pytest.mark.slow
 @given(games(NAMES))
 def test_a_game_that_is_written_reads_back_equal(tmp_path_factory: Any, game: Matrix) -> None:
     path = tmp_path_factory.getbasetemp() / "game.nfg"
@@ -148,6 +149,7 @@ def test_fractions_and_extreme_floats_read_back_equal(tmp_path: Path, value: flo
     assert ("1/3 0" in path.read_text()) == (value == 1 / 3)
 
 
+@pytest.mark.slow
 def test_tables_of_a_grid_are_written_with_the_grid_points_as_names(tmp_path: Path) -> None:
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
     tables = rv.tables.tabulate(game, 3, walk=False)
@@ -409,6 +411,7 @@ def in_sequence(sets: int) -> str:
     return f'EFG 2 R "" {{ "a" "b" }} c "" 1 "" {{ {moves} }} 0\n{nodes}'
 
 
+@pytest.mark.slow
 def test_sizes_are_refused_before_they_are_allocated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_efg(stored(tmp_path, in_sequence(10))).sizes == (1024, 1)
     path = stored(tmp_path, in_sequence(64))
@@ -419,6 +422,7 @@ def test_sizes_are_refused_before_they_are_allocated(tmp_path: Path, monkeypatch
         read_efg(stored(tmp_path, in_sequence(10)))
 
 
+@pytest.mark.slow
 def test_a_deep_tree_needs_no_recursion(tmp_path: Path) -> None:
     depth = 2000
     nodes = "".join(f'p "" {1 + k % 2} 1 "" {{ "in" "out" }} 0\n' for k in range(depth))
@@ -448,6 +452,7 @@ def gambit_table(game: Any) -> np.ndarray:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", slow_except(range(20), (1, 2)))
 def test_gambit_reads_the_same_reduced_normal_form(tmp_path: Path, seed: int) -> None:
     """Up to the order of strategies; a strategy is the set of actions that it prescribes."""
@@ -475,6 +480,7 @@ def test_gambit_reads_the_classics(tmp_path: Path, name: str) -> None:
     assert tuple(tuple(theirs.get_strategies(player)) for player in theirs.players) == game.actions
 
 
+@pytest.mark.slow
 @given(games(PLAIN))
 def test_gambit_reads_the_files_that_are_written(tmp_path_factory: Any, game: Matrix) -> None:
     pygambit = pytest.importorskip("pygambit")

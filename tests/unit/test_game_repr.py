@@ -70,6 +70,7 @@ GAMES: dict[str, Callable[[], object]] = {
 }
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("name", GAMES)
 def test_every_game_has_one_line_of_text_without_long_arrays(name: str) -> None:
     said = repr(GAMES[name]())
@@ -79,6 +80,7 @@ def test_every_game_has_one_line_of_text_without_long_arrays(name: str) -> None:
     assert "=" not in said  # no field of a dataclass
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("name", GAMES)
 def test_every_game_has_a_table_for_notebooks(name: str) -> None:
     game = GAMES[name]()
@@ -109,6 +111,7 @@ def test_the_numbers_of_a_game_are_those_of_its_parameters() -> None:
     assert "over 3 periods" in repr(GAMES["race"]())
 
 
+@pytest.mark.slow
 def test_a_solution_shows_status_claim_and_every_player() -> None:
     game = rv.games.matrix("chicken")
     found = rv.solve(game, rv.methods.Evaluate(), [[0.9, 0.1], [0.9, 0.1]])
@@ -124,6 +127,7 @@ def test_a_solution_shows_status_claim_and_every_player() -> None:
         assert words in found._repr_html_()
 
 
+@pytest.mark.slow
 def test_learners_show_payoffs_and_strategies() -> None:
     game = rv.games.matrix("chicken")
     found = rv.solve(game, rv.methods.FictitiousPlay(), max_steps=10)
@@ -192,6 +196,7 @@ def test_studies_and_runs_have_tables_for_notebooks(tmp_path: Path) -> None:
     assert "a &amp; b" in run._repr_html_()
 
 
+@pytest.mark.slow
 def test_a_solution_prints_what_was_asked() -> None:
     duopoly = rv.games.market(unit_cost=[10.0, 30.0], choice="quantity")
     slopes = repr(rv.solve(duopoly, rv.methods.ComparativeStatics("unit_cost[1]")))
@@ -206,6 +211,7 @@ def test_a_solution_prints_what_was_asked() -> None:
     assert "what all players play" in led._repr_html_()
 
 
+@pytest.mark.slow
 def test_a_result_without_certificate_says_so() -> None:
     game = rv.games.market(unit_cost=[10.0, 30.0], choice="quantity")
     found = rv.solve(game, rv.methods.BestResponse(), tolerance=None)

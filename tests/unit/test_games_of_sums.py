@@ -49,6 +49,7 @@ def by_weights(x: jax.Array) -> jax.Array:
     return own * (1 - jnp.array([[1.0, 0.5, 0.25], [0.5, 1.0, 0.5], [0.1, 0.9, 1.0]]) @ own)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "count"),
     [
@@ -78,6 +79,7 @@ def test_sums_are_read_from_operations(rule: Any, count: int | None, monkeypatch
         np.testing.assert_allclose(pays, game.payoffs(jnp.asarray(y[:, None])), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_sum_over_some_of_the_others_is_a_sum_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second of four firms has one rival, the others have three."""
 

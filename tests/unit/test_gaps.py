@@ -25,6 +25,7 @@ def followed(pays: Any, leads: Any, gamma: float, actions: np.ndarray) -> np.nda
     return np.asarray(np.linalg.solve(np.eye(len(rows)) - gamma * chain, paid))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "player"), EACH)
 def test_best_responses_match_value_iteration(name: str, player: int) -> None:
     tables, draw = GAMES[name], np.random.default_rng(6)
@@ -144,6 +145,7 @@ def test_without_memory_gains_are_those_of_the_stage_game() -> None:
     assert found.coverage == "exact"
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("name", GAMES)
 def test_gaps_are_means_over_the_cycle_and_over_all_states(name: str) -> None:
     tables, draw = GAMES[name], np.random.default_rng(9)

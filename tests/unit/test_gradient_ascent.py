@@ -28,6 +28,7 @@ def path(method: GradientAscent, steps: int, game: Linear = GAME, seed: int = 0)
     return rv.trace(game, method, START, steps=steps, seed=seed).path.values[:, :, 0]
 
 
+@pytest.mark.slow
 def test_simultaneous_steps_are_euler_steps() -> None:
     rates = np.array([0.1, 0.05, 0.02])
     x = START.copy()
@@ -36,6 +37,7 @@ def test_simultaneous_steps_are_euler_steps() -> None:
         np.testing.assert_allclose(row, x, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_sequential_steps_use_the_latest_actions() -> None:
     x = START.copy()
     for row in path(GradientAscent(rate=0.1, update="sequential"), 4)[1:]:
@@ -44,6 +46,7 @@ def test_sequential_steps_use_the_latest_actions() -> None:
         np.testing.assert_allclose(row, x, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_random_order_is_a_seeded_permutation() -> None:
     method = GradientAscent(rate=0.1, update="sequential", order="random")
     first = path(method, 6, seed=4)
@@ -60,6 +63,7 @@ def test_random_order_is_a_seeded_permutation() -> None:
     assert min(np.max(np.abs(first[1] - end)) for end in ends) < 1e-13
 
 
+@pytest.mark.slow
 def test_a_schedule_counts_from_the_first_step() -> None:
     rate = {"kind": "cosine", "min": 0.01, "max": 0.1, "steps": 3}
     x = START.copy()
@@ -98,6 +102,7 @@ def test_stopping_tolerates_a_number_of_moving_agents(rule: str) -> None:
         rv.solve(game, GradientAscent(stop=rule, tolerated_agents=3), start)
 
 
+@pytest.mark.slow
 def test_the_first_rule_that_holds_is_reported() -> None:
     found = rv.solve(GAME, GradientAscent(rate=0.1, stop=["gradient", "displacement"]), START, tolerance=None)
     assert str(found.data.stopped_by.values) == "displacement"
@@ -134,6 +139,7 @@ def test_the_stability_limit_accounts_for_rates_per_player() -> None:
     np.testing.assert_allclose(found.data.rate_limit, 1.0, rtol=1e-9)  # -2/(-100 * 0.02), of the larger rate
 
 
+@pytest.mark.slow
 def test_ascent_converges_at_an_active_bound() -> None:
     game = linear([[-1.0, 0.0], [0.0, -1.0]], [50.0, 1.0])
     found = rv.solve(game, GradientAscent(rate=0.1), [0.0, 0.0])
@@ -150,6 +156,7 @@ def test_cournot_converges_to_the_closed_form() -> None:
     np.testing.assert_allclose(found.payoff.values, (9 / 4) ** 2, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_local_regret_of_a_concave_payoff() -> None:
     # own payoff -x^2: from 0.05 the optimum is within the ball of radius 0.2; from 1 the best is at its edge
     game = linear(np.diag([-2.0, -2.0]), [0.0, 0.0])
@@ -159,6 +166,7 @@ def test_local_regret_of_a_concave_payoff() -> None:
     np.testing.assert_allclose(far, 1 - 0.8**2, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_unit_gradient_takes_equal_steps_and_warns() -> None:
     with pytest.warns(UserWarning, match="unit_gradient"):
         method = GradientAscent(rate=0.1, unit_gradient=True)
@@ -166,6 +174,7 @@ def test_unit_gradient_takes_equal_steps_and_warns() -> None:
     np.testing.assert_allclose(np.abs(np.diff(rows, axis=0)), 0.1, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_unit_gradient_on_a_simplex_normalizes_the_tangential_gradient() -> None:
     with pytest.warns(UserWarning, match="unit_gradient"):
         method = GradientAscent(rate=[0.01, 0.02], unit_gradient=True)
@@ -175,6 +184,7 @@ def test_unit_gradient_on_a_simplex_normalizes_the_tangential_gradient() -> None
     np.testing.assert_allclose(steps, [[0.01, 0.02]] * 3, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_schedules_may_differ_between_players() -> None:
     rate = {"kind": "cosine", "min": [0.1, 0.2, 0.3], "max": [0.1, 0.4, 0.3], "steps": 2}
     game = linear(-np.eye(3), [0.0, 0.0, 0.0])

@@ -10,6 +10,9 @@ import rivalry as rv
 from rivalry.methods.dynamics.gradient_flow import GradientFlow
 from tests.small_games import linear, turning
 
+pytestmark = pytest.mark.slow
+
+
 STIFF = np.array([[-1.0, 0.5], [0.2, -5000.0]])
 
 
@@ -26,7 +29,6 @@ def test_a_linear_flow_is_a_matrix_exponential(matrix: np.ndarray) -> None:
         np.testing.assert_allclose(row, expm(matrix * time) @ start, atol=2e-7)
 
 
-@pytest.mark.slow
 def test_the_flow_stops_at_a_bound_and_leaves_when_the_gradient_reverses() -> None:
     # the first player is pushed up while the second is above 1, which decays as exp(-t) from 8
     game = linear([[0.0, 1.0], [0.0, -1.0]], [-1.0, 0.0], low=-2.0, high=3.0)
@@ -43,7 +45,6 @@ def test_the_flow_stops_at_a_bound_and_leaves_when_the_gradient_reverses() -> No
     assert found.end_state == "boundary"
 
 
-@pytest.mark.slow
 def test_units_of_payoff_do_not_change_the_steps() -> None:
     game = rv.games.influencer(reach=[0.17] * 3, resource="bimodal")
     large = rv.with_(game, weights=1e6 * game.weights)

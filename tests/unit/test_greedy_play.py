@@ -33,6 +33,7 @@ def by_hand(tables: FiniteGame, policies: np.ndarray, start: list[int]) -> tuple
     return path, seen[actions]
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("play", ["synchronous", "asynchronous"])
 @pytest.mark.parametrize("observation", ["own", "joint"])
 @pytest.mark.parametrize("walk", [True, False])
@@ -54,6 +55,7 @@ def test_rollouts_match_an_explicit_loop(play: str, observation: str, walk: bool
     assert max(periods) > 1
 
 
+@pytest.mark.slow
 def test_in_turn_taking_play_payoffs_follow_each_own_move() -> None:
     """Two sellers alternate between 0 and 4; each is paid at the joint action right after its move."""
     made = in_turn(tabulate(cournot(2), [0.0, 4.0], walk=False))
@@ -83,6 +85,7 @@ def test_play_without_a_payoff_table_is_the_same() -> None:
     np.testing.assert_allclose(one.payoff, two.payoff, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_wrong_policies_are_refused() -> None:
     made = tabulate(cournot(2), 3)
     with pytest.raises(

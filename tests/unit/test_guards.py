@@ -21,6 +21,8 @@ from rivalry.methods import METHODS
 from rivalry.schema.register import collect
 from tests.unit.test_house import MODULES, imports, in_circles, in_files
 
+pytestmark = pytest.mark.slow
+
 RECORD = Path(__file__).with_name("guards.json")
 SHORT = 200  # lines
 

@@ -29,6 +29,7 @@ BUNDLED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*BUNDLED, *KINDS])
 def test_payoffs_are_traced_by_every_transformation(kind: str) -> None:
     game: Any = (BUNDLED | KINDS)[kind]()
@@ -43,6 +44,7 @@ def test_payoffs_are_traced_by_every_transformation(kind: str) -> None:
     assert jax.eval_shape(twice, x).shape == shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BUNDLED)
 def test_payoffs_of_lists_and_arrays_of_numpy_are_those_of_arrays_of_jax(kind: str) -> None:
     game: Any = BUNDLED[kind]()
@@ -59,6 +61,7 @@ def test_equal_games_have_equal_hashes(kind: str) -> None:
     assert len({one, other}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["market", "auction", "race"])
 def test_games_are_solved_where_jax_refuses_arrays_of_unequal_ranks(kind: str) -> None:
     game: Any = BUNDLED[kind]()
@@ -75,6 +78,7 @@ def test_games_are_solved_where_jax_refuses_arrays_of_unequal_ranks(kind: str) -
 SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in BUNDLED if kind != "matrix"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["matrix", *SLOW, *KINDS])
 def test_compiled_payoffs_and_slopes_are_those_of_the_game(kind: str) -> None:
     game: Any = (BUNDLED | KINDS)[kind]()
@@ -113,6 +117,7 @@ OWN: dict[str, Callable[[Path], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", OWN)
 def test_jax_compiles_the_payoffs_of_every_documented_own_game(kind: str, tmp_path: Path) -> None:
     game = OWN[kind](tmp_path)
@@ -120,6 +125,7 @@ def test_jax_compiles_the_payoffs_of_every_documented_own_game(kind: str, tmp_pa
     assert jax.eval_shape(jax.jit(game.payoffs), x).shape == (len(x),)
 
 
+@pytest.mark.slow
 def test_the_payoffs_of_an_own_contest_are_compiled_to_its_formula(tmp_path: Path) -> None:
     x = jnp.array([[0.1], [0.3]])
     for kind in ("template", "tutorial"):

@@ -54,6 +54,7 @@ def test_updates_match_a_plain_recursion(learner: Any, push: Any, ragged: Matrix
         assert np.all(found[player, len(expected) :] == 0)
 
 
+@pytest.mark.slow
 def test_average_play_of_a_zero_sum_game_attains_its_value() -> None:
     """The value of [[2, -1], [-1, 1]] is 1/5, at 2/5 and 3/5; the last iterates cycle around it."""
     game = matrix(payoffs=[[[2, -1], [-1, 1]], [[-2, 1], [1, -1]]])
@@ -116,6 +117,7 @@ def test_sampled_updates_are_exact_in_expectation(late: bool, ragged: Matrix) ->
     )
 
 
+@pytest.mark.slow
 def test_sampled_learners_find_dominant_strategies() -> None:
     found = rv.solve(matrix("prisoners_dilemma"), SAMPLED, seed=2)
     assert found.profile.values[:, 1].min() > 0.95

@@ -113,6 +113,7 @@ def test_an_equilibrium_is_certified_and_another_policy_is_not() -> None:
     assert (found.claim, found.data.exploitability.item()) == ("not an equilibrium", 1.0)
 
 
+@pytest.mark.slow
 def test_fictitious_play_lowers_exploitability_in_the_crowd() -> None:
     gaps = [
         rv.solve(crowd(), FiniteHorizonPlay(rounds=rounds)).data.exploitability.item()
@@ -220,6 +221,7 @@ def test_rewards_see_what_others_do(policy: str) -> None:
     assert float(played.agents_payoff) == pytest.approx(float(found.value), abs=0.03)
 
 
+@pytest.mark.slow
 def test_sellers_learn_the_price() -> None:
     found = rv.solve(Sellers(), FiniteHorizonPlay(update="mirror_descent", rate=0.5, rounds=300)).data
     assert float(found.exploitability) < 0.01

@@ -20,6 +20,9 @@ import rivalry
 from rivalry.schema.register import OPTIONAL
 from rivalry.schema.registry import load
 
+pytestmark = pytest.mark.slow
+
+
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "rivalry"
 
@@ -194,7 +197,6 @@ def in_circles(imported: Mapping[str, set[str]]) -> list[str]:
     return sorted(f"{module} ({first})" for module, first in circles.items())
 
 
-@pytest.mark.slow
 def test_libraries_are_imported_only_from_allowed_modules() -> None:
     lines = [
         f"{where}: import it in {', '.join(sorted(HOMES[library]))} only (HOMES in tests/unit/test_house.py)"

@@ -89,6 +89,7 @@ FEW_POINTS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["gaussian", *(pytest.param(name, marks=pytest.mark.slow) for name in [*FEW_POINTS][1:])]
 )
@@ -179,6 +180,7 @@ def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, in
     return certificate(game, game.space.check(x), tolerance=1e-8), max(boxes.values())
 
 
+@pytest.mark.slow
 def test_proofs_on_the_interval_take_few_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
     game = rv.games.influencer(reach=[0.1] * 3, resource="bimodal")
     proof, cells = counted(game, [0.2, 0.5, 0.8], monkeypatch)
@@ -188,6 +190,7 @@ def test_proofs_on_the_interval_take_few_evaluations(monkeypatch: pytest.MonkeyP
     assert cells <= 600
 
 
+@pytest.mark.slow
 def test_proofs_on_the_interval_take_few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     game, rows = rv.games.influencer(reach=[0.25] * 3, resource="bimodal"), deviations._bounds_of_rows
     calls: list[list[int]] = []
@@ -203,12 +206,14 @@ def test_proofs_on_the_interval_take_few_calls(monkeypatch: pytest.MonkeyPatch) 
     assert calls[0] == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_the_centre_is_proved_to_be_an_equilibrium() -> None:
     game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
     proof = rv.certificate(game, game.space.check([0.5] * 3))
     assert (proof.claim, proof.coverage) == ("equilibrium", "exact")
 
 
+@pytest.mark.slow
 def test_a_stable_point_that_is_not_an_equilibrium() -> None:
     game = rv.games.influencer(reach=[0.17] * 3, resource="bimodal")
     proof = rv.certificate(game, game.space.check([0.37414608583521425, 0.5, 0.6258539141647858]))
@@ -256,6 +261,7 @@ def test_custom_kernels_are_bounded_in_interval_arithmetic() -> None:
     np.testing.assert_allclose(proof.bound, same.bound, atol=float(np.max(proof.tolerance)))
 
 
+@pytest.mark.slow
 def test_ties_of_best_responses_go_to_the_nearer_then_the_lower() -> None:
     game = rv.games.influencer(reach=[0.1] * 3, resource="bimodal")
     middle = rv.best_response(game, game.space.check([0.2, 0.5, 0.8]), 1)
@@ -275,6 +281,7 @@ def test_equilibria_with_abstention_are_proved_in_the_plane() -> None:
     assert end.record["coverage"][1] == "exact"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalised", [False, True])
 def test_influence_of_a_chosen_reach_matches_its_formula(normalised: bool) -> None:
     """Derivatives against differences of the formula in NumPy, bounds against strategies drawn from a box."""

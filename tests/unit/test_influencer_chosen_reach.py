@@ -14,6 +14,8 @@ import rivalry as rv
 from rivalry import oracles
 from rivalry.families.influencer import symmetric_equilibrium, symmetric_positions, symmetric_spectrum
 
+pytestmark = pytest.mark.slow
+
 LINE: dict[str, Any] = {
     "choose_reach": [0.05, 0.5],
     "reach_cost": [4.0, 9.0],
@@ -78,7 +80,6 @@ def everything(game: Any, x: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", GAMES)
 def test_against_the_definition_and_automatic_differentiation(name: str) -> None:
     game, x = built(name)
@@ -122,7 +123,6 @@ def test_deviation_payoffs_agree_with_payoffs() -> None:
     assert float(payoff) == pytest.approx(float(game.payoffs(x.at[1].set(reply))[1]), rel=1e-12)
 
 
-@pytest.mark.slow
 def test_an_interior_equilibrium_is_certified_exactly() -> None:
     game = rv.games.influencer(**LINE | {"reach_cost": [20.0, 20.0]})
     start = oracles.named_start(game, "paper_default")
@@ -134,7 +134,6 @@ def test_an_interior_equilibrium_is_certified_exactly() -> None:
     np.testing.assert_allclose(oracles.gradients(game, jnp.asarray(x)), 0, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_named_starts_plot_data_and_metrics() -> None:
     game, x = built("cost")
     np.testing.assert_allclose(oracles.named_start(game, "paper_default"), [[0.1, 0.275], [0.9, 0.275]])
@@ -148,7 +147,6 @@ def test_named_starts_plot_data_and_metrics() -> None:
     assert "reach chosen, the last axis" in repr(game)
 
 
-@pytest.mark.slow
 def test_symmetric_equilibria_include_the_reach() -> None:
     game = rv.games.influencer(**LINE | {"reach_cost": 20.0, "players": 2})
     with pytest.raises(ValueError, match="players who choose their reach; use symmetric_positions"):
@@ -163,7 +161,6 @@ def test_symmetric_equilibria_include_the_reach() -> None:
         symmetric_positions(unequal)
 
 
-@pytest.mark.slow
 def test_a_free_reach_gives_a_warning() -> None:
     with pytest.warns(UserWarning, match="player 1's reach costs nothing, so the widest always wins"):
         game = rv.games.influencer(**LINE | {"reach_cost": [4.0, 0.0]})

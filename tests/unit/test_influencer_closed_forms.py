@@ -51,6 +51,7 @@ def test_reach_threshold_is_where_the_spectrum_changes_sign(players: int) -> Non
     assert any(np.allclose(position, known.position, atol=1e-9) for position in found)
 
 
+@pytest.mark.slow
 def test_variance_threshold_is_where_the_spectrum_changes_sign() -> None:
     game = rv.games.influencer(**SKEWED, players=4)
     known = symmetric_equilibrium(game)
@@ -71,12 +72,14 @@ def test_reach_on_a_box_is_the_square_root_of_the_variance() -> None:
     assert reach == pytest.approx(np.sqrt(variance))
 
 
+@pytest.mark.slow
 def test_two_players_are_always_stable() -> None:
     game = rv.games.influencer(reach=[0.02, 0.02], resource="bimodal")
     assert symmetric_equilibrium(game).threshold == 0
     assert symmetric_spectrum(game, [0.5]).stable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.05, 1.0])
 def test_exponential_condition(shift: float) -> None:
     points = (np.linspace(0, 1, 41) + shift).tolist()
@@ -90,6 +93,7 @@ def test_exponential_condition(shift: float) -> None:
     assert known.stable is (shift == 1.0)
 
 
+@pytest.mark.slow
 def test_the_larger_half_of_the_players_splits_as_if_it_were_alone_in_its_half() -> None:
     def threshold(players: int) -> float | None:
         game = rv.games.influencer(players=players, resource="bimodal")

@@ -37,6 +37,8 @@ def by_integral(density: Any, reaches: list[float], x: list[float], low: float, 
     )
 
 
+@pytest.mark.representative
+@pytest.mark.default_only("function")
 @pytest.mark.parametrize(
     ("resource", "density", "near"),
     [
@@ -60,6 +62,7 @@ def test_on_an_interval(resource: Any, density: Any, near: float) -> None:
     )
 
 
+@pytest.mark.slow
 def test_densities_sum_to_one() -> None:
     for spec in ({"a": 0.3, "b": 0.4}, {"a": 1, "b": 1}, {"a": 7.5, "b": 0.9}):
         game = rv.games.influencer(players=2, resource_points=LINE, resource={"kind": "beta", **spec})
@@ -75,6 +78,7 @@ def test_densities_sum_to_one() -> None:
     np.testing.assert_allclose(mean, np.array([0.5, 2, 3]) / 5.5, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_normalisation_on_domains() -> None:
     wide = rv.games.influencer(
         players=2, bounds=[-1, 3], resource_points=LINE, resource={"kind": "beta", "a": 2, "b": 2}
@@ -148,6 +152,7 @@ def test_singular_demand_on_a_simplex_matches_tanh_sinh_quadrature() -> None:
     np.testing.assert_allclose(game.payoffs(game.space.check(x)), f / f.sum(axis=0) @ cells, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_given_number_of_nodes_is_not_doubled() -> None:
     """Games of one batch then have one size."""
     wide, narrow = (
@@ -160,6 +165,7 @@ def test_a_given_number_of_nodes_is_not_doubled() -> None:
     np.testing.assert_allclose(wide.payoffs(x), fine.payoffs(x), rtol=1e-6)
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -188,6 +188,7 @@ def test_wrong_starts_on_a_simplex_are_refused(kernel: Any, start: list[list[flo
         rv.solve(game, rv.methods.GradientAscent(), start=start)
 
 
+@pytest.mark.slow
 def test_shares_that_nearly_sum_to_one_are_normalized() -> None:
     game = rv.games.influencer(space="simplex", kernel="blotto")
     x = game.space.check([[0.5, 0.3, 0.2], [0.2, 0.3, 0.5 + 5e-9]])
@@ -197,6 +198,7 @@ def test_shares_that_nearly_sum_to_one_are_normalized() -> None:
     assert rv.games.influencer(space="simplex", reach=[0.1, 0.1]).space.check([[0, 0, 1]] * 2).shape == (2, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

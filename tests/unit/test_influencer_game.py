@@ -180,6 +180,7 @@ def test_narrow_reach_does_not_underflow() -> None:
     assert np.all(np.isfinite(oracles.jacobian(game, x)))
 
 
+@pytest.mark.slow
 def test_power_law_is_constant_within_the_distance_floor() -> None:
     game = rv.games.influencer(
         kernel="power_law",
@@ -246,6 +247,7 @@ def test_reach_is_the_square_root_of_the_variance() -> None:
     )
 
 
+@pytest.mark.slow
 def test_functions_as_influence_resource_and_third_party() -> None:
     def log_influence(x: Any, b: Any, parameters: Any) -> Any:
         return -((b - x) ** 2) / (2 * parameters["s"] ** 2)
@@ -296,12 +298,14 @@ STARTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("players", "expected"), STARTS)
 def test_named_start(players: int, expected: list[float]) -> None:
     game = rv.games.influencer(players=players)
     np.testing.assert_allclose(oracles.named_start(game, "paper_default")[:, 0], expected, rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_named_start_on_other_intervals_and_for_many_players() -> None:
     wide = rv.games.influencer(players=2, bounds=[10, 20])
     assert np.asarray(oracles.named_start(wide, "paper_default")).ravel().tolist() == [11, 19]

@@ -22,6 +22,7 @@ SIMPLEX: dict[str, Any] = {"space": "simplex", "kernel": "dirichlet_mode"}
 TOPICS = {"kind": "dirichlet", "alphas": [2, 3, 4]}
 
 
+@pytest.mark.slow
 def test_influence_is_the_density_with_its_mode_at_the_position() -> None:
     reach, b = np.array([0.3, 0.05]), np.array([0.1, 0.4, 0.85])
     logs = Beta(jnp.asarray(reach)).logs(jnp.array([[0.2], [0.7]]), jnp.asarray(b[:, None]))

@@ -109,6 +109,7 @@ def test_payoffs_and_derivatives_match_definition_and_autodiff(name: str) -> Non
         assert float(payoff(x[2])) == pytest.approx(float(ours["all"][2]), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_derivatives_treat_coordinates_as_independent() -> None:
     """Also off the simplex the parameters of the density are ratios of coordinates."""
     game = rv.games.influencer(**CASES["dirichlet"])
@@ -223,6 +224,7 @@ def test_certificates_and_plot_data() -> None:
         oracles.named_start(game, "paper_default")
 
 
+@pytest.mark.slow
 def test_exchangeable_players() -> None:
     same = rv.games.influencer(**WHERE, kernel="dirichlet", alpha=[1, 2, 1], budgets=[3, 3, 3])
     assert oracles.exchangeable(same).tolist() == [0, 1, 0]

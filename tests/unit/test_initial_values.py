@@ -39,6 +39,7 @@ def test_tables_of_every_form_are_the_values_at_the_beginning(kind: Any, tmp_pat
         np.testing.assert_array_equal(values, np.broadcast_to(TABLES.reshape(2, -1), (3, 2, 8)))
 
 
+@pytest.mark.slow
 def test_periods_have_rows_of_their_own() -> None:
     learner = PeriodQLearning(action_grid=2, reward="raw", epochs=1)
     world = learner.world(rv.games.race(horizon=2))
@@ -61,6 +62,7 @@ def test_tables_of_trials_are_their_own() -> None:
     np.testing.assert_array_equal(learner.begin(learner.world(GAME), SEED)["values"], each)
 
 
+@pytest.mark.slow
 def test_learning_in_an_environment_goes_on_from_right_values() -> None:
     """At the values of value iteration nothing is left to learn, so that one episode is enough."""
     game, right = rv.interop.from_gymnasium(Grid()), grid_values(0.9)

@@ -18,6 +18,8 @@ from rivalry.proofs.arithmetic.rules import RULES, Comparisons
 from rivalry.runtime.jax import compiled, jax, jnp
 
 flint = pytest.importorskip("flint")
+
+pytestmark = pytest.mark.slow
 Real = Any  # a ball of flint
 
 SIZE = 150

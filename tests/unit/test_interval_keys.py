@@ -226,6 +226,8 @@ FIRMS = {"kind": "evaluate", "start": [20.0, 20.0]}
 REACH = {"from": 0.1, "to": 0.5, "count": 9}
 
 
+@pytest.mark.representative
+@pytest.mark.default_only("made12-4")
 @pytest.mark.parametrize(
     ("made", "count"),
     [
@@ -327,6 +329,7 @@ PLANTED: list[tuple[str, dict[str, Any], dict[str, tuple[list[float], float]], s
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:choose_reach")
 @pytest.mark.parametrize(("family", "game", "sweep", "message"), PLANTED)
 @pytest.mark.parametrize("zipped", [False, True])

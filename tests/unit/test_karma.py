@@ -30,6 +30,7 @@ def absorbed(law: np.ndarray, level: float) -> float:
     return float(law @ ((1 - part) * np.minimum(room, low) + part * np.minimum(room, low + 1)))
 
 
+@pytest.mark.slow
 def test_the_level_is_the_smallest_that_absorbs_the_surplus() -> None:
     rng = np.random.default_rng(1)
     for trial in range(60):
@@ -61,6 +62,7 @@ def test_redistributions_that_are_impossible_are_refused(
         redistribution_level(distribution, surplus)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [1, -1], ids=["received", "paid"])
 def test_random_rounding_keeps_the_mean_and_karma_stays_in_its_bounds(sign: int) -> None:
     """Mean karma after 1.25 units: 1.25 more or less where no bound can be met."""
@@ -89,6 +91,7 @@ def test_rescaled_economies_have_all_karma_in_proportion() -> None:
             rv.games.karma(max_karma=4, mean_karma=1.5, **rule).rescale(2)
 
 
+@pytest.mark.slow
 def test_defaults() -> None:
     game = rv.games.karma()
     assert game.space.shape == (42, 21)
@@ -101,6 +104,7 @@ def test_defaults() -> None:
     assert mean_field_refusal(game) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rules",
     [
@@ -130,6 +134,7 @@ def test_an_odd_number_of_agents_has_a_mean_field_with_idle_agents(rules: dict[s
     np.testing.assert_allclose(np.asarray(game.expect(around)(values))[mask], expected[mask], rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_payoffs_and_gains_of_an_odd_number_of_agents() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2, agents=25, gamma=0.9, idle="random")
@@ -142,6 +147,7 @@ def test_payoffs_and_gains_of_an_odd_number_of_agents() -> None:
     assert str(found.coverage.values) == "estimated"
 
 
+@pytest.mark.slow
 def test_types_of_agents_by_counts_and_by_shares() -> None:
     """Counts and shares give the same agents; types with fewer urgencies are padded; types are contiguous."""
     tables = [
@@ -170,6 +176,7 @@ def test_types_of_agents_by_counts_and_by_shares() -> None:
     assert (private[:2] == 0).all()
 
 
+@pytest.mark.slow
 def test_every_agent_may_have_its_own_type() -> None:
     tables = [
         {"count": 1, "urgencies": [1.0, 1.0 + k], "gamma": k / 50, "initial_karma": k % 3} for k in range(40)
@@ -243,6 +250,7 @@ def test_numeric_parameters_can_be_swept() -> None:
     assert rv.oracles.validate_parameter(game, "mean_karma", 3.5) == ""
 
 
+@pytest.mark.slow
 def test_mean_field_and_agents_have_the_same_stationary_urgencies() -> None:
     chain = np.array([[0.1, 0.6, 0.3], [0.5, 0.0, 0.5], [0.2, 0.2, 0.6]])
     law = np.asarray(stationary_distribution(jnp.asarray(chain)))
@@ -254,6 +262,7 @@ def test_mean_field_and_agents_have_the_same_stationary_urgencies() -> None:
     )
 
 
+@pytest.mark.slow
 def test_policies_may_be_given_by_private_state_karma_and_bid() -> None:
     """Flat, or by type, private state and karma; conversion to CDFs and back is exact."""
     game = rv.games.karma(max_karma=4, mean_karma=2.0, types=[{"share": 0.5}, {"share": 0.5, "gamma": 0.2}])
@@ -265,6 +274,7 @@ def test_policies_may_be_given_by_private_state_karma_and_bid() -> None:
     np.testing.assert_allclose(alone.space.check(cube[0], "policy"), flat[:10], atol=1e-16)
 
 
+@pytest.mark.slow
 def test_private_states_may_share_an_urgency() -> None:
     """Repeated urgencies with a joint chain and names of the private states."""
     names = ["at home", "on the way", "late"]

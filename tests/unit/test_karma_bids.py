@@ -96,6 +96,7 @@ def drawn_policy() -> np.ndarray:
     return weights / weights.sum(axis=2, keepdims=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("payment", ["PBP", pytest.param("PBS", marks=pytest.mark.slow)])
 def test_payoff_and_gain_of_a_policy_are_those_of_enumerated_pairs(payment: str) -> None:
     pi = drawn_policy()
@@ -108,6 +109,7 @@ def test_payoff_and_gain_of_a_policy_are_those_of_enumerated_pairs(payment: str)
     assert float(found.certificate.regret[0]) == pytest.approx(gain, abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method",
     [PopulationNewton(beta=20.0), pytest.param(OnlineMirrorDescent(), marks=pytest.mark.slow)],
@@ -127,6 +129,7 @@ def test_equilibria_bid_listed_amounts_and_answer_their_own_population(method: A
         np.testing.assert_allclose(pi, weights / weights.sum(axis=2, keepdims=True), atol=1e-7)
 
 
+@pytest.mark.slow
 def test_agents_of_an_equilibrium_gain_what_an_agent_gains_with_listed_bids() -> None:
     """Two agents share 4 units: the chain of the first agent's karma is enumerated."""
     pi = drawn_policy()
@@ -158,6 +161,7 @@ def test_all_amounts_listed_are_the_economy_without_a_list() -> None:
     assert "bids 0, 2" in str(economy())
 
 
+@pytest.mark.slow
 def test_named_policies_bid_listed_amounts() -> None:
     game = economy()
     largest = np.asarray(rv.oracles.named_start(game, "all_in")).argmax(axis=1)
@@ -171,6 +175,7 @@ def test_named_policies_bid_listed_amounts() -> None:
         game.space.check(np.eye(5)[[0, 1, 2, 2, 2] * 2])
 
 
+@pytest.mark.slow
 def test_grids_and_projections_of_policies_stay_on_listed_amounts() -> None:
     space = economy().space
     assert np.asarray(space.grid(4, 3)).tolist() == [[1, 0, 0, 0, 0], [0.5, 0, 0.5, 0, 0], [0, 0, 1, 0, 0]]
@@ -202,6 +207,7 @@ def test_wrong_lists_are_refused(bids: Any, message: str) -> None:
         rv.games.karma(**SMALL, bids=bids)
 
 
+@pytest.mark.slow
 def test_what_takes_all_amounts_refuses_a_list_in_one_line() -> None:
     game = economy(agents=4)
     for method in (PopulationQLearning(training=10), AnalyticConstants(), Contractivity()):
@@ -213,5 +219,6 @@ def test_what_takes_all_amounts_refuses_a_list_in_one_line() -> None:
             use()
 
 
+@pytest.mark.slow
 def test_studies_list_bids() -> None:
     assert build_game({"family": "karma", "bids": [0, 5], "mean_karma": 2.0, "max_karma": 8}).bids == (0, 5)

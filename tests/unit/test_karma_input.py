@@ -207,6 +207,7 @@ STUDIES = {
 }
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("name", STUDIES)
 @pytest.mark.filterwarnings("ignore:overflow. 'burn' does not conserve")
 def test_studies_name_the_key_of_wrong_input(name: str) -> None:
@@ -217,6 +218,7 @@ def test_studies_name_the_key_of_wrong_input(name: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_wrong_policies_are_refused() -> None:
     game = rv.games.karma()
     policy = np.array(rv.oracles.named_start(game, "zero"))
@@ -250,6 +252,7 @@ MEAN_FIELD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MEAN_FIELD)
 @pytest.mark.filterwarnings("ignore:overflow. 'burn' does not conserve")
 def test_rules_without_a_mean_field_are_refused_there_but_not_for_agents(name: str) -> None:
@@ -279,6 +282,7 @@ def test_numbers_of_agents_and_karma_are_integers_for_agents_only() -> None:
         to_agents(rv.games.karma(mean_karma=10 / 3))
 
 
+@pytest.mark.slow
 def test_learners_for_games_of_players_refuse_karma_economies() -> None:
     from rivalry.lab.study import build_method
 

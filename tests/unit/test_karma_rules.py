@@ -19,6 +19,9 @@ from rivalry.population import push
 from rivalry.population.oracles import transition_matrix
 from rivalry.runtime.jax import jax, jnp
 
+pytestmark = pytest.mark.slow
+
+
 MOST, AGENTS, REPEATS = 3, 20_000, 8
 SURE = 5.0  # standard errors
 
@@ -216,7 +219,6 @@ def test_outcomes_by_tail_sums_match_outcomes_by_tables(payment: str, tie: str) 
         np.testing.assert_allclose(a, b, rtol=0, atol=2e-15)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_karma_is_conserved_unless_burnt(name: str) -> None:
     """A step of the flow conserves mass, and mean karma except what is burnt."""

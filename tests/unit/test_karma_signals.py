@@ -46,6 +46,7 @@ def test_wrong_signals_are_refused(signal: Any, message: str) -> None:
         signal_of(signal, 3)
 
 
+@pytest.mark.slow
 def test_policies_that_ignore_the_signal_play_as_without_it() -> None:
     plain, seen = (rv.games.karma(**SMALL, signal=how) for how in ("none", "karma"))
     one, two = (ran(game, Simulation(plays="uniform", evaluation=300)) for game in (plain, seen))
@@ -59,6 +60,7 @@ def test_policies_that_ignore_the_signal_play_as_without_it() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folded", [False, True], ids=["by signal", "as recorded"])
 def test_bids_depend_on_the_signal(folded: bool) -> None:
     """One of two agents has the only unit; it is bid only if the peer has one too, so never."""
@@ -114,6 +116,7 @@ def test_learners_have_a_row_for_every_signal() -> None:
     assert "exploitability" not in found
 
 
+@pytest.mark.slow
 def test_learned_values_depend_on_the_signal() -> None:
     """With gamma = 0 and uniform bids of peers, values are loss probabilities, which differ by signal."""
     game = rv.games.karma(max_karma=1, mean_karma=0.5, agents=20, gamma=0.0, urgencies=[1.0], signal="karma")
@@ -128,6 +131,7 @@ def test_learned_values_depend_on_the_signal() -> None:
     np.testing.assert_allclose(q, expected, atol=5 * 0.5 / np.sqrt(4000 * 20 / 16))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ask",
     [
@@ -153,6 +157,7 @@ def test_scaling_environments_and_odd_numbers_of_agents_refuse_signals() -> None
         rv.games.karma(max_karma=3, mean_karma=1.0, agents=7, idle="random", signal="richer")
 
 
+@pytest.mark.slow
 def test_studies_may_set_a_signal() -> None:
     table = [[0, 0, 1, 1]] * 4
     game = build_game({"family": "karma", **SMALL, "signal": table})

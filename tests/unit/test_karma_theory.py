@@ -102,6 +102,7 @@ def test_turn_taking_approaches_rotation_in_the_long_run() -> None:
         assert found.reward_fairness == pytest.approx(ideal.reward_fairness, rel=2 / steps)
 
 
+@pytest.mark.slow
 def test_extrapolated_steps_match_single_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     u, chain = CHAINS["sticky"]
     quick = [exact_baseline("TURN", u, chain, steps) for steps in (600, 601)]
@@ -270,6 +271,7 @@ def test_a_constant_that_is_too_small_is_detected() -> None:
     assert "K_rho" in seen.above(constants(1.0, 0.5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["own", "second", "difference"])
 def test_mean_payments_respect_the_kernel_constant(rule: str) -> None:
     """Mean payments to society over distributions of bids; distributions of gifts differ by twice that."""

@@ -39,6 +39,7 @@ def test_the_cache_folder_is_named_by_the_key_of_the_kernels(tmp_path: Path) -> 
     assert folder(NUMBA_CACHE_DIR=str(tmp_path / name)) == tmp_path / name  # as in a worker process
 
 
+@pytest.mark.slow
 def test_the_cache_folder_is_set_also_if_numba_was_imported_before(tmp_path: Path) -> None:
     code = "import numba; import rivalry.tables.kernels.shapes; print(numba.config.CACHE_DIR)"
     assert folder(code, NUMBA_CACHE_DIR=str(tmp_path)).parent == tmp_path

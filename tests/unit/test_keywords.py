@@ -107,6 +107,7 @@ def test_a_misspelt_option_of_an_environment() -> None:
         parallel_env(CHICKEN, perids=3)
 
 
+@pytest.mark.slow
 def test_arguments_of_environments_and_of_their_reset_are_named() -> None:
     pytest.importorskip("pettingzoo")
     from rivalry.envs import aec_env, parallel_env, single_agent_env

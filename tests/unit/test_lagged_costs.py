@@ -12,6 +12,8 @@ import rivalry as rv
 from rivalry.studies.lagged_costs import LaggedCostLearning, best_values
 from tests.plain_q_learning import Words
 
+pytestmark = pytest.mark.slow
+
 SHOCK = {"kind": "ar1", "on": "unit_cost", "rho": 0.4, "sd": 0.1, "count": 2}
 COMMON = {"intercept": 1.0, "slope": 1.0, "unit_cost": 0.15, "choice": "price", "shock": SHOCK}
 MARKET = rv.games.market(**COMMON, timing="alternating", shock_observed=True)
@@ -23,7 +25,6 @@ def state(a: dict[int, list[int]], c: dict[int, int], i: int, when: int, own: bo
 
 
 @pytest.mark.parametrize("own_price", [False, True])
-@pytest.mark.slow
 def test_sessions_equal_a_learner_with_a_whole_history(own_price: bool) -> None:
     """Indices of periods are those of the source: updates at t are about the price of t - 2."""
     made = LaggedCostLearning(

@@ -91,6 +91,7 @@ def in_parts(learner: Any, game: Any, steps: int) -> rv.Solution:
     return rv.solve(game, learner, max_steps=steps, seed=3, checkpoint=kept)
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize(
     ("learner", "game"),
     [(Walk(), "a world"), (Drift(), "a world"), (rv.methods.RegretMatching(), rv.games.matrix("chicken"))],

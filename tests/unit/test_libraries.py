@@ -23,6 +23,7 @@ def random_game(*sizes: int) -> Matrix:
     return matrix(payoffs=np.random.default_rng(len(sizes)).normal(size=(len(sizes), *sizes)).tolist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(2, 3), (3, 1), (2, 3, 4), (2, 2, 3, 2)])
 def test_quantecon_pays_every_player_the_same(sizes: tuple[int, ...]) -> None:
     pytest.importorskip("quantecon")
@@ -39,6 +40,7 @@ def test_quantecon_pays_every_player_the_same(sizes: tuple[int, ...]) -> None:
 
 
 # a cache of QuantEcon's kernels for vertices, filled by two processes, crashed those that read it
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_process")
 def test_quantecon_finds_the_same_equilibria() -> None:
     game_theory = pytest.importorskip("quantecon.game_theory")
@@ -51,6 +53,7 @@ def test_quantecon_finds_the_same_equilibria() -> None:
         assert min(gaps) < 1e-9
 
 
+@pytest.mark.slow
 def test_whole_number_payoffs_of_quantecon_become_floats() -> None:
     game_theory = pytest.importorskip("quantecon.game_theory")
     game = from_quantecon(game_theory.NormalFormGame([[(1, 2), (3, 4)], [(5, 6), (7, 8)]]))
@@ -76,6 +79,7 @@ def test_a_zero_sum_game_of_nashpy() -> None:
     )
 
 
+@pytest.mark.slow
 def test_tables_of_a_grid_and_frozen_games_are_converted() -> None:
     tables = rv.tables.tabulate(rv.games.influencer(reach=[0.2, 0.2], resource="bimodal"), 4, walk=False)
     assert np.array_equal(to_nashpy(tables).payoff_matrices, tables.tables.payoff[0].reshape(2, 4, 4))
@@ -136,6 +140,7 @@ def test_games_of_openspiel() -> None:
     assert from_openspiel(theirs) == named
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("convert", "message"),
     [

@@ -86,6 +86,7 @@ def test_an_alternative_is_enough() -> None:
     assert not is_compatible("GPL-2.0-or-later AND MIT OR AGPL-3.0")
 
 
+@pytest.mark.slow
 def test_the_rows_of_the_core_are_those_of_the_installed_metadata() -> None:
     rows = table()
     packages = licences.installed_with(CORE)

@@ -102,6 +102,7 @@ def test_a_tree_whose_payoffs_add_to_a_constant_after_chance() -> None:
     assert data.game_values.values.tolist() == [3, -1]
 
 
+@pytest.mark.slow
 def test_payoffs_over_one_denominator_are_read_as_single_ones_are() -> None:
     """Random floats, decimals, fractions and numbers a few units in the last place away from these."""
     rng = np.random.default_rng(0)

@@ -191,6 +191,7 @@ def test_the_gain_of_replanning_matches_a_new_solution() -> None:
     assert np.isclose(found.data.replanned_gain[later], anew - kept, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_second_firm_can_lead() -> None:
     """Exchanging firms and leadership exchanges all results."""
     game = firms((0.95, 0.96), (100.0, 120.0), (0.5, 1.0), start=(1.0, 1.4))

@@ -177,6 +177,7 @@ def test_lists_are_complete_and_what_many_starts_find(name: str) -> None:
         assert same_rows(listed, seen, 1e-6)
 
 
+@pytest.mark.slow
 def test_three_firms_that_may_enter_have_seven_equilibria() -> None:
     found = rv.all_equilibria(entry_of_three())
     enters = 0.3 * (5 - 5**0.5)  # of 6 - 10 p + 10 p^2 / 3 = 0

@@ -140,6 +140,7 @@ def test_points_that_are_not_decided_are_not_counted_as_refuted(verdicts: list[s
     assert text.startswith(f"{words}; ")
 
 
+@pytest.mark.slow
 def test_two_best_choices_that_tie_are_not_called_refuted() -> None:
     """-1 and 1 are both best for x^2/2 - x^4/4: a tie between them cannot be refuted by bounds."""
     game = rv.games.continuous(payoffs=["x1^2/2 - x1^4/4"], low=-2.0, high=2.0)
@@ -307,6 +308,7 @@ def test_boxes_are_drawn_by_reason_with_all_points() -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_was_cut_off_is_coloured_only_once_the_search_has_ended() -> None:
     def background(record: Record) -> int:
         return len(rv.plots.enumeration(dataset(record)).patches)

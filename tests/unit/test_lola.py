@@ -68,6 +68,7 @@ def test_a_step_is_the_one_of_the_source(ahead: float) -> None:
     assert session["logits"][0] == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_anticipation_ends_in_cooperation_and_gradient_ascent_in_defection() -> None:
     ends = [
         float(rv.solve(dilemma(), Lola(sessions=12, control=one), seed=2).data.value.mean())
@@ -77,6 +78,7 @@ def test_anticipation_ends_in_cooperation_and_gradient_ascent_in_defection() -> 
     assert ends[1] < -1.8  # all defect: -2
 
 
+@pytest.mark.slow
 def test_gains_are_those_of_the_best_of_all_policies() -> None:
     learner = Lola(sessions=3, gamma=GAMMA)
     found = rv.solve(dilemma(), learner, seed=4, max_steps=20).data
@@ -97,6 +99,7 @@ def test_gains_are_those_of_the_best_of_all_policies() -> None:
     )
 
 
+@pytest.mark.slow
 def test_chunks_of_steps_do_not_matter() -> None:
     learner = Lola(sessions=2)
     world = learner.world(dilemma())
@@ -116,6 +119,7 @@ def test_wrong_options_are_refused(options: dict[str, float], words: str) -> Non
         Lola(**options)
 
 
+@pytest.mark.slow
 def test_players_in_turn_are_refused() -> None:
     led = rv.transforms.stackelberg(rv.games.matrix("chicken"), [1])
     with pytest.raises(ValueError, match="all must move at once"):

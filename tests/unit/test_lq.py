@@ -81,6 +81,7 @@ def test_a_cost_of_moves_by_state_is_a_change_of_variables() -> None:
     np.testing.assert_allclose(mixed.cost_to_go, plain.cost_to_go, rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(1, 1), (2, 1), (1, 2, 1)])
 def test_random_games_match_best_response_iteration_period_by_period(sizes: tuple[int, ...]) -> None:
     """Backward induction; the moves of a period by best responses in turn, from the costs written out."""
@@ -109,6 +110,7 @@ def test_random_games_match_best_response_iteration_period_by_period(sizes: tupl
         np.testing.assert_allclose(found.data.cost_to_go.values[i], P[i], rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_values_and_certificate_are_those_of_play_written_out() -> None:
     sizes = (2, 1)
     game = random_game(7, sizes)

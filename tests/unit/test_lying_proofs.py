@@ -31,6 +31,8 @@ from rivalry_check import Damaged, Refuted, grammar
 from rivalry_check import smooth as kernel
 from rivalry_check.__main__ import proved
 
+pytestmark = pytest.mark.slow
+
 BOXES = 120  # of a list of the liar
 MARGIN = 1e-6  # by which a claim is false
 

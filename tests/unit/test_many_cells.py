@@ -109,6 +109,7 @@ COMMANDS: dict[str, Callable[[Command, Path], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_cell_is_read_and_hashed_once_per_command(
     folder: Path, command: str, rivalry: Command, monkeypatch: pytest.MonkeyPatch
@@ -119,6 +120,7 @@ def test_each_cell_is_read_and_hashed_once_per_command(
     assert counts.opened[str(folder / "study.json")] <= 1
 
 
+@pytest.mark.slow
 def test_a_run_that_is_read_again_reads_only_changed_cells(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +139,7 @@ def test_a_run_that_is_read_again_reads_only_changed_cells(
         assert np.isnan(run.dataset()["payoff"].values).any(axis=(1, 2, 3)).sum() == 1
 
 
+@pytest.mark.slow
 def test_a_finished_study_is_not_checked_cell_by_cell(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from rivalry.lab.study import check
 
@@ -149,6 +152,7 @@ def test_a_finished_study_is_not_checked_cell_by_cell(folder: Path, monkeypatch:
     assert len(checked) == 1
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_resumed_without_building_a_game(
     folder: Path, rivalry: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +199,7 @@ def note(run: Run, state: str, message: str) -> None:
         run.note(run.cells[0].id, state, 0.0, message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.filterwarnings("ignore:.*damaged")
 def test_outputs_are_made_again_exactly_when_something_changed(
@@ -213,12 +218,14 @@ def test_outputs_are_made_again_exactly_when_something_changed(
     assert load_run(folder).damaged() == []
 
 
+@pytest.mark.slow
 def test_another_version_makes_outputs_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_run(folder).is_reported()
     monkeypatch.setattr(run_module, "version", lambda name: "99.0")
     assert not load_run(folder).is_reported()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["resume", "report"])
 def test_results_are_judged_once_per_command(
     folder: Path, command: str, rivalry: Command, monkeypatch: pytest.MonkeyPatch
@@ -314,6 +321,7 @@ def test_a_method_without_draws_has_one_replication() -> None:
     assert names.draws({"kind": "best_response", "start": [0.1], "order": "random"})
 
 
+@pytest.mark.slow
 def test_the_report_and_the_terminal_say_what_was_computed_once(tmp_path: Path, rivalry: Command) -> None:
     made = study(2, replications={"count": 10})
     run = stored(tmp_path / "run", made)
@@ -338,6 +346,7 @@ def test_a_failure_names_the_last_line_of_the_users_file(tmp_path: Path) -> None
     assert "\n" not in message
 
 
+@pytest.mark.slow
 def test_equal_failures_are_told_once(
     tmp_path: Path, rivalry: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:

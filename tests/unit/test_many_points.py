@@ -59,6 +59,7 @@ def test_few_points_are_all_drawn() -> None:
     assert not any("evenly spaced" in line for line in answer.caveats)
 
 
+@pytest.mark.slow
 def test_a_sample_is_drawn_and_all_are_counted() -> None:
     answer = Answer(study(), data(reach=POINTS))
     assert answer.sampled.sizes["reach"] == MOST
@@ -72,6 +73,7 @@ def test_a_sample_is_drawn_and_all_are_counted() -> None:
     assert table.rows_left_out + len(table.rows) == POINTS
 
 
+@pytest.mark.slow
 def test_the_figure_of_cells_has_the_sample() -> None:
     answer = Answer(study(), data(reach=100, width=100))
     assert dict(answer.sampled.sizes)["reach"] == 44
@@ -127,6 +129,7 @@ def test_few_points_have_no_summary() -> None:
     assert answer.tiled == []
 
 
+@pytest.mark.slow
 def test_tables_have_the_quantiles_of_all_results_and_means_in_bins() -> None:
     answer = Answer(study(), random_data())
     assert answer.summary is not None
@@ -150,6 +153,7 @@ def test_tables_have_the_quantiles_of_all_results_and_means_in_bins() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_worst_certificates_and_random_cells_are_named() -> None:
     answer = Answer(study(), data(reach=POINTS))
     assert answer.summary is not None

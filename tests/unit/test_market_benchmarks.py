@@ -25,6 +25,7 @@ from rivalry.families.market.benchmarks import (
 from rivalry.runtime.jax import jnp
 
 
+@pytest.mark.slow
 def test_the_four_textbook_benchmarks() -> None:
     found = benchmarks(rv.games.market())
     assert {name: one.q.tolist() for name, one in found.items()} == {
@@ -38,12 +39,14 @@ def test_the_four_textbook_benchmarks() -> None:
     assert list(benchmarks(rv.games.market(players=1))) == ["nash", "cartel", "competitive"]
 
 
+@pytest.mark.slow
 def test_payoffs_are_after_tax_and_profits_before() -> None:
     found = benchmark(rv.games.market(tax=0.25), "nash")
     assert found.profit.tolist() == [900.0, 900.0]
     assert found.payoff.tolist() == [675.0, 675.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("demand", ["linear", "differentiated", "logit"])
 def test_numerical_benchmarks_match_closed_forms(demand: str) -> None:
     market = rv.games.market(demand=demand, players=2)
@@ -54,6 +57,7 @@ def test_numerical_benchmarks_match_closed_forms(demand: str) -> None:
     np.testing.assert_allclose(found.sum(), joint.sum(), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_unobserved_shocks_do_not_change_linear_benchmarks() -> None:
     shock = {"kind": "iid", "levels": [-10.0, 10.0]}
     unseen = benchmark(rv.games.market(shock=shock), "nash")
@@ -62,6 +66,7 @@ def test_unobserved_shocks_do_not_change_linear_benchmarks() -> None:
     np.testing.assert_allclose(benchmark(rv.games.market(shock=shock), "cartel").q.sum(), 45.0, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_benchmarks_with_observed_shocks_are_means_over_levels() -> None:
     market = rv.games.market(shock={"kind": "iid", "levels": [-9.0, 9.0]}, shock_observed=True)
     found = benchmark(market, "nash")
@@ -69,6 +74,7 @@ def test_benchmarks_with_observed_shocks_are_means_over_levels() -> None:
     np.testing.assert_allclose(found.profit, (27.0**2 + 33.0**2) / 2, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_profit_gains_between_equal_profits_are_undefined() -> None:
     low, high = gain_bounds(rv.games.market(demand="logit"))
     assert np.all(high > low)
@@ -85,6 +91,7 @@ def test_critical_discounts_follow_their_formulas(n: int) -> None:
     np.testing.assert_allclose(bertrand, (n - 1) / n, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_critical_discount_on_a_grid_for_each_punishment() -> None:
     low, high = 1.4729266600306228, 1.9249809190177618
     grid = np.linspace(low - 0.1 * (high - low), high + 0.1 * (high - low), 15)
@@ -101,6 +108,7 @@ def test_critical_discount_on_a_grid_for_each_punishment() -> None:
         np.testing.assert_allclose(row, (best - paid[k, k]) / (best - paid[action, action]), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_strong_and_weak_stackelberg_values_differ_by_ties_on_a_grid() -> None:
     market, leader = rv.games.market(intercept=10.0, unit_cost=1.0), np.arange(1.5, 6.1, 0.75)
     coarse = stackelberg_on_grid(market, leader)
@@ -157,6 +165,7 @@ def total(q: np.ndarray, F: list[float]) -> float:
     return float(q.sum() * (90 - q.sum()) - np.asarray(F)[q > 0].sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("F", [[500.0, 500.0], [0.0, 900.0], [50.0, 0.0], [10.0, 20.0]])
 def test_a_cartel_closes_plants_to_save_their_fixed_costs(F: list[float]) -> None:
     found = benchmark(rv.games.market(fixed_cost=F), "cartel")
@@ -180,6 +189,7 @@ def test_a_leader_deters_a_follower_with_fixed_costs_if_profitable(F: float) -> 
         assert float(game.payoffs(x)[0]) == pytest.approx(float(payoffs(game, x)[0]))
 
 
+@pytest.mark.slow
 def test_a_cartel_that_is_an_equilibrium_of_the_grid_needs_no_patience() -> None:
     found = on_grid(rv.games.market(), [30.0, 40.0])
     assert found.joint.tolist() == [0, 0]

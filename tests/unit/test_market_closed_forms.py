@@ -154,6 +154,7 @@ def compare(ours: Any, expected: Any, tolerance: dict[str, Any], where: str) -> 
         np.testing.assert_allclose(ours, expected, tolerance["rel"], tolerance["abs"], err_msg=where)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", STATIC, ids=[case["id"] for case in STATIC])
 def test_reference_cases(case: dict[str, Any]) -> None:
     compare(answer(case), case["expected"], case["tolerance"], case["id"])
@@ -323,6 +324,7 @@ def test_limit_prices_exclude_the_high_cost_firm() -> None:
         equilibria.differentiated_bertrand(10.0, 1.0, 0.9, [1.0, 1.0, 2.15])
 
 
+@pytest.mark.representative
 def test_bertrand_price_is_the_rivals_cost_or_the_monopoly_price() -> None:
     assert equilibria.bertrand(100.0, 1.0, [10.0, 80.0]).tolist() == [55.0, 80.0]
     assert equilibria.bertrand(100.0, 1.0, [10.0, 10.0, 20.0]).tolist() == [10.0, 10.0, 20.0]

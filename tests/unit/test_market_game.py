@@ -136,6 +136,7 @@ def test_no_choice_on_a_fine_grid_exceeds_the_best_response(demand, choice):
         assert float(np.max(tried)) <= float(payoff) + 1e-9 * (1 + abs(float(payoff)))
 
 
+@pytest.mark.slow
 def test_a_firm_with_a_capacity_saves_a_fixed_cost_that_its_sales_do_not_pay():
     # at most 0.06 units are sold, for less than 30 each: 1.8 does not pay for 5; at a price of 30 none are
     game = rv.games.market(
@@ -146,6 +147,7 @@ def test_a_firm_with_a_capacity_saves_a_fixed_cost_that_its_sales_do_not_pay():
     assert rv.certificate(game, [[30.0]]).claim == "equilibrium"
 
 
+@pytest.mark.slow
 def test_no_logit_price_saves_a_fixed_cost():
     # shares are above 0 at every price, also where their exponentials are 0 in floating point
     game = rv.games.market(demand="logit", players=1, fixed_cost=50.0)
@@ -196,6 +198,7 @@ def test_buyers_beyond_a_capacity_have_no_surplus():
     assert abs(found["consumer_surplus"] - gained.mean()) < 5 * error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("demand", "choice"),
     [("linear", "quantity"), ("linear", "price"), ("isoelastic", "quantity"), ("differentiated", "quantity")],
@@ -228,6 +231,7 @@ def test_taxes_on_a_loss_are_refunded_unless_it_is_said_that_they_are_not():
     assert paid(rv.games.market(tax=0.25, tax_losses="none"), x).tolist() == [-250.0, -225.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("demand", ["differentiated", "logit"])
 def test_the_derivative_of_consumer_surplus_is_minus_the_quantity(demand):
     game = rv.games.market(demand=demand, choice="price")
@@ -243,6 +247,7 @@ def test_the_derivative_of_consumer_surplus_is_minus_the_quantity(demand):
         assert -slope == pytest.approx(measured(game, x)["quantity"][firm], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_payoffs_with_a_shock_are_means_over_its_levels():
     levels, odds = [-30.0, 0.0, 45.0], [0.2, 0.5, 0.3]
     game = rv.games.market(shock={"kind": "iid", "levels": levels, "probabilities": odds})
@@ -262,6 +267,7 @@ def test_an_autoregressive_shock_has_the_given_moments():
     assert (odds * levels) @ chain @ levels / 9 == pytest.approx(0.8)
 
 
+@pytest.mark.slow
 def test_undercutting_is_certified_with_homogeneous_goods():
     game = rv.games.market(choice="price", unit_cost=[10, 30])
     same = rv.certificate(game, game.space.check([30.0, 30.0]))
@@ -482,6 +488,7 @@ def test_parameters_are_attributes_and_others_are_not():
     assert "in turns" in repr(rv.games.market(timing="alternating"))
 
 
+@pytest.mark.slow
 def test_price_wars_name_the_closed_form() -> None:
     with pytest.warns(UserWarning, match=r"9 steps: payoffs are discontinuous .* use closed_form$"):
         rv.solve(rv.games.market(choice="price"), rv.methods.BestResponse(), max_steps=9, tolerance=None)
@@ -503,6 +510,7 @@ def test_printed_prices_keep_their_claim(cost: float) -> None:
     assert printed[0] < printed[1]
 
 
+@pytest.mark.slow
 def test_no_line_names_an_end_state_that_was_not_found() -> None:
     with pytest.warns(UserWarning, match="not converged"):
         found = rv.solve(rv.games.market(choice="price"), rv.methods.BestResponse(), max_steps=3)
@@ -510,6 +518,7 @@ def test_no_line_names_an_end_state_that_was_not_found() -> None:
     assert "ends in" not in str(found)
 
 
+@pytest.mark.slow
 def test_ordinary_choices_are_printed_to_six_digits() -> None:
     found = rv.solve(rv.games.market(unit_cost=[10.0, 30.0]), rv.methods.ClosedForm())
     assert [line.split("quantity ")[1] for line in str(found).splitlines()[-2:]] == ["36.6667", "16.6667"]

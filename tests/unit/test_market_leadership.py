@@ -39,6 +39,7 @@ def random_costs(rng: np.random.Generator, n: int) -> tuple[float, float, np.nda
     return a, b, c, rng.uniform(0, 1, n) * rng.integers(0, 2, n), high
 
 
+@pytest.mark.slow
 def test_one_leader_matches_a_dense_grid_search() -> None:
     rng = np.random.default_rng(4)
     for _ in range(50):
@@ -78,6 +79,7 @@ def test_several_leaders_have_no_gain_or_report_their_regret() -> None:
     assert none < 50
 
 
+@pytest.mark.slow
 def test_leaders_without_pure_equilibrium_get_the_smallest_regret() -> None:
     """A follower at capacity while leaders produce little gives a kink without an equilibrium."""
     found = leadership.linear(100.0, 1.0, [[0, 1], [2]], [27.0, 5.0, 12.0], high=[100.0, 100.0, 21.0])
@@ -96,6 +98,7 @@ def test_leaders_without_pure_equilibrium_get_the_smallest_regret() -> None:
     assert 0.1 < found.regret.max() <= smallest <= found.regret.max() + 0.25  # the grid is coarse
 
 
+@pytest.mark.slow
 def test_a_hierarchy_of_three_matches_a_nested_grid_search() -> None:
     rng = np.random.default_rng(7)
     for _ in range(8):
@@ -248,6 +251,7 @@ def test_closed_form_responses_and_derivatives_match_the_search(stages: list[lis
     np.testing.assert_allclose(own_gradients(ours, x), own_gradients(searched, x), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_second_order_conditions_and_active_bounds_are_reported() -> None:
     game = rv.games.market(stages=[[0], [1, 2]], unit_cost=[10.0, 10.0, 70.0])
     found = {

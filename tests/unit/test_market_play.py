@@ -80,6 +80,7 @@ def test_without_states_a_period_pays_the_static_payoffs() -> None:
             np.testing.assert_allclose(found.cash_flow[0, t], whole.payoffs(jnp.asarray(x)), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_predetermined_output_by_hand() -> None:
     """Revenue is from the current output; a change is paid now and sold next period; bounds are enforced."""
     game = {
@@ -101,6 +102,7 @@ def test_predetermined_output_by_hand() -> None:
         q = following
 
 
+@pytest.mark.slow
 def test_spot_output_by_hand() -> None:
     game = {"adjustment": "spot", "adjustment_cost": 2.0, "initial": [10.0, 30.0]}
     path = np.array([[[15.0], [20.0]], [[15.0], [40.0]]])
@@ -127,6 +129,7 @@ def test_capacity_by_hand() -> None:
     np.testing.assert_allclose(sold.cash_flow[0, 0, 0], 0.8 * 70 * 10 + 3 * 18 - 0.5 * 18**2 / 2)
 
 
+@pytest.mark.slow
 def test_a_sticky_price_by_hand() -> None:
     found = flows({"sticky": 0.6, "initial": [20.0, 30.0]}, [[10.0], [20.0]], 3)
     price = 50.0
@@ -190,6 +193,7 @@ def test_a_firm_without_cash_exits_permanently(choice: str) -> None:
     np.testing.assert_allclose(found.cash_flow[0, 2, [0, 2]], alone, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_play_ends_with_the_last_firm_and_is_truncated_at_the_horizon() -> None:
     game = to_markov(rv.games.market(cash=[0.0, 500.0], fixed_cost=[1000.0, 1300.0]), 3)
     state, key, ends = game.reset(jax.random.key(0)), jax.random.key(1), []
@@ -204,6 +208,7 @@ def test_play_ends_with_the_last_firm_and_is_truncated_at_the_horizon() -> None:
     assert (bool(ended), bool(cut)) == (True, False)
 
 
+@pytest.mark.slow
 def test_later_stages_observe_earlier_ones_and_payoffs_follow_the_last() -> None:
     game = to_markov(rv.games.market(stages=[[1], [0, 2]]), 2)
     key = jax.random.key(0)
@@ -221,6 +226,7 @@ def test_later_stages_observe_earlier_ones_and_payoffs_follow_the_last() -> None
     assert game.observe(state)[0].tolist() == [20.0, 22.0, 18.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 
 
+@pytest.mark.slow
 def test_a_best_responding_follower_gives_the_stackelberg_outcome() -> None:
     def policy(seen: Any, key: Any) -> Any:
         follower = (90.0 - seen[1, 2]) / 2  # the best response to the observed output of the leader
@@ -231,6 +237,7 @@ def test_a_best_responding_follower_gives_the_stackelberg_outcome() -> None:
     np.testing.assert_allclose(found.cash_flow[0], [[1012.5, 506.25]] * 3)
 
 
+@pytest.mark.slow
 def test_with_alternating_moves_the_rivals_choice_is_fixed() -> None:
     x = np.arange(8.0).reshape(4, 2, 1) + 10
     found = flows({"timing": "alternating", "initial": [20.0, 30.0]}, x, 4)
@@ -254,6 +261,7 @@ def test_shocks_have_the_frequencies_of_their_markov_chain() -> None:
     assert np.array_equal(found.p, again.p)
 
 
+@pytest.mark.slow
 def test_observations_of_firms() -> None:
     key = jax.random.key(0)
     levels = {"kind": "iid", "levels": [5.0]}
@@ -275,6 +283,7 @@ def test_observations_of_firms() -> None:
     assert standing.observe(standing.reset(key)).tolist() == [[20.0, 30.0]] * 2
 
 
+@pytest.mark.slow
 def test_valuation_uses_the_discount_factor_of_each_firm() -> None:
     options = {"gamma": [0.9, 0.5], "convention": "end", "terminal": "gordon", "terminal_growth": 0.02}
     found = flows(options | {"horizon": 3}, [[30.0], [30.0]], 3).valuation
@@ -285,6 +294,7 @@ def test_valuation_uses_the_discount_factor_of_each_firm() -> None:
         np.testing.assert_allclose(found.terminal_share[0, firm], ends / found.value[0, firm])
 
 
+@pytest.mark.slow
 def test_agents_act_one_at_a_time() -> None:
     """The follower observes the leader's choice of the period; both are paid after its choice."""
     pytest.importorskip("pettingzoo")
@@ -305,6 +315,7 @@ def test_agents_act_one_at_a_time() -> None:
     assert [ends for *_, ends in turns] == [False] * 4 + [True] * 2
 
 
+@pytest.mark.slow
 def test_insolvent_agents_are_terminated_alone() -> None:
     pytest.importorskip("pettingzoo")
     from rivalry.envs import GameEnv, TurnEnv
@@ -367,6 +378,7 @@ def test_wrong_continuous_actions_are_refused(action: float) -> None:
     one.step(np.ones(1) + 1e-8)  # rounding errors are tolerated
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", [2, -1, 0.5])
 def test_wrong_discrete_actions_are_refused(action: float) -> None:
     pytest.importorskip("pettingzoo")

@@ -59,6 +59,7 @@ def numbers(game: Any) -> dict[str, Any]:
     return found | {"convex_cost": np.broadcast_to(found["convex_cost"], (2,))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_the_bound_holds_and_is_near(case: str) -> None:
     game = rv.games.market(demand="logit", choice="price", stages=[[0], [1]], **CASES[case])
@@ -86,6 +87,7 @@ def test_the_bound_holds_and_is_near(case: str) -> None:
     assert there[1] == pytest.approx(response(n, there, 1, low[1], high[1]), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_leader_is_certified_with_a_bound() -> None:
     game = rv.games.market(demand="logit", choice="price", stages=[[0], [1]])
     found = rv.solve(game, rv.methods.BestResponse())
@@ -97,6 +99,7 @@ def test_a_leader_is_certified_with_a_bound() -> None:
     assert off.regret[0] == pytest.approx(float(gain), abs=1e-8)
 
 
+@pytest.mark.slow
 def test_two_leaders_respond_to_each_other() -> None:
     game = rv.games.market(demand="logit", choice="price", players=3, stages=[[0, 2], [1]])
     x = np.array([[1.5], [1.7]])

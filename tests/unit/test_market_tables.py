@@ -50,6 +50,7 @@ def tables_of(market: Any, lines: list[np.ndarray]) -> Any:
     return repeated_tables(market, places, sizes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "order", "sees"),
     [
@@ -74,6 +75,7 @@ def test_tables_of_markets_without_states(options: dict[str, Any], order: Any, s
         np.testing.assert_allclose(made.payoff[0, :, joint], wanted, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_price_signal_is_its_rank_among_all_prices() -> None:
     made = tables_of(whole(players=3), LINES)
     prices = np.array([100 - sum(q) for q in np.stack(np.meshgrid(*LINES, indexing="ij"), -1).reshape(-1, 3)])
@@ -87,11 +89,13 @@ def test_the_price_signal_is_its_rank_among_all_prices() -> None:
     assert not tables_of(whole(demand="logit"), [np.array([1.4, 1.5])] * 2).signal.size
 
 
+@pytest.mark.slow
 def test_the_price_signal_of_a_homogeneous_good_is_the_lowest_price() -> None:
     made = tables_of(whole(choice="price"), [np.array([20.0, 30.0]), np.array([25.0, 30.0])])
     assert made.signal.tolist() == [[0, 0, 1, 2]]
 
 
+@pytest.mark.slow
 def test_shocks_are_states_of_nature() -> None:
     chain = [[0.9, 0.1], [0.3, 0.7]]
     shock = {"kind": "markov", "levels": [-10.0, 10.0], "transitions": chain}
@@ -153,6 +157,7 @@ def test_tables_match_simulated_play(rule: str, timing: str) -> None:
     assert [number for _, number in by_price] == sorted(number for _, number in prices)
 
 
+@pytest.mark.slow
 def test_growth_is_included_in_the_discount_factor() -> None:
     """Payoffs are per unit of market size, and a period is discounted by gamma (1 + g)."""
     market = rv.games.market(growth=0.03, gamma=[0.9, 0.5])
@@ -163,6 +168,7 @@ def test_growth_is_included_in_the_discount_factor() -> None:
     np.testing.assert_allclose(money, 900 / (1 - world.gamma), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_leaders_and_followers_are_all_players() -> None:
     world = remembering(rv.games.market(stages=[[0], [1]]), [[30.0, 45.0], [22.5, 30.0, 45.0]], memory=0)
     assert world.tables.sizes.tolist() == [2, 3]
@@ -202,6 +208,7 @@ def test_tables_that_are_too_large_are_refused() -> None:
         repeated_tables(market, np.stack([lines, lines]), np.array([20, 20]), max_table_bytes=1000)
 
 
+@pytest.mark.slow
 def test_linear_quadratic_form_matches_the_cash_flow() -> None:
     """``-(x'R x + u'Q u)`` and ``A x + B u`` against play, firm by firm."""
     for options in (
@@ -263,6 +270,7 @@ def test_markets_that_are_not_linear_quadratic_are_refused(options: dict[str, An
         linear_quadratic(rv.games.market(**options))
 
 
+@pytest.mark.slow
 def test_adjustment_tables_match_their_formula() -> None:
     market = rv.games.market(**(BEFORE | {"unit_cost": [0.5, 0.7]}), initial=[1.1, 2.0])
     lines = [0.5, 1.0, 1.5, 2.0]
@@ -280,6 +288,7 @@ def test_adjustment_tables_match_their_formula() -> None:
         adjustment_tables(market, [2.0, 1.0])
 
 
+@pytest.mark.slow
 def test_levels_match_the_literature() -> None:
     calvano = next(case for case in CASES if case["id"] == "calvano_logit_benchmarks")
     lines = levels(rv.games.market(demand="logit", players=2), 15)
@@ -306,6 +315,7 @@ def test_channels_of_the_discount_factor_through_states() -> None:
         assert gamma_channels(whole(**options)).state == wanted, options
 
 
+@pytest.mark.slow
 def test_channels_of_the_discount_factor_through_memory() -> None:
     game, lines = rv.games.market(players=3), [[20.0, 30.0], [20.0, 30.0], [15.0, 25.0]]
     every = [[i, j] for i in range(3) for j in range(3) if i != j]
@@ -339,6 +349,7 @@ def test_channels_of_the_discount_factor_through_learning() -> None:
     assert Channels([], [], []).text == "the discount factor does not affect this game"
 
 
+@pytest.mark.slow
 def test_conversions_are_registered_for_the_market() -> None:
     game = rv.games.market(**BEFORE, stages=[[0], [1]], initial=1.0)
     assert oracles.to_linear_quadratic(game).R.shape == (2, 3, 3)

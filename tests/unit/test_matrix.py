@@ -53,6 +53,7 @@ def ragged() -> Matrix:
     return matrix(payoffs=RAGGED.tolist())
 
 
+@pytest.mark.slow
 def test_payoffs_are_the_sum_over_joint_actions(ragged: Matrix) -> None:
     for seed in range(5):
         x = ragged.space.sample(jax.random.key(seed))
@@ -67,6 +68,7 @@ def test_gradients_match_differentiated_payoffs(ragged: Matrix) -> None:
         np.testing.assert_allclose(own_gradients(ragged, x)[player], slope, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_best_response_is_the_best_pure_action_even_when_traced(ragged: Matrix) -> None:
     x = ragged.space.sample(jax.random.key(1))
     for player, size in enumerate(ragged.sizes):
@@ -170,6 +172,7 @@ def test_action_labels() -> None:
     np.testing.assert_array_equal(apart.pure("up", "right"), [[1, 0], [0, 1]])
 
 
+@pytest.mark.slow
 def test_uniform_start(ragged: Matrix) -> None:
     np.testing.assert_allclose(oracles.named_start(ragged, "uniform").sum(axis=1), 1.0)
     assert oracles.named_start(ragged, "uniform")[0].tolist() == [0.5, 0.5, 0.0, 0.0]
@@ -335,6 +338,7 @@ def test_errors_name_the_wrong_pure_choice(choices: tuple[object, ...], message:
         matrix("chicken").pure(*choices)
 
 
+@pytest.mark.slow
 def test_names_of_actions_and_players_are_printed_in_place_of_numbers() -> None:
     table = [[[3, 0], [5, 1]], [[3, 5], [0, 1]]]
     actions = [["up", "down"], ["left", "right"]]
@@ -379,6 +383,7 @@ def exact_gains(table: np.ndarray, weights: list[np.ndarray]) -> list[Fraction]:
     return gains
 
 
+@pytest.mark.slow
 def test_bounds_with_proof_are_never_below_exact_gains() -> None:
     rng = np.random.default_rng(5)
     for trial in range(120):

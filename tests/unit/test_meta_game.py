@@ -103,6 +103,7 @@ def test_payoffs_of_automata_are_those_of_their_chains(form: str) -> None:
     assert found.game.players == ("row", "column")
 
 
+@pytest.mark.slow
 def test_noise_has_the_mean_of_the_chain_within_its_interval() -> None:
     names = ["tit_for_tat", "grudger", "defector"]
     found = rv.meta_game({k: STRATEGIES[k] for k in names[:1] + names[2:]}, Match(DILEMMA.table, 20, 0.1))
@@ -154,6 +155,7 @@ def test_discounting_weighs_the_periods() -> None:
     assert found.game.table[0][1][0] == pytest.approx((5 + 0.5 * 1 + 0.25 * 1) / 1.75)
 
 
+@pytest.mark.slow
 def test_learned_policies_of_the_package_are_played() -> None:
     stopping = {"stable_periods": 0, "max_periods": 2000}
     learner = rv.methods.RepeatedQLearning(memory=1, gamma=0.5, sessions=2, stopping=stopping)
@@ -200,6 +202,7 @@ def coverage(bets: Any, repetitions: int, episodes: int) -> tuple[float, float, 
     return inside / repetitions, held / repetitions, refuted / repetitions
 
 
+@pytest.mark.slow
 def test_intervals_cover_as_often_as_stated() -> None:
     inside, held, refuted = coverage(8, 400, 20)
     assert 0.92 <= inside <= 0.98
@@ -240,6 +243,7 @@ def test_wrong_input_is_refused_in_one_line() -> None:
         rv.meta_game([{"c": [0] * 4}, {"d": [1] * 4}], DILEMMA, symmetric=True)
 
 
+@pytest.mark.slow
 def test_a_market_takes_functions_of_the_last_round() -> None:
     world = repeated_form(rv.games.market(), action_grid=[[20.0], [30.0], [45.0]])
     low = {"cartel": lambda past: 0, "cournot": lambda past: 1}

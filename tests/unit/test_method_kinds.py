@@ -77,6 +77,7 @@ def tried(game: Any, target: str) -> str:
     return str(caught)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_methods_for_other_kinds_name_the_kind_and_a_method(name: str) -> None:
     words, make = KINDS[name]
@@ -124,6 +125,7 @@ def test_best_responses_on_a_tree_are_refused_without_a_message_of_jax() -> None
     assert "use SubgamePerfectEquilibria" in str(error.value)
 
 
+@pytest.mark.slow
 def test_tables_in_place_of_games_are_not_refused() -> None:
     class Own:
         def begin(self, world: Any, stream: Any) -> Any:

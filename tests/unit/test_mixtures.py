@@ -119,6 +119,7 @@ def test_regret_is_evaluated_in_the_continuous_game(board: mixtures.TabulatedGam
     assert proof.claim == "not an equilibrium"
 
 
+@pytest.mark.slow
 def test_metrics_that_cannot_be_traced_are_evaluated_one_by_one(board: mixtures.TabulatedGame) -> None:
     weights = RNG.dirichlet(np.ones(6), size=2)
     known = mixtures.expected_metrics(TUG, board.action_grid, weights, board.tables.sizes, board.measures)

@@ -233,6 +233,7 @@ def test_roles_of_different_sizes() -> None:
     assert len(found.composition) == comb(7, 2) * comb(6, 1)
 
 
+@pytest.mark.slow
 def test_simulated_intervals_hold_the_exact_shares(monkeypatch: pytest.MonkeyPatch) -> None:
     method = {"population": 12, "selection": 0.5, "mutation": 0.1}
     exact = rv.solve(symmetric(CYCLE), Fermi(**method)).data.mean_share.values

@@ -9,6 +9,9 @@ from rivalry import Box
 from rivalry.methods.limit_sets.nearby_equilibria import ends_from
 from rivalry.runtime.jax import jnp
 
+pytestmark = pytest.mark.slow
+
+
 LOW, HIGH = np.log(0.1), np.log(0.5)
 
 
@@ -22,7 +25,6 @@ class TwoPeaks(eqx.Module):
         return -(((y - LOW) * (y - HIGH)) ** 2)
 
 
-@pytest.mark.slow
 def test_end_points_are_distinguished_in_search_coordinates() -> None:
     """0.1 and 0.5 are far apart in logarithms, though close relative to a box of length 10000."""
     game = TwoPeaks(Box.of([[0.0, 1e4]], players=2, coordinates="log", zero_threshold=1e-9))

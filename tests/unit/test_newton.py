@@ -9,8 +9,9 @@ import rivalry as rv
 from rivalry.methods.limit_sets.newton import Newton
 from tests.small_games import Turning, cournot, linear, repelling, turning
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_one_step_solves_a_linear_game() -> None:
     found = rv.solve(cournot(4), Newton(), [1.0, 2.0, 3.0, 8.0])
     assert (found.status, found.steps, found.end_state) == ("converged", 1, "stable_point")
@@ -28,7 +29,6 @@ def test_unstable_points_are_found() -> None:
     np.testing.assert_allclose(found.data.max_imag_eigenvalue, 3.0)
 
 
-@pytest.mark.slow
 def test_an_active_bound_at_the_solution() -> None:
     game = linear([[-1.0, 0.0], [1.0, -2.0]], [50.0, 0.0])
     found = rv.solve(game, Newton(), [3.0, 0.0])
@@ -36,7 +36,6 @@ def test_an_active_bound_at_the_solution() -> None:
     np.testing.assert_allclose(found.profile.values[:, 0], [10.0, 5.0], rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_mixed_equilibria_of_a_matrix_game_are_roots() -> None:
     game = rv.games.matrix("matching_pennies")
     found = rv.solve(game, Newton(), [[0.7, 0.3], [0.4, 0.6]])
@@ -44,7 +43,6 @@ def test_mixed_equilibria_of_a_matrix_game_are_roots() -> None:
     np.testing.assert_allclose(found.profile.values, 0.5, atol=1e-12)
 
 
-@pytest.mark.slow
 def test_no_root_gives_status_not_found() -> None:
     # the gradients are 1 + (x - y) and -1 + (x - y): never both zero
     game = linear([[1.0, -1.0], [1.0, -1.0]], [1.0, -1.0], low=-1e6, high=1e6)

@@ -85,6 +85,7 @@ def _assert_close(found: Any, right: Any) -> None:
         np.testing.assert_array_equal(found, right)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_operations_give_the_numbers_of_jax(name: str) -> None:
     """With rows in both arguments, in either and in none, and with numbers that are infinite or none."""
@@ -181,6 +182,7 @@ def _ranges(function: Callable[[Any], Any], low: Any, high: Any) -> _Range:
     return _Range(*value_range(function, low, high))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.nightly) for k in range(1, 40))])
 def test_bounds_are_those_of_the_compiled_program_and_hold(seed: int) -> None:
     """On random expressions, with derivatives: each end within 100 ulp, and true values inside both."""
@@ -240,6 +242,7 @@ def test_the_first_list_of_a_small_game_compiles_hardly_anything(tmp_path: Any) 
     assert int(compiled) <= 3
 
 
+@pytest.mark.slow
 def test_many_boxes_are_compiled() -> None:
     """The same bounds from either side of the limit, and every row once."""
     ask = over_rows(_ranges, shared=1)

@@ -10,6 +10,8 @@ from rivalry.core import oracles
 from rivalry.methods.finite.mixed_equilibria import one_mixed
 from rivalry.studies.oligopolies import capacities, edgeworth, logit_line, three_places
 
+pytestmark = pytest.mark.slow
+
 
 def test_shares_on_a_line_are_means_over_buyers() -> None:
     game = logit_line(players=3, taste_spread=0.3, transport_cost=2.0)

@@ -98,6 +98,7 @@ assert list(rv.games.GAMES) == sorted(rv.games.GAMES) and "auctions" in studies(
 """
 
 
+@pytest.mark.slow
 def test_another_distribution_registers_by_the_same_tables(tmp_path: Path) -> None:
     distribution(tmp_path)
     path = Path(f"{tmp_path}{os.pathsep}{SOURCE.parent}")
@@ -107,6 +108,7 @@ def test_another_distribution_registers_by_the_same_tables(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_broken_register_hides_nothing_else(tmp_path: Path) -> None:
     distribution(tmp_path, "import no_such_module\n")
     done = rivalry("list", "games", path=Path(f"{tmp_path}{os.pathsep}{SOURCE.parent}"), home=tmp_path)
@@ -219,6 +221,7 @@ def check_rest(names: tuple[str, ...], path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_without_all_optional_subpackages_what_is_gone_says_so(tmp_path: Path) -> None:
     check_rest((*OPTIONAL,), without((*OPTIONAL,), tmp_path))
 

@@ -70,6 +70,7 @@ OWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", OWN.values(), ids=OWN)
 def test_fields_of_a_users_game_are_not_read_as_oracles(make: Any) -> None:
     game = make()
@@ -97,6 +98,7 @@ def test_a_game_with_fields_named_like_oracles_is_solved(own: Any) -> None:
         rv.solve(own, rv.methods.GradientAscent(), start="scale")
 
 
+@pytest.mark.slow
 def test_a_game_with_fields_named_like_oracles_is_an_environment(own: Any) -> None:
     pytest.importorskip("pettingzoo")
     from rivalry.envs import aec_env, parallel_env
@@ -141,6 +143,7 @@ class Narrow(Known):
     space = Box.interval(0.0, 0.2, players=2)
 
 
+@pytest.mark.slow
 def test_registered_oracles_are_used() -> None:
     found = certificate(Known(), HERE)
     np.testing.assert_allclose(found.regret, REGRETS, atol=1e-15)
@@ -150,6 +153,7 @@ def test_registered_oracles_are_used() -> None:
         rv.solve(Known(), rv.methods.GradientAscent(), start=HERE)
 
 
+@pytest.mark.slow
 def test_proofs_are_dropped_when_payoffs_or_space_change() -> None:
     assert oracles.best_response.knows(Named())
     for changed in (Taxed(), Narrow()):
@@ -352,6 +356,7 @@ ASK = f"""[
 ]"""
 
 
+@pytest.mark.slow
 def test_a_spawned_worker_imports_the_oracles_of_a_family() -> None:
     # `eval` instead of a function of this module, which imports other oracle modules in the worker
     with multiprocessing.get_context("spawn").Pool(1) as pool:

@@ -444,6 +444,7 @@ def test_the_versions_compared_are_on_the_page() -> None:
     assert named == wanted, f'docs/howto/coming_from.md, "Compared are": list versions of {wanted} in order'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "where",
     [pytest.param(key, marks=SLOW[key]) if key in SLOW else key for key in CHECKS],

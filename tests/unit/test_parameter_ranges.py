@@ -141,6 +141,7 @@ def test_players_with_a_range_each_are_not_exchangeable() -> None:
     assert [len(set(world.labels)) for world in (every, one, both)] == [1, 2, 2]
 
 
+@pytest.mark.slow
 def test_derivatives_for_all_values_contain_those_for_each() -> None:
     world = core.on_ranges(partners(0.2), {"parameters.a": (0.1, 0.3)})
     at = coordinates(world.game)._replace(ranges=world.ranges)
@@ -153,6 +154,7 @@ def test_derivatives_for_all_values_contain_those_for_each() -> None:
         assert np.all((whole.slope_low[0] <= slope) & (slope <= whole.slope_high[0]))
 
 
+@pytest.mark.slow
 def test_a_bound_that_begins_to_bind_is_bracketed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parameter_search, "NARROWEST", 1 / 32)
     found = rv.all_equilibria(reader(0.5), where={"parameters.a": (0.4, 1.5)})

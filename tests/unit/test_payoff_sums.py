@@ -50,6 +50,7 @@ def test_other_sums_have_no_bound(rule: Callable[[jax.Array], jax.Array], low: f
     assert bound(rule, low) == np.inf
 
 
+@pytest.mark.slow
 def test_no_profile_pays_more_in_all() -> None:
     """Compared with payoffs at random profiles, in which fractions may be 0 or 1."""
     random = np.random.default_rng(7)
@@ -67,6 +68,7 @@ def test_no_profile_pays_more_in_all() -> None:
         assert most == pytest.approx(float(np.sum(game.weights)), rel=1e-15)
 
 
+@pytest.mark.slow
 def test_players_gain_together_where_neither_gains_throughout() -> None:
     """Both put almost nothing on the first of two battlefields; at the equilibrium nobody gains."""
     game = searched(blotto([1.0, 2.0]), None)
@@ -79,6 +81,7 @@ def test_players_gain_together_where_neither_gains_throughout() -> None:
     assert not refutation_together(game, at, low, high, strategies, np.inf).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prizes", "more"),
     [
@@ -100,6 +103,7 @@ def test_blotto_lists_are_complete_without_a_third_party(prizes: list[float], mo
     np.testing.assert_allclose(np.asarray(found.equilibria)[0], [expected, expected], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_blotto_game_without_pure_equilibrium() -> None:
     """At the only first-order point, with exponent 4, each player gains by giving up a battlefield."""
     found = rv.all_equilibria(blotto([1.0, 2.0], 4.0))
@@ -121,6 +125,7 @@ def test_a_constant_sum_is_one_of_whole_shares() -> None:
     assert not is_constant(lambda x: x / (x[0] + x[1]), low=-1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponent", [0.5, 1.0, 2.0])
 def test_one_equilibrium_of_a_constant_sum_is_the_only_one(exponent: float) -> None:
     found = rv.all_equilibria(blotto([1.0, 2.0, 3.0], exponent))
@@ -132,6 +137,7 @@ def test_one_equilibrium_of_a_constant_sum_is_the_only_one(exponent: float) -> N
     assert "interchangeable" not in every.reason
 
 
+@pytest.mark.slow
 def test_equilibria_with_other_best_responses_are_not_the_only_ones() -> None:
     """A constant sum that nobody can change: every profile is an equilibrium."""
 

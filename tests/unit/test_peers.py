@@ -37,6 +37,7 @@ def work(task: str = "squares") -> works.Work:
     return works.Work("squares", task, ("none",), {"numbers": [1.0, 0.1]}, works._same_numbers, 1e-9)
 
 
+@pytest.mark.slow
 def test_both_sides_are_timed_in_turns(tmp_path: Path) -> None:
     found = peers.compare(work(), side(tmp_path), side(tmp_path, 1e-12))
     assert found.difference == pytest.approx(1e-12, rel=1e-3)
@@ -48,6 +49,7 @@ def test_both_sides_are_timed_in_turns(tmp_path: Path) -> None:
     assert len(cells) == 8
 
 
+@pytest.mark.slow
 def test_results_that_differ_and_sides_that_fail_say_so(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"differ by 1; must be within 1e-09"):
         peers.compare(work(), side(tmp_path), side(tmp_path, 1.0))

@@ -118,6 +118,7 @@ def test_options_out_of_range_are_refused(options: dict[str, Any], words: str) -
         PeriodQLearning(**options)
 
 
+@pytest.mark.slow
 def test_a_start_profile_is_refused() -> None:
     game = rv.games.race(horizon=2)
     with pytest.raises(ValueError, match="start: PeriodQLearning takes none"):

@@ -19,6 +19,8 @@ from rivalry.tables import (
     tabulate_periods,
 )
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(7)
 RACES: dict[str, dict[str, Any]] = {
     "win": {
@@ -50,7 +52,6 @@ def race(request: Any) -> Any:
     return rv.games.race(**RACES[request.param])
 
 
-@pytest.mark.slow
 def test_table_payoffs_of_schedules_match_the_game(race: Any) -> None:
     tables = tabulate_periods(race, 2)
     choices = int(tables.tabulated.tables.sizes[0])
@@ -63,7 +64,6 @@ def test_table_payoffs_of_schedules_match_the_game(race: Any) -> None:
         assert np.all(best >= value)
 
 
-@pytest.mark.slow
 def test_carried_state_matches_the_technology_stocks() -> None:
     race = rv.games.race(**RACES["invest"])
     tables = tabulate_periods(race, 2)
@@ -83,7 +83,6 @@ def test_carried_state_matches_the_technology_stocks() -> None:
     assert len(np.unique(np.round(tables.carried[:-1].reshape(-1, 4), 9), axis=0)) <= len(tables.period) - 1
 
 
-@pytest.mark.slow
 def test_regrets_match_best_responses_over_the_whole_state() -> None:
     tables = tabulate_periods(rv.games.race(**RACES["win"]), 2, weighted=False)
     policies = RNG.integers(0, 4, size=(2, 4))

@@ -17,6 +17,9 @@ from rivalry.core.space import Box, Simplex, Space
 from rivalry.methods.limit_sets import periodic_orbits
 from rivalry.runtime.jax import jax, jnp, put
 
+pytestmark = pytest.mark.slow
+
+
 HOPF, DISTANCE = 0.15818468164430274, 0.15036106100538038
 FREQUENCY = 62.28242444425924
 
@@ -69,7 +72,6 @@ def at_hopf() -> Array:
     return put(np.array([[0.5 - DISTANCE], [0.5], [0.5 + DISTANCE]]))
 
 
-@pytest.mark.slow
 def test_lyapunov_coefficient_of_a_transformed_normal_form() -> None:
     # a vector (1, -i, 0) / sqrt 2 of length 1 makes |z|^2 = 2 |w|^2, so c = 2 (a + ib)
     found = periodic_orbits.hopf_coefficient(plane(bent, players=3), jnp.zeros((3, 1)))
@@ -88,7 +90,6 @@ def holomorphic(u: Array, p: object, args: object) -> Array:
     return (weights * share * (1 - share) * (b - u[:, None]) / HOPF**2).sum(axis=1)
 
 
-@pytest.mark.slow
 def test_lyapunov_coefficient_is_twice_that_of_jaxcont() -> None:
     jaxcont = pytest.importorskip("jaxcont")
     game, x = bimodal(HOPF), at_hopf()
@@ -106,7 +107,6 @@ def test_lyapunov_coefficient_is_twice_that_of_jaxcont() -> None:
     assert found.lyapunov < 0
 
 
-@pytest.mark.slow
 def test_orbit_of_the_normal_form_is_a_circle() -> None:
     mu, a, b, w = 0.35, -0.7, 0.4, 3.0
     game = plane(lambda x, p: normal_form(jnp.append(x, 0.0), p)[:2], mu)
@@ -126,7 +126,6 @@ def test_no_orbit_before_a_supercritical_hopf_point() -> None:
     assert periodic_orbits.small_orbit(game, jnp.zeros((2, 1))) is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("mu", "period"), [(1.0, 6.6632868593231), (5.0, 11.6122306677)])
 def test_van_der_pol_period_and_multiplier(mu: float, period: float) -> None:
     angle = -2 * np.pi * np.arange(40) / 40
@@ -144,7 +143,6 @@ def test_van_der_pol_period_and_multiplier(mu: float, period: float) -> None:
     assert orbit.stable
 
 
-@pytest.mark.slow
 def test_continuation_starts_nearer_if_eigenvalues_are_real() -> None:
     game = plane(van_der_pol, 0.1)  # the eigenvalues at rest are real from mu = 2 on
     _, orbit = periodic_orbits.orbits_beyond(
@@ -164,7 +162,6 @@ def test_unstable_orbits_are_found() -> None:
     assert not orbit.stable
 
 
-@pytest.mark.slow
 def test_orbit_on_a_simplex_sums_to_one() -> None:
     frame = np.array([[1, -1, 0], [1, 1, -2]]) / np.sqrt([[2], [6]])
 
@@ -189,7 +186,6 @@ def numpy_gradients(x: np.ndarray, reach: float) -> np.ndarray:
     return np.asarray((weights * share * (1 - share) * (b - x[:, None]) / reach**2).sum(axis=1))
 
 
-@pytest.mark.slow
 def test_cycles_beyond_the_hopf_point_of_three_players() -> None:
     from scipy.integrate import solve_ivp
 

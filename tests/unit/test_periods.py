@@ -15,6 +15,8 @@ from rivalry.methods.dynamic_games.periods import Periods
 from rivalry.runtime.jax import jnp
 from tests.small_games import cournot
 
+pytestmark = pytest.mark.slow
+
 
 class Selling(eqx.Module):
     """Cournot over periods; selling continues with probability ``P = 1 - hazard X``, X total supply.
@@ -88,7 +90,6 @@ def by_hand(hazard: float, weight: float, periods: int) -> tuple[list[float], li
     return quantities, values
 
 
-@pytest.mark.slow
 def test_backward_induction_by_hand() -> None:
     game = selling(0.04, 0.9)
     found = rv.solve(game, Periods())
@@ -102,7 +103,6 @@ def test_backward_induction_by_hand() -> None:
     assert found.claim != "deviation found"
 
 
-@pytest.mark.slow
 def test_infinite_horizon_is_the_limit_of_many_periods() -> None:
     game = selling(0.04, 0.9, periods=1, infinite=True)
     found = rv.solve(game, Periods())
@@ -112,14 +112,12 @@ def test_infinite_horizon_is_the_limit_of_many_periods() -> None:
     assert np.allclose(found.data.value, values[0], atol=1e-7)
 
 
-@pytest.mark.slow
 def test_several_starts_count_the_equilibria_of_a_stage_game() -> None:
     """One period of Cournot has one equilibrium, whatever the initial profile."""
     found = rv.solve(selling(0.04, 0.9), Periods(tries=2))
     assert found.data.stage_equilibria.values.tolist() == [1, 1, 1]
 
 
-@pytest.mark.slow
 def test_results_do_not_depend_on_chunks() -> None:
     """Periods not yet solved are NaN."""
     game = selling(0.04, 0.9)

@@ -291,6 +291,7 @@ class Given:
         return self.rule(x[:, 0], x[::-1, 0])
 
 
+@pytest.mark.slow
 def test_a_game_is_checked_though_another_of_its_class_was() -> None:
     method = rv.methods.BestResponse(points=21)
     assert rv.solve(Given(lambda own, other: own * (1 - own - other)), method).claim == "equilibrium"
@@ -300,6 +301,7 @@ def test_a_game_is_checked_though_another_of_its_class_was() -> None:
         rv.solve(Given(lambda own, other: jnp.zeros(1)), method)
 
 
+@pytest.mark.slow
 def test_payoffs_of_own_games_are_compiled() -> None:
     """Bound methods of a plain class as they are; a module, whose arrays have no hash, as an argument."""
     x = jnp.array([[1.0], [2.0]])
@@ -449,11 +451,13 @@ def test_payoffs_of_another_form_are_refused_in_one_line(wrong: str) -> None:
         assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_payoffs_that_only_arrays_of_jax_accept_are_taken() -> None:
     game = given(lambda x: -((x.at[0, 0].add(-0.5))[:, 0] ** 2))
     assert np.allclose(rv.certificate(game, [0.5, 0.0]).regret, 0.0)
 
 
+@pytest.mark.slow
 def test_payoffs_that_are_no_number_are_named_in_place_of_a_limit() -> None:
     game = given(lambda x: jnp.log(x[:, 0] - 2.0))
     with pytest.warns(UserWarning, match="a payoff is not a number at the last profile"):

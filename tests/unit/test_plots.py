@@ -84,6 +84,7 @@ def test_every_kind_takes_a_solution_or_a_run_and_asks_for_its_own_data(kind: st
 IN_RUN = ("bifurcation", "influence", "landscape", "paths", "shares", "vector_field")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", IN_RUN)
 def test_every_kind_draws_a_run_and_labels_its_axes(kind: str, run: xr.Dataset) -> None:
     ax = getattr(rv.plots, kind)(run)
@@ -93,6 +94,7 @@ def test_every_kind_draws_a_run_and_labels_its_axes(kind: str, run: xr.Dataset) 
     assert ax.get_legend() is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", IN_RUN)
 def test_pictures_are_reproducible_and_undated(kind: str, run: xr.Dataset) -> None:
     first, second = (picture(getattr(rv.plots, kind), run) for _ in range(2))
@@ -204,6 +206,7 @@ def test_captions_depend_on_the_options() -> None:
 # -- selecting a point ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_first_point_is_the_default_and_is_in_the_caption(run: xr.Dataset) -> None:
     assert picture(rv.plots.paths, run).caption == "reach = 0.17 (first of 3)"
     assert picture(rv.plots.paths, run, at={"reach": 0.25}).caption == "reach = 0.25"
@@ -220,11 +223,13 @@ def test_coordinates_along_one_dimension_select_a_point() -> None:
         in_step(data, {"a": 0.2, "b": 2.0})
 
 
+@pytest.mark.slow
 def test_a_secondary_coordinate_selects_a_point(run: xr.Dataset) -> None:
     data = run.assign_coords(width=("reach", [5.0, 6.0, 7.0]))
     assert picture(rv.plots.paths, data, at={"width": 6}).caption == "reach = 0.2"
 
 
+@pytest.mark.slow
 def test_points_without_data_are_skipped(run: xr.Dataset) -> None:
     holes = run.copy(deep=True)
     holes["path"][0] = np.nan
@@ -322,6 +327,7 @@ def test_band_is_the_student_t_interval() -> None:
 # -- drawing ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_paths_show_positions_with_hollow_uncertified_ends(run: xr.Dataset) -> None:
     ax = rv.plots.paths(run, at={"reach": 0.17})
     curves = line(ax, "player 1")
@@ -334,6 +340,7 @@ def test_paths_show_positions_with_hollow_uncertified_ends(run: xr.Dataset) -> N
     assert "end, no certificate" in labels(bare)
 
 
+@pytest.mark.slow
 def test_replications_are_drawn_as_mean_band_and_n() -> None:
     starts = [(0.1, 0.4, 0.9), (0.1, 0.5, 0.9), (0.2, 0.4, 0.9)]
     rows = [({"replication": k}, ascent(0.2, start)) for k, start in enumerate(starts)]
@@ -389,6 +396,7 @@ def test_paths_of_probabilities_are_drawn_against_steps() -> None:
     assert axes.get_legend_handles_labels()[1][1] == "player 0, action 1"
 
 
+@pytest.mark.slow
 def test_paths_with_two_axes_are_drawn_in_the_plane() -> None:
     data = plane()
     ax = rv.plots.paths(data)
@@ -425,6 +433,7 @@ def test_nullclines_pass_through_a_stationary_point(run: xr.Dataset) -> None:
     assert min(np.abs(v - here).sum(axis=1).min() for v in vertices) < 0.03
 
 
+@pytest.mark.slow
 def test_nullclines_of_chosen_players() -> None:
     x = np.array([[0.2], [0.5], [0.8]])
     game = rv.games.influencer(reach=[0.1, 0.2, 0.3], resource="bimodal")
@@ -488,6 +497,7 @@ def test_bifurcation_of_the_second_axis_without_cycles() -> None:
     assert "range of a cycle" not in labels(ax)
 
 
+@pytest.mark.slow
 def test_padding_of_absent_players_is_not_drawn() -> None:
     """In a sweep over the number of players, only the players present at a point are drawn."""
     two, four = ascent(0.25, (0.1, 0.9), 100), ascent(0.25, (0.1, 0.4, 0.7, 0.9), 100)
@@ -541,6 +551,7 @@ def test_strategies_of_several_methods_have_a_panel_each() -> None:
         rv.plots.strategies(data.isel(algorithm=[2]), compare=True)
 
 
+@pytest.mark.slow
 def test_regret_curve_has_logarithmic_axes_with_plain_numbers() -> None:
     record = {
         "regret_step": (("sample",), np.array([1, 10, 100])),
@@ -594,6 +605,7 @@ def test_colours_are_distinct_for_many_players() -> None:
     assert SIZE[0] > SIZE[1]
 
 
+@pytest.mark.slow
 def test_dollar_signs_in_labels_are_not_parsed_as_math() -> None:
     data = collect([({"pay $x": 1.0}, ascent(0.2, steps=100))], {"pay $x": [1.0]})
     wide = xr.concat([data, data.assign_coords({"pay $x": [2.0]})], "pay $x")
@@ -651,6 +663,7 @@ def test_learning_curves_are_compared_with_methods_that_do_not_learn() -> None:
         rv.plots.learning_curve(data, compare=True, methods=["reply"])
 
 
+@pytest.mark.slow
 def test_learning_curve_of_regrets_that_are_all_zero_has_no_logarithmic_axis(
     recwarn: pytest.WarningsRecorder,
 ) -> None:

@@ -137,6 +137,7 @@ def test_ternary_pictures_are_reproducible() -> None:
     assert picture(rv.plots.paths, data) == picture(rv.plots.paths, data)
 
 
+@pytest.mark.slow
 def test_a_resource_at_the_vertices_only_is_drawn_as_bars() -> None:
     data = dataset(on_a_simplex(np.eye(3)))
     ax = rv.plots.shares(data)
@@ -254,6 +255,7 @@ def line_snapshots() -> Record:
     }
 
 
+@pytest.mark.slow
 def test_snapshots_are_panels_with_their_steps() -> None:
     data = dataset(line_snapshots())
     ax = rv.plots.snapshots(data)
@@ -265,6 +267,7 @@ def test_snapshots_are_panels_with_their_steps() -> None:
     assert rv.plots.snapshots(dataset(on_a_simplex())).child_axes[0].name == "ternary"
 
 
+@pytest.mark.slow
 def test_snapshots_are_animated(tmp_path: Path) -> None:
     data = dataset(line_snapshots())
     rv.plots.animate(data, tmp_path / "film.gif", rate=4)

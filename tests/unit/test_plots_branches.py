@@ -125,6 +125,7 @@ def test_branches_with_local_coverage_are_not_certified() -> None:
     assert {line.get_linewidth() for line in lines(rv.plots.bifurcation(dataset(local)), "_branch")} == {0.9}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gain", "width"), [(0.99e-6, 2.2), (1.01e-6, 0.9)])
 def test_branches_are_certified_up_to_a_millionth_of_all_payoffs(gain: float, width: float) -> None:
     """The three payoffs add up to 12; a stored total of the resource replaces their sum."""
@@ -151,6 +152,7 @@ def test_many_events_of_one_kind_are_counted_without_their_values() -> None:
         assert "fold at 0.12, 0.135, 0.15, 0.165" in labels(rv.plots.bifurcation(dataset(record)))
 
 
+@pytest.mark.slow
 def test_runs_and_branches_are_drawn_together(run: xr.Dataset) -> None:
     ax = rv.plots.bifurcation(run)
     assert {"stable branch", "stable point", "player 2", "Hopf point at 0.158"} <= set(labels(ax))
@@ -255,6 +257,7 @@ def test_a_constant_stability_window_is_drawn() -> None:
         rv.plots.stability_window(data.isel(q=0))
 
 
+@pytest.mark.slow
 def test_spectra_over_the_parameter(one: xr.Dataset) -> None:
     ax = rv.plots.spectrum(one)
     curves = lines(ax, "_real")
@@ -310,6 +313,7 @@ def test_every_equilibrium_of_a_list_is_drawn_at_every_value() -> None:
     assert ax.get_ylabel() == "probability of action 0"
 
 
+@pytest.mark.slow
 def test_places_that_may_hold_further_equilibria_are_marked() -> None:
     """At benefit 3/5 two equilibria of adoption meet at 3/10, a fold that no search of boxes decides."""
     pays = [
@@ -323,10 +327,12 @@ def test_places_that_may_hold_further_equilibria_are_marked() -> None:
     assert place.get_ydata() == pytest.approx([0.3, 0.3], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_pictures_are_reproducible(one: xr.Dataset) -> None:
     assert picture(rv.plots.bifurcation, one) == picture(rv.plots.bifurcation, one)
 
 
+@pytest.mark.slow
 def test_results_of_thresholds_are_drawn() -> None:
     """The spectrum plot reads the variables that the method stores."""
     game = rv.games.influencer(players=3, resource="bimodal")
@@ -338,6 +344,7 @@ def test_results_of_thresholds_are_drawn() -> None:
     assert np.interp(root, real.get_xdata(), real.get_ydata()) == pytest.approx(0, abs=1.0)
 
 
+@pytest.mark.slow
 def test_an_eigenvalue_axis_over_decades_has_plain_numbers(one: xr.Dataset) -> None:
     spread = one.assign(branch_eigenvalues_real=one.branch_eigenvalues_real * 0 + np.array([-1e4, 1.0, 2.0]))
     ax = rv.plots.spectrum(spread)

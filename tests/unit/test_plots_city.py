@@ -108,6 +108,7 @@ def test_stubs_and_core_nodes_have_different_markers() -> None:
     np.testing.assert_array_equal(squares, at[stub])
 
 
+@pytest.mark.slow
 def test_maps_of_methods_share_a_colour_scale_and_show_means() -> None:
     data = run()
     ax = rv.plots.street_map(data, quantity="lane_queue")
@@ -212,6 +213,7 @@ def test_lane_load_bars_dots_and_colours_match_per_lane() -> None:
     assert len({(str(kind), shade) for kind, shade in zip(kinds, shades, strict=True)}) == 3
 
 
+@pytest.mark.slow
 def test_equal_lane_loads_are_drawn_once() -> None:
     assert len(rv.plots.lane_load(run()).child_axes) == 0
     other = METRICS | {"lane_capacity": (("lane",), np.full(LANES, 7))}
@@ -264,6 +266,7 @@ def test_correlation_and_interval_per_method() -> None:
 # -- agents and learning -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_example_bids_are_means_over_the_lanes_of_each_path() -> None:
     data = one()
     panel = rv.plots.example_bids(data).child_axes[0]
@@ -291,6 +294,7 @@ def test_example_bids_have_one_row_per_method() -> None:
     np.testing.assert_allclose(line.get_ydata(), bids.mean(axis=0))
 
 
+@pytest.mark.slow
 def test_traces_have_one_panel_each_and_log_scales_for_wide_ranges() -> None:
     data = run()
     ax = rv.plots.social_traces(data)
@@ -385,6 +389,7 @@ def test_points_of_a_sweep_have_tables_of_their_own_up_to_a_limit() -> None:
 # -- wrong input and reproducibility -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_wrong_input_gives_one_line() -> None:
     data = one()
     with pytest.raises(

@@ -103,6 +103,7 @@ def starts(basin: list[int]) -> Record:
     }
 
 
+@pytest.mark.slow
 def test_starts_are_coloured_by_end_point_and_counted() -> None:
     data = dataset(starts([0, 1, 0, 0, 1, -1]))
     ax = rv.plots.basins(data)
@@ -153,6 +154,7 @@ def test_policies_are_frequencies_over_trials() -> None:
     np.testing.assert_array_equal(modal.argmax(axis=1), data.modal_policy.values[1])
 
 
+@pytest.mark.slow
 def test_softmax_policies_are_means_over_trials() -> None:
     weights = np.random.default_rng(3).uniform(size=(4, 2, 5, 3))
     record = learned(4) | {"policy_softmax": (("trial", "player", "state", "action"), weights)}
@@ -276,6 +278,7 @@ def test_end_positions_on_a_grid_are_bars_centred_on_its_points() -> None:
     assert (high.min(), high.max()) == pytest.approx((0.15, 0.35))
 
 
+@pytest.mark.slow
 def test_captions_mention_hollow_markers_only_if_drawn() -> None:
     from rivalry.plots.style import picture
 

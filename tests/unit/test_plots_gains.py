@@ -268,6 +268,7 @@ def test_missing_violation_shares_are_refused() -> None:
         violations(counted().drop_vars("violation_share"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("plot", "data"),
     [

@@ -113,6 +113,7 @@ def probabilities(panel: Axes) -> np.ma.MaskedArray[Any, Any]:
     return np.ma.masked_array(panel.collections[0].get_array())
 
 
+@pytest.mark.slow
 def test_policy_map_has_rows_of_methods_and_columns_of_urgencies() -> None:
     data = economy()
     ax = rv.plots.policy_map(data)
@@ -127,6 +128,7 @@ def test_policy_map_has_rows_of_methods_and_columns_of_urgencies() -> None:
     assert "exploration = 0.05" in caption(ax)
 
 
+@pytest.mark.slow
 def test_learned_policies_are_shown_with_first_monitor_and_equilibrium() -> None:
     first, last, best = policies(3)[:, None]
     own = ("player", "private", "karma", "bid")
@@ -144,6 +146,7 @@ def test_learned_policies_are_shown_with_first_monitor_and_equilibrium() -> None
     assert len(only.child_axes) == 3  # including the colour bar
 
 
+@pytest.mark.slow
 def test_a_policy_over_states_is_split_by_type_urgency_and_karma() -> None:
     pi = policies(2)
     flat = xr.Dataset(

@@ -51,6 +51,7 @@ def heights(panel: Axes) -> np.ndarray:
 # -- sessions ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_profit_gain_histogram_with_mean_and_interval() -> None:
     ax = rv.plots.histogram(learned(), published=0.85, bins=6)
     expected = np.histogram(GAINS, np.linspace(GAINS.min(), GAINS.max(), 7))[0] / 30
@@ -132,6 +133,7 @@ def test_a_learner_is_listed_before_its_controls() -> None:
     assert lines(ax, "Nash equilibrium")[0].get_xdata()[0] == 0.0
 
 
+@pytest.mark.slow
 def test_without_profit_gains_controls_are_compared_by_payoffs() -> None:
     bare = learned().drop_vars(["pooled_gain", "nash_payoff", "joint_payoff"])
     ax = rv.plots.histogram(bare, form="means")
@@ -310,6 +312,7 @@ def test_range_of_discount_rates_covers_all_players(gamma: list[float], most: fl
 # -- best responses, learning curves, gains over parameters --------------------------------------------
 
 
+@pytest.mark.slow
 def test_benchmarks_are_marked_among_best_responses() -> None:
     ax = rv.plots.reaction(rv.view(rv.games.market(), "reaction", jnp.full((2, 1), 30.0)))
     visible = {name: lines(ax, name)[0].get_xydata()[0].tolist() for name in labels(ax)[3:-1]}
@@ -385,6 +388,7 @@ def test_errors_name_the_missing_variable(kind: str, variable: str) -> None:
         getattr(rv.plots, kind)(xr.Dataset({"payoff": ("player", np.zeros(2))}))
 
 
+@pytest.mark.slow
 def test_log_spaced_steps_have_a_logarithmic_axis():
     steps = np.geomspace(1e3, 1e6, 7)
     data = xr.Dataset(

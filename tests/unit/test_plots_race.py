@@ -49,6 +49,7 @@ def plan(claim: str = "equilibrium") -> xr.Dataset:
     )
 
 
+@pytest.mark.slow
 def test_titles_of_panels_do_not_overlap() -> None:
     swept = xr.Dataset(
         {name: ("price", [0.2, 0.4]) for name in ("technology_safety", "p_safe_given_win", "p_safe")},
@@ -89,6 +90,7 @@ def test_a_schedule_has_one_panel_per_column_and_dots_unidentified_inputs() -> N
     assert [panel.get_xlabel() for panel in ax.child_axes] == ["period"] * 3
 
 
+@pytest.mark.slow
 def test_markers_of_a_schedule_are_hollow_if_not_certified() -> None:
     sound, doubted = (rv.plots.schedule(plan(claim)) for claim in ("equilibrium", "not an equilibrium"))
     faces = [lines(ax.child_axes[0], "_mark")[0].get_markerfacecolor() for ax in (sound, doubted)]
@@ -97,6 +99,7 @@ def test_markers_of_a_schedule_are_hollow_if_not_certified() -> None:
     assert picture(rv.plots.schedule, plan("not an equilibrium")).hollow
 
 
+@pytest.mark.slow
 def test_columns_of_a_schedule_can_be_selected() -> None:
     ax = rv.plots.schedule(plan(), columns=["performance_investment"])
     assert [panel.get_title() for panel in ax.child_axes] == ["investment in performance productivity"]
@@ -146,6 +149,7 @@ def surface(claim: str = "equilibrium") -> xr.Dataset:
     )
 
 
+@pytest.mark.slow
 def test_payoff_landscape_marks_the_profile_and_the_best_response() -> None:
     ax = rv.plots.payoff_landscape(surface("not an equilibrium"))
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
@@ -165,6 +169,7 @@ def test_colour_scale_ignores_very_low_payoffs() -> None:
     assert bar.get_ylim()[0] > -200
 
 
+@pytest.mark.slow
 def test_colour_levels_are_finer_near_the_highest_payoff() -> None:
     contours = rv.plots.payoff_landscape(surface()).collections[0]
     steps = np.diff(contours.levels)
@@ -315,6 +320,7 @@ def test_cycle_plot_shows_the_gains_of_movers_and_one_period() -> None:
         rv.plots.cycle(data, last=0)
 
 
+@pytest.mark.slow
 def test_path_moves_split_steps_into_moves_of_single_players() -> None:
     """Two firms, price 10 - x_0 - x_1, unit cost 1, that change their quantities one after the other."""
     path = np.array([[[1.0], [2.0]], [[3.0], [4.0]], [[3.0], [3.0]]])

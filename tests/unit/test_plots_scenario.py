@@ -293,6 +293,7 @@ def test_subsidies_per_price_and_player() -> None:
     assert faces == {-4: "#ffffff", -2: PALETTE[2].lower()}
 
 
+@pytest.mark.slow
 def test_policies_are_compared_with_a_baseline() -> None:
     data = swept()
     ax = rv.plots.subsidy(data, over="price", series="size", base=2)
@@ -356,6 +357,7 @@ def learning(data: xr.Dataset, ax: Axes | None = None, **options: Any) -> Axes:
     return rv.plots.learning_curve(data, ax, **{"quantity": "p_safe", "compare": True} | options)
 
 
+@pytest.mark.slow
 def test_learners_are_compared_with_the_equilibrium() -> None:
     ax = learning(learned())
     assert labels(ax) == ["hedge", "matching", "replies: 0.8"]
@@ -372,6 +374,7 @@ def test_learners_are_compared_with_the_equilibrium() -> None:
     assert not picture(learning, learned()).hollow
 
 
+@pytest.mark.slow
 def test_a_single_learner_is_drawn_without_a_method_dimension() -> None:
     alone = learned().isel(algorithm=0, replication=0, drop=True).drop_vars("regret_curve")
     ax = learning(alone)

@@ -80,6 +80,7 @@ def test_values_follow_the_mean_dynamics_for_small_steps() -> None:
     np.testing.assert_allclose(found, table[0] * (1 - np.exp(-1.0)), rtol=0.06)
 
 
+@pytest.mark.slow
 def test_alternating_players_collect_rewards_until_they_move_again() -> None:
     """With two players moving in turn, the target of a decision is the discounted payoff of both rounds."""
     world = walk(np.random.default_rng(1).random((2, 3, 3)), "joint", order=[[0], [1]])
@@ -100,6 +101,7 @@ def test_alternating_players_collect_rewards_until_they_move_again() -> None:
     assert np.count_nonzero(session["values"][0, 0]) == 1
 
 
+@pytest.mark.slow
 def test_a_follower_observes_the_leader_in_the_same_round() -> None:
     """Sequential matching game: the second mover learns to match the observed action."""
     match = np.stack([np.zeros((3, 3)), np.eye(3)])
@@ -182,6 +184,7 @@ def test_epochs_begin_at_a_given_start() -> None:
     assert record["rollout"][1][0].ravel().tolist() == [0.1, 0.9]
 
 
+@pytest.mark.slow
 def test_payoffs_can_be_summed_without_a_table() -> None:
     learner, few = QLearning(epochs=20), QLearning(epochs=20, max_table_bytes=0)
     with pytest.warns(UserWarning, match="payoffs are summed when needed"):
@@ -192,6 +195,7 @@ def test_payoffs_can_be_summed_without_a_table() -> None:
     np.testing.assert_allclose(session["values"][0], values(learner, GAME), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_dominant_actions_are_learned_in_matrix_games() -> None:
     game = rv.games.matrix("prisoners_dilemma")
     exploration = {"kind": "softmax", "start": 0.8, "end": 0.3, "temperature": 0.1}
@@ -211,6 +215,7 @@ FIG11 = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "initial", "carried", "ends"),
     [

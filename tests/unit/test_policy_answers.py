@@ -39,6 +39,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(VALUES)
 def test_an_answer_is_an_array_of_numbers_or_one_line(value: Any) -> None:
     message = ""

@@ -10,6 +10,8 @@ from rivalry.methods.q_learning import policies
 from rivalry.methods.q_learning.q_learning import QLearning
 from rivalry.tables import best_response, in_turn, rollout, tabulate
 
+pytestmark = pytest.mark.slow
+
 
 def test_policy_regrets_are_evaluated_at_the_end_of_the_rollout() -> None:
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")

@@ -85,6 +85,7 @@ CASES = [
 ]
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("case", CASES, ids=["walk joint", "walk own", "choose joint", "nature"])
 @pytest.mark.parametrize("player", [0, 1])
 def test_no_policy_exceeds_the_best_response(case: dict[str, Any], player: int) -> None:
@@ -128,6 +129,7 @@ def test_best_responses_in_alternating_play(paid: str) -> None:
     np.testing.assert_allclose(found.own, own_value, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_iteration_over_many_states_matches_the_direct_solution(monkeypatch: pytest.MonkeyPatch) -> None:
     made = tabulate(shared(players=3), 4)
     policies = np.random.default_rng(2).integers(0, 3, size=(3, 4))
@@ -159,6 +161,7 @@ def test_constant_equilibrium_play_has_zero_regret() -> None:
     assert best_response(made, [[0] * 2, [1] * 2], 0, 0.5).regret.max() == pytest.approx(6.0)
 
 
+@pytest.mark.slow
 def test_policy_regrets_match_single_best_responses() -> None:
     made = tabulate(shared(players=2), 3)
     policies = np.random.default_rng(2).integers(0, 3, size=(2, 3))

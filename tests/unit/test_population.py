@@ -279,6 +279,7 @@ def evaluated(**changes: Any) -> certificate.PolicyEvaluation:
     return found._replace(**changes)
 
 
+@pytest.mark.slow
 def test_a_certificate_states_what_was_evaluated() -> None:
     found = certificate.certificate_of(commute(), evaluated(), 1e-3)
     assert (found.coverage, found.concept, found.claim) == ("exact", "mean field", "not an equilibrium")
@@ -288,6 +289,7 @@ def test_a_certificate_states_what_was_evaluated() -> None:
     assert certificate.certificate_of(commute(), wide, 1e-3).coverage == "bounded"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes", [{"residual": 1e-3}, {"residual": np.nan}, {"regret": np.array([np.nan, 0.0])}]
 )

@@ -256,6 +256,7 @@ def beta_of(x: Any) -> Any:
     return np.log(x / (1 - x)) / (0.2 + 40 * (x - 0.5) ** 2)
 
 
+@pytest.mark.slow
 def test_stages_leap_beyond_a_fold() -> None:
     shares = np.linspace(0.5, 0.7, 100_001)
     turn = float(shares[beta_of(shares).argmax()])
@@ -271,6 +272,7 @@ def test_stages_leap_beyond_a_fold() -> None:
     assert float(below.profile[0, 0]) == pytest.approx(low, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_fold_is_named_only_where_the_branch_turns_back() -> None:
     fold = float(beta_of(np.linspace(0.5, 0.7, 100_001)).max())
     method = rv.methods.PopulationNewton(beta=1.5, begin=0.1)

@@ -245,6 +245,7 @@ def replace_payoffs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(karma_theory, "_payoff_pairs", pairs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entropy_rule", ["mean", "every"])
 def test_admissible_draws_are_measured_in_order(entropy_rule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     economy = game()
@@ -274,6 +275,7 @@ def test_admissible_draws_are_measured_in_order(entropy_rule: Any, monkeypatch: 
     assert (str(found["status"][1]), int(found["admissible"][1])) == ("completed", 20)
 
 
+@pytest.mark.slow
 def test_an_experiment_ends_when_its_draws_are_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
     economy = game()
     uniform = np.asarray(economy.legal) / np.asarray(economy.legal).sum(axis=1, keepdims=True)
@@ -347,6 +349,7 @@ def test_one_compiled_program_for_all_beta() -> None:
     assert continuation._next_stage._cached._cache_size() == compiled
 
 
+@pytest.mark.slow
 def test_experiments_require_a_population_of_bidding_agents() -> None:
     assert fits(Contractivity, game())
     assert not fits(Contractivity, rv.games.matrix("chicken"))

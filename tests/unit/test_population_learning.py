@@ -162,6 +162,7 @@ def test_types_with_different_urgencies_learn_different_policies() -> None:
         np.testing.assert_allclose(found[f"type_{name}"], found[name].reshape(2, 4).mean(axis=1))
 
 
+@pytest.mark.slow
 def test_with_update_probability_zero_only_q_values_change() -> None:
     learner = quick(update_probability=0.0)
     game = rv.games.karma(**SMALL)
@@ -244,6 +245,7 @@ def test_no_separate_metrics_without_exploration() -> None:
 BARE = "efficiency_without_exploration"
 
 
+@pytest.mark.slow
 def test_payoff_estimates_are_means_over_visited_states() -> None:
     game, learner = rv.games.karma(**SMALL), quick()
     world = learner.world(game)
@@ -306,6 +308,7 @@ def test_regularised_metrics_are_added_to_the_plain_ones() -> None:
     assert np.isfinite(with_it["monitor_payoff_change_regularised"][1:]).all()
 
 
+@pytest.mark.slow
 def test_stopping_rule_on_regularised_payoffs() -> None:
     stop = {"metric": "payoff_change_regularised", "delta": 1e9}
     found = ran(quick(monitor_every=2, stopping=stop, regularised=True))
@@ -327,6 +330,7 @@ def test_monitoring_of_single_agents() -> None:
 # when to stop
 
 
+@pytest.mark.slow
 def test_training_stops_when_a_metric_stays_small() -> None:
     stop = {"metric": "policy_change", "delta": 1.0, "times": 2}
     found = ran(quick(monitor_every=2, stopping=stop))
@@ -343,6 +347,7 @@ def test_training_stops_when_a_metric_stays_small() -> None:
     assert more["last_clock"][0] == 240
 
 
+@pytest.mark.slow
 def test_stopping_rule_with_tolerated_agents() -> None:
     """With delta just below the largest gain at the first monitor, exactly one agent is above it."""
     largest = ran(quick(monitor_every=2))["monitor_largest_exploitability"][0]
@@ -358,6 +363,7 @@ def test_stopping_rule_with_tolerated_agents() -> None:
         ran(quick(monitor_every=2, stopping=stop | {"tolerated_agents": 8}))
 
 
+@pytest.mark.slow
 def test_non_finite_values_stop_a_run() -> None:
     game, learner = rv.games.karma(**SMALL), quick()
     world = learner.world(game)
@@ -370,6 +376,7 @@ def test_non_finite_values_stop_a_run() -> None:
     assert record["status"][1] == "not found"
 
 
+@pytest.mark.slow
 def test_rules_without_a_mean_field_have_no_exploitability() -> None:
     with pytest.warns(UserWarning, match="burn"):
         game = rv.games.karma(**SMALL, overflow="burn")

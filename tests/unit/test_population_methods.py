@@ -233,6 +233,7 @@ def test_stages_of_beta_end_at_the_last_one() -> None:
 # options
 
 
+@pytest.mark.slow
 def test_method_kinds_and_options() -> None:
     rising = {"kind": "power", "first": 1.0, "last": 9.0, "power": 0.5}
     made = build_method({"kind": "online_mirror_descent", "beta": rising})
@@ -253,6 +254,7 @@ def test_method_kinds_and_options() -> None:
             M.OnlineMirrorDescent(**options)
 
 
+@pytest.mark.slow
 def test_populations_without_a_mean_field_are_refused() -> None:
     game = rv.games.karma(**SMALL, redistribute_every=2)
     with pytest.raises(ValueError, match="redistribute_every"):
@@ -408,6 +410,7 @@ def _(game: Roads) -> Array:
     return jnp.sum(game.empty)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta", [1e3, 1e4])
 def test_units_of_flows_change_nothing(beta: float) -> None:
     """Three roads in thousands of drivers, drivers and in millionths of them.

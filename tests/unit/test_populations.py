@@ -34,6 +34,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.slow
 def test_populations_satisfy_the_population_protocol() -> None:
     assert isinstance(commute(), PopulationGame)
     assert not isinstance(commute(), rv.Game)
@@ -130,6 +131,7 @@ def test_a_policy_over_states_keeps_its_payoffs_and_certificate() -> None:
     assert found.certificate.method == "dynamic programming"
 
 
+@pytest.mark.slow
 def test_the_commute_population_balances_its_environment() -> None:
     game = commute(SLOPES)
     assert isinstance(game, Commute)

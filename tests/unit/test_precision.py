@@ -46,6 +46,7 @@ def test_arrays_made_after_the_import_are_double(first: str) -> None:
     assert (out, told) == ("float64 True equilibrium", "")
 
 
+@pytest.mark.slow
 def test_arrays_made_before_the_import_are_refused() -> None:
     out, told = printed(GAME + "import rivalry as rv" + LATER)
     assert out == ""
@@ -118,6 +119,7 @@ def test_fields_below_double_precision_are_refused(kind: Any) -> None:
         assert imprecise(kind(good)) == ""
 
 
+@pytest.mark.slow
 def test_precision_of_spaces_and_nested_games_is_checked() -> None:
     edge = jnp.ones((2, 1), dtype=jnp.float32)
     low, high = 0 * edge, edge

@@ -10,6 +10,8 @@ import pytest
 import rivalry as rv
 from rivalry.interop.study import LEARNERS, PretrainedPolicies
 
+pytestmark = pytest.mark.slow
+
 NASH, CARTEL = 1.4729266563, 1.9249809158  # prices of the default market (Calvano et al. 2020)
 GAME: Any = rv.games.market(demand="logit")
 METHOD = PretrainedPolicies(sessions=8, periods=20)

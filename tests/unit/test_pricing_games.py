@@ -30,6 +30,7 @@ def first_order_prices(qualities: list[int]) -> list[float]:
     return [price(share(w, total)) for w in qualities]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["77", "76", "754"])
 def test_no_firm_gains_at_prices_of_the_first_order_conditions(state: str) -> None:
     game = income_logit(state=state)
@@ -48,6 +49,7 @@ def test_equal_qualities_have_a_closed_form() -> None:
     np.testing.assert_allclose(first_order_prices([7, 7]), expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_demand_of_two_groups_is_the_mean_of_their_logit_demands() -> None:
     prices, fee = [1.5, 1.8], 0.3
     game = platform_sellers(fee=fee)
@@ -69,6 +71,7 @@ def test_demand_of_two_groups_is_the_mean_of_their_logit_demands() -> None:
     np.testing.assert_allclose(slope, -np.array(sold), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_fee_is_a_higher_cost_and_a_smaller_profit() -> None:
     x = jnp.array([[1.6], [1.7]])
     dear = platform_sellers(fee=0.0, unit_cost=1.25)

@@ -18,6 +18,7 @@ STARTS = re.compile(r"sys\.executable|[\"']-[mP][\"']|\bpython3? (-\w+ )*-m\b|\{
 BESIDE = {"Popen", "system", "popen", "fork", "forkpty", "execv", "execvp", "execve", "posix_spawn", "spawnv"}
 
 
+@pytest.mark.slow
 def test_python_is_started_by_one_function() -> None:
     """Sentences may name a command for a person; nothing else builds one."""
     found = [
@@ -46,6 +47,7 @@ def programs(path: Path) -> list[str]:
     return lines
 
 
+@pytest.mark.slow
 def test_programs_are_started_by_one_function() -> None:
     """What runs beside this program has its streams, its session and its limit of memory from `start`."""
     lines = [line for path in sorted(SOURCE.rglob("*.py")) if path != HOME for line in programs(path)]

@@ -199,6 +199,7 @@ def check_edits(name: str, seed: int, count: int) -> int:
     return verified
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", numeric_games())
 def test_changed_numbers_verify_nothing_false(name: str) -> None:
     assert check_edits(name, 0, 100) > 0  # smaller matrices and larger radii may hold too

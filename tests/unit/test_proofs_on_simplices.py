@@ -140,6 +140,7 @@ def test_lottery_contests_are_proved_equilibria(exponent: float) -> None:
             assert bound[player] >= gains.max() - 1e-8
 
 
+@pytest.mark.slow
 def test_custom_games_on_a_simplex_have_finite_bounds() -> None:
     game = Shares(coordination)
     root = (1 + 0.9575040240772687) / 2  # of x = tanh(2 x)
@@ -226,6 +227,7 @@ def dirichlet(corners: int, **more: Any) -> Any:
     return rv.games.influencer(space="simplex", corners=corners, kernel="dirichlet", **more)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corners", [2, 3, 4])
 def test_terms_of_dirichlet_kernels_are_positive_multiples_of_derivatives(corners: int) -> None:
     game = dirichlet(corners, alpha=[1.3, 2.0])

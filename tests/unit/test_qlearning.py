@@ -33,6 +33,7 @@ def played(learner: QLearning, world: Any, seed: np.random.SeedSequence = SEED) 
     return session
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("greedy", [False, True], ids=["softmax", "greedy"])
 @pytest.mark.parametrize("target", ["max", "on_policy", "expected"])
 @pytest.mark.parametrize("update", ["simultaneous", "sequential"])
@@ -330,6 +331,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> Non
         QLearning(**options)
 
 
+@pytest.mark.slow
 def test_options_that_do_not_fit_the_game_are_refused() -> None:
     with pytest.raises(
         ValueError, match=r"^start\[1\]: \[0.83\] is off the grid; the nearest grid point is \[0.8\]$"
@@ -343,6 +345,7 @@ def test_options_that_do_not_fit_the_game_are_refused() -> None:
         rv.solve(walk(DUEL, order=[[0], [1]]), QLearning(epochs=1, update="sequential"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "dims"),
     [

@@ -40,6 +40,7 @@ def residual(game: Any, x: np.ndarray, precision: float) -> float:
     return worst
 
 
+@pytest.mark.slow
 def test_a_symmetric_branch_solves_the_scalar_equation() -> None:
     """In the stag hunt the branch is p = 1/(1 + exp(lambda (3 - 4p))), with one root below one half."""
     data = branch(rv.games.matrix("stag_hunt"), 10.0, step=0.3)
@@ -61,6 +62,7 @@ def test_branches_cross_where_the_symmetric_equilibrium_loses_stability() -> Non
     assert data.limit_distance == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("actions", [3, 4, 5])
 @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e9])
 def test_crossings_of_any_multiplicity_are_located(actions: int, unit: float) -> None:
@@ -71,6 +73,7 @@ def test_crossings_of_any_multiplicity_are_located(actions: int, unit: float) ->
     assert data.fold_lambda.size == data.unresolved_lambda.size == 0
 
 
+@pytest.mark.slow
 def test_a_complex_pair_that_crosses_is_no_crossing_of_branches() -> None:
     """In rock, paper, scissors of three kinds of losses the dynamic turns: uniform play stays alone."""
     game = rv.games.matrix(
@@ -82,6 +85,7 @@ def test_a_complex_pair_that_crosses_is_no_crossing_of_branches() -> None:
     assert data.crossing_lambda.size == data.fold_lambda.size == data.unresolved_lambda.size == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prize", [1.0, 9.0])
 def test_asymmetric_matching_pennies(prize: float) -> None:
     """Row's own payoff does not change its Nash strategy, one half, but moves its logit choices."""
@@ -113,6 +117,7 @@ def roots(precision: float) -> int:
     return int(np.sum(np.diff(np.sign(odds - precision * gain)) != 0))
 
 
+@pytest.mark.slow
 def test_the_branch_goes_through_folds_where_the_number_of_equilibria_changes() -> None:
     data = branch(FOLDED, 1.0)
     first, second = data.fold_lambda.values
@@ -127,6 +132,7 @@ def test_the_branch_goes_through_folds_where_the_number_of_equilibria_changes() 
     assert data.limit.values.tolist() == [[0, 1], [0, 1]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(3, 2), (2, 3, 2), (4, 4), (1, 3)])
 def test_points_are_logit_equilibria_with_exact_regrets(sizes: tuple[int, ...]) -> None:
     rng = np.random.default_rng(sum(sizes))
@@ -160,6 +166,7 @@ def test_the_derivative_is_that_of_the_equations() -> None:
     assert system.evaluate(y).derivative == pytest.approx(np.array(slopes).T, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_units_of_payoff_only_scale_lambda() -> None:
     game = rv.games.matrix("chicken")
     other = rv.games.matrix(payoffs=1000 * np.asarray(game.table) + 7)
@@ -168,6 +175,7 @@ def test_units_of_payoff_only_scale_lambda() -> None:
     assert theirs.logit_profile.values == pytest.approx(ours.logit_profile.values, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_session_in_pieces_has_the_same_bits() -> None:
     learner = QuantalResponse(max_lambda=1.0)
     world = learner.world(FOLDED)
@@ -197,6 +205,7 @@ def test_what_is_not_a_finite_game_is_refused() -> None:
         rv.solve(rv.games.influencer(reach=[0.2, 0.2]), QuantalResponse())
 
 
+@pytest.mark.slow
 def test_the_figure_shows_probabilities_folds_and_the_limit() -> None:
     data = rv.solve(FOLDED, QuantalResponse(max_lambda=1.0, step=0.3)).data
     axes = rv.plots.logit_branch(data)
@@ -215,6 +224,7 @@ def test_the_figure_shows_probabilities_folds_and_the_limit() -> None:
     assert not any("$" in tick for tick in ticks)  # mathematics is literal in our figures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_points_agree_with_pygambit(seed: int, tmp_path: Path) -> None:
     pygambit = pytest.importorskip("pygambit", minversion="17.0.0b2")  # which iterates over profiles by row
@@ -230,6 +240,7 @@ def test_points_agree_with_pygambit(seed: int, tmp_path: Path) -> None:
         assert ours.profile.values == pytest.approx(np.array(expected), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_lambda_is_fitted_where_the_likelihood_of_the_branch_is_largest() -> None:
     """In the stag hunt one number describes the branch: p = expit(lambda (4p - 3)), maximised over lambda."""
     counts = [[30.0, 70.0], [20.0, 80.0]]
@@ -241,6 +252,7 @@ def test_lambda_is_fitted_where_the_likelihood_of_the_branch_is_largest() -> Non
     assert data.log_likelihood.item() == pytest.approx(exact, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("counts", "precision"), [([[5, 5], [7, 7]], 0.0), ([[0, 9], [0, 9]], 3.0)])
 def test_the_fit_may_be_an_end_of_the_branch(counts: list[list[float]], precision: float) -> None:
     data = branch(rv.games.matrix("stag_hunt"), 3.0, counts=counts)
@@ -253,6 +265,7 @@ def test_counts_suit_the_game() -> None:
         rv.solve(rv.games.matrix("stag_hunt"), QuantalResponse(counts=[[1, 2], [3]]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "constant"), [(1.0, 1e3), (1.0, 1e6), (2.0**-20, -1e6), (2.0**20, 1e6)])
 def test_units_and_constants_of_payoffs_change_only_lambda(factor: float, constant: float) -> None:
     """The same branch in lambda times the unit, whatever a player has besides."""
@@ -268,6 +281,7 @@ def test_units_and_constants_of_payoffs_change_only_lambda(factor: float, consta
     assert payoffs == pytest.approx(base.data.logit_payoff.values, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_the_branch_goes_on_at_log_odds_of_millions() -> None:
     """Rounding of log odds is relative to their size."""
     tables = 1e6 * np.array([[[1.5, -1.0], [-0.75, 2.0]], [[-1.0, 1.0], [1.0, -1.0]]])

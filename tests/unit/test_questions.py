@@ -69,6 +69,7 @@ def test_a_run_over_the_key_of_the_question_retains_it() -> None:
         assert answer.title.startswith(f"{made.title} with ")
 
 
+@pytest.mark.slow
 def test_every_caption_states_what_was_fixed() -> None:
     made, data = changed("race_stakes", OTHER)
     answer = Answer(made.resolved(), data)
@@ -82,6 +83,7 @@ def test_every_caption_states_what_was_fixed() -> None:
     assert [cell.value for cell in book["points"][1]][:2] == ["subsidy for safety", "cost of a disaster"]
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_over_the_key_that_is_swept(tmp_path: Path) -> None:
     made, data = changed("race_stakes", OTHER)
     (figure,) = draw(made.resolved(), data, tmp_path, tmp_path, "")
@@ -89,6 +91,7 @@ def test_figures_are_drawn_over_the_key_that_is_swept(tmp_path: Path) -> None:
     assert figure.caption.startswith("Probability of a safe win, safety input and performance input against")
 
 
+@pytest.mark.slow
 def test_a_map_of_two_keys_becomes_lines_over_the_one_that_is_swept(tmp_path: Path) -> None:
     made, data = changed("race_map", {"game.disaster_cost": 1.0})
     (figure,) = draw(made.resolved(), data, tmp_path, tmp_path, "")

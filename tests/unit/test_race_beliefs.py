@@ -15,6 +15,7 @@ from rivalry.runtime.jax import jax, jnp
 CAUTIOUS = [{"safety_productivity": 5.0}, {}]
 
 
+@pytest.mark.slow
 def test_payoffs_are_believed_and_realised_payoffs_are_true() -> None:
     game = rv.games.race(
         scale_penalty=[0.5, 0.7],
@@ -66,6 +67,7 @@ def rows_played(players: int) -> np.ndarray:
     return np.arange(players) * (players + 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cost", [{"price": 0.2}, "certification", {"kind": "penalty", "fine": 0.3, "price": 0.4}]
 )
@@ -98,6 +100,7 @@ def test_errors_name_the_wrong_belief(keys: dict[str, Any], said: str) -> None:
         rv.games.race(**keys)
 
 
+@pytest.mark.slow
 def test_descriptions_of_subjective_races_follow_from_the_true_and_believed_races() -> None:
     """One player believes in a larger disaster, the other in a threshold of the cost."""
     beliefs = [{"disaster_cost": 4.0}, {"cost": {"kind": "penalty", "fine": 0.1}}]

@@ -64,6 +64,7 @@ def spread(rng: np.random.Generator, near: np.ndarray, count: int = 6000) -> Any
     return put(np.concatenate([np.zeros((1, 2)), wide, usual, *close]))
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("seed", range(12))
 def test_no_inputs_exceed_the_best_response_payoff_or_its_bound(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -79,6 +80,7 @@ def test_no_inputs_exceed_the_best_response_payoff_or_its_bound(seed: int) -> No
         assert response.coverage == "bounded"
 
 
+@pytest.mark.slow
 def test_the_symmetric_equilibrium_is_a_proved_best_response_to_itself() -> None:
     game = race()
     x = put(np.tile(SYMMETRIC, (2, 1)))
@@ -159,6 +161,7 @@ def demo() -> tuple[Any, Any, dict[str, Any]]:
     return game, game.inputs(case["inputs"]["strategies"]), case["expected"]
 
 
+@pytest.mark.slow
 def test_next_stocks_are_the_best_of_the_floors_and_the_nodes_above() -> None:
     rng = np.random.default_rng(5)
     worth = rng.normal(size=(2 * STOCK_NODES, 2 * STOCK_NODES))  # at the states' floors, then at the nodes
@@ -305,6 +308,7 @@ def test_inputs_without_performance_are_the_best_of_a_grid(theta: float) -> None
         assert abs(np.exp(log_xs) - np.exp(line[paid.argmax()])) < 0.01
 
 
+@pytest.mark.slow
 def test_a_fine_is_paid_where_safety_costs_more() -> None:
     """Where safety brings nothing, the minimum costs ``price (minimum / A)^(1/alpha)``, here 0.1 * 4."""
     for fine, met in ((0.39, False), (0.41, True)):
@@ -327,6 +331,7 @@ def test_a_fine_is_paid_where_safety_costs_more() -> None:
         assert (proved.claim, proved.coverage) == ("equilibrium", "exact")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -355,6 +360,7 @@ def test_bounds_over_periods_hold_with_thresholds_and_rising_prices(
     assert found.bound - found.payoff <= 1e-6
 
 
+@pytest.mark.slow
 def test_subsidies_above_the_price_are_used_up_to_where_safety_costs_what_it_brings() -> None:
     game = race(
         cost="quadratic", safety_price=0.1, safety_subsidy=0.3, safety_price_slope=0.05, disaster_cost=3.0

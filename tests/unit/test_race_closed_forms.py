@@ -137,6 +137,7 @@ def test_scipy_finds_the_same_points() -> None:
     assert met > 30
 
 
+@pytest.mark.slow
 def test_all_roots_are_found_for_multiplicative_risk() -> None:
     """Without ``kappa`` the log odds give ``ln xp``; the equation in it changes sign once per root."""
     several = 0
@@ -169,6 +170,7 @@ def test_roots_with_tiny_performance_are_found() -> None:
     assert 0 < tiny.performance_input < 1e-8
 
 
+@pytest.mark.slow
 def test_is_nash_matches_the_condition_against_zero_inputs() -> None:
     """Condition for loser_prize = 0: ``(alpha - theta beta)(1-sigma)(W+d)/W + beta m (n-1)/n <= 1``."""
     verdicts = set()
@@ -189,6 +191,7 @@ def test_is_nash_matches_the_condition_against_zero_inputs() -> None:
     assert verdicts == {True, False}
 
 
+@pytest.mark.slow
 def test_roots_with_all_optional_reward_terms() -> None:
     """Surviving prizes, liability, taxes, mixed risk, disaster matrix, loser weight, continuation values."""
     game = race(

@@ -130,6 +130,7 @@ def test_leapfrogging_warns() -> None:
         rv.games.race(players=3, horizon=2, technology={"share": True, "spillover": "union"})
 
 
+@pytest.mark.slow
 def test_inputs_without_effect_are_marked_as_not_identified() -> None:
     game = rv.games.race(horizon=3, technology={"share": True}, safety_productivity=[10.0, 4.0], end_on="win")
     x = game.inputs(np.full((3, 2, 6), 0.5))

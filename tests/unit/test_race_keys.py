@@ -77,6 +77,7 @@ def test_symbols_of_keys_are_shown() -> None:
     assert "cost.minimum" in symbols
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cost", "cause"),
     [

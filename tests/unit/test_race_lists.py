@@ -41,6 +41,7 @@ UNEQUAL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("radius", [1e-6, 0.01, 0.5])
 def test_a_radius_around_amounts_holds_all_whose_logarithms_are_near(radius: float) -> None:
     """Above an amount there is more room than below it."""
@@ -135,6 +136,7 @@ def unlike_players(generator: np.random.Generator, seed: int) -> Any:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_profiles_beyond_the_bounds_are_no_equilibria(seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -185,6 +187,7 @@ def test_periods_that_do_not_depend_on_each_other_are_searched_one_by_one() -> N
     assert rv.all_equilibria(game, within=(0.1, 5.0)).reason.startswith("period 1: only choices in [0.1, 5]")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "why"),
     [
@@ -208,6 +211,7 @@ def test_where_nothing_is_proved_the_list_says_why(keys: dict[str, Any], why: st
     assert _unsearched(method.search, method.world(game)).startswith("only choices in [1e-25, ")
 
 
+@pytest.mark.slow
 def test_a_list_within_bounds_is_searched_within_both() -> None:
     game = race()
     bounds = equilibrium_bounds(game)
@@ -266,6 +270,7 @@ def test_boxes_are_halved_and_grown_in_logarithms() -> None:
     np.testing.assert_allclose(above, [[1.0, 1.0], [1e4, 1e4]])
 
 
+@pytest.mark.slow
 def test_only_positive_amounts_have_logarithms() -> None:
     game = race()
     inside = np.full((2, 2), 0.5)
@@ -358,6 +363,7 @@ def test_shares_of_several_players_leave_the_rest_to_nobody() -> None:
         assert float(period.no_winner(rules, numbers, jnp.log(q), q, q)) == rest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("numbers", [{}, {"ease_of_winning": jnp.asarray(2.0)}])
 @pytest.mark.parametrize("contest", [period.ratio, period.logit])
 def test_probabilities_to_win_have_decided_derivatives(contest: Any, numbers: dict[str, Any]) -> None:

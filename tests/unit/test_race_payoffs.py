@@ -110,6 +110,7 @@ def random_parameters(**words: Any) -> dict[str, Any]:
     return found | words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 3, 5])
 @pytest.mark.parametrize("nobody", [None, 0.25])
 def test_each_of_n_players_without_performance_wins_a_logit_contest_with_the_same_probability(
@@ -127,6 +128,7 @@ def test_each_of_n_players_without_performance_wins_a_logit_contest_with_the_sam
     np.testing.assert_array_equal(rv.oracles.metrics(ratios, idle)["win_probability"][1], 0.0)
 
 
+@pytest.mark.slow
 def test_idle_players_of_a_weak_logit_contest_are_at_an_equilibrium() -> None:
     game = race(
         players=3,
@@ -159,6 +161,7 @@ VARIANTS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", VARIANTS, ids=lambda words: "-".join(map(str, words.values())) or "default")
 def test_one_period_matches_the_formulas(words: dict[str, Any]) -> None:
     numbers = random_parameters(**words)
@@ -217,6 +220,7 @@ def test_total_payoffs_are_sums_over_periods() -> None:
     np.testing.assert_allclose(found["alive"][1][-1], alive, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_with_end_on_disaster_play_continues_without_a_winner() -> None:
     game = race(ease_of_winning=0.5, horizon=2, end_on="disaster", no_winner="disaster")
     x = game.inputs(safety_input=np.full((2, 2), 0.7), performance_input=np.full((2, 2), 0.9))
@@ -265,6 +269,7 @@ def test_custom_transitions_match_equivalent_parameters() -> None:
     np.testing.assert_allclose(dearer.payoffs(x), by_period.payoffs(x), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_custom_parts_match_built_in_ones() -> None:
     words: dict[str, Any] = {"safety_productivity": [5.0, 9.0], "ease_of_winning": 0.7}
     ours = race(decisiveness=2.0, **words)
@@ -300,6 +305,7 @@ def test_threshold_costs_on_both_sides_of_the_threshold(cost: str) -> None:
         np.testing.assert_allclose(rv.oracles.metrics(game, x)["cost"][1], expected)
 
 
+@pytest.mark.slow
 def test_taxes_subsidies_and_liability_change_prices_and_revenue() -> None:
     game = race(performance_tax=0.05, safety_subsidy=[0.02, 0.0], liability=0.4)
     plain = race(safety_price=[0.08, 0.1], performance_price=0.15, disaster_cost=[[1.4, 1.0], [1.0, 1.4]])
@@ -312,6 +318,7 @@ def test_taxes_subsidies_and_liability_change_prices_and_revenue() -> None:
     np.testing.assert_allclose(found["revenue"], expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_nothing_happens_where_nobody_wins_unless_it_is_a_disaster() -> None:
     for words, expected in (({}, 0.0), ({"no_winner": "disaster"}, -2.0), ({"no_winner": 0.5}, 0.5)):
         game = race(ease_of_winning=1.0, disaster_cost=2.0, **words)
@@ -319,6 +326,7 @@ def test_nothing_happens_where_nobody_wins_unless_it_is_a_disaster() -> None:
         assert payoffs(game, idle).tolist() == [expected, expected]
 
 
+@pytest.mark.slow
 def test_nobody_is_liable_where_nobody_wins() -> None:
     game = race(ease_of_winning=1.0, no_winner="disaster", liability=0.5)
     idle = game.inputs(safety_input=[0.0, 0.0], performance_input=[0.0, 0.0])
@@ -326,6 +334,7 @@ def test_nobody_is_liable_where_nobody_wins() -> None:
     assert float(rv.oracles.metrics(game, idle)["revenue"][1]) == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [*VARIANTS, {"cost": "penalty", "price": 0.1, "minimum": 2.0}])
 def test_transfers_change_no_sum_of_payoffs_and_revenue(words: dict[str, Any]) -> None:
     """What players pay is revenue: without transfers they have what they and the treasury have with them."""
@@ -352,6 +361,7 @@ def test_taxes_of_a_cost_without_prices_per_input_are_refused() -> None:
         race(cost="certification", performance_tax=0.1)
 
 
+@pytest.mark.slow
 def test_spillovers_of_one_player_agree_and_a_union_never_overtakes() -> None:
     rng = np.random.default_rng(3)
     for _ in range(3):
@@ -371,6 +381,8 @@ def test_spillovers_of_one_player_agree_and_a_union_never_overtakes() -> None:
 RULES = ("sum", "max", "union")
 
 
+@pytest.mark.representative
+@pytest.mark.default_only("max")
 @pytest.mark.parametrize("spillover", ["sum", "max"])
 def test_technology_stays_within_the_bounds_of_states(spillover: str) -> None:
     """Random investment and sharing from the whole space, with depreciation."""
@@ -422,6 +434,7 @@ def test_action_levels_cost_fixed_shares_of_the_prize(prices: dict[str, float]) 
     np.testing.assert_allclose([table["levels"] for table in others], [[0, 15], [0, 15], [0, 3], [0, 3]])
 
 
+@pytest.mark.slow
 def test_races_are_copied_with_their_parameters_as_attributes() -> None:
     game = race(scale_penalty=[0.5, 0.7], beliefs=[{"safety_productivity": 5.0}, {}])
     for one in (pickle.loads(pickle.dumps(game)), copy.deepcopy(game)):
@@ -433,6 +446,7 @@ def test_races_are_copied_with_their_parameters_as_attributes() -> None:
                 _ = absent.kappa
 
 
+@pytest.mark.slow
 def test_the_highest_performance_wins_and_ties_are_split() -> None:
     for p, expected in (([1.0, 3.0, 2.0], [0, 1, 0]), ([3.0, 3.0, 2.0], [0.5, 0.5, 0]), ([0.0] * 3, [0] * 3)):
         numbers = jnp.asarray(p)

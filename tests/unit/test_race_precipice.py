@@ -115,6 +115,7 @@ def test_errors_name_the_wrong_parameter() -> None:
         rv.games.precipice(max_capability=float("nan"))
 
 
+@pytest.mark.slow
 def test_the_best_rule_of_a_leader_pays_the_same_whatever_its_own_is() -> None:
     # also where the own one is as bold as a rule may be that is not undercut, but for rounding
     game = rv.games.precipice(max_capability=4.049556384329674, enmity=0.7859730137, information="public")

@@ -103,6 +103,7 @@ def test_implicit_differentiation_matches_the_closed_form_slope() -> None:
     )
 
 
+@pytest.mark.slow
 def test_signs_of_slopes_match_the_proved_table() -> None:
     """Signs proved for all parameter values, and signs that depend on them."""
     for k in range(6):

@@ -48,6 +48,7 @@ def test_generator_parameters_are_log_uniform(generator: str, name: str, low: fl
     assert stats.kstest(np.log10(numbers), stats.uniform(low, high - low).cdf).pvalue > 0.01
 
 
+@pytest.mark.slow
 def test_dirichlet_probabilities_have_beta_marginals() -> None:
     """The probability of the first of k+1 bids has a Beta(c, k c) distribution."""
     drawn = draw_policies("dirichlet_state", 3000, 1, 3, SEED)
@@ -65,6 +66,7 @@ def test_smooth_policies_match_their_formula() -> None:
         np.testing.assert_allclose(drawn.policies[i, z, k, : k + 1], weights / weights.sum(), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_logit_noise_is_normal() -> None:
     drawn = draw_policies("logit_noise", 3000, 1, 2, SEED)
     logs = np.log(drawn.policies[:, 0, 1, :2])
@@ -94,12 +96,14 @@ def test_distances_match_scipy() -> None:
         np.testing.assert_allclose(each, [expected[name], 0.0], atol=1e-13)
 
 
+@pytest.mark.slow
 def test_entropies_match_scipy() -> None:
     policies = draw_policies("dirichlet_state", 5, 2, 6, SEED).policies
     each = stats.entropy(policies, axis=-1)
     np.testing.assert_allclose(entropies(jnp.asarray(policies)), each, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_at_least_as_random_compares_entropies() -> None:
     policies = draw_policies("logit_noise", 50, 2, 6, SEED).policies
     bar = policies[7]
@@ -112,6 +116,7 @@ def test_at_least_as_random_compares_entropies() -> None:
     assert 1 < mean.sum() < 50
 
 
+@pytest.mark.slow
 def test_unknown_options_are_named() -> None:
     policies = draw_policies("logit_noise", 1, 1, 2, SEED).policies
     with pytest.raises(ValueError, match="generator: 'even' is unknown; known: dirichlet_state, logit_noise"):

@@ -73,6 +73,7 @@ def test_noise_is_of_methods_that_draw(kind: str, count: int, monkeypatch: pytes
     assert len(list(noise(answer))) == count
 
 
+@pytest.mark.slow
 def test_words_of_bundled_studies() -> None:
     for name, path in studies().items():
         table, _ = read_toml(path, name)

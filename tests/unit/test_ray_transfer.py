@@ -96,6 +96,7 @@ def test_a_user_file_is_loaded_once_per_process(tmp_path: Path, apart: Path) -> 
     assert len(registry._modules) == modules
 
 
+@pytest.mark.slow
 def test_checkpoints_are_sent_and_resumed_from(tmp_path: Path, apart: Path) -> None:
     method = [{"kind": "duel.py:Climb", "max_steps": 50_000, "path": False}]
     job, mailbox = job_of(study(tmp_path, method=method), tmp_path, every=0.0), Mailbox()
@@ -248,6 +249,7 @@ def test_a_cell_whose_worker_dies_is_retried_twice(run: Run) -> None:
     assert list(run.failures().values()) == ["worker died, 3 times; out of memory?"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["started", "done"])
 def test_stopping_closes_the_connection(run: Run, kind: str) -> None:
     line = Line()

@@ -17,6 +17,7 @@ from rivalry.schema.construction import recipe_of, replace_entry, variant
 SMALL: dict[str, Any] = {"max_karma": 3, "mean_karma": 1.0, "agents": 8}
 
 
+@pytest.mark.slow
 def test_a_variant_equals_the_game_made_by_the_factory() -> None:
     rich = variant(rv.games.karma(**SMALL, payment="PBS"), mean_karma=2.0, tax=0.1)
     direct = rv.games.karma(max_karma=3, mean_karma=2.0, agents=8, payment="PBS", tax=0.1)
@@ -62,6 +63,7 @@ def test_a_modified_game_has_no_recipe() -> None:
         assert float(variant(same, mean_karma=2.0).mean_karma) == 2.0
 
 
+@pytest.mark.slow
 def test_keywords_are_changed_by_the_factory_with_all_that_follows_from_them() -> None:
     small = with_(rv.games.market(capacity=[20.0, 100.0]), capacity=[10.0, 100.0])
     assert eqx.tree_equal(small, rv.games.market(capacity=[10.0, 100.0]))
@@ -73,6 +75,7 @@ def test_keywords_are_changed_by_the_factory_with_all_that_follows_from_them() -
         with_(small, capacity=-1.0)
 
 
+@pytest.mark.slow
 def test_a_game_with_a_function_is_pickled_without_its_recipe() -> None:
     game = rv.games.influencer(resource=lambda b: 1 + b)
     assert eqx.tree_equal(with_(game, reach=0.1), rv.games.influencer(resource=lambda b: 1 + b, reach=0.1))

@@ -11,6 +11,8 @@ from rivalry.studies.pricing_games import platform_sellers
 from rivalry.studies.recommending_platform import RecommendingPlatform, outcome_tables
 from tests.plain_q_learning import Words
 
+pytestmark = pytest.mark.slow
+
 
 def test_outcomes_of_a_recommendation() -> None:
     """Action 1: the first group is recommended seller 0, the second seller 1."""
@@ -35,7 +37,6 @@ def test_recommendations_do_not_matter_if_all_see_both() -> None:
         np.testing.assert_array_equal(each.reshape(4, -1), np.tile(each[:16], (4, 1)))
 
 
-@pytest.mark.slow
 def test_sessions_equal_a_learner_in_plain_python() -> None:
     made = RecommendingPlatform(sessions=2, levels=3, decay=1e-3, stable_periods=500, profit_weight=0.4)
     world = made.world(platform_sellers())

@@ -11,6 +11,8 @@ from rivalry.lab.answer.checks import expectations
 from rivalry.lab.study import load_study, studies
 from tests.bundled import includes_others
 
+pytestmark = pytest.mark.slow
+
 SHORT = sorted(name for name in studies() if "_deep" not in name and not includes_others(name))
 
 

@@ -103,6 +103,7 @@ def test_dominant_strategies_are_learned(learner: object) -> None:
     assert float(found.certificate.regret.max()) < 2e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
 def test_zero_sum_play_approaches_equilibrium(learner: object) -> None:
     game = matrix(payoffs=[[[2, -1], [-1, 1]], [[-2, 1], [1, -1]]])
@@ -111,6 +112,7 @@ def test_zero_sum_play_approaches_equilibrium(learner: object) -> None:
     assert float(found.data.correlated_regret.max()) < 0.06
 
 
+@pytest.mark.slow
 def test_only_conditional_regrets_vanish_in_shapleys_game() -> None:
     game = matrix("shapley")
     simple, conditional, fictitious = (rv.solve(game, m, max_steps=500_000, seed=1) for m in LEARNERS)
@@ -165,6 +167,7 @@ def test_a_game_that_is_not_finite_is_refused() -> None:
         rv.solve({"not": "a world"}, RegretMatching(), max_steps=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
 def test_the_first_actions_are_those_of_the_start(learner: object, ragged: Matrix) -> None:
     for actions in ((0, 2, 3), (1, 0, 1)):
@@ -177,6 +180,7 @@ def test_the_first_actions_are_those_of_the_start(learner: object, ragged: Matri
     assert not np.mean(drawn, axis=0)[half == 0].any()
 
 
+@pytest.mark.representative
 def test_fictitious_play_goes_on_from_its_start() -> None:
     """Best responses to the past in NumPy: 200 periods of a game without ties."""
     game = matrix(payoffs=[[[3.0, 0.1], [1.0, 2.0]], [[2.0, 0.3], [0.2, 1.1]]])
@@ -190,6 +194,7 @@ def test_fictitious_play_goes_on_from_its_start() -> None:
     np.testing.assert_allclose(found.profile, counts / 200)
 
 
+@pytest.mark.slow
 def test_a_start_of_a_continuous_game_is_a_grid_point() -> None:
     game = rv.games.influencer(reach=[0.2, 0.2])
     learner = RegretMatching(action_grid=5)

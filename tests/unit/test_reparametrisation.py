@@ -72,6 +72,7 @@ def derivatives(game: object, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     return own_gradients(flat, flat.unconstrain(x)), jacobian(flat, flat.unconstrain(x))
 
 
+@pytest.mark.slow
 def test_derivatives_follow_the_chain_rule_and_zero_is_stationary() -> None:
     slopes, rows = derivatives(prize(COSTS), jnp.array([[0.3], [0.4], [1e-4]]))
     known, bend = by_hand(np.array([0.3, 0.4, 1e-4]), COSTS)
@@ -91,6 +92,7 @@ def test_games_without_coordinates_are_unchanged() -> None:
     assert not is_reparametrised("no game")
 
 
+@pytest.mark.slow
 def test_only_methods_of_the_game_are_forwarded() -> None:
     plain, told = unconstrained_game(prize(COSTS)), unconstrained_game(Told(**vars(prize(COSTS))))
     for known in (oracles.best_response, oracles.payoff_bound, oracles.metrics, oracles.exchangeable):
@@ -106,6 +108,7 @@ def test_only_methods_of_the_game_are_forwarded() -> None:
     assert (oracles.payoff_scale(told), oracles.labels(told).players) == (1.0, ("a", "b", "c"))
 
 
+@pytest.mark.slow
 def test_certificates_use_the_proof_and_report_the_weakest_coverage() -> None:
     game = Told(**vars(prize(COSTS)))
     x = jnp.full((3, 1), 0.1)
@@ -126,6 +129,7 @@ def test_best_responses_are_searched_over_all_magnitudes() -> None:
     assert best_response(game, jnp.full((3, 1), 0.5), 2).strategy[0] == 0.0
 
 
+@pytest.mark.slow
 def test_frozen_and_open_loop_games_keep_coordinates() -> None:
     kinds = ("log", "shifted")
     space = Box.of([[0.0, 9.0], [0.0, 5.0]], players=2, coordinates=kinds, zero_threshold=[1e-9, 1.0])

@@ -18,6 +18,9 @@ from rivalry.solving import solve_batch
 from rivalry.solving.reparametrised import Reparametrised, reparametrise
 from tests.small_games import cournot, prize
 
+pytestmark = pytest.mark.slow
+
+
 COSTS = np.array([1.0, 1.2, 50.0])
 # players with costs a and b spend 1 / (a + b) together, in shares b and a of it; the third spends 0
 TOTAL = 1 / (COSTS[0] + COSTS[1])

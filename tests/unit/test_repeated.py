@@ -372,6 +372,7 @@ def test_a_fixed_number_of_periods_is_completed() -> None:
     assert found.record["last_payoff"][1].shape == (4, 2)
 
 
+@pytest.mark.slow
 def test_initial_values_are_perpetual_mean_payoffs() -> None:
     record = rv.solve(tables(PAIR, (3, 4)), quick(gamma=[0.5, 0.75], stopping=played(1)), seed=5).record
     pay = PAIR.reshape(2, 3, 4)
@@ -524,6 +525,7 @@ def test_the_memoryless_control_needs_the_game_itself() -> None:
         quick(control="memoryless").world(world)
 
 
+@pytest.mark.slow
 def test_random_players_open_no_channel_for_the_discount_factor() -> None:
     game = rv.games.market(intercept=10.0, slope=1.0, unit_cost=1.0)
     play = {"sessions": 2, "action_grid": 3, "stopping": played(50), "memory": 1, "gamma": 0.9}

@@ -31,6 +31,7 @@ def support(tables: np.ndarray, vertices: np.ndarray, discount: float, direction
     return best
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("discount", [0.3, 0.6])
 def test_the_set_is_a_fixed_point_of_what_it_enforces(discount: float) -> None:
     found = rv.solve(rv.games.matrix(*TABLES), SubgamePerfectPayoffs(discount=discount))

@@ -59,6 +59,7 @@ def bytes_of(cell: Cell, folder: Path) -> bytes:
     return files.pack(worker.run_cell(cell.task, folder), kind="cell", name=cell.id)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", STUDIES)
 def test_replications_in_turn_store_what_each_stores_alone(name: str, tmp_path: Path) -> None:
@@ -70,6 +71,7 @@ def test_replications_in_turn_store_what_each_stores_alone(name: str, tmp_path: 
         assert bytes_of(cell, tmp_path) == stored
 
 
+@pytest.mark.slow
 def test_replications_that_end_alike_are_certified_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +125,7 @@ def test_warnings_come_with_every_answer_and_errors_are_not_remembered() -> None
             assert remembered(known, "k", make) == 2
 
 
+@pytest.mark.slow
 def test_warnings_of_solve_name_the_line_of_its_caller() -> None:
     game = rv.games.influencer(players=2)
     with pytest.warns(UserWarning, match="not converged") as caught:

@@ -204,6 +204,7 @@ def test_one_population_takes_one_strategy_as_a_start() -> None:
         rv.solve(game, Replicator(), start=[0.3, 0.7])
 
 
+@pytest.mark.slow
 def test_a_study_takes_one_strategy_as_a_start(tmp_path: Path) -> None:
     file = tmp_path / "doves.toml"
     file.write_text(
@@ -215,6 +216,7 @@ def test_a_study_takes_one_strategy_as_a_start(tmp_path: Path) -> None:
     assert data.profile.values.reshape(2, 2) == pytest.approx(alone.profile.values, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_one_population_solves_the_replicator_equation() -> None:
     table = np.random.default_rng(8).uniform(-1, 1, (3, 3))
     game = rv.games.matrix(payoffs=[table.tolist(), table.T.tolist()], actions=ACTIONS)
@@ -255,6 +257,7 @@ def test_one_population_of_three_players() -> None:
         np.testing.assert_allclose(found.profile.values[:, 0], np.sqrt(0.5), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_one_population_needs_a_symmetric_game() -> None:
     for name in ("matching_pennies", "battle_of_the_sexes"):
         with pytest.raises(ValueError, match=r"^populations: .* must be symmetric for one population"):
@@ -264,6 +267,7 @@ def test_one_population_needs_a_symmetric_game() -> None:
         rv.Study(**study, method={"kind": "replicator", "populations": "one"}).check()
 
 
+@pytest.mark.slow
 def test_a_nearly_absent_entry_that_grows_is_not_at_rest() -> None:
     """Defectors of share 1e-12 hardly move but gain 2 per unit of time over cooperators."""
     game = rv.games.matrix(payoffs=np.array([[[3.0, 0.0], [5.0, 1.0]], [[3.0, 5.0], [0.0, 1.0]]]))
@@ -274,6 +278,7 @@ def test_a_nearly_absent_entry_that_grows_is_not_at_rest() -> None:
     assert float(method.residual(game, method.init(game, gone, jax.random.key(0)))) == 0.0
 
 
+@pytest.mark.slow
 def test_mutation_alone_is_a_linear_flow() -> None:
     """With the payoff c everywhere x' = c (x Q - x), so x(t) = x(0) expm(c t (Q - 1)); each has its own."""
     mutation = np.array([[0.9, 0.1, 0.0], [0.2, 0.6, 0.2], [0.3, 0.3, 0.4]])
@@ -288,6 +293,7 @@ def test_mutation_alone_is_a_linear_flow() -> None:
         assert row == pytest.approx(exact, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_generations_follow_the_formula() -> None:
     """One population, by hand: x A = (2.2, 1.6) at (0.2, 0.8), mean 1.72; then offspring mutate."""
     game = rv.games.matrix([[3, 2], [4, 1]], [[3, 4], [2, 1]])

@@ -294,6 +294,7 @@ def test_an_unchanged_copy_is_compared_as_its_original_is(tmp_path: Path) -> Non
     assert same.origin is None
 
 
+@pytest.mark.slow
 def test_a_changed_copy_is_compared_where_its_numbers_are_those_of_the_original(tmp_path: Path) -> None:
     words = "game.liability = 0.5 in this run, 0.0 in race_stakes"
     mine = copied(tmp_path, "race_stakes", **{'family = "race"': 'family = "race"\nliability = 0.5'})
@@ -326,6 +327,7 @@ def test_values_written_for_a_copy_are_compared_with_it(tmp_path: Path) -> None:
         copied(tmp_path, "race_stakes", **{"disaster_cost = 0.0 }": "disaster_cost = 3.0 }"} | changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "says"),
     [
@@ -602,6 +604,7 @@ def page(run: Run) -> str:
     return build(run.folder).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_page_contains_question_game_table_figures_and_versions(page: str) -> None:
     for words in (
         "At which reach does convergence to the middle end?",
@@ -645,6 +648,7 @@ def test_the_command_repeats_the_changes_of_a_run(tmp_path: Path, changes: dict[
     assert study(plots=[]).with_changes(found) == made
 
 
+@pytest.mark.slow
 def test_warnings_of_cells_are_listed_once_and_truncated(tmp_path: Path, page: str) -> None:
     assert "Warnings" not in page
     run = stored(tmp_path / "run")
@@ -663,6 +667,7 @@ def test_warnings_of_cells_are_listed_once_and_truncated(tmp_path: Path, page: s
     assert Page(text).open == []
 
 
+@pytest.mark.representative
 def test_page_is_well_formed_with_unique_identifiers(page: str) -> None:
     parsed = Page(page)
     assert parsed.open == []
@@ -684,6 +689,7 @@ def test_page_loads_no_external_resources(page: str) -> None:
     assert "default-src 'none'" in page
 
 
+@pytest.mark.slow
 def test_same_data_give_the_same_files(run: Run, page: str) -> None:
     figures = {path.name: path.read_bytes() for path in (run.folder / "figures").iterdir()}
     assert sorted(figures) == ["01-bifurcation.svg", "02-paths.svg"]
@@ -691,6 +697,7 @@ def test_same_data_give_the_same_files(run: Run, page: str) -> None:
     assert figures == {path.name: path.read_bytes() for path in (run.folder / "figures").iterdir()}
 
 
+@pytest.mark.slow
 def test_text_of_a_study_is_escaped(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>\"'&"
     made = study(
@@ -722,6 +729,7 @@ def test_neither_game_nor_jax_nor_user_file_is_loaded(tmp_path: Path) -> None:
     assert "a game defined in mine.py:contest" in (folder / "report.html").read_text(encoding="utf-8").lower()
 
 
+@pytest.mark.slow
 def test_a_failing_figure_is_named_and_the_others_are_drawn(tmp_path: Path) -> None:
     made = study(
         plots=["paths", {"kind": "landscape", "player": 7}, {"kind": "paths", "quantity": "payoff"}], sweep={}
@@ -738,6 +746,7 @@ def test_a_failing_figure_is_named_and_the_others_are_drawn(tmp_path: Path) -> N
     assert sorted(path.name for path in (folder / "figures").iterdir()) == ["01-paths.svg", "03-paths.svg"]
 
 
+@pytest.mark.slow
 def test_custom_plots_are_drawn_separately_and_embedded_from_files(tmp_path: Path) -> None:
     mine = (
         "def ends(data, ax=None, *, colour='black'):\n    ax.plot(data.regret.values.ravel(), color=colour)\n"
@@ -758,6 +767,7 @@ def test_custom_plots_are_drawn_separately_and_embedded_from_files(tmp_path: Pat
     assert Page(text).open == []
 
 
+@pytest.mark.slow
 def test_quick_partial_failed_and_damaged_runs_are_marked(tmp_path: Path) -> None:
     made = study(quick={"sweep.game.reach": [0.2, 0.25, 0.3]}).quick_form()
     run = stored(tmp_path / "run", made, leave=1, fail="ValueError: reach must be above 0")
@@ -778,6 +788,7 @@ def test_quick_partial_failed_and_damaged_runs_are_marked(tmp_path: Path) -> Non
         assert words in text, words
 
 
+@pytest.mark.slow
 def test_a_quick_form_without_a_reduction_is_not_called_reduced(tmp_path: Path) -> None:
     text = build(stored(tmp_path / "run", study().quick_form()).folder).read_text(encoding="utf-8")
     assert "reduced run" not in text
@@ -785,6 +796,7 @@ def test_a_quick_form_without_a_reduction_is_not_called_reduced(tmp_path: Path) 
     assert "rivalry run three --quick" in text
 
 
+@pytest.mark.slow
 def test_a_run_without_results_has_a_page(tmp_path: Path) -> None:
     run = Run.create_or_open(tmp_path / "run", study())
     text = build(run.folder).read_text(encoding="utf-8")
@@ -792,6 +804,7 @@ def test_a_run_without_results_has_a_page(tmp_path: Path) -> None:
     assert text.count("was not drawn") == 2
 
 
+@pytest.mark.slow
 def test_a_study_of_studies_has_one_page_with_one_section_per_study(tmp_path: Path) -> None:
     parts = {name: study(name=name, title=f"Part {name}", sweep={}) for name in ("one", "two")}
     made = Study(name="both", title="Both", include=["one", "two"], included=parts)
@@ -813,6 +826,7 @@ def test_numbers_are_short_and_plain() -> None:
     assert in_words(list(range(40))).endswith("11, … (40 values)")
 
 
+@pytest.mark.slow
 def test_the_command_line_reports_both_verdicts_and_explanations(tmp_path: Path) -> None:
     from rivalry.cli.summary import references
 
@@ -833,6 +847,7 @@ def test_the_command_line_reports_both_verdicts_and_explanations(tmp_path: Path)
     ]
 
 
+@pytest.mark.slow
 def test_changes_from_the_study_are_reported(tmp_path: Path) -> None:
     made = study(sweep={"game.reach": [0.17, 0.2]}).with_changes({"method.gradient_ascent.max_steps": 3})
     text = build(stored(tmp_path / "run", made).folder).read_text(encoding="utf-8")
@@ -843,6 +858,7 @@ def test_changes_from_the_study_are_reported(tmp_path: Path) -> None:
     assert again.with_changes({"replications.count": 2}).base == made.base
 
 
+@pytest.mark.slow
 def test_rule_labels_are_explained_once_where_used(tmp_path: Path, page: str) -> None:
     made = study(title="TURN against DICT")
     text = build(stored(tmp_path / "run", made).folder).read_text(encoding="utf-8")
@@ -874,6 +890,7 @@ def test_results_are_sentences_and_a_table(page: str) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_only_refuted_claims_are_marked(tmp_path: Path, page: str) -> None:
     assert 'class="weak">not an equilibrium' in page
     run = Run.create_or_open(tmp_path / "run", study(sweep={"game.reach": [0.2]}, plots=[]))
@@ -884,6 +901,7 @@ def test_only_refuted_claims_are_marked(tmp_path: Path, page: str) -> None:
     assert 'class="weak"' not in text
 
 
+@pytest.mark.slow
 def test_a_changed_run_says_so_above_the_answer(tmp_path: Path) -> None:
     made = study(sweep={"game.reach": [0.2]}, plots=[]).with_changes({"game.reach": 0.25})
     text = build(stored(tmp_path / "run", made).folder).read_text(encoding="utf-8")
@@ -892,6 +910,7 @@ def test_a_changed_run_says_so_above_the_answer(tmp_path: Path) -> None:
     assert places == sorted(places)
 
 
+@pytest.mark.slow
 def test_a_study_of_studies_begins_with_a_sentence_and_a_picture_per_study(tmp_path: Path) -> None:
     expect = [{"quantity": "threshold", "expected": float(THRESHOLD), "tolerance": 1e-9}]
     expect.append({"quantity": "treshold", "expected": 0.1})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import rivalry as rv
 from rivalry.core.results import collect
@@ -10,6 +11,7 @@ from rivalry.families.matrix import matrix
 from rivalry.lab.answer.details import equilibria
 
 
+@pytest.mark.slow
 def test_every_cell_lists_its_equilibria_and_their_completeness():
     known = {"chicken": matrix("chicken"), "jordan": matrix("jordan"), "big": matrix("coordination", size=6)}
     methods = {"pure": rv.methods.PureEquilibria(), "mixed": rv.methods.MixedEquilibria()}

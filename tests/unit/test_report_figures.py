@@ -61,6 +61,7 @@ def test_an_empty_run_has_no_default_figure() -> None:
     assert default_figures("influencer", xr.Dataset()) == []
 
 
+@pytest.mark.slow
 def test_a_study_without_plots_has_figures_in_its_report(tmp_path: Path) -> None:
     run = stored(tmp_path / "run", study(plots=[]))
     text = build(run.folder).read_text(encoding="utf-8")
@@ -94,6 +95,7 @@ def test_a_report_draws_the_game_of_the_first_cell_that_has_a_profile(tmp_path: 
     assert "Influence of every player over the space (reach 0.2)." in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("at", "words"),
     [
@@ -113,6 +115,7 @@ def test_a_figure_uses_the_nearest_point_and_says_so(tmp_path: Path, at: dict[st
         assert "reach = 0.3" in figure.caption
 
 
+@pytest.mark.slow
 def test_a_figure_that_several_missing_points_have_in_common_is_drawn_once(tmp_path: Path) -> None:
     asked = (0.3, 0.5, 0.6, 0.2)
     plots = [{"kind": "end_positions", "at": {"reach": reach}} for reach in asked]
@@ -125,6 +128,7 @@ def test_a_figure_that_several_missing_points_have_in_common_is_drawn_once(tmp_p
     assert sorted(path.name for path in tmp_path.glob("*.svg")) == [one.file for one in figures]
 
 
+@pytest.mark.slow
 def test_a_figure_of_a_sweep_is_left_out_of_a_single_point(tmp_path: Path) -> None:
     made = study(plots=[{"kind": "scenario", "over": "reach"}]).with_changes({"game.reach": 0.25})
     text = build(stored(tmp_path / "run", made).folder).read_text(encoding="utf-8")

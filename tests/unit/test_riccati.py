@@ -71,6 +71,7 @@ def test_the_regulator_matches_quantecon() -> None:
     assert found.residual < 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_the_regulator_is_the_limit_of_long_horizons(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -95,6 +96,7 @@ def test_problems_without_an_optimal_plan_return_none() -> None:
     assert riccati.joint(firms(phi=(0.0, 0.0))) is None  # only the total output matters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_the_two_player_equilibrium_matches_quantecon_nnash(seed: int) -> None:
     qe = pytest.importorskip("quantecon")
@@ -108,6 +110,7 @@ def test_the_two_player_equilibrium_matches_quantecon_nnash(seed: int) -> None:
     assert np.allclose(backwards(game, 2000)[0], [F1, F2], rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_three_player_equilibria_match_best_response_iteration() -> None:
     """Backward induction with each period's equilibrium from best responses, not from one system."""
     qe = pytest.importorskip("quantecon")
@@ -184,6 +187,7 @@ def planned(game: LinearQuadraticGame, T: int) -> tuple[np.ndarray, np.ndarray, 
     return own, slopes @ own + alone, float(np.linalg.eigvalsh(second)[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", [(0.9, 0.9), (0.85, 0.9), (0.9, 0.8)])
 def test_commitment_matches_explicit_finite_plans(gamma: tuple[float, float]) -> None:
     """The path is that of the optimal plan over 300 periods against the full response, at any discounts."""

@@ -12,6 +12,8 @@ from rivalry.population.certificate import population_certificate
 from rivalry.population.oracles import population_metrics
 from rivalry.studies.road_networks import RoadNetwork, road_network
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("first", [0.0, 0.3])
 def test_travel_times_of_routes(first: float) -> None:

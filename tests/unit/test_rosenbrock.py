@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import diffrax
 import numpy as np
+import pytest
 
 from rivalry.methods.dynamics.rosenbrock import Rodas5P
 from rivalry.runtime.jax import jax, jnp
+
+pytestmark = pytest.mark.slow
 
 
 def _step(y: jax.Array, length: jax.Array, rate: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -76,6 +76,7 @@ def test_shares_are_of_about_equal_size() -> None:
     assert max(sizes.values()) < 600  # six standard deviations above 500 are 625
 
 
+@pytest.mark.slow
 def test_a_test_that_has_passed_is_not_run_again(tree: Path) -> None:
     records = {"RIVALRY_PASSED": tree / "passed.txt", "RIVALRY_TALLY": tree / "tally"}
     assert len(ran(tree, WELL=0, **records)) == 60
@@ -149,6 +150,7 @@ def test_a_file_of_slow_tests_is_not_imported_for_the_default_ones(tree: Path) -
             ran(tree, "-m", "not nightly")
 
 
+@pytest.mark.slow
 def test_expected_failures_are_counted_apart_from_skipped_tests(tree: Path) -> None:
     marks = "@pytest.mark.xfail(strict=True, reason='known')\n", "@pytest.mark.skip(reason='needs LaTeX')\n"
     tests = [f"{mark}def test_{k}(): assert False\n" for k, mark in enumerate(marks)]
@@ -290,6 +292,7 @@ def outcomes(check: Any, commands: dict[str, str], work: Path, **options: Any) -
     return {name: result.outcome for name, result in run.results.items()}, run.end()
 
 
+@pytest.mark.slow
 def test_a_failing_section_stops_nothing_and_the_end_names_it(
     check: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -302,6 +305,7 @@ def test_a_failing_section_stops_nothing_and_the_end_names_it(
     assert re.search(r"^lint +FAILED .*exit status 3: a line too long$", text, re.M)
 
 
+@pytest.mark.slow
 def test_a_section_is_not_repeated_for_the_same_content(
     check: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,6 +320,7 @@ def test_a_section_is_not_repeated_for_the_same_content(
     assert outcomes(check, commands, tmp_path / "5") == (passed, 1)
 
 
+@pytest.mark.slow
 def test_after_an_interruption_the_next_run_begins_where_it_was(
     check: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -340,12 +345,14 @@ def test_after_an_interruption_the_next_run_begins_where_it_was(
     assert status == 0
 
 
+@pytest.mark.slow
 def test_a_command_that_hangs_is_ended(check: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "LONGEST", 0.3)
     result, _ = outcomes(check, {"tests": "sleep 60", "lint": "true"}, tmp_path / "work")
     assert result == {"tests": "FAILED", "lint": "passed"}
 
 
+@pytest.mark.slow
 def test_commands_of_the_check_have_caches_that_outlive_it_unless_it_is_cold(
     check: Any, tmp_path: Path
 ) -> None:
@@ -365,6 +372,7 @@ def test_every_share_has_the_sections_that_always_run(check: Any) -> None:
     assert all(set(section.shares) <= set(range(SHARES)) for section in sections)
 
 
+@pytest.mark.slow
 def test_the_change_begins_at_the_last_commit_that_passed_whole(check: Any, tmp_path: Path) -> None:
     sections = importlib.import_module("sections")
     options = argparse.Namespace(all=False, cold=False, share="1", since="", only=None)
@@ -380,6 +388,7 @@ def test_the_change_begins_at_the_last_commit_that_passed_whole(check: Any, tmp_
     assert sections._before(check.Check(options, tmp_path / "5")) == second
 
 
+@pytest.mark.slow
 def test_a_clone_holds_the_commit_with_which_the_run_began(check: Any, tmp_path: Path) -> None:
     options = argparse.Namespace(all=False, cold=False, share="1", since="", only=None)
     run = check.Check(options, tmp_path / "work")

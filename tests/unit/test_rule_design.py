@@ -108,6 +108,7 @@ def test_trials_where_newton_fails_are_not_chosen() -> None:
     assert found.data.chosen_label.values.tolist() == ["PBP"]
 
 
+@pytest.mark.slow
 def test_inconsistent_rules_are_reported_as_refused() -> None:
     game = rv.games.karma(**TINY)
     choices = {"max_karma": [2, 4], "mean_karma": [1.0, 3.0]}
@@ -162,6 +163,7 @@ RANDOM = {
 }
 
 
+@pytest.mark.slow
 def test_random_search_is_reproducible_and_within_bounds() -> None:
     one, again, other = design(**RANDOM), design(**RANDOM), design(**RANDOM, seed=1)
     same(one, again)
@@ -242,6 +244,7 @@ def test_bayesian_search_is_no_worse_than_random_search() -> None:
     assert np.mean(best[0]) >= np.mean(best[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trials", [10])  # the last two are proposed by the model
 def test_bayesian_search_is_reproducible_and_resumes_exactly(trials: int) -> None:
     choices = {"gamma": {"from": 0.1, "to": 0.9}, "payment": ["PBS", "PBP"], "mean_karma": [0.5, 1.0, 1.5]}
@@ -251,6 +254,7 @@ def test_bayesian_search_is_reproducible_and_resumes_exactly(trials: int) -> Non
     same(rv.solve(game, method, seed=2), rv.solve(game, method, seed=2))
 
 
+@pytest.mark.slow
 def test_a_missing_library_gives_one_line_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     method = rv.methods.BayesianDesign(choices=KBAR, response_method=COIN)

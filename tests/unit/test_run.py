@@ -113,6 +113,7 @@ def test_converges_after_the_steps_predicted_by_the_rate() -> None:
     assert found.claim == "equilibrium"
 
 
+@pytest.mark.slow
 def test_max_steps_is_exact() -> None:
     found = rv.solve(GOAL, Halve(), START, max_steps=7)
     assert (found.status, found.steps) == ("iteration limit", 7)
@@ -145,11 +146,13 @@ def test_max_seconds_must_be_positive(seconds: Any) -> None:
         rv.solve(GOAL, Halve(), START, max_seconds=seconds)
 
 
+@pytest.mark.slow
 def test_a_method_may_end_a_run() -> None:
     found = rv.solve(GOAL, Ends(), START)
     assert (found.status, found.steps) == ("cycling", 3)
 
 
+@pytest.mark.slow
 def test_a_nan_profile_is_reported_as_not_found() -> None:
     found = rv.solve(GOAL, Break(), START, tol=-1.0)
     assert (found.status, found.steps) == ("not found", 6)
@@ -157,6 +160,7 @@ def test_a_nan_profile_is_reported_as_not_found() -> None:
     assert "payoff" not in found.record
 
 
+@pytest.mark.slow
 def test_paths_contain_start_and_end_and_are_thinned() -> None:
     short = rv.solve(GOAL, Halve(), START, max_steps=10, tol=0.0)
     assert short.record["path_step"][1].tolist() == list(range(11))
@@ -170,6 +174,7 @@ def test_paths_contain_start_and_end_and_are_thinned() -> None:
     assert rv.solve(GOAL, Halve(), START, path=False).path is None
 
 
+@pytest.mark.slow
 def test_progress_can_stop_a_run_and_its_result_is_kept() -> None:
     events: list[Progress] = []
 
@@ -183,6 +188,7 @@ def test_progress_can_stop_a_run_and_its_result_is_kept() -> None:
     assert found.status == "iteration limit"
 
 
+@pytest.mark.slow
 def test_restored_runs_are_bitwise_identical() -> None:
     shelf = Shelf()
     method = Halve(part=1e-3, noise=1e-2)
@@ -225,6 +231,7 @@ def test_solve_accepts_max_steps_for_learners() -> None:
     assert rv.solve(rv.games.matrix("shapley"), RegretMatching(), max_steps=123).steps == 123
 
 
+@pytest.mark.slow
 def test_unstable_points_that_a_run_leaves_are_recorded() -> None:
     found = rv.solve(GOAL, Polish(part=0.0), [[0.0], [0.0]])
     # the run converges at 0, 1 and 2, and continues from there until it reaches 3
@@ -234,6 +241,7 @@ def test_unstable_points_that_a_run_leaves_are_recorded() -> None:
     assert found.end_state == "moving"
 
 
+@pytest.mark.slow
 def test_random_starts_depend_on_the_seed() -> None:
     one, two, three = (rv.solve(GOAL, Halve(), seed=s, max_steps=1).record["path"][1][0] for s in (1, 1, 2))
     np.testing.assert_array_equal(one, two)
@@ -307,6 +315,7 @@ def test_a_start_outside_the_space_is_refused() -> None:
         rv.solve(GOAL, Halve(), [[0.0], [11.0]])
 
 
+@pytest.mark.slow
 def test_trace_records_every_kth_step() -> None:
     data = rv.trace(GOAL, Halve(), START, steps=10, every=4)
     assert data.path_step.values.tolist() == [0, 4, 8, 10]
@@ -326,12 +335,14 @@ def test_batched_runs_equal_single_runs() -> None:
         assert member.claim == single.claim
 
 
+@pytest.mark.slow
 def test_batches_of_different_structure_are_refused() -> None:
     begin = GOAL.space.check(START)
     with pytest.raises(ValueError, match="batch: game 1 has a method of another form"):
         solving.solve_batch([GOAL, GOAL], [Halve(), Ends()], [begin, begin])
 
 
+@pytest.mark.slow
 def test_sweep_labels_its_points() -> None:
     data = rv.sweep(GOAL, {"goal": [0.0, 1.0, 2.0]}, Halve(), START)
     assert data.goal.values.tolist() == [0.0, 1.0, 2.0]
@@ -339,6 +350,7 @@ def test_sweep_labels_its_points() -> None:
     assert set(data.status.values.tolist()) == {"converged"}
 
 
+@pytest.mark.slow
 def test_compilations_do_not_grow_with_points() -> None:
     counted = []
 
@@ -408,6 +420,7 @@ class LongDraw(Draw):
         return 3
 
 
+@pytest.mark.slow
 def test_optional_members_require_a_base_class() -> None:
     found, own = (rv.solve(GOAL, method, START) for method in (Plain(), Halve()))
     assert (found.status, found.steps) == ("converged", own.steps)

@@ -14,6 +14,8 @@ from rivalry.tables.kernels import draws
 from rivalry.tables.repeated import RepeatedWorld
 from tests.repeated_play import Options, Plain, by_player, tables
 
+pytestmark = pytest.mark.slow
+
 SEED = np.random.SeedSequence(11)
 DICE = np.random.default_rng(3)
 PAIR = DICE.normal(size=(1, 2, 12))  # 3 and 4 actions
@@ -112,7 +114,6 @@ def place(game: FiniteGame, player: int, state: tuple[int, ...]) -> int:
     return int(np.ravel_multi_index(state, shape)) if shape else 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", GAMES)
 def test_sessions_match_a_reference_learner_bitwise(name: str) -> None:
     game, options = GAMES[name]
@@ -120,7 +121,6 @@ def test_sessions_match_a_reference_learner_bitwise(name: str) -> None:
     agree(made, made.world(game), Options(0.2, (0.8,) * 3, 2e-3))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("target", ["on_policy", "expected"])
 @pytest.mark.parametrize("name", ["at once", "staged", "in turns", "nature seen"])
 def test_other_targets_match_the_reference_learner(name: str, target: str) -> None:
@@ -131,7 +131,6 @@ def test_other_targets_match_the_reference_learner(name: str, target: str) -> No
 
 
 @pytest.mark.parametrize("target", ["max", "on_policy", "expected"])
-@pytest.mark.slow
 def test_softmax_with_a_decaying_temperature(target: str) -> None:
     game, options = GAMES["others"]
     falls = {"kind": "softmax", "temperature": 5.0, "decay": -np.log(0.999)}
@@ -140,7 +139,6 @@ def test_softmax_with_a_decaying_temperature(target: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["at once", "staged", "in turns", "three", "counterfactual"])
-@pytest.mark.slow
 def test_a_step_size_that_falls_linearly(name: str) -> None:
     game, options = GAMES.get(name, GAMES["memory 2"])
     other = name == "counterfactual"
@@ -158,7 +156,6 @@ def test_a_step_size_reaches_its_end_after_the_last_period() -> None:
 
 
 @pytest.mark.parametrize("name", ["at once", "price", "memory 2", "three", "nature seen"])
-@pytest.mark.slow
 def test_counterfactual_updates(name: str) -> None:
     game, options = GAMES[name]
     made = learner(**options, counterfactual=True, stopping=just(400))

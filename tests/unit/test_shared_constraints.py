@@ -18,6 +18,7 @@ CAP = rv.games.continuous(payoffs=CAP_PAYOFFS, shared=["x1 + x2 <= 1"])
 SOLVER = rv.methods.VariationalEquilibrium()
 
 
+@pytest.mark.slow
 def test_a_joint_cap_has_one_variational_equilibrium() -> None:
     """First-order conditions 2 (1 - x1) = l = 2 (1/2 - x2) on x1 + x2 = 1 give (3/4, 1/4) and l = 1/2."""
     found = rv.solve(CAP, SOLVER)
@@ -30,6 +31,7 @@ def test_a_joint_cap_has_one_variational_equilibrium() -> None:
     assert found.certificate.concept == "generalised Nash"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [0.5, 0.6, 0.9, 1.0])
 def test_all_other_equilibria_have_unequal_multipliers(first: float) -> None:
     """Every (t, 1 - t) with t in [1/2, 1] is an equilibrium: multipliers are 2 (1 - t) and 2 t - 1."""
@@ -39,6 +41,7 @@ def test_all_other_equilibria_have_unequal_multipliers(first: float) -> None:
     np.testing.assert_allclose(found.multipliers.ravel(), [2 * (1 - first), 2 * first - 1], atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("profile", "gains"),
     [
@@ -64,6 +67,7 @@ def test_gains_are_those_of_choices_that_the_others_leave(profile: list[float], 
         np.testing.assert_allclose(expected, gains, atol=1e-9)
 
 
+@pytest.mark.representative
 def test_a_profile_that_violates_a_constraint_is_no_equilibrium() -> None:
     found = rv.certificate(CAP, [0.8, 0.3])
     assert found.claim == "not an equilibrium"
@@ -74,6 +78,7 @@ def test_a_profile_that_violates_a_constraint_is_no_equilibrium() -> None:
     assert rv.certificate(CAP, [0.75, 0.25 + 1e-12]).claim == "equilibrium"
 
 
+@pytest.mark.slow
 def test_one_violated_constraint_of_two_is_enough() -> None:
     both = rv.games.continuous(payoffs=CAP_PAYOFFS, shared=["x1 + x2 <= 1.9", "x1 + x2 <= 1"])
     for profile, claim in (([0.9, 0.3], "not an equilibrium"), ([0.75, 0.25], "equilibrium")):
@@ -130,6 +135,7 @@ def _quadratic(cost: np.ndarray, target: np.ndarray, rows: np.ndarray, most: np.
     return rv.games.continuous(payoffs=payoffs, shared=SHARED, low=-2.0, high=2.0, parameters=numbers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))]
 )
@@ -147,6 +153,7 @@ def test_monotone_quadratic_games_agree_with_an_enumeration_of_active_sets(seed:
     np.testing.assert_allclose(found.profile.values.ravel(), expected, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_constraints_that_no_profile_satisfies_leave_nothing_found() -> None:
     game = rv.games.continuous(payoffs=CAP_PAYOFFS, shared=["x1 + x2 >= 3"])
     with pytest.warns(UserWarning, match="no step lowers the residual"):
@@ -279,6 +286,7 @@ def _three_choices(bend: float) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_tangents_of_concave_payoffs_bound_gains_in_three_choices() -> None:
     """Second derivatives have the eigenvalues -2 + link, twice, and -2 - 2 link: here all are negative."""
     game = _three_choices(0.9)

@@ -18,6 +18,8 @@ from rivalry.population import record_of, stationary_population
 from rivalry.runtime.jax import put
 from tests.unit.test_agents import table
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"max_karma": 4, "mean_karma": 2, "agents": 10}
 MANY = SMALL | {"agents": 30}  # above the limit for bids that depend on own karma
 
@@ -52,7 +54,6 @@ def test_exploitability_is_small_in_equilibrium_and_large_if_uniform() -> None:
     assert found["bound"] == np.inf  # nothing is proved for finitely many agents
 
 
-@pytest.mark.slow
 def test_compiled_programs_do_not_depend_on_the_number_of_agents() -> None:
     """They do not depend on the initial karma either."""
     options: dict[str, Any] = {"plays": "uniform", "evaluation": 50}
@@ -64,7 +65,6 @@ def test_compiled_programs_do_not_depend_on_the_number_of_agents() -> None:
     assert [program._cached._cache_size() for program in programs] == compiled
 
 
-@pytest.mark.slow
 def test_exploitability_matches_value_iteration() -> None:
     game = rv.games.karma(**MANY, gamma=0.9)
     found = ran(game, plays="uniform", evaluation=3000)
@@ -105,7 +105,6 @@ def test_results_do_not_depend_on_chunks_and_exclude_the_warm_up() -> None:
     assert "efficiency" not in learner.read(world, short)
 
 
-@pytest.mark.slow
 def test_policies_may_be_names_arrays_or_files(tmp_path: Path) -> None:
     game = rv.games.karma(**SMALL)
     zero = [[[1.0] + [0.0] * k for k in range(5)]] * 2
@@ -134,7 +133,6 @@ def test_rules_without_a_mean_field_report_no_exploitability() -> None:
     assert "exploitability" not in found
 
 
-@pytest.mark.slow
 def test_metrics_are_reported_per_type() -> None:
     types = [{"share": 0.4, "gamma": 0.5, "name": "meek"}, {"share": 0.6, "urgencies": [2.0, 2.0]}]
     game = rv.games.karma(**SMALL, types=types)

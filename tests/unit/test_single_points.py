@@ -33,6 +33,7 @@ def is_p_matrix(matrix: np.ndarray) -> bool:
     return all(np.linalg.det(matrix[np.ix_(own, own)]) > 0 for own in subsets)
 
 
+@pytest.mark.slow
 def test_matrices_of_boxes_with_one_point_are_p_matrices() -> None:
     rng = np.random.default_rng(0)
     middle = rng.normal(size=(3000, 4, 4)) - 2 * np.eye(4) * rng.random((3000, 1, 1))

@@ -67,6 +67,7 @@ def document(payoffs: tuple[str, ...]) -> Any:
     return json.loads(text(payoffs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("payoffs", "count"),
     [
@@ -105,6 +106,7 @@ def test_an_equilibrium_of_a_race_is_verified_without_a_list(tmp_path: Path) -> 
     assert check(tmp_path / "race.json").startswith("1 equilibrium; others are not excluded: (")
 
 
+@pytest.mark.slow
 def test_a_list_that_bounds_of_a_family_complete_is_no_complete_list_of_boxes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -136,6 +138,7 @@ def test_a_file_of_periods_has_the_equilibria_of_each(tmp_path: Path) -> None:
         check(tmp_path / "moved.json")
 
 
+@pytest.mark.slow
 def test_a_list_without_equilibria_is_proved(tmp_path: Path) -> None:
     """One player wants to be where the other is, who wants to be elsewhere."""
     found = rv.all_equilibria(rv.games.continuous(payoffs=["-(x1 - x2)^2", "(x1 - x2)^2 + 0.1*x2"]))
@@ -147,6 +150,7 @@ def test_a_list_without_equilibria_is_proved(tmp_path: Path) -> None:
     assert "states nothing" in refuted(completed(space, [["x", 0]], [0]))
 
 
+@pytest.mark.slow
 def test_an_equilibrium_at_zero_is_located(tmp_path: Path) -> None:
     """Both play 0, 1 or the upper bound, which is below its square."""
     payoffs = ["-(x1 - x2^2)^2", "-(x2 - x1^2)^2"]
@@ -159,6 +163,7 @@ def test_an_equilibrium_at_zero_is_located(tmp_path: Path) -> None:
     assert max(radii) < 1e-12
 
 
+@pytest.mark.slow
 def test_the_line_names_points_payoffs_and_the_game() -> None:
     said = verify(document(STEP))
     # of the game x = 1/2 + 2/5 tanh(4 (y - 1/2)): payoffs at two profiles, the second (1/3, 1/2)
@@ -199,6 +204,7 @@ def contest_over_prizes() -> Any:
     return rv.all_equilibria(game).proof.document()
 
 
+@pytest.mark.slow
 def test_one_equilibrium_of_a_constant_sum_is_verified_as_the_only_one() -> None:
     found = contest_over_prizes()
     assert "boxes" not in found
@@ -208,6 +214,7 @@ def test_one_equilibrium_of_a_constant_sum_is_verified_as_the_only_one() -> None
     assert verify(without).startswith("1 equilibrium; others are not excluded")
 
 
+@pytest.mark.slow
 def test_sums_that_are_not_constant_are_refused() -> None:
     whole = contest_over_prizes()
     said = "whose payoffs have a constant sum"
@@ -240,6 +247,7 @@ def test_shares_add_up_to_one_if_each_term_is_in_one_numerator() -> None:
     assert not nodes.constant(more)
 
 
+@pytest.mark.slow
 def test_a_missing_equilibrium_is_noticed() -> None:
     found = document(STEP)
     del found["equilibria"][2]
@@ -250,12 +258,14 @@ def test_a_missing_equilibrium_is_noticed() -> None:
     assert "is not where equilibrium 2 is the only one" in refuted(some)
 
 
+@pytest.mark.slow
 def test_an_equilibrium_counts_once() -> None:
     found = document(STEP)
     found["equilibria"].append(found["equilibria"][0])
     assert "equilibrium 4 may be one of those before it" in refuted(found)
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("away", [1e-6, -1e-6])
 def test_a_point_that_is_elsewhere_is_refused(away: float) -> None:
     found = document(STEP)
@@ -270,6 +280,7 @@ def test_a_box_with_two_zeros_is_no_box_of_uniqueness() -> None:
     assert "others are not excluded" in refuted(found)
 
 
+@pytest.mark.slow
 def test_boxes_that_do_not_cover_the_space_are_refused() -> None:
     whole = document(STEP)
     for k, entry in list(enumerate(whole["boxes"]))[::5]:
@@ -285,6 +296,7 @@ def test_boxes_that_do_not_cover_the_space_are_refused() -> None:
         assert "not covered: a cut" in refuted(outside)
 
 
+@pytest.mark.slow
 def test_boxes_that_are_cut_elsewhere_need_reasons_that_hold_there() -> None:
     whole, sides = document(STEP), boxes_of(document(STEP))
     refused = 0
@@ -322,6 +334,7 @@ def boxes_of(found: Any) -> list[tuple[np.ndarray, Any]]:
     return every
 
 
+@pytest.mark.slow
 def test_reasons_that_do_not_hold_are_refused() -> None:
     found, count = document(STEP), 0
     sampler = np.random.default_rng(0)
@@ -367,6 +380,7 @@ def test_other_payoffs_have_other_equilibria() -> None:
     assert changed >= 2
 
 
+@pytest.mark.slow
 def test_a_local_maximum_is_no_equilibrium() -> None:
     # a second peak, near 0.9, is higher than the first
     game = rv.games.continuous(payoffs=["0.2*x1 - 10*(x1 - 0.2)^2*(x1 - 0.9)^2", "-(x2 - x1/2)^2"])
@@ -374,6 +388,7 @@ def test_a_local_maximum_is_no_equilibrium() -> None:
     assert "a better strategy of player 1 is not excluded" in refuted(found)
 
 
+@pytest.mark.slow
 def test_the_lower_end_of_a_payoff_that_falls_and_rises_is_no_equilibrium() -> None:
     game = rv.games.continuous(payoffs=["x1^2 - 0.9*x1"])
     assert "player 1" in refuted(SmoothProof(game, np.array([[[0.0]]]), False, True).document())
@@ -381,6 +396,7 @@ def test_the_lower_end_of_a_payoff_that_falls_and_rises_is_no_equilibrium() -> N
     assert verify(found).startswith("1 equilibrium; others are not excluded")
 
 
+@pytest.mark.slow
 def test_a_box_with_the_only_zero_of_derivatives_may_have_equilibria_at_bounds() -> None:
     """Best responses 2 x - 1/2, cut at 0 and 1, meet in the middle and at two corners."""
     game = rv.games.continuous(payoffs=[f"4*(x1 - 0.5)*(x2 - 0.5) - (x{k} - 0.5)^2" for k in (1, 2)])
@@ -390,6 +406,7 @@ def test_a_box_with_the_only_zero_of_derivatives_may_have_equilibria_at_bounds()
     assert "is not where equilibrium 1 is the only one" in refuted(found | {"boxes": [["around", 0]]})
 
 
+@pytest.mark.slow
 def test_a_minimum_is_no_equilibrium() -> None:
     game = rv.games.continuous(payoffs=["(x1 - 0.4)^2", "-(x2 - x1)^2"])
     found = SmoothProof(game, np.array([[[0.4], [0.4]]]), False, True).document()
@@ -445,6 +462,7 @@ def test_broken_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main([str(tmp_path / "whole.json")]) == 0
 
 
+@pytest.mark.slow
 def test_the_status_is_that_of_the_worst_file(tmp_path: Path) -> None:
     moved = document(STEP)
     moved["equilibria"][0]["point"][0] = (0.9).hex()
@@ -479,6 +497,7 @@ FORMULAS = (
 )
 
 
+@pytest.mark.slow
 def test_derivatives_are_those_of_jax() -> None:
     game = rv.games.continuous(payoffs=list(FORMULAS))
     nodes, results = operations(lambda y: game.payoffs(y[:, None]), np.full(2, 0.5))
@@ -511,6 +530,7 @@ POWERS = {f"power {n}": lambda a, n=n: a**n for n in (-2, -0.5, 0.7, 1, 2, 3, 4,
 FUNCTIONS = {name: rule for name, rule in APPLY.items() if name != "if"} | EXPONENTIALS | POWERS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_bounds_on_operations_and_their_derivatives_are_those_of_jax(name: str) -> None:
     graph, rule = Graph(), FUNCTIONS[name]
@@ -561,6 +581,7 @@ def partners() -> Any:
     return rv.games.continuous(payoffs=payoffs, parameters={"a": 0.2})
 
 
+@pytest.mark.slow
 def test_numbers_of_equilibria_are_verified_for_all_values_of_a_parameter() -> None:
     found = rv.all_equilibria(partners(), where={"parameters.a": (0.1, 0.4)}, max_seconds=None)
     written = found.proof.document()
@@ -591,6 +612,7 @@ def test_numbers_of_equilibria_are_verified_for_all_values_of_a_parameter() -> N
     assert "equilibrium" in refuted(wider) or "not covered" in refuted(wider)
 
 
+@pytest.mark.slow
 def test_a_kink_in_the_middle_of_parameters_leaves_the_bound_exact() -> None:
     # the best choice is min(a, 1): 1 from a = 1 on
     game = rv.games.continuous(payoffs=["a * x1 - x1^2 / 2"], parameters={"a": 0.5})
@@ -646,6 +668,7 @@ class Shares(eqx.Module):
         return self.rule(x)
 
 
+@pytest.mark.slow
 def test_lists_on_simplices_are_verified_in_fractions() -> None:
     def rule(x: Any) -> Any:
         return jnp.sum(x * jnp.array([1.0, 1.2]) * (1 - x[::-1]), axis=1) + 0.1 * jnp.sum(x**2, axis=1)
@@ -756,6 +779,7 @@ def test_files_of_the_present_folder_do_not_check(tmp_path: Path, monkeypatch: p
 FIRMS = tuple(f"x{k}*(1 - x1 - x2 - x3 - x4 - x5) - 0.02*{k}*x{k}" for k in range(1, 6))
 
 
+@pytest.mark.slow
 def test_lists_by_sums_over_players_are_verified() -> None:
     found = document(FIRMS)
     assert len(found["totals"]) == 1
@@ -771,6 +795,7 @@ def test_a_payoff_whose_second_derivative_is_not_known_is_refused() -> None:
     assert refuted(completed(space, [["x", 0], ["digamma", 0]], [1])) == "no derivative of trigamma is known"
 
 
+@pytest.mark.slow
 def test_a_part_of_a_total_belongs_to_its_player() -> None:
     found = document(FIRMS)
     found["totals"][0].reverse()
@@ -782,6 +807,7 @@ def test_a_part_of_a_total_belongs_to_its_player() -> None:
         verify(more)
 
 
+@pytest.mark.slow
 def test_totals_that_are_cut_elsewhere_need_reasons_that_hold_there() -> None:
     whole, count = document(FIRMS), 0
     for k, entry in enumerate(whole["boxes"]):

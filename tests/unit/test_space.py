@@ -64,12 +64,14 @@ def test_log_grid_has_equal_ratios_and_logit_grid_equal_odds_ratios() -> None:
     np.testing.assert_allclose(odds[1:] / odds[:-1], odds[1] / odds[0])
 
 
+@pytest.mark.slow
 def test_log_box_is_sampled_evenly_over_decades() -> None:
     drawn = jax.vmap(SPACES[1].sample)(jax.random.split(jax.random.key(1), 4000))
     below = np.mean(np.asarray(drawn) < 1.0)  # 1 is the middle of 0.1 … 10 in this scale
     assert abs(below - 0.5) < 4 * 0.5 / np.sqrt(8000)
 
 
+@pytest.mark.slow
 def test_simplex_samples_are_uniform() -> None:
     drawn = np.asarray(jax.vmap(Simplex((3,)).sample)(jax.random.split(jax.random.key(2), 4000)))[:, 0, 0]
     # the first of three uniform shares has P(share <= t) = 1 - (1 - t)^2
@@ -86,6 +88,7 @@ def test_simplex_grid_is_the_largest_lattice_that_fits() -> None:
     assert not padded[:, 2].any()
 
 
+@pytest.mark.slow
 def test_simplex_of_one_choice() -> None:
     space = Simplex((1, 2))
     np.testing.assert_array_equal(space.grid(0, 10), [[1.0, 0.0]])
@@ -145,6 +148,7 @@ def test_invalid_coordinates_are_refused(coordinates: Any, zero_threshold: objec
         Box.of([[0.0, 1.0]], players=2, coordinates=coordinates, zero_threshold=zero_threshold)
 
 
+@pytest.mark.slow
 def test_log_and_shifted_grids_start_at_zero() -> None:
     bounds, kinds = [[0.0, 100.0], [0.0, 3.0]], ("log", "shifted")
     space = Box.of(bounds, players=2, coordinates=kinds, zero_threshold=[0.1, 1.0])
@@ -155,6 +159,7 @@ def test_log_and_shifted_grids_start_at_zero() -> None:
     np.testing.assert_allclose(traced, grid, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_simplex_with_a_minimum_probability() -> None:
     space = Simplex((3, 3), 0.1)
     grid = np.asarray(space.grid(0, 10))

@@ -11,6 +11,8 @@ from rivalry.families.influencer import symmetric_spectrum
 from rivalry.methods.limit_sets.eigenvalues import spectra
 from rivalry.methods.limit_sets.newton import rest_point
 
+pytestmark = pytest.mark.slow
+
 HOPF = 0.15818468164430274
 
 

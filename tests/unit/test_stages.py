@@ -149,6 +149,7 @@ def test_invalid_stages_are_refused(
         staged_values(payoff, sizes, stages)
 
 
+@pytest.mark.slow
 def test_follower_losses_match_direct_play() -> None:
     tables, draw = GAMES["in stages"], np.random.default_rng(14)
     whole, policies = whole_states(tables), drawn_policies(GAMES["in stages"], 4, draw)
@@ -167,6 +168,7 @@ def test_follower_losses_match_direct_play() -> None:
         assert found.share[session].tolist() == [np.mean(loss == 0)]
 
 
+@pytest.mark.slow
 def test_best_responding_followers_lose_nothing() -> None:
     pays = market(COARSE, FINE)
     tables = one_state(pays)._replace(observation_slots=np.array([[[-1, -1]], [[0, 0]]]))
@@ -181,6 +183,7 @@ def test_best_responding_followers_lose_nothing() -> None:
     assert found.share[1].tolist() == [np.mean(lost == 0)]
 
 
+@pytest.mark.slow
 def test_a_middle_follower_anticipates_later_responses() -> None:
     """The second of three movers is evaluated after the third one's response."""
     pays = np.random.default_rng(15).normal(size=(3, 2, 2, 3))

@@ -197,6 +197,7 @@ def test_worse_penalties_change_no_word() -> None:
                 assert len(words) == 1, (width, kind, words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", [5.0, 50.0, 200.0, 1e6])
 def test_steep_losses_on_both_sides_do_not_stretch_the_tolerance(penalty: float) -> None:
     """Choices within a tenth of the best one lose up to 0.01, others far more."""
@@ -226,6 +227,7 @@ class Shared(eqx.Module):
         return x[:, 0] * (self.intercept - total) - self.penalty * jnp.maximum(total - 3.0, 0.0)
 
 
+@pytest.mark.slow
 def test_a_penalty_does_not_stretch_the_tolerance() -> None:
     """Each firm gains 0.36 by an output of 0.8; it earns 0.28."""
     x = jnp.array([[1.4], [1.4]])
@@ -282,6 +284,7 @@ def test_all_losses_of_a_smooth_peak_count(power: float) -> None:
         assert milder / 10 <= own[0] <= milder * 1.001, peak
 
 
+@pytest.mark.slow
 def test_a_gap_of_ruinous_choices_does_not_hide_the_good_ones_beyond() -> None:
     class Gap(eqx.Module):
         @property
@@ -295,6 +298,7 @@ def test_a_gap_of_ruinous_choices_does_not_hide_the_good_ones_beyond() -> None:
     np.testing.assert_allclose(certificate(Gap(), [[0.5]]).at_stake, 0.25, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_on_a_simplex_the_side_without_a_penalty_counts() -> None:
     class Budget(eqx.Module):
         @property
@@ -350,6 +354,7 @@ def test_gradients_of_finite_games_have_a_unit() -> None:
     np.testing.assert_allclose(units, [0.001, 1.0], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_nothing_is_at_stake_where_price_equals_cost() -> None:
     """In Bertrand's game a firm that sells nothing wins and loses nothing by any higher price."""
     found = rv.solve(rv.games.market(choice="price"), rv.methods.ClosedForm())
@@ -374,6 +379,7 @@ def test_idle_teams_of_a_race_are_in_equilibrium() -> None:
     assert rv.solve(race, rv.methods.BestResponse(), start="moderate").claim == "equilibrium"
 
 
+@pytest.mark.slow
 def test_inputs_that_never_pay_have_a_stake_that_does_not_grow_with_their_range() -> None:
     """Any input costs a fee of 1.5 and 0.03 per unit and brings nothing: an idle player saves the fee."""
 
@@ -387,6 +393,7 @@ def test_inputs_that_never_pay_have_a_stake_that_does_not_grow_with_their_range(
         assert stated.choice == pytest.approx(1.5, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_effect_of_play_counts_for_a_hundredth() -> None:
     """Own choice moves a payoff by a few units, the rival by tens: a gain of 2e-6 remains a gain."""
 
@@ -403,6 +410,7 @@ def test_the_effect_of_play_counts_for_a_hundredth() -> None:
     assert near.regret[1] == pytest.approx(2e-6, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_gain_that_is_not_visible_in_choices_is_measured_by_own_choice() -> None:
     """Own choice moves a payoff by a quarter, the rival by ten: a gain of 2e-5 is not within a millionth."""
 
@@ -442,11 +450,13 @@ def test_an_exact_equilibrium_that_is_visibly_apart_proves_nothing_of_the_profil
     assert at_it.radius < 1e-9
 
 
+@pytest.mark.slow
 def test_gains_are_printed_beside_the_payoff_of_the_player_who_gains() -> None:
     game = Shared(jnp.asarray(1e3))
     assert "regret 0.36 of a payoff of 0.28, bound" in repr(certificate(game, jnp.array([[1.4], [1.4]])))
 
 
+@pytest.mark.slow
 def test_a_certificate_measures_each_stake_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The search, its bound and the word use one stake per player and best response."""
     measured = []

@@ -97,6 +97,8 @@ MATTER = {
 }
 
 
+@pytest.mark.representative
+@pytest.mark.default_only("softmax")
 @pytest.mark.parametrize("name", CANCEL)
 def test_shifts_that_cancel_are_held(name: str) -> None:
     function, count = CANCEL[name]
@@ -107,6 +109,7 @@ def test_shifts_that_cancel_are_held(name: str) -> None:
         np.testing.assert_allclose(found.call([one + moved for one in own], X)[0], function(X), rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MATTER)
 def test_numbers_that_matter_are_differentiated(name: str) -> None:
     function: Any = MATTER[name]
@@ -121,6 +124,7 @@ def test_numbers_that_matter_are_differentiated(name: str) -> None:
     np.testing.assert_allclose(slope, rise, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_shifts_in_branches_that_choices_do_not_choose_are_held() -> None:
     """Such branches are all read, with the numbers that stand in them."""
 
@@ -146,6 +150,7 @@ def test_loops_without_an_interval_form_are_refused_before_they_are_unrolled() -
         shifted(climb, X)
 
 
+@pytest.mark.slow
 def test_payoffs_of_rounds_with_shares_in_each_have_a_bound() -> None:
     """Three rounds, in each of which ``q = e^x / (e^x + e^y)`` wins 1/4 at a price of 1/8 of x squared."""
 
@@ -163,6 +168,7 @@ def test_payoffs_of_rounds_with_shares_in_each_have_a_bound() -> None:
     assert (found.claim, found.coverage, found.rounding) == ("equilibrium", "exact", "outward")
 
 
+@pytest.mark.slow
 def test_shifts_that_may_be_infinite_are_named() -> None:
     def total(x: Any) -> Any:
         return jax.nn.logsumexp(jnp.log(x), axis=1)

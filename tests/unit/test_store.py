@@ -303,6 +303,7 @@ def test_leftover_partial_files_are_removed(run: Run) -> None:
     assert not part.exists()
 
 
+@pytest.mark.slow
 def test_a_second_process_gets_one_line_from_a_locked_run(run: Run) -> None:
     code = "import sys; from rivalry.lab.store import load_run\nwith load_run(sys.argv[1]).locking(): pass"
     with run.locking():

@@ -201,6 +201,7 @@ def test_a_method_is_computed_once_for_options_of_other_methods() -> None:
     assert study.axes(cells)["a.max_steps"] == [10, 20, 30]
 
 
+@pytest.mark.slow
 def test_a_batch_belongs_to_one_cell() -> None:
     study = one(batch={"game.reach": [0.1, 0.2]})
     (cell,) = study.cells()
@@ -334,6 +335,7 @@ def test_a_study_has_text_and_html_representations() -> None:
     assert "&lt;Three&gt;" in study._repr_html_()
 
 
+@pytest.mark.slow
 def test_a_study_runs_from_python(tmp_path: Path) -> None:
     study = rv.Study("duel", game={"family": "matrix", "name": "chicken"}, method={"kind": "pure_equilibria"})
     events: list[Any] = []

@@ -37,6 +37,7 @@ def test_a_symbol_is_refused_with_the_name_of_its_key() -> None:
         build_game({"family": "market", "c": 3.0})
 
 
+@pytest.mark.slow
 def test_leaders_in_a_study() -> None:
     """A study with leaders is checked like any other, and the key may be swept."""
     table = {**SEXES, "leaders": [0]}

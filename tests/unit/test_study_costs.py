@@ -12,6 +12,7 @@ from rivalry.lab.report.full_runs import full_run
 from rivalry.lab.study.names import COST_LABELS, COSTS, cost_label, read_toml, studies
 
 
+@pytest.mark.slow
 def test_labels_agree_with_the_measured_time() -> None:
     costs = json.loads(COSTS.read_text(encoding="utf-8"))
     assert costs.keys() <= studies().keys()
@@ -29,6 +30,7 @@ def test_full_seconds_are_those_of_the_stored_full_run() -> None:
             assert costs[name]["full"] == float(f"{stored.seconds:.2g}"), "python -m benchmarks.study_costs"
 
 
+@pytest.mark.slow
 def test_a_quick_form_takes_less_than_a_minute() -> None:
     costs = json.loads(COSTS.read_text(encoding="utf-8"))
     single = [name for name in costs if "include" not in read_toml(studies()[name], name)[0]]

@@ -40,6 +40,7 @@ def test_invalid_dotted_keys_are_refused(key: str) -> None:
 finite = st.floats(-1e6, 1e6)
 
 
+@pytest.mark.slow
 @given(finite, finite, st.integers(2, 50))
 def test_linear_values_are_evenly_spaced_with_both_ends(first: float, last: float, count: int) -> None:
     if first == last:

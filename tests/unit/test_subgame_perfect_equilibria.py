@@ -339,6 +339,7 @@ def test_a_dilemma_played_twice_is_defection_after_every_history() -> None:
     assert all(name.endswith("D") for name in found[0])
 
 
+@pytest.mark.slow
 def test_coordination_played_twice_has_threats_that_are_credible() -> None:
     data, _ = plays(coordination_twice)
     assert bool(data.complete)
@@ -421,6 +422,7 @@ def test_random_trees_with_information_sets_against_enumeration(seed: int) -> No
     assert pure_of(rules) == pure_by_enumeration(rules)
 
 
+@pytest.mark.slow
 def test_one_equilibrium_is_a_member_of_the_list() -> None:
     for rules in (battle, coordination_twice, ultimatum):
         every = solved(rules).data.equilibria.values

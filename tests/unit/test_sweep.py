@@ -66,6 +66,7 @@ CLIMB = rv.methods.GradientAscent()
 START = [0.1, 0.4, 0.9]
 
 
+@pytest.mark.slow
 def test_values_in_a_zip_belong_together() -> None:
     over = {"reach[1]": [0.2, 0.3], "method.start": [START, [0.2, 0.4, 0.9]]}
     found = rv.sweep(GAME, over, CLIMB, zip=True, max_steps=5)
@@ -80,6 +81,7 @@ def test_values_in_a_zip_belong_together() -> None:
         rv.sweep(GAME, {"reach": [0.2, 0.3], "budgets": [1.0]}, CLIMB, START, zip=True)
 
 
+@pytest.mark.slow
 def test_limits_of_a_run_can_be_swept() -> None:
     found = rv.sweep(GAME, {"method.max_steps": [3, 7]}, CLIMB, START, tolerance=None)
     assert found.steps.values.tolist() == [3, 7]
@@ -87,6 +89,7 @@ def test_limits_of_a_run_can_be_swept() -> None:
         rv.sweep(GAME, {"method.max_steps": ["x"]}, CLIMB, START)
 
 
+@pytest.mark.slow
 def test_learners_are_swept_with_streams_of_their_own() -> None:
     game, learner = rv.games.matrix("chicken"), rv.methods.RegretMatching()
     over = {"payoffs[0][0][0]": [0.0, 0.0], "method.regrets": ["unconditional", "conditional"]}
@@ -114,6 +117,7 @@ def test_a_number_replaces_all_of_a_nested_list_as_in_a_study() -> None:
     np.testing.assert_array_equal(wide.reach, right.reach)
 
 
+@pytest.mark.slow
 def test_a_learners_number_is_swept_as_an_entry_of_its_table() -> None:
     learner = rv.methods.QLearning(epochs=3, step_size=0.1)
     one = rv.sweep(GAME, {"method.step_size.value": [0.2]}, learner, tolerance=None)
@@ -128,6 +132,7 @@ class Marked(BestResponse):
         return Finish(profile, "marked", {})
 
 
+@pytest.mark.slow
 def test_a_class_that_changes_the_analysis_of_ends_keeps_it_in_sweeps() -> None:
     game = rv.games.market(unit_cost=[10.0, 10.0])
     found = rv.sweep(game, {"unit_cost[0]": [5.0, 15.0]}, Marked(), [20.0, 20.0])

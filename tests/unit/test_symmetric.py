@@ -38,6 +38,7 @@ def test_every_root_is_found_once() -> None:
     np.testing.assert_allclose(found[:, 0], [-outer, 0.0, outer], atol=1e-10)
 
 
+@pytest.mark.slow
 def test_eigenvalues_match_the_two_blocks() -> None:
     games = [wells(depth, 1.0) for depth in (4.0, 3.0, 2.0)]
     found = symmetric.follow_root(games, np.eye(1), np.array([0.9]))
@@ -50,6 +51,7 @@ def test_eigenvalues_match_the_two_blocks() -> None:
         assert together[k, 0] == pytest.approx(own + 2 * other, abs=1e-7)
 
 
+@pytest.mark.slow
 def test_a_given_position_is_kept_and_a_lost_root_ends_the_scan() -> None:
     games = [wells(depth, 1.0) for depth in (2.0, 1.5)]
     there = symmetric.follow_root(games, np.eye(1), np.array([0.3]), fixed=True)

@@ -17,6 +17,7 @@ from tests.contests import Offering, Shared, by_rule, every, shared
 from tests.small_games import cournot
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("axes", "action_grid"), [(1, 4), (2, 3), (1, [0.0, 0.2, 1.0])])
 @pytest.mark.parametrize("kind", [Shared, Offering])
 def test_a_table_contains_the_payoffs(kind: type[Shared], axes: int, action_grid: Any) -> None:
@@ -28,6 +29,7 @@ def test_a_table_contains_the_payoffs(kind: type[Shared], axes: int, action_grid
     assert made.contest.weights.size == 0
 
 
+@pytest.mark.slow
 def test_action_grids_of_unequal_lengths_without_outside_shares() -> None:
     game = shared(third=np.zeros(7), abstention=0.0, cost=np.zeros(3))
     made = tabulate(game, [[0.1, 0.9], [0.0, 0.5, 1.0], [0.2, 0.3, 0.4, 0.6]])
@@ -37,6 +39,7 @@ def test_action_grids_of_unequal_lengths_without_outside_shares() -> None:
     np.testing.assert_allclose(found.sum(axis=0), np.asarray(game.weights).sum(), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_general_game_is_tabulated_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(discretize, "CHUNK", 50)
@@ -49,6 +52,7 @@ def test_a_general_game_is_tabulated_in_chunks(monkeypatch: pytest.MonkeyPatch) 
         np.testing.assert_allclose(made.tables.payoff[0, :, joint], expected, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_above_the_memory_limit_payoffs_are_computed_on_demand() -> None:
     game = shared(players=3)
     table = tabulate(game, 4)
@@ -101,6 +105,7 @@ def test_exchangeable_players_may_be_permuted() -> None:
     ]  # a player with another grid is not exchangeable
 
 
+@pytest.mark.slow
 def test_matrix_games_are_tabulated_unchanged() -> None:
     game = matrix(payoffs=np.random.default_rng(1).normal(size=(2, 2, 3)).tolist())
     made = tabulate(game, observation="joint")
@@ -122,6 +127,7 @@ class Chosen:
         return x[:, 0] + 10 * x[::-1, 0]
 
 
+@pytest.mark.slow
 def test_choices_are_tabulated_by_number() -> None:
     made = tabulate(Chosen())
     assert made.tables.action_map.size == 0
@@ -152,6 +158,7 @@ class WithWorld:
 to_finite.register(WithWorld)(lambda game: "not a world")  # type: ignore[arg-type, return-value]
 
 
+@pytest.mark.slow
 def test_invalid_input_is_refused() -> None:
     with pytest.raises(ValueError, match="observation: 'all' is unknown"):
         tabulate(cournot(2), observation="all")
@@ -165,6 +172,7 @@ def test_invalid_input_is_refused() -> None:
         normalise(tabulate(matrix(payoffs=[[[0, -1]], [[0, -2]]])))
 
 
+@pytest.mark.slow
 def test_the_package_exports_tabulate() -> None:
     made = rv.tables.tabulate(cournot(2), 3)
     assert isinstance(made.tables, FiniteGame)

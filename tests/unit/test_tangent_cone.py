@@ -10,6 +10,8 @@ from rivalry.methods.dynamics import tangent_cone
 from rivalry.runtime.jax import jax, jnp
 from tests.small_games import linear
 
+pytestmark = pytest.mark.slow
+
 SPACES = [
     Box.interval(0.0, 1.0, players=3),
     Box.of([[0.0, 1.0], [2.0, 3.0]], players=2),
@@ -29,7 +31,6 @@ def at_bounds(space: Space, seed: int) -> jax.Array:
     return space.project(lowered - 1e-3 * (lowered == 0))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("space", SPACES, ids=repr)
 @pytest.mark.parametrize("seed", range(8))
 def test_along_is_the_derivative_of_the_projection(space: Space, seed: int) -> None:
@@ -61,7 +62,6 @@ def test_spaces_without_known_bounds_have_no_active_constraints() -> None:
     assert width(Simplex((2, 2))).tolist() == [[1.0, 1.0], [1.0, 1.0]]
 
 
-@pytest.mark.slow
 def test_newton_is_exact_on_a_linear_game() -> None:
     matrix, drive = np.array([[-2.0, 1.0], [0.5, -3.0]]), np.array([1.0, 2.0])
     game, x = linear(matrix, drive), jnp.array([[3.0], [-2.0]])
@@ -69,7 +69,6 @@ def test_newton_is_exact_on_a_linear_game() -> None:
     np.testing.assert_allclose((x + tangent_cone.newton_step(game, x)).ravel(), root, rtol=1e-13)
 
 
-@pytest.mark.slow
 def test_newton_keeps_active_bounds() -> None:
     # the first player is at its upper bound; only the second is free
     game = linear([[-1.0, 0.0], [1.0, -2.0]], [50.0, 0.0])
@@ -77,7 +76,6 @@ def test_newton_keeps_active_bounds() -> None:
     np.testing.assert_allclose((x + tangent_cone.newton_step(game, x)).ravel(), [10.0, 5.0], rtol=1e-13)
 
 
-@pytest.mark.slow
 def test_newton_on_a_singular_matrix_is_not_finite() -> None:
     game = linear([[1.0, 1.0], [1.0, 1.0]], [1.0, 2.0])
     assert not bool(jnp.all(jnp.isfinite(tangent_cone.newton_step(game, jnp.zeros((2, 1))))))

@@ -110,6 +110,7 @@ def test_the_threshold_in_the_plane_matches_the_closed_form() -> None:
     assert found.crossing_multiplicity.values.tolist() == [6]  # three times for each of two equal axes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("position", [None, 0.5])
 def test_the_threshold_with_a_third_party(position: float | None) -> None:
     game = rv.games.influencer(players=2, resource="bimodal", third_party=THIRD)
@@ -189,6 +190,7 @@ def leaving(x: Array, p: Array) -> Array:
     return (p - 2) * x / 2 - p * (x[::-1]) / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("low", "high", "ends"),
     [(0.0, 2.0, (-np.inf, 1.0)), (0.0, 0.9, (-np.inf, np.inf)), (-3.0, 0.5, (-np.inf, np.inf))],
@@ -222,6 +224,7 @@ def folded(x: Array, p: Array) -> Array:
     return p - (x**3 - 3 * x)
 
 
+@pytest.mark.slow
 def test_a_jump_at_a_fold_is_not_a_crossing() -> None:
     game = Field(box(2), put(0.0), folded)
     found = scanned(game, Thresholds("p", low=-3.0, high=3.05, points=243))
@@ -234,6 +237,7 @@ def test_a_jump_at_a_fold_is_not_a_crossing() -> None:
     assert found.window_high.size == 2
 
 
+@pytest.mark.slow
 def test_the_start_selects_among_several_roots() -> None:
     game = Field(box(2), put(0.0), folded)
     found = scanned(game, Thresholds("p", low=-0.5, high=0.6), start=[1.5, 1.9])
@@ -243,6 +247,7 @@ def test_the_start_selects_among_several_roots() -> None:
     assert abs(middle.scan_position[0, 0]) < 0.5
 
 
+@pytest.mark.slow
 def test_a_parameter_may_be_a_function() -> None:
     def wide(reach: float) -> Any:
         return rv.games.influencer(players=3, resource="unimodal", reach=reach)
@@ -253,6 +258,7 @@ def test_a_parameter_may_be_a_function() -> None:
     assert str(found.parameter_name.values) == "wide"
 
 
+@pytest.mark.slow
 def test_a_position_that_is_not_a_root_has_a_residual() -> None:
     game = rv.games.influencer(players=3, resource="bimodal")
     found = scanned(game, Thresholds("reach", low=0.1, high=0.3, points=11, position=[0.4]))
@@ -260,6 +266,7 @@ def test_a_position_that_is_not_a_root_has_a_residual() -> None:
     assert np.all(found.scan_residual > 1)
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_chunks() -> None:
     game = rv.games.influencer(players=3, resource="bimodal")
     method = Thresholds("reach", low=0.1, high=0.3)
@@ -276,6 +283,7 @@ def test_results_do_not_depend_on_chunks() -> None:
         assert np.array_equal(array, two[name][1]), name
 
 
+@pytest.mark.slow
 def test_a_session_can_be_stored_at_any_time() -> None:
     """Eigenvalues are complex, and files hold real numbers alone."""
     method = Thresholds("p", low=-1.0, high=1.0, points=3)
@@ -290,6 +298,7 @@ def test_a_session_can_be_stored_at_any_time() -> None:
         np.testing.assert_array_equal(again[name], array)
 
 
+@pytest.mark.slow
 def test_invalid_input_is_refused() -> None:
     game = rv.games.influencer(players=3, resource="bimodal")
     with pytest.raises(ValueError, match=r"low: 0.3 must be below high, 0.3"):

@@ -63,12 +63,14 @@ def hill(x: Any) -> Any:
 # Claims
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gain", "claim"), [(0.75e-6, "equilibrium"), (1.5e-6, "approximate equilibrium")])
 def test_gains_at_an_equilibrium_are_below_a_millionth_of_what_is_at_stake(gain: float, claim: str) -> None:
     # a choice at distance d forgoes d^2, and at most 1/4
     assert certificate(Alone(hill), [[0.5 + (gain / 4) ** 0.5]]).claim == claim
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gain", "claim"), [(0.0075, "approximate equilibrium"), (0.015, "not an equilibrium")]
 )
@@ -84,6 +86,7 @@ def lost(x: Any) -> Any:
     return jnp.where(x < 0.5, one_by_one, 1.0 + jnp.sum(parts))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("payoff", "claim"), [(lost, True), (lambda x: jnp.where(x < 0.5, 1.0, 1.0 + 100 * EPS), False)]
 )
@@ -116,6 +119,7 @@ def test_shares_that_sum_to_more_than_rounding_are_refused(over: float, good: bo
             certificate(game, form(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("more", "best"), [(0.75e-10, 0.2), (1.5e-10, 0.8)])
 def test_the_nearest_of_peaks_that_a_search_cannot_tell_apart_counts(more: float, best: float) -> None:
     def peaks(x: Any, more: float) -> Any:
@@ -243,6 +247,7 @@ POINTS: dict[str, tuple[Any, np.ndarray, Any]] = {
 }
 
 
+@pytest.mark.slow
 def test_margins_of_functions_are_eight_times_the_largest_error_seen() -> None:
     flint = pytest.importorskip("flint")
     rules = jax.jit(lambda x: {name: POINTS[name][0](Interval(x[name], x[name])) for name in POINTS})
@@ -273,6 +278,7 @@ def test_reciprocals_of_the_largest_divisor_are_normal_numbers() -> None:
     assert 1 / Fraction(tolerances.HUGE) >= Fraction(np.finfo(float).tiny)
 
 
+@pytest.mark.slow
 def test_logarithms_and_exponentials_hold_to_the_ends_of_the_normal_numbers() -> None:
     flint = pytest.importorskip("flint")
     smallest = np.finfo(float).tiny
@@ -312,6 +318,7 @@ def test_tight_boxes_hold_all_shares_of_a_box(size: int) -> None:
         assert np.all(last - first < 1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [-1.0, 1.0])
 @pytest.mark.parametrize(("inside", "seen"), [(0.75e-12, True), (2e-12, False)])
 def test_a_kink_that_rounding_moved_inside_a_bound_is_seen_there(
@@ -407,6 +414,7 @@ def economy() -> tuple[Any, population.PolicyEvaluation]:
     return game, population.evaluate_policy(game, rv.oracles.named_start(game, "uniform"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("added", "good"), [(0.75e-9, True), (1.5e-9, False)])
 def test_a_step_that_adds_more_than_rounding_conserves_nothing(
     added: float, good: bool, economy: Any
@@ -419,6 +427,7 @@ def test_a_step_that_adds_more_than_rounding_conserves_nothing(
             population.check_conservation(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("residual", "known"), [(0.75e-8, True), (1.5e-8, False)])
 def test_gains_in_an_inconsistent_population_say_nothing(residual: float, known: bool, economy: Any) -> None:
     game, found = economy
@@ -426,6 +435,7 @@ def test_gains_in_an_inconsistent_population_say_nothing(residual: float, known:
     assert bool(np.isfinite(population.certificate_of(game, found).regret).all()) == known
 
 
+@pytest.mark.slow
 def test_the_stake_of_a_population_is_at_least_that_of_uniform_play(economy: Any) -> None:
     game, found = economy
     uniform = np.asarray(population.evaluate_policy(game, population.uniform(game)).at_stake)
@@ -434,6 +444,7 @@ def test_the_stake_of_a_population_is_at_least_that_of_uniform_play(economy: Any
         assert np.all((at_stake >= uniform) & (at_stake >= stakes) & (at_stake <= 1e3 * uniform))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gain", "claim"), [(0.75e-6, True), (1.5e-6, False)])
 def test_gains_of_agents_are_judged_by_the_same_millionth(gain: float, claim: bool, economy: Any) -> None:
     game, found = economy
@@ -445,6 +456,7 @@ def test_gains_of_agents_are_judged_by_the_same_millionth(gain: float, claim: bo
 # Verdicts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("apart", "same"), [(0.75e-9, True), (1.5e-9, False)])
 def test_numbers_that_differ_in_the_tenth_digit_are_the_same(apart: float, same: bool) -> None:
     assert _verdict(2.0, None, 2.0 * (1 + apart))[0] == ("agrees" if same else "differs")

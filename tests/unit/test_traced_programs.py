@@ -95,6 +95,7 @@ def test_functions_are_those_calls(name: str) -> None:
     assert "mul" in names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HELD)
 def test_enclosures_contain_the_values(name: str) -> None:
     (found,), decided = enclose(HELD[name], X)(Interval(jnp.asarray(X), jnp.asarray(X)))
@@ -116,6 +117,7 @@ def test_operations_on_single_numbers_give_the_values(name: str) -> None:
     np.testing.assert_allclose([value(nodes, place, X) for place in results], right(name), rtol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HELD)
 def test_derivatives_are_those_of_the_values(name: str) -> None:
     """Not those that a call has of its own, which are zero here."""

@@ -131,11 +131,13 @@ def test_two_leaders_and_two_followers() -> None:
     np.testing.assert_allclose(slope, 0.0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_followers_that_do_not_converge_give_nan() -> None:
     x = Followers(rounds=20)(matrix("jordan"), matrix("jordan").pure(0, 0, 0), (0, 1, 2))
     assert bool(jnp.all(jnp.isnan(x)))
 
 
+@pytest.mark.slow
 def test_a_follower_whose_best_response_is_scanned_has_no_slope_left() -> None:
     race = rv.games.race()
 
@@ -233,6 +235,7 @@ def test_wrong_frozen_strategies_are_named(strategies: dict[int, object], messag
         freeze(duopoly(), strategies)
 
 
+@pytest.mark.slow
 def test_repeated_games_observe_past_periods_and_are_truncated() -> None:
     stage = matrix("prisoners_dilemma")
     game = repeat(stage, memory=2, periods=2)
@@ -247,6 +250,7 @@ def test_repeated_games_observe_past_periods_and_are_truncated() -> None:
     assert oracles.active_players(game, state).tolist() == [True, True]
 
 
+@pytest.mark.slow
 def test_stages_pay_after_all_players_have_moved() -> None:
     game = in_stages(duopoly(10.0, 10.0, 10.0), [[1], [0, 2]], periods=1)
     assert isinstance(game, MarkovGame)
@@ -278,6 +282,7 @@ def test_wrong_stages_are_named(stages: list[list[int]], message: str) -> None:
         in_stages(duopoly(), stages)
 
 
+@pytest.mark.slow
 def test_schedules_pay_discounted_sums() -> None:
     game = open_loop(duopoly(), 3, discount=[0.5, 1.0])
     x = jnp.array([[10.0, 20.0, 30.0], [5.0, 15.0, 25.0]])
@@ -316,6 +321,7 @@ def test_schedules_of_a_matrix_game_have_exact_best_responses() -> None:
         game.space.check(sample.at[0].set(point))
 
 
+@pytest.mark.slow
 def test_schedules_of_a_markov_game_follow_its_states() -> None:
     stage = matrix("battle_of_the_sexes")
     game = open_loop(in_stages(stage, [[0], [1]]), 2)
@@ -420,6 +426,7 @@ class Compass(eqx.Module):
         return (x * jnp.roll(x, 1, axis=0)).sum(axis=1)
 
 
+@pytest.mark.slow
 def test_players_of_a_custom_space_keep_it_where_others_are_frozen() -> None:
     whole = Circle()
     game = freeze(Compass(whole), {1: [0.0, 1.0]})
@@ -439,6 +446,7 @@ def test_players_of_a_custom_space_keep_it_where_others_are_frozen() -> None:
         own.check(np.ones((3, 2)))
 
 
+@pytest.mark.slow
 def test_a_hierarchy_needs_two_stages_and_names_them_from_the_first() -> None:
     game = duopoly(10.0, 10.0, 10.0, 10.0)
     with pytest.raises(ValueError, match="stages: 1 stage; must be at least 2"):

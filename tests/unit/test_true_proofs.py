@@ -13,6 +13,8 @@ pytest.importorskip("flint")
 from rivalry_check import grammar
 from rivalry_check.__main__ import proved
 
+pytestmark = pytest.mark.slow
+
 
 def said_of(payoffs: list[str], low: float, high: float) -> str:
     """Return what the checker says of the list of all equilibria."""

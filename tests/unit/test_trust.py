@@ -82,12 +82,14 @@ def saved_by_a_stranger(run: Run, mark: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_own_states_are_continued_without_a_question(begun: Run) -> None:
     assert carry_out(begun, workers=1) == "done"
     assert begun.dataset()["count"].values.item() == 12
     assert not list(trust.foreign_checkpoints(begun.folder))
 
 
+@pytest.mark.slow
 def test_a_strangers_state_is_refused_and_nothing_of_it_runs(
     begun: Run, tmp_path: Path, rivalry: Command
 ) -> None:

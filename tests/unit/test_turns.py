@@ -25,6 +25,7 @@ def duopoly(turns: Any = CYCLE, **more: Any) -> Any:
     return rv.games.market(**PRICES, timing="alternating", turns=turns, **more)
 
 
+@pytest.mark.slow
 def test_rounds_follow_the_turns() -> None:
     world = repeated_form(duopoly(), action_grid=LEVELS)
     assert world.tables.order.tolist() == [[0, 1], [1, -1], [1, -1]]
@@ -34,6 +35,7 @@ def test_rounds_follow_the_turns() -> None:
     assert seating(duopoly()).turns == ((0, 1), (1,), (1,))
 
 
+@pytest.mark.slow
 def test_values_of_policies_and_best_responses_are_those_of_a_chain_of_turns() -> None:
     """A state is the turn and the standing prices; values by iteration over states."""
     game = duopoly()
@@ -65,6 +67,7 @@ def test_values_of_policies_and_best_responses_are_those_of_a_chain_of_turns() -
     assert [observes_enough(tables, player) for player in (0, 1)] == [True, False]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:profit gain")  # of independent goods there is none
 def test_learned_values_discount_the_periods_without_a_move() -> None:
     """Of independent goods a price earns its profit until the firm moves again, a third of the time."""
@@ -84,6 +87,7 @@ def test_learned_values_discount_the_periods_without_a_move() -> None:
         )
 
 
+@pytest.mark.slow
 def test_native_play_moves_by_turns_and_shows_the_turn() -> None:
     play = market_play(duopoly(initial=[4.0, 4.0]))
     state, key = play.reset(jax.random.key(0)), jax.random.key(1)

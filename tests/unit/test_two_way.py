@@ -120,6 +120,7 @@ def sweeps(draw: st.DrawFn) -> tuple[list[int], set[tuple[int, ...]]]:
     return sizes, missing
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(sweeps(), st.integers(2, 6), st.integers(2, 6))
 def test_entries_of_random_sweeps_by_brute_force(

@@ -469,6 +469,7 @@ class Fixed(eqx.Module):
         return -jnp.square(x[:, 0] - 0.3)
 
 
+@pytest.mark.slow
 def test_games_without_a_choice_are_refused_in_one_line() -> None:
     game = Fixed(rv.Box(jnp.zeros((2, 1)), jnp.zeros((2, 1))))
     with pytest.raises(ValueError, match="no player has a choice"):

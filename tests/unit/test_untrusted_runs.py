@@ -90,6 +90,7 @@ def flip_bits(text: bytes, count: int, seed: int) -> Iterator[bytes]:
         yield bytes(data)
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_of_the_head_is_detected(run: Run, tmp_path: Path) -> None:
     path = run.folder / "study.json"
     before = numbers(run, tmp_path / "before")
@@ -104,6 +105,7 @@ def test_every_flipped_bit_of_the_head_is_detected(run: Run, tmp_path: Path) -> 
             assert found == before  # a flip in whitespace changes nothing
 
 
+@pytest.mark.representative
 def test_removing_the_digest_is_detected(run: Run) -> None:
     path = run.folder / "study.json"
     head = json.loads(path.read_text())
@@ -240,6 +242,7 @@ WRITTEN = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX (links)")
 def test_links_under_names_of_temporary_files_are_not_followed(run: Run, victim: Path) -> None:
     (run.folder / "export").mkdir()
@@ -250,6 +253,7 @@ def test_links_under_names_of_temporary_files_are_not_followed(run: Run, victim:
     assert victim.read_text() == SECRET
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX (links)")
 @pytest.mark.parametrize("kind", ["symbolic", "hard"])
 @pytest.mark.parametrize("name", WRITTEN)
@@ -281,6 +285,7 @@ def test_a_folder_that_is_a_link_within_the_run_is_refused_by_name(run: Run, nam
         load_run(run.folder)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX (links)")
 def test_journals_of_a_planted_index_are_not_written(run: Run, victim: Path) -> None:
     """SQLite opens the journals that the header of a database asks for, through links."""
@@ -295,6 +300,7 @@ def test_journals_of_a_planted_index_are_not_written(run: Run, victim: Path) -> 
     assert victim.read_text() == SECRET
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX (links)")
 def test_a_named_folder_may_be_a_link_but_none_below_it(run: Run, tmp_path: Path) -> None:
     (tmp_path / "disk" / "run").parent.mkdir()
@@ -331,6 +337,7 @@ def test_a_pipe_or_folder_in_place_of_a_cell_is_reported_as_damaged(run: Run) ->
 # -- files that run -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_files_that_a_stored_study_runs_are_announced(run: Run, rivalry: Command) -> None:
     """The files that run are those that the tables name, whatever ``files`` lists."""
     head = copy.deepcopy(run.head)
@@ -540,6 +547,7 @@ def test_a_decompression_bomb_is_refused_without_unpacking(run: Run, monkeypatch
 # -- reports of missing and damaged files -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_cells_left_out_are_reported_with_reasons(run: Run, rivalry: Command) -> None:
     failed, missing, broken = (place.id for place in run.cells[:3])
     with run.locking():
@@ -561,6 +569,7 @@ def test_cells_left_out_are_reported_with_reasons(run: Run, rivalry: Command) ->
     assert counts == {"total": 6, "done": 3, "failed": 1, "left": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dataset.nc", "index.sqlite", "log.txt", "SHA256SUMS", "report.html"])
 def test_damage_in_other_files_is_reported_and_repaired(run: Run, name: str, rivalry: Command) -> None:
     path = run.folder / name
@@ -585,6 +594,7 @@ def test_damage_in_other_files_is_reported_and_repaired(run: Run, name: str, riv
     assert [aside.name for aside in (run.folder / "damaged").glob(f"*{name}")]
 
 
+@pytest.mark.slow
 def test_a_deleted_certificate_is_named(run: Run, rivalry: Command) -> None:
     """Without it the dataset has the certificate of the cell, which may say something else."""
     id = run.cells[0].id
@@ -617,6 +627,7 @@ def test_damaged_checkpoints_are_reported_and_moved_aside(run: Run) -> None:
     assert not path.exists()
 
 
+@pytest.mark.slow
 def test_an_edited_or_missing_study_text_is_reported(tmp_path: Path, rivalry: Command) -> None:
     from rivalry.lab.study import load_study
 
@@ -642,6 +653,7 @@ def test_an_edited_or_missing_study_text_is_reported(tmp_path: Path, rivalry: Co
 # -- folders and links --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_read_only_run_is_read_reported_and_exported(
     run: Run, rivalry: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -681,6 +693,7 @@ def test_a_read_only_run_is_read_reported_and_exported(
     assert listed() == before
 
 
+@pytest.mark.slow
 def test_a_path_too_long_for_an_index_gives_one_line(tmp_path: Path, rivalry: Command) -> None:
     study(tmp_path)
     deep = Path(*["d" * 99] * 6)
@@ -690,6 +703,7 @@ def test_a_path_too_long_for_an_index_gives_one_line(tmp_path: Path, rivalry: Co
     assert deep.parts[0] not in os.listdir()
 
 
+@pytest.mark.slow
 def test_a_run_moved_to_a_long_path_can_be_read(run: Run, rivalry: Command) -> None:
     with run.locking():
         run.note(run.cells[0].id, "failed", message="no")
@@ -718,6 +732,7 @@ def test_links_as_run_folders(tmp_path: Path) -> None:
             Run.create_or_open(tmp_path / wrong, study(tmp_path))
 
 
+@pytest.mark.slow
 def test_links_as_output_folders(run: Run, tmp_path: Path, rivalry: Command) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "good").symlink_to("there")
@@ -729,6 +744,7 @@ def test_links_as_output_folders(run: Run, tmp_path: Path, rivalry: Command) -> 
         assert answer.err.splitlines()[-1].startswith("rivalry: bad: is a link that leads nowhere")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX (removal of a folder in use)")
 def test_a_removed_working_directory_gives_one_line(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -761,6 +777,7 @@ def test_control_characters_in_stored_messages_are_replaced(run: Run, rivalry: C
     assert not set("\x1b\x07\x9b") & set(answer.out)
 
 
+@pytest.mark.slow
 def test_parts_must_be_inside_the_run_and_their_files_are_announced(tmp_path: Path, rivalry: Command) -> None:
     from rivalry.lab.study import load_study
 
@@ -810,6 +827,7 @@ def test_an_edited_line_of_the_sums_is_detected(run: Run) -> None:
     assert found == [(path, "its lines do not match its digest")]
 
 
+@pytest.mark.slow
 def test_figures_and_logs_after_a_run_are_not_reported_as_damage(tmp_path: Path, rivalry: Command) -> None:
     (tmp_path / "mine.py").write_text("def broken(data, ax=None):\n    raise RuntimeError('no')\n")
     (tmp_path / "small.toml").write_text(

@@ -13,6 +13,7 @@ from rivalry.text.display import DESCRIBED, attributes_of
 CHICKEN = rv.games.matrix("chicken")
 
 
+@pytest.mark.slow
 def test_every_variable_of_a_solution_has_a_name_and_a_meaning() -> None:
     game = rv.games.influencer(reach=[0.25] * 3)
     for found in (
@@ -28,6 +29,7 @@ def test_every_variable_of_a_solution_has_a_name_and_a_meaning() -> None:
     assert found.path.path_step.attrs["units"] == "steps"
 
 
+@pytest.mark.slow
 def test_axes_and_players_have_the_names_that_the_game_gives_them() -> None:
     found = rv.solve(CHICKEN, rv.methods.Evaluate(), CHICKEN.pure("swerve", "straight"))
     assert found.profile.sel(axis="straight").values.tolist() == [0.0, 1.0]

@@ -25,6 +25,8 @@ def _game(payoff: str, high: float) -> Any:
     return rv.games.continuous(payoffs=[payoff, other], choices=["q", "t"], high=high)
 
 
+@pytest.mark.representative
+@pytest.mark.default_only("public good-10")
 @pytest.mark.parametrize("high", CASES["highs"])
 @pytest.mark.parametrize("case", CASES["games"], ids=lambda case: case["id"])
 def test_a_range_of_choices_makes_no_word(case: dict[str, Any], high: float) -> None:
@@ -35,6 +37,7 @@ def test_a_range_of_choices_makes_no_word(case: dict[str, Any], high: float) -> 
         assert rv.certificate(game, np.array(case["right"])[:, None]).claim == "equilibrium"
 
 
+@pytest.mark.slow
 def test_a_small_part_of_good_choices_makes_no_word() -> None:
     class Narrow(eqx.Module):
         @property
@@ -49,6 +52,7 @@ def test_a_small_part_of_good_choices_makes_no_word() -> None:
     assert rv.certificate(Narrow(), [[0.5]]).regret == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("constant", [0.0, 1e3, -1e9, -1e14])
 def test_a_constant_that_takes_the_digits_of_payoffs_makes_no_word(constant: float) -> None:
     game = rv.games.continuous(payoffs=[f"x1*(1 - x1 - x2) + {constant}", "x2*(1 - x1 - x2)"])
@@ -57,6 +61,7 @@ def test_a_constant_that_takes_the_digits_of_payoffs_makes_no_word(constant: flo
     assert claims == (["not decided"] * 2 if lost else ["not an equilibrium", "equilibrium"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("payoffs", "low", "high", "x", "claim"),
     [

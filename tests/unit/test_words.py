@@ -132,6 +132,7 @@ def named(data: xr.Dataset) -> xr.Dataset:
     return data
 
 
+@pytest.mark.slow
 def test_methods_have_their_words_in_planes_curves_and_branches() -> None:
     over = ("algorithm", "gamma")
     fair = named(
@@ -170,6 +171,7 @@ def test_methods_have_their_words_in_planes_curves_and_branches() -> None:
     assert {"random allocation", "careful teams"} <= set(labels(plots.bifurcation(ends, compare=True)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("game", "words", "names"),
     [
@@ -202,6 +204,7 @@ def two_sweeps(data: xr.Dataset) -> xr.Dataset:
     )
 
 
+@pytest.mark.slow
 def test_a_scenario_draws_what_the_answer_is_about_and_its_caption_says_it(tmp_path: Path) -> None:
     about = study(quantities=["claim", "p_safe"]) | {"plots": ["scenario"]}
     (figure,) = draw(about, swept(about), tmp_path, tmp_path, "")
@@ -260,6 +263,7 @@ def test_sliders_of_a_game_have_the_names_of_its_keys() -> None:
         assert one["label"] == Words({"game": {"family": "race"}}).key(one["key"])
 
 
+@pytest.mark.slow
 def test_axes_of_figures_are_named_for_the_family() -> None:
     def named(game: dict[str, Any], axes: int) -> xr.Dataset:
         walk = xr.Dataset({"path": (("step", "player", "axis"), np.ones((3, 2, axes)))})

@@ -43,6 +43,7 @@ def same(one: Record, other: Record) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_a_cell_stores_the_result_of_solve(tmp_path: Path) -> None:
     task = task_of(tmp_path, method=[{"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50}])
     found = run_cell(task, tmp_path)
@@ -54,6 +55,7 @@ def test_a_cell_stores_the_result_of_solve(tmp_path: Path) -> None:
     np.testing.assert_allclose(found["profile"][1].ravel(), 0.25, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_random_starts_depend_on_the_replication_only(tmp_path: Path) -> None:
     first, second = (
         run_cell(cell.task, tmp_path)["path"][1][0] for cell in cells_of(tmp_path, replications={"count": 2})
@@ -70,6 +72,7 @@ def test_paired_points_have_equal_starts(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_several_starts_form_a_batch(tmp_path: Path) -> None:
     task = task_of(tmp_path, method=[{"kind": "duel.py:Climb", "starts": 3, "max_steps": 200}])
     found = run_cell(task, tmp_path)
@@ -104,6 +107,7 @@ def test_a_batch_solves_every_point(tmp_path: Path) -> None:
     np.testing.assert_allclose(found["profile"][1][..., 0].T, np.array([[0.1, 0.2, 0.3]] * 2), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_zipped_batch_has_one_dimension(tmp_path: Path) -> None:
     batch = {"zip": True, "game.prize": [0.4, 0.8], "method.climb.size": [0.1, 0.2]}
     method = {"kind": "duel.py:Climb", "name": "climb", "start": [0.3, 0.7], "max_steps": 5}
@@ -112,6 +116,7 @@ def test_a_zipped_batch_has_one_dimension(tmp_path: Path) -> None:
     assert found["climb.size"][0] == ("prize",)
 
 
+@pytest.mark.slow
 def test_path_payoffs_are_the_payoffs_along_the_path(tmp_path: Path) -> None:
     method = {"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50}
     task = task_of(tmp_path, method=[method], plots=[{"kind": "paths", "quantity": "payoff"}])
@@ -135,6 +140,7 @@ def test_path_gradients_are_the_own_gradients_along_the_path(tmp_path: Path) -> 
         np.testing.assert_allclose(slopes.ravel(), np.array(rise) / 2e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_snapshots_are_the_influence_at_rows_of_the_path(tmp_path: Path) -> None:
     game = {"family": "influencer", "reach": [0.2, 0.2], "resource": "bimodal"}
     method = {"kind": "gradient_ascent", "start": [0.1, 0.9], "max_steps": 500}
@@ -181,6 +187,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_an_interrupted_cell_resumes_exactly(tmp_path: Path, name: str) -> None:
     task = task_of(tmp_path, method=[METHODS[name]])
@@ -212,6 +219,7 @@ class Here(eqx.Module):
     goal: Any
 
 
+@pytest.mark.slow
 def test_visited_rest_points_survive_an_interruption(tmp_path: Path) -> None:
     game = build_game(task_of(tmp_path)["game"], tmp_path)
     settings: dict[str, Any] = {"max_steps": 400, "tolerance": None}
@@ -241,6 +249,7 @@ def test_damaged_or_outdated_checkpoints_are_not_loaded(tmp_path: Path) -> None:
     assert kept.load() is None
 
 
+@pytest.mark.slow
 def test_a_finished_job_leaves_the_cell_and_no_checkpoint(tmp_path: Path) -> None:
     (cell,) = cells_of(tmp_path, method=[{"kind": "duel.py:Climb", "max_steps": 300}])
     for name in ("cells", "checkpoints"):
@@ -268,6 +277,7 @@ def test_recomputed_certificates_are_identical(tmp_path: Path) -> None:
     assert recertify(task, tmp_path, {"gain": ((), np.asarray(1.0))}) == {}
 
 
+@pytest.mark.slow
 def test_a_claim_without_a_profile_says_what_it_is_about(tmp_path: Path) -> None:
     roads = {"game": {"family": "karma"}, "method": [{"kind": "newton"}]}
     for changes, more, words in (
@@ -333,6 +343,7 @@ def test_a_batch_index_without_a_solution_does_not_hide_the_certificates_of_othe
     assert recertify(task, tmp_path, found | {"profile": (dims, profiles * np.nan)}) == {}
 
 
+@pytest.mark.slow
 def test_visited_rest_points_of_a_batch_survive_an_interruption(tmp_path: Path) -> None:
     game = build_game(task_of(tmp_path)["game"], tmp_path)
     starts = [game.space.check([first, 0.5]) for first in (0.6, 0.9, 1.1)]

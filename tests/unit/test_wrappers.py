@@ -184,6 +184,7 @@ def test_conversions_of_the_base_game_are_not_forwarded(name: str) -> None:
     assert oracles.to_stages.knows(inside)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_PAYOFFS)
 def test_gradient_methods_refuse_wrappers_of_discontinuous_games(name: str) -> None:
     game = MADE[name]
@@ -236,6 +237,7 @@ def test_forwarded_oracles_match_the_payoffs(name: str) -> None:
         np.testing.assert_allclose(oracles.gradients(game, x), _slopes(game, x), atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in WITH_PAYOFFS if n != "open_loop of walks"])
 def test_exchangeable_players_may_be_permuted(name: str) -> None:
     game = MADE[name]
@@ -257,6 +259,7 @@ def test_exchangeability_is_unknown_for_a_custom_response() -> None:
     assert not oracles.exchangeable.knows(stackelberg(LINEAR, [0, 1], respond))
 
 
+@pytest.mark.slow
 def test_scales_labels_metrics_and_starts_match_the_base_game() -> None:
     assert {name: scale(game) for name, game in MADE.items()} == {
         **dict.fromkeys(MADE, 2.0),
@@ -285,6 +288,7 @@ def test_scales_labels_metrics_and_starts_match_the_base_game() -> None:
         np.testing.assert_allclose(oracles.named_start(MADE[name], "half"), start)
 
 
+@pytest.mark.slow
 def test_mixed_best_responses_include_frozen_players() -> None:
     positions, weights = np.array([[[0.1], [0.3]], [[0.2], [0.4]]]), np.array([[0.5, 0.5], [0.25, 0.75]])
     strategy, payoff, _ = oracles.mixed_best_response(MADE["freeze"], positions, weights, 0)

@@ -104,6 +104,7 @@ def one_line(answer: Any) -> str:
 # safety
 
 
+@pytest.mark.slow
 def test_token_is_exchanged_for_a_cookie_that_scripts_and_other_sites_do_not_get(stranger: Client) -> None:
     refused = stranger.get("/api/studies")
     assert refused.status_code == 401
@@ -121,6 +122,7 @@ def test_token_is_exchanged_for_a_cookie_that_scripts_and_other_sites_do_not_get
     assert "used already" in one_line(again)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["form", "query"])
 def test_token_is_exchanged_once_by_post(stranger: Client, how: str) -> None:
     """As the page does which the browser is started with; its origin is ``null``."""
@@ -229,6 +231,7 @@ def test_body_of_100_mb_is_refused_unread(client: Client) -> None:
 JSON = {"content-type": "application/json"}
 
 
+@pytest.mark.slow
 def test_requests_have_a_rate(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rivalry.web.safety.RATE", 0.0)  # a slow machine sends fewer in a second
     seen = [client.get("/api/nothing").status_code for _ in range(BURST)]
@@ -236,6 +239,7 @@ def test_requests_have_a_rate(client: Client, monkeypatch: pytest.MonkeyPatch) -
     assert 429 in seen
 
 
+@pytest.mark.slow
 def test_requests_without_the_cookie_do_not_lock_the_owner_out(client: Client) -> None:
     kept = client.cookies
     client.cookies = httpx.Cookies()
@@ -244,6 +248,7 @@ def test_requests_without_the_cookie_do_not_lock_the_owner_out(client: Client) -
     assert client.get("/api/choices").status_code == 200
 
 
+@pytest.mark.slow
 def test_slow_questions_do_not_hold_up_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers to questions that take minutes are waited for in no thread that others need."""
     client, bench = client_of(tmp_path)
@@ -384,6 +389,7 @@ def test_replications_run_no_code_that_is_not_trusted(client: Client, tmp_path: 
     assert not mark.exists()
 
 
+@pytest.mark.slow
 def test_a_command_runs_a_file_only_as_it_was_trusted(tmp_path: Path) -> None:
     """The process that runs the file compares it: it may change after the click."""
     code, mark = tmp_path / "contest.py", tmp_path / "ran"
@@ -396,6 +402,7 @@ def test_a_command_runs_a_file_only_as_it_was_trusted(tmp_path: Path) -> None:
     assert not mark.exists()
 
 
+@pytest.mark.slow
 def test_commands_import_nothing_from_the_folder_of_the_workbench(tmp_path: Path) -> None:
     mark = tmp_path / "imported"
     for name in sorted(sys.stdlib_module_names):
@@ -550,6 +557,7 @@ def test_form_writes_into_tables_of_a_method(client: Client) -> None:
     assert back["text"] == study
 
 
+@pytest.mark.slow
 def test_every_bundled_study_passes_unchanged_through_the_form(client: Client) -> None:
     """Setting a title to what it is changes no other line of any study."""
     from rivalry.lab.study import studies
@@ -565,6 +573,7 @@ def test_every_bundled_study_passes_unchanged_through_the_form(client: Client) -
         assert all(line.startswith("title") for line in differ), name
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize(
     ("old", "new", "key"),
     [
@@ -586,6 +595,7 @@ def test_errors_come_with_their_key_before_anything_runs(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_cards_name_source_cost_and_family(client: Client, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(STUDY)
     (tmp_path / "other.toml").write_text("[tool]\nx = 1\n")
@@ -603,6 +613,7 @@ def test_cards_name_source_cost_and_family(client: Client, tmp_path: Path) -> No
     assert {row["cost"] for row in rows.values()} == {"seconds", "minutes", "hours"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "key", "value"),
     [
@@ -729,6 +740,7 @@ def test_events_report_states_and_cells_that_the_page_lacks(
     bench.close()
 
 
+@pytest.mark.slow
 def test_pages_read_a_run_that_is_computed_and_write_nothing_into_it(tmp_path: Path) -> None:
     """Another process holds the lock; the table and the figures are those of the finished cells."""
     from rivalry.web.results import cells, figures, results
@@ -790,6 +802,7 @@ def test_living_figures_of_a_run_are_certified_where_no_file_would_be_run(tmp_pa
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 def test_run_that_another_process_computes_is_running(client: Client, tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "many"
     many_cells.stored(folder, many_cells.study(3))
@@ -888,6 +901,7 @@ def test_differences_that_are_not_printed_are_none_and_quantities_are_chosen(tmp
     assert {row["mean"] for row in found["quantities"][0]["differences"][0]} == {0.0}
 
 
+@pytest.mark.slow
 def test_notes_of_a_run_are_stored_beside_it_and_listed(client: Client, tmp_path: Path) -> None:
     run = many_cells.stored(tmp_path / "runs" / "many", many_cells.study(2))
     head = (run.folder / "study.json").read_bytes()
@@ -905,6 +919,7 @@ def test_notes_of_a_run_are_stored_beside_it_and_listed(client: Client, tmp_path
     assert (row["note"], row["tags"]) == ("", [])
 
 
+@pytest.mark.slow
 def test_quantities_of_a_run_are_those_of_its_answer(tmp_path: Path) -> None:
     from rivalry.web.results import run_quantities
     from tests.unit.stored_run import stored
@@ -918,6 +933,7 @@ def test_quantities_of_a_run_are_those_of_its_answer(tmp_path: Path) -> None:
     assert all(isinstance(one["value"], float) for one in found.values())
 
 
+@pytest.mark.slow
 def test_explorations_begin_at_an_equilibrium_where_there_is_one() -> None:
     from rivalry.web.explore import equilibrium
 
