@@ -353,6 +353,7 @@ def test_a_broken_document_is_no_proof(fault):
         check(document)
 
 
+@pytest.mark.slow
 def test_gains_of_no_session_are_no_proof():
     document = json.loads(text_of("policy memory"))
     document["sessions"] = []

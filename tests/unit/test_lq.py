@@ -139,6 +139,7 @@ def test_a_joint_plan_costs_least_in_total_and_a_leader_no_more_than_without_lea
     assert cost(game, rules, 1) > -led.data.value.values[1]
 
 
+@pytest.mark.slow
 def test_rules_match_quantecon() -> None:
     qe = pytest.importorskip("quantecon")
     game = random_game(5)
