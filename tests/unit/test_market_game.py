@@ -488,6 +488,18 @@ def test_parameters_are_attributes_and_others_are_not():
     assert "in turns" in repr(rv.games.market(timing="alternating"))
 
 
+@pytest.mark.parametrize("turns", [[[0, 1], [1]], [[0], [1], [1]], [[1], [0, 1], [0], [0]]])
+def test_turns_name_firms_and_count_periods(turns: list[list[int]]) -> None:
+    game = rv.games.market(timing="alternating", turns=turns)
+    assert game.players == 2
+    assert f"in turns {turns}" in repr(game)
+
+
+def test_an_empty_turn_is_refused_in_one_line() -> None:
+    with pytest.raises(ValueError, match=r"^turns: \[\[0\], \[\]\] must be lists of firms, one per period"):
+        rv.games.market(timing="alternating", turns=[[0], []])
+
+
 @pytest.mark.slow
 def test_price_wars_name_the_closed_form() -> None:
     with pytest.warns(UserWarning, match=r"9 steps: payoffs are discontinuous .* use closed_form$"):

@@ -236,6 +236,9 @@ def market(
     return staged_market(game) if len(order) > 1 else game
 
 
+ORDERS = ("stages", "turns")  # keys whose lists name firms by number
+
+
 def refusal(name: str, value: float) -> str:
     """Reason why a parameter may not take a value, or an empty text.
 
@@ -252,17 +255,16 @@ def refusal(name: str, value: float) -> str:
 
 
 def _players_of(options: Mapping[str, Any]) -> int:
-    """Return the number of firms: as given, by a list or the stages, or 2. Raises `ValueError`."""
+    """Number of firms: as given, by a list, by the firms that are named, or 2. Raises `ValueError`."""
     if options["players"] is not None:
         return whole_number("players", options["players"], 1)
-    stages = options["stages"]
     for name, value in options.items():
-        if name != "stages" and isinstance(value, list | tuple | np.ndarray) and np.ndim(value):
+        if name not in ORDERS and isinstance(value, list | tuple | np.ndarray) and np.ndim(value):
             return len(value) or 2
-    if stages is None or not len(stages):
-        return 2
-    count: int = max([1, *(player + 1 for stage in stages for player in stage)])
-    return count
+    for order in filter(None, (options[name] for name in ORDERS)):
+        count: int = max([1, *(player + 1 for row in order for player in row)])
+        return count
+    return 2
 
 
 def _checked_numbers(name: str, value: object) -> np.ndarray:
