@@ -83,6 +83,42 @@ def test_a_constant_changes_no_strategy_and_moves_one_value(seed: int) -> None:
         rv.solve(rv.games.matrix([own.tolist(), wrong.tolist()]), LinearProgramme())
 
 
+def test_large_constants_change_no_strategy() -> None:
+    """Constants are up to 10^9 times the differences of payoffs; the value moves by them exactly."""
+    draws = np.random.default_rng(11)
+    for constant in (1e6, -1e8, 1e9):
+        assert bounds(np.array([[1.0, -1.0], [-1.0, 1.0]]) + constant) == [Fraction(constant)] * 2
+        for _ in range(5):
+            table = draws.integers(-9, 10, draws.integers(1, 6, 2)).astype(float)
+            assert bounds(table + constant) == [end + Fraction(constant) for end in bounds(table)]
+
+
+@pytest.mark.parametrize("constant", [10**7, -(10**9)])
+def test_large_constants_of_a_tree_with_chance_change_no_strategy(constant: int) -> None:
+    """A player who sees a card bets on it; the value is found by hand.
+
+    Player 0 bets or folds (-1) on high and on low. Player 1, who sees no card, calls or folds. A bet pays 1
+    where player 1 folds, and where it calls 2 on high and -2 on low. If player 1 calls with probability q,
+    a bet on low pays 1 - 3 q, as much as a fold at q = 2/3; a bet on high then pays 5/3. The value is
+    (5/3 - 1) / 2 = 1/3.
+    """
+
+    def rules(h: tuple[Any, ...]) -> Any:
+        if h == ():
+            return Chance({"high": Fraction(1, 2), "low": Fraction(1, 2)})
+        if len(h) == 1:
+            return Decision(0, h[0], ("bet", "fold"))
+        if h[1] == "bet" and len(h) == 2:
+            return Decision(1, "blind", ("call", "fold"))
+        own = {("fold",): -1, ("bet", "fold"): 1}.get(h[1:], 2 if h[0] == "high" else -2)
+        return Fraction(constant + own), Fraction(-constant - own)
+
+    found = rv.solve(Extensive.from_rules(rules), LinearProgramme())
+    low, high = map(Fraction, found.data.exact_bound.values.tolist())
+    assert found.claim == "equilibrium"
+    assert low == high == constant + Fraction(1, 3)
+
+
 def test_a_tree_whose_payoffs_add_to_a_constant_after_chance() -> None:
     # payoffs add to 2 on average whatever is played, but not in each play; a is dominant, b holds it at 3
     def rules(h: tuple[Any, ...]) -> Any:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from math import lcm, nextafter
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from rivalry.core.array_games import SequenceForm
 from rivalry.tables.extreme_equilibria import common_payoffs, equal_within, exact_payoff
 
+Number = TypeVar("Number", float, Fraction)
 DENOMINATOR = 100_000  # largest one of a probability that is read as a fraction
 NEAR = 1e-11  # largest difference between the two; a wrong guess only widens what is proved
 BITS = 40  # of probabilities that are no such fractions
@@ -141,11 +142,20 @@ def _in_free_moves(
             row, sign = rows.setdefault(axis, {}), -1 if axis > axes.start else 1
             for axis_now, value in row_of_start.items():
                 row[axis_now] = row.get(axis_now, Fraction(0)) + sign * value
-    transposed: dict[int, dict[int, Fraction]] = {}
-    for axis, row in rows.items():
-        for axis_now, value in row.items():
-            transposed.setdefault(axis_now, {})[axis] = value
-    return transposed
+    return transposed(rows)
+
+
+def transposed(entries: dict[int, dict[int, Number]]) -> dict[int, dict[int, Number]]:
+    """Entries ``[axis][rival axis]`` by the rival's axis first.
+
+    >>> transposed({0: {1: 2.5, 3: 1.0}})
+    {1: {0: 2.5}, 3: {0: 1.0}}
+    """
+    result: dict[int, dict[int, Number]] = {}
+    for axis, row in entries.items():
+        for rival_axis, value in row.items():
+            result.setdefault(rival_axis, {})[axis] = value
+    return result
 
 
 def _depth(form: SequenceForm, player: int, axis: int) -> int:

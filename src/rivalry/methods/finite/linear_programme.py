@@ -11,7 +11,14 @@ from rivalry.core.array_games import SequenceForm
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import TREE, Need
 from rivalry.core.results import Record
-from rivalry.tables.sequence_form import best_plan, fractions, information_sets, payoff_sum, rounded
+from rivalry.tables.sequence_form import (
+    best_plan,
+    fractions,
+    information_sets,
+    payoff_sum,
+    rounded,
+    transposed,
+)
 
 LARGE = 200_000  # leaves
 UNREACHED = 1e-9  # of own moves: where these are less probable, moves are uniform
@@ -115,9 +122,10 @@ def _optimal(form: SequenceForm) -> np.ndarray | None:
     from scipy.sparse import coo_array, hstack
 
     row_constraints, column_constraints = (_constraints(form, player) for player in range(2))
-    unit = np.abs(form.paid[:, 0]).max(initial=0.0) or 1.0
+    moves, payoffs = _centred(form)
+    unit = np.abs(payoffs).max(initial=0.0) or 1.0
     shape = (column_constraints.shape[1], row_constraints.shape[1])
-    pays = coo_array((form.paid[:, 0] / unit, tuple((1 + form.moves).T[::-1])), shape=shape)
+    pays = coo_array((payoffs / unit, tuple((1 + moves).T[::-1])), shape=shape)
     # player 1's plans y have F y = f, y >= 0; the least payoff against x is max f'q with F'q <= A'x
     limits = hstack([-pays, column_constraints.T])
     begin = np.zeros(row_constraints.shape[0])
@@ -139,6 +147,38 @@ def _optimal(form: SequenceForm) -> np.ndarray | None:
             is_reached = plan[1 + form.before[player, axes.start]] > UNREACHED and weights.sum() > 0
             profile[player, axes] = weights / weights.sum() if is_reached else 1.0 / len(weights)
     return profile
+
+
+def _centred(form: SequenceForm) -> tuple[np.ndarray, np.ndarray]:
+    """Last own moves ``[entry player]`` and payoffs of player 0 ``[entry]``, up to a constant of the game.
+
+    What every move of an information set pays alike is paid by the move before. Next to a large constant,
+    differences of payoffs would be below the tolerance of HiGHS.
+    """
+    entries: dict[int, dict[int, float]] = {}
+    for (row, column), payoff in zip(form.moves.tolist(), form.paid[:, 0].tolist(), strict=True):
+        entries.setdefault(column, {})[row] = entries.get(column, {}).get(row, 0.0) + payoff
+    # a player's sets can be settled by those of the other, so each is looked at twice
+    for player in (1, 0, 1, 0):
+        _settle(form, player, entries)
+        entries = transposed(entries)
+    entries.get(-1, {}).pop(-1, None)
+    triples = [(row, column, payoff) for column, rows in entries.items() for row, payoff in rows.items()]
+    table = np.array(triples, dtype=float).reshape(-1, 3)
+    return table[:, :2].astype(int), table[:, 2]
+
+
+def _settle(form: SequenceForm, player: int, entries: dict[int, dict[int, float]]) -> None:
+    """Move what all moves of a player's set pay alike to the move before, in ``[axis][rival axis]``."""
+    for axes in reversed(list(information_sets(form.sizes[player]))):
+        rows = [entries.get(axis, {}) for axis in range(axes.start, axes.stop)]
+        before = entries.setdefault(int(form.before[player, axes.start]), {})
+        for rival_axis in set.intersection(*map(set, rows)):
+            values = [row[rival_axis] for row in rows]
+            middle = (min(values) + max(values)) / 2
+            for row in rows:
+                row[rival_axis] -= middle
+            before[rival_axis] = before.get(rival_axis, 0.0) + middle
 
 
 def _constraints(form: SequenceForm, player: int) -> Any:
