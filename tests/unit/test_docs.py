@@ -324,6 +324,7 @@ def test_requests_to_other_hosts_are_found(helper: Any, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.nightly  # the check runs it in its section on the documentation
 def test_built_pages_load_nothing_from_other_hosts(helper: Any, tmp_path: Path) -> None:
     for name in ("sphinx", "furo", "myst_nb", "math_core"):
         pytest.importorskip(name)
