@@ -278,7 +278,7 @@ QUICK = (
 )
 SECTIONS = (
     *QUICK,
-    Section("documentation", documentation, (*CODE, "docs", "*.md"), beside=True),
+    Section("documentation", documentation, (*CODE, "docs", "tests", "*.md"), beside=True),
     Section("checker", checker, (*CODE, "checker"), beside=True),
     Section("README: tour", tour, (*CODE, "README.md"), beside=True),
     Section("examples", examples, (*CODE, "conftest.py", "tests"), beside=True, rotating=True),

@@ -164,8 +164,18 @@ def test_wrong_rules_are_refused_in_one_line() -> None:
         Extensive.from_rules(differs)
     with pytest.raises(ValueError, match=r"probabilities after \(\) must sum to 1 exactly"):
         Extensive.from_rules(lambda history: Chance({0: Fraction(1, 2)}))
+    three = Extensive.from_rules(lambda h: (1, 1, 1) if h else Decision(2, "c", "lr"), players=3)
     with pytest.raises(ValueError, match="in extensive form; LinearProgramme needs two players"):
-        rv.solve(Extensive.from_rules(lambda _: (1, 1, 1), players=3), rv.methods.LinearProgramme())
+        rv.solve(three, rv.methods.LinearProgramme())
+    with pytest.raises(
+        ValueError, match=r"^rules: player 2 after \('l', 'l'\); must be in 0..1, or set players$"
+    ):
+        Extensive.from_rules(lambda h: Decision(len(h), "all", "lr"))
+    with pytest.raises(ValueError, match=r"^rules: 3 payoffs after \('l',\); must be 2$"):
+        Extensive.from_rules(lambda h: (1, 2, 3) if h else Decision(0, "a", "lr"))
+    for undecided in ((1, 2), Chance({"a": Fraction(1, 2), "b": Fraction(1, 2)})):
+        with pytest.raises(ValueError, match=r"^game: no player decides anything; must have a decision$"):
+            Extensive.from_rules(lambda h, first=undecided: (1, 2) if h else first)
     with pytest.raises(ValueError, match="payoffs sum to 3 for some strategies, to 1 for others; must be"):
         rv.solve(Extensive.from_rules(general), rv.methods.LinearProgramme())
 

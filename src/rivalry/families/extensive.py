@@ -238,7 +238,9 @@ class Extensive(Tree):
 
     @classmethod
     def from_form(cls, form: ExtensiveForm) -> Extensive:
-        """Return the game of an extensive form. Raises `ValueError` where a player lacks perfect recall."""
+        """Game of a form. Raises `ValueError` where a player lacks perfect recall, or none decides."""
+        if not any(form.sets):
+            raise ValueError("game: no player decides anything; must have a decision")
         axes: list[dict[History, int]] = []
         before, names, depth = [], [], 1
         for player, (sets, entries) in enumerate(zip(form.sets, form.entries, strict=True)):
@@ -293,8 +295,8 @@ class Extensive(Tree):
         Raises
         ------
         ValueError
-            Where a player lacks perfect recall, an information set has different actions, or probabilities
-            do not sum to one.
+            Where a player lacks perfect recall, an information set has different actions, probabilities
+            do not sum to one, payoffs are not one per player, or no player decides.
 
         Examples
         --------
@@ -324,6 +326,10 @@ class Extensive(Tree):
                 )
             elif isinstance(node, Decision):
                 player, key = node.player, node.information
+                if not 0 <= player < players:
+                    raise ValueError(
+                        f"rules: player {player} after {history}; must be in 0..{players - 1}, or set players"
+                    )
                 info = InformationSet(tuple(map(str, node.actions)))
                 if form.sets[player].setdefault(key, info) != info:
                     raise ValueError(f"rules: information set {key} of player {player} has different actions")
@@ -334,6 +340,8 @@ class Extensive(Tree):
                 )
             else:
                 paid = tuple(map(Fraction, node))
+                if len(paid) != players:
+                    raise ValueError(f"rules: {len(paid)} payoffs after {history}; must be {players}")
                 form.nodes.append(TreeNode(parent, END, paid=paid))
                 if any(paid):
                     form.pay(ways, reach, paid)
