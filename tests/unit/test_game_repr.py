@@ -139,6 +139,16 @@ def test_learners_show_payoffs_and_strategies() -> None:
         assert strategy == f"swerve {found.profile[player, 0]:.6g}, straight {found.profile[player, 1]:.6g}"
 
 
+def test_a_solution_without_a_profile_or_payoffs_says_what_it_holds() -> None:
+    """Lists, thresholds and contests of many players have neither."""
+    found = Solution(
+        {"status": ((), np.asarray("converged")), "value": ((), np.asarray(1.0))}, NO_CERTIFICATE
+    )
+    for name in ("payoff", "profile"):
+        with pytest.raises(AttributeError, match=f"^solution: has no {name}; `data` holds status, value$"):
+            getattr(found, name)
+
+
 def test_learners_in_sessions_show_the_means_of_final_play() -> None:
     record = {
         "status": ((), np.asarray("completed")),

@@ -383,7 +383,8 @@ class Solution:
 
     @property
     def _played(self) -> str:
-        return "profile" if "profile" in self.record else "mixture"
+        is_mixture = "mixture" in self.record and "profile" not in self.record
+        return "mixture" if is_mixture else "profile"
 
     @property
     def payoff(self) -> DataArray:
@@ -456,6 +457,8 @@ class Solution:
         return hook("Solution.explore")(self)
 
     def _label(self, name: str) -> DataArray:
+        if name not in self.record:
+            raise AttributeError(f"solution: has no {name}; `data` holds {', '.join(sorted(self.record))}")
         return dataset({name: self.record[name]}, self.names)[name]
 
     def __repr__(self) -> str:
