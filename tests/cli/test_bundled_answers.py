@@ -1,4 +1,4 @@
-"""Nothing raw reaches the reader of a bundled study: each in its quick form, as the command prints it."""
+"""Every bundled study in its quick form, as the command runs it: its words, and its reference values."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rivalry.lab.answer import answer_of
+from rivalry.lab.answer.checks import expectations
 from rivalry.lab.store import Run
 from rivalry.lab.study import load_study, studies
 from tests.bundled import includes_others
@@ -17,17 +18,28 @@ from tests.raw_answers import digest_of, faults_of_run, readings
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", [name for name in studies() if not includes_others(name)])
-def test_nothing_raw_reaches_a_reader(name: str, tmp_path: Path) -> None:
+def test_nothing_raw_reaches_a_reader_and_reference_values_are_reproduced(name: str, tmp_path: Path) -> None:
     if any(str(table["kind"]).startswith("rllib") for table in load_study(name).method):
         pytest.importorskip("ray")
     line = [sys.executable, "-m", "rivalry", "run", name, "--quick", "--workers", "1", "--out", "run"]
     ended = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0, ended.stderr
     run = Run.open(tmp_path / "run")
+    assert run.failures() == {}
     assert faults_of_run(run, ended.stderr + ended.stdout) == []
+    assert_values_are_reproduced(run)
     if digest := readings().get(name, {}).get("digest"):
         changed = "new sentences: read them beside their data, then python -m tests.raw_answers --read RUN"
         assert digest_of(answer_of(run)) == digest, changed
+
+
+def assert_values_are_reproduced(run: Run) -> None:
+    """Expected values are met, and differences from published values are explained."""
+    rows = expectations(run.head["study"], run.dataset())
+    assert not [row for row in rows if row["expected_verdict"] == "differs"]
+    assert not [row for row in rows if row["published_verdict"] == "differs" and not row["why"]]
+    valid = [row.get("quick", False) for row in run.head["study"]["expect"]]
+    assert [row["reason"] is None for row in rows] == valid
 
 
 def test_readings_are_of_bundled_studies_and_say_what_is_wrong() -> None:

@@ -31,7 +31,6 @@ from rivalry.proofs.spaces.logarithms import (
     slopes_in_logs,
 )
 from tests.race_keys import race
-from tests.unit.test_reference_values import compared
 
 UNEQUAL = {
     "safety_productivity": [20.0, 5.0],
@@ -348,11 +347,6 @@ def test_the_list_of_a_symmetric_race_is_its_closed_form() -> None:
     assert claim.radius < 1e-12
     idle = rv.certificate(game, np.zeros((2, 2)), proof=True)
     assert idle.claim == "not an equilibrium"
-
-
-@pytest.mark.nightly
-def test_the_bundled_study_reproduces_its_reference_values(tmp_path: Any) -> None:
-    compared("all_equilibria_race", tmp_path / "run")
 
 
 def test_shares_of_several_players_leave_the_rest_to_nobody() -> None:
