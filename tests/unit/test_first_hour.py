@@ -27,7 +27,7 @@ from annotated_types import Gt, Interval
 from jaxtyping import Array, Float
 
 from rivalry.core.space import Box, Profile
-from rivalry.core.tree import Tree, hashable_method, static
+from rivalry.core.tree import Tree, payoff_method, static
 from rivalry.runtime.jax import jnp
 from rivalry.schema.validate import checked
 
@@ -43,7 +43,7 @@ class Commons(Tree):
     def space(self) -> Box:
         return Box.of([[0.0, 1.0]], players=self.players)
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return each fisher's catch less the cost of its effort."""
         effort = x[:, 0]

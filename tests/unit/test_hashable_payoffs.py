@@ -54,6 +54,19 @@ def test_payoffs_of_lists_and_arrays_of_numpy_are_those_of_arrays_of_jax(kind: s
     np.testing.assert_allclose(game.payoffs(x.tolist()), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", BUNDLED)
+def test_payoffs_are_those_of_one_profile(kind: str) -> None:
+    game: Any = BUNDLED[kind]()
+    players, axes = game.space.shape
+    wrong = [np.zeros((players + 1, axes)), np.zeros((players, axes + 1)), [[0.5] * axes], np.zeros(players + 1)]
+    for x in wrong:
+        with pytest.raises(ValueError, match=r"^profile: shape .* must be .* \(players, axes\)$"):
+            game.payoffs(x)
+    if axes == 1:
+        x = np.asarray(game.space.sample(jax.random.key(1)))
+        assert np.array_equal(game.payoffs(x[:, 0].tolist()), game.payoffs(x))
+
+
 @pytest.mark.parametrize("kind", [kind for kind in BUNDLED if kind != "freeze"])
 def test_equal_games_have_equal_hashes(kind: str) -> None:
     one, other = BUNDLED[kind](), BUNDLED[kind]()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_chec
 import numpy as np
 
 from rivalry.core.tolerances import OUTSIDE, SHARES_SUM, TOLERANCE
-from rivalry.core.tree import Tree, static
+from rivalry.core.tree import Tree, in_shape, static
 from rivalry.runtime.jax import concrete_module, jax, jnp, put
 from rivalry.schema.validate import as_numbers, check_keywords, check_word
 
@@ -91,9 +91,7 @@ def as_profile(x: object, shape: tuple[int, int], name: str) -> np.ndarray:
         For values that are not finite numbers of this shape; the message starts with ``name``.
     """
     numbers = as_numbers(x, name, f"numbers of shape {shape}")
-    full = numbers[:, None] if numbers.ndim == 1 and shape[1] == 1 else numbers
-    if full.shape != shape:
-        raise ValueError(f"{name}: shape {numbers.shape} must be {shape} (players, axes)")
+    full: np.ndarray = in_shape(numbers, shape, name)
     if not np.all(np.isfinite(full)):
         player, axis = np.argwhere(~np.isfinite(full))[0]
         raise ValueError(f"{name}: player {player}, axis {axis} is {full[player, axis]}; must be finite")

@@ -62,40 +62,52 @@ class Tree(OneLineRepr):
         return type(self).__name__, {name: v if _is_numeric(v) else str(v) for name, v in parameters.items()}
 
 
-class _HashableMethod:
+class _PayoffMethod:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function, self.__doc__ = function, function.__doc__
 
         # once per method: programs are compiled per function
         @wraps(function)
-        def of_arrays(module: object, *args: Any, **options: Any) -> Any:
-            return promote_ranks(function)(module, *map(_for_jax, args), **options)
+        def at_profile(game: Any, x: Any) -> Any:
+            numbers = put(np.asarray(x)) if isinstance(x, list | tuple | np.ndarray) else x
+            return promote_ranks(function)(game, in_shape(numbers, game.space.shape, "profile"))
 
-        self.of_arrays = of_arrays
+        self.at_profile = at_profile
 
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        return self.function(*args, **options)
+    def __call__(self, game: object, x: Any) -> Any:
+        return self.function(game, x)
 
-    def __get__(self, module: object, kind: type | None = None) -> Callable[..., Any]:
-        if module is None:
+    def __get__(self, game: object, kind: type | None = None) -> Callable[..., Any]:
+        if game is None:
             return self.function
-        bound: Callable[..., Any] = jax.tree_util.Partial(self.of_arrays, module)
+        bound: Callable[..., Any] = jax.tree_util.Partial(self.at_profile, game)
         bound.__doc__ = self.function.__doc__
         return bound
 
 
-def hashable_method(function: F) -> F:
-    """Decorate a method of an `equinox.Module` that `jax.jit` shall take as it takes any other function.
+def payoff_method(function: F) -> F:
+    """Decorate the payoffs of a game, so that `jax.jit` takes them as it takes any other function.
 
     Equinox hashes a bound method by the arrays of its module, which have no hash. This one is hashed by its
     own identity. It remains a pytree whose leaves are the module's arrays, as `equinox.filter_jit` expects.
-    Arguments that are lists or arrays of NumPy become arrays of JAX: traced numbers cannot index the former.
+    A profile that is a list or an array of NumPy becomes an array of JAX, which traced numbers can index; one
+    that is not ``[player axis]`` of the game's space is a `ValueError`.
     """
-    return _HashableMethod(function)  # type: ignore[return-value]  # type checkers see an ordinary method
+    return _PayoffMethod(function)  # type: ignore[return-value]  # type checkers see an ordinary method
 
 
-def _for_jax(x: Any) -> Any:
-    return put(np.asarray(x)) if isinstance(x, list | tuple | np.ndarray) else x
+def in_shape(x: Any, shape: tuple[int, ...], name: str) -> Any:
+    """Return an array as a profile ``[player axis]``; with one axis, ``[player]`` is accepted.
+
+    Raises
+    ------
+    ValueError
+        For an array of another shape; the message starts with ``name``.
+    """
+    profile = x[:, None] if x.ndim == 1 and shape[1] == 1 else x
+    if profile.shape != shape:
+        raise ValueError(f"{name}: shape {x.shape} must be {shape} (players, axes)")
+    return profile
 
 
 def field_names(kind: type[Tree]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 from rivalry.core import oracles
 from rivalry.core.quadrature import piecewise_integral
 from rivalry.core.space import Box, Profile
-from rivalry.core.tree import hashable_method
+from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.annotations import AcceptedInterval, Symbol
 from rivalry.schema.validate import checked
@@ -44,7 +44,7 @@ class SealedBidAuction(OneLineRepr, eqx.Module):
         title = f"{self.price.capitalize()}-price auction among {self.space.shape[0]} bidders"
         return title, {"affiliation": self.affiliation}
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return expected payoffs before signals are known."""
         value, payment = self.value_and_payment(x)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.space import Box, Profile
-from rivalry.core.tree import hashable_method
+from rivalry.core.tree import payoff_method
 from rivalry.families.formula import FUNCTIONS, Formula, comparison_in, parse
 from rivalry.runtime.jax import jnp, put
 from rivalry.schema.validate import checked
@@ -60,7 +60,7 @@ class FormulaGame(OneLineRepr, eqx.Module):
         values = [jnp.asarray(formula(choice_values | self.parameters), dtype=float) for formula in formulas]
         return jnp.stack(values) if values else jnp.zeros(0)
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return every player's payoff, the value of its formula."""
         return self._values(self.formulas, x)

@@ -16,7 +16,7 @@ from rivalry.core.payoffs import many_payoffs, numpy_payoffs
 from rivalry.core.results import Record
 from rivalry.core.space import Simplex, as_profile
 from rivalry.core.tolerances import SHARES_SUM
-from rivalry.core.tree import Tree, static
+from rivalry.core.tree import Tree, in_shape, static
 from rivalry.runtime.jax import array_module, jnp, put
 from rivalry.schema.registry import near
 from rivalry.tables.sequence_form import best_plan
@@ -221,7 +221,7 @@ class Extensive(Tree):
 
     def payoffs(self, x: Any) -> Any:
         """Return the players' expected payoffs, ``[player]``."""
-        x = np.asarray(x) if isinstance(x, list | tuple) else x
+        x = in_shape(np.asarray(x) if isinstance(x, list | tuple) else x, self.space.shape, "profile")
         xp, weights = array_module(self.paid, self.moves, x), self.weights(x)
         reach = xp.ones(len(self.paid))
         for player in range(len(self.sizes)):

@@ -15,7 +15,7 @@ from rivalry.core.array_games import FiniteGame, SequenceForm, one_state
 from rivalry.core.payoffs import numpy_payoffs, pure_payoffs, without_constants
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Simplex
-from rivalry.core.tree import Tree, static
+from rivalry.core.tree import Tree, in_shape, static
 from rivalry.runtime.jax import array_module, is_jax_array, jnp, put
 from rivalry.schema.annotations import AcceptedInterval
 from rivalry.schema.registry import near
@@ -97,7 +97,7 @@ class Matrix(Tree):
 
     def payoffs(self, x: Any) -> Any:
         """Return the players' expected payoffs, ``[player]``; a NumPy array if table and profile are."""
-        x = np.asarray(x) if isinstance(x, list | tuple) else x
+        x = in_shape(np.asarray(x) if isinstance(x, list | tuple) else x, self.space.shape, "profile")
         xp, expected = array_module(self.table, x), self.table
         for player, size in enumerate(self.sizes):
             # axis 0 is the player who is paid; each contraction moves the next player to axis 1

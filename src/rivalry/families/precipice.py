@@ -21,7 +21,7 @@ from rivalry.core import oracles
 from rivalry.core.quadrature import piecewise_integral
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
-from rivalry.core.tree import hashable_method
+from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.annotations import AcceptedInterval, Symbol
 from rivalry.schema.validate import checked
@@ -54,7 +54,7 @@ class Precipice(OneLineRepr, eqx.Module):
         """Return the number of teams."""
         return self.space.shape[0]
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return expected payoffs before capabilities are known."""
         own_wins, anyone = self._wins(x)

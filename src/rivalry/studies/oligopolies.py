@@ -13,7 +13,7 @@ from rivalry.core import oracles
 from rivalry.core.quadrature import piecewise_integral
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
-from rivalry.core.tree import hashable_method
+from rivalry.core.tree import payoff_method
 from rivalry.families.matrix import Matrix, matrix
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import checked
@@ -47,7 +47,7 @@ class LogitLine(OneLineRepr, eqx.Module):
 
         return jax.vmap(share)(jnp.arange(x.shape[0]))
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the profits."""
         return x[:, 1] * self.shares(x)
@@ -130,7 +130,7 @@ class Capacities(OneLineRepr, eqx.Module):
         mixed = jnp.where(capacity >= rival, dearest, undercut)
         return jnp.where(large <= residual_monopoly, cleared, mixed)
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the profits."""
         capacity = x[:, 0]

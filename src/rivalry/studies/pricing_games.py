@@ -15,7 +15,7 @@ from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
-from rivalry.core.tree import hashable_method
+from rivalry.core.tree import payoff_method
 from rivalry.families.matrix import Matrix, matrix
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import checked
@@ -48,7 +48,7 @@ class IncomeLogit(OneLineRepr, eqx.Module):
         money = self.income_weight * jnp.log(self.income - x[:, 0])
         return jax.nn.softmax(self.quality_weight * self.quality + money)
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the profits."""
         return self.market_size * (x[:, 0] - self.unit_cost) * self.shares(x)
@@ -130,7 +130,7 @@ class PlatformSellers(OneLineRepr, eqx.Module):
         """Return the expected utility of a buyer, in units of price."""
         return self.taste_spread * jax.nn.logsumexp(self._utility(x), axis=1).mean()
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the profits after the fee."""
         return ((1 - self.fee) * x[:, 0] - self.unit_cost) * self.demand(x)

@@ -17,7 +17,7 @@ from rivalry.core.game import measures as measures_of
 from rivalry.core.oracles import forward, inner_knows
 from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Choices, Profile, Simplex, Space, as_profile
-from rivalry.core.tree import hashable_method
+from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import compiled, jax, jnp
 from rivalry.schema.validate import as_numbers, check_keywords, number_of
 from rivalry.text.display import OneLineRepr
@@ -98,7 +98,7 @@ class Restricted(OneLineRepr, eqx.Module):
         """Return the strategies of all players when these players choose ``x``."""
         raise NotImplementedError
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         all_payoffs: Array = self.game.payoffs(self.whole(x))
         return all_payoffs[jnp.asarray(self.players)]

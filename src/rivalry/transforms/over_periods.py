@@ -16,7 +16,7 @@ from rivalry.core.game import Game, MarkovGame, refuse_shared
 from rivalry.core.oracles import forward
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Space, as_profile
-from rivalry.core.tree import hashable_method
+from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import jax, jnp
 from rivalry.schema.validate import check_keywords, whole_number
 from rivalry.tables.stages import check_stages
@@ -255,7 +255,7 @@ class OpenLoop(OneLineRepr, eqx.Module):
             return replace(longer, coordinates=kinds)
         return Schedules(stage, self.periods)
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return discounted sums of payoffs until play ends."""
         rows, weights = self.rows(x), self.weights

@@ -12,7 +12,7 @@ from rivalry.core import oracles
 from rivalry.core.game import Game
 from rivalry.core.oracles import forward, forward_at
 from rivalry.core.space import Box, Choices, Profile, Simplex
-from rivalry.core.tree import hashable_method
+from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.tables.action_grid import ActionGrid, grid_points
 from rivalry.tables.discretize import own_levels
@@ -100,7 +100,7 @@ class Discretised(OneLineRepr, eqx.Module):
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         return f"Game on grids of {' × '.join(map(str, self.space.sizes))} points", {"of": repr(self.game)}
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the payoffs of the strategies with these indices."""
         payoffs: Array = self.game.payoffs(self.profile(x))

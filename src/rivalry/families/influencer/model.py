@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile, Simplex
-from rivalry.core.tree import hashable_method
+from rivalry.core.tree import payoff_method
 from rivalry.families.influencer.kernels import ChosenReach, Kernel, squared_distance
 from rivalry.runtime.jax import jax, jnp
 from rivalry.text.display import OneLineRepr
@@ -92,7 +92,7 @@ class InfluencerGame(OneLineRepr, eqx.Module):
         """The number of players."""
         return self.space.shape[0]
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return each player's payoff at the profile ``x [player axis]``, in units of the resource."""
         return self.all_payoffs(x)[: x.shape[0]]

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float
 
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile
-from rivalry.core.tree import hashable_method
+from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import check_word, limit, whole_number
 from rivalry.text.display import OneLineRepr
@@ -424,7 +424,7 @@ class Market(OneLineRepr, eqx.Module):
         sold = self.clear(x, shift)
         return sold.p * sold.q - self.cost(sold.q, shift)
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return profits after tax, averaged over the levels of the shock."""
         if self.shock is None:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from rivalry.core import oracles
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Strategy
-from rivalry.core.tree import hashable_method
+from rivalry.core.tree import payoff_method
 from rivalry.families.race.model import Race
 from rivalry.runtime.jax import jax, jnp
 from rivalry.text.display import OneLineRepr
@@ -78,7 +78,7 @@ class Believing(OneLineRepr, eqx.Module):
         stacked: Race = jax.tree.map(lambda *leaves: jnp.stack(leaves), *races)
         return stacked
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return every player's believed payoff."""
         if (minds := self.stacked_races()) is not None:  # one program for all players
@@ -230,7 +230,7 @@ class SubjectiveRace(OneLineRepr, eqx.Module):
         rows = jnp.arange(self.believing.players)
         return self.by_believer(x)[rows, rows]
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the payoff of each player in each believed race."""
         races = self.believing.believed_races()

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile
-from rivalry.core.tree import hashable_method
+from rivalry.core.tree import payoff_method
 from rivalry.families.race import period
 from rivalry.families.race.period import Numbers, Outcome, PerPlayer, Row, Rules, Stocks
 from rivalry.runtime.jax import concrete_module, jax, jnp, put
@@ -255,7 +255,7 @@ class Race(OneLineRepr, eqx.Module):
             return 1 - unsafe
         return jnp.ones_like(outcome.nobody)
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the weighted sums over the periods that are reached, in units of the prize."""
         outcome, paid, _ = self.periodic(x)

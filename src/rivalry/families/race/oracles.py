@@ -18,7 +18,7 @@ from rivalry.core.oracles import Labels, Stages, labels
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Box, Profile, Strategy
-from rivalry.core.tree import hashable_method
+from rivalry.core.tree import payoff_method
 from rivalry.families.race import bounds, period
 from rivalry.families.race.closed_forms import profiles
 from rivalry.families.race.keys import bound_violation
@@ -371,7 +371,7 @@ class RaceState(eqx.Module):
     def space(self) -> Box:
         return self.race.period_space
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         paid, p_continue, next_state = self.race.play_period(self.t, self.state, x)
         payoffs: Array = self.race.weights[self.t] * paid + p_continue * self.ahead(next_state)
