@@ -14,7 +14,7 @@ import rivalry as rv
 from rivalry.methods import OnlineMirrorDescent, PopulationNewton
 from rivalry.methods.populations.population_equilibria import PopulationEquilibria
 from rivalry.population import population_certificate
-from rivalry.studies.road_networks import RoadNetwork
+from rivalry.studies.road_networks import RoadNetwork, road_network
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +28,12 @@ def roads(
     """Three parallel roads, their flows and travel times in other units, and the same time on all added."""
     empty, slope = (EMPTY[list(order)] + constant) * payoffs, SLOPE[list(order)] * payoffs * flows
     return RoadNetwork(jnp.eye(3), jnp.asarray(empty), jnp.asarray(slope), jnp.asarray(DRIVERS / flows))
+
+
+def open_spiel(unit: float) -> RoadNetwork:
+    """The network of OpenSpiel, with times in another unit."""
+    game = road_network(name="open_spiel", drivers=1.0)
+    return RoadNetwork(game.uses, game.empty * unit, game.slope * unit, game.drivers)
 
 
 CHANGES: dict[str, dict[str, Any]] = {
@@ -93,6 +99,27 @@ def test_methods_find_the_same_population(name: str, change: str) -> None:
         (proof.at_stake, base.certificate.at_stake),
     ):
         np.testing.assert_allclose(ours / unit, theirs, rtol=1e-4, atol=close * base.certificate.at_stake[0])
+
+
+@pytest.mark.parametrize("kind", [PopulationNewton, OnlineMirrorDescent])
+def test_default_options_are_the_same_in_every_unit_of_payoffs(kind: Callable[[], Any]) -> None:
+    def found(unit: float) -> Any:
+        return rv.solve(open_spiel(unit), kind(), [[0.3, 0.3, 0.4]])
+
+    base = found(1.0)
+    assert base.status == "converged"
+    pi = base.profile.values
+    if kind is PopulationNewton:  # the logarithms of choices differ by beta times what the routes pay
+        game = open_spiel(1.0)
+        pays = np.asarray(game.reward(game.environment(jnp.ones(1), jnp.asarray(pi))))
+        expected = float(base.data.beta) * (pays - pays[0, 0])
+        np.testing.assert_allclose(np.log(pi / pi[0, 0]), expected, atol=1e-6)
+    else:  # all routes take equally long
+        np.testing.assert_allclose(pi, [[0.25, 0.25, 0.5]], atol=1e-6)
+    for unit in (1e-3, 1 / 60, 60.0, 1e3):
+        scaled = found(unit)
+        assert (scaled.status, scaled.claim) == (base.status, base.claim)
+        np.testing.assert_allclose(scaled.profile.values, base.profile.values, atol=1e-8)
 
 
 @pytest.mark.parametrize("change", CHANGES)

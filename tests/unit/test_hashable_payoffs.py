@@ -58,7 +58,12 @@ def test_payoffs_of_lists_and_arrays_of_numpy_are_those_of_arrays_of_jax(kind: s
 def test_payoffs_are_those_of_one_profile(kind: str) -> None:
     game: Any = BUNDLED[kind]()
     players, axes = game.space.shape
-    wrong = [np.zeros((players + 1, axes)), np.zeros((players, axes + 1)), [[0.5] * axes], np.zeros(players + 1)]
+    wrong = [
+        np.zeros((players + 1, axes)),
+        np.zeros((players, axes + 1)),
+        [[0.5] * axes],
+        np.zeros(players + 1),
+    ]
     for x in wrong:
         with pytest.raises(ValueError, match=r"^profile: shape .* must be .* \(players, axes\)$"):
             game.payoffs(x)

@@ -238,7 +238,9 @@ def test_deflation_grows_without_limit_at_known_points_and_its_slope_is_that_of_
 
 def test_the_first_branch_begins_below_beta() -> None:
     with pytest.raises(ValueError, match="lowest_beta: 5 must be below beta = 2"):
-        PopulationEquilibria(beta=2.0)
+        PopulationEquilibria(beta=2.0, lowest_beta=5.0)
+    with pytest.raises(ValueError, match="lowest_beta: 5 must be below beta = 2"):
+        PopulationEquilibria(beta=2.0).world(rv.games.karma())
 
 
 class Crowding(Hunt):

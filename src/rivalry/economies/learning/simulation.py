@@ -22,6 +22,7 @@ from rivalry.economies.learning.few_agents import evaluate_few_agents, has_few_a
 from rivalry.economies.learning.sessions import AWARDS, SUMS, FixedPolicies, Session, check_balance, parts
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
+from rivalry.methods.populations.response import SHARPNESS, inverse_temperature
 from rivalry.methods.q_learning.exploration import check_numbers
 from rivalry.population import best_response, policy_values
 from rivalry.population.operators import Policy, Values
@@ -76,7 +77,11 @@ class Simulation(FixedPolicies):
     plays: Annotated[
         Any, "equilibrium, uniform, zero, all_in; coin, stake, turn; or a policy: numbers, or a file of these"
     ] = "equilibrium"
-    beta: Annotated[float, Gt(0), "inverse temperature of the equilibrium"] = 1000.0
+    beta: Annotated[
+        float | None,
+        Gt(0),
+        "inverse temperature of the equilibrium (default: 5000 over the payoff of a period)",
+    ] = None
     exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random bids in the equilibrium"] = 0.0
 
     policies: ClassVar[tuple[str, ...]] = ("equilibrium", "uniform", "zero", "all_in")
@@ -84,7 +89,8 @@ class Simulation(FixedPolicies):
     needs: ClassVar[tuple[Need, ...]] = (PLAYED_BY_AGENTS,)
 
     def __check_init__(self) -> None:
-        check_numbers("beta", self.beta, "above 0 and finite", lambda v: v > 0)
+        if self.beta is not None:
+            check_numbers("beta", self.beta, "above 0 and finite", lambda v: v > 0)
 
     def world(self, game: object) -> Crowd:
         """Return the game with its agents."""
@@ -146,11 +152,15 @@ class Simulation(FixedPolicies):
         record["policy"] = (("player", "private", "karma", "bid"), policy)
         if isinstance(self.plays, str) and self.plays == "equilibrium":
             # of the continuum: gains of finitely many agents say how far that is from their equilibrium
-            record["concept"] = ((), np.asarray(f"mean-field logit at beta {self.beta:.6g}"))
+            record["concept"] = ((), np.asarray(f"mean-field logit at beta {self._beta(world):.6g}"))
             record["concept_residual"] = ((), np.asarray(float(session["policy_residual"])))
         record |= crowds.views(world)
         agents = parts(kernels.economy.Agents, session)
         return (_gains(world, measured, agents, steps) if not world.refusal else {}) | record
+
+    def _beta(self, world: Crowd) -> float:
+        """Inverse temperature of the equilibrium."""
+        return float(inverse_temperature(world.game, self.beta, SHARPNESS))
 
     def _refuse_unknown(self, world: Crowd) -> None:
         if world.refusal:
@@ -164,9 +174,10 @@ class Simulation(FixedPolicies):
         game, source = world.game, self.plays
         if isinstance(source, str) and source == "equilibrium":
             self._refuse_unknown(world)
-            policy, _, residual = equilibrium(game, self.beta, self.exploration)
+            beta = self._beta(world)
+            policy, _, residual = equilibrium(game, beta, self.exploration)
             if not residual <= ENOUGH:
-                reason = f"the equilibrium at beta = {self.beta:g} was not found (residual {residual:.1e})"
+                reason = f"the equilibrium at beta = {beta:g} was not found (residual {residual:.1e})"
                 raise ValueError(f"plays: {reason}; give another beta, or a policy")
             return policy, residual
         return self._fixed_policy(world), np.inf

@@ -41,8 +41,7 @@ class PopulationFictitiousPlay(ResponseIteration):
     softens: ClassVar[bool] = False
     _name: ClassVar[str] = "fictitious play"
 
-    @property
-    def _options(self) -> tuple[Any, Any, Any]:
+    def _options(self, game: PopulationGame) -> tuple[Any, Any, Any]:
         return 1.0, 0.0, False
 
     def _start(self, game: PopulationGame, start: Policy, by: LogitRule) -> RoundResult:

@@ -15,7 +15,15 @@ from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.method import ENDINGS, BaseMethod
 from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Record
-from rivalry.methods.populations.response import LogitRule, bonus, rule, rule_record
+from rivalry.methods.populations.response import (
+    FIRST_SHARPNESS,
+    SHARPNESS,
+    LogitRule,
+    bonus,
+    inverse_temperature,
+    rule,
+    rule_record,
+)
 from rivalry.population import operators, oracles, policy_values, stationary_population
 from rivalry.population.operators import Distribution, Policy, Values, uniform
 from rivalry.runtime.jax import jax, jnp
@@ -105,9 +113,17 @@ class PopulationNewton(BaseMethod):
     ('converged', -1.136875)
     """
 
-    beta: Annotated[float, Gt(0), "inverse temperature of the softmax, per unit of payoff"] = 1000.0
+    beta: Annotated[
+        float | None,
+        Gt(0),
+        "inverse temperature of the softmax, per unit of payoff (default: 5000 over the payoff of a period)",
+    ] = None
     exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
-    begin: Annotated[float, Gt(0), "inverse temperature of the first stage, at most beta"] = 5.0
+    begin: Annotated[
+        float | None,
+        Gt(0),
+        "inverse temperature of the first stage, at most beta (default: 25 over the payoff of a period)",
+    ] = None
     factor: Annotated[float, Gt(1), "largest ratio of beta between consecutive stages"] = 1.3
     regularised: Annotated[bool, "whether payoffs include an entropy bonus, entropy/beta, at every step"] = (
         False
@@ -121,10 +137,19 @@ class PopulationNewton(BaseMethod):
 
     needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
 
+    def _beta(self, game: PopulationGame) -> Any:
+        """Inverse temperature of the last stage."""
+        return inverse_temperature(game, self.beta, SHARPNESS)
+
+    def _begin(self, game: PopulationGame) -> Any:
+        """Inverse temperature of the first stage."""
+        begin = inverse_temperature(game, self.begin, FIRST_SHARPNESS)
+        return jnp.minimum(jnp.asarray(begin), self._beta(game))
+
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> PopulationNewtonState:
         """Return the population and the values of the start; the key is not used."""
         point, even = (point_of(game, policy) for policy in (start, uniform(game)))
-        initial_beta = jnp.minimum(jnp.asarray(self.begin), self.beta)
+        initial_beta = self._begin(game)
         zero, no_count = jnp.zeros(()), jnp.asarray(0)
         far, no = jnp.asarray(jnp.inf), jnp.asarray(False)
         return PopulationNewtonState(
@@ -140,8 +165,9 @@ class PopulationNewton(BaseMethod):
         start. If the stage fails, this beta is lowered, until the policy hardly depends on values.
         """
         started, leaping = state.beta > 0, state.leap > 0
+        final_beta, begin = self._beta(game), self._begin(game)
         ratio = jnp.where(leaping, 1 + state.leap, state.factor)
-        beta = jnp.minimum(jnp.where(started, state.beta * ratio, state.factor), self.beta)
+        beta = jnp.minimum(jnp.where(started, state.beta * ratio, state.factor), final_beta)
         # at a fold the branch has no direction in beta
         guess = jax.lax.cond(
             leaping,
@@ -151,13 +177,13 @@ class PopulationNewton(BaseMethod):
         solution = newton(game, guess, rule(beta, self.exploration, self.regularised))
         good = solution.residual <= ENOUGH
         # a stage that failed is halved; stages longer than the first might reach another equilibrium
-        lost = ~started & ~good & (state.factor / 4 < LOWEST * self.begin)
+        lost = ~started & ~good & (state.factor / 4 < LOWEST * begin)
         longer = jnp.where(started, jnp.minimum(state.factor**1.5, self.factor), self.factor)
         longer = jnp.where(leaping, self.factor, longer)
         shorter = jnp.where(started, jnp.sqrt(state.factor), state.factor / 4)
         leap = jnp.where(leaping, 2 * state.leap, jnp.where(started & (shorter < GENTLEST), LEAP, 0.0))
         is_retry = lost & ~state.restarted
-        shorter = jnp.where(is_retry, jnp.minimum(jnp.asarray(self.begin), self.beta), shorter)
+        shorter = jnp.where(is_retry, begin, shorter)
         behind = jax.tree.map(partial(jnp.where, is_retry), state.uniform, state.point)
         point = jax.tree.map(partial(jnp.where, good), solution.point, behind)
         q = operators.action_values(game, point.env, point.values)
@@ -179,14 +205,15 @@ class PopulationNewton(BaseMethod):
 
     def residual(self, game: PopulationGame, state: PopulationNewtonState) -> Float[Array, ""]:
         """Return the largest residual of the equations; infinite below the full beta."""
-        return jnp.where(state.beta >= self.beta, state.residual, jnp.inf)
+        return jnp.where(state.beta >= self._beta(game), state.residual, jnp.inf)
 
     def ending(self, game: PopulationGame, state: PopulationNewtonState) -> Array:
         """Return ``not found`` if even the shortest stage and leaps of all lengths fail."""
         # the last leap, half as long as the next, was to the full beta
-        is_exhausted = (state.leap > LEAP) & (state.beta * (1 + state.leap / 2) >= self.beta)
-        lost = jnp.where(state.beta > 0, is_exhausted, state.factor < LOWEST * self.begin)
-        return jnp.where(lost & (state.beta < self.beta), ENDINGS.index("not found"), 0)
+        final_beta = self._beta(game)
+        is_exhausted = (state.leap > LEAP) & (state.beta * (1 + state.leap / 2) >= final_beta)
+        lost = jnp.where(state.beta > 0, is_exhausted, state.factor < LOWEST * self._begin(game))
+        return jnp.where(lost & (state.beta < final_beta), ENDINGS.index("not found"), 0)
 
     def diagnostics(self, state: PopulationNewtonState) -> dict[str, Array]:
         return {"time": state.beta, "residual": state.residual}
@@ -216,8 +243,9 @@ class PopulationNewton(BaseMethod):
                 "no first stage was solved, neither from the population of the start nor from that of "
                 f"uniform play: set begin to beta, or use another start{cause}"
             )
+        beta = float(self._beta(game))
         return (
-            f"residual {float(state.residual):.2g} at beta={float(state.beta):g} of {float(self.beta):g}: "
+            f"residual {float(state.residual):.2g} at beta={float(state.beta):g} of {beta:g}: "
             f"raise max_steps or factor, or set begin to beta{self._fold(game, state)}{cause}"
         )
 

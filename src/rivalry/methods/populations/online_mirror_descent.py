@@ -8,13 +8,21 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core.game import PopulationGame
-from rivalry.methods.populations.response import LogitRule, greedy_response, loss, mirror_response
+from rivalry.methods.populations.response import (
+    LogitRule,
+    greedy_response,
+    inverse_temperature,
+    loss,
+    mirror_response,
+)
 from rivalry.methods.populations.rounds import ResponseIteration, Round, RoundResult
 from rivalry.methods.q_learning import annealing
 from rivalry.methods.q_learning.annealing import Annealed
 from rivalry.population import softmax, stationary_population
 from rivalry.population.operators import Distribution, Policy
 from rivalry.runtime.jax import jnp
+
+SHARPNESS = 500.0  # default inverse temperature times the largest payoff per period
 
 
 class OnlineMirrorDescent(ResponseIteration):
@@ -53,7 +61,11 @@ class OnlineMirrorDescent(ResponseIteration):
     ('converged', True)
     """
 
-    beta: Annotated[Annealed, Gt(0), "inverse temperature, per unit of summed payoff; or a schedule"] = 100.0
+    beta: Annotated[
+        Annealed | None,
+        Gt(0),
+        "inverse temperature per unit of payoff, or a schedule (default: 500 over the payoff of a period)",
+    ] = None
     exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
     rate: Annotated[float, Gt(0), Le(1), "weight of the values in a step"] = 0.01
     regularised: Annotated[bool, "whether payoffs include an entropy bonus, entropy/beta, at every step"] = (
@@ -61,11 +73,11 @@ class OnlineMirrorDescent(ResponseIteration):
     )
 
     def __check_init__(self) -> None:
-        annealing.check(self.beta)
+        if self.beta is not None:
+            annealing.check(self.beta)
 
-    @property
-    def _options(self) -> tuple[Any, Any, Any]:
-        return self.beta, self.exploration, self.regularised
+    def _options(self, game: PopulationGame) -> tuple[Any, Any, Any]:
+        return inverse_temperature(game, self.beta, SHARPNESS), self.exploration, self.regularised
 
     _name: ClassVar[str] = "online mirror descent"
 
@@ -73,7 +85,7 @@ class OnlineMirrorDescent(ResponseIteration):
         return self._respond(game, start, stationary_population(game, start).mu, scores_of(start, by), by)
 
     def _next_round(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
-        by, q, scores = self._rule(state.taken), state.result.now.q, state.result.auxiliary
+        by, q, scores = self._rule(game, state.taken), state.result.now.q, state.result.auxiliary
         scores = scores + self.rate * (q - scores if self.regularised else q)
         return softmax(game, scores, by.beta, by.exploration), state.result.now.mu, scores
 

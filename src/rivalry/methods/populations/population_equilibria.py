@@ -24,7 +24,13 @@ from rivalry.methods.populations.newton import (
     newton,
     point_of,
 )
-from rivalry.methods.populations.response import LogitRule, rule
+from rivalry.methods.populations.response import (
+    FIRST_SHARPNESS,
+    SHARPNESS,
+    LogitRule,
+    inverse_temperature,
+    rule,
+)
 from rivalry.population import operators, uniform
 from rivalry.population.certificate import certificate_of, evaluate_policy
 from rivalry.population.oracles import type_shares
@@ -69,22 +75,35 @@ class PopulationEquilibria(BaseLearner):
     Keller 1977; Farrell, Birkisson and Funke, SIAM Journal on Scientific Computing 37, 2015.
     """
 
-    beta: Annotated[float, Gt(0), Lt(np.inf), "inverse temperature of the softmax, per unit of payoff"] = (
-        1000.0
-    )
+    beta: Annotated[
+        float | None,
+        Gt(0),
+        Lt(np.inf),
+        "inverse temperature of the softmax, per unit of payoff (default: 5000 over the payoff of a period)",
+    ] = None
     exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
-    lowest_beta: Annotated[float, Gt(0), "inverse temperature where the first branch begins"] = 5.0
+    lowest_beta: Annotated[
+        float | None,
+        Gt(0),
+        "inverse temperature where the first branch begins (default: 25 over the payoff of a period)",
+    ] = None
     levels: Annotated[int, Ge(2), Le(1000), "inverse temperatures at which branches are searched for"] = 8
     starts: Annotated[int, Ge(0), Le(1000), "random policies per level from which to search"] = 2
 
     needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
 
     def __check_init__(self) -> None:
-        if not self.lowest_beta < self.beta:
-            raise ValueError(f"lowest_beta: {self.lowest_beta:g} must be below beta = {self.beta:g}")
+        if self.beta is not None and self.lowest_beta is not None:
+            _check_order(self.lowest_beta, self.beta)
 
-    def world(self, game: object) -> Any:
+    def world(self, game: Any) -> Any:
+        _check_order(*self._range(game))
         return game
+
+    def _range(self, game: PopulationGame) -> tuple[float, float]:
+        """Inverse temperatures between which branches are followed."""
+        lowest = inverse_temperature(game, self.lowest_beta, FIRST_SHARPNESS)
+        return float(lowest), float(inverse_temperature(game, self.beta, SHARPNESS))
 
     def length(self, world: object) -> int:
         return POINTS
@@ -127,7 +146,7 @@ class PopulationEquilibria(BaseLearner):
         return count
 
     def _curve(self, world: PopulationGame) -> LogitCurve:
-        return LogitCurve(world, self.lowest_beta, self.beta, self.exploration)
+        return LogitCurve(world, *self._range(world), self.exploration)
 
     def _levels(self) -> np.ndarray:
         return np.linspace(0.0, 1.0, self.levels)
@@ -221,11 +240,12 @@ class PopulationEquilibria(BaseLearner):
         players = len(np.asarray(type_shares(world)))
         proofs = [row[2] for row in rows]
         status = "completed" if rows else "not found"
+        beta = self._range(world)[1]
         record: Record = {
             "profile": (("state", "action"), policies[0] if rows else np.asarray(uniform(world))),
             "status": ((), np.asarray(status if session["over"][0] else "iteration limit")),
-            "concept": ((), np.asarray(f"logit at beta {self.beta:.6g}")),
-            "beta": ((), np.asarray(float(self.beta))),
+            "concept": ((), np.asarray(f"logit at beta {beta:.6g}")),
+            "beta": ((), np.asarray(beta)),
             "exploration": ((), np.asarray(float(self.exploration))),
             "equilibria": (
                 ("equilibrium", "state", "action"),
@@ -249,6 +269,11 @@ class PopulationEquilibria(BaseLearner):
 
 def _stack(rows: list[Any], players: int) -> np.ndarray:
     return np.reshape(np.array(rows, dtype=float), (len(rows), players))
+
+
+def _check_order(lowest_beta: float, beta: float) -> None:
+    if not lowest_beta < beta:
+        raise ValueError(f"lowest_beta: {lowest_beta:g} must be below beta = {beta:g}")
 
 
 class LogitCurve:

@@ -17,6 +17,8 @@ from rivalry.population.operators import Distribution, Policy, Values, by_type
 from rivalry.population.oracles import type_shares
 from rivalry.runtime.jax import jax, jnp
 
+SHARPNESS, FIRST_SHARPNESS = 5000.0, 25.0  # default inverse temperatures times the largest payoff per period
+
 
 class LogitRule(NamedTuple):
     """The parameters of the logit response ``(1-ε) softmax(beta Q) + ε uniform``.
@@ -37,6 +39,14 @@ class PolicyResponse(NamedTuple):
     values: Values
     q: Policy  # action values
     answer: Policy
+
+
+def inverse_temperature(game: PopulationGame, beta: object, sharpness: float) -> Any:
+    """Inverse temperature ``beta``; where it is None, ``sharpness`` over the largest payoff per period."""
+    if beta is not None:
+        return beta
+    # the scale of payoffs is of discounted sums, which are 1 / (1 - discount) times those of a period
+    return sharpness / (scale_of(game) * jnp.mean(1 - jnp.asarray(game.discount)))
 
 
 def rule(beta: object, exploration: object = 0.0, regularised: object = False) -> LogitRule:

@@ -70,7 +70,7 @@ class ResponseIteration(BaseMethod):
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> Round:
         """Return the start and the response to it in its population; the key is not used."""
         zero = jnp.asarray(0)
-        by = self._rule(zero)
+        by = self._rule(game, zero)
         result = self._start(game, start, by)
         far = jnp.asarray(jnp.inf)
         memory = Memory(start, result.now.mu, zero, jnp.asarray(1), jnp.zeros(()), far, far, zero)
@@ -80,14 +80,14 @@ class ResponseIteration(BaseMethod):
         """Return the next policy and the response to it; the key is not used."""
         profile, mu, auxiliary = self._next_round(game, state)
         count = state.taken + 1
-        by = self._rule(count)
+        by = self._rule(game, count)
         result = self._respond(game, profile, mu, auxiliary, by)
-        memory = _update_memory(state.memory, profile, result, self._over(count))
+        memory = _update_memory(state.memory, profile, result, self._over(game, count))
         return Round(profile, result, count, by.beta, memory)
 
     def residual(self, game: PopulationGame, state: Round) -> Float[Array, ""]:
         """Return the residual; infinite before the last beta of a table."""
-        return jnp.where(self._over(state.taken), state.result.residual, jnp.inf)
+        return jnp.where(self._over(game, state.taken), state.result.residual, jnp.inf)
 
     def ending(self, game: PopulationGame, state: Round) -> Array:
         """Return ``cycling`` if a period was found."""
@@ -104,7 +104,7 @@ class ResponseIteration(BaseMethod):
         response, period = state.result.now, int(state.memory.period)
         off = ravel_pytree(game.balance(response.env, response.mu, state.profile))[0]
         # without regularised payoffs these methods rest where no agent gains, not at a logit equilibrium
-        record = rule_record(game, state.profile, self._rule(state.taken), logit=self._options[2])
+        record = rule_record(game, state.profile, self._rule(game, state.taken), logit=self._options(game)[2])
         record["residual"] = ((), np.asarray(state.result.residual))
         record["population_drift"] = ((), np.asarray(jnp.max(jnp.abs(off))))
         if period:
@@ -127,18 +127,17 @@ class ResponseIteration(BaseMethod):
 
     # Defined by subclasses.
 
-    @property
-    def _options(self) -> tuple[Any, Any, Any]:
+    def _options(self, game: PopulationGame) -> tuple[Any, Any, Any]:
         """Return beta, exploration and whether payoffs are regularised, as `rule` takes them."""
         raise NotImplementedError
 
-    def _over(self, count: Array) -> Bool[Array, ""]:
+    def _over(self, game: PopulationGame, count: Array) -> Bool[Array, ""]:
         """True if beta has its last value."""
-        return annealing.over(self._options[0], count)
+        return annealing.over(self._options(game)[0], count)
 
-    def _rule(self, count: Array) -> LogitRule:
+    def _rule(self, game: PopulationGame, count: Array) -> LogitRule:
         """Return the logit rule of a step."""
-        beta, exploration, regularised = self._options
+        beta, exploration, regularised = self._options(game)
         return rule(annealing.at(beta, count), exploration, regularised)
 
     def _start(self, game: PopulationGame, start: Policy, by: LogitRule) -> RoundResult:
