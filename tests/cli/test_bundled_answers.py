@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,20 +11,23 @@ from rivalry.lab.answer.checks import expectations
 from rivalry.lab.store import Run
 from rivalry.lab.study import load_study, studies
 from tests.bundled import includes_others
+from tests.cli.conftest import Command
 from tests.raw_answers import digest_of, faults_of_run, readings
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", [name for name in studies() if not includes_others(name)])
-def test_nothing_raw_reaches_a_reader_and_reference_values_are_reproduced(name: str, tmp_path: Path) -> None:
+def test_nothing_raw_reaches_a_reader_and_reference_values_are_reproduced(
+    name: str, rivalry: Command, tmp_path: Path
+) -> None:
     if any(str(table["kind"]).startswith("rllib") for table in load_study(name).method):
         pytest.importorskip("ray")
-    line = [sys.executable, "-m", "rivalry", "run", name, "--quick", "--workers", "1", "--out", "run"]
-    ended = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=600)
-    assert ended.returncode == 0, ended.stderr
+    # in this process: importing the package takes as long as many a study
+    ended = rivalry("run", name, "--quick", "--workers", "1", "--out", "run")
+    assert ended.status == 0, ended.err
     run = Run.open(tmp_path / "run")
     assert run.failures() == {}
-    assert faults_of_run(run, ended.stderr + ended.stdout) == []
+    assert faults_of_run(run, ended.err + ended.out) == []
     assert_values_are_reproduced(run)
     if digest := readings().get(name, {}).get("digest"):
         changed = "new sentences: read them beside their data, then python -m tests.raw_answers --read RUN"
