@@ -107,12 +107,21 @@ def extreme_equilibria(document, limit):
     remaining = [dict.fromkeys(range(size)) for size in sizes]
     # [own action, other's]
     pays = [{actions[:: 1 - 2 * k]: pays[k][actions] for actions in joint} for k in (0, 1)]
+    units = [lcm(*(u.denominator for u in table.values())) for table in pays]
+    whole = [{k: int(u * unit) for k, u in table.items()} for table, unit in zip(pays, units, strict=True)]
     for player, action, dominator in document["dominated"]:
-        both_remain = action in remaining[player] and dominator in remaining[player]
-        worse = both_remain and all(
-            pays[player][action, k] < pays[player][dominator, k] for k in remaining[1 - player]
+        if isinstance(dominator, list):
+            mixture = shares(dominator, sizes[player], f"a mixture of player {player}")
+            weights, name = {k: p for k, p in enumerate(mixture) if p}, "a mixture"
+        else:
+            weights, name = {dominator: 1}, dominator
+        unit = lcm(*(Fraction(p).denominator for p in weights.values()))
+        factors = [int(p * unit) for p in weights.values()]
+        worse = remaining[player].keys() >= {action, *weights} and all(
+            unit * whole[player][action, k] < dot(factors, [whole[player][by, k] for by in weights])
+            for k in remaining[1 - player]
         )
-        require(worse, f"action {action} of player {player} is not strictly dominated by {dominator}")
+        require(worse, f"action {action} of player {player} is not strictly dominated by {name}")
         del remaining[player][action]
     bits = [{action: 1 << (action + k * sizes[0]) for action in remaining[k]} for k in (0, 1)]
     firsts, seconds = (vertices(pays[1 - k], bits[k], bits[1 - k], sizes[k]) for k in (0, 1))

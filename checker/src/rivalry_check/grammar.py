@@ -171,7 +171,8 @@ MATRIX = HEAD | {"kind": word("finite"), "actions": [whole_numbers(1, NODES)], "
 DUAL = MATRIX | {"distribution": [fraction], "multipliers": [fraction], "bound": BOUNDS}
 CLAIMS = {
     "pure_equilibria": MATRIX | {"equilibria": [[place]]},
-    "extreme_equilibria": MATRIX | {"dominated": [(place,) * 3], "equilibria": [([fraction],) * 2]},
+    "extreme_equilibria": MATRIX
+    | {"dominated": [(place, place, strategy)], "equilibria": [([fraction],) * 2]},
     "profile": MATRIX | {"strategies": [[fraction]], "gain": [fraction]},
     "correlated_equilibrium": DUAL,
     "commitment": DUAL | {"leader": choice},

@@ -20,9 +20,11 @@ from rivalry.core.game import kernel_arrays
 from rivalry.core.results import Record
 from rivalry.core.tolerances import EPS
 from rivalry.proofs.document import VERSION, Document, write
+from rivalry.tables.dominance import eliminations
 from rivalry.tables.exact import pure_equilibria
 from rivalry.tables.exact_profiles import exact_gains
 from rivalry.tables.extreme_equilibria import (
+    budget_of_dominance,
     decimal_of,
     exact_payoff,
     extreme_equilibria,
@@ -134,29 +136,18 @@ def equilibria_proof(tables: np.ndarray, record: Record) -> Document:
     return pure_proof(tables)
 
 
-def _dominated(tables: np.ndarray) -> list[list[int]]:
-    """Return strictly dominated actions of two players, in turn: ``(player, action, by)``."""
-    integers = [whole_payoffs(table) for table in tables]
-    actions_left = [list(range(size)) for size in tables.shape[1:]]
-    eliminated = list[list[int]]()
-    changed = True
-    while changed:
-        changed = False
-        for player, actions in enumerate(actions_left):
-            pays = np.moveaxis(integers[player], player, 0)[:, actions_left[1 - player]]
-            dominators = {
-                action: [by for by in actions if np.all(pays[by] > pays[action])] for action in actions
-            }
-            # what dominates an action is not left out with it: take one that nothing dominates
-            eliminations = [
-                [player, action, next(k for k in by if not dominators[k])]
-                for action, by in dominators.items()
-                if by
-            ]
-            eliminated += eliminations
-            actions_left[player] = [action for action in actions if not dominators[action]]
-            changed |= bool(eliminations)
-    return eliminated
+def _dominated(tables: np.ndarray) -> list[list[Any]]:
+    """Strictly dominated actions of two players, in turn, each with an action or a mixture that pays more."""
+    eliminated = eliminations([whole_payoffs(table) for table in tables], budget=budget_of_dominance(tables))
+    return [[player, action, _mixture(w, tables.shape[1 + player])] for player, action, w in eliminated]
+
+
+def _mixture(weights: dict[int, int], size: int) -> int | list[str]:
+    """The only action of a mixture, or the probabilities of all actions."""
+    if len(weights) == 1:
+        return next(iter(weights))
+    total = sum(weights.values())
+    return [str(Fraction(weights.get(action, 0), total)) for action in range(size)]
 
 
 def pure_proof(tables: np.ndarray) -> Document:

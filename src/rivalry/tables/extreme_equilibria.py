@@ -24,16 +24,19 @@ Theory 42, 2010.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import cache, lru_cache, reduce
-from math import gcd, lcm, ulp
+from math import gcd, inf, lcm, ulp
 from operator import or_
+from time import perf_counter
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from rivalry.core.tolerances import EPS, ULPS
+from rivalry.tables.dominance import PROGRAMMES, actions_left, eliminations
 
 DIGITS = 15  # every decimal with so many significant digits is the only one nearest to its float
 SHORT = 12  # digits of a decimal that stands for all floats within `ULPS`
@@ -205,52 +208,37 @@ def _fractions(values: np.ndarray) -> list[Fraction] | None:
     return None
 
 
-def _ranks(table: np.ndarray) -> np.ndarray:
-    """Return the places of payoffs in their order: Python ints compare slowly in arrays."""
-    pays = table.ravel().tolist()
-    place = {pay: rank for rank, pay in enumerate(sorted(set(pays)))}
-    return np.array([place[pay] for pay in pays]).reshape(table.shape)
-
-
-def undominated(tables: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the actions of every player that survive iterated strict dominance by pure actions.
-
-    >>> undominated([np.array([[3, 0], [5, 1]]), np.array([[3, 5], [0, 1]])])
-    [array([1]), array([1])]
-    """
-    ranks = [_ranks(table) for table in tables]
-    actions_left: list[np.ndarray] = [np.arange(size) for size in tables[0].shape]
-    while True:
-        before = sum(map(len, actions_left))
-        for player, rank in enumerate(ranks):
-            rank_rows = np.moveaxis(rank[np.ix_(*actions_left)], player, 0).reshape(
-                len(actions_left[player]), -1
-            )
-            worse = np.any(np.all(rank_rows[:, None] < rank_rows[None], axis=2), axis=1)
-            actions_left[player] = actions_left[player][~worse]
-        if sum(map(len, actions_left)) == before:
-            return actions_left
-
-
-def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> ExtremeEquilibria:
+def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES, end: float = inf) -> ExtremeEquilibria:
     """Return all extreme equilibria of the two-player game ``tables [player action_0 action_1]``.
 
-    Raises `TooMany` where one of the polytopes has more than ``most`` bases.
+    Raises `TooMany` where one of the polytopes has more than ``most`` bases, and at the time ``end``, which
+    compiling loops postpones.
 
     >>> equilibria = extreme_equilibria(np.array([[[1.0, 1.0], [0.0, 0.0]], [[2.0, 2.0], [1.0, 1.0]]]))
     >>> len(equilibria.pairs), int(equilibria.component.max()) + 1, equilibria.degenerate
     (2, 1, True)
     """
-    polytopes = _best_response_polytopes(tables)
-    vertices_of_players = [_vertices(polytope, most) for polytope in polytopes]
+    compiling = _compiling_seconds()
+
+    def pause() -> None:
+        if perf_counter() > end + _compiling_seconds() - compiling:
+            raise TooMany("the limit of time ended the enumeration of vertices")
+
+    polytopes = _best_response_polytopes(tables, budget_of_dominance(tables), end)
+    vertices_of_players = [_vertices(polytope, most, pause) for polytope in polytopes]
     pairs = _complementary(
-        vertices_of_players[0].labels, vertices_of_players[1].labels, len(polytopes[0].bits)
+        vertices_of_players[0].labels, vertices_of_players[1].labels, len(polytopes[0].bits), pause
     )
     used = [sorted(set(pairs[:, side].tolist())) for side in (0, 1)]
     strategies = []
     for polytope, vertices, rows in zip(polytopes, vertices_of_players, used, strict=True):
-        bases = [(_whole_number(vertices.free[k]), _whole_number(vertices.labels[k])) for k in rows]
-        strategies.append([polytope.proved_strategy(*basis) for basis in bases])
+        proved = []
+        for k in rows:
+            pause()
+            proved.append(
+                polytope.proved_strategy(_whole_number(vertices.free[k]), _whole_number(vertices.labels[k]))
+            )
+        strategies.append(proved)
     return ExtremeEquilibria(
         first=strategies[0],
         second=strategies[1],
@@ -258,6 +246,17 @@ def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> Extreme
         component=_components(pairs),
         degenerate=bool(vertices_of_players[0].degenerate or vertices_of_players[1].degenerate),
     )
+
+
+def _compiling_seconds() -> float:
+    """Time for which loops were compiled, without loading the compiler."""
+    cache_of_loops = sys.modules.get("rivalry.tables.kernels.cache")
+    return cache_of_loops.compiling_seconds() if cache_of_loops else 0.0
+
+
+def budget_of_dominance(tables: np.ndarray) -> int:
+    """Return the size of linear programmes for dominance by mixtures: small games are enumerated faster."""
+    return PROGRAMMES if tables[0].size > SMALL else 0
 
 
 def lemke_howson(tables: np.ndarray) -> Iterator[tuple[Strategy, Strategy]]:
@@ -353,20 +352,22 @@ def _strategies(polytopes: Sequence[_Polytope], free: tuple[int, int]) -> tuple[
     return row_strategy, column_strategy
 
 
-def _best_response_polytopes(tables: np.ndarray) -> tuple[_Polytope, _Polytope]:
+def _best_response_polytopes(
+    tables: np.ndarray, budget: int = 0, end: float = inf
+) -> tuple[_Polytope, _Polytope]:
     """Return player 0's strategies x with B'x <= 1, and player 1's y with A y <= 1, of undominated actions.
 
     Payoffs are in units of the best one; labels are player 0's actions, then player 1's.
     """
     integers = [whole_payoffs(table) for table in tables]
     # strictly dominated actions, such as ruinous ones, are never played, and would cost floats their digits
-    actions_left = undominated(integers)
-    row_payoffs, column_payoffs = (_positive(table[np.ix_(*actions_left)]) for table in integers)
+    left = actions_left(tables.shape[1:], eliminations(integers, budget=budget, end=end))
+    row_payoffs, column_payoffs = (_positive(table[np.ix_(*left)]) for table in integers)
     labels = list(range(sum(row_payoffs.shape)))
     turned = labels[len(row_payoffs) :] + labels[: len(row_payoffs)]
     rows, columns = tables.shape[1:]
-    return _Polytope(column_payoffs.T, labels, actions_left[0], rows), _Polytope(
-        row_payoffs, turned, actions_left[1], columns
+    return _Polytope(column_payoffs.T, labels, left[0], rows), _Polytope(
+        row_payoffs, turned, left[1], columns
     )
 
 
@@ -554,10 +555,10 @@ class _Vertices(NamedTuple):
     degenerate: bool  # whether a vertex has more labels than a simple one
 
 
-def _vertices(polytope: _Polytope, max_bases: int) -> _Vertices:
+def _vertices(polytope: _Polytope, max_bases: int, pause: Callable[[], None]) -> _Vertices:
     """Return all vertices, by a search over bases: neighbours of neighbours, from 0 on."""
     if polytope.matrix.size > SMALL:
-        free, labels = _by_kernel(polytope, max_bases)
+        free, labels = _by_kernel(polytope, max_bases, pause)
     else:
         bases, waiting = {polytope.origin: polytope.origin}, [polytope.origin]
         while waiting:
@@ -583,7 +584,9 @@ def _refuse(count: int, max_bases: int) -> None:
         raise TooMany(f"a best-response polytope has more than {max_bases} bases")
 
 
-def _by_kernel(polytope: _Polytope, max_bases: int) -> tuple[np.ndarray, np.ndarray]:
+def _by_kernel(
+    polytope: _Polytope, max_bases: int, pause: Callable[[], None]
+) -> tuple[np.ndarray, np.ndarray]:
     """Return all bases but that of 0, ``[basis word]``: free variables, and variables that are zero."""
     from rivalry.tables.kernels import vertices
 
@@ -591,6 +594,7 @@ def _by_kernel(polytope: _Polytope, max_bases: int) -> tuple[np.ndarray, np.ndar
     # numerators are below this many bits: Hadamard's bound, with entries of at most 2
     size = min(polytope.matrix.shape)
     primes = _primes(int(size * (exponent + 2 + size.bit_length() / 2)) // 30 + 2)
+    pause()
     arrays = polytope.arrays(primes)
     width = len(polytope.bits)
     origin = _words(polytope.origin, width)
@@ -599,11 +603,12 @@ def _by_kernel(polytope: _Polytope, max_bases: int) -> tuple[np.ndarray, np.ndar
     while roots:
         hard: set[int] = set()
         for root in roots:
-            bases, undecided = vertices.explore(arrays, _words(root, width), bases, max_bases + 1)
+            bases, undecided = vertices.explore(arrays, _words(root, width), bases, max_bases + 1, pause)
             _refuse(int(bases.filled[0]), max_bases)
             hard.update(map(_whole_number, undecided))
         roots = []
         for basis in sorted(hard):
+            pause()
             for free, zero in polytope.neighbours(basis):
                 bases, new = vertices.insert(bases, _words(free, width), _words(zero, width))
                 roots.extend([free] * new)
@@ -638,7 +643,9 @@ def _whole_number(words: np.ndarray) -> int:
     return int.from_bytes(words.tobytes(), "little")
 
 
-def _complementary(labels_a: np.ndarray, labels_b: np.ndarray, width: int) -> np.ndarray:
+def _complementary(
+    labels_a: np.ndarray, labels_b: np.ndarray, width: int, pause: Callable[[], None]
+) -> np.ndarray:
     """Return pairs ``[pair 2]`` of rows that together have every label of ``width``, in order."""
     lacking = _words((1 << width) - 1, width) & ~labels_a
     # labels that both can have; their number bounds a search that splits both lists label by label
@@ -648,6 +655,7 @@ def _complementary(labels_a: np.ndarray, labels_b: np.ndarray, width: int) -> np
     matches = []
     waiting = [(np.arange(len(labels_a)), np.arange(len(labels_b)), 0, spare)]
     while waiting:
+        pause()
         xs, ys, label, spare = waiting.pop()
         if label == width or len(xs) * len(ys) <= LEAF:
             is_complete = np.ones((len(xs), len(ys)), dtype=bool)

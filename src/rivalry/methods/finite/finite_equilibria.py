@@ -102,7 +102,7 @@ class FiniteEquilibria(BaseLearner):
     def advance(self, world: object, session: Session, steps: int) -> int:
         """Run up to ``steps`` steps of a few thousand parts of supports, for about a quarter of a second."""
         if not isinstance(world, Differences):
-            return MixedEquilibria().advance(world, session, steps)
+            return MixedEquilibria().advance(world, session, steps, end=perf_counter() + self.seconds)
         steps_taken, supports, end = 0, None, perf_counter() + PACE
         while steps_taken < steps and not session["over"][0] and session["seconds"][0] < self.seconds:
             if steps_taken and perf_counter() > end:  # the time of a step varies too much to be foreseen

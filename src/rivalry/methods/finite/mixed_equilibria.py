@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, product
+from math import inf
+from time import perf_counter
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -109,17 +111,20 @@ class MixedEquilibria(BaseLearner):
             "reason": np.array("no step was taken"),
         }
 
-    def advance(self, world: object, session: Session, steps: int) -> int:
-        """Run up to ``steps`` steps; an enumeration is one step, and so is a start of ``mclennan_tourky``."""
+    def advance(self, world: object, session: Session, steps: int, *, end: float = inf) -> int:
+        """Run up to ``steps`` steps; an enumeration is one step, and so is a start of ``mclennan_tourky``.
+
+        An enumeration of vertices stops at the time ``end``.
+        """
         tables = stateless_tables(world)
         steps_taken = 0
         while steps_taken < steps and not session["over"][0]:
-            session.update(self._step(tables, session))
+            session.update(self._step(tables, session, end))
             session["taken"] = session["taken"] + 1
             steps_taken += 1
         return steps_taken
 
-    def _step(self, tables: np.ndarray, session: Session) -> Session:
+    def _step(self, tables: np.ndarray, session: Session, end: float) -> Session:
         """Return the session's entries that a step changes."""
         if self.one:
             equilibrium = one_mixed(tables)
@@ -129,23 +134,25 @@ class MixedEquilibria(BaseLearner):
             return _result(profiles, "one equilibrium, since one was asked for")
         if session["taken"][0]:  # only this algorithm takes several steps
             return self._from_start(tables, session, "")
-        method, instead = _vertex_list, "lemke_howson"
-        if len(tables) > 2 or self.algorithm == "support_enumeration":
-            method, instead = _support_list, "mclennan_tourky"
+        by_supports = len(tables) > 2 or self.algorithm == "support_enumeration"
+        instead = "mclennan_tourky" if by_supports else "lemke_howson"
         reason = ""
         if self.algorithm in ("auto", "vertex_enumeration", "support_enumeration"):
             try:
-                return method(tables)
+                return _support_list(tables) if by_supports else _vertex_list(tables, end)
             except TooMany as error:
                 if self.algorithm != "auto":
                     raise ValueError(f"algorithm: {self.algorithm}: {error}; use {instead}") from None
                 reason = f"; {error}"
         if instead == "lemke_howson" and self.algorithm != "mclennan_tourky":
-            ends = [_padded(tables, pair) for pair in lemke_howson(tables)]
-            equilibrium = _add_verified(tables, pure_profiles(tables), ends)
-            return _result(
-                equilibrium, f"all pure equilibria, and one from every label by Lemke and Howson{reason}"
-            )
+            origin, ends = "from every label", list[np.ndarray]()
+            for pair in lemke_howson(tables):
+                ends.append(_padded(tables, pair))
+                if perf_counter() > end:
+                    origin = "from a label"
+                    break
+            equilibria = _add_verified(tables, pure_profiles(tables), ends)
+            return _result(equilibria, f"all pure equilibria, and one {origin} by Lemke and Howson{reason}")
         return self._from_start(tables, session | {"found": pure_profiles(tables)}, reason)
 
     def _from_start(self, tables: np.ndarray, session: Session, reason: str) -> Session:
@@ -232,8 +239,8 @@ def _by_paths(scaled: np.ndarray) -> Iterator[np.ndarray]:
     yield from (refine(scaled, _padded(tables, pair)) for pair in lemke_howson(tables))
 
 
-def _vertex_list(tables: np.ndarray) -> Session:
-    """Return all extreme equilibria of two players; of one player, the best actions."""
+def _vertex_list(tables: np.ndarray, end: float) -> Session:
+    """Return all extreme equilibria of two players; of one player, the best actions. Raises `TooMany`."""
     if len(tables) == 1:
         optimal = pure_profiles(tables)
         return _result(optimal, "all best actions of the only player") | {
@@ -241,7 +248,7 @@ def _vertex_list(tables: np.ndarray) -> Session:
             "degenerate": np.array([len(optimal) > 1]),
             "complete": np.array([True]),
         }
-    extremes = extreme_equilibria(tables)
+    extremes = extreme_equilibria(tables, end=end)
     equilibria = np.zeros((len(extremes.pairs), 2, max(tables.shape[1:])))
     for k, (row_index, column_index) in enumerate(extremes.pairs):
         equilibria[k] = _padded(tables, (extremes.first[row_index], extremes.second[column_index]))

@@ -9,10 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.core.tolerances import EPS
-from rivalry.tables.extreme_equilibria import undominated, whole_payoffs
+from rivalry.tables.dominance import actions_left, eliminations
+from rivalry.tables.extreme_equilibria import whole_payoffs
 
 SUPPORTS = 256  # tried together
 MOST = 4_000_000  # differences of payoffs
+PROGRAMMES = 1_000_000  # size of all linear programmes for dominance by mixtures: a few seconds
 
 
 class Differences(NamedTuple):
@@ -60,10 +62,10 @@ def differences(tables: np.ndarray) -> Differences:
         rows = np.moveaxis(table, player, 0)
         # division of Python ints is correctly rounded, so signs and equality are kept
         gains.append(((rows[:, None] - rows[None]) / max(int(table.max()), 1)).astype(float))
-    undominated_actions = undominated(tables_in_integers)
-    all_sizes = product(*(range(1, len(actions) + 1) for actions in undominated_actions))
+    left = actions_left(sizes, eliminations(tables_in_integers, budget=PROGRAMMES))
+    all_sizes = product(*(range(1, len(actions) + 1) for actions in left))
     groups = sorted(all_sizes, key=lambda sizes: (sum(sizes), sizes))[1:]
-    return Differences(tables, tables_in_integers, gains, undominated_actions, groups)
+    return Differences(tables, tables_in_integers, gains, left, groups)
 
 
 class Supports(NamedTuple):
@@ -123,13 +125,11 @@ def supports(game: Differences, sizes: tuple[int, ...], begin: int) -> Supports:
     )
     actions, rows = [], []
     unplayed = []
-    for supports_of_player, actions_left, index in zip(lists, game.actions, indices, strict=True):
+    for supports_of_player, remaining, index in zip(lists, game.actions, indices, strict=True):
         actions.append(np.array(supports_of_player, dtype=int)[index])
-        complements = [np.setdiff1d(actions_left, supports_of_player[k]) for k in index.tolist()]
+        complements = [np.setdiff1d(remaining, supports_of_player[k]) for k in index.tolist()]
         unplayed.append(
-            np.array(complements, dtype=int).reshape(
-                len(index), len(actions_left) - len(supports_of_player[0])
-            )
+            np.array(complements, dtype=int).reshape(len(index), len(remaining) - len(supports_of_player[0]))
         )
     for player, gain in enumerate(game.gains):
         to = np.concatenate([actions[player][:, 1:], unplayed[player]], axis=1)

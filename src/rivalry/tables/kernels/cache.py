@@ -17,10 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import caching
+from numba.core import caching, event
 
 _PACKAGE = Path(__file__).parents[2]
 _DIGEST = 32  # bytes
+_COMPILING = event.TimingListener()  # type: ignore[no-untyped-call]
+event.register("numba:compile", _COMPILING)  # type: ignore[no-untyped-call]
+
+
+def compiling_seconds() -> float:
+    """Return for how long this process has compiled loops."""
+    return float(_COMPILING.duration) if _COMPILING.done else 0.0
 
 
 class _CheckedFile(caching.IndexDataCacheFile):

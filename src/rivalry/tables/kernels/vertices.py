@@ -20,7 +20,7 @@ Rump, "Verification methods: rigorous results using floating-point arithmetic", 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +32,7 @@ ZERO = 1e-12  # smaller numbers are noise when a neighbour is guessed
 PIVOT = 1e-9  # smallest pivot
 DRIFT = 1e-6  # of the approximate inverse, above which it is computed again
 REFRESH = 200  # pivots after which it is
+TURN = 100_000_000  # operations, roughly, after which the compiled loop returns: some tenths of a second
 
 
 class Polytope(NamedTuple):
@@ -123,11 +124,13 @@ def insert(bases: Bases, free: np.ndarray, zero: np.ndarray) -> tuple[Bases, boo
     return bases, bool(_insert(bases, free, zero))
 
 
-def explore(polytope: Polytope, root: np.ndarray, bases: Bases, max_bases: int) -> tuple[Bases, np.ndarray]:
+def explore(
+    polytope: Polytope, root: np.ndarray, bases: Bases, max_bases: int, pause: Callable[[], None]
+) -> tuple[Bases, np.ndarray]:
     """Add all bases that are reached from one with free variables ``root``, itself proved, by proved steps.
 
     Returns the table, at most about ``max_bases`` bases, and the free variables ``[basis word]`` of bases of
-    which some neighbour could not be proved.
+    which some neighbour could not be proved. ``pause`` is called now and then, and may raise.
     """
     rows, columns = polytope.matrix.shape
     small = min(rows, columns)
@@ -140,11 +143,14 @@ def explore(polytope: Polytope, root: np.ndarray, bases: Bases, max_bases: int) 
         root.copy(), _empty_tableau(polytope), _empty_tableau(polytope),
         np.empty(columns, dtype=np.int64), np.empty(rows),
         np.zeros(columns, dtype=np.int64), np.empty(columns, dtype=np.uint64),
-        np.zeros(len(root), dtype=np.uint64), np.array([0, 0, REFRESH + 1]),
+        np.zeros(len(root), dtype=np.uint64), np.array([0, 0, REFRESH + 1, 0]),
     )  # fmt: skip
     steps, hard = np.empty((1024, 3), dtype=np.int16), np.empty((64, len(root)), dtype=np.uint64)
     # reference counts would take two thirds of the time: what is compiled allocates nothing
+    turn = max(TURN // (rows * columns * small), 1)
     while not _explore(polytope, bases, search, work, steps, hard, max_bases):
+        pause()
+        search.counts[LEFT] = turn
         bases = with_room(bases, columns)
         if search.counts[WAITING] + columns > len(steps):
             steps = np.concatenate([steps, steps])
@@ -197,7 +203,7 @@ def _follow(tableaus, bits, variables, missing, side, ratio, longest):  # type: 
     return False
 
 
-WAITING, HARD, PIVOTS = 0, 1, 2
+WAITING, HARD, PIVOTS, LEFT = 0, 1, 2, 3
 
 
 class _Tableau(NamedTuple):
@@ -226,12 +232,12 @@ class _VertexSearch(NamedTuple):
     slot: np.ndarray  # [column]: where the search for a neighbour begins
     first: np.ndarray  # [column]: the word there
     zero: np.ndarray
-    counts: np.ndarray  # of steps that wait, of hard bases, and of pivots since the table was computed
+    counts: np.ndarray  # of steps that wait, hard bases, pivots since the table was computed, bases of a turn
 
 
 @njit(cache=True, nogil=True, _nrt=False)
 def _explore(polytope, bases, search, work, steps, hard, max_bases):  # type: ignore[no-untyped-def]
-    """Continue a search, and return whether it is over; it also returns where memory ends.
+    """Continue a search, and return whether it is over; it also returns where memory or a turn ends.
 
     Each of ``steps [step 3]`` is to be taken, or, with 1, to be taken back: what enters, what leaves.
     """
@@ -249,8 +255,10 @@ def _explore(polytope, bases, search, work, steps, hard, max_bases):  # type: ig
             4 * (bases.filled[0] + columns) > 3 * (mask + 1)
             or counts[WAITING] + columns > steps.shape[0]
             or counts[HARD] == hard.shape[0]
+            or counts[LEFT] == 0
         ):
             return False
+        counts[LEFT] -= 1
         sound = True
         if counts[PIVOTS] > REFRESH:
             sound = _rebuild(polytope, key, tableau)
